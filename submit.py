@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Send one job script to a Ray cluster: python submit.py jobs/sklearn_joblib.py
+
+Any Python of the machine will do: where it lacks what the submitter needs, the project's environment is used.
+"""
+
+import os
+import sys
+
+
+def use_environment() -> None:
+    """Goes on in the project's environment where this Python can't run the submitter."""
+    from importlib.util import find_spec
+
+    needed = ["httpx", "packaging", "pathspec"] + (["tomli"] if sys.version_info < (3, 11) else [])
+    missing = [name for name in needed if find_spec(name) is None]
+    if sys.version_info >= (3, 10) and not missing:
+        return
+    here = os.path.dirname(os.path.abspath(__file__))
+    python = os.path.join(here, ".venv", "bin", "python")
+    if os.path.exists(python) and os.environ.get("RAYDOCK_REEXEC") != python:
+        os.environ["RAYDOCK_REEXEC"] = python
+        os.execv(python, [python, os.path.abspath(__file__), *sys.argv[1:]])
+    why = (
+        "Python %d.%d is too old" % sys.version_info[:2] if not missing else "it has no " + ", ".join(missing)
+    )
+    lock = os.path.join(here, "requirements", "submit.txt")
+    sys.stderr.write(f"submit: {sys.executable} can't run the submitter: {why}.\n")
+    sys.stderr.write(f"      → make setup   (or: {sys.executable} -m pip install -r {lock})\n")
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    try:
+        use_environment()
+        from submit.cli import main
+
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,213 @@
+"""Ray's Job REST API, spoken directly: every request bounded, every fault one sentence.
+
+Source: ray 2.47.1, `dashboard/modules/job/job_head.py` and `dashboard/modules/state/state_head.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from .errors import ServerError, Unreachable
+from .job import Job, job_of
+from .targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a request may take, in seconds."""
+
+    connect: float = 5
+    read: float = 10
+    submit: float = 30  # the head starts the job's supervisor before it answers
+    upload: float = 300  # for the whole of a 100 MiB package, on a slow line
+
+
+class Dashboard:
+    """The Job API of one target. An async context manager; raises ServerError and Unreachable."""
+
+    def __init__(self, target: Target, patience: Patience = Patience()) -> None:
+        self.target = target
+        self.patience = patience
+        self.connection = target.connect()
+        self.url = self.connection.base_url
+        self.client = httpx.AsyncClient(
+            base_url=self.url,
+            timeout=httpx.Timeout(patience.read, connect=patience.connect),
+            trust_env=self.connection.through_proxy,
+        )
+
+    async def __aenter__(self) -> Dashboard:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.client.aclose()
+
+    async def version(self) -> Mapping[str, Any]:
+        """`ray_version` and `session_name` of the cluster."""
+        return await self.json("GET", "/api/version")
+
+    async def nodes(self) -> list[Mapping[str, Any]]:
+        """The nodes that are alive, as the state API tells of them."""
+        reply = await self.json("GET", "/api/v0/nodes?detail=1&limit=10000")
+        found = reply.get("data", {}).get("result", {}).get("result", [])
+        return [node for node in found if node.get("state") == "ALIVE"]
+
+    async def log_file(self, node: str, name: str) -> bytes | None:
+        """A whole file of a node's log directory; None where it is not there."""
+        path = f"/api/v0/logs/file?node_id={quote(node)}&filename={quote(name)}&lines=-1"
+        reply = await self.request("GET", path, accept={200, 404, 500})
+        return reply.content if reply.status_code == 200 else None
+
+    async def job(self, submission_id: str) -> Job | None:
+        """The job of that submission id; None where the cluster knows none."""
+        reply = await self.request("GET", f"/api/jobs/{quote(submission_id, safe='')}", accept={200, 404})
+        return job_of(self.parsed(reply)) if reply.status_code == 200 else None
+
+    async def jobs(self) -> list[Job]:
+        """All submissions, the newest last."""
+        reply = await self.request("GET", "/api/jobs/")
+        found = [job_of(one) for one in self.parsed(reply, list) if one.get("submission_id")]
+        return sorted(found, key=lambda job: job.started)
+
+    async def submit(self, body: Mapping[str, Any]) -> None:
+        """Asks for a job. The reply says only that the cluster took it."""
+        timeout = httpx.Timeout(self.patience.submit, connect=self.patience.connect)
+        await self.request("POST", "/api/jobs/", json=dict(body), timeout=timeout)
+
+    async def stop(self, submission_id: str) -> None:
+        """Asks a job to stop; it may take some seconds to end, or have ended already."""
+        await self.request("POST", f"/api/jobs/{quote(submission_id, safe='')}/stop")
+
+    async def logs(self, submission_id: str) -> str:
+        """The whole log of a job so far, as text."""
+        reply = await self.json("GET", f"/api/jobs/{quote(submission_id, safe='')}/logs")
+        return str(reply.get("logs") or "")
+
+    async def has_package(self, uri: str) -> bool:
+        """Whether the cluster holds the package; asking keeps it for some minutes."""
+        reply = await self.request("GET", package_path(uri), accept={200, 404})
+        return reply.status_code == 200
+
+    async def put_package(self, uri: str, package: bytes) -> None:
+        """Uploads a package under its name."""
+        timeout = httpx.Timeout(self.patience.upload, connect=self.patience.connect)
+        await self.request("PUT", package_path(uri), content=package, timeout=timeout)
+
+    @asynccontextmanager
+    async def stream(self, node: str, name: str, follow: bool) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The bytes of a log file from its beginning on; with `follow` also each one as it is written.
+
+        Following never ends by itself: whoever reads it knows when the job has ended.
+        """
+        query = f"node_id={quote(node)}&filename={quote(name)}&lines=-1" + ("&interval=0.1" if follow else "")
+        path = f"/api/v0/logs/{'stream' if follow else 'file'}?{query}"
+        timeout = httpx.Timeout(None if follow else self.patience.read, connect=self.patience.connect)
+        headers = dict(self.connection.headers())
+        try:
+            async with self.client.stream("GET", path, timeout=timeout, headers=headers) as reply:
+                if reply.status_code != 200:
+                    raise self.refusal(reply)
+                yield reply.aiter_bytes()
+        except httpx.TransportError as fault:
+            raise self.unreachable(fault) from None
+
+    async def json(self, method: str, path: str) -> Mapping[str, Any]:
+        """A JSON object from the server."""
+        value: Mapping[str, Any] = self.parsed(await self.request(method, path))
+        return value
+
+    async def request(
+        self, method: str, path: str, accept: frozenset[int] | set[int] = frozenset({200}), **more: Any
+    ) -> httpx.Response:
+        """One bounded request; a status outside `accept` is a ServerError."""
+        headers = dict(self.connection.headers())
+        try:
+            reply = await self.client.request(method, path, headers=headers, **more)
+        except (httpx.TransportError, httpx.InvalidURL) as fault:
+            raise self.unreachable(fault) from None
+        if reply.status_code not in accept:
+            raise self.refusal(reply)
+        return reply
+
+    def parsed(self, reply: httpx.Response, wanted: type = dict) -> Any:
+        """The reply's JSON, where it is of the wanted type."""
+        try:
+            value = reply.json()
+        except ValueError:
+            value = None
+        if not isinstance(value, wanted):
+            raise ServerError(
+                f"What answers at {self.url} is not a Ray dashboard: {reply.request.url.path} gave no JSON.",
+                self.target.mend,
+            )
+        return value
+
+    def unreachable(self, fault: Exception) -> Unreachable:
+        """The sentence for a request that got no answer."""
+        if isinstance(fault, (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout)):
+            why = "it took the request and then did not answer in time"
+        elif isinstance(fault, httpx.ConnectTimeout):
+            why = f"no connection within {self.patience.connect:g} s"
+        elif isinstance(fault, httpx.ConnectError):
+            why = connect_reason(fault)
+        else:
+            why = "the connection broke off before its answer was complete"
+        return Unreachable(f"The cluster at {self.url} does not answer: {why}.", self.target.mend)
+
+    def refusal(self, reply: httpx.Response) -> ServerError:
+        """The sentence for an answer that is an error: the last line of a server's traceback says why."""
+        where = f"{reply.request.method} {reply.request.url.path}"
+        lines = reply.text.strip().splitlines() if reply.is_closed else []
+        why = f": {lines[-1].strip()[:300]}" if lines else ""
+        return ServerError(
+            f"{self.url} answered {reply.status_code} to {where}{why}.", self.target.mend, reply.status_code
+        )
+
+
+def connect_reason(fault: BaseException) -> str:
+    """Why there was no connection, in words, from the causes below httpx's own error."""
+    for cause in causes(fault):
+        if isinstance(cause, ConnectionRefusedError):
+            return "the connection was refused"
+        if isinstance(cause, socket.gaierror):
+            return "its name can't be resolved"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted here ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError):
+            return "it does not speak TLS as it should"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+    return str(fault) or "there was no connection"
+
+
+def causes(fault: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it came from, groups of errors opened."""
+    while fault is not None:
+        yield fault
+        for inner in getattr(fault, "exceptions", ()):
+            yield from causes(inner)
+        fault = fault.__cause__ or fault.__context__
+
+
+def package_path(uri: str) -> str:
+    """The route of a package, from its `gcs://NAME` URI."""
+    protocol, _, name = uri.partition("://")
+    return f"/api/packages/{protocol}/{quote(name)}"
+
+
+def described(content: bytes | None) -> Mapping[str, Any]:
+    """What a node says of itself (docker/node.py writes it); empty where it says nothing."""
+    try:
+        value = json.loads(content or b"{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,64 @@
+"""What of a script's dependencies the cluster must still install for the job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+
+def missing(dependencies: Sequence[str], packages: Mapping[str, str], python: str) -> tuple[str, ...]:
+    """The dependencies that `packages` (name to version) does not satisfy; Ray never is among them.
+
+    Ray can't be installed by a runtime env: the preflight compares its version instead. With nothing known of
+    the cluster's packages all of them are installed there.
+    """
+    wanted = [(text, requirement(text)) for text in dependencies]
+    return tuple(
+        text
+        for text, one in wanted
+        if name_of(one) != "ray" and applies(one, python) and not satisfied(one, packages)
+    )
+
+
+def wanted_ray(dependencies: Sequence[str]) -> str:
+    """The versions of Ray that the script asks for, as a specifier; empty for any."""
+    return ",".join(str(one.specifier) for one in map(requirement, dependencies) if name_of(one) == "ray")
+
+
+def satisfied(wanted: Requirement, packages: Mapping[str, str]) -> bool:
+    """Whether a package of that name and a fitting version is there; an extra or a URL is never taken for granted."""
+    have = packages.get(name_of(wanted))
+    if have is None or wanted.extras or wanted.url:
+        return False
+    return wanted.specifier.contains(have, prereleases=True)
+
+
+def applies(wanted: Requirement, python: str) -> bool:
+    """Whether the requirement's marker holds on the cluster, which is Linux with that Python."""
+    if wanted.marker is None:
+        return True
+    minor = ".".join(python.split(".")[:2])
+    there = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "extra": ""}
+    if minor:
+        there |= {
+            "python_version": minor,
+            "python_full_version": python if python.count(".") > 1 else minor + ".0",
+        }
+    return wanted.marker.evaluate(there)
+
+
+def requirement(text: str) -> Requirement:
+    """The parsed requirement; the header's reader has checked its form."""
+    from packaging.requirements import Requirement
+
+    return Requirement(text)
+
+
+def name_of(wanted: Requirement) -> str:
+    """The package's normalised name."""
+    from packaging.utils import canonicalize_name
+
+    return canonicalize_name(wanted.name)

@@ -1,0 +1,71 @@
+"""What the cluster is: its Ray, its Python, its packages and its nodes, as it tells of them itself."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .dashboard import Dashboard, described
+from .errors import ServerError
+
+DESCRIPTION = "raydock-node.json"  # docker/node.py writes it into the node's log directory
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One living node: its pool, and what it can give in all. Memory is in bytes."""
+
+    pool: str
+    head: bool
+    resources: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The cluster as it is now. `python` and `packages` are empty where it doesn't say."""
+
+    ray: str
+    python: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    nodes: tuple[Node, ...] = ()
+
+
+async def read_facts(dashboard: Dashboard) -> Facts:
+    """Asks the cluster. Raises Unreachable or ServerError where it does not answer."""
+    version, nodes = await asyncio.gather(dashboard.version(), dashboard.nodes())
+    head = next((node for node in nodes if node.get("is_head_node")), None)
+    says: Mapping[str, Any] = {}
+    if head:
+        says = described(await dashboard.log_file(str(head["node_id"]), DESCRIPTION))
+    return Facts(
+        ray=str(version.get("ray_version", "")),
+        python=str(says.get("python") or await python_of_raylet(dashboard)),
+        packages=dict(says.get("packages") or {}),
+        nodes=tuple(node_of(node) for node in nodes),
+    )
+
+
+def node_of(told: Mapping[str, Any]) -> Node:
+    """A node from the state API's words."""
+    labels = told.get("labels") or {}
+    return Node(
+        str(labels.get("pool", "")), bool(told.get("is_head_node")), dict(told.get("resources_total") or {})
+    )
+
+
+async def python_of_raylet(dashboard: Dashboard) -> str:
+    """MAJOR.MINOR from the path of the head's raylet, for clusters that don't describe themselves."""
+    try:
+        reply = await dashboard.json("GET", "/nodes?view=summary")
+    except ServerError:
+        return ""
+    for node in reply.get("data", {}).get("summary", []):
+        if node.get("raylet", {}).get("isHeadNode"):
+            found = re.search(
+                r"/python(\d+\.\d+)/(?:site|dist)-packages/ray/", " ".join(node.get("cmdline") or [])
+            )
+            return found[1] if found else ""
+    return ""

@@ -1,0 +1,229 @@
+"""Follows a job: its log as it is written, its end as soon as it is confirmed.
+
+Ray's own tail sleeps whole seconds (job/utils.py, job_manager.py), so this reads the log file's streaming route
+of the state API instead, and falls back to polling the Job API where that does not pass. The verdict never comes
+from a stream's end: only a terminal status that the Job API confirms ends a job here (ray#57002, ray#60665).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from .dashboard import Dashboard
+from .errors import Lost, ServerError, Unreachable
+from .job import Job
+from .log import Log
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often and how long, in seconds."""
+
+    quickest: float = 0.1  # between two looks at the status of a young job
+    slowest: float = 0.3  # and of an old one: its end is seen within half a second
+    unknown: float = 5.0  # for which a job may be unknown to the cluster that took it
+    lost: float = 60.0  # without any answer, after which the job is given up
+    pending: float = 8.0  # after which a waiting job is spoken of
+    stop: float = 20.0  # for a job to stop when it is asked to
+    doubt: float = 3.0  # without a byte through the stream, before it is held against the Job API
+
+
+class Follower:
+    """Follows one job. `tell` gets a line for the person, `log` the job's own output."""
+
+    def __init__(
+        self,
+        dashboard: Dashboard,
+        submission_id: str,
+        log: Log,
+        tell: Callable[[str], None],
+        pace: Pace = Pace(),
+    ) -> None:
+        self.dashboard, self.submission_id, self.log, self.tell, self.pace = (
+            dashboard,
+            submission_id,
+            log,
+            tell,
+            pace,
+        )
+        self.job = Job(submission_id, "PENDING")
+        self.running = asyncio.Event()
+        self.by_text = False
+
+    @property
+    def file(self) -> str:
+        """The log file of the driver, on the node that it runs on."""
+        return f"job-driver-{self.submission_id}.log"
+
+    @property
+    def attach(self) -> str:
+        """The command that follows this job again."""
+        return f"python submit.py {self.dashboard.target.flags}attach {self.submission_id}"
+
+    async def run(self, deadline: float | None = None) -> Job:
+        """The job, in a terminal status, with its whole log written. `deadline` is in seconds from now.
+
+        Raises Lost where the cluster stops answering, or no longer knows the job: its end is not known then.
+        """
+        watched, shown = asyncio.create_task(self.watch()), asyncio.create_task(self.show())
+        try:
+            done, _ = await asyncio.wait(
+                {watched, shown}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                await self.stop_overdue(deadline or 0)
+            if shown in done:
+                shown.result()  # showing ends only of an error of ours, such as a full disk
+            await watched
+        finally:
+            for task in (watched, shown):
+                task.cancel()
+            await asyncio.gather(watched, shown, return_exceptions=True)
+        await self.catch_up()
+        return self.job
+
+    async def watch(self) -> None:
+        """Returns when the status is terminal."""
+        born = heard = known = told = time.monotonic()
+        silent = False
+        while True:
+            try:
+                job = await self.dashboard.job(self.submission_id)
+                now = heard = time.monotonic()
+                silent = False
+            except (Unreachable, ServerError) as fault:
+                now = time.monotonic()
+                if now - heard > self.pace.lost:
+                    raise Lost(
+                        f"{fault.message} The job {self.submission_id} may go on.", self.attach
+                    ) from None
+                if not silent:
+                    self.tell(f"{fault.message} Trying again for {self.pace.lost:g} s.")
+                silent = True
+                await asyncio.sleep(1)
+                continue
+            if job is None:
+                if now - known > self.pace.unknown:
+                    raise self.forgotten()
+            else:
+                known, told = now, self.speak_of(job, told, now)
+                if job.terminal:
+                    return
+            await asyncio.sleep(min(max((now - born) / 60, self.pace.quickest), self.pace.slowest))
+
+    def speak_of(self, job: Job, told: float, now: float) -> float:
+        """Notes the job's state; says why it waits, now and then. When it last spoke."""
+        self.job = job
+        if job.status != "PENDING" and job.driver_node:
+            self.running.set()
+        if job.status == "PENDING" and now - told > self.pace.pending:
+            self.tell(
+                f"{self.submission_id} is PENDING: {job.message or 'the cluster has not started it yet'}"
+            )
+            return now
+        return told
+
+    def forgotten(self) -> Lost:
+        """The error for a job that the cluster does not know."""
+        return Lost(
+            f"The cluster at {self.dashboard.url} does not know the job {self.submission_id}: "
+            "it was restarted, or the job was deleted.",
+            f"python submit.py {self.dashboard.target.flags}list",
+        )
+
+    async def stop_overdue(self, deadline: float) -> None:
+        """The deadline has passed: the job is stopped, and its end confirmed."""
+        self.tell(f"{self.submission_id} has not ended within {deadline:g} s; stopping it.")
+        await stop(self.dashboard, self.submission_id, self.pace)
+
+    async def show(self) -> None:
+        """Writes the log as it grows, until it is cancelled."""
+        await self.running.wait()
+        stream = asyncio.create_task(self.stream())
+        try:
+            await self.doubt(stream)
+        finally:
+            stream.cancel()
+            with suppress(asyncio.CancelledError):
+                await stream
+        self.by_text = True
+        await self.poll()
+
+    async def stream(self) -> None:
+        """Reads the streaming route, and takes it up again where it broke off. Returns where it can't be had."""
+        failures = 0
+        while failures < 5:
+            before = skip = self.log.bytes
+            with suppress(Unreachable, ServerError):
+                async with self.dashboard.stream(self.job.driver_node, self.file, follow=True) as chunks:
+                    async for chunk in chunks:
+                        self.log.take(chunk[skip:])
+                        skip = max(0, skip - len(chunk))
+            failures = 0 if self.log.bytes > before else failures + 1
+            await asyncio.sleep(min(0.05 * 2**failures, 1))
+
+    async def doubt(self, stream: asyncio.Task[None]) -> None:
+        """Returns when the stream ended, or lags behind what the Job API tells (a proxy may hold it back)."""
+        wait = self.pace.doubt
+        while True:
+            before = self.log.chars
+            await asyncio.wait({stream}, timeout=wait)
+            if stream.done():
+                return stream.result()
+            wait = wait * 2 if self.log.chars == before else max(wait, 60.0)
+            if self.log.chars == before:
+                with suppress(Unreachable, ServerError):
+                    if len(await self.dashboard.logs(self.submission_id)) > self.log.chars == before:
+                        return
+
+    async def poll(self) -> None:
+        """Reads the log through the Job API, less often the less there is to see."""
+        wait = 0.2
+        while True:
+            with suppress(Unreachable, ServerError):
+                fresh = self.log.take_text(await self.dashboard.logs(self.submission_id))
+                wait = 0.2 if fresh else min(wait * 1.5, 2)
+            await asyncio.sleep(max(wait, self.log.chars / 4e6))
+
+    async def catch_up(self) -> None:
+        """Writes what the log holds beyond what was shown; tries a few times."""
+        for attempt in range(4):
+            try:
+                await self.rest_of_log()
+                self.log.end()
+                return
+            except (Unreachable, ServerError):
+                self.by_text = self.by_text or (attempt > 0 and self.log.bytes == 0)
+                await asyncio.sleep(0.2 * 2**attempt)
+        self.tell(f"The end of the log could not be read. Try: {self.attach}")
+        self.log.end()
+
+    async def rest_of_log(self) -> None:
+        """One try at the rest of the log."""
+        if self.by_text or not self.job.driver_node:
+            self.log.take_text(await self.dashboard.logs(self.submission_id))
+            return
+        skip = self.log.bytes
+        async with self.dashboard.stream(self.job.driver_node, self.file, follow=False) as chunks:
+            async for chunk in chunks:
+                self.log.take(chunk[skip:])
+                skip = max(0, skip - len(chunk))
+
+
+async def stop(dashboard: Dashboard, submission_id: str, pace: Pace = Pace()) -> Job:
+    """Stops a job and returns it once it has ended. Raises Lost where it doesn't (ray#58353)."""
+    until = time.monotonic() + pace.stop
+    await dashboard.stop(submission_id)
+    while time.monotonic() < until:
+        job = await dashboard.job(submission_id)
+        if job and job.terminal:
+            return job
+        await asyncio.sleep(0.1)
+    raise Lost(
+        f"The job {submission_id} was asked to stop and has not ended within {pace.stop:g} s.",
+        f"python submit.py {dashboard.target.flags}list",
+    )

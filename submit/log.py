@@ -1,0 +1,58 @@
+"""What has been shown of a job's log: each byte once, and the RESULT line among them."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Callable
+
+MARK = b"RESULT "
+LONGEST_LINE = 16 * 2**20  # bytes of an unfinished line that are kept while its end is awaited
+
+
+class Log:
+    """Takes a job's log piece by piece and passes each byte on once.
+
+    `bytes` counts what was taken; `chars` counts it as the Job API's text does, which is decoded from UTF-8 and
+    has every line end turned into a newline.
+    """
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self.write = write
+        self.bytes = 0
+        self.chars = 0
+        self.result = b""
+        self._line = b""
+        self._decoder = io.IncrementalNewlineDecoder(
+            codecs.getincrementaldecoder("utf-8")("replace"), translate=True
+        )
+
+    def take(self, chunk: bytes) -> None:
+        """The next bytes of the log."""
+        if not chunk:
+            return
+        self.write(chunk)
+        self.bytes += len(chunk)
+        self.chars += len(self._decoder.decode(chunk))
+        self._look(chunk)
+
+    def take_text(self, whole: str) -> bool:
+        """The log as text, from its beginning: what is new of it is taken. Whether anything was."""
+        new = whole[self.chars :]
+        if new:
+            chunk = new.encode("utf-8", "replace")
+            self.write(chunk)
+            self.chars += len(new)
+            self._look(chunk)
+        return bool(new)
+
+    def _look(self, chunk: bytes) -> None:
+        *lines, rest = (self._line + chunk).split(b"\n")
+        for line in lines:
+            if line.startswith(MARK):
+                self.result = line[len(MARK) :]
+        self._line = rest if len(rest) <= LONGEST_LINE else b""
+
+    def end(self) -> None:
+        """The log is complete: its last line may lack a newline."""
+        self._look(b"\n")

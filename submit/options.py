@@ -1,0 +1,234 @@
+"""The command line, as a frozen value."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from .errors import UsageError
+from .header import Resources, memory_bytes
+from .targets import REGISTRY
+
+VERBS = {
+    "check": "all checks of a job script, and nothing sent",
+    "attach": "follow a job again, from the beginning of its log",
+    "logs": "print a job's log so far",
+    "stop": "stop a job",
+    "list": "the jobs of the cluster, the newest last",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for. `operand` is a job script or a submission id; durations are in seconds."""
+
+    verb: str
+    operand: str
+    arguments: tuple[str, ...]
+    target: str
+    address: str | None
+    working_dir: Path | None
+    env: tuple[str, ...]
+    reserve: Resources | None
+    submission_id: str | None
+    wait: bool
+    dry_run: bool
+    skip_check: bool
+    deadline: float | None
+    result: Path | None
+
+
+def parse(argv: Sequence[str]) -> Options:
+    """Options from the arguments. Raises UsageError; `--help` exits as argparse does."""
+    own, arguments = split(argv)
+    place = first_operand(own)
+    verb = own.pop(place) if own[place : place + 1] and own[place] in VERBS else "run"
+    parser = parser_of(verb)
+    given, rest = parser.parse_known_args(own)
+    if rest:
+        raise unknown_option(rest[0], parser, verb)
+    if arguments and verb not in {"run", "check"}:
+        raise UsageError(f"`{verb}` takes no job arguments.", f"python submit.py {verb} --help")
+    return options_of(given, verb, arguments)
+
+
+def split(argv: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Our words, and the job's behind the first `--`."""
+    words = list(argv)
+    if "--" not in words:
+        return words, ()
+    cut = words.index("--")
+    return words[:cut], tuple(words[cut + 1 :])
+
+
+def first_operand(words: Sequence[str]) -> int:
+    """Where the first word stands that is neither an option nor an option's value."""
+    takes_value = {
+        flag for action in parser_of("run")._actions if action.nargs is None for flag in action.option_strings
+    }
+    place = 0
+    while place < len(words) and words[place].startswith("-"):
+        place += 2 if words[place] in takes_value else 1
+    return place
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser whose errors are ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message[0].upper() + message[1:] + ".", f"{self.prog} --help")
+
+
+def parser_of(verb: str) -> Parser:
+    """The parser of one verb."""
+    run = verb == "run"
+    operand = {"run": "jobs/x.py", "check": "jobs/x.py"}.get(verb, "ID")
+    parser = Parser(
+        prog="python submit.py" if run else f"python submit.py {verb}",
+        usage=f"python submit.py [options] {'' if run else verb + ' '}{'' if verb == 'list' else operand}"
+        + (" [-- job arguments]" if run or verb == "check" else ""),
+        description="Send one job script to a Ray cluster: check, package, submit, follow, result."
+        if run
+        else VERBS[verb].capitalize() + ".",
+        epilog=EPILOG if run else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    where = parser.add_argument_group("where")
+    where.add_argument("--target", default="local", choices=[name for name in REGISTRY if name != "address"])
+    where.add_argument("--address", metavar="URL", help="any Ray dashboard, such as http://127.0.0.1:8265")
+    if verb != "list":
+        parser.add_argument("operand", metavar=operand)
+    if verb in {"run", "check"}:
+        add_job_options(parser)
+    if run:
+        add_run_options(parser)
+    if verb in {"run", "attach"}:
+        ending = parser.add_argument_group("until when")
+        ending.add_argument(
+            "--deadline", metavar="TIME", help="stop the job when it has not ended by then: 90s, 30m, 2h"
+        )
+        ending.add_argument(
+            "--result", metavar="PATH", type=Path, help="write the job's result there, as JSON"
+        )
+    return parser
+
+
+def add_job_options(parser: Parser) -> None:
+    """What describes the job."""
+    job = parser.add_argument_group("the job")
+    job.add_argument(
+        "--working-dir", metavar="DIR", type=Path, help="send this tree, not just what the script imports"
+    )
+    job.add_argument(
+        "--env", metavar="NAME[=VALUE]", action="append", default=[], help="an environment variable to send"
+    )
+    job.add_argument(
+        "--entrypoint-num-cpus", metavar="N", type=amount, help="CPUs that the entrypoint reserves"
+    )
+    job.add_argument("--entrypoint-num-gpus", metavar="N", type=amount, help="GPUs that it reserves")
+    job.add_argument("--entrypoint-memory", metavar="BYTES", help="memory that it reserves: 2GiB")
+
+
+def add_run_options(parser: Parser) -> None:
+    """What becomes of it."""
+    sending = parser.add_argument_group("how it is sent")
+    sending.add_argument(
+        "--dry-run", action="store_true", help="print what would be sent, as JSON, and send nothing"
+    )
+    sending.add_argument("--skip-check", action="store_true", help="send although a check does not pass")
+    sending.add_argument("--no-wait", action="store_true", help="send, print the submission id, and end")
+    sending.add_argument("--submission-id", metavar="ID", type=job_id, help="choose the id yourself")
+
+
+def options_of(given: argparse.Namespace, verb: str, arguments: tuple[str, ...]) -> Options:
+    """The parsed words as a value."""
+    deadline = getattr(given, "deadline", None)
+    return Options(
+        verb=verb,
+        operand=getattr(given, "operand", ""),
+        arguments=arguments,
+        target=given.target,
+        address=given.address,
+        working_dir=getattr(given, "working_dir", None),
+        env=tuple(getattr(given, "env", ())),
+        reserve=reserved(given),
+        submission_id=getattr(given, "submission_id", None),
+        wait=not getattr(given, "no_wait", False),
+        dry_run=getattr(given, "dry_run", False),
+        skip_check=getattr(given, "skip_check", False),
+        deadline=seconds(deadline) if deadline is not None else None,
+        result=getattr(given, "result", None),
+    )
+
+
+def reserved(given: argparse.Namespace) -> Resources | None:
+    """What the flags reserve for the entrypoint; None where they say nothing, so that the header speaks."""
+    cpus, gpus = getattr(given, "entrypoint_num_cpus", None), getattr(given, "entrypoint_num_gpus", None)
+    memory = getattr(given, "entrypoint_memory", None)
+    if cpus is None and gpus is None and memory is None:
+        return None
+    size = memory_bytes(memory or "0")
+    if size is None:
+        raise UsageError(
+            f"--entrypoint-memory {memory!r} is not an amount of memory.", "write it as 512MiB or 2GiB"
+        )
+    return Resources(cpus or 0, gpus or 0, size)
+
+
+def seconds(text: str) -> float:
+    """A duration: 90, 90s, 30m, 2h, 1h30m."""
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
+    if not match or not text.strip() or not any(match.groups()):
+        raise UsageError(f"--deadline {text!r} is not a duration.", "write it as 90s, 30m, 2h or 1h30m")
+    hours, minutes, rest = (float(part or 0) for part in match.groups())
+    total = hours * 3600 + minutes * 60 + rest
+    if total <= 0:
+        raise UsageError("--deadline must be more than 0.", "write it as 90s, 30m, 2h or 1h30m")
+    return total
+
+
+def amount(text: str) -> float:
+    """A number of CPUs or GPUs."""
+    number = float(text)
+    if not 0 <= number < 1e9:
+        raise ValueError(text)
+    return number
+
+
+def job_id(text: str) -> str:
+    """A submission id that is safe in a URL and as a file's name."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a submission id: use letters, digits, '_', '-' and '.'"
+        )
+    return text
+
+
+def unknown_option(word: str, parser: Parser, verb: str) -> UsageError:
+    """The sentence for a word that nobody takes, often one meant for the job."""
+    flags = [flag for action in parser._actions for flag in action.option_strings]
+    near = difflib.get_close_matches(word.split("=")[0], flags, 1, 0.75)
+    if near:
+        return UsageError(f"{word} is not an option of submit.py.", f"did you mean {near[0]}?")
+    if verb in {"run", "check"}:
+        return UsageError(
+            f"{word} is not an option of submit.py.",
+            f"job arguments go behind --: python submit.py jobs/x.py -- {word}",
+        )
+    return UsageError(f"`{verb}` does not take {word}.", f"python submit.py {verb} --help")
+
+
+EPILOG = (
+    "verbs (python submit.py VERB --help):\n"
+    + "\n".join(f"  {verb:<7} {meaning}" for verb, meaning in VERBS.items())
+    + """
+
+exit codes: 0 SUCCEEDED, 1 FAILED, 2 usage, 3 a check did not pass, 4 the cluster
+can't be reached or lost the job, 5 STOPPED, 130 detached (the job goes on)"""
+)

@@ -1,0 +1,21 @@
+"""Packaging: what travels with a job, found, checked, named after its content, and zipped.
+
+    contents = script_contents(script, files)      # or tree_contents(directory)
+    name = digest(contents)                        # unchanged contents, unchanged name: nothing to upload
+    data = pack(contents, name)                    # the zip, for package_uri(name)
+
+Everything that can go wrong is a PackageError with `message`, `mend` and `exit_code`.
+"""
+
+from .archive import digest, pack, package_uri
+from .contents import Contents, Entry, Left
+from .errors import ContentsChanged, FixFirst, PackageError
+from .leaks import Secret, find_secrets, find_secrets_in_text
+from .limits import CAP, LIMITS, Limits
+from .script import script_contents
+from .tree import tree_contents
+
+__all__ = [
+    "CAP", "LIMITS", "Contents", "ContentsChanged", "Entry", "FixFirst", "Left", "Limits", "PackageError", "Secret",
+    "digest", "find_secrets", "find_secrets_in_text", "pack", "package_uri", "script_contents", "tree_contents",
+]  # fmt: skip

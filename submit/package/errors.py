@@ -1,0 +1,103 @@
+"""What can go wrong while a package is made.
+
+PackageError
+├── FixFirst                 this package can never be sent as it is
+│   ├── NoSuchTree           no such directory, or not a directory
+│   ├── RefusedTree          "/", the home directory, a credentials directory, a virtual environment
+│   ├── EmptyPackage         nothing is left to send
+│   ├── TooLarge             too many bytes, unpacked or compressed
+│   ├── TooManyFiles         too many files to send, or to look at
+│   ├── TooDeep              directories nested too deeply
+│   ├── BadName              a name that a zip cannot hold, or that stands for two files
+│   ├── BadIgnoreFile        an ignore file that cannot be honoured
+│   ├── Unreadable           a file or directory that cannot be read
+│   ├── NoSuchScript         no such script
+│   ├── BrokenModule         the script, or a module it imports, is not Python
+│   ├── EscapingFile         a file of the header lies outside the script's directory
+│   ├── UnmatchedFile        a file or pattern of the header matches nothing
+│   └── ForbiddenFile        a file of the header is one that never travels
+└── ContentsChanged          a file changed while it was read: try again
+"""
+
+from __future__ import annotations
+
+
+class PackageError(Exception):
+    """Why no package was made; nothing has been sent.
+
+    `message` is one sentence (what, on what, why), `mend` is the command or action that mends it.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, mend: str) -> None:
+        super().__init__(message, mend)
+        self.message = message
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class FixFirst(PackageError):
+    """The same call fails again until something is changed."""
+
+
+class NoSuchTree(FixFirst):
+    """The directory to send does not exist or is not a directory."""
+
+
+class RefusedTree(FixFirst):
+    """A directory that is never sent as a whole."""
+
+
+class EmptyPackage(FixFirst):
+    """No file is left to send."""
+
+
+class TooLarge(FixFirst):
+    """More bytes than a package may have, unpacked or compressed."""
+
+
+class TooManyFiles(FixFirst):
+    """More files than a package may have, or more names than are looked at."""
+
+
+class TooDeep(FixFirst):
+    """Directories nested too deeply."""
+
+
+class BadName(FixFirst):
+    """A name that a zip cannot hold or that unpacks to something else."""
+
+
+class BadIgnoreFile(FixFirst):
+    """An ignore file that cannot be honoured: a link, not a regular file, or far too large."""
+
+
+class Unreadable(FixFirst):
+    """A file or directory that cannot be read."""
+
+
+class NoSuchScript(FixFirst):
+    """The script does not exist or is not a regular file."""
+
+
+class BrokenModule(FixFirst):
+    """The script, or a module it imports, cannot be parsed."""
+
+
+class EscapingFile(FixFirst):
+    """A file of the header lies outside the script's directory."""
+
+
+class UnmatchedFile(FixFirst):
+    """A file or pattern of the header matches nothing."""
+
+
+class ForbiddenFile(FixFirst):
+    """A file that the header names is one that never travels."""
+
+
+class ContentsChanged(PackageError):
+    """A file changed while it was read; the same call may succeed."""

@@ -1,0 +1,217 @@
+"""A directory as contents: what `--working-dir DIR` sends.
+
+Links: a link to a file inside the tree travels as that file's content; a link to a directory inside the tree does not
+(its files travel under their own name, and nothing can go round in circles); a link out of the tree does not.
+The root itself may be a link, and may itself be ignored: it was named. Empty directories do not travel.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from .contents import Contents, Entry, Left, contents_of
+from .errors import BadName, NoSuchTree, RefusedTree, TooDeep, TooManyFiles
+from .forbidden import (
+    CREDENTIAL_FILE,
+    CREDENTIAL_FILE_BYTES,
+    VIRTUALENV,
+    is_credential_file,
+    why_never,
+    why_never_within,
+    why_secret,
+)
+from .ignore import KINDS, Ignores, above
+from .limits import LIMITS, Limits
+from .reader import mode_of, unreadable
+
+_KINDS = {
+    stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a directory",
+}  # fmt: skip
+
+
+def tree_contents(root: Path, limits: Limits = LIMITS) -> Contents:
+    """Everything below `root` but what .gitignore, .rayignore and `forbidden` leave out.
+
+    Raises any FixFirst of `errors` but those of scripts. Reads no file but ignore files and small .json files.
+    """
+    real = _real_root(root)
+    ignores, from_top = above(real, limits)
+    walk = Walk(real, limits, from_top=from_top, honour=True)
+    walk.directory(real, "", 0, ignores)
+    return contents_of(Path(real), walk.entries, walk.left, limits)
+
+
+class Walk:
+    """Goes through a tree, in `entries` and `left` what it found. `wanted`, if given, picks names of files."""
+
+    def __init__(
+        self,
+        root: str,
+        limits: Limits,
+        *,
+        from_top: str = "",
+        honour: bool = False,
+        wanted: Callable[[str], bool] | None = None,
+    ) -> None:
+        self.root, self.limits, self.honour, self.wanted = root, limits, honour, wanted
+        self._called = os.path.basename(root) + "/"
+        self.from_top = os.fsencode(from_top)  # the ignore files' path to the root
+        self.deepest = limits.depth  # directories below are not entered, see `files`
+        self.entries: list[Entry] = []
+        self.left: list[Left] = []
+        self._looked_at = 0
+
+    def directory(self, path: str, prefix: str, depth: int, ignores: Ignores) -> None:
+        """Walk the directory at `path`, whose files are called `prefix` + their name."""
+        found = self._listing(path, prefix)
+        names = {item.name for item in found if not item.is_dir(follow_symlinks=False)}
+        if "pyvenv.cfg" in names:
+            self.left.append(Left(shown(prefix) or "./", VIRTUALENV))
+            return
+        kinds = [kind for kind in KINDS if kind in names] if self.honour else []
+        base = self.from_top + os.fsencode(prefix)
+        if kinds:
+            ignores = ignores.entering(path, prefix, len(base), kinds, self.limits)
+        for item in found:
+            name, directory = prefix + item.name, item.is_dir(follow_symlinks=False)
+            reason = why_never(self._called + name, directory) or ignores.reason(
+                base + os.fsencode(item.name), directory
+            )
+            if reason is not None:
+                if self.wanted is None or self.wanted(name):
+                    self.left.append(Left(shown(name + "/" if directory else name), reason))
+            elif directory:
+                self._enter(item, name, depth + 1, ignores)
+            elif self.wanted is None or self.wanted(name):
+                self._file(item, name)
+
+    def _enter(self, item: os.DirEntry[str], name: str, depth: int, ignores: Ignores) -> None:
+        if depth > self.deepest:
+            if self.deepest < self.limits.depth:
+                return
+            raise TooDeep(
+                f"{shown(name)}/ is nested more than {self.limits.depth} directories deep.",
+                "List it, or a directory above it, in .rayignore.",
+            )
+        check_name(name, self.limits)
+        self.directory(item.path, name + "/", depth, ignores)
+
+    def _file(self, item: os.DirEntry[str], name: str) -> None:
+        check_name(name, self.limits)
+        try:
+            state = item.stat(follow_symlinks=False)
+        except FileNotFoundError:  # removed since it was listed
+            return
+        found = (
+            through_link(self.root, item.path, name) if item.is_symlink() else regular(item.path, name, state)
+        )
+        if isinstance(found, Entry):
+            self.entries.append(found)
+        else:
+            self.left.append(found)
+
+    def _listing(self, path: str, prefix: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(path) as items:
+                found = []
+                for item in items:
+                    found.append(item)
+                    self._looked_at += 1
+                    if self._looked_at > self.limits.looked_at:
+                        raise TooManyFiles(
+                            f"{self.root} holds more than {self.limits.looked_at:,} files and directories.",
+                            "Leave out directories that the job does not need (.rayignore, or the header's files).",
+                        )
+        except OSError as error:
+            raise unreadable(prefix or self.root, error) from error
+        return found
+
+
+def through_link(root: str, path: str, name: str) -> Entry | Left:
+    """The file that a link inside the tree `root` stands for, or why it does not travel."""
+    real = os.path.realpath(path)
+    within = root.rstrip("/") + "/"
+    if not (real + "/").startswith(within):
+        return Left(name, "a link that leads out of the tree")
+    target = real[len(within) :] or "."
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return Left(name, "a link that leads round in a circle")
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return Left(name, f"a link to {shown(target)}, which does not exist")
+        raise unreadable(name, error) from error
+    directory = stat.S_ISDIR(found.st_mode)
+    reason = why_never_within(target, directory)
+    if directory:
+        reason = reason or "directories travel under their own name only"
+        target += "/"
+    return Left(name, f"a link to {shown(target)}: {reason}") if reason else regular(real, name, found)
+
+
+def regular(path: str, name: str, found: os.stat_result) -> Entry | Left:
+    """The entry of a regular file; anything else is left out, unopened."""
+    if not stat.S_ISREG(found.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "not a regular file")
+        return Left(name, f"{kind}; only regular files travel")
+    small_json = name.lower().endswith(".json") and found.st_size <= CREDENTIAL_FILE_BYTES
+    if small_json and is_credential_file(_small(path, name)):
+        return Left(name, CREDENTIAL_FILE)
+    return Entry(name, Path(path), mode_of(found), found.st_size)
+
+
+def check_name(name: str, limits: Limits) -> None:
+    """Raise BadName for a name that a zip cannot hold or that unpacks to something else."""
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        why = "its bytes are not UTF-8"
+    else:
+        if "\\" not in name and size <= limits.name:
+            return
+        why = (
+            "it contains a backslash"
+            if "\\" in name
+            else f"it has {size:,} bytes, the limit is {limits.name:,}"
+        )
+    short = shown(name) if len(name) <= 200 else shown(name[:200]) + "…"
+    raise BadName(f"The name {short} cannot be packed: {why}.", "Rename it, or list it in .rayignore.")
+
+
+def shown(name: str) -> str:
+    """A name that can be printed: bytes that are not UTF-8 as \\xNN."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _small(path: str, name: str) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(fd, "rb", buffering=0) as stream:
+            return stream.read(CREDENTIAL_FILE_BYTES) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+    except OSError as error:
+        raise unreadable(name, error) from error
+
+
+def _real_root(root: Path) -> str:
+    real = os.path.realpath(root)
+    if not os.path.isdir(real):
+        what = "is not a directory" if os.path.lexists(root) else "does not exist"
+        raise NoSuchTree(f"{root} {what}.", "Give --working-dir an existing directory.")
+    mend = "Give --working-dir the directory that holds the job."
+    home = os.path.realpath(os.path.expanduser("~"))
+    if real == "/" or (home + "/").startswith(real + "/"):
+        what = "the whole file system" if real == "/" else "your home directory"
+        where = "" if real in ("/", home) else "above "
+        raise RefusedTree(f"{root} is {where}{what}, which is never sent as a whole.", mend)
+    if os.path.lexists(os.path.join(real, "pyvenv.cfg")):
+        raise RefusedTree(f"{root} is {VIRTUALENV}.", mend)
+    reason = why_secret(real)
+    if reason:
+        raise RefusedTree(f"{root} cannot be sent: {reason}.", mend)
+    return real

@@ -1,0 +1,209 @@
+"""The checks before a job is sent. Each is a pure function of a draft and the cluster's facts.
+
+Adding a check is one function here and its name in `CHECKS`; all findings are shown at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from .dependencies import wanted_ray
+from .facts import Facts, Node
+from .findings import Finding, denied, ok, unknown
+from .header import Header, Resources
+from .package import Contents, find_secrets, find_secrets_in_text
+from .targets import Expectation
+
+SECRET_NAMES = (
+    "TOKEN",
+    "SECRET",
+    "PASSWORD",
+    "PASSWD",
+    "API_KEY",
+    "APIKEY",
+    "ACCESS_KEY",
+    "PRIVATE_KEY",
+    "CREDENTIAL",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is about to be sent, as far as the checks look at it."""
+
+    name: str
+    header: Header
+    contents: Contents
+    arguments: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    reserve: Resources = Resources()
+    expects: Expectation = Expectation()
+    mend: str = ""
+
+
+def preflight(draft: Draft, facts: Facts | None) -> list[Finding]:
+    """All findings; without facts (no cluster answered) those that need none."""
+    found: list[Finding] = []
+    for check in CHECKS:
+        found += check(draft)
+    if facts:
+        for check_with_facts in CLUSTER_CHECKS:
+            found += check_with_facts(draft, facts)
+    return found
+
+
+def check_package(draft: Draft) -> Iterable[Finding]:
+    """Nothing secret is in the files that travel."""
+    leaks = find_secrets(draft.contents)
+    for leak in leaks[:5]:
+        yield denied(
+            "package",
+            f"{leak.name}:{leak.line} holds a secret ({leak.kind}), and everyone who reaches the cluster could read it.",
+            f"take it out of the file, or keep the file here: echo {leak.name!r} >> .rayignore",
+        )
+    if not leaks:
+        entries = draft.contents.entries
+        size = draft.contents.unpacked_bytes
+        yield ok("package", f"{counted(len(entries), 'file')}, {size:,} bytes, nothing secret in them")
+
+
+def check_environment(draft: Draft) -> Iterable[Finding]:
+    """Nothing secret is in the environment variables: the dashboard shows them (ray#39502)."""
+    for name, value in draft.env.items():
+        kinds = find_secrets_in_text(value)
+        if kinds or any(mark in name.upper() for mark in SECRET_NAMES):
+            yield denied(
+                "environment",
+                f"{name} looks like a secret{f' ({kinds[0]})' if kinds else ''}, and the dashboard shows a job's environment.",
+                "let the job read it from Secret Manager or a bucket, as the identity it runs as",
+            )
+
+
+def check_arguments(draft: Draft) -> Iterable[Finding]:
+    """Nothing secret is in the job's arguments: they are its entrypoint, in plain sight."""
+    for argument in draft.arguments:
+        for kind in find_secrets_in_text(argument):
+            yield denied(
+                "arguments",
+                f"An argument of the job looks like a secret ({kind}), and the dashboard shows a job's entrypoint.",
+                "let the job read it from Secret Manager or a bucket, as the identity it runs as",
+            )
+
+
+def check_ray(draft: Draft, facts: Facts) -> Iterable[Finding]:
+    """The cluster's Ray is the one that is expected there, and one that the script takes."""
+    from packaging.specifiers import SpecifierSet
+
+    wanted = wanted_ray(draft.header.dependencies)
+    if draft.expects.ray and facts.ray != draft.expects.ray:
+        yield denied(
+            "ray",
+            f"The cluster runs Ray {facts.ray}; this one should run {draft.expects.ray}.",
+            "make cluster-down images cluster-up",
+        )
+    elif wanted and not SpecifierSet(wanted).contains(facts.ray, prereleases=True):
+        yield denied(
+            "ray",
+            f"{draft.name} needs ray{wanted}; the cluster runs Ray {facts.ray}, and a job can't bring its own.",
+            "change the script's dependencies, or send it to a cluster with that Ray",
+        )
+    else:
+        yield ok("ray", f"Ray {facts.ray}")
+
+
+def check_python(draft: Draft, facts: Facts) -> Iterable[Finding]:
+    """The cluster's Python is the one that is expected there, and one that the script takes."""
+    from packaging.specifiers import SpecifierSet
+
+    wanted, expected = draft.header.requires_python, draft.expects.python
+    minor = ".".join(facts.python.split(".")[:2])
+    if expected and minor and minor != expected:
+        yield denied(
+            "python",
+            f"The cluster runs Python {facts.python}; this one should run {expected}.",
+            "make cluster-down images cluster-up",
+        )
+    elif wanted and not minor:
+        yield unknown(
+            "python",
+            f"{draft.name} needs Python {wanted}, and the cluster does not say which it runs.",
+            "look on its head node with `python -V`, then add --skip-check",
+        )
+    elif wanted and not SpecifierSet(wanted).contains(facts.python):
+        yield denied(
+            "python",
+            f"{draft.name} needs Python {wanted}; the cluster runs Python {facts.python}.",
+            "change the script's requires-python, or send it to a cluster with that Python",
+        )
+    elif minor:
+        yield ok("python", f"Python {facts.python}")
+
+
+def check_resources(draft: Draft, facts: Facts) -> Iterable[Finding]:
+    """What the entrypoint reserves fits on one node, and what the job needs is there in all."""
+    short = [*too_much_for_a_node(draft, facts.nodes), *too_much_for_all(draft, facts.nodes)]
+    yield from short
+    if not short:
+        workers = sum(1 for node in facts.nodes if not node.head)
+        cpus = sum(node.resources.get("CPU", 0) for node in facts.nodes)
+        gpus = sum(node.resources.get("GPU", 0) for node in facts.nodes)
+        fake = sum(node.resources.get("simulated_gpu", 0) for node in facts.nodes)
+        shown = f"{gpus:g} GPU{' (simulated)' if fake else ''}"
+        yield ok("resources", f"{counted(workers, 'worker node')}, {cpus:g} CPU, {shown}")
+
+
+def too_much_for_a_node(draft: Draft, nodes: tuple[Node, ...]) -> Iterable[Finding]:
+    """The entrypoint runs on one node: it waits for ever if none is large enough."""
+    asked = amounts(draft.reserve)
+    if asked and not any(
+        all(node.resources.get(what, 0) >= much for what, much in asked.items()) for node in nodes
+    ):
+        most = {what: max((node.resources.get(what, 0) for node in nodes), default=0) for what in asked}
+        yield denied(
+            "resources",
+            f"The entrypoint asks for {spelled(asked)} on one node; the most that a node has is {spelled(most)}. "
+            "The job would wait for ever.",
+            "ask for less (--entrypoint-num-cpus and the like, or [tool.submit.entrypoint] in the script)",
+        )
+
+
+def too_much_for_all(draft: Draft, nodes: tuple[Node, ...]) -> Iterable[Finding]:
+    """What the script says that it needs of the whole cluster."""
+    asked = amounts(draft.header.needs)
+    have = {what: sum(node.resources.get(what, 0) for node in nodes) for what in asked}
+    if any(have[what] < much for what, much in asked.items()):
+        yield denied(
+            "resources",
+            f"{draft.name} needs {spelled(asked)}; the whole cluster has {spelled(have)}.",
+            "python -m cluster scale cpu-worker=N, or a larger cluster"
+            if draft.expects.ray
+            else "a larger cluster",
+        )
+
+
+def amounts(asked: Resources) -> dict[str, float]:
+    """What is asked for, under Ray's names of it."""
+    named = {"CPU": asked.cpus, "GPU": asked.gpus, "memory": float(asked.memory), **asked.resources}
+    return {what: much for what, much in named.items() if much}
+
+
+def spelled(resources: Mapping[str, float]) -> str:
+    """Amounts as a person writes them."""
+    return ", ".join(
+        f"{much / 2**30:.3g} GiB memory" if what == "memory" else f"{much:g} {what}"
+        for what, much in resources.items()
+    )
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+CHECKS: tuple[Callable[[Draft], Iterable[Finding]], ...] = (check_package, check_environment, check_arguments)
+CLUSTER_CHECKS: tuple[Callable[[Draft, Facts], Iterable[Finding]], ...] = (
+    check_ray,
+    check_python,
+    check_resources,
+)

@@ -1,0 +1,205 @@
+"""The pipeline: script → plan → preflight → package → submit → follow → result."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import package, plan, result, send
+from .dashboard import Dashboard
+from .dependencies import missing
+from .errors import PreflightError, SubmitError, UsageError
+from .facts import Facts, read_facts
+from .findings import Finding, Verdict, denied
+from .follow import Follower
+from .job import Job
+from .log import Log
+from .options import Options
+from .preflight import Draft, preflight
+from .script import Script, read_script
+from .targets import Target, open_target
+from .voice import Voice
+
+
+@dataclass(slots=True)
+class Stage:
+    """How far a run has come: what Ctrl-C has to say about it."""
+
+    sending: bool = False
+    sent: bool = False
+    attach: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What was found out before anything is sent."""
+
+    draft: Draft
+    digest: str
+    plan: plan.Plan
+    facts: Facts | None
+    trouble: SubmitError | None  # why there are no facts
+
+
+async def run(options: Options, voice: Voice, stage: Stage) -> Job | None:
+    """Checks, sends and follows one job; None where it was not followed to its end."""
+    if options.result:
+        result.check_writable(options.result)
+    target = open_target(options.target, options.address)
+    async with Dashboard(target) as dashboard:
+        ready = await prepare(options, target, dashboard)
+        if options.dry_run:
+            if ready.trouble:
+                voice.say(f"{ready.trouble.message} The plan assumes that it has none of the dependencies.")
+            voice.print_json(ready.plan.as_json())
+            return None
+        settle(await findings(ready), ready, options, voice)
+        await dispatch(dashboard, ready, voice, stage)
+        if not options.wait:
+            voice.print(ready.plan.submission_id)
+            voice.say(f"follow it with: {stage.attach}")
+            return None
+        return await follow(dashboard, ready.plan.submission_id, options, voice)
+
+
+async def check(options: Options, voice: Voice) -> None:
+    """The preflight alone. Raises what keeps the job from being sent."""
+    target = open_target(options.target, options.address)
+    async with Dashboard(target) as dashboard:
+        ready = await prepare(options, target, dashboard)
+        settle(await findings(ready), ready, options, voice)
+
+
+async def prepare(options: Options, target: Target, dashboard: Dashboard) -> Ready:
+    """The draft and the plan; the cluster is asked while the files are read."""
+    script = read_script(Path(options.operand))
+    contents, name = contents_of(script, options.working_dir)
+    asked = asyncio.create_task(facts_or_trouble(dashboard))
+    digest = await asyncio.to_thread(package.digest, contents)
+    facts, trouble = await asked
+    header = script.header
+    draft = Draft(
+        name=name,
+        header=header,
+        contents=contents,
+        arguments=options.arguments,
+        env=environment(header.env, options.env),
+        reserve=options.reserve or header.entrypoint,
+        expects=target.expects,
+    )
+    ready = plan.Plan(
+        target=target.name,
+        address=dashboard.url,
+        submission_id=options.submission_id or plan.new_submission_id(name),
+        entrypoint=plan.entrypoint(name, options.arguments),
+        working_dir=package.package_uri(digest),
+        files={entry.name: entry.size for entry in contents.entries},
+        install=missing(header.dependencies, facts.packages if facts else {}, facts.python if facts else ""),
+        env=draft.env,
+        reserve=draft.reserve,
+        reads=header.reads,
+        writes=header.writes,
+    )
+    return Ready(draft, digest, ready, facts, trouble)
+
+
+def contents_of(script: Script, tree: Path | None) -> tuple[package.Contents, str]:
+    """What travels, and the script's name in it."""
+    if tree is None:
+        return package.script_contents(script.path, script.header.files), script.path.name
+    try:
+        name = script.path.resolve().relative_to(tree.resolve()).as_posix()
+    except ValueError:
+        raise UsageError(
+            f"{script.path} is not inside {tree}.", "give --working-dir a folder that holds it"
+        ) from None
+    contents = package.tree_contents(tree)
+    if name not in {entry.name for entry in contents.entries}:
+        why = next(
+            (left.reason for left in contents.left if left.name == name), "its ignore files leave it out"
+        )
+        raise UsageError(f"{script.path} would not travel with {tree}: {why}.", "change the ignore file")
+    return contents, name
+
+
+async def facts_or_trouble(dashboard: Dashboard) -> tuple[Facts | None, SubmitError | None]:
+    """The cluster's facts, or why there are none."""
+    try:
+        return await read_facts(dashboard), None
+    except SubmitError as trouble:
+        return None, trouble
+
+
+def environment(declared: tuple[str, ...], given: tuple[str, ...]) -> dict[str, str]:
+    """The variables that travel: those that the header names and those of `--env`."""
+    env = {name: os.environ[name] for name in declared if name in os.environ}
+    for word in given:
+        name, equals, value = word.partition("=")
+        if not name or (not equals and name not in os.environ):
+            raise UsageError(
+                f"--env {word}: there is no such variable here.", f"--env {name or 'NAME'}=VALUE"
+            )
+        env[name] = value if equals else os.environ[name]
+    return env
+
+
+async def findings(ready: Ready) -> list[Finding]:
+    """All findings; a package is packed here only where its size leaves it in doubt."""
+    found = await asyncio.to_thread(preflight, ready.draft, ready.facts)
+    if ready.draft.contents.unpacked_bytes > package.CAP:
+        try:
+            await asyncio.to_thread(pack, ready)
+        except package.FixFirst as fault:
+            found.append(denied("package", fault.message, fault.mend))
+    return found
+
+
+def pack(ready: Ready) -> bytes:
+    """The package of the plan."""
+    return package.pack(ready.draft.contents, ready.digest)
+
+
+def settle(found: list[Finding], ready: Ready, options: Options, voice: Voice) -> None:
+    """Shows the findings. Raises where one of them is not OK, unless --skip-check says to send anyway."""
+    voice.findings(found)
+    if ready.trouble:
+        raise ready.trouble
+    bad = [finding for finding in found if finding.verdict is not Verdict.OK]
+    if bad and not options.skip_check:
+        raise PreflightError(
+            f"{len(bad)} of {len(found)} checks did not pass; nothing was sent.",
+            "mend what is named above, or add --skip-check to send it anyway",
+        )
+
+
+async def dispatch(dashboard: Dashboard, ready: Ready, voice: Voice, stage: Stage) -> None:
+    """Uploads the package where it is missing and submits the job."""
+    sent = await send.upload(dashboard, ready.plan, lambda: pack(ready))
+    stage.attach = f"python submit.py {dashboard.target.flags}attach {ready.plan.submission_id}"
+    stage.sending = True
+    await send.submit(dashboard, ready.plan)
+    stage.sent = True
+    told = f"{sent:,} bytes uploaded" if sent else "the cluster has the package already"
+    installs = f", installs {', '.join(ready.plan.install)}" if ready.plan.install else ""
+    voice.say(f"sent {ready.plan.submission_id} ({told}{installs})")
+    voice.say(f"watch {dashboard.url}/#/jobs/{ready.plan.submission_id}")
+
+
+async def follow(dashboard: Dashboard, submission_id: str, options: Options, voice: Voice) -> Job:
+    """The job's end, its log and its result shown."""
+    log = Log(voice.write)
+    job = await Follower(dashboard, submission_id, log, voice.say).run(options.deadline)
+    voice.verdict(job)
+    value = result.parse(log.result) if log.result else None
+    if value is not None:
+        voice.result(value)
+    if options.result and job.status == "SUCCEEDED":
+        if value is None:
+            raise result.ResultNotWritten(
+                f"The job printed no RESULT line, so nothing was written to {options.result}.",
+                'end the job with print("RESULT " + json.dumps(result))',
+            )
+        result.write(options.result, value)
+    return job

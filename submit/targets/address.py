@@ -1,0 +1,44 @@
+"""Any Ray dashboard, named by its address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from ..errors import UsageError
+from . import Connection, Expectation
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The dashboard at `url`. Nothing is expected of its versions but what the script asks for."""
+
+    url: str
+    name: str = "address"
+    mend: str = "look at the address, and whether a Ray dashboard listens there"
+    expects: Expectation = Expectation()
+
+    @property
+    def flags(self) -> str:
+        return f"--address {self.url} "
+
+    def connect(self) -> Connection:
+        local = urlsplit(self.url).hostname in {"127.0.0.1", "localhost", "::1"}
+        return Connection(self.url, through_proxy=not local)
+
+
+def create(address: str | None) -> Address:
+    """The target for `http://HOST:PORT` or `https://HOST`. Raises UsageError for anything else."""
+    parts = urlsplit(address or "")
+    if parts.scheme == "ray":
+        raise UsageError(
+            f"{address} is a Ray Client address; jobs are sent to the dashboard.",
+            f"--address http://{parts.hostname or 'HOST'}:8265",
+        )
+    try:
+        valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise UsageError(f"{address!r} is not a dashboard address.", "--address http://HOST:8265")
+    return Address((address or "").rstrip("/"))

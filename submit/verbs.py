@@ -1,0 +1,74 @@
+"""The verbs beside running a job: attach, logs, stop, list."""
+
+from __future__ import annotations
+
+import time
+
+from .dashboard import Dashboard
+from .errors import UsageError
+from .follow import stop as stop_job
+from .job import Job
+from .log import Log
+from .options import Options
+from .run import follow
+from .targets import open_target
+from .voice import Voice
+
+
+async def attach(options: Options, voice: Voice) -> Job:
+    """Follows a job from the beginning of its log to its end."""
+    async with Dashboard(open_target(options.target, options.address)) as dashboard:
+        job = await known(dashboard, options.operand)
+        return await follow(dashboard, job.submission_id, options, voice)
+
+
+async def logs(options: Options, voice: Voice) -> None:
+    """Prints the log so far."""
+    async with Dashboard(open_target(options.target, options.address)) as dashboard:
+        job = await known(dashboard, options.operand)
+        log = Log(voice.write)
+        if job.driver_node:
+            async with dashboard.stream(
+                job.driver_node, f"job-driver-{job.submission_id}.log", follow=False
+            ) as chunks:
+                async for chunk in chunks:
+                    log.take(chunk)
+        else:
+            log.take_text(await dashboard.logs(job.submission_id))
+
+
+async def stop(options: Options, voice: Voice) -> None:
+    """Stops a job and waits until it has."""
+    async with Dashboard(open_target(options.target, options.address)) as dashboard:
+        job = await known(dashboard, options.operand)
+        if job.terminal:
+            voice.say(f"{job.submission_id} has ended already: {job.status}")
+            return
+        job = await stop_job(dashboard, job.submission_id)
+        voice.say(f"{job.submission_id} is {job.status}")
+
+
+async def list_jobs(options: Options, voice: Voice) -> None:
+    """The cluster's jobs, the newest last."""
+    async with Dashboard(open_target(options.target, options.address)) as dashboard:
+        jobs = await dashboard.jobs()
+    if not jobs:
+        voice.say("the cluster has had no jobs yet; send one with: python submit.py jobs/sklearn_joblib.py")
+        return
+    left = max(len(job.submission_id) for job in jobs)
+    voice.print(f"{'ID':<{left}}  {'STATUS':<9}  {'STARTED':<15}  SECONDS")
+    for job in jobs:
+        started = time.strftime("%b %d %H:%M:%S", time.localtime(job.started)) if job.started else "-"
+        lasted = f"{(job.ended or time.time()) - job.started:.1f}" if job.started else "-"
+        voice.print(f"{job.submission_id:<{left}}  {job.status:<9}  {started:<15}  {lasted}")
+
+
+async def known(dashboard: Dashboard, submission_id: str) -> Job:
+    """The job of that id. Raises UsageError where the cluster has none."""
+    job = await dashboard.job(submission_id)
+    if job is None or not job.submission_id:
+        raise UsageError(
+            f"The cluster at {dashboard.url} knows no job {submission_id}.",
+            f"python submit.py {dashboard.target.flags}list",
+        )
+    return job

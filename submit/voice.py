@@ -1,0 +1,93 @@
+"""What the tool says, and where: the job's log and what was asked for go to stdout, all else to stderr.
+
+The one place besides `cli.py` that writes; nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO, TextIO
+
+from .errors import SubmitError
+from .findings import Finding, Verdict
+from .job import Job
+from .result import table
+
+
+class OutputLost(SubmitError):
+    """Our own output can't be written (a full disk, a closed pipe); the job is not touched."""
+
+    exit_code = 130
+
+
+class Voice:
+    """Writes to the two streams."""
+
+    def __init__(self, out: BinaryIO, err: TextIO) -> None:
+        self.out, self.err = out, err
+
+    def write(self, chunk: bytes) -> None:
+        """A piece of the job's log, at once."""
+        try:
+            self.out.write(chunk)
+            self.out.flush()
+        except OSError as fault:
+            raise OutputLost(f"The log can't be written here: {fault.strerror}.", "") from None
+
+    def print(self, line: str) -> None:
+        """A line that was asked for."""
+        self.write(line.encode() + b"\n")
+
+    def print_json(self, value: Mapping[str, Any]) -> None:
+        """A value that was asked for."""
+        self.print(json.dumps(value, indent=2, ensure_ascii=False))
+
+    def say(self, line: str) -> None:
+        """A line for the person."""
+        print(line, file=self.err, flush=True)
+
+    def findings(self, found: Sequence[Finding]) -> None:
+        """All findings, those that passed first."""
+        for finding in sorted(found, key=lambda one: one.verdict is not Verdict.OK):
+            self.wrapped(f"  {finding.verdict.value:<7}  {finding.check:<11}  ", finding.message)
+            if finding.mend:
+                self.wrapped(" " * 22 + "→ ", finding.mend)
+
+    def verdict(self, job: Job) -> None:
+        """How the job ended."""
+        lasted = f" after {job.ended - job.started:.1f} s" if job.ended and job.started else ""
+        self.say(f"{job.status}{lasted}")
+        if job.status == "FAILED" and job.message:
+            self.wrapped("  ", job.message.strip().splitlines()[0].split(", last available logs")[0])
+
+    def result(self, value: Mapping[str, Any]) -> None:
+        """The job's result as a table."""
+        for line in table(value, self.width):
+            self.say(line)
+
+    def fault(self, fault: SubmitError) -> None:
+        """An error: what failed, and what mends it."""
+        self.wrapped("submit: ", fault.message)
+        if fault.mend:
+            self.wrapped("      → ", fault.mend)
+
+    def wrapped(self, start: str, text: str) -> None:
+        """Text in the width of the terminal, hanging below its start. Commands keep whole: no word is broken."""
+        indent = " " * len(start)
+        for line in textwrap.wrap(
+            text,
+            max(self.width, 60),
+            initial_indent=start,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        ):
+            self.say(line)
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; 10,000 where there is none, so that nothing is folded in a file."""
+        return shutil.get_terminal_size((80, 24)).columns if self.err.isatty() else 10_000

@@ -1,0 +1,513 @@
+"""What a person meets: the whole text and the exit code of every ending, through real sockets and processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.command import ROOT, ended, environment, start, submit
+from tests.fakes import FakeDashboard, FakeJob, Fault, node
+
+PASSED = """\
+  OK       package      1 file, {size} bytes, nothing secret in them
+  OK       ray          Ray 2.47.1
+  OK       python       Python 3.11.9
+  OK       resources    3 worker nodes, 3 CPU, 1 GPU (simulated)
+"""
+
+
+@pytest.fixture
+def ray() -> Iterator[FakeDashboard]:
+    with FakeDashboard() as fake:
+        yield fake
+
+
+@pytest.fixture
+def env(ray: FakeDashboard) -> dict[str, str]:
+    return environment(RAYDOCK_PORT=str(ray.port))
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "x.py"
+    path.write_text("print('hello')\n")
+    return path
+
+
+def ends(status: str, log: bytes = b"hello\n", message: str = "") -> Callable[[FakeJob], None]:
+    def act(job: FakeJob) -> None:
+        job.write(log)
+        job.end(status, message)
+        job.started, job.ended = 100, 101.5
+
+    return act
+
+
+@pytest.mark.parametrize(("status", "code"), [("SUCCEEDED", 0), ("FAILED", 1), ("STOPPED", 5)])
+def test_the_exit_code_is_the_jobs_end(
+    ray: FakeDashboard, env: dict[str, str], script: Path, status: str, code: int
+) -> None:
+    ray.on_submit = ends(status, message="it said so")
+    done = submit(script, env=env)
+    assert (done.code, done.out) == (code, "hello\n")
+    size = len(ray.stored[next(iter(ray.stored))])
+    assert done.said == PASSED.format(size=15) + (
+        f"sent ID ({size} bytes uploaded)\nwatch {ray.url}/#/jobs/ID\n{status} after 1.5 s\n"
+    ) + ("  it said so\n" if status == "FAILED" else "")
+
+
+def test_the_result_is_a_table_and_a_file(
+    ray: FakeDashboard, env: dict[str, str], script: Path, tmp_path: Path
+) -> None:
+    ray.on_submit = ends("SUCCEEDED", b'RESULT {"job": "x", "seconds": {"ray": 2.5}}\n')
+    done = submit(script, "--result", tmp_path / "r.json", env=env)
+    assert done.code == 0
+    assert done.said.endswith("SUCCEEDED after 1.5 s\n  job          x\n  seconds.ray  2.5\n")
+    assert json.loads((tmp_path / "r.json").read_text()) == {"job": "x", "seconds": {"ray": 2.5}}
+
+
+def test_what_the_dry_run_prints_is_what_is_sent(
+    ray: FakeDashboard, env: dict[str, str], script: Path
+) -> None:
+    script.write_text(
+        "# /// script\n# dependencies = ['scikit-learn', 'humanize', 'ray']\n# [tool.submit]\n# env = ['MODE']\n"
+        "# [tool.submit.entrypoint]\n# cpus = 0.5\n# ///\n"
+    )
+    words = (script, "--submission-id", "mine", "--env", "B=c", "--", "--n", "a b")
+    env["MODE"] = "fast"
+    printed = submit("--dry-run", *words, env=env)
+    assert (printed.code, ray.count("POST"), ray.count("PUT")) == (0, 0, 0)
+    ray.on_submit = ends("SUCCEEDED")
+    assert submit(*words, env=env).code == 0
+    plan = json.loads(printed.out)
+    assert plan["request"] == ray.jobs["mine"].body
+    assert plan["request"] == {
+        "submission_id": "mine",
+        "entrypoint": "python x.py --n 'a b'",
+        "runtime_env": {
+            "working_dir": plan["package"]["uri"],
+            "pip": ["humanize"],
+            "env_vars": {"MODE": "fast", "B": "c"},
+        },
+        "metadata": {"submitter": "raydock", "job_submission_id": "mine"},
+        "entrypoint_num_cpus": 0.5,
+    }
+    assert plan["package"]["files"] == {"x.py": script.stat().st_size}
+
+
+def test_unchanged_means_nothing_is_uploaded(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+    ray.on_submit = ends("SUCCEEDED")
+    submit(script, env=env)
+    os.utime(script, (1, 1))
+    again = submit(script, env=env)
+    assert "sent ID (the cluster has the package already)\n" in again.said
+    assert ray.count("PUT") == 1
+
+
+def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
+    """Name → words, the whole of what is said, exit code; the cluster is well."""
+    (tmp_path / "text.py").write_text("this is no python\n")
+    (tmp_path / "bytes.py").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "note.ipynb").write_text("{}")
+    (tmp_path / "header.py").write_text("# /// script\n# [tool.submit]\n# read = ['x']\n# ///\n")
+    (tmp_path / "toml.py").write_text("# /// script\n# dependencies = [\n# ///\n")
+    (tmp_path / "fine.py").write_text("print('hello')\n")
+    (tmp_path / "folder").mkdir()
+    fine = tmp_path / "fine.py"
+    return {
+        "no such script": (
+            ["nope.py"],
+            "submit: There is no job script nope.py.\n      → ls jobs/\n",
+            2,
+        ),
+        "nearly that script": (
+            [tmp_path / "fin.py"],
+            f"submit: There is no job script {tmp_path}/fin.py.\n      → did you mean {tmp_path}/fine.py?\n",
+            2,
+        ),
+        "a folder": (
+            [tmp_path / "folder"],
+            f"submit: {tmp_path}/folder is not a file.\n"
+            "      → give the job script itself, such as jobs/sklearn_joblib.py\n",
+            2,
+        ),
+        "not Python": (
+            [tmp_path / "text.py"],
+            f"submit: {tmp_path}/text.py:1 is not Python: invalid syntax.\n"
+            f"      → python -m py_compile {tmp_path}/text.py\n",
+            2,
+        ),
+        "not text": (
+            [tmp_path / "bytes.py"],
+            f"submit: {tmp_path}/bytes.py is not Python: it is not UTF-8 text.\n      → give a Python script\n",
+            2,
+        ),
+        "a notebook": (
+            [tmp_path / "note.ipynb"],
+            f"submit: {tmp_path}/note.ipynb is a notebook, not a job script.\n"
+            f"      → jupyter nbconvert --to script {tmp_path}/note.ipynb\n",
+            2,
+        ),
+        "misspelt header": (
+            [tmp_path / "header.py"],
+            f"submit: {tmp_path}/header.py: the header has an unknown key 'tool.submit.read'.\n"
+            "      → did you mean 'reads'?\n",
+            2,
+        ),
+        "broken header": (
+            [tmp_path / "toml.py"],
+            f"submit: {tmp_path}/toml.py:2: the header is not TOML: Invalid value.\n      → correct that line\n",
+            2,
+        ),
+        "a flag of the job's": (
+            [fine, "--n-iter", "3"],
+            "submit: --n-iter is not an option of submit.py.\n"
+            "      → job arguments go behind --: python submit.py jobs/x.py -- --n-iter\n",
+            2,
+        ),
+        "an unknown submission id": (
+            ["attach", "nobody"],
+            "submit: The cluster at URL knows no job nobody.\n      → python submit.py list\n",
+            2,
+        ),
+        "logs of an unknown job": (
+            ["logs", "nobody"],
+            "submit: The cluster at URL knows no job nobody.\n      → python submit.py list\n",
+            2,
+        ),
+        "a result that can't be written": (
+            ["--result", "/nowhere/r.json", fine],
+            "submit: The result can't be written to /nowhere/r.json: No such file or directory.\n"
+            "      → give --result another path\n",
+            2,
+        ),
+        "a working dir without the script": (
+            ["--working-dir", tmp_path / "folder", fine],
+            f"submit: {fine} is not inside {tmp_path}/folder.\n"
+            "      → give --working-dir a folder that holds it\n",
+            2,
+        ),
+        "a variable that is not set": (
+            ["--env", "NOT_SET", fine],
+            "submit: --env NOT_SET: there is no such variable here.\n      → --env NOT_SET=VALUE\n",
+            2,
+        ),
+        "a hundred CPUs": (
+            ["--entrypoint-num-cpus", "100", fine],
+            PASSED.format(size=15).rsplit("  OK", 1)[0]
+            + "  DENIED   resources    The entrypoint asks for 100 CPU on one node; the most that a node has is "
+            "1 CPU. The job would wait for ever.\n"
+            "                      → ask for less (--entrypoint-num-cpus and the like, or [tool.submit.entrypoint] "
+            "in the script)\n"
+            "submit: 1 of 4 checks did not pass; nothing was sent.\n"
+            "      → mend what is named above, or add --skip-check to send it anyway\n",
+            3,
+        ),
+        "a secret argument": (
+            [fine, "--", "ghp_" + "a1B2" * 9],
+            PASSED.format(size=15)
+            + "  DENIED   arguments    An argument of the job looks like a secret (GitHub token), and the dashboard shows a "  # noqa: E501
+            "job's entrypoint.\n"
+            "                      → let the job read it from Secret Manager or a bucket, as the identity it runs "
+            "as\n"
+            "submit: 1 of 5 checks did not pass; nothing was sent.\n"
+            "      → mend what is named above, or add --skip-check to send it anyway\n",
+            3,
+        ),
+    }
+
+
+NAMES = list(bad_inputs(Path(__import__("tempfile").mkdtemp(prefix="raydock-names-"))))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bad_input_gets_one_sentence_the_next_command_and_its_code(
+    ray: FakeDashboard, env: dict[str, str], tmp_path: Path, name: str
+) -> None:
+    words, said, code = bad_inputs(tmp_path)[name]
+    done = submit(*words, env=env)
+    assert (done.said.replace(ray.url, "URL"), done.out, done.code) == (said, "", code)
+    assert ray.count("POST") == 0
+    assert ray.count("PUT") == 0
+
+
+def test_a_cluster_that_is_down(script: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    done = submit(script, env=environment(RAYDOCK_PORT=str(port)))
+    assert done.code == 4
+    assert done.said == (
+        "  OK       package      1 file, 15 bytes, nothing secret in them\n"
+        f"submit: The cluster at http://127.0.0.1:{port} does not answer: the connection was refused.\n"
+        "      → make cluster-up\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        (Fault.HANG, "does not answer: it took the request and then did not answer in time."),
+        (Fault.REFUSE, "does not answer: the connection broke off before its answer was complete."),
+        (Fault.ERROR, "answered 500 to GET /api/version: RuntimeError: out of order."),
+        (Fault.MISSING, "answered 404 to GET /api/version: 404: Not Found."),
+    ],
+)
+def test_a_server_that_gives_no_answer(
+    ray: FakeDashboard, env: dict[str, str], script: Path, fault: Fault, why: str
+) -> None:
+    ray.faults["GET /api/version"] = [fault]
+    done = submit(script, env=env)
+    assert done.code == 4
+    subject = "The cluster at " if "does not" in why else ""
+    assert done.said.endswith(f"submit: {subject}{ray.url} {why}\n      → make cluster-up\n")
+    assert ray.count("POST") == 0
+
+
+def test_a_server_that_is_no_dashboard(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+    ray.faults["GET /api/version"] = [Fault.HTML]
+    done = submit(script, env=env)
+    assert done.code == 4
+    assert (
+        f"submit: What answers at {ray.url} is not a Ray dashboard: /api/version gave no JSON.\n" in done.said
+    )
+
+
+def test_another_ray(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+    ray.ray = "2.9.3"
+    done = submit(script, env=env)
+    assert done.code == 3
+    assert (
+        "  DENIED   ray          The cluster runs Ray 2.9.3; this one should run 2.47.1.\n"
+        "                      → make cluster-down images cluster-up\n" in done.said
+    )
+
+
+def test_another_python(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+    ray.python = "3.12.1"
+    done = submit(script, env=env)
+    assert done.code == 3
+    assert "  DENIED   python       The cluster runs Python 3.12.1; this one should run 3.11.\n" in done.said
+
+
+def test_a_script_that_another_dashboards_versions_do_not_fit(ray: FakeDashboard, script: Path) -> None:
+    script.write_text("# /// script\n# requires-python = '>=3.12'\n# dependencies = ['ray>=2.50']\n# ///\n")
+    done = submit("--address", ray.url, script)
+    assert done.code == 3
+    assert (
+        "  DENIED   ray          x.py needs ray>=2.50; the cluster runs Ray 2.47.1, and a job can't bring its own.\n"
+        "                      → change the script's dependencies, or send it to a cluster with that Ray\n"
+        "  DENIED   python       x.py needs Python >=3.12; the cluster runs Python 3.11.9.\n"
+        "                      → change the script's requires-python, or send it to a cluster with that Python\n"
+        "submit: 2 of 4 checks did not pass; nothing was sent.\n" in done.said
+    )
+
+
+def test_what_cannot_be_known_is_not_ok(ray: FakeDashboard, script: Path) -> None:
+    ray.describes = False
+    script.write_text("# /// script\n# requires-python = '>=3.10'\n# ///\n")
+    done = submit("check", "--address", ray.url, script)
+    assert done.code == 3
+    assert (
+        "  UNKNOWN  python       x.py needs Python >=3.10, and the cluster does not say which it runs.\n"
+        in done.said
+    )
+
+
+def test_skip_check_sends_anyway(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+    ray.python, ray.on_submit = "3.12.1", ends("SUCCEEDED")
+    done = submit("--skip-check", script, env=env)
+    assert (done.code, done.out) == (0, "hello\n")
+    assert "DENIED" in done.said
+
+
+def test_a_declared_need_that_the_cluster_lacks(
+    ray: FakeDashboard, env: dict[str, str], script: Path
+) -> None:
+    ray.nodes = [node("head", head=True), node("cpu-worker", CPU=1)]
+    script.write_text("# /// script\n# [tool.submit.needs]\n# cpus = 2\n# gpus = 1\n# ///\n")
+    done = submit("check", script, env=env)
+    assert done.code == 3
+    assert (
+        "  DENIED   resources    x.py needs 2 CPU, 1 GPU; the whole cluster has 1 CPU, 0 GPU.\n" in done.said
+    )
+
+
+def test_check_says_all_and_sends_nothing(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+    done = submit("check", script, env=env)
+    assert (done.code, done.said) == (0, PASSED.format(size=15))
+    assert ray.count("P") == 0
+
+
+def test_a_secret_in_a_file_that_would_travel(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+    script.write_text("KEY = '''\n-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n'''\n")
+    done = submit(script, env=env)
+    assert done.code == 3
+    assert (
+        "  DENIED   package      x.py:2 holds a secret (private key), and everyone who reaches the cluster could read it.\n"  # noqa: E501
+        in (done.said)
+    )
+
+
+def test_a_package_over_the_cap(
+    ray: FakeDashboard, env: dict[str, str], tmp_path: Path, script: Path
+) -> None:
+    (tmp_path / "data.bin").write_bytes(os.urandom(105 * 2**20))
+    done = submit("--working-dir", tmp_path, script, env=env)
+    assert done.code == 3
+    assert "  DENIED   package" in done.said
+    assert "data.bin" in done.said
+    assert ray.count("PUT") == 0
+
+
+def test_no_wait_prints_the_id_alone(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+    done = submit("--no-wait", script, env=env)
+    assert (done.code, done.out.strip()) == (0, done.submission_id)
+    assert done.said.endswith("follow it with: python submit.py attach ID\n")
+    assert ray.jobs[done.submission_id].status == "RUNNING"
+
+
+def test_attach_logs_stop_and_list(ray: FakeDashboard, env: dict[str, str]) -> None:
+    assert submit("list", env=env).said.startswith("the cluster has had no jobs yet;")
+    ray.jobs["a"] = job = FakeJob("a", log=b"one\ntwo\n", started=100)
+    assert submit("logs", "a", env=env).out == "one\ntwo\n"
+    assert submit("stop", "a", env=env).said == "a is STOPPED\n"
+    assert submit("stop", "a", env=env).said == "a has ended already: STOPPED\n"
+    job.ended = 102.5
+    attached = submit("attach", "a", env=env)
+    assert (attached.code, attached.out, attached.said) == (5, "one\ntwo\n", "STOPPED after 2.5 s\n")
+    heading, row = submit("list", env=env).out.splitlines()
+    assert heading.split() == ["ID", "STATUS", "STARTED", "SECONDS"]
+    assert [row.split()[0], row.split()[1], row.split()[-1]] == ["a", "STOPPED", "2.5"]
+
+
+def interrupt_when(process: subprocess.Popen[bytes], reached: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not reached():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("stage", "last_line"),
+    [
+        ("GET /api/version", "submit: interrupted; nothing was sent."),
+        ("GET /api/packages", "submit: interrupted; nothing was sent."),
+        ("PUT /api/packages", "submit: interrupted; nothing was sent."),
+        ("POST /api/jobs/", "submit: interrupted while the job was sent; it may run. See with: python submit.py attach ID"),  # noqa: E501
+        ("GET /api/jobs/", "submit: detached; the job goes on. Follow it again with: python submit.py attach ID"),
+        ("GET /api/v0/logs/stream", "submit: detached; the job goes on. Follow it again with: python submit.py attach ID"),  # noqa: E501
+    ],
+)  # fmt: skip
+def test_ctrl_c_at_every_stage(
+    ray: FakeDashboard, env: dict[str, str], script: Path, stage: str, last_line: str
+) -> None:
+    if not stage.endswith("stream"):
+        ray.faults[stage] = [Fault.HANG]
+    process = start("--submission-id", "abc-0101-000000-abcdef", script, env=env)
+    interrupt_when(process, lambda: ray.count(stage) > 0)
+    done = ended(process)
+    assert done.code == 130
+    assert done.said.splitlines()[-1] == last_line
+    assert "Traceback" not in done.err
+    assert all(job.status == "RUNNING" for job in ray.jobs.values())
+
+
+def test_a_second_python_finds_the_environment(tmp_path: Path) -> None:
+    """A Python with none of our packages goes on in .venv, or says in one line how to make it."""
+    bare = [sys.executable, "-S", "-I"]  # no site-packages: nothing of ours is there
+    alone = tmp_path / "submit.py"
+    shutil.copy(ROOT / "submit.py", alone)
+    done = subprocess.run(
+        [*bare, str(alone), "x.py"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"submit: {sys.executable} can't run the submitter: it has no httpx, packaging, pathspec.\n"
+        f"      → make setup   (or: {sys.executable} -m pip install -r {tmp_path}/requirements/submit.txt)\n"
+    )
+    if (ROOT / ".venv/bin/python").exists():
+        found = subprocess.run(
+            [*bare, str(ROOT / "submit.py"), "nope.py"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (found.returncode, found.stderr.splitlines()[0]) == (
+            2,
+            "submit: There is no job script nope.py.",
+        )
+
+
+def test_a_full_disk_under_our_output_leaves_the_job_alone(
+    ray: FakeDashboard, env: dict[str, str], script: Path
+) -> None:
+    ray.on_submit = lambda job: job.write(b"hello\n")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "submit.py"), str(script)],
+            env=env, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False,
+        )  # fmt: skip
+    said = done.stderr.decode().splitlines()
+    assert done.returncode == 130
+    assert said[-2] == "submit: The log can't be written here: No space left on device."
+    assert said[-1].startswith("      → the job goes on; follow it with: python submit.py attach x-")
+
+
+def test_a_pipe_that_closes_leaves_the_job_alone(
+    ray: FakeDashboard, env: dict[str, str], script: Path
+) -> None:
+    ray.on_submit = lambda job: job.write(b"hello\n")
+    process = start(script, env=env)
+    assert process.stdout
+    process.stdout.close()
+    process.stdout = None
+    done = ended(process)
+    assert done.code == 130
+    assert "submit: The log can't be written here: Broken pipe.\n" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_help_needs_none_of_the_heavy_packages() -> None:
+    code = (
+        "import sys, runpy; sys.argv = ['submit.py', '--help']\n"
+        "try: runpy.run_path('submit.py', run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'ray', 'httpx', 'docker', 'packaging', 'pathspec', 'asyncio'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_following_needs_no_ray(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+    ray.on_submit = ends("SUCCEEDED")
+    code = (
+        "import sys; from submit.cli import main\n"
+        f"code = main([{str(script)!r}])\n"
+        "print(code, sorted({'ray', 'docker', 'yaml', 'numpy', 'google'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.splitlines()[-1] == "0 []"

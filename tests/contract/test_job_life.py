@@ -1,0 +1,253 @@
+"""One suite over every kind of cluster: a job's whole life on a real Ray, through the real command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.command import ROOT, Ended, ended, environment, start, submit
+from tests.conftest import Lab
+
+TICKS = 40  # of the ticking job: some two seconds
+
+
+@pytest.fixture
+def env(lab: Lab) -> dict[str, str]:
+    return environment(RAYDOCK_PORT=lab.env["RAYDOCK_PORT"])
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Callable[..., Path]:
+    def write(source: str, name: str = "x.py") -> Path:
+        path = tmp_path / name
+        path.write_text(source)
+        return path
+
+    return write
+
+
+def printed(out: str) -> str:
+    """What the job itself printed: Ray's job manager begins each log with a line of its own."""
+    return "".join(line for line in out.splitlines(keepends=True) if "INFO job_manager.py" not in line)
+
+
+def result_of(done: Ended) -> dict[str, object]:
+    lines = [line for line in done.out.splitlines() if line.startswith("RESULT ")]
+    assert lines, done.out + done.err
+    value: dict[str, object] = json.loads(lines[-1].removeprefix("RESULT "))
+    return value
+
+
+def test_the_first_lesson_works_on_two_worker_nodes(env: dict[str, str], tmp_path: Path) -> None:
+    written = tmp_path / "r.json"
+    done = submit(
+        "--result",
+        written,
+        ROOT / "jobs/sklearn_joblib.py",
+        "--",
+        "--n-iter",
+        "20",
+        "--compare",
+        env=env,
+        timeout=300,
+    )
+    assert done.code == 0, done.out + done.err
+    result = json.loads(written.read_text())
+    assert result == result_of(done)
+    workers = [node for node in result["nodes"] if node["pool"] != "head"]
+    assert len(workers) >= 2, result["nodes"]
+    assert len(workers) == len(result["nodes"]), "the head computes nothing"
+    assert result["metrics"]["cv_accuracy"] >= 0.97
+    assert result["speed_up"] > 0
+    assert "speed_up" in done.said.split("SUCCEEDED")[1]
+
+
+def test_a_flag_that_the_job_does_not_know_fails_with_its_own_usage(env: dict[str, str]) -> None:
+    done = submit(ROOT / "jobs/sklearn_joblib.py", "--", "--no-such-flag", env=env)
+    assert done.code == 1
+    assert "usage: sklearn_joblib.py" in done.out
+    assert "unrecognized arguments: --no-such-flag" in done.out
+    assert "\nFAILED after " in done.err
+
+
+def test_an_exception_of_the_job_is_the_end_of_its_log(env: dict[str, str], job: Callable[..., Path]) -> None:
+    done = submit(job("import sys\nprint('begun')\nraise ValueError('no such column: label')\n"), env=env)
+    assert done.code == 1
+    assert printed(done.out).startswith("begun\n")
+    assert "ValueError: no such column: label\n" in done.out
+
+
+def test_a_stopped_job_ends_5_where_it_is_followed(env: dict[str, str], job: Callable[..., Path]) -> None:
+    script = job("import time\nprint('up', flush=True)\ntime.sleep(300)\n")
+    process = start("--submission-id", "stops-0101-000000-aaaaaa", script, env=env)
+    wait_for_status(env, "stops-0101-000000-aaaaaa", "RUNNING")
+    assert submit("stop", "stops-0101-000000-aaaaaa", env=env).said == "ID is STOPPED\n"
+    done = ended(process)
+    assert (done.code, printed(done.out)) == (5, "up\n")
+    assert submit("attach", "stops-0101-000000-aaaaaa", env=env).code == 5
+
+
+def test_the_deadline_stops_a_job(env: dict[str, str], job: Callable[..., Path]) -> None:
+    done = submit("--deadline", "3s", job("import time\ntime.sleep(300)\n"), env=env)
+    assert done.code == 5
+    assert "has not ended within 3 s; stopping it." in done.err
+
+
+def test_a_killed_submitter_leaves_the_job_and_attach_prints_every_line_once(
+    env: dict[str, str], job: Callable[..., Path]
+) -> None:
+    """Twenty tries: SIGKILL after the first lines, then attach."""
+    script = job(
+        "import time\n"
+        f"for tick in range({TICKS}):\n"
+        "    print('tick', tick, flush=True)\n"
+        "    time.sleep(0.05)\n"
+        "print('RESULT {\"ticks\": %d}' % (tick + 1))\n"
+    )
+    expected = "".join(f"tick {tick}\n" for tick in range(TICKS)) + f'RESULT {{"ticks": {TICKS}}}\n'
+
+    def one(number: int) -> tuple[int, str]:
+        name = f"killed-0101-{number:06d}-aaaaaa"
+        process = start("--submission-id", name, script, env=env)
+        wait_for_output(process, b"tick 3\n")
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=30)
+        attached = submit("attach", name, env=env)
+        return attached.code, printed(attached.out)
+
+    with ThreadPoolExecutor(2) as pool:
+        ends = list(pool.map(one, range(20)))
+    assert ends == [(0, expected)] * 20
+
+
+def test_ctrl_c_detaches_and_the_job_ends_by_itself(env: dict[str, str], job: Callable[..., Path]) -> None:
+    script = job("import time\nprint('up', flush=True)\ntime.sleep(3)\nprint('done')\n")
+    process = start(script, env=env)
+    wait_for_output(process, b"up\n")
+    os.kill(process.pid, signal.SIGINT)
+    done = ended(process)
+    assert done.code == 130
+    assert done.said.splitlines()[-1] == (
+        "submit: detached; the job goes on. Follow it again with: python submit.py attach ID"
+    )
+    attached = submit("attach", done.submission_id, env=env)
+    assert (attached.code, printed(attached.out)) == (0, "up\ndone\n")
+
+
+def test_what_travels_is_there(env: dict[str, str], tmp_path: Path, job: Callable[..., Path]) -> None:
+    (tmp_path / "part").mkdir()
+    (tmp_path / "part/__init__.py").write_text("from .inner import VALUE\n")
+    (tmp_path / "part/inner.py").write_text("VALUE = 'imported'\n")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.csv").write_text("1,2\n")
+    (tmp_path / "private.txt").write_text("stays here\n")
+    script = job(
+        "# /// script\n# [tool.submit]\n# files = ['data/*.csv']\n# env = ['RAYDOCK_MODE']\n# ///\n"
+        "import os, json, ray\n"
+        "from part import VALUE\n"
+        "@ray.remote(num_cpus=1)\n"
+        "def on_a_worker():\n"
+        "    return open('data/a.csv').read()\n"
+        "ray.init()\n"
+        "files = sorted(os.path.join(at, one) for at, _, names in os.walk('.') for one in names if '.pyc' not in one)\n"
+        "got = {'value': VALUE, 'csv': ray.get(on_a_worker.remote()), 'files': files}\n"
+        "print('RESULT', json.dumps(got | {'mode': os.environ['RAYDOCK_MODE']}))\n"
+    )
+    done = submit(script, env=env | {"RAYDOCK_MODE": "fast"}, timeout=120)
+    assert result_of(done) == {
+        "value": "imported",
+        "csv": "1,2\n",
+        "mode": "fast",
+        "files": ["./data/a.csv", "./part/__init__.py", "./part/inner.py", "./x.py"],
+    }
+
+
+def test_a_changed_file_is_the_one_that_runs(
+    env: dict[str, str], tmp_path: Path, job: Callable[..., Path]
+) -> None:
+    """With `excludes: [".*"]` Ray's own hash covers nothing, and stale code runs (ray#53635)."""
+    (tmp_path / "sub").mkdir()
+    script = job("import sub.other\n")
+    for word in ("first", "second"):
+        (tmp_path / "sub/other.py").write_text(f"print('{word}')\n")
+        assert printed(submit("--working-dir", tmp_path, script, env=env).out) == f"{word}\n"
+
+
+def test_preflight_sees_the_real_cluster(env: dict[str, str], lab: Lab, job: Callable[..., Path]) -> None:
+    done = submit("check", "--entrypoint-num-cpus", "100", job("print('hello')\n"), env=env)
+    assert done.code == 3
+    assert "  OK       ray          Ray 2.47.1\n" in done.err
+    assert "  OK       python       Python 3.11." in done.err
+    assert "The entrypoint asks for 100 CPU on one node; the most that a node has is 1 CPU." in done.err
+
+
+def test_the_gpu_is_called_simulated_everywhere(
+    env: dict[str, str], lab: Lab, job: Callable[..., Path]
+) -> None:
+    nodes = httpx.get(f"{lab.url}/api/v0/nodes?detail=1", timeout=30).json()["data"]["result"]["result"]
+    (gpu,) = [node for node in nodes if node["labels"].get("pool") == "gpu-worker"]
+    assert gpu["labels"]["gpu"] == "simulated"
+    assert (gpu["resources_total"]["GPU"], gpu["resources_total"]["simulated_gpu"]) == (1, 1)
+    assert "1 GPU (simulated)" in submit("check", job("print()\n"), env=env).err
+    assert "simulated" in lab.cluster("status").stdout
+
+
+def test_packages_that_the_cluster_has_are_not_installed_again(
+    env: dict[str, str], job: Callable[..., Path]
+) -> None:
+    script = job("# /// script\n# dependencies = ['scikit-learn>=1', 'pandas', 'ray']\n# ///\n")
+    plan = json.loads(submit("--dry-run", script, env=env).out)
+    assert set(plan["request"]["runtime_env"]) == {"working_dir"}
+
+
+def test_the_stock_client_works_too(lab: Lab, tmp_path: Path) -> None:
+    """`ray job submit --address …` against our cluster."""
+    (tmp_path / "y.py").write_text("import ray\nray.init()\nprint('nodes', len(ray.nodes()))\n")
+    ray = Path(sys.executable).with_name("ray")
+    done = subprocess.run(
+        [ray, "job", "submit", "--address", lab.url, "--working-dir", tmp_path, "--", "python", "y.py"],
+        env=environment(), capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nodes 4" in done.stdout
+
+
+def test_list_shows_what_ran(env: dict[str, str], job: Callable[..., Path]) -> None:
+    done = submit(job("print('listed')\n"), env=env)
+    listed = submit("list", env=env).out
+    assert f"{done.submission_id}  SUCCEEDED" in listed
+    assert printed(submit("logs", done.submission_id, env=env).out) == "listed\n"
+
+
+def wait_for_status(env: dict[str, str], name: str, status: str) -> None:
+    url = f"http://127.0.0.1:{env['RAYDOCK_PORT']}/api/jobs/{name}"
+    until = time.monotonic() + 60
+    while True:
+        reply = httpx.get(url, timeout=10)
+        if reply.status_code == 200 and reply.json()["status"] == status:
+            return
+        assert time.monotonic() < until, reply.text
+        time.sleep(0.1)
+
+
+def wait_for_output(process: subprocess.Popen[bytes], wanted: bytes) -> None:
+    """Reads the command's stdout until `wanted` has come."""
+    assert process.stdout
+    os.set_blocking(process.stdout.fileno(), False)
+    seen, until = b"", time.monotonic() + 60
+    while wanted not in seen:
+        assert process.poll() is None, seen
+        assert time.monotonic() < until, seen
+        seen += process.stdout.read() or b""
+        time.sleep(0.01)
+    os.set_blocking(process.stdout.fileno(), True)

@@ -1,0 +1,286 @@
+"""A Ray dashboard that does as it is told: real sockets, so that the real client is what is tested.
+
+with FakeDashboard() as ray:
+    ray.faults["POST /api/jobs/"] = [Fault.CUT]        # the first such request, then all is well
+    ...
+    ray.jobs["a"].write(b"line\\n"); ray.jobs["a"].end("SUCCEEDED")
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+HEAD = "a" * 56
+
+
+class Fault(Enum):
+    """What a request meets instead of its answer."""
+
+    CUT = "the work is done, and the connection breaks off before the answer"
+    REFUSE = "the connection breaks off before the work is done"
+    HANG = "nothing is ever answered"
+    ERROR = "500 with a traceback"
+    HTML = "200 with a page that is no JSON"
+    MISSING = "404"
+
+
+@dataclass
+class FakeJob:
+    """A job whose log and status the test writes."""
+
+    submission_id: str
+    body: dict[str, Any] = field(default_factory=dict)
+    status: str = "RUNNING"
+    message: str = ""
+    log: bytes = b""
+    stoppable: bool = True
+    started: float = field(default_factory=time.time)
+    ended: float = 0
+
+    def write(self, data: bytes) -> None:
+        """Appends to the log."""
+        self.log += data
+
+    def end(self, status: str, message: str = "") -> None:
+        """Ends the job."""
+        self.message, self.ended, self.status = message, time.time(), status
+
+    def as_json(self) -> dict[str, Any]:
+        """The job as `GET /api/jobs/ID` gives it."""
+        return {
+            "type": "SUBMISSION",
+            "submission_id": self.submission_id,
+            "status": self.status,
+            "message": self.message,
+            "entrypoint": self.body.get("entrypoint", ""),
+            "driver_node_id": HEAD if self.status != "PENDING" else None,
+            "start_time": int(self.started * 1000),
+            "end_time": int(self.ended * 1000) or None,
+        }
+
+
+def node(pool: str, head: bool = False, **resources: float) -> dict[str, Any]:
+    """A node as the state API tells of it."""
+    return {
+        "node_id": HEAD if head else pool.ljust(56, "b"),
+        "state": "ALIVE",
+        "is_head_node": head,
+        "resources_total": resources,
+        "labels": {"pool": pool},
+    }
+
+
+class FakeDashboard:
+    """The server; everything that it tells can be set before or while it is asked."""
+
+    def __init__(self) -> None:
+        self.ray, self.python = "2.47.1", "3.11.9"
+        self.packages: dict[str, str] = {"ray": "2.47.1", "scikit-learn": "1.9.1"}
+        self.describes = True
+        self.nodes = [
+            node("head", head=True),
+            node("cpu-worker", CPU=1, memory=2**31),
+            node("cpu-worker", CPU=1, memory=2**31),
+            node("gpu-worker", CPU=1, GPU=1, simulated_gpu=1, memory=2**31),
+        ]
+        self.jobs: dict[str, FakeJob] = {}
+        self.stored: dict[str, bytes] = {}
+        self.requests: list[str] = []
+        self.faults: dict[str, list[Fault]] = {}
+        self.stream_cuts: list[int] = []  # a stream is cut after so many bytes, one entry a stream
+        self.stream_holds = False  # a proxy that buffers: the stream never passes anything on
+        self.on_submit: Callable[[FakeJob], None] = lambda job: None
+        self.closing = threading.Event()
+        fake = self
+
+        class Handler(_Handler):
+            dashboard = fake
+
+        self.server = _Server(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The loopback port."""
+        return int(self.server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """The dashboard address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> FakeDashboard:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closing.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+    def count(self, start: str) -> int:
+        """How many requests began like this."""
+        return sum(1 for request in self.requests if request.startswith(start))
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news here."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    dashboard: FakeDashboard
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: Any) -> None:
+        """Keeps quiet."""
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_PUT(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        request = f"{self.command} {self.path}"
+        self.dashboard.requests.append(request)
+        fault = self._fault(request)
+        try:
+            if fault is Fault.HANG:
+                self.dashboard.closing.wait()
+            elif fault is Fault.ERROR:
+                self._reply(
+                    500, "Traceback (most recent call last):\n  …\nRuntimeError: out of order", "text/plain"
+                )
+            elif fault is Fault.HTML:
+                self._reply(200, "<html>sign in</html>", "text/html")
+            elif fault is Fault.MISSING:
+                self._reply(404, "404: Not Found", "text/plain")
+            elif fault is not Fault.REFUSE:
+                self._answer(body, silent=fault is Fault.CUT)
+            if fault in {Fault.CUT, Fault.REFUSE}:
+                self._cut()
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+
+    def _fault(self, request: str) -> Fault | None:
+        for start, faults in self.dashboard.faults.items():
+            if request.startswith(start) and faults:
+                return faults.pop(0)
+        return None
+
+    def _cut(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _reply(self, status: int, text: str = "", kind: str = "application/json") -> None:
+        data = text.encode("utf-8", "surrogateescape")
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _answer(self, body: bytes, silent: bool) -> None:
+        reply: Callable[..., None] = (lambda *_: None) if silent else self._reply
+        ray = self.dashboard
+        url = urlsplit(self.path)
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        parts = [unquote(part) for part in url.path.strip("/").split("/")]
+        if url.path == "/api/version":
+            reply(200, json.dumps({"version": "4", "ray_version": ray.ray, "session_name": "session_1"}))
+        elif url.path == "/api/v0/nodes":
+            reply(200, json.dumps({"result": True, "data": {"result": {"result": ray.nodes}}}))
+        elif url.path == "/nodes":
+            reply(200, json.dumps({"data": {"summary": []}}))
+        elif url.path.startswith("/api/v0/logs/"):
+            self._log(parts[-1], query)
+        elif parts[:2] == ["api", "packages"]:
+            self._package(parts[-1], body, reply)
+        elif url.path == "/api/jobs/" and self.command == "POST":
+            self._submit(json.loads(body), reply)
+        elif url.path == "/api/jobs/":
+            reply(200, json.dumps([job.as_json() for job in ray.jobs.values()]))
+        elif parts[:2] == ["api", "jobs"]:
+            self._job(ray.jobs.get(parts[2]), parts[3:], reply)
+        else:
+            reply(404, "404: Not Found", "text/plain")
+
+    def _package(self, name: str, body: bytes, reply: Callable[..., None]) -> None:
+        if self.command == "PUT":
+            self.dashboard.stored[name] = body
+            reply(200)
+        else:
+            reply(200 if name in self.dashboard.stored else 404)
+
+    def _submit(self, body: dict[str, Any], reply: Callable[..., None]) -> None:
+        name = body["submission_id"]
+        if name in self.dashboard.jobs:
+            return reply(500, f"ValueError: Job with submission_id {name} already exists.", "text/plain")
+        job = self.dashboard.jobs[name] = FakeJob(name, body)
+        self.dashboard.on_submit(job)
+        return reply(200, json.dumps({"job_id": name, "submission_id": name}))
+
+    def _job(self, job: FakeJob | None, rest: list[str], reply: Callable[..., None]) -> None:
+        if job is None:
+            return reply(404, "does not exist", "text/plain")
+        if rest == ["logs"]:
+            return reply(
+                200, json.dumps({"logs": job.log.decode().replace("\r\n", "\n").replace("\r", "\n")})
+            )
+        if rest == ["stop"]:
+            if job.stoppable and job.status in {"PENDING", "RUNNING"}:
+                job.end("STOPPED", "Job was intentionally stopped.")
+            return reply(200, json.dumps({"stopped": True}))
+        return reply(200, json.dumps(job.as_json()))
+
+    def _log(self, media: str, query: dict[str, str]) -> None:
+        name = query["filename"]
+        if name == "raydock-node.json":
+            if not self.dashboard.describes:
+                return self._reply(500, f"A file is not found at: /logs/{name}", "text/plain")
+            says = {
+                "python": self.dashboard.python,
+                "ray": self.dashboard.ray,
+                "packages": self.dashboard.packages,
+            }
+            return self._reply(200, json.dumps(says), "text/plain")
+        job = self.dashboard.jobs.get(name.removeprefix("job-driver-").removesuffix(".log"))
+        if job is None:
+            return self._reply(500, f"A file is not found at: /logs/{name}", "text/plain")
+        if media == "file":
+            return self._reply(200, job.log.decode("utf-8", "surrogateescape"), "text/plain")
+        return self._stream(job)
+
+    def _stream(self, job: FakeJob) -> None:
+        cut = self.dashboard.stream_cuts.pop(0) if self.dashboard.stream_cuts else None
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        sent = 0
+        while not self.dashboard.closing.wait(0.005):
+            upto = len(job.log) if cut is None else min(len(job.log), cut)
+            chunk = b"" if self.dashboard.stream_holds else job.log[sent:upto]
+            if chunk:
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+                self.wfile.flush()
+                sent += len(chunk)
+            if cut is not None and sent >= cut:
+                return self._cut()
+        self.close_connection = True
+        return None

@@ -1,0 +1,222 @@
+"""Following a job through a stream that breaks, stalls or never passes, and a cluster that goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from submit.dashboard import Dashboard, Patience
+from submit.errors import Lost
+from submit.follow import Follower, Pace
+from submit.job import Job
+from submit.log import Log
+from submit.targets import open_target
+from tests.fakes import FakeDashboard, FakeJob, Fault
+
+QUICK = Pace(quickest=0.02, slowest=0.02, unknown=0.3, lost=1.2, pending=0.1, stop=0.3, doubt=0.1)
+LINES = b"".join(b"line %d\n" % number for number in range(200))
+
+
+@pytest.fixture
+def ray() -> Iterator[FakeDashboard]:
+    with FakeDashboard() as fake:
+        yield fake
+
+
+class Seen:
+    """What a follower showed."""
+
+    def __init__(self) -> None:
+        self.log, self.told = b"", list[str]()
+        self.job = Job("a", "PENDING")
+
+    def write(self, chunk: bytes) -> None:
+        self.log += chunk
+
+
+def follow(ray: FakeDashboard, act: Callable[[FakeJob], None], deadline: float | None = None) -> Seen:
+    """Follows the job `a` while `act` plays its part in a thread of its own; 20 s at most."""
+    job = ray.jobs.setdefault("a", FakeJob("a"))
+    seen = Seen()
+
+    async def run() -> None:
+        async with Dashboard(open_target("local", ray.url), Patience(connect=0.5, read=0.5)) as dashboard:
+            follower = Follower(dashboard, "a", Log(seen.write), seen.told.append, QUICK)
+            seen.job = await asyncio.wait_for(follower.run(deadline), 20)
+
+    thread = threading.Thread(target=act, args=(job,), daemon=True)
+    thread.start()
+    try:
+        asyncio.run(run())
+    finally:
+        thread.join(20)
+    return seen
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until, "waited 10 s in vain"
+        time.sleep(0.005)
+
+
+def speak_and_end(status: str = "SUCCEEDED") -> Callable[[FakeJob], None]:
+    def act(job: FakeJob) -> None:
+        for line in LINES.splitlines(keepends=True):
+            job.write(line)
+            time.sleep(0.001)
+        job.end(status, "why")
+
+    return act
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "STOPPED"])
+def test_every_line_once_and_the_status(ray: FakeDashboard, status: str) -> None:
+    seen = follow(ray, speak_and_end(status))
+    assert (seen.job.status, seen.log, seen.told) == (status, LINES, [])
+
+
+def test_a_line_is_shown_while_the_job_still_runs(ray: FakeDashboard) -> None:
+    shown = Seen()
+
+    def act(job: FakeJob) -> None:
+        job.write(b"early\n")
+        wait_until(lambda: ray.count("GET /api/v0/logs/stream") == 1)
+        wait_until(lambda: ray.count("GET /api/jobs/a") > 10)
+        shown.log = b"reached"
+        job.end("SUCCEEDED")
+
+    seen = follow(ray, act)
+    assert seen.log == b"early\n"
+    assert shown.log == b"reached"
+    assert ray.count("GET /api/v0/logs/file") == 1, "the end of the log is looked at once"
+
+
+def test_a_stream_that_is_cut_again_and_again_loses_and_repeats_nothing(ray: FakeDashboard) -> None:
+    ray.stream_cuts = [10, 57, 300, 301, 1000]
+    seen = follow(ray, speak_and_end())
+    assert (seen.job.status, seen.log) == ("SUCCEEDED", LINES)
+    assert len(ray.stream_cuts) <= 2, "the stream was taken up again after each cut"
+
+
+def test_without_the_streaming_route_the_job_api_is_polled(ray: FakeDashboard) -> None:
+    ray.faults["GET /api/v0/logs/"] = [Fault.MISSING] * 1000
+    seen = follow(ray, speak_and_end())
+    assert (seen.job.status, seen.log) == ("SUCCEEDED", LINES)
+    assert ray.count("GET /api/jobs/a/logs") >= 1
+
+
+def test_a_stream_that_a_proxy_holds_back_is_left_for_polling(ray: FakeDashboard) -> None:
+    ray.stream_holds = True
+    passed: list[bool] = []
+
+    def act(job: FakeJob) -> None:
+        job.write(b"held \xc3\xa4\r\nback\n")
+        wait_until(lambda: ray.count("GET /api/jobs/a/logs") >= 2)
+        job.write(b"and on\n")
+        wait_until(lambda: ray.count("GET /api/jobs/a/logs") >= 5)
+        passed.append(True)
+        job.end("SUCCEEDED")
+
+    seen = follow(ray, act)
+    assert seen.log == "held ä\nback\nand on\n".encode()
+    assert passed
+
+
+def test_a_stream_that_dies_half_way_goes_on_by_polling_where_it_stopped(ray: FakeDashboard) -> None:
+    ray.stream_cuts = [12]
+
+    def act(job: FakeJob) -> None:
+        job.write(b"one \xc3\xa4\r\ntwo\r")
+        wait_until(lambda: ray.count("GET /api/v0/logs/stream") == 1)
+        ray.faults["GET /api/v0/logs/"] = [Fault.MISSING] * 1000
+        job.write(b"\nthree\n")
+        wait_until(lambda: ray.count("GET /api/jobs/a/logs") >= 2)
+        job.end("SUCCEEDED")
+
+    assert follow(ray, act).log == b"one \xc3\xa4\r\ntwo\r\nthree\n"
+
+
+def test_an_end_of_the_stream_is_no_verdict(ray: FakeDashboard) -> None:
+    """Ray's own client exits 0 here (ray#57002)."""
+    ray.stream_cuts = [0, 0, 0]
+
+    def act(job: FakeJob) -> None:
+        wait_until(lambda: ray.stream_cuts == [])
+        job.end("FAILED", "driver died")
+
+    assert follow(ray, act).job.status == "FAILED"
+
+
+def test_a_short_outage_is_spoken_of_and_survived(ray: FakeDashboard) -> None:
+    ray.faults["GET /api/jobs/a"] = [Fault.REFUSE, Fault.ERROR]
+    seen = follow(ray, speak_and_end())
+    assert (seen.job.status, seen.log) == ("SUCCEEDED", LINES)
+    assert seen.told == [
+        f"The cluster at {ray.url} does not answer: the connection broke off before its answer was complete. "
+        "Trying again for 1.2 s."
+    ]
+
+
+def test_a_cluster_that_never_answers_again_is_lost_and_says_how_to_attach(ray: FakeDashboard) -> None:
+    ray.faults["GET /api/jobs/a"] = [Fault.HANG] * 100
+    with pytest.raises(Lost) as caught:
+        follow(ray, lambda job: None)
+    assert caught.value.message == (
+        f"The cluster at {ray.url} does not answer: it took the request and then did not answer in time. "
+        "The job a may go on."
+    )
+    assert caught.value.mend == f"python submit.py --address {ray.url} attach a"
+    assert caught.value.exit_code == 4
+
+
+def test_a_job_that_the_cluster_forgot_is_lost(ray: FakeDashboard) -> None:
+    with pytest.raises(Lost) as caught:
+        follow(ray, lambda job: ray.jobs.clear())
+    assert caught.value.message == (
+        f"The cluster at {ray.url} does not know the job a: it was restarted, or the job was deleted."
+    )
+
+
+def test_why_a_job_waits_is_told(ray: FakeDashboard) -> None:
+    ray.jobs["a"] = FakeJob("a", status="PENDING", message="Waiting for the runtime env.")
+
+    def act(job: FakeJob) -> None:
+        wait_until(lambda: ray.count("GET /api/jobs/a") > 15)
+        job.end("SUCCEEDED")
+
+    seen = follow(ray, act)
+    assert set(seen.told) == {"a is PENDING: Waiting for the runtime env."}
+
+
+def test_at_the_deadline_the_job_is_stopped(ray: FakeDashboard) -> None:
+    seen = follow(ray, lambda job: job.write(b"begun\n"), deadline=0.3)
+    assert (seen.job.status, seen.log) == ("STOPPED", b"begun\n")
+    assert seen.told == ["a has not ended within 0.3 s; stopping it."]
+
+
+def test_a_job_that_does_not_stop_is_not_called_stopped(ray: FakeDashboard) -> None:
+    """ray#58353."""
+    ray.jobs["a"] = FakeJob("a", stoppable=False)
+    with pytest.raises(Lost) as caught:
+        follow(ray, lambda job: None, deadline=0.1)
+    assert caught.value.message == "The job a was asked to stop and has not ended within 0.3 s."
+
+
+@pytest.mark.parametrize("holds", [False, True])
+def test_the_last_result_line_counts_even_without_a_newline(ray: FakeDashboard, holds: bool) -> None:
+    ray.stream_holds = holds
+    log = Log(lambda chunk: None)
+    ray.jobs["a"] = job = FakeJob("a", log=b'RESULT {"n": 1}\nnot RESULT {"n": 2}\nRESULT {"n": 3}')
+    job.end("SUCCEEDED")
+
+    async def run() -> None:
+        async with Dashboard(open_target("local", ray.url)) as dashboard:
+            await Follower(dashboard, "a", log, print, QUICK).run()
+
+    asyncio.run(run())
+    assert log.result == b'{"n": 3}'

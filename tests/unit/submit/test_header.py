@@ -1,0 +1,148 @@
+"""The header of a job script: what is understood, and what is said of what isn't."""
+
+from __future__ import annotations
+
+import pytest
+
+from submit.errors import UsageError
+from submit.header import Header, Resources, memory_bytes, read_header
+
+
+def script(*lines: str) -> str:
+    return "\n".join(
+        ['"""A job."""', "# /// script", *(f"# {line}" if line else "#" for line in lines), "# ///", ""]
+    )
+
+
+def test_everything_that_a_header_can_say() -> None:
+    header = read_header(
+        script(
+            'requires-python = ">=3.10"',
+            'dependencies = ["scikit-learn>=1.5", "ray[tune]"]',
+            "",
+            "[tool.submit]",
+            'reads = ["gs://lab-data/x", "--data"]',
+            'writes = ["--output"]',
+            'env = ["MODE"]',
+            'files = ["data/*.csv"]',
+            "[tool.submit.entrypoint]",
+            "cpus = 0.5",
+            'memory = "2GiB"',
+            "resources = { head_disk = 1 }",
+            "[tool.submit.needs]",
+            "cpus = 2",
+            "gpus = 1",
+        ),
+        "x.py",
+    )
+    assert header == Header(
+        requires_python=">=3.10",
+        dependencies=("scikit-learn>=1.5", "ray[tune]"),
+        reads=("gs://lab-data/x", "--data"),
+        writes=("--output",),
+        env=("MODE",),
+        files=("data/*.csv",),
+        entrypoint=Resources(cpus=0.5, memory=2 * 2**30, resources={"head_disk": 1}),
+        needs=Resources(cpus=2, gpus=1),
+    )
+
+
+@pytest.mark.parametrize("source", ["", "import ray\n", "# /// other\n# a = 1\n# ///\n", "# script ///\n"])
+def test_a_script_without_a_header_declares_nothing(source: str) -> None:
+    assert read_header(source, "x.py") == Header()
+
+
+REFUSED = {
+    "misspelt key": (
+        script("[tool.submit]", 'read = ["x"]'),
+        "x.py: the header has an unknown key 'tool.submit.read'.",
+        "did you mean 'reads'?",
+    ),
+    "misspelt top key": (
+        script('dependancies = ["x"]'),
+        "x.py: the header has an unknown key 'dependancies'.",
+        "did you mean 'dependencies'?",
+    ),
+    "a key like no other": (
+        script("[tool.submit]", "zzz = 1"),
+        "x.py: the header has an unknown key 'tool.submit.zzz'.",
+        "known are entrypoint, env, files, needs, reads, writes",
+    ),
+    "misspelt resource": (
+        script("[tool.submit.needs]", "cpu = 1"),
+        "x.py: the header has an unknown key 'tool.submit.needs.cpu'.",
+        "did you mean 'cpus'?",
+    ),
+    "not TOML": (
+        script('dependencies = ["a"', "x = 1"),
+        "x.py:4: the header is not TOML: Unclosed array.",
+        "correct that line",
+    ),
+    "not closed": (
+        "# /// script\n# dependencies = []\nimport ray\n",
+        "x.py:1: the '# /// script' block is not closed, or a line in it does not begin with '# '.",
+        "end the block with a line '# ///' and begin each of its lines with '# '",
+    ),
+    "a line without its hash and blank": (
+        "\n# /// script\n#dependencies = []\n# ///\n",
+        "x.py:2: the '# /// script' block is not closed, or a line in it does not begin with '# '.",
+        "end the block with a line '# ///' and begin each of its lines with '# '",
+    ),
+    "two blocks": (
+        script("") + script(""),
+        "x.py has two '# /// script' blocks; the second is at line 6.",
+        "keep one of them",
+    ),
+    "a string for a list": (
+        script('dependencies = "numpy"'),
+        "x.py: the header's 'dependencies' is 'numpy'.",
+        'make it a list of strings such as ["a", "b"]',
+    ),
+    "no requirement": (
+        script('dependencies = ["numpy >> 2"]'),
+        "x.py: the dependency 'numpy >> 2' is not a requirement: "
+        "Expected semicolon (after name with no version specifier) or end.",
+        'write it as pip takes it, such as "scikit-learn>=1.5"',
+    ),
+    "no specifier": (
+        script('requires-python = "three"'),
+        "x.py: the header's 'requires-python' is 'three'.",
+        'make it a specifier such as ">=3.10"',
+    ),
+    "negative": (
+        script("[tool.submit.needs]", "cpus = -1"),
+        "x.py: the header's 'tool.submit.needs.cpus' is -1.",
+        "make it a number that is not negative",
+    ),
+    "not a number": (
+        script("[tool.submit.entrypoint]", "cpus = true"),
+        "x.py: the header's 'tool.submit.entrypoint.cpus' is True.",
+        "make it a number that is not negative",
+    ),
+    "memory": (
+        script("[tool.submit.entrypoint]", 'memory = "much"'),
+        "x.py: the header's 'tool.submit.entrypoint.memory' is 'much'.",
+        'make it bytes, or a text such as "2GiB"',
+    ),
+    "a value for a table": (
+        script("[tool]", "submit = 3"),
+        "x.py: the header's 'tool.submit' is 3.",
+        "make it a table",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(case: str) -> None:
+    source, message, mend = REFUSED[case]
+    with pytest.raises(UsageError) as caught:
+        read_header(source, "x.py")
+    assert (caught.value.message, caught.value.mend) == (message, mend)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [(5, 5), ("5", 5), ("1k", 1024), ("512MiB", 512 * 2**20), ("2g", 2**31), ("1.5 GB", 3 * 2**29)],
+)
+def test_memory(text: object, size: int) -> None:
+    assert memory_bytes(text) == size

@@ -1,0 +1,157 @@
+"""Small pure parts: dependencies, settings, results, entrypoints, targets."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from submit import config, result
+from submit.dependencies import missing, wanted_ray
+from submit.errors import UsageError
+from submit.plan import entrypoint, new_submission_id
+from submit.targets import open_target
+
+PACKAGES = {"scikit-learn": "1.9.1", "ray": "2.47.1", "numpy": "2.4.6", "gcsfs": "2026.10.1"}
+
+
+@pytest.mark.parametrize(
+    ("dependency", "installed"),
+    [
+        ("scikit-learn", False),
+        ("scikit_learn>=1.5", False),
+        ("Scikit-Learn<1.9", True),
+        ("numpy>=3", True),
+        ("xgboost", True),
+        ("ray[tune]>=2.40", False),
+        ("gcsfs[crc]", True),
+        ("six @ https://example.com/six.whl", True),
+        ("humanize; python_version < '3.11'", False),
+        ("humanize; python_version >= '3.11'", True),
+        ("humanize; sys_platform == 'darwin'", False),
+    ],
+)
+def test_what_the_cluster_still_has_to_install(dependency: str, installed: bool) -> None:
+    assert missing([dependency], PACKAGES, "3.11.9") == ((dependency,) if installed else ())
+
+
+def test_all_but_ray_is_installed_where_nothing_is_known() -> None:
+    assert missing(["scikit-learn", "ray"], {}, "") == ("scikit-learn",)
+
+
+def test_the_versions_of_ray_that_are_asked_for() -> None:
+    assert wanted_ray(["numpy>1", "ray[tune]>=2.40"]) == ">=2.40"
+    assert wanted_ray(["numpy"]) == ""
+
+
+def test_settings_come_from_the_environment_then_from_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "PROJECT", tmp_path)
+    (tmp_path / ".env").write_text(
+        "# PORT=1\nexport RAYDOCK_A=2 # two\nRAYDOCK_B='3 # 4'\n\nRAYDOCK_C=\nnonsense\n"
+    )
+    for name in "ABCD":
+        monkeypatch.delenv(f"RAYDOCK_{name}", raising=False)
+    assert [config.setting(f"RAYDOCK_{name}", "default") for name in "ABCD"] == [
+        "2",
+        "3 # 4",
+        "default",
+        "default",
+    ]
+    monkeypatch.setenv("RAYDOCK_A", "5")
+    assert config.setting("RAYDOCK_A", "default") == "5"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--a", "b c", "$(id)", "it's", "ä", ""]])
+def test_the_entrypoint_keeps_every_argument_as_it_is(arguments: list[str]) -> None:
+    assert shlex.split(entrypoint("x.py", arguments)) == ["python", "x.py", *arguments]
+
+
+def test_a_script_whose_name_looks_like_an_option() -> None:
+    assert entrypoint("-x.py", []) == "python ./-x.py"
+
+
+def test_submission_ids_are_new_and_safe() -> None:
+    made = {new_submission_id("my jobs/grüße dir.py") for _ in range(50)}
+    assert len(made) == 50
+    assert all(re.fullmatch(r"gr__e_dir-\d{4}-\d{6}-[0-9a-f]{6}", one) for one in made)
+
+
+@pytest.mark.parametrize(
+    ("address", "message", "mend"),
+    [
+        ("ray://h:10001", "ray://h:10001 is a Ray Client address; jobs are sent to the dashboard.",
+         "--address http://h:8265"),
+        ("localhost:8265", "'localhost:8265' is not a dashboard address.", "--address http://HOST:8265"),
+        ("http://", "'http://' is not a dashboard address.", "--address http://HOST:8265"),
+        ("http://h:port", "'http://h:port' is not a dashboard address.", "--address http://HOST:8265"),
+    ],
+)  # fmt: skip
+def test_addresses_that_are_none(address: str, message: str, mend: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_target("local", address)
+    assert (caught.value.message, caught.value.mend) == (message, mend)
+
+
+def test_an_ambient_ray_address_never_redirects(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "http://elsewhere:1")
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://elsewhere:1")
+    monkeypatch.setenv("RAYDOCK_PORT", "8400")
+    assert open_target("local", None).connect().base_url == "http://127.0.0.1:8400"
+    assert open_target("local", "http://there:2/").connect().base_url == "http://there:2"
+
+
+@pytest.mark.parametrize("port", ["no", "0", "65536", "-1"])
+def test_a_port_that_is_none(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYDOCK_PORT", port)
+    with pytest.raises(UsageError) as caught:
+        open_target("local", None).connect()
+    assert caught.value.message == f"RAYDOCK_PORT is {port!r}."
+
+
+def test_a_result_as_a_table() -> None:
+    value = {
+        "job": "x",
+        "seconds": {"ray": 1.23456789, "alone": 2},
+        "nodes": [{"node": "a", "tasks": 3}, {"node": "b", "tasks": 4}],
+        "empty": {},
+        "long": "y" * 100,
+    }
+    assert result.table(value, 60) == [
+        "  job            x",
+        "  seconds.ray    1.23457",
+        "  seconds.alone  2",
+        "  nodes[0]       node a, tasks 3",
+        "  nodes[1]       node b, tasks 4",
+        "  empty          {}",
+        "  long           " + "y" * 42 + "…",
+    ]
+
+
+def test_a_result_is_written_and_a_broken_one_is_none(tmp_path: Path) -> None:
+    result.write(tmp_path / "r.json", {"a": "ä"})
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8")) == {"a": "ä"}
+    assert result.parse(b"{") is None
+    assert result.parse(b"[1]") is None
+
+
+def test_a_full_disk_keeps_the_result_in_the_log() -> None:
+    with pytest.raises(result.ResultNotWritten) as caught:
+        result.write(Path("/dev/full"), {"a": 1})
+    assert caught.value.message == (
+        "The result could not be written to /dev/full: No space left on device. It stands in the job's log above."
+    )
+
+
+def test_a_path_that_can_never_be_written_is_refused_first(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        result.check_writable(tmp_path / "none" / "r.json")
+    assert caught.value.message == (
+        f"The result can't be written to {tmp_path / 'none' / 'r.json'}: No such file or directory."
+    )
+    result.check_writable(tmp_path / "r.json")
+    assert not (tmp_path / "r.json").exists()

@@ -1,0 +1,122 @@
+"""Sending once, whatever gets lost on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from submit.dashboard import Dashboard, Patience
+from submit.errors import Lost, ServerError, SubmitError, UsageError
+from submit.plan import Plan
+from submit.send import submit, upload
+from submit.targets import open_target
+from tests.fakes import FakeDashboard, FakeJob, Fault
+
+PLAN = Plan("local", "", "a", "python x.py", "gcs://_ray_pkg_1.zip", {"x.py": 3})
+
+
+@pytest.fixture
+def ray() -> Iterator[FakeDashboard]:
+    with FakeDashboard() as fake:
+        yield fake
+
+
+def sent(ray: FakeDashboard) -> None:
+    async def run() -> None:
+        patience = Patience(connect=0.3, read=0.3, submit=0.3)
+        async with Dashboard(open_target("local", ray.url), patience) as dashboard:
+            await asyncio.wait_for(submit(dashboard, PLAN), 20)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [],
+        [Fault.CUT],  # taken, and the answer lost: Ray's own client runs it twice or fails (ray#53946)
+        [Fault.REFUSE],  # not taken
+        [Fault.REFUSE, Fault.CUT],
+        [Fault.REFUSE, Fault.REFUSE, Fault.REFUSE],
+        [Fault.HANG],
+    ],
+)
+def test_the_job_is_there_once(ray: FakeDashboard, faults: list[Fault]) -> None:
+    runs: list[FakeJob] = []
+    ray.on_submit = runs.append
+    ray.faults["POST /api/jobs/"] = faults
+    sent(ray)
+    assert [job.submission_id for job in runs] == ["a"]
+    assert runs[0].body == PLAN.request()
+
+
+def test_a_late_arrival_of_the_first_try_is_no_error(ray: FakeDashboard) -> None:
+    """The first try's answer is lost and the job not visible yet; the second is told that it exists."""
+    ray.faults["POST /api/jobs/"] = [Fault.CUT]
+    ray.faults["GET /api/jobs/a"] = [Fault.MISSING]
+    sent(ray)
+    assert ray.count("POST /api/jobs/") == 2
+
+
+def test_an_id_that_is_taken_is_refused(ray: FakeDashboard) -> None:
+    ray.jobs["a"] = FakeJob("a")
+    with pytest.raises(UsageError) as caught:
+        sent(ray)
+    assert caught.value.message == "There is a job a already."
+
+
+def test_a_refusal_is_told_in_the_words_of_its_last_line_and_not_tried_again(ray: FakeDashboard) -> None:
+    ray.faults["POST /api/jobs/"] = [Fault.ERROR]
+    with pytest.raises(ServerError) as caught:
+        sent(ray)
+    assert caught.value.message == f"{ray.url} answered 500 to POST /api/jobs/: RuntimeError: out of order."
+    assert ray.count("POST /api/jobs/") == 1
+
+
+def test_a_cluster_that_goes_away_while_sending_leaves_it_open(ray: FakeDashboard) -> None:
+    ray.faults["POST /api/jobs/"] = [Fault.CUT]
+    ray.faults["GET /api/jobs/a"] = [Fault.REFUSE] * 99
+    with pytest.raises(Lost) as caught:
+        sent(ray)
+    assert (
+        caught.value.message
+        == f"The cluster at {ray.url} stopped answering while the job was sent: it may run or not."
+    )
+    assert caught.value.mend == f"python submit.py --address {ray.url} attach a"
+
+
+def test_a_package_that_is_there_is_neither_packed_nor_sent(ray: FakeDashboard) -> None:
+    async def run(pack: bytes | None) -> int:
+        def packed() -> bytes:
+            assert pack is not None, "packed although the cluster has it"
+            return pack
+
+        async with Dashboard(open_target("local", ray.url)) as dashboard:
+            return await upload(dashboard, PLAN, packed)
+
+    assert asyncio.run(run(b"PK...")) == 5
+    assert ray.stored == {"_ray_pkg_1.zip": b"PK..."}
+    assert asyncio.run(run(None)) == 0
+    assert ray.count("PUT") == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        (Fault.REFUSE, "does not answer: the connection broke off before its answer was complete."),
+        (Fault.HANG, "does not answer: it took the request and then did not answer in time."),
+    ],
+)
+def test_what_an_unreachable_cluster_is_told_as(ray: FakeDashboard, fault: Fault, why: str) -> None:
+    ray.faults["GET /api/version"] = [fault]
+
+    async def run() -> None:
+        async with Dashboard(open_target("local", ray.url), Patience(0.3, 0.3)) as dashboard:
+            await dashboard.version()
+
+    with pytest.raises(SubmitError) as caught:
+        asyncio.run(run())
+    assert caught.value.message == f"The cluster at {ray.url} {why}"
+    assert caught.value.exit_code == 4
