@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Builds the base image from Debian's packages, for a machine that reaches no image registry.
+#
+#   docker/base.sh [IMAGE_NAME]        default raydock/base:bookworm
+#
+# Contract: exit code 0 means that the image IMAGE_NAME exists. One line on stdout says what was made,
+# or that it was there already; anything else goes to stderr. On failure the last line says what failed
+# and how to mend it, the exit code is 1 (2 for wrong usage), and no half-made image is left.
+#
+# The result stands in for python:3.11-slim-bookworm: Debian 12 with its own Python 3.11, pip and
+# certificates, and nothing else. It is Debian's current point release: run `docker rmi IMAGE_NAME`
+# and this script again to take up a newer one.
+set -euo pipefail
+
+image=${1:-raydock/base:bookworm}
+suite=bookworm
+
+fail() { echo "base.sh: $*" >&2; exit 1; }
+
+[ $# -le 1 ] || { echo "usage: docker/base.sh [IMAGE_NAME]" >&2; exit 2; }
+docker version >/dev/null 2>&1 ||
+  fail "no Docker engine answers; start it (systemctl start docker), then run docker/base.sh again"
+if docker image inspect "$image" >/dev/null 2>&1; then
+  echo "base image $image: already there"
+  exit 0
+fi
+PATH=$PATH:/usr/sbin
+[ -e /usr/share/debootstrap/scripts/$suite ] && [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] ||
+  fail "building the base image needs debootstrap: apt-get install debootstrap debian-archive-keyring"
+[ "$(id -u)" = 0 ] ||
+  fail "debootstrap needs root: sudo docker/base.sh $image"
+
+# Not in TMPDIR: /tmp is often mounted without devices or executables, which debootstrap needs.
+work=$(mktemp -d /var/tmp/raydock-base.XXXXXX)
+trap 'rm -rf --one-file-system "$work"' EXIT
+root=$work/root
+
+echo "base.sh: building $image from Debian $suite's packages, about a minute" >&2
+debootstrap --force-check-gpg --variant=minbase --include=ca-certificates,python3,python3-distutils,python3-pip-whl \
+  "$suite" "$root" >"$work/log" 2>&1 || {
+  tail -5 "$work/log" >&2
+  fail "debootstrap could not build Debian $suite (above); check that apt-get update works, then run docker/base.sh again"
+}
+
+# pip alone, from Debian's wheel of it: the package python3-pip brings setuptools too, 20 MB in all.
+env -i PATH="$PATH" PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore chroot "$root" sh -c '
+  wheel=$(echo /usr/share/python-wheels/pip-*.whl)
+  PYTHONPATH=$wheel python3 -m pip install --quiet --no-index --no-compile --ignore-installed "$wheel"
+' >>"$work/log" 2>&1 ||
+  { tail -5 "$work/log" >&2; fail "Debian's wheel of pip could not be installed (above)"; }
+
+# What a container never reads.
+rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/* \
+  "$root"/var/cache/debconf/*-old "$root"/var/log/* "$root"/usr/share/{doc,man,info,locale,lintian}/* \
+  "$root"/usr/share/python-wheels "$root"/root/.cache "$root"/tmp/* "$root"/run/*
+find "$root"/usr/share/zoneinfo -mindepth 1 -maxdepth 1 \( -name posix -o -name right \) -exec rm -rf {} +
+
+# /usr/local: where pip installs as root, found before Debian's own packages.
+tar --numeric-owner --xattrs -C "$root" -c . | docker import \
+  --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8' \
+  --change 'CMD ["python3"]' \
+  --change "LABEL org.opencontainers.image.title=raydock-base org.opencontainers.image.version=$(cat "$root/etc/debian_version")" \
+  --message "debootstrap $suite" - "$image" >"$work/id" ||
+  fail "the engine refused the image; see the message above"
+echo "base image $image: built from Debian $(cat "$root/etc/debian_version")'s packages, since no registry was asked"

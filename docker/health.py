@@ -1,0 +1,46 @@
+"""Says whether a job would run now, by its exit status: `python health.py head|worker`.
+
+Run every second while a cluster starts, so it imports little and asks this node only.
+"""
+
+import sys
+from http.client import HTTPConnection, HTTPException
+
+AGENT = 52365
+DASHBOARD = 8265
+
+
+def ask(port: int, path: str) -> int:
+    """The HTTP status of a GET on this node."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=4)
+    # Without a User-Agent the dashboard of 2.47.1 fails (KeyError, 500); "Mozilla" it takes for a browser.
+    connection.request("GET", path, headers={"User-Agent": "raydock-health"})
+    response = connection.getresponse()
+    response.read()
+    return response.status
+
+
+# The agent says that its raylet is alive in the control store: tasks can be placed here.
+WORKER = [(AGENT, "/api/local_raylet_healthz", 200)]
+# On the head the same agent starts a job's driver. It looks for a job that is not there (404), which
+# shows that its job manager works; the dashboard then passes jobs to it.
+HEAD = [
+    *WORKER,
+    (DASHBOARD, "/api/version", 200),
+    (DASHBOARD, "/api/jobs/", 200),
+    (AGENT, "/api/job_agent/jobs/health/logs", 404),
+]
+
+
+def main(role: str) -> None:
+    for port, path, expected in HEAD if role == "head" else WORKER:
+        try:
+            status = ask(port, path)
+        except (OSError, HTTPException) as error:
+            raise SystemExit(f"{port}{path}: {error!r}") from None
+        if status != expected:
+            raise SystemExit(f"{port}{path}: status {status}, not {expected}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,168 @@
+"""Starts one Ray node, in a container or as a plain process of this machine.
+
+    python node.py head|cpu-worker|gpu-worker [more arguments for `ray start`]
+
+It becomes `ray start --block`, so signals and the exit status are Ray's own. Standard library only.
+
+Environment (compose.yaml sets it):
+    RAYDOCK_CPUS     CPUs that a worker promises to jobs, default 1; the head always has 0, as on Vertex
+    RAYDOCK_GPUS     GPUs that a gpu-worker promises, default 1
+    RAYDOCK_GPU      simulated (default) or real
+    RAYDOCK_HEAD     host:port of the head's control store, default head:6379
+    RAYDOCK_WAIT     seconds that a worker waits for the head, default 120
+
+Once it is up, each node describes itself in its session's log folder, where the dashboard serves it:
+    GET /api/v0/logs/file?node_id=...&filename=raydock-node.json&lines=-1
+"""
+
+import json
+import os
+import platform
+import re
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+ROLES = ("head", "cpu-worker", "gpu-worker")
+DESCRIPTION = "raydock-node.json"
+CA_BUNDLE = Path("/run/secrets/ca_bundle")
+# Where each library looks for the certificates to trust: pip, Python's ssl and uv, requests, gRPC.
+CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
+
+
+def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
+    """The arguments of `ray start` for a node of this role."""
+    if role == "head":
+        # The dashboard listens on every address: compose publishes it on 127.0.0.1 only. The usage of
+        # 10001, Ray Client, is inside the cluster's network.
+        return [
+            "--head",
+            "--port=6379",
+            "--num-cpus=0",
+            "--num-gpus=0",
+            "--dashboard-host=0.0.0.0",
+            "--ray-client-server-port=10001",
+            "--labels=pool=head",
+        ]
+    labels = {"pool": role}
+    resources: dict[str, int] = {}
+    gpus = 0
+    if role == "gpu-worker":
+        gpus = int(environ.get("RAYDOCK_GPUS", "1"))
+        labels["gpu"] = environ.get("RAYDOCK_GPU", "simulated")
+        if labels["gpu"] == "simulated":
+            # A resource of its own, so that `ray status` and the dashboard show it beside "GPU".
+            resources["simulated_gpu"] = gpus
+    return [
+        f"--address={environ.get('RAYDOCK_HEAD', 'head:6379')}",
+        f"--num-cpus={environ.get('RAYDOCK_CPUS', '1')}",
+        f"--num-gpus={gpus}",
+        f"--resources={json.dumps(resources)}",
+        "--labels=" + ",".join(f"{key}={value}" for key, value in labels.items()),
+    ]
+
+
+def describe() -> dict[str, object]:
+    """Python, Ray and every installed package, with names normalised as in PEP 503."""
+    packages = {
+        re.sub(r"[-_.]+", "-", dist.metadata["Name"]).lower(): dist.version
+        for dist in metadata.distributions()
+    }
+    return {
+        "python": platform.python_version(),
+        "ray": packages.get("ray"),
+        "packages": dict(sorted(packages.items())),
+    }
+
+
+def session(environ: Mapping[str, str]) -> Path:
+    """Ray's link to the current session's folder: ray._common.utils.get_user_temp_dir, then ray/."""
+    root = environ.get("RAY_TMPDIR") or environ.get("TMPDIR") or tempfile.gettempdir()
+    return Path(root, "ray", "session_latest")
+
+
+def write_description(link: Path, started: float, deadline: float) -> None:
+    """Writes the description once the link has been laid anew: before that it is an earlier run's."""
+    text = json.dumps(describe(), indent=1)
+    while not (link.is_symlink() and link.lstat().st_mtime >= started and (link / "logs").is_dir()):
+        if time.time() > deadline:
+            raise TimeoutError(f"{link} was not made within {deadline - started:.0f} s")
+        time.sleep(0.1)
+    part = link / "logs" / f"{DESCRIPTION}.{os.getpid()}"
+    part.write_text(text)
+    part.replace(link / "logs" / DESCRIPTION)
+
+
+def describe_in_background(environ: Mapping[str, str]) -> None:
+    """Forks twice, so that the writer is init's child and leaves no zombie to `ray start`."""
+    started = time.time()
+    if child := os.fork():
+        os.waitpid(child, 0)
+        return
+    if os.fork() == 0:
+        try:
+            write_description(session(environ), started, deadline=started + 120)
+        except (OSError, TimeoutError) as error:
+            print(f"node.py: {DESCRIPTION} was not written: {error}", file=sys.stderr)
+    os._exit(0)
+
+
+def wait_for(address: str, seconds: float) -> None:
+    """Waits until the head's control store accepts connections; SystemExit after that many seconds."""
+    host, _, port = address.rpartition(":")
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=2).close()
+            return
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"node.py: no head at {address} within {seconds:g} s: {error}") from None
+        time.sleep(0.2)
+
+
+def require_gpu() -> None:
+    """SystemExit where RAYDOCK_GPU=real and the container has no NVIDIA device (WSL calls it dxg)."""
+    if not any(Path("/dev").glob("nvidia[0-9]*")) and not Path("/dev/dxg").exists():
+        raise SystemExit(
+            "node.py: RAYDOCK_GPU=real, and this container has no NVIDIA device. On a host with the NVIDIA "
+            "Container Toolkit start with -f compose.yaml -f compose.gpu.yaml; elsewhere leave RAYDOCK_GPU unset."
+        )
+
+
+def trust(bundle: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables that make Python trust the bundle beside the usual certificates; none if it is empty."""
+    if not bundle.is_file() or bundle.stat().st_size == 0:
+        return {}
+    usual = Path("/etc/ssl/certs/ca-certificates.crt")
+    both = Path(tempfile.gettempdir(), "raydock-ca.pem")
+    both.write_bytes((usual.read_bytes() if usual.exists() else b"") + b"\n" + bundle.read_bytes())
+    return {name: str(both) for name in CA_VARIABLES if name not in environ}
+
+
+def main(argv: Sequence[str]) -> None:
+    if not argv or argv[0] not in ROLES:
+        raise SystemExit(f"usage: node.py {'|'.join(ROLES)} [more arguments for ray start]")
+    role, more = argv[0], argv[1:]
+    environ = dict(os.environ)
+    environ |= trust(CA_BUNDLE, environ)
+    if role == "gpu-worker":
+        if environ.get("RAYDOCK_GPU", "simulated") == "real":
+            require_gpu()
+        else:
+            environ["RAYDOCK_SIMULATED_GPU"] = "1"  # for jobs, which then say so in their result
+    arguments = ray_arguments(role, environ)
+    if role != "head":
+        wait_for(environ.get("RAYDOCK_HEAD", "head:6379"), float(environ.get("RAYDOCK_WAIT", "120")))
+    describe_in_background(environ)
+    # Not `ray`: in an unactivated environment it is not in PATH.
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *arguments, *more]
+    os.execve(sys.executable, command, environ)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

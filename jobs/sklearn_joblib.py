@@ -1,0 +1,153 @@
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["scikit-learn>=1.4", "joblib>=1.3"]
+#
+# [tool.submit]
+# needs = { cpus = 2 }
+# ///
+"""A plain scikit-learn search, spread over every worker of the cluster by two lines.
+
+Shows      that scikit-learn code stays as it is: Ray takes the place of joblib's own processes.
+Run        python submit.py jobs/sklearn_joblib.py -- --compare
+           python jobs/sklearn_joblib.py --smoke-test          (alone, with a Ray of its own)
+Needs      2 CPUs on workers; no GPU, no download. 2.5 minutes of one CPU; --smoke-test: 10 seconds.
+Dashboard  Jobs, this job: its PoolActor actors, one for each CPU, and the node of each `run_batch` task.
+"""
+
+import argparse
+import collections
+import json
+import logging
+import pathlib
+import time
+
+import joblib
+import numpy as np
+import ray
+from ray.util.joblib import register_ray
+from ray.util.state import list_tasks
+from sklearn.datasets import load_digits
+from sklearn.model_selection import RandomizedSearchCV
+from sklearn.svm import SVC
+
+SMOKE = 8  # with this random_state the 8th candidate is the first good one
+ACCURACY_FLOOR = 0.97
+VERBOSE = 9  # joblib then writes about 30 lines for 1,500 fits
+SPACE = {
+    "C": np.logspace(-6, 6, 30),
+    "gamma": np.logspace(-8, 8, 30),
+    "tol": np.logspace(-4, -1, 30),
+    "class_weight": [None, "balanced"],
+}
+
+
+def search(n_iter):
+    """The search, plain scikit-learn: nothing in here knows of Ray."""
+    digits = load_digits()  # 1,797 images of 8 × 8 pixels, part of scikit-learn
+    model = RandomizedSearchCV(SVC(kernel="rbf"), SPACE, cv=5, n_iter=n_iter, random_state=42, verbose=1)
+    return model.fit(digits.data, digits.target)
+
+
+def search_with_ray(n_iter):
+    """The same search on all workers. Without Ray it would be `return search(n_iter)`."""
+    logging.getLogger("ray.util.multiprocessing.pool").setLevel("ERROR")  # it warns of Ray's own call
+    register_ray()  # 1. joblib, which scikit-learn uses to run its fits side by side, learns of Ray
+    # 2. Half a CPU each: the actors stay off the head, which has none (by default they ask for nothing, and
+    #    all of them land there), and when a node dies its actors still find room on the others.
+    actors = {"num_cpus": 0.5, "scheduling_strategy": "SPREAD", "max_restarts": -1, "max_task_retries": -1}
+    # 3. n_jobs=-1: as many actors as the cluster has CPUs. Each one is a process that runs fits.
+    with joblib.parallel_backend("ray", n_jobs=-1, ray_remote_args=actors, verbose=VERBOSE):
+        return search(n_iter)
+
+
+@ray.remote(num_cpus=1)
+def search_alone(n_iter):
+    """The same search without the two lines, one fit after the other, on one CPU of a worker."""
+    with joblib.parallel_backend("sequential", verbose=VERBOSE):
+        return search(n_iter)
+
+
+def wait_for_cpus(at_least=2, seconds=120):
+    """Workers may still be joining. With one CPU joblib would run everything here, on the head."""
+    deadline = time.monotonic() + seconds
+    while (cpus := ray.cluster_resources().get("CPU", 0)) < at_least:
+        if time.monotonic() > deadline:
+            raise SystemExit(
+                f"No workers: this job needs {at_least} CPUs on workers, and after {seconds} s the cluster has "
+                f"{cpus:g}. Start workers, or give them time to join, and submit the job again."
+            )
+        print(f"waiting for workers: {cpus:g} of {at_least} CPUs", flush=True)
+        time.sleep(min(2, seconds))
+
+
+def nodes_that_worked():
+    """Where the fits ran, from Ray's own record of this job's tasks (one task is a batch of fits)."""
+    job = ray.get_runtime_context()
+    wanted = {"job_id": job.get_job_id(), "name": "PoolActor.run_batch", "state": "FINISHED"}
+    filters = [(key, "=", value) for key, value in wanted.items()]
+    tasks = []
+    for _ in range(10):  # the record lags by a second: look until it has stopped growing
+        seen, tasks = len(tasks), list_tasks(job.gcs_address, filters, 10_000, raise_on_missing_output=False)
+        if tasks and len(tasks) == seen:
+            break
+        time.sleep(1.5)
+    count = collections.Counter(task.node_id for task in tasks)
+    nodes = [(count[n["NodeID"]], n["NodeName"], n["NodeID"], n["Labels"].get("pool")) for n in ray.nodes()]
+    return [{"node": name, "id": id, "pool": pool, "tasks": n} for n, name, id, pool in nodes if n]
+
+
+def run(args):
+    """The result of the search. Raises where it is worse than it should be, or differs without Ray."""
+    ray.init()  # no address: the job's cluster gives it; started by hand, this machine becomes one
+    wait_for_cpus()
+    start = time.perf_counter()
+    model = search_with_ray(args.n_iter)
+    seconds = {"ray": round(time.perf_counter() - start, 2), "alone": None}
+    nodes = nodes_that_worked()
+    if args.compare:
+        start = time.perf_counter()
+        alone = ray.get(search_alone.remote(args.n_iter))
+        seconds["alone"] = round(time.perf_counter() - start, 2)
+        if (alone.best_params_, alone.best_score_) != (model.best_params_, model.best_score_):
+            raise RuntimeError(f"with Ray {model.best_params_} is best, without it {alone.best_params_}")
+    if model.best_score_ < ACCURACY_FLOOR:
+        raise RuntimeError(f"accuracy {model.best_score_:.4f} is under its floor, {ACCURACY_FLOOR}")
+    return {
+        "version": 1,
+        "job": "sklearn_joblib",
+        "data": "load_digits, 1797 x 64, part of scikit-learn",
+        "nodes": nodes,
+        "seconds": seconds,
+        "speed_up": round(seconds["alone"] / seconds["ray"], 2) if args.compare else None,
+        "metrics": {
+            "cv_accuracy": model.best_score_,
+            "best_params": model.best_params_,
+            "fits": 5 * args.n_iter,
+        },
+    }
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--n-iter", type=int, default=300, help="candidates to try, at least 8 (default 300)")
+    parser.add_argument("--compare", action="store_true", help="also run it without Ray: tells the speed-up")
+    parser.add_argument("--smoke-test", dest="n_iter", action="store_const", const=SMOKE, help="a short run")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the result here, a local file")
+    args = parser.parse_args(argv)
+    if args.n_iter < SMOKE:
+        parser.error(f"--n-iter {args.n_iter}: with fewer than {SMOKE} candidates none may be good")
+    if args.output and not args.output.parent.is_dir():
+        parser.error(f"--output {args.output}: there is no folder {args.output.parent} where the job runs")
+    return args
+
+
+def main():
+    args = parse_args()
+    result = json.dumps(run(args), allow_nan=False)
+    if args.output:
+        args.output.write_text(result + "\n")
+    print("RESULT", result, flush=True)
+
+
+if __name__ == "__main__":
+    main()
