@@ -3,7 +3,7 @@
     SubmitError
     ├── UsageError         2    the command line, a setting or the job script can't be understood
     ├── PreflightError     3    a check found something that would make the job fail, or couldn't tell
-    │   └── PackageError   3    what should travel can't (submit/package/errors.py has its kinds)
+    │   └── PackageError   3    what should travel can't: submit/package/errors.py has its kinds
     ├── ServerError        4    the server answered, with something that is not an answer
     └── Unreachable        4    nothing answered: the one class where trying again may help
         └── Lost           4    the job was sent and the target no longer tells of it
@@ -21,9 +21,12 @@ class SubmitError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, mend: str = "") -> None:
-        super().__init__(message)
+        super().__init__(message, mend)
         self.message = message
         self.mend = mend
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class UsageError(SubmitError):

@@ -11,7 +11,6 @@ from pathlib import Path
 from .errors import EmptyPackage, TooLarge, TooManyFiles
 from .limits import MIB, Limits
 
-
 SMALLER = (
     "Leave out what the job does not need (.rayignore, or the header's files), "
     "and read data from storage instead."

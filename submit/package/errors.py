@@ -21,22 +21,11 @@ PackageError
 
 from __future__ import annotations
 
+from ..errors import PreflightError
 
-class PackageError(Exception):
-    """Why no package was made; nothing has been sent.
 
-    `message` is one sentence (what, on what, why), `mend` is the command or action that mends it.
-    """
-
-    exit_code = 3
-
-    def __init__(self, message: str, mend: str) -> None:
-        super().__init__(message, mend)
-        self.message = message
-        self.mend = mend
-
-    def __str__(self) -> str:
-        return self.message
+class PackageError(PreflightError):
+    """Why no package was made; nothing has been sent."""
 
 
 class FixFirst(PackageError):

@@ -1,0 +1,160 @@
+"""What every job script promises. A new script in jobs/ is covered by being there."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomllib
+
+from tests.contract.jobs.running import JOBS, ROOT, result, start, wait
+
+OURS = {"submit", "cluster", "iam", "cloud", "bench", "tests"}
+BLOCK = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+SECTIONS = ("Shows", "Run", "Needs", "Dashboard")
+
+each_job = pytest.mark.parametrize("script", JOBS, ids=lambda path: path.stem)
+
+# Imports the script, then reads its arguments: neither may print, start Ray or start a thread.
+IMPORTED = """
+import importlib.util, sys, threading
+import ray
+before = threading.active_count()
+spec = importlib.util.spec_from_file_location("job", sys.argv[1])
+job = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(job)
+assert not ray.is_initialized(), "importing it starts Ray"
+assert threading.active_count() == before, "importing it starts a thread"
+assert callable(job.run)
+job.parse_args([])
+job.parse_args(["--smoke-test"])
+"""
+
+
+def tree(script: Path) -> ast.Module:
+    return ast.parse(script.read_text(encoding="utf-8"))
+
+
+def header(script: Path) -> dict[str, Any]:
+    blocks = list(BLOCK.finditer(script.read_text(encoding="utf-8")))
+    assert len(blocks) == 1, "one PEP 723 block"
+    return tomllib.loads("\n".join(line[2:] for line in blocks[0]["content"].splitlines()))
+
+
+def test_there_are_jobs() -> None:
+    assert ROOT / "jobs" / "sklearn_joblib.py" in JOBS
+
+
+@each_job
+def test_the_docstring_says_what_a_reader_asks(script: Path) -> None:
+    text = ast.get_docstring(tree(script)) or ""
+    assert text.splitlines()[0].endswith("."), "the first line is a sentence"
+    found = [section for section in SECTIONS if re.search(rf"(?m)^{section}  +\S", text)]
+    assert found == list(SECTIONS)
+    assert f"submit.py jobs/{script.name}" in text, "how to run it"
+
+
+@each_job
+def test_the_header_holds_known_keys_only(script: Path) -> None:
+    block = header(script)
+    assert {"requires-python", "dependencies"} <= set(block) <= {"requires-python", "dependencies", "tool"}
+    assert not any(re.match(r"ray\b", name) for name in block["dependencies"]), "the cluster provides Ray"
+    submit = block["tool"]["submit"]
+    assert set(submit) <= {"reads", "writes", "env", "files", "entrypoint", "needs"}
+    assert set(submit.get("entrypoint", {})) <= {"cpus", "gpus", "memory", "resources"}
+    assert set(submit.get("needs", {})) <= {"cpus", "gpus"}
+    for key in {"reads", "writes", "env", "files"} & set(submit):
+        assert all(isinstance(item, str) for item in submit[key]), key
+
+
+@each_job
+def test_it_imports_nothing_of_this_project(script: Path) -> None:
+    names = set()
+    for node in ast.walk(tree(script)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "no relative import"
+            names.add((node.module or "").split(".")[0])
+    assert not names & (OURS | {path.stem for path in JOBS})
+
+
+@each_job
+def test_it_takes_the_cluster_that_it_is_given(script: Path) -> None:
+    calls = [node for node in ast.walk(tree(script)) if isinstance(node, ast.Call)]
+    inits = [call for call in calls if ast.unparse(call.func) == "ray.init"]
+    assert inits, "it calls ray.init()"
+    for call in inits:
+        assert not call.args, "ray.init without an address"
+        assert not {keyword.arg for keyword in call.keywords} & {"address", None}, (
+            "ray.init without an address"
+        )
+
+
+@each_job
+def test_it_can_be_read_at_one_sitting(script: Path) -> None:
+    assert len(script.read_text(encoding="utf-8").splitlines()) <= 150
+
+
+@each_job
+def test_it_has_the_usual_functions(script: Path) -> None:
+    functions = {node.name: node for node in tree(script).body if isinstance(node, ast.FunctionDef)}
+    assert {"run", "parse_args", "main"} <= set(functions)
+    assert ast.unparse(functions["parse_args"].args) == "argv=None"
+    assert list(functions)[-3:] == ["run", "parse_args", "main"], "in the order of explaining"
+
+
+@each_job
+def test_importing_it_does_nothing(script: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+@each_job
+def test_an_unknown_flag_is_a_usage_error(script: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(script), "--no-such-flag"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"usage: {script.name} ")
+    assert done.stderr.endswith("error: unrecognized arguments: --no-such-flag\n")
+
+
+@pytest.mark.ray
+@each_job
+def test_it_runs_alone(script: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    # A folder of its own hides every other Ray of this machine from ray.init(). It is not pytest's, whose
+    # path is too long for Ray's sockets.
+    with (
+        tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder,
+        log.open("w") as output,
+    ):
+        process = start(script, "--smoke-test", env={"RAY_TMPDIR": folder}, output=output)
+        code = wait(process, seconds=300)
+    text = log.read_text()
+    assert code == 0, text
+    found = result(text)
+    assert {"version": found["version"], "job": found["job"]} == {"version": 1, "job": script.stem}
+    assert isinstance(found["data"], str)
+    assert found["data"]
+    assert found["metrics"]
+    assert found["seconds"]
+    assert [set(node) >= {"node", "pool", "tasks"} for node in found["nodes"]] == [True]
+    assert found["nodes"][0]["tasks"] > 0

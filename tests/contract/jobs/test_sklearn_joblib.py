@@ -1,0 +1,156 @@
+"""The first lesson: it waits for workers, uses all of them, agrees with the run without Ray, outlives a node."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.contract.jobs.nodes import Nodes
+from tests.contract.jobs.running import ROOT, result, start, wait
+
+SCRIPT = ROOT / "jobs" / "sklearn_joblib.py"
+GOOD = SimpleNamespace(best_score_=0.9716, best_params_={"C": 10.0})
+
+
+@pytest.fixture
+def job() -> ModuleType:
+    """The script as a module, freshly imported."""
+    spec = importlib.util.spec_from_file_location("sklearn_joblib", SCRIPT)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def run(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """job.run with searches whose outcome is given, and without a Ray."""
+
+    def run(*words: str, ray: SimpleNamespace = GOOD, alone: SimpleNamespace = GOOD) -> dict[str, Any]:
+        monkeypatch.setattr(job.ray, "init", lambda: None)
+        monkeypatch.setattr(job.ray, "get", lambda ref: ref)
+        monkeypatch.setattr(job, "wait_for_cpus", lambda: None)
+        monkeypatch.setattr(job, "nodes_that_worked", list)
+        monkeypatch.setattr(job, "search_with_ray", lambda n_iter: ray)
+        monkeypatch.setattr(job, "search_alone", SimpleNamespace(remote=lambda n_iter: alone))
+        monkeypatch.setattr(job.time, "perf_counter", iter([0.0, 2.0, 5.0, 8.0]).__next__)
+        found = job.run(job.parse_args(list(words)))
+        assert isinstance(found, dict)
+        return found
+
+    return run
+
+
+def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"memory": 1.0})
+    with pytest.raises(SystemExit) as raised:
+        job.wait_for_cpus(seconds=0)
+    assert raised.value.code == (
+        "No workers: this job needs 2 CPUs on workers, and after 0 s the cluster has 0. "
+        "Start workers, or give them time to join, and submit the job again."
+    )
+
+
+def test_the_search_is_the_one_of_the_seed(job: ModuleType) -> None:
+    assert job.parse_args([]).n_iter == 300
+    assert {name: len(values) for name, values in job.SPACE.items()} == {
+        "C": 30, "gamma": 30, "tol": 30, "class_weight": 2
+    }  # fmt: skip
+
+
+def test_too_few_candidates_are_a_usage_error(job: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        job.parse_args(["--n-iter", "7"])
+    assert raised.value.code == 2
+    assert "--n-iter 7: with fewer than 8 candidates none may be good" in capsys.readouterr().err
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_work(
+    job: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        job.parse_args(["--output", "gs://bucket/result.json"])
+    assert raised.value.code == 2
+    assert "there is no folder" in capsys.readouterr().err
+
+
+def test_a_bad_search_fails(run: Callable[..., dict[str, Any]]) -> None:
+    bad = SimpleNamespace(best_score_=0.9699, best_params_={})
+    with pytest.raises(RuntimeError, match=r"^accuracy 0\.9699 is under its floor, 0\.97$"):
+        run(ray=bad)
+
+
+def test_a_run_that_differs_without_ray_fails(run: Callable[..., dict[str, Any]]) -> None:
+    other = SimpleNamespace(best_score_=0.9716, best_params_={"C": 1.0})
+    with pytest.raises(RuntimeError, match=r"^with Ray \{'C': 10\.0\} is best, without it \{'C': 1\.0\}$"):
+        run("--compare", alone=other)
+
+
+def test_the_speed_up_is_told_only_where_it_was_measured(run: Callable[..., dict[str, Any]]) -> None:
+    assert (run()["seconds"], run()["speed_up"]) == ({"ray": 2.0, "alone": None}, None)
+    compared = run("--compare")
+    assert (compared["seconds"], compared["speed_up"]) == ({"ray": 2.0, "alone": 3.0}, 1.5)
+
+
+@pytest.fixture
+def nodes() -> Iterator[Nodes]:
+    with Nodes() as nodes:
+        yield nodes
+
+
+def wait_for_line(log: Path, text: str, process: subprocess.Popen[str], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while text not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, f"no {text!r} within {seconds} s in:\n{log.read_text()}"
+        time.sleep(0.1)
+
+
+@pytest.mark.ray
+def test_it_waits_for_workers_and_then_uses_each(nodes: Nodes, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        process = start(
+            SCRIPT, "--smoke-test", "--compare", env={"RAY_ADDRESS": nodes.address}, output=output
+        )
+        wait_for_line(log, "waiting for workers: 0 of 2 CPUs", process)
+        nodes.ask("add")
+        wait_for_line(log, "waiting for workers: 1 of 2 CPUs", process)
+        nodes.ask("add")
+        code = wait(process, seconds=240)
+    text = log.read_text()
+    assert code == 0, text
+    assert "'context' argument" not in text
+    found = result(text)
+    assert {(node["node"], node["pool"]) for node in found["nodes"]} == {
+        ("cpu-worker-1", "cpu-worker"),
+        ("cpu-worker-2", "cpu-worker"),
+    }
+    assert sum(node["tasks"] for node in found["nodes"]) <= 40
+    assert found["seconds"]["alone"] > 0
+    assert found["speed_up"] > 0
+
+
+@pytest.mark.ray
+def test_it_outlives_a_worker_node(nodes: Nodes, tmp_path: Path) -> None:
+    """Ray's pool of actors alone would not: it waits for ever for the CPU of the node that is gone."""
+    nodes.ask("add")
+    nodes.ask("add")
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        process = start(SCRIPT, "--n-iter", "30", env={"RAY_ADDRESS": nodes.address}, output=output)
+        wait_for_line(log, "Done  14 tasks", process)
+        nodes.ask("kill")
+        code = wait(process, seconds=300)
+    text = log.read_text()
+    assert code == 0, text
+    tasks = {node["node"]: node["tasks"] for node in result(text)["nodes"]}
+    assert tasks["cpu-worker-2"] > tasks.get("cpu-worker-1", 0)

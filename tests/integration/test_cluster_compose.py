@@ -1,0 +1,86 @@
+"""The Docker cluster: what is particular to it. Its life is in test_cluster_kinds.py."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.engine import Engine, connect, find_compose, member
+from cluster.errors import NoRegistry
+from tests.conftest import Lab, cluster_command, lab_environment
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    found = connect()
+    yield found
+    found.client.close()
+
+
+@pytest.fixture(scope="module")
+def lab(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A cluster of a head and two workers of one CPU each."""
+    found = Lab("docker", lab_environment(tmp_path_factory.mktemp("compose"), GPU_WORKERS="0"))
+    try:
+        done = found.cluster("up")
+        assert done.returncode == 0, done.stderr
+        assert f"cluster: docker: Docker {connect().version} answers at " in done.stderr
+        yield found
+    finally:
+        done = cluster_command(found.env, "down")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_images_are_there_and_nothing_is_built(images: dict[str, str]) -> None:
+    import os
+
+    done = cluster_command(os.environ, "images")
+    assert (done.returncode, done.stdout) == (0, "Every image is there.\n")
+
+
+def test_the_drained_container_is_the_one_removed(lab: Lab, engine: Engine) -> None:
+    """Compose itself would remove the one with the highest number."""
+    project = lab.env["COMPOSE_PROJECT_NAME"]
+    before = {member(found).name: found.id for found in engine.containers(project, "cpu-worker")}
+    assert sorted(before) == ["cpu-worker-1", "cpu-worker-2"]
+    engine.client.containers.get(before["cpu-worker-1"]).kill()
+    done = lab.cluster("scale", "cpu-worker=1")
+    assert done.returncode == 0, done.stderr
+    assert [found.id for found in engine.containers(project, "cpu-worker")] == [before["cpu-worker-2"]]
+
+
+def test_compose_agrees_with_the_size(lab: Lab, engine: Engine) -> None:
+    assert lab.cluster("scale", "cpu-worker=2").returncode == 0
+    assert len(engine.containers(lab.env["COMPOSE_PROJECT_NAME"], "cpu-worker")) == 2
+    assert lab.cluster("scale", "cpu-worker=0").returncode == 0
+    assert engine.containers(lab.env["COMPOSE_PROJECT_NAME"], "cpu-worker") == []
+
+
+def test_a_port_that_is_taken(tmp_path: Path, engine: Engine, images: dict[str, str]) -> None:
+    env = lab_environment(tmp_path)
+    port = int(env["RAYDOCK_PORT"])
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", port))
+        server.listen()
+        done = cluster_command(env, "up", "--kind", "docker")
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        f"cluster: Port {port} of this machine is taken by another program.\n"
+        f"  Choose another one: RAYDOCK_PORT={port + 1} make cluster-up\n"
+    )
+    assert engine.belongings(env["COMPOSE_PROJECT_NAME"]) == []
+
+
+def test_what_can_not_be_pulled(engine: Engine) -> None:
+    with pytest.raises(NoRegistry) as caught:
+        engine.require_pullable("localhost:9/no/such:image", seconds=5)
+    assert str(caught.value).startswith("The image localhost:9/no/such:image can't be pulled from here: ")
+
+
+def test_a_client_that_speaks_compose_is_found() -> None:
+    assert find_compose()[-1] in ("compose", "/usr/bin/docker-compose", "/usr/local/bin/docker-compose")

@@ -1,0 +1,227 @@
+"""The command line without a cluster: exit codes, and the full text of what it says."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cluster import cli, config, kinds, scale, topology
+from cluster.deadline import until
+from cluster.errors import NotReady, NotUp, UsageError
+from cluster.nodes import Node
+from cluster.status import Member
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A state directory of our own, no `.env`, and a Docker engine that is not there."""
+    for name in list(os.environ):
+        if name.startswith(("RAYDOCK_", "CPU_WORKER", "GPU_WORKER")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent.sock")
+    monkeypatch.setattr(config, "dotenv", lambda path: {})
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    status = cli.main(argv)
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+@pytest.mark.parametrize("command", [["status"], ["status", "--json"], ["scale", "cpu-worker=3"]])
+def test_no_cluster_is_up(capsys: pytest.CaptureFixture[str], command: Sequence[str]) -> None:
+    assert run(capsys, *command) == (4, "", "cluster: No cluster is up.\n  Start one: make cluster-up\n")
+
+
+def test_down_where_there_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "down") == (0, "There was nothing to remove.\n", "")
+
+
+EXAMPLE = "  Example: python -m cluster scale cpu-worker=3\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["cpu-worker", "cpu-worker=", "cpu-worker=-1", "cpu-worker=two", "=3", "cpu-worker=1.5"]
+)
+def test_a_size_that_is_none(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    sentence = f"cluster: {text!r} is not POOL=COUNT with a count from 0 to 999.\n"
+    assert run(capsys, "scale", text) == (2, "", sentence + EXAMPLE)
+
+
+def test_the_head_is_not_scaled(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, said = run(capsys, "scale", "head=2")
+    assert (status, said.splitlines()[0]) == (2, "cluster: The head is always one node; it can't be scaled.")
+
+
+def test_a_wrong_setting_ends_with_2(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CPU_WORKERS", "two")
+    assert run(capsys, "up") == (
+        2,
+        "",
+        "cluster: CPU_WORKERS=two: the number of nodes of cpu-worker must be a whole number from 0 to 9999.\n"
+        "  Change CPU_WORKERS in the environment or in .env; .env.example shows the default.\n",
+    )
+
+
+@pytest.mark.parametrize("command", [["up", "--kind", "docker"], ["images"]])
+def test_docker_asked_for_and_no_engine(capsys: pytest.CaptureFixture[str], command: Sequence[str]) -> None:
+    status, out, said = run(capsys, *command)
+    assert (status, out) == (1, "")
+    assert said.endswith(
+        "cluster: No Docker engine answers at unix:///nonexistent.sock: there is no such socket.\n"
+        "  Start Docker, or use this machine's processes: python -m cluster up --kind processes\n"
+    )
+
+
+def test_one_command_at_a_time(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    with open(tmp_path / "state" / "lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert run(capsys, "down") == (
+            1,
+            "",
+            "cluster: Another `python -m cluster` is changing this cluster.\n"
+            "  Wait until it has ended, or end it.\n",
+        )
+
+
+class Half(kinds.Cluster):
+    """A cluster of which the head runs."""
+
+    def exists(self) -> bool:
+        return True
+
+    def up(self, build: bool) -> None:
+        raise KeyboardInterrupt
+
+    def down(self) -> list[str]:
+        return []
+
+    def members(self) -> list[Member]:
+        return [Member("head", "head", "head", True), Member("cpu-worker-1", "cpu-worker", "x", True)]
+
+    def scale(self, pool: topology.Pool, count: int, drain_timeout: float) -> None:
+        raise NotImplementedError
+
+
+def test_ctrl_c_says_what_is_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kinds, "open_kind", lambda name, context: Half())
+    monkeypatch.setattr(kinds, "is_whole", lambda cluster, context: False)
+    status, out, said = run(capsys, "up")
+    assert (status, out) == (130, "")
+    assert said == (
+        "cluster: processes: the cluster that is here already\n"
+        "cluster: Interrupted. Left: head, cpu-worker-1.\n"
+        "  Remove it: make cluster-down\n"
+    )
+
+
+def test_another_kind_is_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "open_kind", lambda name, context: Half())
+    assert run(capsys, "up", "--kind", "docker") == (
+        1,
+        "",
+        "cluster: A cluster of the kind processes is here already.\n  Remove it first: make cluster-down\n",
+    )
+
+
+def test_usage_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["scale", "cpu-worker=1", "--drain-timeout", "-1"])
+    assert caught.value.code == 2
+    assert "not from 0 to 86400 seconds" in capsys.readouterr().err
+
+
+def test_help_is_quick() -> None:
+    def once() -> float:
+        started = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "cluster", "--help"], cwd=config.ROOT, check=True, capture_output=True
+        )
+        return time.perf_counter() - started
+
+    assert min(once() for _ in range(5)) < 0.3
+
+
+def test_a_deadline_says_what_and_how_long() -> None:
+    said: list[str] = []
+    with pytest.raises(NotReady) as caught:
+        until(lambda: "1 of 2 nodes", 0.2, "Starting the workers", said.append, "Try again: make cluster-up")
+    assert str(caught.value) == (
+        "Starting the workers took more than 0.2 s: 1 of 2 nodes.\n  Try again: make cluster-up"
+    )
+    assert said == ["1 of 2 nodes"]
+
+
+def test_a_dashboard_that_does_not_answer_may_answer_yet() -> None:
+    errors = [NotUp("The dashboard is silent.", "mend")]
+
+    def check() -> str:
+        if errors:
+            raise errors.pop()
+        return ""
+
+    said: list[str] = []
+    until(check, 5, "Starting", said.append, "mend")
+    assert said == ["The dashboard is silent"]
+
+
+NODE = Node("id-1", "cpu-worker-1", "", "cpu-worker", 1, 0, False, 0, 0, "ALIVE", 1)
+
+
+class Three:
+    """Three members: one dead, one idle, one busy; the head chooses the idle one and it ends at once."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, ...]] = []
+        self.nodes = [replace(NODE, id=f"id-{n}", name=f"cpu-worker-{n}") for n in (1, 2, 3)]
+
+    def members(self) -> list[Member]:
+        return [Member(f"cpu-worker-{n}", "cpu-worker", f"cpu-worker-{n}", n != 2) for n in (1, 2, 3)]
+
+    def grow(self, pool: topology.Pool, count: int) -> None:
+        raise NotImplementedError
+
+    def remove(self, members: list[Member]) -> None:
+        raise NotImplementedError
+
+    def on_head(self, source: str, *arguments: str) -> str:
+        self.asked.append(arguments)
+        self.nodes = [replace(node, state="DEAD") if node.id == "id-3" else node for node in self.nodes]
+        return 'a warning\n["id-3"]\n'
+
+
+def leave(monkeypatch: pytest.MonkeyPatch, surplus: int) -> tuple[list[str], list[tuple[str, ...]]]:
+    three = Three()
+    monkeypatch.setattr(scale, "list_nodes", lambda dashboard: three.nodes)
+    chosen = scale.leaving(three, cli.read_context(), three.members(), surplus, 60.0)
+    return [member.name for member in chosen], three.asked
+
+
+def test_the_dead_leave_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert leave(monkeypatch, 1) == (["cpu-worker-2"], [])
+
+
+def test_then_those_that_the_head_drains(monkeypatch: pytest.MonkeyPatch) -> None:
+    names, asked = leave(monkeypatch, 2)
+    assert names == ["cpu-worker-2", "cpu-worker-3"]
+    assert asked == [("1", "60.0", "id-3", "id-1")]
+
+
+def test_parse() -> None:
+    assert scale.parse("cpu-worker=0") == ("cpu-worker", 0)
+    with pytest.raises(UsageError):
+        scale.parse("cpu-worker=٣")

@@ -1,0 +1,113 @@
+"""What the images are built on, and which certificates are trusted."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from cluster import config, images, topology
+from cluster.engine import Engine
+from cluster.errors import CommandFailed, NoRegistry
+from cluster.kinds import Context
+
+PUBLIC = topology.load(config.ROOT, {}).base_image
+
+
+class FakeEngine:
+    """Has the images that it is told, and can pull none of the others unless it is told so."""
+
+    def __init__(self, has: Sequence[str] = (), pulls: bool = False) -> None:
+        self.has, self.pulls = has, pulls
+
+    def has_image(self, name: str) -> bool:
+        return name in self.has
+
+    def require_pullable(self, image: str) -> None:
+        if not self.pulls:
+            raise NoRegistry(f"The image {image} can't be pulled from here: no route to host.", "mend")
+
+
+def base(engine: FakeEngine, context: Context) -> str:
+    return images.base_image(cast(Engine, engine), context)
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+def context(said: list[str], **settings: str) -> Context:
+    return Context(config.ROOT, Path("state"), settings, topology.load(config.ROOT, settings), said.append)
+
+
+def with_base_script(root: Path, line: str, found: Context) -> Context:
+    """The context in a copy of the checkout whose docker/base.sh does `line`."""
+    (root / "docker").mkdir()
+    script = root / "docker" / "base.sh"
+    script.write_text(f"#!/bin/sh\n{line}\n")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    (root / "compose.yaml").write_text((config.ROOT / "compose.yaml").read_text())
+    return replace(found, root=root)
+
+
+def test_what_is_missing(said: list[str]) -> None:
+    names = [pool.image for pool in context(said).topology.pools]
+    assert images.missing(cast(Engine, FakeEngine(has=names[:1])), context(said)) == names[1:]
+
+
+def test_a_base_image_that_was_given_is_taken(said: list[str]) -> None:
+    assert base(FakeEngine(), context(said, BASE_IMAGE="mine:1")) == "mine:1"
+
+
+def test_the_public_one_where_it_is_there_or_can_be_pulled(said: list[str]) -> None:
+    assert base(FakeEngine(has=[PUBLIC]), context(said)) == PUBLIC
+    assert base(FakeEngine(pulls=True), context(said)) == PUBLIC
+    assert said == []
+
+
+def test_a_self_built_one_where_it_can_not(said: list[str], tmp_path: Path) -> None:
+    here = with_base_script(tmp_path, f'echo "$1" > {tmp_path}/built', context(said))
+    assert base(FakeEngine(), here) == "raydock/base:bookworm"
+    assert (tmp_path / "built").read_text() == "raydock/base:bookworm\n"
+    assert said == [
+        f"The image {PUBLIC} can't be pulled from here: no route to host. "
+        "Building on raydock/base:bookworm instead, made of Debian's packages."
+    ]
+
+
+def test_a_base_script_that_fails(said: list[str], tmp_path: Path) -> None:
+    with pytest.raises(CommandFailed) as caught:
+        base(FakeEngine(), with_base_script(tmp_path, "exit 7", context(said)))
+    assert str(caught.value) == (
+        "docker/base.sh raydock/base:bookworm ended with 7; the lines above say why.\n"
+        "  Or set BASE_IMAGE to an image with Python 3.11 that this machine has or can pull."
+    )
+
+
+def test_certificates(said: list[str], tmp_path: Path) -> None:
+    for name in ("own.pem", "pip.pem", "requests.pem"):
+        (tmp_path / name).touch()
+    pip, requests = str(tmp_path / "pip.pem"), str(tmp_path / "requests.pem")
+    own = context(said, RAYDOCK_CA_BUNDLE=str(tmp_path / "own.pem"))
+    plain = context(said)
+    assert images.ca_bundle(own, {"PIP_CERT": pip}) == (str(tmp_path / "own.pem"), "RAYDOCK_CA_BUNDLE")
+    assert images.ca_bundle(plain, {"PIP_CERT": pip, "REQUESTS_CA_BUNDLE": requests}) == (pip, "PIP_CERT")
+    assert images.ca_bundle(plain, {"PIP_CERT": "/gone", "REQUESTS_CA_BUNDLE": requests}) == (
+        requests,
+        "REQUESTS_CA_BUNDLE",
+    )
+    assert images.ca_bundle(plain, {}) == (plain.topology.ca_bundle, "compose.yaml")
+
+
+def test_the_default_written_out_counts_as_unset(said: list[str], tmp_path: Path) -> None:
+    """`.env.example` copied to `.env` sets every default."""
+    (tmp_path / "pip.pem").touch()
+    default = topology.load(config.ROOT, {}).ca_bundle
+    found = context(said, RAYDOCK_CA_BUNDLE=default, BASE_IMAGE=PUBLIC)
+    assert images.ca_bundle(found, {"PIP_CERT": str(tmp_path / "pip.pem")})[1] == "PIP_CERT"
+    assert base(FakeEngine(pulls=True), found) == PUBLIC

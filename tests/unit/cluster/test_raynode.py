@@ -1,0 +1,124 @@
+"""The command and the environment of one node of the processes cluster."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from cluster import config, owned, ports, raynode, record, topology
+from cluster.errors import PortTaken
+
+GIB = 2**30
+TOPOLOGY = topology.load(config.ROOT, {})
+SHARE = raynode.Share(2 * GIB, GIB)
+
+
+def command(pool: str, name: str, *own: int) -> list[str]:
+    shape = next(found for found in TOPOLOGY.pools if found.name == pool)
+    return raynode.command(config.ROOT, "/tmp/x", shape, name, SHARE, own, "127.0.0.1:20007")
+
+
+def test_the_head_promises_no_cpu_and_stays_on_loopback() -> None:
+    vector = command("head", "head", *range(20001, 20011)) + raynode.head_options("/tmp/x", 8265)
+    assert vector[:2] == [sys.executable, "-P"]
+    assert {"--head", "--num-cpus=0", "--labels=pool=head", "--node-ip-address=127.0.0.1"} <= set(vector)
+    # Of an option given twice the last one counts: docker/node.py's are for a container.
+    assert vector.index("--dashboard-host=127.0.0.1") > vector.index("--dashboard-host=0.0.0.0")
+    assert vector.index("--port=20007") > vector.index("--port=6379")
+    assert "--dashboard-port=8265" in vector
+    assert "--temp-dir=/tmp/x/r" in vector
+
+
+def test_a_gpu_worker_says_simulated() -> None:
+    vector = command("gpu-worker", "gpu-worker-1", *range(20001, 20007))
+    assert "--address=127.0.0.1:20007" in vector
+    assert "--labels=pool=gpu-worker,gpu=simulated" in vector
+    assert '--resources={"simulated_gpu": 1}' in vector
+    assert {"--num-cpus=1", "--num-gpus=1", "--node-name=gpu-worker-1"} <= set(vector)
+    assert {f"--memory={2 * GIB}", f"--object-store-memory={GIB}"} <= set(vector)
+
+
+def environment(pool: str, **caller: str) -> dict[str, str]:
+    shape = next(found for found in TOPOLOGY.pools if found.name == pool)
+    own = tuple(range(20001, 20001 + raynode.count_of_ports(pool)))
+    return raynode.environment(Path("/state"), "/tmp/x", "name", shape, own, caller)
+
+
+def test_nothing_of_the_callers_ray_leaks_in() -> None:
+    made = environment(
+        "cpu-worker", RAY_ADDRESS="http://elsewhere", RAY_TMPDIR="/x", RAYDOCK_PORT="1", HOME="/home/me", PATH="/bin"
+    )  # fmt: skip
+    assert not {"RAY_ADDRESS", "RAY_TMPDIR", "RAYDOCK_PORT", "RAYDOCK_SIMULATED_GPU"} & set(made)
+    assert made["HOME"] == "/home/me"
+    assert made["PATH"] == f"{Path(sys.executable).parent}:/bin"
+    assert (made[owned.MARK], made[owned.NODE]) == ("/state", "name")
+    assert made["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def test_a_gpu_worker_and_the_head_are_told_more() -> None:
+    assert environment("gpu-worker")["RAYDOCK_SIMULATED_GPU"] == "1"
+    head = environment("head")
+    assert {head[name] for name in raynode.METRICS} == {"20009", "20010"}
+
+
+def test_a_large_machine_gives_each_node_what_the_topology_says() -> None:
+    shares = raynode.shares(TOPOLOGY, memory=64 * GIB, shm=32 * GIB)
+    assert shares["cpu-worker"] == raynode.Share(3 * GIB - 900 * 2**20, 900 * 2**20)
+
+
+def test_a_small_machine_is_shared_in_proportion() -> None:
+    shares = raynode.shares(TOPOLOGY, memory=8 * GIB, shm=4 * GIB)
+    nodes = {pool.name: pool.nodes for pool in TOPOLOGY.pools}
+    assert (
+        sum(nodes[name] * (share.memory + share.object_store) for name, share in shares.items()) <= 6.4 * GIB
+    )
+    tiny = raynode.shares(TOPOLOGY, memory=GIB, shm=64 * 2**20)
+    assert {share.object_store for share in tiny.values()} == {raynode.SMALLEST_STORE}
+
+
+def test_the_control_store_is_where_the_head_put_it() -> None:
+    head = record.Started("head", "head", 1, tuple(range(20001, 20011)))
+    assert raynode.gcs(head) == "127.0.0.1:20007"
+
+
+def test_the_record_is_private_and_comes_back(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    written = record.Record("/tmp/x", 8265, (record.Started("head", "head", 1, (2, 3)),))
+    record.save(state, written)
+    assert record.load(state) == written
+    assert written.taken() == {8265, 2, 3}
+    assert (state.stat().st_mode & 0o777, record.file_in(state).stat().st_mode & 0o777) == (0o700, 0o600)
+    assert [path.name for path in state.iterdir()] == ["processes.json"]
+    record.remove(state)
+    assert record.load(state) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"version": 2, "temp": "", "port": 1, "nodes": []}', '{"nodes": [1]}']
+)
+def test_a_broken_record_is_none(tmp_path: Path, text: str) -> None:
+    record.file_in(tmp_path).write_text(text)
+    assert record.load(tmp_path) is None
+
+
+def test_ports_are_free_distinct_and_outside_the_ranges_of_others() -> None:
+    found = ports.pick(50, taken=set(range(20000, 26000)))
+    assert len(set(found)) == 50
+    assert all(26000 <= port < 32000 for port in found)
+
+
+def test_a_port_that_is_taken() -> None:
+    import socket
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        with pytest.raises(PortTaken) as caught:
+            ports.require_free(port)
+    assert str(caught.value) == (
+        f"Port {port} of this machine is taken by another program.\n"
+        f"  Choose another one: RAYDOCK_PORT={port + 1} make cluster-up"
+    )

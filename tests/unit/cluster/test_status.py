@@ -1,0 +1,75 @@
+"""Members beside nodes, and the table of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cluster.nodes import Node
+from cluster.status import Member, as_json, missing, rows, table
+
+GIB = 2**30
+HEAD = Node("a", "head", "vm", "head", 0, 0, False, 2 * GIB, GIB, "ALIVE", 1)
+WORKER = Node("b", "172.18.0.3", "b0b0", "cpu-worker", 1, 0, False, 2 * GIB, GIB, "ALIVE", 2)
+GPU = Node("c", "172.18.0.4", "c0c0", "gpu-worker", 16, 4, True, 300 * GIB, GIB, "ALIVE", 3)
+MEMBERS = [
+    Member("head", "head", "head", True),
+    Member("cpu-worker-1", "cpu-worker", "b0b0", True),
+    Member("gpu-worker-1", "gpu-worker", "c0c0", True),
+]
+
+
+def test_the_table() -> None:
+    assert table(rows(MEMBERS, [HEAD, WORKER, GPU])) == (
+        "NODE          POOL        CPUS  GPUS           MEMORY     STATE\n"
+        "head          head        0     0              2.0 GiB    ALIVE\n"
+        "cpu-worker-1  cpu-worker  1     0              2.0 GiB    ALIVE\n"
+        "gpu-worker-1  gpu-worker  16    4 (simulated)  300.0 GiB  ALIVE"
+    )
+
+
+def test_the_table_fits_80_columns() -> None:
+    name = "a-worker-with-a-very-long-name-10"
+    wide = replace(GPU, name=name, pool=name, state="STARTING", gpus=16, cpus=1024)
+    assert max(map(len, table([wide]).splitlines())) <= 80
+
+
+def test_a_member_that_ended_is_dead_before_ray_notices() -> None:
+    killed = [MEMBERS[0], replace(MEMBERS[1], running=False)]
+    assert [(row.name, row.state) for row in rows(killed, [HEAD, WORKER])] == [
+        ("head", "ALIVE"),
+        ("cpu-worker-1", "DEAD"),
+    ]
+    assert missing(killed, [HEAD, WORKER]) == ["cpu-worker-1"]
+
+
+def test_a_member_that_ray_has_not_seen_is_starting() -> None:
+    assert [row.state for row in rows(MEMBERS[:2], [HEAD])] == ["ALIVE", "STARTING"]
+    assert missing(MEMBERS[:2], [HEAD]) == ["cpu-worker-1"]
+
+
+def test_of_a_member_started_anew_only_the_newest_node_counts() -> None:
+    anew = replace(WORKER, id="d", name="172.18.0.9", started=9)
+    assert [row.id for row in rows(MEMBERS[:2], [HEAD, anew, WORKER])] == ["a", "d"]
+    assert missing(MEMBERS[:2], [HEAD, anew, replace(WORKER, state="DEAD")]) == []
+
+
+def test_nodes_of_others_are_shown_while_they_live() -> None:
+    guest = replace(WORKER, id="g", name="10.0.0.9", host="elsewhere", pool="-")
+    assert [row.name for row in rows(MEMBERS[:1], [HEAD, guest])] == ["head", "10.0.0.9"]
+    assert len(rows(MEMBERS[:1], [HEAD, replace(guest, state="DEAD")])) == 1
+
+
+def test_rows_are_in_the_order_of_pools_and_numbers() -> None:
+    members = [Member(f"cpu-worker-{n}", "cpu-worker", str(n), True) for n in (10, 9)] + MEMBERS[:1]
+    assert [row.name for row in rows(members, [])] == ["head", "cpu-worker-9", "cpu-worker-10"]
+
+
+def test_json_is_versioned() -> None:
+    answer = as_json("docker", "http://127.0.0.1:8265", [GPU])
+    assert (answer["version"], answer["kind"], answer["dashboard"]) == (1, "docker", "http://127.0.0.1:8265")
+    assert answer["nodes"] == [
+        {
+            "id": "c", "name": "172.18.0.4", "host": "c0c0", "pool": "gpu-worker", "cpus": 16, "gpus": 4,
+            "simulated": True, "memory": 300 * GIB, "object_store": GIB, "state": "ALIVE", "started": 3,
+        }
+    ]  # fmt: skip

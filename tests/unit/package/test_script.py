@@ -1,0 +1,433 @@
+"""What travels with a script: the modules it imports and the files that its header names."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from submit.package import LIMITS, Contents, Limits, PackageError, digest, errors, script_contents
+from submit.package.imports import Import, imports_in
+
+from .build import link, outside, put, within
+
+HEADER = 'in the header\'s "files"'
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    here = tmp_path.resolve() / "jobs"
+    here.mkdir()
+    return here
+
+
+def names(contents: Contents) -> set[str]:
+    return {entry.name for entry in contents.entries}
+
+
+def sent(here: Path, *files: str, script: str = "job.py", limits: Limits = LIMITS) -> set[str]:
+    return names(within(10, lambda: script_contents(here / script, files, limits)))
+
+
+def left(here: Path, *files: str) -> dict[str, str]:
+    return {one.name: one.reason for one in script_contents(here / "job.py", files).left}
+
+
+def refused(here: Path, *files: str, limits: Limits = LIMITS) -> PackageError:
+    with pytest.raises(PackageError) as caught:
+        sent(here, *files, limits=limits)
+    return caught.value
+
+
+# Imports
+
+PACKAGE = {
+    "pkg/__init__.py": "",
+    "pkg/one.py": "",
+    "pkg/two.py": "",
+    "pkg/sub/__init__.py": "",
+    "pkg/sub/deep.py": "",
+}
+IMPORTS: dict[str, tuple[dict[str, str], set[str]]] = {
+    "nothing": ({"job.py": "print(1)", "other.py": ""}, set()),
+    "module": ({"job.py": "import a", "a.py": "", "b.py": ""}, {"a.py"}),
+    "several at once": ({"job.py": "import a, b as c", "a.py": "", "b.py": ""}, {"a.py", "b.py"}),
+    "name from a module": ({"job.py": "from a import b", "a.py": "", "b.py": ""}, {"a.py"}),
+    "from module to module": ({"job.py": "import a", "a.py": "import b", "b.py": "import c", "c.py": ""},
+                              {"a.py", "b.py", "c.py"}),
+    "in a circle": ({"job.py": "import a", "a.py": "import b", "b.py": "import a, job"}, {"a.py", "b.py"}),
+    "in functions, branches, try": (
+        {"job.py": "def f():\n    import a\nif 0:\n    import b\ntry:\n    import c\nexcept ImportError:\n    import d",
+         "a.py": "", "b.py": "", "c.py": "", "d.py": ""},
+        {"a.py", "b.py", "c.py", "d.py"}),
+    "in a string": ({"job.py": "'import a'\n# import a", "a.py": ""}, set()),
+    "package": ({"job.py": "import pkg", **PACKAGE}, {"pkg/__init__.py"}),
+    "module of a package": ({"job.py": "import pkg.sub.deep", **PACKAGE},
+                            {"pkg/__init__.py", "pkg/sub/__init__.py", "pkg/sub/deep.py"}),
+    "from a package": ({"job.py": "from pkg import one, nothing", **PACKAGE}, {"pkg/__init__.py", "pkg/one.py"}),
+    "package from a package": ({"job.py": "from pkg import sub", **PACKAGE},
+                               {"pkg/__init__.py", "pkg/sub/__init__.py"}),
+    "relative": ({"job.py": "import pkg.one", **PACKAGE, "pkg/one.py": "from . import two\nfrom .sub import deep"},
+                 {"pkg/__init__.py", "pkg/one.py", "pkg/two.py", "pkg/sub/__init__.py", "pkg/sub/deep.py"}),
+    "relative in __init__": ({"job.py": "import pkg", **PACKAGE, "pkg/__init__.py": "from .one import x"},
+                             {"pkg/__init__.py", "pkg/one.py"}),
+    "relative upwards": ({"job.py": "import pkg.sub.deep", **PACKAGE, "pkg/sub/deep.py": "from ..one import x"},
+                         {"pkg/__init__.py", "pkg/one.py", "pkg/sub/__init__.py", "pkg/sub/deep.py"}),
+    "relative beyond the top": ({"job.py": "from . import a\nfrom .. import b", "a.py": "", "b.py": ""}, set()),
+    "absolute inside a package": ({"job.py": "import pkg.one", **PACKAGE, "pkg/one.py": "import two", "two.py": ""},
+                                  {"pkg/__init__.py", "pkg/one.py", "two.py"}),
+    "namespace directory": ({"job.py": "from ns.sub import a", "ns/sub/a.py": "", "ns/b.py": ""}, {"ns/sub/a.py"}),
+    "namespace directory alone": ({"job.py": "import ns", "ns/a.py": ""}, set()),
+    "star with __all__": ({"job.py": "from pkg import *", **PACKAGE, "pkg/__init__.py": "__all__ = ['one', 'x']"},
+                          {"pkg/__init__.py", "pkg/one.py"}),
+    "star with a computed __all__": (
+        {"job.py": "from pkg import *", **PACKAGE, "pkg/__init__.py": "__all__ = [n for n in names]"},
+        {"pkg/__init__.py", "pkg/one.py", "pkg/two.py", "pkg/sub/__init__.py"}),
+    "star with an __all__ that grows": (
+        {"job.py": "from pkg import *", **PACKAGE, "pkg/__init__.py": "__all__: list = ['one']\n__all__ += more"},
+        {"pkg/__init__.py", "pkg/one.py"}),
+    "star without __all__": ({"job.py": "from pkg import *", **PACKAGE}, {"pkg/__init__.py"}),
+    "by literal name": (
+        {"job.py": "import importlib\nimportlib.import_module('a')\n__import__('b.c')\nimport_module(name)",
+         "a.py": "", "b/c.py": "", "name.py": ""},
+        {"a.py", "b/c.py"}),
+    "standard library": ({"job.py": "import os, json, ray, numpy.linalg\nfrom sklearn import svm"}, set()),
+    "sibling of an installed package's name": ({"job.py": "import yaml", "yaml.py": ""}, {"yaml.py"}),
+    "sibling of a standard module's name": ({"job.py": "import random", "random.py": ""}, {"random.py"}),
+    "built-in modules": ({"job.py": "import sys, time, os", "sys.py": "", "time.py": "", "os.py": ""}, set()),
+    "directory of a standard module's name": ({"job.py": "from json import tool", "json/tool.py": ""}, set()),
+    "package before module": ({"job.py": "import a", "a.py": "", "a/__init__.py": ""}, {"a/__init__.py"}),
+    "module before namespace directory": ({"job.py": "from a import b", "a.py": "", "a/b.py": ""}, {"a.py"}),
+    "module has no modules": ({"job.py": "import a.b", "a.py": "", "b.py": ""}, {"a.py"}),
+    "extension module": ({"job.py": "import fast", "fast.abi3.so": "", "fast.cpython-311-x86_64-linux-gnu.so": "",
+                          "faster.so": "", "fast.py": ""},
+                         {"fast.py", "fast.abi3.so", "fast.cpython-311-x86_64-linux-gnu.so"}),
+    "directory named as a module": ({"job.py": "import x", "x.py/inner.py": ""}, set()),
+    "case counts": ({"job.py": "import Helper", "helper.py": ""}, set()),
+    "declared encoding": ({"job.py": "# coding: latin-1\nimport a", "a.py": ""}, {"a.py"}),
+    "dubious escapes": ({"job.py": "x = '\\d'\nimport a", "a.py": ""}, {"a.py"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", IMPORTS)
+def test_imports(case: str, here: Path) -> None:
+    tree, expected = IMPORTS[case]
+    for name, text in tree.items():
+        put(here, name, text)
+    assert sent(here) == {"job.py", *expected}
+    assert left(here) == {}
+
+
+LOADS = {
+    "job.py": "import json, sys\nfrom pathlib import Path\nimport a\nfrom pkg import *\nfrom ns.inner import deep\n"
+    "def late():\n    import shadow.x, random\nlate()\n"
+    "try:\n    import nowhere\nexcept ImportError:\n    __import__('spare')\n"
+    "here = Path(__file__).parent\n"
+    "files = {m.__file__ for m in list(sys.modules.values()) if getattr(m, '__file__', None)}\n"
+    "print(json.dumps(sorted(str(Path(f).relative_to(here)) for f in files if Path(f).is_relative_to(here))))\n",
+    "a.py": "from pkg.sub import value\nimport pkg.one as one",
+    "pkg/__init__.py": "from .one import first\n__all__ = ['two', 'first']",
+    "pkg/one.py": "first = 1",
+    "pkg/two.py": "from . import one\nfrom .sub.deep import bottom",
+    "pkg/sub/__init__.py": "value = 1",
+    "pkg/sub/deep.py": "from ..one import first\nbottom = first",
+    "ns/inner/deep.py": "import importlib\nimportlib.import_module('helper')",
+    "helper.py": "",
+    "spare.py": "",
+    "random.py": "",
+    "shadow/__init__.py": "",
+    "shadow/x.py": "",
+    "shadow.py": "raise SystemExit('the package comes first')",
+}
+NOT_LOADED = ["pkg/three.py", "pkg/sub/other.py", "ns/other.py", "unused.py"]
+
+
+def test_what_travels_is_what_python_loads(here: Path, tmp_path: Path) -> None:
+    """Python itself, given nothing but what travels, loads exactly those files."""
+    for name, text in LOADS.items():
+        put(here, name, text)
+    for name in NOT_LOADED:
+        put(here, name, "raise SystemExit('not imported')")
+    for entry in script_contents(here / "job.py", []).entries:
+        put(tmp_path / "there", entry.name, entry.path.read_bytes())
+    command = [sys.executable, "-B", str(tmp_path / "there" / "job.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)) == sent(here) == set(LOADS) - {"shadow.py"}
+
+
+def test_imports_in_is_pure() -> None:
+    source = b"import a.b\nfrom .c import d, e as f\nfrom .. import g\nfrom ... import h\n"
+    assert imports_in(source, "x.py", ("p", "q")) == [
+        Import(("a", "b")),
+        Import(("p", "q", "c"), ("d", "e")),
+        Import(("p",), ("g",)),
+    ]
+
+
+BROKEN = {
+    "import (": "a.py line 1 is not Python",
+    "x = 1\0": "a.py ",
+    "\n\ndef f(:\n": "a.py line 3 is not Python",
+}
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_broken_module(text: str, here: Path) -> None:
+    put(here, "job.py", "import a")
+    put(here, "a.py", text)
+    error = refused(here)
+    assert type(error) is errors.BrokenModule
+    assert error.message.startswith(BROKEN[text])
+    assert error.mend == "Mend that line, or run submit.py with the Python of the cluster."
+
+
+def test_broken_module_in_full(here: Path) -> None:
+    put(here, "job.py", "x = \n")
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert refused(here).message == f"job.py line 1 is not Python {version}: invalid syntax."
+
+
+def test_module_too_large_to_read(here: Path) -> None:
+    put(here, "job.py", "import a")
+    put(here, "a.py", "x = 1\n" * 100)
+    error = refused(here, limits=Limits(module=100))
+    assert error.message == "a.py is larger than 100 bytes, too large to look for imports in."
+    assert error.mend == f"Keep data in data files, and list them {HEADER}."
+
+
+def test_modules_that_stay_behind(here: Path) -> None:
+    put(here, "job.py", "import a, b, c, d\nfrom node_modules import e")
+    put(outside(here), "a.py")
+    link(here, "a.py", "../outside/a.py")
+    link(here, "b.py", "nowhere.py")
+    os.mkfifo(here / "c.py")
+    link(here, "d.py", "node_modules/e.py")
+    put(here, "node_modules/e.py")
+    assert sent(here) == {"job.py"}
+    assert left(here) == {
+        "a.py": "a link that leads out of the tree",
+        "b.py": "a link to nowhere.py, which does not exist",
+        "c.py": "a FIFO; only regular files travel",
+        "d.py": "a link to node_modules/e.py: made for this machine",
+        "node_modules/e.py": "made for this machine",
+    }
+
+
+def test_modules_through_links_inside(here: Path) -> None:
+    put(here, "job.py", "import a, pkg.b")
+    put(here, "lib/a_real.py", "import c")
+    put(here, "lib/b.py", "x = 1")
+    put(here, "c.py")
+    link(here, "a.py", "lib/a_real.py")
+    link(here, "pkg", "lib")
+    contents = script_contents(here / "job.py", [])
+    assert names(contents) == {"job.py", "a.py", "c.py", "pkg/b.py"}
+    assert len(digest(contents)) == 64
+
+
+def test_unreadable_module(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(here, "job.py", "import a")
+    put(here, "a.py")
+    real = os.open
+
+    def refuse(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if os.path.basename(path) == "a.py":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert refused(here).message == "a.py cannot be read: Permission denied."
+
+
+# The script itself
+
+
+def test_no_such_script(here: Path) -> None:
+    error = refused(here)
+    assert type(error) is errors.NoSuchScript
+    assert error.message == f"{here}/job.py cannot be read: No such file or directory."
+    assert error.mend == "Name an existing Python script."
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["fifo", "directory"])
+def test_script_is_not_a_file(make: object, here: Path) -> None:
+    (os.mkfifo if make is os.mkfifo else os.mkdir)(here / "job.py")
+    assert refused(here).message == f"{here}/job.py is not a regular file."
+
+
+def test_script_is_a_link(here: Path) -> None:
+    """As Python does, modules are looked for beside the link's target; the name is the one that was given."""
+    put(outside(here), "real.py", "import a", mode=0o755)
+    put(outside(here), "a.py", "theirs")
+    put(here, "a.py", "ours")
+    link(here, "job.py", "../outside/real.py")
+    contents = script_contents(here / "job.py", [])
+    assert {entry.name: (entry.path, entry.mode) for entry in contents.entries} == {
+        "job.py": (outside(here) / "real.py", 0o755),
+        "a.py": (outside(here) / "a.py", 0o644),
+    }
+
+
+def test_script_is_a_link_beside_its_name(here: Path) -> None:
+    put(outside(here), "real.py", "import job")
+    put(outside(here), "job.py")
+    link(here, "job.py", "../outside/real.py")
+    error = refused(here, "job.py")
+    assert type(error) is errors.BadName
+    assert error.message == (
+        f"The name job.py would stand for two files: {outside(here)}/real.py and {outside(here)}/job.py."
+    )
+    assert error.mend == "Rename the link to the script."
+
+
+# Files of the header
+
+
+@pytest.fixture
+def data(here: Path) -> Path:
+    for name in (
+        "job.py",
+        "data/a.csv",
+        "data/b.csv",
+        "data/c.txt",
+        "data/deep/d.csv",
+        "data/.env",
+        "top.csv",
+    ):
+        put(here, name)
+    put(here, ".gitignore", "*\n")
+    return here
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["data/a.csv"], {"data/a.csv"}),
+        (["./data//a.csv"], {"data/a.csv"}),
+        (["*.csv"], {"top.csv"}),
+        (["data/*.csv"], {"data/a.csv", "data/b.csv"}),
+        (["data/[ab].*"], {"data/a.csv", "data/b.csv"}),
+        (["data/?.txt", "top.csv"], {"data/c.txt", "top.csv"}),
+        (["**/*.csv"], {"top.csv", "data/a.csv", "data/b.csv", "data/deep/d.csv"}),
+        (["data/**"], {"data/a.csv", "data/b.csv", "data/c.txt", "data/deep/d.csv"}),
+        (["*/deep/*"], {"data/deep/d.csv"}),
+        (["data"], {"data/a.csv", "data/b.csv", "data/c.txt", "data/deep/d.csv"}),
+        (["data/deep/"], {"data/deep/d.csv"}),
+        (["data/a.csv", "data/*", "data/a.csv"], {"data/a.csv", "data/b.csv", "data/c.txt"}),
+        ([".gitignore"], {".gitignore"}),
+    ],
+    ids=str,
+)
+def test_files_of_the_header(files: list[str], expected: set[str], data: Path) -> None:
+    assert sent(data, *files) == {"job.py", *expected}
+
+
+def test_glob_says_what_it_left(data: Path) -> None:
+    assert left(data, "data/*") == {"data/.env": "environment files never travel"}
+    assert left(data, "data/*.csv") == {}
+
+
+def test_name_that_looks_like_a_glob(data: Path) -> None:
+    put(data, "data/[1].csv")
+    assert sent(data, "data/[1].csv") == {"job.py", "data/[1].csv"}
+
+
+def test_imported_module_in_the_header(data: Path) -> None:
+    put(data, "job.py", "import a")
+    put(data, "a.py")
+    assert sent(data, "*.py") == {"job.py", "a.py"}
+
+
+def test_glob_does_not_descend_where_it_cannot_match(data: Path) -> None:
+    """A script in a home directory may name *.csv: the rest of it is not walked."""
+    for index in range(50):
+        put(data, f"other/{index}")
+    assert sent(data, "*.csv", limits=Limits(looked_at=20)) == {"job.py", "top.csv"}
+    assert type(refused(data, "**/*.csv", limits=Limits(looked_at=20))) is errors.TooManyFiles
+
+
+MEND = "Mend or remove that line; paths start at the script's directory."
+MOVE = "Move it beside the script, or send the directory above with --working-dir."
+ROLE = "Take it out of the header; the job's identity or an environment variable replaces it."
+REFUSALS: dict[str, tuple[type[PackageError], str, str]] = {
+    "nope.csv": (errors.UnmatchedFile, f"'nope.csv' {HEADER} matches no file.", MEND),
+    "*.parquet": (errors.UnmatchedFile, f"'*.parquet' {HEADER} matches no file.", MEND),
+    "none/*.csv": (errors.UnmatchedFile, f"'none/*.csv' {HEADER} matches no file.", MEND),
+    "top.csv/*": (errors.UnmatchedFile, f"'top.csv/*' {HEADER} matches no file.", MEND),
+    "[": (errors.UnmatchedFile, f"'[' {HEADER} matches no file.", MEND),
+    "out/*": (errors.UnmatchedFile, f"'out/*' {HEADER} matches no file.", MEND),
+    "empty": (errors.UnmatchedFile, f"'empty' {HEADER} matches no file.", MEND),
+    "data/.e*": (
+        errors.UnmatchedFile,
+        f"'data/.e*' {HEADER} matches no file that may travel: data/.env: environment files never travel.",
+        MEND,
+    ),
+    "../x.csv": (errors.EscapingFile, f"'../x.csv' {HEADER} does not lie in the script's directory.", MOVE),
+    "data/../../x": (errors.EscapingFile, f"'data/../../x' {HEADER} does not lie in the script's directory.", MOVE),
+    "../*": (errors.EscapingFile, f"'../*' {HEADER} does not lie in the script's directory.", MOVE),
+    "/etc/passwd": (errors.EscapingFile, f"'/etc/passwd' {HEADER} does not lie in the script's directory.", MOVE),
+    "": (errors.EscapingFile, f"'' {HEADER} does not lie in the script's directory.", MOVE),
+    ".": (errors.EscapingFile, f"'.' {HEADER} does not lie in the script's directory.", MOVE),
+    "out": (
+        errors.EscapingFile,
+        f"'out' {HEADER} is a link that leads out of the script's directory.",
+        "Copy the file beside the script.",
+    ),
+    "out/x.csv": (
+        errors.EscapingFile,
+        f"'out/x.csv' {HEADER} is a link that leads out of the script's directory.",
+        "Copy the file beside the script.",
+    ),
+    "data/.env": (
+        errors.ForbiddenFile, f"'data/.env' {HEADER} does not travel: environment files never travel.", ROLE
+    ),
+    "hidden": (errors.ForbiddenFile, f"'hidden' {HEADER} does not travel: environment files never travel.", ROLE),
+    ".git/config": (
+        errors.ForbiddenFile, f"'.git/config' {HEADER} does not travel: version control never travels.", ROLE
+    ),
+    ".git": (errors.ForbiddenFile, f"'.git' {HEADER} does not travel: version control never travels.", ROLE),
+    "pipe": (
+        errors.ForbiddenFile,
+        f"'pipe' {HEADER} does not travel: a FIFO; only regular files travel.",
+        "Take it out of the header.",
+    ),
+    "sa.json": (
+        errors.ForbiddenFile,
+        f"'sa.json' {HEADER} does not travel: a service account's key or a person's credentials never travel.",
+        "Take it out of the header.",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", REFUSALS)
+def test_refused_files_of_the_header(pattern: str, data: Path) -> None:
+    put(outside(data), "x.csv")
+    link(data, "out", "../outside")
+    link(data, "hidden", "data/.env")
+    put(data, ".git/config")
+    put(data, "sa.json", '{"type": "service_account", "private_key": "x"}')
+    (data / "empty").mkdir()
+    os.mkfifo(data / "pipe")
+    error = refused(data, pattern)
+    assert (type(error), error.message, error.mend) == REFUSALS[pattern]
+
+
+def test_the_same_wherever_it_lies(data: Path, tmp_path: Path) -> None:
+    before = digest(script_contents(data / "job.py", ["data"]))
+    shutil.copytree(data, tmp_path / "copy")
+    assert digest(script_contents(tmp_path / "copy" / "job.py", ["data"])) == before
+    put(tmp_path / "copy", "not-imported.py", "other")
+    assert digest(script_contents(tmp_path / "copy" / "job.py", ["data"])) == before
+
+
+def test_relative_path_of_the_script(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(data)
+    assert names(script_contents(Path("job.py"), ["top.csv"])) == {"job.py", "top.csv"}
+    assert script_contents(Path("job.py"), []).root == data

@@ -1,0 +1,75 @@
+"""One place for each version; any second place must agree with it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from submit import versions
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+
+
+def tracked() -> list[Path]:
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    kept = [ROOT / name for name in names.splitlines() if not name.startswith("requirements/")]
+    return [path for path in kept if path.suffix in {"", ".py", ".yaml", ".yml", ".toml", ".md", ".example"}]
+
+
+def test_rays_version_is_that_of_image_in() -> None:
+    asked = re.search(r"^ray\[.*\]==(\S+)$", (ROOT / "requirements/image.in").read_text(), re.MULTILINE)
+    assert asked
+    assert asked[1] == versions.RAY
+    for lock in (ROOT / "requirements/image.txt", ROOT / "requirements/dev.txt"):
+        assert f"\nray=={versions.RAY} " in lock.read_text(), lock.name
+
+
+@pytest.mark.parametrize("path", ["docker/Dockerfile", "compose.yaml"])
+def test_images_are_named_after_that_ray(path: str) -> None:
+    found = re.findall(
+        r"(?:RAY_VERSION=|/(?:head|cpu-worker|gpu-worker):)(\d+\.\d+\.\d+)", (ROOT / path).read_text()
+    )
+    assert found
+    assert set(found) == {versions.RAY}
+
+
+def test_python_is_the_same_everywhere() -> None:
+    for path, pattern in [
+        ("docker/Dockerfile", r"BASE_IMAGE=python:(\d+\.\d+)-"),
+        ("compose.yaml", r"BASE_IMAGE:-python:(\d+\.\d+)-"),
+        (".env.example", r"BASE_IMAGE=python:(\d+\.\d+)-"),
+        ("requirements/install.py", r'PYTHON = "(\d+\.\d+)"'),
+        ("requirements/lock", r"--python-version (3\.11) image.in"),
+        (".github/workflows/ci.yml", r'python-version: "(\d+\.\d+)"'),
+    ]:
+        assert set(re.findall(pattern, (ROOT / path).read_text())) == {versions.PYTHON}, path
+
+
+def test_both_locks_of_xgboost_hold_one_version() -> None:
+    cpu = re.search(r"^xgboost-cpu==(\S+)", (ROOT / "requirements/image.txt").read_text(), re.MULTILINE)
+    gpu = re.search(r"^xgboost==(\S+)", (ROOT / "requirements/gpu.txt").read_text(), re.MULTILINE)
+    assert cpu
+    assert gpu
+    assert cpu[1] == gpu[1]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_locks_have_hashes_and_name_no_host(lock: Path) -> None:
+    text = lock.read_text()
+    assert not re.search(r"https?://|--index|--extra-index|--find-links", text)
+    for requirement in re.split(r"\n(?=\S)", text.strip()):
+        assert requirement.startswith("#") or "--hash=sha256:" in requirement, requirement.splitlines()[0]
+
+
+def test_no_ray_but_ours_is_named_in_the_project() -> None:
+    for path in tracked():
+        if path.relative_to(ROOT).parts[0] in {"tests", "bench"}:
+            continue
+        named = set(
+            re.findall(r"(?i)\bray(?:\[[a-z,]*\])?[ =]=?(2\.\d+\.\d+)\b", path.read_text(errors="replace"))
+        )
+        assert named <= {versions.RAY}, path
