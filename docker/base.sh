@@ -19,7 +19,7 @@ fail() { echo "base.sh: $*" >&2; exit 1; }
 
 [ $# -le 1 ] || { echo "usage: docker/base.sh [IMAGE_NAME]" >&2; exit 2; }
 docker version >/dev/null 2>&1 ||
-  fail "no Docker engine answers; start it (systemctl start docker), then run docker/base.sh again"
+  fail "no Docker engine answers $(id -un); start it (systemctl start docker) or use sudo, then run docker/base.sh again"
 if docker image inspect "$image" >/dev/null 2>&1; then
   echo "base image $image: already there"
   exit 0
@@ -43,16 +43,17 @@ debootstrap --force-check-gpg --variant=minbase --include=ca-certificates,python
 }
 
 # pip alone, from Debian's wheel of it: the package python3-pip brings setuptools too, 20 MB in all.
-env -i PATH="$PATH" PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore chroot "$root" sh -c '
+env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore chroot "$root" sh -c '
   wheel=$(echo /usr/share/python-wheels/pip-*.whl)
   PYTHONPATH=$wheel python3 -m pip install --quiet --no-index --no-compile --ignore-installed "$wheel"
 ' >>"$work/log" 2>&1 ||
   { tail -5 "$work/log" >&2; fail "Debian's wheel of pip could not be installed (above)"; }
 
-# What a container never reads.
+# What a container never reads, and what debootstrap copied from this machine: the engine lays its own.
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/* \
   "$root"/var/cache/debconf/*-old "$root"/var/log/* "$root"/usr/share/{doc,man,info,locale,lintian}/* \
-  "$root"/usr/share/python-wheels "$root"/root/.cache "$root"/tmp/* "$root"/run/*
+  "$root"/usr/share/python-wheels "$root"/root/.cache "$root"/tmp/* "$root"/run/* \
+  "$root"/etc/resolv.conf "$root"/etc/hostname
 find "$root"/usr/share/zoneinfo -mindepth 1 -maxdepth 1 \( -name posix -o -name right \) -exec rm -rf {} +
 
 # /usr/local: where pip installs as root, found before Debian's own packages.
