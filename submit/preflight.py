@@ -77,9 +77,10 @@ def check_environment(draft: Draft) -> Iterable[Finding]:
     for name, value in draft.env.items():
         kinds = find_secrets_in_text(value)
         if kinds or any(mark in name.upper() for mark in SECRET_NAMES):
+            kind = f" ({kinds[0]})" if kinds else ""
             yield denied(
                 "environment",
-                f"{name} looks like a secret{f' ({kinds[0]})' if kinds else ''}, and the dashboard shows a job's environment.",
+                f"{name} looks like a secret{kind}, and the dashboard shows a job's environment.",
                 "let the job read it from Secret Manager or a bucket, as the identity it runs as",
             )
 

@@ -44,7 +44,7 @@ TASK = """
 """
 
 
-def until(check: Callable[[], Any], seconds: float = 60) -> Any:
+def until(check: Callable[[], Any], seconds: float = 120) -> Any:
     """What `check` returns once that is something, within `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := check()):
@@ -118,6 +118,13 @@ def test_up(lab: Lab) -> None:
 def test_the_first_submission_succeeds_at_once(lab: Lab) -> None:
     status, text = ended(lab, submit(lab, "import sys; print('on', sys.version_info[:2])"))
     assert (status, text.splitlines()[-1]) == ("SUCCEEDED", "on (3, 11)")
+
+
+def test_the_driver_is_on_the_head(lab: Lab) -> None:
+    """Among processes all nodes have one address, by which Ray alone would choose any of them."""
+    script = "import ray; ray.init(); print('on', ray.get_runtime_context().get_node_id())"
+    status, text = ended(lab, submit(lab, script))
+    assert (status, text.splitlines()[-1]) == ("SUCCEEDED", f"on {nodes(lab)[0]['id']}")
 
 
 def test_status(lab: Lab) -> None:

@@ -6,11 +6,10 @@
 import json
 from collections.abc import Iterator, Mapping
 
+import docker
 import pytest
 from docker.models.containers import Container
 from testcontainers.core.container import DockerContainer
-
-import docker
 
 pytestmark = pytest.mark.docker
 
