@@ -21,13 +21,22 @@ from tests.integration.test_cluster_kinds import ended, nodes, submit, until
 
 pytestmark = pytest.mark.ray
 SMALL = {"CPU_WORKERS": "1", "GPU_WORKERS": "0"}
-WORK = "import ray; ray.init(); print(sum(ray.get([ray.remote(abs).remote(-n) for n in range(9)])))"
+WORK = "import ray; ray.init(); print(sum(ray.get([ray.remote(lambda n: n).remote(n) for n in range(9)])))"
+
+
+def environment(directory: Path) -> dict[str, str]:
+    """A small cluster on a port that is free, and a Ray of the caller's that is none of its business."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    more = {**SMALL, "RAYDOCK_PORT": str(port), "RAY_ADDRESS": "http://nowhere:1"}
+    return lab_environment(directory / "state", **more)
 
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
     """The environment of a small cluster that is not up yet; whatever a test leaves is removed."""
-    found = Lab("processes", lab_environment(tmp_path / "state", **SMALL, RAY_ADDRESS="http://nowhere:1"))
+    found = Lab("processes", environment(tmp_path))
     try:
         yield found
     finally:
@@ -118,7 +127,7 @@ def test_a_record_of_processes_that_are_gone(lab: Lab) -> None:
     """As after a restart of the machine: the process id in it may be a stranger's now."""
     stranger = subprocess.Popen(["sleep", "300"])
     try:
-        head = record.Started("head", "head", stranger.pid, tuple(range(20001, 20011)))
+        head = record.Started("head", "head", stranger.pid, 0, tuple(range(20001, 20011)))
         state = Path(lab.env["RAYDOCK_STATE"])
         record.save(state, record.Record("/tmp/raydock-gone", int(lab.env["RAYDOCK_PORT"]), (head,)))
         assert lab.cluster("status").returncode == 4
@@ -142,6 +151,19 @@ def test_down_removes_what_an_up_that_was_killed_has_left(lab: Lab, when: str) -
     assert done.returncode == 0, done.stderr
     assert owned(lab) == []
     assert not Path(lab.env["RAYDOCK_STATE"], "processes.json").exists()
+
+
+@pytest.mark.parametrize("when", ["starting the head", "starting cpu-worker-1"])
+def test_up_goes_on_where_an_up_that_was_killed_has_stopped(lab: Lab, when: str) -> None:
+    half_up(lab, when, signal.SIGKILL)
+    before = started(lab)
+    up(lab)
+    assert set(before) <= set(started(lab))
+    assert [(node["name"], node["state"]) for node in nodes(lab)] == [
+        ("head", "ALIVE"),
+        ("cpu-worker-1", "ALIVE"),
+    ]
+    assert lab.cluster("up").stderr.startswith("cluster: it is up already")
 
 
 def test_up_cleans_up_too(lab: Lab) -> None:
@@ -187,7 +209,7 @@ def half_up(lab: Lab, when: str, how: signal.Signals) -> str:
 
 def started(lab: Lab) -> list[str]:
     found = record.load(Path(lab.env["RAYDOCK_STATE"]))
-    return [node.name for node in found.nodes] if found else []
+    return [node.name for node in found.nodes if node.pid] if found else []
 
 
 def test_a_job_finds_the_environments_python(lab: Lab) -> None:

@@ -79,18 +79,21 @@ def test_a_small_machine_is_shared_in_proportion() -> None:
 
 
 def test_the_control_store_is_where_the_head_put_it() -> None:
-    head = record.Started("head", "head", 1, tuple(range(20001, 20011)))
+    head = record.Started("head", "head", 1, 0, tuple(range(20001, 20011)))
     assert raynode.gcs(head) == "127.0.0.1:20007"
 
 
 def test_the_record_is_private_and_comes_back(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    written = record.Record("/tmp/x", 8265, (record.Started("head", "head", 1, (2, 3)),))
+    written = record.Record("/tmp/x", 8265, (record.Started("head", "head", 1, 7, (2, 3)),))
     record.save(state, written)
     assert record.load(state) == written
     assert written.taken() == {8265, 2, 3}
     assert (state.stat().st_mode & 0o777, record.file_in(state).stat().st_mode & 0o777) == (0o700, 0o600)
     assert [path.name for path in state.iterdir()] == ["processes.json"]
+    worker = record.Started("cpu-worker-1", "cpu-worker")
+    assert written.with_node(worker).nodes == (*written.nodes, worker)
+    assert written.with_node(worker).with_node(written.head) == written.with_node(worker)
     record.remove(state)
     assert record.load(state) is None
 

@@ -53,6 +53,12 @@ def test_of_a_member_started_anew_only_the_newest_node_counts() -> None:
     assert missing(MEMBERS[:2], [HEAD, anew, replace(WORKER, state="DEAD")]) == []
 
 
+def test_an_older_node_of_that_name_is_another_members() -> None:
+    anew = replace(MEMBERS[1], since=WORKER.started + 1)
+    assert missing([anew], [WORKER]) == ["cpu-worker-1"]
+    assert [row.state for row in rows([anew], [WORKER])] == ["STARTING"]
+
+
 def test_nodes_of_others_are_shown_while_they_live() -> None:
     guest = replace(WORKER, id="g", name="10.0.0.9", host="elsewhere", pool="-")
     assert [row.name for row in rows(MEMBERS[:1], [HEAD, guest])] == ["head", "10.0.0.9"]

@@ -1,0 +1,160 @@
+"""The command line: the only module that prints. Results go to stdout, progress to stderr."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+
+from cluster import config
+from cluster.errors import ClusterError, Interrupted, OtherKind
+from cluster.kinds import KINDS, Choice, Cluster, Context
+
+NEXT = "python submit.py jobs/sklearn_joblib.py"
+
+
+def main(argv: Sequence[str]) -> int:
+    options = parser().parse_args(argv)
+    run: Callable[[argparse.Namespace, Context], None] = options.run
+    try:
+        context = read_context()
+        run(options, context)
+    except ClusterError as error:
+        say(error.message)
+        say(f"  {error.mend}", prefix="")
+        return error.exit_code
+    except KeyboardInterrupt:
+        say("Interrupted. What is up: make cluster-status")
+        return Interrupted.exit_code
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="python -m cluster", description="Starts, shows and ends a local Ray cluster."
+    )
+    verbs = top.add_subparsers(metavar="COMMAND", required=True)
+    up = verbs.add_parser("up", help="start the cluster of compose.yaml")
+    up.add_argument(
+        "--kind", choices=["auto", *KINDS], default="auto", help="auto: Docker if there is an engine"
+    )
+    up.add_argument("--build", action="store_true", help="build the images anew first")
+    up.set_defaults(run=run_up)
+    down = verbs.add_parser("down", help="end it and remove all of it")
+    down.set_defaults(run=run_down)
+    status = verbs.add_parser("status", help="show its nodes")
+    status.add_argument("--json", action="store_true", help="for programs")
+    status.set_defaults(run=run_status)
+    scale = verbs.add_parser("scale", help="change the number of nodes of a pool")
+    scale.add_argument("sizes", nargs="+", metavar="POOL=COUNT", help="for example cpu-worker=3")
+    scale.add_argument(
+        "--drain-timeout", type=seconds, default=60.0, metavar="S", help="for tasks on a node that goes (60)"
+    )
+    scale.set_defaults(run=run_scale)
+    images = verbs.add_parser("images", help="build the images that are missing")
+    images.add_argument("--build", action="store_true", help="build every one anew")
+    images.set_defaults(run=run_images)
+    return top
+
+
+def seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 86400:
+        raise argparse.ArgumentTypeError("not from 0 to 86400 seconds")
+    return value
+
+
+def read_context() -> Context:
+    from cluster import topology
+
+    settings = config.read(config.ROOT)
+    shape = topology.load(config.ROOT, settings)
+    return Context(config.ROOT, config.state_dir(settings), settings, shape, say)
+
+
+def say(line: str, prefix: str = "cluster: ") -> None:
+    print(f"{prefix}{line}", file=sys.stderr, flush=True)
+
+
+def run_up(options: argparse.Namespace, context: Context) -> None:
+    from cluster import kinds, lock
+
+    with lock.held(context.state):
+        choice = choose(options.kind, context)
+        cluster = kinds.open_kind(choice.kind, context)
+        if not options.build and cluster.members() and kinds.is_whole(cluster, context):
+            say("it is up already; `python -m cluster scale POOL=COUNT` changes its size")
+        else:
+            say(f"{choice.kind}: {choice.why}")
+            start(cluster, options.build)
+        show(cluster, choice.kind, context)
+    print(f"\nDashboard: {context.topology.dashboard}\nNext:      {NEXT}")
+
+
+def start(cluster: Cluster, build: bool) -> None:
+    try:
+        cluster.up(build)
+    except KeyboardInterrupt:
+        left = ", ".join(found.name for found in cluster.members() if found.running) or "nothing that runs"
+        raise Interrupted(f"Interrupted. Left: {left}.", "Remove it: make cluster-down") from None
+
+
+def choose(asked: str, context: Context) -> Choice:
+    """The kind of which something is here already, else the one asked for or found."""
+    from cluster import kinds
+
+    for kind in kinds.existing(context):
+        if asked not in ("auto", kind):
+            raise OtherKind(
+                f"A cluster of the kind {kind} is here already.", "Remove it first: make cluster-down"
+            )
+        return Choice(kind, "the cluster that is here already")
+    return kinds.choose(asked, kinds.require_engine)
+
+
+def run_down(options: argparse.Namespace, context: Context) -> None:
+    from cluster import kinds, lock
+
+    with lock.held(context.state):
+        removed = [part for kind in kinds.existing(context) for part in kinds.open_kind(kind, context).down()]
+    print(f"Removed: {', '.join(removed)}." if removed else "There was nothing to remove.")
+
+
+def run_status(options: argparse.Namespace, context: Context) -> None:
+    from cluster import kinds, status
+
+    kind = kinds.current(context)
+    cluster = kinds.open_kind(kind, context)
+    if options.json:
+        found = kinds.found(cluster, context)
+        print(json.dumps(status.as_json(kind, context.topology.dashboard, found), indent=1))
+    else:
+        show(cluster, kind, context)
+        print(f"\nDashboard: {context.topology.dashboard}")
+
+
+def run_scale(options: argparse.Namespace, context: Context) -> None:
+    from cluster import kinds, lock, scale
+
+    wanted = [scale.parse(text) for text in options.sizes]
+    sizes = [(context.topology.pool(name), count) for name, count in wanted]
+    with lock.held(context.state):
+        kind = kinds.current(context)
+        cluster = kinds.open_kind(kind, context)
+        for pool, count in sizes:
+            cluster.scale(pool, count, options.drain_timeout)
+        show(cluster, kind, context)
+
+
+def run_images(options: argparse.Namespace, context: Context) -> None:
+    from cluster.compose import open_cluster
+
+    built = open_cluster(context).build(options.build)
+    print(f"Built: {', '.join(built)}." if built else "Every image is there.")
+
+
+def show(cluster: Cluster, kind: str, context: Context) -> None:
+    from cluster import kinds, status
+
+    print(status.table(kinds.found(cluster, context)))

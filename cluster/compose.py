@@ -1,0 +1,157 @@
+"""The kind "docker": compose.yaml run by Docker Compose."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from cluster import images, ports, scale
+from cluster.engine import Engine, connect, find_compose, member
+from cluster.errors import CommandFailed, Leftover, NoEngine
+from cluster.kinds import Context
+from cluster.status import Member
+from cluster.topology import Pool
+
+WAIT_SECONDS = 180
+STOP_SECONDS = 20
+# Compose's own deadline comes first; this one is for a Compose that hangs.
+COMMAND_SECONDS = WAIT_SECONDS + 60.0
+
+
+def open_cluster(context: Context) -> ComposeCluster:
+    return ComposeCluster(context)
+
+
+@dataclass(frozen=True)
+class ComposeCluster:
+    context: Context
+
+    @cached_property
+    def engine(self) -> Engine:
+        return connect()
+
+    @property
+    def project(self) -> str:
+        return self.context.topology.project
+
+    def exists(self) -> bool:
+        try:
+            return bool(self.engine.belongings(self.project))
+        except NoEngine:
+            return False
+
+    def up(self, build: bool) -> None:
+        if build or images.missing(self.engine, self.context):
+            self.build(build)
+        present = self.members()
+        if not present:
+            ports.require_free(self.context.topology.port)
+        # What `scale` made of a pool stays; its size is compose.yaml's only where nothing is there yet.
+        pools = dict.fromkeys(found.pool for found in present if found.pool != "head")
+        sizes = {pool: sum(found.pool == pool for found in present) for pool in pools}
+        self.start(*(f"--scale={pool}={count}" for pool, count in sizes.items()))
+
+    def build(self, every: bool = False) -> list[str]:
+        """Builds the images that are missing, or every one; returns their names."""
+        pools = {pool.image: pool.name for pool in self.context.topology.pools}
+        wanted = list(pools) if every else images.missing(self.engine, self.context)
+        if not wanted:
+            return []
+        base = images.base_image(self.engine, self.context)
+        trusted, variable = images.ca_bundle(self.context)
+        self.context.say(f"building {', '.join(wanted)} on {base}; certificates: {trusted} ({variable})")
+        services = [pools[image] for image in wanted]
+        self.compose("build", *services, base=base, seconds=images.BUILD_SECONDS)
+        return wanted
+
+    def start(self, *arguments: str) -> None:
+        wait = ("--wait", f"--wait-timeout={WAIT_SECONDS}")
+        try:
+            self.compose("up", "--detach", "--no-build", *wait, *arguments)
+        except CommandFailed as error:
+            raise CommandFailed(f"{error.message} {self.complaint()}", error.mend) from error
+
+    def down(self) -> list[str]:
+        before = self.engine.belongings(self.project)
+        self.compose("down", "--volumes", "--remove-orphans", f"--timeout={STOP_SECONDS}")
+        if left := self.engine.belongings(self.project):
+            raise Leftover(f"These could not be removed: {', '.join(left)}.", "Try again: make cluster-down")
+        return before
+
+    def members(self) -> list[Member]:
+        found = [member(container) for container in self.engine.containers(self.project)]
+        nodes = [
+            found for found in found if found.pool in {pool.name for pool in self.context.topology.pools}
+        ]
+        return sorted(nodes, key=lambda node: node.pool != "head")
+
+    def scale(self, pool: Pool, count: int, drain_timeout: float) -> None:
+        scale.scale(self, self.context, pool, count, drain_timeout)
+
+    def grow(self, pool: Pool, count: int) -> None:
+        """Compose starts what is missing; run also after a removal, so that it knows the new size."""
+        self.start("--no-deps", "--no-recreate", f"--scale={pool.name}={count}", pool.name)
+
+    def remove(self, members: list[Member]) -> None:
+        names = {found.name for found in members}
+        for container in self.engine.containers(self.project):
+            if member(container).name in names:
+                container.stop(timeout=STOP_SECONDS)
+                container.remove(v=True, force=True)
+
+    def on_head(self, source: str, *arguments: str) -> str:
+        head: Any = self.engine.containers(self.project, "head")[0]
+        status, output = head.exec_run(
+            ["python3", "-c", source, "127.0.0.1:6379", *arguments], stderr=True, demux=True
+        )
+        stdout, stderr = ((part or b"").decode(errors="replace") for part in output)
+        if status:
+            last = "".join(stderr.strip().splitlines()[-1:])
+            raise CommandFailed(
+                f"A command on the head ended with {status}: {last}.", "See: docker compose logs head"
+            )
+        return stdout
+
+    def compose(self, verb: str, *arguments: str, base: str = "", seconds: float = COMMAND_SECONDS) -> None:
+        """Runs one `docker compose` command; what it says goes to stderr. CommandFailed if it fails."""
+        command = [*find_compose(), *self.files(), verb, *arguments]
+        try:
+            status = subprocess.run(
+                command,
+                env=self.environment(base),
+                stdin=subprocess.DEVNULL,
+                stdout=images.STDERR,
+                timeout=seconds,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            status = 124
+        if status:
+            raise CommandFailed(
+                f"`docker compose {verb}` ended with {status}; the lines above say why.",
+                "To start anew: make cluster-down, then make cluster-up",
+            )
+
+    def files(self) -> list[str]:
+        root = self.context.root
+        overlay = ["-f", str(root / "compose.gpu.yaml")] if self.engine.nvidia() else []
+        return ["--project-directory", str(root), "-f", str(root / "compose.yaml"), *overlay]
+
+    def environment(self, base: str) -> dict[str, str]:
+        """The same for every command, or Compose would find a container changed and make it anew."""
+        trusted, _ = images.ca_bundle(self.context)
+        chosen = {"BASE_IMAGE": base} if base else {}
+        return {**os.environ, **chosen, "RAYDOCK_CA_BUNDLE": trusted}
+
+    def complaint(self) -> str:
+        """The last words of the project's containers that are not healthy."""
+        lines = []
+        for container in self.engine.containers(self.project):
+            health = container.attrs["State"].get("Health", {}).get("Status", container.status)
+            if health != "healthy":
+                log = container.logs(tail=1).decode(errors="replace").strip()
+                lines.append(f"{container.name} is {health}: {log[-200:] or 'it wrote nothing'}")
+        return "; ".join(lines)

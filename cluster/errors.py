@@ -1,0 +1,72 @@
+"""What can go wrong, as one sentence and the command that mends it.
+
+ClusterError (exit code 1)
+├── UsageError (2)      change the command or the setting; nothing was touched
+├── NotUp (4)           there is no cluster to ask
+├── NoEngine            no Docker engine answers here, or no `docker compose`
+├── NoRegistry          an image can't be pulled from here
+├── PortTaken           something else listens on the dashboard's port
+├── Busy                another `python -m cluster` is at work on this cluster
+├── OtherKind           a cluster of the other kind is up
+├── NotReady            a deadline passed; the message holds the last status seen
+├── Interrupted (130)   Ctrl-C; the message says what is left
+├── CommandFailed       a command that we ran ended with an error
+└── Leftover            `down` could not remove everything
+"""
+
+from __future__ import annotations
+
+
+class ClusterError(Exception):
+    """Says what failed, on what and why (`message`), and the command that mends it (`mend`)."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, mend: str) -> None:
+        super().__init__(f"{message}\n  {mend}")
+        self.message = message
+        self.mend = mend
+
+
+class UsageError(ClusterError):
+    exit_code = 2
+
+
+class NotUp(ClusterError):
+    exit_code = 4
+
+
+class NoEngine(ClusterError):
+    pass
+
+
+class NoRegistry(ClusterError):
+    pass
+
+
+class PortTaken(ClusterError):
+    pass
+
+
+class Busy(ClusterError):
+    pass
+
+
+class OtherKind(ClusterError):
+    pass
+
+
+class NotReady(ClusterError):
+    pass
+
+
+class Interrupted(ClusterError):
+    exit_code = 130
+
+
+class CommandFailed(ClusterError):
+    pass
+
+
+class Leftover(ClusterError):
+    pass

@@ -1,0 +1,110 @@
+"""The kinds of cluster, and which one a machine gets. A new kind is one module and one line here.
+
+A kind's module offers `open_cluster(context) -> Cluster`; it imports what it needs when it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+
+from cluster.deadline import Say
+from cluster.errors import NoEngine, NotUp
+from cluster.nodes import Node, list_nodes
+from cluster.status import Member, missing, rows
+from cluster.topology import Pool, Topology
+
+KINDS = {
+    "docker": "cluster.compose",
+    "processes": "cluster.processes",
+}
+MISSING = "what is missing then: isolation, memory limits, the images' packages"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a kind works with."""
+
+    root: Path  # the checkout
+    state: Path  # where a kind may keep a record
+    settings: Mapping[str, str]
+    topology: Topology
+    say: Say  # shows one line of progress
+
+
+class Cluster(Protocol):
+    """One cluster of one kind. Every method raises ClusterError, and has a deadline."""
+
+    def exists(self) -> bool:
+        """Whether anything of it is here, whole or in part. Starts nothing and raises nothing."""
+
+    def up(self, build: bool) -> None:
+        """Starts what is missing; returns when a job would run now."""
+
+    def down(self) -> list[str]:
+        """Ends and removes all of it, also after a crash; names what was removed."""
+
+    def members(self) -> list[Member]:
+        """What is to be a node, head first."""
+
+    def scale(self, pool: Pool, count: int, drain_timeout: float) -> None:
+        """Brings the pool to `count` nodes. A node that goes may end its tasks, for `drain_timeout` s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    kind: str
+    why: str
+
+
+def choose(asked: str, require_engine: Callable[[], str]) -> Choice:
+    """Docker where it is usable, else processes. `require_engine` names the engine or raises NoEngine."""
+    if asked != "auto":
+        return Choice(asked, "as --kind says")
+    try:
+        return Choice("docker", require_engine())
+    except NoEngine as error:
+        reason = error.message.rstrip(".")
+        return Choice(
+            "processes", f"{reason}: starting the same cluster as processes on this machine; {MISSING}"
+        )
+
+
+def require_engine() -> str:
+    """The engine of this machine in a few words. NoEngine where there is none."""
+    module = import_module("cluster.engine")
+    engine = module.connect()
+    module.find_compose()
+    return f"Docker {engine.version} answers at {engine.address}"
+
+
+def open_kind(name: str, context: Context) -> Cluster:
+    return cast(Cluster, import_module(KINDS[name]).open_cluster(context))
+
+
+def existing(context: Context) -> Iterator[str]:
+    """The kinds of which something is here; the one that is quickest to ask comes first."""
+    return (name for name in reversed(KINDS) if open_kind(name, context).exists())
+
+
+def current(context: Context) -> str:
+    """The kind that is up. NotUp where none is."""
+    for name in existing(context):
+        return name
+    raise NotUp("No cluster is up.", "Start one: make cluster-up")
+
+
+def found(cluster: Cluster, context: Context) -> list[Node]:
+    """The cluster's nodes as `status` shows them. NotUp where its dashboard does not answer."""
+    return rows(cluster.members(), list_nodes(context.topology.dashboard))
+
+
+def is_whole(cluster: Cluster, context: Context) -> bool:
+    """Whether every member is a living node."""
+    try:
+        return not missing(cluster.members(), list_nodes(context.topology.dashboard))
+    except NotUp:
+        return False

@@ -1,0 +1,218 @@
+"""The kind "processes": the same topology on this machine without Docker, on 127.0.0.1 only.
+
+One `ray start --block` a node, each in a session of its own, so that they outlive this command. What
+they are is written down in record.py; whose they are is told by their mark, see owned.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cluster import nodes, owned, ports, raynode, record, scale, spawn, status
+from cluster.deadline import until
+from cluster.errors import ClusterError, CommandFailed, NotReady, NotUp
+from cluster.kinds import Context
+from cluster.record import Record, Started
+from cluster.status import Member
+from cluster.topology import Pool
+
+START_SECONDS = 120.0
+TEMP = "/tmp"  # not TMPDIR: the path of a socket below it has at most 107 bytes
+AGAIN = "Try again: make cluster-up"
+
+
+def open_cluster(context: Context) -> ProcessesCluster:
+    return ProcessesCluster(context)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessesCluster:
+    context: Context
+
+    @property
+    def ours(self) -> owned.Owned:
+        return owned.Owned(str(self.context.state))
+
+    def exists(self) -> bool:
+        return self.record() is not None or (has_ray() and bool(self.ours.processes()))
+
+    def record(self) -> Record | None:
+        return record.load(self.context.state)
+
+    def require_record(self) -> Record:
+        if found := self.record():
+            return found
+        raise NotUp("No cluster of processes is up.", "Start one: make cluster-up")
+
+    def up(self, build: bool) -> None:
+        require_ray()
+        if self.head_runs():
+            return self.complete()
+        if self.exists():
+            self.context.say("an earlier cluster ended by itself; removing what it left")
+            self.down()
+        ports.require_free(self.context.topology.port)
+        try:
+            self.start_head()
+            self.complete()
+        except ClusterError:
+            self.down()
+            raise
+
+    def start_head(self) -> None:
+        """The record names every node from the beginning, so that an `up` that was cut short can go on."""
+        topology = self.context.topology
+        temp = tempfile.mkdtemp(prefix=self.prefix, dir=TEMP)
+        for folder in raynode.FOLDERS:
+            Path(temp, folder).mkdir(mode=0o700)
+        names = [(f"{pool.name}-{n + 1}", pool.name) for pool in topology.workers for n in range(pool.nodes)]
+        planned = (Started("head", "head"), *(Started(name, pool) for name, pool in names))
+        record.save(self.context.state, Record(temp, topology.port, planned))
+        self.context.say("starting the head and its dashboard")
+        self.spawn("head", topology.head)
+
+    def complete(self) -> None:
+        """Waits for the head, starts every worker that is no living node, waits for them."""
+        until(self.head_missing, START_SECONDS, "Starting the head", self.context.say, AGAIN)
+        members = self.members()
+        names = status.missing(members, nodes.list_nodes(self.context.topology.dashboard))
+        lost = [member for member in members if member.name in names]
+        if lost:
+            self.context.say(f"starting {', '.join(names)}")
+        for member in lost:
+            replace(self.ours, node=member.name).end()
+            self.spawn(member.name, self.context.topology.pool(member.pool))
+        self.await_workers()
+        self.describe()
+
+    def await_workers(self) -> None:
+        until(self.workers_missing, START_SECONDS, "Starting the workers", self.context.say, AGAIN)
+
+    def down(self) -> list[str]:
+        found, temps = self.record(), self.temps()
+        count = self.ours.end()
+        for temp in temps:
+            shutil.rmtree(temp, ignore_errors=True)
+        record.remove(self.context.state)
+        return ([f"{count} processes"] if count else []) + temps + (["the record"] if found else [])
+
+    @property
+    def prefix(self) -> str:
+        """What the names of our temporary folders begin with; differs for each place of the record."""
+        return f"raydock-{hashlib.sha256(str(self.context.state).encode()).hexdigest()[:6]}"
+
+    def temps(self) -> list[str]:
+        """Our temporary folders, also those that no record names any more."""
+        found = Path(TEMP).glob(f"{self.prefix}*")
+        return sorted(
+            str(path) for path in found if path.lstat().st_uid == os.getuid() and not path.is_symlink()
+        )
+
+    def members(self) -> list[Member]:
+        found = self.record()
+        return [
+            Member(node.name, node.pool, node.name, self.is_running(node), node.since)
+            for node in (found.nodes if found else ())
+        ]
+
+    def is_running(self, node: Started) -> bool:
+        return replace(self.ours, node=node.name).has(node.pid)
+
+    def head_runs(self) -> bool:
+        return any(member.running for member in self.members() if member.pool == "head")
+
+    def scale(self, pool: Pool, count: int, drain_timeout: float) -> None:
+        scale.scale(self, self.context, pool, count, drain_timeout)
+
+    def grow(self, pool: Pool, count: int) -> None:
+        """Starts nodes until there are `count`; does not wait for them."""
+        names = [member.name for member in self.members() if member.pool == pool.name]
+        free = (name for number in range(1, 10_000) if (name := f"{pool.name}-{number}") not in names)
+        new = [next(free) for _ in range(count - len(names))]
+        if new:
+            self.context.say(f"starting {', '.join(new)}")
+        for name in new:
+            self.spawn(name, pool)
+
+    def remove(self, members: Sequence[Member]) -> None:
+        for member in members:
+            replace(self.ours, node=member.name).end()
+        gone = {member.name for member in members}
+        found = self.require_record()
+        kept = tuple(node for node in found.nodes if node.name not in gone)
+        record.save(self.context.state, replace(found, nodes=kept))
+
+    def on_head(self, source: str, *arguments: str) -> str:
+        address = raynode.gcs(self.require_record().head)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-P", "-c", source, address, *arguments],
+                capture_output=True, text=True, timeout=60, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise CommandFailed("The control store did not answer within 60 s.", "Try again") from None
+        if done.returncode:
+            last = "".join(done.stderr.strip().splitlines()[-1:])
+            raise CommandFailed(f"A command beside the head failed: {last}.", "See: make cluster-status")
+        return done.stdout
+
+    def spawn(self, name: str, pool: Pool) -> None:
+        """Starts one node and writes it down."""
+        found = self.require_record()
+        node = spawn.spawn(self.context, found, pool, name)
+        record.save(self.context.state, found.with_node(node))
+
+    def head_missing(self) -> str:
+        """What is missing until a job would run; "" when nothing is."""
+        head = self.require_record().head
+        self.require_running(head)
+        agent = f"http://{raynode.LOOPBACK}:{head.ports[0]}"
+        dashboard = self.context.topology.dashboard
+        for what, url in (
+            ("the dashboard", f"{dashboard}/api/version"),
+            ("the Job API", f"{dashboard}/api/jobs/"),
+            ("the head's job agent", f"{agent}/api/local_raylet_healthz"),
+        ):
+            if not nodes.answers(url):
+                return f"waiting for {what}"
+        return ""
+
+    def workers_missing(self) -> str:
+        for node in self.require_record().nodes:
+            self.require_running(node)
+        names = status.missing(self.members(), nodes.list_nodes(self.context.topology.dashboard))
+        return f"waiting for {', '.join(names)}" if names else ""
+
+    def require_running(self, node: Started) -> None:
+        if not self.is_running(node):
+            last = spawn.log(self.require_record(), node.name).read_text(errors="replace").strip()
+            raise NotReady(f"{node.name} ended while it started: {' '.join(last.splitlines()[-3:])}", AGAIN)
+
+    def describe(self) -> None:
+        """Python, Ray and packages of the nodes, where Ray serves its logs; see docker/node.py."""
+        module = raynode.node_module(self.context.root)
+        logs = Path(raynode.ray_folder(self.require_record().temp), "session_latest", "logs")
+        part = logs / f"{module.DESCRIPTION}.part"
+        part.write_text(json.dumps(module.describe(), indent=1))
+        part.replace(logs / module.DESCRIPTION)
+
+
+def has_ray() -> bool:
+    return importlib.util.find_spec("ray") is not None
+
+
+def require_ray() -> None:
+    if not has_ray():
+        raise CommandFailed(
+            f"Ray is not installed for {sys.executable}.", "Set the environment up: make setup"
+        )

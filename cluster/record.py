@@ -1,0 +1,71 @@
+"""What the processes cluster writes down about itself, in .raydock/processes.json."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """One node: the process `ray start`, whose environment names the node, and the ports it was given."""
+
+    name: str
+    pool: str
+    pid: int = 0  # not started yet
+    since: int = 0  # milliseconds since 1970
+    ports: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    temp: str  # Ray's temporary folder
+    port: int  # of the dashboard
+    nodes: tuple[Started, ...] = ()
+
+    @property
+    def head(self) -> Started:
+        return next(node for node in self.nodes if node.pool == "head")
+
+    def with_node(self, node: Started) -> Record:
+        """With this node in the place of the one of its name, or as the last."""
+        if all(other.name != node.name for other in self.nodes):
+            return replace(self, nodes=(*self.nodes, node))
+        return replace(self, nodes=tuple(node if other.name == node.name else other for other in self.nodes))
+
+    def taken(self) -> set[int]:
+        return {self.port, *(port for node in self.nodes for port in node.ports)}
+
+
+def file_in(state: Path) -> Path:
+    return state / "processes.json"
+
+
+def save(state: Path, record: Record) -> None:
+    """Writes it whole or not at all, for this user's eyes only."""
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = state / f"processes.json.{os.getpid()}"
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump({"version": VERSION, **asdict(record)}, file, indent=1)
+    part.replace(file_in(state))
+
+
+def load(state: Path) -> Record | None:
+    """The record; None where there is none, or where it is another version's or unreadable.
+
+    Without a record the processes are still found, by their mark.
+    """
+    try:
+        raw = json.loads(file_in(state).read_text())
+        nodes = tuple(Started(**{**node, "ports": tuple(node["ports"])}) for node in raw["nodes"])
+        return Record(raw["temp"], raw["port"], nodes) if raw["version"] == VERSION else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def remove(state: Path) -> None:
+    file_in(state).unlink(missing_ok=True)

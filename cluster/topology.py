@@ -1,0 +1,145 @@
+"""The topology that compose.yaml holds, as values: the one reader of it, for every kind of cluster."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from cluster.config import NAME, interpolate
+from cluster.errors import UsageError
+
+T = TypeVar("T")
+UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A set of equal nodes: one service of compose.yaml that has an x-vertex block."""
+
+    name: str
+    image: str
+    nodes: int
+    cpus: int
+    gpus: int
+    memory: int  # bytes, of the whole node
+    shm: int  # bytes of `memory` that are for the object store
+    vertex: Mapping[str, object]  # the machine that stands for it on Vertex AI
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """How many nodes of which shape there are, and where the cluster answers."""
+
+    project: str
+    port: int  # of the dashboard, on 127.0.0.1
+    pools: tuple[Pool, ...]
+    base_image: str
+    ca_bundle: str
+
+    @property
+    def dashboard(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def head(self) -> Pool:
+        return next(pool for pool in self.pools if pool.name == "head")
+
+    @property
+    def workers(self) -> tuple[Pool, ...]:
+        return tuple(pool for pool in self.pools if pool.name != "head")
+
+    def pool(self, name: str) -> Pool:
+        """The pool of that name. UsageError for the head, which can't be scaled, and for any other name."""
+        found = next((pool for pool in self.workers if pool.name == name), None)
+        if found:
+            return found
+        names = [pool.name for pool in self.workers]
+        if name == "head":
+            problem = "The head is always one node; it can't be scaled."
+        else:
+            close = difflib.get_close_matches(name, names, n=1)
+            problem = f"There is no worker pool {name}." + (f" Did you mean {close[0]}?" if close else "")
+        raise UsageError(
+            problem, f"Worker pools: {', '.join(names)}. Example: python -m cluster scale {names[0]}=3"
+        )
+
+
+def load(root: Path, settings: Mapping[str, str]) -> Topology:
+    """Reads compose.yaml. UsageError for a setting that doesn't fit, naming it."""
+    import yaml
+
+    document = yaml.safe_load((root / "compose.yaml").read_text(encoding="utf-8"))
+    services: dict[str, dict[str, Any]] = document["services"]
+    fields = Fields(settings)
+    head = services["head"]
+    return Topology(
+        project=fields.get(document["name"], "the name of the project", project_name),
+        port=fields.get(head["ports"][0].rpartition(":")[0].partition(":")[2], "the dashboard's port", port),
+        pools=tuple(read_pool(name, body, fields) for name, body in services.items() if "x-vertex" in body),
+        base_image=fields.get(head["build"]["args"]["BASE_IMAGE"], "the base image", str),
+        ca_bundle=fields.get(document["secrets"]["ca_bundle"]["file"], "the CA bundle", str),
+    )
+
+
+def read_pool(name: str, service: Mapping[str, Any], fields: Fields) -> Pool:
+    environment = service.get("environment", {})
+    replicas = service.get("deploy", {}).get("replicas", 1)
+    return Pool(
+        name=name,
+        image=fields.get(service["image"], f"the image of {name}", str),
+        nodes=fields.get(replicas, f"the number of nodes of {name}", whole),
+        cpus=fields.get(environment.get("RAYDOCK_CPUS", 0), f"the CPUs of {name}", whole),
+        gpus=fields.get(environment.get("RAYDOCK_GPUS", 0), f"the GPUs of {name}", whole),
+        memory=fields.get(service["mem_limit"], f"the memory of {name}", size),
+        shm=fields.get(service["shm_size"], f"the shared memory of {name}", size),
+        vertex=MappingProxyType(dict(service["x-vertex"])),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Reads single fields: a template such as ${CPU_WORKERS:-2}, interpolated and then parsed."""
+
+    settings: Mapping[str, str]
+
+    def get(self, template: object, what: str, parse: Callable[[str], T]) -> T:
+        text = interpolate(str(template), self.settings)
+        try:
+            return parse(text)
+        except ValueError as error:
+            name = "".join(NAME.findall(str(template))[:1]) or "compose.yaml"
+            raise UsageError(
+                f"{name}={text}: {what} must be {error}.",
+                f"Change {name} in the environment or in .env; .env.example shows the default.",
+            ) from None
+
+
+def whole(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        raise ValueError("a whole number from 0 to 9999")
+    return int(text)
+
+
+def port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+        raise ValueError("a number from 1 to 65535")
+    return int(text)
+
+
+def size(text: str) -> int:
+    """Bytes of a size in Docker's notation: 900m, 3g, 1.5gb."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]?)i?b?", text.strip().lower())
+    if not match:
+        raise ValueError("a size such as 900m or 3g")
+    return int(float(match[1]) * UNITS[match[2]])
+
+
+def project_name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", text):
+        raise ValueError("made of lowercase letters, digits, - and _")
+    return text
