@@ -210,13 +210,26 @@ def test_packages_that_the_cluster_has_are_not_installed_again(
     assert set(plan["request"]["runtime_env"]) == {"working_dir"}
 
 
+@pytest.mark.docker
+def test_a_dependency_that_the_cluster_lacks_is_installed_for_the_job(
+    docker_lab: Lab, job: Callable[..., Path]
+) -> None:
+    script = job(
+        "# /// script\n# dependencies = ['humanize>=4']\n# ///\nimport humanize\nprint(humanize.intcomma(1234567))\n"
+    )
+    done = submit(script, env=environment(RAYDOCK_PORT=docker_lab.env["RAYDOCK_PORT"]), timeout=180)
+    assert done.code == 0, done.out + done.err
+    assert printed(done.out) == "1,234,567\n"
+    assert "uploaded, installs humanize>=4)" in done.err
+
+
 def test_the_stock_client_works_too(lab: Lab, tmp_path: Path) -> None:
     """`ray job submit --address …` against our cluster."""
     (tmp_path / "y.py").write_text("import ray\nray.init()\nprint('nodes', len(ray.nodes()))\n")
     ray = Path(sys.executable).with_name("ray")
     done = subprocess.run(
         [ray, "job", "submit", "--address", lab.url, "--working-dir", tmp_path, "--", "python", "y.py"],
-        env=environment(), capture_output=True, text=True, timeout=120, check=False,
+        env=environment(PYTHONWARNINGS="ignore"), capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "nodes 4" in done.stdout
@@ -225,7 +238,7 @@ def test_the_stock_client_works_too(lab: Lab, tmp_path: Path) -> None:
 def test_list_shows_what_ran(env: dict[str, str], job: Callable[..., Path]) -> None:
     done = submit(job("print('listed')\n"), env=env)
     listed = submit("list", env=env).out
-    assert f"{done.submission_id}  SUCCEEDED" in listed
+    assert [done.submission_id, "SUCCEEDED"] in [line.split()[:2] for line in listed.splitlines()]
     assert printed(submit("logs", done.submission_id, env=env).out) == "listed\n"
 
 

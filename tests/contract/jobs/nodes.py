@@ -53,7 +53,7 @@ def serve() -> None:
     from ray.cluster_utils import Cluster
 
     # include_dashboard=None: with True Ray raises where a busy machine brings the dashboard up late.
-    head = {"num_cpus": 0, "include_dashboard": None, "dashboard_port": 0, "node_ip_address": "127.0.0.1"}
+    head = {"num_cpus": 0, "include_dashboard": None, "dashboard_port": 0}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     workers: list[Any] = []
     try:

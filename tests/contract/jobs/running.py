@@ -7,41 +7,46 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
 JOBS = sorted((ROOT / "jobs").glob("*.py"))
 MARK = "RESULT "
 
 
-def start(script: Path, *words: str, env: dict[str, str], output: IO[str] | int) -> subprocess.Popen[str]:
-    """Starts a job script; `env` says with which Ray."""
+@contextmanager
+def started(script: Path, *words: str, env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[str]]:
+    """Runs a job script; `env` says with which Ray, `log` gets both its streams. It doesn't outlive the block."""
     usual = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "RAYDOCK_"))}
-    env = usual | {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONUNBUFFERED": "1"} | env
-    return subprocess.Popen(
-        [sys.executable, str(script), *words],
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def wait(process: subprocess.Popen[str], seconds: float) -> int:
-    """The exit code. A job that takes too long is interrupted, so that it ends its Ray, then killed."""
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, str(script), *words],
+            env=usual | {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONUNBUFFERED": "1"} | env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
     try:
-        return process.wait(seconds)
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Interrupts a job that still runs, so that it ends its Ray; then kills what is left of it."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(20)
     except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(20)
-        raise
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(20)
 
 
 def result(log: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import tomllib
 
-from tests.contract.jobs.running import JOBS, ROOT, result, start, wait
+from tests.contract.jobs.running import JOBS, ROOT, result, started
 
 OURS = {"submit", "cluster", "iam", "cloud", "bench", "tests"}
 BLOCK = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
@@ -142,12 +142,9 @@ def test_it_runs_alone(script: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     # A folder of its own hides every other Ray of this machine from ray.init(). It is not pytest's, whose
     # path is too long for Ray's sockets.
-    with (
-        tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder,
-        log.open("w") as output,
-    ):
-        process = start(script, "--smoke-test", env={"RAY_TMPDIR": folder}, output=output)
-        code = wait(process, seconds=300)
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        with started(script, "--smoke-test", env={"RAY_TMPDIR": folder}, log=log) as process:
+            code = process.wait(300)
     text = log.read_text()
     assert code == 0, text
     found = result(text)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.contract.jobs.nodes import Nodes
-from tests.contract.jobs.running import ROOT, result, start, wait
+from tests.contract.jobs.running import ROOT, result, started
 
 SCRIPT = ROOT / "jobs" / "sklearn_joblib.py"
 GOOD = SimpleNamespace(best_score_=0.9716, best_params_={"C": 10.0})
@@ -117,15 +117,13 @@ def wait_for_line(log: Path, text: str, process: subprocess.Popen[str], seconds:
 @pytest.mark.ray
 def test_it_waits_for_workers_and_then_uses_each(nodes: Nodes, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with log.open("w") as output:
-        process = start(
-            SCRIPT, "--smoke-test", "--compare", env={"RAY_ADDRESS": nodes.address}, output=output
-        )
+    env = {"RAY_ADDRESS": nodes.address}
+    with started(SCRIPT, "--smoke-test", "--compare", env=env, log=log) as process:
         wait_for_line(log, "waiting for workers: 0 of 2 CPUs", process)
         nodes.ask("add")
         wait_for_line(log, "waiting for workers: 1 of 2 CPUs", process)
         nodes.ask("add")
-        code = wait(process, seconds=240)
+        code = process.wait(240)
     text = log.read_text()
     assert code == 0, text
     assert "'context' argument" not in text
@@ -145,11 +143,11 @@ def test_it_outlives_a_worker_node(nodes: Nodes, tmp_path: Path) -> None:
     nodes.ask("add")
     nodes.ask("add")
     log = tmp_path / "log"
-    with log.open("w") as output:
-        process = start(SCRIPT, "--n-iter", "30", env={"RAY_ADDRESS": nodes.address}, output=output)
+    env = {"RAY_ADDRESS": nodes.address}
+    with started(SCRIPT, "--n-iter", "30", env=env, log=log) as process:
         wait_for_line(log, "Done  14 tasks", process)
         nodes.ask("kill")
-        code = wait(process, seconds=300)
+        code = process.wait(300)
     text = log.read_text()
     assert code == 0, text
     tasks = {node["node"]: node["tasks"] for node in result(text)["nodes"]}
