@@ -21,9 +21,7 @@ def use_environment() -> None:
     if os.path.exists(python) and os.environ.get("RAYDOCK_REEXEC") != python:
         os.environ["RAYDOCK_REEXEC"] = python
         os.execv(python, [python, os.path.abspath(__file__), *sys.argv[1:]])
-    why = (
-        "Python %d.%d is too old" % sys.version_info[:2] if not missing else "it has no " + ", ".join(missing)
-    )
+    why = f"it has no {', '.join(missing)}" if missing else "it is older than Python 3.10"
     lock = os.path.join(here, "requirements", "submit.txt")
     sys.stderr.write(f"submit: {sys.executable} can't run the submitter: {why}.\n")
     sys.stderr.write(f"      → make setup   (or: {sys.executable} -m pip install -r {lock})\n")

@@ -73,7 +73,7 @@ class Owned:
                 signal(process, "terminate")
         self.wait(TERM_SECONDS)
         deadline = time.monotonic() + KILL_SECONDS
-        while rest := self.processes():
+        while rest := self.processes() or self.late():
             if time.monotonic() > deadline:
                 ids = ", ".join(str(process.pid) for process in rest)
                 raise Leftover(f"Processes that could not be ended: {ids}.", "Try again: make cluster-down")
@@ -81,6 +81,11 @@ class Owned:
                 signal(process, "kill")
             psutil().wait_procs(rest, timeout=1)
         return len(first)
+
+    def late(self) -> list[Any]:
+        """A second look: a process that was just starting has no environment to be seen for a moment."""
+        time.sleep(0.05)
+        return self.processes()
 
     def wait(self, seconds: float) -> None:
         """Until all have ended, at most that long."""

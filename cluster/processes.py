@@ -99,6 +99,7 @@ class ProcessesCluster:
         until(self.workers_missing, START_SECONDS, "Starting the workers", self.context.say, AGAIN)
 
     def down(self) -> list[str]:
+        require_ray()  # it brings psutil
         found, temps = self.record(), self.temps()
         count = self.ours.end()
         for temp in temps:

@@ -98,6 +98,9 @@ def command(
     ]
 
 
+# Of the caller's environment. Without bytecode every process would compile all of Ray anew.
+UNWANTED = ("RAY_", "RAYDOCK_", "PYTHONDONTWRITEBYTECODE")
+
 # Ray opens the folders of its files and of its sockets to every user: both stand inside one of ours.
 FOLDERS = ("r", "s", "tmp", "home")
 
@@ -123,7 +126,7 @@ def environment(
     caller: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
     """The caller's environment without what would lead Ray elsewhere, with our mark, for one node."""
-    kept = {key: value for key, value in caller.items() if not key.startswith(("RAY_", "RAYDOCK_"))}
+    kept = {key: value for key, value in caller.items() if not key.startswith(UNWANTED)}
     added = {
         owned.MARK: str(state),
         owned.NODE: name,

@@ -8,10 +8,12 @@ import subprocess
 import time
 from pathlib import Path
 
-from cluster import ports, raynode
+from cluster import owned, ports, raynode
 from cluster.kinds import Context
 from cluster.record import Record, Started
 from cluster.topology import Pool
+
+MARK_SECONDS = 10.0
 
 
 def spawn(context: Context, found: Record, pool: Pool, name: str) -> Started:
@@ -31,8 +33,16 @@ def spawn(context: Context, found: Record, pool: Pool, name: str) -> Started:
             stdout=output,
             stderr=subprocess.STDOUT,
         )
+    await_mark(process, owned.Owned(str(context.state), name))
     process.returncode = 0  # keeps Popen from warning that it still runs
     return Started(name, pool.name, process.pid, since, own)
+
+
+def await_mark(process: subprocess.Popen[bytes], ours: owned.Owned) -> None:
+    """Until the mark can be read: for a moment after its start a process has no environment to be seen."""
+    deadline = time.monotonic() + MARK_SECONDS
+    while not ours.has(process.pid) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def command(context: Context, found: Record, pool: Pool, name: str, own: tuple[int, ...]) -> list[str]:

@@ -30,7 +30,9 @@ def main() -> int:
         make_environment()
         install()
     except subprocess.CalledProcessError as fault:
-        say(f"the environment could not be made: {' '.join(map(str, fault.cmd))} ended with {fault.returncode}.")
+        say(
+            f"the environment could not be made: {' '.join(map(str, fault.cmd))} ended with {fault.returncode}."
+        )
         say("      → read its output above; the network to a package index is needed, then: make setup")
         return 1
     stamp.write_text(wanted)
@@ -40,7 +42,7 @@ def main() -> int:
 
 def make_environment() -> None:
     """A new .venv with Python 3.11 and uv in it."""
-    if not works(VENV / "bin" / "python"):
+    if not works(VENV / "bin" / "python", "import pip"):
         python = found_python()
         if python:
             run(python, "-m", "venv", "--clear", VENV)
@@ -55,7 +57,16 @@ def bring_python() -> None:
     say(f"this machine has no Python {PYTHON}; uv brings one")
     helper = ROOT / ".venv-uv"
     run(sys.executable, "-m", "venv", "--clear", helper)
-    run(helper / "bin" / "python", "-m", "pip", "install", "--quiet", "--require-hashes", "-r", LOCKS / "setup.txt")
+    run(
+        helper / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--require-hashes",
+        "-r",
+        LOCKS / "setup.txt",
+    )
     run(helper / "bin" / "uv", "venv", "--clear", "--seed", "--python", PYTHON, VENV)
     shutil.rmtree(helper)
 
@@ -63,7 +74,15 @@ def bring_python() -> None:
 def install() -> None:
     """Everything that dev.txt locks, by uv; by pip where uv doesn't reach the index that pip is configured for."""
     locks = ["-r", LOCKS / "dev.txt", "-r", LOCKS / "setup.txt"]
-    uv = [VENV / "bin" / "uv", "pip", "install", "--quiet", "--require-hashes", "--python", VENV / "bin" / "python"]
+    uv = [
+        VENV / "bin" / "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--require-hashes",
+        "--python",
+        VENV / "bin" / "python",
+    ]
     try:
         run(*uv, *locks)
     except subprocess.CalledProcessError:

@@ -59,7 +59,7 @@ def check_package(draft: Draft) -> Iterable[Finding]:
     for leak in leaks[:5]:
         yield denied(
             "package",
-            f"{leak.name}:{leak.line} holds a secret ({leak.kind}), and everyone who reaches the cluster could read it.",
+            f"{leak.name}:{leak.line} holds a secret ({leak.kind}), and whoever reaches the cluster could read it.",
             f"take it out of the file, or keep the file here: echo {leak.name!r} >> .rayignore",
         )
     if not leaks:

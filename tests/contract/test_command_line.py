@@ -354,7 +354,7 @@ def test_a_secret_in_a_file_that_would_travel(ray: FakeDashboard, env: dict[str,
     done = submit(script, env=env)
     assert done.code == 3
     assert (
-        "  DENIED   package      x.py:2 holds a secret (private key), and everyone who reaches the cluster could read it.\n"  # noqa: E501
+        "  DENIED   package      x.py:2 holds a secret (private key), and whoever reaches the cluster could read it.\n"  # noqa: E501
         in (done.said)
     )
 

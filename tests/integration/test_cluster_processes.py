@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,21 +57,25 @@ def owned(lab: Lab) -> list[Any]:
     return Owned(lab.env["RAYDOCK_STATE"]).processes()
 
 
+def asked(processes: list[Any], question: str, *arguments: str) -> list[Any]:
+    """The answers of all processes to one of psutil's questions; a worker may end while it is asked."""
+    answers: list[Any] = []
+    for process in processes:
+        with suppress(psutil().Error, FileNotFoundError):
+            answers += getattr(process, question)(*arguments)
+    return answers
+
+
 def listening(processes: list[Any]) -> set[tuple[str, int]]:
     """Address and port of every TCP server among them."""
-    return {
-        (connection.laddr.ip, connection.laddr.port)
-        for process in processes
-        if process.is_running()
-        for connection in process.net_connections("tcp")
-        if connection.status == "LISTEN"
-    }
+    connections = asked(processes, "net_connections", "tcp")
+    return {(found.laddr.ip, found.laddr.port) for found in connections if found.status == "LISTEN"}
 
 
 def in_use(processes: list[Any]) -> set[str]:
     """Every path below /tmp and /dev/shm that they hold open or are bound to."""
-    paths = {file.path for process in processes for file in process.open_files()}
-    paths |= {socket.laddr for process in processes for socket in process.net_connections("unix")}
+    paths = {file.path for file in asked(processes, "open_files")}
+    paths |= {found.laddr for found in asked(processes, "net_connections", "unix")}
     return {path for path in paths if isinstance(path, str) and path.startswith(("/tmp/", "/dev/shm/"))}
 
 
@@ -92,15 +97,7 @@ def test_it_listens_on_loopback_only_and_leaves_nothing(lab: Lab) -> None:
     assert [process for process in processes if process.is_running()] == []
     assert [path for path in [*paths, found.temp] if os.path.exists(path)] == []
     assert [port for _, port in servers if not ports.is_free(port)] == []
-    mentions = [entry for entry in psutil().process_iter() if found.temp in " ".join(command_line(entry))]
-    assert mentions == []
-
-
-def command_line(process: Any) -> list[str]:
-    try:
-        return list(process.cmdline())
-    except psutil().Error:
-        return []
+    assert [word for word in asked(list(psutil().process_iter()), "cmdline") if found.temp in word] == []
 
 
 def test_the_record_is_for_this_user_only(lab: Lab) -> None:

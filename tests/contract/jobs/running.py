@@ -50,10 +50,10 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def result(log: str) -> dict[str, Any]:
-    """The last RESULT line of a log, as strict JSON: NaN and Infinity are refused."""
-    lines = [line for line in log.splitlines() if line.startswith(MARK)]
-    assert lines, f"no RESULT line in:\n{log}"
-    found = json.loads(lines[-1].removeprefix(MARK), parse_constant=refuse)
+    """The last line of a log, which is the result, as strict JSON: NaN and Infinity are refused."""
+    last = log.rstrip().splitlines()[-1]
+    assert last.startswith(MARK), f"the last line is no RESULT line:\n{log}"
+    found = json.loads(last.removeprefix(MARK), parse_constant=refuse)
     assert isinstance(found, dict)
     return found
 

@@ -48,9 +48,15 @@ def environment(pool: str, **caller: str) -> dict[str, str]:
 
 def test_nothing_of_the_callers_ray_leaks_in() -> None:
     made = environment(
-        "cpu-worker", RAY_ADDRESS="http://elsewhere", RAY_TMPDIR="/x", RAYDOCK_PORT="1", HOME="/home/me", PATH="/bin"
+        "cpu-worker", PYTHONDONTWRITEBYTECODE="1", RAY_ADDRESS="http://elsewhere", RAY_TMPDIR="/x", RAYDOCK_PORT="1", HOME="/home/me", PATH="/bin"
     )  # fmt: skip
-    assert not {"RAY_ADDRESS", "RAY_TMPDIR", "RAYDOCK_PORT", "RAYDOCK_SIMULATED_GPU"} & set(made)
+    assert not {
+        "PYTHONDONTWRITEBYTECODE",
+        "RAY_ADDRESS",
+        "RAY_TMPDIR",
+        "RAYDOCK_PORT",
+        "RAYDOCK_SIMULATED_GPU",
+    } & set(made)
     assert made["HOME"] == "/home/me"
     assert made["PATH"] == f"{Path(sys.executable).parent}:/bin"
     assert (made[owned.MARK], made[owned.NODE]) == ("/state", "name")

@@ -1,0 +1,116 @@
+"""What is made of samples: quantiles, ratios, aims. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from math import floor
+
+
+def quantile(values: Sequence[float], q: float) -> float:
+    """The q-quantile, interpolated linearly between the nearest ranks (numpy's default, R's type 7)."""
+    if not values:
+        raise ValueError("no values")
+    ranked = sorted(values)
+    place = q * (len(ranked) - 1)
+    low = floor(place)
+    high = min(low + 1, len(ranked) - 1)
+    return ranked[low] + (ranked[high] - ranked[low]) * (place - low)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one way of doing the work gave, run by run; most measurements take one value a run."""
+
+    runs: tuple[tuple[float, ...], ...]
+    q: float = 0.5  # the quantile that stands for the sample
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Sample:
+        """One value a run."""
+        return cls(tuple((value,) for value in values))
+
+    @property
+    def values(self) -> list[float]:
+        """The values of all runs together."""
+        return [value for run in self.runs for value in run]
+
+    @property
+    def each(self) -> list[float]:
+        """The quantile of each run by itself."""
+        return [quantile(run, self.q) for run in self.runs]
+
+    @property
+    def value(self) -> float:
+        """The quantile of all values together: the median, unless `q` says otherwise."""
+        return quantile(self.values, self.q)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """p25 and p75 over the runs."""
+        return quantile(self.each, 0.25), quantile(self.each, 0.75)
+
+
+class Of(Enum):
+    """What an aim is about."""
+
+    RATIO = "ratio"  # ours / stock
+    OURS = "ours"  # our value alone
+    RIGHT = "right"  # every verdict of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """At most so much, or less than it; for RIGHT the number says nothing."""
+
+    of: Of
+    most: float = 0
+    strict: bool = False
+
+    def holds(self, value: float) -> bool:
+        return value < self.most if self.strict else value <= self.most
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. `unit` is "s", "bytes" or "right" (1 for a right verdict, 0 for a wrong one)."""
+
+    what: str
+    unit: str
+    ours: Sample
+    stock: Sample | None = None
+    aim: Aim | None = None
+
+    @classmethod
+    def of(
+        cls, what: str, unit: str, ours: Sequence[float], stock: Sequence[float], aim: Aim | None = None
+    ) -> Row:
+        """A row of one value a run."""
+        return cls(what, unit, Sample.of(ours), Sample.of(stock), aim)
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours over stock; None where there is no stock way, or it took nothing."""
+        if self.stock is None or self.unit == "right" or not self.stock.value:
+            return None
+        return self.ours.value / self.stock.value
+
+    @property
+    def ratio_spread(self) -> tuple[float, float] | None:
+        """p25 and p75 of the ratios of the pairs."""
+        if self.ratio is None or self.stock is None or len(self.ours.runs) != len(self.stock.runs):
+            return None
+        pairs = zip(self.ours.each, self.stock.each, strict=True)
+        ratios = [ours / stock for ours, stock in pairs if stock]
+        return quantile(ratios, 0.25), quantile(ratios, 0.75)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the aim is reached; None where there is none, or nothing to hold against it."""
+        if self.aim is None:
+            return None
+        if self.aim.of is Of.RIGHT:
+            return all(self.ours.values)
+        value = self.ratio if self.aim.of is Of.RATIO else self.ours.value
+        return None if value is None else self.aim.holds(value)

@@ -1,0 +1,3 @@
+"""Prints a line."""
+
+print("MARK 0", flush=True)

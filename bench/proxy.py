@@ -1,0 +1,112 @@
+"""A TCP proxy on loopback that keeps what clients send, and a reader of the HTTP requests in it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request as it was sent; `body` counts the bytes of its body that were sent."""
+
+    method: str
+    path: str
+    body: int
+
+
+@dataclass(slots=True)
+class Proxy:
+    """Listens on a port of its own and passes everything on to `target`."""
+
+    target: tuple[str, int]
+    server: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
+    streams: list[bytearray] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server.getsockname()[1]}"
+
+    def take(self) -> list[Request]:
+        """The requests since the last call, once the clients are done."""
+        streams, self.streams = self.streams, []
+        return [request for stream in streams for request in requests(bytes(stream))]
+
+    def serve(self) -> None:
+        """Takes connections until the listening socket is closed."""
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            stream = bytearray()
+            self.streams.append(stream)
+            threading.Thread(target=self.pass_on, args=(client, stream), daemon=True).start()
+
+    def pass_on(self, client: socket.socket, stream: bytearray) -> None:
+        """One connection, both directions, until both sides are done."""
+        with client, socket.create_connection(self.target, timeout=30) as server:
+            server.settimeout(None)
+            back = threading.Thread(target=pump, args=(server, client), daemon=True)
+            back.start()
+            pump(client, server, stream)
+            back.join()
+
+
+def pump(source: socket.socket, sink: socket.socket, copy: bytearray | None = None) -> None:
+    """Passes bytes on until the source ends; then tells the sink that there are no more."""
+    with suppress(OSError):
+        while data := source.recv(65536):
+            if copy is not None:
+                copy += data
+            sink.sendall(data)
+    with suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def proxied(host: str, port: int) -> Iterator[Proxy]:
+    """A proxy in front of that port."""
+    proxy = Proxy((host, port))
+    thread = threading.Thread(target=proxy.serve, daemon=True)
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        with suppress(OSError):
+            proxy.server.shutdown(socket.SHUT_RDWR)
+        proxy.server.close()
+        thread.join(timeout=5)
+
+
+def requests(stream: bytes) -> Iterator[Request]:
+    """The HTTP/1.1 requests that one connection sent, one after the other."""
+    while stream:
+        head, _, stream = stream.partition(b"\r\n\r\n")
+        first, *fields = head.decode("latin-1").split("\r\n")
+        method, path, _ = first.split(" ", 2)
+        headers = {
+            name.strip().lower(): value.strip() for name, _, value in (one.partition(":") for one in fields)
+        }
+        if "chunked" in headers.get("transfer-encoding", "").lower():
+            body, stream = chunked(stream)
+        else:
+            body = min(int(headers.get("content-length", "0")), len(stream))
+            stream = stream[body:]
+        yield Request(method, path, body)
+
+
+def chunked(stream: bytes) -> tuple[int, bytes]:
+    """The bytes in the chunks of a body (without their frames), and what follows it."""
+    total = 0
+    while stream:
+        size, _, stream = stream.partition(b"\r\n")
+        count = int(size.split(b";")[0], 16)
+        if count == 0:
+            return total, stream.partition(b"\r\n")[2]
+        total += min(count, len(stream))
+        stream = stream[count + 2 :]
+    return total, stream

@@ -1,0 +1,60 @@
+"""When a line has arrived, and how a command's end is told. The commands are real processes."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from bench import command
+from bench.command import Line, Piece, Ran, Unexpected, lines
+
+
+def test_a_line_arrives_with_the_piece_that_holds_its_newline() -> None:
+    pieces = [Piece(1, b"MA"), Piece(2, b"RK 7\nnext\nun"), Piece(3, b"finished")]
+    assert list(lines(pieces)) == [Line(2, b"MARK 7"), Line(2, b"next")]
+
+
+def test_marks_are_the_marked_lines_only() -> None:
+    pieces = (Piece(1, b"Job submitted\nMARK 1.5\n  MARK 2\nMARK 3\n"),)
+    assert [line.text for line in Ran(0, 2, 0, pieces, b"").marks] == [b"1.5", b"3"]
+
+
+def test_no_mark_is_an_error_that_shows_the_output() -> None:
+    with pytest.raises(Unexpected) as raised:
+        _ = Ran(0, 1, 4, (Piece(1, b"out\n"),), b"why\n").marks
+    assert str(raised.value) == "The command ended with 4 and showed no mark.\nout\nwhy"
+
+
+def test_each_piece_is_stamped_when_it_arrives_and_the_end_when_it_is_seen() -> None:
+    source = """
+import sys, time
+print("MARK", time.time(), flush=True)
+time.sleep(0.6)
+print("MARK", time.time(), flush=True)
+print("e", file=sys.stderr)
+sys.exit(3)
+"""
+    done = command.run([sys.executable, "-c", source])
+    first, second = done.marks
+    printed = float(first.text), float(second.text)
+    assert done.started <= printed[0] <= first.at <= printed[1] <= second.at <= done.ended
+    assert (done.code, done.err) == (3, b"e\n")
+
+
+def test_a_command_that_does_not_end_is_ended_and_told() -> None:
+    source = "import sys, time; print('waiting', file=sys.stderr, flush=True); time.sleep(60)"
+    with pytest.raises(Unexpected, match=r"(?s)^The command has not ended in time\."):
+        command.run([sys.executable, "-c", source], deadline=0.5)
+
+
+def test_both_ways_get_the_same_environment_and_nothing_that_redirects_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "http://elsewhere")
+    monkeypatch.setenv("RAYDOCK_PORT", "1")
+    monkeypatch.setenv("KEPT", "yes")
+    env = command.environment()
+    assert "RAY_ADDRESS" not in env
+    assert "RAYDOCK_PORT" not in env
+    assert (env["KEPT"], env["PYTHONUNBUFFERED"], env["NO_PROXY"]) == ("yes", "1", "127.0.0.1")

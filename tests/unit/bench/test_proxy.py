@@ -1,0 +1,81 @@
+"""The proxy that counts: real sockets, real clients, a real server."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from bench.proxy import Request, proxied, requests
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Answers with the length of the body that came."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        data = str(len(self.rfile.read(int(self.headers.get("Content-Length", "0"))))).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_PUT = answer
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@contextmanager
+def served() -> Iterator[int]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield int(server.server_address[1])
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_what_passes_is_counted_by_request_and_arrives_whole() -> None:
+    with served() as port, proxied("127.0.0.1", port) as proxy:
+        with httpx.Client(base_url=proxy.address, trust_env=False) as client:
+            assert client.get("/api/version").text == "0"
+            assert client.put("/api/packages/gcs/a.zip", content=b"\r\n\r\nPUT " * 100_000).text == "800000"
+            assert client.put("/api/packages/gcs/b.zip", content=b"xyz").text == "3"
+        assert proxy.take() == [
+            Request("GET", "/api/version", 0),
+            Request("PUT", "/api/packages/gcs/a.zip", 800_000),
+            Request("PUT", "/api/packages/gcs/b.zip", 3),
+        ]
+        assert proxy.take() == []
+        httpx.get(f"{proxy.address}/again", trust_env=False)
+        assert proxy.take() == [Request("GET", "/again", 0)]
+
+
+def test_a_proxy_that_has_ended_takes_no_connection() -> None:
+    with proxied("127.0.0.1", 9) as proxy:
+        address = proxy.address
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(address, trust_env=False)
+
+
+def test_chunked_bodies_count_without_their_frames() -> None:
+    stream = (
+        b"PUT /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"5\r\nhello\r\nA;name=value\r\n0123456789\r\n0\r\n\r\n"
+        b"GET /y HTTP/1.1\r\nHost: h\r\n\r\n"
+    )
+    assert list(requests(stream)) == [Request("PUT", "/x", 15), Request("GET", "/y", 0)]
+
+
+def test_of_a_body_that_was_cut_off_what_was_sent_counts() -> None:
+    head = b"PUT /x HTTP/1.1\r\ncontent-length: 100\r\n\r\n"
+    assert list(requests(head + b"x" * 40)) == [Request("PUT", "/x", 40)]
