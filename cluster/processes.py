@@ -26,7 +26,7 @@ from cluster.record import Record, Started
 from cluster.status import Member
 from cluster.topology import Pool
 
-START_SECONDS = 120.0
+START_SECONDS = 180.0  # as long as Compose may take
 TEMP = "/tmp"  # not TMPDIR: the path of a socket below it has at most 107 bytes
 AGAIN = "Try again: make cluster-up"
 

@@ -13,7 +13,7 @@ from cluster.nodes import alive, list_nodes
 from cluster.status import Member, match, missing
 from cluster.topology import Pool
 
-START_SECONDS = 120.0
+START_SECONDS = 180.0
 DRAIN = Path(__file__).with_name("drain.py")
 
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -227,7 +228,8 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
     }
 
 
-NAMES = list(bad_inputs(Path(__import__("tempfile").mkdtemp(prefix="raydock-names-"))))
+with tempfile.TemporaryDirectory() as scratch:
+    NAMES = list(bad_inputs(Path(scratch)))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -354,7 +356,7 @@ def test_a_secret_in_a_file_that_would_travel(ray: FakeDashboard, env: dict[str,
     done = submit(script, env=env)
     assert done.code == 3
     assert (
-        "  DENIED   package      x.py:2 holds a secret (private key), and whoever reaches the cluster could read it.\n"  # noqa: E501
+        "  DENIED   package      x.py:2 holds a secret (private key), and whoever reaches the cluster could read it.\n"
         in (done.said)
     )
 

@@ -48,7 +48,8 @@ def environment(pool: str, **caller: str) -> dict[str, str]:
 
 def test_nothing_of_the_callers_ray_leaks_in() -> None:
     made = environment(
-        "cpu-worker", PYTHONDONTWRITEBYTECODE="1", RAY_ADDRESS="http://elsewhere", RAY_TMPDIR="/x", RAYDOCK_PORT="1", HOME="/home/me", PATH="/bin"
+        "cpu-worker", PYTHONDONTWRITEBYTECODE="1", RAY_ADDRESS="http://elsewhere", RAY_TMPDIR="/x",
+        RAYDOCK_PORT="1", HOME="/home/me", PATH="/bin",
     )  # fmt: skip
     assert not {
         "PYTHONDONTWRITEBYTECODE",
