@@ -10,7 +10,7 @@
 Shows      that scikit-learn code stays as it is: Ray takes the place of joblib's own processes.
 Run        python submit.py jobs/sklearn_joblib.py -- --compare
            python jobs/sklearn_joblib.py --smoke-test          (alone, with a Ray of its own)
-Needs      2 CPUs on workers; no GPU, no download. 2.5 minutes of one CPU; --smoke-test: 10 seconds.
+Needs      2 CPUs on workers; no GPU, no download. About 3 minutes of one CPU; --smoke-test: 10 seconds.
 Dashboard  Jobs, this job: its PoolActor actors, one for each CPU, and the node of each `run_batch` task.
 """
 

@@ -124,7 +124,8 @@ def test_the_driver_is_on_the_head(lab: Lab) -> None:
     """Among processes all nodes have one address, by which Ray alone would choose any of them."""
     script = "import ray; ray.init(); print('on', ray.get_runtime_context().get_node_id())"
     status, text = ended(lab, submit(lab, script))
-    assert (status, text.splitlines()[-1]) == ("SUCCEEDED", f"on {nodes(lab)[0]['id']}")
+    assert status == "SUCCEEDED"
+    assert f"on {nodes(lab)[0]['id']}\n" in text  # a driver that ends at once gets noise of Ray's behind it
 
 
 def test_status(lab: Lab) -> None:
