@@ -195,9 +195,12 @@ class ProcessesCluster:
         return f"waiting for {', '.join(names)}" if names else ""
 
     def require_running(self, node: Started) -> None:
+        """Raises NotReady where the node's `ray start` has ended, or has given something up."""
+        text = spawn.log(self.require_record(), node.name).read_text(errors="replace").strip()
+        if refused := spawn.refusals(text):
+            raise NotReady(f"{node.name} did not start as it should: {refused}", AGAIN)
         if not self.is_running(node):
-            last = spawn.log(self.require_record(), node.name).read_text(errors="replace").strip()
-            raise NotReady(f"{node.name} ended while it started: {' '.join(last.splitlines()[-3:])}", AGAIN)
+            raise NotReady(f"{node.name} ended while it started: {' '.join(text.splitlines()[-3:])}", AGAIN)
 
     def describe(self) -> None:
         """Python, Ray and packages of the nodes, where Ray serves its logs; see docker/node.py."""

@@ -53,6 +53,11 @@ def command(context: Context, found: Record, pool: Pool, name: str, own: tuple[i
     return raynode.command(context.root, found.temp, pool, name, share, own, raynode.gcs(found.head))
 
 
+def refusals(text: str) -> str:
+    """What `ray start` said it could not do. It goes on all the same, without a dashboard for example."""
+    return " ".join(line.partition(" -- ")[2] for line in text.splitlines() if "\tERROR " in line)
+
+
 def log(found: Record, name: str) -> Path:
     return Path(found.temp, f"{name}.log")
 

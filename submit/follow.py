@@ -2,21 +2,27 @@
 
 Ray's own tail sleeps whole seconds (job/utils.py, job_manager.py), so this reads the log file's streaming route
 of the state API instead, and falls back to polling the Job API where that does not pass. The verdict never comes
-from a stream's end: only a terminal status that the Job API confirms ends a job here (ray#57002, ray#60665).
+from a stream's end (ray#57002, ray#60665): a success is a SUCCEEDED that the Job API confirms. A failure is told
+earlier by the log of the job's supervisor, which holds the exit code while Ray still sleeps two seconds over the
+job's last lines (job_log_storage_client.py) before it sets FAILED.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .dashboard import Dashboard
 from .errors import Lost, ServerError, Unreachable
 from .job import Job
 from .log import Log
+
+# Of a stopped job the supervisor writes no such line; of one that ends with 0 only the Job API's word counts.
+EXITED = re.compile(rb"Job \S+ entrypoint command exited with code (-?[1-9]\d*)\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,7 @@ class Follower:
         )
         self.job = Job(submission_id, "PENDING")
         self.running = asyncio.Event()
+        self.failure = asyncio.Event()
         self.by_text = False
 
     @property
@@ -70,6 +77,7 @@ class Follower:
         Raises Lost where the cluster stops answering, or no longer knows the job: its end is not known then.
         """
         watched, shown = asyncio.create_task(self.watch()), asyncio.create_task(self.show())
+        supervised = asyncio.create_task(self.supervise())
         try:
             done, _ = await asyncio.wait(
                 {watched, shown}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED
@@ -80,9 +88,9 @@ class Follower:
                 shown.result()  # showing ends only of an error of ours, such as a full disk
             await watched
         finally:
-            for task in (watched, shown):
+            for task in (watched, shown, supervised):
                 task.cancel()
-            await asyncio.gather(watched, shown, return_exceptions=True)
+            await asyncio.gather(watched, shown, supervised, return_exceptions=True)
         await self.catch_up()
         return self.job
 
@@ -113,11 +121,35 @@ class Follower:
                 known, told = now, self.speak_of(job, told, now)
                 if job.terminal:
                     return
-            await asyncio.sleep(min(max((now - born) / 60, self.pace.quickest), self.pace.slowest))
+            pause = min(max((now - born) / 60, self.pace.quickest), self.pace.slowest)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.failure.wait(), pause)
+                return
+
+    async def supervise(self) -> None:
+        """Notes a failure as soon as the job's supervisor has written its exit code; the Job API tells it anyway."""
+        await self.running.wait()
+        said = b""
+        with suppress(Unreachable, ServerError):
+            file = f"jobs/supervisor-{self.submission_id}.log"
+            async with self.dashboard.stream(self.job.driver_node, file, follow=True) as chunks:
+                async for chunk in chunks:
+                    said = (said + chunk)[-10_000:]
+                    if found := EXITED.search(said):
+                        return self.failed(int(found[1]))
+
+    def failed(self, code: int) -> None:
+        """The entrypoint has ended with that exit code, which is not 0."""
+        message = f"Job entrypoint command failed with exit code {code}"
+        self.job = replace(
+            self.job, status="FAILED", message=message, driver_exit_code=code, ended=time.time()
+        )
+        self.failure.set()
 
     def speak_of(self, job: Job, told: float, now: float) -> float:
         """Notes the job's state; says why it waits, now and then. When it last spoke."""
-        self.job = job
+        if job.terminal or not self.failure.is_set():
+            self.job = job
         if job.status != "PENDING" and job.driver_node:
             self.running.set()
         if job.status == "PENDING" and now - told > self.pace.pending:

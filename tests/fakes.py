@@ -43,6 +43,7 @@ class FakeJob:
     message: str = ""
     log: bytes = b""
     stoppable: bool = True
+    supervisor: bytes = b""  # its supervisor's log
     started: float = field(default_factory=time.time)
     ended: float = 0
 
@@ -260,22 +261,27 @@ class _Handler(BaseHTTPRequestHandler):
                 "packages": self.dashboard.packages,
             }
             return self._reply(200, json.dumps(says), "text/plain")
-        job = self.dashboard.jobs.get(name.removeprefix("job-driver-").removesuffix(".log"))
+        supervisor = name.startswith("jobs/supervisor-")
+        start = "jobs/supervisor-" if supervisor else "job-driver-"
+        job = self.dashboard.jobs.get(name.removeprefix(start).removesuffix(".log"))
         if job is None:
             return self._reply(500, f"A file is not found at: /logs/{name}", "text/plain")
         if media == "file":
             return self._reply(200, job.log.decode("utf-8", "surrogateescape"), "text/plain")
-        return self._stream(job)
+        return (
+            self._stream(lambda: job.supervisor) if supervisor else self._stream(lambda: job.log, cuts=True)
+        )
 
-    def _stream(self, job: FakeJob) -> None:
-        cut = self.dashboard.stream_cuts.pop(0) if self.dashboard.stream_cuts else None
+    def _stream(self, text: Callable[[], bytes], cuts: bool = False) -> None:
+        cut = self.dashboard.stream_cuts.pop(0) if cuts and self.dashboard.stream_cuts else None
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         sent = 0
         while not self.dashboard.closing.wait(0.005):
-            upto = len(job.log) if cut is None else min(len(job.log), cut)
-            chunk = b"" if self.dashboard.stream_holds else job.log[sent:upto]
+            log = text()
+            upto = len(log) if cut is None else min(len(log), cut)
+            chunk = b"" if self.dashboard.stream_holds else log[sent:upto]
             if chunk:
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
                 self.wfile.flush()

@@ -65,6 +65,7 @@ def test_a_port_that_is_taken(tmp_path: Path, engine: Engine, images: dict[str, 
     env = lab_environment(tmp_path)
     port = int(env["RAYDOCK_PORT"])
     with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # an earlier test may have used it
         server.bind(("127.0.0.1", port))
         server.listen()
         done = cluster_command(env, "up", "--kind", "docker")

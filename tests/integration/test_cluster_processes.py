@@ -27,9 +27,7 @@ WORK = "import ray; ray.init(); print(sum(ray.get([ray.remote(lambda n: n).remot
 
 def environment(directory: Path) -> dict[str, str]:
     """A small cluster on a port that is free, and a Ray of the caller's that is none of its business."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    [port] = ports.pick(1, taken=set())  # none of those that the system gives to outgoing connections
     more = {**SMALL, "RAYDOCK_PORT": str(port), "RAY_ADDRESS": "http://nowhere:1"}
     return lab_environment(directory / "state", **more)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import config, owned, ports, raynode, record, topology
+from cluster import config, owned, ports, raynode, record, spawn, topology
 from cluster.errors import PortTaken
 
 GIB = 2**30
@@ -111,6 +111,16 @@ def test_the_record_is_private_and_comes_back(tmp_path: Path) -> None:
 def test_a_broken_record_is_none(tmp_path: Path, text: str) -> None:
     record.file_in(tmp_path).write_text(text)
     assert record.load(tmp_path) is None
+
+
+def test_what_ray_start_could_not_do() -> None:
+    text = (
+        "2026-11-22 02:29:27,676\tINFO scripts.py:971 -- Local node IP: 127.0.0.1\n"
+        "2026-11-22 02:29:27,821\tERROR services.py:1424 -- Failed to bind to 127.0.0.1:8265.\n"
+        "2026-11-22 02:29:28,047\tSUCC scripts.py:1008 -- Ray runtime started.\n"
+    )
+    assert spawn.refusals(text) == "Failed to bind to 127.0.0.1:8265."
+    assert spawn.refusals("") == ""
 
 
 def test_ports_are_free_distinct_and_outside_the_ranges_of_others() -> None:

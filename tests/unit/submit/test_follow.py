@@ -15,8 +15,9 @@ from submit.follow import Follower, Pace
 from submit.job import Job
 from submit.log import Log
 from submit.targets import open_target
-from tests.fakes import FakeDashboard, FakeJob, Fault
+from tests.fakes import HEAD, FakeDashboard, FakeJob, Fault
 
+STREAM = "GET /api/v0/logs/stream?node_id=" + HEAD + "&filename=job-driver"
 QUICK = Pace(quickest=0.02, slowest=0.02, unknown=0.3, lost=1.2, pending=0.1, stop=0.3, doubt=0.1)
 LINES = b"".join(b"line %d\n" % number for number in range(200))
 
@@ -85,7 +86,7 @@ def test_a_line_is_shown_while_the_job_still_runs(ray: FakeDashboard) -> None:
 
     def act(job: FakeJob) -> None:
         job.write(b"early\n")
-        wait_until(lambda: ray.count("GET /api/v0/logs/stream") == 1)
+        wait_until(lambda: ray.count(STREAM) == 1)
         wait_until(lambda: ray.count("GET /api/jobs/a") > 10)
         shown.log = b"reached"
         job.end("SUCCEEDED")
@@ -132,7 +133,7 @@ def test_a_stream_that_dies_half_way_goes_on_by_polling_where_it_stopped(ray: Fa
 
     def act(job: FakeJob) -> None:
         job.write(b"one \xc3\xa4\r\ntwo\r")
-        wait_until(lambda: ray.count("GET /api/v0/logs/stream") == 1)
+        wait_until(lambda: ray.count(STREAM) == 1)
         ray.faults["GET /api/v0/logs/"] = [Fault.MISSING] * 1000
         job.write(b"\nthree\n")
         wait_until(lambda: ray.count("GET /api/jobs/a/logs") >= 2)
@@ -150,6 +151,31 @@ def test_an_end_of_the_stream_is_no_verdict(ray: FakeDashboard) -> None:
         job.end("FAILED", "driver died")
 
     assert follow(ray, act).job.status == "FAILED"
+
+
+def test_a_failure_is_told_by_the_supervisor_before_ray_sets_the_status(ray: FakeDashboard) -> None:
+    """Ray sleeps two seconds over the last lines of a failed job; its supervisor's log has the exit code at once."""
+
+    def act(job: FakeJob) -> None:
+        job.write(b"begun\n")
+        job.supervisor = b"INFO Job a entrypoint command exited with code 0 is what we hope for\n"
+        wait_until(lambda: ray.count("GET /api/jobs/a") > 5)
+        job.write(b"ValueError\n")
+        job.supervisor += b"2026 INFO -- Job a entrypoint command exited with code 1\n"
+
+    seen = follow(ray, act)
+    assert ray.jobs["a"].status == "RUNNING", "the Job API has not said so yet"
+    assert (seen.job.status, seen.job.driver_exit_code, seen.log) == ("FAILED", 1, b"begun\nValueError\n")
+    assert seen.job.message == "Job entrypoint command failed with exit code 1"
+
+
+def test_an_exit_code_of_0_is_no_success_until_the_job_api_says_so(ray: FakeDashboard) -> None:
+    def act(job: FakeJob) -> None:
+        job.supervisor = b"2026 INFO -- Job a entrypoint command exited with code 0\n"
+        wait_until(lambda: ray.count("GET /api/jobs/a") > 20)
+        job.end("STOPPED")
+
+    assert follow(ray, act).job.status == "STOPPED"
 
 
 def test_a_short_outage_is_spoken_of_and_survived(ray: FakeDashboard) -> None:
