@@ -22,7 +22,7 @@ from .job import Job
 from .log import Log
 
 # Of a stopped job the supervisor writes no such line; of one that ends with 0 only the Job API's word counts.
-EXITED = re.compile(rb"Job \S+ entrypoint command exited with code (-?[1-9]\d*)\r?\n")
+EXITED = re.compile(rb"Job \S+ entrypoint command exited with code (-?[1-9]\d*)\s")
 
 
 @dataclass(frozen=True, slots=True)

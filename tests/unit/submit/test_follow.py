@@ -161,7 +161,7 @@ def test_a_failure_is_told_by_the_supervisor_before_ray_sets_the_status(ray: Fak
         job.supervisor = b"INFO Job a entrypoint command exited with code 0 is what we hope for\n"
         wait_until(lambda: ray.count("GET /api/jobs/a") > 5)
         job.write(b"ValueError\n")
-        job.supervisor += b"2026 INFO -- Job a entrypoint command exited with code 1\n"
+        job.supervisor += b"2026 INFO -- Job a entrypoint command exited with code 1 job_id=01000000\n"
 
     seen = follow(ray, act)
     assert ray.jobs["a"].status == "RUNNING", "the Job API has not said so yet"
@@ -171,7 +171,7 @@ def test_a_failure_is_told_by_the_supervisor_before_ray_sets_the_status(ray: Fak
 
 def test_an_exit_code_of_0_is_no_success_until_the_job_api_says_so(ray: FakeDashboard) -> None:
     def act(job: FakeJob) -> None:
-        job.supervisor = b"2026 INFO -- Job a entrypoint command exited with code 0\n"
+        job.supervisor = b"2026 INFO -- Job a entrypoint command exited with code 0 job_id=01000000\n"
         wait_until(lambda: ray.count("GET /api/jobs/a") > 20)
         job.end("STOPPED")
 
