@@ -43,6 +43,7 @@ class Dashboard:
             base_url=self.url,
             timeout=httpx.Timeout(patience.read, connect=patience.connect),
             trust_env=self.connection.through_proxy,
+            verify=self.url.startswith("https://"),  # reading the certificates takes long; plain HTTP needs none
         )
 
     async def __aenter__(self) -> Dashboard:
