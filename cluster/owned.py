@@ -19,7 +19,7 @@ from cluster.errors import Leftover
 
 MARK = "RAYDOCK_CLUSTER"
 NODE = "RAYDOCK_NODE"
-TERM_SECONDS = 15.0
+TERM_SECONDS = 5.0  # a raylet that is told to end signs off within a second or two
 KILL_SECONDS = 10.0
 
 
