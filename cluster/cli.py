@@ -78,10 +78,11 @@ def say(line: str, prefix: str = "cluster: ") -> None:
 
 
 def run_up(options: argparse.Namespace, context: Context) -> None:
-    from cluster import kinds, lock
+    from cluster import key, kinds, lock
 
     with lock.held(context.state):
         choice = choose(options.kind, context)
+        key.ensure(context.state)
         cluster = kinds.open_kind(choice.kind, context)
         if not options.build and cluster.members() and kinds.is_whole(cluster, context):
             say("it is up already; `python -m cluster scale POOL=COUNT` changes its size")
@@ -89,7 +90,7 @@ def run_up(options: argparse.Namespace, context: Context) -> None:
             say(f"{choice.kind}: {choice.why}")
             start(cluster, options.build)
         show(cluster, choice.kind, context)
-    print(f"\nDashboard: {context.topology.dashboard}\nNext:      {NEXT}")
+    print(f"\nDashboard: {context.dashboard.link}\nNext:      {NEXT}")
 
 
 def start(cluster: Cluster, build: bool) -> None:
@@ -114,10 +115,11 @@ def choose(asked: str, context: Context) -> Choice:
 
 
 def run_down(options: argparse.Namespace, context: Context) -> None:
-    from cluster import kinds, lock
+    from cluster import key, kinds, lock
 
     with lock.held(context.state):
         removed = [part for kind in kinds.existing(context) for part in kinds.open_kind(kind, context).down()]
+        key.remove(context.state)
     print(f"Removed: {', '.join(removed)}." if removed else "There was nothing to remove.")
 
 
@@ -128,10 +130,10 @@ def run_status(options: argparse.Namespace, context: Context) -> None:
     cluster = kinds.open_kind(kind, context)
     if options.json:
         found = kinds.found(cluster, context)
-        print(json.dumps(status.as_json(kind, context.topology.dashboard, found), indent=1))
+        print(json.dumps(status.as_json(kind, context.dashboard, found), indent=1))
     else:
         show(cluster, kind, context)
-        print(f"\nDashboard: {context.topology.dashboard}")
+        print(f"\nDashboard: {context.dashboard.link}")
 
 
 def run_scale(options: argparse.Namespace, context: Context) -> None:
@@ -158,3 +160,5 @@ def show(cluster: Cluster, kind: str, context: Context) -> None:
     from cluster import kinds, status
 
     print(status.table(kinds.found(cluster, context)))
+    if ended := cluster.ended():
+        say(f"{kinds.has_ended(ended)} Start what has ended: make cluster-up")

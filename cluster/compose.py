@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cluster import images, ports, scale
+from cluster import images, key, ports, scale
 from cluster.engine import Engine, connect, find_compose, member
 from cluster.errors import CommandFailed, Leftover, NoEngine
 from cluster.kinds import Context
@@ -56,15 +56,14 @@ class ComposeCluster:
 
     def build(self, every: bool = False) -> list[str]:
         """Builds the images that are missing, or every one; returns their names."""
-        pools = {pool.image: pool.name for pool in self.context.topology.pools}
-        wanted = list(pools) if every else images.missing(self.engine, self.context)
+        services = {image: service for service, image in self.context.topology.images.items()}
+        wanted = list(services) if every else images.missing(self.engine, self.context)
         if not wanted:
             return []
         base = images.base_image(self.engine, self.context)
         trusted, variable = images.ca_bundle(self.context)
         self.context.say(f"building {', '.join(wanted)} on {base}; certificates: {trusted} ({variable})")
-        services = [pools[image] for image in wanted]
-        self.compose("build", *services, base=base, seconds=images.BUILD_SECONDS)
+        self.compose("build", *(services[image] for image in wanted), base=base, seconds=images.BUILD_SECONDS)
         return wanted
 
     def start(self, *arguments: str) -> None:
@@ -87,6 +86,13 @@ class ComposeCluster:
             found for found in found if found.pool in {pool.name for pool in self.context.topology.pools}
         ]
         return sorted(nodes, key=lambda node: node.pool != "head")
+
+    def ended(self) -> list[str]:
+        """The services whose containers do not run, though Docker starts them again after a crash."""
+        pools = {pool.name for pool in self.context.topology.pools}
+        services = sorted(set(self.context.topology.images.keys()) - pools)
+        running = {found.pool for found in map(member, self.engine.containers(self.project)) if found.running}
+        return [name for name in services if name not in running]
 
     def scale(self, pool: Pool, count: int, drain_timeout: float) -> None:
         scale.scale(self, self.context, pool, count, drain_timeout)
@@ -144,7 +150,8 @@ class ComposeCluster:
         """The same for every command, or Compose would find a container changed and make it anew."""
         trusted, _ = images.ca_bundle(self.context)
         chosen = {"BASE_IMAGE": base} if base else {}
-        return {**os.environ, **chosen, "RAYDOCK_CA_BUNDLE": trusted}
+        secret = key.digest(key.read(self.context.state))
+        return {**os.environ, **chosen, "RAYDOCK_CA_BUNDLE": trusted, "RAYDOCK_KEY_SHA256": secret}
 
     def complaint(self) -> str:
         """The last words of the project's containers that are not healthy."""

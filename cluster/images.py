@@ -20,7 +20,7 @@ CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
 def missing(engine: Engine, context: Context) -> list[str]:
     """The images that the topology names and the engine does not have."""
-    names = dict.fromkeys(pool.image for pool in context.topology.pools)
+    names = context.topology.images.values()
     return [name for name in names if not engine.has_image(name)]
 
 

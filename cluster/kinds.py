@@ -11,9 +11,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
+from cluster import key
 from cluster.deadline import Say
 from cluster.errors import NoEngine, NotUp
-from cluster.nodes import Node, list_nodes
+from cluster.nodes import Dashboard, Node, list_nodes
 from cluster.status import Member, missing, rows
 from cluster.topology import Pool, Topology
 
@@ -34,6 +35,11 @@ class Context:
     topology: Topology
     say: Say  # shows one line of progress
 
+    @property
+    def dashboard(self) -> Dashboard:
+        """Where the cluster answers, with the key as it is now."""
+        return Dashboard(self.topology.dashboard, key.read(self.state))
+
 
 class Cluster(Protocol):
     """One cluster of one kind. Every method raises ClusterError, and has a deadline."""
@@ -49,6 +55,9 @@ class Cluster(Protocol):
 
     def members(self) -> list[Member]:
         """What is to be a node, head first."""
+
+    def ended(self) -> list[str]:
+        """What is no node, but needed, and does not run: the cloud, its storage."""
 
     def scale(self, pool: Pool, count: int, drain_timeout: float) -> None:
         """Brings the pool to `count` nodes. A node that goes may end its tasks, for `drain_timeout` s."""
@@ -99,12 +108,22 @@ def current(context: Context) -> str:
 
 def found(cluster: Cluster, context: Context) -> list[Node]:
     """The cluster's nodes as `status` shows them. NotUp where its dashboard does not answer."""
-    return rows(cluster.members(), list_nodes(context.topology.dashboard))
+    try:
+        return rows(cluster.members(), list_nodes(context.dashboard))
+    except NotUp:
+        if ended := cluster.ended():
+            raise NotUp(has_ended(ended), "Start what has ended: make cluster-up") from None
+        raise
+
+
+def has_ended(services: list[str]) -> str:
+    verb = "has" if len(services) == 1 else "have"
+    return f"The lab's {' and '.join(services)} {verb} ended: jobs get no answer there."
 
 
 def is_whole(cluster: Cluster, context: Context) -> bool:
-    """Whether every member is a living node."""
+    """Whether every member is a living node, and what they need beside them runs."""
     try:
-        return not missing(cluster.members(), list_nodes(context.topology.dashboard))
+        return not cluster.ended() and not missing(cluster.members(), list_nodes(context.dashboard))
     except NotUp:
         return False

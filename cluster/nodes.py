@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.errors import NotUp
@@ -32,33 +32,50 @@ class Node:
     started: int  # milliseconds since 1970
 
 
-def get(url: str, timeout: float = 5.0) -> Any:
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """The gateway before a cluster's dashboard, and its key."""
+
+    url: str
+    key: str = field(default="", repr=False)
+
+    @property
+    def link(self) -> str:
+        """For a browser: it trades the key for a cookie, as Jupyter does."""
+        return f"{self.url}/?token={self.key}" if self.key else self.url
+
+    def request(self, path: str) -> urllib.request.Request:
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        return urllib.request.Request(self.url + path, headers=headers)
+
+
+def get(dashboard: Dashboard, path: str, timeout: float = 5.0) -> Any:
     """The JSON that a GET answers. OSError where nothing answers, ValueError for anything else."""
-    with DIRECT.open(url, timeout=timeout) as response:
+    with DIRECT.open(dashboard.request(path), timeout=timeout) as response:
         return json.loads(response.read(MOST_BYTES))
 
 
-def answers(url: str) -> bool:
+def answers(dashboard: Dashboard, path: str) -> bool:
     """Whether a GET there ends with a success."""
     try:
-        DIRECT.open(url, timeout=5).close()
+        DIRECT.open(dashboard.request(path), timeout=5).close()
     except OSError:
         return False
     return True
 
 
-def list_nodes(dashboard: str, timeout: float = 5.0) -> list[Node]:
+def list_nodes(dashboard: Dashboard, timeout: float = 5.0) -> list[Node]:
     """Every node that the cluster has had, head first. NotUp where no dashboard answers."""
     try:
-        answer = get(f"{dashboard}/api/v0/nodes?detail=1&limit=10000", timeout)
+        answer = get(dashboard, "/api/v0/nodes?detail=1&limit=10000", timeout)
         # The one above does not say on which machine a node is.
-        summary = get(f"{dashboard}/nodes?view=summary", timeout)["data"]["summary"]
+        summary = get(dashboard, "/nodes?view=summary", timeout)["data"]["summary"]
         raylets = [row.get("raylet", {}) for row in summary]
         hosts = {raylet.get("nodeId", ""): raylet.get("nodeManagerHostname", "") for raylet in raylets}
         nodes = [parse(row, hosts) for row in answer["data"]["result"]["result"]]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise NotUp(
-            f"The dashboard at {dashboard} does not answer: {reason(error)}.",
+            f"The dashboard at {dashboard.url} does not answer: {reason(error)}.",
             "Start the cluster, or what of it has ended: make cluster-up",
         ) from error
     return sorted(nodes, key=lambda node: (node.pool != "head", node.pool, node.started))

@@ -1,33 +1,42 @@
 """The kind "processes": the same topology on this machine without Docker, on 127.0.0.1 only.
 
-One `ray start --block` a node, each in a session of its own, so that they outlive this command. What
-they are is written down in record.py; whose they are is told by their mark, see owned.py.
+One `ray start --block` a node and the services of services.py, each in a session of its own, so that they
+outlive this command. What they are is written down in record.py; whose they are is told by their mark, see
+owned.py.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cluster import nodes, owned, ports, raynode, record, scale, spawn, status
+from cluster import (
+    attend,
+    folder,
+    nodes,
+    owned,
+    pending,
+    ports,
+    raynode,
+    record,
+    scale,
+    services,
+    spawn,
+    status,
+)
 from cluster.deadline import until
-from cluster.errors import ClusterError, CommandFailed, NotReady, NotUp
+from cluster.errors import ClusterError, CommandFailed, NotUp
 from cluster.kinds import Context
 from cluster.record import Record, Started
 from cluster.status import Member
 from cluster.topology import Pool
 
 START_SECONDS = 180.0  # as long as Compose may take
-TEMP = "/tmp"  # not TMPDIR: the path of a socket below it has at most 107 bytes
 AGAIN = "Try again: make cluster-up"
 
 
@@ -63,29 +72,33 @@ class ProcessesCluster:
             self.down()
         ports.require_free(self.context.topology.port)
         try:
-            self.start_head()
+            self.plan()
             self.complete()
         except ClusterError:
             self.down()
             raise
 
-    def start_head(self) -> None:
-        """The record names every node from the beginning, so that an `up` that was cut short can go on."""
+    def plan(self) -> None:
+        """Writes down every node and port from the beginning, so that an `up` that was cut short can go on."""
         topology = self.context.topology
-        temp = tempfile.mkdtemp(prefix=self.prefix, dir=TEMP)
-        for folder in raynode.FOLDERS:
-            Path(temp, folder).mkdir(mode=0o700)
         names = [(f"{pool.name}-{n + 1}", pool.name) for pool in topology.workers for n in range(pool.nodes)]
         planned = (Started("head", "head"), *(Started(name, pool) for name, pool in names))
-        record.save(self.context.state, Record(temp, topology.port, planned))
-        self.context.say("starting the head and its dashboard")
-        self.spawn("head", topology.head)
+        storage = services.stand_in() is not None
+        if not storage:
+            self.context.say(services.NO_STORAGE)
+        doors = services.choose_doors(topology.port, storage)
+        temp = folder.make(self.context.state)
+        record.save(self.context.state, Record(temp, topology.port, planned, doors))
 
     def complete(self) -> None:
-        """Waits for the head, starts every worker that is no living node, waits for them."""
-        until(self.head_missing, START_SECONDS, "Starting the head", self.context.say, AGAIN)
+        """Starts the services, the head and every worker that is no living node; waits for each."""
+        attend.ensure(self.context, self.require_record())
+        if not self.head_runs():
+            self.context.say("starting the head and its dashboard")
+            self.spawn("head", self.context.topology.head)
+        until(self.head_pending, START_SECONDS, "Starting the head", self.context.say, AGAIN)
         members = self.members()
-        names = status.missing(members, nodes.list_nodes(self.context.topology.dashboard))
+        names = status.missing(members, nodes.list_nodes(self.context.dashboard))
         lost = [member for member in members if member.name in names]
         if lost:
             self.context.say(f"starting {', '.join(names)}")
@@ -95,29 +108,27 @@ class ProcessesCluster:
         self.await_workers()
         self.describe()
 
+    def head_pending(self) -> str:
+        return pending.head(self.context, self.require_record())
+
+    def workers_pending(self) -> str:
+        return pending.workers(self.context, self.require_record(), self.members())
+
     def await_workers(self) -> None:
-        until(self.workers_missing, START_SECONDS, "Starting the workers", self.context.say, AGAIN)
+        until(self.workers_pending, START_SECONDS, "Starting the workers", self.context.say, AGAIN)
 
     def down(self) -> list[str]:
         require_ray()  # it brings psutil
-        found, temps = self.record(), self.temps()
+        found, temps = self.record(), folder.existing(self.context.state)
         count = self.ours.end()
-        for temp in temps:
-            shutil.rmtree(temp, ignore_errors=True)
+        folder.remove(temps)
         record.remove(self.context.state)
         return ([f"{count} processes"] if count else []) + temps + (["the record"] if found else [])
 
-    @property
-    def prefix(self) -> str:
-        """What the names of our temporary folders begin with; differs for each place of the record."""
-        return f"raydock-{hashlib.sha256(str(self.context.state).encode()).hexdigest()[:6]}"
-
-    def temps(self) -> list[str]:
-        """Our temporary folders, also those that no record names any more."""
-        found = Path(TEMP).glob(f"{self.prefix}*")
-        return sorted(
-            str(path) for path in found if path.lstat().st_uid == os.getuid() and not path.is_symlink()
-        )
+    def ended(self) -> list[str]:
+        """The services that do not run."""
+        found = self.record()
+        return attend.ended(self.context, found) if found else []
 
     def members(self) -> list[Member]:
         found = self.record()
@@ -172,35 +183,6 @@ class ProcessesCluster:
         found = self.require_record()
         node = spawn.spawn(self.context, found, pool, name)
         record.save(self.context.state, found.with_node(node))
-
-    def head_missing(self) -> str:
-        """What is missing until a job would run; "" when nothing is."""
-        head = self.require_record().head
-        self.require_running(head)
-        agent = f"http://{raynode.LOOPBACK}:{head.ports[0]}"
-        dashboard = self.context.topology.dashboard
-        for what, url in (
-            ("the dashboard", f"{dashboard}/api/version"),
-            ("the Job API", f"{dashboard}/api/jobs/"),
-            ("the head's job agent", f"{agent}/api/local_raylet_healthz"),
-        ):
-            if not nodes.answers(url):
-                return f"waiting for {what}"
-        return ""
-
-    def workers_missing(self) -> str:
-        for node in self.require_record().nodes:
-            self.require_running(node)
-        names = status.missing(self.members(), nodes.list_nodes(self.context.topology.dashboard))
-        return f"waiting for {', '.join(names)}" if names else ""
-
-    def require_running(self, node: Started) -> None:
-        """Raises NotReady where the node's `ray start` has ended, or has given something up."""
-        text = spawn.log(self.require_record(), node.name).read_text(errors="replace").strip()
-        if refused := spawn.refusals(text):
-            raise NotReady(f"{node.name} did not start as it should: {refused}", AGAIN)
-        if not self.is_running(node):
-            raise NotReady(f"{node.name} ended while it started: {' '.join(text.splitlines()[-3:])}", AGAIN)
 
     def describe(self) -> None:
         """Python, Ray and packages of the nodes, where Ray serves its logs; see docker/node.py."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from cluster import owned, record
+from cluster import identity, owned, record
+from cluster.identity import LOOPBACK
 from cluster.topology import Pool, Topology
 
-LOOPBACK = "127.0.0.1"
 LAUNCHER = Path(__file__).with_name("loopback.py")
 DRIVER = Path(__file__).with_name("driver")  # holds sitecustomize.py
 # In this order in Started.ports. The last four are the head's only.
@@ -101,9 +101,6 @@ def command(
 # Of the caller's environment. Without bytecode every process would compile all of Ray anew.
 UNWANTED = ("RAY_", "RAYDOCK_", "PYTHONDONTWRITEBYTECODE")
 
-# Ray opens the folders of its files and of its sockets to every user: both stand inside one of ours.
-FOLDERS = ("r", "s", "tmp", "home")
-
 
 def ray_folder(temp: str) -> str:
     return f"{temp}/r"
@@ -117,19 +114,30 @@ def head_options(temp: str, port: int) -> list[str]:
     return [f"--temp-dir={ray_folder(temp)}", f"--dashboard-host={LOOPBACK}", f"--dashboard-port={port}"]
 
 
+def inherited(caller: Mapping[str, str]) -> dict[str, str]:
+    """The caller's environment without what would lead Ray elsewhere, and without the caller's credentials."""
+    return {
+        name: value
+        for name, value in caller.items()
+        if not name.startswith(UNWANTED) and not identity.is_personal(name)
+    }
+
+
 def environment(
     state: Path,
-    temp: str,
-    name: str,
+    found: record.Record,
     pool: Pool,
-    ports: tuple[int, ...],
+    node: record.Started,
     caller: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
-    """The caller's environment without what would lead Ray elsewhere, with our mark, for one node."""
-    kept = {key: value for key, value in caller.items() if not key.startswith(UNWANTED)}
+    """What one node runs with: `inherited`, our mark, and the lab's cloud in the place of Google's.
+
+    Neither the key file, nor the login, nor the project of the person who starts the cluster is in it.
+    """
+    temp = found.temp
     added = {
         owned.MARK: str(state),
-        owned.NODE: name,
+        owned.NODE: node.name,
         "SPT_NOENV": "1",  # a worker that gives itself a title then leaves the mark readable
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # see loopback.py
@@ -137,8 +145,9 @@ def environment(
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), caller.get("PATH", os.defpath)]),
         "TMPDIR": f"{temp}/tmp",
         "JOBLIB_TEMP_FOLDER": f"{temp}/tmp",  # otherwise /dev/shm, where it would outlive a killed job
+        **identity.variables(temp, found.doors, caller),
     }
     if pool.name == "head":
-        metrics = zip(METRICS, ports[len(HEAD_PORTS) :], strict=True)
-        return {**kept, **added, **{key: str(port) for key, port in metrics}}
-    return {**kept, **added, **({"RAYDOCK_SIMULATED_GPU": "1"} if pool.gpus else {})}
+        metrics = zip(METRICS, node.ports[len(HEAD_PORTS) :], strict=True)
+        return {**inherited(caller), **added, **{name: str(port) for name, port in metrics}}
+    return {**inherited(caller), **added, **({"RAYDOCK_SIMULATED_GPU": "1"} if pool.gpus else {})}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,23 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Doors:
+    """The ports on loopback that stay the same for the cluster's life, beside the gateway's."""
+
+    dashboard: int = 0  # Ray's own, behind the gateway
+    metadata: int = 0  # these three are the cloud's: see cloud/server.py
+    emulator: int = 0
+    own: int = 0
+    storage: int = 0  # the storage stand-in; 0 where there is none
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     temp: str  # Ray's temporary folder
-    port: int  # of the dashboard
+    port: int  # of the gateway
     nodes: tuple[Started, ...] = ()
+    doors: Doors = Doors()
+    services: dict[str, int] = field(default_factory=dict)  # process id by name: the cloud, its storage
 
     @property
     def head(self) -> Started:
@@ -37,8 +50,12 @@ class Record:
             return replace(self, nodes=(*self.nodes, node))
         return replace(self, nodes=tuple(node if other.name == node.name else other for other in self.nodes))
 
+    def with_service(self, name: str, pid: int) -> Record:
+        return replace(self, services={**self.services, name: pid})
+
     def taken(self) -> set[int]:
-        return {self.port, *(port for node in self.nodes for port in node.ports)}
+        doors = {port for port in astuple(self.doors) if port}
+        return {self.port, *doors, *(port for node in self.nodes for port in node.ports)}
 
 
 def file_in(state: Path) -> Path:
@@ -61,8 +78,10 @@ def load(state: Path) -> Record | None:
     """
     try:
         raw = json.loads(file_in(state).read_text())
+        if raw["version"] != VERSION:
+            return None
         nodes = tuple(Started(**{**node, "ports": tuple(node["ports"])}) for node in raw["nodes"])
-        return Record(raw["temp"], raw["port"], nodes) if raw["version"] == VERSION else None
+        return Record(raw["temp"], raw["port"], nodes, Doors(**raw["doors"]), dict(raw["services"]))
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

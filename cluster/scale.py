@@ -56,7 +56,7 @@ def leaving(
     cluster: Scalable, context: Context, present: list[Member], surplus: int, seconds: float
 ) -> list[Member]:
     """The members to remove, drained: first those that are dead already, then the idle ones."""
-    pairs = match(present, list_nodes(context.topology.dashboard))
+    pairs = match(present, list_nodes(context.dashboard))
     lives = {node.id: member for member, node in pairs if member.running and node and node.state == "ALIVE"}
     dead = [member for member in present if member not in lives.values()][:surplus]
     wanted = surplus - len(dead)
@@ -73,7 +73,7 @@ def await_drained(context: Context, drained: dict[str, Member], seconds: float) 
     """Until the nodes have ended by themselves; those that don't in time are named, and removed anyway."""
 
     def busy() -> str:
-        living = {node.id for node in alive(list_nodes(context.topology.dashboard))}
+        living = {node.id for node in alive(list_nodes(context.dashboard))}
         names = [member.name for node, member in drained.items() if node in living]
         return f"draining {', '.join(names)}: what runs there may end first" if names else ""
 
@@ -88,7 +88,7 @@ def await_nodes(cluster: Scalable, context: Context, pool: str) -> None:
 
     def waiting() -> str:
         members = [member for member in cluster.members() if member.pool == pool]
-        names = missing(members, list_nodes(context.topology.dashboard))
+        names = missing(members, list_nodes(context.dashboard))
         return f"waiting for {', '.join(names)}" if names else ""
 
     until(waiting, START_SECONDS, f"Starting {pool}", context.say, "See: make cluster-status")

@@ -1,4 +1,4 @@
-"""Starts one node of the processes cluster."""
+"""Starts one process of the cluster: a node, or a service beside the nodes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from cluster import owned, ports, raynode
@@ -17,15 +18,21 @@ MARK_SECONDS = 10.0
 
 
 def spawn(context: Context, found: Record, pool: Pool, name: str) -> Started:
-    """Starts `ray start --block` in a session of its own; it outlives us, and nobody waits for it."""
+    """Starts `ray start --block`."""
     own = tuple(ports.pick(raynode.count_of_ports(pool.name), found.taken()))
-    environ = raynode.environment(context.state, found.temp, name, pool, own)
-    since = int(time.time() * 1000)
+    node = Started(name, pool.name, since=int(time.time() * 1000), ports=own)
     for socket in raynode.sockets(found.temp, name):  # an earlier node of that name may have left them
         Path(socket).unlink(missing_ok=True)
+    environ = raynode.environment(context.state, found, pool, node)
+    return replace(node, pid=launch(context, found, command(context, found, pool, name, own), environ))
+
+
+def launch(context: Context, found: Record, vector: list[str], environ: dict[str, str]) -> int:
+    """Starts a process in a session of its own; it outlives us, and nobody waits for it. Returns its id."""
+    name = environ[owned.NODE]
     with open(log(found, name), "wb") as output:
         process = subprocess.Popen(
-            command(context, found, pool, name, own),
+            vector,
             env=environ,
             cwd=f"{found.temp}/home",
             start_new_session=True,
@@ -35,7 +42,7 @@ def spawn(context: Context, found: Record, pool: Pool, name: str) -> Started:
         )
     await_mark(process, owned.Owned(str(context.state), name))
     process.returncode = 0  # keeps Popen from warning that it still runs
-    return Started(name, pool.name, process.pid, since, own)
+    return process.pid
 
 
 def await_mark(process: subprocess.Popen[bytes], ours: owned.Owned) -> None:
@@ -49,13 +56,8 @@ def command(context: Context, found: Record, pool: Pool, name: str, own: tuple[i
     share = raynode.shares(context.topology, machine_memory(), shared_memory(found.temp))[pool.name]
     if pool.name == "head":
         vector = raynode.command(context.root, found.temp, pool, name, share, own, "")
-        return vector + raynode.head_options(found.temp, found.port)
+        return vector + raynode.head_options(found.temp, found.doors.dashboard)
     return raynode.command(context.root, found.temp, pool, name, share, own, raynode.gcs(found.head))
-
-
-def refusals(text: str) -> str:
-    """What `ray start` said it could not do. It goes on all the same, without a dashboard for example."""
-    return " ".join(line.partition(" -- ")[2] for line in text.splitlines() if "\tERROR " in line)
 
 
 def log(found: Record, name: str) -> Path:

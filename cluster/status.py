@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from cluster.nodes import Node
+from cluster.nodes import Dashboard, Node
 
 HEADINGS = ("NODE", "POOL", "CPUS", "GPUS", "MEMORY", "STATE")
 
@@ -85,6 +85,7 @@ def clip(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def as_json(kind: str, dashboard: str, found: Sequence[Node]) -> dict[str, object]:
+def as_json(kind: str, dashboard: Dashboard, found: Sequence[Node]) -> dict[str, object]:
     """The same for programs. Memory in bytes."""
-    return {"version": 1, "kind": kind, "dashboard": dashboard, "nodes": [asdict(node) for node in found]}
+    nodes = [asdict(node) for node in found]
+    return {"version": 1, "kind": kind, "dashboard": dashboard.url, "link": dashboard.link, "nodes": nodes}

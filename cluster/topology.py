@@ -38,6 +38,7 @@ class Topology:
     project: str
     port: int  # of the dashboard, on 127.0.0.1
     pools: tuple[Pool, ...]
+    images: Mapping[str, str]  # by service, of all that are built here
     base_image: str
     ca_bundle: str
 
@@ -79,8 +80,15 @@ def load(root: Path, settings: Mapping[str, str]) -> Topology:
     head = services["head"]
     return Topology(
         project=fields.get(document["name"], "the name of the project", project_name),
-        port=fields.get(head["ports"][0].rpartition(":")[0].partition(":")[2], "the dashboard's port", port),
+        port=fields.get(
+            services["cloud"]["ports"][0].rpartition(":")[0].partition(":")[2], "the dashboard's port", port
+        ),
         pools=tuple(read_pool(name, body, fields) for name, body in services.items() if "x-vertex" in body),
+        images={
+            name: fields.get(body["image"], f"the image of {name}", str)
+            for name, body in services.items()
+            if "build" in body
+        },
         base_image=fields.get(head["build"]["args"]["BASE_IMAGE"], "the base image", str),
         ca_bundle=fields.get(document["secrets"]["ca_bundle"]["file"], "the CA bundle", str),
     )

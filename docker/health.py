@@ -1,4 +1,4 @@
-"""Says whether a job would run now, by its exit status: `python health.py head|worker`.
+"""Says whether a job would run now, by its exit status: `python health.py head|worker|cloud|storage`.
 
 Run every second while a cluster starts, so it imports little and asks this node only.
 """
@@ -30,10 +30,16 @@ HEAD = [
     (DASHBOARD, "/api/jobs/", 200),
     (AGENT, "/api/job_agent/jobs/health/logs", 404),
 ]
+ROLES = {
+    "head": HEAD,
+    "worker": WORKER,
+    "cloud": [(8080, "/health", 200)],
+    "storage": [(4443, "/_internal/healthcheck", 200)],
+}
 
 
 def main(role: str) -> None:
-    for port, path, expected in HEAD if role == "head" else WORKER:
+    for port, path, expected in ROLES[role]:
         try:
             status = ask(port, path)
         except (OSError, HTTPException) as error:

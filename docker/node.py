@@ -1,6 +1,7 @@
 """Starts one Ray node, in a container or as a plain process of this machine.
 
     python node.py head|cpu-worker|gpu-worker [more arguments for `ray start`]
+    python node.py run COMMAND ...    any other command, with the same certificates trusted
 
 It becomes `ray start --block`, so signals and the exit status are Ray's own. Standard library only.
 
@@ -10,6 +11,7 @@ Environment (compose.yaml sets it):
     RAYDOCK_GPU      simulated (default) or real
     RAYDOCK_HEAD     host:port of the head's control store, default head:6379
     RAYDOCK_WAIT     seconds that a worker waits for the head, default 120
+    RAYDOCK_TRUST    URL of the certificate of the lab's Google Cloud; none: nothing stands in for Google
 
 Once it is up, each node describes itself in its session's log folder, where the dashboard serves it:
     GET /api/v0/logs/file?node_id=...&filename=raydock-node.json&lines=-1
@@ -23,6 +25,7 @@ import socket
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -30,6 +33,7 @@ from pathlib import Path
 ROLES = ("head", "cpu-worker", "gpu-worker")
 DESCRIPTION = "raydock-node.json"
 CA_BUNDLE = Path("/run/secrets/ca_bundle")
+SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")  # the image lets the user ray write it
 # Where each library looks for the certificates to trust: pip, Python's ssl and uv, requests, gRPC.
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
 
@@ -37,8 +41,8 @@ CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GRPC_DEFAULT
 def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
     """The arguments of `ray start` for a node of this role."""
     if role == "head":
-        # The dashboard listens on every address: compose publishes it on 127.0.0.1 only. The usage of
-        # 10001, Ray Client, is inside the cluster's network.
+        # The dashboard listens on every address: the nodes' network is closed, and the gateway stands
+        # before it. Ray Client, 10001, is for inside that network.
         return [
             "--head",
             "--port=6379",
@@ -134,22 +138,49 @@ def require_gpu() -> None:
         )
 
 
-def trust(bundle: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Variables that make Python trust the bundle beside the usual certificates; none if it is empty."""
-    if not bundle.is_file() or bundle.stat().st_size == 0:
+def trust(added: Sequence[bytes], environ: Mapping[str, str], bundle: Path = SYSTEM_BUNDLE) -> dict[str, str]:
+    """Adds certificates to the system's, which C++ libraries read; returns what points Python at them too."""
+    wanted = [one.strip() for one in added if one.strip()]
+    if not wanted:
         return {}
-    usual = Path("/etc/ssl/certs/ca-certificates.crt")
-    both = Path(tempfile.gettempdir(), "raydock-ca.pem")
-    both.write_bytes((usual.read_bytes() if usual.exists() else b"") + b"\n" + bundle.read_bytes())
-    return {name: str(both) for name in CA_VARIABLES if name not in environ}
+    held = bundle.read_bytes() if bundle.exists() else b""
+    more = b"".join(b"\n" + one + b"\n" for one in wanted if one not in held)
+    with bundle.open("ab") as file:
+        file.write(more)
+    return {name: str(bundle) for name in CA_VARIABLES if name not in environ}
+
+
+def certificates(environ: Mapping[str, str]) -> list[bytes]:
+    """Those to trust besides the system's: the company's, and that of the lab's Google Cloud."""
+    company = [CA_BUNDLE.read_bytes()] if CA_BUNDLE.is_file() else []
+    url = environ.get("RAYDOCK_TRUST", "")
+    return [*company, *([fetch(url, 60)] if url else [])]
+
+
+def fetch(url: str, seconds: float) -> bytes:
+    """What a GET answers, without any proxy; SystemExit where nothing does within that many seconds."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with opener.open(url, timeout=5) as reply:
+                return bytes(reply.read())
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"node.py: {url} did not answer within {seconds:g} s: {error}") from None
+        time.sleep(0.2)
 
 
 def main(argv: Sequence[str]) -> None:
-    if not argv or argv[0] not in ROLES:
-        raise SystemExit(f"usage: node.py {'|'.join(ROLES)} [more arguments for ray start]")
+    if not argv or argv[0] not in (*ROLES, "run") or argv == ["run"]:
+        raise SystemExit(
+            f"usage: node.py {'|'.join(ROLES)} [more arguments for ray start], or run COMMAND ..."
+        )
     role, more = argv[0], argv[1:]
     environ = dict(os.environ)
-    environ |= trust(CA_BUNDLE, environ)
+    environ |= trust(certificates(environ), environ)
+    if role == "run":
+        os.execvpe(more[0], list(more), environ)
     if role == "gpu-worker":
         if environ.get("RAYDOCK_GPU", "simulated") == "real":
             require_gpu()

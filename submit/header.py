@@ -6,7 +6,7 @@
     #
     # [tool.submit]
     # reads = ["gs://lab-data/digits.parquet"]     # a URI, or the name of a job argument that holds one
-    # writes = ["--output"]
+    # writes = ["--output=gs://lab-models/out/"]   # … with what that argument is by default
     # env = ["WANDB_MODE"]                         # environment variables that travel with the job
     # files = ["settings.toml", "data/*.csv"]      # what travels beside the script and what it imports
     # [tool.submit.entrypoint]                     # what the entrypoint itself reserves

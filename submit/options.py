@@ -41,6 +41,7 @@ class Options:
     skip_check: bool
     deadline: float | None
     result: Path | None
+    probe: bool = False
 
 
 def parse(argv: Sequence[str]) -> Options:
@@ -106,6 +107,7 @@ def parser_of(verb: str) -> Parser:
         parser.add_argument("operand", metavar=operand)
     if verb in {"run", "check"}:
         add_job_options(parser)
+        add_check_options(parser)
     if run:
         add_run_options(parser)
     if verb in {"run", "attach"}:
@@ -133,6 +135,14 @@ def add_job_options(parser: Parser) -> None:
     )
     job.add_argument("--entrypoint-num-gpus", metavar="N", type=amount, help="GPUs that it reserves")
     job.add_argument("--entrypoint-memory", metavar="BYTES", help="memory that it reserves: 2GiB")
+
+
+def add_check_options(parser: Parser) -> None:
+    """How the checks are made."""
+    checks = parser.add_argument_group("the checks")
+    checks.add_argument(
+        "--probe", action="store_true", help="a small job asks on the cluster what its identity may do"
+    )
 
 
 def add_run_options(parser: Parser) -> None:
@@ -164,6 +174,7 @@ def options_of(given: argparse.Namespace, verb: str, arguments: tuple[str, ...])
         skip_check=getattr(given, "skip_check", False),
         deadline=seconds(deadline) if deadline is not None else None,
         result=getattr(given, "result", None),
+        probe=getattr(given, "probe", False),
     )
 
 

@@ -30,6 +30,7 @@ class Plan:
     reserve: Resources = Resources()
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    runs_as: str = ""
 
     def request(self) -> dict[str, Any]:
         """The body of `POST /api/jobs/`: this value, and no other, is sent."""
@@ -65,6 +66,7 @@ class Plan:
             "package": {"uri": self.working_dir, "files": dict(self.files)},
             "reads": list(self.reads),
             "writes": list(self.writes),
+            "runs_as": self.runs_as,
             "request": self.request(),
         }
 

@@ -7,12 +7,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import package, plan, result, send
+from iam.errors import IamError
+
+from . import identity, package, plan, probe, result, send
 from .dashboard import Dashboard
 from .dependencies import missing
 from .errors import PreflightError, SubmitError, UsageError
 from .facts import Facts, read_facts
-from .findings import Finding, Verdict, denied
+from .findings import Finding, Verdict, denied, unknown
 from .follow import Follower
 from .job import Job
 from .log import Log
@@ -41,6 +43,7 @@ class Ready:
     plan: plan.Plan
     facts: Facts | None
     trouble: SubmitError | None  # why there are no facts
+    storage: identity.Answer
 
 
 async def run(options: Options, voice: Voice, stage: Stage) -> Job | None:
@@ -75,11 +78,12 @@ async def check(options: Options, voice: Voice) -> None:
 async def prepare(options: Options, target: Target, dashboard: Dashboard) -> Ready:
     """The draft and the plan; the cluster is asked while the files are read."""
     script = read_script(Path(options.operand))
-    contents, name = contents_of(script, options.working_dir)
-    asked = asyncio.create_task(facts_or_trouble(dashboard))
-    digest = await asyncio.to_thread(package.digest, contents)
-    facts, trouble = await asked
     header = script.header
+    asked = asyncio.create_task(facts_or_trouble(dashboard))
+    stored = asyncio.create_task(storage(script, options, target, dashboard))
+    contents, name = contents_of(script, options.working_dir)
+    digest = await asyncio.to_thread(package.digest, contents)
+    (facts, trouble), answer = await asyncio.gather(asked, stored)
     draft = Draft(
         name=name,
         header=header,
@@ -101,8 +105,24 @@ async def prepare(options: Options, target: Target, dashboard: Dashboard) -> Rea
         reserve=draft.reserve,
         reads=header.reads,
         writes=header.writes,
+        runs_as=answer.principal,
     )
-    return Ready(draft, digest, ready, facts, trouble)
+    return Ready(draft, digest, ready, facts, trouble, answer)
+
+
+async def storage(script: Script, options: Options, target: Target, dashboard: Dashboard) -> identity.Answer:
+    """Who the job runs as, and whether it may touch what it reads and writes."""
+    try:
+        question = identity.question(script.header, options.arguments, target.google())
+    except IamError as fault:
+        raise UsageError(fault.message, fault.mend) from None
+    if not (options.probe and question.needs):
+        return await identity.ask(question)
+    try:
+        probed = await probe.probe(dashboard, question.needs)
+    except SubmitError as fault:
+        return identity.Answer("", (unknown("storage", fault.message, fault.mend),))
+    return await identity.ask(question, probed)
 
 
 def contents_of(script: Script, tree: Path | None) -> tuple[package.Contents, str]:
@@ -148,6 +168,7 @@ def environment(declared: tuple[str, ...], given: tuple[str, ...]) -> dict[str, 
 async def findings(ready: Ready) -> list[Finding]:
     """All findings; a package is packed here only where its size leaves it in doubt."""
     found = await asyncio.to_thread(preflight, ready.draft, ready.facts)
+    found += ready.storage.findings
     if ready.draft.contents.unpacked_bytes > package.CAP:
         try:
             await asyncio.to_thread(pack, ready)

@@ -53,8 +53,8 @@ class Voice:
         """All findings, those that passed first."""
         for finding in sorted(found, key=lambda one: one.verdict is not Verdict.OK):
             self.wrapped(f"  {finding.verdict.value:<7}  {finding.check:<11}  ", finding.message)
-            if finding.mend:
-                self.wrapped(" " * 22 + "→ ", finding.mend)
+            for line in finding.mend.splitlines():
+                self.wrapped(" " * 22 + "→ ", line)
 
     def verdict(self, job: Job) -> None:
         """How the job ended."""

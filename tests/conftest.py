@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import subprocess
@@ -13,6 +14,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+
+from cluster import key
+from cluster.nodes import Dashboard
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_ENGINE = (
@@ -79,6 +83,11 @@ class Lab:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.env['RAYDOCK_PORT']}"
 
+    @property
+    def dashboard(self) -> Dashboard:
+        """The gateway, with the key as it is now."""
+        return Dashboard(self.url, key.read(Path(self.env["RAYDOCK_STATE"])))
+
     def cluster(self, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """`python -m cluster …` in this lab's environment."""
         return cluster_command(self.env, *words, timeout=timeout)
@@ -113,7 +122,18 @@ def lab_environment(directory: Path, **more: str) -> dict[str, str]:
     bundle = os.environ.get("RAYDOCK_CA_BUNDLE") or os.environ.get("PIP_CERT")
     if bundle:  # a network that re-signs TLS: runtime envs in the containers need its certificate too
         env["RAYDOCK_CA_BUNDLE"] = bundle
-    return env | more
+    return env | {"LAB_WAY_OUT": index_network()} | more
+
+
+def index_network() -> str:
+    """Where the package index is reached by an address that is not public, that address: jobs install too."""
+    from pip._internal.models.index import PyPI
+
+    try:
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(PyPI.netloc, 443, socket.AF_INET)}
+    except OSError:
+        return ""
+    return ",".join(f"{one}/32" for one in sorted(found) if not ipaddress.ip_address(one).is_global)
 
 
 @pytest.fixture(scope="session")
@@ -122,7 +142,8 @@ def images() -> dict[str, str]:
     done = cluster_command(os.environ, "images", "--build", timeout=3000)
     assert done.returncode == 0, done.stdout + done.stderr
     prefix = os.environ.get("RAYDOCK_IMAGE_PREFIX", "raydock")
-    return {service: f"{prefix}/{service}:2.47.1" for service in ("head", "cpu-worker", "gpu-worker")}
+    services = ("head", "cpu-worker", "gpu-worker", "cloud", "storage")
+    return {service: f"{prefix}/{service}:2.47.1" for service in services}
 
 
 @pytest.fixture(scope="session")
@@ -148,10 +169,13 @@ def docker_lab(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
 
     from cluster.engine import find_compose
 
-    env = lab_environment(tmp_path_factory.mktemp("docker-state"))
+    # Tokens that last for seconds: whatever is tested here lives through their end.
+    env = lab_environment(tmp_path_factory.mktemp("docker-state"), LAB_TOKEN_TTL="5")
+    env["RAYDOCK_KEY_SHA256"] = key.digest(key.ensure(Path(env["RAYDOCK_STATE"])))
     file = tmp_path_factory.mktemp("compose") / "lab.env"
     names = ("COMPOSE_PROJECT_NAME", "RAYDOCK_PORT", "CPU_WORKERS", "GPU_WORKERS", "RAYDOCK_CA_BUNDLE")
-    file.write_text("".join(f"{name}={env[name]}\n" for name in names if name in env))
+    more = ("RAYDOCK_KEY_SHA256", "LAB_TOKEN_TTL", "LAB_WAY_OUT")
+    file.write_text("".join(f"{name}={env[name]}\n" for name in (*names, *more) if name in env))
     compose = DockerCompose(str(ROOT), env_file=str(file), wait=True, docker_command_path=find_compose()[0])
     try:
         with compose:

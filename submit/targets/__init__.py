@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    from iam.places import Place
 
 REGISTRY = {
     "local": "submit.targets.local",
@@ -40,6 +43,10 @@ class Target(Protocol):
 
     def connect(self) -> Connection:
         """Raises UsageError where the target's settings can't be used."""
+        ...
+
+    def google(self) -> Place | None:
+        """The Google Cloud that its jobs see, which also says who they run as; None where it isn't known."""
         ...
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -24,7 +26,26 @@ class Address:
 
     def connect(self) -> Connection:
         local = urlsplit(self.url).hostname in {"127.0.0.1", "localhost", "::1"}
-        return Connection(self.url, through_proxy=not local)
+        return Connection(self.url, job_headers, through_proxy=not local)
+
+    def google(self) -> None:
+        """A dashboard does not say which Google Cloud its jobs see, nor who they run as."""
+        return None
+
+
+def job_headers() -> dict[str, str]:
+    """RAY_JOB_HEADERS, a JSON object, as Ray's own commands read it. Raises UsageError for anything else."""
+    text = os.environ.get("RAY_JOB_HEADERS", "")
+    try:
+        headers = json.loads(text) if text else {}
+    except ValueError:
+        headers = None
+    if not isinstance(headers, dict):
+        raise UsageError(
+            "RAY_JOB_HEADERS is no JSON object.",
+            """export RAY_JOB_HEADERS='{"Authorization": "Bearer KEY"}'""",
+        )
+    return {str(name): str(value) for name, value in headers.items()}
 
 
 def create(address: str | None) -> Address:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..config import setting
+from ..config import PROJECT, setting
 from ..errors import UsageError
 from ..versions import PYTHON, RAY
 from . import Connection, Expectation
+
+if TYPE_CHECKING:
+    from iam.places import Lab
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +26,30 @@ class Local:
 
     def connect(self) -> Connection:
         """The ambient RAY_ADDRESS is never read: a job goes where the command line says."""
+        return Connection(self.url(), key_header, through_proxy=False)
+
+    def google(self) -> Lab:
+        """The lab's cloud, behind the same gateway."""
+        from iam.places import Lab
+
+        return Lab(self.url(), key_header())
+
+    def url(self) -> str:
+        """The gateway's. Raises UsageError."""
         port = setting("RAYDOCK_PORT", "8265")
         if not port.isdecimal() or not 0 < int(port) < 65536:
             raise UsageError(f"RAYDOCK_PORT is {port!r}.", "make it a port from 1 to 65535")
-        return Connection(f"http://127.0.0.1:{port}", through_proxy=False)
+        return f"http://127.0.0.1:{port}"
+
+
+def key_header() -> dict[str, str]:
+    """The key that `make cluster-up` wrote for this user's eyes only, read anew for each request."""
+    state = Path(setting("RAYDOCK_STATE", ".raydock"))
+    try:
+        key = (PROJECT / state / "key").read_text(encoding="utf-8").strip()
+    except OSError:
+        return {}  # the gateway then says what is missing
+    return {"Authorization": f"Bearer {key}"}
 
 
 def create(address: str | None) -> Local:

@@ -110,6 +110,9 @@ class Half(kinds.Cluster):
     def members(self) -> list[Member]:
         return [Member("head", "head", "head", True), Member("cpu-worker-1", "cpu-worker", "x", True)]
 
+    def ended(self) -> list[str]:
+        return []
+
     def scale(self, pool: topology.Pool, count: int, drain_timeout: float) -> None:
         raise NotImplementedError
 

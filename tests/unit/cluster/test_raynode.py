@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cluster import config, owned, ports, raynode, record, spawn, topology
+from cluster import config, owned, pending, ports, raynode, record, topology
 from cluster.errors import PortTaken
 
 GIB = 2**30
@@ -43,7 +44,8 @@ def test_a_gpu_worker_says_simulated() -> None:
 def environment(pool: str, **caller: str) -> dict[str, str]:
     shape = next(found for found in TOPOLOGY.pools if found.name == pool)
     own = tuple(range(20001, 20001 + raynode.count_of_ports(pool)))
-    return raynode.environment(Path("/state"), "/tmp/x", "name", shape, own, caller)
+    found = record.Record("/tmp/x", 8265, doors=record.Doors(21001, 21002, 21003, 21004, 21005))
+    return raynode.environment(Path("/state"), found, shape, record.Started("name", pool, ports=own), caller)
 
 
 def test_nothing_of_the_callers_ray_leaks_in() -> None:
@@ -62,6 +64,49 @@ def test_nothing_of_the_callers_ray_leaks_in() -> None:
     assert made["PATH"] == f"{Path(sys.executable).parent}:/bin"
     assert (made[owned.MARK], made[owned.NODE]) == ("/state", "name")
     assert made["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def test_clients_use_the_lab_as_the_identity_of_jobs() -> None:
+    made = environment("cpu-worker")
+    assert {
+        "STORAGE_EMULATOR_HOST": "http://127.0.0.1:21003",
+        "CLOUD_STORAGE_EMULATOR_ENDPOINT": "http://127.0.0.1:21003",
+        "GCE_METADATA_HOST": "127.0.0.1:21002",
+        "GCE_METADATA_IP": "127.0.0.1:21002",
+        "GCE_METADATA_ROOT": "127.0.0.1:21002",
+        "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+        "CLOUDSDK_CONFIG": "/tmp/x/home/gcloud",
+        "GOOGLE_GCLOUD_ADC_PATH_OVERRIDE": "/tmp/x/home/gcloud/none.json",
+    }.items() <= made.items()
+
+
+def test_no_credentials_of_the_person_reach_a_node() -> None:
+    personal = {
+        "GOOGLE_APPLICATION_CREDENTIALS": "/home/me/key.json",
+        "GOOGLE_CLOUD_PROJECT": "mine",
+        "GCLOUD_PROJECT": "mine",
+        "CLOUDSDK_CONFIG": "/home/me/.config/gcloud",
+        "CLOUDSDK_AUTH_ACCESS_TOKEN": "secret",
+        "STORAGE_EMULATOR_HOST": "http://elsewhere",
+        "NO_GCE_CHECK": "true",
+    }
+    made = environment("head", **personal)
+    assert not set(personal.values()) & set(made.values())
+    assert set(personal) & set(made) == {"CLOUDSDK_CONFIG", "STORAGE_EMULATOR_HOST"}
+
+
+@pytest.mark.parametrize(
+    ("caller", "listed"),
+    [
+        ({}, "localhost,127.0.0.1"),
+        ({"NO_PROXY": "a.example"}, "a.example,localhost,127.0.0.1"),
+        ({"no_proxy": "b.example", "NO_PROXY": "a.example"}, "b.example,localhost,127.0.0.1"),
+        ({"NO_PROXY": "*"}, "*"),
+    ],
+)
+def test_no_proxy_stands_before_the_lab(caller: dict[str, str], listed: str) -> None:
+    made = environment("head", HTTP_PROXY="http://proxy:3128", **caller)
+    assert (made["no_proxy"], made["NO_PROXY"], made["HTTP_PROXY"]) == (listed, listed, "http://proxy:3128")
 
 
 def test_a_gpu_worker_and_the_head_are_told_more() -> None:
@@ -96,6 +141,10 @@ def test_the_record_is_private_and_comes_back(tmp_path: Path) -> None:
     record.save(state, written)
     assert record.load(state) == written
     assert written.taken() == {8265, 2, 3}
+    served = replace(written, doors=record.Doors(4, 5, 6, 7)).with_service("cloud", 9)
+    record.save(state, served)
+    assert record.load(state) == served
+    assert served.taken() == {8265, 2, 3, 4, 5, 6, 7}
     assert (state.stat().st_mode & 0o777, record.file_in(state).stat().st_mode & 0o777) == (0o700, 0o600)
     assert [path.name for path in state.iterdir()] == ["processes.json"]
     worker = record.Started("cpu-worker-1", "cpu-worker")
@@ -106,7 +155,7 @@ def test_the_record_is_private_and_comes_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"version": 2, "temp": "", "port": 1, "nodes": []}', '{"nodes": [1]}']
+    "text", ["", "{", "[]", '{"version": 1, "temp": "", "port": 1, "nodes": []}', '{"nodes": [1]}']
 )
 def test_a_broken_record_is_none(tmp_path: Path, text: str) -> None:
     record.file_in(tmp_path).write_text(text)
@@ -119,8 +168,8 @@ def test_what_ray_start_could_not_do() -> None:
         "2026-11-22 02:29:27,821\tERROR services.py:1424 -- Failed to bind to 127.0.0.1:8265.\n"
         "2026-11-22 02:29:28,047\tSUCC scripts.py:1008 -- Ray runtime started.\n"
     )
-    assert spawn.refusals(text) == "Failed to bind to 127.0.0.1:8265."
-    assert spawn.refusals("") == ""
+    assert pending.refusals(text) == "Failed to bind to 127.0.0.1:8265."
+    assert pending.refusals("") == ""
 
 
 def test_ports_are_free_distinct_and_outside_the_ranges_of_others() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cluster.nodes import Node
+from cluster.nodes import Dashboard, Node
 from cluster.status import Member, as_json, missing, rows, table
 
 GIB = 2**30
@@ -71,8 +71,9 @@ def test_rows_are_in_the_order_of_pools_and_numbers() -> None:
 
 
 def test_json_is_versioned() -> None:
-    answer = as_json("docker", "http://127.0.0.1:8265", [GPU])
+    answer = as_json("docker", Dashboard("http://127.0.0.1:8265", "k"), [GPU])
     assert (answer["version"], answer["kind"], answer["dashboard"]) == (1, "docker", "http://127.0.0.1:8265")
+    assert answer["link"] == "http://127.0.0.1:8265/?token=k"
     assert answer["nodes"] == [
         {
             "id": "c", "name": "172.18.0.4", "host": "c0c0", "pool": "gpu-worker", "cpus": 16, "gpus": 4,

@@ -1,0 +1,65 @@
+"""Who asks, and may they: every call to the lab's Google Cloud passes here."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from cloud.answers import bad_token, denied, denied_elsewhere
+from cloud.tokens import BadToken, Tokens
+from cloud.world import World
+from iam import resource as resources
+from iam.evaluate import Verdict
+from iam.principal import ANONYMOUS, email
+from iam.resource import Resource
+
+log = logging.getLogger("cloud")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The one place that enforces. `assumed` is who a request without a token is taken for.
+
+    It is empty but for the processes cluster, whose clients lose their identity to the emulator variables:
+    there the port that they use stands for it.
+    """
+
+    world: World
+    tokens: Tokens
+    assumed: bool = False
+
+    def caller(self, request: web.Request) -> str:
+        """The principal of the request's token. Refusal (401) where the token is none, or has expired."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        token = token.strip() if scheme.lower() == "bearer" else request.query.get("access_token", "")
+        if not token:
+            return self.world.job if self.assumed else ANONYMOUS
+        try:
+            return self.tokens.principal(token)
+        except BadToken:
+            raise bad_token() from None
+
+    def may(self, principal: str, permission: str, resource: Resource, prefix: str | None = None) -> bool:
+        """Whether it is granted. What can't be known is refused, and logged with its reason."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        decision = self.world.decide(principal, permission, resource, now=now, list_prefix=prefix)
+        if decision.verdict is not Verdict.GRANTED:
+            log.info("%s: %s on %s: %s", decision.verdict.value, permission, resource, decision.why)
+        return decision.verdict is Verdict.GRANTED
+
+    def require(self, principal: str, permission: str, resource: Resource, prefix: str | None = None) -> None:
+        """Refusal (Google's 403, or 401 without a token) unless it is granted."""
+        if not self.may(principal, permission, resource, prefix):
+            address = "" if principal == ANONYMOUS else email(principal)
+            if permission.startswith("storage."):
+                raise denied(address, permission)
+            raise bad_token() if not address else denied_elsewhere(permission, resource.name)
+
+    def require_bucket(self, principal: str, permission: str, bucket: str) -> None:
+        self.require(principal, permission, resources.bucket(bucket))
+
+    def require_project(self, principal: str, permission: str, project: str) -> None:
+        self.require(principal, permission, resources.project(project))

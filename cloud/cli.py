@@ -1,0 +1,89 @@
+"""Starts the lab's Google Cloud: `python -m cloud networks NAME=ROLE ...` or `python -m cloud loopback`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+from cloud import config, gateway, world
+from cloud.answers import Refusal
+from cloud.authority import load_authority
+from cloud.backend import Backend
+from cloud.egress import Egress
+from cloud.server import Cloud, Network
+from cloud.tokens import Tokens, load_secret
+from iam.errors import IamError
+
+OWN_PORT = 8080
+GATEWAY_PORT = 8265
+
+
+def main(argv: Sequence[str]) -> int:
+    """0 after a signal to end; 1 with one sentence where it can't start."""
+    options = parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    try:
+        asyncio.run(serve(options))
+    except (IamError, Refusal, OSError) as fault:
+        mend = getattr(fault, "mend", "")
+        print(f"cloud: {fault}" + (f"\n  {mend}" if mend else ""), file=sys.stderr)
+        return 1
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m cloud", description="The lab's Google Cloud.")
+    ways = top.add_subparsers(dest="way", required=True, metavar="WAY")
+    networks = ways.add_parser("networks", help="in a container, for containers on its networks")
+    networks.add_argument("networks", nargs="+", metavar="NAME=job|person", help="our name in a network")
+    loopback = ways.add_parser("loopback", help="as a process, for processes of this machine")
+    for door in ("gateway", "metadata", "emulator", "own"):
+        loopback.add_argument(f"--{door}-port", type=int, required=True)
+    return top
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Until a signal says to end."""
+    settings = config.read(os.environ)
+    known = world.load(settings.lab, settings.state, settings.job)
+    tokens = Tokens(load_secret(settings.state), settings.token_seconds)
+    own = OWN_PORT if options.way == "networks" else options.own_port
+    cloud = Cloud(known, tokens, Backend(settings.storage), settings.project, f"http://127.0.0.1:{own}")
+    gate = gateway.Gate(dashboard=settings.dashboard, key_sha256=settings.key_sha256, secret=tokens.secret)
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    try:
+        await cloud.make_buckets()
+        await (in_container if options.way == "networks" else on_loopback)(cloud, gate, settings, options)
+        logging.getLogger("cloud").info("the lab's cloud is up: jobs run as %s", known.job)
+        await ended.wait()
+    finally:
+        await cloud.close()
+
+
+async def in_container(
+    cloud: Cloud, gate: gateway.Gate, settings: config.Settings, options: argparse.Namespace
+) -> None:
+    authority, way_out = load_authority(settings.state), Egress(also=settings.way_out)
+    for word in options.networks:
+        name, _, role = word.partition("=")
+        address = socket.gethostbyname(name)
+        await cloud.open_network(Network(address, person=role == "person"), authority, way_out)
+    await cloud.open_own(OWN_PORT)
+    await cloud.open_gateway(gate, "0.0.0.0", GATEWAY_PORT)
+
+
+async def on_loopback(
+    cloud: Cloud, gate: gateway.Gate, settings: config.Settings, options: argparse.Namespace
+) -> None:
+    await cloud.open_metadata("127.0.0.1", options.metadata_port, lambda: cloud.world.job)
+    await cloud.open_emulator(options.emulator_port)
+    await cloud.open_own(options.own_port)
+    await cloud.open_gateway(gate, "127.0.0.1", options.gateway_port)

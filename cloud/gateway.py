@@ -1,0 +1,309 @@
+"""The one published port of the lab, in front of Ray's dashboard.
+
+What reaches the dashboard has been let in by its key or its session (cloud/login.py). What is passed on:
+
+- not the key, our cookies, `token` in the query, Referer, Origin or X-Forwarded-*: Ray's access log holds the
+  request line and the Referer.
+- User-Agent: Ray answers 500 where there is none, and refuses POST and PUT from "Mozilla…" as its only guard
+  against browsers (http_server_head.py, `browsers_no_post_put_middleware`). A browser's session keeps its
+  own, so that guard stays up behind ours: the dashboard's page only ever sends GET. A program that holds the
+  key and calls itself Mozilla (PowerShell does) goes by this gateway's name instead, as does one without.
+- bodies as they are, compressed or not, chunk by chunk; the slower side sets the pace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import WSMsgType, web
+from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict
+from yarl import URL
+
+from cloud import login
+from cloud.login import Gate, Handler, refused
+
+__all__ = ["Gate", "Handler", "application"]
+
+Socket: TypeAlias = "web.WebSocketResponse | aiohttp.ClientWebSocketResponse"
+
+CONNECT = (
+    5.0  # seconds to reach the dashboard; log streams may be silent for hours, so there is no other limit
+)
+LINGER = 30.0  # seconds that an unread body is still taken, so that its sender comes to read the answer
+BUFFER = 2**18  # bytes read ahead from each side
+UPSTREAM = web.AppKey("upstream", aiohttp.ClientSession)
+# RFC 9110, 7.6.1; Expect is answered here.
+HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te"}
+HOP |= {"trailer", "transfer-encoding", "upgrade", "expect"}
+OURS = {"host", "authorization", "cookie", "user-agent", "referer", "origin", "forwarded", "x-real-ip", "via"}
+DOWN = (
+    "Ray's dashboard does not answer, so the head node is down or starting: `make cluster-status` says which."
+)
+
+log = logging.getLogger("raydock.gateway")
+
+
+def application(gate: Gate, mounts: Mapping[str, Handler] = MappingProxyType({})) -> web.Application:
+    """The gateway, with `mounts` from path prefix to handler.
+
+    A mount decides alone who may use it: neither the key nor the cookie is asked for there, Host and Origin
+    are. It reads bodies as they were sent (gzip is not undone), and no limit but its own applies to them.
+    """
+    for prefix in mounts:
+        if not (prefix.startswith("/") and prefix.endswith("/") and len(prefix) > 2):
+            raise ValueError(f"a mount's prefix looks like /name/, not {prefix!r}")
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if sentence := login.misdirected(request, gate):
+            return refused(request, 403, sentence)
+        return await login.admit(request, gate, mounts, handler)
+
+    async def forward(request: web.Request) -> web.StreamResponse:
+        return await (relay if upgrades(request) else exchange)(request, gate)
+
+    server: dict[str, Any] = {
+        "auto_decompress": False,
+        "handler_cancellation": True,
+        "lingering_time": LINGER,
+    }
+    server |= {"access_log_class": PathLog, "logger": http_log(), "read_bufsize": BUFFER}
+    app = web.Application(middlewares=[guard], client_max_size=gate.limit, handler_args=server)
+    app.router.add_route("*", "/{path:.*}", forward, expect_handler=wait)
+    app.cleanup_ctx.append(upstream)
+    app.on_response_prepare.append(hardened)
+    return app
+
+
+async def wait(_: web.Request) -> None:
+    """`Expect: 100-continue` is answered when the body is wanted, so a refusal comes before it is sent."""
+
+
+@dataclass(slots=True)
+class Body:
+    """A request's body on its way, counted, as a chunked one does not say its length before."""
+
+    request: web.Request
+    limit: int
+    over: bool = False
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        size = 0
+        await login.proceed(self.request)
+        async for chunk in self.request.content.iter_any():
+            size += len(chunk)
+            self.over = size > self.limit
+            if self.over:
+                raise ValueError("body over the limit")  # ends the request upstream without its last chunk
+            yield chunk
+
+
+async def exchange(request: web.Request, gate: Gate) -> web.StreamResponse:
+    """One request to the dashboard and its answer; a client that leaves cancels it (handler_cancellation)."""
+    body = Body(request, gate.limit)
+    try:
+        answer = await request.app[UPSTREAM].request(
+            request.method,
+            target(request, gate),
+            headers=outward(request),
+            data=body.chunks() if request.body_exists else None,
+            allow_redirects=False,
+        )
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return login.too_large(request, gate) if body.over else unreachable(request, error)
+    try:
+        return await passed(request, answer, gate)
+    finally:
+        answer.close()
+
+
+def unreachable(request: web.Request, error: Exception) -> web.Response:
+    log.warning("%s %s: %s", request.method, login.path_of(request), type(error).__name__)
+    return refused(request, 502, DOWN)
+
+
+def target(request: web.Request, gate: Gate) -> URL:
+    return URL(gate.dashboard.rstrip("/") + login.without_token(request.raw_path), encoded=True)
+
+
+def outward(request: web.Request) -> CIMultiDict[str]:
+    """The headers for the dashboard."""
+    headers = CIMultiDict((k, v) for k, v in end_to_end(request.headers) if not ours(k))
+    headers["User-Agent"] = request[login.AGENT]
+    pairs = [pair.strip() for line in request.headers.getall("Cookie", []) for pair in line.split(";")]
+    if others := [pair for pair in pairs if pair and not pair.startswith(login.COOKIE)]:
+        headers["Cookie"] = "; ".join(others)
+    return headers
+
+
+def ours(name: str) -> bool:
+    return name.lower() in OURS or name.lower().startswith("x-forwarded-")
+
+
+def end_to_end(headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Without what is between two neighbours only, and what `Connection` names (RFC 9110, 7.6.1)."""
+    named = {n.strip().lower() for k, v in headers.items() if k.lower() == "connection" for n in v.split(",")}
+    return [(k, v) for k, v in headers.items() if k.lower() not in HOP | named]
+
+
+async def passed(request: web.Request, answer: aiohttp.ClientResponse, gate: Gate) -> web.StreamResponse:
+    """The answer, each chunk at once; where the dashboard dies amid it, the client's connection is cut."""
+    headers = CIMultiDict(end_to_end(answer.headers))
+    if "Location" in headers:
+        headers["Location"] = here(headers["Location"], gate)
+    response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
+    await response.prepare(request)
+    try:
+        async for chunk in answer.content.iter_any():
+            await response.write(chunk)
+    except aiohttp.ClientError as error:
+        log.warning("%s %s cut short: %s", request.method, login.path_of(request), type(error).__name__)
+        cut(request)
+    return response
+
+
+def here(location: str, gate: Gate) -> str:
+    """A redirect to the dashboard's own address leads back through this gateway."""
+    parts = urlsplit(location)
+    if parts.netloc != urlsplit(gate.dashboard).netloc:
+        return location
+    return parts._replace(scheme="", netloc="", path="/" + parts.path.lstrip("/")).geturl()
+
+
+def cut(request: web.Request) -> None:
+    """Ends the connection by a reset: even HTTP/1.0, where a close is the end, can't take it for complete."""
+    if request.transport is not None:
+        own = request.transport.get_extra_info("socket")
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        request.transport.abort()
+
+
+def upgrades(request: web.Request) -> bool:
+    return request.method == "GET" and request.headers.get("Upgrade", "").lower() == "websocket"
+
+
+async def relay(request: web.Request, gate: Gate) -> web.StreamResponse:
+    """A websocket to the dashboard, both ways, pings and close codes included."""
+    headers = CIMultiDict(
+        (k, v) for k, v in outward(request).items() if not k.lower().startswith("sec-websocket-")
+    )
+    protocols = [p.strip() for p in request.headers.get("Sec-WebSocket-Protocol", "").split(",") if p.strip()]
+    connect = request.app[UPSTREAM].ws_connect(
+        target(request, gate),
+        headers=headers,
+        protocols=protocols,
+        autoclose=False,
+        autoping=False,
+        max_msg_size=0,
+    )
+    try:
+        far = await connect
+    except aiohttp.WSServerHandshakeError as error:
+        status = error.status if error.status >= 400 else 502
+        return refused(request, status, f"The dashboard opened no websocket, but answered {error.status}.")
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return unreachable(request, error)
+    chosen = [far.protocol] if far.protocol else []
+    near = web.WebSocketResponse(protocols=chosen, autoclose=False, autoping=False, max_msg_size=0)
+    try:
+        await near.prepare(request)
+        if not await joined(near, far):
+            cut(request)
+    finally:
+        far._response.close()  # at once: close() would wait for a client that has gone
+    return near
+
+
+async def joined(near: web.WebSocketResponse, far: aiohttp.ClientWebSocketResponse) -> bool:
+    """Both directions until one ends; whether it ended with a close frame, which is then passed on."""
+    pumps = [asyncio.create_task(pump(near, far)), asyncio.create_task(pump(far, near))]
+    try:
+        done, _ = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in pumps:
+            task.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+    frame = next((frame for task in done if (frame := task.result())), None)
+    if frame is None:
+        return False
+    code = frame.data or aiohttp.WSCloseCode.OK  # 0: the frame had none
+    for end in (far, near):
+        await end.close(code=code, message=(frame.extra or "").encode())
+    return True
+
+
+async def pump(source: Socket, sink: Socket) -> aiohttp.WSMessage | None:
+    """Messages one way; the close frame that ended them, or None where the source went without."""
+    try:
+        while (message := await source.receive()).type is not WSMsgType.CLOSE:
+            if message.type is WSMsgType.TEXT:
+                await sink.send_str(message.data)
+            elif message.type is WSMsgType.BINARY:
+                await sink.send_bytes(message.data)
+            elif message.type is WSMsgType.PING:
+                await sink.ping(message.data)
+            elif message.type is WSMsgType.PONG:
+                await sink.pong(message.data)
+            else:
+                return None
+    except ConnectionError:
+        return None
+    return message
+
+
+async def upstream(app: web.Application) -> AsyncIterator[None]:
+    """The client: a connection a request, as a kept one may be dead by the time a POST finds out.
+
+    It keeps no cookie: one client's would be sent with the next one's request.
+    """
+    timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT)
+    connector = aiohttp.TCPConnector(limit=0, force_close=True, ttl_dns_cache=1)
+    own = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")  # sent only where the client did
+    async with aiohttp.ClientSession(
+        connector=connector,
+        timeout=timeout,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        skip_auto_headers=own,
+        read_bufsize=BUFFER,
+    ) as app[UPSTREAM]:
+        # Without: aiohttp sends a GET or DELETE again whose first answer was lost. It has no public switch.
+        app[UPSTREAM]._retry_connection = False
+        yield
+
+
+async def hardened(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+
+
+class PathLog(AbstractAccessLogger):
+    """Access log lines without the query, which may hold the key."""
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        path = request.rel_url.raw_path
+        self.logger.info("%s %s %s %.3f s", request.method, path, response.status, time)
+
+
+def http_log() -> logging.Logger:
+    """aiohttp logs a request that it can't parse with the line in question, which may hold the key too."""
+    own = logging.getLogger("raydock.gateway.http")
+    own.addFilter(no_request_line)
+    return own
+
+
+def no_request_line(record: logging.LogRecord) -> bool:
+    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+        record.exc_info = None
+    return True

@@ -1,0 +1,89 @@
+"""Policies over HTTP: of buckets, of projects, of service accounts. Read, written with an etag, tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from cloud.access import Access
+from cloud.answers import Refusal
+from cloud.world import Holder
+from iam import resource as resources
+from iam.errors import MalformedPolicy
+from iam.resource import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class BucketPolicies:
+    """`/storage/v1/b/BUCKET/iam`: https://cloud.google.com/storage/docs/json_api/v1/buckets/getIamPolicy"""
+
+    access: Access
+
+    def get(self, principal: str, bucket: str) -> web.Response:
+        self.access.require_bucket(principal, "storage.buckets.getIamPolicy", bucket)
+        return web.json_response(self.document(bucket))
+
+    def set(self, principal: str, bucket: str, body: Mapping[str, Any]) -> web.Response:
+        self.access.require_bucket(principal, "storage.buckets.setIamPolicy", bucket)
+        text = "At least one of the pre-conditions you specified did not hold."
+        replace(self.access, self.access.world.buckets[bucket], body, Refusal(412, "conditionNotMet", text))
+        return web.json_response(self.document(bucket))
+
+    def test(self, principal: str, bucket: str, asked: Iterable[str]) -> web.Response:
+        held = held_of(self.access, principal, resources.bucket(bucket), asked)
+        told = {"permissions": held} if held else {}
+        return web.json_response({"kind": "storage#testIamPermissionsResponse", **told})
+
+    def document(self, bucket: str) -> dict[str, Any]:
+        kind = {"kind": "storage#policy", "resourceId": f"projects/_/buckets/{bucket}"}
+        return {**kind, **document(self.access.world.buckets[bucket])}
+
+
+def document(holder: Holder) -> dict[str, Any]:
+    """A policy as Google's JSON, with the etag that a write has to repeat."""
+    return {**holder.policy, "etag": holder.etag}
+
+
+def replace(access: Access, holder: Holder, body: Mapping[str, Any], conflict: Refusal) -> None:
+    """Writes a policy. Refusal where the etag is an older one's, or the policy can't be understood."""
+    if body.get("etag") not in (None, "", holder.etag):
+        raise conflict
+    try:
+        access.world.set_policy(holder, body)
+    except MalformedPolicy as fault:
+        raise Refusal(400, "invalid", fault.message) from None
+    access.world.save()
+
+
+def held_of(access: Access, principal: str, resource: Resource, asked: Iterable[str]) -> list[str]:
+    """Those of the permissions that the principal has on the resource."""
+    return [permission for permission in asked if access.may(principal, permission, resource)]
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A project or a service account, as the services other than storage tell of policies."""
+
+    access: Access
+    resource: Resource
+    holder: Holder
+    prefix: str  # of the permissions: resourcemanager.projects or iam.serviceAccounts
+
+    def answer(self, principal: str, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """getIamPolicy, setIamPolicy and testIamPermissions. Refusal for any other verb."""
+        if verb == "testIamPermissions":
+            held = held_of(self.access, principal, self.resource, body.get("permissions") or ())
+            return {"permissions": held} if held else {}
+        if verb not in ("getIamPolicy", "setIamPolicy"):
+            raise Refusal(404, "notFound", f"The lab has no {verb}.")
+        self.access.require(principal, f"{self.prefix}.{verb}", self.resource)
+        if verb == "setIamPolicy":
+            text = (
+                "There were concurrent policy changes. Please retry the whole read-modify-write with "
+                "exponential backoff."
+            )
+            replace(self.access, self.holder, body.get("policy") or {}, Refusal(409, "aborted", text))
+        return document(self.holder)

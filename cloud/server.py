@@ -1,0 +1,165 @@
+"""The lab's Google Cloud as listeners: which door answers what, to whom, as whom.
+
+cluster network   :80  metadata server, jobs' identity      :443 Google's services   :3128 the way out
+people network    :80  metadata server, the person's        :443                     :3128
+published         :8265 the gateway
+own loopback      :8080 for batches and the health check
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from aiohttp import web
+
+from cloud import batch, egress, gateway
+from cloud.access import Access
+from cloud.authority import Authority
+from cloud.backend import Backend
+from cloud.lab import PREFIX, Lab, at_host, google
+from cloud.metadata import Metadata
+from cloud.services import Services
+from cloud.storage import API, Storage
+from cloud.tokens import Tokens
+from cloud.world import World
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+STORAGE_SECONDS = 60.0
+BACKLOG = 512
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One network of containers: our address in it, and who its containers are: the job or the person."""
+
+    address: str
+    person: bool = False
+
+
+@dataclass(slots=True)
+class Cloud:
+    """Everything behind the doors. `project` is the one that the cluster belongs to."""
+
+    world: World
+    tokens: Tokens
+    backend: Backend
+    project: str
+    own_url: str  # http://127.0.0.1:PORT of `open_own`
+    runners: list[web.AppRunner] = field(default_factory=list)
+    servers: list[asyncio.Server] = field(default_factory=list)
+
+    async def make_buckets(self) -> None:
+        """The world's buckets in the stand-in, once it answers; nothing where there is none."""
+        if not self.backend.url:
+            return
+        await self.backend.await_ready(STORAGE_SECONDS)
+        for bucket, holder in self.world.buckets.items():
+            await self.backend.json("POST", f"{API}/b?project={holder.project}", {"name": bucket})
+            for name, text in self.world.objects.get(bucket, {}).items():
+                if not await self.backend.exists(bucket, quote(name, safe="")):
+                    await self.backend.put_text(bucket, name, text)
+
+    def storage(self, access: Access) -> Storage:
+        return Storage(access, self.backend, self.own_url)
+
+    def access(self, assumed: bool = False) -> Access:
+        return Access(self.world, self.tokens, assumed)
+
+    async def open_network(
+        self, network: Network, authority: Authority, way_out: egress.Egress | None = None
+    ) -> None:
+        """All doors in one network of containers."""
+        who = (lambda: self.world.person) if network.person else (lambda: self.world.job)
+        await self.open_metadata(network.address, 80, who, authority.pem())
+        await self.open_services(network.address, 443, authority.server_context())
+        self.servers.append(await egress.serve(network.address, 3128, allowed=way_out))
+
+    async def open_metadata(self, address: str, port: int, who: Callable[[], str], pem: bytes = b"") -> None:
+        """The metadata server; beside it, for nodes that start, the certificate to trust."""
+        metadata = Metadata(self.world, self.tokens, who, self.project)
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if address == LOOPBACK and (refused := foreign(request, port)):
+                return refused
+            if pem and request.path == "/raydock/ca.pem":
+                return web.Response(body=pem, content_type="application/x-pem-file")
+            return await metadata.handle(request)
+
+        await self.listen(catching_all(handle), address, port)
+
+    async def open_services(self, address: str, port: int, tls: ssl.SSLContext | None) -> None:
+        """Google's hosts by their names."""
+        storage, services = self.storage(self.access()), Services(self.access())
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            host = request.host.partition(":")[0].lower()
+            raw = request.raw_path.partition("?")[0]
+            return await at_host(storage, services, request, host, f"https://{host}", raw)
+
+        await self.listen(catching_all(handle), address, port, tls)
+
+    async def open_emulator(self, port: int) -> None:
+        """Storage on loopback for clients with emulator variables, which send no token: taken for the job."""
+        storage, base = self.storage(self.access(assumed=True)), f"http://127.0.0.1:{port}"
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return foreign(request, port) or await storage.handle(request, base)
+
+        await self.listen(catching_all(handle), "127.0.0.1", port)
+
+    async def open_own(self, port: int) -> None:
+        """For this process and the container's health check."""
+        storage = self.storage(self.access())
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if request.path == "/health":
+                if not self.backend.url:
+                    return web.Response(text="ok, without storage")
+                await self.backend.json("GET", f"{API}/b?project={self.project}")
+                return web.Response(text="ok")
+            return await storage.handle(request, request.headers.get(batch.BASE, self.own_url))
+
+        await self.listen(catching_all(handle), "127.0.0.1", port)
+
+    async def open_gateway(self, gate: gateway.Gate, address: str, port: int) -> None:
+        """The published door: the dashboard, the lab and Google's services for this machine."""
+        lab = Lab(self.access(), self.project, gate)
+        mounts = {PREFIX: google(self.storage(self.access()), Services(self.access())), "/lab/": lab.handle}
+        await self.listen(gateway.application(gate, mounts), address, port)
+
+    async def listen(
+        self, app: web.Application, address: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> None:
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
+        await runner.setup()
+        self.runners.append(runner)
+        await web.TCPSite(runner, address, port, ssl_context=tls, backlog=BACKLOG).start()
+
+    async def close(self) -> None:
+        for server in self.servers:
+            server.close()
+        for runner in self.runners:
+            await runner.cleanup()
+        await self.backend.close()
+
+
+def foreign(request: web.Request, port: int) -> web.Response | None:
+    """The refusal of what no program of this machine sends, at a door that asks for no token.
+
+    A page in a browser could have its name resolve to 127.0.0.1, or send a form here.
+    """
+    if request.host == f"{LOOPBACK}:{port}" and "Origin" not in request.headers:
+        return None
+    return web.Response(status=403, text="Not from here.")
+
+
+def catching_all(handler: Handler) -> web.Application:
+    """An application with one handler for every method and path."""
+    app = web.Application(client_max_size=16 * 2**20)
+    app.router.add_route("*", "/{path:.*}", handler)
+    return app

@@ -1,0 +1,8 @@
+"""python -m iam"""
+
+import sys
+
+from iam.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

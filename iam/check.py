@@ -1,0 +1,162 @@
+"""May the identity that a job runs as do what the job needs? Asked before the job is sent.
+
+Two sources, put together. What Google says to the identity itself (`testIamPermissions`, by impersonating it
+or from inside the cluster) holds for a bucket as a whole; a condition may say otherwise for some objects of
+it. What the policies say (iam/evaluate.py) holds for the very object, as far as the caller can see them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from iam.ask import Asker
+from iam.errors import NotFound
+from iam.evaluate import Decision, Policies, Verdict, decide
+from iam.mend import Mend, mends_for
+from iam.needs import Need, Operation
+from iam.principal import email, is_custom_account
+
+POLICIES, ITSELF, CLUSTER = "by the policies", "asked as the identity itself", "asked from inside the cluster"
+TOLD_YES = "Google says that it has it on the bucket"
+TOLD_NO = "Google says that it does not have it on the bucket"
+Held = Mapping[str, frozenset[str]]  # permissions that the identity said it has, by bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdict about everything that one declaration needs of one URI.
+
+    `missing` are the permissions that are denied, or not known to be granted; `how` is the source.
+    """
+
+    uri: str
+    because: str
+    operations: tuple[Operation, ...]
+    principal: str
+    verdict: Verdict
+    missing: tuple[str, ...]
+    why: str
+    how: str
+    mends: tuple[Mend, ...] = ()
+
+
+async def check(
+    principal: str, needs: Sequence[Need], asker: Asker, from_cluster: Held | None = None
+) -> list[Outcome]:
+    """One outcome for each URI. Raises IamError where nothing can be asked at all.
+
+    from_cluster: what a probe on the cluster was told; then the identity is not impersonated.
+    """
+    buckets = sorted({need.bucket for need in needs})
+    held_now = asyncio.create_task(held_by_itself(principal, needs, asker)) if from_cluster is None else None
+    read = await asyncio.gather(*(policies_of(bucket, asker) for bucket in buckets))
+    held = await held_now if held_now else from_cluster
+    how = ITSELF if held_now else CLUSTER
+    policies = dict(zip(buckets, read, strict=True))
+    groups: dict[str, list[Need]] = {}
+    for need in needs:
+        groups.setdefault(need.uri, []).append(need)
+    return [outcome(principal, group, policies[group[0].bucket], held, how) for group in groups.values()]
+
+
+async def held_by_itself(principal: str, needs: Sequence[Need], asker: Asker) -> Held | None:
+    """What the identity has, asked as itself. None for a service agent: nobody can be one."""
+    address = email(principal)
+    itself = await asker.impersonate(address) if is_custom_account(address) else None
+    if itself is None:
+        return None
+    wanted: dict[str, set[str]] = {}
+    for need in needs:
+        wanted.setdefault(need.bucket, set()).update(need.permissions)
+    try:
+        found = await asyncio.gather(*(itself.held(bucket, asked) for bucket, asked in wanted.items()))
+    except NotFound:
+        return None  # the bucket is not there: its policies' turn to say so
+    return dict(zip(wanted, found, strict=True))
+
+
+async def policies_of(bucket: str, asker: Asker) -> Policies | NotFound:
+    """All that the caller can see that decides about a bucket; NotFound where there is no such bucket."""
+    try:
+        own, number = await asyncio.gather(asker.bucket_policy(bucket), asker.bucket_project(bucket))
+    except NotFound as fault:
+        return fault
+    if number is None:
+        return Policies(own, None, "", None, complete=False)
+    project, policy = await asyncio.gather(asker.project(number), asker.project_policy(number))
+    name = project.id if project else number
+    deny = await asker.deny_rules(name)
+    return Policies(own, policy, name, deny, complete=project is not None and not project.has_parent)
+
+
+def outcome(
+    principal: str, needs: Sequence[Need], policies: Policies | NotFound, held: Held | None, how: str
+) -> Outcome:
+    """What all operations on one URI come to: denied if one is, unknown if one is."""
+    first = needs[0]
+    operations = tuple(need.operation for need in needs)
+    because = "; ".join(dict.fromkeys(need.because for need in needs))
+    if isinstance(policies, NotFound):
+        why = f"there is no bucket gs://{first.bucket}"
+        missing = tuple(permission for need in needs for permission in need.permissions)
+        return Outcome(first.uri, because, operations, principal, Verdict.DENIED, missing, why, how)
+    answers = [
+        answer(principal, permission, need, policies, held)
+        for need in needs
+        for permission in need.permissions
+    ]
+    for verdict in (Verdict.DENIED, Verdict.UNKNOWN):
+        worst = [one for one in answers if one.verdict is verdict]
+        if worst:
+            missing = tuple(dict.fromkeys(one.permission for one in worst))
+            mends = (
+                () if worst[0].where == "deny policy" else mends_for(principal, missing, needs[0].resource)
+            )
+            source = POLICIES if held is None else how
+            return Outcome(
+                first.uri, because, operations, principal, verdict, missing, worst[0].why, source, mends
+            )
+    source = POLICIES if held is None else how
+    return Outcome(first.uri, because, operations, principal, Verdict.GRANTED, (), answers[0].why, source)
+
+
+def answer(principal: str, permission: str, need: Need, policies: Policies, held: Held | None) -> Decision:
+    """The policies' decision, put together with what the identity itself was told, where it was."""
+    prefix = need.object_name if need.operation is Operation.LIST else None
+    now = datetime.datetime.now(datetime.timezone.utc)
+    decision = decide(principal, permission, need.resource, policies, now=now, list_prefix=prefix)
+    if held is None:
+        return decision
+    return together(decision, permission in held.get(need.bucket, frozenset()), policies)
+
+
+def together(decision: Decision, told: bool, policies: Policies) -> Decision:
+    """`told`: whether the identity has the permission on the bucket as a whole.
+
+    told  policies   together
+    yes   GRANTED    GRANTED
+    yes   DENIED     DENIED: a condition or a deny rule keeps it from this very object
+    yes   UNKNOWN    GRANTED, unless it is a condition or a deny rule that can't be evaluated here
+    no    GRANTED    GRANTED where a condition gives it for this very object, else DENIED
+    no    DENIED     DENIED
+    no    UNKNOWN    DENIED, unless a condition may give it for this very object: one that can't be evaluated
+                     here, or one in a policy that the caller can't read
+    """
+    conditional = decision.binding is not None and decision.binding.condition is not None
+    if decision.verdict is Verdict.UNKNOWN:
+        if told:
+            open_question = conditional or bool(policies.deny)
+            return decision if open_question else replace(decision, verdict=Verdict.GRANTED, why=TOLD_YES)
+        hidden = decision.permission.startswith("storage.objects.") and None in (
+            policies.bucket,
+            policies.project,
+        )
+        if hidden:
+            return replace(decision, why=f"{TOLD_NO}, and {decision.why}")
+        return decision if conditional else replace(decision, verdict=Verdict.DENIED, why=TOLD_NO)
+    if decision.verdict is Verdict.GRANTED and not told and not conditional:
+        return replace(decision, verdict=Verdict.DENIED, why=TOLD_NO)
+    return decision

@@ -1,0 +1,70 @@
+"""What can go wrong about identities and their permissions.
+
+    IamError
+    ├── MalformedPolicy       a policy document can't be understood
+    ├── MalformedPrincipal    a member string is none of Google's forms
+    ├── MalformedResource     a gs:// URI or a name is none that Google accepts
+    ├── MalformedRoles        the file of roles can't be understood
+    ├── UnknownRole           a role that neither the file of roles nor the caller knows
+    ├── BadCondition          a condition can't be understood (internal: the verdict is then UNKNOWN)
+    ├── NotFound              what was asked about does not exist
+    ├── Refused               the caller may not ask, or may not change
+    ├── Conflict              the policy changed since it was read (etag)
+    └── Unreachable           nothing answered: the one class where trying again may help
+
+Every error says what failed, on what and why in one sentence (`message`), and what mends it (`mend`).
+"""
+
+from __future__ import annotations
+
+
+class IamError(Exception):
+    """The base: `message` is one sentence, `mend` is what to do about it."""
+
+    def __init__(self, message: str, mend: str = "") -> None:
+        super().__init__(message, mend)
+        self.message = message
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class MalformedPolicy(IamError):
+    """A policy document can't be understood; the message names the place in it."""
+
+
+class MalformedPrincipal(IamError):
+    """A member string is none of Google's forms."""
+
+
+class MalformedResource(IamError):
+    """A gs:// URI, a bucket name or an object name is none that Google accepts."""
+
+
+class MalformedRoles(IamError):
+    """The file of roles can't be understood."""
+
+
+class UnknownRole(IamError):
+    """A role that neither the file of roles nor the caller knows."""
+
+
+class BadCondition(IamError):
+    """A condition can't be understood. Internal: `condition.evaluate` answers UNKNOWN instead."""
+
+
+class NotFound(IamError):
+    """What was asked about does not exist."""
+
+
+class Refused(IamError):
+    """The caller may not ask this, or may not change it."""
+
+
+class Conflict(IamError):
+    """The policy changed since it was read: read it again and repeat the change."""
+
+
+class Unreachable(IamError):
+    """Nothing answered. Trying again may help."""

@@ -1,0 +1,198 @@
+"""What a job needs of Cloud Storage, from what it declares to read and write and from its arguments.
+
+Permissions an operation: https://cloud.google.com/storage/docs/access-control/iam-json. Overwriting is creating and
+deleting; Ray Train's and Tune's `storage_path` is listed, read, written and cleaned up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from iam.errors import MalformedResource
+from iam.resource import Resource, bucket, obj, objects_under, parse_gs
+
+
+class Operation(Enum):
+    """What is done; `permissions` is what it takes."""
+
+    READ = "read"
+    LIST = "list"
+    CREATE = "create"
+    OVERWRITE = "overwrite"
+    DELETE = "delete"
+    GET_BUCKET = "look up the bucket"
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """In Google's names."""
+        return PERMISSIONS[self]
+
+
+PERMISSIONS = {
+    Operation.READ: ("storage.objects.get",),
+    Operation.LIST: ("storage.objects.list",),
+    Operation.CREATE: ("storage.objects.create",),
+    Operation.OVERWRITE: ("storage.objects.create", "storage.objects.delete"),
+    Operation.DELETE: ("storage.objects.delete",),
+    Operation.GET_BUCKET: ("storage.buckets.get",),
+}
+READ_ONE = (Operation.READ,)
+READ_ALL = (Operation.LIST, Operation.READ)
+WRITE_ONE = (Operation.OVERWRITE,)
+WRITE_ALL = (Operation.LIST, Operation.READ, Operation.CREATE, Operation.DELETE)
+ARGUMENT = re.compile(r"-{0,2}[A-Za-z][A-Za-z0-9_-]*")
+EMBEDDED = re.compile(r"gs://[^\s\"'<>,;(){}\[\]]+")
+IN_ARGUMENTS = "it is in the job's arguments"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One operation that a job will do, and which of its lines says so.
+
+    `object_name` is a prefix if `uri` is one, up to the first wildcard.
+    """
+
+    uri: str
+    bucket: str
+    object_name: str
+    operation: Operation
+    permissions: tuple[str, ...]
+    because: str
+
+    @property
+    def resource(self) -> Resource:
+        """What the permissions are needed on."""
+        if self.operation in (Operation.LIST, Operation.GET_BUCKET):
+            return bucket(self.bucket)
+        if is_prefix(self.uri):
+            return objects_under(self.bucket, self.object_name)
+        return obj(self.bucket, self.object_name)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Needs and remarks while they are gathered."""
+
+    needs: dict[tuple[str, str, Operation, bool], Need] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    declared: set[str] = field(default_factory=set)
+
+    def add(self, uri: str, operations: Iterable[Operation], because: str) -> None:
+        """Merges with what is there: the same operation on the same thing is one need."""
+        name, tail = parse_gs(uri)
+        tail, prefix = tail.partition("*")[0], is_prefix(uri)
+        for operation in operations:
+            key = (name, tail, operation, prefix)
+            there = self.needs.get(key)
+            if there is None:
+                self.needs[key] = Need(uri, name, tail, operation, operation.permissions, because)
+            elif because not in there.because.split("; "):
+                self.needs[key] = replace(there, because=f"{there.because}; {because}")
+
+    def covers(self, uri: str) -> bool:
+        """Is it, or something that it lies under, declared or needed already?"""
+        name, tail = parse_gs(uri)
+        return uri in self.declared or any(
+            need.bucket == name
+            and (need.uri == uri or (is_prefix(need.uri) and tail.startswith(need.object_name)))
+            for need in self.needs.values()
+        )
+
+
+def needs_of(
+    reads: Sequence[str], writes: Sequence[str], arguments: Sequence[str]
+) -> tuple[list[Need], list[str]]:
+    """The needs, and sentences about what could not be known. Raises MalformedResource for a bad gs:// URI.
+
+    An entry of `reads` and `writes` is a gs:// URI, a prefix (it ends with / or *), or the name of a job argument
+    that holds one or several, if need be with what it is by default: "--read=gs://bucket/x". Local paths and other
+    schemes are no needs.
+    """
+    ledger = Ledger()
+    for kind, entries in (("reads", reads), ("writes", writes)):
+        for entry in entries:
+            _declared(ledger, kind, entry, arguments)
+    _noticed(ledger, arguments)
+    return list(ledger.needs.values()), ledger.remarks
+
+
+def is_prefix(uri: str) -> bool:
+    """Does it stand for all that begins so? A bucket alone does, too."""
+    return uri.endswith(("/", "*")) or "/" not in uri.removeprefix("gs://") or "*" in uri
+
+
+def _declared(ledger: Ledger, kind: str, entry: str, arguments: Sequence[str]) -> None:
+    if not ARGUMENT.fullmatch(entry.partition("=")[0]):
+        _use(ledger, kind, entry, f'{kind} = "{entry}"')
+        return
+    entry, _, default = entry.partition("=")
+    values = values_of(entry, arguments) or ([default] if default else [])
+    flag = f"--{entry.lstrip('-')}" if not entry.startswith("-") else entry
+    if not values:
+        ledger.remarks.append(
+            f"{kind} names {flag}, which is not among the job's arguments, so what it is by default was not checked."
+        )
+    for value in values:
+        ledger.declared.add(value)
+        path = _folder(value) if _bare(entry) == "storage_path" else value
+        _use(ledger, kind, path, f"{flag} {value} ({kind})")
+
+
+def _use(ledger: Ledger, kind: str, uri: str, because: str) -> None:
+    """A path that only begins like gs:// is a mistake, and no local path."""
+    if not uri.lower().startswith("gs:/"):
+        return
+    whole = is_prefix(uri)
+    if kind == "reads":
+        ledger.add(uri, READ_ALL if whole else READ_ONE, because)
+    else:
+        ledger.add(uri, WRITE_ALL if whole else WRITE_ONE, because)
+
+
+def _folder(uri: str) -> str:
+    return uri if not uri.startswith("gs://") or is_prefix(uri) else f"{uri}/"
+
+
+def _bare(name: str) -> str:
+    return name.lstrip("-").replace("-", "_")
+
+
+def values_of(name: str, arguments: Sequence[str]) -> list[str]:
+    """The values of an argument, in each of its forms: `--x v`, `--x=v`, `--x v gs://another`."""
+    found: list[str] = []
+    for n, token in enumerate(arguments):
+        flag, equals, value = token.partition("=")
+        if not flag.startswith("-") or _bare(flag) != _bare(name):
+            continue
+        if equals:
+            found.append(value)
+            continue
+        for later, following in enumerate(arguments[n + 1 :]):
+            if following.startswith("-") or (later and not following.startswith("gs://")):
+                break
+            found.append(following)
+    return found
+
+
+def _noticed(ledger: Ledger, arguments: Sequence[str]) -> None:
+    """gs:// URIs that no declaration covers are probably read."""
+    for token in arguments:
+        value = token.partition("=")[2] if token.startswith("-") else token
+        if value.startswith("gs://"):
+            if not ledger.covers(value):
+                ledger.add(value, READ_ALL if is_prefix(value) else READ_ONE, IN_ARGUMENTS)
+            continue
+        for uri in EMBEDDED.findall(token):
+            _noticed_inside(ledger, uri, token)
+
+
+def _noticed_inside(ledger: Ledger, uri: str, token: str) -> None:
+    """Within a longer text a URI is a guess, so one that is malformed is only remarked on."""
+    try:
+        if not ledger.covers(uri):
+            ledger.add(uri, READ_ALL if is_prefix(uri) else READ_ONE, IN_ARGUMENTS)
+    except MalformedResource as error:
+        ledger.remarks.append(f'The argument "{token}" was not checked: {error.message}')

@@ -1,0 +1,173 @@
+"""The command line of `python -m iam`, as argparse and our own words have it."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from iam.errors import IamError
+
+if TYPE_CHECKING:
+    from iam.needs import Need
+
+PROG = "python -m iam"
+VERBS = {
+    "show": "who may do what on a bucket, as a table",
+    "whoami": "who you are there, and who jobs run as",
+    "check": "may the job's identity do what a job needs? Exit code 3 if not",
+    "grant": "give a member a role on a bucket",
+    "revoke": "take it away again",
+    "provision": "make what jobs on Ray on Vertex AI need in a project, with the least roles",
+    "deprovision": "remove what provision made, and nothing else",
+}
+OPERATIONS = {
+    "read": "read objects",
+    "list": "list them",
+    "write": "make new ones",
+    "overwrite": "replace them: create and delete",
+    "delete": "delete them",
+}
+WIDEST = max(map(len, VERBS))
+EPILOG = (
+    f"verbs ({PROG} VERB --help):\n"
+    + "\n".join(f"  {verb:<{WIDEST}}  {meaning}" for verb, meaning in VERBS.items())
+    + """
+
+exit codes: 0 done or granted, 2 usage, 3 denied, unknown or refused, 4 nothing answers
+or somebody else keeps changing the same policy"""
+)
+
+
+class Usage(IamError):
+    """The command line can't be understood."""
+
+
+def needs_of(uri: str, doing: Sequence[str]) -> list[Need]:
+    """What the flags ask for; reading, where they ask for nothing."""
+    from iam.needs import READ_ALL, READ_ONE, Ledger, Operation, is_prefix
+
+    named = {"write": Operation.CREATE}
+    operations = [named.get(name) or Operation(name) for name in doing]
+    because = " ".join(f"--{name}" for name in doing) or "read"
+    ledger = Ledger()
+    ledger.add(uri, operations or (READ_ALL if is_prefix(uri) else READ_ONE), because)
+    return list(ledger.needs.values())
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser whose errors are ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Usage(message[0].upper() + message[1:] + ".", f"{self.prog} --help")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The options; `verb` among them. Raises Usage; `--help` exits as argparse does."""
+    words = list(argv)
+    if not words or words[0] in ("-h", "--help"):
+        overview().parse_args(words or ["--help"])
+    verb = words.pop(0)
+    if verb not in VERBS:
+        near = difflib.get_close_matches(verb, VERBS, 1)
+        hint = f"did you mean {near[0]}?" if near else f"verbs: {', '.join(VERBS)}"
+        raise Usage(f"{verb} is no verb of {PROG}.", hint)
+    parser = parser_of(verb)
+    for word in words:
+        if word.startswith("--") and word.partition("=")[0] not in parser._option_string_actions:
+            raise unknown(word, parser)  # before argparse misses a flag that was only misspelt
+    given, rest = parser.parse_known_args(words)
+    if rest:
+        raise unknown(rest[0], parser)
+    given.verb = verb
+    given.target = "local" if given.target == "local" else "google"
+    return given
+
+
+def overview() -> Parser:
+    return Parser(
+        prog=PROG,
+        usage=f"{PROG} VERB [options]",
+        description="Who may do what on Google Cloud Storage: in the lab's cloud, and in a real project.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def unknown(word: str, parser: Parser) -> Usage:
+    flags = [flag for action in parser._actions for flag in action.option_strings]
+    near = difflib.get_close_matches(word.partition("=")[0], flags, 1)
+    hint = f"did you mean {near[0]}?" if near else f"{parser.prog} --help"
+    return Usage(f"{parser.prog} does not take {word}.", hint)
+
+
+def parser_of(verb: str) -> Parser:
+    """The parser of one verb."""
+    parser = Parser(prog=f"{PROG} {verb}", description=VERBS[verb].capitalize() + ".", allow_abbrev=False)
+    parser.add_argument(
+        "--target",
+        default="local",
+        choices=("local", "google", "vertex"),
+        help="the lab of the cluster that is up (the default), or Google Cloud itself",
+    )
+    parser.add_argument("--project", default="", metavar="ID", help="the project; by default the target's")
+    if verb in ("show", "check", "grant", "revoke"):
+        parser.add_argument("uri", metavar="gs://BUCKET" if verb in ("grant", "revoke") else "gs://BUCKET/…")
+    if verb in ("show", "whoami"):
+        parser.add_argument("--json", action="store_true", help="print it as JSON")
+    adders = {
+        "check": add_check,
+        "grant": add_edit,
+        "revoke": add_edit,
+        "provision": add_provision,
+        "deprovision": add_deprovision,
+    }
+    if verb in adders:
+        adders[verb](parser)
+    if verb == "grant":
+        parser.add_argument("--force", action="store_true", help="even a role that gives far too much")
+    return parser
+
+
+def add_check(parser: Parser) -> None:
+    for name, meaning in OPERATIONS.items():
+        parser.add_argument(f"--{name}", dest="doing", action="append_const", const=name, help=meaning)
+    parser.add_argument(
+        "--as", dest="principal", default="", metavar="PRINCIPAL", help="who; the job's identity by default"
+    )
+
+
+def add_edit(parser: Parser) -> None:
+    parser.add_argument("--role", required=True, metavar="roles/…")
+    parser.add_argument("--member", required=True, metavar="PRINCIPAL")
+    parser.add_argument(
+        "--condition-prefix", default="", metavar="PREFIX", help="only for objects whose names begin so"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show the change and make none")
+
+
+def add_provision(parser: Parser) -> None:
+    parser.add_argument("--service-account", default="ray-jobs", metavar="NAME", help="who jobs will run as")
+    parser.add_argument("--data-bucket", default="", metavar="B", help="it reads this one")
+    parser.add_argument("--model-bucket", default="", metavar="B", help="it writes this one")
+    parser.add_argument("--location", default="us-central1", metavar="L", help="of buckets that are made")
+    parser.add_argument(
+        "--caller", default="", metavar="PRINCIPAL", help="who will send jobs; you, by default"
+    )
+    parser.add_argument(
+        "--grant-vertex",
+        action="store_true",
+        help="grant the caller roles/aiplatform.user on the project too",
+    )
+    add_consent(parser)
+
+
+def add_deprovision(parser: Parser) -> None:
+    parser.add_argument("--buckets", action="store_true", help="the buckets too, if they are empty")
+    add_consent(parser)
+
+
+def add_consent(parser: Parser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="show the plan and carry out nothing")
+    parser.add_argument("--yes", action="store_true", help="carry it out without asking")

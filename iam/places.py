@@ -1,0 +1,152 @@
+"""Where Google's services are asked, and who asks: the lab's cloud behind its gateway, or Google itself.
+
+Both answer the same three questions, so everything else is one code for both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from iam.errors import NotFound, Refused, Unreachable
+
+STORAGE = "storage.googleapis.com"
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+SECONDS = 10.0
+
+
+class Place(Protocol):
+    """A Google Cloud."""
+
+    @property
+    def name(self) -> str:
+        """What a command line calls it."""
+        ...
+
+    def base(self, host: str) -> str:
+        """The URL at which a service of Google's is reached."""
+        ...
+
+    async def token(self, client: Any) -> str:
+        """An access token of the caller. Raises Refused or Unreachable."""
+        ...
+
+    async def job(self, client: Any) -> str:
+        """The principal that jobs run as; "" where it can't be known. Raises Refused or Unreachable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """The lab's cloud, behind the gateway of a local cluster. `headers` carry its key."""
+
+    gateway: str
+    headers: Mapping[str, str]
+    name: str = "local"
+
+    def base(self, host: str) -> str:
+        return f"{self.gateway}/google/{host}"
+
+    async def token(self, client: Any) -> str:
+        return str((await self.ask(client, "POST", "/lab/token"))["access_token"])
+
+    async def job(self, client: Any) -> str:
+        return str((await self.about(client))["job"])
+
+    async def about(self, client: Any) -> Mapping[str, Any]:
+        """The lab's person, job principal, project and buckets."""
+        return await self.ask(client, "GET", "/lab/")
+
+    async def ask(self, client: Any, method: str, path: str) -> Mapping[str, Any]:
+        import httpx
+
+        try:
+            reply = await client.request(
+                method, self.gateway + path, headers=dict(self.headers), timeout=SECONDS
+            )
+            if reply.status_code == 401:
+                raise Refused(
+                    "The lab's cloud does not take the key of this checkout.", "make cluster-down cluster-up"
+                )
+            told: Mapping[str, Any] = reply.raise_for_status().json()
+        except (httpx.HTTPError, ValueError) as fault:
+            why = type(fault).__name__
+            raise Unreachable(
+                f"The lab's cloud at {self.gateway} does not answer: {why}.", "make cluster-up"
+            ) from None
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class Google:
+    """Google Cloud itself, asked with the caller's application default credentials.
+
+    `account` is the principal that jobs run as, where the target knows it.
+    """
+
+    account: str = ""
+    name: str = "google"
+
+    def base(self, host: str) -> str:
+        return f"https://{host}"
+
+    async def token(self, client: Any) -> str:
+        return await asyncio.to_thread(default_token)
+
+    async def job(self, client: Any) -> str:
+        return self.account
+
+
+def default_token() -> str:
+    """A token of the application default credentials. Refused where there are none."""
+    credentials, _ = default_credentials()
+    import google.auth.exceptions
+    from google.auth.transport.requests import Request
+
+    try:
+        credentials.refresh(Request())
+    except google.auth.exceptions.GoogleAuthError as fault:
+        raise Refused(
+            f"Your credentials gave no token: {fault}.", "gcloud auth application-default login"
+        ) from None
+    return str(credentials.token)
+
+
+def default_credentials() -> tuple[Any, str]:
+    """The application default credentials and their project. Refused where there are none."""
+    try:
+        import google.auth
+        import google.auth.exceptions
+    except ImportError:
+        raise Refused("google-auth is not installed here.", "pip install google-auth requests") from None
+    try:
+        credentials, project = google.auth.default(scopes=[SCOPE])
+    except google.auth.exceptions.DefaultCredentialsError:
+        raise Refused(
+            "You have no application default credentials here.", "gcloud auth application-default login"
+        ) from None
+    return credentials, project or ""
+
+
+def lab_of_checkout(root: Path, settings: Mapping[str, str]) -> Lab:
+    """The lab of the cluster that this checkout has up. NotFound where none is."""
+    port = settings.get("RAYDOCK_PORT") or "8265"
+    file = root / (settings.get("RAYDOCK_STATE") or ".raydock") / "key"
+    try:
+        key = file.read_text(encoding="utf-8").strip()
+    except OSError:
+        raise NotFound("No lab is up here: its key is missing.", "make cluster-up") from None
+    return Lab(f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {key}"})
+
+
+def sentence_of(body: bytes) -> str:
+    """The message in one of Google's error bodies."""
+    try:
+        told = json.loads(body)["error"]
+        return str(told.get("message") if isinstance(told, dict) else told)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return body[:200].decode(errors="replace").strip()

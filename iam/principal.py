@@ -1,0 +1,134 @@
+"""Principals, as Google writes them in policies.
+
+https://cloud.google.com/iam/docs/principal-identifiers (v1 in allow policies, v2 in deny policies)
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from iam.errors import MalformedPrincipal
+
+ANONYMOUS = "allUsers"  # the principal of a request without credentials
+EVERYONE = "allUsers"
+AUTHENTICATED = "allAuthenticatedUsers"
+
+WITH_EMAIL = ("user", "serviceAccount", "group")
+CONVENIENCE = {
+    "projectOwner": "roles/owner",
+    "projectEditor": "roles/editor",
+    "projectViewer": "roles/viewer",
+}
+FORMS = (
+    "user:EMAIL, serviceAccount:EMAIL, group:EMAIL, domain:DOMAIN, allUsers, allAuthenticatedUsers, "
+    "projectOwner:PROJECT, projectEditor:PROJECT, projectViewer:PROJECT, principal://…, principalSet://… "
+    "or deleted:…"
+)
+
+EMAIL = re.compile(r"[^\s@:/]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+WORKLOAD = re.compile(r"serviceAccount:[a-z0-9.:-]+\.svc\.id\.goog\[[^\s/\]]+/[^\s/\]]+\]")  # a pod of GKE
+DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+")
+PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]*")
+V2 = {  # deny policies write the same people in other words
+    "principal://goog/subject/": "user:",
+    "principalSet://goog/group/": "group:",
+    "principal://iam.googleapis.com/projects/-/serviceAccounts/": "serviceAccount:",
+}
+# Google-managed projects whose accounts are service agents: https://cloud.google.com/iam/docs/service-agents
+AGENT_PROJECTS = re.compile(
+    r"gcp-sa-[a-z0-9-]+|gcp-gae-service|gcf-admin-robot|compute-system|container-engine-robot|containerregistry"
+    r"|container-analysis|serverless-robot-prod|gs-project-accounts|dataproc-accounts|dataflow-service-producer-prod"
+    r"|cloudcomposer-accounts|cloud-tpu|cloud-redis|cloud-filer|cloud-memcache-sa|bigquery-encryption"
+    r"|endpoints-portal|firebase-rules|service-networking|service-consumer-management|sourcerepo-service-accounts"
+    r"|remotebuildexecution|[a-z0-9-]+\.google\.com"
+)
+AGENT_EMAIL = re.compile(
+    rf"[a-z0-9-]+@(?:{AGENT_PROJECTS.pattern})\.iam\.gserviceaccount\.com|[0-9]+@cloudservices\.gserviceaccount\.com"
+)
+CUSTOM_EMAIL = re.compile(r"[a-z][a-z0-9-]*@[a-z0-9][a-z0-9.-]*\.iam\.gserviceaccount\.com")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A member string in its two parts; `value` is empty for allUsers and allAuthenticatedUsers."""
+
+    kind: str
+    value: str = ""
+
+    def __str__(self) -> str:
+        if not self.value:
+            return self.kind
+        return self.kind + ("" if self.kind.endswith("://") else ":") + self.value
+
+
+def parse(member: str) -> Principal:
+    """The parts of a member string. Raises MalformedPrincipal, which says what is expected."""
+    if member in (EVERYONE, AUTHENTICATED):
+        return Principal(member)
+    for scheme in ("principal://", "principalSet://"):
+        if member.startswith(scheme) and "/" in member[len(scheme) :].strip("/"):
+            return Principal(scheme, member[len(scheme) :])
+    kind, colon, value = member.partition(":")
+    if kind == "deleted" and value:
+        parse(value.partition("?uid=")[0])
+        return Principal(kind, value)
+    if colon and _value_fits(kind, value):
+        return Principal(kind, value)
+    raise _malformed(member, kind, value)
+
+
+def _value_fits(kind: str, value: str) -> bool:
+    if kind in WITH_EMAIL:
+        return EMAIL.fullmatch(value) is not None or WORKLOAD.fullmatch(f"{kind}:{value}") is not None
+    if kind in CONVENIENCE:
+        return PROJECT.fullmatch(value) is not None
+    return kind == "domain" and DOMAIN.fullmatch(value) is not None
+
+
+def _malformed(member: str, kind: str, value: str) -> MalformedPrincipal:
+    if kind in (*WITH_EMAIL, "domain", *CONVENIENCE):
+        wanted = (
+            "an email address" if kind in WITH_EMAIL else "a domain" if kind == "domain" else "a project id"
+        )
+        return MalformedPrincipal(
+            f'"{member}" is no principal: {kind}: is followed by {wanted}, not "{value}".'
+        )
+    if EMAIL.fullmatch(member):
+        kind = "serviceAccount" if member.endswith("gserviceaccount.com") else "user"
+        return MalformedPrincipal(
+            f'"{member}" is no principal: it does not say what kind it is.', f"Write {kind}:{member}"
+        )
+    kinds = {k.lower(): k for k in (*WITH_EMAIL, "domain", EVERYONE, AUTHENTICATED, *CONVENIENCE, "deleted")}
+    near = get_close_matches(kind.lower(), kinds, n=1)
+    hint = f" Did you mean {kinds[near[0]]}?" if near and kinds[near[0]] != kind else ""
+    return MalformedPrincipal(f'"{member}" is no principal: expected {FORMS}.{hint}')
+
+
+def normal(member: str) -> str:
+    """One spelling for one principal: v2 identifiers as v1, addresses and domains in lower case."""
+    for long, short in V2.items():
+        if member.startswith(long):
+            member = short + member[len(long) :]
+    if member == "principalSet://goog/public:all":
+        return EVERYONE
+    kind, _, value = member.partition(":")
+    return f"{kind}:{value.lower()}" if kind in (*WITH_EMAIL, "domain") else member
+
+
+def email(principal: str) -> str:
+    """The address in a user:, serviceAccount: or group: principal, in lower case; empty for every other kind."""
+    kind, _, value = normal(principal).partition(":")
+    return value if kind in WITH_EMAIL else ""
+
+
+def is_service_agent(address: str) -> bool:
+    """Is it one of Google's own accounts? Nobody can impersonate it. Takes an address, with or without its kind."""
+    return AGENT_EMAIL.fullmatch(address.lower().removeprefix("serviceaccount:")) is not None
+
+
+def is_custom_account(address: str) -> bool:
+    """Is it a service account that someone made in a project of theirs (NAME@PROJECT.iam.gserviceaccount.com)?"""
+    address = address.lower().removeprefix("serviceaccount:")
+    return CUSTOM_EMAIL.fullmatch(address) is not None and not is_service_agent(address)

@@ -1,0 +1,140 @@
+"""Who asks, where, and who jobs run as there: what every command of `python -m iam` begins with."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from iam.ask import PROJECTS, Asker
+from iam.errors import NotFound, Unreachable
+from iam.places import Google, Lab, Place, default_credentials, lab_of_checkout, sentence_of
+
+ROOT = Path(__file__).resolve().parent.parent
+TOKENS = "oauth2.googleapis.com"
+SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One caller at one place. Principals are "" where they are not known, and so is the project.
+
+    `buckets` are those of the lab; Google does not tell.
+    """
+
+    place: Place
+    token: str
+    caller: str
+    job: str
+    project: str
+    buckets: tuple[str, ...] = ()
+
+    @property
+    def flags(self) -> str:
+        """What a command line needs to reach the same place."""
+        return "" if isinstance(self.place, Lab) else f" --target {self.place.name}"
+
+    @property
+    def who(self) -> str:
+        return self.caller or "your account"
+
+
+def begin(target: str, project: str = "") -> Session:
+    """A session at the target. Refused, NotFound or Unreachable."""
+    return asyncio.run(_google(project) if target == "google" else _lab(project))
+
+
+@asynccontextmanager
+async def http(place: Place) -> AsyncIterator[Any]:
+    """An httpx.AsyncClient. The environment's proxies are for what lies outside."""
+    import httpx
+
+    outside = place.base("").startswith("https://")
+    async with httpx.AsyncClient(trust_env=outside, verify=outside) as client:
+        yield client
+
+
+@asynccontextmanager
+async def asking(session: Session) -> AsyncIterator[Asker]:
+    """Questions as the session's caller."""
+    async with http(session.place) as client:
+        yield Asker(client, session.place, session.token)
+
+
+async def _lab(project: str) -> Session:
+    try:
+        lab = lab_of_checkout(ROOT, settings())
+    except NotFound as fault:
+        raise Unreachable(fault.message, fault.mend) from None
+    async with http(lab) as client:
+        about, token = await asyncio.gather(lab.about(client), lab.token(client))
+    buckets = tuple(sorted(about["buckets"]))
+    return Session(lab, token, about["person"], about["job"], project or about["project"], buckets)
+
+
+async def _google(project: str) -> Session:
+    place = Google()
+    async with http(place) as client:
+        token = await place.token(client)
+        caller = await caller_of(client, place, token)
+        project = project or os.environ.get("GOOGLE_CLOUD_PROJECT") or default_credentials()[1]
+        job = await agent_of(Asker(client, place, token), project) if project else ""
+    return Session(place, token, caller, job, project)
+
+
+async def caller_of(client: Any, place: Place, token: str) -> str:
+    """Whose token it is; "" where Google does not say. The token goes in the body: addresses are logged."""
+    import httpx
+
+    try:
+        url = f"{place.base(TOKENS)}/tokeninfo"
+        reply = await client.post(url, data={"access_token": token}, timeout=SECONDS)
+    except httpx.HTTPError as fault:
+        raise Unreachable(f"{TOKENS} does not answer: {type(fault).__name__}.", "try again") from None
+    if reply.status_code >= 500:
+        raise Unreachable(f"{TOKENS} answered {reply.status_code}: {sentence_of(reply.content)}", "try again")
+    address = str(reply.json().get("email") or "") if reply.status_code == 200 else ""
+    return principal_of(address or getattr(default_credentials()[0], "service_account_email", ""))
+
+
+def principal_of(address: str) -> str:
+    """The principal with that address; "" for what is none."""
+    if "@" not in address:
+        return ""
+    return f"{'serviceAccount' if address.endswith('gserviceaccount.com') else 'user'}:{address}"
+
+
+async def agent_of(asker: Asker, project: str) -> str:
+    """Who a job on Ray on Vertex AI runs as, unless the cluster has a custom account: the project's agent."""
+    number = await number_of(asker, project)
+    return f"serviceAccount:service-{number}@gcp-sa-aiplatform-cc.iam.gserviceaccount.com" if number else ""
+
+
+async def number_of(asker: Asker, project: str) -> str:
+    try:
+        told = await asker.get(PROJECTS, f"/v3/projects/{project}")
+    except NotFound:
+        return ""
+    return str(told["name"]).rpartition("/")[2] if told else ""
+
+
+def settings(root: Path | None = None) -> Mapping[str, str]:
+    """The environment over `.env`; an empty value counts as none."""
+    try:
+        text = ((root or ROOT) / ".env").read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        text = ""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if equals and not name.startswith("#"):
+            value = value.strip()
+            quoted = value[:1] in ("'", '"') and value.find(value[0], 1) > 0
+            found[name.strip()] = (
+                value[1 : value.find(value[0], 1)] if quoted else value.split(" #", 1)[0].rstrip()
+            )
+    return {**found, **{name: value for name, value in os.environ.items() if value}}

@@ -1,0 +1,115 @@
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["google-cloud-storage", "google-auth", "requests"]
+#
+# [tool.submit]
+# reads = ["--read=gs://lab-data/hello.txt"]
+# writes = ["--write=gs://lab-models/whoami.txt"]
+# ///
+"""Who does a job run as? Not as you: as the identity of the cluster, on the head and on every worker alike.
+
+Shows      whom Google takes the job for, and that one identity decides what it may read and write.
+Run        python submit.py jobs/whoami.py
+           python submit.py jobs/whoami.py -- --read gs://closed-bucket/x          (is denied, before it is sent)
+           python jobs/whoami.py --smoke-test                (alone, as your own application default credentials)
+Needs      no CPU, no GPU. It reads one object and writes one. 5 seconds.
+Dashboard  Jobs, this job: one `identity` task for each node.
+"""
+
+import argparse
+import json
+import pathlib
+import socket
+import time
+
+import google.auth
+import ray
+from google.auth.transport.requests import Request
+from google.cloud import storage
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+
+
+def identity():
+    """Where this runs, and the address that Google's services know it by."""
+    credentials, project = google.auth.default(scopes=[SCOPE])  # here: from the machine's metadata server
+    credentials.refresh(Request())  # until then it only says "default"
+    told = getattr(credentials, "service_account_email", "you, by your own login")
+    return {"node": socket.gethostname(), "runs_as": told, "project": project}
+
+
+def identities():
+    """Asks on every living node. Without Ray it would be `[identity()]`."""
+    ask = ray.remote(num_cpus=0)(
+        identity
+    )  # 1. a function that runs wherever Ray puts it; 0: also on the head
+    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+    # 2. one task for each node, on that node and no other
+    placed = [
+        ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)) for node in nodes
+    ]
+    return ray.get([task.remote() for task in placed])
+
+
+def read(uri):
+    """The first line of an object."""
+    text = storage.Blob.from_uri(uri, client=storage.Client()).download_as_text()
+    return text.splitlines()[0] if text else ""
+
+
+def write(uri, text):
+    """Makes or overwrites an object."""
+    storage.Blob.from_uri(uri, client=storage.Client()).upload_from_string(text)
+
+
+def run(args):
+    """Asks, reads, writes; raises what Google answers where it is not allowed."""
+    ray.init(log_to_driver=False)
+    started = time.perf_counter()
+    found = sorted(identities(), key=lambda one: one["node"])
+    for one in found:
+        print(f"{one['node']:<14} runs as {one['runs_as']}", flush=True)
+    names = {one["runs_as"] for one in found}
+    if len(names) != 1:
+        raise RuntimeError(f"the nodes run as different identities: {', '.join(sorted(names))}")
+    line = read(args.read) if args.read else ""
+    if args.read:
+        print(f"read    {args.read}: {line}", flush=True)
+    if args.write:
+        write(args.write, f"written as {names.copy().pop()}\n")
+        print(f"wrote   {args.write}", flush=True)
+    return {
+        "version": 1,
+        "job": "whoami",
+        "data": args.read or "none",
+        "nodes": [one["node"] for one in found],
+        "seconds": round(time.perf_counter() - started, 3),
+        "metrics": {"runs_as": names.pop(), "project": found[0]["project"]},
+    }
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--read", default="gs://lab-data/hello.txt", metavar="URI", help='"" reads nothing')
+    parser.add_argument(
+        "--write", default="gs://lab-models/whoami.txt", metavar="URI", help='"" writes nothing'
+    )
+    parser.add_argument("--smoke-test", action="store_true", help="touch no bucket")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the result there, as JSON")
+    args = parser.parse_args(argv)
+    if args.smoke_test:
+        args.read = args.write = ""
+    return args
+
+
+def main():
+    args = parse_args()
+    result = run(args)
+    if args.output:
+        args.output.write_text(json.dumps(result, indent=1))
+    print("RESULT", json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The check of storage permissions: may the identity that the job will run as touch what it reads and writes?
+
+iam/ decides; here its outcomes become findings, and `--probe` has the cluster ask for itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from iam import words
+from iam.check import CLUSTER, Outcome, check
+from iam.errors import IamError
+from iam.evaluate import Verdict as Access
+from iam.needs import Need, needs_of
+from iam.places import Place
+
+from .findings import Finding, denied, ok, unknown
+from .header import Header
+
+PROBE = "add --probe: a small job then asks from inside the cluster, which settles it"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be found out about one job."""
+
+    needs: tuple[Need, ...]
+    remarks: tuple[str, ...]
+    place: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Who the job runs as ("" if it isn't known), and what was found about it."""
+
+    principal: str = ""
+    findings: tuple[Finding, ...] = field(default=())
+
+
+def question(header: Header, arguments: tuple[str, ...], place: Place | None) -> Question:
+    """What the job needs. Raises IamError for a URI that can't be one."""
+    needs, remarks = needs_of(header.reads, header.writes, arguments)
+    return Question(tuple(needs), tuple(remarks), place)
+
+
+async def ask(asked: Question, probed: Mapping[str, Any] | None = None) -> Answer:
+    """Asks, with what a probe was told where there was one. Never raises IamError: it becomes a finding."""
+    notes = [ok("storage", remark) for remark in asked.remarks]
+    if asked.place is None:
+        return Answer(str(probed["principal"]) if probed else "", (*notes, *without_place(asked, probed)))
+    import httpx
+
+    from iam.ask import Asker
+
+    # The environment's proxies are for what lies outside; reading certificates takes 80 ms.
+    outside = asked.place.base("").startswith("https://")
+    async with httpx.AsyncClient(trust_env=outside, verify=outside) as client:
+        principal = str(probed["principal"]) if probed else ""
+        try:
+            if not asked.needs:
+                return Answer(await asked.place.job(client), tuple(notes))
+            who, token = await asyncio.gather(asked.place.job(client), asked.place.token(client))
+            principal = principal or who
+            if not principal:
+                return Answer("", (*notes, nobody(asked)))
+            held = held_of(probed) if probed else None
+            found = await check(principal, asked.needs, Asker(client, asked.place, token), held)
+        except IamError as fault:
+            return Answer(principal, (*notes, *([unasked(fault)] if asked.needs else [])))
+    return Answer(principal, (*notes, *(finding(one, asked.place.name) for one in found)))
+
+
+def without_place(asked: Question, probed: Mapping[str, Any] | None) -> list[Finding]:
+    """On any other dashboard only what the cluster itself was told counts."""
+    if not asked.needs:
+        return []
+    if not probed:
+        return [nobody(asked)]
+    held = held_of(probed)
+    found = []
+    for need in asked.needs:
+        missing = [one for one in need.permissions if one not in held.get(need.bucket, frozenset())]
+        told = f"{need.uri}: {need.operation.value}, as {probed['principal']} ({CLUSTER})"
+        if missing:
+            text = f"{probed['principal']} has no {' and '.join(missing)} on {need.uri} ({need.because})."
+            found.append(denied("storage", text, "grant it to that principal on the bucket"))
+        else:
+            found.append(ok("storage", told))
+    return found
+
+
+def held_of(probed: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    return {bucket: frozenset(held) for bucket, held in probed["held"].items()}
+
+
+def finding(one: Outcome, place: str) -> Finding:
+    """An outcome in iam's words; what is not known can also be settled by a probe."""
+    if one.verdict is Access.GRANTED:
+        return ok("storage", words.sentence(one))
+    if one.verdict is Access.DENIED:
+        return denied("storage", words.sentence(one), words.mend(one, place))
+    mends = [PROBE, words.mend(one, place)] if one.mends else [PROBE]
+    return unknown("storage", words.sentence(one), "\n".join(mends))
+
+
+def nobody(asked: Question) -> Finding:
+    uris = ", ".join(dict.fromkeys(need.uri for need in asked.needs))
+    return unknown("storage", f"It is not known who a job runs as there, so {uris} was not checked.", PROBE)
+
+
+def unasked(fault: IamError) -> Finding:
+    return unknown("storage", f"Permissions could not be checked: {fault.message}", fault.mend or PROBE)

@@ -1,0 +1,63 @@
+"""`--probe`: a small job on the cluster asks Google, with its own credentials, what it may do.
+
+Its source travels in the entrypoint, so that nothing is packaged. It uses the standard library alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from iam.needs import Need
+
+from .dashboard import Dashboard
+from .errors import ServerError, Unreachable
+from .plan import new_submission_id
+
+SOURCE = Path(__file__).with_name("probe_job.py")
+SECONDS = 60.0
+MARK = "RESULT "
+
+
+async def probe(dashboard: Dashboard, needs: Sequence[Need]) -> dict[str, Any]:
+    """{"principal": ..., "held": {bucket: [permission, ...]}}. Raises ServerError, Unreachable."""
+    asked: dict[str, list[str]] = {}
+    for need in needs:
+        asked.setdefault(need.bucket, []).extend(need.permissions)
+    submission_id = new_submission_id("probe.py")
+    words = ["python", "-c", SOURCE.read_text(encoding="utf-8"), json.dumps(asked)]
+    body = {
+        "submission_id": submission_id,
+        "entrypoint": shlex.join(words),
+        "metadata": {"submitter": "raydock"},
+    }
+    await dashboard.submit(body)
+    log = await ended(dashboard, submission_id)
+    line = next((line for line in reversed(log.splitlines()) if line.startswith(MARK)), "")
+    if not line:
+        told = log.strip().splitlines()[-1:] or ["it wrote nothing"]
+        raise ServerError(
+            f"The probe {submission_id} did not learn who it runs as: {told[0]}.", "leave --probe out"
+        )
+    found: dict[str, Any] = json.loads(line.removeprefix(MARK))
+    return found
+
+
+async def ended(dashboard: Dashboard, submission_id: str) -> str:
+    """The log of the job once it has ended. Unreachable where it has not within a minute."""
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        log = await dashboard.logs(submission_id)
+        job = await dashboard.job(submission_id)
+        if MARK in log or (job and job.status in ("SUCCEEDED", "FAILED", "STOPPED")):
+            return log
+        await asyncio.sleep(0.1)
+    raise Unreachable(
+        f"The probe {submission_id} did not end within {SECONDS:g} s.",
+        f"python submit.py logs {submission_id}",
+    )

@@ -1,0 +1,250 @@
+"""The lab's Google Cloud in Docker: unmodified clients, identities, expiring tokens, a restart."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.engine import Engine, connect, find_compose
+from tests.command import ROOT, submit
+from tests.conftest import Lab, cluster_command, lab_environment
+from tests.labcloud import AGENT, TRAINER
+
+pytestmark = pytest.mark.docker
+
+JOBS = ROOT / "tests" / "jobs"
+ASKED = ["--read", "gs://closed-bucket/x"]
+DENIED = "storage.objects.get on gs://closed-bucket/x"
+REFUSED = (
+    "does not have storage.objects.get access to the Google Cloud Storage object. "
+    "Permission 'storage.objects.get' denied on resource (or it may not exist)."
+)
+TOKEN = "ya29"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    found = connect()
+    yield found
+    found.client.close()
+
+
+def container(engine: Engine, lab: Lab, service: str) -> Any:
+    return engine.containers(lab.env["COMPOSE_PROJECT_NAME"], service)[0]
+
+
+def iam(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "iam", *words],
+        cwd=ROOT, env=dict(lab.env), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_unmodified_clients_are_the_jobs_identity(docker_lab: Lab, tmp_path: Path) -> None:
+    """Eight ways to gs://: each works on an open bucket, and gets its own kind of refusal on the closed one."""
+    result = tmp_path / "result.json"
+    done = submit("--result", result, JOBS / "storage_clients.py", env=docker_lab.env, timeout=150)
+    assert done.code == 0, done.out + done.err
+    told = json.loads(result.read_text())["clients"]
+    kinds = {name: one["kinds"][0] for name, one in told.items()}
+    assert kinds == {
+        "google_cloud_storage": "Forbidden",
+        "resumable": "Forbidden",
+        "fsspec_gcsfs": "OSError",
+        "pandas_parquet": "PermissionError",
+        "pandas_csv": "OSError",
+        "pyarrow_fs": "PermissionError",
+        "ray_data": "PermissionError",
+        "ray_task": "Forbidden",
+    }
+    for name, one in told.items():
+        assert AGENT.partition(":")[2] in one["text"], name
+        assert "closed" not in one
+    assert (told["google_cloud_storage"]["open"], told["ray_data"]["open"]) == (3_000_000, 1000)
+
+
+def test_no_job_knows_of_a_stand_in() -> None:
+    found = subprocess.run(
+        ["git", "grep", "-nE", "EMULATOR|RAYDOCK|metadata.google|GCE_", "--", "jobs/"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    uses = [line for line in found.stdout.splitlines() if "RAYDOCK_SIMULATED_GPU" not in line]
+    assert uses == []
+
+
+def three_steps(lab: Lab, principal: str) -> None:
+    """Denied before it is sent; denied by storage when sent all the same; after the printed command both pass."""
+    script = ROOT / "jobs" / "whoami.py"
+    before = submit(script, "--", *ASKED, env=lab.env)
+    assert before.code == 3, before.err
+    assert f"{principal} has no {DENIED}" in before.err
+    sent = submit("--skip-check", script, "--", *ASKED, env=lab.env)
+    assert sent.code == 1, sent.err
+    assert f"{principal.partition(':')[2]} {REFUSED}" in sent.out
+    commands = re.findall(r"→ python -m (iam grant .*)", before.err)
+    assert commands, before.err
+    for command in commands:
+        granted = iam(lab, *command.split()[1:])
+        assert granted.returncode == 0, granted.stderr
+    try:
+        after = submit(script, "--", *ASKED, env=lab.env)
+        assert after.code == 0, after.err
+        assert "read    gs://closed-bucket/x: hello from closed-bucket" in after.out
+    finally:
+        for command in commands:
+            iam(lab, "revoke", *command.split()[2:])
+
+
+def test_the_three_steps_as_the_service_agent(docker_lab: Lab) -> None:
+    three_steps(docker_lab, AGENT)
+
+
+def test_the_three_steps_as_a_custom_account(
+    images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The account starts with nothing: even the lab's own buckets are closed to it."""
+    account = TRAINER.partition(":")[2]
+    env = lab_environment(
+        tmp_path_factory.mktemp("trainer"), LAB_SERVICE_ACCOUNT=account, CPU_WORKERS="1", GPU_WORKERS="0"
+    )
+    lab = Lab("docker", env)
+    try:
+        up = lab.cluster("up", "--kind", "docker")
+        assert up.returncode == 0, up.stderr
+        three_steps(lab, TRAINER)
+    finally:
+        assert cluster_command(env, "down").returncode == 0
+
+
+def test_the_probe_asks_as_the_job(docker_lab: Lab) -> None:
+    script = ROOT / "jobs" / "whoami.py"
+    done = submit("check", "--probe", script, "--", *ASKED, env=docker_lab.env)
+    assert done.code == 3, done.err
+    assert f"overwrite, as {AGENT} (asked from inside the cluster)" in done.err
+    assert f"{AGENT} has no {DENIED}" in done.err
+
+
+def test_a_dashboard_that_says_nothing_of_identities(docker_lab: Lab) -> None:
+    """By its address alone nobody knows who runs there: unknown, unless the cluster is asked."""
+    script, env = ROOT / "jobs" / "whoami.py", dict(docker_lab.env)
+    env["RAY_JOB_HEADERS"] = json.dumps({"Authorization": f"Bearer {docker_lab.dashboard.key}"})
+    unknown = submit("--address", docker_lab.url, "check", script, env=env)
+    assert unknown.code == 3
+    assert "UNKNOWN  storage      It is not known who a job runs as there, so " in unknown.err
+    settled = submit("--address", docker_lab.url, "check", "--probe", script, env=env)
+    assert settled.code == 0, settled.err
+
+
+def test_a_persons_container_is_the_person(docker_lab: Lab) -> None:
+    code = (
+        "import google.auth, google.auth.transport.requests as r; from google.cloud import storage; "
+        "c, p = google.auth.default(); c.refresh(r.Request()); print(p, c.service_account_email); "
+        "print(storage.Client().bucket('closed-bucket').blob('x').download_as_text())"
+    )
+    names = (
+        "COMPOSE_PROJECT_NAME",
+        "RAYDOCK_PORT",
+        "RAYDOCK_KEY_SHA256",
+        "LAB_TOKEN_TTL",
+        "RAYDOCK_CA_BUNDLE",
+    )
+    command = [*find_compose(), "run", "--rm", "--no-deps", "-T", "person", "python", "-c", code]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**docker_lab.env, **{n: docker_lab.env[n] for n in names if n in docker_lab.env}},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["lab-project", "you@example.com", "hello", "from", "closed-bucket"]
+
+
+def test_a_job_outlives_its_tokens_and_none_is_written_anywhere(
+    docker_lab: Lab, engine: Engine, tmp_path: Path
+) -> None:
+    """5-second tokens, 20 seconds: no gap, each line once, and no token in logs, files or process lists."""
+    result = tmp_path / "result.json"
+    done = submit(
+        "--result", result, JOBS / "storage_all_the_time.py", "--", "--seconds", "20",
+        env=docker_lab.env, timeout=90,
+    )  # fmt: skip
+    assert done.code == 0, done.out + done.err
+    told = json.loads(result.read_text())
+    lines = [int(line.split()[1]) for line in done.out.splitlines() if line.startswith("line ")]
+    assert lines == list(range(1, told["done"] + 1))
+    assert told["tokens"] >= 4
+    assert TOKEN not in done.out + done.err
+    look = "grep -rlIs ya29[.]lab /tmp /home; cat /proc/[0-9]*/cmdline | grep -ac 'ya29[.]lab'"
+    for service in ("head", "cpu-worker", "cloud"):
+        found = container(engine, docker_lab, service)
+        assert TOKEN.encode() not in found.logs(), service
+        assert found.exec_run(["sh", "-c", look]).output.decode().split() == ["0"], service
+    state = Path(docker_lab.env["RAYDOCK_STATE"])
+    key = docker_lab.dashboard.key
+    assert {path.name for path in state.rglob("*") if path.is_file() and key in path.read_text()} == {"key"}
+    assert (state / "key").stat().st_mode & 0o777 == 0o600
+    for found in engine.containers(docker_lab.env["COMPOSE_PROJECT_NAME"]):
+        assert key not in json.dumps(found.attrs), found.name
+
+
+def test_the_cloud_is_killed_and_comes_back_in_mid_job(
+    docker_lab: Lab, engine: Engine, tmp_path: Path
+) -> None:
+    """The clients try again; policies, tokens and objects are as they were."""
+    result = tmp_path / "result.json"
+    cloud = container(engine, docker_lab, "cloud")
+
+    def kill() -> None:
+        for _ in range(2):
+            time.sleep(7)
+            cloud.kill()
+            time.sleep(0.5)
+            cloud.start()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    done = submit(
+        "--result", result, JOBS / "storage_all_the_time.py", "--", "--seconds", "25",
+        env=docker_lab.env, timeout=120,
+    )  # fmt: skip
+    killer.join()
+    assert done.code == 0, done.out[-3000:] + done.err
+    told = json.loads(result.read_text())
+    lines = [int(line.split()[1]) for line in done.out.splitlines() if line.startswith("line ")]
+    assert lines == list(range(1, told["done"] + 1))
+    wait_healthy(cloud)
+
+
+def wait_healthy(found: Any) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found.reload()
+        if found.attrs["State"]["Health"]["Status"] == "healthy":
+            return
+        time.sleep(0.3)
+    raise AssertionError("not healthy within 60 s")
+
+
+def test_a_runtime_env_installs_through_the_way_out(docker_lab: Lab, tmp_path: Path) -> None:
+    """The nodes' network leads nowhere; pip goes through the cloud, by name, and jobs reach nothing else."""
+    script = tmp_path / "outside.py"
+    script.write_text(
+        '# /// script\n# dependencies = ["iniconfig"]\n# ///\n'
+        "import iniconfig, socket, urllib.error, urllib.request\nprint('installed', iniconfig.__name__)\n"
+        "try:\n    socket.create_connection(('192.0.2.1', 80), 3)\n    print('OUTSIDE')\n"
+        "except OSError as e:\n    print('no route:', e.strerror)\n"
+        "try:\n    urllib.request.urlopen('http://192.168.0.1/', timeout=5)\n"
+        "except OSError as e:\n    print('private:', getattr(e, 'code', e))\n"
+    )
+    done = submit(script, env=docker_lab.env, timeout=120)
+    assert done.code == 0, done.out + done.err
+    assert "installed iniconfig" in done.out
+    assert "no route: Network is unreachable" in done.out
+    assert "OUTSIDE" not in done.out

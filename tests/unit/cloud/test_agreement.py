@@ -1,0 +1,231 @@
+"""What the check says before a job is sent is what storage then does: random worlds, the real client library.
+
+The verdict comes from the submitter's own check, which reads the policies over HTTP as the person; the deed is
+done by google-cloud-storage as the principal. They share the evaluator, so what is tested here is everything
+around it: which permissions an operation takes, what is seen of the policies, impersonation, enforcement.
+(The evaluator itself is held against Google's documentation in tests/unit/iam.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from iam.ask import Asker
+from iam.check import check
+from iam.evaluate import Verdict
+from iam.needs import Need, Operation
+from tests.labcloud import AGENT, PERSON, TRAINER, LabCloud, lab_cloud
+
+WORLDS = 2000
+ALICE = "user:alice@example.com"
+STRANGER = "serviceAccount:stranger@other-project.iam.gserviceaccount.com"
+PRINCIPALS = (AGENT, TRAINER, ALICE, STRANGER)
+BUCKETS = {"lab-data": "lab-project", "closed-bucket": "other-project"}
+ROLES = (
+    *(
+        f"roles/storage.{name}"
+        for name in ("objectViewer", "objectCreator", "objectUser", "objectAdmin", "admin")
+    ),
+    *(
+        f"roles/storage.legacy{name}"
+        for name in ("BucketReader", "BucketWriter", "BucketOwner", "ObjectReader")
+    ),
+    *("roles/storage.legacyObjectOwner", "roles/viewer", "roles/editor", "roles/owner", "roles/browser"),
+    *("roles/aiplatform.customCodeServiceAgent", "roles/iam.serviceAccountTokenCreator"),
+)
+CONDITIONS = (
+    'resource.name.startsWith("projects/_/buckets/{bucket}/objects/a/")',
+    '!resource.name.startsWith("projects/_/buckets/{bucket}/objects/a/")',
+    'resource.type == "storage.googleapis.com/Object"',
+    'resource.type == "storage.googleapis.com/Bucket" || resource.name.endsWith("/one")',
+    'request.time < timestamp("2020-01-01T00:00:00Z")',
+    'request.time > timestamp("2020-01-01T00:00:00Z") && resource.service == "storage.googleapis.com"',
+    'api.getAttribute("storage.googleapis.com/objectListPrefix", "").startsWith("a/")',
+    'resource.matchTag("1/env", "prod")',
+)
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What a job does, which permissions the check thinks that it takes, and the real call."""
+
+    name: str
+    operations: tuple[Operation, ...]
+    object_name: str
+    do: Callable[[Any, str, str], object]
+
+
+def resumable(client: Any, bucket: str, name: str) -> None:
+    client.bucket(bucket).blob(name, chunk_size=256 * 1024).upload_from_string(b"x" * 300_000)
+
+
+def copy(client: Any, bucket: str, name: str) -> None:
+    client.bucket(bucket).blob(name).rewrite(client.bucket(bucket).blob(name))
+
+
+def compose(client: Any, bucket: str, name: str) -> None:
+    client.bucket(bucket).blob(name).compose([client.bucket(bucket).blob(name)])
+
+
+def remove_in_batch(client: Any, bucket: str, name: str) -> None:
+    with client.batch():
+        client.bucket(bucket).blob(name).delete()
+
+
+OVER, READ = Operation.OVERWRITE, Operation.READ
+DEEDS = (
+    Deed("read", (READ,), "a/one", lambda c, b, n: c.bucket(b).blob(n).download_as_bytes()),
+    Deed("read", (READ,), "b/one", lambda c, b, n: c.bucket(b).blob(n).download_as_bytes()),
+    Deed("look", (READ,), "a/one", lambda c, b, n: c.bucket(b).get_blob(n).size),
+    Deed("list", (Operation.LIST,), "a/", lambda c, b, n: list(c.list_blobs(b, prefix=n))),
+    Deed("list all", (Operation.LIST,), "", lambda c, b, n: list(c.list_blobs(b))),
+    Deed(
+        "create", (Operation.CREATE,), "a/new", lambda c, b, n: c.bucket(b).blob(n).upload_from_string("new")
+    ),
+    Deed("create b", (Operation.CREATE,), "b/new", resumable),
+    Deed("overwrite", (OVER,), "a/one", lambda c, b, n: c.bucket(b).blob(n).upload_from_string("again")),
+    Deed("overwrite b", (OVER,), "b/one", resumable),
+    Deed("delete", (Operation.DELETE,), "a/one", lambda c, b, n: c.bucket(b).blob(n).delete()),
+    Deed("delete b", (Operation.DELETE,), "b/one", remove_in_batch),
+    Deed("copy", (READ, OVER), "a/one", copy),
+    Deed("compose", (READ, OVER), "b/one", compose),
+    Deed("get bucket", (Operation.GET_BUCKET,), "", lambda c, b, n: c.get_bucket(b)),
+)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
+    with lab_cloud(tmp_path_factory.mktemp("agreement")) as found:
+        found.world.accounts[STRANGER.partition(":")[2]] = type(found.world.buckets["lab-data"])(
+            "other-project", {"version": 1, "bindings": []}
+        )
+        yield found
+
+
+def members(chance: random.Random, project: str) -> list[str]:
+    known = [
+        *PRINCIPALS, "allUsers", "allAuthenticatedUsers", "domain:example.com", "group:team@example.com",
+        f"projectOwner:{project}", f"projectEditor:{project}", f"projectViewer:{project}",
+        f"deleted:{TRAINER}?uid=1", "user:bob@example.org",
+    ]  # fmt: skip
+    weights = [6, 6, 6, 6, 1, 1, 2, 2, 2, 2, 2, 1, 1]
+    return chance.choices(known, weights, k=chance.randint(1, 2))
+
+
+def bindings(chance: random.Random, project: str, bucket: str, most: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for _ in range(chance.randint(0, most)):
+        binding: dict[str, Any] = {"role": chance.choice(ROLES), "members": members(chance, project)}
+        if chance.random() < 0.35 and binding["role"] not in ("roles/owner", "roles/editor", "roles/viewer"):
+            binding["condition"] = {
+                "title": "c",
+                "expression": chance.choice(CONDITIONS).format(bucket=bucket),
+            }
+        found.append(binding)
+    return found
+
+
+def make_world(chance: random.Random, lab: LabCloud, bucket: str) -> None:
+    """Random policies on a bucket, its project and the trainer's account."""
+    from cloud.world import legacy_bindings
+
+    project = BUCKETS[bucket]
+    world = lab.world
+    owner = [{"role": "roles/owner", "members": [PERSON]}] if chance.random() < 0.95 else []
+    world.set_policy(
+        world.projects[project], {"version": 3, "bindings": owner + bindings(chance, project, bucket, 3)}
+    )
+    legacy = legacy_bindings(project) if chance.random() < 0.9 else []
+    world.set_policy(
+        world.buckets[bucket], {"version": 3, "bindings": legacy + bindings(chance, project, bucket, 4)}
+    )
+    token = {"role": "roles/iam.serviceAccountTokenCreator", "members": [PERSON]}
+    for account in world.accounts.values():
+        policy = {"version": 1, "bindings": [token] if chance.random() < 0.5 else []}
+        world.set_policy(account, policy)
+    world.deny[project] = [deny(chance)] if chance.random() < 0.15 else []
+
+
+def deny(chance: random.Random) -> dict[str, Any]:
+    kind, _, address = chance.choice(PRINCIPALS).partition(":")
+    place = "goog/subject" if kind == "user" else "iam.googleapis.com/projects/-/serviceAccounts"
+    permission = chance.choice(["objects.get", "objects.create", "objects.delete", "objects.list"])
+    rule: dict[str, Any] = {
+        "deniedPrincipals": [f"principal://{place}/{address}"],
+        "deniedPermissions": [f"storage.googleapis.com/{permission}"],
+    }
+    return {"rules": [{"denyRule": rule}]}
+
+
+def verdict(lab: LabCloud, principal: str, deed: Deed, bucket: str) -> Verdict:
+    uri = f"gs://{bucket}/{deed.object_name}"
+    needs = [
+        Need(uri, bucket, deed.object_name, operation, operation.permissions, "the test")
+        for operation in deed.operations
+    ]
+
+    async def ask() -> list[Verdict]:
+        async with httpx.AsyncClient() as client:
+            asker = Asker(client, lab.place, await lab.place.token(client))
+            return [one.verdict for one in await check(principal, needs, asker)]
+
+    found = asyncio.run(ask())
+    for worst in (Verdict.DENIED, Verdict.UNKNOWN):
+        if worst in found:
+            return worst
+    return Verdict.GRANTED
+
+
+def prepare(lab: LabCloud, bucket: str) -> None:
+    """The objects that the deed finds; made behind the front's back, whatever the policies are."""
+
+    async def put() -> None:
+        await lab.cloud.backend.put_text(bucket, "a/one", "one")
+        await lab.cloud.backend.put_text(bucket, "b/one", "one")
+        await lab.cloud.backend.json("DELETE", f"/storage/v1/b/{bucket}/o/a%2Fnew")
+        await lab.cloud.backend.json("DELETE", f"/storage/v1/b/{bucket}/o/b%2Fnew")
+
+    asyncio.run_coroutine_threadsafe(put(), lab.loop).result(30)
+
+
+def allowed(client: Any, deed: Deed, bucket: str) -> bool:
+    from google.api_core.exceptions import Forbidden
+
+    try:
+        deed.do(client, bucket, deed.object_name)
+    except Forbidden:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_the_checks_verdict_is_what_storage_then_does(lab: LabCloud, part: int) -> None:
+    chance = random.Random(f"raydock {part}")
+    clients = {principal: lab.client(principal) for principal in PRINCIPALS}
+    seen: Counter[tuple[Verdict, bool]] = Counter()
+    wrong = []
+    for number in range(WORLDS // 8):
+        bucket = chance.choice(list(BUCKETS))
+        make_world(chance, lab, bucket)
+        principal, deed = chance.choice(PRINCIPALS), chance.choice(DEEDS)
+        prepare(lab, bucket)
+        said = verdict(lab, principal, deed, bucket)
+        did = allowed(clients[principal], deed, bucket)
+        seen[said, did] += 1
+        if said is not Verdict.UNKNOWN and did is not (said is Verdict.GRANTED):
+            policies = (lab.world.projects[BUCKETS[bucket]].policy, lab.world.buckets[bucket].policy)
+            wrong.append((number, principal, deed.name, bucket, said, did, policies, lab.world.deny))
+    assert not wrong, wrong[0]
+    unknown = sum(count for (said, _), count in seen.items() if said is Verdict.UNKNOWN)
+    decided = {said for said, _ in seen}
+    assert decided == set(Verdict)  # all three were met: the test has seen both sides
+    assert min(seen[Verdict.GRANTED, True], seen[Verdict.DENIED, False]) > WORLDS // 8 // 10, seen
+    assert unknown < WORLDS // 8 * 0.3, seen

@@ -1,0 +1,449 @@
+"""The forward proxy: what is let out, to which address, and how connections end."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from cloud.egress import CHUNK, Egress, Streams, permitted, serve
+
+PUBLIC = "93.184.216.34"
+
+# What companies run their own package index on: RFC 1918, RFC 6598, RFC 4193.
+COMPANY = tuple(
+    ipaddress.ip_network(net)
+    for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
+
+
+@dataclass
+class Net:
+    """A name service and a way to dial that lead every public address to `port` of this machine."""
+
+    names: dict[str, list[str]]
+    port: int = 0
+    lookups: list[str] = field(default_factory=list)
+    dialled: list[tuple[str, int]] = field(default_factory=list)
+    dead: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+
+    async def resolve(self, host: str, port: int) -> list[str]:
+        self.lookups.append(host)
+        if host not in self.names:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return self.names[host]
+
+    async def dial(self, address: str, port: int) -> Streams:
+        self.dialled.append((address, port))
+        if address in self.silent:
+            await asyncio.sleep(60)
+        if address in self.dead:
+            raise ConnectionRefusedError
+        return await asyncio.open_connection("127.0.0.1", self.port, limit=CHUNK)
+
+
+@dataclass
+class Client:
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def head(self) -> str:
+        return (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)).decode()
+
+    async def rest(self) -> bytes:
+        return await asyncio.wait_for(self.reader.read(), 5)
+
+
+Served = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Sends back what came, once all of it has: only a half-close gets an answer."""
+    data = await reader.read()
+    writer.write(b"<" + data + b">")
+    writer.close()
+
+
+async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
+
+
+@dataclass
+class Lab:
+    net: Net
+    port: int
+    clients: list[Client] = field(default_factory=list)
+
+    async def open(self, text: str = "") -> Client:
+        client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
+        self.clients.append(client)
+        client.writer.write(text.replace("\n", "\r\n").encode("latin-1"))
+        return client
+
+    async def ask(self, text: str) -> tuple[int, str]:
+        """Status and body of the proxy's own answer."""
+        client = await self.open(text)
+        head = await client.head()
+        return int(head.split()[1]), (await client.rest()).decode()
+
+
+@asynccontextmanager
+async def lab(served: Served = echo, *, net: Net | None = None, **rules: Any) -> AsyncIterator[Lab]:
+    net = net or Net({"pypi.example.org": [PUBLIC]})
+    far = await asyncio.start_server(served, "127.0.0.1", 0)
+    net.port = net.port or far.sockets[0].getsockname()[1]
+    near = await serve("127.0.0.1", 0, allowed=Egress(resolve=net.resolve, dial=net.dial, **rules))
+    it = Lab(net, near.sockets[0].getsockname()[1])
+    try:
+        yield it
+    finally:
+        for client in it.clients:
+            client.writer.close()
+            with suppress(OSError):
+                await client.writer.wait_closed()
+        near.close()
+        far.close()
+        await asyncio.sleep(0.05)  # the ends of connections are noticed
+
+
+def run(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """A test that is a coroutine, with a deadline."""
+
+    @wraps(test)
+    def runs(*args: Any, **kwargs: Any) -> None:
+        asyncio.run(asyncio.wait_for(test(*args, **kwargs), 30))
+
+    return runs
+
+
+CONNECT = "CONNECT pypi.example.org:443 HTTP/1.1\nHost: pypi.example.org:443\n\n"
+
+
+@pytest.mark.parametrize(
+    ("address", "private", "verdict"),
+    [
+        (PUBLIC, False, True),
+        ("2606:4700::1111", False, True),
+        ("::ffff:93.184.216.34", False, True),
+        ("64:ff9b::5db8:d822", False, True),
+        *(
+            (address, False, False)
+            for address in ("10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "fd00::1")
+        ),
+        *(
+            (address, True, True)
+            for address in ("10.0.0.1", "172.31.0.1", "192.168.1.1", "100.64.0.1", "fd00::1")
+        ),
+        *(
+            (address, private, False)
+            for private in (False, True)
+            for address in (
+                "127.0.0.1",
+                "127.9.9.9",
+                "0.0.0.0",
+                "169.254.169.254",
+                "224.0.0.1",
+                "224.0.1.1",
+                "239.1.1.1",
+                "240.0.0.1",
+                "255.255.255.255",
+                "192.0.2.1",
+                "198.18.0.1",
+                "::",
+                "::1",
+                "fe80::1",
+                "fe80::1%eth0",
+                "fec0::1",
+                "ff02::1",
+                "ff0e::1",
+                "2001:db8::1",
+                "::ffff:127.0.0.1",
+                "::ffff:169.254.169.254",
+                "64:ff9b::7f00:1",
+                "64:ff9b::a9fe:a9fe",
+                "2002:7f00:1::",
+                "not an address",
+            )
+        ),
+        ("::ffff:10.0.0.1", False, False),
+        ("::ffff:10.0.0.1", True, True),
+        ("2002:a00:1::", False, False),
+    ],
+)
+def test_which_addresses_are_let_out(address: str, private: bool, verdict: bool) -> None:
+    assert permitted(address, COMPANY if private else ()) is verdict
+
+
+@pytest.mark.parametrize(
+    "addresses", [["10.0.0.1"], ["127.0.0.1"], ["169.254.169.254"], [PUBLIC, "127.0.0.1"]]
+)
+@run
+async def test_a_name_that_leads_inside_is_refused_and_nothing_is_dialled(addresses: list[str]) -> None:
+    async with lab(net=Net({"pypi.example.org": addresses})) as it:
+        for text in (CONNECT, "GET http://pypi.example.org/ HTTP/1.1\nHost: x\n\n"):
+            status, body = await it.ask(text)
+            assert status == 403
+            assert body == "pypi.example.org is not a public address, so jobs may not reach it.\n"
+        assert it.net.dialled == []
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("head:443", "bare name"),
+        ("head.:443", "bare name"),
+        ("localhost:443", "bare name"),
+        ("pypi.example.org:22", "Port 22 is not let out, only 80, 443."),
+        ("pypi.example.org:8265", "Port 8265"),
+    ],
+)
+@run
+async def test_bare_names_and_other_ports_are_refused_before_they_are_resolved(
+    target: str, sentence: str
+) -> None:
+    async with lab(net=Net({"head": [PUBLIC], "localhost": [PUBLIC], "pypi.example.org": [PUBLIC]})) as it:
+        status, body = await it.ask(f"CONNECT {target} HTTP/1.1\n\n")
+        assert status == 403
+        assert sentence in body
+        assert it.net.lookups == []
+
+
+@pytest.mark.parametrize(
+    "target", ["127.0.0.1:443", "2130706433:443", "0x7f.1:443", "[::1]:443", "[fe80::1]:80"]
+)
+@run
+async def test_the_real_resolver_finds_no_way_inside_either(target: str) -> None:
+    dialled: list[str] = []
+
+    async def dial(address: str, port: int) -> Streams:
+        dialled.append(address)
+        raise OSError
+
+    near = await serve("127.0.0.1", 0, allowed=Egress(dial=dial))
+    reader, writer = await asyncio.open_connection(*near.sockets[0].getsockname()[:2])
+    writer.write(f"CONNECT {target} HTTP/1.1\r\n\r\n".encode())
+    assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 403 ")
+    assert dialled == []
+    writer.close()
+    await writer.wait_closed()
+    near.close()
+    await asyncio.sleep(0.05)
+
+
+@run
+async def test_a_name_is_resolved_once_and_that_address_is_dialled() -> None:
+    async with lab() as it:
+        client = await it.open(CONNECT)
+        assert await client.head() == "HTTP/1.1 200 Connection established\r\n\r\n"
+        assert it.net.lookups == ["pypi.example.org"]
+        assert it.net.dialled == [(PUBLIC, 443)]
+
+
+@run
+async def test_company_networks_where_they_are_allowed() -> None:
+    net = Net({"index.company.example": ["10.1.2.3"]})
+    async with lab(net=net, also=COMPANY, ports=frozenset({8443})) as it:
+        client = await it.open("CONNECT index.company.example:8443 HTTP/1.1\n\n")
+        assert " 200 " in await client.head()
+        assert net.dialled == [("10.1.2.3", 8443)]
+        assert (await it.ask("CONNECT index.company.example:443 HTTP/1.1\n\n"))[0] == 403
+
+
+@run
+async def test_a_tunnel_passes_bytes_both_ways_and_a_half_close() -> None:
+    async with lab() as it:
+        client = await it.open(CONNECT + "early ")
+        await client.head()
+        client.writer.write(bytes(3 * CHUNK))
+        client.writer.write_eof()
+        assert await client.rest() == b"<early " + bytes(3 * CHUNK) + b">"
+
+
+@run
+async def test_plain_http_goes_out_as_the_server_expects_it() -> None:
+    heads: list[bytes] = []
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        writer.close()
+
+    async with lab(served) as it:
+        client = await it.open(
+            "GET http://user:pw@pypi.example.org:80//simple/?a=b#c HTTP/1.1\nHost: other.example\nAccept: */*\n"
+            "Proxy-Authorization: secret\nProxy-Connection: keep-alive\nConnection: keep-alive, X-Hop\n"
+            "X-Hop: 1\nUpgrade: h2c\n\n"
+        )
+        assert (await client.rest()).endswith(b"ok")
+        client = await it.open("OPTIONS http://pypi.example.org HTTP/1.0\n\n")
+        await client.rest()
+    assert heads[0].decode().split("\r\n") == [
+        "GET //simple/?a=b HTTP/1.1",
+        "Host: pypi.example.org:80",
+        "Connection: close",
+        "Accept: */*",
+        "",
+        "",
+    ]
+    assert heads[1].startswith(b"OPTIONS / HTTP/1.1\r\nHost: pypi.example.org\r\n")
+    assert it.net.dialled[0] == (PUBLIC, 80)
+
+
+@run
+async def test_a_stock_client_posts_through_it() -> None:
+    async def size(request: web.Request) -> web.StreamResponse:
+        return web.Response(text=f"{request.path_qs} {len(await request.read())}")
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", size)
+    async with TestServer(app, host="127.0.0.1") as server:
+        assert server.port is not None
+        async with lab(net=Net({"pypi.example.org": [PUBLIC]}, port=server.port)) as it:
+            async with aiohttp.ClientSession() as session:
+                for data in (bytes(10**5), chunks()):  # with a length, and chunked
+                    async with session.post(
+                        "http://pypi.example.org/a?b", data=data, proxy=f"http://127.0.0.1:{it.port}"
+                    ) as answer:
+                        assert await answer.text() == "/a?b 100000"
+
+
+async def chunks() -> AsyncIterator[bytes]:
+    for _ in range(10):
+        yield bytes(10**4)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET / HTTP/1.1\nHost: pypi.example.org\n\n",
+        "GET https://pypi.example.org/ HTTP/1.1\n\n",
+        "GET ftp://pypi.example.org/ HTTP/1.1\n\n",
+        "GET http:///x HTTP/1.1\n\n",
+        "GET http://[::1/ HTTP/1.1\n\n",
+        "CONNECT pypi.example.org HTTP/1.1\n\n",
+        "CONNECT pypi.example.org:0 HTTP/1.1\n\n",
+        "CONNECT pypi.example.org:99999 HTTP/1.1\n\n",
+        "CONNECT pypi.example.org:443 HTTP/2\n\n",
+        "nonsense\n\n",
+        "GET http://pypi.example.org/ HTTP/1.1\nno colon\n\n",
+        "GET http://pypi.example.org/ HTTP/1.1\nName : x\n\n",
+        "GET http://pypi.example.org/ HTTP/1.1\nA: x\n folded\n\n",
+    ],
+)
+@run
+async def test_what_is_no_request_for_a_proxy_is_refused(text: str) -> None:
+    async with lab() as it:
+        status, body = await it.ask(text)
+        assert status == 400
+        assert body.count("\n") == 1
+        assert it.net.lookups == []
+
+
+@run
+async def test_headers_have_a_limit_in_size_and_time() -> None:
+    async with lab(header=0.1) as it:
+        assert (await it.ask(f"{CONNECT[:-1]}X: {'x' * CHUNK}\n\n"))[0] == 431
+        assert await it.ask(CONNECT[:-1]) == (400, "No whole request came in 0.1 s.\n")
+
+
+@run
+async def test_a_server_that_cannot_be_reached_is_told() -> None:
+    net = Net(
+        {"dead.example": ["1.1.1.1"], "silent.example": ["1.0.0.1"]}, dead=("1.1.1.1",), silent=("1.0.0.1",)
+    )
+    async with lab(net=net, connect=0.1) as it:
+        assert (await it.ask("CONNECT absent.example:443 HTTP/1.1\n\n"))[0] == 502
+        status, body = await it.ask("CONNECT dead.example:443 HTTP/1.1\n\n")
+        assert (status, body) == (502, "dead.example cannot be reached on port 443.\n")
+        status, body = await it.ask("CONNECT silent.example:443 HTTP/1.1\n\n")
+        assert (status, body) == (504, "silent.example did not answer on port 443 in 0.1 s.\n")
+
+
+@run
+async def test_the_next_address_of_a_name_is_tried() -> None:
+    names = {"pypi.example.org": ["2606:4700::1", "1.1.1.1", PUBLIC]}
+    net = Net(names, dead=("2606:4700::1",), silent=("1.1.1.1",))
+    async with lab(net=net, connect=0.6) as it:
+        client = await it.open(CONNECT)
+        assert " 200 " in await client.head()
+        assert [address for address, _ in net.dialled] == names["pypi.example.org"]
+
+
+@run
+async def test_silence_ends_a_tunnel_and_one_busy_direction_keeps_it() -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(10):
+            writer.write(b".")
+            await asyncio.sleep(0.1)
+        await reader.read()
+        writer.close()
+
+    async with lab(drip, idle=0.5) as it:
+        client = await it.open(CONNECT)
+        await client.head()
+        data = b""
+        while len(data) < 10:
+            data += await asyncio.wait_for(client.reader.read(100), 5)
+        with pytest.raises(ConnectionResetError):
+            await client.rest()
+        assert data == b"." * 10  # 1 s, twice the limit, with nothing from the client; then cut
+
+
+@run
+async def test_an_end_that_breaks_ends_the_other() -> None:
+    ended = asyncio.Event()
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while await reader.read(CHUNK):
+                pass
+        ended.set()
+        writer.close()
+
+    async with lab(served) as it:
+        client = await it.open(CONNECT)
+        await client.head()
+        raw = client.writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # close by a reset
+        client.writer.transport.abort()
+        await asyncio.wait_for(ended.wait(), 5)
+
+
+@run
+async def test_connections_are_counted_and_given_back() -> None:
+    async with lab(most=2) as it:
+        held = [await it.open(CONNECT) for _ in range(2)]
+        assert all([" 200 " in await client.head() for client in held])
+        status, body = await it.ask(CONNECT)
+        assert (status, body) == (503, "All 2 connections of this proxy are in use: try again later.\n")
+        held[0].writer.write_eof()
+        assert await held[0].rest() == b"<>"
+        await asyncio.sleep(0.05)
+        assert " 200 " in await (await it.open(CONNECT)).head()
+
+
+@run
+async def test_the_log_holds_hosts_and_no_address_beyond(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with lab(silence) as it:
+        client = await it.open(
+            "GET http://u:pw@pypi.example.org/path?token=secret HTTP/1.1\nCookie: crumb\n\n"
+        )
+        client.writer.write_eof()
+        await client.rest()
+        await it.ask("GET http://head/path?token=secret HTTP/1.1\n\n")
+    assert f"pypi.example.org port 80: {PUBLIC}" in caplog.text
+    assert not [word for word in ("secret", "path", "crumb", "pw") if word in caplog.text]

@@ -1,0 +1,97 @@
+"""The lab's cloud behind its gateway, as `python -m iam` meets it: the real front, the real stand-in, real clients."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloud.gateway import Gate
+from cloud.world import World
+from cluster import ports
+from iam.cli import main
+from tests.labcloud import PERSON, LabCloud, lab_cloud
+
+KEY = "key-of-the-test"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(slots=True)
+class Lab:
+    """A lab, and the command line on it."""
+
+    world: World
+    cloud: LabCloud
+    port: int
+    capsys: pytest.CaptureFixture[str]
+
+    def iam(self, *words: str) -> Told:
+        self.capsys.readouterr()
+        code = main(words)
+        said = self.capsys.readouterr()
+        return Told(code, said.out, said.err)
+
+    def client(self) -> Any:
+        """Google's client as the person, without its thread that goes on after the test."""
+        client = self.cloud.client(PERSON)
+        client._bucket_metadata_cache = None
+        return client
+
+    def policies(self) -> dict[str, object]:
+        """Every policy there is, without the order that Google's client changes."""
+        return {
+            name: sorted((one["role"], *sorted(one["members"])) for one in holder.policy["bindings"])
+            for holders in (self.world.projects, self.world.buckets, self.world.accounts)
+            for name, holder in holders.items()
+        }
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LabCloud, int]]:
+    """One lab for the tests of a module; it is gone before Hypothesis, which wants nobody else to use `random`."""
+    with lab_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
+        (port,) = ports.pick(1, set())
+        gate = Gate("http://127.0.0.1:9", hashlib.sha256(KEY.encode()).hexdigest())
+        opening = cloud.cloud.open_gateway(gate, "127.0.0.1", port)
+        asyncio.run_coroutine_threadsafe(opening, cloud.loop).result(10)
+        yield cloud, port
+
+
+@pytest.fixture
+def lab(
+    running: tuple[LabCloud, int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Lab]:
+    """It, as it was at the beginning, and the checkout that it belongs to."""
+    cloud, port = running
+    (tmp_path / "key").write_text(KEY)
+    monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path))
+    monkeypatch.setenv("RAYDOCK_PORT", str(port))
+    kept = ("person", "job", "deny", "projects", "buckets", "accounts")
+    before = {name: copy.deepcopy(getattr(cloud.world, name)) for name in kept}
+    yield Lab(cloud.world, cloud, port, capsys)
+    for name, value in before.items():
+        setattr(cloud.world, name, value)
+    cloud.world.known.clear()
+
+
+@pytest.fixture
+def iam(lab: Lab) -> Callable[..., Told]:
+    """`python -m iam`, in this process."""
+    return lab.iam

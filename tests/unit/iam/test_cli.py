@@ -1,0 +1,373 @@
+"""`python -m iam` on the lab: show, whoami, check, and every mistake on the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iam.options import VERBS
+from iam.places import Google
+from iam.session import settings
+from tests.labcloud import AGENT, PERSON, TRAINER
+from tests.unit.iam.conftest import KEY, Lab, Told
+
+HEAD = """
+MEMBER                                                       OVER-        SET
+  role (where from)                          READ LIST WRITE WRITE DELETE POLICY
+--------------------------------------------------------------------------------
+"""
+CONVENIENCE = """projectEditor:{0}
+  roles/storage.legacyBucketOwner (bucket)   yes  yes  yes   yes   yes    yes
+  roles/storage.legacyObjectOwner (bucket)
+projectOwner:{0}
+  roles/storage.legacyBucketOwner (bucket)   yes  yes  yes   yes   yes    yes
+  roles/storage.legacyObjectOwner (bucket)
+projectViewer:{0}
+  roles/storage.legacyBucketReader (bucket)  yes  yes  no    no    no     no
+  roles/storage.legacyObjectReader (bucket)
+"""
+OWNER = """user:you@example.com  (you)
+  roles/storage.legacyBucketOwner (bucket,   yes  yes  yes   yes   yes    yes
+    as projectOwner:{0})
+  roles/storage.legacyObjectOwner (bucket,
+    as projectOwner:{0})
+  roles/owner (project)
+"""
+CLOSED = f"""gs://closed-bucket, a bucket of project other-project
+{HEAD}{AGENT}
+    (jobs run as this)
+  no role                                    no   no   no    no    no     no
+{OWNER.format("other-project")}{CONVENIENCE.format("other-project")}"""
+OPEN = f"""gs://{{0}}, a bucket of project lab-project
+{HEAD}{AGENT}
+    (jobs run as this)
+  roles/aiplatform.customCodeServiceAgent    yes  yes  yes   yes   yes    no
+    (project)
+{OWNER.format("lab-project")}{CONVENIENCE.format("lab-project")}"""
+
+
+@pytest.mark.parametrize("bucket", ["lab-data", "lab-models", "closed-bucket"])
+def test_show_is_a_table_of_who_may_do_what(bucket: str, lab: Lab) -> None:
+    told = lab.iam("show", f"gs://{bucket}")
+    assert told == Told(0, CLOSED if bucket == "closed-bucket" else OPEN.format(bucket), "")
+
+
+def test_the_table_fits_80_columns_whoever_is_in_it(lab: Lab) -> None:
+    members = [
+        f"principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/{'p' * 90}/subject/x",
+        "domain:example.com",
+        "allAuthenticatedUsers",
+        "group:team@example.com",
+    ]
+    condition = {
+        "title": "a title that is much longer than the column of roles is wide",
+        "expression": "1 < 2",
+    }
+    bindings = [
+        {"role": "roles/storage.objectUser", "members": members, "condition": condition},
+        {"role": "roles/storage.objectViewer", "members": members},
+    ]
+    holder = lab.world.buckets["lab-data"]
+    lab.world.set_policy(holder, {"version": 3, "bindings": [*holder.policy["bindings"], *bindings]})
+    told = lab.iam("show", "gs://lab-data")
+    assert told.code == 0
+    assert max(map(len, told.out.splitlines())) <= 80
+    assert "domain:example.com\n  roles/storage.objectUser (bucket, if a" in told.out
+
+
+def test_show_says_what_the_evaluator_says_of_conditions(lab: Lab) -> None:
+    grant = ("--role=roles/storage.objectViewer", f"--member={TRAINER}", "--condition-prefix=open/")
+    assert lab.iam("grant", "gs://closed-bucket", *grant).code == 0
+
+    def may(uri: str) -> dict[str, str]:
+        told = json.loads(lab.iam("show", uri, "--json").out)
+        (row,) = (one for one in told["members"] if one["member"] == TRAINER)
+        return {name: one["verdict"] for name, one in row["may"].items()}
+
+    none = dict.fromkeys(("list", "write", "overwrite", "delete", "set policy"), "denied")
+    assert may("gs://closed-bucket") == {"read": "unknown", **none}  # some of its objects
+    assert may("gs://closed-bucket/open/x") == {"read": "granted", **none}
+    assert may("gs://closed-bucket/else/x") == {"read": "denied", **none}
+    out = lab.iam("show", "gs://closed-bucket").out
+    assert "  roles/storage.objectViewer (bucket, if     ?    no   no    no    no     no\n" in out
+    assert f"? not known; for {TRAINER}:" in out
+
+
+def test_show_counts_deny_rules(lab: Lab) -> None:
+    rule = {"deniedPrincipals": ["principalSet://goog/public:all"]}
+    rule["deniedPermissions"] = ["storage.googleapis.com/objects.delete"]
+    lab.world.deny["lab-project"] = [{"rules": [{"denyRule": rule}]}]
+    out = lab.iam("show", "gs://lab-data").out
+    assert "  roles/aiplatform.customCodeServiceAgent    yes  yes  yes   no    no     no\n" in out
+
+
+def test_show_as_json(lab: Lab) -> None:
+    told = json.loads(lab.iam("show", "gs://closed-bucket", "--json").out)
+    assert (told["version"], told["resource"], told["project"]) == (1, "gs://closed-bucket", "other-project")
+    first = told["members"][0]
+    assert (first["member"], first["remark"], first["roles"]) == (AGENT, "jobs run as this", [])
+    assert first["may"]["read"]["verdict"] == "denied"
+    assert first["may"]["read"]["why"].startswith(
+        "no binding of gs://closed-bucket or of project other-project"
+    )
+
+
+def test_show_for_who_may_not_see_the_projects_policy(lab: Lab) -> None:
+    alice = "user:alice@example.com"
+    lab.world.person = alice
+    holder = lab.world.buckets["lab-data"]
+    mine = {"role": "roles/storage.legacyBucketOwner", "members": [alice]}
+    lab.world.set_policy(holder, {"version": 1, "bindings": [*holder.policy["bindings"], mine]})
+    told = lab.iam("show", "gs://lab-data")
+    assert told.code == 0
+    assert " ?    ?    ?     ?     ?      ?\n" in told.out
+    assert (
+        "The policy of project 123456789012 could not be read, so what it grants is not\nknown.\n" in told.out
+    )
+    assert "deny policies of project 123456789012 could not be read" in told.out.replace("\n", " ")
+
+
+def test_whoami_tells_the_caller_from_the_job(lab: Lab) -> None:
+    text = (
+        f"you      {PERSON}\njobs     {AGENT}\n         (a service agent of Google's, not you)\n"
+        "project  lab-project\n"
+    )
+    assert lab.iam("whoami") == Told(0, text, "")
+    lab.world.job = TRAINER
+    assert f"jobs     {TRAINER}\n         (a service account, not you)\n" in lab.iam("whoami").out
+    known = {"caller": PERSON, "job": TRAINER, "project": "lab-project"}
+    assert json.loads(lab.iam("whoami", "--json").out) == {"version": 1, "target": "local", **known}
+
+
+def test_google_itself_is_asked_by_the_same_code(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its hosts are the lab's here, and the default credentials a token of the lab."""
+    from google.oauth2.credentials import Credentials
+
+    credentials = Credentials(lab.cloud.token(PERSON))
+    found = (credentials, "lab-project")
+    for module in ("places", "session", "clients"):
+        monkeypatch.setattr(f"iam.{module}.default_credentials", lambda: found)
+    monkeypatch.setattr("iam.places.default_token", lambda: credentials.token)
+    monkeypatch.setattr(Google, "base", lambda place, host: f"http://127.0.0.1:{lab.port}/google/{host}")
+    for target in ("google", "vertex"):
+        known = {"caller": PERSON, "job": AGENT, "project": "lab-project"}
+        told = json.loads(lab.iam("whoami", "--target", target, "--json").out)
+        assert told == {"version": 1, "target": "google", **known}
+    assert "jobs run as this" in lab.iam("show", "gs://lab-data", "--target", "google").out
+    told = lab.iam("check", "gs://closed-bucket/x", "--target", "google").out
+    mend = f"python -m iam grant gs://closed-bucket --role=roles/storage.objectViewer --member={AGENT}"
+    assert f"→ {mend} --target google\n" in told
+    grant = ("--role=roles/storage.objectViewer", f"--member={AGENT}", "--target", "google")
+    assert lab.iam("grant", "gs://closed-bucket", *grant).code == 0
+    assert lab.iam("check", "gs://closed-bucket/x", "--target", "vertex").code == 0
+    missing = lab.iam("grant", "gs://no-bucket", *grant)
+    assert (
+        missing.err == "iam: gs://no-bucket does not exist, so nothing was changed.\n   → gcloud storage ls\n"
+    )
+
+
+def test_google_without_credentials(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:
+    def none(**_: Any) -> Any:
+        from google.auth.exceptions import DefaultCredentialsError
+
+        raise DefaultCredentialsError("none")
+
+    monkeypatch.setattr("google.auth.default", none)
+    text = (
+        "iam: You have no application default credentials here.\n   → gcloud auth application-default login\n"
+    )
+    assert lab.iam("whoami", "--target", "google") == Told(3, "", text)
+
+
+# check
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (("gs://lab-data/x",), 0, f"OK       gs://lab-data/x: read, as {AGENT} (by the policies)\n"),
+        (("gs://lab-data/",), 0, f"OK       gs://lab-data/: list, read, as {AGENT} (by the policies)\n"),
+        (
+            ("gs://lab-data/x", "--write", "--overwrite", "--delete", "--as", PERSON),
+            0,
+            f"OK       gs://lab-data/x: create, overwrite, delete, as {PERSON} (by the policies)\n",
+        ),
+        (
+            ("gs://lab-data/x", "--overwrite", "--as", TRAINER),
+            3,
+            f"DENIED   {TRAINER} has no storage.objects.create and storage.objects.delete on gs://lab-data/x "
+            "(--overwrite): no binding of gs://lab-data or of project lab-project grants storage.objects.create "
+            f"to {TRAINER}.\n",
+        ),
+        (
+            ("gs://no-bucket/x",),
+            3,
+            f"DENIED   {AGENT} has no storage.objects.get on gs://no-bucket/x (read): there is no bucket "
+            "gs://no-bucket.\n       → mend its name, or make the bucket\n",
+        ),
+    ],
+)
+def test_check(words: tuple[str, ...], code: int, text: str, lab: Lab) -> None:
+    told = lab.iam("check", *words)
+    assert (told.code, told.err) == (code, "")
+    assert told.out.startswith(text)
+
+
+def test_the_check_says_what_the_submitter_says(lab: Lab) -> None:
+    """Until the submitter takes its words from iam/words.py, they have to be kept the same."""
+    import asyncio
+
+    from iam.check import check
+    from iam.needs import needs_of
+    from iam.session import asking, begin
+    from iam.words import lines
+    from submit.identity import finding
+
+    session = begin("local")
+
+    async def ask() -> Any:
+        async with asking(session) as asker:
+            needs, _ = needs_of(["gs://closed-bucket/x", "gs://lab-data/x"], [], [])
+            return await check(AGENT, needs, asker)
+
+    for one in asyncio.run(ask()):
+        told = finding(one, "local")
+        (_, sentence), *mends = lines(one, "local")
+        assert sentence == told.message
+        assert [mend for _, mend in mends] == told.mend.splitlines()
+
+
+def test_what_cant_be_seen_is_unknown_and_no_success(lab: Lab) -> None:
+    lab.world.person = "user:alice@example.com"
+    told = lab.iam("check", "gs://lab-data/x")
+    assert told.code == 3
+    assert told.out.startswith(
+        f"UNKNOWN  It can't be told whether {AGENT} has storage.objects.get on gs://lab-data/x"
+    )
+
+
+# Mistakes
+
+MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
+    "a verb": (("shwo",), "iam: shwo is no verb of python -m iam.\n   → did you mean show?\n"),
+    "no verb at all": (
+        ("frobnicate",),
+        "iam: frobnicate is no verb of python -m iam.\n   → verbs: show, whoami, check, grant, revoke, "
+        "provision, deprovision\n",
+    ),
+    "a flag": (
+        ("grant", "gs://lab-data", "--rloe=x"),
+        "iam: python -m iam grant does not take --rloe=x.\n   → did you mean --role?\n",
+    ),
+    "a flag of nothing": (
+        ("whoami", "--zzz"),
+        "iam: python -m iam whoami does not take --zzz.\n   → python -m iam whoami --help\n",
+    ),
+    "one word too many": (
+        ("whoami", "extra"),
+        "iam: python -m iam whoami does not take extra.\n   → python -m iam whoami --help\n",
+    ),
+    "no role": (
+        ("grant", "gs://lab-data", "--member=x"),
+        "iam: The following arguments are required: --role.\n   → python -m iam grant --help\n",
+    ),
+    "a principal": (
+        ("check", "gs://lab-data/x", "--as=you@example.com"),
+        'iam: "you@example.com" is no principal: it does not say what kind it is.\n'
+        "   → Write user:you@example.com\n",
+    ),
+    "a bucket's name": (
+        ("show", "gs://Lab"),
+        'iam: "gs://Lab" is no Cloud Storage URI: the bucket "Lab" may only have lower-case letters, digits, '
+        '"-", "_" and ".".\n   → Write gs://BUCKET/OBJECT, gs://BUCKET/FOLDER/ or gs://BUCKET.\n',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_told_with_what_was_meant(case: str, lab: Lab) -> None:
+    words, text = MISTAKES[case]
+    assert lab.iam(*words) == Told(2, "", text)
+
+
+def test_show_of_no_bucket_and_of_one_that_may_not_be_seen(lab: Lab) -> None:
+    there = "iam: gs://no-bucket does not exist.\n   → the lab has closed-bucket, lab-data, lab-models\n"
+    assert lab.iam("show", "gs://no-bucket") == Told(3, "", there)
+    lab.world.person = "user:alice@example.com"
+    text = (
+        "iam: user:alice@example.com has no storage.buckets.getIamPolicy on gs://lab-data, so its policy can't be "
+        "shown.\n   → python -m iam check gs://lab-data asks for the job's identity alone\n"
+    )
+    assert lab.iam("show", "gs://lab-data") == Told(3, "", text)
+
+
+def test_show_of_a_policy_that_cant_be_understood(lab: Lab) -> None:
+    holder = lab.world.buckets["closed-bucket"]
+    lab.world.parsed("projects/_/buckets/closed-bucket", holder)
+    holder.policy = {"version": 1, "bindings": [{"role": "viewer", "members": []}]}
+    text = (
+        "iam: The policy of gs://closed-bucket can't be understood: "
+        'policy.bindings[0].role is "viewer", where roles/NAME or projects/PROJECT/roles/NAME was expected.\n'
+    )
+    assert lab.iam("show", "gs://closed-bucket") == Told(3, "", text)
+
+
+def test_no_lab_no_answer_and_another_key(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("another")
+    text = "iam: The lab's cloud does not take the key of this checkout.\n   → make cluster-down cluster-up\n"
+    assert lab.iam("whoami") == Told(3, "", text)
+    monkeypatch.setenv("RAYDOCK_PORT", "9")
+    text = "iam: The lab's cloud at http://127.0.0.1:9 does not answer: ConnectError.\n   → make cluster-up\n"
+    assert lab.iam("whoami") == Told(4, "", text)
+    monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "none"))
+    text = "iam: No lab is up here: its key is missing.\n   → make cluster-up\n"
+    assert lab.iam("whoami") == Told(4, "", text)
+
+
+def test_help_needs_nothing_and_names_every_verb() -> None:
+    found = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "iam"], capture_output=True, text=True, timeout=60
+    )
+    assert found.returncode == 0
+    assert all(f"  {verb} " in found.stdout for verb in VERBS)
+    for heavy in ("google", "httpx", "yaml", "requests"):
+        assert f"| {heavy}\n" not in found.stderr.replace(" ", "").replace("|", "| ")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_has_its_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from iam.cli import main
+
+    with pytest.raises(SystemExit) as ended:
+        main([verb, "--help"])
+    assert ended.value.code == 0
+    assert f"python -m iam {verb}" in capsys.readouterr().out
+
+
+def test_a_reader_that_stops_reading_is_no_error(lab: Lab) -> None:
+    script = f"{sys.executable} -m iam show gs://lab-data | head -1"
+    found = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    assert found.stdout == "gs://lab-data, a bucket of project lab-project\n"
+    assert found.stderr == ""
+
+
+def test_the_key_is_nowhere_in_what_is_said(lab: Lab) -> None:
+    for words in (("whoami",), ("show", "gs://lab-data", "--json"), ("provision", "--dry-run")):
+        told = lab.iam(*words)
+        assert KEY not in told.out + told.err
+
+
+def test_the_environment_comes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "# no\nRAYDOCK_PORT=1 # a remark\nexport A='x y'\nB=\"2\"\nRAYDOCK_STATE=kept\n"
+    (tmp_path / ".env").write_text(text)
+    monkeypatch.setenv("RAYDOCK_PORT", "2")
+    monkeypatch.setenv("RAYDOCK_STATE", "")
+    found = settings(tmp_path)
+    assert [found[name] for name in ("RAYDOCK_PORT", "A", "B", "RAYDOCK_STATE")] == ["2", "x y", "2", "kept"]
+    monkeypatch.delenv("RAYDOCK_PORT")
+    assert settings(tmp_path)["RAYDOCK_PORT"] == "1"

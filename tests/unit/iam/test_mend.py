@@ -1,0 +1,131 @@
+"""The role that a person who knows Google's roles would give, found by search."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iam.evaluate import Policies, Verdict, decide
+from iam.mend import mends_for
+from iam.policy import Policy, with_member
+from iam.resource import Resource, bucket, obj, project, service_account
+
+JOB = "serviceAccount:job@lab.iam.gserviceaccount.com"
+ACCOUNT = service_account("job@lab.iam.gserviceaccount.com", "lab")
+
+
+@pytest.mark.parametrize(
+    ("missing", "roles"),
+    [
+        ("objects.get", "objectViewer"),
+        ("objects.list", "objectViewer"),
+        ("objects.get objects.list", "objectViewer"),
+        ("objects.create", "objectCreator"),
+        ("objects.delete", "objectUser"),
+        ("objects.create objects.delete", "objectUser"),
+        ("objects.create objects.get", "objectUser"),
+        ("objects.update", "objectUser"),
+        ("objects.list objects.get objects.create objects.delete", "objectUser"),
+        ("buckets.get", "legacyBucketReader"),  # bucketViewer is in beta
+        ("buckets.get objects.list", "legacyBucketReader"),
+        ("buckets.get objects.get", "legacyBucketReader objectViewer"),
+        (
+            "buckets.get objects.get objects.list objects.create objects.delete",
+            "legacyBucketReader objectUser",
+        ),
+        ("buckets.setIamPolicy", ""),
+        ("objects.setIamPolicy", ""),
+        ("objects.get buckets.delete", ""),
+        ("objects.invented", ""),
+        ("", ""),
+    ],
+)
+def test_on_a_bucket(missing: str, roles: str) -> None:
+    permissions = {f"storage.{p}" for p in missing.split()}
+    for resource in (obj("closed", "x"), bucket("closed")):
+        mends = mends_for(JOB, permissions, resource)
+        assert sorted(m.role for m in mends) == [f"roles/storage.{name}" for name in roles.split()]
+        assert all(m.resource == bucket("closed") for m in mends)
+
+
+def test_the_commands() -> None:
+    [mend] = mends_for(JOB, {"storage.objects.get"}, obj("closed", "dir/x"))
+    assert mend.gcloud == (
+        f"gcloud storage buckets add-iam-policy-binding gs://closed --member={JOB} --role=roles/storage.objectViewer"
+    )
+    assert mend.ours == f"python -m iam grant gs://closed --role=roles/storage.objectViewer --member={JOB}"
+    assert mend.principal == JOB
+
+
+@pytest.mark.parametrize(
+    ("permission", "resource", "gcloud"),
+    [
+        (
+            "iam.serviceAccounts.getAccessToken",
+            ACCOUNT,
+            "gcloud iam service-accounts add-iam-policy-binding job@lab.iam.gserviceaccount.com "
+            "--member=user:ann@example.com --role=roles/iam.serviceAccountTokenCreator",
+        ),
+        (
+            "iam.serviceAccounts.actAs",
+            ACCOUNT,
+            "gcloud iam service-accounts add-iam-policy-binding job@lab.iam.gserviceaccount.com "
+            "--member=user:ann@example.com --role=roles/iam.serviceAccountUser",
+        ),
+    ],
+)
+def test_on_a_service_account(permission: str, resource: Resource, gcloud: str) -> None:
+    [mend] = mends_for("user:ann@example.com", {permission}, resource)
+    assert (mend.gcloud, mend.ours) == (gcloud, "")
+
+
+def test_a_project_is_no_small_resource() -> None:
+    assert mends_for(JOB, {"storage.buckets.list"}, bucket("closed")) == ()
+    assert mends_for(JOB, {"resourcemanager.projects.get"}, project("lab")) == ()
+
+
+def test_a_member_that_a_shell_would_take_apart_is_quoted() -> None:
+    [mend] = mends_for("user:o'neil@example.com", {"storage.objects.get"}, bucket("closed"))
+    assert "--member='user:o'\"'\"'neil@example.com'" in mend.gcloud
+
+
+MENDABLE = [
+    f"storage.{p}"
+    for p in (
+        "objects.get",
+        "objects.list",
+        "objects.create",
+        "objects.delete",
+        "objects.update",
+        "buckets.get",
+    )
+]
+
+
+@given(st.sets(st.sampled_from(MENDABLE), min_size=1))
+def test_after_the_mend_everything_that_was_missing_is_granted(missing: set[str]) -> None:
+    resource, policy = obj("closed", "x"), Policy()
+    mends = mends_for(JOB, missing, resource)
+    for mend in mends:
+        policy = with_member(policy, mend.role, mend.principal)
+    policies = Policies(policy, Policy(), "other", deny=())
+    assert mends
+    assert {decide(JOB, p, resource, policies).verdict for p in missing} == {Verdict.GRANTED}
+    for forbidden in (
+        "storage.objects.setIamPolicy",
+        "storage.buckets.setIamPolicy",
+        "storage.buckets.delete",
+    ):
+        assert decide(JOB, forbidden, resource, policies).verdict is Verdict.DENIED
+
+
+@given(st.sets(st.sampled_from(MENDABLE), min_size=1))
+def test_no_role_of_a_mend_can_be_spared(missing: set[str]) -> None:
+    mends = mends_for(JOB, missing, obj("closed", "x"))
+    for left_out in range(len(mends)):
+        policy = Policy()
+        for n, mend in enumerate(mends):
+            policy = policy if n == left_out else with_member(policy, mend.role, JOB)
+        policies = Policies(policy, Policy(), "other", deny=())
+        assert Verdict.DENIED in {decide(JOB, p, obj("closed", "x"), policies).verdict for p in missing}

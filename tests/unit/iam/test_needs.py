@@ -1,0 +1,176 @@
+"""What a job needs, from what it declares and from its arguments."""
+
+from __future__ import annotations
+
+import pytest
+
+from iam.errors import MalformedResource
+from iam.needs import Operation, needs_of, values_of
+from iam.resource import bucket, obj, objects_under
+
+READ, LIST, CREATE = Operation.READ, Operation.LIST, Operation.CREATE
+OVERWRITE, DELETE = Operation.OVERWRITE, Operation.DELETE
+WRITE_ALL = [LIST, READ, CREATE, DELETE]
+Row = tuple[str, Operation, str]
+
+
+def rows(reads: list[str], writes: list[str], arguments: list[str]) -> list[Row]:
+    return [(need.uri, need.operation, need.because) for need in needs_of(reads, writes, arguments)[0]]
+
+
+def test_permissions_of_the_operations() -> None:
+    assert {o.name: o.permissions for o in Operation} == {
+        "READ": ("storage.objects.get",),
+        "LIST": ("storage.objects.list",),
+        "CREATE": ("storage.objects.create",),
+        "OVERWRITE": ("storage.objects.create", "storage.objects.delete"),
+        "DELETE": ("storage.objects.delete",),
+        "GET_BUCKET": ("storage.buckets.get",),
+    }
+
+
+def test_one_object_read_and_one_written() -> None:
+    [read, write] = needs_of(["gs://lab-data/x.parquet"], ["gs://lab-models/m.pt"], [])[0]
+    assert (read.bucket, read.object_name, read.operation) == ("lab-data", "x.parquet", READ)
+    assert read.because == 'reads = "gs://lab-data/x.parquet"'
+    assert read.resource == obj("lab-data", "x.parquet")
+    assert (write.operation, write.permissions) == (
+        OVERWRITE,
+        ("storage.objects.create", "storage.objects.delete"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("uri", "prefix"),
+    [
+        ("gs://lab-data/dir/", "dir/"),
+        ("gs://lab-data/dir/*", "dir/"),
+        ("gs://lab-data/dir/part-*", "dir/part-"),
+        ("gs://lab-data/dir/*/x.csv", "dir/"),
+        ("gs://lab-data/", ""),
+        ("gs://lab-data", ""),
+    ],
+)
+def test_a_prefix_is_listed_and_read_and_written_as_a_whole(uri: str, prefix: str) -> None:
+    needs = needs_of([uri], [], [])[0]
+    assert [n.operation for n in needs] == [LIST, READ]
+    assert {n.object_name for n in needs} == {prefix}
+    assert [n.resource for n in needs] == [bucket("lab-data"), objects_under("lab-data", prefix)]
+    assert [n.operation for n in needs_of([], [uri], [])[0]] == WRITE_ALL
+
+
+@pytest.mark.parametrize("name", ["--read", "read", "-read"])
+@pytest.mark.parametrize("arguments", [["--read", "gs://closed-bucket/x"], ["--read=gs://closed-bucket/x"]])
+def test_the_name_of_an_argument(name: str, arguments: list[str]) -> None:
+    flag = name if name.startswith("-") else "--read"
+    assert rows([name], [], arguments) == [
+        ("gs://closed-bucket/x", READ, f"{flag} gs://closed-bucket/x (reads)"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["--storage-path", "--storage_path", "storage_path", "storage-path"])
+@pytest.mark.parametrize("flag", ["--storage-path", "--storage_path"])
+@pytest.mark.parametrize("value", ["gs://lab-models/runs", "gs://lab-models/runs/"])
+def test_a_storage_path_is_a_folder_that_is_listed_read_created_and_deleted(
+    name: str, flag: str, value: str
+) -> None:
+    needs, remarks = needs_of([], [name], [flag, value])
+    assert [n.operation for n in needs] == WRITE_ALL
+    assert {(n.uri, n.object_name) for n in needs} == {("gs://lab-models/runs/", "runs/")}
+    assert {n.because for n in needs} == {f"--{name.lstrip('-')} {value} (writes)"}
+    assert remarks == []
+
+
+def test_an_argument_that_is_absent_is_remarked_on() -> None:
+    needs, remarks = needs_of(["--read"], ["output"], ["--other", "1"])
+    assert needs == []
+    assert remarks == [
+        "reads names --read, which is not among the job's arguments, so what it is by default was not checked.",
+        "writes names --output, which is not among the job's arguments, so what it is by default was not checked.",
+    ]
+
+
+def test_an_argument_without_a_value_is_as_absent() -> None:
+    for arguments in (["--read"], ["--read", "--smoke-test"]):
+        needs, remarks = needs_of(["--read"], [], arguments)
+        assert (needs, len(remarks)) == ([], 1)
+
+
+@pytest.mark.parametrize("value", ["/tmp/x", "./x", "x.csv", "s3://b/x", "https://example.com/x", "", "~/x"])
+def test_what_is_not_on_cloud_storage_is_no_need(value: str) -> None:
+    assert needs_of(["--read"], [], ["--read", value]) == ([], [])
+    assert needs_of([value or "./"], [], []) == ([], [])
+
+
+def test_several_values() -> None:
+    arguments = ["--read", "gs://lab-data/a", "gs://lab-data/b", "word", "--read=gs://lab-data/c"]
+    assert values_of("read", arguments) == ["gs://lab-data/a", "gs://lab-data/b", "gs://lab-data/c"]
+    assert [row[0] for row in rows(["--read"], [], arguments)] == [f"gs://lab-data/{x}" for x in "abc"]
+
+
+def test_uris_in_the_arguments_that_nobody_declared_are_noticed() -> None:
+    noticed = "it is in the job's arguments"
+    assert rows([], [], ["gs://lab-data/x", "--more=gs://lab-data/dir/", "--epochs", "3"]) == [
+        ("gs://lab-data/x", READ, noticed),
+        ("gs://lab-data/dir/", LIST, noticed),
+        ("gs://lab-data/dir/", READ, noticed),
+    ]
+    assert rows([], [], ['--config={"data": "gs://lab-data/x"}']) == [("gs://lab-data/x", READ, noticed)]
+
+
+@pytest.mark.parametrize(
+    ("reads", "writes", "arguments"),
+    [
+        (["--read"], [], ["--read", "gs://lab-data/x"]),
+        ([], ["--out"], ["--out=gs://lab-data/x"]),
+        ([], ["storage_path"], ["--storage-path", "gs://lab-data/runs"]),
+        (["gs://lab-data/"], [], ["--read", "gs://lab-data/x"]),
+        ([], ["gs://lab-data/out/"], ["--out", "gs://lab-data/out/run1/"]),
+    ],
+)
+def test_what_is_declared_is_not_noticed_again(
+    reads: list[str], writes: list[str], arguments: list[str]
+) -> None:
+    assert all(because != "it is in the job's arguments" for _, _, because in rows(reads, writes, arguments))
+
+
+def test_a_neighbour_of_what_is_declared_is_noticed() -> None:
+    assert [row[0] for row in rows(["gs://lab-data/dir/"], [], ["gs://lab-data/dir2/x"])][
+        -1
+    ] == "gs://lab-data/dir2/x"
+
+
+def test_the_same_need_twice_is_one_need_with_both_reasons() -> None:
+    needs = needs_of(["gs://lab-data/x", "--read", "gs://lab-data/x"], [], ["--read", "gs://lab-data/x"])[0]
+    assert [(n.operation, n.because) for n in needs] == [
+        (READ, 'reads = "gs://lab-data/x"; --read gs://lab-data/x (reads)')
+    ]
+    both = needs_of(["gs://lab-data/dir/*"], ["gs://lab-data/dir/"], [])[0]
+    assert [n.operation for n in both] == [LIST, READ, CREATE, DELETE]
+    assert both[0].because == 'reads = "gs://lab-data/dir/*"; writes = "gs://lab-data/dir/"'
+
+
+@pytest.mark.parametrize(
+    ("reads", "arguments", "uri"),
+    [
+        (["gs://Lab/x"], [], "gs://Lab/x"),
+        (["gs:/lab-data/x"], [], "gs:/lab-data/x"),
+        (["GS://lab-data/x"], [], "GS://lab-data/x"),
+        (["--read"], ["--read", "gs://Lab/x"], "gs://Lab/x"),
+        ([], ["--read", "gs://Lab/x"], "gs://Lab/x"),
+    ],
+)
+def test_a_malformed_uri_is_an_error(reads: list[str], arguments: list[str], uri: str) -> None:
+    with pytest.raises(MalformedResource) as caught:
+        needs_of(reads, [], arguments)
+    assert caught.value.message.startswith(f'"{uri}" is no Cloud Storage URI: ')
+    assert caught.value.mend == "Write gs://BUCKET/OBJECT, gs://BUCKET/FOLDER/ or gs://BUCKET."
+
+
+def test_a_malformed_uri_inside_a_longer_text_is_only_remarked_on() -> None:
+    needs, remarks = needs_of([], [], ["--help=write gs://B/x here"])
+    assert needs == []
+    assert remarks == [
+        'The argument "--help=write gs://B/x here" was not checked: "gs://B/x" is no Cloud Storage URI: '
+        'the bucket "B" may only have lower-case letters, digits, "-", "_" and ".".'
+    ]

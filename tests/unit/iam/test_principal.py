@@ -1,0 +1,129 @@
+"""Member strings: Google's forms are taken, everything else is refused in one sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from iam.errors import MalformedPrincipal
+from iam.principal import FORMS, email, is_custom_account, is_service_agent, normal, parse
+
+GOOD = [
+    "user:ann@example.com",
+    "user:ann.o'neil+x@example.co.uk",
+    "serviceAccount:job@lab.iam.gserviceaccount.com",
+    "serviceAccount:1234-compute@developer.gserviceaccount.com",
+    "serviceAccount:lab.svc.id.goog[namespace/account]",
+    "group:team@example.com",
+    "domain:example.com",
+    "allUsers",
+    "allAuthenticatedUsers",
+    "projectOwner:lab",
+    "projectEditor:example.com:lab",
+    "projectViewer:lab-2",
+    "deleted:user:ann@example.com?uid=123",
+    "deleted:serviceAccount:job@lab.iam.gserviceaccount.com?uid=123",
+    "principal://iam.googleapis.com/locations/global/workforcePools/p/subject/s",
+    "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/*",
+]
+
+
+@pytest.mark.parametrize("member", GOOD)
+def test_google_s_forms_are_read_and_written_back(member: str) -> None:
+    assert str(parse(member)) == member
+
+
+BAD = [
+    (
+        "ann@example.com",
+        '"ann@example.com" is no principal: it does not say what kind it is.',
+        "Write user:ann@example.com",
+    ),
+    (
+        "job@lab.iam.gserviceaccount.com",
+        '"job@lab.iam.gserviceaccount.com" is no principal: it does not say what kind it is.',
+        "Write serviceAccount:job@lab.iam.gserviceaccount.com",
+    ),
+    ("user:", '"user:" is no principal: user: is followed by an email address, not "".', ""),
+    ("user:ann", '"user:ann" is no principal: user: is followed by an email address, not "ann".', ""),
+    (
+        "group:a b@c",
+        '"group:a b@c" is no principal: group: is followed by an email address, not "a b@c".',
+        "",
+    ),
+    ("domain:com", '"domain:com" is no principal: domain: is followed by a domain, not "com".', ""),
+    (
+        "projectOwner:",
+        '"projectOwner:" is no principal: projectOwner: is followed by a project id, not "".',
+        "",
+    ),
+    (
+        "serviceaccount:job@lab.iam.gserviceaccount.com",
+        '"serviceaccount:job@lab.iam.gserviceaccount.com" is no principal: '
+        f"expected {FORMS}. Did you mean serviceAccount?",
+        "",
+    ),
+    ("allusers", f'"allusers" is no principal: expected {FORMS}. Did you mean allUsers?', ""),
+    ("", f'"" is no principal: expected {FORMS}.', ""),
+    ("principal://", f'"principal://" is no principal: expected {FORMS}.', ""),
+    ("deleted:", f'"deleted:" is no principal: expected {FORMS}.', ""),
+    (
+        "deleted:user:ann?uid=1",
+        '"user:ann" is no principal: user: is followed by an email address, not "ann".',
+        "",
+    ),
+]
+
+
+@pytest.mark.parametrize(("member", "message", "mend"), BAD, ids=[row[0] for row in BAD])
+def test_what_is_no_principal_is_refused_with_what_is_expected(member: str, message: str, mend: str) -> None:
+    with pytest.raises(MalformedPrincipal) as caught:
+        parse(member)
+    assert (caught.value.message, caught.value.mend) == (message, mend)
+
+
+def test_one_spelling_for_one_principal() -> None:
+    assert normal("user:Ann@Example.com") == "user:ann@example.com"
+    assert normal("principal://goog/subject/Ann@example.com") == "user:ann@example.com"
+    assert normal("principalSet://goog/group/team@example.com") == "group:team@example.com"
+    long = "principal://iam.googleapis.com/projects/-/serviceAccounts/job@lab.iam.gserviceaccount.com"
+    assert normal(long) == "serviceAccount:job@lab.iam.gserviceaccount.com"
+    assert normal("principalSet://goog/public:all") == "allUsers"
+
+
+def test_email() -> None:
+    assert email("serviceAccount:Job@lab.iam.gserviceaccount.com") == "job@lab.iam.gserviceaccount.com"
+    assert email("domain:example.com") == email("allUsers") == ""
+
+
+AGENTS = [
+    "service-1234567890@gcp-sa-aiplatform-cc.iam.gserviceaccount.com",
+    "service-1234567890@gcp-sa-aiplatform.iam.gserviceaccount.com",
+    "service-1234567890@compute-system.iam.gserviceaccount.com",
+    "service-1234567890@container-engine-robot.iam.gserviceaccount.com",
+    "service-1234567890@gs-project-accounts.iam.gserviceaccount.com",
+    "service-1234567890@cloud-ml.google.com.iam.gserviceaccount.com",
+    "bq-1234567890@bigquery-encryption.iam.gserviceaccount.com",
+    "1234567890@cloudservices.gserviceaccount.com",
+    "serviceAccount:service-1234567890@gcp-sa-aiplatform-cc.iam.gserviceaccount.com",
+]
+CUSTOM = [
+    "job@lab.iam.gserviceaccount.com",
+    "service-123456@lab.iam.gserviceaccount.com",  # anybody may name one so
+    "job@lab.example.com.iam.gserviceaccount.com",
+]
+NEITHER = [
+    "1234-compute@developer.gserviceaccount.com",
+    "lab@appspot.gserviceaccount.com",
+    "ann@example.com",
+    "job@lab.iam.gserviceaccount.com.example.com",
+]
+
+
+@pytest.mark.parametrize(
+    ("address", "agent", "custom"),
+    [(a, True, False) for a in AGENTS]
+    + [(a, False, True) for a in CUSTOM]
+    + [(a, False, False) for a in NEITHER],
+)
+def test_whose_account_it_is(address: str, agent: bool, custom: bool) -> None:
+    assert (is_service_agent(address), is_custom_account(address)) == (agent, custom)

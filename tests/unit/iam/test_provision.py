@@ -1,0 +1,385 @@
+"""`provision` and `deprovision` on the lab: a plan, its steps, and a world that is afterwards as it was before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iam.errors import MalformedPolicy
+from tests.labcloud import AGENT, PERSON, TRAINER
+from tests.unit.iam.conftest import Lab, Told
+
+ADDRESS = "ray-jobs@lab-project.iam.gserviceaccount.com"
+JOB = f"serviceAccount:{ADDRESS}"
+STEPS = (
+    f"service account {ADDRESS}",
+    "bucket gs://lab-project-ray-data",
+    "bucket gs://lab-project-ray-models",
+    f"roles/storage.objectViewer on gs://lab-project-ray-data for {JOB}",
+    f"roles/storage.objectUser on gs://lab-project-ray-models for {JOB}",
+    f"roles/iam.serviceAccountUser on {ADDRESS} for {PERSON}",
+    f"roles/iam.serviceAccountTokenCreator on {ADDRESS} for {PERSON}",
+)
+NOTES = (
+    "  · Network: the cluster is reached at its public endpoint; no VPC peering, so nothing to make.\n"
+    f"  · Clusters: create them with the service account {ADDRESS}, and jobs run as it.\n"
+    f"  · Vertex AI: {PERSON} needs roles/aiplatform.user on project lab-project to send jobs: gcloud projects "
+    f"add-iam-policy-binding lab-project --member={PERSON} --role=roles/aiplatform.user\n"
+)
+
+
+def planned(state: str) -> str:
+    return "Plan for project lab-project\n" + "".join(f"  {state:<7}{step}\n" for step in STEPS) + NOTES
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(lab: Lab) -> Any:
+    """The stand-in's buckets are not part of the world that the fixture puts back."""
+    yield
+    client = lab.client()
+    for name in set(lab.world.buckets) - {"lab-data", "lab-models", "closed-bucket"}:
+        client.bucket(name).delete(force=True)
+
+
+def test_twice_and_undone_leaves_the_world_as_it_was(lab: Lab, tmp_path: Path) -> None:
+    before = lab.policies()
+    made = "".join(f"made     {step}\n" for step in STEPS)
+    assert lab.iam("provision", "--yes") == Told(0, planned("make") + made, "")
+    after = lab.policies()
+    assert after != before
+    assert lab.iam("provision", "--yes") == Told(0, planned("there") + "Nothing to do.\n", "")
+    assert lab.policies() == after
+
+    told = lab.iam("deprovision", "--buckets", "--yes")
+    assert (told.code, told.err) == (0, "")
+    assert lab.policies() == before
+    assert not list(tmp_path.rglob("*.json"))
+    nothing = "What was made in project lab-project\nNothing to do.\n"
+    assert lab.iam("deprovision", "--buckets", "--yes") == Told(0, nothing, "")
+
+
+def test_what_is_made_is_enough_and_no_more(lab: Lab) -> None:
+    lab.iam("provision", "--yes")
+    data, models = "gs://lab-project-ray-data/a/", "gs://lab-project-ray-models/a/"
+    job = ("--as", JOB)
+    told = lab.iam("check", models, "--list", "--read", "--write", "--overwrite", "--delete", *job)
+    assert told.code == 0
+    assert "(asked as the identity itself)" in told.out  # the caller may make tokens for it
+    assert lab.iam("check", data, "--list", "--read", *job).code == 0
+    assert lab.iam("check", data, "--write", *job).code == 3
+    assert lab.iam("check", "gs://lab-data/", "--read", *job).code == 3
+    held = {binding["role"] for holder in lab.world.buckets.values() for binding in holder.policy["bindings"]}
+    assert "roles/storage.admin" not in held
+    assert lab.policies()["lab-project"] == sorted(
+        [
+            ("roles/owner", PERSON),
+            ("roles/aiplatform.customCodeServiceAgent", AGENT),
+            ("roles/iam.serviceAccountTokenCreator", PERSON),
+        ]
+    )
+
+
+def test_the_buckets_that_it_makes_are_closed_to_the_public(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from google.cloud.storage import Client
+
+    made: list[tuple[bool, str, str, str]] = []
+    create = Client.create_bucket
+
+    def noted(client: Any, bucket: Any, project: str, location: str, **more: Any) -> Any:
+        how = bucket.iam_configuration
+        uniform, public = how.uniform_bucket_level_access_enabled, how.public_access_prevention
+        made.append((uniform, public, project, location))
+        return create(client, bucket, project=project, location=location, **more)
+
+    monkeypatch.setattr(Client, "create_bucket", noted)
+    lab.iam("provision", "--yes", "--location=europe-west4")
+    assert made == [(True, "enforced", "lab-project", "europe-west4")] * 2
+
+
+def test_a_dry_run_makes_nothing(lab: Lab, tmp_path: Path) -> None:
+    before = lab.policies()
+    told = lab.iam("provision", "--dry-run", "--yes")
+    assert told == Told(0, planned("make") + "Dry run: nothing was changed.\n", "")
+    assert lab.policies() == before
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_nobody_to_agree(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = lab.policies()
+    text = "iam: Nobody is there to agree to the plan, so nothing was changed.\n   → add --yes\n"
+    assert lab.iam("provision") == Told(2, planned("make"), text)
+    for answer in ("\n", "n\n", "what?\n"):
+        _terminal(monkeypatch, answer)
+        told = lab.iam("provision")
+        assert told == Told(0, planned("make") + "Nothing was changed.\n", "Carry it out? [y/N] ")
+    assert lab.policies() == before
+    _terminal(monkeypatch, "y\n")
+    assert lab.iam("provision").out.count("made     ") == len(STEPS)
+
+
+def _terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    import io
+
+    typed = io.StringIO(answer)
+    monkeypatch.setattr(typed, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", typed)
+
+
+def test_what_was_there_before_stays(lab: Lab) -> None:
+    """Buckets, an account and even a binding that somebody else made."""
+    grant = ("--role=roles/storage.objectViewer", f"--member={TRAINER}")
+    lab.iam("grant", "gs://lab-data", *grant)
+    before = lab.policies()
+    mine = ("--service-account=trainer", "--data-bucket=gs://lab-data", "--model-bucket=lab-models")
+    told = lab.iam("provision", "--yes", *mine)
+    assert told.out.count("  there  ") == 4
+    assert told.out.count("made     ") == 3
+    lab.iam("deprovision", "--buckets", "--yes")
+    assert lab.policies() == before
+
+
+def test_buckets_are_removed_only_empty_and_only_if_asked_for(lab: Lab) -> None:
+    lab.iam("provision", "--yes")
+    client = lab.client()
+    client.bucket("lab-project-ray-models").blob("model").upload_from_string("weights")
+    told = lab.iam("deprovision", "--yes")
+    assert "  · bucket gs://lab-project-ray-models is kept: add --buckets\n" in told.out
+    assert "lab-project-ray-data" in lab.world.buckets
+    told = lab.iam("deprovision", "--yes", "--buckets")
+    assert told.code == 3
+    assert "kept     gs://lab-project-ray-models is not empty, so it is kept.\n" in told.out
+    assert "lab-project-ray-data" not in lab.world.buckets
+    client.bucket("lab-project-ray-models").blob("model").delete()
+    assert lab.iam("deprovision", "--yes", "--buckets").code == 0
+    assert "lab-project-ray-models" not in lab.world.buckets
+
+
+def test_the_removal_is_shown_first_too(lab: Lab) -> None:
+    lab.iam("provision", "--yes")
+    before = lab.policies()
+    told = lab.iam("deprovision", "--buckets", "--dry-run")
+    removed = "".join(f"  remove {step}\n" for step in reversed(STEPS))
+    text = f"What was made in project lab-project\n{removed}Dry run: nothing was changed.\n"
+    assert told == Told(0, text, "")
+    assert lab.policies() == before
+
+
+def test_what_is_gone_meanwhile_is_no_trouble(lab: Lab) -> None:
+    before = lab.policies()
+    lab.iam("provision", "--yes")
+    del lab.world.accounts[ADDRESS]
+    told = lab.iam("deprovision", "--buckets", "--yes")
+    assert told.code == 0
+    assert f"  gone   service account {ADDRESS}\n" in told.out
+    assert lab.policies() == before
+
+
+def test_an_interruption_can_be_gone_on_from_and_undone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    from iam.provision import Provisioner
+
+    before = lab.policies()
+    make = Provisioner.make
+    for died in range(len(STEPS)):
+        count = [0]
+
+        def dying(worker: Provisioner, step: Any, count: list[int] = count, died: int = died) -> None:
+            make(worker, step)  # it was done, and nobody was told
+            count[0] += 1
+            if count[0] > died:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(Provisioner, "make", dying)
+        assert lab.iam("provision", "--yes").code == 130
+        monkeypatch.setattr(Provisioner, "make", make)
+        if died % 2:
+            assert lab.iam("provision", "--yes").out.count("made     ") == len(STEPS) - died - 1
+        assert lab.iam("deprovision", "--yes", "--buckets").code == 0
+        assert lab.policies() == before
+
+
+def test_vertex_itself_is_granted_if_asked_for_and_allowed(lab: Lab) -> None:
+    before = lab.policies()
+    role = f"roles/aiplatform.user on project lab-project for {PERSON}"
+    told = lab.iam("provision", "--yes", "--grant-vertex")
+    assert f"made     {role}\n" in told.out
+    assert "Vertex AI:" not in told.out
+    lab.iam("deprovision", "--yes", "--buckets")
+    assert lab.policies() == before
+    admin = [
+        {"role": "roles/iam.serviceAccountAdmin", "members": ["user:alice@example.com"]},
+        {"role": "roles/viewer", "members": ["user:alice@example.com"]},
+    ]
+    holder = lab.world.projects["lab-project"]
+    lab.world.set_policy(holder, {"version": 1, "bindings": [*holder.policy["bindings"], *admin]})
+    lab.world.person = "user:alice@example.com"
+    told = lab.iam("provision", "--dry-run", "--grant-vertex")
+    assert told.code == 0
+    assert "· Vertex AI: user:alice@example.com needs roles/aiplatform.user" in told.out
+    assert "· user:alice@example.com may not be granted it by you.\n" in told.out
+
+
+# A new account is not known everywhere at once: Google's word is eventual consistency.
+
+
+@pytest.fixture
+def slow(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Policies know the account only after that many writes."""
+    from cloud.world import World
+
+    known = World.require_member
+    monkeypatch.setattr("iam.provision.POLL", 0.01)
+
+    def begin(times: int) -> list[int]:
+        left = [times]
+
+        def late(world: World, member: str) -> None:
+            if member == JOB and left[0] > 0:
+                left[0] -= 1
+                raise MalformedPolicy(f"Service account {ADDRESS} does not exist.")
+            known(world, member)
+
+        monkeypatch.setattr(World, "require_member", late)
+        return left
+
+    return begin
+
+
+def test_a_new_account_is_waited_for(lab: Lab, slow: Any) -> None:
+    slow(7)
+    assert lab.iam("provision", "--yes").code == 0
+    assert lab.iam("provision", "--yes").out.endswith("Nothing to do.\n")
+
+
+def test_not_for_ever(lab: Lab, slow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow(10**9)
+    monkeypatch.setattr("iam.provision.VISIBLE", 0.1)
+    told = lab.iam("provision", "--yes")
+    undone = "so the policy of gs://lab-project-ray-data was not changed.\n"
+    text = f"iam: Service account {ADDRESS} does not exist, {undone}"
+    assert (told.code, told.err) == (3, text)
+    assert told.out.count("made     ") == 3
+
+
+# Refusals
+
+REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
+    "a name": (
+        ("--service-account=Ray",),
+        2,
+        "iam: \"Ray\" can't be a service account's name.\n"
+        "   → use 6 to 30 of a-z, 0-9 and -, beginning with a letter: ray-jobs\n",
+    ),
+    "a bucket": (
+        ("--data-bucket=gs://lab-data/folder/",),
+        2,
+        'iam: "lab-data/folder" is no bucket: it has a folder.\n   → use lab-data\n',
+    ),
+    "a caller": (
+        ("--caller=you@example.com",),
+        2,
+        'iam: "you@example.com" is no principal: it does not say what kind it is.\n'
+        "   → Write user:you@example.com\n",
+    ),
+    "a project": (
+        ("--project=no-such-project",),
+        3,
+        "iam: user:you@example.com has no iam.serviceAccounts.create on project no-such-project, so no account "
+        "ray-jobs was made.\n   → ask an owner of it\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_refusal_is_one_sentence(case: str, lab: Lab) -> None:
+    words, code, text = REFUSED[case]
+    before = lab.policies()
+    told = lab.iam("provision", "--yes", *words)
+    assert (told.code, told.err) == (code, text)
+    assert lab.policies() == before
+
+
+def test_who_may_not_make_accounts_is_told(lab: Lab) -> None:
+    lab.world.person = "user:alice@example.com"
+    told = lab.iam("provision", "--yes")
+    text = (
+        "iam: user:alice@example.com has no iam.serviceAccounts.create on project lab-project, so no account "
+        "ray-jobs was made.\n   → ask an owner of it\n"
+    )
+    assert (told.code, told.err) == (3, text)
+    assert lab.iam("deprovision", "--yes").out.endswith("Nothing to do.\n")
+
+
+def test_what_somebody_else_makes_after_a_refusal_is_theirs(lab: Lab) -> None:
+    from cloud.world import Holder
+
+    person, lab.world.person = lab.world.person, "user:alice@example.com"
+    assert lab.iam("provision", "--yes").code == 3
+    lab.world.person = person
+    lab.world.accounts[ADDRESS] = Holder("lab-project", {"version": 1, "bindings": []})
+    assert lab.iam("deprovision", "--yes", "--buckets").out.endswith("Nothing to do.\n")
+    assert ADDRESS in lab.world.accounts
+
+
+def test_what_somebody_else_makes_between_plan_and_step_is_theirs(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cloud.world import Holder
+    from iam.provision import Provisioner
+
+    plan = Provisioner.plan
+
+    def then_they(worker: Provisioner, want: Any) -> Any:
+        found = plan(worker, want)
+        lab.world.accounts[ADDRESS] = Holder("lab-project", {"version": 1, "bindings": []})
+        return found
+
+    monkeypatch.setattr(Provisioner, "plan", then_they)
+    assert lab.iam("provision", "--yes").code == 0
+    assert lab.iam("deprovision", "--yes", "--buckets").code == 0
+    assert lab.policies()[ADDRESS] == []
+
+
+def test_a_buckets_name_that_is_taken(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are the whole world's: somebody made it between the plan and the step."""
+    from iam.provision import Provisioner
+
+    plan = Provisioner.plan
+
+    def then_they(worker: Provisioner, want: Any) -> Any:
+        found = plan(worker, want)
+        lab.client().create_bucket("lab-project-ray-data", project="other-project")
+        return found
+
+    monkeypatch.setattr(Provisioner, "plan", then_they)
+    told = lab.iam("provision", "--yes")
+    assert (told.code, told.err) == (
+        4,
+        "iam: The requested bucket name is not available: gs://lab-project-ray-data was not made.\n"
+        "   → choose another with --data-bucket or --model-bucket\n",
+    )
+    assert lab.iam("deprovision", "--yes", "--buckets").code == 0
+    assert "lab-project-ray-data" in lab.world.buckets
+
+
+def test_a_record_that_cant_be_understood(lab: Lab, tmp_path: Path) -> None:
+    file = tmp_path / "provisioned" / "local-lab-project.json"
+    file.parent.mkdir()
+    for text in (
+        "{",
+        "[]",
+        json.dumps({"version": 2, "steps": []}),
+        json.dumps({"version": 1, "steps": [{}]}),
+    ):
+        file.write_text(text)
+        told = lab.iam("deprovision", "--yes")
+        assert told == Told(
+            3,
+            "",
+            "iam: The record of what was provisioned, local-lab-project.json, can't be understood.\n"
+            "   → look at what is there, remove it by hand, then the file in provisioned/\n",
+        )
