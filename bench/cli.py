@@ -42,6 +42,8 @@ KNOWN = {
     "start": Known("bench.start", False, "--help, and the time until the first request"),
     "package": Known("bench.package", True, "a tree of 2,000 files: bytes sent, packaging"),
     "up": Known("bench.up", False, "cluster-up until a job has ended"),
+    "check": Known("bench.check", False, "the check of storage permissions, all granted"),
+    "storage": Known("bench.storage", False, "the lab's storage beside its stand-in reached directly"),
     "lesson": Known("bench.lesson", True, "the lesson beside sequential and loky"),
 }
 
@@ -121,6 +123,7 @@ def take(options: argparse.Namespace) -> Iterator[Results]:
                 say("bench: bringing a cluster up")
                 own = stack.enter_context(lab.lab(**lab.TWO_WORKERS))
                 own.cluster("up")
+                own.use_key()
                 address, cluster = own.address, own.describe()
             setting = Setting(address if on_cluster else "", options.pairs, say)
             yield Results(machine_, (measured(name, setting, cluster if on_cluster else ""),))

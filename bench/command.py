@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import selectors
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DEADLINE = 120.0  # seconds: no command of a measurement takes nearly as long
+HEADERS = "RAY_JOB_HEADERS"  # both ways read it: the gateway's key
 MARK = b"MARK "  # stands before the time that a job of bench/jobs prints
 
 
@@ -76,7 +78,14 @@ def environment() -> dict[str, str]:
     PYTHONUNBUFFERED gives it what it has in a terminal.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "RAYDOCK_"))}
-    return kept | {"PYTHONUNBUFFERED": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    key = {HEADERS: os.environ[HEADERS]} if os.environ.get(HEADERS) else {}
+    return kept | key | {"PYTHONUNBUFFERED": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+
+
+def headers() -> dict[str, str]:
+    """The headers that carry the key of the cluster that is measured on."""
+    found: dict[str, str] = json.loads(os.environ.get(HEADERS) or "{}")
+    return found
 
 
 def ours(*words: object) -> list[str]:

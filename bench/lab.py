@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-from bench.command import ROOT, Unexpected
-from cluster import ports
+from bench.command import HEADERS, ROOT, Unexpected
+from cluster import key, ports
 
 UP_SECONDS = 600.0  # images may have to be built
 TWO_WORKERS = {"CPU_WORKERS": "2", "GPU_WORKERS": "0", "CPU_WORKER_CPUS": "1"}
@@ -48,6 +49,11 @@ class Lab:
         if done.returncode:
             raise Unexpected(f"{said} ended with {done.returncode}.", done.stderr)
         return done.stdout.decode()
+
+    def use_key(self) -> None:
+        """Commands that are started from now on carry the key of this cluster."""
+        found = key.read(Path(self.env["RAYDOCK_STATE"]))
+        os.environ[HEADERS] = json.dumps({"Authorization": f"Bearer {found}"})
 
     def describe(self) -> str:
         """Its kind and its nodes: "docker: 1 head, 2 cpu-worker"."""

@@ -56,7 +56,7 @@ def ran(words: list[str], code: int = 0) -> Ran:
 def wait_until_idle(address: str, deadline: float = 60) -> None:
     """Returns when no job runs on the cluster. Raises Unexpected where one still does at the deadline (seconds)."""
     until = time.monotonic() + deadline
-    with httpx.Client(base_url=address, timeout=10, trust_env=False) as client:
+    with httpx.Client(base_url=address, timeout=10, trust_env=False, headers=command.headers()) as client:
         while time.monotonic() < until:
             jobs = client.get("/api/jobs/").raise_for_status().json()
             if not any(

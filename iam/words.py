@@ -17,10 +17,10 @@ def sentence(one: Outcome) -> str:
     if one.verdict is Verdict.GRANTED:
         doing = ", ".join(operation.value for operation in one.operations)
         return f"{one.uri}: {doing}, as {one.principal} ({one.how})"
-    what = " and ".join(one.missing)
+    what, why = " and ".join(one.missing), one.why.replace(f" to {one.principal}", "")
     if one.verdict is Verdict.DENIED:
-        return f"{one.principal} has no {what} on {one.uri} ({one.because}): {one.why}."
-    return f"It can't be told whether {one.principal} has {what} on {one.uri} ({one.because}): {one.why}."
+        return f"{one.principal} has no {what} on {one.uri} ({one.because}): {why}."
+    return f"It can't be told whether {one.principal} has {what} on {one.uri} ({one.because}): {why}."
 
 
 def mend(one: Outcome, place: str) -> str:
@@ -41,8 +41,15 @@ def lines(one: Outcome, place: str) -> Iterator[tuple[str, str]]:
         yield from (("       → ", line) for line in mend(one, place).splitlines())
 
 
+def is_command(text: str) -> bool:
+    """Whether it is to be copied: then it stays on one line, however long."""
+    return text.startswith(("python -m iam ", "on Google Cloud: gcloud "))
+
+
 def hanging(start: str, text: str, width: int) -> list[str]:
-    """Text below its start. Commands keep whole: no word is broken."""
+    """Text below its start; no word is broken, and a command not at all."""
+    if is_command(text):
+        return [start + text]
     indent = " " * len(start)
     return textwrap.wrap(
         text,

@@ -23,6 +23,7 @@ import socket
 import time
 
 import google.auth
+import google.auth.exceptions
 import ray
 from google.auth.transport.requests import Request
 from google.cloud import storage
@@ -33,7 +34,14 @@ SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 def identity():
     """Where this runs, and the address that Google's services know it by."""
-    credentials, project = google.auth.default(scopes=[SCOPE])  # here: from the machine's metadata server
+    try:
+        credentials, project = google.auth.default(scopes=[SCOPE])  # here: from the machine's metadata server
+    except google.auth.exceptions.DefaultCredentialsError:
+        return {
+            "node": socket.gethostname(),
+            "runs_as": "nobody (no credentials were found)",
+            "project": None,
+        }
     credentials.refresh(Request())  # until then it only says "default"
     told = getattr(credentials, "service_account_email", "you, by your own login")
     return {"node": socket.gethostname(), "runs_as": told, "project": project}
@@ -44,12 +52,12 @@ def identities():
     ask = ray.remote(num_cpus=0)(
         identity
     )  # 1. a function that runs wherever Ray puts it; 0: also on the head
-    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+    nodes = [node for node in ray.nodes() if node["Alive"]]
     # 2. one task for each node, on that node and no other
-    placed = [
-        ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)) for node in nodes
-    ]
-    return ray.get([task.remote() for task in placed])
+    places = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in nodes]
+    told = ray.get([ask.options(scheduling_strategy=place).remote() for place in places])
+    pools = [node["Labels"].get("pool", "-") for node in nodes]
+    return [{**one, "pool": pool, "tasks": 1} for one, pool in zip(told, pools, strict=True)]
 
 
 def read(uri):
@@ -67,9 +75,9 @@ def run(args):
     """Asks, reads, writes; raises what Google answers where it is not allowed."""
     ray.init(log_to_driver=False)
     started = time.perf_counter()
-    found = sorted(identities(), key=lambda one: one["node"])
+    found = sorted(identities(), key=lambda one: (one["pool"] != "head", one["pool"], one["node"]))
     for one in found:
-        print(f"{one['node']:<14} runs as {one['runs_as']}", flush=True)
+        print(f"{one['pool']:<10} {one['node']:<12}  runs as {one['runs_as']}", flush=True)
     names = {one["runs_as"] for one in found}
     if len(names) != 1:
         raise RuntimeError(f"the nodes run as different identities: {', '.join(sorted(names))}")
@@ -83,7 +91,7 @@ def run(args):
         "version": 1,
         "job": "whoami",
         "data": args.read or "none",
-        "nodes": [one["node"] for one in found],
+        "nodes": [{key: one[key] for key in ("node", "pool", "tasks")} for one in found],
         "seconds": round(time.perf_counter() - started, 3),
         "metrics": {"runs_as": names.pop(), "project": found[0]["project"]},
     }

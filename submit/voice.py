@@ -16,6 +16,9 @@ from .findings import Finding, Verdict
 from .job import Job
 from .result import table
 
+# Commands to be copied: on one line, however long.
+WHOLE = ("python -m iam ", "on Google Cloud: gcloud ")
+
 
 class OutputLost(SubmitError):
     """Our own output can't be written (a full disk, a closed pipe); the job is not touched."""
@@ -54,7 +57,11 @@ class Voice:
         for finding in sorted(found, key=lambda one: one.verdict is not Verdict.OK):
             self.wrapped(f"  {finding.verdict.value:<7}  {finding.check:<11}  ", finding.message)
             for line in finding.mend.splitlines():
-                self.wrapped(" " * 22 + "→ ", line)
+                arrow = " " * 22 + "→ "
+                if line.startswith(WHOLE):
+                    self.say(arrow + line)
+                else:
+                    self.wrapped(arrow, line)
 
     def verdict(self, job: Job) -> None:
         """How the job ended."""

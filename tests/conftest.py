@@ -88,6 +88,16 @@ class Lab:
         """The gateway, with the key as it is now."""
         return Dashboard(self.url, key.read(Path(self.env["RAYDOCK_STATE"])))
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What lets a request in."""
+        return {"Authorization": f"Bearer {self.dashboard.key}"}
+
+    @property
+    def reach(self) -> dict[str, str]:
+        """The settings by which submit.py finds it."""
+        return {name: self.env[name] for name in ("RAYDOCK_PORT", "RAYDOCK_STATE")}
+
     def cluster(self, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """`python -m cluster …` in this lab's environment."""
         return cluster_command(self.env, *words, timeout=timeout)

@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ class LabCloud:
     metadata: str
     gateway: str
     loop: asyncio.AbstractEventLoop
+    clients: list[Any] = field(default_factory=list)
 
     @property
     def place(self) -> Lab:
@@ -93,6 +94,7 @@ class LabCloud:
             project="lab-project", credentials=credentials, client_options=options, **more
         )
         client._bucket_metadata_cache = None  # its thread would outlive the test
+        self.clients.append(client)
         return client
 
 
@@ -129,16 +131,19 @@ def lab_cloud(
         await cloud.open_gateway(Gate("http://127.0.0.1:9", DIGEST), "127.0.0.1", gateway)
 
     asyncio.run_coroutine_threadsafe(start(), loop).result(60)
+    found = LabCloud(
+        cloud,
+        f"http://127.0.0.1:{own}",
+        f"http://127.0.0.1:{emulator}",
+        f"127.0.0.1:{metadata}",
+        f"http://127.0.0.1:{gateway}",
+        loop,
+    )
     try:
-        yield LabCloud(
-            cloud,
-            f"http://127.0.0.1:{own}",
-            f"http://127.0.0.1:{emulator}",
-            f"127.0.0.1:{metadata}",
-            f"http://127.0.0.1:{gateway}",
-            loop,
-        )
+        yield found
     finally:
+        for client in found.clients:
+            client.close()
         asyncio.run_coroutine_threadsafe(cloud.close(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cluster import key
 from tests.command import ROOT, Ended, ended, environment, start, submit
 from tests.conftest import Lab
 
@@ -23,7 +24,7 @@ TICKS = 40  # of the ticking job: some two seconds
 
 @pytest.fixture
 def env(lab: Lab) -> dict[str, str]:
-    return environment(RAYDOCK_PORT=lab.env["RAYDOCK_PORT"])
+    return environment(**lab.reach)
 
 
 @pytest.fixture
@@ -194,7 +195,8 @@ def test_preflight_sees_the_real_cluster(env: dict[str, str], lab: Lab, job: Cal
 def test_the_gpu_is_called_simulated_everywhere(
     env: dict[str, str], lab: Lab, job: Callable[..., Path]
 ) -> None:
-    nodes = httpx.get(f"{lab.url}/api/v0/nodes?detail=1", timeout=30).json()["data"]["result"]["result"]
+    answer = httpx.get(f"{lab.url}/api/v0/nodes?detail=1", headers=lab.headers, timeout=30).json()
+    nodes = answer["data"]["result"]["result"]
     (gpu,) = [node for node in nodes if node["labels"].get("pool") == "gpu-worker"]
     assert gpu["labels"]["gpu"] == "simulated"
     assert (gpu["resources_total"]["GPU"], gpu["resources_total"]["simulated_gpu"]) == (1, 1)
@@ -217,7 +219,7 @@ def test_a_dependency_that_the_cluster_lacks_is_installed_for_the_job(
     script = job(
         "# /// script\n# dependencies = ['humanize>=4']\n# ///\nimport humanize\nprint(humanize.intcomma(1234567))\n"
     )
-    done = submit(script, env=environment(RAYDOCK_PORT=docker_lab.env["RAYDOCK_PORT"]), timeout=180)
+    done = submit(script, env=environment(**docker_lab.reach), timeout=180)
     assert done.code == 0, done.out + done.err
     assert printed(done.out) == "1,234,567\n"
     assert "uploaded, installs humanize>=4)" in done.err
@@ -229,7 +231,8 @@ def test_the_stock_client_works_too(lab: Lab, tmp_path: Path) -> None:
     ray = Path(sys.executable).with_name("ray")
     done = subprocess.run(
         [ray, "job", "submit", "--address", lab.url, "--working-dir", tmp_path, "--", "python", "y.py"],
-        env=environment(PYTHONWARNINGS="ignore"), capture_output=True, text=True, timeout=120, check=False,
+        env=environment(PYTHONWARNINGS="ignore", RAY_JOB_HEADERS=json.dumps(lab.headers)),
+        capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "nodes 4" in done.stdout
@@ -244,9 +247,10 @@ def test_list_shows_what_ran(env: dict[str, str], job: Callable[..., Path]) -> N
 
 def wait_for_status(env: dict[str, str], name: str, status: str) -> None:
     url = f"http://127.0.0.1:{env['RAYDOCK_PORT']}/api/jobs/{name}"
+    headers = {"Authorization": f"Bearer {key.read(Path(env['RAYDOCK_STATE']))}"}
     until = time.monotonic() + 60
     while True:
-        reply = httpx.get(url, timeout=10)
+        reply = httpx.get(url, headers=headers, timeout=10)
         if reply.status_code == 200 and reply.json()["status"] == status:
             return
         assert time.monotonic() < until, reply.text

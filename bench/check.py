@@ -1,0 +1,68 @@
+"""The check of storage permissions on a lab where all is granted: the whole of it, and what it adds to a command.
+
+In the command it runs beside reading and packaging the files, so that it adds less than it takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench import command
+from bench.command import ROOT
+from bench.figures import Aim, Of, Row, Sample
+from bench.lab import Lab, lab
+from bench.pairs import Setting, alternated, seconds
+from bench.ways import ran
+from cluster import key
+from submit import identity
+from submit.script import read_script
+
+AIM = Aim(Of.OURS, 0.15)
+SCRIPT = ROOT / "jobs" / "whoami.py"
+DECLARED = "reads = ["
+
+
+def measure(setting: Setting) -> list[Row]:
+    with lab(CPU_WORKERS="1", GPU_WORKERS="0") as here, TemporaryDirectory(prefix="raydock-bench-") as folder:
+        here.cluster("up")
+        here.use_key()
+        setting.say("  the check by itself:")
+        alone = [asked(here) for _ in range(2 * setting.pairs + 1)][1:]
+        setting.say(f"  median of {len(alone)}: {seconds(sorted(alone)[len(alone) // 2])}; in a command:")
+        without = Path(folder, "whoami.py")
+        text = SCRIPT.read_text(encoding="utf-8")
+        kept = (line for line in text.splitlines(True) if not line.startswith(("# reads", "# writes")))
+        without.write_text("".join(kept), encoding="utf-8")
+        with_check, no_check = alternated(
+            setting, lambda: checked(here, SCRIPT), lambda: checked(here, without), seconds
+        )
+    return [
+        Row("check of storage permissions, two URIs, all granted", "s", Sample.of(alone), aim=AIM),
+        Row.of("`submit.py check` with it; stock: without it", "s", with_check, no_check),
+    ]
+
+
+def asked(here: Lab) -> float:
+    """Seconds of one check, as the submitter makes it."""
+    from iam.evaluate import Verdict
+    from iam.places import Lab as Place
+
+    found = key.read(Path(here.env["RAYDOCK_STATE"]))
+    place = Place(here.address, {"Authorization": f"Bearer {found}"})
+    started = time.perf_counter()
+    answer = asyncio.run(identity.ask(identity.question(read_script(SCRIPT).header, (), place)))
+    took = time.perf_counter() - started
+    verdicts = [one.verdict.value for one in answer.findings]
+    if verdicts != ["OK", "OK"]:
+        raise command.Unexpected(f"The check found {verdicts}, where {Verdict.GRANTED} was expected twice.")
+    return took
+
+
+def checked(here: Lab, script: Path) -> float:
+    """Seconds of `submit.py check` on that lab."""
+    env = {name: here.env[name] for name in ("RAYDOCK_PORT", "RAYDOCK_STATE")}
+    done = ran(["env", *(f"{name}={value}" for name, value in env.items()), *command.ours("check", script)])
+    return done.ended - done.started

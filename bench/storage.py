@@ -1,0 +1,70 @@
+"""The lab's storage beside its stand-in reached directly, from a container, with google-cloud-storage.
+
+Ours is what a job sees: TLS, a token, each call authorised. Stock is the stand-in, plain HTTP, nobody asked.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bench.command import ROOT, Unexpected
+from bench.figures import Aim, Of, Row
+from bench.lab import lab
+from bench.pairs import Setting
+
+JOB = ROOT / "bench" / "jobs" / "storage.py"
+# Throughput of at least 0.7 and 0.5 of the stand-in's, as times.
+LARGE, SMALL = Aim(Of.RATIO, round(1 / 0.7, 3)), Aim(Of.RATIO, 2.0)
+ROWS = {
+    "upload of an object of 64 MB": LARGE,
+    "download of an object of 64 MB": LARGE,
+    "upload of 1,000 objects of 1 KB": SMALL,
+    "download of 1,000 objects of 1 KB": SMALL,
+}
+SECONDS = 1200
+
+
+def measure(setting: Setting) -> list[Row]:
+    with lab(CPU_WORKERS="0", GPU_WORKERS="0") as here:
+        here.cluster("up", "--kind", "docker")
+        setting.say("  in a container, storage.googleapis.com and the stand-in in turns:")
+        told = in_container(here.env["COMPOSE_PROJECT_NAME"], setting.pairs)
+    return [
+        Row.of(f"{what}; stock: the stand-in directly", "s", told[what]["ours"], told[what]["stock"], aim)
+        for what, aim in ROWS.items()
+    ]
+
+
+def in_container(project: str, pairs: int) -> dict[str, Any]:
+    """Runs the job in a container of the nodes' image that is on the nodes' network and on the stand-in's."""
+    from cluster.engine import connect
+
+    engine = connect(SECONDS)
+    head = engine.containers(project, "head")[0]
+    made = engine.client.containers.create(
+        head.image.id,
+        entrypoint=[
+            "python3",
+            "/opt/raydock/node.py",
+            "run",
+            "python3",
+            "-c",
+            JOB.read_text(encoding="utf-8"),
+        ],
+        command=[str(pairs)],
+        network=f"{project}_cluster",
+        environment=head.attrs["Config"]["Env"],
+        labels={"com.docker.compose.project": project, "com.docker.compose.service": "bench"},
+    )
+    try:
+        engine.client.networks.get(f"{project}_storage").connect(made)
+        made.start()
+        status = made.wait(timeout=SECONDS)["StatusCode"]
+        output = made.logs()
+    finally:
+        made.remove(force=True)
+    if status:
+        raise Unexpected(f"The job in the container ended with {status}.", output)
+    told: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return told

@@ -1,0 +1,15 @@
+"""The lab's cloud, once a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.labcloud import LabCloud, lab_cloud
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
+    with lab_cloud(tmp_path_factory.mktemp("lab")) as found:
+        yield found

@@ -1,0 +1,99 @@
+"""lab.yaml, and what is kept of the world."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cloud import world
+from cloud.config import LAB_FILE, read, seconds
+from iam.errors import IamError
+from tests.labcloud import AGENT, TRAINER
+
+TEXT = LAB_FILE.read_text()
+
+
+def test_the_labs_own_file() -> None:
+    found = world.load(LAB_FILE, None)
+    assert (found.person, found.job) == ("user:you@example.com", AGENT)
+    assert set(found.buckets) == {"lab-data", "lab-models", "closed-bucket"}
+    assert world.load(LAB_FILE, None, TRAINER.partition(":")[2]).job == TRAINER
+
+
+def test_a_restart_keeps_what_was_changed(tmp_path: Path) -> None:
+    lab = tmp_path / "lab.yaml"
+    lab.write_text(TEXT)
+    first = world.load(lab, tmp_path / "state")
+    policy = {"bindings": [{"role": "roles/storage.objectViewer", "members": [AGENT]}]}
+    first.set_policy(first.buckets["closed-bucket"], policy)
+    first.save()
+    again = world.load(lab, tmp_path / "state", TRAINER.partition(":")[2])
+    assert again.buckets["closed-bucket"].policy["bindings"] == policy["bindings"]
+    assert again.buckets["closed-bucket"].etag == first.buckets["closed-bucket"].etag
+    assert again.job == TRAINER
+    assert world.load(lab, tmp_path / "state").job == AGENT
+    lab.write_text(TEXT + "# changed\n")
+    assert (
+        world.load(lab, tmp_path / "state").buckets["closed-bucket"].policy["bindings"] != policy["bindings"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "person:",
+            "persn:",
+            "lab.yaml can't be understood: the file has 'persn'; known are groups, job, people,",
+        ),
+        ("    number: 123456789012\n", "", "lab.yaml can't be understood: KeyError 'number'"),
+        ("roles/owner", "roles/ownr", "Role roles/ownr is not supported for this resource."),
+        (
+            "user:you@example.com",
+            "you@example.com",
+            '"you@example.com" is no principal: it does not say what kind',
+        ),
+        ("projects:\n", "projects: [\n", "lab.yaml is no YAML: "),
+        (
+            "lab-models: {}",
+            "lab-models: {bindngs: []}",
+            "lab-models has 'bindngs'; known are bindings, objects.",
+        ),
+    ],
+)
+def test_a_file_that_is_wrong_is_told_in_a_sentence(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in TEXT
+    lab = tmp_path / "lab.yaml"
+    lab.write_text(TEXT.replace(old, new, 1))
+    with pytest.raises(IamError) as wrong:
+        world.load(lab, None)
+    assert message in wrong.value.message
+    assert wrong.value.mend == "Mend lab.yaml"
+
+
+def test_an_account_that_is_not_there() -> None:
+    with pytest.raises(IamError) as wrong:
+        world.load(LAB_FILE, None, "nobody@lab-project.iam.gserviceaccount.com")
+    assert wrong.value.message == (
+        "LAB_SERVICE_ACCOUNT names nobody@lab-project.iam.gserviceaccount.com, and the lab has no such account."
+    )
+    assert (
+        wrong.value.mend
+        == "Use one of these, or add it to iam/lab.yaml: trainer@lab-project.iam.gserviceaccount.com"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "-1", "43201", "nan"])
+def test_a_lifetime_that_can_not_be(text: str) -> None:
+    with pytest.raises(IamError, match="LAB_TOKEN_TTL is"):
+        seconds(text)
+
+
+def test_networks_to_let_out() -> None:
+    assert [str(one) for one in read({"LAB_WAY_OUT": "10.0.0.0/8, 192.168.1.0/24"}).way_out] == [
+        "10.0.0.0/8",
+        "192.168.1.0/24",
+    ]
+    with pytest.raises(IamError, match=r"LAB_WAY_OUT is '10\.0\.0\.1/8': "):
+        read({"LAB_WAY_OUT": "10.0.0.1/8"})

@@ -1,0 +1,132 @@
+"""The two sources of the check put together, and the check itself over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+import httpx
+import pytest
+
+from iam.ask import Asker
+from iam.check import CLUSTER, ITSELF, POLICIES, TOLD_NO, TOLD_YES, Held, Outcome, check, together
+from iam.evaluate import Decision, Policies, Verdict
+from iam.needs import Need, needs_of
+from iam.policy import Binding, Condition, DenyRule, Policy
+from iam.resource import obj
+from tests.labcloud import AGENT, PERSON, TRAINER, LabCloud, lab_cloud
+
+GRANTED, DENIED, UNKNOWN = Verdict.GRANTED, Verdict.DENIED, Verdict.UNKNOWN
+READABLE = Policies(Policy(), Policy(), "p", ())
+HIDDEN = Policies(None, Policy(), "p", ())
+TAKEN = Policies(Policy(), Policy(), "p", (DenyRule(("principalSet://goog/public:all",)),))
+PLAIN = Binding("roles/storage.objectViewer", (AGENT,))
+SOMETIMES = Binding("roles/storage.objectViewer", (AGENT,), Condition("resource.matchTag('a', 'b')"))
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
+    with lab_cloud(tmp_path_factory.mktemp("lab")) as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict", "binding", "policies", "permission", "together_is", "why"),
+    [
+        (True, GRANTED, PLAIN, READABLE, "get", GRANTED, "said"),
+        (True, DENIED, None, READABLE, "get", DENIED, "said"),
+        (True, UNKNOWN, None, HIDDEN, "get", GRANTED, TOLD_YES),
+        (True, UNKNOWN, SOMETIMES, READABLE, "get", UNKNOWN, "said"),
+        (True, UNKNOWN, PLAIN, TAKEN, "get", UNKNOWN, "said"),
+        (False, GRANTED, SOMETIMES, READABLE, "get", GRANTED, "said"),
+        (False, GRANTED, PLAIN, READABLE, "get", DENIED, TOLD_NO),
+        (False, DENIED, None, READABLE, "get", DENIED, "said"),
+        (False, UNKNOWN, None, READABLE, "get", DENIED, TOLD_NO),
+        (False, UNKNOWN, SOMETIMES, READABLE, "get", UNKNOWN, "said"),
+        (False, UNKNOWN, None, HIDDEN, "get", UNKNOWN, f"{TOLD_NO}, and said"),
+    ],
+)
+def test_both_sources_together(
+    told: bool,
+    verdict: Verdict,
+    binding: Binding | None,
+    policies: Policies,
+    permission: str,
+    together_is: Verdict,
+    why: str,
+) -> None:
+    decision = Decision(verdict, f"storage.objects.{permission}", obj("b", "o"), binding, "", "said")
+    found = together(decision, told, policies)
+    assert (found.verdict, found.why) == (together_is, why)
+
+
+def test_what_is_the_buckets_is_denied_where_it_is_said_so() -> None:
+    decision = Decision(UNKNOWN, "storage.buckets.get", obj("b", "o"), None, "", "said")
+    assert together(decision, False, HIDDEN).verdict is DENIED
+
+
+def asked(
+    lab: LabCloud, principal: str, needs: Sequence[Need], caller: str = PERSON, held: Held | None = None
+) -> list[Outcome]:
+    async def ask() -> list[Outcome]:
+        async with httpx.AsyncClient() as client:
+            return await check(principal, needs, Asker(client, lab.place, lab.token(caller)), held)
+
+    return asyncio.run(ask())
+
+
+def test_a_service_agent_is_judged_by_the_policies(lab: LabCloud) -> None:
+    needs, _ = needs_of(["gs://lab-data/x", "gs://closed-bucket/x"], ["gs://lab-models/runs/"], [])
+    found = asked(lab, AGENT, needs)
+    assert [(one.uri, one.verdict, one.how) for one in found] == [
+        ("gs://lab-data/x", GRANTED, POLICIES),
+        ("gs://closed-bucket/x", DENIED, POLICIES),
+        ("gs://lab-models/runs/", GRANTED, POLICIES),
+    ]
+    assert found[1].missing == ("storage.objects.get",)
+    assert [mend.role for mend in found[1].mends] == ["roles/storage.objectViewer"]
+    assert found[1].why == (
+        "no binding of gs://closed-bucket or of project other-project grants storage.objects.get to " + AGENT
+    )
+
+
+def test_a_custom_account_is_asked_as_itself(lab: LabCloud) -> None:
+    needs, _ = needs_of(["gs://lab-data/x"], [], [])
+    (found,) = asked(lab, TRAINER, needs)
+    assert (found.verdict, found.how) == (DENIED, ITSELF)
+    lab.world.set_policy(
+        lab.world.buckets["lab-data"],
+        {"bindings": [{"role": "roles/storage.objectViewer", "members": [TRAINER]}]},
+    )
+    (found,) = asked(lab, TRAINER, needs)
+    assert (found.verdict, found.how) == (GRANTED, ITSELF)
+
+
+def test_what_the_cluster_was_told_counts(lab: LabCloud) -> None:
+    needs, _ = needs_of(["gs://closed-bucket/x"], [], [])
+    (found,) = asked(lab, AGENT, needs, held={"closed-bucket": frozenset()})
+    assert (found.verdict, found.how) == (DENIED, CLUSTER)
+
+
+def test_a_caller_who_may_see_nothing_knows_nothing(lab: LabCloud) -> None:
+    needs, _ = needs_of(["gs://closed-bucket/x"], [], [])
+    (found,) = asked(lab, AGENT, needs, caller="user:alice@example.com")
+    assert found.verdict is UNKNOWN
+    assert "could not be read" in found.why
+
+
+def test_a_bucket_that_does_not_exist(lab: LabCloud) -> None:
+    needs, _ = needs_of(["gs://no-such-bucket/x"], [], [])
+    for principal in (AGENT, TRAINER):
+        (found,) = asked(lab, principal, needs)
+        assert (found.verdict, found.why) == (DENIED, "there is no bucket gs://no-such-bucket")
+        assert found.mends == ()
+
+
+def test_an_argument_with_what_it_is_by_default() -> None:
+    needs, remarks = needs_of(["--read=gs://lab-data/x"], [], [])
+    assert ([need.uri for need in needs], remarks) == (["gs://lab-data/x"], [])
+    needs, _ = needs_of(["--read=gs://lab-data/x"], [], ["--read", "gs://other/y"])
+    assert [need.uri for need in needs] == ["gs://other/y"]
+    needs, _ = needs_of(["--read=gs://lab-data/x"], [], ["--read="])
+    assert needs == []  # given, and empty: nothing is read
