@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -22,7 +22,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
         yield found
 
 
-def found(question: identity.Question, probed: dict[str, object] | None = None) -> identity.Answer:
+def found(question: identity.Question, probed: Mapping[str, object] | None = None) -> identity.Answer:
     return asyncio.run(identity.ask(question, probed))
 
 
