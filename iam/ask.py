@@ -7,7 +7,7 @@ None means that the caller may not see it; what does not exist, and what does no
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -36,6 +36,7 @@ class Asker:
     client: Any
     place: Place
     token: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     async def bucket_policy(self, bucket: str) -> Policy | None:
         """NotFound for a bucket that does not exist."""
@@ -105,7 +106,7 @@ class Asker:
                     method,
                     self.place.base(host) + path,
                     json=body,
-                    headers={"Authorization": f"Bearer {self.token}"},
+                    headers={"Authorization": f"Bearer {self.token}", **self.headers},
                     timeout=SECONDS,
                 )
             except httpx.HTTPError as fault:

@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,6 +40,10 @@ class Place(Protocol):
         """The principal that jobs run as; "" where it can't be known. Raises Refused or Unreachable."""
         ...
 
+    def headers_of_caller(self) -> Mapping[str, str]:
+        """What a request of the caller carries besides the token."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Lab:
@@ -56,6 +61,9 @@ class Lab:
 
     async def job(self, client: Any) -> str:
         return str((await self.about(client))["job"])
+
+    def headers_of_caller(self) -> Mapping[str, str]:
+        return {}
 
     async def about(self, client: Any) -> Mapping[str, Any]:
         """The lab's person, job principal, project and buckets."""
@@ -100,6 +108,11 @@ class Google:
     async def job(self, client: Any) -> str:
         return self.account
 
+    def headers_of_caller(self) -> Mapping[str, str]:
+        """A person's own login needs a project to be billed: https://cloud.google.com/docs/quotas/quota-project"""
+        project = quota_project()
+        return {"x-goog-user-project": project} if project else {}
+
 
 def default_token() -> str:
     """A token of the application default credentials. Refused where there are none."""
@@ -114,6 +127,15 @@ def default_token() -> str:
             f"Your credentials gave no token: {fault}.", "gcloud auth application-default login"
         ) from None
     return str(credentials.token)
+
+
+@cache
+def quota_project() -> str:
+    """The quota project of the application default credentials; "" where they need none, or there are none."""
+    try:
+        return str(getattr(default_credentials()[0], "quota_project_id", None) or "")
+    except Refused:
+        return ""
 
 
 def default_credentials() -> tuple[Any, str]:

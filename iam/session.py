@@ -62,7 +62,7 @@ async def http(place: Place) -> AsyncIterator[Any]:
 async def asking(session: Session) -> AsyncIterator[Asker]:
     """Questions as the session's caller."""
     async with http(session.place) as client:
-        yield Asker(client, session.place, session.token)
+        yield Asker(client, session.place, session.token, session.place.headers_of_caller())
 
 
 async def _lab(project: str) -> Session:
@@ -82,7 +82,8 @@ async def _google(project: str) -> Session:
         token = await place.token(client)
         caller = await caller_of(client, place, token)
         project = project or os.environ.get("GOOGLE_CLOUD_PROJECT") or default_credentials()[1]
-        job = await agent_of(Asker(client, place, token), project) if project else ""
+        asker = Asker(client, place, token, place.headers_of_caller())
+        job = await agent_of(asker, project) if project else ""
     return Session(place, token, caller, job, project)
 
 

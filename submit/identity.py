@@ -67,7 +67,8 @@ async def ask(asked: Question, probed: Mapping[str, Any] | None = None) -> Answe
             if not principal:
                 return Answer("", (*notes, nobody(asked)))
             held = held_of(probed) if probed else None
-            found = await check(principal, asked.needs, Asker(client, asked.place, token), held)
+            asker = Asker(client, asked.place, token, asked.place.headers_of_caller())
+            found = await check(principal, asked.needs, asker, held)
         except IamError as fault:
             return Answer(principal, (*notes, *([unasked(fault)] if asked.needs else [])))
     return Answer(principal, (*notes, *(finding(one, asked.place.name) for one in found)))
