@@ -20,10 +20,11 @@ from cloud import batch, egress, gateway
 from cloud.access import Access
 from cloud.authority import Authority
 from cloud.backend import Backend
+from cloud.calls import API
 from cloud.lab import PREFIX, Lab, at_host, google
 from cloud.metadata import Metadata
 from cloud.services import Services
-from cloud.storage import API, Storage
+from cloud.storage import Storage
 from cloud.tokens import Tokens
 from cloud.world import World
 

@@ -19,8 +19,8 @@ from aiohttp import web
 
 from cloud.access import Access
 from cloud.answers import Refusal, bad_token, denied_elsewhere, service_error
+from cloud.calls import json_body
 from cloud.policies import Carrier
-from cloud.storage import json_body
 from cloud.tokens import BadToken
 from cloud.world import Holder
 from iam import resource as resources

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cluster import images, key, ports, scale
+from cluster import images, key, ports, scale, services
 from cluster.engine import Engine, connect, find_compose, member
 from cluster.errors import CommandFailed, Leftover, NoEngine
 from cluster.kinds import Context
@@ -71,6 +71,8 @@ class ComposeCluster:
         try:
             self.compose("up", "--detach", "--no-build", *wait, *arguments)
         except CommandFailed as error:
+            if refused := self.refusal():
+                raise refused from error
             raise CommandFailed(f"{error.message} {self.complaint()}", error.mend) from error
 
     def down(self) -> list[str]:
@@ -153,12 +155,23 @@ class ComposeCluster:
         secret = key.digest(key.read(self.context.state))
         return {**os.environ, **chosen, "RAYDOCK_CA_BUNDLE": trusted, "RAYDOCK_KEY_SHA256": secret}
 
+    def refusal(self) -> CommandFailed | None:
+        """The cloud's own sentence, where it does not start: its settings or iam/lab.yaml are wrong."""
+        for container in self.engine.containers(self.project, services.CLOUD):
+            text = container.logs(tail=20).decode(errors="replace")
+            if container.attrs["State"].get("Health", {}).get("Status") != "healthy" and "cloud: " in text:
+                why, mend = services.refusal(text)
+                return CommandFailed(
+                    f"The lab's cloud did not start: {why}", mend or "Try again: make cluster-up"
+                )
+        return None
+
     def complaint(self) -> str:
         """The last words of the project's containers that are not healthy."""
         lines = []
         for container in self.engine.containers(self.project):
             health = container.attrs["State"].get("Health", {}).get("Status", container.status)
-            if health != "healthy":
+            if health not in ("healthy", "created"):
                 log = container.logs(tail=1).decode(errors="replace").strip()
                 lines.append(f"{container.name} is {health}: {log[-200:] or 'it wrote nothing'}")
         return "; ".join(lines)

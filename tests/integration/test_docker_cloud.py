@@ -125,6 +125,24 @@ def test_the_three_steps_as_a_custom_account(
         assert cluster_command(env, "down").returncode == 0
 
 
+def test_a_lab_file_that_is_wrong_is_told_in_a_sentence(
+    images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("wrong")
+    lab = folder / "lab.yaml"
+    lab.write_text((ROOT / "iam" / "lab.yaml").read_text().replace("person:", "persn:", 1))
+    env = lab_environment(folder / "state", LAB_FILE=str(lab))
+    try:
+        done = cluster_command(env, "up", "--kind", "docker")
+        assert done.returncode == 1
+        assert done.stderr.endswith(
+            "cluster: The lab's cloud did not start: lab.yaml can't be understood: the file has 'persn'; "
+            "known are groups, job, people, person, projects, roles.\n  Mend lab.yaml\n"
+        )
+    finally:
+        assert cluster_command(env, "down").returncode == 0
+
+
 def test_the_probe_asks_as_the_job(docker_lab: Lab) -> None:
     script = ROOT / "jobs" / "whoami.py"
     done = submit("check", "--probe", script, "--", *ASKED, env=docker_lab.env)
