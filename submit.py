@@ -12,7 +12,7 @@ def use_environment() -> None:
     """Goes on in the project's environment where this Python can't run the submitter."""
     from importlib.util import find_spec
 
-    needed = ["httpx", "packaging"] + (["tomli"] if sys.version_info < (3, 11) else [])
+    needed = ["httpx", "packaging", "yaml"] + (["tomli"] if sys.version_info < (3, 11) else [])
     missing = [name for name in needed if find_spec(name) is None]
     if sys.version_info >= (3, 10) and not missing:
         return

@@ -54,7 +54,11 @@ def in_container(project: str, pairs: int) -> dict[str, Any]:
         ],
         command=[str(pairs)],
         network=f"{project}_cluster",
-        environment=head.attrs["Config"]["Env"],
+        # The stand-in has a name of its own, which is no business of the nodes' proxy.
+        environment=[
+            f"{one},storage" if one.lower().startswith("no_proxy=") else one
+            for one in head.attrs["Config"]["Env"]
+        ],
         labels={"com.docker.compose.project": project, "com.docker.compose.service": "bench"},
     )
     try:

@@ -437,7 +437,7 @@ def test_a_second_python_finds_the_environment(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr == (
-        f"submit: {sys.executable} can't run the submitter: it has no httpx, packaging.\n"
+        f"submit: {sys.executable} can't run the submitter: it has no httpx, packaging, yaml.\n"
         f"      → make setup   (or: {sys.executable} -m pip install -r {tmp_path}/requirements/submit.txt)\n"
     )
     if (ROOT / ".venv/bin/python").exists():
