@@ -11,7 +11,7 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from cloud import config, gateway, world
+from cloud import config, gateway, labfile
 from cloud.answers import Refusal
 from cloud.authority import load_authority
 from cloud.backend import Backend
@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
 async def serve(options: argparse.Namespace) -> None:
     """Until a signal says to end."""
     settings = config.read(os.environ)
-    known = world.load(settings.lab, settings.state, settings.job)
+    known = labfile.load(settings.lab, settings.state, settings.job)
     tokens = Tokens(load_secret(settings.state), settings.token_seconds)
     own = OWN_PORT if options.way == "networks" else options.own_port
     cloud = Cloud(known, tokens, Backend(settings.storage), settings.project, f"http://127.0.0.1:{own}")

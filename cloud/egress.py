@@ -14,20 +14,19 @@ import ipaddress
 import logging
 import re
 import socket
-import struct
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from cloud.tunnel import CHUNK, Streams, Tunnel
+
 log = logging.getLogger("raydock.egress")
 
 Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
-Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-CHUNK = 2**16  # bytes of one read, and of all the headers of a request
 FARTHEST = 4  # addresses of one name that are tried
 UNICAST = ipaddress.IPv6Network("2000::/3")  # all that is handed out; is_global knows of fewer exceptions
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv4 address
@@ -214,60 +213,6 @@ def origin_form(request: Request) -> bytes:
     ]
     lines += [f"{name}: {value}" for name, value in request.headers if name.lower() not in gone]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-@dataclass(slots=True)
-class Tunnel:
-    """Bytes both ways until both ends are done, one breaks, or neither sends for `idle` seconds."""
-
-    near: Streams
-    far: Streams
-    idle: float
-    seen: float = field(default_factory=lambda: asyncio.get_running_loop().time())
-
-    async def run(self) -> None:
-        pumps = {
-            asyncio.create_task(self.pump(self.near[0], self.far[1])),
-            asyncio.create_task(self.pump(self.far[0], self.near[1])),
-        }
-        try:
-            await self.watch(pumps)
-        except (
-            ConnectionError,
-            TimeoutError,
-        ):  # an end broke, or was silent: the other is to see no clean end
-            reset(self.near[1])
-            reset(self.far[1])
-        finally:
-            for task in pumps:
-                task.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
-
-    async def watch(self, pumps: set[asyncio.Task[None]]) -> None:
-        loop, left = asyncio.get_running_loop(), pumps
-        while left:
-            rest = self.seen + self.idle - loop.time()
-            if rest <= 0:
-                raise TimeoutError
-            done, left = await asyncio.wait(left, timeout=rest, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-
-    async def pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        """One way; its end is passed on as a half-close, as the other way may go on."""
-        while data := await source.read(CHUNK):
-            self.seen = asyncio.get_running_loop().time()
-            sink.write(data)
-            await sink.drain()
-        sink.write_eof()
-
-
-def reset(writer: asyncio.StreamWriter) -> None:
-    """A close would look like the end of an answer that has no length."""
-    own = writer.get_extra_info("socket")
-    with suppress(OSError):  # it may be closed by now
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, refusal: Refused) -> None:

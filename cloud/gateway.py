@@ -13,29 +13,26 @@ What reaches the dashboard has been let in by its key or its session (cloud/logi
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import struct
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp import WSMsgType, web
-from aiohttp.abc import AbstractAccessLogger
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
 from cloud import login
+from cloud.keyless import PathLog, http_log
 from cloud.login import Gate, Handler, refused
+from cloud.relay import joined
 
 __all__ = ["Gate", "Handler", "application"]
-
-Socket: TypeAlias = "web.WebSocketResponse | aiohttp.ClientWebSocketResponse"
 
 CONNECT = (
     5.0  # seconds to reach the dashboard; log streams may be silent for hours, so there is no other limit
@@ -225,43 +222,6 @@ async def relay(request: web.Request, gate: Gate) -> web.StreamResponse:
     return near
 
 
-async def joined(near: web.WebSocketResponse, far: aiohttp.ClientWebSocketResponse) -> bool:
-    """Both directions until one ends; whether it ended with a close frame, which is then passed on."""
-    pumps = [asyncio.create_task(pump(near, far)), asyncio.create_task(pump(far, near))]
-    try:
-        done, _ = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in pumps:
-            task.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
-    frame = next((frame for task in done if (frame := task.result())), None)
-    if frame is None:
-        return False
-    code = frame.data or aiohttp.WSCloseCode.OK  # 0: the frame had none
-    for end in (far, near):
-        await end.close(code=code, message=(frame.extra or "").encode())
-    return True
-
-
-async def pump(source: Socket, sink: Socket) -> aiohttp.WSMessage | None:
-    """Messages one way; the close frame that ended them, or None where the source went without."""
-    try:
-        while (message := await source.receive()).type is not WSMsgType.CLOSE:
-            if message.type is WSMsgType.TEXT:
-                await sink.send_str(message.data)
-            elif message.type is WSMsgType.BINARY:
-                await sink.send_bytes(message.data)
-            elif message.type is WSMsgType.PING:
-                await sink.ping(message.data)
-            elif message.type is WSMsgType.PONG:
-                await sink.pong(message.data)
-            else:
-                return None
-    except ConnectionError:
-        return None
-    return message
-
-
 async def upstream(app: web.Application) -> AsyncIterator[None]:
     """The client: a connection a request, as a kept one may be dead by the time a POST finds out.
 
@@ -286,24 +246,3 @@ async def upstream(app: web.Application) -> AsyncIterator[None]:
 async def hardened(_: web.Request, response: web.StreamResponse) -> None:
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["X-Content-Type-Options"] = "nosniff"
-
-
-class PathLog(AbstractAccessLogger):
-    """Access log lines without the query, which may hold the key."""
-
-    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        path = request.rel_url.raw_path
-        self.logger.info("%s %s %s %.3f s", request.method, path, response.status, time)
-
-
-def http_log() -> logging.Logger:
-    """aiohttp logs a request that it can't parse with the line in question, which may hold the key too."""
-    own = logging.getLogger("raydock.gateway.http")
-    own.addFilter(no_request_line)
-    return own
-
-
-def no_request_line(record: logging.LogRecord) -> bool:
-    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
-        record.exc_info = None
-    return True

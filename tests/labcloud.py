@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cloud import world as worlds
+from cloud import labfile
 from cloud.access import Access
 from cloud.backend import MARK, Backend
 from cloud.config import LAB_FILE
@@ -115,7 +115,7 @@ def lab_cloud(
         ):
             yield found
         return
-    known = worlds.load(lab, folder / "state" if state else None, job)
+    known = labfile.load(lab, folder / "state" if state else None, job)
     own, emulator, metadata, gateway = ports.pick(4, set())
     tokens = Tokens(os.urandom(32), token_seconds)
     cloud = Cloud(known, tokens, Backend(storage), "lab-project", f"http://127.0.0.1:{own}")

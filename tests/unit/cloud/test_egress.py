@@ -17,7 +17,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from cloud.egress import CHUNK, Egress, Streams, permitted, serve
+from cloud.egress import Egress, permitted, serve
+from cloud.tunnel import CHUNK, Streams
 
 PUBLIC = "93.184.216.34"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from cloud import config, world
+from cloud import config, labfile
 from cloud.backend import Backend
 from cloud.config import LAB_FILE
 from cloud.server import Cloud
@@ -25,7 +25,7 @@ def ask(path: str, headers: Mapping[str, str] = {}, door: int = 0) -> tuple[int,
     async def run() -> tuple[int, str]:
         chosen = ports.pick(3, set())
         cloud = Cloud(
-            world.load(LAB_FILE, None),
+            labfile.load(LAB_FILE, None),
             Tokens(b"x" * 32, 60),
             Backend(""),
             "lab-project",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud import world
+from cloud import labfile
 from cloud.config import LAB_FILE, read, seconds
 from iam.errors import IamError
 from tests.labcloud import AGENT, TRAINER
@@ -15,27 +15,28 @@ TEXT = LAB_FILE.read_text()
 
 
 def test_the_labs_own_file() -> None:
-    found = world.load(LAB_FILE, None)
+    found = labfile.load(LAB_FILE, None)
     assert (found.person, found.job) == ("user:you@example.com", AGENT)
     assert set(found.buckets) == {"lab-data", "lab-models", "closed-bucket"}
-    assert world.load(LAB_FILE, None, TRAINER.partition(":")[2]).job == TRAINER
+    assert labfile.load(LAB_FILE, None, TRAINER.partition(":")[2]).job == TRAINER
 
 
 def test_a_restart_keeps_what_was_changed(tmp_path: Path) -> None:
     lab = tmp_path / "lab.yaml"
     lab.write_text(TEXT)
-    first = world.load(lab, tmp_path / "state")
+    first = labfile.load(lab, tmp_path / "state")
     policy = {"bindings": [{"role": "roles/storage.objectViewer", "members": [AGENT]}]}
     first.set_policy(first.buckets["closed-bucket"], policy)
     first.save()
-    again = world.load(lab, tmp_path / "state", TRAINER.partition(":")[2])
+    again = labfile.load(lab, tmp_path / "state", TRAINER.partition(":")[2])
     assert again.buckets["closed-bucket"].policy["bindings"] == policy["bindings"]
     assert again.buckets["closed-bucket"].etag == first.buckets["closed-bucket"].etag
     assert again.job == TRAINER
-    assert world.load(lab, tmp_path / "state").job == AGENT
+    assert labfile.load(lab, tmp_path / "state").job == AGENT
     lab.write_text(TEXT + "# changed\n")
     assert (
-        world.load(lab, tmp_path / "state").buckets["closed-bucket"].policy["bindings"] != policy["bindings"]
+        labfile.load(lab, tmp_path / "state").buckets["closed-bucket"].policy["bindings"]
+        != policy["bindings"]
     )
 
 
@@ -67,14 +68,14 @@ def test_a_file_that_is_wrong_is_told_in_a_sentence(tmp_path: Path, old: str, ne
     lab = tmp_path / "lab.yaml"
     lab.write_text(TEXT.replace(old, new, 1))
     with pytest.raises(IamError) as wrong:
-        world.load(lab, None)
+        labfile.load(lab, None)
     assert message in wrong.value.message
     assert wrong.value.mend == "Mend lab.yaml"
 
 
 def test_an_account_that_is_not_there() -> None:
     with pytest.raises(IamError) as wrong:
-        world.load(LAB_FILE, None, "nobody@lab-project.iam.gserviceaccount.com")
+        labfile.load(LAB_FILE, None, "nobody@lab-project.iam.gserviceaccount.com")
     assert wrong.value.message == (
         "LAB_SERVICE_ACCOUNT names nobody@lab-project.iam.gserviceaccount.com, and the lab has no such account."
     )
