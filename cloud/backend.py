@@ -103,9 +103,15 @@ class Backend:
             async with self.open().request(
                 request.method, self.at(raw_path), headers=headers, data=body, allow_redirects=False
             ) as reply:
-                if media and reply.status < 300:
-                    return await self.stream(request, reply)
-                return await self.answer(reply, base)
+                if not media or reply.status >= 300:
+                    return await self.answer(reply, base)
+                small = reply.content_length is not None and reply.content_length <= PIECE
+                if small and request.method == "GET":
+                    # At once: in pieces it would take three packets.
+                    return web.Response(
+                        status=reply.status, body=await reply.read(), headers=kept(reply.headers)
+                    )
+                return await self.stream(request, reply)
         except (aiohttp.ClientError, asyncio.TimeoutError) as fault:
             raise unavailable(fault) from None
 
