@@ -33,7 +33,7 @@ demo: setup ## from nothing to a result: cluster up, first lesson, speed-up
 test: setup ## all tests; REQUIRE_DOCKER=1 fails where no engine answers
 	@$(PYTHON) -m pytest
 
-unit: setup ## the tests that need neither Docker nor Ray, in seconds
+unit: setup ## the tests that need neither Docker nor Ray, in a minute
 	@$(PYTHON) -m pytest -q tests/unit
 
 lint: setup ## style, format and types
