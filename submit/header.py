@@ -108,6 +108,12 @@ def header_of(block: Mapping[str, Any], name: str) -> Header:
     if not isinstance(python, str):
         raise wrong_type(name, "requires-python", 'a string such as ">=3.10"', python)
     lists = {key: strings(submit, key, name) for key in ("reads", "writes", "env", "files")}
+    for variable in lists["env"]:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+            raise UsageError(
+                f"{name}: tool.submit.env has {variable!r}, where the name of a variable was expected.",
+                "name it here, and give its value where you send the job: --env NAME=VALUE",
+            )
     return Header(
         requires_python=checked_python(python, name),
         dependencies=checked_requirements(strings(block, "dependencies", name), name),

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,15 @@ def end(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(20)
+
+
+def wait_for_line(log: Path, text: str, process: subprocess.Popen[str], seconds: float = 120) -> None:
+    """Until the log of a job that runs holds the text."""
+    deadline = time.monotonic() + seconds
+    while text not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, f"no {text!r} within {seconds} s in:\n{log.read_text()}"
+        time.sleep(0.1)
 
 
 def result(log: str) -> dict[str, Any]:

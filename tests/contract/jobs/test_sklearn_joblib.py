@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -13,21 +10,10 @@ from typing import Any
 import pytest
 
 from tests.contract.jobs.nodes import Nodes
-from tests.contract.jobs.running import ROOT, result, started
+from tests.contract.jobs.running import ROOT, result, started, wait_for_line
 
 SCRIPT = ROOT / "jobs" / "sklearn_joblib.py"
 GOOD = SimpleNamespace(best_score_=0.9716, best_params_={"C": 10.0})
-
-
-@pytest.fixture
-def job() -> ModuleType:
-    """The script as a module, freshly imported."""
-    spec = importlib.util.spec_from_file_location("sklearn_joblib", SCRIPT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -104,14 +90,6 @@ def test_the_speed_up_is_told_only_where_it_was_measured(run: Callable[..., dict
 def nodes() -> Iterator[Nodes]:
     with Nodes() as nodes:
         yield nodes
-
-
-def wait_for_line(log: Path, text: str, process: subprocess.Popen[str], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while text not in log.read_text():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, f"no {text!r} within {seconds} s in:\n{log.read_text()}"
-        time.sleep(0.1)
 
 
 @pytest.mark.ray

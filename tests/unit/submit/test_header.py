@@ -73,6 +73,11 @@ REFUSED = {
         "x.py: the header has an unknown key 'tool.submit.needs.cpu'.",
         "did you mean 'cpus'?",
     ),
+    "a value for a variable": (
+        script("[tool.submit]", 'env = ["A=1"]'),
+        "x.py: tool.submit.env has 'A=1', where the name of a variable was expected.",
+        "name it here, and give its value where you send the job: --env NAME=VALUE",
+    ),
     "not TOML": (
         script('dependencies = ["a"', "x = 1"),
         "x.py:4: the header is not TOML: Unclosed array.",

@@ -1,0 +1,150 @@
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["scikit-learn>=1.4", "numpy"]
+#
+# [tool.submit]
+# env = ["SCIKIT_LEARN_DATA"]
+# needs = { cpus = 1 }
+# ///
+"""Twenty forests of growing size: one Ray task each, all reading the same copy of the data.
+
+Shows      that a loop over independent fits becomes tasks by one decorator, and data is sent once, not 20 times.
+Run        python submit.py jobs/forest_sweep.py -- --compare
+           SCIKIT_LEARN_DATA=/data python submit.py jobs/forest_sweep.py -- --data real
+           (real: downloaded, or found in that folder of the head; `env` above lets the variable travel)
+           python jobs/forest_sweep.py --smoke-test                  (alone, with a Ray of its own)
+Needs      1 CPU on a worker, better more; no GPU. About 80 seconds of one CPU; --smoke-test: 5.
+Dashboard  Jobs, this job: 20 `fit_on_a_worker` tasks, each with its node; the largest starts first.
+"""
+
+import argparse
+import collections
+import json
+import os
+import pathlib
+import time
+
+import numpy as np
+import ray
+from sklearn.datasets import fetch_california_housing
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.metrics import mean_squared_error
+from sklearn.model_selection import train_test_split
+
+SEED = 201
+NOISE = 0.3  # standard deviation of what no model can learn: an MSE under its square, 0.09, is luck
+POSSIBLE = 1 - NOISE**2 / (1 + 1 / 2 + 1 / 12 + NOISE**2)  # so R² ends here; the variances of the terms of y
+FLOOR = {"synthetic": 0.98 * POSSIBLE, "real": 0.77}  # R² of the best; Ray's tutorial has 0.77 with 8 trees
+
+
+def load(source):
+    """X_train, X_test, y_train, y_test: 20,640 rows of 8 columns, a fifth of them for the test."""
+    if source == "synthetic":
+        random = np.random.default_rng(SEED)
+        X = random.random((20_640, 8))
+        y = 2 * (X[:, 0] > 0.5) + np.sin(2 * np.pi * X[:, 1]) + X[:, 2] + random.normal(0, NOISE, len(X))
+    else:
+        try:
+            X, y = fetch_california_housing(return_X_y=True)  # 0.4 MB
+        except OSError as error:
+            raise SystemExit(f"No California housing here ({error}): use --data synthetic.") from None
+    return train_test_split(X, y, test_size=0.2, random_state=SEED)
+
+
+def mse_of_forest(X_train, X_test, y_train, y_test, trees):
+    """Plain scikit-learn. n_jobs=1: the task has one CPU, and the forests are what runs side by side."""
+    model = RandomForestRegressor(n_estimators=trees, random_state=SEED, n_jobs=1).fit(X_train, y_train)
+    return mean_squared_error(y_test, model.predict(X_test))
+
+
+@ray.remote(num_cpus=1, max_retries=5)  # 1. a task: when its node dies, Ray runs it again elsewhere
+def fit_on_a_worker(trees, *data):
+    start, mse = time.time(), mse_of_forest(*data, trees)
+    node = ray.get_runtime_context().get_node_id()
+    return {"trees": trees, "mse": mse, "node": node, "start": start, "end": time.time()}
+
+
+def sweep_with_ray(data, sizes):
+    """A record for each forest. Without Ray it would be `[mse_of_forest(*data, trees) for trees in sizes]`."""
+    stored = [ray.put(array) for array in data]  # 2. once into the object store; a task gets references
+    # 3. The largest first: a CPU that has nothing left waits for the last task, so let that be a small one.
+    tasks = {trees: fit_on_a_worker.remote(trees, *stored) for trees in sorted(sizes, reverse=True)}
+    for trees, task in tasks.items():  # 4. `get` waits for one; `remote` above did not wait
+        print(f"{trees} trees: MSE {ray.get(task)['mse']:.4f}", flush=True)
+    return [ray.get(tasks[trees]) for trees in sizes]
+
+
+@ray.remote(num_cpus=1)
+def sweep_alone(sizes, *data):
+    """One forest after the other, on one CPU of a worker."""
+    start = time.perf_counter()
+    return [mse_of_forest(*data, trees) for trees in sizes], time.perf_counter() - start
+
+
+def wait_for_cpus(at_least=1, seconds=120):
+    """Workers may still be joining; a task without a CPU would wait for ever."""
+    deadline = time.monotonic() + seconds
+    while ray.cluster_resources().get("CPU", 0) < at_least:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"No workers: no CPU after {seconds} s. Start workers, then submit it again.")
+        time.sleep(min(2, seconds))
+
+
+def nodes_that_worked(tasks):
+    """Each task brought back the id of its node."""
+    count = collections.Counter(task["node"] for task in tasks)
+    nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
+    return [{"node": name, "id": i, "pool": pool, "tasks": count[i]} for i, name, pool in nodes if i in count]
+
+
+def run(args):
+    """The MSE of every forest. Raises where the best is under its floor, or one differs without Ray."""
+    data, sizes = load(args.data), [8 + 4 * j for j in range(args.forests)]
+    ray.init()  # no address: the job's cluster gives it; started by hand, this machine becomes one
+    wait_for_cpus()
+    start = time.perf_counter()
+    tasks = sweep_with_ray(data, sizes)
+    seconds = {"ray": time.perf_counter() - start, "alone": None}
+    scores, cpus = [task["mse"] for task in tasks], int(min(len(tasks), ray.cluster_resources()["CPU"]))
+    if args.compare:
+        alone, seconds["alone"] = ray.get(sweep_alone.remote(sizes, *data))
+        if alone != scores:
+            raise RuntimeError(f"with Ray the MSEs are {scores}, without it {alone}")
+    r2 = 1 - min(scores) / data[3].var()
+    if r2 < FLOOR[args.data]:
+        raise RuntimeError(f"R² of the best forest, {r2:.4f}, is under its floor, {FLOOR[args.data]:.4f}")
+    speed_up = seconds["alone"] / seconds["ray"] if args.compare else None
+    return {
+        "version": 1, "job": "forest_sweep", "data": f"{args.data}, 20640 x 8",
+        "nodes": nodes_that_worked(tasks), "cpus": cpus, "seconds": seconds,
+        "speed_up": speed_up, "efficiency": speed_up / cpus if args.compare else None,
+        "metrics": {"best_mse": min(scores), "best_r2": r2, "floor_r2": FLOOR[args.data]}, "tasks": tasks,
+    }  # fmt: skip
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--data", choices=["synthetic", "real"], default="synthetic")
+    parser.add_argument("--forests", type=int, default=20, help="of 8, 12, 16 ... trees (default 20)")
+    parser.add_argument("--compare", action="store_true", help="also run it without Ray: tells the speed-up")
+    parser.add_argument("--smoke-test", dest="forests", action="store_const", const=4, help="a short run")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the result here, a local file")
+    args = parser.parse_args(argv)
+    if args.forests < 3:
+        parser.error(f"--forests {args.forests}: at least 3, so that one is large enough to be good")
+    if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
+        parser.error(f"--output {args.output}: no file can be written there, where the job runs")
+    return args
+
+
+def main():
+    args = parse_args()
+    result = json.dumps(run(args), allow_nan=False)
+    ray.shutdown()  # a worker's line may still be on its way: none comes after the result
+    if args.output:
+        args.output.write_text(result + "\n")
+    print("RESULT", result, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Tasks for GPUs: never more at once than fit, and a GPU that is not there is called simulated."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.contract.jobs.running import ROOT, result, started
+
+SCRIPT = ROOT / "jobs" / "gpu_tasks.py"
+
+
+def test_a_cluster_without_gpus_is_one_sentence(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"CPU": 1.0})
+    with pytest.raises(SystemExit) as raised:
+        job.wait_for_gpu(seconds=0)
+    assert raised.value.code == "No GPU after 0 s. Start a worker with a GPU, then submit it again."
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--tasks", "-1"], "--tasks -1 --seconds 2.0: not under 0, and up to 600 seconds"),
+        (["--seconds", "nan"], "--tasks 0 --seconds nan: not under 0, and up to 600 seconds"),
+        (["--output", "/no/such/x"], "--output /no/such/x: no file can be written there, where the job runs"),
+    ],
+)
+def test_wrong_input_is_one_sentence(
+    job: ModuleType, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        job.parse_args(words)
+    assert raised.value.code == 2
+    assert capsys.readouterr().err.endswith(f"error: {told}\n")
+
+
+def test_too_few_tasks_to_queue_is_one_sentence(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "start_ray", lambda: None)
+    monkeypatch.setattr(job, "wait_for_gpu", lambda: 2)
+    with pytest.raises(SystemExit) as raised:
+        job.run(job.parse_args(["--tasks", "2"]))
+    assert raised.value.code == "--tasks 2: with 2 GPUs none has to wait; ask for 3 or more."
+
+
+def test_a_cluster_is_never_given_a_gpu(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a Ray that the job started itself is told of a GPU that is not there."""
+    calls: list[dict[str, object]] = []
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setattr(job.ray, "init", lambda **given: calls.append(given))
+    monkeypatch.setattr(job.ray, "cluster_resources", dict)
+    job.start_ray()
+    assert calls == [{}]
+
+
+def test_tasks_side_by_side_are_counted(job: ModuleType) -> None:
+    spans = [(0, 2), (1, 3), (2, 4), (5, 6)]
+    assert job.most_at_once([{"start": start, "end": end} for start, end in spans]) == 2
+
+
+def test_more_tasks_at_once_than_gpus_fail(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "start_ray", lambda: None)
+    monkeypatch.setattr(job, "wait_for_gpu", lambda: 1)
+    monkeypatch.setattr(job, "nodes_that_worked", lambda tasks: [])
+    monkeypatch.setattr(job, "chart", lambda *given: None)
+    monkeypatch.setattr(job, "queue", lambda *given: [{"start": 0.0, "end": 1.0}] * 2)
+    with pytest.raises(RuntimeError, match=r"^on 1 GPUs ran at once: \{'whole': 2, 'half': 2\}$"):
+        job.run(job.parse_args([]))
+
+
+@pytest.mark.ray
+def test_alone_it_says_that_there_is_no_gpu_and_queues_all_the_same(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        with started(SCRIPT, "--smoke-test", env={"RAY_TMPDIR": folder}, log=log) as process:
+            code = process.wait(300)
+    text = log.read_text()
+    assert code == 0, text
+    told = "No GPU here: Ray is told of one that is not there. Only the queue is real." in text
+    found = result(text)
+    gpus, kind = found["metrics"]["gpus"], "simulated" if told else "real"
+    assert found["data"] == f"none; {gpus} GPU ({kind})"
+    assert found["nodes"][0]["simulated"] == told
+    assert found["nodes"][0]["tasks"] == 2 * 4 * gpus
+    assert found["metrics"]["most_at_once"]["whole"] <= gpus
+    assert gpus < found["metrics"]["most_at_once"]["half"] <= 2 * gpus
+    assert {task["CUDA_VISIBLE_DEVICES"] for task in found["whole"]} == {str(n) for n in range(gpus)}

@@ -1,0 +1,89 @@
+"""Five folds: a floor that can fail, every worker used, the same scores with a node killed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from tests.contract.jobs.nodes import Nodes
+from tests.contract.jobs.running import ROOT, result, started, wait_for_line
+
+SCRIPT = ROOT / "jobs" / "kfold_cv.py"
+
+
+def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"memory": 1.0})
+    with pytest.raises(SystemExit) as raised:
+        job.wait_for_cpus(seconds=0)
+    assert raised.value.code == "No workers: no CPU after 0 s. Start workers, then submit it again."
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--models", "0"], "--models 0: a bag holds at least 1 model"),
+        (["--output", "/no/such/x"], "--output /no/such/x: no file can be written there, where the job runs"),
+    ],
+)
+def test_wrong_input_is_one_sentence(
+    job: ModuleType, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        job.parse_args(words)
+    assert raised.value.code == 2
+    assert capsys.readouterr().err.endswith(f"error: {told}\n")
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "words", "told"),
+    [
+        (0.94, [], r"^accuracy 0\.9400 is under its floor, 0\.95$"),
+        (0.96, ["--compare"], r"^with Ray the folds score \[0\.96, .*\], without it \[1\.0\]$"),
+    ],
+)
+def test_bad_folds_fail(
+    job: ModuleType, monkeypatch: pytest.MonkeyPatch, accuracy: float, words: list[str], told: str
+) -> None:
+    monkeypatch.setattr(job.ray, "init", lambda: None)
+    monkeypatch.setattr(job.ray, "get", lambda ref: ref)
+    monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"CPU": 2.0})
+    monkeypatch.setattr(job, "scores_with_ray", lambda *given: [{"accuracy": accuracy}] * 5)
+    monkeypatch.setattr(job, "scores_alone", SimpleNamespace(remote=lambda *given: ([1.0], 1.0)))
+    with pytest.raises(RuntimeError, match=told):
+        job.run(job.parse_args(words))
+
+
+@pytest.mark.ray
+def test_it_uses_each_worker_and_agrees_with_the_run_without_ray(nodes: Nodes, tmp_path: Path) -> None:
+    log, output = tmp_path / "log", tmp_path / "result.json"
+    words = ("--smoke-test", "--compare", "--output", str(output))
+    with started(SCRIPT, *words, env={"RAY_ADDRESS": nodes.address}, log=log) as process:
+        code = process.wait(240)
+    text = log.read_text()
+    assert code == 0, text
+    found = result(text)
+    assert json.loads(output.read_text()) == found
+    assert {(node["node"], node["pool"]) for node in found["nodes"]} == {
+        ("cpu-worker-1", "cpu-worker"),
+        ("cpu-worker-2", "cpu-worker"),
+    }
+    assert found["cpus"] == 2
+    assert found["speed_up"] == pytest.approx(found["seconds"]["alone"] / found["seconds"]["ray"])
+    assert found["efficiency"] == pytest.approx(found["speed_up"] / 2)
+
+
+@pytest.mark.ray
+def test_it_outlives_a_worker_node(job: ModuleType, nodes: Nodes, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with started(SCRIPT, "--models", "800", env={"RAY_ADDRESS": nodes.address}, log=log) as process:
+        wait_for_line(log, "one fold: accuracy", process)
+        nodes.ask("kill")
+        code = process.wait(300)
+    text = log.read_text()
+    assert code == 0, text
+    X, y = job.load_iris(return_X_y=True)
+    undisturbed = [job.accuracy_of_fold(X, y, *fold, 800) for fold in job.FOLDS.split(X, y)]
+    assert [task["accuracy"] for task in result(text)["tasks"]] == undisturbed
