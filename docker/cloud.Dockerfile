@@ -28,7 +28,6 @@ RUN { id lab >/dev/null 2>&1 || useradd --uid 1001 --create-home lab; } && insta
 COPY --from=packages /usr/local/bin/fake-gcs-server /usr/local/bin/
 COPY --chmod=755 docker/health.py /opt/raydock/
 USER lab
-VOLUME /data
 # It gives this address in its answers, and the cloud puts the client's in its place: cloud/backend.py.
 ENTRYPOINT ["fake-gcs-server", "-scheme=http", "-port=4443", "-backend=filesystem", "-filesystem-root=/data", \
             "-external-url=http://storage.raydock.invalid", "-log-level=warn"]
@@ -41,7 +40,6 @@ COPY iam /opt/raydock/iam
 COPY cloud /opt/raydock/cloud
 USER lab
 WORKDIR /opt/raydock
-VOLUME /var/lib/raydock
 EXPOSE 8265
 ENTRYPOINT ["python3", "-m", "cloud"]
 CMD ["networks", "cluster.raydock.internal=job"]

@@ -161,3 +161,11 @@ def test_a_real_gpu_that_is_not_there_is_refused(
         assert b"RAYDOCK_GPU=real, and this container has no NVIDIA device" in container.logs()
     finally:
         container.remove(force=True)
+
+
+def test_no_image_makes_a_volume_that_nobody_removes(
+    images: Mapping[str, str], docker_client: docker.DockerClient
+) -> None:
+    """compose.yaml names the volumes, and `make cluster-down` removes them."""
+    for name in images.values():
+        assert not docker_client.images.get(name).attrs["Config"].get("Volumes"), name

@@ -22,7 +22,8 @@ def test_those_asked_for_and_each_once() -> None:
 def test_an_unknown_measurement_is_named_and_nothing_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["lagg"]) == 1
     assert capsys.readouterr().err == (
-        "bench: There is no measurement lagg. There are: first_line, exit, lag, start, package, up, lesson.\n"
+        "bench: There is no measurement lagg. "
+        "There are: first_line, exit, lag, start, package, up, check, storage, lesson.\n"
     )
 
 
