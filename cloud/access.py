@@ -53,13 +53,18 @@ class Access:
     def require(self, principal: str, permission: str, resource: Resource, prefix: str | None = None) -> None:
         """Refusal (Google's 403, or 401 without a token) unless it is granted."""
         if not self.may(principal, permission, resource, prefix):
-            address = "" if principal == ANONYMOUS else email(principal)
+            who = address(principal)
             if permission.startswith("storage."):
-                raise denied(address, permission)
-            raise bad_token() if not address else denied_elsewhere(permission, resource.name)
+                raise denied(who, permission)
+            raise denied_elsewhere(permission, resource.name) if who else bad_token()
 
     def require_bucket(self, principal: str, permission: str, bucket: str) -> None:
         self.require(principal, permission, resources.bucket(bucket))
 
     def require_project(self, principal: str, permission: str, project: str) -> None:
         self.require(principal, permission, resources.project(project))
+
+
+def address(principal: str) -> str:
+    """As Google names it in a refusal; "" for a caller without a token."""
+    return "" if principal == ANONYMOUS else email(principal)

@@ -10,11 +10,10 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from aiohttp import web
 
-from cloud.access import Access
+from cloud.access import Access, address
 from cloud.answers import Refusal, denied, no_bucket
 from cloud.backend import Backend
 from iam import resource as resources
-from iam.principal import ANONYMOUS, email
 
 API = "/storage/v1"
 
@@ -43,7 +42,7 @@ class Call:
 
     @property
     def media(self) -> bool:
-        return self.request.query.get("alt") == "media" or self.raw.startswith("/download/")
+        return is_media(self.request, self.raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +75,11 @@ class Front:
         return True
 
 
+def is_media(request: web.Request, raw: str) -> bool:
+    """Whether an object's content is asked for, and not what is known of it."""
+    return request.query.get("alt") == "media" or raw.startswith("/download/")
+
+
 def with_query(path: str, **added: str) -> str:
     """The path with these in its query, in the place of others of that name."""
     raw, _, query = path.partition("?")
@@ -100,10 +104,6 @@ def encoded(body: Any) -> bytes:
 
 def quoted(name: str) -> str:
     return quote(name, safe="")
-
-
-def address(principal: str) -> str:
-    return "" if principal == ANONYMOUS else email(principal)
 
 
 def no_object(call: Call) -> Refusal:

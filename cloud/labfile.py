@@ -21,9 +21,10 @@ def load(lab: Path, state: Path | None, job: str = "") -> World:
     text = lab.read_bytes()
     source = hashlib.sha256(text).hexdigest()
     file = state / "world.json" if state else None
-    world = restored(file, source) or begun(text, lab.name)
+    fresh = begun(text, lab.name)
+    world = restored(file, source) or fresh
     world.source, world.file = source, file
-    world.job = named_job(world, job) or begun(text, lab.name).job
+    world.job = named_job(world, job) or fresh.job
     world.save()
     return world
 

@@ -8,8 +8,9 @@ from aiohttp import web
 
 from cloud import batch as batches
 from cloud import uploads
+from cloud.access import address
 from cloud.answers import Refusal, denied
-from cloud.calls import API, Call, Front, address, encoded, json_body, no_object, with_query
+from cloud.calls import API, Call, Front, encoded, json_body, no_object, with_query
 from iam import resource as resources
 
 
@@ -23,27 +24,27 @@ async def list_objects(front: Front, call: Call) -> web.StreamResponse:
 
 async def get_object(front: Front, call: Call) -> web.StreamResponse:
     front.require_object(call, "storage.objects.get")
-    response = await front.backend.forward(call.request, call.path, call.base, media=call.media)
-    if response.status == 404:
-        raise no_object(call)
-    return response
+    return await passed_on(front, call, call.media)
 
 
 async def patch_object(front: Front, call: Call) -> web.StreamResponse:
     for permission in ("storage.objects.get", "storage.objects.update"):
         front.require_object(call, permission)
-    response = await front.backend.forward(call.request, call.path, call.base)
-    if response.status == 404:
-        raise no_object(call)
-    return response
+    return await passed_on(front, call)
 
 
 async def delete_object(front: Front, call: Call) -> web.StreamResponse:
     front.require_object(call, "storage.objects.delete")
-    response = await front.backend.forward(call.request, call.path, call.base)
+    response = await passed_on(front, call)
+    return web.Response(status=204) if response.status == 200 else response
+
+
+async def passed_on(front: Front, call: Call, media: bool = False) -> web.StreamResponse:
+    """The stand-in's answer; Google's 404 where there is no such object."""
+    response = await front.backend.forward(call.request, call.path, call.base, media=media)
     if response.status == 404:
         raise no_object(call)
-    return web.Response(status=204) if response.status == 200 else response
+    return response
 
 
 async def upload(front: Front, call: Call) -> web.StreamResponse:
@@ -82,10 +83,7 @@ async def rewrite(front: Front, call: Call) -> web.StreamResponse:
     to_bucket, to_object = unquote(call.names["to_bucket"]), unquote(call.names["to_object"])
     front.bucket_there(to_bucket)
     await front.require_write(call, to_bucket, to_object)
-    response = await front.backend.forward(call.request, call.path, call.base)
-    if response.status == 404:
-        raise no_object(call)
-    return response
+    return await passed_on(front, call)
 
 
 async def move(front: Front, call: Call) -> web.StreamResponse:

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from cloud import buckets, objects
 from cloud.answers import Refusal, storage_error
-from cloud.calls import API, Call, Front
+from cloud.calls import API, Call, Front, is_media
 
 BUCKET = r"/b/(?P<bucket>[^/]+)"
 OBJECT = r"/o/(?P<object>[^/]+)"
@@ -32,14 +32,13 @@ class Storage(Front):
     async def handle(self, request: web.Request, base: str, raw: str = "") -> web.StreamResponse:
         """Any request to storage.googleapis.com; `raw` is its path where that is not the request's own."""
         raw = raw or request.raw_path.partition("?")[0]
-        media = request.query.get("alt") == "media" or raw.startswith("/download/")
         try:
             principal = self.access.caller(request)
             handler, names = route(request.method, raw)
             self.require_backend()
             return await handler(self, Call(request, principal, raw, base, names))
         except Refusal as refusal:
-            return storage_error(refusal, media)
+            return storage_error(refusal, is_media(request, raw))
 
     def require_backend(self) -> None:
         """Refusal (501) where the lab runs without a stand-in: processes, on a machine that has none."""

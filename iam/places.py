@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -112,6 +113,16 @@ class Google:
         """A person's own login needs a project to be billed: https://cloud.google.com/docs/quotas/quota-project"""
         project = quota_project()
         return {"x-goog-user-project": project} if project else {}
+
+
+@asynccontextmanager
+async def http(place: Place) -> AsyncIterator[Any]:
+    """An httpx.AsyncClient. The environment's proxies are for what lies outside; reading certificates takes 80 ms."""
+    import httpx
+
+    outside = place.base("").startswith("https://")
+    async with httpx.AsyncClient(trust_env=outside, verify=outside) as client:
+        yield client
 
 
 def default_token() -> str:

