@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 N_ITER ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup images cluster-up cluster-down cluster-status demo test unit lint format lock bench clean
+.PHONY: help setup images cluster-up cluster-down cluster-status demo lab-data lessons test unit lint format lock bench clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -29,6 +29,12 @@ demo: setup ## from nothing to a result: cluster up, first lesson, speed-up
 	@$(PYTHON) -m cluster up
 	@$(PYTHON) submit.py jobs/sklearn_joblib.py -- --n-iter $(N_ITER) --compare
 	@$(PYTHON) -m cluster status
+
+lab-data: setup ## write the data that the bucket jobs read into the lab's buckets
+	@$(PYTHON) submit.py jobs/make_data.py
+
+lessons: setup ## run every lesson on a cluster of their own, and write lessons/report.html
+	@$(PYTHON) -m bench.lessons
 
 test: setup ## all tests; REQUIRE_DOCKER=1 fails where no engine answers
 	@$(PYTHON) -m pytest

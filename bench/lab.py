@@ -53,6 +53,9 @@ class Lab:
     def use_key(self) -> None:
         """Commands that are started from now on carry the key of this cluster."""
         found = key.read(Path(self.env["RAYDOCK_STATE"]))
+        os.environ["RAYDOCK_STATE"] = self.env[
+            "RAYDOCK_STATE"
+        ]  # their results are kept there, and go with it
         os.environ[HEADERS] = json.dumps({"Authorization": f"Bearer {found}"})
 
     def describe(self) -> str:

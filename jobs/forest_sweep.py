@@ -10,8 +10,7 @@
 
 Shows      that a loop over independent fits becomes tasks by one decorator, and data is sent once, not 20 times.
 Run        python submit.py jobs/forest_sweep.py -- --compare
-           SCIKIT_LEARN_DATA=/data python submit.py jobs/forest_sweep.py -- --data real
-           (real: downloaded, or found in that folder of the head; `env` above lets the variable travel)
+           SCIKIT_LEARN_DATA=/data python submit.py jobs/forest_sweep.py -- --data real   (env: it travels)
            python jobs/forest_sweep.py --smoke-test                  (alone, with a Ray of its own)
 Needs      1 CPU on a worker, better more; no GPU. About 80 seconds of one CPU; --smoke-test: 5.
 Dashboard  Jobs, this job: 20 `fit_on_a_worker` tasks, each with its node; the largest starts first.
@@ -22,6 +21,8 @@ import collections
 import json
 import os
 import pathlib
+import resource
+import sys
 import time
 
 import numpy as np
@@ -57,11 +58,17 @@ def mse_of_forest(X_train, X_test, y_train, y_test, trees):
     return mean_squared_error(y_test, model.predict(X_test))
 
 
+def note(name, start, **more):
+    """What a task brings back of itself. Linux counts a process's peak memory in KiB, a Mac in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    node = ray.get_runtime_context().get_node_id()
+    return {"name": name, "node": node, "start": start, "end": time.time(), "peak_mib": peak} | more
+
+
 @ray.remote(num_cpus=1, max_retries=5)  # 1. a task: when its node dies, Ray runs it again elsewhere
 def fit_on_a_worker(trees, *data):
     start, mse = time.time(), mse_of_forest(*data, trees)
-    node = ray.get_runtime_context().get_node_id()
-    return {"trees": trees, "mse": mse, "node": node, "start": start, "end": time.time()}
+    return note(f"{trees} trees", start, trees=trees, mse=mse)
 
 
 def sweep_with_ray(data, sizes):
@@ -76,7 +83,6 @@ def sweep_with_ray(data, sizes):
 
 @ray.remote(num_cpus=1)
 def sweep_alone(sizes, *data):
-    """One forest after the other, on one CPU of a worker."""
     start = time.perf_counter()
     return [mse_of_forest(*data, trees) for trees in sizes], time.perf_counter() - start
 
@@ -116,8 +122,8 @@ def run(args):
     speed_up = seconds["alone"] / seconds["ray"] if args.compare else None
     return {
         "version": 1, "job": "forest_sweep", "data": f"{args.data}, 20640 x 8",
-        "nodes": nodes_that_worked(tasks), "cpus": cpus, "seconds": seconds,
-        "speed_up": speed_up, "efficiency": speed_up / cpus if args.compare else None,
+        "nodes": nodes_that_worked(tasks), "cpus": cpus, "seconds": seconds, "speed_up": speed_up,
+        "efficiency": speed_up and speed_up / cpus, "peak_memory_mib": max(task["peak_mib"] for task in tasks),
         "metrics": {"best_mse": min(scores), "best_r2": r2, "floor_r2": FLOOR[args.data]}, "tasks": tasks,
     }  # fmt: skip
 

@@ -20,6 +20,8 @@ import collections
 import json
 import os
 import pathlib
+import resource
+import sys
 import time
 
 import ray
@@ -36,9 +38,11 @@ def work(seconds):
 # 1. A task that asks for a GPU, and for no CPU: with one each, half GPUs would still queue for the CPUs.
 @ray.remote(num_gpus=1, num_cpus=0, max_retries=5)
 def on_a_gpu(number, seconds):
-    start, devices = time.time(), work(seconds)
-    node = ray.get_runtime_context().get_node_id()
-    return {"task": number, "node": node, "CUDA_VISIBLE_DEVICES": devices, "start": start, "end": time.time()}
+    start, devices, node = time.time(), work(seconds), ray.get_runtime_context().get_node_id()
+    # Linux counts a process's peak memory in KiB, a Mac in bytes.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    task = {"name": f"task {number}", "node": node, "start": start, "end": time.time(), "peak_mib": peak}
+    return task | {"CUDA_VISIBLE_DEVICES": devices}
 
 
 def queue(count, share, seconds):
@@ -46,7 +50,7 @@ def queue(count, share, seconds):
     sent = time.time()
     task = on_a_gpu.options(num_gpus=share)  # 2. a share under 1: so many tasks use one GPU at a time
     tasks = ray.get([task.remote(number, seconds) for number in range(count)])
-    return [{**task, "start": task["start"] - sent, "end": task["end"] - sent} for task in tasks]
+    return [{**task, "share": share, "waited": task["start"] - sent} for task in tasks]
 
 
 def most_at_once(tasks):
@@ -54,16 +58,20 @@ def most_at_once(tasks):
     return max(sum(other["start"] <= one["start"] < other["end"] for other in tasks) for one in tasks)
 
 
+def seconds_of(tasks):
+    """From sending them all to the end of the last."""
+    return max(task["waited"] + task["end"] - task["start"] for task in tasks)
+
+
 def chart(title, tasks, names):
     """A line for each task in the order of their starts: when it waited and when it ran."""
     print(title, flush=True)
-    scale = WIDTH / max(task["end"] for task in tasks)
+    scale = WIDTH / seconds_of(tasks)
     for task in sorted(tasks, key=lambda task: task["start"]):
-        waited, ended = int(task["start"] * scale), int(task["end"] * scale)
-        bar = f"{'.' * waited}{'#' * (ended - waited)}".ljust(WIDTH)
-        when = f"{task['start']:5.1f} to {task['end']:5.1f} s"
+        start, end = task["waited"], task["waited"] + task["end"] - task["start"]
+        bar = f"{'.' * int(start * scale)}{'#' * (int(end * scale) - int(start * scale))}".ljust(WIDTH)
         where = f"{names[task['node']]}, CUDA_VISIBLE_DEVICES={task['CUDA_VISIBLE_DEVICES']}"
-        print(f"  task {task['task']:<3}|{bar}| {when}  {where}", flush=True)
+        print(f"  {task['name']:<8}|{bar}| {start:5.1f} to {end:5.1f} s  {where}", flush=True)
 
 
 def start_ray():
@@ -102,7 +110,7 @@ def run(args):
     if count <= gpus:
         raise SystemExit(f"--tasks {count}: with {gpus} GPUs none has to wait; ask for {gpus + 1} or more.")
     whole, half = queue(count, 1, args.seconds), queue(count, 0.5, args.seconds)
-    seconds = {"ray": sum(max(task["end"] for task in tasks) for tasks in (whole, half)), "alone": None}
+    seconds = {"ray": seconds_of(whole) + seconds_of(half), "alone": None}
     nodes = nodes_that_worked(whole + half)
     kind = "simulated" if any(node["simulated"] for node in nodes) else "real"
     names = {node["id"]: node["node"] for node in nodes}
@@ -112,9 +120,10 @@ def run(args):
     if at_once["whole"] > gpus or at_once["half"] > 2 * gpus:
         raise RuntimeError(f"on {gpus} GPUs ran at once: {at_once}")
     return {
-        "version": 1, "job": "gpu_tasks", "data": f"none; {gpus} GPU ({kind})", "nodes": nodes,
+        "version": 1, "job": "gpu_tasks", "data": f"none; {gpus} GPU ({kind})", "nodes": nodes, "cpus": 0,
         "seconds": seconds, "speed_up": None, "efficiency": None,
-        "metrics": {"gpus": gpus, "gpu": kind, "most_at_once": at_once}, "whole": whole, "half": half,
+        "peak_memory_mib": max(task["peak_mib"] for task in whole + half),
+        "metrics": {"gpus": gpus, "gpu": kind, "most_at_once": at_once}, "tasks": whole + half,
     }  # fmt: skip
 
 

@@ -20,6 +20,8 @@ import collections
 import json
 import os
 import pathlib
+import resource
+import sys
 import time
 
 import numpy as np
@@ -39,20 +41,27 @@ def accuracy_of_fold(X, y, train, test, models):
     return model.fit(X[train], y[train]).score(X[test], y[test])
 
 
+def note(name, start, **more):
+    """What a task brings back of itself. Linux counts a process's peak memory in KiB, a Mac in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    node = ray.get_runtime_context().get_node_id()
+    return {"name": name, "node": node, "start": start, "end": time.time(), "peak_mib": peak} | more
+
+
 @ray.remote(num_cpus=1, max_retries=5)  # 1. a task: when its node dies, Ray runs it again elsewhere
-def score_on_a_worker(X, y, train, test, models):
+def score_on_a_worker(number, X, y, train, test, models):
     start = time.time()
     accuracy = accuracy_of_fold(X, y, train, test, models)
-    print(f"one fold: accuracy {accuracy:.4f}", flush=True)
-    node = ray.get_runtime_context().get_node_id()
-    return {"accuracy": accuracy, "node": node, "start": start, "end": time.time()}
+    print(f"fold {number}: accuracy {accuracy:.4f}", flush=True)
+    return note(f"fold {number}", start, accuracy=accuracy)
 
 
 def scores_with_ray(X, y, models):
     """A record for each fold. Without Ray: `[accuracy_of_fold(X, y, *fold, models) for fold in FOLDS.split(X, y)]`."""
     X_ref, y_ref = ray.put(X), ray.put(y)  # 2. once into the object store; a task gets references to it,
     # and the numbers of its rows: no fold is copied here. A task sees X and y as they are, read-only.
-    tasks = [score_on_a_worker.remote(X_ref, y_ref, *fold, models) for fold in FOLDS.split(X, y)]
+    folds = enumerate(FOLDS.split(X, y), start=1)
+    tasks = [score_on_a_worker.remote(i, X_ref, y_ref, *fold, models) for i, fold in folds]
     return ray.get(tasks)  # 3. waits for all, in the order of the folds; `remote` above did not wait
 
 
@@ -100,8 +109,8 @@ def run(args):
     speed_up = seconds["alone"] / seconds["ray"] if args.compare else None
     return {
         "version": 1, "job": "kfold_cv", "data": "load_iris, 150 x 4, part of scikit-learn",
-        "nodes": nodes_that_worked(tasks), "cpus": cpus, "seconds": seconds,
-        "speed_up": speed_up, "efficiency": speed_up / cpus if args.compare else None,
+        "nodes": nodes_that_worked(tasks), "cpus": cpus, "seconds": seconds, "speed_up": speed_up,
+        "efficiency": speed_up and speed_up / cpus, "peak_memory_mib": max(task["peak_mib"] for task in tasks),
         "metrics": {"mean_accuracy": np.mean(scores), "spread": np.std(scores)}, "tasks": tasks,
     }  # fmt: skip
 

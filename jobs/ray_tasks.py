@@ -21,6 +21,8 @@ import json
 import math
 import os
 import pathlib
+import resource
+import sys
 import time
 
 import numpy as np
@@ -46,9 +48,17 @@ def heights(numbers):
     return total
 
 
+def note(name, start, **more):
+    """What a task brings back of itself. Linux counts a process's peak memory in KiB, a Mac in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    node = ray.get_runtime_context().get_node_id()
+    return {"name": name, "node": node, "start": start, "end": time.time(), "peak_mib": peak} | more
+
+
 @ray.remote(num_cpus=1, max_retries=5)  # 1. a function of one chunk becomes a task on any worker
-def on_a_worker(function, chunk):
-    return function(chunk), ray.get_runtime_context().get_node_id()
+def on_a_worker(function, number, chunk):
+    start = time.time()
+    return function(chunk), note(f"{function.__name__} {number}", start)
 
 
 @ray.remote(num_cpus=1)
@@ -59,25 +69,25 @@ def alone(function, chunks):
 
 
 def map_with_ray(function, chunks):
-    """The value of each chunk, its node, and the seconds. Without Ray: `[function(chunk) for chunk in chunks]`."""
+    """The value of each chunk, its task, and the seconds. Without Ray: `[function(chunk) for chunk in chunks]`."""
     start, task = time.perf_counter(), on_a_worker.options(name=function.__name__)  # for the dashboard
-    tasks = [task.remote(function, chunk) for chunk in chunks]  # 2. `remote` sends it and does not wait
-    values, nodes = zip(*ray.get(tasks), strict=True)  # 3. waits for all, in the order of the chunks
-    return list(values), list(nodes), time.perf_counter() - start
+    sent = [task.remote(function, number, chunk) for number, chunk in enumerate(chunks)]  # 2. does not wait
+    values, tasks = zip(*ray.get(sent), strict=True)  # 3. waits for all, in the order of the chunks
+    return list(values), list(tasks), time.perf_counter() - start
 
 
 def cost_of_a_task(count):
     """Numbers squared in a second: by a loop, by a task for each number, and by a task for each chunk."""
     chunks = [list(range(i, count, CHUNKS)) for i in range(CHUNKS)]
     looped, loop = ray.get(alone.remote(squares, chunks))
-    single, nodes, by_number = map_with_ray(squares, [[number] for chunk in chunks for number in chunk])
-    chunked, more_nodes, by_chunk = map_with_ray(squares, chunks)
+    single, tasks, by_number = map_with_ray(squares, [[number] for chunk in chunks for number in chunk])
+    chunked, more, by_chunk = map_with_ray(squares, chunks)
     if looped != chunked or single != [[square] for chunk in looped for square in chunk]:
         raise RuntimeError("the squares differ with and without Ray")
     rates = {"loop": count / loop, "task_per_number": count / by_number, "task_per_chunk": count / by_chunk}
     for way, rate in rates.items():
         print(f"squares, {way:<16}{rate:>14,.0f} numbers a second", flush=True)
-    return rates, nodes + more_nodes
+    return rates, tasks + more
 
 
 def wait_for_cpus(at_least=1, seconds=120):
@@ -89,9 +99,9 @@ def wait_for_cpus(at_least=1, seconds=120):
         time.sleep(min(2, seconds))
 
 
-def nodes_that_worked(ids):
+def nodes_that_worked(tasks):
     """Each task brought back the id of its node."""
-    count = collections.Counter(ids)
+    count = collections.Counter(task["node"] for task in tasks)
     nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
     return [{"node": name, "id": i, "pool": pool, "tasks": count[i]} for i, name, pool in nodes if i in count]
 
@@ -102,9 +112,9 @@ def run(args):
     wait_for_cpus()
     cpus = int(min(CHUNKS, ray.cluster_resources()["CPU"]))
     map_with_ray(squares, [[0]] * 2 * cpus)  # starts the workers' processes: once, and not our subject
-    rates, ids = cost_of_a_task(args.numbers // 1000)
+    rates, tiny = cost_of_a_task(args.numbers // 1000)
     chunks = np.array_split(np.random.default_rng(SEED).random(args.numbers), CHUNKS)
-    sums, more_ids, with_ray = map_with_ray(heights, chunks)
+    sums, tasks, with_ray = map_with_ray(heights, chunks)
     pi, seconds = math.fsum(sums) / args.numbers, {"ray": with_ray, "alone": None}
     print(f"pi from {args.numbers:,} numbers in {CHUNKS} tasks: {pi:.5f}, {with_ray:.2f} s", flush=True)
     if args.compare:
@@ -116,9 +126,9 @@ def run(args):
     speed_up = seconds["alone"] / seconds["ray"] if args.compare else None
     return {
         "version": 1, "job": "ray_tasks", "data": f"{args.numbers} random numbers, seed {SEED}",
-        "nodes": nodes_that_worked(ids + more_ids), "cpus": cpus, "seconds": seconds,
-        "speed_up": speed_up, "efficiency": speed_up / cpus if args.compare else None,
-        "metrics": {"pi": pi, "squares_per_second": rates},
+        "nodes": nodes_that_worked(tiny + tasks), "cpus": cpus, "seconds": seconds, "speed_up": speed_up,
+        "efficiency": speed_up and speed_up / cpus, "peak_memory_mib": max(task["peak_mib"] for task in tasks),
+        "metrics": {"pi": pi, "squares_per_second": rates}, "tasks": tasks,
     }  # fmt: skip
 
 

@@ -71,6 +71,7 @@ async def verb(options: Options, voice: Voice, stage: Stage) -> Job | None:
         stage.sent, stage.attach = True, f"python submit.py attach {options.operand}"
         return await verbs.attach(options, voice)
     others = {"check": run.check, "logs": verbs.logs, "stop": verbs.stop, "list": verbs.list_jobs}
+    others["report"] = verbs.report
     await others[options.verb](options, voice)
     return None
 

@@ -20,12 +20,16 @@ VERBS = {
     "logs": "print a job's log so far",
     "stop": "stop a job",
     "list": "the jobs of the cluster, the newest last",
+    "report": "put recorded results side by side: speed-ups, scaling, timelines",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked for. `operand` is a job script or a submission id; durations are in seconds."""
+    """What was asked for. `operand` is a job script or a submission id; durations are in seconds.
+
+    `report` takes any number of submission ids or files, `operands`, and writes to `output`.
+    """
 
     verb: str
     operand: str
@@ -42,6 +46,8 @@ class Options:
     deadline: float | None
     result: Path | None
     probe: bool = False
+    operands: tuple[str, ...] = ()
+    output: Path | None = None
 
 
 def parse(argv: Sequence[str]) -> Options:
@@ -88,10 +94,10 @@ class Parser(argparse.ArgumentParser):
 def parser_of(verb: str) -> Parser:
     """The parser of one verb."""
     run = verb == "run"
-    operand = {"run": "jobs/x.py", "check": "jobs/x.py"}.get(verb, "ID")
+    operand = {"run": "jobs/x.py", "check": "jobs/x.py", "list": "", "report": "[ID ...]"}.get(verb, "ID")
     parser = Parser(
         prog="python submit.py" if run else f"python submit.py {verb}",
-        usage=f"python submit.py [options] {'' if run else verb + ' '}{'' if verb == 'list' else operand}"
+        usage=f"python submit.py [options] {'' if run else verb + ' '}{operand}"
         + (" [-- job arguments]" if run or verb == "check" else ""),
         description="Send one job script to a Ray cluster: check, package, submit, follow, result."
         if run
@@ -100,6 +106,9 @@ def parser_of(verb: str) -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    if verb == "report":
+        add_report_options(parser)
+        return parser
     where = parser.add_argument_group("where")
     where.add_argument("--target", default="local", choices=[name for name in REGISTRY if name != "address"])
     where.add_argument("--address", metavar="URL", help="any Ray dashboard, such as http://127.0.0.1:8265")
@@ -119,6 +128,20 @@ def parser_of(verb: str) -> Parser:
             "--result", metavar="PATH", type=Path, help="write the job's result there, as JSON"
         )
     return parser
+
+
+def add_report_options(parser: Parser) -> None:
+    """Which results, and where the page goes."""
+    parser.add_argument(
+        "operands", metavar="ID", nargs="*", help="submission ids, or files of results; all that are recorded"
+    )
+    parser.add_argument(
+        "--output",
+        metavar="PATH",
+        type=Path,
+        default=Path("report.html"),
+        help="the page (report.html); its table goes beside it, as .md",
+    )
 
 
 def add_job_options(parser: Parser) -> None:
@@ -163,8 +186,8 @@ def options_of(given: argparse.Namespace, verb: str, arguments: tuple[str, ...])
         verb=verb,
         operand=getattr(given, "operand", ""),
         arguments=arguments,
-        target=given.target,
-        address=given.address,
+        target=getattr(given, "target", "local"),
+        address=getattr(given, "address", None),
         working_dir=getattr(given, "working_dir", None),
         env=tuple(getattr(given, "env", ())),
         reserve=reserved(given),
@@ -175,6 +198,8 @@ def options_of(given: argparse.Namespace, verb: str, arguments: tuple[str, ...])
         deadline=seconds(deadline) if deadline is not None else None,
         result=getattr(given, "result", None),
         probe=getattr(given, "probe", False),
+        operands=tuple(getattr(given, "operands", ())),
+        output=getattr(given, "output", None),
     )
 
 

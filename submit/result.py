@@ -25,6 +25,10 @@ def parse(line: bytes) -> Mapping[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+SHOWN = 3  # of a long list of records: a job may tell of hundreds of tasks
+LONG = 8
+
+
 def table(result: Mapping[str, Any], width: int = 80) -> list[str]:
     """The result as lines `name   value`, nested names joined by a dot."""
     rows = list(flat(result))
@@ -38,11 +42,14 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
         if isinstance(item, Mapping) and item:
             yield from flat(item, f"{prefix}{name}.")
         elif isinstance(item, list) and item and all(isinstance(one, Mapping) for one in item):
-            for number, one in enumerate(item):
+            shown = item if len(item) <= LONG else item[:SHOWN]
+            for number, one in enumerate(shown):
                 yield (
                     f"{prefix}{name}[{number}]",
                     ", ".join(f"{key} {plain(each)}" for key, each in one.items()),
                 )
+            if len(shown) < len(item):
+                yield f"{prefix}{name}[…]", f"{len(item) - len(shown)} more"
         else:
             yield f"{prefix}{name}", plain(item)
 

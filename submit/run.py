@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from . import package, plan, result, send
+from . import package, plan, records, result, send
 from .dashboard import Dashboard
 from .dependencies import missing
 from .errors import PreflightError, SubmitError, UsageError
@@ -19,6 +20,7 @@ from .job import Job
 from .log import Log
 from .options import Options
 from .preflight import Draft, preflight
+from .screen import Screen
 from .script import Script, read_script
 from .targets import Target, open_target
 from .voice import Voice
@@ -220,8 +222,10 @@ async def dispatch(dashboard: Dashboard, ready: Ready, voice: Voice, stage: Stag
 
 async def follow(dashboard: Dashboard, submission_id: str, options: Options, voice: Voice) -> Job:
     """The job's end, its log and its result shown."""
-    log = Log(voice.write)
+    screen = Screen(voice.write)
+    log = Log(screen.take if voice.out.isatty() else voice.write)
     job = await Follower(dashboard, submission_id, log, voice.say).run(options.deadline)
+    screen.end()
     voice.verdict(job)
     value = result.parse(log.result) if log.result else None
     if value is not None:
@@ -233,4 +237,18 @@ async def follow(dashboard: Dashboard, submission_id: str, options: Options, voi
                 'end the job with print("RESULT " + json.dumps(result))',
             )
         result.write(options.result, value)
+    if value is not None and job.status == "SUCCEEDED":
+        record(dashboard, job, value, voice)
     return job
+
+
+def record(dashboard: Dashboard, job: Job, value: Mapping[str, Any], voice: Voice) -> None:
+    """Keeps the result for `report`; where it can't be kept the job has succeeded all the same."""
+    target = dashboard.target.name
+    cores = (os.cpu_count() or 0) if target == "local" else 0
+    try:
+        records.save(
+            records.Record(job.submission_id, target, job.entrypoint, job.started, job.ended, cores, value)
+        )
+    except records.NotRecorded as fault:
+        voice.fault(fault)

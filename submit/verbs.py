@@ -1,9 +1,10 @@
-"""The verbs beside running a job: attach, logs, stop, list."""
+"""The verbs beside running a job: attach, logs, stop, list, report."""
 
 from __future__ import annotations
 
 import time
 
+from . import records
 from .dashboard import Dashboard
 from .errors import UsageError
 from .follow import stop as stop_job
@@ -61,6 +62,26 @@ async def list_jobs(options: Options, voice: Voice) -> None:
         started = time.strftime("%b %d %H:%M:%S", time.localtime(job.started)) if job.started else "-"
         lasted = f"{(job.ended or time.time()) - job.started:.1f}" if job.started else "-"
         voice.print(f"{job.submission_id:<{left}}  {job.status:<9}  {started:<15}  {lasted}")
+
+
+async def report(options: Options, voice: Voice) -> None:
+    """Writes the page of the recorded results, and its tables beside it. Raises UsageError."""
+    from .report import page
+
+    assert options.output
+    found = records.load(options.operands)
+    written = {options.output: page.html(found), options.output.with_suffix(".md"): page.text(found)}
+    for path, content in written.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
+        except OSError as fault:
+            raise UsageError(
+                f"The report can't be written to {path}: {fault.strerror}.", "give --output another path"
+            ) from None
+    voice.say(f"{len(found)} results, put side by side:")
+    for path in written:
+        voice.print(str(path))
 
 
 async def known(dashboard: Dashboard, submission_id: str) -> Job:

@@ -65,7 +65,7 @@ def test_more_tasks_at_once_than_gpus_fail(job: ModuleType, monkeypatch: pytest.
     monkeypatch.setattr(job, "wait_for_gpu", lambda: 1)
     monkeypatch.setattr(job, "nodes_that_worked", lambda tasks: [])
     monkeypatch.setattr(job, "chart", lambda *given: None)
-    monkeypatch.setattr(job, "queue", lambda *given: [{"start": 0.0, "end": 1.0}] * 2)
+    monkeypatch.setattr(job, "queue", lambda *given: [{"start": 0.0, "end": 1.0, "waited": 0.0}] * 2)
     with pytest.raises(RuntimeError, match=r"^on 1 GPUs ran at once: \{'whole': 2, 'half': 2\}$"):
         job.run(job.parse_args([]))
 
@@ -86,4 +86,4 @@ def test_alone_it_says_that_there_is_no_gpu_and_queues_all_the_same(tmp_path: Pa
     assert found["nodes"][0]["tasks"] == 2 * 4 * gpus
     assert found["metrics"]["most_at_once"]["whole"] <= gpus
     assert gpus < found["metrics"]["most_at_once"]["half"] <= 2 * gpus
-    assert {task["CUDA_VISIBLE_DEVICES"] for task in found["whole"]} == {str(n) for n in range(gpus)}
+    assert {task["CUDA_VISIBLE_DEVICES"] for task in found["tasks"]} == {str(n) for n in range(gpus)}

@@ -36,6 +36,16 @@ def test_verbs(words: list[str], verb: str, operand: str) -> None:
     assert (options.verb, options.operand) == (verb, operand)
 
 
+def test_a_report_takes_any_number_of_results() -> None:
+    assert parse(["report"]).operands == ()
+    options = parse(["report", "a-1", "b.json", "--output", "x/page.html"])
+    assert (options.verb, options.operands, options.output) == (
+        "report",
+        ("a-1", "b.json"),
+        Path("x/page.html"),
+    )
+
+
 def test_what_the_flags_reserve() -> None:
     assert parse(["x.py"]).reserve is None
     flags = ["--entrypoint-num-cpus", "2", "--entrypoint-num-gpus", "0.5", "--entrypoint-memory", "2GiB"]

@@ -155,3 +155,9 @@ def test_a_path_that_can_never_be_written_is_refused_first(tmp_path: Path) -> No
     )
     result.check_writable(tmp_path / "r.json")
     assert not (tmp_path / "r.json").exists()
+
+
+def test_a_long_list_of_records_is_cut_in_the_table() -> None:
+    tasks = [{"name": f"task {number}", "start": number} for number in range(9)]
+    assert result.table({"tasks": tasks})[2:] == ["  tasks[2]  name task 2, start 2", "  tasks[…]  6 more"]
+    assert len(result.table({"tasks": tasks[:8]})) == 8

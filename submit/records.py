@@ -1,0 +1,101 @@
+"""What succeeded jobs brought back, a file each, so that `report` can put them side by side later."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .config import PROJECT, setting
+from .errors import SubmitError, UsageError
+
+VERSION = 1
+
+
+class NotRecorded(SubmitError):
+    """The result could not be kept; the job has succeeded all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One run of a job. Times are in seconds since the epoch.
+
+    `cores` are those of this machine where the cluster runs on it, else 0: nodes that share a machine share
+    its cores, whatever CPUs they promise.
+    """
+
+    submission_id: str
+    target: str
+    entrypoint: str
+    started: float
+    ended: float
+    cores: int
+    result: Mapping[str, Any]
+
+
+def folder() -> Path:
+    """Where records are kept: in the lab's state, which `make clean` removes and `make cluster-down` does not."""
+    return PROJECT / setting("RAYDOCK_STATE", ".raydock") / "results"
+
+
+def save(record: Record) -> None:
+    """Keeps a record, in place of an older one of the same job. Raises NotRecorded."""
+    path = folder() / f"{record.submission_id}.json"
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part.write_text(
+            json.dumps({"version": VERSION, **asdict(record)}, ensure_ascii=False) + "\n", "utf-8"
+        )
+        part.replace(path)
+    except OSError as fault:
+        raise NotRecorded(
+            f"The result could not be kept in {path.parent} for `report`: {fault.strerror}.",
+            "it stands in the job's log above; --result PATH writes it elsewhere",
+        ) from None
+
+
+def load(operands: Sequence[str]) -> list[Record]:
+    """The records of those submission ids or files, else all that are kept; the oldest first.
+
+    Raises UsageError.
+    """
+    paths = [path_of(word) for word in operands] or sorted(folder().glob("*.json"))
+    if not paths:
+        raise UsageError(
+            "There are no results yet: the first job that succeeds leaves one.",
+            "python submit.py jobs/sklearn_joblib.py -- --compare",
+        )
+    return sorted((read(path) for path in paths), key=lambda record: record.started)
+
+
+def path_of(word: str) -> Path:
+    """A file, or the record of a submission id."""
+    path = Path(word)
+    if path.suffix == ".json" or path.exists():
+        return path
+    return folder() / f"{word}.json"
+
+
+def read(path: Path) -> Record:
+    """A record from its file. Raises UsageError."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        if (
+            not isinstance(told, dict)
+            or told.pop("version") != VERSION
+            or not isinstance(told["result"], dict)
+        ):
+            raise ValueError("another form")
+        return Record(**told)
+    except FileNotFoundError:
+        raise UsageError(
+            f"There is no result of {path.stem} in {path.parent}.",
+            "`python submit.py report` takes all that are there; "
+            "`python submit.py attach ID` fetches that of a job that the cluster still knows",
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise UsageError(f"{path} holds no result of a job: {fault}.", f"remove it: rm {path}") from None

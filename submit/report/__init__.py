@@ -1,0 +1,1 @@
+"""Recorded results as a page: `summary` and `scaling` compute, `charts` draws, `page` puts it together."""

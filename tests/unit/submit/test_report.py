@@ -1,0 +1,232 @@
+"""Recorded results, and the page made of them: the sums are computed by hand here."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from submit import records
+from submit.errors import UsageError
+from submit.records import Record
+from submit.report import page
+from submit.report.scaling import Model, lanes, makespan, mean_gap, model_of, scalings
+from submit.report.summary import cells, markdown, newest, run_of
+
+
+def task(node: str, start: float, end: float) -> dict[str, Any]:
+    return {"name": f"{start:g}", "node": node, "start": start, "end": end}
+
+
+def record(id: str = "a-1", started: float = 1000.0, cores: int = 2, **result: Any) -> Record:
+    usual = {
+        "version": 1,
+        "job": "sweep",
+        "data": "synthetic",
+        "nodes": [{"node": "10.0.0.2", "id": "n1", "pool": "cpu-worker", "tasks": 4}],
+        "cpus": 1,
+        "seconds": {"ray": 10.0, "alone": None},
+        "speed_up": None,
+        "metrics": {},
+    }
+    return Record(id, "local", "python sweep.py", started, started + 12, cores, usual | result)
+
+
+FOUR = [task("n1", 1, 3), task("n1", 3.1, 5.1), task("n1", 5.2, 7.2), task("n1", 7.3, 9.3)]
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path))
+    return tmp_path / "results"
+
+
+def test_what_is_kept_is_read_again_the_oldest_first(kept: Path) -> None:
+    second, first = record("b", 2000.0), record("a", 1000.0)
+    records.save(second)
+    records.save(first)
+    assert records.load([]) == [first, second]
+    assert records.load(["b"]) == [second]
+    assert records.load([str(kept / "a.json")]) == [first]
+    assert sorted(path.name for path in kept.iterdir()) == ["a.json", "b.json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, r"^There is no result of x in .*/results\.$"),
+        ("{", r"/x\.json holds no result of a job: .+\.$"),
+        ("[]", r"/x\.json holds no result of a job: another form\.$"),
+        ('{"version": 2, "result": {}}', r"/x\.json holds no result of a job: another form\.$"),
+        ('{"version": 1, "result": {}}', r"/x\.json holds no result of a job: .*missing.*\.$"),
+    ],
+)
+def test_a_record_that_is_none_is_one_sentence(kept: Path, content: str | None, told: str) -> None:
+    kept.mkdir()
+    if content is not None:
+        (kept / "x.json").write_text(content)
+    with pytest.raises(UsageError, match=told) as raised:
+        records.load(["x"])
+    assert raised.value.mend
+
+
+@pytest.mark.usefixtures("kept")
+def test_without_results_it_says_how_to_get_one() -> None:
+    with pytest.raises(UsageError) as raised:
+        records.load([])
+    assert raised.value.message == "There are no results yet: the first job that succeeds leaves one."
+    assert raised.value.mend == "python submit.py jobs/sklearn_joblib.py -- --compare"
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "file"))
+    with pytest.raises(
+        records.NotRecorded, match=r"could not be kept in .*/file/results for `report`: Not a dir"
+    ):
+        records.save(record())
+
+
+def test_a_row_of_the_table() -> None:
+    run = run_of(
+        record(
+            cpus=2,
+            seconds={"ray": 10.0, "alone": 18.0},
+            speed_up=1.8,
+            peak_memory_mib=256.4,
+            metrics={"r2": 0.98765, "best": {"depth": 20}, "all": [1, 2]},
+        )
+    )
+    assert cells(run) == (
+        "sweep", "synthetic", "cpu-worker 4", "2", "18 s", "10 s", "1.8×", "90%", "256 MiB",
+        "r2 0.9877, best.depth 20",
+    )  # fmt: skip
+    assert markdown([run]).splitlines()[2].startswith("| sweep | synthetic | cpu-worker 4 | 2 | 18 s |")
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {},
+        {"seconds": 3, "nodes": "?", "metrics": 1, "tasks": {}, "curves": 0, "cpus": None},
+        {"tasks": [{"node": 1, "start": 2, "end": 1}], "curves": [{"lines": {"a": [[1]]}}], "nodes": [1]},
+    ],
+)
+def test_a_result_of_any_form_is_a_row(result: dict[str, Any]) -> None:
+    run = run_of(Record("x-1", "local", "python x.py", 1, 2, 0, result))
+    assert (run.tasks, run.curves, run.job) == ((), (), "x-1")
+    assert len(cells(run)) == 10
+    assert "x-1" in page.html([run.record])
+
+
+def test_the_last_run_of_a_job_counts_and_one_with_a_speed_up_before_one_without() -> None:
+    runs = [
+        run_of(record("1", speed_up=1.5)),
+        run_of(record("2", speed_up=1.7)),
+        run_of(record("3")),
+        run_of(record("4", job="other")),
+        run_of(record("5", job="other")),
+    ]
+    assert [run.record.submission_id for run in newest(runs)] == ["5", "2"]
+
+
+def test_tasks_that_overlap_are_on_lanes_of_their_own() -> None:
+    a, b, c = task("n", 0, 4), task("n", 1, 2), task("n", 2.5, 3)
+    assert lanes([c, a, b]) == [[a], [b, c]]
+
+
+def test_list_scheduling_by_hand() -> None:
+    assert makespan([3, 3, 2, 2, 2], 2) == 7  # 3+2+2, 3+2
+    assert makespan([1.0] * 7, 3) == 3
+    assert makespan([], 4) == 0
+
+
+def test_the_model_of_a_run() -> None:
+    model = model_of(run_of(record(tasks=FOUR)))
+    assert model.serial == pytest.approx(10 - 8.3)
+    assert model.gap == pytest.approx(0.3 / 4)
+    assert model.tasks == pytest.approx([2, 2, 2, 2])
+    assert model.seconds(1) == pytest.approx(10)  # it gives back what it was made of
+    assert model.seconds(2) == pytest.approx(1.7 + 2 * 2.075)
+
+
+def test_gaps_are_between_tasks_of_one_cpu() -> None:
+    both = [task("n1", 0, 1), task("n1", 1.2, 2), task("n2", 0, 1), task("n2", 1.4, 2)]
+    assert mean_gap(both) == pytest.approx(0.6 / 4)
+    assert mean_gap(both[:1]) == 0
+
+
+def test_shared_cores_stretch_what_computes() -> None:
+    model = Model(serial=1.0, gap=0.0, tasks=(1.0,) * 8, cores=2)
+    assert [model.seconds(n, shared=True) for n in (1, 2, 4)] == [9, 5, 6]
+    assert model.speed_up(4) == pytest.approx(9 / 3)
+    waiting = Model(serial=1.0, gap=0.0, tasks=(1.0,) * 8, cores=0)
+    assert waiting.seconds(4, shared=True) == 3
+
+
+def test_runs_of_one_work_on_several_sizes_are_a_scaling() -> None:
+    halves = [task("n1", 1, 3), task("n2", 1, 3), task("n1", 3, 5), task("n2", 3, 5)]
+    runs = [
+        run_of(record("1", tasks=FOUR)),
+        run_of(record("2", cpus=2, seconds={"ray": 9.0}, tasks=halves)),
+        run_of(record("3", cpus=2, seconds={"ray": 6.0}, tasks=halves)),
+        run_of(record("4", data="other", cpus=4, tasks=FOUR)),
+        run_of(record("5", cpus=3)),
+    ]
+    (one,) = scalings(runs)
+    assert [(point.cpus, point.seconds) for point in one.points] == [(1, 10.0), (2, 6.0)]
+    assert one.points[1].error == pytest.approx((1.7 + 4.15) / 6 - 1)
+    assert one.worst == pytest.approx(abs(one.points[1].shared_error))
+    assert scalings(runs[3:]) == []
+
+
+def test_arguments_that_compute_the_same_do_not_part_runs() -> None:
+    plain, compared = record("1", tasks=FOUR), record("2", cpus=2, tasks=FOUR)
+    compared = replace(compared, entrypoint="python sweep.py --compare")
+    other = replace(compared, entrypoint="python sweep.py --forests 8")
+    assert len(scalings([run_of(plain), run_of(compared)])) == 1
+    assert scalings([run_of(plain), run_of(other)]) == []
+
+
+def test_the_page_holds_everything_and_loads_nothing() -> None:
+    curve = {"title": "t", "x": "round", "y": "loss", "lines": {"train <1>": [[1, 0.5], [2, 0.3]]}}
+    rich = record("1", tasks=FOUR, speed_up=1.5, curves=[curve], metrics={"<b>": 1})
+    html = page.html([rich, record("2", cpus=2, tasks=FOUR, job="sweep")])
+    for heading in ("What Ray bought", "The runs", "Scaling", "Who worked when", "Curves"):
+        assert f"<h2>{heading}</h2>" in html
+    assert "&lt;b&gt; 1" in html
+    assert "<b>" not in html
+    assert not re.findall(r'(?:src|href)="(?!#)', html)
+    assert "<script" not in html
+    charts = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
+    assert len(charts) == 4
+    for chart in charts:
+        xml.etree.ElementTree.fromstring(chart)
+
+
+def test_the_model_is_told_in_words_with_its_error() -> None:
+    text = page.text([record("1", tasks=FOUR), record("2", cpus=2, seconds={"ray": 6.5}, tasks=FOUR)])
+    assert "| 2 | 6.5 s | 5.85 s (-10%) | 5.85 s (-10%) |" in text
+    assert "The model is off by at most 10% on the sizes that were measured." in text
+    assert "With a core for each CPU it foresees" in text
+
+
+def test_a_machine_without_matplotlib_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+    with pytest.raises(UsageError) as raised:
+        page.html([record(tasks=FOUR)])
+    assert raised.value.mend == "pip install matplotlib"
+
+
+def test_the_record_of_a_job_is_json(kept: Path) -> None:
+    records.save(record("x"))
+    told = json.loads((kept / "x.json").read_text())
+    assert told["version"] == 1
+    assert told["result"]["job"] == "sweep"
