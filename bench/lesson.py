@@ -1,13 +1,13 @@
-"""The first lesson's search: Ray on the cluster's workers, beside one process and joblib's own loky with two.
+"""Lessons on the cluster's workers, beside one process and joblib's own loky with two.
 
-All three run the function `search` of jobs/sklearn_joblib.py: the same candidates and folds, one thread a process.
+All three ways run the plain function of the lesson's own script: the same models and data, one thread a process.
 A round takes each way once, in turns; beside them, in the same round, what two processes that only compute gain
 over one on this machine: where they do not gain 2×, nothing else can either.
 
-What is timed is the search, with the start of the processes that share it: Ray's actors and loky's workers alike
-are new in each run, and import scikit-learn. The submission of the job is not in it (see first_line and exit).
+What is timed is the work, with the start of the processes that share it: Ray's workers and loky's alike are new
+in each run, and import scikit-learn. The submission of the job is not in it (see first_line and exit).
 
-    python -m bench.lesson --address http://127.0.0.1:8265 --json
+    python -m bench.lesson forest_sweep --address http://127.0.0.1:8265 --json
 """
 
 from __future__ import annotations
@@ -20,25 +20,64 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import Any
 
 from bench import command
 from bench.command import ROOT, Unexpected
-from bench.figures import Row
+from bench.figures import Aim, Of, Row
 from bench.pairs import Setting
 from bench.ways import wait_until_idle
 
-SCRIPT = ROOT / "jobs" / "sklearn_joblib.py"
-N_ITER = 40  # candidates: 200 fits, about 20 s of one CPU
 DEADLINE = 600.0  # seconds for one search
 SPINS = 20_000_000  # additions, about a second of one CPU
+AS_LOKY = Aim(Of.RATIO, round(1 / 0.95, 3))
 WAYS = ("ray", "loky", "sequential")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A lesson: the flag that sets its size, and its plain function by joblib's own means."""
+
+    flag: str
+    size: int
+    about: str
+    work: Callable[[ModuleType, int, int], object]  # of the script as a module, the size, and n_jobs
+    aim: Aim | None = None
+
+
+def search(lesson: ModuleType, candidates: int, jobs: int) -> object:
+    return lesson.search(candidates)  # scikit-learn itself asks joblib
+
+
+def forests(lesson: ModuleType, count: int, jobs: int) -> object:
+    from joblib import Parallel, delayed
+
+    data = lesson.load("synthetic")
+    sizes = [8 + 4 * number for number in reversed(range(count))]  # the largest first, as the lesson
+    return Parallel(jobs)(delayed(lesson.mse_of_forest)(*data, trees) for trees in sizes)
+
+
+def folds(lesson: ModuleType, models: int, jobs: int) -> object:
+    from joblib import Parallel, delayed
+
+    X, y = lesson.load_iris(return_X_y=True)
+    one = delayed(lesson.accuracy_of_fold)
+    return Parallel(jobs)(one(X, y, *fold, models) for fold in lesson.FOLDS.split(X, y))
+
+
+# Sizes of 20 to 80 s of one CPU: the start of a process that imports scikit-learn takes 2 of them.
+CASES = {
+    "sklearn_joblib": Case("--n-iter", 40, "40 candidates", search),
+    "forest_sweep": Case("--forests", 14, "14 forests", forests, AS_LOKY),
+    "kfold_cv": Case("--models", 3000, "5 folds of 3,000 models", folds, AS_LOKY),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,58 +92,60 @@ class Round:
 
 
 def measure(setting: Setting) -> list[Row]:
-    return rows_of(rounds(setting, N_ITER), N_ITER)
+    return [row for name in CASES for row in rows_of(name, rounds(setting, name))]
 
 
-def rounds(setting: Setting, n_iter: int) -> list[Round]:
+def rounds(setting: Setting, name: str) -> list[Round]:
     """The rounds, each beginning with another way."""
     taken = []
     for number in range(setting.pairs):
         wait_until_idle(setting.address)
         one, two = calibration()
         order = [WAYS[(number + place) % len(WAYS)] for place in range(len(WAYS))]
-        took = {way: searched(way, n_iter, setting.address) for way in order}
+        took = {way: timed(way, name, setting.address) for way in order}
         taken.append(Round(**took, one_process=one, two_processes=two))
         shown = ", ".join(f"{way} {took[way]:.1f} s" for way in order)
-        setting.say(f"  round {number + 1} of {setting.pairs}: {shown}; two processes gain {one / two:.2f}x")
+        gain = f"two processes gain {one / two:.2f}x"
+        setting.say(f"  {name}, round {number + 1} of {setting.pairs}: {shown}; {gain}")
     return taken
 
 
-def rows_of(taken: Sequence[Round], n_iter: int) -> list[Row]:
+def rows_of(name: str, taken: Sequence[Round]) -> list[Row]:
     """Ours is Ray, in the calibration two processes; a ratio under 1 is a gain."""
     ray = [round.ray for round in taken]
-    what = f"the lesson, {n_iter} candidates, on the workers against"
+    what = f"{name}, {CASES[name].about}, on 2 workers against"
     one, two = [round.one_process for round in taken], [round.two_processes for round in taken]
     return [
         Row.of(f"{what} one process", "s", ray, [round.sequential for round in taken]),
-        Row.of(f"{what} loky with 2 processes", "s", ray, [round.loky for round in taken]),
+        Row.of(f"{what} loky with 2 processes", "s", ray, [round.loky for round in taken], CASES[name].aim),
         Row.of("– calibration: pure computing in two processes against one", "s", two, one),
     ]
 
 
-def searched(way: str, n_iter: int, address: str) -> float:
-    """Seconds of one search."""
-    return by_ray(n_iter, address) if way == "ray" else by_this_machine(way, n_iter)
+def timed(way: str, name: str, address: str) -> float:
+    """Seconds of the lesson's work."""
+    return by_ray(name, address) if way == "ray" else by_this_machine(way, name)
 
 
-def by_ray(n_iter: int, address: str) -> float:
+def by_ray(name: str, address: str) -> float:
     """Sends the job and takes the seconds from its result. Raises Unexpected where no worker did the work."""
+    case = CASES[name]
     with TemporaryDirectory(prefix="raydock-bench-") as folder:
-        path = Path(folder, "result.json")
-        words = command.ours("--address", address, "--result", path, SCRIPT, "--", "--n-iter", n_iter)
+        path, script = Path(folder, "result.json"), ROOT / "jobs" / f"{name}.py"
+        words = command.ours("--address", address, "--result", path, script, "--", case.flag, case.size)
         done = command.run(words, DEADLINE)
         if done.code:
-            raise Unexpected(f"The lesson's job ended with {done.code}.", done.err)
+            raise Unexpected(f"The job {name} ended with {done.code}.", done.err)
         result = json.loads(path.read_text())
     if not result["nodes"]:
-        raise Unexpected("The lesson's result names no node that did work.")
+        raise Unexpected(f"The result of {name} names no node that did work.")
     return float(result["seconds"]["ray"])
 
 
-def by_this_machine(way: str, n_iter: int) -> float:
-    """Runs the search in a Python of its own, with joblib's own means."""
+def by_this_machine(way: str, name: str) -> float:
+    """Runs the work in a Python of its own, with joblib's own means."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench.lesson", "--search", way, "--n-iter", str(n_iter)],
+        [sys.executable, "-m", "bench.lesson", name, "--here", way],
         cwd=ROOT,
         env=os.environ | ONE_THREAD,
         stdin=subprocess.DEVNULL,
@@ -113,22 +154,23 @@ def by_this_machine(way: str, n_iter: int) -> float:
         check=False,
     )
     if done.returncode:
-        raise Unexpected(f"The search by {way} ended with {done.returncode}.", done.stderr)
+        raise Unexpected(f"{name} by {way} ended with {done.returncode}.", done.stderr)
     return float(done.stdout.split()[-1])
 
 
-def search(way: str, n_iter: int) -> float:
-    """Seconds of the search of the lesson in this process, or in two more."""
+def here(way: str, name: str) -> float:
+    """Seconds of the lesson's plain function in this process, or in two more."""
     import joblib
 
-    spec = importlib.util.spec_from_file_location("lesson", SCRIPT)
+    spec = importlib.util.spec_from_file_location("lesson", ROOT / "jobs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     lesson = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(lesson)
+    jobs = 2 if way == "loky" else 1
     start = time.perf_counter()
-    with joblib.parallel_backend(way, n_jobs=2 if way == "loky" else 1):
-        lesson.search(n_iter)
+    with joblib.parallel_backend(way, n_jobs=jobs):
+        CASES[name].work(lesson, CASES[name].size, jobs)
     return time.perf_counter() - start
 
 
@@ -167,12 +209,12 @@ def as_dict(row: Row) -> dict[str, Any]:
 
 def main(argv: Sequence[str]) -> int:
     options = parser().parse_args(argv)
-    if options.search:
-        print(search(options.search, options.n_iter))
+    if options.here:
+        print(here(options.here, options.lesson))
         return 0
     setting = Setting(options.address, options.rounds, lambda line: print(line, file=sys.stderr, flush=True))
     try:
-        rows = [as_dict(row) for row in rows_of(rounds(setting, options.n_iter), options.n_iter)]
+        rows = [as_dict(row) for row in rows_of(options.lesson, rounds(setting, options.lesson))]
     except Unexpected as fault:
         print(f"bench: {fault}", file=sys.stderr)
         return 1
@@ -187,10 +229,10 @@ def main(argv: Sequence[str]) -> int:
 def parser() -> argparse.ArgumentParser:
     own = argparse.ArgumentParser(prog="python -m bench.lesson", allow_abbrev=False)
     own.add_argument("--address", default="http://127.0.0.1:8265", metavar="URL", help="the dashboard")
-    own.add_argument("--n-iter", type=int, default=N_ITER, metavar="N", help="candidates (40)")
+    own.add_argument("lesson", choices=CASES)
     own.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds of all three ways (3)")
     own.add_argument("--json", action="store_true", help="for programs")
-    own.add_argument("--search", choices=WAYS[1:], help=argparse.SUPPRESS)
+    own.add_argument("--here", choices=WAYS[1:], help=argparse.SUPPRESS)
     return own
 
 

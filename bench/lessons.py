@@ -45,7 +45,7 @@ LESSONS = (
     Lesson("jobs/sklearn_joblib.py", ("--n-iter", "60", "--compare")),
     Lesson("jobs/forest_sweep.py", ("--compare",)),
     Lesson("jobs/ray_tasks.py", ("--compare",)),
-    Lesson("jobs/kfold_cv.py", ("--models", "4000", "--compare")),
+    Lesson("jobs/kfold_cv.py", ("--models", "2000", "--compare")),
     Lesson("jobs/gpu_tasks.py"),
     Lesson("jobs/tune_forest.py", ("--compare",)),
     Lesson("jobs/make_data.py"),

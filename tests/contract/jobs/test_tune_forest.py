@@ -1,0 +1,279 @@
+"""The grid of forests: its known answer, its wrong inputs, a dead worker, a run that is resumed, and its memory."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from tests.contract.jobs.nodes import Nodes
+from tests.contract.jobs.running import ROOT, result, started, wait_for_line
+
+SCRIPT = ROOT / "jobs" / "tune_forest.py"
+GRID = ("--rows", "3000", "--depths", "5", "10", "--trees", "30", "60", "--alphas", "0")
+
+
+def grid(nodes: Nodes, folder: Path, *words: str) -> dict[str, Any]:
+    """The result of a run that must succeed."""
+    log = folder / "log"
+    words = (*words, "--storage-path", str(folder / "stored"))
+    with started(SCRIPT, *words, env={"RAY_ADDRESS": nodes.address}, log=log) as process:
+        code = process.wait(240)
+    assert code == 0, log.read_text()
+    return result(log.read_text())
+
+
+def table(found: dict[str, Any]) -> list[dict[str, str]]:
+    with Path(found["metrics"]["written_to"], "trials.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def answers(found: dict[str, Any]) -> dict[tuple[str, ...], float]:
+    """The accuracy of each configuration."""
+    keys = ("max_depth", "n_estimators", "ccp_alpha")
+    return {tuple(row[key] for key in keys): float(row["accuracy"]) for row in table(found)}
+
+
+def undisturbed(job: ModuleType, found: dict[str, Any]) -> dict[tuple[str, ...], float]:
+    """The same without Ray."""
+    X, y, _ = job.load("synthetic", "", 3000)
+    folds = list(job.FOLDS.split(X, y))
+    scores = {}
+    for depth, trees, alpha in answers(found):
+        config = {"max_depth": int(depth), "n_estimators": int(trees), "ccp_alpha": float(alpha)}
+        scores[depth, trees, alpha] = float(
+            job.np.mean([job.accuracy_of_fold(X, y, *fold, config) for fold in folds])
+        )
+    return scores
+
+
+def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"memory": 1.0})
+    with pytest.raises(SystemExit) as raised:
+        job.wait_for_cpus(seconds=0)
+    assert raised.value.code == "No workers: no CPU after 0 s. Start workers, then submit it again."
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--rows", "20"], "--rows 20: at least 100, so that each fold has every class"),
+        (["--output", "/no/such/x"], "--output /no/such/x: no file can be written there, where the job runs"),
+    ],
+)
+def test_wrong_input_is_one_sentence(
+    job: ModuleType, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        job.parse_args(words)
+    assert raised.value.code == 2
+    assert capsys.readouterr().err.endswith(f"error: {told}\n")
+
+
+def test_it_is_the_grid_of_the_seed(job: ModuleType) -> None:
+    args = job.parse_args([])
+    assert (args.depths, args.trees, args.alphas) == ([5, 10, 20], [75, 100, 125], [0, 0.001, 0.01])
+
+
+def test_the_data_is_of_the_shape_of_covertype_and_its_answer_is_known(job: ModuleType) -> None:
+    X, y, about = job.load("synthetic", "", 50_000)
+    assert (X.shape, X.dtype, X.flags.c_contiguous, y.shape) == ((50_000, 54), "float32", True, (50_000,))
+    assert set(X[:, 10:].ravel()) == {0, 1}
+    assert ((X[:, :6] > 0.5).sum(axis=1) == y).mean() == pytest.approx(job.POSSIBLE, abs=0.005)
+    assert about == "synthetic, 50000 x 54, 7 classes"
+
+
+def test_parquet_is_read_with_its_label(job: ModuleType, tmp_path: Path) -> None:
+    file = tmp_path / "x.parquet"
+    columns = {"a": [1.5, 2.5, 3.5], "kind": ["oak", "fir", "oak"], "b": [4, 5, 6]}
+    pyarrow.parquet.write_table(pa.table(columns), file)
+    X, y, about = job.load(str(file), "kind", 100)
+    assert X.tolist() == [[1.5, 4], [2.5, 5], [3.5, 6]]
+    assert y.tolist() == [1, 0, 1]
+    assert about == f"{file}, 3 x 2, 2 classes"
+    assert job.load(str(file), "kind", 2)[0].shape == (2, 2)
+    with pytest.raises(ValueError, match=r"^no column 'x', so --label is one of a, kind, b$"):
+        job.load(str(file), "x", 100)
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [("/proc/no", r"\[Errno 2\] .*"), ("relative/path", ".*"), ("ftp://x/y", r"Unrecognized filesystem .*")],
+)
+def test_a_storage_path_that_cannot_be_written_is_one_sentence(job: ModuleType, path: str, why: str) -> None:
+    with pytest.raises(SystemExit, match=rf"^--storage-path {path} can't be written: {why}$"):
+        job.writer_to(path, "grid")
+
+
+def trials(accuracy: float, errors: list[Exception], done: bool = True) -> Any:
+    config = {"max_depth": 20, "n_estimators": 75, "ccp_alpha": 0}
+    metrics = {
+        "accuracy": accuracy,
+        "node": "n",
+        "start": 1.0,
+        "end": 2.0,
+        "peak_mib": 1.0,
+        "private_mib": 1.0,
+    }
+
+    class Results(list[Any]):
+        num_errors = len(errors)
+
+    found = Results([SimpleNamespace(config=config, metrics=metrics | {"done": done})])
+    found.errors = errors  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("results", "words", "error", "told"),
+    [
+        (trials(0.8, []), [], RuntimeError, r"accuracy of the best, 0\.8000, is under its floor, 0\.8820"),
+        (
+            trials(0.89, []),
+            ["--compare"],
+            RuntimeError,
+            r"with Ray the accuracies are \[0\.89\], without it \[0\.3\]",
+        ),
+        (trials(0.89, [MemoryError()]), [], RuntimeError, "1 of 1 trials failed"),
+        (trials(0.89, [], done=False), [], SystemExit, r"Ended after 0 of 1 trials: go on with --resume\."),
+    ],
+)
+def test_a_bad_grid_fails(
+    job: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    results: Any,
+    words: list[str],
+    error: type[BaseException],
+    told: str,
+) -> None:
+    made = SimpleNamespace(remote=lambda *given: ("X", "y", "data"))
+    monkeypatch.setattr(job.ray, "init", lambda **settings: None)
+    monkeypatch.setattr(job.ray, "get", lambda ref: ref)
+    monkeypatch.setattr(job.ray, "remote", lambda **settings: lambda function: made)
+    monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"CPU": 2.0})
+    monkeypatch.setattr(job, "grid_with_ray", lambda *given: results)
+    monkeypatch.setattr(job, "grid_alone", SimpleNamespace(remote=lambda *given: ([0.3], 1.0)))
+    with pytest.raises(error, match=f"^{told}$"):
+        job.run(job.parse_args([*words, "--storage-path", str(tmp_path)]))
+
+
+@pytest.mark.ray
+def test_it_uses_each_worker_and_agrees_with_the_run_without_ray(nodes: Nodes, tmp_path: Path) -> None:
+    output = tmp_path / "result.json"
+    found = grid(nodes, tmp_path, "--smoke-test", "--compare", "--output", str(output))
+    assert json.loads(output.read_text()) == found
+    assert {(node["node"], node["pool"]) for node in found["nodes"]} == {
+        ("cpu-worker-1", "cpu-worker"),
+        ("cpu-worker-2", "cpu-worker"),
+    }
+    assert found["cpus"] == 2
+    assert found["speed_up"] == pytest.approx(found["seconds"]["alone"] / found["seconds"]["ray"])
+    assert found["metrics"]["best_accuracy"] >= found["metrics"]["floor"] == pytest.approx(0.882)
+    assert found["metrics"]["resumed_trials"] == 0
+    assert len(found["tasks"]) == len(answers(found)) == 4
+    folder = Path(found["metrics"]["written_to"])
+    assert json.loads((folder / "best.json").read_text())["max_depth"] == 20
+    assert "</svg>" in (folder / "trials.svg").read_text()
+
+
+@pytest.mark.ray
+def test_wrong_data_and_storage_are_one_sentence_each(nodes: Nodes, tmp_path: Path) -> None:
+    file, log = tmp_path / "x.parquet", tmp_path / "log"
+    pyarrow.parquet.write_table(pa.table({"a": [1.0] * 9, "b": [0, 1, 2] * 3}), file)
+    stored = ("--storage-path", str(tmp_path / "stored"))
+    for words, told in [
+        (
+            ("--data", "/no/such.parquet", *stored),
+            "--data /no/such.parquet can't be read: FileNotFoundError: ",
+        ),
+        (
+            ("--data", str(file), "--label", "c", *stored),
+            f"--data {file} can't be read: ValueError: no column 'c', so --label is one of a, b",
+        ),
+    ]:
+        with started(SCRIPT, *words, env={"RAY_ADDRESS": nodes.address}, log=log) as process:
+            code = process.wait(60)
+        text = log.read_text()
+        assert code == 1, text
+        assert "Traceback" not in text
+        assert text.splitlines()[-1].startswith(told)
+
+
+# Takes the CPU of the worker to which these nodes' driver belongs, the last one, so that the data is made on
+# the first, the one that a test kills.
+TAKE = """
+import ray
+ray.init(logging_level="ERROR")
+taken = ray.remote(num_cpus=1, resources={"node:127.0.0.3": 0.001})(type("Taken", (), {"here": lambda self: 1}))
+taken = taken.remote()
+ray.get(taken.here.remote())
+print("taken", flush=True)
+input()
+"""
+
+
+@pytest.mark.ray
+def test_it_outlives_the_node_that_made_the_data(job: ModuleType, nodes: Nodes, tmp_path: Path) -> None:
+    take, log, taken = tmp_path / "take.py", tmp_path / "log", tmp_path / "taken"
+    take.write_text(TAKE)
+    env, words = {"RAY_ADDRESS": nodes.address}, (*GRID, "--storage-path", str(tmp_path / "stored"))
+    with subprocess.Popen(
+        [sys.executable, str(take)],
+        env=os.environ | env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "taken\n"
+        with started(SCRIPT, *words, env=env, log=log) as process:
+            wait_for_line(log, "trial 1 of 4", process)
+            other.communicate("\n", timeout=30)
+            nodes.ask("kill")
+            code = process.wait(240)
+    text = log.read_text()
+    assert code == 0, text
+    assert "(cpu-worker-1, " in text
+    found = result(text)
+    assert [node["node"] for node in found["nodes"] if node["tasks"]][-1] == "cpu-worker-2"
+    assert answers(found) == undisturbed(job, found)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["SIGINT", "SIGKILL"])
+def test_a_run_that_was_ended_goes_on_and_repeats_no_trial(
+    job: ModuleType, nodes: Nodes, tmp_path: Path, how: signal.Signals
+) -> None:
+    log, stored = tmp_path / "log", tmp_path / "stored"
+    words = (*GRID, "--resume", "--storage-path", str(stored))  # nothing to resume: begins
+    with started(SCRIPT, *words, env={"RAY_ADDRESS": nodes.address}, log=log) as process:
+        wait_for_line(log, "trial 2 of 4", process)
+        process.send_signal(how)
+        assert process.wait(60) != 0
+    if how == signal.SIGINT:
+        assert log.read_text().splitlines()[-1].endswith(" of 4 trials: go on with --resume.")
+    found = grid(nodes, tmp_path, *GRID, "--resume")
+    assert found["metrics"]["resumed_trials"] >= (2 if how == signal.SIGINT else 1)
+    assert len(found["tasks"]) == 4 - found["metrics"]["resumed_trials"]
+    assert answers(found) == undisturbed(job, found)
+
+
+@pytest.mark.ray
+def test_a_naive_trial_holds_the_data_and_another_does_not(nodes: Nodes, tmp_path: Path) -> None:
+    words = ("--rows", "200000", "--depths", "3", "--trees", "1", "2", "--alphas", "0")
+    shared, naive = grid(nodes, tmp_path, *words), grid(nodes, tmp_path, *words, "--naive")
+    assert answers(shared) == answers(naive)
+    data = 200_000 * 54 * 4 / 2**20
+    more = naive["metrics"]["peak_private_mib"] - shared["metrics"]["peak_private_mib"]
+    assert more > 0.8 * data
