@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
+# The same module, built for machines without a GPU, under another name: XGBoost's `xgboost-cpu` is what the
+# CPU nodes hold (https://xgboost.readthedocs.io/en/stable/install.html#minimal-installation-cpu-only).
+SAME = {"xgboost": "xgboost-cpu", "xgboost-cpu": "xgboost", "tensorflow": "tensorflow-cpu"}
+
 
 def missing(dependencies: Sequence[str], packages: Mapping[str, str], python: str) -> tuple[str, ...]:
     """The dependencies that `packages` (name to version) does not satisfy; Ray never is among them.
@@ -30,7 +34,8 @@ def wanted_ray(dependencies: Sequence[str]) -> str:
 
 def satisfied(wanted: Requirement, packages: Mapping[str, str]) -> bool:
     """Whether a package of that name and a fitting version is there; an extra or a URL is never taken for granted."""
-    have = packages.get(name_of(wanted))
+    name = name_of(wanted)
+    have = packages.get(name) or packages.get(SAME.get(name, ""))
     if have is None or wanted.extras or wanted.url:
         return False
     return wanted.specifier.contains(have, prereleases=True)

@@ -38,6 +38,12 @@ def test_what_the_cluster_still_has_to_install(dependency: str, installed: bool)
     assert missing([dependency], PACKAGES, "3.11.9") == ((dependency,) if installed else ())
 
 
+@pytest.mark.parametrize(("wanted", "there"), [("xgboost>=3", "xgboost-cpu"), ("xgboost-cpu", "xgboost")])
+def test_a_module_under_its_other_name_is_not_installed_again(wanted: str, there: str) -> None:
+    assert missing([wanted], {there: "3.2.0"}, "3.11.9") == ()
+    assert missing(["xgboost>=4"], {there: "3.2.0"}, "3.11.9") == ("xgboost>=4",)
+
+
 def test_all_but_ray_is_installed_where_nothing_is_known() -> None:
     assert missing(["scikit-learn", "ray"], {}, "") == ("scikit-learn",)
 
