@@ -44,7 +44,9 @@ KNOWN = {
     "up": Known("bench.up", False, "cluster-up until a job has ended"),
     "check": Known("bench.check", False, "the check of storage permissions, all granted"),
     "storage": Known("bench.storage", False, "the lab's storage beside its stand-in reached directly"),
-    "lesson": Known("bench.lesson", True, "the lesson beside sequential and loky"),
+    "lesson": Known("bench.lesson", True, "lessons beside sequential and loky"),
+    "tune": Known("bench.tune", True, "Tune beside the bare fits; memory with the data shared and not"),
+    "train": Known("bench.train", True, "Ray Train beside xgb.train"),
 }
 
 

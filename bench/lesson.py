@@ -128,18 +128,34 @@ def timed(way: str, name: str, address: str) -> float:
 
 
 def by_ray(name: str, address: str) -> float:
-    """Sends the job and takes the seconds from its result. Raises Unexpected where no worker did the work."""
-    case = CASES[name]
+    """Sends the job and takes the seconds from its result."""
+    told = by_job(address, name, CASES[name].flag, CASES[name].size)
+    return float(told["seconds"]["ray"])
+
+
+def by_job(address: str, name: str, *arguments: object) -> dict[str, Any]:
+    """The result of a job of jobs/. Raises Unexpected where it fails, or no worker did the work."""
     with TemporaryDirectory(prefix="raydock-bench-") as folder:
         path, script = Path(folder, "result.json"), ROOT / "jobs" / f"{name}.py"
-        words = command.ours("--address", address, "--result", path, script, "--", case.flag, case.size)
-        done = command.run(words, DEADLINE)
+        done = command.run(
+            command.ours("--address", address, "--result", path, script, "--", *arguments), DEADLINE
+        )
         if done.code:
             raise Unexpected(f"The job {name} ended with {done.code}.", done.err)
-        result = json.loads(path.read_text())
+        result: dict[str, Any] = json.loads(path.read_text())
     if not result["nodes"]:
         raise Unexpected(f"The result of {name} names no node that did work.")
-    return float(result["seconds"]["ray"])
+    return result
+
+
+def module_of(name: str) -> ModuleType:
+    """A job's script as a module. It is not in sys.modules, so what is sent of it to a process is sent whole."""
+    spec = importlib.util.spec_from_file_location("lesson", ROOT / "jobs" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    lesson = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(lesson)
+    return lesson
 
 
 def by_this_machine(way: str, name: str) -> float:
@@ -162,11 +178,7 @@ def here(way: str, name: str) -> float:
     """Seconds of the lesson's plain function in this process, or in two more."""
     import joblib
 
-    spec = importlib.util.spec_from_file_location("lesson", ROOT / "jobs" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    lesson = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(lesson)
+    lesson = module_of(name)
     jobs = 2 if way == "loky" else 1
     start = time.perf_counter()
     with joblib.parallel_backend(way, n_jobs=jobs):

@@ -23,7 +23,7 @@ def test_an_unknown_measurement_is_named_and_nothing_runs(capsys: pytest.Capture
     assert cli.main(["lagg"]) == 1
     assert capsys.readouterr().err == (
         "bench: There is no measurement lagg. "
-        "There are: first_line, exit, lag, start, package, up, check, storage, lesson.\n"
+        "There are: first_line, exit, lag, start, package, up, check, storage, lesson, tune, train.\n"
     )
 
 
