@@ -48,9 +48,9 @@ LESSONS = (
     Lesson("jobs/kfold_cv.py", ("--models", "2000", "--compare")),
     Lesson("jobs/gpu_tasks.py"),
     Lesson("jobs/tune_forest.py", ("--compare",)),
-    Lesson("jobs/make_data.py"),
+    Lesson("jobs/make_data.py", ("--rows", "400000")),
     Lesson("jobs/csv_to_parquet.py", ("--compare",)),
-    Lesson("jobs/train_xgboost.py", ("--compare",)),
+    Lesson("jobs/train_xgboost.py", ("--rounds", "50", "--compare")),
     Lesson("jobs/batch_predict.py", ("--compare",)),
     Lesson("jobs/whoami.py"),
 )

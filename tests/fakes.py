@@ -1,9 +1,13 @@
-"""A Ray dashboard that does as it is told: real sockets, so that the real client is what is tested.
+"""Doubles that do as they are told, one an edge.
+
+FakeDashboard: a Ray dashboard with real sockets, so that the real client is what is tested.
 
 with FakeDashboard() as ray:
     ray.faults["POST /api/jobs/"] = [Fault.CUT]        # the first such request, then all is well
     ...
     ray.jobs["a"].write(b"line\\n"); ray.jobs["a"].end("SUCCEEDED")
+
+FakeNodes: where the nodes of Vertex's clusters run, without a Docker engine.
 """
 
 from __future__ import annotations
@@ -12,12 +16,15 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from cloud.vertex.errors import NodesFailed
+from cloud.vertex.nodes import Key, Node, Seen
 
 HEAD = "a" * 56
 
@@ -290,3 +297,41 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._cut()
         self.close_connection = True
         return None
+
+
+@dataclass
+class FakeNodes:
+    """Nodes at loopback addresses. What becomes of new ones, and what fails, can be set at any time."""
+
+    becomes: str = "ready"  # of new nodes: starting, ready or failed
+    fails: dict[str, str] = field(default_factory=dict)  # by verb: why
+    there: dict[Key, Seen] = field(default_factory=dict)
+    made: list[Node] = field(default_factory=list)
+    removed: list[Key] = field(default_factory=list)
+
+    def turn(self, state: str) -> None:
+        """All nodes, and those to come, are in that state."""
+        self.becomes = state
+        self.there = {key: replace(seen, state=state) for key, seen in self.there.items()}
+
+    async def make(self, node: Node) -> None:
+        self._fail("make")
+        self.made.append(node)
+        address = "127.0.0.1" if node.role == "head" else f"127.0.1.{len(self.made)}"
+        self.there.setdefault(
+            node.key, Seen(node.key, self.becomes, address, node.principal, "it was told to")
+        )
+
+    async def list(self) -> Sequence[Seen]:
+        self._fail("list")
+        return list(self.there.values())
+
+    async def remove(self, keys: Sequence[Key]) -> None:
+        self._fail("remove")
+        for key in keys:
+            if self.there.pop(key, None):
+                self.removed.append(key)
+
+    def _fail(self, verb: str) -> None:
+        if verb in self.fails:
+            raise NodesFailed(self.fails[verb])

@@ -14,7 +14,7 @@ from tests.conftest import Lab
 # make_data writes what three others read, training what batch_predict reads.
 PIPELINE = ("make_data", "csv_to_parquet", "train_xgboost", "batch_predict")
 OTHERS = tuple(sorted(path.stem for path in (ROOT / "jobs").glob("*.py") if path.stem not in PIPELINE))
-ARGUMENTS = {"whoami": []}
+ARGUMENTS: dict[str, list[str]] = {"whoami": []}
 COMPARED = {"make_data": False, "gpu_tasks": False, "whoami": False}
 
 

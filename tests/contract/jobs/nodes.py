@@ -1,9 +1,9 @@
 """A head with 0 CPU and workers of 1 CPU, as processes, moved by a test through a pipe.
 
 `python -m tests.contract.jobs.nodes` prints the address, then answers each line that it reads: `add` adds a
-worker, `kill` ends the first one with SIGKILL. It ends, with every node, when its input ends: whatever
-becomes of the test, no process stays. A process of its own because Ray's nodes leave open files and
-children behind, which pytest counts as errors.
+worker, `kill` ends the first one with SIGKILL, `remove` lets it take its leave. It ends, with every node, when
+its input ends: whatever becomes of the test, no process stays. A process of its own because Ray's nodes leave
+open files and children behind, which pytest counts as errors.
 """
 
 from __future__ import annotations
@@ -50,11 +50,13 @@ class Nodes:
 
 
 def serve() -> None:
+    from ray._private import services
     from ray.cluster_utils import Cluster
 
     # include_dashboard=None: with True Ray raises where a busy machine brings the dashboard up late.
-    head = {"num_cpus": 0, "include_dashboard": None, "dashboard_port": 0}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
+    shape = {"num_cpus": 0, "include_dashboard": None, "dashboard_port": 0}
+    cluster = Cluster(initialize_head=True, head_node_args=shape)
+    head = cluster.head_node
     workers: list[Any] = []
     try:
         print(cluster.address, flush=True)
@@ -63,10 +65,12 @@ def serve() -> None:
                 number = len(workers) + 1
                 # An IP address each, so that the driver belongs to the head's node, as it does on a cluster
                 # of machines: where nodes share the driver's address, it may belong to the one that is killed.
+                # A driver looks up its address in the session's folder, where the last node wrote its own.
                 worker = {"node_name": f"cpu-worker-{number}", "node_ip_address": f"127.0.0.{number + 1}"}
                 workers.append(cluster.add_node(num_cpus=1, labels={"pool": "cpu-worker"}, **worker))
+                services.write_node_ip_address(head.get_session_dir_path(), head.node_ip_address)
             else:
-                cluster.remove_node(workers.pop(0), allow_graceful=False)
+                cluster.remove_node(workers.pop(0), allow_graceful=line.strip() == "remove")
             print("done", flush=True)
     finally:
         cluster.shutdown()

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bench import lessons
-from bench.command import Unexpected
+from bench.command import ROOT, Unexpected
 from bench.lab import Lab
-from bench.lessons import LESSONS, ROOT, SCALES, Lesson, chosen, wanted
+from bench.lessons import LESSONS, SCALES, Lesson, chosen, wanted
 
 
 def test_every_job_is_a_lesson() -> None:

@@ -1,0 +1,222 @@
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["xgboost", "numpy", "pyarrow", "pandas<3"]
+#
+# [tool.submit]
+# reads = ["--data=gs://lab-data/avocado/parquet", "--model=gs://lab-models/train_xgboost/model.ubj"]
+# writes = ["--predictions=gs://lab-models/batch_predict"]
+# needs = { cpus = 1 }
+# ///
+"""Predictions for every row of a bucket: a pool of actors, each of which loads the model once.
+
+Shows      a class in `map_batches`: what is dear to make (a model) is made once a worker, not once a batch;
+           0.6 of a CPU predict and 0.4 read and write, so that even one CPU can do both.
+Run        python submit.py jobs/train_xgboost.py && python submit.py jobs/batch_predict.py -- --compare
+           python jobs/batch_predict.py --smoke-test                 (alone; makes data and a model if needed)
+Needs      1 CPU on a worker, better more; no GPU. 10 seconds.
+           A short run may be one actor's alone: a batch goes to whoever has the least to do.
+Dashboard  Jobs, this job: its Ray Data overview. Actors: one `MapWorker(MapBatches(Predictor))` a CPU.
+"""
+
+import argparse
+import json
+import logging
+import os
+import pathlib
+import re
+import resource
+import sys
+import tempfile
+import time
+
+import numpy as np
+import pyarrow as pa
+import ray.data
+import xgboost as xgb
+from pyarrow import fs, parquet
+from ray.data.block import BlockAccessor
+
+ALONE, TEMP = "RAY_ADDRESS" not in os.environ, tempfile.gettempdir()
+MORE = {"num_cpus": 0.6}  # of a CPU: two predictors cannot meet on one
+LESS = {"num_cpus": 0.4, "scheduling_strategy": "SPREAD"}  # a batch is predicted where it was read
+MIB = 2**20 if sys.platform == "darwin" else 2**10  # Linux counts KiB, a Mac bytes
+
+
+def opened(uri):
+    """The parquet files of a folder, in order: their ends are read, not yet their rows."""
+    files, folder = fs.FileSystem.from_uri(uri)
+    found = files.get_file_info(fs.FileSelector(folder, allow_not_found=True))
+    names = sorted(one.path for one in found if one.path.endswith(".parquet"))
+    return {name: parquet.ParquetFile(files.open_input_file(name)) for name in names}
+
+
+def load(uri):
+    """A model of XGBoost's, from a bucket."""
+    files, path = fs.FileSystem.from_uri(uri)
+    return xgb.Booster({"nthread": 1}, model_file=bytearray(files.open_input_file(path).read()))
+
+
+def predict(model, table):
+    """Plain XGBoost: for each row the probability of 1."""
+    X = np.column_stack([table[name].to_numpy() for name in model.feature_names])
+    return model.predict(xgb.DMatrix(X, feature_names=model.feature_names, nthread=1))
+
+
+class Predictor:  # 1. becomes an actor: it stays, and with it the model that it has loaded
+    def __init__(self, model, id):
+        self.model, self.id, self.node = load(model), id, ray.get_runtime_context().get_node_id()
+
+    def __call__(self, table):
+        start, prediction = time.time(), predict(self.model, table)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
+        told = {"node": self.node, "start": start, "end": time.time(), "rows": len(table), "peak_mib": peak}
+        columns = {self.id: table[self.id], "prediction": prediction, "told": [json.dumps(told)] * len(table)}
+        return pa.table(columns)
+
+
+class ParquetFolder(ray.data.Datasink):
+    """As `write_parquet(uri)`; but the names are the same in each run, and `told` comes home."""
+
+    def __init__(self, uri):
+        self.uri = uri
+
+    def write(self, blocks, ctx):  # 3. on a worker; when that dies, again on another, to the same name
+        table = pa.concat_tables(BlockAccessor.for_block(block).to_arrow() for block in blocks)
+        files, folder = fs.FileSystem.from_uri(self.uri)
+        path = f"{folder}/part-{ctx.task_idx}.parquet"
+        parquet.write_table(table.drop_columns("told"), path, filesystem=files)
+        return path, [json.loads(one) for one in table["told"].unique().to_pylist()]
+
+    def on_write_complete(self, result):  # on the driver, once all are written
+        self.tasks = [one for _, told in result.write_returns for one in told]
+        files = fs.FileSystem.from_uri(self.uri)[0]
+        for path in set(opened(self.uri)) - {path for path, _ in result.write_returns}:
+            files.delete_file(path)  # an earlier run had more files: no row may be there twice
+
+
+@ray.remote(num_cpus=1)
+def predict_alone(args):
+    """Plain XGBoost, file by file, on one CPU of a worker: its seconds. Raises where it predicts otherwise."""
+    start, model, alone = time.perf_counter(), load(args.model), []
+    for file in opened(args.data).values():
+        table = file.read()
+        alone.append(pa.table({args.id: table[args.id], "prediction": predict(model, table)}))
+        parquet.write_table(alone[-1], pa.BufferOutputStream())
+    seconds = time.perf_counter() - start
+    with_ray = pa.concat_tables(file.read() for file in opened(args.predictions).values())
+    if not with_ray.sort_by(args.id).equals(pa.concat_tables(alone).sort_by(args.id)):
+        raise RuntimeError("with Ray Data the predictions are not those of plain XGBoost")
+    return seconds
+
+
+def make_small(args):
+    """Alone: some data and a model where nobody made any."""
+    X = np.random.default_rng(3).random((4000, 2))
+    if not os.path.exists(args.data):
+        os.makedirs(args.data)
+        prices = {"average_price": X[:, 0], "total_volume": X[:, 1]}
+        columns = {"id": range(4000), **prices, "type": np.rint(X[:, 0])}
+        parquet.write_table(pa.table(columns), f"{args.data}/part-0.parquet", row_group_size=500)
+    os.makedirs(os.path.dirname(args.model), exist_ok=True)
+    data = xgb.DMatrix(X, X[:, 0] > 0.5, feature_names=["average_price", "total_volume"])
+    xgb.train({"objective": "binary:logistic"}, data, 2).save_model(args.model)
+
+
+def check(args):
+    """Ends the job before the work, with one sentence, where it can't be done."""
+    told = f"--predictions {args.predictions} can't be written"
+    try:
+        files, folder = fs.FileSystem.from_uri(args.predictions)
+        if isinstance(files, fs.LocalFileSystem):  # a bucket has no folders to make
+            files.create_dir(folder)
+        files.open_output_stream(f"{folder}/.probe").close()
+        files.delete_file(f"{folder}/.probe")
+        told = f"--data {args.data} can't be read"
+        found = opened(args.data)
+        told = f"--model {args.model} can't be read (python submit.py jobs/train_xgboost.py makes it)"
+        wanted = [*load(args.model).feature_names, args.id]
+    except (OSError, ValueError, xgb.core.XGBoostError) as error:  # Google's own words inside of the client's
+        said = re.search(r"last message of (.*?) error_info|$", str(error))[1] or str(error).splitlines()[0]
+        raise SystemExit(f"{told}: {said}") from None
+    if not found:
+        raise SystemExit(
+            f"--data {args.data} holds no parquet: python submit.py jobs/make_data.py writes some."
+        )
+    there = set.intersection(*(set(file.schema_arrow.names) for file in found.values()))
+    if missing := [name for name in wanted if name not in there]:
+        raise SystemExit(f"--data {args.data} lacks {', '.join(missing)}: the model's columns, and --id.")
+    if ray.cluster_resources().get("CPU", 0) < 1:
+        raise SystemExit("No workers: there is no CPU. Start workers, then submit it again.")
+    return found
+
+
+def run(args):
+    """Predicts. Raises where other rows come out than went in, or --compare finds another prediction."""
+    if ALONE and not os.path.exists(args.model):
+        make_small(args)
+    ray.init()  # no address: the job's cluster gives it; started by hand, this machine becomes one
+    context, found = ray.data.DataContext.get_current(), check(args)
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    context.enable_progress_bars, context.execution_options.preserve_order = False, True
+    context.wait_for_min_actors_s = 60  # else who is up first takes all that there is
+    cpus, start = int(min(len(found), ray.cluster_resources()["CPU"])), time.perf_counter()
+    folder, files = ParquetFolder(args.predictions), fs.FileSystem.from_uri(args.data)[0]
+    # 2. a plan of three steps, which the last line runs, all at once: 0.6 of each CPU predict, 0.4 read
+    # and write, so one CPU is enough. The plain version is `predict_alone`.
+    by_file = {"filesystem": files, "override_num_blocks": len(found), "ray_remote_args": LESS}
+    rows = ray.data.read_parquet([*found], **by_file)
+    given = {"fn_constructor_args": (args.model, args.id), "batch_format": "pyarrow", "batch_size": None}
+    predicted = rows.map_batches(Predictor, concurrency=cpus, **given, **MORE)
+    try:
+        predicted.write_datasink(folder, ray_remote_args=LESS)
+    except ray.exceptions.GetTimeoutError:
+        raise SystemExit(f"Not all of {cpus} CPUs came up within 60 s: submit it again.") from None
+    seconds, tasks = {"ray": time.perf_counter() - start, "alone": None}, folder.tasks
+    uris = (args.data, args.predictions)
+    rows, out = (sum(file.metadata.num_rows for file in opened(uri).values()) for uri in uris)
+    if rows != out:
+        raise RuntimeError(f"{rows} rows went in, {out} predictions came out")
+    print(f"{rows:,} predictions: {args.predictions}", flush=True)
+    if args.compare:
+        seconds["alone"] = ray.get(predict_alone.remote(args))
+    speed_up = seconds["alone"] / seconds["ray"] if args.compare else None
+    ids = [task["node"] for task in tasks]
+    nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
+    return {
+        "version": 1, "job": "batch_predict", "data": f"{rows} rows, {args.data}",
+        "nodes": [{"node": n, "id": i, "pool": p, "tasks": ids.count(i)} for i, n, p in nodes if i in ids],
+        "cpus": cpus, "seconds": seconds, "speed_up": speed_up, "efficiency": speed_up and speed_up / cpus,
+        "peak_memory_mib": max(task["peak_mib"] for task in tasks), "metrics": {"rows": rows, "model": args.model},
+        "tasks": [{"name": f"batch {number}", **task} for number, task in enumerate(tasks)],
+    }  # fmt: skip
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    data, models = (f"{TEMP if ALONE else 'gs:/'}/lab-{bucket}" for bucket in ("data", "models"))
+    parser.add_argument(
+        "--data", default=f"{data}/avocado/parquet", metavar="URI", help="a folder of parquet"
+    )
+    parser.add_argument("--model", default=f"{models}/train_xgboost/model.ubj", metavar="URI")
+    parser.add_argument("--predictions", default=f"{models}/batch_predict", metavar="URI", help="is written")
+    parser.add_argument("--id", default="id", help="the column that tells rows apart (default id)")
+    parser.add_argument("--compare", action="store_true", help="also run it without Ray: tells the speed-up")
+    parser.add_argument("--smoke-test", action="store_true", help="as short as the data: changes nothing")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the result here, a local file")
+    args = parser.parse_args(argv)
+    if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
+        parser.error(f"--output {args.output}: no file can be written there, where the job runs")
+    return args
+
+
+def main():
+    args = parse_args()
+    result = json.dumps(run(args), allow_nan=False)
+    ray.shutdown()  # a worker's line may still be on its way: none comes after the result
+    if args.output:
+        args.output.write_text(result + "\n")
+    print("RESULT", result, flush=True)
+
+
+if __name__ == "__main__":
+    main()

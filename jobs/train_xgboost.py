@@ -1,0 +1,276 @@
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["xgboost", "numpy", "pyarrow", "pandas<3"]
+#
+# [tool.submit]
+# reads = ["--data=gs://lab-data/avocado/parquet"]
+# writes = ["--storage-path=gs://lab-models/train_xgboost"]
+# needs = { cpus = 2 }
+# ///
+"""XGBoost on several workers with Ray Train: each reads its share of a bucket, all grow the same trees.
+
+Shows      data-parallel training, with a checkpoint in the bucket each round, from where it goes on when a
+           worker dies. The model ends as model.ubj in --storage-path, and plain XGBoost loads it.
+Run        python submit.py jobs/make_data.py && python submit.py jobs/train_xgboost.py -- --compare
+           python jobs/train_xgboost.py --smoke-test                (alone; makes data where there is none)
+Needs      1 CPU for each of --workers, with --use-gpu a GPU too; a spare one if workers die. 15 seconds.
+Dashboard  Actors: a `RayTrainWorker` for each of --workers. The first one's log has a line a round.
+"""
+
+import argparse
+import json
+import logging
+import os
+import pathlib
+import re
+import resource
+import tempfile
+import time
+
+# Ray Train's newer API: its controller stays with the driver, where no worker's death can take it along.
+os.environ |= {"RAY_TRAIN_V2_ENABLED": "1", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.05"}
+import numpy as np
+import pyarrow as pa
+import ray.train
+import xgboost as xgb
+from pyarrow import fs, parquet
+from ray.train.xgboost import RayTrainReportCallback, XGBoostTrainer
+
+ALONE, TEMP = "RAY_ADDRESS" not in os.environ, tempfile.gettempdir()
+PATIENCE = 20  # seconds that workers may take to join
+PARAMS = {"objective": "binary:logistic", "eval_metric": ["logloss", "error"], "nthread": 1}
+
+
+def files_of(uri):
+    """The parquet files in a folder, in order."""
+    files, folder = fs.FileSystem.from_uri(uri)
+    found = files.get_file_info(fs.FileSelector(folder, allow_not_found=True))
+    names = sorted(one.path for one in found if one.path.endswith(".parquet"))
+    return [parquet.ParquetFile(files.open_input_file(name)) for name in names]
+
+
+def matrices(config, rank=0, workers=1):
+    """The rows to train with, and those held out: each fifth. 1. A worker takes every n-th row group by its
+    rank, not whichever comes first: after a death the same rows are on the same rank again."""
+    groups = [(file, n) for file in files_of(config["data"]) for n in range(file.num_row_groups)]
+    tables = [file.read_row_group(n, config["columns"]) for file, n in groups[rank::workers]]
+    held = np.concatenate([np.arange(len(table)) % 5 == 4 for table in tables])
+    rows = pa.concat_tables(tables).select(config["columns"]).to_pandas().to_numpy("float32")
+    X, y, names = rows[:, :-1], rows[:, -1], config["columns"][:-1]
+    return [xgb.DMatrix(X[some], y[some], feature_names=names, nthread=1) for some in (~held, held)]
+
+
+def train(config, train, held, done=0, **more):
+    """Plain XGBoost."""
+    watched = [(train, "train"), (held, "held_out")]
+    return xgb.train(
+        config["params"], train, config["rounds"] - done, evals=watched, verbose_eval=False, **more
+    )
+
+
+def train_on_a_worker(config):
+    """What each worker runs: `train`, and what it tells of it. XGBoost's workers find each other by themselves."""
+    logging.getLogger("ray.train").setLevel(logging.WARNING)  # no line for each checkpoint
+    context, checkpoint = ray.train.get_context(), ray.train.get_checkpoint()
+    rank, workers = context.get_world_rank(), context.get_world_size()
+    model = (
+        RayTrainReportCallback.get_model(checkpoint) if checkpoint else None
+    )  # 2. one died: go on from there
+    done = model.num_boosted_rounds() if model else 0
+    data, rounds = matrices(config, rank, workers), iter(range(done, config["rounds"]))
+    me = {"name": f"worker {rank}", "node": ray.get_runtime_context().get_node_id(), "start": time.time()}
+    us, start = [xgb.collective.broadcast(me, root) for root in range(workers)], time.perf_counter()
+
+    def tell(metrics):
+        metrics |= {"round": next(rounds) + 1, "seconds": time.perf_counter() - start, "end": time.time()}
+        if rank == 0:
+            print(
+                f"round {metrics['round']}: log loss {metrics['held_out-logloss']:.4f} held out", flush=True
+            )
+        return metrics | {"workers": us, "peak_mib": peak_mib()}
+
+    # 3. each round: the metrics to the driver, the model as a checkpoint into the bucket
+    report = RayTrainReportCallback(frequency=1, checkpoint_at_end=False, results_postprocessing_fn=tell)
+    train(config, *data, done, xgb_model=model, callbacks=[report])
+
+
+@ray.remote(num_cpus=1, max_retries=5)
+def score(config, uri=None):
+    """Held out, on one CPU of a worker: the model at the URI, or one trained here without Ray Train."""
+    start, data = time.perf_counter(), matrices(config)
+    loaded = time.perf_counter()
+    if uri:
+        files, path = fs.FileSystem.from_uri(uri)
+        model = xgb.Booster(config["params"], model_file=bytearray(files.open_input_file(path).read()))
+    else:
+        model = train(config, *data)
+    seconds = {"seconds": time.perf_counter() - start, "train_seconds": time.perf_counter() - loaded}
+    told = dict(part.split(":") for part in model.eval(data[1], "").split()[1:])
+    return {
+        "accuracy": 1 - float(told["-error"]),
+        "log_loss": float(told["-logloss"]),
+        "rows": sum(one.num_row() for one in data),
+        **seconds,
+    }
+
+
+def peak_mib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 ** (
+        2 if os.uname().sysname == "Darwin" else 1
+    )
+
+
+def make_small_data(folder):
+    """Alone: 4,000 rows where nobody made any. A label in twenty is wrong."""
+    X, wrong = np.random.default_rng(3).random((4000, 2)), np.random.default_rng(4).random(4000) < 0.05
+    columns = {"id": range(4000), "average_price": X[:, 0], "total_volume": X[:, 1]}
+    table = pa.table(columns | {"type": ((X[:, 0] > 0.3) & (X[:, 1] < 0.7) ^ wrong).astype("int8")})
+    os.makedirs(folder)
+    table = table.replace_schema_metadata({"best_accuracy": "0.95"})
+    parquet.write_table(table, f"{folder}/part-0.parquet", row_group_size=500)
+
+
+def check(args):
+    """Ends the job before the work where it can't be done; else the columns, and what is said of the data."""
+    told = f"--storage-path {args.storage_path} can't be written"
+    try:
+        files, folder = fs.FileSystem.from_uri(args.storage_path)
+        if isinstance(files, fs.LocalFileSystem):  # a bucket has no folders to make
+            files.create_dir(folder)
+        files.open_output_stream(f"{folder}/.probe").close()
+        files.delete_file(f"{folder}/.probe")
+        told = f"--data {args.data} can't be read"
+        found = files_of(args.data)
+    except (OSError, ValueError) as error:  # Google's own words stand inside of the client's
+        raise SystemExit(
+            f"{told}: {re.search('last message of (.*?) error_info|$', str(error))[1] or error}"
+        ) from None
+    if not found:
+        raise SystemExit(
+            f"--data {args.data} holds no parquet: python submit.py jobs/make_data.py writes some."
+        )
+    schema, groups = found[0].schema_arrow, sum(file.num_row_groups for file in found)
+    numbers = [one.name for one in schema if pa.types.is_integer(one.type) or pa.types.is_floating(one.type)]
+    if args.label not in numbers:
+        raise SystemExit(
+            f"--label {args.label}: no column of numbers is called so, only {', '.join(numbers)}."
+        )
+    if groups < args.workers:
+        raise SystemExit(f"--workers {args.workers}: {args.data} has only {groups} row groups to share out.")
+    kind, deadline = (
+        "GPU" if args.use_gpu else "CPU",
+        time.monotonic() + PATIENCE,
+    )  # workers may still be joining
+    while (have := int(ray.cluster_resources().get(kind, 0))) < args.workers:
+        if time.monotonic() > deadline:
+            raise SystemExit(
+                f"--workers {args.workers}: the cluster has {have} {kind}. Use fewer, or add workers."
+            )
+        time.sleep(1)
+    best = (schema.metadata or {}).get(b"best_accuracy")  # make_data.py says so in its files
+    return [name for name in numbers if name not in (args.label, "id")] + [args.label], best and float(best)
+
+
+def run(args):
+    """Trains, and scores what is in the bucket then. Raises where that is under its floor."""
+    if ALONE and not os.path.exists(args.data):
+        make_small_data(args.data)
+    ray.init()  # no address: the job's cluster gives it; started by hand, this machine becomes one
+    columns, best = check(args)
+    params = PARAMS | ({"device": "cuda"} if args.use_gpu else {})
+    config = {"data": args.data, "columns": columns, "rounds": args.rounds, "params": params}
+    start, model = time.perf_counter(), f"{args.storage_path}/model.ubj"
+    result = XGBoostTrainer(
+        train_on_a_worker,
+        train_loop_config=config,
+        scaling_config=ray.train.ScalingConfig(num_workers=args.workers, use_gpu=args.use_gpu),
+        run_config=ray.train.RunConfig(
+            storage_path=args.storage_path, failure_config=ray.train.FailureConfig(3)
+        ),
+    ).fit()
+    told = [metrics for _, metrics in result.best_checkpoints]
+    files, path = fs.FileSystem.from_uri(model)
+    files.copy_file(f"{result.checkpoint.path}/model.ubj", path)
+    seconds, scored, alone = time.perf_counter() - start, ray.get(score.remote(config, model)), None
+    if args.compare:
+        alone = ray.get(score.remote(config))
+        if (
+            abs(alone["log_loss"] - scored["log_loss"]) > 0.01
+        ):  # bins are cut from shares, so not the same bits
+            raise RuntimeError(
+                f"with Ray Train the log loss is {scored['log_loss']}, without it {alone['log_loss']}"
+            )
+    floor = args.floor or (best and 0.98 * best)
+    if floor and scored["accuracy"] < floor:
+        raise RuntimeError(f"held-out accuracy {scored['accuracy']:.4f} is under its floor, {floor:.4f}")
+    print(
+        f"held out: accuracy {scored['accuracy']:.4f}, log loss {scored['log_loss']:.4f}; {model}", flush=True
+    )
+    last = {m["workers"][0]["start"]: m for m in told}.values()  # of each attempt: one, where no worker died
+    tasks = [one | {"end": m["end"]} for m in last for one in m["workers"]]
+    ids = [task["node"] for task in tasks]
+    nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
+    lines = {
+        of: {
+            line: [[m["round"], m[f"{line}-{of}".replace(" ", "_")]] for m in told]
+            for line in ("train", "held out")
+        }
+        for of in ("logloss", "error")
+    }
+    speed_up = alone and alone["seconds"] / seconds
+    return {
+        "version": 1, "job": "train_xgboost",
+        "data": f"{'synthetic' if best else 'as given'}, {scored['rows']} x {len(columns) - 1}, {args.data}",
+        "nodes": [{"node": n, "id": i, "pool": p, "tasks": ids.count(i)} for i, n, p in nodes if i in ids],
+        "cpus": args.workers, "seconds": {"ray": seconds, "alone": alone and alone["seconds"]},
+        "speed_up": speed_up, "efficiency": speed_up and speed_up / args.workers,
+        "peak_memory_mib": max(m["peak_mib"] for m in told),
+        "metrics": {
+            "accuracy": scored["accuracy"], "log_loss": scored["log_loss"], "floor_accuracy": floor,
+            "best_possible_accuracy": best, "rounds": args.rounds, "model": model, "attempts": len(last),
+            "train_seconds": sum(m["seconds"] for m in last), "train_seconds_alone": alone and alone["train_seconds"],
+        },
+        "curves": [{"title": f"{y} a round", "x": "boosting round", "y": y, "lines": lines[y]} for y in lines],
+        "tasks": tasks,
+    }  # fmt: skip
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument(
+        "--data", default=f"{TEMP if ALONE else 'gs:/'}/lab-data/avocado/parquet", metavar="URI"
+    )
+    parser.add_argument(
+        "--storage-path", default=f"{TEMP if ALONE else 'gs:/'}/lab-models/train_xgboost", metavar="URI"
+    )
+    parser.add_argument("--label", default="type", help="a column of 0 and 1 (default type)")
+    parser.add_argument(
+        "--workers", type=int, default=min(2, os.cpu_count()) if ALONE else 2, help="(default 2)"
+    )
+    parser.add_argument("--rounds", type=int, default=10, help="(default 10)")
+    parser.add_argument("--use-gpu", action="store_true", help="a GPU for each worker")
+    parser.add_argument(
+        "--floor", type=float, help="of the accuracy (default: 98 % of the best, where it is known)"
+    )
+    parser.add_argument("--compare", action="store_true", help="also run it without Ray: tells the speed-up")
+    parser.add_argument("--smoke-test", dest="rounds", action="store_const", const=4, help="a short run")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the result here, a local file")
+    args = parser.parse_args(argv)
+    if args.workers < 1 or args.rounds < 1:
+        parser.error(f"--workers {args.workers} --rounds {args.rounds}: at least 1 each")
+    if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
+        parser.error(f"--output {args.output}: no file can be written there, where the job runs")
+    return args
+
+
+def main():
+    args = parse_args()
+    result = json.dumps(run(args), allow_nan=False)
+    ray.shutdown()  # a worker's line may still be on its way: none comes after the result
+    if args.output:
+        args.output.write_text(result + "\n")
+    print("RESULT", result, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,309 @@
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["scikit-learn>=1.4", "numpy", "pyarrow", "matplotlib>=3.8"]
+# [tool.submit]
+# reads = ["--data=synthetic"]
+# writes = ["--storage-path=gs://lab-models/tune_forest"]
+# needs = { cpus = 1 }
+# ///
+"""A grid of 27 forests by Ray Tune: the data once in the object store, each fold a checkpoint in the bucket.
+
+Shows      Tune's trials, checkpoints and resuming; the memory it costs when each trial has its own data
+           (--naive); and `pip` dependencies: matplotlib, in the header above, is in no node's image, so the
+           submitter puts it into the runtime env, and each node installs it for this job alone.
+Run        python submit.py jobs/tune_forest.py -- --compare
+           python submit.py jobs/tune_forest.py -- --resume        (goes on where this same command was ended)
+           python submit.py jobs/tune_forest.py -- --rows 581012 --depths 5 --trees 2 --naive
+           python jobs/tune_forest.py --smoke-test                 (alone, with a Ray and a folder of its own)
+Needs      1 CPU on a worker, better more; no GPU. About 6 minutes of one CPU; --smoke-test: 5 seconds.
+Dashboard  Jobs, this job: the `load` task, then one `trial` actor a CPU, used again for the next trial.
+"""
+
+import argparse
+import collections
+import io
+import json
+import logging
+import os
+import pathlib
+import sys
+import tempfile
+import time
+import zlib
+from resource import RUSAGE_SELF, getrusage
+
+import numpy as np
+import pyarrow.fs
+import pyarrow.parquet
+import ray
+from ray import tune
+from sklearn.datasets import fetch_covtype
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import StratifiedKFold
+
+POSSIBLE = 0.9  # of the synthetic labels; the others are another class by chance, which no model can know
+STORE = "gs://lab-models" if "RAY_ADDRESS" in os.environ else tempfile.gettempdir()  # alone: no bucket
+FOLDS = StratifiedKFold(3, shuffle=True, random_state=4)
+
+
+def load(data, label, rows):
+    """X, y and their shape. Float32 in C order: what trees compute in; anything else is copied at each fit."""
+    random = np.random.default_rng(4)
+    if data == "synthetic":  # covertype's shape: 10 columns of numbers, 44 of 0 and 1, 7 classes
+        X = random.random((rows, 54), dtype=np.float32)
+        np.round(X[:, 10:], out=X[:, 10:])
+        y = (X[:, :6] > 0.5).sum(axis=1)  # 0 to 6, by six questions: a tree of five levels can't ask them
+        y = np.where(random.random(rows) < POSSIBLE, y, (y + random.integers(1, 7, rows)) % 7)
+    elif data == "real":
+        X, y = fetch_covtype(return_X_y=True)  # a download of 11 MB
+    else:
+        table = pyarrow.parquet.read_table(data)
+        if label not in table.column_names:
+            raise ValueError(f"no column {label!r}, so --label is one of {', '.join(table.column_names)}")
+        X, y = table.drop_columns([label]).to_pandas(), np.unique(table[label], return_inverse=True)[1]
+    X, y = np.ascontiguousarray(X, dtype=np.float32), np.asarray(y)
+    if rows < len(y):
+        chosen = np.sort(random.permutation(len(y))[:rows])
+        X, y = X[chosen], y[chosen]
+    return X, y, f"{data}, {len(y)} x {X.shape[1]}, {len(np.unique(y))} classes"
+
+
+def floor_of(args):
+    """Two per cent under what is possible, where one of the trials can learn it; else no floor is known."""
+    learns = max(args.depths) >= 20 and min(args.alphas) == 0 and max(args.trees) >= 40 and args.rows >= 8000
+    return 0.98 * POSSIBLE if args.data == "synthetic" and learns else None
+
+
+def accuracy_of_fold(X, y, train, test, config):
+    """Plain scikit-learn. X[train] copies two thirds of X: that is the peak of a trial that shares its data."""
+    model = RandomForestClassifier(**config, max_features=0.5, random_state=4, n_jobs=1)
+    return model.fit(X[train], y[train]).score(X[test], y[test])
+
+
+def peak_memory():
+    """MiB of this process at its peak, and without the pages that it shares with the object store."""
+    if sys.platform != "linux":
+        return dict.fromkeys(("peak_mib", "private_mib"), getrusage(RUSAGE_SELF).ru_maxrss / 2**20)
+    status = dict(line.split(":", 1) for line in pathlib.Path("/proc/self/status").read_text().splitlines())
+    peak, shared = (int(status[name].split()[0]) / 1024 for name in ("VmHWM", "RssShmem"))
+    return {"peak_mib": peak, "private_mib": peak - shared}
+
+
+def trial(config, source, stored):
+    """One configuration, on a worker. Without Ray: `[accuracy_of_fold(X, y, *f, config) for f in FOLDS...]`."""
+    node, start = ray.get_runtime_context().get_node_id(), time.time()
+    # 1. The reference becomes arrays in this node's shared memory, read-only; --naive: a copy in each trial
+    X, y = ray.get(list(stored)) if stored else load(*source)[:2]
+    scores, checkpoint = [], tune.get_checkpoint()
+    if checkpoint:  # 2. begun before, on a node that died or in a run that was ended: these folds are done
+        with checkpoint.as_directory() as folder:
+            scores = json.loads(pathlib.Path(folder, "scores.json").read_text())
+    for number, fold in enumerate(FOLDS.split(X, y)):
+        if number >= len(scores):
+            scores.append(accuracy_of_fold(X, y, *fold, config))
+        told = {"accuracy": np.mean(scores), "node": node, "start": start, "end": time.time()}
+        with tempfile.TemporaryDirectory() as folder:  # 3. Tune moves it to the storage path
+            pathlib.Path(folder, "scores.json").write_text(json.dumps(scores))
+            tune.report(told | peak_memory(), checkpoint=tune.Checkpoint.from_directory(folder))
+
+
+def words(config):
+    return "depth {max_depth}, {n_estimators} trees, alpha {ccp_alpha:g}".format(**config)
+
+
+class Progress(tune.Callback):
+    """A line for each trial that ends, or that begins again."""
+
+    def on_trial_complete(self, iteration, trials, trial, **info):
+        done, told = sum(other.is_finished() for other in trials if other is not trial) + 1, trial.last_result
+        node = next((n["NodeName"] for n in ray.nodes() if n["NodeID"] == told["node"]), "a lost node")
+        took = f"{told['accuracy']:.4f} ({node}, {told['end'] - told['start']:.1f} s)"
+        print(f"trial {done} of {len(trials)}: {words(trial.config)}: {took}", flush=True)
+
+    def on_trial_recover(self, iteration, trials, trial, **info):
+        print(f"lost: {words(trial.config)}: goes on from its last fold, elsewhere", flush=True)
+
+
+def grid_with_ray(args, grid, name, stored):
+    """Tune's results, one for each trial."""
+    os.environ.update(TUNE_GLOBAL_CHECKPOINT_S="1", TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1")
+    # 4. One CPU a trial keeps them off the head. `stored` are references: the driver never holds the data
+    work = tune.with_parameters(trial, source=(args.data, args.label, args.rows), stored=stored)
+    work, path = tune.with_resources(work, {"cpu": 1}), f"{args.storage_path}/{name}"
+    space = {key: tune.grid_search(values) for key, values in grid.items()}
+    again = tune.FailureConfig(max_failures=5)  # 5. its node died: the trial goes on, elsewhere
+    to = {"name": name, "storage_path": args.storage_path, "verbose": 0, "callbacks": [Progress()]}
+    run, config = tune.RunConfig(**to, failure_config=again), tune.TuneConfig(reuse_actors=True)
+    tuner, resume = tune.Tuner(work, param_space=space, tune_config=config, run_config=run), args.resume
+    for _ in range(5):
+        if resume and tune.Tuner.can_restore(path):  # 6. what is done stays done
+            tuner = tune.Tuner.restore(path, work, resume_errored=True)
+        results, resume = tuner.fit(), True
+        # An actor that dies while it is handed to its next trial is counted twice, and Tune gives that trial up.
+        if not any(isinstance(error, ray.exceptions.RayActorError) for error in results.errors):
+            break
+    return results
+
+
+@ray.remote(num_cpus=1)
+def grid_alone(X, y, configs):
+    """One fold after the other, on one CPU of a worker."""
+    start = time.perf_counter()
+    mean = [np.mean([accuracy_of_fold(X, y, *fold, one) for fold in FOLDS.split(X, y)]) for one in configs]
+    return mean, time.perf_counter() - start
+
+
+def wait_for_cpus(at_least=1, seconds=120):
+    """Workers may still be joining; a trial without a CPU would wait for ever."""
+    deadline = time.monotonic() + seconds
+    while ray.cluster_resources().get("CPU", 0) < at_least:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"No workers: no CPU after {seconds} s. Start workers, then submit it again.")
+        time.sleep(min(2, seconds))
+
+
+def nodes_that_worked(tasks):
+    """Each trial brought back the id of its node."""
+    count = collections.Counter(task["node"] for task in tasks)
+    nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
+    return [{"node": name, "id": i, "pool": pool, "tasks": count[i]} for i, name, pool in nodes if i in count]
+
+
+def lines_of(rows, alpha):
+    """Accuracy against the number of trees, a line for each depth."""
+    lines = collections.defaultdict(list)
+    for row in rows:
+        if row["ccp_alpha"] == alpha:
+            lines[f"depth {row['max_depth']}"].append([row["n_estimators"], row["accuracy"]])
+    return lines
+
+
+def write_tables(rows, best, alphas, write):
+    """trials.csv, best.json and trials.svg. `write` takes a name and a text."""
+    from matplotlib.figure import Figure  # here: the workers have no use for it
+
+    columns = ["max_depth", "n_estimators", "ccp_alpha", "accuracy", "start", "end", "node"]
+    table = [columns, *([row[column] for column in columns] for row in rows)]
+    write("trials.csv", "".join(",".join(map(str, line)) + "\n" for line in table))
+    write("best.json", json.dumps({column: best[column] for column in columns[:4]}) + "\n")
+    figure, drawing = Figure(figsize=(9, 3.6), layout="constrained"), io.StringIO()
+    panels = figure.subplots(1, len(alphas), sharey=True, squeeze=False)[0]
+    for alpha, panel in zip(alphas, panels, strict=True):
+        for label, points in lines_of(rows, alpha).items():
+            panel.plot(*zip(*points, strict=True), marker="o", label=label)
+        panel.set(title=f"ccp_alpha {alpha:g}", xlabel="trees")
+    panels[0].set_ylabel("accuracy, mean of 3 folds")
+    panels[0].legend()
+    figure.savefig(drawing, format="svg")
+    write("trials.svg", drawing.getvalue())
+
+
+def writer_to(path, name):
+    """A function that writes a file into the run's folder. Tried at once: a grid is long, and ends here."""
+    try:
+        storage, folder = pyarrow.fs.FileSystem.from_uri(path)
+        storage.create_dir(f"{folder}/{name}")
+
+        def write(file, text):
+            with storage.open_output_stream(f"{folder}/{name}/{file}") as stream:
+                stream.write(text.encode())
+
+        write("begun.txt", time.ctime())
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"--storage-path {path} can't be written: {error}") from None
+    return write
+
+
+def run(args):
+    """The grid and its best. Raises where the best is under its floor, or a trial differs without Ray."""
+    grid = {"max_depth": args.depths, "n_estimators": args.trees, "ccp_alpha": args.alphas}
+    source = (args.data, args.label, args.rows)
+    # The name is made of what is computed: the same command finds its own run again, and no other one does.
+    name = f"grid-{zlib.crc32(repr((grid, source, args.naive)).encode()):08x}"
+    write = writer_to(args.storage_path, name)
+    # Tune's own table, and Ray's second and third telling of an error: the lines of this job take their place.
+    os.environ.update(RAY_AIR_NEW_OUTPUT="0", RAY_IGNORE_UNHANDLED_ERRORS="1")
+    logging.getLogger("ray.tune").setLevel("ERROR")
+    ray.init(log_to_driver=False)  # no address: the job's cluster gives it; alone, this machine becomes one
+    wait_for_cpus()
+    begin = time.time()
+    # 7. A task makes the data, on a worker. What it returns is made again where its node dies; what it would
+    #    `ray.put` would be lost with the node.
+    *stored, about = ray.remote(num_cpus=1, max_retries=5, num_returns=3)(load).remote(*source)
+    try:
+        about = ray.get(about)
+    except ray.exceptions.RayTaskError as error:
+        why = str(error).splitlines()[-1]  # above it stands the worker's traceback
+        raise SystemExit(f"--data {args.data} can't be read: {why}") from None
+    results = grid_with_ray(args, grid, name, None if args.naive else stored)
+    seconds = {"ray": time.time() - begin, "alone": None}
+    if results.errors:
+        raise RuntimeError(f"{results.num_errors} of {len(results)} trials failed") from results.errors[0]
+    rows = [{**one.config, **one.metrics} for one in results if one.metrics and one.metrics.get("done")]
+    rows.sort(key=lambda row: [row[key] for key in grid])  # a trial that was lost comes last
+    if len(rows) < len(results):
+        raise SystemExit(f"Ended after {len(rows)} of {len(results)} trials: go on with --resume.")
+    tasks = [{"name": words(row), **row} for row in rows if row["end"] > begin]  # the others were resumed
+    best, scores = max(rows, key=lambda row: row["accuracy"]), [row["accuracy"] for row in rows]
+    cpus = int(min(len(rows), ray.cluster_resources()["CPU"]))
+    if args.compare:
+        configs = [{key: row[key] for key in grid} for row in rows]
+        alone, seconds["alone"] = ray.get(grid_alone.remote(*stored, configs))
+        if alone != scores:
+            raise RuntimeError(f"with Ray the accuracies are {scores}, without it {alone}")
+    write_tables(rows, best, args.alphas, write)
+    print(f"best: {words(best)}: {best['accuracy']:.4f}\nwritten to {args.storage_path}/{name}", flush=True)
+    floor = floor_of(args)
+    if floor and best["accuracy"] < floor:
+        raise RuntimeError(f"accuracy of the best, {best['accuracy']:.4f}, is under its floor, {floor:.4f}")
+    speed_up = seconds["alone"] / seconds["ray"] if args.compare and len(tasks) == len(rows) else None
+    return {
+        "version": 1, "job": "tune_forest", "data": about + (", naive" if args.naive else ""),
+        "nodes": nodes_that_worked(tasks), "cpus": cpus, "seconds": seconds, "speed_up": speed_up,
+        "efficiency": speed_up and speed_up / cpus, "peak_memory_mib": max(row["peak_mib"] for row in rows),
+        "metrics": {
+            "best_accuracy": best["accuracy"], "best": words(best), "floor": floor, "trials": len(rows),
+            "resumed_trials": len(rows) - len(tasks), "written_to": f"{args.storage_path}/{name}",
+            "peak_private_mib": max(row["private_mib"] for row in rows),
+        },
+        "curves": [{"title": f"forests, ccp_alpha {alpha:g}", "x": "trees", "y": "accuracy", "lines":
+                    lines_of(rows, alpha)} for alpha in args.alphas],
+        "tasks": [{key: task[key] for key in ("name", "node", "start", "end", "private_mib")} for task in tasks],
+    }  # fmt: skip
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--data", default="synthetic", help="synthetic, real, or the URI of a parquet file")
+    parser.add_argument("--label", default="Cover_Type", help="the parquet file's column with the classes")
+    parser.add_argument("--rows", type=int, default=20_000, help="rows taken; covertype has 581012")
+    parser.add_argument("--depths", type=int, nargs="+", default=[5, 10, 20])
+    parser.add_argument("--trees", type=int, nargs="+", default=[75, 100, 125])
+    parser.add_argument("--alphas", type=float, nargs="+", default=[0, 0.001, 0.01])
+    parser.add_argument("--naive", action="store_true", help="each trial loads the data for itself")
+    parser.add_argument("--resume", action="store_true", help="go on with the run of the same flags")
+    parser.add_argument("--storage-path", default=f"{STORE}/tune_forest", help="where trials and tables go")
+    parser.add_argument("--compare", action="store_true", help="also run it without Ray: tells the speed-up")
+    parser.add_argument("--smoke-test", action="store_true", help="8000 rows, 4 trials of 40 trees")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the result here, a local file")
+    args = parser.parse_args(argv)
+    if args.smoke_test:
+        args.rows, args.depths, args.trees, args.alphas = 8000, [5, 20], [40], [0, 0.001]
+    if args.rows < 100:
+        parser.error(f"--rows {args.rows}: at least 100, so that each fold has every class")
+    if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
+        parser.error(f"--output {args.output}: no file can be written there, where the job runs")
+    return args
+
+
+def main():
+    args = parse_args()
+    result = json.dumps(run(args), allow_nan=False)
+    ray.shutdown()  # a worker's line may still be on its way: none comes after the result
+    if args.output:
+        args.output.write_text(result + "\n")
+    print("RESULT", result, flush=True)
+
+
+if __name__ == "__main__":
+    main()

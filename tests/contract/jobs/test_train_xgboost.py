@@ -1,0 +1,96 @@
+"""Training with Ray Train: a floor that can fail, and byte for byte the same model with a worker killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.contract.jobs.nodes import Nodes
+from tests.contract.jobs.running import ROOT, result, started, wait_for_line
+
+SCRIPT = ROOT / "jobs" / "train_xgboost.py"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--data", "/no/such"], "--data /no/such holds no parquet: python submit.py jobs/make_data.py writes some."),
+        (
+            ["--label", "kind"],
+            "--label kind: no column of numbers is called so, only id, average_price, total_volume, type.",
+        ),
+        (["--workers", "9"], "--workers 9: DATA has only 8 row groups to share out."),
+        (["--workers", "3"], "--workers 3: the cluster has 2 CPU. Use fewer, or add workers."),
+        (["--use-gpu"], "--workers 2: the cluster has 0 GPU. Use fewer, or add workers."),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_one_sentence(
+    job: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], told: str
+) -> None:
+    monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"CPU": 2.0})
+    monkeypatch.setattr(job, "PATIENCE", 0)
+    job.make_small_data(str(tmp_path / "data"))
+    usual = ["--data", f"{tmp_path}/data", "--storage-path", f"{tmp_path}/models", "--workers", "2"]
+    with pytest.raises(SystemExit) as raised:
+        job.check(job.parse_args(usual + words))
+    assert raised.value.code == told.replace("DATA", f"{tmp_path}/data")
+
+
+def test_an_output_that_cannot_be_written_is_one_sentence(job: ModuleType) -> None:
+    with pytest.raises(SystemExit) as raised:
+        job.check(job.parse_args(["--storage-path", "/proc/none"]))
+    assert str(raised.value.code).startswith("--storage-path /proc/none can't be written: [Errno ")
+
+
+def test_workers_share_all_row_groups(job: ModuleType, tmp_path: Path) -> None:
+    job.make_small_data(str(tmp_path / "data"))
+    config = {"data": f"{tmp_path}/data", "columns": ["average_price", "total_volume", "type"]}
+    alone, *shares = [[m.num_row() for m in job.matrices(config, *who)] for who in ((0, 1), (0, 2), (1, 2))]
+    assert alone == [sum(rows) for rows in zip(*shares, strict=True)] == [3200, 800]
+
+
+@pytest.mark.ray
+def test_with_a_worker_killed_the_model_is_the_same(job: ModuleType, nodes: Nodes, tmp_path: Path) -> None:
+    job.make_small_data(str(tmp_path / "data"))
+    models = {}
+    for run in ("undisturbed", "killed"):
+        log, storage = tmp_path / "log", tmp_path / run
+        words = (
+            "--data",
+            f"{tmp_path}/data",
+            "--storage-path",
+            str(storage),
+            "--rounds",
+            "100",
+            "--floor",
+            "0.9",
+        )
+        with started(SCRIPT, *words, "--compare", env={"RAY_ADDRESS": nodes.address}, log=log) as process:
+            if run == "killed":
+                wait_for_line(log, "round 3:", process)
+                nodes.ask("kill")
+                nodes.ask("add")
+            code = process.wait(200)
+        text = log.read_text()
+        assert code == 0, text
+        found = result(text)
+        assert found["metrics"]["attempts"] == (1 if run == "undisturbed" else 2), text
+        assert [x for x, _ in found["curves"][0]["lines"]["held out"]] == list(range(1, 101))
+        assert {node["pool"] for node in found["nodes"]} == {"cpu-worker"}
+        model = job.xgb.Booster(model_file=storage / "model.ubj")
+        assert model.num_boosted_rounds() == 100
+        models[run] = ((storage / "model.ubj").read_bytes(), found["metrics"]["log_loss"])
+    assert models["killed"] == models["undisturbed"]
+
+
+@pytest.mark.ray
+def test_a_model_under_its_floor_fails(nodes: Nodes, job: ModuleType, tmp_path: Path) -> None:
+    job.make_small_data(str(tmp_path / "data"))
+    log = tmp_path / "log"
+    words = ("--data", f"{tmp_path}/data", "--storage-path", f"{tmp_path}/models", "--floor", "0.999")
+    with started(SCRIPT, *words, "--smoke-test", env={"RAY_ADDRESS": nodes.address}, log=log) as process:
+        code = process.wait(120)
+    assert code == 1
+    assert "is under its floor, 0.9990" in log.read_text()
