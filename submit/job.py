@@ -41,3 +41,19 @@ def job_of(reply: Mapping[str, Any]) -> Job:
         ended=(reply.get("end_time") or 0) / 1000,
         driver_exit_code=reply.get("driver_exit_code"),
     )
+
+
+def reasons(message: str) -> list[str]:
+    """Why a job failed, from the Job API's message: its first line, and what pip said where a runtime env failed.
+
+    The message then holds a traceback of Ray's own and the last 50 lines of pip.
+    """
+    lines = [line.strip() for line in message.strip().splitlines()]
+    first = lines[0].split(", last available logs")[0]
+    if not first.startswith("runtime_env setup failed"):
+        return [first]
+    broken = [line.split("connection broken by ")[1] for line in lines if "connection broken by " in line]
+    said = [*broken[-1:], *(line for line in lines if line.startswith("ERROR: "))]
+    blocked = any("Tunnel connection failed: 403" in line for line in broken)
+    way = ["The lab lets jobs out to public addresses only: LAB_WAY_OUT in .env names other networks."]
+    return [first, *(f"pip: {line.removeprefix('ERROR: ')}" for line in said), *(way if blocked else [])]

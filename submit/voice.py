@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, TextIO
 
 from .errors import SubmitError
 from .findings import Finding, Verdict
-from .job import Job
+from .job import Job, reasons
 from .result import table
 
 # Commands to be copied: on one line, however long.
@@ -68,7 +68,8 @@ class Voice:
         lasted = f" after {job.ended - job.started:.1f} s" if job.ended and job.started else ""
         self.say(f"{job.status}{lasted}")
         if job.status == "FAILED" and job.message:
-            self.wrapped("  ", job.message.strip().splitlines()[0].split(", last available logs")[0])
+            for line in reasons(job.message):
+                self.wrapped("  ", line)
 
     def result(self, value: Mapping[str, Any]) -> None:
         """The job's result as a table."""

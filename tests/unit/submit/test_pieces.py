@@ -12,6 +12,7 @@ import pytest
 from submit import config, result
 from submit.dependencies import missing, wanted_ray
 from submit.errors import UsageError
+from submit.job import reasons
 from submit.plan import entrypoint, new_submission_id
 from submit.targets import open_target
 
@@ -167,3 +168,29 @@ def test_a_long_list_of_records_is_cut_in_the_table() -> None:
     tasks = [{"name": f"task {number}", "start": number} for number in range(9)]
     assert result.table({"tasks": tasks})[2:] == ["  tasks[2]  name task 2, start 2", "  tasks[…]  6 more"]
     assert len(result.table({"tasks": tasks[:8]})) == 8
+
+
+BROKEN = "'OSError('Tunnel connection failed: 403 Forbidden')': /simple/x/"
+PIP = f"""runtime_env setup failed: Failed to set up runtime environment.
+Could not create the actor because its associated runtime env failed to be created.
+Traceback (most recent call last):
+  File "pip.py", line 308, in create
+Last 50 lines of stdout:
+    WARNING: Retrying (Retry(total=1)) after connection broken by {BROKEN}
+    WARNING: Retrying (Retry(total=0)) after connection broken by {BROKEN}
+    ERROR: Could not find a version that satisfies the requirement x (from versions: none)
+    ERROR: No matching distribution found for x
+"""
+
+
+def test_a_runtime_env_that_failed_says_why() -> None:
+    assert reasons(PIP) == [
+        "runtime_env setup failed: Failed to set up runtime environment.",
+        f"pip: {BROKEN}",
+        "pip: Could not find a version that satisfies the requirement x (from versions: none)",
+        "pip: No matching distribution found for x",
+        "The lab lets jobs out to public addresses only: LAB_WAY_OUT in .env names other networks.",
+    ]
+    assert reasons("Job entrypoint command failed with exit code 1, last available logs (x):\nTraceback") == [
+        "Job entrypoint command failed with exit code 1"
+    ]
