@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +40,12 @@ class Authority:
         """What clients have to trust."""
         return self.certificate.read_bytes()
 
-    def server_context(self) -> ssl.SSLContext:
-        """For a server that answers to the names."""
+    def server_context(self, protocols: Sequence[str] = ("http/1.1",)) -> ssl.SSLContext:
+        """For a server that answers to the names; it takes the first of `protocols` that a client offers."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self.leaf)
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols(list(protocols))
         return context
 
 

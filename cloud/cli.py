@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m cloud", description="The lab's Google Cloud.")
     ways = top.add_subparsers(dest="way", required=True, metavar="WAY")
     networks = ways.add_parser("networks", help="in a container, for containers on its networks")
-    networks.add_argument("networks", nargs="+", metavar="NAME=job|person", help="our name in a network")
+    networks.add_argument("networks", nargs="+", metavar="NAME=job|person|node", help="our name in a network")
     loopback = ways.add_parser("loopback", help="as a process, for processes of this machine")
     for door in ("gateway", "metadata", "emulator", "own"):
         loopback.add_argument(f"--{door}-port", type=int, required=True)
@@ -55,6 +55,7 @@ async def serve(options: argparse.Namespace) -> None:
     tokens = Tokens(load_secret(settings.state), settings.token_seconds)
     own = OWN_PORT if options.way == "networks" else options.own_port
     cloud = Cloud(known, tokens, Backend(settings.storage), settings.project, f"http://127.0.0.1:{own}")
+    cloud.vertex = settings.vertex
     gate = gateway.Gate(dashboard=settings.dashboard, key_sha256=settings.key_sha256, secret=tokens.secret)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -74,8 +75,10 @@ async def in_container(
     authority, way_out = load_authority(settings.state), Egress(also=settings.way_out)
     for word in options.networks:
         name, _, role = word.partition("=")
+        if role not in ("job", "person", "node"):
+            raise IamError(f"{word} names no role.", "Write NAME=job, NAME=person or NAME=node")
         address = socket.gethostbyname(name)
-        await cloud.open_network(Network(address, person=role == "person"), authority, way_out)
+        await cloud.open_network(Network(address, role), authority, way_out)
     await cloud.open_own(OWN_PORT)
     await cloud.open_gateway(gate, "0.0.0.0", GATEWAY_PORT)
 

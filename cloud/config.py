@@ -8,6 +8,7 @@ LAB_KEY_SHA256       SHA-256 of the gateway's key, in hexadecimal; empty: nobody
 LAB_PROJECT          the project that the cluster belongs to, default lab-project
 LAB_SERVICE_ACCOUNT  address of the account that jobs run as, default: lab.yaml's `job`
 LAB_WAY_OUT          networks that jobs may reach besides public addresses: 10.0.0.0/8,192.168.1.0/24
+LAB_VERTEX           name of Vertex's control plane, where there is one
 LAB_TOKEN_TTL        seconds that an access token lasts, default 3600
 """
 
@@ -35,6 +36,7 @@ class Settings:
     job: str
     token_seconds: float
     way_out: tuple[Network, ...] = ()
+    vertex: str = ""
 
 
 def read(environ: Mapping[str, str]) -> Settings:
@@ -49,6 +51,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         job=environ.get("LAB_SERVICE_ACCOUNT", ""),
         token_seconds=seconds(environ.get("LAB_TOKEN_TTL") or "3600"),
         way_out=networks(environ.get("LAB_WAY_OUT", "")),
+        vertex=environ.get("LAB_VERTEX", ""),
     )
 
 

@@ -70,17 +70,17 @@ def application(gate: Gate, mounts: Mapping[str, Handler] = MappingProxyType({})
     async def forward(request: web.Request) -> web.StreamResponse:
         return await (relay if upgrades(request) else exchange)(request, gate)
 
-    server: dict[str, Any] = {
-        "auto_decompress": False,
-        "handler_cancellation": True,
-        "lingering_time": LINGER,
-    }
-    server |= {"access_log_class": PathLog, "logger": http_log(), "read_bufsize": BUFFER}
-    app = web.Application(middlewares=[guard], client_max_size=gate.limit, handler_args=server)
+    app = web.Application(middlewares=[guard], client_max_size=gate.limit, handler_args=server_options())
     app.router.add_route("*", "/{path:.*}", forward, expect_handler=wait)
     app.cleanup_ctx.append(upstream)
     app.on_response_prepare.append(hardened)
     return app
+
+
+def server_options() -> dict[str, Any]:
+    """How aiohttp reads requests that are passed on: bodies as they are, and nothing logged that holds a key."""
+    reading = {"auto_decompress": False, "handler_cancellation": True, "lingering_time": LINGER}
+    return {**reading, "access_log_class": PathLog, "logger": http_log(), "read_bufsize": BUFFER}
 
 
 async def wait(_: web.Request) -> None:

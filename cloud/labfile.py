@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,28 @@ def restored(file: Path | None, source: str) -> World | None:
         for kind in ("projects", "buckets", "accounts")
     }
     return World(**kept, **holders)
+
+
+@dataclass(slots=True)
+class Kept:
+    """The world that another process keeps in a file, as it is now: read again whenever the file has changed."""
+
+    file: Path
+    stamp: tuple[int, int] = (0, 0)
+    read: World | None = None
+
+    def world(self) -> World:
+        """IamError where there is none: the lab's cloud has not started yet."""
+        try:
+            about = self.file.stat()
+            if self.read is None or self.stamp != (about.st_mtime_ns, about.st_ino):
+                self.read = restored(self.file, json.loads(self.file.read_text())["source"])
+                self.stamp = (about.st_mtime_ns, about.st_ino)
+        except FileNotFoundError:
+            self.read = None
+        if self.read is None:
+            raise IamError(f"There is no {self.file}: the lab's cloud has not started.", "Start it first")
+        return self.read
 
 
 def begun(text: bytes, name: str) -> World:

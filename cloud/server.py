@@ -2,6 +2,7 @@
 
 cluster network   :80  metadata server, jobs' identity      :443 Google's services   :3128 the way out
 people network    :80  metadata server, the person's        :443                     :3128
+nodes network     :80  metadata server, each cluster's      :443                     :3128   (Vertex's clusters)
 published         :8265 the gateway
 own loopback      :8080 for batches and the health check
 """
@@ -16,13 +17,14 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from cloud import batch, egress, gateway
+from cloud import alpn, batch, egress, gateway
 from cloud.access import Access
 from cloud.authority import Authority
 from cloud.backend import Backend
 from cloud.calls import API
 from cloud.lab import PREFIX, Lab, at_host, google
 from cloud.metadata import Metadata
+from cloud.nodes import NodeMetadata
 from cloud.services import Services
 from cloud.storage import Storage
 from cloud.tokens import Tokens
@@ -32,14 +34,18 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 STORAGE_SECONDS = 60.0
 BACKLOG = 512
 LOOPBACK = "127.0.0.1"
+GRPC_PORT = 8081  # of Vertex's control plane, where what reaches us as HTTP/2 is passed on
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One network of containers: our address in it, and who its containers are: the job or the person."""
+    """One network of containers: our address in it, and who its containers are.
+
+    job: the job's identity; person: the person's; node: nodes of Vertex's clusters, each as its own cluster.
+    """
 
     address: str
-    person: bool = False
+    role: str = "job"
 
 
 @dataclass(slots=True)
@@ -51,6 +57,7 @@ class Cloud:
     backend: Backend
     project: str
     own_url: str  # http://127.0.0.1:PORT of `open_own`
+    vertex: str = ""  # name of Vertex's control plane; none: gRPC finds nobody here
     runners: list[web.AppRunner] = field(default_factory=list)
     servers: list[asyncio.Server] = field(default_factory=list)
 
@@ -75,23 +82,24 @@ class Cloud:
         self, network: Network, authority: Authority, way_out: egress.Egress | None = None
     ) -> None:
         """All doors in one network of containers."""
-        who = (lambda: self.world.person) if network.person else (lambda: self.world.job)
-        await self.open_metadata(network.address, 80, who, authority.pem())
-        await self.open_services(network.address, 443, authority.server_context())
+        principals = {"job": lambda: self.world.job, "person": lambda: self.world.person}
+        if network.role == "node":
+            await self.open_node_metadata(network.address, 80, authority.pem())
+        else:
+            await self.open_metadata(network.address, 80, principals[network.role], authority.pem())
+        protocols = ("http/1.1", "h2") if self.vertex else ("http/1.1",)
+        await self.open_services(network.address, 443, authority.server_context(protocols))
         self.servers.append(await egress.serve(network.address, 3128, allowed=way_out))
 
     async def open_metadata(self, address: str, port: int, who: Callable[[], str], pem: bytes = b"") -> None:
         """The metadata server; beside it, for nodes that start, the certificate to trust."""
         metadata = Metadata(self.world, self.tokens, who, self.project)
+        await self.listen(catching_all(told(metadata.handle, address, port, pem)), address, port)
 
-        async def handle(request: web.Request) -> web.StreamResponse:
-            if address == LOOPBACK and (refused := foreign(request, port)):
-                return refused
-            if pem and request.path == "/raydock/ca.pem":
-                return web.Response(body=pem, content_type="application/x-pem-file")
-            return await metadata.handle(request)
-
-        await self.listen(catching_all(handle), address, port)
+    async def open_node_metadata(self, address: str, port: int, pem: bytes) -> None:
+        """The same for the nodes of Vertex's clusters."""
+        metadata = NodeMetadata(self.world, self.tokens, self.vertex)
+        await self.listen(catching_all(told(metadata.handle, address, port, pem)), address, port)
 
     async def open_services(self, address: str, port: int, tls: ssl.SSLContext | None) -> None:
         """Google's hosts by their names."""
@@ -139,7 +147,12 @@ class Cloud:
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
         await runner.setup()
         self.runners.append(runner)
-        await web.TCPSite(runner, address, port, ssl_context=tls, backlog=BACKLOG).start()
+        if tls and self.vertex:
+            self.servers.append(
+                await alpn.listen(runner, address, port, tls, alpn.to(self.vertex, GRPC_PORT))
+            )
+        else:
+            await web.TCPSite(runner, address, port, ssl_context=tls, backlog=BACKLOG).start()
 
     async def close(self) -> None:
         for server in self.servers:
@@ -147,6 +160,19 @@ class Cloud:
         for runner in self.runners:
             await runner.cleanup()
         await self.backend.close()
+
+
+def told(handler: Handler, address: str, port: int, pem: bytes) -> Handler:
+    """The metadata server's handler, and beside it the certificate to trust."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if address == LOOPBACK and (refused := foreign(request, port)):
+            return refused
+        if pem and request.path == "/raydock/ca.pem":
+            return web.Response(body=pem, content_type="application/x-pem-file")
+        return await handler(request)
+
+    return handle
 
 
 def foreign(request: web.Request, port: int) -> web.Response | None:

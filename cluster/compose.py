@@ -125,7 +125,9 @@ class ComposeCluster:
 
     def compose(self, verb: str, *arguments: str, base: str = "", seconds: float = COMMAND_SECONDS) -> None:
         """Runs one `docker compose` command; what it says goes to stderr. CommandFailed if it fails."""
-        command = [*find_compose(), *self.files(), verb, *arguments]
+        # What a profile started is to end too, also where the profile is not chosen any more.
+        profiles = ["--profile", "*"] if verb == "down" else []
+        command = [*find_compose(), *self.files(), *profiles, verb, *arguments]
         try:
             status = subprocess.run(
                 command,

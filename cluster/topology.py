@@ -70,6 +70,12 @@ class Topology:
         )
 
 
+def wanted(body: Mapping[str, Any], settings: Mapping[str, str]) -> bool:
+    """Whether a service is started: one with profiles is where COMPOSE_PROFILES names one of them."""
+    profiles = set(body.get("profiles", ()))
+    return not profiles or bool(profiles & set(settings.get("COMPOSE_PROFILES", "").split(",")))
+
+
 def load(root: Path, settings: Mapping[str, str]) -> Topology:
     """Reads compose.yaml. UsageError for a setting that doesn't fit, naming it."""
     import yaml
@@ -87,7 +93,7 @@ def load(root: Path, settings: Mapping[str, str]) -> Topology:
         images={
             name: fields.get(body["image"], f"the image of {name}", str)
             for name, body in services.items()
-            if "build" in body
+            if "build" in body and wanted(body, settings)
         },
         base_image=fields.get(head["build"]["args"]["BASE_IMAGE"], "the base image", str),
         ca_bundle=fields.get(document["secrets"]["ca_bundle"]["file"], "the CA bundle", str),

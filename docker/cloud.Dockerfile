@@ -2,6 +2,8 @@
 #   packages   what requirements/cloud.txt locks, in the system's Python
 #   storage    the storage stand-in: fake-gcs-server's binary and nothing of ours
 #   cloud      the lab's Google Cloud: iam/ and cloud/
+#   messages   packages, and what requirements/vertex.txt locks: Google's SDK
+#   vertex     Vertex's control plane: the same code with the SDK's messages
 
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
@@ -43,3 +45,21 @@ WORKDIR /opt/raydock
 EXPOSE 8265
 ENTRYPOINT ["python3", "-m", "cloud"]
 CMD ["networks", "cluster.raydock.internal=job"]
+
+
+FROM packages AS messages
+RUN --mount=type=cache,target=/root/.cache/pip \
+    --mount=type=secret,id=ca_bundle \
+    --mount=type=bind,source=requirements,target=/requirements \
+    rm /usr/local/bin/fake-gcs-server \
+    && if [ -s /run/secrets/ca_bundle ]; then export PIP_CERT=/run/secrets/ca_bundle; fi \
+    && python3 -m pip install --require-hashes --no-deps -r /requirements/vertex.txt
+
+
+# Root, for the Docker engine's socket: see compose.yaml.
+FROM messages AS vertex
+RUN install -d -m 700 /var/lib/vertex
+COPY --from=cloud /opt/raydock /opt/raydock
+WORKDIR /opt/raydock
+ENTRYPOINT ["python3", "-m", "cloud.vertex"]
+CMD ["--control", "vertex.raydock.internal"]

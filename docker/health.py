@@ -1,4 +1,4 @@
-"""Says whether a job would run now, by its exit status: `python health.py head|worker|cloud|storage`.
+"""Says whether a job would run now, by its exit status: `python health.py head|worker|cloud|vertex|storage`.
 
 Run every second while a cluster starts, so it imports little and asks this node only.
 """
@@ -34,6 +34,7 @@ ROLES = {
     "head": HEAD,
     "worker": WORKER,
     "cloud": [(8080, "/health", 200)],
+    "vertex": [(8082, "/health", 200)],
     "storage": [(4443, "/_internal/healthcheck", 200)],
 }
 

@@ -72,7 +72,10 @@ def bring_python() -> None:
 
 
 def install() -> None:
-    """Everything that dev.txt locks, by uv; by pip where uv doesn't reach the index that pip is configured for."""
+    """Everything that dev.txt locks, by uv; by pip where uv doesn't reach the index that pip is configured for.
+
+    The locks are whole, so nothing is resolved here: what requirements/overrides.in settles would be refused.
+    """
     locks = ["-r", LOCKS / "dev.txt", "-r", LOCKS / "setup.txt"]
     uv = [
         VENV / "bin" / "uv",
@@ -80,6 +83,7 @@ def install() -> None:
         "install",
         "--quiet",
         "--require-hashes",
+        "--no-deps",
         "--python",
         VENV / "bin" / "python",
     ]
@@ -87,7 +91,8 @@ def install() -> None:
         run(*uv, *locks)
     except subprocess.CalledProcessError:
         say("uv could not install it; trying pip, which takes some minutes")
-        run(VENV / "bin" / "python", "-m", "pip", "install", "--quiet", "--require-hashes", *locks)
+        pip = [VENV / "bin" / "python", "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
+        run(*pip, *locks)
 
 
 def found_python() -> str | None:

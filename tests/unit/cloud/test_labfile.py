@@ -98,3 +98,15 @@ def test_networks_to_let_out() -> None:
     ]
     with pytest.raises(IamError, match=r"LAB_WAY_OUT is '10\.0\.0\.1/8': "):
         read({"LAB_WAY_OUT": "10.0.0.1/8"})
+
+
+def test_a_world_that_another_process_keeps_is_read_as_it_is_now(tmp_path: Path) -> None:
+    kept = labfile.Kept(tmp_path / "world.json")
+    with pytest.raises(IamError, match="the lab's cloud has not started"):
+        kept.world()
+    world = labfile.load(LAB_FILE, tmp_path)
+    assert kept.world().as_json() == world.as_json()
+    assert kept.world() is kept.world()
+    world.groups["group:new@example.com"] = []
+    world.save()
+    assert "group:new@example.com" in kept.world().groups

@@ -116,3 +116,9 @@ def test_a_pool_that_is_none(name: str, sentence: str) -> None:
 )  # fmt: skip
 def test_size(text: str, number: int) -> None:
     assert topology.size(text) == number
+
+
+def test_a_service_with_a_profile_counts_where_the_profile_is_chosen() -> None:
+    assert "vertex" not in load().images
+    found = load(COMPOSE_PROFILES="person,vertex")
+    assert found.images["vertex"] == "raydock/vertex:2.47.1"

@@ -1,0 +1,72 @@
+"""Starts Vertex's control plane: `python -m cloud.vertex --control NAME`, our name in the network shared with cloud."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+from cloud import config, labfile
+from cloud.access import Access
+from cloud.authority import Authority
+from cloud.tokens import Tokens, load_secret
+from cloud.vertex import config as own_config
+from cloud.vertex import store
+from cloud.vertex.clusters import Clusters
+from cloud.vertex.engine import Engine
+from cloud.vertex.errors import NodesFailed
+from cloud.vertex.permission import Permission
+from cloud.vertex.server import ControlPlane
+from iam.errors import IamError
+
+
+def main(argv: Sequence[str]) -> int:
+    """0 after a signal to end; 1 with one sentence where it can't start."""
+    options = parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    try:
+        asyncio.run(serve(options))
+    except (IamError, NodesFailed, OSError) as fault:
+        print(f"vertex: {fault}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m cloud.vertex", description="Vertex AI's control plane.")
+    top.add_argument(
+        "--control", required=True, metavar="NAME", help="our name in the network shared with cloud"
+    )
+    return top
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Until a signal says to end."""
+    plane = made()
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    folder = config.read(os.environ).state
+    tls = Authority(folder / "ca.pem", folder / "leaf.pem").server_context(["http/1.1", "h2"])
+    try:
+        await plane.start(socket.gethostbyname(options.control))
+        await plane.open("0.0.0.0", 443, tls)
+        logging.getLogger("raydock.vertex").info("Vertex's control plane is up")
+        await ended.wait()
+    finally:
+        await plane.close()
+
+
+def made() -> ControlPlane:
+    """From the settings; the lab's policies and secret are those that `cloud` keeps."""
+    lab, own = config.read(os.environ), own_config.read(os.environ)
+    tokens = Tokens(load_secret(lab.state), lab.token_seconds)
+    kept = labfile.Kept(lab.state / "world.json")
+    engine = Engine(own.socket, own.project, own.network, own.prefix, os.environ)
+    clusters = Clusters(store.load(own.state), engine, own.ready)
+    return ControlPlane(clusters, Permission(lambda: Access(kept.world(), tokens)))

@@ -1,0 +1,272 @@
+"""The life of clusters: PROVISIONING → RUNNING or ERROR, RUNNING → UPDATING → RUNNING, any → STOPPING → gone.
+
+Each step is written down before it is taken, so a control plane that was killed drives on what it had begun. One
+task a cluster makes its nodes as they should be (`settle`); whoever wants something else writes it down and lets
+that task see it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import itertools
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cloud.vertex import errors, shape
+from cloud.vertex.errors import NodesFailed, Refused
+from cloud.vertex.names import mark
+from cloud.vertex.nodes import Key, Nodes, Seen
+from cloud.vertex.store import Cluster, Operation, Store
+
+log = logging.getLogger("raydock.vertex")
+
+POLL = 0.5  # seconds between two looks at the nodes
+HOSTS = tuple(f"ray-{n}.aiplatform-training.googleusercontent.com" for n in range(1, 9))
+AGENT = "service-{number}@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
+
+
+@dataclass(slots=True)
+class Clusters:
+    """All of them. `ready` is how many seconds the nodes of a cluster have to become ready."""
+
+    store: Store
+    nodes: Nodes
+    ready: float = 180
+    poll: float = POLL
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    serial: Any = field(default_factory=lambda: itertools.count(time.time_ns() // 1000))
+
+    async def resume(self) -> None:
+        """After a start: takes up what was begun, and removes nodes that belong to no cluster."""
+        seen = await self.nodes.list()
+        orphans = [one.key for one in seen if one.key.cluster not in self.store.clusters]
+        if orphans:
+            log.warning("removing %d nodes of clusters that nobody remembers", len(orphans))
+            await self.nodes.remove(orphans)
+        for cluster in self.store.clusters.values():
+            self.drive(cluster)
+
+    def create(
+        self, name: str, spec: dict[str, Any], project: str, principal: str, version: str
+    ) -> Operation:
+        """A new cluster; Refused where there is one of that name, or no room."""
+        if name in self.store.clusters:
+            raise errors.exists(name)
+        now = time.time()
+        cluster = Cluster(name, spec, project, principal, self.free_host(name), now, now)
+        self.store.clusters[name] = cluster
+        return self.begin("create", cluster, version)
+
+    def free_host(self, name: str) -> str:
+        """A dashboard's host that no cluster has, for the same name the same one where it is free."""
+        used = {cluster.host for cluster in self.store.clusters.values()}
+        first = int(mark(name), 16) % len(HOSTS)
+        free = [host for host in (*HOSTS[first:], *HOSTS[:first]) if host not in used]
+        if not free:
+            said = f"Quota exceeded: the lab has room for {len(HOSTS)} clusters. Delete one."
+            raise Refused("RESOURCE_EXHAUSTED", said)
+        return free[0]
+
+    def update(self, name: str, counts: list[int], version: str) -> Operation:
+        """Other numbers of replicas, a pool each; only of a cluster that runs."""
+        cluster = self.named(name)
+        if cluster.state != "RUNNING":
+            raise errors.not_now(name, cluster.state, "updated")
+        spec = copy.deepcopy(cluster.spec)
+        for pool, count in zip(spec["resource_pools"], counts, strict=True):
+            if pool.get("autoscaling_spec") is None:
+                pool["replica_count"] = count
+        cluster.spec, cluster.state = spec, "UPDATING"
+        return self.begin("update", cluster, version)
+
+    def delete(self, name: str, version: str) -> Operation:
+        cluster = self.named(name)
+        if cluster.state == "STOPPING":
+            raise errors.not_now(name, cluster.state, "deleted")
+        cluster.state = "STOPPING"
+        for operation in self.open_operations(name):
+            self.end(operation, "CANCELLED", "The persistent resource was deleted.")
+        return self.begin("delete", cluster, version)
+
+    def named(self, name: str) -> Cluster:
+        if name not in self.store.clusters:
+            raise errors.not_found(name)
+        return self.store.clusters[name]
+
+    def begin(self, verb: str, cluster: Cluster, version: str) -> Operation:
+        now = cluster.updated = time.time()
+        name = f"{cluster.name}/operations/{next(self.serial)}"
+        operation = Operation(name, verb, cluster.name, version, now, now)
+        self.store.operations[name] = operation
+        self.store.save()
+        self.drive(cluster)
+        return operation
+
+    def drive(self, cluster: Cluster) -> None:
+        task = self.tasks.get(cluster.name)
+        if task is None or task.done():
+            self.tasks[cluster.name] = asyncio.create_task(self.settle(cluster))
+
+    async def settle(self, cluster: Cluster) -> None:
+        """Until the nodes are as the cluster's state wants them. It ends with nothing left to do."""
+        while True:
+            state = cluster.state
+            await (
+                self.clear(cluster) if state in ("STOPPING", "ERROR") else self.bring_or_fail(cluster, state)
+            )
+            await self.notify()
+            if cluster.state == state or cluster.name not in self.store.clusters:
+                return  # nothing is awaited between the look and the end, so no change can slip in
+
+    async def bring_or_fail(self, cluster: Cluster, state: str) -> None:
+        """As `bring`; what fails puts the cluster into ERROR, with its reason."""
+        try:
+            await self.bring(cluster, state)
+        except NodesFailed as fault:
+            if cluster.state == state:
+                self.turn(cluster, "ERROR", str(fault))
+        except Exception:
+            log.exception("%s", cluster.name)
+            if cluster.state == state:
+                self.turn(cluster, "ERROR", "The lab's control plane failed; its log says more.")
+
+    async def clear(self, cluster: Cluster) -> None:
+        """Removes every node, however often it takes; then the cluster, where it is to be deleted."""
+        while True:
+            try:
+                await self.nodes.remove(list(await self.seen(cluster)))
+                break
+            except NodesFailed as fault:
+                log.warning("%s: %s; trying again", cluster.name, fault)
+                await asyncio.sleep(self.poll)
+        if cluster.state == "STOPPING":
+            del self.store.clusters[cluster.name]
+            self.finish(cluster)
+        else:
+            self.finish(cluster, cluster.error)
+
+    async def bring(self, cluster: Cluster, state: str) -> None:
+        """Makes what is missing, removes what is too much, and waits until all are ready."""
+        wanted = {one.key: one for one in shape.nodes(cluster.name, cluster.spec, cluster.principal)}
+        seen = await self.seen(cluster)
+        head = next(iter(wanted))
+        if cluster.started and head not in seen:
+            raise NodesFailed("The head node was lost, and with it what the cluster knew.")
+        for key, node in wanted.items():
+            if cluster.state != state:
+                return
+            if key not in seen:
+                await self.nodes.make(node)
+        await self.nodes.remove([key for key in seen if key not in wanted])
+        await self.wait(cluster, state, set(wanted))
+        address = (await self.seen(cluster))[head].address
+        if cluster.state == state and (state, cluster.head) != ("RUNNING", address):
+            cluster.head = address
+            self.turn(cluster, "RUNNING")
+
+    async def wait(self, cluster: Cluster, state: str, wanted: set[Key]) -> None:
+        """Until all are ready. NodesFailed where one failed, or after the deadline, with what was seen last."""
+        deadline = time.monotonic() + self.ready
+        while cluster.state == state:
+            seen = await self.seen(cluster)
+            if failed := [one for key, one in seen.items() if key in wanted and one.state == "failed"]:
+                raise NodesFailed("; ".join(f"Node {label(one.key)} failed: {one.why}" for one in failed))
+            late = sorted(label(key) for key in wanted if key not in seen or seen[key].state != "ready")
+            if not late:
+                return
+            if time.monotonic() > deadline:
+                raise NodesFailed(f"These were not ready within {self.ready:g} s: {', '.join(late)}.")
+            await asyncio.sleep(self.poll)
+
+    async def seen(self, cluster: Cluster) -> dict[Key, Seen]:
+        return {one.key: one for one in await self.nodes.list() if one.key.cluster == cluster.name}
+
+    def turn(self, cluster: Cluster, state: str, error: str = "") -> None:
+        """A new state, written down."""
+        log.info("%s: %s → %s %s", cluster.name, cluster.state, state, error)
+        cluster.state, cluster.error, cluster.updated = state, error, time.time()
+        if state == "RUNNING":
+            cluster.started = cluster.started or cluster.updated
+            self.finish(cluster)
+        self.store.save()
+
+    def finish(self, cluster: Cluster, error: str = "") -> None:
+        """Ends what was asked for the cluster."""
+        for operation in self.open_operations(cluster.name):
+            operation.result = resource(cluster)
+            self.end(operation, "INTERNAL" if error else "", error)
+        self.store.save()
+
+    def open_operations(self, name: str) -> list[Operation]:
+        return [one for one in self.store.operations.values() if one.cluster == name and not one.done]
+
+    def end(self, operation: Operation, code: str, error: str) -> None:
+        operation.done, operation.updated = True, time.time()
+        operation.code, operation.error = code, error
+
+    async def notify(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+    async def finished(self, operation: Operation, seconds: float) -> None:
+        """Until it is done, or so many seconds have passed."""
+        await self.until(lambda: operation.done, seconds)
+
+    async def provisioned(self, cluster: Cluster, seconds: float) -> None:
+        await self.until(lambda: cluster.state != "PROVISIONING", seconds)
+
+    async def until(self, so: Callable[[], bool], seconds: float) -> None:
+        async def wait() -> None:
+            async with self.changed:
+                await self.changed.wait_for(so)
+
+        try:
+            await asyncio.wait_for(wait(), seconds)
+        except (TimeoutError, asyncio.TimeoutError):
+            return
+
+    async def close(self) -> None:
+        """Stops driving; what was begun is taken up at the next start."""
+        for task in self.tasks.values():
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+
+
+def label(key: Key) -> str:
+    return f"{key.pool}/{key.number}"
+
+
+def resource(cluster: Cluster) -> dict[str, Any]:
+    """The message's JSON, as a call gets it."""
+    told = {**copy.deepcopy(cluster.spec), "name": cluster.name, "state": cluster.state}
+    for name, seconds in (
+        ("create_time", cluster.created),
+        ("update_time", cluster.updated),
+        ("start_time", cluster.started),
+    ):
+        if seconds:
+            told[name] = stamp(seconds)
+    if cluster.error:
+        told["error"] = {"code": 13, "message": cluster.error}  # INTERNAL
+    for first, pool in enumerate(told["resource_pools"]):
+        if pool.get("autoscaling_spec") is not None:
+            pool["replica_count"] = sum(
+                one.key.pool == pool["id"]
+                for one in shape.nodes(cluster.name, cluster.spec, cluster.principal)
+            )
+        pool["used_replica_count"] = 0 if first or cluster.state != "RUNNING" else 1
+    if cluster.state in ("RUNNING", "UPDATING"):
+        uris = {"RAY_DASHBOARD_URI": cluster.host, "RAY_HEAD_NODE_INTERNAL_IP": f"{cluster.head}:10001"}
+        told["resource_runtime"] = {"access_uris": uris}
+    return told
+
+
+def stamp(seconds: float) -> str:
+    """RFC 3339, as protobuf's JSON has times."""
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds % 1 * 1e6):06d}Z"

@@ -1,0 +1,65 @@
+"""The dashboards of the clusters, each under a host of its own, for whoever may get the cluster.
+
+Who may use a dashboard is not on record as a permission of its own; Google's page on Ray on Vertex AI asks for the
+role aiplatform.user at least. The lab asks for aiplatform.persistentResources.get on the cluster. A browser's way
+in, through the console's sign-in, is not here: a program sends its token, as vertex_ray does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from cloud import login
+from cloud.gateway import Gate, exchange, relay, server_options, upgrades, upstream
+from cloud.vertex import names
+from cloud.vertex.clusters import HOSTS, Clusters
+from cloud.vertex.errors import Refused
+from cloud.vertex.permission import Permission
+
+PORT = 8265
+STATUS = {"UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403}
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/"', "Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboards:
+    """What answers for the hosts of the dashboards."""
+
+    clusters: Clusters
+    permission: Permission
+    port: int = PORT  # of a head's dashboard
+
+    def application(self) -> web.Application:
+        app = web.Application(client_max_size=Gate("", "").limit, handler_args=server_options())
+        app.router.add_route("*", "/{path:.*}", self.handle, expect_handler=wait)
+        app.cleanup_ctx.append(upstream)
+        return app
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """One request: who asks, then for which cluster, then whether it runs; then it is passed on."""
+        host = request.host.partition(":")[0].lower()
+        try:
+            principal = self.permission.holder(request.headers.get("Authorization", ""))
+            found = [one for one in self.clusters.store.clusters.values() if one.host == host]
+            if host not in HOSTS or not found:
+                return login.refused(request, 404, "No cluster of this lab has this dashboard.")
+            self.permission.require(principal, "get", names.parse(found[0].name, 3))
+        except Refused as refusal:
+            answer = login.refused(request, STATUS[refusal.code], refusal.message)
+            answer.headers.update(CHALLENGE)
+            return answer
+        cluster = found[0]
+        if cluster.state not in ("RUNNING", "UPDATING"):
+            return login.refused(request, 503, f"The cluster is {cluster.state}.")
+        gate = Gate(f"http://{cluster.head}:{self.port}", "")
+
+        async def forward(request: web.Request) -> web.StreamResponse:
+            return await (relay if upgrades(request) else exchange)(request, gate)
+
+        return await login.let_in(request, gate, "key", forward)
+
+
+async def wait(_: web.Request) -> None:
+    """`Expect: 100-continue` is answered when the body is wanted."""

@@ -1,0 +1,38 @@
+"""Images of Ray on Vertex AI: the prebuilt ones, as data, and what a custom one looks like.
+
+Versions: vertex_ray.util._validation_utils of google-cloud-aiplatform 2.7.0.
+"""
+
+from __future__ import annotations
+
+import re
+
+PYTHON_OF_RAY = {"2.9": ("3.10",), "2.33": ("3.10",), "2.42": ("3.10", "3.11"), "2.47": ("3.11",)}
+OURS = ("2.47", "3.11")  # what the lab's images hold
+PREBUILT = re.compile(
+    r"(?:us|europe|asia)-docker\.pkg\.dev/vertex-ai/training/ray-(?:cpu|gpu)\."
+    r"(?P<major>\d+)-(?P<minor>\d+)\.py(?P<python>\d)(?P<point>\d+):latest"
+)
+# Vertex AI takes images of Artifact Registry, Container Registry and Docker Hub:
+# https://cloud.google.com/vertex-ai/docs/training/create-custom-container
+CUSTOM = re.compile(
+    r"(?:[a-z0-9-]+-docker\.pkg\.dev|(?:[a-z]+\.)?gcr\.io|docker\.io)(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+"
+    r"(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
+
+
+def wrong(image: str) -> str:
+    """What is wrong with an image's URI; empty where nothing is."""
+    if found := PREBUILT.fullmatch(image):
+        ray = f"{found['major']}.{found['minor']}"
+        python = f"{found['python']}.{found['point']}"
+        if ray not in PYTHON_OF_RAY:
+            return f"Ray {ray} is not supported; supported: {', '.join(PYTHON_OF_RAY)}."
+        if python not in PYTHON_OF_RAY[ray]:
+            return f"Ray {ray} has no image for Python {python}; it has: {', '.join(PYTHON_OF_RAY[ray])}."
+        if (ray, python) != OURS:
+            return f"The lab has Ray {OURS[0]} on Python {OURS[1]} only; Vertex AI has {ray} on {python} as well."
+        return ""
+    if "/vertex-ai/training/" in image:
+        return f'There is no prebuilt image "{image}".'
+    return "" if CUSTOM.fullmatch(image) else f'"{image}" is no image of a registry that Vertex AI can read.'

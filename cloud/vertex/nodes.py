@@ -1,0 +1,52 @@
+"""The nodes of clusters: what is to run, what does, and the one interface to where they run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Which node: the persistent resource's name, the pool's id, and a number within the pool from 0."""
+
+    cluster: str
+    pool: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node to make. `memory` is in bytes; a head has no CPUs."""
+
+    key: Key
+    role: str  # head, cpu-worker or gpu-worker
+    principal: str  # who its jobs are
+    cpus: int
+    gpus: int
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A node that is there. `state`: starting, ready (a job would run on it now) or failed; `why` says more."""
+
+    key: Key
+    state: str
+    address: str  # in the nodes' network; empty before it has one
+    principal: str
+    why: str = ""
+
+
+class Nodes(Protocol):
+    """Where nodes run. Each raises NodesFailed with a sentence for the cluster's owner."""
+
+    async def make(self, node: Node) -> None:
+        """Starts it; nothing where it is there already. It need not be ready then."""
+
+    async def list(self) -> Sequence[Seen]:
+        """All nodes of this lab, also those whose cluster nobody remembers."""
+
+    async def remove(self, keys: Sequence[Key]) -> None:
+        """Ends these and waits until they are gone; nothing for those that are not there."""

@@ -1,0 +1,74 @@
+"""The control plane as listeners.
+
+every network    :443   TLS: HTTP/2 is gRPC, HTTP/1.1 the dashboards
+control network  :8081  gRPC without TLS: what reaches `cloud` under one of its own names
+control network  :8082  who a node is, for the metadata server; on loopback too, for the health check
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from cloud.alpn import listen, to
+from cloud.vertex import rpc
+from cloud.vertex.api import Api
+from cloud.vertex.clusters import Clusters
+from cloud.vertex.dashboard import PORT, Dashboards
+from cloud.vertex.permission import Permission
+from cloud.vertex.who import Who
+
+GRPC_PORT = 8081
+WHO_PORT = 8082
+GRACE = 1.0  # seconds that calls have to end
+
+
+@dataclass(slots=True)
+class ControlPlane:
+    """Everything behind the doors."""
+
+    clusters: Clusters
+    permission: Permission
+    dashboard_port: int = PORT
+    grpc: Any = None
+    port: int = 0  # of gRPC on loopback, behind the TLS doors
+    runners: list[web.AppRunner] = field(default_factory=list)
+    servers: list[asyncio.Server] = field(default_factory=list)
+
+    async def start(self, control: str = "") -> None:
+        """gRPC, and taking up what was begun. `control` is our address in the network shared with `cloud`."""
+        await self.clusters.resume()
+        own = [f"{control}:{GRPC_PORT}"] if control else []
+        self.grpc, ports = await rpc.serve(Api(self.clusters, self.permission), "127.0.0.1:0", *own)
+        self.port = ports[0]
+        if control:
+            runner = await self.runner(Who(self.clusters).application())
+            for address in (control, "127.0.0.1"):
+                await web.TCPSite(runner, address, WHO_PORT).start()
+
+    async def open(self, address: str, port: int, tls: ssl.SSLContext) -> int:
+        """A door for callers; its port."""
+        app = Dashboards(self.clusters, self.permission, self.dashboard_port).application()
+        runner = await self.runner(app)
+        server = await listen(runner, address, port, tls, to("127.0.0.1", self.port))
+        self.servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
+
+    async def runner(self, app: web.Application) -> web.AppRunner:
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
+        await runner.setup()
+        self.runners.append(runner)
+        return runner
+
+    async def close(self) -> None:
+        for server in self.servers:
+            server.close()
+        for runner in self.runners:
+            await runner.cleanup()
+        if self.grpc is not None:
+            await self.grpc.stop(GRACE)
+        await self.clusters.close()

@@ -1,0 +1,62 @@
+"""One port for both versions of HTTP: what TLS agrees on decides."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from cloud.alpn import listen, to
+from cloud.authority import Authority, load_authority
+
+HOST = "storage.googleapis.com"
+
+
+async def said(authority: Authority, offered: list[str], *, far: bool = True) -> bytes:
+    """What a client that offers these protocols reads after it has sent a line."""
+
+    async def http1(_: web.Request) -> web.Response:
+        return web.Response(text="one")
+
+    async def http2(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"two: " + await reader.readline())
+        writer.close()
+
+    app = web.Application()
+    app.router.add_get("/", http1)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    behind = await asyncio.start_server(http2, "127.0.0.1", 0)
+    port = behind.sockets[0].getsockname()[1] if far else 9
+    tls = authority.server_context(["http/1.1", "h2"])
+    server = await listen(runner, "127.0.0.1", 0, tls, to("127.0.0.1", port))
+    trusted = ssl.create_default_context(cafile=str(authority.certificate))
+    trusted.set_alpn_protocols(offered)
+    address = server.sockets[0].getsockname()
+    reader, writer = await asyncio.open_connection(*address, ssl=trusted, server_hostname=HOST)
+    try:
+        writer.write(b"GET / HTTP/1.0\r\n\r\n")
+        return await asyncio.wait_for(reader.read(), 5)
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+        server.close()
+        behind.close()
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("offered", [["http/1.1"], ["h2", "http/1.1"], ["http/1.1", "h2"]])
+def test_whoever_can_do_both_is_given_http_1(tmp_path: Path, offered: list[str]) -> None:
+    assert asyncio.run(said(load_authority(tmp_path), offered)).endswith(b"\r\n\r\none")
+
+
+def test_http_2_alone_is_passed_on(tmp_path: Path) -> None:
+    assert asyncio.run(said(load_authority(tmp_path), ["h2"])) == b"two: GET / HTTP/1.0\r\n"
+
+
+def test_http_2_to_nobody_is_closed(tmp_path: Path) -> None:
+    assert asyncio.run(said(load_authority(tmp_path), ["h2"], far=False)) == b""

@@ -1,0 +1,120 @@
+"""What the Docker engine is asked for, and how its answers are read."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cloud.vertex.engine import RAY, Engine, archive, seen
+from cloud.vertex.errors import NodesFailed
+from cloud.vertex.names import head_host
+from cloud.vertex.nodes import Key, Node
+from tests.command import ROOT
+
+CLUSTER = "projects/1/locations/us-central1/persistentResources/a"
+WHO = "serviceAccount:a@p.iam.gserviceaccount.com"
+ENVIRON = {
+    "RAYDOCK_TRUST": "http://ca",
+    "NO_PROXY": "localhost",
+    "SECRET": "x",
+    "https_proxy": "http://cloud:3128",
+}
+
+
+def engine(socket: str = "/nowhere") -> Engine:
+    return Engine(socket, "raydock", "raydock_nodes", "raydock", ENVIRON)
+
+
+def node(role: str, pool: str, number: int = 0) -> Node:
+    head = role == "head"
+    return Node(
+        Key(CLUSTER, pool, number), role, WHO, 0 if head else 1, 2 if role == "gpu-worker" else 0, 2 * 2**30
+    )
+
+
+def test_a_node_is_hardened_as_every_service_of_compose() -> None:
+    body = engine().body(node("gpu-worker", "worker-pool2", 3))
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    service, host = compose["x-service"], body["HostConfig"]
+    assert (host["Init"], host["CapDrop"], host["SecurityOpt"], host["PidsLimit"]) == (
+        service["init"],
+        service["cap_drop"],
+        service["security_opt"],
+        service["pids_limit"],
+    )
+    assert host["RestartPolicy"]["Name"] == service["restart"]
+    assert (body["User"], host["Memory"], host["NetworkMode"]) == ("ray", 2 * 2**30, "raydock_nodes")
+    assert not {"Privileged", "Binds", "Mounts", "PortBindings", "CapAdd", "Devices"} & set(host)
+    assert body["Image"] == f"raydock/gpu-worker:{RAY}"
+    assert f"/gpu-worker:{RAY}" in compose["services"]["gpu-worker"]["image"]
+    assert body["Cmd"] == ["gpu-worker", "--labels=pool=worker-pool2,gpu=simulated"]
+
+
+def test_a_node_knows_its_head_and_no_secret_of_ours() -> None:
+    environment = engine().environment(node("cpu-worker", "worker-pool1"))
+    host = head_host(CLUSTER)
+    assert environment == {
+        "RAYDOCK_TRUST": "http://ca",
+        "NO_PROXY": f"localhost,{host}",
+        "https_proxy": "http://cloud:3128",
+        "RAYDOCK_HEAD": f"{host}:6379",
+        "RAYDOCK_CPUS": "1",
+        "RAYDOCK_GPUS": "0",
+        "RAYDOCK_GPU": "simulated",
+    }
+    assert re.fullmatch("ray-[0-9a-f]{12}", host)
+    (aliases,) = [
+        one["Aliases"]
+        for one in engine().body(node("head", "head-node"))["NetworkingConfig"]["EndpointsConfig"].values()
+    ]
+    assert aliases == [host]
+
+
+def test_clusters_of_one_id_in_two_regions_do_not_meet() -> None:
+    other = CLUSTER.replace("us-central1", "europe-west4")
+    names = {engine().container(Key(cluster, "head-node", 0)) for cluster in (CLUSTER, other)}
+    assert len(names) == 2
+    assert head_host(CLUSTER) != head_host(other)
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "kind"),
+    [
+        ("created", "Created", "starting"),
+        ("running", "Up 2 seconds (health: starting)", "starting"),
+        ("running", "Up 2 seconds (healthy)", "ready"),
+        ("running", "Up 2 minutes (unhealthy)", "failed"),
+        ("restarting", "Restarting (1) 2 seconds ago", "failed"),
+        ("exited", "Exited (1) 2 seconds ago", "failed"),
+    ],
+)
+def test_what_the_engine_says_of_a_container(state: str, status: str, kind: str) -> None:
+    made = node("head", "head-node")
+    container: dict[str, Any] = {
+        "State": state,
+        "Status": status,
+        "Labels": engine().labels(made),
+        "NetworkSettings": {"Networks": {"raydock_nodes": {"IPAddress": "10.0.0.2"}}},
+    }
+    found = seen(container, "raydock_nodes")
+    assert (found.key, found.state, found.address, found.principal) == (made.key, kind, "10.0.0.2", WHO)
+
+
+def test_an_engine_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(NodesFailed, match="The Docker engine does not answer"):
+        asyncio.run(engine(str(tmp_path / "none.sock")).list())
+
+
+def test_files_for_a_container_are_readable_and_no_more() -> None:
+    with tarfile.open(fileobj=io.BytesIO(archive({"secrets/ca_bundle": b"pem"}))) as tar:
+        (entry,) = tar.getmembers()
+        file = tar.extractfile(entry)
+        assert file is not None
+        assert (entry.name, entry.mode, file.read()) == ("secrets/ca_bundle", 0o444, b"pem")

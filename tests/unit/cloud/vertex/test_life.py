@@ -1,0 +1,252 @@
+"""The life of clusters over the double: states, failures, a control plane that is killed, requests that cross."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloud.vertex import store
+from cloud.vertex.clusters import HOSTS, Clusters
+from cloud.vertex.errors import Refused
+from cloud.vertex.nodes import Key, Node
+from tests.fakes import FakeNodes
+from tests.unit.cloud.vertex.test_request import cluster, pool, scaled
+
+WHO = "serviceAccount:a@p.iam.gserviceaccount.com"
+NAME = "projects/1/locations/us-central1/persistentResources/a"
+SPEC = cluster(pool("head-node"), pool("worker-pool1", 2, "n1-standard-8"))
+
+
+def made(folder: Path | None, nodes: FakeNodes, ready: float = 5) -> Clusters:
+    kept = store.load(folder) if folder else store.Store()
+    return Clusters(kept, nodes, ready, poll=0.005)
+
+
+def state(clusters: Clusters, *wanted: str) -> Callable[[], bool]:
+    return lambda: getattr(clusters.store.clusters.get(NAME), "state", "gone") in wanted
+
+
+async def reached(clusters: Clusters, *wanted: str) -> None:
+    for _ in range(1000):
+        if state(clusters, *wanted)():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError(clusters.store.clusters.get(NAME))
+
+
+def create(clusters: Clusters, name: str = NAME, spec: dict[str, Any] = SPEC) -> store.Operation:
+    return clusters.create(name, spec, "p", WHO, "v1beta1")
+
+
+def run(work: Any) -> None:
+    asyncio.run(work)
+
+
+def test_provisioning_until_every_node_is_ready(tmp_path: Path) -> None:
+    async def life() -> None:
+        nodes = FakeNodes(becomes="starting")
+        clusters = made(tmp_path, nodes)
+        operation = create(clusters)
+        await asyncio.sleep(0.05)
+        assert (clusters.named(NAME).state, operation.done, len(nodes.there)) == ("PROVISIONING", False, 3)
+        nodes.turn("ready")
+        await clusters.finished(operation, 5)
+        assert (clusters.named(NAME).state, operation.code) == ("RUNNING", "")
+        assert operation.result["resource_runtime"]["access_uris"] == {
+            "RAY_DASHBOARD_URI": clusters.named(NAME).host,
+            "RAY_HEAD_NODE_INTERNAL_IP": "127.0.0.1:10001",
+        }
+        await clusters.close()
+
+    run(life())
+
+
+@pytest.mark.parametrize(
+    ("becomes", "fails", "told"),
+    [
+        ("failed", {}, "Node head-node/0 failed: it was told to"),
+        (
+            "starting",
+            {},
+            "These were not ready within 0.1 s: head-node/0, worker-pool1/0, worker-pool1/1.",
+        ),
+        ("ready", {"make": "no such image"}, "no such image"),
+    ],
+)
+def test_a_failure_ends_in_error_and_leaves_no_node(
+    tmp_path: Path, becomes: str, fails: dict[str, str], told: str
+) -> None:
+    async def life() -> None:
+        nodes = FakeNodes(becomes=becomes, fails=fails)
+        clusters = made(tmp_path, nodes, ready=0.1)
+        operation = create(clusters)
+        await clusters.finished(operation, 5)
+        assert (operation.done, operation.code) == (True, "INTERNAL")
+        assert told in operation.error
+        assert (clusters.named(NAME).state, nodes.there) == ("ERROR", {})
+        assert told in store.load(tmp_path).clusters[NAME].error
+        await clusters.close()
+
+    run(life())
+
+
+def test_deleting_amid_the_creation_leaves_nothing(tmp_path: Path) -> None:
+    async def life() -> None:
+        nodes = FakeNodes(becomes="starting")
+        clusters = made(tmp_path, nodes)
+        creation = create(clusters)
+        await asyncio.sleep(0.02)
+        deletion = clusters.delete(NAME, "v1")
+        await clusters.finished(deletion, 5)
+        assert (creation.done, creation.code) == (True, "CANCELLED")
+        assert (deletion.done, deletion.code, clusters.store.clusters, nodes.there) == (True, "", {}, {})
+        with pytest.raises(Refused, match="does not exist"):
+            clusters.delete(NAME, "v1")
+        await clusters.close()
+
+    run(life())
+
+
+def test_a_removal_that_fails_is_tried_again(tmp_path: Path) -> None:
+    async def life() -> None:
+        nodes = FakeNodes()
+        clusters = made(tmp_path, nodes)
+        await clusters.finished(create(clusters), 5)
+        nodes.fails["remove"] = "busy"
+        deletion = clusters.delete(NAME, "v1beta1")
+        await asyncio.sleep(0.03)
+        with pytest.raises(Refused, match="in state STOPPING; it can't be deleted"):
+            clusters.delete(NAME, "v1beta1")
+        with pytest.raises(Refused, match="already exists"):
+            create(clusters)
+        nodes.fails.clear()
+        await clusters.finished(deletion, 5)
+        assert (clusters.store.clusters, nodes.there) == ({}, {})
+        await clusters.close()
+
+    run(life())
+
+
+@pytest.mark.parametrize("seconds", [0, 0.002, 0.01, 0.03])
+@pytest.mark.parametrize("verb", ["create", "update", "delete"])
+def test_a_killed_control_plane_drives_on_what_it_had_begun(
+    tmp_path: Path, verb: str, seconds: float
+) -> None:
+    nodes = FakeNodes()
+
+    async def first() -> str:
+        clusters = made(tmp_path, nodes)
+        operation = create(clusters)
+        if verb != "create":
+            await clusters.finished(operation, 5)
+            nodes.becomes = "starting"
+            operation = (
+                clusters.update(NAME, [1, 4], "v1") if verb == "update" else clusters.delete(NAME, "v1")
+            )
+        else:
+            nodes.becomes = "starting"
+        await asyncio.sleep(seconds)
+        for task in clusters.tasks.values():
+            task.cancel()
+        return operation.name
+
+    async def second(name: str) -> None:
+        clusters = made(tmp_path, nodes)
+        await clusters.resume()
+        nodes.turn("ready")
+        operation = clusters.store.operations[name]
+        await clusters.finished(operation, 5)
+        assert (operation.done, operation.code) == (True, "")
+        assert len(nodes.there) == {"create": 3, "update": 5, "delete": 0}[verb]
+        assert (NAME in clusters.store.clusters) == (verb != "delete")
+        await clusters.close()
+
+    name = asyncio.run(first())
+    asyncio.run(second(name))
+
+
+def test_a_start_removes_nodes_of_no_cluster_and_keeps_the_others(tmp_path: Path) -> None:
+    nodes = FakeNodes()
+
+    async def first() -> None:
+        clusters = made(tmp_path, nodes)
+        await clusters.finished(create(clusters), 5)
+        await clusters.close()
+
+    async def second() -> None:
+        orphan = Key("projects/1/locations/us-central1/persistentResources/lost", "head-node", 0)
+        await nodes.make(Node(orphan, "head", WHO, 0, 0, 1))
+        before = [node.key for node in nodes.made]
+        clusters = made(tmp_path, nodes)
+        await clusters.resume()
+        await reached(clusters, "RUNNING")
+        assert nodes.removed == [orphan]
+        assert [node.key for node in nodes.made] == before
+        await clusters.close()
+
+    asyncio.run(first())
+    asyncio.run(second())
+
+
+def test_a_cluster_that_lost_its_head_says_so(tmp_path: Path) -> None:
+    nodes = FakeNodes()
+
+    async def life() -> None:
+        clusters = made(tmp_path, nodes)
+        await clusters.finished(create(clusters), 5)
+        await clusters.close()
+        del nodes.there[Key(NAME, "head-node", 0)]
+        again = made(tmp_path, nodes)
+        await again.resume()
+        await reached(again, "ERROR")
+        assert again.named(NAME).error == "The head node was lost, and with it what the cluster knew."
+        await again.close()
+
+    run(life())
+
+
+def test_an_update_changes_replicas_and_keeps_the_other_nodes(tmp_path: Path) -> None:
+    async def life() -> None:
+        nodes = FakeNodes()
+        clusters = made(tmp_path, nodes)
+        await clusters.finished(create(clusters), 5)
+        await clusters.finished(clusters.update(NAME, [1, 3], "v1"), 5)
+        await clusters.finished(clusters.update(NAME, [1, 1], "v1"), 5)
+        assert [(key.pool, key.number) for key in nodes.there] == [("head-node", 0), ("worker-pool1", 0)]
+        assert [(key.pool, key.number) for key in nodes.removed] == [("worker-pool1", 1), ("worker-pool1", 2)]
+        nodes.becomes = "starting"
+        clusters.update(NAME, [1, 2], "v1")
+        with pytest.raises(Refused, match="in state UPDATING; it can't be updated"):
+            clusters.update(NAME, [1, 2], "v1")
+        await clusters.close()
+
+    run(life())
+
+
+def test_dashboards_have_a_host_each_and_so_many_clusters_there_are(tmp_path: Path) -> None:
+    async def life() -> None:
+        clusters = made(tmp_path, FakeNodes())
+        for number in range(len(HOSTS)):
+            create(clusters, f"{NAME}{number}", cluster(pool("head-node")))
+        assert {one.host for one in clusters.store.clusters.values()} == set(HOSTS)
+        with pytest.raises(Refused) as caught:
+            create(clusters, f"{NAME}-more")
+        assert caught.value.code == "RESOURCE_EXHAUSTED"
+        await clusters.close()
+
+    run(life())
+
+
+def test_an_autoscaled_first_pool_has_the_head_besides(tmp_path: Path) -> None:
+    async def life() -> None:
+        nodes = FakeNodes()
+        clusters = made(tmp_path, nodes)
+        await clusters.finished(create(clusters, spec=cluster(scaled("head-node", 2, 5))), 5)
+        assert [node.role for node in nodes.made] == ["head", "cpu-worker", "cpu-worker"]
+        await clusters.close()
+
+    run(life())

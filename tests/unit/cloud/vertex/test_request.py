@@ -1,0 +1,235 @@
+"""What is wrong with a request, by field and text."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from cloud.vertex import errors, images, machines, names, request, shape
+from cloud.vertex.errors import Refused
+
+IMAGE = "us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest"
+GIB = 2**30
+
+
+def pool(name: str, count: int = 1, machine: str = "n1-standard-16", **more: Any) -> dict[str, Any]:
+    return {"id": name, "replica_count": str(count), "machine_spec": {"machine_type": machine}, **more}
+
+
+def cluster(*pools: dict[str, Any], **runtime: Any) -> dict[str, Any]:
+    images_of = {one["id"]: IMAGE for one in pools}
+    return {
+        "resource_pools": list(pools),
+        "resource_runtime_spec": {"ray_spec": {"resource_pool_images": images_of}, **runtime},
+    }
+
+
+def scaled(name: str, low: int, high: int) -> dict[str, Any]:
+    found = pool(name, autoscaling_spec={"min_replica_count": str(low), "max_replica_count": str(high)})
+    del found["replica_count"]
+    return found
+
+
+SOUND = cluster(pool("head-node"), pool("worker-pool1", 2, "n1-standard-8"))
+
+
+def test_a_sound_request_has_no_problems() -> None:
+    assert request.problems("a-1", SOUND) == []
+    assert request.problems("a", cluster(pool("head-node"), scaled("worker-pool1", 0, 3))) == []
+
+
+@pytest.mark.parametrize("identifier", ["", "A", "1a", "a-", "a_b", "a" * 64, "a\n"])
+def test_ids(identifier: str) -> None:
+    ((field, said),) = request.problems(identifier, SOUND)
+    assert field == "persistent_resource_id"
+    assert said == f'"{identifier}" does not match [a-z]([-a-z0-9]{{0,61}}[a-z0-9])? (1 to 63 characters).'
+
+
+GPU = {"machine_spec": {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4"}}
+DISK = "resource_pools[0].disk_spec"
+WRONG = [
+    (pool("p", 0), "resource_pools[0].replica_count", "0 is less than 1."),
+    (pool("p", 1001), "resource_pools[0].replica_count", "1001 nodes are more than the 1000 of a pool."),
+    (
+        pool("p", disk_spec={"boot_disk_size_gb": 99}),
+        f"{DISK}.boot_disk_size_gb",
+        "99 is not within 100 to 64000.",
+    ),
+    (
+        pool("p", disk_spec={"boot_disk_size_gb": 64001}),
+        f"{DISK}.boot_disk_size_gb",
+        "64001 is not within 100 to 64000.",
+    ),
+    (
+        pool("p", disk_spec={"boot_disk_type": "floppy"}),
+        f"{DISK}.boot_disk_type",
+        '"floppy" is none of pd-ssd, pd-standard, hyperdisk-balanced.',
+    ),
+    (
+        pool("p", machine="n9"),
+        "resource_pools[0].machine_spec.machine_type",
+        'Machine type "n9" is not supported.',
+    ),
+    (
+        scaled("p", 2, 2),
+        "resource_pools[0].autoscaling_spec.max_replica_count",
+        "2 must be more than min_replica_count, 2.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("wrong", "field", "said"), WRONG)
+def test_pools(wrong: dict[str, Any], field: str, said: str) -> None:
+    assert request.problems("a", cluster(wrong)) == [(f"persistent_resource.{field}", said)]
+
+
+def test_autoscaling_is_for_every_pool_of_workers_or_for_none() -> None:
+    mixed = cluster(pool("head-node"), scaled("worker-pool1", 1, 3), pool("worker-pool2", 2))
+    merged = cluster(pool("head-node", 3), scaled("worker-pool1", 1, 3))
+    said = "autoscaling_spec must be set on every pool of workers, or on none."
+    for one in (mixed, merged):
+        assert request.problems("a", one) == [("persistent_resource.resource_pools", said)]
+
+
+def test_a_cluster_has_two_thousand_nodes_at_most() -> None:
+    large = cluster(pool("head-node", 1), pool("worker-pool1", 1000), pool("worker-pool2", 1000))
+    ((field, said),) = request.problems("a", large)
+    assert (field, said) == (
+        "persistent_resource.resource_pools",
+        "2001 nodes are more than the 2000 of a cluster.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("machine", "accelerator", "count", "field", "said"),
+    [
+        ("n1-standard-8", "NVIDIA_TESLA_T4", 1, "", ""),
+        ("a2-highgpu-2g", "NVIDIA_TESLA_A100", 2, "", ""),
+        (
+            "n1-standard-4",
+            "NVIDIA_TESLA_K80",
+            1,
+            "accelerator_type",
+            'Accelerator "NVIDIA_TESLA_K80" is not supported for machine type "n1-standard-4"',
+        ),
+        (
+            "e2-standard-4",
+            "NVIDIA_TESLA_T4",
+            1,
+            "accelerator_type",
+            'Accelerator "NVIDIA_TESLA_T4" is not supported for machine type "e2-standard-4"',
+        ),
+        (
+            "n1-standard-8",
+            "NVIDIA_TESLA_T4",
+            3,
+            "accelerator_count",
+            'Machine type "n1-standard-8" can\'t have 3 NVIDIA_TESLA_T4; supported: 1, 2, 4.',
+        ),
+        (
+            "n1-standard-32",
+            "NVIDIA_TESLA_V100",
+            1,
+            "accelerator_count",
+            'Machine type "n1-standard-32" can\'t have 1 NVIDIA_TESLA_V100; supported: 4, 8.',
+        ),
+        (
+            "n1-standard-8",
+            "",
+            1,
+            "accelerator_type",
+            "accelerator_type must be set where accelerator_count is not 0.",
+        ),
+        (
+            "g2-standard-24",
+            "",
+            0,
+            "accelerator_type",
+            'Machine type "g2-standard-24" needs its accelerators named: g2-standard-24 has 2 NVIDIA_L4.',
+        ),
+    ],
+)
+def test_accelerators(machine: str, accelerator: str, count: int, field: str, said: str) -> None:
+    assert machines.wrong(machine, accelerator, count) == (field, said)
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (IMAGE, ""),
+        (IMAGE.replace("us-", "europe-").replace("cpu", "gpu"), ""),
+        ("us-central1-docker.pkg.dev/p/r/mine:1", ""),
+        (IMAGE.replace("2-47.py311", "2-47.py310"), "Ray 2.47 has no image for Python 3.10; it has: 3.11."),
+        (IMAGE.replace("2-47", "2-48"), "Ray 2.48 is not supported; supported: 2.9, 2.33, 2.42, 2.47."),
+        (
+            IMAGE.replace("2-47", "2-42"),
+            "The lab has Ray 2.47 on Python 3.11 only; Vertex AI has 2.42 on 3.11 as well.",
+        ),
+        (
+            IMAGE.replace("latest", "old"),
+            f'There is no prebuilt image "{IMAGE.replace("latest", "old")}".',
+        ),
+        ("mine", '"mine" is no image of a registry that Vertex AI can read.'),
+    ],
+)
+def test_images(image: str, said: str) -> None:
+    assert images.wrong(image) == said
+
+
+def test_everything_is_said_at_once_in_vertexs_form() -> None:
+    wrong = cluster(pool("head-node", machine="n9"))
+    wrong["resource_runtime_spec"]["ray_spec"]["resource_pool_images"] = {}
+    refused = errors.invalid(request.problems("A", wrong))
+    assert (refused.code, refused.message) == (
+        "INVALID_ARGUMENT",
+        'List of found errors:\t1.Field: persistent_resource_id; Message: "A" does not match '
+        "[a-z]([-a-z0-9]{0,61}[a-z0-9])? (1 to 63 characters)."
+        '\t2.Field: persistent_resource.resource_pools[0].machine_spec.machine_type; Message: Machine type "n9" is '
+        "not supported.\t3.Field: persistent_resource.resource_runtime_spec.ray_spec.resource_pool_images[head-node]; "
+        "Message: An image is required for every pool, or image_uri for all.\t",
+    )
+
+
+def test_only_replica_counts_can_be_updated() -> None:
+    new = copy.deepcopy(SOUND)
+    new["resource_pools"][1]["replica_count"] = "0"
+    assert request.resized(SOUND, new, ["labels"]) == [
+        ("update_mask", "Only resource_pools.replica_count can be updated, not labels."),
+        ("persistent_resource.resource_pools[1].replica_count", "0 is not within 1 to 1000."),
+    ]
+    fewer = cluster(pool("head-node"))
+    assert request.resized(SOUND, fewer, ["resource_pools.replica_count"]) == [
+        (
+            "persistent_resource.resource_pools",
+            "The pools must be those that the cluster has, in their order.",
+        )
+    ]
+
+
+def test_nodes_stand_for_machines_by_the_rule() -> None:
+    gpu = pool("gpus", 1, "n1-highmem-64")
+    gpu["machine_spec"] |= {"accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 4}
+    made = shape.nodes("c", cluster(pool("head-node", 2), pool("small", 1, "n1-standard-4"), gpu), "who")
+    assert [(one.key.pool, one.role, one.cpus, one.gpus, one.memory / GIB) for one in made] == [
+        ("head-node", "head", 0, 0, 3),
+        ("head-node", "cpu-worker", 1, 0, 3),
+        ("small", "cpu-worker", 1, 0, 2),
+        ("gpus", "gpu-worker", 4, 4, 4),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "depth", "code"),
+    [
+        ("projects/p", 2, "INVALID_ARGUMENT"),
+        ("projects/p/locations/r/persistentResources", 3, "NOT_FOUND"),
+        ("projects/p/locations/r", 3, "NOT_FOUND"),
+        ("projects/p/locations/r/persistentResources/a/b", 3, "NOT_FOUND"),
+    ],
+)
+def test_names_that_are_none(text: str, depth: int, code: str) -> None:
+    with pytest.raises(Refused) as caught:
+        names.parse(text, depth)
+    assert caught.value.code == code

@@ -1,0 +1,98 @@
+"""The metadata server for nodes: each is who its cluster is, and nobody is taken for another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+from aiohttp import web
+
+from cloud import labfile
+from cloud.config import LAB_FILE
+from cloud.nodes import NodeMetadata
+from cloud.server import catching_all
+from cloud.tokens import Tokens
+from cloud.vertex.clusters import Clusters
+from cloud.vertex.store import Store
+from cloud.vertex.who import Who
+from tests.fakes import FakeNodes
+from tests.labcloud import TRAINER
+from tests.unit.cloud.vertex.test_life import NAME, SPEC
+
+FLAVOR = {"Metadata-Flavor": "Google"}
+ACCOUNT = "/computeMetadata/v1/instance/service-accounts/default"
+Ask = Callable[..., Awaitable[tuple[int, str]]]
+
+
+def with_metadata(work: Callable[[Ask, FakeNodes, Tokens], Awaitable[None]], vertex: bool = True) -> None:
+    """Runs `work` with a metadata server whose callers come from 127.0.0.1, the head's address in the double."""
+
+    async def running() -> None:
+        nodes, tokens = FakeNodes(), Tokens(b"s" * 32)
+        clusters = Clusters(Store(), nodes, poll=0.005)
+        await clusters.finished(clusters.create(NAME, SPEC, "lab-project", TRAINER, "v1"), 5)
+        who = await served(Who(clusters).application())
+        place = f"127.0.0.1:{who.addresses[0][1]}" if vertex else "127.0.0.1:9"
+        world = labfile.load(LAB_FILE, None)
+        metadata = await served(catching_all(NodeMetadata(world, tokens, place).handle))
+        base = f"http://127.0.0.1:{metadata.addresses[0][1]}"
+
+        async def ask(path: str, **headers: str) -> tuple[int, str]:
+            async with (
+                aiohttp.ClientSession() as session,
+                session.get(base + path, headers=headers) as answer,
+            ):
+                return answer.status, await answer.text()
+
+        try:
+            await work(ask, nodes, tokens)
+        finally:
+            await who.cleanup()
+            await metadata.cleanup()
+            await clusters.close()
+
+    asyncio.run(running())
+
+
+async def served(app: web.Application) -> web.AppRunner:
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    return runner
+
+
+def test_a_node_is_its_clusters_account() -> None:
+    async def work(ask: Ask, nodes: FakeNodes, tokens: Tokens) -> None:
+        assert await ask("/") == (200, "computeMetadata/\n")
+        assert await ask(f"{ACCOUNT}/email", **FLAVOR) == (200, TRAINER.removeprefix("serviceAccount:"))
+        assert await ask("/computeMetadata/v1/project/project-id", **FLAVOR) == (200, "lab-project")
+        status, told = await ask(f"{ACCOUNT}/token", **FLAVOR)
+        import json
+
+        assert (status, tokens.principal(json.loads(told)["access_token"])) == (200, TRAINER)
+        assert (await ask(f"{ACCOUNT}/email"))[0] == 403  # without the flavor, as ever
+
+    with_metadata(work)
+
+
+def test_an_address_of_no_node_is_nobody() -> None:
+    async def work(ask: Ask, nodes: FakeNodes, tokens: Tokens) -> None:
+        nodes.there.clear()
+        status, told = await ask(f"{ACCOUNT}/token", **FLAVOR)
+        assert (status, told) == (404, "127.0.0.1 is no node of a cluster.\n")
+
+    with_metadata(work)
+
+
+def test_without_the_control_plane_nobody_is_told_anything() -> None:
+    async def refused(ask: Ask, nodes: FakeNodes, tokens: Tokens) -> None:
+        assert await ask(f"{ACCOUNT}/token", **FLAVOR) == (503, "Try again.\n")
+
+    with_metadata(refused, vertex=False)
+
+    async def broken(ask: Ask, nodes: FakeNodes, tokens: Tokens) -> None:
+        nodes.fails["list"] = "the engine is down"
+        assert await ask(f"{ACCOUNT}/token", **FLAVOR) == (503, "Try again.\n")
+
+    with_metadata(broken)
