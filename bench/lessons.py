@@ -121,7 +121,12 @@ def scaled(scale: Scale, cluster: Lab, smoke: bool) -> Iterable[str]:
     """The lesson on so many workers of the CPU pool and none of the GPU pool; those that failed."""
     for workers in scale.smoke if smoke else scale.workers:
         say(f"\nlessons: {workers} worker{'s' * (workers > 1)}")
-        cluster.cluster("scale", f"cpu-worker={workers}", "gpu-worker=0")
+        try:
+            cluster.cluster("scale", f"cpu-worker={workers}", "gpu-worker=0")
+        except Unexpected as fault:
+            say(f"lessons: {fault}")
+            yield f"{workers} workers"
+            continue
         warm(cluster)
         if not taught(scale.lesson, cluster, smoke):
             yield f"{scale.lesson.script} on {workers}"

@@ -22,6 +22,7 @@ p.note { color: #555; margin: .3rem 0 .8rem; max-width: 48rem }
 .wide { overflow-x: auto } svg { max-width: 100%; height: auto }
 table { border-collapse: collapse; font-size: 13px } th, td { padding: .35rem .6rem; text-align: left;
        border-bottom: 1px solid #ddd; vertical-align: top }
+td:nth-child(3) { min-width: 9rem } td:nth-child(n+9) { overflow-wrap: anywhere }
 td:nth-child(n+4):nth-child(-n+9) { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
 th:nth-child(n+4):nth-child(-n+9) { text-align: right }
 """
