@@ -14,7 +14,7 @@ from .summary import HEADINGS, Run, cells, markdown, newest, run_of, with_unit
 SEEDS = (3, 8, 16, 48)  # CPUs of workers that the extrapolation is told for in words
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 62rem; margin: 2rem auto;
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 72rem; margin: 2rem auto;
        padding: 0 1rem }
 h1 { font-size: 1.6rem; margin-bottom: 0 } h2 { font-size: 1.2rem; margin-top: 2.2rem }
 h3 { font-size: 1rem; margin: 1.4rem 0 .3rem }
@@ -22,7 +22,7 @@ p.note { color: #555; margin: .3rem 0 .8rem; max-width: 48rem }
 .wide { overflow-x: auto } svg { max-width: 100%; height: auto }
 table { border-collapse: collapse; font-size: 13px } th, td { padding: .35rem .6rem; text-align: left;
        border-bottom: 1px solid #ddd; vertical-align: top }
-td:nth-child(3) { min-width: 9rem } td:nth-child(n+9) { overflow-wrap: anywhere }
+td:nth-child(3) { min-width: 9rem } td:nth-child(10) { min-width: 15rem; overflow-wrap: anywhere }
 td:nth-child(n+4):nth-child(-n+9) { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
 th:nth-child(n+4):nth-child(-n+9) { text-align: right }
 """
