@@ -137,9 +137,9 @@ def by_job(address: str, name: str, *arguments: object) -> dict[str, Any]:
     """The result of a job of jobs/. Raises Unexpected where it fails, or no worker did the work."""
     with TemporaryDirectory(prefix="raydock-bench-") as folder:
         path, script = Path(folder, "result.json"), ROOT / "jobs" / f"{name}.py"
-        done = command.run(
-            command.ours("--address", address, "--result", path, script, "--", *arguments), DEADLINE
-        )
+        # By an address nobody knows who the job runs as, so its storage can't be checked before.
+        own = ("--address", address, "--skip-check", "--result", path)
+        done = command.run(command.ours(*own, script, "--", *arguments), DEADLINE)
         if done.code:
             raise Unexpected(f"The job {name} ended with {done.code}.", done.err)
         result: dict[str, Any] = json.loads(path.read_text())

@@ -68,29 +68,37 @@ def train(config, train, held, done=0, **more):
     )
 
 
+class Report(RayTrainReportCallback):
+    """Reports the rounds that it is given, not each: the worker waits until the driver has taken a report."""
+
+    def after_iteration(self, model, epoch, evals_log):
+        if model.num_boosted_rounds() in self.rounds:
+            super().after_iteration(model, epoch, evals_log)
+
+
 def train_on_a_worker(config):
     """What each worker runs: `train`, and what it tells of it. XGBoost's workers find each other by themselves."""
     logging.getLogger("ray.train").setLevel(logging.WARNING)  # no line for each checkpoint
     context, checkpoint = ray.train.get_context(), ray.train.get_checkpoint()
     rank, workers = context.get_world_rank(), context.get_world_size()
-    model = (
-        RayTrainReportCallback.get_model(checkpoint) if checkpoint else None
-    )  # 2. one died: go on from there
-    done = model.num_boosted_rounds() if model else 0
-    data, rounds = matrices(config, rank, workers), iter(range(done, config["rounds"]))
+    model = Report.get_model(checkpoint) if checkpoint else None  # 2. one died: go on from there
+    done, every = model.num_boosted_rounds() if model else 0, config["every"]
+    data, rounds = matrices(config, rank, workers), [*range(every, config["rounds"], every), config["rounds"]]
+    told = (number for number in rounds if number > done)
     me = {"name": f"worker {rank}", "node": ray.get_runtime_context().get_node_id(), "start": time.time()}
     us, start = [xgb.collective.broadcast(me, root) for root in range(workers)], time.perf_counter()
 
     def tell(metrics):
-        metrics |= {"round": next(rounds) + 1, "seconds": time.perf_counter() - start, "end": time.time()}
+        metrics |= {"round": next(told), "seconds": time.perf_counter() - start, "end": time.time()}
         if rank == 0:
             print(
                 f"round {metrics['round']}: log loss {metrics['held_out-logloss']:.4f} held out", flush=True
             )
         return metrics | {"workers": us, "peak_mib": peak_mib()}
 
-    # 3. each round: the metrics to the driver, the model as a checkpoint into the bucket
-    report = RayTrainReportCallback(frequency=1, checkpoint_at_end=False, results_postprocessing_fn=tell)
+    # 3. each round, or each of --checkpoint-every: metrics to the driver, the model as a checkpoint into the bucket
+    report = Report(frequency=1, checkpoint_at_end=False, results_postprocessing_fn=tell)
+    report.rounds = rounds
     train(config, *data, done, xgb_model=model, callbacks=[report])
 
 
@@ -179,6 +187,7 @@ def run(args):
     columns, best = check(args)
     params = PARAMS | ({"device": "cuda"} if args.use_gpu else {})
     config = {"data": args.data, "columns": columns, "rounds": args.rounds, "params": params}
+    config["every"] = args.checkpoint_every
     start, model = time.perf_counter(), f"{args.storage_path}/model.ubj"
     result = XGBoostTrainer(
         train_on_a_worker,
@@ -248,6 +257,7 @@ def parse_args(argv=None):
         "--workers", type=int, default=min(2, os.cpu_count()) if ALONE else 2, help="(default 2)"
     )
     parser.add_argument("--rounds", type=int, default=10, help="(default 10)")
+    parser.add_argument("--checkpoint-every", type=int, default=1, metavar="N", help="rounds (default 1)")
     parser.add_argument("--use-gpu", action="store_true", help="a GPU for each worker")
     parser.add_argument(
         "--floor", type=float, help="of the accuracy (default: 98 % of the best, where it is known)"
@@ -256,8 +266,8 @@ def parse_args(argv=None):
     parser.add_argument("--smoke-test", dest="rounds", action="store_const", const=4, help="a short run")
     parser.add_argument("--output", type=pathlib.Path, help="also write the result here, a local file")
     args = parser.parse_args(argv)
-    if args.workers < 1 or args.rounds < 1:
-        parser.error(f"--workers {args.workers} --rounds {args.rounds}: at least 1 each")
+    if min(args.workers, args.rounds, args.checkpoint_every) < 1:
+        parser.error("--workers, --rounds and --checkpoint-every: at least 1 each")
     if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
         parser.error(f"--output {args.output}: no file can be written there, where the job runs")
     return args
