@@ -81,12 +81,12 @@ def accuracy_of_fold(X, y, train, test, config):
 
 
 def peak_memory():
-    """MiB of this process at its peak, and without the pages that it shares with the object store."""
+    """MiB of this process at its peak; and without what is mapped, of the object store and of libraries."""
     if sys.platform != "linux":
         return dict.fromkeys(("peak_mib", "private_mib"), getrusage(RUSAGE_SELF).ru_maxrss / 2**20)
     status = dict(line.split(":", 1) for line in pathlib.Path("/proc/self/status").read_text().splitlines())
-    peak, shared = (int(status[name].split()[0]) / 1024 for name in ("VmHWM", "RssShmem"))
-    return {"peak_mib": peak, "private_mib": peak - shared}
+    peak, *mapped = (int(status[name].split()[0]) / 1024 for name in ("VmHWM", "RssShmem", "RssFile"))
+    return {"peak_mib": peak, "private_mib": peak - sum(mapped)}
 
 
 def trial(config, source, stored):
@@ -228,8 +228,9 @@ def run(args):
     wait_for_cpus()
     begin = time.time()
     # 7. A task makes the data, on a worker. What it returns is made again where its node dies; what it would
-    #    `ray.put` would be lost with the node.
-    *stored, about = ray.remote(num_cpus=1, max_retries=5, num_returns=3)(load).remote(*source)
+    #    `ray.put` would be lost with the node. Its process ends with it: no trial is to inherit its memory.
+    making = ray.remote(num_cpus=1, max_retries=5, num_returns=3, max_calls=1)(load)
+    *stored, about = making.remote(*source)
     try:
         about = ray.get(about)
     except ray.exceptions.RayTaskError as error:
