@@ -134,11 +134,13 @@ def grid_with_ray(args, grid, name, stored):
     again = tune.FailureConfig(max_failures=5)  # 5. its node died: the trial goes on, elsewhere
     to = {"name": name, "storage_path": args.storage_path, "verbose": 0, "callbacks": [Progress()]}
     run, config = tune.RunConfig(**to, failure_config=again), tune.TuneConfig(reuse_actors=True)
-    tuner, resume = tune.Tuner(work, param_space=space, tune_config=config, run_config=run), args.resume
+    begun = args.resume and tune.Tuner.can_restore(path)  # asked first: a new Tuner leaves its mark there
     for _ in range(5):
-        if resume and tune.Tuner.can_restore(path):  # 6. what is done stays done
+        if begun:  # 6. what is done stays done
             tuner = tune.Tuner.restore(path, work, resume_errored=True)
-        results, resume = tuner.fit(), True
+        else:
+            tuner = tune.Tuner(work, param_space=space, tune_config=config, run_config=run)
+        results, begun = tuner.fit(), True
         # An actor that dies while it is handed to its next trial is counted twice, and Tune gives that trial up.
         if not any(isinstance(error, ray.exceptions.RayActorError) for error in results.errors):
             break
