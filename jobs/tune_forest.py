@@ -15,7 +15,7 @@ Run        python submit.py jobs/tune_forest.py -- --compare
            python submit.py jobs/tune_forest.py -- --resume        (goes on where this same command was ended)
            python submit.py jobs/tune_forest.py -- --rows 581012 --depths 5 --trees 2 --naive
            python jobs/tune_forest.py --smoke-test                 (alone, with a Ray and a folder of its own)
-Needs      1 CPU on a worker, better more; no GPU. About 6 minutes of one CPU; --smoke-test: 5 seconds.
+Needs      1 CPU on a worker, better more; no GPU. About 6 minutes of one CPU; --smoke-test: 15 seconds.
 Dashboard  Jobs, this job: the `load` task, then one `trial` actor a CPU, used again for the next trial.
 """
 
