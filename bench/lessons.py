@@ -7,13 +7,12 @@ one to eight: what does not need cores. Each job is sent by submit.py, as anyone
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.command import ROOT, Unexpected
@@ -65,7 +64,7 @@ class Scale:
 
     lesson: Lesson
     workers: tuple[int, ...]
-    smoke: tuple[int, ...] = field(default=(1, 2))
+    smoke: tuple[int, ...] = (1, 2)
 
 
 SCALES = (Scale(Lesson("jobs/tune_forest.py", GRID), (1, 2, 3)), Scale(WAITS, (1, 2, 4, 8)))
@@ -156,7 +155,7 @@ def keep(cluster: Lab, output: Path) -> None:
     done = subprocess.run(
         words,
         cwd=ROOT,
-        env=os.environ | dict(cluster.env),
+        env=dict(cluster.env),
         stdin=subprocess.DEVNULL,
         timeout=300,
         check=False,

@@ -63,16 +63,13 @@ def text(records: Sequence[Record]) -> str:
 
 def when(records: Sequence[Record]) -> str:
     """How many runs, of when, and where."""
-    first, last = (time.strftime("%Y-%m-%d %H:%M", time.localtime(one)) for one in span(records))
+    span = min(record.started for record in records), max(record.ended for record in records)
+    first, last = (time.strftime("%Y-%m-%d %H:%M", time.localtime(one)) for one in span)
     where = sorted({record.target for record in records})
     cores = max(record.cores for record in records)
     shared = f"; all nodes share this machine's {cores} cores" if cores else ""
     runs = "1 run" if len(records) == 1 else f"{len(records)} runs"
     return f"{runs}, {first} to {last}, target {', '.join(where)}{shared}."
-
-
-def span(records: Sequence[Record]) -> tuple[float, float]:
-    return min(record.started for record in records), max(record.ended for record in records)
 
 
 def summary(runs: Sequence[Run]) -> Iterable[str]:

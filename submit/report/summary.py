@@ -99,7 +99,7 @@ def run_of(record: Record) -> Run:
         record=record,
         job=str(told.get("job") or record.submission_id),
         data=str(told.get("data") or ""),
-        nodes=tuple(pools(told.get("nodes"))),
+        nodes=pools(told.get("nodes")),
         cpus=int(number(told.get("cpus")) or 0),
         alone=number(seconds.get("alone")),
         ray=number(seconds.get("ray")),
@@ -109,13 +109,13 @@ def run_of(record: Record) -> Run:
     )
 
 
-def pools(nodes: object) -> Iterable[str]:
+def pools(nodes: object) -> tuple[str, ...]:
     """The nodes that worked, by pool: "cpu-worker 25 + 24"."""
     counts: dict[str, list[str]] = {}
     for one in nodes if isinstance(nodes, list) else []:
         if isinstance(one, Mapping):
             counts.setdefault(str(one.get("pool") or one.get("node")), []).append(str(one.get("tasks", "?")))
-    return [f"{pool} {' + '.join(tasks)}" for pool, tasks in counts.items()]
+    return tuple(f"{pool} {' + '.join(tasks)}" for pool, tasks in counts.items())
 
 
 def number(value: object) -> float | None:
