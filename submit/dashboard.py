@@ -65,8 +65,7 @@ class Dashboard:
 
     async def log_file(self, node: str, name: str) -> bytes | None:
         """A whole file of a node's log directory; None where it is not there."""
-        path = f"/api/v0/logs/file?node_id={quote(node)}&filename={quote(name)}&lines=-1"
-        reply = await self.request("GET", path, accept={200, 404, 500})
+        reply = await self.request("GET", log_path(node, name), accept={200, 404, 500})
         return reply.content if reply.status_code == 200 else None
 
     async def job(self, submission_id: str) -> Job | None:
@@ -105,14 +104,9 @@ class Dashboard:
         await self.request("PUT", package_path(uri), content=package, timeout=timeout)
 
     @asynccontextmanager
-    async def stream(self, node: str, name: str, follow: bool) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The bytes of a log file from its beginning on; with `follow` also each one as it is written.
-
-        Following never ends by itself: whoever reads it knows when the job has ended.
-        """
-        query = f"node_id={quote(node)}&filename={quote(name)}&lines=-1" + ("&interval=0.1" if follow else "")
-        path = f"/api/v0/logs/{'stream' if follow else 'file'}?{query}"
-        timeout = httpx.Timeout(None if follow else self.patience.read, connect=self.patience.connect)
+    async def log_chunks(self, node: str, name: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The bytes of a node's log file, from its beginning to where it ends now."""
+        path, timeout = log_path(node, name), httpx.Timeout(self.patience.read, connect=self.patience.connect)
         headers = dict(self.connection.headers())
         try:
             async with self.client.stream("GET", path, timeout=timeout, headers=headers) as reply:
@@ -204,6 +198,11 @@ def package_path(uri: str) -> str:
     """The route of a package, from its `gcs://NAME` URI."""
     protocol, _, name = uri.partition("://")
     return f"/api/packages/{protocol}/{quote(name)}"
+
+
+def log_path(node: str, name: str) -> str:
+    """The route of a whole file in a node's log folder."""
+    return f"/api/v0/logs/file?node_id={quote(node)}&filename={quote(name)}&lines=-1"
 
 
 def described(content: bytes | None) -> Mapping[str, Any]:

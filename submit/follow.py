@@ -1,10 +1,13 @@
 """Follows a job: its log as it is written, its end as soon as it is confirmed.
 
-Ray's own tail sleeps whole seconds (job/utils.py, job_manager.py), so this reads the log file's streaming route
-of the state API instead, and falls back to polling the Job API where that does not pass. The verdict never comes
-from a stream's end (ray#57002, ray#60665): a success is a SUCCEEDED that the Job API confirms. A failure is told
-earlier by the log of the job's supervisor, which holds the exit code while Ray still sleeps two seconds over the
-job's last lines (job_log_storage_client.py) before it sets FAILED.
+Ray's own tail sleeps whole seconds (job/utils.py, job_manager.py), so this reads the driver's log file through the
+state API again and again, and the Job API's text where that route is missing. Not through the route that streams
+(`/api/v0/logs/stream`): Ray notices that nobody reads a stream any more only when the file grows, so each job that
+is followed to its end would leave one open for ever, and after 100 of them the dashboard refuses the whole state API
+(measured with 2.47.1; state_head.py, log_agent.py). The verdict never comes from a log's end (ray#57002, ray#60665):
+a success is a SUCCEEDED that the Job API confirms. A failure is told earlier by the log of the job's supervisor,
+which holds the exit code while Ray still sleeps two seconds over the job's last lines (job_log_storage_client.py)
+before it sets FAILED.
 """
 
 from __future__ import annotations
@@ -29,13 +32,13 @@ EXITED = re.compile(rb"Job \S+ entrypoint command exited with code (-?[1-9]\d*)\
 class Pace:
     """How often and how long, in seconds."""
 
-    quickest: float = 0.1  # between two looks at the status of a young job
-    slowest: float = 0.3  # and of an old one: its end is seen within half a second
+    quickest: float = 0.1  # between two looks at a young job, or at a log that grows
+    slowest: float = 0.3  # and at an old one: its end is seen within half a second
+    bytes: float = 2e6  # of log read in a second, at most: the whole file comes with each look
     unknown: float = 5.0  # for which a job may be unknown to the cluster that took it
     lost: float = 60.0  # without any answer, after which the job is given up
     pending: float = 8.0  # after which a waiting job is spoken of
     stop: float = 20.0  # for a job to stop when it is asked to
-    doubt: float = 3.0  # without a byte through the stream, before it is held against the Job API
 
 
 class Follower:
@@ -129,14 +132,13 @@ class Follower:
     async def supervise(self) -> None:
         """Notes a failure as soon as the job's supervisor has written its exit code; the Job API tells it anyway."""
         await self.running.wait()
-        said = b""
-        with suppress(Unreachable, ServerError):
-            file = f"jobs/supervisor-{self.submission_id}.log"
-            async with self.dashboard.stream(self.job.driver_node, file, follow=True) as chunks:
-                async for chunk in chunks:
-                    said = (said + chunk)[-10_000:]
-                    if found := EXITED.search(said):
-                        return self.failed(int(found[1]))
+        file = f"jobs/supervisor-{self.submission_id}.log"
+        while True:
+            with suppress(Unreachable, ServerError):
+                said = await self.dashboard.log_file(self.job.driver_node, file) or b""
+                if found := EXITED.search(said[-10_000:]):
+                    return self.failed(int(found[1]))
+            await asyncio.sleep(self.pace.slowest)
 
     def failed(self, code: int) -> None:
         """The entrypoint has ended with that exit code, which is not 0."""
@@ -173,59 +175,40 @@ class Follower:
         await stop(self.dashboard, self.submission_id, self.pace)
 
     async def show(self) -> None:
-        """Writes the log as it grows, until it is cancelled."""
+        """Writes the log as it grows, until it is cancelled; less often the less there is, and the more it costs."""
         await self.running.wait()
-        stream = asyncio.create_task(self.stream())
-        try:
-            await self.doubt(stream)
-        finally:
-            stream.cancel()
-            with suppress(asyncio.CancelledError):
-                await stream
-        self.by_text = True
-        await self.poll()
-
-    async def stream(self) -> None:
-        """Reads the streaming route, and takes it up again where it broke off. Returns where it can't be had."""
-        failures = 0
-        while failures < 5:
-            before = skip = self.log.bytes
-            with suppress(Unreachable, ServerError):
-                async with self.dashboard.stream(self.job.driver_node, self.file, follow=True) as chunks:
-                    async for chunk in chunks:
-                        self.log.take(chunk[skip:])
-                        skip = max(0, skip - len(chunk))
-            failures = 0 if self.log.bytes > before else failures + 1
-            await asyncio.sleep(min(0.05 * 2**failures, 1))
-
-    async def doubt(self, stream: asyncio.Task[None]) -> None:
-        """Returns when the stream ended, or lags behind what the Job API tells (a proxy may hold it back)."""
-        wait = self.pace.doubt
+        refused, wait = 0, self.pace.quickest
         while True:
-            before = self.log.chars
-            await asyncio.wait({stream}, timeout=wait)
-            if stream.done():
-                return stream.result()
-            wait = wait * 2 if self.log.chars == before else max(wait, 60.0)
-            if self.log.chars == before:
-                with suppress(Unreachable, ServerError):
-                    if len(await self.dashboard.logs(self.submission_id)) > self.log.chars == before:
-                        return
+            before, began = self.log.chars, time.monotonic()
+            try:
+                await self.read()
+                refused = 0
+            except ServerError:
+                refused += 1
+                self.by_text = self.by_text or refused > 2
+            except Unreachable:
+                pass  # `watch` speaks of it, and gives up when it is time
+            grown = self.log.chars > before
+            wait = self.pace.quickest if grown else min(wait * 1.5, self.pace.slowest)
+            took = time.monotonic() - began
+            await asyncio.sleep(max(wait, 5 * took, self.log.chars / self.pace.bytes))
 
-    async def poll(self) -> None:
-        """Reads the log through the Job API, less often the less there is to see."""
-        wait = 0.2
-        while True:
-            with suppress(Unreachable, ServerError):
-                fresh = self.log.take_text(await self.dashboard.logs(self.submission_id))
-                wait = 0.2 if fresh else min(wait * 1.5, 2)
-            await asyncio.sleep(max(wait, self.log.chars / 4e6))
+    async def read(self) -> None:
+        """Takes what the log holds beyond what was shown; what came before a break is kept."""
+        if self.by_text or not self.job.driver_node:
+            self.log.take_text(await self.dashboard.logs(self.submission_id))
+            return
+        skip = self.log.bytes
+        async with self.dashboard.log_chunks(self.job.driver_node, self.file) as chunks:
+            async for chunk in chunks:
+                self.log.take(chunk[skip:])
+                skip = max(0, skip - len(chunk))
 
     async def catch_up(self) -> None:
         """Writes what the log holds beyond what was shown; tries a few times."""
         for attempt in range(4):
             try:
-                await self.rest_of_log()
+                await self.read()
                 self.log.end()
                 return
             except (Unreachable, ServerError):
@@ -233,17 +216,6 @@ class Follower:
                 await asyncio.sleep(0.2 * 2**attempt)
         self.tell(f"The end of the log could not be read. Try: {self.attach}")
         self.log.end()
-
-    async def rest_of_log(self) -> None:
-        """One try at the rest of the log."""
-        if self.by_text or not self.job.driver_node:
-            self.log.take_text(await self.dashboard.logs(self.submission_id))
-            return
-        skip = self.log.bytes
-        async with self.dashboard.stream(self.job.driver_node, self.file, follow=False) as chunks:
-            async for chunk in chunks:
-                self.log.take(chunk[skip:])
-                skip = max(0, skip - len(chunk))
 
 
 async def stop(dashboard: Dashboard, submission_id: str, pace: Pace = Pace()) -> Job:

@@ -7,6 +7,7 @@ import time
 from . import records
 from .dashboard import Dashboard
 from .errors import UsageError
+from .follow import Follower
 from .follow import stop as stop_job
 from .job import Job
 from .log import Log
@@ -27,15 +28,9 @@ async def logs(options: Options, voice: Voice) -> None:
     """Prints the log so far."""
     async with Dashboard(open_target(options.target, options.address)) as dashboard:
         job = await known(dashboard, options.operand)
-        log = Log(voice.write)
-        if job.driver_node:
-            async with dashboard.stream(
-                job.driver_node, f"job-driver-{job.submission_id}.log", follow=False
-            ) as chunks:
-                async for chunk in chunks:
-                    log.take(chunk)
-        else:
-            log.take_text(await dashboard.logs(job.submission_id))
+        follower = Follower(dashboard, job.submission_id, Log(voice.write), voice.say)
+        follower.job = job
+        await follower.read()
 
 
 async def stop(options: Options, voice: Voice) -> None:

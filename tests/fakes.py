@@ -104,8 +104,7 @@ class FakeDashboard:
         self.stored: dict[str, bytes] = {}
         self.requests: list[str] = []
         self.faults: dict[str, list[Fault]] = {}
-        self.stream_cuts: list[int] = []  # a stream is cut after so many bytes, one entry a stream
-        self.stream_holds = False  # a proxy that buffers: the stream never passes anything on
+        self.log_cuts: list[int] = []  # an answer with a log is cut after so many bytes, one entry an answer
         self.on_submit: Callable[[FakeJob], None] = lambda job: None
         self.closing = threading.Event()
         fake = self
@@ -271,32 +270,18 @@ class _Handler(BaseHTTPRequestHandler):
         supervisor = name.startswith("jobs/supervisor-")
         start = "jobs/supervisor-" if supervisor else "job-driver-"
         job = self.dashboard.jobs.get(name.removeprefix(start).removesuffix(".log"))
-        if job is None:
+        if job is None or media != "file":  # a followed stream is never ended by Ray: nobody may open one
             return self._reply(500, f"A file is not found at: /logs/{name}", "text/plain")
-        if media == "file":
-            return self._reply(200, job.log.decode("utf-8", "surrogateescape"), "text/plain")
-        return (
-            self._stream(lambda: job.supervisor) if supervisor else self._stream(lambda: job.log, cuts=True)
-        )
-
-    def _stream(self, text: Callable[[], bytes], cuts: bool = False) -> None:
-        cut = self.dashboard.stream_cuts.pop(0) if cuts and self.dashboard.stream_cuts else None
+        log = job.supervisor if supervisor else job.log
+        if supervisor or not self.dashboard.log_cuts:
+            return self._reply(200, log.decode("utf-8", "surrogateescape"), "text/plain")
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        sent = 0
-        while not self.dashboard.closing.wait(0.005):
-            log = text()
-            upto = len(log) if cut is None else min(len(log), cut)
-            chunk = b"" if self.dashboard.stream_holds else log[sent:upto]
-            if chunk:
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
-                self.wfile.flush()
-                sent += len(chunk)
-            if cut is not None and sent >= cut:
-                return self._cut()
-        self.close_connection = True
-        return None
+        if part := log[: self.dashboard.log_cuts.pop(0)]:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+            self.wfile.flush()
+        return self._cut()
 
 
 @dataclass
