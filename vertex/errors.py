@@ -1,0 +1,50 @@
+"""What can go wrong with a cluster on Vertex AI.
+
+    VertexError
+    ├── Unset         no project, region or cluster is named, or one that can't be
+    ├── Missing       there is no such cluster
+    ├── Exists        there is one of that name already
+    ├── Unusable      it is there and can't take jobs: its state, its image, its network
+    ├── Refused       Google refused the call: the message is Google's
+    └── Unreachable   nothing answered: the one class where trying again may help
+
+Every error says what failed and why in one sentence (`message`), and what mends it (`mend`).
+"""
+
+from __future__ import annotations
+
+
+class VertexError(Exception):
+    """The base: `message` is one sentence, `mend` is what to do about it."""
+
+    def __init__(self, message: str, mend: str = "") -> None:
+        super().__init__(message, mend)
+        self.message = message
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Unset(VertexError):
+    """No project, region or cluster is named, or one that can't be."""
+
+
+class Missing(VertexError):
+    """There is no such cluster."""
+
+
+class Exists(VertexError):
+    """There is a cluster of that name already."""
+
+
+class Unusable(VertexError):
+    """The cluster is there and can't take jobs."""
+
+
+class Refused(VertexError):
+    """Google refused the call; the message is Google's."""
+
+
+class Unreachable(VertexError):
+    """Nothing answered. Trying again may help."""
