@@ -5,10 +5,11 @@ Source: ray 2.47.1, `dashboard/modules/job/job_head.py` and `dashboard/modules/s
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ import httpx
 
 from .errors import ServerError, Unreachable
 from .job import Job, job_of
-from .targets import Target
+from .targets import Connection, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +33,34 @@ class Patience:
 
 
 class Dashboard:
-    """The Job API of one target. An async context manager; raises ServerError and Unreachable."""
+    """The Job API of one target. An async context manager; raises ServerError and Unreachable.
 
-    def __init__(self, target: Target, patience: Patience = Patience()) -> None:
-        self.target = target
-        self.patience = patience
-        self.connection = target.connect()
+    `tell` hears what the target has to say on the way: which cluster it found, and that it waits for it.
+    """
+
+    connection: Connection
+    client: httpx.AsyncClient
+    url: str
+
+    def __init__(
+        self,
+        target: Target,
+        patience: Patience = Patience(),
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.target, self.patience, self.tell = target, patience, tell
+
+    async def __aenter__(self) -> Dashboard:
+        await self.target.ready(self.tell)
+        self.connection = self.target.connect()
         self.url = self.connection.base_url
         self.client = httpx.AsyncClient(
             base_url=self.url,
-            timeout=httpx.Timeout(patience.read, connect=patience.connect),
+            timeout=httpx.Timeout(self.patience.read, connect=self.patience.connect),
             trust_env=self.connection.through_proxy,
             # Reading the certificates takes 80 ms, and plain HTTP needs none.
             verify=self.url.startswith("https://"),
         )
-
-    async def __aenter__(self) -> Dashboard:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -107,14 +120,21 @@ class Dashboard:
     async def log_chunks(self, node: str, name: str) -> AsyncIterator[AsyncIterator[bytes]]:
         """The bytes of a node's log file, from its beginning to where it ends now."""
         path, timeout = log_path(node, name), httpx.Timeout(self.patience.read, connect=self.patience.connect)
-        headers = dict(self.connection.headers())
+        headers = await self.headers()
         try:
             async with self.client.stream("GET", path, timeout=timeout, headers=headers) as reply:
+                if reply.status_code == 401:
+                    self.connection.turned_down(headers)
                 if reply.status_code != 200:
                     raise self.refusal(reply)
                 yield reply.aiter_bytes()
         except httpx.TransportError as fault:
             raise self.unreachable(fault) from None
+
+    async def headers(self) -> dict[str, str]:
+        """The target's headers, fresh for this request."""
+        make = self.connection.headers
+        return dict(await asyncio.to_thread(make) if self.connection.slow else make())
 
     async def json(self, method: str, path: str) -> Mapping[str, Any]:
         """A JSON object from the server."""
@@ -124,10 +144,15 @@ class Dashboard:
     async def request(
         self, method: str, path: str, accept: frozenset[int] | set[int] = frozenset({200}), **more: Any
     ) -> httpx.Response:
-        """One bounded request; a status outside `accept` is a ServerError."""
-        headers = dict(self.connection.headers())
+        """One bounded request, repeated once with new headers where they were turned down.
+
+        A status outside `accept` is a ServerError.
+        """
+        headers = await self.headers()
         try:
             reply = await self.client.request(method, path, headers=headers, **more)
+            if reply.status_code == 401 and self.connection.turned_down(headers):
+                reply = await self.client.request(method, path, headers=await self.headers(), **more)
         except (httpx.TransportError, httpx.InvalidURL) as fault:
             raise self.unreachable(fault) from None
         if reply.status_code not in accept:

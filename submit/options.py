@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from .errors import UsageError
 from .header import Resources, memory_bytes
-from .targets import REGISTRY
+from .targets import REGISTRY, Asked
 
 VERBS = {
     "check": "all checks of a job script, and nothing sent",
@@ -48,6 +48,7 @@ class Options:
     probe: bool = False
     operands: tuple[str, ...] = ()
     output: Path | None = None
+    asked: Asked = Asked()
 
 
 def parse(argv: Sequence[str]) -> Options:
@@ -112,6 +113,7 @@ def parser_of(verb: str) -> Parser:
     where = parser.add_argument_group("where")
     where.add_argument("--target", default="local", choices=[name for name in REGISTRY if name != "address"])
     where.add_argument("--address", metavar="URL", help="any Ray dashboard, such as http://127.0.0.1:8265")
+    add_vertex_options(where)
     if verb != "list":
         parser.add_argument("operand", metavar=operand)
     if verb in {"run", "check"}:
@@ -128,6 +130,20 @@ def parser_of(verb: str) -> Parser:
             "--result", metavar="PATH", type=Path, help="write the job's result there, as JSON"
         )
     return parser
+
+
+def add_vertex_options(where: argparse._ArgumentGroup) -> None:
+    """Which cluster on Vertex AI."""
+    where.add_argument(
+        "--cluster", metavar="NAME", default="", help="on Vertex AI: its name, or its full resource name"
+    )
+    where.add_argument(
+        "--project", metavar="ID", default="", help="its project; your credentials' by default"
+    )
+    where.add_argument("--region", metavar="REGION", default="", help="its region; us-central1 by default")
+    where.add_argument(
+        "--cluster-wait", metavar="TIME", default="30m", help="for a cluster that is still coming (30m)"
+    )
 
 
 def add_report_options(parser: Parser) -> None:
@@ -200,7 +216,18 @@ def options_of(given: argparse.Namespace, verb: str, arguments: tuple[str, ...])
         probe=getattr(given, "probe", False),
         operands=tuple(getattr(given, "operands", ())),
         output=getattr(given, "output", None),
+        asked=asked_of(given),
     )
+
+
+def asked_of(given: argparse.Namespace) -> Asked:
+    """Where the cluster is. Raises UsageError for flags of another target."""
+    names = {name: getattr(given, name, "") for name in ("cluster", "project", "region")}
+    target = getattr(given, "target", "local")
+    for name, value in names.items():
+        if value and target != "vertex":
+            raise UsageError(f"--{name} is for a cluster on Vertex AI.", f"--target vertex --{name} {value}")
+    return Asked(wait=seconds(getattr(given, "cluster_wait", "30m"), "--cluster-wait"), **names)
 
 
 def reserved(given: argparse.Namespace) -> Resources | None:
@@ -217,15 +244,15 @@ def reserved(given: argparse.Namespace) -> Resources | None:
     return Resources(cpus or 0, gpus or 0, size)
 
 
-def seconds(text: str) -> float:
+def seconds(text: str, flag: str = "--deadline") -> float:
     """A duration: 90, 90s, 30m, 2h, 1h30m."""
     match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
     if not match or not text.strip() or not any(match.groups()):
-        raise UsageError(f"--deadline {text!r} is not a duration.", "write it as 90s, 30m, 2h or 1h30m")
+        raise UsageError(f"{flag} {text!r} is not a duration.", "write it as 90s, 30m, 2h or 1h30m")
     hours, minutes, rest = (float(part or 0) for part in match.groups())
     total = hours * 3600 + minutes * 60 + rest
     if total <= 0:
-        raise UsageError("--deadline must be more than 0.", "write it as 90s, 30m, 2h or 1h30m")
+        raise UsageError(f"{flag} must be more than 0.", "write it as 90s, 30m, 2h or 1h30m")
     return total
 
 

@@ -54,9 +54,8 @@ async def run(options: Options, voice: Voice, stage: Stage) -> Job | None:
     """Checks, sends and follows one job; None where it was not followed to its end."""
     if options.result:
         result.check_writable(options.result)
-    target = open_target(options.target, options.address)
-    async with Dashboard(target) as dashboard:
-        ready = await prepare(options, target, dashboard)
+    async with open_dashboard(options, voice) as dashboard:
+        ready = await prepare(options, dashboard.target, dashboard)
         if options.dry_run:
             if ready.trouble:
                 voice.say(f"{ready.trouble.message} The plan assumes that it has none of the dependencies.")
@@ -73,10 +72,14 @@ async def run(options: Options, voice: Voice, stage: Stage) -> Job | None:
 
 async def check(options: Options, voice: Voice) -> None:
     """The preflight alone. Raises what keeps the job from being sent."""
-    target = open_target(options.target, options.address)
-    async with Dashboard(target) as dashboard:
-        ready = await prepare(options, target, dashboard)
+    async with open_dashboard(options, voice) as dashboard:
+        ready = await prepare(options, dashboard.target, dashboard)
         settle(await findings(ready), ready, options, voice)
+
+
+def open_dashboard(options: Options, voice: Voice) -> Dashboard:
+    """The dashboard of the target that was asked for."""
+    return Dashboard(open_target(options.target, options.address, options.asked), tell=voice.say)
 
 
 async def prepare(options: Options, target: Target, dashboard: Dashboard) -> Ready:

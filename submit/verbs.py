@@ -12,21 +12,20 @@ from .follow import stop as stop_job
 from .job import Job
 from .log import Log
 from .options import Options
-from .run import follow
-from .targets import open_target
+from .run import follow, open_dashboard
 from .voice import Voice
 
 
 async def attach(options: Options, voice: Voice) -> Job:
     """Follows a job from the beginning of its log to its end."""
-    async with Dashboard(open_target(options.target, options.address)) as dashboard:
+    async with open_dashboard(options, voice) as dashboard:
         job = await known(dashboard, options.operand)
         return await follow(dashboard, job.submission_id, options, voice)
 
 
 async def logs(options: Options, voice: Voice) -> None:
     """Prints the log so far."""
-    async with Dashboard(open_target(options.target, options.address)) as dashboard:
+    async with open_dashboard(options, voice) as dashboard:
         job = await known(dashboard, options.operand)
         follower = Follower(dashboard, job.submission_id, Log(voice.write), voice.say)
         follower.job = job
@@ -35,7 +34,7 @@ async def logs(options: Options, voice: Voice) -> None:
 
 async def stop(options: Options, voice: Voice) -> None:
     """Stops a job and waits until it has."""
-    async with Dashboard(open_target(options.target, options.address)) as dashboard:
+    async with open_dashboard(options, voice) as dashboard:
         job = await known(dashboard, options.operand)
         if job.terminal:
             voice.say(f"{job.submission_id} has ended already: {job.status}")
@@ -46,7 +45,7 @@ async def stop(options: Options, voice: Voice) -> None:
 
 async def list_jobs(options: Options, voice: Voice) -> None:
     """The cluster's jobs, the newest last."""
-    async with Dashboard(open_target(options.target, options.address)) as dashboard:
+    async with open_dashboard(options, voice) as dashboard:
         jobs = await dashboard.jobs()
     if not jobs:
         voice.say("the cluster has had no jobs yet; send one with: python submit.py jobs/sklearn_joblib.py")

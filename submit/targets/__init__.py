@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
@@ -12,17 +12,35 @@ if TYPE_CHECKING:
 
 REGISTRY = {
     "local": "submit.targets.local",
+    "vertex": "submit.targets.vertex",
     "address": "submit.targets.address",
 }
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line says of the place. `wait` is in seconds, for a cluster that is still coming."""
+
+    address: str | None = None
+    cluster: str = ""
+    project: str = ""
+    region: str = ""
+    wait: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
-    """How the Job API is reached: its base URL, and headers made fresh for each request."""
+    """How the Job API is reached: its base URL, and headers made fresh for each request.
+
+    `slow` headers may fetch a token first, so they are made in a thread; they raise a SubmitError where they can't
+    be made. `turned_down` hears of headers that the server answered 401, and says whether new ones are worth a try.
+    """
 
     base_url: str
     headers: Callable[[], Mapping[str, str]] = dict
     through_proxy: bool = True  # whether the environment's HTTP proxies may be used
+    slow: bool = False
+    turned_down: Callable[[Mapping[str, str]], bool] = lambda headers: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +59,10 @@ class Target(Protocol):
     mend: str  # what to do when it does not answer
     expects: Expectation
 
+    async def ready(self, tell: Callable[[str], None]) -> None:
+        """Finds the place, and waits until it takes jobs; `tell` hears of it. Raises a SubmitError."""
+        ...
+
     def connect(self) -> Connection:
         """Raises UsageError where the target's settings can't be used."""
         ...
@@ -50,7 +72,7 @@ class Target(Protocol):
         ...
 
 
-def open_target(name: str, address: str | None) -> Target:
+def open_target(name: str, address: str | None, asked: Asked = Asked()) -> Target:
     """The target of that name; an address alone means that dashboard."""
     module = importlib.import_module(REGISTRY["address" if address else name])
-    return cast(Target, module.create(address))
+    return cast(Target, module.create(replace(asked, address=address)))

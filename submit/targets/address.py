@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ..errors import UsageError
-from . import Connection, Expectation
+from . import Asked, Connection, Expectation
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,9 @@ class Address:
     @property
     def flags(self) -> str:
         return f"--address {self.url} "
+
+    async def ready(self, tell: Callable[[str], None]) -> None:
+        """Its first request says what is missing."""
 
     def connect(self) -> Connection:
         local = urlsplit(self.url).hostname in {"127.0.0.1", "localhost", "::1"}
@@ -48,8 +52,9 @@ def job_headers() -> dict[str, str]:
     return {str(name): str(value) for name, value in headers.items()}
 
 
-def create(address: str | None) -> Address:
+def create(asked: Asked) -> Address:
     """The target for `http://HOST:PORT` or `https://HOST`. Raises UsageError for anything else."""
+    address = asked.address
     parts = urlsplit(address or "")
     if parts.scheme == "ray":
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..config import PROJECT, setting
 from ..errors import UsageError
 from ..versions import PYTHON, RAY
-from . import Connection, Expectation
+from . import Asked, Connection, Expectation
 
 if TYPE_CHECKING:
     from iam.places import Lab
@@ -23,6 +24,9 @@ class Local:
     flags: str = ""
     mend: str = "make cluster-up"
     expects: Expectation = Expectation(RAY, PYTHON)
+
+    async def ready(self, tell: Callable[[str], None]) -> None:
+        """It is up, or its first request says what is missing."""
 
     def connect(self) -> Connection:
         """The ambient RAY_ADDRESS is never read: a job goes where the command line says."""
@@ -52,6 +56,6 @@ def key_header() -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-def create(address: str | None) -> Local:
+def create(asked: Asked) -> Local:
     """The local target; it needs no address."""
     return Local()
