@@ -68,7 +68,7 @@ async def verb(options: Options, voice: Voice, stage: Stage) -> Job | None:
     if options.verb == "run":
         return await run.run(options, voice, stage)
     if options.verb == "attach":
-        stage.sent, stage.attach = True, f"python submit.py attach {options.operand}"
+        stage.sent, stage.attach = True, f"python submit.py {options.where}attach {options.operand}"
         return await verbs.attach(options, voice)
     others = {"check": run.check, "logs": verbs.logs, "stop": verbs.stop, "list": verbs.list_jobs}
     others["report"] = verbs.report

@@ -50,6 +50,13 @@ class Options:
     output: Path | None = None
     asked: Asked = Asked()
 
+    @property
+    def where(self) -> str:
+        """The flags that say where, as they were given."""
+        named = {"target": "" if self.target == "local" else self.target, "address": self.address or ""}
+        named |= {name: getattr(self.asked, name) for name in ("cluster", "project", "region")}
+        return "".join(f"--{name} {value} " for name, value in named.items() if value)
+
 
 def parse(argv: Sequence[str]) -> Options:
     """Options from the arguments. Raises UsageError; `--help` exits as argparse does."""

@@ -105,6 +105,7 @@ class FakeDashboard:
         self.requests: list[str] = []
         self.faults: dict[str, list[Fault]] = {}
         self.log_cuts: list[int] = []  # an answer with a log is cut after so many bytes, one entry an answer
+        self.token = ""  # the one that it takes; empty: it asks for none
         self.on_submit: Callable[[FakeJob], None] = lambda job: None
         self.closing = threading.Event()
         fake = self
@@ -166,6 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         request = f"{self.command} {self.path}"
         self.dashboard.requests.append(request)
+        if self.dashboard.token not in self.headers.get("Authorization", ""):
+            return self._reply(401, "Unauthorized", "text/plain")
         fault = self._fault(request)
         try:
             if fault is Fault.HANG:

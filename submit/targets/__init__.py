@@ -54,10 +54,25 @@ class Expectation:
 class Target(Protocol):
     """What differs between the places a job can be sent to; everything else is shared."""
 
-    name: str
-    flags: str  # what a command line needs to reach the same place again
-    mend: str  # what to do when it does not answer
-    expects: Expectation
+    @property
+    def name(self) -> str:
+        """What `--target` calls it."""
+        ...
+
+    @property
+    def flags(self) -> str:
+        """What a command line needs to reach the same place again."""
+        ...
+
+    @property
+    def mend(self) -> str:
+        """What to do when it does not answer."""
+        ...
+
+    @property
+    def expects(self) -> Expectation:
+        """The versions that must run there."""
+        ...
 
     async def ready(self, tell: Callable[[str], None]) -> None:
         """Finds the place, and waits until it takes jobs; `tell` hears of it. Raises a SubmitError."""

@@ -1,0 +1,24 @@
+"""submit.py as it is, with its exit code; and then how many tokens it asked for."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from submit.cli import main
+from vertex.token import Token
+
+renewals = 0
+renew = Token._renew
+
+
+def counted(self):
+    global renewals
+    renewals += 1
+    renew(self)
+
+
+Token._renew = counted
+code = main(sys.argv[1:])
+print(f"RENEWALS {renewals}", file=sys.stderr, flush=True)
+sys.exit(code)

@@ -1,0 +1,144 @@
+"""`--target vertex`: which cluster, what is said while it comes, and what is sent with each request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from submit.dashboard import Dashboard
+from submit.errors import ServerError, SubmitError, Unreachable, UsageError
+from submit.options import parse
+from submit.targets import Asked, open_target
+from submit.targets.vertex import Vertex
+from tests.fakes import FakeDashboard
+from tests.labcloud import AGENT
+from vertex.clusters import Cluster, Pool
+from vertex.errors import Missing, Refused
+from vertex.place import Place
+
+IMAGE = "us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest"
+
+
+def cluster(name: str = "one", state: str = "RUNNING", dashboard: str = "") -> Cluster:
+    whole = f"projects/123456789012/locations/us-central1/persistentResources/{name}"
+    pool = Pool("head-node", "n1-standard-16", "", 0, 3, image=IMAGE)
+    return Cluster(whole, state, "", dashboard or "ray.example", "", (pool,), {}, 0.0)
+
+
+class FakeApi:
+    """Answers with what it was given, one cluster a call; the last one for good."""
+
+    def __init__(self, *found: Cluster | Exception, listed: tuple[Cluster, ...] = ()) -> None:
+        self.found, self.listed, self.place = list(found), listed, Place("", "")
+
+    def __call__(self, place: Place) -> Any:
+        self.place = place
+        return self
+
+    def all(self) -> list[Cluster]:
+        return list(self.listed)
+
+    def get(self, name: str) -> Cluster:
+        found = self.found.pop(0) if len(self.found) > 1 else self.found[0]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+class FakeToken:
+    """Tokens that are counted."""
+
+    def __init__(self) -> None:
+        self.number = 1
+
+    def value(self) -> str:
+        return f"t{self.number}"
+
+    def turned_down(self, value: str) -> None:
+        if value == self.value():
+            self.number += 1
+
+
+def ready(api: FakeApi, wait: float = 5, name: str = "one") -> tuple[Vertex, list[str]]:
+    target = Vertex(Asked(cluster=name, project="p", region="us-central1", wait=wait), api=api, poll=0.01)
+    told: list[str] = []
+    asyncio.run(target.ready(told.append))
+    return target, told
+
+
+def test_a_cluster_that_runs_is_told_with_who_its_jobs_run_as() -> None:
+    target, told = ready(FakeApi(cluster()))
+    assert told == [f"cluster one in us-central1: RUNNING, Ray 2.47, Python 3.11; jobs run as {AGENT}"]
+    assert target.flags == "--target vertex --cluster one --project p --region us-central1 "
+    assert target.connect().base_url == "https://ray.example"
+    assert target.google().account == AGENT
+
+
+def test_a_cluster_that_is_coming_is_said_to_be_and_waited_for() -> None:
+    coming = cluster(state="PROVISIONING")
+    _, told = ready(FakeApi(coming, coming, coming, cluster()))
+    assert told[0] == "the cluster one is PROVISIONING; waiting until it runs (Ctrl-C ends only this)"
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize(
+    ("api", "name", "kind", "message", "mend"),
+    [
+        (FakeApi(cluster(state="PROVISIONING")), "one", Unreachable,
+         "The cluster one is still PROVISIONING after 0.05 s.", "wait longer: --cluster-wait 1h"),
+        (FakeApi(cluster(state="STOPPING")), "one", ServerError,
+         "The cluster one is being deleted.", "make another: python -m cluster up --target vertex"),
+        (FakeApi(Missing("There is none.", "look")), "one", ServerError, "There is none.", "look"),
+        (FakeApi(Refused("Denied.", "ask")), "one", ServerError, "Denied.", "ask"),
+        (FakeApi(cluster(), listed=(cluster("a"), cluster("b"))), "", UsageError,
+         "p in us-central1 has 2 clusters: a, b.", "add --cluster b"),
+        (FakeApi(cluster()), "", ServerError, "There is no Ray cluster in p in us-central1.",
+         "python -m cluster up --target vertex --project p --region us-central1 "),
+    ],
+)  # fmt: skip
+def test_what_can_take_no_job(api: FakeApi, name: str, kind: type, message: str, mend: str) -> None:
+    with pytest.raises(SubmitError) as caught:
+        ready(api, wait=0.05, name=name)
+    assert (type(caught.value), caught.value.message, caught.value.mend) == (kind, message, mend)
+
+
+def test_the_only_cluster_need_not_be_named() -> None:
+    target, _ = ready(FakeApi(cluster(), listed=(cluster("old", "STOPPING"), cluster())), name="")
+    assert target.cluster == cluster()
+
+
+@pytest.fixture
+def ray() -> Iterator[FakeDashboard]:
+    with FakeDashboard() as fake:
+        yield fake
+
+
+def test_a_token_that_is_turned_down_is_replaced_and_the_request_repeated(ray: FakeDashboard) -> None:
+    token = FakeToken()
+    api = FakeApi(cluster(dashboard=ray.url))
+    ray.token = "t2"
+    target = Vertex(Asked(cluster="one", project="p"), api=api, token=token)  # type: ignore[arg-type]
+
+    async def ask() -> Any:
+        async with Dashboard(target) as dashboard:
+            return await dashboard.version()
+
+    assert asyncio.run(ask())["ray_version"] == "2.47.1"
+    assert token.number == 2
+
+
+def test_flags_of_vertex_are_for_vertex() -> None:
+    asked = parse(["--target", "vertex", "--cluster", "c", "--cluster-wait", "1h", "x.py"]).asked
+    assert (asked.cluster, asked.wait) == ("c", 3600)
+    assert parse(["--target", "vertex", "--cluster", "c", "list"]).where == "--target vertex --cluster c "
+    with pytest.raises(UsageError) as caught:
+        parse(["--cluster", "c", "x.py"])
+    assert caught.value.message == "--cluster is for a cluster on Vertex AI."
+    assert caught.value.mend == "--target vertex --cluster c"
+
+
+def test_the_registry_opens_it() -> None:
+    assert open_target("vertex", None, Asked(cluster="c")).name == "vertex"

@@ -1,0 +1,224 @@
+"""Clusters through Google's own SDK, against the lab's control plane in this process."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import FakeNodes
+from tests.labcloud import AGENT, PERSON, TRAINER
+from tests.labvertex import LabVertex, lab_vertex
+from vertex import place as places
+from vertex.api import Api
+from vertex.clusters import Cluster, Pool
+from vertex.errors import Exists, Missing, Refused, Unreachable, Unset, Unusable
+from vertex.place import Place, place_of
+from vertex.token import Token
+
+PLACE = Place("lab-project", "us-central1")
+IMAGE = "us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest"
+
+
+@pytest.fixture
+def vertex(tmp_path: Path) -> Iterator[LabVertex]:
+    with lab_vertex(tmp_path, FakeNodes()) as found:
+        yield found
+
+
+@pytest.fixture
+def api(vertex: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`api(principal)` is an Api of that caller's; only how the SDK reaches its host is ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from google.cloud.aiplatform_v1beta1.services.persistent_resource_service import transports
+    from google.oauth2.credentials import Credentials
+
+    def channel(host: str, credentials: Any = None, **_: Any) -> Any:
+        return vertex.channel(host.partition(":")[0], credentials)
+
+    monkeypatch.setattr(transports.PersistentResourceServiceGrpcTransport, "create_channel", channel)
+
+    def of(principal: str = PERSON, place: Place = PLACE) -> Api:
+        credentials = Credentials(vertex.token(principal))
+        monkeypatch.setattr("vertex.api.default_credentials", lambda: (credentials, "lab-project"))
+        return Api(place)
+
+    return of
+
+
+def resource(account: str = "") -> Any:
+    from google.cloud import aiplatform_v1beta1 as sdk
+
+    pools = [
+        sdk.ResourcePool(id="head-node", replica_count=2, machine_spec={"machine_type": "n1-standard-16"}),
+        sdk.ResourcePool(
+            id="worker-pool1",
+            replica_count=1,
+            machine_spec={
+                "machine_type": "n1-standard-16", "accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 1
+            },
+        ),
+    ]  # fmt: skip
+    spec: dict[str, Any] = {"ray_spec": {"resource_pool_images": {pool.id: IMAGE for pool in pools}}}
+    if account:
+        spec["service_account_spec"] = {"enable_custom_service_account": True, "service_account": account}
+    return sdk.PersistentResource(resource_pools=pools, resource_runtime_spec=spec, labels={"a": "b"})
+
+
+def until(api: Api, cluster: str, state: str) -> Cluster:
+    deadline = time.monotonic() + 10
+    while (found := api.get(cluster)).state != state:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+    return found
+
+
+def test_a_cluster_from_its_creation_to_its_end(api: Any) -> None:
+    one = api()
+    one.create("first", resource())
+    found = until(one, "first", "RUNNING")
+    assert (found.id, found.number, found.ray, found.python) == ("first", "123456789012", "2.47", "3.11")
+    assert (found.principal, dict(found.labels), found.error) == (AGENT, {"a": "b"}, "")
+    assert found.pools[1] == Pool("worker-pool1", "n1-standard-16", "NVIDIA_TESLA_T4", 1, 1, image=IMAGE)
+    assert found.dashboard.endswith(".aiplatform-training.googleusercontent.com")
+    assert time.time() - found.created < 60
+    found.usable()
+    with pytest.raises(Exists) as there:
+        one.create("first", resource())
+    assert there.value.message == "There is a cluster first in lab-project in us-central1 already."
+    changed = one.raw("first")
+    changed.resource_pools[1].replica_count = 2
+    one.update(changed, ["resource_pools.replica_count"])
+    until(one, "first", "RUNNING")
+    assert [pool.nodes for pool in one.all()[0].pools] == [2, 2]
+    one.delete("first")
+    deadline = time.monotonic() + 10
+    while one.all() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    with pytest.raises(Missing) as missing:
+        one.get("first")
+    assert missing.value.message == "There is no cluster first in lab-project in us-central1."
+
+
+def test_jobs_run_as_the_account_that_the_cluster_was_given(api: Any) -> None:
+    one = api()
+    one.create("trained", resource(TRAINER.partition(":")[2]))
+    assert until(one, "trained", "RUNNING").principal == TRAINER
+
+
+def test_who_has_no_role_is_refused_in_googles_words(api: Any) -> None:
+    nobody = api("user:nobody@example.com")
+    with pytest.raises(Refused) as refused:
+        nobody.get("first")
+    assert refused.value.message.startswith(
+        "Google refused to look at the cluster first: Permission 'aiplatform.persistentResources.get' denied"
+    )
+    assert "roles/aiplatform.user" in refused.value.mend
+
+
+def test_where_nothing_answers(monkeypatch: pytest.MonkeyPatch, api: Any) -> None:
+    import grpc
+    from google.cloud.aiplatform_v1beta1.services.persistent_resource_service import transports
+
+    monkeypatch.setattr(
+        transports.PersistentResourceServiceGrpcTransport,
+        "create_channel",
+        lambda *_, **__: grpc.insecure_channel("127.0.0.1:1"),
+    )
+    with pytest.raises(Unreachable) as nothing:
+        api().get("first")
+    assert nothing.value.message.startswith("us-central1-aiplatform.googleapis.com does not answer: ")
+
+
+def named(state: str = "RUNNING", **more: Any) -> Cluster:
+    plain = Cluster("projects/1/locations/r/persistentResources/c", state, "", "d", "", (), {}, 0.0)
+    return replace(plain, **more)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "told"),
+    [
+        (named("ERROR", error="quota"), "The cluster c is in the state ERROR: quota."),
+        (named("STOPPING"), "The cluster c is being deleted."),
+        (named(has_ray=False), "c is a persistent resource without Ray."),
+        (named(dashboard=""), "The cluster c has no dashboard address, through which jobs are sent."),
+    ],
+)
+def test_clusters_that_take_no_jobs(cluster: Cluster, told: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        cluster.usable()
+    assert caught.value.message == told
+
+
+def test_a_custom_image_says_nothing_of_its_versions() -> None:
+    found = named(pools=(Pool("head-node", "n1", "", 0, 1, image="us-docker.pkg.dev/p/mine:1"),))
+    assert (found.ray, found.python) == ("", "")
+
+
+def settings(**values: str) -> Any:
+    return lambda name, default: values.get(name, default)
+
+
+def test_where_the_cluster_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "project_of_credentials", lambda: "mine")
+    assert place_of("", "", "", settings()) == (Place("mine", "us-central1"), "")
+    given = settings(GOOGLE_CLOUD_PROJECT="p", GOOGLE_CLOUD_REGION="r", VERTEX_CLUSTER="c")
+    assert place_of("", "", "", given) == (Place("p", "r"), "c")
+    assert place_of("q", "s", "d", given) == (Place("q", "s"), "d")
+    whole = "projects/7/locations/europe-west4/persistentResources/e"
+    assert place_of("q", "", whole, given) == (Place("7", "europe-west4"), "e")
+    monkeypatch.setattr(places, "project_of_credentials", lambda: "")
+    with pytest.raises(Unset) as unset:
+        place_of("", "", "c", settings())
+    assert unset.value.mend == "add --project ID"
+    with pytest.raises(Unset):
+        PLACE.name("Not_A_Name")
+
+
+class Credentials:
+    """Gives tokens that live so many seconds; fails where told."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.fails, self.count = seconds, False, 0
+        self.token, self.expiry = "", datetime.now()
+
+    def refresh(self, request: Any) -> None:
+        import google.auth.exceptions
+
+        if self.fails:
+            raise google.auth.exceptions.TransportError("no network")
+        self.count += 1
+        self.token = f"t{self.count}"
+        self.expiry = datetime.now(timezone.utc).replace(tzinfo=None) + timedelta(seconds=self.seconds)
+
+
+def test_a_token_is_kept_renewed_in_time_and_at_once_when_it_is_turned_down() -> None:
+    credentials = Credentials(0.6)
+    token = Token(credentials)
+    assert (token.value(), token.value()) == ("t1", "t1")
+    time.sleep(0.45)  # two thirds of its life are over
+    assert token.value() == "t2"
+    token.turned_down("t1")
+    assert token.value() == "t2", "that one was not it"
+    token.turned_down("t2")
+    assert (token.value(), token.renewals) == ("t3", 3)
+
+
+def test_a_token_does_while_no_other_can_be_had() -> None:
+    credentials = Credentials(0.6)
+    token = Token(credentials)
+    token.value()
+    credentials.fails = True
+    time.sleep(0.45)
+    assert token.value() == "t1"
+    token.turned_down("t1")
+    with pytest.raises(Refused) as refused:
+        token.value()
+    assert refused.value.message == "Your credentials gave no token: no network."
