@@ -25,17 +25,21 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The cluster as it is now. `python` and `packages` are empty where it doesn't say."""
+    """The cluster as it is now. `python` and `packages` are empty where it doesn't say.
+
+    `silent` says why its nodes are not known, where its state API is refused (a proxy may not pass it).
+    """
 
     ray: str
     python: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
     nodes: tuple[Node, ...] = ()
+    silent: str = ""
 
 
 async def read_facts(dashboard: Dashboard) -> Facts:
     """Asks the cluster. Raises Unreachable or ServerError where it does not answer."""
-    version, nodes = await asyncio.gather(dashboard.version(), dashboard.nodes())
+    version, (nodes, silent) = await asyncio.gather(dashboard.version(), nodes_or_why(dashboard))
     head = next((node for node in nodes if node.get("is_head_node")), None)
     says: Mapping[str, Any] = {}
     if head:
@@ -45,7 +49,16 @@ async def read_facts(dashboard: Dashboard) -> Facts:
         python=str(says.get("python") or await python_of_raylet(dashboard)),
         packages=dict(says.get("packages") or {}),
         nodes=tuple(node_of(node) for node in nodes),
+        silent=silent,
     )
+
+
+async def nodes_or_why(dashboard: Dashboard) -> tuple[list[Mapping[str, Any]], str]:
+    """The nodes, or why the cluster does not tell of them. Raises Unreachable."""
+    try:
+        return await dashboard.nodes(), ""
+    except ServerError as fault:
+        return [], fault.message
 
 
 def node_of(told: Mapping[str, Any]) -> Node:

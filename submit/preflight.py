@@ -147,6 +147,16 @@ def check_python(draft: Draft, facts: Facts) -> Iterable[Finding]:
 
 def check_resources(draft: Draft, facts: Facts) -> Iterable[Finding]:
     """What the entrypoint reserves fits on one node, and what the job needs is there in all."""
+    if facts.silent:
+        asked = spelled(amounts(draft.header.needs) | amounts(draft.reserve))
+        if asked:
+            text = (
+                f"The cluster does not tell what its nodes have, so whether it has {asked} was not checked: "
+            )
+            yield unknown("resources", text + facts.silent, "add --skip-check, if it is large enough")
+        else:
+            yield ok("resources", "the job asks for none (what the cluster's nodes have is not told)")
+        return
     short = [*too_much_for_a_node(draft, facts.nodes), *too_much_for_all(draft, facts.nodes)]
     yield from short
     if not short:

@@ -345,6 +345,24 @@ def test_a_declared_need_that_the_cluster_lacks(
     )
 
 
+@pytest.mark.parametrize("needs", [False, True])
+def test_a_cluster_that_does_not_tell_of_its_nodes(
+    ray: FakeDashboard, env: dict[str, str], script: Path, needs: bool
+) -> None:
+    """A proxy may not pass the state API: only what needs the answer is in doubt, and the log comes as text."""
+    ray.faults["GET /api/v0/"] = [Fault.MISSING] * 1000
+    ray.on_submit = ends("SUCCEEDED", b"hello\n")
+    header = "# /// script\n# [tool.submit]\n# needs = { cpus = 2 }\n# ///\n" if needs else ""
+    script.write_text(header + "print()\n")
+    done = submit(script, env=env)
+    if needs:
+        assert done.code == 3
+        told = "UNKNOWN resources The cluster does not tell what its nodes have, so whether it has 2 CPU was not checked"
+        assert told in " ".join(done.said.split())
+    else:
+        assert (done.code, done.out) == (0, "hello\n"), done.said
+
+
 def test_check_says_all_and_sends_nothing(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     done = submit("check", script, env=env)
     assert (done.code, done.said) == (0, PASSED.format(size=15))
