@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cluster import config
 from cluster.errors import ClusterError, Interrupted, OtherKind
 from cluster.kinds import KINDS, Choice, Cluster, Context
+from cluster.vertex import options as vertex
 
 NEXT = "python submit.py jobs/sklearn_joblib.py"
 
 
 def main(argv: Sequence[str]) -> int:
     options = parser().parse_args(argv)
-    run: Callable[[argparse.Namespace, Context], None] = options.run
     try:
+        run = vertex.chosen(options)
         context = read_context()
         run(options, context)
     except ClusterError as error:
@@ -32,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
-        prog="python -m cluster", description="Starts, shows and ends a local Ray cluster."
+        prog="python -m cluster", description="Starts, shows and ends a Ray cluster: here, or on Vertex AI."
     )
     verbs = top.add_subparsers(metavar="COMMAND", required=True)
     up = verbs.add_parser("up", help="start the cluster of compose.yaml")
@@ -55,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     images = verbs.add_parser("images", help="build the images that are missing")
     images.add_argument("--build", action="store_true", help="build every one anew")
     images.set_defaults(run=run_images)
+    vertex.add(verbs)
     return top
 
 

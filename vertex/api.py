@@ -73,13 +73,23 @@ class Api:
                 retry=None,
             )
 
-    def update(self, resource: Any, fields: list[str]) -> None:
-        """Asks for a change of those fields of an SDK's PersistentResource."""
+    def update(self, resource: Any, fields: list[str]) -> Any:
+        """Asks for a change of those fields of an SDK's PersistentResource; `done` tells of what it returns."""
         client = self.client
-        with self.sentences(f"change the cluster {resource.name.rpartition('/')[2]}"):
-            client.update_persistent_resource(
+        cluster = resource.name.rpartition("/")[2]
+        with self.sentences(f"change the cluster {cluster}", cluster):
+            return client.update_persistent_resource(
                 persistent_resource=resource, update_mask={"paths": fields}, timeout=SECONDS, retry=None
             )
+
+    def done(self, operation: Any, cluster: str) -> bool:
+        """Whether what `update` asked for is done. Raises Refused with Google's reason where it failed."""
+        with self.sentences(f"change the cluster {cluster}", cluster):
+            if not operation.done():
+                return False
+            if fault := operation.exception():
+                raise fault
+        return True
 
     def raw(self, cluster: str) -> Any:
         """One cluster as the SDK's PersistentResource, to change it."""

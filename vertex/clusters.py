@@ -47,6 +47,8 @@ class Cluster:
     labels: Mapping[str, str]
     created: float
     has_ray: bool = True
+    started: float = 0.0  # when it ran first, likewise
+    network: str = ""
 
     @property
     def id(self) -> str:
@@ -109,6 +111,8 @@ def cluster_of(found: Any) -> Cluster:
         labels=dict(found.labels),
         created=found.create_time.timestamp() if found.create_time else 0.0,
         has_ray="ray_spec" in runtime,
+        started=found.start_time.timestamp() if found.start_time else 0.0,
+        network=found.network,
     )
 
 

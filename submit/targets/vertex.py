@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from vertex.api import Api
 from vertex.clusters import COMING, Cluster
 from vertex.errors import Missing, Unset, VertexError
+from vertex.errors import Unreachable as NoAnswer
 from vertex.place import Place, place_of
 from vertex.token import Token
 
@@ -69,9 +70,16 @@ class Vertex:
     async def wait_for(self, api: Api, name: str, tell: Callable[[str], None]) -> None:
         """Looks at the cluster until it runs."""
         until = time.monotonic() + self.asked.wait
-        told, state = time.monotonic(), ""
+        told, state, unanswered = time.monotonic(), "", 0
         while True:
-            found = self.cluster = await asyncio.to_thread(api.get, name)
+            try:
+                found = self.cluster = await asyncio.to_thread(api.get, name)
+            except NoAnswer as fault:
+                unanswered += 1
+                if unanswered > 1:
+                    raise
+                tell(f"{fault.message.rstrip('.')}; trying again")
+                continue
             found.usable()
             now = time.monotonic()
             if found.state not in COMING:
@@ -143,9 +151,7 @@ def submit_error(fault: VertexError) -> UsageError | ServerError | Unreachable:
     """The submitter's error for a fault of Vertex AI's."""
     if isinstance(fault, Unset):
         return UsageError(fault.message, fault.mend)
-    from vertex import errors
-
-    kind = Unreachable if isinstance(fault, errors.Unreachable) else ServerError
+    kind = Unreachable if isinstance(fault, NoAnswer) else ServerError
     return kind(fault.message, fault.mend)
 
 

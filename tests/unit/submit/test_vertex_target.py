@@ -17,6 +17,7 @@ from tests.fakes import FakeDashboard
 from tests.labcloud import AGENT
 from vertex.clusters import Cluster, Pool
 from vertex.errors import Missing, Refused
+from vertex.errors import Unreachable as NoAnswer
 from vertex.place import Place
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest"
@@ -82,6 +83,14 @@ def test_a_cluster_that_is_coming_is_said_to_be_and_waited_for() -> None:
     _, told = ready(FakeApi(coming, coming, coming, cluster()))
     assert told[0] == "the cluster one is PROVISIONING; waiting until it runs (Ctrl-C ends only this)"
     assert len(told) == 2
+
+
+def test_one_look_without_an_answer_is_repeated() -> None:
+    """Vertex AI's control plane in the lab holds its first answer about a new cluster back."""
+    _, told = ready(FakeApi(NoAnswer("It does not answer: slow"), cluster()))
+    assert told[0] == "It does not answer: slow; trying again"
+    with pytest.raises(Unreachable):
+        ready(FakeApi(NoAnswer("It does not answer: slow")))
 
 
 @pytest.mark.parametrize(

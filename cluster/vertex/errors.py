@@ -1,0 +1,35 @@
+"""Faults of Vertex AI's as the errors of `python -m cluster`, with its exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cluster.errors import ClusterError, CommandFailed, NotUp, OtherKind, UsageError
+from vertex import errors
+
+KINDS: dict[type[errors.VertexError], type[ClusterError]] = {
+    errors.Unset: UsageError,
+    errors.Missing: NotUp,
+    errors.Unreachable: NotUp,
+    errors.Unusable: NotUp,
+    errors.Exists: OtherKind,
+}
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Raises ClusterError for a VertexError."""
+    try:
+        yield
+    except errors.VertexError as fault:
+        kind = KINDS.get(type(fault), CommandFailed)
+        raise kind(
+            sentence(fault.message), fault.mend or "Nothing was changed; see Google's reason above."
+        ) from None
+
+
+def sentence(text: str) -> str:
+    """The text in one line that ends as a sentence does."""
+    line = " ".join(text.split())
+    return line if line.endswith((".", "!", "?")) else f"{line}."

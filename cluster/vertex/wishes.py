@@ -1,0 +1,114 @@
+"""What the command line asks of a cluster, read and checked: texts to values. UsageError for what can't be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cluster.errors import UsageError
+from cluster.vertex.image import custom
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+ACCOUNT = re.compile(r"[\w.-]+@[\w.-]+\.gserviceaccount\.com")
+NETWORK = re.compile(r"projects/[^/]+/global/networks/[^/]+")
+LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """`images` by compose.yaml's pool, "" for all of them; `bounds` are the nodes of each worker pool."""
+
+    account: str = ""
+    network: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    bounds: tuple[int, int] | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+
+    def image(self, pool: str) -> str:
+        """The image asked for that pool; "" for the prebuilt one."""
+        return self.images.get(pool) or self.images.get("", "")
+
+
+def wishes_of(
+    account: str, network: str, labels: Sequence[str], bounds: str, images: Sequence[str]
+) -> Wishes:
+    return Wishes(
+        account_of(account),
+        network_of(network),
+        dict(map(label, labels)),
+        bounds_of(bounds) if bounds else None,
+        dict(map(image, images)),
+    )
+
+
+def account_of(text: str) -> str:
+    if text and not ACCOUNT.fullmatch(text):
+        raise UsageError(
+            f"{text!r} is no service account's address.",
+            "Write --service-account NAME@PROJECT.iam.gserviceaccount.com",
+        )
+    return text
+
+
+def network_of(text: str) -> str:
+    if text and not NETWORK.fullmatch(text):
+        raise UsageError(
+            f"{text!r} is no network's full name.", "Write --network projects/NUMBER/global/networks/NAME"
+        )
+    return text
+
+
+def label(text: str) -> tuple[str, str]:
+    """("team", "a") from "team=a"."""
+    key, equals, value = text.partition("=")
+    if (
+        not (LABEL.fullmatch(key) and equals and (not value or LABEL.fullmatch(value)))
+        or key[0] in "-_0123456789"
+    ):
+        raise UsageError(
+            f"{text!r} is no label: KEY=VALUE of small letters, digits, - and _, at most 63, a letter first.",
+            "Example: --label team=vision",
+        )
+    if key == "raydock":
+        raise UsageError("The label raydock is set by raydock itself.", "Choose another key.")
+    return key, value
+
+
+def bounds_of(text: str) -> tuple[int, int]:
+    """(1, 4) from "1:4"."""
+    found = re.fullmatch(r"([0-9]{1,4}):([0-9]{1,4})", text)
+    if not found or int(found[1]) >= int(found[2]):
+        raise UsageError(
+            f"--autoscale {text}: not MIN:MAX with MIN less than MAX.", "Example: --autoscale 1:4"
+        )
+    return int(found[1]), int(found[2])
+
+
+def image(text: str) -> tuple[str, str]:
+    """("gpu-worker", URI) from "gpu-worker=URI", ("", URI) from a URI alone."""
+    pool, equals, uri = text.partition("=")
+    return (pool, custom(uri)) if equals else ("", custom(text))
+
+
+def seconds(text: str, flag: str) -> float:
+    """1800.0 from "30m"; the units are s, m, h and d, and a number alone is seconds."""
+    found = re.findall(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", text)
+    if not found or "".join(a + b for a, b in found) != text:
+        raise UsageError(f"{flag} {text}: not a time.", f"Example: {flag} 30m")
+    total = sum(float(count) * UNITS[unit or "s"] for count, unit in found)
+    if total <= 0:
+        raise UsageError(f"{flag} {text}: more than nothing is needed.", f"Example: {flag} 30m")
+    return total
+
+
+def span(seconds: float) -> str:
+    """A time in two units at most: 45 s, 12 min, 3 h 5 min, 2 d 4 h."""
+    whole = max(int(seconds), 0)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 2 * 3600:
+        return f"{whole // 60} min"
+    if whole < 2 * 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"

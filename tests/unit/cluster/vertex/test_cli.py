@@ -1,0 +1,417 @@
+"""`python -m cluster … --target vertex`: what it makes, what it says, how it ends."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+
+import pytest
+
+from cloud.vertex import api as lab_api
+from cluster import cli
+from cluster.vertex import agent, life
+from iam.errors import Unreachable as NoAnswer
+from tests.fakes import FakeNodes
+from tests.labcloud import TRAINER
+from tests.labvertex import LabVertex
+from tests.unit.cluster.vertex.conftest import Run, cluster_of, pools, timeless
+from vertex import api
+from vertex.place import Place
+
+ALICE = "user:alice@example.com"
+FLAGS = "--target vertex --project lab-project --region us-central1"
+PLAN = """\
+Cluster raydock in lab-project, us-central1:
+
+POOL          FROM              NODES  MACHINE         ACCELERATORS
+head-node     head, cpu-worker  3      n1-standard-16  -
+worker-pool2  gpu-worker        1      n1-standard-16  1 NVIDIA_TESLA_T4
+
+in all        4 nodes, 64 vCPUs, 1 GPU; the head's 16 take no tasks
+disks         pd-ssd, 100 GB a node
+jobs run as   service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com
+network       none: its dashboard is reached from anywhere, with a token
+labels        raydock=raydock
+autoscaling   none; `scale` changes the counts
+images
+  head-node     us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest
+  worker-pool2  us-docker.pkg.dev/vertex-ai/training/ray-gpu.2-47.py311:latest
+
+It costs from RUNNING until it is deleted: Vertex AI has no idle shutdown, and
+there is no price list here. Starting takes it 10 to 20 minutes.
+"""
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Somebody sits at the terminal and types this."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal(text))
+
+
+def narrow(text: str) -> None:
+    """Every line fits 80 columns, but those that hold a command to copy."""
+    assert [line for line in text.splitlines() if len(line) > 80 and "python" not in line] == []
+
+
+def test_the_plan_is_shown_and_nothing_is_made(run: Run, nodes: FakeNodes) -> None:
+    status, out, err = run("up", "--dry-run")
+    assert (status, out, err) == (0, f"{PLAN}\nNothing was created (--dry-run).\n", "")
+    narrow(out)
+    assert nodes.made == []
+
+
+def test_without_a_terminal_it_takes_yes(run: Run, nodes: FakeNodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert run("up") == (
+        2,
+        PLAN,
+        "cluster: Nothing was created: there is no terminal to ask on.\n"
+        "  To do it without being asked, add --yes.\n",
+    )
+    assert nodes.made == []
+
+
+@pytest.mark.parametrize("text", ["\n", "n\n", "", "perhaps\n"])
+def test_no_is_no(run: Run, nodes: FakeNodes, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    answer(monkeypatch, text)
+    status, _, err = run("up")
+    assert status == 1
+    assert err == "Create it? [y/N] cluster: Nothing was created.\n  Answer y to do it, or add --yes.\n"
+    assert nodes.made == []
+
+
+def test_a_cluster_lives(run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(monkeypatch, "y\n")
+    status, out, err = run("up", "--max-idle", "30m")
+    assert status == 0
+    assert timeless(err) == "Create it? [y/N] cluster: raydock: RUNNING, TIME\n"
+    assert out.startswith(PLAN)
+    assert f"python submit.py {FLAGS} --cluster raydock jobs/" in out
+    idle = f"python -m cluster idle {FLAGS} --cluster raydock --max-idle 30m"
+    assert f"\n  {idle}\n" in out
+    assert out.splitlines()[-1].startswith("  */5 * * * * cd ")
+    assert out.splitlines()[-1].endswith(f"{idle.removeprefix('python')} --once")
+    narrow(out)
+    assert pools(nodes) == {"head-node": 3, "worker-pool2": 1}
+    assert dict(cluster_of(lab).spec["labels"]) == {"raydock": "raydock"}
+
+    status, out, err = run("up")
+    assert (status, len(nodes.made)) == (0, 4)
+    assert (
+        timeless(err)
+        == "cluster: raydock is there already: RUNNING, asked for TIME ago; nothing new is made\n"
+    )
+
+    status, out, _ = run("status")
+    assert out.splitlines()[0].split() == [
+        "NAME",
+        "STATE",
+        "RAY",
+        "PYTHON",
+        "NODES",
+        "JOBS",
+        "RUN",
+        "AS",
+        "AGE",
+    ]
+    assert out.splitlines()[1].split()[:8] == [
+        "raydock",
+        "*",
+        "RUNNING",
+        "2.47",
+        "3.11",
+        "4",
+        "service",
+        "agent",
+    ]
+    assert out.endswith("\n* made by raydock\n")
+    narrow(out)
+    (told,) = json.loads(run("status", "--json")[1])["clusters"]
+    assert (told["id"], told["state"], told["ours"], told["principal"][:15]) == (
+        "raydock",
+        "RUNNING",
+        True,
+        "serviceAccount:",
+    )
+    narrow(run("status", "--cluster", "raydock")[1])
+
+    status, out, err = run("down", "--cluster", "raydock", "--yes")
+    assert (status, out) == (
+        0,
+        "raydock in lab-project, us-central1: RUNNING, 4 nodes\n"
+        "Deleted: raydock. No cluster is left in lab-project, us-central1.\n"
+        "Buckets, logs and service accounts stay as they were.\n",
+    )
+    assert nodes.there == {}
+
+
+def test_it_tells_how_it_comes_and_goes_on_waiting(
+    run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lab_api, "HOLD", 0.1)
+    nodes.becomes = "starting"
+    status, _, err = run("up", "--yes", "--deadline", "1s")
+    last = f"--cluster raydock\n  Delete it:     python -m cluster down {FLAGS} --cluster raydock\n"
+    assert status == 1
+    assert err.startswith("cluster: raydock: PROVISIONING, ")
+    assert err.endswith(
+        "cluster: raydock is still PROVISIONING after 1 s; Vertex AI goes on.\n"
+        f"  Go on waiting: python -m cluster up {FLAGS} {last}"
+    )
+    said: list[str] = []
+
+    def tell(watch: life.Watch, state: str) -> None:
+        said.append(state)
+        nodes.turn("ready")
+
+    monkeypatch.setattr(life.Watch, "tell", tell)
+    status, _, err = run("up")
+    assert (status, said[0], said[-1]) == (0, "PROVISIONING", "RUNNING")
+    assert "is there already: PROVISIONING, asked for " in err
+
+
+def test_ctrl_c_leaves_it_coming(
+    run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lab_api, "HOLD", 0.1)
+    nodes.becomes = "starting"
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(life.Watch, "tell", interrupt)
+    status, _, err = run("up", "--yes")
+    assert (status, err) == (
+        130,
+        "cluster: Interrupted. Vertex AI goes on making raydock, and it costs as soon as it runs.\n"
+        f"  Go on waiting: python -m cluster up {FLAGS} --cluster raydock\n"
+        f"  Delete it:     python -m cluster down {FLAGS} --cluster raydock\n",
+    )
+    assert cluster_of(lab).state == "PROVISIONING"
+
+
+def test_an_error_is_told_with_its_reason(run: Run, nodes: FakeNodes) -> None:
+    nodes.fails["make"] = "No quota for 4 machines."
+    said = (
+        "cluster: Vertex AI could not make raydock: No quota for 4 machines.\n"
+        f"  Delete it, then try again: python -m cluster down {FLAGS} --cluster raydock\n"
+    )
+    status, _, err = run("up", "--yes")
+    assert (status, err) == (1, said)
+    status, _, err = run("up", "--yes")
+    assert (status, err.splitlines(keepends=True)[1:]) == (1, said.splitlines(keepends=True))
+    assert run("down", "--cluster", "raydock", "--yes")[0] == 0
+
+
+def test_who_may_not_make_clusters_is_told_what_is_missing(
+    run: Run, as_caller: Callable[[str], None]
+) -> None:
+    as_caller(ALICE)
+    status, _, err = run("status")
+    assert status == 1
+    assert err.startswith(
+        "cluster: Google refused to list the clusters of lab-project in us-central1: Permission"
+    )
+    assert err.endswith("roles/aiplatform.admin to make clusters\n")
+
+
+def test_a_custom_account_and_labels(run: Run, nodes: FakeNodes, lab: LabVertex) -> None:
+    account = TRAINER.removeprefix("serviceAccount:")
+    status, out, _ = run(
+        "up", "--yes", "--cluster", "mine", "--service-account", account, "--label", "team=a"
+    )
+    assert status == 0
+    assert f"jobs run as   {account}\n" in out
+    assert {seen.principal for seen in nodes.there.values()} == {TRAINER}
+    assert dict(cluster_of(lab, "mine").spec["labels"]) == {"raydock": "raydock", "team": "a"}
+    assert "  trainer  " in run("status")[1]
+
+
+def test_what_google_refuses_is_one_sentence(run: Run, nodes: FakeNodes) -> None:
+    status, _, err = run("up", "--yes", "--service-account", "nobody@lab-project.iam.gserviceaccount.com")
+    assert (status, nodes.made) == (1, [])
+    assert err.startswith("cluster: Google refused to create the cluster raydock: ")
+    assert len(err.splitlines()) == 2
+
+
+def test_scaling(run: Run, nodes: FakeNodes) -> None:
+    run("up", "--yes")
+    status, out, _ = run("scale", "--cluster", "raydock", "gpu-worker=2", "cpu-worker=0")
+    assert (status, pools(nodes)) == (0, {"head-node": 1, "worker-pool2": 2})
+    assert out.splitlines()[-1].split()[:2] == ["worker-pool2", "2"]
+    assert run("scale", "--cluster", "raydock", "worker-pool2=1", "head-node=3")[0] == 0
+    assert pools(nodes) == {"head-node": 3, "worker-pool2": 1}
+    made = len(nodes.made)
+    assert run("scale", "--cluster", "raydock", "cpu-worker=2")[0] == 0
+    assert len(nodes.made) == made
+
+
+SCALE = "  Pools: head-node, worker-pool2, cpu-worker, gpu-worker\n"
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ("head=2", "The head is always one node; it can't be scaled.\n" + SCALE),
+        ("tpu=2", "There is no pool tpu.\n" + SCALE),
+        (
+            "gpu-worker=0",
+            "worker-pool2 must keep at least 1 node; Vertex AI removes no pool of a cluster that runs.\n"
+            "  Example: gpu-worker=1\n",
+        ),
+        (
+            "gpu-worker=x",
+            "'gpu-worker=x' is not POOL=COUNT with a count from 0 to 999.\n"
+            "  Example: python -m cluster scale cpu-worker=3\n",
+        ),
+    ],
+)
+def test_sizes_that_are_none(run: Run, nodes: FakeNodes, size: str, said: str) -> None:
+    run("up", "--yes")
+    assert run("scale", "--cluster", "raydock", size) == (2, "", f"cluster: {said}")
+    assert pools(nodes) == {"head-node": 3, "worker-pool2": 1}
+
+
+def test_what_scales_by_itself_takes_no_counts(run: Run) -> None:
+    assert run("up", "--yes", "--autoscale", "1:4")[0] == 0
+    assert run("scale", "--cluster", "raydock", "gpu-worker=2") == (
+        2,
+        "",
+        "cluster: raydock scales by itself (head-node from 1 to 4, worker-pool2 from 1 to 4 nodes), and Vertex AI "
+        "takes no counts for it then.\n"
+        f"  Make another one with other bounds: python -m cluster up {FLAGS} --cluster OTHER --autoscale MIN:MAX\n",
+    )
+
+
+def test_a_failed_scaling_is_told(run: Run, nodes: FakeNodes) -> None:
+    run("up", "--yes")
+    nodes.fails["make"] = "No quota."
+    status, _, err = run("scale", "--cluster", "raydock", "gpu-worker=2")
+    assert (status, err.splitlines()[0]) == (
+        1,
+        "cluster: Google refused to change the cluster raydock: No quota.",
+    )
+
+
+@pytest.mark.parametrize("verb", [["down", "--yes"], ["scale", "gpu-worker=2"], ["idle"], ["diff"]])
+def test_the_cluster_must_be_named(run: Run, verb: list[str]) -> None:
+    assert run(*verb) == (
+        2,
+        "",
+        f"cluster: {verb[0]}: it is not said which cluster.\n"
+        f"  See which there are: python -m cluster status {FLAGS}\n",
+    )
+
+
+@pytest.mark.parametrize("verb", [["down", "--yes"], ["scale", "gpu-worker=2"], ["status"]])
+def test_there_is_no_such_cluster(run: Run, verb: list[str]) -> None:
+    assert run(*verb, "--cluster", "other") == (
+        4,
+        "",
+        "cluster: There is no cluster other in lab-project in us-central1.\n"
+        f"  python -m cluster status {FLAGS}\n",
+    )
+
+
+def test_nothing_is_there(run: Run) -> None:
+    assert run("status") == (
+        4,
+        "",
+        "cluster: There is no Ray cluster in lab-project, us-central1.\n"
+        f"  Make one: python -m cluster up {FLAGS}\n",
+    )
+
+
+def test_the_setting_names_the_cluster(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "VERTEX_CLUSTER", "projects/lab-project/locations/us-central1/persistentResources/named"
+    )
+    assert run("up", "--yes")[0] == 0
+    assert run("status")[1].startswith("cluster       named\nplace         projects/123456789012/")
+    assert run("down", "--yes")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            ["--autoscale", "4:1"],
+            "--autoscale 4:1: not MIN:MAX with MIN less than MAX.\n  Example: --autoscale 1:4\n",
+        ),
+        (
+            ["--autoscale", "0:4"],
+            "--autoscale: workers share the head's pool, which has at least 1 node.\n  Ask for --autoscale 1:4\n",
+        ),
+        (
+            ["--service-account", "me"],
+            "'me' is no service account's address.\n"
+            "  Write --service-account NAME@PROJECT.iam.gserviceaccount.com\n",
+        ),
+        (
+            ["--network", "default"],
+            "'default' is no network's full name.\n  Write --network projects/NUMBER/global/networks/NAME\n",
+        ),
+        (
+            ["--label", "Team=A"],
+            "'Team=A' is no label: KEY=VALUE of small letters, digits, - and _, at most 63, a letter first.\n"
+            "  Example: --label team=vision\n",
+        ),
+        (["--label", "raydock=x"], "The label raydock is set by raydock itself.\n  Choose another key.\n"),
+        (
+            ["--image", "python:3.11"],
+            "python:3.11 is no image that Vertex AI can pull.\n"
+            "  Push it to Artifact Registry and name it so: docs/vertex-images.md\n",
+        ),
+        (
+            ["--image", "tpu=gcr.io/p/x:1"],
+            "--image: there is no pool tpu.\n  Pools: cpu-worker, gpu-worker, head\n",
+        ),
+        (
+            ["--image", "cpu-worker=gcr.io/p/x:1"],
+            "cpu-worker has the head's machine, so it shares its pool, but not its image.\n"
+            "  Give both the same image, or another machine_type (compose.yaml, x-vertex).\n",
+        ),
+        (
+            ["--cluster", "Not_One"],
+            "'Not_One' is no name of a cluster: small letters, digits and -, at most 63, a letter first.\n"
+            "  --cluster NAME, or projects/…/locations/…/persistentResources/NAME\n",
+        ),
+        (["--deadline", "soon"], "--deadline soon: not a time.\n  Example: --deadline 30m\n"),
+        (["--kind", "docker"], "--kind is for a local cluster.\n  Leave it out, or --target vertex.\n"),
+    ],
+)
+def test_what_can_not_be(run: Run, nodes: FakeNodes, more: list[str], said: str) -> None:
+    assert run("up", "--yes", *more) == (2, "", f"cluster: {said}")
+    assert nodes.made == []
+
+
+def test_who_jobs_run_as_where_the_number_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(project: str) -> str:
+        raise NoAnswer("Resource Manager does not answer.", "try again")
+
+    monkeypatch.setattr(agent, "number_of", refused)
+    assert (
+        agent.agent(Place("p", "r")) == "service-PROJECT_NUMBER@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
+    )
+    assert agent.agent(Place("42", "r")) == "service-42@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
+
+
+def test_flags_of_vertex_need_its_target(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["down", "--cluster", "x"]) == 2
+    assert (
+        capsys.readouterr().err
+        == "cluster: --cluster is for a cluster on Vertex AI.\n  Add --target vertex.\n"
+    )
+
+
+def test_nobody_answers(run: Run, lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "SECONDS", 0.5)
+    monkeypatch.setattr(lab, "port", 1)
+    status, _, err = run("status")
+    assert status == 4
+    assert err.startswith("cluster: us-central1-aiplatform.googleapis.com does not answer: ")

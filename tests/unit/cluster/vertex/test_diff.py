@@ -1,0 +1,165 @@
+"""Two clusters side by side, and whether a difference matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cluster.config import ROOT
+from cluster.errors import UsageError
+from cluster.vertex import header
+from cluster.vertex.diff import Row, rows
+from cluster.vertex.facts import Facts, Group
+from cluster.vertex.header import Needs
+from submit import header as real_header
+from tests.fakes import FakeDashboard
+from tests.unit.cluster.vertex.conftest import Run
+
+HERE = Facts(
+    "2.47.1",
+    "3.11.2",
+    {"ray": "2.47.1", "scikit-learn": "1.9.1", "pandas": "2.2.0"},
+    {"head": Group(1), "cpu-worker": Group(2, 2), "gpu-worker": Group(1, 1, 1, simulated=True)},
+)
+THERE = Facts(
+    "2.47.1",
+    "3.11",
+    {},
+    {"head": Group(1), "cpu-worker": Group(2, 32), "gpu-worker": Group(1, 16, 1)},
+)
+
+
+def matters(there: Facts, needs: Needs | None = None, here: Facts = HERE) -> dict[str, str]:
+    return {row.what: row.matters for row in rows(here, there, needs)}
+
+
+def test_of_a_cluster_that_tells_little() -> None:
+    assert rows(HERE, THERE, None) == [
+        Row("Ray", "2.47.1", "2.47.1", "no: the same"),
+        Row("Python", "3.11.2", "3.11", "no: only its last number"),
+        Row("head", "1 × 0 CPU", "1 × 0 CPU", "no: the same"),
+        Row("cpu-worker", "2 × 1 CPU", "2 × 16 CPU", "perhaps: its size is another"),
+        Row("gpu-worker", "1 × 1 CPU 1 GPU", "1 × 16 CPU 1 GPU", "perhaps: its size is another"),
+        Row("CPUs of workers", "3", "48", "no: there are more"),
+        Row("GPUs of workers", "1 simulated", "1", "yes: simulated here"),
+        Row("packages", "3 known", "unknown", "perhaps: not told; declare what a job needs"),
+    ]
+
+
+def test_another_ray_and_another_python() -> None:
+    found = matters(replace(THERE, ray="2.42.0", python="3.10.1"))
+    assert found["Ray"] == "yes: what ran here may not run there"
+    assert found["Python"] == "yes: other wheels, and other pickles"
+    assert matters(replace(THERE, python=""))["Python"] == "perhaps: not told"
+    asked = matters(replace(THERE, python="3.11.2"), Needs(python=">=3.12"))
+    assert asked["Python"] == "yes: the job asks for >=3.12"
+
+
+def test_what_the_job_needs_decides() -> None:
+    small = replace(THERE, pools={"head": Group(1), "cpu-worker": Group(1, 4)})
+    found = matters(small, Needs(cpus=8, gpus=1))
+    assert found["CPUs of workers"] == "yes: the job needs 8"
+    assert found["GPUs of workers"] == "yes: the job needs 1"
+    assert found["gpu-worker"] == "perhaps: it is not there"
+    found = matters(small, Needs(cpus=2))
+    assert found["CPUs of workers"] == "no: the job needs 2"
+    assert found["GPUs of workers"] == "no: the job names no need"
+
+
+def test_packages_that_differ() -> None:
+    there = replace(THERE, packages={"ray": "2.47.1", "scikit-learn": "1.7.0", "torch": "2.4"})
+    found = {row.what: row for row in rows(HERE, there, None)}
+    assert found["scikit-learn"] == Row("scikit-learn", "1.9.1", "1.7.0", "perhaps: a job may use it")
+    assert found["pandas"].matters == "perhaps: a job that uses it must declare it"
+    assert (found["torch"].local, "ray" in found) == ("-", False)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "version", "said"),
+    [
+        ("scikit-learn>=1.5", "1.7.0", "no: it fits the header"),
+        ("scikit-learn", "1.9.1", "no: the same"),
+        ("scikit-learn>=1.8", "1.7.0", "no: installed at each start"),
+        ("scikit-learn[x]", "1.9.1", "no: installed at each start"),
+        ("scikit-learn", "", "no: installed at each start, not known to be there"),
+    ],
+)
+def test_packages_that_a_job_declares(wanted: str, version: str, said: str) -> None:
+    there = replace(THERE, packages={"scikit-learn": version} if version else {})
+    assert matters(there, Needs(dependencies={"scikit-learn": wanted}))["scikit-learn"] == said
+
+
+@pytest.mark.parametrize("job", sorted((ROOT / "jobs").glob("*.py")), ids=lambda path: path.name)
+def test_headers_are_read_as_the_submitter_does(job: Path) -> None:
+    mine, real = header.read(job), real_header.read_header(job.read_text(), job.name)
+    assert tuple(mine.dependencies.values()) == real.dependencies
+    assert (mine.python, mine.cpus) == (real.requires_python, max(real.needs.cpus, real.entrypoint.cpus))
+    assert mine.gpus == max(real.needs.gpus, real.entrypoint.gpus)
+
+
+def test_a_header_that_is_none(tmp_path: Path) -> None:
+    job = tmp_path / "x.py"
+    job.write_text("# /// script\n# dependencies = [\n# ///\n")
+    with pytest.raises(UsageError, match="the header can't be read"):
+        header.read(job)
+    job.write_text("print()\n")
+    assert header.read(job) == Needs(str(job))
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDashboard]:
+    """The local cluster's dashboard."""
+    with FakeDashboard() as found:
+        monkeypatch.setenv("RAYDOCK_PORT", str(found.port))
+        yield found
+
+
+def test_two_that_are_the_same(run: Run, here: FakeDashboard) -> None:
+    run("up", "--yes")
+    assert run("diff", "--cluster", "raydock") == (
+        0,
+        """\
+                 LOCAL            VERTEX           MATTERS
+Ray              2.47.1           2.47.1           no: the same
+Python           3.11.9           3.11.9           no: the same
+head             1 × 0 CPU        1 × 0 CPU        no: the same
+cpu-worker       2 × 1 CPU        2 × 1 CPU        no: the same
+gpu-worker       1 × 1 CPU 1 GPU  1 × 1 CPU 1 GPU  no: the same
+CPUs of workers  3                3                no: the same
+GPUs of workers  1 simulated      1 simulated      no: the same
+
+Jobs run as
+  local   unknown
+  vertex  service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com
+  matters perhaps: not told by the local cluster
+""",
+        "",
+    )
+
+
+def test_one_that_is_as_google_makes_it(run: Run, here: FakeDashboard, ray: FakeDashboard) -> None:
+    """No description, no labels."""
+    run("up", "--yes")
+    ray.describes = False
+    ray.nodes = [{**node, "labels": {}} for node in ray.nodes]
+    status, out, _ = run("diff", "--cluster", "raydock", "--job", str(ROOT / "jobs/tune_forest.py"))
+    assert status == 0
+    lines = {line[:15].strip(): line.split() for line in out.splitlines()}
+    assert lines["Python"][1:3] == ["3.11.9", "3.11"]
+    assert lines["scikit-learn"][1:] == ["1.9.1", *"unknown no: installed at each start,".split()]  # noqa: SIM905
+    assert lines["packages"][1:4] == ["2", "known", "unknown"]
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_the_local_cluster_is_not_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYDOCK_PORT", "1")
+    run("up", "--yes")
+    assert run("diff", "--cluster", "raydock") == (
+        4,
+        "",
+        "cluster: The local dashboard at http://127.0.0.1:1 does not answer: Connection refused.\n"
+        "  Start the cluster: make cluster-up\n",
+    )

@@ -1,0 +1,132 @@
+"""The x-vertex keys of compose.yaml as machines, and what a plan comes to."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import pytest
+
+from cluster import topology
+from cluster.config import ROOT
+from cluster.errors import UsageError
+from cluster.topology import Pool
+from cluster.vertex import resource, show
+from cluster.vertex.machine import Machine, machine_of
+from cluster.vertex.plan import Plan, Totals, plan_of, totals
+from cluster.vertex.wishes import Wishes
+from vertex.place import Place
+
+T4 = {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 2}
+
+
+def pool(**vertex: object) -> Pool:
+    return Pool("gpu-worker", "", 1, 1, 1, 0, 0, MappingProxyType(vertex))
+
+
+NOTHING = Wishes()
+
+
+def plan(wishes: Wishes = NOTHING, **settings: str) -> Plan:
+    return plan_of(topology.load(ROOT, settings), "c", Place("p", "us-central1"), wishes)
+
+
+def test_a_machine() -> None:
+    assert machine_of(pool(**T4)) == Machine("n1-standard-8", "NVIDIA_TESLA_T4", 2)
+    big = machine_of(pool(machine_type="n1-standard-8", boot_disk_type="pd-standard", boot_disk_size_gb=500))
+    assert (big.disk, big.disk_gb, big.gpus) == ("pd-standard", 500, "-")
+
+
+@pytest.mark.parametrize(
+    ("told", "message", "mend"),
+    [
+        (
+            {"machine_typ": "n1-standard-8"},
+            "compose.yaml: x-vertex of gpu-worker has an unknown key machine_typ.",
+            "Did you mean machine_type?",
+        ),
+        (
+            {},
+            "compose.yaml: x-vertex of gpu-worker: machine_type is missing.",
+            "Write there: machine_type: n1-",
+        ),
+        (
+            {"machine_type": 16},
+            "compose.yaml: x-vertex of gpu-worker: machine_type is 16.",
+            "Write there: a name",
+        ),
+        (
+            {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4"},
+            "compose.yaml: x-vertex of gpu-worker: accelerator_type and accelerator_count go together.",
+            "Write there: both, or neither of them",
+        ),
+        (
+            {**T4, "accelerator_count": "2"},
+            "compose.yaml: x-vertex of gpu-worker: accelerator_count is '2'.",
+            "Write there: a whole number",
+        ),
+        (
+            {**T4, "boot_disk_size_gb": 50},
+            "compose.yaml: x-vertex of gpu-worker: boot_disk_size_gb is 50.",
+            "Write there: from 100 to 64000 GB",
+        ),
+    ],
+)
+def test_machines_that_are_none(told: dict[str, object], message: str, mend: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        machine_of(pool(**told))
+    assert caught.value.message == message
+    assert caught.value.mend.startswith(mend)
+
+
+def test_an_accelerator_that_is_none() -> None:
+    with pytest.raises(UsageError) as caught:
+        resource.accelerator(resource.types(), "NVIDIA_TESLA_T44")
+    assert caught.value.message == "Vertex AI has no accelerator NVIDIA_TESLA_T44."
+    assert caught.value.mend == "Did you mean NVIDIA_TESLA_T4? (compose.yaml, x-vertex)"
+
+
+def test_pools_of_nothing_are_left_out() -> None:
+    assert [found.id for found in plan(CPU_WORKERS="0").pools] == ["head-node", "worker-pool1"]
+    assert [found.id for found in plan(GPU_WORKERS="0").pools] == ["head-node"]
+    alone = plan(CPU_WORKERS="0", GPU_WORKERS="0")
+    assert "There is no worker, and the head computes nothing: no task would ever run." in show.notes(alone)
+
+
+def test_what_it_comes_to() -> None:
+    assert totals(plan().pools) == Totals((4, 4), (64, 64), (1, 1))
+    assert totals(plan(Wishes(bounds=(1, 4))).pools) == Totals((2, 8), (32, 128), (1, 4))
+    assert totals(plan(CPU_WORKERS="7", GPU_WORKERS="3").pools) == Totals((11, 11), (176, 176), (3, 3))
+
+
+def test_the_compose_projects_name_is_the_label() -> None:
+    assert plan(Wishes(labels={"team": "a"}), COMPOSE_PROJECT_NAME="mine").labels == {
+        "raydock": "mine",
+        "team": "a",
+    }
+
+
+@pytest.mark.parametrize(
+    ("wishes", "settings", "message"),
+    [
+        (
+            Wishes(),
+            {"CPU_WORKERS": "1000"},
+            "1002 nodes are more than Vertex AI gives: 1000 a pool, 2000 a cluster.",
+        ),
+        (
+            Wishes(bounds=(1, 4)),
+            {"CPU_WORKERS": "0", "GPU_WORKERS": "0"},
+            "--autoscale: there is no worker pool.",
+        ),
+    ],
+)
+def test_plans_that_can_not_be(wishes: Wishes, settings: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        plan(wishes, **settings)
+    assert caught.value.message == message
+
+
+def test_a_peered_network_is_warned_of() -> None:
+    said = show.plan(plan(Wishes(network="projects/1/global/networks/n")), "agent")
+    assert "network       projects/1/global/networks/n\n" in said
+    assert said.endswith("In a peered network its dashboard can't be reached from outside of that.")

@@ -1,0 +1,196 @@
+"""Looking at a cluster until something is so: what is told, what is borne, what ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from cluster.errors import ClusterError, CommandFailed, Interrupted, NotReady, NotUp
+from cluster.vertex import life
+from cluster.vertex.errors import sentence, told
+from cluster.vertex.life import Watch
+from cluster.vertex.machine import Machine
+from cluster.vertex.wishes import seconds, span
+from vertex import errors
+from vertex.clusters import Cluster
+from vertex.place import Place
+
+NAME = "projects/1/locations/us-central1/persistentResources/c"
+GONE = errors.Missing("There is no cluster c.")
+SILENT = errors.Unreachable("Nobody answers.")
+
+
+def cluster(state: str, error: str = "") -> Cluster:
+    return Cluster(NAME, state, error, "host", "", (), {}, 0.0)
+
+
+class Told:
+    """An API that answers these, one after the other; the last again and again."""
+
+    place = Place("p", "us-central1")
+
+    def __init__(self, *answers: Cluster | errors.VertexError | type[BaseException]) -> None:
+        self.answers: Iterator[Any] = iter(answers)
+        self.last: Any = None
+        self.deleted = 0
+
+    def get(self, name: str) -> Cluster:
+        self.last = next(self.answers, self.last)
+        if isinstance(self.last, Cluster):
+            return self.last
+        raise self.last
+
+    def delete(self, name: str) -> None:
+        self.deleted += 1
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(life, "FIRST", 0.001)
+    monkeypatch.setattr(life, "MOST", 0.001)
+
+
+def watch(said: list[str], *answers: Any, seconds: float = 60) -> Watch:
+    return Watch(Told(*answers), "c", seconds, lambda line: said.append(line.partition(", ")[0]))  # type: ignore[arg-type]
+
+
+def test_states_are_told_when_they_change() -> None:
+    said: list[str] = []
+    coming = cluster("PROVISIONING")
+    assert life.come(watch(said, GONE, coming, coming, SILENT, coming, cluster("RUNNING"))).state == "RUNNING"
+    assert said == ["c: not there yet", "c: PROVISIONING", "c: RUNNING"]
+
+
+def test_a_place_that_stays_silent_is_told() -> None:
+    said: list[str] = []
+    life.come(watch(said, SILENT, SILENT, SILENT, cluster("RUNNING")))
+    assert said == ["c: no answer (Nobody answers); trying again", "c: RUNNING"]
+
+
+def test_a_state_is_told_again_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(life, "TELL", 0.0)
+    said: list[str] = []
+    coming = cluster("PROVISIONING")
+    life.come(watch(said, coming, coming, coming, cluster("RUNNING")))
+    assert said == ["c: PROVISIONING"] * 3 + ["c: RUNNING"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind", "message"),
+    [
+        ([cluster("ERROR", "No quota")], CommandFailed, "Vertex AI could not make c: No quota."),
+        ([cluster("ERROR")], CommandFailed, "Vertex AI could not make c, and says no reason."),
+        ([cluster("STOPPING")], NotUp, "c is being deleted, and its name is taken until it is gone."),
+        ([cluster("PROVISIONING"), GONE], NotUp, "c is gone: somebody deleted it."),
+    ],
+)
+def test_what_never_runs(answers: list[Any], kind: type[ClusterError], message: str) -> None:
+    with pytest.raises(kind) as caught:
+        life.come(watch([], *answers))
+    assert caught.value.message == message
+
+
+def test_a_deadline_passes() -> None:
+    with pytest.raises(NotReady, match="c is still PROVISIONING after 0 s; Vertex AI goes on"):
+        life.come(watch([], cluster("PROVISIONING"), seconds=0.0))
+    with pytest.raises(NotReady, match="c is still STOPPING after 0 s; Vertex AI goes on deleting it"):
+        life.delete(watch([], cluster("STOPPING"), seconds=0.0))
+
+
+@pytest.mark.parametrize(("begin", "said"), [(life.come, "making c"), (life.delete, "deleting c")])
+def test_ctrl_c(begin: Callable[[Watch], object], said: str) -> None:
+    found = watch([], cluster("PROVISIONING"), KeyboardInterrupt)
+    if begin is life.come:
+        found = watch([], KeyboardInterrupt)
+    with pytest.raises(Interrupted, match=f"Interrupted. Vertex AI goes on {said}"):
+        begin(found)
+
+
+def test_deleting_asks_once() -> None:
+    found = watch([], cluster("RUNNING"), cluster("STOPPING"), GONE)
+    life.delete(found)
+    assert found.api.deleted == 1  # type: ignore[attr-defined]
+    going = watch([], cluster("STOPPING"), GONE)
+    life.delete(going)
+    assert going.api.deleted == 0  # type: ignore[attr-defined]
+
+
+def test_a_lost_reply_is_no_second_cluster() -> None:
+    class Api(Told):
+        def create(self, name: str, resource: object) -> None:
+            raise self.answer
+
+        answer: errors.VertexError = SILENT
+
+    api: Any = Api()
+    with pytest.raises(NotUp, match="whether the cluster is being made is not known"):
+        life.create(api, "c", None)
+    api.answer = errors.Exists("There is one.")
+    assert life.create(api, "c", None) is False
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (errors.Unset, 2),
+        (errors.Missing, 4),
+        (errors.Unreachable, 4),
+        (errors.Unusable, 4),
+        (errors.Refused, 1),
+        (errors.Exists, 1),
+    ],
+)
+def test_every_fault_has_an_exit_code_and_a_mend(fault: type[errors.VertexError], code: int) -> None:
+    with pytest.raises(ClusterError) as caught, told():
+        raise fault("Two\nlines")
+    assert (caught.value.exit_code, caught.value.message) == (code, "Two lines.")
+    assert caught.value.mend
+    assert sentence("Really?") == "Really?"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("30m", 1800), ("1h30m", 5400), ("45", 45), ("1.5h", 5400), ("2d", 172800)]
+)
+def test_times(text: str, wanted: float) -> None:
+    assert seconds(text, "--x") == wanted
+
+
+@pytest.mark.parametrize("text", ["", "m", "30x", "-5m", "0", "5 m"])
+def test_times_that_are_none(text: str) -> None:
+    with pytest.raises(ClusterError):
+        seconds(text, "--x")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [(0, "0 s"), (-3, "0 s"), (119, "119 s"), (600, "10 min"), (11100, "3 h 5 min"), (187200, "2 d 4 h")],
+)
+def test_spans(wanted: float, text: str) -> None:
+    assert span(wanted) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "cpus"),
+    [
+        ("n1-standard-16", 16),
+        ("n1-highmem-2", 2),
+        ("a2-highgpu-4g", 48),
+        ("a2-megagpu-16g", 96),
+        ("a3-highgpu-8g", 208),
+        ("a3-ultragpu-8g", 224),
+        ("a9-newgpu-8g", None),
+        ("custom", None),
+    ],
+)
+def test_vcpus_by_name(name: str, cpus: int | None) -> None:
+    assert Machine(name).cpus == cpus
+
+
+def test_vcpus_are_those_that_the_lab_knows() -> None:
+    from cloud.vertex.machines import MACHINES
+
+    assert {name: Machine(name).cpus for name in MACHINES} == {
+        name: one.cpus for name, one in MACHINES.items()
+    }
