@@ -291,7 +291,7 @@ class _Handler(BaseHTTPRequestHandler):
 class FakeNodes:
     """Nodes at loopback addresses. What becomes of new ones, and what fails, can be set at any time."""
 
-    becomes: str = "ready"  # of new nodes: starting, ready or failed
+    becomes: str = "ready"  # of new nodes: made, starting, ready or failed
     fails: dict[str, str] = field(default_factory=dict)  # by verb: why
     there: dict[Key, Seen] = field(default_factory=dict)
     made: list[Node] = field(default_factory=list)
@@ -306,9 +306,9 @@ class FakeNodes:
         self._fail("make")
         self.made.append(node)
         address = "127.0.0.1" if node.role == "head" else f"127.0.1.{len(self.made)}"
-        self.there.setdefault(
-            node.key, Seen(node.key, self.becomes, address, node.principal, "it was told to")
-        )
+        known = self.there.get(node.key)
+        if known is None or known.state == "made":
+            self.there[node.key] = Seen(node.key, self.becomes, address, node.principal, "it was told to")
 
     async def list(self) -> Sequence[Seen]:
         self._fail("list")

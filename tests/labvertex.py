@@ -72,7 +72,11 @@ class LabVertex:
 
 @contextmanager
 def lab_vertex(
-    folder: Path, nodes: FakeNodes | None = None, ready: float = 5, dashboard_port: int = 8265
+    folder: Path,
+    nodes: FakeNodes | None = None,
+    ready: float = 5,
+    dashboard_port: int = 8265,
+    client_port: int = 10001,
 ) -> Iterator[LabVertex]:
     """The control plane over the double, remembering in the folder. Ending it is what a kill is: nothing is ended."""
     world, tokens = labfile.load(LAB_FILE, None), Tokens(b"s" * 32)
@@ -85,7 +89,7 @@ def lab_vertex(
     async def start() -> tuple[ControlPlane, int]:
         clusters = Clusters(store.load(folder), nodes, ready, poll=0.01)
         permission = Permission(lambda: Access(world, tokens))
-        plane = ControlPlane(clusters, permission, dashboard_port)
+        plane = ControlPlane(clusters, permission, dashboard_port, client_port)
         await plane.start()
         return plane, await plane.open("127.0.0.1", 0, authority.server_context(["http/1.1", "h2"]))
 
@@ -100,3 +104,77 @@ def lab_vertex(
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+@dataclass(slots=True)
+class FakeHead:
+    """A head's Ray Client server, with methods of every kind. It notes what it is called with."""
+
+    port: int = 0
+    server: Any = None
+    called: list[tuple[str, dict[str, Any], float | None]] = field(default_factory=list)
+    taken: int = 0  # bytes of `Stall`
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    def service(self, details: Any) -> Any:
+        """Whatever is called: /ray.rpc.X/METHOD is the method of that name here."""
+        import grpc
+
+        found = getattr(self, details.method.rpartition("/")[2].lower(), None)
+        if found is None:
+            return None
+
+        def call(requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
+            self.called.append(
+                (details.method, dict(context.invocation_metadata()), context.time_remaining())
+            )
+            yield from found(requests, context)
+
+        return grpc.stream_stream_rpc_method_handler(call)
+
+    def echo(self, requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
+        context.send_initial_metadata((("first", "said"),))
+        yield from requests
+        context.set_trailing_metadata((("last", "said"),))
+
+    def fail(self, requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
+        import grpc
+
+        yield from requests
+        context.set_trailing_metadata((("why-bin", b"\0\1"),))
+        context.abort(grpc.StatusCode.NOT_FOUND, "No such session – gone.")
+
+    def hang(self, requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
+        context.add_callback(self.cancelled.set)
+        yield next(requests)
+        self.go_on.wait(20)
+
+    def stall(self, requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
+        self.go_on.wait(20)
+        for request in requests:
+            self.taken += len(request)
+        yield str(self.taken).encode()
+
+
+@contextmanager
+def fake_head() -> Iterator[FakeHead]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    import grpc
+
+    head = FakeHead()
+
+    class Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
+        def service(self, details: Any) -> Any:
+            return head.service(details)
+
+    options = [("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)]
+    head.server = grpc.server(ThreadPoolExecutor(8), handlers=(Handler(),), options=options)
+    head.port = head.server.add_insecure_port("127.0.0.1:0")
+    head.server.start()
+    try:
+        yield head
+    finally:
+        head.go_on.set()
+        head.server.stop(0).wait(10)

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from cloud.vertex import errors, names, request
-from cloud.vertex.clusters import AGENT, Clusters, resource
+from cloud.vertex.clusters import AGENT, Clusters
 from cloud.vertex.errors import Refused
 from cloud.vertex.permission import Permission
+from cloud.vertex.resource import resource
 from cloud.vertex.store import Operation
 from iam import resource as resources
 
@@ -98,14 +99,18 @@ class Api:
         counts = [int(pool["replica_count"]) for pool in wanted["resource_pools"]]
         return self.clusters.update(name, counts, version)
 
+    async def reboot(self, principal: str, version: str, body: Json) -> Operation:
+        return self.clusters.reboot(self.own_name(principal, "reboot", body.get("name", "")), version)
+
     async def delete(self, principal: str, version: str, body: Json) -> Operation:
         return self.clusters.delete(self.own_name(principal, "delete", body.get("name", "")), version)
 
     # google.longrunning.Operations
 
-    def operation(self, principal: str, body: Json) -> Operation:
+    def operation(self, principal: str, body: Json, verb: str = "get") -> Operation:
+        """The one of that name, for a caller who may do this to its cluster."""
         name = names.parse(body.get("name", ""), 4)
-        project = self.permission.require(principal, "get", name)
+        project = self.permission.require(principal, verb, name)
         own = f"{self.location(project, name)}/persistentResources/{name.id}/operations/{name.operation}"
         if own not in self.clusters.store.operations:
             raise errors.not_found(name.text)
@@ -130,9 +135,14 @@ class Api:
         operations = self.clusters.store.operations.values()
         return page([one for one in operations if one.name.startswith(start)], body)
 
+    async def cancel_operation(self, principal: str, version: str, body: Json) -> Json:
+        """A creation that is cancelled is a cluster that is deleted, so that permission is asked for."""
+        self.clusters.cancel(self.operation(principal, body, "delete"))
+        return {}
+
     async def delete_operation(self, principal: str, version: str, body: Json) -> Json:
-        """Forgets it; what it does goes on."""
-        operation = self.operation(principal, body)
+        """Forgets it where it is done; what it did stays."""
+        operation = self.operation(principal, body, "delete")
         if operation.done:
             self.clusters.store.operations.pop(operation.name)
             self.clusters.store.save()

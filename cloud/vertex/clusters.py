@@ -1,4 +1,7 @@
-"""The life of clusters: PROVISIONING → RUNNING or ERROR, RUNNING → UPDATING → RUNNING, any → STOPPING → gone.
+"""The life of clusters.
+
+PROVISIONING → RUNNING or ERROR, RUNNING → UPDATING → RUNNING, RUNNING or ERROR → REBOOTING → RUNNING, any but
+REBOOTING → STOPPING → gone.
 
 Each step is written down before it is taken, so a control plane that was killed drives on what it had begun. One
 task a cluster makes its nodes as they should be (`settle`); whoever wants something else writes it down and lets
@@ -16,16 +19,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloud.vertex import errors, shape
+from cloud.vertex import errors, hosts, shape
 from cloud.vertex.errors import NodesFailed, Refused
-from cloud.vertex.names import mark
 from cloud.vertex.nodes import Key, Nodes, Seen
+from cloud.vertex.resource import resource
 from cloud.vertex.store import Cluster, Operation, Store
 
 log = logging.getLogger("raydock.vertex")
 
 POLL = 0.5  # seconds between two looks at the nodes
-HOSTS = tuple(f"ray-{n}.aiplatform-training.googleusercontent.com" for n in range(1, 9))
 AGENT = "service-{number}@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
 
 
@@ -57,20 +59,11 @@ class Clusters:
         """A new cluster; Refused where there is one of that name, or no room."""
         if name in self.store.clusters:
             raise errors.exists(name)
+        host = hosts.free(name, {cluster.host for cluster in self.store.clusters.values()})
         now = time.time()
-        cluster = Cluster(name, spec, project, principal, self.free_host(name), now, now)
+        cluster = Cluster(name, spec, project, principal, host, now, now)
         self.store.clusters[name] = cluster
         return self.begin("create", cluster, version)
-
-    def free_host(self, name: str) -> str:
-        """A dashboard's host that no cluster has, for the same name the same one where it is free."""
-        used = {cluster.host for cluster in self.store.clusters.values()}
-        first = int(mark(name), 16) % len(HOSTS)
-        free = [host for host in (*HOSTS[first:], *HOSTS[:first]) if host not in used]
-        if not free:
-            said = f"Quota exceeded: the lab has room for {len(HOSTS)} clusters. Delete one."
-            raise Refused("RESOURCE_EXHAUSTED", said)
-        return free[0]
 
     def update(self, name: str, counts: list[int], version: str) -> Operation:
         """Other numbers of replicas, a pool each; only of a cluster that runs."""
@@ -84,9 +77,30 @@ class Clusters:
         cluster.spec, cluster.state = spec, "UPDATING"
         return self.begin("update", cluster, version)
 
+    def reboot(self, name: str, version: str) -> Operation:
+        """New nodes in the place of those that are there; of a cluster that runs, or has failed."""
+        cluster = self.named(name)
+        if cluster.state not in ("RUNNING", "ERROR") or self.open_operations(name):
+            raise errors.not_now(name, cluster.state, "rebooted")
+        cluster.state, cluster.error, cluster.cleared = "REBOOTING", "", False
+        return self.begin("reboot", cluster, version)
+
+    def cancel(self, operation: Operation) -> None:
+        """Ends a creation, and with it the cluster; nothing where it is done. Refused for the others."""
+        if operation.done:
+            return
+        if operation.verb != "create":
+            said = f"Operation {operation.name} can't be cancelled: only a creation can."
+            raise Refused("UNIMPLEMENTED", said)
+        cluster = self.named(operation.cluster)
+        cluster.state, cluster.updated = "STOPPING", time.time()
+        self.end(operation, "CANCELLED", "The operation was cancelled.")
+        self.store.save()
+        self.drive(cluster)
+
     def delete(self, name: str, version: str) -> Operation:
         cluster = self.named(name)
-        if cluster.state == "STOPPING":
+        if cluster.state in ("STOPPING", "REBOOTING"):
             raise errors.not_now(name, cluster.state, "deleted")
         cluster.state = "STOPPING"
         for operation in self.open_operations(name):
@@ -120,8 +134,14 @@ class Clusters:
                 self.clear(cluster) if state in ("STOPPING", "ERROR") else self.bring_or_fail(cluster, state)
             )
             await self.notify()
-            if cluster.state == state or cluster.name not in self.store.clusters:
+            current = self.store.clusters.get(cluster.name)
+            if current is None or (current is cluster and cluster.state == state and self.idle(cluster)):
                 return  # nothing is awaited between the look and the end, so no change can slip in
+            cluster = current
+
+    def idle(self, cluster: Cluster) -> bool:
+        """Whether nothing is asked for. The same state may be another request's: updated, and updated again."""
+        return not self.open_operations(cluster.name)
 
     async def bring_or_fail(self, cluster: Cluster, state: str) -> None:
         """As `bring`; what fails puts the cluster into ERROR, with its reason."""
@@ -153,14 +173,18 @@ class Clusters:
     async def bring(self, cluster: Cluster, state: str) -> None:
         """Makes what is missing, removes what is too much, and waits until all are ready."""
         wanted = {one.key: one for one in shape.nodes(cluster.name, cluster.spec, cluster.principal)}
+        if state == "REBOOTING" and not cluster.cleared:
+            await self.nodes.remove(list(await self.seen(cluster)))
+            cluster.cleared = True
+            self.store.save()
         seen = await self.seen(cluster)
         head = next(iter(wanted))
-        if cluster.started and head not in seen:
+        if cluster.started and head not in seen and state != "REBOOTING":
             raise NodesFailed("The head node was lost, and with it what the cluster knew.")
         for key, node in wanted.items():
             if cluster.state != state:
                 return
-            if key not in seen:
+            if key not in seen or seen[key].state == "made":
                 await self.nodes.make(node)
         await self.nodes.remove([key for key in seen if key not in wanted])
         await self.wait(cluster, state, set(wanted))
@@ -239,34 +263,3 @@ class Clusters:
 
 def label(key: Key) -> str:
     return f"{key.pool}/{key.number}"
-
-
-def resource(cluster: Cluster) -> dict[str, Any]:
-    """The message's JSON, as a call gets it."""
-    told = {**copy.deepcopy(cluster.spec), "name": cluster.name, "state": cluster.state}
-    for name, seconds in (
-        ("create_time", cluster.created),
-        ("update_time", cluster.updated),
-        ("start_time", cluster.started),
-    ):
-        if seconds:
-            told[name] = stamp(seconds)
-    if cluster.error:
-        told["error"] = {"code": 13, "message": cluster.error}  # INTERNAL
-    for first, pool in enumerate(told["resource_pools"]):
-        if pool.get("autoscaling_spec") is not None:
-            pool["replica_count"] = sum(
-                one.key.pool == pool["id"]
-                for one in shape.nodes(cluster.name, cluster.spec, cluster.principal)
-            )
-        pool["used_replica_count"] = 0 if first or cluster.state != "RUNNING" else 1
-    if cluster.state in ("RUNNING", "UPDATING"):
-        uris = {"RAY_DASHBOARD_URI": cluster.host, "RAY_HEAD_NODE_INTERNAL_IP": f"{cluster.head}:10001"}
-        told["resource_runtime"] = {"access_uris": uris}
-    return told
-
-
-def stamp(seconds: float) -> str:
-    """RFC 3339, as protobuf's JSON has times."""
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return f"{whole}.{int(seconds % 1 * 1e6):06d}Z"

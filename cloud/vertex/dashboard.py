@@ -14,8 +14,9 @@ from aiohttp import web
 from cloud import login
 from cloud.gateway import Gate, exchange, relay, server_options, upgrades, upstream
 from cloud.vertex import names
-from cloud.vertex.clusters import HOSTS, Clusters
+from cloud.vertex.clusters import Clusters
 from cloud.vertex.errors import Refused
+from cloud.vertex.hosts import HOSTS
 from cloud.vertex.permission import Permission
 
 PORT = 8265

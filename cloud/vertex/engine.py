@@ -173,7 +173,7 @@ def seen(container: Mapping[str, Any], network: str) -> Seen:
     key = Key(labels[f"{LABEL}.cluster"], labels[f"{LABEL}.pool"], int(labels[f"{LABEL}.number"]))
     status, state = container["Status"], container["State"]
     endpoint = (container["NetworkSettings"]["Networks"] or {}).get(network) or {}
-    kind = "starting"
+    kind = "made" if state == "created" else "starting"
     if state in ("exited", "dead", "restarting") or "(unhealthy)" in status:
         kind = "failed"
     elif "(healthy)" in status:

@@ -11,7 +11,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import any_pb2, empty_pb2, json_format
 from google.rpc import code_pb2
 
-from cloud.vertex.clusters import resource, stamp
+from cloud.vertex.resource import resource, stamp
 from cloud.vertex.store import Operation, Store
 
 VERSIONS = ("v1beta1", "v1")
@@ -20,14 +20,17 @@ PERSISTENT = {
     "Get": ("get", "GetPersistentResourceRequest"),
     "List": ("list", "ListPersistentResourcesRequest"),
     "Update": ("update", "UpdatePersistentResourceRequest"),
+    "Reboot": ("reboot", "RebootPersistentResourceRequest"),
     "Delete": ("delete", "DeletePersistentResourceRequest"),
 }
-OPERATIONS = {name: getattr(operations_pb2, f"{name}Request") for name in ("GetOperation", "WaitOperation")}
-OPERATIONS |= {
-    name: getattr(operations_pb2, f"{name}Request") for name in ("ListOperations", "DeleteOperation")
+OPERATIONS = {
+    name: getattr(operations_pb2, f"{name}Request")
+    for name in ("GetOperation", "WaitOperation", "ListOperations", "CancelOperation", "DeleteOperation")
 }
 GetProjectRequest = projects.GetProjectRequest.pb()
-PAYLOADS = {"create": "CreatePersistentResource", "update": "UpdatePersistentResource", "delete": "Delete"}
+PAYLOADS = {"delete": "Delete"} | {
+    verb: f"{verb.capitalize()}PersistentResource" for verb in ("create", "update", "reboot")
+}
 
 
 def kind(version: str, name: str) -> Any:

@@ -30,7 +30,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A node that is there. `state`: starting, ready (a job would run on it now) or failed; `why` says more."""
+    """A node that is there. `why` says more of its `state`.
+
+    made: not started, since whoever made it was killed before that; starting; ready: a job would run on it now; failed.
+    """
 
     key: Key
     state: str
@@ -43,7 +46,7 @@ class Nodes(Protocol):
     """Where nodes run. Each raises NodesFailed with a sentence for the cluster's owner."""
 
     async def make(self, node: Node) -> None:
-        """Starts it; nothing where it is there already. It need not be ready then."""
+        """Makes it where it is not there, and starts it where it was not started. It need not be ready then."""
 
     async def list(self) -> Sequence[Seen]:
         """All nodes of this lab, also those whose cluster nobody remembers."""

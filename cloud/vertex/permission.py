@@ -1,8 +1,9 @@
 """Who calls, and may they: cloud/access.py, for calls over gRPC.
 
 The public record of Google's permissions (https://github.com/iann0036/iam-dataset, gcp/roles/) has create, delete,
-get and list of aiplatform.persistentResources in every role, and no update. So the lab asks for create where a
-cluster is updated: who may make a cluster may resize it. Not tested against the real service.
+get and list of aiplatform.persistentResources in every role, and no update, which Google's page on reboots names:
+https://cloud.google.com/vertex-ai/docs/training/persistent-resource-reboot. So the lab asks for create where a cluster
+is updated or rebooted: who may make a cluster may resize it. Not tested against the real service.
 """
 
 from __future__ import annotations
@@ -19,9 +20,8 @@ from iam import resource as resources
 from iam.principal import is_service_agent
 
 PREFIX = "aiplatform.persistentResources"
-NEEDS = {verb: f"{PREFIX}.{verb}" for verb in ("create", "get", "list", "delete")} | {
-    "update": f"{PREFIX}.create"
-}
+NEEDS = {verb: f"{PREFIX}.{verb}" for verb in ("create", "get", "list", "delete")}
+NEEDS |= dict.fromkeys(("update", "reboot"), NEEDS["create"])
 Metadata = Iterable[tuple[str, "str | bytes"]]
 
 

@@ -40,6 +40,7 @@ def services(api: Api) -> list[Any]:
         "GetOperation": (api.get_operation, told),
         "WaitOperation": (api.wait_operation, told),
         "ListOperations": (api.list_operations, listed),
+        "CancelOperation": (api.cancel_operation, lambda _: empty_pb2.Empty()),
         "DeleteOperation": (api.delete_operation, lambda _: empty_pb2.Empty()),
     }
     operations = {

@@ -1,6 +1,6 @@
 """The control plane as listeners.
 
-every network    :443   TLS: HTTP/2 is gRPC, HTTP/1.1 the dashboards
+every network    :443   TLS: HTTP/2 is gRPC, under a cluster's host Ray Client; HTTP/1.1 the dashboards
 control network  :8081  gRPC without TLS: what reaches `cloud` under one of its own names
 control network  :8082  who a node is, for the metadata server; on loopback too, for the health check
 """
@@ -14,11 +14,12 @@ from typing import Any
 
 from aiohttp import web
 
-from cloud.alpn import listen, to
-from cloud.vertex import rpc
+from cloud.alpn import Pass, listen, to
+from cloud.vertex import rayclient, rpc
 from cloud.vertex.api import Api
 from cloud.vertex.clusters import Clusters
 from cloud.vertex.dashboard import PORT, Dashboards
+from cloud.vertex.hosts import HOSTS
 from cloud.vertex.permission import Permission
 from cloud.vertex.who import Who
 
@@ -34,8 +35,10 @@ class ControlPlane:
     clusters: Clusters
     permission: Permission
     dashboard_port: int = PORT
-    grpc: Any = None
+    client_port: int = rayclient.PORT
+    grpc: list[Any] = field(default_factory=list)  # servers
     port: int = 0  # of gRPC on loopback, behind the TLS doors
+    clients: dict[str, Pass] = field(default_factory=dict)  # by host: the Ray Client endpoint behind them
     runners: list[web.AppRunner] = field(default_factory=list)
     servers: list[asyncio.Server] = field(default_factory=list)
 
@@ -43,8 +46,14 @@ class ControlPlane:
         """gRPC, and taking up what was begun. `control` is our address in the network shared with `cloud`."""
         await self.clusters.resume()
         own = [f"{control}:{GRPC_PORT}"] if control else []
-        self.grpc, ports = await rpc.serve(Api(self.clusters, self.permission), "127.0.0.1:0", *own)
+        server, ports = await rpc.serve(Api(self.clusters, self.permission), "127.0.0.1:0", *own)
+        self.grpc.append(server)
         self.port = ports[0]
+        for host in HOSTS:
+            endpoint = rayclient.Endpoint(host, self.clusters, self.permission, self.client_port)
+            server, port = await endpoint.serve("127.0.0.1:0")
+            self.grpc.append(server)
+            self.clients[host] = to("127.0.0.1", port)
         if control:
             runner = await self.runner(Who(self.clusters).application())
             for address in (control, "127.0.0.1"):
@@ -54,7 +63,7 @@ class ControlPlane:
         """A door for callers; its port."""
         app = Dashboards(self.clusters, self.permission, self.dashboard_port).application()
         runner = await self.runner(app)
-        server = await listen(runner, address, port, tls, to("127.0.0.1", self.port))
+        server = await listen(runner, address, port, tls, to("127.0.0.1", self.port), self.clients)
         self.servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
@@ -69,6 +78,5 @@ class ControlPlane:
             server.close()
         for runner in self.runners:
             await runner.cleanup()
-        if self.grpc is not None:
-            await self.grpc.stop(GRACE)
+        await asyncio.gather(*(server.stop(GRACE) for server in self.grpc))
         await self.clusters.close()

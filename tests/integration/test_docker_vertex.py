@@ -1,12 +1,15 @@
-"""Vertex's control plane in Docker, by a person's unmodified vertex_ray: clusters, identities, jobs, a kill."""
+"""Vertex's control plane in Docker, by a person's unmodified vertex_ray: clusters, identities, jobs, kills."""
 
 from __future__ import annotations
 
 import json
+import os
+import random
 import subprocess
 import sysconfig
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -55,14 +58,50 @@ def compose(env: dict[str, str], *words: str, seconds: float = 300) -> str:
     return done.stdout
 
 
-def person(env: dict[str, str], *words: str) -> list[Any]:
-    """What the script tells, run as the person."""
+@dataclass(slots=True)
+class Person:
+    """The script in a container of the person, told what to do line by line."""
+
+    process: subprocess.Popen[str]
+
+    def ask(self, *words: str) -> Iterator[Any]:
+        """What it tells, as it tells it."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(" ".join(words) + "\n")
+        self.process.stdin.flush()
+        for line in self.process.stdout:
+            if line == "DONE\n":
+                return
+            if line.startswith("TOLD "):
+                yield json.loads(line.partition(" ")[2])
+        raise AssertionError(f"The script ended amid: {' '.join(words)}")
+
+    def told(self, *words: str) -> list[Any]:
+        return list(self.ask(*words))
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def person(env: dict[str, str]) -> Iterator[Person]:
     mounts = [f"{JOBS}:/jobs:ro", f"{PACKAGES}:/packages:ro"]
     options = [word for mount in mounts for word in ("--volume", mount)]
     options += ["--env", "PYTHONPATH=/packages", "--env", "PYTHONDONTWRITEBYTECODE=1"]
-    script = ("python", "-W", "ignore", "/jobs/vertex_life.py")
-    out = compose(env, "run", "--rm", "--no-deps", "-T", *options, "person", *script, *words)
-    return [json.loads(line.partition(" ")[2]) for line in out.splitlines() if line.startswith("TOLD ")]
+    command = [*find_compose(), "--project-directory", str(ROOT), "run", "--rm", "--no-deps", "-T", *options]
+    process = subprocess.Popen(
+        [*command, "person", "timeout", "1500", "python", "-W", "ignore", "/jobs/vertex_life.py"],
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    found = Person(process)
+    yield found
+    found.end()
 
 
 def nodes(engine: Engine, env: dict[str, str]) -> list[str]:
@@ -70,50 +109,70 @@ def nodes(engine: Engine, env: dict[str, str]) -> list[str]:
     return sorted(container.name for container in found)
 
 
-def test_two_clusters_from_creation_to_deletion(env: dict[str, str], engine: Engine) -> None:
-    """Each is who it was created as; the log comes over the websocket; nothing is left."""
-    both, grown, left = person(env, "life", TRAINER_ADDRESS)
+def left(engine: Engine, env: dict[str, str]) -> list[str]:
+    """The nodes that are there still, when the last should long be gone."""
+    deadline = time.monotonic() + 60
+    while (found := nodes(engine, env)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return found
+
+
+def test_two_clusters_from_creation_to_deletion(env: dict[str, str], engine: Engine, person: Person) -> None:
+    """Each is who it was created as, through the Job API and Ray Client; the log comes over the websocket."""
+    both, grown, gone = person.told("life", TRAINER_ADDRESS)
     assert both["listed"] == [
         ["first", "RUNNING", "2.47", None],
         ["second", "RUNNING", "2.47", TRAINER_ADDRESS],
     ]
     pools = [["head-node", 0, 0], ["worker-pool1", 1.0, 0], ["worker-pool2", 1.0, 1.0]]
     hello = "hello from lab-data\n"
+    assert both["client"] == ["_VertexRayClientContext", AGENT_ADDRESS, True, [pool[0] for pool in pools]]
     assert both["first"] == ["SUCCEEDED", [AGENT_ADDRESS, AGENT_ADDRESS, hello, pools]]
     merged = [["head-node", 0, 0], ["head-node", 1.0, 0]]
     assert both["second"] == ["SUCCEEDED", [TRAINER_ADDRESS, TRAINER_ADDRESS, "Forbidden", merged]]
     assert grown["grown"][1][3] == [*pools[:2], *pools[1:]]
-    assert left == {"left": []}
+    assert gone == {"left": []}
     assert nodes(engine, env) == []
 
 
-@pytest.mark.parametrize("seconds", [0.0, 1.5, 6.0])
-def test_a_kill_amid_the_creation_loses_nothing(env: dict[str, str], engine: Engine, seconds: float) -> None:
-    """Killed so long after it was asked, and started again: the cluster runs, and is deleted without a rest."""
-    name = f"killed-{int(seconds * 10)}"
-    assert person(env, "start", name) == [{"asked": name}]
+LIVES = int(os.environ.get("RAYDOCK_VERTEX_LIVES", "1"))  # 10 by hand: each has four kills
+
+
+@pytest.mark.parametrize("life", range(LIVES))
+def test_four_kills_lose_nothing_and_leave_nothing(
+    env: dict[str, str], engine: Engine, person: Person, life: int
+) -> None:
+    """Killed amid creation, amid a job and a Ray Client session, amid a reboot, amid deletion; each at another time."""
+    name, moments = f"killed-{life}", random.Random(life)
+    assert person.told("start", name) == [{"asked": name}]
+    kill(env, moments.uniform(0, 8))
+
+    session = person.ask("session", name)
+    assert next(session) == {"connected": name}
+    kill(env, moments.uniform(0, 10))
+    assert list(session) == [{"status": "SUCCEEDED", "log": True, "count": True}]
+
+    before = ids(engine, env)
+    assert person.told("reboot", name) == [{"asked": name, "state": "REBOOTING", "done": False}]
+    kill(env, moments.uniform(0, 12))
+    (run,) = person.told("run", name)
+    assert (run["found"][0], run["found"][1][0]) == ("SUCCEEDED", AGENT_ADDRESS)
+    after = ids(engine, env)
+    assert (len(after), before & after) == (2, set())
+
+    assert person.told("delete", name) == [{"asked": name}]
+    kill(env, moments.uniform(0, 3))
+    assert person.told("gone") == [{"left": []}]
+    assert left(engine, env) == []
+
+
+def ids(engine: Engine, env: dict[str, str]) -> set[str]:
+    return {str(one.id) for one in engine.containers(env["COMPOSE_PROJECT_NAME"], "vertex-node")}
+
+
+def kill(env: dict[str, str], seconds: float) -> None:
+    """The control plane, after so many seconds; then it is started again."""
     time.sleep(seconds)
-    restart(env)
-    run, left = person(env, "end", name)
-    assert (run["state"], run["found"][0], run["found"][1][0]) == ("RUNNING", "SUCCEEDED", AGENT_ADDRESS)
-    assert left == {"left": []}
-    assert nodes(engine, env) == []
-
-
-def test_a_kill_amid_a_job_and_amid_the_deletion(env: dict[str, str], engine: Engine) -> None:
-    """The job goes on and loses no line; the deletion is driven on."""
-    assert person(env, "begin", "long") == [{"job": "long"}]
-    restart(env)
-    assert person(env, "finish", "long") == [{"status": "SUCCEEDED", "whole": True}]
-    restart(env)
-    deadline = time.monotonic() + 60
-    while nodes(engine, env) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert nodes(engine, env) == []
-
-
-def restart(env: dict[str, str]) -> None:
-    """The control plane, by a kill."""
     compose(env, "kill", "vertex")
     compose(env, "up", "--no-build", "--detach", "--wait", "--no-recreate", "vertex")
 
@@ -133,9 +192,10 @@ def test_nodes_reach_no_socket_and_no_key(env: dict[str, str], engine: Engine) -
     assert vertex.attrs["HostConfig"]["CapAdd"] == ["DAC_READ_SEARCH"]
 
 
-def test_down_takes_the_nodes_too(env: dict[str, str], engine: Engine) -> None:
+def test_down_takes_the_nodes_too(env: dict[str, str], engine: Engine, person: Person) -> None:
     """`make cluster-down` while a cluster runs leaves nothing, also where the profile is not chosen any more."""
-    person(env, "start", "forgotten")
+    person.told("start", "forgotten")
+    person.end()
     assert nodes(engine, env) != []
     done = cluster_command({**env, "COMPOSE_PROFILES": ""}, "down")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -43,6 +43,7 @@ class Person:
     def run(self, *words: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
         mounts = [f"{ROOT}:/checkout:ro", f"{PACKAGES}:/packages:ro", f"{self.home}:/state"]
         inside = {"PYTHONPATH": "/packages", "PYTHONDONTWRITEBYTECODE": "1", "RAYDOCK_STATE": "/state"}
+        inside |= {"CPU_WORKERS": "2", "GPU_WORKERS": "0"}  # of the cluster that `cluster up` makes
         options = [word for mount in mounts for word in ("--volume", mount)]
         options += [word for name, value in inside.items() for word in ("--env", f"{name}={value}")]
         command = [
@@ -152,3 +153,27 @@ def test_what_names_no_cluster_is_one_sentence(person: Person) -> None:
     none = person.submit("nope", "check", "jobs/ray_tasks.py")
     assert none.returncode == 4
     assert "submit: There is no cluster nope in lab-project in us-central1.\n" in none.stderr
+
+
+def test_a_cluster_of_compose_yaml_from_up_to_idle(person: Person) -> None:
+    """Made, looked at, made smaller, used, kept while it is in use, and deleted when it is idle."""
+
+    def cluster(verb: str, *words: str) -> str:
+        done = person.run("-m", "cluster", verb, "--target", "vertex", "--cluster", "ours", *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    made = cluster("up", "--yes", "--max-idle", "30m")
+    assert "head-node     head, cpu-worker  3      n1-standard-16" in made.replace("head-node  ", "head-node     ")
+    assert f"jobs run as   {AGENT.partition(':')[2]}" in made
+    assert "idle --target vertex --project lab-project --region us-central1 --cluster ours --max-idle 30m" in made
+    assert '"state": "RUNNING"' in cluster("status", "--json")
+    cluster("scale", "cpu-worker=1")
+    done = person.submit("ours", "check", "jobs/gpu_tasks.py")
+    assert done.returncode == 3, done.stderr
+    assert "needs 1 GPU; the whole cluster has 0 GPU" in done.stderr
+    assert "ours: kept: no job for" in cluster("idle", "--max-idle", "1h", "--once")
+    assert "ours: being deleted: no job for" in cluster("idle", "--max-idle", "1s", "--once")
+    gone = person.run("-m", "cluster", "down", "--target", "vertex", "--cluster", "ours", "--yes")
+    assert gone.returncode in (0, 1, 2, 4), "it may be gone by now"
+    assert '"ours"' not in person.run("-m", "cluster", "status", "--target", "vertex", "--json").stdout

@@ -86,6 +86,64 @@ def test_waiting_ends_with_the_operation(vertex: LabVertex, nodes: FakeNodes) ->
     assert done(seconds=10)
 
 
+@pytest.mark.parametrize("version", ["v1beta1", "v1"])
+def test_a_reboot_is_an_operation(vertex: LabVertex, nodes: FakeNodes, version: str) -> None:
+    service = client(vertex, version)
+    name = create(service, "a").result(timeout=10).name
+    nodes.becomes = "starting"
+    operation = service.reboot_persistent_resource(name=name)
+    assert operation.metadata.progress_message == "The cluster is REBOOTING."
+    found = service.get_persistent_resource(name=name)
+    assert (found.state.name, dict(found.resource_runtime.access_uris)) == ("REBOOTING", {})
+    with pytest.raises(exceptions.FailedPrecondition, match="REBOOTING; it can't be deleted"):
+        service.delete_persistent_resource(name=name)
+    nodes.turn("ready")
+    again = operation.result(timeout=10)
+    assert (again.name, again.state.name) == (name, "RUNNING")
+    assert set(again.resource_runtime.access_uris) == {"RAY_CLIENT_ENDPOINT", "RAY_DASHBOARD_URI"}
+
+
+def test_a_creation_can_be_cancelled_and_a_deletion_not(vertex: LabVertex, nodes: FakeNodes) -> None:
+    nodes.becomes = "starting"
+    service = client(vertex)
+    creation = create(service, "a")
+    assert creation.cancel()
+    with pytest.raises(exceptions.Cancelled, match=r"The operation was cancelled\."):
+        creation.result(timeout=10)
+    clusters = vertex.plane.clusters
+    vertex.run(clusters.until(lambda: not clusters.store.clusters, 10))
+    assert nodes.there == {}
+
+    nodes.becomes = "ready"
+    name = create(service, "a").result(timeout=10).name
+    nodes.fails["remove"] = "busy"
+    deletion = service.delete_persistent_resource(name=name)
+    with pytest.raises(exceptions.MethodNotImplemented, match="only a creation can"):
+        deletion.cancel()
+    nodes.fails.clear()
+    deletion.result(timeout=10)
+
+
+def test_operations_are_for_those_who_may_do_the_same_to_the_cluster(
+    vertex: LabVertex, nodes: FakeNodes
+) -> None:
+    """Alice may look and no more."""
+    nodes.becomes = "starting"
+    operation = create(client(vertex), "a").operation.name
+    holder = vertex.world.projects["lab-project"]
+    role = {"role": "roles/aiplatform.viewer", "members": ["user:alice@example.com"]}
+    vertex.world.set_policy(holder, {"version": 1, "bindings": [*holder.policy["bindings"], role]})
+    alice = client(vertex, token=vertex.token("user:alice@example.com"))
+    assert not alice.get_operation({"name": operation}).done
+    assert len(alice.list_operations({"name": PARENT}).operations) == 1
+    with pytest.raises(exceptions.PermissionDenied, match=r"persistentResources\.delete' denied"):
+        alice.cancel_operation({"name": operation})
+    with pytest.raises(exceptions.PermissionDenied, match=r"persistentResources\.delete' denied"):
+        alice.delete_operation({"name": operation})
+    with pytest.raises(exceptions.PermissionDenied, match=r"persistentResources\.create' denied"):
+        alice.reboot_persistent_resource(name=f"{PARENT}/persistentResources/a")
+
+
 def test_lists_have_pages(vertex: LabVertex) -> None:
     service = client(vertex)
     for name in ("a", "b", "c"):

@@ -87,7 +87,7 @@ def test_clusters_of_one_id_in_two_regions_do_not_meet() -> None:
 @pytest.mark.parametrize(
     ("state", "status", "kind"),
     [
-        ("created", "Created", "starting"),
+        ("created", "Created", "made"),
         ("running", "Up 2 seconds (health: starting)", "starting"),
         ("running", "Up 2 seconds (healthy)", "ready"),
         ("running", "Up 2 minutes (unhealthy)", "failed"),

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from cloud.vertex import store
-from cloud.vertex.clusters import HOSTS, Clusters
+from cloud.vertex.clusters import Clusters
 from cloud.vertex.errors import Refused
+from cloud.vertex.hosts import HOSTS
 from cloud.vertex.nodes import Key, Node
+from cloud.vertex.resource import resource
 from tests.fakes import FakeNodes
 from tests.unit.cloud.vertex.test_request import cluster, pool, scaled
 
@@ -58,7 +60,7 @@ def test_provisioning_until_every_node_is_ready(tmp_path: Path) -> None:
         assert (clusters.named(NAME).state, operation.code) == ("RUNNING", "")
         assert operation.result["resource_runtime"]["access_uris"] == {
             "RAY_DASHBOARD_URI": clusters.named(NAME).host,
-            "RAY_HEAD_NODE_INTERNAL_IP": "127.0.0.1:10001",
+            "RAY_CLIENT_ENDPOINT": f"{clusters.named(NAME).host}:443",
         }
         await clusters.close()
 
@@ -131,8 +133,174 @@ def test_a_removal_that_fails_is_tried_again(tmp_path: Path) -> None:
     run(life())
 
 
+def test_a_reboot_puts_new_nodes_in_the_place_of_the_old(tmp_path: Path) -> None:
+    async def life() -> None:
+        nodes = FakeNodes()
+        clusters = made(tmp_path, nodes)
+        await clusters.finished(create(clusters), 5)
+        old = list(nodes.there)
+        nodes.becomes = "starting"
+        reboot = clusters.reboot(NAME, "v1")
+        with pytest.raises(Refused, match="in state REBOOTING; it can't be deleted"):
+            clusters.delete(NAME, "v1")
+        with pytest.raises(Refused, match="in state REBOOTING; it can't be rebooted"):
+            clusters.reboot(NAME, "v1")
+        await asyncio.sleep(0.05)
+        assert (clusters.named(NAME).state, reboot.done) == ("REBOOTING", False)
+        assert "resource_runtime" not in resource(clusters.named(NAME))
+        nodes.turn("ready")
+        await clusters.finished(reboot, 5)
+        assert (clusters.named(NAME).state, reboot.code) == ("RUNNING", "")
+        assert (nodes.removed, list(nodes.there), len(nodes.made)) == (old, old, 6)
+        await clusters.close()
+
+    run(life())
+
+
+def test_a_cluster_in_error_runs_after_a_reboot(tmp_path: Path) -> None:
+    async def life() -> None:
+        nodes = FakeNodes(becomes="failed")
+        clusters = made(tmp_path, nodes)
+        await clusters.finished(create(clusters), 5)
+        nodes.becomes = "ready"
+        reboot = clusters.reboot(NAME, "v1")
+        await clusters.finished(reboot, 5)
+        assert (clusters.named(NAME).state, clusters.named(NAME).error, reboot.code) == ("RUNNING", "", "")
+        await clusters.close()
+
+    run(life())
+
+
+def test_a_reboot_that_fails_ends_in_error(tmp_path: Path) -> None:
+    async def life() -> None:
+        nodes = FakeNodes()
+        clusters = made(tmp_path, nodes)
+        await clusters.finished(create(clusters), 5)
+        nodes.becomes = "failed"
+        reboot = clusters.reboot(NAME, "v1")
+        await clusters.finished(reboot, 5)
+        assert (clusters.named(NAME).state, reboot.code, nodes.there) == ("ERROR", "INTERNAL", {})
+        await clusters.close()
+
+    run(life())
+
+
+@pytest.mark.parametrize("verb", ["update", "reboot"])
+def test_the_same_again_before_the_first_is_told_of_is_done_too(tmp_path: Path, verb: str) -> None:
+    async def life() -> None:
+        clusters = made(tmp_path, FakeNodes())
+        asks: dict[str, Callable[[], store.Operation]] = {
+            "update": lambda: clusters.update(NAME, [1, 3], "v1"),
+            "reboot": lambda: clusters.reboot(NAME, "v1"),
+        }
+        ask = asks[verb]
+        await clusters.finished(create(clusters), 5)
+        async with clusters.changed:  # so that nobody can be told
+            first = ask()
+            await reached(clusters, "RUNNING")
+            second = ask()
+        await clusters.finished(second, 2)
+        assert (first.done, second.done, clusters.named(NAME).state) == (True, True, "RUNNING")
+        await clusters.close()
+
+    run(life())
+
+
+def test_a_cluster_of_the_same_name_as_one_just_gone_is_made(tmp_path: Path) -> None:
+    async def life() -> None:
+        clusters = made(tmp_path, FakeNodes())
+        await clusters.finished(create(clusters), 5)
+        async with clusters.changed:
+            clusters.delete(NAME, "v1")
+            await reached(clusters, "gone")
+            again = create(clusters)
+        await clusters.finished(again, 2)
+        assert (again.done, clusters.named(NAME).state) == (True, "RUNNING")
+        await clusters.close()
+
+    run(life())
+
+
+def test_a_creation_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
+    async def life() -> None:
+        nodes = FakeNodes(becomes="starting")
+        clusters = made(tmp_path, nodes)
+        creation = create(clusters)
+        await asyncio.sleep(0.02)
+        clusters.cancel(creation)
+        assert (creation.done, creation.code) == (True, "CANCELLED")
+        await clusters.until(lambda: not clusters.store.clusters, 5)
+        assert (clusters.store.clusters, nodes.there) == ({}, {})
+        clusters.cancel(creation)  # it is done: nothing
+        await clusters.finished(create(clusters), 0.02)
+        await clusters.close()
+
+    run(life())
+
+
+def test_nothing_but_a_creation_can_be_cancelled(tmp_path: Path) -> None:
+    async def life() -> None:
+        clusters = made(tmp_path, FakeNodes())
+        await clusters.finished(create(clusters), 5)
+        deletion = clusters.delete(NAME, "v1")
+        with pytest.raises(Refused, match="can't be cancelled: only a creation can") as caught:
+            clusters.cancel(deletion)
+        assert caught.value.code == "UNIMPLEMENTED"
+        await clusters.finished(deletion, 5)
+        assert (deletion.code, clusters.store.clusters) == ("", {})
+        await clusters.close()
+
+    run(life())
+
+
+def test_a_cancellation_outlives_a_kill(tmp_path: Path) -> None:
+    nodes = FakeNodes(becomes="starting")
+
+    async def first() -> None:
+        clusters = made(tmp_path, nodes)
+        creation = create(clusters)
+        await asyncio.sleep(0.02)
+        clusters.cancel(creation)
+        for task in clusters.tasks.values():
+            task.cancel()
+
+    async def second() -> None:
+        clusters = made(tmp_path, nodes)
+        await clusters.resume()
+        await clusters.until(lambda: not clusters.store.clusters, 5)
+        (creation,) = clusters.store.operations.values()
+        assert (creation.code, clusters.store.clusters, nodes.there) == ("CANCELLED", {}, {})
+        await clusters.close()
+
+    asyncio.run(first())
+    asyncio.run(second())
+
+
+def test_a_node_that_was_made_and_not_started_is_started(tmp_path: Path) -> None:
+    """Its maker was killed in between."""
+    nodes = FakeNodes(becomes="made")
+
+    async def first() -> None:
+        clusters = made(tmp_path, nodes)
+        create(clusters)
+        await asyncio.sleep(0.02)
+        for task in clusters.tasks.values():
+            task.cancel()
+
+    async def second() -> None:
+        nodes.becomes = "ready"
+        clusters = made(tmp_path, nodes)
+        await clusters.resume()
+        await reached(clusters, "RUNNING")
+        assert {one.state for one in nodes.there.values()} == {"ready"}
+        await clusters.close()
+
+    asyncio.run(first())
+    asyncio.run(second())
+
+
 @pytest.mark.parametrize("seconds", [0, 0.002, 0.01, 0.03])
-@pytest.mark.parametrize("verb", ["create", "update", "delete"])
+@pytest.mark.parametrize("verb", ["create", "update", "reboot", "delete"])
 def test_a_killed_control_plane_drives_on_what_it_had_begun(
     tmp_path: Path, verb: str, seconds: float
 ) -> None:
@@ -144,9 +312,12 @@ def test_a_killed_control_plane_drives_on_what_it_had_begun(
         if verb != "create":
             await clusters.finished(operation, 5)
             nodes.becomes = "starting"
-            operation = (
-                clusters.update(NAME, [1, 4], "v1") if verb == "update" else clusters.delete(NAME, "v1")
-            )
+            begun = {
+                "update": lambda: clusters.update(NAME, [1, 4], "v1"),
+                "reboot": lambda: clusters.reboot(NAME, "v1"),
+                "delete": lambda: clusters.delete(NAME, "v1"),
+            }
+            operation = begun[verb]()
         else:
             nodes.becomes = "starting"
         await asyncio.sleep(seconds)
@@ -161,7 +332,7 @@ def test_a_killed_control_plane_drives_on_what_it_had_begun(
         operation = clusters.store.operations[name]
         await clusters.finished(operation, 5)
         assert (operation.done, operation.code) == (True, "")
-        assert len(nodes.there) == {"create": 3, "update": 5, "delete": 0}[verb]
+        assert len(nodes.there) == {"create": 3, "update": 5, "reboot": 3, "delete": 0}[verb]
         assert (NAME in clusters.store.clusters) == (verb != "delete")
         await clusters.close()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from google.api_core import exceptions
 
 from tests.fakes import FakeNodes
 from tests.labcloud import PERSON, TRAINER
@@ -111,7 +112,11 @@ def test_jobs_are_the_agent_or_the_custom_account(nodes: FakeNodes, sdk: Sdk) ->
 
 
 def test_a_caller_without_roles_is_refused_everywhere(vertex: LabVertex, nodes: FakeNodes, sdk: Sdk) -> None:
+    import ray as plain_ray
+    from ray.job_submission import JobSubmissionClient
+
     name = sdk(PERSON).create_ray_cluster(cluster_name="mine")
+    known = sdk(PERSON).get_ray_cluster(name)
     ray = sdk(ALICE)
     with pytest.raises(Exception, match=r"Permission 'resourcemanager\.projects\.get' denied"):
         ray.list_ray_clusters()
@@ -128,6 +133,11 @@ def test_a_caller_without_roles_is_refused_everywhere(vertex: LabVertex, nodes: 
         f"Permission 'aiplatform.persistentResources.get' denied on resource '{where}' (or it may not exist)."
     )
     assert told in str(caught.value)
+    with pytest.raises(exceptions.PermissionDenied, match=r"persistentResources\.get' denied"):
+        ray.update_ray_cluster(name, known.worker_node_types)  # it looks first
+    for connect in (JobSubmissionClient, plain_ray.init):
+        with pytest.raises(exceptions.PermissionDenied, match=r"persistentResources\.get' denied"):
+            connect(f"vertex_ray://{name}")
     with pytest.raises(ValueError, match=r"persistentResources\.delete' denied"):
         ray.delete_ray_cluster(name)
     assert pools(nodes) == {"head-node": 2}

@@ -1,0 +1,190 @@
+"""The Ray Client endpoints, over TLS: who is let in, and that a call is passed on as it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from cloud.vertex import rayclient
+from tests.labcloud import AGENT, PERSON, TRAINER
+from tests.labvertex import FakeHead, LabVertex, fake_head, lab_vertex
+from tests.unit.cloud.vertex.test_dashboard import ALICE, NAME, ask
+from tests.unit.cloud.vertex.test_life import SPEC
+
+SECONDS = 10
+
+
+@pytest.fixture
+def head() -> Iterator[FakeHead]:
+    with fake_head() as found:
+        yield found
+
+
+@pytest.fixture
+def lab(tmp_path: Path, head: FakeHead) -> Iterator[LabVertex]:
+    """A control plane with one cluster, whose head is the double."""
+
+    async def create(found: LabVertex) -> None:
+        clusters = found.plane.clusters
+        await clusters.finished(clusters.create(NAME, SPEC, "lab-project", AGENT, "v1"), 10)
+
+    with lab_vertex(tmp_path, client_port=head.port) as found:
+        found.run(create(found))
+        yield found
+
+
+def bearer(lab: LabVertex, who: str, lifetime: float | None = None) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {lab.token(who, lifetime)}"),)
+
+
+def method(lab: LabVertex, name: str, kind: str = "unary_unary", host: str = "") -> Any:
+    """A method as a client has it, without messages of its own."""
+    channel = lab.channel(host or lab.plane.clusters.named(NAME).host)
+    return getattr(channel, kind)(f"/ray.rpc.RayletDriver/{name}")
+
+
+def refused(lab: LabVertex, metadata: Any = (), host: str = "") -> tuple[str, str]:
+    with pytest.raises(grpc.RpcError) as caught:
+        method(lab, "Echo", host=host)(b"a", metadata=metadata, timeout=SECONDS)
+    return caught.value.code().name, caught.value.details()
+
+
+def test_each_kind_of_call_is_passed_on(lab: LabVertex) -> None:
+    who = {"metadata": bearer(lab, PERSON), "timeout": SECONDS}
+    assert method(lab, "Echo")(b"a", **who) == b"a"
+    assert method(lab, "Echo")(b"", **who) == b""
+    assert list(method(lab, "Echo", "unary_stream")(b"a", **who)) == [b"a"]
+    parts = [bytes([n]) * 2**20 for n in range(20)]
+    assert list(method(lab, "Echo", "stream_stream")(iter(parts), **who)) == parts
+
+
+def test_the_head_is_told_all_but_the_token(lab: LabVertex, head: FakeHead) -> None:
+    told = (
+        ("client_id", "abc"),
+        ("reconnecting", "False"),
+        ("x-goog-user-project", "p"),
+        ("some-bin", b"\0"),
+    )
+    call = method(lab, "Echo")
+    _, ended = call.with_call(b"a", metadata=(*bearer(lab, PERSON), *told), timeout=SECONDS)
+    assert dict(ended.initial_metadata())["first"] == "said"
+    assert dict(ended.trailing_metadata())["last"] == "said"
+    ((name, found, remaining),) = head.called
+    assert name == "/ray.rpc.RayletDriver/Echo"
+    assert {key: found[key] for key, _ in told} == dict(told)
+    assert "authorization" not in found
+    assert remaining is not None
+    assert 0 < remaining <= SECONDS
+
+
+def test_the_heads_status_is_the_callers(lab: LabVertex) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        method(lab, "Fail")(b"a", metadata=bearer(lab, PERSON), timeout=SECONDS)
+    assert (caught.value.code().name, caught.value.details()) == ("NOT_FOUND", "No such session – gone.")
+    assert dict(caught.value.trailing_metadata())["why-bin"] == b"\0\1"
+
+
+def test_a_call_that_the_head_ends_amid_messages_has_the_heads_status(lab: LabVertex) -> None:
+    unheard = method(lab, "Unheard", "stream_stream")
+    for _ in range(20):
+        call = unheard(iter([b"a"] * 50), metadata=bearer(lab, PERSON), timeout=SECONDS)
+        with pytest.raises(grpc.RpcError) as caught:
+            next(call)
+        assert caught.value.code().name == "UNIMPLEMENTED"
+
+
+def test_a_call_that_is_cancelled_is_cancelled_at_the_head(lab: LabVertex, head: FakeHead) -> None:
+    call = method(lab, "Hang", "stream_stream")(iter([b"a"]), metadata=bearer(lab, PERSON))
+    assert next(call) == b"a"
+    call.cancel()
+    assert head.cancelled.wait(SECONDS)
+
+
+def test_a_deadline_ends_it_at_the_head_too(lab: LabVertex, head: FakeHead) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        method(lab, "Hang")(b"a", metadata=bearer(lab, PERSON), timeout=0.5)
+    assert caught.value.code().name == "DEADLINE_EXCEEDED"
+    assert head.cancelled.wait(SECONDS)
+
+
+def test_no_more_is_taken_than_the_head_takes(lab: LabVertex, head: FakeHead) -> None:
+    sent = 0
+    part = bytes(2**20)
+
+    def parts() -> Iterator[bytes]:
+        nonlocal sent
+        for _ in range(100):
+            sent += 1
+            yield part
+
+    call = method(lab, "Stall", "stream_unary").future(parts(), metadata=bearer(lab, PERSON), timeout=60)
+    before = -1
+    while before != sent:  # until nothing more is taken
+        before = sent
+        time.sleep(0.5)
+    assert sent < 60
+    head.go_on.set()
+    assert call.result() == str(100 * 2**20).encode()
+
+
+def test_who_has_no_token_or_an_old_one_is_told_in_googles_words(lab: LabVertex, head: FakeHead) -> None:
+    code, said = refused(lab)
+    assert (code, said[:57]) == (
+        "UNAUTHENTICATED",
+        "Request is missing required authentication credential. Ex",
+    )
+    code, said = refused(lab, bearer(lab, PERSON, -1))
+    assert (code, said[:47]) == ("UNAUTHENTICATED", "Request had invalid authentication credentials.")
+    twice = (*bearer(lab, ALICE), *bearer(lab, PERSON))
+    assert refused(lab, twice)[0] == "UNAUTHENTICATED"
+    assert head.called == []
+
+
+@pytest.mark.parametrize("who", [ALICE, TRAINER])
+def test_without_the_permission_nobody_is_let_in(lab: LabVertex, head: FakeHead, who: str) -> None:
+    assert refused(lab, bearer(lab, who)) == (
+        "PERMISSION_DENIED",
+        f"Permission 'aiplatform.persistentResources.get' denied on resource '//aiplatform.googleapis.com/{NAME}' "
+        "(or it may not exist).",
+    )
+    assert head.called == []
+
+
+def test_each_call_is_asked_for_its_token_anew(lab: LabVertex, head: FakeHead) -> None:
+    """One connection, two calls: the second by somebody else."""
+    echo = method(lab, "Echo")
+    assert echo(b"a", metadata=bearer(lab, PERSON), timeout=SECONDS) == b"a"
+    with pytest.raises(grpc.RpcError):
+        echo(b"a", metadata=bearer(lab, ALICE), timeout=SECONDS)
+    assert len(head.called) == 1
+
+
+def test_a_host_without_a_cluster_leads_nowhere(lab: LabVertex, head: FakeHead) -> None:
+    own = lab.plane.clusters.named(NAME).host
+    other = next(host for host in lab.plane.clients if host != own)
+    said = f"No cluster of this lab has the Ray Client endpoint {other}."
+    assert refused(lab, bearer(lab, PERSON), other) == ("NOT_FOUND", said)
+    api = "us-central1-aiplatform.googleapis.com"
+    assert refused(lab, bearer(lab, PERSON), api)[0] == "UNIMPLEMENTED"
+    assert head.called == []
+
+
+def test_a_cluster_that_does_not_run_says_so(lab: LabVertex) -> None:
+    lab.plane.clusters.named(NAME).state = "REBOOTING"
+    assert refused(lab, bearer(lab, PERSON)) == ("UNAVAILABLE", "The cluster is REBOOTING.")
+
+
+def test_a_head_that_does_not_answer(lab: LabVertex, head: FakeHead, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rayclient, "CONNECT", 0.3)
+    head.server.stop(0).wait(SECONDS)
+    said = "The cluster's head does not answer at its Ray Client port."
+    assert refused(lab, bearer(lab, PERSON)) == ("UNAVAILABLE", said)
+
+
+def test_the_dashboard_stays_at_the_same_host_for_http_1(lab: LabVertex) -> None:
+    assert ask(lab, who=ALICE).status_code == 403
