@@ -357,7 +357,9 @@ def test_a_cluster_that_does_not_tell_of_its_nodes(
     done = submit(script, env=env)
     if needs:
         assert done.code == 3
-        told = "UNKNOWN resources The cluster does not tell what its nodes have, so whether it has 2 CPU was not"
+        told = (
+            "UNKNOWN resources The cluster does not tell what its nodes have, so whether it has 2 CPU was not"
+        )
         assert told in " ".join(done.said.split())
     else:
         assert (done.code, done.out) == (0, "hello\n"), done.said

@@ -164,9 +164,14 @@ def test_a_cluster_of_compose_yaml_from_up_to_idle(person: Person) -> None:
         return done.stdout
 
     made = cluster("up", "--yes", "--max-idle", "30m")
-    assert "head-node     head, cpu-worker  3      n1-standard-16" in made.replace("head-node  ", "head-node     ")
+    assert "head-node     head, cpu-worker  3      n1-standard-16" in made.replace(
+        "head-node  ", "head-node     "
+    )
     assert f"jobs run as   {AGENT.partition(':')[2]}" in made
-    assert "idle --target vertex --project lab-project --region us-central1 --cluster ours --max-idle 30m" in made
+    assert (
+        "idle --target vertex --project lab-project --region us-central1 --cluster ours --max-idle 30m"
+        in made
+    )
     assert '"state": "RUNNING"' in cluster("status", "--json")
     cluster("scale", "cpu-worker=1")
     done = person.submit("ours", "check", "jobs/gpu_tasks.py")
