@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 N_ITER ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup images cluster-up cluster-down cluster-status demo lab-data lessons test unit lint format lock bench clean
+.PHONY: help setup images cluster-up cluster-down cluster-status demo lab-data lessons notebook test unit lint format lock bench clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -35,6 +35,10 @@ lab-data: setup ## write the data that the bucket jobs read into the lab's bucke
 
 lessons: setup ## run every lesson on a cluster of their own, and write lessons/report.html
 	@$(PYTHON) -m bench.lessons
+
+notebook: setup ## JupyterLab in the lab, with the notebook of Ray on Vertex AI: prints its link
+	@COMPOSE_PROFILES=vertex,notebook $(PYTHON) -m cluster up
+	@docker compose exec -T notebook sh -c 'echo "Notebook:  http://127.0.0.1:$$NOTEBOOK_PORT/lab/tree/ray_on_vertex.ipynb?token=$$(cat $$JUPYTER_TOKEN_FILE)"'
 
 test: setup ## all tests; REQUIRE_DOCKER=1 fails where no engine answers
 	@$(PYTHON) -m pytest

