@@ -159,7 +159,7 @@ def test_a_cluster_of_compose_yaml_from_up_to_idle(person: Person) -> None:
     """Made, looked at, made smaller, used, kept while it is in use, and deleted when it is idle."""
 
     def cluster(verb: str, *words: str) -> str:
-        done = person.run("-m", "cluster", verb, "--target", "vertex", "--cluster", "ours", *words)
+        done = person.run("-m", "cluster", verb, "--target", "vertex", "--cluster", "composed", *words)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -169,16 +169,16 @@ def test_a_cluster_of_compose_yaml_from_up_to_idle(person: Person) -> None:
     )
     assert f"jobs run as   {AGENT.partition(':')[2]}" in made
     assert (
-        "idle --target vertex --project lab-project --region us-central1 --cluster ours --max-idle 30m"
+        "idle --target vertex --project lab-project --region us-central1 --cluster composed --max-idle 30m"
         in made
     )
     assert '"state": "RUNNING"' in cluster("status", "--json")
     cluster("scale", "cpu-worker=1")
-    done = person.submit("ours", "check", "jobs/gpu_tasks.py")
+    done = person.submit("composed", "check", "jobs/gpu_tasks.py")
     assert done.returncode == 3, done.stderr
     assert "needs 1 GPU; the whole cluster has 0 GPU" in done.stderr
-    assert "ours: kept: no job for" in cluster("idle", "--max-idle", "1h", "--once")
-    assert "ours: being deleted: no job for" in cluster("idle", "--max-idle", "1s", "--once")
-    gone = person.run("-m", "cluster", "down", "--target", "vertex", "--cluster", "ours", "--yes")
+    assert "composed: kept: no job for" in cluster("idle", "--max-idle", "1h", "--once")
+    assert "composed: being deleted: no job for" in cluster("idle", "--max-idle", "1s", "--once")
+    gone = person.run("-m", "cluster", "down", "--target", "vertex", "--cluster", "composed", "--yes")
     assert gone.returncode in (0, 1, 2, 4), "it may be gone by now"
-    assert '"ours"' not in person.run("-m", "cluster", "status", "--target", "vertex", "--json").stdout
+    assert '"composed"' not in person.run("-m", "cluster", "status", "--target", "vertex", "--json").stdout
