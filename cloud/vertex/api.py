@@ -100,7 +100,9 @@ class Api:
         return self.clusters.update(name, counts, version)
 
     async def reboot(self, principal: str, version: str, body: Json) -> Operation:
-        return self.clusters.reboot(self.own_name(principal, "reboot", body.get("name", "")), version)
+        """Refused: cloud.google.com/vertex-ai/docs/training/persistent-resource-reboot says so; the text is ours."""
+        self.clusters.named(self.own_name(principal, "reboot", body.get("name", "")))
+        raise Refused("FAILED_PRECONDITION", "Reboot is not available on Ray on Vertex AI.")
 
     async def delete(self, principal: str, version: str, body: Json) -> Operation:
         return self.clusters.delete(self.own_name(principal, "delete", body.get("name", "")), version)

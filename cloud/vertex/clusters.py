@@ -1,7 +1,6 @@
 """The life of clusters.
 
-PROVISIONING → RUNNING or ERROR, RUNNING → UPDATING → RUNNING, RUNNING or ERROR → REBOOTING → RUNNING, any but
-REBOOTING → STOPPING → gone.
+PROVISIONING → RUNNING or ERROR, RUNNING → UPDATING → RUNNING, any → STOPPING → gone.
 
 Each step is written down before it is taken, so a control plane that was killed drives on what it had begun. One
 task a cluster makes its nodes as they should be (`settle`); whoever wants something else writes it down and lets
@@ -77,14 +76,6 @@ class Clusters:
         cluster.spec, cluster.state = spec, "UPDATING"
         return self.begin("update", cluster, version)
 
-    def reboot(self, name: str, version: str) -> Operation:
-        """New nodes in the place of those that are there; of a cluster that runs, or has failed."""
-        cluster = self.named(name)
-        if cluster.state not in ("RUNNING", "ERROR") or self.open_operations(name):
-            raise errors.not_now(name, cluster.state, "rebooted")
-        cluster.state, cluster.error, cluster.cleared = "REBOOTING", "", False
-        return self.begin("reboot", cluster, version)
-
     def cancel(self, operation: Operation) -> None:
         """Ends a creation, and with it the cluster; nothing where it is done. Refused for the others."""
         if operation.done:
@@ -100,7 +91,7 @@ class Clusters:
 
     def delete(self, name: str, version: str) -> Operation:
         cluster = self.named(name)
-        if cluster.state in ("STOPPING", "REBOOTING"):
+        if cluster.state == "STOPPING":
             raise errors.not_now(name, cluster.state, "deleted")
         cluster.state = "STOPPING"
         for operation in self.open_operations(name):
@@ -173,13 +164,9 @@ class Clusters:
     async def bring(self, cluster: Cluster, state: str) -> None:
         """Makes what is missing, removes what is too much, and waits until all are ready."""
         wanted = {one.key: one for one in shape.nodes(cluster.name, cluster.spec, cluster.principal)}
-        if state == "REBOOTING" and not cluster.cleared:
-            await self.nodes.remove(list(await self.seen(cluster)))
-            cluster.cleared = True
-            self.store.save()
         seen = await self.seen(cluster)
         head = next(iter(wanted))
-        if cluster.started and head not in seen and state != "REBOOTING":
+        if cluster.started and head not in seen:
             raise NodesFailed("The head node was lost, and with it what the cluster knew.")
         for key, node in wanted.items():
             if cluster.state != state:

@@ -29,7 +29,7 @@ OPERATIONS = {
 }
 GetProjectRequest = projects.GetProjectRequest.pb()
 PAYLOADS = {"delete": "Delete"} | {
-    verb: f"{verb.capitalize()}PersistentResource" for verb in ("create", "update", "reboot")
+    verb: f"{verb.capitalize()}PersistentResource" for verb in ("create", "update")
 }
 
 

@@ -3,7 +3,7 @@
 The public record of Google's permissions (https://github.com/iann0036/iam-dataset, gcp/roles/) has create, delete,
 get and list of aiplatform.persistentResources in every role, and no update, which Google's page on reboots names:
 https://cloud.google.com/vertex-ai/docs/training/persistent-resource-reboot. So the lab asks for create where a cluster
-is updated or rebooted: who may make a cluster may resize it. Not tested against the real service.
+is updated: who may make a cluster may resize it. Not tested against the real service.
 """
 
 from __future__ import annotations

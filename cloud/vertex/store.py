@@ -28,12 +28,11 @@ class Cluster:
     state: str = "PROVISIONING"
     error: str = ""
     head: str = ""  # address of the head in the nodes' network
-    cleared: bool = False  # while it reboots: whether its old nodes are gone
 
 
 @dataclass(slots=True)
 class Operation:
-    """A long-running operation: `verb` is create, update, reboot or delete, `version` of the API that began it."""
+    """A long-running operation: `verb` is create, update or delete, `version` of the API that began it."""
 
     name: str
     verb: str

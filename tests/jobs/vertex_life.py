@@ -5,8 +5,6 @@ Reads lines of a verb and its arguments, and answers each with lines TOLD {...} 
 life ACCOUNT     two clusters, one with that custom account, from creation to deletion
 start NAME       asks for a cluster and does not wait
 session NAME     waits until it runs, sends a job of 20 s, and counts as long through Ray Client
-reboot NAME      asks for a reboot and does not wait
-run NAME         waits until it runs, and runs a job
 delete NAME      asks for its deletion and does not wait
 gone             waits until no cluster is left
 """
@@ -182,25 +180,6 @@ def await_running(name):
         time.sleep(0.2)
 
 
-def reboot(name):
-    from google.cloud.aiplatform_v1 import PersistentResourceServiceClient
-
-    client = PersistentResourceServiceClient(
-        client_options={"api_endpoint": "us-central1-aiplatform.googleapis.com"}
-    )
-    operation = client.reboot_persistent_resource(name=resource(name))
-    tell(
-        asked=name,
-        state=client.get_persistent_resource(name=resource(name)).state.name,
-        done=operation.done(),
-    )
-
-
-def run_one(name):
-    await_running(name)
-    tell(found=run(name))
-
-
 def delete(name):
     vertex_ray.delete_ray_cluster(resource(name))
     tell(asked=name)
@@ -213,8 +192,6 @@ if __name__ == "__main__":
         "life": life,
         "start": start,
         "session": session,
-        "reboot": reboot,
-        "run": run_one,
         "delete": delete,
     }
     verbs["gone"] = lambda: tell(left=gone())

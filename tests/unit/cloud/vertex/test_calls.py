@@ -87,20 +87,13 @@ def test_waiting_ends_with_the_operation(vertex: LabVertex, nodes: FakeNodes) ->
 
 
 @pytest.mark.parametrize("version", ["v1beta1", "v1"])
-def test_a_reboot_is_an_operation(vertex: LabVertex, nodes: FakeNodes, version: str) -> None:
+def test_a_ray_cluster_is_not_rebooted(vertex: LabVertex, version: str) -> None:
+    """As Google's page on reboots says."""
     service = client(vertex, version)
     name = create(service, "a").result(timeout=10).name
-    nodes.becomes = "starting"
-    operation = service.reboot_persistent_resource(name=name)
-    assert operation.metadata.progress_message == "The cluster is REBOOTING."
-    found = service.get_persistent_resource(name=name)
-    assert (found.state.name, dict(found.resource_runtime.access_uris)) == ("REBOOTING", {})
-    with pytest.raises(exceptions.FailedPrecondition, match="REBOOTING; it can't be deleted"):
-        service.delete_persistent_resource(name=name)
-    nodes.turn("ready")
-    again = operation.result(timeout=10)
-    assert (again.name, again.state.name) == (name, "RUNNING")
-    assert set(again.resource_runtime.access_uris) == {"RAY_CLIENT_ENDPOINT", "RAY_DASHBOARD_URI"}
+    with pytest.raises(exceptions.FailedPrecondition, match="Reboot is not available on Ray on Vertex AI"):
+        service.reboot_persistent_resource(name=name)
+    assert service.get_persistent_resource(name=name).state.name == "RUNNING"
 
 
 def test_a_creation_can_be_cancelled_and_a_deletion_not(vertex: LabVertex, nodes: FakeNodes) -> None:

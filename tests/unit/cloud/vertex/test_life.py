@@ -14,7 +14,6 @@ from cloud.vertex.clusters import Clusters
 from cloud.vertex.errors import Refused
 from cloud.vertex.hosts import HOSTS
 from cloud.vertex.nodes import Key, Node
-from cloud.vertex.resource import resource
 from tests.fakes import FakeNodes
 from tests.unit.cloud.vertex.test_request import cluster, pool, scaled
 
@@ -133,72 +132,14 @@ def test_a_removal_that_fails_is_tried_again(tmp_path: Path) -> None:
     run(life())
 
 
-def test_a_reboot_puts_new_nodes_in_the_place_of_the_old(tmp_path: Path) -> None:
-    async def life() -> None:
-        nodes = FakeNodes()
-        clusters = made(tmp_path, nodes)
-        await clusters.finished(create(clusters), 5)
-        old = list(nodes.there)
-        nodes.becomes = "starting"
-        reboot = clusters.reboot(NAME, "v1")
-        with pytest.raises(Refused, match="in state REBOOTING; it can't be deleted"):
-            clusters.delete(NAME, "v1")
-        with pytest.raises(Refused, match="in state REBOOTING; it can't be rebooted"):
-            clusters.reboot(NAME, "v1")
-        await asyncio.sleep(0.05)
-        assert (clusters.named(NAME).state, reboot.done) == ("REBOOTING", False)
-        assert "resource_runtime" not in resource(clusters.named(NAME))
-        nodes.turn("ready")
-        await clusters.finished(reboot, 5)
-        assert (clusters.named(NAME).state, reboot.code) == ("RUNNING", "")
-        assert (nodes.removed, list(nodes.there), len(nodes.made)) == (old, old, 6)
-        await clusters.close()
-
-    run(life())
-
-
-def test_a_cluster_in_error_runs_after_a_reboot(tmp_path: Path) -> None:
-    async def life() -> None:
-        nodes = FakeNodes(becomes="failed")
-        clusters = made(tmp_path, nodes)
-        await clusters.finished(create(clusters), 5)
-        nodes.becomes = "ready"
-        reboot = clusters.reboot(NAME, "v1")
-        await clusters.finished(reboot, 5)
-        assert (clusters.named(NAME).state, clusters.named(NAME).error, reboot.code) == ("RUNNING", "", "")
-        await clusters.close()
-
-    run(life())
-
-
-def test_a_reboot_that_fails_ends_in_error(tmp_path: Path) -> None:
-    async def life() -> None:
-        nodes = FakeNodes()
-        clusters = made(tmp_path, nodes)
-        await clusters.finished(create(clusters), 5)
-        nodes.becomes = "failed"
-        reboot = clusters.reboot(NAME, "v1")
-        await clusters.finished(reboot, 5)
-        assert (clusters.named(NAME).state, reboot.code, nodes.there) == ("ERROR", "INTERNAL", {})
-        await clusters.close()
-
-    run(life())
-
-
-@pytest.mark.parametrize("verb", ["update", "reboot"])
-def test_the_same_again_before_the_first_is_told_of_is_done_too(tmp_path: Path, verb: str) -> None:
+def test_the_same_again_before_the_first_is_told_of_is_done_too(tmp_path: Path) -> None:
     async def life() -> None:
         clusters = made(tmp_path, FakeNodes())
-        asks: dict[str, Callable[[], store.Operation]] = {
-            "update": lambda: clusters.update(NAME, [1, 3], "v1"),
-            "reboot": lambda: clusters.reboot(NAME, "v1"),
-        }
-        ask = asks[verb]
         await clusters.finished(create(clusters), 5)
         async with clusters.changed:  # so that nobody can be told
-            first = ask()
+            first = clusters.update(NAME, [1, 3], "v1")
             await reached(clusters, "RUNNING")
-            second = ask()
+            second = clusters.update(NAME, [1, 3], "v1")
         await clusters.finished(second, 2)
         assert (first.done, second.done, clusters.named(NAME).state) == (True, True, "RUNNING")
         await clusters.close()
@@ -300,7 +241,7 @@ def test_a_node_that_was_made_and_not_started_is_started(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("seconds", [0, 0.002, 0.01, 0.03])
-@pytest.mark.parametrize("verb", ["create", "update", "reboot", "delete"])
+@pytest.mark.parametrize("verb", ["create", "update", "delete"])
 def test_a_killed_control_plane_drives_on_what_it_had_begun(
     tmp_path: Path, verb: str, seconds: float
 ) -> None:
@@ -314,7 +255,6 @@ def test_a_killed_control_plane_drives_on_what_it_had_begun(
             nodes.becomes = "starting"
             begun = {
                 "update": lambda: clusters.update(NAME, [1, 4], "v1"),
-                "reboot": lambda: clusters.reboot(NAME, "v1"),
                 "delete": lambda: clusters.delete(NAME, "v1"),
             }
             operation = begun[verb]()
@@ -332,7 +272,7 @@ def test_a_killed_control_plane_drives_on_what_it_had_begun(
         operation = clusters.store.operations[name]
         await clusters.finished(operation, 5)
         assert (operation.done, operation.code) == (True, "")
-        assert len(nodes.there) == {"create": 3, "update": 5, "reboot": 3, "delete": 0}[verb]
+        assert len(nodes.there) == {"create": 3, "update": 5, "delete": 0}[verb]
         assert (NAME in clusters.store.clusters) == (verb != "delete")
         await clusters.close()
 

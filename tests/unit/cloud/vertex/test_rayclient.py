@@ -175,8 +175,8 @@ def test_a_host_without_a_cluster_leads_nowhere(lab: LabVertex, head: FakeHead) 
 
 
 def test_a_cluster_that_does_not_run_says_so(lab: LabVertex) -> None:
-    lab.plane.clusters.named(NAME).state = "REBOOTING"
-    assert refused(lab, bearer(lab, PERSON)) == ("UNAVAILABLE", "The cluster is REBOOTING.")
+    lab.plane.clusters.named(NAME).state = "PROVISIONING"
+    assert refused(lab, bearer(lab, PERSON)) == ("UNAVAILABLE", "The cluster is PROVISIONING.")
 
 
 def test_a_head_that_does_not_answer(lab: LabVertex, head: FakeHead, monkeypatch: pytest.MonkeyPatch) -> None:
