@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +24,9 @@ NO_ENGINE = (
     "NO DOCKER ENGINE ANSWERS: the tests of the images and of the Docker cluster are SKIPPED. "
     "Start one, then run `make test` again; REQUIRE_DOCKER=1 makes this a failure."
 )
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # a shell's background job would hand on that it is ignored
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # the fixtures below clean up themselves
 
 

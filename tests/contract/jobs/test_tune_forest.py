@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -39,6 +41,13 @@ def answers(found: dict[str, Any]) -> dict[tuple[str, ...], float]:
     """The accuracy of each configuration."""
     keys = ("max_depth", "n_estimators", "ccp_alpha")
     return {tuple(row[key] for key in keys): float(row["accuracy"]) for row in table(found)}
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until, "waited 20 s in vain"
+        time.sleep(0.05)
 
 
 def undisturbed(job: ModuleType, found: dict[str, Any]) -> dict[tuple[str, ...], float]:
@@ -230,6 +239,10 @@ def test_a_run_that_was_ended_goes_on_and_repeats_no_trial(
     words = (*GRID, "--resume", "--storage-path", str(stored))  # nothing to resume: begins
     with started(SCRIPT, *words, env={"RAY_ADDRESS": nodes.address}, log=log) as process:
         wait_for_line(log, "trial 2 of 4", process)
+        if how == signal.SIGKILL:  # only what Tune has written down is known then, a second late at most
+            wait_until(
+                lambda: any("TERMINATED" in one.read_text() for one in stored.rglob("experiment_state-*"))
+            )
         process.send_signal(how)
         assert process.wait(60) != 0
     if how == signal.SIGINT:
