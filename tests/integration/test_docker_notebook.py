@@ -32,7 +32,7 @@ import sys, nbclient, nbformat
 notebook = nbformat.read("/opt/raydock/notebooks/ray_on_vertex.ipynb", as_version=4)
 nbformat.validate(notebook)
 try:
-    nbclient.NotebookClient(notebook, timeout=1200, resources={"metadata": {"path": "/home/ray/work"}}).execute()
+    nbclient.NotebookClient(notebook, timeout=1200, resources={"metadata": {"path": "/home/ray/lab"}}).execute()
 finally:
     nbformat.write(notebook, sys.stdout)
 """
