@@ -128,6 +128,14 @@ def is_service_agent(address: str) -> bool:
     return AGENT_EMAIL.fullmatch(address.lower().removeprefix("serviceaccount:")) is not None
 
 
+def code_agent(number: str) -> str:
+    """The address of the Vertex AI Custom Code Service Agent of the project with that number.
+
+    https://cloud.google.com/iam/docs/service-agents
+    """
+    return f"service-{number}@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
+
+
 def is_custom_account(address: str) -> bool:
     """Is it a service account that someone made in a project of theirs (NAME@PROJECT.iam.gserviceaccount.com)?"""
     address = address.lower().removeprefix("serviceaccount:")

@@ -13,6 +13,7 @@ from typing import Any
 from iam.ask import PROJECTS, Asker
 from iam.errors import NotFound, Unreachable
 from iam.places import Google, Lab, Place, default_credentials, http, lab_of_checkout, sentence_of
+from iam.principal import code_agent
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKENS = "oauth2.googleapis.com"
@@ -102,7 +103,7 @@ def principal_of(address: str) -> str:
 async def agent_of(asker: Asker, project: str) -> str:
     """Who a job on Ray on Vertex AI runs as, unless the cluster has a custom account: the project's agent."""
     number = await number_of(asker, project)
-    return f"serviceAccount:service-{number}@gcp-sa-aiplatform-cc.iam.gserviceaccount.com" if number else ""
+    return f"serviceAccount:{code_agent(number)}" if number else ""
 
 
 async def number_of(asker: Asker, project: str) -> str:

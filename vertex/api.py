@@ -47,10 +47,7 @@ class Api:
 
     def get(self, cluster: str) -> Cluster:
         """One cluster. Raises Missing where there is none of that id."""
-        name = self.place.name(cluster)
-        client = self.client
-        with self.sentences(f"look at the cluster {cluster}", cluster):
-            return cluster_of(client.get_persistent_resource(name=name, timeout=SECONDS, retry=None))
+        return cluster_of(self.raw(cluster))
 
     def all(self) -> list[Cluster]:
         """Every Ray cluster of the place, the newest last."""
@@ -92,10 +89,11 @@ class Api:
         return True
 
     def raw(self, cluster: str) -> Any:
-        """One cluster as the SDK's PersistentResource, to change it."""
+        """One cluster as the SDK's PersistentResource, to change it. Raises Missing likewise."""
+        name = self.place.name(cluster)
         client = self.client
         with self.sentences(f"look at the cluster {cluster}", cluster):
-            return client.get_persistent_resource(name=self.place.name(cluster), timeout=SECONDS, retry=None)
+            return client.get_persistent_resource(name=name, timeout=SECONDS, retry=None)
 
     def delete(self, cluster: str) -> None:
         """Asks for a cluster's deletion. Raises Missing where there is none of that id."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from iam.principal import code_agent
 from vertex.errors import Unusable
 
 # Prebuilt images: REGION-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest
@@ -62,8 +63,7 @@ class Cluster:
     @property
     def principal(self) -> str:
         """Who its jobs run as: its account, else the Vertex AI Custom Code Service Agent of the project."""
-        agent = f"service-{self.number}@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
-        return f"serviceAccount:{self.account or agent}"
+        return f"serviceAccount:{self.account or code_agent(self.number)}"
 
     @property
     def ray(self) -> str:

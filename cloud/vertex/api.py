@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from cloud.vertex import errors, names, request
-from cloud.vertex.clusters import AGENT, Clusters
+from cloud.vertex.clusters import Clusters
 from cloud.vertex.errors import Refused
 from cloud.vertex.permission import Permission
 from cloud.vertex.resource import resource
 from cloud.vertex.store import Operation
 from iam import resource as resources
+from iam.principal import code_agent
 
 Json = Mapping[str, Any]
 T = TypeVar("T")
@@ -57,7 +58,7 @@ class Api:
         account = (spec["resource_runtime_spec"].get("service_account_spec") or {}).get("service_account", "")
         if account:
             self.permission.require_acting_as(principal, account)
-        agent = AGENT.format(number=self.permission.world.number(project))
+        agent = code_agent(str(self.permission.world.number(project)))
         return f"serviceAccount:{account or agent}"
 
     def location(self, project: str, name: names.Name) -> str:

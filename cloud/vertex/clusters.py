@@ -27,7 +27,6 @@ from cloud.vertex.store import Cluster, Operation, Store
 log = logging.getLogger("raydock.vertex")
 
 POLL = 0.5  # seconds between two looks at the nodes
-AGENT = "service-{number}@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
 
 
 @dataclass(slots=True)

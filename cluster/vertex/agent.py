@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from iam.principal import code_agent
 from vertex.place import Place
-
-AGENT = "service-{number}@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
 
 
 def agent(place: Place) -> str:
@@ -18,7 +17,7 @@ def agent(place: Place) -> str:
         number = number or asyncio.run(number_of(place.project))
     except IamError:
         number = ""
-    return AGENT.format(number=number or "PROJECT_NUMBER")
+    return code_agent(number or "PROJECT_NUMBER")
 
 
 async def number_of(project: str) -> str:
