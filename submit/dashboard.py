@@ -76,9 +76,9 @@ class Dashboard:
         found = reply.get("data", {}).get("result", {}).get("result", [])
         return [node for node in found if node.get("state") == "ALIVE"]
 
-    async def log_file(self, node: str, name: str) -> bytes | None:
-        """A whole file of a node's log directory; None where it is not there."""
-        reply = await self.request("GET", log_path(node, name), accept={200, 404, 500})
+    async def log_file(self, node: str, name: str, lines: int = -1) -> bytes | None:
+        """The last lines of a file in a node's log directory, -1 for all of it; None where it is not there."""
+        reply = await self.request("GET", log_path(node, name, lines), accept={200, 404, 500})
         return reply.content if reply.status_code == 200 else None
 
     async def job(self, submission_id: str) -> Job | None:
@@ -119,10 +119,12 @@ class Dashboard:
     @asynccontextmanager
     async def log_chunks(self, node: str, name: str) -> AsyncIterator[AsyncIterator[bytes]]:
         """The bytes of a node's log file, from its beginning to where it ends now."""
-        path, timeout = log_path(node, name), httpx.Timeout(self.patience.read, connect=self.patience.connect)
+        timeout = httpx.Timeout(self.patience.read, connect=self.patience.connect)
         headers = await self.headers()
         try:
-            async with self.client.stream("GET", path, timeout=timeout, headers=headers) as reply:
+            async with self.client.stream(
+                "GET", log_path(node, name), timeout=timeout, headers=headers
+            ) as reply:
                 if reply.status_code == 401:
                     self.connection.turned_down(headers)
                 if reply.status_code != 200:
@@ -225,9 +227,9 @@ def package_path(uri: str) -> str:
     return f"/api/packages/{protocol}/{quote(name)}"
 
 
-def log_path(node: str, name: str) -> str:
-    """The route of a whole file in a node's log folder."""
-    return f"/api/v0/logs/file?node_id={quote(node)}&filename={quote(name)}&lines=-1"
+def log_path(node: str, name: str, lines: int = -1) -> str:
+    """The route of a file in a node's log folder: so many last lines of it, or all."""
+    return f"/api/v0/logs/file?node_id={quote(node)}&filename={quote(name)}&lines={lines}"
 
 
 def described(content: bytes | None) -> Mapping[str, Any]:

@@ -1,13 +1,14 @@
 """Follows a job: its log as it is written, its end as soon as it is confirmed.
 
 Ray's own tail sleeps whole seconds (job/utils.py, job_manager.py), so this reads the driver's log file through the
-state API again and again, and the Job API's text where that route is missing. Not through the route that streams
-(`/api/v0/logs/stream`): Ray notices that nobody reads a stream any more only when the file grows, so each job that
-is followed to its end would leave one open for ever, and after 100 of them the dashboard refuses the whole state API
-(measured with 2.47.1; state_head.py, log_agent.py). The verdict never comes from a log's end (ray#57002, ray#60665):
-a success is a SUCCEEDED that the Job API confirms. A failure is told earlier by the log of the job's supervisor,
-which holds the exit code while Ray still sleeps two seconds over the job's last lines (job_log_storage_client.py)
-before it sets FAILED.
+state API again and again, and the Job API's text where that route is missing. It knows no offsets: of a long log the
+last lines are asked for, what was shown is found again in them, and the whole file is read where that can't be told.
+Not through the route that streams (`/api/v0/logs/stream`): Ray notices that nobody reads a stream any more only when
+the file grows, so each job that is followed to its end would leave one open for ever, and after 100 of them the
+dashboard refuses the whole state API (measured with 2.47.1; state_head.py, log_agent.py). The verdict never comes
+from a log's end (ray#57002, ray#60665): a success is a SUCCEEDED that the Job API confirms. A failure is told
+earlier by the log of the job's supervisor, which holds the exit code while Ray still sleeps two seconds over the
+job's last lines (job_log_storage_client.py) before it sets FAILED.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Pace:
 
     quickest: float = 0.1  # between two looks at a young job, or at a log that grows
     slowest: float = 0.3  # and at an old one: its end is seen within half a second
-    bytes: float = 2e6  # of log read in a second, at most: the whole file comes with each look
+    bytes: float = 2e6  # of log read in a second, at most, where a look takes the whole file
     unknown: float = 5.0  # for which a job may be unknown to the cluster that took it
     lost: float = 60.0  # without any answer, after which the job is given up
     pending: float = 8.0  # after which a waiting job is spoken of
@@ -135,8 +136,8 @@ class Follower:
         file = f"jobs/supervisor-{self.submission_id}.log"
         while True:
             with suppress(Unreachable, ServerError):
-                said = await self.dashboard.log_file(self.job.driver_node, file) or b""
-                if found := EXITED.search(said[-10_000:]):
+                said = await self.dashboard.log_file(self.job.driver_node, file, lines=50) or b""
+                if found := EXITED.search(said):
                     return self.failed(int(found[1]))
             await asyncio.sleep(self.pace.slowest)
 
@@ -179,9 +180,9 @@ class Follower:
         await self.running.wait()
         refused, wait = 0, self.pace.quickest
         while True:
-            before, began = self.log.chars, time.monotonic()
+            before, began, size = self.log.chars, time.monotonic(), 0
             try:
-                await self.read()
+                size = await self.read()
                 refused = 0
             except ServerError:
                 refused += 1
@@ -191,24 +192,29 @@ class Follower:
             grown = self.log.chars > before
             wait = self.pace.quickest if grown else min(wait * 1.5, self.pace.slowest)
             took = time.monotonic() - began
-            await asyncio.sleep(max(wait, 5 * took, self.log.chars / self.pace.bytes))
+            await asyncio.sleep(max(wait, 5 * took, size / self.pace.bytes))
 
-    async def read(self) -> None:
-        """Takes what the log holds beyond what was shown; what came before a break is kept."""
+    async def read(self, whole: bool = False) -> int:
+        """Takes what the log holds beyond what was shown; what came before a break is kept. How much was read."""
         if self.by_text or not self.job.driver_node:
             self.log.take_text(await self.dashboard.logs(self.submission_id))
-            return
+            return self.log.chars
+        if not whole and (lines := self.log.lines_kept):
+            end = await self.dashboard.log_file(self.job.driver_node, self.file, lines) or b""
+            if self.log.take_end(end):
+                return len(end)
         skip = self.log.bytes
         async with self.dashboard.log_chunks(self.job.driver_node, self.file) as chunks:
             async for chunk in chunks:
                 self.log.take(chunk[skip:])
                 skip = max(0, skip - len(chunk))
+        return self.log.bytes
 
     async def catch_up(self) -> None:
         """Writes what the log holds beyond what was shown; tries a few times."""
         for attempt in range(4):
             try:
-                await self.read()
+                await self.read(whole=True)
                 self.log.end()
                 return
             except (Unreachable, ServerError):

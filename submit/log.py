@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 MARK = b"RESULT "
 LONGEST_LINE = 16 * 2**20  # bytes of an unfinished line that are kept while its end is awaited
+KEPT = 16 * 2**10  # bytes of the log's end that are kept, to find them again in what is read next
 
 
 class Log:
@@ -22,6 +23,7 @@ class Log:
         self.bytes = 0
         self.chars = 0
         self.result = b""
+        self.kept = b""
         self._line = b""
         self._decoder = io.IncrementalNewlineDecoder(
             codecs.getincrementaldecoder("utf-8")("replace"), translate=True
@@ -34,7 +36,27 @@ class Log:
         self.write(chunk)
         self.bytes += len(chunk)
         self.chars += len(self._decoder.decode(chunk))
+        self.kept = (self.kept + chunk[-KEPT:])[-KEPT:]
         self._look(chunk)
+
+    @property
+    def lines_kept(self) -> int:
+        """So many last lines of an unchanged log hold about all that is kept of it; 0 where all of it is kept."""
+        return self.kept.count(b"\n") + 1 if self.bytes > KEPT else 0
+
+    def take_end(self, end: bytes) -> bool:
+        """The last lines of the log: what is new in them is taken. False where they don't show where that begins.
+
+        It begins behind the last quarter of what is kept, where that stands in `end` just once, behind bytes that
+        are the kept ones too. A log that repeats itself within `end` leaves it open.
+        """
+        known = self.kept[-KEPT // 4 :]
+        at = end.find(known)
+        again = end.find(known, at + 1)
+        if at < 0 or again >= 0 or not (self.kept[: -len(known)]).endswith(end[:at][-KEPT // 2 :]):
+            return False
+        self.take(end[at + len(known) :])
+        return True
 
     def take_text(self, whole: str) -> bool:
         """The log as text, from its beginning: what is new of it is taken. Whether anything was."""

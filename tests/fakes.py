@@ -275,7 +275,7 @@ class _Handler(BaseHTTPRequestHandler):
         job = self.dashboard.jobs.get(name.removeprefix(start).removesuffix(".log"))
         if job is None or media != "file":  # a followed stream is never ended by Ray: nobody may open one
             return self._reply(500, f"A file is not found at: /logs/{name}", "text/plain")
-        log = job.supervisor if supervisor else job.log
+        log = last_lines(job.supervisor if supervisor else job.log, int(query["lines"]))
         if supervisor or not self.dashboard.log_cuts:
             return self._reply(200, log.decode("utf-8", "surrogateescape"), "text/plain")
         self.send_response(200)
@@ -285,6 +285,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
             self.wfile.flush()
         return self._cut()
+
+
+def last_lines(log: bytes, count: int) -> bytes:
+    """As Ray's log_agent.py has it: -1 is all of them."""
+    lines = log.split(b"\n")
+    return log if count == -1 else b"\n".join(lines[-count - (lines[-1] == b"") :])
 
 
 @dataclass

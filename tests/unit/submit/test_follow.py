@@ -8,14 +8,16 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from submit.dashboard import Dashboard, Patience
 from submit.errors import Lost
 from submit.follow import Follower, Pace
 from submit.job import Job
-from submit.log import Log
+from submit.log import KEPT, Log
 from submit.targets import open_target
-from tests.fakes import HEAD, FakeDashboard, FakeJob, Fault
+from tests.fakes import HEAD, FakeDashboard, FakeJob, Fault, last_lines
 
 LOG = "GET /api/v0/logs/file?node_id=" + HEAD + "&filename=job-driver"
 QUICK = Pace(quickest=0.02, slowest=0.02, unknown=0.3, lost=1.2, pending=0.1, stop=0.3)
@@ -106,6 +108,59 @@ def test_no_stream_is_opened_that_ray_would_never_close(ray: FakeDashboard) -> N
     follow(ray, speak_and_end())
     assert ray.count("GET /api/v0/logs/file") > 1
     assert ray.count("GET /api/v0/logs/stream") == 0
+
+
+def test_of_a_long_log_only_the_end_is_read_again(ray: FakeDashboard) -> None:
+    """Read whole at each look, a log of 100 MB would be sent for hours: over a network that somebody pays for."""
+    before = b"".join(b"%d: a line of a log that is long already\n" % number for number in range(2000))
+
+    def act(job: FakeJob) -> None:
+        job.write(before)
+        for number, line in enumerate(LINES.splitlines(keepends=True)):
+            job.write(line)
+            looks = number // 20
+            wait_until(lambda: ray.count(LOG) >= looks)  # noqa: B023 (it is called before the next round)
+        job.end("SUCCEEDED")
+
+    ray.jobs["a"] = FakeJob("a")
+    seen = follow(ray, act)
+    assert seen.log == before + LINES
+    looks = [path for path in ray.requests if path.startswith(LOG)]
+    whole = [path for path in looks if path.endswith("&lines=-1")]
+    assert len(looks) > 8
+    assert len(whole) <= 4, "at first, perhaps while it was written, and once when the job has ended"
+
+
+@given(
+    steps=st.lists(st.integers(0, 9000), min_size=1, max_size=12),
+    lines=st.integers(1, 2000),
+    width=st.integers(0, 90),
+)
+def test_the_end_of_a_log_adds_what_is_new_or_says_that_it_can_t_tell(
+    steps: list[int], lines: int, width: int
+) -> None:
+    whole = b"".join(b"%d %s\n" % (number, b"." * width) for number in range(20_000))
+    shown: list[bytes] = []
+    log = Log(shown.append)
+    log.take(whole[: KEPT + 1])
+    length = KEPT + 1
+    for step in steps:
+        length += step
+        told = log.take_end(last_lines(whole[:length], lines))
+        if not told:
+            log.take(whole[log.bytes : length])
+        assert b"".join(shown) == whole[:length]
+
+
+@pytest.mark.parametrize("line", [b"tick\n", b"no end of a line ", b"\xc3\xa4\r"])
+def test_a_log_that_repeats_itself_is_shown_whole(ray: FakeDashboard, line: bytes) -> None:
+    def act(job: FakeJob) -> None:
+        for _ in range(60):
+            job.write(line * 500)
+            time.sleep(0.005)
+        job.end("SUCCEEDED")
+
+    assert follow(ray, act).log == line * 30_000
 
 
 def test_a_log_that_breaks_off_again_and_again_loses_and_repeats_nothing(ray: FakeDashboard) -> None:
