@@ -139,9 +139,8 @@ def check(args):
         said = re.search(r"last message of (.*?) error_info|$", str(error))[1] or str(error).splitlines()[0]
         raise SystemExit(f"{told}: {said}") from None
     if not found:
-        raise SystemExit(
-            f"--data {args.data} holds no parquet: python submit.py jobs/make_data.py writes some."
-        )
+        some = "python submit.py jobs/make_data.py writes some"
+        raise SystemExit(f"--data {args.data} holds no parquet: {some}.")
     there = set.intersection(*(set(file.schema_arrow.names) for file in found.values()))
     if missing := [name for name in wanted if name not in there]:
         raise SystemExit(f"--data {args.data} lacks {', '.join(missing)}: the model's columns, and --id.")
@@ -194,9 +193,7 @@ def run(args):
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     data, models = (f"{TEMP if ALONE else 'gs:/'}/lab-{bucket}" for bucket in ("data", "models"))
-    parser.add_argument(
-        "--data", default=f"{data}/avocado/parquet", metavar="URI", help="a folder of parquet"
-    )
+    parser.add_argument("--data", default=f"{data}/avocado/parquet", metavar="URI", help="of parquet files")
     parser.add_argument("--model", default=f"{models}/train_xgboost/model.ubj", metavar="URI")
     parser.add_argument("--predictions", default=f"{models}/batch_predict", metavar="URI", help="is written")
     parser.add_argument("--id", default="id", help="the column that tells rows apart (default id)")

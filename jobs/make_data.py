@@ -25,6 +25,7 @@ import os
 import pathlib
 import re
 import resource
+import sys
 import tempfile
 import time
 
@@ -72,9 +73,8 @@ def write_part(part, rows, parquet_uri, csv_uri):
         with files.open_output_stream(f"{folder}/part-{part}.{kind}") as file:
             write(table, file)
             size += file.tell()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 ** (
-        2 if os.uname().sysname == "Darwin" else 1
-    )
+    # Linux counts a process's peak memory in KiB, a Mac in bytes.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     told = {"name": f"part {part}", "node": ray.get_runtime_context().get_node_id(), "start": start}
     return told | {"end": time.time(), "bytes": size, "peak_mib": peak}
 

@@ -24,6 +24,7 @@ import os
 import pathlib
 import re
 import resource
+import sys
 import tempfile
 import time
 
@@ -91,9 +92,8 @@ def train_on_a_worker(config):
     def tell(metrics):
         metrics |= {"round": next(told), "seconds": time.perf_counter() - start, "end": time.time()}
         if rank == 0:
-            print(
-                f"round {metrics['round']}: log loss {metrics['held_out-logloss']:.4f} held out", flush=True
-            )
+            loss = metrics["held_out-logloss"]
+            print(f"round {metrics['round']}: log loss {loss:.4f} held out", flush=True)
         return metrics | {"workers": us, "peak_mib": peak_mib()}
 
     # 3. each round, or each of --checkpoint-every: metrics to the driver, the model as a checkpoint into the bucket
@@ -123,9 +123,8 @@ def score(config, uri=None):
 
 
 def peak_mib():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 ** (
-        2 if os.uname().sysname == "Darwin" else 1
-    )
+    """Linux counts a process's peak memory in KiB, a Mac in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def make_small_data(folder):
@@ -150,30 +149,23 @@ def check(args):
         told = f"--data {args.data} can't be read"
         found = files_of(args.data)
     except (OSError, ValueError) as error:  # Google's own words stand inside of the client's
-        raise SystemExit(
-            f"{told}: {re.search('last message of (.*?) error_info|$', str(error))[1] or error}"
-        ) from None
+        said = re.search(r"last message of (.*?) error_info|$", str(error))[1] or error
+        raise SystemExit(f"{told}: {said}") from None
     if not found:
-        raise SystemExit(
-            f"--data {args.data} holds no parquet: python submit.py jobs/make_data.py writes some."
-        )
+        some = "python submit.py jobs/make_data.py writes some"
+        raise SystemExit(f"--data {args.data} holds no parquet: {some}.")
     schema, groups = found[0].schema_arrow, sum(file.num_row_groups for file in found)
     numbers = [one.name for one in schema if pa.types.is_integer(one.type) or pa.types.is_floating(one.type)]
     if args.label not in numbers:
-        raise SystemExit(
-            f"--label {args.label}: no column of numbers is called so, only {', '.join(numbers)}."
-        )
+        others = ", ".join(numbers)
+        raise SystemExit(f"--label {args.label}: no column of numbers is called so, only {others}.")
     if groups < args.workers:
         raise SystemExit(f"--workers {args.workers}: {args.data} has only {groups} row groups to share out.")
-    kind, deadline = (
-        "GPU" if args.use_gpu else "CPU",
-        time.monotonic() + PATIENCE,
-    )  # workers may still be joining
-    while (have := int(ray.cluster_resources().get(kind, 0))) < args.workers:
+    kind, deadline = "GPU" if args.use_gpu else "CPU", time.monotonic() + PATIENCE
+    while (have := int(ray.cluster_resources().get(kind, 0))) < args.workers:  # they may still be joining
         if time.monotonic() > deadline:
-            raise SystemExit(
-                f"--workers {args.workers}: the cluster has {have} {kind}. Use fewer, or add workers."
-            )
+            fewer = "Use fewer, or add workers"
+            raise SystemExit(f"--workers {args.workers}: the cluster has {have} {kind}. {fewer}.")
         time.sleep(1)
     best = (schema.metadata or {}).get(b"best_accuracy")  # make_data.py says so in its files
     return [name for name in numbers if name not in (args.label, "id")] + [args.label], best and float(best)
@@ -189,13 +181,12 @@ def run(args):
     config = {"data": args.data, "columns": columns, "rounds": args.rounds, "params": params}
     config["every"] = args.checkpoint_every
     start, model = time.perf_counter(), f"{args.storage_path}/model.ubj"
+    again = ray.train.FailureConfig(max_failures=3)  # 4. for workers that die
     result = XGBoostTrainer(
         train_on_a_worker,
         train_loop_config=config,
         scaling_config=ray.train.ScalingConfig(num_workers=args.workers, use_gpu=args.use_gpu),
-        run_config=ray.train.RunConfig(
-            storage_path=args.storage_path, failure_config=ray.train.FailureConfig(3)
-        ),
+        run_config=ray.train.RunConfig(storage_path=args.storage_path, failure_config=again),
     ).fit()
     told = [metrics for _, metrics in result.best_checkpoints]
     files, path = fs.FileSystem.from_uri(model)
@@ -203,29 +194,21 @@ def run(args):
     seconds, scored, alone = time.perf_counter() - start, ray.get(score.remote(config, model)), None
     if args.compare:
         alone = ray.get(score.remote(config))
-        if (
-            abs(alone["log_loss"] - scored["log_loss"]) > 0.01
-        ):  # bins are cut from shares, so not the same bits
-            raise RuntimeError(
-                f"with Ray Train the log loss is {scored['log_loss']}, without it {alone['log_loss']}"
-            )
+        one, two = scored["log_loss"], alone["log_loss"]
+        if abs(one - two) > 0.01:  # bins are cut from shares, so not the same bits
+            raise RuntimeError(f"with Ray Train the log loss is {one}, without it {two}")
     floor = args.floor or (best and 0.98 * best)
     if floor and scored["accuracy"] < floor:
         raise RuntimeError(f"held-out accuracy {scored['accuracy']:.4f} is under its floor, {floor:.4f}")
-    print(
-        f"held out: accuracy {scored['accuracy']:.4f}, log loss {scored['log_loss']:.4f}; {model}", flush=True
-    )
+    told_of = f"accuracy {scored['accuracy']:.4f}, log loss {scored['log_loss']:.4f}"
+    print(f"held out: {told_of}; {model}", flush=True)
     last = {m["workers"][0]["start"]: m for m in told}.values()  # of each attempt: one, where no worker died
     tasks = [one | {"end": m["end"]} for m in last for one in m["workers"]]
     ids = [task["node"] for task in tasks]
     nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
-    lines = {
-        of: {
-            line: [[m["round"], m[f"{line}-{of}".replace(" ", "_")]] for m in told]
-            for line in ("train", "held out")
-        }
-        for of in ("logloss", "error")
-    }
+    keys = {"train": "train", "held out": "held_out"}  # a line's name, and XGBoost's name for its rows
+    lines = {of: {line: [[m["round"], m[f"{key}-{of}"]] for m in told] for line, key in keys.items()}
+             for of in ("logloss", "error")}  # fmt: skip
     speed_up = alone and alone["seconds"] / seconds
     return {
         "version": 1, "job": "train_xgboost",
@@ -246,22 +229,17 @@ def run(args):
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument(
-        "--data", default=f"{TEMP if ALONE else 'gs:/'}/lab-data/avocado/parquet", metavar="URI"
-    )
-    parser.add_argument(
-        "--storage-path", default=f"{TEMP if ALONE else 'gs:/'}/lab-models/train_xgboost", metavar="URI"
-    )
+    data, models = (f"{TEMP if ALONE else 'gs:/'}/lab-{bucket}" for bucket in ("data", "models"))
+    parser.add_argument("--data", default=f"{data}/avocado/parquet", metavar="URI", help="is read")
+    parser.add_argument("--storage-path", default=f"{models}/train_xgboost", metavar="URI", help="is written")
     parser.add_argument("--label", default="type", help="a column of 0 and 1 (default type)")
-    parser.add_argument(
-        "--workers", type=int, default=min(2, os.cpu_count()) if ALONE else 2, help="(default 2)"
-    )
+    two = min(2, os.cpu_count()) if ALONE else 2
+    parser.add_argument("--workers", type=int, default=two, help="(default 2)")
     parser.add_argument("--rounds", type=int, default=10, help="(default 10)")
     parser.add_argument("--checkpoint-every", type=int, default=1, metavar="N", help="rounds (default 1)")
     parser.add_argument("--use-gpu", action="store_true", help="a GPU for each worker")
-    parser.add_argument(
-        "--floor", type=float, help="of the accuracy (default: 98 % of the best, where it is known)"
-    )
+    known = "of the accuracy (default: 98 %% of the best, where it is known)"
+    parser.add_argument("--floor", type=float, help=known)
     parser.add_argument("--compare", action="store_true", help="also run it without Ray: tells the speed-up")
     parser.add_argument("--smoke-test", dest="rounds", action="store_const", const=4, help="a short run")
     parser.add_argument("--output", type=pathlib.Path, help="also write the result here, a local file")

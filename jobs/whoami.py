@@ -37,11 +37,8 @@ def identity():
     try:
         credentials, project = google.auth.default(scopes=[SCOPE])  # here: from the machine's metadata server
     except google.auth.exceptions.DefaultCredentialsError:
-        return {
-            "node": socket.gethostname(),
-            "runs_as": "nobody (no credentials were found)",
-            "project": None,
-        }
+        nobody = "nobody (no credentials were found)"
+        return {"node": socket.gethostname(), "runs_as": nobody, "project": None}
     credentials.refresh(Request())  # until then it only says "default"
     told = getattr(credentials, "service_account_email", "you, by your own login")
     return {"node": socket.gethostname(), "runs_as": told, "project": project}
@@ -49,9 +46,8 @@ def identity():
 
 def identities():
     """Asks on every living node. Without Ray it would be `[identity()]`."""
-    ask = ray.remote(num_cpus=0)(
-        identity
-    )  # 1. a function that runs wherever Ray puts it; 0: also on the head
+    # 1. a function that runs wherever Ray puts it; 0: also on the head
+    ask = ray.remote(num_cpus=0)(identity)
     nodes = [node for node in ray.nodes() if node["Alive"]]
     # 2. one task for each node, on that node and no other
     places = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in nodes]
@@ -98,11 +94,10 @@ def run(args):
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--read", default="gs://lab-data/hello.txt", metavar="URI", help='"" reads nothing')
-    parser.add_argument(
-        "--write", default="gs://lab-models/whoami.txt", metavar="URI", help='"" writes nothing'
-    )
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    read, write = "gs://lab-data/hello.txt", "gs://lab-models/whoami.txt"
+    parser.add_argument("--read", default=read, metavar="URI", help='"" reads nothing')
+    parser.add_argument("--write", default=write, metavar="URI", help='"" writes nothing')
     parser.add_argument("--smoke-test", action="store_true", help="touch no bucket")
     parser.add_argument("--output", type=pathlib.Path, help="also write the result there, as JSON")
     args = parser.parse_args(argv)

@@ -138,6 +138,15 @@ def test_an_unknown_flag_is_a_usage_error(script: Path) -> None:
     assert done.stderr.endswith("error: unrecognized arguments: --no-such-flag\n")
 
 
+@each_job
+def test_help_is_shown(script: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(script), "--help"], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--smoke-test" in done.stdout
+
+
 @pytest.mark.ray
 @each_job
 def test_it_runs_alone(script: Path, tmp_path: Path) -> None:
