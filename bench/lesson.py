@@ -59,7 +59,7 @@ def search(lesson: ModuleType, candidates: int, jobs: int) -> object:
 def forests(lesson: ModuleType, count: int, jobs: int) -> object:
     from joblib import Parallel, delayed
 
-    data = lesson.load("synthetic")
+    data = lesson.load("synthetic", "")
     sizes = [8 + 4 * number for number in reversed(range(count))]  # the largest first, as the lesson
     return Parallel(jobs)(delayed(lesson.mse_of_forest)(*data, trees) for trees in sizes)
 

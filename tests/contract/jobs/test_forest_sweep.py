@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from tests.contract.jobs.nodes import Nodes
@@ -38,11 +40,11 @@ def test_wrong_input_is_one_sentence(
 
 
 def test_the_data_is_of_the_shape_of_the_seed(job: ModuleType) -> None:
-    assert [array.shape for array in job.load("synthetic")] == [(16512, 8), (4128, 8), (16512,), (4128,)]
+    assert [array.shape for array in job.load("synthetic", "")] == [(16512, 8), (4128, 8), (16512,), (4128,)]
 
 
 def test_the_best_possible_r2_is_that_of_the_function_without_its_noise(job: ModuleType) -> None:
-    X, y = job.load("synthetic")[1::2]
+    X, y = job.load("synthetic", "")[1::2]
     known = 2 * (X[:, 0] > 0.5) + job.np.sin(2 * job.np.pi * X[:, 1]) + X[:, 2]
     assert 1 - ((y - known) ** 2).mean() / y.var() == pytest.approx(job.POSSIBLE, rel=0.005)
 
@@ -55,8 +57,36 @@ def test_real_data_that_cannot_be_had_is_one_sentence(
 
     monkeypatch.setattr(job, "fetch_california_housing", refused)
     with pytest.raises(SystemExit) as raised:
-        job.load("real")
+        job.load("real", "")
     assert raised.value.code == "No California housing here (no route to host): use --data synthetic."
+
+
+def test_a_parquet_file_is_read_with_its_label(job: ModuleType, tmp_path: Path) -> None:
+    file = tmp_path / "x.parquet"
+    pyarrow.parquet.write_table(
+        pa.table({"a": [1, 2, 3, 4, 5], "MedHouseVal": [1.5, 2, 3, 4, 5], "b": [0] * 5}), file
+    )
+    X_train, X_test, y_train, y_test = job.load(str(file), "MedHouseVal")
+    assert sorted([*y_train, *y_test]) == [1.5, 2, 3, 4, 5]
+    assert (X_train.shape, X_test.shape) == ((4, 2), (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "why"),
+    [
+        ("no.parquet", "a", "FILE"),
+        ("x.parquet", "c", "no column 'c', so --label is one of a, kind"),
+        ("x.parquet", "a", "could not .*'oak'"),
+    ],
+)
+def test_a_parquet_file_that_cannot_be_read_is_one_sentence(
+    job: ModuleType, tmp_path: Path, name: str, label: str, why: str
+) -> None:
+    pyarrow.parquet.write_table(pa.table({"a": [1.0], "kind": ["oak"]}), tmp_path / "x.parquet")
+    file = tmp_path / name
+    told = f"--data {file} can't be read: {why.replace('FILE', str(file))}"
+    with pytest.raises(SystemExit, match=f"^{told}$"):
+        job.load(str(file), label)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +136,6 @@ def test_it_outlives_a_worker_node(job: ModuleType, nodes: Nodes, tmp_path: Path
         code = process.wait(300)
     text = log.read_text()
     assert code == 0, text
-    data = job.load("synthetic")
+    data = job.load("synthetic", "")
     undisturbed = [job.mse_of_forest(*data, task["trees"]) for task in result(text)["tasks"]]
     assert [task["mse"] for task in result(text)["tasks"]] == undisturbed
