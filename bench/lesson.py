@@ -72,11 +72,12 @@ def folds(lesson: ModuleType, models: int, jobs: int) -> object:
     return Parallel(jobs)(one(X, y, *fold, models) for fold in lesson.FOLDS.split(X, y))
 
 
-# Sizes of 20 to 80 s of one CPU: the start of a process that imports scikit-learn takes 2 of them.
+# Sizes of 20 to 80 s of one CPU (the forests are the seed's): the start of a process that imports scikit-learn
+# takes 2 of them.
 CASES = {
     "sklearn_joblib": Case("--n-iter", 40, "40 candidates", search),
-    "forest_sweep": Case("--forests", 14, "14 forests", forests, AS_LOKY),
-    "kfold_cv": Case("--models", 3000, "5 folds of 3,000 models", folds, AS_LOKY),
+    "forest_sweep": Case("--forests", 20, "20 forests", forests, AS_LOKY),
+    "kfold_cv": Case("--models", 6000, "5 folds of 6,000 models", folds, AS_LOKY),
 }
 
 
