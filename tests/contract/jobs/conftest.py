@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
 
 from tests.contract.jobs.nodes import Nodes
+
+KILLS = int(os.environ.get("RAYDOCK_KILLS", "1"))  # 5 by hand
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `later` kills a node so many seconds after it could: each time at another moment."""
+    if "later" in metafunc.fixturenames:
+        metafunc.parametrize("later", [0.4 * number for number in range(KILLS)], ids="{:.1f}s".format)
 
 
 @pytest.fixture

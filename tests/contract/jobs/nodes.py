@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from types import TracebackType
 from typing import Any
 
@@ -35,6 +36,11 @@ class Nodes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.process.communicate(timeout=60)
+
+    def kill(self, later: float) -> None:
+        """Ends the first worker with SIGKILL, so many seconds from now."""
+        time.sleep(later)
+        self.ask("kill")
 
     def ask(self, line: str) -> None:
         assert self.process.stdin

@@ -128,11 +128,11 @@ def test_it_uses_each_worker_and_agrees_with_the_run_without_ray(nodes: Nodes, t
 
 
 @pytest.mark.ray
-def test_it_outlives_a_worker_node(job: ModuleType, nodes: Nodes, tmp_path: Path) -> None:
+def test_it_outlives_a_worker_node(job: ModuleType, nodes: Nodes, tmp_path: Path, later: float) -> None:
     log = tmp_path / "log"
     with started(SCRIPT, "--forests", "6", env={"RAY_ADDRESS": nodes.address}, log=log) as process:
         wait_for_line(log, "trees: MSE", process)
-        nodes.ask("kill")
+        nodes.kill(later)
         code = process.wait(300)
     text = log.read_text()
     assert code == 0, text

@@ -118,7 +118,7 @@ def test_it_waits_for_workers_and_then_uses_each(nodes: Nodes, tmp_path: Path) -
 
 
 @pytest.mark.ray
-def test_it_outlives_a_worker_node(nodes: Nodes, tmp_path: Path) -> None:
+def test_it_outlives_a_worker_node(nodes: Nodes, tmp_path: Path, later: float) -> None:
     """Ray's pool of actors alone would not: it waits for ever for the CPU of the node that is gone."""
     nodes.ask("add")
     nodes.ask("add")
@@ -126,7 +126,7 @@ def test_it_outlives_a_worker_node(nodes: Nodes, tmp_path: Path) -> None:
     env = {"RAY_ADDRESS": nodes.address}
     with started(SCRIPT, "--n-iter", "30", env=env, log=log) as process:
         wait_for_line(log, "Done  14 tasks", process)
-        nodes.ask("kill")
+        nodes.kill(later)
         code = process.wait(300)
     text = log.read_text()
     assert code == 0, text

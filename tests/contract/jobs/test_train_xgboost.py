@@ -52,7 +52,9 @@ def test_workers_share_all_row_groups(job: ModuleType, tmp_path: Path) -> None:
 
 
 @pytest.mark.ray
-def test_with_a_worker_killed_the_model_is_the_same(job: ModuleType, nodes: Nodes, tmp_path: Path) -> None:
+def test_with_a_worker_killed_the_model_is_the_same(
+    job: ModuleType, nodes: Nodes, tmp_path: Path, later: float
+) -> None:
     job.make_small_data(str(tmp_path / "data"))
     models = {}
     for run in ("undisturbed", "killed"):
@@ -70,7 +72,7 @@ def test_with_a_worker_killed_the_model_is_the_same(job: ModuleType, nodes: Node
         with started(SCRIPT, *words, "--compare", env={"RAY_ADDRESS": nodes.address}, log=log) as process:
             if run == "killed":
                 wait_for_line(log, "round 3:", process)
-                nodes.ask("kill")
+                nodes.kill(later)
                 nodes.ask("add")
             code = process.wait(200)
         text = log.read_text()

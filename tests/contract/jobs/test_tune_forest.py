@@ -217,11 +217,11 @@ def test_wrong_data_and_storage_are_one_sentence_each(nodes: Nodes, tmp_path: Pa
 
 
 @pytest.mark.ray
-def test_it_outlives_a_worker_node(job: ModuleType, nodes: Nodes, tmp_path: Path) -> None:
+def test_it_outlives_a_worker_node(job: ModuleType, nodes: Nodes, tmp_path: Path, later: float) -> None:
     log, words = tmp_path / "log", (*GRID, "--storage-path", str(tmp_path / "stored"))
     with started(SCRIPT, *words, env={"RAY_ADDRESS": nodes.address}, log=log) as process:
         wait_for_line(log, "trial 1 of 4", process)
-        nodes.ask("kill")
+        nodes.kill(later)
         code = process.wait(240)
     text = log.read_text()
     assert code == 0, text
