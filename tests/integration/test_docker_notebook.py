@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -145,7 +146,8 @@ def test_pip_finds_all_of_it_there(jupyter: Jupyter) -> None:
     assert b"Would install" not in said
 
 
-def test_from_the_first_cell_to_the_last(jupyter: Jupyter) -> None:
+@pytest.mark.parametrize("run", range(int(os.environ.get("RAYDOCK_NOTEBOOK_RUNS", "1"))))  # 3 by hand
+def test_from_the_first_cell_to_the_last(jupyter: Jupyter, run: int) -> None:
     done = jupyter.run("python", "-c", RUN)
     assert done.returncode == 0, done.stderr[-5000:]
     told = {cell["id"]: text_of(cell) for cell in json.loads(done.stdout)["cells"] if "outputs" in cell}
