@@ -35,6 +35,8 @@ class Pace:
 
     quickest: float = 0.1  # between two looks at a young job, or at a log that grows
     slowest: float = 0.3  # and at an old one: its end is seen within half a second
+    asleep: float = 2.0  # and at its status, where the supervisor's log tells when to look
+    awake: float = 3.0  # for which the status is looked at quickly after that log has changed
     bytes: float = 2e6  # of log read in a second, at most, where a look takes the whole file
     unknown: float = 5.0  # for which a job may be unknown to the cluster that took it
     lost: float = 60.0  # without any answer, after which the job is given up
@@ -63,6 +65,8 @@ class Follower:
         self.job = Job(submission_id, "PENDING")
         self.running = asyncio.Event()
         self.failure = asyncio.Event()
+        self.moved = asyncio.Event()  # the supervisor's log has changed, so the status may
+        self.supervised = False
         self.by_text = False
 
     @property
@@ -101,7 +105,7 @@ class Follower:
     async def watch(self) -> None:
         """Returns when the status is terminal."""
         born = heard = known = told = time.monotonic()
-        silent = False
+        silent, awake = False, 0.0
         while True:
             try:
                 job = await self.dashboard.job(self.submission_id)
@@ -125,21 +129,39 @@ class Follower:
                 known, told = now, self.speak_of(job, told, now)
                 if job.terminal:
                     return
-            pause = min(max((now - born) / 60, self.pace.quickest), self.pace.slowest)
+            most = self.pace.asleep if self.supervised else self.pace.slowest
+            pause = self.pace.quickest if now < awake else max((now - born) / 60, self.pace.quickest)
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.failure.wait(), pause)
+                await asyncio.wait_for(self.moved.wait(), min(pause, most))
+                self.moved.clear()
+                awake = time.monotonic() + self.pace.awake
+            if self.failure.is_set():
                 return
 
     async def supervise(self) -> None:
-        """Notes a failure as soon as the job's supervisor has written its exit code; the Job API tells it anyway."""
+        """Notes a failure as soon as the job's supervisor has written its exit code; the Job API tells it anyway.
+
+        It writes of every other end as well, so that log says when the status is worth a look: following a job is
+        work for the head, of which a small machine has none to spare.
+        """
         await self.running.wait()
-        file = f"jobs/supervisor-{self.submission_id}.log"
+        file, said = f"jobs/supervisor-{self.submission_id}.log", b""
         while True:
-            with suppress(Unreachable, ServerError):
-                said = await self.dashboard.log_file(self.job.driver_node, file, lines=50) or b""
-                if found := EXITED.search(said):
-                    return self.failed(int(found[1]))
+            before, said = said, await self.supervisor_log(file)
+            if said != before:
+                self.moved.set()
+            if found := EXITED.search(said):
+                return self.failed(int(found[1]))
             await asyncio.sleep(self.pace.slowest)
+
+    async def supervisor_log(self, file: str) -> bytes:
+        """Its last lines; nothing where they can't be read."""
+        try:
+            said = await self.dashboard.log_file(self.job.driver_node, file, lines=50)
+        except (Unreachable, ServerError):
+            said = None
+        self.supervised = said is not None
+        return said or b""
 
     def failed(self, code: int) -> None:
         """The entrypoint has ended with that exit code, which is not 0."""
@@ -148,6 +170,7 @@ class Follower:
             self.job, status="FAILED", message=message, driver_exit_code=code, ended=time.time()
         )
         self.failure.set()
+        self.moved.set()
 
     def speak_of(self, job: Job, told: float, now: float) -> float:
         """Notes the job's state; says why it waits, now and then. When it last spoke."""

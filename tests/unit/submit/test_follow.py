@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,7 @@ from submit.targets import open_target
 from tests.fakes import HEAD, FakeDashboard, FakeJob, Fault, last_lines
 
 LOG = "GET /api/v0/logs/file?node_id=" + HEAD + "&filename=job-driver"
-QUICK = Pace(quickest=0.02, slowest=0.02, unknown=0.3, lost=1.2, pending=0.1, stop=0.3)
+QUICK = Pace(quickest=0.02, slowest=0.02, asleep=0.02, unknown=0.3, lost=1.2, pending=0.1, stop=0.3)
 LINES = b"".join(b"line %d\n" % number for number in range(200))
 
 
@@ -165,9 +166,14 @@ def test_a_log_that_repeats_itself_is_shown_whole(ray: FakeDashboard, line: byte
 
 def test_a_log_that_breaks_off_again_and_again_loses_and_repeats_nothing(ray: FakeDashboard) -> None:
     ray.log_cuts = [0, 10, 57, 300, 301, 1000]
-    seen = follow(ray, speak_and_end())
+
+    def act(job: FakeJob) -> None:
+        job.write(LINES)
+        wait_until(lambda: len(ray.log_cuts) <= 2)
+        job.end("SUCCEEDED")
+
+    seen = follow(ray, act)
     assert (seen.job.status, seen.log) == ("SUCCEEDED", LINES)
-    assert len(ray.log_cuts) <= 2, "it was read again after each break"
 
 
 def test_without_the_log_route_the_job_api_is_asked(ray: FakeDashboard) -> None:
@@ -216,6 +222,38 @@ def test_a_failure_is_told_by_the_supervisor_before_ray_sets_the_status(ray: Fak
     assert ray.jobs["a"].status == "RUNNING", "the Job API has not said so yet"
     assert (seen.job.status, seen.job.driver_exit_code, seen.log) == ("FAILED", 1, b"begun\nValueError\n")
     assert seen.job.message == "Job entrypoint command failed with exit code 1"
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "STOPPED"])
+def test_the_supervisor_s_log_says_when_the_status_is_worth_a_look(ray: FakeDashboard, status: str) -> None:
+    """So a job that runs for hours costs the head one look in two seconds, and its end is seen at once all the same."""
+    job, pace = ray.jobs.setdefault("a", FakeJob("a")), replace(QUICK, asleep=1000, awake=0.2)
+    job.supervisor = b"begun\n"
+    looks: list[int] = []
+
+    def count() -> int:
+        return ray.count("GET /api/jobs/a")
+
+    def act() -> None:
+        wait_until(lambda: ray.count("GET /api/v0/logs/file") > 10)
+        time.sleep(0.5)
+        looks.append(count())
+        time.sleep(0.5)
+        looks.append(count())
+        job.supervisor += b"the process has ended\n"
+        wait_until(lambda: count() > looks[-1])
+        job.end(status)
+
+    async def run() -> Job:
+        async with Dashboard(open_target("local", ray.url)) as dashboard:
+            follower = Follower(dashboard, "a", Log(lambda chunk: None), print, pace)
+            return await asyncio.wait_for(follower.run(), 20)
+
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    assert asyncio.run(run()).status == status
+    thread.join()
+    assert looks[1] - looks[0] <= 12, "a look after each sixtieth of its age, and not fifty in a second"
 
 
 def test_an_exit_code_of_0_is_no_success_until_the_job_api_says_so(ray: FakeDashboard) -> None:
