@@ -35,6 +35,7 @@ class Pace:
 
     quickest: float = 0.1  # between two looks at a young job, or at a log that grows
     slowest: float = 0.3  # and at an old one: its end is seen within half a second
+    ages: float = 60.0  # for which a job has run whose status is looked at once a second, within these bounds
     asleep: float = 2.0  # and at its status, where the supervisor's log tells when to look
     awake: float = 3.0  # for which the status is looked at quickly after that log has changed
     bytes: float = 2e6  # of log read in a second, at most, where a look takes the whole file
@@ -130,7 +131,9 @@ class Follower:
                 if job.terminal:
                     return
             most = self.pace.asleep if self.supervised else self.pace.slowest
-            pause = self.pace.quickest if now < awake else max((now - born) / 60, self.pace.quickest)
+            pause = (
+                self.pace.quickest if now < awake else max((now - born) / self.pace.ages, self.pace.quickest)
+            )
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self.moved.wait(), min(pause, most))
                 self.moved.clear()
