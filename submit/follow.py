@@ -144,8 +144,8 @@ class Follower:
     async def supervise(self) -> None:
         """Notes a failure as soon as the job's supervisor has written its exit code; the Job API tells it anyway.
 
-        It writes of every other end as well, so that log says when the status is worth a look: following a job is
-        work for the head, of which a small machine has none to spare.
+        It writes of every other end as well, so that log says when the status is worth a look, which then is asked
+        for every two seconds of an old job, not three times in each.
         """
         await self.running.wait()
         file, said = f"jobs/supervisor-{self.submission_id}.log", b""
