@@ -58,6 +58,7 @@ def test_a_wrong_answer_fails(
     monkeypatch.setattr(job.ray, "init", lambda: None)
     monkeypatch.setattr(job.ray, "get", lambda ref: ref)
     monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"CPU": 2.0})
+    monkeypatch.setattr(job, "start_processes", lambda: None)
     monkeypatch.setattr(job, "cost_of_a_task", lambda count: ({}, []))
     monkeypatch.setattr(job, "map_with_ray", lambda *given: ([height * 20_000], [], 1.0))
     monkeypatch.setattr(job, "alone", SimpleNamespace(remote=lambda *given: ([1.0], 1.0)))
