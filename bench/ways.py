@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import httpx
 
@@ -58,10 +59,27 @@ def wait_until_idle(address: str, deadline: float = 60) -> None:
     until = time.monotonic() + deadline
     with httpx.Client(base_url=address, timeout=10, trust_env=False, headers=command.headers()) as client:
         while time.monotonic() < until:
-            jobs = client.get("/api/jobs/").raise_for_status().json()
             if not any(
-                job["status"] in {"PENDING", "RUNNING"} for job in jobs if job["type"] == "SUBMISSION"
+                job["status"] in {"PENDING", "RUNNING"} for job in jobs(client) if job["type"] == "SUBMISSION"
             ):
                 return
             time.sleep(0.2)
     raise Unexpected(f"A job is still running after {deadline:g} s.")
+
+
+def jobs(client: httpx.Client) -> list[Mapping[str, Any]]:
+    """All jobs of the cluster. Raises Unexpected where it does not tell them."""
+    try:
+        reply = client.get("/api/jobs/")
+    except httpx.TransportError:
+        raise Unexpected(f"No cluster answers at {client.base_url}. python -m cluster status") from None
+    if reply.status_code == 401:
+        header = '{"Authorization": "Bearer KEY"}'
+        raise Unexpected(
+            f"{client.base_url} asks for its key, which python -m cluster status prints. "
+            f"export {command.HEADERS}='{header}'"
+        )
+    if reply.status_code != 200:
+        raise Unexpected(f"{client.base_url} answered {reply.status_code}.", reply.content)
+    found: list[Mapping[str, Any]] = reply.json()
+    return found

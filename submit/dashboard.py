@@ -190,7 +190,7 @@ class Dashboard:
         """The sentence for an answer that is an error: the last line of a server's traceback says why."""
         where = f"{reply.request.method} {reply.request.url.path}"
         lines = reply.text.strip().splitlines() if reply.is_closed else []
-        why = f": {lines[-1].strip()[:300]}" if lines else ""
+        why = ": " + lines[-1].strip()[:300].rstrip(".") if lines else ""
         return ServerError(
             f"{self.url} answered {reply.status_code} to {where}{why}.", self.target.mend, reply.status_code
         )

@@ -34,8 +34,11 @@ class Pace:
     """How often and how long, in seconds."""
 
     quickest: float = 0.1  # between two looks at a young job, or at a log that grows
-    slowest: float = 0.3  # and at an old one: its end is seen within half a second
-    ages: float = 60.0  # for which a job has run whose status is looked at once a second, within these bounds
+    slowest: float = 0.3  # and at an old one, where only the status tells its end
+    still: float = (
+        1.0  # and at a log that does not grow: a look costs the head 20 ms, which the job could use
+    )
+    ages: float = 60.0  # for which a job has run that is looked at once a second, within these bounds
     asleep: float = 2.0  # and at its status, where the supervisor's log tells when to look
     awake: float = 3.0  # for which the status is looked at quickly after that log has changed
     bytes: float = 2e6  # of log read in a second, at most, where a look takes the whole file
@@ -148,14 +151,15 @@ class Follower:
         for every two seconds of an old job, not three times in each.
         """
         await self.running.wait()
-        file, said = f"jobs/supervisor-{self.submission_id}.log", b""
+        file, said, born = f"jobs/supervisor-{self.submission_id}.log", b"", time.monotonic()
         while True:
             before, said = said, await self.supervisor_log(file)
             if said != before:
                 self.moved.set()
             if found := EXITED.search(said):
                 return self.failed(int(found[1]))
-            await asyncio.sleep(self.pace.slowest)
+            age = (time.monotonic() - born) / self.pace.ages
+            await asyncio.sleep(min(max(age, self.pace.slowest), self.pace.still))
 
     async def supervisor_log(self, file: str) -> bytes:
         """Its last lines; nothing where they can't be read."""
@@ -216,7 +220,7 @@ class Follower:
             except Unreachable:
                 pass  # `watch` speaks of it, and gives up when it is time
             grown = self.log.chars > before
-            wait = self.pace.quickest if grown else min(wait * 1.5, self.pace.slowest)
+            wait = self.pace.quickest if grown else min(wait * 1.5, self.pace.still)
             took = time.monotonic() - began
             await asyncio.sleep(max(wait, 5 * took, size / self.pace.bytes))
 

@@ -159,7 +159,7 @@ def healthcheck(role: str) -> dict[str, Any]:
     """compose.yaml's x-healthcheck: "a job would run now"."""
     return {
         "Test": ["CMD", "python3", "-IS", "/opt/raydock/health.py", role],
-        "Interval": 10 * SECOND,
+        "Interval": 30 * SECOND,
         "Timeout": 8 * SECOND,
         "Retries": 3,
         "StartPeriod": 90 * SECOND,

@@ -21,7 +21,9 @@ from submit.targets import open_target
 from tests.fakes import HEAD, FakeDashboard, FakeJob, Fault, last_lines
 
 LOG = "GET /api/v0/logs/file?node_id=" + HEAD + "&filename=job-driver"
-QUICK = Pace(quickest=0.02, slowest=0.02, asleep=0.02, unknown=0.3, lost=1.2, pending=0.1, stop=0.3)
+QUICK = Pace(
+    quickest=0.02, slowest=0.02, still=0.02, asleep=0.02, unknown=0.3, lost=1.2, pending=0.1, stop=0.3
+)
 LINES = b"".join(b"line %d\n" % number for number in range(200))
 
 
