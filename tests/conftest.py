@@ -42,8 +42,14 @@ def engine_answers() -> bool:
     return True
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests marked `docker` are skipped without an engine, or fail where one is required."""
+    """Tests marked `docker` are skipped without an engine, or fail where one is required.
+
+    Those of the clusters that many tests share come last, and one kind after the other: a cluster that idles takes
+    a tenth of this machine, which the other tests would miss.
+    """
+    items.sort(key=place)
     wanted = [item for item in items if item.get_closest_marker("docker")]
     config.stash[SKIPPED] = False
     if not wanted or engine_answers():
@@ -55,6 +61,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[SKIPPED] = True
     for item in wanted:
         item.add_marker(pytest.mark.skip(reason="no Docker engine answers"))
+
+
+def place(item: pytest.Item) -> int:
+    """0 for most tests; 1 and 2 for those of the shared processes cluster, and of the shared one in Docker."""
+    if "shared" not in getattr(item, "fixturenames", ()):
+        return 0
+    return 2 if item.get_closest_marker("docker") else 1
 
 
 SKIPPED = pytest.StashKey[bool]()
@@ -171,22 +184,22 @@ def docker_client() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def processes_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The processes cluster, once a run."""
-    yield from running("processes", lab_environment(tmp_path_factory.mktemp("processes-state")))
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the clusters keep their state that many tests share."""
+    return tmp_path_factory.mktemp("shared")
 
 
 @pytest.fixture(scope="session")
-def docker_lab(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def docker_lab(images: dict[str, str], shared: Path) -> Iterator[Lab]:
     """The compose cluster, once a run, started by testcontainers as anyone's `docker compose up --wait`."""
     from testcontainers.compose import DockerCompose
 
     from cluster.engine import find_compose
 
     # Tokens that last for seconds: whatever is tested here lives through their end.
-    env = lab_environment(tmp_path_factory.mktemp("docker-state"), LAB_TOKEN_TTL="5")
+    env = lab_environment(shared / "docker", LAB_TOKEN_TTL="5")
     env["RAYDOCK_KEY_SHA256"] = key.digest(key.ensure(Path(env["RAYDOCK_STATE"])))
-    file = tmp_path_factory.mktemp("compose") / "lab.env"
+    file = shared / "lab.env"
     names = ("COMPOSE_PROJECT_NAME", "RAYDOCK_PORT", "CPU_WORKERS", "GPU_WORKERS", "RAYDOCK_CA_BUNDLE")
     more = ("RAYDOCK_KEY_SHA256", "LAB_TOKEN_TTL", "LAB_WAY_OUT")
     file.write_text("".join(f"{name}={env[name]}\n" for name in (*names, *more) if name in env))
@@ -210,12 +223,15 @@ def running(kind: str, env: dict[str, str]) -> Iterator[Lab]:
 
 
 @pytest.fixture(
+    scope="session",
     params=[
         pytest.param("processes", marks=pytest.mark.ray),
         pytest.param("docker", marks=pytest.mark.docker),
-    ]
+    ],
 )
-def lab(request: pytest.FixtureRequest) -> Lab:
-    """Each kind of cluster in turn: one suite for all of them."""
-    found: Lab = request.getfixturevalue(f"{request.param}_lab")
-    return found
+def lab(request: pytest.FixtureRequest, shared: Path) -> Iterator[Lab]:
+    """Each kind of cluster in turn: one suite for all of them. The first is down before the second is up."""
+    if request.param == "docker":
+        yield request.getfixturevalue("docker_lab")
+    else:
+        yield from running("processes", lab_environment(shared / "processes"))
