@@ -82,6 +82,7 @@ def install() -> None:
         "pip",
         "install",
         "--quiet",
+        "--compile-bytecode",
         "--require-hashes",
         "--no-deps",
         "--python",

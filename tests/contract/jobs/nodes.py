@@ -59,8 +59,8 @@ def serve() -> None:
     from ray._private import services
     from ray.cluster_utils import Cluster
 
-    # include_dashboard=None: with True Ray raises where a busy machine brings the dashboard up late.
-    shape = {"num_cpus": 0, "include_dashboard": None, "dashboard_port": 0}
+    # No dashboard: its processes take ten seconds of a core to start, and a job by itself asks it nothing.
+    shape = {"num_cpus": 0, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=shape)
     head = cluster.head_node
     workers: list[Any] = []

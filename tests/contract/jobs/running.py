@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +38,19 @@ def started(script: Path, *words: str, env: dict[str, str], log: Path) -> Iterat
         yield process
     finally:
         end(process)
+
+
+@functools.cache
+def alone(script: Path) -> str:
+    """The log of `python jobs/x.py --smoke-test`, with a Ray of its own; run once for all that ask."""
+    # A folder of its own hides every other Ray of this machine from ray.init(). It is not pytest's, whose
+    # path is too long for Ray's sockets.
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        log = Path(folder, "log")
+        with started(script, "--smoke-test", env={"RAY_TMPDIR": folder}, log=log) as process:
+            code = process.wait(300)
+        assert code == 0, log.read_text()
+        return log.read_text()
 
 
 def end(process: subprocess.Popen[str]) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ast
+import functools
+import json
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tomllib
 
-from tests.contract.jobs.running import JOBS, ROOT, result, started
+from tests.contract.jobs.running import JOBS, ROOT, alone, result
 
 OURS = {"submit", "cluster", "iam", "cloud", "bench", "tests"}
 BLOCK = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
@@ -21,9 +22,9 @@ SECTIONS = ("Shows", "Run", "Needs", "Dashboard")
 
 each_job = pytest.mark.parametrize("script", JOBS, ids=lambda path: path.stem)
 
-# Imports the script, then reads its arguments: neither may print, start Ray or start a thread.
-IMPORTED = """
-import importlib.util, sys, threading
+# Imports the script, then reads its arguments: neither may print, start Ray or start a thread. Then what two flags do.
+LOOK = """
+import contextlib, importlib.util, io, json, sys, threading
 import ray
 before = threading.active_count()
 spec = importlib.util.spec_from_file_location("job", sys.argv[1])
@@ -34,6 +35,16 @@ assert threading.active_count() == before, "importing it starts a thread"
 assert callable(job.run)
 job.parse_args([])
 job.parse_args(["--smoke-test"])
+told, script = {}, sys.argv[1]
+for flag in ("--no-such-flag", "--help"):
+    sys.argv, out, err, code = [script, flag], io.StringIO(), io.StringIO(), None
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            job.main()
+        except SystemExit as ended:
+            code = ended.code
+    told[flag] = [code, out.getvalue(), err.getvalue()]
+print(json.dumps(told))
 """
 
 
@@ -112,53 +123,44 @@ def test_it_has_the_usual_functions(script: Path) -> None:
     assert list(functions)[-3:] == ["run", "parse_args", "main"], "in the order of explaining"
 
 
+@functools.cache
+def look(script: Path) -> subprocess.CompletedProcess[str]:
+    """One process a script, since each imports Ray."""
+    command = [sys.executable, "-c", LOOK, str(script)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def told(script: Path, flag: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the script with that flag."""
+    code, out, err = json.loads(look(script).stdout)[flag]
+    return code, out, err
+
+
 @each_job
 def test_importing_it_does_nothing(script: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORTED, str(script)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    done = look(script)
+    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1), done.stderr
 
 
 @each_job
 def test_an_unknown_flag_is_a_usage_error(script: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(script), "--no-such-flag"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"usage: {script.name} ")
-    assert done.stderr.endswith("error: unrecognized arguments: --no-such-flag\n")
+    code, out, err = told(script, "--no-such-flag")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"usage: {script.name} ")
+    assert err.endswith("error: unrecognized arguments: --no-such-flag\n")
 
 
 @each_job
 def test_help_is_shown(script: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(script), "--help"], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "--smoke-test" in done.stdout
+    code, out, err = told(script, "--help")
+    assert (code, err) == (0, "")
+    assert "--smoke-test" in out
 
 
 @pytest.mark.ray
 @each_job
-def test_it_runs_alone(script: Path, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    # A folder of its own hides every other Ray of this machine from ray.init(). It is not pytest's, whose
-    # path is too long for Ray's sockets.
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        with started(script, "--smoke-test", env={"RAY_TMPDIR": folder}, log=log) as process:
-            code = process.wait(300)
-    text = log.read_text()
-    assert code == 0, text
-    found = result(text)
+def test_it_runs_alone(script: Path) -> None:
+    found = result(alone(script))
     assert {"version": found["version"], "job": found["job"]} == {"version": 1, "job": script.stem}
     assert isinstance(found["data"], str)
     assert found["data"]

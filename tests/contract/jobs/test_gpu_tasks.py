@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from tests.contract.jobs.running import ROOT, result, started
+from tests.contract.jobs.running import ROOT, alone, result
 
 SCRIPT = ROOT / "jobs" / "gpu_tasks.py"
 
@@ -71,13 +69,8 @@ def test_more_tasks_at_once_than_gpus_fail(job: ModuleType, monkeypatch: pytest.
 
 
 @pytest.mark.ray
-def test_alone_it_says_that_there_is_no_gpu_and_queues_all_the_same(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        with started(SCRIPT, "--smoke-test", env={"RAY_TMPDIR": folder}, log=log) as process:
-            code = process.wait(300)
-    text = log.read_text()
-    assert code == 0, text
+def test_alone_it_says_that_there_is_no_gpu_and_queues_all_the_same() -> None:
+    text = alone(SCRIPT)
     told = "No GPU here: Ray is told of one that is not there. Only the queue is real." in text
     found = result(text)
     gpus, kind = found["metrics"]["gpus"], "simulated" if told else "real"
