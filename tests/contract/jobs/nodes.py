@@ -18,11 +18,14 @@ from tests.contract.jobs.running import ROOT
 
 
 class Nodes:
-    """The test's end of the pipe."""
+    """The test's end of the pipe. A dashboard takes ten seconds of a core to start: only a job that asks it has one."""
+
+    def __init__(self, dashboard: bool = False) -> None:
+        self.words = ["dashboard"] if dashboard else []
 
     def __enter__(self) -> Nodes:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.contract.jobs.nodes"],
+            [sys.executable, "-m", "tests.contract.jobs.nodes", *self.words],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -59,8 +62,9 @@ def serve() -> None:
     from ray._private import services
     from ray.cluster_utils import Cluster
 
-    # No dashboard: its processes take ten seconds of a core to start, and a job by itself asks it nothing.
-    shape = {"num_cpus": 0, "include_dashboard": False}
+    # None: with True Ray raises where a busy machine brings the dashboard up late.
+    dashboard = {"include_dashboard": None, "dashboard_port": 0}
+    shape = {"num_cpus": 0} | (dashboard if "dashboard" in sys.argv else {"include_dashboard": False})
     cluster = Cluster(initialize_head=True, head_node_args=shape)
     head = cluster.head_node
     workers: list[Any] = []
