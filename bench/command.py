@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import selectors
 import subprocess
@@ -80,12 +79,6 @@ def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "RAYDOCK_"))}
     key = {HEADERS: os.environ[HEADERS]} if os.environ.get(HEADERS) else {}
     return kept | key | {"PYTHONUNBUFFERED": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-
-
-def headers() -> dict[str, str]:
-    """The headers that carry the key of the cluster that is measured on."""
-    found: dict[str, str] = json.loads(os.environ.get(HEADERS) or "{}")
-    return found
 
 
 def ours(*words: object) -> list[str]:

@@ -6,19 +6,21 @@ that holds only the script.
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
-
-import httpx
 
 from bench import command
 from bench.command import Ran, Unexpected
+from submit.dashboard import Dashboard
+from submit.errors import SubmitError
+from submit.job import Job
+from submit.targets import open_target
 
 JOBS = Path(__file__).resolve().parent / "jobs"
 
@@ -57,29 +59,17 @@ def ran(words: list[str], code: int = 0) -> Ran:
 def wait_until_idle(address: str, deadline: float = 60) -> None:
     """Returns when no job runs on the cluster. Raises Unexpected where one still does at the deadline (seconds)."""
     until = time.monotonic() + deadline
-    with httpx.Client(base_url=address, timeout=10, trust_env=False, headers=command.headers()) as client:
-        while time.monotonic() < until:
-            if not any(
-                job["status"] in {"PENDING", "RUNNING"} for job in jobs(client) if job["type"] == "SUBMISSION"
-            ):
-                return
-            time.sleep(0.2)
+    while time.monotonic() < until:
+        if all(job.terminal for job in asyncio.run(jobs(address))):
+            return
+        time.sleep(0.2)
     raise Unexpected(f"A job is still running after {deadline:g} s.")
 
 
-def jobs(client: httpx.Client) -> list[Mapping[str, Any]]:
-    """All jobs of the cluster. Raises Unexpected where it does not tell them."""
+async def jobs(address: str) -> list[Job]:
+    """All submissions to the cluster. Raises Unexpected where it does not tell them."""
     try:
-        reply = client.get("/api/jobs/")
-    except httpx.TransportError:
-        raise Unexpected(f"No cluster answers at {client.base_url}. python -m cluster status") from None
-    if reply.status_code == 401:
-        header = '{"Authorization": "Bearer KEY"}'
-        raise Unexpected(
-            f"{client.base_url} asks for its key, which python -m cluster status prints. "
-            f"export {command.HEADERS}='{header}'"
-        )
-    if reply.status_code != 200:
-        raise Unexpected(f"{client.base_url} answered {reply.status_code}.", reply.content)
-    found: list[Mapping[str, Any]] = reply.json()
-    return found
+        async with Dashboard(open_target("local", address)) as dashboard:
+            return await dashboard.jobs()
+    except SubmitError as fault:
+        raise Unexpected(f"{fault.message}\n      → {fault.mend}") from None
