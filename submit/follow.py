@@ -18,34 +18,16 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .dashboard import Dashboard
 from .errors import Lost, ServerError, Unreachable
 from .job import Job
 from .log import Log
+from .pace import USUAL, Pace
 
 # Of a stopped job the supervisor writes no such line; of one that ends with 0 only the Job API's word counts.
 EXITED = re.compile(rb"Job \S+ entrypoint command exited with code (-?[1-9]\d*)\s")
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How often and how long, in seconds."""
-
-    quickest: float = 0.1  # between two looks at a young job, or at a log that grows
-    slowest: float = 0.3  # and at an old one, where only the status tells its end
-    still: float = (
-        1.0  # and at a log that does not grow: a look costs the head 20 ms, which the job could use
-    )
-    ages: float = 60.0  # for which a job has run that is looked at once a second, within these bounds
-    asleep: float = 2.0  # and at its status, where the supervisor's log tells when to look
-    awake: float = 3.0  # for which the status is looked at quickly after that log has changed
-    bytes: float = 2e6  # of log read in a second, at most, where a look takes the whole file
-    unknown: float = 5.0  # for which a job may be unknown to the cluster that took it
-    lost: float = 60.0  # without any answer, after which the job is given up
-    pending: float = 8.0  # after which a waiting job is spoken of
-    stop: float = 20.0  # for a job to stop when it is asked to
 
 
 class Follower:
@@ -57,7 +39,7 @@ class Follower:
         submission_id: str,
         log: Log,
         tell: Callable[[str], None],
-        pace: Pace = Pace(),
+        pace: Pace = USUAL,
     ) -> None:
         self.dashboard, self.submission_id, self.log, self.tell, self.pace = (
             dashboard,
@@ -134,11 +116,11 @@ class Follower:
                 if job.terminal:
                     return
             most = self.pace.asleep if self.supervised else self.pace.slowest
-            pause = (
-                self.pace.quickest if now < awake else max((now - born) / self.pace.ages, self.pace.quickest)
-            )
+            age = 0 if now < awake else now - born
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.moved.wait(), min(pause, most))
+                await asyncio.wait_for(
+                    self.moved.wait(), self.pace.between_looks(age, self.pace.quickest, most)
+                )
                 self.moved.clear()
                 awake = time.monotonic() + self.pace.awake
             if self.failure.is_set():
@@ -158,8 +140,8 @@ class Follower:
                 self.moved.set()
             if found := EXITED.search(said):
                 return self.failed(int(found[1]))
-            age = (time.monotonic() - born) / self.pace.ages
-            await asyncio.sleep(min(max(age, self.pace.slowest), self.pace.still))
+            age = time.monotonic() - born
+            await asyncio.sleep(self.pace.between_looks(age, self.pace.slowest, self.pace.still))
 
     async def supervisor_log(self, file: str) -> bytes:
         """Its last lines; nothing where they can't be read."""
@@ -254,7 +236,7 @@ class Follower:
         self.log.end()
 
 
-async def stop(dashboard: Dashboard, submission_id: str, pace: Pace = Pace()) -> Job:
+async def stop(dashboard: Dashboard, submission_id: str, pace: Pace = USUAL) -> Job:
     """Stops a job and returns it once it has ended. Raises Lost where it doesn't (ray#58353)."""
     until = time.monotonic() + pace.stop
     await dashboard.stop(submission_id)

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from submit.dashboard import Dashboard, Patience
 from submit.errors import Lost
-from submit.follow import Follower, Pace
+from submit.follow import Follower
 from submit.job import Job
 from submit.log import KEPT, Log
+from submit.pace import Pace
 from submit.targets import open_target
 from tests.fakes import HEAD, FakeDashboard, FakeJob, Fault, last_lines
 
