@@ -14,15 +14,11 @@ LAB_TOKEN_TTL        seconds that an access token lasts, default 3600
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloud.egress import Network
-from iam.errors import IamError
-
-LAB_FILE = Path(__file__).resolve().parent.parent / "iam" / "lab.yaml"
+from iam.lab import Network, settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,40 +37,16 @@ class Settings:
 
 def read(environ: Mapping[str, str]) -> Settings:
     """Raises IamError for a setting that can't be used, naming it."""
+    chosen = settings(environ)
     return Settings(
-        lab=file(Path(environ.get("LAB_FILE") or LAB_FILE)),
+        lab=chosen.file,
         state=Path(environ.get("LAB_STATE") or "/var/lib/raydock"),
         storage=environ.get("LAB_STORAGE", "http://storage:4443"),
         dashboard=environ.get("LAB_DASHBOARD") or "http://head:8265",
         key_sha256=environ.get("LAB_KEY_SHA256", ""),
-        project=environ.get("LAB_PROJECT") or "lab-project",
-        job=environ.get("LAB_SERVICE_ACCOUNT", ""),
-        token_seconds=seconds(environ.get("LAB_TOKEN_TTL") or "3600"),
-        way_out=networks(environ.get("LAB_WAY_OUT", "")),
+        project=chosen.project,
+        job=chosen.service_account,
+        token_seconds=chosen.token_seconds,
+        way_out=chosen.way_out,
         vertex=environ.get("LAB_VERTEX", ""),
     )
-
-
-def networks(text: str) -> tuple[Network, ...]:
-    try:
-        return tuple(ipaddress.ip_network(word.strip()) for word in text.split(",") if word.strip())
-    except ValueError as fault:
-        raise IamError(
-            f"LAB_WAY_OUT is {text!r}: {fault}.", "Write it as 10.0.0.0/8,192.168.1.0/24"
-        ) from None
-
-
-def file(path: Path) -> Path:
-    if not path.is_file():
-        raise IamError(f"LAB_FILE names {path}, and there is no such file.", "Mend LAB_FILE, or leave it out")
-    return path
-
-
-def seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0
-    if not 1 <= value <= 43200:
-        raise IamError(f"LAB_TOKEN_TTL is {text!r}.", "Make it a number of seconds from 1 to 43200")
-    return value

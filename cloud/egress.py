@@ -21,11 +21,11 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from cloud.tunnel import CHUNK, Streams, Tunnel
+from iam.lab import Network
 
 log = logging.getLogger("raydock.egress")
 
 Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
-Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
 FARTHEST = 4  # addresses of one name that are tried
 UNICAST = ipaddress.IPv6Network("2000::/3")  # all that is handed out; is_global knows of fewer exceptions

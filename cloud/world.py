@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from cloud.tokens import write_private
-from iam.errors import MalformedPolicy
 from iam.evaluate import Decision, Policies, decide
+from iam.lab import checked_policy
 from iam.policy import DenyRule, Policy, deny_from_json, policy_from_json, policy_to_json
-from iam.principal import is_service_agent, normal
 from iam.resource import ACCOUNT, Resource
 from iam.roles import Role, load_roles
 
@@ -121,27 +120,9 @@ class World:
 
     def set_policy(self, holder: Holder, document: Mapping[str, Any]) -> None:
         """Takes a new policy. MalformedPolicy where it can't be understood, or names who is not there."""
-        policy = policy_from_json(document)
-        roles = self.all_roles
-        for binding in policy.bindings:
-            if binding.role not in roles:
-                raise MalformedPolicy(f"Role {binding.role} is not supported for this resource.")
-            for member in binding.members:
-                self.require_member(member)
+        policy = checked_policy(document, self.all_roles, self)
         holder.policy = {k: v for k, v in policy_to_json(policy).items() if k != "etag"}
         holder.revision += 1
-
-    def require_member(self, member: str) -> None:
-        """MalformedPolicy for a person, a group or an account that does not exist, as Google has it."""
-        kind, _, value = normal(member).partition(":")
-        there = {
-            "user": normal(member) in [normal(one) for one in (self.person, *self.people)],
-            "group": normal(member) in [normal(one) for one in self.groups],
-            "serviceAccount": value in self.accounts or is_service_agent(value),
-        }
-        if not there.get(kind, True):
-            what = {"user": "User", "group": "Group"}.get(kind, "Service account")
-            raise MalformedPolicy(f"{what} {value} does not exist.")
 
     def save(self) -> None:
         if self.file:

@@ -80,7 +80,7 @@ def say(line: str, prefix: str = "cluster: ") -> None:
 
 
 def run_up(options: argparse.Namespace, context: Context) -> None:
-    from cluster import key, kinds, lock
+    from cluster import key, kinds, lock, services
 
     with lock.held(context.state):
         choice = choose(options.kind, context)
@@ -89,6 +89,7 @@ def run_up(options: argparse.Namespace, context: Context) -> None:
         if not options.build and cluster.members() and kinds.is_whole(cluster, context):
             say("it is up already; `python -m cluster scale POOL=COUNT` changes its size")
         else:
+            services.check(context, new=not cluster.exists())
             say(f"{choice.kind}: {choice.why}")
             start(cluster, options.build)
         show(cluster, choice.kind, context)

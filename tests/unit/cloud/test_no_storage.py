@@ -10,11 +10,11 @@ import aiohttp
 
 from cloud import config, labfile
 from cloud.backend import Backend
-from cloud.config import LAB_FILE
 from cloud.server import Cloud
 from cloud.storage import NO_STORAGE
 from cloud.tokens import Tokens
 from cluster import ports
+from iam.lab import FILE as LAB_FILE
 
 FLAVOR = {"Metadata-Flavor": "Google"}
 

@@ -23,7 +23,7 @@ from cluster.status import Member
 def nothing_is_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A state directory of our own, no `.env`, and a Docker engine that is not there."""
     for name in list(os.environ):
-        if name.startswith(("RAYDOCK_", "CPU_WORKER", "GPU_WORKER")):
+        if name.startswith(("RAYDOCK_", "LAB_", "CPU_WORKER", "GPU_WORKER")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent.sock")
@@ -131,6 +131,88 @@ def test_ctrl_c_says_what_is_left(
     )
 
 
+class Nothing(Half):
+    """A cluster that does not exist yet; records whether it is started."""
+
+    started = False
+
+    def exists(self) -> bool:
+        return False
+
+    def members(self) -> list[Member]:
+        return []
+
+    def up(self, build: bool) -> None:
+        self.started = True
+        raise KeyboardInterrupt
+
+
+ACCOUNTS = "trainer@lab-project.iam.gserviceaccount.com"
+TTL = "Make it a number of seconds from 1 to 43200"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why", "fix"),
+    [
+        (
+            "LAB_FILE",
+            "wrong/lab.yaml",
+            "lab.yaml can't be understood: the file has 'persn'; known are groups, job, people, person, projects, "
+            "roles.",
+            "Mend lab.yaml",
+        ),
+        (
+            "LAB_FILE",
+            "wrong/none.yaml",
+            "LAB_FILE names TMP/wrong/none.yaml, and there is no such file.",
+            "Mend LAB_FILE, or leave it out",
+        ),
+        ("LAB_TOKEN_TTL", "soon", "LAB_TOKEN_TTL is 'soon'.", TTL),
+        ("LAB_TOKEN_TTL", "43201", "LAB_TOKEN_TTL is '43201'.", TTL),
+        (
+            "LAB_WAY_OUT",
+            "10.0.0.1/8",
+            "LAB_WAY_OUT is '10.0.0.1/8': 10.0.0.1/8 has host bits set.",
+            "Write it as 10.0.0.0/8,192.168.1.0/24",
+        ),
+        (
+            "LAB_SERVICE_ACCOUNT",
+            "nobody@lab-project.iam.gserviceaccount.com",
+            "LAB_SERVICE_ACCOUNT names nobody@lab-project.iam.gserviceaccount.com, and the lab has no such account.",
+            f"Use one of these, or add it to iam/lab.yaml: {ACCOUNTS}",
+        ),
+    ],
+)
+def test_invalid_lab_settings_are_reported_before_anything_starts(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    value: str,
+    why: str,
+    fix: str,
+) -> None:
+    (tmp_path / "wrong").mkdir()
+    lab = (config.ROOT / "iam" / "lab.yaml").read_text()
+    (tmp_path / "wrong" / "lab.yaml").write_text(lab.replace("person:", "persn:", 1))
+    monkeypatch.setenv(name, f"{tmp_path}/{value}" if name == "LAB_FILE" else value)
+    cluster = Nothing()
+    monkeypatch.setattr(kinds, "open_kind", lambda kind, context: cluster)
+    told = f"cluster: The lab's cloud did not start: {why.replace('TMP', str(tmp_path))}\n  {fix}\n"
+    assert run(capsys, "up", "--kind", "processes") == (1, "", told)
+    assert not cluster.started
+
+
+def test_an_account_created_later_is_left_to_the_cloud(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`python -m iam provision` creates accounts in a running lab; lab.yaml does not list them."""
+    monkeypatch.setenv("LAB_SERVICE_ACCOUNT", "mine@lab-project.iam.gserviceaccount.com")
+    monkeypatch.setattr(kinds, "open_kind", lambda name, context: Half())
+    monkeypatch.setattr(kinds, "is_whole", lambda cluster, context: False)
+    assert run(capsys, "up")[0] == 130, "it got to starting"
+
+
 def test_another_kind_is_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kinds, "open_kind", lambda name, context: Half())
     assert run(capsys, "up", "--kind", "docker") == (
@@ -223,6 +305,53 @@ def test_then_those_that_the_head_drains(monkeypatch: pytest.MonkeyPatch) -> Non
     names, asked = leave(monkeypatch, 2)
     assert names == ["cpu-worker-2", "cpu-worker-3"]
     assert asked == [("1", "60.0", "id-3", "id-1")]
+
+
+@pytest.mark.parametrize(
+    ("count", "removed"), [(1, ["cpu-worker-2", "cpu-worker-3"]), (2, ["cpu-worker-2"]), (3, []), (5, [])]
+)
+def test_scaling_removes_and_adds_nodes(
+    monkeypatch: pytest.MonkeyPatch, count: int, removed: list[str]
+) -> None:
+    """One of the three members is dead. `grow` is always called with the new size."""
+    three, done = Three(), list[object]()
+    monkeypatch.setattr(scale, "list_nodes", lambda dashboard: three.nodes)
+    monkeypatch.setattr(three, "remove", lambda members: done.append([member.name for member in members]))
+    monkeypatch.setattr(three, "grow", lambda pool, size: done.append((pool.name, size)))
+    monkeypatch.setattr(scale, "await_nodes", lambda cluster, context, pool: done.append(pool))
+    context = cli.read_context()
+    scale.scale(three, context, context.topology.pool("cpu-worker"), count, 60.0)
+    assert done == [*([removed] if removed else []), ("cpu-worker", count), "cpu-worker"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "looks", "told"),
+    [
+        (600.0, 3, ["draining cpu-worker-1: what runs there may end first"]),
+        (
+            0.0,
+            99,
+            [
+                "still busy after 0 s; removed with what ran on it: "
+                "draining cpu-worker-1: what runs there may end first",
+            ],
+        ),
+    ],
+)
+def test_draining_waits_for_a_busy_node_until_the_timeout(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, looks: int, told: list[str]
+) -> None:
+    said, left = list[str](), [looks]
+
+    def list_nodes(dashboard: object) -> list[Node]:
+        left[0] -= 1
+        return [replace(NODE, state="ALIVE" if left[0] > 0 else "DEAD")]
+
+    monkeypatch.setattr(scale, "list_nodes", list_nodes)
+    context = replace(cli.read_context(), say=said.append)
+    scale.await_drained(context, {NODE.id: Member("cpu-worker-1", "cpu-worker", "", True)}, seconds)
+    assert said == told
+    assert (left[0] <= 0) == (seconds > 0), "it returned when the node had ended, or time was up"
 
 
 def test_parse() -> None:

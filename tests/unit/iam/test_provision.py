@@ -229,21 +229,21 @@ def test_vertex_itself_is_granted_if_asked_for_and_allowed(lab: Lab) -> None:
 @pytest.fixture
 def slow(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Policies know the account only after that many writes."""
-    from cloud.world import World
+    from iam import lab as rules
 
-    known = World.require_member
+    known = rules.require_member
     monkeypatch.setattr("iam.provision.POLL", 0.01)
 
     def begin(times: int) -> list[int]:
         left = [times]
 
-        def late(world: World, member: str) -> None:
+        def late(member: str, members: rules.Members) -> None:
             if member == JOB and left[0] > 0:
                 left[0] -= 1
                 raise MalformedPolicy(f"Service account {ADDRESS} does not exist.")
-            known(world, member)
+            known(member, members)
 
-        monkeypatch.setattr(World, "require_member", late)
+        monkeypatch.setattr(rules, "require_member", late)
         return left
 
     return begin

@@ -9,13 +9,13 @@ import aiohttp
 from aiohttp import web
 
 from cloud import labfile
-from cloud.config import LAB_FILE
 from cloud.nodes import NodeMetadata
 from cloud.server import catching_all
 from cloud.tokens import Tokens
 from cloud.vertex.clusters import Clusters
 from cloud.vertex.store import Store
 from cloud.vertex.who import Who
+from iam.lab import FILE as LAB_FILE
 from tests.fakes import FakeNodes
 from tests.labcloud import TRAINER
 from tests.unit.cloud.vertex.test_life import NAME, SPEC
@@ -31,7 +31,7 @@ def with_metadata(work: Callable[[Ask, FakeNodes, Tokens], Awaitable[None]], ver
     async def running() -> None:
         nodes, tokens = FakeNodes(), Tokens(b"s" * 32)
         clusters = Clusters(Store(), nodes, poll=0.005)
-        await clusters.finished(clusters.create(NAME, SPEC, "lab-project", TRAINER, "v1"), 5)
+        await clusters.finished(clusters.create(NAME, SPEC, "lab-project", TRAINER, "v1"), 60)
         who = await served(Who(clusters).application())
         place = f"127.0.0.1:{who.addresses[0][1]}" if vertex else "127.0.0.1:9"
         world = labfile.load(LAB_FILE, None)

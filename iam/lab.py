@@ -1,0 +1,211 @@
+"""The lab's settings and iam/lab.yaml as values: parsed strictly, without starting anything.
+
+`python -m cluster up` checks both before it starts a cluster; the lab's cloud starts from what this module returns.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from iam.errors import IamError, MalformedPolicy
+from iam.policy import Policy, deny_from_json, policy_from_json
+from iam.principal import is_service_agent, normal, parse
+from iam.roles import load_roles
+
+FILE = Path(__file__).with_name("lab.yaml")
+KEYS = {"person", "job", "people", "groups", "roles", "projects"}
+PROJECT_KEYS = {"number", "policy", "deny", "accounts", "buckets"}
+BUCKET_KEYS = {"bindings", "objects"}
+LONGEST_TOKEN = 43200  # seconds; Google's own limit for a service account's token
+
+Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The user's settings of the lab; see .env.example."""
+
+    file: Path
+    project: str
+    service_account: str  # the account that jobs run as; empty: the file's `job`
+    token_seconds: float
+    way_out: tuple[Network, ...]
+
+
+def settings(environ: Mapping[str, str], root: Path = Path()) -> Settings:
+    """The lab's settings. A relative LAB_FILE is relative to `root`. Raises IamError, which names the setting."""
+    return Settings(
+        file=existing(root / (environ.get("LAB_FILE") or FILE)),
+        project=environ.get("LAB_PROJECT") or "lab-project",
+        service_account=environ.get("LAB_SERVICE_ACCOUNT", "").strip().removeprefix("serviceAccount:"),
+        token_seconds=seconds(environ.get("LAB_TOKEN_TTL") or "3600"),
+        way_out=networks(environ.get("LAB_WAY_OUT", "")),
+    )
+
+
+def existing(path: Path) -> Path:
+    if not path.is_file():
+        raise IamError(f"LAB_FILE names {path}, and there is no such file.", "Mend LAB_FILE, or leave it out")
+    return path
+
+
+def seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 1 <= value <= LONGEST_TOKEN:
+        raise IamError(
+            f"LAB_TOKEN_TTL is {text!r}.", f"Make it a number of seconds from 1 to {LONGEST_TOKEN}"
+        )
+    return value
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(word.strip()) for word in text.split(",") if word.strip())
+    except ValueError as fault:
+        raise IamError(
+            f"LAB_WAY_OUT is {text!r}: {fault}.", "Write it as 10.0.0.0/8,192.168.1.0/24"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    project: str
+    bindings: list[dict[str, Any]]  # in addition to the legacy ones of every new bucket
+    objects: dict[str, str]  # its initial objects: name to text
+
+
+@dataclass(frozen=True, slots=True)
+class LabFile:
+    """A valid lab.yaml: its policies are Google's JSON and name only known roles and members."""
+
+    person: str
+    job: str
+    people: list[str]
+    groups: dict[str, list[str]]
+    roles: dict[str, list[str]]
+    numbers: dict[str, int]  # by project, as are the next two
+    policies: dict[str, dict[str, Any]]
+    deny: dict[str, list[dict[str, Any]]]
+    accounts: dict[str, str]  # the project of each account
+    buckets: dict[str, Bucket]
+
+
+def read(path: Path) -> LabFile:
+    """Parses a lab.yaml. Raises IamError, which says where in the file it is wrong."""
+    import yaml
+
+    fix = f"Mend {path.name}"
+    try:
+        document = yaml.safe_load(path.read_bytes())
+    except yaml.YAMLError as fault:
+        raise IamError(f"{path.name} is no YAML: {' '.join(str(fault).split())}.", fix) from None
+    try:
+        return parsed(document)
+    except (IamError, KeyError, TypeError, ValueError, AttributeError) as fault:
+        told = fault.message if isinstance(fault, IamError) else f"{type(fault).__name__} {fault}"
+        raise IamError(f"{path.name} can't be understood: {told}", fix) from None
+
+
+def parsed(document: Mapping[str, Any]) -> LabFile:
+    refuse_unknown(document, KEYS, "the file")
+    projects = document["projects"]
+    for project, body in projects.items():
+        refuse_unknown(body, PROJECT_KEYS, project)
+        for bucket, known in (body.get("buckets") or {}).items():
+            refuse_unknown(known or {}, BUCKET_KEYS, bucket)
+    found = LabFile(
+        person=document["person"],
+        job=document["job"],
+        people=list(document.get("people") or ()),
+        groups={name: list(members) for name, members in (document.get("groups") or {}).items()},
+        roles={name: list(held) for name, held in (document.get("roles") or {}).items()},
+        numbers={project: int(body["number"]) for project, body in projects.items()},
+        policies={project: body.get("policy") or {} for project, body in projects.items()},
+        deny={project: list(body.get("deny") or ()) for project, body in projects.items()},
+        accounts={one: project for project, body in projects.items() for one in body.get("accounts") or ()},
+        buckets={
+            name: new_bucket(project, known or {})
+            for project, body in projects.items()
+            for name, known in (body.get("buckets") or {}).items()
+        },
+    )
+    check(found)
+    return found
+
+
+def new_bucket(project: str, known: Mapping[str, Any]) -> Bucket:
+    return Bucket(project, list(known.get("bindings") or ()), dict(known.get("objects") or {}))
+
+
+def refuse_unknown(fields: Mapping[str, Any], known: set[str], where: str) -> None:
+    for key in fields:
+        if key not in known:
+            raise IamError(f"{where} has {key!r}; known are {', '.join(sorted(known))}.")
+
+
+def check(found: LabFile) -> None:
+    """Raises IamError for a principal, policy or deny rule that is malformed or names an unknown member."""
+    for member in (found.person, found.job, *found.people, *found.groups):
+        parse(member)
+    roles = load_roles({name: frozenset(held) for name, held in found.roles.items()})
+    for policy in found.policies.values():
+        checked_policy(policy, roles, found)
+    for one in found.buckets.values():
+        checked_policy({"version": 3, "bindings": one.bindings}, roles, found)
+    for documents in found.deny.values():
+        for document in documents:
+            deny_from_json(document)
+
+
+def job_principal(service_account: str, accounts: Collection[str]) -> str:
+    """The principal of LAB_SERVICE_ACCOUNT, empty if unset. Raises IamError if there is no such account."""
+    if service_account and service_account not in accounts and not is_service_agent(service_account):
+        raise IamError(
+            f"LAB_SERVICE_ACCOUNT names {service_account}, and the lab has no such account.",
+            f"Use one of these, or add it to iam/lab.yaml: {', '.join(accounts) or 'none'}",
+        )
+    return f"serviceAccount:{service_account}" if service_account else ""
+
+
+class Members(Protocol):
+    """The principals of a lab."""
+
+    @property
+    def person(self) -> str: ...
+    @property
+    def people(self) -> Collection[str]: ...
+    @property
+    def groups(self) -> Collection[str]: ...
+    @property
+    def accounts(self) -> Collection[str]: ...
+
+
+def checked_policy(document: Mapping[str, Any], roles: Collection[str], members: Members) -> Policy:
+    """Parses a policy. Raises MalformedPolicy if it is malformed or names an unknown role or member."""
+    policy = policy_from_json(document)
+    for binding in policy.bindings:
+        if binding.role not in roles:
+            raise MalformedPolicy(f"Role {binding.role} is not supported for this resource.")
+        for member in binding.members:
+            require_member(member, members)
+    return policy
+
+
+def require_member(member: str, members: Members) -> None:
+    """Raises MalformedPolicy, as Google does, for a user, group or service account that does not exist."""
+    kind, _, value = normal(member).partition(":")
+    there = {
+        "user": normal(member) in [normal(one) for one in (members.person, *members.people)],
+        "group": normal(member) in [normal(one) for one in members.groups],
+        "serviceAccount": value in members.accounts or is_service_agent(value),
+    }
+    if not there.get(kind, True):
+        what = {"user": "User", "group": "Group"}.get(kind, "Service account")
+        raise MalformedPolicy(f"{what} {value} does not exist.")
