@@ -37,6 +37,10 @@ class Engine:
     def has_image(self, name: str) -> bool:
         return bool(self.client.images.list(name=name))
 
+    def image_label(self, name: str, label: str) -> str:
+        """A label of a local image; empty if it has no such label."""
+        return str(self.client.images.get(name).labels.get(label, ""))
+
     def require_pullable(self, image: str, seconds: float = 20) -> None:
         """Raises NoRegistry with the reason where the image can't be pulled from here."""
         client = import_module("docker").DockerClient(base_url=self.address, timeout=seconds)

@@ -18,10 +18,19 @@ BUILD_SECONDS = 3600.0
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
 
+GPU_SERVICE, GPU_LABEL = "gpu-worker", "raydock.gpu-build"  # see docker/Dockerfile
+
+
 def missing(engine: Engine, context: Context) -> list[str]:
-    """The images that the topology names and the engine does not have."""
-    names = context.topology.images.values()
-    return [name for name in names if not engine.has_image(name)]
+    """The images of the topology that the engine lacks, or has without CUDA although it is wanted."""
+    images = context.topology.images
+    cuda = (context.settings.get("GPU_BUILD") or ("cuda" if engine.nvidia() else "cpu")) == "cuda"
+    return [
+        name
+        for service, name in images.items()
+        if not engine.has_image(name)
+        or (cuda and service == GPU_SERVICE and engine.image_label(name, GPU_LABEL) == "cpu")
+    ]
 
 
 def base_image(engine: Engine, context: Context) -> str:

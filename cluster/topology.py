@@ -41,6 +41,7 @@ class Topology:
     images: Mapping[str, str]  # by service, of all that are built here
     base_image: str
     ca_bundle: str
+    gpu_build: str = "cpu"  # or "cuda", the default of compose.gpu.yaml
 
     @property
     def dashboard(self) -> str:
@@ -96,6 +97,11 @@ def load(root: Path, settings: Mapping[str, str]) -> Topology:
             if "build" in body and wanted(body, settings)
         },
         base_image=fields.get(head["build"]["args"]["BASE_IMAGE"], "the base image", str),
+        gpu_build=fields.get(
+            services["gpu-worker"]["build"]["args"]["GPU_BUILD"],
+            "what the GPU worker is built for",
+            gpu_build,
+        ),
         ca_bundle=fields.get(document["secrets"]["ca_bundle"]["file"], "the CA bundle", str),
     )
 
@@ -151,6 +157,12 @@ def size(text: str) -> int:
     if not match:
         raise ValueError("a size such as 900m or 3g")
     return int(float(match[1]) * UNITS[match[2]])
+
+
+def gpu_build(text: str) -> str:
+    if text not in ("cpu", "cuda"):
+        raise ValueError("cpu or cuda")
+    return text
 
 
 def project_name(text: str) -> str:

@@ -21,8 +21,17 @@ PUBLIC = topology.load(config.ROOT, {}).base_image
 class FakeEngine:
     """Has the images that it is told, and can pull none of the others unless it is told so."""
 
-    def __init__(self, has: Sequence[str] = (), pulls: bool = False) -> None:
-        self.has, self.pulls = has, pulls
+    def __init__(
+        self, has: Sequence[str] = (), pulls: bool = False, nvidia: bool = False, built: str = "cpu"
+    ) -> None:
+        self.has, self.pulls, self.with_nvidia, self.built = has, pulls, nvidia, built
+
+    def nvidia(self) -> bool:
+        return self.with_nvidia
+
+    def image_label(self, name: str, label: str) -> str:
+        assert label == "raydock.gpu-build"
+        return self.built
 
     def has_image(self, name: str) -> bool:
         return name in self.has
@@ -61,6 +70,25 @@ def test_what_is_missing(said: list[str]) -> None:
         f"raydock/{name}:2.47.1" for name in ("head", "cpu-worker", "gpu-worker", "cloud", "storage")
     ]
     assert images.missing(cast(Engine, FakeEngine(has=names[:1])), context(said)) == names[1:]
+
+
+@pytest.mark.parametrize(
+    ("nvidia", "built", "setting", "again"),
+    [
+        (False, "cpu", "", False),
+        (True, "cpu", "", True),  # the runtime came after the image
+        (True, "cuda", "", False),
+        (False, "cuda", "", False),
+        (True, "cpu", "cpu", False),
+        (False, "cpu", "cuda", True),
+    ],
+)
+def test_the_gpu_image_is_built_again_where_it_lacks_the_cuda_that_is_wanted(
+    said: list[str], nvidia: bool, built: str, setting: str, again: bool
+) -> None:
+    found = context(said, GPU_BUILD=setting)
+    engine = FakeEngine(list(found.topology.images.values()), nvidia=nvidia, built=built)
+    assert images.missing(cast(Engine, engine), found) == ["raydock/gpu-worker:2.47.1"] * again
 
 
 def test_a_base_image_that_was_given_is_taken(said: list[str]) -> None:

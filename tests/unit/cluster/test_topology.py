@@ -79,6 +79,7 @@ CHANGE = "\n  Change {} in the environment or in .env; .env.example shows the de
             "65536",
             "RAYDOCK_PORT=65536: the dashboard's port must be a number from 1 to 65535.",
         ),
+        ("GPU_BUILD", "rocm", "GPU_BUILD=rocm: what the GPU worker is built for must be cpu or cuda."),
         (
             "COMPOSE_PROJECT_NAME",
             "My Lab",

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster import topology
@@ -96,7 +96,6 @@ def ours(found: Topology, region: str, wishes: Wishes) -> Any:
     return resource.resource_of(plan_of(found, "c", Place("p", region), wishes))
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     head=st.sampled_from(MACHINES),
     workers=st.lists(st.tuples(st.sampled_from(MACHINES), st.integers(0, 3)), max_size=4),
