@@ -106,7 +106,7 @@ class Follower:
                 if not silent:
                     self.tell(f"{fault.message} Trying again for {self.pace.lost:g} s.")
                 silent = True
-                await asyncio.sleep(1)
+                await asyncio.sleep(self.pace.retry)
                 continue
             if job is None:
                 if now - known > self.pace.unknown:
@@ -238,12 +238,14 @@ class Follower:
 
 async def stop(dashboard: Dashboard, submission_id: str, pace: Pace = USUAL) -> Job:
     """Stops a job and returns it once it has ended. Raises Lost where it doesn't (ray#58353)."""
-    until = time.monotonic() + pace.stop
     await dashboard.stop(submission_id)
-    while time.monotonic() < until:
+    until = time.monotonic() + pace.stop
+    while True:
         job = await dashboard.job(submission_id)
         if job and job.terminal:
             return job
+        if time.monotonic() > until:
+            break
         await asyncio.sleep(0.1)
     raise Lost(
         f"The job {submission_id} was asked to stop and has not ended within {pace.stop:g} s.",

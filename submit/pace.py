@@ -20,6 +20,7 @@ class Pace:
     awake: float = 3.0  # for which the status is looked at quickly after that log has changed
     bytes: float = 2e6  # of log read in a second, at most, where a look takes the whole file
     unknown: float = 5.0  # for which a job may be unknown to the cluster that took it
+    retry: float = 1.0  # before the next try while the cluster does not answer
     lost: float = 60.0  # without any answer, after which the job is given up
     pending: float = 8.0  # after which a waiting job is spoken of
     stop: float = 20.0  # for a job to stop when it is asked to

@@ -10,6 +10,7 @@ from .errors import Lost, ServerError, Unreachable, UsageError
 from .plan import Plan
 
 TRIES = 4
+PAUSE = 0.5  # seconds before the first retry; doubles with each retry
 
 
 async def upload(dashboard: Dashboard, plan: Plan, pack: Callable[[], bytes]) -> int:
@@ -50,7 +51,7 @@ async def arrived(dashboard: Dashboard, plan: Plan, fault: Unreachable) -> bool:
         try:
             return await dashboard.job(plan.submission_id) is not None
         except Unreachable:
-            await asyncio.sleep(0.5 * 2**attempt)
+            await asyncio.sleep(PAUSE * 2**attempt)
     raise lost(dashboard, plan) from fault
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -18,17 +19,17 @@ AHEAD = 300.0  # seconds before its end at which a token is renewed; of one that
 class Token:
     """Holds one token of the application default credentials. Safe to ask from several threads."""
 
-    def __init__(self, credentials: Any = None) -> None:
-        self._credentials = credentials
+    def __init__(self, credentials: Any = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._credentials, self._clock = credentials, clock
         self._lock = threading.Lock()
-        self._renew_at = self._ends = 0.0  # by time.monotonic()
+        self._renew_at = self._ends = 0.0  # by the clock
         self._value = ""
         self.renewals = 0
 
     def value(self) -> str:
         """The token. Blocks while one is fetched. Raises Refused where the credentials give none."""
         with self._lock:
-            if time.monotonic() >= self._renew_at:
+            if self._clock() >= self._renew_at:
                 self._renew()
             return self._value
 
@@ -54,8 +55,8 @@ class Token:
         except IamError as fault:
             raise Refused(fault.message, fault.mend) from None
         except google.auth.exceptions.GoogleAuthError as fault:
-            if time.monotonic() < self._ends:
-                self._renew_at = time.monotonic() + 1  # the one that is there still does
+            if self._clock() < self._ends:
+                self._renew_at = self._clock() + 1  # the one that is there still does
                 return
             raise Refused(
                 f"Your credentials gave no token: {fault}.", "gcloud auth application-default login"
@@ -63,7 +64,7 @@ class Token:
         self._value = str(self._credentials.token)
         self.renewals += 1
         left = lifetime(self._credentials.expiry)
-        now = time.monotonic()
+        now = self._clock()
         self._ends, self._renew_at = now + left, now + max(left - AHEAD, left * 2 / 3)
 
 

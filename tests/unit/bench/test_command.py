@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,15 +28,28 @@ def test_no_mark_is_an_error_that_shows_the_output() -> None:
     assert str(raised.value) == "The command ended with 4 and showed no mark.\nout\nwhy"
 
 
-def test_each_piece_is_stamped_when_it_arrives_and_the_end_when_it_is_seen() -> None:
-    source = """
-import sys, time
+def test_each_piece_is_stamped_when_it_arrives_and_the_end_when_it_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second mark is printed once the first has been read."""
+    source = f"""
+import os, sys, time
 print("MARK", time.time(), flush=True)
-time.sleep(0.6)
+while not os.path.exists({str(tmp_path / "read")!r}):
+    time.sleep(0.01)
 print("MARK", time.time(), flush=True)
 print("e", file=sys.stderr)
 sys.exit(3)
 """
+    read = os.read
+
+    def reading(file: int, size: int) -> bytes:
+        data = read(file, size)
+        if b"\n" in data:
+            (tmp_path / "read").touch()
+        return data
+
+    monkeypatch.setattr(os, "read", reading)
     done = command.run([sys.executable, "-c", source])
     first, second = done.marks
     printed = float(first.text), float(second.text)

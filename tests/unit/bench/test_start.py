@@ -20,4 +20,4 @@ def test_a_second_connection_of_one_command_is_not_the_first_of_the_next() -> No
     taken = [
         until_request(lambda address: [sys.executable, "-c", TWO_CONNECTIONS, address]) for _ in range(2)
     ]
-    assert all(0.3 < seconds < 20 for seconds in taken)
+    assert all(0.3 < seconds < 29 for seconds in taken)  # the command ends after 30 s

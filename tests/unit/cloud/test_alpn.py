@@ -39,7 +39,7 @@ async def said(authority: Authority, offered: list[str], *, far: bool = True) ->
     reader, writer = await asyncio.open_connection(*address, ssl=trusted, server_hostname=HOST)
     try:
         writer.write(b"GET / HTTP/1.0\r\n\r\n")
-        return await asyncio.wait_for(reader.read(), 5)
+        return await asyncio.wait_for(reader.read(), 60)
     except ConnectionError:
         return b""
     finally:

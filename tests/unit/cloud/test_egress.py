@@ -61,10 +61,10 @@ class Client:
     writer: asyncio.StreamWriter
 
     async def head(self) -> str:
-        return (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)).decode()
+        return (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 60)).decode()
 
     async def rest(self) -> bytes:
-        return await asyncio.wait_for(self.reader.read(), 5)
+        return await asyncio.wait_for(self.reader.read(), 60)
 
 
 Served = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
@@ -125,7 +125,7 @@ def run(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
 
     @wraps(test)
     def runs(*args: Any, **kwargs: Any) -> None:
-        asyncio.run(asyncio.wait_for(test(*args, **kwargs), 30))
+        asyncio.run(asyncio.wait_for(test(*args, **kwargs), 240))
 
     return runs
 
@@ -386,21 +386,21 @@ async def test_the_next_address_of_a_name_is_tried() -> None:
 @run
 async def test_silence_ends_a_tunnel_and_one_busy_direction_keeps_it() -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for _ in range(10):
+        for _ in range(6):
             writer.write(b".")
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.25)
         await reader.read()
         writer.close()
 
-    async with lab(drip, idle=0.5) as it:
+    async with lab(drip, idle=1.2) as it:
         client = await it.open(CONNECT)
         await client.head()
         data = b""
-        while len(data) < 10:
-            data += await asyncio.wait_for(client.reader.read(100), 5)
+        while len(data) < 6:
+            data += await asyncio.wait_for(client.reader.read(100), 60)
         with pytest.raises(ConnectionResetError):
             await client.rest()
-        assert data == b"." * 10  # 1 s, twice the limit, with nothing from the client; then cut
+        assert data == b"." * 6  # 1.5 s, more than the limit, with nothing from the client; then cut
 
 
 @run
@@ -420,7 +420,7 @@ async def test_an_end_that_breaks_ends_the_other() -> None:
         raw = client.writer.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # close by a reset
         client.writer.transport.abort()
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 60)
 
 
 @run
@@ -432,8 +432,11 @@ async def test_connections_are_counted_and_given_back() -> None:
         assert (status, body) == (503, "All 2 connections of this proxy are in use: try again later.\n")
         held[0].writer.write_eof()
         assert await held[0].rest() == b"<>"
-        await asyncio.sleep(0.05)
-        assert " 200 " in await (await it.open(CONNECT)).head()
+        for _ in range(1000):  # it notices the end of that connection
+            if " 200 " in (answer := await (await it.open(CONNECT)).head()):
+                break
+            await asyncio.sleep(0.01)
+        assert " 200 " in answer
 
 
 @run

@@ -67,12 +67,12 @@ def flaky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flaky, Lab
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", port).start()
 
-        asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(start(), loop).result(60)
         with lab_cloud(folder, storage=f"http://127.0.0.1:{port}") as lab:
             yield between, lab
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(60)
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    thread.join(60)
     loop.close()
     with warnings.catch_warnings():  # a connection that broke off is dropped by its client, not closed
         warnings.simplefilter("ignore", ResourceWarning)

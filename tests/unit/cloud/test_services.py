@@ -17,14 +17,14 @@ ACCOUNT = TRAINER.partition(":")[2]
 
 
 def metadata(lab: LabCloud, path: str, **headers: str) -> httpx.Response:
-    return httpx.get(f"http://{lab.metadata}{path}", headers=FLAVOR | headers, timeout=10)
+    return httpx.get(f"http://{lab.metadata}{path}", headers=FLAVOR | headers, timeout=60)
 
 
 def google(
     lab: LabCloud, method: str, host: str, path: str, principal: str, body: Any = None
 ) -> httpx.Response:
     headers = {"Authorization": f"Bearer {lab.token(principal)}"} if principal else {}
-    return httpx.request(method, f"{lab.gateway}/google/{host}{path}", headers=headers, json=body, timeout=10)
+    return httpx.request(method, f"{lab.gateway}/google/{host}{path}", headers=headers, json=body, timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ def test_its_folders_come_as_json(lab: LabCloud) -> None:
 
 def test_its_rules(lab: LabCloud) -> None:
     path = "/computeMetadata/v1/instance/service-accounts/default/token"
-    assert httpx.get(f"http://{lab.metadata}{path}", timeout=10).status_code == 403
+    assert httpx.get(f"http://{lab.metadata}{path}", timeout=60).status_code == 403
     assert metadata(lab, path, **{"X-Forwarded-For": "1.2.3.4"}).status_code == 403
     assert metadata(lab, "/computeMetadata/v1/nothing").status_code == 404
     assert metadata(lab, path, Host="evil.example").status_code == 403
-    assert httpx.post(f"http://{lab.metadata}{path}", headers=FLAVOR, timeout=10).status_code == 405
+    assert httpx.post(f"http://{lab.metadata}{path}", headers=FLAVOR, timeout=60).status_code == 405
 
 
 def test_a_token_is_the_principals_until_it_expires(lab: LabCloud) -> None:
@@ -169,19 +169,19 @@ def test_what_a_token_says(lab: LabCloud) -> None:
         f"{lab.gateway}/google/oauth2.googleapis.com/tokeninfo?access_token={token}", timeout=10
     )
     assert reply.json()["email"] == ACCOUNT
-    bad = httpx.get(f"{lab.gateway}/google/oauth2.googleapis.com/tokeninfo?access_token=x", timeout=10)
+    bad = httpx.get(f"{lab.gateway}/google/oauth2.googleapis.com/tokeninfo?access_token=x", timeout=60)
     assert bad.status_code == 400
 
 
 def test_the_lab_tells_only_who_holds_its_key(lab: LabCloud) -> None:
-    assert httpx.get(f"{lab.gateway}/lab/", timeout=10).status_code == 401
+    assert httpx.get(f"{lab.gateway}/lab/", timeout=60).status_code == 401
     assert (
-        httpx.post(f"{lab.gateway}/lab/token", headers={"Authorization": "Bearer x"}, timeout=10).status_code
+        httpx.post(f"{lab.gateway}/lab/token", headers={"Authorization": "Bearer x"}, timeout=60).status_code
         == 401
     )
     key = {"Authorization": f"Bearer {KEY}"}
-    told = httpx.get(f"{lab.gateway}/lab/", headers=key, timeout=10).json()
+    told = httpx.get(f"{lab.gateway}/lab/", headers=key, timeout=60).json()
     assert (told["person"], told["job"], told["project"]) == (PERSON, AGENT, "lab-project")
-    token = httpx.post(f"{lab.gateway}/lab/token", headers=key, timeout=10).json()["access_token"]
+    token = httpx.post(f"{lab.gateway}/lab/token", headers=key, timeout=60).json()["access_token"]
     assert lab.cloud.tokens.principal(token) == PERSON
-    assert httpx.get(f"{lab.gateway}/lab/elsewhere", headers=key, timeout=10).status_code == 404
+    assert httpx.get(f"{lab.gateway}/lab/elsewhere", headers=key, timeout=60).status_code == 404

@@ -17,7 +17,7 @@ API = "/storage/v1/b"
 def ask(lab: LabCloud, method: str, path: str, principal: str = "", **more: Any) -> httpx.Response:
     headers = {"Authorization": f"Bearer {lab.token(principal)}"} if principal else {}
     return httpx.request(
-        method, lab.url + path, headers=headers | more.pop("headers", {}), timeout=10, **more
+        method, lab.url + path, headers=headers | more.pop("headers", {}), timeout=60, **more
     )
 
 
@@ -135,7 +135,7 @@ def test_what_is_not_known_is_never_passed_on(lab: LabCloud, method: str, path: 
     from contextlib import closing
     from urllib.parse import urlsplit
 
-    with closing(http.client.HTTPConnection(urlsplit(lab.url).netloc, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection(urlsplit(lab.url).netloc, timeout=60)) as connection:
         connection.putrequest(method, path)
         connection.putheader("Authorization", f"Bearer {lab.token(PERSON)}")
         connection.putheader("Content-Length", "0")

@@ -67,7 +67,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LabCloud
         (port,) = ports.pick(1, set())
         gate = Gate("http://127.0.0.1:9", hashlib.sha256(KEY.encode()).hexdigest())
         opening = cloud.cloud.open_gateway(gate, "127.0.0.1", port)
-        asyncio.run_coroutine_threadsafe(opening, cloud.loop).result(10)
+        asyncio.run_coroutine_threadsafe(opening, cloud.loop).result(60)
         yield cloud, port
 
 

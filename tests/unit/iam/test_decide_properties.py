@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iam.evaluate import Policies, Verdict, decide
@@ -105,7 +105,6 @@ def more(world: Policies, level: str, binding: Binding) -> Policies:
     return with_policy(world, level, Policy((*there.bindings, binding), version=3))
 
 
-@settings(max_examples=600)
 @given(QUESTIONS, WORLDS, st.sampled_from(["bucket", "project"]), BINDINGS)
 def test_another_binding_takes_nothing_away(
     question: Question, world: Policies, level: str, binding: Binding
@@ -118,7 +117,6 @@ def test_another_binding_takes_nothing_away(
     assert not (before is Verdict.UNKNOWN and after is Verdict.DENIED)
 
 
-@settings(max_examples=400)
 @given(QUESTIONS, WORLDS, RULES)
 def test_another_deny_rule_grants_nothing(question: Question, world: Policies, rule: DenyRule) -> None:
     stricter = replace(world, deny=(*(world.deny or ()), rule))
@@ -127,7 +125,6 @@ def test_another_deny_rule_grants_nothing(question: Question, world: Policies, r
     assert not (before is Verdict.UNKNOWN and after is Verdict.GRANTED)
 
 
-@settings(max_examples=400)
 @given(QUESTIONS, WORLDS, st.randoms(use_true_random=False))
 def test_the_order_of_bindings_and_members_decides_nothing(
     question: Question, world: Policies, chance: random.Random
@@ -150,7 +147,6 @@ def test_the_order_of_bindings_and_members_decides_nothing(
     assert first == second
 
 
-@settings(max_examples=400)
 @given(QUESTIONS, WORLDS)
 def test_what_is_decided_without_a_policy_stays_when_it_is_read(question: Question, world: Policies) -> None:
     blind = replace(world, bucket=None, deny=None, complete=False)
@@ -158,7 +154,6 @@ def test_what_is_decided_without_a_policy_stays_when_it_is_read(question: Questi
         assert ask(question, world) is verdict
 
 
-@settings(max_examples=400)
 @given(QUESTIONS, WORLDS)
 def test_a_verdict_comes_with_what_it_rests_on(question: Question, world: Policies) -> None:
     principal, permission, resource = question

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from submit import send
 from submit.dashboard import Dashboard, Patience
 from submit.errors import Lost, ServerError, SubmitError, UsageError
 from submit.plan import Plan
@@ -23,11 +24,13 @@ def ray() -> Iterator[FakeDashboard]:
         yield fake
 
 
-def sent(ray: FakeDashboard) -> None:
+def sent(ray: FakeDashboard, seconds: float = 60) -> None:
+    """Submits the plan; each answer may take `seconds`."""
+
     async def run() -> None:
-        patience = Patience(connect=0.3, read=0.3, submit=0.3)
+        patience = Patience(connect=60, read=seconds, submit=seconds)
         async with Dashboard(open_target("local", ray.url), patience) as dashboard:
-            await asyncio.wait_for(submit(dashboard, PLAN), 20)
+            await asyncio.wait_for(submit(dashboard, PLAN), 180)
 
     asyncio.run(run())
 
@@ -47,7 +50,7 @@ def test_the_job_is_there_once(ray: FakeDashboard, faults: list[Fault]) -> None:
     runs: list[FakeJob] = []
     ray.on_submit = runs.append
     ray.faults["POST /api/jobs/"] = faults
-    sent(ray)
+    sent(ray, seconds=1 if Fault.HANG in faults else 60)
     assert [job.submission_id for job in runs] == ["a"]
     assert runs[0].body == PLAN.request()
 
@@ -75,7 +78,10 @@ def test_a_refusal_is_told_in_the_words_of_its_last_line_and_not_tried_again(ray
     assert ray.count("POST /api/jobs/") == 1
 
 
-def test_a_cluster_that_goes_away_while_sending_leaves_it_open(ray: FakeDashboard) -> None:
+def test_a_cluster_that_goes_away_while_sending_leaves_it_open(
+    ray: FakeDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(send, "PAUSE", 0.01)
     ray.faults["POST /api/jobs/"] = [Fault.CUT]
     ray.faults["GET /api/jobs/a"] = [Fault.REFUSE] * 99
     with pytest.raises(Lost) as caught:
@@ -113,7 +119,8 @@ def test_what_an_unreachable_cluster_is_told_as(ray: FakeDashboard, fault: Fault
     ray.faults["GET /api/version"] = [fault]
 
     async def run() -> None:
-        async with Dashboard(open_target("local", ray.url), Patience(0.3, 0.3)) as dashboard:
+        patience = Patience(connect=60, read=1 if fault is Fault.HANG else 60)
+        async with Dashboard(open_target("local", ray.url), patience) as dashboard:
             await dashboard.version()
 
     with pytest.raises(SubmitError) as caught:

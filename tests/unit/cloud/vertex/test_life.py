@@ -18,11 +18,12 @@ from tests.fakes import FakeNodes
 from tests.unit.cloud.vertex.test_request import cluster, pool, scaled
 
 WHO = "serviceAccount:a@p.iam.gserviceaccount.com"
+SOON = 60  # seconds; catches a fault, not a slow machine
 NAME = "projects/1/locations/us-central1/persistentResources/a"
 SPEC = cluster(pool("head-node"), pool("worker-pool1", 2, "n1-standard-8"))
 
 
-def made(folder: Path | None, nodes: FakeNodes, ready: float = 5) -> Clusters:
+def made(folder: Path | None, nodes: FakeNodes, ready: float = 60) -> Clusters:
     kept = store.load(folder) if folder else store.Store()
     return Clusters(kept, nodes, ready, poll=0.005)
 
@@ -32,11 +33,20 @@ def state(clusters: Clusters, *wanted: str) -> Callable[[], bool]:
 
 
 async def reached(clusters: Clusters, *wanted: str) -> None:
-    for _ in range(1000):
+    for _ in range(12_000):
         if state(clusters, *wanted)():
             return
         await asyncio.sleep(0.005)
     raise AssertionError(clusters.store.clusters.get(NAME))
+
+
+async def there(nodes: FakeNodes, count: int) -> None:
+    """Waits until there are `count` nodes."""
+    for _ in range(12_000):
+        if len(nodes.there) == count:
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError(nodes.there)
 
 
 def create(clusters: Clusters, name: str = NAME, spec: dict[str, Any] = SPEC) -> store.Operation:
@@ -52,10 +62,10 @@ def test_provisioning_until_every_node_is_ready(tmp_path: Path) -> None:
         nodes = FakeNodes(becomes="starting")
         clusters = made(tmp_path, nodes)
         operation = create(clusters)
-        await asyncio.sleep(0.05)
+        await there(nodes, 3)
         assert (clusters.named(NAME).state, operation.done, len(nodes.there)) == ("PROVISIONING", False, 3)
         nodes.turn("ready")
-        await clusters.finished(operation, 5)
+        await clusters.finished(operation, SOON)
         assert (clusters.named(NAME).state, operation.code) == ("RUNNING", "")
         assert operation.result["resource_runtime"]["access_uris"] == {
             "RAY_DASHBOARD_URI": clusters.named(NAME).host,
@@ -83,9 +93,9 @@ def test_a_failure_ends_in_error_and_leaves_no_node(
 ) -> None:
     async def life() -> None:
         nodes = FakeNodes(becomes=becomes, fails=fails)
-        clusters = made(tmp_path, nodes, ready=0.1)
+        clusters = made(tmp_path, nodes, ready=0.1 if becomes == "starting" else 60)
         operation = create(clusters)
-        await clusters.finished(operation, 5)
+        await clusters.finished(operation, SOON)
         assert (operation.done, operation.code) == (True, "INTERNAL")
         assert told in operation.error
         assert (clusters.named(NAME).state, nodes.there) == ("ERROR", {})
@@ -102,7 +112,7 @@ def test_deleting_amid_the_creation_leaves_nothing(tmp_path: Path) -> None:
         creation = create(clusters)
         await asyncio.sleep(0.02)
         deletion = clusters.delete(NAME, "v1")
-        await clusters.finished(deletion, 5)
+        await clusters.finished(deletion, SOON)
         assert (creation.done, creation.code) == (True, "CANCELLED")
         assert (deletion.done, deletion.code, clusters.store.clusters, nodes.there) == (True, "", {}, {})
         with pytest.raises(Refused, match="does not exist"):
@@ -116,7 +126,7 @@ def test_a_removal_that_fails_is_tried_again(tmp_path: Path) -> None:
     async def life() -> None:
         nodes = FakeNodes()
         clusters = made(tmp_path, nodes)
-        await clusters.finished(create(clusters), 5)
+        await clusters.finished(create(clusters), SOON)
         nodes.fails["remove"] = "busy"
         deletion = clusters.delete(NAME, "v1beta1")
         await asyncio.sleep(0.03)
@@ -125,7 +135,7 @@ def test_a_removal_that_fails_is_tried_again(tmp_path: Path) -> None:
         with pytest.raises(Refused, match="already exists"):
             create(clusters)
         nodes.fails.clear()
-        await clusters.finished(deletion, 5)
+        await clusters.finished(deletion, SOON)
         assert (clusters.store.clusters, nodes.there) == ({}, {})
         await clusters.close()
 
@@ -135,12 +145,12 @@ def test_a_removal_that_fails_is_tried_again(tmp_path: Path) -> None:
 def test_the_same_again_before_the_first_is_told_of_is_done_too(tmp_path: Path) -> None:
     async def life() -> None:
         clusters = made(tmp_path, FakeNodes())
-        await clusters.finished(create(clusters), 5)
+        await clusters.finished(create(clusters), SOON)
         async with clusters.changed:  # so that nobody can be told
             first = clusters.update(NAME, [1, 3], "v1")
             await reached(clusters, "RUNNING")
             second = clusters.update(NAME, [1, 3], "v1")
-        await clusters.finished(second, 2)
+        await clusters.finished(second, SOON)
         assert (first.done, second.done, clusters.named(NAME).state) == (True, True, "RUNNING")
         await clusters.close()
 
@@ -150,12 +160,12 @@ def test_the_same_again_before_the_first_is_told_of_is_done_too(tmp_path: Path) 
 def test_a_cluster_of_the_same_name_as_one_just_gone_is_made(tmp_path: Path) -> None:
     async def life() -> None:
         clusters = made(tmp_path, FakeNodes())
-        await clusters.finished(create(clusters), 5)
+        await clusters.finished(create(clusters), SOON)
         async with clusters.changed:
             clusters.delete(NAME, "v1")
             await reached(clusters, "gone")
             again = create(clusters)
-        await clusters.finished(again, 2)
+        await clusters.finished(again, SOON)
         assert (again.done, clusters.named(NAME).state) == (True, "RUNNING")
         await clusters.close()
 
@@ -170,7 +180,7 @@ def test_a_creation_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
         await asyncio.sleep(0.02)
         clusters.cancel(creation)
         assert (creation.done, creation.code) == (True, "CANCELLED")
-        await clusters.until(lambda: not clusters.store.clusters, 5)
+        await clusters.until(lambda: not clusters.store.clusters, SOON)
         assert (clusters.store.clusters, nodes.there) == ({}, {})
         clusters.cancel(creation)  # it is done: nothing
         await clusters.finished(create(clusters), 0.02)
@@ -182,12 +192,12 @@ def test_a_creation_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
 def test_nothing_but_a_creation_can_be_cancelled(tmp_path: Path) -> None:
     async def life() -> None:
         clusters = made(tmp_path, FakeNodes())
-        await clusters.finished(create(clusters), 5)
+        await clusters.finished(create(clusters), SOON)
         deletion = clusters.delete(NAME, "v1")
         with pytest.raises(Refused, match="can't be cancelled: only a creation can") as caught:
             clusters.cancel(deletion)
         assert caught.value.code == "UNIMPLEMENTED"
-        await clusters.finished(deletion, 5)
+        await clusters.finished(deletion, SOON)
         assert (deletion.code, clusters.store.clusters) == ("", {})
         await clusters.close()
 
@@ -208,7 +218,7 @@ def test_a_cancellation_outlives_a_kill(tmp_path: Path) -> None:
     async def second() -> None:
         clusters = made(tmp_path, nodes)
         await clusters.resume()
-        await clusters.until(lambda: not clusters.store.clusters, 5)
+        await clusters.until(lambda: not clusters.store.clusters, SOON)
         (creation,) = clusters.store.operations.values()
         assert (creation.code, clusters.store.clusters, nodes.there) == ("CANCELLED", {}, {})
         await clusters.close()
@@ -224,7 +234,7 @@ def test_a_node_that_was_made_and_not_started_is_started(tmp_path: Path) -> None
     async def first() -> None:
         clusters = made(tmp_path, nodes)
         create(clusters)
-        await asyncio.sleep(0.02)
+        await there(nodes, 3)
         for task in clusters.tasks.values():
             task.cancel()
 
@@ -251,7 +261,7 @@ def test_a_killed_control_plane_drives_on_what_it_had_begun(
         clusters = made(tmp_path, nodes)
         operation = create(clusters)
         if verb != "create":
-            await clusters.finished(operation, 5)
+            await clusters.finished(operation, SOON)
             nodes.becomes = "starting"
             begun = {
                 "update": lambda: clusters.update(NAME, [1, 4], "v1"),
@@ -270,7 +280,7 @@ def test_a_killed_control_plane_drives_on_what_it_had_begun(
         await clusters.resume()
         nodes.turn("ready")
         operation = clusters.store.operations[name]
-        await clusters.finished(operation, 5)
+        await clusters.finished(operation, SOON)
         assert (operation.done, operation.code) == (True, "")
         assert len(nodes.there) == {"create": 3, "update": 5, "delete": 0}[verb]
         assert (NAME in clusters.store.clusters) == (verb != "delete")
@@ -285,7 +295,7 @@ def test_a_start_removes_nodes_of_no_cluster_and_keeps_the_others(tmp_path: Path
 
     async def first() -> None:
         clusters = made(tmp_path, nodes)
-        await clusters.finished(create(clusters), 5)
+        await clusters.finished(create(clusters), SOON)
         await clusters.close()
 
     async def second() -> None:
@@ -308,7 +318,7 @@ def test_a_cluster_that_lost_its_head_says_so(tmp_path: Path) -> None:
 
     async def life() -> None:
         clusters = made(tmp_path, nodes)
-        await clusters.finished(create(clusters), 5)
+        await clusters.finished(create(clusters), SOON)
         await clusters.close()
         del nodes.there[Key(NAME, "head-node", 0)]
         again = made(tmp_path, nodes)
@@ -324,9 +334,9 @@ def test_an_update_changes_replicas_and_keeps_the_other_nodes(tmp_path: Path) ->
     async def life() -> None:
         nodes = FakeNodes()
         clusters = made(tmp_path, nodes)
-        await clusters.finished(create(clusters), 5)
-        await clusters.finished(clusters.update(NAME, [1, 3], "v1"), 5)
-        await clusters.finished(clusters.update(NAME, [1, 1], "v1"), 5)
+        await clusters.finished(create(clusters), SOON)
+        await clusters.finished(clusters.update(NAME, [1, 3], "v1"), SOON)
+        await clusters.finished(clusters.update(NAME, [1, 1], "v1"), SOON)
         assert [(key.pool, key.number) for key in nodes.there] == [("head-node", 0), ("worker-pool1", 0)]
         assert [(key.pool, key.number) for key in nodes.removed] == [("worker-pool1", 1), ("worker-pool1", 2)]
         nodes.becomes = "starting"
@@ -356,7 +366,7 @@ def test_an_autoscaled_first_pool_has_the_head_besides(tmp_path: Path) -> None:
     async def life() -> None:
         nodes = FakeNodes()
         clusters = made(tmp_path, nodes)
-        await clusters.finished(create(clusters, spec=cluster(scaled("head-node", 2, 5))), 5)
+        await clusters.finished(create(clusters, spec=cluster(scaled("head-node", 2, 5))), SOON)
         assert [node.role for node in nodes.made] == ["head", "cpu-worker", "cpu-worker"]
         await clusters.close()
 
