@@ -1,35 +1,43 @@
-"""Clusters and images for the tests, and one loud line where no Docker engine answers."""
+"""Shared clusters and images, the order of the tests, and one loud line if no Docker engine answers."""
 
 from __future__ import annotations
 
-import ipaddress
+import functools
 import os
 import signal
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cluster import key
-from cluster.nodes import Dashboard
+from tests import images as image_build
+from tests.lab import ROOT, Lab, cluster_command, lab_environment
 
-ROOT = Path(__file__).resolve().parent.parent
 NO_ENGINE = (
     "NO DOCKER ENGINE ANSWERS: the tests of the images and of the Docker cluster are SKIPPED. "
     "Start one, then run `make test` again; REQUIRE_DOCKER=1 makes this a failure."
 )
+REQUIRED = "REQUIRE_DOCKER is set and no Docker engine answers: start one (`docker info`)."
 signal.signal(
     signal.SIGINT, signal.default_int_handler
 )  # a shell's background job would hand on that it is ignored
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # the fixtures below clean up themselves
 
+# No deadlines: they would depend on the machine. `make test-all` uses the second profile.
+PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("gate", max_examples=100, derandomize=True, **PATIENT)
+settings.register_profile("nightly", max_examples=2000, **PATIENT)
+settings.load_profile("gate")
 
+# Each group runs in one pytest process, because its tests share clusters and pick ports; in the order in which they
+# start. The images are ready by the time `docker` starts.
+GROUPS = ("ray", "docker", "vertex")
+
+
+@functools.cache
 def engine_answers() -> bool:
     """Whether a Docker engine answers on this machine."""
     import docker
@@ -42,135 +50,59 @@ def engine_answers() -> bool:
     return True
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests marked `docker` are skipped without an engine, or fail where one is required.
+def group(item: pytest.Item) -> str:
+    """The test's group; empty if it needs no cluster."""
+    if "vertex_lab" in getattr(item, "fixturenames", ()):
+        return "vertex"
+    return next((name for name in ("docker", "ray") if item.get_closest_marker(name)), "")
 
-    Those of the clusters that many tests share come last, and one kind after the other: a cluster that idles takes
-    a tenth of this machine, which the other tests would miss.
-    """
+
+def place(item: pytest.Item) -> tuple[int, bool]:
+    """Sort key: unit tests, other tests without a cluster, then each group, its shared clusters last."""
+    found = group(item)
+    fixtures = getattr(item, "fixturenames", ())
+    if found:
+        return 2 + GROUPS.index(found), bool({"lab", "docker_lab", "processes_lab"} & {*fixtures})
+    return (0 if item.nodeid.startswith("tests/unit/") else 1), False
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Orders the tests so that a fault shows up early."""
     items.sort(key=place)
-    wanted = [item for item in items if item.get_closest_marker("docker")]
-    config.stash[SKIPPED] = False
-    if not wanted or engine_answers():
-        return
-    if os.environ.get("REQUIRE_DOCKER"):
-        pytest.exit(
-            "REQUIRE_DOCKER is set and no Docker engine answers: start one (`docker info`).", returncode=1
-        )
-    config.stash[SKIPPED] = True
-    for item in wanted:
-        item.add_marker(pytest.mark.skip(reason="no Docker engine answers"))
+    for item in items:
+        if found := group(item):
+            item.add_marker(pytest.mark.xdist_group(found))
 
 
-def place(item: pytest.Item) -> int:
-    """0 for most tests; 1 and 2 for those of the shared processes cluster, and of the shared one in Docker."""
-    if "shared" not in getattr(item, "fixturenames", ()):
-        return 0
-    return 2 if item.get_closest_marker("docker") else 1
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fails if pytest-xdist splits the groups: every process would start every shared cluster."""
+    if getattr(session.config.option, "loadgroup", False):
+        for item in session.items:
+            if (found := group(item)) and not item.nodeid.endswith(f"@{found}"):
+                raise pytest.UsageError(f"pytest-xdist does not group {item.nodeid}: see requirements/dev.in")
 
 
-SKIPPED = pytest.StashKey[bool]()
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests marked `docker` are skipped without an engine, or fail where one is required."""
+    if item.get_closest_marker("docker") and not engine_answers():
+        if os.environ.get("REQUIRE_DOCKER"):
+            pytest.fail(REQUIRED, pytrace=False)
+        pytest.skip("no Docker engine answers")
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: Any) -> None:
     """The one loud line."""
-    if config.stash.get(SKIPPED, False):
+    skipped = terminalreporter.stats.get("skipped", ())
+    if any("no Docker engine answers" in str(report.longrepr) for report in skipped):
         terminalreporter.write_line("")
         terminalreporter.write_line(NO_ENGINE, red=True, bold=True)
-
-
-def free_port() -> int:
-    """A port below Ray's range of worker ports (10002 to 19999), free now."""
-    for port in range(8300, 9900):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise RuntimeError("no free port between 8300 and 9900")
-
-
-@dataclass(frozen=True)
-class Lab:
-    """A running cluster: its kind, and the environment in which our commands reach it."""
-
-    kind: str
-    env: Mapping[str, str]
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.env['RAYDOCK_PORT']}"
-
-    @property
-    def dashboard(self) -> Dashboard:
-        """The gateway, with the key as it is now."""
-        return Dashboard(self.url, key.read(Path(self.env["RAYDOCK_STATE"])))
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What lets a request in."""
-        return {"Authorization": f"Bearer {self.dashboard.key}"}
-
-    @property
-    def reach(self) -> dict[str, str]:
-        """The settings by which submit.py finds it."""
-        return {name: self.env[name] for name in ("RAYDOCK_PORT", "RAYDOCK_STATE")}
-
-    def cluster(self, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        """`python -m cluster …` in this lab's environment."""
-        return cluster_command(self.env, *words, timeout=timeout)
-
-
-def cluster_command(
-    env: Mapping[str, str], *words: str, timeout: float = 300
-) -> subprocess.CompletedProcess[str]:
-    """Runs `python -m cluster …` and hands back how it ended."""
-    return subprocess.run(
-        [sys.executable, "-m", "cluster", *words],
-        cwd=ROOT,
-        env=dict(env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-
-
-def lab_environment(directory: Path, **more: str) -> dict[str, str]:
-    """This process's environment with a project, a port and a state directory of its own."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "RAYDOCK_"))}
-    env |= {
-        "COMPOSE_PROJECT_NAME": f"raydock-test-{uuid4().hex[:8]}",
-        "RAYDOCK_PORT": str(free_port()),
-        "RAYDOCK_STATE": str(directory),
-        "CPU_WORKERS": "2",
-        "GPU_WORKERS": "1",
-    }
-    bundle = os.environ.get("RAYDOCK_CA_BUNDLE") or os.environ.get("PIP_CERT")
-    if bundle:  # a network that re-signs TLS: runtime envs in the containers need its certificate too
-        env["RAYDOCK_CA_BUNDLE"] = bundle
-    return env | {"LAB_WAY_OUT": index_network()} | more
-
-
-def index_network() -> str:
-    """Where the package index is reached by an address that is not public, that address: jobs install too."""
-    from pip._internal.models.index import PyPI
-
-    try:
-        found = {str(entry[4][0]) for entry in socket.getaddrinfo(PyPI.netloc, 443, socket.AF_INET)}
-    except OSError:
-        return ""
-    return ",".join(f"{one}/32" for one in sorted(found) if not ipaddress.ip_address(one).is_global)
 
 
 @pytest.fixture(scope="session")
 def images() -> dict[str, str]:
     """The images of the cluster by service, built where they are missing or out of date."""
-    done = cluster_command(os.environ, "images", "--build", timeout=3000)
-    assert done.returncode == 0, done.stdout + done.stderr
-    prefix = os.environ.get("RAYDOCK_IMAGE_PREFIX", "raydock")
-    services = ("head", "cpu-worker", "gpu-worker", "cloud", "storage")
-    return {service: f"{prefix}/{service}:2.47.1" for service in services}
+    return image_build.build()
 
 
 @pytest.fixture(scope="session")
@@ -184,24 +116,18 @@ def docker_client() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the clusters keep their state that many tests share."""
-    return tmp_path_factory.mktemp("shared")
-
-
-@pytest.fixture(scope="session")
-def docker_lab(images: dict[str, str], shared: Path) -> Iterator[Lab]:
+def docker_lab(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The compose cluster, once a run, started by testcontainers as anyone's `docker compose up --wait`."""
     from testcontainers.compose import DockerCompose
 
     from cluster.engine import find_compose
 
     # Tokens that last for seconds: whatever is tested here lives through their end.
-    env = lab_environment(shared / "docker", LAB_TOKEN_TTL="5")
+    env = lab_environment(tmp_path_factory.mktemp("docker"), LAB_TOKEN_TTL="5")
     env["RAYDOCK_KEY_SHA256"] = key.digest(key.ensure(Path(env["RAYDOCK_STATE"])))
-    file = shared / "lab.env"
-    names = ("COMPOSE_PROJECT_NAME", "RAYDOCK_PORT", "CPU_WORKERS", "GPU_WORKERS", "RAYDOCK_CA_BUNDLE")
-    more = ("RAYDOCK_KEY_SHA256", "LAB_TOKEN_TTL", "LAB_WAY_OUT")
+    file = tmp_path_factory.mktemp("shared") / "lab.env"
+    names = ("COMPOSE_PROJECT_NAME", "RAYDOCK_PORT", "RAYDOCK_IMAGE_PREFIX", "CPU_WORKERS", "GPU_WORKERS")
+    more = ("RAYDOCK_CA_BUNDLE", "RAYDOCK_KEY_SHA256", "LAB_TOKEN_TTL", "LAB_WAY_OUT")
     file.write_text("".join(f"{name}={env[name]}\n" for name in (*names, *more) if name in env))
     compose = DockerCompose(str(ROOT), env_file=str(file), wait=True, docker_command_path=find_compose()[0])
     try:
@@ -211,14 +137,28 @@ def docker_lab(images: dict[str, str], shared: Path) -> Iterator[Lab]:
         cluster_command(env, "down")
 
 
-def running(kind: str, env: dict[str, str]) -> Iterator[Lab]:
-    """A cluster that our own command starts and ends."""
-    done = cluster_command(env, "up", "--kind", kind)
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.fixture(scope="session")
+def processes_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The processes cluster, once a run.
+
+    Its person is logged in to Google in every way there is, and has a Ray that is none of its business.
+    """
+    folder = tmp_path_factory.mktemp("processes")
+    login = folder / ".config" / "gcloud" / "application_default_credentials.json"
+    login.parent.mkdir(parents=True)
+    # It would be used before the metadata server, were it found.
+    login.write_text(
+        '{"type": "authorized_user", "client_id": "me", "client_secret": "me", "refresh_token": "me"}'
+    )
+    own = {"HOME": str(folder), "GOOGLE_APPLICATION_CREDENTIALS": str(login), "GOOGLE_CLOUD_PROJECT": "mine"}
+    own["RAY_ADDRESS"] = "http://nowhere:1"
+    found = Lab("processes", lab_environment(folder / "state", **own))
     try:
-        yield Lab(kind, env)
+        done = found.cluster("up", "--kind", "processes")
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield found
     finally:
-        ended = cluster_command(env, "down")
+        ended = cluster_command(found.env, "down")
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
@@ -229,9 +169,7 @@ def running(kind: str, env: dict[str, str]) -> Iterator[Lab]:
         pytest.param("docker", marks=pytest.mark.docker),
     ],
 )
-def lab(request: pytest.FixtureRequest, shared: Path) -> Iterator[Lab]:
-    """Each kind of cluster in turn: one suite for all of them. The first is down before the second is up."""
-    if request.param == "docker":
-        yield request.getfixturevalue("docker_lab")
-    else:
-        yield from running("processes", lab_environment(shared / "processes"))
+def lab(request: pytest.FixtureRequest) -> Lab:
+    """Each kind of cluster in turn. A test may parametrize it with others, named after their fixtures."""
+    found: Lab = request.getfixturevalue(f"{request.param}_lab")
+    return found

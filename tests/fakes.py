@@ -7,19 +7,28 @@ with FakeDashboard() as ray:
     ...
     ray.jobs["a"].write(b"line\\n"); ray.jobs["a"].end("SUCCEEDED")
 
+Drivers: runs the jobs of such a dashboard as local processes.
+
 FakeNodes: where the nodes of Vertex's clusters run, without a Docker engine.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -51,6 +60,7 @@ class FakeJob:
     log: bytes = b""
     stoppable: bool = True
     supervisor: bytes = b""  # its supervisor's log
+    on_stop: Callable[[], None] = lambda: None
     started: float = field(default_factory=time.time)
     ended: float = 0
 
@@ -256,6 +266,7 @@ class _Handler(BaseHTTPRequestHandler):
         if rest == ["stop"]:
             if job.stoppable and job.status in {"PENDING", "RUNNING"}:
                 job.end("STOPPED", "Job was intentionally stopped.")
+                job.on_stop()
             return reply(200, json.dumps({"stopped": True}))
         return reply(200, json.dumps(job.as_json()))
 
@@ -285,6 +296,55 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
             self.wfile.flush()
         return self._cut()
+
+
+@dataclass
+class Drivers:
+    """Runs the entrypoint of each job of a FakeDashboard in its unpacked working dir, without Ray.
+
+    with FakeDashboard() as ray:
+        ray.on_submit = Drivers(ray, folder)
+    """
+
+    dashboard: FakeDashboard
+    folder: Path
+
+    def __call__(self, job: FakeJob) -> None:
+        job.status = "PENDING"
+        threading.Thread(target=self.run, args=(job,), daemon=True).start()
+
+    def run(self, job: FakeJob) -> None:
+        wanted = job.body.get("runtime_env", {})
+        home = self.folder / job.submission_id
+        home.mkdir(parents=True)
+        if uri := wanted.get("working_dir"):
+            name = str(uri).partition("://")[2]
+            zipfile.ZipFile(io.BytesIO(self.dashboard.stored[name])).extractall(home)
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        env = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", **wanted.get("env_vars", {})}
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", job.body["entrypoint"]], cwd=home, env=env, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        job.on_stop = lambda: os.killpg(process.pid, signal.SIGKILL)
+        job.status = "RUNNING"
+        assert process.stdout is not None
+        with process.stdout:
+            while chunk := os.read(process.stdout.fileno(), 65536):
+                job.write(chunk)
+        self.ended(job, process.wait())
+
+    def ended(self, job: FakeJob, code: int) -> None:
+        """Sets status, message and supervisor log as Ray does (job_supervisor.py, job_manager.py)."""
+        line = f"INFO -- Job {job.submission_id} entrypoint command exited with code {code} job_id=01000000\n"
+        if job.status == "STOPPED":
+            return
+        job.supervisor += line.encode()
+        last = job.log.decode(errors="replace")[-20_000:]
+        failed = (
+            f"Job entrypoint command failed with exit code {code}, last available logs (truncated): \n{last}"
+        )
+        job.end(*(("FAILED", failed) if code else ("SUCCEEDED", "Job finished successfully.")))
 
 
 def last_lines(log: bytes, count: int) -> bytes:

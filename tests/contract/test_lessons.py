@@ -1,36 +1,83 @@
-"""Every job script, through submit.py, on every kind of cluster: a short run each, in an order that feeds them."""
+"""Every job script, through submit.py: a short run each.
+
+The gate runs all of them in Docker and a few elsewhere; `make test-all` runs all of them everywhere.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.command import ROOT, environment, submit
-from tests.conftest import Lab
+from tests.command import ROOT, Ended, environment, submit
+from tests.contract.jobs.running import check
+from tests.lab import Lab
 
-# make_data writes what three others read, training what batch_predict reads.
-PIPELINE = ("make_data", "csv_to_parquet", "train_xgboost", "batch_predict")
-OTHERS = tuple(sorted(path.stem for path in (ROOT / "jobs").glob("*.py") if path.stem not in PIPELINE))
-ARGUMENTS: dict[str, list[str]] = {"whoami": []}
-COMPARED = {"make_data": False, "gpu_tasks": False, "whoami": False}
+# The job that writes the input of each.
+READS = {"csv_to_parquet": "make_data", "train_xgboost": "make_data", "batch_predict": "train_xgboost"}
+PIPELINE = ("make_data", *READS)
+LESSONS = (
+    *sorted(path.stem for path in (ROOT / "jobs").glob("*.py") if path.stem not in PIPELINE),
+    *PIPELINE,
+)
+RAN: set[tuple[str, str]] = set()  # project of the cluster, job
+ARGUMENTS: dict[str, list[str]] = {
+    "whoami": [],
+    "kfold_cv": ["--models", "200"],  # so long that no node does it all
+}
+NOT_COMPARED = {"make_data", "gpu_tasks", "whoami"}
+ON_SEVERAL = {"sklearn_joblib", "forest_sweep", "kfold_cv", "ray_tasks", "tune_forest", "whoami"}
+ON_PROCESSES = {"ray_tasks", "whoami"}  # in the gate
+HERE = "tests/contract/test_lessons.py::test_it_runs_on_the_workers"
 
 
-@pytest.mark.ray
-@pytest.mark.parametrize("job", [*OTHERS, *PIPELINE])
+def cases() -> list[Any]:
+    found = []
+    for job in LESSONS:
+        late = [] if job in ON_PROCESSES else [pytest.mark.nightly(f"{HERE}[docker-{job}]")]
+        found.append(pytest.param("docker", job, marks=pytest.mark.docker))
+        found.append(pytest.param("processes", job, marks=[pytest.mark.ray, *late]))
+    return found
+
+
+def feed(cluster: str, job: str, run: Callable[[str], object]) -> None:
+    """Runs the jobs that write the job's input, unless they ran on that cluster already."""
+    first = READS.get(job)
+    if first and (cluster, first) not in RAN:
+        feed(cluster, first, run)
+        run(first)
+        RAN.add((cluster, first))
+    RAN.add((cluster, job))
+
+
+@pytest.mark.parametrize(("lab", "job"), cases(), indirect=["lab"])
 def test_it_runs_on_the_workers(lab: Lab, job: str, tmp_path: Path) -> None:
-    compare = ["--compare"] if COMPARED.get(job, True) else []
+    compare = [] if job in NOT_COMPARED else ["--compare"]
     arguments = ["--", *ARGUMENTS.get(job, ["--smoke-test"]), *compare]
     written = tmp_path / "result.json"
     env = environment(**lab.reach)
-    done = submit("--result", written, ROOT / "jobs" / f"{job}.py", *arguments, env=env, timeout=300)
+
+    def run(script: str) -> Ended:
+        return submit(ROOT / "jobs" / f"{script}.py", "--", "--smoke-test", env=env, timeout=600)
+
+    feed(lab.project, job, run)
+    done = submit("--result", written, ROOT / "jobs" / f"{job}.py", *arguments, env=env, timeout=600)
     assert done.code == 0, done.out + done.err
     result: dict[str, Any] = json.loads(written.read_text())
-    assert (result["version"], result["job"]) == (1, job)
+    (line,) = [line for line in done.out.splitlines() if line.startswith("RESULT ")]
+    assert result == json.loads(line.removeprefix("RESULT "))
+    check(result, job)
     workers = [node for node in result["nodes"] if node["pool"] != "head" or job == "whoami"]
     assert workers == result["nodes"], "the head computes nothing"
-    assert workers
+    assert len(workers) >= (2 if job in ON_SEVERAL else 1), result["nodes"]
     if compare:
-        assert result["speed_up"] > 0
+        assert result["speed_up"] == pytest.approx(
+            result["seconds"]["alone"] / result["seconds"]["ray"], abs=0.01
+        )
+        assert result["efficiency"] == pytest.approx(result["speed_up"] / result["cpus"])
+        assert "speed_up" in done.said.split("SUCCEEDED")[1]
+    if job == "sklearn_joblib":
+        assert result["metrics"]["cv_accuracy"] >= 0.97

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from cluster.engine import Engine, connect, find_compose, member
 from cluster.errors import NoRegistry
-from tests.conftest import Lab, cluster_command, lab_environment
+from tests.lab import Lab, cluster_command, lab_environment
 
 pytestmark = pytest.mark.docker
 
@@ -22,43 +23,28 @@ def engine() -> Iterator[Engine]:
     found.client.close()
 
 
-@pytest.fixture(scope="module")
-def lab(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A cluster of a head and two workers of one CPU each."""
-    found = Lab("docker", lab_environment(tmp_path_factory.mktemp("compose"), GPU_WORKERS="0"))
-    try:
-        done = found.cluster("up")
-        assert done.returncode == 0, done.stderr
-        assert f"cluster: docker: Docker {connect().version} answers at " in done.stderr
-        yield found
-    finally:
-        done = cluster_command(found.env, "down")
-    assert done.returncode == 0, done.stderr
-
-
 def test_the_images_are_there_and_nothing_is_built(images: dict[str, str]) -> None:
-    import os
-
     done = cluster_command(os.environ, "images")
     assert (done.returncode, done.stdout) == (0, "Every image is there.\n")
 
 
-def test_the_drained_container_is_the_one_removed(lab: Lab, engine: Engine) -> None:
-    """Compose itself would remove the one with the highest number."""
-    project = lab.env["COMPOSE_PROJECT_NAME"]
-    before = {member(found).name: found.id for found in engine.containers(project, "cpu-worker")}
-    assert sorted(before) == ["cpu-worker-1", "cpu-worker-2"]
-    engine.client.containers.get(before["cpu-worker-1"]).kill()
-    done = lab.cluster("scale", "cpu-worker=1")
-    assert done.returncode == 0, done.stderr
-    assert [found.id for found in engine.containers(project, "cpu-worker")] == [before["cpu-worker-2"]]
+def test_the_container_that_was_lost_is_the_one_removed(docker_lab: Lab, engine: Engine) -> None:
+    """Compose itself would remove the one with the highest number; and it agrees with the size afterwards."""
+    lab, project = docker_lab, docker_lab.project
 
+    def workers() -> dict[str, str]:
+        return {member(found).name: found.id for found in engine.containers(project, "cpu-worker")}
 
-def test_compose_agrees_with_the_size(lab: Lab, engine: Engine) -> None:
-    assert lab.cluster("scale", "cpu-worker=2").returncode == 0
-    assert len(engine.containers(lab.env["COMPOSE_PROJECT_NAME"], "cpu-worker")) == 2
-    assert lab.cluster("scale", "cpu-worker=0").returncode == 0
-    assert engine.containers(lab.env["COMPOSE_PROJECT_NAME"], "cpu-worker") == []
+    before = workers()
+    first, second = sorted(before)
+    engine.client.containers.get(before[first]).kill()
+    try:
+        done = lab.cluster("scale", "cpu-worker=1")
+        assert done.returncode == 0, done.stderr
+        assert workers() == {second: before[second]}
+    finally:
+        assert lab.cluster("scale", "cpu-worker=2").returncode == 0
+    assert len(workers()) == 2
 
 
 def test_a_port_that_is_taken(tmp_path: Path, engine: Engine, images: dict[str, str]) -> None:
@@ -70,6 +56,7 @@ def test_a_port_that_is_taken(tmp_path: Path, engine: Engine, images: dict[str, 
         server.listen()
         done = cluster_command(env, "up", "--kind", "docker")
     assert done.returncode == 1
+    assert "cluster: docker: as --kind says\n" in done.stderr
     assert done.stderr.endswith(
         f"cluster: Port {port} of this machine is taken by another program.\n"
         f"  Choose another one: RAYDOCK_PORT={port + 1} make cluster-up\n"

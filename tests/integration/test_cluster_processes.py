@@ -9,27 +9,24 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cluster import ports, record
-from cluster.owned import Owned, lives, psutil
-from tests.conftest import ROOT, Lab, cluster_command, lab_environment
-from tests.integration.test_cluster_kinds import ended, nodes, submit, until
+from cluster import record
+from cluster.owned import Owned
+from tests.integration.footprint import in_use, listening, owned
+from tests.lab import ROOT, Lab, cluster_command, lab_environment, until
 
 pytestmark = pytest.mark.ray
-SMALL = {"CPU_WORKERS": "1", "GPU_WORKERS": "0"}
 WORK = "import ray; ray.init(); print(sum(ray.get([ray.remote(lambda n: n).remote(n) for n in range(9)])))"
+SMALL = {"CPU_WORKERS": "1", "GPU_WORKERS": "0"}
+HERE = "tests/integration/test_cluster_processes.py"
 
 
 def environment(directory: Path) -> dict[str, str]:
-    """A small cluster on a port that is free, and a Ray of the caller's that is none of its business."""
-    [port] = ports.pick(1, taken=set())  # none of those that the system gives to outgoing connections
-    more = {**SMALL, "RAYDOCK_PORT": str(port), "RAY_ADDRESS": "http://nowhere:1"}
-    return lab_environment(directory / "state", **more)
+    """A small cluster, and a Ray of the caller's that is none of its business."""
+    return lab_environment(directory / "state", **SMALL, RAY_ADDRESS="http://nowhere:1")
 
 
 @pytest.fixture
@@ -51,58 +48,18 @@ def up(lab: Lab) -> record.Record:
     return found
 
 
-def owned(lab: Lab) -> list[Any]:
-    return Owned(lab.env["RAYDOCK_STATE"]).processes()
-
-
-def asked(processes: list[Any], question: str, *arguments: str) -> list[Any]:
-    """The answers of all processes to one of psutil's questions; a worker may end while it is asked."""
-    answers: list[Any] = []
-    for process in processes:
-        with suppress(psutil().Error, FileNotFoundError):
-            answers += getattr(process, question)(*arguments)
-    return answers
-
-
-def listening(processes: list[Any]) -> set[tuple[str, int]]:
-    """Address and port of every TCP server among them."""
-    connections = asked(processes, "net_connections", "tcp")
-    return {(found.laddr.ip, found.laddr.port) for found in connections if found.status == "LISTEN"}
-
-
-def in_use(processes: list[Any]) -> set[str]:
-    """Every path below /tmp and /dev/shm that they hold open or are bound to."""
-    paths = {file.path for file in asked(processes, "open_files")}
-    paths |= {found.laddr for found in asked(processes, "net_connections", "unix")}
-    return {path for path in paths if isinstance(path, str) and path.startswith(("/tmp/", "/dev/shm/"))}
-
-
-def test_it_listens_on_loopback_only_and_leaves_nothing(lab: Lab) -> None:
-    found = up(lab)
-    status, text = ended(lab, submit(lab, WORK))
+def test_it_listens_on_loopback_only_and_is_for_this_user_only(processes_lab: Lab) -> None:
+    """What `down` leaves of it is looked at in test_cluster_kinds.py."""
+    lab = processes_lab
+    status, text = lab.ended(lab.submit(WORK))
     assert (status, text.splitlines()[-1]) == ("SUCCEEDED", "36")
+    found = record.load(lab.state)
+    assert found is not None
     processes = owned(lab)
-    servers, paths = listening(processes), in_use(processes)
-    assert {address for address, _ in servers} <= {"127.0.0.1", "::ffff:127.0.0.1"}
-    assert found.taken() <= {port for _, port in servers}
-    assert os.stat(found.temp).st_mode & 0o777 == 0o700
-    assert len(paths) > 10
-    outside = [path for path in paths if not path.startswith(found.temp + "/")]
-    assert outside == []
-
-    done = lab.cluster("down")
-    assert done.returncode == 0, done.stderr
-    # One that has ended and that init has not fetched yet is no longer there for anybody.
-    assert [process for process in processes if lives(process)] == []
-    assert [path for path in [*paths, found.temp] if os.path.exists(path)] == []
-    assert [port for _, port in servers if not ports.is_free(port)] == []
-    assert [word for word in asked(list(psutil().process_iter()), "cmdline") if found.temp in word] == []
-
-
-def test_the_record_is_for_this_user_only(lab: Lab) -> None:
-    up(lab)
-    state = Path(lab.env["RAYDOCK_STATE"])
-    assert (state.stat().st_mode & 0o777, record.file_in(state).stat().st_mode & 0o777) == (0o700, 0o600)
+    assert {address for address, _ in listening(processes)} <= {"127.0.0.1", "::ffff:127.0.0.1"}
+    assert [path for path in in_use(processes) if not path.startswith(found.temp + "/")] == []
+    modes = [os.stat(path).st_mode & 0o777 for path in (found.temp, lab.state, record.file_in(lab.state))]
+    assert modes == [0o700, 0o700, 0o600]
 
 
 def test_a_port_that_is_taken(lab: Lab) -> None:
@@ -139,29 +96,57 @@ def test_a_record_of_processes_that_are_gone(lab: Lab) -> None:
         stranger.wait()
 
 
-@pytest.mark.parametrize("when", ["starting the head", "starting cpu-worker-1"])
+HEAD, WORKER = "starting the head", "starting cpu-worker-1"
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        pytest.param(
+            HEAD,
+            marks=pytest.mark.nightly(
+                f"{HERE}::test_down_removes_what_an_up_that_was_killed_has_left[{WORKER}]",
+                f"{HERE}::test_up_goes_on_where_an_up_that_was_killed_has_stopped[{HEAD}]",
+            ),
+        ),
+        WORKER,
+    ],
+)
 def test_down_removes_what_an_up_that_was_killed_has_left(lab: Lab, when: str) -> None:
     half_up(lab, when, signal.SIGKILL)
-    assert until(lambda: owned(lab), 10)
+    assert until(lambda: owned(lab))
     done = lab.cluster("down")
     assert done.returncode == 0, done.stderr
     assert owned(lab) == []
     assert not Path(lab.env["RAYDOCK_STATE"], "processes.json").exists()
 
 
-@pytest.mark.parametrize("when", ["starting the head", "starting cpu-worker-1"])
+@pytest.mark.parametrize(
+    "when",
+    [
+        HEAD,
+        pytest.param(
+            WORKER,
+            marks=pytest.mark.nightly(
+                f"{HERE}::test_up_goes_on_where_an_up_that_was_killed_has_stopped[{HEAD}]",
+                f"{HERE}::test_down_removes_what_an_up_that_was_killed_has_left[{WORKER}]",
+            ),
+        ),
+    ],
+)
 def test_up_goes_on_where_an_up_that_was_killed_has_stopped(lab: Lab, when: str) -> None:
     half_up(lab, when, signal.SIGKILL)
     before = started(lab)
     up(lab)
     assert set(before) <= set(started(lab))
-    assert [(node["name"], node["state"]) for node in nodes(lab)] == [
-        ("head", "ALIVE"),
-        ("cpu-worker-1", "ALIVE"),
-    ]
+    assert lab.shape() == [("head", "ALIVE"), ("cpu-worker-1", "ALIVE")]
     assert lab.cluster("up").stderr.startswith("cluster: it is up already")
 
 
+@pytest.mark.nightly(
+    f"{HERE}::test_a_record_of_processes_that_are_gone",
+    f"{HERE}::test_up_goes_on_where_an_up_that_was_killed_has_stopped[{HEAD}]",
+)
 def test_up_cleans_up_too(lab: Lab) -> None:
     """The head is dead, a worker is not, and the record is gone: only the mark is left."""
     found = up(lab)
@@ -171,7 +156,7 @@ def test_up_cleans_up_too(lab: Lab) -> None:
     again = up(lab)
     assert again.temp != found.temp
     assert not os.path.exists(found.temp)
-    assert [node["state"] for node in nodes(lab)] == ["ALIVE", "ALIVE"]
+    assert [node["state"] for node in lab.nodes()] == ["ALIVE", "ALIVE"]
 
 
 def test_ctrl_c_during_up(lab: Lab) -> None:
@@ -197,9 +182,9 @@ def half_up(lab: Lab, when: str, how: signal.Signals) -> str:
         said += line
     # The node is in the record as soon as its process runs.
     name = when.removeprefix("starting the ").removeprefix("starting ")
-    until(lambda: name in started(lab), 10)
+    until(lambda: name in started(lab))
     process.send_signal(how)
-    _, rest = process.communicate(timeout=60)
+    _, rest = process.communicate(timeout=180)
     return said + rest
 
 
@@ -208,10 +193,9 @@ def started(lab: Lab) -> list[str]:
     return [node.name for node in found.nodes if node.pid] if found else []
 
 
-def test_a_job_finds_the_environments_python(lab: Lab) -> None:
-    up(lab)
+def test_a_job_finds_the_environments_python(processes_lab: Lab) -> None:
     script = "import json, os, sys; print(json.dumps([sys.prefix, os.environ.get('RAY_ADDRESS')]))"
-    status, text = ended(lab, submit(lab, script))
+    status, text = processes_lab.ended(processes_lab.submit(script))
     prefix, address = json.loads(text.splitlines()[-1])
     assert (status, prefix) == ("SUCCEEDED", sys.prefix)
     assert address.startswith("127.0.0.1:")

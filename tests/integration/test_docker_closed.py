@@ -20,7 +20,7 @@ import pytest
 
 from cluster.engine import Engine, connect
 from tests.command import ROOT
-from tests.conftest import Lab
+from tests.lab import Lab
 
 pytestmark = pytest.mark.docker
 
@@ -35,18 +35,21 @@ SIGNS = {
     8080: ("/health", b"ok"),
 }
 CLOSED = ("cluster", "people", "storage")
+# All at once, since most are never answered, and with a generous timeout.
 ASK = """
 import json, sys, urllib.request
+from concurrent.futures import ThreadPoolExecutor
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-found = []
-for address, port, path, sign in json.loads(sys.argv[1]):
+def answers(question):
+    address, port, path, sign = question
     try:
-        body = opener.open(f"http://{address}:{port}{path}", timeout=2).read(2000)
+        body = opener.open(f"http://{address}:{port}{path}", timeout=5).read(2000)
     except Exception as error:
         body = getattr(error, "read", lambda n: b"")(2000)
-    if sign.encode() in body:
-        found.append(f"{address}:{port}")
-print(json.dumps(found))
+    return f"{address}:{port}" if sign.encode() in body else None
+questions = json.loads(sys.argv[1])
+with ThreadPoolExecutor(len(questions)) as threads:
+    print(json.dumps([found for found in threads.map(answers, questions) if found]))
 """
 
 
@@ -105,14 +108,16 @@ def interfaces() -> list[tuple[str, str]]:
     return found
 
 
-def test_containers_outside_the_network_reach_nothing(docker_lab: Lab, engine: Engine) -> None:
+def test_containers_outside_the_network_reach_nothing(
+    docker_lab: Lab, engine: Engine, images: dict[str, str]
+) -> None:
     """On the engine's default network, and on one of their own."""
     words = json.dumps(questions(engine, docker_lab))
     own = engine.client.networks.create(f"{docker_lab.env['COMPOSE_PROJECT_NAME']}-stranger")
     try:
         for network in ("bridge", own.name):
             output = engine.client.containers.run(
-                "raydock/storage:2.47.1",
+                images["storage"],
                 entrypoint=["python3", "-c", ASK],
                 command=[words],
                 network=network,
@@ -169,7 +174,7 @@ def ask(lab: Lab, verb: str, path: str, headers: dict[str, str]) -> int:
 
 def asked(lab: Lab, verb: str, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
     port = int(lab.env["RAYDOCK_PORT"])
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.request(verb, path, headers=headers)
         with closing(connection.getresponse()) as reply:
             return reply.status, reply.read()
@@ -223,10 +228,10 @@ def test_the_stock_command_works_with_the_key(docker_lab: Lab) -> None:
         "-c",
         "print('from stock')",
     ]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stderr
     assert "from stock" in done.stdout
     env.pop("RAY_JOB_HEADERS")
-    refused = subprocess.run(command, env=env, capture_output=True, text=True, timeout=90, check=False)
+    refused = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180, check=False)
     assert refused.returncode != 0
     assert "python -m cluster status" in refused.stdout + refused.stderr

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import shlex
 import subprocess
-import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
 
-from cluster import key, ports
-from cluster.engine import connect, find_compose, member
-from tests.command import ROOT
-from tests.conftest import cluster_command, lab_environment
+from cluster import key
+from cluster.engine import connect, member
+from tests.integration.vertexlab import VertexLab, compose_command
 from tests.unit.test_notebook import cells
 
 pytestmark = pytest.mark.docker
@@ -39,75 +34,34 @@ finally:
 """
 
 
-@dataclass(frozen=True)
-class Jupyter:
-    """A lab with JupyterLab in it, and the link to it as `make notebook` printed it."""
-
-    env: Mapping[str, str]
-    link: str
-
-    def run(self, *command: str, seconds: float = 2400) -> subprocess.CompletedProcess[str]:
-        """A command in its container, with the certificates that a kernel there trusts."""
-        words = [
-            *find_compose(),
-            "--project-directory",
-            str(ROOT),
-            "exec",
-            "-T",
-            "-e",
-            "NOTEBOOK_CANDIDATES=20",
-        ]
-        words += ["notebook", "python3", "/opt/raydock/node.py", "run", *command]
-        return subprocess.run(
-            words, env=dict(self.env), capture_output=True, text=True, timeout=seconds, check=False
-        )
+def run(lab: VertexLab, *command: str, seconds: float = 2400) -> subprocess.CompletedProcess[str]:
+    """A command in the container of JupyterLab, with the certificates that a kernel there trusts."""
+    words = [*compose_command(), "exec", "-T", "-e", "NOTEBOOK_CANDIDATES=20", "notebook"]
+    words += ["python3", "/opt/raydock/node.py", "run", *command]
+    return subprocess.run(
+        words, env=dict(lab.env), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False
+    )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def jupyter(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
-    """`make notebook`, and at its end `make cluster-down`."""
-    prefix = images["head"].partition("/head:")[0]
-    env = lab_environment(tmp_path_factory.mktemp("notebook-state"), RAYDOCK_IMAGE_PREFIX=prefix)
-    env["NOTEBOOK_PORT"] = str(ports.pick(1, {int(env["RAYDOCK_PORT"])})[0])
-    built = cluster_command({**env, "COMPOSE_PROFILES": "vertex,notebook"}, "images", "--build", timeout=3000)
-    assert built.returncode == 0, built.stderr
-    command = ["make", "--old-file=setup", f"PYTHON={sys.executable}", "notebook"]
-    try:
-        done = subprocess.run(
-            command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        found = re.search(r"^Notebook: +(\S+)$", done.stdout, re.MULTILINE)
-        assert found, done.stdout
-        yield Jupyter(env, found[1])
-    finally:
-        ended = cluster_command(env, "down")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+def containers(lab: VertexLab, service: str) -> list[Any]:
     engine = connect()
-    left = engine.belongings(env["COMPOSE_PROJECT_NAME"])
-    engine.client.close()
-    assert left == []
-
-
-def containers(jupyter: Jupyter, service: str) -> list[Any]:
-    engine = connect()
-    found = engine.containers(jupyter.env["COMPOSE_PROJECT_NAME"], service)
+    found = engine.containers(lab.project, service)
     engine.client.close()
     return list(found)
 
 
 def status(url: str) -> int:
     try:
-        with urllib.request.urlopen(url, timeout=20) as reply:
+        with urllib.request.urlopen(url, timeout=60) as reply:
             return int(reply.status)
     except urllib.error.HTTPError as fault:
         fault.close()
         return fault.code
 
 
-def test_the_link_lets_in_and_nothing_else_does(jupyter: Jupyter) -> None:
-    before, _, token = jupyter.link.partition("?token=")
-    home = f"http://127.0.0.1:{jupyter.env['NOTEBOOK_PORT']}"
+def test_the_link_lets_in_and_nothing_else_does(vertex_lab: VertexLab) -> None:
+    before, _, token = vertex_lab.link.partition("?token=")
+    home = f"http://127.0.0.1:{vertex_lab.env['NOTEBOOK_PORT']}"
     assert before == f"{home}/lab/tree/ray_on_vertex.ipynb"
     assert len(token) > 40
     file = f"{home}/api/contents/ray_on_vertex.ipynb"
@@ -116,12 +70,12 @@ def test_the_link_lets_in_and_nothing_else_does(jupyter: Jupyter) -> None:
         403,
         200,
     ]
-    (container,) = containers(jupyter, "notebook")
+    (container,) = containers(vertex_lab, "notebook")
     assert token not in container.logs().decode()
 
 
-def test_its_container_can_do_little(jupyter: Jupyter) -> None:
-    (container,) = containers(jupyter, "notebook")
+def test_its_container_can_do_little(vertex_lab: VertexLab) -> None:
+    (container,) = containers(vertex_lab, "notebook")
     host = container.attrs["HostConfig"]
     assert host["CapDrop"] == ["ALL"]
     assert host["SecurityOpt"] == ["no-new-privileges:true"]
@@ -131,10 +85,10 @@ def test_its_container_can_do_little(jupyter: Jupyter) -> None:
     assert member(container).running
 
 
-def test_pip_finds_all_of_it_there(jupyter: Jupyter) -> None:
+def test_pip_finds_all_of_it_there(vertex_lab: VertexLab) -> None:
     """The notebook's first cell, in a container without a network."""
     words = shlex.split(cells()["install"].splitlines()[0].removeprefix("%pip "))
-    (container,) = containers(jupyter, "notebook")
+    (container,) = containers(vertex_lab, "notebook")
     client = docker.from_env(timeout=120)
     try:
         image = container.image.tags[0]
@@ -146,9 +100,18 @@ def test_pip_finds_all_of_it_there(jupyter: Jupyter) -> None:
     assert b"Would install" not in said
 
 
-@pytest.mark.parametrize("run", range(int(os.environ.get("RAYDOCK_NOTEBOOK_RUNS", "1"))))  # 3 by hand
-def test_from_the_first_cell_to_the_last(jupyter: Jupyter, run: int) -> None:
-    done = jupyter.run("python", "-c", RUN)
+VERTEX, SUBMIT = "tests/integration/test_docker_vertex.py", "tests/integration/test_docker_vertex_submit.py"
+
+
+@pytest.mark.nightly(
+    "tests/unit/test_notebook.py::test_it_is_a_notebook_of_version_4_5",
+    f"{VERTEX}::test_two_clusters_are_who_they_were_created_as",
+    f"{SUBMIT}::test_denied_before_it_is_sent_then_by_storage_then_mended",
+)
+@pytest.mark.parametrize("repetition", range(3))
+def test_from_the_first_cell_to_the_last(vertex_lab: VertexLab, repetition: int) -> None:
+    others = {node.name for node in containers(vertex_lab, "vertex-node")}
+    done = run(vertex_lab, "python", "-c", RUN)
     assert done.returncode == 0, done.stderr[-5000:]
     told = {cell["id"]: text_of(cell) for cell in json.loads(done.stdout)["cells"] if "outputs" in cell}
     assert list(told) == list(cells())
@@ -163,8 +126,8 @@ def test_from_the_first_cell_to_the_last(jupyter: Jupyter, run: int) -> None:
     assert "gs://lab-project-notebook/hello.txt: hello from lab-project-notebook" in told["allowed"]
     assert f"written as {ACCOUNT}" in told["allowed"]
     assert told["delete"].endswith("Nothing is left.\n")
-    assert containers(jupyter, "vertex-node") == []
-    assert lab(jupyter.env)["buckets"].keys() == {"lab-data", "lab-models", "closed-bucket"}
+    assert {node.name for node in containers(vertex_lab, "vertex-node")} == others
+    assert lab(vertex_lab.env)["buckets"].keys() == {"lab-data", "lab-models", "closed-bucket"}
 
 
 def text_of(cell: Mapping[str, Any]) -> str:
@@ -179,6 +142,6 @@ def lab(env: Mapping[str, str]) -> dict[str, Any]:
     """What the lab's cloud tells of itself."""
     address = f"http://127.0.0.1:{env['RAYDOCK_PORT']}/lab/"
     headers = {"Authorization": f"Bearer {key.read(Path(env['RAYDOCK_STATE']))}"}
-    with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=20) as reply:
+    with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=60) as reply:
         found: dict[str, Any] = json.loads(reply.read())
     return found

@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import subprocess
-import sysconfig
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from cluster.engine import Engine, connect, find_compose
-from tests.command import ROOT
-from tests.conftest import cluster_command, lab_environment
+from cluster.engine import Engine, connect
+from tests.integration.vertexlab import Script, VertexLab
+from tests.lab import until
 from tests.labcloud import AGENT, TRAINER
 
 pytestmark = pytest.mark.docker
 
-JOBS = ROOT / "tests" / "jobs"
-PACKAGES = sysconfig.get_paths()["purelib"]  # where the SDK is: the person's container borrows it
 AGENT_ADDRESS, TRAINER_ADDRESS = (one.removeprefix("serviceAccount:") for one in (AGENT, TRAINER))
-
-
-@pytest.fixture(scope="module")
-def env(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The lab's cloud and the control plane, without the compose cluster; removed by `cluster down`."""
-    prefix = images["head"].partition("/head:")[0]
-    more = {"COMPOSE_PROFILES": "vertex", "RAYDOCK_IMAGE_PREFIX": prefix}
-    found = lab_environment(tmp_path_factory.mktemp("vertex-state"), **more)
-    done = cluster_command(found, "images", "--build", timeout=3000)
-    assert done.returncode == 0, done.stderr
-    try:
-        compose(found, "up", "--no-build", "--detach", "--wait", "storage", "cloud", "vertex")
-        yield found
-    finally:
-        ended = cluster_command(found, "down")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+LIVES = 10  # each has three kills
+KILLS = "tests/integration/test_docker_vertex.py::test_three_kills_lose_nothing_and_leave_nothing"
 
 
 @pytest.fixture(scope="module")
@@ -49,142 +27,66 @@ def engine() -> Iterator[Engine]:
     found.client.close()
 
 
-def compose(env: dict[str, str], *words: str, seconds: float = 300) -> str:
-    command = [*find_compose(), "--project-directory", str(ROOT), *words]
-    done = subprocess.run(
-        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=seconds, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def nodes(engine: Engine, lab: VertexLab, cluster: str) -> list[str]:
+    """The containers of that cluster."""
+    found = engine.containers(lab.project, "vertex-node")
+    return sorted(one.name for one in found if one.name.startswith(f"{lab.project}-{cluster}-"))
 
 
-@dataclass(slots=True)
-class Person:
-    """The script in a container of the person, told what to do line by line."""
-
-    process: subprocess.Popen[str]
-
-    def ask(self, *words: str) -> Iterator[Any]:
-        """What it tells, as it tells it."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(" ".join(words) + "\n")
-        self.process.stdin.flush()
-        for line in self.process.stdout:
-            if line == "DONE\n":
-                return
-            if line.startswith("TOLD "):
-                yield json.loads(line.partition(" ")[2])
-        raise AssertionError(f"The script ended amid: {' '.join(words)}")
-
-    def told(self, *words: str) -> list[Any]:
-        return list(self.ask(*words))
-
-    def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.communicate(timeout=60)
-
-
-@pytest.fixture(scope="module")
-def person(env: dict[str, str]) -> Iterator[Person]:
-    mounts = [f"{JOBS}:/jobs:ro", f"{PACKAGES}:/packages:ro"]
-    options = [word for mount in mounts for word in ("--volume", mount)]
-    options += ["--env", "PYTHONPATH=/packages", "--env", "PYTHONDONTWRITEBYTECODE=1"]
-    command = [*find_compose(), "--project-directory", str(ROOT), "run", "--rm", "--no-deps", "-T", *options]
-    process = subprocess.Popen(
-        [*command, "person", "timeout", "1500", "python", "-W", "ignore", "/jobs/vertex_life.py"],
-        cwd=ROOT,
-        env=env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    found = Person(process)
-    yield found
-    found.end()
-
-
-def nodes(engine: Engine, env: dict[str, str]) -> list[str]:
-    found = engine.containers(env["COMPOSE_PROJECT_NAME"], "vertex-node")
-    return sorted(container.name for container in found)
-
-
-def left(engine: Engine, env: dict[str, str]) -> list[str]:
-    """The nodes that are there still, when the last should long be gone."""
-    deadline = time.monotonic() + 60
-    while (found := nodes(engine, env)) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    return found
-
-
-def test_two_clusters_from_creation_to_deletion(env: dict[str, str], engine: Engine, person: Person) -> None:
-    """Each is who it was created as, through the Job API and Ray Client; the log comes over the websocket."""
-    both, grown, gone = person.told("life", TRAINER_ADDRESS)
-    assert both["listed"] == [
-        ["first", "RUNNING", "2.47", None],
-        ["second", "RUNNING", "2.47", TRAINER_ADDRESS],
-    ]
+def test_two_clusters_are_who_they_were_created_as(clusters: VertexLab, script: Script) -> None:
+    """Through the Job API and Ray Client; the log comes over the websocket. Then one of them grows."""
+    (both,) = script.told("use")
     pools = [["head-node", 0, 0], ["worker-pool1", 1.0, 0], ["worker-pool2", 1.0, 1.0]]
     hello = "hello from lab-data\n"
     assert both["client"] == ["_VertexRayClientContext", AGENT_ADDRESS, True, [pool[0] for pool in pools]]
-    assert both["first"] == ["SUCCEEDED", [AGENT_ADDRESS, AGENT_ADDRESS, hello, pools]]
+    assert both["main"] == ["SUCCEEDED", [AGENT_ADDRESS, AGENT_ADDRESS, hello, pools]]
     merged = [["head-node", 0, 0], ["head-node", 1.0, 0]]
-    assert both["second"] == ["SUCCEEDED", [TRAINER_ADDRESS, TRAINER_ADDRESS, "Forbidden", merged]]
+    assert both["trained"] == ["SUCCEEDED", [TRAINER_ADDRESS, TRAINER_ADDRESS, "Forbidden", merged]]
+    (grown,) = script.told("grow")
     assert grown["grown"][1][3] == [*pools[:2], *pools[1:]]
-    assert gone == {"left": []}
-    assert nodes(engine, env) == []
 
 
-LIVES = int(os.environ.get("RAYDOCK_VERTEX_LIVES", "1"))  # 10 by hand: each has three kills
-
-
-@pytest.mark.parametrize("life", range(LIVES))
+@pytest.mark.parametrize(
+    "life", [0, *(pytest.param(life, marks=pytest.mark.nightly(f"{KILLS}[0]")) for life in range(1, LIVES))]
+)
 def test_three_kills_lose_nothing_and_leave_nothing(
-    env: dict[str, str], engine: Engine, person: Person, life: int
+    vertex_lab: VertexLab, engine: Engine, script: Script, life: int
 ) -> None:
     """Killed amid creation, amid a job and a Ray Client session, amid deletion; each at another time."""
     name, moments = f"killed-{life}", random.Random(life)
-    assert person.told("start", name) == [{"asked": name}]
-    kill(env, moments.uniform(0, 8))
+    assert script.told("start", name) == [{"asked": name}]
+    kill(vertex_lab, moments.uniform(0, 8))
 
-    session = person.ask("session", name)
+    session = script.ask("session", name)
     assert next(session) == {"connected": name}
-    kill(env, moments.uniform(0, 10))
+    assert nodes(engine, vertex_lab, name) != []
+    kill(vertex_lab, moments.uniform(0, 5))
     assert list(session) == [{"status": "SUCCEEDED", "log": True, "count": True}]
 
-    assert person.told("delete", name) == [{"asked": name}]
-    kill(env, moments.uniform(0, 3))
-    assert person.told("gone") == [{"left": []}]
-    assert left(engine, env) == []
+    assert script.told("delete", name) == [{"asked": name}]
+    kill(vertex_lab, moments.uniform(0, 3))
+    assert script.told("gone", name) == [{"left": []}]
+    until(lambda: nodes(engine, vertex_lab, name) == [])
 
 
-def kill(env: dict[str, str], seconds: float) -> None:
+def kill(lab: VertexLab, seconds: float) -> None:
     """The control plane, after so many seconds; then it is started again."""
     time.sleep(seconds)
-    compose(env, "kill", "vertex")
-    compose(env, "up", "--no-build", "--detach", "--wait", "--no-recreate", "vertex")
+    lab.compose("kill", "vertex")
+    lab.compose("up", "--no-build", "--detach", "--wait", "--no-recreate", "--no-deps", "vertex")
 
 
-def test_nodes_reach_no_socket_and_no_key(env: dict[str, str], engine: Engine) -> None:
+def test_nodes_reach_no_socket_and_no_key(clusters: VertexLab, engine: Engine) -> None:
     """Only the control plane has the engine's socket, and it publishes no port."""
-    found = engine.containers(env["COMPOSE_PROJECT_NAME"])
+    found = engine.containers(clusters.project)
+    assert any(one.labels["com.docker.compose.service"] == "vertex-node" for one in found)
     with_socket = [
         one.labels["com.docker.compose.service"]
         for one in found
         if any("docker.sock" in mount.get("Source", "") for mount in one.attrs["Mounts"])
     ]
     assert with_socket == ["vertex"]
-    (vertex,) = engine.containers(env["COMPOSE_PROJECT_NAME"], "vertex")
+    (vertex,) = engine.containers(clusters.project, "vertex")
     assert vertex.attrs["HostConfig"]["PortBindings"] in ({}, None)
     assert vertex.attrs["HostConfig"]["CapDrop"] == ["ALL"]
     assert vertex.attrs["HostConfig"]["CapAdd"] == ["DAC_READ_SEARCH"]
-
-
-def test_down_takes_the_nodes_too(env: dict[str, str], engine: Engine, person: Person) -> None:
-    """`make cluster-down` while a cluster runs leaves nothing, also where the profile is not chosen any more."""
-    person.told("start", "forgotten")
-    person.end()
-    assert nodes(engine, env) != []
-    done = cluster_command({**env, "COMPOSE_PROFILES": ""}, "down")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert engine.belongings(env["COMPOSE_PROJECT_NAME"]) == []

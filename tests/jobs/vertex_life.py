@@ -2,11 +2,13 @@
 
 Reads lines of a verb and its arguments, and answers each with lines TOLD {...} and the line DONE:
 
-life ACCOUNT     two clusters, one with that custom account, from creation to deletion
+create ACCOUNT   two clusters, main and trained, the second one with that custom account; what the list says of them
+use              a job on each, and Ray Client on the first
+grow             another worker for main, and a job there
 start NAME       asks for a cluster and does not wait
-session NAME     waits until it runs, sends a job of 20 s, and counts as long through Ray Client
+session NAME     waits until it runs, sends a job of 12 s, and counts as long through Ray Client
 delete NAME      asks for its deletion and does not wait
-gone             waits until no cluster is left
+gone NAME        waits until the list has no such cluster
 """
 
 import json
@@ -106,51 +108,54 @@ def session(name):
     """A call that was lost leaves a gap in the count, one that was done twice another; a lost line one in the log."""
     await_running(name)
     jobs = JobSubmissionClient(f"vertex_ray://{name}")
-    code = "import time; [(time.sleep(0.1), print(n, flush=True)) for n in range(200)]"
+    code = "import time; [(time.sleep(0.1), print(n, flush=True)) for n in range(120)]"
     job = jobs.submit_job(entrypoint=f"python -c '{code}'")
     connect(name)
     count = ray.remote(Count).remote()
     counted = [ray.get(count.more.remote())]
     tell(connected=name)
-    while len(counted) < 100:
+    while len(counted) < 60:
         time.sleep(0.2)
         counted.append(ray.get(count.more.remote()))
     ray.shutdown()
     while (status := jobs.get_job_status(job).value) not in ("SUCCEEDED", "FAILED"):
         time.sleep(0.2)
     lines = [line for line in jobs.get_job_logs(job).splitlines() if line.isdigit()]
-    tell(status=status, log=lines == [str(n) for n in range(200)], count=counted == list(range(1, 101)))
+    tell(status=status, log=lines == [str(n) for n in range(120)], count=counted == list(range(1, 61)))
 
 
-def life(account):
+def create(account):
     gpu = Resources(accelerator_type="NVIDIA_TESLA_T4", accelerator_count=1)
-    first = vertex_ray.create_ray_cluster(
-        worker_node_types=[Resources(machine_type="n1-standard-8"), gpu], cluster_name="first"
-    )
-    second = vertex_ray.create_ray_cluster(
-        worker_node_types=[Resources()], cluster_name="second", service_account=account
+    workers = [Resources(machine_type="n1-standard-8"), gpu]
+    vertex_ray.create_ray_cluster(worker_node_types=workers, cluster_name="main")
+    vertex_ray.create_ray_cluster(
+        worker_node_types=[Resources()], cluster_name="trained", service_account=account
     )
     found = {one.cluster_resource_name.rpartition("/")[2]: one for one in vertex_ray.list_ray_clusters()}
-    tell(
-        listed=sorted((name, one.state, one.ray_version, one.service_account) for name, one in found.items()),
-        client=connected("first"),
-        first=run("first"),
-        second=run("second"),
-    )
-    workers = found["first"].worker_node_types
+    listed = [(name, one.state, one.ray_version, one.service_account) for name, one in found.items()]
+    tell(listed=sorted(listed))
+
+
+def use():
+    tell(client=connected("main"), main=run("main"), trained=run("trained"))
+
+
+def grow():
+    workers = vertex_ray.get_ray_cluster(resource("main")).worker_node_types
     workers[0].node_count = 2
-    vertex_ray.update_ray_cluster(first, workers)
-    tell(grown=run("first"))
-    for name in (first, second):
-        vertex_ray.delete_ray_cluster(name)
-    tell(left=gone())
+    vertex_ray.update_ray_cluster(resource("main"), workers)
+    tell(grown=run("main"))
 
 
-def gone():
-    deadline = time.monotonic() + 60
-    while (left := vertex_ray.list_ray_clusters()) and time.monotonic() < deadline:
+def gone(name):
+    deadline = time.monotonic() + 180
+    while (left := [one for one in listed() if one == name]) and time.monotonic() < deadline:
         time.sleep(0.2)
-    return [one.cluster_resource_name for one in left]
+    tell(left=left)
+
+
+def listed():
+    return [one.cluster_resource_name.rpartition("/")[2] for one in vertex_ray.list_ray_clusters()]
 
 
 def start(name):
@@ -173,7 +178,7 @@ def resource(name):
 
 
 def await_running(name):
-    deadline = time.monotonic() + 150
+    deadline = time.monotonic() + 300
     while (state := vertex_ray.get_ray_cluster(resource(name)).state) != "RUNNING":
         if state == "ERROR" or time.monotonic() > deadline:
             raise SystemExit(f"{name} is {state}.")
@@ -188,13 +193,7 @@ def delete(name):
 if __name__ == "__main__":
     assert ray.__version__ == "2.47.1"
     aiplatform.init(project="lab-project", location="us-central1")
-    verbs = {
-        "life": life,
-        "start": start,
-        "session": session,
-        "delete": delete,
-    }
-    verbs["gone"] = lambda: tell(left=gone())
+    verbs = {verb.__name__: verb for verb in (create, use, grow, start, session, delete, gone)}
     for line in sys.stdin:
         verb, *arguments = line.split()
         verbs[verb](*arguments)

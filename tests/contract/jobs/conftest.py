@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -11,13 +10,18 @@ import pytest
 
 from tests.contract.jobs.nodes import Nodes
 
-KILLS = int(os.environ.get("RAYDOCK_KILLS", "1"))  # 5 by hand
+MOMENTS = 5  # when a worker is killed, 0.4 s apart
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that takes `later` kills a node so many seconds after it could: each time at another moment."""
-    if "later" in metafunc.fixturenames:
-        metafunc.parametrize("later", [0.4 * number for number in range(KILLS)], ids="{:.1f}s".format)
+    """Parametrizes `later`, the seconds before a node is killed: 0 in the gate, the others nightly."""
+    if "later" not in metafunc.fixturenames:
+        return
+    moments: list[object] = [0.0]
+    known = metafunc.definition.get_closest_marker("nightly")
+    again = () if known else pytest.mark.nightly(f"{metafunc.definition.nodeid}[0.0s]")
+    moments += [pytest.param(0.4 * number, marks=again) for number in range(1, MOMENTS)]
+    metafunc.parametrize("later", moments, ids="{:.1f}s".format)
 
 
 @pytest.fixture
@@ -32,10 +36,15 @@ def job(request: pytest.FixtureRequest) -> ModuleType:
     return module
 
 
-@pytest.fixture
-def nodes() -> Iterator[Nodes]:
-    """Two workers of one CPU each."""
+@pytest.fixture(scope="package")
+def every_node() -> Iterator[Nodes]:
+    """The cluster that these tests share."""
     with Nodes() as nodes:
-        nodes.ask("add")
-        nodes.ask("add")
         yield nodes
+
+
+@pytest.fixture
+def nodes(every_node: Nodes) -> Nodes:
+    """Two workers with one CPU each, whatever the previous test left."""
+    every_node.resize(2)
+    return every_node

@@ -1,9 +1,9 @@
-"""A head with 0 CPU and workers of 1 CPU, as processes, moved by a test through a pipe.
+"""A head with 0 CPUs and workers with 1 CPU each, as processes controlled through a pipe.
 
-`python -m tests.contract.jobs.nodes` prints the address, then answers each line that it reads: `add` adds a
-worker, `kill` ends the first one with SIGKILL, `remove` lets it take its leave. It ends, with every node, when
-its input ends: whatever becomes of the test, no process stays. A process of its own because Ray's nodes leave
-open files and children behind, which pytest counts as errors.
+`python -m tests.contract.jobs.nodes` prints the address and answers each line of its input with the names of its
+workers: `add` adds one, `kill` sends SIGKILL to the first, `remove` shuts the first down gracefully, and `settle` waits
+until the head knows exactly these workers. It exits, with every node, at the end of its input, so no process outlives
+the test. It is a separate process because Ray's nodes leave open files and children behind, which pytest reports.
 """
 
 from __future__ import annotations
@@ -18,21 +18,19 @@ from tests.contract.jobs.running import ROOT
 
 
 class Nodes:
-    """The test's end of the pipe. A dashboard takes ten seconds of a core to start: only a job that asks it has one."""
-
-    def __init__(self, dashboard: bool = False) -> None:
-        self.words = ["dashboard"] if dashboard else []
+    """The test's end of the pipe. `workers` holds the names of the current workers."""
 
     def __enter__(self) -> Nodes:
+        self.workers: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.contract.jobs.nodes", *self.words],
+            [sys.executable, "-m", "tests.contract.jobs.nodes"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        self.address = self.answer()
+        self.address = self.answer()[0]
         return self
 
     def __exit__(
@@ -40,20 +38,35 @@ class Nodes:
     ) -> None:
         self.process.communicate(timeout=60)
 
-    def kill(self, later: float) -> None:
-        """Ends the first worker with SIGKILL, so many seconds from now."""
+    @property
+    def used(self) -> set[tuple[str, str]]:
+        """Name and pool of every worker, as in the result of a job that used them all."""
+        return {(name, "cpu-worker") for name in self.workers}
+
+    def resize(self, count: int) -> None:
+        """Adds or removes workers until there are `count`."""
+        while len(self.workers) > count:
+            self.ask("remove")
+        while len(self.workers) < count:
+            self.ask("add")
+        self.ask("settle")
+
+    def kill(self, later: float) -> str:
+        """Sends SIGKILL to the first worker after `later` seconds and returns its name."""
         time.sleep(later)
+        name = self.workers[0]
         self.ask("kill")
+        return name
 
     def ask(self, line: str) -> None:
         assert self.process.stdin
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
-        self.answer()
+        self.workers = self.answer()[1:]
 
-    def answer(self) -> str:
+    def answer(self) -> list[str]:
         assert self.process.stdout
-        line = self.process.stdout.readline().strip()
+        line = self.process.stdout.readline().split()
         assert line, "the nodes did not start"
         return line
 
@@ -62,26 +75,31 @@ def serve() -> None:
     from ray._private import services
     from ray.cluster_utils import Cluster
 
-    # None: with True Ray raises where a busy machine brings the dashboard up late.
-    dashboard = {"include_dashboard": None, "dashboard_port": 0}
-    shape = {"num_cpus": 0} | (dashboard if "dashboard" in sys.argv else {"include_dashboard": False})
+    # A dashboard, since sklearn_joblib asks the state API. None: with True Ray raises where a busy machine brings
+    # it up late.
+    shape = {"num_cpus": 0, "include_dashboard": None, "dashboard_port": 0}
     cluster = Cluster(initialize_head=True, head_node_args=shape)
     head = cluster.head_node
-    workers: list[Any] = []
+    workers: dict[str, Any] = {}
+    added = 0
     try:
         print(cluster.address, flush=True)
         for line in sys.stdin:
             if line.strip() == "add":
-                number = len(workers) + 1
+                added += 1
                 # An IP address each, so that the driver belongs to the head's node, as it does on a cluster
                 # of machines: where nodes share the driver's address, it may belong to the one that is killed.
                 # A driver looks up its address in the session's folder, where the last node wrote its own.
-                worker = {"node_name": f"cpu-worker-{number}", "node_ip_address": f"127.0.0.{number + 1}"}
-                workers.append(cluster.add_node(num_cpus=1, labels={"pool": "cpu-worker"}, **worker))
+                name = f"cpu-worker-{added}"
+                own = {"node_name": name, "node_ip_address": f"127.0.0.{added + 1}"}
+                workers[name] = cluster.add_node(num_cpus=1, labels={"pool": "cpu-worker"}, **own)
                 services.write_node_ip_address(head.get_session_dir_path(), head.node_ip_address)
+            elif line.strip() == "settle":
+                cluster.wait_for_nodes(timeout=120)
             else:
-                cluster.remove_node(workers.pop(0), allow_graceful=line.strip() == "remove")
-            print("done", flush=True)
+                first = next(iter(workers))
+                cluster.remove_node(workers.pop(first), allow_graceful=line.strip() == "remove")
+            print("done", *workers, flush=True)
     finally:
         cluster.shutdown()
 

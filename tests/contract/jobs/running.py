@@ -83,5 +83,23 @@ def result(log: str) -> dict[str, Any]:
     return found
 
 
+def check(found: dict[str, Any], job: str) -> None:
+    """What the result of every job holds, wherever it ran."""
+    assert {"version": found["version"], "job": found["job"]} == {"version": 1, "job": job}
+    assert isinstance(found["data"], str)
+    assert found["data"]
+    assert found["metrics"]
+    assert found["seconds"]
+    if job != "whoami":  # it has nothing to measure
+        assert set(found) >= {"cpus", "speed_up", "efficiency", "peak_memory_mib"}
+    for task in found.get("tasks", []):
+        assert isinstance(task["name"], str)
+        assert task["start"] <= task["end"]
+    assert found["nodes"]
+    for node in found["nodes"]:
+        assert set(node) >= {"node", "pool", "tasks"}
+        assert node["tasks"] > 0
+
+
 def refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")

@@ -69,6 +69,10 @@ def test_an_output_that_cannot_be_written_is_one_sentence(job: ModuleType, tmp_p
 
 
 @pytest.mark.ray
+@pytest.mark.nightly(
+    "tests/contract/test_lessons.py::test_it_runs_on_the_workers[docker-batch_predict]",
+    "tests/contract/jobs/test_csv_to_parquet.py::test_it_uses_each_worker_and_a_second_run_doubles_nothing",
+)
 def test_it_agrees_with_plain_xgboost_and_a_second_run_doubles_nothing(
     job: ModuleType, nodes: Nodes, tmp_path: Path
 ) -> None:

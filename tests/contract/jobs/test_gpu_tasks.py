@@ -69,6 +69,10 @@ def test_more_tasks_at_once_than_gpus_fail(job: ModuleType, monkeypatch: pytest.
 
 
 @pytest.mark.ray
+@pytest.mark.nightly(
+    "tests/contract/test_lessons.py::test_it_runs_on_the_workers[docker-gpu_tasks]",
+    "tests/contract/jobs/test_gpu_tasks.py::test_tasks_side_by_side_are_counted",
+)
 def test_alone_it_says_that_there_is_no_gpu_and_queues_all_the_same() -> None:
     text = alone(SCRIPT)
     told = "No GPU here: Ray is told of one that is not there. Only the queue is real." in text

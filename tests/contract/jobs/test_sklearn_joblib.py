@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -88,14 +88,13 @@ def test_the_speed_up_is_told_only_where_it_was_measured(run: Callable[..., dict
     assert (compared["seconds"], compared["speed_up"]) == ({"ray": 2.0, "alone": 3.0}, 1.5)
 
 
-@pytest.fixture
-def nodes() -> Iterator[Nodes]:
-    with Nodes(dashboard=True) as nodes:  # joblib counts no tasks: the job asks the state API for them
-        yield nodes
-
-
 @pytest.mark.ray
+@pytest.mark.nightly(
+    "tests/contract/test_lessons.py::test_it_runs_on_the_workers[docker-sklearn_joblib]",
+    "tests/contract/jobs/test_sklearn_joblib.py::test_a_cluster_without_workers_is_one_sentence",
+)
 def test_it_waits_for_workers_and_then_uses_each(nodes: Nodes, tmp_path: Path) -> None:
+    nodes.resize(0)
     log = tmp_path / "log"
     env = {"RAY_ADDRESS": nodes.address}
     with started(SCRIPT, "--smoke-test", "--compare", env=env, log=log) as process:
@@ -108,10 +107,7 @@ def test_it_waits_for_workers_and_then_uses_each(nodes: Nodes, tmp_path: Path) -
     assert code == 0, text
     assert "'context' argument" not in text
     found = result(text)
-    assert {(node["node"], node["pool"]) for node in found["nodes"]} == {
-        ("cpu-worker-1", "cpu-worker"),
-        ("cpu-worker-2", "cpu-worker"),
-    }
+    assert {(node["node"], node["pool"]) for node in found["nodes"]} == nodes.used
     assert sum(node["tasks"] for node in found["nodes"]) <= 40
     assert found["seconds"]["alone"] > 0
     assert found["speed_up"] > 0
@@ -120,15 +116,13 @@ def test_it_waits_for_workers_and_then_uses_each(nodes: Nodes, tmp_path: Path) -
 @pytest.mark.ray
 def test_it_outlives_a_worker_node(nodes: Nodes, tmp_path: Path, later: float) -> None:
     """Ray's pool of actors alone would not: it waits for ever for the CPU of the node that is gone."""
-    nodes.ask("add")
-    nodes.ask("add")
     log = tmp_path / "log"
     env = {"RAY_ADDRESS": nodes.address}
-    with started(SCRIPT, "--n-iter", "30", env=env, log=log) as process:
+    with started(SCRIPT, "--n-iter", "16", env=env, log=log) as process:
         wait_for_line(log, "Done  14 tasks", process)
-        nodes.kill(later)
+        killed, left = nodes.kill(later), nodes.workers[0]
         code = process.wait(300)
     text = log.read_text()
     assert code == 0, text
     tasks = {node["node"]: node["tasks"] for node in result(text)["nodes"]}
-    assert tasks["cpu-worker-2"] > tasks.get("cpu-worker-1", 0)
+    assert tasks[left] > tasks.get(killed, 0)

@@ -52,6 +52,11 @@ def test_workers_share_all_row_groups(job: ModuleType, tmp_path: Path) -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.nightly(
+    "tests/contract/test_lessons.py::test_it_runs_on_the_workers[docker-train_xgboost]",
+    "tests/contract/jobs/test_kfold_cv.py::test_it_outlives_a_worker_node[0.0s]",
+    "tests/contract/jobs/test_tune_forest.py::test_a_run_that_was_ended_goes_on_and_repeats_no_trial[SIGINT]",
+)
 def test_with_a_worker_killed_the_model_is_the_same(
     job: ModuleType, nodes: Nodes, tmp_path: Path, later: float
 ) -> None:
@@ -88,6 +93,10 @@ def test_with_a_worker_killed_the_model_is_the_same(
 
 
 @pytest.mark.ray
+@pytest.mark.nightly(
+    "tests/contract/test_lessons.py::test_it_runs_on_the_workers[docker-train_xgboost]",
+    "tests/contract/jobs/test_forest_sweep.py::test_a_bad_sweep_fails",
+)
 def test_a_model_under_its_floor_fails(nodes: Nodes, job: ModuleType, tmp_path: Path) -> None:
     job.make_small_data(str(tmp_path / "data"))
     log = tmp_path / "log"

@@ -1,0 +1,44 @@
+"""The lab with Vertex's control plane, shared by its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from cluster import ports
+from tests.integration.footprint import belongings
+from tests.integration.vertexlab import Script, VertexLab, started
+from tests.lab import cluster_command, lab_environment
+
+
+@pytest.fixture(scope="session")
+def vertex_lab(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[VertexLab]:
+    """`make notebook`, and finally `make cluster-down`, which removes running clusters too."""
+    home = tmp_path_factory.mktemp("person")
+    home.chmod(0o777)  # the container's user is another
+    more = {"COMPOSE_PROFILES": "vertex,notebook", "CPU_WORKERS": "0", "GPU_WORKERS": "0"}
+    env = lab_environment(tmp_path_factory.mktemp("vertex"), **more)
+    env["NOTEBOOK_PORT"] = str(ports.pick(1, {int(env["RAYDOCK_PORT"])})[0])
+    try:
+        yield started(env, home)
+    finally:
+        # Works even if the profile is no longer selected.
+        ended = cluster_command({**env, "COMPOSE_PROFILES": ""}, "down")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert belongings(VertexLab("docker", env)) == []
+
+
+@pytest.fixture(scope="session")
+def script(vertex_lab: VertexLab) -> Iterator[Script]:
+    """A session of vertex_ray."""
+    found = Script.begin(vertex_lab)
+    yield found
+    found.end()
+
+
+@pytest.fixture(scope="session")
+def clusters(vertex_lab: VertexLab, script: Script) -> VertexLab:
+    """The lab with two clusters: main with two workers and a GPU, trained with an account of its own."""
+    script.create()
+    return vertex_lab
