@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 N_ITER ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup images cluster-up cluster-down cluster-status demo lab-data lessons notebook test unit lint format lock bench clean
+.PHONY: help setup images cluster-up cluster-down cluster-status demo lab-data lessons notebook test test-all unit lint format lock bench clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -40,11 +40,14 @@ notebook: setup ## JupyterLab in the lab, with the notebook of Ray on Vertex AI:
 	@COMPOSE_PROFILES=vertex,notebook $(PYTHON) -m cluster up
 	@docker compose exec -T notebook sh -c 'echo "Notebook:  http://127.0.0.1:$$NOTEBOOK_PORT/lab/tree/ray_on_vertex.ipynb?token=$$(cat $$JUPYTER_TOKEN_FILE)"'
 
-test: setup ## all tests; REQUIRE_DOCKER=1 fails where no engine answers
-	@$(PYTHON) -m pytest
+test: setup ## lint, and what a change has to pass: each capability once against the real thing, in 20 minutes
+	@$(PYTHON) -m tests
+
+test-all: setup ## every test, with many repetitions: an hour or two
+	@$(PYTHON) -m tests --all
 
 unit: setup ## the tests that need neither Docker nor Ray, in a minute
-	@$(PYTHON) -m pytest -q tests/unit
+	@$(PYTHON) -m tests --unit
 
 lint: setup ## style, format and types
 	@$(PYTHON) -m ruff check .
