@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+from iam.document import Reader
 from iam.errors import IamError, MalformedPolicy
 from iam.policy import Policy, deny_from_json, policy_from_json
 from iam.principal import is_service_agent, normal, parse
@@ -21,6 +25,8 @@ KEYS = {"person", "job", "people", "groups", "roles", "projects"}
 PROJECT_KEYS = {"number", "policy", "deny", "accounts", "buckets"}
 BUCKET_KEYS = {"bindings", "objects"}
 LONGEST_TOKEN = 43200  # seconds; Google's own limit for a service account's token
+
+READ = Reader(IamError)
 
 Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
@@ -39,7 +45,7 @@ class Settings:
 def settings(environ: Mapping[str, str], root: Path = Path()) -> Settings:
     """The lab's settings. A relative LAB_FILE is relative to `root`. Raises IamError, which names the setting."""
     return Settings(
-        file=existing(root / (environ.get("LAB_FILE") or FILE)),
+        file=existing(root / Path(environ.get("LAB_FILE") or FILE).expanduser()),
         project=environ.get("LAB_PROJECT") or "lab-project",
         service_account=environ.get("LAB_SERVICE_ACCOUNT", "").strip().removeprefix("serviceAccount:"),
         token_seconds=seconds(environ.get("LAB_TOKEN_TTL") or "3600"),
@@ -48,7 +54,7 @@ def settings(environ: Mapping[str, str], root: Path = Path()) -> Settings:
 
 
 def existing(path: Path) -> Path:
-    if not path.is_file():
+    if not os.path.isfile(path):  # never raises, unlike Path.is_file
         raise IamError(f"LAB_FILE names {path}, and there is no such file.", "Mend LAB_FILE, or leave it out")
     return path
 
@@ -104,7 +110,12 @@ def read(path: Path) -> LabFile:
     fix = f"Mend {path.name}"
     try:
         document = yaml.safe_load(path.read_bytes())
-    except yaml.YAMLError as fault:
+    except OSError as fault:
+        raise IamError(
+            f"{path} can't be read: {fault.strerror}.", f"Make it readable: chmod +r {path}"
+        ) from None
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as fault:
+        # PyYAML lets the errors of its constructors through: a date such as 2024-13-45, `!!bool x`.
         raise IamError(f"{path.name} is no YAML: {' '.join(str(fault).split())}.", fix) from None
     try:
         return parsed(document)
@@ -114,19 +125,25 @@ def read(path: Path) -> LabFile:
 
 
 def parsed(document: Mapping[str, Any]) -> LabFile:
-    refuse_unknown(document, KEYS, "the file")
-    projects = document["projects"]
+    refuse_unknown(READ.mapping(document, "the file"), KEYS, "the file")
+    projects = READ.mapping(document["projects"], "projects")
+    accounts, buckets = list[str](), list[str]()
     for project, body in projects.items():
-        refuse_unknown(body, PROJECT_KEYS, project)
-        for bucket, known in (body.get("buckets") or {}).items():
-            refuse_unknown(known or {}, BUCKET_KEYS, bucket)
+        refuse_unknown(READ.mapping(body, READ.text(project, "a project")), PROJECT_KEYS, project)
+        accounts += texts(body.get("accounts"), f"{project}.accounts")
+        for name, known in READ.mapping(body.get("buckets") or {}, f"{project}.buckets").items():
+            buckets.append(READ.text(name, f"{project}.buckets"))
+            refuse_unknown(READ.mapping(known or {}, name), BUCKET_KEYS, name)
+    for name, count in Counter((*accounts, *buckets)).items():
+        if count > 1:
+            raise IamError(f"{name} is there {count} times.")
     found = LabFile(
-        person=document["person"],
-        job=document["job"],
-        people=list(document.get("people") or ()),
-        groups={name: list(members) for name, members in (document.get("groups") or {}).items()},
-        roles={name: list(held) for name, held in (document.get("roles") or {}).items()},
-        numbers={project: int(body["number"]) for project, body in projects.items()},
+        person=READ.text(document["person"], "person"),
+        job=READ.text(document["job"], "job"),
+        people=texts(document.get("people"), "people"),
+        groups=lists(document.get("groups"), "groups"),
+        roles=lists(document.get("roles"), "roles"),
+        numbers={project: number(body["number"], f"{project}.number") for project, body in projects.items()},
         policies={project: body.get("policy") or {} for project, body in projects.items()},
         deny={project: list(body.get("deny") or ()) for project, body in projects.items()},
         accounts={one: project for project, body in projects.items() for one in body.get("accounts") or ()},
@@ -141,7 +158,27 @@ def parsed(document: Mapping[str, Any]) -> LabFile:
 
 
 def new_bucket(project: str, known: Mapping[str, Any]) -> Bucket:
-    return Bucket(project, list(known.get("bindings") or ()), dict(known.get("objects") or {}))
+    objects = READ.mapping(known.get("objects") or {}, "objects")
+    return Bucket(
+        project,
+        READ.items(known.get("bindings") or [], "bindings"),
+        {READ.text(name, "objects"): READ.text(text, f"objects.{name}") for name, text in objects.items()},
+    )
+
+
+def texts(item: object, where: str) -> list[str]:
+    return list(READ.texts(item or [], where))
+
+
+def lists(item: object, where: str) -> dict[str, list[str]]:
+    found = READ.mapping(item or {}, where)
+    return {READ.text(name, where): texts(names, f"{where}.{name}") for name, names in found.items()}
+
+
+def number(item: object, where: str) -> int:
+    if isinstance(item, bool) or not re.fullmatch(r"[0-9]+", str(item)):
+        raise IamError(f"{where} is {item!r}, where a project number was expected.")
+    return int(str(item))
 
 
 def refuse_unknown(fields: Mapping[str, Any], known: set[str], where: str) -> None:
@@ -152,7 +189,8 @@ def refuse_unknown(fields: Mapping[str, Any], known: set[str], where: str) -> No
 
 def check(found: LabFile) -> None:
     """Raises IamError for a principal, policy or deny rule that is malformed or names an unknown member."""
-    for member in (found.person, found.job, *found.people, *found.groups):
+    grouped = (member for members in found.groups.values() for member in members)
+    for member in (found.person, found.job, *found.people, *found.groups, *grouped):
         parse(member)
     roles = load_roles({name: frozenset(held) for name, held in found.roles.items()})
     for policy in found.policies.values():

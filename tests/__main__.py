@@ -88,7 +88,13 @@ def spread(processes: int) -> tuple[str, ...]:
 
 
 def run(module: str, *words: str) -> int:
-    return subprocess.run([sys.executable, "-m", module, *words], cwd=ROOT, check=False).returncode
+    process = subprocess.Popen([sys.executable, "-m", module, *words], cwd=ROOT)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:  # pytest stops its processes, which may be starting a cluster
+        process.send_signal(signal.SIGINT)
+        process.wait(120)
+        raise
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from cluster import key
 from tests import images as image_build
+from tests.integration.footprint import owned
 from tests.lab import ROOT, Lab, cluster_command, lab_environment
 
 NO_ENGINE = (
@@ -160,6 +161,7 @@ def processes_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     finally:
         ended = cluster_command(found.env, "down")
     assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert owned(found) == []
 
 
 @pytest.fixture(

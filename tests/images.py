@@ -15,7 +15,7 @@ from typing import IO
 from tests.lab import ROOT
 
 # One build at a time per machine, whichever checkout or pytest process asks.
-LOCK = Path(tempfile.gettempdir(), "raydock-test-images.lock")
+LOCK = Path(tempfile.gettempdir(), f"raydock-test-images-{os.getuid()}.lock")
 SERVICES = ("head", "cpu-worker", "gpu-worker", "cloud", "storage", "vertex", "notebook")
 
 
@@ -53,4 +53,4 @@ def command() -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "COMPOSE_PROFILES": "vertex,notebook"}
+    return {**os.environ, "COMPOSE_PROFILES": "vertex,notebook", "GPU_BUILD": "cpu"}

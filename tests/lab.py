@@ -13,6 +13,7 @@ import textwrap
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,8 @@ def lab_environment(directory: Path, **more: str) -> dict[str, str]:
 def remove_labs(folder: Path) -> None:
     """Removes the clusters recorded there by an interrupted run, whose fixtures did not finish."""
     for record in folder.iterdir():
-        cluster_command(json.loads(record.read_text()), "down")
+        with suppress(subprocess.TimeoutExpired):
+            cluster_command(json.loads(record.read_text()), "down")
 
 
 def index_network() -> str:

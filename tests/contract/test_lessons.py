@@ -29,7 +29,8 @@ ARGUMENTS: dict[str, list[str]] = {
     "kfold_cv": ["--models", "200"],  # so long that no node does it all
 }
 NOT_COMPARED = {"make_data", "gpu_tasks", "whoami"}
-ON_SEVERAL = {"sklearn_joblib", "forest_sweep", "kfold_cv", "ray_tasks", "tune_forest", "whoami"}
+# Enough work for several nodes, however slowly one of them starts.
+ON_SEVERAL = {"sklearn_joblib", "kfold_cv", "ray_tasks", "whoami"}
 ON_PROCESSES = {"ray_tasks", "whoami"}  # in the gate
 HERE = "tests/contract/test_lessons.py::test_it_runs_on_the_workers"
 

@@ -9,7 +9,7 @@ import pytest
 from cluster import ports
 from tests.integration.footprint import belongings
 from tests.integration.vertexlab import Script, VertexLab, started
-from tests.lab import cluster_command, lab_environment
+from tests.lab import cluster_command, lab_environment, until
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +34,12 @@ def script(vertex_lab: VertexLab) -> Iterator[Script]:
     """A session of vertex_ray."""
     found = Script.begin(vertex_lab)
     yield found
+    if found.created:  # one is deleted, one runs and one is being created when the lab is removed
+        assert found.told("delete", "main") == [{"asked": "main"}]
+        assert found.told("gone", "main") == [{"left": []}]
+        until(lambda: not vertex_lab.nodes_of("main"))
+        found.told("start", "forgotten")
+        until(lambda: vertex_lab.nodes_of("forgotten"))
     found.end()
 
 

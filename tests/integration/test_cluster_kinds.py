@@ -122,6 +122,10 @@ def test_from_up_to_down(own: Lab) -> None:
     status, text = own.ended(own.submit("import sys; print('on', sys.version_info[:2])"))
     assert (status, text.splitlines()[-1]) == ("SUCCEEDED", "on (3, 11)")
     assert own.shape() == [("head", "ALIVE"), ("cpu-worker-1", "ALIVE")]
+    assert own.cluster("scale", "cpu-worker=2").returncode == 0
+    assert own.shape() == [("head", "ALIVE"), ("cpu-worker-1", "ALIVE"), ("cpu-worker-2", "ALIVE")]
+    assert own.cluster("scale", "cpu-worker=1").returncode == 0
+    assert len(own.shape()) == 2
 
     left = Footprint.of(own)
     done = own.cluster("down")
@@ -218,7 +222,7 @@ def test_scale_up_and_down(full: Lab, tmp_path: Path) -> None:
     lab.touch(stays, tmp_path / "go")
     assert (scaling.wait(180), lab.ended(job)[0]) == (0, "SUCCEEDED")
     scaling.stderr.close()
-    assert "ENDED" in lab.log(job)
+    assert lab.log(job).splitlines()[-1] == "ENDED"
     assert lab.shape() == [("head", "ALIVE"), ("gpu-worker-1", "ALIVE")]
     if lab.kind == "docker":
         assert [name for name in belongings(lab) if "cpu-worker" in str(name)] == []

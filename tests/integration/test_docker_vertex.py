@@ -27,12 +27,6 @@ def engine() -> Iterator[Engine]:
     found.client.close()
 
 
-def nodes(engine: Engine, lab: VertexLab, cluster: str) -> list[str]:
-    """The containers of that cluster."""
-    found = engine.containers(lab.project, "vertex-node")
-    return sorted(one.name for one in found if one.name.startswith(f"{lab.project}-{cluster}-"))
-
-
 def test_two_clusters_are_who_they_were_created_as(clusters: VertexLab, script: Script) -> None:
     """Through the Job API and Ray Client; the log comes over the websocket. Then one of them grows."""
     (both,) = script.told("use")
@@ -49,9 +43,7 @@ def test_two_clusters_are_who_they_were_created_as(clusters: VertexLab, script: 
 @pytest.mark.parametrize(
     "life", [0, *(pytest.param(life, marks=pytest.mark.nightly(f"{KILLS}[0]")) for life in range(1, LIVES))]
 )
-def test_three_kills_lose_nothing_and_leave_nothing(
-    vertex_lab: VertexLab, engine: Engine, script: Script, life: int
-) -> None:
+def test_three_kills_lose_nothing_and_leave_nothing(vertex_lab: VertexLab, script: Script, life: int) -> None:
     """Killed amid creation, amid a job and a Ray Client session, amid deletion; each at another time."""
     name, moments = f"killed-{life}", random.Random(life)
     assert script.told("start", name) == [{"asked": name}]
@@ -59,14 +51,14 @@ def test_three_kills_lose_nothing_and_leave_nothing(
 
     session = script.ask("session", name)
     assert next(session) == {"connected": name}
-    assert nodes(engine, vertex_lab, name) != []
+    assert vertex_lab.nodes_of(name) != []
     kill(vertex_lab, moments.uniform(0, 5))
     assert list(session) == [{"status": "SUCCEEDED", "log": True, "count": True}]
 
     assert script.told("delete", name) == [{"asked": name}]
     kill(vertex_lab, moments.uniform(0, 3))
     assert script.told("gone", name) == [{"left": []}]
-    until(lambda: nodes(engine, vertex_lab, name) == [])
+    until(lambda: vertex_lab.nodes_of(name) == [])
 
 
 def kill(lab: VertexLab, seconds: float) -> None:

@@ -64,7 +64,7 @@ def image(service: str, images: Mapping[str, str], docker_client: docker.DockerC
     base = images["head"].replace("/head:2.47.1", "/base:bookworm")
     if docker_client.images.list(name=base):  # where no registry answers
         env["BASE_IMAGE"] = base
-    done = cluster_command(env, "images", timeout=3000)
+    done = cluster_command(env, "images", "--build", timeout=3000)
     assert done.returncode == 0, done.stderr
     return "raydock-cuda/gpu-worker:2.47.1"
 

@@ -166,12 +166,14 @@ def test_a_cloud_that_refuses_to_start_again_leaves_the_nodes_alone(as_before: L
     lab = as_before
     before = [node["id"] for node in lab.nodes()]
     kill(lab, "cloud")
-    done = cluster_command({**lab.env, "LAB_TOKEN_TTL": "0"}, "up")
+    nobody = "nobody@lab-project.iam.gserviceaccount.com"  # which `up` leaves to a cloud that has been up
+    done = cluster_command({**lab.env, "LAB_SERVICE_ACCOUNT": nobody}, "up")
     assert (done.returncode, done.stderr.splitlines()[-2:]) == (
         1,
         [
-            "cluster: The lab's cloud did not start: LAB_TOKEN_TTL is '0'.",
-            "  Make it a number of seconds from 1 to 43200",
+            "cluster: The lab's cloud did not start: LAB_SERVICE_ACCOUNT names "
+            f"{nobody}, and the lab has no such account.",
+            f"  Use one of these, or add it to iam/lab.yaml: {TRAINER}",
         ],
     )
     done = cluster_command({**lab.env, "LAB_SERVICE_ACCOUNT": TRAINER}, "up")

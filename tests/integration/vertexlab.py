@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster import key
-from cluster.engine import find_compose
+from cluster.engine import connect, find_compose
 from tests.lab import ROOT, Lab
 from tests.labcloud import TRAINER
 
@@ -61,6 +61,15 @@ class VertexLab(Lab):
             timeout=seconds, check=False,
         )  # fmt: skip
 
+    def nodes_of(self, cluster: str) -> list[str]:
+        """The containers of one of its clusters."""
+        engine = connect()
+        try:
+            found = engine.containers(self.project, "vertex-node")
+            return sorted(one.name for one in found if one.name.startswith(f"{self.project}-{cluster}-"))
+        finally:
+            engine.client.close()
+
     def send(self, cluster: str, *words: str) -> subprocess.CompletedProcess[str]:
         """`submit.py --target vertex --cluster …` as the person."""
         return self.person("submit.py", "--target", "vertex", "--cluster", cluster, *words)
@@ -87,6 +96,7 @@ class Script:
     """tests/jobs/vertex_life.py in a container of the user, controlled line by line."""
 
     process: subprocess.Popen[str]
+    created: bool = False
 
     @classmethod
     def begin(cls, lab: VertexLab) -> Script:
@@ -102,7 +112,7 @@ class Script:
 
     def create(self) -> None:
         """Clusters main and trained, by vertex_ray."""
-        account = TRAINER.partition(":")[2]
+        self.created, account = True, TRAINER.partition(":")[2]
         (made,) = self.told("create", account)
         assert made["listed"] == [
             ["main", "RUNNING", "2.47", None],

@@ -386,21 +386,21 @@ async def test_the_next_address_of_a_name_is_tried() -> None:
 @run
 async def test_silence_ends_a_tunnel_and_one_busy_direction_keeps_it() -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for _ in range(6):
+        for _ in range(8):
             writer.write(b".")
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(0.45)
         await reader.read()
         writer.close()
 
-    async with lab(drip, idle=1.2) as it:
+    async with lab(drip, idle=3) as it:
         client = await it.open(CONNECT)
         await client.head()
         data = b""
-        while len(data) < 6:
+        while len(data) < 8:
             data += await asyncio.wait_for(client.reader.read(100), 60)
         with pytest.raises(ConnectionResetError):
             await client.rest()
-        assert data == b"." * 6  # 1.5 s, more than the limit, with nothing from the client; then cut
+        assert data == b"." * 8  # 3.6 s, more than the limit, with nothing from the client; then cut
 
 
 @run

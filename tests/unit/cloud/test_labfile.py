@@ -62,6 +62,24 @@ def test_a_restart_keeps_what_was_changed(tmp_path: Path) -> None:
             "lab-models: {bindngs: []}",
             "lab-models has 'bindngs'; known are bindings, objects.",
         ),
+        ("number: 123456789012", "number: .inf", "lab-project.number is inf, where a project number was"),
+        ("number: 123456789012", "number: true", "lab-project.number is True, where a project number was"),
+        ("user:you@example.com", "2024-13-45", "lab.yaml is no YAML: month must be in 1..12"),
+        ("user:you@example.com", "!!bool x", "lab.yaml is no YAML: 'x'"),
+        (
+            "accounts: []",
+            "accounts: [5]",
+            "other-project.accounts[0] is a number, where a string was expected.",
+        ),
+        ("accounts: []", "accounts: abc", "other-project.accounts is a string, where a list was expected."),
+        (
+            '{x: "hello from closed-bucket"}',
+            "{x: 2024-01-01}",
+            "objects.x is date, where a string was expected.",
+        ),
+        ("[user:alice@example.com, user:you@example.com]", "[alice]", '"alice" is no principal'),
+        ("closed-bucket:", "lab-data:", "lab-data is there 2 times."),
+        ("projects:\n", "projects:\n  none:\n", "none is null, where an object was expected."),
     ],
 )
 def test_a_file_that_is_wrong_is_told_in_a_sentence(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -72,6 +90,14 @@ def test_a_file_that_is_wrong_is_told_in_a_sentence(tmp_path: Path, old: str, ne
         labfile.load(lab, None)
     assert message in wrong.value.message
     assert wrong.value.mend == "Mend lab.yaml"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "hello", "- a", "projects:"])
+def test_a_file_that_is_another_kind_of_document(tmp_path: Path, text: str) -> None:
+    lab = tmp_path / "lab.yaml"
+    lab.write_text(text)
+    with pytest.raises(IamError, match=r"^lab\.yaml can't be understood: "):
+        labfile.load(lab, None)
 
 
 def test_an_account_that_is_not_there() -> None:
