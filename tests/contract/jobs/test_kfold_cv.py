@@ -56,6 +56,21 @@ def test_bad_folds_fail(
         job.run(job.parse_args(words))
 
 
+def test_the_result_says_what_ray_gained(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = {"name": "fold", "node": "n", "start": 0.0, "end": 1.0, "peak_mib": 7.0, "accuracy": 0.96}
+    monkeypatch.setattr(job.ray, "init", lambda: None)
+    monkeypatch.setattr(job.ray, "get", lambda ref: ref)
+    monkeypatch.setattr(job.ray, "nodes", list)
+    monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"CPU": 2.0})
+    monkeypatch.setattr(job, "scores_with_ray", lambda *given: [task] * 5)
+    monkeypatch.setattr(job, "scores_alone", SimpleNamespace(remote=lambda *given: ([0.96] * 5, 3.0)))
+    found = job.run(job.parse_args(["--compare"]))
+    assert (found["cpus"], found["seconds"]["alone"], found["peak_memory_mib"]) == (2, 3.0, 7.0)
+    assert found["speed_up"] == pytest.approx(3.0 / found["seconds"]["ray"])
+    assert found["efficiency"] == pytest.approx(found["speed_up"] / 2)
+    assert found["metrics"]["mean_accuracy"] == pytest.approx(0.96)
+
+
 @pytest.mark.ray
 @pytest.mark.nightly(
     "tests/contract/test_lessons.py::test_it_runs_on_the_workers[docker-kfold_cv]",

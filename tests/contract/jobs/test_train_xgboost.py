@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -51,6 +51,32 @@ def test_workers_share_all_row_groups(job: ModuleType, tmp_path: Path) -> None:
     assert alone == [sum(rows) for rows in zip(*shares, strict=True)] == [3200, 800]
 
 
+@pytest.mark.parametrize(
+    ("words", "alone", "told"),
+    [
+        ([], 0.1, r"^held-out accuracy 0\.9000 is under its floor, 0\.9310$"),
+        (["--floor", "0.95"], 0.1, r"^held-out accuracy 0\.9000 is under its floor, 0\.9500$"),
+        (["--compare"], 0.3, r"^with Ray Train the log loss is 0\.1, without it 0\.3$"),
+    ],
+)
+def test_a_bad_model_fails(
+    job: ModuleType, monkeypatch: pytest.MonkeyPatch, words: list[str], alone: float, told: str
+) -> None:
+    scores = iter([{"accuracy": 0.9, "log_loss": 0.1}, {"accuracy": 0.9, "log_loss": alone}])
+    trained = SimpleNamespace(best_checkpoints=[], checkpoint=SimpleNamespace(path="/checkpoint"))
+    files = SimpleNamespace(copy_file=lambda *paths: None)
+    monkeypatch.setattr(job.ray, "init", lambda: None)
+    monkeypatch.setattr(job.ray, "get", lambda ref: next(scores))
+    monkeypatch.setattr(job, "check", lambda args: (["x", "label"], 0.95))
+    monkeypatch.setattr(job, "ALONE", False)
+    monkeypatch.setattr(job, "XGBoostTrainer", lambda *given, **more: SimpleNamespace(fit=lambda: trained))
+    filesystem = SimpleNamespace(from_uri=lambda uri: (files, uri))
+    monkeypatch.setattr(job, "fs", SimpleNamespace(FileSystem=filesystem))
+    monkeypatch.setattr(job, "score", SimpleNamespace(remote=lambda *given: None))
+    with pytest.raises(RuntimeError, match=told):
+        job.run(job.parse_args(words))
+
+
 @pytest.mark.ray
 @pytest.mark.nightly(
     "tests/contract/test_lessons.py::test_it_runs_on_the_workers[docker-train_xgboost]",
@@ -95,7 +121,7 @@ def test_with_a_worker_killed_the_model_is_the_same(
 @pytest.mark.ray
 @pytest.mark.nightly(
     "tests/contract/test_lessons.py::test_it_runs_on_the_workers[docker-train_xgboost]",
-    "tests/contract/jobs/test_forest_sweep.py::test_a_bad_sweep_fails",
+    "tests/contract/jobs/test_train_xgboost.py::test_a_bad_model_fails",
 )
 def test_a_model_under_its_floor_fails(nodes: Nodes, job: ModuleType, tmp_path: Path) -> None:
     job.make_small_data(str(tmp_path / "data"))
