@@ -240,8 +240,7 @@ def test_a_failure_is_told_by_the_supervisor_before_ray_sets_the_status(ray: Fak
 @pytest.mark.parametrize("status", ["SUCCEEDED", "STOPPED"])
 def test_the_supervisor_s_log_says_when_the_status_is_worth_a_look(ray: FakeDashboard, status: str) -> None:
     """So a job that runs for hours costs the head one look in two seconds, and its end is seen at once all the same."""
-    job, pace = ray.jobs.setdefault("a", FakeJob("a")), replace(QUICK, ages=0.01, asleep=1000, awake=0.05)
-    job.supervisor = b"begun\n"
+    job, pace = ray.jobs.setdefault("a", FakeJob("a")), replace(QUICK, ages=0.01, asleep=1000, awake=600)
     looks: list[int] = []
 
     def count() -> int:
@@ -251,12 +250,9 @@ def test_the_supervisor_s_log_says_when_the_status_is_worth_a_look(ray: FakeDash
         return ray.count(SUPERVISOR)
 
     def act() -> None:
-        for more in (
-            8,
-            8,
-        ):  # looks at the supervisor's log, 0.02 s apart: the status has gone to sleep by then
+        for _ in range(2):  # 8 looks at the supervisor's log, 0.02 s apart: the status is asleep by then
             before = supervised()
-            wait_until(lambda: supervised() > before + more)  # noqa: B023 (called before the next round)
+            wait_until(lambda: supervised() > before + 8)  # noqa: B023 (called before the next round)
             looks.append(count())
         job.supervisor += b"the process has ended\n"
         wait_until(lambda: count() > looks[-1])
