@@ -18,9 +18,10 @@ def load(file: Path, state: Path | None, service_account: str = "") -> World:
 
     `service_account` names another identity for jobs. Raises IamError with the place in the file.
     """
-    source = hashlib.sha256(file.read_bytes()).hexdigest()
+    text = file.read_bytes()  # once, so that the digest is of what is parsed
+    source = hashlib.sha256(text).hexdigest()
     kept = state / "world.json" if state else None
-    fresh = begun(lab.read(file))
+    fresh = begun(lab.loads(text, file.name))
     world = restored(kept, source) or fresh
     world.source, world.file = source, kept
     world.job = lab.job_principal(service_account, world.accounts) or fresh.job

@@ -105,23 +105,30 @@ class LabFile:
 
 def read(path: Path) -> LabFile:
     """Parses a lab.yaml. Raises IamError, which says where in the file it is wrong."""
-    import yaml
-
-    fix = f"Mend {path.name}"
     try:
-        document = yaml.safe_load(path.read_bytes())
+        text = path.read_bytes()
     except OSError as fault:
         raise IamError(
             f"{path} can't be read: {fault.strerror}.", f"Make it readable: chmod +r {path}"
         ) from None
+    return loads(text, path.name)
+
+
+def loads(text: bytes, name: str) -> LabFile:
+    """Parses the text of a lab.yaml of that name. Raises IamError as `read` does."""
+    import yaml
+
+    fix = f"Mend {name}"
+    try:
+        document = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as fault:
         # PyYAML lets the errors of its constructors through: a date such as 2024-13-45, `!!bool x`.
-        raise IamError(f"{path.name} is no YAML: {' '.join(str(fault).split())}.", fix) from None
+        raise IamError(f"{name} is no YAML: {' '.join(str(fault).split())}.", fix) from None
     try:
         return parsed(document)
     except (IamError, KeyError, TypeError, ValueError, AttributeError) as fault:
         told = fault.message if isinstance(fault, IamError) else f"{type(fault).__name__} {fault}"
-        raise IamError(f"{path.name} can't be understood: {told}", fix) from None
+        raise IamError(f"{name} can't be understood: {told}", fix) from None
 
 
 def parsed(document: Mapping[str, Any]) -> LabFile:
