@@ -150,7 +150,7 @@ def test_the_driver_is_on_the_head(lab: Lab) -> None:
     script = "import ray; ray.init(); print('on', ray.get_runtime_context().get_node_id())"
     status, text = lab.ended(lab.submit(script))
     assert status == "SUCCEEDED"
-    assert f"on {lab.nodes()[0]['id']}\n" in text  # a driver that ends at once gets noise of Ray's behind it
+    assert f"on {lab.nodes()[0]['id']}\n" in text  # Ray may print after it
 
 
 def test_status(lab: Lab) -> None:
@@ -222,7 +222,7 @@ def test_scale_up_and_down(full: Lab, tmp_path: Path) -> None:
     lab.touch(stays, tmp_path / "go")
     assert (scaling.wait(180), lab.ended(job)[0]) == (0, "SUCCEEDED")
     scaling.stderr.close()
-    assert lab.log(job).splitlines()[-1] == "ENDED"
+    assert "ENDED" in lab.log(job).splitlines()
     assert lab.shape() == [("head", "ALIVE"), ("gpu-worker-1", "ALIVE")]
     if lab.kind == "docker":
         assert [name for name in belongings(lab) if "cpu-worker" in str(name)] == []

@@ -52,7 +52,8 @@ def test_it_listens_on_loopback_only_and_is_for_this_user_only(processes_lab: La
     """What `down` leaves of it is looked at in test_cluster_kinds.py."""
     lab = processes_lab
     status, text = lab.ended(lab.submit(WORK))
-    assert (status, text.splitlines()[-1]) == ("SUCCEEDED", "36")
+    assert status == "SUCCEEDED"
+    assert "36" in text.splitlines()  # Ray may print after it
     found = record.load(lab.state)
     assert found is not None
     processes = owned(lab)

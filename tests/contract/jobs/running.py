@@ -75,10 +75,14 @@ def wait_for_line(log: Path, text: str, process: subprocess.Popen[str], seconds:
 
 
 def result(log: str) -> dict[str, Any]:
-    """The last line of a log, which is the result, as strict JSON: NaN and Infinity are refused."""
-    last = log.rstrip().splitlines()[-1]
-    assert last.startswith(MARK), f"the last line is no RESULT line:\n{log}"
-    found = json.loads(last.removeprefix(MARK), parse_constant=refuse)
+    """The last RESULT line of a log, as strict JSON: NaN and Infinity are refused.
+
+    It need not be the last line: the thread in which Ray prints a cluster's logs may import a module
+    while the interpreter exits, and then prints a traceback ("can't register atexit after shutdown").
+    """
+    lines = [line for line in log.splitlines() if line.startswith(MARK)]
+    assert lines, f"no RESULT line:\n{log}"
+    found = json.loads(lines[-1].removeprefix(MARK), parse_constant=refuse)
     assert isinstance(found, dict)
     return found
 
