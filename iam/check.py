@@ -127,19 +127,26 @@ def answer(principal: str, permission: str, need: Need, policies: Policies, held
     """The policies' decision, put together with what the identity itself was told, where it was."""
     prefix = need.object_name if need.operation is Operation.LIST else None
     now = datetime.datetime.now(datetime.timezone.utc)
-    decision = decide(principal, permission, need.resource, policies, now=now, list_prefix=prefix)
+
+    def by(policies: Policies) -> Decision:
+        return decide(principal, permission, need.resource, policies, now=now, list_prefix=prefix)
+
+    decision = by(policies)
     if held is None:
         return decision
-    return together(decision, permission in held.get(need.bucket, frozenset()), policies)
+    told = permission in held.get(need.bucket, frozenset())
+    return together(decision, told, policies, bound=by(replace(policies, deny=())).verdict is Verdict.GRANTED)
 
 
-def together(decision: Decision, told: bool, policies: Policies) -> Decision:
-    """`told`: whether the identity has the permission on the bucket as a whole.
+def together(decision: Decision, told: bool, policies: Policies, bound: bool = False) -> Decision:
+    """`told`: whether the identity has the permission on the bucket as a whole. `bound`: a binding that the
+    caller can read grants it, deny rules aside.
 
     told  policies   together
     yes   GRANTED    GRANTED
     yes   DENIED     DENIED: a condition or a deny rule keeps it from this very object
-    yes   UNKNOWN    GRANTED, unless it is a condition or a deny rule that can't be evaluated here
+    yes   UNKNOWN    GRANTED, unless it is a condition or a deny rule that can't be evaluated here, or the
+                     binding is one that the caller can't read: it may have a condition
     no    GRANTED    GRANTED where a condition gives it for this very object, else DENIED
     no    DENIED     DENIED
     no    UNKNOWN    DENIED, unless a condition may give it for this very object: one that can't be evaluated
@@ -147,13 +154,14 @@ def together(decision: Decision, told: bool, policies: Policies) -> Decision:
     """
     conditional = decision.binding is not None and decision.binding.condition is not None
     if decision.verdict is Verdict.UNKNOWN:
+        about_object = decision.permission.startswith("storage.objects.")
+        hidden = about_object and None in (policies.bucket, policies.project)
         if told:
-            open_question = conditional or bool(policies.deny)
-            return decision if open_question else replace(decision, verdict=Verdict.GRANTED, why=TOLD_YES)
-        hidden = decision.permission.startswith("storage.objects.") and None in (
-            policies.bucket,
-            policies.project,
-        )
+            if conditional or policies.deny:
+                return decision
+            if not bound and (hidden or (about_object and not policies.complete)):
+                return replace(decision, why=f"{TOLD_YES}, but {decision.why}")
+            return replace(decision, verdict=Verdict.GRANTED, why=TOLD_YES)
         if hidden:
             return replace(decision, why=f"{TOLD_NO}, and {decision.why}")
         return decision if conditional else replace(decision, verdict=Verdict.DENIED, why=TOLD_NO)

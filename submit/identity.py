@@ -21,7 +21,7 @@ from iam.places import Place, http
 from .findings import Finding, denied, ok, unknown
 from .header import Header
 
-PROBE = "add --probe: a small job then asks from inside the cluster, which settles it"
+PROBE = "add --probe: a small job then asks from inside the cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +93,13 @@ def held_of(probed: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 
 def finding(one: Outcome, place: str) -> Finding:
-    """An outcome in iam's words; what is not known can also be settled by a probe."""
+    """An outcome in iam's words; what is not known is asked by a probe, unless one has just asked."""
     if one.verdict is Access.GRANTED:
         return ok("storage", words.sentence(one))
     if one.verdict is Access.DENIED:
         return denied("storage", words.sentence(one), words.mend(one, place))
-    mends = [PROBE, words.mend(one, place)] if one.mends else [PROBE]
+    mends = [PROBE] if one.how != CLUSTER else []
+    mends += [words.mend(one, place)] if one.mends else []
     return unknown("storage", words.sentence(one), "\n".join(mends))
 
 

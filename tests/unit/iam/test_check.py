@@ -35,7 +35,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
     [
         (True, GRANTED, PLAIN, READABLE, "get", GRANTED, "said"),
         (True, DENIED, None, READABLE, "get", DENIED, "said"),
-        (True, UNKNOWN, None, HIDDEN, "get", GRANTED, TOLD_YES),
+        (True, UNKNOWN, None, READABLE, "get", GRANTED, TOLD_YES),
+        (True, UNKNOWN, None, HIDDEN, "get", UNKNOWN, f"{TOLD_YES}, but said"),
         (True, UNKNOWN, SOMETIMES, READABLE, "get", UNKNOWN, "said"),
         (True, UNKNOWN, PLAIN, TAKEN, "get", UNKNOWN, "said"),
         (False, GRANTED, SOMETIMES, READABLE, "get", GRANTED, "said"),
@@ -63,6 +64,49 @@ def test_both_sources_together(
 def test_what_is_the_buckets_is_denied_where_it_is_said_so() -> None:
     decision = Decision(UNKNOWN, "storage.buckets.get", obj("b", "o"), None, "", "said")
     assert together(decision, False, HIDDEN).verdict is DENIED
+    assert together(decision, True, HIDDEN).verdict is GRANTED
+
+
+@pytest.mark.parametrize(
+    ("hidden", "bound", "is_"),
+    [
+        (HIDDEN, False, UNKNOWN),
+        (Policies(Policy(), None, "p", None), False, UNKNOWN),
+        (Policies(Policy(), Policy(), "p", (), complete=False), False, UNKNOWN),
+        (Policies(Policy(), None, "p", None), True, GRANTED),
+        (Policies(Policy(), Policy(), "p", (), complete=False), True, GRANTED),
+    ],
+)
+def test_a_binding_that_nobody_showed_may_have_a_condition(
+    hidden: Policies, bound: bool, is_: Verdict
+) -> None:
+    """What holds for the bucket need not hold for the object; only its own deny rules are the same."""
+    decision = Decision(UNKNOWN, "storage.objects.get", obj("b", "o"), None, "", "said")
+    assert together(decision, True, hidden, bound).verdict is is_
+
+
+def test_a_bucket_whose_project_nobody_shows(lab: LabCloud) -> None:
+    """The usual case on Google Cloud: granted on the bucket, which the caller can read, and on nothing else."""
+    alice, (need,) = "user:alice@example.com", needs_of(["gs://lab-data/a/x"], [], [])[0]
+    token = {"role": "roles/iam.serviceAccountTokenCreator", "members": [alice]}
+    lab.world.set_policy(lab.world.accounts[TRAINER.partition(":")[2]], {"bindings": [token]})
+    reader = {"role": "roles/storage.admin", "members": [alice]}
+    bucket, project = lab.world.buckets["lab-data"], lab.world.projects["lab-project"]
+    kept = bucket.policy, project.policy
+    try:
+        granted = {"role": "roles/storage.objectViewer", "members": [TRAINER]}
+        lab.world.set_policy(bucket, {"bindings": [reader, granted]})
+        (found,) = asked(lab, TRAINER, [need], caller=alice)
+        assert (found.verdict, found.how) == (GRANTED, ITSELF)
+        only_b = '!resource.name.startsWith("projects/_/buckets/lab-data/objects/a/")'
+        elsewhere = {**granted, "condition": {"title": "b", "expression": only_b}}
+        lab.world.set_policy(bucket, {"bindings": [reader]})
+        lab.world.set_policy(project, {"version": 3, "bindings": [elsewhere]})
+        (found,) = asked(lab, TRAINER, [need], caller=alice)
+        assert (found.verdict, found.why.startswith(TOLD_YES)) == (UNKNOWN, True)
+    finally:
+        lab.world.set_policy(bucket, kept[0])
+        lab.world.set_policy(project, kept[1])
 
 
 def asked(
@@ -94,10 +138,9 @@ def test_a_custom_account_is_asked_as_itself(lab: LabCloud) -> None:
     needs, _ = needs_of(["gs://lab-data/x"], [], [])
     (found,) = asked(lab, TRAINER, needs)
     assert (found.verdict, found.how) == (DENIED, ITSELF)
-    lab.world.set_policy(
-        lab.world.buckets["lab-data"],
-        {"bindings": [{"role": "roles/storage.objectViewer", "members": [TRAINER]}]},
-    )
+    bucket = lab.world.buckets["lab-data"]
+    granted = {"role": "roles/storage.objectViewer", "members": [TRAINER]}
+    lab.world.set_policy(bucket, {"bindings": [*bucket.policy["bindings"], granted]})
     (found,) = asked(lab, TRAINER, needs)
     assert (found.verdict, found.how) == (GRANTED, ITSELF)
 

@@ -13,7 +13,7 @@ from submit.findings import Finding, Verdict
 from submit.header import Header
 from tests.labcloud import AGENT, LabCloud, lab_cloud
 
-PROBE = "add --probe: a small job then asks from inside the cluster, which settles it"
+PROBE = "add --probe: a small job then asks from inside the cluster"
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,29 @@ def test_an_unknown_identity_is_unknown() -> None:
     assert one.verdict is Verdict.OK
     (one,) = found(question, {"principal": AGENT, "held": {"b-1": []}}).findings
     assert one.message == f'{AGENT} has no storage.objects.get on gs://b-1/x (reads = "gs://b-1/x").'
+
+
+def test_what_a_probe_left_unknown_is_not_told_to_probe_again(lab: LabCloud) -> None:
+    question = identity.question(Header(reads=("gs://lab-data/x",)), (), lab.place)
+    bucket = lab.world.buckets["lab-data"]
+    kept = bucket.policy
+    tagged = {"title": "t", "expression": 'resource.matchTag("1/env", "prod")'}
+    project = lab.world.projects["lab-project"]
+    held = project.policy
+    try:
+        reader = {"role": "roles/storage.objectViewer", "members": [AGENT], "condition": tagged}
+        lab.world.set_policy(bucket, {"version": 3, "bindings": [*kept["bindings"], reader]})
+        rest = [one for one in held["bindings"] if AGENT not in one["members"]]
+        lab.world.set_policy(project, {"version": 3, "bindings": rest})
+        (before,) = found(question).findings
+        told = {"principal": AGENT, "held": {"lab-data": ["storage.objects.get"]}}
+        (after,) = found(question, told).findings
+    finally:
+        lab.world.set_policy(bucket, kept)
+        lab.world.set_policy(project, held)
+    assert (before.verdict, after.verdict) == (Verdict.UNKNOWN, Verdict.UNKNOWN)
+    assert before.mend.startswith(PROBE)
+    assert after.mend.startswith("python -m iam grant gs://lab-data ")
 
 
 def test_a_cloud_that_does_not_answer_is_unknown_and_never_ok() -> None:
