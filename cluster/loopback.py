@@ -5,6 +5,9 @@ resolve_ip_for_localhost), so that every server of Ray would listen on all addre
 without that, RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0, which jobs and workers inherit from the environment;
 in that mode `ray start` refuses a second node. Here, for the starting process only, both are given.
 
+Ray gives its dashboard 200 polls of 0.1 s and then ends the head (start_api_server), which is too little on a
+busy machine: `up` has a deadline of its own.
+
 Each node also gets a folder of its own for runtime envs. Nodes of one machine share the session's folder,
 and whichever prepares a working dir first removes the one that is there (working_dir.py: overwrite=True),
 under the feet of the job's driver.
@@ -21,6 +24,7 @@ def main() -> None:
 
     constants.ENABLE_RAY_CLUSTER = True
     constants.DEFAULT_RUNTIME_ENV_DIR_NAME += f"/{os.environ['RAYDOCK_NODE']}"
+    services.range = lambda polls: range(9 * polls)
     services.get_node_ip_address = lambda address="": "127.0.0.1"
     sys.argv[0] = "ray"
     ray()

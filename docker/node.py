@@ -37,6 +37,18 @@ SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")  # the image lets the
 # Where each library looks for the certificates to trust: pip, Python's ssl and uv, requests, gRPC.
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
 
+# The command `ray`. By itself it gives its dashboard 200 polls of 0.1 s and then ends the head
+# (start_api_server), which is too little on a busy machine; the health check has the deadline.
+RAY = """
+import sys
+import ray._private.services as services
+from ray.scripts.scripts import main
+
+services.range = lambda polls: range(9 * polls)
+sys.argv[0] = "ray"
+main()
+"""
+
 
 def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
     """The arguments of `ray start` for a node of this role."""
@@ -191,7 +203,7 @@ def main(argv: Sequence[str]) -> None:
         wait_for(environ.get("RAYDOCK_HEAD", "head:6379"), float(environ.get("RAYDOCK_WAIT", "120")))
     describe_in_background(environ)
     # Not `ray`: in an unactivated environment it is not in PATH.
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *arguments, *more]
+    command = [sys.executable, "-c", RAY, "start", "--block", *arguments, *more]
     os.execve(sys.executable, command, environ)
 
 
