@@ -53,14 +53,14 @@ def start(*words: object, env: Mapping[str, str] | None = None, cwd: Path = ROOT
 
 
 def submit(
-    *words: object, env: Mapping[str, str] | None = None, cwd: Path = ROOT, timeout: float = 180
+    *words: object, env: Mapping[str, str] | None = None, cwd: Path = ROOT, timeout: float = 600
 ) -> Ended:
     """Runs submit.py to its end."""
     process = start(*words, env=env, cwd=cwd)
     return ended(process, timeout)
 
 
-def ended(process: subprocess.Popen[bytes], timeout: float = 180) -> Ended:
+def ended(process: subprocess.Popen[bytes], timeout: float = 600) -> Ended:
     """Waits for a started command; one that hangs is killed and fails the test."""
     try:
         out, err = process.communicate(timeout=timeout)

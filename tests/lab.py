@@ -69,7 +69,7 @@ class Lab:
         if self.kind == "docker":
             words = ["docker", "exec", f"{self.project}-{node if node != 'head' else 'head-1'}"]
             words += ["sh", "-c", f"mkdir -p {path.parent} && touch {path}"]
-            subprocess.run(words, check=True, capture_output=True, timeout=60)
+            subprocess.run(words, check=True, capture_output=True, timeout=600)
         else:
             path.touch()
 
@@ -112,7 +112,7 @@ class Lab:
         return [(node["name"], node["state"]) for node in self.nodes()]
 
 
-def until(check: Callable[[], Any], seconds: float = 180) -> Any:
+def until(check: Callable[[], Any], seconds: float = 600) -> Any:
     """Polls `check` and returns its first truthy value. The limit catches a fault, not a slow machine."""
     deadline = time.monotonic() + seconds
     while not (found := check()):

@@ -158,7 +158,7 @@ def test_a_killed_submitter_leaves_the_job_and_attach_prints_every_line_once(
         process = start("--submission-id", name, script, env=env)
         wait_for_output(process, b"tick 3\n")
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=600)
         attached = submit("attach", name, env=env)
         return attached.code, printed(attached.out)
 
@@ -208,7 +208,7 @@ def test_what_travels_is_there(env: dict[str, str], tmp_path: Path, job: Callabl
         "got = {'value': VALUE, 'csv': ray.get(on_a_worker.remote()), 'files': files}\n"
         "print('RESULT', json.dumps(got | {'mode': os.environ['RAYDOCK_MODE']}))\n"
     )
-    done = submit(script, env=env | {"RAYDOCK_MODE": "fast"}, timeout=120)
+    done = submit(script, env=env | {"RAYDOCK_MODE": "fast"}, timeout=600)
     assert result_of(done) == {
         "value": "imported",
         "csv": "1,2\n",
@@ -266,7 +266,7 @@ def test_a_dependency_that_the_cluster_lacks_is_installed_for_the_job(
     script = job(
         "# /// script\n# dependencies = ['humanize>=4']\n# ///\nimport humanize\nprint(humanize.intcomma(1234567))\n"
     )
-    done = submit(script, env=environment(**docker_lab.reach), timeout=180)
+    done = submit(script, env=environment(**docker_lab.reach), timeout=600)
     assert done.code == 0, done.out + done.err
     assert printed(done.out) == "1,234,567\n"
     assert "uploaded, installs humanize>=4)" in done.err
@@ -282,7 +282,7 @@ def test_the_stock_client_works_too(lab: Lab, tmp_path: Path) -> None:
     done = subprocess.run(
         [ray, "job", "submit", "--address", lab.url, "--working-dir", tmp_path, "--", "python", "y.py"],
         env=environment(PYTHONWARNINGS="ignore", RAY_JOB_HEADERS=json.dumps(lab.headers)),
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "nodes 4" in done.stdout

@@ -220,7 +220,7 @@ def test_scale_up_and_down(full: Lab, tmp_path: Path) -> None:
     time.sleep(1)  # it waits
     assert scaling.poll() is None
     lab.touch(stays, tmp_path / "go")
-    assert (scaling.wait(180), lab.ended(job)[0]) == (0, "SUCCEEDED")
+    assert (scaling.wait(600), lab.ended(job)[0]) == (0, "SUCCEEDED")
     scaling.stderr.close()
     assert "ENDED" in lab.log(job).splitlines()
     assert lab.shape() == [("head", "ALIVE"), ("gpu-worker-1", "ALIVE")]

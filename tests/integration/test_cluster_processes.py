@@ -185,7 +185,7 @@ def half_up(lab: Lab, when: str, how: signal.Signals) -> str:
     name = when.removeprefix("starting the ").removeprefix("starting ")
     until(lambda: name in started(lab))
     process.send_signal(how)
-    _, rest = process.communicate(timeout=180)
+    _, rest = process.communicate(timeout=600)
     return said + rest
 
 

@@ -174,7 +174,7 @@ def ask(lab: Lab, verb: str, path: str, headers: dict[str, str]) -> int:
 
 def asked(lab: Lab, verb: str, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
     port = int(lab.env["RAYDOCK_PORT"])
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=600)) as connection:
         connection.request(verb, path, headers=headers)
         with closing(connection.getresponse()) as reply:
             return reply.status, reply.read()
@@ -228,10 +228,10 @@ def test_the_stock_command_works_with_the_key(docker_lab: Lab) -> None:
         "-c",
         "print('from stock')",
     ]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     assert "from stock" in done.stdout
     env.pop("RAY_JOB_HEADERS")
-    refused = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180, check=False)
+    refused = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=False)
     assert refused.returncode != 0
     assert "python -m cluster status" in refused.stdout + refused.stderr

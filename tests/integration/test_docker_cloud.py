@@ -45,7 +45,7 @@ def container(engine: Engine, lab: Lab, service: str) -> Any:
 def iam(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "iam", *words],
-        cwd=ROOT, env=dict(lab.env), capture_output=True, text=True, timeout=180, check=False,
+        cwd=ROOT, env=dict(lab.env), capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
 
 
@@ -131,7 +131,7 @@ def restart_cloud(engine: Engine, lab: Lab, **settings: str) -> None:
         "cloud",
     ]
     env = {**lab.env, "RAYDOCK_CA_BUNDLE": lab.env.get("RAYDOCK_CA_BUNDLE", ""), **settings}
-    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=180, check=False)
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -195,7 +195,7 @@ def test_a_persons_container_is_the_person(docker_lab: Lab) -> None:
     command = [*find_compose(), "run", "--rm", "--no-deps", "-T", "person", "python", "-c", code]
     done = subprocess.run(
         command, cwd=ROOT, env={**docker_lab.env, **{n: docker_lab.env[n] for n in names if n in docker_lab.env}},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["lab-project", "you@example.com", "hello", "from", "closed-bucket"]

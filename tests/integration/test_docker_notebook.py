@@ -52,7 +52,7 @@ def containers(lab: VertexLab, service: str) -> list[Any]:
 
 def status(url: str) -> int:
     try:
-        with urllib.request.urlopen(url, timeout=60) as reply:
+        with urllib.request.urlopen(url, timeout=600) as reply:
             return int(reply.status)
     except urllib.error.HTTPError as fault:
         fault.close()
@@ -89,7 +89,7 @@ def test_pip_finds_all_of_it_there(vertex_lab: VertexLab) -> None:
     """The notebook's first cell, in a container without a network."""
     words = shlex.split(cells()["install"].splitlines()[0].removeprefix("%pip "))
     (container,) = containers(vertex_lab, "notebook")
-    client = docker.from_env(timeout=120)
+    client = docker.from_env(timeout=600)
     try:
         image = container.image.tags[0]
         said = client.containers.run(
@@ -142,6 +142,6 @@ def lab(env: Mapping[str, str]) -> dict[str, Any]:
     """What the lab's cloud tells of itself."""
     address = f"http://127.0.0.1:{env['RAYDOCK_PORT']}/lab/"
     headers = {"Authorization": f"Bearer {key.read(Path(env['RAYDOCK_STATE']))}"}
-    with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=60) as reply:
+    with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=600) as reply:
         found: dict[str, Any] = json.loads(reply.read())
     return found

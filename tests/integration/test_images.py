@@ -175,7 +175,7 @@ def test_a_worker_without_a_head_ends(images: Mapping[str, str], docker_client: 
         images["cpu-worker"], environment={"RAYDOCK_HEAD": "127.0.0.1:1", "RAYDOCK_WAIT": "1"}, detach=True
     )
     try:
-        assert container.wait(timeout=120)["StatusCode"] == 1
+        assert container.wait(timeout=600)["StatusCode"] == 1
         assert b"node.py: no head at 127.0.0.1:1 within 1 s" in container.logs()
     finally:
         container.remove(force=True)
@@ -188,7 +188,7 @@ def test_a_real_gpu_that_is_not_there_is_refused(
         images["gpu-worker"], environment={"RAYDOCK_GPU": "real"}, detach=True
     )
     try:
-        assert container.wait(timeout=120)["StatusCode"] == 1
+        assert container.wait(timeout=600)["StatusCode"] == 1
         assert b"RAYDOCK_GPU=real, and this container has no NVIDIA device" in container.logs()
     finally:
         container.remove(force=True)

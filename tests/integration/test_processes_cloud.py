@@ -70,7 +70,7 @@ def result(lab: Lab, *command: str) -> Any:
 
 def status_of(url: str, **headers: str) -> int:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as response:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=600) as response:
             return int(response.status)
     except HTTPError as error:
         error.close()
@@ -80,7 +80,7 @@ def status_of(url: str, **headers: str) -> int:
 def kill(lab: Lab, service: str) -> None:
     for process in Owned(lab.env["RAYDOCK_STATE"], service).processes():
         process.kill()
-        process.wait(60)
+        process.wait(600)
 
 
 def test_jobs_run_as_the_agent_on_every_node(lab: Lab) -> None:

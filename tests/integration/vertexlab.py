@@ -137,4 +137,4 @@ class Script:
 
     def end(self) -> None:
         if self.process.poll() is None:
-            self.process.communicate(timeout=60)
+            self.process.communicate(timeout=600)

@@ -36,7 +36,7 @@ class Nodes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=600)
 
     @property
     def used(self) -> set[tuple[str, str]]:
@@ -95,7 +95,7 @@ def serve() -> None:
                 workers[name] = cluster.add_node(num_cpus=1, labels={"pool": "cpu-worker"}, **own)
                 services.write_node_ip_address(head.get_session_dir_path(), head.node_ip_address)
             elif line.strip() == "settle":
-                cluster.wait_for_nodes(timeout=120)
+                cluster.wait_for_nodes(timeout=600)
             else:
                 first = next(iter(workers))
                 cluster.remove_node(workers.pop(first), allow_graceful=line.strip() == "remove")

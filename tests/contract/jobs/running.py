@@ -65,7 +65,7 @@ def end(process: subprocess.Popen[str]) -> None:
         process.wait(20)
 
 
-def wait_for_line(log: Path, text: str, process: subprocess.Popen[str], seconds: float = 120) -> None:
+def wait_for_line(log: Path, text: str, process: subprocess.Popen[str], seconds: float = 600) -> None:
     """Until the log of a job that runs holds the text."""
     deadline = time.monotonic() + seconds
     while text not in log.read_text():

@@ -71,7 +71,7 @@ def test_it_uses_each_worker_and_a_second_run_doubles_nothing(
         log = tmp_path / "log"
         words = ("--csv", csv, "--parquet", str(out), "--compare")
         with started(SCRIPT, *words, env={"RAY_ADDRESS": nodes.address}, log=log) as process:
-            code = process.wait(120)
+            code = process.wait(600)
         assert code == 0, log.read_text()
         found = result(log.read_text())
         assert found["metrics"]["rows"] == 400

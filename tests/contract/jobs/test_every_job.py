@@ -127,7 +127,7 @@ def test_it_has_the_usual_functions(script: Path) -> None:
 def look(script: Path) -> subprocess.CompletedProcess[str]:
     """One process a script, since each imports Ray."""
     command = [sys.executable, "-c", LOOK, str(script)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
 def told(script: Path, flag: str) -> tuple[int, str, str]:

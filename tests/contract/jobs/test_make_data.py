@@ -58,7 +58,7 @@ def test_one_worker_and_two_write_the_same_bytes(nodes: Nodes, tmp_path: Path) -
         folder, log = tmp_path / run.replace("again", "two"), tmp_path / "log"
         words = ("--smoke-test", "--parquet", str(folder / "parquet"), "--csv", str(folder / "csv"))
         with started(SCRIPT, *words, env={"RAY_ADDRESS": nodes.address}, log=log) as process:
-            code = process.wait(120)
+            code = process.wait(600)
         assert code == 0, log.read_text()
         found = result(log.read_text())
         assert found["metrics"]["rows"] == 4000

@@ -128,6 +128,6 @@ def test_a_model_under_its_floor_fails(nodes: Nodes, job: ModuleType, tmp_path: 
     log = tmp_path / "log"
     words = ("--data", f"{tmp_path}/data", "--storage-path", f"{tmp_path}/models", "--floor", "0.999")
     with started(SCRIPT, *words, "--smoke-test", env={"RAY_ADDRESS": nodes.address}, log=log) as process:
-        code = process.wait(120)
+        code = process.wait(600)
     assert code == 1
     assert "is under its floor, 0.9990" in log.read_text()

@@ -219,7 +219,7 @@ def test_wrong_data_and_storage_are_one_sentence_each(nodes: Nodes, tmp_path: Pa
         ),
     ]:
         with started(SCRIPT, *words, env={"RAY_ADDRESS": nodes.address}, log=log) as process:
-            code = process.wait(60)
+            code = process.wait(600)
         text = log.read_text()
         assert code == 1, text
         assert "Traceback" not in text
@@ -267,7 +267,7 @@ def test_a_run_that_was_ended_goes_on_and_repeats_no_trial(
                 lambda: any("TERMINATED" in one.read_text() for one in stored.rglob("experiment_state-*"))
             )
         process.send_signal(how)
-        assert process.wait(60) != 0
+        assert process.wait(600) != 0
     if how == signal.SIGINT:
         assert log.read_text().splitlines()[-1].endswith(" of 4 trials: go on with --resume.")
     found = grid(nodes, tmp_path, *GRID, "--resume")
