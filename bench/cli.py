@@ -43,7 +43,7 @@ KNOWN = {
     "package": Known("bench.package", True, "a tree of 2,000 files: bytes sent, packaging"),
     "up": Known("bench.up", False, "cluster-up until a job has ended"),
     "check": Known("bench.check", False, "the check of storage permissions, all granted"),
-    "storage": Known("bench.storage", False, "the lab's storage beside its stand-in reached directly"),
+    "storage": Known("bench.storage", False, "the lab's storage beside fake-gcs-server"),
     "lesson": Known("bench.lesson", True, "lessons beside sequential and loky"),
     "tune": Known("bench.tune", True, "Tune beside the bare fits; memory with the data shared and not"),
     "train": Known("bench.train", True, "Ray Train beside xgb.train"),

@@ -32,9 +32,13 @@ class Access:
     assumed: bool = False
 
     def caller(self, request: web.Request) -> str:
-        """The principal of the request's token. Refusal (401) where the token is none, or has expired."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        token = token.strip() if scheme.lower() == "bearer" else request.query.get("access_token", "")
+        """The principal of the request's token. Refusal (401) for an unknown or expired one."""
+        return self.principal(request.headers.get("Authorization", ""), request.query.get("access_token", ""))
+
+    def principal(self, authorization: str, access_token: str = "") -> str:
+        """The same, from the header and the parameter `access_token`."""
+        scheme, _, token = authorization.partition(" ")
+        token = token.strip() if scheme.lower() == "bearer" else access_token
         if not token:
             return self.world.job if self.assumed else ANONYMOUS
         try:

@@ -6,6 +6,8 @@ https://cloud.google.com/apis/design/errors (the other services' body).
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import web
 
 CHALLENGE = 'Bearer realm="https://accounts.google.com/", error="invalid_token"'
@@ -60,16 +62,13 @@ def no_bucket() -> Refusal:
     return Refusal(404, "notFound", "The specified bucket does not exist.")
 
 
-def storage_error(refusal: Refusal, media: bool = False) -> web.Response:
-    """Storage's body: JSON, or the sentence alone where media was asked for."""
+def storage_error(refusal: Refusal) -> tuple[dict[str, str], dict[str, Any]]:
+    """Headers and body of storage's errors."""
     headers = {"WWW-Authenticate": CHALLENGE} if refusal.status == 401 else {}
-    if media:
-        return web.Response(status=refusal.status, text=refusal.message, headers=headers)
     inner = {"message": refusal.message, "domain": "global", "reason": refusal.reason}
     if refusal.status == 401:
         inner |= {"locationType": "header", "location": "Authorization"}
-    body = {"error": {"code": refusal.status, "message": refusal.message, "errors": [inner]}}
-    return web.json_response(body, status=refusal.status, headers=headers)
+    return headers, {"error": {"code": refusal.status, "message": refusal.message, "errors": [inner]}}
 
 
 def service_error(refusal: Refusal) -> web.Response:

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from cloud import config, gateway, labfile
 from cloud.answers import Refusal
 from cloud.authority import load_authority
-from cloud.backend import Backend
 from cloud.egress import Egress
 from cloud.server import Cloud, Network
 from cloud.tokens import Tokens, load_secret
@@ -53,15 +52,12 @@ async def serve(options: argparse.Namespace) -> None:
     settings = config.read(os.environ)
     known = labfile.load(settings.lab, settings.state, settings.job)
     tokens = Tokens(load_secret(settings.state), settings.token_seconds)
-    own = OWN_PORT if options.way == "networks" else options.own_port
-    cloud = Cloud(known, tokens, Backend(settings.storage), settings.project, f"http://127.0.0.1:{own}")
-    cloud.vertex = settings.vertex
+    cloud = Cloud(known, tokens, settings.objects, settings.project, settings.vertex)
     gate = gateway.Gate(dashboard=settings.dashboard, key_sha256=settings.key_sha256, secret=tokens.secret)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     try:
-        await cloud.make_buckets()
         await (in_container if options.way == "networks" else on_loopback)(cloud, gate, settings, options)
         logging.getLogger("cloud").info("the lab's cloud is up: jobs run as %s", known.job)
         await ended.wait()

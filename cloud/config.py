@@ -2,7 +2,7 @@
 
 LAB_FILE             the lab's world, default iam/lab.yaml
 LAB_STATE            folder for what has to outlive a restart: policies, the secret, certificates
-LAB_STORAGE          base URL of the storage stand-in; set and empty: there is none, and storage answers 501
+LAB_OBJECTS          folder for buckets and objects, default LAB_STATE/objects
 LAB_DASHBOARD        base URL of the Ray dashboard behind the gateway
 LAB_KEY_SHA256       SHA-256 of the gateway's key, in hexadecimal; empty: nobody gets in
 LAB_PROJECT          the project that the cluster belongs to, default lab-project
@@ -25,7 +25,7 @@ from iam.lab import Network, settings
 class Settings:
     lab: Path
     state: Path
-    storage: str
+    objects: Path
     dashboard: str
     key_sha256: str
     project: str
@@ -38,10 +38,11 @@ class Settings:
 def read(environ: Mapping[str, str]) -> Settings:
     """Raises IamError for a setting that can't be used, naming it."""
     chosen = settings(environ)
+    state = Path(environ.get("LAB_STATE") or "/var/lib/raydock")
     return Settings(
         lab=chosen.file,
-        state=Path(environ.get("LAB_STATE") or "/var/lib/raydock"),
-        storage=environ.get("LAB_STORAGE", "http://storage:4443"),
+        state=state,
+        objects=Path(environ.get("LAB_OBJECTS") or state / "objects"),
         dashboard=environ.get("LAB_DASHBOARD") or "http://head:8265",
         key_sha256=environ.get("LAB_KEY_SHA256", ""),
         project=chosen.project,

@@ -16,7 +16,7 @@ from cloud import login
 from cloud.access import Access
 from cloud.login import Gate
 from cloud.services import Services
-from cloud.storage import Storage
+from cloud.storage.http import Storage
 
 PREFIX = "/google/"  # + host + path: Google's services for programs of this machine, through the gateway
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -34,6 +34,8 @@ ASK = (
 # All that `ray job submit` shows of an answer to a failed first request is the reason phrase.
 REASON = "Unauthorized, `python -m cluster status` prints the key"
 
+DOTTED = "The path holds a . or .. segment: send the path that it leads to."
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
@@ -194,6 +196,8 @@ async def admit(
     sentence = "This request comes from a page of another site: open the address or the link by yourself."
     if foreign and request.method not in SAFE:
         return refused(request, 403, sentence)
+    if dotted(path) and path.startswith(tuple(mounts)):
+        return refused(request, 400, DOTTED)
     if (mount := mounted(path, mounts)) is not None:
         await proceed(request)
         return await mount(request)
@@ -213,7 +217,7 @@ async def let_in(request: web.Request, gate: Gate, who: str, handler: Handler) -
     if request.method in {"CONNECT", "TRACE"}:
         return refused(request, 405, f"The dashboard has no {request.method}.")
     if dotted(path_of(request)):
-        return refused(request, 400, "The path holds a . or .. segment: send the path that it leads to.")
+        return refused(request, 400, DOTTED)
     if who == "session" and request.method not in SAFE and "Origin" not in request.headers:
         return refused(
             request, 403, "A cookie alone changes nothing: send Authorization: Bearer KEY instead."
@@ -229,9 +233,9 @@ def dotted(path: str) -> bool:
 
 
 def mounted(path: str, mounts: Mapping[str, Handler]) -> Handler | None:
-    """The mount of a path as it came; one with dot segments has none, so it needs the key."""
+    """The mount of a path as it came."""
     found = [prefix for prefix in mounts if path.startswith(prefix)]
-    return mounts[max(found, key=len)] if found and not dotted(path) else None
+    return mounts[max(found, key=len)] if found else None
 
 
 def agent(name: str, who: str) -> str:

@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
-
 from cloud.access import Access
 from cloud.answers import Refusal
 from cloud.world import Holder
 from iam import resource as resources
 from iam.errors import MalformedPolicy
 from iam.resource import Resource
+
+CLOSED = (
+    "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is "
+    "enforced."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +25,23 @@ class BucketPolicies:
 
     access: Access
 
-    def get(self, principal: str, bucket: str) -> web.Response:
+    def get(self, principal: str, bucket: str) -> dict[str, Any]:
         self.access.require_bucket(principal, "storage.buckets.getIamPolicy", bucket)
-        return web.json_response(self.document(bucket))
+        return self.document(bucket)
 
-    def set(self, principal: str, bucket: str, body: Mapping[str, Any]) -> web.Response:
+    def set(self, principal: str, bucket: str, body: Mapping[str, Any]) -> dict[str, Any]:
         self.access.require_bucket(principal, "storage.buckets.setIamPolicy", bucket)
+        holder = self.access.world.buckets[bucket]
+        if holder.private and Holder(holder.project, dict(body)).public:
+            raise Refusal(412, "conditionNotMet", CLOSED)
         text = "At least one of the pre-conditions you specified did not hold."
-        replace(self.access, self.access.world.buckets[bucket], body, Refusal(412, "conditionNotMet", text))
-        return web.json_response(self.document(bucket))
+        replace(self.access, holder, body, Refusal(412, "conditionNotMet", text))
+        return self.document(bucket)
 
-    def test(self, principal: str, bucket: str, asked: Iterable[str]) -> web.Response:
+    def test(self, principal: str, bucket: str, asked: Iterable[str]) -> dict[str, Any]:
         held = held_of(self.access, principal, resources.bucket(bucket), asked)
         told = {"permissions": held} if held else {}
-        return web.json_response({"kind": "storage#testIamPermissionsResponse", **told})
+        return {"kind": "storage#testIamPermissionsResponse", **told}
 
     def document(self, bucket: str) -> dict[str, Any]:
         kind = {"kind": "storage#policy", "resourceId": f"projects/_/buckets/{bucket}"}

@@ -4,7 +4,7 @@ cluster network   :80  metadata server, jobs' identity      :443 Google's servic
 people network    :80  metadata server, the person's        :443                     :3128
 nodes network     :80  metadata server, each cluster's      :443                     :3128   (Vertex's clusters)
 published         :8265 the gateway
-own loopback      :8080 for batches and the health check
+own loopback      :8080 the health check
 """
 
 from __future__ import annotations
@@ -12,26 +12,24 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from urllib.parse import quote
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from aiohttp import web
 
-from cloud import alpn, batch, egress, gateway
+from cloud import alpn, egress, gateway
 from cloud.access import Access
 from cloud.authority import Authority
-from cloud.backend import Backend
-from cloud.calls import API
 from cloud.lab import PREFIX, Lab, at_host, google
 from cloud.metadata import Metadata
 from cloud.nodes import NodeMetadata
 from cloud.services import Services
-from cloud.storage import Storage
+from cloud.storage.http import Storage
+from cloud.storage.service import Service, open_service
 from cloud.tokens import Tokens
 from cloud.world import World
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-STORAGE_SECONDS = 60.0
 BACKLOG = 512
 LOOPBACK = "127.0.0.1"
 GRPC_PORT = 8081  # of Vertex's control plane, where what reaches us as HTTP/2 is passed on
@@ -50,30 +48,22 @@ class Network:
 
 @dataclass(slots=True)
 class Cloud:
-    """Everything behind the doors. `project` is the one that the cluster belongs to."""
+    """Everything behind the doors. `objects`: the folder of storage; `project`: the one that the cluster belongs to."""
 
     world: World
     tokens: Tokens
-    backend: Backend
+    objects: Path
     project: str
-    own_url: str  # http://127.0.0.1:PORT of `open_own`
-    vertex: str = ""  # name of Vertex's control plane; none: gRPC finds nobody here
+    vertex: str = ""  # name of Vertex's control plane; without one, gRPC finds nobody here
+    service: Service = field(init=False)
     runners: list[web.AppRunner] = field(default_factory=list)
     servers: list[asyncio.Server] = field(default_factory=list)
 
-    async def make_buckets(self) -> None:
-        """The world's buckets in the stand-in, once it answers; nothing where there is none."""
-        if not self.backend.url:
-            return
-        await self.backend.await_ready(STORAGE_SECONDS)
-        for bucket, holder in self.world.buckets.items():
-            await self.backend.json("POST", f"{API}/b?project={holder.project}", {"name": bucket})
-            for name, text in self.world.objects.get(bucket, {}).items():
-                if not await self.backend.exists(bucket, quote(name, safe="")):
-                    await self.backend.put_text(bucket, name, text)
+    def __post_init__(self) -> None:
+        self.service = open_service(self.access(), self.objects)
 
     def storage(self, access: Access) -> Storage:
-        return Storage(access, self.backend, self.own_url)
+        return Storage(replace(self.service, access=access))
 
     def access(self, assumed: bool = False) -> Access:
         return Access(self.world, self.tokens, assumed)
@@ -122,18 +112,13 @@ class Cloud:
         await self.listen(catching_all(handle), "127.0.0.1", port)
 
     async def open_own(self, port: int) -> None:
-        """For this process and the container's health check."""
-        storage = self.storage(self.access())
+        """The health check of the container."""
 
-        async def handle(request: web.Request) -> web.StreamResponse:
-            if request.path == "/health":
-                if not self.backend.url:
-                    return web.Response(text="ok, without storage")
-                await self.backend.json("GET", f"{API}/b?project={self.project}")
-                return web.Response(text="ok")
-            return await storage.handle(request, request.headers.get(batch.BASE, self.own_url))
+        async def handle(_: web.Request) -> web.StreamResponse:
+            self.service.index.bucket("")
+            return web.Response(text="ok")
 
-        await self.listen(catching_all(handle), "127.0.0.1", port)
+        await self.listen(catching_all(handle), LOOPBACK, port)
 
     async def open_gateway(self, gate: gateway.Gate, address: str, port: int) -> None:
         """The published door: the dashboard, the lab and Google's services for this machine."""
@@ -159,7 +144,7 @@ class Cloud:
             server.close()
         for runner in self.runners:
             await runner.cleanup()
-        await self.backend.close()
+        self.service.close()
 
 
 def told(handler: Handler, address: str, port: int, pem: bytes) -> Handler:
@@ -187,6 +172,7 @@ def foreign(request: web.Request, port: int) -> web.Response | None:
 
 def catching_all(handler: Handler) -> web.Application:
     """An application with one handler for every method and path."""
-    app = web.Application(client_max_size=16 * 2**20)
+    options = {"auto_decompress": False, "handler_cancellation": True}
+    app = web.Application(client_max_size=16 * 2**20, handler_args=options)
     app.router.add_route("*", "/{path:.*}", handler)
     return app

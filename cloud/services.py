@@ -19,7 +19,7 @@ from aiohttp import web
 
 from cloud.access import Access
 from cloud.answers import Refusal, bad_token, denied_elsewhere, service_error
-from cloud.calls import json_body
+from cloud.body import read_json
 from cloud.policies import Carrier
 from cloud.tokens import BadToken
 from cloud.world import Holder
@@ -48,7 +48,7 @@ class Services:
             principal = self.access.caller(request)
             if principal == ANONYMOUS:
                 raise bad_token()
-            body = await json_body(request)
+            body = await read_json(request.content.iter_any(), request.headers.get("Content-Encoding", ""))
             for method, pattern, handler in ROUTES.get(host, ()):
                 found = re.fullmatch(pattern, path)
                 if found and method == request.method:

@@ -27,21 +27,39 @@ LEGACY = {
     "roles/storage.legacyObjectReader": ("projectViewer",),
 }
 
+PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers"})
+
 
 @dataclass(slots=True)
 class Holder:
-    """Something that carries a policy: a project, a bucket or a service account."""
+    """Something that carries a policy: a project, a bucket or a service account.
+
+    `private`: a bucket that enforces public access prevention, where allUsers and allAuthenticatedUsers hold nothing.
+    """
 
     project: str
     policy: dict[str, Any]  # Google's JSON
     revision: int = 1
+    private: bool = False
 
     @property
     def etag(self) -> str:
         return f"BwY{self.revision:08x}="
 
     def parsed(self) -> Policy:
-        return policy_from_json({key: value for key, value in self.policy.items() if key != "etag"})
+        bindings = self.policy.get("bindings", ())
+        if self.private:
+            bindings = [
+                {**one, "members": [m for m in one["members"] if m not in PUBLIC]} for one in bindings
+            ]
+            bindings = [one for one in bindings if one["members"]]
+        kept = {key: value for key, value in self.policy.items() if key != "etag"}
+        return policy_from_json({**kept, "bindings": list(bindings)})
+
+    @property
+    def public(self) -> bool:
+        """Whether a binding names everybody."""
+        return any(PUBLIC & set(one.get("members", ())) for one in self.policy.get("bindings", ()))
 
 
 @dataclass(slots=True)
@@ -124,6 +142,14 @@ class World:
         holder.policy = {k: v for k, v in policy_to_json(policy).items() if k != "etag"}
         holder.revision += 1
 
+    def set_private(self, bucket: str, private: bool) -> None:
+        """Switches public access prevention of a bucket."""
+        holder = self.buckets[bucket]
+        if holder.private != private:
+            holder.private = private
+            self.known.pop(f"projects/_/buckets/{bucket}", None)
+            self.save()
+
     def save(self) -> None:
         if self.file:
             write_private(self.file, json.dumps(self.as_json(), indent=1).encode())
@@ -131,7 +157,7 @@ class World:
     def as_json(self) -> dict[str, Any]:
         def plain(holders: Mapping[str, Holder]) -> dict[str, Any]:
             return {
-                n: {"project": h.project, "policy": h.policy, "revision": h.revision}
+                n: {"project": h.project, "policy": h.policy, "revision": h.revision, "private": h.private}
                 for n, h in holders.items()
             }
 

@@ -1,4 +1,4 @@
-"""Starts the services of a cluster of processes, again where one has ended, and waits for them."""
+"""Starts the cloud of a cluster of processes, again where it has ended, and waits for it."""
 
 from __future__ import annotations
 
@@ -18,27 +18,21 @@ AGAIN = "Try again: make cluster-up"
 
 
 def ended(context: Context, found: Record) -> list[str]:
-    """The names of the services that do not run."""
-    ours = owned.Owned(str(context.state))
-    return [
-        name
-        for name in services.expected(found)
-        if not replace(ours, node=name).has(found.services.get(name, 0))
-    ]
+    """The cloud's name, where it does not run."""
+    ours = replace(owned.Owned(str(context.state)), node=services.CLOUD)
+    return [] if ours.has(found.services.get(services.CLOUD, 0)) else [services.CLOUD]
 
 
 def ensure(context: Context, found: Record) -> Record:
-    """Starts what has ended, and a cloud that was given another key; returns when they answer.
+    """Starts the cloud where it has ended or was given another key; returns when it answers.
 
-    CommandFailed, with the cloud's own sentence, where one refuses to start.
+    CommandFailed, with the cloud's own sentence, where it refuses to start.
     """
-    lost = ended(context, found) or ([services.CLOUD] if refuses_key(context) else [])
-    if lost:
-        context.say(f"starting the lab's {' and '.join(lost)}")
-    for name in lost:
-        replace(owned.Owned(str(context.state)), node=name).end()
-        vector, environ = services.command(name, found), services.environment(name, context, found)
-        found = found.with_service(name, spawn.launch(context, found, vector, environ))
+    if ended(context, found) or refuses_key(context):
+        context.say("starting the lab's cloud")
+        replace(owned.Owned(str(context.state)), node=services.CLOUD).end()
+        vector, environ = services.command(found), services.environment(context, found)
+        found = found.with_service(services.CLOUD, spawn.launch(context, found, vector, environ))
         record.save(context.state, found)
     until(lambda: missing(context, found), START_SECONDS, "Starting the lab's cloud", context.say, AGAIN)
     return found
@@ -60,7 +54,6 @@ def missing(context: Context, found: Record) -> str:
     for name in ended(context, found):
         why, mend = services.refusal(spawn.log(found, name).read_text(errors="replace"))
         raise CommandFailed(f"The lab's {name} did not start: {why}", mend or AGAIN)
-    if not nodes.answers(context.dashboard, "/lab/"):
-        return "waiting for the lab's cloud"
     own = Dashboard(f"http://{LOOPBACK}:{found.doors.own}")
-    return "" if nodes.answers(own, "/health") else "waiting for the lab's storage"
+    up = nodes.answers(context.dashboard, "/lab/") and nodes.answers(own, "/health")
+    return "" if up else "waiting for the lab's cloud"

@@ -57,7 +57,7 @@ class Cluster(Protocol):
         """What is to be a node, head first."""
 
     def ended(self) -> list[str]:
-        """What is no node, but needed, and does not run: the cloud, its storage."""
+        """What is no node, but needed, and does not run: the cloud."""
 
     def scale(self, pool: Pool, count: int, drain_timeout: float) -> None:
         """Brings the pool to `count` nodes. A node that goes may end its tasks, for `drain_timeout` s."""

@@ -83,10 +83,7 @@ class ProcessesCluster:
         topology = self.context.topology
         names = [(f"{pool.name}-{n + 1}", pool.name) for pool in topology.workers for n in range(pool.nodes)]
         planned = (Started("head", "head"), *(Started(name, pool) for name, pool in names))
-        storage = services.stand_in() is not None
-        if not storage:
-            self.context.say(services.NO_STORAGE)
-        doors = services.choose_doors(topology.port, storage)
+        doors = services.choose_doors(topology.port)
         temp = folder.make(self.context.state)
         record.save(self.context.state, Record(temp, topology.port, planned, doors))
 
@@ -126,7 +123,7 @@ class ProcessesCluster:
         return ([f"{count} processes"] if count else []) + temps + (["the record"] if found else [])
 
     def ended(self) -> list[str]:
-        """The services that do not run."""
+        """The cloud, where it does not run."""
         found = self.record()
         return attend.ended(self.context, found) if found else []
 

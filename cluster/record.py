@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,6 @@ class Doors:
     metadata: int = 0  # these three are the cloud's: see cloud/server.py
     emulator: int = 0
     own: int = 0
-    storage: int = 0  # the storage stand-in; 0 where there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Record:
     port: int  # of the gateway
     nodes: tuple[Started, ...] = ()
     doors: Doors = Doors()
-    services: dict[str, int] = field(default_factory=dict)  # process id by name: the cloud, its storage
+    services: dict[str, int] = field(default_factory=dict)  # process id by name: the cloud
 
     @property
     def head(self) -> Started:

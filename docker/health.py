@@ -1,4 +1,4 @@
-"""Says whether a job would run now, by its exit status: `python health.py head|worker|cloud|vertex|storage`.
+"""Says whether a job would run now, by its exit status: `python health.py head|worker|cloud|vertex`.
 
 Run every second while a cluster starts, so it imports little and asks this node only.
 """
@@ -35,7 +35,6 @@ ROLES = {
     "worker": WORKER,
     "cloud": [(8080, "/health", 200)],
     "vertex": [(8082, "/health", 200)],
-    "storage": [(4443, "/_internal/healthcheck", 200)],
 }
 
 

@@ -75,7 +75,7 @@ def parse_gs(uri: str) -> tuple[str, str]:
     if not uri.startswith("gs://"):
         raise MalformedResource(f'"{uri}" is no Cloud Storage URI: it does not begin with gs://.', MEND)
     name, _, tail = uri[len("gs://") :].partition("/")
-    wrong = _wrong_bucket(name) or _wrong_object(tail)
+    wrong = _wrong_bucket(name) or wrong_object(tail)
     if wrong:
         raise MalformedResource(f'"{uri}" is no Cloud Storage URI: {wrong}.', MEND)
     return name, tail
@@ -102,8 +102,8 @@ def _wrong_bucket(name: str) -> str:
     return ""
 
 
-def _wrong_object(name: str) -> str:
-    """https://cloud.google.com/storage/docs/objects#naming"""
+def wrong_object(name: str) -> str:
+    """Why no object can have this name, "" where one can: https://cloud.google.com/storage/docs/objects#naming"""
     if len(name.encode(errors="surrogatepass")) > 1024:
         return "the object's name is longer than 1024 bytes"
     if "\r" in name or "\n" in name:

@@ -16,7 +16,7 @@ from tests.lab import ROOT
 
 # One build at a time per machine, whichever checkout or pytest process asks.
 LOCK = Path(tempfile.gettempdir(), f"raydock-test-images-{os.getuid()}.lock")
-SERVICES = ("head", "cpu-worker", "gpu-worker", "cloud", "storage", "vertex", "notebook")
+SERVICES = ("head", "cpu-worker", "gpu-worker", "cloud", "vertex", "notebook")
 
 
 def start_build(log: IO[bytes]) -> subprocess.Popen[bytes]:

@@ -1,11 +1,10 @@
-"""The lab's cloud without containers: the real front and the real stand-in, on ports of this machine."""
+"""The lab's cloud without containers, on ports of this machine."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import os
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +14,11 @@ from typing import Any
 
 from cloud import labfile
 from cloud.access import Access
-from cloud.backend import MARK, Backend
 from cloud.login import Gate
 from cloud.server import Cloud
 from cloud.tokens import Tokens
 from cloud.world import World
-from cluster import ports, services
+from cluster import ports
 from iam.lab import FILE as LAB_FILE
 from iam.places import Lab
 
@@ -31,33 +29,9 @@ AGENT = "serviceAccount:service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceac
 TRAINER = "serviceAccount:trainer@lab-project.iam.gserviceaccount.com"
 
 
-@contextmanager
-def stand_in(folder: Path) -> Iterator[str]:
-    """fake-gcs-server on a free port; yields its URL."""
-    (port,) = ports.pick(1, set())
-    binary = services.stand_in()
-    assert binary is not None
-    command = [
-        services.executable(binary, str(folder.parent)),
-        "-scheme=http",
-        "-backend=filesystem",
-        f"-filesystem-root={folder}",
-    ]
-    process = subprocess.Popen(
-        [*command, "-host=127.0.0.1", f"-port={port}", f"-external-url={MARK}", "-log-level=error"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
-
-
 @dataclass(slots=True)
 class LabCloud:
-    """One that runs. `url` is Google's services by path: /google/HOST/…, and storage at its root."""
+    """One that runs. `url` is storage, through the gateway; `emulator` is storage for the job, without a token."""
 
     cloud: Cloud
     url: str
@@ -100,29 +74,19 @@ def lab_cloud(
     folder: Path,
     lab: Path = LAB_FILE,
     token_seconds: float = 3600,
-    storage: str = "",
     job: str = "",
     state: bool = False,
 ) -> Iterator[LabCloud]:
-    """The lab's cloud over a stand-in of its own, or over the one at `storage`."""
-    if not storage:
-        with (
-            stand_in(folder / "objects") as url,
-            lab_cloud(folder, lab, token_seconds, url, job, state) as found,
-        ):
-            yield found
-        return
+    """The lab's cloud, with its objects in the folder."""
     known = labfile.load(lab, folder / "state" if state else None, job)
-    own, emulator, metadata, gateway = ports.pick(4, set())
+    emulator, metadata, gateway = ports.pick(3, set())
     tokens = Tokens(os.urandom(32), token_seconds)
-    cloud = Cloud(known, tokens, Backend(storage), "lab-project", f"http://127.0.0.1:{own}")
+    cloud = Cloud(known, tokens, folder / "objects", "lab-project")
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
 
     async def start() -> None:
-        await cloud.make_buckets()
-        await cloud.open_own(own)
         await cloud.open_emulator(emulator)
         await cloud.open_metadata("127.0.0.1", metadata, lambda: cloud.world.job)
         await cloud.open_gateway(Gate("http://127.0.0.1:9", DIGEST), "127.0.0.1", gateway)
@@ -130,7 +94,7 @@ def lab_cloud(
     asyncio.run_coroutine_threadsafe(start(), loop).result(60)
     found = LabCloud(
         cloud,
-        f"http://127.0.0.1:{own}",
+        f"http://127.0.0.1:{gateway}/google/storage.googleapis.com",
         f"http://127.0.0.1:{emulator}",
         f"127.0.0.1:{metadata}",
         f"http://127.0.0.1:{gateway}",
@@ -147,4 +111,4 @@ def lab_cloud(
         loop.close()
 
 
-__all__ = ["AGENT", "PERSON", "TRAINER", "Access", "LabCloud", "lab_cloud", "stand_in"]
+__all__ = ["AGENT", "PERSON", "TRAINER", "Access", "LabCloud", "lab_cloud"]

@@ -2,8 +2,10 @@
 
 import json
 import os
+import subprocess
 import sys
 import time
+import urllib.request
 
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
@@ -12,8 +14,31 @@ BUCKET, LARGE, SMALL, MANY = "lab-data", 64 * 10**6, 1000, 1000
 DATA = os.urandom(LARGE)
 
 
+STOCK = "http://127.0.0.1:4443"
+SERVER = [
+    "/tmp/fake-gcs-server",
+    "-scheme=http",
+    "-port=4443",
+    "-backend=filesystem",
+    "-filesystem-root=/tmp/objects",
+]
+
+
+def start_stock():
+    server = subprocess.Popen([*SERVER, f"-external-url={STOCK}", "-log-level=error"])
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(f"{STOCK}/_internal/healthcheck")
+            break
+        except OSError:
+            time.sleep(0.1)
+    request = urllib.request.Request(f"{STOCK}/storage/v1/b?project=lab-project", b'{"name": "lab-data"}')
+    urllib.request.urlopen(request)
+    return server
+
+
 def clients():
-    direct = {"api_endpoint": "http://storage:4443"}
+    direct = {"api_endpoint": STOCK}
     return {
         "ours": storage.Client(),
         "stock": storage.Client("lab-project", AnonymousCredentials(), client_options=direct),
@@ -47,6 +72,7 @@ DEEDS = {
 
 
 def main():
+    server = start_stock()
     pairs, known = int(sys.argv[1]), clients()
     told = {what: {"ours": [], "stock": []} for what in DEEDS}
     for pair in range(pairs + 1):  # the first is not measured
@@ -57,6 +83,7 @@ def main():
                 deed(bucket, way)
                 if pair:
                     told[what][way].append(time.perf_counter() - started)
+    server.kill()
     print(json.dumps(told))
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cloud.storage.service import put_text
 from iam.ask import Asker
 from iam.check import check
 from iam.evaluate import Verdict
@@ -194,13 +195,15 @@ def verdict(lab: LabCloud, principal: str, deed: Deed, bucket: str) -> Verdict:
 
 
 def prepare(lab: LabCloud, bucket: str) -> None:
-    """The objects that the deed finds; made behind the front's back, whatever the policies are."""
+    """The objects that the deed finds, made past the front, whatever the policies are."""
 
     async def put() -> None:
-        await lab.cloud.backend.put_text(bucket, "a/one", "one")
-        await lab.cloud.backend.put_text(bucket, "b/one", "one")
-        await lab.cloud.backend.json("DELETE", f"/storage/v1/b/{bucket}/o/a%2Fnew")
-        await lab.cloud.backend.json("DELETE", f"/storage/v1/b/{bucket}/o/b%2Fnew")
+        service = lab.cloud.service
+        for name in ("a/one", "b/one"):
+            put_text(service, bucket, name, "one")
+        for name in ("a/new", "b/new"):
+            if found := service.index.object(bucket, name):
+                service.index.delete(found, forever=True)
 
     asyncio.run_coroutine_threadsafe(put(), lab.loop).result(30)
 

@@ -30,11 +30,10 @@ SIGNS = {
     8265: ("/api/version", b"ray_version"),
     52365: ("/api/local_raylet_healthz", b"success"),
     80: ("/", b"computeMetadata"),
-    4443: ("/_internal/healthcheck", b"date"),
     443: ("/", b"plain HTTP"),
     8080: ("/health", b"ok"),
 }
-CLOSED = ("cluster", "people", "storage")
+CLOSED = ("cluster", "people", "control")
 # All at once, since most are never answered, and with a generous timeout.
 ASK = """
 import json, sys, urllib.request
@@ -117,7 +116,7 @@ def test_containers_outside_the_network_reach_nothing(
     try:
         for network in ("bridge", own.name):
             output = engine.client.containers.run(
-                images["storage"],
+                images["cloud"],
                 entrypoint=["python3", "-c", ASK],
                 command=[words],
                 network=network,

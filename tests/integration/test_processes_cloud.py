@@ -123,17 +123,6 @@ def test_without_the_key_the_gateway_answers_401(lab: Lab) -> None:
         assert status_of(lab.url + path, Authorization="Bearer wrong") == 401, path
 
 
-def test_status_and_up_after_the_end_of_the_storage(lab: Lab) -> None:
-    kill(lab, "storage")
-    done = lab.cluster("status")
-    assert done.returncode == 0
-    said = "cluster: The lab's storage has ended: jobs get no answer there."
-    assert done.stderr == f"{said} Start what has ended: make cluster-up\n"
-    assert [node["pool"] for node in lab.nodes()] == ["head", "cpu-worker", "cpu-worker", "gpu-worker"]
-    assert lab.cluster("up").returncode == 0
-    assert lab.cluster("status").stderr == ""
-
-
 def test_up_after_the_key_was_lost(lab: Lab) -> None:
     Path(lab.env["RAYDOCK_STATE"], "key").unlink()
     done = lab.cluster("up")

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from cluster import ports
-from tests.labcloud import AGENT, LabCloud, lab_cloud, stand_in
+from tests.labcloud import AGENT, LabCloud, lab_cloud
 
 TRIES = 5
 # The library leaves the connection of an answer that it asks for again to the garbage collector.
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 
 class Flaky:
-    """Before the stand-in: answers the next `failures` requests with `status`, and passes the others on."""
+    """Before the lab: answers the next `failures` requests with `status`, and passes the others on."""
 
     def __init__(self, behind: str) -> None:
         self.behind, self.status, self.failures = behind, 503, 0
@@ -57,8 +57,8 @@ def flaky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flaky, Lab
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    with stand_in(folder / "objects") as url:
-        between = Flaky(url)
+    with lab_cloud(folder) as lab:
+        between = Flaky(lab.gateway)
         app = web.Application(client_max_size=2**30)
         app.router.add_route("*", "/{path:.*}", between.handle)
         runner = web.AppRunner(app, access_log=None)
@@ -68,8 +68,8 @@ def flaky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flaky, Lab
             await web.TCPSite(runner, "127.0.0.1", port).start()
 
         asyncio.run_coroutine_threadsafe(start(), loop).result(60)
-        with lab_cloud(folder, storage=f"http://127.0.0.1:{port}") as lab:
-            yield between, lab
+        lab.url = lab.url.replace(lab.gateway, f"http://127.0.0.1:{port}")
+        yield between, lab
         asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(60)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(60)

@@ -66,9 +66,7 @@ def with_base_script(root: Path, line: str, found: Context) -> Context:
 
 def test_what_is_missing(said: list[str]) -> None:
     names = list(context(said).topology.images.values())
-    assert names == [
-        f"raydock/{name}:2.47.1" for name in ("head", "cpu-worker", "gpu-worker", "cloud", "storage")
-    ]
+    assert names == [f"raydock/{name}:2.47.1" for name in ("head", "cpu-worker", "gpu-worker", "cloud")]
     assert images.missing(cast(Engine, FakeEngine(has=names[:1])), context(said)) == names[1:]
 
 

@@ -47,7 +47,7 @@ def test_a_gpu_worker_says_simulated() -> None:
 def environment(pool: str, **caller: str) -> dict[str, str]:
     shape = next(found for found in TOPOLOGY.pools if found.name == pool)
     own = tuple(range(20001, 20001 + raynode.count_of_ports(pool)))
-    found = record.Record("/tmp/x", 8265, doors=record.Doors(21001, 21002, 21003, 21004, 21005))
+    found = record.Record("/tmp/x", 8265, doors=record.Doors(21001, 21002, 21003, 21004))
     return raynode.environment(Path("/state"), found, shape, record.Started("name", pool, ports=own), caller)
 
 

@@ -1,0 +1,312 @@
+"""Methods on buckets: https://cloud.google.com/storage/docs/json_api/v1/buckets
+
+The lab acts on versioning, retentionPolicy (unlocked), defaultEventBasedHold and storageClass. Labels, location,
+lifecycle, CORS, website and logging are stored and returned. Everything else is refused by name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cloud.answers import Refusal
+from cloud.body import dictionary
+from cloud.policies import BucketPolicies
+from cloud.storage.conditions import read_conditions
+from cloud.storage.documents import CLASSES, etag, merged, time_of
+from cloud.storage.index import Bucket
+from cloud.storage.listing import PAGE, opened, projection, sealed
+from cloud.storage.request import Call, Reply, unsupported
+from cloud.storage.service import Service
+from iam import resource as resources
+from iam.errors import MalformedResource
+
+OUTPUT = frozenset(
+    {
+        "kind",
+        "id",
+        "selfLink",
+        "name",
+        "projectNumber",
+        "metageneration",
+        "timeCreated",
+        "updated",
+        "etag",
+        "locationType",
+        "owner",
+        "generation",
+        "satisfiesPZS",
+        "satisfiesPZI",
+        "hardDeleteTime",
+        "softDeleteTime",
+    }
+)
+LABEL = re.compile(r"[a-z\d_-]{0,63}")
+KINDS = {
+    **dict.fromkeys(("US", "EU", "ASIA"), "multi-region"),
+    **dict.fromkeys(("NAM4", "EUR4", "ASIA1"), "dual-region"),
+}
+# What a bucket with uniform access has anyway; gcsfs always asks for these.
+PREDEFINED = {
+    "predefinedAcl": ("projectPrivate",),
+    "predefinedDefaultObjectAcl": ("projectPrivate", "bucketOwnerFullControl", "bucketOwnerRead"),
+}
+PREVENTION = ("inherited", "unspecified", "enforced")
+
+
+async def list_buckets(service: Service, call: Call) -> Reply:
+    project = project_of(service, call)
+    service.access.require_project(call.principal, "storage.buckets.list", project)
+    projection(call)
+    most = min(call.number("maxResults") or PAGE, PAGE)
+    start = opened(call.query["pageToken"])[0] if call.query.get("pageToken") else ""
+    prefix = call.query.get("prefix", "")
+    world = service.access.world
+    names = sorted(name for name, holder in world.buckets.items() if holder.project == project)
+    names = [name for name in names if name.startswith(prefix) and name >= start]
+    document: dict[str, Any] = {"kind": "storage#buckets"}
+    if names[:most]:
+        document["items"] = [bucket_resource(service, service.bucket(name), call) for name in names[:most]]
+    if names[most:]:
+        document["nextPageToken"] = sealed(names[most], 0)
+    return Reply(body=document)
+
+
+async def insert_bucket(service: Service, call: Call) -> Reply:
+    project = project_of(service, call)
+    service.access.require_project(call.principal, "storage.buckets.create", project)
+    projection(call)
+    for parameter, fine in PREDEFINED.items():
+        if call.query.get(parameter, fine[0]) not in fine:
+            raise unsupported(f"{parameter}={call.query[parameter]}")
+    if call.flag("enableObjectRetention"):
+        raise unsupported("enableObjectRetention")
+    given = await call.json()
+    name = given.get("name")
+    try:
+        if not isinstance(name, str) or "/" in name:
+            raise MalformedResource("it is no bucket's name", "")
+        resources.parse_gs(f"gs://{name}")
+    except MalformedResource as fault:
+        raise Refusal(400, "invalid", f"Invalid bucket name: {str(name)[:100]!r}: {fault.message}") from None
+    held = service.access.world.buckets.get(name)
+    if held:
+        mine = "Your previous request to create the named bucket succeeded and you already own it."
+        other = "The requested bucket name is not available."
+        raise Refusal(409, "conflict", mine if held.project == project else other)
+    document = merged({}, bucket_fields(given), MAPS)
+    made = service.index.put_bucket(name, document)
+    service.access.world.add_bucket(name, project)
+    service.access.world.save()
+    prevent(service, name, given)
+    return Reply(body=bucket_resource(service, made, call))
+
+
+async def get_bucket(service: Service, call: Call) -> Reply:
+    found = service.bucket(call.names["bucket"])
+    projection(call)
+    service.access.require_bucket(call.principal, "storage.buckets.get", found.name)
+    read_conditions(call).require(0, found.metageneration, reading=True)
+    return Reply(body=bucket_resource(service, found, call))
+
+
+async def change_bucket(service: Service, call: Call) -> Reply:
+    """PATCH changes the fields that it names, PUT replaces them all."""
+    conditions = read_conditions(call)
+    projection(call)
+    name = service.bucket(call.names["bucket"]).name
+    for permission in ("storage.buckets.get", "storage.buckets.update"):
+        service.access.require_bucket(call.principal, permission, name)
+    given = await call.json()
+    found = service.bucket(name)
+    service.access.require_bucket(call.principal, "storage.buckets.update", name)
+    conditions.require(0, found.metageneration)
+    change = bucket_fields(given)
+    location = change.pop("location", None)
+    if location is not None and location != found.document.get("location", "US"):
+        raise Refusal(400, "invalid", "A bucket's location cannot be changed.")
+    fixed = {key: value for key, value in found.document.items() if key == "location"}
+    document = merged(found.document if call.method == "PATCH" else fixed, change, MAPS)
+    made = service.index.put_bucket(name, document)
+    prevent(service, name, given)
+    return Reply(body=bucket_resource(service, made, call))
+
+
+def prevent(service: Service, bucket: str, given: Mapping[str, Any]) -> None:
+    """Public access prevention, which the bucket's policy carries."""
+    prevention = dictionary(given.get("iamConfiguration")).get("publicAccessPrevention")
+    if prevention is not None:
+        service.access.world.set_private(bucket, prevention == "enforced")
+
+
+async def delete_bucket(service: Service, call: Call) -> Reply:
+    found = service.bucket(call.names["bucket"])
+    service.access.require_bucket(call.principal, "storage.buckets.delete", found.name)
+    read_conditions(call).require(0, found.metageneration)
+    if not service.index.delete_bucket(found.name):
+        raise Refusal(409, "conflict", "The bucket you tried to delete is not empty.")
+    del service.access.world.buckets[found.name]
+    service.access.world.save()
+    return Reply(204)
+
+
+async def layout(service: Service, call: Call) -> Reply:
+    """Flat, as every bucket of the lab is."""
+    found = service.bucket(call.names["bucket"])
+    prefix = call.query.get("prefix", "")
+    resource = resources.bucket(found.name)
+    service.access.require(call.principal, "storage.objects.list", resource, prefix)
+    document = bucket_resource(service, found, call)
+    told = {
+        "kind": "storage#storageLayout",
+        "bucket": found.name,
+        "hierarchicalNamespace": {"enabled": False},
+    }
+    return Reply(body=told | {name: document[name] for name in ("location", "locationType")})
+
+
+async def get_policy(service: Service, call: Call) -> Reply:
+    bucket = service.bucket(call.names["bucket"]).name
+    call.number("optionsRequestedPolicyVersion")
+    return Reply(body=BucketPolicies(service.access).get(call.principal, bucket))
+
+
+async def set_policy(service: Service, call: Call) -> Reply:
+    bucket = service.bucket(call.names["bucket"]).name
+    service.access.require_bucket(call.principal, "storage.buckets.setIamPolicy", bucket)
+    body = await call.json()
+    service.bucket(bucket)
+    return Reply(body=BucketPolicies(service.access).set(call.principal, bucket, body))
+
+
+async def test_permissions(service: Service, call: Call) -> Reply:
+    bucket = service.bucket(call.names["bucket"]).name
+    asked = call.repeated.get("permissions", ())
+    return Reply(body=BucketPolicies(service.access).test(call.principal, bucket, asked))
+
+
+async def no_acls(service: Service, call: Call) -> Reply:
+    service.bucket(call.names["bucket"])
+    verb = "get" if call.method == "GET" else "update"
+    raise Refusal(
+        400,
+        "invalid",
+        f"Cannot {verb} legacy ACL for a bucket that has uniform bucket-level access. Read more at "
+        "https://cloud.google.com/storage/docs/uniform-bucket-level-access",
+    )
+
+
+def project_of(service: Service, call: Call) -> str:
+    """The project of the query. Refusal (400) without one, Google's 404 for an unknown one."""
+    asked = call.query.get("project", "")
+    if not asked:
+        raise Refusal(400, "required", "Required parameter: project")
+    project = service.access.world.project_named(asked)
+    if not project:
+        raise Refusal(404, "notFound", f"The requested project was not found: {asked[:100]}.")
+    return project
+
+
+def bucket_resource(service: Service, found: Bucket, call: Call) -> dict[str, Any]:
+    """A bucket as the API shows it."""
+    world = service.access.world
+    document = {"location": "US", "storageClass": "STANDARD", **found.document}
+    if document["location"] in KINDS:
+        document["rpo"] = "DEFAULT"
+    if retention := document.get("retentionPolicy"):
+        document["retentionPolicy"] = {"effectiveTime": time_of(found.updated), "isLocked": False} | retention
+    return {
+        "kind": "storage#bucket",
+        "id": found.name,
+        "selfLink": f"{call.base}/storage/v1/b/{found.name}",
+        "name": found.name,
+        "projectNumber": str(world.number(world.buckets[found.name].project)),
+        "metageneration": str(found.metageneration),
+        "etag": etag(0, found.metageneration),
+        "timeCreated": time_of(found.created),
+        "updated": time_of(found.updated),
+        "locationType": KINDS.get(document["location"], "region"),
+        **document,
+        "iamConfiguration": {
+            "bucketPolicyOnly": {"enabled": True},
+            "uniformBucketLevelAccess": {"enabled": True},
+            "publicAccessPrevention": "enforced" if world.buckets[found.name].private else "inherited",
+        },
+        "softDeletePolicy": {"retentionDurationSeconds": "0"},
+    }
+
+
+def bucket_fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a client sets of a bucket. Refusal (400), by name, for a field or a value that the lab has not."""
+    if unknown := sorted(set(given) - set(CHECKS) - OUTPUT):
+        raise unsupported(f"a bucket's {', '.join(unknown)}")
+    for name, value in given.items():
+        if value is not None and name in CHECKS and not CHECKS[name](value):
+            raise unsupported(f"this value of a bucket's {name}")
+    fields = {name: value for name, value in given.items() if name in CHECKS and name not in FIXED}
+    if isinstance(fields.get("location"), str):
+        fields["location"] = fields["location"].upper()
+    if isinstance(fields.get("retentionPolicy"), dict):
+        fields["retentionPolicy"] = {"retentionPeriod": str(fields["retentionPolicy"]["retentionPeriod"])}
+    return fields
+
+
+def _uniform(value: Any) -> bool:
+    """Uniform access cannot be switched off."""
+    flags = [
+        dictionary(value.get(name)).get("enabled", True)
+        for name in ("uniformBucketLevelAccess", "bucketPolicyOnly")
+    ]
+    return flags == [True, True] and value.get("publicAccessPrevention", "inherited") in PREVENTION
+
+
+def _labels(value: Any) -> bool:
+    pairs = value.items()
+    return len(value) <= 64 and all(
+        LABEL.fullmatch(k) and (v is None or (isinstance(v, str) and LABEL.fullmatch(v))) for k, v in pairs
+    )
+
+
+def _retention(value: Any) -> bool:
+    period = str(value.get("retentionPeriod", ""))
+    return bool(re.fullmatch("[1-9][0-9]{0,9}", period)) and not value.get("isLocked")
+
+
+def _rules(value: Any) -> bool:
+    rules = value.get("rule", [])
+    return isinstance(rules, list) and all(
+        isinstance(rule, dict)
+        and isinstance(rule.get("action"), dict)
+        and isinstance(rule.get("condition"), dict)
+        for rule in rules
+    )
+
+
+def _of(check: Callable[[dict[str, Any]], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and check(value)
+
+
+CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "autoclass": _of(lambda value: value.get("enabled") in (None, False)),
+    "billing": _of(lambda value: value.get("requesterPays") in (None, False)),
+    "cors": lambda value: isinstance(value, list),
+    "defaultEventBasedHold": lambda value: isinstance(value, bool),
+    "hierarchicalNamespace": _of(lambda value: value.get("enabled") in (None, False)),
+    "iamConfiguration": _of(_uniform),
+    "labels": _of(_labels),
+    "lifecycle": _of(_rules),
+    "location": lambda value: isinstance(value, str) and bool(re.fullmatch("[A-Za-z0-9-]{2,40}", value)),
+    "logging": _of(lambda value: True),
+    "retentionPolicy": _of(_retention),
+    "rpo": lambda value: value == "DEFAULT",
+    "softDeletePolicy": _of(lambda value: str(value.get("retentionDurationSeconds", "0")) == "0"),
+    "storageClass": lambda value: value in CLASSES,
+    "versioning": _of(lambda value: isinstance(value.get("enabled", False), bool)),
+    "website": _of(lambda value: True),
+}
+MAPS = frozenset({"labels"})
+# The same for every bucket, so they are not stored.
+FIXED = frozenset(
+    {"autoclass", "billing", "hierarchicalNamespace", "iamConfiguration", "rpo", "softDeletePolicy"}
+)

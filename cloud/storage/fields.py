@@ -1,0 +1,56 @@
+"""Partial responses: https://cloud.google.com/storage/docs/json_api#partial-response
+
+fields=items/name,nextPageToken      fields=items(name,owner/entity)      fields=*
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloud.storage.request import invalid
+
+Tree = dict[str, "Tree"]
+DEEPEST = 20
+
+
+def selected(document: Any, text: str) -> Any:
+    """The parts of a document that `text` names. Refusal (400) for a text that is none."""
+    tree, rest = _read(text, 0)
+    if rest or not tree:
+        raise invalid("fields", text)
+    return _pick(document, tree)
+
+
+def _read(text: str, depth: int) -> tuple[Tree, str]:
+    """Reads up to a closing bracket or the end."""
+    tree: Tree = {}
+    if depth > DEEPEST:
+        raise invalid("fields", text)
+    while text and text[0] != ")":
+        node, end = tree, 0
+        while end < len(text) and text[end] not in ",()":
+            end += 1
+        for name in text[:end].split("/"):
+            if not name:
+                raise invalid("fields", text)
+            node = node.setdefault(name, {})
+        text = text[end:]
+        if text.startswith("("):
+            inner, text = _read(text[1:], depth + 1)
+            if not text.startswith(")"):
+                raise invalid("fields", text)
+            node.update(inner)
+            text = text[1:]
+        if text.startswith(","):
+            text = text[1:]
+    return tree, text
+
+
+def _pick(document: Any, tree: Tree) -> Any:
+    if isinstance(document, list):
+        return [_pick(one, tree) for one in document]
+    if not isinstance(document, dict) or not tree:
+        return document
+    if "*" in tree:
+        return {name: _pick(value, tree["*"]) for name, value in document.items()}
+    return {name: _pick(document[name], below) for name, below in tree.items() if name in document}

@@ -1,0 +1,156 @@
+"""matchGlob: https://cloud.google.com/storage/docs/json_api/v1/objects/list#list-objects-and-prefixes-using-glob
+
+    *  any characters but /     **  any characters     **/  any folders, or none     ?  one character but /
+    [a-z] [!a-z]  one of a set     {a,b}  alternatives     \\x  x itself
+
+A pattern is run as a set of states, one bit each, so its cost grows with the name's length and with nothing else. A
+regular expression made from a pattern could take minutes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from cloud.storage.request import invalid
+
+ALTERNATIVES = 64  # patterns that braces may stand for
+LONGEST = 1024
+One = Callable[[str], bool]  # whether an item takes this character
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    text: str
+    takes: One
+    many: bool = False
+
+
+class Pattern:
+    """One pattern without braces."""
+
+    def __init__(self, text: str) -> None:
+        self._items = tuple(_items(text))
+        self._stars = self._mask(lambda item: item.many)
+        self._folders = sum(1 << at for at in range(len(self._items) - 1) if self._is_folders(at))
+        self._takers: dict[str, int] = {}
+
+    def matches(self, name: str) -> bool:
+        """Bit n of `state`: the first n items match what was read so far."""
+        state = self._reached(1, 0)
+        for char in name:
+            if char not in self._takers:
+                self._takers[char] = self._mask(lambda item, char=char: item.takes(char))  # type: ignore[misc]
+            taken = state & self._takers[char]
+            state = self._reached((taken & ~self._stars) << 1, taken & self._stars)
+            if not state:
+                return False
+        return bool(state >> len(self._items) & 1)
+
+    def _reached(self, entered: int, stayed: int) -> int:
+        """With what is reached without another character: past `**/` on entering it, and past any star."""
+        folders = entered & self._folders
+        while folders:
+            entered |= folders << 2
+            folders = folders << 2 & self._folders
+        state = entered | stayed
+        return state | (state & self._stars) << 1
+
+    def _is_folders(self, at: int) -> bool:
+        star, slash = self._items[at : at + 2]
+        begins = at == 0 or self._items[at - 1].text == "/"
+        return begins and star.text == "**" and slash.text == "/"
+
+    def _mask(self, wanted: Callable[[Item], bool]) -> int:
+        return sum(1 << at for at, item in enumerate(self._items) if wanted(item))
+
+
+@dataclass(frozen=True, slots=True)
+class Glob:
+    alternatives: tuple[Pattern, ...]
+
+    def matches(self, name: str) -> bool:
+        return any(one.matches(name) for one in self.alternatives)
+
+
+def compile_glob(text: str) -> Glob:
+    """Refusal (400) for a pattern that is malformed, or stands for more than 64."""
+    try:
+        if len(text) > LONGEST:
+            raise ValueError
+        return Glob(tuple(map(Pattern, _expanded(text))))
+    except (ValueError, IndexError):
+        raise invalid("matchGlob", text) from None
+
+
+def _expanded(text: str) -> list[str]:
+    """Without braces: one pattern for each alternative."""
+    opened = _find(text, "{")
+    if opened < 0:
+        return [text]
+    parts, depth, start, at = [], 0, opened + 1, opened
+    while True:
+        char = text[at]
+        if char == "\\":
+            at += 1
+        elif char == "{":
+            depth += 1
+        elif char == "}" or (char == "," and depth == 1):
+            depth -= char == "}"
+            if depth <= 1 and (char == "," or depth == 0):
+                parts.append(text[start:at])
+                start = at + 1
+            if depth == 0:
+                break
+        at += 1
+    found = [one for part in parts for one in _expanded(text[:opened] + part + text[at + 1 :])]
+    if len(found) > ALTERNATIVES:
+        raise ValueError
+    return found
+
+
+def _find(text: str, wanted: str) -> int:
+    at = 0
+    while at < len(text):
+        if text[at] == wanted:
+            return at
+        at += 2 if text[at] == "\\" else 1
+    return -1
+
+
+def _items(text: str) -> Iterator[Item]:
+    """Never two stars in a row: they take what the wider of them takes."""
+    at = 0
+    while at < len(text):
+        char = text[at]
+        if char == "*":
+            end = at
+            while text[end : end + 1] == "*":
+                end += 1
+            wide = end - at > 1
+            yield Item(
+                "**" if wide else "*", (lambda _: True) if wide else (lambda one: one != "/"), many=True
+            )
+            at = end
+            continue
+        if char == "[":
+            end = text.index("]", at + 2)
+            yield Item(text[at : end + 1], _set(text[at + 1 : end]))
+            at = end
+        elif char == "?":
+            yield Item("?", lambda one: one != "/")
+        else:
+            if char == "\\":
+                at += 1
+            yield Item(text[at], text[at].__eq__)
+        at += 1
+
+
+def _set(text: str) -> One:
+    negated = text[:1] in ("!", "^")
+    at, ranges = int(negated), []
+    while at < len(text):
+        is_range = text[at + 1 : at + 2] == "-" and at + 2 < len(text)
+        ranges.append((text[at], text[at + 2 if is_range else at]))
+        at += 3 if is_range else 1
+    return lambda one: one != "/" and any(low <= one <= high for low, high in ranges) != negated

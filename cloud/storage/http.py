@@ -1,0 +1,254 @@
+"""storage.googleapis.com: which call does what, over HTTP and in batches.
+
+https://cloud.google.com/storage/docs/json_api/v1 and, for the permissions that each method needs,
+https://cloud.google.com/storage/docs/access-control/iam-json
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import re
+import sqlite3
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from cloud.answers import Refusal, storage_error
+from cloud.storage import batch, buckets, objects, uploads
+from cloud.storage.conditions import METAGENERATION, NAMES, SOURCE_NAMES
+from cloud.storage.fields import selected
+from cloud.storage.listing import PARAMETERS
+from cloud.storage.request import Call, Reply, decoded, read_query
+from cloud.storage.service import Service
+
+log = logging.getLogger("cloud")
+
+API = "/storage/v1"
+BUCKET = r"/b/(?P<bucket>[^/]+)"
+OBJECT = r"/o/(?P<object>[^/]+)"
+TARGET = r"/b/(?P<to_bucket>[^/]+)/o/(?P<to_object>[^/]+)"
+TARGET_OF_CALL = re.compile(r"(?:https?://[^/?#]*)?(/[^?#]*)(?:\?([^#]*))?")
+FULL = "The lab's disk is full. Delete objects, or free disk space on the machine, and try again."
+Handler = Callable[[Service, Call], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`known`: its parameters besides those that every method has; `several`: those that may be repeated."""
+
+    methods: str
+    path: re.Pattern[str]
+    handler: Handler
+    known: frozenset[str] = frozenset()
+    several: frozenset[str] = frozenset()
+
+
+def _route(methods: str, path: str, handler: Handler, known: str = "", several: str = "") -> Route:
+    names = frozenset({"projection", *known.split()})
+    return Route(methods, re.compile(path), handler, names, frozenset(several.split()))
+
+
+CONDITIONS, OF_SOURCE = " ".join(NAMES), " ".join(SOURCE_NAMES)
+OF_BUCKET = " ".join(METAGENERATION)
+UPLOAD = f"uploadType upload_id name contentEncoding {CONDITIONS}"
+ROUTES = (
+    _route("GET", rf"{API}/b", buckets.list_buckets, "project prefix maxResults pageToken"),
+    _route(
+        "POST",
+        rf"{API}/b",
+        buckets.insert_bucket,
+        "project predefinedAcl predefinedDefaultObjectAcl enableObjectRetention",
+    ),
+    _route("GET", rf"{API}{BUCKET}", buckets.get_bucket, OF_BUCKET),
+    _route("PATCH PUT", rf"{API}{BUCKET}", buckets.change_bucket, OF_BUCKET),
+    _route("DELETE", rf"{API}{BUCKET}", buckets.delete_bucket, OF_BUCKET),
+    _route("GET", rf"{API}{BUCKET}/storageLayout", buckets.layout, "prefix"),
+    _route("GET", rf"{API}{BUCKET}/iam", buckets.get_policy, "optionsRequestedPolicyVersion"),
+    _route("PUT", rf"{API}{BUCKET}/iam", buckets.set_policy),
+    _route("GET", rf"{API}{BUCKET}/iam/testPermissions", buckets.test_permissions, several="permissions"),
+    _route(
+        "GET POST PUT PATCH DELETE",
+        rf"{API}{BUCKET}(?:{OBJECT})?/(?:acl|defaultObjectAcl)(?:/[^/]+)?",
+        buckets.no_acls,
+        "generation",
+    ),
+    _route("GET", rf"{API}{BUCKET}/o", objects.list_objects, " ".join(PARAMETERS)),
+    _route(
+        "GET HEAD", rf"(?:/download)?{API}{BUCKET}{OBJECT}", objects.get_object, f"generation {CONDITIONS}"
+    ),
+    _route("PATCH PUT", rf"{API}{BUCKET}{OBJECT}", objects.change_object, f"generation {CONDITIONS}"),
+    _route("DELETE", rf"{API}{BUCKET}{OBJECT}", objects.delete_object, f"generation {CONDITIONS}"),
+    _route("POST", rf"{API}{BUCKET}{OBJECT}/compose", objects.compose, " ".join(NAMES)),
+    _route(
+        "POST",
+        rf"{API}{BUCKET}{OBJECT}/(?:rewriteTo|copyTo){TARGET}",
+        objects.copy,
+        f"sourceGeneration rewriteToken maxBytesRewrittenPerCall {CONDITIONS} {OF_SOURCE}",
+    ),
+    _route(
+        "POST",
+        rf"{API}{BUCKET}{OBJECT}/moveTo/o/(?P<to_object>[^/]+)",
+        objects.move,
+        f"{CONDITIONS} {OF_SOURCE}",
+    ),
+    _route("POST", rf"(?:/resumable)?/upload{API}{BUCKET}/o", uploads.insert, UPLOAD),
+    _route("PUT", rf"(?:/resumable)?/upload{API}{BUCKET}/o", uploads.resume, UPLOAD),
+    _route("DELETE", rf"(?:/resumable)?/upload{API}{BUCKET}/o", uploads.cancel, UPLOAD),
+)
+# What the API has and the lab has not.
+ABSENT = re.compile(
+    rf"{API}(?:{BUCKET}(?:{OBJECT})?/(?P<kind>notificationConfigs|folders|managedFolders|anywhereCaches|"
+    r"lockRetentionPolicy|restore|relocate|operations|watch|bulkRestore|ipFilter)(?:/.*)?"
+    r"|/projects/[^/]+/(?P<of_project>hmacKeys|serviceAccount)(?:/.*)?)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Answers requests to storage.googleapis.com."""
+
+    service: Service
+
+    async def handle(self, request: web.Request, base: str, raw: str = "") -> web.StreamResponse:
+        """`base` is the client's address of storage; `raw` the path, where that is not the request's own."""
+        path, _, query = request.raw_path.partition("?")
+        path = raw or path
+        body = request.content.iter_any()
+        if request.method == "POST" and re.fullmatch(r"/batch(?:/storage/v1)?", path):
+            reply = await self.answer_batch(request.headers, body, base)
+        else:
+            reply = await self.reply(request.method, f"{path}?{query}", request.headers, body, base)
+        return await send(request, reply)
+
+    async def answer_batch(self, headers: Mapping[str, str], body: AsyncIterator[bytes], base: str) -> Reply:
+        make = partial(self.inner, dict(headers), base)
+        return await caught(batch.answer(headers.get("Content-Type", ""), body, make))
+
+    async def inner(self, outer: Mapping[str, str], base: str, call: batch.Inner) -> Reply:
+        """One call of a batch. Its target's host is not looked at: it never leads out of this process."""
+        headers = {name.title(): str(value) for name, value in call.headers.items()}
+        headers.setdefault("Authorization", outer.get("Authorization", ""))
+        found = TARGET_OF_CALL.fullmatch(call.target)
+        if found is None:
+            return refused(Refusal(400, "badRequest", "A call of the batch has a malformed path."))
+        path, query = found[1].removeprefix(urlsplit(base).path.rstrip("/")), found[2] or ""
+        if call.method in ("GET", "HEAD", "POST", "PUT") and re.match(
+            "/(?:download|upload|resumable)/", path
+        ):
+            return refused(Refusal(400, "badRequest", "A batch cannot upload or download content."))
+        reply = await self.reply(call.method, f"{path}?{query}", headers, _one(call.body), base)
+        if reply.content is not None:
+            return refused(Refusal(400, "badRequest", "A batch cannot upload or download content."))
+        return reply
+
+    async def reply(
+        self, method: str, target: str, headers: Mapping[str, str], body: AsyncIterator[bytes], base: str
+    ) -> Reply:
+        """The answer to one call, which may be an error."""
+        path, _, query = target.partition("?")
+        media = path.startswith("/download/") or "alt=media" in query.split("&")
+        return await caught(self._reply(method, path, query, headers, body, base), media)
+
+    async def _reply(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        body: AsyncIterator[bytes],
+        base: str,
+    ) -> Reply:
+        route, names = find(method, path)
+        single, several = read_query(query, route.known, route.several)
+        access = self.service.access
+        principal = access.principal(headers.get("Authorization", ""), single.get("access_token", ""))
+        call = Call(method, path, names, single, several, headers, principal, base, body)
+        reply = await route.handler(self.service, call)
+        if reply.body is not None and single.get("fields"):
+            return Reply(reply.status, selected(reply.body, single["fields"]), reply.headers)
+        return reply
+
+
+async def _one(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
+    """The route and the path's names, decoded. Refusal: 404 for an unknown path, 405 for a wrong method, 501."""
+    allowed = []
+    for route in ROUTES:
+        if found := route.path.fullmatch(path):
+            if method in route.methods.split():
+                return route, {name: decoded(value) for name, value in found.groupdict().items() if value}
+            allowed.append(route.methods)
+    if allowed:
+        raise Refusal(
+            405, "methodNotAllowed", f"{method[:20]} is not allowed here, only {' '.join(allowed)}."
+        )
+    if found := ABSENT.fullmatch(path):
+        kind = found["kind"] or found["of_project"]
+        raise Refusal(501, "notImplemented", f"The lab's storage does not support {kind}.")
+    text = f"The lab's storage has no {path[:200]}: it implements the JSON API, not the XML API."
+    raise Refusal(404, "notFound", text)
+
+
+async def caught(reply: Awaitable[Reply], media: bool = False) -> Reply:
+    """The reply, or the error that it ended with. 507 where the disk is full."""
+    try:
+        return await reply
+    except Refusal as refusal:
+        return refused(refusal, media)
+    except (OSError, sqlite3.OperationalError) as fault:
+        if (
+            getattr(fault, "errno", 0) == errno.ENOSPC
+            or getattr(fault, "sqlite_errorname", "") == "SQLITE_FULL"
+        ):
+            return refused(Refusal(507, "insufficientStorage", FULL), media)
+        raise
+
+
+def refused(refusal: Refusal, media: bool = False) -> Reply:
+    if refusal.status == 304:
+        return Reply(304)
+    headers, body = storage_error(refusal)
+    if media:
+        headers["Content-Type"] = "text/plain; charset=UTF-8"
+        return Reply(refusal.status, headers=headers, raw=refusal.message.encode())
+    return Reply(refusal.status, body, headers)
+
+
+async def send(request: web.Request, reply: Reply) -> web.StreamResponse:
+    """Content is read before its headers are sent, so that a fault at its beginning is still an error."""
+    headers = dict(reply.headers)
+    if reply.content is None:
+        if reply.body is not None:
+            headers["Content-Type"] = "application/json; charset=UTF-8"
+        return web.Response(status=reply.status, body=reply.encoded(), headers=headers)
+    if request.method == "HEAD":
+        known = {"Content-Length": str(reply.length)} if reply.length >= 0 else {}
+        return web.Response(status=reply.status, headers=headers | known)
+    async with aclosing(reply.content) as content:  # type: ignore[type-var]
+        first = await anext(content, b"")
+        if len(first) == reply.length:
+            return web.Response(status=reply.status, body=first, headers=headers)
+        response = web.StreamResponse(status=reply.status, headers=headers)
+        if reply.length >= 0:
+            response.content_length = reply.length
+        await response.prepare(request)
+        try:
+            await response.write(first)
+            async for piece in content:
+                await response.write(piece)
+        except (OSError, zlib.error) as fault:  # no end that looks like one
+            log.warning("a download broke off: %s", fault)
+            if request.transport:
+                request.transport.abort()
+            return response
+        await response.write_eof()
+        return response

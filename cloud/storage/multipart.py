@@ -1,0 +1,106 @@
+"""Multipart bodies, read once and in order: an upload's metadata and content, or the calls of a batch.
+
+Lines end in CRLF, or in LF as gcsfs writes them; which of the two, the first line says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from email.message import Message
+from email.parser import BytesParser
+
+from cloud.answers import Refusal
+
+HEADERS = 1 << 14  # bytes of one part's headers
+
+
+def boundary_of(content_type: str) -> bytes:
+    """The boundary of a multipart content type. Refusal (400) where there is none."""
+    message = Message()
+    message["Content-Type"] = content_type
+    boundary = message.get_boundary() if message.get_content_maintype() == "multipart" else None
+    if not boundary or len(boundary) > 200 or not boundary.isascii() or not boundary.isprintable():
+        raise malformed("its Content-Type names no boundary")
+    return boundary.encode()
+
+
+def malformed(why: str) -> Refusal:
+    return Refusal(400, "badContent", f"Malformed multipart body: {why}.")
+
+
+class Parts:
+    """The parts of a body, one after the other. Each is read to its end before the next."""
+
+    def __init__(self, body: AsyncIterator[bytes], boundary: bytes) -> None:
+        self._body = body
+        self._mark = b"--" + boundary
+        self._buffer = bytearray()
+        self._newline = b""
+        self._ended = False
+
+    async def next(self) -> Message | None:
+        """The headers of the next part; None after the last."""
+        if not self._newline:
+            await self._begin()
+        if await self._take(2) == b"--":
+            return None
+        self._buffer[:0] = self._taken
+        line = await self._line(b"\n", HEADERS)
+        if line.strip():
+            raise malformed("something follows a boundary on its line")
+        headers = bytearray()
+        while True:
+            line = await self._line(b"\n", HEADERS)
+            if not line.rstrip(b"\r"):
+                return BytesParser().parsebytes(bytes(headers), headersonly=True)
+            headers += line + b"\n"
+            if len(headers) > HEADERS:
+                raise malformed("the headers of a part are too long")
+
+    async def content(self) -> AsyncIterator[bytes]:
+        """The content of the part whose headers were read, in pieces. Refusal (400) where it does not end."""
+        end = self._newline + self._mark
+        while True:
+            cut = self._buffer.find(end)
+            if cut >= 0:
+                piece, self._buffer = bytes(self._buffer[:cut]), self._buffer[cut + len(end) :]
+                if piece:
+                    yield piece
+                return
+            keep = len(end) - 1
+            if len(self._buffer) > keep:
+                piece, self._buffer = bytes(self._buffer[:-keep]), self._buffer[-keep:]
+                yield piece
+            if not await self._more():
+                raise malformed("it ends within a part")
+
+    async def _begin(self) -> None:
+        line = await self._line(b"\n", 1024)
+        while not line.strip():  # an empty line before the first boundary is allowed
+            line = await self._line(b"\n", 1024)
+        if line.rstrip(b"\r \t") != self._mark:
+            raise malformed("it does not begin with its boundary")
+        self._newline = b"\r\n" if line.endswith(b"\r") else b"\n"
+        self._buffer[:0] = self._newline
+
+    async def _take(self, count: int) -> bytes:
+        while len(self._buffer) < count and await self._more():
+            pass
+        self._taken = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return self._taken
+
+    async def _line(self, end: bytes, most: int) -> bytes:
+        while (cut := self._buffer.find(end)) < 0:
+            if len(self._buffer) > most or not await self._more():
+                raise malformed("a line does not end")
+        line = bytes(self._buffer[:cut])
+        del self._buffer[: cut + 1]
+        return line
+
+    async def _more(self) -> bool:
+        """Whether more of the body came."""
+        async for piece in self._body:
+            self._buffer += piece
+            return True
+        return False

@@ -1,0 +1,122 @@
+"""One call of the JSON API, parsed once into values.
+
+Handlers see nothing but these values, so what is authorized is what is done. A request that two parsers could read
+differently (a parameter given twice, a broken escape) is refused rather than guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from cloud.answers import Refusal
+from cloud.body import read_json
+
+BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# https://cloud.google.com/storage/docs/json_api/v1/parameters#query: for every method.
+EVERYWHERE = frozenset(
+    {"alt", "fields", "key", "access_token", "oauth_token", "prettyPrint", "quotaUser", "userIp"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`names`: the parts of the path, decoded. `query`: the parameters. `base`: the client's address of storage."""
+
+    method: str
+    path: str
+    names: Mapping[str, str]
+    query: Mapping[str, str]
+    repeated: Mapping[str, tuple[str, ...]]
+    headers: Mapping[str, str]
+    principal: str
+    base: str
+    body: AsyncIterator[bytes] = field(repr=False)
+
+    @property
+    def media(self) -> bool:
+        """Whether an object's content is asked for, rather than its metadata."""
+        return self.query.get("alt") == "media" or self.path.startswith("/download/")
+
+    def number(self, name: str) -> int | None:
+        """A parameter that is an int64 of at least 0; None without it. Refusal (400) for anything else."""
+        text = self.query.get(name)
+        return None if text is None else count(name, text)
+
+    def flag(self, name: str) -> bool:
+        """A boolean parameter; False without it."""
+        text = self.query.get(name, "false").lower()
+        if text not in ("true", "false"):
+            raise invalid(name, text)
+        return text == "true"
+
+    async def json(self) -> dict[str, Any]:
+        """The body as an object, {} for none. Refusal: 400 for anything else, 413 over 1 MiB."""
+        return await read_json(self.body, self.headers.get("Content-Encoding", ""))
+
+
+def count(name: str, value: object) -> int:
+    """An int64 of at least 0, as JSON or a query gives it. Refusal (400) for anything else."""
+    text = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    if not re.fullmatch("[0-9]{1,19}", text) or int(text) >= 2**63:
+        raise invalid(name, str(value))
+    return int(text)
+
+
+def invalid(name: str, value: str) -> Refusal:
+    return Refusal(400, "invalidParameter", f"Invalid value for {name}: {value[:100]!r}.")
+
+
+def unsupported(what: str) -> Refusal:
+    """For what Google Cloud has and the lab has not: an immediate refusal that names it."""
+    return Refusal(400, "invalid", f"The lab's storage does not support {what[:200]}.")
+
+
+def decoded(text: str, plus: str = "+") -> str:
+    """A part of a URL as text. Refusal (400) for a broken escape and for what is not UTF-8."""
+    if BROKEN.search(text):
+        raise Refusal(400, "badRequest", "The URL has a '%' that is not followed by two hexadecimal digits.")
+    try:
+        return unquote_to_bytes(text.replace("+", plus)).decode()
+    except UnicodeError:
+        raise Refusal(400, "badRequest", "The URL is not UTF-8.") from None
+
+
+def read_query(
+    raw: str, known: frozenset[str], repeatable: frozenset[str] = frozenset()
+) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """The parameters, and those that may be repeated. Refusal (400) for an unknown or repeated one, by name."""
+    single: dict[str, str] = {}
+    several: dict[str, tuple[str, ...]] = {}
+    for pair in filter(None, raw.split("&")):
+        name, _, value = (decoded(part, " ") for part in pair.partition("="))
+        if name in repeatable:
+            several[name] = (*several.get(name, ()), value)
+        elif name in single:
+            raise Refusal(400, "invalidParameter", f"The parameter {name} is given twice.")
+        elif name in known or name in EVERYWHERE:
+            single[name] = value
+        else:
+            raise unsupported(f"the parameter {name!r} here")
+    if single.get("alt", "json") not in ("json", "media"):
+        raise invalid("alt", single["alt"])
+    return single, several
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: a JSON document, raw bytes, or streamed content (`length` -1: not known in advance)."""
+
+    status: int = 200
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    raw: bytes = b""
+    content: AsyncIterator[bytes] | None = None
+    length: int = 0
+
+    def encoded(self) -> bytes:
+        return self.raw if self.body is None else json.dumps(self.body).encode()

@@ -1,0 +1,174 @@
+"""What the methods of the storage API share: permission checks, holds, and the one way to make an object."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cloud.access import Access
+from cloud.answers import Refusal, no_bucket
+from cloud.storage.conditions import Conditions
+from cloud.storage.content import Content, Writer, described, new_blob
+from cloud.storage.documents import object_resource, time_of
+from cloud.storage.index import Bucket, Index, Object
+from cloud.storage.request import Call
+from iam import resource as resources
+from iam.resource import wrong_object
+
+
+@dataclass(slots=True)
+class Service:
+    """`folder` holds the content of objects; `writers`, by session, are those of resumable uploads."""
+
+    access: Access
+    index: Index
+    folder: Path
+    writers: dict[str, Writer] = field(default_factory=dict)
+
+    def resource(self, found: Object, call: Call) -> dict[str, Any]:
+        """An object as the API shows it to this caller."""
+        return object_resource(found, call.base, self.retained(found))
+
+    def bucket(self, name: str) -> Bucket:
+        """Google's 404 where there is none."""
+        found = self.index.bucket(name)
+        if found is None or name not in self.access.world.buckets:
+            raise no_bucket()
+        return found
+
+    def require(self, call: Call, permission: str, bucket: str, name: str) -> None:
+        """Refusal: Google's 404 for the bucket, 403 for the object, 400 for a name that no object can have."""
+        self.bucket(bucket)
+        self.access.require(call.principal, permission, resources.obj(bucket, checked_name(name)))
+
+    def may(self, call: Call, permission: str, bucket: str, name: str) -> bool:
+        self.bucket(bucket)
+        return self.access.may(call.principal, permission, resources.obj(bucket, checked_name(name)))
+
+    def found(self, bucket: str, name: str, generation: int | None) -> Object:
+        found = self.index.object(bucket, name, generation)
+        if found is None:
+            raise no_object(bucket, name)
+        return found
+
+    def close(self) -> None:
+        for writer in self.writers.values():
+            writer.close()
+        self.index.database.close()
+
+    def path(self, blob: str) -> Path:
+        return self.folder / blob
+
+    def writer(self) -> Writer:
+        return Writer(self.path(new_blob()))
+
+    def discard(self, blob: str) -> None:
+        self.path(blob).unlink(missing_ok=True)
+
+    def replaceable(
+        self, call: Call, bucket: str, name: str, conditions: Conditions
+    ) -> Callable[[Object | None], None]:
+        """The check at the moment of writing: preconditions, then permission to overwrite, then holds."""
+
+        def check(live: Object | None) -> None:
+            self.bucket(bucket)
+            conditions.require(live.generation if live else 0, live.metageneration if live else 0)
+            if live is None:
+                return
+            self.require(call, "storage.objects.delete", bucket, name)
+            self.free(live)
+
+        return check
+
+    def free(self, found: Object) -> None:
+        """Google's 403 where a hold or a retention policy keeps a generation."""
+        what = f"Object '{found.bucket}/{found.name}'"
+        for hold, word in (("temporaryHold", "Temporary"), ("eventBasedHold", "Event-Based")):
+            if found.document.get(hold):
+                raise Refusal(
+                    403,
+                    "objectUnderActiveHold",
+                    f"{what} is under active {word} hold and cannot be deleted, overwritten or archived until "
+                    "hold is removed.",
+                )
+        until = self.retained(found)
+        if until > time.time():
+            raise Refusal(
+                403,
+                "retentionPolicyNotMet",
+                f"{what} is subject to bucket's retention policy or object retention and cannot be deleted or "
+                f"overwritten until {time_of(until)}",
+            )
+
+    def retained(self, found: Object) -> float:
+        """Until when the bucket's retention policy keeps a generation; 0 without one."""
+        bucket = self.index.bucket(found.bucket)
+        policy = (bucket.document.get("retentionPolicy") if bucket else None) or {}
+        return found.created + int(policy["retentionPeriod"]) if policy else 0.0
+
+    def keep(
+        self, call: Call, bucket: str, name: str, content: Content, document: dict[str, Any], conditions: Conditions,
+        components: int = 0, upload: str = "",
+    ) -> Object:  # fmt: skip
+        """Makes complete content an object. Refused, the content is discarded."""
+        try:
+            check = self.replaceable(call, bucket, name, conditions)
+            return self.index.put(
+                bucket, name, content, self.defaults(bucket) | document, check, components, upload
+            )
+        except BaseException:
+            self.discard(content.blob)
+            raise
+
+    def defaults(self, bucket: str) -> dict[str, Any]:
+        """What an object gets from its bucket."""
+        about = self.bucket(bucket).document
+        hold = {"eventBasedHold": True} if about.get("defaultEventBasedHold") else {}
+        return {"storageClass": about.get("storageClass", "STANDARD"), **hold}
+
+
+def open_service(access: Access, folder: Path) -> Service:
+    """Storage as it is kept in the folder, with the world's buckets and the objects that they begin with.
+
+    Content that nothing refers to, as after a crash in the middle of an upload, is removed.
+    """
+    content = folder / "content"
+    content.mkdir(mode=0o700, parents=True, exist_ok=True)
+    index = Index.open(folder / "index.sqlite", lambda blob: (content / blob).unlink(missing_ok=True))
+    kept = index.blobs()
+    for path in content.iterdir():
+        if path.name not in kept:
+            path.unlink()
+    service = Service(access, index, content)
+    for bucket in access.world.buckets:
+        if index.bucket(bucket) is None:
+            index.put_bucket(bucket, {})
+        for name, text in access.world.objects.get(bucket, {}).items():
+            if index.object(bucket, name) is None:
+                put_text(service, bucket, name, text)
+    return service
+
+
+def put_text(service: Service, bucket: str, name: str, text: str) -> Object:
+    """An object with a line of text."""
+    blob, data = new_blob(), text.encode() + b"\n"
+    service.path(blob).write_bytes(data)
+    document = service.defaults(bucket) | {"contentType": "text/plain; charset=utf-8"}
+    return service.index.put(bucket, name, described(blob, data), document)
+
+
+def checked_name(name: str) -> str:
+    """Refusal (400) for what no object can be named."""
+    if not name:
+        raise Refusal(400, "required", "Required parameter: name")
+    wrong = wrong_object(name)
+    if wrong:
+        raise Refusal(400, "invalid", f"Invalid object name: {wrong}.")
+    return name
+
+
+def no_object(bucket: str, name: str) -> Refusal:
+    return Refusal(404, "notFound", f"No such object: {bucket}/{name}")
