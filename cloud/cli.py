@@ -16,7 +16,7 @@ from cloud.answers import Refusal
 from cloud.authority import load_authority
 from cloud.egress import Egress
 from cloud.server import Cloud, Network
-from cloud.tokens import Tokens, load_secret
+from cloud.tokens import Tokens, load_secret, write_private
 from iam.errors import IamError
 
 OWN_PORT = 8080
@@ -53,7 +53,8 @@ async def serve(options: argparse.Namespace) -> None:
     known = labfile.load(settings.lab, settings.state, settings.job)
     tokens = Tokens(load_secret(settings.state), settings.token_seconds)
     cloud = Cloud(known, tokens, settings.objects, settings.project, settings.vertex)
-    gate = gateway.Gate(dashboard=settings.dashboard, key_sha256=settings.key_sha256, secret=tokens.secret)
+    key = kept_key(settings)
+    gate = gateway.Gate(dashboard=settings.dashboard, key_sha256=key, secret=tokens.secret)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -63,6 +64,15 @@ async def serve(options: argparse.Namespace) -> None:
         await ended.wait()
     finally:
         await cloud.close()
+
+
+def kept_key(settings: config.Settings) -> str:
+    """The digest of the key, kept so that a plain `docker compose` command, which does not know it, changes nothing."""
+    kept = settings.state / "key_sha256"
+    if settings.key_sha256:
+        write_private(kept, settings.key_sha256.encode())
+        return settings.key_sha256
+    return kept.read_text() if kept.exists() else ""
 
 
 async def in_container(

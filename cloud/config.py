@@ -4,7 +4,7 @@ LAB_FILE             the lab's world, default iam/lab.yaml
 LAB_STATE            folder for what has to outlive a restart: policies, the secret, certificates
 LAB_OBJECTS          folder for buckets and objects, default LAB_STATE/objects
 LAB_DASHBOARD        base URL of the Ray dashboard behind the gateway
-LAB_KEY_SHA256       SHA-256 of the gateway's key, in hexadecimal; empty: nobody gets in
+LAB_KEY_SHA256       SHA-256 of the gateway's key, in hexadecimal; empty: the one that LAB_STATE keeps, if any
 LAB_PROJECT          the project that the cluster belongs to, default lab-project
 LAB_SERVICE_ACCOUNT  address of the account that jobs run as, default: lab.yaml's `job`
 LAB_WAY_OUT          networks that jobs may reach besides public addresses: 10.0.0.0/8,192.168.1.0/24

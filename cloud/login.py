@@ -174,7 +174,8 @@ def asked(request: web.Request, status: int = 401) -> web.Response:
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="raydock"'
         response.set_status(401, REASON)
-    response.headers["Referrer-Policy"] = "no-referrer"
+    # With "no-referrer" Chromium would send the form with `Origin: null`, which is another origin's.
+    response.headers["Referrer-Policy"] = "same-origin"
     return response
 
 

@@ -23,12 +23,12 @@ def ended(context: Context, found: Record) -> list[str]:
     return [] if ours.has(found.services.get(services.CLOUD, 0)) else [services.CLOUD]
 
 
-def ensure(context: Context, found: Record) -> Record:
-    """Starts the cloud where it has ended or was given another key; returns when it answers.
+def ensure(context: Context, found: Record, restart: bool = False) -> Record:
+    """Starts the cloud where it has ended or was given another key, or to `restart` it; returns when it answers.
 
     CommandFailed, with the cloud's own sentence, where it refuses to start.
     """
-    if ended(context, found) or refuses_key(context):
+    if restart or ended(context, found) or refuses_key(context):
         context.say("starting the lab's cloud")
         replace(owned.Owned(str(context.state)), node=services.CLOUD).end()
         vector, environ = services.command(found), services.environment(context, found)

@@ -80,19 +80,38 @@ def say(line: str, prefix: str = "cluster: ") -> None:
 
 
 def run_up(options: argparse.Namespace, context: Context) -> None:
-    from cluster import key, kinds, lock, services
+    from cluster import applied, key, kinds, lock, services
 
     with lock.held(context.state):
         choice = choose(options.kind, context)
         key.ensure(context.state)
         cluster = kinds.open_kind(choice.kind, context)
+        new = not cluster.exists()
+        changed = applied.Changes() if new else applied.changes(context, cluster.members())
         if not options.build and cluster.members() and kinds.is_whole(cluster, context):
-            say("it is up already; `python -m cluster scale POOL=COUNT` changes its size")
+            if changed.cloud:
+                services.check(context, new=False)
+                say(f"restarting the lab's cloud, for these changed: {', '.join(changed.cloud)}")
+                cluster.restart_cloud()
+            else:
+                say("it is up already; `python -m cluster scale POOL=COUNT` changes its size")
         else:
-            services.check(context, new=not cluster.exists())
+            services.check(context, new)
             say(f"{choice.kind}: {choice.why}")
             start(cluster, options.build)
+            if changed.cloud:
+                cluster.restart_cloud()
+        applied.save(context.state, applied.accepted(context, changed))
         show(cluster, choice.kind, context)
+    if changed.sizes:
+        words = " ".join(f"{applied.SIZES[name]}={applied.size(name, context)}" for name in changed.sizes)
+        say(
+            f"changed, and not applied: {', '.join(changed.sizes)}. To apply: python -m cluster scale {words}"
+        )
+    if changed.nodes:
+        say(
+            f"changed, and not applied: {', '.join(changed.nodes)}. To apply: make cluster-down, make cluster-up"
+        )
     print(f"\nDashboard: {context.dashboard.link}\nNext:      {NEXT}")
 
 
@@ -118,11 +137,12 @@ def choose(asked: str, context: Context) -> Choice:
 
 
 def run_down(options: argparse.Namespace, context: Context) -> None:
-    from cluster import key, kinds, lock
+    from cluster import applied, key, kinds, lock
 
     with lock.held(context.state):
         removed = [part for kind in kinds.existing(context) for part in kinds.open_kind(kind, context).down()]
         key.remove(context.state)
+        applied.remove(context.state)
     print(f"Removed: {', '.join(removed)}." if removed else "There was nothing to remove.")
 
 

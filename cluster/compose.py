@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cluster import images, key, ports, scale, services
+from cluster import applied, images, key, ports, scale, services
 from cluster.engine import Engine, connect, find_compose, member
 from cluster.errors import CommandFailed, Leftover, NoEngine
 from cluster.kinds import Context
@@ -74,6 +74,11 @@ class ComposeCluster:
             if refused := self.refusal():
                 raise refused from error
             raise CommandFailed(f"{error.message} {self.complaint()}", error.mend) from error
+
+    def restart_cloud(self) -> None:
+        running = {member(container).pool for container in self.engine.containers(self.project)}
+        ours = [name for name in (services.CLOUD, "vertex") if name in running]
+        self.start("--no-deps", "--force-recreate", *ours)
 
     def down(self) -> list[str]:
         before = self.engine.belongings(self.project)
@@ -151,10 +156,15 @@ class ComposeCluster:
         return ["--project-directory", str(root), "-f", str(root / "compose.yaml"), *overlay]
 
     def environment(self, base: str) -> dict[str, str]:
-        """The same for every command, or Compose would find a container changed and make it anew."""
+        """The same for every command, or Compose would find a container changed and make it anew.
+
+        So a changed setting of the nodes waits for a new cluster: running jobs would be lost.
+        """
         trusted, _ = images.ca_bundle(self.context)
         chosen = {"BASE_IMAGE": base} if base else {}
         secret = key.digest(key.read(self.context.state))
+        kept = applied.load(self.context.state)
+        chosen |= {name: kept[name] for name in applied.changes(self.context).nodes if name in kept}
         return {**os.environ, **chosen, "RAYDOCK_CA_BUNDLE": trusted, "RAYDOCK_KEY_SHA256": secret}
 
     def refusal(self) -> CommandFailed | None:

@@ -50,6 +50,9 @@ class Cluster(Protocol):
     def up(self, build: bool) -> None:
         """Starts what is missing; returns when a job would run now."""
 
+    def restart_cloud(self) -> None:
+        """Starts the lab's cloud anew, with the settings as they are now; jobs go on meanwhile."""
+
     def down(self) -> list[str]:
         """Ends and removes all of it, also after a crash; names what was removed."""
 

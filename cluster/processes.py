@@ -114,6 +114,9 @@ class ProcessesCluster:
     def await_workers(self) -> None:
         until(self.workers_pending, START_SECONDS, "Starting the workers", self.context.say, AGAIN)
 
+    def restart_cloud(self) -> None:
+        attend.ensure(self.context, self.require_record(), restart=True)
+
     def down(self) -> list[str]:
         require_ray()  # it brings psutil
         found, temps = self.record(), folder.existing(self.context.state)

@@ -104,6 +104,9 @@ class Half(kinds.Cluster):
     def up(self, build: bool) -> None:
         raise KeyboardInterrupt
 
+    def restart_cloud(self) -> None:
+        raise NotImplementedError
+
     def down(self) -> list[str]:
         return []
 
@@ -211,6 +214,89 @@ def test_an_account_created_later_is_left_to_the_cloud(
     monkeypatch.setattr(kinds, "open_kind", lambda name, context: Half())
     monkeypatch.setattr(kinds, "is_whole", lambda cluster, context: False)
     assert run(capsys, "up")[0] == 130, "it got to starting"
+
+
+class Whole(Half):
+    """A cluster that is up; counts the restarts of its cloud."""
+
+    restarts = 0
+
+    def restart_cloud(self) -> None:
+        self.restarts += 1
+
+
+@pytest.fixture
+def whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Whole:
+    """One that `up` has seen once, with a lab file of its own."""
+    cluster = Whole()
+    monkeypatch.setattr(kinds, "open_kind", lambda name, context: cluster)
+    monkeypatch.setattr(kinds, "is_whole", lambda cluster, context: True)
+    monkeypatch.setattr(cli, "show", lambda *_: None)
+    lab = tmp_path / "lab.yaml"
+    lab.write_text((config.ROOT / "iam" / "lab.yaml").read_text())
+    monkeypatch.setenv("LAB_FILE", str(lab))
+    return cluster
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "restarts", "said"),
+    [
+        ("", "", 0, "it is up already; `python -m cluster scale POOL=COUNT` changes its size"),
+        ("LAB_WAY_OUT", "10.0.0.0/8", 1, "restarting the lab's cloud, for these changed: LAB_WAY_OUT"),
+        (
+            "lab.yaml",
+            "# a comment\n",
+            1,
+            "restarting the lab's cloud, for these changed: the content of lab.yaml",
+        ),
+        (
+            "CPU_WORKER_MEMORY",
+            "4g",
+            0,
+            "changed, and not applied: CPU_WORKER_MEMORY. To apply: make cluster-down, make cluster-up",
+        ),
+        (
+            "CPU_WORKERS",
+            "3",
+            0,
+            "changed, and not applied: CPU_WORKERS. To apply: python -m cluster scale cpu-worker=3",
+        ),
+    ],
+)
+def test_up_on_a_running_cluster_applies_changed_settings_or_says_how(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    whole: Whole,
+    name: str,
+    value: str,
+    restarts: int,
+    said: str,
+) -> None:
+    assert run(capsys, "up")[0] == 0
+    if name == "lab.yaml":
+        with (tmp_path / name).open("a") as file:
+            file.write(value)
+    elif name:
+        monkeypatch.setenv(name, value)
+    status, _, told = run(capsys, "up")
+    assert (status, whole.restarts) == (0, restarts)
+    assert f"cluster: {said}\n" in told
+    again = run(capsys, "up")[2]
+    assert whole.restarts == restarts
+    assert (said in again) is (restarts == 0)  # what is not applied is said until it is
+
+
+def test_a_wrong_setting_never_restarts_the_cloud(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, whole: Whole
+) -> None:
+    run(capsys, "up")
+    monkeypatch.setenv("LAB_WAY_OUT", "10.0.0.1/8")
+    assert run(capsys, "up")[0] == 1
+    assert whole.restarts == 0
+    monkeypatch.setenv("LAB_WAY_OUT", "10.0.0.0/8")
+    run(capsys, "up")
+    assert whole.restarts == 1
 
 
 def test_another_kind_is_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
