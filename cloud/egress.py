@@ -2,7 +2,8 @@
 
 The nodes' network has no route to anywhere else. This proxy opens CONNECT tunnels and passes plain HTTP, to
 public addresses and to networks that a setting names: unless that says so, a job reaches neither the machine
-that it runs on nor its network, and never the metadata server of a cloud (169.254.169.254). A name is resolved
+that it runs on nor its network, and never, whatever the setting says, the metadata server of a cloud
+(169.254.169.254) or the lab's own networks, where others' identities are handed out. A name is resolved
 once and the connection goes to the address that was checked, so that a name can't change its mind in between
 (DNS rebinding).
 """
@@ -14,9 +15,11 @@ import ipaddress
 import logging
 import re
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
@@ -68,13 +71,15 @@ class Egress:
 
     also: tuple[Network, ...] = ()  # let out besides, as a company's index; loopback and link-local never
     ports: frozenset[int] = frozenset({80, 443})
-    most: int = 200  # connections at a time
+    most: int = 400  # connections at a time
+    each: int = 64  # of one client, which may be all jobs of a node
     header: float = 30.0  # for the request's head to come
     connect: float = 10.0
     idle: float = 300.0  # without a byte in either direction
     resolve: Callable[[str, int], Awaitable[list[str]]] = resolve
     dial: Callable[[str, int], Awaitable[Streams]] = dial
-    live: int = field(default=0, init=False)
+    own: Callable[[], Iterable[Network]] = lambda: connected()  # never let out, whatever `also` says
+    live: Counter[str] = field(default_factory=Counter, init=False)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of a client; nothing of it outlives this call."""
@@ -88,13 +93,20 @@ class Egress:
             writer.close()
 
     async def counted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.live >= self.most:
+        client = str((writer.get_extra_info("peername") or ("",))[0])
+        if self.live.total() >= self.most:
             raise Refused(503, f"All {self.most} connections of this proxy are in use: try again later.")
-        self.live += 1
+        if self.live[client] >= self.each:
+            raise Refused(
+                503, f"This node has {self.each} connections of this proxy in use: try again later."
+            )
+        self.live[client] += 1
         try:
             await self.serve(reader, writer)
         finally:
-            self.live -= 1
+            self.live[client] -= 1
+            if not self.live[client]:
+                del self.live[client]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await head(reader, self.header)
@@ -128,7 +140,8 @@ class Egress:
 
     def check(self, host: str, addresses: Iterable[str]) -> None:
         """All of a name's addresses, since a name that mixes public and private ones is up to no good."""
-        if not all(permitted(address, self.also) for address in addresses):
+        own = tuple(self.own())
+        if not all(permitted(address, self.also, own) for address in addresses):
             log.warning("%s is refused: not a public address", host)
             raise Refused(403, f"{host} is not a public address, so jobs may not reach it.")
 
@@ -146,19 +159,41 @@ async def serve(host: str, port: int, *, allowed: Egress | None = None) -> async
     return await asyncio.start_server((allowed or Egress()).handle, host, port, limit=CHUNK)
 
 
-def permitted(text: str, also: tuple[Network, ...] = ()) -> bool:
-    """Whether an address is public, or in one of the networks that are let out besides."""
+def permitted(text: str, also: tuple[Network, ...] = (), own: tuple[Network, ...] = ()) -> bool:
+    """Whether an address is public, or in one of the networks that are let out besides; never one of our `own`."""
     try:
         address = plain(ipaddress.ip_address(text))
     except ValueError:
         return False
-    if address.is_loopback or address.is_link_local:
+    if address.is_loopback or address.is_link_local or any(address in network for network in own):
         return False
     if any(address in network for network in also):
         return True
     if address.version == 6 and address not in UNICAST:
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def connected(proc: Path = Path("/proc/net")) -> Iterator[Network]:
+    """The networks that this machine is in: in a container, those of the lab, where metadata servers answer."""
+    for line in lines_of(proc / "route")[1:]:
+        _, destination, gateway, *_ = fields = line.split()
+        if int(gateway, 16) == 0 and int(destination, 16) != 0:
+            network, mask = (
+                socket.inet_ntoa(int(n, 16).to_bytes(4, "little")) for n in (destination, fields[7])
+            )
+            yield ipaddress.IPv4Network(f"{network}/{mask}")
+    for line in lines_of(proc / "ipv6_route"):
+        destination, length, _, _, gateway, *_ = line.split()
+        if int(gateway, 16) == 0 and int(length, 16) > 0:
+            yield ipaddress.IPv6Network((int(destination, 16), int(length, 16)), strict=False)
+
+
+def lines_of(file: Path) -> list[str]:
+    try:
+        return file.read_text().splitlines()
+    except OSError:
+        return []
 
 
 def plain(address: Address) -> Address:

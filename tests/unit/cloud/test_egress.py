@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from cloud.egress import Egress, permitted, serve
+from cloud.egress import Egress, connected, permitted, serve
 from cloud.tunnel import CHUNK, Streams
 
 PUBLIC = "93.184.216.34"
@@ -186,6 +186,48 @@ CONNECT = "CONNECT pypi.example.org:443 HTTP/1.1\nHost: pypi.example.org:443\n\n
 )
 def test_which_addresses_are_let_out(address: str, private: bool, verdict: bool) -> None:
     assert permitted(address, COMPANY if private else ()) is verdict
+
+
+OWN = (ipaddress.ip_network("10.9.0.0/16"), ipaddress.ip_network("fd00:9::/64"))
+
+
+@pytest.mark.parametrize("address", ["10.9.0.2", "::ffff:10.9.0.2", "64:ff9b::a09:2", "2002:a09:2::", "fd00:9::2"])
+@run
+async def test_the_labs_own_networks_are_never_let_out(address: str) -> None:
+    """There the metadata servers hand out others' identities, so no setting opens them."""
+    everything = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "fd00::/8")))
+    assert permitted("10.8.0.2", everything, OWN)
+    assert not permitted(address, everything, OWN)
+    rules: Any = {"also": everything, "own": lambda: OWN}
+    async with lab(net=Net({"pypi.example.org": [address]}), **rules) as it:
+        assert (await it.ask(CONNECT))[0] == 403
+        assert it.net.dialled == []
+
+
+ROUTE = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t00000000\t010012AC\t0003\t0\t0\t0\t00000000\t0\t0\t0
+eth0\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
+eth1\t0000A8C0\t00000000\t0001\t0\t0\t0\t00F0FFFF\t0\t0\t0
+"""
+ROUTE6 = f"""fd000009{"0" * 24} 40 {"0" * 32} 00 {"0" * 32} 00000100 00000001 00000000 00000001 eth0
+{"0" * 32} 00 {"0" * 32} 00 fd000009{"0" * 23}1 00000400 00000003 00000000 00000003 eth0
+"""
+
+
+def test_own_networks_are_those_that_routes_lead_to_directly(tmp_path: Path) -> None:
+    (tmp_path / "route").write_text(ROUTE)
+    (tmp_path / "ipv6_route").write_text(ROUTE6)
+    assert [str(one) for one in connected(tmp_path)] == ["172.18.0.0/16", "192.168.0.0/20", "fd00:9::/64"]
+    assert list(connected(tmp_path / "none")) == []
+
+
+@run
+async def test_one_client_cannot_take_all_connections() -> None:
+    async with lab(each=2) as it:
+        held = [await it.open(CONNECT) for _ in range(2)]
+        assert all([" 200 " in await client.head() for client in held])
+        status, body = await it.ask(CONNECT)
+        assert (status, body) == (503, "This node has 2 connections of this proxy in use: try again later.\n")
 
 
 @pytest.mark.parametrize(
