@@ -15,6 +15,7 @@ from cloud import config, gateway, labfile
 from cloud.answers import Refusal
 from cloud.authority import load_authority
 from cloud.egress import Egress
+from cloud.room import Room
 from cloud.server import Cloud, Network
 from cloud.tokens import Tokens, load_secret, write_private
 from iam.errors import IamError
@@ -54,7 +55,8 @@ async def serve(options: argparse.Namespace) -> None:
     tokens = Tokens(load_secret(settings.state), settings.token_seconds)
     cloud = Cloud(known, tokens, settings.objects, settings.project, settings.vertex)
     key = kept_key(settings)
-    gate = gateway.Gate(dashboard=settings.dashboard, key_sha256=key, secret=tokens.secret)
+    room = Room(settings.jobs)
+    gate = gateway.Gate(dashboard=settings.dashboard, key_sha256=key, secret=tokens.secret, room=room)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)

@@ -5,6 +5,8 @@ LAB_STATE            folder for what has to outlive a restart: policies, the sec
 LAB_OBJECTS          folder for buckets and objects, default LAB_STATE/objects
 LAB_DASHBOARD        base URL of the Ray dashboard behind the gateway
 LAB_KEY_SHA256       SHA-256 of the gateway's key, in hexadecimal; empty: the one that LAB_STATE keeps, if any
+LAB_JOBS             jobs that the head runs at a time; 0: no limit; empty: what LAB_HEAD_MEMORY holds
+LAB_HEAD_MEMORY      the head's memory, in Docker's units (900m, 3g); empty: unknown, so there is no limit
 LAB_PROJECT          the project that the cluster belongs to, default lab-project
 LAB_SERVICE_ACCOUNT  address of the account that jobs run as, default: lab.yaml's `job`
 LAB_WAY_OUT          networks that jobs may reach besides public addresses: 10.0.0.0/8,192.168.1.0/24
@@ -14,10 +16,13 @@ LAB_TOKEN_TTL        seconds that an access token lasts, default 3600
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloud.room import jobs_in
+from iam.errors import IamError
 from iam.lab import Network, settings
 
 
@@ -33,6 +38,7 @@ class Settings:
     token_seconds: float
     way_out: tuple[Network, ...] = ()
     vertex: str = ""
+    jobs: int = 0
 
 
 def read(environ: Mapping[str, str]) -> Settings:
@@ -50,4 +56,15 @@ def read(environ: Mapping[str, str]) -> Settings:
         token_seconds=chosen.token_seconds,
         way_out=chosen.way_out,
         vertex=environ.get("LAB_VERTEX", ""),
+        jobs=jobs(environ.get("LAB_JOBS", ""), environ.get("LAB_HEAD_MEMORY", "")),
     )
+
+
+def jobs(most: str, memory: str) -> int:
+    """How many jobs at a time; 0 for no limit. IamError for a text that is no number."""
+    if most:
+        if not re.fullmatch("[0-9]{1,6}", most):
+            raise IamError(f"LAB_JOBS is {most!r}.", "Make it a number of jobs, or leave it out")
+        return int(most)
+    found = re.fullmatch(r"([0-9]+)([bkmg]?)b?", memory.lower())
+    return jobs_in(int(found[1]) << 10 * "bkmg".index(found[2] or "b")) if found else 0

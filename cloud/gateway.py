@@ -9,6 +9,8 @@ What reaches the dashboard has been let in by its key or its session (cloud/logi
   own, so that guard stays up behind ours: the dashboard's page only ever sends GET. A program that holds the
   key and calls itself Mozilla (PowerShell does) goes by this gateway's name instead, as does one without.
 - bodies as they are, compressed or not, chunk by chunk; the slower side sets the pace.
+
+A job is started only where the head has room for it (cloud/room.py); otherwise the answer is 429.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from cloud import login
 from cloud.keyless import PathLog, http_log
 from cloud.login import Gate, Handler, refused
 from cloud.relay import joined
+from cloud.room import WAIT, Full
 
 __all__ = ["Gate", "Handler", "application"]
 
@@ -68,7 +71,7 @@ def application(gate: Gate, mounts: Mapping[str, Handler] = MappingProxyType({})
         return await login.admit(request, gate, mounts, handler)
 
     async def forward(request: web.Request) -> web.StreamResponse:
-        return await (relay if upgrades(request) else exchange)(request, gate)
+        return await passed_on(request, gate)
 
     app = web.Application(middlewares=[guard], client_max_size=gate.limit, handler_args=server_options())
     app.router.add_route("*", "/{path:.*}", forward, expect_handler=wait)
@@ -85,6 +88,23 @@ def server_options() -> dict[str, Any]:
 
 async def wait(_: web.Request) -> None:
     """`Expect: 100-continue` is answered when the body is wanted, so a refusal comes before it is sent."""
+
+
+async def passed_on(request: web.Request, gate: Gate) -> web.StreamResponse:
+    """A request of somebody who may come in; the start of a job where the head has room for it."""
+    if upgrades(request):
+        return await relay(request, gate)
+    if request.method != "POST" or login.path_of(request) != "/api/jobs/":
+        return await exchange(request, gate)
+    try:
+        async with gate.room.place(request.app[UPSTREAM], gate.dashboard):
+            return await exchange(request, gate)
+    except Full as full:
+        answer = refused(request, 429, str(full))
+        answer.headers["Retry-After"] = str(WAIT)
+        return answer
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        return unreachable(request, error)
 
 
 @dataclass(slots=True)

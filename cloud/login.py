@@ -19,6 +19,8 @@ from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
+from cloud.room import Room
+
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -48,6 +50,7 @@ class Gate:
     key_sha256: str  # hex; "" lets nobody in
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})  # Host header names, no port
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    room: Room = field(default_factory=Room, repr=False)  # for jobs
     limit: int = 100 * 2**20  # bytes of a request's body: Ray's DASHBOARD_CLIENT_MAX_SIZE, and Vertex's
 
     def __post_init__(self) -> None:

@@ -20,7 +20,7 @@ from iam.errors import IamError
 
 CLOUD = "cloud"
 # Settings of the cloud that a person may change: cloud/config.py.
-SETTINGS = ("LAB_FILE", "LAB_PROJECT", "LAB_SERVICE_ACCOUNT", "LAB_TOKEN_TTL")
+SETTINGS = ("LAB_FILE", "LAB_PROJECT", "LAB_SERVICE_ACCOUNT", "LAB_TOKEN_TTL", "LAB_JOBS")
 
 
 def check(context: Context, new: bool) -> None:
@@ -69,9 +69,15 @@ def cloud_settings(context: Context, found: Record) -> dict[str, str]:
     return chosen | {
         "PYTHONPATH": str(context.root),
         "LAB_STATE": f"{found.temp}/cloud",
+        "LAB_HEAD_MEMORY": str(memory()),
         "LAB_DASHBOARD": f"http://{LOOPBACK}:{doors.dashboard}",
         "LAB_KEY_SHA256": key.digest(key.read(context.state)),
     }
+
+
+def memory() -> int:
+    """Bytes of this machine's memory, which the head shares with all else."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def refusal(text: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ Once it is up, each node describes itself in its session's log folder, where the
     GET /api/v0/logs/file?node_id=...&filename=raydock-node.json&lines=-1
 """
 
+import ipaddress
 import json
 import os
 import platform
@@ -28,11 +29,13 @@ import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 
 ROLES = ("head", "cpu-worker", "gpu-worker")
 DESCRIPTION = "raydock-node.json"
 CA_BUNDLE = Path("/run/secrets/ca_bundle")
+PEERS = 254  # nodes of a network that are reached without the proxy by their addresses
 SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")  # the image lets the user ray write it
 # Where each library looks for the certificates to trust: pip, Python's ssl and uv, requests, gRPC.
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
@@ -183,6 +186,29 @@ def fetch(url: str, seconds: float) -> bytes:
         time.sleep(0.2)
 
 
+def own_networks(routes: Path = Path("/proc/net/route")) -> list[ipaddress.IPv4Network]:
+    """The networks that this container is in."""
+    found = []
+    for line in routes.read_text().splitlines()[1:]:
+        fields = line.split()
+        destination, gateway, mask = (int(fields[n], 16).to_bytes(4, "little") for n in (1, 2, 7))
+        if gateway == bytes(4) and destination != bytes(4):
+            found.append(ipaddress.IPv4Network((destination, str(ipaddress.IPv4Address(mask)))))
+    return found
+
+
+def without_proxy(environ: Mapping[str, str], networks: Sequence[ipaddress.IPv4Network]) -> dict[str, str]:
+    """NO_PROXY with the addresses of nodes, each by itself: urllib and httpx do not understand networks.
+
+    Docker hands out addresses from the first on.
+    """
+    if not environ.get("NO_PROXY"):
+        return {}
+    addresses = [str(one) for network in networks for one in islice(network.hosts(), PEERS)]
+    value = ",".join([environ["NO_PROXY"], socket.gethostname(), *addresses])
+    return {"NO_PROXY": value, "no_proxy": value}
+
+
 def main(argv: Sequence[str]) -> None:
     if not argv or argv[0] not in (*ROLES, "run") or argv == ["run"]:
         raise SystemExit(
@@ -191,6 +217,7 @@ def main(argv: Sequence[str]) -> None:
     role, more = argv[0], argv[1:]
     environ = dict(os.environ)
     environ |= trust(certificates(environ), environ)
+    environ |= without_proxy(environ, own_networks())
     if role == "run":
         os.execvpe(more[0], list(more), environ)
     if role == "gpu-worker":

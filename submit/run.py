@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import package, plan, records, result, send
 from .dashboard import Dashboard
 from .dependencies import missing
-from .errors import PreflightError, SubmitError, UsageError
+from .errors import PreflightError, ServerError, SubmitError, UsageError
 from .facts import Facts, read_facts
 from .findings import Finding, Verdict, denied, unknown
 from .follow import Follower
@@ -27,6 +29,9 @@ from .voice import Voice
 
 if TYPE_CHECKING:
     from . import identity
+
+FULL = 429  # the answer of a cluster that runs as many jobs as it holds: cloud/room.py
+AGAIN = (1.0, 3.0)  # seconds until it is asked again
 
 
 @dataclass(slots=True)
@@ -62,7 +67,7 @@ async def run(options: Options, voice: Voice, stage: Stage) -> Job | None:
             voice.print_json(ready.plan.as_json())
             return None
         settle(await findings(ready), ready, options, voice)
-        await dispatch(dashboard, ready, voice, stage)
+        await dispatch(dashboard, ready, voice, stage, options.deadline)
         if not options.wait:
             voice.print(ready.plan.submission_id)
             voice.say(f"follow it with: {stage.attach}")
@@ -210,17 +215,37 @@ def settle(found: list[Finding], ready: Ready, options: Options, voice: Voice) -
         )
 
 
-async def dispatch(dashboard: Dashboard, ready: Ready, voice: Voice, stage: Stage) -> None:
+async def dispatch(
+    dashboard: Dashboard, ready: Ready, voice: Voice, stage: Stage, deadline: float | None
+) -> None:
     """Uploads the package where it is missing and submits the job."""
     sent = await send.upload(dashboard, ready.plan, lambda: pack(ready))
     stage.attach = f"python submit.py {dashboard.target.flags}attach {ready.plan.submission_id}"
-    stage.sending = True
-    await send.submit(dashboard, ready.plan)
+    await send_when_there_is_room(dashboard, ready.plan, voice, stage, deadline)
     stage.sent = True
     told = f"{sent:,} bytes uploaded" if sent else "the cluster has the package already"
     installs = f", installs {', '.join(ready.plan.install)}" if ready.plan.install else ""
     voice.say(f"sent {ready.plan.submission_id} ({told}{installs})")
     voice.say(f"watch {dashboard.url}/#/jobs/{ready.plan.submission_id}")
+
+
+async def send_when_there_is_room(
+    dashboard: Dashboard, plan: plan.Plan, voice: Voice, stage: Stage, deadline: float | None
+) -> None:
+    """Submits the job. Where the cluster runs as many as it holds (429), waits for one to end, until the deadline."""
+    began, waiting = time.monotonic(), False
+    while True:
+        stage.sending = True
+        try:
+            return await send.submit(dashboard, plan)
+        except ServerError as fault:
+            stage.sending = False
+            if fault.status != FULL or (deadline is not None and time.monotonic() - began > deadline):
+                raise
+            if not waiting:
+                voice.say("the cluster runs as many jobs as it holds; waiting for one to end")
+            waiting = True
+            await asyncio.sleep(random.uniform(*AGAIN))
 
 
 async def follow(dashboard: Dashboard, submission_id: str, options: Options, voice: Voice) -> Job:

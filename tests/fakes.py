@@ -47,6 +47,7 @@ class Fault(Enum):
     ERROR = "500 with a traceback"
     HTML = "200 with a page that is no JSON"
     MISSING = "404"
+    FULL = "429: the head runs as many jobs as it holds"
 
 
 @dataclass
@@ -191,6 +192,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._reply(200, "<html>sign in</html>", "text/html")
             elif fault is Fault.MISSING:
                 self._reply(404, "404: Not Found", "text/plain")
+            elif fault is Fault.FULL:
+                self._reply(429, "The head runs 16 jobs, as many as its memory holds.\n", "text/plain")
             elif fault is not Fault.REFUSE:
                 self._answer(body, silent=fault is Fault.CUT)
             if fault in {Fault.CUT, Fault.REFUSE}:

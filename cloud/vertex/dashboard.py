@@ -7,17 +7,19 @@ in, through the console's sign-in, is not here: a program sends its token, as ve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from cloud import login
-from cloud.gateway import Gate, exchange, relay, server_options, upgrades, upstream
+from cloud.gateway import Gate, passed_on, server_options, upstream
+from cloud.room import Room, jobs_in
 from cloud.vertex import names
 from cloud.vertex.clusters import Clusters
 from cloud.vertex.errors import Refused
 from cloud.vertex.hosts import HOSTS
 from cloud.vertex.permission import Permission
+from cloud.vertex.shape import HEAD_MEMORY
 
 PORT = 8265
 STATUS = {"UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403}
@@ -31,6 +33,7 @@ class Dashboards:
     clusters: Clusters
     permission: Permission
     port: int = PORT  # of a head's dashboard
+    rooms: dict[str, Room] = field(default_factory=dict)  # by the head's address
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=Gate("", "").limit, handler_args=server_options())
@@ -54,10 +57,11 @@ class Dashboards:
         cluster = found[0]
         if cluster.state not in ("RUNNING", "UPDATING"):
             return login.refused(request, 503, f"The cluster is {cluster.state}.")
-        gate = Gate(f"http://{cluster.head}:{self.port}", "")
+        room = self.rooms.setdefault(cluster.head, Room(jobs_in(HEAD_MEMORY)))
+        gate = Gate(f"http://{cluster.head}:{self.port}", "", room=room)
 
         async def forward(request: web.Request) -> web.StreamResponse:
-            return await (relay if upgrades(request) else exchange)(request, gate)
+            return await passed_on(request, gate)
 
         return await login.let_in(request, gate, "key", forward)
 

@@ -24,6 +24,7 @@ from cloud.vertex.nodes import Key, Node, Seen
 
 API = "/v1.44"  # Docker 25, the first with a health check's start interval
 SECONDS = 60.0
+PID = 2**18  # bytes of memory for each process and thread that a node may have
 STOP = 10  # seconds that a node has to end
 LABEL = "raydock.vertex"
 SERVICE = "vertex-node"  # what Compose takes it for
@@ -111,7 +112,7 @@ class Engine:
                 "Init": True,
                 "CapDrop": ["ALL"],
                 "SecurityOpt": ["no-new-privileges:true"],
-                "PidsLimit": 1000,
+                "PidsLimit": node.memory // PID,
                 "Memory": node.memory,
                 "ShmSize": node.memory * 3 // 10,
                 "RestartPolicy": {"Name": "unless-stopped"},

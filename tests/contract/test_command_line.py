@@ -54,6 +54,31 @@ def ends(status: str, log: bytes = b"hello\n", message: str = "") -> Callable[[F
     return act
 
 
+def test_a_full_cluster_is_waited_for(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+    runs: list[FakeJob] = []
+
+    def act(job: FakeJob) -> None:
+        runs.append(job)
+        ends("SUCCEEDED")(job)
+
+    ray.on_submit = act
+    ray.faults["POST /api/jobs/"] = [Fault.FULL, Fault.FULL]
+    done = submit(script, env=env)
+    assert (done.code, len(runs)) == (0, 1)
+    assert done.err.count("the cluster runs as many jobs as it holds; waiting for one to end\n") == 1
+
+
+def test_a_full_cluster_is_not_waited_for_after_the_deadline(
+    ray: FakeDashboard, env: dict[str, str], script: Path
+) -> None:
+    ray.faults["POST /api/jobs/"] = [Fault.FULL] * 50
+    done = submit("--deadline", "1s", script, env=env)
+    assert done.code == 4
+    assert (
+        "answered 429 to POST /api/jobs/: The head runs 16 jobs, as many as its memory holds.\n" in done.err
+    )
+
+
 @pytest.mark.parametrize(("status", "code"), [("SUCCEEDED", 0), ("FAILED", 1), ("STOPPED", 5)])
 def test_the_exit_code_is_the_jobs_end(
     ray: FakeDashboard, env: dict[str, str], script: Path, status: str, code: int

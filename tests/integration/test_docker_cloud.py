@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,27 @@ def test_unmodified_clients_are_the_jobs_identity(docker_lab: Lab, tmp_path: Pat
         assert AGENT.partition(":")[2] in one["text"], name
         assert "closed" not in one
     assert (told["google_cloud_storage"]["open"], told["ray_data"]["open"]) == (3_000_000, 1000)
+
+
+def test_nodes_reach_each_other_over_http(docker_lab: Lab, tmp_path: Path) -> None:
+    done = submit("--result", tmp_path / "r.json", JOBS / "node_to_node.py", env=docker_lab.env, timeout=300)
+    assert done.code == 0, done.err
+    assert json.loads((tmp_path / "r.json").read_text()) == {"requests": 200, "aiohttp": 200, "urllib": 200}
+
+
+@pytest.mark.nightly("tests/unit/cloud/test_room.py::test_never_more_than_it_holds_however_many_ask_at_once")
+def test_a_hundred_jobs_that_start_ray_sent_by_twenty_clients(docker_lab: Lab) -> None:
+    """The head holds sixteen of them; every one ends as it should."""
+
+    def client(first: int) -> list[tuple[int, bool]]:
+        ends = []
+        for number in range(first, 100, 20):
+            done = submit(JOBS / "many.py", "--", str(number), env=docker_lab.env, timeout=3600)
+            ends.append((done.code - (number % 3 == 0), f"job {number}\n" in done.out))
+        return ends
+
+    with ThreadPoolExecutor(20) as clients:
+        assert [end for ends in clients.map(client, range(20)) for end in ends] == [(0, True)] * 100
 
 
 def test_no_job_knows_of_a_stand_in() -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -191,7 +192,9 @@ def test_which_addresses_are_let_out(address: str, private: bool, verdict: bool)
 OWN = (ipaddress.ip_network("10.9.0.0/16"), ipaddress.ip_network("fd00:9::/64"))
 
 
-@pytest.mark.parametrize("address", ["10.9.0.2", "::ffff:10.9.0.2", "64:ff9b::a09:2", "2002:a09:2::", "fd00:9::2"])
+@pytest.mark.parametrize(
+    "address", ["10.9.0.2", "::ffff:10.9.0.2", "64:ff9b::a09:2", "2002:a09:2::", "fd00:9::2"]
+)
 @run
 async def test_the_labs_own_networks_are_never_let_out(address: str) -> None:
     """There the metadata servers hand out others' identities, so no setting opens them."""

@@ -209,3 +209,35 @@ def test_ray_waits_for_its_dashboard_as_long_as_we_do() -> None:
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert float(done.stdout) == START_SECONDS
+
+
+def test_every_client_reaches_other_nodes_without_the_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import urllib.request
+
+    import httpx
+    import requests.utils
+
+    module = raynode.node_module(config.ROOT)
+    routes = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n"
+    (tmp_path / "route").write_text(routes + "eth0\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\n")
+    networks = module.own_networks(tmp_path / "route")
+    made = module.without_proxy({"NO_PROXY": "localhost,.googleapis.com,172.16.0.0/12"}, networks)
+    assert made["no_proxy"] == made["NO_PROXY"]
+    for name, value in {**made, "HTTP_PROXY": "http://cloud:3128", "http_proxy": "http://cloud:3128"}.items():
+        monkeypatch.setenv(name, value)
+    client = httpx.Client()
+    for host, direct in (
+        ("172.18.0.2", True),
+        ("172.18.0.254", True),
+        ("pypi.org", False),
+        ("8.8.8.8", False),
+    ):
+        bypass = urllib.request.proxy_bypass_environment(host)  # type: ignore[attr-defined]
+        assert bool(bypass) is direct, host
+        assert requests.utils.should_bypass_proxies(f"http://{host}/", None) is direct, host
+        transport = client._transport_for_url(httpx.URL(f"http://{host}/"))
+        assert (transport is client._transport) is direct, host
+    client.close()
+    assert module.without_proxy({}, networks) == {}

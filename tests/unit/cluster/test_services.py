@@ -38,6 +38,8 @@ def test_the_cloud_is_given_the_settings_and_never_the_key(tmp_path: Path) -> No
         "LAB_PROJECT": "",
         "LAB_SERVICE_ACCOUNT": "trainer@x",
         "LAB_TOKEN_TTL": "60",
+        "LAB_JOBS": "",
+        "LAB_HEAD_MEMORY": str(services.memory()),
         "LAB_STATE": "/tmp/x/cloud",
         "LAB_DASHBOARD": "http://127.0.0.1:21001",
         "LAB_KEY_SHA256": key.digest(secret),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cloud.vertex.engine import RAY, Engine, archive, seen
+from cloud.vertex.engine import PID, RAY, Engine, archive, seen
 from cloud.vertex.errors import NodesFailed
 from cloud.vertex.names import head_host
 from cloud.vertex.nodes import Key, Node
@@ -47,8 +47,11 @@ def test_a_node_is_hardened_as_every_service_of_compose() -> None:
         service["init"],
         service["cap_drop"],
         service["security_opt"],
-        service["pids_limit"],
+        2 * 2**30 // PID,
     )
+    assert (
+        compose["x-node"]["pids_limit"] == 3 * 2**30 // PID
+    )  # of a node with the memory that is the default
     assert host["RestartPolicy"]["Name"] == service["restart"]
     assert (body["User"], host["Memory"], host["NetworkMode"]) == ("ray", 2 * 2**30, "raydock_nodes")
     assert not {"Privileged", "Binds", "Mounts", "PortBindings", "CapAdd", "Devices"} & set(host)

@@ -1,0 +1,121 @@
+"""The head's room for jobs: never more at a time than it holds, and a clear answer for the others."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from cloud.config import jobs
+from cloud.gateway import application
+from cloud.login import Gate
+from cloud.room import Room, jobs_in
+from iam.errors import IamError
+
+KEY = "k"
+HEADERS = {"Authorization": f"Bearer {KEY}"}
+FULL = (
+    "The head runs 3 jobs, as many as its memory holds. Try again when one has ended, or give it more memory "
+    "(HEAD_MEMORY).\n"
+)
+
+
+@dataclass
+class Ray:
+    """A dashboard that takes its time to start a job, and then lists it."""
+
+    running: list[str] = field(default_factory=list)
+    ended: int = 0
+    most: int = 0
+    lists: bool = True
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.method == "GET":
+            if not self.lists:
+                return web.Response(status=200, text="no JSON")
+            found = [{"type": "SUBMISSION", "status": "RUNNING"} for _ in self.running]
+            others = [{"type": "SUBMISSION", "status": "SUCCEEDED"}, {"type": "DRIVER", "status": "RUNNING"}]
+            return web.json_response(found + others * 5)
+        if request.path != "/api/jobs/":
+            return web.Response(text="other")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        self.running.append("x")
+        self.most = max(self.most, len(self.running))
+        return web.json_response({})
+
+
+@asynccontextmanager
+async def gateway(ray: Ray, most: int) -> AsyncIterator[aiohttp.ClientSession]:
+    far, sha = web.Application(), hashlib.sha256(KEY.encode()).hexdigest()
+    far.router.add_route("*", "/{path:.*}", ray.handle)
+    async with TestServer(far) as dashboard:
+        gate = Gate(f"http://127.0.0.1:{dashboard.port}", sha, room=Room(most))
+        async with TestServer(application(gate)) as near:
+            async with aiohttp.ClientSession(f"http://127.0.0.1:{near.port}", headers=HEADERS) as client:
+                yield client
+
+
+async def started(client: aiohttp.ClientSession) -> tuple[int, str]:
+    async with client.post("/api/jobs/", json={}) as reply:
+        return reply.status, await reply.text()
+
+
+def test_never_more_than_it_holds_however_many_ask_at_once() -> None:
+    async def run() -> None:
+        ray = Ray()
+        async with gateway(ray, 3) as client:
+            answers = await asyncio.gather(*(started(client) for _ in range(20)))
+            assert sorted(status for status, _ in answers) == [200] * 3 + [429] * 17
+            assert {text for status, text in answers if status == 429} == {FULL}
+            assert ray.most == 3
+            async with client.post("/api/jobs/x/stop") as reply:
+                assert await reply.text() == "other"  # nothing else is held up
+            ray.running.pop()
+            assert [(await started(client))[0] for _ in range(2)] == [200, 429]
+
+    asyncio.run(run())
+
+
+def test_a_client_that_is_told_so_tries_again_soon() -> None:
+    async def run() -> None:
+        async with gateway(Ray(["x"]), 1) as client, client.post("/api/jobs/", json={}) as reply:
+            assert (reply.status, reply.headers["Retry-After"]) == (429, "2")
+
+    asyncio.run(run())
+
+
+def test_without_a_limit_nothing_is_asked() -> None:
+    async def run() -> None:
+        ray = Ray(lists=False)
+        async with gateway(ray, 0) as client:
+            assert [(await started(client))[0] for _ in range(5)] == [200] * 5
+
+    asyncio.run(run())
+
+
+def test_a_dashboard_that_does_not_answer_is_no_room() -> None:
+    async def run() -> None:
+        ray = Ray(lists=False)
+        async with gateway(ray, 3) as client:
+            assert (await started(client))[0] == 502
+        assert ray.running == []
+
+    asyncio.run(run())
+
+
+def test_how_many_jobs_a_head_holds() -> None:
+    assert [jobs_in(gib << 30) for gib in (1, 2, 3, 8)] == [1, 8, 16, 56]
+    assert [jobs("", memory) for memory in ("3g", "3072m", "3145728k", str(3 << 30), "3GB", "")] == [
+        16
+    ] * 5 + [0]
+    assert (jobs("5", "3g"), jobs("0", "3g")) == (5, 0)
+    with pytest.raises(IamError, match="LAB_JOBS is 'many'"):
+        jobs("many", "3g")
