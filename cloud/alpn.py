@@ -7,6 +7,7 @@ on the host that the client asked for (SNI, RFC 6066).
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -67,12 +68,14 @@ async def listen(
     )
 
 
-def to(host: str, port: int) -> Pass:
-    """Passes a connection on; it is closed at once where nothing answers there."""
+def to(host: str, port: int, unknown: Pass | None = None) -> Pass:
+    """Passes a connection on: closed at once where nothing answers, `unknown`'s where there is no such host."""
 
     async def passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             far = await asyncio.wait_for(asyncio.open_connection(host, port), CONNECT)
+        except socket.gaierror:
+            return await unknown(reader, writer) if unknown else writer.transport.abort()
         except (OSError, TimeoutError, asyncio.TimeoutError):
             writer.transport.abort()
             return

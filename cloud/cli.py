@@ -15,6 +15,7 @@ from cloud import config, gateway, labfile
 from cloud.answers import Refusal
 from cloud.authority import load_authority
 from cloud.egress import Egress
+from cloud.nodes import Doors
 from cloud.room import Room
 from cloud.server import Cloud, Network
 from cloud.tokens import Tokens, load_secret, write_private
@@ -41,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m cloud", description="The lab's Google Cloud.")
     ways = top.add_subparsers(dest="way", required=True, metavar="WAY")
     networks = ways.add_parser("networks", help="in a container, for containers on its networks")
-    networks.add_argument("networks", nargs="+", metavar="NAME=job|person|node", help="our name in a network")
+    networks.add_argument("networks", nargs="+", metavar="NAME=job|person", help="our name in a network")
     loopback = ways.add_parser("loopback", help="as a process, for processes of this machine")
     for door in ("gateway", "metadata", "emulator", "own"):
         loopback.add_argument(f"--{door}-port", type=int, required=True)
@@ -83,10 +84,13 @@ async def in_container(
     authority, way_out = load_authority(settings.state), Egress(also=settings.way_out)
     for word in options.networks:
         name, _, role = word.partition("=")
-        if role not in ("job", "person", "node"):
-            raise IamError(f"{word} names no role.", "Write NAME=job, NAME=person or NAME=node")
+        if role not in ("job", "person"):
+            raise IamError(f"{word} names no role.", "Write NAME=job or NAME=person")
         address = socket.gethostbyname(name)
         await cloud.open_network(Network(address, role), authority, way_out)
+    if settings.vertex:
+        doors = Doors(settings.vertex, lambda at: cloud.open_network(Network(at, "node"), authority, way_out))
+        cloud.following = asyncio.create_task(doors.follow())
     await cloud.open_own(OWN_PORT)
     await cloud.open_gateway(gate, "0.0.0.0", GATEWAY_PORT)
 

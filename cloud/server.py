@@ -2,7 +2,7 @@
 
 cluster network   :80  metadata server, jobs' identity      :443 Google's services   :3128 the way out
 people network    :80  metadata server, the person's        :443                     :3128
-nodes network     :80  metadata server, each cluster's      :443                     :3128   (Vertex's clusters)
+Vertex's clusters :80  metadata server, each node's own     :443                     :3128   a network each
 published         :8265 the gateway
 own loopback      :8080 the health check
 """
@@ -13,17 +13,18 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 
-from cloud import alpn, egress, gateway
+from cloud import absent, alpn, egress, gateway
 from cloud.access import Access
 from cloud.authority import Authority
 from cloud.lab import PREFIX, Lab, at_host, google
 from cloud.metadata import Metadata
-from cloud.nodes import NodeMetadata
-from cloud.services import Services
+from cloud.nodes import Close, NodeMetadata
+from cloud.services import HOSTS, Services
 from cloud.storage.http import Storage
 from cloud.storage.service import Service, open_service
 from cloud.tokens import Tokens
@@ -58,6 +59,7 @@ class Cloud:
     service: Service = field(init=False)
     runners: list[web.AppRunner] = field(default_factory=list)
     servers: list[asyncio.Server] = field(default_factory=list)
+    following: asyncio.Task[None] | None = None  # what opens doors in the networks of Vertex's clusters
 
     def __post_init__(self) -> None:
         self.service = open_service(self.access(), self.objects)
@@ -70,16 +72,27 @@ class Cloud:
 
     async def open_network(
         self, network: Network, authority: Authority, way_out: egress.Egress | None = None
-    ) -> None:
-        """All doors in one network of containers."""
+    ) -> Close:
+        """All doors in one network of containers; what closes them."""
+        runners, servers = len(self.runners), len(self.servers)
         principals = {"job": lambda: self.world.job, "person": lambda: self.world.person}
         if network.role == "node":
             await self.open_node_metadata(network.address, 80, authority.pem())
         else:
             await self.open_metadata(network.address, 80, principals[network.role], authority.pem())
-        protocols = ("http/1.1", "h2") if self.vertex else ("http/1.1",)
-        await self.open_services(network.address, 443, authority.server_context(protocols))
-        self.servers.append(await egress.serve(network.address, 3128, allowed=way_out))
+        await self.open_services(network.address, 443, authority.server_context(("http/1.1", "h2")))
+        rules = replace(way_out or egress.Egress(), google=network.address)
+        self.servers.append(await egress.serve(network.address, 3128, allowed=rules))
+        return partial(self.shut, self.runners[runners:], self.servers[servers:])
+
+    async def shut(self, runners: list[web.AppRunner], servers: list[asyncio.Server]) -> None:
+        """Closes these doors."""
+        for server in servers:
+            server.close()
+            self.servers.remove(server)
+        for runner in runners:
+            await runner.cleanup()
+            self.runners.remove(runner)
 
     async def open_metadata(self, address: str, port: int, who: Callable[[], str], pem: bytes = b"") -> None:
         """The metadata server; beside it, for nodes that start, the certificate to trust."""
@@ -132,18 +145,20 @@ class Cloud:
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
         await runner.setup()
         self.runners.append(runner)
-        if tls and self.vertex:
-            self.servers.append(
-                await alpn.listen(runner, address, port, tls, alpn.to(self.vertex, GRPC_PORT))
-            )
+        if tls:
+            self.servers.append(await alpn.listen(runner, address, port, tls, absent.refuse, self.grpc()))
         else:
             await web.TCPSite(runner, address, port, ssl_context=tls, backlog=BACKLOG).start()
 
+    def grpc(self) -> dict[str, alpn.Pass]:
+        """Where gRPC goes, by host: the services that we have too are Vertex's to answer."""
+        passed = alpn.to(self.vertex, GRPC_PORT, absent.refuse) if self.vertex else absent.refuse
+        return dict.fromkeys(HOSTS | {"storage.googleapis.com"}, passed)
+
     async def close(self) -> None:
-        for server in self.servers:
-            server.close()
-        for runner in self.runners:
-            await runner.cleanup()
+        if self.following:
+            self.following.cancel()
+        await self.shut(list(self.runners), list(self.servers))
         self.service.close()
 
 

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from cloud import absent
 from cloud.access import Access
 from cloud.answers import Refusal, bad_token, denied_elsewhere, service_error
 from cloud.body import read_json
@@ -43,6 +44,8 @@ class Services:
         """Any request to one of the hosts."""
         path = unquote(raw or request.raw_path.partition("?")[0])
         try:
+            if host not in HOSTS:
+                raise absent.refusal(host)
             if host == "oauth2.googleapis.com" or path.startswith(("/oauth2/", "/tokeninfo")):
                 return web.json_response(await self.about_token(request))
             principal = self.access.caller(request)
@@ -236,6 +239,9 @@ ROUTES: Mapping[str, tuple[tuple[str, str, Handler], ...]] = {
     ),
     "iamcredentials.googleapis.com": (("POST", rf"{ACCOUNT}:generateAccessToken", Services.access_token),),
 }
+
+
+HOSTS = frozenset({"oauth2.googleapis.com", "www.googleapis.com", *ROUTES})
 
 
 def utc(seconds: float) -> str:

@@ -83,6 +83,7 @@ class ComposeCluster:
     def down(self) -> list[str]:
         before = self.engine.belongings(self.project)
         self.compose("down", "--volumes", "--remove-orphans", f"--timeout={STOP_SECONDS}")
+        self.engine.remove_networks(self.project)  # of Vertex's clusters, which Compose does not know
         if left := self.engine.belongings(self.project):
             raise Leftover(f"These could not be removed: {', '.join(left)}.", "Try again: make cluster-down")
         return before

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -68,6 +69,12 @@ class Engine:
             *(f"network {found.name}" for found in self.client.networks.list(filters=label)),
             *(f"volume {found.name}" for found in self.client.volumes.list(filters=label)),
         ]
+
+    def remove_networks(self, project: str) -> None:
+        """Removes the project's networks that no container is in."""
+        for network in self.client.networks.list(filters={"label": f"{PROJECT}={project}"}):
+            with suppress(import_module("docker").errors.APIError):
+                network.remove()
 
 
 def connect(seconds: float = 60) -> Engine:

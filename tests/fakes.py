@@ -371,6 +371,28 @@ class FakeNodes:
         self.becomes = state
         self.there = {key: replace(seen, state=state) for key, seen in self.there.items()}
 
+    holds: int = 2000
+    networks: list[str] = field(default_factory=list)
+
+    async def room(self) -> int:
+        return self.holds
+
+    async def open(self, cluster: str) -> None:
+        self._fail("open")
+        if cluster not in self.networks:
+            self.networks.append(cluster)
+
+    async def close(self, cluster: str) -> None:
+        self._fail("close")
+        if cluster in self.networks:
+            self.networks.remove(cluster)
+
+    async def opened(self) -> Sequence[str]:
+        return list(self.networks)
+
+    async def doors(self) -> Sequence[str]:
+        return []
+
     async def make(self, node: Node) -> None:
         self._fail("make")
         self.made.append(node)

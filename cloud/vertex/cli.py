@@ -67,6 +67,6 @@ def made() -> ControlPlane:
     lab, own = config.read(os.environ), own_config.read(os.environ)
     tokens = Tokens(load_secret(lab.state), lab.token_seconds)
     kept = labfile.Kept(lab.state / "world.json")
-    engine = Engine(own.socket, own.project, own.network, own.prefix, os.environ)
+    engine = Engine(own.socket, own.project, own.prefix, os.environ)
     clusters = Clusters(store.load(own.state), engine, own.ready)
     return ControlPlane(clusters, Permission(lambda: Access(kept.world(), tokens)))

@@ -27,6 +27,8 @@ from cloud.vertex.store import Cluster, Operation, Store
 log = logging.getLogger("raydock.vertex")
 
 POLL = 0.5  # seconds between two looks at the nodes
+LIVING = ("PROVISIONING", "RUNNING", "UPDATING")
+ATTEND = 2.0  # seconds between two looks at the networks
 
 
 @dataclass(slots=True)
@@ -37,6 +39,7 @@ class Clusters:
     nodes: Nodes
     ready: float = 180
     poll: float = POLL
+    room: int = 0  # nodes that there may be; 0 before `resume`, for no limit
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     serial: Any = field(default_factory=lambda: itertools.count(time.time_ns() // 1000))
@@ -48,8 +51,32 @@ class Clusters:
         if orphans:
             log.warning("removing %d nodes of clusters that nobody remembers", len(orphans))
             await self.nodes.remove(orphans)
+        for name in set(await self.nodes.opened()) - set(self.store.clusters):
+            await self.nodes.close(name)
+        self.room = await self.nodes.room()
+        self.tasks[""] = asyncio.create_task(self.attend())
         for cluster in self.store.clusters.values():
             self.drive(cluster)
+
+    async def attend(self) -> None:
+        """Keeps the networks as they should be: the lab's cloud may be another container by now."""
+        while True:
+            for name in [one.name for one in self.store.clusters.values() if one.state in LIVING]:
+                try:
+                    await self.nodes.open(name)
+                    found = self.store.clusters.get(name)
+                    if found is None or found.state not in LIVING:  # it ended meanwhile
+                        await self.nodes.close(name)
+                except NodesFailed as fault:
+                    log.info("%s: %s", name, fault)
+            await asyncio.sleep(ATTEND)
+
+    def require_room(self, name: str, spec: dict[str, Any]) -> None:
+        """Refused where this machine does not hold so many nodes."""
+        others = {one.name: one.spec for one in self.store.clusters.values()}
+        total = sum(len(shape.nodes(*one, "")) for one in {**others, name: spec}.items())
+        if self.room and total > self.room:
+            raise errors.no_room(total, self.room)
 
     def create(
         self, name: str, spec: dict[str, Any], project: str, principal: str, version: str
@@ -57,6 +84,7 @@ class Clusters:
         """A new cluster; Refused where there is one of that name, or no room."""
         if name in self.store.clusters:
             raise errors.exists(name)
+        self.require_room(name, spec)
         host = hosts.free(name, {cluster.host for cluster in self.store.clusters.values()})
         now = time.time()
         cluster = Cluster(name, spec, project, principal, host, now, now)
@@ -72,6 +100,7 @@ class Clusters:
         for pool, count in zip(spec["resource_pools"], counts, strict=True):
             if pool.get("autoscaling_spec") is None:
                 pool["replica_count"] = count
+        self.require_room(name, spec)
         cluster.spec, cluster.state = spec, "UPDATING"
         return self.begin("update", cluster, version)
 
@@ -150,6 +179,7 @@ class Clusters:
         while True:
             try:
                 await self.nodes.remove(list(await self.seen(cluster)))
+                await self.nodes.close(cluster.name)
                 break
             except NodesFailed as fault:
                 log.warning("%s: %s; trying again", cluster.name, fault)
@@ -165,6 +195,7 @@ class Clusters:
         wanted = {one.key: one for one in shape.nodes(cluster.name, cluster.spec, cluster.principal)}
         seen = await self.seen(cluster)
         head = next(iter(wanted))
+        await self.nodes.open(cluster.name)
         if cluster.started and head not in seen:
             raise NodesFailed("The head node was lost, and with it what the cluster knew.")
         for key, node in wanted.items():

@@ -3,7 +3,6 @@
 VERTEX_STATE          folder for what it remembers, default /var/lib/vertex
 VERTEX_DOCKER         the engine's socket, default /var/run/docker.sock
 VERTEX_PROJECT        the Compose project that the nodes belong to, default raydock
-VERTEX_NETWORK        the network that the nodes are on, default PROJECT_nodes
 VERTEX_IMAGE_PREFIX   before /head, /cpu-worker and /gpu-worker, default raydock
 VERTEX_READY_SECONDS  seconds that the nodes of a cluster have to become ready, default 180
 """
@@ -22,7 +21,6 @@ class Settings:
     state: Path
     socket: str
     project: str
-    network: str
     prefix: str
     ready: float
 
@@ -37,7 +35,6 @@ def read(environ: Mapping[str, str]) -> Settings:
         state=Path(environ.get("VERTEX_STATE") or "/var/lib/vertex"),
         socket=environ.get("VERTEX_DOCKER") or "/var/run/docker.sock",
         project=project,
-        network=environ.get("VERTEX_NETWORK") or f"{project}_nodes",
         prefix=environ.get("VERTEX_IMAGE_PREFIX") or "raydock",
         ready=float(text),
     )

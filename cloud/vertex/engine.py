@@ -1,6 +1,6 @@
 """Nodes as containers, through the Docker engine's HTTP API: https://docs.docker.com/reference/api/engine/
 
-A node is what compose.yaml makes of one: its image, user, networks' kind, limits and environment. Its labels say
+A node is what compose.yaml makes of one: its image, user, kind of network, limits and environment. Its labels say
 whose it is, so a control plane that starts again finds it; Compose's own labels let `make cluster-down` remove it.
 """
 
@@ -20,13 +20,14 @@ import aiohttp
 
 from cloud.vertex.errors import NodesFailed
 from cloud.vertex.names import head_host, mark
+from cloud.vertex.networks import LABEL, Networks
 from cloud.vertex.nodes import Key, Node, Seen
 
 API = "/v1.44"  # Docker 25, the first with a health check's start interval
 SECONDS = 60.0
+GIB = 2**30
 PID = 2**18  # bytes of memory for each process and thread that a node may have
 STOP = 10  # seconds that a node has to end
-LABEL = "raydock.vertex"
 SERVICE = "vertex-node"  # what Compose takes it for
 SECOND = 1_000_000_000  # the API counts nanoseconds
 CA_BUNDLE = Path("/run/secrets/ca_bundle")
@@ -41,13 +42,33 @@ PASSED_ON = (
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """`project` is the Compose project that the nodes belong to, `network` the one that they are on."""
+    """`project` is the Compose project that the nodes belong to."""
 
     socket: str
     project: str
-    network: str
     prefix: str  # of the images' names
     environ: Mapping[str, str]
+
+    @property
+    def networks(self) -> Networks:
+        return Networks(self.ask, self.project)
+
+    async def room(self) -> int:
+        """How many nodes this machine holds: one for each GiB of its memory."""
+        about = await self.ask("GET", "/info")
+        return int(about["MemTotal"] // GIB)
+
+    async def open(self, cluster: str) -> None:
+        await self.networks.open(cluster)
+
+    async def close(self, cluster: str) -> None:
+        await self.networks.close(cluster)
+
+    async def opened(self) -> Sequence[str]:
+        return await self.networks.clusters()
+
+    async def doors(self) -> Sequence[str]:
+        return await self.networks.doors()
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
@@ -79,7 +100,7 @@ class Engine:
     async def list(self) -> Sequence[Seen]:
         filters = json.dumps({"label": [f"{LABEL}={self.project}"]})
         found = await self.ask("GET", "/containers/json", params={"all": "1", "filters": filters})
-        return [seen(one, self.network) for one in found]
+        return [seen(one, self.networks) for one in found]
 
     async def remove(self, keys: Sequence[Key]) -> None:
         await asyncio.gather(*(self.end(self.container(key)) for key in keys))
@@ -100,7 +121,8 @@ class Engine:
     def body(self, node: Node) -> dict[str, Any]:
         """The request to create a container: the same hardening as compose.yaml's x-service."""
         head = node.role == "head"
-        network = {"Aliases": [head_host(node.key.cluster)] if head else []}
+        network = self.networks.name(node.key.cluster)
+        endpoint = {"Aliases": [head_host(node.key.cluster)] if head else []}
         return {
             "Image": f"{self.prefix}/{node.role}:{RAY}",
             "Cmd": [node.role, f"--labels={ray_labels(node)}"],
@@ -116,10 +138,10 @@ class Engine:
                 "Memory": node.memory,
                 "ShmSize": node.memory * 3 // 10,
                 "RestartPolicy": {"Name": "unless-stopped"},
-                "NetworkMode": self.network,
+                "NetworkMode": network,
                 "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
             },
-            "NetworkingConfig": {"EndpointsConfig": {self.network: network}},
+            "NetworkingConfig": {"EndpointsConfig": {network: endpoint}},
         }
 
     def environment(self, node: Node) -> dict[str, str]:
@@ -168,12 +190,12 @@ def healthcheck(role: str) -> dict[str, Any]:
     }
 
 
-def seen(container: Mapping[str, Any], network: str) -> Seen:
+def seen(container: Mapping[str, Any], networks: Networks) -> Seen:
     """A container of the engine's list as a node."""
     labels = container["Labels"]
     key = Key(labels[f"{LABEL}.cluster"], labels[f"{LABEL}.pool"], int(labels[f"{LABEL}.number"]))
     status, state = container["Status"], container["State"]
-    endpoint = (container["NetworkSettings"]["Networks"] or {}).get(network) or {}
+    endpoint = (container["NetworkSettings"]["Networks"] or {}).get(networks.name(key.cluster)) or {}
     kind = "made" if state == "created" else "starting"
     if state in ("exited", "dead", "restarting") or "(unhealthy)" in status:
         kind = "failed"

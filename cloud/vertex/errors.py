@@ -55,6 +55,14 @@ def invalid(problems: Sequence[tuple[str, str]]) -> Refused:
     return Refused("INVALID_ARGUMENT", f"List of found errors:{found}\t")
 
 
+def no_room(nodes: int, room: int) -> Refused:
+    text = (
+        f"Quota exceeded: the lab's clusters would have {nodes} nodes, and this machine's memory holds {room} "
+        "(1 GiB each). Ask for fewer replicas, or delete a cluster."
+    )
+    return Refused("RESOURCE_EXHAUSTED", text)
+
+
 def not_found(name: str) -> Refused:
     return Refused("NOT_FOUND", f"The {noun(name)} {name} does not exist.")
 

@@ -37,13 +37,28 @@ class Seen:
 
     key: Key
     state: str
-    address: str  # in the nodes' network; empty before it has one
+    address: str  # in its cluster's network; empty before it has one
     principal: str
     why: str = ""
 
 
 class Nodes(Protocol):
     """Where nodes run. Each raises NodesFailed with a sentence for the cluster's owner."""
+
+    async def room(self) -> int:
+        """How many nodes there may be, of all clusters together."""
+
+    async def open(self, cluster: str) -> None:
+        """Makes the cluster's network, or mends it; again and again is fine."""
+
+    async def close(self, cluster: str) -> None:
+        """Removes the cluster's network, which has no nodes any more."""
+
+    async def opened(self) -> Sequence[str]:
+        """The clusters that have a network."""
+
+    async def doors(self) -> Sequence[str]:
+        """The addresses of the lab's cloud in the clusters' networks."""
 
     async def make(self, node: Node) -> None:
         """Makes it where it is not there, and starts it where it was not started. It need not be ready then."""

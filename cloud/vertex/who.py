@@ -16,13 +16,17 @@ from cloud.vertex.errors import NodesFailed
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """GET /who?address=… : the principal of the node and its project; 404 where it is no node."""
+    """GET /who?address=… : the principal of the node and its project; 404 where it is no node.
+
+    GET /doors: where `cloud` is to listen for nodes.
+    """
 
     clusters: Clusters
 
     def application(self) -> web.Application:
         app = web.Application()
         app.router.add_get("/who", self.handle)
+        app.router.add_get("/doors", self.doors)
         app.router.add_get("/health", self.health)
         return app
 
@@ -37,6 +41,13 @@ class Who:
             if cluster and one.address and one.address == address:
                 return web.json_response({"principal": cluster.principal, "project": cluster.project})
         return web.Response(status=404, text=f"{address} is no node of a cluster.")
+
+    async def doors(self, _: web.Request) -> web.Response:
+        """The addresses of `cloud` in the clusters' networks, where it answers as each node's identity."""
+        try:
+            return web.json_response(list(await self.clusters.nodes.doors()))
+        except NodesFailed as fault:
+            return web.Response(status=503, text=str(fault))
 
     async def health(self, _: web.Request) -> web.Response:
         try:

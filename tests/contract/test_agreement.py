@@ -83,8 +83,43 @@ def remove_in_batch(client: Any, bucket: str, name: str) -> None:
         client.bucket(bucket).blob(name).delete()
 
 
+def overwrite_that_one(client: Any, bucket: str, name: str) -> None:
+    """Only the generation that is there; told by one who may see it."""
+    known = generation_of(bucket, name)
+    client.bucket(bucket).blob(name).upload_from_string("again", if_generation_match=known)
+
+
+def delete_that_one(client: Any, bucket: str, name: str) -> None:
+    client.bucket(bucket).blob(name).delete(if_generation_match=generation_of(bucket, name))
+
+
+def create_if_there_is_none(client: Any, bucket: str, name: str) -> None:
+    client.bucket(bucket).blob(name).upload_from_string("new", if_generation_match=0)
+
+
+def listed(**more: Any) -> Callable[[Any, str, str], object]:
+    return lambda client, bucket, prefix: list(client.list_blobs(bucket, prefix=prefix, **more))
+
+
+# What "one" and "new" are called: each is legal on Google Cloud and means nothing but itself there.
+LEAVES = (
+    "one", "one", "../one", "../../b/one", "..", "./one", "//one", "b/one", "%2E%2E%2Fb%2Fone", "a%2Fone", "ö ne+",
+    "one?generation=1", "one#x", "one;name=b/one", "..\\b\\one", "one&prefix=b/", " ", "\u202eone", "x\0one",
+    "/../../../closed-bucket/objects/a/one",
+)  # fmt: skip
 OVER, READ = Operation.OVERWRITE, Operation.READ
 DEEDS = (
+    Deed(
+        "list with all that narrows",
+        (Operation.LIST,),
+        "a/",
+        listed(delimiter="/", start_offset="a/", end_offset="c"),
+    ),
+    Deed("list by a glob", (Operation.LIST,), "a/", listed(match_glob="**", versions=True)),
+    Deed("list from elsewhere", (Operation.LIST,), "b/", listed(start_offset="a/", max_results=1)),
+    Deed("overwrite that one", (OVER,), "a/one", overwrite_that_one),
+    Deed("delete that one", (Operation.DELETE,), "b/one", delete_that_one),
+    Deed("create if there is none", (Operation.CREATE,), "b/new", create_if_there_is_none),
     Deed("read", (READ,), "a/one", lambda c, b, n: c.bucket(b).blob(n).download_as_bytes()),
     Deed("read", (READ,), "b/one", lambda c, b, n: c.bucket(b).blob(n).download_as_bytes()),
     Deed("look", (READ,), "a/one", lambda c, b, n: c.bucket(b).get_blob(n).size),
@@ -175,11 +210,10 @@ def deny(chance: random.Random) -> dict[str, Any]:
     return {"rules": [{"denyRule": rule}]}
 
 
-def verdict(lab: LabCloud, principal: str, deed: Deed, bucket: str) -> Verdict:
-    uri = f"gs://{bucket}/{deed.object_name}"
+def verdict(lab: LabCloud, principal: str, deed: Deed, bucket: str, name: str) -> Verdict:
+    uri = f"gs://{bucket}/{name}"
     needs = [
-        Need(uri, bucket, deed.object_name, operation, operation.permissions, "the test")
-        for operation in deed.operations
+        Need(uri, bucket, name, operation, operation.permissions, "the test") for operation in deed.operations
     ]
 
     async def ask() -> list[Verdict]:
@@ -194,25 +228,32 @@ def verdict(lab: LabCloud, principal: str, deed: Deed, bucket: str) -> Verdict:
     return Verdict.GRANTED
 
 
-def prepare(lab: LabCloud, bucket: str) -> None:
-    """The objects that the deed finds, made past the front, whatever the policies are."""
+GENERATIONS: dict[tuple[str, str], int] = {}
+
+
+def generation_of(bucket: str, name: str) -> int:
+    return GENERATIONS[bucket, name]
+
+
+def prepare(lab: LabCloud, bucket: str, deed: Deed, name: str) -> None:
+    """The object that the deed finds, made past the front, whatever the policies are."""
 
     async def put() -> None:
         service = lab.cloud.service
-        for name in ("a/one", "b/one"):
-            put_text(service, bucket, name, "one")
-        for name in ("a/new", "b/new"):
-            if found := service.index.object(bucket, name):
-                service.index.delete(found, forever=True)
+        found = service.index.object(bucket, name) if name else None
+        if deed.object_name.endswith("one"):
+            GENERATIONS[bucket, name] = put_text(service, bucket, name, "one").generation
+        elif found:
+            service.index.delete(found, forever=True)
 
     asyncio.run_coroutine_threadsafe(put(), lab.loop).result(30)
 
 
-def allowed(client: Any, deed: Deed, bucket: str) -> bool:
+def allowed(client: Any, deed: Deed, bucket: str, name: str) -> bool:
     from google.api_core.exceptions import Forbidden
 
     try:
-        deed.do(client, bucket, deed.object_name)
+        deed.do(client, bucket, name)
     except Forbidden:
         return False
     return True
@@ -230,13 +271,15 @@ def test_the_checks_verdict_is_what_storage_then_does(lab: LabCloud, part: int) 
         bucket = chance.choice(list(BUCKETS))
         make_world(chance, lab, bucket)
         principal, deed = chance.choice(PRINCIPALS), chance.choice(DEEDS)
-        prepare(lab, bucket)
-        said = verdict(lab, principal, deed, bucket)
-        did = allowed(clients[principal], deed, bucket)
+        leaf = chance.choice(LEAVES)
+        name = deed.object_name.replace("one", leaf).replace("new", f"{leaf}.new")
+        prepare(lab, bucket, deed, name)
+        said = verdict(lab, principal, deed, bucket, name)
+        did = allowed(clients[principal], deed, bucket, name)
         seen[said, did] += 1
         if said is not Verdict.UNKNOWN and did is not (said is Verdict.GRANTED):
             policies = (lab.world.projects[BUCKETS[bucket]].policy, lab.world.buckets[bucket].policy)
-            wrong.append((number, principal, deed.name, bucket, said, did, policies, lab.world.deny))
+            wrong.append((number, principal, deed.name, bucket, name, said, did, policies, lab.world.deny))
     assert not wrong, wrong[0]
     unknown = sum(count for (said, _), count in seen.items() if said is Verdict.UNKNOWN)
     decided = {said for said, _ in seen}

@@ -207,6 +207,27 @@ async def test_the_labs_own_networks_are_never_let_out(address: str) -> None:
         assert it.net.dialled == []
 
 
+@pytest.mark.parametrize(
+    ("host", "addresses", "dialled"),
+    [
+        ("bigquery.googleapis.com", [PUBLIC], "10.9.0.2"),  # the real one is never reached
+        ("bigquery.googleapis.com", [], "10.9.0.2"),
+        ("BigQuery.GoogleAPIs.com.", ["10.8.0.7"], "10.9.0.2"),
+        ("us-central1-aiplatform.googleapis.com", ["10.9.0.7"], "10.9.0.7"),  # Vertex's control plane
+    ],
+)
+@run
+async def test_googles_hosts_are_the_labs(host: str, addresses: list[str], dialled: str) -> None:
+    rules: Any = {"own": lambda: OWN, "google": "10.9.0.2"}
+    async with lab(silence, net=Net({host: addresses}), **rules) as it:
+        client = await it.open(f"CONNECT {host}:443 HTTP/1.1\n\n")
+        assert " 200 " in await client.head()
+        assert it.net.dialled == [(dialled, 443)]
+        status, body = await it.ask(f"GET http://{host}/ HTTP/1.1\n\n")
+        assert (status, body) == (403, f"{host.lower()} is let out on port 443 alone.\n")
+        assert len(it.net.dialled) == 1
+
+
 ROUTE = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
 eth0\t00000000\t010012AC\t0003\t0\t0\t0\t00000000\t0\t0\t0
 eth0\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0

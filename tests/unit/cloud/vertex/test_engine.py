@@ -15,6 +15,7 @@ import yaml
 from cloud.vertex.engine import PID, RAY, Engine, archive, seen
 from cloud.vertex.errors import NodesFailed
 from cloud.vertex.names import head_host
+from cloud.vertex.networks import Networks
 from cloud.vertex.nodes import Key, Node
 from tests.command import ROOT
 
@@ -28,8 +29,11 @@ ENVIRON = {
 }
 
 
+NETWORK = Networks(Engine.ask, "raydock").name(CLUSTER)
+
+
 def engine(socket: str = "/nowhere") -> Engine:
-    return Engine(socket, "raydock", "raydock_nodes", "raydock", ENVIRON)
+    return Engine(socket, "raydock", "raydock", ENVIRON)
 
 
 def node(role: str, pool: str, number: int = 0) -> Node:
@@ -53,7 +57,7 @@ def test_a_node_is_hardened_as_every_service_of_compose() -> None:
         compose["x-node"]["pids_limit"] == 3 * 2**30 // PID
     )  # of a node with the memory that is the default
     assert host["RestartPolicy"]["Name"] == service["restart"]
-    assert (body["User"], host["Memory"], host["NetworkMode"]) == ("ray", 2 * 2**30, "raydock_nodes")
+    assert (body["User"], host["Memory"], host["NetworkMode"]) == ("ray", 2 * 2**30, NETWORK)
     assert not {"Privileged", "Binds", "Mounts", "PortBindings", "CapAdd", "Devices"} & set(host)
     assert body["Image"] == f"raydock/gpu-worker:{RAY}"
     assert f"/gpu-worker:{RAY}" in compose["services"]["gpu-worker"]["image"]
@@ -84,6 +88,7 @@ def test_clusters_of_one_id_in_two_regions_do_not_meet() -> None:
     other = CLUSTER.replace("us-central1", "europe-west4")
     names = {engine().container(Key(cluster, "head-node", 0)) for cluster in (CLUSTER, other)}
     assert len(names) == 2
+    assert engine().networks.name(CLUSTER) != engine().networks.name(other)
     assert head_host(CLUSTER) != head_host(other)
 
 
@@ -104,9 +109,11 @@ def test_what_the_engine_says_of_a_container(state: str, status: str, kind: str)
         "State": state,
         "Status": status,
         "Labels": engine().labels(made),
-        "NetworkSettings": {"Networks": {"raydock_nodes": {"IPAddress": "10.0.0.2"}}},
+        "NetworkSettings": {
+            "Networks": {NETWORK: {"IPAddress": "10.0.0.2"}, "other": {"IPAddress": "10.1.0.2"}}
+        },
     }
-    found = seen(container, "raydock_nodes")
+    found = seen(container, engine().networks)
     assert (found.key, found.state, found.address, found.principal) == (made.key, kind, "10.0.0.2", WHO)
 
 

@@ -371,3 +371,61 @@ def test_an_autoscaled_first_pool_has_the_head_besides(tmp_path: Path) -> None:
         await clusters.close()
 
     run(life())
+
+
+def test_a_cluster_has_a_network_of_its_own_as_long_as_it_has_nodes() -> None:
+    async def life() -> None:
+        nodes = FakeNodes()
+        clusters = made(None, nodes)
+        await clusters.finished(create(clusters), SOON)
+        assert nodes.networks == [NAME]
+        await clusters.finished(clusters.delete(NAME, "v1"), SOON)
+        assert (nodes.networks, nodes.there) == ([], {})
+        await clusters.close()
+
+    run(life())
+
+
+def test_networks_are_mended_and_those_of_no_cluster_removed(tmp_path: Path) -> None:
+    async def life() -> None:
+        nodes = FakeNodes(networks=["projects/1/locations/us-central1/persistentResources/forgotten"])
+        clusters = made(tmp_path, nodes)
+        await clusters.resume()
+        assert nodes.networks == []
+        await clusters.finished(create(clusters), SOON)
+        await clusters.close()
+        nodes.networks.clear()  # as when the lab's cloud is another container after a restart
+        clusters = made(tmp_path, nodes)
+        await clusters.resume()
+        for _ in range(12_000):
+            if nodes.networks:
+                break
+            await asyncio.sleep(0.005)
+        assert nodes.networks == [NAME]
+        await clusters.close()
+
+    run(life())
+
+
+def test_more_nodes_than_this_machine_holds_are_refused(tmp_path: Path) -> None:
+    async def life() -> None:
+        nodes = FakeNodes(holds=5)
+        clusters = made(tmp_path, nodes)
+        await clusters.resume()
+        await clusters.finished(create(clusters), SOON)  # three nodes
+        said = (
+            "Quota exceeded: the lab's clusters would have 6 nodes, and this machine's memory holds 5 (1 GiB each). "
+            "Ask for fewer replicas, or delete a cluster."
+        )
+        with pytest.raises(Refused) as made_more:
+            create(clusters, NAME + "b")
+        with pytest.raises(Refused) as resized:
+            clusters.update(NAME, [1, 5], "v1")
+        for refused in (made_more.value, resized.value):
+            assert (refused.code, refused.message) == ("RESOURCE_EXHAUSTED", said)
+        assert (list(clusters.store.clusters), len(nodes.there)) == ([NAME], 3)
+        await clusters.finished(clusters.update(NAME, [1, 4], "v1"), SOON)
+        assert len(nodes.there) == 5
+        await clusters.close()
+
+    run(life())

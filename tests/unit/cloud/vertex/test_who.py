@@ -9,7 +9,7 @@ import aiohttp
 from aiohttp import web
 
 from cloud import labfile
-from cloud.nodes import NodeMetadata
+from cloud.nodes import Doors, NodeMetadata
 from cloud.server import catching_all
 from cloud.tokens import Tokens
 from cloud.vertex.clusters import Clusters
@@ -96,3 +96,52 @@ def test_without_the_control_plane_nobody_is_told_anything() -> None:
         assert await ask(f"{ACCOUNT}/token", **FLAVOR) == (503, "Try again.\n")
 
     with_metadata(broken)
+
+
+def test_doors_follow_the_clusters_networks() -> None:
+    """Opened where a network is new, closed where it is gone, left alone while the control plane does not answer."""
+    known: list[str] = []
+    events: list[str] = []
+    told = asyncio.Event()
+
+    async def doors(_: web.Request) -> web.Response:
+        told.set()
+        return web.json_response(known) if "down" not in known else web.Response(status=503)
+
+    async def open_door(address: str) -> Callable[[], Awaitable[None]]:
+        events.append(f"open {address}")
+
+        async def close() -> None:
+            events.append(f"close {address}")
+
+        if address == "10.0.0.9":
+            raise OSError("no such address")
+        return close
+
+    async def running() -> None:
+        app = web.Application()
+        app.router.add_get("/doors", doors)
+        runner = await served(app)
+        found = Doors(f"127.0.0.1:{runner.addresses[0][1]}", open_door)
+        following = asyncio.create_task(found.follow(pause=0.001))
+
+        async def seen(*addresses: str) -> None:
+            known[:] = addresses
+            for _ in range(3):  # an answer that is under way may be the one before
+                told.clear()
+                await told.wait()
+
+        await seen("10.0.0.2", "10.0.0.9")
+        await seen("10.0.0.3")
+        await seen("down")
+        assert set(found.opened) == {"10.0.0.3"}
+        following.cancel()
+        await runner.cleanup()
+
+    asyncio.run(asyncio.wait_for(running(), 600))
+    assert events[0] in ("open 10.0.0.2", "open 10.0.0.9")
+    assert [one for one in dict.fromkeys(events) if "10.0.0.9" not in one] == [
+        "open 10.0.0.2",
+        "close 10.0.0.2",
+        "open 10.0.0.3",
+    ]

@@ -1,0 +1,37 @@
+"""The lab's storage for other projects' test suites: `python -m tests.emulator --port PORT`, until it is ended.
+
+Whoever asks is the owner of the projects lab-project and test-project-id, and sends no token. pyarrow's suite starts
+it under the name `storage-testbench`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from pathlib import Path
+
+from cloud import labfile, server
+from cloud.server import Cloud
+from cloud.tokens import Tokens
+from cloud.world import Holder
+from iam.lab import FILE
+
+
+async def serve(port: int) -> None:
+    world = labfile.load(FILE, None)
+    world.job = world.person
+    world.numbers["test-project-id"] = 42
+    owner = {"version": 1, "bindings": [{"role": "roles/owner", "members": [world.person]}]}
+    world.projects["test-project-id"] = Holder("test-project-id", owner)
+    server.foreign = lambda request, port: None  # the suites call it localhost
+    with tempfile.TemporaryDirectory() as folder:
+        cloud = Cloud(world, Tokens(b"x" * 32, 3600), Path(folder), "lab-project")
+        await cloud.open_emulator(port)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser()
+    options.add_argument("--port", type=int, required=True)
+    asyncio.run(serve(options.parse_args().port))
