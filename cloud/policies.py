@@ -8,6 +8,7 @@ from typing import Any
 
 from cloud.access import Access
 from cloud.answers import Refusal
+from cloud.body import dictionary
 from cloud.world import Holder
 from iam import resource as resources
 from iam.errors import MalformedPolicy
@@ -64,6 +65,14 @@ def replace(access: Access, holder: Holder, body: Mapping[str, Any], conflict: R
     access.world.save()
 
 
+def texts(name: str, body: Mapping[str, Any]) -> list[str]:
+    """A field that is a list of texts. Refusal (400) for anything else."""
+    value = body.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise Refusal(400, "invalid", f"Invalid value for {name}: a list of strings was expected.")
+    return value
+
+
 def held_of(access: Access, principal: str, resource: Resource, asked: Iterable[str]) -> list[str]:
     """Those of the permissions that the principal has on the resource."""
     return [permission for permission in asked if access.may(principal, permission, resource)]
@@ -81,7 +90,7 @@ class Carrier:
     def answer(self, principal: str, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """getIamPolicy, setIamPolicy and testIamPermissions. Refusal for any other verb."""
         if verb == "testIamPermissions":
-            held = held_of(self.access, principal, self.resource, body.get("permissions") or ())
+            held = held_of(self.access, principal, self.resource, texts("permissions", body))
             return {"permissions": held} if held else {}
         if verb not in ("getIamPolicy", "setIamPolicy"):
             raise Refusal(404, "notFound", f"The lab has no {verb}.")
@@ -91,5 +100,5 @@ class Carrier:
                 "There were concurrent policy changes. Please retry the whole read-modify-write with "
                 "exponential backoff."
             )
-            replace(self.access, self.holder, body.get("policy") or {}, Refusal(409, "aborted", text))
+            replace(self.access, self.holder, dictionary(body.get("policy")), Refusal(409, "aborted", text))
         return document(self.holder)

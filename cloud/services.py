@@ -190,7 +190,7 @@ class Services:
         if holder is None or is_service_agent(address) or not is_custom_account(address):
             raise denied_elsewhere(permission, f"projects/-/serviceAccounts/{address}")
         self.access.require(principal, permission, resources.service_account(address, holder.project))
-        lifetime = min(LONGEST, float(str(body.get("lifetime") or "3600s").removesuffix("s")))
+        lifetime = seconds(body.get("lifetime") or f"{LONGEST:.0f}s")
         token, expires = self.access.tokens.mint(
             f"serviceAccount:{address}", min(lifetime, self.access.tokens.lifetime)
         )
@@ -242,6 +242,14 @@ ROUTES: Mapping[str, tuple[tuple[str, str, Handler], ...]] = {
 
 
 HOSTS = frozenset({"oauth2.googleapis.com", "www.googleapis.com", *ROUTES})
+
+
+def seconds(duration: Any) -> float:
+    """The lifetime of a token, as Google's JSON writes a duration: "300s". Refusal (400) for anything else."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s", duration) if isinstance(duration, str) else None
+    if not found or not 0 < float(found[1]) <= LONGEST:
+        raise Refusal(400, "invalid", f"Invalid value for lifetime: more than 0s and at most {LONGEST:.0f}s.")
+    return float(found[1])
 
 
 def utc(seconds: float) -> str:
