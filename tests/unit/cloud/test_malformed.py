@@ -30,6 +30,7 @@ ODD: tuple[Any, ...] = (
     {"a": {}},
 )
 DEEP = "[" * 50_000
+LONE = "\ud800".encode("utf-8", "surrogatepass")
 POLICY = {
     "version": 1,
     "etag": "x",
@@ -112,13 +113,8 @@ def test_one_value_of_another_kind(lab: LabCloud, method: str, where: str, body:
     who = AGENT if where.startswith("iamcredentials") else PERSON  # whoever may
     headers = {"Authorization": f"Bearer {lab.token(who)}", "Content-Type": "application/json"}
     with httpx.Client(timeout=60, headers=headers) as client:
-        for odd in [
-            *map(json.dumps, variants(body)),
-            DEEP,
-            "{",
-            "\ud800".encode("utf-8", "surrogatepass"),
-            b"\xff",
-        ]:
+        bodies: list[str | bytes] = [*map(json.dumps, variants(body)), DEEP, "{", LONE, b"\xff"]
+        for odd in bodies:
             reply = client.request(method, f"{lab.gateway}/google/{where}", content=odd)
             assert reply.status_code < 500, (odd[:200], reply.text)
             if reply.status_code >= 400:
