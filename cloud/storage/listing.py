@@ -14,6 +14,7 @@ from cloud.storage.index import Index, Object
 from cloud.storage.request import Call, invalid, unsupported
 
 PAGE = 1000  # items and prefixes in one answer at most
+SCAN = 10_000  # objects that one answer looks at, so that a glob with few matches holds up nobody else
 PARAMETERS = frozenset(
     {
         "prefix", "delimiter", "includeTrailingDelimiter", "startOffset", "endOffset", "pageToken", "maxResults",
@@ -45,6 +46,7 @@ class Page:
     items: list[Object] = field(default_factory=list)
     prefixes: list[str] = field(default_factory=list)
     next: str = ""
+    seen: int = 0  # objects that were looked at
 
 
 def read_list(call: Call) -> ListRequest:
@@ -88,9 +90,13 @@ def _fill(found: Page, index: Index, bucket: str, wanted: ListRequest, start: st
     for one in index.scan(bucket, start, wanted.versions):
         if not one.name.startswith(wanted.prefix) or (wanted.end and one.name >= wanted.end):
             return None
-        if (one.name == start and one.generation <= after) or (
-            wanted.glob and not wanted.glob.matches(one.name)
-        ):
+        if one.name == start and one.generation <= after:
+            continue
+        found.seen += 1
+        if found.seen > SCAN:
+            found.next = sealed(one.name, one.generation - 1)
+            return None
+        if wanted.glob and not wanted.glob.matches(one.name):
             continue
         common = _common(one.name, wanted)
         if len(found.items) + len(found.prefixes) >= wanted.most:

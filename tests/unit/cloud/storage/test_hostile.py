@@ -286,6 +286,23 @@ def test_any_name_is_found_under_itself_and_no_other(new: Callable[..., Wire], n
     assert [bucket.read(name).body.decode() for name in kept] == kept
 
 
+def test_a_list_looks_at_so_many_objects_and_goes_on_from_there(
+    bucket: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A glob with few matches in a large bucket would hold up everybody else."""
+    monkeypatch.setattr("cloud.storage.listing.SCAN", 3)
+    for number in range(10):
+        bucket.put(f"{number}")
+    found, token = [], ""
+    for _ in range(10):
+        page = bucket.listed(matchGlob="[049]", **({"pageToken": token} if token else {})).json
+        found.append([one["name"] for one in page.get("items", ())])
+        token = page.get("nextPageToken", "")
+        if not token:
+            break
+    assert found == [["0"], ["4"], [], ["9"]]
+
+
 # Batches
 
 TARGETS = (
