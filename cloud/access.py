@@ -42,9 +42,17 @@ class Access:
         if not token:
             return self.world.job if self.assumed else ANONYMOUS
         try:
-            return self.tokens.principal(token)
+            return self.holder(token)
         except BadToken:
             raise bad_token() from None
+
+    def holder(self, token: str) -> str:
+        """Whose token it is. BadToken also for one of a service account that was deleted since."""
+        claims = self.tokens.claims(token)
+        principal = str(claims["principal"])
+        if float(str(claims.get("issued", 0))) <= self.world.deleted.get(principal, -1):
+            raise BadToken("the account was deleted")
+        return principal
 
     def may(self, principal: str, permission: str, resource: Resource, prefix: str | None = None) -> bool:
         """Whether it is granted. What can't be known is refused, and logged with its reason."""

@@ -6,11 +6,14 @@ https://cloud.google.com/apis/design/errors (the other services' body).
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from aiohttp import web
 
 CHALLENGE = 'Bearer realm="https://accounts.google.com/", error="invalid_token"'
+
+FULL = "The lab's disk is full. Delete objects, or free disk space on the machine, and try again."
 
 
 class Refusal(Exception):
@@ -32,8 +35,15 @@ CODES = {
     409: "ABORTED",
     412: "FAILED_PRECONDITION",
     501: "UNIMPLEMENTED",
+    507: "RESOURCE_EXHAUSTED",
     503: "UNAVAILABLE",
 }
+
+
+def is_full(fault: Exception) -> bool:
+    """Whether a file, or SQLite, could not be written because the disk or a quota is full."""
+    full = getattr(fault, "errno", 0) in (errno.ENOSPC, errno.EDQUOT)
+    return full or getattr(fault, "sqlite_errorname", "") == "SQLITE_FULL"
 
 
 def denied(email: str, permission: str) -> Refusal:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
 from cloud.answers import Refusal
 
 LONGEST = 1 << 20  # bytes
+DEEPEST = 32
 
 
 async def read_json(body: AsyncIterator[bytes], content_encoding: str = "") -> dict[str, Any]:
@@ -28,13 +30,23 @@ def parsed(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        found = json.loads(body, parse_constant=_refuse, object_pairs_hook=_unique)
+        found = json.loads(body, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_unique)
         json.dumps(found, ensure_ascii=False).encode()  # a lone surrogate is not text
     except (ValueError, RecursionError):
         raise Refusal(400, "parseError", "Parse Error") from None
-    if found is None:
+    if found is None or depth(found) > DEEPEST:
         raise Refusal(400, "parseError", "Parse Error")
     return dictionary(found)
+
+
+def depth(value: Any) -> int:
+    """Of lists and objects in each other; no deeper than one over what is allowed."""
+    level, depth = [value], 0
+    while level and depth <= DEEPEST:
+        inside = [one for one in level if isinstance(one, (dict, list))]
+        level = [child for one in inside for child in (one.values() if isinstance(one, dict) else one)]
+        depth += bool(inside)
+    return depth
 
 
 def dictionary(value: Any) -> dict[str, Any]:
@@ -48,6 +60,13 @@ def dictionary(value: Any) -> dict[str, Any]:
 
 def _refuse(constant: str) -> None:
     raise ValueError(constant)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(text)
+    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -184,13 +184,14 @@ def permitted(text: str, also: tuple[Network, ...] = (), own: tuple[Network, ...
         address = plain(ipaddress.ip_address(text))
     except ValueError:
         return False
-    if address.is_loopback or address.is_link_local or any(address in network for network in own):
+    nowhere = address.is_unspecified or address.is_multicast or address.is_reserved
+    if address.is_loopback or address.is_link_local or nowhere or any(address in network for network in own):
         return False
     if any(address in network for network in also):
         return True
     if address.version == 6 and address not in UNICAST:
         return False
-    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+    return address.is_global
 
 
 def connected(proc: Path = Path("/proc/net")) -> Iterator[Network]:

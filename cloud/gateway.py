@@ -22,7 +22,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
 from aiohttp import web
@@ -94,17 +94,20 @@ async def passed_on(request: web.Request, gate: Gate) -> web.StreamResponse:
     """A request of somebody who may come in; the start of a job where the head has room for it."""
     if upgrades(request):
         return await relay(request, gate)
-    if request.method != "POST" or login.path_of(request) != "/api/jobs/":
+    # Ray's router decodes a path before it looks for the route.
+    if not gate.room.most or request.method != "POST" or unquote(login.path_of(request)) != "/api/jobs/":
         return await exchange(request, gate)
+    body = Body(request, gate.limit)
     try:
+        content = b"".join([chunk async for chunk in body.chunks()])  # before a place is taken
         async with gate.room.place(request.app[UPSTREAM], gate.dashboard):
-            return await exchange(request, gate)
+            return await exchange(request, gate, content)
     except Full as full:
         answer = refused(request, 429, str(full))
         answer.headers["Retry-After"] = str(WAIT)
         return answer
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        return unreachable(request, error)
+        return login.too_large(request, gate) if body.over else unreachable(request, error)
 
 
 @dataclass(slots=True)
@@ -126,15 +129,18 @@ class Body:
             yield chunk
 
 
-async def exchange(request: web.Request, gate: Gate) -> web.StreamResponse:
-    """One request to the dashboard and its answer; a client that leaves cancels it (handler_cancellation)."""
+async def exchange(request: web.Request, gate: Gate, content: bytes | None = None) -> web.StreamResponse:
+    """One request to the dashboard and its answer; a client that leaves cancels it (handler_cancellation).
+
+    `content` is the body, where it was read already.
+    """
     body = Body(request, gate.limit)
     try:
         answer = await request.app[UPSTREAM].request(
             request.method,
             target(request, gate),
             headers=outward(request),
-            data=body.chunks() if request.body_exists else None,
+            data=content if content is not None else body.chunks() if request.body_exists else None,
             allow_redirects=False,
         )
     except (aiohttp.ClientError, TimeoutError) as error:

@@ -186,7 +186,10 @@ async def form(request: web.Request, gate: Gate) -> web.Response:
     """GET shows the form, POST takes it; the one path that needs no key."""
     if request.method != "POST":
         return asked(request, 200)
-    fields = await request.clone(client_max_size=4096).post()
+    try:
+        fields = await request.clone(client_max_size=4096).post()
+    except (ValueError, LookupError, RuntimeError, AssertionError):  # aiohttp's for a body that is no form
+        return refused(request, 400, "The body is no form.")
     key = fields.get("token", "")
     return welcomed(request, gate, "/") if isinstance(key, str) and right(key, gate) else asked(request)
 
@@ -203,8 +206,12 @@ async def admit(
     if dotted(path) and path.startswith(tuple(mounts)):
         return refused(request, 400, DOTTED)
     if (mount := mounted(path, mounts)) is not None:
+        if request.headers.get("Sec-Fetch-Dest", "empty") != "empty":
+            return refused(
+                request, 403, "This address is for programs: a browser does not open it as a page."
+            )
         await proceed(request)
-        return await mount(request)
+        return shut_in(await mount(request))
     if foreign and link is None and not bearer(request):
         return refused(request, 403, sentence)
     if path == "/login" and link is None and request.method in {"GET", "HEAD", "POST"}:
@@ -216,12 +223,20 @@ async def admit(
     return asked(request) if not who else await let_in(request, gate, who, handler)
 
 
+def shut_in(response: web.StreamResponse) -> web.StreamResponse:
+    """What a job wrote may be a page: it runs no script, and is of no origin, least of all of the dashboard's."""
+    response.headers.setdefault("Content-Security-Policy", SANDBOX)
+    return response
+
+
 async def let_in(request: web.Request, gate: Gate, who: str, handler: Handler) -> web.StreamResponse:
     """What is wrong with a request even of somebody who may come in; else it is passed on."""
     if request.method in {"CONNECT", "TRACE"}:
         return refused(request, 405, f"The dashboard has no {request.method}.")
     if dotted(path_of(request)):
         return refused(request, 400, DOTTED)
+    if "#" in request.raw_path:
+        return refused(request, 400, "A request has no fragment: send the path without what follows #.")
     if who == "session" and request.method not in SAFE and "Origin" not in request.headers:
         return refused(
             request, 403, "A cookie alone changes nothing: send Authorization: Bearer KEY instead."
@@ -261,6 +276,7 @@ async def proceed(request: web.Request) -> None:
         request.writer.output_size = 0  # the answer itself has not begun: aiohttp's own handler does so too
 
 
+SANDBOX = "sandbox; default-src 'none'"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -8,12 +8,12 @@ from typing import Any
 
 from cloud.access import Access
 from cloud.answers import Refusal
-from cloud.body import dictionary
-from cloud.world import Holder
+from cloud.world import PUBLIC, Holder
 from iam import resource as resources
 from iam.errors import MalformedPolicy
 from iam.resource import Resource
 
+PRINCIPALS, CONDITIONAL, PERMISSIONS = 1500, 100, 100
 CLOSED = (
     "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is "
     "enforced."
@@ -33,7 +33,7 @@ class BucketPolicies:
     def set(self, principal: str, bucket: str, body: Mapping[str, Any]) -> dict[str, Any]:
         self.access.require_bucket(principal, "storage.buckets.setIamPolicy", bucket)
         holder = self.access.world.buckets[bucket]
-        if holder.private and Holder(holder.project, dict(body)).public:
+        if holder.private and is_public(body):
             raise Refusal(412, "conditionNotMet", CLOSED)
         text = "At least one of the pre-conditions you specified did not hold."
         replace(self.access, holder, body, Refusal(412, "conditionNotMet", text))
@@ -58,19 +58,56 @@ def replace(access: Access, holder: Holder, body: Mapping[str, Any], conflict: R
     """Writes a policy. Refusal where the etag is an older one's, or the policy can't be understood."""
     if body.get("etag") not in (None, "", holder.etag):
         raise conflict
+    require_size(body)
+    before = holder.policy
     try:
         access.world.set_policy(holder, body)
+        access.world.save()
     except MalformedPolicy as fault:
         raise Refusal(400, "invalid", fault.message) from None
-    access.world.save()
+    except OSError:
+        holder.policy = before
+        holder.revision += 1
+        raise
+
+
+def require_size(body: Mapping[str, Any]) -> None:
+    """Google's limits: https://cloud.google.com/iam/quotas#limits"""
+    bindings = body.get("bindings")
+    found = bindings if isinstance(bindings, list) else ()
+    conditional = sum(bool(one.get("condition")) for one in found if isinstance(one, dict))
+    if len(members_of(body)) > PRINCIPALS or conditional > CONDITIONAL:
+        text = f"A policy has at most {PRINCIPALS} principals and {CONDITIONAL} bindings with a condition."
+        raise Refusal(400, "invalid", text)
 
 
 def texts(name: str, body: Mapping[str, Any]) -> list[str]:
     """A field that is a list of texts. Refusal (400) for anything else."""
     value = body.get(name) or []
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise Refusal(400, "invalid", f"Invalid value for {name}: a list of strings was expected.")
+    if (
+        not isinstance(value, list)
+        or len(value) > PERMISSIONS
+        or not all(isinstance(one, str) for one in value)
+    ):
+        text = f"Invalid value for {name}: a list of at most {PERMISSIONS} strings was expected."
+        raise Refusal(400, "invalid", text)
     return value
+
+
+def is_public(body: Mapping[str, Any]) -> bool:
+    """Whether a policy, which may be malformed, names everybody."""
+    return any(member in PUBLIC for member in members_of(body))
+
+
+def members_of(body: Mapping[str, Any]) -> list[str]:
+    """All members of a policy, which may be malformed."""
+    bindings = body.get("bindings")
+    lists = (
+        [one.get("members") for one in bindings if isinstance(one, dict)]
+        if isinstance(bindings, list)
+        else []
+    )
+    return [member for one in lists if isinstance(one, list) for member in one if isinstance(member, str)]
 
 
 def held_of(access: Access, principal: str, resource: Resource, asked: Iterable[str]) -> list[str]:
@@ -100,5 +137,7 @@ class Carrier:
                 "There were concurrent policy changes. Please retry the whole read-modify-write with "
                 "exponential backoff."
             )
-            replace(self.access, self.holder, dictionary(body.get("policy")), Refusal(409, "aborted", text))
+            if not isinstance(body.get("policy"), dict):
+                raise Refusal(400, "required", "Required parameter: policy")
+            replace(self.access, self.holder, body["policy"], Refusal(409, "aborted", text))
         return document(self.holder)

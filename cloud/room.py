@@ -40,7 +40,7 @@ class Room:
 
     @asynccontextmanager
     async def place(self, session: aiohttp.ClientSession, dashboard: str) -> AsyncIterator[None]:
-        """A place for a job that is being started. Full where there is none; aiohttp's errors from the dashboard."""
+        """A place for a job that is being started. Full where there is none; an error if the dashboard does not say."""
         if self.most:
             async with self.lock:
                 if await active(session, dashboard) + self.starting >= self.most:
@@ -60,7 +60,10 @@ async def active(session: aiohttp.ClientSession, dashboard: str) -> int:
     where = URL(f"{dashboard.rstrip('/')}/api/jobs/")
     timeout = aiohttp.ClientTimeout(total=SECONDS)
     headers = {"User-Agent": "raydock-gateway"}  # without one, Ray answers 500
-    async with session.get(where, timeout=timeout, headers=headers) as reply:
-        found = await reply.json() if reply.status == 200 else []
+    async with session.get(where, timeout=timeout, headers=headers, allow_redirects=False) as reply:
+        reply.raise_for_status()
+        found = await reply.json() if reply.status == 200 else None
+    if not isinstance(found, list):
+        raise ValueError(f"{where} is no list of jobs")
     running = ("PENDING", "RUNNING")
     return sum(one.get("type") == "SUBMISSION" and one.get("status") in running for one in found)

@@ -19,14 +19,15 @@ from aiohttp import web
 
 from cloud import absent
 from cloud.access import Access
-from cloud.answers import Refusal, bad_token, denied_elsewhere, service_error
+from cloud.answers import FULL, Refusal, bad_token, denied_elsewhere, is_full, service_error
 from cloud.body import read_json
 from cloud.policies import Carrier
 from cloud.tokens import BadToken
 from cloud.world import Holder
 from iam import resource as resources
-from iam.principal import ANONYMOUS, email, is_custom_account, is_service_agent
+from iam.principal import ANONYMOUS, email, is_custom_account, is_service_agent, normal
 
+LONGEST_FORM = 2**16  # bytes
 LONGEST = 3600.0  # seconds that a token of an account lasts at most
 ACCOUNT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 
@@ -59,6 +60,10 @@ class Services:
             raise Refusal(404, "notFound", f"The lab's {host} has no {request.method} {path}.")
         except Refusal as refusal:
             return service_error(refusal)
+        except OSError as fault:
+            if not is_full(fault):
+                raise
+            return service_error(Refusal(507, "insufficientStorage", FULL))
 
     # cloudresourcemanager
 
@@ -132,8 +137,9 @@ class Services:
         member, gone = f"serviceAccount:{address}", f"deleted:serviceAccount:{address}?uid=1"
         for holder in (*world.projects.values(), *world.buckets.values(), *world.accounts.values()):
             for binding in holder.policy.get("bindings", ()):
-                binding["members"] = [gone if one == member else one for one in binding["members"]]
+                binding["members"] = [gone if normal(one) == member else one for one in binding["members"]]
             holder.revision += 1
+        world.deleted[member] = self.access.tokens.clock()
         world.save()
         return {}
 
@@ -200,7 +206,7 @@ class Services:
 
     async def about_token(self, request: web.Request) -> Any:
         """https://cloud.google.com/docs/authentication/token-types: tokeninfo and userinfo."""
-        given = dict(request.query) | (dict(await request.post()) if request.method == "POST" else {})
+        given = dict(request.query) | (await form_of(request) if request.method == "POST" else {})
         bearer = request.headers.get("Authorization", "").partition(" ")[2]
         try:
             claims = self.access.tokens.claims(str(given.get("access_token") or bearer))
@@ -235,13 +241,21 @@ ROUTES: Mapping[str, tuple[tuple[str, str, Handler], ...]] = {
         ("DELETE", ACCOUNT, Services.delete_account),
         ("POST", rf"{ACCOUNT}:(?P<verb>\w+)", Services.account_policy),
         ("GET", DENY, Services.deny_policies),
-        ("GET", rf"{DENY}/(?P<number>\d+)", Services.deny_policy),
+        ("GET", rf"{DENY}/(?P<number>[0-9]{1, 4})", Services.deny_policy),
     ),
     "iamcredentials.googleapis.com": (("POST", rf"{ACCOUNT}:generateAccessToken", Services.access_token),),
 }
 
 
 HOSTS = frozenset({"oauth2.googleapis.com", "www.googleapis.com", *ROUTES})
+
+
+async def form_of(request: web.Request) -> dict[str, Any]:
+    """A body that is a form. Refusal (400) for anything else."""
+    try:
+        return dict(await request.clone(client_max_size=LONGEST_FORM).post())
+    except (ValueError, LookupError, RuntimeError, AssertionError, web.HTTPException):
+        raise Refusal(400, "invalid", "The body is no form.") from None
 
 
 def seconds(duration: Any) -> float:

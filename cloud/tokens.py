@@ -34,8 +34,9 @@ class Tokens:
 
     def mint(self, principal: str, lifetime: float | None = None) -> tuple[str, float]:
         """A new token for a principal, and the time at which it expires."""
-        expires = self.clock() + (self.lifetime if lifetime is None else lifetime)
-        claims = {"principal": principal, "expires": expires, "nonce": secrets.token_hex(8)}
+        now = self.clock()
+        expires = now + (self.lifetime if lifetime is None else lifetime)
+        claims = {"principal": principal, "issued": now, "expires": expires, "nonce": secrets.token_hex(8)}
         body = encode(json.dumps(claims, separators=(",", ":")).encode())
         return f"{PREFIX}{body}.{self.seal(body)}", expires
 
@@ -44,9 +45,9 @@ class Tokens:
         return str(self.claims(token)["principal"])
 
     def claims(self, token: str) -> dict[str, object]:
-        """What a token says: principal, expires, nonce."""
+        """What a token says: principal, issued, expires, nonce."""
         body, _, seal = token.removeprefix(PREFIX).partition(".")
-        if not token.startswith(PREFIX) or not hmac.compare_digest(seal.encode(), self.seal(body).encode()):
+        if not (token.isascii() and token.startswith(PREFIX) and hmac.compare_digest(seal, self.seal(body))):
             raise BadToken("unknown")
         claims: dict[str, object] = json.loads(decode(body))
         if float(str(claims["expires"])) <= self.clock():

@@ -56,11 +56,6 @@ class Holder:
         kept = {key: value for key, value in self.policy.items() if key != "etag"}
         return policy_from_json({**kept, "bindings": list(bindings)})
 
-    @property
-    def public(self) -> bool:
-        """Whether a binding names everybody."""
-        return any(PUBLIC & set(one.get("members", ())) for one in self.policy.get("bindings", ()))
-
 
 @dataclass(slots=True)
 class World:
@@ -77,10 +72,11 @@ class World:
     buckets: dict[str, Holder]
     accounts: dict[str, Holder]
     objects: dict[str, dict[str, str]] = field(default_factory=dict)  # texts that buckets begin with, by name
+    deleted: dict[str, float] = field(default_factory=dict)  # when accounts were deleted, by principal
     source: str = ""  # digest of the lab.yaml that it began as
     file: Path | None = None
-    # Read once: policies by name and revision, the roles, the groups.
-    known: dict[str, tuple[int, Policy]] = field(default_factory=dict, repr=False)
+    # Read once: policies by name, holder and revision, the roles, the groups.
+    known: dict[str, tuple[Holder | None, int, Policy]] = field(default_factory=dict, repr=False)
     all_roles: Mapping[str, Role] = field(init=False, repr=False)
     members: Mapping[str, frozenset[str]] = field(init=False, repr=False)
 
@@ -113,10 +109,10 @@ class World:
     def parsed(self, name: str, holder: Holder) -> Policy:
         """A holder's policy as a value, read once for each revision."""
         key = name.partition("/objects/")[0]
-        revision, policy = self.known.get(key, (0, Policy()))
-        if revision != holder.revision:
+        known, revision, policy = self.known.get(key, (None, 0, Policy()))
+        if known is not holder or revision != holder.revision:
             policy = holder.parsed()
-            self.known[key] = (holder.revision, policy)
+            self.known[key] = (holder, holder.revision, policy)
         return policy
 
     def deny_rules(self, project: str) -> tuple[DenyRule, ...]:
@@ -173,6 +169,7 @@ class World:
             "buckets": plain(self.buckets),
             "accounts": plain(self.accounts),
             "objects": self.objects,
+            "deleted": self.deleted,
             "source": self.source,
         }
 

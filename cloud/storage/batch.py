@@ -5,6 +5,7 @@ https://cloud.google.com/storage/docs/batch
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,6 +20,10 @@ from cloud.storage.request import Reply
 
 MOST = 100  # calls
 LONGEST = 10 << 20  # bytes of all calls together
+ANSWER = 32 << 20  # bytes of answers, after which no further call is made
+TOO_MUCH = Reply(
+    413, {"error": {"code": 413, "message": "The batch's answers are too long: send a smaller batch."}}
+)
 LINE = re.compile(rb"([A-Z]+) (\S+)(?: HTTP/1\.[01])?")
 
 
@@ -47,10 +52,14 @@ async def answer(content_type: str, body: AsyncIterator[bytes], make: Make) -> R
     if not calls:
         raise malformed("it has no calls")
     boundary = f"batch_{secrets.token_urlsafe(24)}"
-    answers = b"".join([f"--{boundary}\r\n".encode() + _part(call, await make(call)) for call in calls])
+    answers = bytearray()
+    for call in calls:
+        await asyncio.sleep(0)  # others have their turn
+        reply = await make(call) if len(answers) < ANSWER else TOO_MUCH
+        answers += f"--{boundary}\r\n".encode() + _part(call, reply)
     # Without quotes: gcsfs takes everything after "boundary=" literally.
     told = {"Content-Type": f"multipart/mixed; boundary={boundary}"}
-    return Reply(headers=told, raw=answers + f"--{boundary}--\r\n".encode())
+    return Reply(headers=told, raw=bytes(answers) + f"--{boundary}--\r\n".encode())
 
 
 def malformed(why: str) -> Refusal:

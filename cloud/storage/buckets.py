@@ -7,12 +7,13 @@ lifecycle, CORS, website and logging are stored and returned. Everything else is
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from cloud.answers import Refusal
 from cloud.body import dictionary
-from cloud.policies import BucketPolicies
+from cloud.policies import BucketPolicies, texts
 from cloud.storage.conditions import read_conditions
 from cloud.storage.documents import CLASSES, etag, merged, time_of
 from cloud.storage.index import Bucket
@@ -42,6 +43,7 @@ OUTPUT = frozenset(
         "softDeleteTime",
     }
 )
+CENTURY = 3_155_760_000  # seconds: the longest retention period
 LABEL = re.compile(r"[a-z\d_-]{0,63}")
 KINDS = {
     **dict.fromkeys(("US", "EU", "ASIA"), "multi-region"),
@@ -95,11 +97,18 @@ async def insert_bucket(service: Service, call: Call) -> Reply:
         mine = "Your previous request to create the named bucket succeeded and you already own it."
         other = "The requested bucket name is not available."
         raise Refusal(409, "conflict", mine if held.project == project else other)
-    document = merged({}, bucket_fields(given), MAPS)
-    made = service.index.put_bucket(name, document)
-    service.access.world.add_bucket(name, project)
-    service.access.world.save()
-    prevent(service, name, given)
+    if name in service.index.projects():  # of a project that this lab has no more
+        raise Refusal(409, "conflict", "The requested bucket name is not available.")
+    document = changed(given, {})
+    made = service.index.put_bucket(name, project, document)
+    try:
+        service.access.world.add_bucket(name, project)
+        prevent(service, call, name, given)
+        service.access.world.save()
+    except BaseException:
+        service.access.world.buckets.pop(name, None)
+        service.index.delete_bucket(name)
+        raise
     return Reply(body=bucket_resource(service, made, call))
 
 
@@ -122,32 +131,49 @@ async def change_bucket(service: Service, call: Call) -> Reply:
     found = service.bucket(name)
     service.access.require_bucket(call.principal, "storage.buckets.update", name)
     conditions.require(0, found.metageneration)
-    change = bucket_fields(given)
-    location = change.pop("location", None)
-    if location is not None and location != found.document.get("location", "US"):
-        raise Refusal(400, "invalid", "A bucket's location cannot be changed.")
     fixed = {key: value for key, value in found.document.items() if key == "location"}
-    document = merged(found.document if call.method == "PATCH" else fixed, change, MAPS)
-    made = service.index.put_bucket(name, document)
-    prevent(service, name, given)
+    document = changed(given, found.document if call.method == "PATCH" else fixed)
+    if document.get("location", "US") != found.document.get("location", "US"):
+        raise Refusal(400, "invalid", "A bucket's location cannot be changed.")
+    prevent(service, call, name, given)
+    made = service.index.put_bucket(name, found.project, document)
     return Reply(body=bucket_resource(service, made, call))
 
 
-def prevent(service: Service, bucket: str, given: Mapping[str, Any]) -> None:
-    """Public access prevention, which the bucket's policy carries."""
+def changed(given: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a bucket: those in `kept`, changed as `given` says. Refusal (400) as for `bucket_fields`."""
+    change = bucket_fields(given)
+    document = merged(kept, change, MAPS)
+    if not _labels(document.get("labels", {})):  # together they may be too many
+        raise unsupported("over 64 labels of a bucket")
+    if change.get("retentionPolicy"):
+        document["retentionPolicy"]["effectiveTime"] = time_of(time.time())
+    return document
+
+
+def prevent(service: Service, call: Call, bucket: str, given: Mapping[str, Any]) -> None:
+    """Public access prevention, which the bucket's policy carries, so that it takes the permission to set that."""
     prevention = dictionary(given.get("iamConfiguration")).get("publicAccessPrevention")
-    if prevention is not None:
-        service.access.world.set_private(bucket, prevention == "enforced")
+    private = prevention == "enforced"
+    if prevention is not None and service.access.world.buckets[bucket].private != private:
+        service.access.require_bucket(call.principal, "storage.buckets.setIamPolicy", bucket)
+        service.access.world.set_private(bucket, private)
 
 
 async def delete_bucket(service: Service, call: Call) -> Reply:
     found = service.bucket(call.names["bucket"])
     service.access.require_bucket(call.principal, "storage.buckets.delete", found.name)
     read_conditions(call).require(0, found.metageneration)
-    if not service.index.delete_bucket(found.name):
+    if not service.index.is_empty(found.name):
         raise Refusal(409, "conflict", "The bucket you tried to delete is not empty.")
-    del service.access.world.buckets[found.name]
-    service.access.world.save()
+    world = service.access.world
+    holder = world.buckets.pop(found.name)
+    try:
+        world.save()
+    except BaseException:
+        world.buckets[found.name] = holder
+        raise
+    service.index.delete_bucket(found.name)
     return Reply(204)
 
 
@@ -182,7 +208,7 @@ async def set_policy(service: Service, call: Call) -> Reply:
 
 async def test_permissions(service: Service, call: Call) -> Reply:
     bucket = service.bucket(call.names["bucket"]).name
-    asked = call.repeated.get("permissions", ())
+    asked = texts("permissions", {"permissions": list(call.repeated.get("permissions", ()))})
     return Reply(body=BucketPolicies(service.access).test(call.principal, bucket, asked))
 
 
@@ -215,7 +241,7 @@ def bucket_resource(service: Service, found: Bucket, call: Call) -> dict[str, An
     if document["location"] in KINDS:
         document["rpo"] = "DEFAULT"
     if retention := document.get("retentionPolicy"):
-        document["retentionPolicy"] = {"effectiveTime": time_of(found.updated), "isLocked": False} | retention
+        document["retentionPolicy"] = {"isLocked": False} | retention
     return {
         "kind": "storage#bucket",
         "id": found.name,
@@ -270,7 +296,9 @@ def _labels(value: Any) -> bool:
 
 def _retention(value: Any) -> bool:
     period = str(value.get("retentionPeriod", ""))
-    return bool(re.fullmatch("[1-9][0-9]{0,9}", period)) and not value.get("isLocked")
+    return (
+        bool(re.fullmatch("[1-9][0-9]{0,9}", period)) and int(period) <= CENTURY and not value.get("isLocked")
+    )
 
 
 def _rules(value: Any) -> bool:

@@ -6,10 +6,11 @@ They are evaluated on the generation that a call is about, at the moment it chan
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cloud.answers import Refusal
+from cloud.storage.documents import etag
 from cloud.storage.request import Call, count, unsupported
 
 GENERATION = ("ifGenerationMatch", "ifGenerationNotMatch")
@@ -27,21 +28,31 @@ class Conditions:
     not_generation: int | None = None
     metageneration: int | None = None
     not_metageneration: int | None = None
+    etags: tuple[str, ...] = ()  # If-Match
+    not_etags: tuple[str, ...] = ()  # If-None-Match
 
     def require(self, generation: int, metageneration: int, reading: bool = False) -> None:
         """Refusal: 412, or 304 where a `NotMatch` ends a read. Both numbers are 0 where there is no object."""
         if self.generation not in (None, generation) or self.metageneration not in (None, metageneration):
             raise Refusal(412, "conditionNotMet", NOT_MET)
-        if self.not_generation == generation or self.not_metageneration == metageneration:
+        tag = etag(generation, metageneration) if metageneration else ""
+        if self.etags and not (tag and {tag, "*"} & set(self.etags)):
+            raise Refusal(412, "conditionNotMet", NOT_MET)
+        matched = self.not_generation == generation or self.not_metageneration == metageneration
+        if matched or (tag and {tag, "*"} & set(self.not_etags)):
             raise Refusal(304 if reading else 412, "conditionNotMet", NOT_MET)
 
 
 def read_conditions(call: Call, source: bool = False) -> Conditions:
     """A call's preconditions on its object, or on the one that it copies. Refusal (400) for a malformed one."""
     prefix = "ifSource" if source else "if"
-    return Conditions(
-        *(call.number(name.replace("if", prefix, 1)) for name in (*GENERATION, *METAGENERATION))
+    generation, not_generation, metageneration, not_metageneration = (
+        call.number(name.replace("if", prefix, 1)) for name in (*GENERATION, *METAGENERATION)
     )
+    numbers = Conditions(generation, not_generation, metageneration, not_metageneration)
+    if source:
+        return numbers
+    return replace(numbers, etags=call.tags("If-Match"), not_etags=call.tags("If-None-Match"))
 
 
 def source_conditions(given: Mapping[str, Any]) -> Conditions:

@@ -20,6 +20,7 @@ from cloud.storage.request import unsupported
 CLASSES = ("STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE")
 TEXTS = ("contentType", "contentEncoding", "contentDisposition", "contentLanguage", "cacheControl")
 HOLDS = ("temporaryHold", "eventBasedHold")
+RELEASED = "_released"  # when an event-based hold was released; not shown
 OBJECT_FIELDS = frozenset((*TEXTS, *HOLDS, "metadata", "customTime", "storageClass"))
 # Set by the server and ignored in a request, as on Google Cloud: clients send back what they got.
 OBJECT_OUTPUT = frozenset(
@@ -86,7 +87,7 @@ def object_resource(found: Object, base: str, retained: float = 0) -> dict[str, 
         "timeStorageClassUpdated": time_of(found.created),
         "updated": time_of(found.updated),
         **{name: value for name, value in optional.items() if value},
-        **found.document,
+        **{name: value for name, value in found.document.items() if name != RELEASED},
     }
 
 
@@ -108,12 +109,24 @@ def _object_value(name: str, value: Any) -> Any:
     elif name == "storageClass":
         right = value in CLASSES
     elif name == "customTime":
-        right = isinstance(value, str) and bool(TIME.fullmatch(value))
+        right = isinstance(value, str) and is_time(value)
     else:
         right = isinstance(value, str) and len(value) < 4096 and not re.search(r"[\x00-\x1f\x7f]", value)
     if not right:
         raise Refusal(400, "invalid", f"Invalid value for {name}.")
     return value
+
+
+def is_time(text: str) -> bool:
+    try:
+        instant(text)
+    except ValueError:
+        return False
+    return bool(TIME.fullmatch(text))
+
+
+def instant(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _metadata(value: Any) -> dict[str, str | None]:

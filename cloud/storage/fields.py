@@ -11,14 +11,30 @@ from cloud.storage.request import invalid
 
 Tree = dict[str, "Tree"]
 DEEPEST = 20
+ALL = "*"
 
 
-def selected(document: Any, text: str) -> Any:
-    """The parts of a document that `text` names. Refusal (400) for a text that is none."""
+def read_fields(text: str) -> Tree:
+    """What `text` names. Refusal (400) for one that is malformed."""
     tree, rest = _read(text, 0)
     if rest or not tree:
         raise invalid("fields", text)
-    return _pick(document, tree)
+    return tree
+
+
+def selected(document: Any, tree: Tree) -> Any:
+    """The parts of a document that were named; an empty tree is all of it."""
+    if isinstance(document, list):
+        return [selected(one, tree) for one in document]
+    if not isinstance(document, dict) or not tree:
+        return document
+    if ALL in tree:
+        return (
+            document
+            if not tree[ALL]
+            else {name: selected(value, tree[ALL]) for name, value in document.items()}
+        )
+    return {name: selected(document[name], below) for name, below in tree.items() if name in document}
 
 
 def _read(text: str, depth: int) -> tuple[Tree, str]:
@@ -35,6 +51,8 @@ def _read(text: str, depth: int) -> tuple[Tree, str]:
                 raise invalid("fields", text)
             node = node.setdefault(name, {})
         text = text[end:]
+        if not text.startswith("("):
+            node[ALL] = {}
         if text.startswith("("):
             inner, text = _read(text[1:], depth + 1)
             if not text.startswith(")"):
@@ -44,13 +62,3 @@ def _read(text: str, depth: int) -> tuple[Tree, str]:
         if text.startswith(","):
             text = text[1:]
     return tree, text
-
-
-def _pick(document: Any, tree: Tree) -> Any:
-    if isinstance(document, list):
-        return [_pick(one, tree) for one in document]
-    if not isinstance(document, dict) or not tree:
-        return document
-    if "*" in tree:
-        return {name: _pick(value, tree["*"]) for name, value in document.items()}
-    return {name: _pick(document[name], below) for name, below in tree.items() if name in document}

@@ -16,6 +16,7 @@ from cloud.storage.request import invalid
 
 ALTERNATIVES = 64  # patterns that braces may stand for
 LONGEST = 1024
+DEEPEST = 64  # braces
 One = Callable[[str], bool]  # whether an item takes this character
 
 
@@ -72,6 +73,10 @@ class Glob:
     def matches(self, name: str) -> bool:
         return any(one.matches(name) for one in self.alternatives)
 
+    def cost(self, name: str) -> int:
+        """Of matching a name, in the steps that a list counts; one is about what reading an object takes."""
+        return 1 + len(name) * len(self.alternatives) // 64
+
 
 def compile_glob(text: str) -> Glob:
     """Refusal (400) for a pattern that is malformed, or stands for more than 64."""
@@ -83,27 +88,29 @@ def compile_glob(text: str) -> Glob:
         raise invalid("matchGlob", text) from None
 
 
-def _expanded(text: str) -> list[str]:
+def _expanded(text: str, depth: int = 0) -> list[str]:
     """Without braces: one pattern for each alternative."""
     opened = _find(text, "{")
     if opened < 0:
         return [text]
-    parts, depth, start, at = [], 0, opened + 1, opened
+    if depth > DEEPEST:
+        raise ValueError
+    parts, level, start, at = [], 0, opened + 1, opened
     while True:
         char = text[at]
         if char == "\\":
             at += 1
         elif char == "{":
-            depth += 1
-        elif char == "}" or (char == "," and depth == 1):
-            depth -= char == "}"
-            if depth <= 1 and (char == "," or depth == 0):
+            level += 1
+        elif char == "}" or (char == "," and level == 1):
+            level -= char == "}"
+            if char == "," or level == 0:
                 parts.append(text[start:at])
                 start = at + 1
-            if depth == 0:
+            if level == 0:
                 break
         at += 1
-    found = [one for part in parts for one in _expanded(text[:opened] + part + text[at + 1 :])]
+    found = [one for part in parts for one in _expanded(text[:opened] + part + text[at + 1 :], depth + 1)]
     if len(found) > ALTERNATIVES:
         raise ValueError
     return found

@@ -6,7 +6,6 @@ https://cloud.google.com/storage/docs/access-control/iam-json
 
 from __future__ import annotations
 
-import errno
 import logging
 import re
 import sqlite3
@@ -19,12 +18,12 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from cloud.answers import Refusal, storage_error
+from cloud.answers import FULL, Refusal, is_full, storage_error
 from cloud.storage import batch, buckets, objects, uploads
 from cloud.storage.conditions import METAGENERATION, NAMES, SOURCE_NAMES
-from cloud.storage.fields import selected
+from cloud.storage.fields import read_fields, selected
 from cloud.storage.listing import PARAMETERS
-from cloud.storage.request import Call, Reply, decoded, read_query
+from cloud.storage.request import Call, Reply, decoded, read_query, unsupported
 from cloud.storage.service import Service
 
 log = logging.getLogger("cloud")
@@ -33,8 +32,13 @@ API = "/storage/v1"
 BUCKET = r"/b/(?P<bucket>[^/]+)"
 OBJECT = r"/o/(?P<object>[^/]+)"
 TARGET = r"/b/(?P<to_bucket>[^/]+)/o/(?P<to_object>[^/]+)"
+# Their meaning would be lost: customer-supplied encryption keys.
+REFUSED_HEADERS = frozenset(
+    f"x-goog-{of}encryption-{what}"
+    for of in ("", "copy-source-")
+    for what in ("algorithm", "key", "key-sha256")
+)
 TARGET_OF_CALL = re.compile(r"(?:https?://[^/?#]*)?(/[^?#]*)(?:\?([^#]*))?")
-FULL = "The lab's disk is full. Delete objects, or free disk space on the machine, and try again."
 Handler = Callable[[Service, Call], Awaitable[Reply]]
 
 
@@ -87,9 +91,15 @@ ROUTES = (
     _route("POST", rf"{API}{BUCKET}{OBJECT}/compose", objects.compose, " ".join(NAMES)),
     _route(
         "POST",
-        rf"{API}{BUCKET}{OBJECT}/(?:rewriteTo|copyTo){TARGET}",
-        objects.copy,
+        rf"{API}{BUCKET}{OBJECT}/rewriteTo{TARGET}",
+        objects.rewrite,
         f"sourceGeneration rewriteToken maxBytesRewrittenPerCall {CONDITIONS} {OF_SOURCE}",
+    ),
+    _route(
+        "POST",
+        rf"{API}{BUCKET}{OBJECT}/copyTo{TARGET}",
+        objects.copy,
+        f"sourceGeneration {CONDITIONS} {OF_SOURCE}",
     ),
     _route(
         "POST",
@@ -168,10 +178,13 @@ class Storage:
         single, several = read_query(query, route.known, route.several)
         access = self.service.access
         principal = access.principal(headers.get("Authorization", ""), single.get("access_token", ""))
+        chosen = read_fields(single["fields"]) if single.get("fields") else None
+        if unsupported_header := sorted(set(map(str.lower, headers)) & REFUSED_HEADERS):
+            raise unsupported(f"the header {', '.join(unsupported_header)}")
         call = Call(method, path, names, single, several, headers, principal, base, body)
         reply = await route.handler(self.service, call)
-        if reply.body is not None and single.get("fields"):
-            return Reply(reply.status, selected(reply.body, single["fields"]), reply.headers)
+        if reply.body is not None and chosen is not None:
+            return Reply(reply.status, selected(reply.body, chosen), reply.headers)
         return reply
 
 
@@ -205,10 +218,7 @@ async def caught(reply: Awaitable[Reply], media: bool = False) -> Reply:
     except Refusal as refusal:
         return refused(refusal, media)
     except (OSError, sqlite3.OperationalError) as fault:
-        if (
-            getattr(fault, "errno", 0) == errno.ENOSPC
-            or getattr(fault, "sqlite_errorname", "") == "SQLITE_FULL"
-        ):
+        if is_full(fault):
             return refused(Refusal(507, "insufficientStorage", FULL), media)
         raise
 
@@ -234,7 +244,12 @@ async def send(request: web.Request, reply: Reply) -> web.StreamResponse:
         known = {"Content-Length": str(reply.length)} if reply.length >= 0 else {}
         return web.Response(status=reply.status, headers=headers | known)
     async with aclosing(reply.content) as content:  # type: ignore[type-var]
-        first = await anext(content, b"")
+        try:
+            first = await anext(content, b"")
+        except zlib.error:
+            return web.Response(
+                status=400, text="The object's content is not the gzip that its metadata says."
+            )
         if len(first) == reply.length:
             return web.Response(status=reply.status, body=first, headers=headers)
         response = web.StreamResponse(status=reply.status, headers=headers)

@@ -19,8 +19,8 @@ from cloud.storage.content import Content
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS buckets (
-    name TEXT PRIMARY KEY, metageneration INTEGER NOT NULL, created REAL NOT NULL, updated REAL NOT NULL,
-    document TEXT NOT NULL
+    name TEXT PRIMARY KEY, project TEXT NOT NULL, metageneration INTEGER NOT NULL, created REAL NOT NULL,
+    updated REAL NOT NULL, document TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS objects (
     bucket TEXT NOT NULL, name TEXT NOT NULL, generation INTEGER NOT NULL, metageneration INTEGER NOT NULL,
@@ -47,6 +47,7 @@ class Bucket:
     """`document` holds the fields that a client may set; times are seconds since 1970."""
 
     name: str
+    project: str
     metageneration: int
     created: float
     updated: float
@@ -127,26 +128,33 @@ class Index:
         row = self.database.execute("SELECT * FROM buckets WHERE name = ?", (name,)).fetchone()
         return _bucket(row) if row else None
 
-    def put_bucket(self, name: str, document: Document) -> Bucket:
-        """Creates it, or replaces its document and counts its metageneration up."""
+    def projects(self) -> dict[str, str]:
+        """Every bucket's project."""
+        return dict(self.database.execute("SELECT name, project FROM buckets"))
+
+    def put_bucket(self, name: str, project: str, document: Document) -> Bucket:
+        """Creates it, or replaces its project and document and counts its metageneration up."""
         now = self.clock()
         self.database.execute(
-            "INSERT INTO buckets VALUES (?, 1, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
+            "INSERT INTO buckets VALUES (?, ?, 1, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET project = excluded.project,"
             " metageneration = metageneration + 1, updated = excluded.updated, document = excluded.document",
-            (name, now, now, json.dumps(document)),
+            (name, project, now, now, json.dumps(document)),
         )
         found = self.bucket(name)
         assert found is not None
         return found
 
-    def delete_bucket(self, name: str) -> bool:
-        """False where it still holds an object, a noncurrent one included."""
-        if self.database.execute("SELECT 1 FROM objects WHERE bucket = ? LIMIT 1", (name,)).fetchone():
-            return False
+    def is_empty(self, bucket: str) -> bool:
+        """Whether it holds no object, not even a noncurrent one."""
+        return not self.database.execute(
+            "SELECT 1 FROM objects WHERE bucket = ? LIMIT 1", (bucket,)
+        ).fetchone()
+
+    def delete_bucket(self, name: str) -> None:
+        """Removes an empty bucket, and the uploads that were to go there."""
         for upload in self.database.execute("SELECT id FROM uploads WHERE bucket = ?", (name,)).fetchall():
             self.end_upload(upload[0])
         self.database.execute("DELETE FROM buckets WHERE name = ?", (name,))
-        return True
 
     # objects
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from cloud.storage.glob import Glob, compile_glob
 from cloud.storage.index import Index, Object
-from cloud.storage.request import Call, invalid, unsupported
+from cloud.storage.request import Call, count, invalid, unsupported
 
 PAGE = 1000  # items and prefixes in one answer at most
 SCAN = 10_000  # objects that one answer looks at, so that a glob with few matches holds up nobody else
+FIELDS = 1 << 22  # bytes of objects' metadata in one answer
 PARAMETERS = frozenset(
     {
         "prefix", "delimiter", "includeTrailingDelimiter", "startOffset", "endOffset", "pageToken", "maxResults",
@@ -47,6 +48,7 @@ class Page:
     prefixes: list[str] = field(default_factory=list)
     next: str = ""
     seen: int = 0  # objects that were looked at
+    bytes: int = 0  # of metadata, about
 
 
 def read_list(call: Call) -> ListRequest:
@@ -92,21 +94,25 @@ def _fill(found: Page, index: Index, bucket: str, wanted: ListRequest, start: st
             return None
         if one.name == start and one.generation <= after:
             continue
-        found.seen += 1
-        if found.seen > SCAN:
+        if found.seen >= SCAN:
             found.next = sealed(one.name, one.generation - 1)
             return None
+        found.seen += wanted.glob.cost(one.name) if wanted.glob else 1
         if wanted.glob and not wanted.glob.matches(one.name):
             continue
         common = _common(one.name, wanted)
-        if len(found.items) + len(found.prefixes) >= wanted.most:
+        if len(found.items) + len(found.prefixes) >= wanted.most or found.bytes > FIELDS:
             found.next = sealed(common or one.name, 0 if common else one.generation - 1)
             return None
         if not common or (wanted.trailing and common == one.name):
             found.items.append(one)
-        if common:
+            found.bytes += sum(map(len, one.document.get("metadata", {}).values()))
+        if common and not (found.prefixes and found.prefixes[-1] == common):
             found.prefixes.append(common)
-            return following(common)
+        if common and not (wanted.trailing and common == one.name and wanted.versions):
+            return following(
+                common
+            )  # past all that begins so; of a folder's own object, all generations are shown
     return None
 
 
@@ -132,8 +138,8 @@ def opened(token: str) -> tuple[str, int]:
     try:
         name, generation = json.loads(base64.urlsafe_b64decode(token.encode()))
         name.encode()
-        return name, int(generation)
-    except (ValueError, TypeError, AttributeError):
+        return name, count("pageToken", generation)
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise invalid("pageToken", token) from None
 
 

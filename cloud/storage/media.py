@@ -5,6 +5,7 @@ https://cloud.google.com/storage/docs/transcoding
 
 from __future__ import annotations
 
+import asyncio
 import re
 import zlib
 from collections.abc import AsyncIterator
@@ -17,8 +18,11 @@ from cloud.storage.documents import etag
 from cloud.storage.index import Object
 from cloud.storage.request import Call, Reply
 
-RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
+RANGE = re.compile("bytes=([0-9]*)-([0-9]*)")
+DIGITS = 19  # more than any size has
 PIECE = 1 << 18
+MAGIC = b"\x1f\x8b"
+COMPRESSED = 1 << 14  # bytes that are taken at once: of the rest, each member would make a copy
 
 
 def download(call: Call, found: Object, path: Path) -> Reply:
@@ -35,7 +39,8 @@ def download(call: Call, found: Object, path: Path) -> Reply:
         del headers["Content-Encoding"]
         headers["Warning"] = '214 UploadServer "gunzipped"'
         return Reply(200, headers=headers, content=_gunzipped(read(path, 0, size)), length=-1)
-    part = _range(call.headers.get("Range", ""), size)
+    current = call.headers.get("If-Range", headers["ETag"]).strip('"') == headers["ETag"]
+    part = _range(call.headers.get("Range", "") if current else "", size)
     if part is None:
         return Reply(200, headers=headers, content=read(path, 0, size), length=size)
     start, end = part
@@ -48,12 +53,12 @@ def _range(text: str, size: int) -> tuple[int, int] | None:
     found = RANGE.fullmatch(text.strip())
     if not found or not (found[1] or found[2]):
         return None
-    if found[1]:
-        start, end = int(found[1]), min(int(found[2] or size - 1) + 1, size)
-    else:
-        start, end = max(size - int(found[2]), 0), size
-    if found[1] and found[2] and int(found[2]) < start:
+    first, last = (size if len(digits) > DIGITS else int(digits or 0) for digits in found.groups())
+    if found[1] and found[2] and last < first:
         return None
+    start, end = (
+        (first, min(last + 1, size) if found[2] else size) if found[1] else (max(size - last, 0), size)
+    )
     if start >= size:
         raise Refusal(416, "requestedRangeNotSatisfiable", "The requested range cannot be satisfied.")
     return start, end
@@ -84,19 +89,29 @@ def _headers(found: Object) -> dict[str, str]:
 
 
 async def _gunzipped(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """In pieces of bounded size, however well it was compressed. Content that is not gzip stays as it is."""
+    """In pieces of bounded size, however well it was compressed. Content that is not gzip stays as it is.
+
+    zlib.error for content that breaks off or goes on as something else.
+    """
     unzip, plain = zlib.decompressobj(wbits=31), None
-    async for piece in pieces:
+    async for whole in pieces:
         if plain is None:
-            plain = not piece.startswith(b"\x1f\x8b")
+            plain = not whole.startswith(MAGIC)
         if plain:
-            yield piece
+            yield whole
             continue
-        data = b""
-        while piece or data:
-            if unzip.eof:  # the next member
-                unzip = zlib.decompressobj(wbits=31)
-            data = unzip.decompress(piece, PIECE)
-            piece = unzip.unconsumed_tail or unzip.unused_data
-            if data:
-                yield data
+        for at in range(0, len(whole), COMPRESSED):
+            piece, data = whole[at : at + COMPRESSED], b""
+            while piece or data:
+                if unzip.eof:
+                    piece = piece.lstrip(b"\0")  # padding
+                    if not piece:
+                        break
+                    unzip = zlib.decompressobj(wbits=31)  # the next member
+                data = unzip.decompress(piece, PIECE)
+                piece = unzip.unconsumed_tail or unzip.unused_data
+                if data:
+                    yield data
+        await asyncio.sleep(0)
+    if plain is False and not unzip.eof:
+        raise zlib.error("the content breaks off")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from cloud.answers import Refusal
 from cloud.body import dictionary
 from cloud.storage.conditions import read_conditions, source_conditions
 from cloud.storage.content import joined, new_blob
-from cloud.storage.documents import HOLDS, object_document
+from cloud.storage.documents import HOLDS, RELEASED, instant, is_time, object_document
 from cloud.storage.index import Object
 from cloud.storage.listing import page, projection, read_list
 from cloud.storage.media import download
@@ -17,6 +18,7 @@ from cloud.storage.service import Service
 from iam import resource as resources
 
 SOURCES = 32  # of one compose
+KEPT = ("storageClass", "customTime", RELEASED)  # by a PUT
 
 
 async def list_objects(service: Service, call: Call) -> Reply:
@@ -60,9 +62,19 @@ async def change_object(service: Service, call: Call) -> Reply:
     conditions.require(found.generation, found.metageneration)
     if "storageClass" in given and given["storageClass"] != found.document["storageClass"]:
         raise Refusal(400, "invalid", "An object's storage class is changed by rewriting the object.")
-    fixed = {"storageClass": found.document["storageClass"]}
+    if given.get("customTime", found.document.get("customTime", "")) != found.document.get("customTime", ""):
+        later(given["customTime"], found.document.get("customTime", ""))
+    fixed = {name: value for name, value in found.document.items() if name in KEPT}
     document = object_document(given, found.document if call.method == "PATCH" else fixed)
+    if found.document.get("eventBasedHold") and not document.get("eventBasedHold"):
+        document[RELEASED] = time.time()
     return Reply(body=service.resource(service.index.update(found, document), call))
+
+
+def later(wanted: Any, known: str) -> None:
+    """Refusal (400) for a customTime that goes back or away, which Google does not allow either."""
+    if known and not (isinstance(wanted, str) and is_time(wanted) and instant(wanted) >= instant(known)):
+        raise Refusal(400, "invalid", "An object's customTime can only be set to a later time.")
 
 
 async def delete_object(service: Service, call: Call) -> Reply:
@@ -80,6 +92,7 @@ async def compose(service: Service, call: Call) -> Reply:
     bucket, name = call.names["bucket"], call.names["object"]
     conditions = read_conditions(call)
     service.require(call, "storage.objects.create", bucket, name)
+    check = service.replaceable(call, bucket, name, conditions)
     body = await call.json()
     if unknown := set(body) - {"kind", "destination", "sourceObjects", "deleteSourceObjects"}:
         raise unsupported(f"{', '.join(sorted(unknown))} in compose")
@@ -90,10 +103,10 @@ async def compose(service: Service, call: Call) -> Reply:
         raise Refusal(400, "required", f"A compose takes 1 to {SOURCES} source objects.")
     document = object_document(dictionary(body.get("destination")))
     parts = [composed(service, call, bucket, dictionary(source)) for source in sources]
-    service.replaceable(call, bucket, name, conditions)(service.index.object(bucket, name))
+    check(service.index.object(bucket, name))
     content = await joined(service.path(new_blob()), [service.path(one.content.blob) for one in parts])
     components = sum(one.components or 1 for one in parts)
-    made = service.keep(call, bucket, name, content, document, conditions, components)
+    made = service.keep(bucket, name, content, document, check, components)
     return Reply(body=service.resource(made, call))
 
 
@@ -111,8 +124,19 @@ def composed(service: Service, call: Call, bucket: str, source: dict[str, Any]) 
     return found
 
 
+async def rewrite(service: Service, call: Call) -> Reply:
+    """The copy shares its content, so a rewrite is done in its first call."""
+    made = await copied(service, call)
+    size = str(made.content.size)
+    told = {"kind": "storage#rewriteResponse", "totalBytesRewritten": size, "objectSize": size, "done": True}
+    return Reply(body=told | {"resource": service.resource(made, call)})
+
+
 async def copy(service: Service, call: Call) -> Reply:
-    """copyTo and rewriteTo. The copy shares its content, so a rewrite is done in its first call."""
+    return Reply(body=service.resource(await copied(service, call), call))
+
+
+async def copied(service: Service, call: Call) -> Object:
     bucket, name = call.names["bucket"], call.names["object"]
     to_bucket, to_name = call.names["to_bucket"], call.names["to_object"]
     conditions, of_source = read_conditions(call), read_conditions(call, source=True)
@@ -125,19 +149,14 @@ async def copy(service: Service, call: Call) -> Reply:
         )
     service.require(call, "storage.objects.get", bucket, name)
     service.require(call, "storage.objects.create", to_bucket, to_name)
+    check = service.replaceable(call, to_bucket, to_name, conditions)
     body = await call.json()
     service.require(call, "storage.objects.get", bucket, name)
     found = service.found(bucket, name, generation)
     of_source.require(found.generation, found.metageneration)
-    kept = {k: v for k, v in found.document.items() if k not in (*HOLDS, "storageClass")}
+    kept = {k: v for k, v in found.document.items() if k not in (*HOLDS, RELEASED, "storageClass")}
     document = service.defaults(to_bucket) | object_document(body, {} if body else kept)
-    check = service.replaceable(call, to_bucket, to_name, conditions)
-    made = service.index.put(to_bucket, to_name, found.content, document, check, found.components)
-    resource, size = service.resource(made, call), str(made.content.size)
-    if "/copyTo/" in call.path:
-        return Reply(body=resource)
-    told = {"kind": "storage#rewriteResponse", "totalBytesRewritten": size, "objectSize": size, "done": True}
-    return Reply(body=told | {"resource": resource})
+    return service.index.put(to_bucket, to_name, found.content, document, check, found.components)
 
 
 async def move(service: Service, call: Call) -> Reply:

@@ -54,6 +54,10 @@ class Call:
             raise invalid(name, text)
         return text == "true"
 
+    def tags(self, name: str) -> tuple[str, ...]:
+        """The entity tags of a header, without their quotes."""
+        return tuple(filter(None, (one.strip().strip('"') for one in self.headers.get(name, "").split(","))))
+
     async def json(self) -> dict[str, Any]:
         """The body as an object, {} for none. Refusal: 400 for anything else, 413 over 1 MiB."""
         return await read_json(self.body, self.headers.get("Content-Encoding", ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,11 +13,13 @@ from cloud.access import Access
 from cloud.answers import Refusal, no_bucket
 from cloud.storage.conditions import Conditions
 from cloud.storage.content import Content, Writer, described, new_blob
-from cloud.storage.documents import object_resource, time_of
-from cloud.storage.index import Bucket, Index, Object
+from cloud.storage.documents import RELEASED, object_resource, time_of
+from cloud.storage.index import Bucket, Check, Index, Object
 from cloud.storage.request import Call
 from iam import resource as resources
 from iam.resource import wrong_object
+
+log = logging.getLogger("cloud")
 
 
 @dataclass(slots=True)
@@ -66,15 +69,21 @@ class Service:
         return Writer(self.path(new_blob()))
 
     def discard(self, blob: str) -> None:
-        self.path(blob).unlink(missing_ok=True)
+        remove(self.path(blob))
 
     def replaceable(
         self, call: Call, bucket: str, name: str, conditions: Conditions
     ) -> Callable[[Object | None], None]:
-        """The check at the moment of writing: preconditions, then permission to overwrite, then holds."""
+        """The check at the moment of writing: the same bucket as now, permissions, preconditions, holds.
+
+        Reading a body takes time, in which policies and buckets change.
+        """
+        began = self.bucket(bucket).created
 
         def check(live: Object | None) -> None:
-            self.bucket(bucket)
+            if self.bucket(bucket).created != began:
+                raise no_bucket()
+            self.require(call, "storage.objects.create", bucket, name)
             conditions.require(live.generation if live else 0, live.metageneration if live else 0)
             if live is None:
                 return
@@ -104,21 +113,26 @@ class Service:
             )
 
     def retained(self, found: Object) -> float:
-        """Until when the bucket's retention policy keeps a generation; 0 without one."""
+        """Until when a retention policy keeps a generation; 0 without one. A released hold begins it anew."""
         bucket = self.index.bucket(found.bucket)
         policy = (bucket.document.get("retentionPolicy") if bucket else None) or {}
-        return found.created + int(policy["retentionPeriod"]) if policy else 0.0
+        began = max(found.created, float(found.document.get(RELEASED, 0)))
+        return began + int(policy["retentionPeriod"]) if policy else 0.0
 
     def keep(
-        self, call: Call, bucket: str, name: str, content: Content, document: dict[str, Any], conditions: Conditions,
-        components: int = 0, upload: str = "",
-    ) -> Object:  # fmt: skip
+        self,
+        bucket: str,
+        name: str,
+        content: Content,
+        document: dict[str, Any],
+        check: Check,
+        components: int = 0,
+        upload: str = "",
+    ) -> Object:
         """Makes complete content an object. Refused, the content is discarded."""
         try:
-            check = self.replaceable(call, bucket, name, conditions)
-            return self.index.put(
-                bucket, name, content, self.defaults(bucket) | document, check, components, upload
-            )
+            document = self.defaults(bucket) | document
+            return self.index.put(bucket, name, content, document, check, components, upload)
         except BaseException:
             self.discard(content.blob)
             raise
@@ -131,25 +145,38 @@ class Service:
 
 
 def open_service(access: Access, folder: Path) -> Service:
-    """Storage as it is kept in the folder, with the world's buckets and the objects that they begin with.
+    """Storage as it is kept in the folder, and the world's buckets where they are new.
 
-    Content that nothing refers to, as after a crash in the middle of an upload, is removed.
+    Content that nothing refers to, as after a crash in the middle of an upload, is removed. A bucket that the world
+    does not know, because lab.yaml has changed since, is its project's still, with the policy of a new bucket.
     """
-    content = folder / "content"
+    content, world = folder / "content", access.world
     content.mkdir(mode=0o700, parents=True, exist_ok=True)
-    index = Index.open(folder / "index.sqlite", lambda blob: (content / blob).unlink(missing_ok=True))
+    index = Index.open(folder / "index.sqlite", lambda blob: remove(content / blob))
     kept = index.blobs()
     for path in content.iterdir():
         if path.name not in kept:
-            path.unlink()
+            remove(path)
     service = Service(access, index, content)
-    for bucket in access.world.buckets:
-        if index.bucket(bucket) is None:
-            index.put_bucket(bucket, {})
-        for name, text in access.world.objects.get(bucket, {}).items():
-            if index.object(bucket, name) is None:
-                put_text(service, bucket, name, text)
+    for name, project in index.projects().items():
+        if name not in world.buckets and project in world.projects:
+            world.add_bucket(name, project)
+    for name, holder in world.buckets.items():
+        known = index.bucket(name)
+        if known is None or known.project != holder.project:
+            index.put_bucket(name, holder.project, known.document if known else {})
+        if known is None:
+            for key, text in world.objects.get(name, {}).items():
+                put_text(service, name, key, text)
     return service
+
+
+def remove(path: Path) -> None:
+    """What cannot be removed now is at the next start: by then nothing refers to it."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as fault:
+        log.warning("%s stays until the next start: %s", path, fault)
 
 
 def put_text(service: Service, bucket: str, name: str, text: str) -> Object:

@@ -130,7 +130,8 @@ async def only(parts: Parts) -> AsyncIterator[bytes]:
 async def whole(service: Service, call: Call, wanted: Wanted, pieces: AsyncIterator[bytes]) -> Reply:
     bucket, conditions = call.names["bucket"], read_conditions(call)
     service.require(call, "storage.objects.create", bucket, wanted.name)
-    service.replaceable(call, bucket, wanted.name, conditions)(service.index.object(bucket, wanted.name))
+    check = service.replaceable(call, bucket, wanted.name, conditions)
+    check(service.index.object(bucket, wanted.name))
     writer = service.writer()
     try:
         async for piece in pieces:
@@ -141,7 +142,7 @@ async def whole(service: Service, call: Call, wanted: Wanted, pieces: AsyncItera
         writer.close()
         service.discard(writer.path.name)
         raise
-    made = service.keep(call, bucket, wanted.name, content, wanted.document, conditions)
+    made = service.keep(bucket, wanted.name, content, wanted.document, check)
     return Reply(body=service.resource(made, call))
 
 
@@ -183,9 +184,9 @@ def session_of(service: Service, call: Call) -> Upload:
 
 
 async def cancel(service: Service, call: Call) -> Reply:
-    session = session_of(service, call)
-    writer = writer_of(service, session)
+    writer = writer_of(service, session_of(service, call))
     async with writer.lock:
+        session = session_of(service, call)  # another request may have ended it
         writer.close()
         service.writers.pop(session.id, None)
         service.index.end_upload(session.id)
@@ -286,12 +287,10 @@ async def complete(service: Service, call: Call, session: Upload, writer: Writer
     service.writers.pop(session.id, None)
     stored = session.document
     wanted = Wanted(session.name, stored["document"], stored["md5"], stored["crc32c"])
-    conditions = Conditions(*stored["conditions"])
+    check = service.replaceable(call, session.bucket, session.name, Conditions(*stored["conditions"]))
     try:
         wanted.check(content)
-        made = service.keep(
-            call, session.bucket, session.name, content, wanted.document, conditions, upload=session.id
-        )
+        made = service.keep(session.bucket, session.name, content, wanted.document, check, upload=session.id)
     except Refusal:
         service.index.end_upload(session.id)
         raise

@@ -46,7 +46,7 @@ class Permission:
         if scheme.lower() != "bearer" or not token.strip():
             raise errors.unauthenticated("")
         try:
-            return self.access().tokens.principal(token.strip())
+            return self.access().holder(token.strip())
         except BadToken:
             raise errors.unauthenticated(token) from None
 

@@ -428,6 +428,20 @@ async def test_a_link_opened_from_another_sites_page_goes_on_by_a_page() -> None
 
 
 @run
+async def test_what_a_mount_answers_is_no_page_of_ours() -> None:
+    """A job's object may be HTML: on the dashboard's origin its script would have the person's session."""
+    async with lab({"/google/": mount}) as it:
+        for method in ("GET", "POST"):
+            answer = await it.client.request(method, "/google/x")
+            assert answer.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        for destination in ("document", "iframe", "script", "style", "image", "worker", "object"):
+            refusal = await it.client.get("/google/x", headers={"Sec-Fetch-Dest": destination})
+            assert refusal.status == 403
+        assert (await it.client.get("/google/x", headers={"Sec-Fetch-Dest": "empty"})).status != 403
+
+
+@run
 async def test_the_form_lets_in() -> None:
     async with lab() as it:
         asked = await it.client.get("/login")

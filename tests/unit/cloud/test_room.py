@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from yarl import URL
 
 from cloud.config import jobs
 from cloud.gateway import application
@@ -35,11 +36,12 @@ class Ray:
     ended: int = 0
     most: int = 0
     lists: bool = True
+    status: int = 200
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.method == "GET":
             if not self.lists:
-                return web.Response(status=200, text="no JSON")
+                return web.Response(status=self.status, text="no JSON", headers={"Location": "/elsewhere"})
             found = [{"type": "SUBMISSION", "status": "RUNNING"} for _ in self.running]
             others = [{"type": "SUBMISSION", "status": "SUCCEEDED"}, {"type": "DRIVER", "status": "RUNNING"}]
             return web.json_response(found + others * 5)
@@ -101,12 +103,50 @@ def test_without_a_limit_nothing_is_asked() -> None:
     asyncio.run(run())
 
 
-def test_a_dashboard_that_does_not_answer_is_no_room() -> None:
+@pytest.mark.parametrize("status", [200, 302, 401, 404, 500, 503])
+def test_a_dashboard_that_does_not_tell_is_no_room(status: int) -> None:
     async def run() -> None:
-        ray = Ray(lists=False)
+        ray = Ray(lists=False, status=status)
         async with gateway(ray, 3) as client:
             assert (await started(client))[0] == 502
         assert ray.running == []
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/%6aobs/", "/%61pi/jobs/", "/api/jobs/#x", "/api/jobs/#?", "/api/jobs%2f"]
+)
+def test_no_other_way_to_write_the_path_leads_past_it(path: str) -> None:
+    """aiohttp, and with it Ray, decodes a path before it looks for the route, and drops a fragment."""
+
+    async def run() -> None:
+        ray = Ray(["x"] * 3)
+        async with gateway(ray, 3) as client:
+            async with client.post(URL(path, encoded=True), json={}) as reply:
+                assert reply.status in (400, 429)
+        assert ray.running == ["x"] * 3
+
+    asyncio.run(run())
+
+
+def test_a_client_that_sends_no_body_holds_no_place() -> None:
+    async def run() -> None:
+        never = asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield b"{"
+            await never.wait()
+
+        async with gateway(Ray(), 1) as client:
+            hanging = [
+                asyncio.create_task(client.post("/api/jobs/", data=slow()).__aenter__()) for _ in range(3)
+            ]
+            await asyncio.sleep(0.05)
+            assert (await started(client))[0] == 200
+            for task in hanging:
+                task.cancel()
+            await asyncio.gather(*hanging, return_exceptions=True)
 
     asyncio.run(run())
 

@@ -26,7 +26,7 @@ def new(lab: LabCloud) -> Callable[..., Wire]:
             lab.world.add_bucket(name, "lab-project")
             holder = lab.world.buckets[name]
             lab.world.set_policy(holder, {"version": 3, "bindings": [*holder.policy["bindings"], *bindings]})
-            lab.cloud.service.index.put_bucket(name, {})
+            lab.cloud.service.index.put_bucket(name, "lab-project", {})
 
         asyncio.run_coroutine_threadsafe(add(), lab.loop).result(60)
         return Wire(lab.url, name, {"Authorization": f"Bearer {lab.token(PERSON)}"})

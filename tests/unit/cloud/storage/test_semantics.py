@@ -567,6 +567,76 @@ DELETE: list[Row] = [
         204,
     ),
 ]
+HEADERS: list[Row] = [
+    (
+        "If-None-Match, the live one",
+        lambda b: (e := b.put("x")["etag"], b.read("x", {"If-None-Match": f'"{e}"'}).status)[1],
+        304,
+    ),
+    ("If-None-Match, another", lambda b: (b.put("x"), b.read("x", {"If-None-Match": "y"}).status)[1], 200),
+    ("If-Match, another", lambda b: (b.put("x"), b.read("x", {"If-Match": "y"}).status)[1], 412),
+    (
+        "If-Match on a delete",
+        lambda b: (
+            b.put("x"),
+            b.ask("DELETE", b.at("x"), headers={"If-Match": "y"}).status,
+            b.get("x").status,
+        )[1:],
+        (412, 200),
+    ),
+    ("If-Match: *, nothing there", lambda b: b.ask("GET", b.at("x"), headers={"If-Match": "*"}).status, 404),
+    (
+        "If-Range of another generation",
+        lambda b: (b.put("x", "0123"), b.read("x", {"Range": "bytes=2-", "If-Range": "y"}).body)[1],
+        b"0123",
+    ),
+    (
+        "If-Range of this generation",
+        lambda b: (e := b.put("x", "0123")["etag"], b.read("x", {"Range": "bytes=2-", "If-Range": e}).body)[
+            1
+        ],
+        b"23",
+    ),
+    (
+        "a customer's key is refused by name",
+        lambda b: (
+            b.put("x"),
+            "x-goog-encryption-key"
+            in b.ask("GET", b.at("x"), headers={"X-Goog-Encryption-Key": "k"}).message,
+        )[1],
+        True,
+    ),
+    (
+        "ranges with more digits than a size has",
+        lambda b: (
+            b.put("x", "0123"),
+            b.read("x", {"Range": f"bytes=1-{'9' * 30}"}).body,
+            b.read("x", {"Range": f"bytes=-{'9' * 30}"}).body,
+        )[1:],
+        (b"123", b"0123"),
+    ),
+    (
+        "gzip with padding",
+        lambda b: (
+            b.multipart({"name": "z", "contentEncoding": "gzip"}, GZIPPED + b"\0" * 10),
+            b.read("z").body,
+        )[1],
+        b"plain text",
+    ),
+    (
+        "gzip in several members",
+        lambda b: (b.multipart({"name": "z", "contentEncoding": "gzip"}, GZIPPED * 3), b.read("z").body)[1],
+        b"plain text" * 3,
+    ),
+    (
+        "gzip that is corrupt",
+        lambda b: (
+            b.multipart({"name": "z", "contentEncoding": "gzip"}, GZIPPED[:4] + b"\xff" * 20),
+            b.read("z").status,
+        )[1],
+        400,
+    ),
+]
 PATCH: list[Row] = [
     ("a field", lambda b: (b.put("x"), b.patch("x", {"contentType": "a/b"})["contentType"])[1], "a/b"),
     (
@@ -808,6 +878,45 @@ LIST: list[Row] = [
     ),
     ("fields", lambda b: filled(b, "a").listed(fields="items(name)").json, {"items": [{"name": "a"}]}),
 ]
+LIST += [
+    (
+        "versions and includeTrailingDelimiter: every generation of the folder",
+        lambda b: (
+            twice(b, "d/"),
+            b.put("d/x"),
+            b.put("e"),
+            b.names(versions="true", delimiter="/", includeTrailingDelimiter="true"),
+            b.listed(versions="true", delimiter="/", includeTrailingDelimiter="true")["prefixes"],
+        )[3:],
+        (["d/", "d/", "e"], ["d/"]),
+    ),
+    (
+        "fields: a part and the whole",
+        lambda b: len(filled(b, "a").listed(fields="items/name,items")["items"][0]) > 5,
+        True,
+    ),
+    (
+        "malformed fields change nothing",
+        lambda b: (
+            b.put("x", fields="name(").status,
+            b.put("y").status,
+            b.move("y", "z", fields=")").status,
+            b.change({"labels": {"a": "b"}}, fields="(").status,
+            b.names(),
+            b.about()["labels"],
+        ),
+        (400, 200, 400, 400, ["y"], None),
+    ),
+    (
+        "tokens that are none",
+        lambda b: {
+            b.listed(pageToken=base64.urlsafe_b64encode(one.encode()).decode()).status
+            for one in ('["a",1e999]', '["a",Infinity]', "[" * 3000, '["a"]', "{}", '["a",-1]', "[1,1]")
+        },
+        {400},
+    ),
+    ("a glob of nested braces", lambda b: b.listed(matchGlob="{" * 400 + "a" + "}" * 400).status, 400),
+]
 COMPOSE: list[Row] = [
     (
         "two objects",
@@ -971,6 +1080,13 @@ COPY: list[Row] = [
             b.put("x"),
             "destinationKmsKeyName" in b.copy("x", "y", verb="rewriteTo", destinationKmsKeyName="k").message,
         )[1],
+        True,
+    ),
+]
+COPY += [
+    (
+        "an object that is called like the verb",
+        lambda b: (b.put("copyTo"), b.copy("copyTo", "y", verb="rewriteTo")["done"])[1],
         True,
     ),
 ]
@@ -1207,10 +1323,68 @@ BUCKETS: list[Row] = [
         412,
     ),
 ]
+BUCKETS += [
+    (
+        "64 labels in two changes",
+        lambda b: (
+            b.change({"labels": {f"a{n}": "" for n in range(40)}}).status,
+            b.change({"labels": {f"b{n}": "" for n in range(40)}}).status,
+        ),
+        (200, 400),
+    ),
+    (
+        "a retention of more than a century",
+        lambda b: b.change({"retentionPolicy": {"retentionPeriod": "3155760001"}}).status,
+        400,
+    ),
+    (
+        "the retention's beginning stays",
+        lambda b: (
+            e := b.change({"retentionPolicy": {"retentionPeriod": "60"}})["retentionPolicy"]["effectiveTime"],
+            b.change({"labels": {"a": "b"}})["retentionPolicy"]["effectiveTime"] == e,
+        )[1],
+        True,
+    ),
+    (
+        "cors that is too deep",
+        lambda b: (
+            b.ask("PATCH", f"{API}/b/{b.bucket}", '{"cors":' + "[" * 900 + "]" * 900 + "}", JSON).status
+        ),
+        400,
+    ),
+    (
+        "a number that is none",
+        lambda b: b.ask("PATCH", f"{API}/b/{b.bucket}", '{"cors":[1e999]}', JSON).status,
+        400,
+    ),
+    (
+        "a released hold begins the retention anew",
+        lambda b: (
+            b.put("x"),
+            b.patch("x", {"eventBasedHold": True}),
+            b.change({"retentionPolicy": {"retentionPeriod": "3600"}}),
+            t := b.get("x")["retentionExpirationTime"],
+            b.patch("x", {"eventBasedHold": False})["retentionExpirationTime"] > t,
+        )[4],
+        True,
+    ),
+    (
+        "customTime goes forward only",
+        lambda b: (
+            b.multipart({"name": "x", "customTime": "2026-01-02T00:00:00Z"}),
+            [
+                b.patch("x", {"customTime": one}).status
+                for one in ("2026-01-01T00:00:00Z", None, "9999-99-99T99:99:99Z", "2026-01-03T00:00:00Z")
+            ],
+        )[1],
+        [400, 400, 400, 200],
+    ),
+]
 TABLE = {
     "json_api/v1/objects/insert": INSERT,
     "performing-resumable-uploads": RESUMABLE,
     "json_api/v1/objects/get": GET,
+    "json_api/v1/parameters#headers": HEADERS,
     "json_api/v1/objects/delete": DELETE,
     "json_api/v1/objects/patch": PATCH,
     "json_api/v1/objects/list": LIST,
