@@ -18,7 +18,7 @@ def load(file: Path, state: Path | None, service_account: str = "") -> World:
 
     `service_account` names another identity for jobs. Raises IamError with the place in the file.
     """
-    text = file.read_bytes()  # once, so that the digest is of what is parsed
+    text = lab.content(file)  # once, so that the digest is of what is parsed
     source = hashlib.sha256(text).hexdigest()
     kept = state / "world.json" if state else None
     fresh = begun(lab.loads(text, file.name))

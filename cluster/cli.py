@@ -137,12 +137,13 @@ def choose(asked: str, context: Context) -> Choice:
 
 
 def run_down(options: argparse.Namespace, context: Context) -> None:
-    from cluster import applied, key, kinds, lock
+    from cluster import applied, key, kinds, lock, mounts
 
     with lock.held(context.state):
         removed = [part for kind in kinds.existing(context) for part in kinds.open_kind(kind, context).down()]
         key.remove(context.state)
         applied.remove(context.state)
+        mounts.remove(context.state)
     print(f"Removed: {', '.join(removed)}." if removed else "There was nothing to remove.")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cluster import applied, images, key, ports, scale, services
+from cluster import applied, images, key, mounts, ports, scale, services
 from cluster.engine import Engine, connect, find_compose, member
 from cluster.errors import CommandFailed, Leftover, NoEngine
 from cluster.kinds import Context
@@ -44,6 +44,7 @@ class ComposeCluster:
             return False
 
     def up(self, build: bool) -> None:
+        mounts.require_readable(self.context)
         if build or images.missing(self.engine, self.context):
             self.build(build)
         present = self.members()
@@ -161,12 +162,11 @@ class ComposeCluster:
 
         So a changed setting of the nodes waits for a new cluster: running jobs would be lost.
         """
-        trusted, _ = images.ca_bundle(self.context)
         chosen = {"BASE_IMAGE": base} if base else {}
         secret = key.digest(key.read(self.context.state))
         kept = applied.load(self.context.state)
         chosen |= {name: kept[name] for name in applied.changes(self.context).nodes if name in kept}
-        return {**os.environ, **chosen, "RAYDOCK_CA_BUNDLE": trusted, "RAYDOCK_KEY_SHA256": secret}
+        return {**os.environ, **chosen, **mounts.files(self.context), "RAYDOCK_KEY_SHA256": secret}
 
     def refusal(self) -> CommandFailed | None:
         """The cloud's own sentence, where it does not start: its settings or iam/lab.yaml are wrong."""

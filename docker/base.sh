@@ -34,6 +34,7 @@ PATH=$PATH:/usr/sbin
 work=$(mktemp -d /var/tmp/raydock-base.XXXXXX)
 trap 'rm -rf --one-file-system "$work"' EXIT
 root=$work/root
+umask 022  # the image's files are for every user, whatever the caller's umask
 
 echo "base.sh: building $image from Debian $suite's packages, about a minute" >&2
 debootstrap --force-check-gpg --variant=minbase --include=ca-certificates,python3,python3-distutils,python3-pip-whl \

@@ -23,8 +23,9 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 FROM packages AS cloud
 RUN install -d -o lab -m 700 /var/lib/raydock /var/lib/objects
 COPY --chmod=755 docker/health.py /opt/raydock/
-COPY iam /opt/raydock/iam
-COPY cloud /opt/raydock/cloud
+# The modes of a checkout are its owner's: with a umask of 077 the user lab could not read a file.
+COPY --chmod=755 iam /opt/raydock/iam
+COPY --chmod=755 cloud /opt/raydock/cloud
 USER lab
 WORKDIR /opt/raydock
 EXPOSE 8265

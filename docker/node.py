@@ -167,9 +167,20 @@ def trust(added: Sequence[bytes], environ: Mapping[str, str], bundle: Path = SYS
 
 def certificates(environ: Mapping[str, str]) -> list[bytes]:
     """Those to trust besides the system's: the company's, and that of the lab's Google Cloud."""
-    company = [CA_BUNDLE.read_bytes()] if CA_BUNDLE.is_file() else []
     url = environ.get("RAYDOCK_TRUST", "")
-    return [*company, *([fetch(url, 60)] if url else [])]
+    return [*company(), *([fetch(url, 60)] if url else [])]
+
+
+def company(bundle: Path = CA_BUNDLE) -> list[bytes]:
+    """The company's certificates, where there are any; SystemExit where the file is for its owner only."""
+    try:
+        # An empty one, the default, is not opened: it may be its owner's too.
+        return [bundle.read_bytes()] if bundle.is_file() and bundle.stat().st_size else []
+    except OSError as error:
+        raise SystemExit(
+            f"node.py: {bundle} can't be read: {error.strerror}. It is the file that RAYDOCK_CA_BUNDLE names; "
+            "let others read it: chmod a+r FILE"
+        ) from None
 
 
 def fetch(url: str, seconds: float) -> bytes:

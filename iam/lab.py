@@ -105,13 +105,19 @@ class LabFile:
 
 def read(path: Path) -> LabFile:
     """Parses a lab.yaml. Raises IamError, which says where in the file it is wrong."""
+    return loads(content(path), path.name)
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a lab.yaml. Raises IamError where this user may not read it."""
     try:
-        text = path.read_bytes()
+        return path.read_bytes()
     except OSError as fault:
+        # Without the `a`, chmod would leave out what the umask does.
         raise IamError(
-            f"{path} can't be read: {fault.strerror}.", f"Make it readable: chmod +r {path}"
+            f"{path} can't be read: {fault.strerror}.",
+            "Let every user read the file that LAB_FILE names: chmod a+r iam/lab.yaml",
         ) from None
-    return loads(text, path.name)
 
 
 def loads(text: bytes, name: str) -> LabFile:

@@ -1,0 +1,144 @@
+"""What containers read of a checkout that was made for its owner only, or with other line ends."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cluster import config, mounts, topology
+from cluster.errors import CommandFailed
+from cluster.kinds import Context
+from cluster.raynode import node_module
+
+NOTEBOOK = {"COMPOSE_PROFILES": "notebook"}
+
+
+def checkout(root: Path, state: Path, **settings: str) -> Context:
+    """One with a file in each place that a container sees."""
+    (root / "iam").mkdir(parents=True)
+    (root / "docker").mkdir()
+    for name in ("compose.yaml", "iam/lab.yaml", "docker/no-ca.pem"):
+        shutil.copy(config.ROOT / name, root / name)
+    for folder in ("notebooks", "submit", "vertex", "jobs"):
+        (root / folder).mkdir()
+        (root / folder / "one.py").touch()
+    (root / "submit.py").touch()
+    return Context(root, state, settings, topology.load(root, settings), lambda line: None)
+
+
+def close(context: Context) -> None:
+    """As a umask of 077 would have it."""
+    for path in context.root.rglob("*"):
+        path.chmod(path.stat().st_mode & 0o700)
+
+
+@pytest.fixture(autouse=True)
+def no_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def nobody_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owner of the checkout is not the containers' user, whoever runs the tests."""
+    monkeypatch.setattr(mounts, "USER", -1)
+
+
+def test_files_that_others_may_read_are_given_as_they_are(tmp_path: Path) -> None:
+    found = checkout(tmp_path / "raydock", tmp_path / "state")
+    for path in found.root.rglob("*"):
+        path.chmod(0o755)
+    assert mounts.files(found) == {"RAYDOCK_CA_BUNDLE": "docker/no-ca.pem"}
+    assert not (tmp_path / "state").exists()
+
+
+def test_of_a_file_for_its_owner_only_a_copy_is_given(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    found = checkout(tmp_path / "raydock", state, LAB_FILE="iam/lab.yaml")
+    close(found)
+    copies = {"RAYDOCK_CA_BUNDLE": state / "readable/no-ca.pem", "LAB_FILE": state / "readable/lab.yaml"}
+    for _ in range(2):  # the same each time, or Compose would find a container changed
+        assert mounts.files(found) == {name: str(copy) for name, copy in copies.items()}
+    assert [copy.stat().st_mode & 0o777 for copy in copies.values()] == [0o644, 0o644]
+    assert (state / "readable").stat().st_mode & 0o077 == 0  # nobody else of this machine
+    (found.root / "iam/lab.yaml").write_text("changed: true\n")
+    mounts.files(found)
+    assert copies["LAB_FILE"].read_text() == "changed: true\n"
+    mounts.remove(state)
+    assert list(state.iterdir()) == []
+
+
+def test_a_lab_file_that_is_not_there_is_for_others_to_report(tmp_path: Path) -> None:
+    found = checkout(tmp_path / "raydock", tmp_path / "state", LAB_FILE="gone.yaml")
+    assert set(mounts.files(found)) == {"RAYDOCK_CA_BUNDLE"}
+
+
+def test_a_notebook_that_could_not_read_the_checkout(tmp_path: Path) -> None:
+    found = checkout(tmp_path / "raydock", tmp_path / "state", **NOTEBOOK)
+    for path in found.root.rglob("*"):
+        path.chmod(0o755)
+    mounts.require_readable(found)
+    close(found)
+    (found.root / "submit" / "__pycache__").mkdir(mode=0o700)  # of no interest
+    with pytest.raises(CommandFailed) as caught:
+        mounts.require_readable(found)
+    assert str(caught.value) == (
+        "The notebook's user can't read notebooks and 11 more: the checkout was made for its owner only (umask 077).\n"
+        "  Let others read what it is given: chmod -R a+rX notebooks submit.py submit iam vertex jobs"
+    )
+
+
+def test_without_a_notebook_only_the_two_files_matter(tmp_path: Path) -> None:
+    found = checkout(tmp_path / "raydock", tmp_path / "state")
+    close(found)
+    mounts.require_readable(found)
+
+
+def test_the_containers_user_owns_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = checkout(tmp_path / "raydock", tmp_path / "state", **NOTEBOOK)
+    close(found)
+    monkeypatch.setattr(mounts, "USER", found.root.stat().st_uid)
+    mounts.require_readable(found)
+
+
+def test_no_image_keeps_the_modes_of_the_checkout() -> None:
+    for file in config.ROOT.glob("docker/*Dockerfile"):
+        copied = re.findall(r"^COPY (?!--from).*", file.read_text(), re.MULTILINE)
+        assert copied
+        assert [line for line in copied if not line.startswith("COPY --chmod=755 ")] == []
+    assert "\numask 022" in (config.ROOT / "docker" / "base.sh").read_text()
+
+
+def test_a_node_does_not_open_the_empty_file_of_certificates(tmp_path: Path) -> None:
+    company = node_module(config.ROOT).company
+    bundle = tmp_path / "ca.pem"
+    assert company(bundle) == []
+    bundle.touch(mode=0)
+    assert company(bundle) == []
+    bundle.write_bytes(b"PEM")
+    bundle.chmod(0o644)
+    assert company(bundle) == [b"PEM"]
+
+
+def test_a_checkout_with_windows_line_ends_has_none_in_scripts(tmp_path: Path) -> None:
+    """Git converts them where core.autocrlf says so, and .gitattributes does not say otherwise."""
+
+    def git(*words: str) -> None:
+        command = ["git", "-c", "core.autocrlf=true", "-C", str(tmp_path), *words]
+        subprocess.run(command, check=True, capture_output=True, timeout=600)
+
+    names = (".gitattributes", "docker/prune.sh", "docker/Dockerfile", "submit.py", "docs/lessons.png")
+    git("init")
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(config.ROOT / name, tmp_path / name)
+    git("add", "--all")
+    for name in names:
+        (tmp_path / name).unlink()
+    git("checkout-index", "--all")
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (config.ROOT / name).read_bytes(), name
