@@ -87,7 +87,7 @@ def test_a_notebook_that_could_not_read_the_checkout(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed) as caught:
         mounts.require_readable(found)
     assert str(caught.value) == (
-        "The notebook's user can't read notebooks and 11 more: the checkout was made for its owner only (umask 077).\n"
+        "The notebook's user can't read notebooks and 10 more: the checkout was made for its owner only (umask 077).\n"
         "  Let others read what it is given: chmod -R a+rX notebooks submit.py submit iam vertex jobs"
     )
 
