@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -162,4 +163,11 @@ def member(container: Any) -> Member:
     """A container as the node that it is to be."""
     pool, number = container.labels[SERVICE], container.labels[NUMBER]
     name = pool if pool == "head" else f"{pool}-{number}"
-    return Member(name, pool, container.attrs["Config"]["Hostname"], container.status == "running")
+    since = milliseconds(container.attrs["State"]["StartedAt"])
+    return Member(name, pool, container.attrs["Config"]["Hostname"], container.status == "running", since)
+
+
+def milliseconds(time: str) -> int:
+    """Since 1970, of the engine's notation: 2026-01-31T12:00:00.123456789Z; year 1 is never."""
+    found = datetime.fromisoformat(time[:19] + "+00:00").timestamp()
+    return max(0, int(found * 1000) + int((time[20:-1] or "0")[:3].ljust(3, "0")))

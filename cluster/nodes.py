@@ -68,7 +68,7 @@ def list_nodes(dashboard: Dashboard, timeout: float = 5.0) -> list[Node]:
     """Every node that the cluster has had, head first. NotUp where no dashboard answers."""
     try:
         answer = get(dashboard, "/api/v0/nodes?detail=1&limit=10000", timeout)
-        # The one above does not say on which machine a node is.
+        # Where a node does not say on which machine it is (it has no label host); known only a while after its start.
         summary = get(dashboard, "/nodes?view=summary", timeout)["data"]["summary"]
         raylets = [row.get("raylet", {}) for row in summary]
         hosts = {raylet.get("nodeId", ""): raylet.get("nodeManagerHostname", "") for raylet in raylets}
@@ -97,7 +97,7 @@ def parse(row: Mapping[str, Any], hosts: Mapping[str, str]) -> Node:
     return Node(
         id=row["node_id"],
         name=row["node_name"],
-        host=hosts.get(row["node_id"], ""),
+        host=labels.get("host") or hosts.get(row["node_id"], ""),
         pool=labels.get("pool", "-"),
         cpus=int(total.get("CPU", 0)),
         gpus=int(total.get("GPU", 0)),

@@ -18,13 +18,14 @@ class Member:
     pool: str
     node: str  # Node.name or Node.host of its node
     running: bool
-    since: int = 0  # milliseconds since 1970; an older node is of an earlier member of that name
+    since: int = 0  # its start in milliseconds since 1970; an older node is an earlier run's
 
 
 def match(members: Sequence[Member], nodes: Sequence[Node]) -> list[tuple[Member, Node | None]]:
     """Each member with its node, the newest of that name; None before Ray has seen it."""
     oldest_first = sorted(nodes, key=lambda node: node.started)
-    newest = {key: node for node in oldest_first for key in (node.host, node.name)}
+    # Processes are matched by their names, whatever the name of the machine that all of them are on.
+    newest = {node.host: node for node in oldest_first} | {node.name: node for node in oldest_first}
     return [
         (member, node if (node := newest.get(member.node)) and node.started >= member.since else None)
         for member in members
@@ -44,7 +45,8 @@ def rows(members: Sequence[Member], nodes: Sequence[Node]) -> list[Node]:
     """One row a member under the member's name, then living nodes that someone else started.
 
     A member whose container or processes ended is DEAD at once; Ray itself notices up to 30 s later.
-    A member that Ray has not seen is STARTING. Nodes of members that were removed are left out.
+    A member that Ray has not seen since it was started is STARTING, also where Ray still takes the node of its
+    earlier run for alive. Nodes of members that were removed are left out.
     """
     pairs = match(members, nodes)
     # Of a member that was started anew Ray may still take the earlier node for alive.

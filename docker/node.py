@@ -54,7 +54,14 @@ main()
 
 
 def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
-    """The arguments of `ray start` for a node of this role."""
+    """The arguments of `ray start` for a node of this role.
+
+    The label host tells `cluster status` from the first moment on which container is this node: after a crash the
+    container starts a new one while Ray still takes the old one for alive.
+    """
+    labels = {"pool": role}
+    if host := environ.get("HOSTNAME"):  # the engine sets it
+        labels["host"] = host
     if role == "head":
         # The dashboard listens on every address: the nodes' network is closed, and the gateway stands
         # before it. Ray Client, 10001, is for inside that network.
@@ -65,9 +72,8 @@ def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
             "--num-gpus=0",
             "--dashboard-host=0.0.0.0",
             "--ray-client-server-port=10001",
-            "--labels=pool=head",
+            f"--labels={spelled(labels)}",
         ]
-    labels = {"pool": role}
     resources: dict[str, int] = {}
     gpus = 0
     if role == "gpu-worker":
@@ -81,8 +87,12 @@ def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
         f"--num-cpus={environ.get('RAYDOCK_CPUS', '1')}",
         f"--num-gpus={gpus}",
         f"--resources={json.dumps(resources)}",
-        "--labels=" + ",".join(f"{key}={value}" for key, value in labels.items()),
+        f"--labels={spelled(labels)}",
     ]
+
+
+def spelled(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
 def describe() -> dict[str, object]:

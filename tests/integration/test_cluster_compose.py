@@ -11,7 +11,7 @@ import pytest
 
 from cluster.engine import Engine, connect, find_compose, member
 from cluster.errors import NoRegistry
-from tests.lab import Lab, cluster_command, lab_environment
+from tests.lab import Lab, cluster_command, lab_environment, until
 
 pytestmark = pytest.mark.docker
 
@@ -45,6 +45,23 @@ def test_the_container_that_was_lost_is_the_one_removed(docker_lab: Lab, engine:
     finally:
         assert lab.cluster("scale", "cpu-worker=2").returncode == 0
     assert len(workers()) == 2
+
+
+def test_a_worker_that_docker_restarted_is_one_row_all_the_while(docker_lab: Lab, engine: Engine) -> None:
+    """Docker restarts its container at once; Ray takes the old node for alive for some time."""
+    before = {node["name"]: node["id"] for node in docker_lab.nodes()}
+    (container,) = engine.containers(docker_lab.project, "gpu-worker")
+    container.exec_run(["python3", "-c", "import os; os.kill(-1, 9)"])
+
+    def runs_again() -> bool:
+        nodes = docker_lab.nodes()
+        assert [node["name"] for node in nodes] == list(before)
+        return any(
+            (node["name"], node["state"]) == ("gpu-worker-1", "ALIVE") and node["id"] not in before.values()
+            for node in nodes
+        )
+
+    until(runs_again)
 
 
 def test_a_port_that_is_taken(tmp_path: Path, engine: Engine, images: dict[str, str]) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
-from cluster.nodes import Dashboard, Node
+import pytest
+
+from cluster.engine import NUMBER, SERVICE, member
+from cluster.nodes import Dashboard, Node, parse
 from cluster.status import Member, as_json, missing, rows, table
 
 GIB = 2**30
@@ -57,6 +61,58 @@ def test_an_older_node_of_that_name_is_another_members() -> None:
     anew = replace(MEMBERS[1], since=WORKER.started + 1)
     assert missing([anew], [WORKER]) == ["cpu-worker-1"]
     assert [row.state for row in rows([anew], [WORKER])] == ["STARTING"]
+
+
+def test_a_member_that_docker_restarted_is_one_row_all_the_while() -> None:
+    """The container crashed and runs again; Ray takes the old node for alive until its health check notices."""
+    again = [MEMBERS[0], replace(MEMBERS[1], since=WORKER.started + 100)]
+    assert [(row.name, row.state) for row in rows(again, [HEAD, WORKER])] == [
+        ("head", "ALIVE"),
+        ("cpu-worker-1", "STARTING"),
+    ]
+    assert missing(again, [HEAD, WORKER]) == ["cpu-worker-1"]
+    for name in (WORKER.name, "172.18.0.9"):  # its address may be another
+        anew = replace(WORKER, id="d", name=name, started=WORKER.started + 200)
+        for nodes in ([HEAD, WORKER, anew], [HEAD, anew, WORKER]):
+            assert [(row.name, row.id, row.state) for row in rows(again, nodes)] == [
+                ("head", "a", "ALIVE"),
+                ("cpu-worker-1", "d", "ALIVE"),
+            ]
+            assert missing(again, nodes) == []
+
+
+def test_among_processes_a_machine_of_a_node_s_name_is_no_node() -> None:
+    nodes = [replace(HEAD, host="head"), replace(WORKER, name="cpu-worker-1", host="head")]
+    members = [MEMBERS[0], replace(MEMBERS[1], node="cpu-worker-1")]
+    assert [(row.name, row.id) for row in rows(members, nodes)] == [("head", "a"), ("cpu-worker-1", "b")]
+
+
+def test_a_node_s_machine_is_the_one_that_it_names_itself() -> None:
+    """The dashboard learns it only a while after the node has begun."""
+    told = {
+        "node_id": "d", "node_name": "172.18.0.3", "state": "ALIVE", "start_time_ms": 9,
+        "labels": {"pool": "cpu-worker", "host": "b0b0"}, "resources_total": {"CPU": 1.0},
+    }  # fmt: skip
+    assert parse(told, {}).host == "b0b0"
+    assert parse({**told, "labels": {}}, {"d": "vm"}).host == "vm"
+
+
+@pytest.mark.parametrize(
+    ("time", "since"),
+    [
+        ("1970-01-01T00:00:01.234567891Z", 1234),
+        ("1970-01-01T00:00:01.5Z", 1500),
+        ("1970-01-01T00:00:01Z", 1000),
+        ("0001-01-01T00:00:00Z", 0),  # never started
+    ],
+)
+def test_the_engine_s_time(time: str, since: int) -> None:
+    class Container:
+        labels: ClassVar = {SERVICE: "cpu-worker", NUMBER: "1"}
+        attrs: ClassVar = {"Config": {"Hostname": "b0b0"}, "State": {"StartedAt": time}}
+        status = "running"
+
+    assert member(Container()) == Member("cpu-worker-1", "cpu-worker", "b0b0", True, since)
 
 
 def test_nodes_of_others_are_shown_while_they_live() -> None:
