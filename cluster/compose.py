@@ -180,11 +180,13 @@ class ComposeCluster:
         return None
 
     def complaint(self) -> str:
-        """The last words of the project's containers that are not healthy."""
+        """Why the project's containers are not healthy: what the check found, or their last words."""
         lines = []
         for container in self.engine.containers(self.project):
             health = container.attrs["State"].get("Health", {}).get("Status", container.status)
             if health not in ("healthy", "created"):
-                log = container.logs(tail=1).decode(errors="replace").strip()
-                lines.append(f"{container.name} is {health}: {log[-200:] or 'it wrote nothing'}")
+                checks = container.attrs["State"].get("Health", {}).get("Log") or [{}]
+                found = str(checks[-1].get("Output", "")).strip() if health == "unhealthy" else ""
+                log = found or container.logs(tail=1).decode(errors="replace").strip()[-200:]
+                lines.append(f"{container.name} is {health}: {log or 'it wrote nothing'}")
         return "; ".join(lines)

@@ -3,11 +3,16 @@
 Run every second while a cluster starts, so it imports little and asks this node only.
 """
 
+import os
 import sys
 from http.client import HTTPConnection, HTTPException
 
 AGENT = 52365
 DASHBOARD = 8265
+# Ray's own limit: beyond it no object goes to the disk (file_system_monitor.cc). Jobs start there as long as there is
+# room for their packages, environments and logs; on a large disk 5 % are plenty. submit/facts.py has the same.
+FREE_SHARE = 0.05
+FREE_BYTES = 2**30
 
 
 def ask(port: int, path: str) -> int:
@@ -18,6 +23,18 @@ def ask(port: int, path: str) -> int:
     response = connection.getresponse()
     response.read()
     return response.status
+
+
+def full(root: str) -> str:
+    """The sentence for a disk on which no job could start; "" where there is room."""
+    disk = os.statvfs(root)
+    free, total = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+    if free >= FREE_BYTES or free >= FREE_SHARE * total:
+        return ""
+    return (
+        f"The head's disk is full ({free / 2**20:,.0f} of {total / 2**20:,.0f} MiB are free at {root}), so jobs can't "
+        "start. To see what Docker holds: docker system df. To free what it does not use: docker system prune"
+    )
 
 
 # The agent says that its raylet is alive in the control store: tasks can be placed here.
@@ -39,6 +56,9 @@ ROLES = {
 
 
 def main(role: str) -> None:
+    root = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    if role == "head" and (sentence := full(root)):
+        raise SystemExit(sentence)
     for port, path, expected in ROLES[role]:
         try:
             status = ask(port, path)

@@ -24,6 +24,25 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Disk:
+    """A disk of the head: its job packages, environments and logs are there. In bytes."""
+
+    path: str
+    free: int
+    total: int
+
+    @property
+    def over(self) -> bool:
+        """Beyond Ray's limit: no object goes to this disk then (file_system_monitor.cc)."""
+        return self.free < 0.05 * self.total
+
+    @property
+    def full(self) -> bool:
+        """Jobs can't start: docker/health.py has the same limits. On a large disk 5 % are plenty."""
+        return self.over and self.free < 2**30
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """The cluster as it is now. `python` and `packages` are empty where it doesn't say.
 
@@ -35,21 +54,25 @@ class Facts:
     packages: Mapping[str, str] = field(default_factory=dict)
     nodes: tuple[Node, ...] = ()
     silent: str = ""
+    disk: Disk | None = None  # of the head, as it was up to some seconds ago
 
 
 async def read_facts(dashboard: Dashboard) -> Facts:
     """Asks the cluster. Raises Unreachable or ServerError where it does not answer."""
-    version, (nodes, silent) = await asyncio.gather(dashboard.version(), nodes_or_why(dashboard))
+    version, (nodes, silent), summary = await asyncio.gather(
+        dashboard.version(), nodes_or_why(dashboard), head_summary(dashboard)
+    )
     head = next((node for node in nodes if node.get("is_head_node")), None)
     says: Mapping[str, Any] = {}
     if head:
         says = described(await dashboard.log_file(str(head["node_id"]), DESCRIPTION))
     return Facts(
         ray=str(version.get("ray_version", "")),
-        python=str(says.get("python") or await python_of_raylet(dashboard)),
+        python=str(says.get("python") or python_of_raylet(summary)),
         packages=dict(says.get("packages") or {}),
         nodes=tuple(node_of(node) for node in nodes),
         silent=silent,
+        disk=disk_of(summary),
     )
 
 
@@ -69,16 +92,25 @@ def node_of(told: Mapping[str, Any]) -> Node:
     )
 
 
-async def python_of_raylet(dashboard: Dashboard) -> str:
-    """MAJOR.MINOR from the path of the head's raylet, for clusters that don't describe themselves."""
+async def head_summary(dashboard: Dashboard) -> Mapping[str, Any]:
+    """What the dashboard shows of the head; nothing where it does not tell. Raises Unreachable."""
     try:
         reply = await dashboard.json("GET", "/nodes?view=summary")
-    except ServerError:
-        return ""
-    for node in reply.get("data", {}).get("summary", []):
-        if node.get("raylet", {}).get("isHeadNode"):
-            found = re.search(
-                r"/python(\d+\.\d+)/(?:site|dist)-packages/ray/", " ".join(node.get("cmdline") or [])
-            )
-            return found[1] if found else ""
-    return ""
+        found = reply.get("data", {}).get("summary", [])
+        return next((node for node in found if node.get("raylet", {}).get("isHeadNode")), {})
+    except (ServerError, AttributeError):  # a proxy may answer anything
+        return {}
+
+
+def python_of_raylet(head: Mapping[str, Any]) -> str:
+    """MAJOR.MINOR from the path of the head's raylet, for clusters that don't describe themselves."""
+    command = " ".join(head.get("cmdline") or [])
+    found = re.search(r"/python(\d+\.\d+)/(?:site|dist)-packages/ray/", command)
+    return found[1] if found else ""
+
+
+def disk_of(head: Mapping[str, Any]) -> Disk | None:
+    """The fullest disk that the dashboard shows of the head: that of / or that of its temporary folder."""
+    told = (head.get("disk") or {}).items()
+    disks = [Disk(path, int(disk["free"]), int(disk["total"])) for path, disk in told if disk.get("total")]
+    return min(disks, key=lambda disk: disk.free / disk.total, default=None)

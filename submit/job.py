@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 TERMINAL = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
+NO_ROOM = ("No space left on device", "OutOfDiskError")
 EXIT_CODES = {"SUCCEEDED": 0, "FAILED": 1, "STOPPED": 5}
 
 
@@ -50,6 +51,11 @@ def reasons(message: str) -> list[str]:
     """
     lines = [line.strip() for line in message.strip().splitlines()]
     first = lines[0].split(", last available logs")[0]
+    if any(word in message for word in NO_ROOM):
+        return [
+            first,
+            "A disk is full where it ran. `python submit.py check SCRIPT` says whether it is the head's.",
+        ]
     if not first.startswith("runtime_env setup failed"):
         return [first]
     broken = [line.split("connection broken by ")[1] for line in lines if "connection broken by " in line]

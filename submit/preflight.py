@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from .dependencies import wanted_ray
-from .facts import Facts, Node
+from .facts import Disk, Facts, Node
 from .findings import Finding, denied, ok, unknown
 from .header import Header, Resources
 from .package import Contents, find_secrets, find_secrets_in_text
@@ -168,6 +168,37 @@ def check_resources(draft: Draft, facts: Facts) -> Iterable[Finding]:
         yield ok("resources", f"{counted(workers, 'worker node')}, {cpus:g} CPU, {shown}")
 
 
+def check_disk(draft: Draft, facts: Facts) -> Iterable[Finding]:
+    """The head has room for the job's package, environment and log."""
+    disk = facts.disk
+    if disk and disk.full:
+        yield denied("disk", full(disk), room(bool(draft.expects.ray)))
+    elif disk and disk.over:
+        yield ok(
+            "disk",
+            f"{disk.free / 2**30:,.1f} of {disk.total / 2**30:,.1f} GiB are free on the head: less than 5 %, so Ray "
+            "refuses objects that its memory does not hold",
+        )
+
+
+def full(disk: Disk) -> str:
+    """The sentence for a full disk of the head."""
+    return (
+        f"The head's disk is full: {disk.free / 2**20:,.0f} of {disk.total / 2**20:,.0f} MiB are free at {disk.path}, "
+        "and jobs can't start there."
+    )
+
+
+def room(here: bool) -> str:
+    """What frees a disk of the head: of the cluster on this machine, or of another."""
+    return (
+        "free space on this machine (docker system df, docker system prune), or start an empty head: "
+        "make cluster-down cluster-up"
+        if here
+        else "delete what fills the head's disk, or send it to a cluster with a larger one"
+    )
+
+
 def too_much_for_a_node(draft: Draft, nodes: tuple[Node, ...]) -> Iterable[Finding]:
     """The entrypoint runs on one node: it waits for ever if none is large enough."""
     asked = amounts(draft.reserve)
@@ -221,4 +252,5 @@ CLUSTER_CHECKS: tuple[Callable[[Draft, Facts], Iterable[Finding]], ...] = (
     check_ray,
     check_python,
     check_resources,
+    check_disk,
 )

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from . import package, plan, records, result, send
 from .dashboard import Dashboard
 from .dependencies import missing
-from .errors import PreflightError, ServerError, SubmitError, UsageError
-from .facts import Facts, read_facts
+from .errors import PreflightError, ServerError, SubmitError, Unreachable, UsageError
+from .facts import Facts, disk_of, head_summary, read_facts
 from .findings import Finding, Verdict, denied, unknown
 from .follow import Follower
 from .job import Job
 from .log import Log
 from .options import Options
-from .preflight import Draft, preflight
+from .preflight import Draft, full, preflight, room
 from .screen import Screen
 from .script import Script, read_script
 from .targets import Target, open_target
@@ -219,14 +219,28 @@ async def dispatch(
     dashboard: Dashboard, ready: Ready, voice: Voice, stage: Stage, deadline: float | None
 ) -> None:
     """Uploads the package where it is missing and submits the job."""
-    sent = await send.upload(dashboard, ready.plan, lambda: pack(ready))
     stage.attach = f"python submit.py {dashboard.target.flags}attach {ready.plan.submission_id}"
-    await send_when_there_is_room(dashboard, ready.plan, voice, stage, deadline)
+    try:
+        sent = await send.upload(dashboard, ready.plan, lambda: pack(ready))
+        await send_when_there_is_room(dashboard, ready.plan, voice, stage, deadline)
+    except ServerError as fault:
+        raise await explained(fault, dashboard) from None
     stage.sent = True
     told = f"{sent:,} bytes uploaded" if sent else "the cluster has the package already"
     installs = f", installs {', '.join(ready.plan.install)}" if ready.plan.install else ""
     voice.say(f"sent {ready.plan.submission_id} ({told}{installs})")
     voice.say(f"watch {dashboard.url}/#/jobs/{ready.plan.submission_id}")
+
+
+async def explained(fault: ServerError, dashboard: Dashboard) -> ServerError:
+    """The error, or that the head's disk is full: Ray's answer is then a 500 without a word."""
+    try:
+        disk = disk_of(await head_summary(dashboard)) if fault.status >= 500 else None
+    except Unreachable:
+        return fault
+    if disk and disk.full:
+        return ServerError(full(disk), room(bool(dashboard.target.expects.ray)), fault.status)
+    return fault
 
 
 async def send_when_there_is_room(

@@ -105,6 +105,7 @@ class FakeDashboard:
         self.ray, self.python = "2.47.1", "3.11.9"
         self.packages: dict[str, str] = {"ray": "2.47.1", "scikit-learn": "1.9.1"}
         self.describes = True
+        self.summary: list[dict[str, Any]] = []  # of /nodes
         self.nodes = [
             node("head", head=True),
             node("cpu-worker", CPU=1, memory=2**31),
@@ -230,7 +231,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path == "/api/v0/nodes":
             reply(200, json.dumps({"result": True, "data": {"result": {"result": ray.nodes}}}))
         elif url.path == "/nodes":
-            reply(200, json.dumps({"data": {"summary": []}}))
+            reply(200, json.dumps({"data": {"summary": ray.summary}}))
         elif url.path.startswith("/api/v0/logs/"):
             self._log(parts[-1], query)
         elif parts[:2] == ["api", "packages"]:

@@ -1,0 +1,57 @@
+"""docker/health.py: what keeps a head from running jobs, in one sentence."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from cluster import config
+
+
+@pytest.fixture
+def health() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("raydock_health", config.ROOT / "docker" / "health.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def disk(monkeypatch: pytest.MonkeyPatch, free: int, total: int) -> None:
+    found = SimpleNamespace(f_bavail=free, f_blocks=total, f_frsize=2**20)
+    monkeypatch.setattr(os, "statvfs", lambda root: found)
+
+
+def test_a_full_disk_is_named(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk(monkeypatch, 8, 200)
+    monkeypatch.setattr(health, "ask", lambda port, path: pytest.fail("asked first"))
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp")
+    with pytest.raises(SystemExit) as caught:
+        health.main("head")
+    assert caught.value.code == (
+        "The head's disk is full (8 of 200 MiB are free at /tmp), so jobs can't start. "
+        "To see what Docker holds: docker system df. To free what it does not use: docker system prune"
+    )
+
+
+@pytest.mark.parametrize(("free", "total"), [(20, 200), (10 * 1024, 252 * 1024)])
+def test_a_disk_with_room_is_not(
+    health: ModuleType, monkeypatch: pytest.MonkeyPatch, free: int, total: int
+) -> None:
+    """On a large disk 5 % are plenty, and half of a small one is too."""
+    disk(monkeypatch, free, total)
+    assert health.full("/tmp") == ""
+
+
+def test_the_submitter_has_the_same_limits(health: ModuleType) -> None:
+    from submit.facts import Disk
+
+    total = 100 * health.FREE_BYTES
+    assert Disk("/", health.FREE_BYTES - 1, total).full
+    assert not Disk("/", health.FREE_BYTES, total).full
+    assert Disk("/", int(health.FREE_SHARE * total) - 1, total).over
+    assert not Disk("/", int(health.FREE_SHARE * total), total).over

@@ -1,0 +1,108 @@
+"""A full disk of the head: found before a job is sent, and when the cluster answers nothing but 500."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from submit.dashboard import Dashboard
+from submit.errors import ServerError
+from submit.facts import Disk, Facts, disk_of, head_summary, python_of_raylet
+from submit.findings import Verdict
+from submit.header import Header
+from submit.job import reasons
+from submit.package import Contents
+from submit.preflight import Draft, check_disk
+from submit.run import explained
+from submit.targets import Expectation, open_target
+from tests.fakes import FakeDashboard
+
+GIB = 2**30
+FULL = {"free": 8 * 2**20, "total": 200 * 2**20, "used": 192 * 2**20, "percent": 96.0}
+FINE = {"free": 70 * GIB, "total": 252 * GIB, "used": 182 * GIB, "percent": 72.2}
+HEAD: dict[str, Any] = {
+    "raylet": {"isHeadNode": True},
+    "cmdline": ["/usr/lib/python3.11/site-packages/ray/core/src/ray/raylet/raylet"],
+    "disk": {"/": FINE, "/tmp": FULL},
+}
+SENTENCE = "The head's disk is full: 8 of 200 MiB are free at /tmp, and jobs can't start there."
+
+
+@pytest.mark.parametrize(
+    ("free", "total", "over", "full"),
+    [
+        (0, 252 * GIB, True, True),
+        (GIB - 1, 100 * GIB, True, True),
+        (10 * GIB, 252 * GIB, True, False),  # Ray spills no object, and jobs run
+        (100 * 2**20, 200 * 2**20, False, False),  # a small one with room
+        (9 * 2**20, 200 * 2**20, True, True),
+    ],
+)
+def test_when_a_disk_is_full(free: int, total: int, over: bool, full: bool) -> None:
+    disk = Disk("/tmp", free, total)
+    assert (disk.over, disk.full) == (over, full)
+
+
+def found(disk: Disk | None, ray: str = "") -> list[tuple[Verdict, str, str]]:
+    draft = Draft("x.py", Header(), Contents(Path(), (), ()), expects=Expectation(ray=ray))
+    return [(one.verdict, one.message, one.mend) for one in check_disk(draft, Facts("2.47.1", disk=disk))]
+
+
+def test_the_finding() -> None:
+    full = disk_of(HEAD)
+    assert found(full, ray="2.47.1") == [
+        (
+            Verdict.DENIED,
+            SENTENCE,
+            "free space on this machine (docker system df, docker system prune), or start an empty head: "
+            "make cluster-down cluster-up",
+        )
+    ]
+    assert found(full)[0][2] == (
+        "delete what fills the head's disk, or send it to a cluster with a larger one"
+    )
+    assert found(Disk("/", 10 * GIB, 252 * GIB)) == [
+        (
+            Verdict.OK,
+            "10.0 of 252.0 GiB are free on the head: less than 5 %, so Ray refuses objects that its memory does "
+            "not hold",
+            "",
+        )
+    ]
+    assert found(Disk("/", 70 * GIB, 252 * GIB)) == found(None) == []
+
+
+def test_what_the_dashboard_shows_of_the_head() -> None:
+    assert disk_of(HEAD) == Disk("/tmp", 8 * 2**20, 200 * 2**20)
+    assert disk_of({}) is None
+    assert python_of_raylet(HEAD) == "3.11"
+    assert python_of_raylet({}) == ""
+
+
+def test_a_500_without_a_word_is_explained_by_the_full_disk() -> None:
+    """Ray can't write the job's log then, nor tell why."""
+    with FakeDashboard() as ray:
+
+        async def explain(fault: ServerError) -> ServerError:
+            async with Dashboard(open_target("local", ray.url)) as dashboard:
+                assert await head_summary(dashboard) == (ray.summary[0] if ray.summary else {})
+                return await explained(fault, dashboard)
+
+        fault = ServerError("It answered 500.", "mend", 500)
+        assert asyncio.run(explain(fault)) is fault
+        ray.summary = [HEAD]
+        assert asyncio.run(explain(fault)).message == SENTENCE
+        refused = ServerError("It answered 403.", "mend", 403)
+        assert asyncio.run(explain(refused)) is refused
+
+
+def test_a_job_that_failed_of_a_full_disk_says_so() -> None:
+    first = "runtime_env setup failed: Failed to set up runtime environment."
+    message = f"{first}\nTraceback\nOSError: [Errno 28] No space left on device"
+    assert reasons(message) == [
+        first,
+        "A disk is full where it ran. `python submit.py check SCRIPT` says whether it is the head's.",
+    ]
