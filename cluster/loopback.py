@@ -14,10 +14,18 @@ under the feet of the job's driver.
 """
 
 import os
+import subprocess
 import sys
+from pathlib import Path
+
+LEFTOVERS = Path(__file__).parents[1] / "docker" / "leftovers.py"
 
 
 def main() -> None:
+    if os.environ["RAYDOCK_NODE"] == "head" and sys.platform == "linux":
+        # Ends what jobs leave behind, as on the head in Docker.
+        command = [sys.executable, "-IS", str(LEFTOVERS), str(os.getpid())]
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     import ray._private.ray_constants as constants
     import ray._private.services as services
     from ray.scripts.scripts import main as ray

@@ -23,6 +23,7 @@ import os
 import platform
 import re
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -140,6 +141,13 @@ def describe_in_background(environ: Mapping[str, str]) -> None:
     os._exit(0)
 
 
+def end_leftovers() -> None:
+    """Starts the process that ends what jobs leave behind; it ends with `ray start`, which this process becomes."""
+    script = Path(__file__).with_name("leftovers.py")
+    command = [sys.executable, "-IS", str(script), str(os.getpid())]
+    subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+
+
 def wait_for(address: str, seconds: float) -> None:
     """Waits until the head's control store accepts connections; SystemExit after that many seconds."""
     host, _, port = address.rpartition(":")
@@ -247,7 +255,9 @@ def main(argv: Sequence[str]) -> None:
         else:
             environ["RAYDOCK_SIMULATED_GPU"] = "1"  # for jobs, which then say so in their result
     arguments = ray_arguments(role, environ)
-    if role != "head":
+    if role == "head":
+        end_leftovers()
+    else:
         wait_for(environ.get("RAYDOCK_HEAD", "head:6379"), float(environ.get("RAYDOCK_WAIT", "120")))
     describe_in_background(environ)
     # Not `ray`: in an unactivated environment it is not in PATH.

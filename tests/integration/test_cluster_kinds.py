@@ -61,6 +61,38 @@ TASK = """
 """
 
 
+# Leaves processes behind: in a session of its own, without an environment, and as a daemon that forked twice.
+LEAVES = """
+    import os, subprocess, sys
+
+    seconds, quiet = sys.argv[1], {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.Popen(["sleep", seconds], start_new_session=True, **quiet)
+    subprocess.Popen(["sleep", seconds], start_new_session=True, env={}, **quiet)
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execvp("sleep", ["sleep", seconds])
+        os._exit(0)
+    os.wait()
+    print("STARTED")
+"""
+# Ends when there is no such process any more.
+GONE = """
+    import glob, sys, time
+
+    def living(wanted):
+        for name in glob.glob("/proc/[0-9]*/cmdline"):
+            try:
+                if open(name, "rb").read() == wanted:
+                    return True
+            except OSError:
+                pass
+
+    while living(b"sleep\\0" + sys.argv[1].encode() + b"\\0"):
+        time.sleep(0.1)
+"""
+
+
 def busy(lab: Lab, node: str, file: Path) -> str:
     """Starts a job whose task runs on that node until the file exists; returns its id."""
     (found,) = [one["id"] for one in lab.nodes() if one["name"] == node]
@@ -151,6 +183,19 @@ def test_the_driver_is_on_the_head(lab: Lab) -> None:
     status, text = lab.ended(lab.submit(script))
     assert status == "SUCCEEDED"
     assert f"on {lab.nodes()[0]['id']}\n" in text  # Ray may print after it
+
+
+def test_what_a_job_leaves_on_the_head_ends_with_it(lab: Lab) -> None:
+    """Though another job runs meanwhile, which keeps its own."""
+    seconds = str(100_000 + os.getpid())
+    keeps = lab.submit("import subprocess; subprocess.run(['sleep', '1000'])")
+    until(lambda: lab.status(keeps) == "RUNNING")
+    status, text = lab.ended(lab.submit(LEAVES, seconds))
+    assert (status, text.splitlines()[-1]) == ("SUCCEEDED", "STARTED")
+    assert lab.ended(lab.submit(GONE, seconds))[0] == "SUCCEEDED"
+    assert lab.status(keeps) == "RUNNING"
+    lab.call(f"/api/jobs/{keeps}/stop", {})
+    assert lab.ended(keeps)[0] == "STOPPED"
 
 
 def test_status(lab: Lab) -> None:
