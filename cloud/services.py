@@ -241,7 +241,7 @@ ROUTES: Mapping[str, tuple[tuple[str, str, Handler], ...]] = {
         ("DELETE", ACCOUNT, Services.delete_account),
         ("POST", rf"{ACCOUNT}:(?P<verb>\w+)", Services.account_policy),
         ("GET", DENY, Services.deny_policies),
-        ("GET", rf"{DENY}/(?P<number>[0-9]{1, 4})", Services.deny_policy),
+        ("GET", rf"{DENY}/(?P<number>[0-9]{{1,4}})", Services.deny_policy),
     ),
     "iamcredentials.googleapis.com": (("POST", rf"{ACCOUNT}:generateAccessToken", Services.access_token),),
 }
