@@ -1,8 +1,8 @@
 """Test suites that others wrote, against the lab's storage.
 
 pyarrow's comes with its wheel. The others run where a variable names a checkout of their sources: GCSFS_TESTS
-(fsspec/gcsfs) and STORAGE_TESTS (googleapis/python-storage, whose system tests need google-cloud-testutils,
-google-cloud-kms and mock beside).
+(fsspec/gcsfs) and STORAGE_TESTS (googleapis/python-storage, with its data files), by the Python that SUITES_PYTHON names: these need
+pytest-asyncio, google-cloud-testutils, google-cloud-kms and mock beside.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ GOOGLE = {
     "test_object_retention_lock": "object retention is refused by name",
     "test_bucket_copy_blob_w_metageneration_match": "requester pays is refused by name",
     "test_bucket_move_blob_hns": "hierarchical namespaces are refused by name",
+    "test_new_bucket_with_hierarchical_namespace": "hierarchical namespaces are refused by name",
+    "test_blob_rewrite_new_blob_add_key": "customer-supplied keys are refused by name",
+    "test_blob_rewrite_rotate_key": "customer-supplied keys are refused by name",
     "test_bucket_list_blobs_include_managed_folders": "managed folders are refused by name",
     "test_bucket_lock_retention_policy": "locked retention policies are refused by name",
     "test_new_bucket_with_rpo": "turbo replication is refused by name",
@@ -66,6 +69,7 @@ GOOGLE = {
     "test_upload_chunks_concurrently_with_kms": XML,
     "test_upload_chunks_concurrently_with_quoted_blob_names": XML,
 }
+PYTHON = os.environ.get("SUITES_PYTHON", sys.executable)
 FAILED = re.compile(r"^(?:FAILED|ERROR) \S+?::(\w+)", re.MULTILINE)
 PASSED = re.compile(r"(\d+) passed")
 
@@ -87,10 +91,12 @@ def storage(tmp_path: Path) -> Iterator[dict[str, str]]:
         process.wait()
 
 
-def run(folder: Path, *words: str, **variables: str) -> tuple[int, set[str], str]:
+def run(
+    folder: Path, *words: str, python: str = sys.executable, **variables: str
+) -> tuple[int, set[str], str]:
     """How many tests passed, which did not, and the output."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--color=no", "--tb=line", *words],
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--color=no", "--tb=line", *words],
         cwd=folder, env={**os.environ, **variables}, capture_output=True, text=True, timeout=3600, check=False,
     )  # fmt: skip
     passed = PASSED.search(done.stdout)
@@ -121,7 +127,9 @@ def test_gcsfss_own(storage: dict[str, str]) -> None:
     }
     more = {"GCSFS_DEFAULT_PROJECT": "lab-project", "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false", **buckets}
     left_out = ("--ignore=gcsfs/tests/perf", "--ignore=gcsfs/tests/integration")
-    passed, failed, output = run(sources("GCSFS_TESTS"), "gcsfs/tests", *left_out, **storage, **more)
+    passed, failed, output = run(
+        sources("GCSFS_TESTS"), "gcsfs/tests", *left_out, python=PYTHON, **storage, **more
+    )
     assert passed > 500, output
     assert failed <= set(GCSFS), output
 
@@ -131,6 +139,6 @@ def test_googles_own(storage: dict[str, str]) -> None:
     files = [
         f"tests/system/test_{name}.py" for name in ("blob", "bucket", "client", "fileio", "transfer_manager")
     ]
-    passed, failed, output = run(sources("STORAGE_TESTS"), *files, **storage)
+    passed, failed, output = run(sources("STORAGE_TESTS"), *files, python=PYTHON, **storage)
     assert passed > 50, output
     assert failed <= set(GOOGLE), output
