@@ -1,8 +1,8 @@
 """Test suites that others wrote, against the lab's storage.
 
 pyarrow's comes with its wheel. The others run where a variable names a checkout of their sources: GCSFS_TESTS
-(fsspec/gcsfs) and STORAGE_TESTS (googleapis/python-storage, with its data files), by the Python that SUITES_PYTHON names: these need
-pytest-asyncio, google-cloud-testutils, google-cloud-kms and mock beside.
+(fsspec/gcsfs) and STORAGE_TESTS (googleapis/python-storage, with its data files), by the Python that SUITES_PYTHON
+names: these need pytest-asyncio, google-cloud-testutils, google-cloud-kms and mock beside.
 """
 
 from __future__ import annotations
