@@ -61,13 +61,12 @@ TASK = """
 """
 
 
-# Leaves processes behind: in a session of its own, without an environment, and as a daemon that forked twice.
+# Leaves processes behind: one in a session of its own, and a daemon that forked twice.
 LEAVES = """
     import os, subprocess, sys
 
     seconds, quiet = sys.argv[1], {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.Popen(["sleep", seconds], start_new_session=True, **quiet)
-    subprocess.Popen(["sleep", seconds], start_new_session=True, env={}, **quiet)
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
