@@ -101,3 +101,35 @@ def test_gcsfs_deletes_and_says_so(lab: LabCloud) -> None:
         found.rm(f"{BUCKET}/gcsfs/a")
     with pytest.raises(OSError, match=r"storage\.objects\.delete"):
         found.rm("closed-bucket/x")
+
+
+def test_rays_storage_of_an_experiment(
+    lab: LabCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Ray's own tests do with its StorageContext, here with a gs:// path: markers, checkpoints, artifacts."""
+    from ray.train import Checkpoint, SyncConfig
+    from ray.train._internal.storage import StorageContext, _list_at_fs_path
+
+    monkeypatch.setenv("RAY_AIR_LOCAL_CACHE_DIR", str(tmp_path / "cache"))
+    endpoint = urlsplit(lab.emulator).netloc
+    storage = StorageContext(
+        storage_path=f"gs://anonymous@{BUCKET}/context?scheme=http&endpoint_override={endpoint}&project_id=lab-project",
+        experiment_dir_name="experiment",
+        trial_dir_name="trial",
+        sync_config=SyncConfig(sync_artifacts=True, sync_artifacts_on_checkpoint=True, sync_period=1000),
+    )
+    storage._check_validation_file()
+    with pytest.raises(FileNotFoundError):
+        storage.persist_current_checkpoint(Checkpoint.from_directory(str(tmp_path / "none")))
+    (tmp_path / "empty").mkdir()
+    storage.persist_current_checkpoint(Checkpoint.from_directory(str(tmp_path / "empty")))
+    assert _list_at_fs_path(storage.storage_filesystem, storage.checkpoint_fs_path) == []
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "1.txt").touch()
+    storage.persist_current_checkpoint(Checkpoint.from_directory(str(tmp_path / "full")))
+    assert _list_at_fs_path(storage.storage_filesystem, storage.checkpoint_fs_path) == ["1.txt"]
+    for name in ("1.txt", "2.txt"):
+        (tmp_path / "full" / name).touch()
+        storage.syncer.sync_up(local_dir=str(tmp_path / "full"), remote_dir=storage.trial_fs_path)
+        storage.syncer.wait()
+    assert {"1.txt", "2.txt"} <= set(_list_at_fs_path(storage.storage_filesystem, storage.trial_fs_path))
