@@ -12,12 +12,14 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from iam import resource as resources
 from iam.ask import Asker
 from iam.errors import NotFound
 from iam.evaluate import Decision, Policies, Verdict, decide
 from iam.mend import Mend, mends_for
 from iam.needs import Need, Operation
 from iam.principal import email, is_custom_account
+from iam.resource import Resource
 
 POLICIES, ITSELF, CLUSTER = "by the policies", "asked as the identity itself", "asked from inside the cluster"
 TOLD_YES = "Google says that it has it on the bucket"
@@ -128,25 +130,30 @@ def answer(principal: str, permission: str, need: Need, policies: Policies, held
     prefix = need.object_name if need.operation is Operation.LIST else None
     now = datetime.datetime.now(datetime.timezone.utc)
 
-    def by(policies: Policies) -> Decision:
-        return decide(principal, permission, need.resource, policies, now=now, list_prefix=prefix)
+    def by(policies: Policies, resource: Resource = need.resource) -> Decision:
+        return decide(principal, permission, resource, policies, now=now, list_prefix=prefix)
 
     decision = by(policies)
     if held is None:
         return decision
-    told = permission in held.get(need.bucket, frozenset())
-    return together(decision, told, policies, bound=by(replace(policies, deny=())).verdict is Verdict.GRANTED)
+    told, bindings = permission in held.get(need.bucket, frozenset()), replace(policies, deny=())
+    bound = by(bindings).verdict is Verdict.GRANTED
+    explained = by(bindings, resources.bucket(need.bucket)).verdict is Verdict.GRANTED
+    return together(decision, told, policies, bound, explained)
 
 
-def together(decision: Decision, told: bool, policies: Policies, bound: bool = False) -> Decision:
+def together(
+    decision: Decision, told: bool, policies: Policies, bound: bool = False, explained: bool = False
+) -> Decision:
     """`told`: whether the identity has the permission on the bucket as a whole. `bound`: a binding that the
-    caller can read grants it, deny rules aside.
+    caller can read grants it on the object, deny rules aside; `explained`: on the bucket as a whole.
 
     told  policies   together
     yes   GRANTED    GRANTED
     yes   DENIED     DENIED: a condition or a deny rule keeps it from this very object
     yes   UNKNOWN    GRANTED, unless it is a condition or a deny rule that can't be evaluated here, or the
-                     binding is one that the caller can't read: it may have a condition
+                     binding is one that the caller can't read: it may have a condition, or one that grants
+                     it on the bucket and, by its condition, not on this object
     no    GRANTED    GRANTED where a condition gives it for this very object, else DENIED
     no    DENIED     DENIED
     no    UNKNOWN    DENIED, unless a condition may give it for this very object: one that can't be evaluated
@@ -159,7 +166,7 @@ def together(decision: Decision, told: bool, policies: Policies, bound: bool = F
         if told:
             if conditional or policies.deny:
                 return decision
-            if not bound and (hidden or (about_object and not policies.complete)):
+            if not bound and about_object and (hidden or explained or not policies.complete):
                 return replace(decision, why=f"{TOLD_YES}, but {decision.why}")
             return replace(decision, verdict=Verdict.GRANTED, why=TOLD_YES)
         if hidden:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from iam.ask import Asker
-from iam.check import CLUSTER, ITSELF, POLICIES, TOLD_NO, TOLD_YES, Held, Outcome, check, together
+from iam.check import CLUSTER, ITSELF, POLICIES, TOLD_NO, TOLD_YES, Held, Outcome, answer, check, together
 from iam.evaluate import Decision, Policies, Verdict
 from iam.needs import Need, needs_of
 from iam.policy import Binding, Condition, DenyRule, Policy
@@ -83,6 +83,23 @@ def test_a_binding_that_nobody_showed_may_have_a_condition(
     """What holds for the bucket need not hold for the object; only its own deny rules are the same."""
     decision = Decision(UNKNOWN, "storage.objects.get", obj("b", "o"), None, "", "said")
     assert together(decision, True, hidden, bound).verdict is is_
+
+
+def test_a_yes_on_the_bucket_that_a_condition_explains_is_none_on_the_object() -> None:
+    """World 398 of part 19: a binding for buckets alone, and another for a group whose members nobody shows."""
+    for_buckets = Condition('resource.type == "storage.googleapis.com/Bucket"')
+    policy = Policy((Binding("roles/storage.legacyObjectReader", (TRAINER,), for_buckets),))
+    group = Policy((Binding("roles/storage.admin", ("group:team@example.com",)),))
+    needs, _ = needs_of(["gs://lab-data/o"], [], [])
+    for bindings, is_ in ((policy, UNKNOWN), (Policy(), GRANTED)):
+        found = answer(
+            TRAINER,
+            "storage.objects.get",
+            needs[0],
+            Policies(group, bindings, "p", ()),
+            {"lab-data": frozenset({"storage.objects.get"})},
+        )
+        assert found.verdict is is_
 
 
 def test_a_bucket_whose_project_nobody_shows(lab: LabCloud) -> None:
