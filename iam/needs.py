@@ -1,15 +1,17 @@
 """What a job needs of Cloud Storage, from what it declares to read and write and from its arguments.
 
 Permissions an operation: https://cloud.google.com/storage/docs/access-control/iam-json. Overwriting is creating and
-deleting; Ray Train's and Tune's `storage_path` is listed, read, written and cleaned up.
+deleting; Ray Train's and Tune's `storage_path` is listed, read, written and cleaned up. Where Ray or pyarrow makes a
+folder, it looks up the bucket, too: submit/lookups.py finds out where.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from types import MappingProxyType
 
 from iam.errors import MalformedResource
 from iam.resource import Resource, bucket, obj, objects_under, parse_gs
@@ -45,6 +47,7 @@ WRITE_ONE = (Operation.OVERWRITE,)
 WRITE_ALL = (Operation.LIST, Operation.READ, Operation.CREATE, Operation.DELETE)
 ARGUMENT = re.compile(r"-{0,2}[A-Za-z][A-Za-z0-9_-]*")
 EMBEDDED = re.compile(r"gs://[^\s\"'<>,;(){}\[\]]+")
+NO_LOOKUPS: Mapping[str, str] = MappingProxyType({})
 IN_ARGUMENTS = "it is in the job's arguments"
 
 
@@ -103,18 +106,24 @@ class Ledger:
 
 
 def needs_of(
-    reads: Sequence[str], writes: Sequence[str], arguments: Sequence[str]
+    reads: Sequence[str],
+    writes: Sequence[str],
+    arguments: Sequence[str],
+    lookups: Mapping[str, str] = NO_LOOKUPS,
 ) -> tuple[list[Need], list[str]]:
     """The needs, and sentences about what could not be known. Raises MalformedResource for a bad gs:// URI.
 
     An entry of `reads` and `writes` is a gs:// URI, a prefix (it ends with / or *), or the name of a job argument
     that holds one or several, if need be with what it is by default: "--read=gs://bucket/x". Local paths and other
     schemes are no needs.
+
+    lookups: entries for which the bucket is looked up → why. One of `writes` is a folder then, and one of `reads`
+    takes the lookup only where it is a whole bucket.
     """
     ledger = Ledger()
     for kind, entries in (("reads", reads), ("writes", writes)):
         for entry in entries:
-            _declared(ledger, kind, entry, arguments)
+            _declared(ledger, kind, entry, arguments, lookups.get(entry, ""))
     _noticed(ledger, arguments)
     return list(ledger.needs.values()), ledger.remarks
 
@@ -124,9 +133,9 @@ def is_prefix(uri: str) -> bool:
     return uri.endswith(("/", "*")) or "/" not in uri.removeprefix("gs://") or "*" in uri
 
 
-def _declared(ledger: Ledger, kind: str, entry: str, arguments: Sequence[str]) -> None:
+def _declared(ledger: Ledger, kind: str, entry: str, arguments: Sequence[str], lookup: str) -> None:
     if not ARGUMENT.fullmatch(entry.partition("=")[0]):
-        _use(ledger, kind, entry, f'{kind} = "{entry}"')
+        _use(ledger, kind, entry, f'{kind} = "{entry}"', lookup)
         return
     entry, _, default = entry.partition("=")
     values = values_of(entry, arguments) or ([default] if default else [])
@@ -137,27 +146,33 @@ def _declared(ledger: Ledger, kind: str, entry: str, arguments: Sequence[str]) -
         )
     for value in values:
         ledger.declared.add(value)
-        path = _folder(value) if _bare(entry) == "storage_path" else value
-        _use(ledger, kind, path, f"{flag} {value} ({kind})")
+        path = _folder(value) if bare(entry) == "storage_path" else value
+        _use(ledger, kind, path, f"{flag} {value} ({kind})", lookup)
 
 
-def _use(ledger: Ledger, kind: str, uri: str, because: str) -> None:
+def _use(ledger: Ledger, kind: str, uri: str, because: str, lookup: str) -> None:
     """A path that only begins like gs:// is a mistake, and no local path."""
     if not uri.lower().startswith("gs:/"):
         return
+    if lookup and kind == "writes":
+        uri = _folder(uri)
     whole = is_prefix(uri)
     if kind == "reads":
         ledger.add(uri, READ_ALL if whole else READ_ONE, because)
     else:
         ledger.add(uri, WRITE_ALL if whole else WRITE_ONE, because)
+    if lookup and (kind == "writes" or "/" not in uri.removeprefix("gs://").rstrip("/")):
+        ledger.add(uri, (Operation.GET_BUCKET,), lookup)
 
 
 def _folder(uri: str) -> str:
     return uri if not uri.startswith("gs://") or is_prefix(uri) else f"{uri}/"
 
 
-def _bare(name: str) -> str:
-    return name.lstrip("-").replace("-", "_")
+def bare(entry: str) -> str:
+    """The name of the argument that an entry names, as Python spells it; a URI as it is."""
+    name = entry.partition("=")[0]
+    return name.lstrip("-").replace("-", "_") if ARGUMENT.fullmatch(name) else entry
 
 
 def values_of(name: str, arguments: Sequence[str]) -> list[str]:
@@ -165,7 +180,7 @@ def values_of(name: str, arguments: Sequence[str]) -> list[str]:
     found: list[str] = []
     for n, token in enumerate(arguments):
         flag, equals, value = token.partition("=")
-        if not flag.startswith("-") or _bare(flag) != _bare(name):
+        if not flag.startswith("-") or bare(flag) != bare(name):
             continue
         if equals:
             found.append(value)

@@ -28,6 +28,7 @@ OPERATIONS = {
     "write": "make new ones",
     "overwrite": "replace them: create and delete",
     "delete": "delete them",
+    "look-up": "look up the bucket, as Ray and pyarrow do to make a folder",
 }
 WIDEST = max(map(len, VERBS))
 EPILOG = (
@@ -48,7 +49,7 @@ def needs_of(uri: str, doing: Sequence[str]) -> list[Need]:
     """What the flags ask for; reading, where they ask for nothing."""
     from iam.needs import READ_ALL, READ_ONE, Ledger, Operation, is_prefix
 
-    named = {"write": Operation.CREATE}
+    named = {"write": Operation.CREATE, "look-up": Operation.GET_BUCKET}
     operations = [named.get(name) or Operation(name) for name in doing]
     because = " ".join(f"--{name}" for name in doing) or "read"
     ledger = Ledger()

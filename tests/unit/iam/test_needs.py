@@ -9,7 +9,7 @@ from iam.needs import Operation, needs_of, values_of
 from iam.resource import bucket, obj, objects_under
 
 READ, LIST, CREATE = Operation.READ, Operation.LIST, Operation.CREATE
-OVERWRITE, DELETE = Operation.OVERWRITE, Operation.DELETE
+OVERWRITE, DELETE, LOOK_UP = Operation.OVERWRITE, Operation.DELETE, Operation.GET_BUCKET
 WRITE_ALL = [LIST, READ, CREATE, DELETE]
 Row = tuple[str, Operation, str]
 
@@ -79,6 +79,54 @@ def test_a_storage_path_is_a_folder_that_is_listed_read_created_and_deleted(
     assert {(n.uri, n.object_name) for n in needs} == {("gs://lab-models/runs/", "runs/")}
     assert {n.because for n in needs} == {f"--{name.lstrip('-')} {value} (writes)"}
     assert remarks == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "arguments", "uris"),
+    [
+        ("--storage-path", ["--storage-path", "gs://lab-models/exp"], ["gs://lab-models/exp/"]),
+        ("--out", ["--out=gs://lab-models/pq"], ["gs://lab-models/pq/"]),
+        ("--out=gs://lab-models/pq", [], ["gs://lab-models/pq/"]),
+        (
+            "--out",
+            ["--out", "gs://lab-models/a", "gs://lab-data/b/"],
+            ["gs://lab-models/a/", "gs://lab-data/b/"],
+        ),
+        ("gs://lab-models/pq", [], ["gs://lab-models/pq/"]),
+        ("gs://lab-models/runs/*", [], ["gs://lab-models/runs/*"]),
+        ("gs://lab-models", [], ["gs://lab-models"]),
+    ],
+)
+def test_where_a_folder_is_made_the_bucket_is_looked_up(
+    entry: str, arguments: list[str], uris: list[str]
+) -> None:
+    needs, remarks = needs_of([], [entry], arguments, {entry: "x.py:3 makes a folder"})
+    assert [(n.uri, n.operation) for n in needs] == [(u, o) for u in uris for o in [*WRITE_ALL, LOOK_UP]]
+    looked_up = [n for n in needs if n.operation is LOOK_UP]
+    assert {n.because for n in looked_up} == {"x.py:3 makes a folder"}
+    assert [n.resource for n in looked_up] == [bucket(n.bucket) for n in looked_up]
+    assert remarks == []
+
+
+@pytest.mark.parametrize("uri", ["/tmp/x", "s3://b/x"])
+def test_a_folder_that_is_not_on_cloud_storage_is_no_need(uri: str) -> None:
+    assert needs_of([], ["--out"], ["--out", uri], {"--out": "x.py:3 makes a folder"}) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("uri", "looked_up"),
+    [
+        ("gs://lab-data", True),
+        ("gs://lab-data/", True),
+        ("gs://lab-data/*", False),
+        ("gs://lab-data/dir", False),
+        ("gs://lab-data/dir/", False),
+    ],
+)
+def test_of_reading_only_a_whole_bucket_is_looked_up(uri: str, looked_up: bool) -> None:
+    needs, _ = needs_of(["--data"], [], ["--data", uri], {"--data": "x.py:3 reads it"})
+    assert (LOOK_UP in [n.operation for n in needs]) is looked_up
+    assert LOOK_UP not in [n.operation for n in needs_of(["--data"], [], ["--data", uri])[0]]
 
 
 def test_an_argument_that_is_absent_is_remarked_on() -> None:
