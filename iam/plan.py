@@ -109,6 +109,8 @@ def steps_of(want: Wanted) -> Iterator[Step]:
         yield Step(BUCKET, bucket)
     yield Step(BUCKET_ROLE, want.data_bucket, "roles/storage.objectViewer", job)
     yield Step(BUCKET_ROLE, want.model_bucket, "roles/storage.objectUser", job)
+    # Ray's writers look up the bucket when they make a folder, and no role on objects holds storage.buckets.get.
+    yield Step(BUCKET_ROLE, want.model_bucket, "roles/storage.legacyBucketReader", job)
     yield Step(ACCOUNT_ROLE, want.address, "roles/iam.serviceAccountUser", want.caller)
     yield Step(ACCOUNT_ROLE, want.address, "roles/iam.serviceAccountTokenCreator", want.caller)
     if want.grant_vertex:
