@@ -128,7 +128,7 @@ def check(args):
     try:
         files, folder = fs.FileSystem.from_uri(args.predictions)
         if isinstance(files, fs.LocalFileSystem):  # a bucket has no folders to make
-            files.create_dir(folder)
+            os.makedirs(folder, exist_ok=True)
         files.open_output_stream(f"{folder}/.probe").close()
         files.delete_file(f"{folder}/.probe")
         told = f"--data {args.data} can't be read"

@@ -84,7 +84,7 @@ def claim(flag, uri):
     try:
         files, folder = storage(uri)
         if isinstance(files, fs.LocalFileSystem):  # a bucket has no folders to make
-            files.create_dir(folder)
+            os.makedirs(folder, exist_ok=True)
         files.open_output_stream(f"{folder}/.probe").close()
     except (OSError, ValueError) as error:  # Google's own words stand inside of the client's
         said = re.search(r"last message of (.*?) error_info|$", str(error))[1] or error
