@@ -7,6 +7,8 @@
     # [tool.submit]
     # reads = ["gs://lab-data/digits.parquet"]     # a URI, or the name of a job argument that holds one
     # writes = ["--output=gs://lab-models/out/"]   # … with what that argument is by default
+    # folders = ["--output"]                       # which of `writes` Ray or pyarrow makes folders for, where the
+    #                                              #   script doesn't tell: that takes storage.buckets.get
     # env = ["WANDB_MODE"]                         # environment variables that travel with the job
     # files = ["settings.toml", "data/*.csv"]      # what travels beside the script and what it imports
     # [tool.submit.entrypoint]                     # what the entrypoint itself reserves
@@ -51,6 +53,7 @@ class Header:
     dependencies: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    folders: tuple[str, ...] | None = None  # None: what the script's text says
     env: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     entrypoint: Resources = Resources()
@@ -103,7 +106,9 @@ def header_of(block: Mapping[str, Any], name: str) -> Header:
     tool = table(block.get("tool", {}), "tool", name)
     submit = table(tool.get("submit", {}), "tool.submit", name)
     known_only(block, {"requires-python", "dependencies", "tool"}, "", name)
-    known_only(submit, {"reads", "writes", "env", "files", "entrypoint", "needs"}, "tool.submit.", name)
+    known_only(
+        submit, {"reads", "writes", "folders", "env", "files", "entrypoint", "needs"}, "tool.submit.", name
+    )
     python = block.get("requires-python", "")
     if not isinstance(python, str):
         raise wrong_type(name, "requires-python", 'a string such as ">=3.10"', python)
@@ -119,6 +124,7 @@ def header_of(block: Mapping[str, Any], name: str) -> Header:
         dependencies=checked_requirements(strings(block, "dependencies", name), name),
         entrypoint=resources(submit.get("entrypoint", {}), "tool.submit.entrypoint", name),
         needs=resources(submit.get("needs", {}), "tool.submit.needs", name),
+        folders=strings(submit, "folders", name) if "folders" in submit else None,
         **lists,
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from iam import words
@@ -20,7 +21,9 @@ from iam.places import Place, http
 
 from .findings import Finding, denied, ok, unknown
 from .header import Header
+from .lookups import lookups
 
+NO_SOURCES: Mapping[str, bytes] = MappingProxyType({})
 PROBE = "add --probe: a small job then asks from inside the cluster"
 
 
@@ -41,9 +44,11 @@ class Answer:
     findings: tuple[Finding, ...] = field(default=())
 
 
-def question(header: Header, arguments: tuple[str, ...], place: Place | None) -> Question:
-    """What the job needs. Raises IamError for a URI that can't be one."""
-    needs, remarks = needs_of(header.reads, header.writes, arguments)
+def question(
+    header: Header, arguments: tuple[str, ...], place: Place | None, sources: Mapping[str, bytes] = NO_SOURCES
+) -> Question:
+    """What the job needs, by its header and by the text of its modules. Raises IamError for a URI that can't be one."""
+    needs, remarks = needs_of(header.reads, header.writes, arguments, lookups(header, sources))
     return Question(tuple(needs), tuple(remarks), place)
 
 

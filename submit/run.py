@@ -133,7 +133,12 @@ async def storage(script: Script, options: Options, target: Target, dashboard: D
     from . import identity, probe
 
     try:
-        question = identity.question(script.header, options.arguments, target.google())
+        question = identity.question(
+            script.header,
+            options.arguments,
+            target.google(),
+            package.sources(script.path, options.working_dir),
+        )
     except IamError as fault:
         raise UsageError(fault.message, fault.mend) from None
     if not (options.probe and question.needs):

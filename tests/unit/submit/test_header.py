@@ -23,6 +23,7 @@ def test_everything_that_a_header_can_say() -> None:
             "[tool.submit]",
             'reads = ["gs://lab-data/x", "--data"]',
             'writes = ["--output"]',
+            'folders = ["--output"]',
             'env = ["MODE"]',
             'files = ["data/*.csv"]',
             "[tool.submit.entrypoint]",
@@ -40,6 +41,7 @@ def test_everything_that_a_header_can_say() -> None:
         dependencies=("scikit-learn>=1.5", "ray[tune]"),
         reads=("gs://lab-data/x", "--data"),
         writes=("--output",),
+        folders=("--output",),
         env=("MODE",),
         files=("data/*.csv",),
         entrypoint=Resources(cpus=0.5, memory=2 * 2**30, resources={"head_disk": 1}),
@@ -66,7 +68,7 @@ REFUSED = {
     "a key like no other": (
         script("[tool.submit]", "zzz = 1"),
         "x.py: the header has an unknown key 'tool.submit.zzz'.",
-        "known are entrypoint, env, files, needs, reads, writes",
+        "known are entrypoint, env, files, folders, needs, reads, writes",
     ),
     "misspelt resource": (
         script("[tool.submit.needs]", "cpu = 1"),

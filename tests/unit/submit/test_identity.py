@@ -45,6 +45,70 @@ def test_a_denial_names_everything_and_the_command_that_mends_it(lab: LabCloud) 
     )
 
 
+TUNE = b"""
+from ray import tune
+path = parser.parse_args().storage_path
+tune.Tuner(trial, run_config=tune.RunConfig(name="small", storage_path=path)).fit()
+"""
+
+
+def test_a_folder_of_rays_takes_the_bucket_itself(lab: LabCloud) -> None:
+    """objectUser, which the check used to find enough: Tune's create_dir is refused with it."""
+    header = Header(writes=("--storage-path",))
+    question = identity.question(
+        header, ("--storage-path", "gs://closed-bucket/exp"), lab.place, {"x.py": TUNE}
+    )
+    bucket = lab.world.buckets["closed-bucket"]
+    kept = bucket.policy
+    user = {"role": "roles/storage.objectUser", "members": [AGENT]}
+    try:
+        lab.world.set_policy(bucket, {"version": 1, "bindings": [*kept["bindings"], user]})
+        (one,) = found(question).findings
+        without = identity.question(header, ("--storage-path", "gs://closed-bucket/exp"), lab.place)
+        (ok,) = found(without).findings
+        looks = {**user, "role": "roles/storage.legacyBucketReader"}
+        lab.world.set_policy(bucket, {"version": 1, "bindings": [*kept["bindings"], user, looks]})
+        (after,) = found(question).findings
+    finally:
+        lab.world.set_policy(bucket, kept)
+    assert one == Finding(
+        "storage",
+        Verdict.DENIED,
+        f"{AGENT} has no storage.buckets.get on gs://closed-bucket/exp/ (--storage-path gs://closed-bucket/exp "
+        "(writes); storage_path at x.py:4 makes a folder, which looks up the bucket): no binding of "
+        "gs://closed-bucket or of project other-project grants storage.buckets.get (roles/storage.objectUser on "
+        "gs://closed-bucket has no storage.buckets.get).",
+        "python -m iam grant gs://closed-bucket --role=roles/storage.legacyBucketReader "
+        f"--member={AGENT}\n"
+        "on Google Cloud: gcloud storage buckets add-iam-policy-binding gs://closed-bucket "
+        f"--member={AGENT} --role=roles/storage.legacyBucketReader",
+    )
+    assert ok.verdict is Verdict.OK
+    assert after.message == (
+        f"gs://closed-bucket/exp/: list, read, create, delete, look up the bucket, as {AGENT} (by the policies)"
+    )
+
+
+def test_what_else_is_missing_is_granted_along_with_it(lab: LabCloud) -> None:
+    header = Header(writes=("--storage-path=gs://closed-bucket/exp",))
+    (one,) = found(identity.question(header, (), lab.place, {"x.py": TUNE})).findings
+    assert sorted(line.split()[5] for line in one.mend.splitlines()[:2]) == [
+        "--role=roles/storage.legacyBucketReader",
+        "--role=roles/storage.objectUser",
+    ]
+    told = {"principal": AGENT, "held": {"closed-bucket": ["storage.objects.get"]}}
+    (probed,) = found(identity.question(header, (), lab.place, {"x.py": TUNE}), told).findings
+    assert "storage.buckets.get" in probed.message
+
+
+def test_the_labs_own_identity_may_use_rays_writers_as_it_is(lab: LabCloud) -> None:
+    header = Header(
+        writes=("--storage-path=gs://lab-models/exp", "gs://lab-data/out/"), reads=("gs://lab-data",)
+    )
+    findings = found(identity.question(header, (), lab.place, {"x.py": TUNE})).findings
+    assert [one.verdict for one in findings] == [Verdict.OK] * 3
+
+
 def test_a_job_that_declares_nothing_is_asked_nothing(lab: LabCloud) -> None:
     assert found(identity.question(Header(), (), lab.place)) == identity.Answer(AGENT, ())
 

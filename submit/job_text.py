@@ -1,0 +1,96 @@
+"""The modules of a job as one text: what they import, and which expressions a name in them may stand for.
+
+Scopes are not told apart: where two functions have a name of their own for two things, it may be either.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Text:
+    """All modules of a job, as one: what they import, and which expressions a name may stand for."""
+
+    imported: dict[str, str] = field(default_factory=dict)  # a name here → the dotted name of what it is
+    used: set[str] = field(default_factory=set)
+    values: dict[str, list[ast.AST]] = field(default_factory=dict)
+    functions: dict[str, list[str]] = field(default_factory=dict)
+
+    def uses(self, *modules: str) -> bool:
+        """Is one of them, or something in it, imported?"""
+        return any(f"{name}.".startswith(f"{module}.") for name in self.used for module in modules)
+
+    def dotted(self, node: ast.AST) -> str:
+        """What was imported, by its whole name; "" for anything else."""
+        if isinstance(node, ast.Name):
+            return self.imported.get(node.id, "")
+        above = self.dotted(node.value) if isinstance(node, ast.Attribute) else ""
+        return f"{above}.{node.attr}" if above and isinstance(node, ast.Attribute) else ""
+
+    def read(self, tree: ast.AST) -> None:
+        """Takes in a module. Functions come first: a call may stand above the one that it calls."""
+        nodes = list(ast.walk(tree))
+        for node in nodes:
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                self._import(node)
+            elif isinstance(node, ast.FunctionDef):
+                given = [one.arg for one in (*node.args.posonlyargs, *node.args.args)]
+                self.functions[node.name] = given[given[:1] in (["self"], ["cls"]) :]
+            elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                for target in targets:
+                    self._assign(target, node.value)
+
+    def pass_arguments(self, tree: ast.AST) -> None:
+        """A parameter may stand for what a call gives it."""
+        for node in ast.walk(tree):
+            self.used.update(filter(None, [self.dotted(node)]))
+            if isinstance(node, ast.Call):
+                parameters = self.functions.get(name_of(node.func), [])
+                for parameter, argument in zip(parameters, node.args, strict=False):
+                    self.values.setdefault(parameter, []).append(argument)
+                for keyword in node.keywords:
+                    if keyword.arg in parameters:
+                        self.values.setdefault(str(keyword.arg), []).append(keyword.value)
+
+    def mentioned(self, about: Iterable[ast.AST]) -> tuple[set[str], set[str], bool]:
+        """The names and the texts in expressions and in what their names stand for; whether that is all of it."""
+        names: set[str] = set()
+        texts: set[str] = set()
+        waiting = list(about)
+        while waiting:
+            for node in ast.walk(waiting.pop()):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    texts.add(node.value)
+                name = name_of(node)
+                if name and name not in names:
+                    names.add(name)
+                    waiting += self.values.get(name, [])
+        return names, texts, names <= set(self.values)
+
+    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        for alias in node.names:
+            if isinstance(node, ast.ImportFrom):
+                whole = f"{node.module or ''}.{alias.name}"
+                self.imported[alias.asname or alias.name] = whole
+            else:
+                whole = alias.name
+                self.imported[alias.asname or whole.partition(".")[0]] = (
+                    whole if alias.asname else whole.partition(".")[0]
+                )
+            self.used.add(whole)
+
+    def _assign(self, target: ast.AST, value: ast.AST) -> None:
+        if isinstance(target, (ast.Tuple, ast.List)):
+            for one in target.elts:
+                self._assign(one, value)
+        elif name := name_of(target):
+            self.values.setdefault(name, []).append(value)
+
+
+def name_of(node: ast.AST) -> str:
+    """The last name of a name or of an attribute."""
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
