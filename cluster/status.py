@@ -42,16 +42,20 @@ def missing(members: Sequence[Member], nodes: Sequence[Node]) -> list[str]:
 
 
 def rows(members: Sequence[Member], nodes: Sequence[Node]) -> list[Node]:
-    """One row a member under the member's name, then living nodes that someone else started.
+    """One row a member under the member's name, then living nodes that someone else started, in no pool of ours.
 
     A member whose container or processes ended is DEAD at once; Ray itself notices up to 30 s later.
     A member that Ray has not seen since it was started is STARTING, also where Ray still takes the node of its
     earlier run for alive. Nodes of members that were removed are left out.
     """
     pairs = match(members, nodes)
-    # Of a member that was started anew Ray may still take the earlier node for alive.
-    ours = {member.node for member in members}
-    others = [node for node in nodes if node.state == "ALIVE" and not ours & {node.host, node.name}]
+    # Of a member that was started anew, or removed, Ray may still take the earlier node for alive.
+    ours, pools = {member.node for member in members}, {member.pool for member in members}
+    others = [
+        node
+        for node in nodes
+        if node.state == "ALIVE" and node.pool not in pools and not ours & {node.host, node.name}
+    ]
     return sorted([row(member, node) for member, node in pairs] + others, key=order)
 
 
