@@ -61,15 +61,19 @@ class Clusters:
     async def attend(self) -> None:
         """Keeps the networks as they should be: the lab's cloud may be another container by now."""
         while True:
-            for name in [one.name for one in self.store.clusters.values() if one.state in LIVING]:
-                try:
-                    await self.nodes.open(name)
-                    found = self.store.clusters.get(name)
-                    if found is None or found.state not in LIVING:  # it ended meanwhile
-                        await self.nodes.close(name)
-                except NodesFailed as fault:
-                    log.info("%s: %s", name, fault)
+            living = [one.name for one in self.store.clusters.values() if one.state in LIVING]
+            await asyncio.gather(*map(self.mend, living))
             await asyncio.sleep(ATTEND)
+
+    async def mend(self, name: str) -> None:
+        """Opens a cluster's network, and closes it again where the cluster has ended meanwhile."""
+        try:
+            await self.nodes.open(name)
+            found = self.store.clusters.get(name)
+            if found is None or found.state not in LIVING:
+                await self.nodes.close(name)
+        except NodesFailed as fault:
+            log.info("%s: %s", name, fault)
 
     def require_room(self, name: str, spec: dict[str, Any]) -> None:
         """Refused where this machine does not hold so many nodes."""

@@ -20,7 +20,7 @@ SERVICES = ("cloud", "vertex")
 CLOSED = {"Internal": True, "Options": {"com.docker.network.bridge.inhibit_ipv4": "true"}}
 NOT_THERE = frozenset({"cluster.raydock.internal"})  # what the services are called in the job's network alone
 METADATA = 80
-SECONDS = 30.0  # for `cloud` to listen in a new network
+SECONDS = 60.0  # for `cloud` to listen in a new network
 Ask = Callable[..., Awaitable[Any]]
 
 
@@ -45,19 +45,19 @@ class Networks:
         body = {"Name": name, "Driver": "bridge", "Labels": labels, **CLOSED}
         await self.ask("POST", "/networks/create", (409,), json=body)
         held = await self.members(name)
-        for service in SERVICES:
-            for container in await self.containers(service):
-                if container not in held:
-                    await self.connect(name, container, listens=service == "cloud")
+        ours = {service: await self.containers(service) for service in SERVICES}
+        for container in (one for ids in ours.values() for one in ids if one not in held):
+            await self.connect(name, container)
+        held = await self.members(name)  # both are in it before we look whether `cloud` answers there
+        for container in ours["cloud"]:
+            await answering(held.get(container, ""))
 
-    async def connect(self, name: str, container: str, listens: bool) -> None:
+    async def connect(self, name: str, container: str) -> None:
         about = await self.ask("GET", f"/containers/{container}/json")
         known = about["NetworkSettings"]["Networks"].get(f"{self.project}_cluster") or {}
         aliases = [alias for alias in known.get("Aliases") or () if alias not in NOT_THERE]
         body = {"Container": container, "EndpointConfig": {"Aliases": aliases}}
         await self.ask("POST", f"/networks/{name}/connect", (403,), json=body)  # 403: it is in it already
-        if listens:
-            await answering((await self.members(name)).get(container, ""))
 
     async def members(self, name: str) -> Mapping[str, str]:
         """Addresses of the running containers in a network, by id."""
@@ -93,13 +93,22 @@ class Networks:
 
 
 async def answering(address: str) -> None:
-    """Until `cloud` listens there. NodesFailed after thirty seconds."""
-    for _ in range(int(SECONDS / 0.1)):
-        try:
-            _, writer = await asyncio.open_connection(address, METADATA)
-        except OSError:
-            await asyncio.sleep(0.1)
-        else:
-            writer.close()
-            return
-    raise NodesFailed(f"The lab's cloud does not answer in the cluster's network ({address}).")
+    """Until `cloud` listens there. NodesFailed after a minute."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            while True:
+                if address and await listens(address):
+                    return
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        text = f"The lab's cloud does not answer in the cluster's network ({address or 'it is not in it'})."
+        raise NodesFailed(text) from None
+
+
+async def listens(address: str) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(address, METADATA)
+    except OSError:
+        return False
+    writer.close()
+    return True

@@ -1,0 +1,112 @@
+"""A cluster's network, over a double of the engine's API."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from cloud.vertex import networks
+from cloud.vertex.errors import NodesFailed
+from cloud.vertex.networks import Networks
+
+CLUSTER = "projects/1/locations/us-central1/persistentResources/a"
+ALIASES = {"cloud": ["storage.googleapis.com", "cluster.raydock.internal", "cloud"], "vertex": ["vertex"]}
+
+
+@dataclass
+class Engine:
+    """Remembers networks and who is in them. A container's id is its service's name."""
+
+    held: dict[str, dict[str, str]] = field(default_factory=dict)
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+
+    async def ask(self, verb: str, path: str, fine: tuple[int, ...] = (), **sent: Any) -> Any:
+        body = sent.get("json", {})
+        parts = path.split("/")
+        if path == "/networks/create":
+            self.held.setdefault(body["Name"], {})
+            self.labels[body["Name"]] = body["Labels"]
+            assert body["Internal"]
+            return {}
+        if path == "/containers/json":
+            wanted = json.loads(sent["params"]["filters"])["label"]
+            return [{"Id": one} for one in ALIASES if f"com.docker.compose.service={one}" in wanted]
+        if parts[1] == "containers":
+            return {"NetworkSettings": {"Networks": {"raydock_cluster": {"Aliases": ALIASES[parts[2]]}}}}
+        if path == "/networks":
+            return [{"Labels": labels} for labels in self.labels.values()]
+        name = parts[2]
+        if parts[3:] == ["connect"]:
+            self.calls.append(f"connect {body['Container']} {' '.join(body['EndpointConfig']['Aliases'])}")
+            self.held[name][body["Container"]] = f"10.0.0.{len(self.held[name]) + 2}/24"
+        elif parts[3:] == ["disconnect"]:
+            del self.held[name][body["Container"]]
+        elif verb == "DELETE":
+            assert not self.held.pop(name, {})
+            self.labels.pop(name, None)
+        else:
+            return {"Containers": {one: {"IPv4Address": at} for one, at in self.held.get(name, {}).items()}}
+        return {}
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
+    found = Engine()
+
+    async def listens(address: str) -> bool:
+        found.calls.append(f"look {address}")
+        return True
+
+    monkeypatch.setattr(networks, "listens", listens)
+    return found
+
+
+def test_both_services_are_in_it_before_it_is_looked_whether_one_answers(engine: Engine) -> None:
+    """The one that looks has no way there before."""
+    found = Networks(engine.ask, "raydock")
+    asyncio.run(found.open(CLUSTER))
+    asyncio.run(found.open(CLUSTER))  # again is fine
+    assert engine.calls == [
+        "connect cloud storage.googleapis.com cloud",  # what it is in the jobs' network alone it is not here
+        "connect vertex vertex",
+        "look 10.0.0.2",
+        "look 10.0.0.2",
+    ]
+    assert asyncio.run(found.doors()) == ["10.0.0.2"]
+
+
+def test_a_cloud_that_is_another_container_is_brought_in_again(engine: Engine) -> None:
+    found = Networks(engine.ask, "raydock")
+    asyncio.run(found.open(CLUSTER))
+    del engine.held[found.name(CLUSTER)]["cloud"]
+    asyncio.run(found.open(CLUSTER))
+    assert [call.split()[1] for call in engine.calls if call.startswith("connect")] == [
+        "cloud",
+        "vertex",
+        "cloud",
+    ]
+
+
+def test_it_is_removed_with_everybody_in_it(engine: Engine) -> None:
+    found = Networks(engine.ask, "raydock")
+    asyncio.run(found.open(CLUSTER))
+    asyncio.run(found.close(CLUSTER))
+    asyncio.run(found.close(CLUSTER))
+    assert (engine.held, asyncio.run(found.clusters()), asyncio.run(found.doors())) == ({}, [], [])
+
+
+def test_a_cloud_that_never_answers_fails_the_cluster(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_: str) -> bool:
+        return False
+
+    monkeypatch.setattr(networks, "listens", never)
+    monkeypatch.setattr(networks, "SECONDS", 0.01)
+    with pytest.raises(NodesFailed, match=r"does not answer in the cluster's network \(10\.0\.0\.2\)"):
+        asyncio.run(Networks(engine.ask, "raydock").open(CLUSTER))
