@@ -41,6 +41,17 @@ SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")  # the image lets the
 # Where each library looks for the certificates to trust: pip, Python's ssl and uv, requests, gRPC.
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
 
+# Left to itself Ray takes free ports of the range that the system gives to anybody, in which the fixed ones of its
+# own metrics lie (44217 and 44227): now and then two of its servers want the same one, and every job fails.
+FIXED_PORTS = (
+    "--node-manager-port=6380",
+    "--object-manager-port=6381",
+    "--runtime-env-agent-port=6382",
+    "--dashboard-agent-grpc-port=6383",
+    "--metrics-export-port=6384",
+)
+METRICS_PORTS = {"DASHBOARD_METRIC_PORT": "6385", "AUTOSCALER_METRIC_PORT": "6386"}
+
 # The command `ray`. By itself it gives its dashboard 200 polls of 0.1 s and then ends the head
 # (start_api_server), which is too little on a busy machine; the health check has the deadline.
 RAY = """
@@ -261,8 +272,8 @@ def main(argv: Sequence[str]) -> None:
         wait_for(environ.get("RAYDOCK_HEAD", "head:6379"), float(environ.get("RAYDOCK_WAIT", "120")))
     describe_in_background(environ)
     # Not `ray`: in an unactivated environment it is not in PATH.
-    command = [sys.executable, "-c", RAY, "start", "--block", *arguments, *more]
-    os.execve(sys.executable, command, environ)
+    command = [sys.executable, "-c", RAY, "start", "--block", *arguments, *FIXED_PORTS, *more]
+    os.execve(sys.executable, command, {**METRICS_PORTS, **environ})
 
 
 if __name__ == "__main__":
