@@ -108,7 +108,7 @@ def spelled(labels: Mapping[str, str]) -> str:
 
 
 def describe() -> dict[str, object]:
-    """Python, Ray and every installed package, with names normalised as in PEP 503."""
+    """Python, Ray, every installed package, with names normalised as in PEP 503, and what can be imported of them."""
     packages = {
         re.sub(r"[-_.]+", "-", dist.metadata["Name"]).lower(): dist.version
         for dist in metadata.distributions()
@@ -117,7 +117,23 @@ def describe() -> dict[str, object]:
         "python": platform.python_version(),
         "ray": packages.get("ray"),
         "packages": dict(sorted(packages.items())),
+        "modules": sorted({name for dist in metadata.distributions() for name in modules_of(dist)}),
     }
+
+
+def modules_of(dist: metadata.Distribution) -> set[str]:
+    """The modules of a package, below namespaces by their whole names: google.cloud.storage, not google."""
+    listed = [path.parts for path in dist.files or () if path.suffix in (".py", ".so")]
+    if not listed:
+        return set((dist.read_text("top_level.txt") or "").split())
+    packages = {parts[:-1] for parts in listed if parts[-1] == "__init__.py"}
+    found = set()
+    for *above, file in listed:
+        depth = next((n for n in range(1, len(above) + 1) if tuple(above[:n]) in packages), 0)
+        parts = above[:depth] if depth else [*above, file.partition(".")[0]]
+        if all(part.isidentifier() for part in parts):
+            found.add(".".join(parts))
+    return found
 
 
 def session(environ: Mapping[str, str]) -> Path:

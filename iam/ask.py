@@ -81,6 +81,22 @@ class Asker:
         told = await self.get(STORAGE, f"/storage/v1/b/{quote(bucket)}/iam/testPermissions?{query}")
         return frozenset((told or {}).get("permissions") or ())
 
+    async def there(self, bucket: str, name: str, prefix: bool = False) -> bool | None:
+        """Is there an object of that name, or one whose name begins so? None where the caller may not see it."""
+        objects = f"/storage/v1/b/{quote(bucket)}/o"
+        try:
+            if not prefix:
+                return (
+                    await self.get(STORAGE, f"{objects}/{quote(name, safe='')}?fields=name") is not None
+                    or None
+                )
+            told = await self.get(
+                STORAGE, f"{objects}?prefix={quote(name, safe='')}&maxResults=1&fields=items/name"
+            )
+        except (NotFound, Refused, Unreachable) as fault:
+            return False if isinstance(fault, NotFound) else None
+        return None if told is None else bool(told.get("items"))
+
     async def impersonate(self, address: str) -> Asker | None:
         """The same, as that service account; None where the caller may not make tokens for it."""
         body = {"scope": [SCOPE], "lifetime": "300s"}

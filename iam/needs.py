@@ -46,8 +46,13 @@ READ_ALL = (Operation.LIST, Operation.READ)
 WRITE_ONE = (Operation.OVERWRITE,)
 WRITE_ALL = (Operation.LIST, Operation.READ, Operation.CREATE, Operation.DELETE)
 ARGUMENT = re.compile(r"-{0,2}[A-Za-z][A-Za-z0-9_-]*")
-EMBEDDED = re.compile(r"gs://[^\s\"'<>,;(){}\[\]]+")
+SCHEME = re.compile(r"(?i)(?<![a-z0-9+.-])gc?s://(?:anonymous@)?")  # as fsspec and pyarrow take it
+EMBEDDED = re.compile(SCHEME.pattern + r"[^\s\"'<>,;(){}\[\]]+")
+OUTPUT = re.compile(
+    r"(?i)-*(\w+[-_])?(out|save|dest|dst|log|checkpoint|ckpt|result|artifact|tmp|work|cache|write|target|model[-_]dir|storage)"
+)
 NO_LOOKUPS: Mapping[str, str] = MappingProxyType({})
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 IN_ARGUMENTS = "it is in the job's arguments"
 
 
@@ -55,7 +60,8 @@ IN_ARGUMENTS = "it is in the job's arguments"
 class Need:
     """One operation that a job will do, and which of its lines says so.
 
-    `object_name` is a prefix if `uri` is one, up to the first wildcard.
+    `object_name` is a prefix if `uri` is one, up to the first wildcard. `there`: must it exist before? True where the
+    header has it in `reads`, None where it was only noticed and is probably read.
     """
 
     uri: str
@@ -64,13 +70,19 @@ class Need:
     operation: Operation
     permissions: tuple[str, ...]
     because: str
+    there: bool | None = False
+
+    @property
+    def is_prefix(self) -> bool:
+        """Does it stand for all objects whose names begin so?"""
+        return is_prefix(self.uri)
 
     @property
     def resource(self) -> Resource:
         """What the permissions are needed on."""
         if self.operation in (Operation.LIST, Operation.GET_BUCKET):
             return bucket(self.bucket)
-        if is_prefix(self.uri):
+        if self.is_prefix:
             return objects_under(self.bucket, self.object_name)
         return obj(self.bucket, self.object_name)
 
@@ -83,17 +95,19 @@ class Ledger:
     remarks: list[str] = field(default_factory=list)
     declared: set[str] = field(default_factory=set)
 
-    def add(self, uri: str, operations: Iterable[Operation], because: str) -> None:
+    def add(
+        self, uri: str, operations: Iterable[Operation], because: str, there: bool | None = False
+    ) -> None:
         """Merges with what is there: the same operation on the same thing is one need."""
         name, tail = parse_gs(uri)
         tail, prefix = tail.partition("*")[0], is_prefix(uri)
         for operation in operations:
             key = (name, tail, operation, prefix)
-            there = self.needs.get(key)
-            if there is None:
-                self.needs[key] = Need(uri, name, tail, operation, operation.permissions, because)
-            elif because not in there.because.split("; "):
-                self.needs[key] = replace(there, because=f"{there.because}; {because}")
+            known = self.needs.get(key)
+            if known is None:
+                self.needs[key] = Need(uri, name, tail, operation, operation.permissions, because, there)
+            elif because not in known.because.split("; "):
+                self.needs[key] = replace(known, because=f"{known.because}; {because}")
 
     def covers(self, uri: str) -> bool:
         """Is it, or something that it lies under, declared or needed already?"""
@@ -110,12 +124,13 @@ def needs_of(
     writes: Sequence[str],
     arguments: Sequence[str],
     lookups: Mapping[str, str] = NO_LOOKUPS,
+    variables: Mapping[str, str] = NO_VARIABLES,
 ) -> tuple[list[Need], list[str]]:
     """The needs, and sentences about what could not be known. Raises MalformedResource for a bad gs:// URI.
 
     An entry of `reads` and `writes` is a gs:// URI, a prefix (it ends with / or *), or the name of a job argument
-    that holds one or several, if need be with what it is by default: "--read=gs://bucket/x". Local paths and other
-    schemes are no needs.
+    that holds one or several, if need be with what it is by default: "--read=gs://bucket/x". The name of one of the
+    job's environment `variables` does as well. Local paths and other schemes are no needs. gcs:// is gs://.
 
     lookups: entries for which the bucket is looked up → why. One of `writes` is a folder then, and one of `reads`
     takes the lookup only where it is a whole bucket.
@@ -123,8 +138,17 @@ def needs_of(
     ledger = Ledger()
     for kind, entries in (("reads", reads), ("writes", writes)):
         for entry in entries:
-            _declared(ledger, kind, entry, arguments, lookups.get(entry, ""))
+            _declared(ledger, kind, entry, arguments, lookups.get(entry, ""), variables)
     _noticed(ledger, arguments)
+    for name, value in variables.items():
+        for uri in uris(value):
+            _guess(
+                ledger,
+                uri,
+                f"it is in the variable {name}",
+                f"The variable {name}",
+                OUTPUT.match(name) is None,
+            )
     return list(ledger.needs.values()), ledger.remarks
 
 
@@ -133,32 +157,51 @@ def is_prefix(uri: str) -> bool:
     return uri.endswith(("/", "*")) or "/" not in uri.removeprefix("gs://") or "*" in uri
 
 
-def _declared(ledger: Ledger, kind: str, entry: str, arguments: Sequence[str], lookup: str) -> None:
+def _declared(
+    ledger: Ledger, kind: str, entry: str, arguments: Sequence[str], lookup: str, variables: Mapping[str, str]
+) -> None:
     if not ARGUMENT.fullmatch(entry.partition("=")[0]):
         _use(ledger, kind, entry, f'{kind} = "{entry}"', lookup)
         return
     entry, _, default = entry.partition("=")
-    values = values_of(entry, arguments) or ([default] if default else [])
-    flag = f"--{entry.lstrip('-')}" if not entry.startswith("-") else entry
+    values = values_of(entry, arguments)
+    if not values and entry in variables:
+        values, flag = [variables[entry]], entry
+    else:
+        values = values or ([default] if default else [])
+        flag = f"--{entry.lstrip('-')}" if not entry.startswith("-") else entry
     if not values:
         ledger.remarks.append(
             f"{kind} names {flag}, which is not among the job's arguments, so what it is by default was not checked."
         )
-    for value in values:
+    for value in (one for text in values for one in uris(text) or [text]):
         ledger.declared.add(value)
         path = _folder(value) if bare(entry) == "storage_path" else value
         _use(ledger, kind, path, f"{flag} {value} ({kind})", lookup)
 
 
+def uris(text: str) -> list[str]:
+    """The gs:// URIs in a text, in Google's own spelling: it is one, a list of them, or holds some."""
+    starts = [found.start() for found in SCHEME.finditer(text)]
+    if starts[:1] == [0]:
+        ends = [*starts[1:], len(text)]
+        pieces = [text[start:end] for start, end in zip(starts, ends, strict=True)]
+        found = [*(piece.rstrip(",;|: \t\n") for piece in pieces[:-1]), pieces[-1]]
+    else:
+        found = [match[0] for match in EMBEDDED.finditer(text)]
+    return [SCHEME.sub("gs://", one, count=1) for one in found]
+
+
 def _use(ledger: Ledger, kind: str, uri: str, because: str, lookup: str) -> None:
     """A path that only begins like gs:// is a mistake, and no local path."""
+    uri = SCHEME.sub("gs://", uri, count=1)
     if not uri.lower().startswith("gs:/"):
         return
     if lookup and kind == "writes":
         uri = _folder(uri)
     whole = is_prefix(uri)
     if kind == "reads":
-        ledger.add(uri, READ_ALL if whole else READ_ONE, because)
+        ledger.add(uri, READ_ALL if whole else READ_ONE, because, True)
     else:
         ledger.add(uri, WRITE_ALL if whole else WRITE_ONE, because)
     if lookup and (kind == "writes" or "/" not in uri.removeprefix("gs://").rstrip("/")):
@@ -186,7 +229,7 @@ def values_of(name: str, arguments: Sequence[str]) -> list[str]:
             found.append(value)
             continue
         for later, following in enumerate(arguments[n + 1 :]):
-            if following.startswith("-") or (later and not following.startswith("gs://")):
+            if following.startswith("-") or (later and not SCHEME.match(following)):
                 break
             found.append(following)
     return found
@@ -194,20 +237,26 @@ def values_of(name: str, arguments: Sequence[str]) -> list[str]:
 
 def _noticed(ledger: Ledger, arguments: Sequence[str]) -> None:
     """gs:// URIs that no declaration covers are probably read."""
+    flag = ""
     for token in arguments:
-        value = token.partition("=")[2] if token.startswith("-") else token
-        if value.startswith("gs://"):
-            if not ledger.covers(value):
-                ledger.add(value, READ_ALL if is_prefix(value) else READ_ONE, IN_ARGUMENTS)
+        name, equals, value = token.partition("=") if token.startswith("-") else (flag, "", token)
+        flag = token if token.startswith("-") and not equals else ""
+        read = OUTPUT.match(name) is None
+        if SCHEME.match(value):
+            for uri in uris(value):
+                if not ledger.covers(uri):
+                    ledger.add(
+                        uri, READ_ALL if is_prefix(uri) else READ_ONE, IN_ARGUMENTS, None if read else False
+                    )
             continue
-        for uri in EMBEDDED.findall(token):
-            _noticed_inside(ledger, uri, token)
+        for uri in uris(token):
+            _guess(ledger, uri, IN_ARGUMENTS, f'The argument "{token}"', read)
 
 
-def _noticed_inside(ledger: Ledger, uri: str, token: str) -> None:
+def _guess(ledger: Ledger, uri: str, because: str, where: str, read: bool) -> None:
     """Within a longer text a URI is a guess, so one that is malformed is only remarked on."""
     try:
         if not ledger.covers(uri):
-            ledger.add(uri, READ_ALL if is_prefix(uri) else READ_ONE, IN_ARGUMENTS)
+            ledger.add(uri, READ_ALL if is_prefix(uri) else READ_ONE, because, None if read else False)
     except MalformedResource as error:
-        ledger.remarks.append(f'The argument "{token}" was not checked: {error.message}')
+        ledger.remarks.append(f"{where} was not checked: {error.message}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from .ray_extras import EXTRAS, USUAL
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -14,17 +16,34 @@ SAME = {"xgboost": "xgboost-cpu", "xgboost-cpu": "xgboost", "tensorflow": "tenso
 
 
 def missing(dependencies: Sequence[str], packages: Mapping[str, str], python: str) -> tuple[str, ...]:
-    """The dependencies that `packages` (name to version) does not satisfy; Ray never is among them.
+    """The dependencies that `packages` (name to version) does not satisfy; in Ray's place what its extras require.
 
     Ray can't be installed by a runtime env: the preflight compares its version instead. With nothing known of
     the cluster's packages all of them are installed there.
     """
-    wanted = [(text, requirement(text)) for text in dependencies]
-    return tuple(
+    found: dict[str, None] = {}
+    for text in dependencies:
+        one = requirement(text)
+        if not applies(one, python):
+            continue
+        if name_of(one) == "ray":
+            found |= dict.fromkeys(missing_of_ray(one.extras, packages))
+        elif not satisfied(one, packages):
+            found[text] = None
+    return tuple(found)
+
+
+def missing_of_ray(extras: Collection[str], packages: Mapping[str, str]) -> list[str]:
+    """What Ray's extras require and the cluster lacks."""
+    asked = [
+        one for extra in sorted(extras) if packages or extra not in USUAL for one in EXTRAS.get(extra, ())
+    ]
+    return [
         text
-        for text, one in wanted
-        if name_of(one) != "ray" and applies(one, python) and not satisfied(one, packages)
-    )
+        for text, one in ((text, requirement(text)) for text in asked)
+        if name_of(one) not in packages
+        or not one.specifier.contains(packages[name_of(one)], prereleases=True)
+    ]
 
 
 def wanted_ray(dependencies: Sequence[str]) -> str:

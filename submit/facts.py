@@ -52,6 +52,9 @@ class Facts:
     ray: str
     python: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
+    modules: frozenset[str] = (
+        frozenset()
+    )  # what can be imported there, namespaces written out; empty: not told
     nodes: tuple[Node, ...] = ()
     silent: str = ""
     disk: Disk | None = None  # of the head, as it was up to some seconds ago
@@ -70,6 +73,7 @@ async def read_facts(dashboard: Dashboard) -> Facts:
         ray=str(version.get("ray_version", "")),
         python=str(says.get("python") or python_of_raylet(summary)),
         packages=dict(says.get("packages") or {}),
+        modules=frozenset(map(str, says.get("modules") or ())),
         nodes=tuple(node_of(node) for node in nodes),
         silent=silent,
         disk=disk_of(summary),

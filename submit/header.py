@@ -15,6 +15,7 @@
     # cpus = 1
     # [tool.submit.needs]                          # what the whole cluster must have at least
     # cpus = 2
+    # [tool.uv.sources]                            # as uv has it: uv_sources.py
     # ///
 
 Source of the block's form: https://packaging.python.org/en/latest/specifications/inline-script-metadata/
@@ -58,6 +59,9 @@ class Header:
     files: tuple[str, ...] = ()
     entrypoint: Resources = Resources()
     needs: Resources = Resources()
+    index: str = ""  # the package index to use in place of pip's own
+    refused: Mapping[str, str] = field(default_factory=dict)  # a dependency that the cluster can't get → why
+    written: bool = False  # whether there is a block
 
 
 def read_header(source: str, name: str) -> Header:
@@ -119,9 +123,16 @@ def header_of(block: Mapping[str, Any], name: str) -> Header:
                 f"{name}: tool.submit.env has {variable!r}, where the name of a variable was expected.",
                 "name it here, and give its value where you send the job: --env NAME=VALUE",
             )
+    dependencies = checked_requirements(strings(block, "dependencies", name), name)
+    from . import uv_sources
+
+    sources = uv_sources.resolve(dependencies, table(tool.get("uv", {}), "tool.uv", name))
     return Header(
         requires_python=checked_python(python, name),
-        dependencies=checked_requirements(strings(block, "dependencies", name), name),
+        dependencies=sources.dependencies,
+        index=sources.index,
+        refused=sources.refused,
+        written=True,
         entrypoint=resources(submit.get("entrypoint", {}), "tool.submit.entrypoint", name),
         needs=resources(submit.get("needs", {}), "tool.submit.needs", name),
         folders=strings(submit, "folders", name) if "folders" in submit else None,

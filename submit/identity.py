@@ -6,7 +6,7 @@ iam/ decides; here its outcomes become findings, and `--probe` has the cluster a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +16,7 @@ from iam.ask import Asker
 from iam.check import CLUSTER, Outcome, check
 from iam.errors import IamError
 from iam.evaluate import Verdict as Access
-from iam.needs import Need, needs_of
+from iam.needs import NO_VARIABLES, Need, Operation, needs_of
 from iam.places import Place, http
 
 from .findings import Finding, denied, ok, unknown
@@ -45,10 +45,17 @@ class Answer:
 
 
 def question(
-    header: Header, arguments: tuple[str, ...], place: Place | None, sources: Mapping[str, bytes] = NO_SOURCES
+    header: Header,
+    arguments: tuple[str, ...],
+    place: Place | None,
+    sources: Mapping[str, bytes] = NO_SOURCES,
+    variables: Mapping[str, str] = NO_VARIABLES,
 ) -> Question:
-    """What the job needs, by its header and by the text of its modules. Raises IamError for a URI that can't be one."""
-    needs, remarks = needs_of(header.reads, header.writes, arguments, lookups(header, sources))
+    """What the job needs, by its header, its arguments, its variables and the text of its modules.
+
+    Raises IamError for a URI that can't be one.
+    """
+    needs, remarks = needs_of(header.reads, header.writes, arguments, lookups(header, sources), variables)
     return Question(tuple(needs), tuple(remarks), place)
 
 
@@ -69,9 +76,37 @@ async def ask(asked: Question, probed: Mapping[str, Any] | None = None) -> Answe
             held = held_of(probed) if probed else None
             asker = Asker(client, asked.place, token, asked.place.headers_of_caller())
             found = await check(principal, asked.needs, asker, held)
+            granted = {one.uri for one in found if one.verdict is Access.GRANTED}
+            absent = await missing_objects([need for need in asked.needs if need.uri in granted], asker)
         except IamError as fault:
             return Answer(principal, (*notes, *([unasked(fault)] if asked.needs else [])))
-    return Answer(principal, (*notes, *(finding(one, asked.place.name) for one in found)))
+    return Answer(principal, (*notes, *(finding(one, asked.place.name) for one in found), *absent))
+
+
+async def missing_objects(needs: Iterable[Need], asker: Asker) -> list[Finding]:
+    """What the job reads, does not write, and is not there, as far as the caller may see that."""
+    written = [need for need in needs if need.operation in (Operation.CREATE, Operation.OVERWRITE)]
+    read = {
+        need.uri: need
+        for need in needs
+        if need.operation is Operation.READ
+        and need.there is not False
+        and need.object_name
+        and not any(need.uri.startswith(one.uri.rstrip("*")) for one in written)
+    }
+    there = await asyncio.gather(
+        *(asker.there(need.bucket, need.object_name, need.is_prefix) for need in read.values())
+    )
+    return [missing_object(need) for need, found in zip(read.values(), there, strict=True) if found is False]
+
+
+def missing_object(need: Need) -> Finding:
+    text = f"{need.uri}: there is nothing of that name ({need.because})."
+    if need.there:
+        return denied(
+            "storage", text, f"write it first, or look for its name: gcloud storage ls gs://{need.bucket}/"
+        )
+    return unknown("storage", text, f'if the job makes it, say so in its header: writes = ["{need.uri}"]')
 
 
 def without_place(asked: Question, probed: Mapping[str, Any] | None) -> list[Finding]:

@@ -21,7 +21,7 @@ from .follow import Follower
 from .job import Job
 from .log import Log
 from .options import Options
-from .preflight import Draft, full, preflight, room
+from .preflight import Draft, full, parsed, preflight, room
 from .screen import Screen
 from .script import Script, read_script
 from .targets import Target, open_target
@@ -97,6 +97,8 @@ async def prepare(options: Options, target: Target, dashboard: Dashboard) -> Rea
     contents, name = contents_of(script, options.working_dir)
     digest = await asyncio.to_thread(package.digest, contents)
     (facts, trouble), answer = await asyncio.gather(asked, stored)
+    install = missing(header.dependencies, facts.packages if facts else {}, facts.python if facts else "")
+    sources = sources_of(script, options.working_dir, name)
     draft = Draft(
         name=name,
         header=header,
@@ -105,15 +107,20 @@ async def prepare(options: Options, target: Target, dashboard: Dashboard) -> Rea
         env=environment(header.env, options.env),
         reserve=options.reserve or header.entrypoint,
         expects=target.expects,
+        sources=sources,
+        modules=parsed(sources),
+        installs=(f"--index-url {header.index}", *install) if install and header.index else install,
+        entrypoint=plan.entrypoint(name, options.arguments),
+        folder=script.path.resolve().parent,
     )
     ready = plan.Plan(
         target=target.name,
         address=dashboard.url,
         submission_id=options.submission_id or plan.new_submission_id(name),
-        entrypoint=plan.entrypoint(name, options.arguments),
+        entrypoint=draft.entrypoint,
         working_dir=package.package_uri(digest),
         files={entry.name: entry.size for entry in contents.entries},
-        install=missing(header.dependencies, facts.packages if facts else {}, facts.python if facts else ""),
+        install=draft.installs,
         env=draft.env,
         reserve=draft.reserve,
         reads=header.reads,
@@ -138,6 +145,7 @@ async def storage(script: Script, options: Options, target: Target, dashboard: D
             options.arguments,
             target.google(),
             package.sources(script.path, options.working_dir),
+            environment(script.header.env, options.env),
         )
     except IamError as fault:
         raise UsageError(fault.message, fault.mend) from None
@@ -167,6 +175,13 @@ def contents_of(script: Script, tree: Path | None) -> tuple[package.Contents, st
         )
         raise UsageError(f"{script.path} would not travel with {tree}: {why}.", "change the ignore file")
     return contents, name
+
+
+def sources_of(script: Script, tree: Path | None, name: str) -> dict[str, bytes]:
+    """The text of the script, by its name in the package, and of the modules that it imports."""
+    found = package.sources(script.path, tree)
+    first = next(iter(found), "")
+    return {name if one == first else one: source for one, source in found.items()}
 
 
 async def facts_or_trouble(dashboard: Dashboard) -> tuple[Facts | None, SubmitError | None]:

@@ -104,6 +104,7 @@ class FakeDashboard:
     def __init__(self) -> None:
         self.ray, self.python = "2.47.1", "3.11.9"
         self.packages: dict[str, str] = {"ray": "2.47.1", "scikit-learn": "1.9.1"}
+        self.modules: list[str] = ["ray", "sklearn", "numpy", "google.cloud.storage"]
         self.describes = True
         self.summary: list[dict[str, Any]] = []  # of /nodes
         self.nodes = [
@@ -283,6 +284,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "python": self.dashboard.python,
                 "ray": self.dashboard.ray,
                 "packages": self.dashboard.packages,
+                "modules": self.dashboard.modules,
             }
             return self._reply(200, json.dumps(says), "text/plain")
         supervisor = name.startswith("jobs/supervisor-")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
+from importlib.metadata import metadata, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
-from submit import versions
+from submit import ray_extras, versions
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
@@ -74,3 +76,23 @@ def test_no_ray_but_ours_is_named_in_the_project() -> None:
             re.findall(r"(?i)\bray(?:\[[a-z,]*\])?[ =]=?(2\.\d+\.\d+)\b", path.read_text(errors="replace"))
         )
         assert named <= {versions.RAY}, path
+
+
+def test_rays_extras_are_those_of_that_ray() -> None:
+    """What each extra adds to `ray[default]`, by the metadata of the installed Ray."""
+    linux = {"sys_platform": "linux", "platform_machine": "x86_64", "python_version": "3.11"}
+    wanted: dict[str, set[str]] = {extra: set() for extra in metadata("ray").get_all("Provides-Extra") or ()}
+    for requirement in map(Requirement, requires("ray") or ()):
+        for extra, found in wanted.items():
+            marker = requirement.marker
+            if (
+                marker
+                and not marker.evaluate({**linux, "extra": ""})
+                and marker.evaluate({**linux, "extra": extra})
+            ):
+                extras = f"[{','.join(requirement.extras)}]" if requirement.extras else ""
+                found.add(f"{requirement.name}{extras}{requirement.specifier}")
+    always = wanted["default"] | {"requests", "pyyaml", "jsonschema", "grpcio", "pandas"}
+    for extra, listed in ray_extras.EXTRAS.items():
+        assert set(listed) - {"pandas"} == wanted[extra] - always, extra
+    assert set(wanted) - set(ray_extras.EXTRAS) == {"cpp", "all-cpp"}  # C++ headers, which no job needs

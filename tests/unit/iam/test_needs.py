@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from iam.errors import MalformedResource
-from iam.needs import Operation, needs_of, values_of
+from iam.needs import Operation, needs_of, uris, values_of
 from iam.resource import bucket, obj, objects_under
 
 READ, LIST, CREATE = Operation.READ, Operation.LIST, Operation.CREATE
@@ -203,7 +203,8 @@ def test_the_same_need_twice_is_one_need_with_both_reasons() -> None:
     [
         (["gs://Lab/x"], [], "gs://Lab/x"),
         (["gs:/lab-data/x"], [], "gs:/lab-data/x"),
-        (["GS://lab-data/x"], [], "GS://lab-data/x"),
+        (["GS://Lab/x"], [], "gs://Lab/x"),
+        ([], ["--read=gs://lab-data/x,gs://Lab/y"], "gs://Lab/y"),
         (["--read"], ["--read", "gs://Lab/x"], "gs://Lab/x"),
         ([], ["--read", "gs://Lab/x"], "gs://Lab/x"),
     ],
@@ -222,3 +223,43 @@ def test_a_malformed_uri_inside_a_longer_text_is_only_remarked_on() -> None:
         'The argument "--help=write gs://B/x here" was not checked: "gs://B/x" is no Cloud Storage URI: '
         'the bucket "B" may only have lower-case letters, digits, "-", "_" and ".".'
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("gs://a-b/x,gs://c-d/y", ["gs://a-b/x", "gs://c-d/y"]),
+        ("gs://a-b/x , GS://c-d/y; gcs://e-f/z", ["gs://a-b/x", "gs://c-d/y", "gs://e-f/z"]),
+        ("gcs://a-b/with, a comma", ["gs://a-b/with, a comma"]),
+        ('{"train": "gs://a-b/x", "test": "GCS://c-d/y"}', ["gs://a-b/x", "gs://c-d/y"]),
+        ("['gs://a-b/x','gs://c-d/y']", ["gs://a-b/x", "gs://c-d/y"]),
+        ("data.path=gs://a-b/x", ["gs://a-b/x"]),
+        ("gs://anonymous@a-b/x", ["gs://a-b/x"]),
+        ("settings://a-b/x", []),
+    ],
+)
+def test_every_uri_in_an_argument_counts(text: str, found: list[str]) -> None:
+    assert uris(text) == found
+    assert [need.uri for need in needs_of([], [], ["--data", text])[0]] == found
+    if found:
+        assert [need.uri for need in needs_of(["--data"], [], ["--data", text])[0]] == found
+        assert [need.uri for need in needs_of([], [], [], variables={"DATA": text})[0]] == found
+
+
+def test_a_variable_may_be_declared() -> None:
+    needs, remarks = needs_of([], ["OUTPUT"], [], variables={"OUTPUT": "gs://a-b/out/"})
+    assert ([need.operation for need in needs], remarks) == ([LIST, READ, CREATE, DELETE], [])
+
+
+@pytest.mark.parametrize(
+    ("reads", "arguments", "there"),
+    [
+        (["gs://a-b/x"], [], True),
+        ([], ["gs://a-b/x"], None),
+        ([], ["--input=gs://a-b/x"], None),
+        ([], ["--output", "gs://a-b/x"], False),
+        ([], ["--model-dir=gs://a-b/x"], False),
+    ],
+)
+def test_what_must_exist_before(reads: list[str], arguments: list[str], there: bool | None) -> None:
+    assert [need.there for need in needs_of(reads, [], arguments)[0]] == [there]

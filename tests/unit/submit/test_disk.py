@@ -15,7 +15,8 @@ from submit.findings import Verdict
 from submit.header import Header
 from submit.job import reasons
 from submit.package import Contents
-from submit.preflight import Draft, check_disk
+from submit.preflight import Draft
+from submit.preflight.cluster import check_disk
 from submit.run import explained
 from submit.targets import Expectation, open_target
 from tests.fakes import FakeDashboard

@@ -43,6 +43,7 @@ def test_everything_that_a_header_can_say() -> None:
         writes=("--output",),
         folders=("--output",),
         env=("MODE",),
+        written=True,
         files=("data/*.csv",),
         entrypoint=Resources(cpus=0.5, memory=2 * 2**30, resources={"head_disk": 1}),
         needs=Resources(cpus=2, gpus=1),

@@ -121,6 +121,26 @@ def test_an_argument_that_is_left_out_is_told(lab: LabCloud) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("header", "arguments", "verdict"),
+    [
+        (Header(reads=("gs://lab-data/none.csv",)), (), Verdict.DENIED),
+        (Header(reads=("gs://lab-data/none/",)), (), Verdict.DENIED),
+        (Header(reads=("--read=gs://lab-data/none-*.csv",)), (), Verdict.DENIED),
+        (Header(), ("gs://lab-data/none.csv",), Verdict.UNKNOWN),
+        (Header(), ("--output", "gs://lab-data/none.csv"), Verdict.OK),
+        (Header(reads=("gs://lab-data/none/x",), writes=("gs://lab-data/none/",)), (), Verdict.OK),
+        (Header(reads=("gs://lab-data",)), (), Verdict.OK),
+    ],
+)
+def test_what_is_read_must_be_there(
+    header: Header, arguments: tuple[str, ...], verdict: Verdict, lab: LabCloud
+) -> None:
+    last = found(identity.question(header, arguments, lab.place)).findings[-1]
+    assert last.verdict is verdict
+    assert verdict is Verdict.OK or "there is nothing of that name" in last.message
+
+
 def test_an_unknown_identity_is_unknown() -> None:
     question = identity.question(Header(reads=("gs://b-1/x",)), (), None)
     (one,) = found(question).findings

@@ -16,7 +16,10 @@ from submit.job import reasons
 from submit.plan import entrypoint, new_submission_id
 from submit.targets import open_target
 
-PACKAGES = {"scikit-learn": "1.9.1", "ray": "2.47.1", "numpy": "2.4.6", "gcsfs": "2026.10.1"}
+PACKAGES = {
+    "scikit-learn": "1.9.1", "ray": "2.47.1", "numpy": "2.4.6", "gcsfs": "2026.10.1", "fsspec": "2026.10.1",
+    "pandas": "2.3.3", "pyarrow": "26.0.1", "tensorboardx": "2.6.5",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -47,6 +50,19 @@ def test_a_module_under_its_other_name_is_not_installed_again(wanted: str, there
 
 def test_all_but_ray_is_installed_where_nothing_is_known() -> None:
     assert missing(["scikit-learn", "ray"], {}, "") == ("scikit-learn",)
+
+
+def test_an_extra_of_ray_is_installed_without_ray() -> None:
+    assert missing(["ray[serve]==2.47.1"], {**PACKAGES, "starlette": "1.0"}, "3.11.9") == (
+        "fastapi",
+        "uvicorn[standard]",
+        "watchfiles",
+    )
+    assert missing(["ray[tune,rllib]"], PACKAGES, "3.11.9") == (
+        "dm_tree", "gymnasium==1.0.0", "lz4", "ormsgpack==1.7.0", "scipy",
+    )  # fmt: skip
+    assert missing(["ray[data,train,tune]"], {}, "") == ()
+    assert missing(["ray[serve]"], {}, "")[:1] == ("fastapi",)
 
 
 def test_the_versions_of_ray_that_are_asked_for() -> None:

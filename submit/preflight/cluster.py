@@ -1,99 +1,14 @@
-"""The checks before a job is sent. Each is a pure function of a draft and the cluster's facts.
-
-Adding a check is one function here and its name in `CHECKS`; all findings are shown at once.
-"""
+"""Checks against the cluster: its Ray, its Python, its resources and its disk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 
-from .dependencies import wanted_ray
-from .facts import Disk, Facts, Node
-from .findings import Finding, denied, ok, unknown
-from .header import Header, Resources
-from .package import Contents, find_secrets, find_secrets_in_text
-from .targets import Expectation
-
-SECRET_NAMES = (
-    "TOKEN",
-    "SECRET",
-    "PASSWORD",
-    "PASSWD",
-    "API_KEY",
-    "APIKEY",
-    "ACCESS_KEY",
-    "PRIVATE_KEY",
-    "CREDENTIAL",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What is about to be sent, as far as the checks look at it."""
-
-    name: str
-    header: Header
-    contents: Contents
-    arguments: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
-    reserve: Resources = Resources()
-    expects: Expectation = Expectation()
-    mend: str = ""
-
-
-def preflight(draft: Draft, facts: Facts | None) -> list[Finding]:
-    """All findings; without facts (no cluster answered) those that need none."""
-    found: list[Finding] = []
-    for check in CHECKS:
-        found += check(draft)
-    if facts:
-        for check_with_facts in CLUSTER_CHECKS:
-            found += check_with_facts(draft, facts)
-    return found
-
-
-def check_package(draft: Draft) -> Iterable[Finding]:
-    """Nothing secret is in the files that travel."""
-    leaks = find_secrets(draft.contents)
-    for leak in leaks[:5]:
-        yield denied(
-            "package",
-            f"{leak.name}:{leak.line} holds a secret ({leak.kind}), and whoever reaches the cluster could read it.",
-            f"take it out of the file, or keep the file here: echo {leak.name!r} >> .rayignore",
-        )
-    if not leaks:
-        entries = draft.contents.entries
-        size = draft.contents.unpacked_bytes
-        yield ok("package", f"{counted(len(entries), 'file')}, {size:,} bytes, nothing secret in them")
-    for left in draft.contents.left[:3]:
-        yield ok("left out", f"{left.name}: {left.reason}")
-    if len(draft.contents.left) > 3:
-        yield ok("left out", f"and {len(draft.contents.left) - 3:,} more")
-
-
-def check_environment(draft: Draft) -> Iterable[Finding]:
-    """Nothing secret is in the environment variables: the dashboard shows them (ray#39502)."""
-    for name, value in draft.env.items():
-        kinds = find_secrets_in_text(value)
-        if kinds or any(mark in name.upper() for mark in SECRET_NAMES):
-            kind = f" ({kinds[0]})" if kinds else ""
-            yield denied(
-                "environment",
-                f"{name} looks like a secret{kind}, and the dashboard shows a job's environment.",
-                "let the job read it from Secret Manager or a bucket, as the identity it runs as",
-            )
-
-
-def check_arguments(draft: Draft) -> Iterable[Finding]:
-    """Nothing secret is in the job's arguments: they are its entrypoint, in plain sight."""
-    for argument in draft.arguments:
-        for kind in find_secrets_in_text(argument):
-            yield denied(
-                "arguments",
-                f"An argument of the job looks like a secret ({kind}), and the dashboard shows a job's entrypoint.",
-                "let the job read it from Secret Manager or a bucket, as the identity it runs as",
-            )
+from ..dependencies import wanted_ray
+from ..facts import Disk, Facts, Node
+from ..findings import Finding, denied, ok, unknown
+from ..header import Resources
+from .draft import Draft, counted
 
 
 def check_ray(draft: Draft, facts: Facts) -> Iterable[Finding]:
@@ -240,17 +155,3 @@ def spelled(resources: Mapping[str, float]) -> str:
         f"{much / 2**30:.3g} GiB memory" if what == "memory" else f"{much:g} {what}"
         for what, much in resources.items()
     )
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-CHECKS: tuple[Callable[[Draft], Iterable[Finding]], ...] = (check_package, check_environment, check_arguments)
-CLUSTER_CHECKS: tuple[Callable[[Draft, Facts], Iterable[Finding]], ...] = (
-    check_ray,
-    check_python,
-    check_resources,
-    check_disk,
-)

@@ -1,0 +1,54 @@
+"""The checks before a job is sent. Each is a pure function of a draft and the cluster's facts.
+
+Adding a check is one function in a module here and its name in `CHECKS`; all findings are shown at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ..facts import Facts
+from ..findings import Finding
+from .calls import check_calls
+from .cluster import check_disk, check_python, check_ray, check_resources, full, room
+from .declared import check_dependencies, check_syntax
+from .draft import Draft, parsed
+from .files import check_local_files
+from .imports import check_imports
+from .shadowing import check_shadowing
+from .sizes import check_expansion, check_sizes
+from .travels import check_arguments, check_environment, check_package
+
+__all__ = ["Draft", "full", "parsed", "preflight", "room"]
+
+
+def preflight(draft: Draft, facts: Facts | None) -> list[Finding]:
+    """All findings; without facts (no cluster answered) those that need none."""
+    found: list[Finding] = []
+    for check in CHECKS:
+        found += check(draft)
+    if facts:
+        for check_with_facts in CLUSTER_CHECKS:
+            found += check_with_facts(draft, facts)
+    return found
+
+
+CHECKS: tuple[Callable[[Draft], Iterable[Finding]], ...] = (
+    check_package,
+    check_environment,
+    check_arguments,
+    check_sizes,
+    check_expansion,
+    check_shadowing,
+    check_calls,
+    check_local_files,
+    check_dependencies,
+)
+CLUSTER_CHECKS: tuple[Callable[[Draft, Facts], Iterable[Finding]], ...] = (
+    check_ray,
+    check_python,
+    check_syntax,
+    check_imports,
+    check_resources,
+    check_disk,
+)

@@ -1,0 +1,174 @@
+"""Calls in the job's text that work alone and not in a job: arguments of ray.init, a notebook's magics, input()."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+
+from ..findings import Finding, denied, unknown
+from ..job_text import Text, name_of
+from .draft import Draft
+from .reach import Reach, walk
+
+# Refused where a cluster is there already: ray/_private/worker.py of Ray 2.47.1.
+FOR_A_NEW_CLUSTER = (
+    "num_cpus", "num_gpus", "resources", "labels", "object_store_memory", "storage", "_system_config",
+    "_enable_object_reconstruction", "_node_name",
+)  # fmt: skip
+MAGICS = ("run_line_magic", "run_cell_magic", "system", "getoutput", "magic")
+
+
+def check_calls(draft: Draft) -> Iterable[Finding]:
+    """Nothing is called that Ray refuses in a job, or that only a notebook or a terminal has."""
+    text = Text()
+    for tree in draft.modules.values():
+        text.read(tree)
+    for name, tree in draft.modules.items():
+        defined = names_defined(tree)
+        for node, reach in walk(tree):
+            if isinstance(node, ast.Call) and reach is not Reach.PROVIDED:
+                for reason, fix in (*of_init(node, draft, text), *of_notebook(node, defined)):
+                    kind = denied if reach is Reach.ALWAYS else unknown
+                    yield kind("script", f"{name}:{node.lineno} {reason}", fix)
+
+
+def of_init(node: ast.Call, draft: Draft, text: Text) -> Iterator[tuple[str, str]]:
+    """What is wrong with a call of ray.init, and what to do about it."""
+    if text.dotted(node.func) != "ray.init":
+        return
+    given = keywords(node, text)
+    for name in FOR_A_NEW_CLUSTER:
+        if name in given and not may_be_none(given[name], draft, text):
+            yield (
+                f"calls ray.init({name}=…), which Ray refuses in a job: the cluster is there already.",
+                "call ray.init() without it; the resources of a task are @ray.remote(num_cpus=…)",
+            )
+    address = node.args[0] if node.args else given.get("address")
+    if isinstance(address, ast.Constant) and address.value == "local":
+        yield (
+            'calls ray.init("local"), which starts another Ray on the head node and leaves the cluster idle.',
+            "call ray.init()",
+        )
+    for key in conflicts(given.get("runtime_env"), draft, text):
+        yield (
+            f"gives ray.init a runtime_env with {key}, and Ray refuses it: the job is sent with one of its own.",
+            runtime_env_fix(key, draft),
+        )
+
+
+def keywords(node: ast.Call, text: Text) -> dict[str, ast.expr]:
+    """The keyword arguments of a call, those of `**name` too where the name stands for a dict in the text."""
+    found: dict[str, ast.expr] = {}
+    for one in node.keywords:
+        for key, value in [(one.arg, one.value)] if one.arg else pairs(one.value, text):
+            found[key] = value
+    return found
+
+
+def pairs(node: ast.AST | None, text: Text) -> list[tuple[str, ast.expr]]:
+    """The entries of an expression that is a dict, or a name of one, or RuntimeEnv(…)."""
+    if isinstance(node, ast.Dict):
+        items = zip(node.keys, node.values, strict=True)
+        return [
+            (key.value, value)
+            for key, value in items
+            if isinstance(key, ast.Constant) and isinstance(key.value, str)
+        ]
+    if isinstance(node, ast.Call) and name_of(node.func) in ("dict", "RuntimeEnv"):
+        return [(one.arg, one.value) for one in node.keywords if one.arg]
+    if isinstance(node, ast.Name):
+        values = text.values.get(node.id, [])
+        return pairs(values[0], text) if len(values) == 1 and not isinstance(values[0], ast.Name) else []
+    return []
+
+
+def may_be_none(node: ast.expr, draft: Draft, text: Text) -> bool:
+    """Is it None, or could it be? An argument of the job is, unless it is given or has another default."""
+    if isinstance(node, ast.Constant):
+        return node.value is None or node.value is False
+    if isinstance(node, (ast.BoolOp, ast.IfExp)):
+        return any(isinstance(one, ast.Constant) and one.value is None for one in ast.walk(node))
+    if isinstance(node, ast.Attribute):
+        flag = f"--{node.attr}".replace("_", "-")
+        given = any(word.partition("=")[0].replace("_", "-") == flag for word in draft.arguments)
+        return not given and not has_default(flag, draft.modules)
+    if isinstance(node, ast.Name) and (values := text.values.get(node.id)):
+        return all(
+            not isinstance(one, ast.Name) and may_be_none(one, draft, text)
+            for one in values
+            if isinstance(one, ast.expr)
+        )
+    return False
+
+
+def has_default(flag: str, modules: Mapping[str, ast.Module]) -> bool:
+    """Has an option of the job a default other than None?"""
+    for node in (node for tree in modules.values() for node in ast.walk(tree)):
+        if not isinstance(node, ast.Call) or name_of(node.func) != "add_argument":
+            continue
+        if flag in [text_of(one).replace("_", "-") for one in node.args]:
+            defaults = [one.value for one in node.keywords if one.arg == "default"]
+            return any(not (isinstance(one, ast.Constant) and one.value is None) for one in defaults)
+    return False
+
+
+def text_of(node: ast.AST | None) -> str:
+    """A string constant; "" for anything else."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def conflicts(node: ast.AST | None, draft: Draft, text: Text) -> Iterator[str]:
+    """The fields of a runtime_env that the job's own has as well: ray.runtime_env.runtime_env._merge_runtime_env."""
+    if "RAY_OVERRIDE_JOB_RUNTIME_ENV" in draft.env:
+        return
+    for key, value in pairs(node, text):
+        if key == "working_dir" or (key in ("pip", "uv") and draft.installs):
+            yield key
+        elif key == "env_vars":
+            yield from (f"env_vars {name}" for name, _ in pairs(value, text) if name in draft.env)
+
+
+def runtime_env_fix(key: str, draft: Draft) -> str:
+    if key == "working_dir":
+        return "take working_dir out: the script's folder is what --working-dir sends"
+    if key in ("pip", "uv"):
+        return "declare its packages in the header's dependencies instead"
+    return "take it out there, or leave --env out"
+
+
+def of_notebook(node: ast.Call, defined: set[str]) -> Iterator[tuple[str, str]]:
+    """What only a notebook or a terminal has."""
+    name = node.func.id if isinstance(node.func, ast.Name) else ""
+    if name in defined:
+        return
+    if name == "get_ipython":
+        yield "is a notebook's magic, which Python alone does not have.", magic_fix()
+    elif name == "display":
+        yield (
+            "calls display(), which only a notebook has.",
+            "use print(), or `from IPython.display import display`",
+        )
+    elif name == "input":
+        yield (
+            "calls input(), and a job has no keyboard.",
+            "take it as an argument: python submit.py x.py -- --name VALUE",
+        )
+
+
+def magic_fix() -> str:
+    return 'remove the line; what %pip installs goes into the header: dependencies = ["…"]'
+
+
+def names_defined(tree: ast.Module) -> set[str]:
+    """The names that a module binds itself."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.arg):
+            found.add(node.arg)
+        elif isinstance(node, ast.alias):
+            found.add((node.asname or node.name).partition(".")[0])
+    return found

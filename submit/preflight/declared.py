@@ -1,0 +1,75 @@
+"""Checks of what the script declares and how it is written: its dependencies, and the cluster's Python."""
+
+from __future__ import annotations
+
+import ast
+import io
+import sys
+import tokenize
+from collections.abc import Iterable
+
+from ..facts import Facts
+from ..findings import Finding, denied
+from .draft import Draft
+
+
+def check_dependencies(draft: Draft) -> Iterable[Finding]:
+    """The cluster can get every dependency from where the header says."""
+    for dependency, why in draft.header.refused.items():
+        yield denied(
+            "dependencies",
+            f"{draft.name}: {dependency} {why}.",
+            "send the package's folder with --working-dir, or give a URL that the cluster reaches: NAME @ https://…",
+        )
+
+
+def check_syntax(draft: Draft, facts: Facts) -> Iterable[Finding]:
+    """The cluster's Python understands every module, where it is older than this one."""
+    parts = facts.python.split(".")
+    minor = int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else sys.version_info.minor
+    for name, source in draft.sources.items() if minor < sys.version_info.minor else ():
+        if fault := newer(source, minor):
+            line, what = fault
+            yield denied(
+                "python",
+                f"{name}:{line} {what}, and the cluster runs Python {facts.python}.",
+                f"write it for Python 3.{minor}",
+            )
+
+
+def newer(source: bytes, minor: int) -> tuple[int, str] | None:
+    """The first line that Python 3.`minor` does not understand, and what is wrong with it there."""
+    try:
+        ast.parse(source, feature_version=(3, minor))
+    except SyntaxError as fault:
+        return fault.lineno or 1, f"is not Python 3.{minor}: {fault.msg}"
+    except (ValueError, RecursionError, MemoryError):
+        return None
+    if minor >= 12 or sys.version_info.minor < 12:
+        return None
+    tokens = tokenize.tokenize(io.BytesIO(source).readline)
+    return newer_string((tokenize.tok_name[one.type], one.string, one.start[0]) for one in tokens)
+
+
+def newer_string(tokens: Iterable[tuple[str, str, int]]) -> tuple[int, str] | None:
+    """The first f-string that only Python 3.12 and later take. `tokens` are theirs, as kind, text and line.
+
+    https://peps.python.org/pep-0701/
+    """
+    quotes: list[str] = []
+    for kind, text, line in tokens:
+        what = ""
+        if kind in ("FSTRING_START", "TSTRING_START"):
+            quote = text.lstrip("fFrRbBtT")
+            what = "its own quotes" if any(outer in quote for outer in quotes) else ""
+            quotes.append(quote)
+        elif kind in ("FSTRING_END", "TSTRING_END"):
+            quotes.pop()
+        elif quotes and kind == "STRING":
+            what = "a backslash" if "\\" in text else ""
+            what = "its own quotes" if any(quote in text for quote in quotes) else what
+        elif quotes and (kind == "COMMENT" or (kind == "NL" and len(quotes[0]) == 1)):
+            what = "more than one line"
+        if what:
+            return line, f"has {what} within the braces of an f-string, which takes Python 3.12"
+    return None

@@ -1,0 +1,208 @@
+"""Which package brings which module, where their names differ, and what popular packages bring along.
+
+Data for the imports check: what the caller's own environment knows comes first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+
+# module: the packages that have it; the first is the one to declare.
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "Bio": ("biopython",),
+    "Crypto": ("pycryptodome", "pycrypto"),
+    "IPython": ("ipython",),
+    "MySQLdb": ("mysqlclient",),
+    "OpenSSL": ("pyopenssl",),
+    "PIL": ("pillow",),
+    "OpenGL": ("pyopengl",),
+    "attr": ("attrs",),
+    "bs4": ("beautifulsoup4",),
+    "community": ("python-louvain",),
+    "cv2": (
+        "opencv-python-headless",
+        "opencv-python",
+        "opencv-contrib-python",
+        "opencv-contrib-python-headless",
+    ),
+    "dateutil": ("python-dateutil",),
+    "docx": ("python-docx",),
+    "dotenv": ("python-dotenv",),
+    "dm_tree": ("dm-tree",),
+    "faiss": ("faiss-cpu", "faiss-gpu"),
+    "fitz": ("pymupdf",),
+    "git": ("gitpython",),
+    "google.cloud.aiplatform": ("google-cloud-aiplatform",),
+    "google.cloud.bigquery": ("google-cloud-bigquery",),
+    "google.cloud.bigquery_storage": ("google-cloud-bigquery-storage",),
+    "google.cloud.logging": ("google-cloud-logging",),
+    "google.cloud.pubsub": ("google-cloud-pubsub",),
+    "google.cloud.pubsub_v1": ("google-cloud-pubsub",),
+    "google.cloud.secretmanager": ("google-cloud-secret-manager",),
+    "google.cloud.storage": ("google-cloud-storage",),
+    "google.protobuf": ("protobuf",),
+    "google.generativeai": ("google-generativeai",),
+    "google.genai": ("google-genai",),
+    "googleapiclient": ("google-api-python-client",),
+    "grpc": ("grpcio",),
+    "hydra": ("hydra-core",),
+    "igraph": ("igraph", "python-igraph"),
+    "imblearn": ("imbalanced-learn",),
+    "jose": ("python-jose",),
+    "jwt": ("pyjwt",),
+    "kafka": ("kafka-python",),
+    "llama_index": ("llama-index",),
+    "magic": ("python-magic",),
+    "mpl_toolkits": ("matplotlib",),
+    "mysql": ("mysql-connector-python",),
+    "nacl": ("pynacl",),
+    "pkg_resources": ("setuptools",),
+    "psycopg2": ("psycopg2-binary", "psycopg2"),
+    "pptx": ("python-pptx",),
+    "pylab": ("matplotlib",),
+    "pytorch_lightning": ("pytorch-lightning",),
+    "qdrant_client": ("qdrant-client",),
+    "rest_framework": ("djangorestframework",),
+    "ruamel.yaml": ("ruamel-yaml",),
+    "sentence_transformers": ("sentence-transformers",),
+    "serial": ("pyserial",),
+    "skimage": ("scikit-image",),
+    "sklearn": ("scikit-learn", "scikit-learn-intelex"),
+    "skopt": ("scikit-optimize",),
+    "slugify": ("python-slugify",),
+    "socks": ("pysocks",),
+    "surprise": ("scikit-surprise",),
+    "telegram": ("python-telegram-bot",),
+    "tensorboardX": ("tensorboardx",),
+    "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tf-nightly"),
+    "tf_keras": ("tf-keras",),
+    "tree": ("dm-tree",),
+    "umap": ("umap-learn",),
+    "usb": ("pyusb",),
+    "vertexai": ("google-cloud-aiplatform",),
+    "websocket": ("websocket-client",),
+    "wx": ("wxpython",),
+    "xgboost": ("xgboost", "xgboost-cpu"),
+    "xgboost_ray": ("xgboost-ray",),
+    "yaml": ("pyyaml",),
+    "zmq": ("pyzmq",),
+}
+
+# package: modules that it brings along by what it requires.
+ALONG: dict[str, tuple[str, ...]] = {
+    "accelerate": ("torch", "numpy", "huggingface_hub", "safetensors", "yaml"),
+    "catboost": ("numpy", "pandas", "scipy", "matplotlib", "plotly"),
+    "dask": ("cloudpickle", "fsspec", "toolz", "yaml"),
+    "datasets": ("numpy", "pandas", "pyarrow", "requests", "tqdm", "huggingface_hub", "fsspec", "dill"),
+    "diffusers": ("huggingface_hub", "numpy", "PIL", "regex", "safetensors"),
+    "fastai": ("torch", "torchvision", "matplotlib", "pandas", "scipy", "sklearn", "PIL", "spacy", "fastcore"),
+    "gcsfs": ("fsspec", "aiohttp", "google.auth", "google.cloud.storage", "requests", "decorator"),
+    "google-cloud-aiplatform": ("google.cloud.storage", "google.cloud.bigquery", "google.auth", "google.api_core"),
+    "google-cloud-bigquery": ("google.auth", "google.api_core", "dateutil", "requests"),
+    "google-cloud-storage": ("google.auth", "google.api_core", "google.resumable_media", "requests"),
+    "gymnasium": ("numpy", "cloudpickle"),
+    "imbalanced-learn": ("sklearn", "numpy", "scipy", "joblib"),
+    "keras": ("numpy", "h5py", "rich"),
+    "langchain": ("langchain_core", "pydantic", "requests", "sqlalchemy", "yaml"),
+    "librosa": ("numpy", "scipy", "sklearn", "joblib", "soundfile", "numba"),
+    "lightgbm": ("numpy", "scipy"),
+    "lightning": ("torch", "torchmetrics", "pytorch_lightning", "fsspec", "numpy", "tqdm", "yaml"),
+    "matplotlib": ("numpy", "PIL", "dateutil", "pyparsing", "mpl_toolkits", "pylab"),
+    "mlflow": ("numpy", "pandas", "scipy", "sklearn", "matplotlib", "pyarrow", "flask", "sqlalchemy", "requests",
+               "yaml", "docker"),
+    "openai": ("httpx", "pydantic", "tqdm"),
+    "opencv-python": ("numpy",),
+    "opencv-python-headless": ("numpy",),
+    "optuna": ("numpy", "sqlalchemy", "tqdm", "alembic", "yaml", "colorlog"),
+    "pandas": ("numpy", "dateutil", "pytz"),
+    "peft": ("torch", "transformers", "accelerate", "huggingface_hub", "safetensors", "numpy"),
+    "prophet": ("numpy", "pandas", "matplotlib", "cmdstanpy", "holidays", "tqdm"),
+    "pytorch-lightning": ("torch", "torchmetrics", "fsspec", "numpy", "tqdm", "yaml"),
+    "requests": ("urllib3", "certifi", "idna", "charset_normalizer"),
+    "scikit-image": ("numpy", "scipy", "PIL", "imageio", "networkx", "tifffile"),
+    "scikit-learn": ("numpy", "scipy", "joblib", "threadpoolctl"),
+    "scikit-optimize": ("numpy", "scipy", "sklearn", "joblib"),
+    "scipy": ("numpy",),
+    "seaborn": ("matplotlib", "numpy", "pandas", "PIL", "mpl_toolkits"),
+    "sentence-transformers": ("torch", "transformers", "sklearn", "scipy", "numpy", "huggingface_hub", "tqdm", "PIL"),
+    "shap": ("numpy", "scipy", "sklearn", "pandas", "tqdm", "numba", "cloudpickle"),
+    "spacy": ("numpy", "requests", "pydantic", "thinc", "tqdm", "jinja2", "typer"),
+    "statsmodels": ("numpy", "scipy", "pandas", "patsy"),
+    "tensorflow": ("numpy", "keras", "h5py", "google.protobuf", "absl", "grpc", "requests", "tensorboard"),
+    "tensorflow-cpu": ("numpy", "keras", "h5py", "google.protobuf", "absl", "grpc", "requests", "tensorboard"),
+    "timm": ("torch", "torchvision", "huggingface_hub", "safetensors", "yaml"),
+    "torchaudio": ("torch",),
+    "torchmetrics": ("torch", "numpy"),
+    "torchvision": ("torch", "numpy", "PIL"),
+    "transformers": ("tokenizers", "huggingface_hub", "numpy", "requests", "tqdm", "safetensors", "regex", "yaml"),
+    "trl": ("torch", "transformers", "accelerate", "datasets"),
+    "ultralytics": ("torch", "torchvision", "cv2", "numpy", "matplotlib", "PIL", "requests", "yaml", "pandas"),
+    "umap-learn": ("numpy", "scipy", "sklearn", "numba", "tqdm"),
+    "xgboost": ("numpy", "scipy"),
+    "xgboost-cpu": ("numpy", "scipy"),
+}  # fmt: skip
+
+
+def normal(name: str) -> str:
+    """A package's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def packages_of(module: str) -> tuple[str, ...]:
+    """The packages that may have a dotted module, the one to declare first; by its own name where no other is known."""
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        if known := PACKAGES.get(".".join(parts[:length])):
+            return known
+    if parts[0] == "google" and len(parts) > 2 and parts[1] == "cloud":
+        return (normal("-".join(parts[:3])),)
+    return tuple(sorted(here().get(parts[0], ()))) or (normal(parts[0]),)
+
+
+def brings(packages: Iterable[str], module: str) -> bool:
+    """Do packages, by what they are known to require, here or in general, bring the module along?"""
+    reached: set[str] = set()
+    waiting = [normal(name) for name in packages]
+    while waiting:
+        package = waiting.pop()
+        if package in reached:
+            continue
+        reached.add(package)
+        if any(same(module, one) for one in ALONG.get(package, ())):
+            return True
+        waiting += [normal(found) for one in ALONG.get(package, ()) for found in packages_of(one)]
+        waiting += required_here(package) or []
+    return bool(reached & set(packages_of(module)))
+
+
+def known(package: str) -> bool:
+    """Is it known what a package brings along?"""
+    return normal(package) in ALONG or required_here(package) is not None
+
+
+def same(module: str, other: str) -> bool:
+    return f"{module}.".startswith(f"{other}.") or f"{other}.".startswith(f"{module}.")
+
+
+@cache
+def here() -> dict[str, list[str]]:
+    """The packages that have a module in the environment that this runs in. Reading it takes 50 ms."""
+    from importlib.metadata import packages_distributions
+
+    return {module: [normal(one) for one in found] for module, found in packages_distributions().items()}
+
+
+@cache
+def required_here(package: str) -> list[str] | None:
+    """What a package requires without extras, by the environment that this runs in; None where it isn't here."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    from packaging.requirements import Requirement
+
+    try:
+        found = [Requirement(one) for one in requires(package) or ()]
+    except (PackageNotFoundError, ValueError):
+        return None
+    return [normal(one.name) for one in found if one.marker is None or one.marker.evaluate({"extra": ""})]

@@ -1,0 +1,49 @@
+"""What is about to be sent, as far as the checks look at it."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..header import Header, Resources
+from ..package import Contents
+from ..targets import Expectation
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is about to be sent, as far as the checks look at it."""
+
+    name: str
+    header: Header
+    contents: Contents
+    arguments: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    reserve: Resources = Resources()
+    expects: Expectation = Expectation()
+    sources: Mapping[str, bytes] = field(default_factory=dict)  # the script and what it imports, by name
+    modules: Mapping[str, ast.Module] = field(default_factory=dict)  # the script and what it imports, by name
+    installs: tuple[str, ...] = ()  # what is installed on the cluster for the job
+    entrypoint: str = ""
+    folder: Path = Path()  # that of the script, on this machine
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def parsed(sources: Mapping[str, bytes]) -> dict[str, ast.Module]:
+    """The modules as syntax trees; those that are not Python are left out, and packaging speaks of them."""
+    found = {}
+    for name, source in sources.items():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the module's own, shown when it runs
+                found[name] = ast.parse(source)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+    return found

@@ -1,0 +1,84 @@
+"""Does a file that travels hide a module from Ray's own processes?
+
+The job's folder comes first in the path of every worker, before Python's own modules (ray#58772): with a `queue.py` in
+it no worker can import Ray, and the job stays PENDING.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+
+from ..findings import Finding, denied
+from .draft import Draft
+from .reach import imported
+
+# What a worker and a job's supervisor of Ray 2.47.1 import, without what Python 3.11 has frozen or built in.
+STANDARD = frozenset({
+    "__future__", "_asyncio", "_bisect", "_blake2", "_bz2", "_compat_pickle", "_compression", "_contextvars",
+    "_csv", "_ctypes", "_datetime", "_decimal", "_hashlib", "_heapq", "_json", "_lzma", "_opcode", "_pickle",
+    "_posixsubprocess", "_queue", "_random", "_socket", "_ssl", "_struct", "_uuid", "_weakrefset", "argparse",
+    "array", "ast", "asyncio", "base64", "bdb", "binascii", "bisect", "bz2", "calendar", "cmd", "code", "codeop",
+    "collections", "colorsys", "concurrent", "contextlib", "contextvars", "copy", "copyreg", "csv", "ctypes",
+    "dataclasses", "datetime", "decimal", "dis", "email", "encodings", "enum", "fcntl", "fnmatch", "fractions",
+    "functools", "getpass", "gettext", "glob", "grp", "gzip", "hashlib", "heapq", "hmac", "html", "http", "inspect",
+    "ipaddress", "json", "keyword", "linecache", "locale", "logging", "lzma", "math", "mimetypes", "mmap",
+    "multiprocessing", "netrc", "numbers", "opcode", "operator", "pathlib", "pdb", "pickle", "pkgutil", "platform",
+    "pprint", "queue", "quopri", "random", "re", "reprlib", "resource", "secrets", "select", "selectors", "shlex",
+    "shutil", "signal", "socket", "socketserver", "ssl", "string", "stringprep", "struct", "subprocess", "tarfile",
+    "tempfile", "termios", "textwrap", "threading", "timeit", "token", "tokenize", "traceback", "tracemalloc",
+    "types", "typing", "unicodedata", "urllib", "uuid", "warnings", "weakref", "wsgiref", "zipfile", "zlib",
+})  # fmt: skip
+INSTALLED = frozenset({
+    "aiohappyeyeballs", "aiohttp", "aiosignal", "attr", "attrs", "certifi", "charset_normalizer", "click",
+    "colorama", "colorful", "filelock", "frozenlist", "fsspec", "google", "grpc", "idna", "jsonschema",
+    "jsonschema_specifications", "msgpack", "multidict", "numpy", "opencensus", "opentelemetry", "packaging",
+    "pandas", "prometheus_client", "propcache", "psutil", "pyarrow", "pydantic", "pydantic_core", "ray",
+    "referencing", "requests", "rpds", "setproctitle", "smart_open", "typing_extensions", "typing_inspection",
+    "urllib3", "virtualenv", "yaml", "yarl",
+})  # fmt: skip
+
+
+def check_shadowing(draft: Draft) -> Iterable[Finding]:
+    """No file has the name of a module that Ray's processes import, nor the script that of one that it imports."""
+    for name, module in sorted(importable(draft)):
+        if module in STANDARD:
+            yield hidden(name, f"Python's own module {module}")
+        elif module in INSTALLED:
+            yield hidden(name, f"the package {module}")
+    script = PurePosixPath(draft.name).stem
+    tree = draft.modules.get(draft.name)
+    if tree and script not in STANDARD | INSTALLED:
+        line = next((one.line for one in imported(tree) if one.module[:1] == (script,)), 0)
+        if line:
+            yield denied(
+                "shadowing",
+                f"{draft.name}:{line} imports {script}, and finds itself: the script has the package's name.",
+                f"rename {draft.name}",
+            )
+
+
+def hidden(name: str, what: str) -> Finding:
+    return denied(
+        "shadowing",
+        f"{name} hides {what} from Ray's workers, so none of them could start.",
+        f"rename {name}",
+    )
+
+
+def importable(draft: Draft) -> Iterator[tuple[str, str]]:
+    """Files that travel, and the top-level modules that they are: from the job's folder, and from the script's."""
+    above = PurePosixPath(draft.name).parent
+    for entry in draft.contents.entries:
+        path = PurePosixPath(entry.name)
+        for folder in dict.fromkeys((PurePosixPath("."), above)):
+            if path.parent == folder and (module := module_of(path.name)):
+                yield entry.name, module
+            elif path.parent.parent == folder and path.name == "__init__.py":
+                yield f"{path.parent}/", path.parent.name
+
+
+def module_of(file: str) -> str:
+    """The module that a file is; "" for another file."""
+    stem, dot, rest = file.partition(".")
+    return stem if dot and (rest in ("py", "so") or rest.endswith(".so")) else ""

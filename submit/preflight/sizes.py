@@ -1,0 +1,50 @@
+"""Does what Ray hands to a process as one string fit, and does it arrive as it was given?"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+
+from ..findings import Finding, denied
+from .draft import Draft
+
+# Linux takes 128 KiB for one argument or variable, MAX_ARG_STRLEN: https://man7.org/linux/man-pages/man2/execve.2.html
+ONE_STRING = 128 * 1024
+# Ray's own share of the string that holds the environment: --serialized-runtime-env-context and
+# RAY_JOB_CONFIG_JSON_ENV_VAR, with the job's id, folders and packages (runtime_env/context.py, job_manager.py).
+RAYS_OWN = 8 * 1024
+# ray._private.utils.update_envs: os.path.expandvars, and then ${CAPITALS} is removed.
+EXPANDED = re.compile(r"\$(?:[A-Za-z_]\w*|\{[^}]*\})", re.ASCII)
+
+
+def check_sizes(draft: Draft) -> Iterable[Finding]:
+    """The environment and the arguments fit into the strings in which Ray passes them on."""
+    size = len(json.dumps(dict(draft.env)))
+    if size > ONE_STRING - RAYS_OWN:
+        largest = max(draft.env, key=lambda name: len(draft.env[name]))
+        yield denied(
+            "environment",
+            f"The environment has {size:,} bytes as JSON, the most of them in {largest}; a worker can be given "
+            f"{ONE_STRING - RAYS_OWN:,}.",
+            "put it into a file that the header's files name, or into a bucket",
+        )
+    size = len(draft.entrypoint.encode("utf-8", "surrogateescape")) + 1
+    if size > ONE_STRING:
+        yield denied(
+            "arguments",
+            f"The command line has {size:,} bytes with {len(draft.arguments):,} arguments; a job can be given "
+            f"{ONE_STRING:,}.",
+            "put the list into a file that the header's files name, or pass a pattern such as 'data/*.parquet'",
+        )
+
+
+def check_expansion(draft: Draft) -> Iterable[Finding]:
+    """No variable's value has what Ray replaces on the cluster (ray#36187): there is no way to write it otherwise."""
+    for name, value in draft.env.items():
+        if found := EXPANDED.search(value):
+            yield denied(
+                "environment",
+                f"The value of {name} has {found[0]}, and Ray puts a variable of the cluster in its place.",
+                "pass it as an argument behind --, or in a file that the header's files name",
+            )

@@ -1,0 +1,43 @@
+"""What Ray's extras require beside what `ray[default]` has.
+
+Source: the metadata of ray 2.47.1, for Linux; `tests/unit/test_versions.py` compares. A job can't install Ray itself,
+but it can install what an extra adds.
+"""
+
+from __future__ import annotations
+
+DATA = ("fsspec", "numpy>=1.20", "pandas>=1.3", "pyarrow>=9.0.0")
+TUNE = ("fsspec", "pandas", "pyarrow>=9.0.0", "tensorboardX>=1.9")
+SERVE = ("fastapi", "starlette", "uvicorn[standard]", "watchfiles")
+RLLIB = (*TUNE, "dm_tree", "gymnasium==1.0.0", "lz4", "ormsgpack==1.7.0", "scipy")
+OBSERVABILITY = ("memray", "opentelemetry-api", "opentelemetry-exporter-otlp")
+CGRAPH = ("cupy-cuda12x",)
+
+# Where a cluster does not say which packages it has, it is taken to have what these require.
+USUAL = frozenset({"client", "data", "default", "train", "tune"})
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "adag": CGRAPH,
+    "air": (*DATA, *TUNE, *SERVE),
+    "all": (*DATA, *RLLIB, *SERVE, *OBSERVABILITY, *CGRAPH, "pyOpenSSL"),
+    "cgraph": CGRAPH,
+    "client": (),
+    "data": DATA,
+    "default": (),
+    "llm": (*DATA, *SERVE, "jsonref>=1.1.0", "ninja", "typer", "vllm>=0.8.5"),
+    "observability": OBSERVABILITY,
+    "rllib": RLLIB,
+    "serve": SERVE,
+    "serve-grpc": (*SERVE, "pyOpenSSL"),
+    "train": TUNE,
+    "tune": TUNE,
+}
+
+# What a part of Ray imports at once, and the extra that has it.
+PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "ray.serve": ("serve", ("fastapi", "starlette", "uvicorn")),
+    "ray.rllib": ("rllib", ("gymnasium", "tree")),
+    "ray.data": ("data", ("numpy", "pandas", "pyarrow")),
+    "ray.tune": ("tune", ("pandas", "pyarrow")),
+    "ray.train": ("train", ("pandas", "pyarrow")),
+    "ray.llm": ("llm", ("vllm",)),
+}

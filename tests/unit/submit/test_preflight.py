@@ -1,0 +1,341 @@
+# ruff: noqa: E501 - tables
+"""What the preflight knows will fail, and what it lets pass: a job's text, its header and its arguments as people
+write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from submit import package, plan
+from submit.dependencies import missing
+from submit.facts import Facts
+from submit.findings import Finding, Verdict
+from submit.preflight import Draft, parsed, preflight
+from submit.preflight.declared import newer_string
+from submit.script import read_script
+
+FACTS = Facts(
+    ray="2.47.1",
+    python="3.11.9",
+    packages={"ray": "2.47.1", "scikit-learn": "1.9.1", "numpy": "2.4", "pandas": "2.3", "pyarrow": "26.0"},
+    modules=frozenset({"ray", "sklearn", "numpy", "pandas", "pyarrow", "yaml", "joblib", "google.cloud.storage",
+                       "google.auth", "google.protobuf"}),
+    silent="not asked",
+)  # fmt: skip
+
+
+def found(
+    folder: Path,
+    files: str | Mapping[str, str],
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    facts: Facts = FACTS,
+    tree: bool = False,
+) -> list[Finding]:
+    """What is not OK about a job. The first file is the script."""
+    files = {"job.py": files} if isinstance(files, str) else files
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    path = folder / next(iter(files))
+    script = read_script(path)
+    name = path.relative_to(folder).as_posix() if tree else path.name
+    contents = package.tree_contents(folder) if tree else package.script_contents(path, script.header.files)
+    sources = package.sources(path, folder if tree else None)
+    first = next(iter(sources))
+    sources = {name if one == first else one: text for one, text in sources.items()}
+    draft = Draft(
+        name, script.header, contents, arguments, env or {}, sources=sources, modules=parsed(sources),
+        installs=missing(script.header.dependencies, facts.packages, facts.python),
+        entrypoint=plan.entrypoint(name, arguments), folder=path.parent,
+    )  # fmt: skip
+    ignored = {"resources", "package"} if not tree else {"resources"}
+    return [
+        one for one in preflight(draft, facts) if one.verdict is not Verdict.OK and one.check not in ignored
+    ]
+
+
+def header(*lines: str) -> str:
+    return "\n".join(["# /// script", *(f"# {line}" for line in lines), "# ///", ""])
+
+
+PASSES = {
+    "standard library": "import os, tomllib, xml.etree.ElementTree\nimport distutils.version",
+    "installed": "import sklearn.svm\nfrom google.cloud import storage\nimport yaml, google.auth",
+    "installed namespace": "import google.cloud.storage as s\nfrom google import auth",
+    "declared": header('dependencies = ["torch"]') + "import torch",
+    "declared by its package": header('dependencies = ["opencv-python"]') + "import cv2",
+    "brought along": header('dependencies = ["seaborn"]') + "import seaborn, matplotlib.pyplot",
+    "brought by an extra": header('dependencies = ["sentence-transformers"]') + "import torch, transformers",
+    "a missing one is provided for": "try:\n    import torch\nexcept ImportError:\n    torch = None",
+    "another Python": "import sys\nif sys.version_info < (3, 11):\n    import tomli",
+    "for the type checker": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch",
+    "a function that is never called": "def plot():\n    import matplotlib.pyplot",
+    "suppressed": "from contextlib import suppress\nwith suppress(ImportError):\n    import IPython",
+    "in the text's runtime_env": "import ray\nray.init(runtime_env={'pip': ['humanize']})\nimport humanize",
+    "installed by the job": "import subprocess, sys\n"
+    "subprocess.check_call([sys.executable, '-m', 'pip', 'install', '-q', 'torch'])\nimport torch",
+    "installed by a shell": "import os\nos.system('pip install torch==2.4')\nimport torch",
+    "in Colab only": "try:\n    from google.colab import drive\n    IN_COLAB = True\nexcept ModuleNotFoundError:\n"
+    "    IN_COLAB = False\nif IN_COLAB:\n    from google.colab import files",
+    "a part of Ray": "from ray import data, tune\nimport ray.train",
+    "Serve, declared": header('dependencies = ["ray[serve]"]') + "from ray import serve",
+    "plain ray.init": "import ray\nray.init()\nray.init(address='auto', ignore_reinit_error=True, num_cpus=None)",
+    "a choice of place": "import os, ray\nif 'RAY_ADDRESS' in os.environ:\n    ray.init()\nelse:\n    ray.init(num_cpus=2)",
+    "RLlib's examples": "import argparse, ray\nparser = argparse.ArgumentParser()\n"
+    "parser.add_argument('--num-cpus', type=int, default=0)\nargs = parser.parse_args()\n"
+    "ray.init(num_cpus=args.num_cpus or None)",
+    "an option without a default": "import argparse, ray\nparser = argparse.ArgumentParser()\n"
+    "parser.add_argument('--num-cpus', type=int)\nargs = parser.parse_args()\nray.init(num_cpus=args.num_cpus)",
+    "another's init": "class Thing:\n    def init(self, **more): pass\nThing().init(num_cpus=2)",
+    "a notebook's remains": "try:\n    get_ipython().run_line_magic('matplotlib', 'inline')\nexcept NameError:\n    pass",
+    "own display": "def display(x):\n    print(x)\ndisplay(1)",
+    "what it writes itself": "open('out.txt', 'w').write('x')\nprint(open('out.txt').read())",
+    "a helper with a package's name": {"job.py": "import datasets", "datasets.py": "x = 1"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("files", PASSES.values(), ids=PASSES)
+def test_what_would_run_passes(files: str | dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "out.txt").write_text("of an earlier run")
+    assert found(tmp_path, files) == []
+
+
+D, U = Verdict.DENIED, Verdict.UNKNOWN
+FAILS = {
+    "not declared": ("import torch", "imports", D,
+        "job.py:1 imports torch, which neither travels, nor is installed on the cluster, nor is declared.",
+        'at the top of job.py:\n# /// script\n# dependencies = ["torch"]\n# ///'),
+    "beside other dependencies": (header('dependencies = ["numpy"]') + "import cv2", "imports", D,
+        "job.py:4 imports cv2, which neither", 'in the header of job.py: dependencies = ["numpy", "opencv-python-headless"]'),
+    "maybe brought": (header('dependencies = ["our-internal-thing"]') + "import torch", "imports", U,
+        "job.py:4 imports torch, which neither travels, nor is installed on the cluster, nor is declared "
+        "(unless our-internal-thing brings it).", ""),
+    "maybe run": ("def main():\n    import torch\nmain()", "imports", U, "job.py:2 imports torch", ""),
+    "in a namespace": ("from google.cloud import bigquery", "imports", D, "job.py:1 imports google.cloud.bigquery",
+        '# dependencies = ["google-cloud-bigquery"]'),
+    "Colab": ("from google.colab import drive\ndrive.mount('/content/drive')", "imports", D,
+        "job.py:1 imports google.colab, which exists in Colab only.", ""),
+    "in a helper": ({"job.py": "import helper", "helper.py": "import numpy\nimport polars"}, "imports", D,
+        "helper.py:2 imports polars", ""),
+    "in a src layout": ({"jobs/train.py": "import sys\nsys.path.insert(0, '../src')\nimport mypkg",
+        "src/mypkg/__init__.py": ""}, "imports", D, "train.py:3 imports mypkg, which is in ", "--working-dir "),
+    "Serve": ("from ray import serve", "imports", D, "job.py:1 imports ray.serve, which needs ray[serve]", "ray[serve]"),
+    "RLlib": ("from ray.rllib.algorithms.ppo import PPOConfig", "imports", D, "needs ray[rllib]", "ray[rllib]"),
+    "gone from Python": ("import distutils.core\nimport telnetlib\nimport annotationlib", "imports", D,
+        "job.py:3 imports annotationlib, which Python 3.11 on the cluster does not have.", ""),
+    "a script named as a module of Python's": ({"queue.py": "import ray"}, "shadowing", D,
+        "queue.py hides Python's own module queue from Ray's workers", "rename queue.py"),
+    "a helper named as one": ({"job.py": "import calendar", "calendar.py": ""}, "shadowing", D, "calendar.py hides", ""),
+    "a package named as one": ({"job.py": "import types", "types/__init__.py": ""}, "shadowing", D, "types/ hides", ""),
+    "named as a package": ({"numpy.py": "x = 1"}, "shadowing", D, "numpy.py hides the package numpy", ""),
+    "imports itself": ({"sklearn.py": "from sklearn import svm"}, "shadowing", D, "sklearn.py:1 imports sklearn, and finds", ""),
+    "num_cpus": ("import ray\nray.init(num_cpus=2)", "script", D, "job.py:2 calls ray.init(num_cpus=…)", "ray.init()"),
+    "under another name": ("from ray import init as start\nstart(object_store_memory=10**9)", "script", D,
+        "job.py:2 calls ray.init(object_store_memory=…)", ""),
+    "in a dict": ("import ray\nsettings = {'num_gpus': 1}\nray.init(**settings)", "script", D, "ray.init(num_gpus=…)", ""),
+    "in a branch": ("import ray, sys\nif len(sys.argv) > 1:\n    ray.init(resources={'a': 1})", "script", U,
+        "job.py:3 calls ray.init(resources=…)", ""),
+    "a local Ray": ("import ray\nray.init('local')", "script", D, 'calls ray.init("local")', ""),
+    "a working_dir": ("import ray\nray.init(runtime_env={'working_dir': '.'})", "script", D,
+        "gives ray.init a runtime_env with working_dir", "--working-dir"),
+    "a RuntimeEnv": ("import ray\nfrom ray.runtime_env import RuntimeEnv\nenv = RuntimeEnv(working_dir='/x')\n"
+        "ray.init(runtime_env=env)", "script", D, "job.py:4 gives ray.init a runtime_env with working_dir", ""),
+    "pip twice": (header('dependencies = ["humanize"]') + "import ray\nray.init(runtime_env={'pip': ['torch']})", "script", D,
+        "a runtime_env with pip", "dependencies"),
+    "a notebook's magic": ("import os\n\nget_ipython().run_line_magic('pip', 'install humanize')", "script", D,
+        "job.py:3 is a notebook's magic", "dependencies"),
+    "a notebook's display": ("import pandas\ndisplay(pandas.DataFrame())", "script", D, "job.py:2 calls display()", ""),
+    "a keyboard": ("name = input('Your name? ')", "script", D, "job.py:1 calls input(), and a job has no keyboard.", ""),
+    "a folder's source": (header('dependencies = ["humanize"]', "[tool.uv.sources]", 'humanize = { path = "../h" }'),
+        "dependencies", D, "job.py: humanize comes from path = '../h', which is on this machine", "--working-dir"),
+    "a workspace": (header('dependencies = ["a-b"]', "[tool.uv.sources]", "a_b = { workspace = true }"),
+        "dependencies", D, "job.py: a-b comes from workspace = True", ""),
+    "a private index": (header('dependencies = ["secret-sauce"]', "[[tool.uv.index]]", 'url = "https://p.example/simple"'),
+        "dependencies", D, "secret-sauce may come from https://p.example/simple", ""),
+    "an index by name": (header('dependencies = ["a"]', "[tool.uv.sources]", 'a = { index = "ours" }'), "dependencies", D,
+        "job.py: a comes from the index 'ours' alone", ""),
+    "a file URL": (header('dependencies = ["a @ file:///home/me/a"]'), "dependencies", D, "a comes from file:///home/me/a", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "check", "verdict", "message", "fix"), FAILS.values(), ids=FAILS)
+def test_what_would_fail_is_told(
+    files: str | dict[str, str], check: str, verdict: Verdict, message: str, fix: str, tmp_path: Path
+) -> None:
+    (one,) = found(tmp_path, files)
+    assert (one.check, one.verdict) == (check, verdict)
+    assert message in one.message
+    assert fix in one.mend
+
+
+def test_a_cluster_that_tells_nothing_leaves_imports_open(tmp_path: Path) -> None:
+    silent = replace(FACTS, packages={}, modules=frozenset())
+    assert found(tmp_path, "import ray, numpy, yaml, requests", facts=silent) == []
+    (one,) = found(tmp_path, "import torch", facts=silent)
+    assert (one.check, one.verdict) == ("imports", U)
+
+
+def test_a_cluster_that_tells_packages_alone_is_understood(tmp_path: Path) -> None:
+    older = replace(FACTS, modules=frozenset())
+    assert found(tmp_path, "import sklearn, numpy, pandas", facts=older) == []
+    assert [one.check for one in found(tmp_path, "import cv2", facts=older)] == ["imports"]
+
+
+def test_in_a_tree_folders_on_the_path_count(tmp_path: Path) -> None:
+    files = {"jobs/train.py": "import mypkg", "src/mypkg/__init__.py": "", "jobs/near.py": "", "far.py": ""}
+    assert [one.check for one in found(tmp_path, files, tree=True)] == ["imports"]
+    assert found(tmp_path, files, tree=True, env={"PYTHONPATH": "src"}) == []
+    assert found(tmp_path, {**files, "jobs/train.py": "import near, far"}, tree=True) == []
+    shadowed = found(
+        tmp_path, {**files, "jobs/train.py": "import far", "jobs/random.py": "", "x/random.py": ""}, tree=True
+    )
+    assert [one.message.split(" hides")[0] for one in shadowed] == ["jobs/random.py"]
+
+
+@pytest.mark.parametrize("value", ["^\\$HOME/(.*)$", "5${USD}", "$HOME/x", "a$PATH", "${lower}"])
+def test_a_value_that_ray_would_expand_is_denied(value: str, tmp_path: Path) -> None:
+    (one,) = found(tmp_path, "", env={"WHERE": value})
+    assert (one.check, one.verdict) == ("environment", D)
+    assert "WHERE" in one.message
+
+
+@pytest.mark.parametrize("value", ["5$", "$5 a day", "a^b$", "$$"])
+def test_other_dollars_arrive_as_they_are(value: str, tmp_path: Path) -> None:
+    assert found(tmp_path, "", env={"WHERE": value}) == []
+
+
+@pytest.mark.parametrize(
+    ("env", "arguments", "check"),
+    [
+        ({"A": "a" * 70_000, "B": "b" * 70_000}, (), "environment"),
+        ({"A": "é" * 25_000}, (), "environment"),  # \\u00e9 as JSON
+        ({"A": '"' * 65_000}, (), "environment"),
+        ({}, ("x" * 131_072,), "arguments"),
+        ({}, tuple(f"part-{n:06d}.parquet" for n in range(7_000)), "arguments"),
+        ({"A": "a" * 100_000}, ("x" * 131_000,), ""),
+    ],
+)
+def test_what_is_too_long_for_one_exec_is_denied(
+    env: dict[str, str], arguments: tuple[str, ...], check: str, tmp_path: Path
+) -> None:
+    assert [one.check for one in found(tmp_path, "", *arguments, env=env)] == ([check] if check else [])
+
+
+def test_files_of_this_machine_in_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/train.csv").write_text("x")
+    (tmp_path / "results").mkdir()
+    for arguments in (
+        ("--data", "data/train.csv"),
+        ("--data=data/train.csv",),
+        (str(tmp_path / "data/train.csv"),),
+    ):
+        (one,) = found(tmp_path, "", *arguments)
+        assert (one.check, one.verdict) == ("arguments", D)
+        assert "does not travel" in one.message
+    for arguments in (("--output", "data/train.csv"), ("--data", "data/none.csv"), ("results",), ("--name=data",),
+                      ("/dev/null",), ("gs://b/data/train.csv",)):  # fmt: skip
+        assert found(tmp_path, "", *arguments) == []
+    sent = header("[tool.submit]", 'files = ["data/*.csv"]')
+    assert found(tmp_path, sent, "--data", "data/train.csv", "--folder", "data/") == []
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (one,) = found(tmp_path, sent, "../data/train.csv")
+    assert one.mend == "its name there is data/train.csv"
+
+
+@pytest.mark.parametrize(
+    ("text", "check"),
+    [
+        ("import pandas as pd\ndf = pd.read_csv('iris.csv')", True),
+        ("rows = open('iris.csv').read()", True),
+        ("from pathlib import Path\nrows = Path('iris.csv').read_text()", True),
+        ("rows = open('iris.csv', 'w')", False),
+        ("import pandas as pd\ndf = pd.read_csv('other.csv')", False),
+        ("df.to_csv('iris.csv')\npd.read_csv('iris.csv')", False),
+        (header("[tool.submit]", 'files = ["iris.csv"]') + "rows = open('iris.csv').read()", False),
+    ],
+)
+def test_files_of_this_machine_in_the_text(text: str, check: bool, tmp_path: Path) -> None:
+    (tmp_path / "iris.csv").write_text("1,2")
+    path = tmp_path / "job.py"
+    path.write_text(text)
+    script = read_script(path)
+    sources = package.sources(path)
+    contents = package.script_contents(path, script.header.files)
+    draft = Draft("job.py", script.header, contents, modules=parsed(sources), folder=tmp_path)
+    told = [one.message for one in preflight(draft, None) if one.verdict is not Verdict.OK]
+    assert told == (
+        [f"job.py:{text.count(chr(10)) + 1} reads iris.csv, which is on this machine and does not travel."]
+        if check
+        else []
+    )
+
+
+def test_what_uv_says_of_sources_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "job.py"
+    path.write_text(
+        header(
+            'dependencies = ["a", "b>1", "c[x]", "numpy"]',
+            "[tool.uv.sources]",
+            'a = { git = "https://github.com/o/a", tag = "v1", subdirectory = "py" }',
+            'b = { url = "https://example.com/b-2-py3-none-any.whl" }',
+            "c = [{ path = '../c', marker = \"sys_platform == 'win32'\" }, { git = 'https://example.com/c' }]",
+            "[[tool.uv.index]]",
+            'url = "https://mirror.example/simple"',
+            "default = true",
+        )
+    )
+    told = read_script(path).header
+    assert told.dependencies == (
+        "a @ git+https://github.com/o/a@v1#subdirectory=py",
+        "b @ https://example.com/b-2-py3-none-any.whl",
+        "c[x] @ git+https://example.com/c",
+        "numpy",
+    )
+    assert (told.index, told.refused) == ("https://mirror.example/simple", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "minor", "understood"),
+    [
+        ("try:\n    pass\nexcept* ValueError:\n    pass", 10, False),
+        ("try:\n    pass\nexcept* ValueError:\n    pass", 11, True),
+        ("match 1:\n    case 1: pass", 10, True),
+        ("match 1:\n    case 1: pass", 9, False),
+        ("x = 1", 7, True),
+    ],
+)
+def test_newer_syntax_than_the_clusters_is_denied(
+    text: str, minor: int, understood: bool, tmp_path: Path
+) -> None:
+    told = found(tmp_path, text, facts=replace(FACTS, python=f"3.{minor}.1"))
+    assert [one.check for one in told] == ([] if understood else ["python"])
+
+
+START, END, MIDDLE = ("FSTRING_START", "f'", 1), ("FSTRING_END", "'", 1), ("FSTRING_MIDDLE", "x", 1)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "what"),
+    [
+        ([START, ("STRING", "'a'", 1), END], "its own quotes"),
+        ([START, ("STRING", '"\\n"', 1), END], "a backslash"),
+        ([START, ("COMMENT", "# why", 1), END], "more than one line"),
+        ([START, ("NL", "\n", 1), END], "more than one line"),
+        ([START, START, END, END], "its own quotes"),
+        ([START, MIDDLE, ("STRING", '"a"', 1), END, ("STRING", "'a'", 2)], ""),
+        ([("FSTRING_START", "f'''", 1), ("STRING", "'a'", 1), ("NL", "\n", 1), START, END, END], ""),
+    ],
+)
+def test_newer_strings_than_the_clusters_are_denied(tokens: list[tuple[str, str, int]], what: str) -> None:
+    told = newer_string(tokens)
+    assert (told[1] if told else "") == (
+        f"has {what} within the braces of an f-string, which takes Python 3.12" if what else ""
+    )
