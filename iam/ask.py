@@ -82,19 +82,31 @@ class Asker:
         return frozenset((told or {}).get("permissions") or ())
 
     async def there(self, bucket: str, name: str, prefix: bool = False) -> bool | None:
-        """Is there an object of that name, or one whose name begins so? None where the caller may not see it."""
+        """Is there an object of that name or below it as a folder, or one whose name begins so?
+
+        None where the caller may not see it.
+        """
         objects = f"/storage/v1/b/{quote(bucket)}/o"
         try:
+            if (
+                not prefix
+                and await self.get(STORAGE, f"{objects}/{quote(name, safe='')}?fields=name") is None
+            ):
+                return None
             if not prefix:
-                return (
-                    await self.get(STORAGE, f"{objects}/{quote(name, safe='')}?fields=name") is not None
-                    or None
-                )
+                return True
+        except NotFound:
+            name = f"{name}/"
+        except (Refused, Unreachable):
+            return None
+        try:
             told = await self.get(
                 STORAGE, f"{objects}?prefix={quote(name, safe='')}&maxResults=1&fields=items/name"
             )
-        except (NotFound, Refused, Unreachable) as fault:
-            return False if isinstance(fault, NotFound) else None
+        except NotFound:
+            return False
+        except (Refused, Unreachable):
+            return None
         return None if told is None else bool(told.get("items"))
 
     async def impersonate(self, address: str) -> Asker | None:

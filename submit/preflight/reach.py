@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import cast
@@ -26,6 +26,8 @@ CHOICES = frozenset(
     {"TYPE_CHECKING", "version_info", "platform", "system", "find_spec", "RAY_ADDRESS", "modules", "get_ipython",
      "is_initialized", "IN_COLAB", "COLAB_RELEASE_TAG", "google.colab", "globals", "hasattr", "cuda", "is_available"}
 )  # fmt: skip
+
+LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
 class Reach(IntEnum):
@@ -63,9 +65,11 @@ def imported(tree: ast.Module) -> Iterator[Imported]:
                 yield Imported(tuple(node.module.split(".")), alias.name, node.lineno, reach)
 
 
-def _block(nodes: list[ast.stmt], reach: Reach, used: set[str]) -> Iterator[tuple[ast.AST, Reach]]:
+def _block(nodes: Sequence[ast.AST], reach: Reach, used: set[str]) -> Iterator[tuple[ast.AST, Reach]]:
     for node in nodes:
         yield from _node(node, reach, used)
+        if isinstance(node, ast.If) and node.body and isinstance(node.body[-1], LEAVES):
+            reach = min(reach, _of_branch(node, reach))  # what follows is its `else`
 
 
 def _node(node: ast.AST, reach: Reach, used: set[str]) -> Iterator[tuple[ast.AST, Reach]]:
@@ -88,24 +92,31 @@ def _node(node: ast.AST, reach: Reach, used: set[str]) -> Iterator[tuple[ast.AST
         node, (ast.Lambda, ast.For, ast.AsyncFor, ast.While, ast.IfExp, ast.BoolOp, ast.match_case)
     ):
         within = min(reach, Reach.MAYBE)
-    for child in ast.iter_child_nodes(node):
-        yield from _node(child, within, used)
+    for _, value in ast.iter_fields(node):
+        if isinstance(value, ast.AST):
+            yield from _node(value, within, used)
+        elif isinstance(value, list):
+            yield from _block([one for one in value if isinstance(one, ast.AST)], within, used)
 
 
 def _if(node: ast.If, reach: Reach, used: set[str]) -> Iterator[tuple[ast.AST, Reach]]:
     yield from _node(node.test, reach, used)
-    mentioned = {name_of(one) for one in ast.walk(node.test)} | {
-        one.value
-        for one in ast.walk(node.test)
-        if isinstance(one, ast.Constant) and isinstance(one.value, str)
-    }
-    within = min(reach, Reach.MAYBE)
-    if mentioned & CHOICES:
-        within = Reach.PROVIDED
-    elif "__name__" in mentioned or (isinstance(node.test, ast.Constant) and node.test.value):
-        within = reach
+    within = _of_branch(node, reach)
     yield from _block(node.body, within, used)
     yield from _block(node.orelse, min(within, Reach.MAYBE), used)
+
+
+def _of_branch(node: ast.If, reach: Reach) -> Reach:
+    """Does a branch of it run?"""
+    tested = list(ast.walk(node.test))
+    mentioned = {name_of(one) for one in tested} | {
+        one.value for one in tested if isinstance(one, ast.Constant)
+    }
+    if mentioned & CHOICES:
+        return Reach.PROVIDED
+    if "__name__" in mentioned or (isinstance(node.test, ast.Constant) and node.test.value):
+        return reach
+    return min(reach, Reach.MAYBE)
 
 
 def _try(node: ast.Try, reach: Reach, used: set[str]) -> Iterator[tuple[ast.AST, Reach]]:

@@ -86,6 +86,7 @@ PASSES = {
     "Serve, declared": header('dependencies = ["ray[serve]"]') + "from ray import serve",
     "plain ray.init": "import ray\nray.init()\nray.init(address='auto', ignore_reinit_error=True, num_cpus=None)",
     "a choice of place": "import os, ray\nif 'RAY_ADDRESS' in os.environ:\n    ray.init()\nelse:\n    ray.init(num_cpus=2)",
+    "a place of its own": "import os, ray\ndef start():\n    if 'RAY_ADDRESS' in os.environ:\n        return\n    ray.init(num_gpus=1)\nstart()",
     "RLlib's examples": "import argparse, ray\nparser = argparse.ArgumentParser()\n"
     "parser.add_argument('--num-cpus', type=int, default=0)\nargs = parser.parse_args()\n"
     "ray.init(num_cpus=args.num_cpus or None)",
