@@ -24,6 +24,7 @@ from pathlib import Path
 from cloud.room import jobs_in
 from iam.errors import IamError
 from iam.lab import Network, settings
+from raydock.units import size
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +67,9 @@ def jobs(most: str, memory: str) -> int:
         if not re.fullmatch("[0-9]{1,6}", most):
             raise IamError(f"LAB_JOBS is {most!r}.", "Make it a number of jobs, or leave it out")
         return int(most)
-    found = re.fullmatch(r"([0-9]+)([bkmg]?)b?", memory.lower())
-    return jobs_in(int(found[1]) << 10 * "bkmg".index(found[2] or "b")) if found else 0
+    if not memory:
+        return 0
+    try:
+        return jobs_in(size(memory))
+    except ValueError:
+        raise IamError(f"LAB_HEAD_MEMORY is {memory!r}.", "Make it a size such as 900m or 3g") from None

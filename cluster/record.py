@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
+
+from raydock.state import write_private
 
 VERSION = 3
 
@@ -63,11 +64,7 @@ def file_in(state: Path) -> Path:
 
 def save(state: Path, record: Record) -> None:
     """Writes it whole or not at all, for this user's eyes only."""
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = state / f"processes.json.{os.getpid()}"
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump({"version": VERSION, **asdict(record)}, file, indent=1)
-    part.replace(file_in(state))
+    write_private(file_in(state), json.dumps({"version": VERSION, **asdict(record)}, indent=1))
 
 
 def load(state: Path) -> Record | None:

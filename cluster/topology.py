@@ -10,11 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from cluster.config import NAME, interpolate
 from cluster.errors import UsageError
+from raydock import units
+from raydock.interpolation import interpolate
 
 T = TypeVar("T")
-UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+NAME = re.compile(r"\$\{?(\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +154,10 @@ def port(text: str) -> int:
 
 def size(text: str) -> int:
     """Bytes of a size in Docker's notation: 900m, 3g, 1.5gb."""
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]?)i?b?", text.strip().lower())
-    if not match:
-        raise ValueError("a size such as 900m or 3g")
-    return int(float(match[1]) * UNITS[match[2]])
+    try:
+        return units.size(text)
+    except ValueError:
+        raise ValueError("a size such as 900m or 3g") from None
 
 
 def gpu_build(text: str) -> str:

@@ -1,6 +1,6 @@
 # Stages
 #   packages   what requirements/cloud.txt locks, in the system's Python
-#   cloud      the lab's Google Cloud: iam/ and cloud/
+#   cloud      the lab's Google Cloud: cloud/, iam/ and what they rest on, raydock/
 #   messages   packages, and what requirements/vertex.txt locks: Google's SDK
 #   vertex     Vertex's control plane: the same code with the SDK's messages
 
@@ -24,6 +24,7 @@ FROM packages AS cloud
 RUN install -d -o lab -m 700 /var/lib/raydock /var/lib/objects
 COPY --chmod=755 docker/health.py /opt/raydock/
 # The modes of a checkout are its owner's: with a umask of 077 the user lab could not read a file.
+COPY --chmod=755 raydock /opt/raydock/raydock
 COPY --chmod=755 iam /opt/raydock/iam
 COPY --chmod=755 cloud /opt/raydock/cloud
 USER lab

@@ -17,17 +17,11 @@ Every error says what failed, on what and why in one sentence (`message`), and w
 
 from __future__ import annotations
 
+from raydock.errors import RaydockError
 
-class IamError(Exception):
+
+class IamError(RaydockError):
     """The base: `message` is one sentence, `mend` is what to do about it."""
-
-    def __init__(self, message: str, mend: str = "") -> None:
-        super().__init__(message, mend)
-        self.message = message
-        self.mend = mend
-
-    def __str__(self) -> str:
-        return self.message
 
 
 class MalformedPolicy(IamError):

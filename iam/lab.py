@@ -19,6 +19,7 @@ from iam.errors import IamError, MalformedPolicy
 from iam.policy import Policy, deny_from_json, policy_from_json
 from iam.principal import is_service_agent, normal, parse
 from iam.roles import load_roles
+from raydock import units
 
 FILE = Path(__file__).with_name("lab.yaml")
 KEYS = {"person", "job", "people", "groups", "roles", "projects"}
@@ -61,7 +62,7 @@ def existing(path: Path) -> Path:
 
 def seconds(text: str) -> float:
     try:
-        value = float(text)
+        value = units.seconds(text)
     except ValueError:
         value = 0
     if not 1 <= value <= LONGEST_TOKEN:

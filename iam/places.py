@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Protocol
 
 from iam.errors import NotFound, Refused, Unreachable
+from raydock import state
+from raydock.settings import setting
 
 STORAGE = "storage.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -165,15 +166,15 @@ def default_credentials() -> tuple[Any, str]:
     return credentials, project or ""
 
 
-def lab_of_checkout(root: Path, settings: Mapping[str, str]) -> Lab:
+def lab_of_checkout() -> Lab:
     """The lab of the cluster that this checkout has up. NotFound where none is."""
-    port = settings.get("RAYDOCK_PORT") or "8265"
-    file = root / (settings.get("RAYDOCK_STATE") or ".raydock") / "key"
     try:
-        key = file.read_text(encoding="utf-8").strip()
-    except OSError:
-        raise NotFound("No lab is up here: its key is missing.", "make cluster-up") from None
-    return Lab(f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {key}"})
+        key = state.read_key(state.folder())
+    except (OSError, ValueError):
+        key = ""
+    if not key:
+        raise NotFound("No lab is up here: its key is missing.", "make cluster-up")
+    return Lab(f"http://127.0.0.1:{setting('RAYDOCK_PORT', '8265')}", {"Authorization": f"Bearer {key}"})
 
 
 def sentence_of(body: bytes) -> str:

@@ -6,14 +6,14 @@ Marks on the resources would not do: a binding can carry none.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from iam.errors import IamError
-from iam.session import ROOT, Session, settings
+from iam.session import Session
+from raydock import state
 
 VERSION = 1
 FIELDS = {"kind", "on", "role", "member"}
@@ -55,15 +55,12 @@ class Record:
             if not keys:
                 self.file.unlink(missing_ok=True)
                 return
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            beside = self.file.with_suffix(".new")
-            beside.write_text(json.dumps({"version": VERSION, "steps": keys}, indent=1), encoding="utf-8")
-            os.replace(beside, self.file)
+            state.write_private(self.file, json.dumps({"version": VERSION, "steps": keys}, indent=1))
         except OSError as fault:
             raise IamError(f"The record of what is made can't be written: {fault.strerror}.") from None
 
 
 def record_of(session: Session) -> Record:
     """The record for the session's place and project."""
-    folder = ROOT / (settings().get("RAYDOCK_STATE") or ".raydock") / "provisioned"
+    folder = state.folder() / "provisioned"
     return Record(folder / f"{session.place.name}-{session.project.replace(':', '_')}.json")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from iam.ask import PROJECTS, Asker
 from iam.errors import NotFound, Unreachable
 from iam.places import Google, Lab, Place, default_credentials, http, lab_of_checkout, sentence_of
 from iam.principal import code_agent
+from raydock.settings import setting
 
-ROOT = Path(__file__).resolve().parent.parent
 TOKENS = "oauth2.googleapis.com"
 SECONDS = 10.0
 
@@ -58,7 +56,7 @@ async def asking(session: Session) -> AsyncIterator[Asker]:
 
 async def _lab(project: str) -> Session:
     try:
-        lab = lab_of_checkout(ROOT, settings())
+        lab = lab_of_checkout()
     except NotFound as fault:
         raise Unreachable(fault.message, fault.mend) from None
     async with http(lab) as client:
@@ -72,7 +70,7 @@ async def _google(project: str) -> Session:
     async with http(place) as client:
         token = await place.token(client)
         caller = await caller_of(client, place, token)
-        project = project or os.environ.get("GOOGLE_CLOUD_PROJECT") or default_credentials()[1]
+        project = project or setting("GOOGLE_CLOUD_PROJECT") or default_credentials()[1]
         asker = Asker(client, place, token, place.headers_of_caller())
         job = await agent_of(asker, project) if project else ""
     return Session(place, token, caller, job, project)
@@ -112,21 +110,3 @@ async def number_of(asker: Asker, project: str) -> str:
     except NotFound:
         return ""
     return str(told["name"]).rpartition("/")[2] if told else ""
-
-
-def settings(root: Path | None = None) -> Mapping[str, str]:
-    """The environment over `.env`; an empty value counts as none."""
-    try:
-        text = ((root or ROOT) / ".env").read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        text = ""
-    found: dict[str, str] = {}
-    for line in text.splitlines():
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and not name.startswith("#"):
-            value = value.strip()
-            quoted = value[:1] in ("'", '"') and value.find(value[0], 1) > 0
-            found[name.strip()] = (
-                value[1 : value.find(value[0], 1)] if quoted else value.split(" #", 1)[0].rstrip()
-            )
-    return {**found, **{name: value for name, value in os.environ.items() if value}}

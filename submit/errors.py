@@ -14,19 +14,11 @@ mends it (`mend`). Nothing here prints or exits: `cli.py` does.
 
 from __future__ import annotations
 
+from raydock.errors import RaydockError
 
-class SubmitError(Exception):
+
+class SubmitError(RaydockError):
     """The base: `message` is one sentence, `mend` is what to do about it."""
-
-    exit_code = 1
-
-    def __init__(self, message: str, mend: str = "") -> None:
-        super().__init__(message, mend)
-        self.message = message
-        self.mend = mend
-
-    def __str__(self) -> str:
-        return self.message
 
 
 class UsageError(SubmitError):

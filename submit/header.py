@@ -30,6 +30,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from raydock.units import size
+
 from .errors import UsageError
 
 BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
@@ -185,10 +187,10 @@ def memory_bytes(value: object) -> int | None:
     """Bytes from a whole number, or from a text such as "512MiB" or "2g" (powers of 1,024); None for others."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    match = (
-        re.fullmatch(r"(?i)\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?\s*", str(value)) if value is not True else None
-    )
-    return int(float(match[1]) * 1024 ** " kmgt".index(match[2].lower() or " ")) if match else None
+    try:
+        return size(str(value)) if value is not True else None
+    except ValueError:
+        return None
 
 
 def checked_requirements(dependencies: tuple[str, ...], name: str) -> tuple[str, ...]:

@@ -13,17 +13,11 @@ Every error says what failed and why in one sentence (`message`), and what mends
 
 from __future__ import annotations
 
+from raydock.errors import RaydockError
 
-class VertexError(Exception):
+
+class VertexError(RaydockError):
     """The base: `message` is one sentence, `mend` is what to do about it."""
-
-    def __init__(self, message: str, mend: str = "") -> None:
-        super().__init__(message, mend)
-        self.message = message
-        self.mend = mend
-
-    def __str__(self) -> str:
-        return self.message
 
 
 class Unset(VertexError):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iam.errors import IamError
+from raydock.units import seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,20 @@ class Settings:
 def read(environ: Mapping[str, str]) -> Settings:
     """Raises IamError for a setting that can't be used, naming it."""
     project = environ.get("VERTEX_PROJECT") or "raydock"
-    text = environ.get("VERTEX_READY_SECONDS") or "180"
-    if not text.isdigit() or not 1 <= int(text) <= 3600:
-        raise IamError(f"VERTEX_READY_SECONDS is {text!r}.", "Make it a number of seconds from 1 to 3600")
     return Settings(
         state=Path(environ.get("VERTEX_STATE") or "/var/lib/vertex"),
         socket=environ.get("VERTEX_DOCKER") or "/var/run/docker.sock",
         project=project,
         prefix=environ.get("VERTEX_IMAGE_PREFIX") or "raydock",
-        ready=float(text),
+        ready=ready(environ.get("VERTEX_READY_SECONDS") or "180"),
     )
+
+
+def ready(text: str) -> float:
+    try:
+        value = seconds(text)
+    except ValueError:
+        value = 0
+    if not 1 <= value <= 3600:
+        raise IamError(f"VERTEX_READY_SECONDS is {text!r}.", "Make it a number of seconds from 1 to 3600")
+    return value

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import PROJECT, setting
+from raydock import state
+from raydock.settings import setting
+
 from ..errors import UsageError
 from ..versions import PYTHON, RAY
 from . import Asked, Connection, Expectation
@@ -48,12 +49,11 @@ class Local:
 
 def key_header() -> dict[str, str]:
     """The key that `make cluster-up` wrote for this user's eyes only, read anew for each request."""
-    state = Path(setting("RAYDOCK_STATE", ".raydock"))
     try:
-        key = (PROJECT / state / "key").read_text(encoding="utf-8").strip()
-    except OSError:
-        return {}  # the gateway then says what is missing
-    return {"Authorization": f"Bearer {key}"}
+        key = state.read_key(state.folder())
+    except (OSError, ValueError):
+        key = ""
+    return {"Authorization": f"Bearer {key}"} if key else {}  # the gateway then says what is missing
 
 
 def create(asked: Asked) -> Local:

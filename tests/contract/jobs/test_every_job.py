@@ -16,7 +16,7 @@ import tomllib
 
 from tests.contract.jobs.running import JOBS, ROOT, alone, check, result
 
-OURS = {"submit", "cluster", "iam", "cloud", "bench", "tests"}
+OURS = {"raydock", "submit", "cluster", "iam", "cloud", "bench", "tests"}
 BLOCK = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 SECTIONS = ("Shows", "Run", "Needs", "Dashboard")
 

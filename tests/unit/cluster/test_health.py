@@ -8,12 +8,12 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from cluster import config
+from raydock.settings import ROOT
 
 
 @pytest.fixture
 def health() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("raydock_health", config.ROOT / "docker" / "health.py")
+    spec = importlib.util.spec_from_file_location("raydock_health", ROOT / "docker" / "health.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

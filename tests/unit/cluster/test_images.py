@@ -10,12 +10,13 @@ from typing import cast
 
 import pytest
 
-from cluster import config, images, topology
+from cluster import images, topology
 from cluster.engine import Engine
 from cluster.errors import CommandFailed, NoRegistry
 from cluster.kinds import Context
+from raydock.settings import ROOT
 
-PUBLIC = topology.load(config.ROOT, {}).base_image
+PUBLIC = topology.load(ROOT, {}).base_image
 
 
 class FakeEngine:
@@ -51,7 +52,7 @@ def said() -> list[str]:
 
 
 def context(said: list[str], **settings: str) -> Context:
-    return Context(config.ROOT, Path("state"), settings, topology.load(config.ROOT, settings), said.append)
+    return Context(ROOT, Path("state"), settings, topology.load(ROOT, settings), said.append)
 
 
 def with_base_script(root: Path, line: str, found: Context) -> Context:
@@ -60,7 +61,7 @@ def with_base_script(root: Path, line: str, found: Context) -> Context:
     script = root / "docker" / "base.sh"
     script.write_text(f"#!/bin/sh\n{line}\n")
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    (root / "compose.yaml").write_text((config.ROOT / "compose.yaml").read_text())
+    (root / "compose.yaml").write_text((ROOT / "compose.yaml").read_text())
     return replace(found, root=root)
 
 
@@ -136,7 +137,7 @@ def test_certificates(said: list[str], tmp_path: Path) -> None:
 def test_the_default_written_out_counts_as_unset(said: list[str], tmp_path: Path) -> None:
     """`.env.example` copied to `.env` sets every default."""
     (tmp_path / "pip.pem").touch()
-    default = topology.load(config.ROOT, {}).ca_bundle
+    default = topology.load(ROOT, {}).ca_bundle
     found = context(said, RAYDOCK_CA_BUNDLE=default, BASE_IMAGE=PUBLIC)
     assert images.ca_bundle(found, {"PIP_CERT": str(tmp_path / "pip.pem")})[1] == "PIP_CERT"
     assert base(FakeEngine(pulls=True), found) == PUBLIC

@@ -13,14 +13,12 @@ from typing import Any
 
 import pytest
 
-from cluster import config
+from raydock.settings import ROOT
 
 
 @pytest.fixture(scope="module")
 def leftovers() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "raydock_leftovers", config.ROOT / "docker" / "leftovers.py"
-    )
+    spec = importlib.util.spec_from_file_location("raydock_leftovers", ROOT / "docker" / "leftovers.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -176,7 +174,7 @@ def test_an_environment_that_names_no_job(leftovers: ModuleType, config: bytes) 
 
 def test_it_ends_with_ray_start(leftovers: ModuleType) -> None:
     with subprocess.Popen(["sleep", "600"]) as starter:
-        script = [sys.executable, "-IS", str(config.ROOT / "docker" / "leftovers.py"), str(starter.pid)]
+        script = [sys.executable, "-IS", str(ROOT / "docker" / "leftovers.py"), str(starter.pid)]
         with subprocess.Popen(script) as helper:
             starter.send_signal(signal.SIGKILL)
             starter.wait(600)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from cluster import config, mounts, topology
+from cluster import mounts, topology
 from cluster.errors import CommandFailed
 from cluster.kinds import Context
 from cluster.raynode import node_module
+from raydock.settings import ROOT
 
 NOTEBOOK = {"COMPOSE_PROFILES": "notebook"}
 
@@ -22,7 +23,7 @@ def checkout(root: Path, state: Path, **settings: str) -> Context:
     (root / "iam").mkdir(parents=True)
     (root / "docker").mkdir()
     for name in ("compose.yaml", "iam/lab.yaml", "docker/no-ca.pem"):
-        shutil.copy(config.ROOT / name, root / name)
+        shutil.copy(ROOT / name, root / name)
     for folder in ("notebooks", "submit", "vertex", "jobs"):
         (root / folder).mkdir()
         (root / folder / "one.py").touch()
@@ -88,7 +89,7 @@ def test_a_notebook_that_could_not_read_the_checkout(tmp_path: Path) -> None:
         mounts.require_readable(found)
     assert str(caught.value) == (
         "The notebook's user can't read notebooks and 10 more: the checkout was made for its owner only (umask 077).\n"
-        "  Let others read what it is given: chmod -R a+rX notebooks submit.py submit iam vertex jobs"
+        "  Let others read what it is given: chmod -R a+rX notebooks submit.py raydock submit iam vertex jobs"
     )
 
 
@@ -106,15 +107,15 @@ def test_the_containers_user_owns_the_checkout(tmp_path: Path, monkeypatch: pyte
 
 
 def test_no_image_keeps_the_modes_of_the_checkout() -> None:
-    for file in config.ROOT.glob("docker/*Dockerfile"):
+    for file in ROOT.glob("docker/*Dockerfile"):
         copied = re.findall(r"^COPY (?!--from).*", file.read_text(), re.MULTILINE)
         assert copied
         assert [line for line in copied if not line.startswith("COPY --chmod=755 ")] == []
-    assert "\numask 022" in (config.ROOT / "docker" / "base.sh").read_text()
+    assert "\numask 022" in (ROOT / "docker" / "base.sh").read_text()
 
 
 def test_a_node_does_not_open_the_empty_file_of_certificates(tmp_path: Path) -> None:
-    company = node_module(config.ROOT).company
+    company = node_module(ROOT).company
     bundle = tmp_path / "ca.pem"
     assert company(bundle) == []
     bundle.touch(mode=0)
@@ -135,10 +136,10 @@ def test_a_checkout_with_windows_line_ends_has_none_in_scripts(tmp_path: Path) -
     git("init")
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(config.ROOT / name, tmp_path / name)
+        shutil.copy(ROOT / name, tmp_path / name)
     git("add", "--all")
     for name in names:
         (tmp_path / name).unlink()
     git("checkout-index", "--all")
     for name in names:
-        assert (tmp_path / name).read_bytes() == (config.ROOT / name).read_bytes(), name
+        assert (tmp_path / name).read_bytes() == (ROOT / name).read_bytes(), name

@@ -10,18 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from cluster import config, owned, pending, ports, raynode, record, topology
+from cluster import owned, pending, ports, raynode, record, topology
 from cluster.errors import PortTaken
 from cluster.processes import START_SECONDS
+from raydock.settings import ROOT
 
 GIB = 2**30
-TOPOLOGY = topology.load(config.ROOT, {})
+TOPOLOGY = topology.load(ROOT, {})
 SHARE = raynode.Share(2 * GIB, GIB)
 
 
 def command(pool: str, name: str, *own: int) -> list[str]:
     shape = next(found for found in TOPOLOGY.pools if found.name == pool)
-    return raynode.command(config.ROOT, "/tmp/x", shape, name, SHARE, own, "127.0.0.1:20007")
+    return raynode.command(ROOT, "/tmp/x", shape, name, SHARE, own, "127.0.0.1:20007")
 
 
 def test_the_head_promises_no_cpu_and_stays_on_loopback() -> None:
@@ -202,7 +203,7 @@ def test_ray_waits_for_its_dashboard_as_long_as_we_do() -> None:
 
     assert "for _ in range(200):" in inspect.getsource(services.start_api_server)
     assert "services.range = lambda polls: range(9 * polls)" in raynode.LAUNCHER.read_text()
-    command: str = raynode.node_module(config.ROOT).RAY
+    command: str = raynode.node_module(ROOT).RAY
     shown = "print(len(services.range(200)) / 10)"
     done = subprocess.run(
         [sys.executable, "-c", command.replace("\nmain()\n", f"\n{shown}\n")],
@@ -219,7 +220,7 @@ def test_every_client_reaches_other_nodes_without_the_proxy(
     import httpx
     import requests.utils
 
-    module = raynode.node_module(config.ROOT)
+    module = raynode.node_module(ROOT)
     routes = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n"
     (tmp_path / "route").write_text(routes + "eth0\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\n")
     networks = module.own_networks(tmp_path / "route")

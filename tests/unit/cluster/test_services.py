@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from cluster import config, key, owned, services, topology
+from cluster import key, owned, services, topology
 from cluster.kinds import Context, has_ended
 from cluster.record import Doors, Record
+from raydock.settings import ROOT
 
 FOUND = Record("/tmp/x", 8265, doors=Doors(21001, 21002, 21003, 21004))
 
 
 def context(state: Path, **settings: str) -> Context:
-    return Context(config.ROOT, state, settings, topology.load(config.ROOT, settings), print)
+    return Context(ROOT, state, settings, topology.load(ROOT, settings), print)
 
 
 def test_the_cloud_has_the_gateways_port() -> None:
@@ -33,8 +34,8 @@ def test_the_cloud_is_given_the_settings_and_never_the_key(tmp_path: Path) -> No
         owned.MARK: str(tmp_path),
         owned.NODE: "cloud",
         "TMPDIR": "/tmp/x/tmp",
-        "PYTHONPATH": str(config.ROOT),
-        "LAB_FILE": str(config.ROOT / "mine.yaml"),
+        "PYTHONPATH": str(ROOT),
+        "LAB_FILE": str(ROOT / "mine.yaml"),
         "LAB_PROJECT": "",
         "LAB_SERVICE_ACCOUNT": "trainer@x",
         "LAB_TOKEN_TTL": "60",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from cluster import config, topology
+from cluster import topology
 from cluster.errors import UsageError
+from raydock.settings import ROOT
 
 GIB = 2**30
 
 
 def load(**settings: str) -> topology.Topology:
-    return topology.load(config.ROOT, settings)
+    return topology.load(ROOT, settings)
 
 
 def test_the_default_topology() -> None:

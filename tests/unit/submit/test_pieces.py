@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from submit import config, result
+from submit import result
 from submit.dependencies import missing, wanted_ray
 from submit.errors import UsageError
 from submit.job import reasons
@@ -68,25 +68,6 @@ def test_an_extra_of_ray_is_installed_without_ray() -> None:
 def test_the_versions_of_ray_that_are_asked_for() -> None:
     assert wanted_ray(["numpy>1", "ray[tune]>=2.40"]) == ">=2.40"
     assert wanted_ray(["numpy"]) == ""
-
-
-def test_settings_come_from_the_environment_then_from_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(config, "PROJECT", tmp_path)
-    (tmp_path / ".env").write_text(
-        "# PORT=1\nexport RAYDOCK_A=2 # two\nRAYDOCK_B='3 # 4'\n\nRAYDOCK_C=\nnonsense\n"
-    )
-    for name in "ABCD":
-        monkeypatch.delenv(f"RAYDOCK_{name}", raising=False)
-    assert [config.setting(f"RAYDOCK_{name}", "default") for name in "ABCD"] == [
-        "2",
-        "3 # 4",
-        "default",
-        "default",
-    ]
-    monkeypatch.setenv("RAYDOCK_A", "5")
-    assert config.setting("RAYDOCK_A", "default") == "5"
 
 
 @pytest.mark.parametrize("arguments", [[], ["--a", "b c", "$(id)", "it's", "ä", ""]])

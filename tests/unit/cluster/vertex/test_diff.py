@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cluster.config import ROOT
 from cluster.errors import UsageError
 from cluster.vertex import header
 from cluster.vertex.diff import Row, rows
 from cluster.vertex.facts import Facts, Group
 from cluster.vertex.header import Needs
+from raydock.settings import ROOT
 from submit import header as real_header
 from tests.fakes import FakeDashboard
 from tests.unit.cluster.vertex.conftest import Run

@@ -7,13 +7,13 @@ from types import MappingProxyType
 import pytest
 
 from cluster import topology
-from cluster.config import ROOT
 from cluster.errors import UsageError
 from cluster.topology import Pool
 from cluster.vertex import resource, show
 from cluster.vertex.machine import Machine, machine_of
 from cluster.vertex.plan import Plan, Totals, plan_of, totals
 from cluster.vertex.wishes import Wishes
+from raydock.settings import ROOT
 from vertex.place import Place
 
 T4 = {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 2}

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster import topology
-from cluster.config import ROOT
 from cluster.topology import Pool, Topology
 from cluster.vertex import image, resource
 from cluster.vertex.plan import plan_of
 from cluster.vertex.wishes import Wishes
+from raydock.settings import ROOT
 from submit import versions
 from vertex.place import Place
 

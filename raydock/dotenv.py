@@ -1,0 +1,119 @@
+"""`.env` as Docker Compose reads it: Compose gives it to the containers, so every command has to agree with it.
+
+Source: https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/ and, for what that page
+leaves open, compose-go's dotenv/parser.go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from raydock.errors import SettingsError
+from raydock.interpolation import interpolate
+
+BLANK = "\t\v\f\r \x85\xa0"  # not the end of a line
+EXPORT = re.compile(rf"export[{BLANK}\n]+")
+KEY = re.compile(rf"([\w.\-\[\]{BLANK}]*)([=:\n]|\Z)")
+ESCAPE = re.compile(r'\\([abcfnrtv$"\\]|0\d{0,3})')
+ESCAPES = {
+    "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", '"': '"', "\\": "\\", "$": "$$",
+}  # fmt: skip
+
+
+def dotenv(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """The file's values; none where there is no file. `environ` is for ${NAME} in a value, and comes before the file.
+
+    Raises SettingsError where Compose would refuse the file.
+    """
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return {}
+    except OSError as fault:
+        raise SettingsError(f"{path} can't be read: {fault.strerror}.", f"chmod u+r {path}") from None
+    text = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").decode(errors="surrogateescape")
+    return Reader(path, text, environ).values()
+
+
+class Reader:
+    """One pass over the text. `rest` is what is still to be read."""
+
+    def __init__(self, path: Path, text: str, environ: Mapping[str, str]) -> None:
+        self.path, self.text, self.rest, self.environ = path, text, text, environ
+        self.found: dict[str, str] = {}
+
+    def values(self) -> dict[str, str]:
+        while self.skip():
+            start = self.rest
+            if export := EXPORT.match(self.rest):
+                self.rest = self.rest[export.end() :]
+            key, given = self.key(start)
+            if given:
+                self.found[key] = self.value(start)
+            elif key in self.environ:
+                self.found[key] = self.environ[key]
+        return self.found
+
+    def skip(self) -> bool:
+        """Past blank lines and comments; whether anything is left."""
+        self.rest = self.rest.lstrip()
+        while self.rest.startswith("#"):
+            self.rest = self.rest.partition("\n")[2].lstrip()
+        return bool(self.rest)
+
+    def key(self, start: str) -> tuple[str, bool]:
+        """The variable's name, and whether a value follows; without one it is the environment's."""
+        found = KEY.match(self.rest)
+        name = found[1].rstrip() if found else ""
+        if not found or not name or " " in name:
+            line = start.partition("\n")[0].strip()
+            raise self.wrong(start, f"{line[:40]!r} is not NAME=value", "Begin a comment with #.")
+        self.rest = self.rest[found.end() :].lstrip(BLANK)
+        return name, found[2] in ("=", ":")
+
+    def value(self, start: str) -> str:
+        quote = self.rest[:1]
+        if quote in ("'", '"') and quote:
+            inside = self.quoted(quote, start)
+            return inside if quote == "'" else self.expanded(ESCAPE.sub(unescaped, inside), start)
+        line, _, self.rest = self.rest.partition("\n")
+        return self.expanded(line.partition(" #")[0].rstrip(), start)
+
+    def quoted(self, quote: str, start: str) -> str:
+        """What stands between the quotes; a backslash keeps a quote from ending it."""
+        inside, place = "", 1
+        while place < len(self.rest):
+            char = self.rest[place]
+            if char == quote:
+                self.rest = self.rest[place + 1 :]
+                return inside
+            if char == "\\" and place + 1 < len(self.rest):
+                place += 1
+                char = self.rest[place] if self.rest[place] == quote else f"\\{self.rest[place]}"
+            inside += char
+            place += 1
+        raise self.wrong(start, f"the quote {quote} is not closed", f"End the value with {quote}.")
+
+    def expanded(self, value: str, start: str) -> str:
+        try:
+            return interpolate(value, {**self.found, **self.environ})
+        except SettingsError as fault:
+            raise self.wrong(start, fault.message.rstrip("."), fault.mend) from None
+
+    def wrong(self, start: str, why: str, mend: str) -> SettingsError:
+        number = self.text[: len(self.text) - len(start)].count("\n") + 1
+        return SettingsError(f"{self.path}, line {number}: {why}.", mend)
+
+
+def unescaped(found: re.Match[str]) -> str:
+    """What a backslash and what follows it stand for between double quotes; others stay as they are."""
+    what = found[1]
+    if what[0] == "0":
+        number = what[1:]
+        valid = (
+            len(number) == 3 and number.isascii() and set(number) <= set("01234567") and int(number, 8) < 256
+        )
+        return chr(int(number, 8)) if valid else f"\\{number}"
+    return ESCAPES.get(what, found[0])

@@ -1,0 +1,47 @@
+"""The state folder: RAYDOCK_STATE, by default .raydock; relative to the checkout, wherever a command is run."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from raydock.errors import SettingsError
+from raydock.settings import ROOT, setting
+
+
+def folder(settings: Mapping[str, str] | None = None) -> Path:
+    """The folder, whether or not it is there. `settings` are those of `raydock.settings.read`, read if not given."""
+    named = (setting("RAYDOCK_STATE") if settings is None else settings.get("RAYDOCK_STATE")) or ".raydock"
+    try:
+        return (ROOT / Path(named).expanduser()).resolve()
+    except (RuntimeError, ValueError, OSError) as fault:
+        raise SettingsError(
+            f"RAYDOCK_STATE is {named!r}: {fault}.", "Make it a folder, or leave it out."
+        ) from None
+
+
+def key_file(state: Path) -> Path:
+    return state / "key"
+
+
+def read_key(state: Path) -> str:
+    """The key of the cluster's gateway; "" where there is none. Raises OSError where it can't be read."""
+    try:
+        return key_file(state).read_text(encoding="utf-8").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes a file for this user only, all of it or nothing. Raises OSError; the old content then stays."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(part, path)
+    except BaseException:
+        os.unlink(part)
+        raise

@@ -1,0 +1,33 @@
+"""Durations and sizes as people write them: one notation for every flag and setting."""
+
+from __future__ import annotations
+
+import re
+
+DURATION = "write it as 90s, 30m, 1.5h, 1h30m or 1d"
+SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+PART = r"(?:(\d+(?:\.\d+)?){})?"
+TIME = re.compile("".join(PART.format(unit) for unit in "dhm") + PART.format("s?"), re.ASCII | re.IGNORECASE)
+LONGEST = 366 * 86400.0  # a year: more is a slip of the keyboard, and some clocks don't hold it
+SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgt]?)i?b?", re.ASCII | re.IGNORECASE)
+
+
+def seconds(text: str, zero: bool = False) -> float:
+    """A duration: 90, 90s, 1.5h, 30m, 1h30m, 1d. ValueError for others, for years, and for 0 unless `zero`."""
+    found = TIME.fullmatch(text.strip())
+    if not found or not any(found.groups()):
+        raise ValueError(f"{text!r} is not a duration")
+    total = sum(float(part or 0) * SECONDS[unit] for part, unit in zip(found.groups(), "dhms", strict=True))
+    if total <= 0 and not zero:
+        raise ValueError(f"{text!r} is not more than 0")
+    if total > LONGEST:
+        raise ValueError(f"{text!r} is more than a year")
+    return total
+
+
+def size(text: str) -> int:
+    """Bytes of a size in Docker's notation, powers of 1,024: 900m, 3g, 1.5gb, 512MiB. ValueError for others."""
+    found = SIZE.fullmatch(text.strip())
+    if not found:
+        raise ValueError(f"{text!r} is not a size")
+    return int(float(found[1]) * 1024 ** " kmgt".index(found[2].lower() or " "))
