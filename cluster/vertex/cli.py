@@ -9,13 +9,13 @@ import sys
 import time
 from pathlib import Path
 
-from cluster.config import ROOT
 from cluster.errors import ClusterError, Interrupted, NotUp, UsageError
 from cluster.kinds import Context
 from cluster.vertex import agent, life, plan, show, wishes
 from cluster.vertex.errors import told
 from cluster.vertex.life import Watch, again
 from cluster.vertex.plan import Plan
+from raydock.settings import ROOT
 from vertex.api import Api
 from vertex.clusters import Cluster
 from vertex.errors import Missing

@@ -15,9 +15,8 @@ from vertex.api import Api
 from vertex.clusters import Cluster
 from vertex.errors import Exists, Missing, Unreachable
 from vertex.place import Place
+from vertex.wait import TimeUp, Waiter
 
-FIRST, MOST = 0.5, 5.0  # seconds between two looks; each pause is half as long again as the one before
-TELL = 30.0  # between two lines in the same state
 APPEARS = 30.0  # seconds within which a new cluster may not be found yet
 
 
@@ -37,33 +36,27 @@ class Watch:
     cluster: str
     seconds: float  # how long at most
     say: Say
-    began: float = field(default_factory=time.monotonic)
-    last: str = ""
-    told: float = 0.0
-    faults: int = 0
     appeared: bool = False
+    waiter: Waiter = field(init=False)
 
-    @property
-    def passed(self) -> float:
-        return time.monotonic() - self.began
+    def __post_init__(self) -> None:
+        self.waiter = Waiter(self.seconds, self.tell, answered=True)
 
     def until(self, so: Callable[[Cluster | None], bool]) -> Cluster | None:
         """The cluster when it is so; None for one that is not there. NotReady where time is up."""
-        pause = FIRST
-        while True:
-            try:
-                found = self.look()
-            except Unreachable as fault:
-                self.unreached(fault)
-            else:
-                self.faults = 0
-                if so(found):
-                    return found
-                self.tell(found.state if found else "not there yet")
-            if self.passed > self.seconds:
-                raise self.late()
-            time.sleep(min(pause, max(self.seconds - self.passed, 0.01)))
-            pause = min(pause * 1.5, MOST)
+        try:
+            while True:
+                try:
+                    found = self.look()
+                except Unreachable as fault:
+                    pause = self.waiter.unanswered(fault)
+                else:
+                    if so(found):
+                        return found
+                    pause = self.waiter.saw(found.state if found else "not there yet")
+                time.sleep(pause)
+        except TimeUp as late:
+            raise self.late(late) from None
 
     def look(self) -> Cluster | None:
         """The cluster as it is; None where there is none."""
@@ -74,22 +67,13 @@ class Watch:
         self.appeared = True
         return found
 
-    def unreached(self, fault: Unreachable) -> None:
-        """One look without an answer is nothing to tell of: the lab holds its first answer back."""
-        self.faults += 1
-        if self.faults > 1:
-            self.tell(f"no answer ({fault.message.rstrip('.')}); trying again")
+    def tell(self, state: str, passed: float) -> None:
+        self.say(f"{self.cluster}: {state}, {span(passed)}")
 
-    def tell(self, state: str) -> None:
-        """A line when the state is another one, and every TELL seconds."""
-        if state != self.last or self.passed - self.told >= TELL:
-            self.say(f"{self.cluster}: {state}, {span(self.passed)}")
-            self.last, self.told = state, self.passed
-
-    def late(self) -> NotReady:
+    def late(self, late: TimeUp) -> NotReady:
         place = self.api.place
         return NotReady(
-            f"{self.cluster} is still {self.last or 'unanswered'} after {span(self.seconds)}; Vertex AI goes on.",
+            f"{self.cluster} is still {late.state or 'unanswered'} after {span(self.seconds)}; Vertex AI goes on.",
             f"Go on waiting: {again('up', place, self.cluster)}\n"
             f"  Delete it:     {again('down', place, self.cluster)}",
         )
@@ -115,7 +99,7 @@ def come(watch: Watch) -> Cluster:
 
     def settled(found: Cluster | None) -> bool:
         if found is None:
-            return watch.appeared or watch.passed > APPEARS
+            return watch.appeared or watch.waiter.passed > APPEARS
         return found.state in ("RUNNING", "ERROR", "STOPPING")
 
     try:
@@ -128,7 +112,7 @@ def come(watch: Watch) -> Cluster:
     if found is None:
         raise NotUp(f"{name} is gone: somebody deleted it.", f"See: {again('status', place)}")
     refuse_dead(found, place)
-    watch.tell(found.state)
+    watch.tell(found.state, watch.waiter.passed)
     return found
 
 
@@ -166,6 +150,7 @@ def delete(watch: Watch) -> None:
         ) from None
     except NotReady:
         raise NotReady(
-            f"{name} is still {watch.last or 'unanswered'} after {span(watch.seconds)}; Vertex AI goes on deleting it.",
+            f"{name} is still {watch.waiter.seen or 'unanswered'} after {span(watch.seconds)}; "
+            "Vertex AI goes on deleting it.",
             f"See whether it is gone: {again('status', api.place, name)}",
         ) from None

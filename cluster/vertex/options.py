@@ -9,7 +9,12 @@ from typing import Any
 from cluster.errors import UsageError
 
 Run = Callable[[argparse.Namespace, Any], None]
-LOCAL = {"kind": ("--kind", "auto"), "build": ("--build", False), "drain_timeout": ("--drain-timeout", 60.0)}
+LOCAL = {
+    "kind": ("--kind", "auto"),
+    "build": ("--build", False),
+    "restart": ("--restart", False),
+    "drain_timeout": ("--drain-timeout", 60.0),
+}
 # Flags of Vertex AI's, by what argparse calls them, with what they are when nobody gives them.
 VERTEX: Mapping[str, tuple[str, object]] = {
     "cluster": ("--cluster", ""),

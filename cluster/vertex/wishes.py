@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from cluster.errors import UsageError
 from cluster.vertex.image import custom
+from raydock import units
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 ACCOUNT = re.compile(r"[\w.-]+@[\w.-]+\.gserviceaccount\.com")
 NETWORK = re.compile(r"projects/[^/]+/global/networks/[^/]+")
 LABEL = re.compile(r"[a-z0-9_-]{1,63}")
@@ -92,14 +92,11 @@ def image(text: str) -> tuple[str, str]:
 
 
 def seconds(text: str, flag: str) -> float:
-    """1800.0 from "30m"; the units are s, m, h and d, and a number alone is seconds."""
-    found = re.findall(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", text)
-    if not found or "".join(a + b for a, b in found) != text:
-        raise UsageError(f"{flag} {text}: not a time.", f"Example: {flag} 30m")
-    total = sum(float(count) * UNITS[unit or "s"] for count, unit in found)
-    if total <= 0:
-        raise UsageError(f"{flag} {text}: more than nothing is needed.", f"Example: {flag} 30m")
-    return total
+    """1800.0 from "30m": raydock/units.py."""
+    try:
+        return units.seconds(text)
+    except ValueError as fault:
+        raise UsageError(f"{flag} {fault}.", f"Example: {flag} 30m") from None
 
 
 def span(seconds: float) -> str:

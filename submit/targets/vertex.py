@@ -8,22 +8,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from raydock.settings import setting
 from vertex.api import Api
 from vertex.clusters import COMING, Cluster
 from vertex.errors import Missing, Unset, VertexError
 from vertex.errors import Unreachable as NoAnswer
 from vertex.place import Place, place_of
 from vertex.token import Token
+from vertex.wait import TimeUp, Waiter
 
-from ..config import setting
 from ..errors import ServerError, Unreachable, UsageError
 from . import Asked, Connection, Expectation
 
 if TYPE_CHECKING:
     from iam.places import Google
-
-POLL = 5.0  # seconds between two looks at a cluster that is coming
-TELL = 30.0  # and between two lines about it
 
 
 @dataclass(slots=True)
@@ -33,7 +31,6 @@ class Vertex:
     asked: Asked
     api: Callable[[Place], Api] = Api
     token: Token = field(default_factory=Token)
-    poll: float = POLL
     name: str = "vertex"
     expects: Expectation = Expectation()
     place: Place | None = None
@@ -69,34 +66,37 @@ class Vertex:
 
     async def wait_for(self, api: Api, name: str, tell: Callable[[str], None]) -> None:
         """Looks at the cluster until it runs."""
-        until = time.monotonic() + self.asked.wait
-        told, state, unanswered = time.monotonic(), "", 0
-        while True:
-            try:
-                found = self.cluster = await asyncio.to_thread(api.get, name)
-            except NoAnswer as fault:
-                unanswered += 1
-                if unanswered > 1:
-                    raise
-                tell(f"{fault.message.rstrip('.')}; trying again")
-                continue
-            found.usable()
-            now = time.monotonic()
-            if found.state not in COMING:
-                break
-            if now > until:
-                raise Unreachable(
-                    f"The cluster {name} is still {found.state} after {self.asked.wait:g} s.",
-                    "wait longer: --cluster-wait 1h",
-                )
-            if state != found.state or now - told > TELL:
-                age = f", asked for {time.time() - found.created:.0f} s ago" if found.created else ""
-                tell(
-                    f"the cluster {name} is {found.state}{age}; waiting until it runs (Ctrl-C ends only this)"
-                )
-                told, state = now, found.state
-            await asyncio.sleep(min(self.poll, max(until - now, 0.01)))
+
+        def told(state: str, passed: float) -> None:
+            if waiter.silent:
+                return tell(f"the cluster {name}: {state}")
+            created = self.cluster.created if self.cluster else 0
+            age = f", asked for {time.time() - created:.0f} s ago" if created else ""
+            tell(f"the cluster {name} is {state}{age}; waiting until it runs (Ctrl-C ends only this)")
+
+        waiter = Waiter(self.asked.wait, told)
+        try:
+            while not (found := await self.look(api, name, waiter)):
+                pass
+        except TimeUp as late:
+            raise Unreachable(
+                f"The cluster {name} is still {late.state or 'unanswered'} after {self.asked.wait:g} s.",
+                "wait longer: --cluster-wait 1h",
+            ) from None
         tell(self.described(found))
+
+    async def look(self, api: Api, name: str, waiter: Waiter) -> Cluster | None:
+        """The cluster if it runs, else None after a pause."""
+        try:
+            found = self.cluster = await asyncio.to_thread(api.get, name)
+        except NoAnswer as fault:
+            await asyncio.sleep(waiter.unanswered(fault))
+            return None
+        found.usable()
+        if found.state not in COMING:
+            return found
+        await asyncio.sleep(waiter.saw(found.state))
+        return None
 
     def described(self, found: Cluster) -> str:
         """One line: which cluster, what runs there, who its jobs run as."""

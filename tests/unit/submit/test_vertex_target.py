@@ -15,6 +15,7 @@ from submit.targets import Asked, open_target
 from submit.targets.vertex import Vertex
 from tests.fakes import FakeDashboard
 from tests.labcloud import AGENT
+from vertex import wait
 from vertex.clusters import Cluster, Pool
 from vertex.errors import Missing, Refused
 from vertex.errors import Unreachable as NoAnswer
@@ -63,8 +64,14 @@ class FakeToken:
             self.number += 1
 
 
-def ready(api: FakeApi, wait: float = 5, name: str = "one") -> tuple[Vertex, list[str]]:
-    target = Vertex(Asked(cluster=name, project="p", region="us-central1", wait=wait), api=api, poll=0.01)
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wait, "FIRST", 0.001)
+    monkeypatch.setattr(wait, "MOST", 0.001)
+
+
+def ready(api: FakeApi, seconds: float = 5, name: str = "one") -> tuple[Vertex, list[str]]:
+    target = Vertex(Asked(cluster=name, project="p", region="us-central1", wait=seconds), api=api)
     told: list[str] = []
     asyncio.run(target.ready(told.append))
     return target, told
@@ -85,12 +92,29 @@ def test_a_cluster_that_is_coming_is_said_to_be_and_waited_for() -> None:
     assert len(told) == 2
 
 
-def test_one_look_without_an_answer_is_repeated() -> None:
-    """Vertex AI's control plane in the lab holds its first answer about a new cluster back."""
-    _, told = ready(FakeApi(NoAnswer("It does not answer: slow"), cluster()))
-    assert told[0] == "It does not answer: slow; trying again"
-    with pytest.raises(Unreachable):
-        ready(FakeApi(NoAnswer("It does not answer: slow")))
+SILENT = NoAnswer("It does not answer: slow")
+
+
+@pytest.mark.parametrize(
+    ("looks", "said"),
+    [
+        ((SILENT,), 0),  # the lab holds its first answer about a new cluster back
+        ((SILENT, SILENT), 1),
+        ((cluster(state="PROVISIONING"), SILENT) * 5, 0),
+        ((SILENT, cluster(state="PROVISIONING"), *(SILENT,) * 9), 1),
+    ],
+)
+def test_looks_without_an_answer_end_no_wait(looks: tuple[Any, ...], said: int) -> None:
+    _, told = ready(FakeApi(*looks, cluster()))
+    assert told.count("the cluster one: no answer (It does not answer: slow); trying again") == said
+    assert told[-1].startswith("cluster one in us-central1: RUNNING")
+
+
+def test_a_place_that_never_answered_is_given_up_soon() -> None:
+    api = FakeApi(SILENT, SILENT, SILENT, cluster())
+    with pytest.raises(Unreachable, match="It does not answer: slow"):
+        ready(api)
+    assert len(api.found) == 1
 
 
 @pytest.mark.parametrize(
@@ -110,7 +134,7 @@ def test_one_look_without_an_answer_is_repeated() -> None:
 )  # fmt: skip
 def test_what_can_take_no_job(api: FakeApi, name: str, kind: type, message: str, mend: str) -> None:
     with pytest.raises(SubmitError) as caught:
-        ready(api, wait=0.05, name=name)
+        ready(api, seconds=0.05, name=name)
     assert (type(caught.value), caught.value.message, caught.value.mend) == (kind, message, mend)
 
 

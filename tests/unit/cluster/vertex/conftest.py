@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cluster import cli, config
-from cluster.vertex import agent, dashboard, life
+from cluster import cli
+from cluster.vertex import agent, dashboard
 from cluster.vertex import cli as vertex_cli
 from tests.fakes import FakeDashboard, FakeNodes
 from tests.labcloud import PERSON
@@ -31,7 +31,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith(("RAYDOCK_", "CPU_WORKER", "GPU_WORKER", "VERTEX_", "GOOGLE_CLOUD_", "COMPOSE_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(config, "dotenv", lambda path: {})
+    monkeypatch.setattr("raydock.settings.dotenv", lambda path, environ: {})
 
 
 @pytest.fixture
@@ -98,8 +98,8 @@ def as_caller(lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     monkeypatch.setattr(transports.PersistentResourceServiceGrpcTransport, "create_channel", channel)
     monkeypatch.setattr(dashboard, "client", lambda: httpx.Client(transport=Rerouted(lab)))
     monkeypatch.setattr(agent, "number_of", number_of)
-    monkeypatch.setattr(life, "MOST", 0.05)
-    monkeypatch.setattr(life, "FIRST", 0.02)
+    monkeypatch.setattr("vertex.wait.MOST", 0.05)
+    monkeypatch.setattr("vertex.wait.FIRST", 0.02)
 
     def become(principal: str) -> None:
         found = (Credentials(lab.token(principal)), "lab-project")

@@ -165,7 +165,7 @@ def test_it_tells_how_it_comes_and_goes_on_waiting(
     )
     said: list[str] = []
 
-    def tell(watch: life.Watch, state: str) -> None:
+    def tell(watch: life.Watch, state: str, passed: float) -> None:
         said.append(state)
         nodes.turn("ready")
 
@@ -381,7 +381,7 @@ def test_the_setting_names_the_cluster(run: Run, monkeypatch: pytest.MonkeyPatch
             "'Not_One' is no name of a cluster: small letters, digits and -, at most 63, a letter first.\n"
             "  --cluster NAME, or projects/…/locations/…/persistentResources/NAME\n",
         ),
-        (["--deadline", "soon"], "--deadline soon: not a time.\n  Example: --deadline 30m\n"),
+        (["--deadline", "soon"], "--deadline 'soon' is not a duration.\n  Example: --deadline 30m\n"),
         (["--kind", "docker"], "--kind is for a local cluster.\n  Leave it out, or --target vertex.\n"),
     ],
 )

@@ -12,8 +12,8 @@ from cluster.vertex import life
 from cluster.vertex.errors import sentence, told
 from cluster.vertex.life import Watch
 from cluster.vertex.machine import Machine
-from cluster.vertex.wishes import seconds, span
-from vertex import errors
+from cluster.vertex.wishes import span
+from vertex import errors, wait
 from vertex.clusters import Cluster
 from vertex.place import Place
 
@@ -48,8 +48,8 @@ class Told:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(life, "FIRST", 0.001)
-    monkeypatch.setattr(life, "MOST", 0.001)
+    monkeypatch.setattr(wait, "FIRST", 0.001)
+    monkeypatch.setattr(wait, "MOST", 0.001)
 
 
 def watch(said: list[str], *answers: Any, seconds: float = 60) -> Watch:
@@ -70,7 +70,7 @@ def test_a_place_that_stays_silent_is_told() -> None:
 
 
 def test_a_state_is_told_again_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(life, "TELL", 0.0)
+    monkeypatch.setattr(wait, "TELL", 0.0)
     said: list[str] = []
     coming = cluster("PROVISIONING")
     life.come(watch(said, coming, coming, coming, cluster("RUNNING")))
@@ -148,19 +148,6 @@ def test_every_fault_has_an_exit_code_and_a_mend(fault: type[errors.VertexError]
     assert (caught.value.exit_code, caught.value.message) == (code, "Two lines.")
     assert caught.value.mend
     assert sentence("Really?") == "Really?"
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"), [("30m", 1800), ("1h30m", 5400), ("45", 45), ("1.5h", 5400), ("2d", 172800)]
-)
-def test_times(text: str, wanted: float) -> None:
-    assert seconds(text, "--x") == wanted
-
-
-@pytest.mark.parametrize("text", ["", "m", "30x", "-5m", "0", "5 m"])
-def test_times_that_are_none(text: str) -> None:
-    with pytest.raises(ClusterError):
-        seconds(text, "--x")
 
 
 @pytest.mark.parametrize(
