@@ -10,22 +10,16 @@ import sys
 
 def use_environment() -> None:
     """Goes on in the project's environment where this Python can't run the submitter."""
-    from importlib.util import find_spec
-
-    needed = ["httpx", "packaging", "yaml"] + (["tomli"] if sys.version_info < (3, 11) else [])
-    missing = [name for name in needed if find_spec(name) is None]
-    if sys.version_info >= (3, 10) and not missing:
-        return
     here = os.path.dirname(os.path.abspath(__file__))
-    python = os.path.join(here, ".venv", "bin", "python")
-    if os.path.exists(python) and os.environ.get("RAYDOCK_REEXEC") != python:
-        os.environ["RAYDOCK_REEXEC"] = python
-        os.execv(python, [python, os.path.abspath(__file__), *sys.argv[1:]])
-    why = f"it has no {', '.join(missing)}" if missing else "it is older than Python 3.10"
+    if here not in sys.path:  # python -I leaves it out
+        sys.path.insert(0, here)
+    from raydock.interpreter import use_environment
+
     lock = os.path.join(here, "requirements", "submit.txt")
-    sys.stderr.write(f"submit: {sys.executable} can't run the submitter: {why}.\n")
-    sys.stderr.write(f"      → make setup   (or: {sys.executable} -m pip install -r {lock})\n")
-    sys.exit(2)
+    needed = ["httpx", "packaging", "yaml"] + (["tomli"] if sys.version_info < (3, 11) else [])
+    pip = "   (or: {} -m pip install -r {})".format(sys.executable, lock)  # noqa: UP032  old Pythons read this
+    again = [os.path.abspath(__file__), *sys.argv[1:]]
+    use_environment("submit", needed, again, otherwise=pip, what="the submitter")
 
 
 if __name__ == "__main__":

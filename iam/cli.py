@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from iam.errors import (
     Conflict,
-    IamError,
     MalformedPrincipal,
     MalformedResource,
     UnknownRole,
     Unreachable,
 )
 from iam.options import Usage, needs_of, parse
+from raydock.commandline import MEANT
+from raydock.errors import RaydockError, SettingsError
 
 if TYPE_CHECKING:
     from iam.check import Outcome
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from iam.provision import Provisioner
 
 OK, USAGE, REFUSED, UNREACHABLE, INTERRUPTED = 0, 2, 3, 4, 130
-ILL_FORMED = (Usage, MalformedPrincipal, MalformedResource, UnknownRole)
+ILL_FORMED = (Usage, SettingsError, MalformedPrincipal, MalformedResource, UnknownRole)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = parse(sys.argv[1:] if argv is None else argv)
         return COMMANDS[options.verb](options)
-    except IamError as fault:
+    except RaydockError as fault:
         complain(fault)
         return code_of(fault)
     except BrokenPipeError:
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def code_of(fault: IamError) -> int:
+def code_of(fault: RaydockError) -> int:
     if isinstance(fault, ILL_FORMED):
         return USAGE
     return UNREACHABLE if isinstance(fault, (Unreachable, Conflict)) else REFUSED
@@ -241,12 +242,13 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def complain(fault: IamError) -> None:
+def complain(fault: RaydockError) -> None:
     """What failed, and what mends it."""
     from iam.words import hanging
 
     for start, text in (("iam: ", fault.message), ("   → ", fault.mend)):
-        for line in hanging(start, text, width(sys.stderr)) if text else ():
+        columns = 10_000 if text.startswith(MEANT) else width(sys.stderr)  # a line to be pasted stays one
+        for line in hanging(start, text, columns) if text else ():
             say(line)
 
 

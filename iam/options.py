@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from iam.errors import IamError
+from raydock import commandline
+from raydock.commandline import MEANT, line, near
 
 if TYPE_CHECKING:
     from iam.needs import Need
@@ -57,11 +58,10 @@ def needs_of(uri: str, doing: Sequence[str]) -> list[Need]:
     return list(ledger.needs.values())
 
 
-class Parser(argparse.ArgumentParser):
-    """An argparse parser whose errors are ours."""
+class Parser(commandline.Parser):
+    """A parser whose errors are ours."""
 
-    def error(self, message: str) -> NoReturn:
-        raise Usage(message[0].upper() + message[1:] + ".", f"{self.prog} --help")
+    fault = Usage
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -71,16 +71,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         overview().parse_args(words or ["--help"])
     verb = words.pop(0)
     if verb not in VERBS:
-        near = difflib.get_close_matches(verb, VERBS, 1)
-        hint = f"did you mean {near[0]}?" if near else f"verbs: {', '.join(VERBS)}"
-        raise Usage(f"{verb} is no verb of {PROG}.", hint)
-    parser = parser_of(verb)
-    for word in words:
-        if word.startswith("--") and word.partition("=")[0] not in parser._option_string_actions:
-            raise unknown(word, parser)  # before argparse misses a flag that was only misspelt
-    given, rest = parser.parse_known_args(words)
-    if rest:
-        raise unknown(rest[0], parser)
+        close = near(verb, VERBS, 0.6)
+        meant = MEANT + line(PROG, [close, *words]) if close else f"commands: {', '.join(VERBS)}"
+        raise Usage(f"{verb} is not a command of {PROG}.", meant)
+    given = parser_of(verb).checked(words)
     given.verb = verb
     given.target = "local" if given.target == "local" else "google"
     return given
@@ -94,13 +88,6 @@ def overview() -> Parser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-
-
-def unknown(word: str, parser: Parser) -> Usage:
-    flags = [flag for action in parser._actions for flag in action.option_strings]
-    near = difflib.get_close_matches(word.partition("=")[0], flags, 1)
-    hint = f"did you mean {near[0]}?" if near else f"{parser.prog} --help"
-    return Usage(f"{parser.prog} does not take {word}.", hint)
 
 
 def parser_of(verb: str) -> Parser:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .errors import SubmitError
+from raydock.errors import RaydockError
 
 if TYPE_CHECKING:
     from .job import Job
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .run import Stage
 
         return carry_out(options, voice, Stage())
-    except SubmitError as fault:
+    except RaydockError as fault:
         voice.fault(fault)
         return fault.exit_code
     except KeyboardInterrupt:

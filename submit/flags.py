@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 from pathlib import Path
-from typing import NoReturn
+
+from raydock import commandline
 
 from .errors import UsageError
 from .targets import REGISTRY
@@ -31,11 +31,10 @@ can't be reached or lost the job, 5 STOPPED, 130 detached (the job goes on)"""
 )
 
 
-class Parser(argparse.ArgumentParser):
-    """An argparse parser whose errors are ours."""
+class Parser(commandline.Parser):
+    """A parser whose errors are ours."""
 
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message[0].upper() + message[1:] + ".", f"{self.prog} --help")
+    fault = UsageError
 
 
 def parser_of(verb: str) -> Parser:
@@ -70,7 +69,7 @@ def parser_of(verb: str) -> Parser:
     if verb in {"run", "attach"}:
         ending = parser.add_argument_group("until when")
         ending.add_argument(
-            "--deadline", metavar="TIME", help="stop the job when it has not ended by then: 90s, 30m, 2h"
+            "--deadline", metavar="TIME", help="stop the job when it has not ended by then: 90s, 30m, 2h, 1d"
         )
         ending.add_argument(
             "--result", metavar="PATH", type=Path, help="write the job's result there, as JSON"
@@ -128,6 +127,11 @@ def add_check_options(parser: Parser) -> None:
     checks.add_argument(
         "--probe", action="store_true", help="a small job asks on the cluster what its identity may do"
     )
+    checks.add_argument(
+        "--skip-check",
+        action="store_true",
+        help="send although a check does not pass; --skip-check=imports,secrets: although one of these does not",
+    )
 
 
 def add_run_options(parser: Parser) -> None:
@@ -136,7 +140,6 @@ def add_run_options(parser: Parser) -> None:
     sending.add_argument(
         "--dry-run", action="store_true", help="print what would be sent, as JSON, and send nothing"
     )
-    sending.add_argument("--skip-check", action="store_true", help="send although a check does not pass")
     sending.add_argument("--no-wait", action="store_true", help="send, print the submission id, and end")
     sending.add_argument("--submission-id", metavar="ID", type=job_id, help="choose the id yourself")
 
@@ -156,17 +159,3 @@ def job_id(text: str) -> str:
             f"{text!r} is not a submission id: use letters, digits, '_', '-' and '.'"
         )
     return text
-
-
-def unknown_option(word: str, parser: Parser, verb: str) -> UsageError:
-    """The sentence for a word that nobody takes, often one meant for the job."""
-    flags = [flag for action in parser._actions for flag in action.option_strings]
-    near = difflib.get_close_matches(word.split("=")[0], flags, 1, 0.75)
-    if near:
-        return UsageError(f"{word} is not an option of submit.py.", f"did you mean {near[0]}?")
-    if verb in {"run", "check"}:
-        return UsageError(
-            f"{word} is not an option of submit.py.",
-            f"job arguments go behind --: python submit.py jobs/x.py -- {word}",
-        )
-    return UsageError(f"`{verb}` does not take {word}.", f"python submit.py {verb} --help")

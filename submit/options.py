@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from raydock import units
+from raydock.commandline import MEANT, line, near, read, refuse_choice
+
 from .errors import UsageError
-from .flags import VERBS, parser_of, unknown_option
+from .findings import CHECKS
+from .flags import VERBS, parser_of
 from .header import Resources, memory_bytes
+from .suggestions import PROGRAM, behind, misplaced, misspelt_verb
 from .targets import Asked
+
+# Checks that fail where the command line may hold a secret.
+SECRET = frozenset({"arguments", "environment", "secrets"})
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What was asked for. `operand` is a job script or a submission id; durations are in seconds.
 
-    `report` takes any number of submission ids or files, `operands`, and writes to `output`.
+    `report` takes any number of submission ids or files, `operands`, and writes to `output`. `skip_check` are the
+    names of the checks that may fail; `own` are the words of the command line as given, without the job's.
     """
 
     verb: str
@@ -32,13 +40,14 @@ class Options:
     submission_id: str | None
     wait: bool
     dry_run: bool
-    skip_check: bool
+    skip_check: tuple[str, ...]
     deadline: float | None
     result: Path | None
     probe: bool = False
     operands: tuple[str, ...] = ()
     output: Path | None = None
     asked: Asked = Asked()
+    own: tuple[str, ...] = ()
 
     @property
     def where(self) -> str:
@@ -47,19 +56,82 @@ class Options:
         named |= {name: getattr(self.asked, name) for name in ("cluster", "project", "region")}
         return "".join(f"--{name} {value} " for name, value in named.items() if value)
 
+    def skipping(self, checks: Iterable[str]) -> str:
+        """What submits the job although these checks fail, besides those skipped already: the whole command line.
+
+        A line that holds a secret is not repeated: it would stand in a log.
+        """
+        found = dict.fromkeys((*self.skip_check, *checks))
+        names = ",".join(found)
+        if not SECRET.isdisjoint(found):
+            return f"add --skip-check={names}"
+        rest = [word for word in self.own if word.partition("=")[0] != "--skip-check"]
+        return line(PROGRAM, [f"--skip-check={names}", *rest, *behind(self.arguments)])
+
 
 def parse(argv: Sequence[str]) -> Options:
     """Options from the arguments. Raises UsageError; `--help` exits as argparse does."""
     own, arguments = split(argv)
-    place = first_operand(own)
-    verb = own.pop(place) if own[place : place + 1] and own[place] in VERBS else "run"
+    operand = next((word for word in read(own, every_option()) if word.kind == "operand"), None)
+    verb = "run"
+    if operand and operand.text in VERBS:
+        verb = own.pop(operand.place)
+    elif operand and (meant := misspelt_verb(own, operand, VERBS, arguments)):
+        raise meant
+    skipped, rest = skipped_checks(own, verb, arguments)
+    given = given_of(verb, rest, arguments)
+    return replace(options_of(given, verb, arguments), skip_check=skipped, own=tuple(own))
+
+
+def given_of(verb: str, own: Sequence[str], arguments: tuple[str, ...]) -> argparse.Namespace:
+    """What argparse makes of our words. Raises UsageError, where it can with the whole line that was meant."""
     parser = parser_of(verb)
-    given, rest = parser.parse_known_args(own)
-    if rest:
-        raise unknown_option(rest[0], parser, verb)
-    if arguments and verb not in {"run", "check"}:
+    takes_job = verb in {"run", "check"}
+    if (
+        takes_job
+        and "-h" not in own
+        and "--help" not in own
+        and (odd := misplaced(verb, own, parser, arguments))
+    ):
+        raise odd
+    program = PROGRAM if verb == "run" else f"{PROGRAM} {verb}"
+    for word in read(own, parser) if takes_job else ():
+        refuse_choice(parser, word, line(program, [*own, *behind(arguments)]))
+    given = parser.checked(own)
+    if arguments and not takes_job:
         raise UsageError(f"`{verb}` takes no job arguments.", f"python submit.py {verb} --help")
-    return options_of(given, verb, arguments)
+    return given
+
+
+def skipped_checks(
+    own: Sequence[str], verb: str, arguments: tuple[str, ...]
+) -> tuple[tuple[str, ...], list[str]]:
+    """The checks that `--skip-check` names, all of them where it names none; and the other words.
+
+    Its names stand behind an equals sign only, so that `--skip-check x.py` still has a script.
+    """
+    named = [word for word in own if word.partition("=")[0] == "--skip-check"]
+    found: list[str] = []
+    for word in named:
+        names = word.partition("=")[2].split(",") if "=" in word else CHECKS
+        for name in names:
+            if name not in CHECKS:
+                raise unknown_check(
+                    name, word, [*([] if verb == "run" else [verb]), *own, *behind(arguments)]
+                )
+        found += names
+    rest = ["--skip-check" if word in named else word for word in own]
+    return tuple(dict.fromkeys(found)), rest
+
+
+def unknown_check(name: str, word: str, words: Sequence[str]) -> UsageError:
+    close = near(name, CHECKS, 0.6)
+    names = [close if one == name else one for one in word.partition("=")[2].split(",")]
+    meant = ["--skip-check=" + ",".join(names) if one == word else one for one in words]
+    return UsageError(
+        f"{word}: there is no check {name!r}; there are {', '.join(CHECKS)}.",
+        MEANT + line(PROGRAM, meant) if close else "--skip-check alone skips all of them",
+    )
 
 
 def split(argv: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
@@ -71,15 +143,11 @@ def split(argv: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
     return words[:cut], tuple(words[cut + 1 :])
 
 
-def first_operand(words: Sequence[str]) -> int:
-    """Where the first word stands that is neither an option nor an option's value."""
-    takes_value = {
-        flag for action in parser_of("run")._actions if action.nargs is None for flag in action.option_strings
-    }
-    place = 0
-    while place < len(words) and words[place].startswith("-"):
-        place += 2 if words[place] in takes_value else 1
-    return place
+def every_option() -> argparse.ArgumentParser:
+    """A parser that knows which options of any verb take a value, to find the verb."""
+    parser = parser_of("run")
+    parser.add_argument("--output")
+    return parser
 
 
 def options_of(given: argparse.Namespace, verb: str, arguments: tuple[str, ...]) -> Options:
@@ -97,7 +165,7 @@ def options_of(given: argparse.Namespace, verb: str, arguments: tuple[str, ...])
         submission_id=getattr(given, "submission_id", None),
         wait=not getattr(given, "no_wait", False),
         dry_run=getattr(given, "dry_run", False),
-        skip_check=getattr(given, "skip_check", False),
+        skip_check=(),
         deadline=seconds(deadline) if deadline is not None else None,
         result=getattr(given, "result", None),
         probe=getattr(given, "probe", False),
@@ -132,12 +200,8 @@ def reserved(given: argparse.Namespace) -> Resources | None:
 
 
 def seconds(text: str, flag: str = "--deadline") -> float:
-    """A duration: 90, 90s, 30m, 2h, 1h30m."""
-    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
-    if not match or not text.strip() or not any(match.groups()):
-        raise UsageError(f"{flag} {text!r} is not a duration.", "write it as 90s, 30m, 2h or 1h30m")
-    hours, minutes, rest = (float(part or 0) for part in match.groups())
-    total = hours * 3600 + minutes * 60 + rest
-    if total <= 0:
-        raise UsageError(f"{flag} must be more than 0.", "write it as 90s, 30m, 2h or 1h30m")
-    return total
+    """A duration: raydock/units.py."""
+    try:
+        return units.seconds(text)
+    except ValueError as fault:
+        raise UsageError(f"{flag} {fault}.", units.DURATION) from None

@@ -16,7 +16,7 @@ from .dashboard import Dashboard
 from .dependencies import missing
 from .errors import PreflightError, ServerError, SubmitError, Unreachable, UsageError
 from .facts import Facts, disk_of, head_summary, read_facts
-from .findings import Finding, Verdict, denied, unknown
+from .findings import NOTES, Finding, Verdict, denied, unknown
 from .follow import Follower
 from .job import Job
 from .log import Log
@@ -227,11 +227,12 @@ def settle(found: list[Finding], ready: Ready, options: Options, voice: Voice) -
     voice.findings(found)
     if ready.trouble:
         raise ready.trouble
-    bad = [finding for finding in found if finding.verdict is not Verdict.OK]
-    if bad and not options.skip_check:
+    checks = [finding for finding in found if finding.check not in NOTES]
+    bad = [one for one in checks if one.verdict is not Verdict.OK and one.check not in options.skip_check]
+    if bad:
         raise PreflightError(
-            f"{len(bad)} of {len(found)} checks did not pass; nothing was sent.",
-            "mend what is named above, or add --skip-check to send it anyway",
+            f"{len(bad)} of {len(checks)} checks did not pass; nothing was sent.",
+            f"fix what is named above, or submit anyway:\n{options.skipping(one.check for one in bad)}",
         )
 
 

@@ -11,13 +11,22 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, TextIO
 
+from raydock.errors import RaydockError
+
 from .errors import SubmitError
 from .findings import Finding, Verdict
 from .job import Job, reasons
 from .result import table
 
 # Commands to be copied: on one line, however long.
-WHOLE = ("python -m iam ", "on Google Cloud: gcloud ")
+WHOLE = (
+    "python submit.py ",
+    "python -m iam ",
+    "on Google Cloud: gcloud ",
+    "did you mean: ",
+    "or, if it is ",
+    "the job's own arguments ",
+)
 
 
 class OutputLost(SubmitError):
@@ -76,11 +85,14 @@ class Voice:
         for line in table(value, self.width):
             self.say(line)
 
-    def fault(self, fault: SubmitError) -> None:
+    def fault(self, fault: RaydockError) -> None:
         """An error: what failed, and what mends it."""
         self.wrapped("submit: ", fault.message)
-        if fault.mend:
-            self.wrapped("      → ", fault.mend)
+        for line in fault.mend.splitlines():
+            if line.startswith(WHOLE):
+                self.say(f"      → {line}")
+            else:
+                self.wrapped("      → ", line)
 
     def wrapped(self, start: str, text: str) -> None:
         """Text in the width of the terminal, hanging below its start. Commands keep whole: no word is broken."""

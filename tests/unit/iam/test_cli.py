@@ -12,7 +12,6 @@ import pytest
 
 from iam.options import VERBS
 from iam.places import Google
-from iam.session import settings
 from tests.labcloud import AGENT, PERSON, TRAINER
 from tests.unit.iam.conftest import KEY, Lab, Told
 
@@ -229,19 +228,28 @@ def test_what_cant_be_seen_is_unknown_and_no_success(lab: Lab) -> None:
 # Mistakes
 
 MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
-    "a verb": (("shwo",), "iam: shwo is no verb of python -m iam.\n   → did you mean show?\n"),
+    "a verb": (
+        ("shwo", "gs://a b"),
+        "iam: shwo is not a command of python -m iam.\n   → did you mean: python -m iam show 'gs://a b'\n",
+    ),
     "no verb at all": (
         ("frobnicate",),
-        "iam: frobnicate is no verb of python -m iam.\n   → verbs: show, whoami, check, grant, revoke, "
+        "iam: frobnicate is not a command of python -m iam.\n   → commands: show, whoami, check, grant, revoke, "
         "provision, deprovision\n",
     ),
     "a flag": (
         ("grant", "gs://lab-data", "--rloe=x"),
-        "iam: python -m iam grant does not take --rloe=x.\n   → did you mean --role?\n",
+        "iam: python -m iam grant does not take --rloe=x.\n"
+        "   → did you mean: python -m iam grant gs://lab-data --role=x\n",
     ),
     "a flag of nothing": (
         ("whoami", "--zzz"),
         "iam: python -m iam whoami does not take --zzz.\n   → python -m iam whoami --help\n",
+    ),
+    "a choice": (
+        ("whoami", "--target", "locla", "--json"),
+        "iam: --target 'locla' is not one of local, google, vertex.\n"
+        "   → did you mean: python -m iam whoami --target local --json\n",
     ),
     "one word too many": (
         ("whoami", "extra"),
@@ -335,14 +343,3 @@ def test_the_key_is_nowhere_in_what_is_said(lab: Lab) -> None:
     for words in (("whoami",), ("show", "gs://lab-data", "--json"), ("provision", "--dry-run")):
         told = lab.iam(*words)
         assert KEY not in told.out + told.err
-
-
-def test_the_environment_comes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "# no\nRAYDOCK_PORT=1 # a remark\nexport A='x y'\nB=\"2\"\nRAYDOCK_STATE=kept\n"
-    (tmp_path / ".env").write_text(text)
-    monkeypatch.setenv("RAYDOCK_PORT", "2")
-    monkeypatch.setenv("RAYDOCK_STATE", "")
-    found = settings(tmp_path)
-    assert [found[name] for name in ("RAYDOCK_PORT", "A", "B", "RAYDOCK_STATE")] == ["2", "x y", "2", "kept"]
-    monkeypatch.delenv("RAYDOCK_PORT")
-    assert settings(tmp_path)["RAYDOCK_PORT"] == "1"

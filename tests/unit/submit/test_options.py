@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import shlex
 from pathlib import Path
 
 import pytest
 
+from raydock.settings import ROOT
 from submit.errors import UsageError
+from submit.findings import CHECKS, NOTES
 from submit.header import Resources
-from submit.options import parse, seconds
+from submit.options import parse
 
 
 def test_a_script_and_its_arguments() -> None:
@@ -52,25 +56,15 @@ def test_what_the_flags_reserve() -> None:
     assert parse([*flags, "x.py"]).reserve == Resources(2, 0.5, 2**31)
 
 
-@pytest.mark.parametrize(
-    ("text", "length"), [("90", 90), ("90s", 90), ("30m", 1800), ("2h", 7200), ("1h30m", 5400), ("0.5s", 0.5)]
-)
-def test_durations(text: str, length: float) -> None:
-    assert seconds(text) == length
-
-
+DURATION = "write it as 90s, 30m, 1.5h, 1h30m or 1d"
 REFUSED = [
-    (["--n-iter", "x.py"], "--n-iter is not an option of submit.py.",
-     "job arguments go behind --: python submit.py jobs/x.py -- --n-iter"),
-    (["--dryrun", "x.py"], "--dryrun is not an option of submit.py.", "did you mean --dry-run?"),
-    (["x.py", "y.py"], "y.py is not an option of submit.py.",
-     "job arguments go behind --: python submit.py jobs/x.py -- y.py"),
     ([], "The following arguments are required: jobs/x.py.", "python submit.py --help"),
     (["attach"], "The following arguments are required: ID.", "python submit.py attach --help"),
-    (["stop", "a", "--no-wait"], "`stop` does not take --no-wait.", "python submit.py stop --help"),
+    (["stop", "a", "--no-wait"], "python submit.py stop does not take --no-wait.", "python submit.py stop --help"),
+    (["stop", "a", "b"], "python submit.py stop does not take b.", "python submit.py stop --help"),
     (["stop", "a", "--", "b"], "`stop` takes no job arguments.", "python submit.py stop --help"),
-    (["--deadline", "soon", "x.py"], "--deadline 'soon' is not a duration.", "write it as 90s, 30m, 2h or 1h30m"),
-    (["--deadline", "0", "x.py"], "--deadline must be more than 0.", "write it as 90s, 30m, 2h or 1h30m"),
+    (["--deadline", "soon", "x.py"], "--deadline 'soon' is not a duration.", DURATION),
+    (["--deadline", "0", "x.py"], "--deadline '0' is not more than 0.", DURATION),
     (["--entrypoint-num-cpus", "many", "x.py"],
      "Argument --entrypoint-num-cpus: invalid amount value: 'many'.", "python submit.py --help"),
     (["--entrypoint-memory", "much", "x.py"], "--entrypoint-memory 'much' is not an amount of memory.",
@@ -90,3 +84,97 @@ def test_refused(words: list[str], message: str, mend: str) -> None:
 def test_paths() -> None:
     options = parse(["--result", "r.json", "--working-dir", "tree", "tree/x.py"])
     assert (options.result, options.working_dir) == (Path("r.json"), Path("tree"))
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("x.py --n 3", "x.py -- --n 3"),
+        ("--n 3 x.py", "x.py -- --n 3"),
+        ("--no-wait x.py -n 3 --lr=0.1 --env A=1", "--no-wait x.py --env A=1 -- -n 3 --lr=0.1"),
+        ("x.py -1 --deadline 5m -- --m 2", "x.py --deadline 5m -- -1 --m 2"),
+        ("x.py train --epochs 3", "x.py -- train --epochs 3"),
+        ("--target vertex --cluster c x.py 'a b'", "--target vertex --cluster c x.py -- 'a b'"),
+        ("check x.py --out 'gs://b/o p'", "check x.py -- --out 'gs://b/o p'"),
+        ("--wait", "jobs/x.py -- --wait"),
+    ],
+)
+def test_the_jobs_own_arguments_go_behind_two_dashes(words: str, meant: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(shlex.split(words))
+    assert caught.value.mend == f"the job's own arguments go after --: python submit.py {meant}"
+
+
+OURS, THEIRS = "did you mean: python submit.py ", "or, if it is the job's: python submit.py "
+OWN, OR_OURS = (
+    "the job's own arguments go after --: python submit.py ",
+    "or, if it is submit.py's: python submit.py ",
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "mend"),
+    [
+        ("--dryrun x.py", [f"{OURS}--dry-run x.py", f"{THEIRS}x.py -- --dryrun"]),
+        ("x.py --deadlin 5m --n 3 -- --m", [f"{OURS}x.py --deadline 5m -- --n 3 --m",
+                                            f"{THEIRS}x.py -- --deadlin 5m --n 3 --m"]),
+        ("--clustr c --target vertex x.py", [f"{OURS}--cluster c --target vertex x.py",
+                                             f"{THEIRS}--target vertex x.py -- --clustr c"]),
+        ("x.py --cluster-size 3", [f"{OWN}x.py -- --cluster-size 3", f"{OR_OURS}x.py --cluster 3"]),
+        ("x.py --result-dir='a b'", [f"{OWN}x.py -- '--result-dir=a b'", f"{OR_OURS}x.py '--result=a b'"]),
+        ("--target vertx --no-wait x.py -- --n 3", [f"{OURS}--target vertex --no-wait x.py -- --n 3"]),
+        ("--target=lcal list", [f"{OURS}list --target=local"]),
+        ("report --outptu 'x y'", [f"{OURS}report --output 'x y'"]),
+        ("stpo X", [f"{OURS}stop X"]),
+        ("--address http://h:1 Atach a-1 --deadline 5m", [f"{OURS}--address http://h:1 attach a-1 --deadline 5m"]),
+        ("kill", [f"{OURS}stop ID"]),
+        ("run x.py -- --n 3", [f"{OURS}x.py -- --n 3"]),
+        ("chek x.py -- --n 3", [f"{OURS}check x.py -- --n 3"]),
+        ("x.py --skip-check=import,secrets -- --n 3", [f"{OURS}x.py --skip-check=imports,secrets -- --n 3"]),
+    ],
+)  # fmt: skip
+def test_what_is_misspelt_is_told_with_the_whole_line(words: str, mend: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(shlex.split(words))
+    assert caught.value.mend.splitlines() == mend
+
+
+def test_a_script_is_no_misspelt_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stpo").touch()
+    for words in (["stpo"], ["jobs/stpo"], ["lst.py"], ["zzz"]):
+        assert parse(words).verb == "run"
+
+
+def test_checks_are_skipped_by_name() -> None:
+    assert parse(["x.py"]).skip_check == ()
+    bare = parse(["--skip-check", "x.py"])
+    assert (bare.operand, bare.skip_check) == ("x.py", CHECKS)
+    options = parse(
+        ["check", "--skip-check=ray", "x.py", "--skip-check=disk,ray", "--env", "A=b c", "--", "--n"]
+    )
+    assert options.skip_check == ("ray", "disk")
+    assert options.skipping(["imports", "ray", "imports"]) == (
+        "python submit.py --skip-check=ray,disk,imports x.py --env 'A=b c' -- --n"
+    )
+    assert options.skipping(["arguments"]) == "add --skip-check=ray,disk,arguments"
+    for words in (["--skip-check=", "x.py"], ["--skip-check=zzz", "x.py"]):
+        with pytest.raises(UsageError, match="there is no check"):
+            parse(words)
+
+
+def test_every_finding_has_the_name_of_a_check() -> None:
+    """So that --skip-check can name it."""
+    names = set()
+    for file in (ROOT / "submit").rglob("*.py"):
+        for call in ast.walk(ast.parse(file.read_text())):
+            made = isinstance(call, ast.Call) and getattr(call.func, "id", "") in (
+                "ok",
+                "denied",
+                "unknown",
+                "Finding",
+            )
+            if made and isinstance(call, ast.Call) and call.args and isinstance(call.args[0], ast.Constant):
+                names.add(call.args[0].value)
+    assert names
+    assert names <= {*CHECKS, *NOTES}

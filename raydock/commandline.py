@@ -1,0 +1,143 @@
+"""Command lines that are almost right: which words fit, and the whole line as it was probably meant, to be pasted."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from raydock.errors import RaydockError
+
+MEANT = "did you mean: "
+CLOSE = 0.85  # so alike that nothing else is likely
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word: an "option" that the parser knows, the "value" behind one, an "unknown" option, or an "operand"."""
+
+    place: int
+    text: str
+    kind: str
+    flag: str = ""  # the option that it is, or belongs to
+    value: str | None = None  # what it says of it
+
+    @property
+    def stray(self) -> str:
+        """The option without the value behind its equals sign."""
+        return self.text.partition("=")[0]
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser whose errors are exceptions of ours: `fault` makes one of a message and what mends it."""
+
+    fault: type[RaydockError] = RaydockError
+
+    def error(self, message: str) -> NoReturn:
+        raise self.fault(message[0].upper() + message[1:] + ".", f"{self.prog} --help")
+
+    def checked(self, words: Sequence[str]) -> argparse.Namespace:
+        """The options of `words`. Raises `fault` with the corrected line where one is misspelt."""
+        self.refuse_strangers(read(words, self), words)
+        given, rest = self.parse_known_args(list(words))
+        if rest:
+            raise self.stranger(rest[0], words)
+        return given
+
+    def refuse_strangers(self, found: Iterable[Word], words: Sequence[str]) -> None:
+        """Raises `fault` for an option that the parser does not know, and for a value that is none of a choice."""
+        for word in found:
+            if word.kind == "unknown":
+                raise self.stranger(word.text, words)
+            refuse_choice(self, word, line(self.prog, words))
+
+    def stranger(self, text: str, words: Sequence[str]) -> RaydockError:
+        flag, equals, value = text.partition("=")
+        close = near(flag, self.flags) if text.startswith("-") else ""
+        meant = [close + equals + value if word == text else word for word in words]
+        return self.fault(
+            f"{self.prog} does not take {text}.",
+            MEANT + line(self.prog, meant) if close else f"{self.prog} --help",
+        )
+
+    @property
+    def flags(self) -> list[str]:
+        return [flag for flag in self._option_string_actions if flag not in ("-h", "--help")]
+
+
+def refuse_choice(parser: Parser, word: Word, whole: str) -> None:
+    """Raises the parser's `fault` where the word is a value that its option does not offer. `whole` is the line."""
+    action = parser._option_string_actions.get(word.flag)
+    choices = [str(choice) for choice in (action.choices or ())] if action else []
+    if not choices or word.value is None or word.value in choices:
+        return
+    close = near(word.value, choices, 0.6)
+    meant = replaced(whole, word, close)
+    mend = MEANT + meant if close else f"{parser.prog} --help"
+    raise parser.fault(f"{word.flag} {word.value!r} is not one of {', '.join(choices)}.", mend)
+
+
+def replaced(whole: str, word: Word, value: str) -> str:
+    """The line with another value for the option."""
+    words = shlex.split(whole)
+    place = next(
+        number
+        for number, text in enumerate(words)
+        if text == word.text and (word.kind == "option" or words[number - 1] == word.flag)
+    )
+    words[place] = f"{word.flag}={value}" if word.kind == "option" else value
+    return shlex.join(words)
+
+
+def line(program: str, words: Sequence[str]) -> str:
+    """A command line to be pasted: `program` as it is, the words quoted where a shell needs it."""
+    return f"{program} {shlex.join(words)}" if words else program
+
+
+def read(words: Sequence[str], parser: argparse.ArgumentParser) -> list[Word]:
+    """What each word is to the parser."""
+    found: list[Word] = []
+    actions = parser._option_string_actions
+    waiting = ""  # the option that takes the next word
+    for place, text in enumerate(words):
+        flag, equals, value = text.partition("=")
+        if waiting and (not text.startswith("-") or is_number(text) or text == "-"):
+            found.append(Word(place, text, "value", waiting, text))
+            waiting = ""
+        elif text.startswith("-") and text != "-":
+            action = actions.get(flag)
+            kind = "option" if action else "unknown"
+            found.append(Word(place, text, kind, flag if action else "", value if equals else None))
+            waiting = flag if action and action.nargs is None and not equals else ""
+        else:
+            found.append(Word(place, text, "operand"))
+    return found
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def near(word: str, known: Iterable[str], cutoff: float = 0.75) -> str:
+    """The one of `known` that the word resembles, or begins with, or begins; "" where none does."""
+    names = {name.lstrip("-"): name for name in known}
+    bare = word.lstrip("-").lower()
+    best = max(names, key=lambda name: alike(bare, name), default="")
+    related = [
+        name for name in names if bare.startswith(f"{name}-") or (len(bare) > 2 and name.startswith(bare))
+    ]
+    if best and alike(bare, best) < CLOSE and related:
+        return names[related[0]]
+    return names[best] if best and alike(bare, best) >= cutoff else ""
+
+
+def alike(word: str, name: str) -> float:
+    """From 0 to 1."""
+    return difflib.SequenceMatcher(None, word.lstrip("-"), name.lstrip("-")).ratio()
