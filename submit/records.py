@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .config import PROJECT, setting
+from raydock import state
+
 from .errors import SubmitError, UsageError
 
 VERSION = 1
@@ -38,19 +38,16 @@ class Record:
 
 def folder() -> Path:
     """Where records are kept: in the lab's state, which `make clean` removes and `make cluster-down` does not."""
-    return PROJECT / setting("RAYDOCK_STATE", ".raydock") / "results"
+    return state.folder() / "results"
 
 
 def save(record: Record) -> None:
     """Keeps a record, in place of an older one of the same job. Raises NotRecorded."""
     path = folder() / f"{record.submission_id}.json"
-    part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part.write_text(
-            json.dumps({"version": VERSION, **asdict(record)}, ensure_ascii=False) + "\n", "utf-8"
+        state.write_private(
+            path, json.dumps({"version": VERSION, **asdict(record)}, ensure_ascii=False) + "\n"
         )
-        part.replace(path)
     except OSError as fault:
         raise NotRecorded(
             f"The result could not be kept in {path.parent} for `report`: {fault.strerror}.",
@@ -70,6 +67,26 @@ def load(operands: Sequence[str]) -> list[Record]:
             "python submit.py jobs/sklearn_joblib.py -- --compare",
         )
     return sorted((read(path) for path in paths), key=lambda record: record.started)
+
+
+def kept(target: str) -> list[Record]:
+    """The records of a target that can be read, the oldest first."""
+    found = []
+    for path in folder().glob("*.json"):
+        try:
+            found.append(read(path))
+        except UsageError:
+            continue  # `report` names it
+    return sorted(
+        (record for record in found if record.target == target),
+        key=lambda one: (one.started, one.submission_id),
+    )
+
+
+def of(submission_id: str) -> Path | None:
+    """The file of that job's record; None where there is none."""
+    path = folder() / f"{submission_id}.json"
+    return path if submission_id == Path(submission_id).name and path.is_file() else None
 
 
 def path_of(word: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from . import records
 from .dashboard import Dashboard
@@ -44,18 +45,44 @@ async def stop(options: Options, voice: Voice) -> None:
 
 
 async def list_jobs(options: Options, voice: Voice) -> None:
-    """The cluster's jobs, the newest last."""
+    """The cluster's jobs, the newest last, and before them those whose results are kept and that it has forgotten."""
     async with open_dashboard(options, voice) as dashboard:
         jobs = await dashboard.jobs()
+        target = dashboard.target.name
+    known = {job.submission_id for job in jobs}
+    forgotten = [record for record in records.kept(target) if record.submission_id not in known]
+    lines = [*map(row_of_record, forgotten), *map(row, jobs)]
+    left = max((len(line[0]) for line in lines), default=0)
+    for line in [("ID", "STATUS", "STARTED", "SECONDS"), *lines] if lines else []:
+        voice.print(f"{line[0]:<{left}}  {line[1]:<9}  {line[2]:<15}  {line[3]}".rstrip())
+    if forgotten:
+        voice.say(f"{told_of(forgotten, target)}; their results are kept: python submit.py report")
     if not jobs:
-        voice.say("the cluster has had no jobs yet; send one with: python submit.py jobs/sklearn_joblib.py")
-        return
-    left = max(len(job.submission_id) for job in jobs)
-    voice.print(f"{'ID':<{left}}  {'STATUS':<9}  {'STARTED':<15}  SECONDS")
-    for job in jobs:
-        started = time.strftime("%b %d %H:%M:%S", time.localtime(job.started)) if job.started else "-"
-        lasted = f"{(job.ended or time.time()) - job.started:.1f}" if job.started else "-"
-        voice.print(f"{job.submission_id:<{left}}  {job.status:<9}  {started:<15}  {lasted}")
+        voice.say("the cluster knows no jobs; send one with: python submit.py jobs/sklearn_joblib.py")
+
+
+def row(job: Job) -> tuple[str, str, str, str]:
+    """A line of the list."""
+    lasted = f"{(job.ended or time.time()) - job.started:.1f}" if job.started else "-"
+    return job.submission_id, job.status, moment(job.started), lasted
+
+
+def row_of_record(record: records.Record) -> tuple[str, str, str, str]:
+    """The same for a job of which only the result is left: only those that succeeded leave one."""
+    lasted = f"{record.ended - record.started:.1f}" if record.started and record.ended else "-"
+    return record.submission_id, "SUCCEEDED", moment(record.started), f"{lasted:<8} (not on this cluster)"
+
+
+def moment(seconds: float) -> str:
+    return time.strftime("%b %d %H:%M:%S", time.localtime(seconds)) if seconds else "-"
+
+
+def told_of(forgotten: Sequence[records.Record], target: str) -> str:
+    """Why there are jobs that the cluster does not know. Other targets may be several clusters."""
+    count = f"{len(forgotten)} {'job' if len(forgotten) == 1 else 'jobs'}"
+    if target == "local":
+        return f"the cluster has forgotten {count}, for it was started again since"
+    return f"{count} ran on another cluster, or before this one was started again"
 
 
 async def report(options: Options, voice: Voice) -> None:
@@ -79,11 +106,17 @@ async def report(options: Options, voice: Voice) -> None:
 
 
 async def known(dashboard: Dashboard, submission_id: str) -> Job:
-    """The job of that id. Raises UsageError where the cluster has none."""
+    """The job of that id. Raises UsageError where the cluster has none, or has forgotten it."""
     job = await dashboard.job(submission_id)
-    if job is None or not job.submission_id:
+    if job is not None and job.submission_id:
+        return job
+    if path := records.of(submission_id):
         raise UsageError(
-            f"The cluster at {dashboard.url} knows no job {submission_id}.",
-            f"python submit.py {dashboard.target.flags}list",
+            f"The cluster at {dashboard.url} does not know the job {submission_id} any more: a cluster forgets its "
+            f"jobs when it is started again. It had succeeded, and its result is kept in {path}.",
+            f"python submit.py report {submission_id}",
         )
-    return job
+    raise UsageError(
+        f"The cluster at {dashboard.url} knows no job {submission_id}.",
+        f"python submit.py {dashboard.target.flags}list",
+    )

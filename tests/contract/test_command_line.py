@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -34,8 +36,9 @@ def ray() -> Iterator[FakeDashboard]:
 
 
 @pytest.fixture
-def env(ray: FakeDashboard) -> dict[str, str]:
-    return environment(RAYDOCK_PORT=str(ray.port))
+def env(ray: FakeDashboard, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    state = tmp_path_factory.mktemp("state")
+    return environment(RAYDOCK_PORT=str(ray.port), RAYDOCK_STATE=str(state))
 
 
 @pytest.fixture
@@ -198,7 +201,7 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         "a flag of the job's": (
             [fine, "--n-iter", "3"],
             "submit: --n-iter is not an option of submit.py.\n"
-            "      → job arguments go behind --: python submit.py jobs/x.py -- --n-iter\n",
+            f"      → the job's own arguments go after --: python submit.py {fine} -- --n-iter 3\n",
             2,
         ),
         "an unknown submission id": (
@@ -236,7 +239,8 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
             "                      → ask for less (--entrypoint-num-cpus and the like, or [tool.submit.entrypoint] "
             "in the script)\n"
             "submit: 1 of 4 checks did not pass; nothing was sent.\n"
-            "      → mend what is named above, or add --skip-check to send it anyway\n",
+            "      → fix what is named above, or submit anyway:\n"
+            f"      → python submit.py --skip-check=resources --entrypoint-num-cpus 100 {fine}\n",
             3,
         ),
         "a secret argument": (
@@ -247,7 +251,8 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
             "                      → let the job read it from Secret Manager or a bucket, as the identity it runs "
             "as\n"
             "submit: 1 of 5 checks did not pass; nothing was sent.\n"
-            "      → mend what is named above, or add --skip-check to send it anyway\n",
+            "      → fix what is named above, or submit anyway:\n"
+            "      → add --skip-check=arguments\n",
             3,
         ),
     }
@@ -358,6 +363,20 @@ def test_skip_check_sends_anyway(ray: FakeDashboard, env: dict[str, str], script
     assert "DENIED" in done.said
 
 
+def test_skip_check_with_names_skips_only_those(
+    ray: FakeDashboard, env: dict[str, str], script: Path
+) -> None:
+    ray.python, ray.on_submit = "3.12.1", ends("SUCCEEDED")
+    words = ("--entrypoint-num-cpus", "100", script, "--", "--n", "a b")
+    done = submit("--skip-check=python", *words, env=env)
+    again = f"python submit.py --skip-check=python,resources --entrypoint-num-cpus 100 {script} -- --n 'a b'"
+    assert (done.code, ray.jobs) == (3, {})
+    assert done.said.endswith(f"→ {again}\n")
+    assert submit(*shlex.split(again)[2:], env=env).code == 0
+    assert submit("check", *words, env=env).said.endswith(f"→ {again}\n")
+    assert submit("check", "--skip-check=python,resources", *words, env=env).code == 0
+
+
 def test_a_declared_need_that_the_cluster_lacks(
     ray: FakeDashboard, env: dict[str, str], script: Path
 ) -> None:
@@ -425,7 +444,7 @@ def test_no_wait_prints_the_id_alone(ray: FakeDashboard, env: dict[str, str], sc
 
 
 def test_attach_logs_stop_and_list(ray: FakeDashboard, env: dict[str, str]) -> None:
-    assert submit("list", env=env).said.startswith("the cluster has had no jobs yet;")
+    assert submit("list", env=env).said.startswith("the cluster knows no jobs;")
     ray.jobs["a"] = job = FakeJob("a", log=b"one\ntwo\n", started=100)
     assert submit("logs", "a", env=env).out == "one\ntwo\n"
     assert submit("stop", "a", env=env).said == "a is STOPPED\n"
@@ -471,31 +490,92 @@ def test_ctrl_c_at_every_stage(
     assert all(job.status == "RUNNING" for job in ray.jobs.values())
 
 
-def test_a_second_python_finds_the_environment(tmp_path: Path) -> None:
-    """A Python with none of our packages goes on in .venv, or says in one line how to make it."""
-    bare = [sys.executable, "-S", "-I"]  # no site-packages: nothing of ours is there
-    alone = tmp_path / "submit.py"
-    shutil.copy(ROOT / "submit.py", alone)
+def test_a_cluster_that_was_started_again_has_forgotten_its_jobs(
+    ray: FakeDashboard, env: dict[str, str], script: Path
+) -> None:
+    """Their results are kept, so nothing says that there have been none."""
+    ray.on_submit = ends("SUCCEEDED", b'RESULT {"n": 1}\n')
+    for name in ("old-1", "old-2"):
+        assert submit("--submission-id", name, script, env=env).code == 0
+    results = Path(env["RAYDOCK_STATE"], "results")
+    (results / "broken.json").write_text("{")
+    elsewhere = json.loads((results / "old-1.json").read_text()) | {"target": "vertex", "submission_id": "v"}
+    (results / "v.json").write_text(json.dumps(elsewhere))
+    ray.jobs.clear()
+    done = submit("list", env=env)
+    assert [line.split()[:2] for line in done.out.splitlines()[1:]] == [
+        ["old-1", "SUCCEEDED"],
+        ["old-2", "SUCCEEDED"],
+    ]
+    assert done.out.count("(not on this cluster)") == 2
+    assert done.said == (
+        "the cluster has forgotten 2 jobs, for it was started again since; their results are kept: "
+        "python submit.py report\n"
+        "the cluster knows no jobs; send one with: python submit.py jobs/sklearn_joblib.py\n"
+    )
+    assert submit("--submission-id", "new-1", script, env=env).code == 0
+    done = submit("list", env=env)
+    assert [line.split()[0] for line in done.out.splitlines()] == ["ID", "old-1", "old-2", "new-1"]
+    assert "knows no jobs" not in done.said
+    for verb in ("attach", "logs", "stop"):
+        done = submit(verb, "old-2", env=env)
+        assert done.code == 2
+        assert "does not know the job old-2 any more" in done.said
+        assert (
+            f"its result is kept in {results}/old-2.json.\n      → python submit.py report old-2\n"
+            in done.said
+        )
+
+
+BARE = [sys.executable, "-S", "-I"]  # no site-packages: nothing of ours is there
+
+
+def bare(*words: str, cwd: Path = ROOT) -> tuple[int, str]:
+    """Exit code and stderr of a Python that has none of our packages; -m without -I, which hides the folder."""
+    python = BARE if not words[0].startswith("-m") else BARE[:2]
     done = subprocess.run(
-        [*bare, str(alone), "x.py"], capture_output=True, text=True, timeout=60, check=False
+        [*python, *words],
+        cwd=cwd,
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
-    assert done.returncode == 2
-    assert done.stderr == (
+    return done.returncode, done.stderr
+
+
+def test_any_python_says_how_to_make_the_environment(tmp_path: Path) -> None:
+    """Each of the three programs, in a checkout without .venv."""
+    shutil.copy(ROOT / "submit.py", tmp_path)
+    for name in ("raydock", "iam", "cluster"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    (tmp_path / "docker").mkdir()  # is no package
+    assert bare(str(tmp_path / "submit.py"), "x.py", cwd=tmp_path) == (
+        2,
         f"submit: {sys.executable} can't run the submitter: it has no httpx, packaging, yaml.\n"
-        f"      → make setup   (or: {sys.executable} -m pip install -r {tmp_path}/requirements/submit.txt)\n"
+        f"      → make setup   (or: {sys.executable} -m pip install -r {tmp_path}/requirements/submit.txt)\n",
     )
-    if (ROOT / ".venv/bin/python").exists():
-        found = subprocess.run(
-            [*bare, str(ROOT / "submit.py"), "nope.py"],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert (found.returncode, found.stderr.splitlines()[0]) == (
-            2,
-            "submit: There is no job script nope.py.",
-        )
+    assert bare("-m", "iam", "show", "gs://b", cwd=tmp_path) == (
+        2, f"iam: {sys.executable} can't run it: it has no httpx, yaml.\n   → make setup\n"
+    )  # fmt: skip
+    assert bare("-m", "cluster", "up", cwd=tmp_path) == (
+        2, f"cluster: {sys.executable} can't run it: it has no yaml, docker.\n  make setup\n"
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(not (ROOT / ".venv/bin/python").exists(), reason="needs `make setup`")
+def test_any_python_goes_on_in_the_environment() -> None:
+    code, said = bare(str(ROOT / "submit.py"), "nope.py")
+    assert (code, said.splitlines()[0]) == (2, "submit: There is no job script nope.py.")
+    assert bare("-m", "iam", "shwo")[1].startswith("iam: shwo is not a command")
+    assert bare("-m", "cluster", "sclae")[1].startswith("cluster: sclae is not a command")
+
+
+def test_what_finds_the_environment_is_read_by_old_pythons() -> None:
+    for name in ("submit.py", "iam/__main__.py", "cluster/__main__.py", "raydock/__init__.py", "raydock/interpreter.py",
+                 "iam/__init__.py", "cluster/__init__.py"):  # fmt: skip
+        ast.parse((ROOT / name).read_text(), feature_version=(3, 6))
 
 
 def test_a_full_disk_under_our_output_leaves_the_job_alone(
