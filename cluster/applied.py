@@ -13,6 +13,7 @@ from cluster.kinds import Context
 from cluster.status import Member
 from iam import lab
 from iam.errors import IamError
+from raydock.state import write_private
 
 SETTING = re.compile(r"\$\{(\w+)")
 SIZES = {"CPU_WORKERS": "cpu-worker", "GPU_WORKERS": "gpu-worker"}
@@ -64,9 +65,7 @@ def load(state: Path) -> dict[str, str]:
 
 
 def save(state: Path, settings: Mapping[str, str]) -> None:
-    part = file_in(state).with_suffix(".part")
-    part.write_text(json.dumps(settings, indent=1))
-    part.replace(file_in(state))
+    write_private(file_in(state), json.dumps(settings, indent=1))
 
 
 def remove(state: Path) -> None:

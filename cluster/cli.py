@@ -5,23 +5,32 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from cluster import config
-from cluster.errors import ClusterError, Interrupted, OtherKind
+from cluster.errors import Interrupted, NoEngine, OtherKind, UsageError
 from cluster.kinds import KINDS, Choice, Cluster, Context
 from cluster.vertex import options as vertex
+from raydock import commandline, settings, state, units
+from raydock.commandline import MEANT, line, near
+from raydock.errors import RaydockError
+from raydock.settings import ROOT
 
+if TYPE_CHECKING:
+    from cluster.applied import Changes
+
+PROG = "python -m cluster"
 NEXT = "python submit.py jobs/sklearn_joblib.py"
 
 
 def main(argv: Sequence[str]) -> int:
-    options = parser().parse_args(argv)
     try:
+        options = parse(argv)
         run = vertex.chosen(options)
         context = read_context()
         run(options, context)
-    except ClusterError as error:
+    except RaydockError as error:
         say(error.message)
         say(f"  {error.mend}", prefix="")
         return error.exit_code
@@ -31,16 +40,40 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
-        prog="python -m cluster", description="Starts, shows and ends a Ray cluster: here, or on Vertex AI."
+class Parser(commandline.Parser):
+    """A parser whose errors are ours."""
+
+    fault = UsageError
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The options. UsageError, with the whole line that was meant where one is likely."""
+    top, words = parser(), list(argv)
+    verbs: Mapping[str, Parser] = next(
+        action.choices for action in top._actions if isinstance(action, argparse._SubParsersAction)
     )
+    if words and words[0] in verbs:
+        return verbs[words[0]].checked(words[1:])
+    if words and not words[0].startswith("-"):
+        close = near(words[0], verbs, 0.6)
+        meant = MEANT + line(PROG, [close, *words[1:]]) if close else f"commands: {', '.join(verbs)}"
+        raise UsageError(f"{words[0]} is not a command of {PROG}.", meant)
+    return top.checked(words)
+
+
+def parser() -> Parser:
+    top = Parser(prog=PROG, description="Starts, shows and ends a Ray cluster: here, or on Vertex AI.")
     verbs = top.add_subparsers(metavar="COMMAND", required=True)
     up = verbs.add_parser("up", help="start the cluster of compose.yaml")
     up.add_argument(
         "--kind", choices=["auto", *KINDS], default="auto", help="auto: Docker if there is an engine"
     )
     up.add_argument("--build", action="store_true", help="build the images anew first")
+    up.add_argument(
+        "--restart",
+        action="store_true",
+        help="restart the nodes, with changed settings; what runs there ends",
+    )
     up.set_defaults(run=run_up)
     down = verbs.add_parser("down", help="end it and remove all of it")
     down.set_defaults(run=run_down)
@@ -50,7 +83,11 @@ def parser() -> argparse.ArgumentParser:
     scale = verbs.add_parser("scale", help="change the number of nodes of a pool")
     scale.add_argument("sizes", nargs="+", metavar="POOL=COUNT", help="for example cpu-worker=3")
     scale.add_argument(
-        "--drain-timeout", type=seconds, default=60.0, metavar="S", help="for tasks on a node that goes (60)"
+        "--drain-timeout",
+        type=seconds,
+        default=60.0,
+        metavar="TIME",
+        help="for tasks on a node that goes (60s)",
     )
     scale.set_defaults(run=run_scale)
     images = verbs.add_parser("images", help="build the images that are missing")
@@ -61,18 +98,18 @@ def parser() -> argparse.ArgumentParser:
 
 
 def seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 86400:
-        raise argparse.ArgumentTypeError("not from 0 to 86400 seconds")
-    return value
+    """How long; 0 for not at all."""
+    try:
+        return units.seconds(text, zero=True)
+    except ValueError as fault:
+        raise argparse.ArgumentTypeError(f"{fault}; {units.DURATION}") from None
 
 
 def read_context() -> Context:
     from cluster import topology
 
-    settings = config.read(config.ROOT)
-    shape = topology.load(config.ROOT, settings)
-    return Context(config.ROOT, config.state_dir(settings), settings, shape, say)
+    found = settings.read()
+    return Context(ROOT, state.folder(found), found, topology.load(ROOT, found), say)
 
 
 def say(line: str, prefix: str = "cluster: ") -> None:
@@ -80,27 +117,13 @@ def say(line: str, prefix: str = "cluster: ") -> None:
 
 
 def run_up(options: argparse.Namespace, context: Context) -> None:
-    from cluster import applied, key, kinds, lock, services
+    from cluster import applied, key, kinds, lock
 
     with lock.held(context.state):
         choice = choose(options.kind, context)
         key.ensure(context.state)
         cluster = kinds.open_kind(choice.kind, context)
-        new = not cluster.exists()
-        changed = applied.Changes() if new else applied.changes(context, cluster.members())
-        if not options.build and cluster.members() and kinds.is_whole(cluster, context):
-            if changed.cloud:
-                services.check(context, new=False)
-                say(f"restarting the lab's cloud, for these changed: {', '.join(changed.cloud)}")
-                cluster.restart_cloud()
-            else:
-                say("it is up already; `python -m cluster scale POOL=COUNT` changes its size")
-        else:
-            services.check(context, new)
-            say(f"{choice.kind}: {choice.why}")
-            start(cluster, options.build)
-            if changed.cloud:
-                cluster.restart_cloud()
+        changed = bring_up(cluster, choice, options, context)
         applied.save(context.state, applied.accepted(context, changed))
         show(cluster, choice.kind, context)
     if changed.sizes:
@@ -108,16 +131,45 @@ def run_up(options: argparse.Namespace, context: Context) -> None:
         say(
             f"changed, and not applied: {', '.join(changed.sizes)}. To apply: python -m cluster scale {words}"
         )
-    if changed.nodes:
-        say(
-            f"changed, and not applied: {', '.join(changed.nodes)}. To apply: make cluster-down, make cluster-up"
-        )
     print(f"\nDashboard: {context.dashboard.link}\nNext:      {NEXT}")
 
 
-def start(cluster: Cluster, build: bool) -> None:
+def bring_up(cluster: Cluster, choice: Choice, options: argparse.Namespace, context: Context) -> Changes:
+    """Starts what is missing and applies what changed. Returns what is not applied. InUse where jobs would end."""
+    from cluster import applied, kinds, restart, services
+
+    new, members = not cluster.exists(), cluster.members()
+    changed = applied.Changes() if new else applied.changes(context, members)
+    why = restart.reasons(changed, options.build, options.restart) if members else ""
+    if why and not options.restart:
+        restart.require_idle(why, members, context.dashboard, given(options))
+    if not why and members and kinds.is_whole(cluster, context):
+        if changed.cloud:
+            services.check(context, new=False)
+            say(f"restarting the lab's cloud, for these changed: {', '.join(changed.cloud)}")
+            cluster.restart_cloud()
+        else:
+            say("it is up already; `python -m cluster scale POOL=COUNT` changes its size")
+        return changed
+    services.check(context, new)
+    say(f"{choice.kind}: {choice.why}")
+    if why:
+        say(f"restarting the nodes, since {why}; the cluster forgets its earlier jobs")
+    start(cluster, options.build, bool(why))
+    if changed.cloud:
+        cluster.restart_cloud()
+    return replace(changed, nodes=())
+
+
+def given(options: argparse.Namespace) -> list[str]:
+    """The words of `up` that were given."""
+    kind = [] if options.kind == "auto" else ["--kind", options.kind]
+    return ["up", *kind, *(["--build"] if options.build else [])]
+
+
+def start(cluster: Cluster, build: bool, restart: bool) -> None:
     try:
-        cluster.up(build)
+        cluster.up(build, restart)
     except KeyboardInterrupt:
         left = ", ".join(found.name for found in cluster.members() if found.running) or "nothing that runs"
         raise Interrupted(f"Interrupted. Left: {left}.", "Remove it: make cluster-down") from None
@@ -127,22 +179,30 @@ def choose(asked: str, context: Context) -> Choice:
     """The kind of which something is here already, else the one asked for or found."""
     from cluster import kinds
 
-    for kind in kinds.existing(context):
-        if asked not in ("auto", kind):
-            raise OtherKind(
-                f"A cluster of the kind {kind} is here already.", "Remove it first: make cluster-down"
-            )
+    try:
+        kind = next(kinds.existing(context), "")
+    except NoEngine:
+        if asked != "processes":  # who asks for that gives the other one up
+            raise
+        kind = ""
+    if kind and asked not in ("auto", kind):
+        raise OtherKind(
+            f"A cluster of the kind {kind} is here already.", "Remove it first: make cluster-down"
+        )
+    if kind:
         return Choice(kind, "the cluster that is here already")
     return kinds.choose(asked, kinds.require_engine)
 
 
 def run_down(options: argparse.Namespace, context: Context) -> None:
-    from cluster import applied, key, kinds, lock, mounts
+    from cluster import applied, key, kinds, lock, mounts, started
 
     with lock.held(context.state):
-        removed = [part for kind in kinds.existing(context) for part in kinds.open_kind(kind, context).down()]
+        here = list(kinds.existing(context))  # NoEngine before anything is removed
+        removed = [part for kind in here for part in kinds.open_kind(kind, context).down()]
         key.remove(context.state)
         applied.remove(context.state)
+        started.remove(context.state)
         mounts.remove(context.state)
     print(f"Removed: {', '.join(removed)}." if removed else "There was nothing to remove.")
 
@@ -161,7 +221,7 @@ def run_status(options: argparse.Namespace, context: Context) -> None:
 
 
 def run_scale(options: argparse.Namespace, context: Context) -> None:
-    from cluster import kinds, lock, scale
+    from cluster import kinds, lock, scale, started
 
     wanted = [scale.parse(text) for text in options.sizes]
     sizes = [(context.topology.pool(name), count) for name, count in wanted]
@@ -170,6 +230,7 @@ def run_scale(options: argparse.Namespace, context: Context) -> None:
         cluster = kinds.open_kind(kind, context)
         for pool, count in sizes:
             cluster.scale(pool, count, options.drain_timeout)
+            started.scaled(context.state, pool.name, count)
         show(cluster, kind, context)
 
 

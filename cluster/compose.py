@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cluster import applied, images, key, mounts, ports, scale, services
+from cluster import applied, images, key, mounts, ports, record, scale, services, started
 from cluster.engine import Engine, connect, find_compose, member
 from cluster.errors import CommandFailed, Leftover, NoEngine
 from cluster.kinds import Context
 from cluster.status import Member
 from cluster.topology import Pool
 
+KIND = "docker"
 WAIT_SECONDS = 180
 STOP_SECONDS = 20
 # Compose's own deadline comes first; this one is for a Compose that hangs.
@@ -40,20 +42,40 @@ class ComposeCluster:
     def exists(self) -> bool:
         try:
             return bool(self.engine.belongings(self.project))
-        except NoEngine:
+        except NoEngine as fault:
+            if self.was_started():
+                raise NoEngine(
+                    f"{fault.message} The cluster {self.project} was started there: its containers, networks and "
+                    "volumes are left, and can't be seen or removed until it does.",
+                    "Start Docker, then try again. Nothing was changed.",
+                ) from fault
             return False
 
-    def up(self, build: bool) -> None:
+    def was_started(self) -> bool:
+        """Whether this checkout started one and has not removed it, as far as the state folder tells."""
+        state = self.context.state
+        if kind := started.kind(state):
+            return kind == KIND
+        return bool(applied.load(state) and key.read(state)) and not record.file_in(state).exists()
+
+    def up(self, build: bool, restart: bool = False) -> None:
         mounts.require_readable(self.context)
         if build or images.missing(self.engine, self.context):
             self.build(build)
         present = self.members()
         if not present:
             ports.require_free(self.context.topology.port)
-        # What `scale` made of a pool stays; its size is compose.yaml's only where nothing is there yet.
+        started.begin(self.context.state, KIND)
+        # Compose would make a container anew whose settings it finds changed, with what runs in it.
+        how = ["--force-recreate"] if restart else ["--no-recreate"] if present else []
+        self.start(*how, *self.sizes(present), renewed=restart)
+
+    def sizes(self, present: Sequence[Member]) -> list[str]:
+        """What `scale` made of a pool stays; its size is compose.yaml's only where nothing is there yet."""
         pools = dict.fromkeys(found.pool for found in present if found.pool != "head")
-        sizes = {pool: sum(found.pool == pool for found in present) for pool in pools}
-        self.start(*(f"--scale={pool}={count}" for pool, count in sizes.items()))
+        counts = {pool: sum(found.pool == pool for found in present) for pool in pools}
+        kept = started.sizes(self.context.state) if present else {}
+        return [f"--scale={pool}={count}" for pool, count in {**counts, **kept}.items()]
 
     def build(self, every: bool = False) -> list[str]:
         """Builds the images that are missing, or every one; returns their names."""
@@ -67,10 +89,10 @@ class ComposeCluster:
         self.compose("build", *(services[image] for image in wanted), base=base, seconds=images.BUILD_SECONDS)
         return wanted
 
-    def start(self, *arguments: str) -> None:
+    def start(self, *arguments: str, renewed: bool = False) -> None:
         wait = ("--wait", f"--wait-timeout={WAIT_SECONDS}")
         try:
-            self.compose("up", "--detach", "--no-build", *wait, *arguments)
+            self.compose("up", "--detach", "--no-build", *wait, *arguments, renewed=renewed)
         except CommandFailed as error:
             if refused := self.refusal():
                 raise refused from error
@@ -107,8 +129,11 @@ class ComposeCluster:
         scale.scale(self, self.context, pool, count, drain_timeout)
 
     def grow(self, pool: Pool, count: int) -> None:
-        """Compose starts what is missing; run also after a removal, so that it knows the new size."""
-        self.start("--no-deps", "--no-recreate", f"--scale={pool.name}={count}", pool.name)
+        """Compose starts what is missing; run also after a removal, so that it knows the new size.
+
+        With --no-deps it would note a service without dependencies, and find the nodes changed at the next `up`.
+        """
+        self.start("--no-recreate", f"--scale={pool.name}={count}", pool.name)
 
     def remove(self, members: list[Member]) -> None:
         names = {found.name for found in members}
@@ -130,7 +155,14 @@ class ComposeCluster:
             )
         return stdout
 
-    def compose(self, verb: str, *arguments: str, base: str = "", seconds: float = COMMAND_SECONDS) -> None:
+    def compose(
+        self,
+        verb: str,
+        *arguments: str,
+        base: str = "",
+        seconds: float = COMMAND_SECONDS,
+        renewed: bool = False,
+    ) -> None:
         """Runs one `docker compose` command; what it says goes to stderr. CommandFailed if it fails."""
         # What a profile started is to end too, also where the profile is not chosen any more.
         profiles = ["--profile", "*"] if verb == "down" else []
@@ -138,7 +170,7 @@ class ComposeCluster:
         try:
             status = subprocess.run(
                 command,
-                env=self.environment(base),
+                env=self.environment(base, renewed),
                 stdin=subprocess.DEVNULL,
                 stdout=images.STDERR,
                 timeout=seconds,
@@ -157,14 +189,14 @@ class ComposeCluster:
         overlay = ["-f", str(root / "compose.gpu.yaml")] if self.engine.nvidia() else []
         return ["--project-directory", str(root), "-f", str(root / "compose.yaml"), *overlay]
 
-    def environment(self, base: str) -> dict[str, str]:
+    def environment(self, base: str, renewed: bool = False) -> dict[str, str]:
         """The same for every command, or Compose would find a container changed and make it anew.
 
-        So a changed setting of the nodes waits for a new cluster: running jobs would be lost.
+        So a changed setting of the nodes waits until they are restarted (`renewed`): running jobs would be lost.
         """
         chosen = {"BASE_IMAGE": base} if base else {}
         secret = key.digest(key.read(self.context.state))
-        kept = applied.load(self.context.state)
+        kept = {} if renewed else applied.load(self.context.state)
         chosen |= {name: kept[name] for name in applied.changes(self.context).nodes if name in kept}
         return {**os.environ, **chosen, **mounts.files(self.context), "RAYDOCK_KEY_SHA256": secret}
 

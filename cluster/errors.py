@@ -8,6 +8,7 @@ ClusterError (exit code 1)
 ├── PortTaken           something else listens on the dashboard's port
 ├── Busy                another `python -m cluster` is at work on this cluster
 ├── OtherKind           a cluster of the other kind is up
+├── InUse (3)           jobs run on nodes that would be restarted; nothing was touched
 ├── NotReady            a deadline passed; the message holds the last status seen
 ├── Interrupted (130)   Ctrl-C; the message says what is left
 ├── CommandFailed       a command that we ran ended with an error
@@ -16,16 +17,14 @@ ClusterError (exit code 1)
 
 from __future__ import annotations
 
+from raydock.errors import RaydockError
 
-class ClusterError(Exception):
+
+class ClusterError(RaydockError):
     """Says what failed, on what and why (`message`), and the command that mends it (`mend`)."""
 
-    exit_code = 1
-
-    def __init__(self, message: str, mend: str) -> None:
-        super().__init__(f"{message}\n  {mend}")
-        self.message = message
-        self.mend = mend
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.mend}"
 
 
 class UsageError(ClusterError):
@@ -54,6 +53,10 @@ class Busy(ClusterError):
 
 class OtherKind(ClusterError):
     pass
+
+
+class InUse(ClusterError):
+    exit_code = 3
 
 
 class NotReady(ClusterError):

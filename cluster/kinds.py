@@ -45,10 +45,13 @@ class Cluster(Protocol):
     """One cluster of one kind. Every method raises ClusterError, and has a deadline."""
 
     def exists(self) -> bool:
-        """Whether anything of it is here, whole or in part. Starts nothing and raises nothing."""
+        """Whether anything of it is here, whole or in part. Starts nothing. NoEngine where that can't be told."""
 
-    def up(self, build: bool) -> None:
-        """Starts what is missing; returns when a job would run now."""
+    def up(self, build: bool, restart: bool = False) -> None:
+        """Starts what is missing, and disturbs nothing that runs; returns when a job would run now.
+
+        With `restart` every node is started again, with the settings as they are now; what runs there ends.
+        """
 
     def restart_cloud(self) -> None:
         """Starts the lab's cloud anew, with the settings as they are now; jobs go on meanwhile."""

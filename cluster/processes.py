@@ -27,6 +27,7 @@ from cluster import (
     scale,
     services,
     spawn,
+    started,
     status,
 )
 from cluster.deadline import until
@@ -36,6 +37,7 @@ from cluster.record import Record, Started
 from cluster.status import Member
 from cluster.topology import Pool
 
+KIND = "processes"
 START_SECONDS = 180.0  # as long as Compose may take
 AGAIN = "Try again: make cluster-up"
 
@@ -63,14 +65,17 @@ class ProcessesCluster:
             return found
         raise NotUp("No cluster of processes is up.", "Start one: make cluster-up")
 
-    def up(self, build: bool) -> None:
+    def up(self, build: bool, restart: bool = False) -> None:
         require_ray()
         if self.head_runs():
+            for member in self.members() if restart else ():
+                replace(self.ours, node=member.name).end()
             return self.complete()
         if self.exists():
             self.context.say("an earlier cluster ended by itself; removing what it left")
             self.down()
         ports.require_free(self.context.topology.port)
+        started.begin(self.context.state, KIND)
         try:
             self.plan()
             self.complete()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from cluster import cli, config, kinds, scale, topology
+from cluster import applied, cli, key, kinds, scale, started, topology
 from cluster.deadline import until
 from cluster.errors import NotReady, NotUp, UsageError
 from cluster.nodes import Node
 from cluster.status import Member
+from raydock.settings import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +29,7 @@ def nothing_is_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent.sock")
-    monkeypatch.setattr(config, "dotenv", lambda path: {})
+    monkeypatch.setattr("raydock.settings.dotenv", lambda path, environ: {})
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
@@ -101,7 +103,7 @@ class Half(kinds.Cluster):
     def exists(self) -> bool:
         return True
 
-    def up(self, build: bool) -> None:
+    def up(self, build: bool, restart: bool = False) -> None:
         raise KeyboardInterrupt
 
     def restart_cloud(self) -> None:
@@ -145,7 +147,7 @@ class Nothing(Half):
     def members(self) -> list[Member]:
         return []
 
-    def up(self, build: bool) -> None:
+    def up(self, build: bool, restart: bool = False) -> None:
         self.started = True
         raise KeyboardInterrupt
 
@@ -196,7 +198,7 @@ def test_invalid_lab_settings_are_reported_before_anything_starts(
     fix: str,
 ) -> None:
     (tmp_path / "wrong").mkdir()
-    lab = (config.ROOT / "iam" / "lab.yaml").read_text()
+    lab = (ROOT / "iam" / "lab.yaml").read_text()
     (tmp_path / "wrong" / "lab.yaml").write_text(lab.replace("person:", "persn:", 1))
     monkeypatch.setenv(name, f"{tmp_path}/{value}" if name == "LAB_FILE" else value)
     cluster = Nothing()
@@ -217,12 +219,15 @@ def test_an_account_created_later_is_left_to_the_cloud(
 
 
 class Whole(Half):
-    """A cluster that is up; counts the restarts of its cloud."""
+    """A cluster that is up; counts the restarts of its cloud, and of its nodes."""
 
-    restarts = 0
+    restarts = renewals = 0
 
     def restart_cloud(self) -> None:
         self.restarts += 1
+
+    def up(self, build: bool, restart: bool = False) -> None:
+        self.renewals += restart
 
 
 @pytest.fixture
@@ -233,7 +238,7 @@ def whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Whole:
     monkeypatch.setattr(kinds, "is_whole", lambda cluster, context: True)
     monkeypatch.setattr(cli, "show", lambda *_: None)
     lab = tmp_path / "lab.yaml"
-    lab.write_text((config.ROOT / "iam" / "lab.yaml").read_text())
+    lab.write_text((ROOT / "iam" / "lab.yaml").read_text())
     monkeypatch.setenv("LAB_FILE", str(lab))
     return cluster
 
@@ -248,12 +253,6 @@ def whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Whole:
             "# a comment\n",
             1,
             "restarting the lab's cloud, for these changed: the content of lab.yaml",
-        ),
-        (
-            "CPU_WORKER_MEMORY",
-            "4g",
-            0,
-            "changed, and not applied: CPU_WORKER_MEMORY. To apply: make cluster-down, make cluster-up",
         ),
         (
             "CPU_WORKERS",
@@ -287,6 +286,72 @@ def test_up_on_a_running_cluster_applies_changed_settings_or_says_how(
     assert (said in again) is (restarts == 0)  # what is not applied is said until it is
 
 
+JOBS = [
+    {"submission_id": "ended-1", "status": "SUCCEEDED"},
+    {"submission_id": "mine-1", "status": "RUNNING"},
+    {"submission_id": None, "job_id": "02000000", "status": "PENDING"},
+]
+SOME = "the jobs mine-1, 02000000"
+
+
+@pytest.mark.parametrize(
+    ("told", "words", "name", "why"),
+    [
+        (JOBS, [], "CPU_WORKER_MEMORY", f"since CPU_WORKER_MEMORY changed, and that would end {SOME}"),
+        (JOBS[:2], [], "HEAD_SHM", "since HEAD_SHM changed, and that would end the job mine-1"),
+        (JOBS, ["--build"], "", f"since its images are built again, and that would end {SOME}"),
+        (
+            OSError("no route"),
+            [],
+            "HEAD_SHM",
+            "would end whatever runs there: the dashboard does not say (no route)",
+        ),
+    ],
+)
+def test_up_restarts_no_node_on_which_something_runs_unless_asked(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    whole: Whole,
+    told: object,
+    words: list[str],
+    name: str,
+    why: str,
+) -> None:
+    def get(dashboard: object, path: str) -> object:
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    monkeypatch.setattr("cluster.nodes.get", get)
+    run(capsys, "up")
+    if name:
+        monkeypatch.setenv(name, "4g")
+    for _ in range(2):  # and again, for it is not applied
+        status, _, said = run(capsys, "up", *words)
+        assert (status, whole.renewals) == (3, 0)
+        assert f"{why}. Nothing was touched.\n" in said
+        assert f"or end it: {' '.join(['python -m cluster up', *words, '--restart'])}\n" in said
+    status, _, said = run(capsys, "up", *words, "--restart")
+    assert (status, whole.renewals) == (0, 1)
+    assert "restarting the nodes, since " in said
+    assert "it is up already" in run(capsys, "up")[2]
+
+
+def test_up_restarts_idle_nodes_and_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, whole: Whole
+) -> None:
+    monkeypatch.setattr("cluster.nodes.get", lambda dashboard, path: JOBS[:1])
+    run(capsys, "up")
+    monkeypatch.setenv("GPU_WORKER_CPUS", "2")
+    status, _, said = run(capsys, "up")
+    assert (status, whole.renewals) == (0, 1)
+    assert (
+        "restarting the nodes, since GPU_WORKER_CPUS changed; the cluster forgets its earlier jobs\n" in said
+    )
+    run(capsys, "up", "--restart")
+    assert whole.renewals == 2
+
+
 def test_a_wrong_setting_never_restarts_the_cloud(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, whole: Whole
 ) -> None:
@@ -308,11 +373,75 @@ def test_another_kind_is_here(capsys: pytest.CaptureFixture[str], monkeypatch: p
     )
 
 
-def test_usage_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        cli.main(["scale", "cpu-worker=1", "--drain-timeout", "-1"])
-    assert caught.value.code == 2
-    assert "not from 0 to 86400 seconds" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "message", "mend"),
+    [
+        ("sclae cpu-worker=3", "sclae is not a command of python -m cluster.",
+         "did you mean: python -m cluster scale cpu-worker=3"),
+        ("Status", "Status is not a command of python -m cluster.", "did you mean: python -m cluster status"),
+        ("xyzzy", "xyzzy is not a command of python -m cluster.",
+         "commands: up, down, status, scale, images, idle, diff"),
+        ("up --kid docker --build", "python -m cluster up does not take --kid.",
+         "did you mean: python -m cluster up --kind docker --build"),
+        ("up --kind=dokcer", "--kind 'dokcer' is not one of auto, docker, processes.",
+         "did you mean: python -m cluster up --kind=docker"),
+        ("down --target vertx --cluster 'a b'", "--target 'vertx' is not one of local, vertex.",
+         "did you mean: python -m cluster down --target vertex --cluster 'a b'"),
+        ("status x", "python -m cluster status does not take x.", "python -m cluster status --help"),
+        ("scale cpu-worker=1 --drain-timeout -1",
+         "Argument --drain-timeout: '-1' is not a duration; write it as 90s, 30m, 1.5h, 1h30m or 1d.",
+         "python -m cluster scale --help"),
+    ],
+)  # fmt: skip
+def test_what_is_misspelt_is_told_with_the_whole_line(
+    capsys: pytest.CaptureFixture[str], words: str, message: str, mend: str
+) -> None:
+    assert run(capsys, *shlex.split(words)) == (2, "", f"cluster: {message}\n  {mend}\n")
+
+
+STOPPED = "No Docker engine answers at unix:///nonexistent.sock: there is no such socket."
+
+
+@pytest.mark.parametrize("words", [["down"], ["up"], ["status"], ["scale", "cpu-worker=1"]])
+def test_a_stopped_engine_is_not_an_empty_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str]
+) -> None:
+    """What was started there is left; nothing is removed, and nothing is started beside it."""
+    state = tmp_path / "state"
+    key.ensure(state)
+    started.begin(state, "docker")
+    status, out, said = run(capsys, *words)
+    assert (status, out) == (1, "")
+    assert said == (
+        f"cluster: {STOPPED} The cluster raydock was started there: its containers, networks and volumes are left, "
+        "and can't be seen or removed until it does.\n  Start Docker, then try again. Nothing was changed.\n"
+    )
+    assert key.read(state)
+    assert started.kind(state) == "docker"
+
+
+@pytest.mark.parametrize("kind", ["", "processes"])
+def test_without_a_cluster_in_docker_no_engine_is_missed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: str
+) -> None:
+    state = tmp_path / "state"
+    key.ensure(state)
+    if kind:
+        started.begin(state, kind)
+    assert run(capsys, "down") == (0, "There was nothing to remove.\n", "")
+    assert not key.read(state)
+    assert not started.kind(state)
+
+
+def test_a_cluster_of_an_earlier_version_is_missed_too(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It wrote down its settings and not its kind."""
+    state = tmp_path / "state"
+    key.ensure(state)
+    applied.save(state, {"HEAD_SHM": ""})
+    assert run(capsys, "down")[0] == 1
+    assert key.read(state)
 
 
 def test_help_needs_none_of_the_heavy_packages() -> None:
@@ -322,9 +451,7 @@ def test_help_needs_none_of_the_heavy_packages() -> None:
         "except SystemExit: pass\n"
         "print(sorted({'ray', 'docker', 'yaml', 'httpx'} & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=config.ROOT, check=True, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
 
