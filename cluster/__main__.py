@@ -1,6 +1,13 @@
 import sys
 
-from cluster.cli import main
+from raydock import crash
+
+
+def command() -> int:
+    from cluster.cli import main
+
+    return main(sys.argv[1:])
+
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(crash.guarded("cluster", command))

@@ -11,6 +11,7 @@ from cluster import config
 from cluster.errors import ClusterError, Interrupted, OtherKind
 from cluster.kinds import KINDS, Choice, Cluster, Context
 from cluster.vertex import options as vertex
+from raydock.printable import printable
 
 NEXT = "python submit.py jobs/sklearn_joblib.py"
 
@@ -28,6 +29,11 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         say("Interrupted. What is up: make cluster-status")
         return Interrupted.exit_code
+    except Exception as fault:
+        from raydock import crash
+
+        say(crash.sentence("cluster", fault), prefix="")
+        return crash.EXIT_CODE
     return 0
 
 
@@ -76,7 +82,8 @@ def read_context() -> Context:
 
 
 def say(line: str, prefix: str = "cluster: ") -> None:
-    print(f"{prefix}{line}", file=sys.stderr, flush=True)
+    shown = "\n".join(printable(part) for part in line.split("\n"))
+    print(f"{prefix}{shown}", file=sys.stderr, flush=True)
 
 
 def run_up(options: argparse.Namespace, context: Context) -> None:

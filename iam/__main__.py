@@ -2,7 +2,14 @@
 
 import sys
 
-from iam.cli import main
+from raydock import crash
+
+
+def command() -> int:
+    from iam.cli import main
+
+    return main()
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(crash.guarded("iam", command))

@@ -94,7 +94,7 @@ def chain(fault: BaseException) -> list[BaseException]:
 
 
 def frames(fault: BaseException) -> Iterator[str]:
-    """The traceback: files, lines, functions and their source, and no values."""
+    """The traceback: files, lines, functions, the source of our own, and no values."""
     import traceback
 
     stack = traceback.extract_tb(fault.__traceback__)
@@ -104,7 +104,8 @@ def frames(fault: BaseException) -> Iterator[str]:
         if frame is None:
             yield f"  … {len(stack) - 2 * FRAMES} more"
         else:
-            yield f"  {place(frame.filename)}:{frame.lineno} in {frame.name}: {frame.line or ''}"
+            source = frame.line if Path(frame.filename).is_relative_to(ROOT) else ""
+            yield f"  {place(frame.filename)}:{frame.lineno} in {frame.name}: {source}".rstrip(" :")
 
 
 def place(name: str) -> str:
@@ -123,4 +124,4 @@ def known(fault: BaseException) -> str:
         return f": {getattr(fault, 'encoding', '')} {getattr(fault, 'reason', '')}"
     if isinstance(fault, (ImportError, AttributeError, NameError)) and getattr(fault, "name", None):
         return f": {fault.name}"
-    return f": {fault}" if type(fault) is RecursionError else ""
+    return ""
