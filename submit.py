@@ -22,11 +22,39 @@ def use_environment() -> None:
     use_environment("submit", needed, again, otherwise=pip, what="the submitter")
 
 
-if __name__ == "__main__":
-    try:
-        use_environment()
-        from submit.cli import main
+def leave(code: int) -> None:
+    """Ends the process; not kept up by a thread that still waits for an answer, as from a name server."""
+    import threading
 
-        sys.exit(main())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):  # it was closed, or can't be written: `main` has told
+            code = code or 0
+    if threading.active_count() > 1:
+        os._exit(code)
+    sys.exit(code)
+
+
+def start() -> int:
+    """The submitter's exit code, whatever happens before it can answer for itself."""
+    import signal
+
+    try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        use_environment()
+        from raydock.crash import guarded
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+    return guarded("submit", command)
+
+
+def command() -> int:
+    """What it does; imported when this Python is known to do."""
+    from submit.cli import main
+
+    return main()
+
+
+if __name__ == "__main__":
+    leave(start())

@@ -15,6 +15,7 @@ from cluster.vertex import options as vertex
 from raydock import commandline, settings, state, units
 from raydock.commandline import MEANT, line, near
 from raydock.errors import RaydockError
+from raydock.printable import printable
 from raydock.settings import ROOT
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         say("Interrupted. What is up: make cluster-status")
         return Interrupted.exit_code
+    except Exception as fault:
+        from raydock import crash
+
+        say(crash.sentence("cluster", fault), prefix="")
+        return crash.EXIT_CODE
     return 0
 
 
@@ -113,7 +119,8 @@ def read_context() -> Context:
 
 
 def say(line: str, prefix: str = "cluster: ") -> None:
-    print(f"{prefix}{line}", file=sys.stderr, flush=True)
+    shown = "\n".join(printable(part) for part in line.split("\n"))
+    print(f"{prefix}{shown}", file=sys.stderr, flush=True)
 
 
 def run_up(options: argparse.Namespace, context: Context) -> None:

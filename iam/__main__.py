@@ -2,10 +2,17 @@
 
 import sys
 
+
+def command() -> int:
+    from iam.cli import main
+
+    return main()
+
+
 if __name__ == "__main__":
     from raydock.interpreter import use_environment
 
     use_environment("iam", ["httpx", "yaml"], ["-m", "iam", *sys.argv[1:]], arrow="   → ")
-    from iam.cli import main
+    from raydock import crash
 
-    sys.exit(main())
+    sys.exit(crash.guarded("iam", command))

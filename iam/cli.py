@@ -21,6 +21,7 @@ from iam.errors import (
 from iam.options import Usage, needs_of, parse
 from raydock.commandline import MEANT
 from raydock.errors import RaydockError, SettingsError
+from raydock.printable import json_printable, printable
 
 if TYPE_CHECKING:
     from iam.check import Outcome
@@ -43,8 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter fails once more
         return OK
     except KeyboardInterrupt:
-        say("\niam: interrupted; what was done so far stays.")
+        say("")
+        say("iam: interrupted; what was done so far stays.")
         return INTERRUPTED
+    except Exception as fault:
+        from raydock import crash
+
+        say(crash.sentence("iam", fault))
+        return crash.EXIT_CODE
 
 
 def code_of(fault: RaydockError) -> int:
@@ -224,11 +231,11 @@ def consent(plan: Plan, options: argparse.Namespace) -> bool:
 def tell(*lines: str) -> None:
     """What was asked for."""
     for line in lines:
-        print(line, flush=True)
+        put(printable(line), sys.stdout)
 
 
 def tell_json(value: Mapping[str, Any]) -> None:
-    tell(json.dumps(value, indent=2, ensure_ascii=False))
+    put(json_printable(json.dumps(value, indent=2, ensure_ascii=False)), sys.stdout)
 
 
 def tell_wrapped(start: str, text: str) -> None:
@@ -239,7 +246,13 @@ def tell_wrapped(start: str, text: str) -> None:
 
 def say(line: str) -> None:
     """For the person."""
-    print(line, file=sys.stderr, flush=True)
+    put(printable(line), sys.stderr)
+
+
+def put(line: str, stream: TextIO) -> None:
+    """A line in the stream's encoding; what that lacks is written out."""
+    encoding = stream.encoding or "utf-8"
+    print(line.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
 
 def complain(fault: RaydockError) -> None:

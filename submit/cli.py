@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
 
 from raydock.errors import RaydockError
+
+from .errors import SubmitError, UsageError
+from .stage import Stage
 
 if TYPE_CHECKING:
     from .job import Job
     from .options import Options
-    from .run import Stage
     from .voice import Voice
 
 DETACHED = 130
@@ -23,42 +25,93 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     from .voice import Voice
 
-    voice = Voice(sys.stdout.buffer, sys.stderr)
+    open_streams()
+    voice, stage = Voice(sys.stdout.buffer, sys.stderr), Stage()
     try:
-        from .options import parse
-
-        options = parse(sys.argv[1:] if argv is None else argv)
-        from .run import Stage
-
-        return carry_out(options, voice, Stage())
-    except RaydockError as fault:
+        return command(sys.argv[1:] if argv is None else argv, voice, stage)
+    except SubmitError as fault:
         voice.fault(fault)
         return fault.exit_code
+    except RaydockError as fault:  # of `iam`, `vertex` or the settings: their exit codes are not ours
+        voice.fault(fault)
+        return verdict(stage) if stage.job else UsageError.exit_code
     except KeyboardInterrupt:
         voice.say("submit: interrupted; nothing was sent.")
         return DETACHED
+    except Exception as fault:
+        return unforeseen(fault, voice, stage)
+
+
+def command(argv: Sequence[str], voice: Voice, stage: Stage) -> int:
+    """The command line understood and carried out."""
+    for word in argv:
+        if not word.isascii() and any("\ud800" <= char <= "\udfff" for char in word):
+            raise UsageError(
+                f"The argument {os.fsencode(word)!r} is not UTF-8, and a job's command line is sent as such.",
+                "give it in UTF-8; a file can be renamed",
+            )
+    from .options import parse
+
+    return carry_out(parse(argv), voice, stage)
+
+
+def unforeseen(fault: Exception, voice: Voice, stage: Stage) -> int:
+    """An error that is none of ours: one sentence, a file for a bug report, and 70 unless the job has its verdict."""
+    try:
+        os.getcwd()
+    except OSError:
+        voice.fault(UsageError("The current folder does not exist any more.", "cd to one that does"))
+        return verdict(stage) if stage.job else UsageError.exit_code
+    from raydock import crash
+
+    voice.say(crash.sentence("submit", fault))
+    if stage.told:
+        voice.say(f"submit: {stage.told}")
+    return verdict(stage) if stage.job else crash.EXIT_CODE
+
+
+def verdict(stage: Stage) -> int:
+    """The exit code of a job whose end is confirmed."""
+    from .job import EXIT_CODES
+
+    assert stage.job
+    return EXIT_CODES[stage.job.status]
 
 
 def carry_out(options: Options, voice: Voice, stage: Stage) -> int:
     """One verb, with an interruption told for what it is."""
-    import asyncio
-
-    from .job import EXIT_CODES
-    from .voice import OutputLost
+    from .voice import OutputLost, silence
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        job = asyncio.run(verb(options, voice, stage))
-        return EXIT_CODES[job.status] if job else 0
+        stage.job = run_loop(verb(options, voice, stage))
+        return verdict(stage) if stage.job else 0
     except KeyboardInterrupt:
+        voice.say("")
         voice.say(interrupted(options, stage))
         return DETACHED
     except OutputLost as fault:
-        silence_stdout()
+        silence(sys.stdout)
         if stage.sent:
-            fault.mend = f"the job goes on; follow it with: {stage.attach}"
+            fault.mend = stage.told[0].lower() + stage.told[1:]
         voice.fault(fault)
-        return DETACHED
+        return verdict(stage) if stage.job else DETACHED
+
+
+def run_loop(work: Coroutine[Any, Any, Job | None]) -> Job | None:
+    """Runs the work. An interruption does not wait for threads, which a name server may hold up for half a minute."""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    class Threads(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+
+    async def begin() -> Job | None:
+        asyncio.get_running_loop().set_default_executor(Threads())
+        return await work
+
+    return asyncio.run(begin())
 
 
 async def verb(options: Options, voice: Voice, stage: Stage) -> Job | None:
@@ -69,7 +122,7 @@ async def verb(options: Options, voice: Voice, stage: Stage) -> Job | None:
         return await run.run(options, voice, stage)
     if options.verb == "attach":
         stage.sent, stage.attach = True, f"python submit.py {options.where}attach {options.operand}"
-        return await verbs.attach(options, voice)
+        return await verbs.attach(options, voice, stage)
     others = {"check": run.check, "logs": verbs.logs, "stop": verbs.stop, "list": verbs.list_jobs}
     others["report"] = verbs.report
     await others[options.verb](options, voice)
@@ -78,18 +131,25 @@ async def verb(options: Options, voice: Voice, stage: Stage) -> Job | None:
 
 def interrupted(options: Options, stage: Stage) -> str:
     """What Ctrl-C leaves behind."""
+    if stage.job:
+        return f"submit: interrupted. {stage.told}"
     if stage.sent:
-        return f"\nsubmit: detached; the job goes on. Follow it again with: {stage.attach}"
+        return f"submit: detached; the job goes on. Follow it again with: {stage.attach}"
     if stage.sending:
-        return f"\nsubmit: interrupted while the job was sent; it may run. See with: {stage.attach}"
+        return f"submit: interrupted while the job was sent; it may run. See with: {stage.attach}"
     if options.verb == "run":
-        return "\nsubmit: interrupted; nothing was sent."
-    return "\nsubmit: interrupted."
+        return "submit: interrupted; nothing was sent."
+    return "submit: interrupted."
 
 
-def silence_stdout() -> None:
-    """Keeps the interpreter from failing once more at a stdout that can't be written."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        return
+def open_streams() -> None:
+    """Opens those of the three standard streams that the caller closed, before a socket takes their place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number is this one
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 (as long as the process)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115

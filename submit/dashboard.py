@@ -17,9 +17,12 @@ from urllib.parse import quote
 
 import httpx
 
-from .errors import ServerError, Unreachable
+from .client import client_of, proxies
+from .errors import ServerError, Unreachable, UsageError
 from .job import Job, job_of
 from .targets import Connection, Target
+
+MOST = 4 * 2**20  # bytes of a log's last lines that are taken at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,8 @@ class Dashboard:
         await self.target.ready(self.tell)
         self.connection = self.target.connect()
         self.url = self.connection.base_url
-        self.client = httpx.AsyncClient(
-            base_url=self.url,
-            timeout=httpx.Timeout(self.patience.read, connect=self.patience.connect),
-            trust_env=self.connection.through_proxy,
-            # Reading the certificates takes 80 ms, and plain HTTP needs none.
-            verify=self.url.startswith("https://"),
+        self.client = client_of(
+            self.connection, httpx.Timeout(self.patience.read, connect=self.patience.connect)
         )
         return self
 
@@ -76,10 +75,23 @@ class Dashboard:
         found = reply.get("data", {}).get("result", {}).get("result", [])
         return [node for node in found if node.get("state") == "ALIVE"]
 
-    async def log_file(self, node: str, name: str, lines: int = -1) -> bytes | None:
-        """The last lines of a file in a node's log directory, -1 for all of it; None where it is not there."""
-        reply = await self.request("GET", log_path(node, name, lines), accept={200, 404, 500})
-        return reply.content if reply.status_code == 200 else None
+    async def log_file(self, node: str, name: str, lines: int = -1, most: int = 0) -> bytes | None:
+        """The last lines of a file in a node's log directory, -1 for all of it.
+
+        None where it is not there, or where they are more than `most` bytes, `MOST` by default: lines may be long.
+        """
+        read = bytearray()
+        try:
+            async with self.log_chunks(node, name, lines) as chunks:
+                async for chunk in chunks:
+                    read += chunk
+                    if len(read) > (most or MOST):
+                        return None
+        except ServerError as fault:
+            if fault.status not in {404, 500}:
+                raise
+            return None
+        return bytes(read)
 
     async def job(self, submission_id: str) -> Job | None:
         """The job of that submission id; None where the cluster knows none."""
@@ -95,6 +107,8 @@ class Dashboard:
     async def submit(self, body: Mapping[str, Any]) -> None:
         """Asks for a job. The reply says only that the cluster took it."""
         timeout = httpx.Timeout(self.patience.submit, connect=self.patience.connect)
+        if name := not_text(body):
+            raise UsageError(f"What is sent must be UTF-8, and {name} is not.", "give it in UTF-8")
         await self.request("POST", "/api/jobs/", json=dict(body), timeout=timeout)
 
     async def stop(self, submission_id: str) -> None:
@@ -117,26 +131,43 @@ class Dashboard:
         await self.request("PUT", package_path(uri), content=package, timeout=timeout)
 
     @asynccontextmanager
-    async def log_chunks(self, node: str, name: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The bytes of a node's log file, from its beginning to where it ends now."""
-        timeout = httpx.Timeout(self.patience.read, connect=self.patience.connect)
-        headers = await self.headers()
+    async def log_chunks(self, node: str, name: str, lines: int = -1) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The bytes of a node's log file, from its beginning, or its last lines, to where it ends now."""
         try:
-            async with self.client.stream(
-                "GET", log_path(node, name), timeout=timeout, headers=headers
-            ) as reply:
-                if reply.status_code == 401:
-                    self.connection.turned_down(headers)
+            reply = await self.opened(log_path(node, name, lines))
+            try:
                 if reply.status_code != 200:
                     raise self.refusal(reply)
                 yield reply.aiter_bytes()
-        except httpx.TransportError as fault:
+            finally:
+                await reply.aclose()
+        except (httpx.RequestError, httpx.InvalidURL) as fault:
             raise self.unreachable(fault) from None
+
+    async def opened(self, path: str) -> httpx.Response:
+        """The answer to a GET, its body still to be read; asked once more where the headers were turned down."""
+        headers = await self.headers()
+        reply = await self.client.send(self.client.build_request("GET", path, headers=headers), stream=True)
+        if reply.status_code != 401 or not self.connection.turned_down(headers):
+            return reply
+        await reply.aclose()
+        again = self.client.build_request("GET", path, headers=await self.headers())
+        return await self.client.send(again, stream=True)
 
     async def headers(self) -> dict[str, str]:
         """The target's headers, fresh for this request."""
         make = self.connection.headers
-        return dict(await asyncio.to_thread(make) if self.connection.slow else make())
+        try:
+            made = dict(await asyncio.to_thread(make) if self.connection.slow else make())
+        except UnicodeError:
+            raise UsageError("The key of the cluster is not text.", self.target.mend) from None
+        for name, value in made.items():
+            if not (name + value).isascii() or not (name + value).isprintable():
+                raise UsageError(
+                    f"The header {name} can't be sent: it holds a character that HTTP has no place for.",
+                    "look at where it comes from: RAY_JOB_HEADERS, or the key of the cluster",
+                )
+        return made
 
     async def json(self, method: str, path: str) -> Mapping[str, Any]:
         """A JSON object from the server."""
@@ -155,7 +186,7 @@ class Dashboard:
             reply = await self.client.request(method, path, headers=headers, **more)
             if reply.status_code == 401 and self.connection.turned_down(headers):
                 reply = await self.client.request(method, path, headers=await self.headers(), **more)
-        except (httpx.TransportError, httpx.InvalidURL) as fault:
+        except (httpx.RequestError, httpx.InvalidURL) as fault:
             raise self.unreachable(fault) from None
         if reply.status_code not in accept:
             raise self.refusal(reply)
@@ -165,7 +196,7 @@ class Dashboard:
         """The reply's JSON, where it is of the wanted type."""
         try:
             value = reply.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if not isinstance(value, wanted):
             raise ServerError(
@@ -181,10 +212,20 @@ class Dashboard:
         elif isinstance(fault, httpx.ConnectTimeout):
             why = f"no connection within {self.patience.connect:g} s"
         elif isinstance(fault, httpx.ConnectError):
-            why = connect_reason(fault)
+            why = connect_reason(fault) + self.way
+        elif isinstance(fault, httpx.ProxyError):
+            why = f"the proxy refused ({fault})"
+        elif isinstance(fault, httpx.LocalProtocolError | httpx.InvalidURL | httpx.UnsupportedProtocol):
+            why = f"the request can't be sent ({fault})"
         else:
             why = "the connection broke off before its answer was complete"
         return Unreachable(f"The cluster at {self.url} does not answer: {why}.", self.target.mend)
+
+    @property
+    def way(self) -> str:
+        """The proxies that the environment names: no connection may be the fault of one of them."""
+        names = [name for name, _ in proxies()] if self.connection.through_proxy else []
+        return f" (the environment names a proxy: {', '.join(names)})" if names else ""
 
     def refusal(self, reply: httpx.Response) -> ServerError:
         """The sentence for an answer that is an error: the last line of a server's traceback says why."""
@@ -194,6 +235,15 @@ class Dashboard:
         return ServerError(
             f"{self.url} answered {reply.status_code} to {where}{why}.", self.target.mend, reply.status_code
         )
+
+
+def not_text(value: object, name: str = "the request") -> str:
+    """The name of the first text that holds a lone surrogate, as what is not UTF-8 becomes; empty where none does."""
+    if isinstance(value, Mapping):
+        return next((found for key, one in value.items() if (found := not_text(one, str(key)))), "")
+    if isinstance(value, list | tuple):
+        return next((found for one in value if (found := not_text(one, name))), "")
+    return name if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value) else ""
 
 
 def connect_reason(fault: BaseException) -> str:

@@ -1,6 +1,6 @@
 """What can go wrong, and the exit code that says so.
 
-    SubmitError
+    SubmitError            70   not one of the following: a bug of ours, as any exception that is not a SubmitError
     ├── UsageError         2    the command line, a setting or the job script can't be understood
     ├── PreflightError     3    a check found something that would make the job fail, or couldn't tell
     │   └── PackageError   3    what should travel can't: submit/package/errors.py has its kinds
@@ -8,6 +8,7 @@
     └── Unreachable        4    nothing answered: the one class where trying again may help
         └── Lost           4    the job was sent and the target no longer tells of it
 
+1 is none of ours: it says that the job FAILED. The verdict that the cluster has confirmed outranks all of these.
 Every error says what failed, on what and why in one sentence (`message`), and the command or the act that
 mends it (`mend`). Nothing here prints or exits: `cli.py` does.
 """
@@ -19,6 +20,8 @@ from raydock.errors import RaydockError
 
 class SubmitError(RaydockError):
     """The base: `message` is one sentence, `mend` is what to do about it."""
+
+    exit_code = 70
 
 
 class UsageError(SubmitError):

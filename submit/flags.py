@@ -27,7 +27,8 @@ EPILOG = (
     + """
 
 exit codes: 0 SUCCEEDED, 1 FAILED, 2 usage, 3 a check did not pass, 4 the cluster
-can't be reached or lost the job, 5 STOPPED, 130 detached (the job goes on)"""
+can't be reached or lost the job, 5 STOPPED, 70 an internal error, 130 detached
+(the job goes on)"""
 )
 
 

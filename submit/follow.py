@@ -24,7 +24,7 @@ from .dashboard import Dashboard
 from .errors import Lost, ServerError, Unreachable
 from .job import Job
 from .log import Log
-from .pace import USUAL, Pace
+from .pace import BEAT, USUAL, Outage, Pace
 
 # Of a stopped job the supervisor writes no such line; of one that ends with 0 only the Job API's word counts.
 EXITED = re.compile(rb"Job \S+ entrypoint command exited with code (-?[1-9]\d*)\s")
@@ -49,6 +49,7 @@ class Follower:
             pace,
         )
         self.job = Job(submission_id, "PENDING")
+        self.outage = Outage(pace)
         self.running = asyncio.Event()
         self.failure = asyncio.Event()
         self.moved = asyncio.Event()  # the supervisor's log has changed, so the status may
@@ -71,7 +72,7 @@ class Follower:
         Raises Lost where the cluster stops answering, or no longer knows the job: its end is not known then.
         """
         watched, shown = asyncio.create_task(self.watch()), asyncio.create_task(self.show())
-        supervised = asyncio.create_task(self.supervise())
+        others = asyncio.create_task(self.supervise()), asyncio.create_task(self.beat())
         try:
             done, _ = await asyncio.wait(
                 {watched, shown}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED
@@ -82,32 +83,30 @@ class Follower:
                 shown.result()  # showing ends only of an error of ours, such as a full disk
             await watched
         finally:
-            for task in (watched, shown, supervised):
+            for task in (watched, shown, *others):
                 task.cancel()
-            await asyncio.gather(watched, shown, supervised, return_exceptions=True)
+            await asyncio.gather(watched, shown, *others, return_exceptions=True)
         await self.catch_up()
         return self.job
 
     async def watch(self) -> None:
         """Returns when the status is terminal."""
-        born = heard = known = told = time.monotonic()
-        silent, awake = False, 0.0
+        born = known = told = time.monotonic()
+        awake = 0.0
         while True:
             try:
-                job = await self.dashboard.job(self.submission_id)
-                now = heard = time.monotonic()
-                silent = False
+                job = await self.status()
             except (Unreachable, ServerError) as fault:
-                now = time.monotonic()
-                if now - heard > self.pace.lost:
+                if self.outage.failed():
                     raise Lost(
                         f"{fault.message} The job {self.submission_id} may go on.", self.attach
                     ) from None
-                if not silent:
+                if self.outage.first:
                     self.tell(f"{fault.message} Trying again for {self.pace.lost:g} s.")
-                silent = True
                 await asyncio.sleep(self.pace.retry)
                 continue
+            self.outage.answered()
+            now = time.monotonic()
             if job is None:
                 if now - known > self.pace.unknown:
                     raise self.forgotten()
@@ -125,6 +124,22 @@ class Follower:
                 awake = time.monotonic() + self.pace.awake
             if self.failure.is_set():
                 return
+
+    async def status(self) -> Job | None:
+        """The job as the Job API tells of it. Unreachable where it does not within `pace.answer`, all in all."""
+        try:
+            return await asyncio.wait_for(self.dashboard.job(self.submission_id), self.pace.answer)
+        except asyncio.TimeoutError:
+            raise Unreachable(
+                f"The cluster at {self.dashboard.url} does not answer: nothing within {self.pace.answer:g} s.",
+                self.dashboard.target.mend,
+            ) from None
+
+    async def beat(self) -> None:
+        """Says once a second that this process is awake."""
+        while True:
+            self.outage.beat()
+            await asyncio.sleep(BEAT)
 
     async def supervise(self) -> None:
         """Notes a failure as soon as the job's supervisor has written its exit code; the Job API tells it anyway.
@@ -212,8 +227,8 @@ class Follower:
             self.log.take_text(await self.dashboard.logs(self.submission_id))
             return self.log.chars
         if not whole and (lines := self.log.lines_kept):
-            end = await self.dashboard.log_file(self.job.driver_node, self.file, lines) or b""
-            if self.log.take_end(end):
+            end = await self.dashboard.log_file(self.job.driver_node, self.file, lines)
+            if end is not None and self.log.take_end(end):
                 return len(end)
         skip = self.log.bytes
         async with self.dashboard.log_chunks(self.job.driver_node, self.file) as chunks:

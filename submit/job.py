@@ -49,7 +49,7 @@ def reasons(message: str) -> list[str]:
 
     The message then holds a traceback of Ray's own and the last 50 lines of pip.
     """
-    lines = [line.strip() for line in message.strip().splitlines()]
+    lines = [line.strip() for line in message.strip().splitlines()] or [""]
     first = lines[0].split(", last available logs")[0]
     if any(word in message for word in NO_ROOM):
         return [

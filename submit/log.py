@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-MARK = b"RESULT "
-LONGEST_LINE = 16 * 2**20  # bytes of an unfinished line that are kept while its end is awaited
+from .lines import Results
+
+SLICE = 2**20  # characters of the Job API's text that are encoded at a time
 KEPT = 16 * 2**10  # bytes of the log's end that are kept, to find them again in what is read next
 
 
@@ -23,8 +24,9 @@ class Log:
         self.bytes = 0
         self.chars = 0
         self.result = b""
+        self.too_long = False  # the last RESULT line was dropped for its length
         self.kept = b""
-        self._line = b""
+        self._results = Results()
         self._decoder = io.IncrementalNewlineDecoder(
             codecs.getincrementaldecoder("utf-8")("replace"), translate=True
         )
@@ -37,7 +39,7 @@ class Log:
         self.bytes += len(chunk)
         self.chars += len(self._decoder.decode(chunk))
         self.kept = (self.kept + chunk[-KEPT:])[-KEPT:]
-        self._look(chunk)
+        self._note(self._results.take(chunk))
 
     @property
     def lines_kept(self) -> int:
@@ -59,22 +61,30 @@ class Log:
         return True
 
     def take_text(self, whole: str) -> bool:
-        """The log as text, from its beginning: what is new of it is taken. Whether anything was."""
-        new = whole[self.chars :]
-        if new:
+        """The log as text, from its beginning: what is new of it is taken. Whether anything was.
+
+        The Job API sends all of it in one JSON string, so this way alone takes memory in proportion to the log.
+        """
+        known = self.chars
+        for start in range(known, len(whole), SLICE):
+            new = whole[start : start + SLICE]
             chunk = new.encode("utf-8", "replace")
             self.write(chunk)
             self.chars += len(new)
-            self._look(chunk)
-        return bool(new)
+            self._note(self._results.take(chunk))
+        return self.chars > known
 
-    def _look(self, chunk: bytes) -> None:
-        *lines, rest = (self._line + chunk).split(b"\n")
-        for line in lines:
-            if line.startswith(MARK):
-                self.result = line[len(MARK) :]
-        self._line = rest if len(rest) <= LONGEST_LINE else b""
+    def _note(self, found: Iterable[bytes | None]) -> None:
+        """Keeps the last result; a line of prose that begins with the mark does not replace one."""
+        for result in found:
+            if result is None or is_object(result) or not is_object(self.result):
+                self.result, self.too_long = result or b"", result is None
 
     def end(self) -> None:
         """The log is complete: its last line may lack a newline."""
-        self._look(b"\n")
+        self._note(self._results.end())
+
+
+def is_object(result: bytes) -> bool:
+    """Whether it looks like a JSON object."""
+    return result.lstrip(b" \t").startswith(b"{")

@@ -5,6 +5,8 @@ A look at a log costs the head 20 ms of CPU, one at the status 12 (measured with
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -21,7 +23,10 @@ class Pace:
     bytes: float = 2e6  # of log read in a second, at most, where a look takes the whole file
     unknown: float = 5.0  # for which a job may be unknown to the cluster that took it
     retry: float = 1.0  # before the next try while the cluster does not answer
-    lost: float = 60.0  # without any answer, after which the job is given up
+    answer: float = 10.0  # for the status to be told, all in all, before that counts as no answer
+    lost: float = 60.0  # without any answer while awake, after which the job is given up
+    tries: int = 4  # in a row that must have failed by then
+    asleep_after: float = 5.0  # between two beats of the clock, after which this process was suspended
     pending: float = 8.0  # after which a waiting job is spoken of
     stop: float = 20.0  # for a job to stop when it is asked to
 
@@ -31,3 +36,47 @@ class Pace:
 
 
 USUAL = Pace()
+
+BEAT = 1.0  # seconds
+
+
+def boot_time() -> float:
+    """Seconds that pass while the machine sleeps, too: `time.monotonic` may stand still then."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.time()
+
+
+class Outage:
+    """How long the cluster has not answered while this process was awake and tried: a closed laptop counts for nothing.
+
+    `beat` is to be called about once a second. A longer gap means that the process was suspended; then the count
+    begins again. `failed` and `answered` are told what came of each try.
+    """
+
+    def __init__(self, pace: Pace, clock: Callable[[], float] = boot_time) -> None:
+        self.pace, self.clock = pace, clock
+        self.last = clock()
+        self.answered()
+
+    def answered(self) -> None:
+        """The cluster has answered."""
+        self.since, self.tries = self.clock(), 0
+
+    def beat(self) -> None:
+        """The process is awake."""
+        now = self.clock()
+        if not 0 <= now - self.last <= self.pace.asleep_after:
+            self.since, self.tries = now, 0
+        self.last = now
+
+    def failed(self) -> bool:
+        """One more try has failed. Whether it was the last that was worth making."""
+        self.beat()
+        self.tries += 1
+        return self.tries >= self.pace.tries and self.clock() - self.since > self.pace.lost
+
+    @property
+    def first(self) -> bool:
+        """Whether the try that failed was the first since the cluster answered, or since the process woke up."""
+        return self.tries == 1

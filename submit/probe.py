@@ -15,13 +15,14 @@ from typing import Any
 
 from iam.needs import Need
 
+from . import result
 from .dashboard import Dashboard
 from .errors import ServerError, Unreachable
+from .log import Log
 from .plan import new_submission_id
 
 SOURCE = Path(__file__).with_name("probe_job.py")
 SECONDS = 60.0
-MARK = "RESULT "
 
 
 async def probe(dashboard: Dashboard, needs: Sequence[Need]) -> dict[str, Any]:
@@ -38,14 +39,23 @@ async def probe(dashboard: Dashboard, needs: Sequence[Need]) -> dict[str, Any]:
     }
     await dashboard.submit(body)
     log = await ended(dashboard, submission_id)
-    line = next((line for line in reversed(log.splitlines()) if line.startswith(MARK)), "")
-    if not line:
+    found = answer_in(log)
+    if found is None:
         told = log.strip().splitlines()[-1:] or ["it wrote nothing"]
         raise ServerError(
             f"The probe {submission_id} did not learn who it runs as: {told[0]}.", "leave --probe out"
         )
-    found: dict[str, Any] = json.loads(line.removeprefix(MARK))
     return found
+
+
+def answer_in(log: str) -> dict[str, Any] | None:
+    """What the probe printed; None where it did not come to that."""
+    seen = Log(lambda chunk: None)
+    seen.take_text(log)
+    seen.end()
+    value = result.parse(seen.result) if seen.result else None
+    known = value and isinstance(value.get("principal"), str) and isinstance(value.get("held"), dict)
+    return dict(value) if value and known else None
 
 
 async def ended(dashboard: Dashboard, submission_id: str) -> str:
@@ -54,7 +64,7 @@ async def ended(dashboard: Dashboard, submission_id: str) -> str:
     while time.monotonic() < deadline:
         log = await dashboard.logs(submission_id)
         job = await dashboard.job(submission_id)
-        if MARK in log or (job and job.status in ("SUCCEEDED", "FAILED", "STOPPED")):
+        if answer_in(log) or (job and job.status in ("SUCCEEDED", "FAILED", "STOPPED")):
             return log
         await asyncio.sleep(0.1)
     raise Unreachable(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from raydock import state
+from raydock.printable import json_printable
 
 from .errors import SubmitError, UsageError
 
@@ -43,16 +45,29 @@ def folder() -> Path:
 
 def save(record: Record) -> None:
     """Keeps a record, in place of an older one of the same job. Raises NotRecorded."""
-    path = folder() / f"{record.submission_id}.json"
+    path = record_path(record.submission_id)
     try:
-        state.write_private(
-            path, json.dumps({"version": VERSION, **asdict(record)}, ensure_ascii=False) + "\n"
-        )
+        state.write_private(path, text_of(record) + "\n")
     except OSError as fault:
         raise NotRecorded(
             f"The result could not be kept in {path.parent} for `report`: {fault.strerror}.",
             "it stands in the job's log above; --result PATH writes it elsewhere",
         ) from None
+    except RecursionError:
+        raise NotRecorded(
+            "The result was not kept for `report`: it is nested too deeply.", "print a flatter RESULT"
+        ) from None
+
+
+def text_of(record: Record) -> str:
+    """A record as JSON. Raises RecursionError."""
+    told = {field.name: getattr(record, field.name) for field in fields(record)}
+    return json_printable(json.dumps({"version": VERSION, **told}, ensure_ascii=False, allow_nan=False))
+
+
+def record_path(submission_id: str) -> Path:
+    """The file of a job, in the folder whatever the id: another client may have chosen one with a slash."""
+    return folder() / f"{quote(submission_id, safe='')}.json"
 
 
 def load(operands: Sequence[str]) -> list[Record]:
@@ -85,8 +100,8 @@ def kept(target: str) -> list[Record]:
 
 def of(submission_id: str) -> Path | None:
     """The file of that job's record; None where there is none."""
-    path = folder() / f"{submission_id}.json"
-    return path if submission_id == Path(submission_id).name and path.is_file() else None
+    path = record_path(submission_id)
+    return path if path.is_file() else None
 
 
 def path_of(word: str) -> Path:
@@ -94,7 +109,7 @@ def path_of(word: str) -> Path:
     path = Path(word)
     if path.suffix == ".json" or path.exists():
         return path
-    return folder() / f"{word}.json"
+    return record_path(word)
 
 
 def read(path: Path) -> Record:
@@ -114,5 +129,5 @@ def read(path: Path) -> Record:
             "`python submit.py report` takes all that are there; "
             "`python submit.py attach ID` fetches that of a job that the cluster still knows",
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
         raise UsageError(f"{path} holds no result of a job: {fault}.", f"remove it: rm {path}") from None

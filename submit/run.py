@@ -6,12 +6,11 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from . import package, plan, records, result, send
+from . import outcome, package, plan, result, send
 from .dashboard import Dashboard
 from .dependencies import missing
 from .errors import PreflightError, ServerError, SubmitError, Unreachable, UsageError
@@ -24,6 +23,7 @@ from .options import Options
 from .preflight import Draft, full, parsed, preflight, room
 from .screen import Screen
 from .script import Script, read_script
+from .stage import Stage
 from .targets import Target, open_target
 from .voice import Voice
 
@@ -32,15 +32,6 @@ if TYPE_CHECKING:
 
 FULL = 429  # the answer of a cluster that runs as many jobs as it holds: cloud/room.py
 AGAIN = (1.0, 3.0)  # seconds until it is asked again
-
-
-@dataclass(slots=True)
-class Stage:
-    """How far a run has come: what Ctrl-C has to say about it."""
-
-    sending: bool = False
-    sent: bool = False
-    attach: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +63,7 @@ async def run(options: Options, voice: Voice, stage: Stage) -> Job | None:
             voice.print(ready.plan.submission_id)
             voice.say(f"follow it with: {stage.attach}")
             return None
-        return await follow(dashboard, ready.plan.submission_id, options, voice)
+        return await follow(dashboard, ready.plan.submission_id, options, voice, stage)
 
 
 async def check(options: Options, voice: Voice) -> None:
@@ -283,35 +274,18 @@ async def send_when_there_is_room(
             await asyncio.sleep(random.uniform(*AGAIN))
 
 
-async def follow(dashboard: Dashboard, submission_id: str, options: Options, voice: Voice) -> Job:
+async def follow(
+    dashboard: Dashboard, submission_id: str, options: Options, voice: Voice, stage: Stage
+) -> Job:
     """The job's end, its log and its result shown."""
     screen = Screen(voice.write)
     log = Log(screen.take if voice.out.isatty() else voice.write)
-    job = await Follower(dashboard, submission_id, log, voice.say).run(options.deadline)
-    screen.end()
-    voice.verdict(job)
-    value = result.parse(log.result) if log.result else None
-    if value is not None:
-        voice.result(value)
-    if options.result and job.status == "SUCCEEDED":
-        if value is None:
-            raise result.ResultNotWritten(
-                f"The job printed no RESULT line, so nothing was written to {options.result}.",
-                'end the job with print("RESULT " + json.dumps(result))',
-            )
-        result.write(options.result, value)
-    if value is not None and job.status == "SUCCEEDED":
-        record(dashboard, job, value, voice)
-    return job
-
-
-def record(dashboard: Dashboard, job: Job, value: Mapping[str, Any], voice: Voice) -> None:
-    """Keeps the result for `report`; where it can't be kept the job has succeeded all the same."""
-    target = dashboard.target.name
-    cores = (os.cpu_count() or 0) if target == "local" else 0
+    follower = Follower(dashboard, submission_id, log, voice.say)
     try:
-        records.save(
-            records.Record(job.submission_id, target, job.entrypoint, job.started, job.ended, cores, value)
-        )
-    except records.NotRecorded as fault:
-        voice.fault(fault)
+        job = await follower.run(options.deadline)
+        screen.end()
+    finally:
+        stage.job = follower.job if follower.job.terminal else None
+    voice.verdict(job)
+    outcome.deliver(log, job, dashboard.target.name, options, voice)
+    return job

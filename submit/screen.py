@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .log import MARK
+from .lines import CODE, EDGE, LONGEST, MARK, Line, Pieces, visible
 
 LONG = 400  # bytes: five lines of 80 columns
 
@@ -14,31 +14,57 @@ class Screen:
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self.write = write
-        self._held = b""
-        self._fresh = True  # at the beginning of a line
+        self._pieces, self._line = Pieces(), Line()
+        self._held = bytearray()
 
     def take(self, chunk: bytes) -> None:
         """The next bytes of the log."""
-        for piece in chunk.splitlines(keepends=True):
-            if self._held or self._fresh:
-                self._hold(piece)
-            else:
-                self.write(piece)
-            self._fresh = piece.endswith(b"\n")
+        raw = self._plain_lines(self._pieces.whole(chunk))
+        start = 0
+        for edge in EDGE.finditer(raw):
+            self._hold(raw[start : edge.start()])
+            self._release(edge[0])
+            start = edge.end()
+        self._hold(raw[start:])
 
     def end(self) -> None:
         """The log is complete: its last line may lack a newline."""
-        self._release()
+        self._held += self._pieces.rest()
+        self._release(b"")
 
-    def _hold(self, piece: bytes) -> None:
-        self._held += piece
-        is_result = self._held.startswith(MARK)
-        if piece.endswith(b"\n") or not (is_result or MARK.startswith(self._held)):
-            self._release()
+    def _plain_lines(self, raw: bytes) -> bytes:
+        """Passes on the complete lines of what holds no RESULT, at once; what is left."""
+        text = visible(raw)
+        if self._held or b"RESULT" in text or b"\b" in text:
+            return raw
+        cut = max(raw.rfind(b"\n"), raw.rfind(b"\r")) + 1
+        if cut:
+            self._line = Line()
+            self.write(raw[:cut])
+        return raw[cut:]
 
-    def _release(self) -> None:
-        held, self._held = self._held, b""
-        if held.startswith(MARK) and len(held) > LONG:
-            held = b"RESULT { %d bytes: the table below; whole with --result PATH }\n" % len(held)
+    def _hold(self, raw: bytes) -> None:
+        self._line.add(visible(raw))
+        self._held += raw
+        if not self._line.begins or self._line.too_long or len(self._held) > LONGEST:
+            self._pass_on()
+
+    def _release(self, end: bytes) -> None:
+        """The line is complete."""
+        line, self._line = self._line, Line()
+        self._held += end
+        if line.result is not None and len(self._held) > LONG:
+            self._held = bytearray(shortened(bytes(self._held), end))
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        held, self._held = self._held, bytearray()
         if held:
-            self.write(held)
+            self.write(bytes(held))
+
+
+def shortened(line: bytes, end: bytes) -> bytes:
+    """A long RESULT line in short, with the terminal's codes that stand before it and in it."""
+    before, mark, rest = line.partition(MARK.strip())
+    told = b"RESULT { %d bytes: the table below; whole with --result PATH }" % len(line)
+    return (before if mark else b"") + told + b"".join(CODE.findall(rest)) + (end or b"\n")

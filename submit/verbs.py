@@ -14,14 +14,15 @@ from .job import Job
 from .log import Log
 from .options import Options
 from .run import follow, open_dashboard
+from .stage import Stage
 from .voice import Voice
 
 
-async def attach(options: Options, voice: Voice) -> Job:
+async def attach(options: Options, voice: Voice, stage: Stage) -> Job:
     """Follows a job from the beginning of its log to its end."""
     async with open_dashboard(options, voice) as dashboard:
         job = await known(dashboard, options.operand)
-        return await follow(dashboard, job.submission_id, options, voice)
+        return await follow(dashboard, job.submission_id, options, voice, stage)
 
 
 async def logs(options: Options, voice: Voice) -> None:

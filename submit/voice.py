@@ -6,12 +6,14 @@ The one place besides `cli.py` that writes; nothing here decides anything.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO, TextIO
+from typing import IO, Any, BinaryIO, TextIO
 
 from raydock.errors import RaydockError
+from raydock.printable import json_printable, printable
 
 from .errors import SubmitError
 from .findings import Finding, Verdict
@@ -36,7 +38,9 @@ class OutputLost(SubmitError):
 
 
 class Voice:
-    """Writes to the two streams."""
+    """Writes to the two streams. The log passes as it is; in every line of the tool's own `printable` escapes what
+    could move the cursor or pass for another line: names, messages and results come from jobs and servers.
+    """
 
     def __init__(self, out: BinaryIO, err: TextIO) -> None:
         self.out, self.err = out, err
@@ -51,15 +55,20 @@ class Voice:
 
     def print(self, line: str) -> None:
         """A line that was asked for."""
-        self.write(line.encode() + b"\n")
+        self.write(printable(line).encode() + b"\n")
 
     def print_json(self, value: Mapping[str, Any]) -> None:
         """A value that was asked for."""
-        self.print(json.dumps(value, indent=2, ensure_ascii=False))
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+        self.write(json_printable(text).encode() + b"\n")
 
     def say(self, line: str) -> None:
-        """A line for the person."""
-        print(line, file=self.err, flush=True)
+        """A line for the person. Where it can't be written the exit code still tells the end."""
+        try:
+            print(printable(line), file=self.err, flush=True)
+        except (OSError, ValueError):
+            silence(self.err)
+            self.err = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for the rest of the run)
 
     def findings(self, found: Sequence[Finding]) -> None:
         """All findings, those that passed first."""
@@ -111,3 +120,11 @@ class Voice:
     def width(self) -> int:
         """Columns of the terminal; 10,000 where there is none, so that nothing is folded in a file."""
         return shutil.get_terminal_size((80, 24)).columns if self.err.isatty() else 10_000
+
+
+def silence(stream: IO[Any]) -> None:
+    """Keeps the interpreter from failing once more, at its end, at a stream that can't be written."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError):
+        return

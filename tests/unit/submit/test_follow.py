@@ -17,7 +17,7 @@ from submit.errors import Lost
 from submit.follow import Follower
 from submit.job import Job
 from submit.log import KEPT, Log
-from submit.pace import Pace
+from submit.pace import Outage, Pace
 from submit.targets import open_target
 from tests.fakes import HEAD, FakeDashboard, FakeJob, Fault, last_lines
 
@@ -25,7 +25,8 @@ SUPERVISOR = "GET /api/v0/logs/file?node_id=" + HEAD + "&filename=jobs/superviso
 LOG = "GET /api/v0/logs/file?node_id=" + HEAD + "&filename=job-driver"
 # Short intervals, but generous limits, which would otherwise depend on the machine.
 QUICK = Pace(
-    quickest=0.02, slowest=0.02, still=0.02, asleep=0.02, unknown=0.3, retry=0.02, lost=600, pending=0.1, stop=0.3
+    quickest=0.02, slowest=0.02, still=0.02, asleep=0.02, unknown=0.3, retry=0.02, lost=600, pending=0.1, stop=0.3,
+    answer=600,
 )  # fmt: skip
 PATIENT, IMPATIENT = Patience(connect=60, read=60), Patience(connect=60, read=0.5)
 LINES = b"".join(b"line %d\n" % number for number in range(200))
@@ -347,3 +348,80 @@ def test_the_last_result_line_counts_even_without_a_newline(ray: FakeDashboard, 
 
     asyncio.run(run())
     assert log.result == b'{"n": 3}'
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def fails(outage: Outage, clock: Clock, seconds: float, each: float = 1.0) -> bool:
+    """The cluster does not answer for so long, to a process that tries once in `each` seconds and beats as often."""
+    given_up = False
+    for _ in range(int(seconds / each)):
+        clock.now += each
+        outage.beat()
+        given_up = outage.failed()
+    return given_up
+
+
+@pytest.mark.parametrize(
+    "gap", [30.0, 3600.0, -7200.0], ids=["SIGSTOP", "a closed laptop", "the clock set back"]
+)
+def test_only_time_awake_counts_towards_giving_a_cluster_up(gap: float) -> None:
+    outage = Outage(Pace(lost=60, tries=4), clock := Clock())
+    assert not fails(outage, clock, 58)
+    clock.now += gap  # one tick later the process wakes up
+    assert not outage.failed()
+    assert outage.first, "it is said again"
+    assert not fails(outage, clock, 58)
+    assert fails(outage, clock, 4)
+
+
+def test_an_answer_begins_the_count_again() -> None:
+    outage = Outage(Pace(lost=60, tries=4), clock := Clock())
+    assert not fails(outage, clock, 59)
+    outage.answered()
+    assert not fails(outage, clock, 59)
+
+
+def test_a_few_tries_are_made_however_long_each_takes() -> None:
+    outage = Outage(Pace(lost=60, tries=4, asleep_after=1000), clock := Clock())
+    assert not fails(outage, clock, 300, each=100)
+    assert fails(outage, clock, 100, each=100)
+
+
+def test_a_cluster_that_is_gone_is_spoken_of_within_15_seconds() -> None:
+    """However it is gone: the status is asked for so often, and each time gets so long, from connecting to the end."""
+    usual = Pace()
+    assert max(usual.asleep, usual.slowest) + usual.answer < 15
+    assert usual.lost == 60
+
+
+@pytest.mark.parametrize("fault", [Fault.HANG, Fault.REFUSE, Fault.HTML])
+def test_what_hangs_is_spoken_of_as_what_refuses(ray: FakeDashboard, fault: Fault) -> None:
+    """An answer that trickles in or never comes is cut off by `answer`, whatever the client's own limits are."""
+    ray.faults["GET /api/jobs/a"] = [fault]
+    seen = follow(ray, speak_and_end(), pace=replace(QUICK, answer=0.5 if fault is Fault.HANG else 600))
+    assert (seen.job.status, seen.log, len(seen.told) >= 1) == ("SUCCEEDED", LINES, True)
+    assert seen.told[0].endswith(" Trying again for 600 s.")
+
+
+def test_the_end_of_a_log_with_lines_of_any_length_is_not_taken_at_once(
+    ray: FakeDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("submit.dashboard.MOST", 1000)
+    job = ray.jobs["a"] = FakeJob("a", log=b"x" * 100_000)
+    job.end("SUCCEEDED")
+
+    async def run() -> list[bytes | None]:
+        async with Dashboard(open_target("local", ray.url)) as dashboard:
+            name = "job-driver-a.log"
+            return [await dashboard.log_file(HEAD, name, 1), await dashboard.log_file(HEAD, name, 1, 100_000)]
+
+    assert asyncio.run(run()) == [None, job.log]

@@ -1,0 +1,348 @@
+"""Exit codes: 1 says that the job FAILED and nothing else; our own bugs are 70, all else has its own sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raydock.settings import ROOT
+from submit import cli, outcome, records, result
+from submit.job import Job
+from submit.voice import Voice
+from tests.fakes import FakeDashboard, FakeJob
+
+Command = Callable[..., int]
+SECRET = "hunter2-of-nobody-else"
+
+
+@pytest.fixture
+def ray() -> Iterator[FakeDashboard]:
+    with FakeDashboard() as fake:
+        yield fake
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "state"))
+    for name in [name for name in os.environ if name.lower().endswith("_proxy") or name.startswith("SSL_")]:
+        monkeypatch.delenv(name)
+
+
+def attach(ray: FakeDashboard, log: bytes, *flags: str, status: str = "SUCCEEDED") -> int:
+    """The exit code for a job that has ended so."""
+    job = ray.jobs["a"] = FakeJob("a", log=log)
+    job.end(status, "why")
+    return cli.main(["--address", ray.url, "attach", *flags, "a"])
+
+
+def crashes(folder: Path) -> list[Path]:
+    return sorted((folder / "state" / "crashes").glob("*"))
+
+
+ODD = {
+    "a lone surrogate": (rb'{"files": ["caf\udce9.csv"]}', {"files": ["caf\udce9.csv"]}),
+    "bytes that are not UTF-8": (b'{"file": "caf\xe9.csv"}', {"file": "caf\udce9.csv"}),
+    "NaN and the infinities": (b'{"a": NaN, "b": [Infinity, -Infinity]}', {"a": None, "b": [None, None]}),
+    "a number beyond floats": (b'{"a": 1e999, "b": -1e999}', {"a": None, "b": None}),
+    "an integer beyond Python's": (b'{"a": 1' + b"0" * 5000 + b"}", {"a": "1" + "0" * 5000}),
+    "equal names": (b'{"a": 1, "a": 2}', {"a": 2}),
+    "a terminal's codes": (rb'{"a\u001b[2J": "\u001b]0;x\u0007\nOK"}', {"a\x1b[2J": "\x1b]0;x\x07\nOK"}),
+    "objects 300 deep": (b'{"a": ' * 300 + b"1" + b"}" * 300, None),
+    "lists 400 deep": (b'{"a": ' + b"[" * 400 + b"]" * 400 + b"}", None),
+    "an empty object": (b"{}", {}),
+    "a name of a megabyte": (b'{"' + b"n" * 2**20 + b'": 1}', {"n" * 2**20: 1}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_success_is_0_whatever_its_result_looks_like(
+    name: str, ray: FakeDashboard, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line, value = ODD[name]
+    assert attach(ray, b"RESULT " + line + b"\n", "--result", str(tmp_path / "r.json")) == 0
+
+    def refused(constant: str) -> None:
+        raise AssertionError(constant)
+
+    written = json.loads((tmp_path / "r.json").read_bytes(), parse_constant=refused)
+    assert value is None or written == value
+    kept = json.loads((tmp_path / "state/results/a.json").read_bytes(), parse_constant=refused)
+    assert kept["result"] == written
+    err = capfd.readouterr().err
+    assert err.startswith("SUCCEEDED")
+    assert "\x1b" not in err
+    assert crashes(tmp_path) == []
+
+
+def test_the_table_shows_what_the_file_can_t_hold() -> None:
+    line = b'{"loss": NaN, "best": -Infinity, "far": 1e400}'
+    assert result.table(result.parse(line, str) or {}) == [
+        "  loss  NaN",
+        "  best  -Infinity",
+        "  far   Infinity",
+    ]
+
+
+UNUSABLE = {
+    "a list": (b"[1]", "it is JSON, but not an object"),
+    "no JSON": (b"{'a': 1}", "it is not JSON"),
+    "too deep": (b'{"a": ' + b"[" * 200_000, "its JSON is nested too deeply"),
+    "nothing": (b"", "no RESULT line"),
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_a_result_that_can_t_be_used_is_said_and_only_its_file_is_an_error(
+    name: str, ray: FakeDashboard, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line, why = UNUSABLE[name]
+    log = b"RESULT " + line + b"\n" if line else b"done\n"
+    assert attach(ray, log) == 0
+    assert (why in capfd.readouterr().err) == bool(line)
+    assert attach(ray, log, "--result", str(tmp_path / "r.json")) == 2
+    assert why in capfd.readouterr().err
+    assert attach(ray, log, "--result", str(tmp_path / "r.json"), status="FAILED") == 1
+
+
+@pytest.mark.parametrize(("status", "code"), [("SUCCEEDED", 0), ("FAILED", 1), ("STOPPED", 5)])
+@pytest.mark.parametrize("broken", ["records.save", "Voice.result", "deliver"])
+def test_an_error_of_ours_after_the_verdict_does_not_change_it(
+    broken: str, status: str, code: int, ray: FakeDashboard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def fail(*_: object) -> None:
+        raise RuntimeError(SECRET)
+
+    places: dict[str, Any] = {"records.save": records, "Voice.result": Voice, "deliver": outcome}
+    monkeypatch.setattr(places[broken], broken.rpartition(".")[2], fail)
+    assert attach(ray, b'RESULT {"a": 1}\n', status=status) == code
+    err = capfd.readouterr().err
+    assert "Traceback" not in err
+    assert SECRET not in err
+    if broken != "records.save" or status == "SUCCEEDED":
+        assert re.search(r"submit: internal error \(RuntimeError\); .* is in .*crash-.*\.txt", err)
+        assert len(crashes(tmp_path)) == 1
+    if broken != "deliver" and status == "SUCCEEDED":
+        assert (tmp_path / "state/results/a.json").exists() == (broken == "Voice.result")
+
+
+@pytest.mark.parametrize(
+    "fault", [RuntimeError, RecursionError, MemoryError, KeyError, OSError, AssertionError]
+)
+def test_an_unforeseen_error_is_70_and_a_file_without_values(
+    fault: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOKEN", f"{SECRET}-env")
+
+    def fail(argv: Sequence[str]) -> None:
+        local = f"{SECRET}-local"
+        try:
+            raise ValueError(f"https://me:{SECRET}@host?token={SECRET} {local} {argv}")
+        except ValueError as cause:
+            raise (
+                fault(SECRET)
+                if fault is not UnicodeError
+                else UnicodeEncodeError("utf-8", SECRET, 0, 1, "no")
+            ) from cause
+
+    monkeypatch.setattr("submit.options.parse", fail)
+    assert cli.main(["x.py", "--", SECRET]) == 70
+    err = capfd.readouterr().err
+    assert err.count("\n") == 1
+    (kept,) = crashes(tmp_path)
+    assert str(kept) in err
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    text = kept.read_text()
+    assert SECRET not in text + err
+    assert "submit/cli.py" in text
+    assert "ValueError" in text, "the cause, too"
+
+
+@pytest.mark.parametrize("state", ["/dev/null", "/proc/none", "\x01\ud800"])
+def test_where_the_state_folder_can_t_be_written_the_file_is_a_temporary_one(
+    state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAYDOCK_STATE", state if state[0] == "/" else os.devnull + "/x")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("submit.options.parse", lambda argv: 1 / 0)
+    assert cli.main([]) == 70
+    (kept,) = tmp_path.glob("submit-crash-*.txt")
+    assert str(kept) in capfd.readouterr().err
+
+
+def test_an_unforeseen_error_while_the_job_runs_says_how_to_follow_it(
+    ray: FakeDashboard, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(self: object, chunk: bytes) -> None:
+        raise ZeroDivisionError
+
+    ray.jobs["a"] = FakeJob("a", log=b"begun\n")
+    monkeypatch.setattr("submit.log.Log.take", fail)
+    assert cli.main(["--address", ray.url, "attach", "a"]) == 70
+    err = capfd.readouterr().err
+    assert f"The job goes on; follow it with: python submit.py --address {ray.url} attach a" in err
+
+
+FOREIGN = {
+    "ALL_PROXY": [
+        ("socks5://127.0.0.1:1080", "needs a package", "unset ALL_PROXY, or pip install 'httpx[socks]'"),
+        ("socks://127.0.0.1:7890", "socks:// is not one of", "or export ALL_PROXY=socks5://HOST:PORT"),
+        ("socks4a://h:1", "socks4a:// is not one of", "unset ALL_PROXY"),
+    ],
+    "https_proxy": [("ftp://h:21", "ftp:// is not one of", "or export https_proxy=http://HOST:PORT")],
+    "HTTP_PROXY": [
+        ("proxy.corp:port", "not a URL with a host and a port", "unset HTTP_PROXY"),
+        ("http://h:99999", "not a URL with a host and a port", "unset HTTP_PROXY"),
+        ("http://", "not a URL with a host and a port", "unset HTTP_PROXY"),
+        (f"http://u:{SECRET}@[::1", "not a URL with a host and a port", "unset HTTP_PROXY"),
+    ],
+    "NO_PROXY": [("http://a:b", "NO_PROXY can't be understood", "unset NO_PROXY")],
+    "SSL_CERT_FILE": [
+        ("/opt/gone/cacert.pem", "No such file or directory", "unset SSL_CERT_FILE"),
+        ("/etc/passwd", "it holds no certificate", "unset SSL_CERT_FILE"),
+        ("/tmp", "Is a directory", "unset SSL_CERT_FILE"),
+    ],
+    "SSLKEYLOGFILE": [("/none/keys", "No such file or directory", "unset SSLKEYLOGFILE")],
+    "RAY_JOB_HEADERS": [
+        ('{"X": "a\\nb"}', "The header X can't be sent", "RAY_JOB_HEADERS"),
+        ('{"X": "é"}', "The header X can't be sent", "RAY_JOB_HEADERS"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why", "way"), [(name, *rest) for name, all_ in FOREIGN.items() for rest in all_]
+)
+def test_what_the_environment_breaks_is_named_with_the_way_out(
+    name: str,
+    value: str,
+    why: str,
+    way: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert cli.main(["--address", "https://nowhere.invalid:1", "list"]) == 2
+    err = capfd.readouterr().err
+    assert name in err
+    assert why in err
+    assert way in err
+    assert SECRET not in err
+
+
+def test_a_proxy_is_no_matter_for_a_cluster_of_this_machine(
+    ray: FakeDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ALL_PROXY", "all_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "socks://127.0.0.1:7890")
+    assert cli.main(["--address", ray.url, "list"]) == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["caf\udce9.py"], ["x.py", "--", "na\udcefve"], ["attach", "\udcff"], ["--env=A=\udc80", "x.py"]],
+)
+def test_an_argument_that_is_not_utf_8_is_a_usage_error(
+    words: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    assert "is not UTF-8" in capfd.readouterr().err
+
+
+SUBMIT = [sys.executable, str(ROOT / "submit.py")]
+
+
+ODDITIES = {
+    "{} list >&-": 4,
+    "{} list 2>&-": 4,
+    "{} list >&- 2>&- <&-": 4,
+    "{} list 2>/dev/full": 4,
+    "{} --help >&-": 0,
+    "cd gone && rmdir ../gone && {} x.py": 2,
+    "unset HOME; {} list": 4,
+    "COLUMNS=-3 LINES=x TERM= {} list": 4,
+    "RAYDOCK_STATE=/dev/null {} list": 4,
+}
+
+
+@pytest.mark.parametrize(("command", "code"), ODDITIES.items())
+def test_a_process_with_odd_surroundings_ends_with_its_code(command: str, code: int, tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    env = {**os.environ, "RAYDOCK_PORT": "1"}
+    done = subprocess.run(
+        ["/bin/sh", "-c", command.format(" ".join(SUBMIT))],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, b"Traceback" in done.stderr) == (code, False), done.stderr
+
+
+@pytest.mark.parametrize("tool", ["submit.py", "-m iam", "-m cluster"])
+def test_a_command_that_can_t_even_be_imported_ends_with_70(tool: str, tmp_path: Path) -> None:
+    """What it imports is broken: a module of the standard library is shadowed."""
+    (tmp_path / "argparse.py").write_text(f"raise RuntimeError({SECRET!r})\n")
+    words = [
+        word if word.startswith("-") or word in ("iam", "cluster") else str(ROOT / word)
+        for word in tool.split()
+    ]
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}", "RAYDOCK_STATE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, *words, "list"],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 70, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "internal error (RuntimeError)" in done.stderr
+    (kept,) = (tmp_path / "crashes").iterdir()
+    assert SECRET not in kept.read_text()
+
+
+def test_what_servers_and_jobs_name_can_t_fake_a_line(
+    ray: FakeDashboard, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ray.jobs["a"] = FakeJob("a\nb  SUCCEEDED \x1b[2J\u202e", message="no\x9b31m\nroom")
+    assert cli.main(["--address", ray.url, "list"]) == 0
+    assert r"a\nb  SUCCEEDED \x1b[2J\u202e" in capfd.readouterr().out
+    ray.jobs["a"] = FakeJob("a", message="x\x1b]0;t\x07\u2066y\u200bz\x7f")
+    ray.jobs["a"].status = "FAILED"
+    assert cli.main(["--address", ray.url, "attach", "a"]) == 1
+    assert "  x\\x1b]0;t\\x07\\u2066y\\u200bz\\x7f\n" in capfd.readouterr().err
+
+
+def test_the_job_s_log_is_shown_byte_by_byte(
+    ray: FakeDashboard, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    log = bytes(range(256)) * 3 + "\u202e".encode()
+    assert attach(ray, log) == 0
+    assert capfdbinary.readouterr().out == log
+
+
+def test_the_plan_is_one_json_value_whatever_it_holds(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    value = {"a\x7f": ["\u202e", "\x85", "\ud800", "é", "\n"]}
+    Voice(sys.stdout.buffer, sys.stderr).print_json(value)
+    out = capfdbinary.readouterr().out
+    assert json.loads(out) == value
+    assert not re.search("[\x7f-\x9f\u202e]", out.decode())
+
+
+def test_a_failure_without_a_message_is_told(ray: FakeDashboard, capfd: pytest.CaptureFixture[str]) -> None:
+    for message in ("\n", " ", "\x00"):
+        Voice(sys.stdout.buffer, sys.stderr).verdict(Job("a", "FAILED", message))
+        assert capfd.readouterr().err.startswith("FAILED\n")
