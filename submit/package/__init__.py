@@ -12,11 +12,12 @@ from .contents import Contents, Entry, Left
 from .errors import ContentsChanged, FixFirst, PackageError
 from .leaks import Secret, find_secrets, find_secrets_in_text
 from .limits import CAP, LIMITS, Limits
-from .script import script_contents, sources
+from .script import script_contents
+from .sources import imports_elsewhere, sources
 from .tree import tree_contents
 
 __all__ = [
     "CAP", "LIMITS", "Contents", "ContentsChanged", "Entry", "FixFirst", "Left", "Limits", "PackageError", "Secret",
-    "digest", "find_secrets", "find_secrets_in_text", "pack", "package_uri", "script_contents", "sources",
-    "tree_contents",
+    "digest", "find_secrets", "find_secrets_in_text", "imports_elsewhere", "pack", "package_uri", "script_contents",
+    "sources", "tree_contents",
 ]  # fmt: skip

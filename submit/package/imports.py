@@ -14,9 +14,10 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .errors import BrokenModule
+from .guards import with_guards
 from .reader import unreadable
 
 # Built into or frozen in every CPython: a file of that name is never loaded.
@@ -35,6 +36,13 @@ class Import:
 
     module: tuple[str, ...]
     names: tuple[str, ...] = ()
+    line: int = 0
+    guarded: bool = (
+        False  # the text says what happens where the module is missing, or never imports it when it runs
+    )
+    beyond: str = (
+        ""  # a relative import that leads out of its package, as it is written; `module` is then empty
+    )
 
 
 def imports_in(source: bytes, name: str, package: tuple[str, ...]) -> list[Import]:
@@ -42,18 +50,23 @@ def imports_in(source: bytes, name: str, package: tuple[str, ...]) -> list[Impor
 
     Raises BrokenModule if it is not Python.
     """
-    found = []
-    for node in ast.walk(_parse(source, name)):
+    found: list[Import] = []
+    for node, guarded in with_guards(_parse(source, name)):
         if isinstance(node, ast.Import):
-            found += [Import(tuple(alias.name.split("."))) for alias in node.names]
+            found += [Import(tuple(alias.name.split(".")), (), node.lineno, guarded) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            above = _above(package, node.level)
-            if above is not None:
-                module = above + tuple(node.module.split(".") if node.module else ())
-                found.append(Import(module, tuple(alias.name for alias in node.names)))
+            found.append(_from(node, package, guarded))
         elif isinstance(node, ast.Call):
-            found += _called(node, package)
+            found += _called(node, package, guarded)
     return found
+
+
+def _from(node: ast.ImportFrom, package: tuple[str, ...], guarded: bool) -> Import:
+    names, above = tuple(alias.name for alias in node.names), _above(package, node.level)
+    if above is None:
+        return Import((), names, node.lineno, guarded, ast.unparse(node))
+    module = above + tuple(node.module.split(".") if node.module else ())
+    return Import(module, names, node.lineno, guarded)
 
 
 def _above(package: tuple[str, ...], level: int) -> tuple[str, ...] | None:
@@ -63,7 +76,7 @@ def _above(package: tuple[str, ...], level: int) -> tuple[str, ...] | None:
     return package[: len(package) - level + 1] if level <= len(package) else None
 
 
-def _called(node: ast.Call, package: tuple[str, ...]) -> Iterator[Import]:
+def _called(node: ast.Call, package: tuple[str, ...], guarded: bool) -> Iterator[Import]:
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     if called not in ("import_module", "__import__") or not node.args:
         return
@@ -72,7 +85,7 @@ def _called(node: ast.Call, package: tuple[str, ...]) -> Iterator[Import]:
         dotted = argument.value.lstrip(".")
         above = _above(package, len(argument.value) - len(dotted))
         if above is not None and all(part.isidentifier() for part in dotted.split(".")):
-            yield Import(above + tuple(dotted.split(".")))
+            yield Import(above + tuple(dotted.split(".")), (), node.lineno, guarded)
 
 
 def _parse(source: bytes, name: str) -> ast.Module:
@@ -88,56 +101,112 @@ def _parse(source: bytes, name: str) -> ast.Module:
         raise BrokenModule(f"{name} is not {version}: {error}.", mend) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Where a file is imported, and as which module."""
+
+    module: str
+    importer: str
+    line: int
+    guarded: bool
+
+
+_File = tuple[str, tuple[str, ...], str]  # its name, the package that it belongs to, the module that it is
+
+
 @dataclass(slots=True)
 class Siblings:
-    """Finds modules beside a script. `read` gives the bytes of a file by its name from `root`, None if it stays."""
+    """Finds modules beside a script. `read` gives the bytes of a file by its name from `root`, None if it stays.
+
+    lenient: what is not Python has no imports, instead of raising BrokenModule.
+    """
 
     root: str
     read: Callable[[str], bytes | None]
-    found: dict[str, None] = field(default_factory=dict)  # names from the root, in the order of discovery
+    lenient: bool = False
+    paths: tuple[str, ...] = ("",)  # where modules are looked for, from `root`: "" or "sub/"
+    found: dict[str, Use] = field(default_factory=dict)  # by name from the root, in the order of discovery
+    elsewhere: dict[tuple[str, int, tuple[str, ...]], Import] = field(
+        default_factory=dict
+    )  # by file, line, module
+    beyond: dict[tuple[str, int, tuple[str, ...]], Import] = field(default_factory=dict)
     _listings: dict[str, dict[str, bool]] = field(default_factory=dict)
 
     def follow(self, script: str) -> None:
-        """Put the modules that `script` leads to into `found`."""
-        waiting: list[tuple[str, tuple[str, ...]]] = [(script, ())]
-        done = set()
+        """Put the modules that `script` leads to into `found`, and imports of anything else into `elsewhere`."""
+        waiting: list[tuple[str, tuple[str, ...], bool]] = [(script, (), False)]
+        done: dict[str, bool] = {}  # by name, whether all ways to it were guarded
         while waiting:
-            name, package = waiting.pop()
-            source = self.read(name) if name not in done and name.endswith(".py") else None
-            done.add(name)
-            if source is not None:
-                for one in imports_in(source, name, package):
-                    waiting += self._import(one)
+            name, package, guarded = waiting.pop()
+            if not (name == script or name.endswith(".py")) or (name in done and done[name] <= guarded):
+                continue
+            done[name] = guarded
+            for one in self._imports(name, package):
+                one = replace(one, guarded=one.guarded or guarded)
+                waiting += self._import(one, name)
 
-    def _import(self, one: Import) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """The files that an import loads, each with the package that it belongs to."""
+    def _imports(self, name: str, package: tuple[str, ...]) -> list[Import]:
+        source = self.read(name)
+        try:
+            return imports_in(source, name, package) if source is not None else []
+        except BrokenModule:
+            if self.lenient:
+                return []
+            raise
+
+    def _import(self, one: Import, importer: str) -> Iterator[tuple[str, tuple[str, ...], bool]]:
+        """The files that an import loads, each with the package that it belongs to and whether it is guarded."""
+        if one.beyond:
+            self.beyond[importer, one.line, one.names] = one
         if not one.module or one.module[0] in _NEVER_FILES:
             return
-        directory, files = self._resolve(one.module)
-        names = list(one.names)
-        if directory is not None and "*" in names:
-            names = [*names, *self._all(directory)]
-        for name in names if directory is not None else ():
-            files += self._resolve((*one.module, name))[1]
-        for file, package in files:
-            self.found[file] = None
-            yield file, package
+        files = self._files(one)
+        if not files:
+            self.elsewhere[importer, one.line, one.module] = one
+        for (file, package, module), sure in files:
+            guarded = one.guarded or not sure
+            before = self.found.get(file)
+            if before is None or (before.guarded and not guarded):
+                self.found[file] = Use(module, importer, one.line, guarded)
+            yield file, package, guarded
 
-    def _resolve(self, module: tuple[str, ...]) -> tuple[str | None, list[tuple[str, tuple[str, ...]]]]:
+    def _files(self, one: Import) -> list[tuple[_File, bool]]:
+        """The files, each with whether the import surely loads it: a star import may mean less."""
+        directory, files = self._resolve(one.module)
+        if directory is None:
+            return [(file, True) for file in files]
+        named = [file for name in one.names for file in self._resolve((*one.module, name))[1]]
+        starred = self._all(directory) if "*" in one.names else []
+        maybe = [file for name in starred for file in self._resolve((*one.module, name))[1]]
+        return [(file, True) for file in (*files, *named)] + [(file, False) for file in maybe]
+
+    def _resolve(self, module: tuple[str, ...]) -> tuple[str | None, list[_File]]:
         """The directory of `module` if it is a package, and the files that importing it loads."""
-        directory, files = "", []
+        tried = [self._resolve_in(path, module) for path in self.paths]
+        empty = next((one for one in tried if one[0] is not None), (None, []))  # directories without a module
+        return next((one for one in tried if one[1]), empty)
+
+    def _resolve_in(self, path: str, module: tuple[str, ...]) -> tuple[str | None, list[_File]]:
+        directory, files = path, []
         for index, part in enumerate(module):
-            inside = f"{directory}{part}/"
+            inside, dotted = f"{directory}{part}/", ".".join(module[: index + 1])
             if self._is(f"{inside}__init__.py"):
-                files.append((f"{inside}__init__.py", module[: index + 1]))
+                files.append((f"{inside}__init__.py", module[: index + 1], dotted))
             elif modules := self._modules(directory, part):
-                return None, files + [(name, module[:index]) for name in modules]
+                return None, files + [(name, module[:index], dotted) for name in modules]
+            elif self._is_broken(f"{directory}{part}"):
+                return None, [*files, (f"{directory}{part}", module[:index], dotted)]
             elif not self._is(f"{directory}{part}", directory=True):
                 return None, files
             elif index == 0 and part in sys.stdlib_module_names:  # comes before a namespace
                 return None, []
             directory = inside
         return directory, files
+
+    def _is_broken(self, name: str) -> bool:
+        """Whether it is a link to a package that is not there."""
+        path = os.path.join(self.root, name)
+        return self._is(name) and os.path.islink(path) and not os.path.exists(path)
 
     def _modules(self, directory: str, part: str) -> list[str]:
         """The .py file, and the extension modules: which of these is loaded is the cluster's choice."""

@@ -10,7 +10,6 @@ import os
 import re
 import stat
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from itertools import count
 from pathlib import Path, PurePosixPath
 
@@ -21,7 +20,6 @@ from .errors import (
     EscapingFile,
     ForbiddenFile,
     NoSuchScript,
-    PackageError,
     UnmatchedFile,
 )
 from .forbidden import why_never_within
@@ -52,35 +50,6 @@ def script_contents(script: Path, files: Sequence[str], limits: Limits = LIMITS)
     for pattern in files:
         gathered.named(pattern)
     return contents_of(Path(gathered.root), gathered.entries.values(), gathered.left.values(), limits)
-
-
-def sources(script: Path, tree: Path | None = None) -> dict[str, bytes]:
-    """The text of a script and of the modules that it imports, by name, from beside it and from the tree that is sent.
-
-    What can't be read or understood is left out: packaging says so where it matters.
-    """
-    real = os.path.realpath(script)
-    found: dict[str, bytes] = {}
-    for root in dict.fromkeys((os.path.dirname(real), os.path.realpath(tree) if tree else "")):
-        if root and real.startswith(root.rstrip("/") + "/"):
-            _follow(root, os.path.relpath(real, root), found)
-    return found
-
-
-def _follow(root: str, script: str, found: dict[str, bytes]) -> None:
-    def read(name: str) -> bytes | None:
-        try:
-            return Path(root, name).read_bytes()
-        except OSError:
-            return None
-
-    siblings = Siblings(root, read)
-    with suppress(PackageError):
-        siblings.follow(script)
-    for name in (script, *siblings.found):
-        source = read(name) if name.endswith(".py") else None
-        if source is not None:
-            found[os.path.basename(name) if name == script else name] = source
 
 
 def _script_entry(script: Path, real: str, limits: Limits) -> Entry:
