@@ -66,6 +66,8 @@ def check_package(draft: Draft) -> Iterable[Finding]:
         entries = draft.contents.entries
         size = draft.contents.unpacked_bytes
         yield ok("package", f"{counted(len(entries), 'file')}, {size:,} bytes, nothing secret in them")
+    for missing in draft.contents.missing:
+        yield denied("imports", missing.message, missing.mend)
     for left in draft.contents.left[:3]:
         yield ok("left out", f"{left.name}: {left.reason}")
     if len(draft.contents.left) > 3:

@@ -160,7 +160,7 @@ def contents_of(script: Script, tree: Path | None) -> tuple[package.Contents, st
         raise UsageError(
             f"{script.path} is not inside {tree}.", "give --working-dir a folder that holds it"
         ) from None
-    contents = package.tree_contents(tree)
+    contents = package.tree_contents(tree, script=name)
     if name not in {entry.name for entry in contents.entries}:
         why = next(
             (left.reason for left in contents.left if left.name == name), "its ignore files leave it out"

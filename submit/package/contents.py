@@ -36,12 +36,30 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """An import that is sure to fail on the cluster, though what it names is beside the script."""
+
+    module: str  # "" for a relative import that leads out of its package
+    importer: str  # the name of the file that has the import
+    line: int
+    why: str
+    mend: str
+
+    @property
+    def message(self) -> str:
+        """The sentence that says so."""
+        what = f" imports {self.module}, which does not travel" if self.module else ""
+        return f"{self.importer}:{self.line}{what}: {self.why}."
+
+
+@dataclass(frozen=True, slots=True)
 class Contents:
-    """The files of one package, sorted by name; what was left out, sorted by name."""
+    """The files of one package, sorted by name; what was left out, sorted by name; imports that will fail for it."""
 
     root: Path
     entries: tuple[Entry, ...]
     left: tuple[Left, ...]
+    missing: tuple[Missing, ...] = ()
 
     @property
     def unpacked_bytes(self) -> int:

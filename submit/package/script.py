@@ -24,9 +24,10 @@ from .errors import (
 )
 from .forbidden import why_never_within
 from .ignore import Ignores
-from .imports import Siblings
 from .limits import LIMITS, Limits
+from .missing import missing_modules
 from .reader import Reader, mode_of
+from .siblings import Siblings
 from .tree import Walk, check_name, regular, shown, through_link
 from .wildmatch import translate
 
@@ -49,7 +50,8 @@ def script_contents(script: Path, files: Sequence[str], limits: Limits = LIMITS)
             gathered.add(name)
     for pattern in files:
         gathered.named(pattern)
-    return contents_of(Path(gathered.root), gathered.entries.values(), gathered.left.values(), limits)
+    entries, left = gathered.entries.values(), gathered.left.values()
+    return missing_modules(contents_of(Path(gathered.root), entries, left, limits), siblings)
 
 
 def _script_entry(script: Path, real: str, limits: Limits) -> Entry:

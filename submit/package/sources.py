@@ -12,8 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from .errors import PackageError
-from .imports import Import, Siblings
+from .imports import Import
 from .limits import LIMITS
+from .siblings import Siblings
 
 
 def sources(script: Path, tree: Path | None = None) -> dict[str, bytes]:

@@ -26,7 +26,9 @@ from .forbidden import (
 )
 from .ignore import KINDS, Ignores, above
 from .limits import LIMITS, Limits
+from .missing import missing_modules
 from .reader import mode_of, unreadable
+from .sources import followed
 
 _KINDS = {
     stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
@@ -34,8 +36,10 @@ _KINDS = {
 }  # fmt: skip
 
 
-def tree_contents(root: Path, limits: Limits = LIMITS) -> Contents:
+def tree_contents(root: Path, limits: Limits = LIMITS, script: str = "") -> Contents:
     """Everything below `root` but what .gitignore, .rayignore and `forbidden` leave out.
+
+    With `script`, a name in it, also which modules that it imports are left out.
 
     Raises any FixFirst of `errors` but those of scripts. Reads no file but ignore files and small .json files.
     """
@@ -43,7 +47,8 @@ def tree_contents(root: Path, limits: Limits = LIMITS) -> Contents:
     ignores, from_top = above(real, limits)
     walk = Walk(real, limits, from_top=from_top, honour=True)
     walk.directory(real, "", 0, ignores)
-    return contents_of(Path(real), walk.entries, walk.left, limits)
+    contents = contents_of(Path(real), walk.entries, walk.left, limits)
+    return missing_modules(contents, followed(Path(real, script), Path(real))[0]) if script else contents
 
 
 class Walk:
