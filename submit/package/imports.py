@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .decode import NotText, decoded
 from .errors import BrokenModule
 from .guards import with_guards
 
@@ -74,10 +75,14 @@ def parsed(source: bytes, name: str) -> ast.Module:
     mend = "Mend that line, or run submit.py with the Python of the cluster."
     version = f"Python {sys.version_info.major}.{sys.version_info.minor}"
     try:
+        decoded(source)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the module's own, shown when it runs
             return ast.parse(source)
+    except NotText as error:
+        raise BrokenModule(f"{name} is not Python: {error.reason}.", error.mend) from error
     except SyntaxError as error:
         raise BrokenModule(f"{name} line {error.lineno} is not {version}: {error.msg}.", mend) from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise BrokenModule(f"{name} is not {version}: {error}.", mend) from error
+        reason = str(error) or "it is nested too deeply"
+        raise BrokenModule(f"{name} is not {version}: {reason}.", mend) from error
