@@ -175,9 +175,7 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         ),
         "not text": (
             [tmp_path / "bytes.py"],
-            f"submit: {tmp_path}/bytes.py is not Python: line 1 has the byte 0xff, which is not UTF-8, and no other "
-            "encoding is declared.\n      → save it as UTF-8, or declare its encoding in its first line, such as "
-            "# -*- coding: cp1252 -*-\n",
+            f"submit: {tmp_path}/bytes.py is not Python: it is UTF-16 text.\n      → save it as UTF-8\n",
             2,
         ),
         "a notebook": (

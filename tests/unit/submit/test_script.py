@@ -56,10 +56,12 @@ def test_whatever_python_runs(case: str, tmp_path: Path) -> None:
 
 DECLARE = "save it as UTF-8, or declare its encoding in its first line, such as # -*- coding: cp1252 -*-"
 UTF8 = "save it as UTF-8"
+NOT_UTF8 = "which is not UTF-8, and no other encoding is declared"
 REFUSED = {
-    b"x = 1\ny = 'caf\xe9'\n": ("line 2 has the byte 0xe9, which is not UTF-8, and no other encoding is declared", DECLARE),
-    b"\xef\xbb\xbfx = 1\n#\n# '\xff'": ("line 3 has the byte 0xff, which is not UTF-8, and no other encoding is declared", DECLARE),
-    b"# coding: cp1252\nx = '\x81'\n": ("line 2 has the byte 0x81, which is not cp1252, the encoding that it declares", DECLARE),
+    b"x = 1\ny = 'caf\xe9'\n": (f"line 2 has the byte 0xe9, {NOT_UTF8}", DECLARE),
+    b"\xef\xbb\xbfx = 1\n#\n# '\xff'": (f"line 3 has the byte 0xff, {NOT_UTF8}", DECLARE),
+    b"# coding: cp1252\nx = '\x81'\n": ("line 2 has the byte 0x81, which is not cp1252, the encoding that it declares",
+                                       DECLARE),
     b"# coding: klingon\nx = 1\n": ("it declares the encoding 'klingon', which Python does not know", DECLARE),
     b"# coding: rot13\nk = 1\n": ("it declares the encoding 'rot13', which Python does not know", DECLARE),
     b"\xef\xbb\xbf# coding: latin-1\n": ("it begins with UTF-8's byte order mark and declares another encoding",
