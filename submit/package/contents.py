@@ -53,13 +53,26 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class LostMode:
+    """A program that the job runs, and that is not executable on the cluster."""
+
+    name: str
+    runner: str  # the name of the file that runs it
+    line: int
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
 class Contents:
-    """The files of one package, sorted by name; what was left out, sorted by name; imports that will fail for it."""
+    """The files of one package, sorted by name; what was left out, sorted by name; and what will fail for it."""
 
     root: Path
     entries: tuple[Entry, ...]
     left: tuple[Left, ...]
     missing: tuple[Missing, ...] = ()
+    lost_modes: tuple[LostMode, ...] = ()
+    named: frozenset[str] = frozenset()  # the files that only the header asks for
+    tree: bool = False  # all of a directory, rather than what a script needs: only then ignore files count
 
     @property
     def unpacked_bytes(self) -> int:
@@ -67,12 +80,15 @@ class Contents:
         return sum(entry.size for entry in self.entries)
 
 
-def contents_of(root: Path, entries: Iterable[Entry], left: Iterable[Left], limits: Limits) -> Contents:
+def contents_of(
+    root: Path, entries: Iterable[Entry], left: Iterable[Left], limits: Limits, tree: bool = False
+) -> Contents:
     """Sort, and hold to the limits. Raises EmptyPackage, TooManyFiles or TooLarge."""
     contents = Contents(
         root,
         tuple(sorted(entries, key=lambda entry: entry.name)),
         tuple(sorted(left, key=lambda one: (one.name, one.reason))),
+        tree=tree,
     )
     if not contents.entries:
         raise EmptyPackage(

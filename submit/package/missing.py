@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator
-from dataclasses import replace
 
 from .contents import Contents, Left, Missing
 from .imports import Import
 from .siblings import Siblings, Use
 
 
-def missing_modules(contents: Contents, siblings: Siblings) -> Contents:
-    """The contents with what a job's imports, as `siblings` followed them, will miss. Guarded imports may fail."""
+def missing_modules(contents: Contents, siblings: Siblings) -> tuple[Missing, ...]:
+    """What a job's imports, as `siblings` followed them, will miss. Guarded imports may fail."""
     travels = {entry.name for entry in contents.entries}
     there = {use.module for file, use in siblings.found.items() if file in travels}
     beside = siblings.paths[
@@ -30,9 +29,7 @@ def missing_modules(contents: Contents, siblings: Siblings) -> Contents:
         if not any(above in gone for above in _above(module))
     ]
     missing += [_beyond(file, one) for (file, _, _), one in siblings.beyond.items() if not one.guarded]
-    return replace(
-        contents, missing=tuple(sorted(missing, key=lambda one: (one.importer, one.line, one.module)))
-    )
+    return tuple(sorted(missing, key=lambda one: (one.importer, one.line, one.module)))
 
 
 def _above(module: str) -> Iterator[str]:

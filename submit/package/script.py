@@ -10,6 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path, PurePosixPath
 
@@ -23,9 +24,9 @@ from .errors import (
     UnmatchedFile,
 )
 from .forbidden import why_never_within
+from .foreseen import foreseen
 from .ignore import Ignores
 from .limits import LIMITS, Limits
-from .missing import missing_modules
 from .reader import Reader, mode_of
 from .siblings import Siblings
 from .tree import Walk, check_name, regular, shown, through_link
@@ -48,10 +49,12 @@ def script_contents(script: Path, files: Sequence[str], limits: Limits = LIMITS)
     for name in siblings.found:  # extension modules too, which are not read
         if name not in gathered.entries:
             gathered.add(name)
+    needed = set(gathered.entries)
     for pattern in files:
         gathered.named(pattern)
-    entries, left = gathered.entries.values(), gathered.left.values()
-    return missing_modules(contents_of(Path(gathered.root), entries, left, limits), siblings)
+    contents = contents_of(Path(gathered.root), gathered.entries.values(), gathered.left.values(), limits)
+    contents = replace(contents, named=frozenset(set(gathered.entries) - needed))
+    return foreseen(contents, siblings, script.name)
 
 
 def _script_entry(script: Path, real: str, limits: Limits) -> Entry:

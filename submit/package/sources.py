@@ -19,9 +19,14 @@ from .siblings import Siblings
 
 def sources(script: Path, tree: Path | None = None) -> dict[str, bytes]:
     """The text of a script and of the modules that it imports, by name from the tree, or else from beside it."""
-    siblings, name = followed(script, tree)
-    found = {one: siblings.read(one) for one in (name, *siblings.found) if one.endswith(".py") or one == name}
-    return {one: source for one, source in found.items() if source is not None}
+    return text_of(*followed(script, tree))
+
+
+def text_of(siblings: Siblings, script: str) -> dict[str, bytes]:
+    """The text of a script and of the modules that `siblings` found, by name."""
+    names = (script, *(name for name in siblings.found if name.endswith(".py")))
+    found = {name: siblings.read(name) for name in names}
+    return {name: source for name, source in found.items() if source is not None}
 
 
 def imports_elsewhere(script: Path, tree: Path | None = None) -> list[tuple[str, Import]]:

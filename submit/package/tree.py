@@ -24,9 +24,9 @@ from .forbidden import (
     why_never_within,
     why_secret,
 )
+from .foreseen import foreseen
 from .ignore import KINDS, Ignores, above
 from .limits import LIMITS, Limits
-from .missing import missing_modules
 from .reader import mode_of, unreadable
 from .sources import followed
 
@@ -47,8 +47,8 @@ def tree_contents(root: Path, limits: Limits = LIMITS, script: str = "") -> Cont
     ignores, from_top = above(real, limits)
     walk = Walk(real, limits, from_top=from_top, honour=True)
     walk.directory(real, "", 0, ignores)
-    contents = contents_of(Path(real), walk.entries, walk.left, limits)
-    return missing_modules(contents, followed(Path(real, script), Path(real))[0]) if script else contents
+    contents = contents_of(Path(real), walk.entries, walk.left, limits, tree=True)
+    return foreseen(contents, *followed(Path(real, script), Path(real))) if script else contents
 
 
 class Walk:

@@ -242,10 +242,10 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         "a secret argument": (
             [fine, "--", "ghp_" + "a1B2" * 9],
             PASSED.format(size=15)
-            + "  DENIED   arguments    An argument of the job looks like a secret (GitHub token), and the dashboard shows a "  # noqa: E501
+            + "  DENIED   secrets      An argument of the job holds a secret (GitHub token), and the dashboard shows a "
             "job's entrypoint.\n"
-            "                      → let the job read it from Secret Manager or a bucket, as the identity it runs "
-            "as\n"
+            "                      → leave it out, and let the job read it from Secret Manager or a bucket, as the "
+            "identity it runs as\n"
             "submit: 1 of 5 checks did not pass; nothing was sent.\n"
             "      → mend what is named above, or add --skip-check to send it anyway\n",
             3,
@@ -401,7 +401,7 @@ def test_a_secret_in_a_file_that_would_travel(ray: FakeDashboard, env: dict[str,
     done = submit(script, env=env)
     assert done.code == 3
     assert (
-        "  DENIED   package      x.py:2 holds a secret (private key), and whoever reaches the cluster could read it.\n"
+        "  DENIED   secrets      x.py:2 holds a secret (private key), and whoever reaches the cluster could read it.\n"
         in (done.said)
     )
 
