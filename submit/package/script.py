@@ -23,7 +23,7 @@ from .errors import (
     NoSuchScript,
     UnmatchedFile,
 )
-from .forbidden import why_never_within
+from .forbidden import why_never, why_never_within
 from .foreseen import foreseen
 from .ignore import Ignores
 from .limits import LIMITS, Limits
@@ -94,11 +94,15 @@ class _Gathered:
         check_name(name, self.limits)
         path = os.path.join(self.root, name)
         linked = os.path.realpath(path) != path
-        reason = why_never_within(name)
+        reason = self._why_never(name, False)
         if reason:
             self.put(Left(name, reason))
         else:
             self.put(through_link(self.root, path, name) if linked else regular(path, name, os.lstat(path)))
+
+    def _why_never(self, name: str, directory: bool) -> str | None:
+        called = f"{os.path.basename(self.root)}/{name}"
+        return why_never(called, directory) or why_never_within(name, directory)
 
     def source(self, name: str) -> bytes | None:
         """The text of a module, which thereby travels; None if it is left out."""
@@ -139,7 +143,7 @@ class _Gathered:
             )
         directory = os.path.isdir(real)
         target = real[len(self.root.rstrip("/")) + 1 :]
-        reason = why_never_within(name, directory) or why_never_within(target, directory)
+        reason = self._why_never(name, directory) or self._why_never(target, directory)
         if reason:
             raise ForbiddenFile(
                 f"{pattern!r} {_HEADER} does not travel: {reason}.",

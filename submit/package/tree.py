@@ -14,16 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .contents import Contents, Entry, Left, contents_of
+from .credential_text import bytes_to_judge, why_never_by_text
 from .errors import BadName, NoSuchTree, RefusedTree, TooDeep, TooManyFiles
-from .forbidden import (
-    CREDENTIAL_FILE,
-    CREDENTIAL_FILE_BYTES,
-    VIRTUALENV,
-    is_credential_file,
-    why_never,
-    why_never_within,
-    why_secret,
-)
+from .forbidden import VIRTUALENV, why_never, why_never_within, why_secret
 from .foreseen import foreseen
 from .ignore import KINDS, Ignores, above
 from .limits import LIMITS, Limits
@@ -153,21 +146,25 @@ def through_link(root: str, path: str, name: str) -> Entry | Left:
             return Left(name, f"a link to {shown(target)}, which does not exist")
         raise unreadable(name, error) from error
     directory = stat.S_ISDIR(found.st_mode)
-    reason = why_never_within(target, directory)
+    reason = why_never(f"{os.path.basename(root)}/{target}", directory) or why_never_within(target, directory)
     if directory:
         reason = reason or "directories travel under their own name only"
         target += "/"
-    return Left(name, f"a link to {shown(target)}: {reason}") if reason else regular(real, name, found)
+    return (
+        Left(name, f"a link to {shown(target)}: {reason}") if reason else regular(real, name, found, target)
+    )
 
 
-def regular(path: str, name: str, found: os.stat_result) -> Entry | Left:
-    """The entry of a regular file; anything else is left out, unopened."""
+def regular(path: str, name: str, found: os.stat_result, called: str = "") -> Entry | Left:
+    """The entry of a regular file; anything else is left out, unopened. `called`: its own name, where a link led to it."""
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "not a regular file")
         return Left(name, f"{kind}; only regular files travel")
-    small_json = name.lower().endswith(".json") and found.st_size <= CREDENTIAL_FILE_BYTES
-    if small_json and is_credential_file(_small(path, name)):
-        return Left(name, CREDENTIAL_FILE)
+    for judged in dict.fromkeys((name, called or name)):
+        enough = bytes_to_judge(judged, found.st_size)
+        reason = why_never_by_text(judged, _start(path, name, enough)) if enough else None
+        if reason:
+            return Left(name, reason)
     return Entry(name, Path(path), mode_of(found), found.st_size)
 
 
@@ -194,11 +191,11 @@ def shown(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _small(path: str, name: str) -> bytes:
+def _start(path: str, name: str, size: int) -> bytes:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(fd, "rb", buffering=0) as stream:
-            return stream.read(CREDENTIAL_FILE_BYTES) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+            return stream.read(size) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
     except OSError as error:
         raise unreadable(name, error) from error
 

@@ -25,7 +25,7 @@ LIST = "List it, or a directory above it, in .rayignore."
 NEEDS = "Leave out directories that the job does not need (.rayignore, or the header's files)."
 HOLDS = "Give --working-dir the directory that holds the job."
 HISTORY = "version control never travels"
-CREDENTIALS = "credentials never travel"
+GOOGLE = "credentials never travel (Google Cloud)"
 ENVIRONMENT = "environment files never travel"
 KEYS = "private keys and certificates never travel"
 MACHINE = "made for this machine"
@@ -275,10 +275,13 @@ def google_credentials_by_content(tree: Path) -> None:
 
 @sends(
     ".config/app.toml",
-    left=dict.fromkeys(
-        [".aws/", ".config/gcloud/", ".ssh/", ".kube/", ".netrc", "application_default_credentials.json"],
-        CREDENTIALS,
-    ),
+    left={
+        **dict.fromkeys([".config/gcloud/", "application_default_credentials.json"], GOOGLE),
+        ".aws/": "credentials never travel (AWS)",
+        ".ssh/": KEYS,
+        ".kube/": "credentials never travel (Kubernetes)",
+        ".netrc": "credentials never travel (the network)",
+    },
 )
 def credentials_of_tools(tree: Path) -> None:
     for name in (
@@ -293,7 +296,7 @@ def credentials_of_tools(tree: Path) -> None:
     put(tree, ".config/app.toml")
 
 
-@sends("app.toml", left={"gcloud/": CREDENTIALS}, root=".config")
+@sends("app.toml", left={"gcloud/": GOOGLE}, root=".config")
 def gcloud_below_the_root(tree: Path) -> None:
     put(tree, ".config/gcloud/credentials.db")
     put(tree, ".config/app.toml")
@@ -838,7 +841,7 @@ def root_is_above_the_home_directory(tree: Path) -> None:
     put(tree.parent, "home/a.py")
 
 
-@refuses(errors.RefusedTree, f"{{tree}}/.ssh cannot be sent: {CREDENTIALS}.", HOLDS, root=".ssh")
+@refuses(errors.RefusedTree, f"{{tree}}/.ssh cannot be sent: {KEYS}.", HOLDS, root=".ssh")
 def root_holds_credentials(tree: Path) -> None:
     put(tree, ".ssh/config")
 
