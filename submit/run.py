@@ -231,7 +231,8 @@ async def dispatch(
     except ServerError as fault:
         raise await explained(fault, dashboard) from None
     stage.sent = True
-    told = f"{sent:,} bytes uploaded" if sent else "the cluster has the package already"
+    shared = "the cluster has the package already; runs of the same files share its folder"
+    told = f"{sent:,} bytes uploaded" if sent else shared
     installs = f", installs {', '.join(ready.plan.install)}" if ready.plan.install else ""
     voice.say(f"sent {ready.plan.submission_id} ({told}{installs})")
     voice.say(f"watch {dashboard.url}/#/jobs/{ready.plan.submission_id}")

@@ -11,10 +11,8 @@ from pathlib import Path
 from .errors import EmptyPackage, TooLarge, TooManyFiles
 from .limits import MIB, Limits
 
-SMALLER = (
-    "Leave out what the job does not need (.rayignore, or the header's files), "
-    "and read data from storage instead."
-)
+WHERE = "in the header's files, or with --working-dir in .rayignore"  # what is sent is chosen
+SMALLER = f"Leave out what the job does not need ({WHERE}), and read data from storage instead."
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ def contents_of(
         raise TooManyFiles(
             f"{root} holds {len(contents.entries):,} files to send, the limit is {limits.files:,}; "
             f"most are in {fullest(contents.entries)}.",
-            "Leave out directories that the job does not need (.rayignore, or the header's files).",
+            f"Leave out directories that the job does not need ({WHERE}).",
         )
     if contents.unpacked_bytes > limits.unpacked:
         raise TooLarge(

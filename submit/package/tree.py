@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from .contents import Contents, Entry, Left, contents_of
+from .contents import WHERE, Contents, Entry, Left, contents_of
 from .credential_text import bytes_to_judge, why_never_by_text
 from .errors import BadName, NoSuchTree, RefusedTree, TooDeep, TooManyFiles
 from .forbidden import VIRTUALENV, why_never, why_never_within, why_secret
@@ -94,7 +94,7 @@ class Walk:
                 return
             raise TooDeep(
                 f"{shown(name)}/ is nested more than {self.limits.depth} directories deep.",
-                "List it, or a directory above it, in .rayignore.",
+                f"Leave it out, or a directory above it ({WHERE}).",
             )
         check_name(name, self.limits)
         self.directory(item.path, name + "/", depth, ignores)
@@ -123,7 +123,7 @@ class Walk:
                     if self._looked_at > self.limits.looked_at:
                         raise TooManyFiles(
                             f"{self.root} holds more than {self.limits.looked_at:,} files and directories.",
-                            "Leave out directories that the job does not need (.rayignore, or the header's files).",
+                            f"Leave out directories that the job does not need ({WHERE}).",
                         )
         except OSError as error:
             raise unreadable(prefix or self.root, error) from error
@@ -156,7 +156,7 @@ def through_link(root: str, path: str, name: str) -> Entry | Left:
 
 
 def regular(path: str, name: str, found: os.stat_result, called: str = "") -> Entry | Left:
-    """The entry of a regular file; anything else is left out, unopened. `called`: its own name, where a link led to it."""
+    """The entry of a regular file; anything else is left out, unopened. A link to it knows how it is `called`."""
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "not a regular file")
         return Left(name, f"{kind}; only regular files travel")
@@ -183,7 +183,7 @@ def check_name(name: str, limits: Limits) -> None:
             else f"it has {size:,} bytes, the limit is {limits.name:,}"
         )
     short = shown(name) if len(name) <= 200 else shown(name[:200]) + "…"
-    raise BadName(f"The name {short} cannot be packed: {why}.", "Rename it, or list it in .rayignore.")
+    raise BadName(f"The name {short} cannot be packed: {why}.", f"Rename it, or leave it out ({WHERE}).")
 
 
 def shown(name: str) -> str:

@@ -136,7 +136,9 @@ def test_unchanged_means_nothing_is_uploaded(ray: FakeDashboard, env: dict[str, 
     submit(script, env=env)
     os.utime(script, (1, 1))
     again = submit(script, env=env)
-    assert "sent ID (the cluster has the package already)\n" in again.said
+    assert (
+        "sent ID (the cluster has the package already; runs of the same files share its folder)\n" in again.said
+    )
     assert ray.count("PUT") == 1
 
 

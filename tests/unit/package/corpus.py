@@ -21,8 +21,13 @@ from submit.package import LIMITS, Limits, errors
 
 from .build import link, outside, put, raw
 
-LIST = "List it, or a directory above it, in .rayignore."
-NEEDS = "Leave out directories that the job does not need (.rayignore, or the header's files)."
+LIST = "Leave it out, or a directory above it (in the header's files, or with --working-dir in .rayignore)."
+SMALLER = (
+    "Leave out what the job does not need (in the header's files, or with --working-dir in .rayignore), "
+    "and read data from storage instead."
+)
+RENAME = "Rename it, or leave it out (in the header's files, or with --working-dir in .rayignore)."
+NEEDS = "Leave out directories that the job does not need (in the header's files, or with --working-dir in .rayignore)."
 HOLDS = "Give --working-dir the directory that holds the job."
 HISTORY = "version control never travels"
 GOOGLE = "credentials never travel (Google Cloud)"
@@ -568,7 +573,7 @@ def ignore_file_above_the_root_is_a_fifo(tree: Path) -> None:
     errors.TooLarge,
     "{tree} holds 1,024.0 MiB to send, the limit is 512.0 MiB unpacked; "
     "the largest: model.bin (1,024.0 MiB), a.py (0.0 MiB).",
-    "Leave out what the job does not need (.rayignore, or the header's files), and read data from storage instead.",
+    SMALLER,
 )
 def sparse_file_of_1_gb(tree: Path) -> None:
     put(tree, "a.py")
@@ -579,7 +584,7 @@ def sparse_file_of_1_gb(tree: Path) -> None:
     errors.TooLarge,
     "{tree} holds 630.0 MiB to send, the limit is 512.0 MiB unpacked; the largest: f6 (120.0 MiB), "
     "f5 (110.0 MiB), f4 (100.0 MiB), f3 (90.0 MiB), f2 (80.0 MiB).",
-    "Leave out what the job does not need (.rayignore, or the header's files), and read data from storage instead.",
+    SMALLER,
 )
 def seven_large_files(tree: Path) -> None:
     for index in range(7):
@@ -664,7 +669,7 @@ def directories_65_deep(tree: Path) -> None:
 @refuses(
     errors.BadName,
     f"The name {'d' * 200}… cannot be packed: it has 4,015 bytes, the limit is 3,800.",
-    "Rename it, or list it in .rayignore.",
+    RENAME,
 )
 def path_of_4000_bytes(tree: Path) -> None:
     here, name = Path.cwd(), "d" * 250
@@ -733,7 +738,7 @@ def directories_named_as_files(tree: Path) -> None:
 @refuses(
     errors.BadName,
     "The name sub/..\\..\\evil.py cannot be packed: it contains a backslash.",
-    "Rename it, or list it in .rayignore.",
+    RENAME,
 )
 def backslash_in_a_name(tree: Path) -> None:
     put(tree, "a.py")
@@ -743,7 +748,7 @@ def backslash_in_a_name(tree: Path) -> None:
 @refuses(
     errors.BadName,
     "The name caf\\xe9.py cannot be packed: its bytes are not UTF-8.",
-    "Rename it, or list it in .rayignore.",
+    RENAME,
 )
 def name_that_is_not_utf8(tree: Path) -> None:
     put(tree, "a.py")
@@ -753,7 +758,7 @@ def name_that_is_not_utf8(tree: Path) -> None:
 @refuses(
     errors.BadName,
     "The name \\xff cannot be packed: its bytes are not UTF-8.",
-    "Rename it, or list it in .rayignore.",
+    RENAME,
 )
 def directory_that_is_not_utf8(tree: Path) -> None:
     os.mkdir(os.fsencode(tree) + b"/\xff")
