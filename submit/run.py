@@ -159,7 +159,7 @@ def contents_of(script: Script, tree: Path | None) -> tuple[package.Contents, st
         raise UsageError(
             f"{script.path} is not inside {tree}.", "give --working-dir a folder that holds it"
         ) from None
-    contents = package.tree_contents(tree)
+    contents = package.tree_contents(tree, script=name)
     if name not in {entry.name for entry in contents.entries}:
         why = next(
             (left.reason for left in contents.left if left.name == name), "its ignore files leave it out"
@@ -238,7 +238,8 @@ async def dispatch(
     except ServerError as fault:
         raise await explained(fault, dashboard) from None
     stage.sent = True
-    told = f"{sent:,} bytes uploaded" if sent else "the cluster has the package already"
+    shared = "the cluster has the package already; runs of the same files share its folder"
+    told = f"{sent:,} bytes uploaded" if sent else shared
     installs = f", installs {', '.join(ready.plan.install)}" if ready.plan.install else ""
     voice.say(f"sent {ready.plan.submission_id} ({told}{installs})")
     voice.say(f"watch {dashboard.url}/#/jobs/{ready.plan.submission_id}")

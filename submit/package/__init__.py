@@ -8,15 +8,17 @@ Everything that can go wrong is a PackageError with `message`, `mend` and `exit_
 """
 
 from .archive import digest, pack, package_uri
-from .contents import Contents, Entry, Left
+from .contents import Contents, Entry, Left, LostMode, Missing
+from .decode import NotText, decoded
 from .errors import ContentsChanged, FixFirst, PackageError
 from .leaks import Secret, find_secrets, find_secrets_in_text
 from .limits import CAP, LIMITS, Limits
-from .script import script_contents, sources
+from .script import script_contents
+from .sources import imports_elsewhere, sources
 from .tree import tree_contents
 
 __all__ = [
-    "CAP", "LIMITS", "Contents", "ContentsChanged", "Entry", "FixFirst", "Left", "Limits", "PackageError", "Secret",
-    "digest", "find_secrets", "find_secrets_in_text", "pack", "package_uri", "script_contents", "sources",
-    "tree_contents",
+    "CAP", "LIMITS", "Contents", "ContentsChanged", "Entry", "FixFirst", "Left", "Limits", "LostMode", "Missing",
+    "NotText", "PackageError", "Secret", "decoded", "digest", "find_secrets", "find_secrets_in_text",
+    "imports_elsewhere", "pack", "package_uri", "script_contents", "sources", "tree_contents",
 ]  # fmt: skip

@@ -11,10 +11,8 @@ from pathlib import Path
 from .errors import EmptyPackage, TooLarge, TooManyFiles
 from .limits import MIB, Limits
 
-SMALLER = (
-    "Leave out what the job does not need (.rayignore, or the header's files), "
-    "and read data from storage instead."
-)
+WHERE = "in the header's files, or with --working-dir in .rayignore"  # what is sent is chosen
+SMALLER = f"Leave out what the job does not need ({WHERE}), and read data from storage instead."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +34,43 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """An import that is sure to fail on the cluster, though what it names is beside the script."""
+
+    module: str  # "" for a relative import that leads out of its package
+    importer: str  # the name of the file that has the import
+    line: int
+    why: str
+    mend: str
+
+    @property
+    def message(self) -> str:
+        """The sentence that says so."""
+        what = f" imports {self.module}, which does not travel" if self.module else ""
+        return f"{self.importer}:{self.line}{what}: {self.why}."
+
+
+@dataclass(frozen=True, slots=True)
+class LostMode:
+    """A program that the job runs, and that is not executable on the cluster."""
+
+    name: str
+    runner: str  # the name of the file that runs it
+    line: int
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
 class Contents:
-    """The files of one package, sorted by name; what was left out, sorted by name."""
+    """The files of one package, sorted by name; what was left out, sorted by name; and what will fail for it."""
 
     root: Path
     entries: tuple[Entry, ...]
     left: tuple[Left, ...]
+    missing: tuple[Missing, ...] = ()
+    lost_modes: tuple[LostMode, ...] = ()
+    named: frozenset[str] = frozenset()  # the files that only the header asks for
+    tree: bool = False  # all of a directory, rather than what a script needs: only then ignore files count
 
     @property
     def unpacked_bytes(self) -> int:
@@ -49,12 +78,15 @@ class Contents:
         return sum(entry.size for entry in self.entries)
 
 
-def contents_of(root: Path, entries: Iterable[Entry], left: Iterable[Left], limits: Limits) -> Contents:
+def contents_of(
+    root: Path, entries: Iterable[Entry], left: Iterable[Left], limits: Limits, tree: bool = False
+) -> Contents:
     """Sort, and hold to the limits. Raises EmptyPackage, TooManyFiles or TooLarge."""
     contents = Contents(
         root,
         tuple(sorted(entries, key=lambda entry: entry.name)),
         tuple(sorted(left, key=lambda one: (one.name, one.reason))),
+        tree=tree,
     )
     if not contents.entries:
         raise EmptyPackage(
@@ -64,7 +96,7 @@ def contents_of(root: Path, entries: Iterable[Entry], left: Iterable[Left], limi
         raise TooManyFiles(
             f"{root} holds {len(contents.entries):,} files to send, the limit is {limits.files:,}; "
             f"most are in {fullest(contents.entries)}.",
-            "Leave out directories that the job does not need (.rayignore, or the header's files).",
+            f"Leave out directories that the job does not need ({WHERE}).",
         )
     if contents.unpacked_bytes > limits.unpacked:
         raise TooLarge(

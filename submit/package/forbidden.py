@@ -2,49 +2,43 @@
 
 from __future__ import annotations
 
-import json
+import re
+from fnmatch import translate
+from functools import cache
 from pathlib import PurePosixPath
 
-_CREDENTIALS = "credentials never travel"
-_KEY = "private keys and certificates never travel"
+from .credential_files import HARMLESS, KEY, PATTERNS
+
 _HISTORY = "version control never travels"
 _MACHINE = "made for this machine"
-
-_DIRECTORIES = {
-    ".git": _HISTORY, ".hg": _HISTORY, ".svn": _HISTORY,
-    ".aws": _CREDENTIALS, ".ssh": _CREDENTIALS, ".gnupg": _CREDENTIALS, ".kube": _CREDENTIALS,
-    ".azure": _CREDENTIALS,
-    ".venv": _MACHINE, "__pycache__": _MACHINE, "node_modules": _MACHINE, ".ipynb_checkpoints": _MACHINE,
-    ".raydock": _MACHINE,
-}  # fmt: skip
-_FILES = {
-    ".git": _HISTORY,  # a worktree's or submodule's pointer
-    "id_rsa": _KEY, "id_dsa": _KEY, "id_ecdsa": _KEY, "id_ed25519": _KEY,
-    ".netrc": _CREDENTIALS, "_netrc": _CREDENTIALS, ".git-credentials": _CREDENTIALS, ".pypirc": _CREDENTIALS,
-    "application_default_credentials.json": _CREDENTIALS,
+_OTHERS = {
+    **dict.fromkeys(
+        [".git/", ".hg/", ".svn/", ".bzr/", ".jj/", ".git"], _HISTORY
+    ),  # .git: a worktree's pointer
+    **dict.fromkeys(
+        [".venv/", "__pycache__/", "node_modules/", ".ipynb_checkpoints/", ".raydock/"], _MACHINE
+    ),
+    **dict.fromkeys([".terraform/", ".tox/", ".nox/", "*.pyc"], _MACHINE),
     ".ds_store": _MACHINE,  # changes whenever a folder is looked at, and the package with it
-}  # fmt: skip
-_SUFFIXES = {".pem": _KEY, ".key": _KEY, ".p12": _KEY, ".pfx": _KEY, ".pyc": _MACHINE}
-_ENVIRONMENT = "environment files never travel"
-_EXAMPLES = {".env.example", ".env.sample", ".env.template"}
-_GCLOUD = (".config", "gcloud")
-
-CREDENTIAL_FILE = "a service account's key or a person's credentials never travel"
-CREDENTIAL_FILE_BYTES = 16 * 1024  # a key file has about 2,400 bytes
+}
 VIRTUALENV = f"a virtual environment, {_MACHINE}"
-_CREDENTIAL_TYPES = {"service_account": "private_key", "authorized_user": "refresh_token"}
 
 
 def why_never(name: str, directory: bool) -> str | None:
     """Why the thing at `name` (posix path; only its last two parts count) never travels, or None."""
     above, _, last = name.lower().rpartition("/")
-    if last.startswith(".env") and last not in _EXAMPLES:
-        return _ENVIRONMENT
-    if directory:
-        if last == _GCLOUD[1] and above.rpartition("/")[2] == _GCLOUD[0]:
-            return _CREDENTIALS
-        return _DIRECTORIES.get(last)
-    return _FILES.get(last) or _SUFFIXES.get(last[last.rfind(".") :] if "." in last else "")
+    end = "/" if directory else ""
+    last, within = last + end, f"{above.rpartition('/')[2]}/{last}{end}"
+    exact, globs, harmless = _compiled()
+    if last not in exact and within not in exact and not globs.fullmatch(last):
+        return None
+    if not directory and harmless.fullmatch(last):
+        return None
+    return (
+        exact.get(within)
+        or exact.get(last)
+        or next(reason for pattern, reason in _patterns().items() if re.fullmatch(translate(pattern), last))
+    )
 
 
 def why_never_within(name: str, directory: bool = False) -> str | None:
@@ -57,16 +51,18 @@ def why_secret(path: str) -> str | None:
     """Why a directory is not sent even when it is named: it lies in version control's or a tool's credentials."""
     places = [PurePosixPath(path), *PurePosixPath(path).parents]
     reasons = (why_never(str(place), True) for place in places)
-    return next((reason for reason in reasons if reason in (_CREDENTIALS, _HISTORY)), None)
+    return next(
+        (one for one in reasons if one and (one in (_HISTORY, KEY) or one.startswith("credentials"))), None
+    )
 
 
-def is_credential_file(data: bytes) -> bool:
-    """Whether `data` is a Google credential in JSON that holds a secret."""
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        return False
-    if not isinstance(found, dict):
-        return False
-    kind = found.get("type")
-    return isinstance(kind, str) and kind in _CREDENTIAL_TYPES and bool(found.get(_CREDENTIAL_TYPES[kind]))
+def _patterns() -> dict[str, str]:
+    return {**PATTERNS, **_OTHERS}
+
+
+@cache
+def _compiled() -> tuple[dict[str, str], re.Pattern[str], re.Pattern[str]]:
+    """Names that are matched as they are, and expressions for the others and for what is harmless all the same."""
+    wild = [one for one in _patterns() if re.search(r"[*?\[]", one)]
+    exact = {one: reason for one, reason in _patterns().items() if one not in wild}
+    return exact, re.compile("|".join(map(translate, wild))), re.compile("|".join(map(translate, HARMLESS)))

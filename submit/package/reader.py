@@ -8,14 +8,14 @@ import stat
 from collections.abc import Iterator
 from types import TracebackType
 
-from .contents import Contents, Entry
+from .contents import WHERE, Contents, Entry
 from .errors import ContentsChanged, Unreadable
 
 CHUNK = 1024 * 1024  # bytes read at a time
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EOPNOTSUPP}
-AGAIN = "Run the command again; leave out files that are being written (.rayignore, or the header's files)."
+AGAIN = f"Run the command again; leave out files that are being written ({WHERE})."
 
 
 class Reader:
@@ -99,7 +99,7 @@ def unreadable(name: str, error: OSError) -> Unreadable:
     """The error for something that the system does not let us read."""
     return Unreadable(
         f"{name} cannot be read: {error.strerror}.",
-        f"Make it readable (chmod u+r {name}), or leave it out (.rayignore, or the header's files).",
+        f"Make it readable (chmod u+r {name}), or leave it out ({WHERE}).",
     )
 
 

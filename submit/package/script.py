@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 from pathlib import Path, PurePosixPath
 
@@ -21,14 +21,14 @@ from .errors import (
     EscapingFile,
     ForbiddenFile,
     NoSuchScript,
-    PackageError,
     UnmatchedFile,
 )
-from .forbidden import why_never_within
+from .forbidden import why_never, why_never_within
+from .foreseen import foreseen
 from .ignore import Ignores
-from .imports import Siblings
 from .limits import LIMITS, Limits
 from .reader import Reader, mode_of
+from .siblings import Siblings
 from .tree import Walk, check_name, regular, shown, through_link
 from .wildmatch import translate
 
@@ -49,38 +49,12 @@ def script_contents(script: Path, files: Sequence[str], limits: Limits = LIMITS)
     for name in siblings.found:  # extension modules too, which are not read
         if name not in gathered.entries:
             gathered.add(name)
+    needed = set(gathered.entries)
     for pattern in files:
         gathered.named(pattern)
-    return contents_of(Path(gathered.root), gathered.entries.values(), gathered.left.values(), limits)
-
-
-def sources(script: Path, tree: Path | None = None) -> dict[str, bytes]:
-    """The text of a script and of the modules that it imports, by name, from beside it and from the tree that is sent.
-
-    What can't be read or understood is left out: packaging says so where it matters.
-    """
-    real = os.path.realpath(script)
-    found: dict[str, bytes] = {}
-    for root in dict.fromkeys((os.path.dirname(real), os.path.realpath(tree) if tree else "")):
-        if root and real.startswith(root.rstrip("/") + "/"):
-            _follow(root, os.path.relpath(real, root), found)
-    return found
-
-
-def _follow(root: str, script: str, found: dict[str, bytes]) -> None:
-    def read(name: str) -> bytes | None:
-        try:
-            return Path(root, name).read_bytes()
-        except OSError:
-            return None
-
-    siblings = Siblings(root, read)
-    with suppress(PackageError):
-        siblings.follow(script)
-    for name in (script, *siblings.found):
-        source = read(name) if name.endswith(".py") else None
-        if source is not None:
-            found[os.path.basename(name) if name == script else name] = source
+    contents = contents_of(Path(gathered.root), gathered.entries.values(), gathered.left.values(), limits)
+    contents = replace(contents, named=frozenset(set(gathered.entries) - needed))
+    return foreseen(contents, siblings, script.name)
 
 
 def _script_entry(script: Path, real: str, limits: Limits) -> Entry:
@@ -120,11 +94,15 @@ class _Gathered:
         check_name(name, self.limits)
         path = os.path.join(self.root, name)
         linked = os.path.realpath(path) != path
-        reason = why_never_within(name)
+        reason = self._why_never(name, False)
         if reason:
             self.put(Left(name, reason))
         else:
             self.put(through_link(self.root, path, name) if linked else regular(path, name, os.lstat(path)))
+
+    def _why_never(self, name: str, directory: bool) -> str | None:
+        called = f"{os.path.basename(self.root)}/{name}"
+        return why_never(called, directory) or why_never_within(name, directory)
 
     def source(self, name: str) -> bytes | None:
         """The text of a module, which thereby travels; None if it is left out."""
@@ -165,7 +143,7 @@ class _Gathered:
             )
         directory = os.path.isdir(real)
         target = real[len(self.root.rstrip("/")) + 1 :]
-        reason = why_never_within(name, directory) or why_never_within(target, directory)
+        reason = self._why_never(name, directory) or self._why_never(target, directory)
         if reason:
             raise ForbiddenFile(
                 f"{pattern!r} {_HEADER} does not travel: {reason}.",

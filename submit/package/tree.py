@@ -13,20 +13,15 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from .contents import Contents, Entry, Left, contents_of
+from .contents import WHERE, Contents, Entry, Left, contents_of
+from .credential_text import bytes_to_judge, why_never_by_text
 from .errors import BadName, NoSuchTree, RefusedTree, TooDeep, TooManyFiles
-from .forbidden import (
-    CREDENTIAL_FILE,
-    CREDENTIAL_FILE_BYTES,
-    VIRTUALENV,
-    is_credential_file,
-    why_never,
-    why_never_within,
-    why_secret,
-)
+from .forbidden import VIRTUALENV, why_never, why_never_within, why_secret
+from .foreseen import foreseen
 from .ignore import KINDS, Ignores, above
 from .limits import LIMITS, Limits
 from .reader import mode_of, unreadable
+from .sources import followed
 
 _KINDS = {
     stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
@@ -34,8 +29,10 @@ _KINDS = {
 }  # fmt: skip
 
 
-def tree_contents(root: Path, limits: Limits = LIMITS) -> Contents:
+def tree_contents(root: Path, limits: Limits = LIMITS, script: str = "") -> Contents:
     """Everything below `root` but what .gitignore, .rayignore and `forbidden` leave out.
+
+    With `script`, a name in it, also which modules that it imports are left out.
 
     Raises any FixFirst of `errors` but those of scripts. Reads no file but ignore files and small .json files.
     """
@@ -43,7 +40,8 @@ def tree_contents(root: Path, limits: Limits = LIMITS) -> Contents:
     ignores, from_top = above(real, limits)
     walk = Walk(real, limits, from_top=from_top, honour=True)
     walk.directory(real, "", 0, ignores)
-    return contents_of(Path(real), walk.entries, walk.left, limits)
+    contents = contents_of(Path(real), walk.entries, walk.left, limits, tree=True)
+    return foreseen(contents, *followed(Path(real, script), Path(real))) if script else contents
 
 
 class Walk:
@@ -96,7 +94,7 @@ class Walk:
                 return
             raise TooDeep(
                 f"{shown(name)}/ is nested more than {self.limits.depth} directories deep.",
-                "List it, or a directory above it, in .rayignore.",
+                f"Leave it out, or a directory above it ({WHERE}).",
             )
         check_name(name, self.limits)
         self.directory(item.path, name + "/", depth, ignores)
@@ -125,7 +123,7 @@ class Walk:
                     if self._looked_at > self.limits.looked_at:
                         raise TooManyFiles(
                             f"{self.root} holds more than {self.limits.looked_at:,} files and directories.",
-                            "Leave out directories that the job does not need (.rayignore, or the header's files).",
+                            f"Leave out directories that the job does not need ({WHERE}).",
                         )
         except OSError as error:
             raise unreadable(prefix or self.root, error) from error
@@ -148,21 +146,25 @@ def through_link(root: str, path: str, name: str) -> Entry | Left:
             return Left(name, f"a link to {shown(target)}, which does not exist")
         raise unreadable(name, error) from error
     directory = stat.S_ISDIR(found.st_mode)
-    reason = why_never_within(target, directory)
+    reason = why_never(f"{os.path.basename(root)}/{target}", directory) or why_never_within(target, directory)
     if directory:
         reason = reason or "directories travel under their own name only"
         target += "/"
-    return Left(name, f"a link to {shown(target)}: {reason}") if reason else regular(real, name, found)
+    return (
+        Left(name, f"a link to {shown(target)}: {reason}") if reason else regular(real, name, found, target)
+    )
 
 
-def regular(path: str, name: str, found: os.stat_result) -> Entry | Left:
-    """The entry of a regular file; anything else is left out, unopened."""
+def regular(path: str, name: str, found: os.stat_result, called: str = "") -> Entry | Left:
+    """The entry of a regular file; anything else is left out, unopened. A link to it knows how it is `called`."""
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "not a regular file")
         return Left(name, f"{kind}; only regular files travel")
-    small_json = name.lower().endswith(".json") and found.st_size <= CREDENTIAL_FILE_BYTES
-    if small_json and is_credential_file(_small(path, name)):
-        return Left(name, CREDENTIAL_FILE)
+    for judged in dict.fromkeys((name, called or name)):
+        enough = bytes_to_judge(judged, found.st_size)
+        reason = why_never_by_text(judged, _start(path, name, enough)) if enough else None
+        if reason:
+            return Left(name, reason)
     return Entry(name, Path(path), mode_of(found), found.st_size)
 
 
@@ -181,7 +183,7 @@ def check_name(name: str, limits: Limits) -> None:
             else f"it has {size:,} bytes, the limit is {limits.name:,}"
         )
     short = shown(name) if len(name) <= 200 else shown(name[:200]) + "…"
-    raise BadName(f"The name {short} cannot be packed: {why}.", "Rename it, or list it in .rayignore.")
+    raise BadName(f"The name {short} cannot be packed: {why}.", f"Rename it, or leave it out ({WHERE}).")
 
 
 def shown(name: str) -> str:
@@ -189,11 +191,11 @@ def shown(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _small(path: str, name: str) -> bytes:
+def _start(path: str, name: str, size: int) -> bytes:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(fd, "rb", buffering=0) as stream:
-            return stream.read(CREDENTIAL_FILE_BYTES) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+            return stream.read(size) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
     except OSError as error:
         raise unreadable(name, error) from error
 

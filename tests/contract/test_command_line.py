@@ -139,7 +139,10 @@ def test_unchanged_means_nothing_is_uploaded(ray: FakeDashboard, env: dict[str, 
     submit(script, env=env)
     os.utime(script, (1, 1))
     again = submit(script, env=env)
-    assert "sent ID (the cluster has the package already)\n" in again.said
+    assert (
+        "sent ID (the cluster has the package already; runs of the same files share its folder)\n"
+        in again.said
+    )
     assert ray.count("PUT") == 1
 
 
@@ -178,7 +181,7 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         ),
         "not text": (
             [tmp_path / "bytes.py"],
-            f"submit: {tmp_path}/bytes.py is not Python: it is not UTF-8 text.\n      → give a Python script\n",
+            f"submit: {tmp_path}/bytes.py is not Python: it is UTF-16 text.\n      → save it as UTF-8\n",
             2,
         ),
         "a notebook": (
@@ -246,10 +249,10 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         "a secret argument": (
             [fine, "--", "ghp_" + "a1B2" * 9],
             PASSED.format(size=15)
-            + "  DENIED   arguments    An argument of the job looks like a secret (GitHub token), and the dashboard shows a "  # noqa: E501
+            + "  DENIED   secrets      An argument of the job holds a secret (GitHub token), and the dashboard shows a "
             "job's entrypoint.\n"
-            "                      → let the job read it from Secret Manager or a bucket, as the identity it runs "
-            "as\n"
+            "                      → leave it out, and let the job read it from Secret Manager or a bucket, as the "
+            "identity it runs as\n"
             "submit: 1 of 5 checks did not pass; nothing was sent.\n"
             "      → fix what is named above, or submit anyway:\n"
             "      → add --skip-check=arguments\n",
@@ -420,7 +423,7 @@ def test_a_secret_in_a_file_that_would_travel(ray: FakeDashboard, env: dict[str,
     done = submit(script, env=env)
     assert done.code == 3
     assert (
-        "  DENIED   package      x.py:2 holds a secret (private key), and whoever reaches the cluster could read it.\n"
+        "  DENIED   secrets      x.py:2 holds a secret (private key), and whoever reaches the cluster could read it.\n"
         in (done.said)
     )
 

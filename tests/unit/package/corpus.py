@@ -21,11 +21,16 @@ from submit.package import LIMITS, Limits, errors
 
 from .build import link, outside, put, raw
 
-LIST = "List it, or a directory above it, in .rayignore."
-NEEDS = "Leave out directories that the job does not need (.rayignore, or the header's files)."
+LIST = "Leave it out, or a directory above it (in the header's files, or with --working-dir in .rayignore)."
+SMALLER = (
+    "Leave out what the job does not need (in the header's files, or with --working-dir in .rayignore), "
+    "and read data from storage instead."
+)
+RENAME = "Rename it, or leave it out (in the header's files, or with --working-dir in .rayignore)."
+NEEDS = "Leave out directories that the job does not need (in the header's files, or with --working-dir in .rayignore)."
 HOLDS = "Give --working-dir the directory that holds the job."
 HISTORY = "version control never travels"
-CREDENTIALS = "credentials never travel"
+GOOGLE = "credentials never travel (Google Cloud)"
 ENVIRONMENT = "environment files never travel"
 KEYS = "private keys and certificates never travel"
 MACHINE = "made for this machine"
@@ -275,10 +280,13 @@ def google_credentials_by_content(tree: Path) -> None:
 
 @sends(
     ".config/app.toml",
-    left=dict.fromkeys(
-        [".aws/", ".config/gcloud/", ".ssh/", ".kube/", ".netrc", "application_default_credentials.json"],
-        CREDENTIALS,
-    ),
+    left={
+        **dict.fromkeys([".config/gcloud/", "application_default_credentials.json"], GOOGLE),
+        ".aws/": "credentials never travel (AWS)",
+        ".ssh/": KEYS,
+        ".kube/": "credentials never travel (Kubernetes)",
+        ".netrc": "credentials never travel (the network)",
+    },
 )
 def credentials_of_tools(tree: Path) -> None:
     for name in (
@@ -293,7 +301,7 @@ def credentials_of_tools(tree: Path) -> None:
     put(tree, ".config/app.toml")
 
 
-@sends("app.toml", left={"gcloud/": CREDENTIALS}, root=".config")
+@sends("app.toml", left={"gcloud/": GOOGLE}, root=".config")
 def gcloud_below_the_root(tree: Path) -> None:
     put(tree, ".config/gcloud/credentials.db")
     put(tree, ".config/app.toml")
@@ -565,7 +573,7 @@ def ignore_file_above_the_root_is_a_fifo(tree: Path) -> None:
     errors.TooLarge,
     "{tree} holds 1,024.0 MiB to send, the limit is 512.0 MiB unpacked; "
     "the largest: model.bin (1,024.0 MiB), a.py (0.0 MiB).",
-    "Leave out what the job does not need (.rayignore, or the header's files), and read data from storage instead.",
+    SMALLER,
 )
 def sparse_file_of_1_gb(tree: Path) -> None:
     put(tree, "a.py")
@@ -576,7 +584,7 @@ def sparse_file_of_1_gb(tree: Path) -> None:
     errors.TooLarge,
     "{tree} holds 630.0 MiB to send, the limit is 512.0 MiB unpacked; the largest: f6 (120.0 MiB), "
     "f5 (110.0 MiB), f4 (100.0 MiB), f3 (90.0 MiB), f2 (80.0 MiB).",
-    "Leave out what the job does not need (.rayignore, or the header's files), and read data from storage instead.",
+    SMALLER,
 )
 def seven_large_files(tree: Path) -> None:
     for index in range(7):
@@ -661,7 +669,7 @@ def directories_65_deep(tree: Path) -> None:
 @refuses(
     errors.BadName,
     f"The name {'d' * 200}… cannot be packed: it has 4,015 bytes, the limit is 3,800.",
-    "Rename it, or list it in .rayignore.",
+    RENAME,
 )
 def path_of_4000_bytes(tree: Path) -> None:
     here, name = Path.cwd(), "d" * 250
@@ -730,7 +738,7 @@ def directories_named_as_files(tree: Path) -> None:
 @refuses(
     errors.BadName,
     "The name sub/..\\..\\evil.py cannot be packed: it contains a backslash.",
-    "Rename it, or list it in .rayignore.",
+    RENAME,
 )
 def backslash_in_a_name(tree: Path) -> None:
     put(tree, "a.py")
@@ -740,7 +748,7 @@ def backslash_in_a_name(tree: Path) -> None:
 @refuses(
     errors.BadName,
     "The name caf\\xe9.py cannot be packed: its bytes are not UTF-8.",
-    "Rename it, or list it in .rayignore.",
+    RENAME,
 )
 def name_that_is_not_utf8(tree: Path) -> None:
     put(tree, "a.py")
@@ -750,7 +758,7 @@ def name_that_is_not_utf8(tree: Path) -> None:
 @refuses(
     errors.BadName,
     "The name \\xff cannot be packed: its bytes are not UTF-8.",
-    "Rename it, or list it in .rayignore.",
+    RENAME,
 )
 def directory_that_is_not_utf8(tree: Path) -> None:
     os.mkdir(os.fsencode(tree) + b"/\xff")
@@ -838,7 +846,7 @@ def root_is_above_the_home_directory(tree: Path) -> None:
     put(tree.parent, "home/a.py")
 
 
-@refuses(errors.RefusedTree, f"{{tree}}/.ssh cannot be sent: {CREDENTIALS}.", HOLDS, root=".ssh")
+@refuses(errors.RefusedTree, f"{{tree}}/.ssh cannot be sent: {KEYS}.", HOLDS, root=".ssh")
 def root_holds_credentials(tree: Path) -> None:
     put(tree, ".ssh/config")
 

@@ -17,7 +17,8 @@ from submit.package import Contents, ContentsChanged, digest, errors, pack, pack
 
 from .build import link, outside, put, within
 
-AGAIN = "Run the command again; leave out files that are being written (.rayignore, or the header's files)."
+WHERE = "in the header's files, or with --working-dir in .rayignore"
+AGAIN = f"Run the command again; leave out files that are being written ({WHERE})."
 
 
 @pytest.fixture
@@ -329,7 +330,7 @@ def test_package_over_the_cap(tree: Path) -> None:
         "a.py (0.0 MiB), sub/b.py (0.0 MiB), sub/empty.txt (0.0 MiB)."
     )
     assert caught.value.mend == (
-        "Leave out what the job does not need (.rayignore, or the header's files), and read data from storage instead."
+        f"Leave out what the job does not need ({WHERE}), and read data from storage instead."
     )
 
 

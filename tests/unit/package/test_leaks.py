@@ -52,6 +52,29 @@ TOKENS = {
     "model, older": ("model API key", "s" + "k-" + noise(48)),
     "Slack": ("Slack token", "xo" + "xb-" + noise(40)),
     "W&B": ("Weights & Biases key", "WANDB" + f"_API_KEY={noise(40, '0123456789abcdef')}"),
+    "npm": ("npm token", "np" + "m_" + noise(36)),
+    "Docker Hub": ("Docker Hub token", "dckr" + "_pat_" + noise(27)),
+    "Databricks": ("Databricks token", "da" + "pi" + noise(32, "0123456789abcdef")),
+    "Stripe": ("Stripe key", "sk" + "_live_" + noise(24)),
+    "Slack webhook": (
+        "Slack webhook",
+        "https://hooks.slack.com/" + f"services/T{noise(9)}/B{noise(9)}/{noise(24)}",
+    ),
+    "web token": ("JSON web token", "ey" + f"J{noise(30)}.ey" + f"J{noise(60)}.{noise(43)}"),
+    "kubeconfig": ("Kubernetes client key", "client-key-" + f"data: {noise(80)}"),
+    "database": ("password in a URL", "postgres://app:" + "hunter2hunter2@db/x"),
+    "cache without a user": ("password in a URL", "redis://:" + "s3cr3t@cache:6379/0"),
+    "password with an @ in it": ("password in a URL", "mongodb+srv://app:" + "p@ss@word@h1.internal/x"),
+    "escaped password": ("password in a URL", "https://me%40corp.io:" + "%40dm1n@nexus.internal/simple"),
+    "password in f-string": ("password in a URL", 'f"mysql://root:' + 'tiger99@{host}/db"'),
+    "index with a token": ("token in a URL", "git+https://" + f"{noise(20)}1@git.internal/x.git"),
+    "JDBC": ("password in a URL", "jdbc:postgresql://h/db?user=a&pass" + "word=hunter2"),
+    "query": ("token in a URL", "https://h/x?a=1&access_" + f"token={noise(30)}1"),
+    "bearer": ("Authorization header", "Authorization: " + f"Bearer {noise(40)}"),
+    "basic": ("Authorization header", "Authorization: Ba" + "sic YXBwOmh1bnRlcjI="),
+    "assigned": ("key or password", "client_sec" + f'ret = "{noise(32)}"'),
+    "assigned as a keyword": ("key or password", "connect(pass" + f'word="{noise(24)}")'),
+    "assigned in JSON": ("key or password", '"api' + f'Key": "{noise(32)}"'),
     "PyPI": ("PyPI token", "py" + "pi-AgEI" + noise(80)),
 }
 HARMLESS = {
@@ -66,6 +89,19 @@ HARMLESS = {
     "a name with hf_": "self_" + noise(40),
     "a commit": noise(40, "0123456789abcdef"),
     "a service account's address": "me@project.iam.gserviceaccount.com",
+    "placeholder in a URL": "postgres://user:password@db/x",
+    "default of a server": "amqp://guest:guest@rabbit:5672",
+    "variable in a URL": "https://me:${TOKEN}@host/simple and https://me:$TOKEN@host and https://%s:%s@host",
+    "f-string": 'f"postgres://{user}:{password}@{host}/x"',
+    "hidden in a URL": "http://app:***@h http://app:<password>@h http://app:xxxxx@h http://app:YOUR_TOKEN@h",
+    "URL with a port": "http://localhost:8080 http://h:8080/a@b https://h:443/?x=y@z ray://10.0.0.1:10001",
+    "user without a password": "ssh://git@github.com/x git+ssh://build2024machine77@host/x git@github.com:o/r.git",
+    "container of a storage account": "abfss://container2024dataset01@account.dfs.core.windows.net/x",
+    "error reporting": "https://0123456789abcdef0123456789abcdef@o42.ingest.sentry.io/4",
+    "revision of a repository": "github://org:repo@main/catalog.yml",
+    "words about them": "Basic authentication, Bearer token authentication, password=password, secret = None",
+    "name of a secret": 'secret = "projects/my-project-1234/secrets/db/versions/latest"',
+    "tokens of a text": 'tokens = ["the", "quick"], pad_token = "<pad>", api_key="EMPTY"',
     "service account without key": '{"type": "service_account"}',
 }
 
@@ -83,6 +119,13 @@ def test_secret_in_text_and_file(which: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("which", HARMLESS)
 def test_harmless_text(which: str, tmp_path: Path) -> None:
     assert find_secrets_in_text(HARMLESS[which]) == []
+
+
+def test_a_documents_host_is_an_example_in_a_file(tmp_path: Path) -> None:
+    text = "# send it with --env URL=postgres://app:" + "hunter2hunter2@db.example/app\n"
+    put(tmp_path, "job.py", text + "# or mysql://app:" + "hunter2@www.example.com:3306\n")
+    assert find_secrets(tree_contents(tmp_path)) == []
+    assert find_secrets_in_text(text) == ["password in a URL"]
 
 
 def test_this_project_holds_none() -> None:

@@ -12,7 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from submit.package import LIMITS, Contents, Limits, PackageError, digest, errors, script_contents
+from submit.package import (
+    LIMITS,
+    Contents,
+    Limits,
+    PackageError,
+    digest,
+    errors,
+    imports_elsewhere,
+    script_contents,
+    sources,
+)
 from submit.package.imports import Import, imports_in
 
 from .build import link, outside, put, within
@@ -165,15 +175,58 @@ def test_what_travels_is_what_python_loads(here: Path, tmp_path: Path) -> None:
 def test_imports_in_is_pure() -> None:
     source = b"import a.b\nfrom .c import d, e as f\nfrom .. import g\nfrom ... import h\n"
     assert imports_in(source, "x.py", ("p", "q")) == [
-        Import(("a", "b")),
-        Import(("p", "q", "c"), ("d", "e")),
-        Import(("p",), ("g",)),
+        Import(("a", "b"), line=1),
+        Import(("p", "q", "c"), ("d", "e"), line=2),
+        Import(("p",), ("g",), line=3),
+        Import((), ("h",), line=4, beyond="from ... import h"),
+    ]
+
+
+GUARDED = {
+    "try:\n    import x\nexcept ImportError:\n    x = None": True,
+    "try:\n    import x\nexcept (KeyError, ModuleNotFoundError) as error:\n    print(error)": True,
+    "try:\n    pass\nexcept Exception:\n    import x": True,
+    "try:\n    import x\nexcept:\n    pass": True,
+    "with contextlib.suppress(ImportError):\n    def f():\n        import x": True,
+    "if TYPE_CHECKING:\n    import x": True,
+    "if typing.TYPE_CHECKING:\n    pass\nelse:\n    import x": True,
+    "if sys.version_info >= (3, 11):\n    pass\nelse:\n    import x": True,
+    "if os.name == 'nt':\n    import x": True,
+    "if importlib.util.find_spec('x'):\n    __import__('x')": True,
+    "try:\n    import x\nexcept ImportError as error:\n    raise SystemExit('install x') from error": False,
+    "try:\n    import x\nexcept ImportError:\n    print('install x')\n    sys.exit(1)": False,
+    "try:\n    import x\nexcept KeyError:\n    pass": False,
+    "try:\n    pass\nexcept ImportError:\n    pass\nfinally:\n    import x": False,
+    "if name == 'nt':\n    import x": False,
+    "with open('f') as f:\n    import x": False,
+    "def f():\n    import x": False,
+}
+
+
+@pytest.mark.parametrize("text", GUARDED)
+def test_imports_that_may_fail(text: str) -> None:
+    (found,) = (one for one in imports_in(text.encode(), "x.py", ()) if one.module == ("x",))
+    assert found.guarded is GUARDED[text]
+
+
+def test_a_fifo_in_place_of_a_module_is_not_waited_for(here: Path) -> None:
+    put(here, "sub/job.py", "import pipe, lib\nimport numpy as np\nfrom . import x")
+    put(here, "lib.py", "import os.path, torch\ntry:\n    import cupy\nexcept ImportError:\n    pass\n")
+    os.mkfifo(here / "sub" / "pipe.py")
+    script = here / "sub" / "job.py"
+    assert list(within(10, lambda: sources(script, here))) == ["sub/job.py", "lib.py"]
+    elsewhere = [
+        (file, one.module[0], one.line, one.guarded) for file, one in imports_elsewhere(script, here)
+    ]
+    assert elsewhere == [
+        ("sub/job.py", "numpy", 2, False),
+        ("lib.py", "torch", 1, False),
+        ("lib.py", "cupy", 3, True),
     ]
 
 
 BROKEN = {
     "import (": "a.py line 1 is not Python",
-    "x = 1\0": "a.py ",
     "\n\ndef f(:\n": "a.py line 3 is not Python",
 }
 

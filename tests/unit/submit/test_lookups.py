@@ -146,7 +146,7 @@ def test_so_does_one_of_the_tree_that_is_sent(tmp_path: Path) -> None:
     (tmp_path / "lib.py").write_text("import broken\n")
     (tmp_path / "broken.py").write_text("def\n")
     assert list(package.sources(tmp_path / "jobs" / "train.py", tmp_path)) == [
-        "train.py",
+        "jobs/train.py",
         "lib.py",
         "broken.py",
     ]

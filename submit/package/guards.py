@@ -1,0 +1,69 @@
+"""Which imports may fail without ending the job: the text itself says what happens without the module.
+
+Guarded is what stands in a `try` that catches ImportError without ending the job (in its handlers too: they run only
+where the import failed), under `with suppress(ImportError)`, and under an `if` that asks for the type checker, the
+Python, the platform, or whether the module is there.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+_CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+_ASKED = frozenset({
+    "TYPE_CHECKING", "version_info", "hexversion", "platform", "implementation", "find_spec", "find_loader",
+})  # fmt: skip
+_TRY = (ast.Try, ast.TryStar) if hasattr(ast, "TryStar") else (ast.Try,)
+
+
+def with_guards(tree: ast.AST) -> Iterator[tuple[ast.AST, bool]]:
+    """All nodes of a tree, in the order of the text, each with whether it is guarded."""
+    waiting = [(tree, False)]
+    while waiting:
+        node, guarded = waiting.pop()
+        yield node, guarded
+        below = guarded or _guards(node)
+        always = set(map(id, getattr(node, "finalbody", ())))
+        children = [
+            (child, guarded if id(child) in always else below) for child in ast.iter_child_nodes(node)
+        ]
+        waiting += reversed(children)
+
+
+def _guards(node: ast.AST) -> bool:
+    """Whether what stands in a statement is guarded by it."""
+    if isinstance(node, _TRY):
+        caught = next((handler for handler in node.handlers if _catches(handler.type)), None)
+        return caught is not None and not _ends(caught.body[-1])
+    if isinstance(node, (ast.With, ast.AsyncWith)):
+        calls = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
+        return any(_name(call.func) == "suppress" and any(map(_catches, call.args)) for call in calls)
+    if isinstance(node, (ast.If, ast.IfExp)):
+        return any(_name(one) in _ASKED for one in ast.walk(node.test)) or _is_os_name(node.test)
+    return False
+
+
+def _catches(caught: ast.expr | None) -> bool:
+    if caught is None:
+        return True
+    kinds = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    return any(_name(kind) in _CAUGHT for kind in kinds)
+
+
+def _ends(last: ast.stmt) -> bool:
+    """Whether a handler ends the job: its last statement raises or exits."""
+    called = last.value.func if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call) else None
+    return isinstance(last, ast.Raise) or (called is not None and _name(called) in ("exit", "quit", "_exit"))
+
+
+def _is_os_name(test: ast.expr) -> bool:
+    return any(
+        isinstance(one, ast.Attribute) and one.attr == "name" and _name(one.value) == "os"
+        for one in ast.walk(test)
+    )
+
+
+def _name(node: ast.AST) -> str:
+    """The last name of an expression such as `sys.version_info`; "" for anything else."""
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")

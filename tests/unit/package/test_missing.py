@@ -1,0 +1,160 @@
+"""Imports of what is beside the script but does not travel: each is told before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from submit.package import Contents, Missing, script_contents, tree_contents
+
+from .build import link, outside, put
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    here = tmp_path.resolve() / "jobs"
+    here.mkdir()
+    return here
+
+
+Ways = list[Callable[[Path], Contents]]
+SCRIPT: Ways = [lambda here: script_contents(here / "job.py", [])]
+TREE: Ways = [lambda here: tree_contents(here, script="job.py")]
+
+
+def missing(here: Path, ways: Ways) -> tuple[Missing, ...]:
+    (found,) = {way(here).missing for way in ways}
+    return found
+
+
+OUT = "a link that leads out of the tree"
+PLACE = "put a copy in the link's place: rm {here}/{link} && cp -R {real} {here}/{link}"
+
+
+def test_a_package_that_is_a_link_out_of_the_folder(here: Path) -> None:
+    put(here, "job.py", "import os\nfrom lib.deep import x\nimport lib\n")
+    put(outside(here), "lib/__init__.py")
+    put(outside(here), "lib/deep.py", "x = 1")
+    link(here, "lib", "../outside/lib")
+    mend = PLACE.format(here=here, link="lib", real=outside(here) / "lib")
+    (found,) = missing(here, SCRIPT + TREE)
+    assert (found.message, found.mend) == (f"job.py:2 imports lib, which does not travel: {OUT}.", mend)
+
+
+def test_a_module_that_is_a_link_out_of_the_folder(here: Path) -> None:
+    put(here, "job.py", "import pkg.tool\n")
+    put(here, "pkg/__init__.py", "from . import other")
+    put(here, "pkg/other.py")
+    put(outside(here), "tool.py")
+    link(here, "pkg/tool.py", "../../outside/tool.py")
+    (found,) = missing(here, SCRIPT + TREE)
+    assert found.message == f"job.py:1 imports pkg.tool, which does not travel: {OUT}."
+    copied = PLACE.format(here=here, link="pkg/tool.py", real=outside(here) / "tool.py")
+    assert found.mend == f"{copied}\nor send the folder above both: --working-dir {here.parent}"
+
+
+def test_namespace_directories_and_modules_of_modules(here: Path) -> None:
+    put(here, "job.py", "import near\n")
+    put(here, "near.py", "import ns.far\n")
+    put(outside(here), "far.py")
+    link(here, "ns", outside(here))
+    (found,) = missing(here, SCRIPT + TREE)
+    assert (found.importer, found.line, found.module, found.why) == ("near.py", 1, "ns.far", OUT)
+
+
+def test_broken_links(here: Path) -> None:
+    put(here, "job.py", "import a, b\n")
+    link(here, "a", "../gone")
+    link(here, "b.py", "gone.py")
+    assert [(one.module, one.mend) for one in missing(here, SCRIPT + TREE)] == [
+        ("a", "let a lead to the module, or put the module itself there"),
+        ("b", "let b.py lead to the module, or put the module itself there"),
+    ]
+
+
+def test_a_linked_folder_inside_the_tree(here: Path) -> None:
+    """A script takes what it imports through such a link; a tree holds its files once."""
+    put(here, "job.py", "import lib.a\n")
+    put(here, "real/lib/a.py")
+    link(here, "lib", "real/lib")
+    assert missing(here, SCRIPT) == ()
+    (found,) = missing(here, TREE)
+    assert found.why == "a link to real/lib/: directories travel under their own name only"
+    assert found.mend == PLACE.format(here=here, link="lib", real=here / "real/lib")
+
+
+def test_ignored_modules_of_a_tree(here: Path) -> None:
+    put(here, "job.py", "import build.made\nimport local\n")
+    put(here, "build/made.py")
+    put(here, "local.py")
+    put(here, ".gitignore", "build/\n")
+    put(here, ".rayignore", "local*\n")
+    assert missing(here, SCRIPT) == ()
+    assert [(one.module, one.why, one.mend) for one in missing(here, TREE)] == [
+        ("build.made", "ignored by .gitignore line 1: build/", f"echo '!/build/' >> {here}/.rayignore"),
+        ("local", "ignored by .rayignore line 1: local*", f"echo '!/local.py' >> {here}/.rayignore"),
+    ]
+    put(here, ".rayignore", "local*\n!/build/\n!/local.py\n")
+    assert missing(here, TREE) == ()
+
+
+def test_a_module_under_a_name_that_never_travels(here: Path) -> None:
+    put(here, "job.py", "from node_modules import e\n")
+    put(here, "node_modules/e.py")
+    (found,) = missing(here, SCRIPT + TREE)
+    assert found.message == "job.py:1 imports node_modules.e, which does not travel: made for this machine."
+    assert found.mend == "move node_modules/e.py to a name that travels, and change the import"
+
+
+def test_what_may_fail_is_not_missing(here: Path) -> None:
+    put(here, "job.py", "try:\n    import lib\nexcept ImportError:\n    lib = None\nimport fast\n")
+    put(outside(here), "lib.py")
+    link(here, "lib.py", "../outside/lib.py")
+    put(here, "fast.py")
+    put(outside(here), "fast.abi3.so")
+    link(here, "fast.abi3.so", "../outside/fast.abi3.so")
+    assert missing(here, SCRIPT + TREE) == ()
+    assert len(script_contents(here / "job.py", []).left) == 2
+
+
+def test_guarded_in_one_place_and_needed_in_another(here: Path) -> None:
+    put(here, "job.py", "try:\n    import a\nexcept ImportError:\n    pass\nimport b\n")
+    put(here, "a.py", "import lib")
+    put(here, "b.py", "import os, a\n")
+    link(here, "lib.py", "gone")
+    (found,) = missing(here, SCRIPT + TREE)
+    assert (found.importer, found.line, found.module) == ("a.py", 1, "lib")
+
+
+RELATIVE = {
+    "import os\nfrom . import tool": (2, "from . import tool", "write it as: import tool"),
+    "from .tool import a as b": (1, "from .tool import a as b", "write it as: from tool import a as b"),
+    "def f():\n    from ..lib import x": (2, "from ..lib import x",
+                                          "import it by its full name, from the folder that is sent"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", RELATIVE)
+def test_relative_imports_in_a_script(text: str, here: Path) -> None:
+    put(here, "job.py", text)
+    put(here, "tool.py", "a = 1")
+    line, written, mend = RELATIVE[text]
+    (found,) = missing(here, SCRIPT + TREE)
+    assert found.message == f"job.py:{line}: `{written}` will fail, for job.py is not in such a package."
+    assert found.mend == mend
+
+
+def test_a_script_in_a_folder_of_the_tree(here: Path) -> None:
+    """The tree's root is on the path on the cluster only: what is ignored there was not imported here either."""
+    put(
+        here,
+        "src/job.py",
+        "import lib, top, torch\ntry:\n    from . import x\nexcept ImportError:\n    pass\n",
+    )
+    put(here, "top/__init__.py")
+    put(here, ".gitignore", "top/\n")
+    link(here, "src/lib.py", "gone")
+    found = tree_contents(here, script="src/job.py").missing
+    assert [(one.importer, one.module) for one in found] == [("src/job.py", "lib")]

@@ -1,0 +1,102 @@
+"""The job script: whatever Python runs can be sent, byte for byte; what it doesn't is refused in one sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from submit import package
+from submit.errors import UsageError
+from submit.script import read_script
+
+HEADER = '# /// script\n# dependencies = ["humanize"]\n# ///\n'
+RUNS = {
+    "byte order mark": b"\xef\xbb\xbf" + HEADER.encode() + b"import helper\n",
+    "byte order mark and CRLF": b"\xef\xbb\xbf" + HEADER.replace("\n", "\r\n").encode() + b"import helper",
+    "latin-1": b"# -*- coding: latin-1 -*-\n"
+    + HEADER.encode()
+    + b"import helper\nprint('caf\xe9' == 'caf\\u00e9')",
+    "cp1252 in the second line": b"#!/usr/bin/env python\r\n# vim: set fileencoding=cp1252 :\r\n"
+    + HEADER.replace("\n", "\r\n").encode()
+    + b"import helper\r\nprice = '\x80'\r\n",
+    "shift_jis": b"# coding: shift_jis\n"
+    + HEADER.encode()
+    + "import helper\nname = 'データ'\n".encode("shift_jis"),
+    "line ends of old Macs": HEADER.replace("\n", "\r").encode() + b"import helper\r",
+    "form feeds": b"\x0c\n" + HEADER.encode() + b"\x0cimport helper\n\x0c\ndef f():\n    pass\n",
+    "header at the end, without a newline": b"import helper\n" + HEADER.rstrip("\n").encode(),
+    "dubious escapes": HEADER.encode() + b"import helper\npath = '\\d'\n",
+}
+
+
+@pytest.mark.parametrize("case", RUNS)
+def test_whatever_python_runs(case: str, tmp_path: Path) -> None:
+    path = tmp_path / "job.py"
+    path.write_bytes(RUNS[case])
+    (tmp_path / "helper.py").write_bytes(b"\xef\xbb\xbf# coding: utf-8\r\nimport other\r\n")
+    (tmp_path / "other.py").write_bytes(b"# coding: koi8-r\nname = '\xc1'\n")
+    command = [
+        sys.executable,
+        "-I",
+        "-W",
+        "ignore",
+        "-c",
+        f"compile(open({str(path)!r}, 'rb').read(), 'job.py', 'exec')",
+    ]
+    assert subprocess.run(command, check=False).returncode == 0
+    assert read_script(path).header.dependencies == ("humanize",)
+    contents = package.script_contents(path, [])
+    assert {entry.name for entry in contents.entries} == {"job.py", "helper.py", "other.py"}
+    assert set(package.sources(path)) == {"job.py", "helper.py", "other.py"}
+    assert {entry.size for entry in contents.entries if entry.name == "job.py"} == {len(RUNS[case])}
+
+
+DECLARE = "save it as UTF-8, or declare its encoding in its first line, such as # -*- coding: cp1252 -*-"
+UTF8 = "save it as UTF-8"
+NOT_UTF8 = "which is not UTF-8, and no other encoding is declared"
+REFUSED = {
+    b"x = 1\ny = 'caf\xe9'\n": (f"line 2 has the byte 0xe9, {NOT_UTF8}", DECLARE),
+    b"\xef\xbb\xbfx = 1\n#\n# '\xff'": (f"line 3 has the byte 0xff, {NOT_UTF8}", DECLARE),
+    b"# coding: cp1252\nx = '\x81'\n": ("line 2 has the byte 0x81, which is not cp1252, the encoding that it declares",
+                                       DECLARE),
+    b"# coding: klingon\nx = 1\n": ("it declares the encoding 'klingon', which Python does not know", DECLARE),
+    b"# coding: rot13\nk = 1\n": ("it declares the encoding 'rot13', which Python does not know", DECLARE),
+    b"\xef\xbb\xbf# coding: latin-1\n": ("it begins with UTF-8's byte order mark and declares another encoding",
+                                         "declare utf-8"),
+    "print(1)\n".encode("utf-16"): ("it is UTF-16 text", UTF8),
+    "print(1)\n".encode("utf-16-be"): ("line 1 has a null byte, as UTF-16 text and binary files have", UTF8),
+    "print(1)\n".encode("utf-32"): ("it is UTF-32 text", UTF8),
+    b"x = 1\n\0\n": ("line 2 has a null byte, as UTF-16 text and binary files have", UTF8),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("data", REFUSED, ids=repr)
+def test_what_is_not_text(data: bytes, tmp_path: Path) -> None:
+    path, reason, mend = tmp_path / "job.py", *REFUSED[data]
+    path.write_bytes(data)
+    with pytest.raises(UsageError) as caught:
+        read_script(path)
+    assert (caught.value.message, caught.value.mend) == (f"{path} is not Python: {reason}.", mend)
+    (tmp_path / "main.py").write_text("import job")
+    with pytest.raises(package.PackageError) as refused:
+        package.script_contents(tmp_path / "main.py", [])
+    assert (refused.value.message, refused.value.mend) == (f"job.py is not Python: {reason}.", mend)
+
+
+@pytest.mark.parametrize("text", ["(" * 500, "-" * 100_000 + "1", "x = " + "[" * 90 + "]" * 90 + "," * 2])
+def test_what_is_nested_too_deeply_or_broken(text: str, tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        read_script(tmp_path / "job.py")
+    assert "is not Python: " in caught.value.message
+
+
+def test_a_file_too_large_to_be_a_script(tmp_path: Path) -> None:
+    with open(tmp_path / "job.py", "wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(UsageError) as caught:
+        read_script(tmp_path / "job.py")
+    assert caught.value.message.endswith("job.py is larger than 8,388,608 bytes: it is no job script.")

@@ -1,0 +1,140 @@
+"""The findings about what travels, in full; no secret's value is in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from submit.findings import Finding, Verdict
+from submit.header import Header
+from submit.package import Contents, script_contents, tree_contents
+from submit.preflight import Draft
+from submit.preflight.travels import check_arguments, check_environment, check_package
+from tests.unit.package.build import put
+
+PASSWORD = "hunter" + "2hunter2"
+URL = f"postgres://app:{PASSWORD}@db/x"
+NOTHING = Contents(Path(), (), ())
+READ_IT = "let the job read it from Secret Manager or a bucket, as the identity it runs as"
+
+
+def draft(contents: Contents = NOTHING, header: Header | None = None, **given: Any) -> Draft:
+    return Draft("job.py", header or Header(), contents, **given)
+
+
+def told(found: list[Finding]) -> list[tuple[str, str, str, str]]:
+    assert not any(PASSWORD in f"{one.message} {one.mend}" for one in found)
+    return [(one.verdict.value, one.check, one.message, one.mend) for one in found]
+
+
+def test_a_secret_stays_here_by_what_works_in_each_mode(tmp_path: Path) -> None:
+    put(tmp_path, "job.py", "import helper")
+    put(tmp_path, "helper.py", f"URL = '{URL}'")
+    put(tmp_path, "notes.txt", f"\n{URL}\n")
+    found = list(check_package(draft(script_contents(tmp_path / "job.py", ["notes.txt"]))))
+    assert told(found) == [
+        ("DENIED", "secrets", "helper.py:1 holds a secret (password in a URL), and whoever reaches the cluster could "
+         "read it.", f"take it out of the file, and {READ_IT}"),
+        ("DENIED", "secrets", "notes.txt:2 holds a secret (password in a URL), and whoever reaches the cluster could "
+         "read it.", "take it out of the file, or take the file out of the header's files"),
+    ]  # fmt: skip
+    found = list(check_package(draft(tree_contents(tmp_path, script="job.py"))))
+    ignore = f"{tmp_path.resolve()}/.rayignore"
+    assert [one.mend for one in found] == [
+        f"take it out of the file, or keep the file here: echo /helper.py >> {ignore}",
+        f"take it out of the file, or keep the file here: echo /notes.txt >> {ignore}",
+    ]
+
+
+def test_secrets_in_variables_arguments_and_dependencies() -> None:
+    found = [
+        *check_environment(draft(env={"DATABASE_URL": URL, "MAX_TOKENS": "5", "DB_PASSWORD": PASSWORD})),
+        *check_arguments(
+            draft(
+                arguments=("--url", URL, "x"),
+                header=Header(dependencies=(f"pkg[a] @ git+https://me:{PASSWORD}@github.com/o/pkg", "numpy")),
+            )
+        ),
+    ]
+    shown = "and the dashboard shows a job's environment."
+    assert told(found) == [
+        ("DENIED", "secrets", f"The variable DATABASE_URL holds a secret (password in a URL), {shown}",
+         f"leave it out, and {READ_IT}"),
+        ("DENIED", "secrets", f"The variable DB_PASSWORD holds a secret (by its name), {shown}",
+         f"leave it out, and {READ_IT}"),
+        ("DENIED", "secrets", "The argument url of the job holds a secret (password in a URL), and the dashboard shows "
+         "a job's entrypoint.", f"leave it out, and {READ_IT}"),
+        ("DENIED", "secrets", "The dependency pkg holds a secret (password in a URL), and the dashboard shows what a "
+         "job installs.",
+         "put the package's source beside the script, or install it from where no password is needed"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_file_of_credentials_that_a_variable_names(here: bool, tmp_path: Path) -> None:
+    path = tmp_path / "key.json"
+    if here:
+        path.touch()
+    (found,) = check_environment(draft(env={"GOOGLE_APPLICATION_CREDENTIALS": str(path), "KUBECONFIG": ""}))
+    assert (found.check, found.verdict) == ("environment", Verdict.DENIED if here else Verdict.UNKNOWN)
+    assert found.message == f"GOOGLE_APPLICATION_CREDENTIALS names {path}, " + (
+        "a file of this machine: files with credentials never travel."
+        if here
+        else "and whether the cluster has that file is not known."
+    )
+
+
+PROGRAM = "#!/usr/bin/env bash\necho hello\n"
+RUN = {
+    "import subprocess\nsubprocess.run(['./run.sh', 'x'])": True,
+    "import subprocess as sp\nsp.check_call('cd . && ./run.sh x', shell=True)": True,
+    "from os import system\nsystem('./run.sh')": True,
+    "import subprocess, pathlib\nHERE = pathlib.Path(__file__).parent\nsubprocess.run([str(HERE / 'run.sh')])": True,
+    "import os, subprocess\nsubprocess.Popen(args=[os.path.join(os.path.dirname(__file__), 'run.sh')] + rest)": True,
+    "import subprocess\nCOMMAND = ['./run.sh', 'a']\nsubprocess.run(COMMAND)": True,
+    "import os, subprocess\nsubprocess.run(f'{os.getcwd()}/run.sh a', shell=True)": True,
+    "import asyncio\nasync def f():\n    await asyncio.create_subprocess_exec('./run.sh')": True,
+    "import subprocess\nsubprocess.run(['sh', './run.sh'])": False,
+    "import subprocess\nCOMMAND = ['sh', './run.sh']\nsubprocess.run(COMMAND)": False,
+    "import os, subprocess\nos.system(f'bash {os.getcwd()}/run.sh')": False,
+    "import subprocess\nsubprocess.run(['run.sh'])": False,
+    "import subprocess\nsubprocess.run(['./other.sh', './run.sh'])": False,
+    "import os, subprocess\nos.chmod('run.sh', 0o755)\nsubprocess.run(['./run.sh'])": False,
+    "import subprocess\nsubprocess.run(['chmod', '+x', 'run.sh'])\nsubprocess.run(['./run.sh'])": False,
+    "import subprocess\nsubprocess.run(" + "'a' + " * 900 + "'b')": False,
+}
+
+
+@pytest.mark.parametrize("text", RUN)
+def test_a_program_that_is_not_one_on_the_cluster(text: str, tmp_path: Path) -> None:
+    put(tmp_path, "job.py", text)
+    put(tmp_path, "run.sh", PROGRAM, mode=0o755)
+    put(tmp_path, "other.txt")
+    where = f"job.py:{text.count(chr(10)) + 1} runs run.sh"
+    denial = ("DENIED", "package", f"{where}, which is not executable on the cluster: Ray unpacks without modes.",
+              'run it with its interpreter: subprocess.run(["bash", "run.sh", ...])')  # fmt: skip
+    note = ("OK", "package", "run.sh is not executable on the cluster: Ray unpacks without modes", "")
+    found = told(list(check_package(draft(script_contents(tmp_path / "job.py", ["run.sh", "other.txt"])))))
+    assert found[1:] == [denial if RUN[text] else note]
+    found = told(list(check_package(draft(tree_contents(tmp_path, script="job.py")))))
+    assert found[1:] == ([denial] if RUN[text] else [])
+
+
+@pytest.mark.parametrize(
+    ("start", "mend"),
+    [
+        (
+            "#!/usr/bin/python3 -u\n",
+            'run it with its interpreter: subprocess.run([sys.executable, "bin/x", ...])',
+        ),
+        ("\x7fELF\0\1", "make it so in the job first: os.chmod('bin/x', 0o755)"),
+    ],
+)
+def test_how_a_program_is_run_without_its_mode(start: str, mend: str, tmp_path: Path) -> None:
+    put(tmp_path, "job.py", "import helper")
+    put(tmp_path, "helper.py", "import subprocess\nsubprocess.check_output(['bin/x'])")
+    put(tmp_path, "bin/x", start, mode=0o755)
+    _, found = check_package(draft(script_contents(tmp_path / "job.py", ["bin"])))
+    assert (found.message.partition(",")[0], found.mend) == ("helper.py:2 runs bin/x", mend)
