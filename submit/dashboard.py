@@ -71,9 +71,16 @@ class Dashboard:
 
     async def nodes(self) -> list[Mapping[str, Any]]:
         """The nodes that are alive, as the state API tells of them."""
-        reply = await self.json("GET", "/api/v0/nodes?detail=1&limit=10000")
-        found = reply.get("data", {}).get("result", {}).get("result", [])
-        return [node for node in found if node.get("state") == "ALIVE"]
+        return [node for node in await self.state("nodes") if node.get("state") == "ALIVE"]
+
+    async def state(self, what: str, query: str = "", most: int = 10_000) -> list[Mapping[str, Any]]:
+        """What the state API lists, in detail; `query` holds its filters."""
+        path = f"/api/v0/{what}?detail=1&limit={most}" + (f"&{query}" if query else "")
+        reply = await self.json("GET", path)
+        try:
+            return [one for one in reply["data"]["result"]["result"] if isinstance(one, dict)]
+        except (KeyError, TypeError):
+            return []
 
     async def log_file(self, node: str, name: str, lines: int = -1, most: int = 0) -> bytes | None:
         """The last lines of a file in a node's log directory, -1 for all of it.

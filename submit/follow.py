@@ -25,6 +25,7 @@ from .errors import Lost, ServerError, Unreachable
 from .job import Job
 from .log import Log
 from .pace import BEAT, USUAL, Outage, Pace
+from .scheduling import stuck
 
 # Of a stopped job the supervisor writes no such line; of one that ends with 0 only the Job API's word counts.
 EXITED = re.compile(rb"Job \S+ entrypoint command exited with code (-?[1-9]\d*)\s")
@@ -72,7 +73,7 @@ class Follower:
         Raises Lost where the cluster stops answering, or no longer knows the job: its end is not known then.
         """
         watched, shown = asyncio.create_task(self.watch()), asyncio.create_task(self.show())
-        others = asyncio.create_task(self.supervise()), asyncio.create_task(self.beat())
+        others = [asyncio.create_task(one) for one in (self.supervise(), self.beat(), self.tell_stuck())]
         try:
             done, _ = await asyncio.wait(
                 {watched, shown}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED
@@ -140,6 +141,21 @@ class Follower:
         while True:
             self.outage.beat()
             await asyncio.sleep(BEAT)
+
+    async def tell_stuck(self) -> None:
+        """Says once of each task, actor or placement group that no node can hold that it is stuck."""
+        await self.running.wait()
+        told, wait = set[str](), self.pace.stuck
+        while True:
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, self.pace.stuck_most)
+            if not self.job.job_id:
+                continue
+            with suppress(Unreachable, ServerError):
+                for line in await stuck(self.dashboard, self.job.job_id):
+                    if line not in told:
+                        self.tell(f"{self.submission_id}: {line}")
+                    told.add(line)
 
     async def supervise(self) -> None:
         """Notes a failure as soon as the job's supervisor has written its exit code; the Job API tells it anyway.

@@ -23,6 +23,7 @@ class Job:
     started: float = 0
     ended: float = 0
     driver_exit_code: int | None = None
+    job_id: str = ""  # Ray's own, once the driver has connected
 
     @property
     def terminal(self) -> bool:
@@ -41,6 +42,7 @@ def job_of(reply: Mapping[str, Any]) -> Job:
         started=(reply.get("start_time") or 0) / 1000,
         ended=(reply.get("end_time") or 0) / 1000,
         driver_exit_code=reply.get("driver_exit_code"),
+        job_id=str(reply.get("job_id") or ""),
     )
 
 

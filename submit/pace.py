@@ -28,6 +28,10 @@ class Pace:
     tries: int = 4  # in a row that must have failed by then
     asleep_after: float = 5.0  # between two beats of the clock, after which this process was suspended
     pending: float = 8.0  # after which a waiting job is spoken of
+    stuck: float = (
+        10.0  # until the first look for work that fits on no node; each later one is twice as far off
+    )
+    stuck_most: float = 60.0  # and at most this far
     stop: float = 20.0  # for a job to stop when it is asked to
 
     def between_looks(self, age: float, least: float, most: float) -> float:

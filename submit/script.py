@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
+import shlex
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +14,11 @@ from pathlib import Path
 from . import package
 from .errors import UsageError
 from .header import Header, read_header
+from .versions import PYTHON
+
+MAGIC = re.compile(
+    r"[%!?]|(pip3?|conda|mamba|apt|apt-get) install\b|.*[\w)]\?\??$"
+)  # lines that IPython understands
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +42,40 @@ def read_script(path: Path) -> Script:
             warnings.simplefilter("ignore")  # the script's own, shown when it runs
             ast.parse(data, filename=str(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as fault:
-        line = f":{fault.lineno}" if isinstance(fault, SyntaxError) and fault.lineno else ""
-        reason = fault.msg if isinstance(fault, SyntaxError) else str(fault) or "it is nested too deeply"
-        raise UsageError(f"{path}{line} is not Python: {reason}.", f"python -m py_compile {path}") from None
+        raise not_python(path, source, fault) from None
     return Script(path, source, read_header(source, str(path)))
+
+
+def not_python(path: Path, source: str, fault: Exception) -> UsageError:
+    """The error for a script that can't be parsed: of a notebook's line what to do about it."""
+    if not isinstance(fault, SyntaxError):
+        reason = str(fault) or "it is nested too deeply"
+        return UsageError(f"{path} is not Python: {reason}.", compiled(path))
+    lines = source.splitlines()
+    text = lines[fault.lineno - 1].strip() if fault.lineno and fault.lineno <= len(lines) else ""
+    if MAGIC.match(text):
+        return UsageError(
+            f"{path}:{fault.lineno} is a notebook's line, which Python alone does not have: {text[:60]}",
+            'remove the line; what %pip installs goes into the header: dependencies = ["…"]',
+        )
+    newer = tuple(map(int, PYTHON.split("."))) > sys.version_info[:2]
+    hint = f"; if it is newer syntax, run submit.py with Python {PYTHON}" if newer else ""
+    where = f":{fault.lineno}" if fault.lineno else ""
+    return UsageError(f"{path}{where} is not Python: {fault.msg}.", f"{compiled(path)}{hint}")
+
+
+def compiled(path: Path) -> str:
+    """The command that shows where a script is not Python."""
+    return f"python -m py_compile {shlex.quote(str(path))}"
 
 
 def bytes_of(path: Path) -> bytes:
     """The script as it lies there, and will travel."""
     if path.suffix == ".ipynb":
-        raise UsageError(f"{path} is a notebook, not a job script.", f"jupyter nbconvert --to script {path}")
+        raise UsageError(
+            f"{path} is a notebook, not a job script.",
+            f"jupyter nbconvert --to script {shlex.quote(str(path))}",
+        )
     try:
         if path.exists() and not path.is_file():
             raise UsageError(
@@ -54,7 +86,9 @@ def bytes_of(path: Path) -> bytes:
     except FileNotFoundError:
         raise UsageError(f"There is no job script {path}.", suggestion(path)) from None
     except OSError as fault:
-        raise UsageError(f"{path} can't be read: {fault.strerror}.", f"ls -l {path}") from None
+        raise UsageError(
+            f"{path} can't be read: {fault.strerror}.", f"ls -l {shlex.quote(str(path))}"
+        ) from None
     if len(data) > package.LIMITS.module:
         size = f"{package.LIMITS.module:,} bytes"
         raise UsageError(f"{path} is larger than {size}: it is no job script.", "keep data in data files")

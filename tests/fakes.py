@@ -78,6 +78,7 @@ class FakeJob:
         return {
             "type": "SUBMISSION",
             "submission_id": self.submission_id,
+            "job_id": "01000000" if self.status != "PENDING" else None,
             "status": self.status,
             "message": self.message,
             "entrypoint": self.body.get("entrypoint", ""),
@@ -113,6 +114,8 @@ class FakeDashboard:
             node("cpu-worker", CPU=1, memory=2**31),
             node("gpu-worker", CPU=1, GPU=1, simulated_gpu=1, memory=2**31),
         ]
+        self.tasks: list[dict[str, Any]] = []  # of /api/v0/tasks, whatever is asked of them
+        self.groups: list[dict[str, Any]] = []  # of /api/v0/placement_groups
         self.jobs: dict[str, FakeJob] = {}
         self.stored: dict[str, bytes] = {}
         self.requests: list[str] = []
@@ -229,8 +232,9 @@ class _Handler(BaseHTTPRequestHandler):
         parts = [unquote(part) for part in url.path.strip("/").split("/")]
         if url.path == "/api/version":
             reply(200, json.dumps({"version": "4", "ray_version": ray.ray, "session_name": "session_1"}))
-        elif url.path == "/api/v0/nodes":
-            reply(200, json.dumps({"result": True, "data": {"result": {"result": ray.nodes}}}))
+        elif url.path in {"/api/v0/nodes", "/api/v0/tasks", "/api/v0/placement_groups"}:
+            told = {"nodes": ray.nodes, "tasks": ray.tasks, "placement_groups": ray.groups}[parts[-1]]
+            reply(200, json.dumps({"result": True, "data": {"result": {"result": told}}}))
         elif url.path == "/nodes":
             reply(200, json.dumps({"data": {"summary": ray.summary}}))
         elif url.path.startswith("/api/v0/logs/"):

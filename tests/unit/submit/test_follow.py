@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from hypothesis import given
@@ -18,6 +20,7 @@ from submit.follow import Follower
 from submit.job import Job
 from submit.log import KEPT, Log
 from submit.pace import Outage, Pace
+from submit.scheduling import unschedulable
 from submit.targets import open_target
 from tests.fakes import HEAD, FakeDashboard, FakeJob, Fault, last_lines
 
@@ -425,3 +428,67 @@ def test_the_end_of_a_log_with_lines_of_any_length_is_not_taken_at_once(
             return [await dashboard.log_file(HEAD, name, 1), await dashboard.log_file(HEAD, name, 1, 100_000)]
 
     assert asyncio.run(run()) == [None, job.log]
+
+
+def waiting(name: str, group: str = "", **resources: float) -> dict[str, Any]:
+    """A task that waits for a node, as the state API tells of it."""
+    return {
+        "func_or_class_name": name, "placement_group_id": group or None, "required_resources": resources,
+        "state": "PENDING_NODE_ASSIGNMENT",
+    }  # fmt: skip
+
+
+def placed(*bundles: Mapping[str, float], name: str = "", state: str = "NO_RESOURCES") -> dict[str, Any]:
+    """A placement group that waits."""
+    return {
+        "name": name, "creator_job_id": "01000000", "stats": {"scheduling_state": state},
+        "bundles": [{"unit_resources": dict(bundle)} for bundle in bundles],
+    }  # fmt: skip
+
+
+NODES = [
+    {"CPU": 0.0, "memory": 2.0**31},
+    {"CPU": 2.0, "GPU": 1.0, "memory": 2.0**31},
+    {"CPU": 2.0, "memory": 2.0**31},
+]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "groups", "told"),
+    [
+        ([waiting("fit", CPU=2), waiting("Model.fit")], [placed({"CPU": 2}, {"CPU": 2})], []),
+        ([waiting("f", GPU=2, CPU=1)], [], ["the task f needs 1 CPU, 2 GPU, more than any node"]),
+        ([waiting("f", CPU=2, GPU=1), waiting("g", CPU=3), waiting("g", CPU=3)], [], ["the task g needs 3 CPU, "]),
+        ([waiting("Server.__init__", TPU=4)], [], ["the actor Server needs 4 TPU, more than any node"]),
+        ([waiting("big", memory=2.0**33)], [], ["the task big needs 8 GiB memory, more than any node"]),
+        ([waiting("in_group", "ab12", CPU_group_ab12=1)], [], []),
+        ([], [placed({"CPU": 1}, {"GPU": 2})], ["a bundle of a placement group needs 2 GPU, more than any node"]),
+        ([], [placed(*[{"CPU": 1}] * 5, name="wide")], ["the placement group wide needs 5 CPU in all, more than"]),
+        ([], [placed({"CPU": 2}, {"CPU": 2}, state="INFEASIBLE")], ["a placement group can't be placed by its "]),
+        ([waiting("odd")], [{"bundles": None}], []),
+    ],
+)  # fmt: skip
+def test_work_that_no_node_can_hold_is_named(
+    tasks: list[dict[str, Any]], groups: list[dict[str, Any]], told: list[str]
+) -> None:
+    found = unschedulable(tasks, groups, NODES)
+    assert [line.startswith(start) for line, start in zip(found, told, strict=True)] == [True] * len(told), (
+        found
+    )
+
+
+def test_what_a_running_job_waits_for_in_vain_is_told_once(ray: FakeDashboard) -> None:
+    ray.tasks = [waiting("train", GPU=8)]
+    ray.groups = [{**placed({"TPU": 1}), "creator_job_id": "another's"}]
+
+    def act(job: FakeJob) -> None:
+        job.status = "RUNNING"
+        wait_until(lambda: ray.count("GET /api/v0/tasks") >= 3)
+        job.end("STOPPED")
+
+    seen = follow(ray, act, pace=replace(QUICK, stuck=0.02, stuck_most=0.02))
+    assert [line for line in seen.told if "needs" in line] == [
+        "a: the task train needs 8 GPU, more than any node of the cluster has: it waits until such a node joins."
+    ]
+    asked = next(one for one in ray.requests if one.startswith("GET /api/v0/tasks"))
+    assert parse_qs(asked.partition("?")[2])["filter_values"] == ["PENDING_NODE_ASSIGNMENT", "01000000"]

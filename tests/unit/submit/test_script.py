@@ -11,6 +11,7 @@ import pytest
 from submit import package
 from submit.errors import UsageError
 from submit.script import read_script
+from tests.unit.package.build import put
 
 HEADER = '# /// script\n# dependencies = ["humanize"]\n# ///\n'
 RUNS = {
@@ -100,3 +101,30 @@ def test_a_file_too_large_to_be_a_script(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         read_script(tmp_path / "job.py")
     assert caught.value.message.endswith("job.py is larger than 8,388,608 bytes: it is no job script.")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["%matplotlib inline", "!pip install humanize", "%%time", "pip install -q rich", "df.head?", "?print"],
+)
+def test_a_notebooks_line_is_named(tmp_path: Path, line: str) -> None:
+    path = put(tmp_path, "cells.py", f"import os\n\nif True:\n    {line}\n")
+    with pytest.raises(UsageError) as caught:
+        read_script(path)
+    assert caught.value.message == f"{path}:4 is a notebook's line, which Python alone does not have: {line}"
+
+
+@pytest.mark.parametrize("line", ["x = = 1", "print 'a'", "x ! y", "install pip x"])
+def test_what_is_wrong_python_is_not_taken_for_a_notebooks_line(tmp_path: Path, line: str) -> None:
+    with pytest.raises(UsageError, match="is not Python: "):
+        read_script(put(tmp_path, "wrong.py", f"{line}\n"))
+
+
+def test_a_python_older_than_the_clusters_may_not_know_its_syntax(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("submit.script.PYTHON", "3.99")
+    with pytest.raises(UsageError) as caught:
+        read_script(path := put(tmp_path, "newer.py", "type X of int\n"))
+    hint = "if it is newer syntax, run submit.py with Python 3.99"
+    assert caught.value.mend == f"python -m py_compile {path}; {hint}"
