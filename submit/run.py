@@ -223,7 +223,7 @@ def settle(found: list[Finding], ready: Ready, options: Options, voice: Voice) -
     if bad:
         raise PreflightError(
             f"{len(bad)} of {len(checks)} checks did not pass; nothing was sent.",
-            f"fix what is named above, or submit anyway:\n{options.skipping(one.check for one in bad)}",
+            f"fix the failed checks, or submit anyway:\n{options.skipping(one.check for one in bad)}",
         )
 
 

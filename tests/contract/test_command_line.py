@@ -242,7 +242,7 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
             "                      → ask for less (--entrypoint-num-cpus and the like, or [tool.submit.entrypoint] "
             "in the script)\n"
             "submit: 1 of 4 checks did not pass; nothing was sent.\n"
-            "      → fix what is named above, or submit anyway:\n"
+            "      → fix the failed checks, or submit anyway:\n"
             f"      → python submit.py --skip-check=resources --entrypoint-num-cpus 100 {fine}\n",
             3,
         ),
@@ -254,7 +254,7 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
             "                      → leave it out, and let the job read it from Secret Manager or a bucket, as the "
             "identity it runs as\n"
             "submit: 1 of 5 checks did not pass; nothing was sent.\n"
-            "      → fix what is named above, or submit anyway:\n"
+            "      → fix the failed checks, or submit anyway:\n"
             "      → add --skip-check=arguments\n",
             3,
         ),
