@@ -255,7 +255,7 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
             "identity it runs as\n"
             "submit: 1 of 5 checks did not pass; nothing was sent.\n"
             "      → fix the failed checks, or submit anyway:\n"
-            "      → add --skip-check=arguments\n",
+            "      → add --skip-check=secrets\n",
             3,
         ),
     }
