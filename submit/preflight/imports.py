@@ -68,6 +68,11 @@ class Modules:
         return frozenset(found)
 
     @cached_property
+    def told_of(self) -> frozenset[str]:
+        """Top-level modules of which the packaging says that, and why, they do not travel."""
+        return frozenset(one.module.partition(".")[0] for one in self.draft.contents.missing)
+
+    @cached_property
     def installed(self) -> tuple[frozenset[str], frozenset[str]]:
         """Dotted modules of the cluster, and the namespaces above them."""
         modules = self.facts.modules or (
@@ -85,7 +90,7 @@ class Modules:
     def have(self, one: Imported) -> bool:
         """Is the module there?"""
         whole, top = ".".join(one.module), one.module[0]
-        if self.standard(top) or top in self.sent:
+        if self.standard(top) or top in self.sent or top in self.told_of:
             return True
         modules, namespaces = self.installed
         if any(".".join(one.module[:n]) in modules for n in range(1, len(one.module) + 1)):

@@ -340,3 +340,16 @@ def test_newer_strings_than_the_clusters_are_denied(tokens: list[tuple[str, str,
     assert (told[1] if told else "") == (
         f"has {what} within the braces of an f-string, which takes Python 3.12" if what else ""
     )
+
+
+def test_a_module_that_does_not_travel_is_named_once(tmp_path: Path) -> None:
+    outside = tmp_path / "common" / "lib"
+    outside.mkdir(parents=True)
+    (outside / "__init__.py").write_text("")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "lib").symlink_to(outside)
+    denied = found(tmp_path / "project", "import lib.part\nimport torch")
+    assert [(one.check, one.message.split(",")[0]) for one in denied] == [
+        ("imports", "job.py:1 imports lib"),
+        ("imports", "job.py:2 imports torch"),
+    ]
