@@ -1,8 +1,9 @@
 """Test suites that others wrote, against the lab's storage.
 
 pyarrow's comes with its wheel. The others run where a variable names a checkout of their sources: GCSFS_TESTS
-(fsspec/gcsfs) and STORAGE_TESTS (googleapis/python-storage, with its data files), by the Python that SUITES_PYTHON
-names: these need pytest-asyncio, google-cloud-testutils, google-cloud-kms and mock beside.
+(fsspec/gcsfs), STORAGE_TESTS (googleapis/python-storage, with its data files) and SMART_OPEN_TESTS
+(piskvorky/smart_open), by the Python that SUITES_PYTHON names: these need pytest-asyncio, google-cloud-testutils,
+google-cloud-kms, mock, smart_open and pytest-benchmark beside.
 """
 
 from __future__ import annotations
@@ -142,3 +143,12 @@ def test_googles_own(storage: dict[str, str]) -> None:
     passed, failed, output = run(sources("STORAGE_TESTS"), *files, python=PYTHON, **storage)
     assert passed > 50, output
     assert failed <= set(GOOGLE), output
+
+
+@pytest.mark.nightly("tests/unit/cloud/test_storage.py::test_everything_that_a_client_does_on_an_open_bucket")
+def test_smart_opens_own(storage: dict[str, str]) -> None:
+    """Its integration tests go first: the others leave a fake client in their process."""
+    files = ["integration-tests/test_gcs.py", "tests/test_gcs.py", "--benchmark-disable"]
+    real = {"SO_DISABLE_GCS_MOCKS": "1", "SO_GCS_URL": "gs://lab-data/smart_open"}
+    passed, failed, output = run(sources("SMART_OPEN_TESTS"), *files, python=PYTHON, **storage, **real)
+    assert (passed, failed) == (24, set()), output

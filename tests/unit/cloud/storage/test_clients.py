@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -78,17 +79,21 @@ def test_a_checkpoint_with_folders_in_it(arrow: object, tmp_path: Path) -> None:
         assert (Path(folder) / "layers" / "0").read_text() == "weights"
 
 
-def test_gcsfs_deletes_and_says_so(lab: LabCloud) -> None:
-    """A quoted boundary in the batch's answer made every `rm` fail after it had deleted."""
+def gcsfs(lab: LabCloud) -> Any:
     from gcsfs.core import GCSFileSystem  # the package's own would ask for the bucket's type over gRPC
 
-    found = GCSFileSystem(
+    return GCSFileSystem(
         project="lab-project",
         token="anon",
         endpoint_url=lab.emulator,
         skip_instance_cache=True,
         asynchronous=False,
     )
+
+
+def test_gcsfs_deletes_and_says_so(lab: LabCloud) -> None:
+    """A quoted boundary in the batch's answer made every `rm` fail after it had deleted."""
+    found = gcsfs(lab)
     found.pipe({f"{BUCKET}/gcsfs/{name}": b"x" for name in ("a", "b/c", "b/d")})
     found.touch(f"{BUCKET}/gcsfs/folder/")
     assert sorted(found.find(f"{BUCKET}/gcsfs")) == [
@@ -103,17 +108,23 @@ def test_gcsfs_deletes_and_says_so(lab: LabCloud) -> None:
         found.rm("closed-bucket/x")
 
 
+@pytest.mark.parametrize("client", ["gs://", "gcsfs"])
 def test_rays_storage_of_an_experiment(
-    lab: LabCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: str, lab: LabCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What Ray's own tests do with its StorageContext, here with a gs:// path: markers, checkpoints, artifacts."""
+    """What Ray's own tests do with its StorageContext: markers, checkpoints, artifacts."""
+    from pyarrow.fs import FSSpecHandler, PyFileSystem
     from ray.train import Checkpoint, SyncConfig
     from ray.train._internal.storage import StorageContext, _list_at_fs_path
 
     monkeypatch.setenv("RAY_AIR_LOCAL_CACHE_DIR", str(tmp_path / "cache"))
     endpoint = urlsplit(lab.emulator).netloc
+    given = client == "gcsfs"
+    place = f"{BUCKET}/context-{given}"
+    uri = f"gs://anonymous@{place}?scheme=http&endpoint_override={endpoint}&project_id=lab-project"
     storage = StorageContext(
-        storage_path=f"gs://anonymous@{BUCKET}/context?scheme=http&endpoint_override={endpoint}&project_id=lab-project",
+        storage_path=place if given else uri,
+        storage_filesystem=PyFileSystem(FSSpecHandler(gcsfs(lab))) if given else None,
         experiment_dir_name="experiment",
         trial_dir_name="trial",
         sync_config=SyncConfig(sync_artifacts=True, sync_artifacts_on_checkpoint=True, sync_period=1000),
@@ -126,10 +137,13 @@ def test_rays_storage_of_an_experiment(
     assert _list_at_fs_path(storage.storage_filesystem, storage.checkpoint_fs_path) == []
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "1.txt").touch()
-    storage.persist_current_checkpoint(Checkpoint.from_directory(str(tmp_path / "full")))
+    kept = storage.persist_current_checkpoint(Checkpoint.from_directory(str(tmp_path / "full")))
     assert _list_at_fs_path(storage.storage_filesystem, storage.checkpoint_fs_path) == ["1.txt"]
     for name in ("1.txt", "2.txt"):
         (tmp_path / "full" / name).touch()
         storage.syncer.sync_up(local_dir=str(tmp_path / "full"), remote_dir=storage.trial_fs_path)
         storage.syncer.wait()
     assert {"1.txt", "2.txt"} <= set(_list_at_fs_path(storage.storage_filesystem, storage.trial_fs_path))
+    storage.storage_filesystem.delete_file(f"{storage.experiment_fs_path}/.validate_storage_marker")
+    with pytest.raises(RuntimeError, match="Unable to set up cluster storage"):
+        storage.persist_current_checkpoint(kept)
