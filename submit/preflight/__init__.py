@@ -16,6 +16,7 @@ from .draft import Draft, parsed
 from .files import check_local_files
 from .imports import check_imports
 from .shadowing import check_shadowing
+from .shared import check_shared
 from .sizes import check_expansion, check_sizes
 from .travels import check_arguments, check_environment, check_package
 
@@ -49,6 +50,7 @@ CLUSTER_CHECKS: tuple[Callable[[Draft, Facts], Iterable[Finding]], ...] = (
     check_python,
     check_syntax,
     check_imports,
+    check_shared,
     check_resources,
     check_disk,
 )

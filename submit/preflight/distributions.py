@@ -19,6 +19,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "PIL": ("pillow",),
     "OpenGL": ("pyopengl",),
     "attr": ("attrs",),
+    "ax": ("ax-platform",),
+    "bayes_opt": ("bayesian-optimization",),
     "bs4": ("beautifulsoup4",),
     "community": ("python-louvain",),
     "cv2": (

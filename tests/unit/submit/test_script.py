@@ -92,7 +92,19 @@ def test_what_is_nested_too_deeply_or_broken(text: str, tmp_path: Path) -> None:
     (tmp_path / "job.py").write_text(text)
     with pytest.raises(UsageError) as caught:
         read_script(tmp_path / "job.py")
-    assert "is not Python: " in caught.value.message
+    assert " is not Python" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "command", ["!pip install -q humanize", "%matplotlib inline", "    !nvidia-smi", "%%time"]
+)
+def test_a_notebook_s_command_is_called_that(command: str, tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text(f"import ray\nif ray:\n    pass\n{command}\n")
+    with pytest.raises(UsageError) as caught:
+        read_script(tmp_path / "job.py")
+    assert caught.value.message == (
+        f"{tmp_path}/job.py:4 is a notebook's command, which Python does not have: {command.strip()}"
+    )
 
 
 def test_a_file_too_large_to_be_a_script(tmp_path: Path) -> None:
