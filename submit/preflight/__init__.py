@@ -19,6 +19,7 @@ from .shadowing import check_shadowing
 from .shared import check_shared
 from .sizes import check_expansion, check_sizes
 from .travels import check_arguments, check_environment, check_package
+from .workers import check_workers
 
 __all__ = ["Draft", "full", "parsed", "preflight", "room"]
 
@@ -42,6 +43,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Finding]], ...] = (
     check_expansion,
     check_shadowing,
     check_calls,
+    check_workers,
     check_local_files,
     check_dependencies,
 )

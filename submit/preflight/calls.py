@@ -9,7 +9,7 @@ from ..findings import Finding, denied, unknown
 from ..job_text import Text, name_of
 from .conditions import Conditions
 from .draft import Draft
-from .reach import Reach, walk
+from .reach import Reach
 
 # Refused where a cluster is there already: ray/_private/worker.py of Ray 2.47.1.
 FOR_A_NEW_CLUSTER = (
@@ -21,23 +21,22 @@ MAGICS = ("run_line_magic", "run_cell_magic", "system", "getoutput", "magic")
 
 def check_calls(draft: Draft) -> Iterable[Finding]:
     """Nothing is called that Ray refuses in a job, or that only a notebook or a terminal has."""
-    conditions = Conditions.of(draft.modules.values(), draft.arguments)
     defined = {name: names_defined(tree) for name, tree in draft.modules.items()}
-    for name, node, reach in walk(draft):
+    for name, node, reach in draft.nodes:
         if isinstance(node, ast.Call) and reach is not Reach.PROVIDED:
-            for reason, fix in (*of_init(node, draft, conditions), *of_notebook(node, defined[name])):
+            for reason, fix in (*of_init(node, draft), *of_notebook(node, defined[name])):
                 kind = denied if reach is Reach.ALWAYS else unknown
                 yield kind("script", f"{name}:{node.lineno} {reason}", fix)
 
 
-def of_init(node: ast.Call, draft: Draft, conditions: Conditions) -> Iterator[tuple[str, str]]:
+def of_init(node: ast.Call, draft: Draft) -> Iterator[tuple[str, str]]:
     """What is wrong with a call of ray.init, and what to do about it."""
-    text = conditions.text
+    text = draft.conditions.text
     if text.dotted(node.func) != "ray.init":
         return
     given = keywords(node, text)
     for name in FOR_A_NEW_CLUSTER:
-        if name in given and not may_be_none(given[name], conditions):
+        if name in given and not may_be_none(given[name], draft.conditions):
             yield (
                 f"calls ray.init({name}=…), which Ray refuses in a job: the cluster is there already.",
                 "call ray.init() without it; the resources of a task are @ray.remote(num_cpus=…)",

@@ -18,6 +18,7 @@ CHOICES = frozenset(
 )  # fmt: skip
 # What argparse's result is called where it is a parameter.
 PARSED = frozenset({"args", "arguments", "flags", "namespace", "ns", "opt", "options", "opts"})
+PARSING = frozenset({"parse_args", "parse_known_args"})
 
 
 class _NotTold(Exception):
@@ -31,15 +32,36 @@ class Conditions:
     text: Text = field(default_factory=Text)
     stores: Counter[str] = field(default_factory=Counter)  # how often a name is bound, parameters included
     options: Mapping[str, object] = field(default_factory=dict)
+    parsers: set[str] = field(default_factory=set)  # functions that return what argparse found
+    commands: dict[str, str] = field(
+        default_factory=dict
+    )  # functions that are commands of click's or typer's: names
+    arguments: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, trees: Iterable[ast.Module], arguments: Iterable[str]) -> Conditions:
         trees = list(trees)
-        found = cls(options=options_of(trees, tuple(arguments)))
+        found = cls(options=options_of(trees, tuple(arguments)), arguments=tuple(arguments))
         for tree in trees:
             found.text.read(tree)
-            found.stores.update(bound for node in ast.walk(tree) if (bound := _bound(node)))
+            for node in ast.walk(tree):
+                found.stores.update(filter(None, [_bound(node)]))
+                if isinstance(node, ast.FunctionDef):
+                    found.commands.update(_command(node))
+        functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+        found.parsers |= {node.name for node in functions if found._returns_parsed(node)}
         return found
+
+    def is_option(self, node: ast.Attribute) -> bool:
+        """Does it stand for an option of argparse?"""
+        above = node.value.id if isinstance(node.value, ast.Name) else ""
+        values = self.text.values.get(above, [])
+        return all(map(self._parsed, values)) if values else above in PARSED
+
+    def other_command(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        """Is it a command of the job that its arguments don't name, where there are several?"""
+        name = self.commands.get(node.name)
+        return name is not None and len(self.commands) > 1 and name not in self.arguments
 
     def chooses(self, test: ast.AST, depth: int = 2) -> bool:
         """Does it choose between places or versions, itself or by a name that stands for such a condition?"""
@@ -94,16 +116,20 @@ class Conditions:
         raise _NotTold
 
     def _option(self, node: ast.Attribute) -> object:
-        """What argparse has for an option, where the name before the dot stands for its result."""
-        above = node.value.id if isinstance(node.value, ast.Name) else ""
-        values = self.text.values.get(above, [])
-        parsed = values and all(
-            isinstance(one, ast.Call) and name_of(one.func) in ("parse_args", "parse_known_args")
-            for one in values
-        )
-        if not (parsed or (not values and above in PARSED)) or node.attr not in self.options:
+        if not self.is_option(node) or node.attr not in self.options:
             raise _NotTold
         return self.options[node.attr]
+
+    def _parsed(self, value: ast.AST) -> bool:
+        """Is it what argparse found?"""
+        return isinstance(value, ast.Call) and name_of(value.func) in PARSING | self.parsers
+
+    def _returns_parsed(self, node: ast.FunctionDef) -> bool:
+        for given in (one.value for one in ast.walk(node) if isinstance(one, ast.Return) and one.value):
+            values = self.text.values.get(given.id, []) if isinstance(given, ast.Name) else [given]
+            if values and all(map(self._parsed, values)):
+                return True
+        return False
 
     def _compare(self, node: ast.Compare, depth: int) -> object:
         left, right = self._value(node.left, depth - 1), self._value(node.comparators[0], depth - 1)
@@ -131,3 +157,13 @@ def _bound(node: ast.AST) -> str:
     if isinstance(node, ast.Global):
         return node.names[0]
     return ""
+
+
+def _command(node: ast.FunctionDef) -> dict[str, str]:
+    """What click or typer call a function, if it is one of their commands."""
+    for one in node.decorator_list:
+        call = one if isinstance(one, ast.Call) else ast.Call(one, [], [])
+        if name_of(call.func) == "command":
+            named = next((text.value for text in call.args if isinstance(text, ast.Constant)), None)
+            return {node.name: str(named or node.name.lower().replace("_", "-"))}
+    return {}

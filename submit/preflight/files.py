@@ -46,7 +46,7 @@ def in_text(draft: Draft) -> Iterator[Finding]:
     paths = Paths.of(draft)
     ours = paths.given_to(WRITERS) | paths.given_to(READERS, writing=True) | paths.given_to(ASKERS)
     told: set[str] = set()
-    for name, node, reach in walk(draft, FORGIVING | FORGIVING_FILES):
+    for name, node, reach in walk(draft.modules, draft.name, draft.conditions, FORGIVING | FORGIVING_FILES):
         if reach is Reach.PROVIDED or not isinstance(node, ast.Call):
             continue
         path = paths.opened(node, name)

@@ -15,7 +15,7 @@ from .draft import Draft, counted
 from .installs import installed_by, installed_with_pip
 from .modules import SINCE, UNTIL, Modules, dotted
 from .nearby import beside, common
-from .reach import Imported, Reach, imported
+from .reach import Imported, Reach
 
 SHOWN = 5
 COLAB = "google.colab"
@@ -50,7 +50,7 @@ def check_imports(draft: Draft, facts: Facts) -> Iterable[Finding]:
 def missing(draft: Draft, modules: Modules, declared: set[str]) -> Iterator[Lack]:
     """What is neither there nor declared, each requirement once, where it is surest to be imported."""
     worst: dict[str, Lack] = {}
-    for file, one in imported(draft):
+    for file, one in draft.imports:
         for lack in lacks(file, one, modules, declared) if one.reach is not Reach.PROVIDED else ():
             if lack.needed not in worst or worst[lack.needed].one.reach < lack.one.reach:
                 worst[lack.needed] = lack

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from ..facts import Facts
 from . import distributions
 from .draft import Draft
-from .reach import Imported, Reach, imported
+from .reach import Imported, Reach
 from .shadowing import INSTALLED, module_of
 
 # Standard modules that not every Python has: the first and the last minor version of Python 3 that does.
@@ -82,11 +82,11 @@ class Modules:
     def after_ray(self, file: str = "", one: Imported | None = None) -> bool:
         """Is ray imported, and where an import at the top of the script is given, above it?"""
         helpers = any(
-            which != self.draft.name and ray.module[0] == "ray" for which, ray in imported(self.draft)
+            which != self.draft.name and ray.module[0] == "ray" for which, ray in self.draft.imports
         )
         lines = [
             ray.line
-            for which, ray in imported(self.draft)
+            for which, ray in self.draft.imports
             if which == self.draft.name
             and (ray.module[0] == "ray" or (helpers and ray.module[0] in self.sent))
         ]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import cast
 
 from ..job_text import name_of
 from .conditions import Conditions
-from .draft import Draft
 
 FORGIVING = frozenset(
     {
@@ -44,26 +43,31 @@ class Imported:
     reach: Reach
 
 
+Line = tuple[str, ast.AST, Reach]  # the module, the node, and whether it runs
 Found = tuple[
     ast.AST, Reach, str
 ]  # the innermost function that it stands in and that runs only where it is used
 
 
-def walk(draft: Draft, forgiving: frozenset[str] = FORGIVING) -> Iterator[tuple[str, ast.AST, Reach]]:
-    """All nodes of the job's modules, each with the name of its module. `forgiving`: the errors to look for."""
-    conditions = Conditions.of(draft.modules.values(), draft.arguments)
+def walk(
+    modules: Mapping[str, ast.Module],
+    script: str,
+    conditions: Conditions,
+    forgiving: frozenset[str] = FORGIVING,
+) -> Iterator[Line]:
+    """All nodes of a job's modules. `script` is the name of its first; `forgiving`: the errors to look for."""
     found: list[tuple[str, Found]] = []
-    for name, tree in draft.modules.items():
-        through = _Walk(conditions, name == draft.name, forgiving)
+    for name, tree in modules.items():
+        through = _Walk(conditions, name == script, forgiving)
         found += [(name, one) for one in through.block(tree.body, Reach.ALWAYS, "")]
-    used = functions_used(one for _, one in found)
+    used = functions_used((one for _, one in found), conditions)
     for name, (node, reach, function) in found:
         yield name, node, reach if function in used else Reach.PROVIDED
 
 
-def imported(draft: Draft) -> Iterator[tuple[str, Imported]]:
-    """The absolute imports of the job's modules, each with the name of its module."""
-    for name, node, reach in walk(draft):
+def imported(lines: Iterable[Line]) -> Iterator[tuple[str, Imported]]:
+    """The absolute imports among them, each with its module."""
+    for name, node, reach in lines:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield name, Imported(tuple(alias.name.split(".")), "", node.lineno, reach)
@@ -72,10 +76,12 @@ def imported(draft: Draft) -> Iterator[tuple[str, Imported]]:
                 yield name, Imported(tuple(node.module.split(".")), alias.name, node.lineno, reach)
 
 
-def functions_used(found: Iterable[Found]) -> set[str]:
+def functions_used(found: Iterable[Found], conditions: Conditions) -> set[str]:
     """The functions that lines which run mention, from what runs at once on; "" stands for that."""
     mentions: dict[str, set[str]] = {}
     for node, reach, function in found:
+        if isinstance(node, ast.Attribute) and conditions.is_option(node):
+            continue
         if reach is not Reach.PROVIDED and isinstance(node, (ast.Name, ast.Attribute, ast.ImportFrom)):
             names = (
                 {alias.name for alias in node.names} if isinstance(node, ast.ImportFrom) else {name_of(node)}
@@ -118,7 +124,8 @@ class _Walk:
         within = reach
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             within = min(reach, Reach.MAYBE)
-            if not (node.decorator_list or node.name.startswith("__")):
+            called = node.decorator_list or node.name.startswith("__")
+            if not called or self.conditions.other_command(node):
                 function = node.name
         elif isinstance(node, (ast.Lambda, ast.For, ast.AsyncFor, ast.While, ast.BoolOp, ast.match_case)):
             within = min(reach, Reach.MAYBE)

@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 
 from ..findings import Finding, denied
 from .draft import Draft
-from .reach import imported
 
 # What a worker and a job's supervisor of Ray 2.47.1 import, without what Python 3.11 has frozen or built in.
 STANDARD = frozenset({
@@ -48,7 +47,7 @@ def check_shadowing(draft: Draft) -> Iterable[Finding]:
             yield hidden(name, f"the package {module}")
     script = PurePosixPath(draft.name).stem
     if script not in STANDARD | INSTALLED:
-        own = (one for name, one in imported(draft) if name == draft.name)
+        own = (one for name, one in draft.imports if name == draft.name)
         if line := next((one.line for one in own if one.module[:1] == (script,)), 0):
             yield denied(
                 "shadowing",

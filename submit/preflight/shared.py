@@ -15,7 +15,7 @@ from ..findings import Finding, unknown
 from ..job_text import name_of
 from .conditions import Conditions
 from .draft import Draft
-from .reach import Reach, walk
+from .reach import Reach
 
 CALLBACKS = re.compile(r"\w*(ReportCheckpointCallback|RayTrainReportCallback)")
 TRAINERS = ("ray.train.xgboost.XGBoostTrainer", "ray.train.lightgbm.LightGBMTrainer")
@@ -26,11 +26,10 @@ def check_shared(draft: Draft, facts: Facts) -> Iterable[Finding]:
     """A job that reports checkpoints says where all nodes find them."""
     if of_one_machine(facts) or storage_is_set(draft):
         return
-    conditions = Conditions.of(draft.modules.values(), draft.arguments)
-    if not conditions.text.uses("ray.tune", "ray.train", "ray.air"):
+    if not draft.conditions.text.uses("ray.tune", "ray.train", "ray.air"):
         return
-    for name, node, reach in walk(draft):
-        if reach is not Reach.PROVIDED and isinstance(node, ast.Call) and keeps(node, conditions):
+    for name, node, reach in draft.nodes:
+        if reach is not Reach.PROVIDED and isinstance(node, ast.Call) and keeps(node, draft.conditions):
             yield unknown(
                 "script",
                 f"{name}:{node.lineno} keeps checkpoints, and no storage_path says where: Ray looks for the head's "

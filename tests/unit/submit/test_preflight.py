@@ -22,7 +22,7 @@ FACTS = Facts(
     ray="2.47.1",
     python="3.11.9",
     packages={"ray": "2.47.1", "scikit-learn": "1.9.1", "numpy": "2.4", "pandas": "2.3", "pyarrow": "26.0"},
-    modules=frozenset({"ray", "sklearn", "numpy", "pandas", "pyarrow", "yaml", "joblib", "google.cloud.storage",
+    modules=frozenset({"ray", "sklearn", "numpy", "pandas", "pyarrow", "yaml", "joblib", "click", "google.cloud.storage",
                        "google.auth", "google.protobuf"}),
     silent="not asked",
 )  # fmt: skip
@@ -106,6 +106,10 @@ PASSES = {
     "def deeper():\n    import skl2onnx\nargs = parser.parse_args()\nexport() if args.wandb else print()",
     "an option that is not a number": OPTIONS + "import ray\nargs = parser.parse_args()\n"
     "ray.init(num_cpus=4 if args.wandb else None)",
+    "another command": "import click\n@click.group()\ndef cli(): pass\n@cli.command()\ndef fit(): pass\n"
+    "@cli.command('web')\ndef serve():\n    import uvicorn\ncli()",
+    "an option behind a function": OPTIONS + "def parse():\n    args = parser.parse_args()\n    return args\n"
+    "config = parse()\nif config.wandb:\n    wandb()\ndef wandb():\n    import wandb",
     "a helper's own test": {"job.py": "import helper", "helper.py": "if __name__ == '__main__':\n    import torch"},
     "Ray's own psutil": "import ray\nimport psutil",
     "Ray's own, in a task": "import os\ndef memory():\n    import psutil\nimport ray\nray.remote(memory).remote()",
@@ -292,12 +296,35 @@ def test_an_option_that_is_given_runs_its_branch(given: tuple[str, ...], tmp_pat
     assert found(tmp_path, text, "--tracker", "wandb") == []
 
 
+def test_a_command_that_is_given_runs(tmp_path: Path) -> None:
+    text = "import typer\napp = typer.Typer()\n@app.command()\ndef fit(): pass\n@app.command()\ndef to_web():\n    import uvicorn\napp()"
+    text = header('dependencies = ["typer"]') + text
+    assert [one.check for one in found(tmp_path, text, "to-web")] == ["imports"]
+    assert found(tmp_path, text, "fit", "--rows", "3") == []
+
+
 @pytest.mark.parametrize(("given", "refused"), [((), False), (("--cpus", "3"), True), (("--cpus=3",), True)])
 def test_ray_init_is_read_with_the_job_s_arguments(
     given: tuple[str, ...], refused: bool, tmp_path: Path
 ) -> None:
     text = OPTIONS + "import ray\nargs = parser.parse_args()\nray.init(num_cpus=args.cpus)"
     assert [one.check for one in found(tmp_path, text, *given)] == ["script"] * refused
+
+
+def test_workers_have_a_path_of_their_own(tmp_path: Path) -> None:
+    task = "import ray, sys\nsys.path.insert(0, 'src')\nfrom mypkg.a import f as g\n@ray.remote\ndef task():\n    return g()"
+    files = {"train.py": task, "src/mypkg/__init__.py": "", "src/mypkg/a.py": "def f(): pass"}
+    (one,) = found(tmp_path, files, tree=True)
+    assert (one.check, one.verdict, one.mend) == ("imports", U, "add --env PYTHONPATH=src")
+    assert "train.py:3 imports mypkg from src, which is on the path of the script alone" in one.message
+    assert found(tmp_path, files, tree=True, env={"PYTHONPATH": "src"}) == []
+    later = task.replace("@ray.remote\n", "") + "\ntask = ray.remote(task)"
+    assert len(found(tmp_path, {**files, "train.py": later}, tree=True)) == 1
+    inside = task.replace(
+        "return g()", "sys.path.insert(0, 'src')\n    from mypkg.a import f\n    return f()"
+    )
+    for own in (task.replace("@ray.remote\n", ""), inside):
+        assert found(tmp_path, {**files, "train.py": own}, tree=True) == []
 
 
 def test_all_that_is_missing_is_declared_at_once(tmp_path: Path) -> None:
