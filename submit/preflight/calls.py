@@ -19,13 +19,16 @@ FOR_A_NEW_CLUSTER = (
 MAGICS = ("run_line_magic", "run_cell_magic", "system", "getoutput", "magic")
 
 
+PERHAPS = "call ray.init(): the job's own cluster is the one that it is sent to"
+
+
 def check_calls(draft: Draft) -> Iterable[Finding]:
     """Nothing is called that Ray refuses in a job, or that only a notebook or a terminal has."""
     defined = {name: names_defined(tree) for name, tree in draft.modules.items()}
     for name, node, reach in draft.nodes:
         if isinstance(node, ast.Call) and reach is not Reach.PROVIDED:
             for reason, fix in (*of_init(node, draft), *of_notebook(node, defined[name])):
-                kind = denied if reach is Reach.ALWAYS else unknown
+                kind = denied if reach is Reach.ALWAYS and fix != PERHAPS else unknown
                 yield kind("script", f"{name}:{node.lineno} {reason}", fix)
 
 
@@ -41,8 +44,10 @@ def of_init(node: ast.Call, draft: Draft) -> Iterator[tuple[str, str]]:
                 f"calls ray.init({name}=…), which Ray refuses in a job: the cluster is there already.",
                 "call ray.init() without it; the resources of a task are @ray.remote(num_cpus=…)",
             )
-    address = node.args[0] if node.args else given.get("address")
-    if isinstance(address, ast.Constant) and address.value == "local":
+    (address, *_) = draft.conditions.values(node.args[0] if node.args else given.get("address")) or (None,)
+    if isinstance(address, str) and address not in ("", "auto", "local"):
+        yield f"calls ray.init({address!r}), and the job may not reach a cluster there.", PERHAPS
+    if address == "local":
         yield (
             'calls ray.init("local"), which starts another Ray on the head node and leaves the cluster idle.',
             "call ray.init()",

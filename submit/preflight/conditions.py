@@ -83,10 +83,10 @@ class Conditions:
         values = self.values(test)
         return bool(values[0]) if values else None
 
-    def values(self, node: ast.AST) -> list[object]:
+    def values(self, node: ast.AST | None) -> list[object]:
         """The value of an expression, alone in a list; none where the text does not tell it."""
         try:
-            return [self._value(node, 5)]
+            return [self._value(node, 5)] if node else []
         except (_NotTold, TypeError):
             return []
 

@@ -16,6 +16,7 @@ READERS = re.compile(
 )
 WRITERS = re.compile(
     r"to_\w+|save\w*|dump\w*|write\w*|imsave|mkdir|makedirs|touch|FileHandler|tofile|imwrite|rename|copy\w*|connect"
+    r"|urlretrieve|download\w*|extract\w*|unpack\w*|system|run|call|check_call|Popen"
 )
 ASKERS = re.compile(r"exists|isfile|isdir|is_file|is_dir|access|lexists")
 OF_A_PATH = ("open", "read_text", "read_bytes")  # methods of pathlib's that read
@@ -60,7 +61,8 @@ class Paths:
                 ):
                     of = node.func.value if isinstance(node.func, ast.Attribute) else node.func
                     for one in (*node.args, *(keyword.value for keyword in node.keywords), of):
-                        found |= {self.path(one, name), *map(text_of, ast.walk(one))}
+                        texts = [text_of(part) for part in ast.walk(one)]
+                        found |= {self.path(one, name), *texts, *" ".join(texts).split()}
         return found - {""}
 
     def opened(self, node: ast.Call, module: str) -> str:
@@ -91,6 +93,9 @@ class Paths:
             above = node.value.value if isinstance(node.value, ast.Attribute) else None
             count = node.slice.value if isinstance(node.slice, ast.Constant) else None
             return self._above(above, count + 1, module, depth) if isinstance(count, int) else ""
+        if isinstance(node, ast.Attribute) and self.draft.conditions.is_option(node):
+            default = "".join(one for one in self.draft.conditions.values(node) if isinstance(one, str))
+            return "" if any(default in word for word in self.draft.arguments) else default
         if isinstance(node, ast.Attribute):
             return self._above(node.value, 1, module, depth) if node.attr == "parent" else ""
         return self._called(node, module, depth) if isinstance(node, ast.Call) else ""

@@ -178,6 +178,11 @@ FAILS = {
     "in a branch": ("import ray, sys\nif len(sys.argv) > 1:\n    ray.init(resources={'a': 1})", "script", U,
         "job.py:3 calls ray.init(resources=…)", ""),
     "a local Ray": ("import ray\nray.init('local')", "script", D, 'calls ray.init("local")', ""),
+    "another cluster": ("import ray\nray.init('ray://10.0.0.5:10001')", "script", U,
+        "job.py:2 calls ray.init('ray://10.0.0.5:10001'), and the job may not reach a cluster there.", "call ray.init()"),
+    "another cluster by name": ("import ray\nHEAD = 'raycluster-head:6379'\nray.init(address=HEAD)", "script", U,
+        "calls ray.init('raycluster-head:6379')", ""),
+    "a package of another name": ("import vertex_ray", "imports", D, "job.py:1 imports vertex_ray", '"google-cloud-aiplatform"'),
     "a working_dir": ("import ray\nray.init(runtime_env={'working_dir': '.'})", "script", D,
         "gives ray.init a runtime_env with working_dir", "--working-dir"),
     "a RuntimeEnv": ("import ray\nfrom ray.runtime_env import RuntimeEnv\nenv = RuntimeEnv(working_dir='/x')\n"
@@ -371,6 +376,21 @@ def test_checkpoints_are_kept_where_every_node_reaches_them(text: str, told: boo
         ("from pathlib import Path\nHERE = Path(__file__).resolve().parent\nopen(HERE / 'iris.csv')", True),
         ("import os\nopen(os.path.join(os.path.dirname(__file__), 'iris.csv'))", True),
         ("from pathlib import Path\nprint(Path(__file__).with_name('iris.csv').read_text())", True),
+        ("import os\nos.system('wget -O iris.csv https://example.com/i.csv')\nopen('iris.csv')", False),
+        (
+            "from urllib.request import urlretrieve\nurlretrieve('https://example.com/i', 'iris.csv')\nopen('iris.csv')",
+            False,
+        ),
+        (
+            OPTIONS
+            + "parser.add_argument('--data', default='iris.csv')\nargs = parser.parse_args()\nopen(args.data)",
+            True,
+        ),
+        (
+            OPTIONS
+            + "parser.add_argument('--data', required=True)\nargs = parser.parse_args()\nopen(args.data)",
+            False,
+        ),
         ("IRIS = __file__.replace('job.py', 'iris.csv')\nopen(IRIS)", False),
         (
             header("[tool.submit]", 'files = ["iris.csv"]')
