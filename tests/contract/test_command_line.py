@@ -177,8 +177,7 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         "not Python": (
             [tmp_path / "text.py"],
             f"submit: {tmp_path}/text.py:1 is not {PYTHON}: invalid syntax.\n"
-            f"      → python -m py_compile {tmp_path}/text.py\n"
-            "      → If it is written for a later Python, run submit.py with that one.\n",
+            f"      → python -m py_compile {tmp_path}/text.py\n",
             2,
         ),
         "not text": (

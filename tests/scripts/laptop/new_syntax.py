@@ -1,5 +1,5 @@
-# expect: refused is not Python 3.11
-# truth: SyntaxError: Python 3.11 has no type parameters
+# expect: refused is not Python 3.
+# truth: SyntaxError, for Python 3.11 has no type parameters
 from collections.abc import Iterable
 
 type Row = dict[str, float]
