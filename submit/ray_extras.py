@@ -32,12 +32,41 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "tune": TUNE,
 }
 
-# What a part of Ray imports at once, and the extra that has it.
+# What a part of Ray imports at once, and the extra that has it, if one does.
 PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ray.serve": ("serve", ("fastapi", "starlette", "uvicorn")),
     "ray.rllib": ("rllib", ("gymnasium", "tree")),
     "ray.data": ("data", ("numpy", "pandas", "pyarrow")),
+    "ray.data.llm": ("llm", ("vllm",)),
     "ray.tune": ("tune", ("pandas", "pyarrow")),
+    "ray.tune.integration.lightgbm": ("", ("lightgbm",)),
+    "ray.tune.integration.pytorch_lightning": ("", ("pytorch_lightning",)),
     "ray.train": ("train", ("pandas", "pyarrow")),
+    "ray.train.horovod": ("", ("horovod",)),
+    "ray.train.huggingface.transformers": ("", ("torch", "transformers")),
+    "ray.train.lightgbm": ("", ("lightgbm",)),
+    "ray.train.lightning": ("", ("torch",)),
+    "ray.train.tensorflow": ("", ("tensorflow",)),
+    "ray.train.torch": ("", ("torch",)),
+    "ray.train.xgboost": ("", ("xgboost",)),
+    "ray.air.integrations.keras": ("", ("tensorflow",)),
+    "ray.util.dask": ("", ("dask",)),
     "ray.llm": ("llm", ("vllm",)),
 }
+# What a part of Ray imports when it is used, and not before.
+USED: dict[str, tuple[str, ...]] = {
+    "ray.air.integrations.comet": ("comet_ml",),
+    "ray.air.integrations.mlflow": ("mlflow",),
+    "ray.air.integrations.wandb": ("wandb",),
+    "ray.tune.schedulers.pb2": ("GPy",),
+    "ray.tune.search.ax": ("ax",),
+    "ray.tune.search.bayesopt": ("bayes_opt",),
+    "ray.tune.search.bohb": ("ConfigSpace", "hpbandster"),
+    "ray.tune.search.hebo": ("hebo",),
+    "ray.tune.search.hyperopt": ("hyperopt",),
+    "ray.tune.search.nevergrad": ("nevergrad",),
+    "ray.tune.search.optuna": ("optuna",),
+    "ray.tune.search.zoopt": ("zoopt",),
+}
+# Ray brings these itself, and they can be imported once ray is: ray/thirdparty_files of the wheel.
+BROUGHT = frozenset({"colorama", "psutil", "setproctitle"})

@@ -61,7 +61,8 @@ def not_python(path: Path, source: str, fault: Exception) -> UsageError:
     newer = tuple(map(int, PYTHON.split("."))) > sys.version_info[:2]
     hint = f"; if it is newer syntax, run submit.py with Python {PYTHON}" if newer else ""
     where = f":{fault.lineno}" if fault.lineno else ""
-    return UsageError(f"{path}{where} is not Python: {fault.msg}.", f"{compiled(path)}{hint}")
+    version = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+    return UsageError(f"{path}{where} is not {version}: {fault.msg}.", f"{compiled(path)}{hint}")
 
 
 def compiled(path: Path) -> str:

@@ -16,8 +16,10 @@ from .draft import Draft, parsed
 from .files import check_local_files
 from .imports import check_imports
 from .shadowing import check_shadowing
+from .shared import check_shared
 from .sizes import check_expansion, check_sizes
 from .travels import check_arguments, check_environment, check_package
+from .workers import check_workers
 
 __all__ = ["Draft", "full", "parsed", "preflight", "room"]
 
@@ -41,6 +43,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Finding]], ...] = (
     check_expansion,
     check_shadowing,
     check_calls,
+    check_workers,
     check_local_files,
     check_dependencies,
 )
@@ -49,6 +52,7 @@ CLUSTER_CHECKS: tuple[Callable[[Draft, Facts], Iterable[Finding]], ...] = (
     check_python,
     check_syntax,
     check_imports,
+    check_shared,
     check_resources,
     check_disk,
 )

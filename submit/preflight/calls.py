@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from ..findings import Finding, denied, unknown
 from ..job_text import Text, name_of
+from .conditions import Conditions
 from .draft import Draft
-from .reach import Reach, walk
+from .reach import Reach
 
 # Refused where a cluster is there already: ray/_private/worker.py of Ray 2.47.1.
 FOR_A_NEW_CLUSTER = (
@@ -18,33 +19,35 @@ FOR_A_NEW_CLUSTER = (
 MAGICS = ("run_line_magic", "run_cell_magic", "system", "getoutput", "magic")
 
 
+PERHAPS = "call ray.init(): the job's own cluster is the one that it is sent to"
+
+
 def check_calls(draft: Draft) -> Iterable[Finding]:
     """Nothing is called that Ray refuses in a job, or that only a notebook or a terminal has."""
-    text = Text()
-    for tree in draft.modules.values():
-        text.read(tree)
-    for name, tree in draft.modules.items():
-        defined = names_defined(tree)
-        for node, reach in walk(tree):
-            if isinstance(node, ast.Call) and reach is not Reach.PROVIDED:
-                for reason, fix in (*of_init(node, draft, text), *of_notebook(node, defined)):
-                    kind = denied if reach is Reach.ALWAYS else unknown
-                    yield kind("script", f"{name}:{node.lineno} {reason}", fix)
+    defined = {name: names_defined(tree) for name, tree in draft.modules.items()}
+    for name, node, reach in draft.nodes:
+        if isinstance(node, ast.Call) and reach is not Reach.PROVIDED:
+            for reason, fix in (*of_init(node, draft), *of_notebook(node, defined[name])):
+                kind = denied if reach is Reach.ALWAYS and fix != PERHAPS else unknown
+                yield kind("script", f"{name}:{node.lineno} {reason}", fix)
 
 
-def of_init(node: ast.Call, draft: Draft, text: Text) -> Iterator[tuple[str, str]]:
+def of_init(node: ast.Call, draft: Draft) -> Iterator[tuple[str, str]]:
     """What is wrong with a call of ray.init, and what to do about it."""
+    text = draft.conditions.text
     if text.dotted(node.func) != "ray.init":
         return
     given = keywords(node, text)
     for name in FOR_A_NEW_CLUSTER:
-        if name in given and not may_be_none(given[name], draft, text):
+        if name in given and not may_be_none(given[name], draft.conditions):
             yield (
                 f"calls ray.init({name}=…), which Ray refuses in a job: the cluster is there already.",
                 "call ray.init() without it; the resources of a task are @ray.remote(num_cpus=…)",
             )
-    address = node.args[0] if node.args else given.get("address")
-    if isinstance(address, ast.Constant) and address.value == "local":
+    (address, *_) = draft.conditions.values(node.args[0] if node.args else given.get("address")) or (None,)
+    if isinstance(address, str) and address not in ("", "auto", "local"):
+        yield f"calls ray.init({address!r}), and the job may not reach a cluster there.", PERHAPS
+    if address == "local":
         yield (
             'calls ray.init("local"), which starts another Ray on the head node and leaves the cluster idle.',
             "call ray.init()",
@@ -82,39 +85,15 @@ def pairs(node: ast.AST | None, text: Text) -> list[tuple[str, ast.expr]]:
     return []
 
 
-def may_be_none(node: ast.expr, draft: Draft, text: Text) -> bool:
-    """Is it None, or could it be? An argument of the job is, unless it is given or has another default."""
-    if isinstance(node, ast.Constant):
-        return node.value is None or node.value is False
-    if isinstance(node, (ast.BoolOp, ast.IfExp)):
-        return any(isinstance(one, ast.Constant) and one.value is None for one in ast.walk(node))
-    if isinstance(node, ast.Attribute):
-        flag = f"--{node.attr}".replace("_", "-")
-        given = any(word.partition("=")[0].replace("_", "-") == flag for word in draft.arguments)
-        return not given and not has_default(flag, draft.modules)
-    if isinstance(node, ast.Name) and (values := text.values.get(node.id)):
-        return all(
-            not isinstance(one, ast.Name) and may_be_none(one, draft, text)
-            for one in values
-            if isinstance(one, ast.expr)
-        )
-    return False
-
-
-def has_default(flag: str, modules: Mapping[str, ast.Module]) -> bool:
-    """Has an option of the job a default other than None?"""
-    for node in (node for tree in modules.values() for node in ast.walk(tree)):
-        if not isinstance(node, ast.Call) or name_of(node.func) != "add_argument":
-            continue
-        if flag in [text_of(one).replace("_", "-") for one in node.args]:
-            defaults = [one.value for one in node.keywords if one.arg == "default"]
-            return any(not (isinstance(one, ast.Constant) and one.value is None) for one in defaults)
-    return False
-
-
-def text_of(node: ast.AST | None) -> str:
-    """A string constant; "" for anything else."""
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+def may_be_none(node: ast.expr, conditions: Conditions) -> bool:
+    """Is it None or False, or could it be? What the text doesn't tell is something else, unless None is in it."""
+    if values := conditions.values(node):
+        return values[0] is None or values[0] is False
+    named = conditions.text.values.get(node.id, []) if isinstance(node, ast.Name) else []
+    parts = [
+        part for one in (node, *named) if isinstance(one, (ast.BoolOp, ast.IfExp)) for part in ast.walk(one)
+    ]
+    return any(isinstance(part, ast.Constant) and part.value is None for part in parts)
 
 
 def conflicts(node: ast.AST | None, draft: Draft, text: Text) -> Iterator[str]:

@@ -6,14 +6,17 @@ import ast
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from ..header import Header, Resources
 from ..package import Contents
 from ..targets import Expectation
+from .conditions import Conditions
+from .reach import Imported, Line, imported, walk
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Draft:
     """What is about to be sent, as far as the checks look at it."""
 
@@ -29,6 +32,21 @@ class Draft:
     installs: tuple[str, ...] = ()  # what is installed on the cluster for the job
     entrypoint: str = ""
     folder: Path = Path()  # that of the script, on this machine
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """What the text and the arguments tell of names and options."""
+        return Conditions.of(self.modules.values(), self.arguments)
+
+    @cached_property
+    def nodes(self) -> tuple[Line, ...]:
+        """All nodes of the modules, each with its module and whether it runs."""
+        return tuple(walk(self.modules, self.name, self.conditions))
+
+    @cached_property
+    def imports(self) -> tuple[tuple[str, Imported], ...]:
+        """The absolute imports, each with its module."""
+        return tuple(imported(self.nodes))
 
 
 def counted(number: int, noun: str) -> str:

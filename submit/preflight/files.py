@@ -9,21 +9,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..findings import Finding, denied, unknown
-from ..job_text import name_of
-from .calls import text_of
 from .draft import Draft
-from .reach import Reach, walk
+from .paths import ASKERS, READERS, WRITERS, Paths
+from .reach import FORGIVING, Reach, walk
 
-READERS = re.compile(
-    r"open|read_\w+|load\w*|genfromtxt|imread|fromfile|from_file|parse|read|ImageFolder|safe_load|File|ParquetFile"
-)
-WRITERS = re.compile(
-    r"to_\w+|save\w*|dump\w*|write\w*|imsave|mkdir|makedirs|touch|FileHandler|tofile|imwrite|rename|copy\w*|connect"
-)
 OUTPUT = re.compile(
     r"-*(\w+[-_])?(out|save|dest|dst|log|checkpoint|ckpt|result|artifact|tmp|work|cache|write|target|model[-_]dir|storage)"
 )
-READ_PATH = ("read_text", "read_bytes")
+FORGIVING_FILES = frozenset({"OSError", "IOError", "EnvironmentError", "FileNotFoundError"})
 EVERYWHERE = ("/dev", "/proc", "/sys", "/etc", "/usr", "/bin", "/opt", "/run")
 
 
@@ -49,52 +42,24 @@ def in_arguments(draft: Draft) -> Iterator[Finding]:
 
 
 def in_text(draft: Draft) -> Iterator[Finding]:
-    """Files that the text opens for reading, and that it does not write itself."""
-    written = set(constants(draft, WRITERS)) | set(constants(draft, READERS, writing=True))
+    """Files that the text opens for reading, and that it neither writes itself nor asks for first."""
+    paths = Paths.of(draft)
+    ours = paths.given_to(WRITERS) | paths.given_to(READERS, writing=True) | paths.given_to(ASKERS)
     told: set[str] = set()
-    for name, tree in draft.modules.items():
-        for node, reach in walk(tree):
-            if reach is Reach.PROVIDED or not isinstance(node, ast.Call):
-                continue
-            path = opened(node)
-            if not path or path in told | written or travels(draft, path):
-                continue
-            if found := local(draft, path, draft.folder):
-                told.add(path)
-                kind = denied if reach is Reach.ALWAYS else unknown
-                yield kind(
-                    "package",
-                    f"{name}:{node.lineno} reads {path}, which is on this machine and does not travel.",
-                    fix(draft, found),
-                )
-
-
-def constants(draft: Draft, calls: re.Pattern[str], writing: bool = False) -> Iterator[str]:
-    """The strings that are given to calls of these names; with `writing`, to those that open a file for it."""
-    for node in (node for tree in draft.modules.values() for node in ast.walk(tree)):
-        if (
-            isinstance(node, ast.Call)
-            and calls.fullmatch(name_of(node.func))
-            and (not writing or writes(node))
-        ):
-            for one in (*node.args, *(keyword.value for keyword in node.keywords), node.func):
-                yield from filter(None, map(text_of, ast.walk(one)))
-
-
-def opened(node: ast.Call) -> str:
-    """The path that a call reads, where it says so in a constant."""
-    of = node.func.value if isinstance(node.func, ast.Attribute) else None
-    if isinstance(of, ast.Call) and name_of(of.func) == "Path" and name_of(node.func) in (*READ_PATH, "open"):
-        return text_of(of.args[0]) if of.args and not writes(node) else ""
-    if not READERS.fullmatch(name_of(node.func)) or writes(node):
-        return ""
-    return text_of(node.args[0]) if node.args else ""
-
-
-def writes(node: ast.Call) -> bool:
-    """Does a call open a file for writing?"""
-    modes = [*node.args[:2], *(one.value for one in node.keywords if one.arg == "mode")]
-    return any(set(mode) <= set("rwaxbt+") and set(mode) & set("wax") for mode in map(text_of, modes))
+    for name, node, reach in walk(draft.modules, draft.name, draft.conditions, FORGIVING | FORGIVING_FILES):
+        if reach is Reach.PROVIDED or not isinstance(node, ast.Call):
+            continue
+        path = paths.opened(node, name)
+        if not path or path in told | ours or travels(draft, path):
+            continue
+        if found := local(draft, path, draft.folder) or local(draft, path, Path(draft.contents.root)):
+            told.add(path)
+            kind = denied if reach is Reach.ALWAYS else unknown
+            yield kind(
+                "package",
+                f"{name}:{node.lineno} reads {path}, which is on this machine and does not travel.",
+                fix(draft, found),
+            )
 
 
 def paths(value: str) -> list[str]:

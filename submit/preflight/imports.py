@@ -2,105 +2,34 @@
 
 from __future__ import annotations
 
-import ast
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path, PurePosixPath
 
 from ..dependencies import name_of as package_of
 from ..dependencies import requirement
 from ..facts import Facts
 from ..findings import Finding, denied, unknown
-from ..ray_extras import PARTS
+from ..ray_extras import BROUGHT, PARTS, USED
 from . import distributions
 from .draft import Draft, counted
-from .installs import installed_by
-from .reach import Imported, Reach, imported
-from .shadowing import INSTALLED, module_of
+from .installs import installed_by, installed_with_pip
+from .modules import SINCE, UNTIL, Modules, dotted
+from .nearby import beside, common
+from .reach import Imported, Reach
 
 SHOWN = 5
-# Standard modules that not every Python has: the first and the last minor version of Python 3 that does.
-SINCE = {"tomllib": 11, "annotationlib": 14, "compression": 14}
-UNTIL = {
-    "binhex": 10,
-    "asynchat": 11, "asyncore": 11, "distutils": 11, "imp": 11, "smtpd": 11,
-    "aifc": 12, "audioop": 12, "cgi": 12, "cgitb": 12, "chunk": 12, "crypt": 12, "imghdr": 12, "lib2to3": 12,
-    "mailcap": 12, "nis": 12, "nntplib": 12, "ossaudiodev": 12, "pipes": 12, "sndhdr": 12, "spwd": 12, "sunau": 12,
-    "telnetlib": 12, "uu": 12, "xdrlib": 12,
-}  # fmt: skip
 COLAB = "google.colab"
 
 
-@dataclass(frozen=True)
-class Modules:
-    """What the cluster and the package have. `told` is False where neither modules nor packages are known."""
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """A module that is neither there nor declared: where it is imported, and the requirement that would bring it."""
 
-    draft: Draft
-    facts: Facts
-
-    @property
-    def told(self) -> bool:
-        return bool(self.facts.modules or self.facts.packages)
-
-    @cached_property
-    def minor(self) -> int:
-        """The minor version of the cluster's Python 3; the caller's where it isn't told."""
-        parts = self.facts.python.split(".")
-        return int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else sys.version_info.minor
-
-    @cached_property
-    def sent(self) -> frozenset[str]:
-        """Top-level modules that travel. Where sys.path is changed, folders anywhere in the package count."""
-        anywhere = "PYTHONPATH" in self.draft.env or any(
-            isinstance(node, ast.Attribute) and node.attr == "path" and getattr(node.value, "id", "") == "sys"
-            for tree in self.draft.modules.values()
-            for node in ast.walk(tree)
-        )
-        tops = {PurePosixPath("."), PurePosixPath(self.draft.name).parent}
-        found = set()
-        for entry in self.draft.contents.entries:
-            path = PurePosixPath(entry.name)
-            for above in (path, *path.parents):
-                if anywhere or above.parent in tops:
-                    found.add(module_of(above.name) if above == path else above.name)
-        return frozenset(found)
-
-    @cached_property
-    def told_of(self) -> frozenset[str]:
-        """Top-level modules of which the packaging says that, and why, they do not travel."""
-        return frozenset(one.module.partition(".")[0] for one in self.draft.contents.missing)
-
-    @cached_property
-    def installed(self) -> tuple[frozenset[str], frozenset[str]]:
-        """Dotted modules of the cluster, and the namespaces above them."""
-        modules = self.facts.modules or (
-            frozenset() if self.told else INSTALLED - {"google"} | {"google.protobuf"}
-        )
-        above = {".".join(one.split(".")[:n]) for one in modules for n in range(1, one.count(".") + 1)}
-        return frozenset(modules), frozenset(above) - frozenset(modules)
-
-    def standard(self, top: str) -> bool:
-        """Is it a module of the cluster's Python?"""
-        if top in UNTIL or top in SINCE:
-            return SINCE.get(top, 0) <= self.minor <= UNTIL.get(top, 99)
-        return top in sys.stdlib_module_names
-
-    def have(self, one: Imported) -> bool:
-        """Is the module there?"""
-        whole, top = ".".join(one.module), one.module[0]
-        if self.standard(top) or top in self.sent or top in self.told_of:
-            return True
-        modules, namespaces = self.installed
-        if any(".".join(one.module[:n]) in modules for n in range(1, len(one.module) + 1)):
-            return True
-        if whole in namespaces:
-            return one.name in ("", "*") or f"{whole}.{one.name}" in modules | namespaces
-        packages = self.facts.packages
-        return not self.facts.modules and any(
-            name in packages for name in distributions.packages_of(dotted(one))
-        )
+    file: str
+    one: Imported
+    needed: str
+    part: bool = False  # what is imported is a part of Ray, and this is what that needs
+    order: bool = False  # it is there once Ray is imported, which comes later
 
 
 def check_imports(draft: Draft, facts: Facts) -> Iterable[Finding]:
@@ -109,31 +38,37 @@ def check_imports(draft: Draft, facts: Facts) -> Iterable[Finding]:
     declared = {package_of(requirement(text)) for text in draft.header.dependencies} | installed_by(
         draft.modules
     )
-    found = list(missing(draft.modules, modules, declared))
-    for name, one, needed in found[:SHOWN]:
-        yield finding(name, one, needed, modules, declared)
+    found = list(missing(draft, modules, declared))
+    fix = declare(draft, [one.needed for one in found if declarable(draft, one)])
+    for lack in found[:SHOWN]:
+        yield finding(lack, modules, declared, fix)
     if len(found) > SHOWN:
-        rest = ", ".join(dotted(one) for _, one, _ in found[SHOWN:])
-        yield unknown("imports", f"{counted(len(found) - SHOWN, 'module')} more: {rest}", declare(draft, "…"))
+        rest = ", ".join(dotted(lack.one) for lack in found[SHOWN:])
+        yield unknown("imports", f"{counted(len(found) - SHOWN, 'module')} more: {rest}", fix)
 
 
-def missing(
-    trees: Mapping[str, ast.Module], modules: Modules, declared: set[str]
-) -> Iterator[tuple[str, Imported, str]]:
-    """The file, the import and the requirement for each module that is neither there nor declared, each once."""
-    worst: dict[str, tuple[str, Imported, str]] = {}
-    for name, tree in trees.items():
-        for one in imported(tree):
-            needed = lacks(one, modules, declared) if one.reach is not Reach.PROVIDED else ""
-            if needed and (needed not in worst or worst[needed][1].reach < one.reach):
-                worst[needed] = (name, one, needed)
+def missing(draft: Draft, modules: Modules, declared: set[str]) -> Iterator[Lack]:
+    """What is neither there nor declared, each requirement once, where it is surest to be imported."""
+    worst: dict[str, Lack] = {}
+    for file, one in draft.imports:
+        for lack in lacks(file, one, modules, declared) if one.reach is not Reach.PROVIDED else ():
+            if lack.needed not in worst or worst[lack.needed].one.reach < lack.one.reach:
+                worst[lack.needed] = lack
     return iter(worst.values())
 
 
-def lacks(one: Imported, modules: Modules, declared: set[str]) -> str:
-    """The requirement that would bring an imported module; "" where none is needed."""
+def lacks(file: str, one: Imported, modules: Modules, declared: set[str]) -> Iterator[Lack]:
+    """What an import lacks: the package of the module, or for a part of Ray what that needs."""
     if one.module[0] == "ray":
-        return lacks_part(one, modules, declared)
+        yield from lacks_part(file, one, modules, declared)
+    elif needed := package_for(one, modules, declared):
+        brought = one.module[0] in BROUGHT
+        if not (brought and modules.after_ray(file, one)):
+            yield Lack(file, one, needed, order=brought and modules.after_ray())
+
+
+def package_for(one: Imported, modules: Modules, declared: set[str]) -> str:
+    """The requirement that would bring an imported module; "" where none is needed."""
     if modules.have(one):
         return ""
     packages = distributions.packages_of(dotted(one))
@@ -142,97 +77,78 @@ def lacks(one: Imported, modules: Modules, declared: set[str]) -> str:
     return packages[0]
 
 
-def lacks_part(one: Imported, modules: Modules, declared: set[str]) -> str:
-    """A part of Ray needs what its extra requires."""
-    extra, needs = PARTS.get(dotted(one), PARTS.get(".".join(one.module[:2]), ("", ())))
+def lacks_part(file: str, one: Imported, modules: Modules, declared: set[str]) -> Iterator[Lack]:
+    """What a part of Ray needs, at once or when it is used."""
+    names = [".".join(one.module[:n]) for n in range(len(one.module), 1, -1)]
+    names = [f"{'.'.join(one.module)}.{one.name}", *names]
+    extra, at_once = next((PARTS[name] for name in names if name in PARTS), ("", ()))
+    later = next((USED[name] for name in names if name in USED), ())
     asked = {extra for text in modules.draft.header.dependencies for extra in requirement(text).extras}
-    if not needs or not modules.told or asked & {extra, "all"}:
-        return ""
-    short = [need for need in needs if lacks(Imported((need,), "", one.line, one.reach), modules, declared)]
-    return f"ray[{extra}]" if short else ""
+    if not modules.told or (extra and asked & {extra, "all"}):
+        return
+    for need in (*at_once, *later):
+        reach = min(one.reach, Reach.MAYBE) if need in later else one.reach
+        module = Imported((need,), "", one.line, reach)
+        if needed := package_for(module, modules, declared):
+            whole = Imported(one.module, one.name, one.line, reach)
+            yield Lack(file, whole, f"ray[{extra}]" if extra and need in at_once else needed, part=True)
 
 
-def dotted(one: Imported) -> str:
-    """The module by its whole name, with what is taken from a namespace."""
-    whole = ".".join(one.module)
-    return (
-        f"{whole}.{one.name}"
-        if whole in ("google", "google.cloud", "ray") and one.name not in ("", "*")
-        else whole
-    )
+def declarable(draft: Draft, lack: Lack) -> bool:
+    """Does it help to declare it?"""
+    top = lack.one.module[0]
+    if lack.part:
+        return True
+    return not (top in UNTIL or top in SINCE or of_colab(lack.one) or beside(draft, top))
 
 
-def finding(file: str, one: Imported, needed: str, modules: Modules, declared: set[str]) -> Finding:
+def of_colab(one: Imported) -> bool:
+    return f"{dotted(one)}.".startswith(f"{COLAB}.")
+
+
+def finding(lack: Lack, modules: Modules, declared: set[str], fix: str) -> Finding:
     """DENIED where the line runs for certain and nothing that is installed may bring the module."""
-    draft, module = modules.draft, dotted(one)
-    where = f"{file}:{one.line} imports {module}"
-    if f"{module}.".startswith(f"{COLAB}."):
-        text, fix = (
-            f"{where}, which exists in Colab only.",
-            "take it out, or put it under `try: … except ImportError:`",
-        )
-    elif local := beside(draft, one.module[0]):
-        text, fix = (
-            f"{where}, which is in {local} and does not travel.",
-            f"--working-dir {common(draft, local)}",
-        )
+    draft, one = modules.draft, lack.one
+    where = f"{lack.file}:{one.line} imports {dotted(one)}"
+    sure = one.reach is Reach.ALWAYS
+    if of_colab(one):
+        text = f"{where}, which exists in Colab only."
+        fix = "take it out, or put it under `try: … except ImportError:`"
+    elif not lack.part and (local := beside(draft, one.module[0])):
+        text = f"{where}, which is in {local} and does not travel."
+        fix = f"--working-dir {common(draft, local)}"
     elif not modules.told:
-        text = f"{where}, and the cluster does not say whether it has it."
-        return unknown("imports", text, declare(draft, needed))
+        text, sure = f"{where}, and the cluster does not say whether it has it.", False
     elif one.module[0] in UNTIL or one.module[0] in SINCE:
         text = f"{where}, which Python 3.{modules.minor} on the cluster does not have."
         fix = "import it under `try: … except ImportError:`, or use what replaces it"
-    elif needed.startswith("ray["):
-        text, fix = (
-            f"{where}, which needs {needed}, and the cluster has Ray without it.",
-            declare(draft, needed),
-        )
+    elif lack.needed.startswith("ray["):
+        text = f"{where}, which needs {lack.needed}, and the cluster has Ray without it."
+    elif lack.part:
+        text = f"{where}, which needs {lack.needed}: it is neither installed on the cluster nor declared."
+    elif lack.order:
+        text = f"{where} above ray, which brings it along."
+        fix = f"import ray above it, or {fix}"
+    elif lack.needed in installed_with_pip(draft.modules):
+        text = f"{where}, which it installs with pip itself: on the head node alone, and not for certain."
+        sure = False
     else:
         text = f"{where}, which neither travels, nor is installed on the cluster, nor is declared."
-        fix = declare(draft, needed)
-        if unsure := sorted(
-            name for name in declared if not distributions.known(name) and name not in modules.facts.packages
-        ):
-            return unknown("imports", f"{text[:-1]} (unless {' or '.join(unsure[:3])} brings it).", fix)
-    return (denied if one.reach is Reach.ALWAYS else unknown)("imports", text, fix)
+        if unsure := unsure_of(declared, modules):
+            text, sure = f"{text[:-1]} (unless {unsure} brings it).", False
+    return (denied if sure else unknown)("imports", text, fix)
 
 
-def declare(draft: Draft, needed: str) -> str:
-    """How a dependency is declared in the script's header, all that are declared with it."""
-    listed = ", ".join(f'"{one}"' for one in (*draft.header.dependencies, needed))
+def unsure_of(declared: set[str], modules: Modules) -> str:
+    """The declared packages that may bring any module along, as words."""
+    packages = modules.facts.packages
+    names = sorted(name for name in declared if not distributions.known(name) and name not in packages)
+    return " or ".join(names[:3])
+
+
+def declare(draft: Draft, needed: Sequence[str]) -> str:
+    """How dependencies are declared in the script's header, beside those that are."""
+    listed = ", ".join(f'"{one}"' for one in dict.fromkeys((*draft.header.dependencies, *needed)))
     if draft.header.written:
         return f"in the header of {draft.name}: dependencies = [{listed}]"
     return f"at the top of {draft.name}:\n# /// script\n# dependencies = [{listed}]\n# ///"
-
-
-def beside(draft: Draft, top: str) -> str:
-    """The folder or file on this machine that the module is in, near the script or installed from its sources."""
-    for base in (draft.folder, *list(draft.folder.parents)[:3]):
-        for near in (base, base / "src", base / "lib"):
-            if (near / top / "__init__.py").is_file() or (near / f"{top}.py").is_file():
-                return str(near)
-    return installed_from(top)
-
-
-def installed_from(top: str) -> str:
-    """The folder of a package that is installed from its sources (`pip install -e`), in this environment."""
-    from importlib.util import find_spec
-
-    try:
-        spec = find_spec(top)
-    except (ImportError, ValueError, AttributeError):
-        return ""
-    places = [*(spec.submodule_search_locations or ()), spec.origin or ""] if spec else []
-    place = next((Path(one) for one in places if one and Path(one).exists()), None)
-    if (
-        place is None
-        or {"site-packages", "dist-packages"} & set(place.parts)
-        or place.is_relative_to(sys.base_prefix)
-    ):
-        return ""
-    return str(place.parent)
-
-
-def common(draft: Draft, folder: str) -> Path:
-    """The nearest folder that holds the script and another folder."""
-    return next(one for one in (draft.folder, *draft.folder.parents) if Path(folder).is_relative_to(one))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import cast
 
 from ..job_text import name_of
+from .conditions import Conditions
 
 FORGIVING = frozenset(
     {
@@ -21,12 +22,6 @@ FORGIVING = frozenset(
         "BaseException",
     }
 )
-# A condition that mentions one of them chooses between places or versions.
-CHOICES = frozenset(
-    {"TYPE_CHECKING", "version_info", "platform", "system", "find_spec", "RAY_ADDRESS", "modules", "get_ipython",
-     "is_initialized", "IN_COLAB", "COLAB_RELEASE_TAG", "google.colab", "globals", "hasattr", "cuda", "is_available"}
-)  # fmt: skip
-
 LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
@@ -48,87 +43,148 @@ class Imported:
     reach: Reach
 
 
-def walk(tree: ast.Module) -> Iterator[tuple[ast.AST, Reach]]:
-    """All nodes of a module."""
-    used = {name_of(node) for node in ast.walk(tree) if isinstance(node, (ast.Name, ast.Attribute))}
-    yield from _block(tree.body, Reach.ALWAYS, used)
+Line = tuple[str, ast.AST, Reach]  # the module, the node, and whether it runs
+Found = tuple[
+    ast.AST, Reach, str
+]  # the innermost function that it stands in and that runs only where it is used
 
 
-def imported(tree: ast.Module) -> Iterator[Imported]:
-    """The absolute imports of a module."""
-    for node, reach in walk(tree):
+def walk(
+    modules: Mapping[str, ast.Module],
+    script: str,
+    conditions: Conditions,
+    forgiving: frozenset[str] = FORGIVING,
+) -> Iterator[Line]:
+    """All nodes of a job's modules. `script` is the name of its first; `forgiving`: the errors to look for."""
+    found: list[tuple[str, Found]] = []
+    for name, tree in modules.items():
+        through = _Walk(conditions, name == script, forgiving)
+        found += [(name, one) for one in through.block(tree.body, Reach.ALWAYS, "")]
+    used = functions_used((one for _, one in found), conditions)
+    for name, (node, reach, function) in found:
+        yield name, node, reach if function in used else Reach.PROVIDED
+
+
+def imported(lines: Iterable[Line]) -> Iterator[tuple[str, Imported]]:
+    """The absolute imports among them, each with its module."""
+    for name, node, reach in lines:
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield Imported(tuple(alias.name.split(".")), "", node.lineno, reach)
+                yield name, Imported(tuple(alias.name.split(".")), "", node.lineno, reach)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
             for alias in node.names:
-                yield Imported(tuple(node.module.split(".")), alias.name, node.lineno, reach)
+                yield name, Imported(tuple(node.module.split(".")), alias.name, node.lineno, reach)
 
 
-def _block(nodes: Sequence[ast.AST], reach: Reach, used: set[str]) -> Iterator[tuple[ast.AST, Reach]]:
-    for node in nodes:
-        yield from _node(node, reach, used)
-        if isinstance(node, ast.If) and node.body and isinstance(node.body[-1], LEAVES):
-            reach = min(reach, _of_branch(node, reach))  # what follows is its `else`
+def functions_used(found: Iterable[Found], conditions: Conditions) -> set[str]:
+    """The functions that lines which run mention, from what runs at once on; "" stands for that."""
+    mentions: dict[str, set[str]] = {}
+    for node, reach, function in found:
+        if isinstance(node, ast.Attribute) and conditions.is_option(node):
+            continue
+        if reach is not Reach.PROVIDED and isinstance(node, (ast.Name, ast.Attribute, ast.ImportFrom)):
+            names = (
+                {alias.name for alias in node.names} if isinstance(node, ast.ImportFrom) else {name_of(node)}
+            )
+            mentions.setdefault(function, set()).update(names)
+    used, waiting = {""}, [""]
+    while waiting:
+        more = mentions.get(waiting.pop(), set()) - used
+        used |= more
+        waiting += more
+    return used
 
 
-def _node(node: ast.AST, reach: Reach, used: set[str]) -> Iterator[tuple[ast.AST, Reach]]:
-    yield node, reach
-    if isinstance(node, ast.If):
-        yield from _if(node, reach, used)
-        return
-    if isinstance(node, ast.Try) or type(node).__name__ == "TryStar":  # that is of Python 3.11
-        yield from _try(cast(ast.Try, node), reach, used)
-        return
-    if isinstance(node, (ast.With, ast.AsyncWith)) and any(
-        _suppresses(item.context_expr) for item in node.items
-    ):
-        reach = Reach.PROVIDED
-    within = reach
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        called = node.name in used or node.decorator_list or node.name.startswith("__")
-        within = min(reach, Reach.MAYBE) if called else Reach.PROVIDED
-    elif isinstance(
-        node, (ast.Lambda, ast.For, ast.AsyncFor, ast.While, ast.IfExp, ast.BoolOp, ast.match_case)
-    ):
-        within = min(reach, Reach.MAYBE)
-    for _, value in ast.iter_fields(node):
-        if isinstance(value, ast.AST):
-            yield from _node(value, within, used)
-        elif isinstance(value, list):
-            yield from _block([one for one in value if isinstance(one, ast.AST)], within, used)
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Through one module; `main` for the script, whose __name__ is __main__."""
+
+    conditions: Conditions
+    main: bool
+    forgiving: frozenset[str]
+
+    def block(self, nodes: Sequence[ast.AST], reach: Reach, function: str) -> Iterator[Found]:
+        for node in nodes:
+            yield from self.node(node, reach, function)
+            if isinstance(node, ast.If) and node.body and isinstance(node.body[-1], LEAVES):
+                reach = self.branches(node.test, reach)[1]  # what follows is its `else`
+
+    def node(self, node: ast.AST, reach: Reach, function: str) -> Iterator[Found]:
+        yield node, reach, function
+        if isinstance(node, (ast.If, ast.IfExp)):
+            yield from self.condition(node, reach, function)
+            return
+        if isinstance(node, ast.Try) or type(node).__name__ == "TryStar":  # that is of Python 3.11
+            yield from self.attempt(cast(ast.Try, node), reach, function)
+            return
+        if isinstance(node, (ast.With, ast.AsyncWith)) and any(
+            _suppresses(item.context_expr) for item in node.items
+        ):
+            reach = Reach.PROVIDED
+        within = reach
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            within = min(reach, Reach.MAYBE)
+            called = node.decorator_list or node.name.startswith("__")
+            if not called or self.conditions.other_command(node):
+                function = node.name
+        elif isinstance(node, (ast.Lambda, ast.For, ast.AsyncFor, ast.While, ast.BoolOp, ast.match_case)):
+            within = min(reach, Reach.MAYBE)
+        for _, value in ast.iter_fields(node):
+            if isinstance(value, ast.AST):
+                yield from self.node(value, within, function)
+            elif isinstance(value, list):
+                yield from self.block([one for one in value if isinstance(one, ast.AST)], within, function)
+
+    def condition(self, node: ast.If | ast.IfExp, reach: Reach, function: str) -> Iterator[Found]:
+        yield from self.node(node.test, reach, function)
+        for part, within in zip((node.body, node.orelse), self.branches(node.test, reach), strict=True):
+            yield from self.block(part if isinstance(part, list) else [part], within, function)
+
+    def branches(self, test: ast.expr, reach: Reach) -> tuple[Reach, Reach]:
+        """Do the branches run: that of a condition which holds, and the other?"""
+        maybe = min(reach, Reach.MAYBE)
+        if self.conditions.chooses(test):
+            return Reach.PROVIDED, Reach.PROVIDED
+        if any(name_of(one) == "__name__" for one in ast.walk(test)):
+            return (reach, maybe) if self.main else (Reach.PROVIDED, reach)
+        holds = self.conditions.holds(test)
+        if holds is None:
+            return maybe, maybe
+        return (reach, Reach.PROVIDED) if holds else (Reach.PROVIDED, reach)
+
+    def attempt(self, node: ast.Try, reach: Reach, function: str) -> Iterator[Found]:
+        caught = {
+            name_of(one)
+            for handler in node.handlers
+            for one in ast.walk(handler.type or ast.Name("Exception"))
+        }
+        within = Reach.PROVIDED if caught & self.forgiving and not any(map(ends, node.handlers)) else reach
+        if within is Reach.PROVIDED and tops(node.body) & {
+            top for one in node.handlers for top in tops(one.body)
+        }:
+            within = min(reach, Reach.MAYBE)  # tried once more, after it was installed
+        yield from self.block(node.body, within, function)
+        for handler in node.handlers:
+            yield from self.block(handler.body, Reach.PROVIDED, function)
+        yield from self.block(node.orelse, min(within, Reach.MAYBE), function)
+        yield from self.block(node.finalbody, reach, function)
 
 
-def _if(node: ast.If, reach: Reach, used: set[str]) -> Iterator[tuple[ast.AST, Reach]]:
-    yield from _node(node.test, reach, used)
-    within = _of_branch(node, reach)
-    yield from _block(node.body, within, used)
-    yield from _block(node.orelse, min(within, Reach.MAYBE), used)
+def ends(handler: ast.ExceptHandler) -> bool:
+    """Does it end the job?"""
+    last = handler.body[-1]
+    called = last.value.func if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call) else None
+    return isinstance(last, ast.Raise) or (
+        called is not None and name_of(called) in ("exit", "quit", "_exit")
+    )
 
 
-def _of_branch(node: ast.If, reach: Reach) -> Reach:
-    """Does a branch of it run?"""
-    tested = list(ast.walk(node.test))
-    mentioned = {name_of(one) for one in tested} | {
-        one.value for one in tested if isinstance(one, ast.Constant)
-    }
-    if mentioned & CHOICES:
-        return Reach.PROVIDED
-    if "__name__" in mentioned or (isinstance(node.test, ast.Constant) and node.test.value):
-        return reach
-    return min(reach, Reach.MAYBE)
-
-
-def _try(node: ast.Try, reach: Reach, used: set[str]) -> Iterator[tuple[ast.AST, Reach]]:
-    caught = {
-        name_of(one) for handler in node.handlers for one in ast.walk(handler.type or ast.Name("Exception"))
-    }
-    within = Reach.PROVIDED if caught & FORGIVING else reach
-    yield from _block(node.body, within, used)
-    for handler in node.handlers:
-        yield from _block(handler.body, Reach.PROVIDED, used)
-    yield from _block(node.orelse, min(within, Reach.MAYBE), used)
-    yield from _block(node.finalbody, reach, used)
+def tops(body: Sequence[ast.stmt]) -> set[str]:
+    """The top-level modules that statements import."""
+    nodes = [node for one in body for node in ast.walk(one)]
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    taken = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    return {name.partition(".")[0] for name in plain | taken} - {""}
 
 
 def _suppresses(node: ast.expr) -> bool:

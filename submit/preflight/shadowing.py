@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 
 from ..findings import Finding, denied
 from .draft import Draft
-from .reach import imported
 
 # What a worker and a job's supervisor of Ray 2.47.1 import, without what Python 3.11 has frozen or built in.
 STANDARD = frozenset({
@@ -47,10 +46,9 @@ def check_shadowing(draft: Draft) -> Iterable[Finding]:
         elif module in INSTALLED:
             yield hidden(name, f"the package {module}")
     script = PurePosixPath(draft.name).stem
-    tree = draft.modules.get(draft.name)
-    if tree and script not in STANDARD | INSTALLED:
-        line = next((one.line for one in imported(tree) if one.module[:1] == (script,)), 0)
-        if line:
+    if script not in STANDARD | INSTALLED:
+        own = (one for name, one in draft.imports if name == draft.name)
+        if line := next((one.line for one in own if one.module[:1] == (script,)), 0):
             yield denied(
                 "shadowing",
                 f"{draft.name}:{line} imports {script}, and finds itself: the script has the package's name.",

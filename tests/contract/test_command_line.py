@@ -21,6 +21,7 @@ import pytest
 from tests.command import ROOT, ended, environment, start, submit
 from tests.fakes import HEAD, FakeDashboard, FakeJob, Fault, node
 
+PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 PASSED = """\
   OK       package      1 file, {size} bytes, nothing secret in them
   OK       ray          Ray 2.47.1
@@ -175,7 +176,7 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         ),
         "not Python": (
             [tmp_path / "text.py"],
-            f"submit: {tmp_path}/text.py:1 is not Python: invalid syntax.\n"
+            f"submit: {tmp_path}/text.py:1 is not {PYTHON}: invalid syntax.\n"
             f"      → python -m py_compile {tmp_path}/text.py\n",
             2,
         ),

@@ -12,7 +12,7 @@ import pytest
 
 from submit import package, plan
 from submit.dependencies import missing
-from submit.facts import Facts
+from submit.facts import Facts, Node
 from submit.findings import Finding, Verdict
 from submit.preflight import Draft, parsed, preflight
 from submit.preflight.declared import newer_string
@@ -22,10 +22,11 @@ FACTS = Facts(
     ray="2.47.1",
     python="3.11.9",
     packages={"ray": "2.47.1", "scikit-learn": "1.9.1", "numpy": "2.4", "pandas": "2.3", "pyarrow": "26.0"},
-    modules=frozenset({"ray", "sklearn", "numpy", "pandas", "pyarrow", "yaml", "joblib", "google.cloud.storage",
+    modules=frozenset({"ray", "sklearn", "numpy", "pandas", "pyarrow", "yaml", "joblib", "click", "google.cloud.storage",
                        "google.auth", "google.protobuf"}),
     silent="not asked",
 )  # fmt: skip
+TUNES = FACTS.modules | {"xgboost"}
 
 
 def found(
@@ -63,6 +64,10 @@ def header(*lines: str) -> str:
     return "\n".join(["# /// script", *(f"# {line}" for line in lines), "# ///", ""])
 
 
+OPTIONS = (
+    "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('-w', '--wandb', action='store_true')\n"
+    "parser.add_argument('--tracker', default='none')\nparser.add_argument('--cpus', type=int)\n"
+)
 PASSES = {
     "standard library": "import os, tomllib, xml.etree.ElementTree\nimport distutils.version",
     "installed": "import sklearn.svm\nfrom google.cloud import storage\nimport yaml, google.auth",
@@ -77,9 +82,6 @@ PASSES = {
     "a function that is never called": "def plot():\n    import matplotlib.pyplot",
     "suppressed": "from contextlib import suppress\nwith suppress(ImportError):\n    import IPython",
     "in the text's runtime_env": "import ray\nray.init(runtime_env={'pip': ['humanize']})\nimport humanize",
-    "installed by the job": "import subprocess, sys\n"
-    "subprocess.check_call([sys.executable, '-m', 'pip', 'install', '-q', 'torch'])\nimport torch",
-    "installed by a shell": "import os\nos.system('pip install torch==2.4')\nimport torch",
     "in Colab only": "try:\n    from google.colab import drive\n    IN_COLAB = True\nexcept ModuleNotFoundError:\n"
     "    IN_COLAB = False\nif IN_COLAB:\n    from google.colab import files",
     "a part of Ray": "from ray import data, tune\nimport ray.train",
@@ -96,6 +98,24 @@ PASSES = {
     "a notebook's remains": "try:\n    get_ipython().run_line_magic('matplotlib', 'inline')\nexcept NameError:\n    pass",
     "own display": "def display(x):\n    print(x)\ndisplay(1)",
     "what it writes itself": "open('out.txt', 'w').write('x')\nprint(open('out.txt').read())",
+    "a flag of the text": "USE_WANDB = False\nif USE_WANDB:\n    import wandb",
+    "a flag that asks": "import importlib.util\nHAS = importlib.util.find_spec('torch') is not None\nif HAS:\n    import torch",
+    "an option that is not given": OPTIONS + "def main(args):\n    if args.wandb:\n        import wandb\n"
+    "    if args.tracker == 'mlflow':\n        import mlflow\nmain(parser.parse_args())",
+    "a function for what is not chosen": OPTIONS + "def export():\n    import onnx\n    deeper()\n"
+    "def deeper():\n    import skl2onnx\nargs = parser.parse_args()\nexport() if args.wandb else print()",
+    "an option that is not a number": OPTIONS + "import ray\nargs = parser.parse_args()\n"
+    "ray.init(num_cpus=4 if args.wandb else None)",
+    "another command": "import click\n@click.group()\ndef cli(): pass\n@cli.command()\ndef fit(): pass\n"
+    "@cli.command('web')\ndef serve():\n    import uvicorn\ncli()",
+    "an option behind a function": OPTIONS + "def parse():\n    args = parser.parse_args()\n    return args\n"
+    "config = parse()\nif config.wandb:\n    wandb()\ndef wandb():\n    import wandb",
+    "a helper's own test": {"job.py": "import helper", "helper.py": "if __name__ == '__main__':\n    import torch"},
+    "Ray's own psutil": "import ray\nimport psutil",
+    "Ray's own, in a task": "import os\ndef memory():\n    import psutil\nimport ray\nray.remote(memory).remote()",
+    "a file that may be missing": "try:\n    rows = open('out.txt').read()\nexcept FileNotFoundError:\n    rows = ''",
+    "a file that is asked for": "import os\nfrom pathlib import Path\nCACHE = Path(__file__).parent / 'out.txt'\n"
+    "if CACHE.exists():\n    print(CACHE.read_text())",
     "a helper with a package's name": {"job.py": "import datasets", "datasets.py": "x = 1"},
 }  # fmt: skip
 
@@ -117,6 +137,22 @@ FAILS = {
         "job.py:4 imports torch, which neither travels, nor is installed on the cluster, nor is declared "
         "(unless our-internal-thing brings it).", ""),
     "maybe run": ("def main():\n    import torch\nmain()", "imports", U, "job.py:2 imports torch", ""),
+    "in a helper's function": ({"job.py": "import helper\nhelper.train()", "helper.py": "def train():\n    import torch"},
+        "imports", U, "helper.py:2 imports torch", ""),
+    "a failure that ends the job": ("try:\n    import torch\nexcept ImportError:\n    raise SystemExit('pip install torch')",
+        "imports", D, "job.py:2 imports torch, which neither", ""),
+    "installed by the job": ("import subprocess, sys\n"
+        "subprocess.check_call([sys.executable, '-m', 'pip', 'install', '-q', 'torch'])\nimport torch", "imports", U,
+        "job.py:3 imports torch, which it installs with pip itself: on the head node alone, and not for certain.", '"torch"'),
+    "installed by a shell, where it is missing": ("import os\ntry:\n    import cowsay\nexcept ImportError:\n"
+        "    os.system('pip install cowsay==6')\n    import cowsay", "imports", U, "job.py:3 imports cowsay, which it", ""),
+    "Ray's own psutil, too early": ("import psutil\nimport ray", "imports", D,
+        "job.py:1 imports psutil above ray, which brings it along.", "import ray above it"),
+    "PyTorch for Train": ("from ray.train.torch import TorchTrainer", "imports", D,
+        "job.py:1 imports ray.train.torch, which needs torch: it is neither installed on the cluster nor declared.", '"torch"'),
+    "a search algorithm": ("from ray.tune.search.optuna import OptunaSearch", "imports", U, "which needs optuna:", ""),
+    "two ways to it": ("from ray.air.integrations.wandb import WandbLoggerCallback\nimport wandb", "imports", D,
+        "job.py:2 imports wandb, which neither", ""),
     "in a namespace": ("from google.cloud import bigquery", "imports", D, "job.py:1 imports google.cloud.bigquery",
         '# dependencies = ["google-cloud-bigquery"]'),
     "Colab": ("from google.colab import drive\ndrive.mount('/content/drive')", "imports", D,
@@ -142,6 +178,11 @@ FAILS = {
     "in a branch": ("import ray, sys\nif len(sys.argv) > 1:\n    ray.init(resources={'a': 1})", "script", U,
         "job.py:3 calls ray.init(resources=…)", ""),
     "a local Ray": ("import ray\nray.init('local')", "script", D, 'calls ray.init("local")', ""),
+    "another cluster": ("import ray\nray.init('ray://10.0.0.5:10001')", "script", U,
+        "job.py:2 calls ray.init('ray://10.0.0.5:10001'), and the job may not reach a cluster there.", "call ray.init()"),
+    "another cluster by name": ("import ray\nHEAD = 'raycluster-head:6379'\nray.init(address=HEAD)", "script", U,
+        "calls ray.init('raycluster-head:6379')", ""),
+    "a package of another name": ("import vertex_ray", "imports", D, "job.py:1 imports vertex_ray", '"google-cloud-aiplatform"'),
     "a working_dir": ("import ray\nray.init(runtime_env={'working_dir': '.'})", "script", D,
         "gives ray.init a runtime_env with working_dir", "--working-dir"),
     "a RuntimeEnv": ("import ray\nfrom ray.runtime_env import RuntimeEnv\nenv = RuntimeEnv(working_dir='/x')\n"
@@ -251,6 +292,78 @@ def test_files_of_this_machine_in_arguments(tmp_path: Path, monkeypatch: pytest.
     assert one.mend == "its name there is data/train.csv"
 
 
+@pytest.mark.parametrize("given", [("--wandb",), ("-w",), ("--wan",), ("--tracker=mlflow", "-w")])
+def test_an_option_that_is_given_runs_its_branch(given: tuple[str, ...], tmp_path: Path) -> None:
+    text = (
+        OPTIONS + "args = parser.parse_args()\nif args.wandb and args.tracker != 'wandb':\n    import wandb"
+    )
+    assert [(one.check, one.verdict) for one in found(tmp_path, text, *given)] == [("imports", D)]
+    assert found(tmp_path, text, "--tracker", "wandb") == []
+
+
+def test_a_command_that_is_given_runs(tmp_path: Path) -> None:
+    text = "import typer\napp = typer.Typer()\n@app.command()\ndef fit(): pass\n@app.command()\ndef to_web():\n    import uvicorn\napp()"
+    text = header('dependencies = ["typer"]') + text
+    assert [one.check for one in found(tmp_path, text, "to-web")] == ["imports"]
+    assert found(tmp_path, text, "fit", "--rows", "3") == []
+
+
+@pytest.mark.parametrize(("given", "refused"), [((), False), (("--cpus", "3"), True), (("--cpus=3",), True)])
+def test_ray_init_is_read_with_the_job_s_arguments(
+    given: tuple[str, ...], refused: bool, tmp_path: Path
+) -> None:
+    text = OPTIONS + "import ray\nargs = parser.parse_args()\nray.init(num_cpus=args.cpus)"
+    assert [one.check for one in found(tmp_path, text, *given)] == ["script"] * refused
+
+
+def test_workers_have_a_path_of_their_own(tmp_path: Path) -> None:
+    task = "import ray, sys\nsys.path.insert(0, 'src')\nfrom mypkg.a import f as g\n@ray.remote\ndef task():\n    return g()"
+    files = {"train.py": task, "src/mypkg/__init__.py": "", "src/mypkg/a.py": "def f(): pass"}
+    (one,) = found(tmp_path, files, tree=True)
+    assert (one.check, one.verdict, one.mend) == ("imports", U, "add --env PYTHONPATH=src")
+    assert "train.py:3 imports mypkg from src, which is on the path of the script alone" in one.message
+    assert found(tmp_path, files, tree=True, env={"PYTHONPATH": "src"}) == []
+    later = task.replace("@ray.remote\n", "") + "\ntask = ray.remote(task)"
+    assert len(found(tmp_path, {**files, "train.py": later}, tree=True)) == 1
+    inside = task.replace(
+        "return g()", "sys.path.insert(0, 'src')\n    from mypkg.a import f\n    return f()"
+    )
+    for own in (task.replace("@ray.remote\n", ""), inside):
+        assert found(tmp_path, {**files, "train.py": own}, tree=True) == []
+
+
+def test_all_that_is_missing_is_declared_at_once(tmp_path: Path) -> None:
+    both = found(tmp_path, "import seaborn, cv2")
+    assert {one.mend for one in both} == {
+        'at the top of job.py:\n# /// script\n# dependencies = ["seaborn", "opencv-python-headless"]\n# ///'
+    }
+
+
+TUNED = "from ray import tune\ndef train(config):\n    tune.report({'a': 1}, checkpoint=make())\n"
+KEEPS = {
+    "a report with a checkpoint": (TUNED + "tune.Tuner(train).fit()", True),
+    "a folder of each node": (TUNED + "tune.Tuner(train, run_config=tune.RunConfig(storage_path='/tmp/r')).fit()", True),
+    "a callback": ("from ray.tune.integration.xgboost import TuneReportCheckpointCallback\nTuneReportCheckpointCallback()", True),
+    "a trainer": ("from ray.train.xgboost import XGBoostTrainer\nXGBoostTrainer()", True),
+    "a policy": ("from ray import tune\ntune.CheckpointConfig(checkpoint_at_end=True)", True),
+    "a bucket": (TUNED + "tune.Tuner(train, run_config=tune.RunConfig(storage_path='gs://b/r')).fit()", False),
+    "a place that isn't told": (TUNED + "tune.Tuner(train, run_config=tune.RunConfig(storage_path=PLACE)).fit()", False),
+    "metrics alone": ("from ray import tune\ndef train(config):\n    tune.report({'a': 1})\ntune.Tuner(train).fit()", False),
+    "no checkpoint": ("from ray import tune\ndef train(config):\n    tune.report({'a': 1}, checkpoint=None)\ntrain", False),
+    "another's report": ("import sklearn\nsklearn.report(checkpoint=1)", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "told"), KEEPS.values(), ids=KEEPS)
+def test_checkpoints_are_kept_where_every_node_reaches_them(text: str, told: bool, tmp_path: Path) -> None:
+    apart = tuple(Node("", head, {f"node:172.28.0.{n}": 1.0}) for n, head in enumerate((True, False)))
+    together = tuple(Node("", head, {f"node:127.0.1.{n}": 1.0}) for n, head in enumerate((True, False)))
+    told_of = [one.message for one in found(tmp_path, text, facts=replace(FACTS, nodes=apart, modules=TUNES))]
+    assert [("keeps checkpoints, and no storage_path" in one) for one in told_of] == [True] * told
+    for nodes in (together, apart[:1], ()):
+        assert found(tmp_path, text, facts=replace(FACTS, nodes=nodes, modules=TUNES)) == []
+
+
 @pytest.mark.parametrize(
     ("text", "check"),
     [
@@ -260,6 +373,30 @@ def test_files_of_this_machine_in_arguments(tmp_path: Path, monkeypatch: pytest.
         ("rows = open('iris.csv', 'w')", False),
         ("import pandas as pd\ndf = pd.read_csv('other.csv')", False),
         ("df.to_csv('iris.csv')\npd.read_csv('iris.csv')", False),
+        ("from pathlib import Path\nHERE = Path(__file__).resolve().parent\nopen(HERE / 'iris.csv')", True),
+        ("import os\nopen(os.path.join(os.path.dirname(__file__), 'iris.csv'))", True),
+        ("from pathlib import Path\nprint(Path(__file__).with_name('iris.csv').read_text())", True),
+        ("import os\nos.system('wget -O iris.csv https://example.com/i.csv')\nopen('iris.csv')", False),
+        (
+            "from urllib.request import urlretrieve\nurlretrieve('https://example.com/i', 'iris.csv')\nopen('iris.csv')",
+            False,
+        ),
+        (
+            OPTIONS
+            + "parser.add_argument('--data', default='iris.csv')\nargs = parser.parse_args()\nopen(args.data)",
+            True,
+        ),
+        (
+            OPTIONS
+            + "parser.add_argument('--data', required=True)\nargs = parser.parse_args()\nopen(args.data)",
+            False,
+        ),
+        ("IRIS = __file__.replace('job.py', 'iris.csv')\nopen(IRIS)", False),
+        (
+            header("[tool.submit]", 'files = ["iris.csv"]')
+            + "import pathlib\nopen(pathlib.Path(__file__).parents[0] / 'iris.csv')",
+            False,
+        ),
         (header("[tool.submit]", 'files = ["iris.csv"]') + "rows = open('iris.csv').read()", False),
     ],
 )

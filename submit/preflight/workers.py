@@ -1,0 +1,76 @@
+"""Do the workers find what the script finds by changing sys.path? A task that uses it is unpickled there first."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+from collections.abc import Iterable, Iterator
+
+from ..findings import Finding, unknown
+from ..job_text import name_of
+from .draft import Draft
+from .reach import Reach
+from .shadowing import module_of
+
+
+def check_workers(draft: Draft) -> Iterable[Finding]:
+    """No task uses a module that only sys.path of the script leads to: that of a worker is the job's folder."""
+    if "PYTHONPATH" in draft.env:
+        return
+    far = folders(draft)
+    used = set(names_in_tasks(draft))
+    for name, node, reach in draft.nodes:
+        if reach is Reach.PROVIDED or not isinstance(node, (ast.Import, ast.ImportFrom)):
+            continue
+        for module, bound in bindings(node):
+            if bound in used and (folder := far.get(module)):
+                yield unknown(
+                    "imports",
+                    f"{name}:{node.lineno} imports {module} from {folder}, which is on the path of the script alone, "
+                    "and a task uses it: the workers look in the job's folder.",
+                    f"add --env PYTHONPATH={folder}",
+                )
+                return
+
+
+def folders(draft: Draft) -> dict[str, str]:
+    """The modules that travel in folders which neither Ray nor Python looks into, each with its folder."""
+    beside = {"", posixpath.dirname(draft.name)}
+    found: dict[str, str] = {}
+    near = set()
+    for entry in draft.contents.entries:
+        above, _, file = entry.name.rpartition("/")
+        if file == "__init__.py":
+            above, _, file = above.rpartition("/")
+        top = file if "." not in file else module_of(file)
+        if top and above in beside:
+            near.add(top)
+        elif top:
+            found.setdefault(top, above)
+    return {top: folder for top, folder in found.items() if top not in near}
+
+
+def names_in_tasks(draft: Draft) -> Iterator[str]:
+    """The names that remote functions and classes mention; none of one that changes sys.path itself."""
+    nodes = [node for name, node, _ in draft.nodes if name == draft.name]
+    remote = {
+        name_of(argument)
+        for node in nodes
+        if isinstance(node, ast.Call) and draft.conditions.text.dotted(node.func) == "ray.remote"
+        for argument in node.args
+    }
+    for node in nodes:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            decorators = [one.func if isinstance(one, ast.Call) else one for one in node.decorator_list]
+            if node.name in remote or "ray.remote" in map(draft.conditions.text.dotted, decorators):
+                names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+                yield from names if "sys" not in names else ()
+
+
+def bindings(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    """The top-level module of an import, with each name that it binds."""
+    for alias in node.names:
+        if isinstance(node, ast.Import):
+            yield alias.name.partition(".")[0], (alias.asname or alias.name).partition(".")[0]
+        elif node.module and not node.level:
+            yield node.module.partition(".")[0], alias.asname or alias.name

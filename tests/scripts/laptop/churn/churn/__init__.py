@@ -1,0 +1,3 @@
+from churn.model import Model, Settings
+
+__all__ = ["Model", "Settings"]

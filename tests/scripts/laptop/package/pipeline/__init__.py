@@ -1,0 +1,3 @@
+from .core import Pipeline
+
+__all__ = ["Pipeline"]

@@ -1,0 +1,9 @@
+import math
+
+
+def scale(x):
+    return x * math.pi
+
+
+def shift(x):
+    return x + 1

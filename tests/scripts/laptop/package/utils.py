@@ -1,0 +1,2 @@
+def fmt(x: float) -> str:
+    return f"{x:.2f}"

@@ -1,0 +1,2 @@
+def forecast(history):
+    return sum(history) / len(history)

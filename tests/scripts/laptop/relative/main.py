@@ -1,0 +1,5 @@
+# expect: DENIED imports from .features import polynomial
+# truth: ImportError: attempted relative import with no known parent package
+from .features import polynomial
+
+print(polynomial(3))

@@ -1,0 +1,7 @@
+﻿# expect: runs
+# /// script
+# dependencies = ["humanize"]
+# ///
+import humanize
+
+print("✅ für alle:", humanize.intword(1_200_000))
