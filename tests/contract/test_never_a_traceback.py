@@ -1,0 +1,189 @@
+"""Whatever a script, a command line, an environment or a cluster holds, the submitter ends with a sentence and a verdict.
+
+The whole submitter runs in this process, against the fake dashboard over real sockets. `make test` tries 100 worlds,
+`make test-all` 5,000.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import re
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from hypothesis import given, note, settings
+
+from raydock import crash
+from raydock.printable import UNSAFE
+from submit import cli, dashboard, follow, pace
+from tests import hostile
+from tests.fakes import Answer, FakeDashboard, FakeJob
+
+EXAMPLES = 100 if settings.default is None or settings.default.max_examples <= 100 else 5000
+VERDICTS = {"SUCCEEDED": 0, "FAILED": 1, "STOPPED": 5}
+CODES = {0, 1, 2, 3, 4, 5}  # 70 is a bug of ours; nothing here interrupts, or fills a disk
+HASTE = pace.Pace(
+    quickest=0.001, slowest=0.002, still=0.002, asleep=0.002, unknown=0.02, retry=0.001, lost=0.02, stop=0.05, bytes=1e12
+)
+PATIENCE = dashboard.Patience(connect=5, read=5, submit=5, upload=5)
+KEPT = ("PATH", "LANG", "HOME", "HYPOTHESIS_STORAGE_DIRECTORY")
+FAILED = re.compile(rb'"status": "FAILED"')
+SUCCEEDED = re.compile(rb'"status": "SUCCEEDED"')
+HANGS = 120  # seconds: no world takes a hundredth of that
+
+real_sleep, real_getaddrinfo = asyncio.sleep, socket.getaddrinfo
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[FakeDashboard]:
+    with FakeDashboard() as fake:
+        yield fake
+
+
+async def nap(seconds: float, *_: Any) -> None:
+    await real_sleep(min(seconds, 0.002))
+
+
+def known_hosts(host: Any, *more: Any, **others: Any) -> Any:
+    """No name server is asked."""
+    if host not in ("127.0.0.1", "localhost", None):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    return real_getaddrinfo(host, *more, **others)
+
+
+@dataclass
+class Ended:
+    """How a run ended, and what the cluster had said."""
+
+    code: int
+    out: bytes
+    err: str
+    faults: list[BaseException]
+    said: bytes
+
+
+@contextmanager
+def inside(home: Path, env: dict[str, str]) -> Iterator[None]:
+    """A checkout and a current folder of its own, and that environment; time passes quickly."""
+    before, handlers = Path.cwd(), [(one, signal.getsignal(one)) for one in (signal.SIGTERM, signal.SIGALRM)]
+    with (
+        mock.patch.dict(os.environ, env, clear=True),
+        mock.patch.multiple("raydock.settings", ROOT=home),
+        mock.patch.multiple("raydock.state", ROOT=home),
+        mock.patch.multiple("raydock.crash", ROOT=home),
+        mock.patch.multiple("submit.run", Follower=partial(follow.Follower, pace=HASTE)),
+        mock.patch.multiple("submit.verbs", stop_job=partial(follow.stop, pace=HASTE)),
+        mock.patch.multiple("submit.run", Dashboard=partial(dashboard.Dashboard, patience=PATIENCE)),
+        mock.patch.multiple("submit.probe", SECONDS=0.05),
+        mock.patch.object(asyncio, "sleep", nap),
+        mock.patch.object(socket, "getaddrinfo", known_hosts),
+    ):
+        try:
+            os.chdir(home)
+            signal.signal(signal.SIGALRM, hangs)
+            signal.alarm(HANGS)
+            yield
+        finally:
+            signal.alarm(0)
+            os.chdir(before)
+            for number, handler in handlers:
+                signal.signal(number, handler)
+
+
+def hangs(*_: object) -> None:
+    raise AssertionError("it hangs")
+
+
+def run(ray: FakeDashboard, home: Path, words: list[str], world: hostile.World) -> Ended:
+    """One run of the submitter."""
+    cluster, encoding = world.cluster, world.encoding
+    env = {name: os.environ[name] for name in KEPT if name in os.environ}
+    env |= {"RAYDOCK_PORT": str(ray.port), "RAYDOCK_STATE": "state", **world.env}
+    said, faults = bytearray(), []
+
+    def twist(request: str, answer: Answer) -> Answer:
+        answer = cluster.twist(request, answer)
+        said.extend(answer.body + b"\n")
+        return answer
+
+    def submitted(job: FakeJob) -> None:
+        job.write(cluster.log)
+        job.supervisor = cluster.supervisor
+        job.end(cluster.status, cluster.message)
+
+    def noted(tool: str, fault: BaseException, folder: Path | None = None) -> str:
+        faults.append(fault)
+        return sentence(tool, fault, folder)
+
+    sentence = crash.sentence
+    ray.jobs, ray.stored, ray.on_submit, ray.twist = {}, {}, submitted, twist
+    ray.jobs["a"] = FakeJob("a")
+    submitted(ray.jobs["a"])
+    out = io.TextIOWrapper(io.BytesIO(), encoding)
+    err = io.TextIOWrapper(io.BytesIO(), encoding, errors="backslashreplace")
+    with inside(home, env), mock.patch.multiple(sys, stdout=out, stderr=err), mock.patch.object(crash, "sentence", noted):
+        try:
+            code: Any = cli.main(words)
+        except SystemExit as end:
+            code = end.code
+        out.flush()
+    err.flush()
+    return Ended(code, out.buffer.getvalue(), err.buffer.getvalue().decode(encoding), faults, bytes(said))  # type: ignore[attr-defined]
+
+
+def lay_out(home: Path, world: hostile.World) -> None:
+    """The files of a world."""
+    for name, data in {**world.beside, world.script: world.source}.items():
+        path = home / name
+        if not path.parent.is_file() and not path.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    if world.dotenv is not None:
+        (home / ".env").write_bytes(world.dotenv)
+    (home / "loop").symlink_to("loop")
+
+
+@settings(max_examples=EXAMPLES)
+@given(world=hostile.worlds())
+def test_every_run_ends_with_a_sentence_and_a_verdict(ray: FakeDashboard, world: hostile.World) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder).resolve()
+        lay_out(home, world)
+        words = world.line.words(world.script, ray.url)
+        ended = run(ray, home, words, world)
+    note(f"{words!r} ended with {ended.code}:\n{ended.err}")
+    check(ended, world.cluster, words)
+
+
+def check(ended: Ended, cluster: hostile.Cluster, words: list[str]) -> None:
+    """Holds an ended run to what the submitter promises."""
+    for fault in ended.faults:
+        raise fault
+    assert ended.code in CODES
+    assert "Traceback" not in ended.err
+    assert "internal error" not in ended.err
+    assert not UNSAFE.search(ended.err.replace("\n", ""))
+    if ended.code == 1:
+        assert FAILED.search(ended.said)
+    if followed(ended):
+        assert ended.code != 0 or SUCCEEDED.search(ended.said)
+        if not cluster.tampering:
+            assert ended.code == VERDICTS[cluster.status] or "--result" in " ".join(words)
+            assert ended.out == cluster.log
+
+
+def followed(ended: Ended) -> bool:
+    """Whether the run sent a job and followed it."""
+    return "\nsent " in f"\n{ended.err}" and "\nfollow it with: " not in ended.err
