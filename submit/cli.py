@@ -108,7 +108,10 @@ def run_loop(work: Coroutine[Any, Any, Job | None]) -> Job | None:
             super().shutdown(wait=False, cancel_futures=cancel_futures)
 
     async def begin() -> Job | None:
-        asyncio.get_running_loop().set_default_executor(Threads())
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(Threads())
+        # Of several requests at once the first that fails ends the command, and is told; asyncio would print the others.
+        loop.set_exception_handler(lambda loop, context: None)
         return await work
 
     return asyncio.run(begin())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from raydock import state
+from raydock.answers import number
 from raydock.printable import json_printable
 
 from .errors import SubmitError, UsageError
@@ -75,7 +77,7 @@ def load(operands: Sequence[str]) -> list[Record]:
 
     Raises UsageError.
     """
-    paths = [path_of(word) for word in operands] or sorted(folder().glob("*.json"))
+    paths = [path_of(word) for word in operands] or all_kept()
     if not paths:
         raise UsageError(
             "There are no results yet: the first job that succeeds leaves one.",
@@ -87,7 +89,7 @@ def load(operands: Sequence[str]) -> list[Record]:
 def kept(target: str) -> list[Record]:
     """The records of a target that can be read, the oldest first."""
     found = []
-    for path in folder().glob("*.json"):
+    for path in all_kept():
         try:
             found.append(read(path))
         except UsageError:
@@ -98,16 +100,24 @@ def kept(target: str) -> list[Record]:
     )
 
 
+def all_kept() -> list[Path]:
+    """The files of all records; none where their folder can't be read."""
+    try:
+        return sorted(folder().glob("*.json"))
+    except OSError:
+        return []
+
+
 def of(submission_id: str) -> Path | None:
     """The file of that job's record; None where there is none."""
     path = record_path(submission_id)
-    return path if path.is_file() else None
+    return path if os.path.isfile(path) else None
 
 
 def path_of(word: str) -> Path:
     """A file, or the record of a submission id."""
     path = Path(word)
-    if path.suffix == ".json" or path.exists():
+    if path.suffix == ".json" or os.path.exists(path):  # Path.exists fails of a name that is too long
         return path
     return record_path(word)
 
@@ -122,7 +132,16 @@ def read(path: Path) -> Record:
             or not isinstance(told["result"], dict)
         ):
             raise ValueError("another form")
-        return Record(**told)
+        record = Record(**told)
+        texts, times = (
+            (record.submission_id, record.target, record.entrypoint),
+            (record.started, record.ended),
+        )
+        if not all(isinstance(one, str) for one in texts) or any(
+            number(one) != one for one in (*times, record.cores)
+        ):
+            raise ValueError("another form")
+        return record
     except FileNotFoundError:
         raise UsageError(
             f"There is no result of {path.stem} in {path.parent}.",

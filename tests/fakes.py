@@ -135,7 +135,9 @@ class FakeDashboard:
         self.faults: dict[str, list[Fault]] = {}
         self.log_cuts: list[int] = []  # an answer with a log is cut after so many bytes, one entry an answer
         self.token = ""  # the one that it takes; empty: it asks for none
-        self.twist: Twist = lambda request, answer: answer  # what becomes of each answer, but for chunked logs
+        self.twist: Twist = lambda request, answer: (
+            answer
+        )  # what becomes of each answer, but for chunked logs
         self.on_submit: Callable[[FakeJob], None] = lambda job: None
         self.closing = threading.Event()
         fake = self

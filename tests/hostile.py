@@ -17,7 +17,25 @@ from hypothesis import strategies as st
 from tests.fakes import Answer
 
 CODES = "\x1b[2J\x1b]0;x\x07\r\u202e\u2028"  # a terminal's codes, a line end, an override of direction
-HARD = ("", " ", "-", "--", "\n", "=", "$HOME", "$(id)", "`id`", "%s", "{}", "[bold]", "~", "..", "a\nb", "'\"", CODES)
+HARD = (
+    "",
+    " ",
+    "-",
+    "--",
+    "\n",
+    "=",
+    "$HOME",
+    "$(id)",
+    "`id`",
+    "%s",
+    "{}",
+    "[bold]",
+    "~",
+    "..",
+    "a\nb",
+    "'\"",
+    CODES,
+)
 hard_text = st.one_of(
     st.sampled_from(HARD),
     st.text(max_size=12),
@@ -27,7 +45,9 @@ hard_text = st.one_of(
 numbers = st.one_of(st.integers(), st.floats(), st.sampled_from((10**400, -(10**20), 1e308, 2**63)))
 scalars = st.one_of(st.none(), st.booleans(), numbers, hard_text)
 values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(hard_text, inner, max_size=3), max_leaves=6
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(hard_text, inner, max_size=3),
+    max_leaves=6,
 )
 
 
@@ -86,19 +106,49 @@ BODIES = (
     "@a.b(c)[d]\nclass X(Y, metaclass=Z):\n  import torch", "try:\n  import a\nexcept* E:\n  pass",
     "import importlib; importlib.import_module('.x', __package__); __import__(y)", "exec('import torch')",
 )  # fmt: skip
-DEEP = ("{}1", "-", ""), ("x{}", ".a", ""), ("{}1{}", "(", ")"), ("{}{}", "[", "]"), ("1{}", "+1", ""), ("f{}", "()", "")
-SHAPES = (*DEEP, ("x{}", "[0]", ""), ("x{} = 1", ", x", ""), ("import a{}", ".b", ""), ("{}1", "lambda:", ""), ("{}1", "not ", ""))
+DEEP = (
+    ("{}1", "-", ""),
+    ("x{}", ".a", ""),
+    ("{}1{}", "(", ")"),
+    ("{}{}", "[", "]"),
+    ("1{}", "+1", ""),
+    ("f{}", "()", ""),
+)
+SHAPES = (
+    *DEEP,
+    ("x{}", "[0]", ""),
+    ("x{} = 1", ", x", ""),
+    ("import a{}", ".b", ""),
+    ("{}1", "lambda:", ""),
+    ("{}1", "not ", ""),
+)
 
 
 def nested(shape: tuple[str, str, str], depth: int) -> str:
     text, opening, closing = shape
-    return text.format(opening * depth, closing * depth) if text.count("{}") == 2 else text.format(opening * depth)
+    return (
+        text.format(opening * depth, closing * depth)
+        if text.count("{}") == 2
+        else text.format(opening * depth)
+    )
 
 
 bodies = st.one_of(
-    st.sampled_from(BODIES), st.sampled_from(BODIES), st.sampled_from(BODIES), st.text(max_size=15), st.builds(nested, st.sampled_from(SHAPES), st.sampled_from((2, 90, 600, 3000)))
+    st.sampled_from(BODIES),
+    st.sampled_from(BODIES),
+    st.sampled_from(BODIES),
+    st.text(max_size=15),
+    st.builds(nested, st.sampled_from(SHAPES), st.sampled_from((2, 90, 600, 3000))),
 )
-COOKIES = (*[""] * 12, "# -*- coding: latin-1 -*-\n", "# coding: utf-7\n", "# coding: rot13\n", "# coding: no-such\n", "# coding: hex\n", "#!/usr/bin/env python\n")
+COOKIES = (
+    *[""] * 12,
+    "# -*- coding: latin-1 -*-\n",
+    "# coding: utf-7\n",
+    "# coding: rot13\n",
+    "# coding: no-such\n",
+    "# coding: hex\n",
+    "#!/usr/bin/env python\n",
+)
 ENCODINGS = (*["utf-8"] * 12, "utf-8-sig", "latin-1", "utf-16", "utf-7", "cp1252")
 
 
@@ -116,15 +166,22 @@ written = st.builds(
     st.sampled_from(ENCODINGS),
 )
 modules = st.one_of(
-    written, written, written, written,
-    st.sampled_from((b"\xff\xfe", b"\xef\xbb\xbf# coding: latin-1\n", b"\0", b"# coding: \x1b[2J\n", b"\x80")),
+    written,
+    written,
+    written,
+    written,
+    st.sampled_from(
+        (b"\xff\xfe", b"\xef\xbb\xbf# coding: latin-1\n", b"\0", b"# coding: \x1b[2J\n", b"\x80")
+    ),
 )
 BESIDE = (
     "helper.py", "helper/__init__.py", "helper/a.py", "torch.py", "queue.py", "ray.py", "x.so", "data.csv", ".env",
     ".gitignore", ".rayignore", "a\nb.py", "\udcff.py", "id_rsa", "src/x/__init__.py", "pyproject.toml", "\x1b[2J.csv",
 )  # fmt: skip
 files = st.dictionaries(st.sampled_from(BESIDE), modules, max_size=3)
-scripts = st.sampled_from(("x.py", "x.py", "a b.py", "-x.py", "$(id).py", "x", "\u202e\n\x1b[2J.py", "\u00e9.py", "ray.py"))
+scripts = st.sampled_from(
+    ("x.py", "x.py", "a b.py", "-x.py", "$(id).py", "x", "\u202e\n\x1b[2J.py", "\u00e9.py", "ray.py")
+)
 
 # The command line. None of the words that a path is written to leads out of the current folder.
 words = hard_text.map(lambda text: text.replace("/", "_").replace("\0", ""))
@@ -140,7 +197,18 @@ FLAGS: dict[str, tuple[str, ...]] = {
     "--submission-id": ("job-1", "a/b", "x" * 200),
     "--output": ("page.html", ".", "a" * 300),
 }  # fmt: skip
-BARE = ("--dry-run", "--no-wait", "--probe", "--skip-check", "--skip-check=imports,secrets", "--skip-check=", "--help", "--n", "-h", "--")
+BARE = (
+    "--dry-run",
+    "--no-wait",
+    "--probe",
+    "--skip-check",
+    "--skip-check=imports,secrets",
+    "--skip-check=",
+    "--help",
+    "--n",
+    "-h",
+    "--",
+)
 options = st.one_of(
     st.sampled_from(BARE).map(lambda word: [word]),
     st.sampled_from(sorted(FLAGS)).flatmap(lambda flag: st.one_of(st.sampled_from(FLAGS[flag]), words).map(lambda value: [flag, value])),
@@ -154,7 +222,13 @@ ADDRESSES = (
     "http://" + "a" * 300, "http://127.0.0.1:{port}/%00?#", "http://\x1b", "file:///etc", "",
 )  # fmt: skip
 VERBS = ("", "", "", "", "check", "attach", "logs", "stop", "list", "report", "atach", "list_")
-arguments = st.lists(words | st.sampled_from(("--output=gs://lab-data/o", "gs://lab-data/x,gs://lab-models/y", "gs://", "data.csv", "a" * 200_000)), max_size=3)
+arguments = st.lists(
+    words
+    | st.sampled_from(
+        ("--output=gs://lab-data/o", "gs://lab-data/x,gs://lab-models/y", "gs://", "data.csv", "a" * 200_000)
+    ),
+    max_size=3,
+)
 
 
 @dataclass(frozen=True)
@@ -176,9 +250,13 @@ class Line:
         groups = [*self.options]
         groups.insert(self.place, self.operands(script))
         if self.address is not None:
-            groups.insert(0, ["--address", self.address.replace("{url}", url).replace("{port}", url.rpartition(":")[2])])
+            groups.insert(
+                0, ["--address", self.address.replace("{url}", url).replace("{port}", url.rpartition(":")[2])]
+            )
         said = [self.verb, *(word for group in groups for word in group)]
-        return [word for word in said if word] + (["--", *self.arguments] if self.arguments is not None else [])
+        return [word for word in said if word] + (
+            ["--", *self.arguments] if self.arguments is not None else []
+        )
 
 
 usual_options = st.sampled_from(
@@ -190,7 +268,11 @@ usual_lines = st.one_of(
     st.builds(Line, st.sampled_from(("attach", "check", "logs", "stop", "list", "report")), st.just([]), st.just("{script}"), st.just(0), st.none(), st.none()),
 )  # fmt: skip
 operands = st.one_of(
-    st.just("{script}"), st.just("{script}"), st.just("{script}"), st.sampled_from(("a", "gone", ".", "/dev/zero", "loop", "x.ipynb")), words
+    st.just("{script}"),
+    st.just("{script}"),
+    st.just("{script}"),
+    st.sampled_from(("a", "gone", ".", "/dev/zero", "loop", "x.ipynb")),
+    words,
 )
 lines = st.builds(
     Line,
@@ -214,7 +296,9 @@ ODD: dict[str, tuple[str, ...]] = {
     "HOME": ("", "/missing", "\udcff"), "TZ": ("nowhere", ":x"), "LANG": ("C",), "TMPDIR": ("/missing",),
     "GOOGLE_APPLICATION_CREDENTIALS": ("/missing",), "PYTHONPATH": ("\udcff",), "PATH": ("",), "API_TOKEN": ("hunter2",),
 }  # fmt: skip
-odd_variables = st.sampled_from(sorted(ODD)).flatmap(lambda name: st.tuples(st.just(name), listed(*ODD[name])))
+odd_variables = st.sampled_from(sorted(ODD)).flatmap(
+    lambda name: st.tuples(st.just(name), listed(*ODD[name]))
+)
 any_variables = st.tuples(words.filter(lambda name: name and "=" not in name), words)
 environments = st.lists(odd_variables | any_variables, max_size=3).map(
     lambda pairs: {name: value.replace("\0", "") for name, value in pairs}
@@ -224,7 +308,14 @@ dotenv_lines = st.one_of(
               listed("'", '"a\\', "${A", "${A:?x}", "${A:-${B}}", "$", "\\0777", "a #b", "${" * 500)),
     st.text(max_size=10),
 )  # fmt: skip
-dotenvs = st.none() | st.none() | st.lists(dotenv_lines, max_size=3).map(lambda lines: "\n".join(lines).encode("utf-8", "surrogateescape")) | st.binary(max_size=20)
+dotenvs = (
+    st.none()
+    | st.none()
+    | st.lists(dotenv_lines, max_size=3).map(
+        lambda lines: "\n".join(lines).encode("utf-8", "surrogateescape")
+    )
+    | st.binary(max_size=20)
+)
 
 # The cluster
 RESULTS = (
@@ -233,19 +324,35 @@ RESULTS = (
     b'{"tasks": 1, "curves": [], "metrics": "x", "nodes": {"a": []}, "seconds": "\\n"}', b'{"": ""}', b"\x00", b'{"tasks": [{"start": null}]}',
 )  # fmt: skip
 results = st.one_of(
-    st.sampled_from(RESULTS), st.binary(max_size=20), st.dictionaries(hard_text, values, max_size=3).map(lambda value: json.dumps(value).encode())
+    st.sampled_from(RESULTS),
+    st.binary(max_size=20),
+    st.dictionaries(hard_text, values, max_size=3).map(lambda value: json.dumps(value).encode()),
 )
-log_lines = st.one_of(st.binary(max_size=30), results.map(lambda line: b"RESULT " + line), st.just(b"50%\r\x1b[2K"), st.just(b"a" * 40_000))
-logs = st.lists(log_lines, max_size=4).map(b"\n".join) | st.lists(log_lines, max_size=4).map(lambda found: b"".join(line + b"\n" for line in found))
+log_lines = st.one_of(
+    st.binary(max_size=30),
+    results.map(lambda line: b"RESULT " + line),
+    st.just(b"50%\r\x1b[2K"),
+    st.just(b"a" * 40_000),
+)
+logs = st.lists(log_lines, max_size=4).map(b"\n".join) | st.lists(log_lines, max_size=4).map(
+    lambda found: b"".join(line + b"\n" for line in found)
+)
 ROUTES = (
     "GET /api/jobs/", "GET /api/jobs/a", "POST /api/jobs/", "GET /api/version", "GET /api/v0/nodes", "GET /nodes",
     "GET /api/v0/logs/file", "GET /api/packages", "PUT /api/packages", "GET /lab/", "POST /lab/token", "GET /google/", "POST /google/", "",
 )  # fmt: skip
 STATUSES = (200, 201, 204, 301, 302, 307, 400, 401, 403, 404, 405, 413, 429, 500, 502, 503, 599)
-HEADERS = (("Location", "/"), ("Location", "http://["), ("Content-Encoding", "gzip"), ("Content-Type", "text/html; charset=nope"), ("X", "\x1b[2J"))
+HEADERS = (
+    ("Location", "/"),
+    ("Location", "http://["),
+    ("Content-Encoding", "gzip"),
+    ("Content-Type", "text/html; charset=nope"),
+    ("X", "\x1b[2J"),
+)
 LAB: dict[str, Any] = {
+    "generateAccessToken": {"accessToken": "t", "expireTime": "2040-01-01T00:00:00Z"},
     "/lab/token": {"access_token": "t", "expires_in": 1},
-    "/lab/": {"job": "serviceAccount:j@p.iam.gserviceaccount.com", "person": "user:a@b.c", "project": "p", "buckets": ["lab-data"]},
+    "/lab/": {"job": "serviceAccount:j@p.iam.gserviceaccount.com", "person": "user:a@b.c", "project": "p", "buckets": {"lab-data": "p"}},
     "/testPermissions": {"permissions": ["storage.objects.get"]},
     "/iam": {"bindings": [{"role": "roles/storage.objectAdmin", "members": ["serviceAccount:j@p.iam.gserviceaccount.com"]}], "version": 3},
     "/denypolicies": {"policies": [{"name": "policies/x"}]},
@@ -295,7 +402,9 @@ class Tampering:
 
 def parts_of(holder: Any) -> Iterator[tuple[Any, Any]]:
     """Every place in JSON that holds a value, the outermost first."""
-    keys = list(holder) if isinstance(holder, dict) else range(len(holder)) if isinstance(holder, list) else ()
+    keys = (
+        list(holder) if isinstance(holder, dict) else range(len(holder)) if isinstance(holder, list) else ()
+    )
     for key in keys:
         yield holder, key
     for key in keys:
@@ -340,7 +449,9 @@ class Cluster:
 
 
 messages = st.one_of(
-    hard_text, st.just("runtime_env setup failed: x\nERROR: " + CODES + "\nconnection broken by "), st.just("No space left on device")
+    hard_text,
+    st.just("runtime_env setup failed: x\nERROR: " + CODES + "\nconnection broken by "),
+    st.just("No space left on device"),
 )
 clusters = st.builds(
     Cluster,
@@ -386,6 +497,8 @@ def worlds(draw: st.DrawFn) -> World:
         beside=of("script", files, st.just({})),
         env=of("environment", environments, st.just({})),
         dotenv=of("environment", dotenvs, st.none()),
-        cluster=of("cluster", clusters, st.builds(Cluster, st.just("SUCCEEDED"), st.just(""), logs, st.just(b""))),
+        cluster=of(
+            "cluster", clusters, st.builds(Cluster, st.just("SUCCEEDED"), st.just(""), logs, st.just(b""))
+        ),
         encoding=draw(st.sampled_from(("utf-8", "utf-8", "ascii", "latin-1"))),
     )

@@ -38,6 +38,9 @@ class Reach(IntEnum):
     ALWAYS = 2
 
 
+Reached = tuple[ast.AST, Reach]
+
+
 @dataclass(frozen=True, slots=True)
 class Imported:
     """One import: the module and, of `from` imports, a name taken from it. A relative one is not among them."""
@@ -48,10 +51,14 @@ class Imported:
     reach: Reach
 
 
-def walk(tree: ast.Module) -> Iterator[tuple[ast.AST, Reach]]:
-    """All nodes of a module."""
+def walk(tree: ast.Module) -> Iterator[Reached]:
+    """All nodes of a module, in the order of its text. Not recursive: a generated module is nested a thousand deep."""
     used = {name_of(node) for node in ast.walk(tree) if isinstance(node, (ast.Name, ast.Attribute))}
-    yield from _block(tree.body, Reach.ALWAYS, used)
+    waiting = _block(tree.body, Reach.ALWAYS)[::-1]
+    while waiting:
+        node, reach = waiting.pop()
+        yield node, reach
+        waiting += _within(node, reach, used)[::-1]
 
 
 def imported(tree: ast.Module) -> Iterator[Imported]:
@@ -65,21 +72,22 @@ def imported(tree: ast.Module) -> Iterator[Imported]:
                 yield Imported(tuple(node.module.split(".")), alias.name, node.lineno, reach)
 
 
-def _block(nodes: Sequence[ast.AST], reach: Reach, used: set[str]) -> Iterator[tuple[ast.AST, Reach]]:
+def _block(nodes: Sequence[ast.AST], reach: Reach) -> list[Reached]:
+    """Each of the statements, or of any nodes, with its reach."""
+    found = []
     for node in nodes:
-        yield from _node(node, reach, used)
+        found.append((node, reach))
         if isinstance(node, ast.If) and node.body and isinstance(node.body[-1], LEAVES):
             reach = min(reach, _of_branch(node, reach))  # what follows is its `else`
+    return found
 
 
-def _node(node: ast.AST, reach: Reach, used: set[str]) -> Iterator[tuple[ast.AST, Reach]]:
-    yield node, reach
+def _within(node: ast.AST, reach: Reach, used: set[str]) -> list[Reached]:
+    """What stands directly in a node."""
     if isinstance(node, ast.If):
-        yield from _if(node, reach, used)
-        return
+        return _if(node, reach)
     if isinstance(node, ast.Try) or type(node).__name__ == "TryStar":  # that is of Python 3.11
-        yield from _try(cast(ast.Try, node), reach, used)
-        return
+        return _try(cast(ast.Try, node), reach)
     if isinstance(node, (ast.With, ast.AsyncWith)) and any(
         _suppresses(item.context_expr) for item in node.items
     ):
@@ -92,18 +100,16 @@ def _node(node: ast.AST, reach: Reach, used: set[str]) -> Iterator[tuple[ast.AST
         node, (ast.Lambda, ast.For, ast.AsyncFor, ast.While, ast.IfExp, ast.BoolOp, ast.match_case)
     ):
         within = min(reach, Reach.MAYBE)
+    found: list[Reached] = []
     for _, value in ast.iter_fields(node):
-        if isinstance(value, ast.AST):
-            yield from _node(value, within, used)
-        elif isinstance(value, list):
-            yield from _block([one for one in value if isinstance(one, ast.AST)], within, used)
+        nodes = value if isinstance(value, list) else [value]
+        found += _block([one for one in nodes if isinstance(one, ast.AST)], within)
+    return found
 
 
-def _if(node: ast.If, reach: Reach, used: set[str]) -> Iterator[tuple[ast.AST, Reach]]:
-    yield from _node(node.test, reach, used)
+def _if(node: ast.If, reach: Reach) -> list[Reached]:
     within = _of_branch(node, reach)
-    yield from _block(node.body, within, used)
-    yield from _block(node.orelse, min(within, Reach.MAYBE), used)
+    return [(node.test, reach), *_block(node.body, within), *_block(node.orelse, min(within, Reach.MAYBE))]
 
 
 def _of_branch(node: ast.If, reach: Reach) -> Reach:
@@ -119,16 +125,17 @@ def _of_branch(node: ast.If, reach: Reach) -> Reach:
     return min(reach, Reach.MAYBE)
 
 
-def _try(node: ast.Try, reach: Reach, used: set[str]) -> Iterator[tuple[ast.AST, Reach]]:
+def _try(node: ast.Try, reach: Reach) -> list[Reached]:
     caught = {
         name_of(one) for handler in node.handlers for one in ast.walk(handler.type or ast.Name("Exception"))
     }
     within = Reach.PROVIDED if caught & FORGIVING else reach
-    yield from _block(node.body, within, used)
-    for handler in node.handlers:
-        yield from _block(handler.body, Reach.PROVIDED, used)
-    yield from _block(node.orelse, min(within, Reach.MAYBE), used)
-    yield from _block(node.finalbody, reach, used)
+    return [
+        *_block(node.body, within),
+        *(found for handler in node.handlers for found in _block(handler.body, Reach.PROVIDED)),
+        *_block(node.orelse, min(within, Reach.MAYBE)),
+        *_block(node.finalbody, reach),
+    ]
 
 
 def _suppresses(node: ast.expr) -> bool:

@@ -35,7 +35,15 @@ EXAMPLES = 100 if settings.default is None or settings.default.max_examples <= 1
 VERDICTS = {"SUCCEEDED": 0, "FAILED": 1, "STOPPED": 5}
 CODES = {0, 1, 2, 3, 4, 5}  # 70 is a bug of ours; nothing here interrupts, or fills a disk
 HASTE = pace.Pace(
-    quickest=0.001, slowest=0.002, still=0.002, asleep=0.002, unknown=0.02, retry=0.001, lost=0.02, stop=0.05, bytes=1e12
+    quickest=0.001,
+    slowest=0.002,
+    still=0.002,
+    asleep=0.002,
+    unknown=0.02,
+    retry=0.001,
+    lost=0.02,
+    stop=0.05,
+    bytes=1e12,
 )
 PATIENCE = dashboard.Patience(connect=5, read=5, submit=5, upload=5)
 KEPT = ("PATH", "LANG", "HOME", "HYPOTHESIS_STORAGE_DIRECTORY")
@@ -133,7 +141,11 @@ def run(ray: FakeDashboard, home: Path, words: list[str], world: hostile.World) 
     submitted(ray.jobs["a"])
     out = io.TextIOWrapper(io.BytesIO(), encoding)
     err = io.TextIOWrapper(io.BytesIO(), encoding, errors="backslashreplace")
-    with inside(home, env), mock.patch.multiple(sys, stdout=out, stderr=err), mock.patch.object(crash, "sentence", noted):
+    with (
+        inside(home, env),
+        mock.patch.multiple(sys, stdout=out, stderr=err),
+        mock.patch.object(crash, "sentence", noted),
+    ):
         try:
             code: Any = cli.main(words)
         except SystemExit as end:
