@@ -24,7 +24,9 @@ async def stuck(dashboard: Dashboard, job_id: str) -> list[str]:
     mine = [group for group in groups if group.get("creator_job_id") == job_id]
     if not tasks and not mine:
         return []
-    return unschedulable(tasks, mine, [amounts(node.get("resources_total")) for node in await dashboard.nodes()])
+    return unschedulable(
+        tasks, mine, [amounts(node.get("resources_total")) for node in await dashboard.nodes()]
+    )
 
 
 def query(*equal: tuple[str, str]) -> str:
