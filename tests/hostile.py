@@ -435,6 +435,7 @@ class Cluster:
     message: str
     log: bytes
     supervisor: bytes
+    looks: int = 0  # at the running job before it ends
     tampering: list[Tampering] = field(default_factory=list)
 
     def twist(self, request: str, answer: Answer) -> Answer:
@@ -453,13 +454,41 @@ messages = st.one_of(
     st.just("runtime_env setup failed: x\nERROR: " + CODES + "\nconnection broken by "),
     st.just("No space left on device"),
 )
+KEPT = {
+    "submission_id": "kept",
+    "target": "local",
+    "entrypoint": "python x.py",
+    "started": 1.5,
+    "ended": 9,
+    "cores": 2,
+}
+TASK = {"name": "t", "node": "cpu-worker-1", "start": 0.5, "end": 2}
+tasks = st.lists(
+    st.builds(lambda odd: {**TASK, **odd}, st.dictionaries(st.sampled_from(tuple(TASK)), values, max_size=1)),
+    max_size=3,
+)
 clusters = st.builds(
     Cluster,
     st.sampled_from(("SUCCEEDED", "SUCCEEDED", "FAILED", "STOPPED")),
     messages,
     logs,
     st.just(b"") | st.just(b"") | st.just(b"Job a entrypoint command exited with code 0 \n"),
+    st.sampled_from((0, 0, 0, 3)),
     st.lists(tampering, max_size=2),
+)
+records = st.none() | st.builds(
+    lambda known, result, odd: {"version": 1, **KEPT, "result": {**result, **known}, **odd},
+    st.fixed_dictionaries(
+        {},
+        optional={
+            name: values | tasks for name in ("job", "tasks", "curves", "metrics", "nodes", "seconds", "data")
+        },
+    ),
+    st.dictionaries(hard_text, values, max_size=2),
+    st.just({})
+    | st.dictionaries(
+        st.sampled_from(("version", "started", "cores", "target", "submission_id", "x")), values, max_size=1
+    ),
 )
 
 
@@ -480,6 +509,7 @@ class World:
     env: dict[str, str]
     dotenv: bytes | None
     cluster: Cluster
+    record: Any  # of an earlier run, in the state folder
     encoding: str  # of the two streams
 
 
@@ -500,5 +530,6 @@ def worlds(draw: st.DrawFn) -> World:
         cluster=of(
             "cluster", clusters, st.builds(Cluster, st.just("SUCCEEDED"), st.just(""), logs, st.just(b""))
         ),
+        record=of("line", records, records if part == "cluster" else st.none()),
         encoding=draw(st.sampled_from(("utf-8", "utf-8", "ascii", "latin-1"))),
     )

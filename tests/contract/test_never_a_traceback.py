@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import re
 import signal
@@ -42,6 +43,8 @@ HASTE = pace.Pace(
     unknown=0.02,
     retry=0.001,
     lost=0.02,
+    stuck=0.001,
+    stuck_most=0.001,
     stop=0.05,
     bytes=1e12,
 )
@@ -119,9 +122,13 @@ def run(ray: FakeDashboard, home: Path, words: list[str], world: hostile.World) 
     cluster, encoding = world.cluster, world.encoding
     env = {name: os.environ[name] for name in KEPT if name in os.environ}
     env |= {"RAYDOCK_PORT": str(ray.port), "RAYDOCK_STATE": "state", **world.env}
-    said, faults = bytearray(), []
+    said, faults, looks = bytearray(), [], []
 
     def twist(request: str, answer: Answer) -> Answer:
+        looks.append(request) if request.startswith("GET /api/jobs/") else None
+        if len(looks) >= cluster.looks:
+            for job in ray.jobs.values():
+                job.end(cluster.status, cluster.message)
         answer = cluster.twist(request, answer)
         said.extend(answer.body + b"\n")
         return answer
@@ -129,7 +136,6 @@ def run(ray: FakeDashboard, home: Path, words: list[str], world: hostile.World) 
     def submitted(job: FakeJob) -> None:
         job.write(cluster.log)
         job.supervisor = cluster.supervisor
-        job.end(cluster.status, cluster.message)
 
     def noted(tool: str, fault: BaseException, folder: Path | None = None) -> str:
         faults.append(fault)
@@ -138,6 +144,10 @@ def run(ray: FakeDashboard, home: Path, words: list[str], world: hostile.World) 
     sentence = crash.sentence
     ray.jobs, ray.stored, ray.on_submit, ray.twist = {}, {}, submitted, twist
     ray.jobs["a"] = FakeJob("a")
+    ray.tasks = [
+        {"func_or_class_name": "f", "required_resources": {"CPU": 99}, "state": "PENDING_NODE_ASSIGNMENT"}
+    ]
+    ray.groups = [{"name": "g", "creator_job_id": "01000000", "bundles": [{"unit_resources": {"GPU": 7}}]}]
     submitted(ray.jobs["a"])
     out = io.TextIOWrapper(io.BytesIO(), encoding)
     err = io.TextIOWrapper(io.BytesIO(), encoding, errors="backslashreplace")
@@ -165,6 +175,9 @@ def lay_out(home: Path, world: hostile.World) -> None:
     if world.dotenv is not None:
         (home / ".env").write_bytes(world.dotenv)
     (home / "loop").symlink_to("loop")
+    if world.record is not None:
+        (home / "state/results").mkdir(parents=True)
+        (home / "state/results/kept.json").write_text(json.dumps(world.record))
 
 
 @settings(max_examples=EXAMPLES)
