@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -149,4 +150,6 @@ def read(path: Path) -> Record:
             "`python submit.py attach ID` fetches that of a job that the cluster still knows",
         ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
-        raise UsageError(f"{path} holds no result of a job: {fault}.", f"remove it: rm {path}") from None
+        raise UsageError(
+            f"{path} holds no result of a job: {fault}.", f"remove it: rm {shlex.quote(str(path))}"
+        ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ class Address:
 
     @property
     def flags(self) -> str:
-        return f"--address {self.url} "
+        return f"--address {shlex.quote(self.url)} "
 
     async def ready(self, tell: Callable[[str], None]) -> None:
         """Its first request says what is missing."""

@@ -162,7 +162,7 @@ def run(ray: FakeDashboard, home: Path, words: list[str], world: hostile.World) 
             code = end.code
         out.flush()
     err.flush()
-    return Ended(code, out.buffer.getvalue(), err.buffer.getvalue().decode(encoding), faults, bytes(said))  # type: ignore[attr-defined]
+    return Ended(code, out.buffer.getvalue(), err.buffer.getvalue().decode(encoding), faults, bytes(said))
 
 
 def lay_out(home: Path, world: hostile.World) -> None:
