@@ -16,6 +16,7 @@ from typing import Any
 ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
 )
+YEAR_9000 = 221845392000.0
 MOST = 2.0**63  # of a number: times, bytes and counts are less
 
 
@@ -38,6 +39,12 @@ def number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return 0
     return value if 0 <= value < MOST and math.isfinite(value) else 0
+
+
+def moment(value: object) -> float:
+    """Seconds since the epoch; 0 for anything else, and for what no calendar holds."""
+    found = number(value)
+    return found if found < YEAR_9000 else 0
 
 
 def mapping(value: object, *names: str) -> Mapping[str, Any]:

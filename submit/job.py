@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raydock.answers import number, text
+from raydock.answers import moment, number, text
 
 TERMINAL = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 NO_ROOM = ("No space left on device", "OutOfDiskError")
@@ -43,8 +43,8 @@ def job_of(reply: Mapping[str, Any]) -> Job:
         message=text(reply.get("message")),
         entrypoint=text(reply.get("entrypoint")),
         driver_node=text(reply.get("driver_node_id")),
-        started=number(reply.get("start_time")) / 1000,
-        ended=number(reply.get("end_time")) / 1000,
+        started=moment(number(reply.get("start_time")) / 1000),
+        ended=moment(number(reply.get("end_time")) / 1000),
         driver_exit_code=code if isinstance(code, int) else None,
         job_id=text(reply.get("job_id")),
     )

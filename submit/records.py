@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from raydock import state
-from raydock.answers import number
+from raydock.answers import moment
 from raydock.printable import json_printable
 
 from .errors import SubmitError, UsageError
@@ -134,13 +134,7 @@ def read(path: Path) -> Record:
         ):
             raise ValueError("another form")
         record = Record(**told)
-        texts, times = (
-            (record.submission_id, record.target, record.entrypoint),
-            (record.started, record.ended),
-        )
-        if not all(isinstance(one, str) for one in texts) or any(
-            number(one) != one for one in (*times, record.cores)
-        ):
+        if not well_formed(record):
             raise ValueError("another form")
         return record
     except FileNotFoundError:
@@ -153,3 +147,15 @@ def read(path: Path) -> Record:
         raise UsageError(
             f"{path} holds no result of a job: {fault}.", f"remove it: rm {shlex.quote(str(path))}"
         ) from None
+
+
+def well_formed(record: Record) -> bool:
+    """Whether its parts are of their types: the file may be anyone's."""
+    texts = (record.submission_id, record.target, record.entrypoint)
+    times = (record.started, record.ended)
+    return (
+        all(isinstance(one, str) for one in texts)
+        and all(moment(one) == one for one in times)
+        and isinstance(record.cores, int)
+        and record.cores >= 0
+    )

@@ -454,19 +454,6 @@ messages = st.one_of(
     st.just("runtime_env setup failed: x\nERROR: " + CODES + "\nconnection broken by "),
     st.just("No space left on device"),
 )
-KEPT = {
-    "submission_id": "kept",
-    "target": "local",
-    "entrypoint": "python x.py",
-    "started": 1.5,
-    "ended": 9,
-    "cores": 2,
-}
-TASK = {"name": "t", "node": "cpu-worker-1", "start": 0.5, "end": 2}
-tasks = st.lists(
-    st.builds(lambda odd: {**TASK, **odd}, st.dictionaries(st.sampled_from(tuple(TASK)), values, max_size=1)),
-    max_size=3,
-)
 clusters = st.builds(
     Cluster,
     st.sampled_from(("SUCCEEDED", "SUCCEEDED", "FAILED", "STOPPED")),
@@ -476,20 +463,42 @@ clusters = st.builds(
     st.sampled_from((0, 0, 0, 3)),
     st.lists(tampering, max_size=2),
 )
-records = st.none() | st.builds(
-    lambda known, result, odd: {"version": 1, **KEPT, "result": {**result, **known}, **odd},
-    st.fixed_dictionaries(
-        {},
-        optional={
-            name: values | tasks for name in ("job", "tasks", "curves", "metrics", "nodes", "seconds", "data")
-        },
-    ),
-    st.dictionaries(hard_text, values, max_size=2),
-    st.just({})
-    | st.dictionaries(
-        st.sampled_from(("version", "started", "cores", "target", "submission_id", "x")), values, max_size=1
-    ),
+KEPT = {
+    "version": 1,
+    "submission_id": "kept",
+    "target": "local",
+    "entrypoint": "python x.py",
+    "started": 1.5,
+    "ended": 9,
+    "cores": 2,
+}
+RESULT: dict[str, Any] = {
+    "job": "j",
+    "data": "d",
+    "cpus": 1,
+    "seconds": {"alone": 3, "ray": 2},
+    "speed_up": 1.5,
+    "nodes": [{"id": "n1", "node": "cpu-worker-1", "pool": "cpu-worker", "tasks": 2}],
+    "tasks": [{"name": "t", "node": "n1", "start": 0.5, "end": 2}, {"node": "n1", "start": 1, "end": 3}],
+    "curves": [{"title": "$x", "x": "n", "lines": {"a": [[0, 1], [1, 2]]}}],
+    "metrics": {"score": 0.9},
+}
+
+
+def recorded(cpus: int, changes: list[tuple[int, Any]]) -> Any:
+    """A record with some of its parts replaced."""
+    told = [json.loads(json.dumps({**KEPT, "result": {**RESULT, "cpus": cpus}}))]
+    for place, value in changes:
+        parts = list(parts_of(told))
+        holder, key = parts[place % len(parts)]
+        holder[key] = value
+    return told[0]
+
+
+record = st.builds(
+    recorded, st.sampled_from((1, 2, 3)), st.lists(st.tuples(st.integers(1, 60), values), max_size=2)
 )
+records = st.lists(record, max_size=3)
 
 
 # A world: one part of it hostile, or all of them, so that most runs come far.
@@ -509,7 +518,7 @@ class World:
     env: dict[str, str]
     dotenv: bytes | None
     cluster: Cluster
-    record: Any  # of an earlier run, in the state folder
+    records: list[Any]  # of earlier runs, in the state folder
     encoding: str  # of the two streams
 
 
@@ -530,6 +539,6 @@ def worlds(draw: st.DrawFn) -> World:
         cluster=of(
             "cluster", clusters, st.builds(Cluster, st.just("SUCCEEDED"), st.just(""), logs, st.just(b""))
         ),
-        record=of("line", records, records if part == "cluster" else st.none()),
+        records=of("line", records, records if part == "cluster" else st.just([])),
         encoding=draw(st.sampled_from(("utf-8", "utf-8", "ascii", "latin-1"))),
     )

@@ -175,9 +175,9 @@ def lay_out(home: Path, world: hostile.World) -> None:
     if world.dotenv is not None:
         (home / ".env").write_bytes(world.dotenv)
     (home / "loop").symlink_to("loop")
-    if world.record is not None:
-        (home / "state/results").mkdir(parents=True)
-        (home / "state/results/kept.json").write_text(json.dumps(world.record))
+    (home / "state/results").mkdir(parents=True)
+    for number, record in enumerate(world.records):
+        (home / f"state/results/kept-{number}.json").write_text(json.dumps(record))
 
 
 @settings(max_examples=EXAMPLES)
