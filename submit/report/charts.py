@@ -129,13 +129,18 @@ def timeline(run: Run) -> str:
     return svg(drawn)
 
 
+def legend(name: str) -> str:
+    """A curve's name. Matplotlib leaves out what begins with an underscore."""
+    return f" {printable(name)}" if name.startswith("_") else printable(name)
+
+
 def curves(run: Run) -> str:
     """What the job draws of itself: learning curves, scores of trials."""
     drawn, axes = figure(3.0, len(run.curves))
     for axis, curve in zip(axes, run.curves, strict=True):
         for place, (name, line) in enumerate(curve["lines"].items()):
             x, y = zip(*line, strict=True)
-            axis.plot(x, y, ".-", color=PALETTE[place % len(PALETTE)], label=printable(name))
+            axis.plot(x, y, ".-", color=PALETTE[place % len(PALETTE)], label=legend(name))
         across, up, title = (printable(str(curve.get(name, ""))) for name in ("x", "y", "title"))
         axis.set(xlabel=across, ylabel=up, title=title or printable(run.job))
         axis.legend(frameon=False, fontsize=8)

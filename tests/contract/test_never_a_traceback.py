@@ -1,4 +1,4 @@
-"""Whatever a script, a command line, an environment or a cluster holds, the submitter ends with a sentence and a verdict.
+"""Whatever a script, a command line, an environment or a cluster holds, a run ends with a sentence and a verdict.
 
 The whole submitter runs in this process, against the fake dashboard over real sockets. `make test` tries 100 worlds,
 `make test-all` 5,000.
@@ -24,7 +24,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import example, given, note, settings
 
 from raydock import crash
 from raydock.printable import UNSAFE
@@ -49,7 +49,7 @@ HASTE = pace.Pace(
     bytes=1e12,
 )
 PATIENCE = dashboard.Patience(connect=5, read=5, submit=5, upload=5)
-KEPT = ("PATH", "LANG", "HOME", "HYPOTHESIS_STORAGE_DIRECTORY")
+KEPT = ("PATH", "LANG", "HYPOTHESIS_STORAGE_DIRECTORY")
 FAILED = re.compile(rb'"status": "FAILED"')
 SUCCEEDED = re.compile(rb'"status": "SUCCEEDED"')
 HANGS = 120  # seconds: no world takes a hundredth of that
@@ -121,7 +121,7 @@ def run(ray: FakeDashboard, home: Path, words: list[str], world: hostile.World) 
     """One run of the submitter."""
     cluster, encoding = world.cluster, world.encoding
     env = {name: os.environ[name] for name in KEPT if name in os.environ}
-    env |= {"RAYDOCK_PORT": str(ray.port), "RAYDOCK_STATE": "state", **world.env}
+    env |= {"RAYDOCK_PORT": str(ray.port), "RAYDOCK_STATE": "state", "HOME": str(home.parent), **world.env}
     said, faults, looks = bytearray(), [], []
 
     def twist(request: str, answer: Answer) -> Answer:
@@ -180,16 +180,66 @@ def lay_out(home: Path, world: hostile.World) -> None:
         (home / f"state/results/kept-{number}.json").write_text(json.dumps(record))
 
 
+def world(
+    verb: str = "",
+    *options: str,
+    operand: str = "{script}",
+    source: bytes = b"",
+    env: Any = (),
+    **changes: Any,
+) -> hostile.World:
+    """One that was met; `changes` are those of a Tampering."""
+    line = hostile.Line(
+        verb, [["--skip-check"], *([one] for one in options)] if not verb else [], operand, 0, None, None
+    )
+    found = [hostile.Tampering(times=100, **changes)] if changes else []
+    cluster = hostile.Cluster("SUCCEEDED", "", b"x\n", b"", tampering=found)
+    return hostile.World(line, "x.py", source, {}, dict(env), None, cluster, [], "utf-8")
+
+
+READS = hostile.HEADER.encode()
+JOB, NODES, LAB = "GET /api/jobs/", "GET /api/v0/nodes", "GET /lab/"
+
+
+@example(world("", "--address", "http://["))
+@example(world("report", operand="a" * 700))
+@example(world("logs", operand="a" * 300))
+@example(world(source=b"x = y" + b".a" * 2000))
+@example(world(source=b"x = 1" + b"+1" * 900))
+@example(world(route=LAB, body=b"[]"))
+@example(world(source=READS, route=LAB, body=b"{}"))
+@example(world(source=READS, route="POST /google/", body=b'{"accessToken": "\\ud800"}'))
+@example(world(source=READS, route="GET /google/", body=b"[1"))
+@example(world(route=JOB, body=b'{"submission_id": "a", "status": {}, "start_time": "x"}'))
+@example(
+    world(
+        "attach",
+        route=JOB,
+        body=b'{"submission_id": "a", "status": "FAILED", "end_time": 1e999, "message": 7}',
+    )
+)
+@example(world("list", route=JOB, body=b'[1, {"submission_id": "\\ud800", "start_time": 1e18}]'))
+@example(world(route=NODES, body=b'{"data": null}'))
+@example(world(route=NODES, body=b'{"data": {"result": {"result": [7, {"state": "ALIVE", "labels": 1}]}}}'))
+@example(
+    world(
+        route="GET /nodes",
+        body=b'{"data": {"summary": [{"raylet": {"isHeadNode": 1}, "disk": {"/": {"total": 9}}}]}}',
+    )
+)
+@example(world(route="GET /api/v0/logs/file", body=b'{"python": "x", "packages": [], "modules": 3}'))
+@example(world(env={"RAY_JOB_HEADERS": "[" * 100_000}.items()))
 @settings(max_examples=EXAMPLES)
-@given(world=hostile.worlds())
-def test_every_run_ends_with_a_sentence_and_a_verdict(ray: FakeDashboard, world: hostile.World) -> None:
+@given(hostile.worlds())
+def test_every_run_ends_with_a_sentence_and_a_verdict(ray: FakeDashboard, found: hostile.World) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder).resolve()
-        lay_out(home, world)
-        words = world.line.words(world.script, ray.url)
-        ended = run(ray, home, words, world)
+        home = Path(folder).resolve() / "home" / "checkout"  # ".." and "~" lead to the first
+        home.mkdir(parents=True)
+        lay_out(home, found)
+        words = found.line.words(found.script, ray.url)
+        ended = run(ray, home, words, found)
     note(f"{words!r} ended with {ended.code}:\n{ended.err}")
-    check(ended, world.cluster, words)
+    check(ended, found.cluster, words)
 
 
 def check(ended: Ended, cluster: hostile.Cluster, words: list[str]) -> None:
