@@ -12,9 +12,11 @@ from typing import Any
 from urllib.parse import quote
 
 from iam.errors import IamError, MalformedPolicy, NotFound, Refused, Unreachable
-from iam.places import SCOPE, STORAGE, Place, sentence_of
+from iam.places import SCOPE, STORAGE, Place, object_of, sentence_of, text_of
 from iam.policy import DenyRule, Policy, deny_from_json, policy_from_json
+from raydock.answers import rows, texts
 
+CREDENTIALS = "iamcredentials.googleapis.com"
 SECONDS = 10.0
 PROJECTS = "cloudresourcemanager.googleapis.com"
 AGAIN = frozenset({429, 500, 502, 503, 504})
@@ -46,12 +48,12 @@ class Asker:
     async def bucket_project(self, bucket: str) -> str | None:
         """The number of the bucket's project."""
         told = await self.get(STORAGE, f"/storage/v1/b/{quote(bucket)}?fields=projectNumber")
-        return str(told["projectNumber"]) if told else None
+        return text_of(told, "projectNumber", STORAGE) if told else None
 
     async def project(self, project: str) -> Project | None:
         """A project by its id or number."""
         told = await self.get(PROJECTS, f"/v3/projects/{quote(project)}")
-        return Project(str(told["projectId"]), bool(told.get("parent"))) if told else None
+        return Project(text_of(told, "projectId", PROJECTS), bool(told.get("parent"))) if told else None
 
     async def project_policy(self, project: str) -> Policy | None:
         body = {"options": {"requestedPolicyVersion": 3}}
@@ -68,8 +70,8 @@ class Asker:
         if listed is None:
             return None
         rules: list[DenyRule] = []
-        for policy in listed.get("policies") or ():
-            document = await self.get(host, f"/v2/{policy['name']}")
+        for policy in rows(listed.get("policies")):
+            document = await self.get(host, f"/v2/{quote(text_of(policy, 'name', host), safe='/%')}")
             if document is None:
                 return None
             rules += deny_from_json({"rules": document.get("rules") or []})
@@ -79,7 +81,7 @@ class Asker:
         """Those of the permissions that the token's principal has on the bucket as a whole."""
         query = "&".join(f"permissions={quote(permission)}" for permission in sorted(permissions))
         told = await self.get(STORAGE, f"/storage/v1/b/{quote(bucket)}/iam/testPermissions?{query}")
-        return frozenset((told or {}).get("permissions") or ())
+        return frozenset(texts((told or {}).get("permissions")))
 
     async def there(self, bucket: str, name: str, prefix: bool = False) -> bool | None:
         """Is there an object of that name or below it as a folder, or one whose name begins so?
@@ -114,10 +116,10 @@ class Asker:
         body = {"scope": [SCOPE], "lifetime": "300s"}
         path = f"/v1/projects/-/serviceAccounts/{quote(address)}:generateAccessToken"
         try:
-            told = await self.call("POST", "iamcredentials.googleapis.com", path, body)
+            told = await self.call("POST", CREDENTIALS, path, body)
         except NotFound:
             return None
-        return Asker(self.client, self.place, str(told["accessToken"])) if told else None
+        return Asker(self.client, self.place, text_of(told, "accessToken", CREDENTIALS)) if told else None
 
     async def get(self, host: str, path: str) -> Mapping[str, Any] | None:
         return await self.call("GET", host, path)
@@ -137,7 +139,7 @@ class Asker:
                     headers={"Authorization": f"Bearer {self.token}", **self.headers},
                     timeout=SECONDS,
                 )
-            except httpx.HTTPError as fault:
+            except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:
                 if attempt + 1 == TRIES:
                     raise Unreachable(
                         f"{host} does not answer: {type(fault).__name__}.", "try again"
@@ -158,8 +160,7 @@ def answer_of(reply: Any, host: str) -> Mapping[str, Any] | None:
         raise Refused(f"{host} does not take your credentials.", "gcloud auth application-default login")
     if reply.status_code >= 400:
         raise Unreachable(f"{host} answered {reply.status_code}: {sentence_of(reply.content)}", "try again")
-    told: Mapping[str, Any] = reply.json()
-    return told
+    return object_of(reply, host)
 
 
 def read_policy(told: Mapping[str, Any] | None, where: str) -> Policy | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from iam.ask import AGAIN
 from iam.errors import Conflict, IamError, NotFound, Refused, Unreachable
-from iam.places import STORAGE, Google, default_credentials, sentence_of
+from iam.places import STORAGE, Google, default_credentials, object_of, sentence_of
 from iam.session import Session
 
 SECONDS = 10.0
@@ -96,7 +96,7 @@ def call(
         reply = http.request(method, url, json=body, timeout=SECONDS)
     if reply.status_code >= 400:
         raise fault_of(reply.status_code, sentence_of(reply.content), doing)
-    return reply.json()
+    return object_of(reply, host)
 
 
 def fault_of(status: int, text: str, doing: Doing) -> IamError:

@@ -6,7 +6,6 @@ Both answer the same three questions, so everything else is one code for both.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,11 +14,13 @@ from typing import Any, Protocol
 
 from iam.errors import NotFound, Refused, Unreachable
 from raydock import state
+from raydock.answers import parsed, text
 from raydock.settings import setting
 
 STORAGE = "storage.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 SECONDS = 10.0
+LAB = "The lab's cloud"
 
 
 class Place(Protocol):
@@ -59,10 +60,10 @@ class Lab:
         return f"{self.gateway}/google/{host}"
 
     async def token(self, client: Any) -> str:
-        return str((await self.ask(client, "POST", "/lab/token"))["access_token"])
+        return text_of(await self.ask(client, "POST", "/lab/token"), "access_token", LAB)
 
     async def job(self, client: Any) -> str:
-        return str((await self.about(client))["job"])
+        return text_of(await self.about(client), "job", LAB)
 
     def headers_of_caller(self) -> Mapping[str, str]:
         return {}
@@ -82,13 +83,12 @@ class Lab:
                 raise Refused(
                     "The lab's cloud does not take the key of this checkout.", "make cluster-down cluster-up"
                 )
-            told: Mapping[str, Any] = reply.raise_for_status().json()
-        except (httpx.HTTPError, ValueError) as fault:
+            return object_of(reply.raise_for_status(), LAB)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:
             why = type(fault).__name__
             raise Unreachable(
                 f"The lab's cloud at {self.gateway} does not answer: {why}.", "make cluster-up"
             ) from None
-        return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +177,28 @@ def lab_of_checkout() -> Lab:
     return Lab(f"http://127.0.0.1:{setting('RAYDOCK_PORT', '8265')}", {"Authorization": f"Bearer {key}"})
 
 
+def object_of(reply: Any, who: str) -> Mapping[str, Any]:
+    """The JSON object of an answer. Raises Unreachable where it is none: something else answers there."""
+    try:
+        told = parsed(reply.content)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise Unreachable(f"{who} answered something that is not a JSON object.", "try again")
+    return told
+
+
+def text_of(told: Mapping[str, Any], name: str, who: str) -> str:
+    """A text that an answer must hold. Raises Unreachable."""
+    if found := text(told.get(name)):
+        return found
+    raise Unreachable(f"{who} answered without {name}.", "try again")
+
+
 def sentence_of(body: bytes) -> str:
     """The message in one of Google's error bodies."""
     try:
-        told = json.loads(body)["error"]
+        told = parsed(body)["error"]
         return str(told.get("message") if isinstance(told, dict) else told)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError):
         return body[:200].decode(errors="replace").strip()

@@ -71,7 +71,7 @@ def parse(member: str) -> Principal:
         if member.startswith(scheme) and "/" in member[len(scheme) :].strip("/"):
             return Principal(scheme, member[len(scheme) :])
     kind, colon, value = member.partition(":")
-    if kind == "deleted" and value:
+    if kind == "deleted" and value and not value.startswith("deleted:"):
         parse(value.partition("?uid=")[0])
         return Principal(kind, value)
     if colon and _value_fits(kind, value):

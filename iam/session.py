@@ -10,8 +10,20 @@ from typing import Any
 
 from iam.ask import PROJECTS, Asker
 from iam.errors import NotFound, Unreachable
-from iam.places import Google, Lab, Place, default_credentials, http, lab_of_checkout, sentence_of
+from iam.places import (
+    LAB,
+    Google,
+    Lab,
+    Place,
+    default_credentials,
+    http,
+    lab_of_checkout,
+    object_of,
+    sentence_of,
+    text_of,
+)
 from iam.principal import code_agent
+from raydock.answers import mapping, text
 from raydock.settings import setting
 
 TOKENS = "oauth2.googleapis.com"
@@ -61,8 +73,8 @@ async def _lab(project: str) -> Session:
         raise Unreachable(fault.message, fault.mend) from None
     async with http(lab) as client:
         about, token = await asyncio.gather(lab.about(client), lab.token(client))
-    buckets = tuple(sorted(about["buckets"]))
-    return Session(lab, token, about["person"], about["job"], project or about["project"], buckets)
+    person, job, own = (text_of(about, name, LAB) for name in ("person", "job", "project"))
+    return Session(lab, token, person, job, project or own, tuple(sorted(mapping(about.get("buckets")))))
 
 
 async def _google(project: str) -> Session:
@@ -87,7 +99,7 @@ async def caller_of(client: Any, place: Place, token: str) -> str:
         raise Unreachable(f"{TOKENS} does not answer: {type(fault).__name__}.", "try again") from None
     if reply.status_code >= 500:
         raise Unreachable(f"{TOKENS} answered {reply.status_code}: {sentence_of(reply.content)}", "try again")
-    address = str(reply.json().get("email") or "") if reply.status_code == 200 else ""
+    address = text(object_of(reply, TOKENS).get("email")) if reply.status_code == 200 else ""
     return principal_of(address or getattr(default_credentials()[0], "service_account_email", ""))
 
 

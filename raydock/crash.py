@@ -13,20 +13,39 @@ from contextlib import suppress
 from pathlib import Path
 
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
+INTERRUPTED = 130  # also by a stream that takes no more
 ROOT = Path(__file__).resolve().parent.parent
 FRAMES = 25  # of a long traceback, at each end
 
 
 def guarded(tool: str, command: Callable[[], int]) -> int:
-    """The exit code of a command whose own error handling may not have been reached: it failed to start."""
+    """The exit code of a command, whose own error handling may not have been reached: it failed to start."""
+    from raydock.streams import Sink, open_streams
+
+    open_streams()
+    out, err = Sink(sys.stdout), Sink(sys.stderr)
+    sys.stdout, sys.stderr = out, err
+    code = ended(tool, command)
+    out.flush()
+    if out.fault and not isinstance(out.fault, BrokenPipeError):  # `| head` has read enough
+        why = getattr(out.fault, "strerror", None) or out.fault
+        err.write(f"{tool}: the output can't be written: {why}.\n")
+        code = code or INTERRUPTED
+    err.flush()
+    return code
+
+
+def ended(tool: str, command: Callable[[], int]) -> int:
+    """The exit code of a command, however it ends."""
     try:
         return command()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except Exception as fault:
         told = sentence(tool, fault)
-        with suppress(Exception):  # stderr may be what is broken
-            sys.stderr.write(f"{told}\n")
+        sys.stderr.write(f"{told}\n")
         return EXIT_CODE
 
 
@@ -58,7 +77,7 @@ def name_of(tool: str) -> str:
 
 def state() -> Path:
     """The folder for crashes in the state folder. The environment alone is read: `.env` may be what is broken."""
-    return ROOT / (os.environ.get("RAYDOCK_STATE") or ".raydock") / "crashes"
+    return ROOT / Path(os.environ.get("RAYDOCK_STATE") or ".raydock").expanduser() / "crashes"
 
 
 def written(path: Path, text: str) -> Path:

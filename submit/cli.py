@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from raydock.errors import RaydockError
+from raydock.streams import open_streams, silence
 
 from .errors import SubmitError, UsageError
 from .stage import Stage
@@ -80,7 +82,7 @@ def verdict(stage: Stage) -> int:
 
 def carry_out(options: Options, voice: Voice, stage: Stage) -> int:
     """One verb, with an interruption told for what it is."""
-    from .voice import OutputLost, silence
+    from .voice import OutputLost
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -108,7 +110,10 @@ def run_loop(work: Coroutine[Any, Any, Job | None]) -> Job | None:
             super().shutdown(wait=False, cancel_futures=cancel_futures)
 
     async def begin() -> Job | None:
-        asyncio.get_running_loop().set_default_executor(Threads())
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(Threads())
+        # Of several requests at once the first that fails is told; asyncio would print the others.
+        loop.set_exception_handler(lambda loop, context: None)
         return await work
 
     return asyncio.run(begin())
@@ -121,7 +126,10 @@ async def verb(options: Options, voice: Voice, stage: Stage) -> Job | None:
     if options.verb == "run":
         return await run.run(options, voice, stage)
     if options.verb == "attach":
-        stage.sent, stage.attach = True, f"python submit.py {options.where}attach {options.operand}"
+        stage.sent, stage.attach = (
+            True,
+            f"python submit.py {options.where}attach {shlex.quote(options.operand)}",
+        )
         return await verbs.attach(options, voice, stage)
     others = {"check": run.check, "logs": verbs.logs, "stop": verbs.stop, "list": verbs.list_jobs}
     others["report"] = verbs.report
@@ -140,16 +148,3 @@ def interrupted(options: Options, stage: Stage) -> str:
     if options.verb == "run":
         return "submit: interrupted; nothing was sent."
     return "submit: interrupted."
-
-
-def open_streams() -> None:
-    """Opens those of the three standard streams that the caller closed, before a socket takes their place."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free number is this one
-    if sys.stdout is None:
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 (as long as the process)
-    if sys.stderr is None:
-        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115

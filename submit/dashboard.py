@@ -6,7 +6,6 @@ Source: ray 2.47.1, `dashboard/modules/job/job_head.py` and `dashboard/modules/s
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -17,9 +16,11 @@ from urllib.parse import quote
 
 import httpx
 
+from raydock import answers
+
 from .client import client_of, proxies
 from .errors import ServerError, Unreachable, UsageError
-from .job import Job, job_of
+from .job import STATUSES, Job, job_of
 from .targets import Connection, Target
 
 MOST = 4 * 2**20  # bytes of a log's last lines that are taken at once
@@ -77,10 +78,7 @@ class Dashboard:
         """What the state API lists, in detail; `query` holds its filters."""
         path = f"/api/v0/{what}?detail=1&limit={most}" + (f"&{query}" if query else "")
         reply = await self.json("GET", path)
-        try:
-            return [one for one in reply["data"]["result"]["result"] if isinstance(one, dict)]
-        except (KeyError, TypeError):
-            return []
+        return answers.rows(answers.mapping(reply, "data", "result").get("result"))
 
     async def log_file(self, node: str, name: str, lines: int = -1, most: int = 0) -> bytes | None:
         """The last lines of a file in a node's log directory, -1 for all of it.
@@ -103,13 +101,21 @@ class Dashboard:
     async def job(self, submission_id: str) -> Job | None:
         """The job of that submission id; None where the cluster knows none."""
         reply = await self.request("GET", f"/api/jobs/{quote(submission_id, safe='')}", accept={200, 404})
-        return job_of(self.parsed(reply)) if reply.status_code == 200 else None
+        if reply.status_code == 404:
+            return None
+        job = job_of(self.parsed(reply))
+        if job.submission_id and job.status not in STATUSES:
+            raise ServerError(
+                f"{self.url} gives the job {submission_id} the status {job.status!r}, which Ray does not have.",
+                self.target.mend,
+            )
+        return job
 
     async def jobs(self) -> list[Job]:
         """All submissions, the newest last."""
         reply = await self.request("GET", "/api/jobs/")
-        found = [job_of(one) for one in self.parsed(reply, list) if one.get("submission_id")]
-        return sorted(found, key=lambda job: job.started)
+        found = map(job_of, answers.rows(self.parsed(reply, list)))
+        return sorted((job for job in found if job.submission_id), key=lambda job: job.started)
 
     async def submit(self, body: Mapping[str, Any]) -> None:
         """Asks for a job. The reply says only that the cluster took it."""
@@ -125,7 +131,7 @@ class Dashboard:
     async def logs(self, submission_id: str) -> str:
         """The whole log of a job so far, as text."""
         reply = await self.json("GET", f"/api/jobs/{quote(submission_id, safe='')}/logs")
-        return str(reply.get("logs") or "")
+        return answers.text(reply.get("logs"))
 
     async def has_package(self, uri: str) -> bool:
         """Whether the cluster holds the package; asking keeps it for some minutes."""
@@ -202,8 +208,8 @@ class Dashboard:
     def parsed(self, reply: httpx.Response, wanted: type = dict) -> Any:
         """The reply's JSON, where it is of the wanted type."""
         try:
-            value = reply.json()
-        except (ValueError, RecursionError):
+            value = answers.parsed(reply.content)
+        except ValueError:
             value = None
         if not isinstance(value, wanted):
             raise ServerError(
@@ -292,7 +298,7 @@ def log_path(node: str, name: str, lines: int = -1) -> str:
 def described(content: bytes | None) -> Mapping[str, Any]:
     """What a node says of itself (docker/node.py writes it); empty where it says nothing."""
     try:
-        value = json.loads(content or b"{}")
+        value = answers.parsed(content or b"{}")
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -41,8 +41,7 @@ def missing_of_ray(extras: Collection[str], packages: Mapping[str, str]) -> list
     return [
         text
         for text, one in ((text, requirement(text)) for text in asked)
-        if name_of(one) not in packages
-        or not one.specifier.contains(packages[name_of(one)], prereleases=True)
+        if name_of(one) not in packages or not fits(str(one.specifier), packages[name_of(one)])
     ]
 
 
@@ -57,7 +56,18 @@ def satisfied(wanted: Requirement, packages: Mapping[str, str]) -> bool:
     have = packages.get(name) or packages.get(SAME.get(name, ""))
     if have is None or wanted.extras or wanted.url:
         return False
-    return wanted.specifier.contains(have, prereleases=True)
+    return fits(str(wanted.specifier), have)
+
+
+def fits(wanted: str, version: str) -> bool:
+    """Whether a specifier takes that version. One in another form than PEP 440's fits only where any does."""
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import InvalidVersion
+
+    try:
+        return SpecifierSet(wanted).contains(version, prereleases=True)
+    except InvalidVersion:
+        return not wanted
 
 
 def applies(wanted: Requirement, python: str) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from raydock.answers import amounts, mapping, number, rows, text, texts
+
 from .dashboard import Dashboard, described
 from .errors import ServerError
 
@@ -68,12 +70,13 @@ async def read_facts(dashboard: Dashboard) -> Facts:
     head = next((node for node in nodes if node.get("is_head_node")), None)
     says: Mapping[str, Any] = {}
     if head:
-        says = described(await dashboard.log_file(str(head["node_id"]), DESCRIPTION))
+        says = described(await dashboard.log_file(text(head.get("node_id")), DESCRIPTION))
+    packages = mapping(says.get("packages"))
     return Facts(
-        ray=str(version.get("ray_version", "")),
-        python=str(says.get("python") or python_of_raylet(summary)),
-        packages=dict(says.get("packages") or {}),
-        modules=frozenset(map(str, says.get("modules") or ())),
+        ray=text(version.get("ray_version")),
+        python=text(says.get("python")) or python_of_raylet(summary),
+        packages={name: one for name, one in packages.items() if isinstance(one, str)},
+        modules=frozenset(texts(says.get("modules"))),
         nodes=tuple(node_of(node) for node in nodes),
         silent=silent,
         disk=disk_of(summary),
@@ -90,31 +93,30 @@ async def nodes_or_why(dashboard: Dashboard) -> tuple[list[Mapping[str, Any]], s
 
 def node_of(told: Mapping[str, Any]) -> Node:
     """A node from the state API's words."""
-    labels = told.get("labels") or {}
-    return Node(
-        str(labels.get("pool", "")), bool(told.get("is_head_node")), dict(told.get("resources_total") or {})
-    )
+    pool = text(mapping(told.get("labels")).get("pool"))
+    return Node(pool, bool(told.get("is_head_node")), amounts(told.get("resources_total")))
 
 
 async def head_summary(dashboard: Dashboard) -> Mapping[str, Any]:
     """What the dashboard shows of the head; nothing where it does not tell. Raises Unreachable."""
     try:
         reply = await dashboard.json("GET", "/nodes?view=summary")
-        found = reply.get("data", {}).get("summary", [])
-        return next((node for node in found if node.get("raylet", {}).get("isHeadNode")), {})
-    except (ServerError, AttributeError):  # a proxy may answer anything
+    except ServerError:
         return {}
+    found = rows(mapping(reply.get("data")).get("summary"))
+    return next((node for node in found if mapping(node.get("raylet")).get("isHeadNode")), {})
 
 
 def python_of_raylet(head: Mapping[str, Any]) -> str:
     """MAJOR.MINOR from the path of the head's raylet, for clusters that don't describe themselves."""
-    command = " ".join(head.get("cmdline") or [])
+    command = " ".join(texts(head.get("cmdline")))
     found = re.search(r"/python(\d+\.\d+)/(?:site|dist)-packages/ray/", command)
     return found[1] if found else ""
 
 
 def disk_of(head: Mapping[str, Any]) -> Disk | None:
     """The fullest disk that the dashboard shows of the head: that of / or that of its temporary folder."""
-    told = (head.get("disk") or {}).items()
-    disks = [Disk(path, int(disk["free"]), int(disk["total"])) for path, disk in told if disk.get("total")]
+    told = ((path, mapping(disk)) for path, disk in mapping(head.get("disk")).items())
+    sizes = ((path, int(number(disk.get("free"))), int(number(disk.get("total")))) for path, disk in told)
+    disks = [Disk(path, free, total) for path, free, total in sizes if total]
     return min(disks, key=lambda disk: disk.free / disk.total, default=None)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -65,7 +66,7 @@ class Follower:
     @property
     def attach(self) -> str:
         """The command that follows this job again."""
-        return f"python submit.py {self.dashboard.target.flags}attach {self.submission_id}"
+        return f"python submit.py {self.dashboard.target.flags}attach {shlex.quote(self.submission_id)}"
 
     async def run(self, deadline: float | None = None) -> Job:
         """The job, in a terminal status, with its whole log written. `deadline` is in seconds from now.

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from raydock.answers import moment, number, text
+
 TERMINAL = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 NO_ROOM = ("No space left on device", "OutOfDiskError")
+STATUSES = TERMINAL | {"PENDING", "RUNNING"}  # ray/dashboard/modules/job/common.py
 EXIT_CODES = {"SUCCEEDED": 0, "FAILED": 1, "STOPPED": 5}
 
 
@@ -33,16 +36,17 @@ class Job:
 
 def job_of(reply: Mapping[str, Any]) -> Job:
     """A job from the JSON of `GET /api/jobs/ID`."""
+    code = reply.get("driver_exit_code")
     return Job(
-        submission_id=reply.get("submission_id") or "",
-        status=reply.get("status") or "",
-        message=reply.get("message") or "",
-        entrypoint=reply.get("entrypoint") or "",
-        driver_node=reply.get("driver_node_id") or "",
-        started=(reply.get("start_time") or 0) / 1000,
-        ended=(reply.get("end_time") or 0) / 1000,
-        driver_exit_code=reply.get("driver_exit_code"),
-        job_id=str(reply.get("job_id") or ""),
+        submission_id=text(reply.get("submission_id")),
+        status=text(reply.get("status")),
+        message=text(reply.get("message")),
+        entrypoint=text(reply.get("entrypoint")),
+        driver_node=text(reply.get("driver_node_id")),
+        started=moment(number(reply.get("start_time")) / 1000),
+        ended=moment(number(reply.get("end_time")) / 1000),
+        driver_exit_code=code if isinstance(code, int) else None,
+        job_id=text(reply.get("job_id")),
     )
 
 

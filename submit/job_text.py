@@ -25,10 +25,12 @@ class Text:
 
     def dotted(self, node: ast.AST) -> str:
         """What was imported, by its whole name; "" for anything else."""
-        if isinstance(node, ast.Name):
-            return self.imported.get(node.id, "")
-        above = self.dotted(node.value) if isinstance(node, ast.Attribute) else ""
-        return f"{above}.{node.attr}" if above and isinstance(node, ast.Attribute) else ""
+        names: list[str] = []
+        while isinstance(node, ast.Attribute):
+            names.append(node.attr)
+            node = node.value
+        first = self.imported.get(node.id, "") if isinstance(node, ast.Name) else ""
+        return ".".join([first, *reversed(names)]) if first else ""
 
     def read(self, tree: ast.AST) -> None:
         """Takes in a module. Functions come first: a call may stand above the one that it calls."""

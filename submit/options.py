@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,7 +55,7 @@ class Options:
         """The flags that say where, as they were given."""
         named = {"target": "" if self.target == "local" else self.target, "address": self.address or ""}
         named |= {name: getattr(self.asked, name) for name in ("cluster", "project", "region")}
-        return "".join(f"--{name} {value} " for name, value in named.items() if value)
+        return "".join(f"--{name} {shlex.quote(value)} " for name, value in named.items() if value)
 
     def skipping(self, checks: Iterable[str]) -> str:
         """What submits the job although these checks fail, besides those skipped already: the whole command line.

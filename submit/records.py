@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from raydock import state
+from raydock.answers import moment
 from raydock.printable import json_printable
 
 from .errors import SubmitError, UsageError
@@ -75,7 +78,7 @@ def load(operands: Sequence[str]) -> list[Record]:
 
     Raises UsageError.
     """
-    paths = [path_of(word) for word in operands] or sorted(folder().glob("*.json"))
+    paths = [path_of(word) for word in operands] or all_kept()
     if not paths:
         raise UsageError(
             "There are no results yet: the first job that succeeds leaves one.",
@@ -87,7 +90,7 @@ def load(operands: Sequence[str]) -> list[Record]:
 def kept(target: str) -> list[Record]:
     """The records of a target that can be read, the oldest first."""
     found = []
-    for path in folder().glob("*.json"):
+    for path in all_kept():
         try:
             found.append(read(path))
         except UsageError:
@@ -98,16 +101,24 @@ def kept(target: str) -> list[Record]:
     )
 
 
+def all_kept() -> list[Path]:
+    """The files of all records; none where their folder can't be read."""
+    try:
+        return sorted(folder().glob("*.json"))
+    except OSError:
+        return []
+
+
 def of(submission_id: str) -> Path | None:
     """The file of that job's record; None where there is none."""
     path = record_path(submission_id)
-    return path if path.is_file() else None
+    return path if os.path.isfile(path) else None
 
 
 def path_of(word: str) -> Path:
     """A file, or the record of a submission id."""
     path = Path(word)
-    if path.suffix == ".json" or path.exists():
+    if path.suffix == ".json" or os.path.exists(path):  # Path.exists fails of a name that is too long
         return path
     return record_path(word)
 
@@ -122,7 +133,10 @@ def read(path: Path) -> Record:
             or not isinstance(told["result"], dict)
         ):
             raise ValueError("another form")
-        return Record(**told)
+        record = Record(**told)
+        if not well_formed(record):
+            raise ValueError("another form")
+        return record
     except FileNotFoundError:
         raise UsageError(
             f"There is no result of {path.stem} in {path.parent}.",
@@ -130,4 +144,18 @@ def read(path: Path) -> Record:
             "`python submit.py attach ID` fetches that of a job that the cluster still knows",
         ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
-        raise UsageError(f"{path} holds no result of a job: {fault}.", f"remove it: rm {path}") from None
+        raise UsageError(
+            f"{path} holds no result of a job: {fault}.", f"remove it: rm {shlex.quote(str(path))}"
+        ) from None
+
+
+def well_formed(record: Record) -> bool:
+    """Whether its parts are of their types: the file may be anyone's."""
+    texts = (record.submission_id, record.target, record.entrypoint)
+    times = (record.started, record.ended)
+    return (
+        all(isinstance(one, str) for one in texts)
+        and all(moment(one) == one for one in times)
+        and isinstance(record.cores, int)
+        and record.cores >= 0
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -117,7 +119,11 @@ def shortened(text: str, width: int) -> str:
 def check_writable(path: Path) -> None:
     """Raises UsageError where the result could never be written: told before the job is sent, not after."""
     try:
-        existed = path.exists()
+        existed = os.path.exists(path)
+        if existed and not path.is_file():  # to open a pipe waits for its reader, who would read an end
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            return
         with open(path, "a", encoding="utf-8"):
             pass
         if not existed:

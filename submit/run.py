@@ -102,7 +102,7 @@ async def prepare(options: Options, target: Target, dashboard: Dashboard) -> Rea
         modules=parsed(sources),
         installs=(f"--index-url {header.index}", *install) if install and header.index else install,
         entrypoint=plan.entrypoint(name, options.arguments),
-        folder=script.path.resolve().parent,
+        folder=real(script.path).parent,
     )
     ready = plan.Plan(
         target=target.name,
@@ -154,7 +154,7 @@ def contents_of(script: Script, tree: Path | None) -> tuple[package.Contents, st
     if tree is None:
         return package.script_contents(script.path, script.header.files), script.path.name
     try:
-        name = script.path.resolve().relative_to(tree.resolve()).as_posix()
+        name = real(script.path).relative_to(real(tree)).as_posix()
     except ValueError:
         raise UsageError(
             f"{script.path} is not inside {tree}.", "give --working-dir a folder that holds it"
@@ -166,6 +166,11 @@ def contents_of(script: Script, tree: Path | None) -> tuple[package.Contents, st
         )
         raise UsageError(f"{script.path} would not travel with {tree}: {why}.", "change the ignore file")
     return contents, name
+
+
+def real(path: Path) -> Path:
+    """The path without links, even where they lead in a circle, of which `Path.resolve` fails."""
+    return Path(os.path.realpath(path))
 
 
 def sources_of(script: Script, tree: Path | None, name: str) -> dict[str, bytes]:

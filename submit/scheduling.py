@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from raydock.answers import amounts, mapping, rows
+
 from .dashboard import Dashboard
 from .preflight.cluster import spelled
 
@@ -22,7 +24,9 @@ async def stuck(dashboard: Dashboard, job_id: str) -> list[str]:
     mine = [group for group in groups if group.get("creator_job_id") == job_id]
     if not tasks and not mine:
         return []
-    return unschedulable(tasks, mine, [node.get("resources_total") or {} for node in await dashboard.nodes()])
+    return unschedulable(
+        tasks, mine, [amounts(node.get("resources_total")) for node in await dashboard.nodes()]
+    )
 
 
 def query(*equal: tuple[str, str]) -> str:
@@ -39,7 +43,7 @@ def unschedulable(
     total = together(have)
     found = [beyond_nodes(name, asked, have) for name, asked in wanted_by_tasks(tasks)]
     for group in groups:
-        bundles = [bundle.get("unit_resources") or {} for bundle in group.get("bundles") or ()]
+        bundles = [amounts(bundle.get("unit_resources")) for bundle in rows(group.get("bundles"))]
         title = f"the placement group {group['name']}" if group.get("name") else "a placement group"
         too_large = [beyond_nodes(f"a bundle of {title}", bundle, have) for bundle in bundles]
         found += too_large if any(too_large) else [beyond_cluster(title, together(bundles), total, group)]
@@ -57,7 +61,7 @@ def beyond_cluster(title: str, asked: Resources, total: Resources, group: Mappin
     """The sentence for a placement group that all nodes together can't hold, else ""."""
     if not fits(asked, total):
         return f"{title} needs {ordered(asked)} in all, more than the cluster has: it waits until nodes join."
-    if (group.get("stats") or {}).get("scheduling_state") == "INFEASIBLE":
+    if mapping(group.get("stats")).get("scheduling_state") == "INFEASIBLE":
         return f"{title} can't be placed by its strategy, even on idle nodes: it waits until nodes join."
     return ""
 
@@ -72,7 +76,7 @@ def wanted_by_tasks(tasks: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, R
             continue
         name = str(task.get("func_or_class_name") or task.get("name") or "?")
         kind = "the actor" if name.endswith(".__init__") else "the task"
-        yield f"{kind} {name.removesuffix('.__init__')}", task.get("required_resources") or {}
+        yield f"{kind} {name.removesuffix('.__init__')}", amounts(task.get("required_resources"))
 
 
 def together(parts: Iterable[Resources]) -> Resources:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import time
 from collections.abc import Sequence
+
+from raydock.printable import printable
 
 from . import records
 from .dashboard import Dashboard
@@ -65,13 +69,23 @@ async def list_jobs(options: Options, voice: Voice) -> None:
 def row(job: Job) -> tuple[str, str, str, str]:
     """A line of the list."""
     lasted = f"{(job.ended or time.time()) - job.started:.1f}" if job.started else "-"
-    return job.submission_id, job.status, moment(job.started), lasted
+    return one_word(job.submission_id), one_word(job.status), moment(job.started), lasted
 
 
 def row_of_record(record: records.Record) -> tuple[str, str, str, str]:
     """The same for a job of which only the result is left: only those that succeeded leave one."""
     lasted = f"{record.ended - record.started:.1f}" if record.started and record.ended else "-"
-    return record.submission_id, "SUCCEEDED", moment(record.started), f"{lasted:<8} (not on this cluster)"
+    return (
+        one_word(record.submission_id),
+        "SUCCEEDED",
+        moment(record.started),
+        f"{lasted:<8} (not on this cluster)",
+    )
+
+
+def one_word(text: str) -> str:
+    """A column's text: with blanks in it, it is quoted, for it may be made to look like more columns."""
+    return printable(text if re.fullmatch(r"\S+", text) else repr(text))
 
 
 def moment(seconds: float) -> str:
@@ -115,7 +129,7 @@ async def known(dashboard: Dashboard, submission_id: str) -> Job:
         raise UsageError(
             f"The cluster at {dashboard.url} does not know the job {submission_id} any more: a cluster forgets its "
             f"jobs when it is started again. It had succeeded, and its result is kept in {path}.",
-            f"python submit.py report {submission_id}",
+            f"python submit.py report {shlex.quote(submission_id)}",
         )
     raise UsageError(
         f"The cluster at {dashboard.url} knows no job {submission_id}.",

@@ -10,10 +10,11 @@ import os
 import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import IO, Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from raydock.errors import RaydockError
 from raydock.printable import json_printable, printable
+from raydock.streams import silence
 
 from .errors import SubmitError
 from .findings import Finding, Verdict
@@ -120,11 +121,3 @@ class Voice:
     def width(self) -> int:
         """Columns of the terminal; 10,000 where there is none, so that nothing is folded in a file."""
         return shutil.get_terminal_size((80, 24)).columns if self.err.isatty() else 10_000
-
-
-def silence(stream: IO[Any]) -> None:
-    """Keeps the interpreter from failing once more, at its end, at a stream that can't be written."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    except (OSError, ValueError):
-        return

@@ -50,6 +50,19 @@ class Fault(Enum):
     FULL = "429: the head runs as many jobs as it holds"
 
 
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer; `cut` is how many bytes of its body are sent before the connection breaks off."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    cut: int | None = None
+
+
+Twist = Callable[[str, Answer], Answer]
+
+
 @dataclass
 class FakeJob:
     """A job whose log and status the test writes."""
@@ -122,6 +135,9 @@ class FakeDashboard:
         self.faults: dict[str, list[Fault]] = {}
         self.log_cuts: list[int] = []  # an answer with a log is cut after so many bytes, one entry an answer
         self.token = ""  # the one that it takes; empty: it asks for none
+        self.twist: Twist = lambda request, answer: (
+            answer
+        )  # what becomes of each answer, but for chunked logs
         self.on_submit: Callable[[FakeJob], None] = lambda job: None
         self.closing = threading.Event()
         fake = self
@@ -217,12 +233,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.shutdown(socket.SHUT_RDWR)
 
     def _reply(self, status: int, text: str = "", kind: str = "application/json") -> None:
-        data = text.encode("utf-8", "surrogateescape")
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
+        answer = Answer(status, text.encode("utf-8", "surrogateescape"), (("Content-Type", kind),))
+        answer = self.dashboard.twist(f"{self.command} {self.path}", answer)
+        self.send_response(answer.status)
+        for name, value in (*answer.headers, ("Content-Length", str(len(answer.body)))):
+            self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(data)
+        self.wfile.write(answer.body[: answer.cut])
+        if answer.cut is not None:
+            self._cut()
 
     def _answer(self, body: bytes, silent: bool) -> None:
         reply: Callable[..., None] = (lambda *_: None) if silent else self._reply

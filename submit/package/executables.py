@@ -81,19 +81,28 @@ def _spelled(node: ast.AST, text: Text, depth: int = 3) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
-        return "".join(_spelled(part, text) for part in node.values)
+        return "".join(_spelled(part, text, depth) for part in node.values)
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Div)):
-        return _spelled(node.left, text) + "/" * isinstance(node.op, ast.Div) + _spelled(node.right, text)
+        return _joined(node, text, depth)
     if isinstance(node, ast.Call) and name_of(node.func) in _PATHS:
         parts = [_UNKNOWN] if name_of(node.func) == "joinpath" else []
-        parts += [_spelled(part, text) for part in node.args]
-        return "/".join(parts) or _spelled_method(node, text)
+        parts += [_spelled(part, text, depth) for part in node.args]
+        return "/".join(parts) or _spelled_method(node, text, depth)
     values = text.values.get(name_of(node), []) if isinstance(node, ast.Name) and depth else []
     return _spelled(values[0], text, depth - 1) if len(values) == 1 else _UNKNOWN
 
 
-def _spelled_method(node: ast.Call, text: Text) -> str:
-    return _spelled(node.func.value, text) if isinstance(node.func, ast.Attribute) else _UNKNOWN
+def _joined(node: ast.expr, text: Text, depth: int) -> str:
+    """Parts put together with + or /, however many: they are nested to the left."""
+    parts: list[str] = []
+    while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Div)):
+        parts += [_spelled(node.right, text, depth), "/" * isinstance(node.op, ast.Div)]
+        node = node.left
+    return "".join([_spelled(node, text, depth), *reversed(parts)])
+
+
+def _spelled_method(node: ast.Call, text: Text, depth: int) -> str:
+    return _spelled(node.func.value, text, depth) if isinstance(node.func, ast.Attribute) else _UNKNOWN
 
 
 def _named(word: str, programs: Mapping[str, Entry]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..dependencies import wanted_ray
+from ..dependencies import fits, wanted_ray
 from ..facts import Disk, Facts, Node
 from ..findings import Finding, denied, ok, unknown
 from ..header import Resources
@@ -13,8 +13,6 @@ from .draft import Draft, counted
 
 def check_ray(draft: Draft, facts: Facts) -> Iterable[Finding]:
     """The cluster's Ray is the one that is expected there, and one that the script takes."""
-    from packaging.specifiers import SpecifierSet
-
     wanted = wanted_ray(draft.header.dependencies)
     if draft.expects.ray and facts.ray != draft.expects.ray:
         yield denied(
@@ -22,7 +20,7 @@ def check_ray(draft: Draft, facts: Facts) -> Iterable[Finding]:
             f"The cluster runs Ray {facts.ray}; this one should run {draft.expects.ray}.",
             "make cluster-down images cluster-up",
         )
-    elif wanted and not SpecifierSet(wanted).contains(facts.ray, prereleases=True):
+    elif wanted and not fits(wanted, facts.ray):
         yield denied(
             "ray",
             f"{draft.name} needs ray{wanted}; the cluster runs Ray {facts.ray}, and a job can't bring its own.",
@@ -34,8 +32,6 @@ def check_ray(draft: Draft, facts: Facts) -> Iterable[Finding]:
 
 def check_python(draft: Draft, facts: Facts) -> Iterable[Finding]:
     """The cluster's Python is the one that is expected there, and one that the script takes."""
-    from packaging.specifiers import SpecifierSet
-
     wanted, expected = draft.header.requires_python, draft.expects.python
     minor = ".".join(facts.python.split(".")[:2])
     if expected and minor and minor != expected:
@@ -50,7 +46,7 @@ def check_python(draft: Draft, facts: Facts) -> Iterable[Finding]:
             f"{draft.name} needs Python {wanted}, and the cluster does not say which it runs.",
             "look on its head node with `python -V`, then add --skip-check",
         )
-    elif wanted and not SpecifierSet(wanted).contains(facts.python):
+    elif wanted and not fits(wanted, facts.python):
         yield denied(
             "python",
             f"{draft.name} needs Python {wanted}; the cluster runs Python {facts.python}.",

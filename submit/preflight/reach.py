@@ -59,7 +59,7 @@ def walk(
     found: list[tuple[str, Found]] = []
     for name, tree in modules.items():
         through = _Walk(conditions, name == script, forgiving)
-        found += [(name, one) for one in through.block(tree.body, Reach.ALWAYS, "")]
+        found += [(name, one) for one in through.all(tree.body)]
     used = functions_used((one for _, one in found), conditions)
     for name, (node, reach, function) in found:
         yield name, node, reach if function in used else Reach.PROVIDED
@@ -103,20 +103,29 @@ class _Walk:
     main: bool
     forgiving: frozenset[str]
 
-    def block(self, nodes: Sequence[ast.AST], reach: Reach, function: str) -> Iterator[Found]:
+    def all(self, body: Sequence[ast.stmt]) -> Iterator[Found]:
+        """In the order of the text. Not recursive: a generated module is nested a thousand deep."""
+        waiting = self.block(body, Reach.ALWAYS, "")[::-1]
+        while waiting:
+            found = waiting.pop()
+            yield found
+            waiting += self.within(*found)[::-1]
+
+    def block(self, nodes: Sequence[ast.AST], reach: Reach, function: str) -> list[Found]:
+        """Each of the statements, or of any nodes."""
+        found: list[Found] = []
         for node in nodes:
-            yield from self.node(node, reach, function)
+            found.append((node, reach, function))
             if isinstance(node, ast.If) and node.body and isinstance(node.body[-1], LEAVES):
                 reach = self.branches(node.test, reach)[1]  # what follows is its `else`
+        return found
 
-    def node(self, node: ast.AST, reach: Reach, function: str) -> Iterator[Found]:
-        yield node, reach, function
+    def within(self, node: ast.AST, reach: Reach, function: str) -> list[Found]:
+        """What stands directly in a node."""
         if isinstance(node, (ast.If, ast.IfExp)):
-            yield from self.condition(node, reach, function)
-            return
+            return self.condition(node, reach, function)
         if isinstance(node, ast.Try) or type(node).__name__ == "TryStar":  # that is of Python 3.11
-            yield from self.attempt(cast(ast.Try, node), reach, function)
-            return
+            return self.attempt(cast(ast.Try, node), reach, function)
         if isinstance(node, (ast.With, ast.AsyncWith)) and any(
             _suppresses(item.context_expr) for item in node.items
         ):
@@ -129,16 +138,18 @@ class _Walk:
                 function = node.name
         elif isinstance(node, (ast.Lambda, ast.For, ast.AsyncFor, ast.While, ast.BoolOp, ast.match_case)):
             within = min(reach, Reach.MAYBE)
+        found: list[Found] = []
         for _, value in ast.iter_fields(node):
-            if isinstance(value, ast.AST):
-                yield from self.node(value, within, function)
-            elif isinstance(value, list):
-                yield from self.block([one for one in value if isinstance(one, ast.AST)], within, function)
+            nodes = value if isinstance(value, list) else [value]
+            found += self.block([one for one in nodes if isinstance(one, ast.AST)], within, function)
+        return found
 
-    def condition(self, node: ast.If | ast.IfExp, reach: Reach, function: str) -> Iterator[Found]:
-        yield from self.node(node.test, reach, function)
+    def condition(self, node: ast.If | ast.IfExp, reach: Reach, function: str) -> list[Found]:
+        """The test and the branches of an `if`."""
+        found: list[Found] = [(node.test, reach, function)]
         for part, within in zip((node.body, node.orelse), self.branches(node.test, reach), strict=True):
-            yield from self.block(part if isinstance(part, list) else [part], within, function)
+            found += self.block(part if isinstance(part, list) else [part], within, function)
+        return found
 
     def branches(self, test: ast.expr, reach: Reach) -> tuple[Reach, Reach]:
         """Do the branches run: that of a condition which holds, and the other?"""
@@ -152,7 +163,8 @@ class _Walk:
             return maybe, maybe
         return (reach, Reach.PROVIDED) if holds else (Reach.PROVIDED, reach)
 
-    def attempt(self, node: ast.Try, reach: Reach, function: str) -> Iterator[Found]:
+    def attempt(self, node: ast.Try, reach: Reach, function: str) -> list[Found]:
+        """The parts of a `try`."""
         caught = {
             name_of(one)
             for handler in node.handlers
@@ -163,11 +175,12 @@ class _Walk:
             top for one in node.handlers for top in tops(one.body)
         }:
             within = min(reach, Reach.MAYBE)  # tried once more, after it was installed
-        yield from self.block(node.body, within, function)
-        for handler in node.handlers:
-            yield from self.block(handler.body, Reach.PROVIDED, function)
-        yield from self.block(node.orelse, min(within, Reach.MAYBE), function)
-        yield from self.block(node.finalbody, reach, function)
+        return [
+            *self.block(node.body, within, function),
+            *(one for part in node.handlers for one in self.block(part.body, Reach.PROVIDED, function)),
+            *self.block(node.orelse, min(within, Reach.MAYBE), function),
+            *self.block(node.finalbody, reach, function),
+        ]
 
 
 def ends(handler: ast.ExceptHandler) -> bool:

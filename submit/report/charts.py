@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import Any
+
+from raydock.printable import printable
 
 from ..errors import UsageError
 from .scaling import SIZES, Scaling, lanes
@@ -26,6 +29,7 @@ def figure(height: float, columns: int = 1) -> tuple[Any, list[Any]]:
         ) from None
     matplotlib.use("Agg")
     matplotlib.rcParams.update({"svg.hashsalt": "raydock", "font.size": 9, "axes.titlesize": 10})
+    matplotlib.rcParams["text.parse_math"] = False  # a job's own names may hold dollar signs
     from matplotlib import pyplot
 
     drawn, axes = pyplot.subplots(1, columns, figsize=(WIDTH, height), squeeze=False)
@@ -38,9 +42,11 @@ def svg(drawn: Any) -> str:
     """The figure as an element of a page."""
     from matplotlib import pyplot
 
-    drawn.tight_layout()
     file = io.StringIO()
-    drawn.savefig(file, format="svg", metadata={"Date": None})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a character that the font lacks, of a title that is too long
+        drawn.tight_layout()
+        drawn.savefig(file, format="svg", metadata={"Date": None})
     pyplot.close(drawn)
     text = file.getvalue()
     return text[text.index("<svg") :]
@@ -60,7 +66,7 @@ def speed_ups(runs: Sequence[Run]) -> str:
             told, (run.speed_up, place), (5, 0), textcoords="offset points", va="center", fontsize=8
         )
     axis.axvline(1, color=GREY, linewidth=0.8, linestyle="--")
-    axis.set_yticks(range(len(shown)), [run.job for run in reversed(shown)])
+    axis.set_yticks(range(len(shown)), [printable(run.job) for run in reversed(shown)])
     axis.set_xlim(0, 1.25 * max([run.cpus for run in shown] + [run.speed_up or 0 for run in shown] + [1]))
     axis.set_xlabel("times faster than without Ray on one CPU; the bar's mark: CPUs used")
     return svg(drawn)
@@ -81,7 +87,7 @@ def scaling(one: Scaling) -> str:
     left.plot(measured, [point.seconds for point in one.points], "o-", color=RAY, label="measured")
     left.set_ylim(bottom=0)
     left.set_xticks(list(sizes))
-    left.set(xlabel="CPUs of workers", ylabel="seconds", title=f"{one.job}: measured")
+    left.set(xlabel="CPUs of workers", ylabel="seconds", title=f"{printable(one.job)}: measured")
     left.legend(frameon=False, fontsize=8)
     right.plot(SIZES, SIZES, color=GREY, linewidth=0.8, linestyle="--", label="as many times as CPUs")
     foreseen = [one.model.speed_up(n) for n in SIZES]
@@ -113,14 +119,19 @@ def timeline(run: Run) -> str:
             start, length = float(task["start"]) - begin, float(task["end"]) - float(task["start"])
             colour = PALETTE[nodes.index(node) % len(PALETTE)]
             axis.barh(place, length, left=start, height=0.7, color=colour, alpha=1 - 0.35 * (number % 2))
-            name = str(task.get("name", ""))
+            name = printable(str(task.get("name", "")))
             if name and length > span * 0.014 * (len(name) + 1):
                 axis.text(
                     start + length / 2, place, name, ha="center", va="center", fontsize=7, color="white"
                 )
-    axis.set_yticks(range(len(rows)), [run.node_name(node) for node, _ in reversed(rows)])
+    axis.set_yticks(range(len(rows)), [printable(run.node_name(node)) for node, _ in reversed(rows)])
     axis.set(xlabel="seconds since the first task's start", xlim=(0, span or 1))
     return svg(drawn)
+
+
+def legend(name: str) -> str:
+    """A curve's name. Matplotlib leaves out what begins with an underscore."""
+    return f" {printable(name)}" if name.startswith("_") else printable(name)
 
 
 def curves(run: Run) -> str:
@@ -129,7 +140,8 @@ def curves(run: Run) -> str:
     for axis, curve in zip(axes, run.curves, strict=True):
         for place, (name, line) in enumerate(curve["lines"].items()):
             x, y = zip(*line, strict=True)
-            axis.plot(x, y, ".-", color=PALETTE[place % len(PALETTE)], label=name)
-        axis.set(xlabel=curve.get("x", ""), ylabel=curve.get("y", ""), title=curve.get("title", run.job))
+            axis.plot(x, y, ".-", color=PALETTE[place % len(PALETTE)], label=legend(name))
+        across, up, title = (printable(str(curve.get(name, ""))) for name in ("x", "y", "title"))
+        axis.set(xlabel=across, ylabel=up, title=title or printable(run.job))
         axis.legend(frameon=False, fontsize=8)
     return svg(drawn)

@@ -41,7 +41,8 @@ class Model:
 
     def speed_up(self, cpus: int, shared: bool = False) -> float:
         """Against one CPU."""
-        return self.seconds(1) / self.seconds(cpus, shared)
+        whole = self.seconds(cpus, shared)
+        return self.seconds(1) / whole if whole else 1.0
 
 
 @dataclass(frozen=True, slots=True)

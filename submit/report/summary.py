@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from raydock.answers import rows
+
 from ..records import Record
 
 HEADINGS = (
@@ -21,6 +23,8 @@ HEADINGS = (
     "memory",
     "metrics",
 )
+LARGEST = 1e15  # of what is drawn
+MOST_CPUS = 4096  # a scale of so many ticks can still be drawn
 OWN = frozenset({"--compare"})  # arguments that do not change what is computed
 
 
@@ -47,7 +51,10 @@ class Run:
     @property
     def kind(self) -> tuple[str, str, str]:
         """What makes two runs the same work: the job, its arguments and its data."""
-        words = [word for word in shlex.split(self.record.entrypoint) if word not in OWN]
+        try:
+            words = [word for word in shlex.split(self.record.entrypoint) if word not in OWN]
+        except ValueError:  # a quote is not closed: it was not sent by this submitter
+            words = [self.record.entrypoint]
         return self.job, " ".join(words), self.data
 
     @property
@@ -65,7 +72,7 @@ class Run:
 
     def node_name(self, node: str) -> str:
         """Pool and name of a node from its id."""
-        nodes = self.record.result.get("nodes") or []
+        nodes = rows(self.record.result.get("nodes"))
         found = next((one for one in nodes if one.get("id") == node), {"node": node[:8]})
         name, pool = str(found.get("node")), str(found.get("pool") or "")
         return name if name.startswith(pool) else f"{pool} {name}"
@@ -75,7 +82,7 @@ def is_task(task: object) -> bool:
     return (
         isinstance(task, Mapping)
         and isinstance(task.get("node"), str)
-        and all(isinstance(task.get(key), int | float) for key in ("start", "end"))
+        and all(number(task.get(key)) is not None for key in ("start", "end"))
         and task["end"] >= task["start"]
     )
 
@@ -83,10 +90,12 @@ def is_task(task: object) -> bool:
 def is_curve(curve: object) -> bool:
     if not isinstance(curve, Mapping) or not isinstance(curve.get("lines"), Mapping):
         return False
-    points = [point for line in curve["lines"].values() for point in line]
-    return bool(points) and all(
-        len(point) == 2 and all(isinstance(number, int | float) for number in point) for point in points
-    )
+    lines = list(curve["lines"].values())
+    return bool(lines) and all(isinstance(line, list) and line and all(map(is_point, line)) for line in lines)
+
+
+def is_point(point: object) -> bool:
+    return isinstance(point, list) and len(point) == 2 and all(number(one) is not None for one in point)
 
 
 def run_of(record: Record) -> Run:
@@ -95,15 +104,16 @@ def run_of(record: Record) -> Run:
     seconds = told.get("seconds")
     seconds = seconds if isinstance(seconds, Mapping) else {"ray": seconds}
     metrics = told.get("metrics")
+    cpus = int(number(told.get("cpus")) or 0)
     return Run(
         record=record,
         job=str(told.get("job") or record.submission_id),
         data=str(told.get("data") or ""),
         nodes=pools(told.get("nodes")),
-        cpus=int(number(told.get("cpus")) or 0),
-        alone=number(seconds.get("alone")),
-        ray=number(seconds.get("ray")),
-        speed_up=number(told.get("speed_up")),
+        cpus=cpus if 0 <= cpus <= MOST_CPUS else 0,
+        alone=duration(seconds.get("alone")),
+        ray=duration(seconds.get("ray")),
+        speed_up=duration(told.get("speed_up")),
         peak_memory=number(told.get("peak_memory_mib")),
         metrics=metrics if isinstance(metrics, Mapping) else {},
     )
@@ -119,8 +129,16 @@ def pools(nodes: object) -> tuple[str, ...]:
 
 
 def number(value: object) -> float | None:
-    """A number, where it is one."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A number, where it is one, and one that can be drawn."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST < value < LARGEST:
+        return None
+    return float(value)
+
+
+def duration(value: object) -> float | None:
+    """A number that is not negative."""
+    found = number(value)
+    return found if found is not None and found >= 0 else None
 
 
 def newest(runs: Iterable[Run]) -> list[Run]:
@@ -167,5 +185,5 @@ def flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, st
 
 def markdown(runs: Sequence[Run]) -> str:
     """The table."""
-    rows = [HEADINGS, ("---",) * len(HEADINGS), *(cells(run) for run in runs)]
-    return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |\n" for row in rows)
+    lines = [HEADINGS, ("---",) * len(HEADINGS), *(cells(run) for run in runs)]
+    return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines)

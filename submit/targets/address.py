@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ class Address:
 
     @property
     def flags(self) -> str:
-        return f"--address {self.url} "
+        return f"--address {shlex.quote(self.url)} "
 
     async def ready(self, tell: Callable[[str], None]) -> None:
         """Its first request says what is missing."""
@@ -42,7 +43,7 @@ def job_headers() -> dict[str, str]:
     text = os.environ.get("RAY_JOB_HEADERS", "")
     try:
         headers = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         headers = None
     if not isinstance(headers, dict):
         raise UsageError(
@@ -55,13 +56,13 @@ def job_headers() -> dict[str, str]:
 def create(asked: Asked) -> Address:
     """The target for `http://HOST:PORT` or `https://HOST`. Raises UsageError for anything else."""
     address = asked.address
-    parts = urlsplit(address or "")
-    if parts.scheme == "ray":
-        raise UsageError(
-            f"{address} is a Ray Client address; jobs are sent to the dashboard.",
-            f"--address http://{parts.hostname or 'HOST'}:8265",
-        )
     try:
+        parts = urlsplit(address or "")
+        if parts.scheme == "ray":
+            raise UsageError(
+                f"{address} is a Ray Client address; jobs are sent to the dashboard.",
+                f"--address http://{parts.hostname or 'HOST'}:8265",
+            )
         valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
         valid = False

@@ -48,6 +48,12 @@ def test_a_module_under_its_other_name_is_not_installed_again(wanted: str, there
     assert missing(["xgboost>=4"], {there: "3.2.0"}, "3.11.9") == ("xgboost>=4",)
 
 
+@pytest.mark.parametrize("version", ["", "garbage", "2.0-custom-x86", "\x1b[2J"])
+def test_a_version_of_another_form_fits_only_where_any_does(version: str) -> None:
+    assert missing(["numpy"], {"numpy": version}, "3.11.9") == (("numpy",) if not version else ())
+    assert missing(["numpy>=1"], {"numpy": version}, version) == ("numpy>=1",)
+
+
 def test_all_but_ray_is_installed_where_nothing_is_known() -> None:
     assert missing(["scikit-learn", "ray"], {}, "") == ("scikit-learn",)
 

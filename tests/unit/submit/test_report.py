@@ -126,6 +126,34 @@ def test_a_result_of_any_form_is_a_row(result: dict[str, Any]) -> None:
     assert "x-1" in page.html([run.record])
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"nodes": [7, "x"], "tasks": [task("n1", 0, 1)]},
+        {
+            "nodes": 7,
+            "tasks": [{**task("n1", 0, 0), "end": 10**400}, task("n1", 0, float("nan")), task("n2", 0, 0)],
+        },
+        {"cpus": 10**12, "seconds": {"ray": 1e308, "alone": -1}, "speed_up": float("inf")},
+        {"job": "$\\frac{$", "curves": [{"title": "$x^", "lines": {"a": [[0, 1]], "\x00": [[1, 10**400]]}}]},
+        {
+            "curves": [
+                {"title": 3, "x": [], "lines": {"_$": [[0, 1], [1, 2]]}},
+                {"lines": {"a": 7}},
+                {"lines": []},
+            ]
+        },
+    ],
+)
+def test_a_page_is_made_of_whatever_a_result_holds(odd: dict[str, Any]) -> None:
+    runs = [record(f"{cpus}", **{"tasks": FOUR[:1], "cpus": cpus, **odd}) for cpus in (1, 2)]
+    runs = [replace(one, entrypoint="python x.py 'open") for one in runs]
+    xml.etree.ElementTree.fromstring(
+        f"<p>{''.join(re.findall('<svg.*?</svg>', page.html(runs), re.DOTALL))}</p>"
+    )
+    assert page.text(runs).startswith("# Jobs on Ray")
+
+
 def test_the_last_run_of_a_job_counts_and_one_with_a_speed_up_before_one_without() -> None:
     runs = [
         run_of(record("1", speed_up=1.5)),

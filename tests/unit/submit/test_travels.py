@@ -104,6 +104,9 @@ RUN = {
     "import os, subprocess\nos.chmod('run.sh', 0o755)\nsubprocess.run(['./run.sh'])": False,
     "import subprocess\nsubprocess.run(['chmod', '+x', 'run.sh'])\nsubprocess.run(['./run.sh'])": False,
     "import subprocess\nsubprocess.run(" + "'a' + " * 900 + "'b')": False,
+    "import subprocess\nsubprocess.run('./run' + " + "'' + " * 900 + "'.sh')": True,
+    "import subprocess\ndef f(command):\n    command = command + ' x'\n    subprocess.run(command)": False,
+    "import subprocess\ndef f(path):\n    path = str(path.joinpath(path, 'x'))\n    subprocess.run(path)": False,
 }
 
 

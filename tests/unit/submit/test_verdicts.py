@@ -271,6 +271,9 @@ ODDITIES = {
     "unset HOME; {} list": 4,
     "COLUMNS=-3 LINES=x TERM= {} list": 4,
     "RAYDOCK_STATE=/dev/null {} list": 4,
+    "{} --help >/dev/full": 130,
+    "ln -s loop loop; touch x.py; {} --working-dir loop x.py": 2,
+    "mkfifo pipe; {} --result pipe gone.py": 2,  # and it does not wait for a reader
 }
 
 
@@ -287,6 +290,31 @@ def test_a_process_with_odd_surroundings_ends_with_its_code(command: str, code: 
         check=False,
     )
     assert (done.returncode, b"Traceback" in done.stderr) == (code, False), done.stderr
+
+
+@pytest.mark.parametrize("tool", ["iam", "cluster"])
+@pytest.mark.parametrize(
+    ("streams", "code", "told"),
+    [
+        ("--help >/dev/full", 130, "{}: the output can't be written: No space left on device.\n"),
+        ("--help >&-", 0, ""),
+        ("--nonsense 2>/dev/full", 2, ""),
+        ("--nonsense 2>&- >&- <&-", 2, ""),
+        ("--help | head -c 1 >/dev/null", 0, ""),
+    ],
+)
+def test_the_other_commands_with_streams_that_take_nothing(
+    streams: str, code: int, told: str, tool: str
+) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{sys.executable} -m {tool} {streams}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (code, told.format(tool))
 
 
 @pytest.mark.parametrize("tool", ["submit.py", "-m iam", "-m cluster"])
@@ -319,7 +347,7 @@ def test_what_servers_and_jobs_name_can_t_fake_a_line(
 ) -> None:
     ray.jobs["a"] = FakeJob("a\nb  SUCCEEDED \x1b[2J\u202e", message="no\x9b31m\nroom")
     assert cli.main(["--address", ray.url, "list"]) == 0
-    assert r"a\nb  SUCCEEDED \x1b[2J\u202e" in capfd.readouterr().out
+    assert "\n" + r"'a\nb  SUCCEEDED \x1b[2J\u202e'  RUNNING" in capfd.readouterr().out
     ray.jobs["a"] = FakeJob("a", message="x\x1b]0;t\x07\u2066y\u200bz\x7f")
     ray.jobs["a"].status = "FAILED"
     assert cli.main(["--address", ray.url, "attach", "a"]) == 1
