@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from ..findings import Finding, denied, unknown
+from ..findings import Finding
 from ..job_text import Text, name_of
 from .conditions import Conditions
 from .draft import Draft
-from .reach import Reach
+from .reach import Reach, judged
 
 # Refused where a cluster is there already: ray/_private/worker.py of Ray 2.47.1.
 FOR_A_NEW_CLUSTER = (
@@ -28,8 +28,8 @@ def check_calls(draft: Draft) -> Iterable[Finding]:
     for name, node, reach in draft.nodes:
         if isinstance(node, ast.Call) and reach is not Reach.PROVIDED:
             for reason, fix in (*of_init(node, draft), *of_notebook(node, defined[name])):
-                kind = denied if reach is Reach.ALWAYS and fix != PERHAPS else unknown
-                yield kind("script", f"{name}:{node.lineno} {reason}", fix)
+                sure = min(reach, Reach.MAYBE) if fix == PERHAPS else reach
+                yield judged(sure, "script", f"{name}:{node.lineno} {reason}", fix)
 
 
 def of_init(node: ast.Call, draft: Draft) -> Iterator[tuple[str, str]]:
@@ -44,7 +44,9 @@ def of_init(node: ast.Call, draft: Draft) -> Iterator[tuple[str, str]]:
                 f"calls ray.init({name}=…), which Ray refuses in a job: the cluster is there already.",
                 "call ray.init() without it; the resources of a task are @ray.remote(num_cpus=…)",
             )
-    (address, *_) = draft.conditions.values(node.args[0] if node.args else given.get("address")) or (None,)
+    (address, *_) = draft.conditions.of_expression(node.args[0] if node.args else given.get("address")) or (
+        None,
+    )
     if isinstance(address, str) and address not in ("", "auto", "local"):
         yield f"calls ray.init({address!r}), and the job may not reach a cluster there.", PERHAPS
     if address == "local":
@@ -87,7 +89,7 @@ def pairs(node: ast.AST | None, text: Text) -> list[tuple[str, ast.expr]]:
 
 def may_be_none(node: ast.expr, conditions: Conditions) -> bool:
     """Is it None or False, or could it be? What the text doesn't tell is something else, unless None is in it."""
-    if values := conditions.values(node):
+    if values := conditions.of_expression(node):
         return values[0] is None or values[0] is False
     named = conditions.text.values.get(node.id, []) if isinstance(node, ast.Name) else []
     parts = [

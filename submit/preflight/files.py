@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..findings import Finding, denied, unknown
+from ..findings import Finding, denied
 from .draft import Draft
 from .paths import ASKERS, READERS, WRITERS, Paths
-from .reach import FORGIVING, Reach, walk
+from .reach import FORGIVING, Reach, judged, walk
 
 OUTPUT = re.compile(
     r"-*(\w+[-_])?(out|save|dest|dst|log|checkpoint|ckpt|result|artifact|tmp|work|cache|write|target|model[-_]dir|storage)"
@@ -54,8 +54,8 @@ def in_text(draft: Draft) -> Iterator[Finding]:
             continue
         if found := local(draft, path, draft.folder) or local(draft, path, Path(draft.contents.root)):
             told.add(path)
-            kind = denied if reach is Reach.ALWAYS else unknown
-            yield kind(
+            yield judged(
+                reach,
                 "package",
                 f"{name}:{node.lineno} reads {path}, which is on this machine and does not travel.",
                 fix(draft, found),

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from ..dependencies import name_of as package_of
 from ..dependencies import requirement
 from ..facts import Facts
-from ..findings import Finding, denied, unknown
+from ..findings import Finding
 from ..ray_extras import BROUGHT, PARTS, USED
 from . import distributions
 from .draft import Draft, counted
 from .installs import installed_by, installed_with_pip
 from .modules import SINCE, UNTIL, Modules, dotted
 from .nearby import beside, common
-from .reach import Imported, Reach
+from .reach import Imported, Reach, judged
 
 SHOWN = 5
 COLAB = "google.colab"
@@ -38,13 +38,15 @@ def check_imports(draft: Draft, facts: Facts) -> Iterable[Finding]:
     declared = {package_of(requirement(text)) for text in draft.header.dependencies} | installed_by(
         draft.modules
     )
-    found = list(missing(draft, modules, declared))
-    fix = declare(draft, [one.needed for one in found if declarable(draft, one)])
+    found = sorted(missing(draft, modules, declared), key=lambda lack: -lack.one.reach)
+    wanted = [lack for lack in found if lack.one.reach is not Reach.IF and declarable(draft, lack)]
+    fix = declare(draft, [lack.needed for lack in wanted])
     for lack in found[:SHOWN]:
         yield finding(lack, modules, declared, fix)
     if len(found) > SHOWN:
         rest = ", ".join(dotted(lack.one) for lack in found[SHOWN:])
-        yield unknown("imports", f"{counted(len(found) - SHOWN, 'module')} more: {rest}", fix)
+        text = f"{counted(len(found) - SHOWN, 'module')} more: {rest}"
+        yield judged(min(found[SHOWN].one.reach, Reach.MAYBE), "imports", text, fix)
 
 
 def missing(draft: Draft, modules: Modules, declared: set[str]) -> Iterator[Lack]:
@@ -110,7 +112,7 @@ def finding(lack: Lack, modules: Modules, declared: set[str], fix: str) -> Findi
     """DENIED where the line runs for certain and nothing that is installed may bring the module."""
     draft, one = modules.draft, lack.one
     where = f"{lack.file}:{one.line} imports {dotted(one)}"
-    sure = one.reach is Reach.ALWAYS
+    reach = one.reach
     if of_colab(one):
         text = f"{where}, which exists in Colab only."
         fix = "take it out, or put it under `try: … except ImportError:`"
@@ -118,7 +120,8 @@ def finding(lack: Lack, modules: Modules, declared: set[str], fix: str) -> Findi
         text = f"{where}, which is in {local} and does not travel."
         fix = f"--working-dir {common(draft, local)}"
     elif not modules.told:
-        text, sure = f"{where}, and the cluster does not say whether it has it.", False
+        text = f"{where}, and the cluster does not say whether it has it."
+        reach = min(reach, Reach.MAYBE)
     elif one.module[0] in UNTIL or one.module[0] in SINCE:
         text = f"{where}, which Python 3.{modules.minor} on the cluster does not have."
         fix = "import it under `try: … except ImportError:`, or use what replaces it"
@@ -131,12 +134,12 @@ def finding(lack: Lack, modules: Modules, declared: set[str], fix: str) -> Findi
         fix = f"import ray above it, or {fix}"
     elif lack.needed in installed_with_pip(draft.modules):
         text = f"{where}, which it installs with pip itself: on the head node alone, and not for certain."
-        sure = False
+        reach = min(reach, Reach.MAYBE)
     else:
         text = f"{where}, which neither travels, nor is installed on the cluster, nor is declared."
         if unsure := unsure_of(declared, modules):
-            text, sure = f"{text[:-1]} (unless {unsure} brings it).", False
-    return (denied if sure else unknown)("imports", text, fix)
+            text, reach = f"{text[:-1]} (unless {unsure} brings it).", min(reach, Reach.MAYBE)
+    return judged(reach, "imports", text, fix)
 
 
 def unsure_of(declared: set[str], modules: Modules) -> str:

@@ -94,7 +94,9 @@ class Paths:
             count = node.slice.value if isinstance(node.slice, ast.Constant) else None
             return self._above(above, count + 1, module, depth) if isinstance(count, int) else ""
         if isinstance(node, ast.Attribute) and self.draft.conditions.is_option(node):
-            default = "".join(one for one in self.draft.conditions.values(node) if isinstance(one, str))
+            default = "".join(
+                one for one in self.draft.conditions.of_expression(node) if isinstance(one, str)
+            )
             return "" if any(default in word for word in self.draft.arguments) else default
         if isinstance(node, ast.Attribute):
             return self._above(node.value, 1, module, depth) if node.attr == "parent" else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import cast
 
+from ..findings import Finding, denied, ok, unknown
 from ..job_text import name_of
 from .conditions import Conditions
 
@@ -26,11 +27,12 @@ LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
 class Reach(IntEnum):
-    """Does a line run? PROVIDED: only if the text expects it to fail, or chooses it for another place."""
+    """Does a line run? What the text tells of it, from never on."""
 
-    PROVIDED = 0
-    MAYBE = 1
-    ALWAYS = 2
+    PROVIDED = 0  # only where the text expects it to fail, or chooses it for another place
+    IF = 1  # under a condition that the text does not decide
+    MAYBE = 2  # in a function or loop
+    ALWAYS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,9 @@ def walk(
     for name, tree in modules.items():
         through = _Walk(conditions, name == script, forgiving)
         found += [(name, one) for one in through.all(tree.body)]
-    used = functions_used((one for _, one in found), conditions)
+    reaches = functions_reached((one for _, one in found), conditions)
     for name, (node, reach, function) in found:
-        yield name, node, reach if function in used else Reach.PROVIDED
+        yield name, node, min(reach, reaches.get(function, Reach.PROVIDED))
 
 
 def imported(lines: Iterable[Line]) -> Iterator[tuple[str, Imported]]:
@@ -76,23 +78,31 @@ def imported(lines: Iterable[Line]) -> Iterator[tuple[str, Imported]]:
                 yield name, Imported(tuple(node.module.split(".")), alias.name, node.lineno, reach)
 
 
-def functions_used(found: Iterable[Found], conditions: Conditions) -> set[str]:
-    """The functions that lines which run mention, from what runs at once on; "" stands for that."""
-    mentions: dict[str, set[str]] = {}
+def functions_reached(found: Iterable[Found], conditions: Conditions) -> dict[str, Reach]:
+    """Which functions run, as far as lines that do mention them, from what runs at once on; "" stands for that."""
+    mentions: dict[str, dict[str, Reach]] = {}
     for node, reach, function in found:
         if isinstance(node, ast.Attribute) and conditions.is_option(node):
             continue
         if reach is not Reach.PROVIDED and isinstance(node, (ast.Name, ast.Attribute, ast.ImportFrom)):
-            names = (
-                {alias.name for alias in node.names} if isinstance(node, ast.ImportFrom) else {name_of(node)}
-            )
-            mentions.setdefault(function, set()).update(names)
-    used, waiting = {""}, [""]
-    while waiting:
-        more = mentions.get(waiting.pop(), set()) - used
-        used |= more
-        waiting += more
-    return used
+            names = [one.name for one in node.names] if isinstance(node, ast.ImportFrom) else [name_of(node)]
+            known = mentions.setdefault(function, {})
+            known |= {name: max(reach, known.get(name, reach)) for name in names}
+    reached = {"": Reach.ALWAYS}
+    for least in (Reach.MAYBE, Reach.IF):
+        waiting = list(reached)
+        while waiting:
+            new = [name for name, reach in mentions.get(waiting.pop(), {}).items() if reach >= least]
+            waiting += (more := [name for name in new if name not in reached])
+            reached |= dict.fromkeys(more, least)
+    return reached
+
+
+def judged(reach: Reach, check: str, text: str, fix: str) -> Finding:
+    """DENIED for what runs for certain, UNKNOWN for what may; a remark on what only a condition leads to."""
+    if reach is Reach.IF:
+        return ok(check, f"{text.removesuffix('.')}; a condition decides whether it runs")
+    return (denied if reach is Reach.ALWAYS else unknown)(check, text, fix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +127,8 @@ class _Walk:
         for node in nodes:
             found.append((node, reach, function))
             if isinstance(node, ast.If) and node.body and isinstance(node.body[-1], LEAVES):
-                reach = self.branches(node.test, reach)[1]  # what follows is its `else`
+                otherwise = self.branches(node.test, reach)[1]  # what follows is its `else`
+                reach = min(reach, Reach.MAYBE) if otherwise is Reach.IF else otherwise
         return found
 
     def within(self, node: ast.AST, reach: Reach, function: str) -> list[Found]:
@@ -136,12 +147,27 @@ class _Walk:
             called = node.decorator_list or node.name.startswith("__")
             if not called or self.conditions.other_command(node):
                 function = node.name
-        elif isinstance(node, (ast.Lambda, ast.For, ast.AsyncFor, ast.While, ast.BoolOp, ast.match_case)):
+        elif isinstance(node, (ast.Lambda, ast.For, ast.AsyncFor, ast.While)):
             within = min(reach, Reach.MAYBE)
+        elif isinstance(node, (ast.BoolOp, ast.match_case)) or (
+            isinstance(node, ast.Call)
+            and name_of(node.func) == "set_defaults"  # what each of several commands calls
+        ):
+            within = min(reach, Reach.IF)
         found: list[Found] = []
-        for _, value in ast.iter_fields(node):
-            nodes = value if isinstance(value, list) else [value]
-            found += self.block([one for one in nodes if isinstance(one, ast.AST)], within, function)
+        for field, value in ast.iter_fields(node):
+            nodes = [
+                one for one in (value if isinstance(value, list) else [value]) if isinstance(one, ast.AST)
+            ]
+            if isinstance(node, ast.Dict) and field == "values":  # a table to choose from
+                choice = min(within, Reach.IF)
+                named = [isinstance(one, (ast.Name, ast.Attribute)) for one in nodes]
+                found += [
+                    (one, choice if name else within, function)
+                    for one, name in zip(nodes, named, strict=True)
+                ]
+            else:
+                found += self.block(nodes, within, function)
         return found
 
     def condition(self, node: ast.If | ast.IfExp, reach: Reach, function: str) -> list[Found]:
@@ -153,7 +179,7 @@ class _Walk:
 
     def branches(self, test: ast.expr, reach: Reach) -> tuple[Reach, Reach]:
         """Do the branches run: that of a condition which holds, and the other?"""
-        maybe = min(reach, Reach.MAYBE)
+        maybe = min(reach, Reach.IF)
         if self.conditions.chooses(test):
             return Reach.PROVIDED, Reach.PROVIDED
         if any(name_of(one) == "__name__" for one in ast.walk(test)):

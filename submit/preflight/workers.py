@@ -20,7 +20,7 @@ def check_workers(draft: Draft) -> Iterable[Finding]:
     far = folders(draft)
     used = set(names_in_tasks(draft))
     for name, node, reach in draft.nodes:
-        if reach is Reach.PROVIDED or not isinstance(node, (ast.Import, ast.ImportFrom)):
+        if reach < Reach.MAYBE or not isinstance(node, (ast.Import, ast.ImportFrom)):
             continue
         for module, bound in bindings(node):
             if bound in used and (folder := far.get(module)):

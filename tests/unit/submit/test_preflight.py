@@ -14,6 +14,7 @@ from submit import package, plan
 from submit.dependencies import missing
 from submit.facts import Facts, Node
 from submit.findings import Finding, Verdict
+from submit.header import Header
 from submit.preflight import Draft, parsed, preflight
 from submit.preflight.declared import newer_string
 from submit.script import read_script
@@ -110,6 +111,15 @@ PASSES = {
     "@cli.command('web')\ndef serve():\n    import uvicorn\ncli()",
     "an option behind a function": OPTIONS + "def parse():\n    args = parser.parse_args()\n    return args\n"
     "config = parse()\nif config.wandb:\n    wandb()\ndef wandb():\n    import wandb",
+    "a condition that isn't told": "import json\nconfig = json.loads('{}')\nif config.get('plot'):\n    import matplotlib\n"
+    "import ray\nif config:\n    ray.init(num_cpus=2)",
+    "a function with a condition": "def fit(plot=False, backend='sklearn'):\n    if plot:\n        import matplotlib\n"
+    "    match backend:\n        case 'torch':\n            import torch\nfit()",
+    "what a test before it decides": "try:\n    import torch\n    HAS = True\nexcept ImportError:\n    HAS = False\n"
+    "if HAS:\n    import torchvision",
+    "a table of functions": "import sys\ndef one():\n    import torch\ndef two():\n    import jax\n{'one': one, 'two': two}[sys.argv[1]]",
+    "a command of several": OPTIONS + "def export(args):\n    import onnx\nparser.set_defaults(func=export)\nparser.parse_args().func()",
+    "arguments that are not given": "import ray, sys\nif len(sys.argv) > 1 and sys.argv[1] == '--local':\n    ray.init(num_cpus=2)",
     "a helper's own test": {"job.py": "import helper", "helper.py": "if __name__ == '__main__':\n    import torch"},
     "Ray's own psutil": "import ray\nimport psutil",
     "Ray's own, in a task": "import os\ndef memory():\n    import psutil\nimport ray\nray.remote(memory).remote()",
@@ -175,8 +185,6 @@ FAILS = {
     "under another name": ("from ray import init as start\nstart(object_store_memory=10**9)", "script", D,
         "job.py:2 calls ray.init(object_store_memory=…)", ""),
     "in a dict": ("import ray\nsettings = {'num_gpus': 1}\nray.init(**settings)", "script", D, "ray.init(num_gpus=…)", ""),
-    "in a branch": ("import ray, sys\nif len(sys.argv) > 1:\n    ray.init(resources={'a': 1})", "script", U,
-        "job.py:3 calls ray.init(resources=…)", ""),
     "a local Ray": ("import ray\nray.init('local')", "script", D, 'calls ray.init("local")', ""),
     "another cluster": ("import ray\nray.init('ray://10.0.0.5:10001')", "script", U,
         "job.py:2 calls ray.init('ray://10.0.0.5:10001'), and the job may not reach a cluster there.", "call ray.init()"),
@@ -330,6 +338,50 @@ def test_workers_have_a_path_of_their_own(tmp_path: Path) -> None:
     )
     for own in (task.replace("@ray.remote\n", ""), inside):
         assert found(tmp_path, {**files, "train.py": own}, tree=True) == []
+
+
+def test_sys_argv_is_read(tmp_path: Path) -> None:
+    text = "import ray, sys\nif '--local' in sys.argv:\n    ray.init(num_cpus=2)\nif len(sys.argv) > 2:\n    import torch"
+    assert [(one.check, one.verdict) for one in found(tmp_path, text, "--local", "a")] == [
+        ("script", D),
+        ("imports", D),
+    ]
+    assert found(tmp_path, text, "--other") == []
+
+
+@pytest.mark.parametrize(
+    ("calls", "verdicts"),
+    [
+        ("fit(1, gpu=False)\nfit(2)", []),
+        ("fit(1, True)", [U]),
+        ("fit(1)\nfit(2, gpu=CHOSEN)", []),  # a remark
+        ("fit(1, gpu=True)\nfit(2, True)", [U]),
+        ("import ray\nray.remote(fit)", []),
+    ],
+)
+def test_a_parameter_is_what_all_calls_give(calls: str, verdicts: list[Verdict], tmp_path: Path) -> None:
+    text = f"import os\nCHOSEN = os.getpid() % 2\ndef fit(rows, gpu=False):\n    if gpu:\n        import cupy\n{calls}"
+    assert [one.verdict for one in found(tmp_path, text)] == verdicts
+
+
+def test_what_a_condition_decides_is_remarked(tmp_path: Path) -> None:
+    path = tmp_path / "job.py"
+    path.write_text("import json\nif json.loads('0'):\n    import wandb\nimport torch")
+    draft = Draft(
+        "job.py", Header(), package.script_contents(path, ()), modules=parsed({"job.py": path.read_bytes()})
+    )
+    said = {(one.verdict, one.message, one.mend) for one in preflight(draft, FACTS) if one.check == "imports"}
+    assert said == {
+        (D, "job.py:4 imports torch, which neither travels, nor is installed on the cluster, nor is declared.",
+         'at the top of job.py:\n# /// script\n# dependencies = ["torch"]\n# ///'),
+        (Verdict.OK, "job.py:3 imports wandb, which neither travels, nor is installed on the cluster, nor is declared; "
+         "a condition decides whether it runs", ""),
+    }  # fmt: skip
+
+
+def test_a_guard_before_the_rest_is_no_condition_of_it(tmp_path: Path) -> None:
+    text = "import json\ndef main(config):\n    if not config:\n        return\n    import torch\nmain(json.loads('1'))"
+    assert [(one.check, one.verdict) for one in found(tmp_path, text)] == [("imports", U)]
 
 
 def test_all_that_is_missing_is_declared_at_once(tmp_path: Path) -> None:
