@@ -50,11 +50,11 @@ class Conditions(Values):
                 return True
         return False
 
-    def holds(self, test: ast.expr) -> bool | None:
+    def holds(self, test: ast.expr, depth: int = 6) -> bool | None:
         """True or False where the text tells it."""
-        if isinstance(test, ast.BoolOp):  # one part may decide, whatever the others are
+        if isinstance(test, ast.BoolOp) and depth:  # one part may decide, whatever the others are
             decides = isinstance(test.op, ast.Or)
-            known = [self.holds(one) for one in test.values]
+            known = [self.holds(one, depth - 1) for one in test.values]
             return decides if decides in known else None if None in known else not decides
         values = self.of_expression(test)
         return bool(values[0]) if values else None

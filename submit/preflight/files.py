@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ..findings import Finding, denied
 from .draft import Draft
+from .handlers import FORGIVING
 from .paths import ASKERS, READERS, WRITERS, Paths
-from .reach import FORGIVING, Reach, judged, walk
+from .reach import Reach, judged, walk
 
 OUTPUT = re.compile(
     r"-*(\w+[-_])?(out|save|dest|dst|log|checkpoint|ckpt|result|artifact|tmp|work|cache|write|target|model[-_]dir|storage)"

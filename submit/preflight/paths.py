@@ -76,13 +76,16 @@ class Paths:
 
     def path(self, node: ast.AST, module: str) -> str:
         """A path as the text has it, or from the package's root where it starts at `__file__`; "" if it isn't told."""
-        found = self._joined(node, module, 8)
+        found = self._joined(node, module, 12)
         if not found.startswith(_FILE):
             return found
         root = os.path.realpath(self.draft.contents.root)
         return os.path.relpath(os.path.normpath(found.removeprefix(_FILE)), root)
 
     def _joined(self, node: ast.AST | None, module: str, depth: int) -> str:
+        depth -= 1
+        if depth < 0:
+            return ""
         if isinstance(node, ast.Constant):
             return text_of(node)
         if isinstance(node, ast.Name):
@@ -106,7 +109,7 @@ class Paths:
         if name == "__file__":
             return _FILE + os.path.join(os.path.realpath(self.draft.contents.root), module)
         values = self.texts[module].values.get(name, [])
-        return self._joined(values[0], module, depth - 1) if len(values) == 1 and depth else ""
+        return self._joined(values[0], module, depth) if len(values) == 1 else ""
 
     def _called(self, node: ast.Call, module: str, depth: int) -> str:
         called, of = name_of(node.func), node.func.value if isinstance(node.func, ast.Attribute) else None

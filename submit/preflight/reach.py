@@ -11,18 +11,8 @@ from typing import cast
 from ..findings import Finding, denied, ok, unknown
 from ..job_text import name_of
 from .conditions import Conditions
+from .handlers import FORGIVING, ends, tops
 
-FORGIVING = frozenset(
-    {
-        "ImportError",
-        "ModuleNotFoundError",
-        "NameError",
-        "RuntimeError",
-        "ValueError",
-        "Exception",
-        "BaseException",
-    }
-)
 LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
@@ -207,23 +197,6 @@ class _Walk:
             *self.block(node.orelse, min(within, Reach.MAYBE), function),
             *self.block(node.finalbody, reach, function),
         ]
-
-
-def ends(handler: ast.ExceptHandler) -> bool:
-    """Does it end the job?"""
-    last = handler.body[-1]
-    called = last.value.func if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call) else None
-    return isinstance(last, ast.Raise) or (
-        called is not None and name_of(called) in ("exit", "quit", "_exit")
-    )
-
-
-def tops(body: Sequence[ast.stmt]) -> set[str]:
-    """The top-level modules that statements import."""
-    nodes = [node for one in body for node in ast.walk(one)]
-    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    taken = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
-    return {name.partition(".")[0] for name in plain | taken} - {""}
 
 
 def _suppresses(node: ast.expr) -> bool:
