@@ -10,14 +10,14 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import command
-from bench.command import ROOT
-from bench.figures import Aim, Of, Row, Sample
-from bench.lab import Lab, lab
-from bench.pairs import Setting, alternated, seconds
-from bench.ways import ran
+from bench.measure import command
+from bench.measure.command import ROOT
+from bench.measure.commands import ran
+from bench.measure.lab import Lab, lab
+from bench.measure.paired_runs import Setting, alternated, seconds
+from bench.measure.statistics import Aim, Of, Row, Sample
 from cluster import key
-from submit import identity
+from submit.preflight import storage
 from submit.script import read_script
 
 AIM = Aim(Of.OURS, 0.15)
@@ -47,13 +47,13 @@ def measure(setting: Setting) -> list[Row]:
 
 def asked(here: Lab) -> float:
     """Seconds of one check, as the submitter makes it."""
-    from iam.evaluate import Verdict
-    from iam.places import Lab as Place
+    from iam.policy.evaluate import Verdict
+    from raydock.gcp.clouds import Lab as Place
 
     found = key.read(Path(here.env["RAYDOCK_STATE"]))
     place = Place(here.address, {"Authorization": f"Bearer {found}"})
     started = time.perf_counter()
-    answer = asyncio.run(identity.ask(identity.question(read_script(SCRIPT).header, (), place)))
+    answer = asyncio.run(storage.ask(storage.question(read_script(SCRIPT).header, (), place)))
     took = time.perf_counter() - started
     verdicts = [one.verdict.value for one in answer.findings]
     if verdicts != ["OK", "OK"]:

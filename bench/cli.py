@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from bench import lab, machine, report
-from bench.command import ROOT, Unexpected
-from bench.figures import Row
-from bench.pairs import Setting
-from bench.report import Measurement, Results
+from bench.measure import lab, machine, report
+from bench.measure.command import ROOT, Unexpected
+from bench.measure.paired_runs import Setting
+from bench.measure.report import Measurement, Results
+from bench.measure.statistics import Row
 
 RESULTS = ROOT / "bench" / "results"
 PLOT = "results.svg"
@@ -44,7 +44,7 @@ KNOWN = {
     "up": Known("bench.up", False, "cluster-up until a job has ended"),
     "check": Known("bench.check", False, "the check of storage permissions, all granted"),
     "storage": Known("bench.storage", False, "the lab's storage beside fake-gcs-server"),
-    "lesson": Known("bench.lesson", True, "lessons beside sequential and loky"),
+    "lesson": Known("bench.lesson_speedup", True, "lessons beside sequential and loky"),
     "tune": Known("bench.tune", True, "Tune beside the bare fits; memory with the data shared and not"),
     "train": Known("bench.train", True, "Ray Train beside xgb.train"),
 }
@@ -71,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
 
 def keep(fresh: Results, folder: Path) -> Results:
     """Writes what was measured, in place of what is there under the same name."""
-    from bench.plot import draw
+    from bench.measure.plot import draw
 
     before = report.read(folder)
     results = (before.with_(fresh) if before else fresh).in_order(list(KNOWN))

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from bench import command
-from bench.figures import Aim, Of, Row
-from bench.pairs import Setting, alternated, seconds
-from bench.ways import sending
+from bench.measure import command
+from bench.measure.commands import sending
+from bench.measure.paired_runs import Setting, alternated, seconds
+from bench.measure.statistics import Aim, Of, Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bench.figures import Aim, Of, Row
-from bench.pairs import Setting, alternated, seconds
-from bench.ways import ran, sending
+from bench.measure.commands import ran, sending
+from bench.measure.paired_runs import Setting, alternated, seconds
+from bench.measure.statistics import Aim, Of, Row
 
 
 def measure(setting: Setting) -> list[Row]:

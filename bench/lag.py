@@ -5,9 +5,9 @@ Every line counts, also those that were printed before the command had begun to 
 
 from __future__ import annotations
 
-from bench.figures import Aim, Of, Row, Sample, quantile
-from bench.pairs import Setting, alternated
-from bench.ways import ran, sending
+from bench.measure.commands import ran, sending
+from bench.measure.paired_runs import Setting, alternated
+from bench.measure.statistics import Aim, Of, Row, Sample, quantile
 
 Lags = tuple[float, ...]
 

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.command import ROOT, Unexpected
-from bench.lab import Lab, lab
+from bench.measure.command import ROOT, Unexpected
+from bench.measure.lab import Lab, lab
 
 OUTPUT = ROOT / "lessons"
 DEADLINE = 1800.0  # seconds for one job

@@ -16,12 +16,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from bench import command
-from bench.figures import Aim, Of, Row
-from bench.pairs import Setting, alternated, seconds
-from bench.proxy import Proxy, proxied
-from bench.tree import plant
-from bench.ways import ran, wait_until_idle
+from bench.measure import command
+from bench.measure.commands import ran, wait_until_idle
+from bench.measure.paired_runs import Setting, alternated, seconds
+from bench.measure.proxy import Proxy, proxied
+from bench.measure.statistics import Aim, Of, Row
+from bench.measure.tree import plant
 
 
 @dataclass(frozen=True, slots=True)

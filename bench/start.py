@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from bench import command
-from bench.command import Unexpected
-from bench.figures import Aim, Of, Row
-from bench.pairs import Setting, alternated, seconds
-from bench.ways import ran, sending
+from bench.measure import command
+from bench.measure.command import Unexpected
+from bench.measure.commands import ran, sending
+from bench.measure.paired_runs import Setting, alternated, seconds
+from bench.measure.statistics import Aim, Of, Row
 
 AIM = Aim(Of.OURS, 0.3, strict=True)
 

@@ -12,10 +12,10 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from bench.command import ROOT, Unexpected
-from bench.figures import Aim, Of, Row
-from bench.lab import lab
-from bench.pairs import Setting
+from bench.measure.command import ROOT, Unexpected
+from bench.measure.lab import lab
+from bench.measure.paired_runs import Setting
+from bench.measure.statistics import Aim, Of, Row
 
 JOB = ROOT / "bench" / "jobs" / "storage.py"
 # Throughput of at least 0.7 and 0.5 of fake-gcs-server's, as times.
@@ -60,7 +60,7 @@ def archive(files: dict[str, bytes]) -> bytes:
 
 def in_container(project: str, pairs: int) -> dict[str, Any]:
     """Runs the job in a container of the nodes' image on the nodes' network."""
-    from cluster.engine import connect
+    from cluster.docker.engine import connect
 
     engine = connect(SECONDS)
     head = engine.containers(project, "head")[0]

@@ -13,10 +13,10 @@ import sys
 import time
 from tempfile import TemporaryDirectory
 
-from bench.command import ROOT, Unexpected
-from bench.figures import Aim, Of, Row
-from bench.lesson import by_job, module_of
-from bench.pairs import Setting, alternated, seconds
+from bench.lesson_speedup import by_job, module_of
+from bench.measure.command import ROOT, Unexpected
+from bench.measure.paired_runs import Setting, alternated, seconds
+from bench.measure.statistics import Aim, Of, Row
 
 ROWS, ROUNDS, THREADS = 1_000_000, 50, 2
 EVERY = 10  # rounds: a checkpoint of a long training, as one would have it

@@ -8,9 +8,9 @@ the data, stock (--naive) loads it in each trial, as seed 004 did.
 
 from __future__ import annotations
 
-from bench.figures import Row, Sample
-from bench.lesson import by_job
-from bench.pairs import Setting
+from bench.lesson_speedup import by_job
+from bench.measure.paired_runs import Setting
+from bench.measure.statistics import Row, Sample
 
 SHORT = ("--rows", 2000, "--trees", 10, 20, 30)
 WHOLE = ("--rows", 581_012, "--depths", 5, "--trees", 2, "--alphas", 0, 0.001)

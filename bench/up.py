@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from bench.figures import Row, Sample
-from bench.lab import lab
-from bench.pairs import Setting
-from bench.ways import ran, sending
+from bench.measure.commands import ran, sending
+from bench.measure.lab import lab
+from bench.measure.paired_runs import Setting
+from bench.measure.statistics import Row, Sample
 
 ROUNDS = 3
 KINDS = {"docker": "in Docker, the images there", "processes": "as processes"}

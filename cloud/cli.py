@@ -11,14 +11,15 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from cloud import config, gateway, labfile
-from cloud.answers import Refusal
-from cloud.authority import load_authority
-from cloud.egress import Egress
-from cloud.nodes import Doors
-from cloud.room import Room
+from cloud import config, state_file
+from cloud.gateway import proxy
+from cloud.gateway.job_limit import Room
+from cloud.google_errors import Refusal
+from cloud.identity.node_metadata import Doors
+from cloud.identity.tokens import Tokens, load_secret, write_private
+from cloud.network.certificates import load_authority
+from cloud.network.egress import Egress
 from cloud.server import Cloud, Network
-from cloud.tokens import Tokens, load_secret, write_private
 from iam.errors import IamError
 
 OWN_PORT = 8080
@@ -52,12 +53,12 @@ def parser() -> argparse.ArgumentParser:
 async def serve(options: argparse.Namespace) -> None:
     """Until a signal says to end."""
     settings = config.read(os.environ)
-    known = labfile.load(settings.lab, settings.state, settings.job)
+    known = state_file.load(settings.lab, settings.state, settings.job)
     tokens = Tokens(load_secret(settings.state), settings.token_seconds)
     cloud = Cloud(known, tokens, settings.objects, settings.project, settings.vertex)
     key = kept_key(settings)
     room = Room(settings.jobs)
-    gate = gateway.Gate(dashboard=settings.dashboard, key_sha256=key, secret=tokens.secret, room=room)
+    gate = proxy.Gate(dashboard=settings.dashboard, key_sha256=key, secret=tokens.secret, room=room)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -79,7 +80,7 @@ def kept_key(settings: config.Settings) -> str:
 
 
 async def in_container(
-    cloud: Cloud, gate: gateway.Gate, settings: config.Settings, options: argparse.Namespace
+    cloud: Cloud, gate: proxy.Gate, settings: config.Settings, options: argparse.Namespace
 ) -> None:
     authority, way_out = load_authority(settings.state), Egress(also=settings.way_out)
     for word in options.networks:
@@ -96,7 +97,7 @@ async def in_container(
 
 
 async def on_loopback(
-    cloud: Cloud, gate: gateway.Gate, settings: config.Settings, options: argparse.Namespace
+    cloud: Cloud, gate: proxy.Gate, settings: config.Settings, options: argparse.Namespace
 ) -> None:
     await cloud.open_metadata("127.0.0.1", options.metadata_port, lambda: cloud.world.job)
     await cloud.open_emulator(options.emulator_port)

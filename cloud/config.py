@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloud.room import jobs_in
+from cloud.gateway.job_limit import jobs_in
 from iam.errors import IamError
 from iam.lab import Network, settings
 from raydock.units import size

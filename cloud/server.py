@@ -18,17 +18,18 @@ from pathlib import Path
 
 from aiohttp import web
 
-from cloud import absent, alpn, egress, gateway
-from cloud.access import Access
-from cloud.authority import Authority
-from cloud.lab import PREFIX, Lab, at_host, google
-from cloud.metadata import Metadata
-from cloud.nodes import Close, NodeMetadata
-from cloud.services import HOSTS, Services
+from cloud.gateway import proxy
+from cloud.identity.access import Access
+from cloud.identity.lab_api import PREFIX, Lab, at_host, google
+from cloud.identity.metadata import Metadata
+from cloud.identity.node_metadata import Close, NodeMetadata
+from cloud.identity.services import HOSTS, Services
+from cloud.identity.tokens import Tokens
+from cloud.lab_state import World
+from cloud.network import alpn, egress, missing_services
+from cloud.network.certificates import Authority
 from cloud.storage.http import Storage
 from cloud.storage.service import Service, open_service
-from cloud.tokens import Tokens
-from cloud.world import World
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 BACKLOG = 512
@@ -133,11 +134,11 @@ class Cloud:
 
         await self.listen(catching_all(handle), LOOPBACK, port)
 
-    async def open_gateway(self, gate: gateway.Gate, address: str, port: int) -> None:
+    async def open_gateway(self, gate: proxy.Gate, address: str, port: int) -> None:
         """The published door: the dashboard, the lab and Google's services for this machine."""
         lab = Lab(self.access(), self.project, gate)
         mounts = {PREFIX: google(self.storage(self.access()), Services(self.access())), "/lab/": lab.handle}
-        await self.listen(gateway.application(gate, mounts), address, port)
+        await self.listen(proxy.application(gate, mounts), address, port)
 
     async def listen(
         self, app: web.Application, address: str, port: int, tls: ssl.SSLContext | None = None
@@ -146,13 +147,19 @@ class Cloud:
         await runner.setup()
         self.runners.append(runner)
         if tls:
-            self.servers.append(await alpn.listen(runner, address, port, tls, absent.refuse, self.grpc()))
+            self.servers.append(
+                await alpn.listen(runner, address, port, tls, missing_services.refuse, self.grpc())
+            )
         else:
             await web.TCPSite(runner, address, port, ssl_context=tls, backlog=BACKLOG).start()
 
     def grpc(self) -> dict[str, alpn.Pass]:
         """Where gRPC goes, by host: the services that we have too are Vertex's to answer."""
-        passed = alpn.to(self.vertex, GRPC_PORT, absent.refuse) if self.vertex else absent.refuse
+        passed = (
+            alpn.to(self.vertex, GRPC_PORT, missing_services.refuse)
+            if self.vertex
+            else missing_services.refuse
+        )
         return dict.fromkeys(HOSTS | {"storage.googleapis.com"}, passed)
 
     async def close(self) -> None:

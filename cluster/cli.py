@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cluster import vertex_options as vertex
 from cluster.errors import Interrupted, NoEngine, OtherKind, UsageError
 from cluster.kinds import KINDS, Choice, Cluster, Context
-from cluster.vertex import options as vertex
 from raydock import commandline, settings, state, units
 from raydock.commandline import MEANT, line, near
 from raydock.errors import RaydockError
@@ -112,7 +112,7 @@ def seconds(text: str) -> float:
 
 
 def read_context() -> Context:
-    from cluster import topology
+    from raydock import topology
 
     found = settings.read()
     return Context(ROOT, state.folder(found), found, topology.load(ROOT, found), say)
@@ -143,7 +143,8 @@ def run_up(options: argparse.Namespace, context: Context) -> None:
 
 def bring_up(cluster: Cluster, choice: Choice, options: argparse.Namespace, context: Context) -> Changes:
     """Starts what is missing and applies what changed. Returns what is not applied. InUse where jobs would end."""
-    from cluster import applied, kinds, restart, services
+    from cluster import applied, kinds, restart
+    from cluster.processes import services
 
     new, members = not cluster.exists(), cluster.members()
     changed = applied.Changes() if new else applied.changes(context, members)
@@ -202,7 +203,8 @@ def choose(asked: str, context: Context) -> Choice:
 
 
 def run_down(options: argparse.Namespace, context: Context) -> None:
-    from cluster import applied, key, kinds, lock, mounts, started
+    from cluster import applied, key, kinds, lock, started
+    from cluster.docker import mounts
 
     with lock.held(context.state):
         here = list(kinds.existing(context))  # NoEngine before anything is removed
@@ -242,7 +244,7 @@ def run_scale(options: argparse.Namespace, context: Context) -> None:
 
 
 def run_images(options: argparse.Namespace, context: Context) -> None:
-    from cluster.compose import open_cluster
+    from cluster.docker.cluster import open_cluster
 
     built = open_cluster(context).build(options.build)
     print(f"Built: {', '.join(built)}." if built else "Every image is there.")

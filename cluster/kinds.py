@@ -14,13 +14,13 @@ from typing import Protocol, cast
 from cluster import key
 from cluster.deadline import Say
 from cluster.errors import NoEngine, NotUp
-from cluster.nodes import Dashboard, Node, list_nodes
 from cluster.status import Member, missing, rows
-from cluster.topology import Pool, Topology
+from raydock.rayapi.nodes import Dashboard, Node, list_nodes
+from raydock.topology import Pool, Topology
 
 KINDS = {
-    "docker": "cluster.compose",
-    "processes": "cluster.processes",
+    "docker": "cluster.docker.cluster",
+    "processes": "cluster.processes.cluster",
 }
 MISSING = "what is missing then: isolation, memory limits, the images' packages"
 
@@ -90,7 +90,7 @@ def choose(asked: str, require_engine: Callable[[], str]) -> Choice:
 
 def require_engine() -> str:
     """The engine of this machine in a few words. NoEngine where there is none."""
-    module = import_module("cluster.engine")
+    module = import_module("cluster.docker.engine")
     engine = module.connect()
     module.find_compose()
     return f"Docker {engine.version} answers at {engine.address}"

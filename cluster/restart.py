@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cluster import nodes
 from cluster.applied import Changes
 from cluster.errors import InUse
-from cluster.nodes import Dashboard
 from cluster.status import Member
 from raydock.commandline import line
+from raydock.rayapi import nodes
+from raydock.rayapi.nodes import Dashboard
 
 OVER = ("SUCCEEDED", "FAILED", "STOPPED")
 SHOWN = 5

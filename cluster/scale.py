@@ -9,9 +9,9 @@ from typing import Protocol
 from cluster.deadline import until
 from cluster.errors import NotReady, UsageError
 from cluster.kinds import Context
-from cluster.nodes import alive, list_nodes
 from cluster.status import Member, match, missing
-from cluster.topology import Pool
+from raydock.rayapi.nodes import alive, list_nodes
+from raydock.topology import Pool
 
 START_SECONDS = 180.0
 DRAIN = Path(__file__).with_name("drain.py")

@@ -47,5 +47,5 @@ FROM messages AS vertex
 RUN install -d -m 700 /var/lib/vertex
 COPY --from=cloud /opt/raydock /opt/raydock
 WORKDIR /opt/raydock
-ENTRYPOINT ["python3", "-m", "cloud.vertex"]
+ENTRYPOINT ["python3", "-m", "cloud.controlplane"]
 CMD ["--control", "vertex.raydock.internal"]

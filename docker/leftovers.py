@@ -25,7 +25,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 CONFIG = b"RAY_JOB_CONFIG_JSON_ENV_VAR="
-CLUSTER = b"RAYDOCK_CLUSTER="  # of a cluster of processes: cluster/owned.py
+CLUSTER = b"RAYDOCK_CLUSTER="  # of a cluster of processes: cluster/processes/process_tree.py
 WORKER_SCORE = 1000  # Ray's worker_oom_score_adj (ray_config_def.h)
 SECONDS = 2.0  # between two looks
 TERM, KILL = 2, 5  # the look at which a process that is left is told to end, and from which on it is killed

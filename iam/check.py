@@ -2,7 +2,7 @@
 
 Two sources, put together. What Google says to the identity itself (`testIamPermissions`, by impersonating it
 or from inside the cluster) holds for a bucket as a whole; a condition may say otherwise for some objects of
-it. What the policies say (iam/evaluate.py) holds for the very object, as far as the caller can see them.
+it. What the policies say (iam/policy/evaluate.py) holds for the very object, as far as the caller can see them.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from iam import resource as resources
-from iam.ask import Asker
 from iam.errors import NotFound
-from iam.evaluate import Decision, Policies, Verdict, decide
-from iam.mend import Mend, mends_for
-from iam.needs import Need, Operation
-from iam.principal import email, is_custom_account
-from iam.resource import Resource
+from iam.policy import resource as resources
+from iam.policy.evaluate import Decision, Policies, Verdict, decide
+from iam.policy.least_role import Mend, mends_for
+from iam.policy.principal import email, is_custom_account
+from iam.policy.required_permissions import Need, Operation
+from iam.policy.resource import Resource
+from iam.policy_reader import Asker
 
 POLICIES, ITSELF, CLUSTER = "by the policies", "asked as the identity itself", "asked from inside the cluster"
 TOLD_YES = "Google says that it has it on the bucket"

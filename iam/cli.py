@@ -25,8 +25,8 @@ from raydock.printable import json_printable, printable
 
 if TYPE_CHECKING:
     from iam.check import Outcome
-    from iam.plan import Plan
-    from iam.provision import Provisioner
+    from iam.provision.apply import Provisioner
+    from iam.provision.plan import Plan
 
 OK, USAGE, REFUSED, UNREACHABLE, INTERRUPTED = 0, 2, 3, 4, 130
 ILL_FORMED = (Usage, SettingsError, MalformedPrincipal, MalformedResource, UnknownRole)
@@ -61,8 +61,8 @@ def code_of(fault: RaydockError) -> int:
 
 
 def show(options: argparse.Namespace) -> int:
+    from iam.effective_access import Picture, picture
     from iam.session import asking, begin
-    from iam.show import Picture, picture
     from iam.table import table
 
     session = begin(options.target, options.project)
@@ -80,7 +80,7 @@ def show(options: argparse.Namespace) -> int:
 
 
 def whoami(options: argparse.Namespace) -> int:
-    from iam.principal import is_service_agent
+    from iam.policy.principal import is_service_agent
     from iam.session import begin
 
     session = begin(options.target, options.project)
@@ -99,10 +99,10 @@ def whoami(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     from iam.check import check as ask
-    from iam.evaluate import Verdict
-    from iam.principal import parse as principal
+    from iam.policy.evaluate import Verdict
+    from iam.policy.principal import parse as principal
     from iam.session import asking, begin
-    from iam.words import lines
+    from iam.text import lines
 
     needs = needs_of(options.uri, options.doing or ())
     if options.principal:
@@ -124,7 +124,7 @@ def check(options: argparse.Namespace) -> int:
 
 
 def edit(options: argparse.Namespace) -> int:
-    from iam.admin import carry_out, edit_of, require_modest, under_condition
+    from iam.grant import carry_out, edit_of, require_modest, under_condition
     from iam.session import begin
 
     revoke = options.verb == "revoke"
@@ -151,8 +151,8 @@ def edit(options: argparse.Namespace) -> int:
 def provision(options: argparse.Namespace) -> int:
     from dataclasses import replace
 
-    from iam.plan import wanted
-    from iam.principal import parse as principal
+    from iam.policy.principal import parse as principal
+    from iam.provision.plan import wanted
 
     if options.caller:
         principal(options.caller)
@@ -188,10 +188,10 @@ def deprovision(options: argparse.Namespace) -> int:
 
 
 def provisioner(options: argparse.Namespace) -> Provisioner:
-    from iam.clients import storage_client
-    from iam.provision import Provisioner
-    from iam.record import record_of
-    from iam.services import services
+    from iam.google_clients import storage_client
+    from iam.provision.apply import Provisioner
+    from iam.provision.record import record_of
+    from iam.provision.service_accounts import services
     from iam.session import begin
 
     session = begin(options.target, options.project)
@@ -239,7 +239,7 @@ def tell_json(value: Mapping[str, Any]) -> None:
 
 
 def tell_wrapped(start: str, text: str) -> None:
-    from iam.words import hanging
+    from iam.text import hanging
 
     tell(*hanging(start, text, width(sys.stdout)))
 
@@ -257,7 +257,7 @@ def put(line: str, stream: TextIO) -> None:
 
 def complain(fault: RaydockError) -> None:
     """What failed, and what mends it."""
-    from iam.words import hanging
+    from iam.text import hanging
 
     for start, text in (("iam: ", fault.message), ("   → ", fault.mend)):
         columns = 10_000 if text.startswith(MEANT) else width(sys.stderr)  # a line to be pasted stays one

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from iam.document import Reader
 from iam.errors import IamError, MalformedPolicy
-from iam.policy import Policy, deny_from_json, policy_from_json
-from iam.principal import is_service_agent, normal, parse
-from iam.roles import load_roles
+from iam.policy.document import Reader
+from iam.policy.policies import Policy, deny_from_json, policy_from_json
+from iam.policy.principal import is_service_agent, normal, parse
+from iam.policy.roles import load_roles
 from raydock import units
 
 FILE = Path(__file__).with_name("lab.yaml")

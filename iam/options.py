@@ -11,7 +11,7 @@ from raydock import commandline
 from raydock.commandline import MEANT, line, near
 
 if TYPE_CHECKING:
-    from iam.needs import Need
+    from iam.policy.required_permissions import Need
 
 PROG = "python -m iam"
 VERBS = {
@@ -48,7 +48,7 @@ class Usage(IamError):
 
 def needs_of(uri: str, doing: Sequence[str]) -> list[Need]:
     """What the flags ask for; reading, where they ask for nothing."""
-    from iam.needs import READ_ALL, READ_ONE, Ledger, Operation, is_prefix
+    from iam.policy.required_permissions import READ_ALL, READ_ONE, Ledger, Operation, is_prefix
 
     named = {"write": Operation.CREATE, "look-up": Operation.GET_BUCKET}
     operations = [named.get(name) or Operation(name) for name in doing]

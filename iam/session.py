@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from iam.ask import PROJECTS, Asker
 from iam.errors import NotFound, Unreachable
-from iam.places import (
+from iam.policy.principal import code_agent
+from iam.policy_reader import PROJECTS, Asker
+from raydock.answers import mapping, text
+from raydock.gcp.clouds import (
     LAB,
     Google,
     Lab,
@@ -22,8 +24,6 @@ from iam.places import (
     sentence_of,
     text_of,
 )
-from iam.principal import code_agent
-from raydock.answers import mapping, text
 from raydock.settings import setting
 
 TOKENS = "oauth2.googleapis.com"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from iam.evaluate import Verdict
-from iam.show import Picture, Row
+from iam.effective_access import Picture, Row
+from iam.policy.evaluate import Verdict
 
 WIDTH = 80
 HEADS = (("", "READ"), ("", "LIST"), ("", "WRITE"), ("OVER-", "WRITE"), ("", "DELETE"), ("SET", "POLICY"))

@@ -13,19 +13,20 @@ from raydock.errors import RaydockError
 from raydock.streams import open_streams, silence
 
 from .errors import SubmitError, UsageError
-from .stage import Stage
+from .progress import Stage
 
 if TYPE_CHECKING:
-    from .job import Job
+    from raydock.rayapi.job import Job
+
     from .options import Options
-    from .voice import Voice
+    from .output import Voice
 
 DETACHED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
-    from .voice import Voice
+    from .output import Voice
 
     open_streams()
     voice, stage = Voice(sys.stdout.buffer, sys.stderr), Stage()
@@ -74,7 +75,7 @@ def unforeseen(fault: Exception, voice: Voice, stage: Stage) -> int:
 
 def verdict(stage: Stage) -> int:
     """The exit code of a job whose end is confirmed."""
-    from .job import EXIT_CODES
+    from raydock.rayapi.job import EXIT_CODES
 
     assert stage.job
     return EXIT_CODES[stage.job.status]
@@ -82,7 +83,7 @@ def verdict(stage: Stage) -> int:
 
 def carry_out(options: Options, voice: Voice, stage: Stage) -> int:
     """One verb, with an interruption told for what it is."""
-    from .voice import OutputLost
+    from .output import OutputLost
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -121,7 +122,7 @@ def run_loop(work: Coroutine[Any, Any, Job | None]) -> Job | None:
 
 async def verb(options: Options, voice: Voice, stage: Stage) -> Job | None:
     """The verb's work; the job, where one was followed to its end."""
-    from . import run, verbs
+    from . import commands, run
 
     if options.verb == "run":
         return await run.run(options, voice, stage)
@@ -130,9 +131,9 @@ async def verb(options: Options, voice: Voice, stage: Stage) -> Job | None:
             True,
             f"python submit.py {options.where}attach {shlex.quote(options.operand)}",
         )
-        return await verbs.attach(options, voice, stage)
-    others = {"check": run.check, "logs": verbs.logs, "stop": verbs.stop, "list": verbs.list_jobs}
-    others["report"] = verbs.report
+        return await commands.attach(options, voice, stage)
+    others = {"check": run.check, "logs": commands.logs, "stop": commands.stop, "list": commands.list_jobs}
+    others["report"] = commands.report
     await others[options.verb](options, voice)
     return None
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from .header import Resources
+from raydock.jobscript.header import Resources
 
 VERSION = 1
 

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from iam.needs import Need
+from iam.policy.required_permissions import Need
+from raydock.rayapi.dashboard import Dashboard
 
-from . import result
-from .dashboard import Dashboard
 from .errors import ServerError, Unreachable
-from .log import Log
+from .follow.log import Log
 from .plan import new_submission_id
+from .results import result
 
 SOURCE = Path(__file__).with_name("probe_job.py")
 SECONDS = 60.0

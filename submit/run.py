@@ -10,27 +10,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import outcome, package, plan, result, send
-from .dashboard import Dashboard
-from .dependencies import missing
+from raydock.jobscript.dependencies import missing
+from raydock.rayapi.cluster_info import Facts, disk_of, head_summary, read_facts
+from raydock.rayapi.dashboard import Dashboard
+from raydock.rayapi.job import Job
+
+from . import package, plan, submission
 from .errors import PreflightError, ServerError, SubmitError, Unreachable, UsageError
-from .facts import Facts, disk_of, head_summary, read_facts
 from .findings import NOTES, Finding, Verdict, denied, unknown
-from .follow import Follower
-from .job import Job
-from .log import Log
+from .follow.follower import Follower
+from .follow.log import Log
+from .follow.log_display import Screen
 from .options import Options
+from .output import Voice
 from .preflight import Draft, full, parsed, preflight, room
-from .screen import Screen
+from .progress import Stage
+from .results import outcome, result
 from .script import Script, read_script
-from .stage import Stage
 from .targets import Target, open_target
-from .voice import Voice
 
 if TYPE_CHECKING:
-    from . import identity
+    from .preflight import storage as identity
 
-FULL = 429  # the answer of a cluster that runs as many jobs as it holds: cloud/room.py
+FULL = 429  # the answer of a cluster that runs as many jobs as it holds: cloud/gateway/job_limit.py
 AGAIN = (1.0, 3.0)  # seconds until it is asked again
 
 
@@ -128,7 +130,8 @@ async def storage(script: Script, options: Options, target: Target, dashboard: D
     """
     from iam.errors import IamError
 
-    from . import identity, probe
+    from . import probe
+    from .preflight import storage as identity
 
     try:
         question = identity.question(
@@ -238,7 +241,7 @@ async def dispatch(
     """Uploads the package where it is missing and submits the job."""
     stage.attach = f"python submit.py {dashboard.target.flags}attach {ready.plan.submission_id}"
     try:
-        sent = await send.upload(dashboard, ready.plan, lambda: pack(ready))
+        sent = await submission.upload(dashboard, ready.plan, lambda: pack(ready))
         await send_when_there_is_room(dashboard, ready.plan, voice, stage, deadline)
     except ServerError as fault:
         raise await explained(fault, dashboard) from None
@@ -269,7 +272,7 @@ async def send_when_there_is_room(
     while True:
         stage.sending = True
         try:
-            return await send.submit(dashboard, plan)
+            return await submission.submit(dashboard, plan)
         except ServerError as fault:
             stage.sending = False
             if fault.status != FULL or (deadline is not None and time.monotonic() - began > deadline):

@@ -121,7 +121,7 @@ def docker_lab(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
     """The compose cluster, once a run, started by testcontainers as anyone's `docker compose up --wait`."""
     from testcontainers.compose import DockerCompose
 
-    from cluster.engine import find_compose
+    from cluster.docker.engine import find_compose
 
     # Tokens that last for seconds: whatever is tested here lives through their end.
     env = lab_environment(tmp_path_factory.mktemp("docker"), LAB_TOKEN_TTL="5")

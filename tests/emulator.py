@@ -11,15 +11,15 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from cloud import labfile, server
+from cloud import server, state_file
+from cloud.identity.tokens import Tokens
+from cloud.lab_state import Holder
 from cloud.server import Cloud
-from cloud.tokens import Tokens
-from cloud.world import Holder
 from iam.lab import FILE
 
 
 async def serve(port: int) -> None:
-    world = labfile.load(FILE, None)
+    world = state_file.load(FILE, None)
     world.job = world.person
     world.numbers["test-project-id"] = 42
     owner = {"version": 1, "bindings": [{"role": "roles/owner", "members": [world.person]}]}

@@ -32,8 +32,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from cloud.vertex.errors import NodesFailed
-from cloud.vertex.nodes import Key, Node, Seen
+from cloud.controlplane.errors import NodesFailed
+from cloud.controlplane.nodes.nodes import Key, Node, Seen
 
 HEAD = "a" * 56
 

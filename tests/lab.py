@@ -20,7 +20,7 @@ from typing import Any
 from uuid import uuid4
 
 from cluster import key, ports
-from cluster.nodes import Dashboard
+from raydock.rayapi.nodes import Dashboard
 
 ROOT = Path(__file__).resolve().parent.parent
 LABS = "RAYDOCK_TEST_LABS"  # a folder that records the settings of each cluster

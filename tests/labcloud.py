@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cloud import labfile
-from cloud.access import Access
-from cloud.login import Gate
+from cloud import state_file
+from cloud.gateway.auth import Gate
+from cloud.identity.access import Access
+from cloud.identity.tokens import Tokens
+from cloud.lab_state import World
 from cloud.server import Cloud
-from cloud.tokens import Tokens
-from cloud.world import World
 from cluster import ports
 from iam.lab import FILE as LAB_FILE
-from iam.places import Lab
+from raydock.gcp.clouds import Lab
 
 KEY = "the-key-of-the-tests"
 DIGEST = hashlib.sha256(KEY.encode()).hexdigest()
@@ -78,7 +78,7 @@ def lab_cloud(
     state: bool = False,
 ) -> Iterator[LabCloud]:
     """The lab's cloud, with its objects in the folder."""
-    known = labfile.load(lab, folder / "state" if state else None, job)
+    known = state_file.load(lab, folder / "state" if state else None, job)
     emulator, metadata, gateway = ports.pick(3, set())
     tokens = Tokens(os.urandom(32), token_seconds)
     cloud = Cloud(known, tokens, folder / "objects", "lab-project")

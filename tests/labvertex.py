@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cloud import labfile
-from cloud.access import Access
-from cloud.authority import Authority, load_authority
-from cloud.tokens import Tokens
-from cloud.vertex import store
-from cloud.vertex.clusters import Clusters
-from cloud.vertex.permission import Permission
-from cloud.vertex.server import ControlPlane
-from cloud.world import World
+from cloud import state_file
+from cloud.controlplane import store
+from cloud.controlplane.clusters import Clusters
+from cloud.controlplane.permission import Permission
+from cloud.controlplane.server import ControlPlane
+from cloud.identity.access import Access
+from cloud.identity.tokens import Tokens
+from cloud.lab_state import World
+from cloud.network.certificates import Authority, load_authority
 from iam.lab import FILE as LAB_FILE
 from tests.fakes import FakeNodes
 
@@ -79,7 +79,7 @@ def lab_vertex(
     client_port: int = 10001,
 ) -> Iterator[LabVertex]:
     """The control plane over the double, remembering in the folder. Ending it is what a kill is: nothing is ended."""
-    world, tokens = labfile.load(LAB_FILE, None), Tokens(b"s" * 32)
+    world, tokens = state_file.load(LAB_FILE, None), Tokens(b"s" * 32)
     nodes = FakeNodes() if nodes is None else nodes
     authority = load_authority(folder)
     loop = asyncio.new_event_loop()

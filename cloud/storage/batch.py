@@ -14,7 +14,7 @@ from email.message import Message
 from email.parser import BytesParser
 from http import HTTPStatus
 
-from cloud.answers import Refusal
+from cloud.google_errors import Refusal
 from cloud.storage.multipart import Parts, boundary_of
 from cloud.storage.request import Reply
 

@@ -11,17 +11,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cloud.answers import Refusal
-from cloud.body import dictionary
-from cloud.policies import BucketPolicies, texts
+from cloud.google_errors import Refusal
+from cloud.identity.policies import BucketPolicies, texts
+from cloud.json_body import dictionary
 from cloud.storage.conditions import read_conditions
 from cloud.storage.documents import CLASSES, etag, merged, time_of
-from cloud.storage.index import Bucket
 from cloud.storage.listing import PAGE, opened, projection, sealed
 from cloud.storage.request import Call, Reply, unsupported
 from cloud.storage.service import Service
-from iam import resource as resources
+from cloud.storage.store.index import Bucket
 from iam.errors import MalformedResource
+from iam.policy import resource as resources
 
 OUTPUT = frozenset(
     {

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cloud.answers import Refusal
+from cloud.google_errors import Refusal
 from cloud.storage.documents import etag
 from cloud.storage.request import Call, count, unsupported
 

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from cloud.answers import Refusal
-from cloud.storage.index import Object
+from cloud.google_errors import Refusal
 from cloud.storage.request import unsupported
+from cloud.storage.store.index import Object
 
 CLASSES = ("STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE")
 TEXTS = ("contentType", "contentEncoding", "contentDisposition", "contentLanguage", "cacheControl")

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from cloud.answers import FULL, Refusal, is_full, storage_error
+from cloud.google_errors import FULL, Refusal, is_full, storage_error
 from cloud.storage import batch, buckets, objects, uploads
 from cloud.storage.conditions import METAGENERATION, NAMES, SOURCE_NAMES
 from cloud.storage.fields import read_fields, selected

@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass, field
 
 from cloud.storage.glob import Glob, compile_glob
-from cloud.storage.index import Index, Object
 from cloud.storage.request import Call, count, invalid, unsupported
+from cloud.storage.store.index import Index, Object
 
 PAGE = 1000  # items and prefixes in one answer at most
 SCAN = 10_000  # objects that one answer looks at, so that a glob with few matches holds up nobody else

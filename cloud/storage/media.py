@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator
 from email.utils import formatdate
 from pathlib import Path
 
-from cloud.answers import Refusal
-from cloud.storage.content import read
+from cloud.google_errors import Refusal
 from cloud.storage.documents import etag
-from cloud.storage.index import Object
 from cloud.storage.request import Call, Reply
+from cloud.storage.store.content import read
+from cloud.storage.store.index import Object
 
 RANGE = re.compile("bytes=([0-9]*)-([0-9]*)")
 DIGITS = 19  # more than any size has

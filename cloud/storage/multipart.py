@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from email.message import Message
 from email.parser import BytesParser
 
-from cloud.answers import Refusal
+from cloud.google_errors import Refusal
 
 HEADERS = 1 << 14  # bytes of one part's headers
 EMPTY = 4  # lines before the first boundary

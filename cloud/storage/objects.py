@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from cloud.answers import Refusal
-from cloud.body import dictionary
+from cloud.google_errors import Refusal
+from cloud.json_body import dictionary
 from cloud.storage.conditions import read_conditions, source_conditions
-from cloud.storage.content import joined, new_blob
 from cloud.storage.documents import HOLDS, RELEASED, instant, is_time, object_document
-from cloud.storage.index import Object
 from cloud.storage.listing import page, projection, read_list
 from cloud.storage.media import download
 from cloud.storage.request import Call, Reply, count, unsupported
 from cloud.storage.service import Service
-from iam import resource as resources
+from cloud.storage.store.content import joined, new_blob
+from cloud.storage.store.index import Object
+from iam.policy import resource as resources
 
 SOURCES = 32  # of one compose
 KEPT = ("storageClass", "customTime", RELEASED)  # by a PUT

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from cloud.answers import Refusal
-from cloud.body import read_json
+from cloud.google_errors import Refusal
+from cloud.json_body import read_json
 
 BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # https://cloud.google.com/storage/docs/json_api/v1/parameters#query: for every method.

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cloud.access import Access
-from cloud.answers import Refusal, no_bucket
+from cloud.google_errors import Refusal, no_bucket
+from cloud.identity.access import Access
 from cloud.storage.conditions import Conditions
-from cloud.storage.content import Content, Writer, described, new_blob
 from cloud.storage.documents import RELEASED, object_resource, time_of
-from cloud.storage.index import Bucket, Check, Index, Object
 from cloud.storage.request import Call
-from iam import resource as resources
-from iam.resource import wrong_object
+from cloud.storage.store.content import Content, Writer, described, new_blob
+from cloud.storage.store.index import Bucket, Check, Index, Object
+from iam.policy import resource as resources
+from iam.policy.resource import wrong_object
 
 log = logging.getLogger("cloud")
 

@@ -15,16 +15,16 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from cloud.answers import Refusal
-from cloud.body import read_json
+from cloud.google_errors import Refusal
+from cloud.json_body import read_json
 from cloud.storage.conditions import Conditions, read_conditions
-from cloud.storage.content import Content, Writer, new_blob
 from cloud.storage.documents import object_document
-from cloud.storage.index import Upload
 from cloud.storage.listing import projection
 from cloud.storage.multipart import Parts, boundary_of, malformed
 from cloud.storage.request import EVERYWHERE, Call, Reply, invalid, unsupported
 from cloud.storage.service import Service, checked_name
+from cloud.storage.store.content import Content, Writer, new_blob
+from cloud.storage.store.index import Upload
 
 SESSION = 7 * 24 * 3600  # seconds that a resumable upload may take, as on Google Cloud
 WRITERS = 256  # resumable uploads whose checksums so far are kept in memory

@@ -11,9 +11,9 @@ from .archive import digest, pack, package_uri
 from .contents import Contents, Entry, Left, LostMode, Missing
 from .decode import NotText, decoded
 from .errors import ContentsChanged, FixFirst, PackageError
-from .leaks import Secret, find_secrets, find_secrets_in_text
 from .limits import CAP, LIMITS, Limits
 from .script import script_contents
+from .secrets.scan import Secret, find_secrets, find_secrets_in_text
 from .sources import imports_elsewhere, sources
 from .tree import tree_contents
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import cast
 
-from ..job_text import Text, name_of
+from raydock.jobscript.text import Text, name_of
+
 from .contents import Contents, Entry, LostMode
 from .errors import BrokenModule
 from .imports import parsed

@@ -23,14 +23,14 @@ from .errors import (
     NoSuchScript,
     UnmatchedFile,
 )
-from .forbidden import why_never, why_never_within
-from .foreseen import foreseen
-from .ignore import Ignores
+from .ignore.files import Ignores
+from .ignore.wildmatch import translate
 from .limits import LIMITS, Limits
+from .local_imports import Siblings
+from .predictions import foreseen
 from .reader import Reader, mode_of
-from .siblings import Siblings
+from .secrets.never_packaged import why_never, why_never_within
 from .tree import Walk, check_name, regular, shown, through_link
-from .wildmatch import translate
 
 _HEADER = 'in the header\'s "files"'
 

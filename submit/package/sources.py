@@ -14,7 +14,7 @@ from pathlib import Path
 from .errors import PackageError
 from .imports import Import
 from .limits import LIMITS
-from .siblings import Siblings
+from .local_imports import Siblings
 
 
 def sources(script: Path, tree: Path | None = None) -> dict[str, bytes]:

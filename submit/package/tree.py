@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .contents import WHERE, Contents, Entry, Left, contents_of
-from .credential_text import bytes_to_judge, why_never_by_text
 from .errors import BadName, NoSuchTree, RefusedTree, TooDeep, TooManyFiles
-from .forbidden import VIRTUALENV, why_never, why_never_within, why_secret
-from .foreseen import foreseen
-from .ignore import KINDS, Ignores, above
+from .ignore.files import KINDS, Ignores, above
 from .limits import LIMITS, Limits
+from .predictions import foreseen
 from .reader import mode_of, unreadable
+from .secrets.credential_text import bytes_to_judge, why_never_by_text
+from .secrets.never_packaged import VIRTUALENV, why_never, why_never_within, why_secret
 from .sources import followed
 
 _KINDS = {

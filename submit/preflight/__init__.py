@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ..facts import Facts
+from raydock.rayapi.cluster_info import Facts
+
 from ..findings import Finding
 from .calls import check_calls
 from .cluster import check_disk, check_python, check_ray, check_resources, full, room

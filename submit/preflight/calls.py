@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
+from raydock.jobscript.text import Text, name_of
+
 from ..findings import Finding
-from ..job_text import Text, name_of
-from .conditions import Conditions
+from .analysis.conditions import Conditions
+from .analysis.reach import Reach, judged
 from .draft import Draft
-from .reach import Reach, judged
 
 # Refused where a cluster is there already: ray/_private/worker.py of Ray 2.47.1.
 FOR_A_NEW_CLUSTER = (

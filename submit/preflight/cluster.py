@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..dependencies import fits, wanted_ray
-from ..facts import Disk, Facts, Node
+from raydock.jobscript.dependencies import fits, wanted_ray
+from raydock.jobscript.header import Resources
+from raydock.rayapi.cluster_info import Disk, Facts, Node
+
 from ..findings import Finding, denied, ok, unknown
-from ..header import Resources
 from .draft import Draft, counted
 
 

@@ -8,7 +8,8 @@ import sys
 import tokenize
 from collections.abc import Iterable
 
-from ..facts import Facts
+from raydock.rayapi.cluster_info import Facts
+
 from ..findings import Finding, denied
 from .draft import Draft
 

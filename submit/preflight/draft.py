@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from ..header import Header, Resources
+from raydock.jobscript.header import Header, Resources
+
 from ..package import Contents
 from ..targets import Expectation
-from .conditions import Conditions
-from .reach import Imported, Line, imported, walk
+from .analysis.conditions import Conditions
+from .analysis.reach import Imported, Line, imported, walk
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..findings import Finding, denied
+from .analysis.paths import ASKERS, READERS, WRITERS, Paths
+from .analysis.reach import Reach, judged, walk
 from .draft import Draft
 from .handlers import FORGIVING
-from .paths import ASKERS, READERS, WRITERS, Paths
-from .reach import Reach, judged, walk
 
 OUTPUT = re.compile(
     r"-*(\w+[-_])?(out|save|dest|dst|log|checkpoint|ckpt|result|artifact|tmp|work|cache|write|target|model[-_]dir|storage)"

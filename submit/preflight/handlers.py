@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from ..job_text import name_of
+from raydock.jobscript.text import name_of
 
 FORGIVING = frozenset(
     {

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..dependencies import name_of as package_of
-from ..dependencies import requirement
-from ..facts import Facts
+from raydock.jobscript.dependencies import name_of as package_of
+from raydock.jobscript.dependencies import requirement
+from raydock.jobscript.ray_extras import BROUGHT, PARTS, USED
+from raydock.rayapi.cluster_info import Facts
+
 from ..findings import Finding
-from ..ray_extras import BROUGHT, PARTS, USED
-from . import distributions
+from .analysis import distributions
+from .analysis.installs import installed_by, installed_with_pip
+from .analysis.modules import SINCE, UNTIL, Modules, dotted
+from .analysis.nearby import beside, common
+from .analysis.reach import Imported, Reach, judged
 from .draft import Draft, counted
-from .installs import installed_by, installed_with_pip
-from .modules import SINCE, UNTIL, Modules, dotted
-from .nearby import beside, common
-from .reach import Imported, Reach, judged
 
 SHOWN = 5
 COLAB = "google.colab"

@@ -6,7 +6,7 @@ import ast
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
-from ..job_text import name_of
+from raydock.jobscript.text import name_of
 
 
 def parameters_of(trees: Iterable[ast.Module]) -> dict[str, tuple[ast.expr, ...]]:

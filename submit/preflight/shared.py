@@ -10,12 +10,13 @@ import ast
 import re
 from collections.abc import Iterable
 
-from ..facts import Facts
+from raydock.jobscript.text import name_of
+from raydock.rayapi.cluster_info import Facts
+
 from ..findings import Finding, unknown
-from ..job_text import name_of
-from .conditions import Conditions
+from .analysis.conditions import Conditions
+from .analysis.reach import Reach
 from .draft import Draft
-from .reach import Reach
 
 CALLBACKS = re.compile(r"\w*(ReportCheckpointCallback|RayTrainReportCallback)")
 TRAINERS = ("ray.train.xgboost.XGBoostTrainer", "ray.train.lightgbm.LightGBMTrainer")

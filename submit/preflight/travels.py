@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ..findings import Finding, denied, ok, unknown
 from ..package import Contents, find_secrets, find_secrets_in_text
-from ..package.variables import secret_in, secrets_in_arguments
+from ..package.secrets.variables import secret_in, secrets_in_arguments
 from .draft import Draft, counted
 
 _READ_IT = "let the job read it from Secret Manager or a bucket, as the identity it runs as"

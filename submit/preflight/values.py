@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..job_text import Text, name_of
-from .options import options_of
+from raydock.jobscript.text import Text, name_of
+
+from .analysis.options import options_of
 from .parameters import parameters_of
 
 # What argparse's result is called where it is a parameter.

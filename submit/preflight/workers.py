@@ -6,10 +6,11 @@ import ast
 import posixpath
 from collections.abc import Iterable, Iterator
 
+from raydock.jobscript.text import name_of
+
 from ..findings import Finding, unknown
-from ..job_text import name_of
+from .analysis.reach import Reach
 from .draft import Draft
-from .reach import Reach
 from .shadowing import module_of
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from ..records import Record
+from ..results.history import Record
 from . import charts
 from .scaling import Scaling, scalings
 from .summary import HEADINGS, Run, cells, markdown, newest, run_of, with_unit

@@ -9,7 +9,7 @@ from typing import Any
 
 from raydock.answers import rows
 
-from ..records import Record
+from ..results.history import Record
 
 HEADINGS = (
     "job",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
-    from iam.places import Place
+    from raydock.gcp.clouds import Place
 
 REGISTRY = {
     "local": "submit.targets.local",

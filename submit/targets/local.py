@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from raydock import state
 from raydock.settings import setting
+from raydock.versions import PYTHON, RAY
 
 from ..errors import UsageError
-from ..versions import PYTHON, RAY
 from . import Asked, Connection, Expectation
 
 if TYPE_CHECKING:
-    from iam.places import Lab
+    from raydock.gcp.clouds import Lab
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Local:
 
     def google(self) -> Lab:
         """The lab's cloud, behind the same gateway."""
-        from iam.places import Lab
+        from raydock.gcp.clouds import Lab
 
         return Lab(self.url(), key_header())
 

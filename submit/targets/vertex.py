@@ -8,20 +8,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from raydock.gcp.tokens import Token
 from raydock.settings import setting
-from vertex.api import Api
-from vertex.clusters import COMING, Cluster
+from vertex.client import Api
+from vertex.cluster import COMING, Cluster
 from vertex.errors import Missing, Unset, VertexError
 from vertex.errors import Unreachable as NoAnswer
-from vertex.place import Place, place_of
-from vertex.token import Token
+from vertex.location import Place, place_of
 from vertex.wait import TimeUp, Waiter
 
 from ..errors import ServerError, Unreachable, UsageError
 from . import Asked, Connection, Expectation
 
 if TYPE_CHECKING:
-    from iam.places import Google
+    from raydock.gcp.clouds import Google
 
 
 @dataclass(slots=True)
@@ -126,7 +126,7 @@ class Vertex:
 
     def google(self) -> Google:
         """Google Cloud, with the one identity that the cluster's jobs run as."""
-        from iam.places import Google
+        from raydock.gcp.clouds import Google
 
         return Google(self.cluster.principal if self.cluster else "")
 

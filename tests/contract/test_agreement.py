@@ -19,10 +19,10 @@ import httpx
 import pytest
 
 from cloud.storage.service import put_text
-from iam.ask import Asker
 from iam.check import check
-from iam.evaluate import Verdict
-from iam.needs import Need, Operation
+from iam.policy.evaluate import Verdict
+from iam.policy.required_permissions import Need, Operation
+from iam.policy_reader import Asker
 from tests.labcloud import AGENT, PERSON, TRAINER, LabCloud, lab_cloud
 
 WORLDS = 400  # in each part
@@ -151,8 +151,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A check that takes longer than its 10 s would be a verdict on the machine."""
-    monkeypatch.setattr("iam.ask.SECONDS", 600.0)
-    monkeypatch.setattr("iam.places.SECONDS", 600.0)
+    monkeypatch.setattr("iam.policy_reader.SECONDS", 600.0)
+    monkeypatch.setattr("raydock.gcp.clouds.SECONDS", 600.0)
 
 
 def members(chance: random.Random, project: str) -> list[str]:
@@ -180,7 +180,7 @@ def bindings(chance: random.Random, project: str, bucket: str, most: int) -> lis
 
 def make_world(chance: random.Random, lab: LabCloud, bucket: str) -> None:
     """Random policies on a bucket, its project and the trainer's account."""
-    from cloud.world import legacy_bindings
+    from cloud.lab_state import legacy_bindings
 
     project = BUCKETS[bucket]
     world = lab.world

@@ -28,14 +28,16 @@ from hypothesis import example, given, note, settings
 
 from raydock import crash
 from raydock.printable import UNSAFE
-from submit import cli, dashboard, follow, pace
+from raydock.rayapi import dashboard
+from submit import cli
+from submit.follow import follower, polling
 from tests import hostile
 from tests.fakes import Answer, FakeDashboard, FakeJob
 
 EXAMPLES = 100 if settings.default is None or settings.default.max_examples <= 100 else 5000
 VERDICTS = {"SUCCEEDED": 0, "FAILED": 1, "STOPPED": 5}
 CODES = {0, 1, 2, 3, 4, 5}  # 70 is a bug of ours; nothing here interrupts, or fills a disk
-HASTE = pace.Pace(
+HASTE = polling.Pace(
     quickest=0.001,
     slowest=0.002,
     still=0.002,
@@ -94,8 +96,8 @@ def inside(home: Path, env: dict[str, str]) -> Iterator[None]:
         mock.patch.multiple("raydock.settings", ROOT=home),
         mock.patch.multiple("raydock.state", ROOT=home),
         mock.patch.multiple("raydock.crash", ROOT=home),
-        mock.patch.multiple("submit.run", Follower=partial(follow.Follower, pace=HASTE)),
-        mock.patch.multiple("submit.verbs", stop_job=partial(follow.stop, pace=HASTE)),
+        mock.patch.multiple("submit.run", Follower=partial(follower.Follower, pace=HASTE)),
+        mock.patch.multiple("submit.commands", stop_job=partial(follower.stop, pace=HASTE)),
         mock.patch.multiple("submit.run", Dashboard=partial(dashboard.Dashboard, patience=PATIENCE)),
         mock.patch.multiple("submit.probe", SECONDS=0.05),
         mock.patch.object(asyncio, "sleep", nap),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cluster.raynode import node_module
+from cluster.processes.ray_node import node_module
 from submit import cli
 from tests.command import ROOT, environment, submit
 from tests.fakes import FakeDashboard, node

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster import record
-from cluster.owned import Owned, lives, psutil
+from cluster.processes import record
+from cluster.processes.process_tree import Owned, lives, psutil
 from tests.lab import Lab
 
 
@@ -48,7 +48,7 @@ class Footprint:
 
 
 def belongings(lab: Lab) -> list[object]:
-    from cluster.engine import connect
+    from cluster.docker.engine import connect
 
     engine = connect()
     try:

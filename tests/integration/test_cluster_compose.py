@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.engine import Engine, connect, find_compose, member
+from cluster.docker.engine import Engine, connect, find_compose, member
 from cluster.errors import NoRegistry
 from tests.lab import Lab, cluster_command, lab_environment, until
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.owned import Owned
+from cluster.processes.process_tree import Owned
 from tests.integration.footprint import Footprint, belongings
 from tests.lab import ROOT, Lab, cluster_command, lab_environment, until
 
@@ -169,7 +169,7 @@ def test_from_up_to_down(own: Lab) -> None:
 
 
 def docker_version() -> str:
-    from cluster.engine import connect
+    from cluster.docker.engine import connect
 
     engine = connect()
     engine.client.close()

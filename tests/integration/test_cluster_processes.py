@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster import record
-from cluster.owned import Owned
+from cluster.processes import record
+from cluster.processes.process_tree import Owned
 from tests.integration.footprint import in_use, listening, owned
 from tests.lab import ROOT, Lab, cluster_command, lab_environment, until
 

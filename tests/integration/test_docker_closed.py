@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from cluster.engine import Engine, connect
+from cluster.docker.engine import Engine, connect
 from tests.command import ROOT
 from tests.lab import Lab
 

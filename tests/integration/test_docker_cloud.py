@@ -15,7 +15,7 @@ from urllib.error import HTTPError
 
 import pytest
 
-from cluster.engine import Engine, connect, find_compose
+from cluster.docker.engine import Engine, connect, find_compose
 from tests.command import ROOT, ended, start, submit
 from tests.lab import Lab, cluster_command, lab_environment, until
 from tests.labcloud import AGENT, TRAINER

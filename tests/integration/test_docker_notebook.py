@@ -15,7 +15,7 @@ import docker
 import pytest
 
 from cluster import key
-from cluster.engine import connect, member
+from cluster.docker.engine import connect, member
 from tests.integration.vertexlab import VertexLab, compose_command
 from tests.unit.test_notebook import cells
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cluster.engine import Engine, connect
+from cluster.docker.engine import Engine, connect
 from tests.integration.vertexlab import Script, VertexLab
 from tests.lab import until
 from tests.labcloud import AGENT, TRAINER

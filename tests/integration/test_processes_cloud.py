@@ -13,8 +13,8 @@ from urllib.error import HTTPError
 
 import pytest
 
-from cluster import record
-from cluster.owned import Owned
+from cluster.processes import record
+from cluster.processes.process_tree import Owned
 from tests.integration.footprint import owned
 from tests.integration.test_cluster_processes import environment
 from tests.lab import ROOT, Lab, cluster_command, until

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from cloud.gateway import DOWN
+from cloud.gateway.proxy import DOWN
 from tests.labcloud import KEY, LabCloud, lab_cloud
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster import key
-from cluster.engine import connect, find_compose
+from cluster.docker.engine import connect, find_compose
 from tests.lab import ROOT, Lab
 from tests.labcloud import TRAINER
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from raydock.gcp.tokens import Token
 from submit.cli import main
-from vertex.token import Token
 
 renewals = 0
 renew = Token._renew

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import command
-from bench.command import Line, Piece, Ran, Unexpected, lines
+from bench.measure import command
+from bench.measure.command import Line, Piece, Ran, Unexpected, lines
 
 
 def test_a_line_arrives_with_the_piece_that_holds_its_newline() -> None:

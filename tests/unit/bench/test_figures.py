@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy
 import pytest
 
-from bench.figures import Aim, Of, Row, Sample, quantile
+from bench.measure.statistics import Aim, Of, Row, Sample, quantile
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 51])

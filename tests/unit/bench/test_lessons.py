@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bench import lessons
-from bench.command import ROOT, Unexpected
-from bench.lab import Lab
 from bench.lessons import LESSONS, SCALES, Lesson, chosen, wanted
+from bench.measure.command import ROOT, Unexpected
+from bench.measure.lab import Lab
 
 
 def test_every_job_is_a_lesson() -> None:

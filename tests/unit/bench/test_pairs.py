@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.pairs import Setting, alternated, orders
+from bench.measure.paired_runs import Setting, alternated, orders
 
 
 def test_who_goes_first_changes_from_pair_to_pair() -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from bench.proxy import Request, proxied, requests
+from bench.measure.proxy import Request, proxied, requests
 
 
 class Echo(http.server.BaseHTTPRequestHandler):

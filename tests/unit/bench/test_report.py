@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import report
-from bench.figures import Aim, Of, Row, Sample
-from bench.report import Measurement, Results
+from bench.measure import report
+from bench.measure.report import Measurement, Results
+from bench.measure.statistics import Aim, Of, Row, Sample
 
 MACHINE = {
     "cpu": "A CPU", "cores": "2", "memory": "24 GiB", "system": "Linux 6 x86_64", "python": "3.11.7", "ray": "2.47.1",

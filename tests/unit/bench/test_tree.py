@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.tree import FILES, LARGEST, SMALLEST, plant
+from bench.measure.tree import FILES, LARGEST, SMALLEST, plant
 
 
 def contents(root: Path) -> dict[str, bytes]:

@@ -13,11 +13,11 @@ import aiohttp
 import grpc
 import pytest
 
-from cloud import labfile
-from cloud.absent import sentence
-from cloud.authority import Authority, load_authority
+from cloud import state_file
+from cloud.identity.tokens import Tokens
+from cloud.network.certificates import Authority, load_authority
+from cloud.network.missing_services import sentence
 from cloud.server import Cloud
-from cloud.tokens import Tokens
 from cluster import ports
 from iam.lab import FILE as LAB_FILE
 
@@ -47,7 +47,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    cloud = Cloud(labfile.load(LAB_FILE, None), Tokens(b"s" * 32, 60), folder / "objects", "lab-project")
+    cloud = Cloud(state_file.load(LAB_FILE, None), Tokens(b"s" * 32, 60), folder / "objects", "lab-project")
     tls = authority.server_context(["http/1.1", "h2"])
     asyncio.run_coroutine_threadsafe(cloud.open_services("127.0.0.1", port, tls), loop).result(60)
     yield Door(port, authority)

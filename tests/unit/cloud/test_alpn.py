@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from cloud.alpn import listen, to
-from cloud.authority import Authority, load_authority
+from cloud.network.alpn import listen, to
+from cloud.network.certificates import Authority, load_authority
 
 HOST = "storage.googleapis.com"
 

@@ -18,8 +18,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from cloud.egress import Egress, connected, permitted, serve
-from cloud.tunnel import CHUNK, Streams
+from cloud.network.egress import Egress, connected, permitted, serve
+from cloud.network.tunnel import CHUNK, Streams
 
 PUBLIC = "93.184.216.34"
 

@@ -102,7 +102,7 @@ def retry() -> object:
 def test_a_refusal_is_not_tried_again(flaky: tuple[Flaky, LabCloud], monkeypatch: pytest.MonkeyPatch) -> None:
     from google.api_core.exceptions import Forbidden
 
-    from cloud.access import Access
+    from cloud.identity.access import Access
 
     _, lab = flaky
     asked: list[str] = []

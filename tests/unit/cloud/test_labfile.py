@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud import labfile
+from cloud import state_file
 from cloud.config import read
 from iam.errors import IamError
 from iam.lab import FILE as LAB_FILE
@@ -16,27 +16,27 @@ TEXT = LAB_FILE.read_text()
 
 
 def test_the_labs_own_file() -> None:
-    found = labfile.load(LAB_FILE, None)
+    found = state_file.load(LAB_FILE, None)
     assert (found.person, found.job) == ("user:you@example.com", AGENT)
     assert set(found.buckets) == {"lab-data", "lab-models", "closed-bucket"}
-    assert labfile.load(LAB_FILE, None, TRAINER.partition(":")[2]).job == TRAINER
+    assert state_file.load(LAB_FILE, None, TRAINER.partition(":")[2]).job == TRAINER
 
 
 def test_a_restart_keeps_what_was_changed(tmp_path: Path) -> None:
     lab = tmp_path / "lab.yaml"
     lab.write_text(TEXT)
-    first = labfile.load(lab, tmp_path / "state")
+    first = state_file.load(lab, tmp_path / "state")
     policy = {"bindings": [{"role": "roles/storage.objectViewer", "members": [AGENT]}]}
     first.set_policy(first.buckets["closed-bucket"], policy)
     first.save()
-    again = labfile.load(lab, tmp_path / "state", TRAINER.partition(":")[2])
+    again = state_file.load(lab, tmp_path / "state", TRAINER.partition(":")[2])
     assert again.buckets["closed-bucket"].policy["bindings"] == policy["bindings"]
     assert again.buckets["closed-bucket"].etag == first.buckets["closed-bucket"].etag
     assert again.job == TRAINER
-    assert labfile.load(lab, tmp_path / "state").job == AGENT
+    assert state_file.load(lab, tmp_path / "state").job == AGENT
     lab.write_text(TEXT + "# changed\n")
     assert (
-        labfile.load(lab, tmp_path / "state").buckets["closed-bucket"].policy["bindings"]
+        state_file.load(lab, tmp_path / "state").buckets["closed-bucket"].policy["bindings"]
         != policy["bindings"]
     )
 
@@ -87,7 +87,7 @@ def test_a_file_that_is_wrong_is_told_in_a_sentence(tmp_path: Path, old: str, ne
     lab = tmp_path / "lab.yaml"
     lab.write_text(TEXT.replace(old, new, 1))
     with pytest.raises(IamError) as wrong:
-        labfile.load(lab, None)
+        state_file.load(lab, None)
     assert message in wrong.value.message
     assert wrong.value.mend == "Mend lab.yaml"
 
@@ -97,12 +97,12 @@ def test_a_file_that_is_another_kind_of_document(tmp_path: Path, text: str) -> N
     lab = tmp_path / "lab.yaml"
     lab.write_text(text)
     with pytest.raises(IamError, match=r"^lab\.yaml can't be understood: "):
-        labfile.load(lab, None)
+        state_file.load(lab, None)
 
 
 def test_an_account_that_is_not_there() -> None:
     with pytest.raises(IamError) as wrong:
-        labfile.load(LAB_FILE, None, "nobody@lab-project.iam.gserviceaccount.com")
+        state_file.load(LAB_FILE, None, "nobody@lab-project.iam.gserviceaccount.com")
     assert wrong.value.message == (
         "LAB_SERVICE_ACCOUNT names nobody@lab-project.iam.gserviceaccount.com, and the lab has no such account."
     )
@@ -128,10 +128,10 @@ def test_networks_to_let_out() -> None:
 
 
 def test_a_world_that_another_process_keeps_is_read_as_it_is_now(tmp_path: Path) -> None:
-    kept = labfile.Kept(tmp_path / "world.json")
+    kept = state_file.Kept(tmp_path / "world.json")
     with pytest.raises(IamError, match="the lab's cloud has not started"):
         kept.world()
-    world = labfile.load(LAB_FILE, tmp_path)
+    world = state_file.load(LAB_FILE, tmp_path)
     assert kept.world().as_json() == world.as_json()
     assert kept.world() is kept.world()
     world.groups["group:new@example.com"] = []

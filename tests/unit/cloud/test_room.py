@@ -15,9 +15,9 @@ from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from cloud.config import jobs
-from cloud.gateway import application
-from cloud.login import Gate
-from cloud.room import Room, jobs_in
+from cloud.gateway.auth import Gate
+from cloud.gateway.job_limit import Room, jobs_in
+from cloud.gateway.proxy import application
 from iam.errors import IamError
 
 KEY = "k"

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cloud.authority import load_authority
-from cloud.tokens import BadToken, Tokens, load_secret
+from cloud.identity.tokens import BadToken, Tokens, load_secret
+from cloud.network.certificates import load_authority
 from tests.labcloud import AGENT, KEY, PERSON, TRAINER, LabCloud
 
 FLAVOR = {"Metadata-Flavor": "Google"}

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from cluster import applied, cli, key, kinds, scale, started, topology
+from cluster import applied, cli, key, kinds, scale, started
 from cluster.deadline import until
 from cluster.errors import NotReady, NotUp, UsageError
-from cluster.nodes import Node
 from cluster.status import Member
+from raydock import topology
+from raydock.rayapi.nodes import Node
 from raydock.settings import ROOT
 
 
@@ -322,7 +323,7 @@ def test_up_restarts_no_node_on_which_something_runs_unless_asked(
             raise told
         return told
 
-    monkeypatch.setattr("cluster.nodes.get", get)
+    monkeypatch.setattr("raydock.rayapi.nodes.get", get)
     run(capsys, "up")
     if name:
         monkeypatch.setenv(name, "4g")
@@ -340,7 +341,7 @@ def test_up_restarts_no_node_on_which_something_runs_unless_asked(
 def test_up_restarts_idle_nodes_and_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, whole: Whole
 ) -> None:
-    monkeypatch.setattr("cluster.nodes.get", lambda dashboard, path: JOBS[:1])
+    monkeypatch.setattr("raydock.rayapi.nodes.get", lambda dashboard, path: JOBS[:1])
     run(capsys, "up")
     monkeypatch.setenv("GPU_WORKER_CPUS", "2")
     status, _, said = run(capsys, "up")

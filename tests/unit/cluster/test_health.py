@@ -48,7 +48,7 @@ def test_a_disk_with_room_is_not(
 
 
 def test_the_submitter_has_the_same_limits(health: ModuleType) -> None:
-    from submit.facts import Disk
+    from raydock.rayapi.cluster_info import Disk
 
     total = 100 * health.FREE_BYTES
     assert Disk("/", health.FREE_BYTES - 1, total).full

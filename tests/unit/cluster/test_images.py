@@ -10,10 +10,11 @@ from typing import cast
 
 import pytest
 
-from cluster import images, topology
-from cluster.engine import Engine
+from cluster.docker import images
+from cluster.docker.engine import Engine
 from cluster.errors import CommandFailed, NoRegistry
 from cluster.kinds import Context
+from raydock import topology
 from raydock.settings import ROOT
 
 PUBLIC = topology.load(ROOT, {}).base_image

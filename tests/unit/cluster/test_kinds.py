@@ -6,7 +6,8 @@ from importlib import import_module
 
 import pytest
 
-from cluster import engine, kinds
+from cluster import kinds
+from cluster.docker import engine
 from cluster.errors import NoEngine
 
 

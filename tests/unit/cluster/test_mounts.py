@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from cluster import mounts, topology
+from cluster.docker import mounts
 from cluster.errors import CommandFailed
 from cluster.kinds import Context
-from cluster.raynode import node_module
+from cluster.processes.ray_node import node_module
+from raydock import topology
 from raydock.settings import ROOT
 
 NOTEBOOK = {"COMPOSE_PROFILES": "notebook"}

@@ -10,23 +10,25 @@ from pathlib import Path
 
 import pytest
 
-from cluster import owned, pending, ports, raynode, record, topology
+from cluster import ports
 from cluster.errors import PortTaken
-from cluster.processes import START_SECONDS
+from cluster.processes import process_tree, ray_node, readiness, record
+from cluster.processes.cluster import START_SECONDS
+from raydock import topology
 from raydock.settings import ROOT
 
 GIB = 2**30
 TOPOLOGY = topology.load(ROOT, {})
-SHARE = raynode.Share(2 * GIB, GIB)
+SHARE = ray_node.Share(2 * GIB, GIB)
 
 
 def command(pool: str, name: str, *own: int) -> list[str]:
     shape = next(found for found in TOPOLOGY.pools if found.name == pool)
-    return raynode.command(ROOT, "/tmp/x", shape, name, SHARE, own, "127.0.0.1:20007")
+    return ray_node.command(ROOT, "/tmp/x", shape, name, SHARE, own, "127.0.0.1:20007")
 
 
 def test_the_head_promises_no_cpu_and_stays_on_loopback() -> None:
-    vector = command("head", "head", *range(20001, 20011)) + raynode.head_options("/tmp/x", 8265)
+    vector = command("head", "head", *range(20001, 20011)) + ray_node.head_options("/tmp/x", 8265)
     assert vector[:2] == [sys.executable, "-P"]
     assert {"--head", "--num-cpus=0", "--labels=pool=head", "--node-ip-address=127.0.0.1"} <= set(vector)
     # Of an option given twice the last one counts: docker/node.py's are for a container.
@@ -47,9 +49,9 @@ def test_a_gpu_worker_says_simulated() -> None:
 
 def environment(pool: str, **caller: str) -> dict[str, str]:
     shape = next(found for found in TOPOLOGY.pools if found.name == pool)
-    own = tuple(range(20001, 20001 + raynode.count_of_ports(pool)))
+    own = tuple(range(20001, 20001 + ray_node.count_of_ports(pool)))
     found = record.Record("/tmp/x", 8265, doors=record.Doors(21001, 21002, 21003, 21004))
-    return raynode.environment(Path("/state"), found, shape, record.Started("name", pool, ports=own), caller)
+    return ray_node.environment(Path("/state"), found, shape, record.Started("name", pool, ports=own), caller)
 
 
 def test_nothing_of_the_callers_ray_leaks_in() -> None:
@@ -66,7 +68,7 @@ def test_nothing_of_the_callers_ray_leaks_in() -> None:
     } & set(made)
     assert made["HOME"] == "/home/me"
     assert made["PATH"] == f"{Path(sys.executable).parent}:/bin"
-    assert (made[owned.MARK], made[owned.NODE]) == ("/state", "name")
+    assert (made[process_tree.MARK], made[process_tree.NODE]) == ("/state", "name")
     assert made["RAY_USAGE_STATS_ENABLED"] == "0"
 
 
@@ -116,27 +118,27 @@ def test_no_proxy_stands_before_the_lab(caller: dict[str, str], listed: str) -> 
 def test_a_gpu_worker_and_the_head_are_told_more() -> None:
     assert environment("gpu-worker")["RAYDOCK_SIMULATED_GPU"] == "1"
     head = environment("head")
-    assert {head[name] for name in raynode.METRICS} == {"20009", "20010"}
+    assert {head[name] for name in ray_node.METRICS} == {"20009", "20010"}
 
 
 def test_a_large_machine_gives_each_node_what_the_topology_says() -> None:
-    shares = raynode.shares(TOPOLOGY, memory=64 * GIB, shm=32 * GIB)
-    assert shares["cpu-worker"] == raynode.Share(3 * GIB - 900 * 2**20, 900 * 2**20)
+    shares = ray_node.shares(TOPOLOGY, memory=64 * GIB, shm=32 * GIB)
+    assert shares["cpu-worker"] == ray_node.Share(3 * GIB - 900 * 2**20, 900 * 2**20)
 
 
 def test_a_small_machine_is_shared_in_proportion() -> None:
-    shares = raynode.shares(TOPOLOGY, memory=8 * GIB, shm=4 * GIB)
+    shares = ray_node.shares(TOPOLOGY, memory=8 * GIB, shm=4 * GIB)
     nodes = {pool.name: pool.nodes for pool in TOPOLOGY.pools}
     assert (
         sum(nodes[name] * (share.memory + share.object_store) for name, share in shares.items()) <= 6.4 * GIB
     )
-    tiny = raynode.shares(TOPOLOGY, memory=GIB, shm=64 * 2**20)
-    assert {share.object_store for share in tiny.values()} == {raynode.SMALLEST_STORE}
+    tiny = ray_node.shares(TOPOLOGY, memory=GIB, shm=64 * 2**20)
+    assert {share.object_store for share in tiny.values()} == {ray_node.SMALLEST_STORE}
 
 
 def test_the_control_store_is_where_the_head_put_it() -> None:
     head = record.Started("head", "head", 1, 0, tuple(range(20001, 20011)))
-    assert raynode.gcs(head) == "127.0.0.1:20007"
+    assert ray_node.gcs(head) == "127.0.0.1:20007"
 
 
 def test_the_record_is_private_and_comes_back(tmp_path: Path) -> None:
@@ -172,8 +174,8 @@ def test_what_ray_start_could_not_do() -> None:
         "2026-11-22 02:29:27,821\tERROR services.py:1424 -- Failed to bind to 127.0.0.1:8265.\n"
         "2026-11-22 02:29:28,047\tSUCC scripts.py:1008 -- Ray runtime started.\n"
     )
-    assert pending.refusals(text) == "Failed to bind to 127.0.0.1:8265."
-    assert pending.refusals("") == ""
+    assert readiness.refusals(text) == "Failed to bind to 127.0.0.1:8265."
+    assert readiness.refusals("") == ""
 
 
 def test_ports_are_free_distinct_and_outside_the_ranges_of_others() -> None:
@@ -202,8 +204,8 @@ def test_ray_waits_for_its_dashboard_as_long_as_we_do() -> None:
     from ray._private import services
 
     assert "for _ in range(200):" in inspect.getsource(services.start_api_server)
-    assert "services.range = lambda polls: range(9 * polls)" in raynode.LAUNCHER.read_text()
-    command: str = raynode.node_module(ROOT).RAY
+    assert "services.range = lambda polls: range(9 * polls)" in ray_node.LAUNCHER.read_text()
+    command: str = ray_node.node_module(ROOT).RAY
     shown = "print(len(services.range(200)) / 10)"
     done = subprocess.run(
         [sys.executable, "-c", command.replace("\nmain()\n", f"\n{shown}\n")],
@@ -220,7 +222,7 @@ def test_every_client_reaches_other_nodes_without_the_proxy(
     import httpx
     import requests.utils
 
-    module = raynode.node_module(ROOT)
+    module = ray_node.node_module(ROOT)
     routes = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n"
     (tmp_path / "route").write_text(routes + "eth0\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\n")
     networks = module.own_networks(tmp_path / "route")

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cluster import key, owned, services, topology
+from cluster import key
 from cluster.kinds import Context, has_ended
-from cluster.record import Doors, Record
+from cluster.processes import process_tree, services
+from cluster.processes.record import Doors, Record
+from raydock import topology
 from raydock.settings import ROOT
 
 FOUND = Record("/tmp/x", 8265, doors=Doors(21001, 21002, 21003, 21004))
@@ -31,8 +33,8 @@ def test_the_cloud_is_given_the_settings_and_never_the_key(tmp_path: Path) -> No
     asked = context(tmp_path, LAB_SERVICE_ACCOUNT="trainer@x", LAB_TOKEN_TTL="60", LAB_FILE="mine.yaml")
     made = services.environment(asked, FOUND, {"RAYDOCK_KEY": "1", "GOOGLE_CLOUD_PROJECT": "mine"})
     assert made == {
-        owned.MARK: str(tmp_path),
-        owned.NODE: "cloud",
+        process_tree.MARK: str(tmp_path),
+        process_tree.NODE: "cloud",
         "TMPDIR": "/tmp/x/tmp",
         "PYTHONPATH": str(ROOT),
         "LAB_FILE": str(ROOT / "mine.yaml"),

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import pytest
 
-from cluster.engine import NUMBER, SERVICE, member
-from cluster.nodes import Dashboard, Node, parse
+from cluster.docker.engine import NUMBER, SERVICE, member
 from cluster.status import Member, as_json, missing, rows, table
+from raydock.rayapi.nodes import Dashboard, Node, parse
 
 GIB = 2**30
 HEAD = Node("a", "head", "vm", "head", 0, 0, False, 2 * GIB, GIB, "ALIVE", 1)

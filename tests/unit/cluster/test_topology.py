@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cluster import topology
 from cluster.errors import UsageError
+from raydock import topology
 from raydock.settings import ROOT
 
 GIB = 2**30

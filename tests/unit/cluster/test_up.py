@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
-from cluster import applied, compose, engine, key, mounts, started, topology
-from cluster.compose import ComposeCluster
+from cluster import applied, key, started
+from cluster.docker import cluster as compose
+from cluster.docker import engine, mounts
+from cluster.docker.cluster import ComposeCluster
 from cluster.kinds import Context
+from raydock import topology
 from raydock.settings import ROOT
 
 

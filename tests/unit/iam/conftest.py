@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from cloud.gateway import Gate
-from cloud.world import World
+from cloud.gateway.proxy import Gate
+from cloud.lab_state import World
 from cluster import ports
 from iam.cli import main
 from tests.labcloud import PERSON, LabCloud, lab_cloud

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from iam.admin import Change, edit_of
-from iam.policy import Binding, Condition, Policy, with_member
+from iam.grant import Change, edit_of
+from iam.policy.policies import Binding, Condition, Policy, with_member
 from tests.labcloud import AGENT, PERSON, TRAINER
 from tests.unit.iam.conftest import Lab, Told
 
@@ -116,7 +116,7 @@ def meddling(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[
     """The first `times` writes come too late: the policy is changed just before each."""
     from google.cloud.storage import Bucket
 
-    monkeypatch.setattr("iam.admin.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("iam.grant.time.sleep", lambda seconds: None)
     write = Bucket.set_iam_policy
 
     def begin(times: int) -> list[int]:
@@ -276,9 +276,9 @@ def test_a_policy_that_cant_be_understood_is_not_written_over(lab: Lab) -> None:
 
 
 def test_a_storage_that_goes_away_is_a_sentence(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    from iam.places import Lab as Place
+    from raydock.gcp.clouds import Lab as Place
 
-    monkeypatch.setattr("iam.clients.SECONDS", 0.5)
+    monkeypatch.setattr("iam.google_clients.SECONDS", 0.5)
     monkeypatch.setattr(Place, "base", lambda place, host: "http://127.0.0.1:9")
     told = lab.iam("grant", *ON)
     assert (told.code, told.out) == (4, "")

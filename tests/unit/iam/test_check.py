@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 import httpx
 import pytest
 
-from iam.ask import Asker
 from iam.check import CLUSTER, ITSELF, POLICIES, TOLD_NO, TOLD_YES, Held, Outcome, answer, check, together
-from iam.evaluate import Decision, Policies, Verdict
-from iam.needs import Need, needs_of
-from iam.policy import Binding, Condition, DenyRule, Policy
-from iam.resource import obj
+from iam.policy.evaluate import Decision, Policies, Verdict
+from iam.policy.policies import Binding, Condition, DenyRule, Policy
+from iam.policy.required_permissions import Need, needs_of
+from iam.policy.resource import obj
+from iam.policy_reader import Asker
 from tests.labcloud import AGENT, PERSON, TRAINER, LabCloud, lab_cloud
 
 GRANTED, DENIED, UNKNOWN = Verdict.GRANTED, Verdict.DENIED, Verdict.UNKNOWN

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from iam.options import VERBS
-from iam.places import Google
+from raydock.gcp.clouds import Google
 from tests.labcloud import AGENT, PERSON, TRAINER
 from tests.unit.iam.conftest import KEY, Lab, Told
 
@@ -151,7 +151,7 @@ def test_google_itself_is_asked_by_the_same_code(lab: Lab, monkeypatch: pytest.M
     found = (credentials, "lab-project")
     for module in ("places", "session", "clients"):
         monkeypatch.setattr(f"iam.{module}.default_credentials", lambda: found)
-    monkeypatch.setattr("iam.places.default_token", lambda: credentials.token)
+    monkeypatch.setattr("raydock.gcp.clouds.default_token", lambda: credentials.token)
     monkeypatch.setattr(Google, "base", lambda place, host: f"http://127.0.0.1:{lab.port}/google/{host}")
     for target in ("google", "vertex"):
         known = {"caller": PERSON, "job": AGENT, "project": "lab-project"}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iam.condition import Attributes, Truth, evaluate
-from iam.resource import bucket, obj, objects_under, project
+from iam.policy.condition import Attributes, Truth, evaluate
+from iam.policy.resource import bucket, obj, objects_under, project
 
 YES, NO, UNKNOWN = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 NOON = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)

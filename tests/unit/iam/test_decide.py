@@ -7,10 +7,10 @@ from datetime import datetime, timezone
 import pytest
 
 from iam.errors import MalformedPrincipal
-from iam.evaluate import Policies, Verdict, decide
-from iam.policy import Binding, Condition, DenyRule, Policy
-from iam.resource import bucket, obj, objects_under, project, service_account
-from iam.roles import load_roles
+from iam.policy.evaluate import Policies, Verdict, decide
+from iam.policy.policies import Binding, Condition, DenyRule, Policy
+from iam.policy.resource import bucket, obj, objects_under, project, service_account
+from iam.policy.roles import load_roles
 
 JOB = "serviceAccount:job@lab.iam.gserviceaccount.com"
 ANN = "user:ann@example.com"

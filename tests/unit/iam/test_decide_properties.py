@@ -8,9 +8,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iam.evaluate import Policies, Verdict, decide
-from iam.policy import Binding, Condition, DenyRule, Policy
-from iam.resource import bucket, obj, objects_under, project
+from iam.policy.evaluate import Policies, Verdict, decide
+from iam.policy.policies import Binding, Condition, DenyRule, Policy
+from iam.policy.resource import bucket, obj, objects_under, project
 
 PRINCIPALS = [
     "user:ann@example.com",

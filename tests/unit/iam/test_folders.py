@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from iam.needs import needs_of
+from iam.policy.required_permissions import needs_of
 from tests.labcloud import TRAINER
 from tests.unit.iam.conftest import Lab
 

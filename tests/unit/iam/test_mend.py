@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iam.evaluate import Policies, Verdict, decide
-from iam.mend import mends_for
-from iam.policy import Policy, with_member
-from iam.resource import Resource, bucket, obj, project, service_account
+from iam.policy.evaluate import Policies, Verdict, decide
+from iam.policy.least_role import mends_for
+from iam.policy.policies import Policy, with_member
+from iam.policy.resource import Resource, bucket, obj, project, service_account
 
 JOB = "serviceAccount:job@lab.iam.gserviceaccount.com"
 ACCOUNT = service_account("job@lab.iam.gserviceaccount.com", "lab")

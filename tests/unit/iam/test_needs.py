@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from iam.errors import MalformedResource
-from iam.needs import Operation, needs_of, uris, values_of
-from iam.resource import bucket, obj, objects_under
+from iam.policy.required_permissions import Operation, needs_of, uris, values_of
+from iam.policy.resource import bucket, obj, objects_under
 
 READ, LIST, CREATE = Operation.READ, Operation.LIST, Operation.CREATE
 OVERWRITE, DELETE, LOOK_UP = Operation.OVERWRITE, Operation.DELETE, Operation.GET_BUCKET

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iam.errors import MalformedPolicy
-from iam.policy import (
+from iam.policy.policies import (
     Binding,
     Condition,
     DenyRule,

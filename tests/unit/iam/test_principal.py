@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from iam.errors import MalformedPrincipal
-from iam.principal import FORMS, email, is_custom_account, is_service_agent, normal, parse
+from iam.policy.principal import FORMS, email, is_custom_account, is_service_agent, normal, parse
 
 GOOD = [
     "user:ann@example.com",

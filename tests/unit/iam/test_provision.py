@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from iam.errors import MalformedPolicy
-from iam.services import services
+from iam.provision.service_accounts import services
 from iam.session import begin
 from tests.labcloud import AGENT, PERSON, TRAINER
 from tests.unit.iam.conftest import Lab, Told
@@ -185,7 +185,7 @@ def test_what_is_gone_meanwhile_is_no_trouble(lab: Lab) -> None:
 
 
 def test_an_interruption_can_be_gone_on_from_and_undone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    from iam.provision import Provisioner
+    from iam.provision.apply import Provisioner
 
     before = lab.policies()
     make = Provisioner.make
@@ -237,7 +237,7 @@ def slow(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Any:
     from iam import lab as rules
 
     known = rules.require_member
-    monkeypatch.setattr("iam.provision.POLL", 0.01)
+    monkeypatch.setattr("iam.provision.apply.POLL", 0.01)
 
     def begin(times: int) -> list[int]:
         left = [times]
@@ -262,7 +262,7 @@ def test_a_new_account_is_waited_for(lab: Lab, slow: Any) -> None:
 
 def test_not_for_ever(lab: Lab, slow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     slow(10**9)
-    monkeypatch.setattr("iam.provision.VISIBLE", 0.1)
+    monkeypatch.setattr("iam.provision.apply.VISIBLE", 0.1)
     told = lab.iam("provision", "--yes")
     undone = "so the policy of gs://lab-project-ray-data was not changed.\n"
     text = f"iam: Service account {ADDRESS} does not exist, {undone}"
@@ -320,7 +320,7 @@ def test_who_may_not_make_accounts_is_told(lab: Lab) -> None:
 
 
 def test_what_somebody_else_makes_after_a_refusal_is_theirs(lab: Lab) -> None:
-    from cloud.world import Holder
+    from cloud.lab_state import Holder
 
     person, lab.world.person = lab.world.person, "user:alice@example.com"
     assert lab.iam("provision", "--yes").code == 3
@@ -333,8 +333,8 @@ def test_what_somebody_else_makes_after_a_refusal_is_theirs(lab: Lab) -> None:
 def test_what_somebody_else_makes_between_plan_and_step_is_theirs(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cloud.world import Holder
-    from iam.provision import Provisioner
+    from cloud.lab_state import Holder
+    from iam.provision.apply import Provisioner
 
     plan = Provisioner.plan
 
@@ -351,7 +351,7 @@ def test_what_somebody_else_makes_between_plan_and_step_is_theirs(
 
 def test_a_buckets_name_that_is_taken(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names are the whole world's: somebody made it between the plan and the step."""
-    from iam.provision import Provisioner
+    from iam.provision.apply import Provisioner
 
     plan = Provisioner.plan
 

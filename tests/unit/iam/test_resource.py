@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from iam.errors import MalformedResource
-from iam.resource import MEND, Resource, bucket, obj, objects_under, parse_gs, project, service_account
+from iam.policy.resource import MEND, Resource, bucket, obj, objects_under, parse_gs, project, service_account
 
 
 def test_the_attributes_that_google_documents() -> None:

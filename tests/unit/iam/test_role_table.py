@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import pytest
 
-from iam.evaluate import Policies, Verdict, decide
-from iam.policy import Binding, Policy
-from iam.resource import Resource, bucket, obj, project, service_account
+from iam.policy.evaluate import Policies, Verdict, decide
+from iam.policy.policies import Binding, Policy
+from iam.policy.resource import Resource, bucket, obj, project, service_account
 
 JOB = "serviceAccount:job@lab.iam.gserviceaccount.com"
 AGENT = "serviceAccount:service-1234567890@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from iam.errors import MalformedRoles, UnknownRole
-from iam.roles import EXCERPT, find, load_roles, roles
-from iam.truth import Truth
+from iam.policy.roles import EXCERPT, find, load_roles, roles
+from iam.policy.ternary import Truth
 
 
 def verbs(role: str, resource: str) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from submit.package.variables import secret_in, secrets_in_arguments
+from submit.package.secrets.variables import secret_in, secrets_in_arguments
 
 HARMLESS = [
     ("TOKENIZERS_PARALLELISM", "false"), ("TOKENIZER_PATH", "/models/tokens"), ("MAX_TOKENS", "512"), ("N_TOKENS", "5"),

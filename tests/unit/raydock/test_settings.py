@@ -166,15 +166,15 @@ def test_a_relative_state_folder_is_the_same_for_every_command(
 ) -> None:
     """Whatever the current directory is: .env.example promises the checkout."""
     from cluster.cli import read_context
-    from iam.places import lab_of_checkout
-    from submit import records
+    from raydock.gcp.clouds import lab_of_checkout
+    from submit.results import history
     from submit.targets.local import key_header
 
     inside = Path("tests", f"state-{os.getpid()}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RAYDOCK_STATE", str(inside))
     assert read_context().state == ROOT / inside
-    assert records.folder() == ROOT / inside / "results"
+    assert history.folder() == ROOT / inside / "results"
     state.write_private(ROOT / inside / "key", "k\n")
     try:
         assert key_header() == {"Authorization": "Bearer k"}

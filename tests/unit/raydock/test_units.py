@@ -24,7 +24,7 @@ def of_cluster_wait(text: str) -> float | None:
 
 
 def of_vertex(text: str) -> float | None:
-    from cluster.vertex.wishes import seconds
+    from vertex.cluster_options import seconds
 
     return seconds(text, "--deadline")
 
@@ -43,7 +43,7 @@ def of_token(text: str) -> float | None:
 
 
 def of_ready(text: str) -> float | None:
-    from cloud.vertex.config import read
+    from cloud.controlplane.config import read
 
     return read({"VERTEX_READY_SECONDS": text}).ready
 
@@ -85,8 +85,8 @@ def test_longer_ones_and_nothing() -> None:
 
 def test_every_reader_of_sizes_takes_the_same() -> None:
     from cloud.config import jobs
-    from cluster.topology import size
-    from submit.header import memory_bytes
+    from raydock.jobscript.header import memory_bytes
+    from raydock.topology import size
 
     good = {
         "900m": 900 * 2**20,

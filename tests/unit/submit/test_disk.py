@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from submit.dashboard import Dashboard
+from raydock.jobscript.header import Header
+from raydock.rayapi.cluster_info import Disk, Facts, disk_of, head_summary, python_of_raylet
+from raydock.rayapi.dashboard import Dashboard
+from raydock.rayapi.job import reasons
 from submit.errors import ServerError
-from submit.facts import Disk, Facts, disk_of, head_summary, python_of_raylet
 from submit.findings import Verdict
-from submit.header import Header
-from submit.job import reasons
 from submit.package import Contents
 from submit.preflight import Draft
 from submit.preflight.cluster import check_disk

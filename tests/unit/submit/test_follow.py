@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submit.dashboard import Dashboard, Patience
+from raydock.rayapi.dashboard import Dashboard, Patience
+from raydock.rayapi.job import Job
 from submit.errors import Lost
-from submit.follow import Follower
-from submit.job import Job
-from submit.log import KEPT, Log
-from submit.pace import Outage, Pace
-from submit.scheduling import unschedulable
+from submit.follow.follower import Follower
+from submit.follow.log import KEPT, Log
+from submit.follow.polling import Outage, Pace
+from submit.follow.scheduling import unschedulable
 from submit.targets import open_target
 from tests.fakes import HEAD, FakeDashboard, FakeJob, Fault, last_lines
 
@@ -418,7 +418,7 @@ def test_what_hangs_is_spoken_of_as_what_refuses(ray: FakeDashboard, fault: Faul
 def test_the_end_of_a_log_with_lines_of_any_length_is_not_taken_at_once(
     ray: FakeDashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("submit.dashboard.MOST", 1000)
+    monkeypatch.setattr("raydock.rayapi.dashboard.MOST", 1000)
     job = ray.jobs["a"] = FakeJob("a", log=b"x" * 100_000)
     job.end("SUCCEEDED")
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from iam.places import Lab
-from submit import identity
+from raydock.gcp.clouds import Lab
+from raydock.jobscript.header import Header
 from submit.findings import Finding, Verdict
-from submit.header import Header
+from submit.preflight import storage
 from tests.labcloud import AGENT, LabCloud, lab_cloud
 
 PROBE = "add --probe: a small job then asks from inside the cluster"
@@ -22,13 +22,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
         yield found
 
 
-def found(question: identity.Question, probed: Mapping[str, object] | None = None) -> identity.Answer:
-    return asyncio.run(identity.ask(question, probed))
+def found(question: storage.Question, probed: Mapping[str, object] | None = None) -> storage.Answer:
+    return asyncio.run(storage.ask(question, probed))
 
 
 def test_a_denial_names_everything_and_the_command_that_mends_it(lab: LabCloud) -> None:
     header = Header(reads=("--read",), writes=("gs://lab-models/out",))
-    answer = found(identity.question(header, ("--read", "gs://closed-bucket/x"), lab.place))
+    answer = found(storage.question(header, ("--read", "gs://closed-bucket/x"), lab.place))
     assert answer.principal == AGENT
     assert answer.findings == (
         Finding(
@@ -55,7 +55,7 @@ tune.Tuner(trial, run_config=tune.RunConfig(name="small", storage_path=path)).fi
 def test_a_folder_of_rays_takes_the_bucket_itself(lab: LabCloud) -> None:
     """objectUser, which the check used to find enough: Tune's create_dir is refused with it."""
     header = Header(writes=("--storage-path",))
-    question = identity.question(
+    question = storage.question(
         header, ("--storage-path", "gs://closed-bucket/exp"), lab.place, {"x.py": TUNE}
     )
     bucket = lab.world.buckets["closed-bucket"]
@@ -64,7 +64,7 @@ def test_a_folder_of_rays_takes_the_bucket_itself(lab: LabCloud) -> None:
     try:
         lab.world.set_policy(bucket, {"version": 1, "bindings": [*kept["bindings"], user]})
         (one,) = found(question).findings
-        without = identity.question(header, ("--storage-path", "gs://closed-bucket/exp"), lab.place)
+        without = storage.question(header, ("--storage-path", "gs://closed-bucket/exp"), lab.place)
         (ok,) = found(without).findings
         looks = {**user, "role": "roles/storage.legacyBucketReader"}
         lab.world.set_policy(bucket, {"version": 1, "bindings": [*kept["bindings"], user, looks]})
@@ -91,13 +91,13 @@ def test_a_folder_of_rays_takes_the_bucket_itself(lab: LabCloud) -> None:
 
 def test_what_else_is_missing_is_granted_along_with_it(lab: LabCloud) -> None:
     header = Header(writes=("--storage-path=gs://closed-bucket/exp",))
-    (one,) = found(identity.question(header, (), lab.place, {"x.py": TUNE})).findings
+    (one,) = found(storage.question(header, (), lab.place, {"x.py": TUNE})).findings
     assert sorted(line.split()[5] for line in one.mend.splitlines()[:2]) == [
         "--role=roles/storage.legacyBucketReader",
         "--role=roles/storage.objectUser",
     ]
     told = {"principal": AGENT, "held": {"closed-bucket": ["storage.objects.get"]}}
-    (probed,) = found(identity.question(header, (), lab.place, {"x.py": TUNE}), told).findings
+    (probed,) = found(storage.question(header, (), lab.place, {"x.py": TUNE}), told).findings
     assert "storage.buckets.get" in probed.message
 
 
@@ -105,16 +105,16 @@ def test_the_labs_own_identity_may_use_rays_writers_as_it_is(lab: LabCloud) -> N
     header = Header(
         writes=("--storage-path=gs://lab-models/exp", "gs://lab-data/out/"), reads=("gs://lab-data",)
     )
-    findings = found(identity.question(header, (), lab.place, {"x.py": TUNE})).findings
+    findings = found(storage.question(header, (), lab.place, {"x.py": TUNE})).findings
     assert [one.verdict for one in findings] == [Verdict.OK] * 3
 
 
 def test_a_job_that_declares_nothing_is_asked_nothing(lab: LabCloud) -> None:
-    assert found(identity.question(Header(), (), lab.place)) == identity.Answer(AGENT, ())
+    assert found(storage.question(Header(), (), lab.place)) == storage.Answer(AGENT, ())
 
 
 def test_an_argument_that_is_left_out_is_told(lab: LabCloud) -> None:
-    (one,) = found(identity.question(Header(reads=("--read",)), (), lab.place)).findings
+    (one,) = found(storage.question(Header(reads=("--read",)), (), lab.place)).findings
     assert (one.verdict, one.message) == (
         Verdict.OK,
         "reads names --read, which is not among the job's arguments, so what it is by default was not checked.",
@@ -136,13 +136,13 @@ def test_an_argument_that_is_left_out_is_told(lab: LabCloud) -> None:
 def test_what_is_read_must_be_there(
     header: Header, arguments: tuple[str, ...], verdict: Verdict, lab: LabCloud
 ) -> None:
-    last = found(identity.question(header, arguments, lab.place)).findings[-1]
+    last = found(storage.question(header, arguments, lab.place)).findings[-1]
     assert last.verdict is verdict
     assert verdict is Verdict.OK or "there is nothing of that name" in last.message
 
 
 def test_an_unknown_identity_is_unknown() -> None:
-    question = identity.question(Header(reads=("gs://b-1/x",)), (), None)
+    question = storage.question(Header(reads=("gs://b-1/x",)), (), None)
     (one,) = found(question).findings
     text = "It is not known who a job runs as there, so gs://b-1/x was not checked."
     assert one == Finding("storage", Verdict.UNKNOWN, text, PROBE)
@@ -154,7 +154,7 @@ def test_an_unknown_identity_is_unknown() -> None:
 
 
 def test_what_a_probe_left_unknown_is_not_told_to_probe_again(lab: LabCloud) -> None:
-    question = identity.question(Header(reads=("gs://lab-data/x",)), (), lab.place)
+    question = storage.question(Header(reads=("gs://lab-data/x",)), (), lab.place)
     bucket = lab.world.buckets["lab-data"]
     kept = bucket.policy
     tagged = {"title": "t", "expression": 'resource.matchTag("1/env", "prod")'}
@@ -178,7 +178,7 @@ def test_what_a_probe_left_unknown_is_not_told_to_probe_again(lab: LabCloud) -> 
 
 def test_a_cloud_that_does_not_answer_is_unknown_and_never_ok() -> None:
     gone = Lab("http://127.0.0.1:9", {})
-    (one,) = found(identity.question(Header(reads=("gs://b-1/x",)), (), gone)).findings
+    (one,) = found(storage.question(Header(reads=("gs://b-1/x",)), (), gone)).findings
     assert one == Finding(
         "storage",
         Verdict.UNKNOWN,
@@ -189,7 +189,7 @@ def test_a_cloud_that_does_not_answer_is_unknown_and_never_ok() -> None:
 
 def test_a_key_of_another_cluster(lab: LabCloud) -> None:
     other = Lab(lab.gateway, {"Authorization": "Bearer other"})
-    (one,) = found(identity.question(Header(reads=("gs://b-1/x",)), (), other)).findings
+    (one,) = found(storage.question(Header(reads=("gs://b-1/x",)), (), other)).findings
     assert one.message == (
         "Permissions could not be checked: The lab's cloud does not take the key of this checkout."
     )

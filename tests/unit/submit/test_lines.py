@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submit import lines
-from submit.lines import HEAD, LONGEST, MARK, Line
-from submit.log import Log
-from submit.screen import Screen
+from submit.follow import lines
+from submit.follow.lines import HEAD, LONGEST, MARK, Line
+from submit.follow.log import Log
+from submit.follow.log_display import Screen
 
 LONG = b'{"a": "' + b"x" * 500 + b'"}'
 

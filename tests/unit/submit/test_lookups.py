@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from raydock.jobscript.header import Header, read_header
 from submit import package
 from submit.errors import UsageError
-from submit.header import Header, read_header
-from submit.lookups import lookups
+from submit.preflight.bucket_lookups import lookups
 
 OUT, STORE, REPORT = "--out", "--storage-path", "--report"
 JOBS = Path(__file__).parents[3] / "jobs"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from raydock.jobscript.header import Resources
 from raydock.settings import ROOT
 from submit.errors import UsageError
 from submit.findings import CHECKS, NOTES
-from submit.header import Resources
 from submit.options import parse
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from submit import result
-from submit.dependencies import missing, wanted_ray
+from raydock.jobscript.dependencies import missing, wanted_ray
+from raydock.rayapi.job import reasons
 from submit.errors import UsageError
-from submit.job import reasons
 from submit.plan import entrypoint, new_submission_id
+from submit.results import result
 from submit.targets import open_target
 
 PACKAGES = {

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from raydock.jobscript.dependencies import missing
+from raydock.jobscript.header import Header
+from raydock.rayapi.cluster_info import Facts, Node
 from submit import package, plan
-from submit.dependencies import missing
-from submit.facts import Facts, Node
 from submit.findings import Finding, Verdict
-from submit.header import Header
 from submit.preflight import Draft, parsed, preflight
 from submit.preflight.declared import newer_string
 from submit.script import read_script

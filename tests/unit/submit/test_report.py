@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from submit import records
 from submit.errors import UsageError
-from submit.records import Record
 from submit.report import page
 from submit.report.scaling import Model, lanes, makespan, mean_gap, model_of, scalings
 from submit.report.summary import cells, markdown, newest, run_of
+from submit.results import history
+from submit.results.history import Record
 
 
 def task(node: str, start: float, end: float) -> dict[str, Any]:
@@ -48,11 +48,11 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_is_kept_is_read_again_the_oldest_first(kept: Path) -> None:
     second, first = record("b", 2000.0), record("a", 1000.0)
-    records.save(second)
-    records.save(first)
-    assert records.load([]) == [first, second]
-    assert records.load(["b"]) == [second]
-    assert records.load([str(kept / "a.json")]) == [first]
+    history.save(second)
+    history.save(first)
+    assert history.load([]) == [first, second]
+    assert history.load(["b"]) == [second]
+    assert history.load([str(kept / "a.json")]) == [first]
     assert sorted(path.name for path in kept.iterdir()) == ["a.json", "b.json"]
 
 
@@ -71,14 +71,14 @@ def test_a_record_that_is_none_is_one_sentence(kept: Path, content: str | None, 
     if content is not None:
         (kept / "x.json").write_text(content)
     with pytest.raises(UsageError, match=told) as raised:
-        records.load(["x"])
+        history.load(["x"])
     assert raised.value.mend
 
 
 @pytest.mark.usefixtures("kept")
 def test_without_results_it_says_how_to_get_one() -> None:
     with pytest.raises(UsageError) as raised:
-        records.load([])
+        history.load([])
     assert raised.value.message == "There are no results yet: the first job that succeeds leaves one."
     assert raised.value.mend == "python submit.py jobs/sklearn_joblib.py -- --compare"
 
@@ -89,9 +89,9 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "file"))
     with pytest.raises(
-        records.NotRecorded, match=r"could not be kept in .*/file/results for `report`: Not a dir"
+        history.NotRecorded, match=r"could not be kept in .*/file/results for `report`: Not a dir"
     ):
-        records.save(record())
+        history.save(record())
 
 
 def test_a_row_of_the_table() -> None:
@@ -254,7 +254,7 @@ def test_a_machine_without_matplotlib_is_told_how_to_get_it(monkeypatch: pytest.
 
 
 def test_the_record_of_a_job_is_json(kept: Path) -> None:
-    records.save(record("x"))
+    history.save(record("x"))
     told = json.loads((kept / "x.json").read_text())
     assert told["version"] == 1
     assert told["result"]["job"] == "sweep"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submit.screen import Screen
+from submit.follow.log_display import Screen
 
 LONG_RESULT = b'RESULT {"a": "' + b"x" * 500 + b'"}'
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from submit import send
-from submit.dashboard import Dashboard, Patience
+from raydock.rayapi.dashboard import Dashboard, Patience
+from submit import submission
 from submit.errors import Lost, ServerError, SubmitError, UsageError
 from submit.plan import Plan
-from submit.send import submit, upload
+from submit.submission import submit, upload
 from submit.targets import open_target
 from tests.fakes import FakeDashboard, FakeJob, Fault
 
@@ -81,7 +81,7 @@ def test_a_refusal_is_told_in_the_words_of_its_last_line_and_not_tried_again(ray
 def test_a_cluster_that_goes_away_while_sending_leaves_it_open(
     ray: FakeDashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(send, "PAUSE", 0.01)
+    monkeypatch.setattr(submission, "PAUSE", 0.01)
     ray.faults["POST /api/jobs/"] = [Fault.CUT]
     ray.faults["GET /api/jobs/a"] = [Fault.REFUSE] * 99
     with pytest.raises(Lost) as caught:

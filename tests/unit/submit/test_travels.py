@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from raydock.jobscript.header import Header
 from submit.findings import Finding, Verdict
-from submit.header import Header
 from submit.package import Contents, script_contents, tree_contents
 from submit.preflight import Draft
 from submit.preflight.travels import check_arguments, check_environment, check_package

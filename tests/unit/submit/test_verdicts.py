@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
+from raydock.rayapi.job import Job
 from raydock.settings import ROOT
-from submit import cli, outcome, records, result
-from submit.job import Job
-from submit.voice import Voice
+from submit import cli
+from submit.output import Voice
+from submit.results import history, outcome, result
 from tests.fakes import FakeDashboard, FakeJob
 
 Command = Callable[..., int]
@@ -122,7 +123,7 @@ def test_an_error_of_ours_after_the_verdict_does_not_change_it(
     def fail(*_: object) -> None:
         raise RuntimeError(SECRET)
 
-    places: dict[str, Any] = {"records.save": records, "Voice.result": Voice, "deliver": outcome}
+    places: dict[str, Any] = {"records.save": history, "Voice.result": Voice, "deliver": outcome}
     monkeypatch.setattr(places[broken], broken.rpartition(".")[2], fail)
     assert attach(ray, b'RESULT {"a": 1}\n', status=status) == code
     err = capfd.readouterr().err
@@ -186,7 +187,7 @@ def test_an_unforeseen_error_while_the_job_runs_says_how_to_follow_it(
         raise ZeroDivisionError
 
     ray.jobs["a"] = FakeJob("a", log=b"begun\n")
-    monkeypatch.setattr("submit.log.Log.take", fail)
+    monkeypatch.setattr("submit.follow.log.Log.take", fail)
     assert cli.main(["--address", ray.url, "attach", "a"]) == 70
     err = capfd.readouterr().err
     assert f"The job goes on; follow it with: python submit.py --address {ray.url} attach a" in err

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from submit.dashboard import Dashboard
+from raydock.rayapi.dashboard import Dashboard
 from submit.errors import ServerError, SubmitError, Unreachable, UsageError
 from submit.options import parse
 from submit.targets import Asked, open_target
@@ -16,10 +16,10 @@ from submit.targets.vertex import Vertex
 from tests.fakes import FakeDashboard
 from tests.labcloud import AGENT
 from vertex import wait
-from vertex.clusters import Cluster, Pool
+from vertex.cluster import Cluster, Pool
 from vertex.errors import Missing, Refused
 from vertex.errors import Unreachable as NoAnswer
-from vertex.place import Place
+from vertex.location import Place
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest"
 

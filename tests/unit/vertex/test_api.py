@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
+from raydock.gcp.tokens import Token
 from tests.fakes import FakeNodes
 from tests.labcloud import AGENT, PERSON, TRAINER
 from tests.labvertex import LabVertex, lab_vertex
-from vertex import place as places
-from vertex.api import Api
-from vertex.clusters import Cluster, Pool
+from vertex import location as places
+from vertex.client import Api
+from vertex.cluster import Cluster, Pool
 from vertex.errors import Exists, Missing, Refused, Unreachable, Unset, Unusable
-from vertex.place import Place, place_of
-from vertex.token import Token
+from vertex.location import Place, place_of
 
 PLACE = Place("lab-project", "us-central1")
 IMAGE = "us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest"
@@ -47,7 +47,7 @@ def api(vertex: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def of(principal: str = PERSON, place: Place = PLACE) -> Api:
         credentials = Credentials(vertex.token(principal))
-        monkeypatch.setattr("vertex.api.default_credentials", lambda: (credentials, "lab-project"))
+        monkeypatch.setattr("vertex.client.default_credentials", lambda: (credentials, "lab-project"))
         return Api(place)
 
     return of

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from iam.resource import wrong_object
+from iam.policy.resource import wrong_object
 from tests.labcloud import AGENT, PERSON, TRAINER, LabCloud
 from tests.unit.cloud.storage.wire import API, JSON, Wire
 

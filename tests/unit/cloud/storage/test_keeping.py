@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cloud import labfile
-from cloud.access import Access
-from cloud.storage.content import Writer
-from cloud.storage.index import Index
+from cloud import state_file
+from cloud.identity.access import Access
+from cloud.identity.tokens import Tokens
 from cloud.storage.service import Service, open_service, put_text
-from cloud.tokens import Tokens
+from cloud.storage.store.content import Writer
+from cloud.storage.store.index import Index
 from iam.lab import FILE as LAB_FILE
-from iam.roles import load_roles
+from iam.policy.roles import load_roles
 from tests.labcloud import PERSON, TRAINER, LabCloud
 from tests.unit.cloud.storage.test_hostile import binding
 from tests.unit.cloud.storage.wire import API, JSON, Wire
@@ -30,7 +30,7 @@ Acting = Callable[[Wire, str], Wire]
 
 
 def opened(folder: Path) -> Service:
-    return open_service(Access(labfile.load(LAB_FILE, None), Tokens(b"s" * 32)), folder)
+    return open_service(Access(state_file.load(LAB_FILE, None), Tokens(b"s" * 32)), folder)
 
 
 @pytest.fixture

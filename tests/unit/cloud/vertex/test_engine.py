@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from cloud.vertex.engine import PID, RAY, Engine, archive, seen
-from cloud.vertex.errors import NodesFailed
-from cloud.vertex.names import head_host
-from cloud.vertex.networks import Networks
-from cloud.vertex.nodes import Key, Node
+from cloud.controlplane.errors import NodesFailed
+from cloud.controlplane.names import head_host
+from cloud.controlplane.nodes.engine import PID, RAY, Engine, archive, seen
+from cloud.controlplane.nodes.networks import Networks
+from cloud.controlplane.nodes.nodes import Key, Node
 from tests.command import ROOT
 
 CLUSTER = "projects/1/locations/us-central1/persistentResources/a"

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from cloud.vertex import store
-from cloud.vertex.clusters import Clusters
-from cloud.vertex.errors import Refused
-from cloud.vertex.hosts import HOSTS
-from cloud.vertex.nodes import Key, Node
+from cloud.controlplane import store
+from cloud.controlplane.clusters import Clusters
+from cloud.controlplane.endpoints.hosts import HOSTS
+from cloud.controlplane.errors import Refused
+from cloud.controlplane.nodes.nodes import Key, Node
 from tests.fakes import FakeNodes
 from tests.unit.cloud.vertex.test_request import cluster, pool, scaled
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cloud.vertex import networks
-from cloud.vertex.errors import NodesFailed
-from cloud.vertex.networks import Networks
+from cloud.controlplane.errors import NodesFailed
+from cloud.controlplane.nodes import networks
+from cloud.controlplane.nodes.networks import Networks
 
 CLUSTER = "projects/1/locations/us-central1/persistentResources/a"
 ALIASES = {"cloud": ["storage.googleapis.com", "cluster.raydock.internal", "cloud"], "vertex": ["vertex"]}

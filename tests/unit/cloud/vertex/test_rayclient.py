@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from cloud.vertex import rayclient
+from cloud.controlplane.endpoints import ray_client
 from tests.labcloud import AGENT, PERSON, TRAINER
 from tests.labvertex import FakeHead, LabVertex, fake_head, lab_vertex
 from tests.unit.cloud.vertex.test_dashboard import ALICE, NAME, ask
@@ -180,7 +180,7 @@ def test_a_cluster_that_does_not_run_says_so(lab: LabVertex) -> None:
 
 
 def test_a_head_that_does_not_answer(lab: LabVertex, head: FakeHead, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rayclient, "CONNECT", 0.3)
+    monkeypatch.setattr(ray_client, "CONNECT", 0.3)
     head.server.stop(0).wait(SECONDS)
     said = "The cluster's head does not answer at its Ray Client port."
     assert refused(lab, bearer(lab, PERSON)) == ("UNAVAILABLE", said)

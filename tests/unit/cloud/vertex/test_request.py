@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from cloud.vertex import errors, images, machines, names, request, shape
-from cloud.vertex.errors import Refused
+from cloud.controlplane import errors, names, validation
+from cloud.controlplane.errors import Refused
+from cloud.controlplane.nodes import images, machine_types, node_sizing
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest"
 GIB = 2**30
@@ -36,13 +37,13 @@ SOUND = cluster(pool("head-node"), pool("worker-pool1", 2, "n1-standard-8"))
 
 
 def test_a_sound_request_has_no_problems() -> None:
-    assert request.problems("a-1", SOUND) == []
-    assert request.problems("a", cluster(pool("head-node"), scaled("worker-pool1", 0, 3))) == []
+    assert validation.problems("a-1", SOUND) == []
+    assert validation.problems("a", cluster(pool("head-node"), scaled("worker-pool1", 0, 3))) == []
 
 
 @pytest.mark.parametrize("identifier", ["", "A", "1a", "a-", "a_b", "a" * 64, "a\n"])
 def test_ids(identifier: str) -> None:
-    ((field, said),) = request.problems(identifier, SOUND)
+    ((field, said),) = validation.problems(identifier, SOUND)
     assert field == "persistent_resource_id"
     assert said == f'"{identifier}" does not match [a-z]([-a-z0-9]{{0,61}}[a-z0-9])? (1 to 63 characters).'
 
@@ -82,7 +83,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("wrong", "field", "said"), WRONG)
 def test_pools(wrong: dict[str, Any], field: str, said: str) -> None:
-    assert request.problems("a", cluster(wrong)) == [(f"persistent_resource.{field}", said)]
+    assert validation.problems("a", cluster(wrong)) == [(f"persistent_resource.{field}", said)]
 
 
 def test_autoscaling_is_for_every_pool_of_workers_or_for_none() -> None:
@@ -90,12 +91,12 @@ def test_autoscaling_is_for_every_pool_of_workers_or_for_none() -> None:
     merged = cluster(pool("head-node", 3), scaled("worker-pool1", 1, 3))
     said = "autoscaling_spec must be set on every pool of workers, or on none."
     for one in (mixed, merged):
-        assert request.problems("a", one) == [("persistent_resource.resource_pools", said)]
+        assert validation.problems("a", one) == [("persistent_resource.resource_pools", said)]
 
 
 def test_a_cluster_has_two_thousand_nodes_at_most() -> None:
     large = cluster(pool("head-node", 1), pool("worker-pool1", 1000), pool("worker-pool2", 1000))
-    ((field, said),) = request.problems("a", large)
+    ((field, said),) = validation.problems("a", large)
     assert (field, said) == (
         "persistent_resource.resource_pools",
         "2001 nodes are more than the 2000 of a cluster.",
@@ -152,7 +153,7 @@ def test_a_cluster_has_two_thousand_nodes_at_most() -> None:
     ],
 )
 def test_accelerators(machine: str, accelerator: str, count: int, field: str, said: str) -> None:
-    assert machines.wrong(machine, accelerator, count) == (field, said)
+    assert machine_types.wrong(machine, accelerator, count) == (field, said)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ def test_images(image: str, said: str) -> None:
 def test_everything_is_said_at_once_in_vertexs_form() -> None:
     wrong = cluster(pool("head-node", machine="n9"))
     wrong["resource_runtime_spec"]["ray_spec"]["resource_pool_images"] = {}
-    refused = errors.invalid(request.problems("A", wrong))
+    refused = errors.invalid(validation.problems("A", wrong))
     assert (refused.code, refused.message) == (
         "INVALID_ARGUMENT",
         'List of found errors:\t1.Field: persistent_resource_id; Message: "A" does not match '
@@ -195,12 +196,12 @@ def test_everything_is_said_at_once_in_vertexs_form() -> None:
 def test_only_replica_counts_can_be_updated() -> None:
     new = copy.deepcopy(SOUND)
     new["resource_pools"][1]["replica_count"] = "0"
-    assert request.resized(SOUND, new, ["labels"]) == [
+    assert validation.resized(SOUND, new, ["labels"]) == [
         ("update_mask", "Only resource_pools.replica_count can be updated, not labels."),
         ("persistent_resource.resource_pools[1].replica_count", "0 is not within 1 to 1000."),
     ]
     fewer = cluster(pool("head-node"))
-    assert request.resized(SOUND, fewer, ["resource_pools.replica_count"]) == [
+    assert validation.resized(SOUND, fewer, ["resource_pools.replica_count"]) == [
         (
             "persistent_resource.resource_pools",
             "The pools must be those that the cluster has, in their order.",
@@ -211,7 +212,9 @@ def test_only_replica_counts_can_be_updated() -> None:
 def test_nodes_stand_for_machines_by_the_rule() -> None:
     gpu = pool("gpus", 1, "n1-highmem-64")
     gpu["machine_spec"] |= {"accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 4}
-    made = shape.nodes("c", cluster(pool("head-node", 2), pool("small", 1, "n1-standard-4"), gpu), "who")
+    made = node_sizing.nodes(
+        "c", cluster(pool("head-node", 2), pool("small", 1, "n1-standard-4"), gpu), "who"
+    )
     assert [(one.key.pool, one.role, one.cpus, one.gpus, one.memory / GIB) for one in made] == [
         ("head-node", "head", 0, 0, 3),
         ("head-node", "cpu-worker", 1, 0, 3),

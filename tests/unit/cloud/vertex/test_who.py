@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 from aiohttp import web
 
-from cloud import labfile
-from cloud.nodes import Doors, NodeMetadata
+from cloud import state_file
+from cloud.controlplane.clusters import Clusters
+from cloud.controlplane.nodes.node_identity import Who
+from cloud.controlplane.store import Store
+from cloud.identity.node_metadata import Doors, NodeMetadata
+from cloud.identity.tokens import Tokens
 from cloud.server import catching_all
-from cloud.tokens import Tokens
-from cloud.vertex.clusters import Clusters
-from cloud.vertex.store import Store
-from cloud.vertex.who import Who
 from iam.lab import FILE as LAB_FILE
 from tests.fakes import FakeNodes
 from tests.labcloud import TRAINER
@@ -34,7 +34,7 @@ def with_metadata(work: Callable[[Ask, FakeNodes, Tokens], Awaitable[None]], ver
         await clusters.finished(clusters.create(NAME, SPEC, "lab-project", TRAINER, "v1"), 60)
         who = await served(Who(clusters).application())
         place = f"127.0.0.1:{who.addresses[0][1]}" if vertex else "127.0.0.1:9"
-        world = labfile.load(LAB_FILE, None)
+        world = state_file.load(LAB_FILE, None)
         metadata = await served(catching_all(NodeMetadata(world, tokens, place).handle))
         base = f"http://127.0.0.1:{metadata.addresses[0][1]}"
 

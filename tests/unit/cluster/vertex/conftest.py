@@ -13,12 +13,11 @@ import httpx
 import pytest
 
 from cluster import cli
-from cluster.vertex import agent, dashboard
-from cluster.vertex import cli as vertex_cli
+from cluster import vertex_cli as vertex_cli
 from tests.fakes import FakeDashboard, FakeNodes
 from tests.labcloud import PERSON
 from tests.labvertex import PARENT, LabVertex, lab_vertex
-from vertex import api, place
+from vertex import client, dashboard, location, service_agent
 
 Run = Callable[..., tuple[int, str, str]]
 NUMBER = "123456789012"
@@ -97,13 +96,13 @@ def as_caller(lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
 
     monkeypatch.setattr(transports.PersistentResourceServiceGrpcTransport, "create_channel", channel)
     monkeypatch.setattr(dashboard, "client", lambda: httpx.Client(transport=Rerouted(lab)))
-    monkeypatch.setattr(agent, "number_of", number_of)
+    monkeypatch.setattr(service_agent, "number_of", number_of)
     monkeypatch.setattr("vertex.wait.MOST", 0.05)
     monkeypatch.setattr("vertex.wait.FIRST", 0.02)
 
     def become(principal: str) -> None:
         found = (Credentials(lab.token(principal)), "lab-project")
-        for module in (api, place):
+        for module in (client, location):
             monkeypatch.setattr(module, "default_credentials", lambda: found)
         monkeypatch.setattr(vertex_cli, "Token", lambda: Holder(lab, principal))
 

@@ -8,16 +8,15 @@ from collections.abc import Callable
 
 import pytest
 
-from cloud.vertex import api as lab_api
+from cloud.controlplane import api as lab_api
 from cluster import cli
-from cluster.vertex import agent, life
 from iam.errors import Unreachable as NoAnswer
 from tests.fakes import FakeNodes
 from tests.labcloud import TRAINER
 from tests.labvertex import LabVertex
 from tests.unit.cluster.vertex.conftest import Run, cluster_of, pools, timeless
-from vertex import api
-from vertex.place import Place
+from vertex import client, lifecycle, service_agent
+from vertex.location import Place
 
 ALICE = "user:alice@example.com"
 FLAGS = "--target vertex --project lab-project --region us-central1"
@@ -165,11 +164,11 @@ def test_it_tells_how_it_comes_and_goes_on_waiting(
     )
     said: list[str] = []
 
-    def tell(watch: life.Watch, state: str, passed: float) -> None:
+    def tell(watch: lifecycle.Watch, state: str, passed: float) -> None:
         said.append(state)
         nodes.turn("ready")
 
-    monkeypatch.setattr(life.Watch, "tell", tell)
+    monkeypatch.setattr(lifecycle.Watch, "tell", tell)
     status, _, err = run("up")
     assert (status, said[0], said[-1]) == (0, "PROVISIONING", "RUNNING")
     assert "is there already: PROVISIONING, asked for " in err
@@ -184,7 +183,7 @@ def test_ctrl_c_leaves_it_coming(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(life.Watch, "tell", interrupt)
+    monkeypatch.setattr(lifecycle.Watch, "tell", interrupt)
     status, _, err = run("up", "--yes")
     assert (status, err) == (
         130,
@@ -394,11 +393,12 @@ def test_who_jobs_run_as_where_the_number_is_not_told(monkeypatch: pytest.Monkey
     async def refused(project: str) -> str:
         raise NoAnswer("Resource Manager does not answer.", "try again")
 
-    monkeypatch.setattr(agent, "number_of", refused)
+    monkeypatch.setattr(service_agent, "number_of", refused)
     assert (
-        agent.agent(Place("p", "r")) == "service-PROJECT_NUMBER@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
+        service_agent.agent(Place("p", "r"))
+        == "service-PROJECT_NUMBER@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
     )
-    assert agent.agent(Place("42", "r")) == "service-42@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
+    assert service_agent.agent(Place("42", "r")) == "service-42@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
 
 
 def test_flags_of_vertex_need_its_target(capsys: pytest.CaptureFixture[str]) -> None:
@@ -410,7 +410,7 @@ def test_flags_of_vertex_need_its_target(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_nobody_answers(run: Run, lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "SECONDS", 0.5)
+    monkeypatch.setattr(client, "SECONDS", 0.5)
     monkeypatch.setattr(lab, "port", 1)
     status, _, err = run("status")
     assert status == 4

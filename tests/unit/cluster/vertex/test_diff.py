@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import UsageError
-from cluster.vertex import header
-from cluster.vertex.diff import Row, rows
-from cluster.vertex.facts import Facts, Group
-from cluster.vertex.header import Needs
+from raydock.jobscript import header as real_header
 from raydock.settings import ROOT
-from submit import header as real_header
 from tests.fakes import FakeDashboard
 from tests.unit.cluster.vertex.conftest import Run
+from vertex import job_needs
+from vertex.cluster_info import Facts, Group
+from vertex.diff import Row, rows
+from vertex.job_needs import Needs
 
 HERE = Facts(
     "2.47.1",
@@ -94,7 +94,7 @@ def test_packages_that_a_job_declares(wanted: str, version: str, said: str) -> N
 
 @pytest.mark.parametrize("job", sorted((ROOT / "jobs").glob("*.py")), ids=lambda path: path.name)
 def test_headers_are_read_as_the_submitter_does(job: Path) -> None:
-    mine, real = header.read(job), real_header.read_header(job.read_text(), job.name)
+    mine, real = job_needs.read(job), real_header.read_header(job.read_text(), job.name)
     assert tuple(mine.dependencies.values()) == real.dependencies
     assert (mine.python, mine.cpus) == (real.requires_python, max(real.needs.cpus, real.entrypoint.cpus))
     assert mine.gpus == max(real.needs.gpus, real.entrypoint.gpus)
@@ -104,9 +104,9 @@ def test_a_header_that_is_none(tmp_path: Path) -> None:
     job = tmp_path / "x.py"
     job.write_text("# /// script\n# dependencies = [\n# ///\n")
     with pytest.raises(UsageError, match="the header can't be read"):
-        header.read(job)
+        job_needs.read(job)
     job.write_text("print()\n")
-    assert header.read(job) == Needs(str(job))
+    assert job_needs.read(job) == Needs(str(job))
 
 
 @pytest.fixture

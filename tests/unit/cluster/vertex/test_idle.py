@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from cluster.vertex.idle import Idle, Use, Verdict, line, use_of, verdict_of
 from tests.fakes import FakeDashboard, FakeJob, Fault
 from tests.labcloud import PERSON, TRAINER
 from tests.labvertex import LabVertex
 from tests.unit.cluster.vertex.conftest import Holder, Run, cluster_of, timeless
-from vertex.api import Api
+from vertex.client import Api
 from vertex.errors import Missing, Refused
-from vertex.place import Place
+from vertex.idle import Idle, Use, Verdict, line, use_of, verdict_of
+from vertex.location import Place
 
 HOUR = 3600.0
 LOOK = ("idle", "--cluster", "raydock", "--max-idle", "30m", "--once")
@@ -86,9 +86,9 @@ def test_a_dashboard_that_does_not_answer(up: Run, lab: LabVertex, ray: FakeDash
 def test_whoever_may_not_look_deletes_nothing(
     up: Run, lab: LabVertex, as_caller: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cluster.vertex import cli
+    from cluster import vertex_cli
 
-    monkeypatch.setattr(cli, "Token", lambda: Holder(lab, TRAINER))
+    monkeypatch.setattr(vertex_cli, "Token", lambda: Holder(lab, TRAINER))
     status, _, err = up(*LOOK)
     assert (status, is_there(lab)) == (4, True)
     assert "The dashboard of raydock does not let you in (403): Permission" in err

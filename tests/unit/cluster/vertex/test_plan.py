@@ -6,15 +6,16 @@ from types import MappingProxyType
 
 import pytest
 
-from cluster import topology
+from cluster import vertex_text
 from cluster.errors import UsageError
-from cluster.topology import Pool
-from cluster.vertex import resource, show
-from cluster.vertex.machine import Machine, machine_of
-from cluster.vertex.plan import Plan, Totals, plan_of, totals
-from cluster.vertex.wishes import Wishes
+from raydock import topology
 from raydock.settings import ROOT
-from vertex.place import Place
+from raydock.topology import Pool
+from vertex import request
+from vertex.cluster_options import Wishes
+from vertex.location import Place
+from vertex.machine_types import Machine, machine_of
+from vertex.plan import Plan, Totals, plan_of, totals
 
 T4 = {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 2}
 
@@ -80,7 +81,7 @@ def test_machines_that_are_none(told: dict[str, object], message: str, mend: str
 
 def test_an_accelerator_that_is_none() -> None:
     with pytest.raises(UsageError) as caught:
-        resource.accelerator(resource.types(), "NVIDIA_TESLA_T44")
+        request.accelerator(request.types(), "NVIDIA_TESLA_T44")
     assert caught.value.message == "Vertex AI has no accelerator NVIDIA_TESLA_T44."
     assert caught.value.mend == "Did you mean NVIDIA_TESLA_T4? (compose.yaml, x-vertex)"
 
@@ -89,7 +90,9 @@ def test_pools_of_nothing_are_left_out() -> None:
     assert [found.id for found in plan(CPU_WORKERS="0").pools] == ["head-node", "worker-pool1"]
     assert [found.id for found in plan(GPU_WORKERS="0").pools] == ["head-node"]
     alone = plan(CPU_WORKERS="0", GPU_WORKERS="0")
-    assert "There is no worker, and the head computes nothing: no task would ever run." in show.notes(alone)
+    assert "There is no worker, and the head computes nothing: no task would ever run." in vertex_text.notes(
+        alone
+    )
 
 
 def test_what_it_comes_to() -> None:
@@ -127,6 +130,6 @@ def test_plans_that_can_not_be(wishes: Wishes, settings: dict[str, str], message
 
 
 def test_a_peered_network_is_warned_of() -> None:
-    said = show.plan(plan(Wishes(network="projects/1/global/networks/n")), "agent")
+    said = vertex_text.plan(plan(Wishes(network="projects/1/global/networks/n")), "agent")
     assert "network       projects/1/global/networks/n\n" in said
     assert said.endswith("In a peered network its dashboard can't be reached from outside of that.")

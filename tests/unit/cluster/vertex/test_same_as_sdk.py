@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster import topology
-from cluster.topology import Pool, Topology
-from cluster.vertex import image, resource
-from cluster.vertex.plan import plan_of
-from cluster.vertex.wishes import Wishes
+from raydock import topology, versions
 from raydock.settings import ROOT
-from submit import versions
-from vertex.place import Place
+from raydock.topology import Pool, Topology
+from vertex import images
+from vertex import request as resource
+from vertex.cluster_options import Wishes
+from vertex.location import Place
+from vertex.plan import plan_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the SDK's own
 MACHINES = [
@@ -140,5 +140,5 @@ def test_one_image_for_all(sent: Sent) -> None:
 
 
 def test_versions_are_those_of_the_project() -> None:
-    assert versions.RAY.rpartition(".")[0] == image.RAY
-    assert versions.PYTHON == image.PYTHON
+    assert versions.RAY.rpartition(".")[0] == images.RAY
+    assert versions.PYTHON == images.PYTHON

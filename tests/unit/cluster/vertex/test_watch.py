@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 
 from cluster.errors import ClusterError, CommandFailed, Interrupted, NotReady, NotUp
-from cluster.vertex import life
-from cluster.vertex.errors import sentence, told
-from cluster.vertex.life import Watch
-from cluster.vertex.machine import Machine
-from cluster.vertex.wishes import span
-from vertex import errors, wait
-from vertex.clusters import Cluster
-from vertex.place import Place
+from cluster.vertex_errors import sentence, told
+from vertex import errors, lifecycle, wait
+from vertex.cluster import Cluster
+from vertex.cluster_options import span
+from vertex.lifecycle import Watch
+from vertex.location import Place
+from vertex.machine_types import Machine
 
 NAME = "projects/1/locations/us-central1/persistentResources/c"
 GONE = errors.Missing("There is no cluster c.")
@@ -59,13 +58,16 @@ def watch(said: list[str], *answers: Any, seconds: float = 60) -> Watch:
 def test_states_are_told_when_they_change() -> None:
     said: list[str] = []
     coming = cluster("PROVISIONING")
-    assert life.come(watch(said, GONE, coming, coming, SILENT, coming, cluster("RUNNING"))).state == "RUNNING"
+    assert (
+        lifecycle.come(watch(said, GONE, coming, coming, SILENT, coming, cluster("RUNNING"))).state
+        == "RUNNING"
+    )
     assert said == ["c: not there yet", "c: PROVISIONING", "c: RUNNING"]
 
 
 def test_a_place_that_stays_silent_is_told() -> None:
     said: list[str] = []
-    life.come(watch(said, SILENT, SILENT, SILENT, cluster("RUNNING")))
+    lifecycle.come(watch(said, SILENT, SILENT, SILENT, cluster("RUNNING")))
     assert said == ["c: no answer (Nobody answers); trying again", "c: RUNNING"]
 
 
@@ -73,7 +75,7 @@ def test_a_state_is_told_again_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wait, "TELL", 0.0)
     said: list[str] = []
     coming = cluster("PROVISIONING")
-    life.come(watch(said, coming, coming, coming, cluster("RUNNING")))
+    lifecycle.come(watch(said, coming, coming, coming, cluster("RUNNING")))
     assert said == ["c: PROVISIONING"] * 3 + ["c: RUNNING"]
 
 
@@ -88,21 +90,21 @@ def test_a_state_is_told_again_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_never_runs(answers: list[Any], kind: type[ClusterError], message: str) -> None:
     with pytest.raises(kind) as caught:
-        life.come(watch([], *answers))
+        lifecycle.come(watch([], *answers))
     assert caught.value.message == message
 
 
 def test_a_deadline_passes() -> None:
     with pytest.raises(NotReady, match="c is still PROVISIONING after 0 s; Vertex AI goes on"):
-        life.come(watch([], cluster("PROVISIONING"), seconds=0.0))
+        lifecycle.come(watch([], cluster("PROVISIONING"), seconds=0.0))
     with pytest.raises(NotReady, match="c is still STOPPING after 0 s; Vertex AI goes on deleting it"):
-        life.delete(watch([], cluster("STOPPING"), seconds=0.0))
+        lifecycle.delete(watch([], cluster("STOPPING"), seconds=0.0))
 
 
-@pytest.mark.parametrize(("begin", "said"), [(life.come, "making c"), (life.delete, "deleting c")])
+@pytest.mark.parametrize(("begin", "said"), [(lifecycle.come, "making c"), (lifecycle.delete, "deleting c")])
 def test_ctrl_c(begin: Callable[[Watch], object], said: str) -> None:
     found = watch([], cluster("PROVISIONING"), KeyboardInterrupt)
-    if begin is life.come:
+    if begin is lifecycle.come:
         found = watch([], KeyboardInterrupt)
     with pytest.raises(Interrupted, match=f"Interrupted. Vertex AI goes on {said}"):
         begin(found)
@@ -110,10 +112,10 @@ def test_ctrl_c(begin: Callable[[Watch], object], said: str) -> None:
 
 def test_deleting_asks_once() -> None:
     found = watch([], cluster("RUNNING"), cluster("STOPPING"), GONE)
-    life.delete(found)
+    lifecycle.delete(found)
     assert found.api.deleted == 1  # type: ignore[attr-defined]
     going = watch([], cluster("STOPPING"), GONE)
-    life.delete(going)
+    lifecycle.delete(going)
     assert going.api.deleted == 0  # type: ignore[attr-defined]
 
 
@@ -126,9 +128,9 @@ def test_a_lost_reply_is_no_second_cluster() -> None:
 
     api: Any = Api()
     with pytest.raises(NotUp, match="whether the cluster is being made is not known"):
-        life.create(api, "c", None)
+        lifecycle.create(api, "c", None)
     api.answer = errors.Exists("There is one.")
-    assert life.create(api, "c", None) is False
+    assert lifecycle.create(api, "c", None) is False
 
 
 @pytest.mark.parametrize(
@@ -176,7 +178,7 @@ def test_vcpus_by_name(name: str, cpus: int | None) -> None:
 
 
 def test_vcpus_are_those_that_the_lab_knows() -> None:
-    from cloud.vertex.machines import MACHINES
+    from cloud.controlplane.nodes.machine_types import MACHINES
 
     assert {name: Machine(name).cpus for name in MACHINES} == {
         name: one.cpus for name, one in MACHINES.items()

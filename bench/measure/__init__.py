@@ -1,0 +1,1 @@
+"""How measurements are taken: commands, paired runs, statistics, reports."""

@@ -1,0 +1,82 @@
+"""A cluster of the benchmark's own: its own project, port and state, taken down at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+from bench.measure.command import HEADERS, ROOT, Unexpected
+from cluster import key, ports
+
+UP_SECONDS = 600.0  # images may have to be built
+TWO_WORKERS = {"CPU_WORKERS": "2", "GPU_WORKERS": "0", "CPU_WORKER_CPUS": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """A cluster that may be up, and the environment in which our commands reach it."""
+
+    env: Mapping[str, str]
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.env['RAYDOCK_PORT']}"
+
+    def cluster(self, *words: str, seconds: float = UP_SECONDS) -> str:
+        """`python -m cluster …`; its stdout. Raises Unexpected where it fails."""
+        said = f"python -m cluster {' '.join(words)}"
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "cluster", *words],
+                cwd=ROOT,
+                env=dict(self.env),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as fault:
+            raise Unexpected(f"{said} has not ended within {seconds:g} s.", fault.stderr or b"") from None
+        if done.returncode:
+            raise Unexpected(f"{said} ended with {done.returncode}.", done.stderr)
+        return done.stdout.decode()
+
+    def use_key(self) -> None:
+        """Commands that are started from now on carry the key of this cluster."""
+        found = key.read(Path(self.env["RAYDOCK_STATE"]))
+        os.environ["RAYDOCK_STATE"] = self.env[
+            "RAYDOCK_STATE"
+        ]  # their results are kept there, and go with it
+        os.environ[HEADERS] = json.dumps({"Authorization": f"Bearer {found}"})
+
+    def describe(self) -> str:
+        """Its kind and its nodes: "docker: 1 head, 2 cpu-worker"."""
+        status = json.loads(self.cluster("status", "--json"))
+        pools = Counter(node["pool"] for node in status["nodes"])
+        return f"{status['kind']}: " + ", ".join(f"{count} {pool}" for pool, count in pools.items())
+
+
+@contextmanager
+def lab(**settings: str) -> Iterator[Lab]:
+    """Room for a cluster with those settings; what was started in it is taken down at the end."""
+    with TemporaryDirectory(prefix="raydock-bench-") as state:
+        env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        env |= {
+            "COMPOSE_PROJECT_NAME": f"raydock-bench-{uuid4().hex[:8]}",
+            "RAYDOCK_PORT": str(ports.pick(1, set())[0]),
+            "RAYDOCK_STATE": state,
+        }
+        here = Lab(env | settings)
+        try:
+            yield here
+        finally:
+            here.cluster("down")

@@ -1,0 +1,213 @@
+"""The results, as JSON and as a Markdown table. Pure, but for `write` and `read`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.measure.statistics import Aim, Of, Row, Sample
+
+VERSION = 1
+HEADINGS = ("what", "ours", "stock", "ratio", "aim", "met")
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """The rows of one measurement, and the conditions that they were taken under."""
+
+    name: str
+    date: str
+    cluster: str  # its kind and nodes; empty for a measurement without one
+    load: float  # the machine's load average (1 minute) before it
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All that is known of one machine."""
+
+    machine: Mapping[str, str]
+    measurements: tuple[Measurement, ...]
+
+    def with_(self, fresh: Results) -> Results:
+        """These results, with the fresh ones in place of those of the same name. Another machine's are dropped."""
+        if dict(self.machine) != dict(fresh.machine):
+            return fresh
+        taken = {one.name: one for one in self.measurements} | {one.name: one for one in fresh.measurements}
+        return Results(fresh.machine, tuple(taken.values()))
+
+    def in_order(self, names: list[str]) -> Results:
+        """The measurements in the order of those names."""
+        return Results(self.machine, tuple(sorted(self.measurements, key=lambda one: names.index(one.name))))
+
+
+def markdown(results: Results) -> str:
+    """The table, what its columns mean, and what it was measured on."""
+    rows = [row for one in results.measurements for row in one.rows]
+    table = [line(HEADINGS), line(["---"] * len(HEADINGS)), *(line(cells(row)) for row in rows)]
+    return "\n".join([*table, "", LEGEND, "", *conditions(results)]) + "\n"
+
+
+LEGEND = (
+    "Medians, or the quantile that is named; in brackets p25–p75 over the runs, and their number. "
+    "ratio is ours / stock, in brackets p25–p75 of the pairs' ratios. "
+    "Stock is `ray job submit`, unless a row names another. "
+    "Ours and stock ran in turns, in the same run, and who went first changed from pair to pair."
+)
+
+
+def conditions(results: Results) -> list[str]:
+    """The machine, and each measurement's date, cluster and load."""
+    said = results.machine
+    docker = (
+        f", Docker {said['docker']} with Compose {said['compose']}" if "docker" in said else ", no Docker"
+    )
+    machine = (
+        f"Machine: {said['cpu']}, {said['cores']} cores, {said['memory']}, {said['system']}, "
+        f"Python {said['python']}, Ray {said['ray']}{docker}."
+    )
+    taken = [
+        f"- {one.name}: {one.date}, {one.cluster or 'no cluster needed'}, load before {one.load:.1f}"
+        for one in results.measurements
+    ]
+    return [machine, "", *taken]
+
+
+def line(texts: list[str] | tuple[str, ...]) -> str:
+    return "| " + " | ".join(texts) + " |"
+
+
+def cells(row: Row) -> list[str]:
+    """One row's texts."""
+    return [
+        row.what,
+        sample(row.ours, row.unit),
+        sample(row.stock, row.unit) if row.stock else "–",
+        ratio(row),
+        aim(row.aim, row.unit),
+        {True: "yes", False: "**no**", None: "–"}[row.met],
+    ]
+
+
+def sample(one: Sample, unit: str) -> str:
+    """A value with its spread and the number of runs."""
+    if unit == "right":
+        return f"{sum(one.values):.0f} of {len(one.values)}"
+    low, high = (amount(value, unit) for value in one.spread)
+    runs = len(one.runs)
+    lines = f", {len(one.values):,} values" if len(one.values) > runs else ""
+    if low == high == amount(one.value, unit):
+        return f"{low} {unit} (n={runs}{lines})"
+    return f"{amount(one.value, unit)} {unit} ({low}–{high}, n={runs}{lines})"
+
+
+def amount(value: float, unit: str) -> str:
+    """Whole bytes; times with three significant digits."""
+    if unit == "bytes":
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def ratio(row: Row) -> str:
+    if row.ratio is None:
+        return "–"
+    spread = row.ratio_spread
+    return f"{row.ratio:.2g}" + (f" ({spread[0]:.2g}–{spread[1]:.2g})" if spread else "")
+
+
+def aim(one: Aim | None, unit: str) -> str:
+    """An aim in words."""
+    if one is None:
+        return "report"
+    if one.of is Of.RIGHT:
+        return "all"
+    if one.of is Of.OURS:
+        return f"{'<' if one.strict else '≤'} {one.most:g} {unit}"
+    return f"ratio {'<' if one.strict else '≤'} {one.most:g}"
+
+
+def as_json(results: Results) -> str:
+    """Everything, with each run's values on one line."""
+    value = {
+        "version": VERSION,
+        "machine": dict(results.machine),
+        "measurements": [
+            {
+                "name": one.name,
+                "date": one.date,
+                "cluster": one.cluster,
+                "load_before": one.load,
+                "rows": [row_as_json(row) for row in one.rows],
+            }
+            for one in results.measurements
+        ],
+    }
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    numbers = re.compile(r"\[\s+([-\d.e,\s]+?)\s+\]")
+    return numbers.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
+
+
+def row_as_json(row: Row) -> dict[str, Any]:
+    """A row: what it says, and the values that it is made of."""
+    return {
+        "what": row.what,
+        "unit": row.unit,
+        "ours": sample_as_json(row.ours),
+        "stock": sample_as_json(row.stock) if row.stock else None,
+        "ratio": row.ratio,
+        "aim": {"of": row.aim.of.value, "most": row.aim.most, "strict": row.aim.strict} if row.aim else None,
+        "met": row.met,
+    }
+
+
+def sample_as_json(one: Sample) -> dict[str, Any]:
+    runs = [[round(value, 5) for value in run] for run in one.runs]
+    return {"value": one.value, "spread": list(one.spread), "q": one.q, "runs": runs}
+
+
+def from_json(text: str) -> Results:
+    """The results that `as_json` wrote; ValueError for those of another version."""
+    value = json.loads(text)
+    if value.get("version") != VERSION:
+        raise ValueError(f"results of version {value.get('version')}, not {VERSION}")
+    taken = (
+        Measurement(
+            one["name"], one["date"], one["cluster"], one["load_before"], tuple(map(row_of, one["rows"]))
+        )
+        for one in value["measurements"]
+    )
+    return Results(value["machine"], tuple(taken))
+
+
+def row_of(value: Mapping[str, Any]) -> Row:
+    aimed = value["aim"]
+    return Row(
+        value["what"],
+        value["unit"],
+        sample_of(value["ours"]),
+        sample_of(value["stock"]) if value["stock"] else None,
+        Aim(Of(aimed["of"]), aimed["most"], aimed["strict"]) if aimed else None,
+    )
+
+
+def sample_of(value: Mapping[str, Any]) -> Sample:
+    return Sample(tuple(tuple(run) for run in value["runs"]), value["q"])
+
+
+def write(results: Results, folder: Path) -> None:
+    """`results.json` and `results.md`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(as_json(results), encoding="utf-8")
+    (folder / "results.md").write_text(markdown(results), encoding="utf-8")
+
+
+def read(folder: Path) -> Results | None:
+    """What was written there before; None where there is nothing."""
+    try:
+        return from_json((folder / "results.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,74 @@
+"""Starts Vertex's control plane: `python -m cloud.controlplane --control NAME`, our name in the network shared with cloud."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+from cloud import config, state_file
+from cloud.controlplane import config as own_config
+from cloud.controlplane import store
+from cloud.controlplane.clusters import Clusters
+from cloud.controlplane.errors import NodesFailed
+from cloud.controlplane.nodes.engine import Engine
+from cloud.controlplane.permission import Permission
+from cloud.controlplane.server import ControlPlane
+from cloud.identity.access import Access
+from cloud.identity.tokens import Tokens, load_secret
+from cloud.network.certificates import Authority
+from iam.errors import IamError
+
+
+def main(argv: Sequence[str]) -> int:
+    """0 after a signal to end; 1 with one sentence where it can't start."""
+    options = parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    try:
+        asyncio.run(serve(options))
+    except (IamError, NodesFailed, OSError) as fault:
+        print(f"vertex: {fault}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="python -m cloud.controlplane", description="Vertex AI's control plane."
+    )
+    top.add_argument(
+        "--control", required=True, metavar="NAME", help="our name in the network shared with cloud"
+    )
+    return top
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Until a signal says to end."""
+    plane = made()
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    folder = config.read(os.environ).state
+    tls = Authority(folder / "ca.pem", folder / "leaf.pem").server_context(["http/1.1", "h2"])
+    try:
+        await plane.start(socket.gethostbyname(options.control))
+        await plane.open("0.0.0.0", 443, tls)
+        logging.getLogger("raydock.vertex").info("Vertex's control plane is up")
+        await ended.wait()
+    finally:
+        await plane.close()
+
+
+def made() -> ControlPlane:
+    """From the settings; the lab's policies and secret are those that `cloud` keeps."""
+    lab, own = config.read(os.environ), own_config.read(os.environ)
+    tokens = Tokens(load_secret(lab.state), lab.token_seconds)
+    kept = state_file.Kept(lab.state / "world.json")
+    engine = Engine(own.socket, own.project, own.prefix, os.environ)
+    clusters = Clusters(store.load(own.state), engine, own.ready)
+    return ControlPlane(clusters, Permission(lambda: Access(kept.world(), tokens)))

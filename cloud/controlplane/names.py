@@ -1,0 +1,54 @@
+"""Names of the API: projects/PROJECT/locations/REGION/persistentResources/ID[/operations/NUMBER]."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from cloud.controlplane.errors import Refused, not_found
+from iam.policy.resource import Resource
+
+ID = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")  # of a persistent resource
+NAME = re.compile(
+    r"projects/(?P<project>[^/]+)/locations/(?P<region>[a-z0-9-]+)"
+    r"(?:/persistentResources/(?P<id>[^/]+)(?:/operations/(?P<operation>[^/]+))?)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One name, as it was given. `id` and `operation` are empty where it ends before them."""
+
+    text: str
+    project: str
+    region: str
+    id: str
+    operation: str
+
+    def resource(self, project_id: str) -> Resource:
+        """As something that permissions are held on; it lies in the project of that id."""
+        tail = self.text.partition("/locations/")[2]
+        service = "aiplatform.googleapis.com"
+        return Resource(f"projects/{project_id}/locations/{tail}", f"{service}/PersistentResource", service)
+
+
+def parse(text: str, depth: int) -> Name:
+    """A name with so many parts: 2 a location, 3 a persistent resource, 4 an operation. Refused otherwise."""
+    found = NAME.fullmatch(text)
+    parts = text.count("/") // 2 + 1 if found else 0
+    if found is None or parts != depth:
+        if depth > 2:
+            raise not_found(text)
+        raise Refused("INVALID_ARGUMENT", f"Invalid resource name: '{text}'.")
+    return Name(text, found["project"], found["region"], found["id"] or "", found["operation"] or "")
+
+
+def mark(name: str) -> str:
+    """A short label for a persistent resource: its id alone is one of a project and a region."""
+    return hashlib.sha256(name.encode()).hexdigest()[:12]
+
+
+def head_host(name: str) -> str:
+    """The host name of a cluster's head in the nodes' network."""
+    return f"ray-{mark(name)}"

@@ -1,0 +1,1 @@
+"""The nodes of clusters: their containers, networks, sizes and identities."""

@@ -1,0 +1,49 @@
+"""From a persistent resource to the nodes that stand for its machines here.
+
+The rule: a worker promises one CPU for every 16 vCPUs of its machine type, at least one; its container may use a
+twentieth of the machine's memory, at least 2 and at most 4 GiB. The head has no CPU, as on Vertex AI, and 3 GiB.
+GPUs are as many as the machine has, and simulated. A node for each replica: the lab scales none by itself, so an
+autoscaled pool has its least, and the first pool one more, the head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cloud.controlplane.nodes.machine_types import MACHINES, Machine
+from cloud.controlplane.nodes.nodes import Key, Node
+from cloud.controlplane.validation import accelerators, autoscaled, replicas
+
+GIB = 2**30
+HEAD_MEMORY = 3 * GIB
+
+
+def nodes(cluster: str, resource: Mapping[str, Any], principal: str) -> list[Node]:
+    """All nodes of a cluster, the head first."""
+    found = []
+    for first, pool in enumerate(resource["resource_pools"]):
+        count = replicas(pool)
+        if first == 0 and autoscaled(pool) and pool.get("replica_count") is None:
+            count += 1
+        for number in range(count):
+            key = Key(cluster, pool["id"], number)
+            if first == 0 and number == 0:
+                found.append(Node(key, "head", principal, 0, 0, HEAD_MEMORY))
+            else:
+                found.append(worker(key, pool, principal))
+    return found
+
+
+def worker(key: Key, pool: Mapping[str, Any], principal: str) -> Node:
+    machine, gpus = MACHINES[pool["machine_spec"]["machine_type"]], accelerators(pool)
+    role = "gpu-worker" if gpus else "cpu-worker"
+    return Node(key, role, principal, cpus(machine), gpus, memory(machine))
+
+
+def cpus(machine: Machine) -> int:
+    return max(1, machine.cpus // 16)
+
+
+def memory(machine: Machine) -> int:
+    return int(min(4.0, max(2.0, machine.memory / 20)) * GIB)

@@ -1,0 +1,83 @@
+"""The control plane as listeners.
+
+every network    :443   TLS: HTTP/2 is gRPC, under a cluster's host Ray Client; HTTP/1.1 the dashboards
+control network  :8081  gRPC without TLS: what reaches `cloud` under one of its own names
+control network  :8082  who a node is, for the metadata server; on loopback too, for the health check
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from cloud.controlplane import rpc
+from cloud.controlplane.api import Api
+from cloud.controlplane.clusters import Clusters
+from cloud.controlplane.endpoints import ray_client
+from cloud.controlplane.endpoints.dashboard import PORT, Dashboards
+from cloud.controlplane.endpoints.hosts import HOSTS
+from cloud.controlplane.nodes.node_identity import Who
+from cloud.controlplane.permission import Permission
+from cloud.network.alpn import Pass, listen, to
+
+GRPC_PORT = 8081
+WHO_PORT = 8082
+GRACE = 1.0  # seconds that calls have to end
+
+
+@dataclass(slots=True)
+class ControlPlane:
+    """Everything behind the doors."""
+
+    clusters: Clusters
+    permission: Permission
+    dashboard_port: int = PORT
+    client_port: int = ray_client.PORT
+    grpc: list[Any] = field(default_factory=list)  # servers
+    port: int = 0  # of gRPC on loopback, behind the TLS doors
+    clients: dict[str, Pass] = field(default_factory=dict)  # by host: the Ray Client endpoint behind them
+    runners: list[web.AppRunner] = field(default_factory=list)
+    servers: list[asyncio.Server] = field(default_factory=list)
+
+    async def start(self, control: str = "") -> None:
+        """gRPC, and taking up what was begun. `control` is our address in the network shared with `cloud`."""
+        await self.clusters.resume()
+        own = [f"{control}:{GRPC_PORT}"] if control else []
+        server, ports = await rpc.serve(Api(self.clusters, self.permission), "127.0.0.1:0", *own)
+        self.grpc.append(server)
+        self.port = ports[0]
+        for host in HOSTS:
+            endpoint = ray_client.Endpoint(host, self.clusters, self.permission, self.client_port)
+            server, port = await endpoint.serve("127.0.0.1:0")
+            self.grpc.append(server)
+            self.clients[host] = to("127.0.0.1", port)
+        if control:
+            runner = await self.runner(Who(self.clusters).application())
+            for address in (control, "127.0.0.1"):
+                await web.TCPSite(runner, address, WHO_PORT).start()
+
+    async def open(self, address: str, port: int, tls: ssl.SSLContext) -> int:
+        """A door for callers; its port."""
+        app = Dashboards(self.clusters, self.permission, self.dashboard_port).application()
+        runner = await self.runner(app)
+        server = await listen(runner, address, port, tls, to("127.0.0.1", self.port), self.clients)
+        self.servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
+
+    async def runner(self, app: web.Application) -> web.AppRunner:
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
+        await runner.setup()
+        self.runners.append(runner)
+        return runner
+
+    async def close(self) -> None:
+        for server in self.servers:
+            server.close()
+        for runner in self.runners:
+            await runner.cleanup()
+        await asyncio.gather(*(server.stop(GRACE) for server in self.grpc))
+        await self.clusters.close()

@@ -1,0 +1,1 @@
+"""The one published port of the lab, in front of Ray's dashboard."""

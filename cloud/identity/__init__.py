@@ -1,0 +1,1 @@
+"""Who calls, and what they may do: the metadata server, tokens, policies, service accounts."""

@@ -1,0 +1,143 @@
+"""Policies over HTTP: of buckets, of projects, of service accounts. Read, written with an etag, tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cloud.google_errors import Refusal
+from cloud.identity.access import Access
+from cloud.lab_state import PUBLIC, Holder
+from iam.errors import MalformedPolicy
+from iam.policy import resource as resources
+from iam.policy.resource import Resource
+
+PRINCIPALS, CONDITIONAL, PERMISSIONS = 1500, 100, 100
+CLOSED = (
+    "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is "
+    "enforced."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketPolicies:
+    """`/storage/v1/b/BUCKET/iam`: https://cloud.google.com/storage/docs/json_api/v1/buckets/getIamPolicy"""
+
+    access: Access
+
+    def get(self, principal: str, bucket: str) -> dict[str, Any]:
+        self.access.require_bucket(principal, "storage.buckets.getIamPolicy", bucket)
+        return self.document(bucket)
+
+    def set(self, principal: str, bucket: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        self.access.require_bucket(principal, "storage.buckets.setIamPolicy", bucket)
+        holder = self.access.world.buckets[bucket]
+        if holder.private and is_public(body):
+            raise Refusal(412, "conditionNotMet", CLOSED)
+        text = "At least one of the pre-conditions you specified did not hold."
+        replace(self.access, holder, body, Refusal(412, "conditionNotMet", text))
+        return self.document(bucket)
+
+    def test(self, principal: str, bucket: str, asked: Iterable[str]) -> dict[str, Any]:
+        held = held_of(self.access, principal, resources.bucket(bucket), asked)
+        told = {"permissions": held} if held else {}
+        return {"kind": "storage#testIamPermissionsResponse", **told}
+
+    def document(self, bucket: str) -> dict[str, Any]:
+        kind = {"kind": "storage#policy", "resourceId": f"projects/_/buckets/{bucket}"}
+        return {**kind, **document(self.access.world.buckets[bucket])}
+
+
+def document(holder: Holder) -> dict[str, Any]:
+    """A policy as Google's JSON, with the etag that a write has to repeat."""
+    return {**holder.policy, "etag": holder.etag}
+
+
+def replace(access: Access, holder: Holder, body: Mapping[str, Any], conflict: Refusal) -> None:
+    """Writes a policy. Refusal where the etag is an older one's, or the policy can't be understood."""
+    if body.get("etag") not in (None, "", holder.etag):
+        raise conflict
+    require_size(body)
+    before = holder.policy
+    try:
+        access.world.set_policy(holder, body)
+        access.world.save()
+    except MalformedPolicy as fault:
+        raise Refusal(400, "invalid", fault.message) from None
+    except OSError:
+        holder.policy = before
+        holder.revision += 1
+        raise
+
+
+def require_size(body: Mapping[str, Any]) -> None:
+    """Google's limits: https://cloud.google.com/iam/quotas#limits"""
+    bindings = body.get("bindings")
+    found = bindings if isinstance(bindings, list) else ()
+    conditional = sum(bool(one.get("condition")) for one in found if isinstance(one, dict))
+    if len(members_of(body)) > PRINCIPALS or conditional > CONDITIONAL:
+        text = f"A policy has at most {PRINCIPALS} principals and {CONDITIONAL} bindings with a condition."
+        raise Refusal(400, "invalid", text)
+
+
+def texts(name: str, body: Mapping[str, Any]) -> list[str]:
+    """A field that is a list of texts. Refusal (400) for anything else."""
+    value = body.get(name) or []
+    if (
+        not isinstance(value, list)
+        or len(value) > PERMISSIONS
+        or not all(isinstance(one, str) for one in value)
+    ):
+        text = f"Invalid value for {name}: a list of at most {PERMISSIONS} strings was expected."
+        raise Refusal(400, "invalid", text)
+    return value
+
+
+def is_public(body: Mapping[str, Any]) -> bool:
+    """Whether a policy, which may be malformed, names everybody."""
+    return any(member in PUBLIC for member in members_of(body))
+
+
+def members_of(body: Mapping[str, Any]) -> list[str]:
+    """All members of a policy, which may be malformed."""
+    bindings = body.get("bindings")
+    lists = (
+        [one.get("members") for one in bindings if isinstance(one, dict)]
+        if isinstance(bindings, list)
+        else []
+    )
+    return [member for one in lists if isinstance(one, list) for member in one if isinstance(member, str)]
+
+
+def held_of(access: Access, principal: str, resource: Resource, asked: Iterable[str]) -> list[str]:
+    """Those of the permissions that the principal has on the resource."""
+    return [permission for permission in asked if access.may(principal, permission, resource)]
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A project or a service account, as the services other than storage tell of policies."""
+
+    access: Access
+    resource: Resource
+    holder: Holder
+    prefix: str  # of the permissions: resourcemanager.projects or iam.serviceAccounts
+
+    def answer(self, principal: str, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """getIamPolicy, setIamPolicy and testIamPermissions. Refusal for any other verb."""
+        if verb == "testIamPermissions":
+            held = held_of(self.access, principal, self.resource, texts("permissions", body))
+            return {"permissions": held} if held else {}
+        if verb not in ("getIamPolicy", "setIamPolicy"):
+            raise Refusal(404, "notFound", f"The lab has no {verb}.")
+        self.access.require(principal, f"{self.prefix}.{verb}", self.resource)
+        if verb == "setIamPolicy":
+            text = (
+                "There were concurrent policy changes. Please retry the whole read-modify-write with "
+                "exponential backoff."
+            )
+            if not isinstance(body.get("policy"), dict):
+                raise Refusal(400, "required", "Required parameter: policy")
+            replace(self.access, self.holder, body["policy"], Refusal(409, "aborted", text))
+        return document(self.holder)

@@ -1,0 +1,270 @@
+"""Google's services other than storage, as far as identities and permissions need them, as JSON over HTTP.
+
+cloudresourcemanager   projects and their policies: v1 and v3
+iam                    service accounts and their policies: v1; deny policies: v2
+iamcredentials         tokens for custom service accounts: v1
+oauth2                 what a token says
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from cloud.google_errors import FULL, Refusal, bad_token, denied_elsewhere, is_full, service_error
+from cloud.identity.access import Access
+from cloud.identity.policies import Carrier
+from cloud.identity.tokens import BadToken
+from cloud.json_body import read_json
+from cloud.lab_state import Holder
+from cloud.network import missing_services
+from iam.policy import resource as resources
+from iam.policy.principal import ANONYMOUS, email, is_custom_account, is_service_agent, normal
+
+LONGEST_FORM = 2**16  # bytes
+LONGEST = 3600.0  # seconds that a token of an account lasts at most
+ACCOUNT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
+
+Body = Mapping[str, Any]
+Handler = Callable[["Services", str, Body, Mapping[str, str]], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All of them; a request says by its host which one it means."""
+
+    access: Access
+
+    async def handle(self, request: web.Request, host: str, raw: str = "") -> web.StreamResponse:
+        """Any request to one of the hosts."""
+        path = unquote(raw or request.raw_path.partition("?")[0])
+        try:
+            if host not in HOSTS:
+                raise missing_services.refusal(host)
+            if host == "oauth2.googleapis.com" or path.startswith(("/oauth2/", "/tokeninfo")):
+                return web.json_response(await self.about_token(request))
+            principal = self.access.caller(request)
+            if principal == ANONYMOUS:
+                raise bad_token()
+            body = await read_json(request.content.iter_any(), request.headers.get("Content-Encoding", ""))
+            for method, pattern, handler in ROUTES.get(host, ()):
+                found = re.fullmatch(pattern, path)
+                if found and method == request.method:
+                    return web.json_response(await handler(self, principal, body, found.groupdict()))
+            raise Refusal(404, "notFound", f"The lab's {host} has no {request.method} {path}.")
+        except Refusal as refusal:
+            return service_error(refusal)
+        except OSError as fault:
+            if not is_full(fault):
+                raise
+            return service_error(Refusal(507, "insufficientStorage", FULL))
+
+    # cloudresourcemanager
+
+    async def project(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
+        """https://cloud.google.com/resource-manager/reference/rest/v3/projects/get; no project has a parent."""
+        project = self.project_named(names["project"], principal, "resourcemanager.projects.get")
+        number = str(self.access.world.number(project))
+        if names["version"] == "v1":
+            return {
+                "projectId": project,
+                "projectNumber": number,
+                "lifecycleState": "ACTIVE",
+                "name": project,
+            }
+        return {"name": f"projects/{number}", "projectId": project, "state": "ACTIVE", "displayName": project}
+
+    async def project_policy(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
+        permission = "resourcemanager.projects.getIamPolicy"
+        test = names["verb"] == "testIamPermissions"
+        project = self.project_named(names["project"], principal, "" if test else permission)
+        carrier = Carrier(
+            self.access,
+            resources.project(project),
+            self.access.world.projects[project],
+            "resourcemanager.projects",
+        )
+        return carrier.answer(principal, names["verb"], body)
+
+    def project_named(self, name: str, principal: str, permission: str) -> str:
+        """The project's id. Google says the same of one that is not there and of one that may not be seen."""
+        project = self.access.world.project_named(name)
+        if not project:
+            raise denied_elsewhere(permission or "resourcemanager.projects.get", f"projects/{name}")
+        if permission:
+            self.access.require_project(principal, permission, project)
+        return project
+
+    # iam
+
+    async def accounts(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
+        project = self.project_named(names["project"], principal, "iam.serviceAccounts.list")
+        held = {a: h for a, h in self.access.world.accounts.items() if h.project == project}
+        return {"accounts": [self.described(a, h) for a, h in held.items()]} if held else {}
+
+    async def create_account(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
+        project = self.project_named(names["project"], principal, "iam.serviceAccounts.create")
+        name = str(body.get("accountId") or "")
+        if not ACCOUNT_ID.fullmatch(name):
+            raise Refusal(
+                400, "invalid", f"The account ID '{name}' must have 6 to 30 of a-z, 0-9 and dashes."
+            )
+        address = f"{name}@{project}.iam.gserviceaccount.com"
+        if address in self.access.world.accounts:
+            raise Refusal(
+                409, "conflict", f"Service account {name} already exists within project projects/{project}."
+            )
+        holder = Holder(project, {"version": 1, "bindings": []})
+        self.access.world.accounts[address] = holder
+        self.access.world.save()
+        return self.described(address, holder)
+
+    async def account(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
+        address, holder = self.account_named(names["account"], principal, "iam.serviceAccounts.get")
+        return self.described(address, holder)
+
+    async def delete_account(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
+        """Its bindings stay behind, as `deleted:` members."""
+        address, _ = self.account_named(names["account"], principal, "iam.serviceAccounts.delete")
+        world = self.access.world
+        del world.accounts[address]
+        member, gone = f"serviceAccount:{address}", f"deleted:serviceAccount:{address}?uid=1"
+        for holder in (*world.projects.values(), *world.buckets.values(), *world.accounts.values()):
+            for binding in holder.policy.get("bindings", ()):
+                binding["members"] = [gone if normal(one) == member else one for one in binding["members"]]
+            holder.revision += 1
+        world.deleted[member] = self.access.tokens.clock()
+        world.save()
+        return {}
+
+    async def account_policy(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
+        address, holder = self.account_named(names["account"], principal, "")
+        resource = resources.service_account(address, holder.project)
+        return Carrier(self.access, resource, holder, "iam.serviceAccounts").answer(
+            principal, names["verb"], body
+        )
+
+    async def deny_policies(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
+        """https://cloud.google.com/iam/docs/reference/rest/v2/policies/listPolicies: without the rules."""
+        project = self.project_named(names["project"], principal, "iam.denypolicies.list")
+        count = len(self.access.world.deny.get(project) or ())
+        where = f"policies/cloudresourcemanager.googleapis.com%2Fprojects%2F{project}/denypolicies"
+        return (
+            {"policies": [{"name": f"{where}/{n}", "kind": "DenyPolicy"} for n in range(count)]}
+            if count
+            else {}
+        )
+
+    async def deny_policy(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
+        project = self.project_named(names["project"], principal, "iam.denypolicies.get")
+        documents = self.access.world.deny.get(project) or []
+        if int(names["number"]) >= len(documents):
+            raise Refusal(404, "notFound", f"Deny policy {names['number']} was not found.")
+        return {"kind": "DenyPolicy", **documents[int(names["number"])]}
+
+    def account_named(self, address: str, principal: str, permission: str) -> tuple[str, Holder]:
+        holder = self.access.world.accounts.get(address)
+        if holder is None:
+            raise Refusal(404, "notFound", f"Unknown service account: {address}")
+        if permission:
+            self.access.require(principal, permission, resources.service_account(address, holder.project))
+        return address, holder
+
+    def described(self, address: str, holder: Holder) -> dict[str, Any]:
+        name = f"projects/{holder.project}/serviceAccounts/{address}"
+        return {
+            "name": name,
+            "projectId": holder.project,
+            "email": address,
+            "uniqueId": "1",
+            "etag": holder.etag,
+        }
+
+    # iamcredentials
+
+    async def access_token(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
+        """For a custom account, whose policy or project lets the caller; nobody can be a service agent."""
+        address = names["account"]
+        permission = "iam.serviceAccounts.getAccessToken"
+        holder = self.access.world.accounts.get(address)
+        if holder is None or is_service_agent(address) or not is_custom_account(address):
+            raise denied_elsewhere(permission, f"projects/-/serviceAccounts/{address}")
+        self.access.require(principal, permission, resources.service_account(address, holder.project))
+        lifetime = seconds(body.get("lifetime") or f"{LONGEST:.0f}s")
+        token, expires = self.access.tokens.mint(
+            f"serviceAccount:{address}", min(lifetime, self.access.tokens.lifetime)
+        )
+        return {"accessToken": token, "expireTime": utc(expires)}
+
+    # oauth2
+
+    async def about_token(self, request: web.Request) -> Any:
+        """https://cloud.google.com/docs/authentication/token-types: tokeninfo and userinfo."""
+        given = dict(request.query) | (await form_of(request) if request.method == "POST" else {})
+        bearer = request.headers.get("Authorization", "").partition(" ")[2]
+        try:
+            claims = self.access.tokens.claims(str(given.get("access_token") or bearer))
+        except BadToken:
+            raise Refusal(400, "invalid", "Invalid Value") from None
+        expires = float(str(claims["expires"]))
+        left = int(expires - self.access.tokens.clock())
+        address = email(str(claims["principal"]))
+        scope = "https://www.googleapis.com/auth/cloud-platform"
+        return {
+            "email": address,
+            "email_verified": "true",
+            "exp": str(int(expires)),
+            "expires_in": left,
+            "scope": scope,
+        }
+
+
+PROJECT = r"/(?P<version>v1|v3)/projects/(?P<project>[^/:]+)"
+ACCOUNTS = r"/v1/projects/(?P<project>[^/:]+)/serviceAccounts"
+DENY = r"/v2/policies/cloudresourcemanager\.googleapis\.com/projects/(?P<project>[^/]+)/denypolicies"
+ACCOUNT = rf"{ACCOUNTS}/(?P<account>[^/:]+)"
+ROUTES: Mapping[str, tuple[tuple[str, str, Handler], ...]] = {
+    "cloudresourcemanager.googleapis.com": (
+        ("GET", PROJECT, Services.project),
+        ("POST", rf"{PROJECT}:(?P<verb>\w+)", Services.project_policy),
+    ),
+    "iam.googleapis.com": (
+        ("GET", ACCOUNTS, Services.accounts),
+        ("POST", ACCOUNTS, Services.create_account),
+        ("GET", ACCOUNT, Services.account),
+        ("DELETE", ACCOUNT, Services.delete_account),
+        ("POST", rf"{ACCOUNT}:(?P<verb>\w+)", Services.account_policy),
+        ("GET", DENY, Services.deny_policies),
+        ("GET", rf"{DENY}/(?P<number>[0-9]{{1,4}})", Services.deny_policy),
+    ),
+    "iamcredentials.googleapis.com": (("POST", rf"{ACCOUNT}:generateAccessToken", Services.access_token),),
+}
+
+
+HOSTS = frozenset({"oauth2.googleapis.com", "www.googleapis.com", *ROUTES})
+
+
+async def form_of(request: web.Request) -> dict[str, Any]:
+    """A body that is a form. Refusal (400) for anything else."""
+    try:
+        return dict(await request.clone(client_max_size=LONGEST_FORM).post())
+    except (ValueError, LookupError, RuntimeError, AssertionError, web.HTTPException):
+        raise Refusal(400, "invalid", "The body is no form.") from None
+
+
+def seconds(duration: Any) -> float:
+    """The lifetime of a token, as Google's JSON writes a duration: "300s". Refusal (400) for anything else."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s", duration) if isinstance(duration, str) else None
+    if not found or not 0 < float(found[1]) <= LONGEST:
+        raise Refusal(400, "invalid", f"Invalid value for lifetime: more than 0s and at most {LONGEST:.0f}s.")
+    return float(found[1])
+
+
+def utc(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,180 @@
+"""The lab's world: projects, people, accounts, buckets and their policies, as they are now.
+
+It begins as iam/lab.yaml says and is kept in a file, so that a restart loses nothing; a changed lab.yaml
+begins it anew. Every reader asks it; `cloud/identity/policies.py` and `cloud/storage.py` change it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cloud.identity.tokens import write_private
+from iam.lab import checked_policy
+from iam.policy.evaluate import Decision, Policies, decide
+from iam.policy.policies import DenyRule, Policy, deny_from_json, policy_from_json, policy_to_json
+from iam.policy.resource import ACCOUNT, Resource
+from iam.policy.roles import Role, load_roles
+
+# What a new bucket has: https://cloud.google.com/storage/docs/access-control/iam-roles#basic-roles-modifiable
+LEGACY = {
+    "roles/storage.legacyBucketOwner": ("projectEditor", "projectOwner"),
+    "roles/storage.legacyBucketReader": ("projectViewer",),
+    "roles/storage.legacyObjectOwner": ("projectEditor", "projectOwner"),
+    "roles/storage.legacyObjectReader": ("projectViewer",),
+}
+
+PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers"})
+
+
+@dataclass(slots=True)
+class Holder:
+    """Something that carries a policy: a project, a bucket or a service account.
+
+    `private`: a bucket that enforces public access prevention, where allUsers and allAuthenticatedUsers hold nothing.
+    """
+
+    project: str
+    policy: dict[str, Any]  # Google's JSON
+    revision: int = 1
+    private: bool = False
+
+    @property
+    def etag(self) -> str:
+        return f"BwY{self.revision:08x}="
+
+    def parsed(self) -> Policy:
+        bindings = self.policy.get("bindings", ())
+        if self.private:
+            bindings = [
+                {**one, "members": [m for m in one["members"] if m not in PUBLIC]} for one in bindings
+            ]
+            bindings = [one for one in bindings if one["members"]]
+        kept = {key: value for key, value in self.policy.items() if key != "etag"}
+        return policy_from_json({**kept, "bindings": list(bindings)})
+
+
+@dataclass(slots=True)
+class World:
+    """Everything that the lab's cloud knows. `file` is where it is kept; none for tests."""
+
+    person: str
+    job: str
+    numbers: dict[str, int]
+    people: list[str]
+    groups: dict[str, list[str]]
+    roles: dict[str, list[str]]
+    deny: dict[str, list[dict[str, Any]]]
+    projects: dict[str, Holder]
+    buckets: dict[str, Holder]
+    accounts: dict[str, Holder]
+    objects: dict[str, dict[str, str]] = field(default_factory=dict)  # texts that buckets begin with, by name
+    deleted: dict[str, float] = field(default_factory=dict)  # when accounts were deleted, by principal
+    source: str = ""  # digest of the lab.yaml that it began as
+    file: Path | None = None
+    # Read once: policies by name, holder and revision, the roles, the groups.
+    known: dict[str, tuple[Holder | None, int, Policy]] = field(default_factory=dict, repr=False)
+    all_roles: Mapping[str, Role] = field(init=False, repr=False)
+    members: Mapping[str, frozenset[str]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.all_roles = load_roles({name: frozenset(held) for name, held in self.roles.items()})
+        self.members = {name: frozenset(members) for name, members in self.groups.items()}
+
+    def decide(self, principal: str, permission: str, resource: Resource, **more: Any) -> Decision:
+        """The verdict of `iam`, with all that the lab knows."""
+        known = {"roles": self.all_roles, "groups": self.members, **more}
+        return decide(principal, permission, resource, self.policies(resource), **known)
+
+    def policies(self, resource: Resource) -> Policies:
+        """The policies that count for a resource."""
+        own: Holder | None = None
+        project = resource.name.split("/")[1]
+        if resource.bucket:
+            own = self.buckets.get(resource.bucket)
+            project = own.project if own else ""
+        elif resource.type == ACCOUNT:
+            own = self.accounts.get(resource.name.rpartition("/")[2])
+        holder = self.projects.get(project)
+        return Policies(
+            bucket=self.parsed(resource.name, own) if own else Policy(),
+            project=self.parsed(project, holder) if holder else Policy(),
+            project_id=project,
+            deny=self.deny_rules(project),
+        )
+
+    def parsed(self, name: str, holder: Holder) -> Policy:
+        """A holder's policy as a value, read once for each revision."""
+        key = name.partition("/objects/")[0]
+        known, revision, policy = self.known.get(key, (None, 0, Policy()))
+        if known is not holder or revision != holder.revision:
+            policy = holder.parsed()
+            self.known[key] = (holder, holder.revision, policy)
+        return policy
+
+    def deny_rules(self, project: str) -> tuple[DenyRule, ...]:
+        return tuple(rule for document in self.deny.get(project, ()) for rule in deny_from_json(document))
+
+    def number(self, project: str) -> int:
+        return self.numbers[project]
+
+    def project_named(self, name: str) -> str:
+        """The project id for an id or a number; empty where there is none."""
+        if name in self.projects:
+            return name
+        return next((project for project, number in self.numbers.items() if str(number) == name), "")
+
+    def add_bucket(self, name: str, project: str) -> None:
+        """A bucket with the bindings that a new one has."""
+        self.buckets[name] = Holder(project, {"version": 1, "bindings": legacy_bindings(project)})
+        self.known.pop(f"projects/_/buckets/{name}", None)
+
+    def set_policy(self, holder: Holder, document: Mapping[str, Any]) -> None:
+        """Takes a new policy. MalformedPolicy where it can't be understood, or names who is not there."""
+        policy = checked_policy(document, self.all_roles, self)
+        holder.policy = {k: v for k, v in policy_to_json(policy).items() if k != "etag"}
+        holder.revision += 1
+
+    def set_private(self, bucket: str, private: bool) -> None:
+        """Switches public access prevention of a bucket."""
+        holder = self.buckets[bucket]
+        if holder.private != private:
+            holder.private = private
+            self.known.pop(f"projects/_/buckets/{bucket}", None)
+            self.save()
+
+    def save(self) -> None:
+        if self.file:
+            write_private(self.file, json.dumps(self.as_json(), indent=1).encode())
+
+    def as_json(self) -> dict[str, Any]:
+        def plain(holders: Mapping[str, Holder]) -> dict[str, Any]:
+            return {
+                n: {"project": h.project, "policy": h.policy, "revision": h.revision, "private": h.private}
+                for n, h in holders.items()
+            }
+
+        return {
+            "person": self.person,
+            "job": self.job,
+            "numbers": self.numbers,
+            "people": self.people,
+            "groups": self.groups,
+            "roles": self.roles,
+            "deny": self.deny,
+            "projects": plain(self.projects),
+            "buckets": plain(self.buckets),
+            "accounts": plain(self.accounts),
+            "objects": self.objects,
+            "deleted": self.deleted,
+            "source": self.source,
+        }
+
+
+def legacy_bindings(project: str) -> list[dict[str, Any]]:
+    return [
+        {"role": role, "members": [f"{kind}:{project}" for kind in kinds]} for role, kinds in LEGACY.items()
+    ]

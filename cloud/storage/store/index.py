@@ -1,0 +1,313 @@
+"""The index of buckets, objects and unfinished uploads, in SQLite.
+
+Every method is synchronous and short and runs on the event loop's thread, so nothing can change between a method's
+read and its write. A check that must hold when an object is written is passed in as a function.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from cloud.storage.store.content import Content
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS buckets (
+    name TEXT PRIMARY KEY, project TEXT NOT NULL, metageneration INTEGER NOT NULL, created REAL NOT NULL,
+    updated REAL NOT NULL, document TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS objects (
+    bucket TEXT NOT NULL, name TEXT NOT NULL, generation INTEGER NOT NULL, metageneration INTEGER NOT NULL,
+    blob TEXT NOT NULL, size INTEGER NOT NULL, crc32c TEXT NOT NULL, md5 TEXT NOT NULL, components INTEGER NOT NULL,
+    created REAL NOT NULL, updated REAL NOT NULL, replaced REAL, document TEXT NOT NULL,
+    PRIMARY KEY (bucket, name, generation)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS live ON objects (bucket, name) WHERE replaced IS NULL;
+CREATE INDEX IF NOT EXISTS blobs ON objects (blob);
+CREATE TABLE IF NOT EXISTS uploads (
+    id TEXT PRIMARY KEY, bucket TEXT NOT NULL, name TEXT NOT NULL, principal TEXT NOT NULL, started REAL NOT NULL,
+    blob TEXT NOT NULL, document TEXT NOT NULL, done TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+OBJECT = (
+    "bucket, name, generation, metageneration, blob, size, crc32c, md5, components, created, updated, replaced, "
+    "document"
+)
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """`document` holds the fields that a client may set; times are seconds since 1970."""
+
+    name: str
+    project: str
+    metageneration: int
+    created: float
+    updated: float
+    document: Document
+
+    @property
+    def versioned(self) -> bool:
+        return bool((self.document.get("versioning") or {}).get("enabled"))
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """One generation of an object. `replaced`: when it ceased to be live; None for the live one.
+
+    `components`: how many parts it was composed of; 0 for one that was uploaded.
+    """
+
+    bucket: str
+    name: str
+    generation: int
+    metageneration: int
+    content: Content
+    components: int
+    created: float
+    updated: float
+    replaced: float | None
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A resumable upload. `document` is what it was started with; `done` names the generation that it became."""
+
+    id: str
+    bucket: str
+    name: str
+    principal: str
+    started: float
+    blob: str
+    document: Document
+    done: str = ""
+
+
+Check = Callable[[Object | None], None]  # given the live object, raises to refuse
+
+
+def anything(_: Object | None) -> None:
+    """No check."""
+
+
+@dataclass(slots=True)
+class Index:
+    """`discard` is called, after the commit, with content that nothing refers to. `clock`: seconds since 1970."""
+
+    database: sqlite3.Connection
+    discard: Callable[[str], None]
+    clock: Callable[[], float] = time.time
+    last: int = 0  # the newest generation
+    unused: list[str] = field(default_factory=list)  # content that may be discarded at the commit
+
+    @classmethod
+    def open(cls, path: Path | str, discard: Callable[[str], None]) -> Index:
+        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.executescript(SCHEMA)
+        (last,) = database.execute("SELECT coalesce(max(generation), 0) FROM objects").fetchone()
+        return cls(database, discard, last=last)
+
+    def generation(self) -> int:
+        """A new one: microseconds since 1970, as on Google Cloud, and never the same twice."""
+        self.last = max(self.last + 1, int(self.clock() * 1e6))
+        return self.last
+
+    # buckets
+
+    def bucket(self, name: str) -> Bucket | None:
+        row = self.database.execute("SELECT * FROM buckets WHERE name = ?", (name,)).fetchone()
+        return _bucket(row) if row else None
+
+    def projects(self) -> dict[str, str]:
+        """Every bucket's project."""
+        return dict(self.database.execute("SELECT name, project FROM buckets"))
+
+    def put_bucket(self, name: str, project: str, document: Document) -> Bucket:
+        """Creates it, or replaces its project and document and counts its metageneration up."""
+        now = self.clock()
+        self.database.execute(
+            "INSERT INTO buckets VALUES (?, ?, 1, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET project = excluded.project,"
+            " metageneration = metageneration + 1, updated = excluded.updated, document = excluded.document",
+            (name, project, now, now, json.dumps(document)),
+        )
+        found = self.bucket(name)
+        assert found is not None
+        return found
+
+    def is_empty(self, bucket: str) -> bool:
+        """Whether it holds no object, not even a noncurrent one."""
+        return not self.database.execute(
+            "SELECT 1 FROM objects WHERE bucket = ? LIMIT 1", (bucket,)
+        ).fetchone()
+
+    def delete_bucket(self, name: str) -> None:
+        """Removes an empty bucket, and the uploads that were to go there."""
+        for upload in self.database.execute("SELECT id FROM uploads WHERE bucket = ?", (name,)).fetchall():
+            self.end_upload(upload[0])
+        self.database.execute("DELETE FROM buckets WHERE name = ?", (name,))
+
+    # objects
+
+    def object(self, bucket: str, name: str, generation: int | None = None) -> Object | None:
+        """The live one, or that generation of it."""
+        where, values = "replaced IS NULL", (bucket, name)
+        if generation is not None:
+            where, values = "generation = ?", (bucket, name, generation)  # type: ignore[assignment]
+        query = f"SELECT {OBJECT} FROM objects WHERE bucket = ? AND name = ? AND {where}"
+        row = self.database.execute(query, values).fetchone()
+        return _object(row) if row else None
+
+    def put(
+        self,
+        bucket: str,
+        name: str,
+        content: Content,
+        document: Document,
+        check: Check = anything,
+        components: int = 0,
+        upload: str = "",
+    ) -> Object:
+        """Makes a new generation the live one if `check` allows it, and so finishes a resumable upload.
+
+        Where the bucket is versioned, the generation before it becomes noncurrent; elsewhere it goes.
+        """
+        check(self.object(bucket, name))
+        now = self.clock()
+        made = Object(bucket, name, self.generation(), 1, content, components, now, now, None, document)
+        with self._transaction():
+            self._retire(bucket, name)
+            self._insert(made)
+            self.database.execute("UPDATE uploads SET done = ? WHERE id = ?", (str(made.generation), upload))
+        return made
+
+    def update(self, found: Object, document: Document) -> Object:
+        """Replaces the document of a generation and counts its metageneration up."""
+        self.database.execute(
+            "UPDATE objects SET document = ?, updated = ?, metageneration = metageneration + 1"
+            " WHERE bucket = ? AND name = ? AND generation = ?",
+            (json.dumps(document), self.clock(), found.bucket, found.name, found.generation),
+        )
+        changed = self.object(found.bucket, found.name, found.generation)
+        assert changed is not None
+        return changed
+
+    def delete(self, found: Object, forever: bool) -> None:
+        """Removes a generation; a live one becomes noncurrent where versions are kept, unless `forever`."""
+        with self._transaction():
+            if forever:
+                self._remove(found)
+            else:
+                self._retire(found.bucket, found.name)
+
+    def move(self, found: Object, name: str, check: Check = anything) -> Object:
+        """Renames the live object `found` in one step: a new generation, created now, with the same content."""
+        check(self.object(found.bucket, name))
+        now = self.clock()
+        made = replace(
+            found, name=name, generation=self.generation(), metageneration=1, created=now, updated=now
+        )
+        with self._transaction():
+            self._retire(found.bucket, name)
+            self._insert(made)
+            self._retire(found.bucket, found.name)
+        return made
+
+    def scan(self, bucket: str, start: str, versions: bool) -> Iterator[Object]:
+        """Objects from the name `start` on, by their names' UTF-8 and then by generation."""
+        live = "" if versions else "AND replaced IS NULL"
+        query = (
+            f"SELECT {OBJECT} FROM objects WHERE bucket = ? AND name >= ? {live} ORDER BY name, generation"
+        )
+        return map(_object, self.database.execute(query, (bucket, start)))
+
+    # uploads
+
+    def begin_upload(self, upload: Upload) -> None:
+        values = (
+            upload.id, upload.bucket, upload.name, upload.principal, upload.started, upload.blob,
+            json.dumps(upload.document), "",
+        )  # fmt: skip
+        self.database.execute("INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+    def upload(self, id: str) -> Upload | None:
+        row = self.database.execute("SELECT * FROM uploads WHERE id = ?", (id,)).fetchone()
+        if row is None:
+            return None
+        *values, document, done = row
+        return Upload(*values, json.loads(document), done)  # type: ignore[call-arg]
+
+    def end_upload(self, id: str) -> None:
+        found = self.upload(id)
+        self.database.execute("DELETE FROM uploads WHERE id = ?", (id,))
+        if found and not found.done:  # else the content is an object's
+            self.discard(found.blob)
+
+    def blobs(self) -> set[str]:
+        """All content that something needs."""
+        query = "SELECT blob FROM objects UNION SELECT blob FROM uploads WHERE done = ''"
+        return {blob for (blob,) in self.database.execute(query)}
+
+    def _insert(self, made: Object) -> None:
+        content = made.content
+        values = (
+            made.bucket, made.name, made.generation, made.metageneration, content.blob, content.size, content.crc32c,
+            content.md5, made.components, made.created, made.updated, made.replaced, json.dumps(made.document),
+        )  # fmt: skip
+        self.database.execute(
+            f"INSERT INTO objects ({OBJECT}) VALUES ({', '.join('?' * len(values))})", values
+        )
+
+    def _retire(self, bucket: str, name: str) -> None:
+        """Makes room for a new live object."""
+        live = self.object(bucket, name)
+        if live is None:
+            return
+        about = self.bucket(bucket)
+        if about and about.versioned:
+            self.database.execute(
+                "UPDATE objects SET replaced = ? WHERE bucket = ? AND name = ? AND generation = ?",
+                (self.clock(), bucket, name, live.generation),
+            )
+        else:
+            self._remove(live)
+
+    def _remove(self, found: Object) -> None:
+        self.database.execute(
+            "DELETE FROM objects WHERE bucket = ? AND name = ? AND generation = ?",
+            (found.bucket, found.name, found.generation),
+        )
+        self.unused.append(found.content.blob)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self.unused.clear()
+        self.database.execute("BEGIN IMMEDIATE")
+        with self.database:  # commits, or rolls back
+            yield
+        for blob in self.unused:
+            if not self.database.execute("SELECT 1 FROM objects WHERE blob = ?", (blob,)).fetchone():
+                self.discard(blob)
+
+
+def _bucket(row: Any) -> Bucket:
+    *values, document = row
+    return Bucket(*values, json.loads(document))  # type: ignore[call-arg]
+
+
+def _object(row: Any) -> Object:
+    bucket, name, generation, metageneration, blob, size, crc32c, md5, components, *times, document = row
+    content = Content(blob, size, crc32c, md5)
+    created, updated, replaced = times
+    return Object(
+        bucket, name, generation, metageneration, content, components, created, updated, replaced, json.loads(document)
+    )  # fmt: skip

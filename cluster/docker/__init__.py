@@ -1,0 +1,1 @@
+"""The cluster in Docker: compose.yaml, run by Docker Compose."""

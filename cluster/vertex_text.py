@@ -1,0 +1,216 @@
+"""Texts: a plan, the clusters of a place, one cluster, a comparison. All fit 80 columns with usual names."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from cluster.status import clip
+from vertex.cluster import Cluster, Pool
+from vertex.cluster_info import Facts
+from vertex.cluster_options import span
+from vertex.diff import Row
+from vertex.location import Place
+from vertex.plan import LABEL, Plan, totals
+
+WIDTH = 80
+
+
+def grid(lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def fields(pairs: Sequence[tuple[str, str]]) -> str:
+    """Names and values; a value that does not fit goes on below itself, but an address is never broken."""
+    lines = []
+    for name, value in pairs:
+        for part in textwrap.wrap(value, WIDTH - 14, break_long_words=False, break_on_hyphens=False):
+            lines.append(f"{name:<12}  {part}")
+            name = ""
+    return "\n".join(lines)
+
+
+def plan(found: Plan, agent: str) -> str:
+    """Everything that will be made, as whom its jobs will run, and what is said of money."""
+    head = [("POOL", "FROM", "NODES", "MACHINE", "ACCELERATORS")]
+    pools = [
+        (pool.id, ", ".join(pool.services), pool.count, pool.machine.type, pool.machine.gpus)
+        for pool in found.pools
+    ]
+    images = "\n".join(f"  {pool.id:<12}  {pool.image}" for pool in found.pools)
+    return "\n".join(
+        [
+            f"Cluster {found.cluster} in {found.place.project}, {found.place.region}:",
+            "",
+            grid([*head, *pools]),
+            "",
+            fields(
+                [
+                    ("in all", in_all(found)),
+                    ("disks", disks(found)),
+                    ("jobs run as", found.account or agent),
+                    (
+                        "network",
+                        found.network or "none: its dashboard is reached from anywhere, with a token",
+                    ),
+                    ("labels", ", ".join(f"{key}={value}" for key, value in found.labels.items())),
+                    ("autoscaling", autoscaling(found)),
+                ]
+            ),
+            "images",
+            images,
+            "",
+            "It costs from RUNNING until it is deleted: Vertex AI has no idle shutdown, and",
+            "there is no price list here. Starting takes it 10 to 20 minutes.",
+            *notes(found),
+        ]
+    )
+
+
+def in_all(found: Plan) -> str:
+    total = totals(found.pools)
+    cpus = between(total.cpus) + (f" and those of {', '.join(total.unknown)}" if total.unknown else "")
+    head = found.pools[0].machine.cpus
+    mine = f"; the head's {head} take no tasks" if head else ""
+    return f"{count(between(total.nodes), 'node')}, {cpus} vCPUs, {count(between(total.gpus), 'GPU')}{mine}"
+
+
+def between(pair: tuple[int, int]) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]} to {pair[1]}"
+
+
+def count(number: object, noun: str) -> str:
+    return f"{number} {noun}" if str(number) == "1" else f"{number} {noun}s"
+
+
+def disks(found: Plan) -> str:
+    each = [f"{pool.machine.disk}, {pool.machine.disk_gb} GB" for pool in found.pools]
+    if len(set(each)) == 1:
+        return f"{each[0]} a node"
+    return "; ".join(f"{pool.id}: {disk}" for pool, disk in zip(found.pools, each, strict=True))
+
+
+def autoscaling(found: Plan) -> str:
+    pools = [f"{pool.id} from {pool.bounds[0]} to {pool.bounds[1]}" for pool in found.pools if pool.bounds]
+    return f"{', '.join(pools)} nodes" if pools else "none; `scale` changes the counts"
+
+
+def notes(found: Plan) -> list[str]:
+    said = []
+    if found.network:
+        said.append("In a peered network its dashboard can't be reached from outside of that.")
+    if len(found.pools) == 1 and found.pools[0].range[1] == 1:
+        said.append("There is no worker, and the head computes nothing: no task would ever run.")
+    return said
+
+
+def clusters(found: Sequence[Cluster], now: float | None = None) -> str:
+    """A table; those with our label have a star."""
+    now = time.time() if now is None else now
+    lines = [("NAME", "STATE", "RAY", "PYTHON", "NODES", "JOBS RUN AS", "AGE")]
+    for one in found:
+        star = " *" if LABEL in one.labels else ""
+        nodes = sum(pool.nodes for pool in one.pools)
+        lines.append(
+            (
+                one.id + star,
+                one.state,
+                one.ray or "?",
+                one.python or "?",
+                str(nodes),
+                clip(one.account.partition("@")[0] or "service agent", 16),
+                span(now - one.created) if one.created else "?",
+            )
+        )
+    text = grid(lines)
+    return text + "\n\n* made by raydock" if any(LABEL in one.labels for one in found) else text
+
+
+def cluster(found: Cluster, now: float | None = None) -> str:
+    """One cluster in detail."""
+    now = time.time() if now is None else now
+    pairs = [
+        ("cluster", found.id),
+        ("place", found.name.partition("/persistentResources/")[0]),
+        ("state", f"{found.state}{f': {found.error}' if found.error else ''}"),
+        ("age", f"{span(now - found.created)}" if found.created else "?"),
+        ("Ray", f"{found.ray}, Python {found.python}" if found.ray else "a custom image"),
+        ("jobs run as", found.principal.removeprefix("serviceAccount:")),
+        ("dashboard", dashboard(found)),
+        ("network", found.network or "none"),
+        ("labels", ", ".join(f"{key}={value}" for key, value in sorted(found.labels.items())) or "none"),
+    ]
+    head = [("POOL", "NODES", "MACHINE", "ACCELERATORS")]
+    table = [(pool.id, nodes(pool), pool.machine_type, accelerators(pool)) for pool in found.pools]
+    images = "\n".join(f"  {pool.id:<12}  {pool.image}" for pool in found.pools)
+    return "\n".join([fields(pairs), "images", images, "", grid([*head, *table])])
+
+
+def dashboard(found: Cluster) -> str:
+    """Its address; a browser gets there through the console, a program with a token."""
+    if not found.dashboard:
+        return "none"
+    return found.dashboard if "://" in found.dashboard else f"https://{found.dashboard}"
+
+
+def nodes(pool: Pool) -> str:
+    return f"{pool.nodes} ({pool.least}-{pool.most})" if pool.most else str(pool.nodes)
+
+
+def accelerators(pool: Pool) -> str:
+    return f"{pool.accelerator_count} {pool.accelerator_type}" if pool.accelerator_count else "-"
+
+
+def as_json(place: Place, found: Sequence[Cluster]) -> Mapping[str, object]:
+    """The same for programs. Times are seconds since 1970."""
+    each = [
+        {
+            "id": one.id,
+            **asdict(one),
+            "principal": one.principal,
+            "ray": one.ray,
+            "python": one.python,
+            "ours": LABEL in one.labels,
+        }
+        for one in found
+    ]
+    return {
+        "version": 1,
+        "kind": "vertex",
+        "project": place.project,
+        "region": place.region,
+        "clusters": each,
+    }
+
+
+def comparison(rows: Sequence[Row], local: Facts, vertex: Facts) -> str:
+    """The rows, the last column folded; then who jobs run as, which is too long for a column."""
+    head = Row("", "LOCAL", "VERTEX", "MATTERS")
+    cells = [
+        (clip(row.what, 20), clip(row.local, 16), clip(row.vertex, 16), row.matters) for row in [head, *rows]
+    ]
+    widths = [max(len(line[column]) for line in cells) for column in range(3)]
+    lines = []
+    for line in cells:
+        start = "  ".join(cell.ljust(width) for cell, width in zip(line[:3], widths, strict=True))
+        first, *more = textwrap.wrap(line[3], WIDTH - sum(widths) - 6) or [""]
+        lines += [f"{start}  {first}", *(" " * (sum(widths) + 6) + part for part in more)]
+    same = local.principal == vertex.principal
+    said = "no: the same" if same else "yes: each needs its own grants on the buckets"
+    said = said if local.principal else "perhaps: not told by the local cluster"
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "Jobs run as",
+            f"  local   {local.principal.removeprefix('serviceAccount:') or 'unknown'}",
+            f"  vertex  {vertex.principal.removeprefix('serviceAccount:')}",
+            f"  matters {said}",
+        ]
+    )

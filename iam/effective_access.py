@@ -1,0 +1,168 @@
+"""Who may do what on a bucket: one row for each member that its policies name, decided by the evaluator."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from iam.check import policies_of
+from iam.errors import NotFound, Refused
+from iam.policy.evaluate import Decision, Policies, Verdict, decide
+from iam.policy.membership import World, matches
+from iam.policy.policies import Condition
+from iam.policy.principal import normal
+from iam.policy.required_permissions import Need, Operation, is_prefix
+from iam.policy.resource import parse_gs
+from iam.policy.roles import roles
+from iam.policy.ternary import Truth
+from iam.policy_reader import Asker
+from iam.session import Session
+
+SET_POLICY = "set policy"
+COLUMNS: dict[str, tuple[Operation, tuple[str, ...]]] = {
+    "read": (Operation.READ, Operation.READ.permissions),
+    "list": (Operation.LIST, Operation.LIST.permissions),
+    "write": (Operation.CREATE, Operation.CREATE.permissions),
+    "overwrite": (Operation.OVERWRITE, Operation.OVERWRITE.permissions),
+    "delete": (Operation.DELETE, Operation.DELETE.permissions),
+    SET_POLICY: (Operation.GET_BUCKET, ("storage.buckets.setIamPolicy",)),
+}
+WORST = (Verdict.DENIED, Verdict.UNKNOWN, Verdict.GRANTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A role that a member has. `where` is "bucket" or "project"; `through` is the group or the like, or ""."""
+
+    role: str
+    where: str
+    through: str = ""
+    condition: Condition | None = None
+
+    def __str__(self) -> str:
+        through = f", as {self.through}" if self.through else ""
+        when = f", if {self.condition.title or self.condition.expression}" if self.condition else ""
+        return f"{self.role} ({self.where}{through}{when})"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One member: what it is to the caller, its roles, and the verdict of each column."""
+
+    member: str
+    remark: str
+    held: tuple[Held, ...]
+    may: dict[str, Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """All of it. `notes` say what could not be seen."""
+
+    uri: str
+    project: str
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "version": 1,
+            "resource": self.uri,
+            "project": self.project,
+            "members": [row_json(row) for row in self.rows],
+            "notes": list(self.notes),
+        }
+
+
+def row_json(row: Row) -> dict[str, Any]:
+    held = [
+        {
+            "role": one.role,
+            "where": one.where,
+            "through": one.through,
+            "condition": one.condition.expression if one.condition else "",
+        }
+        for one in row.held
+    ]
+    may = {name: {"verdict": d.verdict.value, "why": d.why} for name, d in row.may.items()}
+    return {"member": row.member, "remark": row.remark, "roles": held, "may": may}
+
+
+async def picture(uri: str, session: Session, asker: Asker) -> Picture:
+    """Who may do what there. NotFound for no such bucket, Refused where its policy may not be read."""
+    bucket, _ = parse_gs(uri)
+    policies = await policies_of(bucket, asker)
+    if isinstance(policies, NotFound):
+        from iam.grant import elsewhere
+
+        raise NotFound(f"gs://{bucket} does not exist.", elsewhere(session))
+    if policies.bucket is None:
+        text = f"{session.who} has no storage.buckets.getIamPolicy on gs://{bucket}, so its policy can't be shown."
+        raise Refused(text, f"python -m iam check {uri}{session.flags} asks for the job's identity alone")
+    rows = tuple(row(member, uri, session, policies) for member in members_of(policies, session))
+    return Picture(uri, policies.project_id, rows, tuple(notes_of(policies)))
+
+
+def members_of(policies: Policies, session: Session) -> list[str]:
+    """The job's principal and the caller, then everyone that a binding about storage names."""
+    named = [one for one in (session.job, session.caller) if one]
+    for _, binding in bindings_of(policies):
+        named += sorted(binding.members)
+    found: dict[str, str] = {}
+    for one in named:
+        found.setdefault(normal(one), one)
+    return list(found.values())
+
+
+def bindings_of(policies: Policies) -> Iterator[tuple[str, Any]]:
+    """Those of the bucket, and those of the project whose role has to do with storage."""
+    for binding in policies.bucket.bindings if policies.bucket else ():
+        yield "bucket", binding
+    for binding in policies.project.bindings if policies.project else ():
+        role = roles().get(binding.role)
+        if role is None or any(held.startswith("storage.") for held in role.permissions):
+            yield "project", binding
+
+
+def row(member: str, uri: str, session: Session, policies: Policies) -> Row:
+    remarks = {normal(session.caller): "you", normal(session.job): "jobs run as this"}
+    may = {column: verdict_of(member, uri, column, policies) for column in COLUMNS}
+    return Row(member, remarks.get(normal(member), ""), tuple(held_by(member, policies)), may)
+
+
+def held_by(member: str, policies: Policies) -> Iterator[Held]:
+    """Its roles, with what it has them through where that is not itself."""
+    world = World(None, policies.project, policies.project_id)
+    for where, binding in bindings_of(policies):
+        for one in binding.members:
+            if normal(one) == normal(member) or matches(member, one, world) is Truth.TRUE:
+                through = "" if normal(one) == normal(member) else one
+                yield Held(binding.role, where, through, binding.condition)
+
+
+def verdict_of(member: str, uri: str, column: str, policies: Policies) -> Decision:
+    """The worst of the operation's permissions."""
+    operation, permissions = COLUMNS[column]
+    name, tail = parse_gs(uri)
+    tail = tail.partition("*")[0] if is_prefix(uri) else tail
+    need = Need(uri, name, tail, operation, permissions, "")
+    now = datetime.datetime.now(datetime.timezone.utc)
+    prefix = tail if operation is Operation.LIST else None
+    decisions = [
+        decide(member, permission, need.resource, policies, now=now, list_prefix=prefix)
+        for permission in permissions
+    ]
+    return min(decisions, key=lambda one: WORST.index(one.verdict))
+
+
+def notes_of(policies: Policies) -> Iterator[str]:
+    """What the verdicts could not take into account."""
+    where = f"project {policies.project_id}" if policies.project_id else "the bucket's project"
+    if policies.project is None:
+        yield f"The policy of {where} could not be read, so what it grants is not known."
+    if policies.deny is None:
+        yield f"The deny policies of {where} could not be read, so nothing is known to be granted."
+    if policies.project is not None and not policies.complete:
+        yield f"Folders or an organisation lie above {where}; what they grant was not read."

@@ -1,0 +1,1 @@
+"""The pure core: policies in, verdicts out. It imports nothing else of ours but errors."""

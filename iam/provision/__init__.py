@@ -1,0 +1,1 @@
+"""What jobs on Vertex AI need in a project: planned, created, recorded, removed."""

@@ -1,0 +1,116 @@
+"""The HTTP client of a connection, and what in the environment keeps it from working: proxies, certificates."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Iterator
+from importlib.util import find_spec
+from urllib.parse import urlsplit
+
+import httpx
+
+from submit.errors import UsageError
+from submit.targets import Connection
+
+PROXIES = ("all_proxy", "http_proxy", "https_proxy")
+SCHEMES = ("http", "https", "socks5", "socks5h")
+SOCKS = "socksio"  # httpx's own choice, in its extra `socks`
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
+
+
+def client_of(connection: Connection, timeout: httpx.Timeout) -> httpx.AsyncClient:
+    """Raises UsageError where a variable of the environment, or the address, can't be used."""
+    url, proxied = connection.base_url, connection.through_proxy
+    if proxied:
+        check_proxies()
+    try:
+        return httpx.AsyncClient(
+            base_url=url,
+            timeout=timeout,
+            trust_env=proxied,
+            verify=url.startswith(
+                "https://"
+            ),  # reading the certificates takes 80 ms, and plain HTTP needs none
+        )
+    except OSError as fault:  # ssl.SSLError too
+        raise untrusted(fault) from None
+    except (httpx.InvalidURL, ValueError) as fault:
+        if proxied and is_url(url):
+            name = next((name for name in ("no_proxy", "NO_PROXY") if os.environ.get(name)), "NO_PROXY")
+            raise UsageError(f"{name} can't be understood: {fault}.", f"unset {name}") from None
+        raise UsageError(
+            f"{url!r} is not a dashboard address: {fault}.", "--address http://HOST:8265"
+        ) from None
+
+
+def is_url(text: str) -> bool:
+    """Whether httpx takes it."""
+    try:
+        httpx.URL(text)
+    except (httpx.InvalidURL, ValueError):
+        return False
+    return True
+
+
+def proxies() -> Iterator[tuple[str, str]]:
+    """The variables that name a proxy, and their values."""
+    for name, value in os.environ.items():
+        if name.lower() in PROXIES and value:
+            yield name, value
+
+
+def check_proxies() -> None:
+    """Raises UsageError for a proxy that can't be used; all variables of the same fault in one sentence."""
+    faults = {name: found for name, value in proxies() if (found := proxy_fault(value))}
+    if faults:
+        why, way = next(iter(faults.values()))
+        names = [name for name, found in faults.items() if found == (why, way)]
+        verb = "names" if len(names) == 1 else "name"
+        raise UsageError(
+            f"{' and '.join(names)} {verb} a proxy that can't be used: {why}.",
+            f"unset {' '.join(names)}, or {way.replace('NAME', names[0])}",
+        )
+
+
+def proxy_fault(value: str) -> tuple[str, str] | None:
+    """Why a proxy can't be used, without its password, and what to do; None where it can."""
+    url = value if "://" in value else f"http://{value}"
+    scheme = url.partition("://")[0].lower()
+    if scheme not in SCHEMES:
+        return (
+            f"{scheme}:// is not one of {', '.join(f'{one}://' for one in SCHEMES)}",
+            f"export NAME={'socks5' if scheme.startswith('socks') else 'http'}://HOST:PORT",
+        )
+    try:
+        valid = bool(urlsplit(url).hostname) and urlsplit(url).port != 0 and is_url(url)
+    except ValueError:
+        valid = False
+    if not valid:
+        return "it is not a URL with a host and a port", "export NAME=http://HOST:PORT"
+    if scheme.startswith("socks") and find_spec(SOCKS) is None:
+        return f"{scheme}:// needs a package that is not installed", "pip install 'httpx[socks]'"
+    return None
+
+
+def untrusted(fault: OSError) -> UsageError:
+    """The sentence for certificates that can't be read, with the variable that names them."""
+    named = [(name, os.environ[name]) for name in CERTIFICATES if os.environ.get(name)]
+    why = "it holds no certificate" if isinstance(fault, ssl.SSLError) else (fault.strerror or str(fault))
+    if not named:
+        return UsageError(
+            f"This machine's certificates can't be read: {why}.", "export SSL_CERT_FILE=/path/to/ca.pem"
+        )
+    name, path = next(((name, path) for name, path in named if unreadable(path)), named[0])
+    return UsageError(
+        f"{name} is {path!r}, which can't be used: {why}.", f"unset {name}, or correct its path"
+    )
+
+
+def unreadable(path: str) -> bool:
+    """Whether that file can't be read or holds no certificate."""
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError:
+        return True
+    return False

@@ -1,0 +1,304 @@
+"""Ray's Job REST API, spoken directly: every request bounded, every fault one sentence.
+
+Source: ray 2.47.1, `dashboard/modules/job/job_head.py` and `dashboard/modules/state/state_head.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from raydock import answers
+from submit.errors import ServerError, Unreachable, UsageError
+from submit.targets import Connection, Target
+
+from .client import client_of, proxies
+from .job import STATUSES, Job, job_of
+
+MOST = 4 * 2**20  # bytes of a log's last lines that are taken at once
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a request may take, in seconds."""
+
+    connect: float = 5
+    read: float = 10
+    submit: float = 30  # the head starts the job's supervisor before it answers
+    upload: float = 300  # for the whole of a 100 MiB package, on a slow line
+
+
+class Dashboard:
+    """The Job API of one target. An async context manager; raises ServerError and Unreachable.
+
+    `tell` hears what the target has to say on the way: which cluster it found, and that it waits for it.
+    """
+
+    connection: Connection
+    client: httpx.AsyncClient
+    url: str
+
+    def __init__(
+        self,
+        target: Target,
+        patience: Patience = Patience(),
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.target, self.patience, self.tell = target, patience, tell
+
+    async def __aenter__(self) -> Dashboard:
+        await self.target.ready(self.tell)
+        self.connection = self.target.connect()
+        self.url = self.connection.base_url
+        self.client = client_of(
+            self.connection, httpx.Timeout(self.patience.read, connect=self.patience.connect)
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.client.aclose()
+
+    async def version(self) -> Mapping[str, Any]:
+        """`ray_version` and `session_name` of the cluster."""
+        return await self.json("GET", "/api/version")
+
+    async def nodes(self) -> list[Mapping[str, Any]]:
+        """The nodes that are alive, as the state API tells of them."""
+        return [node for node in await self.state("nodes") if node.get("state") == "ALIVE"]
+
+    async def state(self, what: str, query: str = "", most: int = 10_000) -> list[Mapping[str, Any]]:
+        """What the state API lists, in detail; `query` holds its filters."""
+        path = f"/api/v0/{what}?detail=1&limit={most}" + (f"&{query}" if query else "")
+        reply = await self.json("GET", path)
+        return answers.rows(answers.mapping(reply, "data", "result").get("result"))
+
+    async def log_file(self, node: str, name: str, lines: int = -1, most: int = 0) -> bytes | None:
+        """The last lines of a file in a node's log directory, -1 for all of it.
+
+        None where it is not there, or where they are more than `most` bytes, `MOST` by default: lines may be long.
+        """
+        read = bytearray()
+        try:
+            async with self.log_chunks(node, name, lines) as chunks:
+                async for chunk in chunks:
+                    read += chunk
+                    if len(read) > (most or MOST):
+                        return None
+        except ServerError as fault:
+            if fault.status not in {404, 500}:
+                raise
+            return None
+        return bytes(read)
+
+    async def job(self, submission_id: str) -> Job | None:
+        """The job of that submission id; None where the cluster knows none."""
+        reply = await self.request("GET", f"/api/jobs/{quote(submission_id, safe='')}", accept={200, 404})
+        if reply.status_code == 404:
+            return None
+        job = job_of(self.parsed(reply))
+        if job.submission_id and job.status not in STATUSES:
+            raise ServerError(
+                f"{self.url} gives the job {submission_id} the status {job.status!r}, which Ray does not have.",
+                self.target.mend,
+            )
+        return job
+
+    async def jobs(self) -> list[Job]:
+        """All submissions, the newest last."""
+        reply = await self.request("GET", "/api/jobs/")
+        found = map(job_of, answers.rows(self.parsed(reply, list)))
+        return sorted((job for job in found if job.submission_id), key=lambda job: job.started)
+
+    async def submit(self, body: Mapping[str, Any]) -> None:
+        """Asks for a job. The reply says only that the cluster took it."""
+        timeout = httpx.Timeout(self.patience.submit, connect=self.patience.connect)
+        if name := not_text(body):
+            raise UsageError(f"What is sent must be UTF-8, and {name} is not.", "give it in UTF-8")
+        await self.request("POST", "/api/jobs/", json=dict(body), timeout=timeout)
+
+    async def stop(self, submission_id: str) -> None:
+        """Asks a job to stop; it may take some seconds to end, or have ended already."""
+        await self.request("POST", f"/api/jobs/{quote(submission_id, safe='')}/stop")
+
+    async def logs(self, submission_id: str) -> str:
+        """The whole log of a job so far, as text."""
+        reply = await self.json("GET", f"/api/jobs/{quote(submission_id, safe='')}/logs")
+        return answers.text(reply.get("logs"))
+
+    async def has_package(self, uri: str) -> bool:
+        """Whether the cluster holds the package; asking keeps it for some minutes."""
+        reply = await self.request("GET", package_path(uri), accept={200, 404})
+        return reply.status_code == 200
+
+    async def put_package(self, uri: str, package: bytes) -> None:
+        """Uploads a package under its name."""
+        timeout = httpx.Timeout(self.patience.upload, connect=self.patience.connect)
+        await self.request("PUT", package_path(uri), content=package, timeout=timeout)
+
+    @asynccontextmanager
+    async def log_chunks(self, node: str, name: str, lines: int = -1) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The bytes of a node's log file, from its beginning, or its last lines, to where it ends now."""
+        try:
+            reply = await self.opened(log_path(node, name, lines))
+            try:
+                if reply.status_code != 200:
+                    raise self.refusal(reply)
+                yield reply.aiter_bytes()
+            finally:
+                await reply.aclose()
+        except (httpx.RequestError, httpx.InvalidURL) as fault:
+            raise self.unreachable(fault) from None
+
+    async def opened(self, path: str) -> httpx.Response:
+        """The answer to a GET, its body still to be read; asked once more where the headers were turned down."""
+        headers = await self.headers()
+        reply = await self.client.send(self.client.build_request("GET", path, headers=headers), stream=True)
+        if reply.status_code != 401 or not self.connection.turned_down(headers):
+            return reply
+        await reply.aclose()
+        again = self.client.build_request("GET", path, headers=await self.headers())
+        return await self.client.send(again, stream=True)
+
+    async def headers(self) -> dict[str, str]:
+        """The target's headers, fresh for this request."""
+        make = self.connection.headers
+        try:
+            made = dict(await asyncio.to_thread(make) if self.connection.slow else make())
+        except UnicodeError:
+            raise UsageError("The key of the cluster is not text.", self.target.mend) from None
+        for name, value in made.items():
+            if not (name + value).isascii() or not (name + value).isprintable():
+                raise UsageError(
+                    f"The header {name} can't be sent: it holds a character that HTTP has no place for.",
+                    "look at where it comes from: RAY_JOB_HEADERS, or the key of the cluster",
+                )
+        return made
+
+    async def json(self, method: str, path: str) -> Mapping[str, Any]:
+        """A JSON object from the server."""
+        value: Mapping[str, Any] = self.parsed(await self.request(method, path))
+        return value
+
+    async def request(
+        self, method: str, path: str, accept: frozenset[int] | set[int] = frozenset({200}), **more: Any
+    ) -> httpx.Response:
+        """One bounded request, repeated once with new headers where they were turned down.
+
+        A status outside `accept` is a ServerError.
+        """
+        headers = await self.headers()
+        try:
+            reply = await self.client.request(method, path, headers=headers, **more)
+            if reply.status_code == 401 and self.connection.turned_down(headers):
+                reply = await self.client.request(method, path, headers=await self.headers(), **more)
+        except (httpx.RequestError, httpx.InvalidURL) as fault:
+            raise self.unreachable(fault) from None
+        if reply.status_code not in accept:
+            raise self.refusal(reply)
+        return reply
+
+    def parsed(self, reply: httpx.Response, wanted: type = dict) -> Any:
+        """The reply's JSON, where it is of the wanted type."""
+        try:
+            value = answers.parsed(reply.content)
+        except ValueError:
+            value = None
+        if not isinstance(value, wanted):
+            raise ServerError(
+                f"What answers at {self.url} is not a Ray dashboard: {reply.request.url.path} gave no JSON.",
+                self.target.mend,
+            )
+        return value
+
+    def unreachable(self, fault: Exception) -> Unreachable:
+        """The sentence for a request that got no answer."""
+        if isinstance(fault, (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout)):
+            why = "it took the request and then did not answer in time"
+        elif isinstance(fault, httpx.ConnectTimeout):
+            why = f"no connection within {self.patience.connect:g} s"
+        elif isinstance(fault, httpx.ConnectError):
+            why = connect_reason(fault) + self.way
+        elif isinstance(fault, httpx.ProxyError):
+            why = f"the proxy refused ({fault})"
+        elif isinstance(fault, httpx.LocalProtocolError | httpx.InvalidURL | httpx.UnsupportedProtocol):
+            why = f"the request can't be sent ({fault})"
+        else:
+            why = "the connection broke off before its answer was complete"
+        return Unreachable(f"The cluster at {self.url} does not answer: {why}.", self.target.mend)
+
+    @property
+    def way(self) -> str:
+        """The proxies that the environment names: no connection may be the fault of one of them."""
+        names = [name for name, _ in proxies()] if self.connection.through_proxy else []
+        return f" (the environment names a proxy: {', '.join(names)})" if names else ""
+
+    def refusal(self, reply: httpx.Response) -> ServerError:
+        """The sentence for an answer that is an error: the last line of a server's traceback says why."""
+        where = f"{reply.request.method} {reply.request.url.path}"
+        lines = reply.text.strip().splitlines() if reply.is_closed else []
+        why = ": " + lines[-1].strip()[:300].rstrip(".") if lines else ""
+        return ServerError(
+            f"{self.url} answered {reply.status_code} to {where}{why}.", self.target.mend, reply.status_code
+        )
+
+
+def not_text(value: object, name: str = "the request") -> str:
+    """The name of the first text that holds a lone surrogate, as what is not UTF-8 becomes; empty where none does."""
+    if isinstance(value, Mapping):
+        return next((found for key, one in value.items() if (found := not_text(one, str(key)))), "")
+    if isinstance(value, list | tuple):
+        return next((found for one in value if (found := not_text(one, name))), "")
+    return name if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value) else ""
+
+
+def connect_reason(fault: BaseException) -> str:
+    """Why there was no connection, in words, from the causes below httpx's own error."""
+    for cause in causes(fault):
+        if isinstance(cause, ConnectionRefusedError):
+            return "the connection was refused"
+        if isinstance(cause, socket.gaierror):
+            return "its name can't be resolved"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted here ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError):
+            return "it does not speak TLS as it should"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+    return str(fault) or "there was no connection"
+
+
+def causes(fault: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it came from, groups of errors opened."""
+    while fault is not None:
+        yield fault
+        for inner in getattr(fault, "exceptions", ()):
+            yield from causes(inner)
+        fault = fault.__cause__ or fault.__context__
+
+
+def package_path(uri: str) -> str:
+    """The route of a package, from its `gcs://NAME` URI."""
+    protocol, _, name = uri.partition("://")
+    return f"/api/packages/{protocol}/{quote(name)}"
+
+
+def log_path(node: str, name: str, lines: int = -1) -> str:
+    """The route of a file in a node's log folder: so many last lines of it, or all."""
+    return f"/api/v0/logs/file?node_id={quote(node)}&filename={quote(name)}&lines={lines}"
+
+
+def described(content: bytes | None) -> Mapping[str, Any]:
+    """What a node says of itself (docker/node.py writes it); empty where it says nothing."""
+    try:
+        value = answers.parsed(content or b"{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,1 @@
+"""Secrets and credential files, found before they travel."""

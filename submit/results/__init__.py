@@ -1,0 +1,1 @@
+"""What a job brought back: shown, written, and kept for `report`."""

@@ -1,0 +1,141 @@
+"""Vertex AI's PersistentResourceService by Google's SDK: each call bounded, each fault one sentence.
+
+The SDK's own `vertex_ray` sleeps 150 s between two looks at a cluster and prints; this uses the client below it.
+Importing that takes seconds, so it is imported when the first call is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from iam.errors import Refused as NoCredentials
+from raydock.gcp.clouds import default_credentials
+from vertex.cluster import Cluster, cluster_of
+from vertex.errors import Exists, Missing, Refused, Unreachable
+from vertex.location import Place
+
+SECONDS = 30.0  # for one call
+
+
+class Api:
+    """The clusters of one place, as the caller's application default credentials see them. Its calls block."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._client: Any = None
+
+    @property
+    def client(self) -> Any:
+        """The SDK's client of the region. Raises Refused without credentials."""
+        if self._client is None:
+            try:
+                credentials, _ = default_credentials()
+            except NoCredentials as fault:
+                raise Refused(fault.message, fault.mend) from None
+            try:
+                from google.cloud import aiplatform_v1beta1 as sdk
+            except ImportError:
+                raise Refused(
+                    "Google's SDK is not installed here.", "pip install google-cloud-aiplatform"
+                ) from None
+            self._client = sdk.PersistentResourceServiceClient(
+                credentials=credentials, client_options={"api_endpoint": self.place.host}
+            )
+        return self._client
+
+    def get(self, cluster: str) -> Cluster:
+        """One cluster. Raises Missing where there is none of that id."""
+        return cluster_of(self.raw(cluster))
+
+    def all(self) -> list[Cluster]:
+        """Every Ray cluster of the place, the newest last."""
+        client = self.client
+        with self.sentences(f"list the clusters of {self.place.project} in {self.place.region}"):
+            pages = client.list_persistent_resources(parent=self.place.parent, timeout=SECONDS, retry=None)
+            found = [cluster_of(one) for one in pages]
+        return sorted((one for one in found if one.has_ray), key=lambda one: one.created)
+
+    def create(self, cluster: str, resource: Any) -> None:
+        """Asks for a cluster, an SDK's PersistentResource; `get` tells how it comes along. Raises Exists."""
+        self.place.name(cluster)
+        client = self.client
+        with self.sentences(f"create the cluster {cluster}", cluster):
+            client.create_persistent_resource(
+                parent=self.place.parent,
+                persistent_resource=resource,
+                persistent_resource_id=cluster,
+                timeout=SECONDS,
+                retry=None,
+            )
+
+    def update(self, resource: Any, fields: list[str]) -> Any:
+        """Asks for a change of those fields of an SDK's PersistentResource; `done` tells of what it returns."""
+        client = self.client
+        cluster = resource.name.rpartition("/")[2]
+        with self.sentences(f"change the cluster {cluster}", cluster):
+            return client.update_persistent_resource(
+                persistent_resource=resource, update_mask={"paths": fields}, timeout=SECONDS, retry=None
+            )
+
+    def done(self, operation: Any, cluster: str) -> bool:
+        """Whether what `update` asked for is done. Raises Refused with Google's reason where it failed."""
+        with self.sentences(f"change the cluster {cluster}", cluster):
+            if not operation.done():
+                return False
+            if fault := operation.exception():
+                raise fault
+        return True
+
+    def raw(self, cluster: str) -> Any:
+        """One cluster as the SDK's PersistentResource, to change it. Raises Missing likewise."""
+        name = self.place.name(cluster)
+        client = self.client
+        with self.sentences(f"look at the cluster {cluster}", cluster):
+            return client.get_persistent_resource(name=name, timeout=SECONDS, retry=None)
+
+    def delete(self, cluster: str) -> None:
+        """Asks for a cluster's deletion. Raises Missing where there is none of that id."""
+        name = self.place.name(cluster)
+        client = self.client
+        with self.sentences(f"delete the cluster {cluster}", cluster):
+            client.delete_persistent_resource(name=name, timeout=SECONDS, retry=None)
+
+    @contextmanager
+    def sentences(self, doing: str, cluster: str = "") -> Iterator[None]:
+        """Google's faults as ours."""
+        from google.api_core import exceptions
+        from google.auth import exceptions as auth
+
+        where = f"{self.place.project} in {self.place.region}"
+        try:
+            yield
+        except exceptions.NotFound as fault:
+            if not cluster:
+                raise Refused(f"Google refused to {doing}: {fault.message}.", "look at --project") from None
+            raise Missing(
+                f"There is no cluster {cluster} in {where}.",
+                f"python -m cluster status --target vertex {self.place.flags}".rstrip(),
+            ) from None
+        except exceptions.AlreadyExists:
+            raise Exists(
+                f"There is a cluster {cluster} in {where} already.",
+                f"python -m cluster status --target vertex {self.place.flags}--cluster {cluster}",
+            ) from None
+        except (exceptions.ServiceUnavailable, exceptions.DeadlineExceeded, exceptions.RetryError) as fault:
+            why = str(getattr(fault, "message", fault)).partition("\n")[0]
+            raise Unreachable(
+                f"{self.place.host} does not answer: {why}", "look at --region and at the network"
+            ) from None
+        except exceptions.PermissionDenied as fault:
+            raise Refused(
+                f"Google refused to {doing}: {fault.message}",
+                "your account needs roles/aiplatform.user to send jobs, roles/aiplatform.admin to make clusters",
+            ) from None
+        except exceptions.GoogleAPICallError as fault:
+            raise Refused(f"Google refused to {doing}: {fault.message}", "") from None
+        except auth.GoogleAuthError as fault:
+            raise Refused(
+                f"Your credentials gave no token: {fault}.", "gcloud auth application-default login"
+            ) from None

@@ -1,0 +1,132 @@
+"""A cluster as Vertex AI describes it: a PersistentResource with a Ray spec, as values.
+
+Source: google-cloud-aiplatform 2.7.0, `aiplatform_v1beta1.types.persistent_resource` and
+`vertex_ray/util/_gapic_utils.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from iam.policy.principal import code_agent
+from vertex.errors import Unusable
+
+# Prebuilt images: REGION-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest
+PREBUILT = re.compile(
+    r".*-docker\.pkg\.dev/vertex-ai/training/ray-(?:cpu|gpu)\.(\d+)-(\d+)\.py(\d)(\d+)(?::.*)?"
+)
+COMING = frozenset({"PROVISIONING", "UPDATING", "REBOOTING"})  # states that end in RUNNING, or in ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Equal machines. `least` and `most` are 0 where the pool has a fixed number of nodes."""
+
+    id: str
+    machine_type: str
+    accelerator_type: str  # "" for none
+    accelerator_count: int
+    nodes: int
+    least: int = 0
+    most: int = 0
+    image: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One cluster. `created` is in seconds since 1970; `account` is "" for the service agent."""
+
+    name: str  # projects/NUMBER/locations/REGION/persistentResources/ID
+    state: str
+    error: str
+    dashboard: str
+    account: str
+    pools: tuple[Pool, ...]
+    labels: Mapping[str, str]
+    created: float
+    has_ray: bool = True
+    started: float = 0.0  # when it ran first, likewise
+    network: str = ""
+
+    @property
+    def id(self) -> str:
+        return self.name.rpartition("/")[2]
+
+    @property
+    def number(self) -> str:
+        """The project's number."""
+        return self.name.split("/")[1]
+
+    @property
+    def principal(self) -> str:
+        """Who its jobs run as: its account, else the Vertex AI Custom Code Service Agent of the project."""
+        return f"serviceAccount:{self.account or code_agent(self.number)}"
+
+    @property
+    def ray(self) -> str:
+        """MAJOR.MINOR of its Ray, from the prebuilt image's name; "" for a custom image."""
+        found = PREBUILT.fullmatch(self.pools[0].image) if self.pools else None
+        return f"{found[1]}.{found[2]}" if found else ""
+
+    @property
+    def python(self) -> str:
+        """MAJOR.MINOR of its Python, likewise."""
+        found = PREBUILT.fullmatch(self.pools[0].image) if self.pools else None
+        return f"{found[3]}.{found[4]}" if found else ""
+
+    def usable(self) -> None:
+        """Raises Unusable where no job can be sent to it; one that is still coming is none of this."""
+        again = "make another: python -m cluster up --target vertex"
+        if not self.has_ray:
+            raise Unusable(
+                f"{self.id} is a persistent resource without Ray.", "python submit.py --target vertex list"
+            )
+        if self.state in ("ERROR", "STOPPING"):
+            said = f": {self.error}" if self.error else ""
+            doing = "is being deleted" if self.state == "STOPPING" else f"is in the state ERROR{said}"
+            raise Unusable(f"The cluster {self.id} {doing}.", again)
+        if self.state == "RUNNING" and not self.dashboard:
+            raise Unusable(
+                f"The cluster {self.id} has no dashboard address, through which jobs are sent.",
+                "a cluster in a peered network has none that is reached from here: create it without a network",
+            )
+
+
+def cluster_of(found: Any) -> Cluster:
+    """The value of an SDK's PersistentResource."""
+    runtime = found.resource_runtime_spec
+    images = runtime.ray_spec.resource_pool_images
+    return Cluster(
+        name=found.name,
+        state=found.state.name,
+        error=found.error.message,
+        dashboard=str(found.resource_runtime.access_uris.get("RAY_DASHBOARD_URI", "")),
+        account=str(runtime.service_account_spec.service_account),
+        pools=tuple(
+            pool_of(pool, images.get(pool.id) or runtime.ray_spec.image_uri) for pool in found.resource_pools
+        ),
+        labels=dict(found.labels),
+        created=found.create_time.timestamp() if found.create_time else 0.0,
+        has_ray="ray_spec" in runtime,
+        started=found.start_time.timestamp() if found.start_time else 0.0,
+        network=found.network,
+    )
+
+
+def pool_of(found: Any, image: str) -> Pool:
+    """The value of an SDK's ResourcePool."""
+    machine = found.machine_spec
+    kind = machine.accelerator_type
+    return Pool(
+        id=found.id,
+        machine_type=machine.machine_type,
+        accelerator_type=kind.name if kind.value else "",
+        accelerator_count=machine.accelerator_count,
+        nodes=found.replica_count or found.autoscaling_spec.min_replica_count,
+        least=found.autoscaling_spec.min_replica_count,
+        most=found.autoscaling_spec.max_replica_count,
+        image=image,
+    )

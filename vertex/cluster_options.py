@@ -1,0 +1,111 @@
+"""What the command line asks of a cluster, read and checked: texts to values. UsageError for what can't be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cluster.errors import UsageError
+from raydock import units
+from vertex.images import custom
+
+ACCOUNT = re.compile(r"[\w.-]+@[\w.-]+\.gserviceaccount\.com")
+NETWORK = re.compile(r"projects/[^/]+/global/networks/[^/]+")
+LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """`images` by compose.yaml's pool, "" for all of them; `bounds` are the nodes of each worker pool."""
+
+    account: str = ""
+    network: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    bounds: tuple[int, int] | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+
+    def image(self, pool: str) -> str:
+        """The image asked for that pool; "" for the prebuilt one."""
+        return self.images.get(pool) or self.images.get("", "")
+
+
+def wishes_of(
+    account: str, network: str, labels: Sequence[str], bounds: str, images: Sequence[str]
+) -> Wishes:
+    return Wishes(
+        account_of(account),
+        network_of(network),
+        dict(map(label, labels)),
+        bounds_of(bounds) if bounds else None,
+        dict(map(image, images)),
+    )
+
+
+def account_of(text: str) -> str:
+    if text and not ACCOUNT.fullmatch(text):
+        raise UsageError(
+            f"{text!r} is no service account's address.",
+            "Write --service-account NAME@PROJECT.iam.gserviceaccount.com",
+        )
+    return text
+
+
+def network_of(text: str) -> str:
+    if text and not NETWORK.fullmatch(text):
+        raise UsageError(
+            f"{text!r} is no network's full name.", "Write --network projects/NUMBER/global/networks/NAME"
+        )
+    return text
+
+
+def label(text: str) -> tuple[str, str]:
+    """("team", "a") from "team=a"."""
+    key, equals, value = text.partition("=")
+    if (
+        not (LABEL.fullmatch(key) and equals and (not value or LABEL.fullmatch(value)))
+        or key[0] in "-_0123456789"
+    ):
+        raise UsageError(
+            f"{text!r} is no label: KEY=VALUE of small letters, digits, - and _, at most 63, a letter first.",
+            "Example: --label team=vision",
+        )
+    if key == "raydock":
+        raise UsageError("The label raydock is set by raydock itself.", "Choose another key.")
+    return key, value
+
+
+def bounds_of(text: str) -> tuple[int, int]:
+    """(1, 4) from "1:4"."""
+    found = re.fullmatch(r"([0-9]{1,4}):([0-9]{1,4})", text)
+    if not found or int(found[1]) >= int(found[2]):
+        raise UsageError(
+            f"--autoscale {text}: not MIN:MAX with MIN less than MAX.", "Example: --autoscale 1:4"
+        )
+    return int(found[1]), int(found[2])
+
+
+def image(text: str) -> tuple[str, str]:
+    """("gpu-worker", URI) from "gpu-worker=URI", ("", URI) from a URI alone."""
+    pool, equals, uri = text.partition("=")
+    return (pool, custom(uri)) if equals else ("", custom(text))
+
+
+def seconds(text: str, flag: str) -> float:
+    """1800.0 from "30m": raydock/units.py."""
+    try:
+        return units.seconds(text)
+    except ValueError as fault:
+        raise UsageError(f"{flag} {fault}.", f"Example: {flag} 30m") from None
+
+
+def span(seconds: float) -> str:
+    """A time in two units at most: 45 s, 12 min, 3 h 5 min, 2 d 4 h."""
+    whole = max(int(seconds), 0)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 2 * 3600:
+        return f"{whole // 60} min"
+    if whole < 2 * 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"

@@ -1,0 +1,146 @@
+"""What a dashboard tells: of the local cluster with its key, of one on Vertex AI with the caller's token."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+import urllib.error
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
+
+from cluster.errors import NotUp
+from raydock.gcp.tokens import Token
+from raydock.rayapi.nodes import DIRECT, MOST_BYTES, reason
+from raydock.rayapi.nodes import Dashboard as Gateway
+from vertex.cluster import Cluster
+
+SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer. `now` is the server's time, in seconds since 1970, where it tells it."""
+
+    status: int
+    body: bytes
+    now: float
+
+    def json(self, wanted: type, where: str) -> Any:
+        """The JSON of a success. NotUp for anything else, such as a page that asks to sign in."""
+        try:
+            value = json.loads(self.body) if self.status == 200 else None
+        except ValueError:
+            value = None
+        if not isinstance(value, wanted):
+            raise NotUp(
+                f"{where} answered {self.status}, and not as Ray's dashboard does.", "Look at it there."
+            )
+        return value
+
+
+class Dashboard(Protocol):
+    """One dashboard. `get` raises NotUp where nothing answers, or nobody is let in."""
+
+    @property
+    def url(self) -> str: ...
+
+    def get(self, path: str) -> Reply: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """The local cluster's, behind its gateway."""
+
+    gateway: Gateway
+
+    @property
+    def url(self) -> str:
+        return self.gateway.url
+
+    def get(self, path: str) -> Reply:
+        try:
+            with DIRECT.open(self.gateway.request(path), timeout=SECONDS) as answer:
+                return Reply(answer.status, answer.read(MOST_BYTES), time.time())
+        except urllib.error.HTTPError as fault:
+            with fault:
+                return Reply(fault.code, b"", time.time())
+        except OSError as fault:
+            raise NotUp(
+                f"The local dashboard at {self.url} does not answer: {reason(fault)}.",
+                "Start the cluster: make cluster-up",
+            ) from None
+
+
+@dataclass(slots=True)
+class Managed:
+    """That of a cluster on Vertex AI, over TLS. `client` is an httpx.Client."""
+
+    cluster: Cluster
+    token: Token
+    client: Any
+
+    @property
+    def url(self) -> str:
+        host = self.cluster.dashboard
+        return host if "://" in host else f"https://{host}"
+
+    def get(self, path: str) -> Reply:
+        """A token that is turned down is renewed once."""
+        reply = self.once(path)
+        if reply.status == 401:
+            reply = self.once(path)
+        if reply.status in (401, 403):
+            raise NotUp(
+                f"The dashboard of {self.cluster.id} does not let you in ({reply.status}): {first_line(reply.body)}",
+                "Your account needs roles/aiplatform.user on the project.",
+            )
+        return reply
+
+    def once(self, path: str) -> Reply:
+        import httpx
+
+        token = self.token.value()
+        try:
+            answer = self.client.get(self.url + path, headers={"Authorization": f"Bearer {token}"})
+        except (httpx.TransportError, httpx.InvalidURL) as fault:
+            why = str(fault) or type(fault).__name__
+            raise NotUp(
+                f"The dashboard of {self.cluster.id} does not answer: {why}.",
+                "It is reached from here only without a peered network; try again in a minute.",
+            ) from None
+        if answer.status_code == 401:
+            self.token.turned_down(token)
+        return Reply(answer.status_code, answer.content, date(answer.headers))
+
+
+def client() -> Any:
+    """Follows no redirect: a sign-in page is no answer. It trusts what Python does, and uses the proxies set."""
+    import httpx
+
+    return httpx.Client(timeout=SECONDS, verify=ssl.create_default_context())
+
+
+def managed(cluster: Cluster, token: Token) -> Managed:
+    """The dashboard of a cluster that runs. NotUp for one that does not."""
+    if cluster.state not in ("RUNNING", "UPDATING") or not cluster.dashboard:
+        raise NotUp(
+            f"{cluster.id} is {cluster.state} and has no dashboard.",
+            "It has one when it is RUNNING in no peered network.",
+        )
+    return Managed(cluster, token, client())
+
+
+def date(headers: Mapping[str, str]) -> float:
+    """The server's time, so that a clock that is wrong here does no harm; ours where it does not say."""
+    try:
+        return parsedate_to_datetime(headers["Date"]).timestamp()
+    except (KeyError, ValueError, TypeError):
+        return time.time()
+
+
+def first_line(body: bytes) -> str:
+    lines = body.decode(errors="replace").strip().splitlines()
+    return lines[0][:200] if lines else "it says no more."

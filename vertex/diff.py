@@ -1,0 +1,167 @@
+"""The local cluster and one on Vertex AI side by side, and whether a difference matters. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from vertex.cluster_info import Facts, Group
+from vertex.job_needs import Needs
+
+UNKNOWN = "unknown"  # the cluster does not tell
+NONE = "-"
+# The same module under another name, built without CUDA: see raydock/jobscript/dependencies.py.
+SAME = {"xgboost": "xgboost-cpu", "tensorflow": "tensorflow-cpu"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One fact. `matters` begins with yes, no or perhaps, and says why."""
+
+    what: str
+    local: str
+    vertex: str
+    matters: str
+
+
+def rows(local: Facts, vertex: Facts, needs: Needs | None) -> list[Row]:
+    """Every row; of the packages those that differ, and those that the job declares."""
+    found = [
+        ray(local, vertex),
+        python(local, vertex, needs),
+        *pools(local.pools, vertex.pools),
+        resource("CPUs of workers", local.workers.cpus, vertex.workers.cpus, needs.cpus if needs else None),
+        gpus(local.workers, vertex.workers, needs),
+        *packages(local, vertex, needs),
+    ]
+    return found
+
+
+def ray(local: Facts, vertex: Facts) -> Row:
+    if local.ray == vertex.ray:
+        return Row("Ray", local.ray, vertex.ray, "no: the same")
+    if not vertex.ray or not local.ray:
+        return Row("Ray", local.ray or UNKNOWN, vertex.ray or UNKNOWN, "perhaps: not told")
+    return Row("Ray", local.ray, vertex.ray, "yes: what ran here may not run there")
+
+
+def python(local: Facts, vertex: Facts, needs: Needs | None) -> Row:
+    here, there = local.python or UNKNOWN, vertex.python or UNKNOWN
+    if needs and needs.python and vertex.python:
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+        try:
+            fits = there in SpecifierSet(needs.python) or not full(there)
+        except InvalidSpecifier:
+            fits = True
+        if not fits:
+            return Row("Python", here, there, f"yes: the job asks for {needs.python}")
+    if UNKNOWN in (here, there):
+        return Row("Python", here, there, "perhaps: not told")
+    if here.split(".")[:2] != there.split(".")[:2]:
+        return Row("Python", here, there, "yes: other wheels, and other pickles")
+    return Row("Python", here, there, "no: the same" if here == there else "no: only its last number")
+
+
+def full(version: str) -> bool:
+    """Whether MAJOR.MINOR.PATCH is known; MAJOR.MINOR alone can't be compared with every specifier."""
+    return version.count(".") == 2
+
+
+def pools(local: Mapping[str, Group], vertex: Mapping[str, Group]) -> Iterator[Row]:
+    for name in sorted({*local, *vertex}, key=lambda name: (name != "head", name)):
+        here, there = local.get(name, Group()), vertex.get(name, Group())
+        same = shape(here) == shape(there)
+        said = "no: the same" if same else "perhaps: its size is another"
+        if not there.nodes:
+            said = "perhaps: it is not there"
+        yield Row(name, shape(here), shape(there), said)
+
+
+def shape(group: Group) -> str:
+    """Such as "2 × 16 CPU 1 GPU", where the nodes are equal."""
+    if not group.nodes:
+        return NONE
+    each = f"{group.nodes} × {group.cpus / group.nodes:g} CPU"
+    return f"{each} {group.gpus / group.nodes:g} GPU" if group.gpus else each
+
+
+def resource(what: str, here: float, there: float, wanted: float | None) -> Row:
+    if wanted is not None and there < wanted:
+        said = f"yes: the job needs {wanted:g}"
+    elif here == there:
+        said = "no: the same"
+    elif wanted is not None:
+        said = f"no: the job needs {wanted:g}" if wanted else "no: the job names no need"
+    else:
+        said = "perhaps: --job says" if there < here else "no: there are more"
+    return Row(what, f"{here:g}", f"{there:g}", said)
+
+
+def gpus(here: Group, there: Group, needs: Needs | None) -> Row:
+    """As other resources; but a simulated GPU computes nothing, so it differs from a real one."""
+    row = resource("GPUs of workers", here.gpus, there.gpus, needs.gpus if needs else None)
+    said = row.matters
+    simulated = [where for group, where in ((here, "here"), (there, "there")) if group.simulated]
+    if len(simulated) == 1 and here.gpus and there.gpus and not said.startswith("yes"):
+        said = f"{'no' if needs and not needs.gpus else 'yes'}: simulated {simulated[0]}"
+    return Row(row.what, number(here), number(there), said)
+
+
+def number(group: Group) -> str:
+    return f"{group.gpus:g} simulated" if group.simulated else f"{group.gpus:g}"
+
+
+def packages(local: Facts, vertex: Facts, needs: Needs | None) -> Iterator[Row]:
+    """The job's own first. A cluster that does not tell its packages has one row for them."""
+    wanted = needs.dependencies if needs else {}
+    for name, text in wanted.items():
+        if name != "ray":
+            yield declared(name, text, local, vertex)
+    if not vertex.packages or not local.packages:
+        here, there = (f"{len(f.packages)} known" if f.packages else UNKNOWN for f in (local, vertex))
+        yield Row("packages", here, there, "perhaps: not told; declare what a job needs")
+        return
+    for name in sorted({*local.packages, *vertex.packages} - {*wanted, "ray"}):
+        here, there = local.packages.get(name, NONE), vertex.packages.get(name, NONE)
+        if here != there:
+            yield Row(name, here, there, undeclared(here, there, needs))
+
+
+def undeclared(here: str, there: str, needs: Needs | None) -> str:
+    if needs:
+        return (
+            "perhaps: if it is imported, declare it" if there == NONE else "no: the job does not declare it"
+        )
+    return "perhaps: a job that uses it must declare it" if there == NONE else "perhaps: a job may use it"
+
+
+def declared(name: str, text: str, local: Facts, vertex: Facts) -> Row:
+    """A package of the job's header. What the cluster lacks is installed when the job starts, by the submitter."""
+    here, there = version(name, local), version(name, vertex)
+    if there == UNKNOWN:
+        said = "no: installed at each start, not known to be there"
+    elif fits(text, there):
+        said = "no: the same" if here == there else "no: it fits the header"
+    else:
+        said = "no: installed at each start"
+    return Row(name, here, there, said)
+
+
+def version(name: str, facts: Facts) -> str:
+    if not facts.packages:
+        return UNKNOWN
+    return facts.packages.get(name) or facts.packages.get(SAME.get(name, "")) or NONE
+
+
+def fits(text: str, version: str) -> bool:
+    """Whether a requirement is met by that version; an extra or a URL is never taken for granted."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        wanted = Requirement(text)
+    except InvalidRequirement:
+        return False
+    if version == NONE or wanted.extras or wanted.url:
+        return False
+    return wanted.specifier.contains(version, prereleases=True)

@@ -1,0 +1,148 @@
+"""Ends a cluster on which nothing runs: Vertex AI itself never does, and it costs until it is deleted.
+
+What is not known counts as use: a dashboard that does not answer, a status that Ray does not have.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.deadline import Say
+from cluster.errors import NotUp
+from raydock.gcp.tokens import Token
+from vertex.client import Api
+from vertex.cluster import Cluster
+from vertex.cluster_options import span
+from vertex.dashboard import Managed, managed
+from vertex.errors import Missing, Unreachable, VertexError
+
+OVER = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
+LOOK = 60.0  # seconds between two looks, at most
+
+Open = Callable[[Cluster, Token], Managed]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """`busy` are the ids of jobs that have not ended; `since` is when the last one did, in seconds since 1970."""
+
+    busy: tuple[str, ...]
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`kind` is gone, busy, quiet (idle, but not yet for long enough), idle or unknown; `why` says more.
+
+    `left` is how many seconds a quiet cluster has until it is idle.
+    """
+
+    kind: str
+    why: str
+    left: float = 0.0
+
+
+def use_of(jobs: Sequence[Mapping[str, Any]], started: float) -> Use:
+    """From `GET /api/jobs/`, whose times are milliseconds: drivers that somebody runs by hand count as well."""
+    busy = tuple(
+        str(job.get("submission_id") or job.get("job_id") or "a driver")
+        for job in jobs
+        if job.get("status") not in OVER
+    )
+    ends = [float(job.get("end_time") or job.get("start_time") or 0) / 1000 for job in jobs]
+    return Use(busy, max([started, *ends]))
+
+
+def verdict_of(use: Use, now: float, most: float) -> Verdict:
+    """Whether nothing has run for `most` seconds."""
+    if use.busy:
+        more = f" and {len(use.busy) - 3} more" if len(use.busy) > 3 else ""
+        return Verdict("busy", f"has not ended: {', '.join(use.busy[:3])}{more}")
+    quiet = now - use.since
+    said = f"no job for {span(quiet)}"
+    return Verdict("idle", said) if quiet >= most else Verdict("quiet", said, most - quiet)
+
+
+def look(api: Api, name: str, most: float, token: Token, open: Open = managed) -> Verdict:
+    """One look. Raises what the caller can mend; a dashboard without an answer is `unknown`."""
+    try:
+        found = api.get(name)
+    except Missing:
+        return Verdict("gone", "there is no such cluster")
+    except Unreachable as fault:
+        return Verdict("unknown", fault.message)
+    if found.state == "STOPPING":
+        return Verdict("gone", "it is being deleted")
+    if found.state != "RUNNING":
+        return Verdict("unknown", f"it is {found.state}")
+    try:
+        dashboard = open(found, token)
+        with dashboard.client:
+            reply = dashboard.get("/api/jobs/")
+            jobs = reply.json(list, f"{dashboard.url}/api/jobs/")
+    except NotUp as fault:
+        return Verdict("unknown", fault.message)
+    began = found.started or found.created
+    if not began or not all(isinstance(job, dict) for job in jobs):
+        return Verdict("unknown", "it does not say since when it runs, or what its jobs are")
+    return verdict_of(use_of(jobs, began), reply.now, most)
+
+
+@dataclass(slots=True)
+class Idle:
+    """Watches one cluster. `sleep` and `open` are for tests."""
+
+    api: Api
+    cluster: str
+    most: float  # seconds without a job
+    say: Say
+    token: Token
+    open: Open = managed
+    sleep: Callable[[float], None] = time.sleep
+
+    def once(self) -> Verdict:
+        """One look; asks for the deletion of an idle cluster."""
+        verdict = look(self.api, self.cluster, self.most, self.token, self.open)
+        if verdict.kind == "idle":
+            try:
+                self.api.delete(self.cluster)
+            except Missing:
+                return Verdict("gone", "somebody else deleted it")
+        return verdict
+
+    def watch(self) -> Verdict:
+        """Looks until the cluster was deleted, by this or by somebody else; tells when what it sees changes.
+
+        Raises VertexError where already the first look fails.
+        """
+        last = ""
+        while True:
+            try:
+                verdict = self.once()
+            except VertexError as fault:
+                if not last:
+                    raise
+                verdict = Verdict(
+                    "unknown", fault.message
+                )  # it may pass, and a watch that ended saves nothing
+            if verdict.kind in ("idle", "gone"):
+                return verdict
+            said = verdict.kind if verdict.kind == "quiet" else f"{verdict.kind} {verdict.why}"
+            if said != last:
+                self.say(line(self.cluster, verdict))
+            last = said
+            self.sleep(min(LOOK, max(verdict.left, 1.0)) if verdict.kind == "quiet" else min(LOOK, self.most))
+
+
+def line(cluster: str, verdict: Verdict) -> str:
+    """One sentence of what was seen and done."""
+    return {
+        "gone": f"{cluster}: nothing to delete: {verdict.why.rstrip('.')}.",
+        "busy": f"{cluster}: kept: {verdict.why}.",
+        "quiet": f"{cluster}: kept: {verdict.why}; idle in {span(verdict.left)} if none comes.",
+        "idle": f"{cluster}: being deleted: {verdict.why}.",
+        "unknown": f"{cluster}: kept: whether it is idle is not known: {verdict.why.rstrip('.')}.",
+    }[verdict.kind]

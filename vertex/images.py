@@ -1,0 +1,34 @@
+"""Names of Vertex AI's prebuilt images, as `vertex_ray.util._validation_utils.get_image_uri` makes them.
+
+Source: google-cloud-aiplatform 2.7.0. The versions are those of raydock/versions.py; a test compares.
+"""
+
+from __future__ import annotations
+
+import re
+
+from cluster.errors import UsageError
+
+RAY, PYTHON = "2.47", "3.11"
+REGIONS = ("us", "europe", "asia")  # where Google keeps the images; every other region takes the first
+# What Vertex AI can pull from: https://cloud.google.com/vertex-ai/docs/training/create-custom-container
+CUSTOM = re.compile(r"(?:[a-z0-9-]+-docker\.pkg\.dev|(?:[a-z]+\.)?gcr\.io|docker\.io)/\S+")
+
+
+def prebuilt(region: str, gpu: bool) -> str:
+    """The image of our Ray and Python nearest to a region, with CUDA or without."""
+    near = region.partition("-")[0]
+    near = near if near in REGIONS else REGIONS[0]
+    kind = "gpu" if gpu else "cpu"
+    tag = f"ray-{kind}.{RAY.replace('.', '-')}.py{PYTHON.replace('.', '')}"
+    return f"{near}-docker.pkg.dev/vertex-ai/training/{tag}:latest"
+
+
+def custom(text: str) -> str:
+    """A custom image's URI. UsageError for one that Vertex AI could not pull."""
+    if not CUSTOM.fullmatch(text):
+        raise UsageError(
+            f"{text} is no image that Vertex AI can pull.",
+            "Push it to Artifact Registry and name it so: docs/vertex-images.md",
+        )
+    return text

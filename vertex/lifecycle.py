@@ -1,0 +1,156 @@
+"""A cluster's way: asked for, awaited, deleted. What is awaited goes on at Google's whatever happens here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cluster.deadline import Say
+from cluster.errors import CommandFailed, Interrupted, NotReady, NotUp
+from cluster.vertex_errors import sentence
+from vertex.client import Api
+from vertex.cluster import Cluster
+from vertex.cluster_options import span
+from vertex.errors import Exists, Missing, Unreachable
+from vertex.location import Place
+from vertex.wait import TimeUp, Waiter
+
+APPEARS = 30.0  # seconds within which a new cluster may not be found yet
+
+
+def again(verb: str, place: Place, cluster: str = "", more: str = "") -> str:
+    """The command line that reaches the same cluster."""
+    named = f" --cluster {cluster}" if cluster else ""
+    return (
+        f"python -m cluster {verb} --target vertex {place.flags.strip()}{named}{f' {more}' if more else ''}"
+    )
+
+
+@dataclass(slots=True)
+class Watch:
+    """Looks at one cluster until something is so, and tells of its state."""
+
+    api: Api
+    cluster: str
+    seconds: float  # how long at most
+    say: Say
+    appeared: bool = False
+    waiter: Waiter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.waiter = Waiter(self.seconds, self.tell, answered=True)
+
+    def until(self, so: Callable[[Cluster | None], bool]) -> Cluster | None:
+        """The cluster when it is so; None for one that is not there. NotReady where time is up."""
+        try:
+            while True:
+                try:
+                    found = self.look()
+                except Unreachable as fault:
+                    pause = self.waiter.unanswered(fault)
+                else:
+                    if so(found):
+                        return found
+                    pause = self.waiter.saw(found.state if found else "not there yet")
+                time.sleep(pause)
+        except TimeUp as late:
+            raise self.late(late) from None
+
+    def look(self) -> Cluster | None:
+        """The cluster as it is; None where there is none."""
+        try:
+            found = self.api.get(self.cluster)
+        except Missing:
+            return None
+        self.appeared = True
+        return found
+
+    def tell(self, state: str, passed: float) -> None:
+        self.say(f"{self.cluster}: {state}, {span(passed)}")
+
+    def late(self, late: TimeUp) -> NotReady:
+        place = self.api.place
+        return NotReady(
+            f"{self.cluster} is still {late.state or 'unanswered'} after {span(self.seconds)}; Vertex AI goes on.",
+            f"Go on waiting: {again('up', place, self.cluster)}\n"
+            f"  Delete it:     {again('down', place, self.cluster)}",
+        )
+
+
+def create(api: Api, cluster: str, resource: Any) -> bool:
+    """Asks for it, an SDK's PersistentResource; False where it was there already, as after a lost reply."""
+    try:
+        api.create(cluster, resource)
+    except Exists:
+        return False
+    except Unreachable as fault:
+        raise NotUp(
+            f"{fault.message.rstrip('.')}; whether the cluster is being made is not known.",
+            f"Look: {again('status', api.place, cluster)}",
+        ) from None
+    return True
+
+
+def come(watch: Watch) -> Cluster:
+    """Waits until the cluster runs. CommandFailed where it came to nothing, Interrupted for Ctrl-C."""
+    place, name = watch.api.place, watch.cluster
+
+    def settled(found: Cluster | None) -> bool:
+        if found is None:
+            return watch.appeared or watch.waiter.passed > APPEARS
+        return found.state in ("RUNNING", "ERROR", "STOPPING")
+
+    try:
+        found = watch.until(settled)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"Interrupted. Vertex AI goes on making {name}, and it costs as soon as it runs.",
+            f"Go on waiting: {again('up', place, name)}\n  Delete it:     {again('down', place, name)}",
+        ) from None
+    if found is None:
+        raise NotUp(f"{name} is gone: somebody deleted it.", f"See: {again('status', place)}")
+    refuse_dead(found, place)
+    watch.tell(found.state, watch.waiter.passed)
+    return found
+
+
+def refuse_dead(found: Cluster, place: Place) -> None:
+    """CommandFailed for a cluster that will never run, NotUp for one that is going or has no Ray."""
+    if not found.has_ray:
+        raise NotUp(
+            f"{found.id} is a persistent resource without Ray.",
+            f"Choose another name: {again('up', place, 'OTHER')}",
+        )
+    if found.state == "ERROR":
+        why = f": {found.error}" if found.error else ", and says no reason"
+        raise CommandFailed(
+            sentence(f"Vertex AI could not make {found.id}{why}"),
+            f"Delete it, then try again: {again('down', place, found.id)}",
+        )
+    if found.state == "STOPPING":
+        raise NotUp(
+            f"{found.id} is being deleted, and its name is taken until it is gone.",
+            f"Wait until it is: {again('down', place, found.id)}",
+        )
+
+
+def delete(watch: Watch) -> None:
+    """Asks for the cluster's deletion, unless it is going already, and waits until it is gone."""
+    api, name = watch.api, watch.cluster
+    if api.get(name).state != "STOPPING":
+        api.delete(name)
+    try:
+        watch.until(lambda found: found is None)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"Interrupted. Vertex AI goes on deleting {name}.",
+            f"See whether it is gone: {again('status', api.place, name)}",
+        ) from None
+    except NotReady:
+        raise NotReady(
+            f"{name} is still {watch.waiter.seen or 'unanswered'} after {span(watch.seconds)}; "
+            "Vertex AI goes on deleting it.",
+            f"See whether it is gone: {again('status', api.place, name)}",
+        ) from None

@@ -1,0 +1,71 @@
+"""Where clusters are: a project and a region, from flags, the environment, `.env` or the credentials."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from iam.errors import Refused as NoCredentials
+from raydock.gcp.clouds import default_credentials
+from vertex.errors import Unset
+
+REGION = "us-central1"  # the SDK's own default: google/cloud/aiplatform/constants/base.py
+ID = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")  # of a persistent resource: vertex_ray.create_ray_cluster
+NAME = re.compile(r"projects/([^/]+)/locations/([^/]+)/persistentResources/([^/]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A project, by its id or its number, and a region."""
+
+    project: str
+    region: str
+
+    @property
+    def parent(self) -> str:
+        return f"projects/{self.project}/locations/{self.region}"
+
+    @property
+    def host(self) -> str:
+        return f"{self.region}-aiplatform.googleapis.com"
+
+    @property
+    def flags(self) -> str:
+        """What a command line needs to reach the same place again."""
+        return f"--project {self.project} --region {self.region} "
+
+    def name(self, cluster: str) -> str:
+        """The resource name of a cluster. Raises Unset for an id that can't be one."""
+        if not ID.fullmatch(cluster):
+            raise Unset(
+                f"{cluster!r} is no name of a cluster: small letters, digits and -, at most 63, a letter first.",
+                "--cluster NAME, or projects/…/locations/…/persistentResources/NAME",
+            )
+        return f"{self.parent}/persistentResources/{cluster}"
+
+
+def place_of(
+    project: str, region: str, cluster: str, setting: Callable[[str, str], str]
+) -> tuple[Place, str]:
+    """The place and the cluster's id, which is "" where none is named.
+
+    A cluster's full resource name says all three. Else flags come first, then GOOGLE_CLOUD_PROJECT,
+    GOOGLE_CLOUD_REGION and VERTEX_CLUSTER through `setting(name, default)`, then the credentials' project and the
+    SDK's region. Raises Unset where no project is known.
+    """
+    cluster = cluster or setting("VERTEX_CLUSTER", "")
+    if found := NAME.fullmatch(cluster):
+        return Place(found[1], found[2]), found[3]
+    project = project or setting("GOOGLE_CLOUD_PROJECT", "") or project_of_credentials()
+    if not project:
+        raise Unset("It is not known which Google Cloud project is meant.", "add --project ID")
+    return Place(project, region or setting("GOOGLE_CLOUD_REGION", REGION)), cluster
+
+
+def project_of_credentials() -> str:
+    """The project of the application default credentials; "" where there are none, or they have none."""
+    try:
+        return default_credentials()[1]
+    except NoCredentials:
+        return ""

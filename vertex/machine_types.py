@@ -1,0 +1,100 @@
+"""The machine that stands for a pool on Vertex AI: the x-vertex keys of compose.yaml."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cluster.errors import UsageError
+from raydock.topology import Pool
+
+KEYS = ("machine_type", "accelerator_type", "accelerator_count", "boot_disk_type", "boot_disk_size_gb")
+DISK_GB = (100, 64000)  # vertex_ray.util.resources.Resources
+# vCPUs for each accelerator of the families whose names count those instead:
+# https://cloud.google.com/compute/docs/accelerator-optimized-machines
+CPUS_OF_GPUS = {
+    "a2-highgpu": 12,
+    "a2-ultragpu": 12,
+    "a2-megagpu": 6,
+    "a3-highgpu": 26,
+    "a3-edgegpu": 26,
+    "a3-megagpu": 26,
+    "a3-ultragpu": 28,
+    "a4-highgpu": 28,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One node's machine. `accelerator` is "" for none; the disk's size is in GB."""
+
+    type: str
+    accelerator: str = ""
+    accelerators: int = 0
+    disk: str = "pd-ssd"
+    disk_gb: int = 100
+
+    @property
+    def spec(self) -> tuple[str, str, int]:
+        """What the SDK compares to tell whether workers are merged into the head's pool."""
+        return self.type, self.accelerator, self.accelerators
+
+    @property
+    def gpus(self) -> str:
+        return f"{self.accelerators} {self.accelerator}" if self.accelerators else "-"
+
+    def __str__(self) -> str:
+        return f"{self.type}, {self.gpus}" if self.accelerators else self.type
+
+    @property
+    def cpus(self) -> int | None:
+        """Its vCPUs by its type's name; None where the name does not tell."""
+        family, _, size = self.type.rpartition("-")
+        if found := re.fullmatch(r"(\d+)g", size):
+            each = CPUS_OF_GPUS.get(family)
+            return each * int(found[1]) if each else None
+        return int(size) if size.isascii() and size.isdigit() else None
+
+
+def machine_of(pool: Pool) -> Machine:
+    """The machine of a pool of compose.yaml. UsageError for an x-vertex block that can't be one."""
+    told = pool.vertex
+    for key in told:
+        if key not in KEYS:
+            near = difflib.get_close_matches(key, KEYS, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"It may have {', '.join(KEYS)}."
+            raise UsageError(f"compose.yaml: x-vertex of {pool.name} has an unknown key {key}.", hint)
+    found = Machine(
+        text(pool, told, "machine_type", ""),
+        text(pool, told, "accelerator_type", ""),
+        whole(pool, told, "accelerator_count", 0),
+        text(pool, told, "boot_disk_type", "pd-ssd"),
+        whole(pool, told, "boot_disk_size_gb", 100),
+    )
+    if not found.type:
+        raise wrong(pool, "machine_type is missing", "machine_type: n1-standard-16")
+    if bool(found.accelerator) != bool(found.accelerators):
+        raise wrong(pool, "accelerator_type and accelerator_count go together", "both, or neither of them")
+    if not DISK_GB[0] <= found.disk_gb <= DISK_GB[1]:
+        raise wrong(pool, f"boot_disk_size_gb is {found.disk_gb}", f"from {DISK_GB[0]} to {DISK_GB[1]} GB")
+    return found
+
+
+def text(pool: Pool, told: Mapping[str, object], key: str, default: str) -> str:
+    value = told.get(key, default)
+    if not isinstance(value, str):
+        raise wrong(pool, f"{key} is {value!r}", "a name")
+    return value
+
+
+def whole(pool: Pool, told: Mapping[str, object], key: str, default: int) -> int:
+    value = told.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise wrong(pool, f"{key} is {value!r}", "a whole number")
+    return value
+
+
+def wrong(pool: Pool, what: str, wanted: str) -> UsageError:
+    return UsageError(f"compose.yaml: x-vertex of {pool.name}: {what}.", f"Write there: {wanted}")

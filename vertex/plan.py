@@ -1,0 +1,147 @@
+"""What `up` will make, as values: compose.yaml's pools as Vertex AI's, and what they come to.
+
+Which worker pools become the head's, and how pools are called, is as in `vertex_ray.create_ray_cluster` of
+google-cloud-aiplatform 2.7.0; tests/unit/cluster/vertex/test_same_as_sdk.py compares both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from cluster.errors import UsageError
+from raydock.topology import Pool, Topology
+from vertex import images as image
+from vertex.cluster_options import Wishes
+from vertex.location import Place
+from vertex.machine_types import Machine, machine_of
+
+POOL_NODES, CLUSTER_NODES = 1000, 2000  # Ray on Vertex AI's quotas
+LABEL = "raydock"  # which clusters are ours
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPlan:
+    """One resource pool. `nodes` are the least where `bounds` lets it grow; `services` are compose.yaml's."""
+
+    id: str
+    services: tuple[str, ...]
+    nodes: int
+    machine: Machine
+    image: str
+    bounds: tuple[int, int] | None = None
+
+    @property
+    def count(self) -> str:
+        return f"{self.bounds[0]}-{self.bounds[1]}" if self.bounds else str(self.nodes)
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """The least and the most nodes."""
+        return self.bounds or (self.nodes, self.nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that will be asked for. `account` is "" for the service agent."""
+
+    cluster: str
+    place: Place
+    pools: tuple[PoolPlan, ...]
+    account: str = ""
+    network: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Of a whole cluster, least and most. `unknown` are machine types whose name tells no vCPUs."""
+
+    nodes: tuple[int, int]
+    cpus: tuple[int, int]
+    gpus: tuple[int, int]
+    unknown: tuple[str, ...] = ()
+
+
+def plan_of(topology: Topology, cluster: str, place: Place, wishes: Wishes) -> Plan:
+    """The plan for compose.yaml's topology. UsageError for what Vertex AI would not take."""
+    place.name(cluster)
+    known = {pool.name for pool in topology.pools}
+    for name in wishes.images:
+        if name and name not in known:
+            raise UsageError(f"--image: there is no pool {name}.", f"Pools: {', '.join(sorted(known))}")
+    return Plan(
+        cluster,
+        place,
+        checked(pools_of(topology, place.region, wishes), wishes),
+        wishes.account,
+        wishes.network,
+        {LABEL: topology.project[:63], **wishes.labels},
+    )
+
+
+def pools_of(topology: Topology, region: str, wishes: Wishes) -> tuple[PoolPlan, ...]:
+    """The head's pool with the workers that have its machine, and a pool for each of the others.
+
+    Pools are numbered by their place among the workers that are there, merged ones counted, as the SDK does.
+    """
+
+    def pool(name: str, service: Pool, nodes: int, bounds: tuple[int, int] | None) -> PoolPlan:
+        machine = machine_of(service)
+        uri = wishes.image(service.name) or image.prebuilt(region, bool(machine.accelerators))
+        return PoolPlan(name, (service.name,), nodes, machine, uri, bounds)
+
+    first = pool("head-node", topology.head, 1, None)
+    others = []
+    for number, service in enumerate((one for one in topology.workers if one.nodes), 1):
+        bounds = wishes.bounds
+        found = pool(f"worker-pool{number}", service, bounds[0] if bounds else service.nodes, bounds)
+        if found.machine.spec == first.machine.spec:
+            first = merged(first, found)
+        else:
+            others.append(found)
+    return (first, *others)
+
+
+def merged(head: PoolPlan, worker: PoolPlan) -> PoolPlan:
+    """The head's pool with workers of the same machine; bounds become those of the pool, the head among them."""
+    if (head.machine, head.image) != (worker.machine, worker.image):
+        what = "disk" if head.machine != worker.machine else "image"
+        raise UsageError(
+            f"{worker.services[0]} has the head's machine, so it shares its pool, but not its {what}.",
+            f"Give both the same {what}, or another machine_type (compose.yaml, x-vertex).",
+        )
+    nodes = worker.nodes if worker.bounds else head.nodes + worker.nodes
+    return replace(head, services=head.services + worker.services, nodes=nodes, bounds=worker.bounds)
+
+
+def checked(pools: tuple[PoolPlan, ...], wishes: Wishes) -> tuple[PoolPlan, ...]:
+    most = [pool.range[1] for pool in pools]
+    if max(most) > POOL_NODES or sum(most) > CLUSTER_NODES:
+        raise UsageError(
+            f"{sum(most)} nodes are more than Vertex AI gives: {POOL_NODES} a pool, {CLUSTER_NODES} a cluster.",
+            "Ask for fewer: CPU_WORKERS, GPU_WORKERS or --autoscale",
+        )
+    if wishes.bounds and not any(pool.bounds for pool in pools):
+        raise UsageError("--autoscale: there is no worker pool.", "Give it one: CPU_WORKERS=1")
+    if wishes.bounds and pools[0].bounds and wishes.bounds[0] < 1:
+        raise UsageError(
+            "--autoscale: workers share the head's pool, which has at least 1 node.",
+            f"Ask for --autoscale 1:{wishes.bounds[1]}",
+        )
+    return pools
+
+
+def totals(pools: tuple[PoolPlan, ...]) -> Totals:
+    """What all pools come to, least and most."""
+
+    def both(each: list[int]) -> tuple[int, int]:
+        pairs = list(zip(pools, each, strict=True))
+        return sum(p.range[0] * n for p, n in pairs), sum(p.range[1] * n for p, n in pairs)
+
+    return Totals(
+        both([1 for _ in pools]),
+        both([pool.machine.cpus or 0 for pool in pools]),
+        both([pool.machine.accelerators for pool in pools]),
+        tuple(sorted({pool.machine.type for pool in pools if pool.machine.cpus is None})),
+    )

@@ -1,0 +1,100 @@
+"""Other numbers of nodes for a cluster that runs: Vertex AI changes counts only, and wants every pool's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cluster.errors import NotUp, UsageError
+from cluster.scale import parse
+from raydock.topology import Topology
+from vertex.cluster import Cluster, Pool
+from vertex.lifecycle import Watch, again
+from vertex.machine_types import machine_of
+from vertex.plan import CLUSTER_NODES
+
+
+def counts(found: Cluster, topology: Topology, sizes: Sequence[str]) -> list[int]:
+    """The nodes of every pool, the head among its own. UsageError for what can't be."""
+    wanted = [pool.nodes for pool in found.pools]
+    for text in sizes:
+        name, count = parse(text)
+        number, least = resolve(found, topology, name)
+        pool = found.pools[number]
+        if count < least:
+            raise UsageError(
+                f"{pool.id} must keep at least {least} node; Vertex AI removes no pool of a cluster that runs.",
+                f"Example: {name}={least}",
+            )
+        # The head is one node of the first pool: compose.yaml's name counts the workers, Vertex AI's all.
+        wanted[number] = count + 1 if number == 0 and name != pool.id else count
+    if sum(wanted) > CLUSTER_NODES:
+        raise UsageError(f"{sum(wanted)} nodes are more than {CLUSTER_NODES} a cluster.", "Ask for fewer.")
+    return wanted
+
+
+def resolve(found: Cluster, topology: Topology, name: str) -> tuple[int, int]:
+    """The pool's number, and the least count that it takes under that name."""
+    ids = [pool.id for pool in found.pools]
+    if name in ids:
+        return ids.index(name), 1
+    specs = {pool.name: machine_of(pool).spec for pool in topology.workers}
+    if name not in specs:
+        known = ", ".join([*ids, *specs])
+        if name == "head":
+            raise UsageError("The head is always one node; it can't be scaled.", f"Pools: {known}")
+        raise UsageError(f"There is no pool {name}.", f"Pools: {known}")
+    number = next((n for n, pool in enumerate(found.pools) if spec(pool) == specs[name]), None)
+    if number is None:
+        raise UsageError(
+            f"No pool of {found.id} has the machine that compose.yaml gives {name}.",
+            f"Name one of its own: {', '.join(described(pool) for pool in found.pools)}",
+        )
+    same = [other for other, one in specs.items() if one == specs[name]]
+    if len(same) > 1:
+        raise UsageError(
+            f"{' and '.join(same)} have the same machine, so they may be one pool of {found.id}.",
+            f"Name it: {', '.join(described(pool) for pool in found.pools)}",
+        )
+    return number, 0 if number == 0 else 1
+
+
+def spec(pool: Pool) -> tuple[str, str, int]:
+    return pool.machine_type, pool.accelerator_type, pool.accelerator_count
+
+
+def described(pool: Pool) -> str:
+    gpus = f" with {pool.accelerator_count} {pool.accelerator_type}" if pool.accelerator_count else ""
+    return f"{pool.id}={pool.nodes} ({pool.machine_type}{gpus})"
+
+
+def change(watch: Watch, topology: Topology, sizes: Sequence[str]) -> Cluster:
+    """Asks for the sizes and waits until they are. NotUp for a cluster that does not run."""
+    api, name = watch.api, watch.cluster
+    found = api.get(name)
+    if grown := [pool for pool in found.pools if pool.most]:
+        each = ", ".join(f"{pool.id} from {pool.least} to {pool.most}" for pool in grown)
+        raise UsageError(
+            f"{name} scales by itself ({each} nodes), and Vertex AI takes no counts for it then.",
+            f"Make another one with other bounds: {again('up', api.place, 'OTHER', '--autoscale MIN:MAX')}",
+        )
+    wanted = counts(found, topology, sizes)
+    if found.state != "RUNNING":
+        raise NotUp(
+            f"{name} is {found.state}; only a cluster that is RUNNING can be scaled.",
+            f"See: {again('status', api.place, name)}",
+        )
+    if wanted == [pool.nodes for pool in found.pools]:
+        return found
+    resource = api.raw(name)
+    for pool, count in zip(resource.resource_pools, wanted, strict=True):
+        pool.replica_count = count
+    operation = api.update(resource, ["resource_pools.replica_count"])
+
+    def settled(now: Cluster | None) -> bool:
+        return api.done(operation, name) and (now is None or now.state != "UPDATING")
+
+    after = watch.until(settled)
+    if after is None or after.state != "RUNNING":
+        why = f"{after.state}: {after.error}" if after else "gone"
+        raise NotUp(f"{name} is {why.rstrip(': ')}.", f"See: {again('status', api.place, name)}")
+    return after
