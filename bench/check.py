@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 from bench.measure import command
 from bench.measure.command import ROOT
 from bench.measure.commands import ran
-from bench.measure.lab import Lab, lab
+from bench.measure.lab import BenchLab, lab
 from bench.measure.paired_runs import Setting, alternated, seconds
-from bench.measure.statistics import Aim, Of, Row, Sample
+from bench.measure.statistics import Aim, Comparison, Of, Sample
 from cluster import key
 from submit.preflight import storage
 from submit.script import read_script
@@ -25,7 +25,7 @@ SCRIPT = ROOT / "jobs" / "whoami.py"
 DECLARED = "reads = ["
 
 
-def measure(setting: Setting) -> list[Row]:
+def measure(setting: Setting) -> list[Comparison]:
     with lab(CPU_WORKERS="1", GPU_WORKERS="0") as here, TemporaryDirectory(prefix="raydock-bench-") as folder:
         here.cluster("up")
         here.use_key()
@@ -40,15 +40,15 @@ def measure(setting: Setting) -> list[Row]:
             setting, lambda: checked(here, SCRIPT), lambda: checked(here, without), seconds
         )
     return [
-        Row("check of storage permissions, two URIs, all granted", "s", Sample.of(alone), aim=AIM),
-        Row.of("`submit.py check` with it; stock: without it", "s", with_check, no_check),
+        Comparison("check of storage permissions, two URIs, all granted", "s", Sample.of(alone), aim=AIM),
+        Comparison.of("`submit.py check` with it; stock: without it", "s", with_check, no_check),
     ]
 
 
-def asked(here: Lab) -> float:
+def asked(here: BenchLab) -> float:
     """Seconds of one check, as the submitter makes it."""
     from iam.policy.evaluate import Verdict
-    from raydock.gcp.clouds import Lab as Place
+    from raydock.gcp.clouds import LabCloud as Place
 
     found = key.read(Path(here.env["RAYDOCK_STATE"]))
     place = Place(here.address, {"Authorization": f"Bearer {found}"})
@@ -61,7 +61,7 @@ def asked(here: Lab) -> float:
     return took
 
 
-def checked(here: Lab, script: Path) -> float:
+def checked(here: BenchLab, script: Path) -> float:
     """Seconds of `submit.py check` on that lab."""
     env = {name: here.env[name] for name in ("RAYDOCK_PORT", "RAYDOCK_STATE")}
     done = ran(["env", *(f"{name}={value}" for name, value in env.items()), *command.ours("check", script)])

@@ -17,8 +17,8 @@ from typing import cast
 from bench.measure import lab, machine, report
 from bench.measure.command import ROOT, Unexpected
 from bench.measure.paired_runs import Setting
-from bench.measure.report import Measurement, Results
-from bench.measure.statistics import Row
+from bench.measure.report import Measurement, Report
+from bench.measure.statistics import Comparison
 
 RESULTS = ROOT / "bench" / "results"
 PLOT = "results.svg"
@@ -69,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def keep(fresh: Results, folder: Path) -> Results:
+def keep(fresh: Report, folder: Path) -> Report:
     """Writes what was measured, in place of what is there under the same name."""
     from bench.measure.plot import draw
 
@@ -114,7 +114,7 @@ def chosen(what: Sequence[str]) -> list[str]:
     )
 
 
-def take(options: argparse.Namespace) -> Iterator[Results]:
+def take(options: argparse.Namespace) -> Iterator[Report]:
     """Takes the measurements one by one, on a cluster of our own where one is needed and none is given."""
     names, machine_ = chosen(options.what), machine.describe()
     with ExitStack() as stack:
@@ -128,13 +128,13 @@ def take(options: argparse.Namespace) -> Iterator[Results]:
                 own.use_key()
                 address, cluster = own.address, own.describe()
             setting = Setting(address if on_cluster else "", options.pairs, say)
-            yield Results(machine_, (measured(name, setting, cluster if on_cluster else ""),))
+            yield Report(machine_, (measured(name, setting, cluster if on_cluster else ""),))
 
 
 def measured(name: str, setting: Setting, cluster: str) -> Measurement:
     """One measurement, and the conditions that it was taken under."""
     say(f"{name}: {KNOWN[name].about}")
-    measure = cast(Callable[[Setting], list[Row]], importlib.import_module(KNOWN[name].module).measure)
+    measure = cast(Callable[[Setting], list[Comparison]], importlib.import_module(KNOWN[name].module).measure)
     date, load = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), os.getloadavg()[0]
     return Measurement(name, date, cluster, round(load, 2), tuple(measure(setting)))
 

@@ -12,7 +12,7 @@ from functools import partial
 from bench.measure import command
 from bench.measure.commands import sending
 from bench.measure.paired_runs import Setting, alternated, seconds
-from bench.measure.statistics import Aim, Of, Row
+from bench.measure.statistics import Aim, Comparison, Of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Exit:
     right: bool
 
 
-def measure(setting: Setting) -> list[Row]:
+def measure(setting: Setting) -> list[Comparison]:
     rows = []
     with sending("end", setting.address) as ways:
         for code, job in ((0, "a job that succeeds"), (1, "a job that fails")):
@@ -38,13 +38,13 @@ def measure(setting: Setting) -> list[Row]:
     return rows
 
 
-def rows_of(job: str, ours: list[Exit], stock: list[Exit]) -> list[Row]:
+def rows_of(job: str, ours: list[Exit], stock: list[Exit]) -> list[Comparison]:
     """The time and the verdicts of one kind of job."""
     late = [[exit.late for exit in way] for way in (ours, stock)]
     right = [[float(exit.right) for exit in way] for way in (ours, stock)]
     return [
-        Row.of(f"job ends → command exits, {job}", "s", late[0], late[1], Aim(Of.RATIO, 0.15)),
-        Row.of(f"exit code right, {job}", "right", right[0], right[1], Aim(Of.RIGHT)),
+        Comparison.of(f"job ends → command exits, {job}", "s", late[0], late[1], Aim(Of.RATIO, 0.15)),
+        Comparison.of(f"exit code right, {job}", "right", right[0], right[1], Aim(Of.RIGHT)),
     ]
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from bench.measure.commands import ran, sending
 from bench.measure.paired_runs import Setting, alternated, seconds
-from bench.measure.statistics import Aim, Of, Row
+from bench.measure.statistics import Aim, Comparison, Of
 
 
-def measure(setting: Setting) -> list[Row]:
+def measure(setting: Setting) -> list[Comparison]:
     with sending("marker", setting.address) as ways:
         ours, stock = alternated(
             setting, lambda: until_first(ways.ours()), lambda: until_first(ways.stock()), seconds
         )
     what = "submit → first line of the job visible, warm"
-    return [Row.of(what, "s", ours, stock, Aim(Of.RATIO, 0.5))]
+    return [Comparison.of(what, "s", ours, stock, Aim(Of.RATIO, 0.5))]
 
 
 def until_first(words: list[str]) -> float:

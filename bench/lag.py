@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from bench.measure.commands import ran, sending
 from bench.measure.paired_runs import Setting, alternated
-from bench.measure.statistics import Aim, Of, Row, Sample, quantile
+from bench.measure.statistics import Aim, Comparison, Of, Sample, quantile
 
 Lags = tuple[float, ...]
 
 
-def measure(setting: Setting) -> list[Row]:
+def measure(setting: Setting) -> list[Comparison]:
     with sending("ticks", setting.address) as ways:
         ours, stock = alternated(setting, lambda: lags(ways.ours()), lambda: lags(ways.stock()), shown)
     return [
-        Row(f"lag of a log line, p{q * 100:g}", "s", sample(ours, q), sample(stock, q), Aim(Of.RATIO, 0.1))
+        Comparison(
+            f"lag of a log line, p{q * 100:g}", "s", sample(ours, q), sample(stock, q), Aim(Of.RATIO, 0.1)
+        )
         for q in (0.5, 0.99)
     ]
 

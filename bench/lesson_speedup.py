@@ -32,7 +32,7 @@ from bench.measure import command
 from bench.measure.command import ROOT, Unexpected
 from bench.measure.commands import wait_until_idle
 from bench.measure.paired_runs import Setting
-from bench.measure.statistics import Aim, Of, Row
+from bench.measure.statistics import Aim, Comparison, Of
 
 DEADLINE = 600.0  # seconds for one search
 SPINS = 20_000_000  # additions, about a second of one CPU
@@ -92,7 +92,7 @@ class Round:
     two_processes: float
 
 
-def measure(setting: Setting) -> list[Row]:
+def measure(setting: Setting) -> list[Comparison]:
     return [row for name in CASES for row in rows_of(name, rounds(setting, name))]
 
 
@@ -111,15 +111,17 @@ def rounds(setting: Setting, name: str) -> list[Round]:
     return taken
 
 
-def rows_of(name: str, taken: Sequence[Round]) -> list[Row]:
+def rows_of(name: str, taken: Sequence[Round]) -> list[Comparison]:
     """Ours is Ray, in the calibration two processes; a ratio under 1 is a gain."""
     ray = [round.ray for round in taken]
     what = f"{name}, {CASES[name].about}, on 2 workers against"
     one, two = [round.one_process for round in taken], [round.two_processes for round in taken]
     return [
-        Row.of(f"{what} one process", "s", ray, [round.sequential for round in taken]),
-        Row.of(f"{what} loky with 2 processes", "s", ray, [round.loky for round in taken], CASES[name].aim),
-        Row.of("– calibration: pure computing in two processes against one", "s", two, one),
+        Comparison.of(f"{what} one process", "s", ray, [round.sequential for round in taken]),
+        Comparison.of(
+            f"{what} loky with 2 processes", "s", ray, [round.loky for round in taken], CASES[name].aim
+        ),
+        Comparison.of("– calibration: pure computing in two processes against one", "s", two, one),
     ]
 
 
@@ -207,7 +209,7 @@ def spin(count: int) -> int:
     return total
 
 
-def as_dict(row: Row) -> dict[str, Any]:
+def as_dict(row: Comparison) -> dict[str, Any]:
     """A row for programs; the values are medians."""
     stock = row.stock.value if row.stock else None
     return {

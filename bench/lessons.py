@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.measure.command import ROOT, Unexpected
-from bench.measure.lab import Lab, lab
+from bench.measure.lab import BenchLab, lab
 
 OUTPUT = ROOT / "lessons"
 DEADLINE = 1800.0  # seconds for one job
@@ -102,7 +102,7 @@ def lessons(output: Path, smoke: bool, what: Sequence[str], kind: str) -> list[s
     return failed
 
 
-def taught(lesson: Lesson, cluster: Lab, smoke: bool) -> bool:
+def taught(lesson: Lesson, cluster: BenchLab, smoke: bool) -> bool:
     """Runs one job, with its log on the terminal; whether it succeeded with its metric above its floor."""
     words = lesson.words(smoke)
     say(f"\nlessons: python {' '.join(words[1:])}")
@@ -116,7 +116,7 @@ def taught(lesson: Lesson, cluster: Lab, smoke: bool) -> bool:
     return done.returncode == 0
 
 
-def scaled(scale: Scale, cluster: Lab, smoke: bool) -> Iterable[str]:
+def scaled(scale: Scale, cluster: BenchLab, smoke: bool) -> Iterable[str]:
     """The lesson on so many workers of the CPU pool and none of the GPU pool; those that failed."""
     for workers in scale.smoke if smoke else scale.workers:
         say(f"\nlessons: {workers} worker{'s' * (workers > 1)}")
@@ -131,7 +131,7 @@ def scaled(scale: Scale, cluster: Lab, smoke: bool) -> Iterable[str]:
             yield f"{scale.lesson.script} on {workers}"
 
 
-def warm(cluster: Lab) -> None:
+def warm(cluster: BenchLab) -> None:
     """Starts the processes of new nodes: once, and not what is measured, so its result is not kept."""
     before = set(results(cluster).glob("*.json"))
     taught(WAITS, cluster, smoke=True)
@@ -139,12 +139,12 @@ def warm(cluster: Lab) -> None:
         path.unlink()
 
 
-def results(cluster: Lab) -> Path:
+def results(cluster: BenchLab) -> Path:
     """Where submit.py keeps the results of this cluster's jobs."""
     return Path(cluster.env["RAYDOCK_STATE"]) / "results"
 
 
-def keep(cluster: Lab, output: Path) -> None:
+def keep(cluster: BenchLab, output: Path) -> None:
     """Copies the results out of the cluster's state and writes the report of them."""
     if not results(cluster).is_dir():
         return

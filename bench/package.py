@@ -20,7 +20,7 @@ from bench.measure import command
 from bench.measure.commands import ran, wait_until_idle
 from bench.measure.paired_runs import Setting, alternated, seconds
 from bench.measure.proxy import Proxy, proxied
-from bench.measure.statistics import Aim, Of, Row
+from bench.measure.statistics import Aim, Comparison, Of
 from bench.measure.tree import plant
 
 
@@ -32,13 +32,13 @@ class Sent:
     seconds: float
 
 
-def measure(setting: Setting) -> list[Row]:
+def measure(setting: Setting) -> list[Comparison]:
     with TemporaryDirectory(prefix="raydock-bench-") as folder:
         tree = plant(Path(folder) / "tree", name=str(time.time_ns()))
         return [*sending_rows(setting, tree), *packaging_rows(setting, tree, Path(folder))]
 
 
-def sending_rows(setting: Setting, tree: Path) -> list[Row]:
+def sending_rows(setting: Setting, tree: Path) -> list[Comparison]:
     """The tree sent once, then again and again, unchanged."""
     where = urlsplit(setting.address)
     with proxied(where.hostname or "", where.port or 80) as proxy:
@@ -59,9 +59,11 @@ def sending_rows(setting: Setting, tree: Path) -> list[Row]:
     wall = [[sent.seconds for sent in way] for way in again]
     once = [[float(sent.uploaded)] for sent in first]
     return [
-        Row.of("2,000 files, unchanged: bytes uploaded", "bytes", uploaded[0], uploaded[1], Aim(Of.OURS, 0)),
-        Row.of("2,000 files, unchanged: the whole command (`--no-wait`)", "s", wall[0], wall[1]),
-        Row.of("2,000 files, first time: bytes uploaded", "bytes", once[0], once[1]),
+        Comparison.of(
+            "2,000 files, unchanged: bytes uploaded", "bytes", uploaded[0], uploaded[1], Aim(Of.OURS, 0)
+        ),
+        Comparison.of("2,000 files, unchanged: the whole command (`--no-wait`)", "s", wall[0], wall[1]),
+        Comparison.of("2,000 files, first time: bytes uploaded", "bytes", once[0], once[1]),
     ]
 
 
@@ -74,7 +76,7 @@ def send(setting: Setting, proxy: Proxy, words: list[str]) -> Sent:
     return Sent(uploaded, done.ended - done.started)
 
 
-def packaging_rows(setting: Setting, tree: Path, folder: Path) -> list[Row]:
+def packaging_rows(setting: Setting, tree: Path, folder: Path) -> list[Comparison]:
     """Naming the package, which each submission does; and making it, which the first one does."""
     from ray._private.runtime_env.packaging import create_package, get_uri_for_directory
 
@@ -101,8 +103,8 @@ def packaging_rows(setting: Setting, tree: Path, folder: Path) -> list[Row]:
     setting.say("  packaging, first time:")
     made = alternated(setting, lambda: timed(ours_first), lambda: timed(stock_first), seconds)
     return [
-        Row.of("2,000 files, unchanged: packaging", "s", named[0], named[1], Aim(Of.RATIO, 1.0)),
-        Row.of("2,000 files, first time: packaging", "s", made[0], made[1]),
+        Comparison.of("2,000 files, unchanged: packaging", "s", named[0], named[1], Aim(Of.RATIO, 1.0)),
+        Comparison.of("2,000 files, first time: packaging", "s", made[0], made[1]),
     ]
 
 

@@ -11,17 +11,17 @@ from bench.measure import command
 from bench.measure.command import Unexpected
 from bench.measure.commands import ran, sending
 from bench.measure.paired_runs import Setting, alternated, seconds
-from bench.measure.statistics import Aim, Of, Row
+from bench.measure.statistics import Aim, Comparison, Of
 
 AIM = Aim(Of.OURS, 0.3, strict=True)
 
 
-def measure(setting: Setting) -> list[Row]:
+def measure(setting: Setting) -> list[Comparison]:
     setting.say("  --help:")
     ours, stock = alternated(
         setting, lambda: wall(command.ours("--help")), lambda: wall(command.stock("--help")), seconds
     )
-    rows = [Row.of("`submit.py --help` beside `ray job submit --help`", "s", ours, stock, AIM)]
+    rows = [Comparison.of("`submit.py --help` beside `ray job submit --help`", "s", ours, stock, AIM)]
     setting.say("  until the first request:")
     with sending("marker", "") as ways:
         ours, stock = alternated(
@@ -30,7 +30,7 @@ def measure(setting: Setting) -> list[Row]:
             lambda: until_request(lambda address: replace(ways, address=address).stock()),
             seconds,
         )
-    return [*rows, Row.of("start of the command → its first request", "s", ours, stock, AIM)]
+    return [*rows, Comparison.of("start of the command → its first request", "s", ours, stock, AIM)]
 
 
 def wall(words: list[str]) -> float:

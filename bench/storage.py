@@ -15,7 +15,7 @@ from typing import Any
 from bench.measure.command import ROOT, Unexpected
 from bench.measure.lab import lab
 from bench.measure.paired_runs import Setting
-from bench.measure.statistics import Aim, Of, Row
+from bench.measure.statistics import Aim, Comparison, Of
 
 JOB = ROOT / "bench" / "jobs" / "storage.py"
 # Throughput of at least 0.7 and 0.5 of fake-gcs-server's, as times.
@@ -29,13 +29,13 @@ ROWS = {
 SECONDS = 1200
 
 
-def measure(setting: Setting) -> list[Row]:
+def measure(setting: Setting) -> list[Comparison]:
     with lab(CPU_WORKERS="0", GPU_WORKERS="0") as here:
         here.cluster("up", "--kind", "docker")
         setting.say("  in a container, storage.googleapis.com and fake-gcs-server in turns:")
         told = in_container(here.env["COMPOSE_PROJECT_NAME"], setting.pairs)
     return [
-        Row.of(f"{what}; stock: fake-gcs-server", "s", told[what]["ours"], told[what]["stock"], aim)
+        Comparison.of(f"{what}; stock: fake-gcs-server", "s", told[what]["ours"], told[what]["stock"], aim)
         for what, aim in ROWS.items()
     ]
 

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from bench.lesson_speedup import by_job, module_of
 from bench.measure.command import ROOT, Unexpected
 from bench.measure.paired_runs import Setting, alternated, seconds
-from bench.measure.statistics import Aim, Of, Row
+from bench.measure.statistics import Aim, Comparison, Of
 
 ROWS, ROUNDS, THREADS = 1_000_000, 50, 2
 EVERY = 10  # rounds: a checkpoint of a long training, as one would have it
@@ -24,7 +24,7 @@ DEADLINE = 900.0
 AIM = Aim(Of.RATIO, 1.25)
 
 
-def measure(setting: Setting) -> list[Row]:
+def measure(setting: Setting) -> list[Comparison]:
     with TemporaryDirectory(prefix="raydock-bench-") as folder:
         by_job(setting.address, "make_data", "--rows", ROWS)
 
@@ -34,7 +34,7 @@ def measure(setting: Setting) -> list[Row]:
 
         taken = alternated(setting, ours, lambda: stock(folder), seconds)
     what = f"training XGBoost, {ROWS:,} rows, {ROUNDS} rounds: Ray Train on 2 workers against xgb.train with 2 threads"
-    return [Row.of(what, "s", *taken, AIM)]
+    return [Comparison.of(what, "s", *taken, AIM)]
 
 
 def stock(folder: str) -> float:

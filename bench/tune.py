@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from bench.lesson_speedup import by_job
 from bench.measure.paired_runs import Setting
-from bench.measure.statistics import Row, Sample
+from bench.measure.statistics import Comparison, Sample
 
 SHORT = ("--rows", 2000, "--trees", 10, 20, 30)
 WHOLE = ("--rows", 581_012, "--depths", 5, "--trees", 2, "--alphas", 0, 0.001)
 MEMORY_RUNS = 3
 
 
-def measure(setting: Setting) -> list[Row]:
+def measure(setting: Setting) -> list[Comparison]:
     return [*overhead(setting), memory(setting)]
 
 
-def overhead(setting: Setting) -> list[Row]:
+def overhead(setting: Setting) -> list[Comparison]:
     ours, bare = [], []
     for number in range(setting.pairs):
         told = by_job(setting.address, "tune_forest", *SHORT, "--compare")
@@ -33,14 +33,14 @@ def overhead(setting: Setting) -> list[Row]:
     trials = told["metrics"]["trials"]
     each = [(tune - fits) / trials for tune, fits in zip(ours, bare, strict=True)]
     return [
-        Row.of(
+        Comparison.of(
             f"{trials} short trials: Ray Tune on 2 workers against the bare fits on 2 CPUs", "s", ours, bare
         ),
-        Row("– what Tune adds to a trial", "s", Sample.of(each)),
+        Comparison("– what Tune adds to a trial", "s", Sample.of(each)),
     ]
 
 
-def memory(setting: Setting) -> Row:
+def memory(setting: Setting) -> Comparison:
     peaks: dict[str, list[float]] = {"shared": [], "naive": []}
     for number in range(min(setting.pairs, MEMORY_RUNS)):
         for way, more in (("shared", ()), ("naive", ("--naive",))):
@@ -49,4 +49,4 @@ def memory(setting: Setting) -> Row:
         shown = ", ".join(f"{way} {values[-1]:.0f} MiB" for way, values in peaks.items())
         setting.say(f"  memory, run {number + 1}: {shown}")
     what = "a trial's own memory at its peak, 581,012 x 54: the data shared against --naive"
-    return Row.of(what, "MiB", peaks["shared"], peaks["naive"])
+    return Comparison.of(what, "MiB", peaks["shared"], peaks["naive"])

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from cloud import config, state_file
 from cloud.gateway import proxy
 from cloud.gateway.job_limit import Room
-from cloud.google_errors import Refusal
-from cloud.identity.node_metadata import Doors
+from cloud.google_errors import ApiError
+from cloud.identity.node_metadata import NodeListeners
 from cloud.identity.tokens import Tokens, load_secret, write_private
 from cloud.network.certificates import load_authority
 from cloud.network.egress import Egress
@@ -32,9 +32,9 @@ def main(argv: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
         asyncio.run(serve(options))
-    except (IamError, Refusal, OSError) as fault:
-        mend = getattr(fault, "mend", "")
-        print(f"cloud: {fault}" + (f"\n  {mend}" if mend else ""), file=sys.stderr)
+    except (IamError, ApiError, OSError) as fault:
+        fix = getattr(fault, "mend", "")
+        print(f"cloud: {fault}" + (f"\n  {fix}" if fix else ""), file=sys.stderr)
         return 1
     return 0
 
@@ -70,7 +70,7 @@ async def serve(options: argparse.Namespace) -> None:
         await cloud.close()
 
 
-def kept_key(settings: config.Settings) -> str:
+def kept_key(settings: config.CloudSettings) -> str:
     """The digest of the key, kept so that a plain `docker compose` command, which does not know it, changes nothing."""
     kept = settings.state / "key_sha256"
     if settings.key_sha256:
@@ -80,7 +80,7 @@ def kept_key(settings: config.Settings) -> str:
 
 
 async def in_container(
-    cloud: Cloud, gate: proxy.Gate, settings: config.Settings, options: argparse.Namespace
+    cloud: Cloud, gate: proxy.Gate, settings: config.CloudSettings, options: argparse.Namespace
 ) -> None:
     authority, way_out = load_authority(settings.state), Egress(also=settings.way_out)
     for word in options.networks:
@@ -90,14 +90,16 @@ async def in_container(
         address = socket.gethostbyname(name)
         await cloud.open_network(Network(address, role), authority, way_out)
     if settings.vertex:
-        doors = Doors(settings.vertex, lambda at: cloud.open_network(Network(at, "node"), authority, way_out))
+        doors = NodeListeners(
+            settings.vertex, lambda at: cloud.open_network(Network(at, "node"), authority, way_out)
+        )
         cloud.following = asyncio.create_task(doors.follow())
     await cloud.open_own(OWN_PORT)
     await cloud.open_gateway(gate, "0.0.0.0", GATEWAY_PORT)
 
 
 async def on_loopback(
-    cloud: Cloud, gate: proxy.Gate, settings: config.Settings, options: argparse.Namespace
+    cloud: Cloud, gate: proxy.Gate, settings: config.CloudSettings, options: argparse.Namespace
 ) -> None:
     await cloud.open_metadata("127.0.0.1", options.metadata_port, lambda: cloud.world.job)
     await cloud.open_emulator(options.emulator_port)

@@ -28,7 +28,7 @@ from raydock.units import size
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class CloudSettings:
     lab: Path
     state: Path
     objects: Path
@@ -42,11 +42,11 @@ class Settings:
     jobs: int = 0
 
 
-def read(environ: Mapping[str, str]) -> Settings:
+def read(environ: Mapping[str, str]) -> CloudSettings:
     """Raises IamError for a setting that can't be used, naming it."""
     chosen = settings(environ)
     state = Path(environ.get("LAB_STATE") or "/var/lib/raydock")
-    return Settings(
+    return CloudSettings(
         lab=chosen.file,
         state=state,
         objects=Path(environ.get("LAB_OBJECTS") or state / "objects"),

@@ -16,7 +16,7 @@ CHALLENGE = 'Bearer realm="https://accounts.google.com/", error="invalid_token"'
 FULL = "The lab's disk is full. Delete objects, or free disk space on the machine, and try again."
 
 
-class Refusal(Exception):
+class ApiError(Exception):
     """An answer that is an error: `status`, Google's `reason` for storage, and its sentence."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
@@ -46,33 +46,33 @@ def is_full(fault: Exception) -> bool:
     return full or getattr(fault, "sqlite_errorname", "") == "SQLITE_FULL"
 
 
-def denied(email: str, permission: str) -> Refusal:
+def denied(email: str, permission: str) -> ApiError:
     """Storage's 403 for a principal without the permission; 401 for one without a token."""
     noun = "bucket" if permission.startswith("storage.buckets.") or permission.endswith(".list") else "object"
     text = (
         f"{email or 'Anonymous caller'} does not have {permission} access to the Google Cloud Storage {noun}. "
         f"Permission '{permission}' denied on resource (or it may not exist)."
     )
-    return Refusal(403, "forbidden", text) if email else Refusal(401, "required", text)
+    return ApiError(403, "forbidden", text) if email else ApiError(401, "required", text)
 
 
-def denied_elsewhere(permission: str, resource: str) -> Refusal:
+def denied_elsewhere(permission: str, resource: str) -> ApiError:
     """The 403 of the services other than storage."""
-    return Refusal(
+    return ApiError(
         403, "forbidden", f"Permission '{permission}' denied on resource '{resource}' (or it may not exist)."
     )
 
 
-def bad_token() -> Refusal:
+def bad_token() -> ApiError:
     """The 401 for a token that is unknown or has expired."""
-    return Refusal(401, "authError", "Invalid Credentials")
+    return ApiError(401, "authError", "Invalid Credentials")
 
 
-def no_bucket() -> Refusal:
-    return Refusal(404, "notFound", "The specified bucket does not exist.")
+def no_bucket() -> ApiError:
+    return ApiError(404, "notFound", "The specified bucket does not exist.")
 
 
-def storage_error(refusal: Refusal) -> tuple[dict[str, str], dict[str, Any]]:
+def storage_error(refusal: ApiError) -> tuple[dict[str, str], dict[str, Any]]:
     """Headers and body of storage's errors."""
     headers = {"WWW-Authenticate": CHALLENGE} if refusal.status == 401 else {}
     inner = {"message": refusal.message, "domain": "global", "reason": refusal.reason}
@@ -81,7 +81,7 @@ def storage_error(refusal: Refusal) -> tuple[dict[str, str], dict[str, Any]]:
     return headers, {"error": {"code": refusal.status, "message": refusal.message, "errors": [inner]}}
 
 
-def service_error(refusal: Refusal) -> web.Response:
+def service_error(refusal: ApiError) -> web.Response:
     """The body of the other services."""
     headers = {"WWW-Authenticate": CHALLENGE} if refusal.status == 401 else {}
     status = CODES.get(refusal.status, "UNKNOWN")

@@ -7,7 +7,7 @@ import math
 from collections.abc import AsyncIterator
 from typing import Any
 
-from cloud.google_errors import Refusal
+from cloud.google_errors import ApiError
 
 LONGEST = 1 << 20  # bytes
 DEEPEST = 32
@@ -16,12 +16,12 @@ DEEPEST = 32
 async def read_json(body: AsyncIterator[bytes], content_encoding: str = "") -> dict[str, Any]:
     """The body as a JSON object, {} for an empty one. Refusal: 400 for anything else, 413 over 1 MiB."""
     if content_encoding.lower() not in ("", "identity"):
-        raise Refusal(400, "invalid", "The lab does not support a compressed JSON body.")
+        raise ApiError(400, "invalid", "The lab does not support a compressed JSON body.")
     read = bytearray()
     async for piece in body:
         read += piece
         if len(read) > LONGEST:
-            raise Refusal(413, "uploadTooLarge", f"The request's JSON is over {LONGEST >> 20} MiB.")
+            raise ApiError(413, "uploadTooLarge", f"The request's JSON is over {LONGEST >> 20} MiB.")
     return parsed(bytes(read))
 
 
@@ -33,9 +33,9 @@ def parsed(body: bytes) -> dict[str, Any]:
         found = json.loads(body, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_unique)
         json.dumps(found, ensure_ascii=False).encode()  # a lone surrogate is not text
     except (ValueError, RecursionError):
-        raise Refusal(400, "parseError", "Parse Error") from None
+        raise ApiError(400, "parseError", "Parse Error") from None
     if found is None or depth(found) > DEEPEST:
-        raise Refusal(400, "parseError", "Parse Error")
+        raise ApiError(400, "parseError", "Parse Error")
     return dictionary(found)
 
 
@@ -54,7 +54,7 @@ def dictionary(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Refusal(400, "parseError", "Parse Error: a JSON object was expected.")
+        raise ApiError(400, "parseError", "Parse Error: a JSON object was expected.")
     return value
 
 

@@ -31,7 +31,7 @@ PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers"})
 
 
 @dataclass(slots=True)
-class Holder:
+class PolicyHolder:
     """Something that carries a policy: a project, a bucket or a service account.
 
     `private`: a bucket that enforces public access prevention, where allUsers and allAuthenticatedUsers hold nothing.
@@ -58,7 +58,7 @@ class Holder:
 
 
 @dataclass(slots=True)
-class World:
+class LabState:
     """Everything that the lab's cloud knows. `file` is where it is kept; none for tests."""
 
     person: str
@@ -68,15 +68,15 @@ class World:
     groups: dict[str, list[str]]
     roles: dict[str, list[str]]
     deny: dict[str, list[dict[str, Any]]]
-    projects: dict[str, Holder]
-    buckets: dict[str, Holder]
-    accounts: dict[str, Holder]
+    projects: dict[str, PolicyHolder]
+    buckets: dict[str, PolicyHolder]
+    accounts: dict[str, PolicyHolder]
     objects: dict[str, dict[str, str]] = field(default_factory=dict)  # texts that buckets begin with, by name
     deleted: dict[str, float] = field(default_factory=dict)  # when accounts were deleted, by principal
     source: str = ""  # digest of the lab.yaml that it began as
     file: Path | None = None
     # Read once: policies by name, holder and revision, the roles, the groups.
-    known: dict[str, tuple[Holder | None, int, Policy]] = field(default_factory=dict, repr=False)
+    known: dict[str, tuple[PolicyHolder | None, int, Policy]] = field(default_factory=dict, repr=False)
     all_roles: Mapping[str, Role] = field(init=False, repr=False)
     members: Mapping[str, frozenset[str]] = field(init=False, repr=False)
 
@@ -91,7 +91,7 @@ class World:
 
     def policies(self, resource: Resource) -> Policies:
         """The policies that count for a resource."""
-        own: Holder | None = None
+        own: PolicyHolder | None = None
         project = resource.name.split("/")[1]
         if resource.bucket:
             own = self.buckets.get(resource.bucket)
@@ -106,7 +106,7 @@ class World:
             deny=self.deny_rules(project),
         )
 
-    def parsed(self, name: str, holder: Holder) -> Policy:
+    def parsed(self, name: str, holder: PolicyHolder) -> Policy:
         """A holder's policy as a value, read once for each revision."""
         key = name.partition("/objects/")[0]
         known, revision, policy = self.known.get(key, (None, 0, Policy()))
@@ -129,10 +129,10 @@ class World:
 
     def add_bucket(self, name: str, project: str) -> None:
         """A bucket with the bindings that a new one has."""
-        self.buckets[name] = Holder(project, {"version": 1, "bindings": legacy_bindings(project)})
+        self.buckets[name] = PolicyHolder(project, {"version": 1, "bindings": legacy_bindings(project)})
         self.known.pop(f"projects/_/buckets/{name}", None)
 
-    def set_policy(self, holder: Holder, document: Mapping[str, Any]) -> None:
+    def set_policy(self, holder: PolicyHolder, document: Mapping[str, Any]) -> None:
         """Takes a new policy. MalformedPolicy where it can't be understood, or names who is not there."""
         policy = checked_policy(document, self.all_roles, self)
         holder.policy = {k: v for k, v in policy_to_json(policy).items() if k != "etag"}
@@ -151,7 +151,7 @@ class World:
             write_private(self.file, json.dumps(self.as_json(), indent=1).encode())
 
     def as_json(self) -> dict[str, Any]:
-        def plain(holders: Mapping[str, Holder]) -> dict[str, Any]:
+        def plain(holders: Mapping[str, PolicyHolder]) -> dict[str, Any]:
             return {
                 n: {"project": h.project, "policy": h.policy, "revision": h.revision, "private": h.private}
                 for n, h in holders.items()

@@ -20,12 +20,12 @@ from aiohttp import web
 
 from cloud.gateway import proxy
 from cloud.identity.access import Access
-from cloud.identity.lab_api import PREFIX, Lab, at_host, google
+from cloud.identity.lab_api import PREFIX, LabApi, at_host, google
 from cloud.identity.metadata import Metadata
 from cloud.identity.node_metadata import Close, NodeMetadata
-from cloud.identity.services import HOSTS, Services
+from cloud.identity.services import HOSTS, GoogleServices
 from cloud.identity.tokens import Tokens
-from cloud.lab_state import World
+from cloud.lab_state import LabState
 from cloud.network import alpn, egress, missing_services
 from cloud.network.certificates import Authority
 from cloud.storage.http import Storage
@@ -52,7 +52,7 @@ class Network:
 class Cloud:
     """Everything behind the doors. `objects`: the folder of storage; `project`: the one that the cluster belongs to."""
 
-    world: World
+    world: LabState
     tokens: Tokens
     objects: Path
     project: str
@@ -107,7 +107,7 @@ class Cloud:
 
     async def open_services(self, address: str, port: int, tls: ssl.SSLContext | None) -> None:
         """Google's hosts by their names."""
-        storage, services = self.storage(self.access()), Services(self.access())
+        storage, services = self.storage(self.access()), GoogleServices(self.access())
 
         async def handle(request: web.Request) -> web.StreamResponse:
             host = request.host.partition(":")[0].lower()
@@ -136,8 +136,11 @@ class Cloud:
 
     async def open_gateway(self, gate: proxy.Gate, address: str, port: int) -> None:
         """The published door: the dashboard, the lab and Google's services for this machine."""
-        lab = Lab(self.access(), self.project, gate)
-        mounts = {PREFIX: google(self.storage(self.access()), Services(self.access())), "/lab/": lab.handle}
+        lab = LabApi(self.access(), self.project, gate)
+        mounts = {
+            PREFIX: google(self.storage(self.access()), GoogleServices(self.access())),
+            "/lab/": lab.handle,
+        }
         await self.listen(proxy.application(gate, mounts), address, port)
 
     async def listen(

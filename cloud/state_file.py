@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloud.lab_state import Holder, World, legacy_bindings
+from cloud.lab_state import LabState, PolicyHolder, legacy_bindings
 from iam import lab
 from iam.errors import IamError
 
 
-def load(file: Path, state: Path | None, service_account: str = "") -> World:
+def load(file: Path, state: Path | None, service_account: str = "") -> LabState:
     """The world that is kept in the folder `state`, or the one of lab.yaml if that has changed since.
 
     `service_account` names another identity for jobs. Raises IamError with the place in the file.
@@ -29,7 +29,7 @@ def load(file: Path, state: Path | None, service_account: str = "") -> World:
     return world
 
 
-def restored(file: Path | None, source: str) -> World | None:
+def restored(file: Path | None, source: str) -> LabState | None:
     """The world as it was kept; None where there is none, or lab.yaml is another one now."""
     if file is None or not file.exists():
         return None
@@ -37,21 +37,21 @@ def restored(file: Path | None, source: str) -> World | None:
     if kept["source"] != source:
         return None
     holders: dict[str, Any] = {
-        kind: {name: Holder(**fields) for name, fields in kept.pop(kind).items()}
+        kind: {name: PolicyHolder(**fields) for name, fields in kept.pop(kind).items()}
         for kind in ("projects", "buckets", "accounts")
     }
-    return World(**kept, **holders)
+    return LabState(**kept, **holders)
 
 
 @dataclass(slots=True)
-class Kept:
+class StateFile:
     """The world that another process keeps in a file, as it is now: read again whenever the file has changed."""
 
     file: Path
     stamp: tuple[int, int] = (0, 0)
-    read: World | None = None
+    read: LabState | None = None
 
-    def world(self) -> World:
+    def world(self) -> LabState:
         """IamError where there is none: the lab's cloud has not started yet."""
         try:
             about = self.file.stat()
@@ -65,9 +65,9 @@ class Kept:
         return self.read
 
 
-def begun(found: lab.LabFile) -> World:
+def begun(found: lab.LabFile) -> LabState:
     """The world as lab.yaml describes it."""
-    world = World(
+    world = LabState(
         person=found.person,
         job=found.job,
         numbers=found.numbers,
@@ -75,10 +75,12 @@ def begun(found: lab.LabFile) -> World:
         groups=found.groups,
         roles=found.roles,
         deny=found.deny,
-        projects={project: Holder(project, {"version": 1, "bindings": []}) for project in found.numbers},
+        projects={
+            project: PolicyHolder(project, {"version": 1, "bindings": []}) for project in found.numbers
+        },
         buckets={},
         accounts={
-            account: Holder(project, {"version": 1, "bindings": []})
+            account: PolicyHolder(project, {"version": 1, "bindings": []})
             for account, project in found.accounts.items()
         },
     )

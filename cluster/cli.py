@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cluster import vertex_options as vertex
 from cluster.errors import Interrupted, NoEngine, OtherKind, UsageError
-from cluster.kinds import KINDS, Choice, Cluster, Context
+from cluster.kinds import KINDS, Choice, Context, Runtime
 from raydock import commandline, settings, state, units
 from raydock.commandline import MEANT, line, near
 from raydock.errors import RaydockError
@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
         run(options, context)
     except RaydockError as error:
         say(error.message)
-        say(f"  {error.mend}", prefix="")
+        say(f"  {error.fix}", prefix="")
         return error.exit_code
     except KeyboardInterrupt:
         say("Interrupted. What is up: make cluster-status")
@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-class Parser(commandline.Parser):
+class ClusterParser(commandline.Parser):
     """A parser whose errors are ours."""
 
     fault = UsageError
@@ -55,7 +55,7 @@ class Parser(commandline.Parser):
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The options. UsageError, with the whole line that was meant where one is likely."""
     top, words = parser(), list(argv)
-    verbs: Mapping[str, Parser] = next(
+    verbs: Mapping[str, ClusterParser] = next(
         action.choices for action in top._actions if isinstance(action, argparse._SubParsersAction)
     )
     if words and words[0] in verbs:
@@ -67,8 +67,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return top.checked(words)
 
 
-def parser() -> Parser:
-    top = Parser(prog=PROG, description="Starts, shows and ends a Ray cluster: here, or on Vertex AI.")
+def parser() -> ClusterParser:
+    top = ClusterParser(prog=PROG, description="Starts, shows and ends a Ray cluster: here, or on Vertex AI.")
     verbs = top.add_subparsers(metavar="COMMAND", required=True)
     up = verbs.add_parser("up", help="start the cluster of compose.yaml")
     up.add_argument(
@@ -141,7 +141,7 @@ def run_up(options: argparse.Namespace, context: Context) -> None:
     print(f"\nDashboard: {context.dashboard.link}\nNext:      {NEXT}")
 
 
-def bring_up(cluster: Cluster, choice: Choice, options: argparse.Namespace, context: Context) -> Changes:
+def bring_up(cluster: Runtime, choice: Choice, options: argparse.Namespace, context: Context) -> Changes:
     """Starts what is missing and applies what changed. Returns what is not applied. InUse where jobs would end."""
     from cluster import applied, kinds, restart
     from cluster.processes import services
@@ -175,7 +175,7 @@ def given(options: argparse.Namespace) -> list[str]:
     return ["up", *kind, *(["--build"] if options.build else [])]
 
 
-def start(cluster: Cluster, build: bool, restart: bool) -> None:
+def start(cluster: Runtime, build: bool, restart: bool) -> None:
     try:
         cluster.up(build, restart)
     except KeyboardInterrupt:
@@ -250,7 +250,7 @@ def run_images(options: argparse.Namespace, context: Context) -> None:
     print(f"Built: {', '.join(built)}." if built else "Every image is there.")
 
 
-def show(cluster: Cluster, kind: str, context: Context) -> None:
+def show(cluster: Runtime, kind: str, context: Context) -> None:
     from cluster import kinds, status
 
     print(status.table(kinds.found(cluster, context)))

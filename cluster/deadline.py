@@ -10,7 +10,7 @@ from cluster.errors import NotReady, NotUp
 Say = Callable[[str], None]
 
 
-def until(check: Callable[[], str], seconds: float, what: str, say: Say, mend: str) -> None:
+def until(check: Callable[[], str], seconds: float, what: str, say: Say, fix: str) -> None:
     """Calls `check` until it returns "", at most for `seconds`; what else it returns is said once.
 
     A dashboard that does not answer (NotUp) may answer yet. Raises NotReady with the last status seen.
@@ -19,7 +19,7 @@ def until(check: Callable[[], str], seconds: float, what: str, say: Say, mend: s
     last = ""
     while status := ask(check):
         if time.monotonic() - started > seconds:
-            raise NotReady(f"{what} took more than {seconds:g} s: {status}.", mend)
+            raise NotReady(f"{what} took more than {seconds:g} s: {status}.", fix)
         if status != last:
             say(status)
         last = status

@@ -21,10 +21,10 @@ from raydock.errors import RaydockError
 
 
 class ClusterError(RaydockError):
-    """Says what failed, on what and why (`message`), and the command that mends it (`mend`)."""
+    """Says what failed, on what and why (`message`), and the command that mends it (`fix`)."""
 
     def __str__(self) -> str:
-        return f"{self.message}\n  {self.mend}"
+        return f"{self.message}\n  {self.fix}"
 
 
 class UsageError(ClusterError):

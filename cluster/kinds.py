@@ -15,7 +15,7 @@ from cluster import key
 from cluster.deadline import Say
 from cluster.errors import NoEngine, NotUp
 from cluster.status import Member, missing, rows
-from raydock.rayapi.nodes import Dashboard, Node, list_nodes
+from raydock.rayapi.nodes import Gateway, Node, list_nodes
 from raydock.topology import Pool, Topology
 
 KINDS = {
@@ -36,12 +36,12 @@ class Context:
     say: Say  # shows one line of progress
 
     @property
-    def dashboard(self) -> Dashboard:
+    def dashboard(self) -> Gateway:
         """Where the cluster answers, with the key as it is now."""
-        return Dashboard(self.topology.dashboard, key.read(self.state))
+        return Gateway(self.topology.dashboard, key.read(self.state))
 
 
-class Cluster(Protocol):
+class Runtime(Protocol):
     """One cluster of one kind. Every method raises ClusterError, and has a deadline."""
 
     def exists(self) -> bool:
@@ -96,8 +96,8 @@ def require_engine() -> str:
     return f"Docker {engine.version} answers at {engine.address}"
 
 
-def open_kind(name: str, context: Context) -> Cluster:
-    return cast(Cluster, import_module(KINDS[name]).open_cluster(context))
+def open_kind(name: str, context: Context) -> Runtime:
+    return cast(Runtime, import_module(KINDS[name]).open_cluster(context))
 
 
 def existing(context: Context) -> Iterator[str]:
@@ -112,7 +112,7 @@ def current(context: Context) -> str:
     raise NotUp("No cluster is up.", "Start one: make cluster-up")
 
 
-def found(cluster: Cluster, context: Context) -> list[Node]:
+def found(cluster: Runtime, context: Context) -> list[Node]:
     """The cluster's nodes as `status` shows them. NotUp where its dashboard does not answer."""
     try:
         return rows(cluster.members(), list_nodes(context.dashboard))
@@ -127,7 +127,7 @@ def has_ended(services: list[str]) -> str:
     return f"The lab's {' and '.join(services)} {verb} ended: jobs get no answer there."
 
 
-def is_whole(cluster: Cluster, context: Context) -> bool:
+def is_whole(cluster: Runtime, context: Context) -> bool:
     """Whether every member is a living node, and what they need beside them runs."""
     try:
         return not cluster.ended() and not missing(cluster.members(), list_nodes(context.dashboard))

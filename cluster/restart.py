@@ -9,7 +9,7 @@ from cluster.errors import InUse
 from cluster.status import Member
 from raydock.commandline import line
 from raydock.rayapi import nodes
-from raydock.rayapi.nodes import Dashboard
+from raydock.rayapi.nodes import Gateway
 
 OVER = ("SUCCEEDED", "FAILED", "STOPPED")
 SHOWN = 5
@@ -22,7 +22,7 @@ def reasons(changed: Changes, build: bool, asked: bool) -> str:
     return " and ".join(why) or ("you asked for it" if asked else "")
 
 
-def require_idle(why: str, members: Sequence[Member], dashboard: Dashboard, words: Sequence[str]) -> None:
+def require_idle(why: str, members: Sequence[Member], dashboard: Gateway, words: Sequence[str]) -> None:
     """Returns where no job runs. InUse, which names the jobs, for a cluster with some; `words` are the command's."""
     if not any(member.running for member in members):
         return
@@ -34,7 +34,7 @@ def require_idle(why: str, members: Sequence[Member], dashboard: Dashboard, word
         )
 
 
-def jobs(dashboard: Dashboard) -> str:
+def jobs(dashboard: Gateway) -> str:
     """What runs there, in words; "" for nothing. Whatever can't be asked may run something."""
     try:
         told = nodes.get(dashboard, "/api/jobs/")

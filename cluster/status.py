@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from raydock.rayapi.nodes import Dashboard, Node
+from raydock.rayapi.nodes import Gateway, Node
 
 HEADINGS = ("NODE", "POOL", "CPUS", "GPUS", "MEMORY", "STATE")
 
@@ -91,7 +91,7 @@ def clip(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def as_json(kind: str, dashboard: Dashboard, found: Sequence[Node]) -> dict[str, object]:
+def as_json(kind: str, dashboard: Gateway, found: Sequence[Node]) -> dict[str, object]:
     """The same for programs. Memory in bytes."""
     nodes = [asdict(node) for node in found]
     return {"version": 1, "kind": kind, "dashboard": dashboard.url, "link": dashboard.link, "nodes": nodes}

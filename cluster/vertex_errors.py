@@ -9,8 +9,8 @@ from cluster.errors import ClusterError, CommandFailed, NotUp, OtherKind, UsageE
 from vertex import errors
 
 KINDS: dict[type[errors.VertexError], type[ClusterError]] = {
-    errors.Unset: UsageError,
-    errors.Missing: NotUp,
+    errors.NotConfigured: UsageError,
+    errors.ClusterNotFound: NotUp,
     errors.Unreachable: NotUp,
     errors.Unusable: NotUp,
     errors.Exists: OtherKind,
@@ -25,7 +25,7 @@ def told() -> Iterator[None]:
     except errors.VertexError as fault:
         kind = KINDS.get(type(fault), CommandFailed)
         raise kind(
-            sentence(fault.message), fault.mend or "Nothing was changed; see Google's reason above."
+            sentence(fault.message), fault.fix or "Nothing was changed; see Google's reason above."
         ) from None
 
 

@@ -35,7 +35,7 @@ VERTEX: Mapping[str, tuple[str, object]] = {
 def add(verbs: Any) -> None:
     """Adds them to the verbs that are there, an argparse._SubParsersAction, and `idle` and `diff` to those."""
     groups = {
-        name: place(verbs.choices[name], ("local", "vertex")) for name in ("up", "down", "status", "scale")
+        name: location(verbs.choices[name], ("local", "vertex")) for name in ("up", "down", "status", "scale")
     }
     up(groups["up"])
     asked(groups["down"], "delete")
@@ -45,7 +45,7 @@ def add(verbs: Any) -> None:
     diff(verbs.add_parser("diff", help="the local cluster and one on Vertex AI side by side"))
 
 
-def place(parser: argparse.ArgumentParser, targets: tuple[str, ...]) -> Any:
+def location(parser: argparse.ArgumentParser, targets: tuple[str, ...]) -> Any:
     """Adds what says where a cluster is; returns the group, an argparse._ArgumentGroup, for more."""
     group = parser.add_argument_group("on Vertex AI")
     group.add_argument("--target", choices=targets, default=targets[0], help="where the cluster is")
@@ -83,14 +83,14 @@ def up(group: Any) -> None:
 
 
 def idle(parser: argparse.ArgumentParser) -> None:
-    place(parser, ("vertex",))
+    location(parser, ("vertex",))
     parser.add_argument("--max-idle", metavar="TIME", default="30m", help="how long no job has run (30m)")
     parser.add_argument("--once", action="store_true", help="look once and end, for cron")
     parser.set_defaults(run=runner("run_idle"))
 
 
 def diff(parser: argparse.ArgumentParser) -> None:
-    place(parser, ("vertex",))
+    location(parser, ("vertex",))
     parser.add_argument("--job", metavar="FILE", default="", help="whether it matters to this job script")
     parser.set_defaults(run=runner("run_diff"))
 
@@ -117,7 +117,7 @@ def chosen(options: argparse.Namespace) -> Run:
     return run
 
 
-def refuse(options: argparse.Namespace, flags: Mapping[str, tuple[str, object]], why: str, mend: str) -> None:
+def refuse(options: argparse.Namespace, flags: Mapping[str, tuple[str, object]], why: str, fix: str) -> None:
     for name, (flag, default) in flags.items():
         if getattr(options, name, default) != default:
-            raise UsageError(f"{flag} {why}.", mend)
+            raise UsageError(f"{flag} {why}.", fix)

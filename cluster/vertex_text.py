@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from cluster.status import clip
-from vertex.cluster import Cluster, Pool
-from vertex.cluster_info import Facts
+from vertex.cluster import Cluster, ResourcePool
+from vertex.cluster_info import ClusterSummary
 from vertex.cluster_options import span
-from vertex.diff import Row
-from vertex.location import Place
-from vertex.plan import LABEL, Plan, totals
+from vertex.diff import Difference
+from vertex.location import Location
+from vertex.plan import LABEL, ClusterPlan, totals
 
 WIDTH = 80
 
@@ -36,7 +36,7 @@ def fields(pairs: Sequence[tuple[str, str]]) -> str:
     return "\n".join(lines)
 
 
-def plan(found: Plan, agent: str) -> str:
+def plan(found: ClusterPlan, agent: str) -> str:
     """Everything that will be made, as whom its jobs will run, and what is said of money."""
     head = [("POOL", "FROM", "NODES", "MACHINE", "ACCELERATORS")]
     pools = [
@@ -46,7 +46,7 @@ def plan(found: Plan, agent: str) -> str:
     images = "\n".join(f"  {pool.id:<12}  {pool.image}" for pool in found.pools)
     return "\n".join(
         [
-            f"Cluster {found.cluster} in {found.place.project}, {found.place.region}:",
+            f"Cluster {found.cluster} in {found.location.project}, {found.location.region}:",
             "",
             grid([*head, *pools]),
             "",
@@ -73,7 +73,7 @@ def plan(found: Plan, agent: str) -> str:
     )
 
 
-def in_all(found: Plan) -> str:
+def in_all(found: ClusterPlan) -> str:
     total = totals(found.pools)
     cpus = between(total.cpus) + (f" and those of {', '.join(total.unknown)}" if total.unknown else "")
     head = found.pools[0].machine.cpus
@@ -89,19 +89,19 @@ def count(number: object, noun: str) -> str:
     return f"{number} {noun}" if str(number) == "1" else f"{number} {noun}s"
 
 
-def disks(found: Plan) -> str:
+def disks(found: ClusterPlan) -> str:
     each = [f"{pool.machine.disk}, {pool.machine.disk_gb} GB" for pool in found.pools]
     if len(set(each)) == 1:
         return f"{each[0]} a node"
     return "; ".join(f"{pool.id}: {disk}" for pool, disk in zip(found.pools, each, strict=True))
 
 
-def autoscaling(found: Plan) -> str:
+def autoscaling(found: ClusterPlan) -> str:
     pools = [f"{pool.id} from {pool.bounds[0]} to {pool.bounds[1]}" for pool in found.pools if pool.bounds]
     return f"{', '.join(pools)} nodes" if pools else "none; `scale` changes the counts"
 
 
-def notes(found: Plan) -> list[str]:
+def notes(found: ClusterPlan) -> list[str]:
     said = []
     if found.network:
         said.append("In a peered network its dashboard can't be reached from outside of that.")
@@ -159,15 +159,15 @@ def dashboard(found: Cluster) -> str:
     return found.dashboard if "://" in found.dashboard else f"https://{found.dashboard}"
 
 
-def nodes(pool: Pool) -> str:
+def nodes(pool: ResourcePool) -> str:
     return f"{pool.nodes} ({pool.least}-{pool.most})" if pool.most else str(pool.nodes)
 
 
-def accelerators(pool: Pool) -> str:
+def accelerators(pool: ResourcePool) -> str:
     return f"{pool.accelerator_count} {pool.accelerator_type}" if pool.accelerator_count else "-"
 
 
-def as_json(place: Place, found: Sequence[Cluster]) -> Mapping[str, object]:
+def as_json(location: Location, found: Sequence[Cluster]) -> Mapping[str, object]:
     """The same for programs. Times are seconds since 1970."""
     each = [
         {
@@ -183,15 +183,15 @@ def as_json(place: Place, found: Sequence[Cluster]) -> Mapping[str, object]:
     return {
         "version": 1,
         "kind": "vertex",
-        "project": place.project,
-        "region": place.region,
+        "project": location.project,
+        "region": location.region,
         "clusters": each,
     }
 
 
-def comparison(rows: Sequence[Row], local: Facts, vertex: Facts) -> str:
+def comparison(rows: Sequence[Difference], local: ClusterSummary, vertex: ClusterSummary) -> str:
     """The rows, the last column folded; then who jobs run as, which is too long for a column."""
-    head = Row("", "LOCAL", "VERTEX", "MATTERS")
+    head = Difference("", "LOCAL", "VERTEX", "MATTERS")
     cells = [
         (clip(row.what, 20), clip(row.local, 16), clip(row.vertex, 16), row.matters) for row in [head, *rows]
     ]

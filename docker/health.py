@@ -10,7 +10,8 @@ from http.client import HTTPConnection, HTTPException
 AGENT = 52365
 DASHBOARD = 8265
 # Ray's own limit: beyond it no object goes to the disk (file_system_monitor.cc). Jobs start there as long as there is
-# room for their packages, environments and logs; on a large disk 5 % are plenty. raydock/rayapi/cluster_info.py has the same.
+# room for their packages, environments and logs; on a large disk 5 % are plenty.
+# raydock/rayapi/cluster_info.py has the same.
 FREE_SHARE = 0.05
 FREE_BYTES = 2**30
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from iam.errors import NotFound
 from iam.policy import resource as resources
 from iam.policy.evaluate import Decision, Policies, Verdict, decide
-from iam.policy.least_role import Mend, mends_for
+from iam.policy.least_role import Grant, mends_for
 from iam.policy.principal import email, is_custom_account
-from iam.policy.required_permissions import Need, Operation
+from iam.policy.required_permissions import Operation, RequiredPermission
 from iam.policy.resource import Resource
-from iam.policy_reader import Asker
+from iam.policy_reader import PolicyReader
 
 POLICIES, ITSELF, CLUSTER = "by the policies", "asked as the identity itself", "asked from inside the cluster"
 TOLD_YES = "Google says that it has it on the bucket"
@@ -42,11 +42,11 @@ class Outcome:
     missing: tuple[str, ...]
     why: str
     how: str
-    mends: tuple[Mend, ...] = ()
+    fixes: tuple[Grant, ...] = ()
 
 
 async def check(
-    principal: str, needs: Sequence[Need], asker: Asker, from_cluster: Held | None = None
+    principal: str, needs: Sequence[RequiredPermission], asker: PolicyReader, from_cluster: Held | None = None
 ) -> list[Outcome]:
     """One outcome for each URI. Raises IamError where nothing can be asked at all.
 
@@ -58,13 +58,15 @@ async def check(
     held = await held_now if held_now else from_cluster
     how = ITSELF if held_now else CLUSTER
     policies = dict(zip(buckets, read, strict=True))
-    groups: dict[str, list[Need]] = {}
+    groups: dict[str, list[RequiredPermission]] = {}
     for need in needs:
         groups.setdefault(need.uri, []).append(need)
     return [outcome(principal, group, policies[group[0].bucket], held, how) for group in groups.values()]
 
 
-async def held_by_itself(principal: str, needs: Sequence[Need], asker: Asker) -> Held | None:
+async def held_by_itself(
+    principal: str, needs: Sequence[RequiredPermission], asker: PolicyReader
+) -> Held | None:
     """What the identity has, asked as itself. None for a service agent: nobody can be one."""
     address = email(principal)
     itself = await asker.impersonate(address) if is_custom_account(address) else None
@@ -80,7 +82,7 @@ async def held_by_itself(principal: str, needs: Sequence[Need], asker: Asker) ->
     return dict(zip(wanted, found, strict=True))
 
 
-async def policies_of(bucket: str, asker: Asker) -> Policies | NotFound:
+async def policies_of(bucket: str, asker: PolicyReader) -> Policies | NotFound:
     """All that the caller can see that decides about a bucket; NotFound where there is no such bucket."""
     try:
         own, number = await asyncio.gather(asker.bucket_policy(bucket), asker.bucket_project(bucket))
@@ -95,7 +97,11 @@ async def policies_of(bucket: str, asker: Asker) -> Policies | NotFound:
 
 
 def outcome(
-    principal: str, needs: Sequence[Need], policies: Policies | NotFound, held: Held | None, how: str
+    principal: str,
+    needs: Sequence[RequiredPermission],
+    policies: Policies | NotFound,
+    held: Held | None,
+    how: str,
 ) -> Outcome:
     """What all operations on one URI come to: denied if one is, unknown if one is."""
     first = needs[0]
@@ -114,18 +120,20 @@ def outcome(
         worst = [one for one in answers if one.verdict is verdict]
         if worst:
             missing = tuple(dict.fromkeys(one.permission for one in worst))
-            mends = (
+            fixes = (
                 () if worst[0].where == "deny policy" else mends_for(principal, missing, needs[0].resource)
             )
             source = POLICIES if held is None else how
             return Outcome(
-                first.uri, because, operations, principal, verdict, missing, worst[0].why, source, mends
+                first.uri, because, operations, principal, verdict, missing, worst[0].why, source, fixes
             )
     source = POLICIES if held is None else how
     return Outcome(first.uri, because, operations, principal, Verdict.GRANTED, (), answers[0].why, source)
 
 
-def answer(principal: str, permission: str, need: Need, policies: Policies, held: Held | None) -> Decision:
+def answer(
+    principal: str, permission: str, need: RequiredPermission, policies: Policies, held: Held | None
+) -> Decision:
     """The policies' decision, put together with what the identity itself was told, where it was."""
     prefix = need.object_name if need.operation is Operation.LIST else None
     now = datetime.datetime.now(datetime.timezone.utc)

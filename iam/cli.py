@@ -26,7 +26,7 @@ from raydock.printable import json_printable, printable
 if TYPE_CHECKING:
     from iam.check import Outcome
     from iam.provision.apply import Provisioner
-    from iam.provision.plan import Plan
+    from iam.provision.plan import ProvisionPlan
 
 OK, USAGE, REFUSED, UNREACHABLE, INTERRUPTED = 0, 2, 3, 4, 130
 ILL_FORMED = (Usage, SettingsError, MalformedPrincipal, MalformedResource, UnknownRole)
@@ -61,13 +61,13 @@ def code_of(fault: RaydockError) -> int:
 
 
 def show(options: argparse.Namespace) -> int:
-    from iam.effective_access import Picture, picture
+    from iam.effective_access import AccessReport, picture
     from iam.session import asking, begin
     from iam.table import table
 
     session = begin(options.target, options.project)
 
-    async def look() -> Picture:
+    async def look() -> AccessReport:
         async with asking(session) as asker:
             return await picture(options.uri, session, asker)
 
@@ -201,7 +201,7 @@ def provisioner(options: argparse.Namespace) -> Provisioner:
     return Provisioner(session, storage_client(session), services(session), record_of(session), location)
 
 
-def tell_plan(plan: Plan) -> None:
+def tell_plan(plan: ProvisionPlan) -> None:
     tell(*plan.lines())
     for note in plan.notes:
         tell_wrapped("  · ", note)
@@ -209,7 +209,7 @@ def tell_plan(plan: Plan) -> None:
         tell("Nothing to do.")
 
 
-def consent(plan: Plan, options: argparse.Namespace) -> bool:
+def consent(plan: ProvisionPlan, options: argparse.Namespace) -> bool:
     """Whether to go on. Usage where nobody can be asked."""
     if not plan.todo:
         return False
@@ -259,7 +259,7 @@ def complain(fault: RaydockError) -> None:
     """What failed, and what mends it."""
     from iam.text import hanging
 
-    for start, text in (("iam: ", fault.message), ("   → ", fault.mend)):
+    for start, text in (("iam: ", fault.message), ("   → ", fault.fix)):
         columns = 10_000 if text.startswith(MEANT) else width(sys.stderr)  # a line to be pasted stays one
         for line in hanging(start, text, columns) if text else ():
             say(line)

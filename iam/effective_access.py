@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from iam.check import policies_of
-from iam.errors import NotFound, Refused
+from iam.errors import NotFound, PermissionDenied
 from iam.policy.evaluate import Decision, Policies, Verdict, decide
-from iam.policy.membership import World, matches
+from iam.policy.membership import Directory, matches
 from iam.policy.policies import Condition
 from iam.policy.principal import normal
-from iam.policy.required_permissions import Need, Operation, is_prefix
+from iam.policy.required_permissions import Operation, RequiredPermission, is_prefix
 from iam.policy.resource import parse_gs
 from iam.policy.roles import roles
-from iam.policy.ternary import Truth
-from iam.policy_reader import Asker
+from iam.policy.ternary import Ternary
+from iam.policy_reader import PolicyReader
 from iam.session import Session
 
 SET_POLICY = "set policy"
@@ -33,7 +33,7 @@ WORST = (Verdict.DENIED, Verdict.UNKNOWN, Verdict.GRANTED)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldRole:
     """A role that a member has. `where` is "bucket" or "project"; `through` is the group or the like, or ""."""
 
     role: str
@@ -48,22 +48,22 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AccessRow:
     """One member: what it is to the caller, its roles, and the verdict of each column."""
 
     member: str
     remark: str
-    held: tuple[Held, ...]
+    held: tuple[HeldRole, ...]
     may: dict[str, Decision]
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class AccessReport:
     """All of it. `notes` say what could not be seen."""
 
     uri: str
     project: str
-    rows: tuple[Row, ...]
+    rows: tuple[AccessRow, ...]
     notes: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class Picture:
         }
 
 
-def row_json(row: Row) -> dict[str, Any]:
+def row_json(row: AccessRow) -> dict[str, Any]:
     held = [
         {
             "role": one.role,
@@ -90,7 +90,7 @@ def row_json(row: Row) -> dict[str, Any]:
     return {"member": row.member, "remark": row.remark, "roles": held, "may": may}
 
 
-async def picture(uri: str, session: Session, asker: Asker) -> Picture:
+async def picture(uri: str, session: Session, asker: PolicyReader) -> AccessReport:
     """Who may do what there. NotFound for no such bucket, Refused where its policy may not be read."""
     bucket, _ = parse_gs(uri)
     policies = await policies_of(bucket, asker)
@@ -100,9 +100,11 @@ async def picture(uri: str, session: Session, asker: Asker) -> Picture:
         raise NotFound(f"gs://{bucket} does not exist.", elsewhere(session))
     if policies.bucket is None:
         text = f"{session.who} has no storage.buckets.getIamPolicy on gs://{bucket}, so its policy can't be shown."
-        raise Refused(text, f"python -m iam check {uri}{session.flags} asks for the job's identity alone")
+        raise PermissionDenied(
+            text, f"python -m iam check {uri}{session.flags} asks for the job's identity alone"
+        )
     rows = tuple(row(member, uri, session, policies) for member in members_of(policies, session))
-    return Picture(uri, policies.project_id, rows, tuple(notes_of(policies)))
+    return AccessReport(uri, policies.project_id, rows, tuple(notes_of(policies)))
 
 
 def members_of(policies: Policies, session: Session) -> list[str]:
@@ -126,20 +128,20 @@ def bindings_of(policies: Policies) -> Iterator[tuple[str, Any]]:
             yield "project", binding
 
 
-def row(member: str, uri: str, session: Session, policies: Policies) -> Row:
+def row(member: str, uri: str, session: Session, policies: Policies) -> AccessRow:
     remarks = {normal(session.caller): "you", normal(session.job): "jobs run as this"}
     may = {column: verdict_of(member, uri, column, policies) for column in COLUMNS}
-    return Row(member, remarks.get(normal(member), ""), tuple(held_by(member, policies)), may)
+    return AccessRow(member, remarks.get(normal(member), ""), tuple(held_by(member, policies)), may)
 
 
-def held_by(member: str, policies: Policies) -> Iterator[Held]:
+def held_by(member: str, policies: Policies) -> Iterator[HeldRole]:
     """Its roles, with what it has them through where that is not itself."""
-    world = World(None, policies.project, policies.project_id)
+    world = Directory(None, policies.project, policies.project_id)
     for where, binding in bindings_of(policies):
         for one in binding.members:
-            if normal(one) == normal(member) or matches(member, one, world) is Truth.TRUE:
+            if normal(one) == normal(member) or matches(member, one, world) is Ternary.TRUE:
                 through = "" if normal(one) == normal(member) else one
-                yield Held(binding.role, where, through, binding.condition)
+                yield HeldRole(binding.role, where, through, binding.condition)
 
 
 def verdict_of(member: str, uri: str, column: str, policies: Policies) -> Decision:
@@ -147,7 +149,7 @@ def verdict_of(member: str, uri: str, column: str, policies: Policies) -> Decisi
     operation, permissions = COLUMNS[column]
     name, tail = parse_gs(uri)
     tail = tail.partition("*")[0] if is_prefix(uri) else tail
-    need = Need(uri, name, tail, operation, permissions, "")
+    need = RequiredPermission(uri, name, tail, operation, permissions, "")
     now = datetime.datetime.now(datetime.timezone.utc)
     prefix = tail if operation is Operation.LIST else None
     decisions = [

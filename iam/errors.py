@@ -12,7 +12,7 @@
     ├── Conflict              the policy changed since it was read (etag)
     └── Unreachable           nothing answered: the one class where trying again may help
 
-Every error says what failed, on what and why in one sentence (`message`), and what mends it (`mend`).
+Every error says what failed, on what and why in one sentence (`message`), and what mends it (`fix`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from raydock.errors import RaydockError
 
 
 class IamError(RaydockError):
-    """The base: `message` is one sentence, `mend` is what to do about it."""
+    """The base: `message` is one sentence, `fix` is what to do about it."""
 
 
 class MalformedPolicy(IamError):
@@ -52,7 +52,7 @@ class NotFound(IamError):
     """What was asked about does not exist."""
 
 
-class Refused(IamError):
+class PermissionDenied(IamError):
     """The caller may not ask this, or may not change it."""
 
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from iam.errors import Conflict, IamError, NotFound, Refused, Unreachable
+from iam.errors import Conflict, IamError, NotFound, PermissionDenied, Unreachable
 from iam.policy_reader import AGAIN
 from iam.session import Session
-from raydock.gcp.clouds import STORAGE, Google, default_credentials, object_of, sentence_of
+from raydock.gcp.clouds import STORAGE, RealCloud, default_credentials, object_of, sentence_of
 
 SECONDS = 10.0
 PERMISSION = re.compile(r"Permission '([\w.]+)' denied|does not have ([\w.]+) access")
@@ -19,7 +19,7 @@ CHANGED = ("pre-condition", "concurrent policy changes")
 
 
 @dataclass(frozen=True, slots=True)
-class Doing:
+class ApiCall:
     """What is tried, for the sentence about its failure.
 
     caller: who tries it · where: on what ("gs://x") · undone: what did not happen · permission: what it takes
@@ -38,7 +38,7 @@ def authorized(session: Session) -> Any:
     from google.auth.transport.requests import AuthorizedSession
     from google.oauth2.credentials import Credentials
 
-    if isinstance(session.place, Google):
+    if isinstance(session.place, RealCloud):
         return AuthorizedSession(default_credentials()[0])
     made = AuthorizedSession(Credentials(session.token))
     made.trust_env = False  # the lab is on this machine: no proxy
@@ -51,7 +51,7 @@ def storage_client(session: Session) -> Any:
         from google.cloud import storage
     except ImportError:
         text = "google-cloud-storage is not installed here."
-        raise Refused(text, "pip install google-cloud-storage") from None
+        raise PermissionDenied(text, "pip install google-cloud-storage") from None
     http = authorized(session)
     options = {"api_endpoint": session.place.base(STORAGE)}
     client = storage.Client(session.project, http.credentials, _http=http, client_options=options)
@@ -68,7 +68,7 @@ def patience() -> Mapping[str, Any]:
 
 
 @contextmanager
-def explained(doing: Doing) -> Iterator[None]:
+def explained(doing: ApiCall) -> Iterator[None]:
     """What a client library raises within becomes an IamError."""
     import requests
     from google.api_core.exceptions import GoogleAPICallError, RetryError
@@ -88,7 +88,7 @@ def explained(doing: Doing) -> Iterator[None]:
 
 
 def call(
-    http: Any, session: Session, method: str, host: str, path: str, doing: Doing, body: Any = None
+    http: Any, session: Session, method: str, host: str, path: str, doing: ApiCall, body: Any = None
 ) -> Any:
     """The JSON that a service answers. IamError with what was being done."""
     with explained(doing):
@@ -99,25 +99,27 @@ def call(
     return object_of(reply, host)
 
 
-def fault_of(status: int, text: str, doing: Doing) -> IamError:
+def fault_of(status: int, text: str, doing: ApiCall) -> IamError:
     """Google's refusal as an error of ours."""
     text = (text.strip() or f"HTTP {status}").rstrip(".")
     if status == 401:
-        return Refused(
+        return PermissionDenied(
             f"Your credentials are not taken there, so {doing.undone}.",
             "gcloud auth application-default login",
         )
     if status == 403 and (found := PERMISSION.search(text)):
         permission = found[1] or found[2]
-        mend = f"an owner of its project may grant it: {doing.grant}" if doing.grant else "ask an owner of it"
-        return Refused(f"{doing.caller} has no {permission} on {doing.where}, so {doing.undone}.", mend)
+        fix = f"an owner of its project may grant it: {doing.grant}" if doing.grant else "ask an owner of it"
+        return PermissionDenied(
+            f"{doing.caller} has no {permission} on {doing.where}, so {doing.undone}.", fix
+        )
     if status == 404:
         return NotFound(upper(f"{doing.where} does not exist, so {doing.undone}."))
     if status == 409 or (status == 412 and any(words in text for words in CHANGED)):
         return Conflict(f"{text}: {doing.undone}.")
     if status in AGAIN:
         return Unreachable(upper(f"{doing.where} answered {status} ({text}); {doing.undone}."), "try again")
-    kind = NotFound if status == 400 and "does not exist" in text else Refused
+    kind = NotFound if status == 400 and "does not exist" in text else PermissionDenied
     return kind(f"{text}, so {doing.undone}.")
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from iam.errors import Conflict, IamError, MalformedPolicy, MalformedResource, NotFound, Refused
-from iam.google_clients import Doing, explained, patience
+from iam.errors import Conflict, IamError, MalformedPolicy, MalformedResource, NotFound, PermissionDenied
+from iam.google_clients import ApiCall, explained, patience
 from iam.policy.policies import (
     Condition,
     Policy,
@@ -30,7 +30,7 @@ TOO_MUCH = ("roles/storage.admin", "roles/owner", "roles/editor", "roles/viewer"
 MAY_GRANT = "roles/storage.legacyBucketOwner"  # the least role on a bucket that may set its policy
 
 
-class Carrier(Protocol):
+class PolicyTarget(Protocol):
     """Something that carries a policy."""
 
     @property
@@ -110,8 +110,8 @@ def edit_of(uri: str, role: str, member: str, prefix: str = "", *, revoke: bool 
     parse(member)
     if tail:
         text = f"A role is granted on a bucket, and {uri} is an object or a folder."
-        mend = f"python -m iam grant gs://{bucket} --role={role} --member={member} --condition-prefix={tail}"
-        raise MalformedResource(text, mend)
+        fix = f"python -m iam grant gs://{bucket} --role={role} --member={member} --condition-prefix={tail}"
+        raise MalformedResource(text, fix)
     return Edit(bucket, role, member, prefix, revoke)
 
 
@@ -121,11 +121,13 @@ def require_modest(edit: Edit) -> None:
         find(edit.role)
     if edit.role in TOO_MUCH:
         text = f"{edit.role} gives far more than reading and writing objects; nothing was changed."
-        raise Refused(text, "grant roles/storage.objectViewer or roles/storage.objectUser, or add --force")
+        raise PermissionDenied(
+            text, "grant roles/storage.objectViewer or roles/storage.objectUser, or add --force"
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class BucketCarrier:
+class BucketPolicyTarget:
     """The policy of a bucket, through google-cloud-storage. `client` is its Client."""
 
     client: Any
@@ -146,7 +148,7 @@ class BucketCarrier:
             return policy_from_json(document)
         except MalformedPolicy as fault:
             text = f"The policy of {self.where} can't be understood, so it was not changed: {fault.message}"
-            raise IamError(text, fault.mend) from None
+            raise IamError(text, fault.fix) from None
 
     def write(self, policy: Policy) -> None:
         from google.api_core.iam import Policy as GooglePolicy
@@ -157,15 +159,15 @@ class BucketCarrier:
         with explained(self.doing("setIamPolicy", f"the policy of {self.where} was not changed")):
             self.client.bucket(self.bucket).set_iam_policy(sent, **patience())
 
-    def doing(self, verb: str, undone: str) -> Doing:
+    def doing(self, verb: str, undone: str) -> ApiCall:
         grant = f"python -m iam grant {self.where} --role={MAY_GRANT} --member={self.session.who}"
-        return Doing(
+        return ApiCall(
             self.session.who, self.where, undone, f"storage.buckets.{verb}", grant + self.session.flags
         )
 
 
 def rewrite(
-    carrier: Carrier, edit: Callable[[Policy], Policy], dry_run: bool = False, pause: float = 0.1
+    carrier: PolicyTarget, edit: Callable[[Policy], Policy], dry_run: bool = False, pause: float = 0.1
 ) -> Change:
     """Read, change, write; again with the fresh policy where it changed meanwhile. `pause` in seconds."""
     for attempt in range(TRIES):
@@ -187,7 +189,7 @@ def carry_out(session: Session, edit: Edit, dry_run: bool) -> Change:
     """The change of the bucket's policy, made unless it is a dry run."""
     from iam.google_clients import storage_client
 
-    carrier = BucketCarrier(storage_client(session), session, edit.bucket)
+    carrier = BucketPolicyTarget(storage_client(session), session, edit.bucket)
     try:
         return rewrite(carrier, edit.applied, dry_run)
     except NotFound as fault:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from iam.errors import IamError, MalformedPolicy
-from iam.policy.document import Reader
+from iam.policy.document import DocumentReader
 from iam.policy.policies import Policy, deny_from_json, policy_from_json
 from iam.policy.principal import is_service_agent, normal, parse
 from iam.policy.roles import load_roles
@@ -27,13 +27,13 @@ PROJECT_KEYS = {"number", "policy", "deny", "accounts", "buckets"}
 BUCKET_KEYS = {"bindings", "objects"}
 LONGEST_TOKEN = 43200  # seconds; Google's own limit for a service account's token
 
-READ = Reader(IamError)
+READ = DocumentReader(IamError)
 
 Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class LabSettings:
     """The user's settings of the lab; see .env.example."""
 
     file: Path
@@ -43,9 +43,9 @@ class Settings:
     way_out: tuple[Network, ...]
 
 
-def settings(environ: Mapping[str, str], root: Path = Path()) -> Settings:
+def settings(environ: Mapping[str, str], root: Path = Path()) -> LabSettings:
     """The lab's settings. A relative LAB_FILE is relative to `root`. Raises IamError, which names the setting."""
-    return Settings(
+    return LabSettings(
         file=existing(root / Path(environ.get("LAB_FILE") or FILE).expanduser()),
         project=environ.get("LAB_PROJECT") or "lab-project",
         service_account=environ.get("LAB_SERVICE_ACCOUNT", "").strip().removeprefix("serviceAccount:"),
@@ -82,7 +82,7 @@ def networks(text: str) -> tuple[Network, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class LabBucket:
     project: str
     bindings: list[dict[str, Any]]  # in addition to the legacy ones of every new bucket
     objects: dict[str, str]  # its initial objects: name to text
@@ -101,7 +101,7 @@ class LabFile:
     policies: dict[str, dict[str, Any]]
     deny: dict[str, list[dict[str, Any]]]
     accounts: dict[str, str]  # the project of each account
-    buckets: dict[str, Bucket]
+    buckets: dict[str, LabBucket]
 
 
 def read(path: Path) -> LabFile:
@@ -171,9 +171,9 @@ def parsed(document: Mapping[str, Any]) -> LabFile:
     return found
 
 
-def new_bucket(project: str, known: Mapping[str, Any]) -> Bucket:
+def new_bucket(project: str, known: Mapping[str, Any]) -> LabBucket:
     objects = READ.mapping(known.get("objects") or {}, "objects")
-    return Bucket(
+    return LabBucket(
         project,
         READ.items(known.get("bindings") or [], "bindings"),
         {READ.text(name, "objects"): READ.text(text, f"objects.{name}") for name, text in objects.items()},

@@ -11,7 +11,7 @@ from raydock import commandline
 from raydock.commandline import MEANT, line, near
 
 if TYPE_CHECKING:
-    from iam.policy.required_permissions import Need
+    from iam.policy.required_permissions import RequiredPermission
 
 PROG = "python -m iam"
 VERBS = {
@@ -46,19 +46,19 @@ class Usage(IamError):
     """The command line can't be understood."""
 
 
-def needs_of(uri: str, doing: Sequence[str]) -> list[Need]:
+def needs_of(uri: str, doing: Sequence[str]) -> list[RequiredPermission]:
     """What the flags ask for; reading, where they ask for nothing."""
-    from iam.policy.required_permissions import READ_ALL, READ_ONE, Ledger, Operation, is_prefix
+    from iam.policy.required_permissions import READ_ALL, READ_ONE, Collector, Operation, is_prefix
 
     named = {"write": Operation.CREATE, "look-up": Operation.GET_BUCKET}
     operations = [named.get(name) or Operation(name) for name in doing]
     because = " ".join(f"--{name}" for name in doing) or "read"
-    ledger = Ledger()
+    ledger = Collector()
     ledger.add(uri, operations or (READ_ALL if is_prefix(uri) else READ_ONE), because)
     return list(ledger.needs.values())
 
 
-class Parser(commandline.Parser):
+class IamParser(commandline.Parser):
     """A parser whose errors are ours."""
 
     fault = Usage
@@ -80,8 +80,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return given
 
 
-def overview() -> Parser:
-    return Parser(
+def overview() -> IamParser:
+    return IamParser(
         prog=PROG,
         usage=f"{PROG} VERB [options]",
         description="Who may do what on Google Cloud Storage: in the lab's cloud, and in a real project.",
@@ -90,9 +90,9 @@ def overview() -> Parser:
     )
 
 
-def parser_of(verb: str) -> Parser:
+def parser_of(verb: str) -> IamParser:
     """The parser of one verb."""
-    parser = Parser(prog=f"{PROG} {verb}", description=VERBS[verb].capitalize() + ".", allow_abbrev=False)
+    parser = IamParser(prog=f"{PROG} {verb}", description=VERBS[verb].capitalize() + ".", allow_abbrev=False)
     parser.add_argument(
         "--target",
         default="local",
@@ -118,7 +118,7 @@ def parser_of(verb: str) -> Parser:
     return parser
 
 
-def add_check(parser: Parser) -> None:
+def add_check(parser: IamParser) -> None:
     for name, meaning in OPERATIONS.items():
         parser.add_argument(f"--{name}", dest="doing", action="append_const", const=name, help=meaning)
     parser.add_argument(
@@ -126,7 +126,7 @@ def add_check(parser: Parser) -> None:
     )
 
 
-def add_edit(parser: Parser) -> None:
+def add_edit(parser: IamParser) -> None:
     parser.add_argument("--role", required=True, metavar="roles/…")
     parser.add_argument("--member", required=True, metavar="PRINCIPAL")
     parser.add_argument(
@@ -135,7 +135,7 @@ def add_edit(parser: Parser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="show the change and make none")
 
 
-def add_provision(parser: Parser) -> None:
+def add_provision(parser: IamParser) -> None:
     parser.add_argument("--service-account", default="ray-jobs", metavar="NAME", help="who jobs will run as")
     parser.add_argument("--data-bucket", default="", metavar="B", help="it reads this one")
     parser.add_argument("--model-bucket", default="", metavar="B", help="it writes this one")
@@ -151,11 +151,11 @@ def add_provision(parser: Parser) -> None:
     add_consent(parser)
 
 
-def add_deprovision(parser: Parser) -> None:
+def add_deprovision(parser: IamParser) -> None:
     parser.add_argument("--buckets", action="store_true", help="the buckets too, if they are empty")
     add_consent(parser)
 
 
-def add_consent(parser: Parser) -> None:
+def add_consent(parser: IamParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="show the plan and carry out nothing")
     parser.add_argument("--yes", action="store_true", help="carry it out without asking")

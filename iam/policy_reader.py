@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from iam.errors import IamError, MalformedPolicy, NotFound, Refused, Unreachable
+from iam.errors import IamError, MalformedPolicy, NotFound, PermissionDenied, Unreachable
 from iam.policy.policies import DenyRule, Policy, deny_from_json, policy_from_json
 from raydock.answers import rows, texts
-from raydock.gcp.clouds import SCOPE, STORAGE, Place, object_of, sentence_of, text_of
+from raydock.gcp.clouds import SCOPE, STORAGE, GoogleCloud, object_of, sentence_of, text_of
 
 CREDENTIALS = "iamcredentials.googleapis.com"
 SECONDS = 10.0
@@ -32,11 +32,11 @@ class Project:
 
 
 @dataclass(slots=True)
-class Asker:
+class PolicyReader:
     """Asks one place with one token. `client` is an httpx.AsyncClient."""
 
     client: Any
-    place: Place
+    place: GoogleCloud
     token: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -99,7 +99,7 @@ class Asker:
                 return True
         except NotFound:
             name = f"{name}/"
-        except (Refused, Unreachable):
+        except (PermissionDenied, Unreachable):
             return None
         try:
             told = await self.get(
@@ -107,11 +107,11 @@ class Asker:
             )
         except NotFound:
             return False
-        except (Refused, Unreachable):
+        except (PermissionDenied, Unreachable):
             return None
         return None if told is None else bool(told.get("items"))
 
-    async def impersonate(self, address: str) -> Asker | None:
+    async def impersonate(self, address: str) -> PolicyReader | None:
         """The same, as that service account; None where the caller may not make tokens for it."""
         body = {"scope": [SCOPE], "lifetime": "300s"}
         path = f"/v1/projects/-/serviceAccounts/{quote(address)}:generateAccessToken"
@@ -119,7 +119,9 @@ class Asker:
             told = await self.call("POST", CREDENTIALS, path, body)
         except NotFound:
             return None
-        return Asker(self.client, self.place, text_of(told, "accessToken", CREDENTIALS)) if told else None
+        return (
+            PolicyReader(self.client, self.place, text_of(told, "accessToken", CREDENTIALS)) if told else None
+        )
 
     async def get(self, host: str, path: str) -> Mapping[str, Any] | None:
         return await self.call("GET", host, path)
@@ -157,7 +159,9 @@ def answer_of(reply: Any, host: str) -> Mapping[str, Any] | None:
     if reply.status_code == 404:
         raise NotFound(sentence_of(reply.content))
     if reply.status_code == 401:
-        raise Refused(f"{host} does not take your credentials.", "gcloud auth application-default login")
+        raise PermissionDenied(
+            f"{host} does not take your credentials.", "gcloud auth application-default login"
+        )
     if reply.status_code >= 400:
         raise Unreachable(f"{host} answered {reply.status_code}: {sentence_of(reply.content)}", "try again")
     return object_of(reply, host)
@@ -168,4 +172,4 @@ def read_policy(told: Mapping[str, Any] | None, where: str) -> Policy | None:
     try:
         return policy_from_json(told) if told is not None else None
     except MalformedPolicy as fault:
-        raise IamError(f"The policy of {where} can't be understood: {fault.message}", fault.mend) from None
+        raise IamError(f"The policy of {where} can't be understood: {fault.message}", fault.fix) from None

@@ -10,13 +10,13 @@ from typing import Any
 
 from iam.errors import NotFound, Unreachable
 from iam.policy.principal import code_agent
-from iam.policy_reader import PROJECTS, Asker
+from iam.policy_reader import PROJECTS, PolicyReader
 from raydock.answers import mapping, text
 from raydock.gcp.clouds import (
     LAB,
-    Google,
-    Lab,
-    Place,
+    GoogleCloud,
+    LabCloud,
+    RealCloud,
     default_credentials,
     http,
     lab_of_checkout,
@@ -37,7 +37,7 @@ class Session:
     `buckets` are those of the lab; Google does not tell.
     """
 
-    place: Place
+    place: GoogleCloud
     token: str
     caller: str
     job: str
@@ -47,7 +47,7 @@ class Session:
     @property
     def flags(self) -> str:
         """What a command line needs to reach the same place."""
-        return "" if isinstance(self.place, Lab) else f" --target {self.place.name}"
+        return "" if isinstance(self.place, LabCloud) else f" --target {self.place.name}"
 
     @property
     def who(self) -> str:
@@ -60,17 +60,17 @@ def begin(target: str, project: str = "") -> Session:
 
 
 @asynccontextmanager
-async def asking(session: Session) -> AsyncIterator[Asker]:
+async def asking(session: Session) -> AsyncIterator[PolicyReader]:
     """Questions as the session's caller."""
     async with http(session.place) as client:
-        yield Asker(client, session.place, session.token, session.place.headers_of_caller())
+        yield PolicyReader(client, session.place, session.token, session.place.headers_of_caller())
 
 
 async def _lab(project: str) -> Session:
     try:
         lab = lab_of_checkout()
     except NotFound as fault:
-        raise Unreachable(fault.message, fault.mend) from None
+        raise Unreachable(fault.message, fault.fix) from None
     async with http(lab) as client:
         about, token = await asyncio.gather(lab.about(client), lab.token(client))
     person, job, own = (text_of(about, name, LAB) for name in ("person", "job", "project"))
@@ -78,17 +78,17 @@ async def _lab(project: str) -> Session:
 
 
 async def _google(project: str) -> Session:
-    place = Google()
+    place = RealCloud()
     async with http(place) as client:
         token = await place.token(client)
         caller = await caller_of(client, place, token)
         project = project or setting("GOOGLE_CLOUD_PROJECT") or default_credentials()[1]
-        asker = Asker(client, place, token, place.headers_of_caller())
+        asker = PolicyReader(client, place, token, place.headers_of_caller())
         job = await agent_of(asker, project) if project else ""
     return Session(place, token, caller, job, project)
 
 
-async def caller_of(client: Any, place: Place, token: str) -> str:
+async def caller_of(client: Any, place: GoogleCloud, token: str) -> str:
     """Whose token it is; "" where Google does not say. The token goes in the body: addresses are logged."""
     import httpx
 
@@ -110,13 +110,13 @@ def principal_of(address: str) -> str:
     return f"{'serviceAccount' if address.endswith('gserviceaccount.com') else 'user'}:{address}"
 
 
-async def agent_of(asker: Asker, project: str) -> str:
+async def agent_of(asker: PolicyReader, project: str) -> str:
     """Who a job on Ray on Vertex AI runs as, unless the cluster has a custom account: the project's agent."""
     number = await number_of(asker, project)
     return f"serviceAccount:{code_agent(number)}" if number else ""
 
 
-async def number_of(asker: Asker, project: str) -> str:
+async def number_of(asker: PolicyReader, project: str) -> str:
     try:
         told = await asker.get(PROJECTS, f"/v3/projects/{project}")
     except NotFound:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from iam.effective_access import Picture, Row
+from iam.effective_access import AccessReport, AccessRow
 from iam.policy.evaluate import Verdict
 
 WIDTH = 80
@@ -15,7 +15,7 @@ LEFT = WIDTH - sum(SIZES) - len(SIZES)  # columns for members and roles
 CELLS = {Verdict.GRANTED: "yes", Verdict.DENIED: "no", Verdict.UNKNOWN: "?"}
 
 
-def table(picture: Picture) -> Iterator[str]:
+def table(picture: AccessReport) -> Iterator[str]:
     """A member on a line of its own, its roles below, the verdicts at the right of the first one."""
     of = f", a bucket of project {picture.project}" if picture.project else ""
     yield from wrapped("", picture.uri + of)
@@ -33,7 +33,7 @@ def table(picture: Picture) -> Iterator[str]:
         yield from wrapped("", note)
 
 
-def row_lines(row: Row) -> Iterator[str]:
+def row_lines(row: AccessRow) -> Iterator[str]:
     member = row.member + (f"  ({row.remark})" if row.remark else "")
     yield from wrapped("", member, hang="    ")
     cells = tuple(CELLS[one.verdict] for one in row.may.values())
@@ -43,7 +43,7 @@ def row_lines(row: Row) -> Iterator[str]:
         cells = ()
 
 
-def reason(row: Row) -> str:
+def reason(row: AccessRow) -> str:
     """Why the first of its question marks is one."""
     why = next(one.why for one in row.may.values() if one.verdict is Verdict.UNKNOWN)
     return f"not known; for {row.member}: {why}."

@@ -23,22 +23,22 @@ def sentence(one: Outcome) -> str:
     return f"It can't be told whether {one.principal} has {what} on {one.uri} ({one.because}): {why}."
 
 
-def mend(one: Outcome, place: str) -> str:
+def fix(one: Outcome, place: str) -> str:
     """The grants that mend it, as our command and as Google's; the lab takes ours alone."""
     if one.why.startswith("there is no bucket"):
         return "mend its name, or make the bucket"
-    if not one.mends:
+    if not one.fixes:
         return NO_SMALL_ROLE
     target = "" if place == "local" else f" --target {place}"
-    ours = [f"{each.ours}{target}" for each in one.mends if each.ours]
-    return "\n".join([*ours, *(f"on Google Cloud: {each.gcloud}" for each in one.mends)])
+    ours = [f"{each.ours}{target}" for each in one.fixes if each.ours]
+    return "\n".join([*ours, *(f"on Google Cloud: {each.gcloud}" for each in one.fixes)])
 
 
 def lines(one: Outcome, place: str) -> Iterator[tuple[str, str]]:
     """Each with what it hangs from."""
     yield f"{TOLD[one.verdict]:<7}  ", sentence(one)
     if one.verdict is not Verdict.GRANTED:
-        yield from (("       → ", line) for line in mend(one, place).splitlines())
+        yield from (("       → ", line) for line in fix(one, place).splitlines())
 
 
 def is_command(text: str) -> bool:

@@ -76,8 +76,8 @@ def refuse_choice(parser: Parser, word: Word, whole: str) -> None:
         return
     close = near(word.value, choices, 0.6)
     meant = replaced(whole, word, close)
-    mend = MEANT + meant if close else f"{parser.prog} --help"
-    raise parser.fault(f"{word.flag} {word.value!r} is not one of {', '.join(choices)}.", mend)
+    fix = MEANT + meant if close else f"{parser.prog} --help"
+    raise parser.fault(f"{word.flag} {word.value!r} is not one of {', '.join(choices)}.", fix)
 
 
 def replaced(whole: str, word: Word, value: str) -> str:

@@ -34,10 +34,10 @@ def dotenv(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
     except OSError as fault:
         raise SettingsError(f"{path} can't be read: {fault.strerror}.", f"chmod u+r {path}") from None
     text = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").decode(errors="surrogateescape")
-    return Reader(path, text, environ).values()
+    return DotenvReader(path, text, environ).values()
 
 
-class Reader:
+class DotenvReader:
     """One pass over the text. `rest` is what is still to be read."""
 
     def __init__(self, path: Path, text: str, environ: Mapping[str, str]) -> None:
@@ -100,11 +100,11 @@ class Reader:
         try:
             return interpolate(value, {**self.found, **self.environ})
         except SettingsError as fault:
-            raise self.wrong(start, fault.message.rstrip("."), fault.mend) from None
+            raise self.wrong(start, fault.message.rstrip("."), fault.fix) from None
 
-    def wrong(self, start: str, why: str, mend: str) -> SettingsError:
+    def wrong(self, start: str, why: str, fix: str) -> SettingsError:
         number = self.text[: len(self.text) - len(start)].count("\n") + 1
-        return SettingsError(f"{self.path}, line {number}: {why}.", mend)
+        return SettingsError(f"{self.path}, line {number}: {why}.", fix)
 
 
 def unescaped(found: re.Match[str]) -> str:

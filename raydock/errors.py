@@ -4,14 +4,14 @@ from __future__ import annotations
 
 
 class RaydockError(Exception):
-    """`message` says in one sentence what failed, on what and why; `mend` is the command or the act that fixes it."""
+    """`message` says in one sentence what failed, on what and why; `fix` is the command or the act that fixes it."""
 
     exit_code = 1
 
-    def __init__(self, message: str, mend: str = "") -> None:
-        super().__init__(message, mend)
+    def __init__(self, message: str, fix: str = "") -> None:
+        super().__init__(message, fix)
         self.message = message
-        self.mend = mend
+        self.fix = fix
 
     def __str__(self) -> str:
         return self.message

@@ -13,39 +13,39 @@ from raydock.errors import RaydockError
 from raydock.streams import open_streams, silence
 
 from .errors import SubmitError, UsageError
-from .progress import Stage
+from .progress import Progress
 
 if TYPE_CHECKING:
     from raydock.rayapi.job import Job
 
     from .options import Options
-    from .output import Voice
+    from .output import Console
 
 DETACHED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
-    from .output import Voice
+    from .output import Console
 
     open_streams()
-    voice, stage = Voice(sys.stdout.buffer, sys.stderr), Stage()
+    console, stage = Console(sys.stdout.buffer, sys.stderr), Progress()
     try:
-        return command(sys.argv[1:] if argv is None else argv, voice, stage)
+        return command(sys.argv[1:] if argv is None else argv, console, stage)
     except SubmitError as fault:
-        voice.fault(fault)
+        console.fault(fault)
         return fault.exit_code
     except RaydockError as fault:  # of `iam`, `vertex` or the settings: their exit codes are not ours
-        voice.fault(fault)
+        console.fault(fault)
         return verdict(stage) if stage.job else UsageError.exit_code
     except KeyboardInterrupt:
-        voice.say("submit: interrupted; nothing was sent.")
+        console.say("submit: interrupted; nothing was sent.")
         return DETACHED
     except Exception as fault:
-        return unforeseen(fault, voice, stage)
+        return unforeseen(fault, console, stage)
 
 
-def command(argv: Sequence[str], voice: Voice, stage: Stage) -> int:
+def command(argv: Sequence[str], console: Console, stage: Progress) -> int:
     """The command line understood and carried out."""
     for word in argv:
         if not word.isascii() and any("\ud800" <= char <= "\udfff" for char in word):
@@ -55,25 +55,25 @@ def command(argv: Sequence[str], voice: Voice, stage: Stage) -> int:
             )
     from .options import parse
 
-    return carry_out(parse(argv), voice, stage)
+    return carry_out(parse(argv), console, stage)
 
 
-def unforeseen(fault: Exception, voice: Voice, stage: Stage) -> int:
+def unforeseen(fault: Exception, console: Console, stage: Progress) -> int:
     """An error that is none of ours: one sentence, a file for a bug report, and 70 unless the job has its verdict."""
     try:
         os.getcwd()
     except OSError:
-        voice.fault(UsageError("The current folder does not exist any more.", "cd to one that does"))
+        console.fault(UsageError("The current folder does not exist any more.", "cd to one that does"))
         return verdict(stage) if stage.job else UsageError.exit_code
     from raydock import crash
 
-    voice.say(crash.sentence("submit", fault))
+    console.say(crash.sentence("submit", fault))
     if stage.told:
-        voice.say(f"submit: {stage.told}")
+        console.say(f"submit: {stage.told}")
     return verdict(stage) if stage.job else crash.EXIT_CODE
 
 
-def verdict(stage: Stage) -> int:
+def verdict(stage: Progress) -> int:
     """The exit code of a job whose end is confirmed."""
     from raydock.rayapi.job import EXIT_CODES
 
@@ -81,23 +81,23 @@ def verdict(stage: Stage) -> int:
     return EXIT_CODES[stage.job.status]
 
 
-def carry_out(options: Options, voice: Voice, stage: Stage) -> int:
+def carry_out(options: Options, console: Console, stage: Progress) -> int:
     """One verb, with an interruption told for what it is."""
     from .output import OutputLost
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        stage.job = run_loop(verb(options, voice, stage))
+        stage.job = run_loop(verb(options, console, stage))
         return verdict(stage) if stage.job else 0
     except KeyboardInterrupt:
-        voice.say("")
-        voice.say(interrupted(options, stage))
+        console.say("")
+        console.say(interrupted(options, stage))
         return DETACHED
     except OutputLost as fault:
         silence(sys.stdout)
         if stage.sent:
-            fault.mend = stage.told[0].lower() + stage.told[1:]
-        voice.fault(fault)
+            fault.fix = stage.told[0].lower() + stage.told[1:]
+        console.fault(fault)
         return verdict(stage) if stage.job else DETACHED
 
 
@@ -120,25 +120,25 @@ def run_loop(work: Coroutine[Any, Any, Job | None]) -> Job | None:
     return asyncio.run(begin())
 
 
-async def verb(options: Options, voice: Voice, stage: Stage) -> Job | None:
+async def verb(options: Options, console: Console, stage: Progress) -> Job | None:
     """The verb's work; the job, where one was followed to its end."""
     from . import commands, run
 
     if options.verb == "run":
-        return await run.run(options, voice, stage)
+        return await run.run(options, console, stage)
     if options.verb == "attach":
         stage.sent, stage.attach = (
             True,
             f"python submit.py {options.where}attach {shlex.quote(options.operand)}",
         )
-        return await commands.attach(options, voice, stage)
+        return await commands.attach(options, console, stage)
     others = {"check": run.check, "logs": commands.logs, "stop": commands.stop, "list": commands.list_jobs}
     others["report"] = commands.report
-    await others[options.verb](options, voice)
+    await others[options.verb](options, console)
     return None
 
 
-def interrupted(options: Options, stage: Stage) -> str:
+def interrupted(options: Options, stage: Progress) -> str:
     """What Ctrl-C leaves behind."""
     if stage.job:
         return f"submit: interrupted. {stage.told}"

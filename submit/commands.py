@@ -16,42 +16,42 @@ from .follow.follower import Follower
 from .follow.follower import stop as stop_job
 from .follow.log import Log
 from .options import Options
-from .output import Voice
-from .progress import Stage
+from .output import Console
+from .progress import Progress
 from .results import history
 from .run import follow, open_dashboard
 
 
-async def attach(options: Options, voice: Voice, stage: Stage) -> Job:
+async def attach(options: Options, console: Console, stage: Progress) -> Job:
     """Follows a job from the beginning of its log to its end."""
-    async with open_dashboard(options, voice) as dashboard:
+    async with open_dashboard(options, console) as dashboard:
         job = await known(dashboard, options.operand)
-        return await follow(dashboard, job.submission_id, options, voice, stage)
+        return await follow(dashboard, job.submission_id, options, console, stage)
 
 
-async def logs(options: Options, voice: Voice) -> None:
+async def logs(options: Options, console: Console) -> None:
     """Prints the log so far."""
-    async with open_dashboard(options, voice) as dashboard:
+    async with open_dashboard(options, console) as dashboard:
         job = await known(dashboard, options.operand)
-        follower = Follower(dashboard, job.submission_id, Log(voice.write), voice.say)
+        follower = Follower(dashboard, job.submission_id, Log(console.write), console.say)
         follower.job = job
         await follower.read()
 
 
-async def stop(options: Options, voice: Voice) -> None:
+async def stop(options: Options, console: Console) -> None:
     """Stops a job and waits until it has."""
-    async with open_dashboard(options, voice) as dashboard:
+    async with open_dashboard(options, console) as dashboard:
         job = await known(dashboard, options.operand)
         if job.terminal:
-            voice.say(f"{job.submission_id} has ended already: {job.status}")
+            console.say(f"{job.submission_id} has ended already: {job.status}")
             return
         job = await stop_job(dashboard, job.submission_id)
-        voice.say(f"{job.submission_id} is {job.status}")
+        console.say(f"{job.submission_id} is {job.status}")
 
 
-async def list_jobs(options: Options, voice: Voice) -> None:
+async def list_jobs(options: Options, console: Console) -> None:
     """The cluster's jobs, the newest last, and before them those whose results are kept and that it has forgotten."""
-    async with open_dashboard(options, voice) as dashboard:
+    async with open_dashboard(options, console) as dashboard:
         jobs = await dashboard.jobs()
         target = dashboard.target.name
     known = {job.submission_id for job in jobs}
@@ -59,11 +59,11 @@ async def list_jobs(options: Options, voice: Voice) -> None:
     lines = [*map(row_of_record, forgotten), *map(row, jobs)]
     left = max((len(line[0]) for line in lines), default=0)
     for line in [("ID", "STATUS", "STARTED", "SECONDS"), *lines] if lines else []:
-        voice.print(f"{line[0]:<{left}}  {line[1]:<9}  {line[2]:<15}  {line[3]}".rstrip())
+        console.print(f"{line[0]:<{left}}  {line[1]:<9}  {line[2]:<15}  {line[3]}".rstrip())
     if forgotten:
-        voice.say(f"{told_of(forgotten, target)}; their results are kept: python submit.py report")
+        console.say(f"{told_of(forgotten, target)}; their results are kept: python submit.py report")
     if not jobs:
-        voice.say("the cluster knows no jobs; send one with: python submit.py jobs/sklearn_joblib.py")
+        console.say("the cluster knows no jobs; send one with: python submit.py jobs/sklearn_joblib.py")
 
 
 def row(job: Job) -> tuple[str, str, str, str]:
@@ -72,7 +72,7 @@ def row(job: Job) -> tuple[str, str, str, str]:
     return one_word(job.submission_id), one_word(job.status), moment(job.started), lasted
 
 
-def row_of_record(record: history.Record) -> tuple[str, str, str, str]:
+def row_of_record(record: history.JobRecord) -> tuple[str, str, str, str]:
     """The same for a job of which only the result is left: only those that succeeded leave one."""
     lasted = f"{record.ended - record.started:.1f}" if record.started and record.ended else "-"
     return (
@@ -92,7 +92,7 @@ def moment(seconds: float) -> str:
     return time.strftime("%b %d %H:%M:%S", time.localtime(seconds)) if seconds else "-"
 
 
-def told_of(forgotten: Sequence[history.Record], target: str) -> str:
+def told_of(forgotten: Sequence[history.JobRecord], target: str) -> str:
     """Why there are jobs that the cluster does not know. Other targets may be several clusters."""
     count = f"{len(forgotten)} {'job' if len(forgotten) == 1 else 'jobs'}"
     if target == "local":
@@ -100,7 +100,7 @@ def told_of(forgotten: Sequence[history.Record], target: str) -> str:
     return f"{count} ran on another cluster, or before this one was started again"
 
 
-async def report(options: Options, voice: Voice) -> None:
+async def report(options: Options, console: Console) -> None:
     """Writes the page of the recorded results, and its tables beside it. Raises UsageError."""
     from .report import page
 
@@ -115,9 +115,9 @@ async def report(options: Options, voice: Voice) -> None:
             raise UsageError(
                 f"The report can't be written to {path}: {fault.strerror}.", "give --output another path"
             ) from None
-    voice.say(f"{len(found)} results, put side by side:")
+    console.say(f"{len(found)} results, put side by side:")
     for path in written:
-        voice.print(str(path))
+        console.print(str(path))
 
 
 async def known(dashboard: Dashboard, submission_id: str) -> Job:

@@ -10,7 +10,7 @@
 
 1 is none of ours: it says that the job FAILED. The verdict that the cluster has confirmed outranks all of these.
 Every error says what failed, on what and why in one sentence (`message`), and the command or the act that
-mends it (`mend`). Nothing here prints or exits: `cli.py` does.
+mends it (`fix`). Nothing here prints or exits: `cli.py` does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from raydock.errors import RaydockError
 
 
 class SubmitError(RaydockError):
-    """The base: `message` is one sentence, `mend` is what to do about it."""
+    """The base: `message` is one sentence, `fix` is what to do about it."""
 
     exit_code = 70
 
@@ -41,8 +41,8 @@ class ServerError(SubmitError):
 
     exit_code = 4
 
-    def __init__(self, message: str, mend: str = "", status: int = 0) -> None:
-        super().__init__(message, mend)
+    def __init__(self, message: str, fix: str = "", status: int = 0) -> None:
+        super().__init__(message, fix)
         self.status = status
 
 

@@ -24,7 +24,7 @@ CHECKS = (
 NOTES = ("left out",)  # said beside the checks; they pass always
 
 
-class Verdict(Enum):
+class Outcome(Enum):
     """The three answers of a check."""
 
     OK = "OK"
@@ -37,21 +37,21 @@ class Finding:
     """One result of one check; whatever is not OK ends with what mends it."""
 
     check: str
-    verdict: Verdict
+    verdict: Outcome
     message: str
-    mend: str = ""
+    fix: str = ""
 
 
 def ok(check: str, message: str) -> Finding:
     """The check passed."""
-    return Finding(check, Verdict.OK, message)
+    return Finding(check, Outcome.OK, message)
 
 
-def denied(check: str, message: str, mend: str) -> Finding:
+def denied(check: str, message: str, fix: str) -> Finding:
     """The job would fail of this."""
-    return Finding(check, Verdict.DENIED, message, mend)
+    return Finding(check, Outcome.DENIED, message, fix)
 
 
-def unknown(check: str, message: str, mend: str) -> Finding:
+def unknown(check: str, message: str, fix: str) -> Finding:
     """It can't be told whether the job would fail of this."""
-    return Finding(check, Verdict.UNKNOWN, message, mend)
+    return Finding(check, Outcome.UNKNOWN, message, fix)

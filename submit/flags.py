@@ -32,17 +32,17 @@ can't be reached or lost the job, 5 STOPPED, 70 an internal error, 130 detached
 )
 
 
-class Parser(commandline.Parser):
+class SubmitParser(commandline.Parser):
     """A parser whose errors are ours."""
 
     fault = UsageError
 
 
-def parser_of(verb: str) -> Parser:
+def parser_of(verb: str) -> SubmitParser:
     """The parser of one verb."""
     run = verb == "run"
     operand = {"run": "jobs/x.py", "check": "jobs/x.py", "list": "", "report": "[ID ...]"}.get(verb, "ID")
-    parser = Parser(
+    parser = SubmitParser(
         prog="python submit.py" if run else f"python submit.py {verb}",
         usage=f"python submit.py [options] {'' if run else verb + ' '}{operand}"
         + (" [-- job arguments]" if run or verb == "check" else ""),
@@ -92,7 +92,7 @@ def add_vertex_options(where: argparse._ArgumentGroup) -> None:
     )
 
 
-def add_report_options(parser: Parser) -> None:
+def add_report_options(parser: SubmitParser) -> None:
     """Which results, and where the page goes."""
     parser.add_argument(
         "operands", metavar="ID", nargs="*", help="submission ids, or files of results; all that are recorded"
@@ -106,7 +106,7 @@ def add_report_options(parser: Parser) -> None:
     )
 
 
-def add_job_options(parser: Parser) -> None:
+def add_job_options(parser: SubmitParser) -> None:
     """What describes the job."""
     job = parser.add_argument_group("the job")
     job.add_argument(
@@ -122,7 +122,7 @@ def add_job_options(parser: Parser) -> None:
     job.add_argument("--entrypoint-memory", metavar="BYTES", help="memory that it reserves: 2GiB")
 
 
-def add_check_options(parser: Parser) -> None:
+def add_check_options(parser: SubmitParser) -> None:
     """How the checks are made."""
     checks = parser.add_argument_group("the checks")
     checks.add_argument(
@@ -135,7 +135,7 @@ def add_check_options(parser: Parser) -> None:
     )
 
 
-def add_run_options(parser: Parser) -> None:
+def add_run_options(parser: SubmitParser) -> None:
     """What becomes of it."""
     sending = parser.add_argument_group("how it is sent")
     sending.add_argument(

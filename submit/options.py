@@ -16,7 +16,7 @@ from .errors import UsageError
 from .findings import CHECKS
 from .flags import VERBS, parser_of
 from .suggestions import PROGRAM, behind, misplaced, misspelt_verb
-from .targets import Asked
+from .targets import TargetOptions
 
 # Checks that fail where the command line may hold a secret.
 SECRET = frozenset({"arguments", "environment", "secrets"})
@@ -47,7 +47,7 @@ class Options:
     probe: bool = False
     operands: tuple[str, ...] = ()
     output: Path | None = None
-    asked: Asked = Asked()
+    asked: TargetOptions = TargetOptions()
     own: tuple[str, ...] = ()
 
     @property
@@ -176,14 +176,14 @@ def options_of(given: argparse.Namespace, verb: str, arguments: tuple[str, ...])
     )
 
 
-def asked_of(given: argparse.Namespace) -> Asked:
+def asked_of(given: argparse.Namespace) -> TargetOptions:
     """Where the cluster is. Raises UsageError for flags of another target."""
     names = {name: getattr(given, name, "") for name in ("cluster", "project", "region")}
     target = getattr(given, "target", "local")
     for name, value in names.items():
         if value and target != "vertex":
             raise UsageError(f"--{name} is for a cluster on Vertex AI.", f"--target vertex --{name} {value}")
-    return Asked(wait=seconds(getattr(given, "cluster_wait", "30m"), "--cluster-wait"), **names)
+    return TargetOptions(wait=seconds(getattr(given, "cluster_wait", "30m"), "--cluster-wait"), **names)
 
 
 def reserved(given: argparse.Namespace) -> Resources | None:

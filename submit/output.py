@@ -18,7 +18,7 @@ from raydock.rayapi.job import Job, reasons
 from raydock.streams import silence
 
 from .errors import SubmitError
-from .findings import Finding, Verdict
+from .findings import Finding, Outcome
 from .results.result import table
 
 # Commands to be copied: on one line, however long.
@@ -38,7 +38,7 @@ class OutputLost(SubmitError):
     exit_code = 130
 
 
-class Voice:
+class Console:
     """Writes to the two streams. The log passes as it is; in every line of the tool's own `printable` escapes what
     could move the cursor or pass for another line: names, messages and results come from jobs and servers.
     """
@@ -73,9 +73,9 @@ class Voice:
 
     def findings(self, found: Sequence[Finding]) -> None:
         """All findings, those that passed first."""
-        for finding in sorted(found, key=lambda one: one.verdict is not Verdict.OK):
+        for finding in sorted(found, key=lambda one: one.verdict is not Outcome.OK):
             self.wrapped(f"  {finding.verdict.value:<7}  {finding.check:<11}  ", finding.message)
-            for line in finding.mend.splitlines():
+            for line in finding.fix.splitlines():
                 arrow = " " * 22 + "→ "
                 if line.startswith(WHOLE):
                     self.say(arrow + line)
@@ -98,7 +98,7 @@ class Voice:
     def fault(self, fault: RaydockError) -> None:
         """An error: what failed, and what mends it."""
         self.wrapped("submit: ", fault.message)
-        for line in fault.mend.splitlines():
+        for line in fault.fix.splitlines():
             if line.startswith(WHOLE):
                 self.say(f"      → {line}")
             else:

@@ -16,7 +16,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class JobPlan:
     """One job, ready to be sent. Sizes are in bytes before compression."""
 
     target: str

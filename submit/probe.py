@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from iam.policy.required_permissions import Need
+from iam.policy.required_permissions import RequiredPermission
 from raydock.rayapi.dashboard import Dashboard
 
 from .errors import ServerError, Unreachable
@@ -25,7 +25,7 @@ SOURCE = Path(__file__).with_name("probe_job.py")
 SECONDS = 60.0
 
 
-async def probe(dashboard: Dashboard, needs: Sequence[Need]) -> dict[str, Any]:
+async def probe(dashboard: Dashboard, needs: Sequence[RequiredPermission]) -> dict[str, Any]:
     """{"principal": ..., "held": {bucket: [permission, ...]}}. Raises ServerError, Unreachable."""
     asked: dict[str, list[str]] = {}
     for need in needs:

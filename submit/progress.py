@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Stage:
+class Progress:
     """What is known of the job that a command sends or follows."""
 
     sending: bool = False

@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raydock.jobscript.dependencies import missing
-from raydock.rayapi.cluster_info import Facts, disk_of, head_summary, read_facts
+from raydock.rayapi.cluster_info import ClusterInfo, disk_of, head_summary, read_cluster_info
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
 
 from . import package, plan, submission
 from .errors import PreflightError, ServerError, SubmitError, Unreachable, UsageError
-from .findings import NOTES, Finding, Verdict, denied, unknown
+from .findings import NOTES, Finding, Outcome, denied, unknown
 from .follow.follower import Follower
 from .follow.log import Log
-from .follow.log_display import Screen
+from .follow.log_display import LogDisplay
 from .options import Options
-from .output import Voice
+from .output import Console
 from .preflight import Draft, full, parsed, preflight, room
-from .progress import Stage
+from .progress import Progress
 from .results import outcome, result
 from .script import Script, read_script
 from .targets import Target, open_target
@@ -42,42 +42,42 @@ class Ready:
 
     draft: Draft
     digest: str
-    plan: plan.Plan
-    facts: Facts | None
+    plan: plan.JobPlan
+    facts: ClusterInfo | None
     trouble: SubmitError | None  # why there are no facts
-    storage: identity.Answer
+    storage: identity.StorageCheck
 
 
-async def run(options: Options, voice: Voice, stage: Stage) -> Job | None:
+async def run(options: Options, console: Console, stage: Progress) -> Job | None:
     """Checks, sends and follows one job; None where it was not followed to its end."""
     if options.result:
         result.check_writable(options.result)
-    async with open_dashboard(options, voice) as dashboard:
+    async with open_dashboard(options, console) as dashboard:
         ready = await prepare(options, dashboard.target, dashboard)
         if options.dry_run:
             if ready.trouble:
-                voice.say(f"{ready.trouble.message} The plan assumes that it has none of the dependencies.")
-            voice.print_json(ready.plan.as_json())
+                console.say(f"{ready.trouble.message} The plan assumes that it has none of the dependencies.")
+            console.print_json(ready.plan.as_json())
             return None
-        settle(await findings(ready), ready, options, voice)
-        await dispatch(dashboard, ready, voice, stage, options.deadline)
+        settle(await findings(ready), ready, options, console)
+        await dispatch(dashboard, ready, console, stage, options.deadline)
         if not options.wait:
-            voice.print(ready.plan.submission_id)
-            voice.say(f"follow it with: {stage.attach}")
+            console.print(ready.plan.submission_id)
+            console.say(f"follow it with: {stage.attach}")
             return None
-        return await follow(dashboard, ready.plan.submission_id, options, voice, stage)
+        return await follow(dashboard, ready.plan.submission_id, options, console, stage)
 
 
-async def check(options: Options, voice: Voice) -> None:
+async def check(options: Options, console: Console) -> None:
     """The preflight alone. Raises what keeps the job from being sent."""
-    async with open_dashboard(options, voice) as dashboard:
+    async with open_dashboard(options, console) as dashboard:
         ready = await prepare(options, dashboard.target, dashboard)
-        settle(await findings(ready), ready, options, voice)
+        settle(await findings(ready), ready, options, console)
 
 
-def open_dashboard(options: Options, voice: Voice) -> Dashboard:
+def open_dashboard(options: Options, console: Console) -> Dashboard:
     """The dashboard of the target that was asked for."""
-    return Dashboard(open_target(options.target, options.address, options.asked), tell=voice.say)
+    return Dashboard(open_target(options.target, options.address, options.asked), tell=console.say)
 
 
 async def prepare(options: Options, target: Target, dashboard: Dashboard) -> Ready:
@@ -106,7 +106,7 @@ async def prepare(options: Options, target: Target, dashboard: Dashboard) -> Rea
         entrypoint=plan.entrypoint(name, options.arguments),
         folder=real(script.path).parent,
     )
-    ready = plan.Plan(
+    ready = plan.JobPlan(
         target=target.name,
         address=dashboard.url,
         submission_id=options.submission_id or plan.new_submission_id(name),
@@ -123,7 +123,9 @@ async def prepare(options: Options, target: Target, dashboard: Dashboard) -> Rea
     return Ready(draft, digest, ready, facts, trouble, answer)
 
 
-async def storage(script: Script, options: Options, target: Target, dashboard: Dashboard) -> identity.Answer:
+async def storage(
+    script: Script, options: Options, target: Target, dashboard: Dashboard
+) -> identity.StorageCheck:
     """Who the job runs as, and whether it may touch what it reads and writes.
 
     What it imports takes 40 ms, so it is imported when the first request is on its way.
@@ -142,13 +144,13 @@ async def storage(script: Script, options: Options, target: Target, dashboard: D
             environment(script.header.env, options.env),
         )
     except IamError as fault:
-        raise UsageError(fault.message, fault.mend) from None
+        raise UsageError(fault.message, fault.fix) from None
     if not (options.probe and question.needs):
         return await identity.ask(question)
     try:
         probed = await probe.probe(dashboard, question.needs)
     except SubmitError as fault:
-        return identity.Answer("", (unknown("storage", fault.message, fault.mend),))
+        return identity.StorageCheck("", (unknown("storage", fault.message, fault.fix),))
     return await identity.ask(question, probed)
 
 
@@ -183,10 +185,10 @@ def sources_of(script: Script, tree: Path | None, name: str) -> dict[str, bytes]
     return {name if one == first else one: source for one, source in found.items()}
 
 
-async def facts_or_trouble(dashboard: Dashboard) -> tuple[Facts | None, SubmitError | None]:
+async def facts_or_trouble(dashboard: Dashboard) -> tuple[ClusterInfo | None, SubmitError | None]:
     """The cluster's facts, or why there are none."""
     try:
-        return await read_facts(dashboard), None
+        return await read_cluster_info(dashboard), None
     except SubmitError as trouble:
         return None, trouble
 
@@ -211,8 +213,8 @@ async def findings(ready: Ready) -> list[Finding]:
     if ready.draft.contents.unpacked_bytes > package.CAP:
         try:
             await asyncio.to_thread(pack, ready)
-        except package.FixFirst as fault:
-            found.append(denied("package", fault.message, fault.mend))
+        except package.PermanentError as fault:
+            found.append(denied("package", fault.message, fault.fix))
     return found
 
 
@@ -221,13 +223,13 @@ def pack(ready: Ready) -> bytes:
     return package.pack(ready.draft.contents, ready.digest)
 
 
-def settle(found: list[Finding], ready: Ready, options: Options, voice: Voice) -> None:
+def settle(found: list[Finding], ready: Ready, options: Options, console: Console) -> None:
     """Shows the findings. Raises where one of them is not OK, unless --skip-check says to send anyway."""
-    voice.findings(found)
+    console.findings(found)
     if ready.trouble:
         raise ready.trouble
     checks = [finding for finding in found if finding.check not in NOTES]
-    bad = [one for one in checks if one.verdict is not Verdict.OK and one.check not in options.skip_check]
+    bad = [one for one in checks if one.verdict is not Outcome.OK and one.check not in options.skip_check]
     if bad:
         raise PreflightError(
             f"{len(bad)} of {len(checks)} checks did not pass; nothing was sent.",
@@ -236,21 +238,21 @@ def settle(found: list[Finding], ready: Ready, options: Options, voice: Voice) -
 
 
 async def dispatch(
-    dashboard: Dashboard, ready: Ready, voice: Voice, stage: Stage, deadline: float | None
+    dashboard: Dashboard, ready: Ready, console: Console, stage: Progress, deadline: float | None
 ) -> None:
     """Uploads the package where it is missing and submits the job."""
     stage.attach = f"python submit.py {dashboard.target.flags}attach {ready.plan.submission_id}"
     try:
         sent = await submission.upload(dashboard, ready.plan, lambda: pack(ready))
-        await send_when_there_is_room(dashboard, ready.plan, voice, stage, deadline)
+        await send_when_there_is_room(dashboard, ready.plan, console, stage, deadline)
     except ServerError as fault:
         raise await explained(fault, dashboard) from None
     stage.sent = True
     shared = "the cluster has the package already; runs of the same files share its folder"
     told = f"{sent:,} bytes uploaded" if sent else shared
     installs = f", installs {', '.join(ready.plan.install)}" if ready.plan.install else ""
-    voice.say(f"sent {ready.plan.submission_id} ({told}{installs})")
-    voice.say(f"watch {dashboard.url}/#/jobs/{ready.plan.submission_id}")
+    console.say(f"sent {ready.plan.submission_id} ({told}{installs})")
+    console.say(f"watch {dashboard.url}/#/jobs/{ready.plan.submission_id}")
 
 
 async def explained(fault: ServerError, dashboard: Dashboard) -> ServerError:
@@ -265,7 +267,7 @@ async def explained(fault: ServerError, dashboard: Dashboard) -> ServerError:
 
 
 async def send_when_there_is_room(
-    dashboard: Dashboard, plan: plan.Plan, voice: Voice, stage: Stage, deadline: float | None
+    dashboard: Dashboard, plan: plan.JobPlan, console: Console, stage: Progress, deadline: float | None
 ) -> None:
     """Submits the job. Where the cluster runs as many as it holds (429), waits for one to end, until the deadline."""
     began, waiting = time.monotonic(), False
@@ -278,23 +280,23 @@ async def send_when_there_is_room(
             if fault.status != FULL or (deadline is not None and time.monotonic() - began > deadline):
                 raise
             if not waiting:
-                voice.say("the cluster runs as many jobs as it holds; waiting for one to end")
+                console.say("the cluster runs as many jobs as it holds; waiting for one to end")
             waiting = True
             await asyncio.sleep(random.uniform(*AGAIN))
 
 
 async def follow(
-    dashboard: Dashboard, submission_id: str, options: Options, voice: Voice, stage: Stage
+    dashboard: Dashboard, submission_id: str, options: Options, console: Console, stage: Progress
 ) -> Job:
     """The job's end, its log and its result shown."""
-    screen = Screen(voice.write)
-    log = Log(screen.take if voice.out.isatty() else voice.write)
-    follower = Follower(dashboard, submission_id, log, voice.say)
+    screen = LogDisplay(console.write)
+    log = Log(screen.take if console.out.isatty() else console.write)
+    follower = Follower(dashboard, submission_id, log, console.say)
     try:
         job = await follower.run(options.deadline)
         screen.end()
     finally:
         stage.job = follower.job if follower.job.terminal else None
-    voice.verdict(job)
-    outcome.deliver(log, job, dashboard.target.name, options, voice)
+    console.verdict(job)
+    outcome.deliver(log, job, dashboard.target.name, options, console)
     return job

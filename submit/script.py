@@ -37,7 +37,7 @@ def read_script(path: Path) -> Script:
     try:
         source = package.decoded(data)
     except package.NotText as fault:
-        raise UsageError(f"{path} is not Python: {fault.reason}.", fault.mend) from None
+        raise UsageError(f"{path} is not Python: {fault.reason}.", fault.fix) from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the script's own, shown when it runs

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from raydock.rayapi.dashboard import Dashboard
 
 from .errors import Lost, ServerError, Unreachable, UsageError
-from .plan import Plan
+from .plan import JobPlan
 
 TRIES = 4
 PAUSE = 0.5  # seconds before the first retry; doubles with each retry
 
 
-async def upload(dashboard: Dashboard, plan: Plan, pack: Callable[[], bytes]) -> int:
+async def upload(dashboard: Dashboard, plan: JobPlan, pack: Callable[[], bytes]) -> int:
     """Uploads the package unless the cluster holds it; the number of bytes that were sent."""
     if await dashboard.has_package(plan.working_dir):
         return 0
@@ -23,7 +23,7 @@ async def upload(dashboard: Dashboard, plan: Plan, pack: Callable[[], bytes]) ->
     return len(package)
 
 
-async def submit(dashboard: Dashboard, plan: Plan) -> None:
+async def submit(dashboard: Dashboard, plan: JobPlan) -> None:
     """Submits the job once, whatever gets lost: the submission id is ours, so asking again is no second run.
 
     Raises UsageError where the id is taken, Lost where the cluster stopped answering and it can't be told.
@@ -46,7 +46,7 @@ async def submit(dashboard: Dashboard, plan: Plan) -> None:
     raise lost(dashboard, plan)
 
 
-async def arrived(dashboard: Dashboard, plan: Plan, fault: Unreachable) -> bool:
+async def arrived(dashboard: Dashboard, plan: JobPlan, fault: Unreachable) -> bool:
     """Whether the cluster has the job although its answer was lost."""
     for attempt in range(TRIES):
         try:
@@ -56,7 +56,7 @@ async def arrived(dashboard: Dashboard, plan: Plan, fault: Unreachable) -> bool:
     raise lost(dashboard, plan) from fault
 
 
-def lost(dashboard: Dashboard, plan: Plan) -> Lost:
+def lost(dashboard: Dashboard, plan: JobPlan) -> Lost:
     """The error for a job of which it is not known whether it was taken."""
     return Lost(
         f"The cluster at {dashboard.url} stopped answering while the job was sent: it may run or not.",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cloud import server, state_file
 from cloud.identity.tokens import Tokens
-from cloud.lab_state import Holder
+from cloud.lab_state import PolicyHolder
 from cloud.server import Cloud
 from iam.lab import FILE
 
@@ -23,7 +23,7 @@ async def serve(port: int) -> None:
     world.job = world.person
     world.numbers["test-project-id"] = 42
     owner = {"version": 1, "bindings": [{"role": "roles/owner", "members": [world.person]}]}
-    world.projects["test-project-id"] = Holder("test-project-id", owner)
+    world.projects["test-project-id"] = PolicyHolder("test-project-id", owner)
     server.foreign = lambda request, port: None  # the suites call it localhost
     with tempfile.TemporaryDirectory() as folder:
         cloud = Cloud(world, Tokens(b"x" * 32, 3600), Path(folder), "lab-project")

@@ -33,7 +33,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from cloud.controlplane.errors import NodesFailed
-from cloud.controlplane.nodes.nodes import Key, Node, Seen
+from cloud.controlplane.nodes.nodes import NodeKey, NodeSpec, ObservedNode
 
 HEAD = "a" * 56
 
@@ -388,9 +388,9 @@ class FakeNodes:
 
     becomes: str = "ready"  # of new nodes: made, starting, ready or failed
     fails: dict[str, str] = field(default_factory=dict)  # by verb: why
-    there: dict[Key, Seen] = field(default_factory=dict)
-    made: list[Node] = field(default_factory=list)
-    removed: list[Key] = field(default_factory=list)
+    there: dict[NodeKey, ObservedNode] = field(default_factory=dict)
+    made: list[NodeSpec] = field(default_factory=list)
+    removed: list[NodeKey] = field(default_factory=list)
 
     def turn(self, state: str) -> None:
         """All nodes, and those to come, are in that state."""
@@ -419,19 +419,21 @@ class FakeNodes:
     async def doors(self) -> Sequence[str]:
         return []
 
-    async def make(self, node: Node) -> None:
+    async def make(self, node: NodeSpec) -> None:
         self._fail("make")
         self.made.append(node)
         address = "127.0.0.1" if node.role == "head" else f"127.0.1.{len(self.made)}"
         known = self.there.get(node.key)
         if known is None or known.state == "made":
-            self.there[node.key] = Seen(node.key, self.becomes, address, node.principal, "it was told to")
+            self.there[node.key] = ObservedNode(
+                node.key, self.becomes, address, node.principal, "it was told to"
+            )
 
-    async def list(self) -> Sequence[Seen]:
+    async def list(self) -> Sequence[ObservedNode]:
         self._fail("list")
         return list(self.there.values())
 
-    async def remove(self, keys: Sequence[Key]) -> None:
+    async def remove(self, keys: Sequence[NodeKey]) -> None:
         self._fail("remove")
         for key in keys:
             if self.there.pop(key, None):

@@ -20,7 +20,7 @@ from typing import Any
 from uuid import uuid4
 
 from cluster import key, ports
-from raydock.rayapi.nodes import Dashboard
+from raydock.rayapi.nodes import Gateway
 
 ROOT = Path(__file__).resolve().parent.parent
 LABS = "RAYDOCK_TEST_LABS"  # a folder that records the settings of each cluster
@@ -46,9 +46,9 @@ class Lab:
         return Path(self.env["RAYDOCK_STATE"])
 
     @property
-    def dashboard(self) -> Dashboard:
+    def dashboard(self) -> Gateway:
         """The gateway, with the key as it is now."""
-        return Dashboard(self.url, key.read(self.state))
+        return Gateway(self.url, key.read(self.state))
 
     @property
     def headers(self) -> dict[str, str]:

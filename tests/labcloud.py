@@ -16,11 +16,11 @@ from cloud import state_file
 from cloud.gateway.auth import Gate
 from cloud.identity.access import Access
 from cloud.identity.tokens import Tokens
-from cloud.lab_state import World
+from cloud.lab_state import LabState
 from cloud.server import Cloud
 from cluster import ports
 from iam.lab import FILE as LAB_FILE
-from raydock.gcp.clouds import Lab
+from raydock.gcp.clouds import LabCloud
 
 KEY = "the-key-of-the-tests"
 DIGEST = hashlib.sha256(KEY.encode()).hexdigest()
@@ -30,7 +30,7 @@ TRAINER = "serviceAccount:trainer@lab-project.iam.gserviceaccount.com"
 
 
 @dataclass(slots=True)
-class LabCloud:
+class RunningCloud:
     """One that runs. `url` is storage, through the gateway; `emulator` is storage for the job, without a token."""
 
     cloud: Cloud
@@ -42,12 +42,12 @@ class LabCloud:
     clients: list[Any] = field(default_factory=list)
 
     @property
-    def place(self) -> Lab:
+    def place(self) -> LabCloud:
         """It as the checks see it, with the gateway's key."""
-        return Lab(self.gateway, {"Authorization": f"Bearer {KEY}"})
+        return LabCloud(self.gateway, {"Authorization": f"Bearer {KEY}"})
 
     @property
-    def world(self) -> World:
+    def world(self) -> LabState:
         return self.cloud.world
 
     def token(self, principal: str, lifetime: float | None = None) -> str:
@@ -76,7 +76,7 @@ def lab_cloud(
     token_seconds: float = 3600,
     job: str = "",
     state: bool = False,
-) -> Iterator[LabCloud]:
+) -> Iterator[RunningCloud]:
     """The lab's cloud, with its objects in the folder."""
     known = state_file.load(lab, folder / "state" if state else None, job)
     emulator, metadata, gateway = ports.pick(3, set())
@@ -92,7 +92,7 @@ def lab_cloud(
         await cloud.open_gateway(Gate("http://127.0.0.1:9", DIGEST), "127.0.0.1", gateway)
 
     asyncio.run_coroutine_threadsafe(start(), loop).result(60)
-    found = LabCloud(
+    found = RunningCloud(
         cloud,
         f"http://127.0.0.1:{gateway}/google/storage.googleapis.com",
         f"http://127.0.0.1:{emulator}",

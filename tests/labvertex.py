@@ -18,7 +18,7 @@ from cloud.controlplane.permission import Permission
 from cloud.controlplane.server import ControlPlane
 from cloud.identity.access import Access
 from cloud.identity.tokens import Tokens
-from cloud.lab_state import World
+from cloud.lab_state import LabState
 from cloud.network.certificates import Authority, load_authority
 from iam.lab import FILE as LAB_FILE
 from tests.fakes import FakeNodes
@@ -35,7 +35,7 @@ class LabVertex:
 
     plane: ControlPlane
     nodes: FakeNodes
-    world: World
+    world: LabState
     tokens: Tokens
     authority: Authority
     loop: asyncio.AbstractEventLoop

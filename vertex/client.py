@@ -10,20 +10,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from iam.errors import Refused as NoCredentials
+from iam.errors import PermissionDenied as NoCredentials
 from raydock.gcp.clouds import default_credentials
 from vertex.cluster import Cluster, cluster_of
-from vertex.errors import Exists, Missing, Refused, Unreachable
-from vertex.location import Place
+from vertex.errors import ClusterNotFound, Exists, RequestRejected, Unreachable
+from vertex.location import Location
 
 SECONDS = 30.0  # for one call
 
 
-class Api:
+class VertexClient:
     """The clusters of one place, as the caller's application default credentials see them. Its calls block."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, location: Location) -> None:
+        self.location = location
         self._client: Any = None
 
     @property
@@ -33,15 +33,15 @@ class Api:
             try:
                 credentials, _ = default_credentials()
             except NoCredentials as fault:
-                raise Refused(fault.message, fault.mend) from None
+                raise RequestRejected(fault.message, fault.fix) from None
             try:
                 from google.cloud import aiplatform_v1beta1 as sdk
             except ImportError:
-                raise Refused(
+                raise RequestRejected(
                     "Google's SDK is not installed here.", "pip install google-cloud-aiplatform"
                 ) from None
             self._client = sdk.PersistentResourceServiceClient(
-                credentials=credentials, client_options={"api_endpoint": self.place.host}
+                credentials=credentials, client_options={"api_endpoint": self.location.host}
             )
         return self._client
 
@@ -52,18 +52,18 @@ class Api:
     def all(self) -> list[Cluster]:
         """Every Ray cluster of the place, the newest last."""
         client = self.client
-        with self.sentences(f"list the clusters of {self.place.project} in {self.place.region}"):
-            pages = client.list_persistent_resources(parent=self.place.parent, timeout=SECONDS, retry=None)
+        with self.sentences(f"list the clusters of {self.location.project} in {self.location.region}"):
+            pages = client.list_persistent_resources(parent=self.location.parent, timeout=SECONDS, retry=None)
             found = [cluster_of(one) for one in pages]
         return sorted((one for one in found if one.has_ray), key=lambda one: one.created)
 
     def create(self, cluster: str, resource: Any) -> None:
         """Asks for a cluster, an SDK's PersistentResource; `get` tells how it comes along. Raises Exists."""
-        self.place.name(cluster)
+        self.location.name(cluster)
         client = self.client
         with self.sentences(f"create the cluster {cluster}", cluster):
             client.create_persistent_resource(
-                parent=self.place.parent,
+                parent=self.location.parent,
                 persistent_resource=resource,
                 persistent_resource_id=cluster,
                 timeout=SECONDS,
@@ -90,14 +90,14 @@ class Api:
 
     def raw(self, cluster: str) -> Any:
         """One cluster as the SDK's PersistentResource, to change it. Raises Missing likewise."""
-        name = self.place.name(cluster)
+        name = self.location.name(cluster)
         client = self.client
         with self.sentences(f"look at the cluster {cluster}", cluster):
             return client.get_persistent_resource(name=name, timeout=SECONDS, retry=None)
 
     def delete(self, cluster: str) -> None:
         """Asks for a cluster's deletion. Raises Missing where there is none of that id."""
-        name = self.place.name(cluster)
+        name = self.location.name(cluster)
         client = self.client
         with self.sentences(f"delete the cluster {cluster}", cluster):
             client.delete_persistent_resource(name=name, timeout=SECONDS, retry=None)
@@ -108,34 +108,36 @@ class Api:
         from google.api_core import exceptions
         from google.auth import exceptions as auth
 
-        where = f"{self.place.project} in {self.place.region}"
+        where = f"{self.location.project} in {self.location.region}"
         try:
             yield
         except exceptions.NotFound as fault:
             if not cluster:
-                raise Refused(f"Google refused to {doing}: {fault.message}.", "look at --project") from None
-            raise Missing(
+                raise RequestRejected(
+                    f"Google refused to {doing}: {fault.message}.", "look at --project"
+                ) from None
+            raise ClusterNotFound(
                 f"There is no cluster {cluster} in {where}.",
-                f"python -m cluster status --target vertex {self.place.flags}".rstrip(),
+                f"python -m cluster status --target vertex {self.location.flags}".rstrip(),
             ) from None
         except exceptions.AlreadyExists:
             raise Exists(
                 f"There is a cluster {cluster} in {where} already.",
-                f"python -m cluster status --target vertex {self.place.flags}--cluster {cluster}",
+                f"python -m cluster status --target vertex {self.location.flags}--cluster {cluster}",
             ) from None
         except (exceptions.ServiceUnavailable, exceptions.DeadlineExceeded, exceptions.RetryError) as fault:
             why = str(getattr(fault, "message", fault)).partition("\n")[0]
             raise Unreachable(
-                f"{self.place.host} does not answer: {why}", "look at --region and at the network"
+                f"{self.location.host} does not answer: {why}", "look at --region and at the network"
             ) from None
         except exceptions.PermissionDenied as fault:
-            raise Refused(
+            raise RequestRejected(
                 f"Google refused to {doing}: {fault.message}",
                 "your account needs roles/aiplatform.user to send jobs, roles/aiplatform.admin to make clusters",
             ) from None
         except exceptions.GoogleAPICallError as fault:
-            raise Refused(f"Google refused to {doing}: {fault.message}", "") from None
+            raise RequestRejected(f"Google refused to {doing}: {fault.message}", "") from None
         except auth.GoogleAuthError as fault:
-            raise Refused(
+            raise RequestRejected(
                 f"Your credentials gave no token: {fault}.", "gcloud auth application-default login"
             ) from None

@@ -18,11 +18,11 @@ from vertex.errors import Unusable
 PREBUILT = re.compile(
     r".*-docker\.pkg\.dev/vertex-ai/training/ray-(?:cpu|gpu)\.(\d+)-(\d+)\.py(\d)(\d+)(?::.*)?"
 )
-COMING = frozenset({"PROVISIONING", "UPDATING", "REBOOTING"})  # states that end in RUNNING, or in ERROR
+TRANSITIONAL = frozenset({"PROVISIONING", "UPDATING", "REBOOTING"})  # states that end in RUNNING, or in ERROR
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class ResourcePool:
     """Equal machines. `least` and `most` are 0 where the pool has a fixed number of nodes."""
 
     id: str
@@ -44,7 +44,7 @@ class Cluster:
     error: str
     dashboard: str
     account: str
-    pools: tuple[Pool, ...]
+    pools: tuple[ResourcePool, ...]
     labels: Mapping[str, str]
     created: float
     has_ray: bool = True
@@ -116,11 +116,11 @@ def cluster_of(found: Any) -> Cluster:
     )
 
 
-def pool_of(found: Any, image: str) -> Pool:
+def pool_of(found: Any, image: str) -> ResourcePool:
     """The value of an SDK's ResourcePool."""
     machine = found.machine_spec
     kind = machine.accelerator_type
-    return Pool(
+    return ResourcePool(
         id=found.id,
         machine_type=machine.machine_type,
         accelerator_type=kind.name if kind.value else "",

@@ -9,13 +9,13 @@ from typing import Any
 from urllib.parse import quote
 
 from cluster.errors import NotUp
-from vertex.dashboard import Dashboard
+from vertex.dashboard import DashboardClient
 
 DESCRIPTION = "raydock-node.json"  # docker/node.py writes it; Google's images have none
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class PoolSummary:
     """Living nodes of one pool: how many, and what they promise to jobs in all. Memory is in bytes."""
 
     nodes: int = 0
@@ -26,22 +26,22 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ClusterSummary:
     """`python` and `packages` are empty where the cluster does not tell."""
 
     ray: str
     python: str
     packages: Mapping[str, str] = field(default_factory=dict)
-    pools: Mapping[str, Group] = field(default_factory=dict)
+    pools: Mapping[str, PoolSummary] = field(default_factory=dict)
     principal: str = ""
 
     @property
-    def workers(self) -> Group:
+    def workers(self) -> PoolSummary:
         """All pools but the head's, together."""
         return added([group for name, group in self.pools.items() if name != "head"])
 
 
-def read_facts(dashboard: Dashboard, principal: str, python: str = "") -> Facts:
+def read_cluster_summary(dashboard: DashboardClient, principal: str, python: str = "") -> ClusterSummary:
     """`python` is what is known of it where no node tells. NotUp where the dashboard does not answer as one."""
     version = dashboard.get("/api/version").json(dict, f"{dashboard.url}/api/version")
     path = "/api/v0/nodes?detail=1&limit=10000"
@@ -49,7 +49,7 @@ def read_facts(dashboard: Dashboard, principal: str, python: str = "") -> Facts:
     try:
         rows = [row for row in told["data"]["result"]["result"] if row["state"] == "ALIVE"]
         head = next((str(row["node_id"]) for row in rows if row.get("is_head_node")), "")
-        groups: dict[str, list[Group]] = {}
+        groups: dict[str, list[PoolSummary]] = {}
         for row in rows:
             groups.setdefault(pool_name(row), []).append(group_of(row))
     except (LookupError, TypeError, AttributeError):
@@ -58,7 +58,7 @@ def read_facts(dashboard: Dashboard, principal: str, python: str = "") -> Facts:
         ) from None
     says = description(dashboard, head)
     packages = says.get("packages")
-    return Facts(
+    return ClusterSummary(
         ray=str(version.get("ray_version") or ""),
         python=str(says.get("python") or python),
         packages=dict(packages) if isinstance(packages, dict) else {},
@@ -67,7 +67,7 @@ def read_facts(dashboard: Dashboard, principal: str, python: str = "") -> Facts:
     )
 
 
-def description(dashboard: Dashboard, node: str) -> Mapping[str, Any]:
+def description(dashboard: DashboardClient, node: str) -> Mapping[str, Any]:
     """What the node says of itself; empty where it says nothing."""
     path = f"/api/v0/logs/file?node_id={quote(node)}&filename={DESCRIPTION}&lines=-1"
     reply = dashboard.get(path)
@@ -86,16 +86,16 @@ def pool_name(row: Mapping[str, Any]) -> str:
     return str((row.get("labels") or {}).get("pool") or ("gpu-worker" if gpus else "cpu-worker"))
 
 
-def group_of(row: Mapping[str, Any]) -> Group:
+def group_of(row: Mapping[str, Any]) -> PoolSummary:
     total = row.get("resources_total") or {}
     simulated = "simulated_gpu" in total or (row.get("labels") or {}).get("gpu") == "simulated"
-    return Group(
+    return PoolSummary(
         1, float(total.get("CPU", 0)), float(total.get("GPU", 0)), float(total.get("memory", 0)), simulated
     )
 
 
-def added(groups: list[Group]) -> Group:
-    return Group(
+def added(groups: list[PoolSummary]) -> PoolSummary:
+    return PoolSummary(
         sum(one.nodes for one in groups),
         sum(one.cpus for one in groups),
         sum(one.gpus for one in groups),

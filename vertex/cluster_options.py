@@ -16,7 +16,7 @@ LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class ClusterOptions:
     """`images` by compose.yaml's pool, "" for all of them; `bounds` are the nodes of each worker pool."""
 
     account: str = ""
@@ -32,8 +32,8 @@ class Wishes:
 
 def wishes_of(
     account: str, network: str, labels: Sequence[str], bounds: str, images: Sequence[str]
-) -> Wishes:
-    return Wishes(
+) -> ClusterOptions:
+    return ClusterOptions(
         account_of(account),
         network_of(network),
         dict(map(label, labels)),

@@ -12,16 +12,15 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 from cluster.errors import NotUp
-from raydock.gcp.tokens import Token
-from raydock.rayapi.nodes import DIRECT, MOST_BYTES, reason
-from raydock.rayapi.nodes import Dashboard as Gateway
+from raydock.gcp.tokens import AccessToken
+from raydock.rayapi.nodes import DIRECT, MOST_BYTES, Gateway, reason
 from vertex.cluster import Cluster
 
 SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class DashboardReply:
     """An answer. `now` is the server's time, in seconds since 1970, where it tells it."""
 
     status: int
@@ -41,17 +40,17 @@ class Reply:
         return value
 
 
-class Dashboard(Protocol):
+class DashboardClient(Protocol):
     """One dashboard. `get` raises NotUp where nothing answers, or nobody is let in."""
 
     @property
     def url(self) -> str: ...
 
-    def get(self, path: str) -> Reply: ...
+    def get(self, path: str) -> DashboardReply: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
+class LocalDashboard:
     """The local cluster's, behind its gateway."""
 
     gateway: Gateway
@@ -60,13 +59,13 @@ class Local:
     def url(self) -> str:
         return self.gateway.url
 
-    def get(self, path: str) -> Reply:
+    def get(self, path: str) -> DashboardReply:
         try:
             with DIRECT.open(self.gateway.request(path), timeout=SECONDS) as answer:
-                return Reply(answer.status, answer.read(MOST_BYTES), time.time())
+                return DashboardReply(answer.status, answer.read(MOST_BYTES), time.time())
         except urllib.error.HTTPError as fault:
             with fault:
-                return Reply(fault.code, b"", time.time())
+                return DashboardReply(fault.code, b"", time.time())
         except OSError as fault:
             raise NotUp(
                 f"The local dashboard at {self.url} does not answer: {reason(fault)}.",
@@ -75,11 +74,11 @@ class Local:
 
 
 @dataclass(slots=True)
-class Managed:
+class VertexDashboard:
     """That of a cluster on Vertex AI, over TLS. `client` is an httpx.Client."""
 
     cluster: Cluster
-    token: Token
+    token: AccessToken
     client: Any
 
     @property
@@ -87,7 +86,7 @@ class Managed:
         host = self.cluster.dashboard
         return host if "://" in host else f"https://{host}"
 
-    def get(self, path: str) -> Reply:
+    def get(self, path: str) -> DashboardReply:
         """A token that is turned down is renewed once."""
         reply = self.once(path)
         if reply.status == 401:
@@ -99,7 +98,7 @@ class Managed:
             )
         return reply
 
-    def once(self, path: str) -> Reply:
+    def once(self, path: str) -> DashboardReply:
         import httpx
 
         token = self.token.value()
@@ -113,7 +112,7 @@ class Managed:
             ) from None
         if answer.status_code == 401:
             self.token.turned_down(token)
-        return Reply(answer.status_code, answer.content, date(answer.headers))
+        return DashboardReply(answer.status_code, answer.content, date(answer.headers))
 
 
 def client() -> Any:
@@ -123,14 +122,14 @@ def client() -> Any:
     return httpx.Client(timeout=SECONDS, verify=ssl.create_default_context())
 
 
-def managed(cluster: Cluster, token: Token) -> Managed:
+def managed(cluster: Cluster, token: AccessToken) -> VertexDashboard:
     """The dashboard of a cluster that runs. NotUp for one that does not."""
     if cluster.state not in ("RUNNING", "UPDATING") or not cluster.dashboard:
         raise NotUp(
             f"{cluster.id} is {cluster.state} and has no dashboard.",
             "It has one when it is RUNNING in no peered network.",
         )
-    return Managed(cluster, token, client())
+    return VertexDashboard(cluster, token, client())
 
 
 def date(headers: Mapping[str, str]) -> float:

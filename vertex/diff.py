@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from vertex.cluster_info import Facts, Group
+from vertex.cluster_info import ClusterSummary, PoolSummary
 from vertex.job_needs import Needs
 
 UNKNOWN = "unknown"  # the cluster does not tell
@@ -15,7 +15,7 @@ SAME = {"xgboost": "xgboost-cpu", "tensorflow": "tensorflow-cpu"}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Difference:
     """One fact. `matters` begins with yes, no or perhaps, and says why."""
 
     what: str
@@ -24,7 +24,7 @@ class Row:
     matters: str
 
 
-def rows(local: Facts, vertex: Facts, needs: Needs | None) -> list[Row]:
+def rows(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -> list[Difference]:
     """Every row; of the packages those that differ, and those that the job declares."""
     found = [
         ray(local, vertex),
@@ -37,15 +37,15 @@ def rows(local: Facts, vertex: Facts, needs: Needs | None) -> list[Row]:
     return found
 
 
-def ray(local: Facts, vertex: Facts) -> Row:
+def ray(local: ClusterSummary, vertex: ClusterSummary) -> Difference:
     if local.ray == vertex.ray:
-        return Row("Ray", local.ray, vertex.ray, "no: the same")
+        return Difference("Ray", local.ray, vertex.ray, "no: the same")
     if not vertex.ray or not local.ray:
-        return Row("Ray", local.ray or UNKNOWN, vertex.ray or UNKNOWN, "perhaps: not told")
-    return Row("Ray", local.ray, vertex.ray, "yes: what ran here may not run there")
+        return Difference("Ray", local.ray or UNKNOWN, vertex.ray or UNKNOWN, "perhaps: not told")
+    return Difference("Ray", local.ray, vertex.ray, "yes: what ran here may not run there")
 
 
-def python(local: Facts, vertex: Facts, needs: Needs | None) -> Row:
+def python(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -> Difference:
     here, there = local.python or UNKNOWN, vertex.python or UNKNOWN
     if needs and needs.python and vertex.python:
         from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -55,12 +55,12 @@ def python(local: Facts, vertex: Facts, needs: Needs | None) -> Row:
         except InvalidSpecifier:
             fits = True
         if not fits:
-            return Row("Python", here, there, f"yes: the job asks for {needs.python}")
+            return Difference("Python", here, there, f"yes: the job asks for {needs.python}")
     if UNKNOWN in (here, there):
-        return Row("Python", here, there, "perhaps: not told")
+        return Difference("Python", here, there, "perhaps: not told")
     if here.split(".")[:2] != there.split(".")[:2]:
-        return Row("Python", here, there, "yes: other wheels, and other pickles")
-    return Row("Python", here, there, "no: the same" if here == there else "no: only its last number")
+        return Difference("Python", here, there, "yes: other wheels, and other pickles")
+    return Difference("Python", here, there, "no: the same" if here == there else "no: only its last number")
 
 
 def full(version: str) -> bool:
@@ -68,17 +68,17 @@ def full(version: str) -> bool:
     return version.count(".") == 2
 
 
-def pools(local: Mapping[str, Group], vertex: Mapping[str, Group]) -> Iterator[Row]:
+def pools(local: Mapping[str, PoolSummary], vertex: Mapping[str, PoolSummary]) -> Iterator[Difference]:
     for name in sorted({*local, *vertex}, key=lambda name: (name != "head", name)):
-        here, there = local.get(name, Group()), vertex.get(name, Group())
+        here, there = local.get(name, PoolSummary()), vertex.get(name, PoolSummary())
         same = shape(here) == shape(there)
         said = "no: the same" if same else "perhaps: its size is another"
         if not there.nodes:
             said = "perhaps: it is not there"
-        yield Row(name, shape(here), shape(there), said)
+        yield Difference(name, shape(here), shape(there), said)
 
 
-def shape(group: Group) -> str:
+def shape(group: PoolSummary) -> str:
     """Such as "2 × 16 CPU 1 GPU", where the nodes are equal."""
     if not group.nodes:
         return NONE
@@ -86,7 +86,7 @@ def shape(group: Group) -> str:
     return f"{each} {group.gpus / group.nodes:g} GPU" if group.gpus else each
 
 
-def resource(what: str, here: float, there: float, wanted: float | None) -> Row:
+def resource(what: str, here: float, there: float, wanted: float | None) -> Difference:
     if wanted is not None and there < wanted:
         said = f"yes: the job needs {wanted:g}"
     elif here == there:
@@ -95,24 +95,24 @@ def resource(what: str, here: float, there: float, wanted: float | None) -> Row:
         said = f"no: the job needs {wanted:g}" if wanted else "no: the job names no need"
     else:
         said = "perhaps: --job says" if there < here else "no: there are more"
-    return Row(what, f"{here:g}", f"{there:g}", said)
+    return Difference(what, f"{here:g}", f"{there:g}", said)
 
 
-def gpus(here: Group, there: Group, needs: Needs | None) -> Row:
+def gpus(here: PoolSummary, there: PoolSummary, needs: Needs | None) -> Difference:
     """As other resources; but a simulated GPU computes nothing, so it differs from a real one."""
     row = resource("GPUs of workers", here.gpus, there.gpus, needs.gpus if needs else None)
     said = row.matters
     simulated = [where for group, where in ((here, "here"), (there, "there")) if group.simulated]
     if len(simulated) == 1 and here.gpus and there.gpus and not said.startswith("yes"):
         said = f"{'no' if needs and not needs.gpus else 'yes'}: simulated {simulated[0]}"
-    return Row(row.what, number(here), number(there), said)
+    return Difference(row.what, number(here), number(there), said)
 
 
-def number(group: Group) -> str:
+def number(group: PoolSummary) -> str:
     return f"{group.gpus:g} simulated" if group.simulated else f"{group.gpus:g}"
 
 
-def packages(local: Facts, vertex: Facts, needs: Needs | None) -> Iterator[Row]:
+def packages(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -> Iterator[Difference]:
     """The job's own first. A cluster that does not tell its packages has one row for them."""
     wanted = needs.dependencies if needs else {}
     for name, text in wanted.items():
@@ -120,12 +120,12 @@ def packages(local: Facts, vertex: Facts, needs: Needs | None) -> Iterator[Row]:
             yield declared(name, text, local, vertex)
     if not vertex.packages or not local.packages:
         here, there = (f"{len(f.packages)} known" if f.packages else UNKNOWN for f in (local, vertex))
-        yield Row("packages", here, there, "perhaps: not told; declare what a job needs")
+        yield Difference("packages", here, there, "perhaps: not told; declare what a job needs")
         return
     for name in sorted({*local.packages, *vertex.packages} - {*wanted, "ray"}):
         here, there = local.packages.get(name, NONE), vertex.packages.get(name, NONE)
         if here != there:
-            yield Row(name, here, there, undeclared(here, there, needs))
+            yield Difference(name, here, there, undeclared(here, there, needs))
 
 
 def undeclared(here: str, there: str, needs: Needs | None) -> str:
@@ -136,7 +136,7 @@ def undeclared(here: str, there: str, needs: Needs | None) -> str:
     return "perhaps: a job that uses it must declare it" if there == NONE else "perhaps: a job may use it"
 
 
-def declared(name: str, text: str, local: Facts, vertex: Facts) -> Row:
+def declared(name: str, text: str, local: ClusterSummary, vertex: ClusterSummary) -> Difference:
     """A package of the job's header. What the cluster lacks is installed when the job starts, by the submitter."""
     here, there = version(name, local), version(name, vertex)
     if there == UNKNOWN:
@@ -145,10 +145,10 @@ def declared(name: str, text: str, local: Facts, vertex: Facts) -> Row:
         said = "no: the same" if here == there else "no: it fits the header"
     else:
         said = "no: installed at each start"
-    return Row(name, here, there, said)
+    return Difference(name, here, there, said)
 
 
-def version(name: str, facts: Facts) -> str:
+def version(name: str, facts: ClusterSummary) -> str:
     if not facts.packages:
         return UNKNOWN
     return facts.packages.get(name) or facts.packages.get(SAME.get(name, "")) or NONE

@@ -8,7 +8,7 @@
     ├── Refused       Google refused the call: the message is Google's
     └── Unreachable   nothing answered: the one class where trying again may help
 
-Every error says what failed and why in one sentence (`message`), and what mends it (`mend`).
+Every error says what failed and why in one sentence (`message`), and what mends it (`fix`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from raydock.errors import RaydockError
 
 
 class VertexError(RaydockError):
-    """The base: `message` is one sentence, `mend` is what to do about it."""
+    """The base: `message` is one sentence, `fix` is what to do about it."""
 
 
-class Unset(VertexError):
+class NotConfigured(VertexError):
     """No project, region or cluster is named, or one that can't be."""
 
 
-class Missing(VertexError):
+class ClusterNotFound(VertexError):
     """There is no such cluster."""
 
 
@@ -36,7 +36,7 @@ class Unusable(VertexError):
     """The cluster is there and can't take jobs."""
 
 
-class Refused(VertexError):
+class RequestRejected(VertexError):
     """Google refused the call; the message is Google's."""
 
 

@@ -12,21 +12,21 @@ from typing import Any
 
 from cluster.deadline import Say
 from cluster.errors import NotUp
-from raydock.gcp.tokens import Token
-from vertex.client import Api
+from raydock.gcp.tokens import AccessToken
+from vertex.client import VertexClient
 from vertex.cluster import Cluster
 from vertex.cluster_options import span
-from vertex.dashboard import Managed, managed
-from vertex.errors import Missing, Unreachable, VertexError
+from vertex.dashboard import VertexDashboard, managed
+from vertex.errors import ClusterNotFound, Unreachable, VertexError
 
 OVER = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 LOOK = 60.0  # seconds between two looks, at most
 
-Open = Callable[[Cluster, Token], Managed]
+Open = Callable[[Cluster, AccessToken], VertexDashboard]
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class Activity:
     """`busy` are the ids of jobs that have not ended; `since` is when the last one did, in seconds since 1970."""
 
     busy: tuple[str, ...]
@@ -34,7 +34,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class IdleStatus:
     """`kind` is gone, busy, quiet (idle, but not yet for long enough), idle or unknown; `why` says more.
 
     `left` is how many seconds a quiet cluster has until it is idle.
@@ -45,7 +45,7 @@ class Verdict:
     left: float = 0.0
 
 
-def use_of(jobs: Sequence[Mapping[str, Any]], started: float) -> Use:
+def use_of(jobs: Sequence[Mapping[str, Any]], started: float) -> Activity:
     """From `GET /api/jobs/`, whose times are milliseconds: drivers that somebody runs by hand count as well."""
     busy = tuple(
         str(job.get("submission_id") or job.get("job_id") or "a driver")
@@ -53,41 +53,41 @@ def use_of(jobs: Sequence[Mapping[str, Any]], started: float) -> Use:
         if job.get("status") not in OVER
     )
     ends = [float(job.get("end_time") or job.get("start_time") or 0) / 1000 for job in jobs]
-    return Use(busy, max([started, *ends]))
+    return Activity(busy, max([started, *ends]))
 
 
-def verdict_of(use: Use, now: float, most: float) -> Verdict:
+def verdict_of(use: Activity, now: float, most: float) -> IdleStatus:
     """Whether nothing has run for `most` seconds."""
     if use.busy:
         more = f" and {len(use.busy) - 3} more" if len(use.busy) > 3 else ""
-        return Verdict("busy", f"has not ended: {', '.join(use.busy[:3])}{more}")
+        return IdleStatus("busy", f"has not ended: {', '.join(use.busy[:3])}{more}")
     quiet = now - use.since
     said = f"no job for {span(quiet)}"
-    return Verdict("idle", said) if quiet >= most else Verdict("quiet", said, most - quiet)
+    return IdleStatus("idle", said) if quiet >= most else IdleStatus("quiet", said, most - quiet)
 
 
-def look(api: Api, name: str, most: float, token: Token, open: Open = managed) -> Verdict:
+def look(api: VertexClient, name: str, most: float, token: AccessToken, open: Open = managed) -> IdleStatus:
     """One look. Raises what the caller can mend; a dashboard without an answer is `unknown`."""
     try:
         found = api.get(name)
-    except Missing:
-        return Verdict("gone", "there is no such cluster")
+    except ClusterNotFound:
+        return IdleStatus("gone", "there is no such cluster")
     except Unreachable as fault:
-        return Verdict("unknown", fault.message)
+        return IdleStatus("unknown", fault.message)
     if found.state == "STOPPING":
-        return Verdict("gone", "it is being deleted")
+        return IdleStatus("gone", "it is being deleted")
     if found.state != "RUNNING":
-        return Verdict("unknown", f"it is {found.state}")
+        return IdleStatus("unknown", f"it is {found.state}")
     try:
         dashboard = open(found, token)
         with dashboard.client:
             reply = dashboard.get("/api/jobs/")
             jobs = reply.json(list, f"{dashboard.url}/api/jobs/")
     except NotUp as fault:
-        return Verdict("unknown", fault.message)
+        return IdleStatus("unknown", fault.message)
     began = found.started or found.created
     if not began or not all(isinstance(job, dict) for job in jobs):
-        return Verdict("unknown", "it does not say since when it runs, or what its jobs are")
+        return IdleStatus("unknown", "it does not say since when it runs, or what its jobs are")
     return verdict_of(use_of(jobs, began), reply.now, most)
 
 
@@ -95,25 +95,25 @@ def look(api: Api, name: str, most: float, token: Token, open: Open = managed) -
 class Idle:
     """Watches one cluster. `sleep` and `open` are for tests."""
 
-    api: Api
+    api: VertexClient
     cluster: str
     most: float  # seconds without a job
     say: Say
-    token: Token
+    token: AccessToken
     open: Open = managed
     sleep: Callable[[float], None] = time.sleep
 
-    def once(self) -> Verdict:
+    def once(self) -> IdleStatus:
         """One look; asks for the deletion of an idle cluster."""
         verdict = look(self.api, self.cluster, self.most, self.token, self.open)
         if verdict.kind == "idle":
             try:
                 self.api.delete(self.cluster)
-            except Missing:
-                return Verdict("gone", "somebody else deleted it")
+            except ClusterNotFound:
+                return IdleStatus("gone", "somebody else deleted it")
         return verdict
 
-    def watch(self) -> Verdict:
+    def watch(self) -> IdleStatus:
         """Looks until the cluster was deleted, by this or by somebody else; tells when what it sees changes.
 
         Raises VertexError where already the first look fails.
@@ -125,7 +125,7 @@ class Idle:
             except VertexError as fault:
                 if not last:
                     raise
-                verdict = Verdict(
+                verdict = IdleStatus(
                     "unknown", fault.message
                 )  # it may pass, and a watch that ended saves nothing
             if verdict.kind in ("idle", "gone"):
@@ -137,7 +137,7 @@ class Idle:
             self.sleep(min(LOOK, max(verdict.left, 1.0)) if verdict.kind == "quiet" else min(LOOK, self.most))
 
 
-def line(cluster: str, verdict: Verdict) -> str:
+def line(cluster: str, verdict: IdleStatus) -> str:
     """One sentence of what was seen and done."""
     return {
         "gone": f"{cluster}: nothing to delete: {verdict.why.rstrip('.')}.",

@@ -10,29 +10,27 @@ from typing import Any
 from cluster.deadline import Say
 from cluster.errors import CommandFailed, Interrupted, NotReady, NotUp
 from cluster.vertex_errors import sentence
-from vertex.client import Api
+from vertex.client import VertexClient
 from vertex.cluster import Cluster
 from vertex.cluster_options import span
-from vertex.errors import Exists, Missing, Unreachable
-from vertex.location import Place
+from vertex.errors import ClusterNotFound, Exists, Unreachable
+from vertex.location import Location
 from vertex.wait import TimeUp, Waiter
 
 APPEARS = 30.0  # seconds within which a new cluster may not be found yet
 
 
-def again(verb: str, place: Place, cluster: str = "", more: str = "") -> str:
+def again(verb: str, location: Location, cluster: str = "", more: str = "") -> str:
     """The command line that reaches the same cluster."""
     named = f" --cluster {cluster}" if cluster else ""
-    return (
-        f"python -m cluster {verb} --target vertex {place.flags.strip()}{named}{f' {more}' if more else ''}"
-    )
+    return f"python -m cluster {verb} --target vertex {location.flags.strip()}{named}{f' {more}' if more else ''}"
 
 
 @dataclass(slots=True)
-class Watch:
+class ClusterWaiter:
     """Looks at one cluster until something is so, and tells of its state."""
 
-    api: Api
+    api: VertexClient
     cluster: str
     seconds: float  # how long at most
     say: Say
@@ -62,7 +60,7 @@ class Watch:
         """The cluster as it is; None where there is none."""
         try:
             found = self.api.get(self.cluster)
-        except Missing:
+        except ClusterNotFound:
             return None
         self.appeared = True
         return found
@@ -71,15 +69,15 @@ class Watch:
         self.say(f"{self.cluster}: {state}, {span(passed)}")
 
     def late(self, late: TimeUp) -> NotReady:
-        place = self.api.place
+        location = self.api.location
         return NotReady(
             f"{self.cluster} is still {late.state or 'unanswered'} after {span(self.seconds)}; Vertex AI goes on.",
-            f"Go on waiting: {again('up', place, self.cluster)}\n"
-            f"  Delete it:     {again('down', place, self.cluster)}",
+            f"Go on waiting: {again('up', location, self.cluster)}\n"
+            f"  Delete it:     {again('down', location, self.cluster)}",
         )
 
 
-def create(api: Api, cluster: str, resource: Any) -> bool:
+def create(api: VertexClient, cluster: str, resource: Any) -> bool:
     """Asks for it, an SDK's PersistentResource; False where it was there already, as after a lost reply."""
     try:
         api.create(cluster, resource)
@@ -88,14 +86,14 @@ def create(api: Api, cluster: str, resource: Any) -> bool:
     except Unreachable as fault:
         raise NotUp(
             f"{fault.message.rstrip('.')}; whether the cluster is being made is not known.",
-            f"Look: {again('status', api.place, cluster)}",
+            f"Look: {again('status', api.location, cluster)}",
         ) from None
     return True
 
 
-def come(watch: Watch) -> Cluster:
+def come(watch: ClusterWaiter) -> Cluster:
     """Waits until the cluster runs. CommandFailed where it came to nothing, Interrupted for Ctrl-C."""
-    place, name = watch.api.place, watch.cluster
+    location, name = watch.api.location, watch.cluster
 
     def settled(found: Cluster | None) -> bool:
         if found is None:
@@ -107,36 +105,36 @@ def come(watch: Watch) -> Cluster:
     except KeyboardInterrupt:
         raise Interrupted(
             f"Interrupted. Vertex AI goes on making {name}, and it costs as soon as it runs.",
-            f"Go on waiting: {again('up', place, name)}\n  Delete it:     {again('down', place, name)}",
+            f"Go on waiting: {again('up', location, name)}\n  Delete it:     {again('down', location, name)}",
         ) from None
     if found is None:
-        raise NotUp(f"{name} is gone: somebody deleted it.", f"See: {again('status', place)}")
-    refuse_dead(found, place)
+        raise NotUp(f"{name} is gone: somebody deleted it.", f"See: {again('status', location)}")
+    refuse_dead(found, location)
     watch.tell(found.state, watch.waiter.passed)
     return found
 
 
-def refuse_dead(found: Cluster, place: Place) -> None:
+def refuse_dead(found: Cluster, location: Location) -> None:
     """CommandFailed for a cluster that will never run, NotUp for one that is going or has no Ray."""
     if not found.has_ray:
         raise NotUp(
             f"{found.id} is a persistent resource without Ray.",
-            f"Choose another name: {again('up', place, 'OTHER')}",
+            f"Choose another name: {again('up', location, 'OTHER')}",
         )
     if found.state == "ERROR":
         why = f": {found.error}" if found.error else ", and says no reason"
         raise CommandFailed(
             sentence(f"Vertex AI could not make {found.id}{why}"),
-            f"Delete it, then try again: {again('down', place, found.id)}",
+            f"Delete it, then try again: {again('down', location, found.id)}",
         )
     if found.state == "STOPPING":
         raise NotUp(
             f"{found.id} is being deleted, and its name is taken until it is gone.",
-            f"Wait until it is: {again('down', place, found.id)}",
+            f"Wait until it is: {again('down', location, found.id)}",
         )
 
 
-def delete(watch: Watch) -> None:
+def delete(watch: ClusterWaiter) -> None:
     """Asks for the cluster's deletion, unless it is going already, and waits until it is gone."""
     api, name = watch.api, watch.cluster
     if api.get(name).state != "STOPPING":
@@ -146,11 +144,11 @@ def delete(watch: Watch) -> None:
     except KeyboardInterrupt:
         raise Interrupted(
             f"Interrupted. Vertex AI goes on deleting {name}.",
-            f"See whether it is gone: {again('status', api.place, name)}",
+            f"See whether it is gone: {again('status', api.location, name)}",
         ) from None
     except NotReady:
         raise NotReady(
             f"{name} is still {watch.waiter.seen or 'unanswered'} after {span(watch.seconds)}; "
             "Vertex AI goes on deleting it.",
-            f"See whether it is gone: {again('status', api.place, name)}",
+            f"See whether it is gone: {again('status', api.location, name)}",
         ) from None

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from iam.errors import Refused as NoCredentials
+from iam.errors import PermissionDenied as NoCredentials
 from raydock.gcp.clouds import default_credentials
-from vertex.errors import Unset
+from vertex.errors import NotConfigured
 
 REGION = "us-central1"  # the SDK's own default: google/cloud/aiplatform/constants/base.py
 ID = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")  # of a persistent resource: vertex_ray.create_ray_cluster
@@ -16,7 +16,7 @@ NAME = re.compile(r"projects/([^/]+)/locations/([^/]+)/persistentResources/([^/]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """A project, by its id or its number, and a region."""
 
     project: str
@@ -38,16 +38,16 @@ class Place:
     def name(self, cluster: str) -> str:
         """The resource name of a cluster. Raises Unset for an id that can't be one."""
         if not ID.fullmatch(cluster):
-            raise Unset(
+            raise NotConfigured(
                 f"{cluster!r} is no name of a cluster: small letters, digits and -, at most 63, a letter first.",
                 "--cluster NAME, or projects/…/locations/…/persistentResources/NAME",
             )
         return f"{self.parent}/persistentResources/{cluster}"
 
 
-def place_of(
+def location_of(
     project: str, region: str, cluster: str, setting: Callable[[str, str], str]
-) -> tuple[Place, str]:
+) -> tuple[Location, str]:
     """The place and the cluster's id, which is "" where none is named.
 
     A cluster's full resource name says all three. Else flags come first, then GOOGLE_CLOUD_PROJECT,
@@ -56,11 +56,11 @@ def place_of(
     """
     cluster = cluster or setting("VERTEX_CLUSTER", "")
     if found := NAME.fullmatch(cluster):
-        return Place(found[1], found[2]), found[3]
+        return Location(found[1], found[2]), found[3]
     project = project or setting("GOOGLE_CLOUD_PROJECT", "") or project_of_credentials()
     if not project:
-        raise Unset("It is not known which Google Cloud project is meant.", "add --project ID")
-    return Place(project, region or setting("GOOGLE_CLOUD_REGION", REGION)), cluster
+        raise NotConfigured("It is not known which Google Cloud project is meant.", "add --project ID")
+    return Location(project, region or setting("GOOGLE_CLOUD_REGION", REGION)), cluster
 
 
 def project_of_credentials() -> str:

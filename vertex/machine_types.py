@@ -27,7 +27,7 @@ CPUS_OF_GPUS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class PoolMachine:
     """One node's machine. `accelerator` is "" for none; the disk's size is in GB."""
 
     type: str
@@ -58,7 +58,7 @@ class Machine:
         return int(size) if size.isascii() and size.isdigit() else None
 
 
-def machine_of(pool: Pool) -> Machine:
+def machine_of(pool: Pool) -> PoolMachine:
     """The machine of a pool of compose.yaml. UsageError for an x-vertex block that can't be one."""
     told = pool.vertex
     for key in told:
@@ -66,7 +66,7 @@ def machine_of(pool: Pool) -> Machine:
             near = difflib.get_close_matches(key, KEYS, 1)
             hint = f"Did you mean {near[0]}?" if near else f"It may have {', '.join(KEYS)}."
             raise UsageError(f"compose.yaml: x-vertex of {pool.name} has an unknown key {key}.", hint)
-    found = Machine(
+    found = PoolMachine(
         text(pool, told, "machine_type", ""),
         text(pool, told, "accelerator_type", ""),
         whole(pool, told, "accelerator_count", 0),

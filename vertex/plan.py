@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from cluster.errors import UsageError
 from raydock.topology import Pool, Topology
 from vertex import images as image
-from vertex.cluster_options import Wishes
-from vertex.location import Place
-from vertex.machine_types import Machine, machine_of
+from vertex.cluster_options import ClusterOptions
+from vertex.location import Location
+from vertex.machine_types import PoolMachine, machine_of
 
 POOL_NODES, CLUSTER_NODES = 1000, 2000  # Ray on Vertex AI's quotas
 LABEL = "raydock"  # which clusters are ours
@@ -27,7 +27,7 @@ class PoolPlan:
     id: str
     services: tuple[str, ...]
     nodes: int
-    machine: Machine
+    machine: PoolMachine
     image: str
     bounds: tuple[int, int] | None = None
 
@@ -42,11 +42,11 @@ class PoolPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ClusterPlan:
     """Everything that will be asked for. `account` is "" for the service agent."""
 
     cluster: str
-    place: Place
+    location: Location
     pools: tuple[PoolPlan, ...]
     account: str = ""
     network: str = ""
@@ -63,24 +63,24 @@ class Totals:
     unknown: tuple[str, ...] = ()
 
 
-def plan_of(topology: Topology, cluster: str, place: Place, wishes: Wishes) -> Plan:
+def plan_of(topology: Topology, cluster: str, location: Location, wishes: ClusterOptions) -> ClusterPlan:
     """The plan for compose.yaml's topology. UsageError for what Vertex AI would not take."""
-    place.name(cluster)
+    location.name(cluster)
     known = {pool.name for pool in topology.pools}
     for name in wishes.images:
         if name and name not in known:
             raise UsageError(f"--image: there is no pool {name}.", f"Pools: {', '.join(sorted(known))}")
-    return Plan(
+    return ClusterPlan(
         cluster,
-        place,
-        checked(pools_of(topology, place.region, wishes), wishes),
+        location,
+        checked(pools_of(topology, location.region, wishes), wishes),
         wishes.account,
         wishes.network,
         {LABEL: topology.project[:63], **wishes.labels},
     )
 
 
-def pools_of(topology: Topology, region: str, wishes: Wishes) -> tuple[PoolPlan, ...]:
+def pools_of(topology: Topology, region: str, wishes: ClusterOptions) -> tuple[PoolPlan, ...]:
     """The head's pool with the workers that have its machine, and a pool for each of the others.
 
     Pools are numbered by their place among the workers that are there, merged ones counted, as the SDK does.
@@ -115,7 +115,7 @@ def merged(head: PoolPlan, worker: PoolPlan) -> PoolPlan:
     return replace(head, services=head.services + worker.services, nodes=nodes, bounds=worker.bounds)
 
 
-def checked(pools: tuple[PoolPlan, ...], wishes: Wishes) -> tuple[PoolPlan, ...]:
+def checked(pools: tuple[PoolPlan, ...], wishes: ClusterOptions) -> tuple[PoolPlan, ...]:
     most = [pool.range[1] for pool in pools]
     if max(most) > POOL_NODES or sum(most) > CLUSTER_NODES:
         raise UsageError(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from vertex.errors import Refused
-from vertex.plan import Plan, PoolPlan
+from vertex.errors import RequestRejected
+from vertex.plan import ClusterPlan, PoolPlan
 
 
-def resource_of(plan: Plan) -> Any:
+def resource_of(plan: ClusterPlan) -> Any:
     """The SDK's PersistentResource. Metrics and logs are on, as the SDK has it by default."""
     sdk = types()
     runtime = sdk.ResourceRuntimeSpec(
@@ -71,5 +71,7 @@ def types() -> Any:
     try:
         from google.cloud.aiplatform_v1beta1 import types
     except ImportError:
-        raise Refused("Google's SDK is not installed here.", "pip install google-cloud-aiplatform") from None
+        raise RequestRejected(
+            "Google's SDK is not installed here.", "pip install google-cloud-aiplatform"
+        ) from None
     return types

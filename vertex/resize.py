@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from cluster.errors import NotUp, UsageError
 from cluster.scale import parse
 from raydock.topology import Topology
-from vertex.cluster import Cluster, Pool
-from vertex.lifecycle import Watch, again
+from vertex.cluster import Cluster, ResourcePool
+from vertex.lifecycle import ClusterWaiter, again
 from vertex.machine_types import machine_of
 from vertex.plan import CLUSTER_NODES
 
@@ -58,16 +58,16 @@ def resolve(found: Cluster, topology: Topology, name: str) -> tuple[int, int]:
     return number, 0 if number == 0 else 1
 
 
-def spec(pool: Pool) -> tuple[str, str, int]:
+def spec(pool: ResourcePool) -> tuple[str, str, int]:
     return pool.machine_type, pool.accelerator_type, pool.accelerator_count
 
 
-def described(pool: Pool) -> str:
+def described(pool: ResourcePool) -> str:
     gpus = f" with {pool.accelerator_count} {pool.accelerator_type}" if pool.accelerator_count else ""
     return f"{pool.id}={pool.nodes} ({pool.machine_type}{gpus})"
 
 
-def change(watch: Watch, topology: Topology, sizes: Sequence[str]) -> Cluster:
+def change(watch: ClusterWaiter, topology: Topology, sizes: Sequence[str]) -> Cluster:
     """Asks for the sizes and waits until they are. NotUp for a cluster that does not run."""
     api, name = watch.api, watch.cluster
     found = api.get(name)
@@ -75,13 +75,13 @@ def change(watch: Watch, topology: Topology, sizes: Sequence[str]) -> Cluster:
         each = ", ".join(f"{pool.id} from {pool.least} to {pool.most}" for pool in grown)
         raise UsageError(
             f"{name} scales by itself ({each} nodes), and Vertex AI takes no counts for it then.",
-            f"Make another one with other bounds: {again('up', api.place, 'OTHER', '--autoscale MIN:MAX')}",
+            f"Make another one with other bounds: {again('up', api.location, 'OTHER', '--autoscale MIN:MAX')}",
         )
     wanted = counts(found, topology, sizes)
     if found.state != "RUNNING":
         raise NotUp(
             f"{name} is {found.state}; only a cluster that is RUNNING can be scaled.",
-            f"See: {again('status', api.place, name)}",
+            f"See: {again('status', api.location, name)}",
         )
     if wanted == [pool.nodes for pool in found.pools]:
         return found
@@ -96,5 +96,5 @@ def change(watch: Watch, topology: Topology, sizes: Sequence[str]) -> Cluster:
     after = watch.until(settled)
     if after is None or after.state != "RUNNING":
         why = f"{after.state}: {after.error}" if after else "gone"
-        raise NotUp(f"{name} is {why.rstrip(': ')}.", f"See: {again('status', api.place, name)}")
+        raise NotUp(f"{name} is {why.rstrip(': ')}.", f"See: {again('status', api.location, name)}")
     return after

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from iam.policy.principal import code_agent
-from vertex.location import Place
+from vertex.location import Location
 
 
-def agent(place: Place) -> str:
+def agent(location: Location) -> str:
     """Its address; with PROJECT_NUMBER in it where the project's number can't be had, which refuses nothing."""
     import asyncio
 
     from iam.errors import IamError
 
-    number = place.project if place.project.isdigit() else ""
+    number = location.project if location.project.isdigit() else ""
     try:
-        number = number or asyncio.run(number_of(place.project))
+        number = number or asyncio.run(number_of(location.project))
     except IamError:
         number = ""
     return code_agent(number or "PROJECT_NUMBER")
@@ -23,10 +23,10 @@ def agent(place: Place) -> str:
 async def number_of(project: str) -> str:
     """The project's number, asked of Resource Manager as the caller; "" where it does not tell."""
     from iam import session
-    from iam.policy_reader import Asker
-    from raydock.gcp.clouds import Google, http
+    from iam.policy_reader import PolicyReader
+    from raydock.gcp.clouds import RealCloud, http
 
-    google = Google()
+    google = RealCloud()
     async with http(google) as client:
-        asker = Asker(client, google, await google.token(client), google.headers_of_caller())
+        asker = PolicyReader(client, google, await google.token(client), google.headers_of_caller())
         return await session.number_of(asker, project)

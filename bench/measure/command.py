@@ -26,7 +26,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class OutputLine:
     """A line of stdout, and when its newline arrived."""
 
     at: float
@@ -44,13 +44,13 @@ class Ran:
     err: bytes
 
     @property
-    def marks(self) -> list[Line]:
+    def marks(self) -> list[OutputLine]:
         """The marked lines, the text being what follows the mark."""
         found = [line for line in lines(self.pieces) if line.text.startswith(MARK)]
         if not found:
             out = b"".join(piece.data for piece in self.pieces)
             raise Unexpected(f"The command ended with {self.code} and showed no mark.", out + self.err)
-        return [Line(line.at, line.text[len(MARK) :]) for line in found]
+        return [OutputLine(line.at, line.text[len(MARK) :]) for line in found]
 
 
 class Unexpected(Exception):
@@ -61,13 +61,13 @@ class Unexpected(Exception):
         super().__init__(f"{message}\n{tail}" if tail else message)
 
 
-def lines(pieces: Sequence[Piece]) -> Iterator[Line]:
+def lines(pieces: Sequence[Piece]) -> Iterator[OutputLine]:
     """The whole lines of the pieces; a line arrives with the piece that holds its newline."""
     rest = b""
     for piece in pieces:
         *whole, rest = (rest + piece.data).split(b"\n")
         for text in whole:
-            yield Line(piece.at, text)
+            yield OutputLine(piece.at, text)
 
 
 def environment() -> dict[str, str]:

@@ -26,7 +26,7 @@ JOBS = Path(__file__).resolve().parent / "jobs"
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class Commands:
     """Both ways of sending one job script, alone in its folder, to one cluster."""
 
     script: Path
@@ -41,10 +41,10 @@ class Ways:
 
 
 @contextmanager
-def sending(job: str, address: str) -> Iterator[Ways]:
+def sending(job: str, address: str) -> Iterator[Commands]:
     """The ways for `bench/jobs/JOB.py`."""
     with TemporaryDirectory(prefix="raydock-bench-") as folder:
-        yield Ways(Path(shutil.copy(JOBS / f"{job}.py", folder)), address)
+        yield Commands(Path(shutil.copy(JOBS / f"{job}.py", folder)), address)
 
 
 def ran(words: list[str], code: int = 0) -> Ran:
@@ -72,4 +72,4 @@ async def jobs(address: str) -> list[Job]:
         async with Dashboard(open_target("local", address)) as dashboard:
             return await dashboard.jobs()
     except SubmitError as fault:
-        raise Unexpected(f"{fault.message}\n      → {fault.mend}") from None
+        raise Unexpected(f"{fault.message}\n      → {fault.fix}") from None

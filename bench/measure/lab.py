@@ -22,7 +22,7 @@ TWO_WORKERS = {"CPU_WORKERS": "2", "GPU_WORKERS": "0", "CPU_WORKER_CPUS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
-class Lab:
+class BenchLab:
     """A cluster that may be up, and the environment in which our commands reach it."""
 
     env: Mapping[str, str]
@@ -66,7 +66,7 @@ class Lab:
 
 
 @contextmanager
-def lab(**settings: str) -> Iterator[Lab]:
+def lab(**settings: str) -> Iterator[BenchLab]:
     """Room for a cluster with those settings; what was started in it is taken down at the end."""
     with TemporaryDirectory(prefix="raydock-bench-") as state:
         env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
@@ -75,7 +75,7 @@ def lab(**settings: str) -> Iterator[Lab]:
             "RAYDOCK_PORT": str(ports.pick(1, set())[0]),
             "RAYDOCK_STATE": state,
         }
-        here = Lab(env | settings)
+        here = BenchLab(env | settings)
         try:
             yield here
         finally:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bench.measure.report import Results
-from bench.measure.statistics import Of, Row
+from bench.measure.report import Report
+from bench.measure.statistics import Comparison, Of
 
 OURS, STOCK, AIM, GREY = "#0b6e4f", "#b5482a", "#333333", "#8a8a8a"
 
 
-def draw(results: Results, path: Path) -> None:
+def draw(results: Report, path: Path) -> None:
     """Writes the plot; the ending of its name says the format."""
     import matplotlib
 
@@ -39,7 +39,7 @@ def draw(results: Results, path: Path) -> None:
     pyplot.close(figure)
 
 
-def draw_ratios(axis: Any, rows: list[Row]) -> None:
+def draw_ratios(axis: Any, rows: list[Comparison]) -> None:
     """A dot a row, with p25–p75 of the pairs' ratios; a bar where the aim is."""
     for place, row in enumerate(reversed(rows)):
         ratio = row.ratio or 1.0
@@ -70,7 +70,7 @@ def draw_ratios(axis: Any, rows: list[Row]) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def draw_lags(axis: Any, row: Row) -> None:
+def draw_lags(axis: Any, row: Comparison) -> None:
     """The share of lines that were seen within so many seconds, for both ways."""
     assert row.stock
     for name, one, colour in (("submit.py", row.ours, OURS), ("ray job submit", row.stock, STOCK)):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ProxiedRequest:
     """One HTTP request as it was sent; `body` counts the bytes of its body that were sent."""
 
     method: str
@@ -30,7 +30,7 @@ class Proxy:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server.getsockname()[1]}"
 
-    def take(self) -> list[Request]:
+    def take(self) -> list[ProxiedRequest]:
         """The requests since the last call, once the clients are done."""
         streams, self.streams = self.streams, []
         return [request for stream in streams for request in requests(bytes(stream))]
@@ -82,7 +82,7 @@ def proxied(host: str, port: int) -> Iterator[Proxy]:
         thread.join(timeout=5)
 
 
-def requests(stream: bytes) -> Iterator[Request]:
+def requests(stream: bytes) -> Iterator[ProxiedRequest]:
     """The HTTP/1.1 requests that one connection sent, one after the other."""
     while stream:
         head, _, stream = stream.partition(b"\r\n\r\n")
@@ -96,7 +96,7 @@ def requests(stream: bytes) -> Iterator[Request]:
         else:
             body = min(int(headers.get("content-length", "0")), len(stream))
             stream = stream[body:]
-        yield Request(method, path, body)
+        yield ProxiedRequest(method, path, body)
 
 
 def chunked(stream: bytes) -> tuple[int, bytes]:

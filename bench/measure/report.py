@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.measure.statistics import Aim, Of, Row, Sample
+from bench.measure.statistics import Aim, Comparison, Of, Sample
 
 VERSION = 1
 HEADINGS = ("what", "ours", "stock", "ratio", "aim", "met")
@@ -23,29 +23,29 @@ class Measurement:
     date: str
     cluster: str  # its kind and nodes; empty for a measurement without one
     load: float  # the machine's load average (1 minute) before it
-    rows: tuple[Row, ...]
+    rows: tuple[Comparison, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
+class Report:
     """All that is known of one machine."""
 
     machine: Mapping[str, str]
     measurements: tuple[Measurement, ...]
 
-    def with_(self, fresh: Results) -> Results:
+    def with_(self, fresh: Report) -> Report:
         """These results, with the fresh ones in place of those of the same name. Another machine's are dropped."""
         if dict(self.machine) != dict(fresh.machine):
             return fresh
         taken = {one.name: one for one in self.measurements} | {one.name: one for one in fresh.measurements}
-        return Results(fresh.machine, tuple(taken.values()))
+        return Report(fresh.machine, tuple(taken.values()))
 
-    def in_order(self, names: list[str]) -> Results:
+    def in_order(self, names: list[str]) -> Report:
         """The measurements in the order of those names."""
-        return Results(self.machine, tuple(sorted(self.measurements, key=lambda one: names.index(one.name))))
+        return Report(self.machine, tuple(sorted(self.measurements, key=lambda one: names.index(one.name))))
 
 
-def markdown(results: Results) -> str:
+def markdown(results: Report) -> str:
     """The table, what its columns mean, and what it was measured on."""
     rows = [row for one in results.measurements for row in one.rows]
     table = [line(HEADINGS), line(["---"] * len(HEADINGS)), *(line(cells(row)) for row in rows)]
@@ -60,7 +60,7 @@ LEGEND = (
 )
 
 
-def conditions(results: Results) -> list[str]:
+def conditions(results: Report) -> list[str]:
     """The machine, and each measurement's date, cluster and load."""
     said = results.machine
     docker = (
@@ -81,7 +81,7 @@ def line(texts: list[str] | tuple[str, ...]) -> str:
     return "| " + " | ".join(texts) + " |"
 
 
-def cells(row: Row) -> list[str]:
+def cells(row: Comparison) -> list[str]:
     """One row's texts."""
     return [
         row.what,
@@ -112,7 +112,7 @@ def amount(value: float, unit: str) -> str:
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
-def ratio(row: Row) -> str:
+def ratio(row: Comparison) -> str:
     if row.ratio is None:
         return "–"
     spread = row.ratio_spread
@@ -130,7 +130,7 @@ def aim(one: Aim | None, unit: str) -> str:
     return f"ratio {'<' if one.strict else '≤'} {one.most:g}"
 
 
-def as_json(results: Results) -> str:
+def as_json(results: Report) -> str:
     """Everything, with each run's values on one line."""
     value = {
         "version": VERSION,
@@ -151,7 +151,7 @@ def as_json(results: Results) -> str:
     return numbers.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
 
-def row_as_json(row: Row) -> dict[str, Any]:
+def row_as_json(row: Comparison) -> dict[str, Any]:
     """A row: what it says, and the values that it is made of."""
     return {
         "what": row.what,
@@ -169,7 +169,7 @@ def sample_as_json(one: Sample) -> dict[str, Any]:
     return {"value": one.value, "spread": list(one.spread), "q": one.q, "runs": runs}
 
 
-def from_json(text: str) -> Results:
+def from_json(text: str) -> Report:
     """The results that `as_json` wrote; ValueError for those of another version."""
     value = json.loads(text)
     if value.get("version") != VERSION:
@@ -180,12 +180,12 @@ def from_json(text: str) -> Results:
         )
         for one in value["measurements"]
     )
-    return Results(value["machine"], tuple(taken))
+    return Report(value["machine"], tuple(taken))
 
 
-def row_of(value: Mapping[str, Any]) -> Row:
+def row_of(value: Mapping[str, Any]) -> Comparison:
     aimed = value["aim"]
-    return Row(
+    return Comparison(
         value["what"],
         value["unit"],
         sample_of(value["ours"]),
@@ -198,14 +198,14 @@ def sample_of(value: Mapping[str, Any]) -> Sample:
     return Sample(tuple(tuple(run) for run in value["runs"]), value["q"])
 
 
-def write(results: Results, folder: Path) -> None:
+def write(results: Report, folder: Path) -> None:
     """`results.json` and `results.md`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(as_json(results), encoding="utf-8")
     (folder / "results.md").write_text(markdown(results), encoding="utf-8")
 
 
-def read(folder: Path) -> Results | None:
+def read(folder: Path) -> Report | None:
     """What was written there before; None where there is nothing."""
     try:
         return from_json((folder / "results.json").read_text(encoding="utf-8"))

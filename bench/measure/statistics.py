@@ -73,7 +73,7 @@ class Aim:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Comparison:
     """One line of the table. `unit` is "s", "bytes" or "right" (1 for a right verdict, 0 for a wrong one)."""
 
     what: str
@@ -85,7 +85,7 @@ class Row:
     @classmethod
     def of(
         cls, what: str, unit: str, ours: Sequence[float], stock: Sequence[float], aim: Aim | None = None
-    ) -> Row:
+    ) -> Comparison:
         """A row of one value a run."""
         return cls(what, unit, Sample.of(ours), Sample.of(stock), aim)
 

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 from cloud.controlplane import errors, names, validation
 from cloud.controlplane.clusters import Clusters
-from cloud.controlplane.errors import Refused
+from cloud.controlplane.errors import RpcError
 from cloud.controlplane.permission import Permission
 from cloud.controlplane.resource import resource
-from cloud.controlplane.store import Operation
+from cloud.controlplane.store import OperationRecord
 from iam.policy import resource as resources
 from iam.policy.principal import code_agent
 
@@ -29,7 +29,7 @@ OUTPUT = ("name", "state", "error", "create_time", "start_time", "update_time", 
 
 
 @dataclass(frozen=True, slots=True)
-class Api:
+class ClusterService:
     """Each method takes the caller's principal, the API's version and the request."""
 
     clusters: Clusters
@@ -38,7 +38,7 @@ class Api:
         default_factory=set
     )  # who made a cluster and has not looked at it yet
 
-    async def create(self, principal: str, version: str, body: Json) -> Operation:
+    async def create(self, principal: str, version: str, body: Json) -> OperationRecord:
         parent = names.parse(body.get("parent", ""), 2)
         project = self.permission.require(principal, "create", parent)
         identifier = body.get("persistent_resource_id", "")
@@ -90,7 +90,7 @@ class Api:
         shown, token = page(found, body)
         return {"persistent_resources": [resource(one) for one in shown], "next_page_token": token}
 
-    async def update(self, principal: str, version: str, body: Json) -> Operation:
+    async def update(self, principal: str, version: str, body: Json) -> OperationRecord:
         wanted = body.get("persistent_resource", {})
         name = self.own_name(principal, "update", wanted.get("name", ""))
         cluster = self.clusters.named(name)
@@ -100,17 +100,17 @@ class Api:
         counts = [int(pool["replica_count"]) for pool in wanted["resource_pools"]]
         return self.clusters.update(name, counts, version)
 
-    async def reboot(self, principal: str, version: str, body: Json) -> Operation:
+    async def reboot(self, principal: str, version: str, body: Json) -> OperationRecord:
         """Refused: cloud.google.com/vertex-ai/docs/training/persistent-resource-reboot says so; the text is ours."""
         self.clusters.named(self.own_name(principal, "reboot", body.get("name", "")))
-        raise Refused("FAILED_PRECONDITION", "Reboot is not available on Ray on Vertex AI.")
+        raise RpcError("FAILED_PRECONDITION", "Reboot is not available on Ray on Vertex AI.")
 
-    async def delete(self, principal: str, version: str, body: Json) -> Operation:
+    async def delete(self, principal: str, version: str, body: Json) -> OperationRecord:
         return self.clusters.delete(self.own_name(principal, "delete", body.get("name", "")), version)
 
     # google.longrunning.Operations
 
-    def operation(self, principal: str, body: Json, verb: str = "get") -> Operation:
+    def operation(self, principal: str, body: Json, verb: str = "get") -> OperationRecord:
         """The one of that name, for a caller who may do this to its cluster."""
         name = names.parse(body.get("name", ""), 4)
         project = self.permission.require(principal, verb, name)
@@ -119,10 +119,10 @@ class Api:
             raise errors.not_found(name.text)
         return self.clusters.store.operations[own]
 
-    async def get_operation(self, principal: str, version: str, body: Json) -> Operation:
+    async def get_operation(self, principal: str, version: str, body: Json) -> OperationRecord:
         return self.operation(principal, body)
 
-    async def wait_operation(self, principal: str, version: str, body: Json) -> Operation:
+    async def wait_operation(self, principal: str, version: str, body: Json) -> OperationRecord:
         operation = self.operation(principal, body)
         seconds = float(str(body.get("timeout") or f"{WAIT}s").removesuffix("s"))
         await self.clusters.finished(operation, min(WAIT, seconds))
@@ -130,7 +130,7 @@ class Api:
 
     async def list_operations(
         self, principal: str, version: str, body: Json
-    ) -> tuple[Sequence[Operation], str]:
+    ) -> tuple[Sequence[OperationRecord], str]:
         text = body.get("name", "").removesuffix("/operations")
         name = names.parse(text, 3 if "/persistentResources/" in text else 2)
         project = self.permission.require(principal, "list", name)
@@ -160,7 +160,7 @@ class Api:
         project, needed = access.world.project_named(name), "resourcemanager.projects.get"
         if not project or not access.may(principal, needed, resources.project(project)):
             said = f"Permission '{needed}' denied on resource '//cloudresourcemanager.googleapis.com/projects/{name}'"
-            raise Refused("PERMISSION_DENIED", f"{said} (or it may not exist).")
+            raise RpcError("PERMISSION_DENIED", f"{said} (or it may not exist).")
         number = access.world.number(project)
         return {
             "name": f"projects/{number}",
@@ -173,7 +173,7 @@ class Api:
 def page(entries: Sequence[T], body: Json) -> tuple[list[T], str]:
     """The entries of one page and the token of the next. Refused for a token that is none, and for a filter."""
     if body.get("filter"):
-        raise Refused("UNIMPLEMENTED", "The lab filters nothing.")
+        raise RpcError("UNIMPLEMENTED", "The lab filters nothing.")
     size = int(body.get("page_size") or PAGE)
     if size < 0:
         raise errors.invalid([("page_size", f"{size} is negative.")])

@@ -1,4 +1,4 @@
-"""Starts Vertex's control plane: `python -m cloud.controlplane --control NAME`, our name in the network shared with cloud."""
+"""Starts Vertex's control plane: `python -m cloud.controlplane --control NAME`, our name in its network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cloud.controlplane import config as own_config
 from cloud.controlplane import store
 from cloud.controlplane.clusters import Clusters
 from cloud.controlplane.errors import NodesFailed
-from cloud.controlplane.nodes.engine import Engine
+from cloud.controlplane.nodes.engine import ContainerNodes
 from cloud.controlplane.permission import Permission
 from cloud.controlplane.server import ControlPlane
 from cloud.identity.access import Access
@@ -68,7 +68,7 @@ def made() -> ControlPlane:
     """From the settings; the lab's policies and secret are those that `cloud` keeps."""
     lab, own = config.read(os.environ), own_config.read(os.environ)
     tokens = Tokens(load_secret(lab.state), lab.token_seconds)
-    kept = state_file.Kept(lab.state / "world.json")
-    engine = Engine(own.socket, own.project, own.prefix, os.environ)
+    kept = state_file.StateFile(lab.state / "world.json")
+    engine = ContainerNodes(own.socket, own.project, own.prefix, os.environ)
     clusters = Clusters(store.load(own.state), engine, own.ready)
     return ControlPlane(clusters, Permission(lambda: Access(kept.world(), tokens)))

@@ -20,11 +20,11 @@ from typing import Any
 
 from cloud.controlplane import errors
 from cloud.controlplane.endpoints import hosts
-from cloud.controlplane.errors import NodesFailed, Refused
+from cloud.controlplane.errors import NodesFailed, RpcError
 from cloud.controlplane.nodes import node_sizing
-from cloud.controlplane.nodes.nodes import Key, Nodes, Seen
+from cloud.controlplane.nodes.nodes import NodeKey, Nodes, ObservedNode
 from cloud.controlplane.resource import resource
-from cloud.controlplane.store import Cluster, Operation, Store
+from cloud.controlplane.store import ClusterRecord, OperationRecord, Store
 
 log = logging.getLogger("raydock.vertex")
 
@@ -64,10 +64,10 @@ class Clusters:
         """Keeps the networks as they should be: the lab's cloud may be another container by now."""
         while True:
             living = [one.name for one in self.store.clusters.values() if one.state in LIVING]
-            await asyncio.gather(*map(self.mend, living))
+            await asyncio.gather(*map(self.fix, living))
             await asyncio.sleep(ATTEND)
 
-    async def mend(self, name: str) -> None:
+    async def fix(self, name: str) -> None:
         """Opens a cluster's network, and closes it again where the cluster has ended meanwhile."""
         try:
             await self.nodes.open(name)
@@ -86,18 +86,18 @@ class Clusters:
 
     def create(
         self, name: str, spec: dict[str, Any], project: str, principal: str, version: str
-    ) -> Operation:
+    ) -> OperationRecord:
         """A new cluster; Refused where there is one of that name, or no room."""
         if name in self.store.clusters:
             raise errors.exists(name)
         self.require_room(name, spec)
         host = hosts.free(name, {cluster.host for cluster in self.store.clusters.values()})
         now = time.time()
-        cluster = Cluster(name, spec, project, principal, host, now, now)
+        cluster = ClusterRecord(name, spec, project, principal, host, now, now)
         self.store.clusters[name] = cluster
         return self.begin("create", cluster, version)
 
-    def update(self, name: str, counts: list[int], version: str) -> Operation:
+    def update(self, name: str, counts: list[int], version: str) -> OperationRecord:
         """Other numbers of replicas, a pool each; only of a cluster that runs."""
         cluster = self.named(name)
         if cluster.state != "RUNNING":
@@ -110,20 +110,20 @@ class Clusters:
         cluster.spec, cluster.state = spec, "UPDATING"
         return self.begin("update", cluster, version)
 
-    def cancel(self, operation: Operation) -> None:
+    def cancel(self, operation: OperationRecord) -> None:
         """Ends a creation, and with it the cluster; nothing where it is done. Refused for the others."""
         if operation.done:
             return
         if operation.verb != "create":
             said = f"Operation {operation.name} can't be cancelled: only a creation can."
-            raise Refused("UNIMPLEMENTED", said)
+            raise RpcError("UNIMPLEMENTED", said)
         cluster = self.named(operation.cluster)
         cluster.state, cluster.updated = "STOPPING", time.time()
         self.end(operation, "CANCELLED", "The operation was cancelled.")
         self.store.save()
         self.drive(cluster)
 
-    def delete(self, name: str, version: str) -> Operation:
+    def delete(self, name: str, version: str) -> OperationRecord:
         cluster = self.named(name)
         if cluster.state == "STOPPING":
             raise errors.not_now(name, cluster.state, "deleted")
@@ -132,26 +132,26 @@ class Clusters:
             self.end(operation, "CANCELLED", "The persistent resource was deleted.")
         return self.begin("delete", cluster, version)
 
-    def named(self, name: str) -> Cluster:
+    def named(self, name: str) -> ClusterRecord:
         if name not in self.store.clusters:
             raise errors.not_found(name)
         return self.store.clusters[name]
 
-    def begin(self, verb: str, cluster: Cluster, version: str) -> Operation:
+    def begin(self, verb: str, cluster: ClusterRecord, version: str) -> OperationRecord:
         now = cluster.updated = time.time()
         name = f"{cluster.name}/operations/{next(self.serial)}"
-        operation = Operation(name, verb, cluster.name, version, now, now)
+        operation = OperationRecord(name, verb, cluster.name, version, now, now)
         self.store.operations[name] = operation
         self.store.save()
         self.drive(cluster)
         return operation
 
-    def drive(self, cluster: Cluster) -> None:
+    def drive(self, cluster: ClusterRecord) -> None:
         task = self.tasks.get(cluster.name)
         if task is None or task.done():
             self.tasks[cluster.name] = asyncio.create_task(self.settle(cluster))
 
-    async def settle(self, cluster: Cluster) -> None:
+    async def settle(self, cluster: ClusterRecord) -> None:
         """Until the nodes are as the cluster's state wants them. It ends with nothing left to do."""
         while True:
             state = cluster.state
@@ -164,11 +164,11 @@ class Clusters:
                 return  # nothing is awaited between the look and the end, so no change can slip in
             cluster = current
 
-    def idle(self, cluster: Cluster) -> bool:
+    def idle(self, cluster: ClusterRecord) -> bool:
         """Whether nothing is asked for. The same state may be another request's: updated, and updated again."""
         return not self.open_operations(cluster.name)
 
-    async def bring_or_fail(self, cluster: Cluster, state: str) -> None:
+    async def bring_or_fail(self, cluster: ClusterRecord, state: str) -> None:
         """As `bring`; what fails puts the cluster into ERROR, with its reason."""
         try:
             await self.bring(cluster, state)
@@ -180,7 +180,7 @@ class Clusters:
             if cluster.state == state:
                 self.turn(cluster, "ERROR", "The lab's control plane failed; its log says more.")
 
-    async def clear(self, cluster: Cluster) -> None:
+    async def clear(self, cluster: ClusterRecord) -> None:
         """Removes every node, however often it takes; then the cluster, where it is to be deleted."""
         while True:
             try:
@@ -196,7 +196,7 @@ class Clusters:
         else:
             self.finish(cluster, cluster.error)
 
-    async def bring(self, cluster: Cluster, state: str) -> None:
+    async def bring(self, cluster: ClusterRecord, state: str) -> None:
         """Makes what is missing, removes what is too much, and waits until all are ready."""
         wanted = {one.key: one for one in node_sizing.nodes(cluster.name, cluster.spec, cluster.principal)}
         seen = await self.seen(cluster)
@@ -216,7 +216,7 @@ class Clusters:
             cluster.head = address
             self.turn(cluster, "RUNNING")
 
-    async def wait(self, cluster: Cluster, state: str, wanted: set[Key]) -> None:
+    async def wait(self, cluster: ClusterRecord, state: str, wanted: set[NodeKey]) -> None:
         """Until all are ready. NodesFailed where one failed, or after the deadline, with what was seen last."""
         deadline = time.monotonic() + self.ready
         while cluster.state == state:
@@ -230,10 +230,10 @@ class Clusters:
                 raise NodesFailed(f"These were not ready within {self.ready:g} s: {', '.join(late)}.")
             await asyncio.sleep(self.poll)
 
-    async def seen(self, cluster: Cluster) -> dict[Key, Seen]:
+    async def seen(self, cluster: ClusterRecord) -> dict[NodeKey, ObservedNode]:
         return {one.key: one for one in await self.nodes.list() if one.key.cluster == cluster.name}
 
-    def turn(self, cluster: Cluster, state: str, error: str = "") -> None:
+    def turn(self, cluster: ClusterRecord, state: str, error: str = "") -> None:
         """A new state, written down."""
         log.info("%s: %s → %s %s", cluster.name, cluster.state, state, error)
         cluster.state, cluster.error, cluster.updated = state, error, time.time()
@@ -242,17 +242,17 @@ class Clusters:
             self.finish(cluster)
         self.store.save()
 
-    def finish(self, cluster: Cluster, error: str = "") -> None:
+    def finish(self, cluster: ClusterRecord, error: str = "") -> None:
         """Ends what was asked for the cluster."""
         for operation in self.open_operations(cluster.name):
             operation.result = resource(cluster)
             self.end(operation, "INTERNAL" if error else "", error)
         self.store.save()
 
-    def open_operations(self, name: str) -> list[Operation]:
+    def open_operations(self, name: str) -> list[OperationRecord]:
         return [one for one in self.store.operations.values() if one.cluster == name and not one.done]
 
-    def end(self, operation: Operation, code: str, error: str) -> None:
+    def end(self, operation: OperationRecord, code: str, error: str) -> None:
         operation.done, operation.updated = True, time.time()
         operation.code, operation.error = code, error
 
@@ -260,11 +260,11 @@ class Clusters:
         async with self.changed:
             self.changed.notify_all()
 
-    async def finished(self, operation: Operation, seconds: float) -> None:
+    async def finished(self, operation: OperationRecord, seconds: float) -> None:
         """Until it is done, or so many seconds have passed."""
         await self.until(lambda: operation.done, seconds)
 
-    async def provisioned(self, cluster: Cluster, seconds: float) -> None:
+    async def provisioned(self, cluster: ClusterRecord, seconds: float) -> None:
         await self.until(lambda: cluster.state != "PROVISIONING", seconds)
 
     async def until(self, so: Callable[[], bool], seconds: float) -> None:
@@ -284,5 +284,5 @@ class Clusters:
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
 
 
-def label(key: Key) -> str:
+def label(key: NodeKey) -> str:
     return f"{key.pool}/{key.number}"

@@ -18,7 +18,7 @@ from raydock.units import seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ControlPlaneSettings:
     state: Path
     socket: str
     project: str
@@ -26,10 +26,10 @@ class Settings:
     ready: float
 
 
-def read(environ: Mapping[str, str]) -> Settings:
+def read(environ: Mapping[str, str]) -> ControlPlaneSettings:
     """Raises IamError for a setting that can't be used, naming it."""
     project = environ.get("VERTEX_PROJECT") or "raydock"
-    return Settings(
+    return ControlPlaneSettings(
         state=Path(environ.get("VERTEX_STATE") or "/var/lib/vertex"),
         socket=environ.get("VERTEX_DOCKER") or "/var/run/docker.sock",
         project=project,

@@ -12,7 +12,7 @@ from google.protobuf import any_pb2, empty_pb2, json_format
 from google.rpc import code_pb2
 
 from cloud.controlplane.resource import resource, stamp
-from cloud.controlplane.store import Operation, Store
+from cloud.controlplane.store import OperationRecord, Store
 
 VERSIONS = ("v1beta1", "v1")
 PERSISTENT = {
@@ -62,7 +62,7 @@ def project(told: Mapping[str, Any]) -> Any:
     return filled(projects.Project.pb()(), told)
 
 
-def operation(found: Operation, store: Store) -> Any:
+def operation(found: OperationRecord, store: Store) -> Any:
     """A long-running operation with its metadata, and its response or error once it is done."""
     message = operations_pb2.Operation(name=found.name, done=found.done)
     times = {"create_time": stamp(found.created), "update_time": stamp(found.updated)}
@@ -82,7 +82,7 @@ def operation(found: Operation, store: Store) -> Any:
     return message
 
 
-def progress(found: Operation, store: Store) -> str:
+def progress(found: OperationRecord, store: Store) -> str:
     """What the operation does now."""
     cluster = store.clusters.get(found.cluster)
     return "Done." if found.done or cluster is None else f"The cluster is {resource(cluster)['state']}."

@@ -6,7 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from cloud.controlplane.errors import Refused, not_found
+from cloud.controlplane.errors import RpcError, not_found
 from iam.policy.resource import Resource
 
 ID = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")  # of a persistent resource
@@ -40,7 +40,7 @@ def parse(text: str, depth: int) -> Name:
     if found is None or parts != depth:
         if depth > 2:
             raise not_found(text)
-        raise Refused("INVALID_ARGUMENT", f"Invalid resource name: '{text}'.")
+        raise RpcError("INVALID_ARGUMENT", f"Invalid resource name: '{text}'.")
     return Name(text, found["project"], found["region"], found["id"] or "", found["operation"] or "")
 
 

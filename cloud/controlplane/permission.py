@@ -15,7 +15,7 @@ from cloud.controlplane import errors
 from cloud.controlplane.names import Name
 from cloud.identity.access import Access
 from cloud.identity.tokens import BadToken
-from cloud.lab_state import World
+from cloud.lab_state import LabState
 from iam.policy import resource as resources
 from iam.policy.principal import is_service_agent
 
@@ -32,7 +32,7 @@ class Permission:
     access: Callable[[], Access]
 
     @property
-    def world(self) -> World:
+    def world(self) -> LabState:
         return self.access().world
 
     def caller(self, metadata: Metadata) -> str:

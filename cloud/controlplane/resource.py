@@ -7,12 +7,12 @@ import time
 from typing import Any
 
 from cloud.controlplane.nodes import node_sizing
-from cloud.controlplane.store import Cluster
+from cloud.controlplane.store import ClusterRecord
 
 CLIENT_PORT = 443
 
 
-def resource(cluster: Cluster) -> dict[str, Any]:
+def resource(cluster: ClusterRecord) -> dict[str, Any]:
     """The message's JSON, as a call gets it."""
     told = {**copy.deepcopy(cluster.spec), "name": cluster.name, "state": cluster.state}
     for name, seconds in (
@@ -36,7 +36,7 @@ def resource(cluster: Cluster) -> dict[str, Any]:
     return told
 
 
-def access(cluster: Cluster) -> dict[str, str]:
+def access(cluster: ClusterRecord) -> dict[str, str]:
     """The public ways in. With a RAY_HEAD_NODE_INTERNAL_IP the SDK would send no token to the endpoint."""
     return {
         "RAY_DASHBOARD_URI": cluster.host,

@@ -12,9 +12,9 @@ from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
 from cloud.controlplane import messages
-from cloud.controlplane.api import Api
-from cloud.controlplane.errors import Refused
-from cloud.controlplane.store import Operation
+from cloud.controlplane.api import ClusterService
+from cloud.controlplane.errors import RpcError
+from cloud.controlplane.store import OperationRecord
 
 log = logging.getLogger("raydock.vertex")
 
@@ -22,14 +22,14 @@ Method = Callable[[str, str, Any], Awaitable[Any]]
 Answer = Callable[[Any], Any]
 
 
-def services(api: Api) -> list[Any]:
+def services(api: ClusterService) -> list[Any]:
     """A handler for each service."""
     store = api.clusters.store
 
-    def told(found: Operation) -> Any:
+    def told(found: OperationRecord) -> Any:
         return messages.operation(found, store)
 
-    def listed(found: tuple[Sequence[Operation], str]) -> Any:
+    def listed(found: tuple[Sequence[OperationRecord], str]) -> Any:
         shown, token = found
         return operations_pb2.ListOperationsResponse(
             operations=[told(one) for one in shown], next_page_token=token
@@ -57,7 +57,7 @@ def services(api: Api) -> list[Any]:
     ]
 
 
-def persistent(api: Api, version: str, told: Answer) -> Any:
+def persistent(api: ClusterService, version: str, told: Answer) -> Any:
     """PersistentResourceService of one version."""
     methods = {}
     for name, (verb, request) in messages.PERSISTENT.items():
@@ -83,14 +83,14 @@ class Lazy:
         return messages.kind(self.version, self.name).FromString(data)
 
 
-def handler(api: Api, version: str, method: Method, request: Any, answer: Answer) -> Any:
+def handler(api: ClusterService, version: str, method: Method, request: Any, answer: Answer) -> Any:
     """One method: authenticates, calls, and turns a refusal into its status."""
 
     async def call(message: Any, context: Any) -> Any:
         try:
             principal = api.permission.caller(context.invocation_metadata())
             return answer(await method(principal, version, messages.json_of(message)))
-        except Refused as refusal:
+        except RpcError as refusal:
             log.info("%s: %s: %s", method.__name__, refusal.code, refusal.message)
             return await context.abort(grpc.StatusCode[refusal.code], refusal.message)
 
@@ -101,7 +101,7 @@ def handler(api: Api, version: str, method: Method, request: Any, answer: Answer
     )
 
 
-async def serve(api: Api, *addresses: str) -> tuple[Any, list[int]]:
+async def serve(api: ClusterService, *addresses: str) -> tuple[Any, list[int]]:
     """A started server on these addresses, without TLS: what stands before it ends that. And its ports."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers(services(api))

@@ -15,12 +15,12 @@ from typing import Any
 from aiohttp import web
 
 from cloud.controlplane import rpc
-from cloud.controlplane.api import Api
+from cloud.controlplane.api import ClusterService
 from cloud.controlplane.clusters import Clusters
 from cloud.controlplane.endpoints import ray_client
 from cloud.controlplane.endpoints.dashboard import PORT, Dashboards
 from cloud.controlplane.endpoints.hosts import HOSTS
-from cloud.controlplane.nodes.node_identity import Who
+from cloud.controlplane.nodes.node_identity import NodeIdentity
 from cloud.controlplane.permission import Permission
 from cloud.network.alpn import Pass, listen, to
 
@@ -47,7 +47,7 @@ class ControlPlane:
         """gRPC, and taking up what was begun. `control` is our address in the network shared with `cloud`."""
         await self.clusters.resume()
         own = [f"{control}:{GRPC_PORT}"] if control else []
-        server, ports = await rpc.serve(Api(self.clusters, self.permission), "127.0.0.1:0", *own)
+        server, ports = await rpc.serve(ClusterService(self.clusters, self.permission), "127.0.0.1:0", *own)
         self.grpc.append(server)
         self.port = ports[0]
         for host in HOSTS:
@@ -56,7 +56,7 @@ class ControlPlane:
             self.grpc.append(server)
             self.clients[host] = to("127.0.0.1", port)
         if control:
-            runner = await self.runner(Who(self.clusters).application())
+            runner = await self.runner(NodeIdentity(self.clusters).application())
             for address in (control, "127.0.0.1"):
                 await web.TCPSite(runner, address, WHO_PORT).start()
 

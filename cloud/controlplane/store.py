@@ -14,7 +14,7 @@ KEPT = 200  # operations: the oldest that are done are forgotten
 
 
 @dataclass(slots=True)
-class Cluster:
+class ClusterRecord:
     """A persistent resource. `spec` is what it was created with, as its message's JSON; times are Unix seconds."""
 
     name: str
@@ -31,7 +31,7 @@ class Cluster:
 
 
 @dataclass(slots=True)
-class Operation:
+class OperationRecord:
     """A long-running operation: `verb` is create, update or delete, `version` of the API that began it."""
 
     name: str
@@ -51,8 +51,8 @@ class Store:
     """Both, by name. `folder` is where they are kept; none for tests."""
 
     folder: Path | None = None
-    clusters: dict[str, Cluster] = field(default_factory=dict)
-    operations: dict[str, Operation] = field(default_factory=dict)
+    clusters: dict[str, ClusterRecord] = field(default_factory=dict)
+    operations: dict[str, OperationRecord] = field(default_factory=dict)
 
     def save(self) -> None:
         done = [name for name, found in self.operations.items() if found.done]
@@ -73,6 +73,6 @@ def load(folder: Path) -> Store:
         kept = json.loads((folder / FILE).read_text())
     except FileNotFoundError:
         return store
-    store.clusters = {one["name"]: Cluster(**one) for one in kept["clusters"]}
-    store.operations = {one["name"]: Operation(**one) for one in kept["operations"]}
+    store.clusters = {one["name"]: ClusterRecord(**one) for one in kept["clusters"]}
+    store.operations = {one["name"]: OperationRecord(**one) for one in kept["operations"]}
     return store

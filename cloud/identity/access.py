@@ -10,7 +10,7 @@ from aiohttp import web
 
 from cloud.google_errors import bad_token, denied, denied_elsewhere
 from cloud.identity.tokens import BadToken, Tokens
-from cloud.lab_state import World
+from cloud.lab_state import LabState
 from iam.policy import resource as resources
 from iam.policy.evaluate import Verdict
 from iam.policy.principal import ANONYMOUS, email
@@ -27,7 +27,7 @@ class Access:
     there the port that they use stands for it.
     """
 
-    world: World
+    world: LabState
     tokens: Tokens
     assumed: bool = False
 

@@ -15,7 +15,7 @@ from aiohttp import web
 from cloud.gateway import auth
 from cloud.gateway.auth import Gate
 from cloud.identity.access import Access
-from cloud.identity.services import Services
+from cloud.identity.services import GoogleServices
 from cloud.storage.http import Storage
 
 PREFIX = "/google/"  # + host + path: Google's services for programs of this machine, through the gateway
@@ -23,7 +23,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
-class Lab:
+class LabApi:
     """Behind the gateway, for its key alone. `project` is the one that the cluster belongs to."""
 
     access: Access
@@ -58,7 +58,7 @@ class Lab:
         )
 
 
-def google(storage: Storage, services: Services) -> Handler:
+def google(storage: Storage, services: GoogleServices) -> Handler:
     """Google's services under one path of the gateway, each call with a token of the lab."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -71,7 +71,7 @@ def google(storage: Storage, services: Services) -> Handler:
 
 
 async def at_host(
-    storage: Storage, services: Services, request: web.Request, host: str, base: str, raw: str
+    storage: Storage, services: GoogleServices, request: web.Request, host: str, base: str, raw: str
 ) -> web.StreamResponse:
     """A request to one of Google's hosts. www.googleapis.com has storage's API too."""
     if host == "storage.googleapis.com" or (host == "www.googleapis.com" and not raw.startswith("/oauth2/")):

@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from cloud.identity.tokens import Tokens
-from cloud.lab_state import World
+from cloud.lab_state import LabState
 from iam.policy.principal import email
 
 FLAVOR = {"Metadata-Flavor": "Google", "Server": "Metadata Server for VM"}
@@ -25,7 +25,7 @@ ROOT = "/computeMetadata/v1"
 class Metadata:
     """Answers for one principal. A network, or a port, has its own: it is what tells containers apart."""
 
-    def __init__(self, world: World, tokens: Tokens, principal: Callable[[], str], project: str) -> None:
+    def __init__(self, world: LabState, tokens: Tokens, principal: Callable[[], str], project: str) -> None:
         self.world = world
         self.tokens = tokens
         self.principal = principal

@@ -20,7 +20,7 @@ from aiohttp import web
 
 from cloud.identity.metadata import FLAVOR, Metadata
 from cloud.identity.tokens import Tokens
-from cloud.lab_state import World
+from cloud.lab_state import LabState
 
 WHO_PORT = 8082
 SECONDS = 10.0
@@ -35,7 +35,7 @@ log = logging.getLogger("cloud")
 class NodeMetadata:
     """`vertex` is the control plane's name, or its address with a port."""
 
-    world: World
+    world: LabState
     tokens: Tokens
     vertex: str
 
@@ -74,7 +74,7 @@ async def ask(vertex: str, path: str, **query: str) -> Any:
 
 
 @dataclass(slots=True)
-class Doors:
+class NodeListeners:
     """Opens our doors in the clusters' networks, and closes those of networks that are gone."""
 
     vertex: str

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloud.google_errors import Refusal
+from cloud.google_errors import ApiError
 from cloud.identity.access import Access
-from cloud.lab_state import PUBLIC, Holder
+from cloud.lab_state import PUBLIC, PolicyHolder
 from iam.errors import MalformedPolicy
 from iam.policy import resource as resources
 from iam.policy.resource import Resource
@@ -34,9 +34,9 @@ class BucketPolicies:
         self.access.require_bucket(principal, "storage.buckets.setIamPolicy", bucket)
         holder = self.access.world.buckets[bucket]
         if holder.private and is_public(body):
-            raise Refusal(412, "conditionNotMet", CLOSED)
+            raise ApiError(412, "conditionNotMet", CLOSED)
         text = "At least one of the pre-conditions you specified did not hold."
-        replace(self.access, holder, body, Refusal(412, "conditionNotMet", text))
+        replace(self.access, holder, body, ApiError(412, "conditionNotMet", text))
         return self.document(bucket)
 
     def test(self, principal: str, bucket: str, asked: Iterable[str]) -> dict[str, Any]:
@@ -49,12 +49,12 @@ class BucketPolicies:
         return {**kind, **document(self.access.world.buckets[bucket])}
 
 
-def document(holder: Holder) -> dict[str, Any]:
+def document(holder: PolicyHolder) -> dict[str, Any]:
     """A policy as Google's JSON, with the etag that a write has to repeat."""
     return {**holder.policy, "etag": holder.etag}
 
 
-def replace(access: Access, holder: Holder, body: Mapping[str, Any], conflict: Refusal) -> None:
+def replace(access: Access, holder: PolicyHolder, body: Mapping[str, Any], conflict: ApiError) -> None:
     """Writes a policy. Refusal where the etag is an older one's, or the policy can't be understood."""
     if body.get("etag") not in (None, "", holder.etag):
         raise conflict
@@ -64,7 +64,7 @@ def replace(access: Access, holder: Holder, body: Mapping[str, Any], conflict: R
         access.world.set_policy(holder, body)
         access.world.save()
     except MalformedPolicy as fault:
-        raise Refusal(400, "invalid", fault.message) from None
+        raise ApiError(400, "invalid", fault.message) from None
     except OSError:
         holder.policy = before
         holder.revision += 1
@@ -78,7 +78,7 @@ def require_size(body: Mapping[str, Any]) -> None:
     conditional = sum(bool(one.get("condition")) for one in found if isinstance(one, dict))
     if len(members_of(body)) > PRINCIPALS or conditional > CONDITIONAL:
         text = f"A policy has at most {PRINCIPALS} principals and {CONDITIONAL} bindings with a condition."
-        raise Refusal(400, "invalid", text)
+        raise ApiError(400, "invalid", text)
 
 
 def texts(name: str, body: Mapping[str, Any]) -> list[str]:
@@ -90,7 +90,7 @@ def texts(name: str, body: Mapping[str, Any]) -> list[str]:
         or not all(isinstance(one, str) for one in value)
     ):
         text = f"Invalid value for {name}: a list of at most {PERMISSIONS} strings was expected."
-        raise Refusal(400, "invalid", text)
+        raise ApiError(400, "invalid", text)
     return value
 
 
@@ -116,12 +116,12 @@ def held_of(access: Access, principal: str, resource: Resource, asked: Iterable[
 
 
 @dataclass(frozen=True, slots=True)
-class Carrier:
+class PolicyResource:
     """A project or a service account, as the services other than storage tell of policies."""
 
     access: Access
     resource: Resource
-    holder: Holder
+    holder: PolicyHolder
     prefix: str  # of the permissions: resourcemanager.projects or iam.serviceAccounts
 
     def answer(self, principal: str, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,7 +130,7 @@ class Carrier:
             held = held_of(self.access, principal, self.resource, texts("permissions", body))
             return {"permissions": held} if held else {}
         if verb not in ("getIamPolicy", "setIamPolicy"):
-            raise Refusal(404, "notFound", f"The lab has no {verb}.")
+            raise ApiError(404, "notFound", f"The lab has no {verb}.")
         self.access.require(principal, f"{self.prefix}.{verb}", self.resource)
         if verb == "setIamPolicy":
             text = (
@@ -138,6 +138,6 @@ class Carrier:
                 "exponential backoff."
             )
             if not isinstance(body.get("policy"), dict):
-                raise Refusal(400, "required", "Required parameter: policy")
-            replace(self.access, self.holder, body["policy"], Refusal(409, "aborted", text))
+                raise ApiError(400, "required", "Required parameter: policy")
+            replace(self.access, self.holder, body["policy"], ApiError(409, "aborted", text))
         return document(self.holder)

@@ -17,12 +17,12 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from cloud.google_errors import FULL, Refusal, bad_token, denied_elsewhere, is_full, service_error
+from cloud.google_errors import FULL, ApiError, bad_token, denied_elsewhere, is_full, service_error
 from cloud.identity.access import Access
-from cloud.identity.policies import Carrier
+from cloud.identity.policies import PolicyResource
 from cloud.identity.tokens import BadToken
 from cloud.json_body import read_json
-from cloud.lab_state import Holder
+from cloud.lab_state import PolicyHolder
 from cloud.network import missing_services
 from iam.policy import resource as resources
 from iam.policy.principal import ANONYMOUS, email, is_custom_account, is_service_agent, normal
@@ -32,11 +32,11 @@ LONGEST = 3600.0  # seconds that a token of an account lasts at most
 ACCOUNT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 
 Body = Mapping[str, Any]
-Handler = Callable[["Services", str, Body, Mapping[str, str]], Awaitable[Any]]
+Handler = Callable[["GoogleServices", str, Body, Mapping[str, str]], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class GoogleServices:
     """All of them; a request says by its host which one it means."""
 
     access: Access
@@ -57,13 +57,13 @@ class Services:
                 found = re.fullmatch(pattern, path)
                 if found and method == request.method:
                     return web.json_response(await handler(self, principal, body, found.groupdict()))
-            raise Refusal(404, "notFound", f"The lab's {host} has no {request.method} {path}.")
-        except Refusal as refusal:
+            raise ApiError(404, "notFound", f"The lab's {host} has no {request.method} {path}.")
+        except ApiError as refusal:
             return service_error(refusal)
         except OSError as fault:
             if not is_full(fault):
                 raise
-            return service_error(Refusal(507, "insufficientStorage", FULL))
+            return service_error(ApiError(507, "insufficientStorage", FULL))
 
     # cloudresourcemanager
 
@@ -84,7 +84,7 @@ class Services:
         permission = "resourcemanager.projects.getIamPolicy"
         test = names["verb"] == "testIamPermissions"
         project = self.project_named(names["project"], principal, "" if test else permission)
-        carrier = Carrier(
+        carrier = PolicyResource(
             self.access,
             resources.project(project),
             self.access.world.projects[project],
@@ -112,15 +112,15 @@ class Services:
         project = self.project_named(names["project"], principal, "iam.serviceAccounts.create")
         name = str(body.get("accountId") or "")
         if not ACCOUNT_ID.fullmatch(name):
-            raise Refusal(
+            raise ApiError(
                 400, "invalid", f"The account ID '{name}' must have 6 to 30 of a-z, 0-9 and dashes."
             )
         address = f"{name}@{project}.iam.gserviceaccount.com"
         if address in self.access.world.accounts:
-            raise Refusal(
+            raise ApiError(
                 409, "conflict", f"Service account {name} already exists within project projects/{project}."
             )
-        holder = Holder(project, {"version": 1, "bindings": []})
+        holder = PolicyHolder(project, {"version": 1, "bindings": []})
         self.access.world.accounts[address] = holder
         self.access.world.save()
         return self.described(address, holder)
@@ -146,7 +146,7 @@ class Services:
     async def account_policy(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
         address, holder = self.account_named(names["account"], principal, "")
         resource = resources.service_account(address, holder.project)
-        return Carrier(self.access, resource, holder, "iam.serviceAccounts").answer(
+        return PolicyResource(self.access, resource, holder, "iam.serviceAccounts").answer(
             principal, names["verb"], body
         )
 
@@ -165,18 +165,18 @@ class Services:
         project = self.project_named(names["project"], principal, "iam.denypolicies.get")
         documents = self.access.world.deny.get(project) or []
         if int(names["number"]) >= len(documents):
-            raise Refusal(404, "notFound", f"Deny policy {names['number']} was not found.")
+            raise ApiError(404, "notFound", f"Deny policy {names['number']} was not found.")
         return {"kind": "DenyPolicy", **documents[int(names["number"])]}
 
-    def account_named(self, address: str, principal: str, permission: str) -> tuple[str, Holder]:
+    def account_named(self, address: str, principal: str, permission: str) -> tuple[str, PolicyHolder]:
         holder = self.access.world.accounts.get(address)
         if holder is None:
-            raise Refusal(404, "notFound", f"Unknown service account: {address}")
+            raise ApiError(404, "notFound", f"Unknown service account: {address}")
         if permission:
             self.access.require(principal, permission, resources.service_account(address, holder.project))
         return address, holder
 
-    def described(self, address: str, holder: Holder) -> dict[str, Any]:
+    def described(self, address: str, holder: PolicyHolder) -> dict[str, Any]:
         name = f"projects/{holder.project}/serviceAccounts/{address}"
         return {
             "name": name,
@@ -211,7 +211,7 @@ class Services:
         try:
             claims = self.access.tokens.claims(str(given.get("access_token") or bearer))
         except BadToken:
-            raise Refusal(400, "invalid", "Invalid Value") from None
+            raise ApiError(400, "invalid", "Invalid Value") from None
         expires = float(str(claims["expires"]))
         left = int(expires - self.access.tokens.clock())
         address = email(str(claims["principal"]))
@@ -231,19 +231,21 @@ DENY = r"/v2/policies/cloudresourcemanager\.googleapis\.com/projects/(?P<project
 ACCOUNT = rf"{ACCOUNTS}/(?P<account>[^/:]+)"
 ROUTES: Mapping[str, tuple[tuple[str, str, Handler], ...]] = {
     "cloudresourcemanager.googleapis.com": (
-        ("GET", PROJECT, Services.project),
-        ("POST", rf"{PROJECT}:(?P<verb>\w+)", Services.project_policy),
+        ("GET", PROJECT, GoogleServices.project),
+        ("POST", rf"{PROJECT}:(?P<verb>\w+)", GoogleServices.project_policy),
     ),
     "iam.googleapis.com": (
-        ("GET", ACCOUNTS, Services.accounts),
-        ("POST", ACCOUNTS, Services.create_account),
-        ("GET", ACCOUNT, Services.account),
-        ("DELETE", ACCOUNT, Services.delete_account),
-        ("POST", rf"{ACCOUNT}:(?P<verb>\w+)", Services.account_policy),
-        ("GET", DENY, Services.deny_policies),
-        ("GET", rf"{DENY}/(?P<number>[0-9]{{1,4}})", Services.deny_policy),
+        ("GET", ACCOUNTS, GoogleServices.accounts),
+        ("POST", ACCOUNTS, GoogleServices.create_account),
+        ("GET", ACCOUNT, GoogleServices.account),
+        ("DELETE", ACCOUNT, GoogleServices.delete_account),
+        ("POST", rf"{ACCOUNT}:(?P<verb>\w+)", GoogleServices.account_policy),
+        ("GET", DENY, GoogleServices.deny_policies),
+        ("GET", rf"{DENY}/(?P<number>[0-9]{{1,4}})", GoogleServices.deny_policy),
     ),
-    "iamcredentials.googleapis.com": (("POST", rf"{ACCOUNT}:generateAccessToken", Services.access_token),),
+    "iamcredentials.googleapis.com": (
+        ("POST", rf"{ACCOUNT}:generateAccessToken", GoogleServices.access_token),
+    ),
 }
 
 
@@ -255,14 +257,16 @@ async def form_of(request: web.Request) -> dict[str, Any]:
     try:
         return dict(await request.clone(client_max_size=LONGEST_FORM).post())
     except (ValueError, LookupError, RuntimeError, AssertionError, web.HTTPException):
-        raise Refusal(400, "invalid", "The body is no form.") from None
+        raise ApiError(400, "invalid", "The body is no form.") from None
 
 
 def seconds(duration: Any) -> float:
     """The lifetime of a token, as Google's JSON writes a duration: "300s". Refusal (400) for anything else."""
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s", duration) if isinstance(duration, str) else None
     if not found or not 0 < float(found[1]) <= LONGEST:
-        raise Refusal(400, "invalid", f"Invalid value for lifetime: more than 0s and at most {LONGEST:.0f}s.")
+        raise ApiError(
+            400, "invalid", f"Invalid value for lifetime: more than 0s and at most {LONGEST:.0f}s."
+        )
     return float(found[1])
 
 

@@ -41,7 +41,7 @@ REASONS = {400: "Bad Request", 403: "Forbidden", 431: "Request Header Fields Too
 REASONS |= {502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
 
 
-class Refused(Exception):
+class Blocked(Exception):
     """Why a request is not passed on, with the HTTP status that says so."""
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -50,7 +50,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ProxyRequest:
     """A request's head as it came."""
 
     method: str
@@ -88,7 +88,7 @@ class Egress:
         """One connection of a client; nothing of it outlives this call."""
         try:
             await self.counted(reader, writer)
-        except Refused as refusal:
+        except Blocked as refusal:
             await answer(reader, writer, refusal)
         except (OSError, asyncio.IncompleteReadError) as error:
             log.debug("connection lost: %s", type(error).__name__)
@@ -98,9 +98,9 @@ class Egress:
     async def counted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = str((writer.get_extra_info("peername") or ("",))[0])
         if self.live.total() >= self.most:
-            raise Refused(503, f"All {self.most} connections of this proxy are in use: try again later.")
+            raise Blocked(503, f"All {self.most} connections of this proxy are in use: try again later.")
         if self.live[client] >= self.each:
-            raise Refused(
+            raise Blocked(
                 503, f"This node has {self.each} connections of this proxy in use: try again later."
             )
         self.live[client] += 1
@@ -127,9 +127,9 @@ class Egress:
     async def reach(self, host: str, port: int) -> Streams:
         """A connection to the very address that was checked. Google's hosts are the lab's, and never the real ones."""
         if port not in self.ports:
-            raise Refused(403, f"Port {port} is not let out, only {', '.join(map(str, sorted(self.ports)))}.")
+            raise Blocked(403, f"Port {port} is not let out, only {', '.join(map(str, sorted(self.ports)))}.")
         if ":" not in host and "." not in host.rstrip("."):
-            raise Refused(403, f"{host} is a bare name; only names with a dot are let out.")
+            raise Blocked(403, f"{host} is a bare name; only names with a dot are let out.")
         try:
             async with asyncio.timeout(self.connect):
                 if self.google and is_google(host):
@@ -139,14 +139,14 @@ class Egress:
                 log.info("%s port %s: %s", host, port, ", ".join(addresses))
                 return await self.first(addresses[:FARTHEST], port)
         except TimeoutError:
-            raise Refused(504, f"{host} did not answer on port {port} in {self.connect:g} s.") from None
+            raise Blocked(504, f"{host} did not answer on port {port} in {self.connect:g} s.") from None
         except (OSError, UnicodeError):  # the latter: a label that is no host name
-            raise Refused(502, f"{host} cannot be reached on port {port}.") from None
+            raise Blocked(502, f"{host} cannot be reached on port {port}.") from None
 
     async def lab(self, host: str, port: int) -> tuple[str, int]:
         """Where the lab answers for one of Google's hosts: where its name leads in our networks, else our own door."""
         if port != GOOGLE_PORT:
-            raise Refused(403, f"{host} is let out on port {GOOGLE_PORT} alone.")
+            raise Blocked(403, f"{host} is let out on port {GOOGLE_PORT} alone.")
         with suppress(OSError):
             for address in await self.resolve(host, port):
                 if any(ipaddress.ip_address(address) in network for network in self.own()):
@@ -158,7 +158,7 @@ class Egress:
         own = tuple(self.own())
         if not all(permitted(address, self.also, own) for address in addresses):
             log.warning("%s is refused: not a public address", host)
-            raise Refused(403, f"{host} is not a public address, so jobs may not reach it.")
+            raise Blocked(403, f"{host} is not a public address, so jobs may not reach it.")
 
     async def first(self, addresses: list[str], port: int) -> Streams:
         """The first address that answers; each has its share of the time."""
@@ -225,23 +225,23 @@ def plain(address: Address) -> Address:
     return address.ipv4_mapped or address.sixtofour or address
 
 
-async def head(reader: asyncio.StreamReader, seconds: float) -> Request:
+async def head(reader: asyncio.StreamReader, seconds: float) -> ProxyRequest:
     try:
         async with asyncio.timeout(seconds):
             text = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     except asyncio.LimitOverrunError:
-        raise Refused(431, f"The headers are longer than {CHUNK // 1024} KiB.") from None
+        raise Blocked(431, f"The headers are longer than {CHUNK // 1024} KiB.") from None
     except TimeoutError:
-        raise Refused(400, f"No whole request came in {seconds:g} s.") from None
+        raise Blocked(400, f"No whole request came in {seconds:g} s.") from None
     line, *lines = text[:-4].split("\r\n")
     parts = re.fullmatch(r"([!-~]+) ([!-~]+) HTTP/1\.[01]", line)
     pairs = [re.fullmatch(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)", field) for field in lines]
     if parts is None or None in pairs:
-        raise Refused(400, "That is no HTTP/1 request.")
-    return Request(parts[1], parts[2], tuple((pair[1], pair[2]) for pair in pairs if pair))
+        raise Blocked(400, "That is no HTTP/1 request.")
+    return ProxyRequest(parts[1], parts[2], tuple((pair[1], pair[2]) for pair in pairs if pair))
 
 
-def destination(request: Request) -> tuple[str, int]:
+def destination(request: ProxyRequest) -> tuple[str, int]:
     """Host and port of CONNECT host:port, or of http://host/path."""
     connect = request.method == "CONNECT"
     try:
@@ -250,11 +250,11 @@ def destination(request: Request) -> tuple[str, int]:
     except ValueError:
         host, port = None, None
     if not host or not port or (not connect and url.scheme.lower() != "http"):
-        raise Refused(400, "This is a proxy: send CONNECT host:port, or the whole address, http://host/path.")
+        raise Blocked(400, "This is a proxy: send CONNECT host:port, or the whole address, http://host/path.")
     return host, port
 
 
-def origin_form(request: Request) -> bytes:
+def origin_form(request: ProxyRequest) -> bytes:
     """The head for the server (RFC 9112, 3.2.1): one request a connection, so it can't go on to another host."""
     url = urlsplit(request.target)
     path = url._replace(scheme="", netloc="", path=url.path or "/", fragment="")
@@ -270,7 +270,7 @@ def origin_form(request: Request) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, refusal: Refused) -> None:
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, refusal: Blocked) -> None:
     """One sentence; what the client still sends is read for two seconds, so that a reset does not eat it."""
     body = f"{refusal}\n".encode()
     lines = [

@@ -15,7 +15,7 @@ import h2.connection
 import h2.events
 import h2.exceptions
 
-from cloud.google_errors import Refusal
+from cloud.google_errors import ApiError
 
 CHUNK = 2**16
 IDLE = 60.0  # seconds
@@ -44,8 +44,8 @@ def sentence(host: str) -> str:
     return f"The lab has no {name} ({host})." if name else f"The lab has no {host}."
 
 
-def refusal(host: str) -> Refusal:
-    return Refusal(501, "notImplemented", sentence(host))
+def refusal(host: str) -> ApiError:
+    return ApiError(501, "notImplemented", sentence(host))
 
 
 async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -14,14 +14,14 @@ from email.message import Message
 from email.parser import BytesParser
 from http import HTTPStatus
 
-from cloud.google_errors import Refusal
+from cloud.google_errors import ApiError
 from cloud.storage.multipart import Parts, boundary_of
-from cloud.storage.request import Reply
+from cloud.storage.request import StorageResponse
 
 MOST = 100  # calls
 LONGEST = 10 << 20  # bytes of all calls together
 ANSWER = 32 << 20  # bytes of answers, after which no further call is made
-TOO_MUCH = Reply(
+TOO_MUCH = StorageResponse(
     413, {"error": {"code": 413, "message": "The batch's answers are too long: send a smaller batch."}}
 )
 LINE = re.compile(rb"([A-Z]+) (\S+)(?: HTTP/1\.[01])?")
@@ -38,16 +38,16 @@ class Inner:
     body: bytes
 
 
-Make = Callable[[Inner], Awaitable[Reply]]
+Make = Callable[[Inner], Awaitable[StorageResponse]]
 
 
-async def answer(content_type: str, body: AsyncIterator[bytes], make: Make) -> Reply:
+async def answer(content_type: str, body: AsyncIterator[bytes], make: Make) -> StorageResponse:
     """Makes the calls in their order. Refusal (400, 413), and no call made, for a malformed batch."""
     parts = Parts(_limited(body), boundary_of(content_type))
     calls: list[Inner] = []
     while (headers := await parts.next()) is not None:
         if len(calls) == MOST:
-            raise Refusal(400, "badRequest", f"The batch has more than {MOST} calls.")
+            raise ApiError(400, "badRequest", f"The batch has more than {MOST} calls.")
         calls.append(_read(headers, b"".join([piece async for piece in parts.content()])))
     if not calls:
         raise malformed("it has no calls")
@@ -59,11 +59,11 @@ async def answer(content_type: str, body: AsyncIterator[bytes], make: Make) -> R
         answers += f"--{boundary}\r\n".encode() + _part(call, reply)
     # Without quotes: gcsfs takes everything after "boundary=" literally.
     told = {"Content-Type": f"multipart/mixed; boundary={boundary}"}
-    return Reply(headers=told, raw=bytes(answers) + f"--{boundary}--\r\n".encode())
+    return StorageResponse(headers=told, raw=bytes(answers) + f"--{boundary}--\r\n".encode())
 
 
-def malformed(why: str) -> Refusal:
-    return Refusal(400, "badRequest", f"Failed to parse batch request: {why}.")
+def malformed(why: str) -> ApiError:
+    return ApiError(400, "badRequest", f"Failed to parse batch request: {why}.")
 
 
 async def _limited(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -71,7 +71,7 @@ async def _limited(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     async for piece in body:
         size += len(piece)
         if size > LONGEST:
-            raise Refusal(413, "uploadTooLarge", f"The batch is over {LONGEST >> 20} MiB.")
+            raise ApiError(413, "uploadTooLarge", f"The batch is over {LONGEST >> 20} MiB.")
         yield piece
 
 
@@ -92,7 +92,7 @@ def _read(outer: Message, call: bytes) -> Inner:
     )
 
 
-def _part(call: Inner, reply: Reply) -> bytes:
+def _part(call: Inner, reply: StorageResponse) -> bytes:
     """The answer to one call; its id refers to the call's."""
     content = reply.encoded()
     phrase = HTTPStatus(reply.status).phrase if reply.status in set(HTTPStatus) else ""

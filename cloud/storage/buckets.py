@@ -11,15 +11,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cloud.google_errors import Refusal
+from cloud.google_errors import ApiError
 from cloud.identity.policies import BucketPolicies, texts
 from cloud.json_body import dictionary
 from cloud.storage.conditions import read_conditions
 from cloud.storage.documents import CLASSES, etag, merged, time_of
 from cloud.storage.listing import PAGE, opened, projection, sealed
-from cloud.storage.request import Call, Reply, unsupported
+from cloud.storage.request import StorageRequest, StorageResponse, unsupported
 from cloud.storage.service import Service
-from cloud.storage.store.index import Bucket
+from cloud.storage.store.index import BucketRecord
 from iam.errors import MalformedResource
 from iam.policy import resource as resources
 
@@ -57,7 +57,7 @@ PREDEFINED = {
 PREVENTION = ("inherited", "unspecified", "enforced")
 
 
-async def list_buckets(service: Service, call: Call) -> Reply:
+async def list_buckets(service: Service, call: StorageRequest) -> StorageResponse:
     project = project_of(service, call)
     service.access.require_project(call.principal, "storage.buckets.list", project)
     projection(call)
@@ -72,10 +72,10 @@ async def list_buckets(service: Service, call: Call) -> Reply:
         document["items"] = [bucket_resource(service, service.bucket(name), call) for name in names[:most]]
     if names[most:]:
         document["nextPageToken"] = sealed(names[most], 0)
-    return Reply(body=document)
+    return StorageResponse(body=document)
 
 
-async def insert_bucket(service: Service, call: Call) -> Reply:
+async def insert_bucket(service: Service, call: StorageRequest) -> StorageResponse:
     project = project_of(service, call)
     service.access.require_project(call.principal, "storage.buckets.create", project)
     projection(call)
@@ -91,14 +91,14 @@ async def insert_bucket(service: Service, call: Call) -> Reply:
             raise MalformedResource("it is no bucket's name", "")
         resources.parse_gs(f"gs://{name}")
     except MalformedResource as fault:
-        raise Refusal(400, "invalid", f"Invalid bucket name: {str(name)[:100]!r}: {fault.message}") from None
+        raise ApiError(400, "invalid", f"Invalid bucket name: {str(name)[:100]!r}: {fault.message}") from None
     held = service.access.world.buckets.get(name)
     if held:
         mine = "Your previous request to create the named bucket succeeded and you already own it."
         other = "The requested bucket name is not available."
-        raise Refusal(409, "conflict", mine if held.project == project else other)
+        raise ApiError(409, "conflict", mine if held.project == project else other)
     if name in service.index.projects():  # of a project that this lab has no more
-        raise Refusal(409, "conflict", "The requested bucket name is not available.")
+        raise ApiError(409, "conflict", "The requested bucket name is not available.")
     document = changed(given, {})
     made = service.index.put_bucket(name, project, document)
     try:
@@ -109,18 +109,18 @@ async def insert_bucket(service: Service, call: Call) -> Reply:
         service.access.world.buckets.pop(name, None)
         service.index.delete_bucket(name)
         raise
-    return Reply(body=bucket_resource(service, made, call))
+    return StorageResponse(body=bucket_resource(service, made, call))
 
 
-async def get_bucket(service: Service, call: Call) -> Reply:
+async def get_bucket(service: Service, call: StorageRequest) -> StorageResponse:
     found = service.bucket(call.names["bucket"])
     projection(call)
     service.access.require_bucket(call.principal, "storage.buckets.get", found.name)
     read_conditions(call).require(0, found.metageneration, reading=True)
-    return Reply(body=bucket_resource(service, found, call))
+    return StorageResponse(body=bucket_resource(service, found, call))
 
 
-async def change_bucket(service: Service, call: Call) -> Reply:
+async def change_bucket(service: Service, call: StorageRequest) -> StorageResponse:
     """PATCH changes the fields that it names, PUT replaces them all."""
     conditions = read_conditions(call)
     projection(call)
@@ -134,10 +134,10 @@ async def change_bucket(service: Service, call: Call) -> Reply:
     fixed = {key: value for key, value in found.document.items() if key == "location"}
     document = changed(given, found.document if call.method == "PATCH" else fixed)
     if document.get("location", "US") != found.document.get("location", "US"):
-        raise Refusal(400, "invalid", "A bucket's location cannot be changed.")
+        raise ApiError(400, "invalid", "A bucket's location cannot be changed.")
     prevent(service, call, name, given)
     made = service.index.put_bucket(name, found.project, document)
-    return Reply(body=bucket_resource(service, made, call))
+    return StorageResponse(body=bucket_resource(service, made, call))
 
 
 def changed(given: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def changed(given: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]
     return document
 
 
-def prevent(service: Service, call: Call, bucket: str, given: Mapping[str, Any]) -> None:
+def prevent(service: Service, call: StorageRequest, bucket: str, given: Mapping[str, Any]) -> None:
     """Public access prevention, which the bucket's policy carries, so that it takes the permission to set that."""
     prevention = dictionary(given.get("iamConfiguration")).get("publicAccessPrevention")
     private = prevention == "enforced"
@@ -160,12 +160,12 @@ def prevent(service: Service, call: Call, bucket: str, given: Mapping[str, Any])
         service.access.world.set_private(bucket, private)
 
 
-async def delete_bucket(service: Service, call: Call) -> Reply:
+async def delete_bucket(service: Service, call: StorageRequest) -> StorageResponse:
     found = service.bucket(call.names["bucket"])
     service.access.require_bucket(call.principal, "storage.buckets.delete", found.name)
     read_conditions(call).require(0, found.metageneration)
     if not service.index.is_empty(found.name):
-        raise Refusal(409, "conflict", "The bucket you tried to delete is not empty.")
+        raise ApiError(409, "conflict", "The bucket you tried to delete is not empty.")
     world = service.access.world
     holder = world.buckets.pop(found.name)
     try:
@@ -174,10 +174,10 @@ async def delete_bucket(service: Service, call: Call) -> Reply:
         world.buckets[found.name] = holder
         raise
     service.index.delete_bucket(found.name)
-    return Reply(204)
+    return StorageResponse(204)
 
 
-async def layout(service: Service, call: Call) -> Reply:
+async def layout(service: Service, call: StorageRequest) -> StorageResponse:
     """Flat, as every bucket of the lab is."""
     found = service.bucket(call.names["bucket"])
     prefix = call.query.get("prefix", "")
@@ -189,33 +189,33 @@ async def layout(service: Service, call: Call) -> Reply:
         "bucket": found.name,
         "hierarchicalNamespace": {"enabled": False},
     }
-    return Reply(body=told | {name: document[name] for name in ("location", "locationType")})
+    return StorageResponse(body=told | {name: document[name] for name in ("location", "locationType")})
 
 
-async def get_policy(service: Service, call: Call) -> Reply:
+async def get_policy(service: Service, call: StorageRequest) -> StorageResponse:
     bucket = service.bucket(call.names["bucket"]).name
     call.number("optionsRequestedPolicyVersion")
-    return Reply(body=BucketPolicies(service.access).get(call.principal, bucket))
+    return StorageResponse(body=BucketPolicies(service.access).get(call.principal, bucket))
 
 
-async def set_policy(service: Service, call: Call) -> Reply:
+async def set_policy(service: Service, call: StorageRequest) -> StorageResponse:
     bucket = service.bucket(call.names["bucket"]).name
     service.access.require_bucket(call.principal, "storage.buckets.setIamPolicy", bucket)
     body = await call.json()
     service.bucket(bucket)
-    return Reply(body=BucketPolicies(service.access).set(call.principal, bucket, body))
+    return StorageResponse(body=BucketPolicies(service.access).set(call.principal, bucket, body))
 
 
-async def test_permissions(service: Service, call: Call) -> Reply:
+async def test_permissions(service: Service, call: StorageRequest) -> StorageResponse:
     bucket = service.bucket(call.names["bucket"]).name
     asked = texts("permissions", {"permissions": list(call.repeated.get("permissions", ()))})
-    return Reply(body=BucketPolicies(service.access).test(call.principal, bucket, asked))
+    return StorageResponse(body=BucketPolicies(service.access).test(call.principal, bucket, asked))
 
 
-async def no_acls(service: Service, call: Call) -> Reply:
+async def no_acls(service: Service, call: StorageRequest) -> StorageResponse:
     service.bucket(call.names["bucket"])
     verb = "get" if call.method == "GET" else "update"
-    raise Refusal(
+    raise ApiError(
         400,
         "invalid",
         f"Cannot {verb} legacy ACL for a bucket that has uniform bucket-level access. Read more at "
@@ -223,18 +223,18 @@ async def no_acls(service: Service, call: Call) -> Reply:
     )
 
 
-def project_of(service: Service, call: Call) -> str:
+def project_of(service: Service, call: StorageRequest) -> str:
     """The project of the query. Refusal (400) without one, Google's 404 for an unknown one."""
     asked = call.query.get("project", "")
     if not asked:
-        raise Refusal(400, "required", "Required parameter: project")
+        raise ApiError(400, "required", "Required parameter: project")
     project = service.access.world.project_named(asked)
     if not project:
-        raise Refusal(404, "notFound", f"The requested project was not found: {asked[:100]}.")
+        raise ApiError(404, "notFound", f"The requested project was not found: {asked[:100]}.")
     return project
 
 
-def bucket_resource(service: Service, found: Bucket, call: Call) -> dict[str, Any]:
+def bucket_resource(service: Service, found: BucketRecord, call: StorageRequest) -> dict[str, Any]:
     """A bucket as the API shows it."""
     world = service.access.world
     document = {"location": "US", "storageClass": "STANDARD", **found.document}

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cloud.google_errors import Refusal
+from cloud.google_errors import ApiError
 from cloud.storage.documents import etag
-from cloud.storage.request import Call, count, unsupported
+from cloud.storage.request import StorageRequest, count, unsupported
 
 GENERATION = ("ifGenerationMatch", "ifGenerationNotMatch")
 METAGENERATION = ("ifMetagenerationMatch", "ifMetagenerationNotMatch")
@@ -34,16 +34,16 @@ class Conditions:
     def require(self, generation: int, metageneration: int, reading: bool = False) -> None:
         """Refusal: 412, or 304 where a `NotMatch` ends a read. Both numbers are 0 where there is no object."""
         if self.generation not in (None, generation) or self.metageneration not in (None, metageneration):
-            raise Refusal(412, "conditionNotMet", NOT_MET)
+            raise ApiError(412, "conditionNotMet", NOT_MET)
         tag = etag(generation, metageneration) if metageneration else ""
         if self.etags and not (tag and {tag, "*"} & set(self.etags)):
-            raise Refusal(412, "conditionNotMet", NOT_MET)
+            raise ApiError(412, "conditionNotMet", NOT_MET)
         matched = self.not_generation == generation or self.not_metageneration == metageneration
         if matched or (tag and {tag, "*"} & set(self.not_etags)):
-            raise Refusal(304 if reading else 412, "conditionNotMet", NOT_MET)
+            raise ApiError(304 if reading else 412, "conditionNotMet", NOT_MET)
 
 
-def read_conditions(call: Call, source: bool = False) -> Conditions:
+def read_conditions(call: StorageRequest, source: bool = False) -> Conditions:
     """A call's preconditions on its object, or on the one that it copies. Refusal (400) for a malformed one."""
     prefix = "ifSource" if source else "if"
     generation, not_generation, metageneration, not_metageneration = (

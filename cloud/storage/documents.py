@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from cloud.google_errors import Refusal
+from cloud.google_errors import ApiError
 from cloud.storage.request import unsupported
-from cloud.storage.store.index import Object
+from cloud.storage.store.index import ObjectRecord
 
 CLASSES = ("STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE")
 TEXTS = ("contentType", "contentEncoding", "contentDisposition", "contentLanguage", "cacheControl")
@@ -60,7 +60,7 @@ def etag(generation: int, metageneration: int) -> str:
     return base64.b64encode(f"{generation}/{metageneration}".encode()).decode()
 
 
-def object_resource(found: Object, base: str, retained: float = 0) -> dict[str, Any]:
+def object_resource(found: ObjectRecord, base: str, retained: float = 0) -> dict[str, Any]:
     """`base` is the client's address of storage; `retained`: until when a retention policy keeps the object."""
     path = f"/b/{found.bucket}/o/{quote(found.name, safe='')}"
     optional = {
@@ -113,7 +113,7 @@ def _object_value(name: str, value: Any) -> Any:
     else:
         right = isinstance(value, str) and len(value) < 4096 and not re.search(r"[\x00-\x1f\x7f]", value)
     if not right:
-        raise Refusal(400, "invalid", f"Invalid value for {name}.")
+        raise ApiError(400, "invalid", f"Invalid value for {name}.")
     return value
 
 
@@ -131,9 +131,9 @@ def instant(text: str) -> datetime.datetime:
 
 def _metadata(value: Any) -> dict[str, str | None]:
     if not isinstance(value, dict) or not all(one is None or isinstance(one, str) for one in value.values()):
-        raise Refusal(400, "invalid", "Invalid value for metadata: it maps names to texts.")
+        raise ApiError(400, "invalid", "Invalid value for metadata: it maps names to texts.")
     if sum(len(f"{name}{text or ''}".encode()) for name, text in value.items()) > METADATA:
-        raise Refusal(400, "invalid", f"The object's metadata is longer than {METADATA} bytes.")
+        raise ApiError(400, "invalid", f"The object's metadata is longer than {METADATA} bytes.")
     return value
 
 

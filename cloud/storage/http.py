@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from cloud.google_errors import FULL, Refusal, is_full, storage_error
+from cloud.google_errors import FULL, ApiError, is_full, storage_error
 from cloud.storage import batch, buckets, objects, uploads
 from cloud.storage.conditions import METAGENERATION, NAMES, SOURCE_NAMES
 from cloud.storage.fields import read_fields, selected
 from cloud.storage.listing import PARAMETERS
-from cloud.storage.request import Call, Reply, decoded, read_query, unsupported
+from cloud.storage.request import StorageRequest, StorageResponse, decoded, read_query, unsupported
 from cloud.storage.service import Service
 
 log = logging.getLogger("cloud")
@@ -39,7 +39,7 @@ REFUSED_HEADERS = frozenset(
     for what in ("algorithm", "key", "key-sha256")
 )
 TARGET_OF_CALL = re.compile(r"(?:https?://[^/?#]*)?(/[^?#]*)(?:\?([^#]*))?")
-Handler = Callable[[Service, Call], Awaitable[Reply]]
+Handler = Callable[[Service, StorageRequest], Awaitable[StorageResponse]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,30 +136,32 @@ class Storage:
             reply = await self.reply(request.method, f"{path}?{query}", request.headers, body, base)
         return await send(request, reply)
 
-    async def answer_batch(self, headers: Mapping[str, str], body: AsyncIterator[bytes], base: str) -> Reply:
+    async def answer_batch(
+        self, headers: Mapping[str, str], body: AsyncIterator[bytes], base: str
+    ) -> StorageResponse:
         make = partial(self.inner, dict(headers), base)
         return await caught(batch.answer(headers.get("Content-Type", ""), body, make))
 
-    async def inner(self, outer: Mapping[str, str], base: str, call: batch.Inner) -> Reply:
+    async def inner(self, outer: Mapping[str, str], base: str, call: batch.Inner) -> StorageResponse:
         """One call of a batch. Its target's host is not looked at: it never leads out of this process."""
         headers = {name.title(): str(value) for name, value in call.headers.items()}
         headers.setdefault("Authorization", outer.get("Authorization", ""))
         found = TARGET_OF_CALL.fullmatch(call.target)
         if found is None:
-            return refused(Refusal(400, "badRequest", "A call of the batch has a malformed path."))
+            return refused(ApiError(400, "badRequest", "A call of the batch has a malformed path."))
         path, query = found[1].removeprefix(urlsplit(base).path.rstrip("/")), found[2] or ""
         if call.method in ("GET", "HEAD", "POST", "PUT") and re.match(
             "/(?:download|upload|resumable)/", path
         ):
-            return refused(Refusal(400, "badRequest", "A batch cannot upload or download content."))
+            return refused(ApiError(400, "badRequest", "A batch cannot upload or download content."))
         reply = await self.reply(call.method, f"{path}?{query}", headers, _one(call.body), base)
         if reply.content is not None:
-            return refused(Refusal(400, "badRequest", "A batch cannot upload or download content."))
+            return refused(ApiError(400, "badRequest", "A batch cannot upload or download content."))
         return reply
 
     async def reply(
         self, method: str, target: str, headers: Mapping[str, str], body: AsyncIterator[bytes], base: str
-    ) -> Reply:
+    ) -> StorageResponse:
         """The answer to one call, which may be an error."""
         path, _, query = target.partition("?")
         media = path.startswith("/download/") or "alt=media" in query.split("&")
@@ -173,7 +175,7 @@ class Storage:
         headers: Mapping[str, str],
         body: AsyncIterator[bytes],
         base: str,
-    ) -> Reply:
+    ) -> StorageResponse:
         route, names = find(method, path)
         single, several = read_query(query, route.known, route.several)
         access = self.service.access
@@ -181,10 +183,10 @@ class Storage:
         chosen = read_fields(single["fields"]) if single.get("fields") else None
         if unsupported_header := sorted(set(map(str.lower, headers)) & REFUSED_HEADERS):
             raise unsupported(f"the header {', '.join(unsupported_header)}")
-        call = Call(method, path, names, single, several, headers, principal, base, body)
+        call = StorageRequest(method, path, names, single, several, headers, principal, base, body)
         reply = await route.handler(self.service, call)
         if reply.body is not None and chosen is not None:
-            return Reply(reply.status, selected(reply.body, chosen), reply.headers)
+            return StorageResponse(reply.status, selected(reply.body, chosen), reply.headers)
         return reply
 
 
@@ -201,39 +203,39 @@ def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
                 return route, {name: decoded(value) for name, value in found.groupdict().items() if value}
             allowed.append(route.methods)
     if allowed:
-        raise Refusal(
+        raise ApiError(
             405, "methodNotAllowed", f"{method[:20]} is not allowed here, only {' '.join(allowed)}."
         )
     if found := ABSENT.fullmatch(path):
         kind = found["kind"] or found["of_project"]
-        raise Refusal(501, "notImplemented", f"The lab's storage does not support {kind}.")
+        raise ApiError(501, "notImplemented", f"The lab's storage does not support {kind}.")
     text = f"The lab's storage has no {path[:200]}: it implements the JSON API, not the XML API."
-    raise Refusal(404, "notFound", text)
+    raise ApiError(404, "notFound", text)
 
 
-async def caught(reply: Awaitable[Reply], media: bool = False) -> Reply:
+async def caught(reply: Awaitable[StorageResponse], media: bool = False) -> StorageResponse:
     """The reply, or the error that it ended with. 507 where the disk is full."""
     try:
         return await reply
-    except Refusal as refusal:
+    except ApiError as refusal:
         return refused(refusal, media)
     except (OSError, sqlite3.OperationalError) as fault:
         if is_full(fault):
-            return refused(Refusal(507, "insufficientStorage", FULL), media)
+            return refused(ApiError(507, "insufficientStorage", FULL), media)
         raise
 
 
-def refused(refusal: Refusal, media: bool = False) -> Reply:
+def refused(refusal: ApiError, media: bool = False) -> StorageResponse:
     if refusal.status == 304:
-        return Reply(304)
+        return StorageResponse(304)
     headers, body = storage_error(refusal)
     if media:
         headers["Content-Type"] = "text/plain; charset=UTF-8"
-        return Reply(refusal.status, headers=headers, raw=refusal.message.encode())
-    return Reply(refusal.status, body, headers)
+        return StorageResponse(refusal.status, headers=headers, raw=refusal.message.encode())
+    return StorageResponse(refusal.status, body, headers)
 
 
-async def send(request: web.Request, reply: Reply) -> web.StreamResponse:
+async def send(request: web.Request, reply: StorageResponse) -> web.StreamResponse:
     """Content is read before its headers are sent, so that a fault at its beginning is still an error."""
     headers = dict(reply.headers)
     if reply.content is None:

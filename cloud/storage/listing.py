@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass, field
 
 from cloud.storage.glob import Glob, compile_glob
-from cloud.storage.request import Call, count, invalid, unsupported
-from cloud.storage.store.index import Index, Object
+from cloud.storage.request import StorageRequest, count, invalid, unsupported
+from cloud.storage.store.index import Index, ObjectRecord
 
 PAGE = 1000  # items and prefixes in one answer at most
 SCAN = 10_000  # objects that one answer looks at, so that a glob with few matches holds up nobody else
@@ -44,14 +44,14 @@ class ListRequest:
 class Page:
     """`next` is the token of the page that follows; empty on the last."""
 
-    items: list[Object] = field(default_factory=list)
+    items: list[ObjectRecord] = field(default_factory=list)
     prefixes: list[str] = field(default_factory=list)
     next: str = ""
     seen: int = 0  # objects that were looked at
     bytes: int = 0  # of metadata, about
 
 
-def read_list(call: Call) -> ListRequest:
+def read_list(call: StorageRequest) -> ListRequest:
     """Refusal (400) for what the lab does not have, by name."""
     query = call.query
     for name in ("softDeleted", "includeFoldersAsPrefixes"):
@@ -143,7 +143,7 @@ def opened(token: str) -> tuple[str, int]:
         raise invalid("pageToken", token) from None
 
 
-def projection(call: Call) -> None:
+def projection(call: StorageRequest) -> None:
     """`full` adds access control lists, and no object of a bucket with uniform access has one."""
     if call.query.get("projection", "noAcl") not in ("noAcl", "full"):
         raise invalid("projection", call.query["projection"])

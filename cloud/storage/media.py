@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator
 from email.utils import formatdate
 from pathlib import Path
 
-from cloud.google_errors import Refusal
+from cloud.google_errors import ApiError
 from cloud.storage.documents import etag
-from cloud.storage.request import Call, Reply
+from cloud.storage.request import StorageRequest, StorageResponse
 from cloud.storage.store.content import read
-from cloud.storage.store.index import Object
+from cloud.storage.store.index import ObjectRecord
 
 RANGE = re.compile("bytes=([0-9]*)-([0-9]*)")
 DIGITS = 19  # more than any size has
@@ -25,7 +25,7 @@ MAGIC = b"\x1f\x8b"
 COMPRESSED = 1 << 14  # bytes that are taken at once: of the rest, each member would make a copy
 
 
-def download(call: Call, found: Object, path: Path) -> Reply:
+def download(call: StorageRequest, found: ObjectRecord, path: Path) -> StorageResponse:
     """The content, or a range of it. Refusal (416) for a range beyond its end."""
     headers = _headers(found)
     size = found.content.size
@@ -38,14 +38,14 @@ def download(call: Call, found: Object, path: Path) -> Reply:
     ):
         del headers["Content-Encoding"]
         headers["Warning"] = '214 UploadServer "gunzipped"'
-        return Reply(200, headers=headers, content=_gunzipped(read(path, 0, size)), length=-1)
+        return StorageResponse(200, headers=headers, content=_gunzipped(read(path, 0, size)), length=-1)
     current = call.headers.get("If-Range", headers["ETag"]).strip('"') == headers["ETag"]
     part = _range(call.headers.get("Range", "") if current else "", size)
     if part is None:
-        return Reply(200, headers=headers, content=read(path, 0, size), length=size)
+        return StorageResponse(200, headers=headers, content=read(path, 0, size), length=size)
     start, end = part
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-    return Reply(206, headers=headers, content=read(path, start, end - start), length=end - start)
+    return StorageResponse(206, headers=headers, content=read(path, start, end - start), length=end - start)
 
 
 def _range(text: str, size: int) -> tuple[int, int] | None:
@@ -60,11 +60,11 @@ def _range(text: str, size: int) -> tuple[int, int] | None:
         (first, min(last + 1, size) if found[2] else size) if found[1] else (max(size - last, 0), size)
     )
     if start >= size:
-        raise Refusal(416, "requestedRangeNotSatisfiable", "The requested range cannot be satisfied.")
+        raise ApiError(416, "requestedRangeNotSatisfiable", "The requested range cannot be satisfied.")
     return start, end
 
 
-def _headers(found: Object) -> dict[str, str]:
+def _headers(found: ObjectRecord) -> dict[str, str]:
     content, document = found.content, found.document
     hashes = [f"crc32c={content.crc32c}", *([f"md5={content.md5}"] if content.md5 else [])]
     optional = {

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from email.message import Message
 from email.parser import BytesParser
 
-from cloud.google_errors import Refusal
+from cloud.google_errors import ApiError
 
 HEADERS = 1 << 14  # bytes of one part's headers
 EMPTY = 4  # lines before the first boundary
@@ -30,8 +30,8 @@ def boundary_of(content_type: str) -> bytes:
     return boundary.encode()
 
 
-def malformed(why: str) -> Refusal:
-    return Refusal(400, "badContent", f"Malformed multipart body: {why}.")
+def malformed(why: str) -> ApiError:
+    return ApiError(400, "badContent", f"Malformed multipart body: {why}.")
 
 
 class Parts:

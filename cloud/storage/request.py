@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from cloud.google_errors import Refusal
+from cloud.google_errors import ApiError
 from cloud.json_body import read_json
 
 BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -24,7 +24,7 @@ EVERYWHERE = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class StorageRequest:
     """`names`: the parts of the path, decoded. `query`: the parameters. `base`: the client's address of storage."""
 
     method: str
@@ -71,23 +71,23 @@ def count(name: str, value: object) -> int:
     return int(text)
 
 
-def invalid(name: str, value: str) -> Refusal:
-    return Refusal(400, "invalidParameter", f"Invalid value for {name}: {value[:100]!r}.")
+def invalid(name: str, value: str) -> ApiError:
+    return ApiError(400, "invalidParameter", f"Invalid value for {name}: {value[:100]!r}.")
 
 
-def unsupported(what: str) -> Refusal:
+def unsupported(what: str) -> ApiError:
     """For what Google Cloud has and the lab has not: an immediate refusal that names it."""
-    return Refusal(400, "invalid", f"The lab's storage does not support {what[:200]}.")
+    return ApiError(400, "invalid", f"The lab's storage does not support {what[:200]}.")
 
 
 def decoded(text: str, plus: str = "+") -> str:
     """A part of a URL as text. Refusal (400) for a broken escape and for what is not UTF-8."""
     if BROKEN.search(text):
-        raise Refusal(400, "badRequest", "The URL has a '%' that is not followed by two hexadecimal digits.")
+        raise ApiError(400, "badRequest", "The URL has a '%' that is not followed by two hexadecimal digits.")
     try:
         return unquote_to_bytes(text.replace("+", plus)).decode()
     except UnicodeError:
-        raise Refusal(400, "badRequest", "The URL is not UTF-8.") from None
+        raise ApiError(400, "badRequest", "The URL is not UTF-8.") from None
 
 
 def read_query(
@@ -101,7 +101,7 @@ def read_query(
         if name in repeatable:
             several[name] = (*several.get(name, ()), value)
         elif name in single:
-            raise Refusal(400, "invalidParameter", f"The parameter {name} is given twice.")
+            raise ApiError(400, "invalidParameter", f"The parameter {name} is given twice.")
         elif name in known or name in EVERYWHERE:
             single[name] = value
         else:
@@ -112,7 +112,7 @@ def read_query(
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class StorageResponse:
     """An answer: a JSON document, raw bytes, or streamed content (`length` -1: not known in advance)."""
 
     status: int = 200

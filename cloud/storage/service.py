@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cloud.google_errors import Refusal, no_bucket
+from cloud.google_errors import ApiError, no_bucket
 from cloud.identity.access import Access
 from cloud.storage.conditions import Conditions
 from cloud.storage.documents import RELEASED, object_resource, time_of
-from cloud.storage.request import Call
+from cloud.storage.request import StorageRequest
 from cloud.storage.store.content import Content, Writer, described, new_blob
-from cloud.storage.store.index import Bucket, Check, Index, Object
+from cloud.storage.store.index import BucketRecord, Check, Index, ObjectRecord
 from iam.policy import resource as resources
 from iam.policy.resource import wrong_object
 
@@ -31,27 +31,27 @@ class Service:
     folder: Path
     writers: dict[str, Writer] = field(default_factory=dict)
 
-    def resource(self, found: Object, call: Call) -> dict[str, Any]:
+    def resource(self, found: ObjectRecord, call: StorageRequest) -> dict[str, Any]:
         """An object as the API shows it to this caller."""
         return object_resource(found, call.base, self.retained(found))
 
-    def bucket(self, name: str) -> Bucket:
+    def bucket(self, name: str) -> BucketRecord:
         """Google's 404 where there is none."""
         found = self.index.bucket(name)
         if found is None or name not in self.access.world.buckets:
             raise no_bucket()
         return found
 
-    def require(self, call: Call, permission: str, bucket: str, name: str) -> None:
+    def require(self, call: StorageRequest, permission: str, bucket: str, name: str) -> None:
         """Refusal: Google's 404 for the bucket, 403 for the object, 400 for a name that no object can have."""
         self.bucket(bucket)
         self.access.require(call.principal, permission, resources.obj(bucket, checked_name(name)))
 
-    def may(self, call: Call, permission: str, bucket: str, name: str) -> bool:
+    def may(self, call: StorageRequest, permission: str, bucket: str, name: str) -> bool:
         self.bucket(bucket)
         return self.access.may(call.principal, permission, resources.obj(bucket, checked_name(name)))
 
-    def found(self, bucket: str, name: str, generation: int | None) -> Object:
+    def found(self, bucket: str, name: str, generation: int | None) -> ObjectRecord:
         found = self.index.object(bucket, name, generation)
         if found is None:
             raise no_object(bucket, name)
@@ -72,15 +72,15 @@ class Service:
         remove(self.path(blob))
 
     def replaceable(
-        self, call: Call, bucket: str, name: str, conditions: Conditions
-    ) -> Callable[[Object | None], None]:
+        self, call: StorageRequest, bucket: str, name: str, conditions: Conditions
+    ) -> Callable[[ObjectRecord | None], None]:
         """The check at the moment of writing: the same bucket as now, permissions, preconditions, holds.
 
         Reading a body takes time, in which policies and buckets change.
         """
         began = self.bucket(bucket).created
 
-        def check(live: Object | None) -> None:
+        def check(live: ObjectRecord | None) -> None:
             if self.bucket(bucket).created != began:
                 raise no_bucket()
             self.require(call, "storage.objects.create", bucket, name)
@@ -92,12 +92,12 @@ class Service:
 
         return check
 
-    def free(self, found: Object) -> None:
+    def free(self, found: ObjectRecord) -> None:
         """Google's 403 where a hold or a retention policy keeps a generation."""
         what = f"Object '{found.bucket}/{found.name}'"
         for hold, word in (("temporaryHold", "Temporary"), ("eventBasedHold", "Event-Based")):
             if found.document.get(hold):
-                raise Refusal(
+                raise ApiError(
                     403,
                     "objectUnderActiveHold",
                     f"{what} is under active {word} hold and cannot be deleted, overwritten or archived until "
@@ -105,14 +105,14 @@ class Service:
                 )
         until = self.retained(found)
         if until > time.time():
-            raise Refusal(
+            raise ApiError(
                 403,
                 "retentionPolicyNotMet",
                 f"{what} is subject to bucket's retention policy or object retention and cannot be deleted or "
                 f"overwritten until {time_of(until)}",
             )
 
-    def retained(self, found: Object) -> float:
+    def retained(self, found: ObjectRecord) -> float:
         """Until when a retention policy keeps a generation; 0 without one. A released hold begins it anew."""
         bucket = self.index.bucket(found.bucket)
         policy = (bucket.document.get("retentionPolicy") if bucket else None) or {}
@@ -128,7 +128,7 @@ class Service:
         check: Check,
         components: int = 0,
         upload: str = "",
-    ) -> Object:
+    ) -> ObjectRecord:
         """Makes complete content an object. Refused, the content is discarded."""
         try:
             document = self.defaults(bucket) | document
@@ -179,7 +179,7 @@ def remove(path: Path) -> None:
         log.warning("%s stays until the next start: %s", path, fault)
 
 
-def put_text(service: Service, bucket: str, name: str, text: str) -> Object:
+def put_text(service: Service, bucket: str, name: str, text: str) -> ObjectRecord:
     """An object with a line of text."""
     blob, data = new_blob(), text.encode() + b"\n"
     service.path(blob).write_bytes(data)
@@ -190,12 +190,12 @@ def put_text(service: Service, bucket: str, name: str, text: str) -> Object:
 def checked_name(name: str) -> str:
     """Refusal (400) for what no object can be named."""
     if not name:
-        raise Refusal(400, "required", "Required parameter: name")
+        raise ApiError(400, "required", "Required parameter: name")
     wrong = wrong_object(name)
     if wrong:
-        raise Refusal(400, "invalid", f"Invalid object name: {wrong}.")
+        raise ApiError(400, "invalid", f"Invalid object name: {wrong}.")
     return name
 
 
-def no_object(bucket: str, name: str) -> Refusal:
-    return Refusal(404, "notFound", f"No such object: {bucket}/{name}")
+def no_object(bucket: str, name: str) -> ApiError:
+    return ApiError(404, "notFound", f"No such object: {bucket}/{name}")

@@ -15,16 +15,16 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from cloud.google_errors import Refusal
+from cloud.google_errors import ApiError
 from cloud.json_body import read_json
 from cloud.storage.conditions import Conditions, read_conditions
 from cloud.storage.documents import object_document
 from cloud.storage.listing import projection
 from cloud.storage.multipart import Parts, boundary_of, malformed
-from cloud.storage.request import EVERYWHERE, Call, Reply, invalid, unsupported
+from cloud.storage.request import EVERYWHERE, StorageRequest, StorageResponse, invalid, unsupported
 from cloud.storage.service import Service, checked_name
 from cloud.storage.store.content import Content, Writer, new_blob
-from cloud.storage.store.index import Upload
+from cloud.storage.store.index import UploadRecord
 
 SESSION = 7 * 24 * 3600  # seconds that a resumable upload may take, as on Google Cloud
 WRITERS = 256  # resumable uploads whose checksums so far are kept in memory
@@ -33,7 +33,7 @@ IN_SESSION = frozenset({"uploadType", "upload_id", "name"})
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class NewObject:
     """What an upload makes: its name, its metadata, and the checksums that the client announced."""
 
     name: str
@@ -47,18 +47,18 @@ class Wanted:
             ("CRC32C", self.crc32c, content.crc32c),
         ):
             if given and given != real:
-                raise Refusal(
+                raise ApiError(
                     400, "invalid", f'Provided {label} "{given}" doesn\'t match calculated {label} "{real}".'
                 )
 
 
-def read_wanted(call: Call, metadata: Mapping[str, Any], content_type: str = "") -> Wanted:
+def read_wanted(call: StorageRequest, metadata: Mapping[str, Any], content_type: str = "") -> NewObject:
     """From the query, the metadata and the headers. Refusal (400) where two of them disagree."""
     in_query, in_body = call.query.get("name", ""), metadata.get("name") or ""
     if not isinstance(in_body, str) or (in_query and in_body and in_query != in_body):
-        raise Refusal(400, "invalid", "The object has one name in the query and another in the body.")
+        raise ApiError(400, "invalid", "The object has one name in the query and another in the body.")
     if metadata.get("bucket") not in (None, "", call.names["bucket"]):
-        raise Refusal(400, "invalid", "The object has one bucket in the path and another in the body.")
+        raise ApiError(400, "invalid", "The object has one bucket in the path and another in the body.")
     given = dict(metadata)
     for name, text in (
         ("contentType", content_type),
@@ -68,7 +68,7 @@ def read_wanted(call: Call, metadata: Mapping[str, Any], content_type: str = "")
             given[name] = text
     pairs = (one.strip().partition("=") for one in call.headers.get("X-Goog-Hash", "").split(","))
     hashes = {kind: value for kind, _, value in pairs}
-    return Wanted(
+    return NewObject(
         checked_name(in_query or in_body),
         object_document(given),
         checksum("md5Hash", metadata.get("md5Hash") or hashes.get("md5", ""), 16),
@@ -85,7 +85,7 @@ def checksum(name: str, text: Any, length: int) -> str:
     return str(text)
 
 
-async def insert(service: Service, call: Call) -> Reply:
+async def insert(service: Service, call: StorageRequest) -> StorageResponse:
     """POST: a whole upload, or the start of a resumable one. gcsfs sends the chunks of one by POST too."""
     service.bucket(call.names["bucket"])
     projection(call)
@@ -104,7 +104,7 @@ async def insert(service: Service, call: Call) -> Reply:
     raise invalid("uploadType", kind)
 
 
-async def multipart(service: Service, call: Call) -> Reply:
+async def multipart(service: Service, call: StorageRequest) -> StorageResponse:
     parts = Parts(call.body, boundary_of(call.headers.get("Content-Type", "")))
     if await parts.next() is None:
         raise malformed("it has no metadata")
@@ -127,7 +127,9 @@ async def only(parts: Parts) -> AsyncIterator[bytes]:
         raise malformed("it has more than two parts")
 
 
-async def whole(service: Service, call: Call, wanted: Wanted, pieces: AsyncIterator[bytes]) -> Reply:
+async def whole(
+    service: Service, call: StorageRequest, wanted: NewObject, pieces: AsyncIterator[bytes]
+) -> StorageResponse:
     bucket, conditions = call.names["bucket"], read_conditions(call)
     service.require(call, "storage.objects.create", bucket, wanted.name)
     check = service.replaceable(call, bucket, wanted.name, conditions)
@@ -143,10 +145,10 @@ async def whole(service: Service, call: Call, wanted: Wanted, pieces: AsyncItera
         service.discard(writer.path.name)
         raise
     made = service.keep(bucket, wanted.name, content, wanted.document, check)
-    return Reply(body=service.resource(made, call))
+    return StorageResponse(body=service.resource(made, call))
 
 
-async def begin(service: Service, call: Call) -> Reply:
+async def begin(service: Service, call: StorageRequest) -> StorageResponse:
     bucket, conditions = call.names["bucket"], read_conditions(call)
     wanted = read_wanted(call, await call.json(), call.headers.get("X-Upload-Content-Type", ""))
     service.require(call, "storage.objects.create", bucket, wanted.name)
@@ -159,41 +161,41 @@ async def begin(service: Service, call: Call) -> Reply:
     }
     id = secrets.token_urlsafe(48)
     service.index.begin_upload(
-        Upload(id, bucket, wanted.name, call.principal, time.time(), new_blob(), document)
+        UploadRecord(id, bucket, wanted.name, call.principal, time.time(), new_blob(), document)
     )
     where = f"{call.base}{call.path}?uploadType=resumable&upload_id={id}"
-    return Reply(headers={"Location": where, "X-GUploader-UploadID": id})
+    return StorageResponse(headers={"Location": where, "X-GUploader-UploadID": id})
 
 
-def session_of(service: Service, call: Call) -> Upload:
+def session_of(service: Service, call: StorageRequest) -> UploadRecord:
     """The session of the query. Refusal: 404 unless this caller began it for this bucket, 410 after a week."""
     if not call.query.get("upload_id"):
-        raise Refusal(400, "required", "Required parameter: upload_id")
+        raise ApiError(400, "required", "Required parameter: upload_id")
     found = service.index.upload(call.query["upload_id"])
     mine = found and (found.principal, found.bucket) == (call.principal, call.names["bucket"])
     if found is None or not mine or call.query.get("name", found.name) != found.name:
-        raise Refusal(404, "notFound", "This caller has no such resumable upload.")
+        raise ApiError(404, "notFound", "This caller has no such resumable upload.")
     if unknown := set(call.query) - IN_SESSION - EVERYWHERE:
-        raise Refusal(
+        raise ApiError(
             400, "invalid", f"{', '.join(sorted(unknown))} is set when a resumable upload is started."
         )
     if found.started + SESSION < time.time():
         service.index.end_upload(found.id)
-        raise Refusal(410, "gone", "This resumable upload is over a week old: start a new one.")
+        raise ApiError(410, "gone", "This resumable upload is over a week old: start a new one.")
     return found
 
 
-async def cancel(service: Service, call: Call) -> Reply:
+async def cancel(service: Service, call: StorageRequest) -> StorageResponse:
     writer = writer_of(service, session_of(service, call))
     async with writer.lock:
         session = session_of(service, call)  # another request may have ended it
         writer.close()
         service.writers.pop(session.id, None)
         service.index.end_upload(session.id)
-    return Reply(499)
+    return StorageResponse(499)
 
 
-def writer_of(service: Service, session: Upload) -> Writer:
+def writer_of(service: Service, session: UploadRecord) -> Writer:
     """The session's, with its checksums so far; those of sessions that were idle longest are forgotten."""
     writer = service.writers.pop(session.id, None) or Writer(service.path(session.blob))
     idle = [id for id, one in service.writers.items() if not one.lock.locked()]
@@ -203,7 +205,7 @@ def writer_of(service: Service, session: Upload) -> Writer:
     return writer
 
 
-async def resume(service: Service, call: Call) -> Reply:
+async def resume(service: Service, call: StorageRequest) -> StorageResponse:
     """The next chunk, the rest, or the question how much has arrived."""
     part = content_range(call.headers.get("Content-Range", "").strip())
     writer = writer_of(service, session_of(service, call))
@@ -243,12 +245,14 @@ def content_range(text: str) -> Part:
     return Part(start, end, total, open=total is None or end < total)
 
 
-async def received(service: Service, call: Call, session: Upload, writer: Writer, part: Part) -> Reply:
+async def received(
+    service: Service, call: StorageRequest, session: UploadRecord, writer: Writer, part: Part
+) -> StorageResponse:
     if part.start is None:
         if part.open or part.total != writer.size:
             return incomplete(writer.size)
     elif part.start > writer.size:
-        raise Refusal(
+        raise ApiError(
             400,
             "invalid",
             f"Invalid request.  According to the Content-Range header, the upload offset is {part.start} byte(s), "
@@ -264,7 +268,7 @@ async def received(service: Service, call: Call, session: Upload, writer: Writer
     return await complete(service, call, session, writer)
 
 
-async def append(call: Call, writer: Writer, part: Part, start: int) -> None:
+async def append(call: StorageRequest, writer: Writer, part: Part, start: int) -> None:
     """Adds the part of the body that had not arrived yet. What arrived of a broken one is kept."""
     at = start
     try:
@@ -282,28 +286,30 @@ async def append(call: Call, writer: Writer, part: Part, start: int) -> None:
         raise
 
 
-async def complete(service: Service, call: Call, session: Upload, writer: Writer) -> Reply:
+async def complete(
+    service: Service, call: StorageRequest, session: UploadRecord, writer: Writer
+) -> StorageResponse:
     content = await writer.finish()
     service.writers.pop(session.id, None)
     stored = session.document
-    wanted = Wanted(session.name, stored["document"], stored["md5"], stored["crc32c"])
+    wanted = NewObject(session.name, stored["document"], stored["md5"], stored["crc32c"])
     check = service.replaceable(call, session.bucket, session.name, Conditions(*stored["conditions"]))
     try:
         wanted.check(content)
         made = service.keep(session.bucket, session.name, content, wanted.document, check, upload=session.id)
-    except Refusal:
+    except ApiError:
         service.index.end_upload(session.id)
         raise
-    return Reply(body=service.resource(made, call))
+    return StorageResponse(body=service.resource(made, call))
 
 
-def finished(service: Service, call: Call, session: Upload) -> Reply:
+def finished(service: Service, call: StorageRequest, session: UploadRecord) -> StorageResponse:
     """The same answer again, for a client that did not get it."""
     found = service.index.object(session.bucket, session.name, int(session.done))
     if found is None:
-        raise Refusal(404, "notFound", "The object of this upload is gone.")
-    return Reply(body=service.resource(found, call))
+        raise ApiError(404, "notFound", "The object of this upload is gone.")
+    return StorageResponse(body=service.resource(found, call))
 
 
-def incomplete(size: int) -> Reply:
-    return Reply(308, headers={"Range": f"bytes=0-{size - 1}"} if size else {})
+def incomplete(size: int) -> StorageResponse:
+    return StorageResponse(308, headers={"Range": f"bytes=0-{size - 1}"} if size else {})

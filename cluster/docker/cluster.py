@@ -11,7 +11,7 @@ from typing import Any
 
 from cluster import applied, key, ports, scale, started
 from cluster.docker import images, mounts
-from cluster.docker.engine import Engine, connect, find_compose, member
+from cluster.docker.engine import DockerEngine, connect, find_compose, member
 from cluster.errors import CommandFailed, Leftover, NoEngine
 from cluster.kinds import Context
 from cluster.processes import record, services
@@ -34,7 +34,7 @@ class ComposeCluster:
     context: Context
 
     @cached_property
-    def engine(self) -> Engine:
+    def engine(self) -> DockerEngine:
         return connect()
 
     @property
@@ -98,7 +98,7 @@ class ComposeCluster:
         except CommandFailed as error:
             if refused := self.refusal():
                 raise refused from error
-            raise CommandFailed(f"{error.message} {self.complaint()}", error.mend) from error
+            raise CommandFailed(f"{error.message} {self.complaint()}", error.fix) from error
 
     def restart_cloud(self) -> None:
         running = {member(container).pool for container in self.engine.containers(self.project)}
@@ -207,9 +207,9 @@ class ComposeCluster:
         for container in self.engine.containers(self.project, services.CLOUD):
             text = container.logs(tail=20).decode(errors="replace")
             if container.attrs["State"].get("Health", {}).get("Status") != "healthy" and "cloud: " in text:
-                why, mend = services.refusal(text)
+                why, fix = services.refusal(text)
                 return CommandFailed(
-                    f"The lab's cloud did not start: {why}", mend or "Try again: make cluster-up"
+                    f"The lab's cloud did not start: {why}", fix or "Try again: make cluster-up"
                 )
         return None
 

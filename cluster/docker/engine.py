@@ -25,7 +25,7 @@ INSTALL = "Start Docker, or use this machine's processes: python -m cluster up -
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class DockerEngine:
     """An engine that answered."""
 
     client: Any  # docker.DockerClient
@@ -78,7 +78,7 @@ class Engine:
                 network.remove()
 
 
-def connect(seconds: float = 60) -> Engine:
+def connect(seconds: float = 60) -> DockerEngine:
     """The engine of this machine. NoEngine says why there is none; it is asked for 5 s at most."""
     docker = import_module("docker")
     address = engine_address()
@@ -89,7 +89,7 @@ def connect(seconds: float = 60) -> Engine:
         with_short_patience.close()
     except (docker.errors.DockerException, OSError) as error:
         raise NoEngine(f"No Docker engine answers at {address}: {why(error)}.", INSTALL) from error
-    return Engine(docker.DockerClient(base_url=address, timeout=seconds), address, version)
+    return DockerEngine(docker.DockerClient(base_url=address, timeout=seconds), address, version)
 
 
 def knock(address: str) -> None:

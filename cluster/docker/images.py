@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from cluster.docker.engine import Engine
+from cluster.docker.engine import DockerEngine
 from cluster.errors import CommandFailed, NoRegistry
 from cluster.kinds import Context
 from raydock import topology
@@ -21,7 +21,7 @@ CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 GPU_SERVICE, GPU_LABEL = "gpu-worker", "raydock.gpu-build"  # see docker/Dockerfile
 
 
-def missing(engine: Engine, context: Context) -> list[str]:
+def missing(engine: DockerEngine, context: Context) -> list[str]:
     """The images of the topology that the engine lacks, or has without CUDA although it is wanted."""
     images = context.topology.images
     cuda = (context.settings.get("GPU_BUILD") or ("cuda" if engine.nvidia() else "cpu")) == "cuda"
@@ -33,7 +33,7 @@ def missing(engine: Engine, context: Context) -> list[str]:
     ]
 
 
-def base_image(engine: Engine, context: Context) -> str:
+def base_image(engine: DockerEngine, context: Context) -> str:
     """The image to build on: the one given, else the public one, else one of Debian's packages made here."""
     wanted = context.topology.base_image
     if wanted != defaults(context).base_image or engine.has_image(wanted):

@@ -20,7 +20,7 @@ from cluster.deadline import until
 from cluster.errors import ClusterError, CommandFailed, NotUp
 from cluster.kinds import Context
 from cluster.processes import launch, process_tree, ray_node, readiness, record, services, startup, temp_dir
-from cluster.processes.record import Record, Started
+from cluster.processes.record import NodeProcess, ProcessesRecord
 from cluster.status import Member
 from raydock.rayapi import nodes
 from raydock.topology import Pool
@@ -45,10 +45,10 @@ class ProcessesCluster:
     def exists(self) -> bool:
         return self.record() is not None or (has_ray() and bool(self.ours.processes()))
 
-    def record(self) -> Record | None:
+    def record(self) -> ProcessesRecord | None:
         return record.load(self.context.state)
 
-    def require_record(self) -> Record:
+    def require_record(self) -> ProcessesRecord:
         if found := self.record():
             return found
         raise NotUp("No cluster of processes is up.", "Start one: make cluster-up")
@@ -75,10 +75,10 @@ class ProcessesCluster:
         """Writes down every node and port from the beginning, so that an `up` that was cut short can go on."""
         topology = self.context.topology
         names = [(f"{pool.name}-{n + 1}", pool.name) for pool in topology.workers for n in range(pool.nodes)]
-        planned = (Started("head", "head"), *(Started(name, pool) for name, pool in names))
+        planned = (NodeProcess("head", "head"), *(NodeProcess(name, pool) for name, pool in names))
         doors = services.choose_doors(topology.port)
         temp = temp_dir.make(self.context.state)
-        record.save(self.context.state, Record(temp, topology.port, planned, doors))
+        record.save(self.context.state, ProcessesRecord(temp, topology.port, planned, doors))
 
     def complete(self) -> None:
         """Starts the services, the head and every worker that is no living node; waits for each."""
@@ -130,7 +130,7 @@ class ProcessesCluster:
             for node in (found.nodes if found else ())
         ]
 
-    def is_running(self, node: Started) -> bool:
+    def is_running(self, node: NodeProcess) -> bool:
         return replace(self.ours, node=node.name).has(node.pid)
 
     def head_runs(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cluster.processes.record import Doors
+from cluster.processes.record import Ports
 
 LOOPBACK = "127.0.0.1"
 # The person's own credentials and projects, and what would lead a client past the lab.
@@ -24,7 +24,7 @@ def is_personal(name: str) -> bool:
     return name.startswith(PERSONAL) or name in PERSONAL_NAMES
 
 
-def variables(temp: str, doors: Doors, caller: Mapping[str, str]) -> dict[str, str]:
+def variables(temp: str, doors: Ports, caller: Mapping[str, str]) -> dict[str, str]:
     """What a node gets, so that google-auth, its clients, gcsfs and pyarrow use the lab as the job's identity.
 
     The last two hide the login of `gcloud` in the person's home, which clients prefer to the metadata server:

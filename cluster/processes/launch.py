@@ -12,23 +12,23 @@ from pathlib import Path
 from cluster import ports
 from cluster.kinds import Context
 from cluster.processes import process_tree, ray_node
-from cluster.processes.record import Record, Started
+from cluster.processes.record import NodeProcess, ProcessesRecord
 from raydock.topology import Pool
 
 MARK_SECONDS = 10.0
 
 
-def spawn(context: Context, found: Record, pool: Pool, name: str) -> Started:
+def spawn(context: Context, found: ProcessesRecord, pool: Pool, name: str) -> NodeProcess:
     """Starts `ray start --block`."""
     own = tuple(ports.pick(ray_node.count_of_ports(pool.name), found.taken()))
-    node = Started(name, pool.name, since=int(time.time() * 1000), ports=own)
+    node = NodeProcess(name, pool.name, since=int(time.time() * 1000), ports=own)
     for socket in ray_node.sockets(found.temp, name):  # an earlier node of that name may have left them
         Path(socket).unlink(missing_ok=True)
     environ = ray_node.environment(context.state, found, pool, node)
     return replace(node, pid=launch(context, found, command(context, found, pool, name, own), environ))
 
 
-def launch(context: Context, found: Record, vector: list[str], environ: dict[str, str]) -> int:
+def launch(context: Context, found: ProcessesRecord, vector: list[str], environ: dict[str, str]) -> int:
     """Starts a process in a session of its own; it outlives us, and nobody waits for it. Returns its id."""
     name = environ[process_tree.NODE]
     with open(log(found, name), "wb") as output:
@@ -53,7 +53,9 @@ def await_mark(process: subprocess.Popen[bytes], ours: process_tree.Owned) -> No
         time.sleep(0.01)
 
 
-def command(context: Context, found: Record, pool: Pool, name: str, own: tuple[int, ...]) -> list[str]:
+def command(
+    context: Context, found: ProcessesRecord, pool: Pool, name: str, own: tuple[int, ...]
+) -> list[str]:
     share = ray_node.shares(context.topology, machine_memory(), shared_memory(found.temp))[pool.name]
     if pool.name == "head":
         vector = ray_node.command(context.root, found.temp, pool, name, share, own, "")
@@ -61,7 +63,7 @@ def command(context: Context, found: Record, pool: Pool, name: str, own: tuple[i
     return ray_node.command(context.root, found.temp, pool, name, share, own, ray_node.gcs(found.head))
 
 
-def log(found: Record, name: str) -> Path:
+def log(found: ProcessesRecord, name: str) -> Path:
     return Path(found.temp, f"{name}.log")
 
 

@@ -70,7 +70,7 @@ def count_of_ports(pool: str) -> int:
     return len(HEAD_PORTS) + len(METRICS) if pool == "head" else len(PORTS)
 
 
-def gcs(head: record.Started) -> str:
+def gcs(head: record.NodeProcess) -> str:
     """HOST:PORT of the control store."""
     return f"{LOOPBACK}:{head.ports[HEAD_PORTS.index('--port')]}"
 
@@ -125,9 +125,9 @@ def inherited(caller: Mapping[str, str]) -> dict[str, str]:
 
 def environment(
     state: Path,
-    found: record.Record,
+    found: record.ProcessesRecord,
     pool: Pool,
-    node: record.Started,
+    node: record.NodeProcess,
     caller: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
     """What one node runs with: `inherited`, our mark, and the lab's cloud in the place of Google's.

@@ -9,17 +9,17 @@ from cluster.errors import NotReady
 from cluster.kinds import Context
 from cluster.processes import launch, process_tree
 from cluster.processes.identity import LOOPBACK
-from cluster.processes.record import Record, Started
+from cluster.processes.record import NodeProcess, ProcessesRecord
 from cluster.status import Member
 from raydock.rayapi import nodes
-from raydock.rayapi.nodes import Dashboard
+from raydock.rayapi.nodes import Gateway
 
 AGAIN = "Try again: make cluster-up"
 
 
-def head(context: Context, found: Record) -> str:
+def head(context: Context, found: ProcessesRecord) -> str:
     require_running(context, found, found.head)
-    agent = Dashboard(f"http://{LOOPBACK}:{found.head.ports[0]}")
+    agent = Gateway(f"http://{LOOPBACK}:{found.head.ports[0]}")
     for what, where, path in (
         ("the dashboard", context.dashboard, "/api/version"),
         ("the Job API", context.dashboard, "/api/jobs/"),
@@ -30,14 +30,14 @@ def head(context: Context, found: Record) -> str:
     return ""
 
 
-def workers(context: Context, found: Record, members: Sequence[Member]) -> str:
+def workers(context: Context, found: ProcessesRecord, members: Sequence[Member]) -> str:
     for node in found.nodes:
         require_running(context, found, node)
     names = status.missing(members, nodes.list_nodes(context.dashboard))
     return f"waiting for {', '.join(names)}" if names else ""
 
 
-def require_running(context: Context, found: Record, node: Started) -> None:
+def require_running(context: Context, found: ProcessesRecord, node: NodeProcess) -> None:
     """Raises NotReady where the node's `ray start` has ended, or has given something up."""
     text = launch.log(found, node.name).read_text(errors="replace").strip()
     if refused := refusals(text):

@@ -12,7 +12,7 @@ VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class NodeProcess:
     """One node: the process `ray start`, whose environment names the node, and the ports it was given."""
 
     name: str
@@ -23,7 +23,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class Ports:
     """The ports on loopback that stay the same for the cluster's life, beside the gateway's."""
 
     dashboard: int = 0  # Ray's own, behind the gateway
@@ -33,24 +33,24 @@ class Doors:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ProcessesRecord:
     temp: str  # Ray's temporary folder
     port: int  # of the gateway
-    nodes: tuple[Started, ...] = ()
-    doors: Doors = Doors()
+    nodes: tuple[NodeProcess, ...] = ()
+    doors: Ports = Ports()
     services: dict[str, int] = field(default_factory=dict)  # process id by name: the cloud
 
     @property
-    def head(self) -> Started:
+    def head(self) -> NodeProcess:
         return next(node for node in self.nodes if node.pool == "head")
 
-    def with_node(self, node: Started) -> Record:
+    def with_node(self, node: NodeProcess) -> ProcessesRecord:
         """With this node in the place of the one of its name, or as the last."""
         if all(other.name != node.name for other in self.nodes):
             return replace(self, nodes=(*self.nodes, node))
         return replace(self, nodes=tuple(node if other.name == node.name else other for other in self.nodes))
 
-    def with_service(self, name: str, pid: int) -> Record:
+    def with_service(self, name: str, pid: int) -> ProcessesRecord:
         return replace(self, services={**self.services, name: pid})
 
     def taken(self) -> set[int]:
@@ -62,12 +62,12 @@ def file_in(state: Path) -> Path:
     return state / "processes.json"
 
 
-def save(state: Path, record: Record) -> None:
+def save(state: Path, record: ProcessesRecord) -> None:
     """Writes it whole or not at all, for this user's eyes only."""
     write_private(file_in(state), json.dumps({"version": VERSION, **asdict(record)}, indent=1))
 
 
-def load(state: Path) -> Record | None:
+def load(state: Path) -> ProcessesRecord | None:
     """The record; None where there is none, or where it is another version's or unreadable.
 
     Without a record the processes are still found, by their mark.
@@ -76,8 +76,8 @@ def load(state: Path) -> Record | None:
         raw = json.loads(file_in(state).read_text())
         if raw["version"] != VERSION:
             return None
-        nodes = tuple(Started(**{**node, "ports": tuple(node["ports"])}) for node in raw["nodes"])
-        return Record(raw["temp"], raw["port"], nodes, Doors(**raw["doors"]), dict(raw["services"]))
+        nodes = tuple(NodeProcess(**{**node, "ports": tuple(node["ports"])}) for node in raw["nodes"])
+        return ProcessesRecord(raw["temp"], raw["port"], nodes, Ports(**raw["doors"]), dict(raw["services"]))
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

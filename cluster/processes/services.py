@@ -15,7 +15,7 @@ from cluster.errors import CommandFailed
 from cluster.kinds import Context
 from cluster.processes import process_tree, ray_node
 from cluster.processes.identity import LOOPBACK
-from cluster.processes.record import Doors, Record
+from cluster.processes.record import Ports, ProcessesRecord
 from iam import lab
 from iam.errors import IamError
 
@@ -35,15 +35,15 @@ def check(context: Context, new: bool) -> None:
         if new:
             lab.job_principal(chosen.service_account, accounts)
     except IamError as error:
-        raise CommandFailed(f"The lab's cloud did not start: {error.message}", error.mend) from error
+        raise CommandFailed(f"The lab's cloud did not start: {error.message}", error.fix) from error
 
 
-def choose_doors(gateway: int) -> Doors:
+def choose_doors(gateway: int) -> Ports:
     """Free ports for a cluster that begins."""
-    return Doors(*ports.pick(4, {gateway}))
+    return Ports(*ports.pick(4, {gateway}))
 
 
-def command(found: Record) -> list[str]:
+def command(found: ProcessesRecord) -> list[str]:
     doors = found.doors
     return [
         *(sys.executable, "-P", "-m", "cloud", "loopback", f"--gateway-port={found.port}"),
@@ -55,13 +55,15 @@ def command(found: Record) -> list[str]:
     ]
 
 
-def environment(context: Context, found: Record, caller: Mapping[str, str] = os.environ) -> dict[str, str]:
+def environment(
+    context: Context, found: ProcessesRecord, caller: Mapping[str, str] = os.environ
+) -> dict[str, str]:
     """The caller's environment as a node gets it, with our mark and the cloud's settings."""
     marks = {process_tree.MARK: str(context.state), process_tree.NODE: CLOUD, "TMPDIR": f"{found.temp}/tmp"}
     return {**ray_node.inherited(caller), **marks, **cloud_settings(context, found)}
 
 
-def cloud_settings(context: Context, found: Record) -> dict[str, str]:
+def cloud_settings(context: Context, found: ProcessesRecord) -> dict[str, str]:
     """See cloud/config.py."""
     chosen = {name: context.settings.get(name, "") for name in SETTINGS}
     if chosen["LAB_FILE"]:  # relative to the checkout, as in compose.yaml
@@ -87,5 +89,5 @@ def refusal(text: str) -> tuple[str, str]:
     told = [number for number, line in enumerate(lines) if line.startswith("cloud: ")]
     if not told:
         return lines[-1], ""
-    mend = "".join(line for line in lines[told[-1] + 1 :][:1] if line.startswith("  "))
-    return lines[told[-1]].removeprefix("cloud: "), mend.strip()
+    fix = "".join(line for line in lines[told[-1] + 1 :][:1] if line.startswith("  "))
+    return lines[told[-1]].removeprefix("cloud: "), fix.strip()

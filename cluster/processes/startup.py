@@ -10,21 +10,21 @@ from cluster.errors import CommandFailed
 from cluster.kinds import Context
 from cluster.processes import launch, process_tree, record, services
 from cluster.processes.identity import LOOPBACK
-from cluster.processes.record import Record
+from cluster.processes.record import ProcessesRecord
 from raydock.rayapi import nodes
-from raydock.rayapi.nodes import Dashboard
+from raydock.rayapi.nodes import Gateway
 
 START_SECONDS = 60.0
 AGAIN = "Try again: make cluster-up"
 
 
-def ended(context: Context, found: Record) -> list[str]:
+def ended(context: Context, found: ProcessesRecord) -> list[str]:
     """The cloud's name, where it does not run."""
     ours = replace(process_tree.Owned(str(context.state)), node=services.CLOUD)
     return [] if ours.has(found.services.get(services.CLOUD, 0)) else [services.CLOUD]
 
 
-def ensure(context: Context, found: Record, restart: bool = False) -> Record:
+def ensure(context: Context, found: ProcessesRecord, restart: bool = False) -> ProcessesRecord:
     """Starts the cloud where it has ended or was given another key, or to `restart` it; returns when it answers.
 
     CommandFailed, with the cloud's own sentence, where it refuses to start.
@@ -50,11 +50,11 @@ def refuses_key(context: Context) -> bool:
     return False
 
 
-def missing(context: Context, found: Record) -> str:
+def missing(context: Context, found: ProcessesRecord) -> str:
     """What does not answer yet; "" when all do."""
     for name in ended(context, found):
-        why, mend = services.refusal(launch.log(found, name).read_text(errors="replace"))
-        raise CommandFailed(f"The lab's {name} did not start: {why}", mend or AGAIN)
-    own = Dashboard(f"http://{LOOPBACK}:{found.doors.own}")
+        why, fix = services.refusal(launch.log(found, name).read_text(errors="replace"))
+        raise CommandFailed(f"The lab's {name} did not start: {why}", fix or AGAIN)
+    own = Gateway(f"http://{LOOPBACK}:{found.doors.own}")
     up = nodes.answers(context.dashboard, "/lab/") and nodes.answers(own, "/health")
     return "" if up else "waiting for the lab's cloud"

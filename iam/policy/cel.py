@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from iam.errors import BadCondition
-from iam.policy.cel_tokens import Token, tokens
+from iam.policy.cel_tokens import CelToken, tokens
 
 LEVELS = (("||",), ("&&",), ("==", "!=", "<", "<=", ">", ">=", "in"), ("+", "-"), ("*", "/", "%"))
 DEEPEST = 40  # parentheses in parentheses; IAM allows 12 logical operators, and each level takes ten of Python's frames
@@ -29,29 +29,29 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     """An operator, a function or a method (its receiver is the first argument): `name` says which."""
 
     name: str
     arguments: tuple[Node, ...]
 
 
-Node = Literal | Path | Call
+Node = Literal | Path | FunctionCall
 
 
 def parse(expression: str) -> Node:
     """The tree of an expression. Raises BadCondition."""
-    parser = Parser(tokens(expression))
+    parser = CelParser(tokens(expression))
     node = parser.expression()
     if parser.peek() is not None:
         raise BadCondition(f'The condition has "{parser.peek()}" where it should end.')
     return node
 
 
-class Parser:
+class CelParser:
     """Recursive descent, one method a level of the grammar."""
 
-    def __init__(self, found: list[Token]) -> None:
+    def __init__(self, found: list[CelToken]) -> None:
         self.tokens = found
         self.at = 0
         self.depth = 0
@@ -83,7 +83,7 @@ class Parser:
         if self.take("?"):
             yes = self.expression()
             self.expect(":")
-            node = Call("?:", (node, yes, self.expression()))
+            node = FunctionCall("?:", (node, yes, self.expression()))
         self.depth -= 1
         return node
 
@@ -94,7 +94,7 @@ class Parser:
         node = self.binary(level + 1)
         while (operator := self.peek()) in LEVELS[level]:
             self.at += 1
-            node = Call(str(operator), (node, self.binary(level + 1)))
+            node = FunctionCall(str(operator), (node, self.binary(level + 1)))
         return node
 
     def unary(self) -> Node:
@@ -105,7 +105,7 @@ class Parser:
             marks.append(str(mark))
         node = self.member()
         for mark in reversed(marks):
-            node = Call("!" if mark == "!" else "negative", (node,))
+            node = FunctionCall("!" if mark == "!" else "negative", (node,))
         return node
 
     def member(self) -> Node:
@@ -115,11 +115,15 @@ class Parser:
             if self.take("."):
                 name = self.name()
                 if self.take("("):
-                    node = Call(f".{name}", (node, *self.arguments(")")))
+                    node = FunctionCall(f".{name}", (node, *self.arguments(")")))
                 else:
-                    node = Path(f"{node.name}.{name}") if isinstance(node, Path) else Call("select", (node,))
+                    node = (
+                        Path(f"{node.name}.{name}")
+                        if isinstance(node, Path)
+                        else FunctionCall("select", (node,))
+                    )
             elif self.take("["):
-                node = Call("index", (node, *self.arguments("]")))
+                node = FunctionCall("index", (node, *self.arguments("]")))
             else:
                 return node
 
@@ -130,15 +134,15 @@ class Parser:
             self.expect(")")
             return node
         if self.take("["):
-            return Call("list", self.arguments("]"))
+            return FunctionCall("list", self.arguments("]"))
         if self.take("{"):
-            return Call("map", self.pairs())
+            return FunctionCall("map", self.pairs())
         if self.at < len(self.tokens) and self.tokens[self.at].kind in ("text", "number"):
             return self.literal()
         name = self.name()
         if name in ("true", "false", "null"):
             return Literal({"true": True, "false": False, "null": None}[name])
-        return Call(name, self.arguments(")")) if self.take("(") else Path(name)
+        return FunctionCall(name, self.arguments(")")) if self.take("(") else Path(name)
 
     def literal(self) -> Literal:
         """A string, or a number as Python's float: conditions compare none that need more."""

@@ -26,25 +26,25 @@ ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v"
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class CelToken:
     """`kind` is text, number, name or mark."""
 
     kind: str
     text: str
 
 
-def tokens(expression: str) -> list[Token]:
+def tokens(expression: str) -> list[CelToken]:
     """The words of an expression. Raises BadCondition."""
-    found: list[Token] = []
+    found: list[CelToken] = []
     at = 0
     while at < len(expression):
         match = TOKEN.match(expression, at)
         if match is None or match["bytes"]:
             raise BadCondition(f"The condition can't be read from {expression[at : at + 20]!r} on.")
         if match["quote"]:
-            found.append(Token("text", match["text"] if match["raw"] else _unescaped(match["text"])))
+            found.append(CelToken("text", match["text"] if match["raw"] else _unescaped(match["text"])))
         elif not match["space"]:
-            found.append(Token(str(match.lastgroup), match[0]))
+            found.append(CelToken(str(match.lastgroup), match[0]))
         at = match.end()
     return found
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from iam.errors import BadCondition
 from iam.policy import cel
 from iam.policy.resource import STORAGE, Resource
-from iam.policy.ternary import Truth as Truth  # re-exported: it is what `evaluate` answers
+from iam.policy.ternary import Ternary as Truth  # re-exported: it is what `evaluate` answers
 from iam.policy.ternary import any_of, known
 
 LIST_PREFIX = f"{STORAGE}/objectListPrefix"

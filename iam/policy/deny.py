@@ -7,18 +7,18 @@ https://cloud.google.com/iam/docs/deny-permissions-support (names of permissions
 from __future__ import annotations
 
 from iam.policy.condition import Attributes, evaluate
-from iam.policy.membership import World, matches
+from iam.policy.membership import Directory, matches
 from iam.policy.policies import DenyRule
-from iam.policy.ternary import Truth, any_of, known
+from iam.policy.ternary import Ternary, any_of, known
 
 SERVICES = {
     "resourcemanager": "cloudresourcemanager"
 }  # where the service is not named as its permissions are
 
 
-def applies(rule: DenyRule, principal: str, permission: str, given: Attributes, world: World) -> Truth:
+def applies(rule: DenyRule, principal: str, permission: str, given: Attributes, world: Directory) -> Ternary:
     """TRUE where the rule denies, FALSE where it does not, else UNKNOWN."""
-    condition = evaluate(rule.condition.expression, given) if rule.condition else Truth.TRUE
+    condition = evaluate(rule.condition.expression, given) if rule.condition else Ternary.TRUE
     return (
         any_of(matches(principal, member, world) for member in rule.denied_principals)
         & ~any_of(matches(principal, member, world) for member in rule.exception_principals)

@@ -13,7 +13,7 @@ KINDS = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", 
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class DocumentReader:
     """Returns what was expected, or raises `error`."""
 
     error: type[IamError]

@@ -16,15 +16,15 @@ from enum import Enum
 
 from iam.policy import deny
 from iam.policy import resource as resources
-from iam.policy.binding import Answer, Question, answers_of, rank
+from iam.policy.binding import AccessRequest, BindingResult, answers_of, rank
 from iam.policy.condition import Attributes
-from iam.policy.membership import World
+from iam.policy.membership import Directory
 from iam.policy.policies import Binding, DenyRule, Policy
 from iam.policy.principal import parse
 from iam.policy.resource import ACCOUNT, PROJECT, Resource
 from iam.policy.roles import Role
 from iam.policy.roles import roles as google_roles
-from iam.policy.ternary import Truth
+from iam.policy.ternary import Ternary
 
 # Permissions that are held on the project, whatever bucket a program has in mind.
 # https://cloud.google.com/storage/docs/access-control/iam-json
@@ -91,11 +91,11 @@ def decide(
     parse(principal)
     target = level(permission, resource, policies.project_id)
     listing = list_prefix if permission == "storage.objects.list" else ""
-    question = Question(
+    question = AccessRequest(
         principal,
         permission,
         Attributes(target, now, listing),
-        World(groups, policies.project, policies.project_id),
+        Directory(groups, policies.project, policies.project_id),
         google_roles() if roles is None else roles,
     )
     decision = _allowed(question, policies)
@@ -124,10 +124,10 @@ def _sources(target: Resource, policies: Policies) -> list[tuple[str, Policy | N
     return [(own, policies.bucket), project]
 
 
-def _allowed(question: Question, policies: Policies) -> Decision:
+def _allowed(question: AccessRequest, policies: Policies) -> Decision:
     sources = _sources(question.given.resource, policies)
     answers = [a for where, policy in sources if policy for a in answers_of(question, where, policy)]
-    for truth, verdict in ((Truth.TRUE, Verdict.GRANTED), (Truth.UNKNOWN, Verdict.UNKNOWN)):
+    for truth, verdict in ((Ternary.TRUE, Verdict.GRANTED), (Ternary.UNKNOWN, Verdict.UNKNOWN)):
         found = [answer for answer in answers if answer.truth is truth]
         if found:
             return _decision(question, verdict, min(found, key=rank))
@@ -142,14 +142,16 @@ def _allowed(question: Question, policies: Policies) -> Decision:
     return _decision(question, Verdict.DENIED, why=_nothing(question, sources, answers))
 
 
-def _nothing(question: Question, sources: list[tuple[str, Policy | None]], answers: list[Answer]) -> str:
+def _nothing(
+    question: AccessRequest, sources: list[tuple[str, Policy | None]], answers: list[BindingResult]
+) -> str:
     places = " or of ".join(where for where, _ in sources)
-    near = [a.reason for a in sorted(answers, key=rank) if a.truth is Truth.FALSE]
+    near = [a.reason for a in sorted(answers, key=rank) if a.truth is Ternary.FALSE]
     tail = f" ({near[0]})" if near else ""
     return f"no binding of {places} grants {question.permission} to {question.principal}{tail}"
 
 
-def _unless_denied(decision: Decision, question: Question, policies: Policies) -> Decision:
+def _unless_denied(decision: Decision, question: AccessRequest, policies: Policies) -> Decision:
     """Deny rules take away what bindings grant."""
     if policies.deny is None:
         why = f"{decision.why}, but the deny policies of project {policies.project_id} could not be read"
@@ -159,16 +161,18 @@ def _unless_denied(decision: Decision, question: Question, policies: Policies) -
         for rule in policies.deny
     ]
     taken = f"{question.permission} from {question.principal}"
-    if Truth.TRUE in truths:
+    if Ternary.TRUE in truths:
         why = f"a deny rule of project {policies.project_id} takes {taken}"
         return replace(decision, verdict=Verdict.DENIED, binding=None, where="deny policy", why=why)
-    if Truth.UNKNOWN in truths:
+    if Ternary.UNKNOWN in truths:
         why = f"{decision.why}, but a deny rule of project {policies.project_id} may take {taken}"
         return replace(decision, verdict=Verdict.UNKNOWN, why=why)
     return decision
 
 
-def _decision(question: Question, verdict: Verdict, answer: Answer | None = None, why: str = "") -> Decision:
+def _decision(
+    question: AccessRequest, verdict: Verdict, answer: BindingResult | None = None, why: str = ""
+) -> Decision:
     resource = question.given.resource
     if answer is None:
         return Decision(verdict, question.permission, resource, None, "", why)

@@ -23,7 +23,7 @@ GRANTED_ON: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Mend:
+class Grant:
     """One grant, as Google's command line and as ours; `ours` is empty where ours can't (it grants on buckets)."""
 
     principal: str
@@ -39,7 +39,7 @@ def mends_for(
     resource: Resource,
     *,
     roles: Mapping[str, Role] | None = None,
-) -> tuple[Mend, ...]:
+) -> tuple[Grant, ...]:
     """The grants that give all the missing permissions; an object's are on its bucket.
 
     None if only an administrator's or a basic role would, or if one of them is the project's (buckets.list).
@@ -49,7 +49,7 @@ def mends_for(
         place = level(permission, resource, project_id="")
         place = resources.bucket(place.bucket) if place.bucket else place
         by_level.setdefault(place, set()).add(permission)
-    found: list[Mend] = []
+    found: list[Grant] = []
     for place, permissions in sorted(by_level.items(), key=lambda item: item[0].name):
         chosen = least_roles(permissions, place, google_roles() if roles is None else roles)
         if not chosen:
@@ -86,7 +86,7 @@ def _held(group: Sequence[Role]) -> frozenset[str]:
     return frozenset[str]().union(*(role.permissions for role in group))
 
 
-def _mend(principal: str, role: str, place: Resource) -> Mend:
+def _mend(principal: str, role: str, place: Resource) -> Grant:
     member = shlex.quote(principal)
     if place.type == ACCOUNT:
         what, name = "iam service-accounts", place.name.rpartition("/")[2]
@@ -94,4 +94,4 @@ def _mend(principal: str, role: str, place: Resource) -> Mend:
         what, name = "storage buckets", str(place)
     gcloud = f"gcloud {what} add-iam-policy-binding {name} --member={member} --role={role}"
     ours = f"python -m iam grant {name} --role={role} --member={member}" if place.bucket else ""
-    return Mend(principal, role, place, gcloud, ours)
+    return Grant(principal, role, place, gcloud, ours)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from iam.policy.policies import Policy
 from iam.policy.principal import ANONYMOUS, AUTHENTICATED, CONVENIENCE, EVERYONE, normal
-from iam.policy.ternary import Truth, any_of, known
+from iam.policy.ternary import Ternary, any_of, known
 
 FEDERATED = "principal://"  # what is left of them in v1: identities of workforce and workload pools
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Directory:
     """What membership depends on.
 
     groups: members by group; None, or a group that is not in it, is a group whose members are not known
@@ -29,15 +29,15 @@ class World:
     project_id: str = ""
 
 
-def matches(principal: str, member: str, world: World) -> Truth:
+def matches(principal: str, member: str, world: Directory) -> Ternary:
     """Does the member string cover the principal?"""
     principal, member = normal(principal), normal(member)
     if member.startswith("deleted:"):
-        return Truth.FALSE
+        return Ternary.FALSE
     if member in (principal, EVERYONE):
-        return Truth.TRUE
+        return Ternary.TRUE
     if principal == ANONYMOUS or principal.startswith("deleted:"):
-        return Truth.FALSE
+        return Ternary.FALSE
     if member == AUTHENTICATED:
         # Google's page: "does not include identities that come from external identity providers".
         return known(not principal.startswith(FEDERATED))
@@ -48,14 +48,14 @@ def matches(principal: str, member: str, world: World) -> Truth:
         return _in_group(principal, member, world, frozenset())
     if kind == "domain":
         return known(principal.startswith("user:") and principal.rpartition("@")[2] == value)
-    return Truth.UNKNOWN if kind == "principalSet" else Truth.FALSE
+    return Ternary.UNKNOWN if kind == "principalSet" else Ternary.FALSE
 
 
-def _in_group(principal: str, group: str, world: World, seen: frozenset[str]) -> Truth:
+def _in_group(principal: str, group: str, world: Directory, seen: frozenset[str]) -> Ternary:
     """Groups may hold groups, in circles too."""
     members = _members(group, world)
     if members is None:
-        return Truth.UNKNOWN
+        return Ternary.UNKNOWN
     seen = seen | {group}
     inner = [normal(m) for m in members]
     return any_of(
@@ -67,7 +67,7 @@ def _in_group(principal: str, group: str, world: World, seen: frozenset[str]) ->
     )
 
 
-def _members(group: str, world: World) -> frozenset[str] | None:
+def _members(group: str, world: Directory) -> frozenset[str] | None:
     """Groups are named group:ADDRESS or ADDRESS, in any case."""
     for name, members in (world.groups or {}).items():
         if normal(name if name.startswith("group:") else f"group:{name}") == group:
@@ -75,13 +75,13 @@ def _members(group: str, world: World) -> frozenset[str] | None:
     return None
 
 
-def _holds_basic(principal: str, role: str, project_id: str, world: World) -> Truth:
+def _holds_basic(principal: str, role: str, project_id: str, world: Directory) -> Ternary:
     """Those who hold roles/owner, editor or viewer in the project's policy."""
     if world.project is None or project_id != world.project_id:
-        return Truth.UNKNOWN
+        return Ternary.UNKNOWN
     return any_of(
         # Basic roles can't have conditions; of one that has, nothing is known.
-        matches(principal, member, world) & (Truth.UNKNOWN if binding.condition else Truth.TRUE)
+        matches(principal, member, world) & (Ternary.UNKNOWN if binding.condition else Ternary.TRUE)
         for binding in world.project.bindings
         if binding.role == role
         for member in binding.members

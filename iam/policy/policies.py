@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from iam.errors import MalformedPolicy, MalformedPrincipal
-from iam.policy.document import Reader
+from iam.policy.document import DocumentReader
 from iam.policy.principal import normal, parse
 
 ROLE = re.compile(r"(roles|projects/[^/\s]+/roles|organizations/[^/\s]+/roles)/[A-Za-z0-9_.]+")
@@ -24,7 +24,7 @@ DENY_KEYS = (
     "exceptionPermissions",
     "denialCondition",
 )
-READ = Reader(MalformedPolicy)
+READ = DocumentReader(MalformedPolicy)
 WITH_CONDITIONS = 3  # the only version that may carry conditions
 
 
@@ -143,7 +143,7 @@ def _binding(item: object, where: str) -> Binding:
         try:
             parse(member)
         except MalformedPrincipal as error:
-            raise MalformedPolicy(f"{where}.members[{n}]: {error.message}", error.mend) from error
+            raise MalformedPolicy(f"{where}.members[{n}]: {error.message}", error.fix) from error
     return Binding(role, members, _condition(fields.get("condition"), f"{where}.condition"))
 
 

@@ -57,7 +57,7 @@ IN_ARGUMENTS = "it is in the job's arguments"
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class RequiredPermission:
     """One operation that a job will do, and which of its lines says so.
 
     `object_name` is a prefix if `uri` is one, up to the first wildcard. `there`: must it exist before? True where the
@@ -88,10 +88,10 @@ class Need:
 
 
 @dataclass(slots=True)
-class Ledger:
+class Collector:
     """Needs and remarks while they are gathered."""
 
-    needs: dict[tuple[str, str, Operation, bool], Need] = field(default_factory=dict)
+    needs: dict[tuple[str, str, Operation, bool], RequiredPermission] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     declared: set[str] = field(default_factory=set)
 
@@ -105,7 +105,9 @@ class Ledger:
             key = (name, tail, operation, prefix)
             known = self.needs.get(key)
             if known is None:
-                self.needs[key] = Need(uri, name, tail, operation, operation.permissions, because, there)
+                self.needs[key] = RequiredPermission(
+                    uri, name, tail, operation, operation.permissions, because, there
+                )
             elif because not in known.because.split("; "):
                 self.needs[key] = replace(known, because=f"{known.because}; {because}")
 
@@ -125,7 +127,7 @@ def needs_of(
     arguments: Sequence[str],
     lookups: Mapping[str, str] = NO_LOOKUPS,
     variables: Mapping[str, str] = NO_VARIABLES,
-) -> tuple[list[Need], list[str]]:
+) -> tuple[list[RequiredPermission], list[str]]:
     """The needs, and sentences about what could not be known. Raises MalformedResource for a bad gs:// URI.
 
     An entry of `reads` and `writes` is a gs:// URI, a prefix (it ends with / or *), or the name of a job argument
@@ -135,7 +137,7 @@ def needs_of(
     lookups: entries for which the bucket is looked up → why. One of `writes` is a folder then, and one of `reads`
     takes the lookup only where it is a whole bucket.
     """
-    ledger = Ledger()
+    ledger = Collector()
     for kind, entries in (("reads", reads), ("writes", writes)):
         for entry in entries:
             _declared(ledger, kind, entry, arguments, lookups.get(entry, ""), variables)
@@ -158,7 +160,12 @@ def is_prefix(uri: str) -> bool:
 
 
 def _declared(
-    ledger: Ledger, kind: str, entry: str, arguments: Sequence[str], lookup: str, variables: Mapping[str, str]
+    ledger: Collector,
+    kind: str,
+    entry: str,
+    arguments: Sequence[str],
+    lookup: str,
+    variables: Mapping[str, str],
 ) -> None:
     if not ARGUMENT.fullmatch(entry.partition("=")[0]):
         _use(ledger, kind, entry, f'{kind} = "{entry}"', lookup)
@@ -192,7 +199,7 @@ def uris(text: str) -> list[str]:
     return [SCHEME.sub("gs://", one, count=1) for one in found]
 
 
-def _use(ledger: Ledger, kind: str, uri: str, because: str, lookup: str) -> None:
+def _use(ledger: Collector, kind: str, uri: str, because: str, lookup: str) -> None:
     """A path that only begins like gs:// is a mistake, and no local path."""
     uri = SCHEME.sub("gs://", uri, count=1)
     if not uri.lower().startswith("gs:/"):
@@ -235,7 +242,7 @@ def values_of(name: str, arguments: Sequence[str]) -> list[str]:
     return found
 
 
-def _noticed(ledger: Ledger, arguments: Sequence[str]) -> None:
+def _noticed(ledger: Collector, arguments: Sequence[str]) -> None:
     """gs:// URIs that no declaration covers are probably read."""
     flag = ""
     for token in arguments:
@@ -253,7 +260,7 @@ def _noticed(ledger: Ledger, arguments: Sequence[str]) -> None:
             _guess(ledger, uri, IN_ARGUMENTS, f'The argument "{token}"', read)
 
 
-def _guess(ledger: Ledger, uri: str, because: str, where: str, read: bool) -> None:
+def _guess(ledger: Collector, uri: str, because: str, where: str, read: bool) -> None:
     """Within a longer text a URI is a guess, so one that is malformed is only remarked on."""
     try:
         if not ledger.covers(uri):

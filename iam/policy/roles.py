@@ -10,12 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from iam.errors import MalformedRoles, UnknownRole
-from iam.policy.document import Reader
-from iam.policy.ternary import Truth, known
+from iam.policy.document import DocumentReader
+from iam.policy.ternary import Ternary, known
 
 FILE = Path(__file__).with_name("roles.yaml")
 ROLE_KEYS = ("source", "stage", "note", "permissions")
-READ = Reader(MalformedRoles)
+READ = DocumentReader(MalformedRoles)
 NO_EXTRA: Mapping[str, frozenset[str]] = MappingProxyType({})
 EXCERPT = "The permissions are an excerpt: only those of the services covered."
 
@@ -31,11 +31,11 @@ class Role:
     services: tuple[str, ...] = ("",)  # every permission begins with "": nothing is left out
     stage: str = "GA"
 
-    def holds(self, permission: str) -> Truth:
+    def holds(self, permission: str) -> Ternary:
         """UNKNOWN for a permission outside the services covered."""
         if permission in self.permissions:
-            return Truth.TRUE
-        return known(False) if permission.startswith(self.services) else Truth.UNKNOWN
+            return Ternary.TRUE
+        return known(False) if permission.startswith(self.services) else Ternary.UNKNOWN
 
 
 @cache

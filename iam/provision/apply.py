@@ -8,22 +8,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from iam.errors import Conflict, IamError, NotFound, Unreachable
-from iam.google_clients import Doing, explained, patience
-from iam.grant import BucketCarrier, Carrier, Change, rewrite
+from iam.google_clients import ApiCall, explained, patience
+from iam.grant import BucketPolicyTarget, Change, PolicyTarget, rewrite
 from iam.policy.policies import with_member, without_member
 from iam.provision.plan import (
     ACCOUNT,
     ACCOUNT_ROLE,
     BUCKET,
     BUCKET_ROLE,
-    Plan,
+    ProvisionPlan,
+    Requirements,
     Step,
-    Wanted,
     notes_of,
     steps_of,
 )
-from iam.provision.record import Record
-from iam.provision.service_accounts import Services
+from iam.provision.record import ProvisionRecord
+from iam.provision.service_accounts import ServiceAccounts
 from iam.session import Session
 
 VISIBLE = 60.0  # seconds until policies know a new account: https://cloud.google.com/iam/docs/service-accounts-create
@@ -37,21 +37,21 @@ class Provisioner:
 
     session: Session
     client: Any
-    services: Services
-    record: Record
+    services: ServiceAccounts
+    record: ProvisionRecord
     location: str = ""
     pause: Callable[[float], None] = time.sleep
     made_account: bool = field(default=False, init=False)
 
-    def plan(self, want: Wanted) -> Plan:
+    def plan(self, want: Requirements) -> ProvisionPlan:
         """What there is of it already."""
         may = want.grant_vertex and self.services.may_set_policy(want.project)
         notes = [] if may or not want.grant_vertex else [f"{want.caller} may not be granted it by you."]
         want = replace(want, grant_vertex=may)
         steps = tuple(replace(step, there=self.there(step)) for step in steps_of(want))
-        return Plan(want.project, steps, (*notes_of(want), *notes))
+        return ProvisionPlan(want.project, steps, (*notes_of(want), *notes))
 
-    def removal(self, buckets: bool) -> Plan:
+    def removal(self, buckets: bool) -> ProvisionPlan:
         """What of the record is still there, the last first; buckets only if asked for."""
         recorded = [
             Step(key["kind"], key["on"], key["role"], key["member"]) for key in reversed(self.record.keys())
@@ -60,7 +60,7 @@ class Provisioner:
         steps = tuple(
             replace(step, there=self.there(step)) for step in recorded if buckets or step.kind != BUCKET
         )
-        return Plan(self.session.project, steps, tuple(notes), removing=True)
+        return ProvisionPlan(self.session.project, steps, tuple(notes), removing=True)
 
     def there(self, step: Step) -> bool:
         if step.kind == ACCOUNT:
@@ -137,12 +137,12 @@ class Provisioner:
                     raise
             self.pause(POLL)
 
-    def carrier(self, step: Step) -> Carrier:
+    def carrier(self, step: Step) -> PolicyTarget:
         if step.kind == BUCKET_ROLE:
-            return BucketCarrier(self.client, self.session, step.on)
+            return BucketPolicyTarget(self.client, self.session, step.on)
         if step.kind == ACCOUNT_ROLE:
             return self.services.account_policy(step.on)
         return self.services.project_policy(step.on)
 
-    def doing(self, step: Step, undone: str, verb: str) -> Doing:
-        return Doing(self.session.who, f"gs://{step.on}", undone, f"storage.buckets.{verb}")
+    def doing(self, step: Step, undone: str, verb: str) -> ApiCall:
+        return ApiCall(self.session.who, f"gs://{step.on}", undone, f"storage.buckets.{verb}")

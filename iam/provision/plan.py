@@ -20,7 +20,7 @@ ON_VERTEX = "roles/aiplatform.user"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Requirements:
     """What was asked for. `caller` is who will send jobs."""
 
     project: str
@@ -63,7 +63,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ProvisionPlan:
     """The steps with what is there already, and what has to be known besides."""
 
     project: str
@@ -82,7 +82,7 @@ class Plan:
         return tuple(step for step in self.steps if step.there is self.removing)
 
 
-def wanted(project: str, account: str, buckets: tuple[str, str], location: str, caller: str) -> Wanted:
+def wanted(project: str, account: str, buckets: tuple[str, str], location: str, caller: str) -> Requirements:
     """With the names that a project's buckets have by default. Raises MalformedResource."""
     if not NAME.fullmatch(account):
         text = f"\"{account}\" can't be a service account's name."
@@ -98,10 +98,10 @@ def wanted(project: str, account: str, buckets: tuple[str, str], location: str, 
             raise MalformedResource(
                 f'"{name}" is no bucket: it has a folder.', f"use {name.partition('/')[0]}"
             )
-    return Wanted(project, account, names[0], names[1], location, caller)
+    return Requirements(project, account, names[0], names[1], location, caller)
 
 
-def steps_of(want: Wanted) -> Iterator[Step]:
+def steps_of(want: Requirements) -> Iterator[Step]:
     """All of them, in an order in which they can be made; undone in the opposite one."""
     job = f"serviceAccount:{want.address}"
     yield Step(ACCOUNT, want.address)
@@ -117,7 +117,7 @@ def steps_of(want: Wanted) -> Iterator[Step]:
         yield Step(PROJECT_ROLE, want.project, ON_VERTEX, want.caller)
 
 
-def notes_of(want: Wanted) -> Iterator[str]:
+def notes_of(want: Requirements) -> Iterator[str]:
     """What is not a step."""
     yield "Network: the cluster is reached at its public endpoint; no VPC peering, so nothing to make."
     yield f"Clusters: create them with the service account {want.address}, and jobs run as it."

@@ -20,7 +20,7 @@ FIELDS = {"kind", "on", "role", "member"}
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ProvisionRecord:
     """The keys of steps, in the order in which they were begun."""
 
     file: Path
@@ -60,7 +60,7 @@ class Record:
             raise IamError(f"The record of what is made can't be written: {fault.strerror}.") from None
 
 
-def record_of(session: Session) -> Record:
+def record_of(session: Session) -> ProvisionRecord:
     """The record for the session's place and project."""
     folder = state.folder() / "provisioned"
-    return Record(folder / f"{session.place.name}-{session.project.replace(':', '_')}.json")
+    return ProvisionRecord(folder / f"{session.place.name}-{session.project.replace(':', '_')}.json")

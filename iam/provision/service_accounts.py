@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from iam.errors import Conflict, IamError, MalformedPolicy, NotFound
-from iam.google_clients import Doing, authorized, call
+from iam.google_clients import ApiCall, authorized, call
 from iam.policy.policies import Policy, policy_from_json, policy_to_json
 from iam.policy_reader import PROJECTS
 from iam.session import Session
@@ -22,7 +22,7 @@ MADE_BY = "Made by `python -m iam provision` for jobs on Ray."
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyCarrier:
+class AccountPolicyTarget:
     """The policy of a project or a service account, at `path` of a service."""
 
     http: Any
@@ -42,14 +42,16 @@ class PolicyCarrier:
             return policy_from_json(told)
         except MalformedPolicy as fault:
             text = f"The policy of {self.where} can't be understood, so it was not changed: {fault.message}"
-            raise IamError(text, fault.mend) from None
+            raise IamError(text, fault.fix) from None
 
     def write(self, policy: Policy) -> None:
         self.send("setIamPolicy", {"policy": policy_to_json(policy)})
 
     def send(self, verb: str, body: Any) -> Mapping[str, Any]:
         permission = f"{self.prefix}.{verb.partition('?')[0]}"
-        doing = Doing(self.session.who, self.where, f"the policy of {self.where} was not changed", permission)
+        doing = ApiCall(
+            self.session.who, self.where, f"the policy of {self.where} was not changed", permission
+        )
         told: Mapping[str, Any] = call(
             self.http, self.session, "POST", self.host, f"{self.path}:{verb}", doing, body
         )
@@ -57,7 +59,7 @@ class PolicyCarrier:
 
 
 @dataclass(slots=True)
-class Services:
+class ServiceAccounts:
     """Both services, as one session."""
 
     session: Session
@@ -72,7 +74,7 @@ class Services:
 
     def create_account(self, project: str, name: str) -> bool:
         """False where somebody made it just now."""
-        doing = Doing(
+        doing = ApiCall(
             self.session.who,
             f"project {project}",
             f"no account {name} was made",
@@ -95,24 +97,24 @@ class Services:
 
     def about(self, method: str, address: str, undone: str, verb: str) -> Mapping[str, Any]:
         where = f"service account {address}"
-        doing = Doing(self.session.who, where, undone, f"iam.serviceAccounts.{verb}")
+        doing = ApiCall(self.session.who, where, undone, f"iam.serviceAccounts.{verb}")
         told: Mapping[str, Any] = call(
             self.http, self.session, method, ACCOUNTS, account_path(address), doing
         )
         return told
 
-    def account_policy(self, address: str) -> PolicyCarrier:
+    def account_policy(self, address: str) -> AccountPolicyTarget:
         path, where = account_path(address), f"service account {address}"
-        return PolicyCarrier(self.http, self.session, ACCOUNTS, path, where, "iam.serviceAccounts")
+        return AccountPolicyTarget(self.http, self.session, ACCOUNTS, path, where, "iam.serviceAccounts")
 
-    def project_policy(self, project: str) -> PolicyCarrier:
+    def project_policy(self, project: str) -> AccountPolicyTarget:
         path, where = f"/v3/projects/{quote(project)}", f"project {project}"
-        return PolicyCarrier(self.http, self.session, PROJECTS, path, where, "resourcemanager.projects")
+        return AccountPolicyTarget(self.http, self.session, PROJECTS, path, where, "resourcemanager.projects")
 
     def may_set_policy(self, project: str) -> bool:
         """Whether the caller may grant roles on the project."""
         wanted = "resourcemanager.projects.setIamPolicy"
-        doing = Doing(self.session.who, f"project {project}", "nothing was changed", wanted)
+        doing = ApiCall(self.session.who, f"project {project}", "nothing was changed", wanted)
         path = f"/v3/projects/{quote(project)}:testIamPermissions"
         told = call(self.http, self.session, "POST", PROJECTS, path, doing, {"permissions": [wanted]})
         return wanted in (told.get("permissions") or ())
@@ -124,5 +126,5 @@ def account_path(address: str) -> str:
     return f"/v1/projects/{quote(project)}/serviceAccounts/{quote(address)}"
 
 
-def services(session: Session) -> Services:
-    return Services(session, authorized(session))
+def services(session: Session) -> ServiceAccounts:
+    return ServiceAccounts(session, authorized(session))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
-from iam.errors import NotFound, Refused, Unreachable
+from iam.errors import NotFound, PermissionDenied, Unreachable
 from raydock import state
 from raydock.answers import parsed, text
 from raydock.settings import setting
@@ -23,7 +23,7 @@ SECONDS = 10.0
 LAB = "The lab's cloud"
 
 
-class Place(Protocol):
+class GoogleCloud(Protocol):
     """A Google Cloud."""
 
     @property
@@ -49,7 +49,7 @@ class Place(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Lab:
+class LabCloud:
     """The lab's cloud, behind the gateway of a local cluster. `headers` carry its key."""
 
     gateway: str
@@ -80,7 +80,7 @@ class Lab:
                 method, self.gateway + path, headers=dict(self.headers), timeout=SECONDS
             )
             if reply.status_code == 401:
-                raise Refused(
+                raise PermissionDenied(
                     "The lab's cloud does not take the key of this checkout.", "make cluster-down cluster-up"
                 )
             return object_of(reply.raise_for_status(), LAB)
@@ -92,7 +92,7 @@ class Lab:
 
 
 @dataclass(frozen=True, slots=True)
-class Google:
+class RealCloud:
     """Google Cloud itself, asked with the caller's application default credentials.
 
     `account` is the principal that jobs run as, where the target knows it.
@@ -117,7 +117,7 @@ class Google:
 
 
 @asynccontextmanager
-async def http(place: Place) -> AsyncIterator[Any]:
+async def http(place: GoogleCloud) -> AsyncIterator[Any]:
     """An httpx.AsyncClient. The environment's proxies are for what lies outside; reading certificates takes 80 ms."""
     import httpx
 
@@ -135,7 +135,7 @@ def default_token() -> str:
     try:
         credentials.refresh(Request())
     except google.auth.exceptions.GoogleAuthError as fault:
-        raise Refused(
+        raise PermissionDenied(
             f"Your credentials gave no token: {fault}.", "gcloud auth application-default login"
         ) from None
     return str(credentials.token)
@@ -146,7 +146,7 @@ def quota_project() -> str:
     """The quota project of the application default credentials; "" where they need none, or there are none."""
     try:
         return str(getattr(default_credentials()[0], "quota_project_id", None) or "")
-    except Refused:
+    except PermissionDenied:
         return ""
 
 
@@ -156,17 +156,19 @@ def default_credentials() -> tuple[Any, str]:
         import google.auth
         import google.auth.exceptions
     except ImportError:
-        raise Refused("google-auth is not installed here.", "pip install google-auth requests") from None
+        raise PermissionDenied(
+            "google-auth is not installed here.", "pip install google-auth requests"
+        ) from None
     try:
         credentials, project = google.auth.default(scopes=[SCOPE])
     except google.auth.exceptions.DefaultCredentialsError:
-        raise Refused(
+        raise PermissionDenied(
             "You have no application default credentials here.", "gcloud auth application-default login"
         ) from None
     return credentials, project or ""
 
 
-def lab_of_checkout() -> Lab:
+def lab_of_checkout() -> LabCloud:
     """The lab of the cluster that this checkout has up. NotFound where none is."""
     try:
         key = state.read_key(state.folder())
@@ -174,7 +176,7 @@ def lab_of_checkout() -> Lab:
         key = ""
     if not key:
         raise NotFound("No lab is up here: its key is missing.", "make cluster-up")
-    return Lab(f"http://127.0.0.1:{setting('RAYDOCK_PORT', '8265')}", {"Authorization": f"Bearer {key}"})
+    return LabCloud(f"http://127.0.0.1:{setting('RAYDOCK_PORT', '8265')}", {"Authorization": f"Bearer {key}"})
 
 
 def object_of(reply: Any, who: str) -> Mapping[str, Any]:

@@ -10,13 +10,13 @@ from typing import Any
 
 from iam.errors import IamError
 from raydock.gcp.clouds import default_credentials
-from vertex.errors import Refused
+from vertex.errors import RequestRejected
 
 SECONDS = 10.0  # for the request for a token
 AHEAD = 300.0  # seconds before its end at which a token is renewed; of one that lives shortly, the last third
 
 
-class Token:
+class AccessToken:
     """Holds one token of the application default credentials. Safe to ask from several threads."""
 
     def __init__(self, credentials: Any = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -53,12 +53,12 @@ class Token:
                 self._credentials, _ = default_credentials()
             self._credentials.refresh(bounded)
         except IamError as fault:
-            raise Refused(fault.message, fault.mend) from None
+            raise RequestRejected(fault.message, fault.fix) from None
         except google.auth.exceptions.GoogleAuthError as fault:
             if self._clock() < self._ends:
                 self._renew_at = self._clock() + 1  # the one that is there still does
                 return
-            raise Refused(
+            raise RequestRejected(
                 f"Your credentials gave no token: {fault}.", "gcloud auth application-default login"
             ) from None
         self._value = str(self._credentials.token)

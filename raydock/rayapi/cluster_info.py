@@ -17,7 +17,7 @@ DESCRIPTION = "raydock-node.json"  # docker/node.py writes it into the node's lo
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class NodeResources:
     """One living node: its pool, and what it can give in all. Memory is in bytes."""
 
     pool: str
@@ -45,7 +45,7 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ClusterInfo:
     """The cluster as it is now. `python` and `packages` are empty where it doesn't say.
 
     `silent` says why its nodes are not known, where its state API is refused (a proxy may not pass it).
@@ -57,12 +57,12 @@ class Facts:
     modules: frozenset[str] = (
         frozenset()
     )  # what can be imported there, namespaces written out; empty: not told
-    nodes: tuple[Node, ...] = ()
+    nodes: tuple[NodeResources, ...] = ()
     silent: str = ""
     disk: Disk | None = None  # of the head, as it was up to some seconds ago
 
 
-async def read_facts(dashboard: Dashboard) -> Facts:
+async def read_cluster_info(dashboard: Dashboard) -> ClusterInfo:
     """Asks the cluster. Raises Unreachable or ServerError where it does not answer."""
     version, (nodes, silent), summary = await asyncio.gather(
         dashboard.version(), nodes_or_why(dashboard), head_summary(dashboard)
@@ -72,7 +72,7 @@ async def read_facts(dashboard: Dashboard) -> Facts:
     if head:
         says = described(await dashboard.log_file(text(head.get("node_id")), DESCRIPTION))
     packages = mapping(says.get("packages"))
-    return Facts(
+    return ClusterInfo(
         ray=text(version.get("ray_version")),
         python=text(says.get("python")) or python_of_raylet(summary),
         packages={name: one for name, one in packages.items() if isinstance(one, str)},
@@ -91,10 +91,10 @@ async def nodes_or_why(dashboard: Dashboard) -> tuple[list[Mapping[str, Any]], s
         return [], fault.message
 
 
-def node_of(told: Mapping[str, Any]) -> Node:
+def node_of(told: Mapping[str, Any]) -> NodeResources:
     """A node from the state API's words."""
     pool = text(mapping(told.get("labels")).get("pool"))
-    return Node(pool, bool(told.get("is_head_node")), amounts(told.get("resources_total")))
+    return NodeResources(pool, bool(told.get("is_head_node")), amounts(told.get("resources_total")))
 
 
 async def head_summary(dashboard: Dashboard) -> Mapping[str, Any]:

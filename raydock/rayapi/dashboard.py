@@ -27,7 +27,7 @@ MOST = 4 * 2**20  # bytes of a log's last lines that are taken at once
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """How long a request may take, in seconds."""
 
     connect: float = 5
@@ -49,17 +49,17 @@ class Dashboard:
     def __init__(
         self,
         target: Target,
-        patience: Patience = Patience(),
+        timeouts: Timeouts = Timeouts(),
         tell: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self.target, self.patience, self.tell = target, patience, tell
+        self.target, self.timeouts, self.tell = target, timeouts, tell
 
     async def __aenter__(self) -> Dashboard:
         await self.target.ready(self.tell)
         self.connection = self.target.connect()
         self.url = self.connection.base_url
         self.client = client_of(
-            self.connection, httpx.Timeout(self.patience.read, connect=self.patience.connect)
+            self.connection, httpx.Timeout(self.timeouts.read, connect=self.timeouts.connect)
         )
         return self
 
@@ -107,7 +107,7 @@ class Dashboard:
         if job.submission_id and job.status not in STATUSES:
             raise ServerError(
                 f"{self.url} gives the job {submission_id} the status {job.status!r}, which Ray does not have.",
-                self.target.mend,
+                self.target.fix,
             )
         return job
 
@@ -119,7 +119,7 @@ class Dashboard:
 
     async def submit(self, body: Mapping[str, Any]) -> None:
         """Asks for a job. The reply says only that the cluster took it."""
-        timeout = httpx.Timeout(self.patience.submit, connect=self.patience.connect)
+        timeout = httpx.Timeout(self.timeouts.submit, connect=self.timeouts.connect)
         if name := not_text(body):
             raise UsageError(f"What is sent must be UTF-8, and {name} is not.", "give it in UTF-8")
         await self.request("POST", "/api/jobs/", json=dict(body), timeout=timeout)
@@ -140,7 +140,7 @@ class Dashboard:
 
     async def put_package(self, uri: str, package: bytes) -> None:
         """Uploads a package under its name."""
-        timeout = httpx.Timeout(self.patience.upload, connect=self.patience.connect)
+        timeout = httpx.Timeout(self.timeouts.upload, connect=self.timeouts.connect)
         await self.request("PUT", package_path(uri), content=package, timeout=timeout)
 
     @asynccontextmanager
@@ -173,7 +173,7 @@ class Dashboard:
         try:
             made = dict(await asyncio.to_thread(make) if self.connection.slow else make())
         except UnicodeError:
-            raise UsageError("The key of the cluster is not text.", self.target.mend) from None
+            raise UsageError("The key of the cluster is not text.", self.target.fix) from None
         for name, value in made.items():
             if not (name + value).isascii() or not (name + value).isprintable():
                 raise UsageError(
@@ -214,7 +214,7 @@ class Dashboard:
         if not isinstance(value, wanted):
             raise ServerError(
                 f"What answers at {self.url} is not a Ray dashboard: {reply.request.url.path} gave no JSON.",
-                self.target.mend,
+                self.target.fix,
             )
         return value
 
@@ -223,7 +223,7 @@ class Dashboard:
         if isinstance(fault, (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout)):
             why = "it took the request and then did not answer in time"
         elif isinstance(fault, httpx.ConnectTimeout):
-            why = f"no connection within {self.patience.connect:g} s"
+            why = f"no connection within {self.timeouts.connect:g} s"
         elif isinstance(fault, httpx.ConnectError):
             why = connect_reason(fault) + self.way
         elif isinstance(fault, httpx.ProxyError):
@@ -232,7 +232,7 @@ class Dashboard:
             why = f"the request can't be sent ({fault})"
         else:
             why = "the connection broke off before its answer was complete"
-        return Unreachable(f"The cluster at {self.url} does not answer: {why}.", self.target.mend)
+        return Unreachable(f"The cluster at {self.url} does not answer: {why}.", self.target.fix)
 
     @property
     def way(self) -> str:
@@ -246,7 +246,7 @@ class Dashboard:
         lines = reply.text.strip().splitlines() if reply.is_closed else []
         why = ": " + lines[-1].strip()[:300].rstrip(".") if lines else ""
         return ServerError(
-            f"{self.url} answered {reply.status_code} to {where}{why}.", self.target.mend, reply.status_code
+            f"{self.url} answered {reply.status_code} to {where}{why}.", self.target.fix, reply.status_code
         )
 
 

@@ -33,7 +33,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Dashboard:
+class Gateway:
     """The gateway before a cluster's dashboard, and its key."""
 
     url: str
@@ -49,13 +49,13 @@ class Dashboard:
         return urllib.request.Request(self.url + path, headers=headers)
 
 
-def get(dashboard: Dashboard, path: str, timeout: float = 5.0) -> Any:
+def get(dashboard: Gateway, path: str, timeout: float = 5.0) -> Any:
     """The JSON that a GET answers. OSError where nothing answers, ValueError for anything else."""
     with DIRECT.open(dashboard.request(path), timeout=timeout) as response:
         return json.loads(response.read(MOST_BYTES))
 
 
-def answers(dashboard: Dashboard, path: str) -> bool:
+def answers(dashboard: Gateway, path: str) -> bool:
     """Whether a GET there ends with a success."""
     try:
         DIRECT.open(dashboard.request(path), timeout=5).close()
@@ -64,7 +64,7 @@ def answers(dashboard: Dashboard, path: str) -> bool:
     return True
 
 
-def list_nodes(dashboard: Dashboard, timeout: float = 5.0) -> list[Node]:
+def list_nodes(dashboard: Gateway, timeout: float = 5.0) -> list[Node]:
     """Every node that the cluster has had, head first. NotUp where no dashboard answers."""
     try:
         answer = get(dashboard, "/api/v0/nodes?detail=1&limit=10000", timeout)

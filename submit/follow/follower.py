@@ -26,7 +26,7 @@ from raydock.rayapi.job import Job
 
 from ..errors import Lost, ServerError, Unreachable
 from .log import Log
-from .polling import BEAT, USUAL, Outage, Pace
+from .polling import BEAT, USUAL, Outage, PollIntervals
 from .scheduling import stuck
 
 # Of a stopped job the supervisor writes no such line; of one that ends with 0 only the Job API's word counts.
@@ -42,17 +42,17 @@ class Follower:
         submission_id: str,
         log: Log,
         tell: Callable[[str], None],
-        pace: Pace = USUAL,
+        intervals: PollIntervals = USUAL,
     ) -> None:
-        self.dashboard, self.submission_id, self.log, self.tell, self.pace = (
+        self.dashboard, self.submission_id, self.log, self.tell, self.intervals = (
             dashboard,
             submission_id,
             log,
             tell,
-            pace,
+            intervals,
         )
         self.job = Job(submission_id, "PENDING")
-        self.outage = Outage(pace)
+        self.outage = Outage(intervals)
         self.running = asyncio.Event()
         self.failure = asyncio.Event()
         self.moved = asyncio.Event()  # the supervisor's log has changed, so the status may
@@ -105,37 +105,37 @@ class Follower:
                         f"{fault.message} The job {self.submission_id} may go on.", self.attach
                     ) from None
                 if self.outage.first:
-                    self.tell(f"{fault.message} Trying again for {self.pace.lost:g} s.")
-                await asyncio.sleep(self.pace.retry)
+                    self.tell(f"{fault.message} Trying again for {self.intervals.lost:g} s.")
+                await asyncio.sleep(self.intervals.retry)
                 continue
             self.outage.answered()
             now = time.monotonic()
             if job is None:
-                if now - known > self.pace.unknown:
+                if now - known > self.intervals.unknown:
                     raise self.forgotten()
             else:
                 known, told = now, self.speak_of(job, told, now)
                 if job.terminal:
                     return
-            most = self.pace.asleep if self.supervised else self.pace.slowest
+            most = self.intervals.asleep if self.supervised else self.intervals.slowest
             age = 0 if now < awake else now - born
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(
-                    self.moved.wait(), self.pace.between_looks(age, self.pace.quickest, most)
+                    self.moved.wait(), self.intervals.between_looks(age, self.intervals.quickest, most)
                 )
                 self.moved.clear()
-                awake = time.monotonic() + self.pace.awake
+                awake = time.monotonic() + self.intervals.awake
             if self.failure.is_set():
                 return
 
     async def status(self) -> Job | None:
-        """The job as the Job API tells of it. Unreachable where it does not within `pace.answer`, all in all."""
+        """The job as the Job API tells of it. Unreachable where it does not within `intervals.answer`, all in all."""
         try:
-            return await asyncio.wait_for(self.dashboard.job(self.submission_id), self.pace.answer)
+            return await asyncio.wait_for(self.dashboard.job(self.submission_id), self.intervals.answer)
         except asyncio.TimeoutError:
             raise Unreachable(
-                f"The cluster at {self.dashboard.url} does not answer: nothing within {self.pace.answer:g} s.",
-                self.dashboard.target.mend,
+                f"The cluster at {self.dashboard.url} does not answer: nothing within {self.intervals.answer:g} s.",
+                self.dashboard.target.fix,
             ) from None
 
     async def beat(self) -> None:
@@ -147,10 +147,10 @@ class Follower:
     async def tell_stuck(self) -> None:
         """Says once of each task, actor or placement group that no node can hold that it is stuck."""
         await self.running.wait()
-        told, wait = set[str](), self.pace.stuck
+        told, wait = set[str](), self.intervals.stuck
         while True:
             await asyncio.sleep(wait)
-            wait = min(2 * wait, self.pace.stuck_most)
+            wait = min(2 * wait, self.intervals.stuck_most)
             if not self.job.job_id:
                 continue
             with suppress(Unreachable, ServerError):
@@ -174,7 +174,9 @@ class Follower:
             if found := EXITED.search(said):
                 return self.failed(int(found[1]))
             age = time.monotonic() - born
-            await asyncio.sleep(self.pace.between_looks(age, self.pace.slowest, self.pace.still))
+            await asyncio.sleep(
+                self.intervals.between_looks(age, self.intervals.slowest, self.intervals.still)
+            )
 
     async def supervisor_log(self, file: str) -> bytes:
         """Its last lines; nothing where they can't be read."""
@@ -200,7 +202,7 @@ class Follower:
             self.job = job
         if job.status != "PENDING" and job.driver_node:
             self.running.set()
-        if job.status == "PENDING" and now - told > self.pace.pending:
+        if job.status == "PENDING" and now - told > self.intervals.pending:
             self.tell(
                 f"{self.submission_id} is PENDING: {job.message or 'the cluster has not started it yet'}"
             )
@@ -218,12 +220,12 @@ class Follower:
     async def stop_overdue(self, deadline: float) -> None:
         """The deadline has passed: the job is stopped, and its end confirmed."""
         self.tell(f"{self.submission_id} has not ended within {deadline:g} s; stopping it.")
-        await stop(self.dashboard, self.submission_id, self.pace)
+        await stop(self.dashboard, self.submission_id, self.intervals)
 
     async def show(self) -> None:
         """Writes the log as it grows, until it is cancelled; less often the less there is, and the more it costs."""
         await self.running.wait()
-        refused, wait = 0, self.pace.quickest
+        refused, wait = 0, self.intervals.quickest
         while True:
             before, began, size = self.log.chars, time.monotonic(), 0
             try:
@@ -235,9 +237,9 @@ class Follower:
             except Unreachable:
                 pass  # `watch` speaks of it, and gives up when it is time
             grown = self.log.chars > before
-            wait = self.pace.quickest if grown else min(wait * 1.5, self.pace.still)
+            wait = self.intervals.quickest if grown else min(wait * 1.5, self.intervals.still)
             took = time.monotonic() - began
-            await asyncio.sleep(max(wait, 5 * took, size / self.pace.bytes))
+            await asyncio.sleep(max(wait, 5 * took, size / self.intervals.bytes))
 
     async def read(self, whole: bool = False) -> int:
         """Takes what the log holds beyond what was shown; what came before a break is kept. How much was read."""
@@ -269,10 +271,10 @@ class Follower:
         self.log.end()
 
 
-async def stop(dashboard: Dashboard, submission_id: str, pace: Pace = USUAL) -> Job:
+async def stop(dashboard: Dashboard, submission_id: str, intervals: PollIntervals = USUAL) -> Job:
     """Stops a job and returns it once it has ended. Raises Lost where it doesn't (ray#58353)."""
     await dashboard.stop(submission_id)
-    until = time.monotonic() + pace.stop
+    until = time.monotonic() + intervals.stop
     while True:
         job = await dashboard.job(submission_id)
         if job and job.terminal:
@@ -281,6 +283,6 @@ async def stop(dashboard: Dashboard, submission_id: str, pace: Pace = USUAL) -> 
             break
         await asyncio.sleep(0.1)
     raise Lost(
-        f"The job {submission_id} was asked to stop and has not ended within {pace.stop:g} s.",
+        f"The job {submission_id} was asked to stop and has not ended within {intervals.stop:g} s.",
         f"python submit.py {dashboard.target.flags}list",
     )

@@ -119,7 +119,7 @@ class Line:
         return bytes(self._text).lstrip(BLANKS)[len(MARK) :]
 
 
-class Results:
+class ResultFinder:
     """Finds the RESULT lines of a log: what follows the mark in each, None for one of more than `LONGEST` bytes."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ import codecs
 import io
 from collections.abc import Callable, Iterable
 
-from .lines import Results
+from .lines import ResultFinder
 
 SLICE = 2**20  # characters of the Job API's text that are encoded at a time
 KEPT = 16 * 2**10  # bytes of the log's end that are kept, to find them again in what is read next
@@ -26,7 +26,7 @@ class Log:
         self.result = b""
         self.too_long = False  # the last RESULT line was dropped for its length
         self.kept = b""
-        self._results = Results()
+        self._results = ResultFinder()
         self._decoder = io.IncrementalNewlineDecoder(
             codecs.getincrementaldecoder("utf-8")("replace"), translate=True
         )

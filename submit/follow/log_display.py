@@ -9,7 +9,7 @@ from .lines import CODE, EDGE, LONGEST, MARK, Line, Pieces, visible
 LONG = 400  # bytes: five lines of 80 columns
 
 
-class Screen:
+class LogDisplay:
     """Passes a log on as it comes, but for RESULT lines, which are held until they are complete."""
 
     def __init__(self, write: Callable[[bytes], None]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class PollIntervals:
     """How often and how long, in seconds."""
 
     quickest: float = 0.1  # between two looks at a young job, or at a log that grows
@@ -39,7 +39,7 @@ class Pace:
         return min(max(age / self.ages, least), most)
 
 
-USUAL = Pace()
+USUAL = PollIntervals()
 
 BEAT = 1.0  # seconds
 
@@ -58,8 +58,8 @@ class Outage:
     begins again. `failed` and `answered` are told what came of each try.
     """
 
-    def __init__(self, pace: Pace, clock: Callable[[], float] = boot_time) -> None:
-        self.pace, self.clock = pace, clock
+    def __init__(self, intervals: PollIntervals, clock: Callable[[], float] = boot_time) -> None:
+        self.intervals, self.clock = intervals, clock
         self.last = clock()
         self.answered()
 
@@ -70,7 +70,7 @@ class Outage:
     def beat(self) -> None:
         """The process is awake."""
         now = self.clock()
-        if not 0 <= now - self.last <= self.pace.asleep_after:
+        if not 0 <= now - self.last <= self.intervals.asleep_after:
             self.since, self.tries = now, 0
         self.last = now
 
@@ -78,7 +78,7 @@ class Outage:
         """One more try has failed. Whether it was the last that was worth making."""
         self.beat()
         self.tries += 1
-        return self.tries >= self.pace.tries and self.clock() - self.since > self.pace.lost
+        return self.tries >= self.intervals.tries and self.clock() - self.since > self.intervals.lost
 
     @property
     def first(self) -> bool:

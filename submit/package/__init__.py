@@ -4,13 +4,13 @@
     name = digest(contents)                        # unchanged contents, unchanged name: nothing to upload
     data = pack(contents, name)                    # the zip, for package_uri(name)
 
-Everything that can go wrong is a PackageError with `message`, `mend` and `exit_code`.
+Everything that can go wrong is a PackageError with `message`, `fix` and `exit_code`.
 """
 
 from .archive import digest, pack, package_uri
-from .contents import Contents, Entry, Left, LostMode, Missing
+from .contents import Contents, Entry, Excluded, LostMode, MissingImport
 from .decode import NotText, decoded
-from .errors import ContentsChanged, FixFirst, PackageError
+from .errors import ContentsChanged, PackageError, PermanentError
 from .limits import CAP, LIMITS, Limits
 from .script import script_contents
 from .secrets.scan import Secret, find_secrets, find_secrets_in_text
@@ -18,7 +18,27 @@ from .sources import imports_elsewhere, sources
 from .tree import tree_contents
 
 __all__ = [
-    "CAP", "LIMITS", "Contents", "ContentsChanged", "Entry", "FixFirst", "Left", "Limits", "LostMode", "Missing",
-    "NotText", "PackageError", "Secret", "decoded", "digest", "find_secrets", "find_secrets_in_text",
-    "imports_elsewhere", "pack", "package_uri", "script_contents", "sources", "tree_contents",
+    "CAP",
+    "LIMITS",
+    "Contents",
+    "ContentsChanged",
+    "Entry",
+    "Excluded",
+    "Limits",
+    "LostMode",
+    "MissingImport",
+    "NotText",
+    "PackageError",
+    "PermanentError",
+    "Secret",
+    "decoded",
+    "digest",
+    "find_secrets",
+    "find_secrets_in_text",
+    "imports_elsewhere",
+    "pack",
+    "package_uri",
+    "script_contents",
+    "sources",
+    "tree_contents",
 ]  # fmt: skip

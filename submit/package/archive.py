@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .contents import SMALLER, Contents, Entry, largest, mib
 from .errors import ContentsChanged, TooLarge
 from .limits import CAP
-from .reader import AGAIN, Reader
+from .reader import AGAIN, FileReader
 
 if TYPE_CHECKING:
     import zipfile
@@ -27,7 +27,7 @@ _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 def digest(contents: Contents) -> str:
     """The content hash: 64 hex digits. Raises ContentsChanged or Unreadable."""
     total = _start(contents)
-    with Reader(contents) as reader:
+    with FileReader(contents) as reader:
         for entry in contents.entries:
             total.update(_header(entry))
             for data in reader.chunks(entry):
@@ -48,7 +48,7 @@ def pack(contents: Contents, expect: str, cap: int = CAP) -> bytes:
     import zipfile
 
     total, packed = _start(contents), io.BytesIO()
-    with Reader(contents) as reader, zipfile.ZipFile(packed, "w", compresslevel=_LEVEL) as archive:
+    with FileReader(contents) as reader, zipfile.ZipFile(packed, "w", compresslevel=_LEVEL) as archive:
         for entry in contents.entries:
             total.update(_header(entry))
             with archive.open(_info(entry), "w") as member:

@@ -26,7 +26,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Excluded:
     """Something that does not travel, and why. A directory's name ends with "/"."""
 
     name: str
@@ -34,14 +34,14 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingImport:
     """An import that is sure to fail on the cluster, though what it names is beside the script."""
 
     module: str  # "" for a relative import that leads out of its package
     importer: str  # the name of the file that has the import
     line: int
     why: str
-    mend: str
+    fix: str
 
     @property
     def message(self) -> str:
@@ -57,7 +57,7 @@ class LostMode:
     name: str
     runner: str  # the name of the file that runs it
     line: int
-    mend: str
+    fix: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class Contents:
 
     root: Path
     entries: tuple[Entry, ...]
-    left: tuple[Left, ...]
-    missing: tuple[Missing, ...] = ()
+    left: tuple[Excluded, ...]
+    missing: tuple[MissingImport, ...] = ()
     lost_modes: tuple[LostMode, ...] = ()
     named: frozenset[str] = frozenset()  # the files that only the header asks for
     tree: bool = False  # all of a directory, rather than what a script needs: only then ignore files count
@@ -79,7 +79,7 @@ class Contents:
 
 
 def contents_of(
-    root: Path, entries: Iterable[Entry], left: Iterable[Left], limits: Limits, tree: bool = False
+    root: Path, entries: Iterable[Entry], left: Iterable[Excluded], limits: Limits, tree: bool = False
 ) -> Contents:
     """Sort, and hold to the limits. Raises EmptyPackage, TooManyFiles or TooLarge."""
     contents = Contents(
@@ -125,14 +125,14 @@ def fullest(entries: Iterable[Entry]) -> str:
     return ", ".join(f"{'./' if name == '/' else name} ({count:,})" for name, count in top)
 
 
-def _why_empty(left: tuple[Left, ...]) -> str:
+def _why_empty(left: tuple[Excluded, ...]) -> str:
     if not left:
         return "it holds no files"
     shown = "; ".join(f"{one.name} ({one.reason})" for one in left[:3])
     return f"all is left out: {shown}" + (f"; and {len(left) - 3:,} more" if len(left) > 3 else "")
 
 
-def _mend_empty(left: tuple[Left, ...]) -> str:
+def _mend_empty(left: tuple[Excluded, ...]) -> str:
     if any("ignored by" in one.reason for one in left):
         return "Re-include what the job needs, for example with a line !*.py in .rayignore."
     return "Put the job's files there, or name another directory."

@@ -14,11 +14,11 @@ _DECLARE = "save it as UTF-8, or declare its encoding in its first line, such as
 
 
 class NotText(ValueError):
-    """Python can't read the file: `reason` says why, `mend` what to do."""
+    """Python can't read the file: `reason` says why, `fix` what to do."""
 
-    def __init__(self, reason: str, mend: str) -> None:
+    def __init__(self, reason: str, fix: str) -> None:
         super().__init__(reason)
-        self.reason, self.mend = reason, mend
+        self.reason, self.fix = reason, fix
 
 
 def decoded(data: bytes) -> str:

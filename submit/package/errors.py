@@ -28,63 +28,63 @@ class PackageError(PreflightError):
     """Why no package was made; nothing has been sent."""
 
 
-class FixFirst(PackageError):
+class PermanentError(PackageError):
     """The same call fails again until something is changed."""
 
 
-class NoSuchTree(FixFirst):
+class NoSuchTree(PermanentError):
     """The directory to send does not exist or is not a directory."""
 
 
-class RefusedTree(FixFirst):
+class RefusedTree(PermanentError):
     """A directory that is never sent as a whole."""
 
 
-class EmptyPackage(FixFirst):
+class EmptyPackage(PermanentError):
     """No file is left to send."""
 
 
-class TooLarge(FixFirst):
+class TooLarge(PermanentError):
     """More bytes than a package may have, unpacked or compressed."""
 
 
-class TooManyFiles(FixFirst):
+class TooManyFiles(PermanentError):
     """More files than a package may have, or more names than are looked at."""
 
 
-class TooDeep(FixFirst):
+class TooDeep(PermanentError):
     """Directories nested too deeply."""
 
 
-class BadName(FixFirst):
+class BadName(PermanentError):
     """A name that a zip cannot hold or that unpacks to something else."""
 
 
-class BadIgnoreFile(FixFirst):
+class BadIgnoreFile(PermanentError):
     """An ignore file that cannot be honoured: a link, not a regular file, or far too large."""
 
 
-class Unreadable(FixFirst):
+class Unreadable(PermanentError):
     """A file or directory that cannot be read."""
 
 
-class NoSuchScript(FixFirst):
+class NoSuchScript(PermanentError):
     """The script does not exist or is not a regular file."""
 
 
-class BrokenModule(FixFirst):
+class BrokenModule(PermanentError):
     """The script, or a module it imports, cannot be parsed."""
 
 
-class EscapingFile(FixFirst):
+class EscapingFile(PermanentError):
     """A file of the header lies outside the script's directory."""
 
 
-class UnmatchedFile(FixFirst):
+class UnmatchedFile(PermanentError):
     """A file or pattern of the header matches nothing."""
 
 
-class ForbiddenFile(FixFirst):
+class ForbiddenFile(PermanentError):
     """A file that the header names is one that never travels."""
 
 

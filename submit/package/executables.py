@@ -15,7 +15,7 @@ from raydock.jobscript.text import Text, name_of
 from .contents import Contents, Entry, LostMode
 from .errors import BrokenModule
 from .imports import parsed
-from .reader import Reader
+from .reader import FileReader
 
 _RUN = frozenset({
     "run", "call", "check_call", "check_output", "Popen", "getoutput", "getstatusoutput", "system", "popen",
@@ -131,7 +131,7 @@ def _words(node: ast.Call) -> set[str]:
 
 
 def _mend(contents: Contents, entry: Entry) -> str:
-    with Reader(contents) as reader:
+    with FileReader(contents) as reader:
         start = next(iter(reader.chunks(entry)), b"")[:200]
     line = start.partition(b"\n")[0].decode("utf-8", "replace")
     words = (

@@ -72,7 +72,7 @@ def _called(node: ast.Call, package: tuple[str, ...], guarded: bool) -> Iterator
 
 
 def parsed(source: bytes, name: str) -> ast.Module:
-    mend = "Mend that line, or run submit.py with the Python of the cluster."
+    fix = "Mend that line, or run submit.py with the Python of the cluster."
     version = f"Python {sys.version_info.major}.{sys.version_info.minor}"
     try:
         decoded(source)
@@ -80,9 +80,9 @@ def parsed(source: bytes, name: str) -> ast.Module:
             warnings.simplefilter("ignore")  # the module's own, shown when it runs
             return ast.parse(source)
     except NotText as error:
-        raise BrokenModule(f"{name} is not Python: {error.reason}.", error.mend) from error
+        raise BrokenModule(f"{name} is not Python: {error.reason}.", error.fix) from error
     except SyntaxError as error:
-        raise BrokenModule(f"{name} line {error.lineno} is not {version}: {error.msg}.", mend) from error
+        raise BrokenModule(f"{name} line {error.lineno} is not {version}: {error.msg}.", fix) from error
     except (ValueError, RecursionError, MemoryError) as error:
         reason = str(error) or "it is nested too deeply"
-        raise BrokenModule(f"{name} is not {version}: {reason}.", mend) from error
+        raise BrokenModule(f"{name} is not {version}: {reason}.", fix) from error

@@ -28,7 +28,7 @@ _EXTENSION = re.compile(r"(\.cpython-[\w-]+|\.abi3)?\.so")
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class ModuleUse:
     """Where a file is imported, and as which module."""
 
     module: str
@@ -41,7 +41,7 @@ _File = tuple[str, tuple[str, ...], str]  # its name, the package that it belong
 
 
 @dataclass(slots=True)
-class Siblings:
+class LocalImports:
     """Finds modules beside a script. `read` gives the bytes of a file by its name from `root`, None if it stays.
 
     lenient: what is not Python has no imports, instead of raising BrokenModule.
@@ -51,7 +51,9 @@ class Siblings:
     read: Callable[[str], bytes | None]
     lenient: bool = False
     paths: tuple[str, ...] = ("",)  # where modules are looked for, from `root`: "" or "sub/"
-    found: dict[str, Use] = field(default_factory=dict)  # by name from the root, in the order of discovery
+    found: dict[str, ModuleUse] = field(
+        default_factory=dict
+    )  # by name from the root, in the order of discovery
     elsewhere: dict[tuple[str, int, tuple[str, ...]], Import] = field(
         default_factory=dict
     )  # by file, line, module
@@ -93,7 +95,7 @@ class Siblings:
             guarded = one.guarded or not sure
             before = self.found.get(file)
             if before is None or (before.guarded and not guarded):
-                self.found[file] = Use(module, importer, one.line, guarded)
+                self.found[file] = ModuleUse(module, importer, one.line, guarded)
             yield file, package, guarded
 
     def _files(self, one: Import) -> list[tuple[_File, bool]]:

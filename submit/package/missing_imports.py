@@ -6,12 +6,12 @@ import os
 import shlex
 from collections.abc import Iterator
 
-from .contents import Contents, Left, Missing
+from .contents import Contents, Excluded, MissingImport
 from .imports import Import
-from .local_imports import Siblings, Use
+from .local_imports import LocalImports, ModuleUse
 
 
-def missing_modules(contents: Contents, siblings: Siblings) -> tuple[Missing, ...]:
+def missing_modules(contents: Contents, siblings: LocalImports) -> tuple[MissingImport, ...]:
     """What a job's imports, as `siblings` followed them, will miss. Guarded imports may fail."""
     travels = {entry.name for entry in contents.entries}
     there = {use.module for file, use in siblings.found.items() if file in travels}
@@ -38,21 +38,21 @@ def _above(module: str) -> Iterator[str]:
         yield module
 
 
-def _missing(contents: Contents, root: str, file: str, use: Use) -> Missing:
+def _missing(contents: Contents, root: str, file: str, use: ModuleUse) -> MissingImport:
     left = _left(contents, file)
-    return Missing(use.module, use.importer, use.line, left.reason, _mend(root, file, left))
+    return MissingImport(use.module, use.importer, use.line, left.reason, _mend(root, file, left))
 
 
-def _left(contents: Contents, file: str) -> Left:
+def _left(contents: Contents, file: str) -> Excluded:
     """What keeps a file here: it, or the closest directory above it, was left out."""
     left = {one.name.rstrip("/"): one for one in contents.left}
     name = file
     while name and name not in left:
         name = name.rpartition("/")[0]
-    return left.get(name, Left(file, "it is left out"))
+    return left.get(name, Excluded(file, "it is left out"))
 
 
-def _mend(root: str, file: str, left: Left) -> str:
+def _mend(root: str, file: str, left: Excluded) -> str:
     link = _link(root, file)
     if link:
         return _copy(root, link)
@@ -83,11 +83,13 @@ def _copy(root: str, link: str) -> str:
     return f"{copied}\nor send the folder above both: --working-dir {shlex.quote(above)}"
 
 
-def _beyond(file: str, one: Import) -> Missing:
+def _beyond(file: str, one: Import) -> MissingImport:
     dots = one.beyond.removeprefix("from ")
     level = len(dots) - len(dots.lstrip("."))
     plain = one.beyond.replace("from . import", "import").replace("from .", "from ")
-    mend = (
+    fix = (
         f"write it as: {plain}" if level == 1 else "import it by its full name, from the folder that is sent"
     )
-    return Missing("", file, one.line, f"`{one.beyond}` will fail, for {file} is not in such a package", mend)
+    return MissingImport(
+        "", file, one.line, f"`{one.beyond}` will fail, for {file} is not in such a package", fix
+    )

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from .contents import Contents
 from .executables import lost_modes
-from .local_imports import Siblings
+from .local_imports import LocalImports
 from .missing_imports import missing_modules
 from .sources import text_of
 
 
-def foreseen(contents: Contents, siblings: Siblings, script: str) -> Contents:
+def foreseen(contents: Contents, siblings: LocalImports, script: str) -> Contents:
     """The contents with the imports and the programs that the job will miss. `siblings` has followed the script."""
     contents = replace(contents, missing=missing_modules(contents, siblings))
     try:

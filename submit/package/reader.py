@@ -18,7 +18,7 @@ _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EMLINK, errno.ENXIO, er
 AGAIN = f"Run the command again; leave out files that are being written ({WHERE})."
 
 
-class Reader:
+class FileReader:
     """Opens files one directory at a time from the root, so that nothing swapped for a link is followed."""
 
     def __init__(self, contents: Contents) -> None:
@@ -28,7 +28,7 @@ class Reader:
         self._fd = -1
         self._open: list[tuple[str, int]] = []  # the open directories: ("", root), (name, …) …
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> FileReader:
         return self
 
     def __exit__(

@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path, PurePosixPath
 
-from .contents import Contents, Entry, Left, contents_of
+from .contents import Contents, Entry, Excluded, contents_of
 from .errors import (
     BadName,
     BrokenModule,
@@ -26,9 +26,9 @@ from .errors import (
 from .ignore.files import Ignores
 from .ignore.wildmatch import translate
 from .limits import LIMITS, Limits
-from .local_imports import Siblings
+from .local_imports import LocalImports
 from .predictions import foreseen
-from .reader import Reader, mode_of
+from .reader import FileReader, mode_of
 from .secrets.never_packaged import why_never, why_never_within
 from .tree import Walk, check_name, regular, shown, through_link
 
@@ -44,7 +44,7 @@ def script_contents(script: Path, files: Sequence[str], limits: Limits = LIMITS)
     real = os.path.realpath(script)
     gathered = _Gathered(os.path.dirname(real), limits)
     gathered.put(_script_entry(script, real, limits))
-    siblings = Siblings(gathered.root, gathered.source)
+    siblings = LocalImports(gathered.root, gathered.source)
     siblings.follow(script.name)
     for name in siblings.found:  # extension modules too, which are not read
         if name not in gathered.entries:
@@ -76,10 +76,10 @@ class _Gathered:
     def __init__(self, root: str, limits: Limits) -> None:
         self.root, self.limits = root, limits
         self.entries: dict[str, Entry] = {}
-        self.left: dict[str, Left] = {}
+        self.left: dict[str, Excluded] = {}
 
-    def put(self, found: Entry | Left) -> None:
-        if isinstance(found, Left):
+    def put(self, found: Entry | Excluded) -> None:
+        if isinstance(found, Excluded):
             self.left.setdefault(found.name, found)
             return
         before = self.entries.setdefault(found.name, found)
@@ -96,7 +96,7 @@ class _Gathered:
         linked = os.path.realpath(path) != path
         reason = self._why_never(name, False)
         if reason:
-            self.put(Left(name, reason))
+            self.put(Excluded(name, reason))
         else:
             self.put(through_link(self.root, path, name) if linked else regular(path, name, os.lstat(path)))
 
@@ -116,7 +116,7 @@ class _Gathered:
                 f"{name} is larger than {self.limits.module:,} bytes, too large to look for imports in.",
                 "Keep data in data files, and list them " + _HEADER + ".",
             )
-        with Reader(Contents(Path(self.root), (entry,), ())) as reader:
+        with FileReader(Contents(Path(self.root), (entry,), ())) as reader:
             return b"".join(reader.chunks(entry))
 
     def named(self, pattern: str) -> None:
@@ -189,7 +189,7 @@ class _Gathered:
             self.put(left)
 
 
-def _unmatched(pattern: str, left: Sequence[Left] = ()) -> tuple[str, str]:
+def _unmatched(pattern: str, left: Sequence[Excluded] = ()) -> tuple[str, str]:
     why = f" that may travel: {shown(left[0].name)}: {left[0].reason}" if left else ""
-    mend = "Mend or remove that line; paths start at the script's directory."
-    return f"{pattern!r} {_HEADER} matches no file{why}.", mend
+    fix = "Mend or remove that line; paths start at the script's directory."
+    return f"{pattern!r} {_HEADER} matches no file{why}.", fix

@@ -14,7 +14,7 @@ from pathlib import Path
 from .errors import PackageError
 from .imports import Import
 from .limits import LIMITS
-from .local_imports import Siblings
+from .local_imports import LocalImports
 
 
 def sources(script: Path, tree: Path | None = None) -> dict[str, bytes]:
@@ -22,7 +22,7 @@ def sources(script: Path, tree: Path | None = None) -> dict[str, bytes]:
     return text_of(*followed(script, tree))
 
 
-def text_of(siblings: Siblings, script: str) -> dict[str, bytes]:
+def text_of(siblings: LocalImports, script: str) -> dict[str, bytes]:
     """The text of a script and of the modules that `siblings` found, by name."""
     names = (script, *(name for name in siblings.found if name.endswith(".py")))
     found = {name: siblings.read(name) for name in names}
@@ -38,7 +38,7 @@ def imports_elsewhere(script: Path, tree: Path | None = None) -> list[tuple[str,
     return [(file, one) for (file, _, _), one in siblings.elsewhere.items()]
 
 
-def followed(script: Path, tree: Path | None = None) -> tuple[Siblings, str]:
+def followed(script: Path, tree: Path | None = None) -> tuple[LocalImports, str]:
     """The modules that a script leads to, and its own name among them."""
     real = os.path.realpath(script)
     beside, root = os.path.dirname(real), os.path.realpath(tree) if tree else ""
@@ -46,7 +46,7 @@ def followed(script: Path, tree: Path | None = None) -> tuple[Siblings, str]:
         root = beside
     prefix = "" if beside == root else os.path.relpath(beside, root) + "/"
     paths = tuple(dict.fromkeys((prefix, "")))
-    siblings = Siblings(root, lambda name: module_text(os.path.join(root, name)), True, paths)
+    siblings = LocalImports(root, lambda name: module_text(os.path.join(root, name)), True, paths)
     with suppress(PackageError):  # a folder that can't be listed
         siblings.follow(prefix + os.path.basename(real))
     return siblings, prefix + os.path.basename(real)

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from .contents import WHERE, Contents, Entry, Left, contents_of
+from .contents import WHERE, Contents, Entry, Excluded, contents_of
 from .errors import BadName, NoSuchTree, RefusedTree, TooDeep, TooManyFiles
 from .ignore.files import KINDS, Ignores, above
 from .limits import LIMITS, Limits
@@ -61,7 +61,7 @@ class Walk:
         self.from_top = os.fsencode(from_top)  # the ignore files' path to the root
         self.deepest = limits.depth  # directories below are not entered, see `files`
         self.entries: list[Entry] = []
-        self.left: list[Left] = []
+        self.left: list[Excluded] = []
         self._looked_at = 0
 
     def directory(self, path: str, prefix: str, depth: int, ignores: Ignores) -> None:
@@ -69,7 +69,7 @@ class Walk:
         found = self._listing(path, prefix)
         names = {item.name for item in found if not item.is_dir(follow_symlinks=False)}
         if "pyvenv.cfg" in names:
-            self.left.append(Left(shown(prefix) or "./", VIRTUALENV))
+            self.left.append(Excluded(shown(prefix) or "./", VIRTUALENV))
             return
         kinds = [kind for kind in KINDS if kind in names] if self.honour else []
         base = self.from_top + os.fsencode(prefix)
@@ -82,7 +82,7 @@ class Walk:
             )
             if reason is not None:
                 if self.wanted is None or self.wanted(name):
-                    self.left.append(Left(shown(name + "/" if directory else name), reason))
+                    self.left.append(Excluded(shown(name + "/" if directory else name), reason))
             elif directory:
                 self._enter(item, name, depth + 1, ignores)
             elif self.wanted is None or self.wanted(name):
@@ -130,20 +130,20 @@ class Walk:
         return found
 
 
-def through_link(root: str, path: str, name: str) -> Entry | Left:
+def through_link(root: str, path: str, name: str) -> Entry | Excluded:
     """The file that a link inside the tree `root` stands for, or why it does not travel."""
     real = os.path.realpath(path)
     within = root.rstrip("/") + "/"
     if not (real + "/").startswith(within):
-        return Left(name, "a link that leads out of the tree")
+        return Excluded(name, "a link that leads out of the tree")
     target = real[len(within) :] or "."
     try:
         found = os.stat(path)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            return Left(name, "a link that leads round in a circle")
+            return Excluded(name, "a link that leads round in a circle")
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            return Left(name, f"a link to {shown(target)}, which does not exist")
+            return Excluded(name, f"a link to {shown(target)}, which does not exist")
         raise unreadable(name, error) from error
     directory = stat.S_ISDIR(found.st_mode)
     reason = why_never(f"{os.path.basename(root)}/{target}", directory) or why_never_within(target, directory)
@@ -151,20 +151,22 @@ def through_link(root: str, path: str, name: str) -> Entry | Left:
         reason = reason or "directories travel under their own name only"
         target += "/"
     return (
-        Left(name, f"a link to {shown(target)}: {reason}") if reason else regular(real, name, found, target)
+        Excluded(name, f"a link to {shown(target)}: {reason}")
+        if reason
+        else regular(real, name, found, target)
     )
 
 
-def regular(path: str, name: str, found: os.stat_result, called: str = "") -> Entry | Left:
+def regular(path: str, name: str, found: os.stat_result, called: str = "") -> Entry | Excluded:
     """The entry of a regular file; anything else is left out, unopened. A link to it knows how it is `called`."""
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "not a regular file")
-        return Left(name, f"{kind}; only regular files travel")
+        return Excluded(name, f"{kind}; only regular files travel")
     for judged in dict.fromkeys((name, called or name)):
         enough = bytes_to_judge(judged, found.st_size)
         reason = why_never_by_text(judged, _start(path, name, enough)) if enough else None
         if reason:
-            return Left(name, reason)
+            return Excluded(name, reason)
     return Entry(name, Path(path), mode_of(found), found.st_size)
 
 
@@ -205,15 +207,15 @@ def _real_root(root: Path) -> str:
     if not os.path.isdir(real):
         what = "is not a directory" if os.path.lexists(root) else "does not exist"
         raise NoSuchTree(f"{root} {what}.", "Give --working-dir an existing directory.")
-    mend = "Give --working-dir the directory that holds the job."
+    fix = "Give --working-dir the directory that holds the job."
     home = os.path.realpath(os.path.expanduser("~"))
     if real == "/" or (home + "/").startswith(real + "/"):
         what = "the whole file system" if real == "/" else "your home directory"
         where = "" if real in ("/", home) else "above "
-        raise RefusedTree(f"{root} is {where}{what}, which is never sent as a whole.", mend)
+        raise RefusedTree(f"{root} is {where}{what}, which is never sent as a whole.", fix)
     if os.path.lexists(os.path.join(real, "pyvenv.cfg")):
-        raise RefusedTree(f"{root} is {VIRTUALENV}.", mend)
+        raise RefusedTree(f"{root} is {VIRTUALENV}.", fix)
     reason = why_secret(real)
     if reason:
-        raise RefusedTree(f"{root} cannot be sent: {reason}.", mend)
+        raise RefusedTree(f"{root} cannot be sent: {reason}.", fix)
     return real

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from raydock.rayapi.cluster_info import Facts
+from raydock.rayapi.cluster_info import ClusterInfo
 
 from ..findings import Finding
 from .calls import check_calls
@@ -25,7 +25,7 @@ from .workers import check_workers
 __all__ = ["Draft", "full", "parsed", "preflight", "room"]
 
 
-def preflight(draft: Draft, facts: Facts | None) -> list[Finding]:
+def preflight(draft: Draft, facts: ClusterInfo | None) -> list[Finding]:
     """All findings; without facts (no cluster answered) those that need none."""
     found: list[Finding] = []
     for check in CHECKS:
@@ -48,7 +48,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Finding]], ...] = (
     check_local_files,
     check_dependencies,
 )
-CLUSTER_CHECKS: tuple[Callable[[Draft, Facts], Iterable[Finding]], ...] = (
+CLUSTER_CHECKS: tuple[Callable[[Draft, ClusterInfo], Iterable[Finding]], ...] = (
     check_ray,
     check_python,
     check_syntax,

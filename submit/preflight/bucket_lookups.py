@@ -37,7 +37,7 @@ ON_THIS_MACHINE = frozenset({"tempfile", "mkdtemp", "gettempdir", "expanduser", 
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class WriterCall:
     """A call that looks up the bucket of what it `reads` or `writes`, and the expressions that say which that is.
 
     argument: the one of the job that it is about if these don't tell.
@@ -73,7 +73,7 @@ def declared(header: Header, name: str) -> list[str]:
     return entries
 
 
-def concerned(call: Call, entries: Iterable[str], text: Text) -> list[str]:
+def concerned(call: WriterCall, entries: Iterable[str], text: Text) -> list[str]:
     """The entries that a call is about."""
     entries = list(entries)
     names, texts, known = text.mentioned(call.about)
@@ -87,7 +87,7 @@ def concerned(call: Call, entries: Iterable[str], text: Text) -> list[str]:
     return about if about or known or names & ON_THIS_MACHINE else entries
 
 
-def calls_in(sources: Mapping[str, bytes]) -> list[tuple[Call, Text]]:
+def calls_in(sources: Mapping[str, bytes]) -> list[tuple[WriterCall, Text]]:
     """The calls that look up a bucket. What is not Python is left out: packaging says so."""
     text, trees = Text(), {}
     for name, source in sources.items():
@@ -108,7 +108,7 @@ def calls_in(sources: Mapping[str, bytes]) -> list[tuple[Call, Text]]:
     ]
 
 
-def seen(node: ast.AST, name: str, text: Text) -> Iterator[Call]:
+def seen(node: ast.AST, name: str, text: Text) -> Iterator[WriterCall]:
     """The calls of one node."""
     at = f"{name}:{getattr(node, 'lineno', 0)}"
     if isinstance(node, ast.Dict):
@@ -127,36 +127,38 @@ def seen(node: ast.AST, name: str, text: Text) -> Iterator[Call]:
         yield from called(node, keywords, at, text, handed)
 
 
-def stored(value: ast.AST, at: str, text: Text) -> Iterator[Call]:
+def stored(value: ast.AST, at: str, text: Text) -> Iterator[WriterCall]:
     """A `storage_path` of Tune's or Train's."""
     nothing = isinstance(value, ast.Constant) and not isinstance(value.value, str)
     elsewhere = isinstance(value, ast.Constant) and not str(value.value).startswith("gs:")
     if text.uses(*TRAINERS) and not nothing and not elsewhere:
         where = f"storage_path at {at} makes a folder, which looks up the bucket"
-        yield Call("writes", where, (value,), "storage_path")
+        yield WriterCall("writes", where, (value,), "storage_path")
 
 
 def called(
     node: ast.Call, keywords: Mapping[str, ast.expr], at: str, text: Text, handed: bool
-) -> Iterator[Call]:
+) -> Iterator[WriterCall]:
     """A call of Ray Data's or pyarrow's, or pandas', which writes partitions with pyarrow."""
     name, whole = name_of(node.func), text.dotted(node.func)
     makes = f"{name} at {at} makes a folder, which looks up the bucket"
     if handed and ("filesystem" in keywords or name == "create_dir"):
         return
     if whole.startswith("ray.data.read_") or whole in PYARROW_READERS:
-        yield Call("reads", f"{name} at {at} looks up a bucket that is read as a whole", given(node, 0, ""))
+        yield WriterCall(
+            "reads", f"{name} at {at} looks up a bucket that is read as a whole", given(node, 0, "")
+        )
     elif name in DATASET_WRITERS and isinstance(node.func, ast.Attribute) and not whole:
         if text.uses("ray.data") and not is_false(keywords.get("try_create_dir")):
-            yield Call("writes", makes, given(node, 0, "path"))
+            yield WriterCall("writes", makes, given(node, 0, "path"))
     elif whole in PYARROW_WRITERS:
         if not is_false(keywords.get("create_dir")):
-            yield Call("writes", makes, given(node, *PYARROW_WRITERS[whole]))
+            yield WriterCall("writes", makes, given(node, *PYARROW_WRITERS[whole]))
     elif name == "create_dir" and isinstance(node.func, ast.Attribute):
         if text.uses("pyarrow") and not is_false(keywords.get("recursive")):
-            yield Call("writes", makes, given(node, 0, "path"))
+            yield WriterCall("writes", makes, given(node, 0, "path"))
     elif name == "to_parquet" and "partition_cols" in keywords:
-        yield Call("writes", makes, given(node, 0, "path"))
+        yield WriterCall("writes", makes, given(node, 0, "path"))
 
 
 def given(node: ast.Call, position: int, keyword: str) -> tuple[ast.AST, ...]:

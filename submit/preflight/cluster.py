@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 
 from raydock.jobscript.dependencies import fits, wanted_ray
 from raydock.jobscript.header import Resources
-from raydock.rayapi.cluster_info import Disk, Facts, Node
+from raydock.rayapi.cluster_info import ClusterInfo, Disk, NodeResources
 
 from ..findings import Finding, denied, ok, unknown
 from .draft import Draft, counted
 
 
-def check_ray(draft: Draft, facts: Facts) -> Iterable[Finding]:
+def check_ray(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
     """The cluster's Ray is the one that is expected there, and one that the script takes."""
     wanted = wanted_ray(draft.header.dependencies)
     if draft.expects.ray and facts.ray != draft.expects.ray:
@@ -31,7 +31,7 @@ def check_ray(draft: Draft, facts: Facts) -> Iterable[Finding]:
         yield ok("ray", f"Ray {facts.ray}")
 
 
-def check_python(draft: Draft, facts: Facts) -> Iterable[Finding]:
+def check_python(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
     """The cluster's Python is the one that is expected there, and one that the script takes."""
     wanted, expected = draft.header.requires_python, draft.expects.python
     minor = ".".join(facts.python.split(".")[:2])
@@ -57,7 +57,7 @@ def check_python(draft: Draft, facts: Facts) -> Iterable[Finding]:
         yield ok("python", f"Python {facts.python}")
 
 
-def check_resources(draft: Draft, facts: Facts) -> Iterable[Finding]:
+def check_resources(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
     """What the entrypoint reserves fits on one node, and what the job needs is there in all."""
     if facts.silent:
         asked = spelled(amounts(draft.header.needs) | amounts(draft.reserve))
@@ -80,7 +80,7 @@ def check_resources(draft: Draft, facts: Facts) -> Iterable[Finding]:
         yield ok("resources", f"{counted(workers, 'worker node')}, {cpus:g} CPU, {shown}")
 
 
-def check_disk(draft: Draft, facts: Facts) -> Iterable[Finding]:
+def check_disk(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
     """The head has room for the job's package, environment and log."""
     disk = facts.disk
     if disk and disk.full:
@@ -111,7 +111,7 @@ def room(here: bool) -> str:
     )
 
 
-def too_much_for_a_node(draft: Draft, nodes: tuple[Node, ...]) -> Iterable[Finding]:
+def too_much_for_a_node(draft: Draft, nodes: tuple[NodeResources, ...]) -> Iterable[Finding]:
     """The entrypoint runs on one node: it waits for ever if none is large enough."""
     asked = amounts(draft.reserve)
     if asked and not any(
@@ -126,7 +126,7 @@ def too_much_for_a_node(draft: Draft, nodes: tuple[Node, ...]) -> Iterable[Findi
         )
 
 
-def too_much_for_all(draft: Draft, nodes: tuple[Node, ...]) -> Iterable[Finding]:
+def too_much_for_all(draft: Draft, nodes: tuple[NodeResources, ...]) -> Iterable[Finding]:
     """What the script says that it needs of the whole cluster."""
     asked = amounts(draft.header.needs)
     have = {what: sum(node.resources.get(what, 0) for node in nodes) for what in asked}

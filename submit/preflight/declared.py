@@ -8,7 +8,7 @@ import sys
 import tokenize
 from collections.abc import Iterable
 
-from raydock.rayapi.cluster_info import Facts
+from raydock.rayapi.cluster_info import ClusterInfo
 
 from ..findings import Finding, denied
 from .draft import Draft
@@ -24,7 +24,7 @@ def check_dependencies(draft: Draft) -> Iterable[Finding]:
         )
 
 
-def check_syntax(draft: Draft, facts: Facts) -> Iterable[Finding]:
+def check_syntax(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
     """The cluster's Python understands every module, where it is older than this one."""
     parts = facts.python.split(".")
     minor = int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else sys.version_info.minor

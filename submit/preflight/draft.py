@@ -12,7 +12,7 @@ from pathlib import Path
 from raydock.jobscript.header import Header, Resources
 
 from ..package import Contents
-from ..targets import Expectation
+from ..targets import ExpectedVersions
 from .analysis.conditions import Conditions
 from .analysis.reach import Imported, Line, imported, walk
 
@@ -27,7 +27,7 @@ class Draft:
     arguments: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     reserve: Resources = Resources()
-    expects: Expectation = Expectation()
+    expects: ExpectedVersions = ExpectedVersions()
     sources: Mapping[str, bytes] = field(default_factory=dict)  # the script and what it imports, by name
     modules: Mapping[str, ast.Module] = field(default_factory=dict)  # the script and what it imports, by name
     installs: tuple[str, ...] = ()  # what is installed on the cluster for the job

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from raydock.jobscript.dependencies import name_of as package_of
 from raydock.jobscript.dependencies import requirement
 from raydock.jobscript.ray_extras import BROUGHT, PARTS, USED
-from raydock.rayapi.cluster_info import Facts
+from raydock.rayapi.cluster_info import ClusterInfo
 
 from ..findings import Finding
 from .analysis import distributions
@@ -33,7 +33,7 @@ class Lack:
     order: bool = False  # it is there once Ray is imported, which comes later
 
 
-def check_imports(draft: Draft, facts: Facts) -> Iterable[Finding]:
+def check_imports(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
     """Every module that the job imports is there, or will be installed for it."""
     modules = Modules(draft, facts)
     declared = {package_of(requirement(text)) for text in draft.header.dependencies} | installed_by(

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 
 from raydock.jobscript.text import name_of
-from raydock.rayapi.cluster_info import Facts
+from raydock.rayapi.cluster_info import ClusterInfo
 
 from ..findings import Finding, unknown
 from .analysis.conditions import Conditions
@@ -23,7 +23,7 @@ TRAINERS = ("ray.train.xgboost.XGBoostTrainer", "ray.train.lightgbm.LightGBMTrai
 POLICY = ("checkpoint_frequency", "checkpoint_at_end")
 
 
-def check_shared(draft: Draft, facts: Facts) -> Iterable[Finding]:
+def check_shared(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
     """A job that reports checkpoints says where all nodes find them."""
     if of_one_machine(facts) or storage_is_set(draft):
         return
@@ -40,7 +40,7 @@ def check_shared(draft: Draft, facts: Facts) -> Iterable[Finding]:
             return
 
 
-def of_one_machine(facts: Facts) -> bool:
+def of_one_machine(facts: ClusterInfo) -> bool:
     """Have all nodes the same disk, as far as they tell?"""
     addresses = {name for node in facts.nodes for name in node.resources if re.fullmatch(r"node:\d.*", name)}
     return len(facts.nodes) < 2 or (

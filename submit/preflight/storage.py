@@ -15,9 +15,9 @@ from iam import text as words
 from iam.check import CLUSTER, Outcome, check
 from iam.errors import IamError
 from iam.policy.evaluate import Verdict as Access
-from iam.policy.required_permissions import NO_VARIABLES, Need, Operation, needs_of
-from iam.policy_reader import Asker
-from raydock.gcp.clouds import Place, http
+from iam.policy.required_permissions import NO_VARIABLES, Operation, RequiredPermission, needs_of
+from iam.policy_reader import PolicyReader
+from raydock.gcp.clouds import GoogleCloud, http
 from raydock.jobscript.header import Header
 
 from ..findings import Finding, denied, ok, unknown
@@ -28,16 +28,16 @@ PROBE = "add --probe: a small job then asks from inside the cluster"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class StorageQuestion:
     """What is to be found out about one job."""
 
-    needs: tuple[Need, ...]
+    needs: tuple[RequiredPermission, ...]
     remarks: tuple[str, ...]
-    place: Place | None
+    place: GoogleCloud | None
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StorageCheck:
     """Who the job runs as ("" if it isn't known), and what was found about it."""
 
     principal: str = ""
@@ -47,43 +47,45 @@ class Answer:
 def question(
     header: Header,
     arguments: tuple[str, ...],
-    place: Place | None,
+    place: GoogleCloud | None,
     sources: Mapping[str, bytes] = NO_SOURCES,
     variables: Mapping[str, str] = NO_VARIABLES,
-) -> Question:
+) -> StorageQuestion:
     """What the job needs, by its header, its arguments, its variables and the text of its modules.
 
     Raises IamError for a URI that can't be one.
     """
     needs, remarks = needs_of(header.reads, header.writes, arguments, lookups(header, sources), variables)
-    return Question(tuple(needs), tuple(remarks), place)
+    return StorageQuestion(tuple(needs), tuple(remarks), place)
 
 
-async def ask(asked: Question, probed: Mapping[str, Any] | None = None) -> Answer:
+async def ask(asked: StorageQuestion, probed: Mapping[str, Any] | None = None) -> StorageCheck:
     """Asks, with what a probe was told where there was one. Never raises IamError: it becomes a finding."""
     notes = [ok("storage", remark) for remark in asked.remarks]
     if asked.place is None:
-        return Answer(str(probed["principal"]) if probed else "", (*notes, *without_place(asked, probed)))
+        return StorageCheck(
+            str(probed["principal"]) if probed else "", (*notes, *without_place(asked, probed))
+        )
     async with http(asked.place) as client:
         principal = str(probed["principal"]) if probed else ""
         try:
             if not asked.needs:
-                return Answer(await asked.place.job(client), tuple(notes))
+                return StorageCheck(await asked.place.job(client), tuple(notes))
             who, token = await asyncio.gather(asked.place.job(client), asked.place.token(client))
             principal = principal or who
             if not principal:
-                return Answer("", (*notes, nobody(asked)))
+                return StorageCheck("", (*notes, nobody(asked)))
             held = held_of(probed) if probed else None
-            asker = Asker(client, asked.place, token, asked.place.headers_of_caller())
+            asker = PolicyReader(client, asked.place, token, asked.place.headers_of_caller())
             found = await check(principal, asked.needs, asker, held)
             granted = {one.uri for one in found if one.verdict is Access.GRANTED}
             absent = await missing_objects([need for need in asked.needs if need.uri in granted], asker)
         except IamError as fault:
-            return Answer(principal, (*notes, *([unasked(fault)] if asked.needs else [])))
-    return Answer(principal, (*notes, *(finding(one, asked.place.name) for one in found), *absent))
+            return StorageCheck(principal, (*notes, *([unasked(fault)] if asked.needs else [])))
+    return StorageCheck(principal, (*notes, *(finding(one, asked.place.name) for one in found), *absent))
 
 
-async def missing_objects(needs: Iterable[Need], asker: Asker) -> list[Finding]:
+async def missing_objects(needs: Iterable[RequiredPermission], asker: PolicyReader) -> list[Finding]:
     """What the job reads, does not write, and is not there, as far as the caller may see that."""
     written = [need for need in needs if need.operation in (Operation.CREATE, Operation.OVERWRITE)]
     read = {
@@ -100,7 +102,7 @@ async def missing_objects(needs: Iterable[Need], asker: Asker) -> list[Finding]:
     return [missing_object(need) for need, found in zip(read.values(), there, strict=True) if found is False]
 
 
-def missing_object(need: Need) -> Finding:
+def missing_object(need: RequiredPermission) -> Finding:
     text = f"{need.uri}: there is nothing of that name ({need.because})."
     if need.there:
         return denied(
@@ -109,7 +111,7 @@ def missing_object(need: Need) -> Finding:
     return unknown("storage", text, f'if the job makes it, say so in its header: writes = ["{need.uri}"]')
 
 
-def without_place(asked: Question, probed: Mapping[str, Any] | None) -> list[Finding]:
+def without_place(asked: StorageQuestion, probed: Mapping[str, Any] | None) -> list[Finding]:
     """On any other dashboard only what the cluster itself was told counts."""
     if not asked.needs:
         return []
@@ -137,16 +139,16 @@ def finding(one: Outcome, place: str) -> Finding:
     if one.verdict is Access.GRANTED:
         return ok("storage", words.sentence(one))
     if one.verdict is Access.DENIED:
-        return denied("storage", words.sentence(one), words.mend(one, place))
-    mends = [PROBE] if one.how != CLUSTER else []
-    mends += [words.mend(one, place)] if one.mends else []
-    return unknown("storage", words.sentence(one), "\n".join(mends))
+        return denied("storage", words.sentence(one), words.fix(one, place))
+    fixes = [PROBE] if one.how != CLUSTER else []
+    fixes += [words.fix(one, place)] if one.fixes else []
+    return unknown("storage", words.sentence(one), "\n".join(fixes))
 
 
-def nobody(asked: Question) -> Finding:
+def nobody(asked: StorageQuestion) -> Finding:
     uris = ", ".join(dict.fromkeys(need.uri for need in asked.needs))
     return unknown("storage", f"It is not known who a job runs as there, so {uris} was not checked.", PROBE)
 
 
 def unasked(fault: IamError) -> Finding:
-    return unknown("storage", f"Permissions could not be checked: {fault.message}", fault.mend or PROBE)
+    return unknown("storage", f"Permissions could not be checked: {fault.message}", fault.fix or PROBE)

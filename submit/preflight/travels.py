@@ -28,7 +28,7 @@ def check_package(draft: Draft) -> Iterator[Finding]:
         files = counted(len(contents.entries), "file")
         yield ok("package", f"{files}, {contents.unpacked_bytes:,} bytes, nothing secret in them")
     for missing in contents.missing:
-        yield denied("imports", missing.message, missing.mend)
+        yield denied("imports", missing.message, missing.fix)
     yield from _modes(contents)
     for left in contents.left[:3]:
         yield ok("left out", f"{left.name}: {left.reason}")
@@ -49,7 +49,7 @@ def _without(contents: Contents, script: str, name: str) -> str:
 def _modes(contents: Contents) -> Iterator[Finding]:
     for lost in contents.lost_modes:
         told = f"{lost.runner}:{lost.line} runs {lost.name}, which is not executable on the cluster"
-        yield denied("package", f"{told}: Ray unpacks without modes.", lost.mend)
+        yield denied("package", f"{told}: Ray unpacks without modes.", lost.fix)
     told_of = {lost.name for lost in contents.lost_modes}
     programs = [
         entry.name for entry in contents.entries if entry.mode == 0o755 and entry.name in contents.named
@@ -72,12 +72,12 @@ def check_environment(draft: Draft) -> Iterator[Finding]:
 
 
 def _stays_here(name: str, value: str) -> Finding:
-    mend = f"leave {name} out: the job has its own identity, which can be granted what it needs"
+    fix = f"leave {name} out: the job has its own identity, which can be granted what it needs"
     if os.path.exists(value):
         told = f"{name} names {value}, a file of this machine: files with credentials never travel."
-        return denied("environment", told, mend)
+        return denied("environment", told, fix)
     return unknown(
-        "environment", f"{name} names {value}, and whether the cluster has that file is not known.", mend
+        "environment", f"{name} names {value}, and whether the cluster has that file is not known.", fix
     )
 
 
@@ -93,7 +93,5 @@ def check_arguments(draft: Draft) -> Iterator[Finding]:
             told = (
                 f"The dependency {name} holds a secret ({kind}), and the dashboard shows what a job installs."
             )
-            mend = (
-                "put the package's source beside the script, or install it from where no password is needed"
-            )
-            yield denied("secrets", told, mend)
+            fix = "put the package's source beside the script, or install it from where no password is needed"
+            yield denied("secrets", told, fix)

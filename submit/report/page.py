@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from ..results.history import Record
+from ..results.history import JobRecord
 from . import charts
 from .scaling import Scaling, scalings
 from .summary import HEADINGS, Run, cells, markdown, newest, run_of, with_unit
@@ -28,7 +28,7 @@ th:nth-child(n+4):nth-child(-n+9) { text-align: right }
 """
 
 
-def html(records: Sequence[Record]) -> str:
+def html(records: Sequence[JobRecord]) -> str:
     """The page of these records: the last run of each job, and all runs where a job ran on several sizes."""
     runs = [run_of(record) for record in records]
     latest, scaled = newest(runs), scalings(runs)
@@ -47,7 +47,7 @@ def html(records: Sequence[Record]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def text(records: Sequence[Record]) -> str:
+def text(records: Sequence[JobRecord]) -> str:
     """The same in Markdown, without the charts."""
     runs = [run_of(record) for record in records]
     scaled = scalings(runs)
@@ -61,7 +61,7 @@ def text(records: Sequence[Record]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def when(records: Sequence[Record]) -> str:
+def when(records: Sequence[JobRecord]) -> str:
     """How many runs, of when, and where."""
     span = min(record.started for record in records), max(record.ended for record in records)
     first, last = (time.strftime("%Y-%m-%d %H:%M", time.localtime(one)) for one in span)

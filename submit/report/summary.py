@@ -9,7 +9,7 @@ from typing import Any
 
 from raydock.answers import rows
 
-from ..results.history import Record
+from ..results.history import JobRecord
 
 HEADINGS = (
     "job",
@@ -32,7 +32,7 @@ OWN = frozenset({"--compare"})  # arguments that do not change what is computed
 class Run:
     """One run, with the names of its result made plain; None where the job did not say."""
 
-    record: Record
+    record: JobRecord
     job: str
     data: str
     nodes: tuple[str, ...]  # a pool each, with the tasks of each of its nodes
@@ -98,7 +98,7 @@ def is_point(point: object) -> bool:
     return isinstance(point, list) and len(point) == 2 and all(number(one) is not None for one in point)
 
 
-def run_of(record: Record) -> Run:
+def run_of(record: JobRecord) -> Run:
     """A record, read kindly: any script may print a RESULT of its own form."""
     told = record.result
     seconds = told.get("seconds")

@@ -25,7 +25,7 @@ class NotRecorded(SubmitError):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class JobRecord:
     """One run of a job. Times are in seconds since the epoch.
 
     `cores` are those of this machine where the cluster runs on it, else 0: nodes that share a machine share
@@ -46,7 +46,7 @@ def folder() -> Path:
     return state.folder() / "results"
 
 
-def save(record: Record) -> None:
+def save(record: JobRecord) -> None:
     """Keeps a record, in place of an older one of the same job. Raises NotRecorded."""
     path = record_path(record.submission_id)
     try:
@@ -62,7 +62,7 @@ def save(record: Record) -> None:
         ) from None
 
 
-def text_of(record: Record) -> str:
+def text_of(record: JobRecord) -> str:
     """A record as JSON. Raises RecursionError."""
     told = {field.name: getattr(record, field.name) for field in fields(record)}
     return json_printable(json.dumps({"version": VERSION, **told}, ensure_ascii=False, allow_nan=False))
@@ -73,7 +73,7 @@ def record_path(submission_id: str) -> Path:
     return folder() / f"{quote(submission_id, safe='')}.json"
 
 
-def load(operands: Sequence[str]) -> list[Record]:
+def load(operands: Sequence[str]) -> list[JobRecord]:
     """The records of those submission ids or files, else all that are kept; the oldest first.
 
     Raises UsageError.
@@ -87,7 +87,7 @@ def load(operands: Sequence[str]) -> list[Record]:
     return sorted((read(path) for path in paths), key=lambda record: record.started)
 
 
-def kept(target: str) -> list[Record]:
+def kept(target: str) -> list[JobRecord]:
     """The records of a target that can be read, the oldest first."""
     found = []
     for path in all_kept():
@@ -123,7 +123,7 @@ def path_of(word: str) -> Path:
     return record_path(word)
 
 
-def read(path: Path) -> Record:
+def read(path: Path) -> JobRecord:
     """A record from its file. Raises UsageError."""
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
@@ -133,7 +133,7 @@ def read(path: Path) -> Record:
             or not isinstance(told["result"], dict)
         ):
             raise ValueError("another form")
-        record = Record(**told)
+        record = JobRecord(**told)
         if not well_formed(record):
             raise ValueError("another form")
         return record
@@ -149,7 +149,7 @@ def read(path: Path) -> Record:
         ) from None
 
 
-def well_formed(record: Record) -> bool:
+def well_formed(record: JobRecord) -> bool:
     """Whether its parts are of their types: the file may be anyone's."""
     texts = (record.submission_id, record.target, record.entrypoint)
     times = (record.started, record.ended)

@@ -13,22 +13,22 @@ from ..errors import SubmitError
 from ..follow.lines import LONGEST
 from ..follow.log import Log
 from ..options import Options
-from ..output import Voice
+from ..output import Console
 from . import history, result
 
 
-def deliver(log: Log, job: Job, target: str, options: Options, voice: Voice) -> None:
+def deliver(log: Log, job: Job, target: str, options: Options, console: Console) -> None:
     """Shows the result; of a job that succeeded, writes and keeps it. Raises ResultNotWritten."""
     value = result.parse(log.result) if log.result else None
     why = "" if value is not None else unusable(log)
     if value is not None:
-        attempt(voice, lambda: voice.result(result.parse(log.result, str) or {}))
+        attempt(console, lambda: console.result(result.parse(log.result, str) or {}))
     elif why:
-        voice.say(f"submit: the job's RESULT line can't be used: {why}.")
+        console.say(f"submit: the job's RESULT line can't be used: {why}.")
     if job.status != "SUCCEEDED":
         return
     if value is not None:
-        attempt(voice, lambda: record(job, target, value, voice))
+        attempt(console, lambda: record(job, target, value, console))
     if options.result:
         write(options, value, why)
 
@@ -52,22 +52,22 @@ def write(options: Options, value: Mapping[str, Any] | None, why: str) -> None:
     result.write(options.result, value)
 
 
-def record(job: Job, target: str, value: Mapping[str, Any], voice: Voice) -> None:
+def record(job: Job, target: str, value: Mapping[str, Any], console: Console) -> None:
     """Keeps the result for `report`; where it can't be kept the job has succeeded all the same."""
     cores = (os.cpu_count() or 0) if target == "local" else 0
     try:
         history.save(
-            history.Record(job.submission_id, target, job.entrypoint, job.started, job.ended, cores, value)
+            history.JobRecord(job.submission_id, target, job.entrypoint, job.started, job.ended, cores, value)
         )
     except SubmitError as fault:
-        voice.fault(fault)
+        console.fault(fault)
 
 
-def attempt(voice: Voice, step: Callable[[], None]) -> None:
+def attempt(console: Console, step: Callable[[], None]) -> None:
     """One step; what it fails of is told, and the next one follows."""
     try:
         step()
     except SubmitError:
         raise
     except Exception as fault:
-        voice.say(crash.sentence("submit", fault))
+        console.say(crash.sentence("submit", fault))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
-    from raydock.gcp.clouds import Place
+    from raydock.gcp.clouds import GoogleCloud
 
 REGISTRY = {
     "local": "submit.targets.local",
@@ -18,7 +18,7 @@ REGISTRY = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TargetOptions:
     """What the command line says of the place. `wait` is in seconds, for a cluster that is still coming."""
 
     address: str | None = None
@@ -44,7 +44,7 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class Expectation:
+class ExpectedVersions:
     """The Ray and the Python that must run there; empty where anything goes."""
 
     ray: str = ""
@@ -65,12 +65,12 @@ class Target(Protocol):
         ...
 
     @property
-    def mend(self) -> str:
+    def fix(self) -> str:
         """What to do when it does not answer."""
         ...
 
     @property
-    def expects(self) -> Expectation:
+    def expects(self) -> ExpectedVersions:
         """The versions that must run there."""
         ...
 
@@ -82,12 +82,12 @@ class Target(Protocol):
         """Raises UsageError where the target's settings can't be used."""
         ...
 
-    def google(self) -> Place | None:
+    def google(self) -> GoogleCloud | None:
         """The Google Cloud that its jobs see, which also says who they run as; None where it isn't known."""
         ...
 
 
-def open_target(name: str, address: str | None, asked: Asked = Asked()) -> Target:
+def open_target(name: str, address: str | None, asked: TargetOptions = TargetOptions()) -> Target:
     """The target of that name; an address alone means that dashboard."""
     module = importlib.import_module(REGISTRY["address" if address else name])
     return cast(Target, module.create(replace(asked, address=address)))

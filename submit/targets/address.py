@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ..errors import UsageError
-from . import Asked, Connection, Expectation
+from . import Connection, ExpectedVersions, TargetOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class AddressTarget:
     """The dashboard at `url`. Nothing is expected of its versions but what the script asks for."""
 
     url: str
     name: str = "address"
-    mend: str = "look at the address, and whether a Ray dashboard listens there"
-    expects: Expectation = Expectation()
+    fix: str = "look at the address, and whether a Ray dashboard listens there"
+    expects: ExpectedVersions = ExpectedVersions()
 
     @property
     def flags(self) -> str:
@@ -53,7 +53,7 @@ def job_headers() -> dict[str, str]:
     return {str(name): str(value) for name, value in headers.items()}
 
 
-def create(asked: Asked) -> Address:
+def create(asked: TargetOptions) -> AddressTarget:
     """The target for `http://HOST:PORT` or `https://HOST`. Raises UsageError for anything else."""
     address = asked.address
     try:
@@ -68,4 +68,4 @@ def create(asked: Asked) -> Address:
         valid = False
     if not valid:
         raise UsageError(f"{address!r} is not a dashboard address.", "--address http://HOST:8265")
-    return Address((address or "").rstrip("/"))
+    return AddressTarget((address or "").rstrip("/"))

@@ -11,20 +11,20 @@ from raydock.settings import setting
 from raydock.versions import PYTHON, RAY
 
 from ..errors import UsageError
-from . import Asked, Connection, Expectation
+from . import Connection, ExpectedVersions, TargetOptions
 
 if TYPE_CHECKING:
-    from raydock.gcp.clouds import Lab
+    from raydock.gcp.clouds import LabCloud
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
+class LocalTarget:
     """The dashboard on this machine's loopback, at RAYDOCK_PORT."""
 
     name: str = "local"
     flags: str = ""
-    mend: str = "make cluster-up"
-    expects: Expectation = Expectation(RAY, PYTHON)
+    fix: str = "make cluster-up"
+    expects: ExpectedVersions = ExpectedVersions(RAY, PYTHON)
 
     async def ready(self, tell: Callable[[str], None]) -> None:
         """It is up, or its first request says what is missing."""
@@ -33,11 +33,11 @@ class Local:
         """The ambient RAY_ADDRESS is never read: a job goes where the command line says."""
         return Connection(self.url(), key_header, through_proxy=False)
 
-    def google(self) -> Lab:
+    def google(self) -> LabCloud:
         """The lab's cloud, behind the same gateway."""
-        from raydock.gcp.clouds import Lab
+        from raydock.gcp.clouds import LabCloud
 
-        return Lab(self.url(), key_header())
+        return LabCloud(self.url(), key_header())
 
     def url(self) -> str:
         """The gateway's. Raises UsageError."""
@@ -56,6 +56,6 @@ def key_header() -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}  # the gateway then says what is missing
 
 
-def create(asked: Asked) -> Local:
+def create(asked: TargetOptions) -> LocalTarget:
     """The local target; it needs no address."""
-    return Local()
+    return LocalTarget()

@@ -8,41 +8,41 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from raydock.gcp.tokens import Token
+from raydock.gcp.tokens import AccessToken
 from raydock.settings import setting
-from vertex.client import Api
-from vertex.cluster import COMING, Cluster
-from vertex.errors import Missing, Unset, VertexError
+from vertex.client import VertexClient
+from vertex.cluster import TRANSITIONAL, Cluster
+from vertex.errors import ClusterNotFound, NotConfigured, VertexError
 from vertex.errors import Unreachable as NoAnswer
-from vertex.location import Place, place_of
+from vertex.location import Location, location_of
 from vertex.wait import TimeUp, Waiter
 
 from ..errors import ServerError, Unreachable, UsageError
-from . import Asked, Connection, Expectation
+from . import Connection, ExpectedVersions, TargetOptions
 
 if TYPE_CHECKING:
-    from raydock.gcp.clouds import Google
+    from raydock.gcp.clouds import RealCloud
 
 
 @dataclass(slots=True)
-class Vertex:
+class VertexTarget:
     """The cluster that was asked for; `ready` finds it. Its Ray and Python are what its image has."""
 
-    asked: Asked
-    api: Callable[[Place], Api] = Api
-    token: Token = field(default_factory=Token)
+    asked: TargetOptions
+    api: Callable[[Location], VertexClient] = VertexClient
+    token: AccessToken = field(default_factory=AccessToken)
     name: str = "vertex"
-    expects: Expectation = Expectation()
-    place: Place | None = None
+    expects: ExpectedVersions = ExpectedVersions()
+    location: Location | None = None
     cluster: Cluster | None = None
 
     @property
     def flags(self) -> str:
         named = f"--cluster {self.cluster.id} " if self.cluster else ""
-        return f"--target vertex {named}{self.place.flags if self.place else ''}"
+        return f"--target vertex {named}{self.location.flags if self.location else ''}"
 
     @property
-    def mend(self) -> str:
+    def fix(self) -> str:
         named = self.flags.strip()
         return f"look at the cluster: python -m cluster status {named}"
 
@@ -53,18 +53,18 @@ class Vertex:
         where nothing answers.
         """
         try:
-            place, name = await asyncio.to_thread(
-                place_of, self.asked.project, self.asked.region, self.asked.cluster, setting
+            location, name = await asyncio.to_thread(
+                location_of, self.asked.project, self.asked.region, self.asked.cluster, setting
             )
-            self.place = place
-            api = self.api(place)
+            self.location = location
+            api = self.api(location)
             if not name:
                 name = await asyncio.to_thread(only_one, api)
             await self.wait_for(api, name, tell)
         except VertexError as fault:
             raise submit_error(fault) from None
 
-    async def wait_for(self, api: Api, name: str, tell: Callable[[str], None]) -> None:
+    async def wait_for(self, api: VertexClient, name: str, tell: Callable[[str], None]) -> None:
         """Looks at the cluster until it runs."""
 
         def told(state: str, passed: float) -> None:
@@ -85,7 +85,7 @@ class Vertex:
             ) from None
         tell(self.described(found))
 
-    async def look(self, api: Api, name: str, waiter: Waiter) -> Cluster | None:
+    async def look(self, api: VertexClient, name: str, waiter: Waiter) -> Cluster | None:
         """The cluster if it runs, else None after a pause."""
         try:
             found = self.cluster = await asyncio.to_thread(api.get, name)
@@ -93,7 +93,7 @@ class Vertex:
             await asyncio.sleep(waiter.unanswered(fault))
             return None
         found.usable()
-        if found.state not in COMING:
+        if found.state not in TRANSITIONAL:
             return found
         await asyncio.sleep(waiter.saw(found.state))
         return None
@@ -101,13 +101,13 @@ class Vertex:
     def described(self, found: Cluster) -> str:
         """One line: which cluster, what runs there, who its jobs run as."""
         image = f"Ray {found.ray}, Python {found.python}" if found.ray else "a custom image"
-        region = self.place.region if self.place else ""
+        region = self.location.region if self.location else ""
         return f"cluster {found.id} in {region}: {found.state}, {image}; jobs run as {found.principal}"
 
     def connect(self) -> Connection:
         """Its dashboard, with the caller's token."""
         if self.cluster is None:
-            raise UsageError("The cluster was not looked for yet.", self.mend)
+            raise UsageError("The cluster was not looked for yet.", self.fix)
         url = self.cluster.dashboard
         return Connection(
             url if "://" in url else f"https://{url}", self.headers, slow=True, turned_down=self.turned_down
@@ -118,29 +118,30 @@ class Vertex:
         try:
             return {"Authorization": f"Bearer {self.token.value()}"}
         except VertexError as fault:
-            raise Unreachable(fault.message, fault.mend) from None
+            raise Unreachable(fault.message, fault.fix) from None
 
     def turned_down(self, headers: Mapping[str, str]) -> bool:
         self.token.turned_down(headers.get("Authorization", "").removeprefix("Bearer "))
         return True
 
-    def google(self) -> Google:
+    def google(self) -> RealCloud:
         """Google Cloud, with the one identity that the cluster's jobs run as."""
-        from raydock.gcp.clouds import Google
+        from raydock.gcp.clouds import RealCloud
 
-        return Google(self.cluster.principal if self.cluster else "")
+        return RealCloud(self.cluster.principal if self.cluster else "")
 
 
-def only_one(api: Api) -> str:
+def only_one(api: VertexClient) -> str:
     """The id of the one Ray cluster that the place has. Raises Unset where there is none, or a choice."""
     found = [one for one in api.all() if one.state != "STOPPING"]
-    where = f"{api.place.project} in {api.place.region}"
+    where = f"{api.location.project} in {api.location.region}"
     if not found:
-        raise Missing(
-            f"There is no Ray cluster in {where}.", f"python -m cluster up --target vertex {api.place.flags}"
+        raise ClusterNotFound(
+            f"There is no Ray cluster in {where}.",
+            f"python -m cluster up --target vertex {api.location.flags}",
         )
     if len(found) > 1:
-        raise Unset(
+        raise NotConfigured(
             f"{where} has {len(found)} clusters: {', '.join(one.id for one in found)}.",
             f"add --cluster {found[-1].id}",
         )
@@ -149,12 +150,12 @@ def only_one(api: Api) -> str:
 
 def submit_error(fault: VertexError) -> UsageError | ServerError | Unreachable:
     """The submitter's error for a fault of Vertex AI's."""
-    if isinstance(fault, Unset):
-        return UsageError(fault.message, fault.mend)
+    if isinstance(fault, NotConfigured):
+        return UsageError(fault.message, fault.fix)
     kind = Unreachable if isinstance(fault, NoAnswer) else ServerError
-    return kind(fault.message, fault.mend)
+    return kind(fault.message, fault.fix)
 
 
-def create(asked: Asked) -> Vertex:
+def create(asked: TargetOptions) -> VertexTarget:
     """The target for the cluster that was asked for, or for the one that there is."""
-    return Vertex(asked)
+    return VertexTarget(asked)

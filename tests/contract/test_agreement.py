@@ -21,9 +21,9 @@ import pytest
 from cloud.storage.service import put_text
 from iam.check import check
 from iam.policy.evaluate import Verdict
-from iam.policy.required_permissions import Need, Operation
-from iam.policy_reader import Asker
-from tests.labcloud import AGENT, PERSON, TRAINER, LabCloud, lab_cloud
+from iam.policy.required_permissions import Operation, RequiredPermission
+from iam.policy_reader import PolicyReader
+from tests.labcloud import AGENT, PERSON, TRAINER, RunningCloud, lab_cloud
 
 WORLDS = 400  # in each part
 PARTS = 50  # 20,000 worlds; the first part is in the gate
@@ -140,7 +140,7 @@ DEEDS = (
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     with lab_cloud(tmp_path_factory.mktemp("agreement")) as found:
         found.world.accounts[STRANGER.partition(":")[2]] = type(found.world.buckets["lab-data"])(
             "other-project", {"version": 1, "bindings": []}
@@ -178,7 +178,7 @@ def bindings(chance: random.Random, project: str, bucket: str, most: int) -> lis
     return found
 
 
-def make_world(chance: random.Random, lab: LabCloud, bucket: str) -> None:
+def make_world(chance: random.Random, lab: RunningCloud, bucket: str) -> None:
     """Random policies on a bucket, its project and the trainer's account."""
     from cloud.lab_state import legacy_bindings
 
@@ -210,15 +210,16 @@ def deny(chance: random.Random) -> dict[str, Any]:
     return {"rules": [{"denyRule": rule}]}
 
 
-def verdict(lab: LabCloud, principal: str, deed: Deed, bucket: str, name: str) -> Verdict:
+def verdict(lab: RunningCloud, principal: str, deed: Deed, bucket: str, name: str) -> Verdict:
     uri = f"gs://{bucket}/{name}"
     needs = [
-        Need(uri, bucket, name, operation, operation.permissions, "the test") for operation in deed.operations
+        RequiredPermission(uri, bucket, name, operation, operation.permissions, "the test")
+        for operation in deed.operations
     ]
 
     async def ask() -> list[Verdict]:
         async with httpx.AsyncClient() as client:
-            asker = Asker(client, lab.place, await lab.place.token(client))
+            asker = PolicyReader(client, lab.place, await lab.place.token(client))
             return [one.verdict for one in await check(principal, needs, asker)]
 
     found = asyncio.run(ask())
@@ -235,7 +236,7 @@ def generation_of(bucket: str, name: str) -> int:
     return GENERATIONS[bucket, name]
 
 
-def prepare(lab: LabCloud, bucket: str, deed: Deed, name: str) -> None:
+def prepare(lab: RunningCloud, bucket: str, deed: Deed, name: str) -> None:
     """The object that the deed finds, made past the front, whatever the policies are."""
 
     async def put() -> None:
@@ -262,7 +263,7 @@ def allowed(client: Any, deed: Deed, bucket: str, name: str) -> bool:
 @pytest.mark.parametrize(
     "part", [0, *(pytest.param(part, marks=pytest.mark.nightly(f"{HERE}[0]")) for part in range(1, PARTS))]
 )
-def test_the_checks_verdict_is_what_storage_then_does(lab: LabCloud, part: int) -> None:
+def test_the_checks_verdict_is_what_storage_then_does(lab: RunningCloud, part: int) -> None:
     chance = random.Random(f"raydock {part}")
     clients = {principal: lab.client(principal) for principal in PRINCIPALS}
     seen: Counter[tuple[Verdict, bool]] = Counter()

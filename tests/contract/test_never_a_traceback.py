@@ -37,7 +37,7 @@ from tests.fakes import Answer, FakeDashboard, FakeJob
 EXAMPLES = 100 if settings.default is None or settings.default.max_examples <= 100 else 5000
 VERDICTS = {"SUCCEEDED": 0, "FAILED": 1, "STOPPED": 5}
 CODES = {0, 1, 2, 3, 4, 5}  # 70 is a bug of ours; nothing here interrupts, or fills a disk
-HASTE = polling.Pace(
+HASTE = polling.PollIntervals(
     quickest=0.001,
     slowest=0.002,
     still=0.002,
@@ -50,7 +50,7 @@ HASTE = polling.Pace(
     stop=0.05,
     bytes=1e12,
 )
-PATIENCE = dashboard.Patience(connect=5, read=5, submit=5, upload=5)
+PATIENCE = dashboard.Timeouts(connect=5, read=5, submit=5, upload=5)
 KEPT = ("PATH", "LANG", "HYPOTHESIS_STORAGE_DIRECTORY")
 FAILED = re.compile(rb'"status": "FAILED"')
 SUCCEEDED = re.compile(rb'"status": "SUCCEEDED"')
@@ -96,9 +96,9 @@ def inside(home: Path, env: dict[str, str]) -> Iterator[None]:
         mock.patch.multiple("raydock.settings", ROOT=home),
         mock.patch.multiple("raydock.state", ROOT=home),
         mock.patch.multiple("raydock.crash", ROOT=home),
-        mock.patch.multiple("submit.run", Follower=partial(follower.Follower, pace=HASTE)),
-        mock.patch.multiple("submit.commands", stop_job=partial(follower.stop, pace=HASTE)),
-        mock.patch.multiple("submit.run", Dashboard=partial(dashboard.Dashboard, patience=PATIENCE)),
+        mock.patch.multiple("submit.run", Follower=partial(follower.Follower, intervals=HASTE)),
+        mock.patch.multiple("submit.commands", stop_job=partial(follower.stop, intervals=HASTE)),
+        mock.patch.multiple("submit.run", Dashboard=partial(dashboard.Dashboard, timeouts=PATIENCE)),
         mock.patch.multiple("submit.probe", SECONDS=0.05),
         mock.patch.object(asyncio, "sleep", nap),
         mock.patch.object(socket, "getaddrinfo", known_hosts),

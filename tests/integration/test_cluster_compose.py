@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.docker.engine import Engine, connect, find_compose, member
+from cluster.docker.engine import DockerEngine, connect, find_compose, member
 from cluster.errors import NoRegistry
 from tests.lab import Lab, cluster_command, lab_environment, until
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.docker
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
+def engine() -> Iterator[DockerEngine]:
     found = connect()
     yield found
     found.client.close()
@@ -28,7 +28,7 @@ def test_the_images_are_there_and_nothing_is_built(images: dict[str, str]) -> No
     assert (done.returncode, done.stdout) == (0, "Every image is there.\n")
 
 
-def test_the_container_that_was_lost_is_the_one_removed(docker_lab: Lab, engine: Engine) -> None:
+def test_the_container_that_was_lost_is_the_one_removed(docker_lab: Lab, engine: DockerEngine) -> None:
     """Compose itself would remove the one with the highest number; and it agrees with the size afterwards."""
     lab, project = docker_lab, docker_lab.project
 
@@ -47,7 +47,9 @@ def test_the_container_that_was_lost_is_the_one_removed(docker_lab: Lab, engine:
     assert len(workers()) == 2
 
 
-def test_a_worker_that_docker_restarted_is_one_row_all_the_while(docker_lab: Lab, engine: Engine) -> None:
+def test_a_worker_that_docker_restarted_is_one_row_all_the_while(
+    docker_lab: Lab, engine: DockerEngine
+) -> None:
     """Docker restarts its container at once; Ray takes the old node for alive for some time."""
     before = {node["name"]: node["id"] for node in docker_lab.nodes()}
     (container,) = engine.containers(docker_lab.project, "gpu-worker")
@@ -64,7 +66,7 @@ def test_a_worker_that_docker_restarted_is_one_row_all_the_while(docker_lab: Lab
     until(runs_again)
 
 
-def test_a_port_that_is_taken(tmp_path: Path, engine: Engine, images: dict[str, str]) -> None:
+def test_a_port_that_is_taken(tmp_path: Path, engine: DockerEngine, images: dict[str, str]) -> None:
     env = lab_environment(tmp_path)
     port = int(env["RAYDOCK_PORT"])
     with socket.socket() as server:
@@ -81,7 +83,7 @@ def test_a_port_that_is_taken(tmp_path: Path, engine: Engine, images: dict[str, 
     assert engine.belongings(env["COMPOSE_PROJECT_NAME"]) == []
 
 
-def test_what_can_not_be_pulled(engine: Engine) -> None:
+def test_what_can_not_be_pulled(engine: DockerEngine) -> None:
     with pytest.raises(NoRegistry) as caught:
         engine.require_pullable("localhost:9/no/such:image", seconds=5)
     assert str(caught.value).startswith("The image localhost:9/no/such:image can't be pulled from here: ")

@@ -40,7 +40,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     assert done.returncode == 0, done.stderr
 
 
-def up(lab: Lab) -> record.Record:
+def up(lab: Lab) -> record.ProcessesRecord:
     done = lab.cluster("up", "--kind", "processes")
     assert done.returncode == 0, done.stderr
     found = record.load(Path(lab.env["RAYDOCK_STATE"]))
@@ -81,13 +81,13 @@ def test_a_record_of_processes_that_are_gone(lab: Lab) -> None:
     """As after a restart of the machine: the process id in it may be a stranger's now."""
     stranger = subprocess.Popen(["sleep", "300"])
     try:
-        head = record.Started("head", "head", stranger.pid, 0, tuple(range(20001, 20011)))
+        head = record.NodeProcess("head", "head", stranger.pid, 0, tuple(range(20001, 20011)))
         state = Path(lab.env["RAYDOCK_STATE"])
-        record.save(state, record.Record("/tmp/raydock-gone", int(lab.env["RAYDOCK_PORT"]), (head,)))
+        record.save(state, record.ProcessesRecord("/tmp/raydock-gone", int(lab.env["RAYDOCK_PORT"]), (head,)))
         assert lab.cluster("status").returncode == 4
         done = lab.cluster("down")
         assert (done.returncode, done.stdout) == (0, "Removed: the record.\n")
-        record.save(state, record.Record("/tmp/raydock-gone", int(lab.env["RAYDOCK_PORT"]), (head,)))
+        record.save(state, record.ProcessesRecord("/tmp/raydock-gone", int(lab.env["RAYDOCK_PORT"]), (head,)))
         done = lab.cluster("up", "--kind", "processes")
         assert done.returncode == 0, done.stderr
         assert "an earlier cluster ended by itself; removing what it left" in done.stderr

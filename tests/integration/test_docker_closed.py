@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from cluster.docker.engine import Engine, connect
+from cluster.docker.engine import DockerEngine, connect
 from tests.command import ROOT
 from tests.lab import Lab
 
@@ -53,13 +53,13 @@ with ThreadPoolExecutor(len(questions)) as threads:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
+def engine() -> Iterator[DockerEngine]:
     found = connect()
     yield found
     found.client.close()
 
 
-def addresses(engine: Engine, lab: Lab) -> dict[str, list[str]]:
+def addresses(engine: DockerEngine, lab: Lab) -> dict[str, list[str]]:
     """Every address that a container of the lab has, by network."""
     project = lab.env["COMPOSE_PROJECT_NAME"]
     found: dict[str, list[str]] = {}
@@ -69,12 +69,12 @@ def addresses(engine: Engine, lab: Lab) -> dict[str, list[str]]:
     return found
 
 
-def questions(engine: Engine, lab: Lab) -> list[tuple[str, int, str, str]]:
+def questions(engine: DockerEngine, lab: Lab) -> list[tuple[str, int, str, str]]:
     every = [address for known in addresses(engine, lab).values() for address in known]
     return [(a, port, path, sign.decode()) for a in every for port, (path, sign) in SIGNS.items()]
 
 
-def test_the_signs_are_what_the_ports_say(docker_lab: Lab, engine: Engine) -> None:
+def test_the_signs_are_what_the_ports_say(docker_lab: Lab, engine: DockerEngine) -> None:
     """From inside the nodes' network the same questions are answered: the tests below can fail."""
     head = engine.containers(docker_lab.env["COMPOSE_PROJECT_NAME"], "head")[0]
     status, output = head.exec_run(["python3", "-c", ASK, json.dumps(questions(engine, docker_lab))])
@@ -82,7 +82,7 @@ def test_the_signs_are_what_the_ports_say(docker_lab: Lab, engine: Engine) -> No
     assert {int(found.rpartition(":")[2]) for found in json.loads(output)} >= {8265, 52365, 80}
 
 
-def test_this_machine_has_no_way_into_the_networks(docker_lab: Lab, engine: Engine) -> None:
+def test_this_machine_has_no_way_into_the_networks(docker_lab: Lab, engine: DockerEngine) -> None:
     """No route leads to the nodes, so no program and no browser page of this machine reaches a port of theirs."""
     networks = addresses(engine, docker_lab)
     own = [ipaddress.ip_interface(f"{a}/{m}").network for a, m in interfaces()]
@@ -108,7 +108,7 @@ def interfaces() -> list[tuple[str, str]]:
 
 
 def test_containers_outside_the_network_reach_nothing(
-    docker_lab: Lab, engine: Engine, images: dict[str, str]
+    docker_lab: Lab, engine: DockerEngine, images: dict[str, str]
 ) -> None:
     """On the engine's default network, and on one of their own."""
     words = json.dumps(questions(engine, docker_lab))
@@ -127,7 +127,7 @@ def test_containers_outside_the_network_reach_nothing(
         own.remove()
 
 
-def test_one_port_is_published_on_loopback(docker_lab: Lab, engine: Engine) -> None:
+def test_one_port_is_published_on_loopback(docker_lab: Lab, engine: DockerEngine) -> None:
     published = {
         (container.labels["com.docker.compose.service"], inner, binding["HostIp"], binding["HostPort"])
         for container in engine.containers(docker_lab.env["COMPOSE_PROJECT_NAME"])

@@ -15,7 +15,7 @@ from urllib.error import HTTPError
 
 import pytest
 
-from cluster.docker.engine import Engine, connect, find_compose
+from cluster.docker.engine import DockerEngine, connect, find_compose
 from tests.command import ROOT, ended, start, submit
 from tests.lab import Lab, cluster_command, lab_environment, until
 from tests.labcloud import AGENT, TRAINER
@@ -33,13 +33,13 @@ TOKEN = "ya29"
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
+def engine() -> Iterator[DockerEngine]:
     found = connect()
     yield found
     found.client.close()
 
 
-def container(engine: Engine, lab: Lab, service: str) -> Any:
+def container(engine: DockerEngine, lab: Lab, service: str) -> Any:
     return engine.containers(lab.env["COMPOSE_PROJECT_NAME"], service)[0]
 
 
@@ -131,7 +131,7 @@ def test_the_three_steps_as_the_service_agent(docker_lab: Lab) -> None:
 
 
 @pytest.fixture
-def trainer_lab(docker_lab: Lab, engine: Engine) -> Iterator[Lab]:
+def trainer_lab(docker_lab: Lab, engine: DockerEngine) -> Iterator[Lab]:
     """The shared cluster, with jobs that run as a custom account: only the cloud is recreated."""
     restart_cloud(engine, docker_lab, LAB_SERVICE_ACCOUNT=TRAINER.partition(":")[2])
     try:
@@ -140,7 +140,7 @@ def trainer_lab(docker_lab: Lab, engine: Engine) -> Iterator[Lab]:
         restart_cloud(engine, docker_lab)
 
 
-def restart_cloud(engine: Engine, lab: Lab, **settings: str) -> None:
+def restart_cloud(engine: DockerEngine, lab: Lab, **settings: str) -> None:
     """Recreates the cloud's container with these settings and waits until it is healthy."""
     words = [
         *find_compose(),
@@ -166,7 +166,7 @@ def test_the_three_steps_as_a_custom_account(trainer_lab: Lab) -> None:
 
 
 def test_a_lab_file_that_is_wrong_is_told_in_a_sentence(
-    engine: Engine, tmp_path_factory: pytest.TempPathFactory
+    engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Before anything starts: see tests/unit/cluster/test_cli.py."""
     folder = tmp_path_factory.mktemp("wrong")
@@ -224,7 +224,7 @@ def test_a_persons_container_is_the_person(docker_lab: Lab) -> None:
 
 
 def test_a_job_outlives_its_tokens_and_two_kills_of_the_cloud(
-    docker_lab: Lab, engine: Engine, tmp_path: Path
+    docker_lab: Lab, engine: DockerEngine, tmp_path: Path
 ) -> None:
     """5-second tokens: no gap and each line once; policies, tokens and objects survive a kill.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cluster.docker.engine import Engine, connect
+from cluster.docker.engine import DockerEngine, connect
 from tests.integration.vertexlab import Script, VertexLab
 from tests.lab import until
 from tests.labcloud import AGENT, TRAINER
@@ -21,7 +21,7 @@ KILLS = "tests/integration/test_docker_vertex.py::test_three_kills_lose_nothing_
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
+def engine() -> Iterator[DockerEngine]:
     found = connect()
     yield found
     found.client.close()
@@ -68,7 +68,7 @@ def kill(lab: VertexLab, seconds: float) -> None:
     lab.compose("up", "--no-build", "--detach", "--wait", "--no-recreate", "--no-deps", "vertex")
 
 
-def test_nodes_reach_no_socket_and_no_key(clusters: VertexLab, engine: Engine) -> None:
+def test_nodes_reach_no_socket_and_no_key(clusters: VertexLab, engine: DockerEngine) -> None:
     """Only the control plane has the engine's socket, and it publishes no port."""
     found = engine.containers(clusters.project)
     assert any(one.labels["com.docker.compose.service"] == "vertex-node" for one in found)

@@ -51,7 +51,7 @@ def as_before(lab: Lab) -> Iterator[Lab]:
     assert done.returncode == 0, done.stderr
 
 
-def doors(lab: Lab) -> record.Doors:
+def doors(lab: Lab) -> record.Ports:
     found = record.load(lab.state)
     assert found is not None
     return found.doors

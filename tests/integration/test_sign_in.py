@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 
 from cloud.gateway.proxy import DOWN
-from tests.labcloud import KEY, LabCloud, lab_cloud
+from tests.labcloud import KEY, RunningCloud, lab_cloud
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0")
@@ -30,7 +30,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     with lab_cloud(tmp_path_factory.mktemp("lab")) as found:
         yield found
 
@@ -109,7 +109,7 @@ async def sign_in(port: int, url: str, key: str, ends: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize("path", ["/", "/login", "/?token=wrong"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_typing_the_key_lets_in(lab: LabCloud, tmp_path: Path, path: str, host: str) -> None:
+def test_typing_the_key_lets_in(lab: RunningCloud, tmp_path: Path, path: str, host: str) -> None:
     """There is no dashboard behind this gateway: what it says of that is what only those who are in are told."""
     url = lab.gateway.replace("127.0.0.1", host)
     with browser(tmp_path) as port:
@@ -117,7 +117,7 @@ def test_typing_the_key_lets_in(lab: LabCloud, tmp_path: Path, path: str, host: 
     assert ended == ("/", DOWN)
 
 
-def test_a_wrong_key_shows_the_form_again(lab: LabCloud, tmp_path: Path) -> None:
+def test_a_wrong_key_shows_the_form_again(lab: RunningCloud, tmp_path: Path) -> None:
     with browser(tmp_path) as port:
         path, _ = asyncio.run(sign_in(port, lab.gateway, "wrong", "document.querySelector('input')"))
     assert path == "/login"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from raydock.gcp.tokens import Token
+from raydock.gcp.tokens import AccessToken
 from submit.cli import main
 
 renewals = 0
-renew = Token._renew
+renew = AccessToken._renew
 
 
 def counted(self):
@@ -18,7 +18,7 @@ def counted(self):
     renew(self)
 
 
-Token._renew = counted
+AccessToken._renew = counted
 code = main(sys.argv[1:])
 print(f"RENEWALS {renewals}", file=sys.stderr, flush=True)
 sys.exit(code)

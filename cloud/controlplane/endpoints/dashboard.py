@@ -14,7 +14,7 @@ from aiohttp import web
 from cloud.controlplane import names
 from cloud.controlplane.clusters import Clusters
 from cloud.controlplane.endpoints.hosts import HOSTS
-from cloud.controlplane.errors import Refused
+from cloud.controlplane.errors import RpcError
 from cloud.controlplane.nodes.node_sizing import HEAD_MEMORY
 from cloud.controlplane.permission import Permission
 from cloud.gateway import auth
@@ -50,7 +50,7 @@ class Dashboards:
             if host not in HOSTS or not found:
                 return auth.refused(request, 404, "No cluster of this lab has this dashboard.")
             self.permission.require(principal, "get", names.parse(found[0].name, 3))
-        except Refused as refusal:
+        except RpcError as refusal:
             answer = auth.refused(request, STATUS[refusal.code], refusal.message)
             answer.headers.update(CHALLENGE)
             return answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cloud.controlplane.errors import Refused
+from cloud.controlplane.errors import RpcError
 from cloud.controlplane.names import mark
 
 HOSTS = tuple(f"ray-{n}.aiplatform-training.googleusercontent.com" for n in range(1, 9))
@@ -16,5 +16,5 @@ def free(name: str, used: Collection[str]) -> str:
     left = [host for host in (*HOSTS[first:], *HOSTS[:first]) if host not in used]
     if not left:
         said = f"Quota exceeded: the lab has room for {len(HOSTS)} clusters. Delete one."
-        raise Refused("RESOURCE_EXHAUSTED", said)
+        raise RpcError("RESOURCE_EXHAUSTED", said)
     return left[0]

@@ -20,7 +20,7 @@ from grpc._cython import cygrpc
 
 from cloud.controlplane import names
 from cloud.controlplane.clusters import Clusters
-from cloud.controlplane.errors import Refused
+from cloud.controlplane.errors import RpcError
 from cloud.controlplane.permission import Metadata, Permission
 
 log = logging.getLogger("raydock.vertex")
@@ -64,10 +64,10 @@ class Endpoint:
         principal = self.permission.caller(metadata)
         found = [one for one in self.clusters.store.clusters.values() if one.host == self.host]
         if not found:
-            raise Refused("NOT_FOUND", f"No cluster of this lab has the Ray Client endpoint {self.host}.")
+            raise RpcError("NOT_FOUND", f"No cluster of this lab has the Ray Client endpoint {self.host}.")
         self.permission.require(principal, "get", names.parse(found[0].name, 3))
         if found[0].state not in ("RUNNING", "UPDATING"):
-            raise Refused("UNAVAILABLE", f"The cluster is {found[0].state}.")
+            raise RpcError("UNAVAILABLE", f"The cluster is {found[0].state}.")
         return f"{found[0].head}:{self.port}"
 
     async def call(self, method: str, requests: AsyncIterator[bytes], context: Any) -> None:
@@ -81,7 +81,7 @@ class Endpoint:
                     metadata=kept(metadata), timeout=context.time_remaining()
                 )
                 await passed(requests, call, context)
-        except Refused as refusal:
+        except RpcError as refusal:
             log.info("%s: %s: %s", method, refusal.code, refusal.message)
             await context.abort(grpc.StatusCode[refusal.code], refusal.message)
         except grpc.aio.AioRpcError as ended:
@@ -107,7 +107,7 @@ async def reached(channel: Any) -> None:
         await asyncio.wait_for(channel.channel_ready(), CONNECT)
     except (TimeoutError, asyncio.TimeoutError):
         said = "The cluster's head does not answer at its Ray Client port."
-        raise Refused("UNAVAILABLE", said) from None
+        raise RpcError("UNAVAILABLE", said) from None
 
 
 async def passed(requests: AsyncIterator[bytes], call: Any, context: Any) -> None:

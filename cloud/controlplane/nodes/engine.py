@@ -21,7 +21,7 @@ import aiohttp
 from cloud.controlplane.errors import NodesFailed
 from cloud.controlplane.names import head_host, mark
 from cloud.controlplane.nodes.networks import LABEL, Networks
-from cloud.controlplane.nodes.nodes import Key, Node, Seen
+from cloud.controlplane.nodes.nodes import NodeKey, NodeSpec, ObservedNode
 
 API = "/v1.44"  # Docker 25, the first with a health check's start interval
 SECONDS = 60.0
@@ -41,7 +41,7 @@ PASSED_ON = (
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class ContainerNodes:
     """`project` is the Compose project that the nodes belong to."""
 
     socket: str
@@ -89,7 +89,7 @@ class Engine:
             raise NodesFailed(f"The Docker engine refused: {told.get('message', answer.status)}")
         return told
 
-    async def make(self, node: Node) -> None:
+    async def make(self, node: NodeSpec) -> None:
         name = self.container(node.key)
         query = {"name": name}
         await self.ask("POST", "/containers/create", (409,), params=query, json=self.body(node))
@@ -97,12 +97,12 @@ class Engine:
             await self.ask("PUT", f"/containers/{name}/archive", params={"path": "/run"}, data=bundle)
         await self.ask("POST", f"/containers/{name}/start")
 
-    async def list(self) -> Sequence[Seen]:
+    async def list(self) -> Sequence[ObservedNode]:
         filters = json.dumps({"label": [f"{LABEL}={self.project}"]})
         found = await self.ask("GET", "/containers/json", params={"all": "1", "filters": filters})
         return [seen(one, self.networks) for one in found]
 
-    async def remove(self, keys: Sequence[Key]) -> None:
+    async def remove(self, keys: Sequence[NodeKey]) -> None:
         await asyncio.gather(*(self.end(self.container(key)) for key in keys))
         left = {one.key for one in await self.list()} & set(keys) if keys else set()
         if left:
@@ -113,12 +113,12 @@ class Engine:
         await self.ask("POST", f"/containers/{name}/stop", (404,), params={"t": str(STOP)})
         await self.ask("DELETE", f"/containers/{name}", (404, 409), params={"force": "1", "v": "1"})
 
-    def container(self, key: Key) -> str:
+    def container(self, key: NodeKey) -> str:
         """Its name: that of the cluster, and a mark of the region and project that the cluster is in."""
         identifier = key.cluster.rpartition("/")[2]
         return f"{self.project}-{identifier}-{mark(key.cluster)[:6]}-{key.pool}-{key.number}"
 
-    def body(self, node: Node) -> dict[str, Any]:
+    def body(self, node: NodeSpec) -> dict[str, Any]:
         """The request to create a container: the same hardening as compose.yaml's x-service."""
         head = node.role == "head"
         network = self.networks.name(node.key.cluster)
@@ -144,7 +144,7 @@ class Engine:
             "NetworkingConfig": {"EndpointsConfig": {network: endpoint}},
         }
 
-    def environment(self, node: Node) -> dict[str, str]:
+    def environment(self, node: NodeSpec) -> dict[str, str]:
         host = head_host(node.key.cluster)
         passed = {name: self.environ[name] for name in PASSED_ON if name in self.environ}
         for name in ("NO_PROXY", "no_proxy"):
@@ -157,7 +157,7 @@ class Engine:
             "RAYDOCK_GPU": "simulated",
         }
 
-    def labels(self, node: Node) -> dict[str, str]:
+    def labels(self, node: NodeSpec) -> dict[str, str]:
         return {
             LABEL: self.project,
             f"{LABEL}.cluster": node.key.cluster,
@@ -172,7 +172,7 @@ class Engine:
         }
 
 
-def ray_labels(node: Node) -> str:
+def ray_labels(node: NodeSpec) -> str:
     """As docker/node.py sets them, with the pool's own name."""
     gpu = {"gpu": "simulated"} if node.gpus and node.role == "gpu-worker" else {}
     return ",".join(f"{key}={value}" for key, value in {"pool": node.key.pool, **gpu}.items())
@@ -190,10 +190,10 @@ def healthcheck(role: str) -> dict[str, Any]:
     }
 
 
-def seen(container: Mapping[str, Any], networks: Networks) -> Seen:
+def seen(container: Mapping[str, Any], networks: Networks) -> ObservedNode:
     """A container of the engine's list as a node."""
     labels = container["Labels"]
-    key = Key(labels[f"{LABEL}.cluster"], labels[f"{LABEL}.pool"], int(labels[f"{LABEL}.number"]))
+    key = NodeKey(labels[f"{LABEL}.cluster"], labels[f"{LABEL}.pool"], int(labels[f"{LABEL}.number"]))
     status, state = container["Status"], container["State"]
     endpoint = (container["NetworkSettings"]["Networks"] or {}).get(networks.name(key.cluster)) or {}
     kind = "made" if state == "created" else "starting"
@@ -201,7 +201,7 @@ def seen(container: Mapping[str, Any], networks: Networks) -> Seen:
         kind = "failed"
     elif "(healthy)" in status:
         kind = "ready"
-    return Seen(key, kind, endpoint.get("IPAddress", ""), labels[f"{LABEL}.principal"], status)
+    return ObservedNode(key, kind, endpoint.get("IPAddress", ""), labels[f"{LABEL}.principal"], status)
 
 
 def company() -> bytes:

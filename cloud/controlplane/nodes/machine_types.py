@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class MachineType:
     """`memory` is in GiB; `accelerator` and `count` are those of a machine that has them built in."""
 
     cpus: int
@@ -50,13 +50,13 @@ WITH_GPUS: Mapping[str, tuple[int, float, str, int]] = {
         for cpus, count in {4: 1, 8: 1, 12: 1, 16: 1, 24: 2, 32: 1, 48: 4, 96: 8}.items()
     },
 }
-MACHINES: Mapping[str, Machine] = {
+MACHINES: Mapping[str, MachineType] = {
     **{
-        f"{family}-{cpus}": Machine(cpus, each * cpus)
+        f"{family}-{cpus}": MachineType(cpus, each * cpus)
         for family, (each, sizes) in FAMILIES.items()
         for cpus in sizes
     },
-    **{name: Machine(*known) for name, known in WITH_GPUS.items()},
+    **{name: MachineType(*known) for name, known in WITH_GPUS.items()},
 }
 # GPUs that can be attached to an N1 machine: how many, and the most vCPUs that it may have then.
 ATTACHED: Mapping[str, Mapping[int, int]] = {

@@ -15,7 +15,7 @@ from cloud.controlplane.errors import NodesFailed
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class NodeIdentity:
     """GET /who?address=… : the principal of the node and its project; 404 where it is no node.
 
     GET /doors: where `cloud` is to listen for nodes.

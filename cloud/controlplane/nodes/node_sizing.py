@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cloud.controlplane.nodes.machine_types import MACHINES, Machine
-from cloud.controlplane.nodes.nodes import Key, Node
+from cloud.controlplane.nodes.machine_types import MACHINES, MachineType
+from cloud.controlplane.nodes.nodes import NodeKey, NodeSpec
 from cloud.controlplane.validation import accelerators, autoscaled, replicas
 
 GIB = 2**30
 HEAD_MEMORY = 3 * GIB
 
 
-def nodes(cluster: str, resource: Mapping[str, Any], principal: str) -> list[Node]:
+def nodes(cluster: str, resource: Mapping[str, Any], principal: str) -> list[NodeSpec]:
     """All nodes of a cluster, the head first."""
     found = []
     for first, pool in enumerate(resource["resource_pools"]):
@@ -27,23 +27,23 @@ def nodes(cluster: str, resource: Mapping[str, Any], principal: str) -> list[Nod
         if first == 0 and autoscaled(pool) and pool.get("replica_count") is None:
             count += 1
         for number in range(count):
-            key = Key(cluster, pool["id"], number)
+            key = NodeKey(cluster, pool["id"], number)
             if first == 0 and number == 0:
-                found.append(Node(key, "head", principal, 0, 0, HEAD_MEMORY))
+                found.append(NodeSpec(key, "head", principal, 0, 0, HEAD_MEMORY))
             else:
                 found.append(worker(key, pool, principal))
     return found
 
 
-def worker(key: Key, pool: Mapping[str, Any], principal: str) -> Node:
+def worker(key: NodeKey, pool: Mapping[str, Any], principal: str) -> NodeSpec:
     machine, gpus = MACHINES[pool["machine_spec"]["machine_type"]], accelerators(pool)
     role = "gpu-worker" if gpus else "cpu-worker"
-    return Node(key, role, principal, cpus(machine), gpus, memory(machine))
+    return NodeSpec(key, role, principal, cpus(machine), gpus, memory(machine))
 
 
-def cpus(machine: Machine) -> int:
+def cpus(machine: MachineType) -> int:
     return max(1, machine.cpus // 16)
 
 
-def memory(machine: Machine) -> int:
+def memory(machine: MachineType) -> int:
     return int(min(4.0, max(2.0, machine.memory / 20)) * GIB)

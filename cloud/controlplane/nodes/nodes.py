@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class NodeKey:
     """Which node: the persistent resource's name, the pool's id, and a number within the pool from 0."""
 
     cluster: str
@@ -17,10 +17,10 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class NodeSpec:
     """A node to make. `memory` is in bytes; a head has no CPUs."""
 
-    key: Key
+    key: NodeKey
     role: str  # head, cpu-worker or gpu-worker
     principal: str  # who its jobs are
     cpus: int
@@ -29,13 +29,13 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ObservedNode:
     """A node that is there. `why` says more of its `state`.
 
     made: not started, since whoever made it was killed before that; starting; ready: a job would run on it now; failed.
     """
 
-    key: Key
+    key: NodeKey
     state: str
     address: str  # in its cluster's network; empty before it has one
     principal: str
@@ -60,11 +60,11 @@ class Nodes(Protocol):
     async def doors(self) -> Sequence[str]:
         """The addresses of the lab's cloud in the clusters' networks."""
 
-    async def make(self, node: Node) -> None:
+    async def make(self, node: NodeSpec) -> None:
         """Makes it where it is not there, and starts it where it was not started. It need not be ready then."""
 
-    async def list(self) -> Sequence[Seen]:
+    async def list(self) -> Sequence[ObservedNode]:
         """All nodes of this lab, also those whose cluster nobody remembers."""
 
-    async def remove(self, keys: Sequence[Key]) -> None:
+    async def remove(self, keys: Sequence[NodeKey]) -> None:
         """Ends these and waits until they are gone; nothing for those that are not there."""

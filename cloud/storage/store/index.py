@@ -43,7 +43,7 @@ Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class BucketRecord:
     """`document` holds the fields that a client may set; times are seconds since 1970."""
 
     name: str
@@ -59,7 +59,7 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Object:
+class ObjectRecord:
     """One generation of an object. `replaced`: when it ceased to be live; None for the live one.
 
     `components`: how many parts it was composed of; 0 for one that was uploaded.
@@ -78,7 +78,7 @@ class Object:
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class UploadRecord:
     """A resumable upload. `document` is what it was started with; `done` names the generation that it became."""
 
     id: str
@@ -91,10 +91,10 @@ class Upload:
     done: str = ""
 
 
-Check = Callable[[Object | None], None]  # given the live object, raises to refuse
+Check = Callable[[ObjectRecord | None], None]  # given the live object, raises to refuse
 
 
-def anything(_: Object | None) -> None:
+def anything(_: ObjectRecord | None) -> None:
     """No check."""
 
 
@@ -124,7 +124,7 @@ class Index:
 
     # buckets
 
-    def bucket(self, name: str) -> Bucket | None:
+    def bucket(self, name: str) -> BucketRecord | None:
         row = self.database.execute("SELECT * FROM buckets WHERE name = ?", (name,)).fetchone()
         return _bucket(row) if row else None
 
@@ -132,7 +132,7 @@ class Index:
         """Every bucket's project."""
         return dict(self.database.execute("SELECT name, project FROM buckets"))
 
-    def put_bucket(self, name: str, project: str, document: Document) -> Bucket:
+    def put_bucket(self, name: str, project: str, document: Document) -> BucketRecord:
         """Creates it, or replaces its project and document and counts its metageneration up."""
         now = self.clock()
         self.database.execute(
@@ -158,7 +158,7 @@ class Index:
 
     # objects
 
-    def object(self, bucket: str, name: str, generation: int | None = None) -> Object | None:
+    def object(self, bucket: str, name: str, generation: int | None = None) -> ObjectRecord | None:
         """The live one, or that generation of it."""
         where, values = "replaced IS NULL", (bucket, name)
         if generation is not None:
@@ -176,21 +176,21 @@ class Index:
         check: Check = anything,
         components: int = 0,
         upload: str = "",
-    ) -> Object:
+    ) -> ObjectRecord:
         """Makes a new generation the live one if `check` allows it, and so finishes a resumable upload.
 
         Where the bucket is versioned, the generation before it becomes noncurrent; elsewhere it goes.
         """
         check(self.object(bucket, name))
         now = self.clock()
-        made = Object(bucket, name, self.generation(), 1, content, components, now, now, None, document)
+        made = ObjectRecord(bucket, name, self.generation(), 1, content, components, now, now, None, document)
         with self._transaction():
             self._retire(bucket, name)
             self._insert(made)
             self.database.execute("UPDATE uploads SET done = ? WHERE id = ?", (str(made.generation), upload))
         return made
 
-    def update(self, found: Object, document: Document) -> Object:
+    def update(self, found: ObjectRecord, document: Document) -> ObjectRecord:
         """Replaces the document of a generation and counts its metageneration up."""
         self.database.execute(
             "UPDATE objects SET document = ?, updated = ?, metageneration = metageneration + 1"
@@ -201,7 +201,7 @@ class Index:
         assert changed is not None
         return changed
 
-    def delete(self, found: Object, forever: bool) -> None:
+    def delete(self, found: ObjectRecord, forever: bool) -> None:
         """Removes a generation; a live one becomes noncurrent where versions are kept, unless `forever`."""
         with self._transaction():
             if forever:
@@ -209,7 +209,7 @@ class Index:
             else:
                 self._retire(found.bucket, found.name)
 
-    def move(self, found: Object, name: str, check: Check = anything) -> Object:
+    def move(self, found: ObjectRecord, name: str, check: Check = anything) -> ObjectRecord:
         """Renames the live object `found` in one step: a new generation, created now, with the same content."""
         check(self.object(found.bucket, name))
         now = self.clock()
@@ -222,7 +222,7 @@ class Index:
             self._retire(found.bucket, found.name)
         return made
 
-    def scan(self, bucket: str, start: str, versions: bool) -> Iterator[Object]:
+    def scan(self, bucket: str, start: str, versions: bool) -> Iterator[ObjectRecord]:
         """Objects from the name `start` on, by their names' UTF-8 and then by generation."""
         live = "" if versions else "AND replaced IS NULL"
         query = (
@@ -232,19 +232,19 @@ class Index:
 
     # uploads
 
-    def begin_upload(self, upload: Upload) -> None:
+    def begin_upload(self, upload: UploadRecord) -> None:
         values = (
             upload.id, upload.bucket, upload.name, upload.principal, upload.started, upload.blob,
             json.dumps(upload.document), "",
         )  # fmt: skip
         self.database.execute("INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
-    def upload(self, id: str) -> Upload | None:
+    def upload(self, id: str) -> UploadRecord | None:
         row = self.database.execute("SELECT * FROM uploads WHERE id = ?", (id,)).fetchone()
         if row is None:
             return None
         *values, document, done = row
-        return Upload(*values, json.loads(document), done)  # type: ignore[call-arg]
+        return UploadRecord(*values, json.loads(document), done)  # type: ignore[call-arg]
 
     def end_upload(self, id: str) -> None:
         found = self.upload(id)
@@ -257,7 +257,7 @@ class Index:
         query = "SELECT blob FROM objects UNION SELECT blob FROM uploads WHERE done = ''"
         return {blob for (blob,) in self.database.execute(query)}
 
-    def _insert(self, made: Object) -> None:
+    def _insert(self, made: ObjectRecord) -> None:
         content = made.content
         values = (
             made.bucket, made.name, made.generation, made.metageneration, content.blob, content.size, content.crc32c,
@@ -281,7 +281,7 @@ class Index:
         else:
             self._remove(live)
 
-    def _remove(self, found: Object) -> None:
+    def _remove(self, found: ObjectRecord) -> None:
         self.database.execute(
             "DELETE FROM objects WHERE bucket = ? AND name = ? AND generation = ?",
             (found.bucket, found.name, found.generation),
@@ -299,15 +299,15 @@ class Index:
                 self.discard(blob)
 
 
-def _bucket(row: Any) -> Bucket:
+def _bucket(row: Any) -> BucketRecord:
     *values, document = row
-    return Bucket(*values, json.loads(document))  # type: ignore[call-arg]
+    return BucketRecord(*values, json.loads(document))  # type: ignore[call-arg]
 
 
-def _object(row: Any) -> Object:
+def _object(row: Any) -> ObjectRecord:
     bucket, name, generation, metageneration, blob, size, crc32c, md5, components, *times, document = row
     content = Content(blob, size, crc32c, md5)
     created, updated, replaced = times
-    return Object(
+    return ObjectRecord(
         bucket, name, generation, metageneration, content, components, created, updated, replaced, json.loads(document)
     )  # fmt: skip

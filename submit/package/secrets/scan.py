@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ..contents import Contents
-from ..reader import CHUNK, Reader
+from ..reader import CHUNK, FileReader
 from .kinds import KINDS, Kind
 from .placeholders import is_documented
 
@@ -30,7 +30,7 @@ class Secret:
 def find_secrets(contents: Contents) -> list[Secret]:
     """The secrets in the files, by name and line. Raises ContentsChanged or Unreadable."""
     found: set[Secret] = set()
-    with Reader(contents) as reader:
+    with FileReader(contents) as reader:
         for entry in contents.entries:
             line, before = 1, b""
             for data in reader.chunks(entry):

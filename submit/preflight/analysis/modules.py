@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from raydock.rayapi.cluster_info import Facts
+from raydock.rayapi.cluster_info import ClusterInfo
 
 from ..draft import Draft
 from ..shadowing import INSTALLED, module_of
@@ -31,7 +31,7 @@ class Modules:
     """What the cluster and the package have. `told` is False where neither modules nor packages are known."""
 
     draft: Draft
-    facts: Facts
+    facts: ClusterInfo
 
     @property
     def told(self) -> bool:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from bench.measure import command
-from bench.measure.command import Line, Piece, Ran, Unexpected, lines
+from bench.measure.command import OutputLine, Piece, Ran, Unexpected, lines
 
 
 def test_a_line_arrives_with_the_piece_that_holds_its_newline() -> None:
     pieces = [Piece(1, b"MA"), Piece(2, b"RK 7\nnext\nun"), Piece(3, b"finished")]
-    assert list(lines(pieces)) == [Line(2, b"MARK 7"), Line(2, b"next")]
+    assert list(lines(pieces)) == [OutputLine(2, b"MARK 7"), OutputLine(2, b"next")]
 
 
 def test_marks_are_the_marked_lines_only() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy
 import pytest
 
-from bench.measure.statistics import Aim, Of, Row, Sample, quantile
+from bench.measure.statistics import Aim, Comparison, Of, Sample, quantile
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 51])
@@ -33,33 +33,33 @@ def test_a_quantile_is_taken_over_the_lines_of_all_runs_and_its_spread_over_the_
 
 
 def test_ratio_is_of_the_medians_and_its_spread_of_the_pairs() -> None:
-    row = Row.of("x", "s", [1, 2, 9], [10, 10, 10])
+    row = Comparison.of("x", "s", [1, 2, 9], [10, 10, 10])
     assert row.ratio == pytest.approx(0.2)
     assert row.ratio_spread == pytest.approx((0.15, 0.55))
 
 
 def test_without_a_stock_way_or_with_one_that_took_nothing_there_is_no_ratio() -> None:
-    assert Row("x", "s", Sample.of([1])).ratio is None
-    assert Row.of("x", "bytes", [0], [0]).ratio is None
-    assert Row.of("x", "right", [1], [1]).ratio is None
-    assert Row.of("x", "bytes", [0], [0]).ratio_spread is None
+    assert Comparison("x", "s", Sample.of([1])).ratio is None
+    assert Comparison.of("x", "bytes", [0], [0]).ratio is None
+    assert Comparison.of("x", "right", [1], [1]).ratio is None
+    assert Comparison.of("x", "bytes", [0], [0]).ratio_spread is None
 
 
 @pytest.mark.parametrize(
     ("row", "met"),
     [
-        (Row.of("at the aim", "s", [0.5], [1], Aim(Of.RATIO, 0.5)), True),
-        (Row.of("over it", "s", [0.51], [1], Aim(Of.RATIO, 0.5)), False),
-        (Row.of("strictly", "s", [0.3], [9], Aim(Of.OURS, 0.3, strict=True)), False),
-        (Row.of("under it", "s", [0.29], [0.01], Aim(Of.OURS, 0.3, strict=True)), True),
-        (Row.of("no byte", "bytes", [0], [0], Aim(Of.OURS, 0)), True),
-        (Row.of("a byte", "bytes", [1], [9], Aim(Of.OURS, 0)), False),
-        (Row.of("all right", "right", [1, 1], [0, 0], Aim(Of.RIGHT)), True),
-        (Row.of("one wrong", "right", [1, 0], [1, 1], Aim(Of.RIGHT)), False),
-        (Row("no stock", "s", Sample.of([1]), None, Aim(Of.RATIO, 0.5)), None),
-        (Row.of("no aim", "s", [1], [1]), None),
+        (Comparison.of("at the aim", "s", [0.5], [1], Aim(Of.RATIO, 0.5)), True),
+        (Comparison.of("over it", "s", [0.51], [1], Aim(Of.RATIO, 0.5)), False),
+        (Comparison.of("strictly", "s", [0.3], [9], Aim(Of.OURS, 0.3, strict=True)), False),
+        (Comparison.of("under it", "s", [0.29], [0.01], Aim(Of.OURS, 0.3, strict=True)), True),
+        (Comparison.of("no byte", "bytes", [0], [0], Aim(Of.OURS, 0)), True),
+        (Comparison.of("a byte", "bytes", [1], [9], Aim(Of.OURS, 0)), False),
+        (Comparison.of("all right", "right", [1, 1], [0, 0], Aim(Of.RIGHT)), True),
+        (Comparison.of("one wrong", "right", [1, 0], [1, 1], Aim(Of.RIGHT)), False),
+        (Comparison("no stock", "s", Sample.of([1]), None, Aim(Of.RATIO, 0.5)), None),
+        (Comparison.of("no aim", "s", [1], [1]), None),
     ],
-    ids=lambda value: value.what if isinstance(value, Row) else "",
+    ids=lambda value: value.what if isinstance(value, Comparison) else "",
 )
-def test_whether_an_aim_is_met(row: Row, met: bool | None) -> None:
+def test_whether_an_aim_is_met(row: Comparison, met: bool | None) -> None:
     assert row.met is met

@@ -9,7 +9,7 @@ import pytest
 from bench import lessons
 from bench.lessons import LESSONS, SCALES, Lesson, chosen, wanted
 from bench.measure.command import ROOT, Unexpected
-from bench.measure.lab import Lab
+from bench.measure.lab import BenchLab
 
 
 def test_every_job_is_a_lesson() -> None:
@@ -46,7 +46,7 @@ def test_a_lesson_that_is_none_is_one_sentence() -> None:
 
 
 def test_the_start_of_new_nodes_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster = Lab({"RAYDOCK_STATE": str(tmp_path), "RAYDOCK_PORT": "1"})
+    cluster = BenchLab({"RAYDOCK_STATE": str(tmp_path), "RAYDOCK_PORT": "1"})
     folder = lessons.results(cluster)
     folder.mkdir()
     (folder / "kept.json").write_text("{}")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from bench.measure.proxy import Request, proxied, requests
+from bench.measure.proxy import ProxiedRequest, proxied, requests
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
@@ -51,13 +51,13 @@ def test_what_passes_is_counted_by_request_and_arrives_whole() -> None:
             assert client.put("/api/packages/gcs/a.zip", content=b"\r\n\r\nPUT " * 100_000).text == "800000"
             assert client.put("/api/packages/gcs/b.zip", content=b"xyz").text == "3"
         assert proxy.take() == [
-            Request("GET", "/api/version", 0),
-            Request("PUT", "/api/packages/gcs/a.zip", 800_000),
-            Request("PUT", "/api/packages/gcs/b.zip", 3),
+            ProxiedRequest("GET", "/api/version", 0),
+            ProxiedRequest("PUT", "/api/packages/gcs/a.zip", 800_000),
+            ProxiedRequest("PUT", "/api/packages/gcs/b.zip", 3),
         ]
         assert proxy.take() == []
         httpx.get(f"{proxy.address}/again", trust_env=False)
-        assert proxy.take() == [Request("GET", "/again", 0)]
+        assert proxy.take() == [ProxiedRequest("GET", "/again", 0)]
 
 
 def test_a_proxy_that_has_ended_takes_no_connection() -> None:
@@ -73,9 +73,9 @@ def test_chunked_bodies_count_without_their_frames() -> None:
         b"5\r\nhello\r\nA;name=value\r\n0123456789\r\n0\r\n\r\n"
         b"GET /y HTTP/1.1\r\nHost: h\r\n\r\n"
     )
-    assert list(requests(stream)) == [Request("PUT", "/x", 15), Request("GET", "/y", 0)]
+    assert list(requests(stream)) == [ProxiedRequest("PUT", "/x", 15), ProxiedRequest("GET", "/y", 0)]
 
 
 def test_of_a_body_that_was_cut_off_what_was_sent_counts() -> None:
     head = b"PUT /x HTTP/1.1\r\ncontent-length: 100\r\n\r\n"
-    assert list(requests(head + b"x" * 40)) == [Request("PUT", "/x", 40)]
+    assert list(requests(head + b"x" * 40)) == [ProxiedRequest("PUT", "/x", 40)]

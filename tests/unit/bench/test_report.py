@@ -7,21 +7,21 @@ from pathlib import Path
 import pytest
 
 from bench.measure import report
-from bench.measure.report import Measurement, Results
-from bench.measure.statistics import Aim, Of, Row, Sample
+from bench.measure.report import Measurement, Report
+from bench.measure.statistics import Aim, Comparison, Of, Sample
 
 MACHINE = {
     "cpu": "A CPU", "cores": "2", "memory": "24 GiB", "system": "Linux 6 x86_64", "python": "3.11.7", "ray": "2.47.1",
     "docker": "26.1", "compose": "2.26",
 }  # fmt: skip
 ROWS = (
-    Row.of("line", "s", [1.0, 1.25, 2.0], [4.0, 5.0, 6.0], Aim(Of.RATIO, 0.2)),
-    Row.of("right", "right", [1, 1], [1, 0], Aim(Of.RIGHT)),
-    Row.of("bytes", "bytes", [0, 0], [24_000_000.0, 24_000_000.0], Aim(Of.OURS, 0)),
-    Row("lags", "s", Sample(((0.01, 0.02), (0.03, 0.25)), 0.99), None, Aim(Of.OURS, 0.3, strict=True)),
-    Row("up", "s", Sample.of([101.5])),
+    Comparison.of("line", "s", [1.0, 1.25, 2.0], [4.0, 5.0, 6.0], Aim(Of.RATIO, 0.2)),
+    Comparison.of("right", "right", [1, 1], [1, 0], Aim(Of.RIGHT)),
+    Comparison.of("bytes", "bytes", [0, 0], [24_000_000.0, 24_000_000.0], Aim(Of.OURS, 0)),
+    Comparison("lags", "s", Sample(((0.01, 0.02), (0.03, 0.25)), 0.99), None, Aim(Of.OURS, 0.3, strict=True)),
+    Comparison("up", "s", Sample.of([101.5])),
 )
-RESULTS = Results(MACHINE, (Measurement("exit", "2026-01-02 03:04 UTC", "docker: 1 head", 0.5, ROWS),))
+RESULTS = Report(MACHINE, (Measurement("exit", "2026-01-02 03:04 UTC", "docker: 1 head", 0.5, ROWS),))
 
 
 def test_the_table_in_full() -> None:
@@ -43,7 +43,7 @@ def test_the_table_in_full() -> None:
 
 def test_without_docker_and_cluster_the_table_says_so() -> None:
     machine = {name: value for name, value in MACHINE.items() if name not in {"docker", "compose"}}
-    said = report.markdown(Results(machine, (Measurement("start", "now", "", 0, ()),)))
+    said = report.markdown(Report(machine, (Measurement("start", "now", "", 0, ()),)))
     assert "Ray 2.47.1, no Docker." in said
     assert "- start: now, no cluster needed, load before 0.0" in said
 
@@ -68,10 +68,10 @@ def test_results_of_another_version_are_refused(tmp_path: Path) -> None:
 def test_a_measurement_replaces_the_earlier_one_of_its_name_only() -> None:
     other = Measurement("lag", "then", "", 0, ROWS[:1])
     fresh = Measurement("exit", "now", "", 0, ROWS[:1])
-    merged = Results(MACHINE, (other, *RESULTS.measurements)).with_(Results(MACHINE, (fresh,)))
+    merged = Report(MACHINE, (other, *RESULTS.measurements)).with_(Report(MACHINE, (fresh,)))
     assert merged.in_order(["exit", "lag"]).measurements == (fresh, other)
 
 
 def test_another_machines_measurements_are_dropped() -> None:
-    fresh = Results({**MACHINE, "cores": "64"}, ())
+    fresh = Report({**MACHINE, "cores": "64"}, ())
     assert RESULTS.with_(fresh) == fresh

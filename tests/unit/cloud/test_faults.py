@@ -14,7 +14,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from cluster import ports
-from tests.labcloud import AGENT, LabCloud, lab_cloud
+from tests.labcloud import AGENT, RunningCloud, lab_cloud
 
 TRIES = 5
 # The library leaves the connection of an answer that it asks for again to the garbage collector.
@@ -51,7 +51,7 @@ class Flaky:
 
 
 @pytest.fixture(scope="module")
-def flaky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flaky, LabCloud]]:
+def flaky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flaky, RunningCloud]]:
     folder: Path = tmp_path_factory.mktemp("flaky")
     (port,) = ports.pick(1, set())
     loop = asyncio.new_event_loop()
@@ -80,7 +80,7 @@ def flaky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flaky, Lab
 
 
 @pytest.mark.parametrize("status", [429, 503, 0])
-def test_a_busy_storage_is_asked_again(flaky: tuple[Flaky, LabCloud], status: int) -> None:
+def test_a_busy_storage_is_asked_again(flaky: tuple[Flaky, RunningCloud], status: int) -> None:
     """0: the connection breaks off. Each of the tries ends well."""
     between, lab = flaky
     bucket = lab.client(AGENT).bucket("lab-data")
@@ -99,7 +99,9 @@ def retry() -> object:
     return DEFAULT_RETRY.with_delay(initial=0.05, maximum=0.2)
 
 
-def test_a_refusal_is_not_tried_again(flaky: tuple[Flaky, LabCloud], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_is_not_tried_again(
+    flaky: tuple[Flaky, RunningCloud], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from google.api_core.exceptions import Forbidden
 
     from cloud.identity.access import Access

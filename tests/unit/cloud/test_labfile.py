@@ -89,7 +89,7 @@ def test_a_file_that_is_wrong_is_told_in_a_sentence(tmp_path: Path, old: str, ne
     with pytest.raises(IamError) as wrong:
         state_file.load(lab, None)
     assert message in wrong.value.message
-    assert wrong.value.mend == "Mend lab.yaml"
+    assert wrong.value.fix == "Mend lab.yaml"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "hello", "- a", "projects:"])
@@ -107,7 +107,7 @@ def test_an_account_that_is_not_there() -> None:
         "LAB_SERVICE_ACCOUNT names nobody@lab-project.iam.gserviceaccount.com, and the lab has no such account."
     )
     assert (
-        wrong.value.mend
+        wrong.value.fix
         == "Use one of these, or add it to iam/lab.yaml: trainer@lab-project.iam.gserviceaccount.com"
     )
 
@@ -128,7 +128,7 @@ def test_networks_to_let_out() -> None:
 
 
 def test_a_world_that_another_process_keeps_is_read_as_it_is_now(tmp_path: Path) -> None:
-    kept = state_file.Kept(tmp_path / "world.json")
+    kept = state_file.StateFile(tmp_path / "world.json")
     with pytest.raises(IamError, match="the lab's cloud has not started"):
         kept.world()
     world = state_file.load(LAB_FILE, tmp_path)

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.labcloud import AGENT, PERSON, TRAINER, LabCloud
+from tests.labcloud import AGENT, PERSON, TRAINER, RunningCloud
 
 ACCOUNT = TRAINER.partition(":")[2]
 ODD: tuple[Any, ...] = (
@@ -108,7 +108,7 @@ def variants(body: Any) -> Iterator[Any]:
 @pytest.mark.parametrize(
     ("method", "where", "body"), CALLS, ids=[where.rpartition("/")[2] for _, where, _ in CALLS]
 )
-def test_one_value_of_another_kind(lab: LabCloud, method: str, where: str, body: dict[str, Any]) -> None:
+def test_one_value_of_another_kind(lab: RunningCloud, method: str, where: str, body: dict[str, Any]) -> None:
     before = lab.world.as_json()
     who = AGENT if where.startswith("iamcredentials") else PERSON  # whoever may
     headers = {"Authorization": f"Bearer {lab.token(who)}", "Content-Type": "application/json"}
@@ -126,7 +126,7 @@ def test_one_value_of_another_kind(lab: LabCloud, method: str, where: str, body:
 @pytest.mark.parametrize(
     "path", ["%", "%zz", "%ff", "\u00e9", "a" * 5000, "..%2f", "%00", "a?b=%ff", "?access_token=%ff"]
 )
-def test_paths_and_queries(lab: LabCloud, path: str) -> None:
+def test_paths_and_queries(lab: RunningCloud, path: str) -> None:
     for host in ("storage", "iam", "iamcredentials", "cloudresourcemanager", "oauth2", "bigquery", "www"):
         reply = httpx.get(f"{lab.gateway}/google/{host}.googleapis.com/v1/{path}", timeout=60)
         assert 400 <= reply.status_code <= 501

@@ -10,18 +10,18 @@ import pytest
 
 from cloud.identity.tokens import BadToken, Tokens, load_secret
 from cloud.network.certificates import load_authority
-from tests.labcloud import AGENT, KEY, PERSON, TRAINER, LabCloud
+from tests.labcloud import AGENT, KEY, PERSON, TRAINER, RunningCloud
 
 FLAVOR = {"Metadata-Flavor": "Google"}
 ACCOUNT = TRAINER.partition(":")[2]
 
 
-def metadata(lab: LabCloud, path: str, **headers: str) -> httpx.Response:
+def metadata(lab: RunningCloud, path: str, **headers: str) -> httpx.Response:
     return httpx.get(f"http://{lab.metadata}{path}", headers=FLAVOR | headers, timeout=60)
 
 
 def google(
-    lab: LabCloud, method: str, host: str, path: str, principal: str, body: Any = None
+    lab: RunningCloud, method: str, host: str, path: str, principal: str, body: Any = None
 ) -> httpx.Response:
     headers = {"Authorization": f"Bearer {lab.token(principal)}"} if principal else {}
     return httpx.request(method, f"{lab.gateway}/google/{host}{path}", headers=headers, json=body, timeout=60)
@@ -39,13 +39,13 @@ def google(
         ("/", "computeMetadata/\n"),
     ],
 )
-def test_the_metadata_server_says_who_one_is(lab: LabCloud, path: str, text: str) -> None:
+def test_the_metadata_server_says_who_one_is(lab: RunningCloud, path: str, text: str) -> None:
     reply = metadata(lab, path)
     assert (reply.status_code, reply.text) == (200, text)
     assert reply.headers["Metadata-Flavor"] == "Google"
 
 
-def test_its_folders_come_as_json(lab: LabCloud) -> None:
+def test_its_folders_come_as_json(lab: RunningCloud) -> None:
     told = metadata(lab, "/computeMetadata/v1/instance/service-accounts/default/?recursive=true").json()
     assert told["email"] == AGENT.partition(":")[2]
     assert "token" not in told
@@ -54,7 +54,7 @@ def test_its_folders_come_as_json(lab: LabCloud) -> None:
     )
 
 
-def test_its_rules(lab: LabCloud) -> None:
+def test_its_rules(lab: RunningCloud) -> None:
     path = "/computeMetadata/v1/instance/service-accounts/default/token"
     assert httpx.get(f"http://{lab.metadata}{path}", timeout=60).status_code == 403
     assert metadata(lab, path, **{"X-Forwarded-For": "1.2.3.4"}).status_code == 403
@@ -63,7 +63,7 @@ def test_its_rules(lab: LabCloud) -> None:
     assert httpx.post(f"http://{lab.metadata}{path}", headers=FLAVOR, timeout=60).status_code == 405
 
 
-def test_a_token_is_the_principals_until_it_expires(lab: LabCloud) -> None:
+def test_a_token_is_the_principals_until_it_expires(lab: RunningCloud) -> None:
     told = metadata(lab, "/computeMetadata/v1/instance/service-accounts/default/token").json()
     assert 3500 < told["expires_in"] <= 3600
     assert lab.cloud.tokens.principal(told["access_token"]) == AGENT
@@ -114,7 +114,7 @@ def test_the_authority_signs_names_of_google_and_no_others(tmp_path: Any) -> Non
     assert b"PRIVATE KEY" not in authority.pem()
 
 
-def test_a_custom_account_is_impersonated_by_who_may(lab: LabCloud) -> None:
+def test_a_custom_account_is_impersonated_by_who_may(lab: RunningCloud) -> None:
     path = f"/v1/projects/-/serviceAccounts/{ACCOUNT}:generateAccessToken"
     host, body = "iamcredentials.googleapis.com", {"scope": ["x"], "lifetime": "300s"}
     reply = google(lab, "POST", host, path, PERSON, body)
@@ -125,7 +125,7 @@ def test_a_custom_account_is_impersonated_by_who_may(lab: LabCloud) -> None:
     assert google(lab, "POST", host, agent, PERSON, body).status_code == 403
 
 
-def test_projects_and_their_policies(lab: LabCloud) -> None:
+def test_projects_and_their_policies(lab: RunningCloud) -> None:
     host = "cloudresourcemanager.googleapis.com"
     told = google(lab, "GET", host, "/v3/projects/123456789012", PERSON).json()
     assert (told["projectId"], told.get("parent")) == ("lab-project", None)
@@ -145,7 +145,7 @@ def test_projects_and_their_policies(lab: LabCloud) -> None:
     assert google(lab, "GET", host, "/v3/projects/lab-project", "").status_code == 401
 
 
-def test_accounts_come_and_go_and_leave_their_mark(lab: LabCloud) -> None:
+def test_accounts_come_and_go_and_leave_their_mark(lab: RunningCloud) -> None:
     host, path = "iam.googleapis.com", "/v1/projects/lab-project/serviceAccounts"
     made = google(lab, "POST", host, path, PERSON, {"accountId": "tester"}).json()
     address = "tester@lab-project.iam.gserviceaccount.com"
@@ -163,7 +163,7 @@ def test_accounts_come_and_go_and_leave_their_mark(lab: LabCloud) -> None:
     assert binding["members"] == [f"deleted:{member}?uid=1"]
 
 
-def test_what_a_token_says(lab: LabCloud) -> None:
+def test_what_a_token_says(lab: RunningCloud) -> None:
     token = lab.token(TRAINER)
     reply = httpx.get(
         f"{lab.gateway}/google/oauth2.googleapis.com/tokeninfo?access_token={token}", timeout=10
@@ -173,7 +173,7 @@ def test_what_a_token_says(lab: LabCloud) -> None:
     assert bad.status_code == 400
 
 
-def test_the_lab_tells_only_who_holds_its_key(lab: LabCloud) -> None:
+def test_the_lab_tells_only_who_holds_its_key(lab: RunningCloud) -> None:
     assert httpx.get(f"{lab.gateway}/lab/", timeout=60).status_code == 401
     assert (
         httpx.post(f"{lab.gateway}/lab/token", headers={"Authorization": "Bearer x"}, timeout=60).status_code

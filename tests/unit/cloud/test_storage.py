@@ -9,12 +9,12 @@ import httpx
 import pytest
 from google.api_core import exceptions
 
-from tests.labcloud import AGENT, PERSON, TRAINER, LabCloud
+from tests.labcloud import AGENT, PERSON, TRAINER, RunningCloud
 
 API = "/storage/v1/b"
 
 
-def ask(lab: LabCloud, method: str, path: str, principal: str = "", **more: Any) -> httpx.Response:
+def ask(lab: RunningCloud, method: str, path: str, principal: str = "", **more: Any) -> httpx.Response:
     headers = {"Authorization": f"Bearer {lab.token(principal)}"} if principal else {}
     return httpx.request(
         method, lab.url + path, headers=headers | more.pop("headers", {}), timeout=60, **more
@@ -26,7 +26,7 @@ def body(code: int, reason: str, message: str, **more: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": message, "errors": [inner]}}
 
 
-def test_everything_that_a_client_does_on_an_open_bucket(lab: LabCloud) -> None:
+def test_everything_that_a_client_does_on_an_open_bucket(lab: RunningCloud) -> None:
     client = lab.client(AGENT)
     bucket = client.bucket("lab-data")
     name = "a b/ü?#%20.txt"
@@ -60,7 +60,7 @@ def test_everything_that_a_client_does_on_an_open_bucket(lab: LabCloud) -> None:
     assert "No such object: lab-data/nothing" in str(missing.value)
 
 
-def test_a_move_is_one_call(lab: LabCloud) -> None:
+def test_a_move_is_one_call(lab: RunningCloud) -> None:
     owner = lab.client(PERSON)
     owner.bucket("lab-models").blob("before").upload_from_string("moved")
     moved = ask(lab, "POST", f"{API}/lab-models/o/before/moveTo/o/after", PERSON)
@@ -68,7 +68,7 @@ def test_a_move_is_one_call(lab: LabCloud) -> None:
     assert [one.name for one in owner.list_blobs("lab-models")] == ["after"]
 
 
-def test_a_denial_is_googles(lab: LabCloud) -> None:
+def test_a_denial_is_googles(lab: RunningCloud) -> None:
     address = AGENT.partition(":")[2]
     reply = ask(lab, "GET", f"{API}/closed-bucket/o/x", AGENT)
     text = (
@@ -84,7 +84,7 @@ def test_a_denial_is_googles(lab: LabCloud) -> None:
     )
 
 
-def test_nobody_a_stranger_and_one_whose_time_is_over(lab: LabCloud) -> None:
+def test_nobody_a_stranger_and_one_whose_time_is_over(lab: RunningCloud) -> None:
     nobody = ask(lab, "GET", f"{API}/lab-data/o/x")
     text = (
         "Anonymous caller does not have storage.objects.get access to the Google Cloud Storage object. "
@@ -125,7 +125,7 @@ def test_nobody_a_stranger_and_one_whose_time_is_over(lab: LabCloud) -> None:
     ],
 )
 def test_an_unknown_path_or_method_is_an_error_in_googles_form(
-    lab: LabCloud, method: str, path: str, status: int
+    lab: RunningCloud, method: str, path: str, status: int
 ) -> None:
     """httpx would tidy the paths: they are sent as they stand here."""
     import http.client
@@ -142,7 +142,7 @@ def test_an_unknown_path_or_method_is_an_error_in_googles_form(
     assert (reply.status, told["error"]["code"]) == (status, status)
 
 
-def test_an_object_with_two_names_is_refused(lab: LabCloud) -> None:
+def test_an_object_with_two_names_is_refused(lab: RunningCloud) -> None:
     """What was authorised and what is written would be two objects."""
     content = b'--b\r\nContent-Type: application/json\r\n\r\n{"name": "one"}\r\n--b\r\n\r\nx\r\n--b--'
     reply = ask(
@@ -152,7 +152,7 @@ def test_an_object_with_two_names_is_refused(lab: LabCloud) -> None:
     assert reply.json()["error"]["message"] == "The object has one name in the query and another in the body."
 
 
-def test_a_creator_makes_and_does_not_overwrite(lab: LabCloud) -> None:
+def test_a_creator_makes_and_does_not_overwrite(lab: RunningCloud) -> None:
     grant(lab, "lab-data", "roles/storage.objectCreator", TRAINER)
     bucket = lab.client(TRAINER).bucket("lab-data")
     bucket.blob("once").upload_from_string("1")
@@ -162,7 +162,7 @@ def test_a_creator_makes_and_does_not_overwrite(lab: LabCloud) -> None:
     assert lab.client(PERSON).bucket("lab-data").blob("once").download_as_bytes() == b"1"
 
 
-def grant(lab: LabCloud, bucket: str, role: str, member: str) -> None:
+def grant(lab: RunningCloud, bucket: str, role: str, member: str) -> None:
     """Through the front, as the person, with the client library."""
     found = lab.client(PERSON).bucket(bucket)
     policy = found.get_iam_policy(requested_policy_version=3)
@@ -170,7 +170,7 @@ def grant(lab: LabCloud, bucket: str, role: str, member: str) -> None:
     found.set_iam_policy(policy)
 
 
-def test_a_policy_that_changed_meanwhile_is_not_overwritten(lab: LabCloud) -> None:
+def test_a_policy_that_changed_meanwhile_is_not_overwritten(lab: RunningCloud) -> None:
     bucket = lab.client(PERSON).bucket("lab-data")
     mine, other = (bucket.get_iam_policy(requested_policy_version=3) for _ in range(2))
     bucket.set_iam_policy(other)
@@ -196,20 +196,20 @@ def test_a_policy_that_changed_meanwhile_is_not_overwritten(lab: LabCloud) -> No
         ({"role": "roles/viewer", "members": ["someone"]}, '"someone" is no principal'),
     ],
 )
-def test_a_policy_that_can_not_be(lab: LabCloud, binding: dict[str, Any], message: str) -> None:
+def test_a_policy_that_can_not_be(lab: RunningCloud, binding: dict[str, Any], message: str) -> None:
     reply = ask(lab, "PUT", f"{API}/lab-data/iam", PERSON, json={"bindings": [binding]})
     assert reply.status_code == 400
     assert message in reply.json()["error"]["message"]
 
 
-def test_permissions_are_told_to_anybody_about_himself(lab: LabCloud) -> None:
+def test_permissions_are_told_to_anybody_about_himself(lab: RunningCloud) -> None:
     asked = ["storage.objects.get", "storage.buckets.setIamPolicy"]
     assert lab.client(AGENT).bucket("lab-data").test_iam_permissions(asked) == asked[:1]
     assert lab.client(PERSON).bucket("lab-data").test_iam_permissions(asked) == asked
     assert lab.client(AGENT).bucket("closed-bucket").test_iam_permissions(asked) == []
 
 
-def test_a_bucket_is_made_found_and_removed(lab: LabCloud) -> None:
+def test_a_bucket_is_made_found_and_removed(lab: RunningCloud) -> None:
     owner = lab.client(PERSON)
     made = owner.create_bucket("lab-made", project="lab-project")
     assert made.project_number == 123456789012
@@ -227,7 +227,7 @@ def test_a_bucket_is_made_found_and_removed(lab: LabCloud) -> None:
     assert owner.lookup_bucket("lab-made") is None
 
 
-def test_the_addresses_in_an_answer_are_the_clients(lab: LabCloud) -> None:
+def test_the_addresses_in_an_answer_are_the_clients(lab: RunningCloud) -> None:
     blob = lab.client(AGENT).bucket("lab-data").get_blob("hello.txt")
     assert blob.self_link == f"{lab.url}/storage/v1/b/lab-data/o/hello.txt"
     assert blob.media_link.startswith(f"{lab.url}/download/")

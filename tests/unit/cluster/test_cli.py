@@ -98,7 +98,7 @@ def test_one_command_at_a_time(capsys: pytest.CaptureFixture[str], tmp_path: Pat
         )
 
 
-class Half(kinds.Cluster):
+class Half(kinds.Runtime):
     """A cluster of which the head runs."""
 
     def exists(self) -> bool:
@@ -375,7 +375,7 @@ def test_another_kind_is_here(capsys: pytest.CaptureFixture[str], monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("words", "message", "mend"),
+    ("words", "message", "fix"),
     [
         ("sclae cpu-worker=3", "sclae is not a command of python -m cluster.",
          "did you mean: python -m cluster scale cpu-worker=3"),
@@ -395,9 +395,9 @@ def test_another_kind_is_here(capsys: pytest.CaptureFixture[str], monkeypatch: p
     ],
 )  # fmt: skip
 def test_what_is_misspelt_is_told_with_the_whole_line(
-    capsys: pytest.CaptureFixture[str], words: str, message: str, mend: str
+    capsys: pytest.CaptureFixture[str], words: str, message: str, fix: str
 ) -> None:
-    assert run(capsys, *shlex.split(words)) == (2, "", f"cluster: {message}\n  {mend}\n")
+    assert run(capsys, *shlex.split(words)) == (2, "", f"cluster: {message}\n  {fix}\n")
 
 
 STOPPED = "No Docker engine answers at unix:///nonexistent.sock: there is no such socket."
@@ -467,7 +467,7 @@ def test_a_deadline_says_what_and_how_long() -> None:
 
 
 def test_a_dashboard_that_does_not_answer_may_answer_yet() -> None:
-    errors = [NotUp("The dashboard is silent.", "mend")]
+    errors = [NotUp("The dashboard is silent.", "fix")]
 
     def check() -> str:
         if errors:
@@ -475,7 +475,7 @@ def test_a_dashboard_that_does_not_answer_may_answer_yet() -> None:
         return ""
 
     said: list[str] = []
-    until(check, 5, "Starting", said.append, "mend")
+    until(check, 5, "Starting", said.append, "fix")
     assert said == ["The dashboard is silent"]
 
 

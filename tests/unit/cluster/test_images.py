@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from cluster.docker import images
-from cluster.docker.engine import Engine
+from cluster.docker.engine import DockerEngine
 from cluster.errors import CommandFailed, NoRegistry
 from cluster.kinds import Context
 from raydock import topology
@@ -40,11 +40,11 @@ class FakeEngine:
 
     def require_pullable(self, image: str) -> None:
         if not self.pulls:
-            raise NoRegistry(f"The image {image} can't be pulled from here: no route to host.", "mend")
+            raise NoRegistry(f"The image {image} can't be pulled from here: no route to host.", "fix")
 
 
 def base(engine: FakeEngine, context: Context) -> str:
-    return images.base_image(cast(Engine, engine), context)
+    return images.base_image(cast(DockerEngine, engine), context)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def with_base_script(root: Path, line: str, found: Context) -> Context:
 def test_what_is_missing(said: list[str]) -> None:
     names = list(context(said).topology.images.values())
     assert names == [f"raydock/{name}:2.47.1" for name in ("head", "cpu-worker", "gpu-worker", "cloud")]
-    assert images.missing(cast(Engine, FakeEngine(has=names[:1])), context(said)) == names[1:]
+    assert images.missing(cast(DockerEngine, FakeEngine(has=names[:1])), context(said)) == names[1:]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_the_gpu_image_is_built_again_where_it_lacks_the_cuda_that_is_wanted(
 ) -> None:
     found = context(said, GPU_BUILD=setting)
     engine = FakeEngine(list(found.topology.images.values()), nvidia=nvidia, built=built)
-    assert images.missing(cast(Engine, engine), found) == ["raydock/gpu-worker:2.47.1"] * again
+    assert images.missing(cast(DockerEngine, engine), found) == ["raydock/gpu-worker:2.47.1"] * again
 
 
 def test_a_base_image_that_was_given_is_taken(said: list[str]) -> None:

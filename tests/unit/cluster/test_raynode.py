@@ -50,8 +50,10 @@ def test_a_gpu_worker_says_simulated() -> None:
 def environment(pool: str, **caller: str) -> dict[str, str]:
     shape = next(found for found in TOPOLOGY.pools if found.name == pool)
     own = tuple(range(20001, 20001 + ray_node.count_of_ports(pool)))
-    found = record.Record("/tmp/x", 8265, doors=record.Doors(21001, 21002, 21003, 21004))
-    return ray_node.environment(Path("/state"), found, shape, record.Started("name", pool, ports=own), caller)
+    found = record.ProcessesRecord("/tmp/x", 8265, doors=record.Ports(21001, 21002, 21003, 21004))
+    return ray_node.environment(
+        Path("/state"), found, shape, record.NodeProcess("name", pool, ports=own), caller
+    )
 
 
 def test_nothing_of_the_callers_ray_leaks_in() -> None:
@@ -137,23 +139,23 @@ def test_a_small_machine_is_shared_in_proportion() -> None:
 
 
 def test_the_control_store_is_where_the_head_put_it() -> None:
-    head = record.Started("head", "head", 1, 0, tuple(range(20001, 20011)))
+    head = record.NodeProcess("head", "head", 1, 0, tuple(range(20001, 20011)))
     assert ray_node.gcs(head) == "127.0.0.1:20007"
 
 
 def test_the_record_is_private_and_comes_back(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    written = record.Record("/tmp/x", 8265, (record.Started("head", "head", 1, 7, (2, 3)),))
+    written = record.ProcessesRecord("/tmp/x", 8265, (record.NodeProcess("head", "head", 1, 7, (2, 3)),))
     record.save(state, written)
     assert record.load(state) == written
     assert written.taken() == {8265, 2, 3}
-    served = replace(written, doors=record.Doors(4, 5, 6, 7)).with_service("cloud", 9)
+    served = replace(written, doors=record.Ports(4, 5, 6, 7)).with_service("cloud", 9)
     record.save(state, served)
     assert record.load(state) == served
     assert served.taken() == {8265, 2, 3, 4, 5, 6, 7}
     assert (state.stat().st_mode & 0o777, record.file_in(state).stat().st_mode & 0o777) == (0o700, 0o600)
     assert [path.name for path in state.iterdir()] == ["processes.json"]
-    worker = record.Started("cpu-worker-1", "cpu-worker")
+    worker = record.NodeProcess("cpu-worker-1", "cpu-worker")
     assert written.with_node(worker).nodes == (*written.nodes, worker)
     assert written.with_node(worker).with_node(written.head) == written.with_node(worker)
     record.remove(state)

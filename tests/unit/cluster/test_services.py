@@ -10,11 +10,11 @@ import pytest
 from cluster import key
 from cluster.kinds import Context, has_ended
 from cluster.processes import process_tree, services
-from cluster.processes.record import Doors, Record
+from cluster.processes.record import Ports, ProcessesRecord
 from raydock import topology
 from raydock.settings import ROOT
 
-FOUND = Record("/tmp/x", 8265, doors=Doors(21001, 21002, 21003, 21004))
+FOUND = ProcessesRecord("/tmp/x", 8265, doors=Ports(21001, 21002, 21003, 21004))
 
 
 def context(state: Path, **settings: str) -> Context:

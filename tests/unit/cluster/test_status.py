@@ -9,7 +9,7 @@ import pytest
 
 from cluster.docker.engine import NUMBER, SERVICE, member
 from cluster.status import Member, as_json, missing, rows, table
-from raydock.rayapi.nodes import Dashboard, Node, parse
+from raydock.rayapi.nodes import Gateway, Node, parse
 
 GIB = 2**30
 HEAD = Node("a", "head", "vm", "head", 0, 0, False, 2 * GIB, GIB, "ALIVE", 1)
@@ -127,7 +127,7 @@ def test_rows_are_in_the_order_of_pools_and_numbers() -> None:
 
 
 def test_json_is_versioned() -> None:
-    answer = as_json("docker", Dashboard("http://127.0.0.1:8265", "k"), [GPU])
+    answer = as_json("docker", Gateway("http://127.0.0.1:8265", "k"), [GPU])
     assert (answer["version"], answer["kind"], answer["dashboard"]) == (1, "docker", "http://127.0.0.1:8265")
     assert answer["link"] == "http://127.0.0.1:8265/?token=k"
     assert answer["nodes"] == [

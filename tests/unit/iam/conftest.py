@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from cloud.gateway.proxy import Gate
-from cloud.lab_state import World
+from cloud.lab_state import LabState
 from cluster import ports
 from iam.cli import main
-from tests.labcloud import PERSON, LabCloud, lab_cloud
+from tests.labcloud import PERSON, RunningCloud, lab_cloud
 
 KEY = "key-of-the-test"
 
@@ -34,8 +34,8 @@ class Told:
 class Lab:
     """A lab, and the command line on it."""
 
-    world: World
-    cloud: LabCloud
+    world: LabState
+    cloud: RunningCloud
     port: int
     capsys: pytest.CaptureFixture[str]
 
@@ -61,7 +61,7 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LabCloud, int]]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningCloud, int]]:
     """One lab for the tests of a module; it is gone before Hypothesis, which wants nobody else to use `random`."""
     with lab_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
         (port,) = ports.pick(1, set())
@@ -73,7 +73,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LabCloud
 
 @pytest.fixture
 def lab(
-    running: tuple[LabCloud, int],
+    running: tuple[RunningCloud, int],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -242,12 +242,12 @@ def test_the_great_roles_need_force(role: str, lab: Lab) -> None:
 
 def test_a_caller_who_may_not_is_told_which_permission_is_missing(lab: Lab) -> None:
     lab.world.person = "user:alice@example.com"
-    mend = (
+    fix = (
         "   → an owner of its project may grant it: python -m iam grant gs://closed-bucket "
         "--role=roles/storage.legacyBucketOwner --member=user:alice@example.com\n"
     )
     text = "user:alice@example.com has no storage.buckets.getIamPolicy on gs://closed-bucket, so nothing was changed."
-    assert lab.iam("grant", *ON) == Told(3, "", f"iam: {text}\n{mend}")
+    assert lab.iam("grant", *ON) == Told(3, "", f"iam: {text}\n{fix}")
     more = {"role": "roles/iam.securityReviewer", "members": ["user:alice@example.com"]}
     holder = lab.world.buckets["closed-bucket"]
     lab.world.set_policy(holder, {"version": 1, "bindings": [*holder.policy["bindings"], more]})
@@ -255,7 +255,7 @@ def test_a_caller_who_may_not_is_told_which_permission_is_missing(lab: Lab) -> N
         "user:alice@example.com has no storage.buckets.setIamPolicy on gs://closed-bucket, so the policy of "
         "gs://closed-bucket was not changed."
     )
-    assert lab.iam("grant", *ON) == Told(3, "", f"iam: {text}\n{mend}")
+    assert lab.iam("grant", *ON) == Told(3, "", f"iam: {text}\n{fix}")
 
 
 def test_a_policy_that_cant_be_understood_is_not_written_over(lab: Lab) -> None:
@@ -276,7 +276,7 @@ def test_a_policy_that_cant_be_understood_is_not_written_over(lab: Lab) -> None:
 
 
 def test_a_storage_that_goes_away_is_a_sentence(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    from raydock.gcp.clouds import Lab as Place
+    from raydock.gcp.clouds import LabCloud as Place
 
     monkeypatch.setattr("iam.google_clients.SECONDS", 0.5)
     monkeypatch.setattr(Place, "base", lambda place, host: "http://127.0.0.1:9")

@@ -11,10 +11,10 @@ import pytest
 from iam.check import CLUSTER, ITSELF, POLICIES, TOLD_NO, TOLD_YES, Held, Outcome, answer, check, together
 from iam.policy.evaluate import Decision, Policies, Verdict
 from iam.policy.policies import Binding, Condition, DenyRule, Policy
-from iam.policy.required_permissions import Need, needs_of
+from iam.policy.required_permissions import RequiredPermission, needs_of
 from iam.policy.resource import obj
-from iam.policy_reader import Asker
-from tests.labcloud import AGENT, PERSON, TRAINER, LabCloud, lab_cloud
+from iam.policy_reader import PolicyReader
+from tests.labcloud import AGENT, PERSON, TRAINER, RunningCloud, lab_cloud
 
 GRANTED, DENIED, UNKNOWN = Verdict.GRANTED, Verdict.DENIED, Verdict.UNKNOWN
 READABLE = Policies(Policy(), Policy(), "p", ())
@@ -25,7 +25,7 @@ SOMETIMES = Binding("roles/storage.objectViewer", (AGENT,), Condition("resource.
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     with lab_cloud(tmp_path_factory.mktemp("lab")) as found:
         yield found
 
@@ -102,7 +102,7 @@ def test_a_yes_on_the_bucket_that_a_condition_explains_is_none_on_the_object() -
         assert found.verdict is is_
 
 
-def test_a_bucket_whose_project_nobody_shows(lab: LabCloud) -> None:
+def test_a_bucket_whose_project_nobody_shows(lab: RunningCloud) -> None:
     """The usual case on Google Cloud: granted on the bucket, which the caller can read, and on nothing else."""
     alice, (need,) = "user:alice@example.com", needs_of(["gs://lab-data/a/x"], [], [])[0]
     token = {"role": "roles/iam.serviceAccountTokenCreator", "members": [alice]}
@@ -127,16 +127,20 @@ def test_a_bucket_whose_project_nobody_shows(lab: LabCloud) -> None:
 
 
 def asked(
-    lab: LabCloud, principal: str, needs: Sequence[Need], caller: str = PERSON, held: Held | None = None
+    lab: RunningCloud,
+    principal: str,
+    needs: Sequence[RequiredPermission],
+    caller: str = PERSON,
+    held: Held | None = None,
 ) -> list[Outcome]:
     async def ask() -> list[Outcome]:
         async with httpx.AsyncClient() as client:
-            return await check(principal, needs, Asker(client, lab.place, lab.token(caller)), held)
+            return await check(principal, needs, PolicyReader(client, lab.place, lab.token(caller)), held)
 
     return asyncio.run(ask())
 
 
-def test_a_service_agent_is_judged_by_the_policies(lab: LabCloud) -> None:
+def test_a_service_agent_is_judged_by_the_policies(lab: RunningCloud) -> None:
     needs, _ = needs_of(["gs://lab-data/x", "gs://closed-bucket/x"], ["gs://lab-models/runs/"], [])
     found = asked(lab, AGENT, needs)
     assert [(one.uri, one.verdict, one.how) for one in found] == [
@@ -145,13 +149,13 @@ def test_a_service_agent_is_judged_by_the_policies(lab: LabCloud) -> None:
         ("gs://lab-models/runs/", GRANTED, POLICIES),
     ]
     assert found[1].missing == ("storage.objects.get",)
-    assert [mend.role for mend in found[1].mends] == ["roles/storage.objectViewer"]
+    assert [fix.role for fix in found[1].fixes] == ["roles/storage.objectViewer"]
     assert found[1].why == (
         "no binding of gs://closed-bucket or of project other-project grants storage.objects.get to " + AGENT
     )
 
 
-def test_a_custom_account_is_asked_as_itself(lab: LabCloud) -> None:
+def test_a_custom_account_is_asked_as_itself(lab: RunningCloud) -> None:
     needs, _ = needs_of(["gs://lab-data/x"], [], [])
     (found,) = asked(lab, TRAINER, needs)
     assert (found.verdict, found.how) == (DENIED, ITSELF)
@@ -162,25 +166,25 @@ def test_a_custom_account_is_asked_as_itself(lab: LabCloud) -> None:
     assert (found.verdict, found.how) == (GRANTED, ITSELF)
 
 
-def test_what_the_cluster_was_told_counts(lab: LabCloud) -> None:
+def test_what_the_cluster_was_told_counts(lab: RunningCloud) -> None:
     needs, _ = needs_of(["gs://closed-bucket/x"], [], [])
     (found,) = asked(lab, AGENT, needs, held={"closed-bucket": frozenset()})
     assert (found.verdict, found.how) == (DENIED, CLUSTER)
 
 
-def test_a_caller_who_may_see_nothing_knows_nothing(lab: LabCloud) -> None:
+def test_a_caller_who_may_see_nothing_knows_nothing(lab: RunningCloud) -> None:
     needs, _ = needs_of(["gs://closed-bucket/x"], [], [])
     (found,) = asked(lab, AGENT, needs, caller="user:alice@example.com")
     assert found.verdict is UNKNOWN
     assert "could not be read" in found.why
 
 
-def test_a_bucket_that_does_not_exist(lab: LabCloud) -> None:
+def test_a_bucket_that_does_not_exist(lab: RunningCloud) -> None:
     needs, _ = needs_of(["gs://no-such-bucket/x"], [], [])
     for principal in (AGENT, TRAINER):
         (found,) = asked(lab, principal, needs)
         assert (found.verdict, found.why) == (DENIED, "there is no bucket gs://no-such-bucket")
-        assert found.mends == ()
+        assert found.fixes == ()
 
 
 def test_an_argument_with_what_it_is_by_default() -> None:

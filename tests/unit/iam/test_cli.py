@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from iam.options import VERBS
-from raydock.gcp.clouds import Google
+from raydock.gcp.clouds import RealCloud
 from tests.labcloud import AGENT, PERSON, TRAINER
 from tests.unit.iam.conftest import KEY, Lab, Told
 
@@ -152,15 +152,15 @@ def test_google_itself_is_asked_by_the_same_code(lab: Lab, monkeypatch: pytest.M
     for module in ("places", "session", "clients"):
         monkeypatch.setattr(f"iam.{module}.default_credentials", lambda: found)
     monkeypatch.setattr("raydock.gcp.clouds.default_token", lambda: credentials.token)
-    monkeypatch.setattr(Google, "base", lambda place, host: f"http://127.0.0.1:{lab.port}/google/{host}")
+    monkeypatch.setattr(RealCloud, "base", lambda place, host: f"http://127.0.0.1:{lab.port}/google/{host}")
     for target in ("google", "vertex"):
         known = {"caller": PERSON, "job": AGENT, "project": "lab-project"}
         told = json.loads(lab.iam("whoami", "--target", target, "--json").out)
         assert told == {"version": 1, "target": "google", **known}
     assert "jobs run as this" in lab.iam("show", "gs://lab-data", "--target", "google").out
     told = lab.iam("check", "gs://closed-bucket/x", "--target", "google").out
-    mend = f"python -m iam grant gs://closed-bucket --role=roles/storage.objectViewer --member={AGENT}"
-    assert f"→ {mend} --target google\n" in told
+    fix = f"python -m iam grant gs://closed-bucket --role=roles/storage.objectViewer --member={AGENT}"
+    assert f"→ {fix} --target google\n" in told
     grant = ("--role=roles/storage.objectViewer", f"--member={AGENT}", "--target", "google")
     assert lab.iam("grant", "gs://closed-bucket", *grant).code == 0
     assert lab.iam("check", "gs://closed-bucket/x", "--target", "vertex").code == 0

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iam.policy.condition import Attributes, Truth, evaluate
+from iam.policy.condition import Attributes, evaluate
 from iam.policy.resource import bucket, obj, objects_under, project
+from iam.policy.ternary import Ternary
 
-YES, NO, UNKNOWN = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
+YES, NO, UNKNOWN = Ternary.TRUE, Ternary.FALSE, Ternary.UNKNOWN
 NOON = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
 OBJECT = Attributes(obj("lab-data", "runs/one/model.pt"), NOON, "")
 BUCKET = Attributes(bucket("lab-data"), NOON, "")
@@ -107,7 +108,7 @@ ON_AN_OBJECT = [
 
 
 @pytest.mark.parametrize(("expression", "expected"), ON_AN_OBJECT, ids=[row[0] for row in ON_AN_OBJECT])
-def test_on_an_object(expression: str, expected: Truth) -> None:
+def test_on_an_object(expression: str, expected: Ternary) -> None:
     assert evaluate(expression, OBJECT) is expected
 
 
@@ -152,7 +153,7 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize(("expression", "attributes", "expected"), ELSEWHERE)
-def test_on_other_resources(expression: str, attributes: Attributes, expected: Truth) -> None:
+def test_on_other_resources(expression: str, attributes: Attributes, expected: Ternary) -> None:
     assert evaluate(expression, attributes) is expected
 
 
@@ -175,15 +176,15 @@ def test_absurd_conditions_are_unknown(expression: str) -> None:
     st.text(max_size=40) | st.text(alphabet="resource.name=!&|()[]{}?:,'\"\\rbu0x1. timestamp", max_size=60)
 )
 def test_nothing_raises(expression: str) -> None:
-    assert isinstance(evaluate(expression, OBJECT), Truth)
+    assert isinstance(evaluate(expression, OBJECT), Ternary)
 
 
-TRUTHS = st.sampled_from(Truth)
+TRUTHS = st.sampled_from(Ternary)
 WRITTEN = {YES: "true", NO: "false", UNKNOWN: "request.auth.x"}
 
 
 @given(TRUTHS, TRUTHS, TRUTHS)
-def test_kleene_s_laws(a: Truth, b: Truth, c: Truth) -> None:
+def test_kleene_s_laws(a: Ternary, b: Ternary, c: Ternary) -> None:
     assert a & b is b & a
     assert a | b is b | a
     assert (a & b) & c is a & (b & c)
@@ -197,7 +198,7 @@ def test_kleene_s_laws(a: Truth, b: Truth, c: Truth) -> None:
 
 
 @given(TRUTHS, TRUTHS)
-def test_the_operators_are_kleene_s(a: Truth, b: Truth) -> None:
+def test_the_operators_are_kleene_s(a: Ternary, b: Ternary) -> None:
     assert evaluate(f"{WRITTEN[a]} && {WRITTEN[b]}", OBJECT) is a & b
     assert evaluate(f"{WRITTEN[a]} || {WRITTEN[b]}", OBJECT) is a | b
     assert evaluate(f"!{WRITTEN[a]}", OBJECT) is ~a

@@ -44,18 +44,18 @@ ACCOUNT = service_account("job@lab.iam.gserviceaccount.com", "lab")
 def test_on_a_bucket(missing: str, roles: str) -> None:
     permissions = {f"storage.{p}" for p in missing.split()}
     for resource in (obj("closed", "x"), bucket("closed")):
-        mends = mends_for(JOB, permissions, resource)
-        assert sorted(m.role for m in mends) == [f"roles/storage.{name}" for name in roles.split()]
-        assert all(m.resource == bucket("closed") for m in mends)
+        fixes = mends_for(JOB, permissions, resource)
+        assert sorted(m.role for m in fixes) == [f"roles/storage.{name}" for name in roles.split()]
+        assert all(m.resource == bucket("closed") for m in fixes)
 
 
 def test_the_commands() -> None:
-    [mend] = mends_for(JOB, {"storage.objects.get"}, obj("closed", "dir/x"))
-    assert mend.gcloud == (
+    [fix] = mends_for(JOB, {"storage.objects.get"}, obj("closed", "dir/x"))
+    assert fix.gcloud == (
         f"gcloud storage buckets add-iam-policy-binding gs://closed --member={JOB} --role=roles/storage.objectViewer"
     )
-    assert mend.ours == f"python -m iam grant gs://closed --role=roles/storage.objectViewer --member={JOB}"
-    assert mend.principal == JOB
+    assert fix.ours == f"python -m iam grant gs://closed --role=roles/storage.objectViewer --member={JOB}"
+    assert fix.principal == JOB
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_the_commands() -> None:
     ],
 )
 def test_on_a_service_account(permission: str, resource: Resource, gcloud: str) -> None:
-    [mend] = mends_for("user:ann@example.com", {permission}, resource)
-    assert (mend.gcloud, mend.ours) == (gcloud, "")
+    [fix] = mends_for("user:ann@example.com", {permission}, resource)
+    assert (fix.gcloud, fix.ours) == (gcloud, "")
 
 
 def test_a_project_is_no_small_resource() -> None:
@@ -86,8 +86,8 @@ def test_a_project_is_no_small_resource() -> None:
 
 
 def test_a_member_that_a_shell_would_take_apart_is_quoted() -> None:
-    [mend] = mends_for("user:o'neil@example.com", {"storage.objects.get"}, bucket("closed"))
-    assert "--member='user:o'\"'\"'neil@example.com'" in mend.gcloud
+    [fix] = mends_for("user:o'neil@example.com", {"storage.objects.get"}, bucket("closed"))
+    assert "--member='user:o'\"'\"'neil@example.com'" in fix.gcloud
 
 
 MENDABLE = [
@@ -106,11 +106,11 @@ MENDABLE = [
 @given(st.sets(st.sampled_from(MENDABLE), min_size=1))
 def test_after_the_mend_everything_that_was_missing_is_granted(missing: set[str]) -> None:
     resource, policy = obj("closed", "x"), Policy()
-    mends = mends_for(JOB, missing, resource)
-    for mend in mends:
-        policy = with_member(policy, mend.role, mend.principal)
+    fixes = mends_for(JOB, missing, resource)
+    for fix in fixes:
+        policy = with_member(policy, fix.role, fix.principal)
     policies = Policies(policy, Policy(), "other", deny=())
-    assert mends
+    assert fixes
     assert {decide(JOB, p, resource, policies).verdict for p in missing} == {Verdict.GRANTED}
     for forbidden in (
         "storage.objects.setIamPolicy",
@@ -122,10 +122,10 @@ def test_after_the_mend_everything_that_was_missing_is_granted(missing: set[str]
 
 @given(st.sets(st.sampled_from(MENDABLE), min_size=1))
 def test_no_role_of_a_mend_can_be_spared(missing: set[str]) -> None:
-    mends = mends_for(JOB, missing, obj("closed", "x"))
-    for left_out in range(len(mends)):
+    fixes = mends_for(JOB, missing, obj("closed", "x"))
+    for left_out in range(len(fixes)):
         policy = Policy()
-        for n, mend in enumerate(mends):
-            policy = policy if n == left_out else with_member(policy, mend.role, JOB)
+        for n, fix in enumerate(fixes):
+            policy = policy if n == left_out else with_member(policy, fix.role, JOB)
         policies = Policies(policy, Policy(), "other", deny=())
         assert Verdict.DENIED in {decide(JOB, p, obj("closed", "x"), policies).verdict for p in missing}

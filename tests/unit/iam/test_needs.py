@@ -213,7 +213,7 @@ def test_a_malformed_uri_is_an_error(reads: list[str], arguments: list[str], uri
     with pytest.raises(MalformedResource) as caught:
         needs_of(reads, [], arguments)
     assert caught.value.message.startswith(f'"{uri}" is no Cloud Storage URI: ')
-    assert caught.value.mend == "Write gs://BUCKET/OBJECT, gs://BUCKET/FOLDER/ or gs://BUCKET."
+    assert caught.value.fix == "Write gs://BUCKET/OBJECT, gs://BUCKET/FOLDER/ or gs://BUCKET."
 
 
 def test_a_malformed_uri_inside_a_longer_text_is_only_remarked_on() -> None:

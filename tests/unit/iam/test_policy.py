@@ -113,11 +113,11 @@ BAD: list[tuple[Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("document", "message", "mend"), BAD, ids=[row[1] for row in BAD])
-def test_a_malformed_policy_is_refused_with_its_place(document: Any, message: str, mend: str) -> None:
+@pytest.mark.parametrize(("document", "message", "fix"), BAD, ids=[row[1] for row in BAD])
+def test_a_malformed_policy_is_refused_with_its_place(document: Any, message: str, fix: str) -> None:
     with pytest.raises(MalformedPolicy) as caught:
         policy_from_json(document)
-    assert (caught.value.message, caught.value.mend) == (message, mend)
+    assert (caught.value.message, caught.value.fix) == (message, fix)
 
 
 def test_deny_policies() -> None:
@@ -139,7 +139,7 @@ def test_deny_policies() -> None:
     with pytest.raises(MalformedPolicy) as caught:
         deny_from_json({"rules": [{"denyRule": {"deniedPrincipal": []}}]})
     assert caught.value.message == 'denyPolicy.rules[0].denyRule has the unknown key "deniedPrincipal".'
-    assert caught.value.mend == 'Did you mean "deniedPrincipals"?'
+    assert caught.value.fix == 'Did you mean "deniedPrincipals"?'
 
 
 def test_a_member_joins_the_binding_that_is_there_and_conditions_keep_bindings_apart() -> None:

@@ -74,11 +74,11 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("member", "message", "mend"), BAD, ids=[row[0] for row in BAD])
-def test_what_is_no_principal_is_refused_with_what_is_expected(member: str, message: str, mend: str) -> None:
+@pytest.mark.parametrize(("member", "message", "fix"), BAD, ids=[row[0] for row in BAD])
+def test_what_is_no_principal_is_refused_with_what_is_expected(member: str, message: str, fix: str) -> None:
     with pytest.raises(MalformedPrincipal) as caught:
         parse(member)
-    assert (caught.value.message, caught.value.mend) == (message, mend)
+    assert (caught.value.message, caught.value.fix) == (message, fix)
 
 
 def test_one_spelling_for_one_principal() -> None:

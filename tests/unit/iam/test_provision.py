@@ -320,12 +320,12 @@ def test_who_may_not_make_accounts_is_told(lab: Lab) -> None:
 
 
 def test_what_somebody_else_makes_after_a_refusal_is_theirs(lab: Lab) -> None:
-    from cloud.lab_state import Holder
+    from cloud.lab_state import PolicyHolder
 
     person, lab.world.person = lab.world.person, "user:alice@example.com"
     assert lab.iam("provision", "--yes").code == 3
     lab.world.person = person
-    lab.world.accounts[ADDRESS] = Holder("lab-project", {"version": 1, "bindings": []})
+    lab.world.accounts[ADDRESS] = PolicyHolder("lab-project", {"version": 1, "bindings": []})
     assert lab.iam("deprovision", "--yes", "--buckets").out.endswith("Nothing to do.\n")
     assert ADDRESS in lab.world.accounts
 
@@ -333,14 +333,14 @@ def test_what_somebody_else_makes_after_a_refusal_is_theirs(lab: Lab) -> None:
 def test_what_somebody_else_makes_between_plan_and_step_is_theirs(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cloud.lab_state import Holder
+    from cloud.lab_state import PolicyHolder
     from iam.provision.apply import Provisioner
 
     plan = Provisioner.plan
 
     def then_they(worker: Provisioner, want: Any) -> Any:
         found = plan(worker, want)
-        lab.world.accounts[ADDRESS] = Holder("lab-project", {"version": 1, "bindings": []})
+        lab.world.accounts[ADDRESS] = PolicyHolder("lab-project", {"version": 1, "bindings": []})
         return found
 
     monkeypatch.setattr(Provisioner, "plan", then_they)

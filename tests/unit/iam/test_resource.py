@@ -77,4 +77,4 @@ def test_a_malformed_uri_is_refused_in_one_sentence(uri: str, wrong: str) -> Non
     with pytest.raises(MalformedResource) as caught:
         parse_gs(uri)
     assert caught.value.message == f'"{uri}" is no Cloud Storage URI: {wrong}.'
-    assert caught.value.mend == MEND == "Write gs://BUCKET/OBJECT, gs://BUCKET/FOLDER/ or gs://BUCKET."
+    assert caught.value.fix == MEND == "Write gs://BUCKET/OBJECT, gs://BUCKET/FOLDER/ or gs://BUCKET."

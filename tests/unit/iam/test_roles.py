@@ -8,7 +8,7 @@ import pytest
 
 from iam.errors import MalformedRoles, UnknownRole
 from iam.policy.roles import EXCERPT, find, load_roles, roles
-from iam.policy.ternary import Truth
+from iam.policy.ternary import Ternary
 
 
 def verbs(role: str, resource: str) -> set[str]:
@@ -55,15 +55,15 @@ def test_every_role_has_a_source_and_says_that_it_is_an_excerpt() -> None:
 
 def test_outside_an_excerpt_nothing_is_known() -> None:
     role = roles()["roles/storage.objectViewer"]
-    assert role.holds("storage.objects.get") is Truth.TRUE
-    assert role.holds("storage.objects.delete") is Truth.FALSE
-    assert role.holds("orgpolicy.policy.get") is Truth.UNKNOWN
+    assert role.holds("storage.objects.get") is Ternary.TRUE
+    assert role.holds("storage.objects.delete") is Ternary.FALSE
+    assert role.holds("orgpolicy.policy.get") is Ternary.UNKNOWN
 
 
 def test_custom_roles_are_whole() -> None:
     held = frozenset({"storage.objects.get"})
     there = load_roles({"projects/lab/roles/reader": held})
-    assert there["projects/lab/roles/reader"].holds("orgpolicy.policy.get") is Truth.FALSE
+    assert there["projects/lab/roles/reader"].holds("orgpolicy.policy.get") is Ternary.FALSE
     assert set(there) == {*roles(), "projects/lab/roles/reader"}
     assert roles() is roles()
 
@@ -73,7 +73,7 @@ def test_a_role_that_is_not_there() -> None:
     with pytest.raises(UnknownRole) as caught:
         find("storage.objectviewer")
     assert caught.value.message == 'The role "storage.objectviewer" is not known here.'
-    assert caught.value.mend == "Did you mean roles/storage.objectViewer?"
+    assert caught.value.fix == "Did you mean roles/storage.objectViewer?"
 
 
 GOOD = "covers: [storage.]\nroles:\n  roles/x:\n    source: https://example.com\n    permissions: {storage.a: [b]}\n"
@@ -111,15 +111,15 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("text", "message", "mend"), BAD, ids=[row[1] for row in BAD])
+@pytest.mark.parametrize(("text", "message", "fix"), BAD, ids=[row[1] for row in BAD])
 def test_a_malformed_file_is_refused_with_its_place(
-    tmp_path: Path, text: str, message: str, mend: str
+    tmp_path: Path, text: str, message: str, fix: str
 ) -> None:
     file = tmp_path / "r.yaml"
     file.write_text(text)
     with pytest.raises(MalformedRoles) as caught:
         load_roles(file=file)
-    assert (caught.value.message, caught.value.mend) == (message, mend)
+    assert (caught.value.message, caught.value.fix) == (message, fix)
 
 
 def test_a_file_that_is_no_yaml_or_is_not_there(tmp_path: Path) -> None:

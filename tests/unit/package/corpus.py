@@ -43,7 +43,7 @@ PATTERNS = "with a regular file of patterns, one a line."
 class Refusal:
     kind: type[errors.PackageError]
     message: str
-    mend: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ def sends(
 
 
 def refuses(
-    kind: type[errors.PackageError], message: str, mend: str, root: str = ".", limits: Limits = LIMITS
+    kind: type[errors.PackageError], message: str, fix: str, root: str = ".", limits: Limits = LIMITS
 ) -> Callable[[Build], Build]:
     def register(build: Build) -> Build:
-        CASES.append(Case(build, refused=Refusal(kind, message, mend), root=root, limits=limits))
+        CASES.append(Case(build, refused=Refusal(kind, message, fix), root=root, limits=limits))
         return build
 
     return register

@@ -58,7 +58,7 @@ def test_refusals(case: Case, tree: Path) -> None:
     assert case.refused is not None
     assert type(caught.value) is case.refused.kind
     assert str(caught.value) == caught.value.message == case.refused.message.replace("{tree}", str(tree))
-    assert caught.value.mend == case.refused.mend
+    assert caught.value.fix == case.refused.fix
     assert caught.value.exit_code == 3
 
 

@@ -214,8 +214,8 @@ def test_file_that_changes_meanwhile(change: Callable[[Path], None], step: str, 
     with pytest.raises(ContentsChanged) as caught:
         within(10, lambda: pack(contents, name) if step == "pack" else digest(contents))
     assert caught.value.message == "sub/b.py changed while the package was made."
-    assert caught.value.mend == AGAIN
-    assert not isinstance(caught.value, errors.FixFirst)
+    assert caught.value.fix == AGAIN
+    assert not isinstance(caught.value, errors.PermanentError)
 
 
 def test_empty_file_that_becomes_a_fifo(tree: Path) -> None:
@@ -233,7 +233,7 @@ def test_same_size_other_bytes_between_hashing_and_packing(tree: Path) -> None:
     with pytest.raises(ContentsChanged) as caught:
         pack(contents, name)
     assert caught.value.message == "The files changed between hashing and packing."
-    assert caught.value.mend == AGAIN
+    assert caught.value.fix == AGAIN
 
 
 def test_file_that_grows_while_it_is_read(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,8 +297,8 @@ def test_unreadable_file(name: str, how: str, tree: Path, monkeypatch: pytest.Mo
     with pytest.raises(errors.Unreadable) as caught:
         digest(tree_contents(tree))
     assert caught.value.message == f"{name} cannot be read: Permission denied."
-    assert caught.value.mend.startswith(f"Make it readable{':' if name == '.gitignore' else ''} ")
-    assert f"chmod u+r {name}" in caught.value.mend
+    assert caught.value.fix.startswith(f"Make it readable{':' if name == '.gitignore' else ''} ")
+    assert f"chmod u+r {name}" in caught.value.fix
 
 
 def test_unreadable_directory(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,7 +329,7 @@ def test_package_over_the_cap(tree: Path) -> None:
         f"The package of {tree} is larger than 1.0 MiB compressed; the largest files: noise.bin (3.0 MiB), "
         "a.py (0.0 MiB), sub/b.py (0.0 MiB), sub/empty.txt (0.0 MiB)."
     )
-    assert caught.value.mend == (
+    assert caught.value.fix == (
         f"Leave out what the job does not need ({WHERE}), and read data from storage instead."
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from submit.package import Contents, Missing, script_contents, tree_contents
+from submit.package import Contents, MissingImport, script_contents, tree_contents
 
 from .build import link, outside, put
 
@@ -24,7 +24,7 @@ SCRIPT: Ways = [lambda here: script_contents(here / "job.py", [])]
 TREE: Ways = [lambda here: tree_contents(here, script="job.py")]
 
 
-def missing(here: Path, ways: Ways) -> tuple[Missing, ...]:
+def missing(here: Path, ways: Ways) -> tuple[MissingImport, ...]:
     (found,) = {way(here).missing for way in ways}
     return found
 
@@ -38,9 +38,9 @@ def test_a_package_that_is_a_link_out_of_the_folder(here: Path) -> None:
     put(outside(here), "lib/__init__.py")
     put(outside(here), "lib/deep.py", "x = 1")
     link(here, "lib", "../outside/lib")
-    mend = PLACE.format(here=here, link="lib", real=outside(here) / "lib")
+    fix = PLACE.format(here=here, link="lib", real=outside(here) / "lib")
     (found,) = missing(here, SCRIPT + TREE)
-    assert (found.message, found.mend) == (f"job.py:2 imports lib, which does not travel: {OUT}.", mend)
+    assert (found.message, found.fix) == (f"job.py:2 imports lib, which does not travel: {OUT}.", fix)
 
 
 def test_a_module_that_is_a_link_out_of_the_folder(here: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_module_that_is_a_link_out_of_the_folder(here: Path) -> None:
     (found,) = missing(here, SCRIPT + TREE)
     assert found.message == f"job.py:1 imports pkg.tool, which does not travel: {OUT}."
     copied = PLACE.format(here=here, link="pkg/tool.py", real=outside(here) / "tool.py")
-    assert found.mend == f"{copied}\nor send the folder above both: --working-dir {here.parent}"
+    assert found.fix == f"{copied}\nor send the folder above both: --working-dir {here.parent}"
 
 
 def test_namespace_directories_and_modules_of_modules(here: Path) -> None:
@@ -68,7 +68,7 @@ def test_broken_links(here: Path) -> None:
     put(here, "job.py", "import a, b\n")
     link(here, "a", "../gone")
     link(here, "b.py", "gone.py")
-    assert [(one.module, one.mend) for one in missing(here, SCRIPT + TREE)] == [
+    assert [(one.module, one.fix) for one in missing(here, SCRIPT + TREE)] == [
         ("a", "let a lead to the module, or put the module itself there"),
         ("b", "let b.py lead to the module, or put the module itself there"),
     ]
@@ -82,7 +82,7 @@ def test_a_linked_folder_inside_the_tree(here: Path) -> None:
     assert missing(here, SCRIPT) == ()
     (found,) = missing(here, TREE)
     assert found.why == "a link to real/lib/: directories travel under their own name only"
-    assert found.mend == PLACE.format(here=here, link="lib", real=here / "real/lib")
+    assert found.fix == PLACE.format(here=here, link="lib", real=here / "real/lib")
 
 
 def test_ignored_modules_of_a_tree(here: Path) -> None:
@@ -92,7 +92,7 @@ def test_ignored_modules_of_a_tree(here: Path) -> None:
     put(here, ".gitignore", "build/\n")
     put(here, ".rayignore", "local*\n")
     assert missing(here, SCRIPT) == ()
-    assert [(one.module, one.why, one.mend) for one in missing(here, TREE)] == [
+    assert [(one.module, one.why, one.fix) for one in missing(here, TREE)] == [
         ("build.made", "ignored by .gitignore line 1: build/", f"echo '!/build/' >> {here}/.rayignore"),
         ("local", "ignored by .rayignore line 1: local*", f"echo '!/local.py' >> {here}/.rayignore"),
     ]
@@ -105,7 +105,7 @@ def test_a_module_under_a_name_that_never_travels(here: Path) -> None:
     put(here, "node_modules/e.py")
     (found,) = missing(here, SCRIPT + TREE)
     assert found.message == "job.py:1 imports node_modules.e, which does not travel: made for this machine."
-    assert found.mend == "move node_modules/e.py to a name that travels, and change the import"
+    assert found.fix == "move node_modules/e.py to a name that travels, and change the import"
 
 
 def test_what_may_fail_is_not_missing(here: Path) -> None:
@@ -140,10 +140,10 @@ RELATIVE = {
 def test_relative_imports_in_a_script(text: str, here: Path) -> None:
     put(here, "job.py", text)
     put(here, "tool.py", "a = 1")
-    line, written, mend = RELATIVE[text]
+    line, written, fix = RELATIVE[text]
     (found,) = missing(here, SCRIPT + TREE)
     assert found.message == f"job.py:{line}: `{written}` will fail, for job.py is not in such a package."
-    assert found.mend == mend
+    assert found.fix == fix
 
 
 def test_a_script_in_a_folder_of_the_tree(here: Path) -> None:

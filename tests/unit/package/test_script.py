@@ -238,7 +238,7 @@ def test_broken_module(text: str, here: Path) -> None:
     error = refused(here)
     assert type(error) is errors.BrokenModule
     assert error.message.startswith(BROKEN[text])
-    assert error.mend == "Mend that line, or run submit.py with the Python of the cluster."
+    assert error.fix == "Mend that line, or run submit.py with the Python of the cluster."
 
 
 def test_broken_module_in_full(here: Path) -> None:
@@ -252,7 +252,7 @@ def test_module_too_large_to_read(here: Path) -> None:
     put(here, "a.py", "x = 1\n" * 100)
     error = refused(here, limits=Limits(module=100))
     assert error.message == "a.py is larger than 100 bytes, too large to look for imports in."
-    assert error.mend == f"Keep data in data files, and list them {HEADER}."
+    assert error.fix == f"Keep data in data files, and list them {HEADER}."
 
 
 def test_modules_that_stay_behind(here: Path) -> None:
@@ -306,7 +306,7 @@ def test_no_such_script(here: Path) -> None:
     error = refused(here)
     assert type(error) is errors.NoSuchScript
     assert error.message == f"{here}/job.py cannot be read: No such file or directory."
-    assert error.mend == "Name an existing Python script."
+    assert error.fix == "Name an existing Python script."
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["fifo", "directory"])
@@ -337,7 +337,7 @@ def test_script_is_a_link_beside_its_name(here: Path) -> None:
     assert error.message == (
         f"The name job.py would stand for two files: {outside(here)}/real.py and {outside(here)}/job.py."
     )
-    assert error.mend == "Rename the link to the script."
+    assert error.fix == "Rename the link to the script."
 
 
 # Files of the header
@@ -469,7 +469,7 @@ def test_refused_files_of_the_header(pattern: str, data: Path) -> None:
     (data / "empty").mkdir()
     os.mkfifo(data / "pipe")
     error = refused(data, pattern)
-    assert (type(error), error.message, error.mend) == REFUSALS[pattern]
+    assert (type(error), error.message, error.fix) == REFUSALS[pattern]
 
 
 def test_the_same_wherever_it_lies(data: Path, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_what_compose_refuses_is_refused_with_its_line(tmp_path: Path, text: str
     with pytest.raises(SettingsError) as caught:
         dotenv(tmp_path / ".env", {})
     assert caught.value.message == f"{tmp_path}/.env, {message}"
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 def test_no_file_a_folder_and_bytes_that_are_no_text(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_interpolate(template: str, text: str) -> None:
 def test_a_required_setting_that_is_missing() -> None:
     with pytest.raises(SettingsError) as caught:
         interpolate("${TOKEN:?the token}", {})
-    assert (caught.value.message, caught.value.mend) == (
+    assert (caught.value.message, caught.value.fix) == (
         "TOKEN is not set: the token.", "Set TOKEN in the environment or in .env."
     )  # fmt: skip
 

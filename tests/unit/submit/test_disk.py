@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from raydock.jobscript.header import Header
-from raydock.rayapi.cluster_info import Disk, Facts, disk_of, head_summary, python_of_raylet
+from raydock.rayapi.cluster_info import ClusterInfo, Disk, disk_of, head_summary, python_of_raylet
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import reasons
 from submit.errors import ServerError
-from submit.findings import Verdict
+from submit.findings import Outcome
 from submit.package import Contents
 from submit.preflight import Draft
 from submit.preflight.cluster import check_disk
 from submit.run import explained
-from submit.targets import Expectation, open_target
+from submit.targets import ExpectedVersions, open_target
 from tests.fakes import FakeDashboard
 
 GIB = 2**30
@@ -47,16 +47,18 @@ def test_when_a_disk_is_full(free: int, total: int, over: bool, full: bool) -> N
     assert (disk.over, disk.full) == (over, full)
 
 
-def found(disk: Disk | None, ray: str = "") -> list[tuple[Verdict, str, str]]:
-    draft = Draft("x.py", Header(), Contents(Path(), (), ()), expects=Expectation(ray=ray))
-    return [(one.verdict, one.message, one.mend) for one in check_disk(draft, Facts("2.47.1", disk=disk))]
+def found(disk: Disk | None, ray: str = "") -> list[tuple[Outcome, str, str]]:
+    draft = Draft("x.py", Header(), Contents(Path(), (), ()), expects=ExpectedVersions(ray=ray))
+    return [
+        (one.verdict, one.message, one.fix) for one in check_disk(draft, ClusterInfo("2.47.1", disk=disk))
+    ]
 
 
 def test_the_finding() -> None:
     full = disk_of(HEAD)
     assert found(full, ray="2.47.1") == [
         (
-            Verdict.DENIED,
+            Outcome.DENIED,
             SENTENCE,
             "free space on this machine (docker system df, docker system prune), or start an empty head: "
             "make cluster-down cluster-up",
@@ -67,7 +69,7 @@ def test_the_finding() -> None:
     )
     assert found(Disk("/", 10 * GIB, 252 * GIB)) == [
         (
-            Verdict.OK,
+            Outcome.OK,
             "10.0 of 252.0 GiB are free on the head: less than 5 %, so Ray refuses objects that its memory does "
             "not hold",
             "",
@@ -92,11 +94,11 @@ def test_a_500_without_a_word_is_explained_by_the_full_disk() -> None:
                 assert await head_summary(dashboard) == (ray.summary[0] if ray.summary else {})
                 return await explained(fault, dashboard)
 
-        fault = ServerError("It answered 500.", "mend", 500)
+        fault = ServerError("It answered 500.", "fix", 500)
         assert asyncio.run(explain(fault)) is fault
         ray.summary = [HEAD]
         assert asyncio.run(explain(fault)).message == SENTENCE
-        refused = ServerError("It answered 403.", "mend", 403)
+        refused = ServerError("It answered 403.", "fix", 403)
         assert asyncio.run(explain(refused)) is refused
 
 

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydock.rayapi.dashboard import Dashboard, Patience
+from raydock.rayapi.dashboard import Dashboard, Timeouts
 from raydock.rayapi.job import Job
 from submit.errors import Lost
 from submit.follow.follower import Follower
 from submit.follow.log import KEPT, Log
-from submit.follow.polling import Outage, Pace
+from submit.follow.polling import Outage, PollIntervals
 from submit.follow.scheduling import unschedulable
 from submit.targets import open_target
 from tests.fakes import HEAD, FakeDashboard, FakeJob, Fault, last_lines
@@ -27,11 +27,11 @@ from tests.fakes import HEAD, FakeDashboard, FakeJob, Fault, last_lines
 SUPERVISOR = "GET /api/v0/logs/file?node_id=" + HEAD + "&filename=jobs/supervisor-"
 LOG = "GET /api/v0/logs/file?node_id=" + HEAD + "&filename=job-driver"
 # Short intervals, but generous limits, which would otherwise depend on the machine.
-QUICK = Pace(
+QUICK = PollIntervals(
     quickest=0.02, slowest=0.02, still=0.02, asleep=0.02, unknown=0.3, retry=0.02, lost=600, pending=0.1, stop=0.3,
     answer=600,
 )  # fmt: skip
-PATIENT, IMPATIENT = Patience(connect=60, read=60), Patience(connect=60, read=0.5)
+PATIENT, IMPATIENT = Timeouts(connect=60, read=60), Timeouts(connect=60, read=0.5)
 LINES = b"".join(b"line %d\n" % number for number in range(200))
 
 
@@ -56,16 +56,16 @@ def follow(
     ray: FakeDashboard,
     act: Callable[[FakeJob], None],
     deadline: float | None = None,
-    patience: Patience = PATIENT,
-    pace: Pace = QUICK,
+    timeouts: Timeouts = PATIENT,
+    intervals: PollIntervals = QUICK,
 ) -> Seen:
     """Follows the job `a` while `act` plays its part in a thread of its own."""
     job = ray.jobs.setdefault("a", FakeJob("a"))
     seen = Seen()
 
     async def run() -> None:
-        async with Dashboard(open_target("local", ray.url), patience) as dashboard:
-            follower = Follower(dashboard, "a", Log(seen.write), seen.told.append, pace)
+        async with Dashboard(open_target("local", ray.url), timeouts) as dashboard:
+            follower = Follower(dashboard, "a", Log(seen.write), seen.told.append, intervals)
             seen.job = await asyncio.wait_for(follower.run(deadline), 120)
 
     thread = threading.Thread(target=act, args=(job,), daemon=True)
@@ -244,7 +244,7 @@ def test_a_failure_is_told_by_the_supervisor_before_ray_sets_the_status(ray: Fak
 @pytest.mark.parametrize("status", ["SUCCEEDED", "STOPPED"])
 def test_the_supervisor_s_log_says_when_the_status_is_worth_a_look(ray: FakeDashboard, status: str) -> None:
     """So a job that runs for hours costs the head one look in two seconds, and its end is seen at once all the same."""
-    job, pace = ray.jobs.setdefault("a", FakeJob("a")), replace(QUICK, ages=0.01, asleep=1000, awake=600)
+    job, intervals = ray.jobs.setdefault("a", FakeJob("a")), replace(QUICK, ages=0.01, asleep=1000, awake=600)
     looks: list[int] = []
 
     def count() -> int:
@@ -264,7 +264,7 @@ def test_the_supervisor_s_log_says_when_the_status_is_worth_a_look(ray: FakeDash
 
     async def run() -> Job:
         async with Dashboard(open_target("local", ray.url)) as dashboard:
-            follower = Follower(dashboard, "a", Log(lambda chunk: None), print, pace)
+            follower = Follower(dashboard, "a", Log(lambda chunk: None), print, intervals)
             return await asyncio.wait_for(follower.run(), 120)
 
     thread = threading.Thread(target=act, daemon=True)
@@ -296,12 +296,12 @@ def test_a_short_outage_is_spoken_of_and_survived(ray: FakeDashboard) -> None:
 def test_a_cluster_that_never_answers_again_is_lost_and_says_how_to_attach(ray: FakeDashboard) -> None:
     ray.faults["GET /api/jobs/a"] = [Fault.HANG] * 100
     with pytest.raises(Lost) as caught:
-        follow(ray, lambda job: None, patience=IMPATIENT, pace=replace(QUICK, lost=0.6))
+        follow(ray, lambda job: None, timeouts=IMPATIENT, intervals=replace(QUICK, lost=0.6))
     assert caught.value.message == (
         f"The cluster at {ray.url} does not answer: it took the request and then did not answer in time. "
         "The job a may go on."
     )
-    assert caught.value.mend == f"python submit.py --address {ray.url} attach a"
+    assert caught.value.fix == f"python submit.py --address {ray.url} attach a"
     assert caught.value.exit_code == 4
 
 
@@ -377,7 +377,7 @@ def fails(outage: Outage, clock: Clock, seconds: float, each: float = 1.0) -> bo
     "gap", [30.0, 3600.0, -7200.0], ids=["SIGSTOP", "a closed laptop", "the clock set back"]
 )
 def test_only_time_awake_counts_towards_giving_a_cluster_up(gap: float) -> None:
-    outage = Outage(Pace(lost=60, tries=4), clock := Clock())
+    outage = Outage(PollIntervals(lost=60, tries=4), clock := Clock())
     assert not fails(outage, clock, 58)
     clock.now += gap  # one tick later the process wakes up
     assert not outage.failed()
@@ -387,21 +387,21 @@ def test_only_time_awake_counts_towards_giving_a_cluster_up(gap: float) -> None:
 
 
 def test_an_answer_begins_the_count_again() -> None:
-    outage = Outage(Pace(lost=60, tries=4), clock := Clock())
+    outage = Outage(PollIntervals(lost=60, tries=4), clock := Clock())
     assert not fails(outage, clock, 59)
     outage.answered()
     assert not fails(outage, clock, 59)
 
 
 def test_a_few_tries_are_made_however_long_each_takes() -> None:
-    outage = Outage(Pace(lost=60, tries=4, asleep_after=1000), clock := Clock())
+    outage = Outage(PollIntervals(lost=60, tries=4, asleep_after=1000), clock := Clock())
     assert not fails(outage, clock, 300, each=100)
     assert fails(outage, clock, 100, each=100)
 
 
 def test_a_cluster_that_is_gone_is_spoken_of_within_15_seconds() -> None:
     """However it is gone: the status is asked for so often, and each time gets so long, from connecting to the end."""
-    usual = Pace()
+    usual = PollIntervals()
     assert max(usual.asleep, usual.slowest) + usual.answer < 15
     assert usual.lost == 60
 
@@ -410,7 +410,7 @@ def test_a_cluster_that_is_gone_is_spoken_of_within_15_seconds() -> None:
 def test_what_hangs_is_spoken_of_as_what_refuses(ray: FakeDashboard, fault: Fault) -> None:
     """An answer that trickles in or never comes is cut off by `answer`, whatever the client's own limits are."""
     ray.faults["GET /api/jobs/a"] = [fault]
-    seen = follow(ray, speak_and_end(), pace=replace(QUICK, answer=0.5 if fault is Fault.HANG else 600))
+    seen = follow(ray, speak_and_end(), intervals=replace(QUICK, answer=0.5 if fault is Fault.HANG else 600))
     assert (seen.job.status, seen.log, len(seen.told) >= 1) == ("SUCCEEDED", LINES, True)
     assert seen.told[0].endswith(" Trying again for 600 s.")
 
@@ -486,7 +486,7 @@ def test_what_a_running_job_waits_for_in_vain_is_told_once(ray: FakeDashboard) -
         wait_until(lambda: ray.count("GET /api/v0/tasks") >= 3)
         job.end("STOPPED")
 
-    seen = follow(ray, act, pace=replace(QUICK, stuck=0.02, stuck_most=0.02))
+    seen = follow(ray, act, intervals=replace(QUICK, stuck=0.02, stuck_most=0.02))
     assert [line for line in seen.told if "needs" in line] == [
         "a: the task train needs 8 GPU, more than any node of the cluster has: it waits until such a node joins."
     ]

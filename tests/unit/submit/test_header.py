@@ -142,10 +142,10 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused(case: str) -> None:
-    source, message, mend = REFUSED[case]
+    source, message, fix = REFUSED[case]
     with pytest.raises(UsageError) as caught:
         read_header(source, "x.py")
-    assert (caught.value.message, caught.value.mend) == (message, mend)
+    assert (caught.value.message, caught.value.fix) == (message, fix)
 
 
 @pytest.mark.parametrize(

@@ -7,33 +7,35 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from raydock.gcp.clouds import Lab
+from raydock.gcp.clouds import LabCloud
 from raydock.jobscript.header import Header
-from submit.findings import Finding, Verdict
+from submit.findings import Finding, Outcome
 from submit.preflight import storage
-from tests.labcloud import AGENT, LabCloud, lab_cloud
+from tests.labcloud import AGENT, RunningCloud, lab_cloud
 
 PROBE = "add --probe: a small job then asks from inside the cluster"
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCloud]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     with lab_cloud(tmp_path_factory.mktemp("lab")) as found:
         yield found
 
 
-def found(question: storage.Question, probed: Mapping[str, object] | None = None) -> storage.Answer:
+def found(
+    question: storage.StorageQuestion, probed: Mapping[str, object] | None = None
+) -> storage.StorageCheck:
     return asyncio.run(storage.ask(question, probed))
 
 
-def test_a_denial_names_everything_and_the_command_that_mends_it(lab: LabCloud) -> None:
+def test_a_denial_names_everything_and_the_command_that_mends_it(lab: RunningCloud) -> None:
     header = Header(reads=("--read",), writes=("gs://lab-models/out",))
     answer = found(storage.question(header, ("--read", "gs://closed-bucket/x"), lab.place))
     assert answer.principal == AGENT
     assert answer.findings == (
         Finding(
             "storage",
-            Verdict.DENIED,
+            Outcome.DENIED,
             f"{AGENT} has no storage.objects.get on gs://closed-bucket/x (--read gs://closed-bucket/x (reads)): "
             "no binding of gs://closed-bucket or of project other-project grants storage.objects.get.",
             "python -m iam grant gs://closed-bucket --role=roles/storage.objectViewer "
@@ -41,7 +43,7 @@ def test_a_denial_names_everything_and_the_command_that_mends_it(lab: LabCloud) 
             "on Google Cloud: gcloud storage buckets add-iam-policy-binding gs://closed-bucket "
             f"--member={AGENT} --role=roles/storage.objectViewer",
         ),
-        Finding("storage", Verdict.OK, f"gs://lab-models/out: overwrite, as {AGENT} (by the policies)"),
+        Finding("storage", Outcome.OK, f"gs://lab-models/out: overwrite, as {AGENT} (by the policies)"),
     )
 
 
@@ -52,7 +54,7 @@ tune.Tuner(trial, run_config=tune.RunConfig(name="small", storage_path=path)).fi
 """
 
 
-def test_a_folder_of_rays_takes_the_bucket_itself(lab: LabCloud) -> None:
+def test_a_folder_of_rays_takes_the_bucket_itself(lab: RunningCloud) -> None:
     """objectUser, which the check used to find enough: Tune's create_dir is refused with it."""
     header = Header(writes=("--storage-path",))
     question = storage.question(
@@ -73,7 +75,7 @@ def test_a_folder_of_rays_takes_the_bucket_itself(lab: LabCloud) -> None:
         lab.world.set_policy(bucket, kept)
     assert one == Finding(
         "storage",
-        Verdict.DENIED,
+        Outcome.DENIED,
         f"{AGENT} has no storage.buckets.get on gs://closed-bucket/exp/ (--storage-path gs://closed-bucket/exp "
         "(writes); storage_path at x.py:4 makes a folder, which looks up the bucket): no binding of "
         "gs://closed-bucket or of project other-project grants storage.buckets.get (roles/storage.objectUser on "
@@ -83,16 +85,16 @@ def test_a_folder_of_rays_takes_the_bucket_itself(lab: LabCloud) -> None:
         "on Google Cloud: gcloud storage buckets add-iam-policy-binding gs://closed-bucket "
         f"--member={AGENT} --role=roles/storage.legacyBucketReader",
     )
-    assert ok.verdict is Verdict.OK
+    assert ok.verdict is Outcome.OK
     assert after.message == (
         f"gs://closed-bucket/exp/: list, read, create, delete, look up the bucket, as {AGENT} (by the policies)"
     )
 
 
-def test_what_else_is_missing_is_granted_along_with_it(lab: LabCloud) -> None:
+def test_what_else_is_missing_is_granted_along_with_it(lab: RunningCloud) -> None:
     header = Header(writes=("--storage-path=gs://closed-bucket/exp",))
     (one,) = found(storage.question(header, (), lab.place, {"x.py": TUNE})).findings
-    assert sorted(line.split()[5] for line in one.mend.splitlines()[:2]) == [
+    assert sorted(line.split()[5] for line in one.fix.splitlines()[:2]) == [
         "--role=roles/storage.legacyBucketReader",
         "--role=roles/storage.objectUser",
     ]
@@ -101,22 +103,22 @@ def test_what_else_is_missing_is_granted_along_with_it(lab: LabCloud) -> None:
     assert "storage.buckets.get" in probed.message
 
 
-def test_the_labs_own_identity_may_use_rays_writers_as_it_is(lab: LabCloud) -> None:
+def test_the_labs_own_identity_may_use_rays_writers_as_it_is(lab: RunningCloud) -> None:
     header = Header(
         writes=("--storage-path=gs://lab-models/exp", "gs://lab-data/out/"), reads=("gs://lab-data",)
     )
     findings = found(storage.question(header, (), lab.place, {"x.py": TUNE})).findings
-    assert [one.verdict for one in findings] == [Verdict.OK] * 3
+    assert [one.verdict for one in findings] == [Outcome.OK] * 3
 
 
-def test_a_job_that_declares_nothing_is_asked_nothing(lab: LabCloud) -> None:
-    assert found(storage.question(Header(), (), lab.place)) == storage.Answer(AGENT, ())
+def test_a_job_that_declares_nothing_is_asked_nothing(lab: RunningCloud) -> None:
+    assert found(storage.question(Header(), (), lab.place)) == storage.StorageCheck(AGENT, ())
 
 
-def test_an_argument_that_is_left_out_is_told(lab: LabCloud) -> None:
+def test_an_argument_that_is_left_out_is_told(lab: RunningCloud) -> None:
     (one,) = found(storage.question(Header(reads=("--read",)), (), lab.place)).findings
     assert (one.verdict, one.message) == (
-        Verdict.OK,
+        Outcome.OK,
         "reads names --read, which is not among the job's arguments, so what it is by default was not checked.",
     )
 
@@ -124,36 +126,36 @@ def test_an_argument_that_is_left_out_is_told(lab: LabCloud) -> None:
 @pytest.mark.parametrize(
     ("header", "arguments", "verdict"),
     [
-        (Header(reads=("gs://lab-data/none.csv",)), (), Verdict.DENIED),
-        (Header(reads=("gs://lab-data/none/",)), (), Verdict.DENIED),
-        (Header(reads=("--read=gs://lab-data/none-*.csv",)), (), Verdict.DENIED),
-        (Header(), ("gs://lab-data/none.csv",), Verdict.UNKNOWN),
-        (Header(), ("--output", "gs://lab-data/none.csv"), Verdict.OK),
-        (Header(reads=("gs://lab-data/none/x",), writes=("gs://lab-data/none/",)), (), Verdict.OK),
-        (Header(reads=("gs://lab-data",)), (), Verdict.OK),
+        (Header(reads=("gs://lab-data/none.csv",)), (), Outcome.DENIED),
+        (Header(reads=("gs://lab-data/none/",)), (), Outcome.DENIED),
+        (Header(reads=("--read=gs://lab-data/none-*.csv",)), (), Outcome.DENIED),
+        (Header(), ("gs://lab-data/none.csv",), Outcome.UNKNOWN),
+        (Header(), ("--output", "gs://lab-data/none.csv"), Outcome.OK),
+        (Header(reads=("gs://lab-data/none/x",), writes=("gs://lab-data/none/",)), (), Outcome.OK),
+        (Header(reads=("gs://lab-data",)), (), Outcome.OK),
     ],
 )
 def test_what_is_read_must_be_there(
-    header: Header, arguments: tuple[str, ...], verdict: Verdict, lab: LabCloud
+    header: Header, arguments: tuple[str, ...], verdict: Outcome, lab: RunningCloud
 ) -> None:
     last = found(storage.question(header, arguments, lab.place)).findings[-1]
     assert last.verdict is verdict
-    assert verdict is Verdict.OK or "there is nothing of that name" in last.message
+    assert verdict is Outcome.OK or "there is nothing of that name" in last.message
 
 
 def test_an_unknown_identity_is_unknown() -> None:
     question = storage.question(Header(reads=("gs://b-1/x",)), (), None)
     (one,) = found(question).findings
     text = "It is not known who a job runs as there, so gs://b-1/x was not checked."
-    assert one == Finding("storage", Verdict.UNKNOWN, text, PROBE)
+    assert one == Finding("storage", Outcome.UNKNOWN, text, PROBE)
     told = {"principal": AGENT, "held": {"b-1": ["storage.objects.get"]}}
     (one,) = found(question, told).findings
-    assert one.verdict is Verdict.OK
+    assert one.verdict is Outcome.OK
     (one,) = found(question, {"principal": AGENT, "held": {"b-1": []}}).findings
     assert one.message == f'{AGENT} has no storage.objects.get on gs://b-1/x (reads = "gs://b-1/x").'
 
 
-def test_what_a_probe_left_unknown_is_not_told_to_probe_again(lab: LabCloud) -> None:
+def test_what_a_probe_left_unknown_is_not_told_to_probe_again(lab: RunningCloud) -> None:
     question = storage.question(Header(reads=("gs://lab-data/x",)), (), lab.place)
     bucket = lab.world.buckets["lab-data"]
     kept = bucket.policy
@@ -171,26 +173,26 @@ def test_what_a_probe_left_unknown_is_not_told_to_probe_again(lab: LabCloud) -> 
     finally:
         lab.world.set_policy(bucket, kept)
         lab.world.set_policy(project, held)
-    assert (before.verdict, after.verdict) == (Verdict.UNKNOWN, Verdict.UNKNOWN)
-    assert before.mend.startswith(PROBE)
-    assert after.mend.startswith("python -m iam grant gs://lab-data ")
+    assert (before.verdict, after.verdict) == (Outcome.UNKNOWN, Outcome.UNKNOWN)
+    assert before.fix.startswith(PROBE)
+    assert after.fix.startswith("python -m iam grant gs://lab-data ")
 
 
 def test_a_cloud_that_does_not_answer_is_unknown_and_never_ok() -> None:
-    gone = Lab("http://127.0.0.1:9", {})
+    gone = LabCloud("http://127.0.0.1:9", {})
     (one,) = found(storage.question(Header(reads=("gs://b-1/x",)), (), gone)).findings
     assert one == Finding(
         "storage",
-        Verdict.UNKNOWN,
+        Outcome.UNKNOWN,
         "Permissions could not be checked: The lab's cloud at http://127.0.0.1:9 does not answer: ConnectError.",
         "make cluster-up",
     )
 
 
-def test_a_key_of_another_cluster(lab: LabCloud) -> None:
-    other = Lab(lab.gateway, {"Authorization": "Bearer other"})
+def test_a_key_of_another_cluster(lab: RunningCloud) -> None:
+    other = LabCloud(lab.gateway, {"Authorization": "Bearer other"})
     (one,) = found(storage.question(Header(reads=("gs://b-1/x",)), (), other)).findings
     assert one.message == (
         "Permissions could not be checked: The lab's cloud does not take the key of this checkout."
     )
-    assert one.mend == "make cluster-down cluster-up"
+    assert one.fix == "make cluster-down cluster-up"

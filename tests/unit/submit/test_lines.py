@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from submit.follow import lines
 from submit.follow.lines import HEAD, LONGEST, MARK, Line
 from submit.follow.log import Log
-from submit.follow.log_display import Screen
+from submit.follow.log_display import LogDisplay
 
 LONG = b'{"a": "' + b"x" * 500 + b'"}'
 
@@ -27,7 +27,7 @@ def result(*chunks: bytes) -> bytes:
 
 def screened(*chunks: bytes) -> bytes:
     out: list[bytes] = []
-    screen = Screen(out.append)
+    screen = LogDisplay(out.append)
     for chunk in chunks:
         screen.take(chunk)
     screen.end()
@@ -96,7 +96,7 @@ def test_pieces_make_no_difference(parts: list[bytes], cuts: list[int]) -> None:
     whole = b"".join(parts)
     places = sorted(cut % (len(whole) + 1) for cut in cuts)
     pieces = [whole[a:b] for a, b in zip([0, *places], [*places, len(whole)], strict=True)]
-    found = lines.Results()
+    found = lines.ResultFinder()
     told = [line for piece in pieces for line in found.take(piece)] + list(found.end())
     assert told == list(reference(whole))
     assert screened(*pieces) == whole, "nothing here is long enough to be told in short"
@@ -127,7 +127,7 @@ ENDLESS = {
 
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_a_log_without_newlines_takes_no_more_memory_the_longer_it_is(kind: str) -> None:
-    log, screen, peaks = Log(lambda chunk: None), Screen(lambda chunk: None), []
+    log, screen, peaks = Log(lambda chunk: None), LogDisplay(lambda chunk: None), []
     tracemalloc.start()
     try:
         for _ in range(24):

@@ -124,7 +124,7 @@ def test_a_folder_that_is_not_written_is_a_mistake() -> None:
     with pytest.raises(UsageError) as caught:
         lookups(Header(writes=("--out",), folders=("--output",)), {})
     assert caught.value.message == "The header's folders has '--output', which writes does not have."
-    assert caught.value.mend == "folders = ['--out']"
+    assert caught.value.fix == "folders = ['--out']"
 
 
 def test_a_module_beside_the_script_counts(tmp_path: Path) -> None:

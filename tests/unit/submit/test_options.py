@@ -74,11 +74,11 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("words", "message", "mend"), REFUSED, ids=lambda value: " ".join(value)[:30])
-def test_refused(words: list[str], message: str, mend: str) -> None:
+@pytest.mark.parametrize(("words", "message", "fix"), REFUSED, ids=lambda value: " ".join(value)[:30])
+def test_refused(words: list[str], message: str, fix: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(words)
-    assert (caught.value.message, caught.value.mend) == (message, mend)
+    assert (caught.value.message, caught.value.fix) == (message, fix)
 
 
 def test_paths() -> None:
@@ -102,7 +102,7 @@ def test_paths() -> None:
 def test_the_jobs_own_arguments_go_behind_two_dashes(words: str, meant: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(shlex.split(words))
-    assert caught.value.mend == f"the job's own arguments go after --: python submit.py {meant}"
+    assert caught.value.fix == f"the job's own arguments go after --: python submit.py {meant}"
 
 
 OURS, THEIRS = "did you mean: python submit.py ", "or, if it is the job's: python submit.py "
@@ -113,7 +113,7 @@ OWN, OR_OURS = (
 
 
 @pytest.mark.parametrize(
-    ("words", "mend"),
+    ("words", "fix"),
     [
         ("--dryrun x.py", [f"{OURS}--dry-run x.py", f"{THEIRS}x.py -- --dryrun"]),
         ("x.py --deadlin 5m --n 3 -- --m", [f"{OURS}x.py --deadline 5m -- --n 3 --m",
@@ -133,10 +133,10 @@ OWN, OR_OURS = (
         ("x.py --skip-check=import,secrets -- --n 3", [f"{OURS}x.py --skip-check=imports,secrets -- --n 3"]),
     ],
 )  # fmt: skip
-def test_what_is_misspelt_is_told_with_the_whole_line(words: str, mend: list[str]) -> None:
+def test_what_is_misspelt_is_told_with_the_whole_line(words: str, fix: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
         parse(shlex.split(words))
-    assert caught.value.mend.splitlines() == mend
+    assert caught.value.fix.splitlines() == fix
 
 
 def test_a_script_is_no_misspelt_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

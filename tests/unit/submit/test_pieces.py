@@ -92,7 +92,7 @@ def test_submission_ids_are_new_and_safe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "message", "mend"),
+    ("address", "message", "fix"),
     [
         ("ray://h:10001", "ray://h:10001 is a Ray Client address; jobs are sent to the dashboard.",
          "--address http://h:8265"),
@@ -101,10 +101,10 @@ def test_submission_ids_are_new_and_safe() -> None:
         ("http://h:port", "'http://h:port' is not a dashboard address.", "--address http://HOST:8265"),
     ],
 )  # fmt: skip
-def test_addresses_that_are_none(address: str, message: str, mend: str) -> None:
+def test_addresses_that_are_none(address: str, message: str, fix: str) -> None:
     with pytest.raises(UsageError) as caught:
         open_target("local", address)
-    assert (caught.value.message, caught.value.mend) == (message, mend)
+    assert (caught.value.message, caught.value.fix) == (message, fix)
 
 
 def test_an_ambient_ray_address_never_redirects(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,14 +12,14 @@ import pytest
 
 from raydock.jobscript.dependencies import missing
 from raydock.jobscript.header import Header
-from raydock.rayapi.cluster_info import Facts, Node
+from raydock.rayapi.cluster_info import ClusterInfo, NodeResources
 from submit import package, plan
-from submit.findings import Finding, Verdict
+from submit.findings import Finding, Outcome
 from submit.preflight import Draft, parsed, preflight
 from submit.preflight.declared import newer_string
 from submit.script import read_script
 
-FACTS = Facts(
+FACTS = ClusterInfo(
     ray="2.47.1",
     python="3.11.9",
     packages={"ray": "2.47.1", "scikit-learn": "1.9.1", "numpy": "2.4", "pandas": "2.3", "pyarrow": "26.0"},
@@ -35,7 +35,7 @@ def found(
     files: str | Mapping[str, str],
     *arguments: str,
     env: Mapping[str, str] | None = None,
-    facts: Facts = FACTS,
+    facts: ClusterInfo = FACTS,
     tree: bool = False,
 ) -> list[Finding]:
     """What is not OK about a job. The first file is the script."""
@@ -57,7 +57,7 @@ def found(
     )  # fmt: skip
     ignored = {"resources", "package"} if not tree else {"resources"}
     return [
-        one for one in preflight(draft, facts) if one.verdict is not Verdict.OK and one.check not in ignored
+        one for one in preflight(draft, facts) if one.verdict is not Outcome.OK and one.check not in ignored
     ]
 
 
@@ -136,7 +136,7 @@ def test_what_would_run_passes(files: str | dict[str, str], tmp_path: Path) -> N
     assert found(tmp_path, files) == []
 
 
-D, U = Verdict.DENIED, Verdict.UNKNOWN
+D, U = Outcome.DENIED, Outcome.UNKNOWN
 FAILS = {
     "not declared": ("import torch", "imports", D,
         "job.py:1 imports torch, which neither travels, nor is installed on the cluster, nor is declared.",
@@ -215,12 +215,12 @@ FAILS = {
 
 @pytest.mark.parametrize(("files", "check", "verdict", "message", "fix"), FAILS.values(), ids=FAILS)
 def test_what_would_fail_is_told(
-    files: str | dict[str, str], check: str, verdict: Verdict, message: str, fix: str, tmp_path: Path
+    files: str | dict[str, str], check: str, verdict: Outcome, message: str, fix: str, tmp_path: Path
 ) -> None:
     (one,) = found(tmp_path, files)
     assert (one.check, one.verdict) == (check, verdict)
     assert message in one.message
-    assert fix in one.mend
+    assert fix in one.fix
 
 
 def test_a_cluster_that_tells_nothing_leaves_imports_open(tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ def test_files_of_this_machine_in_arguments(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     (one,) = found(tmp_path, sent, "../data/train.csv")
-    assert one.mend == "its name there is data/train.csv"
+    assert one.fix == "its name there is data/train.csv"
 
 
 @pytest.mark.parametrize("given", [("--wandb",), ("-w",), ("--wan",), ("--tracker=mlflow", "-w")])
@@ -328,7 +328,7 @@ def test_workers_have_a_path_of_their_own(tmp_path: Path) -> None:
     task = "import ray, sys\nsys.path.insert(0, 'src')\nfrom mypkg.a import f as g\n@ray.remote\ndef task():\n    return g()"
     files = {"train.py": task, "src/mypkg/__init__.py": "", "src/mypkg/a.py": "def f(): pass"}
     (one,) = found(tmp_path, files, tree=True)
-    assert (one.check, one.verdict, one.mend) == ("imports", U, "add --env PYTHONPATH=src")
+    assert (one.check, one.verdict, one.fix) == ("imports", U, "add --env PYTHONPATH=src")
     assert "train.py:3 imports mypkg from src, which is on the path of the script alone" in one.message
     assert found(tmp_path, files, tree=True, env={"PYTHONPATH": "src"}) == []
     later = task.replace("@ray.remote\n", "") + "\ntask = ray.remote(task)"
@@ -359,7 +359,7 @@ def test_sys_argv_is_read(tmp_path: Path) -> None:
         ("import ray\nray.remote(fit)", []),
     ],
 )
-def test_a_parameter_is_what_all_calls_give(calls: str, verdicts: list[Verdict], tmp_path: Path) -> None:
+def test_a_parameter_is_what_all_calls_give(calls: str, verdicts: list[Outcome], tmp_path: Path) -> None:
     text = f"import os\nCHOSEN = os.getpid() % 2\ndef fit(rows, gpu=False):\n    if gpu:\n        import cupy\n{calls}"
     assert [one.verdict for one in found(tmp_path, text)] == verdicts
 
@@ -370,11 +370,11 @@ def test_what_a_condition_decides_is_remarked(tmp_path: Path) -> None:
     draft = Draft(
         "job.py", Header(), package.script_contents(path, ()), modules=parsed({"job.py": path.read_bytes()})
     )
-    said = {(one.verdict, one.message, one.mend) for one in preflight(draft, FACTS) if one.check == "imports"}
+    said = {(one.verdict, one.message, one.fix) for one in preflight(draft, FACTS) if one.check == "imports"}
     assert said == {
         (D, "job.py:4 imports torch, which neither travels, nor is installed on the cluster, nor is declared.",
          'at the top of job.py:\n# /// script\n# dependencies = ["torch"]\n# ///'),
-        (Verdict.OK, "job.py:3 imports wandb, which neither travels, nor is installed on the cluster, nor is declared; "
+        (Outcome.OK, "job.py:3 imports wandb, which neither travels, nor is installed on the cluster, nor is declared; "
          "a condition decides whether it runs", ""),
     }  # fmt: skip
 
@@ -386,7 +386,7 @@ def test_a_guard_before_the_rest_is_no_condition_of_it(tmp_path: Path) -> None:
 
 def test_all_that_is_missing_is_declared_at_once(tmp_path: Path) -> None:
     both = found(tmp_path, "import seaborn, cv2")
-    assert {one.mend for one in both} == {
+    assert {one.fix for one in both} == {
         'at the top of job.py:\n# /// script\n# dependencies = ["seaborn", "opencv-python-headless"]\n# ///'
     }
 
@@ -408,8 +408,12 @@ KEEPS = {
 
 @pytest.mark.parametrize(("text", "told"), KEEPS.values(), ids=KEEPS)
 def test_checkpoints_are_kept_where_every_node_reaches_them(text: str, told: bool, tmp_path: Path) -> None:
-    apart = tuple(Node("", head, {f"node:172.28.0.{n}": 1.0}) for n, head in enumerate((True, False)))
-    together = tuple(Node("", head, {f"node:127.0.1.{n}": 1.0}) for n, head in enumerate((True, False)))
+    apart = tuple(
+        NodeResources("", head, {f"node:172.28.0.{n}": 1.0}) for n, head in enumerate((True, False))
+    )
+    together = tuple(
+        NodeResources("", head, {f"node:127.0.1.{n}": 1.0}) for n, head in enumerate((True, False))
+    )
     told_of = [one.message for one in found(tmp_path, text, facts=replace(FACTS, nodes=apart, modules=TUNES))]
     assert [("keeps checkpoints, and no storage_path" in one) for one in told_of] == [True] * told
     for nodes in (together, apart[:1], ()):
@@ -460,7 +464,7 @@ def test_files_of_this_machine_in_the_text(text: str, check: bool, tmp_path: Pat
     sources = package.sources(path)
     contents = package.script_contents(path, script.header.files)
     draft = Draft("job.py", script.header, contents, modules=parsed(sources), folder=tmp_path)
-    told = [one.message for one in preflight(draft, None) if one.verdict is not Verdict.OK]
+    told = [one.message for one in preflight(draft, None) if one.verdict is not Outcome.OK]
     assert told == (
         [f"job.py:{text.count(chr(10)) + 1} reads iris.csv, which is on this machine and does not travel."]
         if check

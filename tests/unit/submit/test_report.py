@@ -16,14 +16,14 @@ from submit.report import page
 from submit.report.scaling import Model, lanes, makespan, mean_gap, model_of, scalings
 from submit.report.summary import cells, markdown, newest, run_of
 from submit.results import history
-from submit.results.history import Record
+from submit.results.history import JobRecord
 
 
 def task(node: str, start: float, end: float) -> dict[str, Any]:
     return {"name": f"{start:g}", "node": node, "start": start, "end": end}
 
 
-def record(id: str = "a-1", started: float = 1000.0, cores: int = 2, **result: Any) -> Record:
+def record(id: str = "a-1", started: float = 1000.0, cores: int = 2, **result: Any) -> JobRecord:
     usual = {
         "version": 1,
         "job": "sweep",
@@ -34,7 +34,7 @@ def record(id: str = "a-1", started: float = 1000.0, cores: int = 2, **result: A
         "speed_up": None,
         "metrics": {},
     }
-    return Record(id, "local", "python sweep.py", started, started + 12, cores, usual | result)
+    return JobRecord(id, "local", "python sweep.py", started, started + 12, cores, usual | result)
 
 
 FOUR = [task("n1", 1, 3), task("n1", 3.1, 5.1), task("n1", 5.2, 7.2), task("n1", 7.3, 9.3)]
@@ -72,7 +72,7 @@ def test_a_record_that_is_none_is_one_sentence(kept: Path, content: str | None, 
         (kept / "x.json").write_text(content)
     with pytest.raises(UsageError, match=told) as raised:
         history.load(["x"])
-    assert raised.value.mend
+    assert raised.value.fix
 
 
 @pytest.mark.usefixtures("kept")
@@ -80,7 +80,7 @@ def test_without_results_it_says_how_to_get_one() -> None:
     with pytest.raises(UsageError) as raised:
         history.load([])
     assert raised.value.message == "There are no results yet: the first job that succeeds leaves one."
-    assert raised.value.mend == "python submit.py jobs/sklearn_joblib.py -- --compare"
+    assert raised.value.fix == "python submit.py jobs/sklearn_joblib.py -- --compare"
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(
@@ -120,7 +120,7 @@ def test_a_row_of_the_table() -> None:
     ],
 )
 def test_a_result_of_any_form_is_a_row(result: dict[str, Any]) -> None:
-    run = run_of(Record("x-1", "local", "python x.py", 1, 2, 0, result))
+    run = run_of(JobRecord("x-1", "local", "python x.py", 1, 2, 0, result))
     assert (run.tasks, run.curves, run.job) == ((), (), "x-1")
     assert len(cells(run)) == 10
     assert "x-1" in page.html([run.record])
@@ -250,7 +250,7 @@ def test_a_machine_without_matplotlib_is_told_how_to_get_it(monkeypatch: pytest.
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(UsageError) as raised:
         page.html([record(tasks=FOUR)])
-    assert raised.value.mend == "pip install matplotlib"
+    assert raised.value.fix == "pip install matplotlib"
 
 
 def test_the_record_of_a_job_is_json(kept: Path) -> None:

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submit.follow.log_display import Screen
+from submit.follow.log_display import LogDisplay
 
 LONG_RESULT = b'RESULT {"a": "' + b"x" * 500 + b'"}'
 
 
 def shown(log: bytes, cuts: list[int]) -> bytes:
     out: list[bytes] = []
-    screen = Screen(out.append)
+    screen = LogDisplay(out.append)
     places = sorted(cut % (len(log) + 1) for cut in cuts)
     for start, end in zip([0, *places], [*places, len(log)], strict=True):
         screen.take(log[start:end])
@@ -44,6 +44,6 @@ def test_a_long_line_that_is_no_result_passes(line: bytes) -> None:
 
 def test_lines_are_not_kept_waiting() -> None:
     out: list[bytes] = []
-    screen = Screen(out.append)
+    screen = LogDisplay(out.append)
     screen.take(b"progress 1")
     assert out == [b"progress 1"]

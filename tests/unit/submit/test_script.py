@@ -76,15 +76,15 @@ REFUSED = {
 
 @pytest.mark.parametrize("data", REFUSED, ids=repr)
 def test_what_is_not_text(data: bytes, tmp_path: Path) -> None:
-    path, reason, mend = tmp_path / "job.py", *REFUSED[data]
+    path, reason, fix = tmp_path / "job.py", *REFUSED[data]
     path.write_bytes(data)
     with pytest.raises(UsageError) as caught:
         read_script(path)
-    assert (caught.value.message, caught.value.mend) == (f"{path} is not Python: {reason}.", mend)
+    assert (caught.value.message, caught.value.fix) == (f"{path} is not Python: {reason}.", fix)
     (tmp_path / "main.py").write_text("import job")
     with pytest.raises(package.PackageError) as refused:
         package.script_contents(tmp_path / "main.py", [])
-    assert (refused.value.message, refused.value.mend) == (f"job.py is not Python: {reason}.", mend)
+    assert (refused.value.message, refused.value.fix) == (f"job.py is not Python: {reason}.", fix)
 
 
 @pytest.mark.parametrize("text", ["(" * 500, "-" * 100_000 + "1", "x = " + "[" * 90 + "]" * 90 + "," * 2])
@@ -127,4 +127,4 @@ def test_a_python_older_than_the_clusters_may_not_know_its_syntax(
     with pytest.raises(UsageError) as caught:
         read_script(path := put(tmp_path, "newer.py", "type X of int\n"))
     hint = "if it is newer syntax, run submit.py with Python 3.99"
-    assert caught.value.mend == f"python -m py_compile {path}; {hint}"
+    assert caught.value.fix == f"python -m py_compile {path}; {hint}"

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from raydock.rayapi.dashboard import Dashboard, Patience
+from raydock.rayapi.dashboard import Dashboard, Timeouts
 from submit import submission
 from submit.errors import Lost, ServerError, SubmitError, UsageError
-from submit.plan import Plan
+from submit.plan import JobPlan
 from submit.submission import submit, upload
 from submit.targets import open_target
 from tests.fakes import FakeDashboard, FakeJob, Fault
 
-PLAN = Plan("local", "", "a", "python x.py", "gcs://_ray_pkg_1.zip", {"x.py": 3})
+PLAN = JobPlan("local", "", "a", "python x.py", "gcs://_ray_pkg_1.zip", {"x.py": 3})
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def sent(ray: FakeDashboard, seconds: float = 60) -> None:
     """Submits the plan; each answer may take `seconds`."""
 
     async def run() -> None:
-        patience = Patience(connect=60, read=seconds, submit=seconds)
-        async with Dashboard(open_target("local", ray.url), patience) as dashboard:
+        timeouts = Timeouts(connect=60, read=seconds, submit=seconds)
+        async with Dashboard(open_target("local", ray.url), timeouts) as dashboard:
             await asyncio.wait_for(submit(dashboard, PLAN), 180)
 
     asyncio.run(run())
@@ -90,7 +90,7 @@ def test_a_cluster_that_goes_away_while_sending_leaves_it_open(
         caught.value.message
         == f"The cluster at {ray.url} stopped answering while the job was sent: it may run or not."
     )
-    assert caught.value.mend == f"python submit.py --address {ray.url} attach a"
+    assert caught.value.fix == f"python submit.py --address {ray.url} attach a"
 
 
 def test_a_package_that_is_there_is_neither_packed_nor_sent(ray: FakeDashboard) -> None:
@@ -119,8 +119,8 @@ def test_what_an_unreachable_cluster_is_told_as(ray: FakeDashboard, fault: Fault
     ray.faults["GET /api/version"] = [fault]
 
     async def run() -> None:
-        patience = Patience(connect=60, read=1 if fault is Fault.HANG else 60)
-        async with Dashboard(open_target("local", ray.url), patience) as dashboard:
+        timeouts = Timeouts(connect=60, read=1 if fault is Fault.HANG else 60)
+        async with Dashboard(open_target("local", ray.url), timeouts) as dashboard:
             await dashboard.version()
 
     with pytest.raises(SubmitError) as caught:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from raydock.jobscript.header import Header
-from submit.findings import Finding, Verdict
+from submit.findings import Finding, Outcome
 from submit.package import Contents, script_contents, tree_contents
 from submit.preflight import Draft
 from submit.preflight.travels import check_arguments, check_environment, check_package
@@ -25,8 +25,8 @@ def draft(contents: Contents = NOTHING, header: Header | None = None, **given: A
 
 
 def told(found: list[Finding]) -> list[tuple[str, str, str, str]]:
-    assert not any(PASSWORD in f"{one.message} {one.mend}" for one in found)
-    return [(one.verdict.value, one.check, one.message, one.mend) for one in found]
+    assert not any(PASSWORD in f"{one.message} {one.fix}" for one in found)
+    return [(one.verdict.value, one.check, one.message, one.fix) for one in found]
 
 
 def test_a_secret_stays_here_by_what_works_in_each_mode(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_secret_stays_here_by_what_works_in_each_mode(tmp_path: Path) -> None:
     ]  # fmt: skip
     found = list(check_package(draft(tree_contents(tmp_path, script="job.py"))))
     ignore = f"{tmp_path.resolve()}/.rayignore"
-    assert [one.mend for one in found] == [
+    assert [one.fix for one in found] == [
         f"take it out of the file, or keep the file here: echo /helper.py >> {ignore}",
         f"take it out of the file, or keep the file here: echo /notes.txt >> {ignore}",
     ]
@@ -78,7 +78,7 @@ def test_a_file_of_credentials_that_a_variable_names(here: bool, tmp_path: Path)
     if here:
         path.touch()
     (found,) = check_environment(draft(env={"GOOGLE_APPLICATION_CREDENTIALS": str(path), "KUBECONFIG": ""}))
-    assert (found.check, found.verdict) == ("environment", Verdict.DENIED if here else Verdict.UNKNOWN)
+    assert (found.check, found.verdict) == ("environment", Outcome.DENIED if here else Outcome.UNKNOWN)
     assert found.message == f"GOOGLE_APPLICATION_CREDENTIALS names {path}, " + (
         "a file of this machine: files with credentials never travel."
         if here
@@ -126,7 +126,7 @@ def test_a_program_that_is_not_one_on_the_cluster(text: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("start", "mend"),
+    ("start", "fix"),
     [
         (
             "#!/usr/bin/python3 -u\n",
@@ -135,9 +135,9 @@ def test_a_program_that_is_not_one_on_the_cluster(text: str, tmp_path: Path) -> 
         ("\x7fELF\0\1", "make it so in the job first: os.chmod('bin/x', 0o755)"),
     ],
 )
-def test_how_a_program_is_run_without_its_mode(start: str, mend: str, tmp_path: Path) -> None:
+def test_how_a_program_is_run_without_its_mode(start: str, fix: str, tmp_path: Path) -> None:
     put(tmp_path, "job.py", "import helper")
     put(tmp_path, "helper.py", "import subprocess\nsubprocess.check_output(['bin/x'])")
     put(tmp_path, "bin/x", start, mode=0o755)
     _, found = check_package(draft(script_contents(tmp_path / "job.py", ["bin"])))
-    assert (found.message.partition(",")[0], found.mend) == ("helper.py:2 runs bin/x", mend)
+    assert (found.message.partition(",")[0], found.fix) == ("helper.py:2 runs bin/x", fix)

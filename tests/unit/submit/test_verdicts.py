@@ -17,7 +17,7 @@ import pytest
 from raydock.rayapi.job import Job
 from raydock.settings import ROOT
 from submit import cli
-from submit.output import Voice
+from submit.output import Console
 from submit.results import history, outcome, result
 from tests.fakes import FakeDashboard, FakeJob
 
@@ -123,7 +123,7 @@ def test_an_error_of_ours_after_the_verdict_does_not_change_it(
     def fail(*_: object) -> None:
         raise RuntimeError(SECRET)
 
-    places: dict[str, Any] = {"records.save": history, "Voice.result": Voice, "deliver": outcome}
+    places: dict[str, Any] = {"records.save": history, "Voice.result": Console, "deliver": outcome}
     monkeypatch.setattr(places[broken], broken.rpartition(".")[2], fail)
     assert attach(ray, b'RESULT {"a": 1}\n', status=status) == code
     err = capfd.readouterr().err
@@ -365,7 +365,7 @@ def test_the_job_s_log_is_shown_byte_by_byte(
 
 def test_the_plan_is_one_json_value_whatever_it_holds(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     value = {"a\x7f": ["\u202e", "\x85", "\ud800", "é", "\n"]}
-    Voice(sys.stdout.buffer, sys.stderr).print_json(value)
+    Console(sys.stdout.buffer, sys.stderr).print_json(value)
     out = capfdbinary.readouterr().out
     assert json.loads(out) == value
     assert not re.search("[\x7f-\x9f\u202e]", out.decode())
@@ -373,5 +373,5 @@ def test_the_plan_is_one_json_value_whatever_it_holds(capfdbinary: pytest.Captur
 
 def test_a_failure_without_a_message_is_told(ray: FakeDashboard, capfd: pytest.CaptureFixture[str]) -> None:
     for message in ("\n", " ", "\x00"):
-        Voice(sys.stdout.buffer, sys.stderr).verdict(Job("a", "FAILED", message))
+        Console(sys.stdout.buffer, sys.stderr).verdict(Job("a", "FAILED", message))
         assert capfd.readouterr().err.startswith("FAILED\n")

@@ -11,22 +11,22 @@ import pytest
 from raydock.rayapi.dashboard import Dashboard
 from submit.errors import ServerError, SubmitError, Unreachable, UsageError
 from submit.options import parse
-from submit.targets import Asked, open_target
-from submit.targets.vertex import Vertex
+from submit.targets import TargetOptions, open_target
+from submit.targets.vertex import VertexTarget
 from tests.fakes import FakeDashboard
 from tests.labcloud import AGENT
 from vertex import wait
-from vertex.cluster import Cluster, Pool
-from vertex.errors import Missing, Refused
+from vertex.cluster import Cluster, ResourcePool
+from vertex.errors import ClusterNotFound, RequestRejected
 from vertex.errors import Unreachable as NoAnswer
-from vertex.location import Place
+from vertex.location import Location
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest"
 
 
 def cluster(name: str = "one", state: str = "RUNNING", dashboard: str = "") -> Cluster:
     whole = f"projects/123456789012/locations/us-central1/persistentResources/{name}"
-    pool = Pool("head-node", "n1-standard-16", "", 0, 3, image=IMAGE)
+    pool = ResourcePool("head-node", "n1-standard-16", "", 0, 3, image=IMAGE)
     return Cluster(whole, state, "", dashboard or "ray.example", "", (pool,), {}, 0.0)
 
 
@@ -34,9 +34,9 @@ class FakeApi:
     """Answers with what it was given, one cluster a call; the last one for good."""
 
     def __init__(self, *found: Cluster | Exception, listed: tuple[Cluster, ...] = ()) -> None:
-        self.found, self.listed, self.place = list(found), listed, Place("", "")
+        self.found, self.listed, self.place = list(found), listed, Location("", "")
 
-    def __call__(self, place: Place) -> Any:
+    def __call__(self, place: Location) -> Any:
         self.place = place
         return self
 
@@ -70,8 +70,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wait, "MOST", 0.001)
 
 
-def ready(api: FakeApi, seconds: float = 5, name: str = "one") -> tuple[Vertex, list[str]]:
-    target = Vertex(Asked(cluster=name, project="p", region="us-central1", wait=seconds), api=api)
+def ready(api: FakeApi, seconds: float = 5, name: str = "one") -> tuple[VertexTarget, list[str]]:
+    target = VertexTarget(
+        TargetOptions(cluster=name, project="p", region="us-central1", wait=seconds), api=api
+    )
     told: list[str] = []
     asyncio.run(target.ready(told.append))
     return target, told
@@ -118,24 +120,24 @@ def test_a_place_that_never_answered_is_given_up_soon() -> None:
 
 
 @pytest.mark.parametrize(
-    ("api", "name", "kind", "message", "mend"),
+    ("api", "name", "kind", "message", "fix"),
     [
         (FakeApi(cluster(state="PROVISIONING")), "one", Unreachable,
          "The cluster one is still PROVISIONING after 0.05 s.", "wait longer: --cluster-wait 1h"),
         (FakeApi(cluster(state="STOPPING")), "one", ServerError,
          "The cluster one is being deleted.", "make another: python -m cluster up --target vertex"),
-        (FakeApi(Missing("There is none.", "look")), "one", ServerError, "There is none.", "look"),
-        (FakeApi(Refused("Denied.", "ask")), "one", ServerError, "Denied.", "ask"),
+        (FakeApi(ClusterNotFound("There is none.", "look")), "one", ServerError, "There is none.", "look"),
+        (FakeApi(RequestRejected("Denied.", "ask")), "one", ServerError, "Denied.", "ask"),
         (FakeApi(cluster(), listed=(cluster("a"), cluster("b"))), "", UsageError,
          "p in us-central1 has 2 clusters: a, b.", "add --cluster b"),
         (FakeApi(cluster()), "", ServerError, "There is no Ray cluster in p in us-central1.",
          "python -m cluster up --target vertex --project p --region us-central1 "),
     ],
 )  # fmt: skip
-def test_what_can_take_no_job(api: FakeApi, name: str, kind: type, message: str, mend: str) -> None:
+def test_what_can_take_no_job(api: FakeApi, name: str, kind: type, message: str, fix: str) -> None:
     with pytest.raises(SubmitError) as caught:
         ready(api, seconds=0.05, name=name)
-    assert (type(caught.value), caught.value.message, caught.value.mend) == (kind, message, mend)
+    assert (type(caught.value), caught.value.message, caught.value.fix) == (kind, message, fix)
 
 
 def test_the_only_cluster_need_not_be_named() -> None:
@@ -153,7 +155,7 @@ def test_a_token_that_is_turned_down_is_replaced_and_the_request_repeated(ray: F
     token = FakeToken()
     api = FakeApi(cluster(dashboard=ray.url))
     ray.token = "t2"
-    target = Vertex(Asked(cluster="one", project="p"), api=api, token=token)  # type: ignore[arg-type]
+    target = VertexTarget(TargetOptions(cluster="one", project="p"), api=api, token=token)  # type: ignore[arg-type]
 
     async def ask() -> Any:
         async with Dashboard(target) as dashboard:
@@ -170,8 +172,8 @@ def test_flags_of_vertex_are_for_vertex() -> None:
     with pytest.raises(UsageError) as caught:
         parse(["--cluster", "c", "x.py"])
     assert caught.value.message == "--cluster is for a cluster on Vertex AI."
-    assert caught.value.mend == "--target vertex --cluster c"
+    assert caught.value.fix == "--target vertex --cluster c"
 
 
 def test_the_registry_opens_it() -> None:
-    assert open_target("vertex", None, Asked(cluster="c")).name == "vertex"
+    assert open_target("vertex", None, TargetOptions(cluster="c")).name == "vertex"

@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from raydock.gcp.tokens import Token
+from raydock.gcp.tokens import AccessToken
 from tests.fakes import FakeNodes
 from tests.labcloud import AGENT, PERSON, TRAINER
 from tests.labvertex import LabVertex, lab_vertex
 from vertex import location as places
-from vertex.client import Api
-from vertex.cluster import Cluster, Pool
-from vertex.errors import Exists, Missing, Refused, Unreachable, Unset, Unusable
-from vertex.location import Place, place_of
+from vertex.client import VertexClient
+from vertex.cluster import Cluster, ResourcePool
+from vertex.errors import ClusterNotFound, Exists, NotConfigured, RequestRejected, Unreachable, Unusable
+from vertex.location import Location, location_of
 
-PLACE = Place("lab-project", "us-central1")
+PLACE = Location("lab-project", "us-central1")
 IMAGE = "us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest"
 
 
@@ -45,10 +45,10 @@ def api(vertex: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(transports.PersistentResourceServiceGrpcTransport, "create_channel", channel)
 
-    def of(principal: str = PERSON, place: Place = PLACE) -> Api:
+    def of(principal: str = PERSON, location: Location = PLACE) -> VertexClient:
         credentials = Credentials(vertex.token(principal))
         monkeypatch.setattr("vertex.client.default_credentials", lambda: (credentials, "lab-project"))
-        return Api(place)
+        return VertexClient(location)
 
     return of
 
@@ -72,7 +72,7 @@ def resource(account: str = "") -> Any:
     return sdk.PersistentResource(resource_pools=pools, resource_runtime_spec=spec, labels={"a": "b"})
 
 
-def until(api: Api, cluster: str, state: str) -> Cluster:
+def until(api: VertexClient, cluster: str, state: str) -> Cluster:
     deadline = time.monotonic() + 120
     while (found := api.get(cluster)).state != state:
         assert time.monotonic() < deadline, found
@@ -86,7 +86,9 @@ def test_a_cluster_from_its_creation_to_its_end(api: Any) -> None:
     found = until(one, "first", "RUNNING")
     assert (found.id, found.number, found.ray, found.python) == ("first", "123456789012", "2.47", "3.11")
     assert (found.principal, dict(found.labels), found.error) == (AGENT, {"a": "b"}, "")
-    assert found.pools[1] == Pool("worker-pool1", "n1-standard-16", "NVIDIA_TESLA_T4", 1, 1, image=IMAGE)
+    assert found.pools[1] == ResourcePool(
+        "worker-pool1", "n1-standard-16", "NVIDIA_TESLA_T4", 1, 1, image=IMAGE
+    )
     assert found.dashboard.endswith(".aiplatform-training.googleusercontent.com")
     assert time.time() - found.created < 60
     found.usable()
@@ -102,7 +104,7 @@ def test_a_cluster_from_its_creation_to_its_end(api: Any) -> None:
     deadline = time.monotonic() + 120
     while one.all() and time.monotonic() < deadline:
         time.sleep(0.02)
-    with pytest.raises(Missing) as missing:
+    with pytest.raises(ClusterNotFound) as missing:
         one.get("first")
     assert missing.value.message == "There is no cluster first in lab-project in us-central1."
 
@@ -115,12 +117,12 @@ def test_jobs_run_as_the_account_that_the_cluster_was_given(api: Any) -> None:
 
 def test_who_has_no_role_is_refused_in_googles_words(api: Any) -> None:
     nobody = api("user:nobody@example.com")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestRejected) as refused:
         nobody.get("first")
     assert refused.value.message.startswith(
         "Google refused to look at the cluster first: Permission 'aiplatform.persistentResources.get' denied"
     )
-    assert "roles/aiplatform.user" in refused.value.mend
+    assert "roles/aiplatform.user" in refused.value.fix
 
 
 def test_where_nothing_answers(monkeypatch: pytest.MonkeyPatch, api: Any) -> None:
@@ -158,7 +160,7 @@ def test_clusters_that_take_no_jobs(cluster: Cluster, told: str) -> None:
 
 
 def test_a_custom_image_says_nothing_of_its_versions() -> None:
-    found = named(pools=(Pool("head-node", "n1", "", 0, 1, image="us-docker.pkg.dev/p/mine:1"),))
+    found = named(pools=(ResourcePool("head-node", "n1", "", 0, 1, image="us-docker.pkg.dev/p/mine:1"),))
     assert (found.ray, found.python) == ("", "")
 
 
@@ -168,17 +170,17 @@ def settings(**values: str) -> Any:
 
 def test_where_the_cluster_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(places, "project_of_credentials", lambda: "mine")
-    assert place_of("", "", "", settings()) == (Place("mine", "us-central1"), "")
+    assert location_of("", "", "", settings()) == (Location("mine", "us-central1"), "")
     given = settings(GOOGLE_CLOUD_PROJECT="p", GOOGLE_CLOUD_REGION="r", VERTEX_CLUSTER="c")
-    assert place_of("", "", "", given) == (Place("p", "r"), "c")
-    assert place_of("q", "s", "d", given) == (Place("q", "s"), "d")
+    assert location_of("", "", "", given) == (Location("p", "r"), "c")
+    assert location_of("q", "s", "d", given) == (Location("q", "s"), "d")
     whole = "projects/7/locations/europe-west4/persistentResources/e"
-    assert place_of("q", "", whole, given) == (Place("7", "europe-west4"), "e")
+    assert location_of("q", "", whole, given) == (Location("7", "europe-west4"), "e")
     monkeypatch.setattr(places, "project_of_credentials", lambda: "")
-    with pytest.raises(Unset) as unset:
-        place_of("", "", "c", settings())
-    assert unset.value.mend == "add --project ID"
-    with pytest.raises(Unset):
+    with pytest.raises(NotConfigured) as unset:
+        location_of("", "", "c", settings())
+    assert unset.value.fix == "add --project ID"
+    with pytest.raises(NotConfigured):
         PLACE.name("Not_A_Name")
 
 
@@ -201,7 +203,7 @@ class Credentials:
 
 def test_a_token_is_kept_renewed_in_time_and_at_once_when_it_is_turned_down() -> None:
     now = [0.0]
-    token = Token(Credentials(600), lambda: now[0])
+    token = AccessToken(Credentials(600), lambda: now[0])
     assert (token.value(), token.value()) == ("t1", "t1")
     now[0] = 390
     assert token.value() == "t1"
@@ -215,12 +217,12 @@ def test_a_token_is_kept_renewed_in_time_and_at_once_when_it_is_turned_down() ->
 
 def test_a_token_does_while_no_other_can_be_had() -> None:
     now, credentials = [0.0], Credentials(600)
-    token = Token(credentials, lambda: now[0])
+    token = AccessToken(credentials, lambda: now[0])
     token.value()
     credentials.fails = True
     now[0] = 401
     assert token.value() == "t1"
     token.turned_down("t1")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestRejected) as refused:
         token.value()
     assert refused.value.message == "Your credentials gave no token: no network."

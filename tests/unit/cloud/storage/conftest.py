@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.labcloud import PERSON, LabCloud
+from tests.labcloud import PERSON, RunningCloud
 from tests.unit.cloud.storage.wire import Wire
 
 NUMBERS = itertools.count()
 
 
 @pytest.fixture
-def new(lab: LabCloud) -> Callable[..., Wire]:
+def new(lab: RunningCloud) -> Callable[..., Wire]:
     """Makes a bucket with these bindings and returns it as the owner sees it."""
 
     def make(*bindings: dict[str, Any]) -> Wire:
@@ -40,7 +40,7 @@ def bucket(new: Callable[..., Wire]) -> Wire:
 
 
 @pytest.fixture
-def acting(lab: LabCloud) -> Callable[[Wire, str], Wire]:
+def acting(lab: RunningCloud) -> Callable[[Wire, str], Wire]:
     """The same bucket as another principal; "" sends no token."""
 
     def act(found: Wire, principal: str) -> Wire:

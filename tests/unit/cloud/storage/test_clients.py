@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.labcloud import LabCloud
+from tests.labcloud import RunningCloud
 
 BUCKET = "lab-data"
 
 
 @pytest.fixture
-def arrow(lab: LabCloud) -> object:
+def arrow(lab: RunningCloud) -> object:
     from pyarrow.fs import GcsFileSystem
 
     return GcsFileSystem(
@@ -79,7 +79,7 @@ def test_a_checkpoint_with_folders_in_it(arrow: object, tmp_path: Path) -> None:
         assert (Path(folder) / "layers" / "0").read_text() == "weights"
 
 
-def gcsfs(lab: LabCloud) -> Any:
+def gcsfs(lab: RunningCloud) -> Any:
     from gcsfs.core import GCSFileSystem  # the package's own would ask for the bucket's type over gRPC
 
     return GCSFileSystem(
@@ -91,7 +91,7 @@ def gcsfs(lab: LabCloud) -> Any:
     )
 
 
-def test_gcsfs_deletes_and_says_so(lab: LabCloud) -> None:
+def test_gcsfs_deletes_and_says_so(lab: RunningCloud) -> None:
     """A quoted boundary in the batch's answer made every `rm` fail after it had deleted."""
     found = gcsfs(lab)
     found.pipe({f"{BUCKET}/gcsfs/{name}": b"x" for name in ("a", "b/c", "b/d")})
@@ -110,7 +110,7 @@ def test_gcsfs_deletes_and_says_so(lab: LabCloud) -> None:
 
 @pytest.mark.parametrize("client", ["gs://", "gcsfs"])
 def test_rays_storage_of_an_experiment(
-    client: str, lab: LabCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: str, lab: RunningCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What Ray's own tests do with its StorageContext: markers, checkpoints, artifacts."""
     from pyarrow.fs import FSSpecHandler, PyFileSystem

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from iam.policy.resource import wrong_object
-from tests.labcloud import AGENT, PERSON, TRAINER, LabCloud
+from tests.labcloud import AGENT, PERSON, TRAINER, RunningCloud
 from tests.unit.cloud.storage.wire import API, JSON, Wire
 
 Acting = Callable[[Wire, str], Wire]
@@ -37,7 +37,7 @@ def creator(new: Callable[..., Wire], acting: Acting) -> tuple[Wire, Wire]:
 
 
 @pytest.fixture
-def fenced(new: Callable[..., Wire], acting: Acting, lab: LabCloud) -> tuple[Wire, Wire]:
+def fenced(new: Callable[..., Wire], acting: Acting, lab: RunningCloud) -> tuple[Wire, Wire]:
     """A bucket as its owner sees it, and as one who may do anything below public/ and nothing elsewhere."""
     owner = new()
     inside = f'resource.name.startsWith("projects/_/buckets/{owner.bucket}/objects/public/")'
@@ -351,7 +351,7 @@ def test_each_call_of_a_batch_is_authorized(fenced: tuple[Wire, Wire]) -> None:
     assert owner.names() == ["private/s"]
 
 
-def test_a_call_of_a_batch_may_have_a_token_of_its_own(fenced: tuple[Wire, Wire], lab: LabCloud) -> None:
+def test_a_call_of_a_batch_may_have_a_token_of_its_own(fenced: tuple[Wire, Wire], lab: RunningCloud) -> None:
     owner, actor = fenced
     token = f"Authorization: Bearer {lab.token(PERSON)}\r\n"
     answer = actor.batch(f"DELETE {owner.at('private/s')} HTTP/1.1\r\n{token}\r\n")
@@ -403,7 +403,7 @@ def test_nobody_writes_by_an_upload_id(bucket: Wire, acting: Acting, kind: str) 
 # Limits
 
 
-def sent_until_answered(lab: LabCloud, path: str, headers: str, most: int) -> tuple[int, bytes]:
+def sent_until_answered(lab: RunningCloud, path: str, headers: str, most: int) -> tuple[int, bytes]:
     """How many bytes of a body went out before the answer came, and the answer's first line."""
     base = urlsplit(lab.gateway)
     with socket.create_connection((base.hostname or "", base.port or 0), 60) as connection:
@@ -435,13 +435,13 @@ def sent_until_answered(lab: LabCloud, path: str, headers: str, most: int) -> tu
         ("uploadType=multipart&name=x", 401),
     ],
 )
-def test_nobodys_body_is_not_read(lab: LabCloud, bucket: Wire, query: str, status: int) -> None:
+def test_nobodys_body_is_not_read(lab: RunningCloud, bucket: Wire, query: str, status: int) -> None:
     path = f"/upload{API}/b/{bucket.bucket}/o?{query}"
     _, line = sent_until_answered(lab, path, "Content-Type: multipart/related; boundary=b\r\n", 64 * 2**20)
     assert line.split()[1] == str(status).encode()
 
 
-def test_metadata_and_batches_have_a_limit(lab: LabCloud, bucket: Wire) -> None:
+def test_metadata_and_batches_have_a_limit(lab: RunningCloud, bucket: Wire) -> None:
     long = json.dumps({"name": "x", "metadata": {"a": "x" * 2**20}})
     assert bucket.multipart(long).status == 413
     path = f"/upload{API}/b/{bucket.bucket}/o?uploadType=resumable"

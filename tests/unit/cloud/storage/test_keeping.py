@@ -22,7 +22,7 @@ from cloud.storage.store.content import Writer
 from cloud.storage.store.index import Index
 from iam.lab import FILE as LAB_FILE
 from iam.policy.roles import load_roles
-from tests.labcloud import PERSON, TRAINER, LabCloud
+from tests.labcloud import PERSON, TRAINER, RunningCloud
 from tests.unit.cloud.storage.test_hostile import binding
 from tests.unit.cloud.storage.wire import API, JSON, Wire
 
@@ -66,7 +66,9 @@ def test_a_bucket_outlives_a_changed_lab_file_and_stays_its_projects(lone: Path)
     again.close()
 
 
-def test_a_name_with_content_of_a_project_that_is_gone_is_not_given_away(lab: LabCloud, bucket: Wire) -> None:
+def test_a_name_with_content_of_a_project_that_is_gone_is_not_given_away(
+    lab: RunningCloud, bucket: Wire
+) -> None:
     async def leave() -> None:
         lab.cloud.service.index.put_bucket("left-behind", "no-such-project", {})
 
@@ -105,7 +107,7 @@ def test_an_overwrite_whose_old_content_cannot_be_removed(
 
 @pytest.mark.parametrize("how", ["put", "multipart", "compose"])
 def test_a_full_disk_is_told_and_leaves_nothing(
-    lab: LabCloud, bucket: Wire, monkeypatch: pytest.MonkeyPatch, how: str
+    lab: RunningCloud, bucket: Wire, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     bucket.put("x", "old")
     before = set(lab.cloud.service.folder.iterdir())
@@ -123,7 +125,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
 
 
 def test_an_index_that_cannot_be_written_keeps_the_old_object(
-    lab: LabCloud, bucket: Wire, monkeypatch: pytest.MonkeyPatch
+    lab: RunningCloud, bucket: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket.put("x", "old")
     before = set(lab.cloud.service.folder.iterdir())
@@ -136,7 +138,7 @@ def test_an_index_that_cannot_be_written_keeps_the_old_object(
 
 @pytest.mark.parametrize("verb", ["PUT iam", "POST b", "DELETE b"])
 def test_a_world_that_cannot_be_saved_is_the_one_before(
-    lab: LabCloud, bucket: Wire, monkeypatch: pytest.MonkeyPatch, verb: str
+    lab: RunningCloud, bucket: Wire, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     before = lab.world.as_json()
     policy = '{"bindings": [{"role": "roles/storage.objectViewer", "members": ["allUsers"]}]}'
@@ -158,7 +160,7 @@ def test_a_world_that_cannot_be_saved_is_the_one_before(
 
 
 def in_the_middle(
-    lab: LabCloud, actor: Wire, path: str, begun: threading.Event, change: Callable[[], None]
+    lab: RunningCloud, actor: Wire, path: str, begun: threading.Event, change: Callable[[], None]
 ) -> int:
     """The status of an upload whose second half is sent after the change."""
     base = urlsplit(lab.url)
@@ -174,7 +176,7 @@ def in_the_middle(
 
 @pytest.mark.parametrize("change", ["revoked", "another bucket"])
 def test_permissions_and_the_bucket_are_those_of_the_moment_of_writing(
-    lab: LabCloud, new: Callable[..., Wire], acting: Acting, monkeypatch: pytest.MonkeyPatch, change: str
+    lab: RunningCloud, new: Callable[..., Wire], acting: Acting, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     owner = new(binding("objectCreator"))
     actor, begun, writer = acting(owner, TRAINER), threading.Event(), Service.writer
@@ -204,7 +206,9 @@ def test_permissions_and_the_bucket_are_those_of_the_moment_of_writing(
     assert owner.names() == []
 
 
-def test_a_session_ends_with_the_permission(new: Callable[..., Wire], acting: Acting, lab: LabCloud) -> None:
+def test_a_session_ends_with_the_permission(
+    new: Callable[..., Wire], acting: Acting, lab: RunningCloud
+) -> None:
     owner = new(binding("objectCreator"))
     session = acting(owner, TRAINER).begin({"name": "x"})
 
@@ -222,7 +226,7 @@ def test_a_session_ends_with_the_permission(new: Callable[..., Wire], acting: Ac
 
 
 def test_public_access_prevention_takes_the_permission_to_set_policies(
-    new: Callable[..., Wire], acting: Acting, lab: LabCloud, monkeypatch: pytest.MonkeyPatch
+    new: Callable[..., Wire], acting: Acting, lab: RunningCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tuner = "projects/lab-project/roles/tuner"
     held = frozenset({"storage.buckets.get", "storage.buckets.update"})
@@ -235,7 +239,7 @@ def test_public_access_prevention_takes_the_permission_to_set_policies(
     assert owner.about()["iamConfiguration"]["publicAccessPrevention"] == "enforced"
 
 
-def test_an_accounts_permissions_and_tokens_end_with_it(lab: LabCloud, bucket: Wire) -> None:
+def test_an_accounts_permissions_and_tokens_end_with_it(lab: RunningCloud, bucket: Wire) -> None:
     """One of the same name made later is another."""
     where = "/v1/projects/lab-project/serviceAccounts"
     google = Wire(f"{lab.gateway}/google/iam.googleapis.com", "", bucket.headers)
@@ -271,7 +275,7 @@ def test_an_accounts_permissions_and_tokens_end_with_it(lab: LabCloud, bucket: W
     assert credentials.ask("POST", mint.replace("/-/", "/lab-project/"), "{}", JSON).status == 403
 
 
-def test_a_policy_is_never_wiped_by_a_request_without_one(lab: LabCloud, bucket: Wire) -> None:
+def test_a_policy_is_never_wiped_by_a_request_without_one(lab: RunningCloud, bucket: Wire) -> None:
     google = Wire(f"{lab.gateway}/google/cloudresourcemanager.googleapis.com", "", bucket.headers)
     before = lab.world.projects["lab-project"].policy
     for body in ("", "{}", '{"policy": null}', '{"bindings": []}', '{"policy": []}'):

@@ -14,9 +14,9 @@ import yaml
 
 from cloud.controlplane.errors import NodesFailed
 from cloud.controlplane.names import head_host
-from cloud.controlplane.nodes.engine import PID, RAY, Engine, archive, seen
+from cloud.controlplane.nodes.engine import PID, RAY, ContainerNodes, archive, seen
 from cloud.controlplane.nodes.networks import Networks
-from cloud.controlplane.nodes.nodes import Key, Node
+from cloud.controlplane.nodes.nodes import NodeKey, NodeSpec
 from tests.command import ROOT
 
 CLUSTER = "projects/1/locations/us-central1/persistentResources/a"
@@ -29,17 +29,22 @@ ENVIRON = {
 }
 
 
-NETWORK = Networks(Engine.ask, "raydock").name(CLUSTER)
+NETWORK = Networks(ContainerNodes.ask, "raydock").name(CLUSTER)
 
 
-def engine(socket: str = "/nowhere") -> Engine:
-    return Engine(socket, "raydock", "raydock", ENVIRON)
+def engine(socket: str = "/nowhere") -> ContainerNodes:
+    return ContainerNodes(socket, "raydock", "raydock", ENVIRON)
 
 
-def node(role: str, pool: str, number: int = 0) -> Node:
+def node(role: str, pool: str, number: int = 0) -> NodeSpec:
     head = role == "head"
-    return Node(
-        Key(CLUSTER, pool, number), role, WHO, 0 if head else 1, 2 if role == "gpu-worker" else 0, 2 * 2**30
+    return NodeSpec(
+        NodeKey(CLUSTER, pool, number),
+        role,
+        WHO,
+        0 if head else 1,
+        2 if role == "gpu-worker" else 0,
+        2 * 2**30,
     )
 
 
@@ -86,7 +91,7 @@ def test_a_node_knows_its_head_and_no_secret_of_ours() -> None:
 
 def test_clusters_of_one_id_in_two_regions_do_not_meet() -> None:
     other = CLUSTER.replace("us-central1", "europe-west4")
-    names = {engine().container(Key(cluster, "head-node", 0)) for cluster in (CLUSTER, other)}
+    names = {engine().container(NodeKey(cluster, "head-node", 0)) for cluster in (CLUSTER, other)}
     assert len(names) == 2
     assert engine().networks.name(CLUSTER) != engine().networks.name(other)
     assert head_host(CLUSTER) != head_host(other)

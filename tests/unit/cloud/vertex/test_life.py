@@ -12,8 +12,8 @@ import pytest
 from cloud.controlplane import store
 from cloud.controlplane.clusters import Clusters
 from cloud.controlplane.endpoints.hosts import HOSTS
-from cloud.controlplane.errors import Refused
-from cloud.controlplane.nodes.nodes import Key, Node
+from cloud.controlplane.errors import RpcError
+from cloud.controlplane.nodes.nodes import NodeKey, NodeSpec
 from tests.fakes import FakeNodes
 from tests.unit.cloud.vertex.test_request import cluster, pool, scaled
 
@@ -49,7 +49,7 @@ async def there(nodes: FakeNodes, count: int) -> None:
     raise AssertionError(nodes.there)
 
 
-def create(clusters: Clusters, name: str = NAME, spec: dict[str, Any] = SPEC) -> store.Operation:
+def create(clusters: Clusters, name: str = NAME, spec: dict[str, Any] = SPEC) -> store.OperationRecord:
     return clusters.create(name, spec, "p", WHO, "v1beta1")
 
 
@@ -115,7 +115,7 @@ def test_deleting_amid_the_creation_leaves_nothing(tmp_path: Path) -> None:
         await clusters.finished(deletion, SOON)
         assert (creation.done, creation.code) == (True, "CANCELLED")
         assert (deletion.done, deletion.code, clusters.store.clusters, nodes.there) == (True, "", {}, {})
-        with pytest.raises(Refused, match="does not exist"):
+        with pytest.raises(RpcError, match="does not exist"):
             clusters.delete(NAME, "v1")
         await clusters.close()
 
@@ -130,9 +130,9 @@ def test_a_removal_that_fails_is_tried_again(tmp_path: Path) -> None:
         nodes.fails["remove"] = "busy"
         deletion = clusters.delete(NAME, "v1beta1")
         await asyncio.sleep(0.03)
-        with pytest.raises(Refused, match="in state STOPPING; it can't be deleted"):
+        with pytest.raises(RpcError, match="in state STOPPING; it can't be deleted"):
             clusters.delete(NAME, "v1beta1")
-        with pytest.raises(Refused, match="already exists"):
+        with pytest.raises(RpcError, match="already exists"):
             create(clusters)
         nodes.fails.clear()
         await clusters.finished(deletion, SOON)
@@ -194,7 +194,7 @@ def test_nothing_but_a_creation_can_be_cancelled(tmp_path: Path) -> None:
         clusters = made(tmp_path, FakeNodes())
         await clusters.finished(create(clusters), SOON)
         deletion = clusters.delete(NAME, "v1")
-        with pytest.raises(Refused, match="can't be cancelled: only a creation can") as caught:
+        with pytest.raises(RpcError, match="can't be cancelled: only a creation can") as caught:
             clusters.cancel(deletion)
         assert caught.value.code == "UNIMPLEMENTED"
         await clusters.finished(deletion, SOON)
@@ -299,8 +299,8 @@ def test_a_start_removes_nodes_of_no_cluster_and_keeps_the_others(tmp_path: Path
         await clusters.close()
 
     async def second() -> None:
-        orphan = Key("projects/1/locations/us-central1/persistentResources/lost", "head-node", 0)
-        await nodes.make(Node(orphan, "head", WHO, 0, 0, 1))
+        orphan = NodeKey("projects/1/locations/us-central1/persistentResources/lost", "head-node", 0)
+        await nodes.make(NodeSpec(orphan, "head", WHO, 0, 0, 1))
         before = [node.key for node in nodes.made]
         clusters = made(tmp_path, nodes)
         await clusters.resume()
@@ -320,7 +320,7 @@ def test_a_cluster_that_lost_its_head_says_so(tmp_path: Path) -> None:
         clusters = made(tmp_path, nodes)
         await clusters.finished(create(clusters), SOON)
         await clusters.close()
-        del nodes.there[Key(NAME, "head-node", 0)]
+        del nodes.there[NodeKey(NAME, "head-node", 0)]
         again = made(tmp_path, nodes)
         await again.resume()
         await reached(again, "ERROR")
@@ -341,7 +341,7 @@ def test_an_update_changes_replicas_and_keeps_the_other_nodes(tmp_path: Path) ->
         assert [(key.pool, key.number) for key in nodes.removed] == [("worker-pool1", 1), ("worker-pool1", 2)]
         nodes.becomes = "starting"
         clusters.update(NAME, [1, 2], "v1")
-        with pytest.raises(Refused, match="in state UPDATING; it can't be updated"):
+        with pytest.raises(RpcError, match="in state UPDATING; it can't be updated"):
             clusters.update(NAME, [1, 2], "v1")
         await clusters.close()
 
@@ -354,7 +354,7 @@ def test_dashboards_have_a_host_each_and_so_many_clusters_there_are(tmp_path: Pa
         for number in range(len(HOSTS)):
             create(clusters, f"{NAME}{number}", cluster(pool("head-node")))
         assert {one.host for one in clusters.store.clusters.values()} == set(HOSTS)
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RpcError) as caught:
             create(clusters, f"{NAME}-more")
         assert caught.value.code == "RESOURCE_EXHAUSTED"
         await clusters.close()
@@ -417,9 +417,9 @@ def test_more_nodes_than_this_machine_holds_are_refused(tmp_path: Path) -> None:
             "Quota exceeded: the lab's clusters would have 6 nodes, and this machine's memory holds 5 (1 GiB each). "
             "Ask for fewer replicas, or delete a cluster."
         )
-        with pytest.raises(Refused) as made_more:
+        with pytest.raises(RpcError) as made_more:
             create(clusters, NAME + "b")
-        with pytest.raises(Refused) as resized:
+        with pytest.raises(RpcError) as resized:
             clusters.update(NAME, [1, 5], "v1")
         for refused in (made_more.value, resized.value):
             assert (refused.code, refused.message) == ("RESOURCE_EXHAUSTED", said)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cloud.controlplane import errors, names, validation
-from cloud.controlplane.errors import Refused
+from cloud.controlplane.errors import RpcError
 from cloud.controlplane.nodes import images, machine_types, node_sizing
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest"
@@ -233,6 +233,6 @@ def test_nodes_stand_for_machines_by_the_rule() -> None:
     ],
 )
 def test_names_that_are_none(text: str, depth: int, code: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RpcError) as caught:
         names.parse(text, depth)
     assert caught.value.code == code

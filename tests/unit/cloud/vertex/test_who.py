@@ -10,9 +10,9 @@ from aiohttp import web
 
 from cloud import state_file
 from cloud.controlplane.clusters import Clusters
-from cloud.controlplane.nodes.node_identity import Who
+from cloud.controlplane.nodes.node_identity import NodeIdentity
 from cloud.controlplane.store import Store
-from cloud.identity.node_metadata import Doors, NodeMetadata
+from cloud.identity.node_metadata import NodeListeners, NodeMetadata
 from cloud.identity.tokens import Tokens
 from cloud.server import catching_all
 from iam.lab import FILE as LAB_FILE
@@ -32,7 +32,7 @@ def with_metadata(work: Callable[[Ask, FakeNodes, Tokens], Awaitable[None]], ver
         nodes, tokens = FakeNodes(), Tokens(b"s" * 32)
         clusters = Clusters(Store(), nodes, poll=0.005)
         await clusters.finished(clusters.create(NAME, SPEC, "lab-project", TRAINER, "v1"), 60)
-        who = await served(Who(clusters).application())
+        who = await served(NodeIdentity(clusters).application())
         place = f"127.0.0.1:{who.addresses[0][1]}" if vertex else "127.0.0.1:9"
         world = state_file.load(LAB_FILE, None)
         metadata = await served(catching_all(NodeMetadata(world, tokens, place).handle))
@@ -122,7 +122,7 @@ def test_doors_follow_the_clusters_networks() -> None:
         app = web.Application()
         app.router.add_get("/doors", doors)
         runner = await served(app)
-        found = Doors(f"127.0.0.1:{runner.addresses[0][1]}", open_door)
+        found = NodeListeners(f"127.0.0.1:{runner.addresses[0][1]}", open_door)
         following = asyncio.create_task(found.follow(pause=0.001))
 
         async def seen(*addresses: str) -> None:

@@ -16,7 +16,7 @@ from tests.labcloud import TRAINER
 from tests.labvertex import LabVertex
 from tests.unit.cluster.vertex.conftest import Run, cluster_of, pools, timeless
 from vertex import client, lifecycle, service_agent
-from vertex.location import Place
+from vertex.location import Location
 
 ALICE = "user:alice@example.com"
 FLAGS = "--target vertex --project lab-project --region us-central1"
@@ -164,11 +164,11 @@ def test_it_tells_how_it_comes_and_goes_on_waiting(
     )
     said: list[str] = []
 
-    def tell(watch: lifecycle.Watch, state: str, passed: float) -> None:
+    def tell(watch: lifecycle.ClusterWaiter, state: str, passed: float) -> None:
         said.append(state)
         nodes.turn("ready")
 
-    monkeypatch.setattr(lifecycle.Watch, "tell", tell)
+    monkeypatch.setattr(lifecycle.ClusterWaiter, "tell", tell)
     status, _, err = run("up")
     assert (status, said[0], said[-1]) == (0, "PROVISIONING", "RUNNING")
     assert "is there already: PROVISIONING, asked for " in err
@@ -183,7 +183,7 @@ def test_ctrl_c_leaves_it_coming(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lifecycle.Watch, "tell", interrupt)
+    monkeypatch.setattr(lifecycle.ClusterWaiter, "tell", interrupt)
     status, _, err = run("up", "--yes")
     assert (status, err) == (
         130,
@@ -395,10 +395,12 @@ def test_who_jobs_run_as_where_the_number_is_not_told(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(service_agent, "number_of", refused)
     assert (
-        service_agent.agent(Place("p", "r"))
+        service_agent.agent(Location("p", "r"))
         == "service-PROJECT_NUMBER@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
     )
-    assert service_agent.agent(Place("42", "r")) == "service-42@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
+    assert (
+        service_agent.agent(Location("42", "r")) == "service-42@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
+    )
 
 
 def test_flags_of_vertex_need_its_target(capsys: pytest.CaptureFixture[str]) -> None:

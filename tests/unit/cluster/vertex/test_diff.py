@@ -14,38 +14,42 @@ from raydock.settings import ROOT
 from tests.fakes import FakeDashboard
 from tests.unit.cluster.vertex.conftest import Run
 from vertex import job_needs
-from vertex.cluster_info import Facts, Group
-from vertex.diff import Row, rows
+from vertex.cluster_info import ClusterSummary, PoolSummary
+from vertex.diff import Difference, rows
 from vertex.job_needs import Needs
 
-HERE = Facts(
+HERE = ClusterSummary(
     "2.47.1",
     "3.11.2",
     {"ray": "2.47.1", "scikit-learn": "1.9.1", "pandas": "2.2.0"},
-    {"head": Group(1), "cpu-worker": Group(2, 2), "gpu-worker": Group(1, 1, 1, simulated=True)},
+    {
+        "head": PoolSummary(1),
+        "cpu-worker": PoolSummary(2, 2),
+        "gpu-worker": PoolSummary(1, 1, 1, simulated=True),
+    },
 )
-THERE = Facts(
+THERE = ClusterSummary(
     "2.47.1",
     "3.11",
     {},
-    {"head": Group(1), "cpu-worker": Group(2, 32), "gpu-worker": Group(1, 16, 1)},
+    {"head": PoolSummary(1), "cpu-worker": PoolSummary(2, 32), "gpu-worker": PoolSummary(1, 16, 1)},
 )
 
 
-def matters(there: Facts, needs: Needs | None = None, here: Facts = HERE) -> dict[str, str]:
+def matters(there: ClusterSummary, needs: Needs | None = None, here: ClusterSummary = HERE) -> dict[str, str]:
     return {row.what: row.matters for row in rows(here, there, needs)}
 
 
 def test_of_a_cluster_that_tells_little() -> None:
     assert rows(HERE, THERE, None) == [
-        Row("Ray", "2.47.1", "2.47.1", "no: the same"),
-        Row("Python", "3.11.2", "3.11", "no: only its last number"),
-        Row("head", "1 × 0 CPU", "1 × 0 CPU", "no: the same"),
-        Row("cpu-worker", "2 × 1 CPU", "2 × 16 CPU", "perhaps: its size is another"),
-        Row("gpu-worker", "1 × 1 CPU 1 GPU", "1 × 16 CPU 1 GPU", "perhaps: its size is another"),
-        Row("CPUs of workers", "3", "48", "no: there are more"),
-        Row("GPUs of workers", "1 simulated", "1", "yes: simulated here"),
-        Row("packages", "3 known", "unknown", "perhaps: not told; declare what a job needs"),
+        Difference("Ray", "2.47.1", "2.47.1", "no: the same"),
+        Difference("Python", "3.11.2", "3.11", "no: only its last number"),
+        Difference("head", "1 × 0 CPU", "1 × 0 CPU", "no: the same"),
+        Difference("cpu-worker", "2 × 1 CPU", "2 × 16 CPU", "perhaps: its size is another"),
+        Difference("gpu-worker", "1 × 1 CPU 1 GPU", "1 × 16 CPU 1 GPU", "perhaps: its size is another"),
+        Difference("CPUs of workers", "3", "48", "no: there are more"),
+        Difference("GPUs of workers", "1 simulated", "1", "yes: simulated here"),
+        Difference("packages", "3 known", "unknown", "perhaps: not told; declare what a job needs"),
     ]
 
 
@@ -59,7 +63,7 @@ def test_another_ray_and_another_python() -> None:
 
 
 def test_what_the_job_needs_decides() -> None:
-    small = replace(THERE, pools={"head": Group(1), "cpu-worker": Group(1, 4)})
+    small = replace(THERE, pools={"head": PoolSummary(1), "cpu-worker": PoolSummary(1, 4)})
     found = matters(small, Needs(cpus=8, gpus=1))
     assert found["CPUs of workers"] == "yes: the job needs 8"
     assert found["GPUs of workers"] == "yes: the job needs 1"
@@ -72,7 +76,7 @@ def test_what_the_job_needs_decides() -> None:
 def test_packages_that_differ() -> None:
     there = replace(THERE, packages={"ray": "2.47.1", "scikit-learn": "1.7.0", "torch": "2.4"})
     found = {row.what: row for row in rows(HERE, there, None)}
-    assert found["scikit-learn"] == Row("scikit-learn", "1.9.1", "1.7.0", "perhaps: a job may use it")
+    assert found["scikit-learn"] == Difference("scikit-learn", "1.9.1", "1.7.0", "perhaps: a job may use it")
     assert found["pandas"].matters == "perhaps: a job that uses it must declare it"
     assert (found["torch"].local, "ray" in found) == ("-", False)
 

@@ -12,10 +12,10 @@ from tests.fakes import FakeDashboard, FakeJob, Fault
 from tests.labcloud import PERSON, TRAINER
 from tests.labvertex import LabVertex
 from tests.unit.cluster.vertex.conftest import Holder, Run, cluster_of, timeless
-from vertex.client import Api
-from vertex.errors import Missing, Refused
-from vertex.idle import Idle, Use, Verdict, line, use_of, verdict_of
-from vertex.location import Place
+from vertex.client import VertexClient
+from vertex.errors import ClusterNotFound, RequestRejected
+from vertex.idle import Activity, Idle, IdleStatus, line, use_of, verdict_of
+from vertex.location import Location
 
 HOUR = 3600.0
 LOOK = ("idle", "--cluster", "raydock", "--max-idle", "30m", "--once")
@@ -113,7 +113,7 @@ def test_without_once_it_watches(up: Run, lab: LabVertex, ray: FakeDashboard) ->
 
     said: list[str] = []
     token: Any = Holder(lab, PERSON)
-    api = Api(Place("lab-project", "us-central1"))
+    api = VertexClient(Location("lab-project", "us-central1"))
     watching = Idle(api, "raydock", 1800, said.append, token, sleep=sleep)
     assert watching.watch().kind == "idle"
     assert said == ["raydock: kept: has not ended: a."]
@@ -130,7 +130,7 @@ class Losing(Holder):
     def value(self) -> str:
         self.asked += 1
         if self.asked in self.without:
-            raise Refused("Your credentials gave no token: no network.")
+            raise RequestRejected("Your credentials gave no token: no network.")
         return super().value()
 
 
@@ -143,7 +143,7 @@ def test_a_watch_outlives_faults(up: Run, lab: LabVertex, ray: FakeDashboard) ->
         if token.asked == 3:
             ended(ray, "a", HOUR)
 
-    api = Api(Place("lab-project", "us-central1"))
+    api = VertexClient(Location("lab-project", "us-central1"))
     assert Idle(api, "raydock", 1800, said.append, token, sleep=sleep).watch().kind == "idle"
     unknown = "raydock: kept: whether it is idle is not known: Your credentials gave no token: no network."
     assert said == ["raydock: kept: has not ended: a.", unknown]
@@ -151,37 +151,39 @@ def test_a_watch_outlives_faults(up: Run, lab: LabVertex, ray: FakeDashboard) ->
 
 def test_a_watch_that_never_could_look_ends_at_once(up: Run, lab: LabVertex) -> None:
     token: Any = Losing(lab, 1)
-    api = Api(Place("lab-project", "us-central1"))
-    with pytest.raises(Refused):
+    api = VertexClient(Location("lab-project", "us-central1"))
+    with pytest.raises(RequestRejected):
         Idle(api, "raydock", 1800, print, token).watch()
     assert is_there(lab)
 
 
 def test_somebody_else_was_quicker(up: Run, lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(self: Api, cluster: str) -> None:
-        raise Missing("There is no such cluster.")
+    def missing(self: VertexClient, cluster: str) -> None:
+        raise ClusterNotFound("There is no such cluster.")
 
-    monkeypatch.setattr(Api, "delete", missing)
+    monkeypatch.setattr(VertexClient, "delete", missing)
     assert up(*LOOK) == (0, "raydock: nothing to delete: somebody else deleted it.\n", "")
 
 
 def test_drivers_count_and_times_are_milliseconds() -> None:
     submitted = {"submission_id": "a", "status": "SUCCEEDED", "start_time": 1000, "end_time": 5000}
     driver = {"type": "DRIVER", "job_id": "02000000", "status": "RUNNING", "start_time": 6000, "end_time": 0}
-    assert use_of([submitted], 2.0) == Use((), 5.0)
-    assert use_of([submitted], 9.0) == Use((), 9.0)
-    assert use_of([], 9.0) == Use((), 9.0)
-    assert use_of([submitted, driver], 2.0) == Use(("02000000",), 6.0)
-    assert use_of([{**submitted, "end_time": None}], 0.0) == Use((), 1.0)
+    assert use_of([submitted], 2.0) == Activity((), 5.0)
+    assert use_of([submitted], 9.0) == Activity((), 9.0)
+    assert use_of([], 9.0) == Activity((), 9.0)
+    assert use_of([submitted, driver], 2.0) == Activity(("02000000",), 6.0)
+    assert use_of([{**submitted, "end_time": None}], 0.0) == Activity((), 1.0)
 
 
 def test_exactly_as_long_is_long_enough() -> None:
-    assert verdict_of(Use((), 100.0), 160.0, 60.0).kind == "idle"
-    assert verdict_of(Use((), 100.0), 159.0, 60.0) == Verdict("quiet", "no job for 59 s", 1.0)
-    assert verdict_of(Use(("a", "b", "c", "d"), 0.0), 1e9, 60.0).why == "has not ended: a, b, c and 1 more"
-    assert verdict_of(Use((), 200.0), 100.0, 60.0).kind == "quiet"  # its clock is ahead
+    assert verdict_of(Activity((), 100.0), 160.0, 60.0).kind == "idle"
+    assert verdict_of(Activity((), 100.0), 159.0, 60.0) == IdleStatus("quiet", "no job for 59 s", 1.0)
+    assert (
+        verdict_of(Activity(("a", "b", "c", "d"), 0.0), 1e9, 60.0).why == "has not ended: a, b, c and 1 more"
+    )
+    assert verdict_of(Activity((), 200.0), 100.0, 60.0).kind == "quiet"  # its clock is ahead
 
 
 @pytest.mark.parametrize("kind", ["gone", "busy", "quiet", "idle", "unknown"])
 def test_every_verdict_has_a_line(kind: str) -> None:
-    assert line("c", Verdict(kind, "why")).startswith("c: ")
+    assert line("c", IdleStatus(kind, "why")).startswith("c: ")

@@ -12,10 +12,10 @@ from raydock import topology
 from raydock.settings import ROOT
 from raydock.topology import Pool
 from vertex import request
-from vertex.cluster_options import Wishes
-from vertex.location import Place
-from vertex.machine_types import Machine, machine_of
-from vertex.plan import Plan, Totals, plan_of, totals
+from vertex.cluster_options import ClusterOptions
+from vertex.location import Location
+from vertex.machine_types import PoolMachine, machine_of
+from vertex.plan import ClusterPlan, Totals, plan_of, totals
 
 T4 = {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 2}
 
@@ -24,21 +24,21 @@ def pool(**vertex: object) -> Pool:
     return Pool("gpu-worker", "", 1, 1, 1, 0, 0, MappingProxyType(vertex))
 
 
-NOTHING = Wishes()
+NOTHING = ClusterOptions()
 
 
-def plan(wishes: Wishes = NOTHING, **settings: str) -> Plan:
-    return plan_of(topology.load(ROOT, settings), "c", Place("p", "us-central1"), wishes)
+def plan(wishes: ClusterOptions = NOTHING, **settings: str) -> ClusterPlan:
+    return plan_of(topology.load(ROOT, settings), "c", Location("p", "us-central1"), wishes)
 
 
 def test_a_machine() -> None:
-    assert machine_of(pool(**T4)) == Machine("n1-standard-8", "NVIDIA_TESLA_T4", 2)
+    assert machine_of(pool(**T4)) == PoolMachine("n1-standard-8", "NVIDIA_TESLA_T4", 2)
     big = machine_of(pool(machine_type="n1-standard-8", boot_disk_type="pd-standard", boot_disk_size_gb=500))
     assert (big.disk, big.disk_gb, big.gpus) == ("pd-standard", 500, "-")
 
 
 @pytest.mark.parametrize(
-    ("told", "message", "mend"),
+    ("told", "message", "fix"),
     [
         (
             {"machine_typ": "n1-standard-8"},
@@ -72,18 +72,18 @@ def test_a_machine() -> None:
         ),
     ],
 )
-def test_machines_that_are_none(told: dict[str, object], message: str, mend: str) -> None:
+def test_machines_that_are_none(told: dict[str, object], message: str, fix: str) -> None:
     with pytest.raises(UsageError) as caught:
         machine_of(pool(**told))
     assert caught.value.message == message
-    assert caught.value.mend.startswith(mend)
+    assert caught.value.fix.startswith(fix)
 
 
 def test_an_accelerator_that_is_none() -> None:
     with pytest.raises(UsageError) as caught:
         request.accelerator(request.types(), "NVIDIA_TESLA_T44")
     assert caught.value.message == "Vertex AI has no accelerator NVIDIA_TESLA_T44."
-    assert caught.value.mend == "Did you mean NVIDIA_TESLA_T4? (compose.yaml, x-vertex)"
+    assert caught.value.fix == "Did you mean NVIDIA_TESLA_T4? (compose.yaml, x-vertex)"
 
 
 def test_pools_of_nothing_are_left_out() -> None:
@@ -97,12 +97,12 @@ def test_pools_of_nothing_are_left_out() -> None:
 
 def test_what_it_comes_to() -> None:
     assert totals(plan().pools) == Totals((4, 4), (64, 64), (1, 1))
-    assert totals(plan(Wishes(bounds=(1, 4))).pools) == Totals((2, 8), (32, 128), (1, 4))
+    assert totals(plan(ClusterOptions(bounds=(1, 4))).pools) == Totals((2, 8), (32, 128), (1, 4))
     assert totals(plan(CPU_WORKERS="7", GPU_WORKERS="3").pools) == Totals((11, 11), (176, 176), (3, 3))
 
 
 def test_the_compose_projects_name_is_the_label() -> None:
-    assert plan(Wishes(labels={"team": "a"}), COMPOSE_PROJECT_NAME="mine").labels == {
+    assert plan(ClusterOptions(labels={"team": "a"}), COMPOSE_PROJECT_NAME="mine").labels == {
         "raydock": "mine",
         "team": "a",
     }
@@ -112,24 +112,24 @@ def test_the_compose_projects_name_is_the_label() -> None:
     ("wishes", "settings", "message"),
     [
         (
-            Wishes(),
+            ClusterOptions(),
             {"CPU_WORKERS": "1000"},
             "1002 nodes are more than Vertex AI gives: 1000 a pool, 2000 a cluster.",
         ),
         (
-            Wishes(bounds=(1, 4)),
+            ClusterOptions(bounds=(1, 4)),
             {"CPU_WORKERS": "0", "GPU_WORKERS": "0"},
             "--autoscale: there is no worker pool.",
         ),
     ],
 )
-def test_plans_that_can_not_be(wishes: Wishes, settings: dict[str, str], message: str) -> None:
+def test_plans_that_can_not_be(wishes: ClusterOptions, settings: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         plan(wishes, **settings)
     assert caught.value.message == message
 
 
 def test_a_peered_network_is_warned_of() -> None:
-    said = vertex_text.plan(plan(Wishes(network="projects/1/global/networks/n")), "agent")
+    said = vertex_text.plan(plan(ClusterOptions(network="projects/1/global/networks/n")), "agent")
     assert "network       projects/1/global/networks/n\n" in said
     assert said.endswith("In a peered network its dashboard can't be reached from outside of that.")

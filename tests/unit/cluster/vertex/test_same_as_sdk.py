@@ -16,8 +16,8 @@ from raydock.settings import ROOT
 from raydock.topology import Pool, Topology
 from vertex import images
 from vertex import request as resource
-from vertex.cluster_options import Wishes
-from vertex.location import Place
+from vertex.cluster_options import ClusterOptions
+from vertex.location import Location
 from vertex.plan import plan_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the SDK's own
@@ -70,7 +70,7 @@ def shape(head: dict[str, Any], workers: list[tuple[dict[str, Any], int]]) -> To
     return Topology("raydock", 8265, tuple(pools), {}, "", "")
 
 
-def of_sdk(sent: Sent, found: Topology, region: str, wishes: Wishes) -> Any:
+def of_sdk(sent: Sent, found: Topology, region: str, wishes: ClusterOptions) -> Any:
     from google.cloud.aiplatform.vertex_ray import AutoscalingSpec, Resources
 
     def node_type(pool: Pool, bounds: tuple[int, int] | None) -> Any:
@@ -92,8 +92,8 @@ def of_sdk(sent: Sent, found: Topology, region: str, wishes: Wishes) -> Any:
     )
 
 
-def ours(found: Topology, region: str, wishes: Wishes) -> Any:
-    return resource.resource_of(plan_of(found, "c", Place("p", region), wishes))
+def ours(found: Topology, region: str, wishes: ClusterOptions) -> Any:
+    return resource.resource_of(plan_of(found, "c", Location("p", region), wishes))
 
 
 @given(
@@ -110,14 +110,14 @@ def test_any_topology(
     region: str,
 ) -> None:
     found = shape(head, workers)
-    wishes = Wishes(bounds=bounds if any(count for _, count in workers) else None)
+    wishes = ClusterOptions(bounds=bounds if any(count for _, count in workers) else None)
     assert ours(found, region, wishes) == of_sdk(sent, found, region, wishes)
 
 
 def test_compose_yaml_with_everything(sent: Sent) -> None:
     found = topology.load(ROOT, {})
     uri = "us-docker.pkg.dev/p/r/mine:1"
-    wishes = Wishes(
+    wishes = ClusterOptions(
         "a@p.iam.gserviceaccount.com",
         "projects/1/global/networks/n",
         {"team": "a"},
@@ -134,7 +134,7 @@ def test_compose_yaml_with_everything(sent: Sent) -> None:
 
 
 def test_one_image_for_all(sent: Sent) -> None:
-    wishes = Wishes(images={"": "gcr.io/p/mine:1"})
+    wishes = ClusterOptions(images={"": "gcr.io/p/mine:1"})
     found = topology.load(ROOT, {"CPU_WORKERS": "0"})
     assert ours(found, "us-central1", wishes) == of_sdk(sent, found, "us-central1", wishes)
 

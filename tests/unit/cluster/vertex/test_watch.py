@@ -12,12 +12,12 @@ from cluster.vertex_errors import sentence, told
 from vertex import errors, lifecycle, wait
 from vertex.cluster import Cluster
 from vertex.cluster_options import span
-from vertex.lifecycle import Watch
-from vertex.location import Place
-from vertex.machine_types import Machine
+from vertex.lifecycle import ClusterWaiter
+from vertex.location import Location
+from vertex.machine_types import PoolMachine
 
 NAME = "projects/1/locations/us-central1/persistentResources/c"
-GONE = errors.Missing("There is no cluster c.")
+GONE = errors.ClusterNotFound("There is no cluster c.")
 SILENT = errors.Unreachable("Nobody answers.")
 
 
@@ -28,7 +28,7 @@ def cluster(state: str, error: str = "") -> Cluster:
 class Told:
     """An API that answers these, one after the other; the last again and again."""
 
-    place = Place("p", "us-central1")
+    location = Location("p", "us-central1")
 
     def __init__(self, *answers: Cluster | errors.VertexError | type[BaseException]) -> None:
         self.answers: Iterator[Any] = iter(answers)
@@ -51,8 +51,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wait, "MOST", 0.001)
 
 
-def watch(said: list[str], *answers: Any, seconds: float = 60) -> Watch:
-    return Watch(Told(*answers), "c", seconds, lambda line: said.append(line.partition(", ")[0]))  # type: ignore[arg-type]
+def watch(said: list[str], *answers: Any, seconds: float = 60) -> ClusterWaiter:
+    return ClusterWaiter(Told(*answers), "c", seconds, lambda line: said.append(line.partition(", ")[0]))  # type: ignore[arg-type]
 
 
 def test_states_are_told_when_they_change() -> None:
@@ -102,7 +102,7 @@ def test_a_deadline_passes() -> None:
 
 
 @pytest.mark.parametrize(("begin", "said"), [(lifecycle.come, "making c"), (lifecycle.delete, "deleting c")])
-def test_ctrl_c(begin: Callable[[Watch], object], said: str) -> None:
+def test_ctrl_c(begin: Callable[[ClusterWaiter], object], said: str) -> None:
     found = watch([], cluster("PROVISIONING"), KeyboardInterrupt)
     if begin is lifecycle.come:
         found = watch([], KeyboardInterrupt)
@@ -136,11 +136,11 @@ def test_a_lost_reply_is_no_second_cluster() -> None:
 @pytest.mark.parametrize(
     ("fault", "code"),
     [
-        (errors.Unset, 2),
-        (errors.Missing, 4),
+        (errors.NotConfigured, 2),
+        (errors.ClusterNotFound, 4),
         (errors.Unreachable, 4),
         (errors.Unusable, 4),
-        (errors.Refused, 1),
+        (errors.RequestRejected, 1),
         (errors.Exists, 1),
     ],
 )
@@ -148,7 +148,7 @@ def test_every_fault_has_an_exit_code_and_a_mend(fault: type[errors.VertexError]
     with pytest.raises(ClusterError) as caught, told():
         raise fault("Two\nlines")
     assert (caught.value.exit_code, caught.value.message) == (code, "Two lines.")
-    assert caught.value.mend
+    assert caught.value.fix
     assert sentence("Really?") == "Really?"
 
 
@@ -174,12 +174,12 @@ def test_spans(wanted: float, text: str) -> None:
     ],
 )
 def test_vcpus_by_name(name: str, cpus: int | None) -> None:
-    assert Machine(name).cpus == cpus
+    assert PoolMachine(name).cpus == cpus
 
 
 def test_vcpus_are_those_that_the_lab_knows() -> None:
     from cloud.controlplane.nodes.machine_types import MACHINES
 
-    assert {name: Machine(name).cpus for name in MACHINES} == {
+    assert {name: PoolMachine(name).cpus for name in MACHINES} == {
         name: one.cpus for name, one in MACHINES.items()
     }
