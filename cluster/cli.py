@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cluster import vertex_options as vertex
-from cluster.errors import Interrupted, NoEngine, OtherKind, UsageError
+from cluster.errors import Interrupted, NoEngine, OtherKind
 from cluster.kinds import KINDS, Choice, Context, Runtime
 from raydock import commandline, settings, state, units
 from raydock.commandline import MEANT, line, near
-from raydock.errors import RaydockError
+from raydock.errors import RaydockError, UsageError
 from raydock.printable import printable
 from raydock.settings import ROOT
 

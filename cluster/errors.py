@@ -1,7 +1,6 @@
 """What can go wrong, as one sentence and the command that mends it.
 
-ClusterError (exit code 1)
-├── UsageError (2)      change the command or the setting; nothing was touched
+ClusterError (exit code 1), beside raydock.errors.UsageError (2)
 ├── NotUp (4)           there is no cluster to ask
 ├── NoEngine            no Docker engine answers here, or no `docker compose`
 ├── NoRegistry          an image can't be pulled from here
@@ -23,12 +22,10 @@ from raydock.errors import RaydockError
 class ClusterError(RaydockError):
     """Says what failed, on what and why (`message`), and the command that mends it (`fix`)."""
 
+    exit_code = 1
+
     def __str__(self) -> str:
         return f"{self.message}\n  {self.fix}"
-
-
-class UsageError(ClusterError):
-    exit_code = 2
 
 
 class NotUp(ClusterError):

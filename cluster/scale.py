@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from cluster.deadline import until
-from cluster.errors import NotReady, UsageError
+from cluster.errors import NotReady
 from cluster.kinds import Context
 from cluster.status import Member, match, missing
+from raydock.errors import UsageError
 from raydock.rayapi.nodes import alive, list_nodes
 from raydock.topology import Pool
 

@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 
 from cluster import vertex_text
-from cluster.errors import ClusterError, Interrupted, NotUp, UsageError
+from cluster.errors import ClusterError, Interrupted, NotUp
 from cluster.kinds import Context
 from cluster.vertex_errors import told
+from raydock.errors import UsageError
 from raydock.gcp.tokens import AccessToken
 from raydock.settings import ROOT
 from vertex import cluster_options, lifecycle, plan, service_agent
@@ -144,9 +145,9 @@ def idle_lines(location: Location, cluster: str, text: str) -> str:
 def run_down(options: argparse.Namespace, context: Context) -> None:
     api, cluster = named(options, context, "down")
     found = api.get(cluster)
-    count = sum(pool.nodes for pool in found.pools)
+    nodes = vertex_text.count(sum(pool.nodes for pool in found.pools), "node")
     print(
-        f"{cluster} in {api.location.project}, {api.location.region}: {found.state}, {vertex_text.count(count, 'node')}",
+        f"{cluster} in {api.location.project}, {api.location.region}: {found.state}, {nodes}",
         flush=True,
     )
     going = found.state == "STOPPING"

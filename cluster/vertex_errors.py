@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cluster.errors import ClusterError, CommandFailed, NotUp, OtherKind, UsageError
+from cluster.errors import CommandFailed, NotUp, OtherKind
+from raydock.errors import PermissionDenied, RaydockError, Unreachable, UsageError
 from vertex import errors
 
-KINDS: dict[type[errors.VertexError], type[ClusterError]] = {
+KINDS: dict[type[RaydockError], type[RaydockError]] = {
     errors.NotConfigured: UsageError,
     errors.ClusterNotFound: NotUp,
-    errors.Unreachable: NotUp,
+    Unreachable: NotUp,
     errors.Unusable: NotUp,
     errors.Exists: OtherKind,
 }
@@ -19,10 +20,10 @@ KINDS: dict[type[errors.VertexError], type[ClusterError]] = {
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Raises ClusterError for a VertexError."""
+    """Raises an error of `python -m cluster` for one of Vertex AI's."""
     try:
         yield
-    except errors.VertexError as fault:
+    except (errors.VertexError, PermissionDenied, Unreachable) as fault:
         kind = KINDS.get(type(fault), CommandFailed)
         raise kind(
             sentence(fault.message), fault.fix or "Nothing was changed; see Google's reason above."

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cluster.errors import UsageError
+from raydock.errors import UsageError
 
 Run = Callable[[argparse.Namespace, Any], None]
 LOCAL = {

@@ -12,7 +12,6 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from iam.errors import NotFound
 from iam.policy import resource as resources
 from iam.policy.evaluate import Decision, Policies, Verdict, decide
 from iam.policy.least_role import Grant, mends_for
@@ -20,6 +19,7 @@ from iam.policy.principal import email, is_custom_account
 from iam.policy.required_permissions import Operation, RequiredPermission
 from iam.policy.resource import Resource
 from iam.policy_reader import PolicyReader
+from raydock.errors import NotFound
 
 POLICIES, ITSELF, CLUSTER = "by the policies", "asked as the identity itself", "asked from inside the cluster"
 TOLD_YES = "Google says that it has it on the bucket"

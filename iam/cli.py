@@ -11,16 +11,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from iam.errors import (
-    Conflict,
-    MalformedPrincipal,
-    MalformedResource,
-    UnknownRole,
-    Unreachable,
-)
+from iam.errors import Conflict, MalformedPrincipal, MalformedResource, UnknownRole
 from iam.options import Usage, needs_of, parse
 from raydock.commandline import MEANT
-from raydock.errors import RaydockError, SettingsError
+from raydock.errors import RaydockError, SettingsError, Unreachable
 from raydock.printable import json_printable, printable
 
 if TYPE_CHECKING:

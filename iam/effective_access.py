@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from iam.check import policies_of
-from iam.errors import NotFound, PermissionDenied
 from iam.policy.evaluate import Decision, Policies, Verdict, decide
 from iam.policy.membership import Directory, matches
 from iam.policy.policies import Condition
@@ -19,6 +18,7 @@ from iam.policy.roles import roles
 from iam.policy.ternary import Ternary
 from iam.policy_reader import PolicyReader
 from iam.session import Session
+from raydock.errors import NotFound, PermissionDenied
 
 SET_POLICY = "set policy"
 COLUMNS: dict[str, tuple[Operation, tuple[str, ...]]] = {

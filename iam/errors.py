@@ -48,17 +48,5 @@ class BadCondition(IamError):
     """A condition can't be understood. Internal: `condition.evaluate` answers UNKNOWN instead."""
 
 
-class NotFound(IamError):
-    """What was asked about does not exist."""
-
-
-class PermissionDenied(IamError):
-    """The caller may not ask this, or may not change it."""
-
-
 class Conflict(IamError):
     """The policy changed since it was read: read it again and repeat the change."""
-
-
-class Unreachable(IamError):
-    """Nothing answered. Trying again may help."""

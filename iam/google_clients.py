@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from iam.errors import Conflict, IamError, NotFound, PermissionDenied, Unreachable
+from iam.errors import Conflict
 from iam.policy_reader import AGAIN
 from iam.session import Session
+from raydock.errors import NotFound, PermissionDenied, RaydockError, Unreachable
 from raydock.gcp.clouds import STORAGE, RealCloud, default_credentials, object_of, sentence_of
 
 SECONDS = 10.0
@@ -99,7 +100,7 @@ def call(
     return object_of(reply, host)
 
 
-def fault_of(status: int, text: str, doing: ApiCall) -> IamError:
+def fault_of(status: int, text: str, doing: ApiCall) -> RaydockError:
     """Google's refusal as an error of ours."""
     text = (text.strip() or f"HTTP {status}").rstrip(".")
     if status == 401:

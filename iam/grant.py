@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from iam.errors import Conflict, IamError, MalformedPolicy, MalformedResource, NotFound, PermissionDenied
+from iam.errors import Conflict, IamError, MalformedPolicy, MalformedResource
 from iam.google_clients import ApiCall, explained, patience
 from iam.policy.policies import (
     Condition,
@@ -24,6 +24,7 @@ from iam.policy.principal import normal, parse
 from iam.policy.resource import parse_gs
 from iam.policy.roles import find
 from iam.session import Session
+from raydock.errors import NotFound, PermissionDenied
 
 TRIES = 5
 TOO_MUCH = ("roles/storage.admin", "roles/owner", "roles/editor", "roles/viewer")

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from iam.errors import IamError, MalformedPolicy, NotFound, PermissionDenied, Unreachable
+from iam.errors import IamError, MalformedPolicy
 from iam.policy.policies import DenyRule, Policy, deny_from_json, policy_from_json
 from raydock.answers import rows, texts
+from raydock.errors import NotFound, PermissionDenied, Unreachable
 from raydock.gcp.clouds import SCOPE, STORAGE, GoogleCloud, object_of, sentence_of, text_of
 
 CREDENTIALS = "iamcredentials.googleapis.com"

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from iam.errors import NotFound, Unreachable
 from iam.policy.principal import code_agent
 from iam.policy_reader import PROJECTS, PolicyReader
 from raydock.answers import mapping, text
+from raydock.errors import NotFound, Unreachable
 from raydock.gcp.clouds import (
     LAB,
     GoogleCloud,

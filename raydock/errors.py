@@ -1,4 +1,13 @@
-"""The base of every error of ours, and the one that this package raises."""
+"""The base of every error of the project, and the kinds that several packages share.
+
+RaydockError            a package's own kinds derive from it
+├── UsageError          2   the command line, a setting or a file can't be understood; nothing was done
+│   └── SettingsError       a setting, or the file that holds it
+├── NotFound            3   what was asked about does not exist
+├── PermissionDenied    3   the caller may not ask, or may not change
+├── ServerError         4   the server answered with something that is not the answer
+└── Unreachable         4   nothing answered: trying again may help
+"""
 
 from __future__ import annotations
 
@@ -6,7 +15,7 @@ from __future__ import annotations
 class RaydockError(Exception):
     """`message` says in one sentence what failed, on what and why; `fix` is the command or the act that fixes it."""
 
-    exit_code = 1
+    exit_code = 70
 
     def __init__(self, message: str, fix: str = "") -> None:
         super().__init__(message, fix)
@@ -17,7 +26,39 @@ class RaydockError(Exception):
         return self.message
 
 
-class SettingsError(RaydockError):
-    """A setting, or the file that holds it, can't be understood. Nothing was touched."""
+class UsageError(RaydockError):
+    """The command line, a setting or a file can't be understood. Nothing was done."""
 
     exit_code = 2
+
+
+class SettingsError(UsageError):
+    """A setting, or the file that holds it, can't be understood."""
+
+
+class NotFound(RaydockError):
+    """What was asked about does not exist."""
+
+    exit_code = 3
+
+
+class PermissionDenied(RaydockError):
+    """The caller may not ask this, or may not change it."""
+
+    exit_code = 3
+
+
+class ServerError(RaydockError):
+    """The server answered with something that is not the answer. `status` is its HTTP status, 0 where it has none."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, fix: str = "", status: int = 0) -> None:
+        super().__init__(message, fix)
+        self.status = status
+
+
+class Unreachable(RaydockError):
+    """Nothing answered in time. Trying again may help."""
+
+    exit_code = 4

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from cluster.errors import UsageError
 from raydock import units
+from raydock.errors import UsageError
 from raydock.interpolation import interpolate
 
 T = TypeVar("T")

@@ -9,10 +9,9 @@ import sys
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from raydock.errors import RaydockError
+from raydock.errors import RaydockError, UsageError
 from raydock.streams import open_streams, silence
 
-from .errors import SubmitError, UsageError
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -32,12 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     console, stage = Console(sys.stdout.buffer, sys.stderr), Progress()
     try:
         return command(sys.argv[1:] if argv is None else argv, console, stage)
-    except SubmitError as fault:
+    except RaydockError as fault:
         console.fault(fault)
         return fault.exit_code
-    except RaydockError as fault:  # of `iam`, `vertex` or the settings: their exit codes are not ours
-        console.fault(fault)
-        return verdict(stage) if stage.job else UsageError.exit_code
     except KeyboardInterrupt:
         console.say("submit: interrupted; nothing was sent.")
         return DETACHED

@@ -7,11 +7,11 @@ import shlex
 import time
 from collections.abc import Sequence
 
+from raydock.errors import UsageError
 from raydock.printable import printable
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
 
-from .errors import UsageError
 from .follow.follower import Follower
 from .follow.follower import stop as stop_job
 from .follow.log import Log

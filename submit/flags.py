@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 from raydock import commandline
+from raydock.errors import UsageError
 
-from .errors import UsageError
 from .targets import REGISTRY
 
 VERBS = {

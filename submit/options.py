@@ -10,9 +10,9 @@ from pathlib import Path
 
 from raydock import units
 from raydock.commandline import MEANT, line, near, read, refuse_choice
+from raydock.errors import UsageError
 from raydock.jobscript.header import Resources, memory_bytes
 
-from .errors import UsageError
 from .findings import CHECKS
 from .flags import VERBS, parser_of
 from .suggestions import PROGRAM, behind, misplaced, misspelt_verb

@@ -17,7 +17,6 @@ from raydock.printable import json_printable, printable
 from raydock.rayapi.job import Job, reasons
 from raydock.streams import silence
 
-from .errors import SubmitError
 from .findings import Finding, Outcome
 from .results.result import table
 
@@ -32,7 +31,7 @@ WHOLE = (
 )
 
 
-class OutputLost(SubmitError):
+class OutputLost(RaydockError):
     """Our own output can't be written (a full disk, a closed pipe); the job is not touched."""
 
     exit_code = 130

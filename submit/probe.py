@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from iam.policy.required_permissions import RequiredPermission
+from raydock.errors import ServerError, Unreachable
 from raydock.rayapi.dashboard import Dashboard
 
-from .errors import ServerError, Unreachable
 from .follow.log import Log
 from .plan import new_submission_id
 from .results import result

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from raydock.errors import RaydockError, ServerError, Unreachable, UsageError
 from raydock.jobscript.dependencies import missing
 from raydock.rayapi.cluster_info import ClusterInfo, disk_of, head_summary, read_cluster_info
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
 
 from . import package, plan, submission
-from .errors import PreflightError, ServerError, SubmitError, Unreachable, UsageError
+from .errors import PreflightError
 from .findings import NOTES, Finding, Outcome, denied, unknown
 from .follow.follower import Follower
 from .follow.log import Log
@@ -44,7 +45,7 @@ class Ready:
     digest: str
     plan: plan.JobPlan
     facts: ClusterInfo | None
-    trouble: SubmitError | None  # why there are no facts
+    trouble: RaydockError | None  # why there are no facts
     storage: identity.StorageCheck
 
 
@@ -149,7 +150,7 @@ async def storage(
         return await identity.ask(question)
     try:
         probed = await probe.probe(dashboard, question.needs)
-    except SubmitError as fault:
+    except RaydockError as fault:
         return identity.StorageCheck("", (unknown("storage", fault.message, fault.fix),))
     return await identity.ask(question, probed)
 
@@ -185,11 +186,11 @@ def sources_of(script: Script, tree: Path | None, name: str) -> dict[str, bytes]
     return {name if one == first else one: source for one, source in found.items()}
 
 
-async def facts_or_trouble(dashboard: Dashboard) -> tuple[ClusterInfo | None, SubmitError | None]:
+async def facts_or_trouble(dashboard: Dashboard) -> tuple[ClusterInfo | None, RaydockError | None]:
     """The cluster's facts, or why there are none."""
     try:
         return await read_cluster_info(dashboard), None
-    except SubmitError as trouble:
+    except RaydockError as trouble:
         return None, trouble
 
 

@@ -11,11 +11,11 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+from raydock.errors import UsageError
 from raydock.jobscript.header import Header, read_header
 from raydock.versions import PYTHON
 
 from . import package
-from .errors import UsageError
 
 MAGIC = re.compile(
     r"[%!?]|(pip3?|conda|mamba|apt|apt-get) install\b|.*[\w)]\?\??$"

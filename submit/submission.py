@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from raydock.errors import ServerError, Unreachable, UsageError
 from raydock.rayapi.dashboard import Dashboard
 
-from .errors import Lost, ServerError, Unreachable, UsageError
+from .errors import Lost
 from .plan import JobPlan
 
 TRIES = 4

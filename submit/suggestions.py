@@ -6,8 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 
 from raydock.commandline import CLOSE, MEANT, Parser, Word, alike, line, near, read
-
-from .errors import UsageError
+from raydock.errors import UsageError
 
 PROGRAM = "python submit.py"
 OWN = "the job's own arguments go after --: "

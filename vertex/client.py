@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from iam.errors import PermissionDenied as NoCredentials
+from raydock.errors import PermissionDenied as NoCredentials
+from raydock.errors import Unreachable
 from raydock.gcp.clouds import default_credentials
 from vertex.cluster import Cluster, cluster_of
-from vertex.errors import ClusterNotFound, Exists, RequestRejected, Unreachable
+from vertex.errors import ClusterNotFound, Exists, RequestRejected
 from vertex.location import Location
 
 SECONDS = 30.0  # for one call

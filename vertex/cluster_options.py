@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cluster.errors import UsageError
 from raydock import units
+from raydock.errors import UsageError
 from vertex.images import custom
 
 ACCOUNT = re.compile(r"[\w.-]+@[\w.-]+\.gserviceaccount\.com")

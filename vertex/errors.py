@@ -38,7 +38,3 @@ class Unusable(VertexError):
 
 class RequestRejected(VertexError):
     """Google refused the call; the message is Google's."""
-
-
-class Unreachable(VertexError):
-    """Nothing answered. Trying again may help."""

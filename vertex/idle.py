@@ -12,12 +12,13 @@ from typing import Any
 
 from cluster.deadline import Say
 from cluster.errors import NotUp
+from raydock.errors import PermissionDenied, Unreachable
 from raydock.gcp.tokens import AccessToken
 from vertex.client import VertexClient
 from vertex.cluster import Cluster
 from vertex.cluster_options import span
 from vertex.dashboard import VertexDashboard, managed
-from vertex.errors import ClusterNotFound, Unreachable, VertexError
+from vertex.errors import ClusterNotFound, VertexError
 
 OVER = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 LOOK = 60.0  # seconds between two looks, at most
@@ -122,7 +123,7 @@ class Idle:
         while True:
             try:
                 verdict = self.once()
-            except VertexError as fault:
+            except (VertexError, PermissionDenied, Unreachable) as fault:
                 if not last:
                     raise
                 verdict = IdleStatus(

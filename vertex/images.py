@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from cluster.errors import UsageError
+from raydock.errors import UsageError
 
 RAY, PYTHON = "2.47", "3.11"
 REGIONS = ("us", "europe", "asia")  # where Google keeps the images; every other region takes the first

@@ -10,10 +10,11 @@ from typing import Any
 from cluster.deadline import Say
 from cluster.errors import CommandFailed, Interrupted, NotReady, NotUp
 from cluster.vertex_errors import sentence
+from raydock.errors import Unreachable
 from vertex.client import VertexClient
 from vertex.cluster import Cluster
 from vertex.cluster_options import span
-from vertex.errors import ClusterNotFound, Exists, Unreachable
+from vertex.errors import ClusterNotFound, Exists
 from vertex.location import Location
 from vertex.wait import TimeUp, Waiter
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from iam.errors import PermissionDenied as NoCredentials
+from raydock.errors import PermissionDenied as NoCredentials
 from raydock.gcp.clouds import default_credentials
 from vertex.errors import NotConfigured
 

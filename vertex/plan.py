@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from cluster.errors import UsageError
+from raydock.errors import UsageError
 from raydock.topology import Pool, Topology
 from vertex import images as image
 from vertex.cluster_options import ClusterOptions

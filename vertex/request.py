@@ -57,7 +57,7 @@ def accelerator(sdk: Any, name: str) -> Any:
     if name not in known:
         import difflib
 
-        from cluster.errors import UsageError
+        from raydock.errors import UsageError
 
         near = difflib.get_close_matches(name, known, 1)
         raise UsageError(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cluster.errors import NotUp, UsageError
+from cluster.errors import NotUp
 from cluster.scale import parse
+from raydock.errors import UsageError
 from raydock.topology import Topology
 from vertex.cluster import Cluster, ResourcePool
 from vertex.lifecycle import ClusterWaiter, again

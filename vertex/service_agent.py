@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from iam.policy.principal import code_agent
+from raydock.errors import RaydockError
 from vertex.location import Location
 
 
@@ -10,12 +11,10 @@ def agent(location: Location) -> str:
     """Its address; with PROJECT_NUMBER in it where the project's number can't be had, which refuses nothing."""
     import asyncio
 
-    from iam.errors import IamError
-
     number = location.project if location.project.isdigit() else ""
     try:
         number = number or asyncio.run(number_of(location.project))
-    except IamError:
+    except RaydockError:
         number = ""
     return code_agent(number or "PROJECT_NUMBER")
 

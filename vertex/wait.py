@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vertex.errors import Unreachable, VertexError
+from raydock.errors import Unreachable
+from vertex.errors import VertexError
 
 FIRST, MOST = 0.5, 5.0  # seconds between two looks; each pause is half as long again as the one before
 TELL = 30.0  # between two lines in the same state

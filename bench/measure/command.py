@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 120.0  # seconds: no command of a measurement takes nearly as long
 HEADERS = "RAY_JOB_HEADERS"  # both ways read it: the gateway's key
 MARK = b"MARK "  # stands before the time that a job of bench/jobs prints

@@ -17,12 +17,12 @@ from tempfile import TemporaryDirectory
 
 from bench.measure import command
 from bench.measure.command import Ran, Unexpected
+from raydock.errors import RaydockError
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
-from submit.errors import SubmitError
 from submit.targets import open_target
 
-JOBS = Path(__file__).resolve().parent / "jobs"
+JOBS = Path(__file__).resolve().parents[1] / "jobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,5 +71,5 @@ async def jobs(address: str) -> list[Job]:
     try:
         async with Dashboard(open_target("local", address)) as dashboard:
             return await dashboard.jobs()
-    except SubmitError as fault:
+    except RaydockError as fault:
         raise Unexpected(f"{fault.message}\n      → {fault.fix}") from None

@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-LEFTOVERS = Path(__file__).parents[1] / "docker" / "leftovers.py"
+LEFTOVERS = Path(__file__).parents[2] / "docker" / "leftovers.py"
 
 
 def main() -> None:

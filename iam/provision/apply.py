@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from iam.errors import Conflict, IamError, NotFound, Unreachable
+from iam.errors import Conflict
 from iam.google_clients import ApiCall, explained, patience
 from iam.grant import BucketPolicyTarget, Change, PolicyTarget, rewrite
 from iam.policy.policies import with_member, without_member
@@ -25,6 +25,7 @@ from iam.provision.plan import (
 from iam.provision.record import ProvisionRecord
 from iam.provision.service_accounts import ServiceAccounts
 from iam.session import Session
+from raydock.errors import NotFound, RaydockError, Unreachable
 
 VISIBLE = 60.0  # seconds until policies know a new account: https://cloud.google.com/iam/docs/service-accounts-create
 POLL = 2.0
@@ -81,7 +82,7 @@ class Provisioner:
             mine = self.made(step)
         except Unreachable:
             raise  # it may have been made
-        except IamError:
+        except RaydockError:
             self.record.drop(step.key)
             raise
         if not mine:

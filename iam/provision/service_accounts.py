@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from iam.errors import Conflict, IamError, MalformedPolicy, NotFound
+from iam.errors import Conflict, IamError, MalformedPolicy
 from iam.google_clients import ApiCall, authorized, call
 from iam.policy.policies import Policy, policy_from_json, policy_to_json
 from iam.policy_reader import PROJECTS
 from iam.session import Session
+from raydock.errors import NotFound
 
 ACCOUNTS = "iam.googleapis.com"
 MADE_BY = "Made by `python -m iam provision` for jobs on Ray."

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
-from iam.errors import NotFound, PermissionDenied, Unreachable
 from raydock import state
 from raydock.answers import parsed, text
+from raydock.errors import NotFound, PermissionDenied, Unreachable
 from raydock.settings import setting
 
 STORAGE = "storage.googleapis.com"

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-from iam.errors import IamError
+from raydock.errors import PermissionDenied
 from raydock.gcp.clouds import default_credentials
-from vertex.errors import RequestRejected
 
 SECONDS = 10.0  # for the request for a token
 AHEAD = 300.0  # seconds before its end at which a token is renewed; of one that lives shortly, the last third
@@ -52,13 +51,11 @@ class AccessToken:
             if self._credentials is None:
                 self._credentials, _ = default_credentials()
             self._credentials.refresh(bounded)
-        except IamError as fault:
-            raise RequestRejected(fault.message, fault.fix) from None
         except google.auth.exceptions.GoogleAuthError as fault:
             if self._clock() < self._ends:
                 self._renew_at = self._clock() + 1  # the one that is there still does
                 return
-            raise RequestRejected(
+            raise PermissionDenied(
                 f"Your credentials gave no token: {fault}.", "gcloud auth application-default login"
             ) from None
         self._value = str(self._credentials.token)

@@ -30,8 +30,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from raydock.errors import UsageError
 from raydock.units import size
-from submit.errors import UsageError
 
 BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 OPENING = re.compile(r"(?m)^#\s*///\s*script\s*$")

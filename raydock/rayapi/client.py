@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from submit.errors import UsageError
+from raydock.errors import UsageError
 from submit.targets import Connection
 
 PROXIES = ("all_proxy", "http_proxy", "https_proxy")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raydock.answers import amounts, mapping, number, rows, text, texts
-from submit.errors import ServerError
+from raydock.errors import ServerError
 
 from .dashboard import Dashboard, described
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 
 from raydock import answers
-from submit.errors import ServerError, Unreachable, UsageError
+from raydock.errors import ServerError, Unreachable, UsageError
 from submit.targets import Connection, Target
 
 from .client import client_of, proxies

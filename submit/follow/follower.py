@@ -21,10 +21,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
+from raydock.errors import ServerError, Unreachable
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
 
-from ..errors import Lost, ServerError, Unreachable
+from ..errors import Lost
 from .log import Log
 from .polling import BEAT, USUAL, Outage, PollIntervals
 from .scheduling import stuck

@@ -17,10 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from iam.policy.required_permissions import bare
+from raydock.errors import UsageError
 from raydock.jobscript.header import Header
 from raydock.jobscript.text import Text, name_of
-
-from ..errors import UsageError
 
 TRAINERS = ("ray.tune", "ray.train", "ray.air")
 DATASET_WRITERS = frozenset(

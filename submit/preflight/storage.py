@@ -13,10 +13,10 @@ from typing import Any
 
 from iam import text as words
 from iam.check import CLUSTER, Outcome, check
-from iam.errors import IamError
 from iam.policy.evaluate import Verdict as Access
 from iam.policy.required_permissions import NO_VARIABLES, Operation, RequiredPermission, needs_of
 from iam.policy_reader import PolicyReader
+from raydock.errors import RaydockError
 from raydock.gcp.clouds import GoogleCloud, http
 from raydock.jobscript.header import Header
 
@@ -60,7 +60,7 @@ def question(
 
 
 async def ask(asked: StorageQuestion, probed: Mapping[str, Any] | None = None) -> StorageCheck:
-    """Asks, with what a probe was told where there was one. Never raises IamError: it becomes a finding."""
+    """Asks, with what a probe was told where there was one. Never raises RaydockError: it becomes a finding."""
     notes = [ok("storage", remark) for remark in asked.remarks]
     if asked.place is None:
         return StorageCheck(
@@ -80,7 +80,7 @@ async def ask(asked: StorageQuestion, probed: Mapping[str, Any] | None = None) -
             found = await check(principal, asked.needs, asker, held)
             granted = {one.uri for one in found if one.verdict is Access.GRANTED}
             absent = await missing_objects([need for need in asked.needs if need.uri in granted], asker)
-        except IamError as fault:
+        except RaydockError as fault:
             return StorageCheck(principal, (*notes, *([unasked(fault)] if asked.needs else [])))
     return StorageCheck(principal, (*notes, *(finding(one, asked.place.name) for one in found), *absent))
 
@@ -150,5 +150,5 @@ def nobody(asked: StorageQuestion) -> Finding:
     return unknown("storage", f"It is not known who a job runs as there, so {uris} was not checked.", PROBE)
 
 
-def unasked(fault: IamError) -> Finding:
+def unasked(fault: RaydockError) -> Finding:
     return unknown("storage", f"Permissions could not be checked: {fault.message}", fault.fix or PROBE)

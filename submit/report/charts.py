@@ -7,9 +7,9 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from raydock.errors import UsageError
 from raydock.printable import printable
 
-from ..errors import UsageError
 from .scaling import SIZES, Scaling, lanes
 from .summary import Run, with_unit
 

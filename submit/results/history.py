@@ -13,14 +13,13 @@ from urllib.parse import quote
 
 from raydock import state
 from raydock.answers import moment
+from raydock.errors import RaydockError, UsageError
 from raydock.printable import json_printable
-
-from ..errors import SubmitError, UsageError
 
 VERSION = 1
 
 
-class NotRecorded(SubmitError):
+class NotRecorded(RaydockError):
     """The result could not be kept; the job has succeeded all the same."""
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from raydock import crash
+from raydock.errors import RaydockError
 from raydock.rayapi.job import Job
 
-from ..errors import SubmitError
 from ..follow.lines import LONGEST
 from ..follow.log import Log
 from ..options import Options
@@ -59,7 +59,7 @@ def record(job: Job, target: str, value: Mapping[str, Any], console: Console) ->
         history.save(
             history.JobRecord(job.submission_id, target, job.entrypoint, job.started, job.ended, cores, value)
         )
-    except SubmitError as fault:
+    except RaydockError as fault:
         console.fault(fault)
 
 
@@ -67,7 +67,7 @@ def attempt(console: Console, step: Callable[[], None]) -> None:
     """One step; what it fails of is told, and the next one follows."""
     try:
         step()
-    except SubmitError:
+    except RaydockError:
         raise
     except Exception as fault:
         console.say(crash.sentence("submit", fault))

@@ -11,12 +11,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from raydock.errors import RaydockError, UsageError
 from raydock.printable import json_printable
 
-from ..errors import SubmitError, UsageError
 
-
-class ResultNotWritten(SubmitError):
+class ResultNotWritten(RaydockError):
     """The job has ended and its result could not be written here; nothing is lost, the log holds it."""
 
     exit_code = 2

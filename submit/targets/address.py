@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ..errors import UsageError
+from raydock.errors import UsageError
+
 from . import Connection, ExpectedVersions, TargetOptions
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from raydock import state
+from raydock.errors import UsageError
 from raydock.settings import setting
 from raydock.versions import PYTHON, RAY
 
-from ..errors import UsageError
 from . import Connection, ExpectedVersions, TargetOptions
 
 if TYPE_CHECKING:

@@ -8,16 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from raydock.errors import PermissionDenied, RaydockError, ServerError, Unreachable, UsageError
 from raydock.gcp.tokens import AccessToken
 from raydock.settings import setting
 from vertex.client import VertexClient
 from vertex.cluster import TRANSITIONAL, Cluster
 from vertex.errors import ClusterNotFound, NotConfigured, VertexError
-from vertex.errors import Unreachable as NoAnswer
 from vertex.location import Location, location_of
 from vertex.wait import TimeUp, Waiter
 
-from ..errors import ServerError, Unreachable, UsageError
 from . import Connection, ExpectedVersions, TargetOptions
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ class VertexTarget:
             if not name:
                 name = await asyncio.to_thread(only_one, api)
             await self.wait_for(api, name, tell)
-        except VertexError as fault:
+        except (VertexError, PermissionDenied, Unreachable) as fault:
             raise submit_error(fault) from None
 
     async def wait_for(self, api: VertexClient, name: str, tell: Callable[[str], None]) -> None:
@@ -89,7 +88,7 @@ class VertexTarget:
         """The cluster if it runs, else None after a pause."""
         try:
             found = self.cluster = await asyncio.to_thread(api.get, name)
-        except NoAnswer as fault:
+        except Unreachable as fault:
             await asyncio.sleep(waiter.unanswered(fault))
             return None
         found.usable()
@@ -117,7 +116,7 @@ class VertexTarget:
         """A token that is fresh. Raises Unreachable where none can be had: trying again may help."""
         try:
             return {"Authorization": f"Bearer {self.token.value()}"}
-        except VertexError as fault:
+        except (VertexError, PermissionDenied, Unreachable) as fault:
             raise Unreachable(fault.message, fault.fix) from None
 
     def turned_down(self, headers: Mapping[str, str]) -> bool:
@@ -148,11 +147,11 @@ def only_one(api: VertexClient) -> str:
     return found[0].id
 
 
-def submit_error(fault: VertexError) -> UsageError | ServerError | Unreachable:
+def submit_error(fault: RaydockError) -> UsageError | ServerError | Unreachable:
     """The submitter's error for a fault of Vertex AI's."""
     if isinstance(fault, NotConfigured):
         return UsageError(fault.message, fault.fix)
-    kind = Unreachable if isinstance(fault, NoAnswer) else ServerError
+    kind = Unreachable if isinstance(fault, Unreachable) else ServerError
     return kind(fault.message, fault.fix)
 
 

@@ -15,9 +15,10 @@ import pytest
 
 from cluster import applied, cli, key, kinds, scale, started
 from cluster.deadline import until
-from cluster.errors import NotReady, NotUp, UsageError
+from cluster.errors import NotReady, NotUp
 from cluster.status import Member
 from raydock import topology
+from raydock.errors import UsageError
 from raydock.rayapi.nodes import Node
 from raydock.settings import ROOT
 

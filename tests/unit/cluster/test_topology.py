@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.errors import UsageError
 from raydock import topology
+from raydock.errors import UsageError
 from raydock.settings import ROOT
 
 GIB = 2**30
@@ -92,7 +92,7 @@ CHANGE = "\n  Change {} in the environment or in .env; .env.example shows the de
 def test_a_setting_that_does_not_fit_is_named(name: str, value: str, sentence: str) -> None:
     with pytest.raises(UsageError) as caught:
         load(**{name: value})
-    assert str(caught.value) == sentence + CHANGE.format(name)
+    assert f"{caught.value.message}\n  {caught.value.fix}" == sentence + CHANGE.format(name)
 
 
 POOLS = "\n  Worker pools: cpu-worker, gpu-worker. Example: python -m cluster scale cpu-worker=3"
@@ -109,7 +109,7 @@ POOLS = "\n  Worker pools: cpu-worker, gpu-worker. Example: python -m cluster sc
 def test_a_pool_that_is_none(name: str, sentence: str) -> None:
     with pytest.raises(UsageError) as caught:
         load().pool(name)
-    assert str(caught.value) == sentence + POOLS
+    assert f"{caught.value.message}\n  {caught.value.fix}" == sentence + POOLS
 
 
 @pytest.mark.parametrize(

@@ -149,8 +149,8 @@ def test_google_itself_is_asked_by_the_same_code(lab: Lab, monkeypatch: pytest.M
 
     credentials = Credentials(lab.cloud.token(PERSON))
     found = (credentials, "lab-project")
-    for module in ("places", "session", "clients"):
-        monkeypatch.setattr(f"iam.{module}.default_credentials", lambda: found)
+    for module in ("raydock.gcp.clouds", "iam.session", "iam.google_clients"):
+        monkeypatch.setattr(f"{module}.default_credentials", lambda: found)
     monkeypatch.setattr("raydock.gcp.clouds.default_token", lambda: credentials.token)
     monkeypatch.setattr(RealCloud, "base", lambda place, host: f"http://127.0.0.1:{lab.port}/google/{host}")
     for target in ("google", "vertex"):

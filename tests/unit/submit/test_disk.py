@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from raydock.errors import ServerError
 from raydock.jobscript.header import Header
 from raydock.rayapi.cluster_info import ClusterInfo, Disk, disk_of, head_summary, python_of_raylet
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import reasons
-from submit.errors import ServerError
 from submit.findings import Outcome
 from submit.package import Contents
 from submit.preflight import Draft

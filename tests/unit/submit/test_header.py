@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from raydock.errors import UsageError
 from raydock.jobscript.header import Header, Resources, memory_bytes, read_header
-from submit.errors import UsageError
 
 
 def script(*lines: str) -> str:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from raydock.errors import UsageError
 from raydock.jobscript.header import Header, read_header
 from submit import package
-from submit.errors import UsageError
 from submit.preflight.bucket_lookups import lookups
 
 OUT, STORE, REPORT = "--out", "--storage-path", "--report"

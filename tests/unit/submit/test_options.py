@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from raydock.errors import UsageError
 from raydock.jobscript.header import Resources
 from raydock.settings import ROOT
-from submit.errors import UsageError
 from submit.findings import CHECKS, NOTES
 from submit.options import parse
 

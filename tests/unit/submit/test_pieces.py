@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from raydock.errors import UsageError
 from raydock.jobscript.dependencies import missing, wanted_ray
 from raydock.rayapi.job import reasons
-from submit.errors import UsageError
 from submit.plan import entrypoint, new_submission_id
 from submit.results import result
 from submit.targets import open_target

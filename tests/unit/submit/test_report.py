@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from submit.errors import UsageError
+from raydock.errors import UsageError
 from submit.report import page
 from submit.report.scaling import Model, lanes, makespan, mean_gap, model_of, scalings
 from submit.report.summary import cells, markdown, newest, run_of

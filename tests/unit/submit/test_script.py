@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from raydock.errors import UsageError
 from submit import package
-from submit.errors import UsageError
 from submit.script import read_script
 from tests.unit.package.build import put
 

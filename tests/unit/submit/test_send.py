@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from raydock.errors import RaydockError, ServerError, UsageError
 from raydock.rayapi.dashboard import Dashboard, Timeouts
 from submit import submission
-from submit.errors import Lost, ServerError, SubmitError, UsageError
+from submit.errors import Lost
 from submit.plan import JobPlan
 from submit.submission import submit, upload
 from submit.targets import open_target
@@ -123,7 +124,7 @@ def test_what_an_unreachable_cluster_is_told_as(ray: FakeDashboard, fault: Fault
         async with Dashboard(open_target("local", ray.url), timeouts) as dashboard:
             await dashboard.version()
 
-    with pytest.raises(SubmitError) as caught:
+    with pytest.raises(RaydockError) as caught:
         asyncio.run(run())
     assert caught.value.message == f"The cluster at {ray.url} {why}"
     assert caught.value.exit_code == 4

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from raydock.errors import RaydockError, ServerError, Unreachable, UsageError
+from raydock.errors import Unreachable as NoAnswer
 from raydock.rayapi.dashboard import Dashboard
-from submit.errors import ServerError, SubmitError, Unreachable, UsageError
 from submit.options import parse
 from submit.targets import TargetOptions, open_target
 from submit.targets.vertex import VertexTarget
@@ -18,7 +19,6 @@ from tests.labcloud import AGENT
 from vertex import wait
 from vertex.cluster import Cluster, ResourcePool
 from vertex.errors import ClusterNotFound, RequestRejected
-from vertex.errors import Unreachable as NoAnswer
 from vertex.location import Location
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest"
@@ -34,10 +34,10 @@ class FakeApi:
     """Answers with what it was given, one cluster a call; the last one for good."""
 
     def __init__(self, *found: Cluster | Exception, listed: tuple[Cluster, ...] = ()) -> None:
-        self.found, self.listed, self.place = list(found), listed, Location("", "")
+        self.found, self.listed, self.location = list(found), listed, Location("", "")
 
     def __call__(self, place: Location) -> Any:
-        self.place = place
+        self.location = place
         return self
 
     def all(self) -> list[Cluster]:
@@ -135,7 +135,7 @@ def test_a_place_that_never_answered_is_given_up_soon() -> None:
     ],
 )  # fmt: skip
 def test_what_can_take_no_job(api: FakeApi, name: str, kind: type, message: str, fix: str) -> None:
-    with pytest.raises(SubmitError) as caught:
+    with pytest.raises(RaydockError) as caught:
         ready(api, seconds=0.05, name=name)
     assert (type(caught.value), caught.value.message, caught.value.fix) == (kind, message, fix)
 

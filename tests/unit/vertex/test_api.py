@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from raydock.errors import PermissionDenied, Unreachable
 from raydock.gcp.tokens import AccessToken
 from tests.fakes import FakeNodes
 from tests.labcloud import AGENT, PERSON, TRAINER
@@ -19,7 +20,7 @@ from tests.labvertex import LabVertex, lab_vertex
 from vertex import location as places
 from vertex.client import VertexClient
 from vertex.cluster import Cluster, ResourcePool
-from vertex.errors import ClusterNotFound, Exists, NotConfigured, RequestRejected, Unreachable, Unusable
+from vertex.errors import ClusterNotFound, Exists, NotConfigured, RequestRejected, Unusable
 from vertex.location import Location, location_of
 
 PLACE = Location("lab-project", "us-central1")
@@ -223,6 +224,6 @@ def test_a_token_does_while_no_other_can_be_had() -> None:
     now[0] = 401
     assert token.value() == "t1"
     token.turned_down("t1")
-    with pytest.raises(RequestRejected) as refused:
+    with pytest.raises(PermissionDenied) as refused:
         token.value()
     assert refused.value.message == "Your credentials gave no token: no network."

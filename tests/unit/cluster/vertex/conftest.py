@@ -104,7 +104,7 @@ def as_caller(lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
         found = (Credentials(lab.token(principal)), "lab-project")
         for module in (client, location):
             monkeypatch.setattr(module, "default_credentials", lambda: found)
-        monkeypatch.setattr(vertex_cli, "Token", lambda: Holder(lab, principal))
+        monkeypatch.setattr(vertex_cli, "AccessToken", lambda: Holder(lab, principal))
 
     return become
 

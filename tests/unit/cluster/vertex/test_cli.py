@@ -10,7 +10,7 @@ import pytest
 
 from cloud.controlplane import api as lab_api
 from cluster import cli
-from iam.errors import Unreachable as NoAnswer
+from raydock.errors import Unreachable as NoAnswer
 from tests.fakes import FakeNodes
 from tests.labcloud import TRAINER
 from tests.labvertex import LabVertex

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.errors import UsageError
+from raydock.errors import UsageError
 from raydock.jobscript import header as real_header
 from raydock.settings import ROOT
 from tests.fakes import FakeDashboard

@@ -88,7 +88,7 @@ def test_whoever_may_not_look_deletes_nothing(
 ) -> None:
     from cluster import vertex_cli
 
-    monkeypatch.setattr(vertex_cli, "Token", lambda: Holder(lab, TRAINER))
+    monkeypatch.setattr(vertex_cli, "AccessToken", lambda: Holder(lab, TRAINER))
     status, _, err = up(*LOOK)
     assert (status, is_there(lab)) == (4, True)
     assert "The dashboard of raydock does not let you in (403): Permission" in err

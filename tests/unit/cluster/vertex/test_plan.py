@@ -7,8 +7,8 @@ from types import MappingProxyType
 import pytest
 
 from cluster import vertex_text
-from cluster.errors import UsageError
 from raydock import topology
+from raydock.errors import UsageError
 from raydock.settings import ROOT
 from raydock.topology import Pool
 from vertex import request

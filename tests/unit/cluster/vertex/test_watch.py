@@ -9,6 +9,7 @@ import pytest
 
 from cluster.errors import ClusterError, CommandFailed, Interrupted, NotReady, NotUp
 from cluster.vertex_errors import sentence, told
+from raydock.errors import RaydockError, Unreachable
 from vertex import errors, lifecycle, wait
 from vertex.cluster import Cluster
 from vertex.cluster_options import span
@@ -18,7 +19,7 @@ from vertex.machine_types import PoolMachine
 
 NAME = "projects/1/locations/us-central1/persistentResources/c"
 GONE = errors.ClusterNotFound("There is no cluster c.")
-SILENT = errors.Unreachable("Nobody answers.")
+SILENT = Unreachable("Nobody answers.")
 
 
 def cluster(state: str, error: str = "") -> Cluster:
@@ -30,7 +31,7 @@ class Told:
 
     location = Location("p", "us-central1")
 
-    def __init__(self, *answers: Cluster | errors.VertexError | type[BaseException]) -> None:
+    def __init__(self, *answers: Cluster | RaydockError | type[BaseException]) -> None:
         self.answers: Iterator[Any] = iter(answers)
         self.last: Any = None
         self.deleted = 0
@@ -124,7 +125,7 @@ def test_a_lost_reply_is_no_second_cluster() -> None:
         def create(self, name: str, resource: object) -> None:
             raise self.answer
 
-        answer: errors.VertexError = SILENT
+        answer: RaydockError = SILENT
 
     api: Any = Api()
     with pytest.raises(NotUp, match="whether the cluster is being made is not known"):
@@ -138,13 +139,13 @@ def test_a_lost_reply_is_no_second_cluster() -> None:
     [
         (errors.NotConfigured, 2),
         (errors.ClusterNotFound, 4),
-        (errors.Unreachable, 4),
+        (Unreachable, 4),
         (errors.Unusable, 4),
         (errors.RequestRejected, 1),
         (errors.Exists, 1),
     ],
 )
-def test_every_fault_has_an_exit_code_and_a_mend(fault: type[errors.VertexError], code: int) -> None:
+def test_every_fault_has_an_exit_code_and_a_mend(fault: type[RaydockError], code: int) -> None:
     with pytest.raises(ClusterError) as caught, told():
         raise fault("Two\nlines")
     assert (caught.value.exit_code, caught.value.message) == (code, "Two lines.")
