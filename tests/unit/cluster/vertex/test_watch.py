@@ -146,7 +146,7 @@ def test_a_lost_reply_is_no_second_cluster() -> None:
     ],
 )
 def test_every_fault_has_an_exit_code_and_a_mend(fault: type[RaydockError], code: int) -> None:
-    with pytest.raises(ClusterError) as caught, told():
+    with pytest.raises(RaydockError) as caught, told():
         raise fault("Two\nlines")
     assert (caught.value.exit_code, caught.value.message) == (code, "Two lines.")
     assert caught.value.fix
