@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cluster import vertex_options as vertex
-from cluster.errors import Interrupted, NoEngine, OtherKind
+from cluster.errors import NoEngine, OtherKind
 from cluster.kinds import KINDS, Choice, Context, Runtime
 from raydock import commandline, settings, state, units
 from raydock.commandline import MEANT, line, near
-from raydock.errors import RaydockError, UsageError
+from raydock.errors import Interrupted, RaydockError, UsageError
 from raydock.printable import printable
 from raydock.settings import ROOT
+from raydock.topology import pool_size
 
 if TYPE_CHECKING:
     from cluster.applied import Changes
@@ -230,9 +231,9 @@ def run_status(options: argparse.Namespace, context: Context) -> None:
 
 
 def run_scale(options: argparse.Namespace, context: Context) -> None:
-    from cluster import kinds, lock, scale, started
+    from cluster import kinds, lock, started
 
-    wanted = [scale.parse(text) for text in options.sizes]
+    wanted = [pool_size(text) for text in options.sizes]
     sizes = [(context.topology.pool(name), count) for name, count in wanted]
     with lock.held(context.state):
         kind = kinds.current(context)

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from cluster import key
-from cluster.deadline import Say
-from cluster.errors import NoEngine, NotUp
+from cluster.errors import NoEngine
 from cluster.status import Member, missing, rows
+from raydock.errors import NotUp
 from raydock.rayapi.nodes import Gateway, Node, list_nodes
 from raydock.topology import Pool, Topology
+from raydock.waiting import Say
 
 KINDS = {
     "docker": "cluster.docker.cluster",

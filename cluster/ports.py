@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import socket
 
-from cluster.errors import NotReady, PortTaken
+from cluster.errors import PortTaken
+from raydock.errors import NotReady
 
 # Above the ports that Ray gives to workers by default (10002-19999), below those that the system gives
 # to outgoing connections (32768 and up on Linux).

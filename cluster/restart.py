@@ -9,9 +9,9 @@ from cluster.errors import InUse
 from cluster.status import Member
 from raydock.commandline import line
 from raydock.rayapi import nodes
+from raydock.rayapi.job import TERMINAL
 from raydock.rayapi.nodes import Gateway
 
-OVER = ("SUCCEEDED", "FAILED", "STOPPED")
 SHOWN = 5
 
 
@@ -38,7 +38,7 @@ def jobs(dashboard: Gateway) -> str:
     """What runs there, in words; "" for nothing. Whatever can't be asked may run something."""
     try:
         told = nodes.get(dashboard, "/api/jobs/")
-        found = [name(job) for job in told if job.get("status") not in OVER]
+        found = [name(job) for job in told if job.get("status") not in TERMINAL]
     except (OSError, ValueError, AttributeError, TypeError) as error:
         return f"whatever runs there: the dashboard does not say ({nodes.reason(error)})"
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""

@@ -6,13 +6,12 @@ import json
 from pathlib import Path
 from typing import Protocol
 
-from cluster.deadline import until
-from cluster.errors import NotReady
 from cluster.kinds import Context
 from cluster.status import Member, match, missing
-from raydock.errors import UsageError
+from raydock.errors import NotReady
 from raydock.rayapi.nodes import alive, list_nodes
 from raydock.topology import Pool
+from raydock.waiting import until
 
 START_SECONDS = 180.0
 DRAIN = Path(__file__).with_name("drain.py")
@@ -30,17 +29,6 @@ class Scalable(Protocol):
 
     def on_head(self, source: str, *arguments: str) -> str:
         """Runs Python source beside the control store, whose HOST:PORT is its first argument: its stdout."""
-
-
-def parse(text: str) -> tuple[str, int]:
-    """("cpu-worker", 3) from "cpu-worker=3"."""
-    name, equals, count = text.partition("=")
-    if not (name and equals and count.isascii() and count.isdigit() and len(count) < 4):
-        raise UsageError(
-            f"{text!r} is not POOL=COUNT with a count from 0 to 999.",
-            "Example: python -m cluster scale cpu-worker=3",
-        )
-    return name, int(count)
 
 
 def scale(cluster: Scalable, context: Context, pool: Pool, count: int, drain_timeout: float) -> None:

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 from cluster import vertex_text
-from cluster.errors import ClusterError, Interrupted, NotUp
+from cluster.errors import ClusterError
 from cluster.kinds import Context
 from cluster.vertex_errors import told
-from raydock.errors import UsageError
+from raydock.errors import Interrupted, NotUp, UsageError
 from raydock.gcp.tokens import AccessToken
 from raydock.settings import ROOT
 from vertex import cluster_options, lifecycle, plan, service_agent

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cluster.errors import CommandFailed, NotUp, OtherKind
-from raydock.errors import PermissionDenied, RaydockError, Unreachable, UsageError
+from cluster.errors import OtherKind
+from raydock.errors import CommandFailed, NotUp, PermissionDenied, RaydockError, Unreachable, UsageError
 from vertex import errors
+from vertex.errors import sentence
 
 KINDS: dict[type[RaydockError], type[RaydockError]] = {
     errors.NotConfigured: UsageError,
@@ -28,9 +29,3 @@ def told() -> Iterator[None]:
         raise kind(
             sentence(fault.message), fault.fix or "Nothing was changed; see Google's reason above."
         ) from None
-
-
-def sentence(text: str) -> str:
-    """The text in one line that ends as a sentence does."""
-    line = " ".join(text.split())
-    return line if line.endswith((".", "!", "?")) else f"{line}."

@@ -62,3 +62,27 @@ class Unreachable(RaydockError):
     """Nothing answered in time. Trying again may help."""
 
     exit_code = 4
+
+
+class NotUp(RaydockError):
+    """There is no cluster to ask."""
+
+    exit_code = 4
+
+
+class NotReady(RaydockError):
+    """A deadline passed. The message holds the last status seen."""
+
+    exit_code = 1
+
+
+class CommandFailed(RaydockError):
+    """A command that was run, or a request to Vertex AI, ended with an error."""
+
+    exit_code = 1
+
+
+class Interrupted(RaydockError):
+    """Ctrl-C. The message says what is left."""
+
+    exit_code = 130

@@ -170,3 +170,14 @@ def project_name(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", text):
         raise ValueError("made of lowercase letters, digits, - and _")
     return text
+
+
+def pool_size(text: str) -> tuple[str, int]:
+    """("cpu-worker", 3) from "cpu-worker=3". Raises UsageError."""
+    name, equals, count = text.partition("=")
+    if not (name and equals and count.isascii() and count.isdigit() and len(count) < 4):
+        raise UsageError(
+            f"{text!r} is not POOL=COUNT with a count from 0 to 999.",
+            "Example: python -m cluster scale cpu-worker=3",
+        )
+    return name, int(count)

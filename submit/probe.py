@@ -64,7 +64,7 @@ async def ended(dashboard: Dashboard, submission_id: str) -> str:
     while time.monotonic() < deadline:
         log = await dashboard.logs(submission_id)
         job = await dashboard.job(submission_id)
-        if answer_in(log) or (job and job.status in ("SUCCEEDED", "FAILED", "STOPPED")):
+        if answer_in(log) or (job and job.terminal):
             return log
         await asyncio.sleep(0.1)
     raise Unreachable(

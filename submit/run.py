@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from raydock.errors import RaydockError, ServerError, Unreachable, UsageError
 from raydock.jobscript.dependencies import missing
 from raydock.rayapi.cluster_info import ClusterInfo, disk_of, head_summary, read_cluster_info
+from raydock.rayapi.connection import Target
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
 
@@ -28,7 +29,7 @@ from .preflight import Draft, full, parsed, preflight, room
 from .progress import Progress
 from .results import outcome, result
 from .script import Script, read_script
-from .targets import Target, open_target
+from .targets import open_target
 
 if TYPE_CHECKING:
     from .preflight import storage as identity

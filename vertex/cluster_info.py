@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
-from cluster.errors import NotUp
+from raydock.errors import NotUp
+from raydock.rayapi.cluster_info import DESCRIPTION
+from raydock.rayapi.dashboard import described, log_path
 from vertex.dashboard import DashboardClient
-
-DESCRIPTION = "raydock-node.json"  # docker/node.py writes it; Google's images have none
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +66,9 @@ def read_cluster_summary(dashboard: DashboardClient, principal: str, python: str
 
 
 def description(dashboard: DashboardClient, node: str) -> Mapping[str, Any]:
-    """What the node says of itself; empty where it says nothing."""
-    path = f"/api/v0/logs/file?node_id={quote(node)}&filename={DESCRIPTION}&lines=-1"
-    reply = dashboard.get(path)
-    try:
-        value = json.loads(reply.body) if reply.status == 200 else {}
-    except ValueError:
-        value = {}
-    return value if isinstance(value, dict) else {}
+    """What the node's description file says; empty if it has none, as in Google's images."""
+    reply = dashboard.get(log_path(node, DESCRIPTION))
+    return described(reply.body if reply.status == 200 else None)
 
 
 def pool_name(row: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
-from cluster.errors import NotUp
+from raydock.errors import NotUp
 from raydock.gcp.tokens import AccessToken
 from raydock.rayapi.nodes import DIRECT, MOST_BYTES, Gateway, reason
 from vertex.cluster import Cluster

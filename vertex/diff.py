@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from raydock.jobscript.dependencies import SAME, requirement, satisfied
 from vertex.cluster_info import ClusterSummary, PoolSummary
 from vertex.job_needs import Needs
 
 UNKNOWN = "unknown"  # the cluster does not tell
 NONE = "-"
-# The same module under another name, built without CUDA: see raydock/jobscript/dependencies.py.
-SAME = {"xgboost": "xgboost-cpu", "tensorflow": "tensorflow-cpu"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,7 @@ def declared(name: str, text: str, local: ClusterSummary, vertex: ClusterSummary
     here, there = version(name, local), version(name, vertex)
     if there == UNKNOWN:
         said = "no: installed at each start, not known to be there"
-    elif fits(text, there):
+    elif satisfied(requirement(text), vertex.packages):
         said = "no: the same" if here == there else "no: it fits the header"
     else:
         said = "no: installed at each start"
@@ -152,16 +151,3 @@ def version(name: str, facts: ClusterSummary) -> str:
     if not facts.packages:
         return UNKNOWN
     return facts.packages.get(name) or facts.packages.get(SAME.get(name, "")) or NONE
-
-
-def fits(text: str, version: str) -> bool:
-    """Whether a requirement is met by that version; an extra or a URL is never taken for granted."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    try:
-        wanted = Requirement(text)
-    except InvalidRequirement:
-        return False
-    if version == NONE or wanted.extras or wanted.url:
-        return False
-    return wanted.specifier.contains(version, prereleases=True)

@@ -38,3 +38,9 @@ class Unusable(VertexError):
 
 class RequestRejected(VertexError):
     """Google refused the call; the message is Google's."""
+
+
+def sentence(text: str) -> str:
+    """The text in one line that ends as a sentence does."""
+    line = " ".join(text.split())
+    return line if line.endswith((".", "!", "?")) else f"{line}."

@@ -10,17 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.deadline import Say
-from cluster.errors import NotUp
-from raydock.errors import PermissionDenied, Unreachable
+from raydock.errors import NotUp, PermissionDenied, Unreachable
 from raydock.gcp.tokens import AccessToken
+from raydock.rayapi.job import TERMINAL
+from raydock.waiting import Say
 from vertex.client import VertexClient
 from vertex.cluster import Cluster
 from vertex.cluster_options import span
 from vertex.dashboard import VertexDashboard, managed
 from vertex.errors import ClusterNotFound, VertexError
 
-OVER = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 LOOK = 60.0  # seconds between two looks, at most
 
 Open = Callable[[Cluster, AccessToken], VertexDashboard]
@@ -51,7 +50,7 @@ def use_of(jobs: Sequence[Mapping[str, Any]], started: float) -> Activity:
     busy = tuple(
         str(job.get("submission_id") or job.get("job_id") or "a driver")
         for job in jobs
-        if job.get("status") not in OVER
+        if job.get("status") not in TERMINAL
     )
     ends = [float(job.get("end_time") or job.get("start_time") or 0) / 1000 for job in jobs]
     return Activity(busy, max([started, *ends]))

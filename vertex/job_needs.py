@@ -1,19 +1,13 @@
-"""What a job's header asks of a cluster, read again here: raydock/jobscript/header.py is not for this package.
-
-It checks nothing: the submitter does that, in full, when the job is sent.
-"""
+"""What a job's header asks of a cluster: the `--job` of `diff`."""
 
 from __future__ import annotations
 
-import re
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from raydock.errors import UsageError
-
-BLOCK = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")  # PEP 723
+from raydock.jobscript.dependencies import name_of, requirement
+from raydock.jobscript.header import read_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,44 +22,23 @@ class Needs:
 
 
 def read(path: Path) -> Needs:
-    """UsageError where the file can't be read or its header is no TOML."""
+    """What the script's header declares. Raises UsageError if the file or its header can't be read."""
     try:
         source = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
-        why = getattr(fault, "strerror", None) or "it is no text"
+        why = getattr(fault, "strerror", None) or "it is not text"
         raise UsageError(f"{path} can't be read: {why}.", "Name a job script: --job jobs/x.py") from None
-    try:
-        return needs_of(source, str(path))
-    except (ValueError, TypeError, AttributeError) as fault:
-        why = str(fault).split(" (at")[0]
-        raise UsageError(
-            f"{path}: the header can't be read: {why}.", f"python submit.py check {path}"
-        ) from None
+    return needs_of(source, str(path))
 
 
 def needs_of(source: str, job: str) -> Needs:
-    found = BLOCK.search(source)
-    if not found:
-        return Needs(job)
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    lines = [line.removeprefix("#").removeprefix(" ") for line in found["content"].splitlines()]
-    told: dict[str, Any] = tomllib.loads("\n".join(lines))
-    submit = told.get("tool", {}).get("submit", {})
-    # The entrypoint's own reservation counts as well: one node must give it.
-    tables = [submit.get("needs", {}), submit.get("entrypoint", {})]
+    """The same, from the script's text. Raises UsageError."""
+    header = read_header(source, job)
     return Needs(
         job,
-        str(told.get("requires-python", "")),
-        {name_of(text): text for text in told.get("dependencies", [])},
-        max(float(table.get("cpus", 0)) for table in tables),
-        max(float(table.get("gpus", 0)) for table in tables),
+        header.requires_python,
+        {name_of(requirement(text)): text for text in header.dependencies},
+        # The entrypoint's own reservation counts as well: one node must give it.
+        max(header.needs.cpus, header.entrypoint.cpus),
+        max(header.needs.gpus, header.entrypoint.gpus),
     )
-
-
-def name_of(requirement: str) -> str:
-    """The package's name, normalised as in PEP 503."""
-    name = re.match(r"\s*[A-Za-z0-9._-]+", requirement)
-    return re.sub(r"[-_.]+", "-", name[0].strip()).lower() if name else requirement

@@ -7,14 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cluster.deadline import Say
-from cluster.errors import CommandFailed, Interrupted, NotReady, NotUp
-from cluster.vertex_errors import sentence
-from raydock.errors import Unreachable
+from raydock.errors import CommandFailed, Interrupted, NotReady, NotUp, Unreachable
+from raydock.waiting import Say
 from vertex.client import VertexClient
 from vertex.cluster import Cluster
 from vertex.cluster_options import span
-from vertex.errors import ClusterNotFound, Exists
+from vertex.errors import ClusterNotFound, Exists, sentence
 from vertex.location import Location
 from vertex.wait import TimeUp, Waiter
 

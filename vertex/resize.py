@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cluster.errors import NotUp
-from cluster.scale import parse
-from raydock.errors import UsageError
-from raydock.topology import Topology
+from raydock.errors import NotUp, UsageError
+from raydock.topology import Topology, pool_size
 from vertex.cluster import Cluster, ResourcePool
 from vertex.lifecycle import ClusterWaiter, again
 from vertex.machine_types import machine_of
@@ -18,7 +16,7 @@ def counts(found: Cluster, topology: Topology, sizes: Sequence[str]) -> list[int
     """The nodes of every pool, the head among its own. UsageError for what can't be."""
     wanted = [pool.nodes for pool in found.pools]
     for text in sizes:
-        name, count = parse(text)
+        name, count = pool_size(text)
         number, least = resolve(found, topology, name)
         pool = found.pools[number]
         if count < least:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cluster.docker.engine import DockerEngine
-from cluster.errors import CommandFailed, NoRegistry
+from cluster.errors import NoRegistry
 from cluster.kinds import Context
 from raydock import topology
+from raydock.errors import CommandFailed
 
 STDERR = 2  # a child's output beside our progress
 BUILD_SECONDS = 3600.0

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cluster.docker import images
-from cluster.errors import CommandFailed
 from cluster.kinds import Context
 from iam import lab
 from iam.errors import IamError
 from raydock import topology
+from raydock.errors import CommandFailed
 
 USER = 1000  # of the nodes and the notebook: docker/Dockerfile
 

@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cluster import ports, scale, started, status
-from cluster.deadline import until
-from cluster.errors import ClusterError, CommandFailed, NotUp
 from cluster.kinds import Context
 from cluster.processes import launch, process_tree, ray_node, readiness, record, services, startup, temp_dir
 from cluster.processes.record import NodeProcess, ProcessesRecord
 from cluster.status import Member
+from raydock.errors import CommandFailed, NotUp, RaydockError
 from raydock.rayapi import nodes
 from raydock.topology import Pool
+from raydock.waiting import until
 
 KIND = "processes"
 START_SECONDS = 180.0  # as long as Compose may take
@@ -67,7 +67,7 @@ class ProcessesCluster:
         try:
             self.plan()
             self.complete()
-        except ClusterError:
+        except RaydockError:
             self.down()
             raise
 

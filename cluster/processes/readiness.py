@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cluster import status
-from cluster.errors import NotReady
 from cluster.kinds import Context
 from cluster.processes import launch, process_tree
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import NodeProcess, ProcessesRecord
 from cluster.status import Member
+from raydock.errors import NotReady
 from raydock.rayapi import nodes
 from raydock.rayapi.nodes import Gateway
 

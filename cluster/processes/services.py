@@ -11,13 +11,13 @@ import sys
 from collections.abc import Mapping
 
 from cluster import key, ports
-from cluster.errors import CommandFailed
 from cluster.kinds import Context
 from cluster.processes import process_tree, ray_node
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import Ports, ProcessesRecord
 from iam import lab
 from iam.errors import IamError
+from raydock.errors import CommandFailed
 
 CLOUD = "cloud"
 # Settings of the cloud that a person may change: cloud/config.py.

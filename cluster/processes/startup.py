@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.error import HTTPError
 
-from cluster.deadline import until
-from cluster.errors import CommandFailed
 from cluster.kinds import Context
 from cluster.processes import launch, process_tree, record, services
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import ProcessesRecord
+from raydock.errors import CommandFailed
 from raydock.rayapi import nodes
 from raydock.rayapi.nodes import Gateway
+from raydock.waiting import until
 
 START_SECONDS = 60.0
 AGAIN = "Try again: make cluster-up"

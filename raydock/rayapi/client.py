@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from raydock.errors import UsageError
-from submit.targets import Connection
+from raydock.rayapi.connection import Connection
 
 PROXIES = ("all_proxy", "http_proxy", "https_proxy")
 SCHEMES = ("http", "https", "socks5", "socks5h")

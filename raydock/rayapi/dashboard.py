@@ -18,7 +18,7 @@ import httpx
 
 from raydock import answers
 from raydock.errors import ServerError, Unreachable, UsageError
-from submit.targets import Connection, Target
+from raydock.rayapi.connection import Connection, Target
 
 from .client import client_of, proxies
 from .job import STATUSES, Job, job_of

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cluster.errors import NotUp
+from raydock.errors import NotUp
 
 # A proxy that the environment names is for other machines than this one.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))

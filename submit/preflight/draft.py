@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 from raydock.jobscript.header import Header, Resources
+from raydock.rayapi.connection import ExpectedVersions
 
 from ..package import Contents
-from ..targets import ExpectedVersions
 from .analysis.conditions import Conditions
 from .analysis.reach import Imported, Line, imported, walk
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from raydock.errors import UsageError
+from raydock.rayapi.connection import Connection, ExpectedVersions
 
-from . import Connection, ExpectedVersions, TargetOptions
+from . import TargetOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from raydock import state
 from raydock.errors import UsageError
+from raydock.rayapi.connection import Connection, ExpectedVersions
 from raydock.settings import setting
 from raydock.versions import PYTHON, RAY
 
-from . import Connection, ExpectedVersions, TargetOptions
+from . import TargetOptions
 
 if TYPE_CHECKING:
     from raydock.gcp.clouds import LabCloud

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from raydock.errors import PermissionDenied, RaydockError, ServerError, Unreachable, UsageError
 from raydock.gcp.tokens import AccessToken
+from raydock.rayapi.connection import Connection, ExpectedVersions
 from raydock.settings import setting
 from vertex.client import VertexClient
 from vertex.cluster import TRANSITIONAL, Cluster
@@ -17,7 +18,7 @@ from vertex.errors import ClusterNotFound, NotConfigured, VertexError
 from vertex.location import Location, location_of
 from vertex.wait import TimeUp, Waiter
 
-from . import Connection, ExpectedVersions, TargetOptions
+from . import TargetOptions
 
 if TYPE_CHECKING:
     from raydock.gcp.clouds import RealCloud

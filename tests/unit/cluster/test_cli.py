@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from cluster import applied, cli, key, kinds, scale, started
-from cluster.deadline import until
-from cluster.errors import NotReady, NotUp
 from cluster.status import Member
 from raydock import topology
-from raydock.errors import UsageError
+from raydock.errors import NotReady, NotUp, UsageError
 from raydock.rayapi.nodes import Node
 from raydock.settings import ROOT
+from raydock.topology import pool_size
+from raydock.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -570,6 +570,6 @@ def test_draining_waits_for_a_busy_node_until_the_timeout(
 
 
 def test_parse() -> None:
-    assert scale.parse("cpu-worker=0") == ("cpu-worker", 0)
+    assert pool_size("cpu-worker=0") == ("cpu-worker", 0)
     with pytest.raises(UsageError):
-        scale.parse("cpu-worker=٣")
+        pool_size("cpu-worker=٣")

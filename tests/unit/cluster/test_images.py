@@ -12,9 +12,10 @@ import pytest
 
 from cluster.docker import images
 from cluster.docker.engine import DockerEngine
-from cluster.errors import CommandFailed, NoRegistry
+from cluster.errors import NoRegistry
 from cluster.kinds import Context
 from raydock import topology
+from raydock.errors import CommandFailed
 from raydock.settings import ROOT
 
 PUBLIC = topology.load(ROOT, {}).base_image

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from cluster.docker import mounts
-from cluster.errors import CommandFailed
 from cluster.kinds import Context
 from cluster.processes.ray_node import node_module
 from raydock import topology
+from raydock.errors import CommandFailed
 from raydock.settings import ROOT
 
 NOTEBOOK = {"COMPOSE_PROFILES": "notebook"}

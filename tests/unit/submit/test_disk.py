@@ -11,6 +11,7 @@ import pytest
 from raydock.errors import ServerError
 from raydock.jobscript.header import Header
 from raydock.rayapi.cluster_info import ClusterInfo, Disk, disk_of, head_summary, python_of_raylet
+from raydock.rayapi.connection import ExpectedVersions
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import reasons
 from submit.findings import Outcome
@@ -18,7 +19,7 @@ from submit.package import Contents
 from submit.preflight import Draft
 from submit.preflight.cluster import check_disk
 from submit.run import explained
-from submit.targets import ExpectedVersions, open_target
+from submit.targets import open_target
 from tests.fakes import FakeDashboard
 
 GIB = 2**30

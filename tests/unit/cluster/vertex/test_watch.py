@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from cluster.errors import ClusterError, CommandFailed, Interrupted, NotReady, NotUp
-from cluster.vertex_errors import sentence, told
-from raydock.errors import RaydockError, Unreachable
+from cluster.errors import ClusterError
+from cluster.vertex_errors import told
+from raydock.errors import CommandFailed, Interrupted, NotReady, NotUp, RaydockError, Unreachable
 from vertex import errors, lifecycle, wait
 from vertex.cluster import Cluster
 from vertex.cluster_options import span
+from vertex.errors import sentence
 from vertex.lifecycle import ClusterWaiter
 from vertex.location import Location
 from vertex.machine_types import PoolMachine

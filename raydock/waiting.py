@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from cluster.errors import NotReady, NotUp
+from raydock.errors import NotReady, NotUp
 
 Say = Callable[[str], None]
 
