@@ -6,7 +6,11 @@ RaydockError            a package's own kinds derive from it
 ├── NotFound            3   what was asked about does not exist
 ├── PermissionDenied    3   the caller may not ask, or may not change
 ├── ServerError         4   the server answered with something that is not the answer
-└── Unreachable         4   nothing answered: trying again may help
+├── Unreachable         4   nothing answered: trying again may help
+├── NotUp               4   there is no cluster to ask
+├── NotReady            1   a deadline passed; the message holds the last status seen
+├── CommandFailed       1   a command or a request ended with an error
+└── Interrupted       130   Ctrl-C; the message says what is left
 """
 
 from __future__ import annotations

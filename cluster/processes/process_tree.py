@@ -8,12 +8,12 @@ stranger since is never taken for ours, and what lost its parent in a crash is f
 from __future__ import annotations
 
 import os
-import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module, util
 from typing import Any
+
+import psutil
 
 from cluster.errors import Leftover
 
@@ -21,17 +21,6 @@ MARK = "RAYDOCK_CLUSTER"
 NODE = "RAYDOCK_NODE"
 TERM_SECONDS = 5.0  # a raylet that is told to end signs off within a second or two
 KILL_SECONDS = 10.0
-
-
-@cache
-def psutil() -> Any:
-    """psutil, which Ray carries inside its own package; found without importing Ray."""
-    ray = util.find_spec("ray")
-    folders = [
-        f"{folder}/thirdparty_files" for folder in (ray.submodule_search_locations if ray else None) or ()
-    ]
-    sys.path.extend(folder for folder in folders if folder not in sys.path)
-    return import_module("psutil")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +32,25 @@ class Owned:
 
     def processes(self) -> list[Any]:
         """Every living one as a psutil.Process, which checks the start time before it sends a signal."""
-        found = {process.pid: process for process in psutil().process_iter() if self.marked(process)}
+        found = {process.pid: process for process in psutil.process_iter() if self.marked(process)}
         for process in list(found.values()):
             found |= {child.pid: child for child in descendants(process)}
         # A job of the cluster may run us.
-        ourselves = {os.getpid(), *(parent.pid for parent in psutil().Process().parents())}
+        ourselves = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
         return [process for pid, process in found.items() if pid not in ourselves and lives(process)]
 
     def marked(self, process: Any) -> bool:
         try:
             environ = process.environ()
-        except (psutil().Error, OSError):
+        except (psutil.Error, OSError):
             return False
         return bool(environ.get(MARK) == self.cluster and self.node in ("", environ.get(NODE)))
 
     def has(self, pid: int) -> bool:
         """Whether the process of that id lives and carries the mark."""
         try:
-            process = psutil().Process(pid)
-        except psutil().NoSuchProcess:
+            process = psutil.Process(pid)
+        except psutil.NoSuchProcess:
             return False
         return self.marked(process) and lives(process)
 
@@ -79,7 +68,7 @@ class Owned:
                 raise Leftover(f"Processes that could not be ended: {ids}.", "Try again: make cluster-down")
             for process in rest:
                 signal(process, "kill")
-            psutil().wait_procs(rest, timeout=1)
+            psutil.wait_procs(rest, timeout=1)
         return len(first)
 
     def late(self) -> list[Any]:
@@ -89,7 +78,7 @@ class Owned:
 
     def wait(self, seconds: float) -> None:
         """Until all have ended, at most that long."""
-        psutil().wait_procs(self.processes(), timeout=seconds)
+        psutil.wait_procs(self.processes(), timeout=seconds)
 
 
 def is_starter(process: Any) -> bool:
@@ -102,20 +91,18 @@ def is_starter(process: Any) -> bool:
 
 def lives(process: Any) -> bool:
     try:
-        return bool(process.is_running() and process.status() != psutil().STATUS_ZOMBIE)
-    except psutil().Error:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
         return False
 
 
 def descendants(process: Any) -> list[Any]:
     try:
         return list(process.children(recursive=True))
-    except psutil().Error:
+    except psutil.Error:
         return []
 
 
 def signal(process: Any, how: str) -> None:
-    try:
+    with suppress(psutil.NoSuchProcess):
         getattr(process, how)()
-    except psutil().NoSuchProcess:
-        pass

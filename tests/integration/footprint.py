@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from cluster.processes import record
-from cluster.processes.process_tree import Owned, lives, psutil
+from cluster.processes.process_tree import Owned, lives
 from tests.lab import Lab
 
 
@@ -43,7 +45,7 @@ class Footprint:
         left: list[object] = [process for process in self.processes if lives(process)]
         left += [path for path in {*self.paths, self.temp} if os.path.exists(path)]
         left += owned(self.lab)
-        left += [word for word in asked(list(psutil().process_iter()), "cmdline") if self.temp in word]
+        left += [word for word in asked(list(psutil.process_iter()), "cmdline") if self.temp in word]
         return left + [path for path in Path(self.lab.state).iterdir() if path.name != "lock"]
 
 
@@ -65,7 +67,7 @@ def asked(processes: list[Any], question: str, *arguments: str) -> list[Any]:
     """The answers of all processes to one of psutil's questions; a worker may end while it is asked."""
     answers: list[Any] = []
     for process in processes:
-        with suppress(psutil().Error, FileNotFoundError):
+        with suppress(psutil.Error, FileNotFoundError):
             answers += getattr(process, question)(*arguments)
     return answers
 
