@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
+from raydock.jobscript.conditions import Conditions
+from raydock.jobscript.reach import Reach, judged
 from raydock.jobscript.text import Text, name_of
 
 from ..findings import Finding
-from .analysis.conditions import Conditions
-from .analysis.reach import Reach, judged
 from .draft import Draft
 
 # Refused where a cluster is there already: ray/_private/worker.py of Ray 2.47.1.

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from raydock.jobscript.conditions import Conditions
 from raydock.jobscript.header import Header, Resources
+from raydock.jobscript.reach import Imported, Line, imported, walk
 from raydock.rayapi.connection import ExpectedVersions
 
 from ..package import Contents
-from .analysis.conditions import Conditions
-from .analysis.reach import Imported, Line, imported, walk
 
 
 @dataclass(frozen=True)

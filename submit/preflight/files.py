@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from raydock.jobscript.handlers import FORGIVING
+from raydock.jobscript.reach import Reach, judged, walk
+
 from ..findings import Finding, denied
 from .analysis.paths import ASKERS, READERS, WRITERS, Paths
-from .analysis.reach import Reach, judged, walk
 from .draft import Draft
-from .handlers import FORGIVING
 
 OUTPUT = re.compile(
     r"-*(\w+[-_])?(out|save|dest|dst|log|checkpoint|ckpt|result|artifact|tmp|work|cache|write|target|model[-_]dir|storage)"

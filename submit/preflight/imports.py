@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from raydock.jobscript.dependencies import name_of as package_of
 from raydock.jobscript.dependencies import requirement
 from raydock.jobscript.ray_extras import BROUGHT, PARTS, USED
+from raydock.jobscript.reach import Imported, Reach, judged
 from raydock.rayapi.cluster_info import ClusterInfo
 
 from ..findings import Finding
@@ -15,7 +16,6 @@ from .analysis import distributions
 from .analysis.installs import installed_by, installed_with_pip
 from .analysis.modules import SINCE, UNTIL, Modules, dotted
 from .analysis.nearby import beside, common
-from .analysis.reach import Imported, Reach, judged
 from .draft import Draft, counted
 
 SHOWN = 5

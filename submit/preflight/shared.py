@@ -10,12 +10,12 @@ import ast
 import re
 from collections.abc import Iterable
 
+from raydock.jobscript.conditions import Conditions
+from raydock.jobscript.reach import Reach
 from raydock.jobscript.text import name_of
 from raydock.rayapi.cluster_info import ClusterInfo
 
 from ..findings import Finding, unknown
-from .analysis.conditions import Conditions
-from .analysis.reach import Reach
 from .draft import Draft
 
 CALLBACKS = re.compile(r"\w*(ReportCheckpointCallback|RayTrainReportCallback)")

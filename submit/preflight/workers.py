@@ -6,10 +6,10 @@ import ast
 import posixpath
 from collections.abc import Iterable, Iterator
 
+from raydock.jobscript.reach import Reach
 from raydock.jobscript.text import name_of
 
 from ..findings import Finding, unknown
-from .analysis.reach import Reach
 from .draft import Draft
 from .shadowing import module_of
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 
+from raydock.jobscript.reach import Imported, Reach
 from raydock.rayapi.cluster_info import ClusterInfo
 
 from ..draft import Draft
 from ..shadowing import INSTALLED, module_of
 from . import distributions
-from .reach import Imported, Reach
 
 # Standard modules that not every Python has: the first and the last minor version of Python 3 that does.
 SINCE = {"tomllib": 11, "annotationlib": 14, "compression": 14}

@@ -12,7 +12,7 @@ from typing import Any
 
 from raydock.jobscript.text import Text, name_of
 
-from .analysis.options import options_of
+from .options import options_of
 from .parameters import parameters_of
 
 # What argparse's result is called where it is a parameter.

@@ -9,10 +9,10 @@ from enum import IntEnum
 from typing import cast
 
 from raydock.jobscript.text import name_of
+from submit.findings import Finding, denied, ok, unknown
 
-from ...findings import Finding, denied, ok, unknown
-from ..handlers import FORGIVING, ends, tops
 from .conditions import Conditions
+from .handlers import FORGIVING, ends, tops
 
 LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 

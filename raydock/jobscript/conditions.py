@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from raydock.jobscript.text import name_of
 
-from ..values import Values
+from .values import Values
 
 # A condition that mentions one of them chooses between places or versions.
 CHOICES = frozenset(
