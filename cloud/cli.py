@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         asyncio.run(serve(options))
     except (IamError, ApiError, OSError) as fault:
-        fix = getattr(fault, "mend", "")
+        fix = getattr(fault, "fix", "")
         print(f"cloud: {fault}" + (f"\n  {fix}" if fix else ""), file=sys.stderr)
         return 1
     return 0
