@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from raydock.errors import UsageError
@@ -86,6 +88,21 @@ REFUSED = {
         "x.py:4: the header is not TOML: Unclosed array.",
         "correct that line",
     ),
+    "nested too deeply": (
+        script("dependencies = " + "[" * 3000),
+        "x.py:3: the header is not TOML: it is nested too deeply.",
+        "correct that line",
+    ),
+    "a number of thousands of digits": (
+        script("tool.submit.needs.cpus = 0x" + "f" * 9000),
+        "x.py:3: the header is not TOML: Integer of more than 64 bits.",
+        "correct that line",
+    ),
+    "a marker that compares what can't be compared": (
+        script("dependencies = [\"a; os_name ~= 'x'\"]"),
+        "x.py: the dependency \"a; os_name ~= 'x'\" is not a requirement: Undefined <Op('~=')> on 'posix' and 'x'.",
+        'write it as pip takes it, such as "scikit-learn>=1.5"',
+    ),
     "not closed": (
         "# /// script\n# dependencies = []\nimport ray\n",
         "x.py:1: the '# /// script' block is not closed, or a line in it does not begin with '# '.",
@@ -154,3 +171,23 @@ def test_refused(case: str) -> None:
 )
 def test_memory(text: object, size: int) -> None:
     assert memory_bytes(text) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["# /// script\n# ///\n", "import ray\n# /// script\n# ///  \nx = 1", "# /// script\n#\n# ///"]
+)
+def test_a_block_of_nothing_declares_nothing(text: str) -> None:
+    assert replace(read_header(text, "x.py"), written=False) == Header()
+
+
+@pytest.mark.parametrize(
+    "odd", ["index = 3", "index = [1]", "extra-index-url = 7", "find-links = {}", "sources = []"]
+)
+def test_a_setting_of_uv_s_of_another_type_counts_as_absent(odd: str) -> None:
+    assert read_header(script('dependencies = ["a"]', "[tool.uv]", odd), "x.py").dependencies == ("a",)
+
+
+@pytest.mark.parametrize("source", ['{ url = "http://[" }', '{ git = "ssh://[x" }'])
+def test_a_source_that_is_no_url_is_refused(source: str) -> None:
+    text = script('dependencies = ["a"]', "[tool.uv.sources]", f"a = {source}")
+    assert "which is not a URL" in read_header(text, "x.py").refused["a"]
