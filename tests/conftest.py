@@ -123,8 +123,9 @@ def docker_lab(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
 
     from cluster.docker.engine import find_compose
 
-    # Tokens that last for seconds: whatever is tested here lives through their end.
-    env = lab_environment(tmp_path_factory.mktemp("docker"), LAB_TOKEN_TTL="5")
+    # Tokens that last for seconds, so that every test outlives some; with 5 s, one expired between two requests of a
+    # command on a busy machine.
+    env = lab_environment(tmp_path_factory.mktemp("docker"), LAB_TOKEN_TTL="15")
     env["RAYDOCK_KEY_SHA256"] = key.digest(key.ensure(Path(env["RAYDOCK_STATE"])))
     file = tmp_path_factory.mktemp("shared") / "lab.env"
     names = ("COMPOSE_PROJECT_NAME", "RAYDOCK_PORT", "RAYDOCK_IMAGE_PREFIX", "CPU_WORKERS", "GPU_WORKERS")
