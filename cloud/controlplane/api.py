@@ -58,12 +58,12 @@ class ClusterService:
         account = (spec["resource_runtime_spec"].get("service_account_spec") or {}).get("service_account", "")
         if account:
             self.permission.require_acting_as(principal, account)
-        agent = code_agent(str(self.permission.world.number(project)))
+        agent = code_agent(str(self.permission.lab_state.number(project)))
         return f"serviceAccount:{account or agent}"
 
     def location(self, project: str, name: names.Name) -> str:
         """A location's name with the project's number, as answers have it."""
-        return f"projects/{self.permission.world.number(project)}/locations/{name.region}"
+        return f"projects/{self.permission.lab_state.number(project)}/locations/{name.region}"
 
     def own_name(self, principal: str, verb: str, text: str) -> str:
         """The name of a persistent resource with its project's number, for a caller who may do this to it."""
@@ -157,11 +157,11 @@ class ClusterService:
         """No project of the lab has a parent."""
         name = str(body.get("name", "")).removeprefix("projects/")
         access = self.permission.access()
-        project, needed = access.world.project_named(name), "resourcemanager.projects.get"
+        project, needed = access.lab_state.project_named(name), "resourcemanager.projects.get"
         if not project or not access.may(principal, needed, resources.project(project)):
             said = f"Permission '{needed}' denied on resource '//cloudresourcemanager.googleapis.com/projects/{name}'"
             raise RpcError("PERMISSION_DENIED", f"{said} (or it may not exist).")
-        number = access.world.number(project)
+        number = access.lab_state.number(project)
         return {
             "name": f"projects/{number}",
             "project_id": project,

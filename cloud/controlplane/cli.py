@@ -68,7 +68,7 @@ def made() -> ControlPlane:
     """From the settings; the lab's policies and secret are those that `cloud` keeps."""
     lab, own = config.read(os.environ), own_config.read(os.environ)
     tokens = Tokens(load_secret(lab.state), lab.token_seconds)
-    kept = state_file.StateFile(lab.state / "world.json")
+    saved = state_file.StateFile(lab.state / "world.json")
     engine = ContainerNodes(own.socket, own.project, own.prefix, os.environ)
     clusters = Clusters(store.load(own.state), engine, own.ready)
-    return ControlPlane(clusters, Permission(lambda: Access(kept.world(), tokens)))
+    return ControlPlane(clusters, Permission(lambda: Access(saved.current(), tokens)))

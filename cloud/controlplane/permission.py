@@ -32,8 +32,8 @@ class Permission:
     access: Callable[[], Access]
 
     @property
-    def world(self) -> LabState:
-        return self.access().world
+    def lab_state(self) -> LabState:
+        return self.access().lab_state
 
     def caller(self, metadata: Metadata) -> str:
         """The principal of a call's token. Refused (UNAUTHENTICATED) where it has none that counts."""
@@ -53,7 +53,7 @@ class Permission:
     def require(self, principal: str, verb: str, name: Name) -> str:
         """The id of the name's project. Refused where the caller may not do this in it, or there is none."""
         access, permission = self.access(), NEEDS[verb]
-        project = access.world.project_named(name.project)
+        project = access.lab_state.project_named(name.project)
         if not project or not access.may(principal, permission, name.resource(project)):
             raise errors.denied(permission, name.text)
         return project
@@ -61,7 +61,7 @@ class Permission:
     def require_acting_as(self, principal: str, account: str) -> None:
         """Refused where the caller may not act as the account, it is a service agent, or there is none."""
         access = self.access()
-        holder = access.world.accounts.get(account)
+        holder = access.lab_state.accounts.get(account)
         if holder is None or is_service_agent(account):
             raise errors.no_acting_as(account)
         resource = resources.service_account(account, holder.project)

@@ -27,7 +27,7 @@ class Access:
     there the port that they use stands for it.
     """
 
-    world: LabState
+    lab_state: LabState
     tokens: Tokens
     assumed: bool = False
 
@@ -40,7 +40,7 @@ class Access:
         scheme, _, token = authorization.partition(" ")
         token = token.strip() if scheme.lower() == "bearer" else access_token
         if not token:
-            return self.world.job if self.assumed else ANONYMOUS
+            return self.lab_state.job if self.assumed else ANONYMOUS
         try:
             return self.holder(token)
         except BadToken:
@@ -50,14 +50,14 @@ class Access:
         """Whose token it is. BadToken also for one of a service account that was deleted since."""
         claims = self.tokens.claims(token)
         principal = str(claims["principal"])
-        if float(str(claims.get("issued", 0))) <= self.world.deleted.get(principal, -1):
+        if float(str(claims.get("issued", 0))) <= self.lab_state.deleted.get(principal, -1):
             raise BadToken("the account was deleted")
         return principal
 
     def may(self, principal: str, permission: str, resource: Resource, prefix: str | None = None) -> bool:
         """Whether it is granted. What can't be known is refused, and logged with its reason."""
         now = datetime.datetime.now(datetime.timezone.utc)
-        decision = self.world.decide(principal, permission, resource, now=now, list_prefix=prefix)
+        decision = self.lab_state.decide(principal, permission, resource, now=now, list_prefix=prefix)
         if decision.verdict is not Verdict.GRANTED:
             log.info("%s: %s on %s: %s", decision.verdict.value, permission, resource, decision.why)
         return decision.verdict is Verdict.GRANTED

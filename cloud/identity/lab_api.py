@@ -39,18 +39,18 @@ class LabApi:
         return answer() if answer else web.Response(status=404, text=f"The lab has no {request.path}.\n")
 
     def describe(self) -> web.Response:
-        world = self.access.world
+        lab_state = self.access.lab_state
         told = {
-            "person": world.person,
-            "job": world.job,
+            "person": lab_state.person,
+            "job": lab_state.job,
             "project": self.project,
-            "project_number": str(world.number(self.project)),
-            "buckets": {name: holder.project for name, holder in world.buckets.items()},
+            "project_number": str(lab_state.number(self.project)),
+            "buckets": {name: holder.project for name, holder in lab_state.buckets.items()},
         }
         return web.json_response(told)
 
     def token(self) -> web.Response:
-        token, expires = self.access.tokens.mint(self.access.world.person)
+        token, expires = self.access.tokens.mint(self.access.lab_state.person)
         lasts = max(1, int(expires - time.time()))
         return web.json_response(
             {"access_token": token, "expires_in": lasts, "token_type": "Bearer"},

@@ -25,8 +25,10 @@ ROOT = "/computeMetadata/v1"
 class Metadata:
     """Answers for one principal. A network, or a port, has its own: it is what tells containers apart."""
 
-    def __init__(self, world: LabState, tokens: Tokens, principal: Callable[[], str], project: str) -> None:
-        self.world = world
+    def __init__(
+        self, lab_state: LabState, tokens: Tokens, principal: Callable[[], str], project: str
+    ) -> None:
+        self.lab_state = lab_state
         self.tokens = tokens
         self.principal = principal
         self.project = project
@@ -74,7 +76,7 @@ class Metadata:
             "scopes": SCOPES,
             "token": lambda: self.token(principal),
         }
-        number = self.world.number(self.project)
+        number = self.lab_state.number(self.project)
         return {
             "instance": {
                 "id": "1",

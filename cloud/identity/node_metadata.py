@@ -35,14 +35,14 @@ log = logging.getLogger("cloud")
 class NodeMetadata:
     """`vertex` is the control plane's name, or its address with a port."""
 
-    world: LabState
+    lab_state: LabState
     tokens: Tokens
     vertex: str
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """As `Metadata`, as the node that asks."""
         if not request.path.startswith(ROOT):  # the ping: whether a metadata server is here at all
-            return await Metadata(self.world, self.tokens, str, "").handle(request)
+            return await Metadata(self.lab_state, self.tokens, str, "").handle(request)
         try:
             principal, project = await self.who(request.remote or "")
         except LookupError as fault:
@@ -51,7 +51,7 @@ class NodeMetadata:
         except (aiohttp.ClientError, TimeoutError) as fault:
             log.warning("metadata: Vertex's control plane does not answer: %s", type(fault).__name__)
             return web.Response(status=503, text="Try again.\n", headers=FLAVOR)
-        return await Metadata(self.world, self.tokens, lambda: principal, project).handle(request)
+        return await Metadata(self.lab_state, self.tokens, lambda: principal, project).handle(request)
 
     async def who(self, address: str) -> tuple[str, str]:
         """Principal and project of the node at an address. LookupError where there is none."""

@@ -32,7 +32,7 @@ class BucketPolicies:
 
     def set(self, principal: str, bucket: str, body: Mapping[str, Any]) -> dict[str, Any]:
         self.access.require_bucket(principal, "storage.buckets.setIamPolicy", bucket)
-        holder = self.access.world.buckets[bucket]
+        holder = self.access.lab_state.buckets[bucket]
         if holder.private and is_public(body):
             raise ApiError(412, "conditionNotMet", CLOSED)
         text = "At least one of the pre-conditions you specified did not hold."
@@ -46,7 +46,7 @@ class BucketPolicies:
 
     def document(self, bucket: str) -> dict[str, Any]:
         kind = {"kind": "storage#policy", "resourceId": f"projects/_/buckets/{bucket}"}
-        return {**kind, **document(self.access.world.buckets[bucket])}
+        return {**kind, **document(self.access.lab_state.buckets[bucket])}
 
 
 def document(holder: PolicyHolder) -> dict[str, Any]:
@@ -61,8 +61,8 @@ def replace(access: Access, holder: PolicyHolder, body: Mapping[str, Any], confl
     require_size(body)
     before = holder.policy
     try:
-        access.world.set_policy(holder, body)
-        access.world.save()
+        access.lab_state.set_policy(holder, body)
+        access.lab_state.save()
     except MalformedPolicy as fault:
         raise ApiError(400, "invalid", fault.message) from None
     except OSError:

@@ -70,7 +70,7 @@ class GoogleServices:
     async def project(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
         """https://cloud.google.com/resource-manager/reference/rest/v3/projects/get; no project has a parent."""
         project = self.project_named(names["project"], principal, "resourcemanager.projects.get")
-        number = str(self.access.world.number(project))
+        number = str(self.access.lab_state.number(project))
         if names["version"] == "v1":
             return {
                 "projectId": project,
@@ -87,14 +87,14 @@ class GoogleServices:
         carrier = PolicyResource(
             self.access,
             resources.project(project),
-            self.access.world.projects[project],
+            self.access.lab_state.projects[project],
             "resourcemanager.projects",
         )
         return carrier.answer(principal, names["verb"], body)
 
     def project_named(self, name: str, principal: str, permission: str) -> str:
         """The project's id. Google says the same of one that is not there and of one that may not be seen."""
-        project = self.access.world.project_named(name)
+        project = self.access.lab_state.project_named(name)
         if not project:
             raise denied_elsewhere(permission or "resourcemanager.projects.get", f"projects/{name}")
         if permission:
@@ -105,7 +105,7 @@ class GoogleServices:
 
     async def accounts(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
         project = self.project_named(names["project"], principal, "iam.serviceAccounts.list")
-        held = {a: h for a, h in self.access.world.accounts.items() if h.project == project}
+        held = {a: h for a, h in self.access.lab_state.accounts.items() if h.project == project}
         return {"accounts": [self.described(a, h) for a, h in held.items()]} if held else {}
 
     async def create_account(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
@@ -116,13 +116,13 @@ class GoogleServices:
                 400, "invalid", f"The account ID '{name}' must have 6 to 30 of a-z, 0-9 and dashes."
             )
         address = f"{name}@{project}.iam.gserviceaccount.com"
-        if address in self.access.world.accounts:
+        if address in self.access.lab_state.accounts:
             raise ApiError(
                 409, "conflict", f"Service account {name} already exists within project projects/{project}."
             )
         holder = PolicyHolder(project, {"version": 1, "bindings": []})
-        self.access.world.accounts[address] = holder
-        self.access.world.save()
+        self.access.lab_state.accounts[address] = holder
+        self.access.lab_state.save()
         return self.described(address, holder)
 
     async def account(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
@@ -132,15 +132,19 @@ class GoogleServices:
     async def delete_account(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
         """Its bindings stay behind, as `deleted:` members."""
         address, _ = self.account_named(names["account"], principal, "iam.serviceAccounts.delete")
-        world = self.access.world
-        del world.accounts[address]
+        lab_state = self.access.lab_state
+        del lab_state.accounts[address]
         member, gone = f"serviceAccount:{address}", f"deleted:serviceAccount:{address}?uid=1"
-        for holder in (*world.projects.values(), *world.buckets.values(), *world.accounts.values()):
+        for holder in (
+            *lab_state.projects.values(),
+            *lab_state.buckets.values(),
+            *lab_state.accounts.values(),
+        ):
             for binding in holder.policy.get("bindings", ()):
                 binding["members"] = [gone if normal(one) == member else one for one in binding["members"]]
             holder.revision += 1
-        world.deleted[member] = self.access.tokens.clock()
-        world.save()
+        lab_state.deleted[member] = self.access.tokens.clock()
+        lab_state.save()
         return {}
 
     async def account_policy(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
@@ -153,7 +157,7 @@ class GoogleServices:
     async def deny_policies(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
         """https://cloud.google.com/iam/docs/reference/rest/v2/policies/listPolicies: without the rules."""
         project = self.project_named(names["project"], principal, "iam.denypolicies.list")
-        count = len(self.access.world.deny.get(project) or ())
+        count = len(self.access.lab_state.deny.get(project) or ())
         where = f"policies/cloudresourcemanager.googleapis.com%2Fprojects%2F{project}/denypolicies"
         return (
             {"policies": [{"name": f"{where}/{n}", "kind": "DenyPolicy"} for n in range(count)]}
@@ -163,13 +167,13 @@ class GoogleServices:
 
     async def deny_policy(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
         project = self.project_named(names["project"], principal, "iam.denypolicies.get")
-        documents = self.access.world.deny.get(project) or []
+        documents = self.access.lab_state.deny.get(project) or []
         if int(names["number"]) >= len(documents):
             raise ApiError(404, "notFound", f"Deny policy {names['number']} was not found.")
         return {"kind": "DenyPolicy", **documents[int(names["number"])]}
 
     def account_named(self, address: str, principal: str, permission: str) -> tuple[str, PolicyHolder]:
-        holder = self.access.world.accounts.get(address)
+        holder = self.access.lab_state.accounts.get(address)
         if holder is None:
             raise ApiError(404, "notFound", f"Unknown service account: {address}")
         if permission:
@@ -192,7 +196,7 @@ class GoogleServices:
         """For a custom account, whose policy or project lets the caller; nobody can be a service agent."""
         address = names["account"]
         permission = "iam.serviceAccounts.getAccessToken"
-        holder = self.access.world.accounts.get(address)
+        holder = self.access.lab_state.accounts.get(address)
         if holder is None or is_service_agent(address) or not is_custom_account(address):
             raise denied_elsewhere(permission, f"projects/-/serviceAccounts/{address}")
         self.access.require(principal, permission, resources.service_account(address, holder.project))

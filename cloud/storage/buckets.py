@@ -64,8 +64,8 @@ async def list_buckets(service: Service, call: StorageRequest) -> StorageRespons
     most = min(call.number("maxResults") or PAGE, PAGE)
     start = opened(call.query["pageToken"])[0] if call.query.get("pageToken") else ""
     prefix = call.query.get("prefix", "")
-    world = service.access.world
-    names = sorted(name for name, holder in world.buckets.items() if holder.project == project)
+    lab_state = service.access.lab_state
+    names = sorted(name for name, holder in lab_state.buckets.items() if holder.project == project)
     names = [name for name in names if name.startswith(prefix) and name >= start]
     document: dict[str, Any] = {"kind": "storage#buckets"}
     if names[:most]:
@@ -92,7 +92,7 @@ async def insert_bucket(service: Service, call: StorageRequest) -> StorageRespon
         resources.parse_gs(f"gs://{name}")
     except MalformedResource as fault:
         raise ApiError(400, "invalid", f"Invalid bucket name: {str(name)[:100]!r}: {fault.message}") from None
-    held = service.access.world.buckets.get(name)
+    held = service.access.lab_state.buckets.get(name)
     if held:
         mine = "Your previous request to create the named bucket succeeded and you already own it."
         other = "The requested bucket name is not available."
@@ -102,11 +102,11 @@ async def insert_bucket(service: Service, call: StorageRequest) -> StorageRespon
     document = changed(given, {})
     made = service.index.put_bucket(name, project, document)
     try:
-        service.access.world.add_bucket(name, project)
+        service.access.lab_state.add_bucket(name, project)
         prevent(service, call, name, given)
-        service.access.world.save()
+        service.access.lab_state.save()
     except BaseException:
-        service.access.world.buckets.pop(name, None)
+        service.access.lab_state.buckets.pop(name, None)
         service.index.delete_bucket(name)
         raise
     return StorageResponse(body=bucket_resource(service, made, call))
@@ -155,9 +155,9 @@ def prevent(service: Service, call: StorageRequest, bucket: str, given: Mapping[
     """Public access prevention, which the bucket's policy carries, so that it takes the permission to set that."""
     prevention = dictionary(given.get("iamConfiguration")).get("publicAccessPrevention")
     private = prevention == "enforced"
-    if prevention is not None and service.access.world.buckets[bucket].private != private:
+    if prevention is not None and service.access.lab_state.buckets[bucket].private != private:
         service.access.require_bucket(call.principal, "storage.buckets.setIamPolicy", bucket)
-        service.access.world.set_private(bucket, private)
+        service.access.lab_state.set_private(bucket, private)
 
 
 async def delete_bucket(service: Service, call: StorageRequest) -> StorageResponse:
@@ -166,12 +166,12 @@ async def delete_bucket(service: Service, call: StorageRequest) -> StorageRespon
     read_conditions(call).require(0, found.metageneration)
     if not service.index.is_empty(found.name):
         raise ApiError(409, "conflict", "The bucket you tried to delete is not empty.")
-    world = service.access.world
-    holder = world.buckets.pop(found.name)
+    lab_state = service.access.lab_state
+    holder = lab_state.buckets.pop(found.name)
     try:
-        world.save()
+        lab_state.save()
     except BaseException:
-        world.buckets[found.name] = holder
+        lab_state.buckets[found.name] = holder
         raise
     service.index.delete_bucket(found.name)
     return StorageResponse(204)
@@ -228,7 +228,7 @@ def project_of(service: Service, call: StorageRequest) -> str:
     asked = call.query.get("project", "")
     if not asked:
         raise ApiError(400, "required", "Required parameter: project")
-    project = service.access.world.project_named(asked)
+    project = service.access.lab_state.project_named(asked)
     if not project:
         raise ApiError(404, "notFound", f"The requested project was not found: {asked[:100]}.")
     return project
@@ -236,7 +236,7 @@ def project_of(service: Service, call: StorageRequest) -> str:
 
 def bucket_resource(service: Service, found: BucketRecord, call: StorageRequest) -> dict[str, Any]:
     """A bucket as the API shows it."""
-    world = service.access.world
+    lab_state = service.access.lab_state
     document = {"location": "US", "storageClass": "STANDARD", **found.document}
     if document["location"] in KINDS:
         document["rpo"] = "DEFAULT"
@@ -247,7 +247,7 @@ def bucket_resource(service: Service, found: BucketRecord, call: StorageRequest)
         "id": found.name,
         "selfLink": f"{call.base}/storage/v1/b/{found.name}",
         "name": found.name,
-        "projectNumber": str(world.number(world.buckets[found.name].project)),
+        "projectNumber": str(lab_state.number(lab_state.buckets[found.name].project)),
         "metageneration": str(found.metageneration),
         "etag": etag(0, found.metageneration),
         "timeCreated": time_of(found.created),
@@ -257,7 +257,7 @@ def bucket_resource(service: Service, found: BucketRecord, call: StorageRequest)
         "iamConfiguration": {
             "bucketPolicyOnly": {"enabled": True},
             "uniformBucketLevelAccess": {"enabled": True},
-            "publicAccessPrevention": "enforced" if world.buckets[found.name].private else "inherited",
+            "publicAccessPrevention": "enforced" if lab_state.buckets[found.name].private else "inherited",
         },
         "softDeletePolicy": {"retentionDurationSeconds": "0"},
     }

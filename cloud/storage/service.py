@@ -38,7 +38,7 @@ class Service:
     def bucket(self, name: str) -> BucketRecord:
         """Google's 404 where there is none."""
         found = self.index.bucket(name)
-        if found is None or name not in self.access.world.buckets:
+        if found is None or name not in self.access.lab_state.buckets:
             raise no_bucket()
         return found
 
@@ -145,12 +145,12 @@ class Service:
 
 
 def open_service(access: Access, folder: Path) -> Service:
-    """Storage as it is kept in the folder, and the world's buckets where they are new.
+    """Opens the storage in a folder and adds the lab's new buckets.
 
-    Content that nothing refers to, as after a crash in the middle of an upload, is removed. A bucket that the world
-    does not know, because lab.yaml has changed since, is its project's still, with the policy of a new bucket.
+    Removes unreferenced content, such as a crashed upload leaves behind. A bucket that is missing from the lab's state
+    because lab.yaml has changed stays in its project and gets a new bucket's policy.
     """
-    content, world = folder / "content", access.world
+    content, lab_state = folder / "content", access.lab_state
     content.mkdir(mode=0o700, parents=True, exist_ok=True)
     index = Index.open(folder / "index.sqlite", lambda blob: remove(content / blob))
     kept = index.blobs()
@@ -159,14 +159,14 @@ def open_service(access: Access, folder: Path) -> Service:
             remove(path)
     service = Service(access, index, content)
     for name, project in index.projects().items():
-        if name not in world.buckets and project in world.projects:
-            world.add_bucket(name, project)
-    for name, holder in world.buckets.items():
+        if name not in lab_state.buckets and project in lab_state.projects:
+            lab_state.add_bucket(name, project)
+    for name, holder in lab_state.buckets.items():
         known = index.bucket(name)
         if known is None or known.project != holder.project:
             index.put_bucket(name, holder.project, known.document if known else {})
         if known is None:
-            for key, text in world.objects.get(name, {}).items():
+            for key, text in lab_state.objects.get(name, {}).items():
                 put_text(service, name, key, text)
     return service
 

@@ -84,11 +84,11 @@ def lab(
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path))
     monkeypatch.setenv("RAYDOCK_PORT", str(port))
     kept = ("person", "job", "deny", "projects", "buckets", "accounts")
-    before = {name: copy.deepcopy(getattr(cloud.world, name)) for name in kept}
-    yield Lab(cloud.world, cloud, port, capsys)
+    before = {name: copy.deepcopy(getattr(cloud.lab_state, name)) for name in kept}
+    yield Lab(cloud.lab_state, cloud, port, capsys)
     for name, value in before.items():
-        setattr(cloud.world, name, value)
-    cloud.world.known.clear()
+        setattr(cloud.lab_state, name, value)
+    cloud.lab_state.known.clear()
 
 
 @pytest.fixture

@@ -55,14 +55,16 @@ def test_what_was_deleted_stays_so(lone: Path) -> None:
 def test_a_bucket_outlives_a_changed_lab_file_and_stays_its_projects(lone: Path) -> None:
     service = opened(lone)
     for name, project in (("users-own", "lab-project"), ("gone-own", "no-such-project")):
-        service.access.world.add_bucket(name, "lab-project")
+        service.access.lab_state.add_bucket(name, "lab-project")
         service.index.put_bucket(name, project, {})
         put_text(service, name, "private", "secret")
     service.close()
     again = opened(lone)  # the world begins anew
-    assert again.access.world.buckets["users-own"].project == "lab-project"
+    assert again.access.lab_state.buckets["users-own"].project == "lab-project"
     assert again.index.object("users-own", "private")
-    assert "gone-own" not in again.access.world.buckets  # nobody's, so nobody is given it: see the next test
+    assert (
+        "gone-own" not in again.access.lab_state.buckets
+    )  # nobody's, so nobody is given it: see the next test
     again.close()
 
 

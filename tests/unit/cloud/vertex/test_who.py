@@ -14,7 +14,7 @@ from cloud.controlplane.nodes.node_identity import NodeIdentity
 from cloud.controlplane.store import Store
 from cloud.identity.node_metadata import NodeListeners, NodeMetadata
 from cloud.identity.tokens import Tokens
-from cloud.server import catching_all
+from cloud.server import catch_all
 from iam.lab import FILE as LAB_FILE
 from tests.fakes import FakeNodes
 from tests.labcloud import TRAINER
@@ -35,7 +35,7 @@ def with_metadata(work: Callable[[Ask, FakeNodes, Tokens], Awaitable[None]], ver
         who = await served(NodeIdentity(clusters).application())
         place = f"127.0.0.1:{who.addresses[0][1]}" if vertex else "127.0.0.1:9"
         world = state_file.load(LAB_FILE, None)
-        metadata = await served(catching_all(NodeMetadata(world, tokens, place).handle))
+        metadata = await served(catch_all(NodeMetadata(world, tokens, place).handle))
         base = f"http://127.0.0.1:{metadata.addresses[0][1]}"
 
         async def ask(path: str, **headers: str) -> tuple[int, str]:
