@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from cloud import config, state_file
 from cloud.gateway import proxy
-from cloud.gateway.job_limit import Room
+from cloud.gateway.job_limit import JobLimit
 from cloud.google_errors import ApiError
 from cloud.identity.node_metadata import NodeListeners
 from cloud.identity.tokens import Tokens, load_secret, write_private
@@ -65,8 +65,8 @@ async def serve(options: argparse.Namespace) -> None:
     tokens = Tokens(load_secret(settings.state), settings.token_seconds)
     cloud = Cloud(known, tokens, settings.objects, settings.project, settings.vertex)
     key = saved_key_digest(settings)
-    room = Room(settings.jobs)
-    gate = proxy.Gate(dashboard=settings.dashboard, key_sha256=key, secret=tokens.secret, room=room)
+    job_limit = JobLimit(settings.jobs)
+    gate = proxy.Gate(dashboard=settings.dashboard, key_sha256=key, secret=tokens.secret, job_limit=job_limit)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -97,7 +97,7 @@ async def in_container(
 
     Raises IamError for a network argument that is not NAME=job or NAME=person.
     """
-    authority, proxy_rules = load_authority(settings.state), Egress(also=settings.egress_allow)
+    authority, proxy_rules = load_authority(settings.state), Egress(allow=settings.egress_allow)
     for word in options.networks:
         name, _, role = word.partition("=")
         if role not in ("job", "person"):

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloud.gateway.job_limit import jobs_in
+from cloud.gateway.job_limit import jobs_that_fit
 from iam.errors import IamError
 from iam.lab import Network, settings
 from raydock.units import size
@@ -73,6 +73,6 @@ def jobs(limit: str, memory: str) -> int:
     if not memory:
         return 0
     try:
-        return jobs_in(size(memory))
+        return jobs_that_fit(size(memory))
     except ValueError:
         raise IamError(f"LAB_HEAD_MEMORY is {memory!r}.", "Set it to a size such as 900m or 3g") from None

@@ -154,17 +154,17 @@ class Cloud:
         self.runners.append(runner)
         if tls:
             self.servers.append(
-                await alpn.listen(runner, address, port, tls, missing_services.refuse, self.grpc())
+                await alpn.listen(runner, address, port, tls, missing_services.refuse_grpc, self.grpc())
             )
         else:
             await web.TCPSite(runner, address, port, ssl_context=tls, backlog=BACKLOG).start()
 
-    def grpc(self) -> dict[str, alpn.Pass]:
+    def grpc(self) -> dict[str, alpn.StreamHandler]:
         """The gRPC handlers by host. The control plane also answers for the services that we serve over HTTP/1.1."""
         handler = (
-            alpn.to(self.vertex, GRPC_PORT, missing_services.refuse)
+            alpn.forward_to(self.vertex, GRPC_PORT, missing_services.refuse_grpc)
             if self.vertex
-            else missing_services.refuse
+            else missing_services.refuse_grpc
         )
         return dict.fromkeys(HOSTS | {"storage.googleapis.com"}, handler)
 

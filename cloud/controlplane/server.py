@@ -22,7 +22,7 @@ from cloud.controlplane.endpoints.dashboard import PORT, Dashboards
 from cloud.controlplane.endpoints.hosts import HOSTS
 from cloud.controlplane.nodes.node_identity import NodeIdentity
 from cloud.controlplane.permission import Permission
-from cloud.network.alpn import Pass, listen, to
+from cloud.network.alpn import StreamHandler, forward_to, listen
 
 GRPC_PORT = 8081
 WHO_PORT = 8082
@@ -39,7 +39,9 @@ class ControlPlane:
     client_port: int = ray_client.PORT
     grpc: list[Any] = field(default_factory=list)  # servers
     port: int = 0  # of gRPC on loopback, behind the TLS doors
-    clients: dict[str, Pass] = field(default_factory=dict)  # by host: the Ray Client endpoint behind them
+    clients: dict[str, StreamHandler] = field(
+        default_factory=dict
+    )  # by host: the Ray Client endpoint behind them
     runners: list[web.AppRunner] = field(default_factory=list)
     servers: list[asyncio.Server] = field(default_factory=list)
 
@@ -54,7 +56,7 @@ class ControlPlane:
             endpoint = ray_client.Endpoint(host, self.clusters, self.permission, self.client_port)
             server, port = await endpoint.serve("127.0.0.1:0")
             self.grpc.append(server)
-            self.clients[host] = to("127.0.0.1", port)
+            self.clients[host] = forward_to("127.0.0.1", port)
         if control:
             runner = await self.runner(NodeIdentity(self.clusters).application())
             for address in (control, "127.0.0.1"):
@@ -64,7 +66,7 @@ class ControlPlane:
         """A door for callers; its port."""
         app = Dashboards(self.clusters, self.permission, self.dashboard_port).application()
         runner = await self.runner(app)
-        server = await listen(runner, address, port, tls, to("127.0.0.1", self.port), self.clients)
+        server = await listen(runner, address, port, tls, forward_to("127.0.0.1", self.port), self.clients)
         self.servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 

@@ -32,8 +32,8 @@ class LabApi:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Any path below /lab/."""
-        if not auth.right(auth.bearer(request), self.gate):
-            return auth.asked(request)
+        if not auth.key_matches(auth.bearer(request), self.gate):
+            return auth.request_key(request)
         answers = {("GET", "/lab/"): self.describe, ("POST", "/lab/token"): self.token}
         answer = answers.get((request.method, request.path))
         return answer() if answer else web.Response(status=404, text=f"The lab has no {request.path}.\n")

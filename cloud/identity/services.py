@@ -46,7 +46,7 @@ class GoogleServices:
         path = unquote(raw or request.raw_path.partition("?")[0])
         try:
             if host not in HOSTS:
-                raise missing_services.refusal(host)
+                raise missing_services.not_implemented(host)
             if host == "oauth2.googleapis.com" or path.startswith(("/oauth2/", "/tokeninfo")):
                 return web.json_response(await self.about_token(request))
             principal = self.access.caller(request)

@@ -18,8 +18,8 @@ from cloud.controlplane.errors import RpcError
 from cloud.controlplane.nodes.node_sizing import HEAD_MEMORY
 from cloud.controlplane.permission import Permission
 from cloud.gateway import auth
-from cloud.gateway.job_limit import Room, jobs_in
-from cloud.gateway.proxy import Gate, passed_on, server_options, upstream
+from cloud.gateway.job_limit import JobLimit, jobs_that_fit
+from cloud.gateway.proxy import Gate, proxy_request, server_options, upstream
 
 PORT = 8265
 STATUS = {"UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403}
@@ -33,7 +33,7 @@ class Dashboards:
     clusters: Clusters
     permission: Permission
     port: int = PORT  # of a head's dashboard
-    rooms: dict[str, Room] = field(default_factory=dict)  # by the head's address
+    job_limits: dict[str, JobLimit] = field(default_factory=dict)  # by the head's address
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=Gate("", "").limit, handler_args=server_options())
@@ -57,13 +57,13 @@ class Dashboards:
         cluster = found[0]
         if cluster.state not in ("RUNNING", "UPDATING"):
             return auth.refused(request, 503, f"The cluster is {cluster.state}.")
-        room = self.rooms.setdefault(cluster.head, Room(jobs_in(HEAD_MEMORY)))
-        gate = Gate(f"http://{cluster.head}:{self.port}", "", room=room)
+        job_limit = self.job_limits.setdefault(cluster.head, JobLimit(jobs_that_fit(HEAD_MEMORY)))
+        gate = Gate(f"http://{cluster.head}:{self.port}", "", job_limit=job_limit)
 
         async def forward(request: web.Request) -> web.StreamResponse:
-            return await passed_on(request, gate)
+            return await proxy_request(request, gate)
 
-        return await auth.let_in(request, gate, "key", forward)
+        return await auth.authorize(request, gate, "key", forward)
 
 
 async def wait(_: web.Request) -> None:

@@ -16,7 +16,7 @@ import pytest
 from cloud import state_file
 from cloud.identity.tokens import Tokens
 from cloud.network.certificates import Authority, load_authority
-from cloud.network.missing_services import sentence
+from cloud.network.missing_services import message
 from cloud.server import Cloud
 from cluster import ports
 from iam.lab import FILE as LAB_FILE
@@ -99,7 +99,7 @@ def test_over_http(door: Door, host: str) -> None:
 
 
 def test_a_host_is_named_as_its_service() -> None:
-    assert {host: sentence(host) for host in HOSTS} == HOSTS
+    assert {host: message(host) for host in HOSTS} == HOSTS
 
 
 def test_what_is_no_http_2_ends_the_connection(door: Door) -> None:

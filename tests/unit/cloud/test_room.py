@@ -16,7 +16,7 @@ from yarl import URL
 
 from cloud.config import jobs
 from cloud.gateway.auth import Gate
-from cloud.gateway.job_limit import Room, jobs_in
+from cloud.gateway.job_limit import JobLimit, jobs_that_fit
 from cloud.gateway.proxy import application
 from iam.errors import IamError
 
@@ -59,7 +59,7 @@ async def gateway(ray: Ray, most: int) -> AsyncIterator[aiohttp.ClientSession]:
     far, sha = web.Application(), hashlib.sha256(KEY.encode()).hexdigest()
     far.router.add_route("*", "/{path:.*}", ray.handle)
     async with TestServer(far) as dashboard:
-        gate = Gate(f"http://127.0.0.1:{dashboard.port}", sha, room=Room(most))
+        gate = Gate(f"http://127.0.0.1:{dashboard.port}", sha, job_limit=JobLimit(most))
         async with TestServer(application(gate)) as near:
             async with aiohttp.ClientSession(f"http://127.0.0.1:{near.port}", headers=HEADERS) as client:
                 yield client
@@ -152,7 +152,7 @@ def test_a_client_that_sends_no_body_holds_no_place() -> None:
 
 
 def test_how_many_jobs_a_head_holds() -> None:
-    assert [jobs_in(gib << 30) for gib in (1, 2, 3, 8)] == [1, 8, 16, 56]
+    assert [jobs_that_fit(gib << 30) for gib in (1, 2, 3, 8)] == [1, 8, 16, 56]
     assert [jobs("", memory) for memory in ("3g", "3072m", "3145728k", str(3 << 30), "3GB", "")] == [
         16
     ] * 5 + [0]
