@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cloud.google_errors import ApiError
-from cloud.identity.policies import BucketPolicies, texts
+from cloud.identity.policies import BucketPolicies, string_list
 from cloud.json_body import dictionary
 from cloud.storage.conditions import read_conditions
 from cloud.storage.documents import CLASSES, etag, merged, time_of
@@ -208,7 +208,7 @@ async def set_policy(service: Service, call: StorageRequest) -> StorageResponse:
 
 async def test_permissions(service: Service, call: StorageRequest) -> StorageResponse:
     bucket = service.bucket(call.names["bucket"]).name
-    asked = texts("permissions", {"permissions": list(call.repeated.get("permissions", ()))})
+    asked = string_list("permissions", {"permissions": list(call.repeated.get("permissions", ()))})
     return StorageResponse(body=BucketPolicies(service.access).test(call.principal, bucket, asked))
 
 

@@ -23,7 +23,7 @@ from iam.errors import IamError
 KEY = "k"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
 FULL = (
-    "The head runs 3 jobs, as many as its memory holds. Try again when one has ended, or give it more memory "
+    "The head already runs 3 jobs, the limit for its memory. Try again when one ends, or give it more memory "
     "(HEAD_MEMORY).\n"
 )
 

@@ -103,7 +103,7 @@ def test_a_creation_can_be_cancelled_and_a_deletion_not(vertex: LabVertex, nodes
     with pytest.raises(exceptions.Cancelled, match=r"The operation was cancelled\."):
         creation.result(timeout=60)
     clusters = vertex.plane.clusters
-    vertex.run(clusters.until(lambda: not clusters.store.clusters, 60))
+    vertex.run(clusters.wait_for(lambda: not clusters.store.clusters, 60))
     assert nodes.there == {}
 
     nodes.becomes = "ready"

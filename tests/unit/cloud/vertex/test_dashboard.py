@@ -30,7 +30,7 @@ def lab(tmp_path: Path, ray: FakeDashboard) -> Iterator[LabVertex]:
     async def create(found: LabVertex) -> None:
         clusters = found.plane.clusters
         operation = clusters.create(NAME, SPEC, "lab-project", AGENT, "v1")
-        await clusters.finished(operation, 60)
+        await clusters.wait_until_done(operation, 60)
 
     with lab_vertex(tmp_path, dashboard_port=ray.port) as found:
         found.run(create(found))

@@ -31,7 +31,7 @@ def lab(tmp_path: Path, head: FakeHead) -> Iterator[LabVertex]:
 
     async def create(found: LabVertex) -> None:
         clusters = found.plane.clusters
-        await clusters.finished(clusters.create(NAME, SPEC, "lab-project", AGENT, "v1"), 60)
+        await clusters.wait_until_done(clusters.create(NAME, SPEC, "lab-project", AGENT, "v1"), 60)
 
     with lab_vertex(tmp_path, client_port=head.port) as found:
         found.run(create(found))
@@ -167,7 +167,7 @@ def test_each_call_is_asked_for_its_token_anew(lab: LabVertex, head: FakeHead) -
 def test_a_host_without_a_cluster_leads_nowhere(lab: LabVertex, head: FakeHead) -> None:
     own = lab.plane.clusters.named(NAME).host
     other = next(host for host in lab.plane.clients if host != own)
-    said = f"No cluster of this lab has the Ray Client endpoint {other}."
+    said = f"The lab has no cluster with the Ray Client endpoint {other}."
     assert refused(lab, bearer(lab, PERSON), other) == ("NOT_FOUND", said)
     api = "us-central1-aiplatform.googleapis.com"
     assert refused(lab, bearer(lab, PERSON), api)[0] == "UNIMPLEMENTED"
@@ -182,7 +182,7 @@ def test_a_cluster_that_does_not_run_says_so(lab: LabVertex) -> None:
 def test_a_head_that_does_not_answer(lab: LabVertex, head: FakeHead, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_client, "CONNECT", 0.3)
     head.server.stop(0).wait(SECONDS)
-    said = "The cluster's head does not answer at its Ray Client port."
+    said = "The cluster's head does not answer on its Ray Client port."
     assert refused(lab, bearer(lab, PERSON)) == ("UNAVAILABLE", said)
 
 

@@ -31,7 +31,7 @@ def with_metadata(work: Callable[[Ask, FakeNodes, Tokens], Awaitable[None]], ver
     async def running() -> None:
         nodes, tokens = FakeNodes(), Tokens(b"s" * 32)
         clusters = Clusters(Store(), nodes, poll=0.005)
-        await clusters.finished(clusters.create(NAME, SPEC, "lab-project", TRAINER, "v1"), 60)
+        await clusters.wait_until_done(clusters.create(NAME, SPEC, "lab-project", TRAINER, "v1"), 60)
         who = await served(NodeIdentity(clusters).application())
         place = f"127.0.0.1:{who.addresses[0][1]}" if vertex else "127.0.0.1:9"
         world = state_file.load(LAB_FILE, None)
@@ -80,7 +80,7 @@ def test_an_address_of_no_node_is_nobody() -> None:
     async def work(ask: Ask, nodes: FakeNodes, tokens: Tokens) -> None:
         nodes.there.clear()
         status, told = await ask(f"{ACCOUNT}/token", **FLAVOR)
-        assert (status, told) == (404, "127.0.0.1 is no node of a cluster.\n")
+        assert (status, told) == (404, "127.0.0.1 is not a cluster node.\n")
 
     with_metadata(work)
 
