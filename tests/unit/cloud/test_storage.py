@@ -149,7 +149,7 @@ def test_an_object_with_two_names_is_refused(lab: RunningCloud) -> None:
         lab, "POST", f"/upload{API}/lab-data/o?uploadType=multipart&name=two", AGENT,
         content=content, headers={"Content-Type": "multipart/related; boundary=b"},
     )  # fmt: skip
-    assert reply.json()["error"]["message"] == "The object has one name in the query and another in the body."
+    assert reply.json()["error"]["message"] == "The object's names in the query and the body differ."
 
 
 def test_a_creator_makes_and_does_not_overwrite(lab: RunningCloud) -> None:
