@@ -58,8 +58,8 @@ async def run(content_type: str, body: AsyncIterator[bytes], handle: Handler) ->
         reply = await handle(call) if len(responses) < MAX_RESPONSE else TOO_LARGE
         responses += f"--{boundary}\r\n".encode() + _part(call, reply)
     # No quotes: gcsfs takes everything after "boundary=" literally.
-    headers = {"Content-Type": f"multipart/mixed; boundary={boundary}"}
-    return StorageResponse(headers=headers, raw=bytes(responses) + f"--{boundary}--\r\n".encode())
+    outer = {"Content-Type": f"multipart/mixed; boundary={boundary}"}
+    return StorageResponse(headers=outer, raw=bytes(responses) + f"--{boundary}--\r\n".encode())
 
 
 def malformed(why: str) -> ApiError:

@@ -201,7 +201,7 @@ async def test_the_labs_own_networks_are_never_let_out(address: str) -> None:
     everything = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "fd00::/8")))
     assert is_permitted("10.8.0.2", everything, OWN)
     assert not is_permitted(address, everything, OWN)
-    rules: Any = {"also": everything, "own": lambda: OWN}
+    rules: Any = {"allow": everything, "own": lambda: OWN}
     async with lab(net=Net({"pypi.example.org": [address]}), **rules) as it:
         assert (await it.ask(CONNECT))[0] == 403
         assert it.net.dialled == []

@@ -364,7 +364,7 @@ async def test_a_program_is_told_the_mending_command_and_a_browser_is_given_a_fo
         answer = await it.client.get("/")
         assert answer.content_type == "text/plain"
         assert await answer.text() == auth.ASK + "\n"
-        assert "`python -m cluster status` prints the link" in auth.ASK
+        assert "open the link that `python -m cluster status` prints" in auth.ASK
         assert answer.reason == auth.REASON
         with pytest.raises(requests.HTTPError, match="python -m cluster status"):
             (await asyncio.to_thread(requests.get, it.base, timeout=60)).raise_for_status()
@@ -403,10 +403,10 @@ async def test_a_link_becomes_a_session_that_outlives_the_gateway() -> None:
 @run
 async def test_a_session_ends() -> None:
     gate = Gate("http://x", SHA, secret=SECRET)
-    assert auth.holds(auth.session(gate, int(time.time()) + 60), gate)
-    assert not auth.holds(auth.session(gate, int(time.time()) - 1), gate)
-    later = auth.session(gate, int(time.time()) - 1).partition(".")[2]
-    assert not auth.holds(f"{int(time.time()) + 60}.{later}", gate)
+    assert auth.session_valid(auth.session_cookie(gate, int(time.time()) + 60), gate)
+    assert not auth.session_valid(auth.session_cookie(gate, int(time.time()) - 1), gate)
+    later = auth.session_cookie(gate, int(time.time()) - 1).partition(".")[2]
+    assert not auth.session_valid(f"{int(time.time()) + 60}.{later}", gate)
 
 
 @run
@@ -464,7 +464,7 @@ async def test_the_form_lets_in() -> None:
 async def test_a_cookie_changes_nothing_unless_the_page_is_ours() -> None:
     async with lab() as it:
         cookie = {
-            "Cookie": f"raydock_{it.port}={auth.session(Gate('', SHA, secret=SECRET), int(time.time()) + 9)}"
+            "Cookie": f"raydock_{it.port}={auth.session_cookie(Gate('', SHA, secret=SECRET), int(time.time()) + 9)}"
         }
         assert (await it.client.delete("/x", headers=cookie)).status == 403
         assert (await it.client.delete("/x", headers={**cookie, "Origin": "null"})).status == 403
@@ -520,7 +520,9 @@ async def test_the_dashboard_sees_neither_the_key_nor_what_is_not_its_business()
 @run
 async def test_the_user_agent_that_the_dashboard_sees(agent: str, by: str, forwarded: str) -> None:
     async with lab() as it:
-        cookie = f"raydock_{it.port}={auth.session(Gate('', SHA, secret=SECRET), int(time.time()) + 9)}"
+        cookie = (
+            f"raydock_{it.port}={auth.session_cookie(Gate('', SHA, secret=SECRET), int(time.time()) + 9)}"
+        )
         name = f"User-Agent: {agent}\n" if agent else ""
         who = AUTH if by == "key" else f"Cookie: {cookie}\n"
         assert (await it.raw(f"GET / HTTP/1.1\n{HOST}{name}{who}{END}"))[0] == 200

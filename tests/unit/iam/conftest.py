@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cloud.gateway.proxy import Gate
-from cloud.lab_state import LabState
+from cloud.world import LabState
 from cluster import ports
 from iam.cli import main
 from tests.labcloud import PERSON, RunningCloud, lab_cloud
@@ -84,11 +84,11 @@ def lab(
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path))
     monkeypatch.setenv("RAYDOCK_PORT", str(port))
     kept = ("person", "job", "deny", "projects", "buckets", "accounts")
-    before = {name: copy.deepcopy(getattr(cloud.lab_state, name)) for name in kept}
-    yield Lab(cloud.lab_state, cloud, port, capsys)
+    before = {name: copy.deepcopy(getattr(cloud.world, name)) for name in kept}
+    yield Lab(cloud.world, cloud, port, capsys)
     for name, value in before.items():
-        setattr(cloud.lab_state, name, value)
-    cloud.lab_state.known.clear()
+        setattr(cloud.world, name, value)
+    cloud.world.known.clear()
 
 
 @pytest.fixture
