@@ -120,6 +120,7 @@ class LabState:
         return policy
 
     def deny_rules(self, project: str) -> tuple[DenyRule, ...]:
+        """The rules of a project's deny policies."""
         return tuple(rule for document in self.deny.get(project, ()) for rule in deny_from_json(document))
 
     def number(self, project: str) -> int:

@@ -86,6 +86,7 @@ class Writer:
         )
 
     def close(self) -> None:
+        """Closes the file, if it is open."""
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -1,4 +1,4 @@
-"""One port for both versions of HTTP: what TLS agrees on decides."""
+"""HTTP/1.1 and HTTP/2 on one port, selected by ALPN."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOST = "storage.googleapis.com"
 
 
 async def said(authority: Authority, offered: list[str], *, far: bool = True) -> bytes:
-    """What a client that offers these protocols reads after it has sent a line."""
+    """The response to a client that offers these protocols and sends one line."""
 
     async def http1(_: web.Request) -> web.Response:
         return web.Response(text="one")

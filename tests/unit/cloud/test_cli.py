@@ -1,4 +1,4 @@
-"""How the cloud starts: what it keeps of its settings."""
+"""The cloud's startup: settings that it saves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cloud.cli import saved_key_digest
 
 
 def test_the_digest_of_the_key_outlives_a_command_that_does_not_know_it(tmp_path: Path) -> None:
-    """`docker compose run --rm person python` makes the cloud anew, with an empty LAB_KEY_SHA256."""
+    """`docker compose run --rm person python` recreates the cloud with an empty LAB_KEY_SHA256."""
     plain = replace(config.read({}), state=tmp_path)
     assert saved_key_digest(plain) == ""
     assert saved_key_digest(replace(plain, key_sha256="a" * 64)) == "a" * 64

@@ -23,7 +23,7 @@ from cloud.network.tunnel import CHUNK, Streams
 
 PUBLIC = "93.184.216.34"
 
-# What companies run their own package index on: RFC 1918, RFC 6598, RFC 4193.
+# Networks of a company's own package index: RFC 1918, RFC 6598, RFC 4193.
 COMPANY = tuple(
     ipaddress.ip_network(net)
     for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
@@ -32,7 +32,7 @@ COMPANY = tuple(
 
 @dataclass
 class Net:
-    """A name service and a way to dial that lead every public address to `port` of this machine."""
+    """A resolver and a dialer that redirect every public address to `port` on this machine."""
 
     names: dict[str, list[str]]
     port: int = 0
@@ -72,7 +72,7 @@ Served = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, A
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Sends back what came, once all of it has: only a half-close gets an answer."""
+    """Echoes everything after the client's half-close."""
     data = await reader.read()
     writer.write(b"<" + data + b">")
     writer.close()
@@ -96,7 +96,7 @@ class Lab:
         return client
 
     async def ask(self, text: str) -> tuple[int, str]:
-        """Status and body of the proxy's own answer."""
+        """The status and body of the proxy's own response."""
         client = await self.open(text)
         head = await client.head()
         return int(head.split()[1]), (await client.rest()).decode()
@@ -118,11 +118,11 @@ async def lab(served: Served = echo, *, net: Net | None = None, **rules: Any) ->
                 await client.writer.wait_closed()
         near.close()
         far.close()
-        await asyncio.sleep(0.05)  # the ends of connections are noticed
+        await asyncio.sleep(0.05)  # time to notice closed connections
 
 
 def run(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """A test that is a coroutine, with a deadline."""
+    """Runs a coroutine as a test, with a deadline."""
 
     @wraps(test)
     def runs(*args: Any, **kwargs: Any) -> None:
@@ -197,7 +197,7 @@ OWN = (ipaddress.ip_network("10.9.0.0/16"), ipaddress.ip_network("fd00:9::/64"))
 )
 @run
 async def test_the_labs_own_networks_are_never_let_out(address: str) -> None:
-    """There the metadata servers hand out others' identities, so no setting opens them."""
+    """Their metadata servers hand out other identities, so no setting allows them."""
     everything = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "fd00::/8")))
     assert is_permitted("10.8.0.2", everything, OWN)
     assert not is_permitted(address, everything, OWN)
@@ -491,7 +491,7 @@ async def test_an_end_that_breaks_ends_the_other() -> None:
         client = await it.open(CONNECT)
         await client.head()
         raw = client.writer.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # close by a reset
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # close with a TCP reset
         client.writer.transport.abort()
         await asyncio.wait_for(ended.wait(), 60)
 
@@ -508,7 +508,7 @@ async def test_connections_are_counted_and_given_back() -> None:
         )
         held[0].writer.write_eof()
         assert await held[0].rest() == b"<>"
-        for _ in range(1000):  # it notices the end of that connection
+        for _ in range(1000):  # until the proxy notices the closed connection
             if " 200 " in (answer := await (await it.open(CONNECT)).head()):
                 break
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""lab.yaml, and what is kept of the world."""
+"""lab.yaml, and the saved state."""
 
 from __future__ import annotations
 

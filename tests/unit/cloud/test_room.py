@@ -1,4 +1,4 @@
-"""The head's room for jobs: never more at a time than it holds, and a clear answer for the others."""
+"""The head's job limit: it is never exceeded, and refused jobs get a clear message."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FULL = (
 
 @dataclass
 class Ray:
-    """A dashboard that takes its time to start a job, and then lists it."""
+    """A dashboard that is slow to start a job and then lists it."""
 
     running: list[str] = field(default_factory=list)
     ended: int = 0
@@ -79,7 +79,7 @@ def test_never_more_than_it_holds_however_many_ask_at_once() -> None:
             assert {text for status, text in answers if status == 429} == {FULL}
             assert ray.most == 3
             async with client.post("/api/jobs/x/stop") as reply:
-                assert await reply.text() == "other"  # nothing else is held up
+                assert await reply.text() == "other"  # other requests are not delayed
             ray.running.pop()
             assert [(await started(client))[0] for _ in range(2)] == [200, 429]
 
@@ -118,7 +118,7 @@ def test_a_dashboard_that_does_not_tell_is_no_room(status: int) -> None:
     "path", ["/api/%6aobs/", "/%61pi/jobs/", "/api/jobs/#x", "/api/jobs/#?", "/api/jobs%2f"]
 )
 def test_no_other_way_to_write_the_path_leads_past_it(path: str) -> None:
-    """aiohttp, and with it Ray, decodes a path before it looks for the route, and drops a fragment."""
+    """aiohttp, and therefore Ray, decodes the path before routing and drops a fragment."""
 
     async def run() -> None:
         ray = Ray(["x"] * 3)

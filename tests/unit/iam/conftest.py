@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cloud.gateway.proxy import Gate
-from cloud.world import LabState
+from cloud.lab_state import LabState
 from cluster import ports
 from iam.cli import main
 from tests.labcloud import PERSON, RunningCloud, lab_cloud

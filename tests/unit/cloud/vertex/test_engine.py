@@ -1,4 +1,4 @@
-"""What the Docker engine is asked for, and how its answers are read."""
+"""Requests to the Docker engine, and the parsing of its responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of clusters over the double: states, failures, a control plane that is killed, requests that cross."""
+"""The lifecycle of clusters on fake nodes: states, failures, a killed control plane, concurrent requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.fakes import FakeNodes
 from tests.unit.cloud.vertex.test_request import cluster, pool, scaled
 
 WHO = "serviceAccount:a@p.iam.gserviceaccount.com"
-SOON = 60  # seconds; catches a fault, not a slow machine
+SOON = 60  # seconds; generous, so it fails on a bug rather than on a slow machine
 NAME = "projects/1/locations/us-central1/persistentResources/a"
 SPEC = cluster(pool("head-node"), pool("worker-pool1", 2, "n1-standard-8"))
 
@@ -41,7 +41,7 @@ async def reached(clusters: Clusters, *wanted: str) -> None:
 
 
 async def there(nodes: FakeNodes, count: int) -> None:
-    """Waits until there are `count` nodes."""
+    """Waits until `count` nodes exist."""
     for _ in range(12_000):
         if len(nodes.there) == count:
             return
@@ -146,7 +146,7 @@ def test_the_same_again_before_the_first_is_told_of_is_done_too(tmp_path: Path) 
     async def life() -> None:
         clusters = made(tmp_path, FakeNodes())
         await clusters.wait_until_done(create(clusters), SOON)
-        async with clusters.changed:  # so that nobody can be told
+        async with clusters.changed:  # blocks notifications
             first = clusters.update(NAME, [1, 3], "v1")
             await reached(clusters, "RUNNING")
             second = clusters.update(NAME, [1, 3], "v1")
@@ -182,7 +182,7 @@ def test_a_creation_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
         assert (creation.done, creation.code) == (True, "CANCELLED")
         await clusters.wait_for(lambda: not clusters.store.clusters, SOON)
         assert (clusters.store.clusters, nodes.there) == ({}, {})
-        clusters.cancel(creation)  # it is done: nothing
+        clusters.cancel(creation)  # no effect: it is done
         await clusters.wait_until_done(create(clusters), 0.02)
         await clusters.close()
 
@@ -228,7 +228,7 @@ def test_a_cancellation_outlives_a_kill(tmp_path: Path) -> None:
 
 
 def test_a_node_that_was_made_and_not_started_is_started(tmp_path: Path) -> None:
-    """Its maker was killed in between."""
+    """The control plane was killed in between."""
     nodes = FakeNodes(becomes="made")
 
     async def first() -> None:
@@ -394,7 +394,7 @@ def test_networks_are_mended_and_those_of_no_cluster_removed(tmp_path: Path) -> 
         assert nodes.networks == []
         await clusters.wait_until_done(create(clusters), SOON)
         await clusters.close()
-        nodes.networks.clear()  # as when the lab's cloud is another container after a restart
+        nodes.networks.clear()  # as if the lab's cloud were a new container after a restart
         clusters = made(tmp_path, nodes)
         await clusters.resume()
         for _ in range(12_000):

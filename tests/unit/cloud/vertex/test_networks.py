@@ -1,4 +1,4 @@
-"""A cluster's network, over a double of the engine's API."""
+"""A cluster's network, on a fake of the engine's API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ALIASES = {"cloud": ["storage.googleapis.com", "cluster.raydock.internal", "clou
 
 @dataclass
 class Engine:
-    """Remembers networks and who is in them. A container's id is its service's name."""
+    """Records networks and their members. A container's id is its service's name."""
 
     held: dict[str, dict[str, str]] = field(default_factory=dict)
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -67,12 +67,12 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 
 def test_both_services_are_in_it_before_it_is_looked_whether_one_answers(engine: Engine) -> None:
-    """The one that looks has no way there before."""
+    """The service that checks has no route to it before."""
     found = Networks(engine.ask, "raydock")
     asyncio.run(found.ensure(CLUSTER))
-    asyncio.run(found.ensure(CLUSTER))  # again is fine
+    asyncio.run(found.ensure(CLUSTER))  # idempotent
     assert engine.calls == [
-        "connect cloud storage.googleapis.com cloud",  # what it is in the jobs' network alone it is not here
+        "connect cloud storage.googleapis.com cloud",  # without the aliases of the job's network
         "connect vertex vertex",
         "look 10.0.0.2",
         "look 10.0.0.2",

@@ -1,4 +1,4 @@
-"""The Ray Client endpoints, over TLS: who is let in, and that a call is passed on as it is."""
+"""The Ray Client endpoints, over TLS: authorization, and calls that are forwarded unchanged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def head() -> Iterator[FakeHead]:
 
 @pytest.fixture
 def lab(tmp_path: Path, head: FakeHead) -> Iterator[LabVertex]:
-    """A control plane with one cluster, whose head is the double."""
+    """A control plane with one cluster, whose head is a fake."""
 
     async def create(found: LabVertex) -> None:
         clusters = found.plane.clusters
@@ -43,7 +43,7 @@ def bearer(lab: LabVertex, who: str, lifetime: float | None = None) -> tuple[tup
 
 
 def method(lab: LabVertex, name: str, kind: str = "unary_unary", host: str = "") -> Any:
-    """A method as a client has it, without messages of its own."""
+    """A client's method with raw messages."""
     channel = lab.channel(host or lab.plane.clusters.named(NAME).host)
     return getattr(channel, kind)(f"/ray.rpc.RayletDriver/{name}")
 
@@ -124,7 +124,7 @@ def test_no_more_is_taken_than_the_head_takes(lab: LabVertex, head: FakeHead) ->
 
     call = method(lab, "Stall", "stream_unary").future(parts(), metadata=bearer(lab, PERSON), timeout=60)
     before = -1
-    while before != sent:  # until nothing more is taken
+    while before != sent:  # until no more is accepted
         before = sent
         time.sleep(0.5)
     assert sent < 60
@@ -156,7 +156,7 @@ def test_without_the_permission_nobody_is_let_in(lab: LabVertex, head: FakeHead,
 
 
 def test_each_call_is_asked_for_its_token_anew(lab: LabVertex, head: FakeHead) -> None:
-    """One connection, two calls: the second by somebody else."""
+    """Two calls on one connection, the second as another principal."""
     echo = method(lab, "Echo")
     assert echo(b"a", metadata=bearer(lab, PERSON), timeout=SECONDS) == b"a"
     with pytest.raises(grpc.RpcError):

@@ -1,4 +1,4 @@
-"""What is wrong with a request, by field and text."""
+"""Validation of requests: fields and messages."""
 
 from __future__ import annotations
 

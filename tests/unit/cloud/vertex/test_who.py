@@ -1,4 +1,4 @@
-"""The metadata server for nodes: each is who its cluster is, and nobody is taken for another."""
+"""The metadata server for nodes: each node gets its cluster's identity, never another one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Ask = Callable[..., Awaitable[tuple[int, str]]]
 
 
 def with_metadata(work: Callable[[Ask, FakeNodes, Tokens], Awaitable[None]], vertex: bool = True) -> None:
-    """Runs `work` with a metadata server whose callers come from 127.0.0.1, the head's address in the double."""
+    """Runs `work` with a metadata server that sees callers from 127.0.0.1, the fake head's address."""
 
     async def running() -> None:
         nodes, tokens = FakeNodes(), Tokens(b"s" * 32)
@@ -71,7 +71,7 @@ def test_a_node_is_its_clusters_account() -> None:
         import json
 
         assert (status, tokens.principal(json.loads(told)["access_token"])) == (200, TRAINER)
-        assert (await ask(f"{ACCOUNT}/email"))[0] == 403  # without the flavor, as ever
+        assert (await ask(f"{ACCOUNT}/email"))[0] == 403  # without Metadata-Flavor
 
     with_metadata(work)
 
@@ -99,7 +99,7 @@ def test_without_the_control_plane_nobody_is_told_anything() -> None:
 
 
 def test_doors_follow_the_clusters_networks() -> None:
-    """Opened where a network is new, closed where it is gone, left alone while the control plane does not answer."""
+    """Opened for new networks, closed for deleted ones, unchanged while the control plane does not answer."""
     known: list[str] = []
     events: list[str] = []
     told = asyncio.Event()
@@ -127,7 +127,7 @@ def test_doors_follow_the_clusters_networks() -> None:
 
         async def seen(*addresses: str) -> None:
             known[:] = addresses
-            for _ in range(3):  # an answer that is under way may be the one before
+            for _ in range(3):  # an answer in flight may be outdated
                 told.clear()
                 await told.wait()
 
