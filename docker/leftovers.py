@@ -130,7 +130,7 @@ def main(starter: int) -> None:
     leftovers = Leftovers()
     while begun and (now := read(starter, b"")) and now.key == begun.key:
         for pid, signum in leftovers.scan(snapshot(cluster)):
-            text = f"leftovers.py: sent {signum.name} to process {pid}, left over from a job"
+            text = f"leftovers.py: sending {signum.name} to process {pid}, left over from a job"
             print(text, file=sys.stderr, flush=True)
             with suppress(OSError):
                 os.kill(pid, signum)
