@@ -126,7 +126,10 @@ def say(line: str, prefix: str = "cluster: ") -> None:
 
 def run_up(options: argparse.Namespace, context: Context) -> None:
     from cluster import applied, key, kinds, lock
+    from iam import lab
 
+    if warning := lab.renamed_setting(context.settings):
+        say(warning)
     with lock.held(context.state):
         choice = choose(options.kind, context)
         key.ensure(context.state)

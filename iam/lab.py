@@ -26,6 +26,8 @@ KEYS = {"person", "job", "people", "groups", "roles", "projects"}
 PROJECT_KEYS = {"number", "policy", "deny", "accounts", "buckets"}
 BUCKET_KEYS = {"bindings", "objects"}
 LONGEST_TOKEN = 43200  # seconds; Google's own limit for a service account's token
+EGRESS_ALLOW = "LAB_EGRESS_ALLOW"
+OLD_EGRESS_ALLOW = "LAB_WAY_OUT"  # its name before the rename; read for one more release
 
 READ = DocumentReader(IamError)
 
@@ -40,7 +42,7 @@ class LabSettings:
     project: str
     service_account: str  # the account that jobs run as; empty: the file's `job`
     token_seconds: float
-    way_out: tuple[Network, ...]
+    egress_allow: tuple[Network, ...]
 
 
 def settings(environ: Mapping[str, str], root: Path = Path()) -> LabSettings:
@@ -50,8 +52,22 @@ def settings(environ: Mapping[str, str], root: Path = Path()) -> LabSettings:
         project=environ.get("LAB_PROJECT") or "lab-project",
         service_account=environ.get("LAB_SERVICE_ACCOUNT", "").strip().removeprefix("serviceAccount:"),
         token_seconds=seconds(environ.get("LAB_TOKEN_TTL") or "3600"),
-        way_out=networks(environ.get("LAB_WAY_OUT", "")),
+        egress_allow=egress_allow(environ),
     )
+
+
+def egress_allow(environ: Mapping[str, str]) -> tuple[Network, ...]:
+    """The networks of LAB_EGRESS_ALLOW, or of its old name if that alone is set. Raises IamError, which names it."""
+    name = EGRESS_ALLOW if environ.get(EGRESS_ALLOW) else OLD_EGRESS_ALLOW
+    return networks(name, environ.get(name, ""))
+
+
+def renamed_setting(environ: Mapping[str, str]) -> str:
+    """The warning for a setting that still has its old name; "" if there is none."""
+    if not environ.get(OLD_EGRESS_ALLOW):
+        return ""
+    ignored = " Its value is ignored because both are set." if environ.get(EGRESS_ALLOW) else ""
+    return f"{OLD_EGRESS_ALLOW} is deprecated: rename it to {EGRESS_ALLOW}.{ignored}"
 
 
 def existing(path: Path) -> Path:
@@ -72,13 +88,12 @@ def seconds(text: str) -> float:
     return value
 
 
-def networks(text: str) -> tuple[Network, ...]:
+def networks(name: str, text: str) -> tuple[Network, ...]:
+    """The networks of the setting `name`. Raises IamError for a malformed one."""
     try:
         return tuple(ipaddress.ip_network(word.strip()) for word in text.split(",") if word.strip())
     except ValueError as fault:
-        raise IamError(
-            f"LAB_WAY_OUT is {text!r}: {fault}.", "Write it as 10.0.0.0/8,192.168.1.0/24"
-        ) from None
+        raise IamError(f"{name} is {text!r}: {fault}.", "Write it as 10.0.0.0/8,192.168.1.0/24") from None
 
 
 @dataclass(frozen=True, slots=True)

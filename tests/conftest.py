@@ -129,7 +129,7 @@ def docker_lab(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
     env["RAYDOCK_KEY_SHA256"] = key.digest(key.ensure(Path(env["RAYDOCK_STATE"])))
     file = tmp_path_factory.mktemp("shared") / "lab.env"
     names = ("COMPOSE_PROJECT_NAME", "RAYDOCK_PORT", "RAYDOCK_IMAGE_PREFIX", "CPU_WORKERS", "GPU_WORKERS")
-    more = ("RAYDOCK_CA_BUNDLE", "RAYDOCK_KEY_SHA256", "LAB_TOKEN_TTL", "LAB_WAY_OUT")
+    more = ("RAYDOCK_CA_BUNDLE", "RAYDOCK_KEY_SHA256", "LAB_TOKEN_TTL", "LAB_EGRESS_ALLOW")
     file.write_text("".join(f"{name}={env[name]}\n" for name in (*names, *more) if name in env))
     compose = DockerCompose(str(ROOT), env_file=str(file), wait=True, docker_command_path=find_compose()[0])
     try:

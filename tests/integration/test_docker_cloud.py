@@ -282,7 +282,7 @@ def wait_healthy(found: Any) -> None:
     until(healthy)
 
 
-def test_a_runtime_env_installs_through_the_way_out(docker_lab: Lab, tmp_path: Path) -> None:
+def test_a_runtime_env_installs_through_the_egress_proxy(docker_lab: Lab, tmp_path: Path) -> None:
     """The nodes' network leads nowhere; pip goes through the cloud, by name, and jobs reach nothing else."""
     script = tmp_path / "outside.py"
     script.write_text(

@@ -1,4 +1,4 @@
-"""The gateway in front of a small server: who comes in, and what is passed on."""
+"""The gateway in front of a small server: authentication, and what it forwards."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BEARER = {"Authorization": f"Bearer {KEY}"}
 
 @dataclass
 class Upstream:
-    """Stands for the dashboard: notes what came, and holds what its routes wait for."""
+    """A fake dashboard that records requests and holds the events its routes wait for."""
 
     seen: list[web.Request] = field(default_factory=list)
     bodies: list[int] = field(default_factory=list)
@@ -81,7 +81,7 @@ class Upstream:
         response = web.StreamResponse(headers={"Content-Length": "100"} if "length" in request.query else {})
         await response.prepare(request)
         await response.write(b"some")
-        await asyncio.sleep(0.05)  # so that the bytes have left
+        await asyncio.sleep(0.05)  # time to send the bytes
         assert request.transport is not None
         request.transport.close()
         return response
@@ -133,7 +133,7 @@ class Lab:
     client: aiohttp.ClientSession
 
     async def raw(self, text: str) -> tuple[int, str]:
-        """The status, and all that came, of a request as it stands; {port} is filled in."""
+        """Sends a raw request, with {port} filled in. Returns the status and the whole response."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(text.replace("\n", "\r\n").replace("{port}", str(self.port)).encode())
         try:
@@ -155,7 +155,7 @@ async def lab(
     app.router.add_route("*", "/{path:.*}", upstream.handle)
     async with TestServer(app, host="127.0.0.1") as far:
         rules = Gate(dashboard.format(port=far.port), **{"key_sha256": SHA, "secret": SECRET} | gate)
-        # as it is run, since a TestServer would set options of its own
+        # as in production: a TestServer would set its own options
         runner = web.AppRunner(application(rules, mounts or {}), shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -167,7 +167,7 @@ async def lab(
 
 
 def run(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """A test that is a coroutine, with a deadline."""
+    """Runs a coroutine as a test, with a deadline."""
 
     @wraps(test)
     def runs(*args: Any, **kwargs: Any) -> None:
@@ -183,7 +183,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def still(value: Callable[[], int]) -> int:
-    """The value once it has not changed for half a second."""
+    """The value once it has been stable for half a second."""
     last = -1
     async with asyncio.timeout(120):
         while (now := value()) != last or now == 0:
@@ -317,14 +317,14 @@ async def test_a_mount_sees_the_request_as_it_came() -> None:
         body = gzip.compress(b"x" * 100)
         headers = {"Content-Encoding": "gzip", "Expect": "100-continue"}
         answer = await it.client.post("/google/a?token=t", data=body, headers=headers)
-        assert answer.status == 413  # by read(), whose limit is the dashboard's; a stream of content has none
+        assert answer.status == 413  # from read(), which has the dashboard's limit; a streamed body has none
         answer = await it.client.post("/google/a?token=t", data=b"\x1f\x8b!", headers=headers)
         assert (answer.status, await answer.text()) == (299, "/google/a?token=t b'\\x1f\\x8b!'")
 
 
 def test_a_mount_is_a_whole_folder() -> None:
     for prefix in ("/", "google/", "/google", "//"):
-        with pytest.raises(ValueError, match="looks like /name/"):
+        with pytest.raises(ValueError, match="look like /name/"):
             application(Gate("http://x", SHA), {prefix: mount})
 
 
@@ -364,7 +364,7 @@ async def test_a_program_is_told_the_mending_command_and_a_browser_is_given_a_fo
         answer = await it.client.get("/")
         assert answer.content_type == "text/plain"
         assert await answer.text() == auth.ASK + "\n"
-        assert "`python -m cluster status` prints the link" in auth.ASK
+        assert "open the link that `python -m cluster status` prints" in auth.ASK
         assert answer.reason == auth.REASON
         with pytest.raises(requests.HTTPError, match="python -m cluster status"):
             (await asyncio.to_thread(requests.get, it.base, timeout=60)).raise_for_status()
@@ -403,10 +403,10 @@ async def test_a_link_becomes_a_session_that_outlives_the_gateway() -> None:
 @run
 async def test_a_session_ends() -> None:
     gate = Gate("http://x", SHA, secret=SECRET)
-    assert auth.holds(auth.session(gate, int(time.time()) + 60), gate)
-    assert not auth.holds(auth.session(gate, int(time.time()) - 1), gate)
-    later = auth.session(gate, int(time.time()) - 1).partition(".")[2]
-    assert not auth.holds(f"{int(time.time()) + 60}.{later}", gate)
+    assert auth.session_valid(auth.session_cookie(gate, int(time.time()) + 60), gate)
+    assert not auth.session_valid(auth.session_cookie(gate, int(time.time()) - 1), gate)
+    later = auth.session_cookie(gate, int(time.time()) - 1).partition(".")[2]
+    assert not auth.session_valid(f"{int(time.time()) + 60}.{later}", gate)
 
 
 @run
@@ -429,7 +429,7 @@ async def test_a_link_opened_from_another_sites_page_goes_on_by_a_page() -> None
 
 @run
 async def test_what_a_mount_answers_is_no_page_of_ours() -> None:
-    """A job's object may be HTML: on the dashboard's origin its script would have the person's session."""
+    """A job's object may be HTML: on the dashboard's origin its script would have the user's session."""
     async with lab({"/google/": mount}) as it:
         for method in ("GET", "POST"):
             answer = await it.client.request(method, "/google/x")
@@ -464,7 +464,7 @@ async def test_the_form_lets_in() -> None:
 async def test_a_cookie_changes_nothing_unless_the_page_is_ours() -> None:
     async with lab() as it:
         cookie = {
-            "Cookie": f"raydock_{it.port}={auth.session(Gate('', SHA, secret=SECRET), int(time.time()) + 9)}"
+            "Cookie": f"raydock_{it.port}={auth.session_cookie(Gate('', SHA, secret=SECRET), int(time.time()) + 9)}"
         }
         assert (await it.client.delete("/x", headers=cookie)).status == 403
         assert (await it.client.delete("/x", headers={**cookie, "Origin": "null"})).status == 403
@@ -520,7 +520,9 @@ async def test_the_dashboard_sees_neither_the_key_nor_what_is_not_its_business()
 @run
 async def test_the_user_agent_that_the_dashboard_sees(agent: str, by: str, forwarded: str) -> None:
     async with lab() as it:
-        cookie = f"raydock_{it.port}={auth.session(Gate('', SHA, secret=SECRET), int(time.time()) + 9)}"
+        cookie = (
+            f"raydock_{it.port}={auth.session_cookie(Gate('', SHA, secret=SECRET), int(time.time()) + 9)}"
+        )
         name = f"User-Agent: {agent}\n" if agent else ""
         who = AUTH if by == "key" else f"Cookie: {cookie}\n"
         assert (await it.raw(f"GET / HTTP/1.1\n{HOST}{name}{who}{END}"))[0] == 200
@@ -598,7 +600,9 @@ async def test_bodies_pass_as_they_are() -> None:
 
 @run
 async def test_the_cookies_of_one_client_are_not_those_of_the_next() -> None:
-    async with lab(dashboard="http://localhost:{port}") as it:  # aiohttp's jar keeps none of an address
+    async with lab(
+        dashboard="http://localhost:{port}"
+    ) as it:  # aiohttp's jar stores no cookies for an IP address
         answer = await it.client.get("/cookies", headers=BEARER)
         assert len(answer.headers.getall("Set-Cookie")) == 2
         await it.client.get("/x", headers=BEARER)
@@ -623,10 +627,10 @@ async def test_a_body_over_the_limit_is_answered_in_words() -> None:
             await put(httpx.put, content=chunked()),
         ):
             assert answer.status_code == 413
-            assert "larger than 100 MiB" in answer.text
+            assert "exceeds 100 MiB" in answer.text
             assert "`.rayignore`" in answer.text
         assert [request.headers.get("Content-Length") for request in it.upstream.seen] == [None, None]
-        assert it.upstream.bodies == []  # neither was taken for complete
+        assert it.upstream.bodies == []  # neither counts as complete
 
 
 @run
@@ -654,7 +658,7 @@ async def test_a_body_of_just_the_limit_passes() -> None:
 
 
 def as_is(it: Lab, path: str) -> URL:
-    """For a client that would write the address anew."""
+    """A client that does not normalize the URL."""
     return URL(it.base + path, encoded=True)
 
 
@@ -692,7 +696,7 @@ async def test_a_dashboard_that_is_down_is_told_in_one_sentence() -> None:
 async def test_a_dashboard_that_drops_the_request_is_a_502() -> None:
     async with lab() as it:
         assert (await it.client.get("/drops", headers=BEARER)).status == 502
-        assert len(it.upstream.seen) == 1  # and it was not sent again
+        assert len(it.upstream.seen) == 1  # it was not resent
 
 
 @pytest.mark.parametrize("path", ["/dies", "/dies?length"])
@@ -774,7 +778,7 @@ async def test_a_websocket_that_is_cut_ends_the_other_side_too() -> None:
         writer.write(head.encode())
         assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
         writer.write(b"\x81\x83\0\0\0\0die")
-        with pytest.raises(ConnectionResetError):  # and no close frame before it
+        with pytest.raises(ConnectionResetError):  # without a close frame before it
             await asyncio.wait_for(reader.read(), 60)
         writer.close()
         async with it.client.ws_connect("/ws", headers=BEARER) as socket:
@@ -791,7 +795,7 @@ async def test_a_websocket_that_the_dashboard_does_not_open_answers_with_its_sta
         for path, status in (
             ("/absent", 404),
             ("/x", 502),
-        ):  # /x answers 200, as if nobody had asked to upgrade
+        ):  # /x answers 200 and ignores the upgrade
             assert (await it.raw(f"GET {path} HTTP/1.1\n{HOST}{AUTH}{UPGRADE}\n"))[0] == status
 
 
@@ -802,4 +806,4 @@ async def test_requests_follow_each_other_on_one_connection() -> None:
         _, answer = await it.raw(one)
         assert "Connection: close" not in answer
         refusal = f"POST /x HTTP/1.1\n{HOST}Content-Length: 5\n\n"
-        assert "Connection: close" in (await it.raw(refusal))[1]  # its body was not read
+        assert "Connection: close" in (await it.raw(refusal))[1]  # because the body was not read

@@ -1,4 +1,4 @@
-"""lab.yaml, and what is kept of the world."""
+"""lab.yaml, and the saved state."""
 
 from __future__ import annotations
 
@@ -119,21 +119,31 @@ def test_a_lifetime_that_can_not_be(text: str) -> None:
 
 
 def test_networks_to_let_out() -> None:
-    assert [str(one) for one in read({"LAB_WAY_OUT": "10.0.0.0/8, 192.168.1.0/24"}).way_out] == [
+    assert [str(one) for one in read({"LAB_EGRESS_ALLOW": "10.0.0.0/8, 192.168.1.0/24"}).egress_allow] == [
         "10.0.0.0/8",
         "192.168.1.0/24",
     ]
+    with pytest.raises(IamError, match=r"LAB_EGRESS_ALLOW is '10\.0\.0\.1/8': "):
+        read({"LAB_EGRESS_ALLOW": "10.0.0.1/8"})
+
+
+def test_the_old_name_of_the_setting_counts_unless_the_new_one_is_set() -> None:
+    old = {"LAB_WAY_OUT": "10.0.0.0/8"}
+    assert [str(one) for one in read(old).egress_allow] == ["10.0.0.0/8"]
+    assert [str(one) for one in read(old | {"LAB_EGRESS_ALLOW": ""}).egress_allow] == ["10.0.0.0/8"]
+    both = read(old | {"LAB_EGRESS_ALLOW": "192.168.1.0/24"})
+    assert [str(one) for one in both.egress_allow] == ["192.168.1.0/24"]
     with pytest.raises(IamError, match=r"LAB_WAY_OUT is '10\.0\.0\.1/8': "):
         read({"LAB_WAY_OUT": "10.0.0.1/8"})
 
 
 def test_a_world_that_another_process_keeps_is_read_as_it_is_now(tmp_path: Path) -> None:
-    kept = state_file.StateFile(tmp_path / "world.json")
+    saved = state_file.StateFile(tmp_path / "world.json")
     with pytest.raises(IamError, match="the lab's cloud has not started"):
-        kept.world()
+        saved.current()
     world = state_file.load(LAB_FILE, tmp_path)
-    assert kept.world().as_json() == world.as_json()
-    assert kept.world() is kept.world()
+    assert saved.current().as_json() == world.as_json()
+    assert saved.current() is saved.current()
     world.groups["group:new@example.com"] = []
     world.save()
-    assert "group:new@example.com" in kept.world().groups
+    assert "group:new@example.com" in saved.current().groups

@@ -1,4 +1,4 @@
-"""The head's room for jobs: never more at a time than it holds, and a clear answer for the others."""
+"""The head's job limit: it is never exceeded, and refused jobs get a clear message."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from yarl import URL
 
 from cloud.config import jobs
 from cloud.gateway.auth import Gate
-from cloud.gateway.job_limit import Room, jobs_in
+from cloud.gateway.job_limit import JobLimit, jobs_that_fit
 from cloud.gateway.proxy import application
 from iam.errors import IamError
 
 KEY = "k"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
 FULL = (
-    "The head runs 3 jobs, as many as its memory holds. Try again when one has ended, or give it more memory "
+    "The head already runs 3 jobs, the limit for its memory. Try again when one ends, or give it more memory "
     "(HEAD_MEMORY).\n"
 )
 
 
 @dataclass
 class Ray:
-    """A dashboard that takes its time to start a job, and then lists it."""
+    """A dashboard that is slow to start a job and then lists it."""
 
     running: list[str] = field(default_factory=list)
     ended: int = 0
@@ -59,7 +59,7 @@ async def gateway(ray: Ray, most: int) -> AsyncIterator[aiohttp.ClientSession]:
     far, sha = web.Application(), hashlib.sha256(KEY.encode()).hexdigest()
     far.router.add_route("*", "/{path:.*}", ray.handle)
     async with TestServer(far) as dashboard:
-        gate = Gate(f"http://127.0.0.1:{dashboard.port}", sha, room=Room(most))
+        gate = Gate(f"http://127.0.0.1:{dashboard.port}", sha, job_limit=JobLimit(most))
         async with TestServer(application(gate)) as near:
             async with aiohttp.ClientSession(f"http://127.0.0.1:{near.port}", headers=HEADERS) as client:
                 yield client
@@ -79,7 +79,7 @@ def test_never_more_than_it_holds_however_many_ask_at_once() -> None:
             assert {text for status, text in answers if status == 429} == {FULL}
             assert ray.most == 3
             async with client.post("/api/jobs/x/stop") as reply:
-                assert await reply.text() == "other"  # nothing else is held up
+                assert await reply.text() == "other"  # other requests are not delayed
             ray.running.pop()
             assert [(await started(client))[0] for _ in range(2)] == [200, 429]
 
@@ -118,7 +118,7 @@ def test_a_dashboard_that_does_not_tell_is_no_room(status: int) -> None:
     "path", ["/api/%6aobs/", "/%61pi/jobs/", "/api/jobs/#x", "/api/jobs/#?", "/api/jobs%2f"]
 )
 def test_no_other_way_to_write_the_path_leads_past_it(path: str) -> None:
-    """aiohttp, and with it Ray, decodes a path before it looks for the route, and drops a fragment."""
+    """aiohttp, and therefore Ray, decodes the path before routing and drops a fragment."""
 
     async def run() -> None:
         ray = Ray(["x"] * 3)
@@ -152,7 +152,7 @@ def test_a_client_that_sends_no_body_holds_no_place() -> None:
 
 
 def test_how_many_jobs_a_head_holds() -> None:
-    assert [jobs_in(gib << 30) for gib in (1, 2, 3, 8)] == [1, 8, 16, 56]
+    assert [jobs_that_fit(gib << 30) for gib in (1, 2, 3, 8)] == [1, 8, 16, 56]
     assert [jobs("", memory) for memory in ("3g", "3072m", "3145728k", str(3 << 30), "3GB", "")] == [
         16
     ] * 5 + [0]

@@ -1,4 +1,4 @@
-"""Metadata server, tokens, and Google's services other than storage."""
+"""The metadata server, tokens, and Google's services other than Cloud Storage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Storage's front, asked by the real client library and by hand."""
+"""The Cloud Storage API, called with the real client library and with raw requests."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_nobody_a_stranger_and_one_whose_time_is_over(lab: RunningCloud) -> None
 def test_an_unknown_path_or_method_is_an_error_in_googles_form(
     lab: RunningCloud, method: str, path: str, status: int
 ) -> None:
-    """httpx would tidy the paths: they are sent as they stand here."""
+    """Sends paths verbatim; httpx would normalize them."""
     import http.client
     from contextlib import closing
     from urllib.parse import urlsplit
@@ -143,13 +143,13 @@ def test_an_unknown_path_or_method_is_an_error_in_googles_form(
 
 
 def test_an_object_with_two_names_is_refused(lab: RunningCloud) -> None:
-    """What was authorised and what is written would be two objects."""
+    """Otherwise the authorized and the written object could differ."""
     content = b'--b\r\nContent-Type: application/json\r\n\r\n{"name": "one"}\r\n--b\r\n\r\nx\r\n--b--'
     reply = ask(
         lab, "POST", f"/upload{API}/lab-data/o?uploadType=multipart&name=two", AGENT,
         content=content, headers={"Content-Type": "multipart/related; boundary=b"},
     )  # fmt: skip
-    assert reply.json()["error"]["message"] == "The object has one name in the query and another in the body."
+    assert reply.json()["error"]["message"] == "The object's names in the query and the body differ."
 
 
 def test_a_creator_makes_and_does_not_overwrite(lab: RunningCloud) -> None:
@@ -163,7 +163,7 @@ def test_a_creator_makes_and_does_not_overwrite(lab: RunningCloud) -> None:
 
 
 def grant(lab: RunningCloud, bucket: str, role: str, member: str) -> None:
-    """Through the front, as the person, with the client library."""
+    """Through the gateway, as the user, with the client library."""
     found = lab.client(PERSON).bucket(bucket)
     policy = found.get_iam_policy(requested_policy_version=3)
     policy.bindings.append({"role": role, "members": {member}})

@@ -177,9 +177,9 @@ TTL = "Make it a number of seconds from 1 to 43200"
         ("LAB_TOKEN_TTL", "soon", "LAB_TOKEN_TTL is 'soon'.", TTL),
         ("LAB_TOKEN_TTL", "43201", "LAB_TOKEN_TTL is '43201'.", TTL),
         (
-            "LAB_WAY_OUT",
+            "LAB_EGRESS_ALLOW",
             "10.0.0.1/8",
-            "LAB_WAY_OUT is '10.0.0.1/8': 10.0.0.1/8 has host bits set.",
+            "LAB_EGRESS_ALLOW is '10.0.0.1/8': 10.0.0.1/8 has host bits set.",
             "Write it as 10.0.0.0/8,192.168.1.0/24",
         ),
         (
@@ -249,7 +249,12 @@ def whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Whole:
     ("name", "value", "restarts", "said"),
     [
         ("", "", 0, "it is up already; `python -m cluster scale POOL=COUNT` changes its size"),
-        ("LAB_WAY_OUT", "10.0.0.0/8", 1, "restarting the lab's cloud, for these changed: LAB_WAY_OUT"),
+        (
+            "LAB_EGRESS_ALLOW",
+            "10.0.0.0/8",
+            1,
+            "restarting the lab's cloud, for these changed: LAB_EGRESS_ALLOW",
+        ),
         (
             "lab.yaml",
             "# a comment\n",
@@ -358,12 +363,32 @@ def test_a_wrong_setting_never_restarts_the_cloud(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, whole: Whole
 ) -> None:
     run(capsys, "up")
-    monkeypatch.setenv("LAB_WAY_OUT", "10.0.0.1/8")
+    monkeypatch.setenv("LAB_EGRESS_ALLOW", "10.0.0.1/8")
     assert run(capsys, "up")[0] == 1
     assert whole.restarts == 0
-    monkeypatch.setenv("LAB_WAY_OUT", "10.0.0.0/8")
+    monkeypatch.setenv("LAB_EGRESS_ALLOW", "10.0.0.0/8")
     run(capsys, "up")
     assert whole.restarts == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "ignored"),
+    [({}, ""), ({"LAB_EGRESS_ALLOW": "192.168.0.0/16"}, " Its value is ignored because both are set.")],
+)
+def test_the_old_name_of_a_setting_is_read_with_a_warning(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    whole: Whole,
+    more: dict[str, str],
+    ignored: str,
+) -> None:
+    assert "LAB_WAY_OUT" not in run(capsys, "up")[2]
+    for name, value in {"LAB_WAY_OUT": "10.0.0.0/8", **more}.items():
+        monkeypatch.setenv(name, value)
+    said = run(capsys, "up")[2]
+    warning = f"cluster: LAB_WAY_OUT is deprecated: rename it to LAB_EGRESS_ALLOW.{ignored}"
+    assert said.splitlines()[0] == warning
+    assert whole.restarts == 1, "the old name applies its networks too"
 
 
 def test_another_kind_is_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

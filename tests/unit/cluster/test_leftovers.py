@@ -58,7 +58,7 @@ class Table:
         return [
             (look, pid, how.name)
             for look in range(1, count + 1)
-            for pid, how in self.found.look(self.processes.values())
+            for pid, how in self.found.scan(self.processes.values())
         ]
 
 

@@ -116,7 +116,7 @@ def test_no_image_keeps_the_modes_of_the_checkout() -> None:
 
 
 def test_a_node_does_not_open_the_empty_file_of_certificates(tmp_path: Path) -> None:
-    company = node_module(ROOT).company
+    company = node_module(ROOT).company_certificates
     bundle = tmp_path / "ca.pem"
     assert company(bundle) == []
     bundle.touch(mode=0)

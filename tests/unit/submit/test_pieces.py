@@ -192,7 +192,7 @@ def test_a_runtime_env_that_failed_says_why() -> None:
         f"pip: {BROKEN}",
         "pip: Could not find a version that satisfies the requirement x (from versions: none)",
         "pip: No matching distribution found for x",
-        "The lab lets jobs out to public addresses only: LAB_WAY_OUT in .env names other networks.",
+        "The lab's egress proxy allows public addresses only. Allow other networks: LAB_EGRESS_ALLOW in .env.",
     ]
     assert reasons("Job entrypoint command failed with exit code 1, last available logs (x):\nTraceback") == [
         "Job entrypoint command failed with exit code 1"

@@ -1,4 +1,4 @@
-"""Storage against somebody with few rights: what is authorized is what is done, whatever form the request has."""
+"""Cloud Storage against callers with few permissions: only what is authorized happens, in any form of request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def binding(role: str, expression: str = "", member: str = TRAINER) -> dict[str,
 
 @pytest.fixture
 def creator(new: Callable[..., Wire], acting: Acting) -> tuple[Wire, Wire]:
-    """A bucket as its owner sees it, and as one who may create and read."""
+    """A bucket as its owner and as a principal that may create and read."""
     owner = new(binding("objectCreator"), binding("objectViewer"))
     owner.put("secret", "original")
     owner.put("mine", "evil")
@@ -38,7 +38,7 @@ def creator(new: Callable[..., Wire], acting: Acting) -> tuple[Wire, Wire]:
 
 @pytest.fixture
 def fenced(new: Callable[..., Wire], acting: Acting, lab: RunningCloud) -> tuple[Wire, Wire]:
-    """A bucket as its owner sees it, and as one who may do anything below public/ and nothing elsewhere."""
+    """A bucket as its owner and as a principal that may do anything below public/ and nothing elsewhere."""
     owner = new()
     inside = f'resource.name.startsWith("projects/_/buckets/{owner.bucket}/objects/public/")'
     listing = 'api.getAttribute("storage.googleapis.com/objectListPrefix", "").startsWith("public/")'
@@ -289,7 +289,7 @@ def test_any_name_is_found_under_itself_and_no_other(new: Callable[..., Wire], n
 def test_a_list_looks_at_so_many_objects_and_goes_on_from_there(
     bucket: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A glob with few matches in a large bucket would hold up everybody else."""
+    """A glob with few matches in a large bucket would block other requests."""
     monkeypatch.setattr("cloud.storage.listing.SCAN", 3)
     for number in range(10):
         bucket.put(f"{number}")
@@ -327,7 +327,7 @@ TARGETS = (
 def test_a_batch_never_leads_out_of_storage(
     bucket: Wire, monkeypatch: pytest.MonkeyPatch, target: str
 ) -> None:
-    """No name is looked up and no connection is made, whatever the target is."""
+    """No target causes a name lookup or a connection."""
     asked: list[Any] = []
 
     async def refuse(*words: Any, **more: Any) -> Any:
@@ -404,7 +404,7 @@ def test_nobody_writes_by_an_upload_id(bucket: Wire, acting: Acting, kind: str) 
 
 
 def sent_until_answered(lab: RunningCloud, path: str, headers: str, most: int) -> tuple[int, bytes]:
-    """How many bytes of a body went out before the answer came, and the answer's first line."""
+    """The number of body bytes sent before the response, and the response's first line."""
     base = urlsplit(lab.gateway)
     with socket.create_connection((base.hostname or "", base.port or 0), 60) as connection:
         head = f"POST /google/storage.googleapis.com{path} HTTP/1.1\r\nHost: {base.netloc}\r\n{headers}"

@@ -1,4 +1,4 @@
-"""What storage keeps: through restarts, faults of the disk, and changes in the middle of a write."""
+"""What Cloud Storage preserves through restarts, disk errors, and changes during a write."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def lone(tmp_path: Path) -> Path:
 
 
 def test_what_was_deleted_stays_so(lone: Path) -> None:
-    """The objects that lab.yaml gives a bucket are its first ones, not its last."""
+    """lab.yaml defines a bucket's initial objects, not its current ones."""
     service = opened(lone)
     found = service.index.object("lab-data", "hello.txt")
     assert found
@@ -55,14 +55,16 @@ def test_what_was_deleted_stays_so(lone: Path) -> None:
 def test_a_bucket_outlives_a_changed_lab_file_and_stays_its_projects(lone: Path) -> None:
     service = opened(lone)
     for name, project in (("users-own", "lab-project"), ("gone-own", "no-such-project")):
-        service.access.world.add_bucket(name, "lab-project")
+        service.access.lab_state.add_bucket(name, "lab-project")
         service.index.put_bucket(name, project, {})
         put_text(service, name, "private", "secret")
     service.close()
-    again = opened(lone)  # the world begins anew
-    assert again.access.world.buckets["users-own"].project == "lab-project"
+    again = opened(lone)  # the state is reset
+    assert again.access.lab_state.buckets["users-own"].project == "lab-project"
     assert again.index.object("users-own", "private")
-    assert "gone-own" not in again.access.world.buckets  # nobody's, so nobody is given it: see the next test
+    assert (
+        "gone-own" not in again.access.lab_state.buckets
+    )  # without an owner, so it stays without one: see the next test
     again.close()
 
 
@@ -156,13 +158,13 @@ def test_a_world_that_cannot_be_saved_is_the_one_before(
     assert (bucket.about().status, Wire(bucket.url, "unit-full", bucket.headers).about().status) == (200, 404)
 
 
-# Changes in the middle of a write
+# Changes during a write
 
 
 def in_the_middle(
     lab: RunningCloud, actor: Wire, path: str, begun: threading.Event, change: Callable[[], None]
 ) -> int:
-    """The status of an upload whose second half is sent after the change."""
+    """The status of an upload whose second half is sent after a change."""
     base = urlsplit(lab.url)
     with socket.create_connection((base.hostname or "", base.port or 0), 60) as connection:
         head = f"POST {base.path}{path} HTTP/1.1\r\nHost: {base.netloc}\r\nContent-Length: 20\r\n"
@@ -182,7 +184,7 @@ def test_permissions_and_the_bucket_are_those_of_the_moment_of_writing(
     actor, begun, writer = acting(owner, TRAINER), threading.Event(), Service.writer
 
     def noted(service: Service) -> Writer:
-        begun.set()  # all that is checked before the body has been
+        begun.set()  # all checks before the body are done
         return writer(service)
 
     monkeypatch.setattr(Service, "writer", noted)
@@ -192,7 +194,7 @@ def test_permissions_and_the_bucket_are_those_of_the_moment_of_writing(
         kept = [one for one in holder.policy["bindings"] if TRAINER not in one["members"]]
         if change == "another bucket":
             lab.cloud.service.index.delete_bucket(owner.bucket)
-            await asyncio.sleep(0.001)  # it is another moment
+            await asyncio.sleep(0.001)  # let time pass
             lab.cloud.service.index.put_bucket(owner.bucket, "lab-project", {})
         else:
             lab.world.set_policy(holder, {"version": 3, "bindings": kept})
@@ -222,7 +224,7 @@ def test_a_session_ends_with_the_permission(
     assert owner.names() == []
 
 
-# Who may
+# Permissions
 
 
 def test_public_access_prevention_takes_the_permission_to_set_policies(
@@ -240,7 +242,7 @@ def test_public_access_prevention_takes_the_permission_to_set_policies(
 
 
 def test_an_accounts_permissions_and_tokens_end_with_it(lab: RunningCloud, bucket: Wire) -> None:
-    """One of the same name made later is another."""
+    """An account created later under the same name is a different one."""
     where = "/v1/projects/lab-project/serviceAccounts"
     google = Wire(f"{lab.gateway}/google/iam.googleapis.com", "", bucket.headers)
     address = "mayfly-1@lab-project.iam.gserviceaccount.com"

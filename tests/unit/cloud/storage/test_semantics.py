@@ -1,6 +1,6 @@
-"""What storage answers, row by row, beside the page of Google's documentation that says so.
+"""Cloud Storage's semantics, one row per statement in Google's documentation.
 
-A row is an operation of the client library on a new bucket: its page, what is tried, and the outcome.
+A row is an operation of the client library on a new bucket: the page, the operation and the expected outcome.
 """
 
 from __future__ import annotations

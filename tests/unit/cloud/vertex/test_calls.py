@@ -1,4 +1,4 @@
-"""Calls by Google's own clients: both versions, operations, pages, tokens."""
+"""Calls from Google's own clients: both API versions, operations, pages, tokens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # the SDK's own
 
 
 def client(vertex: LabVertex, version: str = "v1beta1", token: str = "", host: str = HOST) -> Any:
-    """PersistentResourceServiceClient of that version with that token, by default the person's."""
+    """A PersistentResourceServiceClient of an API version with a token, by default the user's."""
     import importlib
 
     from google.oauth2.credentials import Credentials
@@ -87,7 +87,7 @@ def test_waiting_ends_with_the_operation(vertex: LabVertex, nodes: FakeNodes) ->
 
 @pytest.mark.parametrize("version", ["v1beta1", "v1"])
 def test_a_ray_cluster_is_not_rebooted(vertex: LabVertex, version: str) -> None:
-    """As Google's page on reboots says."""
+    """According to Google's page on reboots."""
     service = client(vertex, version)
     name = create(service, "a").result(timeout=60).name
     with pytest.raises(exceptions.FailedPrecondition, match="Reboot is not available on Ray on Vertex AI"):
@@ -103,7 +103,7 @@ def test_a_creation_can_be_cancelled_and_a_deletion_not(vertex: LabVertex, nodes
     with pytest.raises(exceptions.Cancelled, match=r"The operation was cancelled\."):
         creation.result(timeout=60)
     clusters = vertex.plane.clusters
-    vertex.run(clusters.until(lambda: not clusters.store.clusters, 60))
+    vertex.run(clusters.wait_for(lambda: not clusters.store.clusters, 60))
     assert nodes.there == {}
 
     nodes.becomes = "ready"
@@ -119,7 +119,7 @@ def test_a_creation_can_be_cancelled_and_a_deletion_not(vertex: LabVertex, nodes
 def test_operations_are_for_those_who_may_do_the_same_to_the_cluster(
     vertex: LabVertex, nodes: FakeNodes
 ) -> None:
-    """Alice may look and no more."""
+    """Alice has read access only."""
     nodes.becomes = "starting"
     operation = create(client(vertex), "a").operation.name
     holder = vertex.world.projects["lab-project"]

@@ -1,4 +1,4 @@
-"""The dashboards' hosts, over TLS: who is let in, and what is passed on."""
+"""The dashboards' hosts, over TLS: authorization, and what is forwarded."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def ray() -> Iterator[FakeDashboard]:
 
 @pytest.fixture
 def lab(tmp_path: Path, ray: FakeDashboard) -> Iterator[LabVertex]:
-    """A control plane with one cluster, whose dashboard is the double."""
+    """A control plane with one cluster, whose dashboard is a fake."""
 
     async def create(found: LabVertex) -> None:
         clusters = found.plane.clusters
         operation = clusters.create(NAME, SPEC, "lab-project", AGENT, "v1")
-        await clusters.finished(operation, 60)
+        await clusters.wait_until_done(operation, 60)
 
     with lab_vertex(tmp_path, dashboard_port=ray.port) as found:
         found.run(create(found))
@@ -40,7 +40,7 @@ def lab(tmp_path: Path, ray: FakeDashboard) -> Iterator[LabVertex]:
 def ask(
     lab: LabVertex, path: str = "/api/version", who: str = "", host: str = "", **more: str
 ) -> httpx.Response:
-    """A GET as a program sends it to the host of the cluster's dashboard."""
+    """A program's GET to the host of the cluster's dashboard."""
     host = host or lab.plane.clusters.named(NAME).host
     headers = {"Host": host, **more}
     if who:

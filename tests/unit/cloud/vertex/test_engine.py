@@ -1,4 +1,4 @@
-"""What the Docker engine is asked for, and how its answers are read."""
+"""Requests to the Docker engine, and the parsing of its responses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import yaml
 
 from cloud.controlplane.errors import NodesFailed
 from cloud.controlplane.names import head_host
-from cloud.controlplane.nodes.engine import PID, RAY, ContainerNodes, archive, seen
+from cloud.controlplane.nodes.engine import BYTES_PER_PID, RAY, ContainerNodes, archive, observed_node
 from cloud.controlplane.nodes.networks import Networks
 from cloud.controlplane.nodes.nodes import NodeKey, NodeSpec
 from tests.command import ROOT
@@ -56,10 +56,10 @@ def test_a_node_is_hardened_as_every_service_of_compose() -> None:
         service["init"],
         service["cap_drop"],
         service["security_opt"],
-        2 * 2**30 // PID,
+        2 * 2**30 // BYTES_PER_PID,
     )
     assert (
-        compose["x-node"]["pids_limit"] == 3 * 2**30 // PID
+        compose["x-node"]["pids_limit"] == 3 * 2**30 // BYTES_PER_PID
     )  # of a node with the memory that is the default
     assert host["RestartPolicy"]["Name"] == service["restart"]
     assert (body["User"], host["Memory"], host["NetworkMode"]) == ("ray", 2 * 2**30, NETWORK)
@@ -118,7 +118,7 @@ def test_what_the_engine_says_of_a_container(state: str, status: str, kind: str)
             "Networks": {NETWORK: {"IPAddress": "10.0.0.2"}, "other": {"IPAddress": "10.1.0.2"}}
         },
     }
-    found = seen(container, engine().networks)
+    found = observed_node(container, engine().networks)
     assert (found.key, found.state, found.address, found.principal) == (made.key, kind, "10.0.0.2", WHO)
 
 

@@ -1,4 +1,4 @@
-"""The Ray Client endpoints, over TLS: who is let in, and that a call is passed on as it is."""
+"""The Ray Client endpoints, over TLS: authorization, and calls that are forwarded unchanged."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def head() -> Iterator[FakeHead]:
 
 @pytest.fixture
 def lab(tmp_path: Path, head: FakeHead) -> Iterator[LabVertex]:
-    """A control plane with one cluster, whose head is the double."""
+    """A control plane with one cluster, whose head is a fake."""
 
     async def create(found: LabVertex) -> None:
         clusters = found.plane.clusters
-        await clusters.finished(clusters.create(NAME, SPEC, "lab-project", AGENT, "v1"), 60)
+        await clusters.wait_until_done(clusters.create(NAME, SPEC, "lab-project", AGENT, "v1"), 60)
 
     with lab_vertex(tmp_path, client_port=head.port) as found:
         found.run(create(found))
@@ -43,7 +43,7 @@ def bearer(lab: LabVertex, who: str, lifetime: float | None = None) -> tuple[tup
 
 
 def method(lab: LabVertex, name: str, kind: str = "unary_unary", host: str = "") -> Any:
-    """A method as a client has it, without messages of its own."""
+    """A client's method with raw messages."""
     channel = lab.channel(host or lab.plane.clusters.named(NAME).host)
     return getattr(channel, kind)(f"/ray.rpc.RayletDriver/{name}")
 
@@ -124,7 +124,7 @@ def test_no_more_is_taken_than_the_head_takes(lab: LabVertex, head: FakeHead) ->
 
     call = method(lab, "Stall", "stream_unary").future(parts(), metadata=bearer(lab, PERSON), timeout=60)
     before = -1
-    while before != sent:  # until nothing more is taken
+    while before != sent:  # until no more is accepted
         before = sent
         time.sleep(0.5)
     assert sent < 60
@@ -156,7 +156,7 @@ def test_without_the_permission_nobody_is_let_in(lab: LabVertex, head: FakeHead,
 
 
 def test_each_call_is_asked_for_its_token_anew(lab: LabVertex, head: FakeHead) -> None:
-    """One connection, two calls: the second by somebody else."""
+    """Two calls on one connection, the second as another principal."""
     echo = method(lab, "Echo")
     assert echo(b"a", metadata=bearer(lab, PERSON), timeout=SECONDS) == b"a"
     with pytest.raises(grpc.RpcError):
@@ -167,7 +167,7 @@ def test_each_call_is_asked_for_its_token_anew(lab: LabVertex, head: FakeHead) -
 def test_a_host_without_a_cluster_leads_nowhere(lab: LabVertex, head: FakeHead) -> None:
     own = lab.plane.clusters.named(NAME).host
     other = next(host for host in lab.plane.clients if host != own)
-    said = f"No cluster of this lab has the Ray Client endpoint {other}."
+    said = f"The lab has no cluster with the Ray Client endpoint {other}."
     assert refused(lab, bearer(lab, PERSON), other) == ("NOT_FOUND", said)
     api = "us-central1-aiplatform.googleapis.com"
     assert refused(lab, bearer(lab, PERSON), api)[0] == "UNIMPLEMENTED"
@@ -182,7 +182,7 @@ def test_a_cluster_that_does_not_run_says_so(lab: LabVertex) -> None:
 def test_a_head_that_does_not_answer(lab: LabVertex, head: FakeHead, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_client, "CONNECT", 0.3)
     head.server.stop(0).wait(SECONDS)
-    said = "The cluster's head does not answer at its Ray Client port."
+    said = "The cluster's head does not answer on its Ray Client port."
     assert refused(lab, bearer(lab, PERSON)) == ("UNAVAILABLE", said)
 
 

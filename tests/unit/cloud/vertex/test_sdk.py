@@ -67,7 +67,7 @@ def test_a_cluster_lives_and_is_deleted(vertex: LabVertex, nodes: FakeNodes, sdk
     assert pools(nodes) == {"head-node": 1, "worker-pool1": 3, "worker-pool2": 1}
 
     ray.delete_ray_cluster(name)
-    vertex.run(vertex.plane.clusters.until(lambda: not vertex.plane.clusters.store.clusters, 60))
+    vertex.run(vertex.plane.clusters.wait_for(lambda: not vertex.plane.clusters.store.clusters, 60))
     assert nodes.there == {}
     assert ray.list_ray_clusters() == []
     with pytest.raises(ValueError, match="does not exist"):
@@ -121,7 +121,7 @@ def test_a_caller_without_roles_is_refused_everywhere(vertex: LabVertex, nodes: 
     with pytest.raises(Exception, match=r"Permission 'resourcemanager\.projects\.get' denied"):
         ray.list_ray_clusters()
 
-    grant(vertex, "roles/storage.objectViewer", ALICE)  # it may see the project
+    grant(vertex, "roles/storage.objectViewer", ALICE)  # so that it may get the project
     with pytest.raises(ValueError, match=r"persistentResources\.list' denied"):
         ray.list_ray_clusters()
     with pytest.raises(ValueError, match=r"persistentResources\.create' denied"):
@@ -134,7 +134,7 @@ def test_a_caller_without_roles_is_refused_everywhere(vertex: LabVertex, nodes: 
     )
     assert told in str(caught.value)
     with pytest.raises(exceptions.PermissionDenied, match=r"persistentResources\.get' denied"):
-        ray.update_ray_cluster(name, known.worker_node_types)  # it looks first
+        ray.update_ray_cluster(name, known.worker_node_types)  # it calls Get first
     for connect in (JobSubmissionClient, plain_ray.init):
         with pytest.raises(exceptions.PermissionDenied, match=r"persistentResources\.get' denied"):
             connect(f"vertex_ray://{name}")
@@ -197,6 +197,6 @@ def test_a_failure_is_told_and_leaves_nothing(vertex: LabVertex, nodes: FakeNode
 
     name = f"{PARENT}/persistentResources/broken"
     assert ray.get_ray_cluster(name).state == "ERROR"
-    vertex.run(vertex.plane.clusters.until(lambda: not nodes.there, 60))
+    vertex.run(vertex.plane.clusters.wait_for(lambda: not nodes.there, 60))
     ray.delete_ray_cluster(name)
-    vertex.run(vertex.plane.clusters.until(lambda: not vertex.plane.clusters.store.clusters, 60))
+    vertex.run(vertex.plane.clusters.wait_for(lambda: not vertex.plane.clusters.store.clusters, 60))
