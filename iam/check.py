@@ -21,7 +21,9 @@ from iam.policy.resource import Resource
 from iam.policy_reader import PolicyReader
 from raydock.errors import NotFound
 
-POLICIES, ITSELF, CLUSTER = "according to the policies", "tested as the identity itself", "tested from inside the cluster"
+POLICIES = "according to the policies"
+ITSELF = "tested as the identity itself"
+CLUSTER = "tested from inside the cluster"
 GRANTED_ON_BUCKET = "Google reports it as granted on the bucket"
 NOT_GRANTED_ON_BUCKET = "Google reports it as not granted on the bucket"
 HeldPermissions = Mapping[str, frozenset[str]]  # by bucket, as testIamPermissions returned them
@@ -57,7 +59,9 @@ async def check(
     from_cluster: the permissions that a probe on the cluster found; the identity is then not impersonated.
     """
     buckets = sorted({need.bucket for need in needs})
-    testing = asyncio.create_task(held_permissions(principal, needs, reader)) if from_cluster is None else None
+    testing = (
+        asyncio.create_task(held_permissions(principal, needs, reader)) if from_cluster is None else None
+    )
     read = await asyncio.gather(*(policies_of(bucket, reader) for bucket in buckets))
     held = await testing if testing else from_cluster
     how = ITSELF if testing else CLUSTER

@@ -35,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         report_error(fault)
         return exit_code_of(fault)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter fails again on exit
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or the interpreter fails again on exit
         return OK
     except KeyboardInterrupt:
         echo_error("")
@@ -108,9 +110,7 @@ def check(options: argparse.Namespace) -> int:
     session = open_session(options.target, options.project)
     principal = options.principal or session.job
     if not principal:
-        raise Usage(
-            "Could not determine which identity jobs run as.", "pass it: --as=serviceAccount:EMAIL"
-        )
+        raise Usage("Could not determine which identity jobs run as.", "pass it: --as=serviceAccount:EMAIL")
 
     async def run() -> list[Outcome]:
         async with open_reader(session) as reader:

@@ -74,10 +74,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         close = near(verb, VERBS, 0.6)
         meant = MEANT + line(PROG, [close, *words]) if close else f"commands: {', '.join(VERBS)}"
         raise Usage(f"{verb} is not a command of {PROG}.", meant)
-    given = parser_of(verb).checked(words)
-    given.verb = verb
-    given.target = "local" if given.target == "local" else "google"
-    return given
+    options = parser_of(verb).checked(words)
+    options.verb = verb
+    options.target = "local" if options.target == "local" else "google"
+    return options
 
 
 def overview() -> IamParser:

@@ -52,7 +52,9 @@ def reason(row: AccessRow) -> str:
 
 def folded(text: str) -> list[str]:
     """Wrap a role to the width of the first column."""
-    return textwrap.wrap(text, NAME_WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    return textwrap.wrap(
+        text, NAME_WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+    )
 
 
 def line(text: str, cells: tuple[str, ...]) -> str:

@@ -20,7 +20,9 @@ def sentence(one: Outcome) -> str:
     permissions, why = " and ".join(one.missing), one.why.replace(f" to {one.principal}", "")
     if one.verdict is Verdict.DENIED:
         return f"{one.principal} lacks {permissions} on {one.uri} ({one.because}): {why}."
-    return f"Could not determine whether {one.principal} has {permissions} on {one.uri} ({one.because}): {why}."
+    return (
+        f"Could not determine whether {one.principal} has {permissions} on {one.uri} ({one.because}): {why}."
+    )
 
 
 def fix(one: Outcome, cloud: str) -> str:

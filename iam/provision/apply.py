@@ -139,9 +139,7 @@ class Provisioner:
         elif step.kind == ACCOUNT:
             self.accounts.delete_account(step.on)
         else:
-            update_policy(
-                self.policy_target(step), lambda old: without_member(old, step.role, step.member)
-            )
+            update_policy(self.policy_target(step), lambda old: without_member(old, step.role, step.member))
         self.record.drop(step.key)
         return ""
 

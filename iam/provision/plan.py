@@ -105,9 +105,7 @@ def requirements_of(
     for name in names:
         _, tail = parse_gs(f"gs://{name}")
         if tail:
-            raise MalformedResource(
-                f'"{name}" is a folder, not a bucket.', f"use {name.partition('/')[0]}"
-            )
+            raise MalformedResource(f'"{name}" is a folder, not a bucket.', f"use {name.partition('/')[0]}")
     return Requirements(project, account, names[0], names[1], location, caller)
 
 
