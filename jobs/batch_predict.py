@@ -63,32 +63,36 @@ def predict(model, table):
 
 
 class Predictor:  # 1. Becomes an actor, which keeps the model that it has loaded
+    """Predicts batches. Adds the predictions and a record of the batch."""
+
     def __init__(self, model, id):
         self.model, self.id, self.node = load(model), id, ray.get_runtime_context().get_node_id()
 
     def __call__(self, table):
         start, prediction = time.time(), predict(self.model, table)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
-        told = {"node": self.node, "start": start, "end": time.time(), "rows": len(table), "peak_mib": peak}
-        columns = {self.id: table[self.id], "prediction": prediction, "told": [json.dumps(told)] * len(table)}
-        return pa.table(columns)
+        record = {"node": self.node, "start": start, "end": time.time(), "rows": len(table), "peak_mib": peak}
+        columns = {self.id: table[self.id], "prediction": prediction}
+        return pa.table(columns | {"record": [json.dumps(record)] * len(table)})
 
 
 class ParquetFolder(ray.data.Datasink):
-    """Like `write_parquet(uri)`, but with the same file names in each run; returns the `told` column."""
+    """Like `write_parquet(uri)`, but with the same file names in each run; returns the `record` column."""
 
     def __init__(self, uri):
         self.uri = uri
 
     def write(self, blocks, ctx):  # 3. On a worker; if it dies, again on another, to the same name
+        """Write one file, without the records, which it returns."""
         table = pa.concat_tables(BlockAccessor.for_block(block).to_arrow() for block in blocks)
         files, folder = fs.FileSystem.from_uri(self.uri)
         path = f"{folder}/part-{ctx.task_idx}.parquet"
-        parquet.write_table(table.drop_columns("told"), path, filesystem=files)
-        return path, [json.loads(one) for one in table["told"].unique().to_pylist()]
+        parquet.write_table(table.drop_columns("record"), path, filesystem=files)
+        return path, [json.loads(one) for one in table["record"].unique().to_pylist()]
 
     def on_write_complete(self, result):  # on the driver, after all files are written
-        self.tasks = [one for _, told in result.write_returns for one in told]
+        """Collect the records, and delete files of earlier runs."""
+        self.tasks = [record for _, records in result.write_returns for record in records]
         files = fs.FileSystem.from_uri(self.uri)[0]
         for path in set(opened(self.uri)) - {path for path, _ in result.write_returns}:
             files.delete_file(path)  # an earlier run had more files, whose rows would be duplicates
@@ -124,20 +128,20 @@ def make_small(args):
 
 def check(args):
     """Exit with one sentence, before any work, if the job can't succeed."""
-    told = f"--predictions {args.predictions} can't be written"
+    failure = f"--predictions {args.predictions} can't be written"
     try:
         files, folder = fs.FileSystem.from_uri(args.predictions)
         if isinstance(files, fs.LocalFileSystem):  # buckets have no folders to create
             os.makedirs(folder, exist_ok=True)
         files.open_output_stream(f"{folder}/.probe").close()
         files.delete_file(f"{folder}/.probe")
-        told = f"--data {args.data} can't be read"
+        failure = f"--data {args.data} can't be read"
         found = opened(args.data)
-        told = f"--model {args.model} can't be read (create it: python submit.py jobs/train_xgboost.py)"
+        failure = f"--model {args.model} can't be read (create it: python submit.py jobs/train_xgboost.py)"
         wanted = [*load(args.model).feature_names, args.id]
     except (OSError, ValueError, xgb.core.XGBoostError) as error:  # Google's message is inside the client's
-        said = re.search(r"last message of (.*?) error_info|$", str(error))[1] or str(error).splitlines()[0]
-        raise SystemExit(f"{told}: {said}") from None
+        reason = re.search(r"last message of (.*?) error_info|$", str(error))[1] or str(error).splitlines()[0]
+        raise SystemExit(f"{failure}: {reason}") from None
     if not found:
         fix = "first run: python submit.py jobs/make_data.py"
         raise SystemExit(f"--data {args.data} has no parquet files; {fix}")

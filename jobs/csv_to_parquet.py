@@ -52,6 +52,7 @@ class ParquetFolder(ray.data.Datasink):
         self.uri, self.schema = uri, schema
 
     def write(self, blocks, ctx):  # 2. On a worker; if it dies, again on another, to the same name
+        """Write one file and return a record of it."""
         start, (files, folder) = time.time(), fs.FileSystem.from_uri(self.uri)
         table = pa.concat_tables(BlockAccessor.for_block(block).to_arrow() for block in blocks)
         path, node = f"{folder}/part-{ctx.task_idx}.parquet", ray.get_runtime_context().get_node_id()
@@ -61,6 +62,7 @@ class ParquetFolder(ray.data.Datasink):
                 "start": start, "end": time.time(), "peak_mib": peak}  # fmt: skip
 
     def on_write_complete(self, result):  # 3. On the driver, after all files are written
+        """Collect the records, and delete files of earlier runs."""
         self.tasks, (files, existing) = result.write_returns, files_in(self.uri, "parquet")
         for path in set(existing) - {task["path"] for task in self.tasks}:
             files.delete_file(path)  # an earlier run had more files, whose rows would be duplicates
@@ -82,19 +84,19 @@ def convert_alone(args, types):
 
 def check(args, schema):
     """Exit with one sentence, before any work, if the job can't succeed."""
-    told = f"--parquet {args.parquet} can't be written"
+    failure = f"--parquet {args.parquet} can't be written"
     try:
         files, folder = fs.FileSystem.from_uri(args.parquet)
         if isinstance(files, fs.LocalFileSystem):  # buckets have no folders to create
             os.makedirs(folder, exist_ok=True)
         files.open_output_stream(f"{folder}/.probe").close()
         files.delete_file(f"{folder}/.probe")
-        told = f"--csv {args.csv} can't be read"
+        failure = f"--csv {args.csv} can't be read"
         files, names = files_in(args.csv, "csv")
         columns = [csv.open_csv(files.open_input_stream(name)).schema.names for name in names]
     except (OSError, ValueError) as error:  # Google's message is inside the client's
-        said = re.search(r"last message of (.*?) error_info|$", str(error))[1] or error
-        raise SystemExit(f"{told}: {said}") from None
+        reason = re.search(r"last message of (.*?) error_info|$", str(error))[1] or error
+        raise SystemExit(f"{failure}: {reason}") from None
     if not names:
         raise SystemExit(f"--csv {args.csv} has no CSV files; first run: python submit.py jobs/make_data.py")
     if missing := [name for name in schema.names if any(name not in found for found in columns)]:

@@ -77,6 +77,7 @@ def note(name, start, **more):
 
 @ray.remote(num_cpus=1, max_retries=5)  # 1. A task: if its node dies, Ray runs it again elsewhere
 def fit_on_a_worker(trees, *data):
+    """Fit one forest."""
     start, mse = time.time(), mse_of_forest(*data, trees)
     return note(f"{trees} trees", start, trees=trees, mse=mse)
 

@@ -38,6 +38,7 @@ def work(seconds):
 # 1. A task that requests a GPU but no CPU: with one CPU each, tasks of half a GPU would still queue for CPUs.
 @ray.remote(num_gpus=1, num_cpus=0, max_retries=5)
 def on_a_gpu(number, seconds):
+    """Do some work, and return the task's record."""
     start, devices, node = time.time(), work(seconds), ray.get_runtime_context().get_node_id()
     # Linux reports peak memory in KiB, macOS in bytes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

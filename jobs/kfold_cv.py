@@ -50,6 +50,7 @@ def note(name, start, **more):
 
 @ray.remote(num_cpus=1, max_retries=5)  # 1. A task: if its node dies, Ray runs it again elsewhere
 def score_on_a_worker(number, X, y, train, test, models):
+    """Score one fold."""
     start = time.time()
     accuracy = accuracy_of_fold(X, y, train, test, models)
     print(f"fold {number}: accuracy {accuracy:.4f}", flush=True)

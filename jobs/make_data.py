@@ -67,6 +67,7 @@ def storage(uri):
 
 @ray.remote(num_cpus=1, max_retries=5)  # 1. A task; run twice, it writes the same bytes to the same name
 def write_part(part, rows, parquet_uri, csv_uri):
+    """Write one parquet and one CSV file, and return the task's record."""
     start, size, table = time.time(), 0, part_of_data(part, rows)
     for uri, kind, write in (parquet_uri, "parquet", parquet.write_table), (csv_uri, "csv", csv.write_csv):
         files, folder = storage(uri)
@@ -87,8 +88,8 @@ def claim(flag, uri):
             os.makedirs(folder, exist_ok=True)
         files.open_output_stream(f"{folder}/.probe").close()
     except (OSError, ValueError) as error:  # Google's message is inside the client's
-        said = re.search(r"last message of (.*?) error_info|$", str(error))[1] or error
-        raise SystemExit(f"{flag} {uri} can't be written: {said}") from None
+        reason = re.search(r"last message of (.*?) error_info|$", str(error))[1] or error
+        raise SystemExit(f"{flag} {uri} can't be written: {reason}") from None
     files.delete_file(f"{folder}/.probe")
 
 

@@ -58,6 +58,7 @@ def note(name, start, **more):
 
 @ray.remote(num_cpus=1, max_retries=5)  # 1. A function of one chunk becomes a task on any worker
 def on_a_worker(function, number, chunk):
+    """The function's value, and the task's record."""
     start = time.time()
     return function(chunk), note(f"{function.__name__} {number}", start)
 

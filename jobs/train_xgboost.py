@@ -73,6 +73,7 @@ class Report(RayTrainReportCallback):
     """Reports only the rounds in `rounds`, since a worker waits until the driver has received a report."""
 
     def after_iteration(self, model, epoch, evals_log):
+        """Called by XGBoost after each round."""
         if model.num_boosted_rounds() in self.rounds:
             super().after_iteration(model, epoch, evals_log)
 
@@ -85,19 +86,19 @@ def train_on_a_worker(config):
     model = Report.get_model(checkpoint) if checkpoint else None  # 2. A worker died: resume from here
     done, every = model.num_boosted_rounds() if model else 0, config["every"]
     data, rounds = matrices(config, rank, workers), [*range(every, config["rounds"], every), config["rounds"]]
-    told = (number for number in rounds if number > done)
-    me = {"name": f"worker {rank}", "node": ray.get_runtime_context().get_node_id(), "start": time.time()}
-    us, start = [xgb.collective.broadcast(me, root) for root in range(workers)], time.perf_counter()
+    pending = (number for number in rounds if number > done)
+    own = {"name": f"worker {rank}", "node": ray.get_runtime_context().get_node_id(), "start": time.time()}
+    everyone, start = [xgb.collective.broadcast(own, root) for root in range(workers)], time.perf_counter()
 
-    def tell(metrics):
-        metrics |= {"round": next(told), "seconds": time.perf_counter() - start, "end": time.time()}
+    def add_details(metrics):
+        metrics |= {"round": next(pending), "seconds": time.perf_counter() - start, "end": time.time()}
         if rank == 0:
             loss = metrics["held_out-logloss"]
             print(f"round {metrics['round']}: log loss {loss:.4f} held out", flush=True)
-        return metrics | {"workers": us, "peak_mib": peak_mib()}
+        return metrics | {"workers": everyone, "peak_mib": peak_mib()}
 
     # 3. Every round, or every --checkpoint-every: metrics to the driver, the model as a checkpoint to the bucket
-    report = Report(frequency=1, checkpoint_at_end=False, results_postprocessing_fn=tell)
+    report = Report(frequency=1, checkpoint_at_end=False, results_postprocessing_fn=add_details)
     report.rounds = rounds
     train(config, *data, done, xgb_model=model, callbacks=[report])
 
@@ -113,10 +114,10 @@ def score(config, uri=None):
     else:
         model = train(config, *data)
     seconds = {"seconds": time.perf_counter() - start, "train_seconds": time.perf_counter() - loaded}
-    told = dict(part.split(":") for part in model.eval(data[1], "").split()[1:])
+    scores = dict(part.split(":") for part in model.eval(data[1], "").split()[1:])
     return {
-        "accuracy": 1 - float(told["-error"]),
-        "log_loss": float(told["-logloss"]),
+        "accuracy": 1 - float(scores["-error"]),
+        "log_loss": float(scores["-logloss"]),
         "rows": sum(one.num_row() for one in data),
         **seconds,
     }
@@ -139,18 +140,18 @@ def make_small_data(folder):
 
 def check(args):
     """Exit before any work if the job can't succeed; else return the columns and the best possible accuracy."""
-    told = f"--storage-path {args.storage_path} can't be written"
+    failure = f"--storage-path {args.storage_path} can't be written"
     try:
         files, folder = fs.FileSystem.from_uri(args.storage_path)
         if isinstance(files, fs.LocalFileSystem):  # buckets have no folders to create
             os.makedirs(folder, exist_ok=True)
         files.open_output_stream(f"{folder}/.probe").close()
         files.delete_file(f"{folder}/.probe")
-        told = f"--data {args.data} can't be read"
+        failure = f"--data {args.data} can't be read"
         found = files_of(args.data)
     except (OSError, ValueError) as error:  # Google's message is inside the client's
-        said = re.search(r"last message of (.*?) error_info|$", str(error))[1] or error
-        raise SystemExit(f"{told}: {said}") from None
+        reason = re.search(r"last message of (.*?) error_info|$", str(error))[1] or error
+        raise SystemExit(f"{failure}: {reason}") from None
     if not found:
         fix = "first run: python submit.py jobs/make_data.py"
         raise SystemExit(f"--data {args.data} has no parquet files; {fix}")
@@ -188,7 +189,7 @@ def run(args):
         scaling_config=ray.train.ScalingConfig(num_workers=args.workers, use_gpu=args.use_gpu),
         run_config=ray.train.RunConfig(storage_path=args.storage_path, failure_config=again),
     ).fit()
-    told = [metrics for _, metrics in result.best_checkpoints]
+    reports = [metrics for _, metrics in result.best_checkpoints]
     files, path = fs.FileSystem.from_uri(model)
     files.copy_file(f"{result.checkpoint.path}/model.ubj", path)
     seconds, scored, alone = time.perf_counter() - start, ray.get(score.remote(config, model)), None
@@ -202,12 +203,12 @@ def run(args):
         raise RuntimeError(f"held-out accuracy {scored['accuracy']:.4f} is below the floor, {floor:.4f}")
     scores = f"accuracy {scored['accuracy']:.4f}, log loss {scored['log_loss']:.4f}"
     print(f"held out: {scores}; {model}", flush=True)
-    last = {m["workers"][0]["start"]: m for m in told}.values()  # the last report of each attempt
+    last = {m["workers"][0]["start"]: m for m in reports}.values()  # the last report of each attempt
     tasks = [one | {"end": m["end"]} for m in last for one in m["workers"]]
     ids = [task["node"] for task in tasks]
     nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
     keys = {"train": "train", "held out": "held_out"}  # a line's name, and XGBoost's name for those rows
-    lines = {of: {line: [[m["round"], m[f"{key}-{of}"]] for m in told] for line, key in keys.items()}
+    lines = {of: {line: [[m["round"], m[f"{key}-{of}"]] for m in reports] for line, key in keys.items()}
              for of in ("logloss", "error")}  # fmt: skip
     speed_up = alone and alone["seconds"] / seconds
     return {
@@ -216,7 +217,7 @@ def run(args):
         "nodes": [{"node": n, "id": i, "pool": p, "tasks": ids.count(i)} for i, n, p in nodes if i in ids],
         "cpus": args.workers, "seconds": {"ray": seconds, "alone": alone and alone["seconds"]},
         "speed_up": speed_up, "efficiency": speed_up and speed_up / args.workers,
-        "peak_memory_mib": max(m["peak_mib"] for m in told),
+        "peak_memory_mib": max(m["peak_mib"] for m in reports),
         "metrics": {
             "accuracy": scored["accuracy"], "log_loss": scored["log_loss"], "floor_accuracy": floor,
             "best_possible_accuracy": best, "rounds": args.rounds, "model": model, "attempts": len(last),

@@ -101,10 +101,10 @@ def trial(config, source, stored):
     for number, fold in enumerate(FOLDS.split(X, y)):
         if number >= len(scores):
             scores.append(accuracy_of_fold(X, y, *fold, config))
-        told = {"accuracy": np.mean(scores), "node": node, "start": start, "end": time.time()}
+        metrics = {"accuracy": np.mean(scores), "node": node, "start": start, "end": time.time()}
         with tempfile.TemporaryDirectory() as folder:  # 3. Tune moves it to the storage path
             pathlib.Path(folder, "scores.json").write_text(json.dumps(scores))
-            tune.report(told | peak_memory(), checkpoint=tune.Checkpoint.from_directory(folder))
+            tune.report(metrics | peak_memory(), checkpoint=tune.Checkpoint.from_directory(folder))
 
 
 def words(config):
@@ -116,12 +116,14 @@ class Progress(tune.Callback):
     """Prints a line for each trial that ends or is restarted."""
 
     def on_trial_complete(self, iteration, trials, trial, **info):
-        done, told = sum(other.is_finished() for other in trials if other is not trial) + 1, trial.last_result
-        node = next((n["NodeName"] for n in ray.nodes() if n["NodeID"] == told["node"]), "a lost node")
-        took = f"{told['accuracy']:.4f} ({node}, {told['end'] - told['start']:.1f} s)"
+        """Print the trial's accuracy, node and time."""
+        done, last = sum(other.is_finished() for other in trials if other is not trial) + 1, trial.last_result
+        node = next((n["NodeName"] for n in ray.nodes() if n["NodeID"] == last["node"]), "a lost node")
+        took = f"{last['accuracy']:.4f} ({node}, {last['end'] - last['start']:.1f} s)"
         print(f"trial {done} of {len(trials)}: {words(trial.config)}: {took}", flush=True)
 
     def on_trial_recover(self, iteration, trials, trial, **info):
+        """Print that the trial resumes on another node."""
         print(f"lost: {words(trial.config)}: resumes from its last fold, elsewhere", flush=True)
 
 

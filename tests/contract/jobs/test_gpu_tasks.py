@@ -64,7 +64,9 @@ def test_more_tasks_at_once_than_gpus_fail(job: ModuleType, monkeypatch: pytest.
     monkeypatch.setattr(job, "nodes_that_worked", lambda tasks: [])
     monkeypatch.setattr(job, "chart", lambda *given: None)
     monkeypatch.setattr(job, "queue", lambda *given: [{"start": 0.0, "end": 1.0, "waited": 0.0}] * 2)
-    with pytest.raises(RuntimeError, match=r"^too many tasks ran at a time on 1 GPUs: \{'whole': 2, 'half': 2\}$"):
+    with pytest.raises(
+        RuntimeError, match=r"^too many tasks ran at a time on 1 GPUs: \{'whole': 2, 'half': 2\}$"
+    ):
         job.run(job.parse_args([]))
 
 

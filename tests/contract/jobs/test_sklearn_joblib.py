@@ -42,7 +42,7 @@ def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch:
     with pytest.raises(SystemExit) as raised:
         job.wait_for_cpus(seconds=0)
     assert raised.value.code == (
-        "No workers: this job needs 2 CPUs on workers, and after 0 s the cluster has 0. "
+        "No workers: this job needs 2 CPUs on workers, but after 0 s the cluster has 0. "
         "Start workers, or wait for them to join, then resubmit the job."
     )
 

@@ -161,7 +161,12 @@ def trials(accuracy: float, errors: list[Exception], done: bool = True) -> Any:
             r"with Ray the accuracies are \[0\.89\], without it \[0\.3\]",
         ),
         (trials(0.89, [MemoryError()]), [], RuntimeError, "1 of 1 trials failed"),
-        (trials(0.89, [], done=False), [], SystemExit, r"Ended after 0 of 1 trials: continue with --resume\."),
+        (
+            trials(0.89, [], done=False),
+            [],
+            SystemExit,
+            r"Ended after 0 of 1 trials: continue with --resume\.",
+        ),
     ],
 )
 def test_a_bad_grid_fails(

@@ -10,10 +10,10 @@ import pytest
 
 from iam.check import (
     CLUSTER,
-    ITSELF,
-    POLICIES,
-    NOT_GRANTED_ON_BUCKET,
     GRANTED_ON_BUCKET,
+    ITSELF,
+    NOT_GRANTED_ON_BUCKET,
+    POLICIES,
     HeldPermissions,
     Outcome,
     check,

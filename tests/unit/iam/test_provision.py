@@ -227,8 +227,7 @@ def test_vertex_itself_is_granted_if_asked_for_and_allowed(lab: Lab) -> None:
     assert "· Vertex AI: user:alice@example.com needs roles/aiplatform.user" in told.out
     assert (
         "· You can't grant it to user:alice@example.com: you lack resourcemanager.projects.setIamPolicy on the "
-        "project.\n"
-        in told.out
+        "project.\n" in told.out
     )
 
 
