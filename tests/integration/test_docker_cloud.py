@@ -108,7 +108,7 @@ def three_steps(lab: Lab, principal: str) -> None:
     script = ROOT / "jobs" / "whoami.py"
     before = submit(script, "--", *ASKED, env=lab.env)
     assert before.code == 3, before.err
-    assert f"{principal} has no {DENIED}" in before.err
+    assert f"{principal} lacks {DENIED}" in before.err
     sent = submit("--skip-check", script, "--", *ASKED, env=lab.env)
     assert sent.code == 1, sent.err
     assert f"{principal.partition(':')[2]} {REFUSED}" in sent.out
@@ -177,8 +177,8 @@ def test_a_lab_file_that_is_wrong_is_told_in_a_sentence(
     done = cluster_command(env, "up", "--kind", "docker")
     assert done.returncode == 1
     assert done.stderr.endswith(
-        "cluster: The lab's cloud did not start: lab.yaml can't be understood: the file has 'persn'; "
-        "known are groups, job, people, person, projects, roles.\n  Mend lab.yaml\n"
+        "cluster: The lab's cloud did not start: lab.yaml is invalid: the file has the unknown key 'persn'; "
+        "allowed are groups, job, people, person, projects, roles.\n  Fix lab.yaml\n"
     )
     assert engine.belongings(env["COMPOSE_PROJECT_NAME"]) == []
 
@@ -187,8 +187,8 @@ def test_the_probe_asks_as_the_job(docker_lab: Lab) -> None:
     script = ROOT / "jobs" / "whoami.py"
     done = submit("check", "--probe", script, "--", *ASKED, env=docker_lab.env)
     assert done.code == 3, done.err
-    assert f"overwrite, as {AGENT} (asked from inside the cluster)" in done.err
-    assert f"{AGENT} has no {DENIED}" in done.err
+    assert f"overwrite, as {AGENT} (tested from inside the cluster)" in done.err
+    assert f"{AGENT} lacks {DENIED}" in done.err
 
 
 def test_a_dashboard_that_says_nothing_of_identities(docker_lab: Lab) -> None:

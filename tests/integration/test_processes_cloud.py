@@ -161,7 +161,7 @@ def test_a_cloud_that_refuses_to_start_again_leaves_the_nodes_alone(as_before: L
         1,
         [
             "cluster: The lab's cloud did not start: LAB_SERVICE_ACCOUNT names "
-            f"{nobody}, and the lab has no such account.",
+            f"{nobody}, which is not an account of the lab.",
             f"  Use one of these, or add it to iam/lab.yaml: {TRAINER}",
         ],
     )
@@ -176,9 +176,13 @@ def test_a_cloud_that_refuses_to_start_again_leaves_the_nodes_alone(as_before: L
     ("name", "value", "said"),
     [
         ("LAB_TOKEN_TTL", "soon", "LAB_TOKEN_TTL is 'soon'."),
-        ("LAB_SERVICE_ACCOUNT", "no@x.example", "LAB_SERVICE_ACCOUNT names no@x.example, and the lab has no"),
-        ("LAB_FILE", "{folder}/bad.yaml", "bad.yaml is no YAML: "),
-        ("LAB_FILE", "{folder}/none.yaml", "LAB_FILE names {folder}/none.yaml, and there is no such file."),
+        (
+            "LAB_SERVICE_ACCOUNT",
+            "no@x.example",
+            "LAB_SERVICE_ACCOUNT names no@x.example, which is not an account",
+        ),
+        ("LAB_FILE", "{folder}/bad.yaml", "bad.yaml is not valid YAML: "),
+        ("LAB_FILE", "{folder}/none.yaml", "LAB_FILE names {folder}/none.yaml, which does not exist."),
     ],
 )
 def test_what_the_cloud_refuses_is_told_before_anything_starts(

@@ -18,7 +18,7 @@ def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch:
     monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"memory": 1.0})
     with pytest.raises(SystemExit) as raised:
         job.wait_for_cpus(seconds=0)
-    assert raised.value.code == "No workers: no CPU after 0 s. Start workers, then submit it again."
+    assert raised.value.code == "No workers: no CPU after 0 s. Start workers, then resubmit the job."
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,9 @@ def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch:
     [
         (
             ["--numbers", "19999"],
-            "--numbers 19999: with fewer than 20000 pi may be more than 2 % off by chance",
+            "--numbers 19999: with fewer than 20000, pi may be 2 % off by chance",
         ),
-        (["--output", "/no/such/x"], "--output /no/such/x: no file can be written there, where the job runs"),
+        (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
     ],
 )
 def test_wrong_input_is_one_sentence(

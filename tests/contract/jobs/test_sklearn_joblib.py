@@ -42,8 +42,8 @@ def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch:
     with pytest.raises(SystemExit) as raised:
         job.wait_for_cpus(seconds=0)
     assert raised.value.code == (
-        "No workers: this job needs 2 CPUs on workers, and after 0 s the cluster has 0. "
-        "Start workers, or give them time to join, and submit the job again."
+        "No workers: this job needs 2 CPUs on workers, but after 0 s the cluster has 0. "
+        "Start workers, or wait for them to join, then resubmit the job."
     )
 
 
@@ -58,7 +58,7 @@ def test_too_few_candidates_are_a_usage_error(job: ModuleType, capsys: pytest.Ca
     with pytest.raises(SystemExit) as raised:
         job.parse_args(["--n-iter", "7"])
     assert raised.value.code == 2
-    assert "--n-iter 7: with fewer than 8 candidates none may be good" in capsys.readouterr().err
+    assert "--n-iter 7: with fewer than 8 candidates, none may be good" in capsys.readouterr().err
 
 
 def test_an_output_that_cannot_be_written_is_told_before_the_work(
@@ -72,7 +72,7 @@ def test_an_output_that_cannot_be_written_is_told_before_the_work(
 
 def test_a_bad_search_fails(run: Callable[..., dict[str, Any]]) -> None:
     bad = SimpleNamespace(best_score_=0.9699, best_params_={})
-    with pytest.raises(RuntimeError, match=r"^accuracy 0\.9699 is under its floor, 0\.97$"):
+    with pytest.raises(RuntimeError, match=r"^accuracy 0\.9699 is below the floor, 0\.97$"):
         run(ray=bad)
 
 

@@ -47,39 +47,39 @@ def test_a_restart_keeps_what_was_changed(tmp_path: Path) -> None:
         (
             "person:",
             "persn:",
-            "lab.yaml can't be understood: the file has 'persn'; known are groups, job, people,",
+            "lab.yaml is invalid: the file has the unknown key 'persn'; allowed are groups, job, people,",
         ),
-        ("    number: 123456789012\n", "", "lab.yaml can't be understood: KeyError 'number'"),
+        ("    number: 123456789012\n", "", "lab.yaml is invalid: KeyError 'number'"),
         ("roles/owner", "roles/ownr", "Role roles/ownr is not supported for this resource."),
         (
             "user:you@example.com",
             "you@example.com",
-            '"you@example.com" is no principal: it does not say what kind',
+            'Invalid principal "you@example.com": the type prefix is',
         ),
-        ("projects:\n", "projects: [\n", "lab.yaml is no YAML: "),
+        ("projects:\n", "projects: [\n", "lab.yaml is not valid YAML: "),
         (
             "lab-models: {}",
             "lab-models: {bindngs: []}",
-            "lab-models has 'bindngs'; known are bindings, objects.",
+            "lab-models has the unknown key 'bindngs'; allowed are bindings, objects.",
         ),
-        ("number: 123456789012", "number: .inf", "lab-project.number is inf, where a project number was"),
-        ("number: 123456789012", "number: true", "lab-project.number is True, where a project number was"),
-        ("user:you@example.com", "2024-13-45", "lab.yaml is no YAML: month must be in 1..12"),
-        ("user:you@example.com", "!!bool x", "lab.yaml is no YAML: 'x'"),
+        ("number: 123456789012", "number: .inf", "lab-project.number must be a project number, not inf"),
+        ("number: 123456789012", "number: true", "lab-project.number must be a project number, not True"),
+        ("user:you@example.com", "2024-13-45", "lab.yaml is not valid YAML: month must be in 1..12"),
+        ("user:you@example.com", "!!bool x", "lab.yaml is not valid YAML: 'x'"),
         (
             "accounts: []",
             "accounts: [5]",
-            "other-project.accounts[0] is a number, where a string was expected.",
+            "other-project.accounts[0] must be a string, not a number.",
         ),
-        ("accounts: []", "accounts: abc", "other-project.accounts is a string, where a list was expected."),
+        ("accounts: []", "accounts: abc", "other-project.accounts must be a list, not a string."),
         (
             '{x: "hello from closed-bucket"}',
             "{x: 2024-01-01}",
-            "objects.x is date, where a string was expected.",
+            "objects.x must be a string, not date.",
         ),
-        ("[user:alice@example.com, user:you@example.com]", "[alice]", '"alice" is no principal'),
-        ("closed-bucket:", "lab-data:", "lab-data is there 2 times."),
-        ("projects:\n", "projects:\n  none:\n", "none is null, where an object was expected."),
+        ("[user:alice@example.com, user:you@example.com]", "[alice]", 'Invalid principal "alice"'),
+        ("closed-bucket:", "lab-data:", "lab-data is defined 2 times."),
+        ("projects:\n", "projects:\n  none:\n", "none must be an object, not null."),
     ],
 )
 def test_a_file_that_is_wrong_is_told_in_a_sentence(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -89,14 +89,14 @@ def test_a_file_that_is_wrong_is_told_in_a_sentence(tmp_path: Path, old: str, ne
     with pytest.raises(IamError) as wrong:
         state_file.load(lab, None)
     assert message in wrong.value.message
-    assert wrong.value.fix == "Mend lab.yaml"
+    assert wrong.value.fix == "Fix lab.yaml"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "hello", "- a", "projects:"])
 def test_a_file_that_is_another_kind_of_document(tmp_path: Path, text: str) -> None:
     lab = tmp_path / "lab.yaml"
     lab.write_text(text)
-    with pytest.raises(IamError, match=r"^lab\.yaml can't be understood: "):
+    with pytest.raises(IamError, match=r"^lab\.yaml is invalid: "):
         state_file.load(lab, None)
 
 
@@ -104,7 +104,7 @@ def test_an_account_that_is_not_there() -> None:
     with pytest.raises(IamError) as wrong:
         state_file.load(LAB_FILE, None, "nobody@lab-project.iam.gserviceaccount.com")
     assert wrong.value.message == (
-        "LAB_SERVICE_ACCOUNT names nobody@lab-project.iam.gserviceaccount.com, and the lab has no such account."
+        "LAB_SERVICE_ACCOUNT names nobody@lab-project.iam.gserviceaccount.com, which is not an account of the lab."
     )
     assert (
         wrong.value.fix

@@ -193,7 +193,7 @@ def test_a_policy_that_changed_meanwhile_is_not_overwritten(lab: RunningCloud) -
             {"role": "roles/viewer", "members": ["serviceAccount:no@lab-project.iam.gserviceaccount.com"]},
             "Service account no@lab-project.iam.gserviceaccount.com does not exist.",
         ),
-        ({"role": "roles/viewer", "members": ["someone"]}, '"someone" is no principal'),
+        ({"role": "roles/viewer", "members": ["someone"]}, 'Invalid principal "someone"'),
     ],
 )
 def test_a_policy_that_can_not_be(lab: RunningCloud, binding: dict[str, Any], message: str) -> None:

@@ -155,7 +155,7 @@ class Nothing(Half):
 
 
 ACCOUNTS = "trainer@lab-project.iam.gserviceaccount.com"
-TTL = "Make it a number of seconds from 1 to 43200"
+TTL = "Set it to a number of seconds from 1 to 43200"
 
 
 @pytest.mark.parametrize(
@@ -164,15 +164,15 @@ TTL = "Make it a number of seconds from 1 to 43200"
         (
             "LAB_FILE",
             "wrong/lab.yaml",
-            "lab.yaml can't be understood: the file has 'persn'; known are groups, job, people, person, projects, "
-            "roles.",
-            "Mend lab.yaml",
+            "lab.yaml is invalid: the file has the unknown key 'persn'; allowed are groups, job, people, "
+            "person, projects, roles.",
+            "Fix lab.yaml",
         ),
         (
             "LAB_FILE",
             "wrong/none.yaml",
-            "LAB_FILE names TMP/wrong/none.yaml, and there is no such file.",
-            "Mend LAB_FILE, or leave it out",
+            "LAB_FILE names TMP/wrong/none.yaml, which does not exist.",
+            "Fix LAB_FILE, or unset it",
         ),
         ("LAB_TOKEN_TTL", "soon", "LAB_TOKEN_TTL is 'soon'.", TTL),
         ("LAB_TOKEN_TTL", "43201", "LAB_TOKEN_TTL is '43201'.", TTL),
@@ -185,7 +185,7 @@ TTL = "Make it a number of seconds from 1 to 43200"
         (
             "LAB_SERVICE_ACCOUNT",
             "nobody@lab-project.iam.gserviceaccount.com",
-            "LAB_SERVICE_ACCOUNT names nobody@lab-project.iam.gserviceaccount.com, and the lab has no such account.",
+            "LAB_SERVICE_ACCOUNT names nobody@lab-project.iam.gserviceaccount.com, which is not an account of the lab.",
             f"Use one of these, or add it to iam/lab.yaml: {ACCOUNTS}",
         ),
     ],

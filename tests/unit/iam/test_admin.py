@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from iam.grant import Change, edit_of
+from iam.grant import Change, parse_edit
 from iam.policy.policies import Binding, Condition, Policy, with_member
 from tests.labcloud import AGENT, PERSON, TRAINER
 from tests.unit.iam.conftest import Lab, Told
@@ -53,7 +53,7 @@ def test_a_second_time_there_is_nothing_to_do(lab: Lab) -> None:
     lab.iam("grant", *ON)
     revision = lab.world.buckets["closed-bucket"].revision
     again = lab.iam("grant", *ON)
-    has = f"Nothing to do: {AGENT} has roles/storage.objectViewer on gs://closed-bucket already.\n"
+    has = f"Nothing to do: {AGENT} already has roles/storage.objectViewer on gs://closed-bucket.\n"
     assert again == Told(0, has + GCLOUD.format("add"), "")
     assert lab.world.buckets["closed-bucket"].revision == revision
     lab.iam("revoke", *ON)
@@ -79,13 +79,13 @@ def test_a_prefix_limits_the_grant_to_objects_below_it(lab: Lab) -> None:
     assert lab.iam("check", "gs://closed-bucket/open/x").code == 0
     assert lab.iam("check", "gs://closed-bucket/other/x").code == 3
     assert "Nothing to do" in lab.iam("grant", *ON, *prefix).out
-    assert f"But it is held under a condition: {condition}\n" in lab.iam("revoke", *ON).out
+    assert f"But it is granted with a condition: {condition}\n" in lab.iam("revoke", *ON).out
     assert lab.iam("revoke", *ON, *prefix).code == 0
     assert lab.iam("check", "gs://closed-bucket/open/x").code == 3
 
 
 def test_a_condition_is_the_same_whatever_its_title() -> None:
-    edit = edit_of("gs://a-bucket", "roles/storage.objectViewer", PERSON, "p/")
+    edit = parse_edit("gs://a-bucket", "roles/storage.objectViewer", PERSON, "p/")
     new = edit.condition()
     assert new
     there = Binding(edit.role, (PERSON,), Condition(new.expression, "another title"))
@@ -94,7 +94,7 @@ def test_a_condition_is_the_same_whatever_its_title() -> None:
 
 
 def test_a_prefix_is_quoted_for_the_expression_and_for_gcloud() -> None:
-    edit = edit_of("gs://a-bucket", "roles/storage.objectViewer", PERSON, 'a,b"c/')
+    edit = parse_edit("gs://a-bucket", "roles/storage.objectViewer", PERSON, 'a,b"c/')
     condition = edit.condition()
     assert condition
     assert condition.expression == r'resource.name.startsWith("projects/_/buckets/a-bucket/objects/a,b\"c/")'
@@ -152,8 +152,8 @@ def test_a_conflict_for_ever_is_a_sentence(lab: Lab, meddling: Callable[[int], l
     assert lab.iam("grant", *ON) == Told(
         4,
         "",
-        "iam: The policy of gs://closed-bucket was changed by somebody else each of 5 times it was written, so "
-        "your change is not in it.\n   → give the same command again\n",
+        "iam: The policy of gs://closed-bucket changed concurrently on each of 5 attempts, so your change was "
+        "not saved.\n   → run the command again\n",
     )
     assert len(tries) == 5
 
@@ -166,13 +166,13 @@ REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
         ("grant", "gs://no-bucket", ROLE, MEMBER),
         3,
         "iam: gs://no-bucket does not exist, so nothing was changed.\n"
-        "   → the lab has closed-bucket, lab-data, lab-models\n",
+        "   → buckets in the lab: closed-bucket, lab-data, lab-models\n",
     ),
     "no such person": (
         ("grant", "gs://closed-bucket", ROLE, "--member=user:nobody@example.com"),
         3,
         "iam: User nobody@example.com does not exist, so the policy of gs://closed-bucket was not changed.\n"
-        "   → who there is in the lab stands in iam/lab.yaml\n",
+        "   → iam/lab.yaml lists the lab's principals\n",
     ),
     "no such account": (
         (
@@ -183,19 +183,18 @@ REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
         ),
         3,
         "iam: Service account x@lab-project.iam.gserviceaccount.com does not exist, so the policy of "
-        "gs://closed-bucket was not changed.\n   → who there is in the lab stands in iam/lab.yaml\n",
+        "gs://closed-bucket was not changed.\n   → iam/lab.yaml lists the lab's principals\n",
     ),
     "a malformed member": (
         ("grant", "gs://closed-bucket", ROLE, "--member=alice@example.com"),
         2,
-        'iam: "alice@example.com" is no principal: it does not say what kind it is.\n'
+        'iam: Invalid principal "alice@example.com": the type prefix is missing.\n'
         "   → Write user:alice@example.com\n",
     ),
     "an unknown role": (
         ("grant", "gs://closed-bucket", "--role=roles/storage.objectViewr", MEMBER),
         2,
-        'iam: The role "roles/storage.objectViewr" is not known here.\n'
-        "   → Did you mean roles/storage.objectViewer?\n",
+        'iam: Unknown role "roles/storage.objectViewr".\n   → Did you mean roles/storage.objectViewer?\n',
     ),
     "a custom role that is not there": (
         ("grant", "gs://closed-bucket", "--role=projects/p/roles/mine", MEMBER),
@@ -206,19 +205,19 @@ REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
     "storage.admin": (
         ("grant", "gs://closed-bucket", "--role=roles/storage.admin", MEMBER),
         3,
-        "iam: roles/storage.admin gives far more than reading and writing objects; nothing was changed.\n"
-        "   → grant roles/storage.objectViewer or roles/storage.objectUser, or add --force\n",
+        "iam: roles/storage.admin grants far more than reading and writing objects; nothing was changed.\n"
+        "   → grant roles/storage.objectViewer or roles/storage.objectUser, or pass --force\n",
     ),
     "a folder": (
         ("grant", "gs://closed-bucket/runs/", ROLE, MEMBER),
         2,
-        "iam: A role is granted on a bucket, and gs://closed-bucket/runs/ is an object or a folder.\n"
+        "iam: Roles are granted on buckets, and gs://closed-bucket/runs/ is an object or a folder.\n"
         f"   → python -m iam grant gs://closed-bucket {ROLE} {MEMBER} --condition-prefix=runs/\n",
     ),
     "no URI": (
         ("grant", "closed-bucket", ROLE, MEMBER),
         2,
-        'iam: "closed-bucket" is no Cloud Storage URI: it does not begin with gs://.\n'
+        'iam: Invalid Cloud Storage URI "closed-bucket": it does not start with gs://.\n'
         "   → Write gs://BUCKET/OBJECT, gs://BUCKET/FOLDER/ or gs://BUCKET.\n",
     ),
 }
@@ -243,16 +242,16 @@ def test_the_great_roles_need_force(role: str, lab: Lab) -> None:
 def test_a_caller_who_may_not_is_told_which_permission_is_missing(lab: Lab) -> None:
     lab.world.person = "user:alice@example.com"
     fix = (
-        "   → an owner of its project may grant it: python -m iam grant gs://closed-bucket "
+        "   → an owner of the project can grant it: python -m iam grant gs://closed-bucket "
         "--role=roles/storage.legacyBucketOwner --member=user:alice@example.com\n"
     )
-    text = "user:alice@example.com has no storage.buckets.getIamPolicy on gs://closed-bucket, so nothing was changed."
+    text = "user:alice@example.com lacks storage.buckets.getIamPolicy on gs://closed-bucket, so nothing was changed."
     assert lab.iam("grant", *ON) == Told(3, "", f"iam: {text}\n{fix}")
     more = {"role": "roles/iam.securityReviewer", "members": ["user:alice@example.com"]}
     holder = lab.world.buckets["closed-bucket"]
     lab.world.set_policy(holder, {"version": 1, "bindings": [*holder.policy["bindings"], more]})
     text = (
-        "user:alice@example.com has no storage.buckets.setIamPolicy on gs://closed-bucket, so the policy of "
+        "user:alice@example.com lacks storage.buckets.setIamPolicy on gs://closed-bucket, so the policy of "
         "gs://closed-bucket was not changed."
     )
     assert lab.iam("grant", *ON) == Told(3, "", f"iam: {text}\n{fix}")
@@ -269,8 +268,8 @@ def test_a_policy_that_cant_be_understood_is_not_written_over(lab: Lab) -> None:
     assert told == Told(
         3,
         "",
-        "iam: The policy of gs://closed-bucket can't be understood, so it was not changed: "
-        'policy.bindings[4].role is "viewer", where roles/NAME or projects/PROJECT/roles/NAME was expected.\n',
+        "iam: Could not parse the policy of gs://closed-bucket, so it was not changed: "
+        'policy.bindings[4].role must be roles/NAME or projects/PROJECT/roles/NAME, not "viewer".\n',
     )
     assert len(holder.policy["bindings"]) == 5
 
@@ -278,7 +277,7 @@ def test_a_policy_that_cant_be_understood_is_not_written_over(lab: Lab) -> None:
 def test_a_storage_that_goes_away_is_a_sentence(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     from raydock.gcp.clouds import LabCloud as Place
 
-    monkeypatch.setattr("iam.google_clients.SECONDS", 0.5)
+    monkeypatch.setattr("iam.google_clients.TIMEOUT", 0.5)
     monkeypatch.setattr(Place, "base", lambda place, host: "http://127.0.0.1:9")
     told = lab.iam("grant", *ON)
     assert (told.code, told.out) == (4, "")

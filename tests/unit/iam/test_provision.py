@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from iam.errors import MalformedPolicy
-from iam.provision.service_accounts import services
-from iam.session import begin
+from iam.provision.service_accounts import service_accounts
+from iam.session import open_session
 from tests.labcloud import AGENT, PERSON, TRAINER
 from tests.unit.iam.conftest import Lab, Told
 
@@ -27,9 +27,9 @@ STEPS = (
     f"roles/iam.serviceAccountTokenCreator on {ADDRESS} for {PERSON}",
 )
 NOTES = (
-    "  · Network: the cluster is reached at its public endpoint; no VPC peering, so nothing to make.\n"
-    f"  · Clusters: create them with the service account {ADDRESS}, and jobs run as it.\n"
-    f"  · Vertex AI: {PERSON} needs roles/aiplatform.user on project lab-project to send jobs: gcloud projects "
+    "  · Network: nothing to create. Clusters are reached at their public endpoint, without VPC peering.\n"
+    f"  · Clusters: create them with service account {ADDRESS}, so that jobs run as it.\n"
+    f"  · Vertex AI: {PERSON} needs roles/aiplatform.user on project lab-project to submit jobs: gcloud projects "
     f"add-iam-policy-binding lab-project --member={PERSON} --role=roles/aiplatform.user\n"
 )
 
@@ -49,18 +49,18 @@ def _nothing_left(lab: Lab) -> Any:
 
 def test_twice_and_undone_leaves_the_world_as_it_was(lab: Lab, tmp_path: Path) -> None:
     before = lab.policies()
-    made = "".join(f"made     {step}\n" for step in STEPS)
-    assert lab.iam("provision", "--yes") == Told(0, planned("make") + made, "")
+    made = "".join(f"created  {step}\n" for step in STEPS)
+    assert lab.iam("provision", "--yes") == Told(0, planned("create") + made, "")
     after = lab.policies()
     assert after != before
-    assert lab.iam("provision", "--yes") == Told(0, planned("there") + "Nothing to do.\n", "")
+    assert lab.iam("provision", "--yes") == Told(0, planned("exists") + "Nothing to do.\n", "")
     assert lab.policies() == after
 
     told = lab.iam("deprovision", "--buckets", "--yes")
     assert (told.code, told.err) == (0, "")
     assert lab.policies() == before
     assert not list(tmp_path.rglob("*.json"))
-    nothing = "What was made in project lab-project\nNothing to do.\n"
+    nothing = "Provisioned in project lab-project\nNothing to do.\n"
     assert lab.iam("deprovision", "--buckets", "--yes") == Told(0, nothing, "")
 
 
@@ -72,7 +72,7 @@ def test_what_is_made_is_enough_and_no_more(lab: Lab) -> None:
         "check", models, "--list", "--read", "--write", "--overwrite", "--delete", "--look-up", *job
     )
     assert told.code == 0
-    assert "(asked as the identity itself)" in told.out  # the caller may make tokens for it
+    assert "(tested as the identity itself)" in told.out  # the caller may make tokens for it
     assert lab.iam("check", data, "--list", "--read", *job).code == 0
     assert lab.iam("check", data, "--write", *job).code == 3
     assert lab.iam("check", "gs://lab-data/", "--read", *job).code == 3
@@ -109,22 +109,22 @@ def test_the_buckets_that_it_makes_are_closed_to_the_public(
 def test_a_dry_run_makes_nothing(lab: Lab, tmp_path: Path) -> None:
     before = lab.policies()
     told = lab.iam("provision", "--dry-run", "--yes")
-    assert told == Told(0, planned("make") + "Dry run: nothing was changed.\n", "")
+    assert told == Told(0, planned("create") + "Dry run: nothing was changed.\n", "")
     assert lab.policies() == before
     assert not list(tmp_path.rglob("*.json"))
 
 
 def test_nobody_to_agree(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     before = lab.policies()
-    text = "iam: Nobody is there to agree to the plan, so nothing was changed.\n   → add --yes\n"
-    assert lab.iam("provision") == Told(2, planned("make"), text)
+    text = "iam: Applying the plan needs confirmation, so nothing was changed.\n   → add --yes\n"
+    assert lab.iam("provision") == Told(2, planned("create"), text)
     for answer in ("\n", "n\n", "what?\n"):
         _terminal(monkeypatch, answer)
         told = lab.iam("provision")
-        assert told == Told(0, planned("make") + "Nothing was changed.\n", "Carry it out? [y/N] ")
+        assert told == Told(0, planned("create") + "Nothing was changed.\n", "Apply this plan? [y/N] ")
     assert lab.policies() == before
     _terminal(monkeypatch, "y\n")
-    assert lab.iam("provision").out.count("made     ") == len(STEPS)
+    assert lab.iam("provision").out.count("created  ") == len(STEPS)
 
 
 def _terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
@@ -142,8 +142,8 @@ def test_what_was_there_before_stays(lab: Lab) -> None:
     before = lab.policies()
     mine = ("--service-account=trainer", "--data-bucket=gs://lab-data", "--model-bucket=lab-models")
     told = lab.iam("provision", "--yes", *mine)
-    assert told.out.count("  there  ") == 4
-    assert told.out.count("made     ") == 4
+    assert told.out.count("  exists ") == 4
+    assert told.out.count("created  ") == 4
     lab.iam("deprovision", "--buckets", "--yes")
     assert lab.policies() == before
 
@@ -153,11 +153,11 @@ def test_buckets_are_removed_only_empty_and_only_if_asked_for(lab: Lab) -> None:
     client = lab.client()
     client.bucket("lab-project-ray-models").blob("model").upload_from_string("weights")
     told = lab.iam("deprovision", "--yes")
-    assert "  · bucket gs://lab-project-ray-models is kept: add --buckets\n" in told.out
+    assert "  · bucket gs://lab-project-ray-models is kept; pass --buckets to remove it\n" in told.out
     assert "lab-project-ray-data" in lab.world.buckets
     told = lab.iam("deprovision", "--yes", "--buckets")
     assert told.code == 3
-    assert "kept     gs://lab-project-ray-models is not empty, so it is kept.\n" in told.out
+    assert "kept     gs://lab-project-ray-models: the bucket is not empty\n" in told.out
     assert "lab-project-ray-data" not in lab.world.buckets
     client.bucket("lab-project-ray-models").blob("model").delete()
     assert lab.iam("deprovision", "--yes", "--buckets").code == 0
@@ -169,7 +169,7 @@ def test_the_removal_is_shown_first_too(lab: Lab) -> None:
     before = lab.policies()
     told = lab.iam("deprovision", "--buckets", "--dry-run")
     removed = "".join(f"  remove {step}\n" for step in reversed(STEPS))
-    text = f"What was made in project lab-project\n{removed}Dry run: nothing was changed.\n"
+    text = f"Provisioned in project lab-project\n{removed}Dry run: nothing was changed.\n"
     assert told == Told(0, text, "")
     assert lab.policies() == before
 
@@ -177,7 +177,7 @@ def test_the_removal_is_shown_first_too(lab: Lab) -> None:
 def test_what_is_gone_meanwhile_is_no_trouble(lab: Lab) -> None:
     before = lab.policies()
     lab.iam("provision", "--yes")
-    services(begin("local", "")).delete_account(ADDRESS)
+    service_accounts(open_session("local", "")).delete_account(ADDRESS)
     told = lab.iam("deprovision", "--buckets", "--yes")
     assert told.code == 0
     assert f"  gone   service account {ADDRESS}\n" in told.out
@@ -188,7 +188,7 @@ def test_an_interruption_can_be_gone_on_from_and_undone(lab: Lab, monkeypatch: p
     from iam.provision.apply import Provisioner
 
     before = lab.policies()
-    make = Provisioner.make
+    make = Provisioner.create
     for died in range(len(STEPS)):
         count = [0]
 
@@ -198,11 +198,11 @@ def test_an_interruption_can_be_gone_on_from_and_undone(lab: Lab, monkeypatch: p
             if count[0] > died:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(Provisioner, "make", dying)
+        monkeypatch.setattr(Provisioner, "create", dying)
         assert lab.iam("provision", "--yes").code == 130
-        monkeypatch.setattr(Provisioner, "make", make)
+        monkeypatch.setattr(Provisioner, "create", make)
         if died % 2:
-            assert lab.iam("provision", "--yes").out.count("made     ") == len(STEPS) - died - 1
+            assert lab.iam("provision", "--yes").out.count("created  ") == len(STEPS) - died - 1
         assert lab.iam("deprovision", "--yes", "--buckets").code == 0
         assert lab.policies() == before
 
@@ -211,7 +211,7 @@ def test_vertex_itself_is_granted_if_asked_for_and_allowed(lab: Lab) -> None:
     before = lab.policies()
     role = f"roles/aiplatform.user on project lab-project for {PERSON}"
     told = lab.iam("provision", "--yes", "--grant-vertex")
-    assert f"made     {role}\n" in told.out
+    assert f"created  {role}\n" in told.out
     assert "Vertex AI:" not in told.out
     lab.iam("deprovision", "--yes", "--buckets")
     assert lab.policies() == before
@@ -225,7 +225,10 @@ def test_vertex_itself_is_granted_if_asked_for_and_allowed(lab: Lab) -> None:
     told = lab.iam("provision", "--dry-run", "--grant-vertex")
     assert told.code == 0
     assert "· Vertex AI: user:alice@example.com needs roles/aiplatform.user" in told.out
-    assert "· user:alice@example.com may not be granted it by you.\n" in told.out
+    assert (
+        "· You can't grant it to user:alice@example.com: you lack resourcemanager.projects.setIamPolicy on the "
+        "project.\n" in told.out
+    )
 
 
 # A new account is not known everywhere at once: Google's word is eventual consistency.
@@ -237,7 +240,7 @@ def slow(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Any:
     from iam import lab as rules
 
     known = rules.require_member
-    monkeypatch.setattr("iam.provision.apply.POLL", 0.01)
+    monkeypatch.setattr("iam.provision.apply.POLL_INTERVAL", 0.01)
 
     def begin(times: int) -> list[int]:
         left = [times]
@@ -262,12 +265,12 @@ def test_a_new_account_is_waited_for(lab: Lab, slow: Any) -> None:
 
 def test_not_for_ever(lab: Lab, slow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     slow(10**9)
-    monkeypatch.setattr("iam.provision.apply.VISIBLE", 0.1)
+    monkeypatch.setattr("iam.provision.apply.VISIBILITY_TIMEOUT", 0.1)
     told = lab.iam("provision", "--yes")
     undone = "so the policy of gs://lab-project-ray-data was not changed.\n"
     text = f"iam: Service account {ADDRESS} does not exist, {undone}"
     assert (told.code, told.err) == (3, text)
-    assert told.out.count("made     ") == 3
+    assert told.out.count("created  ") == 3
 
 
 # Refusals
@@ -276,25 +279,25 @@ REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
     "a name": (
         ("--service-account=Ray",),
         2,
-        "iam: \"Ray\" can't be a service account's name.\n"
-        "   → use 6 to 30 of a-z, 0-9 and -, beginning with a letter: ray-jobs\n",
+        'iam: Invalid service account name "Ray".\n'
+        "   → use 6 to 30 lowercase letters, digits and '-', starting with a letter, such as ray-jobs\n",
     ),
     "a bucket": (
         ("--data-bucket=gs://lab-data/folder/",),
         2,
-        'iam: "lab-data/folder" is no bucket: it has a folder.\n   → use lab-data\n',
+        'iam: "lab-data/folder" is a folder, not a bucket.\n   → use lab-data\n',
     ),
     "a caller": (
         ("--caller=you@example.com",),
         2,
-        'iam: "you@example.com" is no principal: it does not say what kind it is.\n'
+        'iam: Invalid principal "you@example.com": the type prefix is missing.\n'
         "   → Write user:you@example.com\n",
     ),
     "a project": (
         ("--project=no-such-project",),
         3,
-        "iam: user:you@example.com has no iam.serviceAccounts.create on project no-such-project, so no account "
-        "ray-jobs was made.\n   → ask an owner of it\n",
+        "iam: user:you@example.com lacks iam.serviceAccounts.create on project no-such-project, so service account "
+        "ray-jobs was not created.\n   → ask an owner of the project\n",
     ),
 }
 
@@ -312,8 +315,8 @@ def test_who_may_not_make_accounts_is_told(lab: Lab) -> None:
     lab.world.person = "user:alice@example.com"
     told = lab.iam("provision", "--yes")
     text = (
-        "iam: user:alice@example.com has no iam.serviceAccounts.create on project lab-project, so no account "
-        "ray-jobs was made.\n   → ask an owner of it\n"
+        "iam: user:alice@example.com lacks iam.serviceAccounts.create on project lab-project, so service account "
+        "ray-jobs was not created.\n   → ask an owner of the project\n"
     )
     assert (told.code, told.err) == (3, text)
     assert lab.iam("deprovision", "--yes").out.endswith("Nothing to do.\n")
@@ -364,7 +367,7 @@ def test_a_buckets_name_that_is_taken(lab: Lab, monkeypatch: pytest.MonkeyPatch)
     told = lab.iam("provision", "--yes")
     assert (told.code, told.err) == (
         4,
-        "iam: The requested bucket name is not available: gs://lab-project-ray-data was not made.\n"
+        "iam: The requested bucket name is not available: gs://lab-project-ray-data was not created.\n"
         "   → choose another with --data-bucket or --model-bucket\n",
     )
     assert lab.iam("deprovision", "--yes", "--buckets").code == 0
@@ -385,6 +388,6 @@ def test_a_record_that_cant_be_understood(lab: Lab, tmp_path: Path) -> None:
         assert told == Told(
             3,
             "",
-            "iam: The record of what was provisioned, local-lab-project.json, can't be understood.\n"
-            "   → look at what is there, remove it by hand, then the file in provisioned/\n",
+            "iam: Could not parse the record of provisioned resources, local-lab-project.json.\n"
+            "   → remove the resources by hand, then delete the file in provisioned/\n",
         )

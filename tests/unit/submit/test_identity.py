@@ -36,14 +36,16 @@ def test_a_denial_names_everything_and_the_command_that_mends_it(lab: RunningClo
         Finding(
             "storage",
             Outcome.DENIED,
-            f"{AGENT} has no storage.objects.get on gs://closed-bucket/x (--read gs://closed-bucket/x (reads)): "
-            "no binding of gs://closed-bucket or of project other-project grants storage.objects.get.",
+            f"{AGENT} lacks storage.objects.get on gs://closed-bucket/x (--read gs://closed-bucket/x (reads)): "
+            "no binding on gs://closed-bucket or project other-project grants storage.objects.get.",
             "python -m iam grant gs://closed-bucket --role=roles/storage.objectViewer "
             f"--member={AGENT}\n"
             "on Google Cloud: gcloud storage buckets add-iam-policy-binding gs://closed-bucket "
             f"--member={AGENT} --role=roles/storage.objectViewer",
         ),
-        Finding("storage", Outcome.OK, f"gs://lab-models/out: overwrite, as {AGENT} (by the policies)"),
+        Finding(
+            "storage", Outcome.OK, f"gs://lab-models/out: overwrite, as {AGENT} (according to the policies)"
+        ),
     )
 
 
@@ -76,10 +78,10 @@ def test_a_folder_of_rays_takes_the_bucket_itself(lab: RunningCloud) -> None:
     assert one == Finding(
         "storage",
         Outcome.DENIED,
-        f"{AGENT} has no storage.buckets.get on gs://closed-bucket/exp/ (--storage-path gs://closed-bucket/exp "
-        "(writes); storage_path at x.py:4 makes a folder, which looks up the bucket): no binding of "
-        "gs://closed-bucket or of project other-project grants storage.buckets.get (roles/storage.objectUser on "
-        "gs://closed-bucket has no storage.buckets.get).",
+        f"{AGENT} lacks storage.buckets.get on gs://closed-bucket/exp/ (--storage-path gs://closed-bucket/exp "
+        "(writes); storage_path at x.py:4 makes a folder, which looks up the bucket): no binding on "
+        "gs://closed-bucket or project other-project grants storage.buckets.get (roles/storage.objectUser on "
+        "gs://closed-bucket does not include storage.buckets.get).",
         "python -m iam grant gs://closed-bucket --role=roles/storage.legacyBucketReader "
         f"--member={AGENT}\n"
         "on Google Cloud: gcloud storage buckets add-iam-policy-binding gs://closed-bucket "
@@ -87,7 +89,8 @@ def test_a_folder_of_rays_takes_the_bucket_itself(lab: RunningCloud) -> None:
     )
     assert ok.verdict is Outcome.OK
     assert after.message == (
-        f"gs://closed-bucket/exp/: list, read, create, delete, look up the bucket, as {AGENT} (by the policies)"
+        f"gs://closed-bucket/exp/: list, read, create, delete, look up the bucket, as {AGENT} "
+        "(according to the policies)"
     )
 
 
@@ -119,7 +122,7 @@ def test_an_argument_that_is_left_out_is_told(lab: RunningCloud) -> None:
     (one,) = found(storage.question(Header(reads=("--read",)), (), lab.place)).findings
     assert (one.verdict, one.message) == (
         Outcome.OK,
-        "reads names --read, which is not among the job's arguments, so what it is by default was not checked.",
+        "reads names --read, which is not among the job's arguments, so its default was not checked.",
     )
 
 
