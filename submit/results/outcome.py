@@ -10,7 +10,7 @@ from raydock import crash
 from raydock.errors import RaydockError
 from raydock.rayapi.job import Job
 
-from ..follow.lines import LONGEST
+from ..follow.lines import MAX_RESULT_BYTES
 from ..follow.log import Log
 from ..options import Options
 from ..output import Console
@@ -36,7 +36,7 @@ def deliver(log: Log, job: Job, target: str, options: Options, console: Console)
 def unusable(log: Log) -> str:
     """Why there is no result although there is a RESULT line; empty where there is none."""
     if log.too_long:
-        return f"it is longer than {LONGEST // 2**20} MiB"
+        return f"it is longer than {MAX_RESULT_BYTES // 2**20} MiB"
     return result.trouble(log.result) if log.result else ""
 
 

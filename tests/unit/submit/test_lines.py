@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from submit.follow import lines
-from submit.follow.lines import HEAD, LONGEST, MARK, Line
+from submit.follow.lines import HEAD_BYTES, MARKER, MAX_RESULT_BYTES, Line
 from submit.follow.log import Log
 from submit.follow.log_display import LogDisplay
 
@@ -84,7 +84,7 @@ def test_in_the_middle_of_a_line_it_is_not_one(log: bytes) -> None:
     assert screened(whole) == whole
 
 
-TEXT = [b"RESULT ", b"RES", b"ULT ", b'{"a": 1}', b"x", "é".encode(), b" ", b"y" * HEAD]
+TEXT = [b"RESULT ", b"RES", b"ULT ", b'{"a": 1}', b"x", "é".encode(), b" ", b"y" * HEAD_BYTES]
 CODES = [b"\n", b"\r", b"\b", b"\b\b\b", b"\x1b[2K", b"\x1b[0m", b"\x1b[A", b"\x1b[1G", b"\x1b]8;;u\x1b\\"]
 HALVES = [b"\x1b", b"[", b"\x1b]", b"\x07"]
 PARTS = st.sampled_from(TEXT + CODES + HALVES)
@@ -103,7 +103,7 @@ def test_pieces_make_no_difference(parts: list[bytes], cuts: list[int]) -> None:
 
 
 def reference(log: bytes) -> Iterator[bytes]:
-    begun = lines.BEGUN.search(log)
+    begun = lines.INCOMPLETE_ESCAPE.search(log)
     text = lines.visible(log[: begun.start()] if begun else log)
     for line in lines.ENDS.split(text):
         seen: list[str] = []
@@ -113,8 +113,8 @@ def reference(log: bytes) -> Iterator[bytes]:
             elif seen:
                 seen.pop()
         plain = "".join(seen).encode("utf-8", "surrogateescape").lstrip(lines.BLANKS)
-        if plain.startswith(MARK):
-            yield plain[len(MARK) :]
+        if plain.startswith(MARKER):
+            yield plain[len(MARKER) :]
 
 
 ENDLESS = {
@@ -151,10 +151,12 @@ def test_no_byte_is_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Line, "_append", counted)
     pieces = [b"RESULT ", *[b"y" * 1000] * 2000, b"\n"]
     assert len(result(*pieces)) == 2_000_000
-    assert sum(added) == 2_000_000 + len(MARK)
+    assert sum(added) == 2_000_000 + len(MARKER)
 
 
-@pytest.mark.parametrize(("size", "kept"), [(LONGEST - len(MARK), True), (LONGEST - len(MARK) + 1, False)])
+@pytest.mark.parametrize(
+    ("size", "kept"), [(MAX_RESULT_BYTES - len(MARKER), True), (MAX_RESULT_BYTES - len(MARKER) + 1, False)]
+)
 def test_a_result_of_16_mib_is_the_longest(size: int, kept: bool) -> None:
     log = Log(lambda chunk: None)
     log.take(b"RESULT {}\nRESULT " + b"{" * size + b"\n")
