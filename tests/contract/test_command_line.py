@@ -160,23 +160,23 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
     return {
         "no such script": (
             ["nope.py"],
-            "submit: There is no job script nope.py.\n      → ls jobs/\n",
+            "submit: Job script nope.py does not exist.\n      → ls jobs/\n",
             2,
         ),
         "nearly that script": (
             [tmp_path / "fin.py"],
-            f"submit: There is no job script {tmp_path}/fin.py.\n      → did you mean {tmp_path}/fine.py?\n",
+            f"submit: Job script {tmp_path}/fin.py does not exist.\n      → did you mean {tmp_path}/fine.py?\n",
             2,
         ),
         "a folder": (
             [tmp_path / "folder"],
             f"submit: {tmp_path}/folder is not a file.\n"
-            "      → give the job script itself, such as jobs/sklearn_joblib.py\n",
+            "      → pass a job script, such as jobs/sklearn_joblib.py\n",
             2,
         ),
         "not Python": (
             [tmp_path / "text.py"],
-            f"submit: {tmp_path}/text.py:1 is not {PYTHON}: invalid syntax.\n"
+            f"submit: {tmp_path}/text.py:1 is not valid {PYTHON}: invalid syntax.\n"
             f"      → python -m py_compile {tmp_path}/text.py\n",
             2,
         ),
@@ -204,24 +204,24 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         ),
         "a flag of the job's": (
             [fine, "--n-iter", "3"],
-            "submit: --n-iter is not an option of submit.py.\n"
+            "submit: submit.py has no option --n-iter.\n"
             f"      → the job's own arguments go after --: python submit.py {fine} -- --n-iter 3\n",
             2,
         ),
         "an unknown submission id": (
             ["attach", "nobody"],
-            "submit: The cluster at URL knows no job nobody.\n      → python submit.py list\n",
+            "submit: The cluster at URL has no job nobody.\n      → python submit.py list\n",
             2,
         ),
         "logs of an unknown job": (
             ["logs", "nobody"],
-            "submit: The cluster at URL knows no job nobody.\n      → python submit.py list\n",
+            "submit: The cluster at URL has no job nobody.\n      → python submit.py list\n",
             2,
         ),
         "a result that can't be written": (
             ["--result", "/nowhere/r.json", fine],
-            "submit: The result can't be written to /nowhere/r.json: No such file or directory.\n"
-            "      → give --result another path\n",
+            "submit: Can't write the result to /nowhere/r.json: No such file or directory.\n"
+            "      → choose another path for --result\n",
             2,
         ),
         "a working dir without the script": (
@@ -448,11 +448,11 @@ def test_no_wait_prints_the_id_alone(ray: FakeDashboard, env: dict[str, str], sc
 
 
 def test_attach_logs_stop_and_list(ray: FakeDashboard, env: dict[str, str]) -> None:
-    assert submit("list", env=env).said.startswith("the cluster knows no jobs;")
+    assert submit("list", env=env).said.startswith("the cluster has no jobs;")
     ray.jobs["a"] = job = FakeJob("a", log=b"one\ntwo\n", started=100)
     assert submit("logs", "a", env=env).out == "one\ntwo\n"
     assert submit("stop", "a", env=env).said == "a is STOPPED\n"
-    assert submit("stop", "a", env=env).said == "a has ended already: STOPPED\n"
+    assert submit("stop", "a", env=env).said == "a has already ended: STOPPED\n"
     job.ended = 102.5
     attached = submit("attach", "a", env=env)
     assert (attached.code, attached.out, attached.said) == (5, "one\ntwo\n", "STOPPED after 2.5 s\n")
@@ -476,9 +476,9 @@ def interrupt_when(process: subprocess.Popen[bytes], reached: Callable[[], bool]
         ("GET /api/version", "submit: interrupted; nothing was sent."),
         ("GET /api/packages", "submit: interrupted; nothing was sent."),
         ("PUT /api/packages", "submit: interrupted; nothing was sent."),
-        ("POST /api/jobs/", "submit: interrupted while the job was sent; it may run. See with: python submit.py attach ID"),  # noqa: E501
-        ("GET /api/jobs/", "submit: detached; the job goes on. Follow it again with: python submit.py attach ID"),
-        (f"GET /api/v0/logs/file?node_id={HEAD}&filename=job-driver", "submit: detached; the job goes on. Follow it again with: python submit.py attach ID"),  # noqa: E501
+        ("POST /api/jobs/", "submit: interrupted during submission; the job may be running. Check with: python submit.py attach ID"),  # noqa: E501
+        ("GET /api/jobs/", "submit: detached; the job keeps running. Reattach with: python submit.py attach ID"),
+        (f"GET /api/v0/logs/file?node_id={HEAD}&filename=job-driver", "submit: detached; the job keeps running. Reattach with: python submit.py attach ID"),  # noqa: E501
     ],
 )  # fmt: skip
 def test_ctrl_c_at_every_stage(
@@ -513,20 +513,19 @@ def test_a_cluster_that_was_started_again_has_forgotten_its_jobs(
     ]
     assert done.out.count("(not on this cluster)") == 2
     assert done.said == (
-        "the cluster has forgotten 2 jobs, for it was started again since; their results are kept: "
-        "python submit.py report\n"
-        "the cluster knows no jobs; send one with: python submit.py jobs/sklearn_joblib.py\n"
+        "the cluster was restarted and has forgotten 2 jobs; results are saved: python submit.py report\n"
+        "the cluster has no jobs; submit one with: python submit.py jobs/sklearn_joblib.py\n"
     )
     assert submit("--submission-id", "new-1", script, env=env).code == 0
     done = submit("list", env=env)
     assert [line.split()[0] for line in done.out.splitlines()] == ["ID", "old-1", "old-2", "new-1"]
-    assert "knows no jobs" not in done.said
+    assert "has no jobs" not in done.said
     for verb in ("attach", "logs", "stop"):
         done = submit(verb, "old-2", env=env)
         assert done.code == 2
-        assert "does not know the job old-2 any more" in done.said
+        assert "no longer has job old-2: a cluster forgets its jobs" in done.said
         assert (
-            f"its result is kept in {results}/old-2.json.\n      → python submit.py report old-2\n"
+            f"its result is saved in {results}/old-2.json.\n      → python submit.py report old-2\n"
             in done.said
         )
 
@@ -571,7 +570,7 @@ def test_any_python_says_how_to_make_the_environment(tmp_path: Path) -> None:
 @pytest.mark.skipif(not (ROOT / ".venv/bin/python").exists(), reason="needs `make setup`")
 def test_any_python_goes_on_in_the_environment() -> None:
     code, said = bare(str(ROOT / "submit.py"), "nope.py")
-    assert (code, said.splitlines()[0]) == (2, "submit: There is no job script nope.py.")
+    assert (code, said.splitlines()[0]) == (2, "submit: Job script nope.py does not exist.")
     assert bare("-m", "iam", "shwo")[1].startswith("iam: shwo is not a command")
     assert bare("-m", "cluster", "sclae")[1].startswith("cluster: sclae is not a command")
 
@@ -593,8 +592,8 @@ def test_a_full_disk_under_our_output_leaves_the_job_alone(
         )  # fmt: skip
     said = done.stderr.decode().splitlines()
     assert done.returncode == 130
-    assert said[-2] == "submit: The log can't be written here: No space left on device."
-    assert said[-1].startswith("      → the job goes on; follow it with: python submit.py attach x-")
+    assert said[-2] == "submit: Can't write to standard output: No space left on device."
+    assert said[-1].startswith("      → the job keeps running; follow it with: python submit.py attach x-")
 
 
 def test_a_pipe_that_closes_leaves_the_job_alone(
@@ -607,7 +606,7 @@ def test_a_pipe_that_closes_leaves_the_job_alone(
     process.stdout = None
     done = ended(process)
     assert done.code == 130
-    assert "submit: The log can't be written here: Broken pipe.\n" in done.err
+    assert "submit: Can't write to standard output: Broken pipe.\n" in done.err
     assert "Traceback" not in done.err
 
 

@@ -182,7 +182,7 @@ def test_ctrl_c_detaches_and_the_job_ends_by_itself(
     done = ended(process)
     assert done.code == 130
     assert done.said.splitlines()[-1] == (
-        "submit: detached; the job goes on. Follow it again with: python submit.py attach ID"
+        "submit: detached; the job keeps running. Reattach with: python submit.py attach ID"
     )
     lab.touch("head", detached)
     attached = submit("attach", done.submission_id, env=env)

@@ -18,7 +18,7 @@ from raydock.rayapi.dashboard import Dashboard, Timeouts
 from raydock.rayapi.job import Job
 from submit.errors import Lost
 from submit.follow.follower import Follower
-from submit.follow.log import KEPT, Log
+from submit.follow.log import TAIL_BYTES, Log
 from submit.follow.polling import Outage, PollIntervals
 from submit.follow.scheduling import unschedulable
 from submit.targets import open_target
@@ -28,8 +28,8 @@ SUPERVISOR = "GET /api/v0/logs/file?node_id=" + HEAD + "&filename=jobs/superviso
 LOG = "GET /api/v0/logs/file?node_id=" + HEAD + "&filename=job-driver"
 # Short intervals, but generous limits, which would otherwise depend on the machine.
 QUICK = PollIntervals(
-    quickest=0.02, slowest=0.02, still=0.02, asleep=0.02, unknown=0.3, retry=0.02, lost=600, pending=0.1, stop=0.3,
-    answer=600,
+    min=0.02, max=0.02, idle=0.02, supervised=0.02, unknown_timeout=0.3, retry=0.02, outage_timeout=600,
+    pending_notice=0.1, stop_timeout=0.3, status_timeout=600,
 )  # fmt: skip
 PATIENT, IMPATIENT = Timeouts(connect=60, read=60), Timeouts(connect=60, read=0.5)
 LINES = b"".join(b"line %d\n" % number for number in range(200))
@@ -159,11 +159,11 @@ def test_the_end_of_a_log_adds_what_is_new_or_says_that_it_can_t_tell(
     whole = b"".join(b"%d %s\n" % (number, b"." * width) for number in range(20_000))
     shown: list[bytes] = []
     log = Log(shown.append)
-    log.take(whole[: KEPT + 1])
-    length = KEPT + 1
+    log.take(whole[: TAIL_BYTES + 1])
+    length = TAIL_BYTES + 1
     for step in steps:
         length += step
-        told = log.take_end(last_lines(whole[:length], lines))
+        told = log.take_tail(last_lines(whole[:length], lines))
         if not told:
             log.take(whole[log.bytes : length])
         assert b"".join(shown) == whole[:length]
@@ -244,7 +244,10 @@ def test_a_failure_is_told_by_the_supervisor_before_ray_sets_the_status(ray: Fak
 @pytest.mark.parametrize("status", ["SUCCEEDED", "STOPPED"])
 def test_the_supervisor_s_log_says_when_the_status_is_worth_a_look(ray: FakeDashboard, status: str) -> None:
     """So a job that runs for hours costs the head one look in two seconds, and its end is seen at once all the same."""
-    job, intervals = ray.jobs.setdefault("a", FakeJob("a")), replace(QUICK, ages=0.01, asleep=1000, awake=600)
+    job, intervals = (
+        ray.jobs.setdefault("a", FakeJob("a")),
+        replace(QUICK, age_divisor=0.01, supervised=1000, burst=600),
+    )
     looks: list[int] = []
 
     def count() -> int:
@@ -289,17 +292,17 @@ def test_a_short_outage_is_spoken_of_and_survived(ray: FakeDashboard) -> None:
     assert (seen.job.status, seen.log) == ("SUCCEEDED", LINES)
     assert seen.told == [
         f"The cluster at {ray.url} does not answer: the connection broke off before its answer was complete. "
-        "Trying again for 600 s."
+        "Retrying for 600 s."
     ]
 
 
 def test_a_cluster_that_never_answers_again_is_lost_and_says_how_to_attach(ray: FakeDashboard) -> None:
     ray.faults["GET /api/jobs/a"] = [Fault.HANG] * 100
     with pytest.raises(Lost) as caught:
-        follow(ray, lambda job: None, timeouts=IMPATIENT, intervals=replace(QUICK, lost=0.6))
+        follow(ray, lambda job: None, timeouts=IMPATIENT, intervals=replace(QUICK, outage_timeout=0.6))
     assert caught.value.message == (
         f"The cluster at {ray.url} does not answer: it took the request and then did not answer in time. "
-        "The job a may go on."
+        "Job a may still be running."
     )
     assert caught.value.fix == f"python submit.py --address {ray.url} attach a"
     assert caught.value.exit_code == 4
@@ -309,7 +312,7 @@ def test_a_job_that_the_cluster_forgot_is_lost(ray: FakeDashboard) -> None:
     with pytest.raises(Lost) as caught:
         follow(ray, lambda job: ray.jobs.clear())
     assert caught.value.message == (
-        f"The cluster at {ray.url} does not know the job a: it was restarted, or the job was deleted."
+        f"The cluster at {ray.url} has no job a: the cluster was restarted, or the job was deleted."
     )
 
 
@@ -327,7 +330,7 @@ def test_why_a_job_waits_is_told(ray: FakeDashboard) -> None:
 def test_at_the_deadline_the_job_is_stopped(ray: FakeDashboard) -> None:
     seen = follow(ray, lambda job: job.write(b"begun\n"), deadline=0.3)
     assert (seen.job.status, seen.log) == ("STOPPED", b"begun\n")
-    assert seen.told == ["a has not ended within 0.3 s; stopping it."]
+    assert seen.told == ["a did not finish within 0.3 s; stopping it."]
 
 
 def test_a_job_that_does_not_stop_is_not_called_stopped(ray: FakeDashboard) -> None:
@@ -335,7 +338,7 @@ def test_a_job_that_does_not_stop_is_not_called_stopped(ray: FakeDashboard) -> N
     ray.jobs["a"] = FakeJob("a", stoppable=False)
     with pytest.raises(Lost) as caught:
         follow(ray, lambda job: None, deadline=0.1)
-    assert caught.value.message == "The job a was asked to stop and has not ended within 0.3 s."
+    assert caught.value.message == "Job a did not stop within 0.3 s."
 
 
 @pytest.mark.parametrize("text", [False, True])
@@ -368,8 +371,8 @@ def fails(outage: Outage, clock: Clock, seconds: float, each: float = 1.0) -> bo
     given_up = False
     for _ in range(int(seconds / each)):
         clock.now += each
-        outage.beat()
-        given_up = outage.failed()
+        outage.heartbeat()
+        given_up = outage.record_failure()
     return given_up
 
 
@@ -377,24 +380,26 @@ def fails(outage: Outage, clock: Clock, seconds: float, each: float = 1.0) -> bo
     "gap", [30.0, 3600.0, -7200.0], ids=["SIGSTOP", "a closed laptop", "the clock set back"]
 )
 def test_only_time_awake_counts_towards_giving_a_cluster_up(gap: float) -> None:
-    outage = Outage(PollIntervals(lost=60, tries=4), clock := Clock())
+    outage = Outage(PollIntervals(outage_timeout=60, outage_attempts=4), clock := Clock())
     assert not fails(outage, clock, 58)
     clock.now += gap  # one tick later the process wakes up
-    assert not outage.failed()
-    assert outage.first, "it is said again"
+    assert not outage.record_failure()
+    assert outage.just_began, "it is said again"
     assert not fails(outage, clock, 58)
     assert fails(outage, clock, 4)
 
 
 def test_an_answer_begins_the_count_again() -> None:
-    outage = Outage(PollIntervals(lost=60, tries=4), clock := Clock())
+    outage = Outage(PollIntervals(outage_timeout=60, outage_attempts=4), clock := Clock())
     assert not fails(outage, clock, 59)
-    outage.answered()
+    outage.record_success()
     assert not fails(outage, clock, 59)
 
 
 def test_a_few_tries_are_made_however_long_each_takes() -> None:
-    outage = Outage(PollIntervals(lost=60, tries=4, asleep_after=1000), clock := Clock())
+    outage = Outage(
+        PollIntervals(outage_timeout=60, outage_attempts=4, suspended_after=1000), clock := Clock()
+    )
     assert not fails(outage, clock, 300, each=100)
     assert fails(outage, clock, 100, each=100)
 
@@ -402,17 +407,19 @@ def test_a_few_tries_are_made_however_long_each_takes() -> None:
 def test_a_cluster_that_is_gone_is_spoken_of_within_15_seconds() -> None:
     """However it is gone: the status is asked for so often, and each time gets so long, from connecting to the end."""
     usual = PollIntervals()
-    assert max(usual.asleep, usual.slowest) + usual.answer < 15
-    assert usual.lost == 60
+    assert max(usual.supervised, usual.max) + usual.status_timeout < 15
+    assert usual.outage_timeout == 60
 
 
 @pytest.mark.parametrize("fault", [Fault.HANG, Fault.REFUSE, Fault.HTML])
 def test_what_hangs_is_spoken_of_as_what_refuses(ray: FakeDashboard, fault: Fault) -> None:
-    """An answer that trickles in or never comes is cut off by `answer`, whatever the client's own limits are."""
+    """`status_timeout` cuts off answers that trickle in or never arrive, whatever the client's own limits."""
     ray.faults["GET /api/jobs/a"] = [fault]
-    seen = follow(ray, speak_and_end(), intervals=replace(QUICK, answer=0.5 if fault is Fault.HANG else 600))
+    seen = follow(
+        ray, speak_and_end(), intervals=replace(QUICK, status_timeout=0.5 if fault is Fault.HANG else 600)
+    )
     assert (seen.job.status, seen.log, len(seen.told) >= 1) == ("SUCCEEDED", LINES, True)
-    assert seen.told[0].endswith(" Trying again for 600 s.")
+    assert seen.told[0].endswith(" Retrying for 600 s.")
 
 
 def test_the_end_of_a_log_with_lines_of_any_length_is_not_taken_at_once(
@@ -463,8 +470,8 @@ NODES = [
         ([waiting("big", memory=2.0**33)], [], ["the task big needs 8 GiB memory, more than any node"]),
         ([waiting("in_group", "ab12", CPU_group_ab12=1)], [], []),
         ([], [placed({"CPU": 1}, {"GPU": 2})], ["a bundle of a placement group needs 2 GPU, more than any node"]),
-        ([], [placed(*[{"CPU": 1}] * 5, name="wide")], ["the placement group wide needs 5 CPU in all, more than"]),
-        ([], [placed({"CPU": 2}, {"CPU": 2}, state="INFEASIBLE")], ["a placement group can't be placed by its "]),
+        ([], [placed(*[{"CPU": 1}] * 5, name="wide")], ["the placement group wide needs 5 CPU in total, more than"]),
+        ([], [placed({"CPU": 2}, {"CPU": 2}, state="INFEASIBLE")], ["a placement group can't be placed with its "]),
         ([waiting("odd")], [{"bundles": None}], []),
     ],
 )  # fmt: skip
@@ -486,9 +493,10 @@ def test_what_a_running_job_waits_for_in_vain_is_told_once(ray: FakeDashboard) -
         wait_until(lambda: ray.count("GET /api/v0/tasks") >= 3)
         job.end("STOPPED")
 
-    seen = follow(ray, act, intervals=replace(QUICK, stuck=0.02, stuck_most=0.02))
+    seen = follow(ray, act, intervals=replace(QUICK, stuck_first=0.02, stuck_max=0.02))
     assert [line for line in seen.told if "needs" in line] == [
-        "a: the task train needs 8 GPU, more than any node of the cluster has: it waits until such a node joins."
+        "a: the task train needs 8 GPU, more than any node in the cluster has; "
+        "it stays pending until such a node joins."
     ]
     asked = next(one for one in ray.requests if one.startswith("GET /api/v0/tasks"))
     assert parse_qs(asked.partition("?")[2])["filter_values"] == ["PENDING_NODE_ASSIGNMENT", "01000000"]

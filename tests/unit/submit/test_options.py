@@ -67,7 +67,7 @@ REFUSED = [
     (["--deadline", "0", "x.py"], "--deadline '0' is not more than 0.", DURATION),
     (["--entrypoint-num-cpus", "many", "x.py"],
      "Argument --entrypoint-num-cpus: invalid amount value: 'many'.", "python submit.py --help"),
-    (["--entrypoint-memory", "much", "x.py"], "--entrypoint-memory 'much' is not an amount of memory.",
+    (["--entrypoint-memory", "much", "x.py"], "--entrypoint-memory 'much' is not a memory size.",
      "write it as 512MiB or 2GiB"),
     (["--submission-id", "a/b", "x.py"], "Argument --submission-id: 'a/b' is not a submission id: "
      "use letters, digits, '_', '-' and '.'.", "python submit.py --help"),
@@ -105,10 +105,10 @@ def test_the_jobs_own_arguments_go_behind_two_dashes(words: str, meant: str) -> 
     assert caught.value.fix == f"the job's own arguments go after --: python submit.py {meant}"
 
 
-OURS, THEIRS = "did you mean: python submit.py ", "or, if it is the job's: python submit.py "
+OURS, THEIRS = "did you mean: python submit.py ", "or, if it belongs to the job: python submit.py "
 OWN, OR_OURS = (
     "the job's own arguments go after --: python submit.py ",
-    "or, if it is submit.py's: python submit.py ",
+    "or, if it belongs to submit.py: python submit.py ",
 )
 
 
@@ -159,7 +159,7 @@ def test_checks_are_skipped_by_name() -> None:
     )
     assert options.skipping(["arguments"]) == "add --skip-check=ray,disk,arguments"
     for words in (["--skip-check=", "x.py"], ["--skip-check=zzz", "x.py"]):
-        with pytest.raises(UsageError, match="there is no check"):
+        with pytest.raises(UsageError, match="unknown check"):
             parse(words)
 
 

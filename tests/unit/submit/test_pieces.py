@@ -153,7 +153,7 @@ def test_a_full_disk_keeps_the_result_in_the_log() -> None:
     with pytest.raises(result.ResultNotWritten) as caught:
         result.write(Path("/dev/full"), {"a": 1})
     assert caught.value.message == (
-        "The result could not be written to /dev/full: No space left on device. It stands in the job's log above."
+        "The result could not be written to /dev/full: No space left on device. The job's log above has it."
     )
 
 
@@ -161,7 +161,7 @@ def test_a_path_that_can_never_be_written_is_refused_first(tmp_path: Path) -> No
     with pytest.raises(UsageError) as caught:
         result.check_writable(tmp_path / "none" / "r.json")
     assert caught.value.message == (
-        f"The result can't be written to {tmp_path / 'none' / 'r.json'}: No such file or directory."
+        f"Can't write the result to {tmp_path / 'none' / 'r.json'}: No such file or directory."
     )
     result.check_writable(tmp_path / "r.json")
     assert not (tmp_path / "r.json").exists()

@@ -59,11 +59,11 @@ def test_what_is_kept_is_read_again_the_oldest_first(kept: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (None, r"^There is no result of x in .*/results\.$"),
-        ("{", r"/x\.json holds no result of a job: .+\.$"),
-        ("[]", r"/x\.json holds no result of a job: another form\.$"),
-        ('{"version": 2, "result": {}}', r"/x\.json holds no result of a job: another form\.$"),
-        ('{"version": 1, "result": {}}', r"/x\.json holds no result of a job: .*missing.*\.$"),
+        (None, r"^No result of x in .*/results\.$"),
+        ("{", r"/x\.json is not a saved result: .+\.$"),
+        ("[]", r"/x\.json is not a saved result: unexpected format\.$"),
+        ('{"version": 2, "result": {}}', r"/x\.json is not a saved result: unexpected format\.$"),
+        ('{"version": 1, "result": {}}', r"/x\.json is not a saved result: .*missing.*\.$"),
     ],
 )
 def test_a_record_that_is_none_is_one_sentence(kept: Path, content: str | None, told: str) -> None:
@@ -79,7 +79,7 @@ def test_a_record_that_is_none_is_one_sentence(kept: Path, content: str | None, 
 def test_without_results_it_says_how_to_get_one() -> None:
     with pytest.raises(UsageError) as raised:
         history.load([])
-    assert raised.value.message == "There are no results yet: the first job that succeeds leaves one."
+    assert raised.value.message == "No results yet: each job that succeeds saves one."
     assert raised.value.fix == "python submit.py jobs/sklearn_joblib.py -- --compare"
 
 
@@ -89,7 +89,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "file"))
     with pytest.raises(
-        history.NotRecorded, match=r"could not be kept in .*/file/results for `report`: Not a dir"
+        history.NotRecorded, match=r"could not be saved in .*/file/results for `report`: Not a dir"
     ):
         history.save(record())
 
@@ -227,7 +227,7 @@ def test_the_page_holds_everything_and_loads_nothing() -> None:
     curve = {"title": "t", "x": "round", "y": "loss", "lines": {"train <1>": [[1, 0.5], [2, 0.3]]}}
     rich = record("1", tasks=FOUR, speed_up=1.5, curves=[curve], metrics={"<b>": 1})
     html = page.html([rich, record("2", cpus=2, tasks=FOUR, job="sweep")])
-    for heading in ("What Ray bought", "The runs", "Scaling", "Who worked when", "Curves"):
+    for heading in ("Speed-up with Ray", "Runs", "Scaling", "Task timelines", "Curves"):
         assert f"<h2>{heading}</h2>" in html
     assert "&lt;b&gt; 1" in html
     assert "<b>" not in html
@@ -242,8 +242,8 @@ def test_the_page_holds_everything_and_loads_nothing() -> None:
 def test_the_model_is_told_in_words_with_its_error() -> None:
     text = page.text([record("1", tasks=FOUR), record("2", cpus=2, seconds={"ray": 6.5}, tasks=FOUR)])
     assert "| 2 | 6.5 s | 5.85 s (-10%) | 5.85 s (-10%) |" in text
-    assert "The model is off by at most 10% on the sizes that were measured." in text
-    assert "With a core for each CPU it foresees" in text
+    assert "The model is off by at most 10% on the measured sizes." in text
+    assert "With one core per CPU it predicts" in text
 
 
 def test_a_machine_without_matplotlib_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,8 +33,10 @@ def test_what_is_short_passes_unchanged(lines: list[bytes], cuts: list[int], end
 
 @given(st.lists(st.integers(0, 10_000), max_size=6))
 def test_a_long_result_is_told_in_short(cuts: list[int]) -> None:
-    told = b"RESULT { %d bytes: the table below; whole with --result PATH }\n" % (len(LONG_RESULT) + 1)
-    assert shown(b"before\n" + LONG_RESULT + b"\nafter", cuts) == b"before\n" + told + b"after"
+    summary = b"RESULT { %d bytes; see the table below, or use --result PATH for all of it }\n" % (
+        len(LONG_RESULT) + 1
+    )
+    assert shown(b"before\n" + LONG_RESULT + b"\nafter", cuts) == b"before\n" + summary + b"after"
 
 
 @pytest.mark.parametrize("line", [b"x " + LONG_RESULT, LONG_RESULT[1:]])

@@ -100,7 +100,7 @@ def test_a_file_too_large_to_be_a_script(tmp_path: Path) -> None:
         file.truncate(1 << 40)
     with pytest.raises(UsageError) as caught:
         read_script(tmp_path / "job.py")
-    assert caught.value.message.endswith("job.py is larger than 8,388,608 bytes: it is no job script.")
+    assert caught.value.message.endswith("job.py is larger than 8,388,608 bytes, too large for a job script.")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_notebooks_line_is_named(tmp_path: Path, line: str) -> None:
     path = put(tmp_path, "cells.py", f"import os\n\nif True:\n    {line}\n")
     with pytest.raises(UsageError) as caught:
         read_script(path)
-    assert caught.value.message == f"{path}:4 is a notebook's line, which Python alone does not have: {line}"
+    assert caught.value.message == f"{path}:4 is notebook syntax, not plain Python: {line}"
 
 
 @pytest.mark.parametrize("line", ["x = = 1", "print 'a'", "x ! y", "install pip x"])
@@ -126,5 +126,5 @@ def test_a_python_older_than_the_clusters_may_not_know_its_syntax(
     monkeypatch.setattr("submit.script.PYTHON", "3.99")
     with pytest.raises(UsageError) as caught:
         read_script(path := put(tmp_path, "newer.py", "type X of int\n"))
-    hint = "if it is newer syntax, run submit.py with Python 3.99"
+    hint = "if it uses newer syntax, run submit.py with Python 3.99"
     assert caught.value.fix == f"python -m py_compile {path}; {hint}"

@@ -68,7 +68,7 @@ def test_an_id_that_is_taken_is_refused(ray: FakeDashboard) -> None:
     ray.jobs["a"] = FakeJob("a")
     with pytest.raises(UsageError) as caught:
         sent(ray)
-    assert caught.value.message == "There is a job a already."
+    assert caught.value.message == "Job a already exists."
 
 
 def test_a_refusal_is_told_in_the_words_of_its_last_line_and_not_tried_again(ray: FakeDashboard) -> None:
@@ -88,8 +88,8 @@ def test_a_cluster_that_goes_away_while_sending_leaves_it_open(
     with pytest.raises(Lost) as caught:
         sent(ray)
     assert (
-        caught.value.message
-        == f"The cluster at {ray.url} stopped answering while the job was sent: it may run or not."
+        caught.value.message == f"The cluster at {ray.url} stopped responding during submission; "
+        "the job may or may not be running."
     )
     assert caught.value.fix == f"python submit.py --address {ray.url} attach a"
 

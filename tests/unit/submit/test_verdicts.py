@@ -190,7 +190,7 @@ def test_an_unforeseen_error_while_the_job_runs_says_how_to_follow_it(
     monkeypatch.setattr("submit.follow.log.Log.take", fail)
     assert cli.main(["--address", ray.url, "attach", "a"]) == 70
     err = capfd.readouterr().err
-    assert f"The job goes on; follow it with: python submit.py --address {ray.url} attach a" in err
+    assert f"The job keeps running; follow it with: python submit.py --address {ray.url} attach a" in err
 
 
 FOREIGN = {

@@ -166,12 +166,14 @@ def test_a_token_that_is_turned_down_is_replaced_and_the_request_repeated(ray: F
 
 
 def test_flags_of_vertex_are_for_vertex() -> None:
-    asked = parse(["--target", "vertex", "--cluster", "c", "--cluster-wait", "1h", "x.py"]).asked
-    assert (asked.cluster, asked.wait) == ("c", 3600)
-    assert parse(["--target", "vertex", "--cluster", "c", "list"]).where == "--target vertex --cluster c "
+    options = parse(["--target", "vertex", "--cluster", "c", "--cluster-wait", "1h", "x.py"]).target_options
+    assert (options.cluster, options.wait) == ("c", 3600)
+    assert (
+        parse(["--target", "vertex", "--cluster", "c", "list"]).target_flags == "--target vertex --cluster c "
+    )
     with pytest.raises(UsageError) as caught:
         parse(["--cluster", "c", "x.py"])
-    assert caught.value.message == "--cluster is for a cluster on Vertex AI."
+    assert caught.value.message == "--cluster applies only to clusters on Vertex AI."
     assert caught.value.fix == "--target vertex --cluster c"
 
 
