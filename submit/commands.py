@@ -102,7 +102,7 @@ def explain_forgotten(forgotten: Sequence[history.JobRecord], target: str) -> st
 
 
 async def report(options: Options, console: Console) -> None:
-    """Write the report page of the recorded results, and its tables next to it. Raises UsageError."""
+    """Write the report page of the saved results, and its tables next to it. Raises UsageError."""
     from .report import page
 
     assert options.output

@@ -17,7 +17,7 @@ VERBS = {
     "logs": "print a job's log so far",
     "stop": "stop a job",
     "list": "list the cluster's jobs, newest last",
-    "report": "compare recorded results: speed-ups, scaling, timelines",
+    "report": "compare saved results: speed-ups, scaling, timelines",
 }
 
 
@@ -66,7 +66,11 @@ def build_parser(verb: str) -> SubmitParser:
     target.add_argument("--address", metavar="URL", help="any Ray dashboard, such as http://127.0.0.1:8265")
     add_vertex_options(target)
     if verb != "list":
-        parser.add_argument("operand", metavar=operand)
+        parser.add_argument(
+            "operand",
+            metavar=operand,
+            help="the job script" if verb in {"run", "check"} else "the job's submission id",
+        )
     if verb in {"run", "check"}:
         add_job_options(parser)
         add_check_options(parser)
@@ -106,7 +110,7 @@ def add_report_options(parser: SubmitParser) -> None:
         "operands",
         metavar="ID",
         nargs="*",
-        help="submission ids or result files (default: all recorded results)",
+        help="submission ids or result files (default: all saved results)",
     )
     parser.add_argument(
         "--output",
@@ -155,7 +159,7 @@ def add_check_options(parser: SubmitParser) -> None:
     checks.add_argument(
         "--skip-check",
         action="store_true",
-        help="submit even if checks fail; --skip-check=imports,secrets ignores only these",
+        help="submit even if checks fail, or only if these fail: --skip-check=imports,secrets",
     )
 
 
