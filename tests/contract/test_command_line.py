@@ -58,7 +58,7 @@ def ends(status: str, log: bytes = b"hello\n", message: str = "") -> Callable[[F
     return act
 
 
-def test_a_full_cluster_is_waited_for(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_waits_for_a_full_cluster(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     runs: list[FakeJob] = []
 
     def act(job: FakeJob) -> None:
@@ -72,7 +72,7 @@ def test_a_full_cluster_is_waited_for(ray: FakeDashboard, env: dict[str, str], s
     assert done.err.count("the cluster runs as many jobs as it holds; waiting for one to end\n") == 1
 
 
-def test_a_full_cluster_is_not_waited_for_after_the_deadline(
+def test_does_not_wait_for_a_full_cluster_after_the_deadline(
     ray: FakeDashboard, env: dict[str, str], script: Path
 ) -> None:
     ray.faults["POST /api/jobs/"] = [Fault.FULL] * 50
@@ -84,7 +84,7 @@ def test_a_full_cluster_is_not_waited_for_after_the_deadline(
 
 
 @pytest.mark.parametrize(("status", "code"), [("SUCCEEDED", 0), ("FAILED", 1), ("STOPPED", 5)])
-def test_the_exit_code_is_the_jobs_end(
+def test_exit_code_reports_how_the_job_ended(
     ray: FakeDashboard, env: dict[str, str], script: Path, status: str, code: int
 ) -> None:
     ray.on_submit = ends(status, message="it said so")
@@ -96,9 +96,7 @@ def test_the_exit_code_is_the_jobs_end(
     ) + ("  it said so\n" if status == "FAILED" else "")
 
 
-def test_the_result_is_a_table_and_a_file(
-    ray: FakeDashboard, env: dict[str, str], script: Path, tmp_path: Path
-) -> None:
+def test_result_table_and_file(ray: FakeDashboard, env: dict[str, str], script: Path, tmp_path: Path) -> None:
     ray.on_submit = ends("SUCCEEDED", b'RESULT {"job": "x", "seconds": {"ray": 2.5}}\n')
     done = submit(script, "--result", tmp_path / "r.json", env=env)
     assert done.code == 0
@@ -106,9 +104,7 @@ def test_the_result_is_a_table_and_a_file(
     assert json.loads((tmp_path / "r.json").read_text()) == {"job": "x", "seconds": {"ray": 2.5}}
 
 
-def test_what_the_dry_run_prints_is_what_is_sent(
-    ray: FakeDashboard, env: dict[str, str], script: Path
-) -> None:
+def test_dry_run_prints_what_is_sent(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     script.write_text(
         "# /// script\n# dependencies = ['scikit-learn', 'humanize', 'ray']\n# [tool.submit]\n# env = ['MODE']\n"
         "# [tool.submit.entrypoint]\n# cpus = 0.5\n# ///\n"
@@ -135,7 +131,7 @@ def test_what_the_dry_run_prints_is_what_is_sent(
     assert plan["package"]["files"] == {"x.py": script.stat().st_size}
 
 
-def test_unchanged_means_nothing_is_uploaded(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_unchanged_package_is_not_uploaded(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     ray.on_submit = ends("SUCCEEDED")
     submit(script, env=env)
     os.utime(script, (1, 1))
@@ -267,7 +263,7 @@ with tempfile.TemporaryDirectory() as scratch:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_bad_input_gets_one_sentence_the_next_command_and_its_code(
+def test_bad_input_gets_a_message_a_fix_and_an_exit_code(
     ray: FakeDashboard, env: dict[str, str], tmp_path: Path, name: str
 ) -> None:
     words, said, code = bad_inputs(tmp_path)[name]
@@ -277,7 +273,7 @@ def test_bad_input_gets_one_sentence_the_next_command_and_its_code(
     assert ray.count("PUT") == 0
 
 
-def test_a_cluster_that_is_down(script: Path) -> None:
+def test_cluster_is_down(script: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -299,7 +295,7 @@ def test_a_cluster_that_is_down(script: Path) -> None:
         (Fault.MISSING, "answered 404 to GET /api/version: 404: Not Found."),
     ],
 )
-def test_a_server_that_gives_no_answer(
+def test_server_does_not_answer(
     ray: FakeDashboard, env: dict[str, str], script: Path, fault: Fault, why: str
 ) -> None:
     ray.faults["GET /api/version"] = [fault]
@@ -310,7 +306,7 @@ def test_a_server_that_gives_no_answer(
     assert ray.count("POST") == 0
 
 
-def test_a_server_that_is_no_dashboard(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_server_is_not_a_dashboard(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     ray.faults["GET /api/version"] = [Fault.HTML]
     done = submit(script, env=env)
     assert done.code == 4
@@ -319,7 +315,7 @@ def test_a_server_that_is_no_dashboard(ray: FakeDashboard, env: dict[str, str], 
     )
 
 
-def test_another_ray(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_wrong_ray_version(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     ray.ray = "2.9.3"
     done = submit(script, env=env)
     assert done.code == 3
@@ -329,14 +325,14 @@ def test_another_ray(ray: FakeDashboard, env: dict[str, str], script: Path) -> N
     )
 
 
-def test_another_python(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_wrong_python_version(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     ray.python = "3.12.1"
     done = submit(script, env=env)
     assert done.code == 3
     assert "  DENIED   python       The cluster runs Python 3.12.1; this one should run 3.11.\n" in done.said
 
 
-def test_a_script_that_another_dashboards_versions_do_not_fit(ray: FakeDashboard, script: Path) -> None:
+def test_script_does_not_fit_the_versions_behind_an_address(ray: FakeDashboard, script: Path) -> None:
     script.write_text("# /// script\n# requires-python = '>=3.12'\n# dependencies = ['ray>=2.50']\n# ///\n")
     done = submit("--address", ray.url, script)
     assert done.code == 3
@@ -349,7 +345,7 @@ def test_a_script_that_another_dashboards_versions_do_not_fit(ray: FakeDashboard
     )
 
 
-def test_what_cannot_be_known_is_not_ok(ray: FakeDashboard, script: Path) -> None:
+def test_unknown_is_not_ok(ray: FakeDashboard, script: Path) -> None:
     ray.describes = False
     script.write_text("# /// script\n# requires-python = '>=3.10'\n# ///\n")
     done = submit("check", "--address", ray.url, script)
@@ -360,7 +356,7 @@ def test_what_cannot_be_known_is_not_ok(ray: FakeDashboard, script: Path) -> Non
     )
 
 
-def test_skip_check_sends_anyway(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_skip_check_submits_anyway(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     ray.python, ray.on_submit = "3.12.1", ends("SUCCEEDED")
     done = submit("--skip-check", script, env=env)
     assert (done.code, done.out) == (0, "hello\n")
@@ -381,9 +377,7 @@ def test_skip_check_with_names_skips_only_those(
     assert submit("check", "--skip-check=python,resources", *words, env=env).code == 0
 
 
-def test_a_declared_need_that_the_cluster_lacks(
-    ray: FakeDashboard, env: dict[str, str], script: Path
-) -> None:
+def test_declared_needs_exceed_the_cluster(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     ray.nodes = [node("head", head=True), node("cpu-worker", CPU=1)]
     script.write_text("# /// script\n# [tool.submit.needs]\n# cpus = 2\n# gpus = 1\n# ///\n")
     done = submit("check", script, env=env)
@@ -394,7 +388,7 @@ def test_a_declared_need_that_the_cluster_lacks(
 
 
 @pytest.mark.parametrize("needs", [False, True])
-def test_a_cluster_that_does_not_tell_of_its_nodes(
+def test_cluster_without_the_state_api(
     ray: FakeDashboard, env: dict[str, str], script: Path, needs: bool
 ) -> None:
     """A proxy may not pass the state API: only what needs the answer is in doubt, and the log comes as text."""
@@ -413,13 +407,15 @@ def test_a_cluster_that_does_not_tell_of_its_nodes(
         assert (done.code, done.out) == (0, "hello\n"), done.said
 
 
-def test_check_says_all_and_sends_nothing(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_check_prints_findings_and_sends_nothing(
+    ray: FakeDashboard, env: dict[str, str], script: Path
+) -> None:
     done = submit("check", script, env=env)
     assert (done.code, done.said) == (0, PASSED.format(size=15))
     assert ray.count("P") == 0
 
 
-def test_a_secret_in_a_file_that_would_travel(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_secret_in_a_packaged_file(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     script.write_text("KEY = '''\n-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n'''\n")
     done = submit(script, env=env)
     assert done.code == 3
@@ -429,7 +425,7 @@ def test_a_secret_in_a_file_that_would_travel(ray: FakeDashboard, env: dict[str,
     )
 
 
-def test_a_package_over_the_cap(
+def test_package_over_the_size_limit(
     ray: FakeDashboard, env: dict[str, str], tmp_path: Path, script: Path
 ) -> None:
     (tmp_path / "data.bin").write_bytes(os.urandom(105 * 2**20))
@@ -440,7 +436,7 @@ def test_a_package_over_the_cap(
     assert ray.count("PUT") == 0
 
 
-def test_no_wait_prints_the_id_alone(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_no_wait_prints_only_the_id(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     done = submit("--no-wait", script, env=env)
     assert (done.code, done.out.strip()) == (0, done.submission_id)
     assert done.said.endswith("follow it with: python submit.py attach ID\n")
@@ -494,7 +490,7 @@ def test_ctrl_c_at_every_stage(
     assert all(job.status == "RUNNING" for job in ray.jobs.values())
 
 
-def test_a_cluster_that_was_started_again_has_forgotten_its_jobs(
+def test_restarted_cluster_has_forgotten_its_jobs(
     ray: FakeDashboard, env: dict[str, str], script: Path
 ) -> None:
     """Their results are kept, so nothing says that there have been none."""
@@ -548,7 +544,7 @@ def bare(*words: str, cwd: Path = ROOT) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_any_python_says_how_to_make_the_environment(tmp_path: Path) -> None:
+def test_any_python_says_how_to_create_the_environment(tmp_path: Path) -> None:
     """Each of the three programs, in a checkout without .venv."""
     shutil.copy(ROOT / "submit.py", tmp_path)
     for name in ("raydock", "iam", "cluster"):
@@ -568,20 +564,20 @@ def test_any_python_says_how_to_make_the_environment(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not (ROOT / ".venv/bin/python").exists(), reason="needs `make setup`")
-def test_any_python_goes_on_in_the_environment() -> None:
+def test_any_python_restarts_in_the_environment() -> None:
     code, said = bare(str(ROOT / "submit.py"), "nope.py")
     assert (code, said.splitlines()[0]) == (2, "submit: Job script nope.py does not exist.")
     assert bare("-m", "iam", "shwo")[1].startswith("iam: shwo is not a command")
     assert bare("-m", "cluster", "sclae")[1].startswith("cluster: sclae is not a command")
 
 
-def test_what_finds_the_environment_is_read_by_old_pythons() -> None:
+def test_environment_lookup_parses_on_old_pythons() -> None:
     for name in ("submit.py", "iam/__main__.py", "cluster/__main__.py", "raydock/__init__.py", "raydock/interpreter.py",
                  "iam/__init__.py", "cluster/__init__.py"):  # fmt: skip
         ast.parse((ROOT / name).read_text(), feature_version=(3, 6))
 
 
-def test_a_full_disk_under_our_output_leaves_the_job_alone(
+def test_full_disk_under_the_output_leaves_the_job_alone(
     ray: FakeDashboard, env: dict[str, str], script: Path
 ) -> None:
     ray.on_submit = lambda job: job.write(b"hello\n")
@@ -596,9 +592,7 @@ def test_a_full_disk_under_our_output_leaves_the_job_alone(
     assert said[-1].startswith("      → the job keeps running; follow it with: python submit.py attach x-")
 
 
-def test_a_pipe_that_closes_leaves_the_job_alone(
-    ray: FakeDashboard, env: dict[str, str], script: Path
-) -> None:
+def test_closed_pipe_leaves_the_job_alone(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     ray.on_submit = lambda job: job.write(b"hello\n")
     process = start(script, env=env)
     assert process.stdout
@@ -610,7 +604,7 @@ def test_a_pipe_that_closes_leaves_the_job_alone(
     assert "Traceback" not in done.err
 
 
-def test_help_needs_none_of_the_heavy_packages() -> None:
+def test_help_imports_no_heavy_packages() -> None:
     code = (
         "import sys, runpy; sys.argv = ['submit.py', '--help']\n"
         "try: runpy.run_path('submit.py', run_name='__main__')\n"
@@ -623,7 +617,7 @@ def test_help_needs_none_of_the_heavy_packages() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_following_needs_no_ray(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_following_imports_no_ray(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     ray.on_submit = ends("SUCCEEDED")
     code = (
         "import sys; from submit.cli import main\n"

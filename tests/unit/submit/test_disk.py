@@ -42,7 +42,7 @@ SENTENCE = "The head's disk is full: 8 of 200 MiB are free at /tmp, and jobs can
         (9 * 2**20, 200 * 2**20, True, True),
     ],
 )
-def test_when_a_disk_is_full(free: int, total: int, over: bool, full: bool) -> None:
+def test_disk_full_thresholds(free: int, total: int, over: bool, full: bool) -> None:
     disk = Disk("/tmp", free, total)
     assert (disk.over, disk.full) == (over, full)
 
@@ -54,7 +54,7 @@ def found(disk: Disk | None, ray: str = "") -> list[tuple[Outcome, str, str]]:
     ]
 
 
-def test_the_finding() -> None:
+def test_disk_finding() -> None:
     full = disk_of(HEAD)
     assert found(full, ray="2.47.1") == [
         (
@@ -78,14 +78,14 @@ def test_the_finding() -> None:
     assert found(Disk("/", 70 * GIB, 252 * GIB)) == found(None) == []
 
 
-def test_what_the_dashboard_shows_of_the_head() -> None:
+def test_disk_and_python_from_the_head_summary() -> None:
     assert disk_of(HEAD) == Disk("/tmp", 8 * 2**20, 200 * 2**20)
     assert disk_of({}) is None
     assert python_of_raylet(HEAD) == "3.11"
     assert python_of_raylet({}) == ""
 
 
-def test_a_500_without_a_word_is_explained_by_the_full_disk() -> None:
+def test_full_disk_explains_a_500_without_details() -> None:
     """Ray can't write the job's log then, nor tell why."""
     with FakeDashboard() as ray:
 
@@ -102,7 +102,7 @@ def test_a_500_without_a_word_is_explained_by_the_full_disk() -> None:
         assert asyncio.run(explain(refused)) is refused
 
 
-def test_a_job_that_failed_of_a_full_disk_says_so() -> None:
+def test_job_failed_on_a_full_disk_says_so() -> None:
     first = "runtime_env setup failed: Failed to set up runtime environment."
     message = f"{first}\nTraceback\nOSError: [Errno 28] No space left on device"
     assert reasons(message) == [

@@ -95,12 +95,12 @@ def speak_and_end(status: str = "SUCCEEDED") -> Callable[[FakeJob], None]:
 
 
 @pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "STOPPED"])
-def test_every_line_once_and_the_status(ray: FakeDashboard, status: str) -> None:
+def test_shows_every_line_once_and_returns_the_status(ray: FakeDashboard, status: str) -> None:
     seen = follow(ray, speak_and_end(status))
     assert (seen.job.status, seen.log, seen.told) == (status, LINES, [])
 
 
-def test_a_line_is_shown_while_the_job_still_runs(ray: FakeDashboard) -> None:
+def test_shows_lines_while_the_job_runs(ray: FakeDashboard) -> None:
     job = ray.jobs.setdefault("a", FakeJob("a"))
     shown: list[bytes] = []
 
@@ -120,14 +120,14 @@ def test_a_line_is_shown_while_the_job_still_runs(ray: FakeDashboard) -> None:
     assert shown == [b"early\n"]
 
 
-def test_no_stream_is_opened_that_ray_would_never_close(ray: FakeDashboard) -> None:
+def test_opens_no_stream_that_ray_never_closes(ray: FakeDashboard) -> None:
     """A hundred of them and the dashboard of 2.47.1 refuses the state API."""
     follow(ray, speak_and_end())
     assert ray.count("GET /api/v0/logs/file") > 1
     assert ray.count("GET /api/v0/logs/stream") == 0
 
 
-def test_of_a_long_log_only_the_end_is_read_again(ray: FakeDashboard) -> None:
+def test_polls_only_the_tail_of_a_long_log(ray: FakeDashboard) -> None:
     """Read whole at each look, a log of 100 MB would be sent for hours: over a network that somebody pays for."""
     before = b"".join(b"%d: a line of a log that is long already\n" % number for number in range(2000))
 
@@ -153,9 +153,7 @@ def test_of_a_long_log_only_the_end_is_read_again(ray: FakeDashboard) -> None:
     lines=st.integers(1, 2000),
     width=st.integers(0, 90),
 )
-def test_the_end_of_a_log_adds_what_is_new_or_says_that_it_can_t_tell(
-    steps: list[int], lines: int, width: int
-) -> None:
+def test_take_tail_adds_new_bytes_or_reports_ambiguity(steps: list[int], lines: int, width: int) -> None:
     whole = b"".join(b"%d %s\n" % (number, b"." * width) for number in range(20_000))
     shown: list[bytes] = []
     log = Log(shown.append)
@@ -170,7 +168,7 @@ def test_the_end_of_a_log_adds_what_is_new_or_says_that_it_can_t_tell(
 
 
 @pytest.mark.parametrize("line", [b"tick\n", b"no end of a line ", b"\xc3\xa4\r"])
-def test_a_log_that_repeats_itself_is_shown_whole(ray: FakeDashboard, line: bytes) -> None:
+def test_repetitive_log_is_shown_completely(ray: FakeDashboard, line: bytes) -> None:
     def act(job: FakeJob) -> None:
         for _ in range(60):
             job.write(line * 500)
@@ -180,7 +178,7 @@ def test_a_log_that_repeats_itself_is_shown_whole(ray: FakeDashboard, line: byte
     assert follow(ray, act).log == line * 30_000
 
 
-def test_a_log_that_breaks_off_again_and_again_loses_and_repeats_nothing(ray: FakeDashboard) -> None:
+def test_broken_log_reads_lose_and_repeat_nothing(ray: FakeDashboard) -> None:
     ray.log_cuts = [0, 10, 57, 300, 301, 1000]
 
     def act(job: FakeJob) -> None:
@@ -193,14 +191,14 @@ def test_a_log_that_breaks_off_again_and_again_loses_and_repeats_nothing(ray: Fa
     assert len(ray.log_cuts) <= 2, "it was read again after each break"
 
 
-def test_without_the_log_route_the_job_api_is_asked(ray: FakeDashboard) -> None:
+def test_falls_back_to_the_job_api_without_the_log_route(ray: FakeDashboard) -> None:
     ray.faults["GET /api/v0/logs/"] = [Fault.MISSING] * 1000
     seen = follow(ray, speak_and_end())
     assert (seen.job.status, seen.log) == ("SUCCEEDED", LINES)
     assert ray.count("GET /api/jobs/a/logs") >= 1
 
 
-def test_a_log_that_can_no_longer_be_read_goes_on_as_text_where_it_stopped(ray: FakeDashboard) -> None:
+def test_job_api_fallback_continues_where_the_log_stopped(ray: FakeDashboard) -> None:
     ray.log_cuts = [12]
 
     def act(job: FakeJob) -> None:
@@ -214,7 +212,7 @@ def test_a_log_that_can_no_longer_be_read_goes_on_as_text_where_it_stopped(ray: 
     assert follow(ray, act).log == b"one \xc3\xa4\r\ntwo\r\nthree\n"
 
 
-def test_a_log_that_breaks_off_is_no_verdict(ray: FakeDashboard) -> None:
+def test_end_of_log_does_not_decide_the_outcome(ray: FakeDashboard) -> None:
     """Ray's own client exits 0 here (ray#57002)."""
     ray.log_cuts = [0, 0, 0]
 
@@ -225,7 +223,7 @@ def test_a_log_that_breaks_off_is_no_verdict(ray: FakeDashboard) -> None:
     assert follow(ray, act).job.status == "FAILED"
 
 
-def test_a_failure_is_told_by_the_supervisor_before_ray_sets_the_status(ray: FakeDashboard) -> None:
+def test_supervisor_log_reports_failure_before_the_job_api(ray: FakeDashboard) -> None:
     """Ray sleeps two seconds over the last lines of a failed job; its supervisor's log has the exit code at once."""
 
     def act(job: FakeJob) -> None:
@@ -242,7 +240,7 @@ def test_a_failure_is_told_by_the_supervisor_before_ray_sets_the_status(ray: Fak
 
 
 @pytest.mark.parametrize("status", ["SUCCEEDED", "STOPPED"])
-def test_the_supervisor_s_log_says_when_the_status_is_worth_a_look(ray: FakeDashboard, status: str) -> None:
+def test_supervisor_log_triggers_status_polls(ray: FakeDashboard, status: str) -> None:
     """So a job that runs for hours costs the head one look in two seconds, and its end is seen at once all the same."""
     job, intervals = (
         ray.jobs.setdefault("a", FakeJob("a")),
@@ -277,7 +275,7 @@ def test_the_supervisor_s_log_says_when_the_status_is_worth_a_look(ray: FakeDash
     assert looks[1] - looks[0] <= 1, "it is asleep"
 
 
-def test_an_exit_code_of_0_is_no_success_until_the_job_api_says_so(ray: FakeDashboard) -> None:
+def test_exit_code_0_needs_confirmation_by_the_job_api(ray: FakeDashboard) -> None:
     def act(job: FakeJob) -> None:
         job.supervisor = b"2026 INFO -- Job a entrypoint command exited with code 0 job_id=01000000\n"
         wait_until(lambda: ray.count("GET /api/jobs/a") > 8)
@@ -286,7 +284,7 @@ def test_an_exit_code_of_0_is_no_success_until_the_job_api_says_so(ray: FakeDash
     assert follow(ray, act).job.status == "STOPPED"
 
 
-def test_a_short_outage_is_spoken_of_and_survived(ray: FakeDashboard) -> None:
+def test_short_outage_is_reported_and_survived(ray: FakeDashboard) -> None:
     ray.faults["GET /api/jobs/a"] = [Fault.REFUSE, Fault.ERROR]
     seen = follow(ray, speak_and_end())
     assert (seen.job.status, seen.log) == ("SUCCEEDED", LINES)
@@ -296,7 +294,7 @@ def test_a_short_outage_is_spoken_of_and_survived(ray: FakeDashboard) -> None:
     ]
 
 
-def test_a_cluster_that_never_answers_again_is_lost_and_says_how_to_attach(ray: FakeDashboard) -> None:
+def test_permanent_outage_raises_lost_with_attach_command(ray: FakeDashboard) -> None:
     ray.faults["GET /api/jobs/a"] = [Fault.HANG] * 100
     with pytest.raises(Lost) as caught:
         follow(ray, lambda job: None, timeouts=IMPATIENT, intervals=replace(QUICK, outage_timeout=0.6))
@@ -308,7 +306,7 @@ def test_a_cluster_that_never_answers_again_is_lost_and_says_how_to_attach(ray: 
     assert caught.value.exit_code == 4
 
 
-def test_a_job_that_the_cluster_forgot_is_lost(ray: FakeDashboard) -> None:
+def test_forgotten_job_is_lost(ray: FakeDashboard) -> None:
     with pytest.raises(Lost) as caught:
         follow(ray, lambda job: ray.jobs.clear())
     assert caught.value.message == (
@@ -316,7 +314,7 @@ def test_a_job_that_the_cluster_forgot_is_lost(ray: FakeDashboard) -> None:
     )
 
 
-def test_why_a_job_waits_is_told(ray: FakeDashboard) -> None:
+def test_reports_why_a_job_is_pending(ray: FakeDashboard) -> None:
     ray.jobs["a"] = FakeJob("a", status="PENDING", message="Waiting for the runtime env.")
 
     def act(job: FakeJob) -> None:
@@ -327,13 +325,13 @@ def test_why_a_job_waits_is_told(ray: FakeDashboard) -> None:
     assert set(seen.told) == {"a is PENDING: Waiting for the runtime env."}
 
 
-def test_at_the_deadline_the_job_is_stopped(ray: FakeDashboard) -> None:
+def test_deadline_stops_the_job(ray: FakeDashboard) -> None:
     seen = follow(ray, lambda job: job.write(b"begun\n"), deadline=0.3)
     assert (seen.job.status, seen.log) == ("STOPPED", b"begun\n")
     assert seen.told == ["a did not finish within 0.3 s; stopping it."]
 
 
-def test_a_job_that_does_not_stop_is_not_called_stopped(ray: FakeDashboard) -> None:
+def test_job_that_does_not_stop_is_lost(ray: FakeDashboard) -> None:
     """ray#58353."""
     ray.jobs["a"] = FakeJob("a", stoppable=False)
     with pytest.raises(Lost) as caught:
@@ -342,7 +340,7 @@ def test_a_job_that_does_not_stop_is_not_called_stopped(ray: FakeDashboard) -> N
 
 
 @pytest.mark.parametrize("text", [False, True])
-def test_the_last_result_line_counts_even_without_a_newline(ray: FakeDashboard, text: bool) -> None:
+def test_last_result_line_needs_no_newline(ray: FakeDashboard, text: bool) -> None:
     ray.faults["GET /api/v0/logs/"] = [Fault.MISSING] * 1000 * text
     log = Log(lambda chunk: None)
     ray.jobs["a"] = job = FakeJob("a", log=b'RESULT {"n": 1}\nnot RESULT {"n": 2}\nRESULT {"n": 3}')
@@ -379,7 +377,7 @@ def fails(outage: Outage, clock: Clock, seconds: float, each: float = 1.0) -> bo
 @pytest.mark.parametrize(
     "gap", [30.0, 3600.0, -7200.0], ids=["SIGSTOP", "a closed laptop", "the clock set back"]
 )
-def test_only_time_awake_counts_towards_giving_a_cluster_up(gap: float) -> None:
+def test_outage_counts_only_time_awake(gap: float) -> None:
     outage = Outage(PollIntervals(outage_timeout=60, outage_attempts=4), clock := Clock())
     assert not fails(outage, clock, 58)
     clock.now += gap  # one tick later the process wakes up
@@ -389,14 +387,14 @@ def test_only_time_awake_counts_towards_giving_a_cluster_up(gap: float) -> None:
     assert fails(outage, clock, 4)
 
 
-def test_an_answer_begins_the_count_again() -> None:
+def test_success_resets_the_outage() -> None:
     outage = Outage(PollIntervals(outage_timeout=60, outage_attempts=4), clock := Clock())
     assert not fails(outage, clock, 59)
     outage.record_success()
     assert not fails(outage, clock, 59)
 
 
-def test_a_few_tries_are_made_however_long_each_takes() -> None:
+def test_slow_attempts_still_get_the_minimum_number() -> None:
     outage = Outage(
         PollIntervals(outage_timeout=60, outage_attempts=4, suspended_after=1000), clock := Clock()
     )
@@ -404,7 +402,7 @@ def test_a_few_tries_are_made_however_long_each_takes() -> None:
     assert fails(outage, clock, 100, each=100)
 
 
-def test_a_cluster_that_is_gone_is_spoken_of_within_15_seconds() -> None:
+def test_outage_is_reported_within_15_seconds() -> None:
     """However it is gone: the status is asked for so often, and each time gets so long, from connecting to the end."""
     usual = PollIntervals()
     assert max(usual.supervised, usual.max) + usual.status_timeout < 15
@@ -412,7 +410,7 @@ def test_a_cluster_that_is_gone_is_spoken_of_within_15_seconds() -> None:
 
 
 @pytest.mark.parametrize("fault", [Fault.HANG, Fault.REFUSE, Fault.HTML])
-def test_what_hangs_is_spoken_of_as_what_refuses(ray: FakeDashboard, fault: Fault) -> None:
+def test_hanging_and_refused_requests_are_both_reported(ray: FakeDashboard, fault: Fault) -> None:
     """`status_timeout` cuts off answers that trickle in or never arrive, whatever the client's own limits."""
     ray.faults["GET /api/jobs/a"] = [fault]
     seen = follow(
@@ -422,9 +420,7 @@ def test_what_hangs_is_spoken_of_as_what_refuses(ray: FakeDashboard, fault: Faul
     assert seen.told[0].endswith(" Retrying for 600 s.")
 
 
-def test_the_end_of_a_log_with_lines_of_any_length_is_not_taken_at_once(
-    ray: FakeDashboard, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_log_file_limits_the_size_of_the_tail(ray: FakeDashboard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("raydock.rayapi.dashboard.MOST", 1000)
     job = ray.jobs["a"] = FakeJob("a", log=b"x" * 100_000)
     job.end("SUCCEEDED")
@@ -475,7 +471,7 @@ NODES = [
         ([waiting("odd")], [{"bundles": None}], []),
     ],
 )  # fmt: skip
-def test_work_that_no_node_can_hold_is_named(
+def test_names_work_that_no_node_can_hold(
     tasks: list[dict[str, Any]], groups: list[dict[str, Any]], told: list[str]
 ) -> None:
     found = unschedulable(tasks, groups, NODES)
@@ -484,7 +480,7 @@ def test_work_that_no_node_can_hold_is_named(
     )
 
 
-def test_what_a_running_job_waits_for_in_vain_is_told_once(ray: FakeDashboard) -> None:
+def test_reports_stuck_work_once(ray: FakeDashboard) -> None:
     ray.tasks = [waiting("train", GPU=8)]
     ray.groups = [{**placed({"TPU": 1}), "creator_job_id": "another's"}]
 

@@ -14,7 +14,7 @@ def script(*lines: str) -> str:
     )
 
 
-def test_everything_that_a_header_can_say() -> None:
+def test_complete_header() -> None:
     header = read_header(
         script(
             'requires-python = ">=3.10"',
@@ -51,7 +51,7 @@ def test_everything_that_a_header_can_say() -> None:
 
 
 @pytest.mark.parametrize("source", ["", "import ray\n", "# /// other\n# a = 1\n# ///\n", "# script ///\n"])
-def test_a_script_without_a_header_declares_nothing(source: str) -> None:
+def test_script_without_header(source: str) -> None:
     assert read_header(source, "x.py") == Header()
 
 

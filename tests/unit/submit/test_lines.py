@@ -69,7 +69,7 @@ HIDDEN = {
 
 
 @pytest.mark.parametrize("log", FOUND.values(), ids=FOUND)
-def test_a_result_is_found_where_a_person_sees_it_as_a_line(log: bytes) -> None:
+def test_finds_results_that_are_visible_as_a_line(log: bytes) -> None:
     whole = log.replace(b"%s", LONG)
     assert result(whole) == LONG
     assert result(*(whole[place : place + 1] for place in range(len(whole)))) == LONG
@@ -78,7 +78,7 @@ def test_a_result_is_found_where_a_person_sees_it_as_a_line(log: bytes) -> None:
 
 
 @pytest.mark.parametrize("log", HIDDEN.values(), ids=HIDDEN)
-def test_in_the_middle_of_a_line_it_is_not_one(log: bytes) -> None:
+def test_ignores_markers_in_the_middle_of_a_line(log: bytes) -> None:
     whole = log.replace(b"%s", LONG)
     assert result(whole) == b""
     assert screened(whole) == whole
@@ -91,7 +91,7 @@ PARTS = st.sampled_from(TEXT + CODES + HALVES)
 
 
 @given(st.lists(PARTS, max_size=30), st.lists(st.integers(0, 2000), max_size=5))
-def test_pieces_make_no_difference(parts: list[bytes], cuts: list[int]) -> None:
+def test_chunk_boundaries_make_no_difference(parts: list[bytes], cuts: list[int]) -> None:
     """The reference: one character after another, and everything kept."""
     whole = b"".join(parts)
     places = sorted(cut % (len(whole) + 1) for cut in cuts)
@@ -126,7 +126,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("kind", ENDLESS)
-def test_a_log_without_newlines_takes_no_more_memory_the_longer_it_is(kind: str) -> None:
+def test_log_without_newlines_needs_constant_memory(kind: str) -> None:
     log, screen, peaks = Log(lambda chunk: None), LogDisplay(lambda chunk: None), []
     tracemalloc.start()
     try:
@@ -139,7 +139,7 @@ def test_a_log_without_newlines_takes_no_more_memory_the_longer_it_is(kind: str)
     assert peaks[-1] < peaks[2] + len(ENDLESS[kind])
 
 
-def test_no_byte_is_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_byte_is_processed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that comes in 2,000 pieces is joined once, not at each piece."""
     added: list[int] = []
     append = Line._append
@@ -157,7 +157,7 @@ def test_no_byte_is_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("size", "kept"), [(MAX_RESULT_BYTES - len(MARKER), True), (MAX_RESULT_BYTES - len(MARKER) + 1, False)]
 )
-def test_a_result_of_16_mib_is_the_longest(size: int, kept: bool) -> None:
+def test_result_is_limited_to_16_mib(size: int, kept: bool) -> None:
     log = Log(lambda chunk: None)
     log.take(b"RESULT {}\nRESULT " + b"{" * size + b"\n")
     assert (len(log.result), log.too_long) == ((size, False) if kept else (0, True))

@@ -15,7 +15,7 @@ from submit.findings import CHECKS, NOTES
 from submit.options import parse
 
 
-def test_a_script_and_its_arguments() -> None:
+def test_script_and_job_arguments() -> None:
     options = parse(["--no-wait", "jobs/x.py", "--env", "A=1", "--", "--env", "B", "--"])
     assert (options.verb, options.operand, options.wait) == ("run", "jobs/x.py", False)
     assert options.env == ("A=1",)
@@ -40,7 +40,7 @@ def test_verbs(words: list[str], verb: str, operand: str) -> None:
     assert (options.verb, options.operand) == (verb, operand)
 
 
-def test_a_report_takes_any_number_of_results() -> None:
+def test_report_takes_any_number_of_results() -> None:
     assert parse(["report"]).operands == ()
     options = parse(["report", "a-1", "b.json", "--output", "x/page.html"])
     assert (options.verb, options.operands, options.output) == (
@@ -50,7 +50,7 @@ def test_a_report_takes_any_number_of_results() -> None:
     )
 
 
-def test_what_the_flags_reserve() -> None:
+def test_entrypoint_resources() -> None:
     assert parse(["x.py"]).reserve is None
     flags = ["--entrypoint-num-cpus", "2", "--entrypoint-num-gpus", "0.5", "--entrypoint-memory", "2GiB"]
     assert parse([*flags, "x.py"]).reserve == Resources(2, 0.5, 2**31)
@@ -99,7 +99,7 @@ def test_paths() -> None:
         ("--wait", "jobs/x.py -- --wait"),
     ],
 )
-def test_the_jobs_own_arguments_go_behind_two_dashes(words: str, meant: str) -> None:
+def test_job_arguments_belong_after_two_dashes(words: str, meant: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(shlex.split(words))
     assert caught.value.fix == f"the job's own arguments go after --: python submit.py {meant}"
@@ -133,20 +133,20 @@ OWN, OR_OURS = (
         ("x.py --skip-check=import,secrets -- --n 3", [f"{OURS}x.py --skip-check=imports,secrets -- --n 3"]),
     ],
 )  # fmt: skip
-def test_what_is_misspelt_is_told_with_the_whole_line(words: str, fix: list[str]) -> None:
+def test_misspelling_suggests_the_whole_command_line(words: str, fix: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
         parse(shlex.split(words))
     assert caught.value.fix.splitlines() == fix
 
 
-def test_a_script_is_no_misspelt_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_script_is_not_taken_for_a_misspelt_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "stpo").touch()
     for words in (["stpo"], ["jobs/stpo"], ["lst.py"], ["zzz"]):
         assert parse(words).verb == "run"
 
 
-def test_checks_are_skipped_by_name() -> None:
+def test_skip_checks_by_name() -> None:
     assert parse(["x.py"]).skip_check == ()
     bare = parse(["--skip-check", "x.py"])
     assert (bare.operand, bare.skip_check) == ("x.py", CHECKS)
@@ -163,7 +163,7 @@ def test_checks_are_skipped_by_name() -> None:
             parse(words)
 
 
-def test_every_finding_has_the_name_of_a_check() -> None:
+def test_every_finding_is_named_after_a_check() -> None:
     """So that --skip-check can name it."""
     names = set()
     for file in (ROOT / "submit").rglob("*.py"):

@@ -26,13 +26,13 @@ def shown(log: bytes, cuts: list[int]) -> bytes:
     st.lists(st.integers(0, 10_000), max_size=6),
     st.booleans(),
 )
-def test_what_is_short_passes_unchanged(lines: list[bytes], cuts: list[int], ended: bool) -> None:
+def test_short_lines_pass_unchanged(lines: list[bytes], cuts: list[int], ended: bool) -> None:
     log = b"\n".join(lines) + (b"\n" if ended else b"")
     assert shown(log, cuts) == log
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=6))
-def test_a_long_result_is_told_in_short(cuts: list[int]) -> None:
+def test_long_result_is_abbreviated(cuts: list[int]) -> None:
     summary = b"RESULT { %d bytes; see the table below, or use --result PATH for all of it }\n" % (
         len(LONG_RESULT) + 1
     )
@@ -40,11 +40,11 @@ def test_a_long_result_is_told_in_short(cuts: list[int]) -> None:
 
 
 @pytest.mark.parametrize("line", [b"x " + LONG_RESULT, LONG_RESULT[1:]])
-def test_a_long_line_that_is_no_result_passes(line: bytes) -> None:
+def test_other_long_lines_pass_unchanged(line: bytes) -> None:
     assert shown(line, [3, 100]) == line
 
 
-def test_lines_are_not_kept_waiting() -> None:
+def test_incomplete_lines_are_not_held_back() -> None:
     out: list[bytes] = []
     screen = LogDisplay(out.append)
     screen.take(b"progress 1")

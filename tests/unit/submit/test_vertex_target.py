@@ -79,7 +79,7 @@ def ready(api: FakeApi, seconds: float = 5, name: str = "one") -> tuple[VertexTa
     return target, told
 
 
-def test_a_cluster_that_runs_is_told_with_who_its_jobs_run_as() -> None:
+def test_running_cluster_is_reported_with_its_job_principal() -> None:
     target, told = ready(FakeApi(cluster()))
     assert told == [f"cluster one in us-central1: RUNNING, Ray 2.47, Python 3.11; jobs run as {AGENT}"]
     assert target.flags == "--target vertex --cluster one --project p --region us-central1 "
@@ -87,7 +87,7 @@ def test_a_cluster_that_runs_is_told_with_who_its_jobs_run_as() -> None:
     assert target.google().account == AGENT
 
 
-def test_a_cluster_that_is_coming_is_said_to_be_and_waited_for() -> None:
+def test_waits_for_a_provisioning_cluster() -> None:
     coming = cluster(state="PROVISIONING")
     _, told = ready(FakeApi(coming, coming, coming, cluster()))
     assert told[0] == "the cluster one is PROVISIONING; waiting until it runs (Ctrl-C ends only this)"
@@ -106,13 +106,13 @@ SILENT = NoAnswer("It does not answer: slow")
         ((SILENT, cluster(state="PROVISIONING"), *(SILENT,) * 9), 1),
     ],
 )
-def test_looks_without_an_answer_end_no_wait(looks: tuple[Any, ...], said: int) -> None:
+def test_unanswered_polls_do_not_end_the_wait(looks: tuple[Any, ...], said: int) -> None:
     _, told = ready(FakeApi(*looks, cluster()))
     assert told.count("the cluster one: no answer (It does not answer: slow); trying again") == said
     assert told[-1].startswith("cluster one in us-central1: RUNNING")
 
 
-def test_a_place_that_never_answered_is_given_up_soon() -> None:
+def test_gives_up_soon_if_nothing_ever_answered() -> None:
     api = FakeApi(SILENT, SILENT, SILENT, cluster())
     with pytest.raises(Unreachable, match="It does not answer: slow"):
         ready(api)
@@ -134,13 +134,13 @@ def test_a_place_that_never_answered_is_given_up_soon() -> None:
          "python -m cluster up --target vertex --project p --region us-central1 "),
     ],
 )  # fmt: skip
-def test_what_can_take_no_job(api: FakeApi, name: str, kind: type, message: str, fix: str) -> None:
+def test_clusters_that_cannot_take_jobs(api: FakeApi, name: str, kind: type, message: str, fix: str) -> None:
     with pytest.raises(RaydockError) as caught:
         ready(api, seconds=0.05, name=name)
     assert (type(caught.value), caught.value.message, caught.value.fix) == (kind, message, fix)
 
 
-def test_the_only_cluster_need_not_be_named() -> None:
+def test_only_cluster_is_the_default() -> None:
     target, _ = ready(FakeApi(cluster(), listed=(cluster("old", "STOPPING"), cluster())), name="")
     assert target.cluster == cluster()
 
@@ -151,7 +151,7 @@ def ray() -> Iterator[FakeDashboard]:
         yield fake
 
 
-def test_a_token_that_is_turned_down_is_replaced_and_the_request_repeated(ray: FakeDashboard) -> None:
+def test_rejected_token_is_replaced_and_the_request_repeated(ray: FakeDashboard) -> None:
     token = FakeToken()
     api = FakeApi(cluster(dashboard=ray.url))
     ray.token = "t2"
@@ -165,7 +165,7 @@ def test_a_token_that_is_turned_down_is_replaced_and_the_request_repeated(ray: F
     assert token.number == 2
 
 
-def test_flags_of_vertex_are_for_vertex() -> None:
+def test_vertex_flags_require_the_vertex_target() -> None:
     options = parse(["--target", "vertex", "--cluster", "c", "--cluster-wait", "1h", "x.py"]).target_options
     assert (options.cluster, options.wait) == ("c", 3600)
     assert (
@@ -177,5 +177,5 @@ def test_flags_of_vertex_are_for_vertex() -> None:
     assert caught.value.fix == "--target vertex --cluster c"
 
 
-def test_the_registry_opens_it() -> None:
+def test_registry_opens_the_vertex_target() -> None:
     assert open_target("vertex", None, TargetOptions(cluster="c")).name == "vertex"
