@@ -1,4 +1,4 @@
-"""What a person meets: the whole text and the exit code of every ending, through real sockets and processes."""
+"""What users see: the full text and exit code of every outcome, through real sockets and processes."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_unchanged_package_is_not_uploaded(ray: FakeDashboard, env: dict[str, st
 
 
 def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
-    """Name → words, the whole of what is said, exit code; the cluster is well."""
+    """Name → words, full text on stderr, exit code. The cluster is healthy."""
     (tmp_path / "text.py").write_text("this is no python\n")
     (tmp_path / "bytes.py").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "note.ipynb").write_text("{}")
@@ -391,7 +391,7 @@ def test_declared_needs_exceed_the_cluster(ray: FakeDashboard, env: dict[str, st
 def test_cluster_without_the_state_api(
     ray: FakeDashboard, env: dict[str, str], script: Path, needs: bool
 ) -> None:
-    """A proxy may not pass the state API: only what needs the answer is in doubt, and the log comes as text."""
+    """A proxy may block the state API: only checks that need it become UNKNOWN, and the log is read as text."""
     ray.faults["GET /api/v0/"] = [Fault.MISSING] * 1000
     ray.on_submit = ends("SUCCEEDED", b"hello\n")
     header = "# /// script\n# [tool.submit]\n# needs = { cpus = 2 }\n# ///\n" if needs else ""
@@ -399,10 +399,10 @@ def test_cluster_without_the_state_api(
     done = submit(script, env=env)
     if needs:
         assert done.code == 3
-        told = (
+        message = (
             "UNKNOWN resources The cluster does not tell what its nodes have, so whether it has 2 CPU was not"
         )
-        assert told in " ".join(done.said.split())
+        assert message in " ".join(done.said.split())
     else:
         assert (done.code, done.out) == (0, "hello\n"), done.said
 
@@ -493,7 +493,7 @@ def test_ctrl_c_at_every_stage(
 def test_restarted_cluster_has_forgotten_its_jobs(
     ray: FakeDashboard, env: dict[str, str], script: Path
 ) -> None:
-    """Their results are kept, so nothing says that there have been none."""
+    """Their results are saved, so no message claims that there were no jobs."""
     ray.on_submit = ends("SUCCEEDED", b'RESULT {"n": 1}\n')
     for name in ("old-1", "old-2"):
         assert submit("--submission-id", name, script, env=env).code == 0
@@ -526,11 +526,11 @@ def test_restarted_cluster_has_forgotten_its_jobs(
         )
 
 
-BARE = [sys.executable, "-S", "-I"]  # no site-packages: nothing of ours is there
+BARE = [sys.executable, "-S", "-I"]  # no site-packages: our dependencies are missing
 
 
 def bare(*words: str, cwd: Path = ROOT) -> tuple[int, str]:
-    """Exit code and stderr of a Python that has none of our packages; -m without -I, which hides the folder."""
+    """Exit code and stderr of a Python without our dependencies. No -I with -m: it would hide the folder."""
     python = BARE if not words[0].startswith("-m") else BARE[:2]
     done = subprocess.run(
         [*python, *words],
@@ -545,11 +545,11 @@ def bare(*words: str, cwd: Path = ROOT) -> tuple[int, str]:
 
 
 def test_any_python_says_how_to_create_the_environment(tmp_path: Path) -> None:
-    """Each of the three programs, in a checkout without .venv."""
+    """All three programs, in a checkout without .venv."""
     shutil.copy(ROOT / "submit.py", tmp_path)
     for name in ("raydock", "iam", "cluster"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    (tmp_path / "docker").mkdir()  # is no package
+    (tmp_path / "docker").mkdir()  # not a package
     assert bare(str(tmp_path / "submit.py"), "x.py", cwd=tmp_path) == (
         2,
         f"submit: {sys.executable} can't run the submitter: it has no httpx, packaging, yaml.\n"
@@ -623,7 +623,7 @@ def test_following_imports_no_ray(ray: FakeDashboard, env: dict[str, str], scrip
         "import sys; from submit.cli import main\n"
         f"code = main([{str(script)!r}])\n"
         "heavy = {'ray', 'docker', 'yaml', 'numpy', 'google.auth', 'google.protobuf', 'google.cloud.storage'}\n"
-        "print(code, sorted(heavy & set(sys.modules)))"  # the bare `google` is there from a .pth file
+        "print(code, sorted(heavy & set(sys.modules)))"  # a .pth file provides the bare `google`
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -1,4 +1,4 @@
-"""A full disk of the head: found before a job is sent, and when the cluster answers nothing but 500."""
+"""A full disk on the head node: detected before submission, and behind a bare 500."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ SENTENCE = "The head's disk is full: 8 of 200 MiB are free at /tmp, and jobs can
     [
         (0, 252 * GIB, True, True),
         (GIB - 1, 100 * GIB, True, True),
-        (10 * GIB, 252 * GIB, True, False),  # Ray spills no object, and jobs run
-        (100 * 2**20, 200 * 2**20, False, False),  # a small one with room
+        (10 * GIB, 252 * GIB, True, False),  # Ray does not spill objects, but jobs run
+        (100 * 2**20, 200 * 2**20, False, False),  # a small disk with enough free space
         (9 * 2**20, 200 * 2**20, True, True),
     ],
 )
@@ -86,7 +86,7 @@ def test_disk_and_python_from_the_head_summary() -> None:
 
 
 def test_full_disk_explains_a_500_without_details() -> None:
-    """Ray can't write the job's log then, nor tell why."""
+    """Ray can then write neither the job's log nor a reason."""
     with FakeDashboard() as ray:
 
         async def explain(fault: ServerError) -> ServerError:

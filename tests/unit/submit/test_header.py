@@ -1,4 +1,4 @@
-"""The header of a job script: what is understood, and what is said of what isn't."""
+"""The header of a job script: what it can declare, and the message for each mistake."""
 
 from __future__ import annotations
 

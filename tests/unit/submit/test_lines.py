@@ -1,4 +1,4 @@
-"""RESULT lines as a person sees them, in a log and on a terminal, in time and memory that don't depend on its lines."""
+"""RESULT lines as a terminal shows them; time and memory do not depend on the length of lines."""
 
 from __future__ import annotations
 
@@ -35,35 +35,35 @@ def screened(*chunks: bytes) -> bytes:
 
 
 FOUND = {
-    "a bar that wiped itself": b"\rfolds: 3/3 |###|\r                \rRESULT %s\n",
-    "a bar that was left, with a carriage return": b"100%|#####| 8/8 [00:01<00:00]\rRESULT %s\n",
+    "a progress bar that erased itself": b"\rfolds: 3/3 |###|\r                \rRESULT %s\n",
+    "a progress bar left with a carriage return": b"100%|#####| 8/8 [00:01<00:00]\rRESULT %s\n",
     "an erased line": b"epoch 3\x1b[2K\rRESULT %s\n",
-    "erased, and the cursor left where it was": b"epoch 3\x1b[2KRESULT %s\n",
-    "the cursor sent to the first column": b"epoch 3\x1b[1G\x1b[0KRESULT %s\n",
-    "a bar of several lines": b"outer\ninner 3/3\x1b[A\r\x1b[K\x1b[?25hRESULT %s\n",
+    "an erased line, with the cursor unmoved": b"epoch 3\x1b[2KRESULT %s\n",
+    "the cursor moved to the first column": b"epoch 3\x1b[1G\x1b[0KRESULT %s\n",
+    "a progress bar of several lines": b"outer\ninner 3/3\x1b[A\r\x1b[K\x1b[?25hRESULT %s\n",
     "colours": b"\x1b[1;32mRESULT\x1b[0m %s\x1b[0m\n",
-    "a true colour, and an eight bit one": b"\x1b[38;2;1;2;3mRESULT \x1b[48:5:1m%s\n",
-    "a title of the terminal's window": b"\x1b]0;training\x07RESULT %s\n",
+    "a true colour and an 8-bit colour": b"\x1b[38;2;1;2;3mRESULT \x1b[48:5:1m%s\n",
+    "a window title": b"\x1b]0;training\x07RESULT %s\n",
     "a link that ends with ST": b"\x1b]8;;http://x\x1b\\RESULT %s\x1b]8;;\x1b\\\n",
     "a spinner's backspaces": b"|\b/\b-\b\\\b \bRESULT %s\n",
-    "a bar taken back character by character": "größe ████".encode() + b"\b" * 10 + b"RESULT %s\n",
-    "a space that is a move of the cursor": b"RESULT\x1b[1C%s\n",
+    "a progress bar removed with backspaces": "größe ████".encode() + b"\b" * 10 + b"RESULT %s\n",
+    "a cursor move instead of a space": b"RESULT\x1b[1C%s\n",
     "Windows line ends": b"before\r\nRESULT %s\r\nafter\r\n",
     "a byte order mark": b"\xef\xbb\xbfRESULT %s\n",
-    "blanks before it": b"  \tRESULT %s\n",
+    "leading blanks": b"  \tRESULT %s\n",
     "bells and NULs": b"\x07\x00RESULT\x00 %s\n",
-    "no newline behind it": b"epoch 3\rRESULT %s",
-    "half a code behind it": b"RESULT %s\x1b[",
-    "a code that never ends before it": b"\x1b]0;no end\nRESULT %s\n",
-    "prose with the mark behind it": b"RESULT %s\nRESULT is in the table above\n",
+    "no newline at the end": b"epoch 3\rRESULT %s",
+    "an incomplete escape sequence after it": b"RESULT %s\x1b[",
+    "an unterminated escape sequence before it": b"\x1b]0;no end\nRESULT %s\n",
+    "prose with the marker after it": b"RESULT %s\nRESULT is in the table above\n",
 }
 HIDDEN = {
     "within a line": b"my RESULT %s\n",
-    "behind a bar without a carriage return": b"100%|###| 3/3RESULT %s\n",
-    "behind coloured text": b"\x1b[32m(task)\x1b[0m RESULT %s\n",
-    "of another case": b"Result %s\n",
-    "behind a bar that was taken back in part": b"folds 3/3\b\b\bRESULT %s\n",
-    "behind a moved cursor": b"x\x1b[3CRESULT %s\n",
+    "after a progress bar without a carriage return": b"100%|###| 3/3RESULT %s\n",
+    "after coloured text": b"\x1b[32m(task)\x1b[0m RESULT %s\n",
+    "in another case": b"Result %s\n",
+    "after a partly removed progress bar": b"folds 3/3\b\b\bRESULT %s\n",
+    "after a cursor move": b"x\x1b[3CRESULT %s\n",
     "another word": b"RESULTS %s\n",
 }
 
@@ -92,14 +92,14 @@ PARTS = st.sampled_from(TEXT + CODES + HALVES)
 
 @given(st.lists(PARTS, max_size=30), st.lists(st.integers(0, 2000), max_size=5))
 def test_chunk_boundaries_make_no_difference(parts: list[bytes], cuts: list[int]) -> None:
-    """The reference: one character after another, and everything kept."""
+    """Compare with a reference that processes single characters and keeps everything."""
     whole = b"".join(parts)
     places = sorted(cut % (len(whole) + 1) for cut in cuts)
     pieces = [whole[a:b] for a, b in zip([0, *places], [*places, len(whole)], strict=True)]
     found = lines.ResultFinder()
-    told = [line for piece in pieces for line in found.take(piece)] + list(found.end())
-    assert told == list(reference(whole))
-    assert screened(*pieces) == whole, "nothing here is long enough to be told in short"
+    results = [line for piece in pieces for line in found.take(piece)] + list(found.end())
+    assert results == list(reference(whole))
+    assert screened(*pieces) == whole, "nothing here is long enough to be abbreviated"
 
 
 def reference(log: bytes) -> Iterator[bytes]:
@@ -140,7 +140,7 @@ def test_log_without_newlines_needs_constant_memory(kind: str) -> None:
 
 
 def test_each_byte_is_processed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line that comes in 2,000 pieces is joined once, not at each piece."""
+    """A line that arrives in 2,000 chunks is joined once, not with every chunk."""
     added: list[int] = []
     append = Line._append
 

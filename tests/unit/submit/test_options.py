@@ -1,4 +1,4 @@
-"""The command line: what is understood, and the sentence for what isn't."""
+"""The command line: what it accepts, and the message for each mistake."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def test_job_arguments_belong_after_two_dashes(words: str, meant: str) -> None:
     assert caught.value.fix == f"the job's own arguments go after --: python submit.py {meant}"
 
 
-OURS, THEIRS = "did you mean: python submit.py ", "or, if it belongs to the job: python submit.py "
-OWN, OR_OURS = (
+MEANT, OR_JOB = "did you mean: python submit.py ", "or, if it belongs to the job: python submit.py "
+JOB, OR_OWN = (
     "the job's own arguments go after --: python submit.py ",
     "or, if it belongs to submit.py: python submit.py ",
 )
@@ -115,22 +115,22 @@ OWN, OR_OURS = (
 @pytest.mark.parametrize(
     ("words", "fix"),
     [
-        ("--dryrun x.py", [f"{OURS}--dry-run x.py", f"{THEIRS}x.py -- --dryrun"]),
-        ("x.py --deadlin 5m --n 3 -- --m", [f"{OURS}x.py --deadline 5m -- --n 3 --m",
-                                            f"{THEIRS}x.py -- --deadlin 5m --n 3 --m"]),
-        ("--clustr c --target vertex x.py", [f"{OURS}--cluster c --target vertex x.py",
-                                             f"{THEIRS}--target vertex x.py -- --clustr c"]),
-        ("x.py --cluster-size 3", [f"{OWN}x.py -- --cluster-size 3", f"{OR_OURS}x.py --cluster 3"]),
-        ("x.py --result-dir='a b'", [f"{OWN}x.py -- '--result-dir=a b'", f"{OR_OURS}x.py '--result=a b'"]),
-        ("--target vertx --no-wait x.py -- --n 3", [f"{OURS}--target vertex --no-wait x.py -- --n 3"]),
-        ("--target=lcal list", [f"{OURS}list --target=local"]),
-        ("report --outptu 'x y'", [f"{OURS}report --output 'x y'"]),
-        ("stpo X", [f"{OURS}stop X"]),
-        ("--address http://h:1 Atach a-1 --deadline 5m", [f"{OURS}--address http://h:1 attach a-1 --deadline 5m"]),
-        ("kill", [f"{OURS}stop ID"]),
-        ("run x.py -- --n 3", [f"{OURS}x.py -- --n 3"]),
-        ("chek x.py -- --n 3", [f"{OURS}check x.py -- --n 3"]),
-        ("x.py --skip-check=import,secrets -- --n 3", [f"{OURS}x.py --skip-check=imports,secrets -- --n 3"]),
+        ("--dryrun x.py", [f"{MEANT}--dry-run x.py", f"{OR_JOB}x.py -- --dryrun"]),
+        ("x.py --deadlin 5m --n 3 -- --m", [f"{MEANT}x.py --deadline 5m -- --n 3 --m",
+                                            f"{OR_JOB}x.py -- --deadlin 5m --n 3 --m"]),
+        ("--clustr c --target vertex x.py", [f"{MEANT}--cluster c --target vertex x.py",
+                                             f"{OR_JOB}--target vertex x.py -- --clustr c"]),
+        ("x.py --cluster-size 3", [f"{JOB}x.py -- --cluster-size 3", f"{OR_OWN}x.py --cluster 3"]),
+        ("x.py --result-dir='a b'", [f"{JOB}x.py -- '--result-dir=a b'", f"{OR_OWN}x.py '--result=a b'"]),
+        ("--target vertx --no-wait x.py -- --n 3", [f"{MEANT}--target vertex --no-wait x.py -- --n 3"]),
+        ("--target=lcal list", [f"{MEANT}list --target=local"]),
+        ("report --outptu 'x y'", [f"{MEANT}report --output 'x y'"]),
+        ("stpo X", [f"{MEANT}stop X"]),
+        ("--address http://h:1 Atach a-1 --deadline 5m", [f"{MEANT}--address http://h:1 attach a-1 --deadline 5m"]),
+        ("kill", [f"{MEANT}stop ID"]),
+        ("run x.py -- --n 3", [f"{MEANT}x.py -- --n 3"]),
+        ("chek x.py -- --n 3", [f"{MEANT}check x.py -- --n 3"]),
+        ("x.py --skip-check=import,secrets -- --n 3", [f"{MEANT}x.py --skip-check=imports,secrets -- --n 3"]),
     ],
 )  # fmt: skip
 def test_misspelling_suggests_the_whole_command_line(words: str, fix: list[str]) -> None:
@@ -164,7 +164,7 @@ def test_skip_checks_by_name() -> None:
 
 
 def test_every_finding_is_named_after_a_check() -> None:
-    """So that --skip-check can name it."""
+    """--skip-check can then name it."""
     names = set()
     for file in (ROOT / "submit").rglob("*.py"):
         for call in ast.walk(ast.parse(file.read_text())):

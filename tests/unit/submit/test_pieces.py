@@ -1,4 +1,4 @@
-"""Small pure parts: dependencies, settings, results, entrypoints, targets."""
+"""Small pure functions: dependencies, results, entrypoints, targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recorded results, and the page made of them: the sums are computed by hand here."""
+"""Saved results and their report page; the expected numbers are computed by hand."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ FOUR = [task("n1", 1, 3), task("n1", 3.1, 5.1), task("n1", 5.2, 7.2), task("n1",
 
 
 @pytest.fixture
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def results_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path))
     return tmp_path / "results"
 
 
-def test_saved_records_load_oldest_first(kept: Path) -> None:
+def test_saved_records_load_oldest_first(results_folder: Path) -> None:
     second, first = record("b", 2000.0), record("a", 1000.0)
     history.save(second)
     history.save(first)
     assert history.load([]) == [first, second]
     assert history.load(["b"]) == [second]
-    assert history.load([str(kept / "a.json")]) == [first]
-    assert sorted(path.name for path in kept.iterdir()) == ["a.json", "b.json"]
+    assert history.load([str(results_folder / "a.json")]) == [first]
+    assert sorted(path.name for path in results_folder.iterdir()) == ["a.json", "b.json"]
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (None, r"^No result of x in .*/results\.$"),
         ("{", r"/x\.json is not a saved result: .+\.$"),
@@ -66,16 +66,16 @@ def test_saved_records_load_oldest_first(kept: Path) -> None:
         ('{"version": 1, "result": {}}', r"/x\.json is not a saved result: .*missing.*\.$"),
     ],
 )
-def test_invalid_record(kept: Path, content: str | None, told: str) -> None:
-    kept.mkdir()
+def test_invalid_record(results_folder: Path, content: str | None, message: str) -> None:
+    results_folder.mkdir()
     if content is not None:
-        (kept / "x.json").write_text(content)
-    with pytest.raises(UsageError, match=told) as raised:
+        (results_folder / "x.json").write_text(content)
+    with pytest.raises(UsageError, match=message) as raised:
         history.load(["x"])
     assert raised.value.fix
 
 
-@pytest.mark.usefixtures("kept")
+@pytest.mark.usefixtures("results_folder")
 def test_report_without_results() -> None:
     with pytest.raises(UsageError) as raised:
         history.load([])
@@ -179,7 +179,7 @@ def test_model_of_a_run() -> None:
     assert model.serial == pytest.approx(10 - 8.3)
     assert model.gap == pytest.approx(0.3 / 4)
     assert model.tasks == pytest.approx([2, 2, 2, 2])
-    assert model.seconds(1) == pytest.approx(10)  # it gives back what it was made of
+    assert model.seconds(1) == pytest.approx(10)  # reproduces the run that it was fitted to
     assert model.seconds(2) == pytest.approx(1.7 + 2 * 2.075)
 
 
@@ -251,8 +251,8 @@ def test_missing_matplotlib_names_the_install_command(monkeypatch: pytest.Monkey
     assert raised.value.fix == "pip install matplotlib"
 
 
-def test_record_is_json(kept: Path) -> None:
+def test_record_is_json(results_folder: Path) -> None:
     history.save(record("x"))
-    told = json.loads((kept / "x.json").read_text())
-    assert told["version"] == 1
-    assert told["result"]["job"] == "sweep"
+    data = json.loads((results_folder / "x.json").read_text())
+    assert data["version"] == 1
+    assert data["result"]["job"] == "sweep"

@@ -1,4 +1,4 @@
-"""The log on a terminal: every byte but those of a long RESULT line, whatever pieces it comes in."""
+"""The log on a terminal: every byte except those of a long RESULT line, for any chunk boundaries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The job script: whatever Python runs can be sent, byte for byte; what it doesn't is refused in one sentence."""
+"""The job script: whatever Python runs is sent unchanged; anything else is rejected with one sentence."""
 
 from __future__ import annotations
 

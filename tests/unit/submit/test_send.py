@@ -1,4 +1,4 @@
-"""Sending once, whatever gets lost on the way."""
+"""A job is submitted exactly once, whichever responses get lost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ray() -> Iterator[FakeDashboard]:
 
 
 def sent(ray: FakeDashboard, seconds: float = 60) -> None:
-    """Submits the plan; each answer may take `seconds`."""
+    """Submit the plan; each response may take up to `seconds`."""
 
     async def run() -> None:
         timeouts = Timeouts(connect=60, read=seconds, submit=seconds)
@@ -40,8 +40,8 @@ def sent(ray: FakeDashboard, seconds: float = 60) -> None:
     "faults",
     [
         [],
-        [Fault.CUT],  # taken, and the answer lost: Ray's own client runs it twice or fails (ray#53946)
-        [Fault.REFUSE],  # not taken
+        [Fault.CUT],  # accepted, response lost: Ray's own client runs it twice or fails (ray#53946)
+        [Fault.REFUSE],  # not accepted
         [Fault.REFUSE, Fault.CUT],
         [Fault.REFUSE, Fault.REFUSE, Fault.REFUSE],
         [Fault.HANG],
@@ -57,7 +57,7 @@ def test_job_is_submitted_once(ray: FakeDashboard, faults: list[Fault]) -> None:
 
 
 def test_late_arrival_of_the_first_attempt(ray: FakeDashboard) -> None:
-    """The first try's answer is lost and the job not visible yet; the second is told that it exists."""
+    """The first response is lost and the job not yet visible; the second attempt learns that it exists."""
     ray.faults["POST /api/jobs/"] = [Fault.CUT]
     ray.faults["GET /api/jobs/a"] = [Fault.MISSING]
     sent(ray)
@@ -95,7 +95,7 @@ def test_cluster_lost_during_submission(ray: FakeDashboard, monkeypatch: pytest.
 def test_existing_package_is_neither_built_nor_uploaded(ray: FakeDashboard) -> None:
     async def run(pack: bytes | None) -> int:
         def packed() -> bytes:
-            assert pack is not None, "packed although the cluster has it"
+            assert pack is not None, "built although the cluster has it"
             return pack
 
         async with Dashboard(open_target("local", ray.url)) as dashboard:

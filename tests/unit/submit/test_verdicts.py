@@ -1,4 +1,4 @@
-"""Exit codes: 1 says that the job FAILED and nothing else; our own bugs are 70, all else has its own sentence."""
+"""Exit codes: 1 only means that the job FAILED, 70 is a bug of ours, everything else has its own message."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def attach(ray: FakeDashboard, log: bytes, *flags: str, status: str = "SUCCEEDED") -> int:
-    """The exit code for a job that has ended so."""
+    """The exit code of `attach` for a job that has ended with this status."""
     job = ray.jobs["a"] = FakeJob("a", log=log)
     job.end(status, "why")
     return cli.main(["--address", ray.url, "attach", *flags, "a"])
@@ -115,7 +115,7 @@ def test_unusable_result_is_an_error_only_with_result_flag(
 
 
 @pytest.mark.parametrize(("status", "code"), [("SUCCEEDED", 0), ("FAILED", 1), ("STOPPED", 5)])
-@pytest.mark.parametrize("broken", ["records.save", "Voice.result", "deliver"])
+@pytest.mark.parametrize("broken", ["history.save", "Console.result", "deliver"])
 def test_internal_error_after_the_job_ended_keeps_its_exit_code(
     broken: str, status: str, code: int, ray: FakeDashboard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -123,17 +123,17 @@ def test_internal_error_after_the_job_ended_keeps_its_exit_code(
     def fail(*_: object) -> None:
         raise RuntimeError(SECRET)
 
-    places: dict[str, Any] = {"records.save": history, "Voice.result": Console, "deliver": outcome}
-    monkeypatch.setattr(places[broken], broken.rpartition(".")[2], fail)
+    owners: dict[str, Any] = {"history.save": history, "Console.result": Console, "deliver": outcome}
+    monkeypatch.setattr(owners[broken], broken.rpartition(".")[2], fail)
     assert attach(ray, b'RESULT {"a": 1}\n', status=status) == code
     err = capfd.readouterr().err
     assert "Traceback" not in err
     assert SECRET not in err
-    if broken != "records.save" or status == "SUCCEEDED":
+    if broken != "history.save" or status == "SUCCEEDED":
         assert re.search(r"submit: internal error \(RuntimeError\); .* is in .*crash-.*\.txt", err)
         assert len(crashes(tmp_path)) == 1
     if broken != "deliver" and status == "SUCCEEDED":
-        assert (tmp_path / "state/results/a.json").exists() == (broken == "Voice.result")
+        assert (tmp_path / "state/results/a.json").exists() == (broken == "Console.result")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_internal_error_is_70_with_a_crash_file_without_values(
     text = kept.read_text()
     assert SECRET not in text + err
     assert "submit/cli.py" in text
-    assert "ValueError" in text, "the cause, too"
+    assert "ValueError" in text, "the cause is included"
 
 
 @pytest.mark.parametrize("state", ["/dev/null", "/proc/none", "\x01\ud800"])
@@ -221,13 +221,13 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "why", "way"), [(name, *rest) for name, all_ in FOREIGN.items() for rest in all_]
+    ("name", "value", "why", "fix"), [(name, *rest) for name, all_ in FOREIGN.items() for rest in all_]
 )
 def test_broken_environment_variable_is_named_with_the_fix(
     name: str,
     value: str,
     why: str,
-    way: str,
+    fix: str,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -236,7 +236,7 @@ def test_broken_environment_variable_is_named_with_the_fix(
     err = capfd.readouterr().err
     assert name in err
     assert why in err
-    assert way in err
+    assert fix in err
     assert SECRET not in err
 
 
@@ -272,7 +272,7 @@ ODDITIES = {
     "RAYDOCK_STATE=/dev/null {} list": 4,
     "{} --help >/dev/full": 130,
     "ln -s loop loop; touch x.py; {} --working-dir loop x.py": 2,
-    "mkfifo pipe; {} --result pipe gone.py": 2,  # and it does not wait for a reader
+    "mkfifo pipe; {} --result pipe gone.py": 2,  # must not wait for a reader
 }
 
 
@@ -293,7 +293,7 @@ def test_exit_code_in_odd_environments(command: str, code: int, tmp_path: Path) 
 
 @pytest.mark.parametrize("tool", ["iam", "cluster"])
 @pytest.mark.parametrize(
-    ("streams", "code", "told"),
+    ("streams", "code", "message"),
     [
         ("--help >/dev/full", 130, "{}: the output can't be written: No space left on device.\n"),
         ("--help >&-", 0, ""),
@@ -302,7 +302,7 @@ def test_exit_code_in_odd_environments(command: str, code: int, tmp_path: Path) 
         ("--help | head -c 1 >/dev/null", 0, ""),
     ],
 )
-def test_other_commands_with_unwritable_streams(streams: str, code: int, told: str, tool: str) -> None:
+def test_other_commands_with_unwritable_streams(streams: str, code: int, message: str, tool: str) -> None:
     done = subprocess.run(
         ["/bin/sh", "-c", f"{sys.executable} -m {tool} {streams}"],
         cwd=ROOT,
@@ -311,12 +311,12 @@ def test_other_commands_with_unwritable_streams(streams: str, code: int, told: s
         timeout=120,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (code, told.format(tool))
+    assert (done.returncode, done.stderr) == (code, message.format(tool))
 
 
 @pytest.mark.parametrize("tool", ["submit.py", "-m iam", "-m cluster"])
 def test_import_failure_is_70(tool: str, tmp_path: Path) -> None:
-    """What it imports is broken: a module of the standard library is shadowed."""
+    """A module of the standard library is shadowed by a broken one."""
     (tmp_path / "argparse.py").write_text(f"raise RuntimeError({SECRET!r})\n")
     words = [
         word if word.startswith("-") or word in ("iam", "cluster") else str(ROOT / word)

@@ -1,4 +1,4 @@
-"""`--target vertex`: which cluster, what is said while it comes, and what is sent with each request."""
+"""`--target vertex`: choosing a cluster, waiting for it, and authenticating each request."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def cluster(name: str = "one", state: str = "RUNNING", dashboard: str = "") -> C
 
 
 class FakeApi:
-    """Answers with what it was given, one cluster a call; the last one for good."""
+    """Return the given clusters, one per call, and then the last one forever."""
 
     def __init__(self, *found: Cluster | Exception, listed: tuple[Cluster, ...] = ()) -> None:
         self.found, self.listed, self.location = list(found), listed, Location("", "")
 
-    def __call__(self, place: Location) -> Any:
-        self.location = place
+    def __call__(self, location: Location) -> Any:
+        self.location = location
         return self
 
     def all(self) -> list[Cluster]:
@@ -51,7 +51,7 @@ class FakeApi:
 
 
 class FakeToken:
-    """Tokens that are counted."""
+    """Numbered tokens."""
 
     def __init__(self) -> None:
         self.number = 1
@@ -74,42 +74,42 @@ def ready(api: FakeApi, seconds: float = 5, name: str = "one") -> tuple[VertexTa
     target = VertexTarget(
         TargetOptions(cluster=name, project="p", region="us-central1", wait=seconds), api=api
     )
-    told: list[str] = []
-    asyncio.run(target.ready(told.append))
-    return target, told
+    messages: list[str] = []
+    asyncio.run(target.ready(messages.append))
+    return target, messages
 
 
 def test_running_cluster_is_reported_with_its_job_principal() -> None:
-    target, told = ready(FakeApi(cluster()))
-    assert told == [f"cluster one in us-central1: RUNNING, Ray 2.47, Python 3.11; jobs run as {AGENT}"]
+    target, messages = ready(FakeApi(cluster()))
+    assert messages == [f"cluster one in us-central1: RUNNING, Ray 2.47, Python 3.11; jobs run as {AGENT}"]
     assert target.flags == "--target vertex --cluster one --project p --region us-central1 "
     assert target.connect().base_url == "https://ray.example"
     assert target.google().account == AGENT
 
 
 def test_waits_for_a_provisioning_cluster() -> None:
-    coming = cluster(state="PROVISIONING")
-    _, told = ready(FakeApi(coming, coming, coming, cluster()))
-    assert told[0] == "the cluster one is PROVISIONING; waiting until it runs (Ctrl-C ends only this)"
-    assert len(told) == 2
+    provisioning = cluster(state="PROVISIONING")
+    _, messages = ready(FakeApi(provisioning, provisioning, provisioning, cluster()))
+    assert messages[0] == "the cluster one is PROVISIONING; waiting until it runs (Ctrl-C ends only this)"
+    assert len(messages) == 2
 
 
 SILENT = NoAnswer("It does not answer: slow")
 
 
 @pytest.mark.parametrize(
-    ("looks", "said"),
+    ("answers", "said"),
     [
-        ((SILENT,), 0),  # the lab holds its first answer about a new cluster back
+        ((SILENT,), 0),  # the lab delays its first answer about a new cluster
         ((SILENT, SILENT), 1),
         ((cluster(state="PROVISIONING"), SILENT) * 5, 0),
         ((SILENT, cluster(state="PROVISIONING"), *(SILENT,) * 9), 1),
     ],
 )
-def test_unanswered_polls_do_not_end_the_wait(looks: tuple[Any, ...], said: int) -> None:
-    _, told = ready(FakeApi(*looks, cluster()))
-    assert told.count("the cluster one: no answer (It does not answer: slow); trying again") == said
-    assert told[-1].startswith("cluster one in us-central1: RUNNING")
+def test_unanswered_polls_do_not_end_the_wait(answers: tuple[Any, ...], said: int) -> None:
+    _, messages = ready(FakeApi(*answers, cluster()))
+    assert messages.count("the cluster one: no answer (It does not answer: slow); trying again") == said
+    assert messages[-1].startswith("cluster one in us-central1: RUNNING")
 
 
 def test_gives_up_soon_if_nothing_ever_answered() -> None:
