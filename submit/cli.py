@@ -46,7 +46,7 @@ def parse_and_run(argv: Sequence[str], console: Console, progress: Progress) -> 
     for word in argv:
         if not word.isascii() and any("\ud800" <= char <= "\udfff" for char in word):
             raise UsageError(
-                f"The argument {os.fsencode(word)!r} is not UTF-8, which a job's command line must be.",
+                f"The argument {os.fsencode(word)!r} is not UTF-8; a job's command line must be.",
                 "pass it as UTF-8; rename the file if it is a file name",
             )
     from .options import parse

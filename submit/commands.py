@@ -1,4 +1,4 @@
-"""The verbs other than running a job: attach, logs, stop, list, report."""
+"""The commands other than running a job: attach, logs, stop, list, report."""
 
 from __future__ import annotations
 

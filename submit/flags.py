@@ -22,7 +22,7 @@ VERBS = {
 
 
 EPILOG = (
-    "verbs (python submit.py VERB --help):\n"
+    "commands (python submit.py COMMAND --help):\n"
     + "\n".join(f"  {verb:<7} {meaning}" for verb, meaning in VERBS.items())
     + """
 
