@@ -79,7 +79,7 @@ async def check(options: Options, console: Console) -> None:
 
 def open_dashboard(options: Options, console: Console) -> Dashboard:
     """The dashboard of the target that was asked for."""
-    return Dashboard(open_target(options.target, options.address, options.asked), tell=console.say)
+    return Dashboard(open_target(options.target, options.address, options.target_options), tell=console.say)
 
 
 async def prepare(options: Options, target: Target, dashboard: Dashboard) -> Ready:

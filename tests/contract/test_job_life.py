@@ -124,7 +124,7 @@ def test_the_deadline_stops_a_job(lab: Lab, env: dict[str, str], job: Callable[.
     seconds = 1 if lab.kind == "fake" else 15  # Ray may not stop a PENDING job (ray#58353)
     done = submit("--deadline", f"{seconds}s", job("import time\ntime.sleep(300)\n"), env=env)
     assert done.code == 5
-    assert f"has not ended within {seconds} s; stopping it." in done.err
+    assert f"did not finish within {seconds} s; stopping it." in done.err
 
 
 KILLED = f"{HERE}::test_a_killed_submitter_leaves_the_job_and_attach_prints_every_line_once"
@@ -182,7 +182,7 @@ def test_ctrl_c_detaches_and_the_job_ends_by_itself(
     done = ended(process)
     assert done.code == 130
     assert done.said.splitlines()[-1] == (
-        "submit: detached; the job goes on. Follow it again with: python submit.py attach ID"
+        "submit: detached; the job keeps running. Reattach with: python submit.py attach ID"
     )
     lab.touch("head", detached)
     attached = submit("attach", done.submission_id, env=env)

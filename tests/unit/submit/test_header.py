@@ -1,4 +1,4 @@
-"""The header of a job script: what is understood, and what is said of what isn't."""
+"""The header of a job script: what it can declare, and the message for each mistake."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def script(*lines: str) -> str:
     )
 
 
-def test_everything_that_a_header_can_say() -> None:
+def test_complete_header() -> None:
     header = read_header(
         script(
             'requires-python = ">=3.10"',
@@ -53,7 +53,7 @@ def test_everything_that_a_header_can_say() -> None:
 
 
 @pytest.mark.parametrize("source", ["", "import ray\n", "# /// other\n# a = 1\n# ///\n", "# script ///\n"])
-def test_a_script_without_a_header_declares_nothing(source: str) -> None:
+def test_script_without_header(source: str) -> None:
     assert read_header(source, "x.py") == Header()
 
 
