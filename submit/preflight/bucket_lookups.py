@@ -68,7 +68,7 @@ def declared(header: Header, name: str) -> list[str]:
     entries = [entry for entry in header.writes if bare(entry) == bare(name)]
     if not entries:
         hint = f"folders = {list(header.writes)[:1]}" if header.writes else f'writes = ["{name}"]'
-        raise UsageError(f"The header's folders has {name!r}, which writes does not have.", hint)
+        raise UsageError(f"The header's folders lists {name!r}, which its writes does not.", hint)
     return entries
 
 
@@ -131,7 +131,7 @@ def stored(value: ast.AST, at: str, text: Text) -> Iterator[WriterCall]:
     nothing = isinstance(value, ast.Constant) and not isinstance(value.value, str)
     elsewhere = isinstance(value, ast.Constant) and not str(value.value).startswith("gs:")
     if text.uses(*TRAINERS) and not nothing and not elsewhere:
-        where = f"storage_path at {at} makes a folder, which looks up the bucket"
+        where = f"storage_path at {at} creates a folder, which looks up the bucket"
         yield WriterCall("writes", where, (value,), "storage_path")
 
 
@@ -140,12 +140,12 @@ def called(
 ) -> Iterator[WriterCall]:
     """A call of Ray Data's or pyarrow's, or pandas', which writes partitions with pyarrow."""
     name, whole = name_of(node.func), text.dotted(node.func)
-    makes = f"{name} at {at} makes a folder, which looks up the bucket"
+    makes = f"{name} at {at} creates a folder, which looks up the bucket"
     if handed and ("filesystem" in keywords or name == "create_dir"):
         return
     if whole.startswith("ray.data.read_") or whole in PYARROW_READERS:
         yield WriterCall(
-            "reads", f"{name} at {at} looks up a bucket that is read as a whole", given(node, 0, "")
+            "reads", f"{name} at {at} looks up the bucket because it reads all of it", given(node, 0, "")
         )
     elif name in DATASET_WRITERS and isinstance(node.func, ast.Attribute) and not whole:
         if text.uses("ray.data") and not is_false(keywords.get("try_create_dir")):

@@ -20,7 +20,7 @@ FOR_A_NEW_CLUSTER = (
 MAGICS = ("run_line_magic", "run_cell_magic", "system", "getoutput", "magic")
 
 
-PERHAPS = "call ray.init(): the job's own cluster is the one that it is sent to"
+PERHAPS = "call ray.init(): it connects to the cluster that runs the job"
 
 
 def check_calls(draft: Draft) -> Iterable[Finding]:
@@ -42,22 +42,22 @@ def of_init(node: ast.Call, draft: Draft) -> Iterator[tuple[str, str]]:
     for name in FOR_A_NEW_CLUSTER:
         if name in given and not may_be_none(given[name], draft.conditions):
             yield (
-                f"calls ray.init({name}=…), which Ray refuses in a job: the cluster is there already.",
-                "call ray.init() without it; the resources of a task are @ray.remote(num_cpus=…)",
+                f"calls ray.init({name}=…), which Ray rejects in a job: the cluster is already running.",
+                "call ray.init() without it; set a task's resources with @ray.remote(num_cpus=…)",
             )
     (address, *_) = draft.conditions.of_expression(node.args[0] if node.args else given.get("address")) or (
         None,
     )
     if isinstance(address, str) and address not in ("", "auto", "local"):
-        yield f"calls ray.init({address!r}), and the job may not reach a cluster there.", PERHAPS
+        yield f"calls ray.init({address!r}), a cluster that the job may not be able to reach.", PERHAPS
     if address == "local":
         yield (
-            'calls ray.init("local"), which starts another Ray on the head node and leaves the cluster idle.',
+            'calls ray.init("local"), which starts a second Ray on the head node and leaves the cluster idle.',
             "call ray.init()",
         )
     for key in conflicts(given.get("runtime_env"), draft, text):
         yield (
-            f"gives ray.init a runtime_env with {key}, and Ray refuses it: the job is sent with one of its own.",
+            f"passes ray.init a runtime_env with {key}, which Ray rejects: the job is submitted with its own.",
             runtime_env_fix(key, draft),
         )
 
@@ -112,10 +112,10 @@ def conflicts(node: ast.AST | None, draft: Draft, text: Text) -> Iterator[str]:
 
 def runtime_env_fix(key: str, draft: Draft) -> str:
     if key == "working_dir":
-        return "take working_dir out: the script's folder is what --working-dir sends"
+        return "remove working_dir, and send the folder with --working-dir instead"
     if key in ("pip", "uv"):
         return "declare its packages in the header's dependencies instead"
-    return "take it out there, or leave --env out"
+    return "remove it there, or drop --env"
 
 
 def of_notebook(node: ast.Call, defined: set[str]) -> Iterator[tuple[str, str]]:
@@ -124,21 +124,21 @@ def of_notebook(node: ast.Call, defined: set[str]) -> Iterator[tuple[str, str]]:
     if name in defined:
         return
     if name == "get_ipython":
-        yield "is a notebook's magic, which Python alone does not have.", magic_fix()
+        yield "is a notebook magic, which plain Python does not have.", magic_fix()
     elif name == "display":
         yield (
-            "calls display(), which only a notebook has.",
+            "calls display(), which exists only in notebooks.",
             "use print(), or `from IPython.display import display`",
         )
     elif name == "input":
         yield (
-            "calls input(), and a job has no keyboard.",
-            "take it as an argument: python submit.py x.py -- --name VALUE",
+            "calls input(), but a job has no terminal.",
+            "pass the value as an argument: python submit.py x.py -- --name VALUE",
         )
 
 
 def magic_fix() -> str:
-    return 'remove the line; what %pip installs goes into the header: dependencies = ["…"]'
+    return 'remove the line; declare what %pip installs in the header: dependencies = ["…"]'
 
 
 def names_defined(tree: ast.Module) -> set[str]:

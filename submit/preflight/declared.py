@@ -20,7 +20,7 @@ def check_dependencies(draft: Draft) -> Iterable[Finding]:
         yield denied(
             "dependencies",
             f"{draft.name}: {dependency} {why}.",
-            "send the package's folder with --working-dir, or give a URL that the cluster reaches: NAME @ https://…",
+            "send the package's folder with --working-dir, or give a URL that the cluster can reach: NAME @ https://…",
         )
 
 
@@ -33,7 +33,7 @@ def check_syntax(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
             line, what = fault
             yield denied(
                 "python",
-                f"{name}:{line} {what}, and the cluster runs Python {facts.python}.",
+                f"{name}:{line} {what}, but the cluster runs Python {facts.python}.",
                 f"write it for Python 3.{minor}",
             )
 
@@ -43,7 +43,7 @@ def newer(source: bytes, minor: int) -> tuple[int, str] | None:
     try:
         ast.parse(source, feature_version=(3, minor))
     except SyntaxError as fault:
-        return fault.lineno or 1, f"is not Python 3.{minor}: {fault.msg}"
+        return fault.lineno or 1, f"is not valid Python 3.{minor}: {fault.msg}"
     except (ValueError, RecursionError, MemoryError):
         return None
     if minor >= 12 or sys.version_info.minor < 12:
@@ -72,5 +72,5 @@ def newer_string(tokens: Iterable[tuple[str, str, int]]) -> tuple[int, str] | No
         elif quotes and (kind == "COMMENT" or (kind == "NL" and len(quotes[0]) == 1)):
             what = "more than one line"
         if what:
-            return line, f"has {what} within the braces of an f-string, which takes Python 3.12"
+            return line, f"has {what} inside the braces of an f-string, which requires Python 3.12"
     return None

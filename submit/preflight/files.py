@@ -38,7 +38,7 @@ def in_arguments(draft: Draft) -> Iterator[Finding]:
         for path in paths(value):
             if (found := local(draft, path, Path())) and not travels(draft, path):
                 yield denied(
-                    "arguments", f"{word}: {path} is on this machine and does not travel.", fix(draft, found)
+                    "arguments", f"{word}: {path} is on this machine and is not packaged.", fix(draft, found)
                 )
 
 
@@ -58,7 +58,7 @@ def in_text(draft: Draft) -> Iterator[Finding]:
             yield judged(
                 reach,
                 "package",
-                f"{name}:{node.lineno} reads {path}, which is on this machine and does not travel.",
+                f"{name}:{node.lineno} reads {path}, which is on this machine and is not packaged.",
                 fix(draft, found),
             )
 
@@ -95,8 +95,8 @@ def fix(draft: Draft, found: Path) -> str:
     real = Path(os.path.realpath(found))
     there = next((entry.name for entry in draft.contents.entries if entry.path == real), "")
     if there:
-        return f"its name there is {there}"
+        return f"use its name on the cluster: {there}"
     if real.is_relative_to(draft.folder):
         name = real.relative_to(draft.folder).as_posix() + ("/**" if real.is_dir() else "")
-        return f'in the header of {draft.name}: files = ["{name}"], and pass the path from there'
-    return "copy it beside the script and name it in the header's files, or put it into a bucket and pass its gs:// URI"
+        return f'in the header of {draft.name}: files = ["{name}"], and pass the path relative to the script'
+    return "copy it next to the script and list it in the header's files, or upload it and pass its gs:// URI"

@@ -115,31 +115,31 @@ def finding(lack: Lack, modules: Modules, declared: set[str], fix: str) -> Findi
     where = f"{lack.file}:{one.line} imports {dotted(one)}"
     reach = one.reach
     if of_colab(one):
-        text = f"{where}, which exists in Colab only."
-        fix = "take it out, or put it under `try: … except ImportError:`"
+        text = f"{where}, which exists only in Colab."
+        fix = "remove it, or wrap it in `try: … except ImportError:`"
     elif not lack.part and (local := beside(draft, one.module[0])):
-        text = f"{where}, which is in {local} and does not travel."
+        text = f"{where}, which is in {local} but not in the package."
         fix = f"--working-dir {common(draft, local)}"
     elif not modules.told:
-        text = f"{where}, and the cluster does not say whether it has it."
+        text = f"{where}, and the cluster does not report whether it is installed."
         reach = min(reach, Reach.MAYBE)
     elif one.module[0] in UNTIL or one.module[0] in SINCE:
-        text = f"{where}, which Python 3.{modules.minor} on the cluster does not have."
-        fix = "import it under `try: … except ImportError:`, or use what replaces it"
+        text = f"{where}, which the cluster's Python 3.{modules.minor} does not have."
+        fix = "wrap it in `try: … except ImportError:`, or use its replacement"
     elif lack.needed.startswith("ray["):
-        text = f"{where}, which needs {lack.needed}, and the cluster has Ray without it."
+        text = f"{where}, which needs {lack.needed}; the cluster's Ray does not include that extra."
     elif lack.part:
         text = f"{where}, which needs {lack.needed}: it is neither installed on the cluster nor declared."
     elif lack.order:
-        text = f"{where} above ray, which brings it along."
-        fix = f"import ray above it, or {fix}"
+        text = f"{where} before ray, which provides it."
+        fix = f"import ray first, or {fix}"
     elif lack.needed in installed_with_pip(draft.modules):
-        text = f"{where}, which it installs with pip itself: on the head node alone, and not for certain."
+        text = f"{where}, which it installs with pip while running: only on the head node, and not reliably."
         reach = min(reach, Reach.MAYBE)
     else:
-        text = f"{where}, which neither travels, nor is installed on the cluster, nor is declared."
+        text = f"{where}, which is not in the package, not installed on the cluster, and not declared."
         if unsure := unsure_of(declared, modules):
-            text, reach = f"{text[:-1]} (unless {unsure} brings it).", min(reach, Reach.MAYBE)
+            text, reach = f"{text[:-1]} (unless {unsure} provides it).", min(reach, Reach.MAYBE)
     return judged(reach, "imports", text, fix)
 
 

@@ -42,7 +42,7 @@ def check_shadowing(draft: Draft) -> Iterable[Finding]:
     """No file has the name of a module that Ray's processes import, nor the script that of one that it imports."""
     for name, module in sorted(importable(draft)):
         if module in STANDARD:
-            yield hidden(name, f"Python's own module {module}")
+            yield hidden(name, f"the standard library's {module}")
         elif module in INSTALLED:
             yield hidden(name, f"the package {module}")
     script = PurePosixPath(draft.name).stem
@@ -51,7 +51,7 @@ def check_shadowing(draft: Draft) -> Iterable[Finding]:
         if line := next((one.line for one in own if one.module[:1] == (script,)), 0):
             yield denied(
                 "shadowing",
-                f"{draft.name}:{line} imports {script}, and finds itself: the script has the package's name.",
+                f"{draft.name}:{line} imports {script} and finds itself: the script has the package's name.",
                 f"rename {draft.name}",
             )
 
@@ -59,7 +59,7 @@ def check_shadowing(draft: Draft) -> Iterable[Finding]:
 def hidden(name: str, what: str) -> Finding:
     return denied(
         "shadowing",
-        f"{name} hides {what} from Ray's workers, so none of them could start.",
+        f"{name} shadows {what} in Ray's workers, so none of them could start.",
         f"rename {name}",
     )
 

@@ -33,9 +33,9 @@ def check_shared(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
         if reach is not Reach.PROVIDED and isinstance(node, ast.Call) and keeps(node, draft.conditions):
             yield unknown(
                 "script",
-                f"{name}:{node.lineno} keeps checkpoints, and no storage_path says where: Ray looks for the head's "
-                "disk on the workers, which don't have it.",
-                'RunConfig(storage_path="gs://BUCKET/FOLDER"), and writes = ["gs://BUCKET/FOLDER"] in the header',
+                f"{name}:{node.lineno} saves checkpoints without a storage_path: Ray looks for the head node's "
+                "folder on the workers, where it does not exist.",
+                'set RunConfig(storage_path="gs://BUCKET/FOLDER"), and writes = ["gs://BUCKET/FOLDER"] in the header',
             )
             return
 

@@ -25,17 +25,17 @@ def check_sizes(draft: Draft) -> Iterable[Finding]:
         largest = max(draft.env, key=lambda name: len(draft.env[name]))
         yield denied(
             "environment",
-            f"The environment has {size:,} bytes as JSON, the most of them in {largest}; a worker can be given "
+            f"The environment is {size:,} bytes as JSON, most of them in {largest}; the limit is "
             f"{ONE_STRING - RAYS_OWN:,}.",
-            "put it into a file that the header's files name, or into a bucket",
+            "put it in a file listed in the header's files, or in a bucket",
         )
     size = len(draft.entrypoint.encode("utf-8", "surrogateescape")) + 1
     if size > ONE_STRING:
         yield denied(
             "arguments",
-            f"The command line has {size:,} bytes with {len(draft.arguments):,} arguments; a job can be given "
+            f"The command line is {size:,} bytes with {len(draft.arguments):,} arguments; the limit is "
             f"{ONE_STRING:,}.",
-            "put the list into a file that the header's files name, or pass a pattern such as 'data/*.parquet'",
+            "put the list in a file listed in the header's files, or pass a pattern such as 'data/*.parquet'",
         )
 
 
@@ -45,6 +45,6 @@ def check_expansion(draft: Draft) -> Iterable[Finding]:
         if found := EXPANDED.search(value):
             yield denied(
                 "environment",
-                f"The value of {name} has {found[0]}, and Ray puts a variable of the cluster in its place.",
-                "pass it as an argument behind --, or in a file that the header's files name",
+                f"The value of {name} contains {found[0]}, which Ray would expand on the cluster.",
+                "pass it as an argument after --, or in a file listed in the header's files",
             )

@@ -24,7 +24,7 @@ from ..findings import Finding, denied, ok, unknown
 from .bucket_lookups import lookups
 
 NO_SOURCES: Mapping[str, bytes] = MappingProxyType({})
-PROBE = "add --probe: a small job then asks from inside the cluster"
+PROBE = "pass --probe to ask from inside the cluster with a small job"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +103,14 @@ async def missing_objects(needs: Iterable[RequiredPermission], asker: PolicyRead
 
 
 def missing_object(need: RequiredPermission) -> Finding:
-    text = f"{need.uri}: there is nothing of that name ({need.because})."
+    text = f"{need.uri}: no such object ({need.because})."
     if need.there:
         return denied(
-            "storage", text, f"write it first, or look for its name: gcloud storage ls gs://{need.bucket}/"
+            "storage", text, f"create it first, or check its name: gcloud storage ls gs://{need.bucket}/"
         )
-    return unknown("storage", text, f'if the job makes it, say so in its header: writes = ["{need.uri}"]')
+    return unknown(
+        "storage", text, f'if the job creates it, declare it in the header: writes = ["{need.uri}"]'
+    )
 
 
 def without_place(asked: StorageQuestion, probed: Mapping[str, Any] | None) -> list[Finding]:
@@ -147,7 +149,9 @@ def finding(one: Outcome, place: str) -> Finding:
 
 def nobody(asked: StorageQuestion) -> Finding:
     uris = ", ".join(dict.fromkeys(need.uri for need in asked.needs))
-    return unknown("storage", f"It is not known who a job runs as there, so {uris} was not checked.", PROBE)
+    return unknown(
+        "storage", f"Could not determine who the job would run as, so {uris} was not checked.", PROBE
+    )
 
 
 def unasked(fault: RaydockError) -> Finding:

@@ -27,9 +27,9 @@ def check_workers(draft: Draft) -> Iterable[Finding]:
             if bound in used and (folder := far.get(module)):
                 yield unknown(
                     "imports",
-                    f"{name}:{node.lineno} imports {module} from {folder}, which is on the path of the script alone, "
-                    "and a task uses it: the workers look in the job's folder.",
-                    f"add --env PYTHONPATH={folder}",
+                    f"{name}:{node.lineno} imports {module} from {folder}, which only the script adds to its path, "
+                    "and a task uses it: workers look only in the job's folder.",
+                    f"pass --env PYTHONPATH={folder}",
                 )
                 return
 

@@ -23,7 +23,7 @@ from tests.fakes import HEAD, FakeDashboard, FakeJob, Fault, node
 
 PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 PASSED = """\
-  OK       package      1 file, {size} bytes, nothing secret in them
+  OK       package      1 file, {size} bytes, no secrets found
   OK       ray          Ray 2.47.1
   OK       python       Python 3.11.9
   OK       resources    3 worker nodes, 3 CPU, 1 GPU (simulated)
@@ -238,9 +238,9 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         "a hundred CPUs": (
             ["--entrypoint-num-cpus", "100", fine],
             PASSED.format(size=15).rsplit("  OK", 1)[0]
-            + "  DENIED   resources    The entrypoint asks for 100 CPU on one node; the most that a node has is "
-            "1 CPU. The job would wait for ever.\n"
-            "                      → ask for less (--entrypoint-num-cpus and the like, or [tool.submit.entrypoint] "
+            + "  DENIED   resources    The entrypoint requests 100 CPU on one node; the most any node has is "
+            "1 CPU. The job would never be scheduled.\n"
+            "                      → request less (--entrypoint-num-cpus or similar, or [tool.submit.entrypoint] "
             "in the script)\n"
             "submit: 1 of 4 checks did not pass; nothing was sent.\n"
             "      → fix the failed checks, or submit anyway:\n"
@@ -250,9 +250,9 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         "a secret argument": (
             [fine, "--", "ghp_" + "a1B2" * 9],
             PASSED.format(size=15)
-            + "  DENIED   secrets      An argument of the job holds a secret (GitHub token), and the dashboard shows a "
+            + "  DENIED   secrets      A job argument contains a secret (GitHub token), and the dashboard shows a "
             "job's entrypoint.\n"
-            "                      → leave it out, and let the job read it from Secret Manager or a bucket, as the "
+            "                      → remove it, and have the job read it from Secret Manager or a bucket, as the "
             "identity it runs as\n"
             "submit: 1 of 5 checks did not pass; nothing was sent.\n"
             "      → fix the failed checks, or submit anyway:\n"
@@ -284,7 +284,7 @@ def test_a_cluster_that_is_down(script: Path) -> None:
     done = submit(script, env=environment(RAYDOCK_PORT=str(port)))
     assert done.code == 4
     assert done.said == (
-        "  OK       package      1 file, 15 bytes, nothing secret in them\n"
+        "  OK       package      1 file, 15 bytes, no secrets found\n"
         f"submit: The cluster at http://127.0.0.1:{port} does not answer: the connection was refused.\n"
         "      → make cluster-up\n"
     )
@@ -324,7 +324,7 @@ def test_another_ray(ray: FakeDashboard, env: dict[str, str], script: Path) -> N
     done = submit(script, env=env)
     assert done.code == 3
     assert (
-        "  DENIED   ray          The cluster runs Ray 2.9.3; this one should run 2.47.1.\n"
+        "  DENIED   ray          The cluster runs Ray 2.9.3, but should run 2.47.1.\n"
         "                      → make cluster-down images cluster-up\n" in done.said
     )
 
@@ -333,7 +333,7 @@ def test_another_python(ray: FakeDashboard, env: dict[str, str], script: Path) -
     ray.python = "3.12.1"
     done = submit(script, env=env)
     assert done.code == 3
-    assert "  DENIED   python       The cluster runs Python 3.12.1; this one should run 3.11.\n" in done.said
+    assert "  DENIED   python       The cluster runs Python 3.12.1, but should run 3.11.\n" in done.said
 
 
 def test_a_script_that_another_dashboards_versions_do_not_fit(ray: FakeDashboard, script: Path) -> None:
@@ -341,10 +341,11 @@ def test_a_script_that_another_dashboards_versions_do_not_fit(ray: FakeDashboard
     done = submit("--address", ray.url, script)
     assert done.code == 3
     assert (
-        "  DENIED   ray          x.py needs ray>=2.50; the cluster runs Ray 2.47.1, and a job can't bring its own.\n"
-        "                      → change the script's dependencies, or send it to a cluster with that Ray\n"
+        "  DENIED   ray          x.py needs ray>=2.50; the cluster runs Ray 2.47.1, and a job cannot install its own.\n"
+        "                      → change the script's dependencies, or submit it to a cluster with that Ray version\n"
         "  DENIED   python       x.py needs Python >=3.12; the cluster runs Python 3.11.9.\n"
-        "                      → change the script's requires-python, or send it to a cluster with that Python\n"
+        "                      → change the script's requires-python, or submit it to a cluster with that Python "
+        "version\n"
         "submit: 2 of 4 checks did not pass; nothing was sent.\n" in done.said
     )
 
@@ -355,7 +356,7 @@ def test_what_cannot_be_known_is_not_ok(ray: FakeDashboard, script: Path) -> Non
     done = submit("check", "--address", ray.url, script)
     assert done.code == 3
     assert (
-        "  UNKNOWN  python       x.py needs Python >=3.10, and the cluster does not say which it runs.\n"
+        "  UNKNOWN  python       x.py needs Python >=3.10, but the cluster does not report its version.\n"
         in done.said
     )
 
@@ -424,7 +425,8 @@ def test_a_secret_in_a_file_that_would_travel(ray: FakeDashboard, env: dict[str,
     done = submit(script, env=env)
     assert done.code == 3
     assert (
-        "  DENIED   secrets      x.py:2 holds a secret (private key), and whoever reaches the cluster could read it.\n"
+        "  DENIED   secrets      x.py:2 contains a secret (private key) that anyone with access to the cluster could "
+        "read.\n"
         in (done.said)
     )
 

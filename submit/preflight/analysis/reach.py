@@ -92,7 +92,7 @@ def functions_reached(found: Iterable[Found], conditions: Conditions) -> dict[st
 def judged(reach: Reach, check: str, text: str, fix: str) -> Finding:
     """DENIED for what runs for certain, UNKNOWN for what may; a remark on what only a condition leads to."""
     if reach is Reach.IF:
-        return ok(check, f"{text.removesuffix('.')}; a condition decides whether it runs")
+        return ok(check, f"{text.removesuffix('.')}; whether it runs depends on a condition")
     return (denied if reach is Reach.ALWAYS else unknown)(check, text, fix)
 
 

@@ -21,22 +21,22 @@ from submit.package import LIMITS, Limits, errors
 
 from .build import link, outside, put, raw
 
-LIST = "Leave it out, or a directory above it (in the header's files, or with --working-dir in .rayignore)."
+LIST = "Exclude it or one of its parent directories (in the header's files, or in .rayignore with --working-dir)."
 SMALLER = (
-    "Leave out what the job does not need (in the header's files, or with --working-dir in .rayignore), "
+    "Exclude what the job does not need (in the header's files, or in .rayignore with --working-dir), "
     "and read data from storage instead."
 )
-RENAME = "Rename it, or leave it out (in the header's files, or with --working-dir in .rayignore)."
-NEEDS = "Leave out directories that the job does not need (in the header's files, or with --working-dir in .rayignore)."
-HOLDS = "Give --working-dir the directory that holds the job."
-HISTORY = "version control never travels"
-GOOGLE = "credentials never travel (Google Cloud)"
-ENVIRONMENT = "environment files never travel"
-KEYS = "private keys and certificates never travel"
-MACHINE = "made for this machine"
-ACCOUNT = "a service account's key or a person's credentials never travel"
+RENAME = "Rename it, or exclude it (in the header's files, or in .rayignore with --working-dir)."
+NEEDS = "Exclude directories that the job does not need (in the header's files, or in .rayignore with --working-dir)."
+HOLDS = "Pass --working-dir the directory that contains the job."
+HISTORY = "version control data is never packaged"
+GOOGLE = "credentials are never packaged (Google Cloud)"
+ENVIRONMENT = "environment files are never packaged"
+KEYS = "private keys and certificates are never packaged"
+MACHINE = "specific to this machine"
+ACCOUNT = "service account keys and user credentials are never packaged"
 REINCLUDE = "Re-include what the job needs, for example with a line !*.py in .rayignore."
-PATTERNS = "with a regular file of patterns, one a line."
+PATTERNS = "with a regular file of patterns, one per line."
 
 
 @dataclass(frozen=True)
@@ -104,41 +104,41 @@ def chain_of_links_inside(tree: Path) -> None:
     link(tree, "chain.txt", "link.txt")
 
 
-@sends("a.py", left={"passwords": "a link that leads out of the tree"})
+@sends("a.py", left={"passwords": "a symlink that points outside the tree"})
 def link_to_a_file_outside(tree: Path) -> None:
     put(tree, "a.py")
     put(outside(tree), "passwords", "secret")
     link(tree, "passwords", outside(tree) / "passwords")
 
 
-@sends("a.py", left={"sneaky": "a link that leads out of the tree"})
+@sends("a.py", left={"sneaky": "a symlink that points outside the tree"})
 def link_out_and_in_again(tree: Path) -> None:
     put(tree, "a.py")
     link(outside(tree), "passwords", "/etc/passwd")
     link(tree, "sneaky", "../outside/passwords")
 
 
-@sends("a.py", left={"sibling": "a link that leads out of the tree"})
+@sends("a.py", left={"sibling": "a symlink that points outside the tree"})
 def link_to_a_directory_with_the_same_start(tree: Path) -> None:
     put(tree, "a.py")
     put(tree.parent, "tree-2/x.py")
     link(tree, "sibling", tree.parent / "tree-2" / "x.py")
 
 
-@sends("lib/a.py", left={"pkg": "a link to lib/: directories travel under their own name only"})
+@sends("lib/a.py", left={"pkg": "a symlink to lib/: directories are packaged under their own name only"})
 def link_to_a_directory_inside(tree: Path) -> None:
     put(tree, "lib/a.py")
     link(tree, "pkg", "lib")
 
 
-@sends("a.py", left={"data": "a link that leads out of the tree"})
+@sends("a.py", left={"data": "a symlink that points outside the tree"})
 def link_to_a_directory_outside(tree: Path) -> None:
     put(tree, "a.py")
     put(outside(tree), "big.csv")
     link(tree, "data", "../outside")
 
 
-@sends("a.py", left={"x": "a link that leads round in a circle", "y": "a link that leads round in a circle"})
+@sends("a.py", left={"x": "a circular symlink", "y": "a circular symlink"})
 def links_in_a_circle(tree: Path) -> None:
     put(tree, "a.py")
     link(tree, "x", "y")
@@ -148,8 +148,8 @@ def links_in_a_circle(tree: Path) -> None:
 @sends(
     "d/a.py",
     left={
-        "d/here": "a link to d/: directories travel under their own name only",
-        "d/up": "a link to ./: directories travel under their own name only",
+        "d/here": "a symlink to d/: directories are packaged under their own name only",
+        "d/up": "a symlink to ./: directories are packaged under their own name only",
     },
 )
 def links_to_directories_above(tree: Path) -> None:
@@ -158,7 +158,7 @@ def links_to_directories_above(tree: Path) -> None:
     link(tree, "d/here", ".")
 
 
-@sends("a.py", left={"gone": "a link to nowhere.txt, which does not exist"})
+@sends("a.py", left={"gone": "a symlink to nowhere.txt, which does not exist"})
 def dangling_link(tree: Path) -> None:
     put(tree, "a.py")
     link(tree, "gone", "nowhere.txt")
@@ -168,9 +168,9 @@ def dangling_link(tree: Path) -> None:
     "a.py",
     left={
         ".env": ENVIRONMENT,
-        "settings.txt": f"a link to .env: {ENVIRONMENT}",
-        "config": f"a link to .git/config: {HISTORY}",
-        "history": f"a link to .git/: {HISTORY}",
+        "settings.txt": f"a symlink to .env: {ENVIRONMENT}",
+        "config": f"a symlink to .git/config: {HISTORY}",
+        "history": f"a symlink to .git/: {HISTORY}",
         ".git/": HISTORY,
     },
 )
@@ -188,7 +188,10 @@ def links_to_what_never_travels(tree: Path) -> None:
 
 @sends(
     "a.py",
-    left={"pipe": "a FIFO; only regular files travel", "pipe.json": "a FIFO; only regular files travel"},
+    left={
+        "pipe": "a FIFO; only regular files are packaged",
+        "pipe.json": "a FIFO; only regular files are packaged",
+    },
 )
 def fifo(tree: Path) -> None:
     put(tree, "a.py")
@@ -197,7 +200,11 @@ def fifo(tree: Path) -> None:
 
 
 @sends(
-    "a.py", left={"to-pipe": "a FIFO; only regular files travel", "z": "a FIFO; only regular files travel"}
+    "a.py",
+    left={
+        "to-pipe": "a FIFO; only regular files are packaged",
+        "z": "a FIFO; only regular files are packaged",
+    },
 )
 def link_to_a_fifo(tree: Path) -> None:
     put(tree, "a.py")
@@ -205,7 +212,7 @@ def link_to_a_fifo(tree: Path) -> None:
     link(tree, "to-pipe", "z")
 
 
-@sends("a.py", left={"s": "a socket; only regular files travel"})
+@sends("a.py", left={"s": "a socket; only regular files are packaged"})
 def unix_socket(tree: Path) -> None:
     put(tree, "a.py")
     here = Path.cwd()
@@ -217,7 +224,7 @@ def unix_socket(tree: Path) -> None:
         os.chdir(here)
 
 
-@sends("a.py", left={"zero": "a device; only regular files travel"})
+@sends("a.py", left={"zero": "a device; only regular files are packaged"})
 def device(tree: Path) -> None:
     put(tree, "a.py")
     try:
@@ -226,7 +233,7 @@ def device(tree: Path) -> None:
         pytest.skip("only root may make a device")
 
 
-@sends("a.py", left={"zero": "a link that leads out of the tree"})
+@sends("a.py", left={"zero": "a symlink that points outside the tree"})
 def link_to_a_device(tree: Path) -> None:
     put(tree, "a.py")
     link(tree, "zero", "/dev/zero")
@@ -282,10 +289,10 @@ def google_credentials_by_content(tree: Path) -> None:
     ".config/app.toml",
     left={
         **dict.fromkeys([".config/gcloud/", "application_default_credentials.json"], GOOGLE),
-        ".aws/": "credentials never travel (AWS)",
+        ".aws/": "credentials are never packaged (AWS)",
         ".ssh/": KEYS,
-        ".kube/": "credentials never travel (Kubernetes)",
-        ".netrc": "credentials never travel (the network)",
+        ".kube/": "credentials are never packaged (Kubernetes)",
+        ".netrc": "credentials are never packaged (the network)",
     },
 )
 def credentials_of_tools(tree: Path) -> None:
@@ -363,7 +370,7 @@ def negations_bring_no_secret_back(tree: Path) -> None:
 
 @refuses(
     errors.EmptyPackage,
-    "Nothing to send from {tree}: all is left out: .gitignore (ignored by .gitignore line 1: *); "
+    "Nothing to send from {tree}: everything is excluded: .gitignore (ignored by .gitignore line 1: *); "
     "a.py (ignored by .gitignore line 1: *); b.py (ignored by .gitignore line 1: *); and 1 more.",
     REINCLUDE,
 )
@@ -375,7 +382,7 @@ def excludes_of_everything(tree: Path) -> None:
 
 @refuses(
     errors.EmptyPackage,
-    "Nothing to send from {tree}: all is left out: .rayignore (ignored by .rayignore line 1: *); "
+    "Nothing to send from {tree}: everything is excluded: .rayignore (ignored by .rayignore line 1: *); "
     "a.py (ignored by .rayignore line 1: *).",
     REINCLUDE,
 )
@@ -477,7 +484,7 @@ def escapes_in_an_ignore_file(tree: Path) -> None:
 
 @refuses(
     errors.BadIgnoreFile,
-    ".gitignore is not a regular file, so what it would leave out is not known.",
+    ".gitignore is not a regular file, so its rules cannot be read.",
     f"Replace .gitignore {PATTERNS}",
 )
 def ignore_file_is_a_link(tree: Path) -> None:
@@ -488,7 +495,7 @@ def ignore_file_is_a_link(tree: Path) -> None:
 
 @refuses(
     errors.BadIgnoreFile,
-    "sub/.rayignore is not a regular file, so what it would leave out is not known.",
+    "sub/.rayignore is not a regular file, so its rules cannot be read.",
     f"Replace sub/.rayignore {PATTERNS}",
 )
 def ignore_file_is_a_fifo(tree: Path) -> None:
@@ -556,7 +563,7 @@ def ignored_root_was_named(tree: Path) -> None:
 
 @refuses(
     errors.BadIgnoreFile,
-    "../.gitignore is not a regular file, so what it would leave out is not known.",
+    "../.gitignore is not a regular file, so its rules cannot be read.",
     f"Replace ../.gitignore {PATTERNS}",
     root="job",
 )
@@ -571,8 +578,8 @@ def ignore_file_above_the_root_is_a_fifo(tree: Path) -> None:
 
 @refuses(
     errors.TooLarge,
-    "{tree} holds 1,024.0 MiB to send, the limit is 512.0 MiB unpacked; "
-    "the largest: model.bin (1,024.0 MiB), a.py (0.0 MiB).",
+    "{tree} has 1,024.0 MiB to send, the limit is 512.0 MiB unpacked; "
+    "the largest files: model.bin (1,024.0 MiB), a.py (0.0 MiB).",
     SMALLER,
 )
 def sparse_file_of_1_gb(tree: Path) -> None:
@@ -582,7 +589,7 @@ def sparse_file_of_1_gb(tree: Path) -> None:
 
 @refuses(
     errors.TooLarge,
-    "{tree} holds 630.0 MiB to send, the limit is 512.0 MiB unpacked; the largest: f6 (120.0 MiB), "
+    "{tree} has 630.0 MiB to send, the limit is 512.0 MiB unpacked; the largest files: f6 (120.0 MiB), "
     "f5 (110.0 MiB), f4 (100.0 MiB), f3 (90.0 MiB), f2 (80.0 MiB).",
     SMALLER,
 )
@@ -593,7 +600,7 @@ def seven_large_files(tree: Path) -> None:
 
 @refuses(
     errors.EmptyPackage,
-    "Nothing to send from {tree}: it holds no files.",
+    "Nothing to send from {tree}: it contains no files.",
     "Put the job's files there, or name another directory.",
 )
 def empty_tree(tree: Path) -> None:
@@ -602,7 +609,7 @@ def empty_tree(tree: Path) -> None:
 
 @refuses(
     errors.EmptyPackage,
-    "Nothing to send from {tree}: it holds no files.",
+    "Nothing to send from {tree}: it contains no files.",
     "Put the job's files there, or name another directory.",
 )
 def only_empty_directories(tree: Path) -> None:
@@ -611,7 +618,7 @@ def only_empty_directories(tree: Path) -> None:
 
 @refuses(
     errors.EmptyPackage,
-    f"Nothing to send from {{tree}}: all is left out: .env ({ENVIRONMENT}).",
+    f"Nothing to send from {{tree}}: everything is excluded: .env ({ENVIRONMENT}).",
     "Put the job's files there, or name another directory.",
 )
 def only_a_secret(tree: Path) -> None:
@@ -628,7 +635,7 @@ def ten_thousand_files(tree: Path) -> None:
 
 @refuses(
     errors.TooManyFiles,
-    "{tree} holds 7 files to send, the limit is 5; most are in d/e/ (3), ./ (2), d/ (2).",
+    "{tree} has 7 files to send, the limit is 5; most are in d/e/ (3), ./ (2), d/ (2).",
     NEEDS,
     limits=Limits(files=5),
 )
@@ -639,9 +646,9 @@ def too_many_files(tree: Path) -> None:
 
 @refuses(
     errors.TooManyFiles,
-    "{tree} holds more than 5 files and directories.",
+    "{tree} contains more than 5 files and directories.",
     NEEDS,
-    limits=Limits(looked_at=5),
+    limits=Limits(scanned=5),
 )
 def too_many_names_to_look_at(tree: Path) -> None:
     put(tree, ".gitignore", "*.log\n")
@@ -649,8 +656,8 @@ def too_many_names_to_look_at(tree: Path) -> None:
         put(tree, f"{index}.log")
 
 
-@sends(".gitignore", left={"data/": ignored(".gitignore", 1, "data")}, limits=Limits(looked_at=5))
-def ignored_directory_is_not_looked_at(tree: Path) -> None:
+@sends(".gitignore", left={"data/": ignored(".gitignore", 1, "data")}, limits=Limits(scanned=5))
+def ignored_directory_is_not_scanned(tree: Path) -> None:
     put(tree, ".gitignore", "data\n")
     for index in range(10):
         put(tree, f"data/{index}")
@@ -668,7 +675,7 @@ def directories_65_deep(tree: Path) -> None:
 
 @refuses(
     errors.BadName,
-    f"The name {'d' * 200}… cannot be packed: it has 4,015 bytes, the limit is 3,800.",
+    f"The name {'d' * 200}… cannot be packed: it is 4,015 bytes long, the limit is 3,800.",
     RENAME,
 )
 def path_of_4000_bytes(tree: Path) -> None:
@@ -785,7 +792,10 @@ def root_is_a_link(tree: Path) -> None:
 
 
 @refuses(
-    errors.NoSuchTree, "{tree}/nope does not exist.", "Give --working-dir an existing directory.", root="nope"
+    errors.NoSuchTree,
+    "{tree}/nope does not exist.",
+    "Pass an existing directory to --working-dir.",
+    root="nope",
 )
 def no_root(tree: Path) -> None:
     pass
@@ -794,7 +804,7 @@ def no_root(tree: Path) -> None:
 @refuses(
     errors.NoSuchTree,
     "{tree}/a.py is not a directory.",
-    "Give --working-dir an existing directory.",
+    "Pass an existing directory to --working-dir.",
     root="a.py",
 )
 def root_is_a_file(tree: Path) -> None:
@@ -804,7 +814,7 @@ def root_is_a_file(tree: Path) -> None:
 @refuses(
     errors.NoSuchTree,
     "{tree}/gone is not a directory.",
-    "Give --working-dir an existing directory.",
+    "Pass an existing directory to --working-dir.",
     root="gone",
 )
 def root_is_a_dangling_link(tree: Path) -> None:
@@ -814,14 +824,16 @@ def root_is_a_dangling_link(tree: Path) -> None:
 @refuses(
     errors.NoSuchTree,
     "{tree}/pipe is not a directory.",
-    "Give --working-dir an existing directory.",
+    "Pass an existing directory to --working-dir.",
     root="pipe",
 )
 def root_is_a_fifo(tree: Path) -> None:
     os.mkfifo(tree / "pipe")
 
 
-@refuses(errors.RefusedTree, "/ is the whole file system, which is never sent as a whole.", HOLDS, root="/")
+@refuses(
+    errors.RefusedTree, "/ is the root of the file system, which is never sent as a whole.", HOLDS, root="/"
+)
 def root_is_the_file_system(tree: Path) -> None:
     pass
 

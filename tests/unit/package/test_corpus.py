@@ -43,7 +43,7 @@ def test_corpus_is_large() -> None:
 def test_what_travels(case: Case, tree: Path) -> None:
     contents = made(case, tree)
     assert {entry.name for entry in contents.entries} == case.travels
-    assert {left.name: left.reason for left in contents.left} == case.left
+    assert {one.name: one.reason for one in contents.excluded} == case.left
     for entry in contents.entries:
         assert not entry.path.is_symlink()
         assert entry.path.is_relative_to(contents.root)

@@ -99,7 +99,7 @@ def test_none_travels_in_a_tree_and_what_is_harmless_does(tmp_path: Path) -> Non
             put(tmp_path, f"{folder}/{name}", text)
     contents = tree_contents(tmp_path)
     assert {entry.name for entry in contents.entries} == {f"fine/{name}" for name in FINE}
-    assert all(left.reason for left in contents.left)
+    assert all(left.reason for left in contents.excluded)
 
 
 def test_none_travels_by_the_header(tmp_path: Path) -> None:
@@ -135,5 +135,5 @@ def test_a_script_that_lies_beside_them(tmp_path: Path) -> None:
     with pytest.raises(errors.ForbiddenFile) as caught:
         script_contents(tmp_path / ".docker" / "job.py", ["config.json"])
     assert caught.value.message == (
-        "'config.json' in the header's \"files\" does not travel: credentials never travel (Docker)."
+        "'config.json' in the header's \"files\" is excluded: credentials are never packaged (Docker)."
     )

@@ -17,8 +17,8 @@ from submit.package import Contents, ContentsChanged, digest, errors, pack, pack
 
 from .build import link, outside, put, within
 
-WHERE = "in the header's files, or with --working-dir in .rayignore"
-AGAIN = f"Run the command again; leave out files that are being written ({WHERE})."
+WHERE = "in the header's files, or in .rayignore with --working-dir"
+AGAIN = f"Run the command again; exclude files that are still being written ({WHERE})."
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ def test_file_that_changes_meanwhile(change: Callable[[Path], None], step: str, 
     change(tree)
     with pytest.raises(ContentsChanged) as caught:
         within(10, lambda: pack(contents, name) if step == "pack" else digest(contents))
-    assert caught.value.message == "sub/b.py changed while the package was made."
+    assert caught.value.message == "sub/b.py changed while it was being packaged."
     assert caught.value.fix == AGAIN
     assert not isinstance(caught.value, errors.PermanentError)
 
@@ -222,7 +222,7 @@ def test_empty_file_that_becomes_a_fifo(tree: Path) -> None:
     contents = tree_contents(tree)
     (tree / "sub" / "empty.txt").unlink()
     os.mkfifo(tree / "sub" / "empty.txt")
-    with pytest.raises(ContentsChanged, match=r"^sub/empty\.txt changed while the package was made\.$"):
+    with pytest.raises(ContentsChanged, match=r"^sub/empty\.txt changed while it was being packaged\.$"):
         within(10, lambda: digest(contents))
 
 
@@ -247,7 +247,7 @@ def test_file_that_grows_while_it_is_read(tree: Path, monkeypatch: pytest.Monkey
 
     with (tree / "sub" / "b.py").open() as victim:
         monkeypatch.setattr(os, "read", growing)
-        with pytest.raises(ContentsChanged, match=r"^sub/b\.py changed while the package was made\.$"):
+        with pytest.raises(ContentsChanged, match=r"^sub/b\.py changed while it was being packaged\.$"):
             within(10, lambda: digest(contents))
 
 
@@ -326,11 +326,11 @@ def test_package_over_the_cap(tree: Path) -> None:
     with pytest.raises(errors.TooLarge) as caught:
         pack(contents, name, cap=1024**2)
     assert caught.value.message == (
-        f"The package of {tree} is larger than 1.0 MiB compressed; the largest files: noise.bin (3.0 MiB), "
+        f"The package of {tree} exceeds 1.0 MiB compressed; the largest files: noise.bin (3.0 MiB), "
         "a.py (0.0 MiB), sub/b.py (0.0 MiB), sub/empty.txt (0.0 MiB)."
     )
     assert caught.value.fix == (
-        f"Leave out what the job does not need ({WHERE}), and read data from storage instead."
+        f"Exclude what the job does not need ({WHERE}), and read data from storage instead."
     )
 
 

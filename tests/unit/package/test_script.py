@@ -46,7 +46,7 @@ def sent(here: Path, *files: str, script: str = "job.py", limits: Limits = LIMIT
 
 
 def left(here: Path, *files: str) -> dict[str, str]:
-    return {one.name: one.reason for one in script_contents(here / "job.py", files).left}
+    return {one.name: one.reason for one in script_contents(here / "job.py", files).excluded}
 
 
 def refused(here: Path, *files: str, limits: Limits = LIMITS) -> PackageError:
@@ -178,7 +178,7 @@ def test_imports_in_is_pure() -> None:
         Import(("a", "b"), line=1),
         Import(("p", "q", "c"), ("d", "e"), line=2),
         Import(("p",), ("g",), line=3),
-        Import((), ("h",), line=4, beyond="from ... import h"),
+        Import((), ("h",), line=4, escaping="from ... import h"),
     ]
 
 
@@ -226,8 +226,8 @@ def test_a_fifo_in_place_of_a_module_is_not_waited_for(here: Path) -> None:
 
 
 BROKEN = {
-    "import (": "a.py line 1 is not Python",
-    "\n\ndef f(:\n": "a.py line 3 is not Python",
+    "import (": "a.py line 1 is not valid Python",
+    "\n\ndef f(:\n": "a.py line 3 is not valid Python",
 }
 
 
@@ -238,20 +238,20 @@ def test_broken_module(text: str, here: Path) -> None:
     error = refused(here)
     assert type(error) is errors.BrokenModule
     assert error.message.startswith(BROKEN[text])
-    assert error.fix == "Mend that line, or run submit.py with the Python of the cluster."
+    assert error.fix == "Fix that line, or run submit.py with the cluster's Python version."
 
 
 def test_broken_module_in_full(here: Path) -> None:
     put(here, "job.py", "x = \n")
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    assert refused(here).message == f"job.py line 1 is not Python {version}: invalid syntax."
+    assert refused(here).message == f"job.py line 1 is not valid Python {version}: invalid syntax."
 
 
 def test_module_too_large_to_read(here: Path) -> None:
     put(here, "job.py", "import a")
     put(here, "a.py", "x = 1\n" * 100)
     error = refused(here, limits=Limits(module=100))
-    assert error.message == "a.py is larger than 100 bytes, too large to look for imports in."
+    assert error.message == "a.py is larger than 100 bytes, too large to scan for imports."
     assert error.fix == f"Keep data in data files, and list them {HEADER}."
 
 
@@ -265,11 +265,11 @@ def test_modules_that_stay_behind(here: Path) -> None:
     put(here, "node_modules/e.py")
     assert sent(here) == {"job.py"}
     assert left(here) == {
-        "a.py": "a link that leads out of the tree",
-        "b.py": "a link to nowhere.py, which does not exist",
-        "c.py": "a FIFO; only regular files travel",
-        "d.py": "a link to node_modules/e.py: made for this machine",
-        "node_modules/e.py": "made for this machine",
+        "a.py": "a symlink that points outside the tree",
+        "b.py": "a symlink to nowhere.py, which does not exist",
+        "c.py": "a FIFO; only regular files are packaged",
+        "d.py": "a symlink to node_modules/e.py: specific to this machine",
+        "node_modules/e.py": "specific to this machine",
     }
 
 
@@ -306,7 +306,7 @@ def test_no_such_script(here: Path) -> None:
     error = refused(here)
     assert type(error) is errors.NoSuchScript
     assert error.message == f"{here}/job.py cannot be read: No such file or directory."
-    assert error.fix == "Name an existing Python script."
+    assert error.fix == "Pass an existing Python script."
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["fifo", "directory"])
@@ -335,7 +335,7 @@ def test_script_is_a_link_beside_its_name(here: Path) -> None:
     error = refused(here, "job.py")
     assert type(error) is errors.BadName
     assert error.message == (
-        f"The name job.py would stand for two files: {outside(here)}/real.py and {outside(here)}/job.py."
+        f"The name job.py would refer to two files: {outside(here)}/real.py and {outside(here)}/job.py."
     )
     assert error.fix == "Rename the link to the script."
 
@@ -383,7 +383,7 @@ def test_files_of_the_header(files: list[str], expected: set[str], data: Path) -
 
 
 def test_glob_says_what_it_left(data: Path) -> None:
-    assert left(data, "data/*") == {"data/.env": "environment files never travel"}
+    assert left(data, "data/*") == {"data/.env": "environment files are never packaged"}
     assert left(data, "data/*.csv") == {}
 
 
@@ -402,13 +402,13 @@ def test_glob_does_not_descend_where_it_cannot_match(data: Path) -> None:
     """A script in a home directory may name *.csv: the rest of it is not walked."""
     for index in range(50):
         put(data, f"other/{index}")
-    assert sent(data, "*.csv", limits=Limits(looked_at=20)) == {"job.py", "top.csv"}
-    assert type(refused(data, "**/*.csv", limits=Limits(looked_at=20))) is errors.TooManyFiles
+    assert sent(data, "*.csv", limits=Limits(scanned=20)) == {"job.py", "top.csv"}
+    assert type(refused(data, "**/*.csv", limits=Limits(scanned=20))) is errors.TooManyFiles
 
 
-MEND = "Mend or remove that line; paths start at the script's directory."
-MOVE = "Move it beside the script, or send the directory above with --working-dir."
-ROLE = "Take it out of the header; the job's identity or an environment variable replaces it."
+MEND = "Fix or remove that line; paths are relative to the script's directory."
+MOVE = "Move it next to the script, or send the parent directory with --working-dir."
+ROLE = "Remove it from the header; use the job's identity or an environment variable instead."
 REFUSALS: dict[str, tuple[type[PackageError], str, str]] = {
     "nope.csv": (errors.UnmatchedFile, f"'nope.csv' {HEADER} matches no file.", MEND),
     "*.parquet": (errors.UnmatchedFile, f"'*.parquet' {HEADER} matches no file.", MEND),
@@ -419,42 +419,42 @@ REFUSALS: dict[str, tuple[type[PackageError], str, str]] = {
     "empty": (errors.UnmatchedFile, f"'empty' {HEADER} matches no file.", MEND),
     "data/.e*": (
         errors.UnmatchedFile,
-        f"'data/.e*' {HEADER} matches no file that may travel: data/.env: environment files never travel.",
+        f"'data/.e*' {HEADER} matches no file that can be packaged: data/.env: environment files are never packaged.",
         MEND,
     ),
-    "../x.csv": (errors.EscapingFile, f"'../x.csv' {HEADER} does not lie in the script's directory.", MOVE),
-    "data/../../x": (errors.EscapingFile, f"'data/../../x' {HEADER} does not lie in the script's directory.", MOVE),
-    "../*": (errors.EscapingFile, f"'../*' {HEADER} does not lie in the script's directory.", MOVE),
-    "/etc/passwd": (errors.EscapingFile, f"'/etc/passwd' {HEADER} does not lie in the script's directory.", MOVE),
-    "": (errors.EscapingFile, f"'' {HEADER} does not lie in the script's directory.", MOVE),
-    ".": (errors.EscapingFile, f"'.' {HEADER} does not lie in the script's directory.", MOVE),
+    "../x.csv": (errors.EscapingFile, f"'../x.csv' {HEADER} is not in the script's directory.", MOVE),
+    "data/../../x": (errors.EscapingFile, f"'data/../../x' {HEADER} is not in the script's directory.", MOVE),
+    "../*": (errors.EscapingFile, f"'../*' {HEADER} is not in the script's directory.", MOVE),
+    "/etc/passwd": (errors.EscapingFile, f"'/etc/passwd' {HEADER} is not in the script's directory.", MOVE),
+    "": (errors.EscapingFile, f"'' {HEADER} is not in the script's directory.", MOVE),
+    ".": (errors.EscapingFile, f"'.' {HEADER} is not in the script's directory.", MOVE),
     "out": (
         errors.EscapingFile,
-        f"'out' {HEADER} is a link that leads out of the script's directory.",
-        "Copy the file beside the script.",
+        f"'out' {HEADER} is a symlink that points outside the script's directory.",
+        "Copy the file next to the script.",
     ),
     "out/x.csv": (
         errors.EscapingFile,
-        f"'out/x.csv' {HEADER} is a link that leads out of the script's directory.",
-        "Copy the file beside the script.",
+        f"'out/x.csv' {HEADER} is a symlink that points outside the script's directory.",
+        "Copy the file next to the script.",
     ),
     "data/.env": (
-        errors.ForbiddenFile, f"'data/.env' {HEADER} does not travel: environment files never travel.", ROLE
+        errors.ForbiddenFile, f"'data/.env' {HEADER} is excluded: environment files are never packaged.", ROLE
     ),
-    "hidden": (errors.ForbiddenFile, f"'hidden' {HEADER} does not travel: environment files never travel.", ROLE),
+    "hidden": (errors.ForbiddenFile, f"'hidden' {HEADER} is excluded: environment files are never packaged.", ROLE),
     ".git/config": (
-        errors.ForbiddenFile, f"'.git/config' {HEADER} does not travel: version control never travels.", ROLE
+        errors.ForbiddenFile, f"'.git/config' {HEADER} is excluded: version control data is never packaged.", ROLE
     ),
-    ".git": (errors.ForbiddenFile, f"'.git' {HEADER} does not travel: version control never travels.", ROLE),
+    ".git": (errors.ForbiddenFile, f"'.git' {HEADER} is excluded: version control data is never packaged.", ROLE),
     "pipe": (
         errors.ForbiddenFile,
-        f"'pipe' {HEADER} does not travel: a FIFO; only regular files travel.",
-        "Take it out of the header.",
+        f"'pipe' {HEADER} is excluded: a FIFO; only regular files are packaged.",
+        "Remove it from the header.",
     ),
     "sa.json": (
         errors.ForbiddenFile,
-        f"'sa.json' {HEADER} does not travel: a service account's key or a person's credentials never travel.",
-        "Take it out of the header.",
+        f"'sa.json' {HEADER} is excluded: service account keys and user credentials are never packaged.",
+        "Remove it from the header.",
     ),
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from submit.findings import Finding, Outcome
 from submit.preflight import storage
 from tests.labcloud import AGENT, RunningCloud, lab_cloud
 
-PROBE = "add --probe: a small job then asks from inside the cluster"
+PROBE = "pass --probe to ask from inside the cluster with a small job"
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_a_folder_of_rays_takes_the_bucket_itself(lab: RunningCloud) -> None:
         "storage",
         Outcome.DENIED,
         f"{AGENT} has no storage.buckets.get on gs://closed-bucket/exp/ (--storage-path gs://closed-bucket/exp "
-        "(writes); storage_path at x.py:4 makes a folder, which looks up the bucket): no binding of "
+        "(writes); storage_path at x.py:4 creates a folder, which looks up the bucket): no binding of "
         "gs://closed-bucket or of project other-project grants storage.buckets.get (roles/storage.objectUser on "
         "gs://closed-bucket has no storage.buckets.get).",
         "python -m iam grant gs://closed-bucket --role=roles/storage.legacyBucketReader "
@@ -140,13 +140,13 @@ def test_what_is_read_must_be_there(
 ) -> None:
     last = found(storage.question(header, arguments, lab.place)).findings[-1]
     assert last.verdict is verdict
-    assert verdict is Outcome.OK or "there is nothing of that name" in last.message
+    assert verdict is Outcome.OK or "no such object" in last.message
 
 
 def test_an_unknown_identity_is_unknown() -> None:
     question = storage.question(Header(reads=("gs://b-1/x",)), (), None)
     (one,) = found(question).findings
-    text = "It is not known who a job runs as there, so gs://b-1/x was not checked."
+    text = "Could not determine who the job would run as, so gs://b-1/x was not checked."
     assert one == Finding("storage", Outcome.UNKNOWN, text, PROBE)
     told = {"principal": AGENT, "held": {"b-1": ["storage.objects.get"]}}
     (one,) = found(question, told).findings

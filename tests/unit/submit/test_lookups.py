@@ -82,7 +82,7 @@ def test_what_makes_no_folder_is_not_asked_for_the_bucket(case: str) -> None:
 
 def test_the_line_is_told() -> None:
     told = found("import ray.data\n\nds.write_parquet(args.out)\n", "--out=gs://lab-models/x")
-    line = "write_parquet at x.py:3 makes a folder, which looks up the bucket"
+    line = "write_parquet at x.py:3 creates a folder, which looks up the bucket"
     assert told == {"--out=gs://lab-models/x": line}
 
 
@@ -123,7 +123,7 @@ def test_the_header_has_the_last_word() -> None:
 def test_a_folder_that_is_not_written_is_a_mistake() -> None:
     with pytest.raises(UsageError) as caught:
         lookups(Header(writes=("--out",), folders=("--output",)), {})
-    assert caught.value.message == "The header's folders has '--output', which writes does not have."
+    assert caught.value.message == "The header's folders lists '--output', which its writes does not."
     assert caught.value.fix == "folders = ['--out']"
 
 
@@ -136,7 +136,7 @@ def test_a_module_beside_the_script_counts(tmp_path: Path) -> None:
     sources = package.sources(tmp_path / "train.py")
     assert list(sources) == ["train.py", "helper.py"]
     assert lookups(Header(writes=(OUT, REPORT)), sources) == {
-        OUT: "storage_path at helper.py:3 makes a folder, which looks up the bucket"
+        OUT: "storage_path at helper.py:3 creates a folder, which looks up the bucket"
     }
 
 

@@ -139,34 +139,34 @@ def test_what_would_run_passes(files: str | dict[str, str], tmp_path: Path) -> N
 D, U = Outcome.DENIED, Outcome.UNKNOWN
 FAILS = {
     "not declared": ("import torch", "imports", D,
-        "job.py:1 imports torch, which neither travels, nor is installed on the cluster, nor is declared.",
+        "job.py:1 imports torch, which is not in the package, not installed on the cluster, and not declared.",
         'at the top of job.py:\n# /// script\n# dependencies = ["torch"]\n# ///'),
     "beside other dependencies": (header('dependencies = ["numpy"]') + "import cv2", "imports", D,
-        "job.py:4 imports cv2, which neither", 'in the header of job.py: dependencies = ["numpy", "opencv-python-headless"]'),
+        "job.py:4 imports cv2, which is not in the package", 'in the header of job.py: dependencies = ["numpy", "opencv-python-headless"]'),
     "maybe brought": (header('dependencies = ["our-internal-thing"]') + "import torch", "imports", U,
-        "job.py:4 imports torch, which neither travels, nor is installed on the cluster, nor is declared "
-        "(unless our-internal-thing brings it).", ""),
+        "job.py:4 imports torch, which is not in the package, not installed on the cluster, and not declared "
+        "(unless our-internal-thing provides it).", ""),
     "maybe run": ("def main():\n    import torch\nmain()", "imports", U, "job.py:2 imports torch", ""),
     "in a helper's function": ({"job.py": "import helper\nhelper.train()", "helper.py": "def train():\n    import torch"},
         "imports", U, "helper.py:2 imports torch", ""),
     "a failure that ends the job": ("try:\n    import torch\nexcept ImportError:\n    raise SystemExit('pip install torch')",
-        "imports", D, "job.py:2 imports torch, which neither", ""),
+        "imports", D, "job.py:2 imports torch, which is not in the package", ""),
     "installed by the job": ("import subprocess, sys\n"
         "subprocess.check_call([sys.executable, '-m', 'pip', 'install', '-q', 'torch'])\nimport torch", "imports", U,
-        "job.py:3 imports torch, which it installs with pip itself: on the head node alone, and not for certain.", '"torch"'),
+        "job.py:3 imports torch, which it installs with pip while running: only on the head node, and not reliably.", '"torch"'),
     "installed by a shell, where it is missing": ("import os\ntry:\n    import cowsay\nexcept ImportError:\n"
         "    os.system('pip install cowsay==6')\n    import cowsay", "imports", U, "job.py:3 imports cowsay, which it", ""),
     "Ray's own psutil, too early": ("import psutil\nimport ray", "imports", D,
-        "job.py:1 imports psutil above ray, which brings it along.", "import ray above it"),
+        "job.py:1 imports psutil before ray, which provides it.", "import ray first"),
     "PyTorch for Train": ("from ray.train.torch import TorchTrainer", "imports", D,
         "job.py:1 imports ray.train.torch, which needs torch: it is neither installed on the cluster nor declared.", '"torch"'),
     "a search algorithm": ("from ray.tune.search.optuna import OptunaSearch", "imports", U, "which needs optuna:", ""),
     "two ways to it": ("from ray.air.integrations.wandb import WandbLoggerCallback\nimport wandb", "imports", D,
-        "job.py:2 imports wandb, which neither", ""),
+        "job.py:2 imports wandb, which is not in the package", ""),
     "in a namespace": ("from google.cloud import bigquery", "imports", D, "job.py:1 imports google.cloud.bigquery",
         '# dependencies = ["google-cloud-bigquery"]'),
     "Colab": ("from google.colab import drive\ndrive.mount('/content/drive')", "imports", D,
-        "job.py:1 imports google.colab, which exists in Colab only.", ""),
+        "job.py:1 imports google.colab, which exists only in Colab.", ""),
     "in a helper": ({"job.py": "import helper", "helper.py": "import numpy\nimport polars"}, "imports", D,
         "helper.py:2 imports polars", ""),
     "in a src layout": ({"jobs/train.py": "import sys\nsys.path.insert(0, '../src')\nimport mypkg",
@@ -174,33 +174,33 @@ FAILS = {
     "Serve": ("from ray import serve", "imports", D, "job.py:1 imports ray.serve, which needs ray[serve]", "ray[serve]"),
     "RLlib": ("from ray.rllib.algorithms.ppo import PPOConfig", "imports", D, "needs ray[rllib]", "ray[rllib]"),
     "gone from Python": ("import distutils.core\nimport telnetlib\nimport annotationlib", "imports", D,
-        "job.py:3 imports annotationlib, which Python 3.11 on the cluster does not have.", ""),
+        "job.py:3 imports annotationlib, which the cluster's Python 3.11 does not have.", ""),
     "a script named as a module of Python's": ({"queue.py": "import ray"}, "shadowing", D,
-        "queue.py hides Python's own module queue from Ray's workers", "rename queue.py"),
-    "a helper named as one": ({"job.py": "import calendar", "calendar.py": ""}, "shadowing", D, "calendar.py hides", ""),
-    "a package named as one": ({"job.py": "import types", "types/__init__.py": ""}, "shadowing", D, "types/ hides", ""),
-    "named as a package": ({"numpy.py": "x = 1"}, "shadowing", D, "numpy.py hides the package numpy", ""),
-    "imports itself": ({"sklearn.py": "from sklearn import svm"}, "shadowing", D, "sklearn.py:1 imports sklearn, and finds", ""),
+        "queue.py shadows the standard library's queue in Ray's workers", "rename queue.py"),
+    "a helper named as one": ({"job.py": "import calendar", "calendar.py": ""}, "shadowing", D, "calendar.py shadows", ""),
+    "a package named as one": ({"job.py": "import types", "types/__init__.py": ""}, "shadowing", D, "types/ shadows", ""),
+    "named as a package": ({"numpy.py": "x = 1"}, "shadowing", D, "numpy.py shadows the package numpy", ""),
+    "imports itself": ({"sklearn.py": "from sklearn import svm"}, "shadowing", D, "sklearn.py:1 imports sklearn and finds", ""),
     "num_cpus": ("import ray\nray.init(num_cpus=2)", "script", D, "job.py:2 calls ray.init(num_cpus=…)", "ray.init()"),
     "under another name": ("from ray import init as start\nstart(object_store_memory=10**9)", "script", D,
         "job.py:2 calls ray.init(object_store_memory=…)", ""),
     "in a dict": ("import ray\nsettings = {'num_gpus': 1}\nray.init(**settings)", "script", D, "ray.init(num_gpus=…)", ""),
     "a local Ray": ("import ray\nray.init('local')", "script", D, 'calls ray.init("local")', ""),
     "another cluster": ("import ray\nray.init('ray://10.0.0.5:10001')", "script", U,
-        "job.py:2 calls ray.init('ray://10.0.0.5:10001'), and the job may not reach a cluster there.", "call ray.init()"),
+        "job.py:2 calls ray.init('ray://10.0.0.5:10001'), a cluster that the job may not be able to reach.", "call ray.init()"),
     "another cluster by name": ("import ray\nHEAD = 'raycluster-head:6379'\nray.init(address=HEAD)", "script", U,
         "calls ray.init('raycluster-head:6379')", ""),
     "a package of another name": ("import vertex_ray", "imports", D, "job.py:1 imports vertex_ray", '"google-cloud-aiplatform"'),
     "a working_dir": ("import ray\nray.init(runtime_env={'working_dir': '.'})", "script", D,
-        "gives ray.init a runtime_env with working_dir", "--working-dir"),
+        "passes ray.init a runtime_env with working_dir", "--working-dir"),
     "a RuntimeEnv": ("import ray\nfrom ray.runtime_env import RuntimeEnv\nenv = RuntimeEnv(working_dir='/x')\n"
-        "ray.init(runtime_env=env)", "script", D, "job.py:4 gives ray.init a runtime_env with working_dir", ""),
+        "ray.init(runtime_env=env)", "script", D, "job.py:4 passes ray.init a runtime_env with working_dir", ""),
     "pip twice": (header('dependencies = ["humanize"]') + "import ray\nray.init(runtime_env={'pip': ['torch']})", "script", D,
         "a runtime_env with pip", "dependencies"),
     "a notebook's magic": ("import os\n\nget_ipython().run_line_magic('pip', 'install humanize')", "script", D,
-        "job.py:3 is a notebook's magic", "dependencies"),
+        "job.py:3 is a notebook magic", "dependencies"),
     "a notebook's display": ("import pandas\ndisplay(pandas.DataFrame())", "script", D, "job.py:2 calls display()", ""),
-    "a keyboard": ("name = input('Your name? ')", "script", D, "job.py:1 calls input(), and a job has no keyboard.", ""),
+    "a keyboard": ("name = input('Your name? ')", "script", D, "job.py:1 calls input(), but a job has no terminal.", ""),
     "a folder's source": (header('dependencies = ["humanize"]', "[tool.uv.sources]", 'humanize = { path = "../h" }'),
         "dependencies", D, "job.py: humanize comes from path = '../h', which is on this machine", "--working-dir"),
     "a workspace": (header('dependencies = ["a-b"]', "[tool.uv.sources]", "a_b = { workspace = true }"),
@@ -244,7 +244,7 @@ def test_in_a_tree_folders_on_the_path_count(tmp_path: Path) -> None:
     shadowed = found(
         tmp_path, {**files, "jobs/train.py": "import far", "jobs/random.py": "", "x/random.py": ""}, tree=True
     )
-    assert [one.message.split(" hides")[0] for one in shadowed] == ["jobs/random.py"]
+    assert [one.message.split(" shadows")[0] for one in shadowed] == ["jobs/random.py"]
 
 
 @pytest.mark.parametrize("value", ["^\\$HOME/(.*)$", "5${USD}", "$HOME/x", "a$PATH", "${lower}"])
@@ -288,7 +288,7 @@ def test_files_of_this_machine_in_arguments(tmp_path: Path, monkeypatch: pytest.
     ):
         (one,) = found(tmp_path, "", *arguments)
         assert (one.check, one.verdict) == ("arguments", D)
-        assert "does not travel" in one.message
+        assert "is not packaged" in one.message
     for arguments in (("--output", "data/train.csv"), ("--data", "data/none.csv"), ("results",), ("--name=data",),
                       ("/dev/null",), ("gs://b/data/train.csv",)):  # fmt: skip
         assert found(tmp_path, "", *arguments) == []
@@ -297,7 +297,7 @@ def test_files_of_this_machine_in_arguments(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     (one,) = found(tmp_path, sent, "../data/train.csv")
-    assert one.fix == "its name there is data/train.csv"
+    assert one.fix == "use its name on the cluster: data/train.csv"
 
 
 @pytest.mark.parametrize("given", [("--wandb",), ("-w",), ("--wan",), ("--tracker=mlflow", "-w")])
@@ -328,8 +328,8 @@ def test_workers_have_a_path_of_their_own(tmp_path: Path) -> None:
     task = "import ray, sys\nsys.path.insert(0, 'src')\nfrom mypkg.a import f as g\n@ray.remote\ndef task():\n    return g()"
     files = {"train.py": task, "src/mypkg/__init__.py": "", "src/mypkg/a.py": "def f(): pass"}
     (one,) = found(tmp_path, files, tree=True)
-    assert (one.check, one.verdict, one.fix) == ("imports", U, "add --env PYTHONPATH=src")
-    assert "train.py:3 imports mypkg from src, which is on the path of the script alone" in one.message
+    assert (one.check, one.verdict, one.fix) == ("imports", U, "pass --env PYTHONPATH=src")
+    assert "train.py:3 imports mypkg from src, which only the script adds to its path" in one.message
     assert found(tmp_path, files, tree=True, env={"PYTHONPATH": "src"}) == []
     later = task.replace("@ray.remote\n", "") + "\ntask = ray.remote(task)"
     assert len(found(tmp_path, {**files, "train.py": later}, tree=True)) == 1
@@ -372,9 +372,9 @@ def test_what_a_condition_decides_is_remarked(tmp_path: Path) -> None:
     )
     said = {(one.verdict, one.message, one.fix) for one in preflight(draft, FACTS) if one.check == "imports"}
     assert said == {
-        (D, "job.py:4 imports torch, which neither travels, nor is installed on the cluster, nor is declared.",
+        (D, "job.py:4 imports torch, which is not in the package, not installed on the cluster, and not declared.",
          'at the top of job.py:\n# /// script\n# dependencies = ["torch"]\n# ///'),
-        (Outcome.OK, "job.py:3 imports wandb, which neither travels, nor is installed on the cluster, nor is declared; "
+        (Outcome.OK, "job.py:3 imports wandb, which is not in the package, not installed on the cluster, and not declared; "
          "a condition decides whether it runs", ""),
     }  # fmt: skip
 
@@ -415,7 +415,7 @@ def test_checkpoints_are_kept_where_every_node_reaches_them(text: str, told: boo
         NodeResources("", head, {f"node:127.0.1.{n}": 1.0}) for n, head in enumerate((True, False))
     )
     told_of = [one.message for one in found(tmp_path, text, facts=replace(FACTS, nodes=apart, modules=TUNES))]
-    assert [("keeps checkpoints, and no storage_path" in one) for one in told_of] == [True] * told
+    assert [("saves checkpoints without a storage_path" in one) for one in told_of] == [True] * told
     for nodes in (together, apart[:1], ()):
         assert found(tmp_path, text, facts=replace(FACTS, nodes=nodes, modules=TUNES)) == []
 
@@ -466,7 +466,7 @@ def test_files_of_this_machine_in_the_text(text: str, check: bool, tmp_path: Pat
     draft = Draft("job.py", script.header, contents, modules=parsed(sources), folder=tmp_path)
     told = [one.message for one in preflight(draft, None) if one.verdict is not Outcome.OK]
     assert told == (
-        [f"job.py:{text.count(chr(10)) + 1} reads iris.csv, which is on this machine and does not travel."]
+        [f"job.py:{text.count(chr(10)) + 1} reads iris.csv, which is on this machine and is not packaged."]
         if check
         else []
     )
@@ -531,7 +531,7 @@ START, END, MIDDLE = ("FSTRING_START", "f'", 1), ("FSTRING_END", "'", 1), ("FSTR
 def test_newer_strings_than_the_clusters_are_denied(tokens: list[tuple[str, str, int]], what: str) -> None:
     told = newer_string(tokens)
     assert (told[1] if told else "") == (
-        f"has {what} within the braces of an f-string, which takes Python 3.12" if what else ""
+        f"has {what} inside the braces of an f-string, which requires Python 3.12" if what else ""
     )
 
 

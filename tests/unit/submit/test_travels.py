@@ -17,7 +17,7 @@ from tests.unit.package.build import put
 PASSWORD = "hunter" + "2hunter2"
 URL = f"postgres://app:{PASSWORD}@db/x"
 NOTHING = Contents(Path(), (), ())
-READ_IT = "let the job read it from Secret Manager or a bucket, as the identity it runs as"
+READ_IT = "have the job read it from Secret Manager or a bucket, as the identity it runs as"
 
 
 def draft(contents: Contents = NOTHING, header: Header | None = None, **given: Any) -> Draft:
@@ -35,16 +35,16 @@ def test_a_secret_stays_here_by_what_works_in_each_mode(tmp_path: Path) -> None:
     put(tmp_path, "notes.txt", f"\n{URL}\n")
     found = list(check_package(draft(script_contents(tmp_path / "job.py", ["notes.txt"]))))
     assert told(found) == [
-        ("DENIED", "secrets", "helper.py:1 holds a secret (password in a URL), and whoever reaches the cluster could "
-         "read it.", f"take it out of the file, and {READ_IT}"),
-        ("DENIED", "secrets", "notes.txt:2 holds a secret (password in a URL), and whoever reaches the cluster could "
-         "read it.", "take it out of the file, or take the file out of the header's files"),
+        ("DENIED", "secrets", "helper.py:1 contains a secret (password in a URL) that anyone with access to the cluster could "
+         "read.", f"remove it from the file, and {READ_IT}"),
+        ("DENIED", "secrets", "notes.txt:2 contains a secret (password in a URL) that anyone with access to the cluster could "
+         "read.", "remove it from the file, or remove the file from the header's files"),
     ]  # fmt: skip
     found = list(check_package(draft(tree_contents(tmp_path, script="job.py"))))
     ignore = f"{tmp_path.resolve()}/.rayignore"
     assert [one.fix for one in found] == [
-        f"take it out of the file, or keep the file here: echo /helper.py >> {ignore}",
-        f"take it out of the file, or keep the file here: echo /notes.txt >> {ignore}",
+        f"remove it from the file, or exclude the file: echo /helper.py >> {ignore}",
+        f"remove it from the file, or exclude the file: echo /notes.txt >> {ignore}",
     ]
 
 
@@ -60,15 +60,15 @@ def test_secrets_in_variables_arguments_and_dependencies() -> None:
     ]
     shown = "and the dashboard shows a job's environment."
     assert told(found) == [
-        ("DENIED", "secrets", f"The variable DATABASE_URL holds a secret (password in a URL), {shown}",
-         f"leave it out, and {READ_IT}"),
-        ("DENIED", "secrets", f"The variable DB_PASSWORD holds a secret (by its name), {shown}",
-         f"leave it out, and {READ_IT}"),
-        ("DENIED", "secrets", "The argument url of the job holds a secret (password in a URL), and the dashboard shows "
-         "a job's entrypoint.", f"leave it out, and {READ_IT}"),
-        ("DENIED", "secrets", "The dependency pkg holds a secret (password in a URL), and the dashboard shows what a "
+        ("DENIED", "secrets", f"The variable DATABASE_URL contains a secret (password in a URL), {shown}",
+         f"remove it, and {READ_IT}"),
+        ("DENIED", "secrets", f"The variable DB_PASSWORD contains a secret (by its name), {shown}",
+         f"remove it, and {READ_IT}"),
+        ("DENIED", "secrets", "The job's argument url contains a secret (password in a URL), and the dashboard shows "
+         "a job's entrypoint.", f"remove it, and {READ_IT}"),
+        ("DENIED", "secrets", "The dependency pkg contains a secret (password in a URL), and the dashboard shows what a "
          "job installs.",
-         "put the package's source beside the script, or install it from where no password is needed"),
+         "put the package's source next to the script, or install it from an index that needs no password"),
     ]  # fmt: skip
 
 
@@ -116,9 +116,9 @@ def test_a_program_that_is_not_one_on_the_cluster(text: str, tmp_path: Path) -> 
     put(tmp_path, "run.sh", PROGRAM, mode=0o755)
     put(tmp_path, "other.txt")
     where = f"job.py:{text.count(chr(10)) + 1} runs run.sh"
-    denial = ("DENIED", "package", f"{where}, which is not executable on the cluster: Ray unpacks without modes.",
+    denial = ("DENIED", "package", f"{where}, which is not executable on the cluster: Ray does not restore file modes.",
               'run it with its interpreter: subprocess.run(["bash", "run.sh", ...])')  # fmt: skip
-    note = ("OK", "package", "run.sh is not executable on the cluster: Ray unpacks without modes", "")
+    note = ("OK", "package", "run.sh is not executable on the cluster: Ray does not restore file modes", "")
     found = told(list(check_package(draft(script_contents(tmp_path / "job.py", ["run.sh", "other.txt"])))))
     assert found[1:] == [denial if RUN[text] else note]
     found = told(list(check_package(draft(tree_contents(tmp_path, script="job.py")))))
@@ -132,7 +132,7 @@ def test_a_program_that_is_not_one_on_the_cluster(text: str, tmp_path: Path) -> 
             "#!/usr/bin/python3 -u\n",
             'run it with its interpreter: subprocess.run([sys.executable, "bin/x", ...])',
         ),
-        ("\x7fELF\0\1", "make it so in the job first: os.chmod('bin/x', 0o755)"),
+        ("\x7fELF\0\1", "make it executable in the job first: os.chmod('bin/x', 0o755)"),
     ],
 )
 def test_how_a_program_is_run_without_its_mode(start: str, fix: str, tmp_path: Path) -> None:
