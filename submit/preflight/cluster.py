@@ -13,7 +13,7 @@ from .draft import Draft, counted
 
 
 def check_ray(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
-    """The cluster's Ray is the one that is expected there, and one that the script takes."""
+    """Check that the cluster runs the expected Ray version, and one that the script accepts."""
     wanted = wanted_ray(draft.header.dependencies)
     if draft.expects.ray and facts.ray != draft.expects.ray:
         yield denied(
@@ -32,7 +32,7 @@ def check_ray(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
 
 
 def check_python(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
-    """The cluster's Python is the one that is expected there, and one that the script takes."""
+    """Check that the cluster runs the expected Python version, and one that the script accepts."""
     wanted, expected = draft.header.requires_python, draft.expects.python
     minor = ".".join(facts.python.split(".")[:2])
     if expected and minor and minor != expected:
@@ -58,7 +58,7 @@ def check_python(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
 
 
 def check_resources(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
-    """What the entrypoint reserves fits on one node, and what the job needs is there in all."""
+    """Check that the entrypoint fits on one node, and that the cluster has what the job needs in total."""
     if facts.silent:
         asked = spelled(amounts(draft.header.needs) | amounts(draft.reserve))
         if asked:
@@ -81,7 +81,7 @@ def check_resources(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
 
 
 def check_disk(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
-    """The head has room for the job's package, environment and log."""
+    """Check that the head node has disk space for the job's package, environment and log."""
     disk = facts.disk
     if disk and disk.full:
         yield denied("disk", full(disk), room(bool(draft.expects.ray)))
@@ -94,7 +94,7 @@ def check_disk(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
 
 
 def full(disk: Disk) -> str:
-    """The sentence for a full disk of the head."""
+    """The message for a full disk on the head node."""
     return (
         f"The head node's disk is full: {disk.free / 2**20:,.0f} of {disk.total / 2**20:,.0f} MiB free at {disk.path}, "
         "so jobs cannot start there."
@@ -102,7 +102,7 @@ def full(disk: Disk) -> str:
 
 
 def room(here: bool) -> str:
-    """What frees a disk of the head: of the cluster on this machine, or of another."""
+    """How to free the head node's disk. `here` is whether the cluster runs on this machine."""
     return (
         "free space on this machine (docker system df, docker system prune), or start a new head node: "
         "make cluster-down cluster-up"
@@ -112,7 +112,7 @@ def room(here: bool) -> str:
 
 
 def too_much_for_a_node(draft: Draft, nodes: tuple[NodeResources, ...]) -> Iterable[Finding]:
-    """The entrypoint runs on one node: it waits for ever if none is large enough."""
+    """Whether the entrypoint requests more than any node has, so that it would wait indefinitely."""
     asked = amounts(draft.reserve)
     if asked and not any(
         all(node.resources.get(what, 0) >= much for what, much in asked.items()) for node in nodes
@@ -127,7 +127,7 @@ def too_much_for_a_node(draft: Draft, nodes: tuple[NodeResources, ...]) -> Itera
 
 
 def too_much_for_all(draft: Draft, nodes: tuple[NodeResources, ...]) -> Iterable[Finding]:
-    """What the script says that it needs of the whole cluster."""
+    """Whether the script declares that it needs more than the whole cluster has."""
     asked = amounts(draft.header.needs)
     have = {what: sum(node.resources.get(what, 0) for node in nodes) for what in asked}
     if any(have[what] < much for what, much in asked.items()):
@@ -141,13 +141,13 @@ def too_much_for_all(draft: Draft, nodes: tuple[NodeResources, ...]) -> Iterable
 
 
 def amounts(asked: Resources) -> dict[str, float]:
-    """What is asked for, under Ray's names of it."""
+    """The requested resources, by Ray's names for them; memory in bytes."""
     named = {"CPU": asked.cpus, "GPU": asked.gpus, "memory": float(asked.memory), **asked.resources}
     return {what: much for what, much in named.items() if much}
 
 
 def spelled(resources: Mapping[str, float]) -> str:
-    """Amounts as a person writes them."""
+    """Resources as text, such as "2 CPU, 4 GiB memory"."""
     return ", ".join(
         f"{much / 2**30:.3g} GiB memory" if what == "memory" else f"{much:g} {what}"
         for what, much in resources.items()
