@@ -1,6 +1,6 @@
-"""Hostile and odd trees: each a function that builds it, and what must come of it.
+"""Hostile and unusual trees: for each, a function that builds it and the expected result.
 
-`{tree}` in a message stands for the tree's path.
+`{tree}` in a message is replaced with the tree's path.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Refusal:
 class Case:
     build: Callable[[Path], None]
     travels: frozenset[str] = frozenset()
-    left: dict[str, str] = field(default_factory=dict)
+    excluded: dict[str, str] = field(default_factory=dict)
     refused: Refusal | None = None
-    root: str = "."  # what is sent, from the tree
+    root: str = "."  # the directory to send, relative to the tree
     limits: Limits = LIMITS
 
     @property
@@ -65,10 +65,10 @@ Build = Callable[[Path], None]
 
 
 def sends(
-    *names: str, left: dict[str, str] | None = None, root: str = ".", limits: Limits = LIMITS
+    *names: str, excluded: dict[str, str] | None = None, root: str = ".", limits: Limits = LIMITS
 ) -> Callable[[Build], Build]:
     def register(build: Build) -> Build:
-        CASES.append(Case(build, frozenset(names), left or {}, None, root, limits))
+        CASES.append(Case(build, frozenset(names), excluded or {}, None, root, limits))
         return build
 
     return register
@@ -104,41 +104,41 @@ def chain_of_links_inside(tree: Path) -> None:
     link(tree, "chain.txt", "link.txt")
 
 
-@sends("a.py", left={"passwords": "a symlink that points outside the tree"})
+@sends("a.py", excluded={"passwords": "a symlink that points outside the tree"})
 def link_to_a_file_outside(tree: Path) -> None:
     put(tree, "a.py")
     put(outside(tree), "passwords", "secret")
     link(tree, "passwords", outside(tree) / "passwords")
 
 
-@sends("a.py", left={"sneaky": "a symlink that points outside the tree"})
+@sends("a.py", excluded={"sneaky": "a symlink that points outside the tree"})
 def link_out_and_in_again(tree: Path) -> None:
     put(tree, "a.py")
     link(outside(tree), "passwords", "/etc/passwd")
     link(tree, "sneaky", "../outside/passwords")
 
 
-@sends("a.py", left={"sibling": "a symlink that points outside the tree"})
+@sends("a.py", excluded={"sibling": "a symlink that points outside the tree"})
 def link_to_a_directory_with_the_same_start(tree: Path) -> None:
     put(tree, "a.py")
     put(tree.parent, "tree-2/x.py")
     link(tree, "sibling", tree.parent / "tree-2" / "x.py")
 
 
-@sends("lib/a.py", left={"pkg": "a symlink to lib/: directories are packaged under their own name only"})
+@sends("lib/a.py", excluded={"pkg": "a symlink to lib/: directories are packaged under their own name only"})
 def link_to_a_directory_inside(tree: Path) -> None:
     put(tree, "lib/a.py")
     link(tree, "pkg", "lib")
 
 
-@sends("a.py", left={"data": "a symlink that points outside the tree"})
+@sends("a.py", excluded={"data": "a symlink that points outside the tree"})
 def link_to_a_directory_outside(tree: Path) -> None:
     put(tree, "a.py")
     put(outside(tree), "big.csv")
     link(tree, "data", "../outside")
 
 
-@sends("a.py", left={"x": "a circular symlink", "y": "a circular symlink"})
+@sends("a.py", excluded={"x": "a circular symlink", "y": "a circular symlink"})
 def links_in_a_circle(tree: Path) -> None:
     put(tree, "a.py")
     link(tree, "x", "y")
@@ -147,7 +147,7 @@ def links_in_a_circle(tree: Path) -> None:
 
 @sends(
     "d/a.py",
-    left={
+    excluded={
         "d/here": "a symlink to d/: directories are packaged under their own name only",
         "d/up": "a symlink to ./: directories are packaged under their own name only",
     },
@@ -158,7 +158,7 @@ def links_to_directories_above(tree: Path) -> None:
     link(tree, "d/here", ".")
 
 
-@sends("a.py", left={"gone": "a symlink to nowhere.txt, which does not exist"})
+@sends("a.py", excluded={"gone": "a symlink to nowhere.txt, which does not exist"})
 def dangling_link(tree: Path) -> None:
     put(tree, "a.py")
     link(tree, "gone", "nowhere.txt")
@@ -166,7 +166,7 @@ def dangling_link(tree: Path) -> None:
 
 @sends(
     "a.py",
-    left={
+    excluded={
         ".env": ENVIRONMENT,
         "settings.txt": f"a symlink to .env: {ENVIRONMENT}",
         "config": f"a symlink to .git/config: {HISTORY}",
@@ -188,7 +188,7 @@ def links_to_what_never_travels(tree: Path) -> None:
 
 @sends(
     "a.py",
-    left={
+    excluded={
         "pipe": "a FIFO; only regular files are packaged",
         "pipe.json": "a FIFO; only regular files are packaged",
     },
@@ -201,7 +201,7 @@ def fifo(tree: Path) -> None:
 
 @sends(
     "a.py",
-    left={
+    excluded={
         "to-pipe": "a FIFO; only regular files are packaged",
         "z": "a FIFO; only regular files are packaged",
     },
@@ -212,7 +212,7 @@ def link_to_a_fifo(tree: Path) -> None:
     link(tree, "to-pipe", "z")
 
 
-@sends("a.py", left={"s": "a socket; only regular files are packaged"})
+@sends("a.py", excluded={"s": "a socket; only regular files are packaged"})
 def unix_socket(tree: Path) -> None:
     put(tree, "a.py")
     here = Path.cwd()
@@ -224,7 +224,7 @@ def unix_socket(tree: Path) -> None:
         os.chdir(here)
 
 
-@sends("a.py", left={"zero": "a device; only regular files are packaged"})
+@sends("a.py", excluded={"zero": "a device; only regular files are packaged"})
 def device(tree: Path) -> None:
     put(tree, "a.py")
     try:
@@ -233,20 +233,22 @@ def device(tree: Path) -> None:
         pytest.skip("only root may make a device")
 
 
-@sends("a.py", left={"zero": "a symlink that points outside the tree"})
+@sends("a.py", excluded={"zero": "a symlink that points outside the tree"})
 def link_to_a_device(tree: Path) -> None:
     put(tree, "a.py")
     link(tree, "zero", "/dev/zero")
 
 
-# What never travels
+# What is never packaged
 
 
 @sends(
     ".env.example",
     "conf/.env.sample",
     "env.py",
-    left=dict.fromkeys([".env", ".env.local", ".envrc", ".ENV", "conf/.env.prod", "old/.env/"], ENVIRONMENT),
+    excluded=dict.fromkeys(
+        [".env", ".env.local", ".envrc", ".ENV", "conf/.env.prod", "old/.env/"], ENVIRONMENT
+    ),
 )
 def environment_files(tree: Path) -> None:
     for name in (".env", ".env.local", ".envrc", ".ENV", "conf/.env.prod", "old/.env/x.txt"):
@@ -258,7 +260,7 @@ def environment_files(tree: Path) -> None:
 @sends(
     "id_rsa.pub",
     "keys.py",
-    left=dict.fromkeys(
+    excluded=dict.fromkeys(
         ["a.pem", "B.PEM", "c.key", "id_rsa", "sub/id_ed25519", "id_ecdsa", "d.p12", "e.pfx", ".key"], KEYS
     ),
 )
@@ -274,7 +276,7 @@ def private_keys_by_name(tree: Path) -> None:
     "list.json",
     "broken.json",
     "nested.json",
-    left={"sa.json": ACCOUNT, "deep/me.JSON": ACCOUNT},
+    excluded={"sa.json": ACCOUNT, "deep/me.JSON": ACCOUNT},
 )
 def google_credentials_by_content(tree: Path) -> None:
     put(tree, "sa.json", json.dumps({"type": "service_account", "private_key": "-----BEGIN"}))
@@ -287,7 +289,7 @@ def google_credentials_by_content(tree: Path) -> None:
 
 @sends(
     ".config/app.toml",
-    left={
+    excluded={
         **dict.fromkeys([".config/gcloud/", "application_default_credentials.json"], GOOGLE),
         ".aws/": "credentials are never packaged (AWS)",
         ".ssh/": KEYS,
@@ -308,13 +310,13 @@ def credentials_of_tools(tree: Path) -> None:
     put(tree, ".config/app.toml")
 
 
-@sends("app.toml", left={"gcloud/": GOOGLE}, root=".config")
+@sends("app.toml", excluded={"gcloud/": GOOGLE}, root=".config")
 def gcloud_below_the_root(tree: Path) -> None:
     put(tree, ".config/gcloud/credentials.db")
     put(tree, ".config/app.toml")
 
 
-@sends("a.py", left={".git/": HISTORY, "sub/.hg/": HISTORY, "sub/.svn/": HISTORY, "module/.git": HISTORY})
+@sends("a.py", excluded={".git/": HISTORY, "sub/.hg/": HISTORY, "sub/.svn/": HISTORY, "module/.git": HISTORY})
 def version_control_with_credentials(tree: Path) -> None:
     put(tree, "a.py")
     put(tree, ".git/config", "url = https://me:password@example.com/x.git")
@@ -325,7 +327,7 @@ def version_control_with_credentials(tree: Path) -> None:
 
 @sends(
     "a.py",
-    left={
+    excluded={
         "my-env/": f"a virtual environment, {MACHINE}",
         **dict.fromkeys(
             [
@@ -357,7 +359,7 @@ def made_for_this_machine(tree: Path) -> None:
     put(tree, "a.py")
 
 
-@sends(".gitignore", ".rayignore", "a.py", left={".env": ENVIRONMENT, "k.pem": KEYS, ".git/": HISTORY})
+@sends(".gitignore", ".rayignore", "a.py", excluded={".env": ENVIRONMENT, "k.pem": KEYS, ".git/": HISTORY})
 def negations_bring_no_secret_back(tree: Path) -> None:
     put(tree, ".gitignore", "!.env\n!k.pem\n!.git\n")
     put(tree, ".rayignore", "!.env\n!*.pem\n!.git/\n!.git/**\n")
@@ -394,7 +396,7 @@ def rayignore_of_everything(tree: Path) -> None:
 @sends(
     "a.py",
     "sub/b.py",
-    left=dict.fromkeys([".gitignore", ".hidden", "sub/.x/"], ignored(".gitignore", 1, ".*")),
+    excluded=dict.fromkeys([".gitignore", ".hidden", "sub/.x/"], ignored(".gitignore", 1, ".*")),
 )
 def excludes_of_dot_star(tree: Path) -> None:
     put(tree, ".gitignore", ".*\n")
@@ -408,7 +410,7 @@ def excludes_of_dot_star(tree: Path) -> None:
     "sub/.gitignore",
     "sub/b.log",
     "sub/deep/.gitignore",
-    left={
+    excluded={
         "a.log": ignored(".gitignore", 1, "*.log"),
         "sub/keep.log": ignored("sub/.gitignore", 2, "keep.*"),
         "sub/deep/b.log": ignored("sub/deep/.gitignore", 1, "*.log"),
@@ -422,7 +424,7 @@ def nested_ignore_files_and_negations(tree: Path) -> None:
         put(tree, name)
 
 
-@sends(".gitignore", left={"build/": ignored(".gitignore", 1, "build/")})
+@sends(".gitignore", excluded={"build/": ignored(".gitignore", 1, "build/")})
 def nothing_comes_back_from_an_ignored_directory(tree: Path) -> None:
     put(tree, ".gitignore", "build/\n!build/keep.py\n")
     put(tree, "build/keep.py")
@@ -434,7 +436,7 @@ def nothing_comes_back_from_an_ignored_directory(tree: Path) -> None:
     "build",
     "sub/only.txt",
     "sub/top/x",
-    left={"sub/build/": ignored(".gitignore", 1, "build/"), "top/": ignored(".gitignore", 2, "/top")}
+    excluded={"sub/build/": ignored(".gitignore", 1, "build/"), "top/": ignored(".gitignore", 2, "/top")}
     | {"sub/x/y.txt": ignored(".gitignore", 3, "sub/**/y.txt")},
 )
 def anchored_and_directory_only_patterns(tree: Path) -> None:
@@ -449,7 +451,7 @@ def anchored_and_directory_only_patterns(tree: Path) -> None:
     "model.bin",
     "sub/.gitignore",
     "sub/model.bin",
-    left={"notes.md": ignored(".rayignore", 2, "*.md"), "other.bin": ignored(".gitignore", 1, "*.bin")},
+    excluded={"notes.md": ignored(".rayignore", 2, "*.md"), "other.bin": ignored(".gitignore", 1, "*.bin")},
 )
 def rayignore_has_the_last_word(tree: Path) -> None:
     put(tree, ".gitignore", "*.bin\n")
@@ -462,7 +464,7 @@ def rayignore_has_the_last_word(tree: Path) -> None:
 @sends(
     ".gitignore",
     "b.txt",
-    left={"a.txt": ignored(".gitignore", 1, "a.txt"), "data/": ignored(".gitignore", 3, "data/")},
+    excluded={"a.txt": ignored(".gitignore", 1, "a.txt"), "data/": ignored(".gitignore", 3, "data/")},
 )
 def ignore_file_from_windows(tree: Path) -> None:
     put(tree, ".gitignore", b"\xef\xbb\xbfa.txt\r\n# data\r\ndata/\r\n")
@@ -473,7 +475,7 @@ def ignore_file_from_windows(tree: Path) -> None:
 @sends(
     ".gitignore",
     "b",
-    left={"#a": ignored(".gitignore", 1, "\\#a"), "!c": ignored(".gitignore", 2, "\\!c")}
+    excluded={"#a": ignored(".gitignore", 1, "\\#a"), "!c": ignored(".gitignore", 2, "\\!c")}
     | {"d ": ignored(".gitignore", 3, "d\\ "), "[": ignored(".gitignore", 5, "\\[")},
 )
 def escapes_in_an_ignore_file(tree: Path) -> None:
@@ -519,7 +521,7 @@ def ignore_file_is_a_directory(tree: Path) -> None:
     put(tree, "a.py")
 
 
-@sends(".gitignore", "a" * 250, left={"b" * 250: ignored(".gitignore", 2, "b*b*b*b*b*b*b*b*b*b*b*b")})
+@sends(".gitignore", "a" * 250, excluded={"b" * 250: ignored(".gitignore", 2, "b*b*b*b*b*b*b*b*b*b*b*b")})
 def ignore_patterns_that_take_for_ever(tree: Path) -> None:
     put(tree, ".gitignore", "*a" * 40 + "b\n" + "b*" * 11 + "b\n" + "**/a/" * 30 + "c\n")
     put(tree, "a" * 250)
@@ -528,7 +530,7 @@ def ignore_patterns_that_take_for_ever(tree: Path) -> None:
 
 @sends(
     "a.py",
-    left={"x.log": ignored("../../.gitignore", 1, "*.log"), "t/": ignored("../.rayignore", 1, "/job/t")},
+    excluded={"x.log": ignored("../../.gitignore", 1, "*.log"), "t/": ignored("../.rayignore", 1, "/job/t")},
     root="sub/job",
 )
 def ignore_files_above_the_root(tree: Path) -> None:
@@ -656,7 +658,7 @@ def too_many_names_to_look_at(tree: Path) -> None:
         put(tree, f"{index}.log")
 
 
-@sends(".gitignore", left={"data/": ignored(".gitignore", 1, "data")}, limits=Limits(scanned=5))
+@sends(".gitignore", excluded={"data/": ignored(".gitignore", 1, "data")}, limits=Limits(scanned=5))
 def ignored_directory_is_not_scanned(tree: Path) -> None:
     put(tree, ".gitignore", "data\n")
     for index in range(10):
@@ -774,7 +776,10 @@ def directory_that_is_not_utf8(tree: Path) -> None:
 
 @sends(
     ".rayignore",
-    left={"caf\\xe9.py": ignored(".rayignore", 1, "caf\\xe9.py"), "a\\b": ignored(".rayignore", 2, "a\\\\b")},
+    excluded={
+        "caf\\xe9.py": ignored(".rayignore", 1, "caf\\xe9.py"),
+        "a\\b": ignored(".rayignore", 2, "a\\\\b"),
+    },
 )
 def bad_names_that_are_ignored(tree: Path) -> None:
     put(tree, ".rayignore", b"caf\xe9.py\na\\\\b\n")

@@ -1,4 +1,4 @@
-"""Imports of what is beside the script but does not travel: each is told before anything is sent."""
+"""Imports of local modules that are not packaged: each is reported before anything is sent."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def here(tmp_path: Path) -> Path:
     return here
 
 
-Ways = list[Callable[[Path], Contents]]
-SCRIPT: Ways = [lambda here: script_contents(here / "job.py", [])]
-TREE: Ways = [lambda here: tree_contents(here, script="job.py")]
+Builders = list[Callable[[Path], Contents]]
+SCRIPT: Builders = [lambda here: script_contents(here / "job.py", [])]
+TREE: Builders = [lambda here: tree_contents(here, script="job.py")]
 
 
-def missing(here: Path, ways: Ways) -> tuple[MissingImport, ...]:
-    (found,) = {way(here).missing for way in ways}
+def missing(here: Path, builders: Builders) -> tuple[MissingImport, ...]:
+    (found,) = {build(here).missing for build in builders}
     return found
 
 
@@ -33,7 +33,7 @@ OUT = "a symlink that points outside the tree"
 PLACE = "replace the symlink with a copy: rm {here}/{link} && cp -R {real} {here}/{link}"
 
 
-def test_a_package_that_is_a_link_out_of_the_folder(here: Path) -> None:
+def test_package_that_is_a_symlink_out_of_the_folder(here: Path) -> None:
     put(here, "job.py", "import os\nfrom lib.deep import x\nimport lib\n")
     put(outside(here), "lib/__init__.py")
     put(outside(here), "lib/deep.py", "x = 1")
@@ -43,7 +43,7 @@ def test_a_package_that_is_a_link_out_of_the_folder(here: Path) -> None:
     assert (found.message, found.fix) == (f"job.py:2 imports lib, which is not packaged: {OUT}.", fix)
 
 
-def test_a_module_that_is_a_link_out_of_the_folder(here: Path) -> None:
+def test_module_that_is_a_symlink_out_of_the_folder(here: Path) -> None:
     put(here, "job.py", "import pkg.tool\n")
     put(here, "pkg/__init__.py", "from . import other")
     put(here, "pkg/other.py")
@@ -64,7 +64,7 @@ def test_namespace_directories_and_modules_of_modules(here: Path) -> None:
     assert (found.importer, found.line, found.module, found.why) == ("near.py", 1, "ns.far", OUT)
 
 
-def test_broken_links(here: Path) -> None:
+def test_dangling_symlinks(here: Path) -> None:
     put(here, "job.py", "import a, b\n")
     link(here, "a", "../gone")
     link(here, "b.py", "gone.py")
@@ -74,8 +74,8 @@ def test_broken_links(here: Path) -> None:
     ]
 
 
-def test_a_linked_folder_inside_the_tree(here: Path) -> None:
-    """A script takes what it imports through such a link; a tree holds its files once."""
+def test_symlinked_folder_inside_the_tree(here: Path) -> None:
+    """A script's package includes imports through such a symlink; a tree includes each file once."""
     put(here, "job.py", "import lib.a\n")
     put(here, "real/lib/a.py")
     link(here, "lib", "real/lib")
@@ -100,7 +100,7 @@ def test_ignored_modules_of_a_tree(here: Path) -> None:
     assert missing(here, TREE) == ()
 
 
-def test_a_module_under_a_name_that_never_travels(here: Path) -> None:
+def test_module_with_a_name_that_is_never_packaged(here: Path) -> None:
     put(here, "job.py", "from node_modules import e\n")
     put(here, "node_modules/e.py")
     (found,) = missing(here, SCRIPT + TREE)
@@ -110,7 +110,7 @@ def test_a_module_under_a_name_that_never_travels(here: Path) -> None:
     assert found.fix == "rename node_modules/e.py to a name that can be packaged, and change the import"
 
 
-def test_what_may_fail_is_not_missing(here: Path) -> None:
+def test_guarded_imports_are_not_missing(here: Path) -> None:
     put(here, "job.py", "try:\n    import lib\nexcept ImportError:\n    lib = None\nimport fast\n")
     put(outside(here), "lib.py")
     link(here, "lib.py", "../outside/lib.py")
@@ -151,8 +151,8 @@ def test_relative_imports_in_a_script(text: str, here: Path) -> None:
     assert found.fix == fix
 
 
-def test_a_script_in_a_folder_of_the_tree(here: Path) -> None:
-    """The tree's root is on the path on the cluster only: what is ignored there was not imported here either."""
+def test_script_in_a_folder_of_the_tree(here: Path) -> None:
+    """The tree's root is on the path only on the cluster, so ignored modules in it are not importable here either."""
     put(
         here,
         "src/job.py",

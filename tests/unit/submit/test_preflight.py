@@ -1,6 +1,5 @@
 # ruff: noqa: E501 - tables
-"""What the preflight knows will fail, and what it lets pass: a job's text, its header and its arguments as people
-write them."""
+"""What the preflight rejects and what it lets pass, for realistic sources, headers and arguments."""
 
 from __future__ import annotations
 
@@ -38,7 +37,7 @@ def found(
     facts: ClusterInfo = FACTS,
     tree: bool = False,
 ) -> list[Finding]:
-    """What is not OK about a job. The first file is the script."""
+    """The findings about a job that are not OK. The first file is the script."""
     files = {"job.py": files} if isinstance(files, str) else files
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +110,7 @@ PASSES = {
     "@cli.command('web')\ndef serve():\n    import uvicorn\ncli()",
     "an option behind a function": OPTIONS + "def parse():\n    args = parser.parse_args()\n    return args\n"
     "config = parse()\nif config.wandb:\n    wandb()\ndef wandb():\n    import wandb",
-    "a condition that isn't told": "import json\nconfig = json.loads('{}')\nif config.get('plot'):\n    import matplotlib\n"
+    "a condition with an unknown value": "import json\nconfig = json.loads('{}')\nif config.get('plot'):\n    import matplotlib\n"
     "import ray\nif config:\n    ray.init(num_cpus=2)",
     "a function with a condition": "def fit(plot=False, backend='sklearn'):\n    if plot:\n        import matplotlib\n"
     "    match backend:\n        case 'torch':\n            import torch\nfit()",
@@ -131,7 +130,7 @@ PASSES = {
 
 
 @pytest.mark.parametrize("files", PASSES.values(), ids=PASSES)
-def test_what_would_run_passes(files: str | dict[str, str], tmp_path: Path) -> None:
+def test_jobs_that_would_run_pass(files: str | dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "out.txt").write_text("of an earlier run")
     assert found(tmp_path, files) == []
 
@@ -214,7 +213,7 @@ FAILS = {
 
 
 @pytest.mark.parametrize(("files", "check", "verdict", "message", "fix"), FAILS.values(), ids=FAILS)
-def test_what_would_fail_is_told(
+def test_jobs_that_would_fail_are_reported(
     files: str | dict[str, str], check: str, verdict: Outcome, message: str, fix: str, tmp_path: Path
 ) -> None:
     (one,) = found(tmp_path, files)
@@ -223,20 +222,20 @@ def test_what_would_fail_is_told(
     assert fix in one.fix
 
 
-def test_a_cluster_that_tells_nothing_leaves_imports_open(tmp_path: Path) -> None:
+def test_cluster_that_reports_nothing_makes_imports_unknown(tmp_path: Path) -> None:
     silent = replace(FACTS, packages={}, modules=frozenset())
     assert found(tmp_path, "import ray, numpy, yaml, requests", facts=silent) == []
     (one,) = found(tmp_path, "import torch", facts=silent)
     assert (one.check, one.verdict) == ("imports", U)
 
 
-def test_a_cluster_that_tells_packages_alone_is_understood(tmp_path: Path) -> None:
+def test_cluster_that_reports_only_packages(tmp_path: Path) -> None:
     older = replace(FACTS, modules=frozenset())
     assert found(tmp_path, "import sklearn, numpy, pandas", facts=older) == []
     assert [one.check for one in found(tmp_path, "import cv2", facts=older)] == ["imports"]
 
 
-def test_in_a_tree_folders_on_the_path_count(tmp_path: Path) -> None:
+def test_folders_of_a_tree_on_the_path(tmp_path: Path) -> None:
     files = {"jobs/train.py": "import mypkg", "src/mypkg/__init__.py": "", "jobs/near.py": "", "far.py": ""}
     assert [one.check for one in found(tmp_path, files, tree=True)] == ["imports"]
     assert found(tmp_path, files, tree=True, env={"PYTHONPATH": "src"}) == []
@@ -255,7 +254,7 @@ def test_a_value_that_ray_would_expand_is_denied(value: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("value", ["5$", "$5 a day", "a^b$", "$$"])
-def test_other_dollars_arrive_as_they_are(value: str, tmp_path: Path) -> None:
+def test_other_dollars_are_kept(value: str, tmp_path: Path) -> None:
     assert found(tmp_path, "", env={"WHERE": value}) == []
 
 
@@ -270,13 +269,13 @@ def test_other_dollars_arrive_as_they_are(value: str, tmp_path: Path) -> None:
         ({"A": "a" * 100_000}, ("x" * 131_000,), ""),
     ],
 )
-def test_what_is_too_long_for_one_exec_is_denied(
+def test_too_long_for_one_exec_is_denied(
     env: dict[str, str], arguments: tuple[str, ...], check: str, tmp_path: Path
 ) -> None:
     assert [one.check for one in found(tmp_path, "", *arguments, env=env)] == ([check] if check else [])
 
 
-def test_files_of_this_machine_in_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_files_in_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data/train.csv").write_text("x")
@@ -301,7 +300,7 @@ def test_files_of_this_machine_in_arguments(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("given", [("--wandb",), ("-w",), ("--wan",), ("--tracker=mlflow", "-w")])
-def test_an_option_that_is_given_runs_its_branch(given: tuple[str, ...], tmp_path: Path) -> None:
+def test_given_option_runs_its_branch(given: tuple[str, ...], tmp_path: Path) -> None:
     text = (
         OPTIONS + "args = parser.parse_args()\nif args.wandb and args.tracker != 'wandb':\n    import wandb"
     )
@@ -309,7 +308,7 @@ def test_an_option_that_is_given_runs_its_branch(given: tuple[str, ...], tmp_pat
     assert found(tmp_path, text, "--tracker", "wandb") == []
 
 
-def test_a_command_that_is_given_runs(tmp_path: Path) -> None:
+def test_given_command_runs(tmp_path: Path) -> None:
     text = "import typer\napp = typer.Typer()\n@app.command()\ndef fit(): pass\n@app.command()\ndef to_web():\n    import uvicorn\napp()"
     text = header('dependencies = ["typer"]') + text
     assert [one.check for one in found(tmp_path, text, "to-web")] == ["imports"]
@@ -317,7 +316,7 @@ def test_a_command_that_is_given_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("given", "refused"), [((), False), (("--cpus", "3"), True), (("--cpus=3",), True)])
-def test_ray_init_is_read_with_the_job_s_arguments(
+def test_ray_init_depends_on_the_jobs_arguments(
     given: tuple[str, ...], refused: bool, tmp_path: Path
 ) -> None:
     text = OPTIONS + "import ray\nargs = parser.parse_args()\nray.init(num_cpus=args.cpus)"
@@ -359,12 +358,14 @@ def test_sys_argv_is_read(tmp_path: Path) -> None:
         ("import ray\nray.remote(fit)", []),
     ],
 )
-def test_a_parameter_is_what_all_calls_give(calls: str, verdicts: list[Outcome], tmp_path: Path) -> None:
+def test_parameter_has_the_value_that_all_calls_pass(
+    calls: str, verdicts: list[Outcome], tmp_path: Path
+) -> None:
     text = f"import os\nCHOSEN = os.getpid() % 2\ndef fit(rows, gpu=False):\n    if gpu:\n        import cupy\n{calls}"
     assert [one.verdict for one in found(tmp_path, text)] == verdicts
 
 
-def test_what_a_condition_decides_is_remarked(tmp_path: Path) -> None:
+def test_conditional_imports_are_notes(tmp_path: Path) -> None:
     path = tmp_path / "job.py"
     path.write_text("import json\nif json.loads('0'):\n    import wandb\nimport torch")
     draft = Draft(
@@ -379,12 +380,12 @@ def test_what_a_condition_decides_is_remarked(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_guard_before_the_rest_is_no_condition_of_it(tmp_path: Path) -> None:
+def test_early_return_does_not_make_the_rest_conditional(tmp_path: Path) -> None:
     text = "import json\ndef main(config):\n    if not config:\n        return\n    import torch\nmain(json.loads('1'))"
     assert [(one.check, one.verdict) for one in found(tmp_path, text)] == [("imports", U)]
 
 
-def test_all_that_is_missing_is_declared_at_once(tmp_path: Path) -> None:
+def test_one_fix_declares_all_missing_packages(tmp_path: Path) -> None:
     both = found(tmp_path, "import seaborn, cv2")
     assert {one.fix for one in both} == {
         'at the top of job.py:\n# /// script\n# dependencies = ["seaborn", "opencv-python-headless"]\n# ///'
@@ -399,23 +400,25 @@ KEEPS = {
     "a trainer": ("from ray.train.xgboost import XGBoostTrainer\nXGBoostTrainer()", True),
     "a policy": ("from ray import tune\ntune.CheckpointConfig(checkpoint_at_end=True)", True),
     "a bucket": (TUNED + "tune.Tuner(train, run_config=tune.RunConfig(storage_path='gs://b/r')).fit()", False),
-    "a place that isn't told": (TUNED + "tune.Tuner(train, run_config=tune.RunConfig(storage_path=PLACE)).fit()", False),
+    "a place that is unknown": (TUNED + "tune.Tuner(train, run_config=tune.RunConfig(storage_path=PLACE)).fit()", False),
     "metrics alone": ("from ray import tune\ndef train(config):\n    tune.report({'a': 1})\ntune.Tuner(train).fit()", False),
     "no checkpoint": ("from ray import tune\ndef train(config):\n    tune.report({'a': 1}, checkpoint=None)\ntrain", False),
     "another's report": ("import sklearn\nsklearn.report(checkpoint=1)", False),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "told"), KEEPS.values(), ids=KEEPS)
-def test_checkpoints_are_kept_where_every_node_reaches_them(text: str, told: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("text", "reported"), KEEPS.values(), ids=KEEPS)
+def test_checkpoints_need_storage_that_every_node_reaches(text: str, reported: bool, tmp_path: Path) -> None:
     apart = tuple(
         NodeResources("", head, {f"node:172.28.0.{n}": 1.0}) for n, head in enumerate((True, False))
     )
     together = tuple(
         NodeResources("", head, {f"node:127.0.1.{n}": 1.0}) for n, head in enumerate((True, False))
     )
-    told_of = [one.message for one in found(tmp_path, text, facts=replace(FACTS, nodes=apart, modules=TUNES))]
-    assert [("saves checkpoints without a storage_path" in one) for one in told_of] == [True] * told
+    messages = [
+        one.message for one in found(tmp_path, text, facts=replace(FACTS, nodes=apart, modules=TUNES))
+    ]
+    assert [("saves checkpoints without a storage_path" in one) for one in messages] == [True] * reported
     for nodes in (together, apart[:1], ()):
         assert found(tmp_path, text, facts=replace(FACTS, nodes=nodes, modules=TUNES)) == []
 
@@ -456,7 +459,7 @@ def test_checkpoints_are_kept_where_every_node_reaches_them(text: str, told: boo
         (header("[tool.submit]", 'files = ["iris.csv"]') + "rows = open('iris.csv').read()", False),
     ],
 )
-def test_files_of_this_machine_in_the_text(text: str, check: bool, tmp_path: Path) -> None:
+def test_local_files_in_the_source(text: str, check: bool, tmp_path: Path) -> None:
     (tmp_path / "iris.csv").write_text("1,2")
     path = tmp_path / "job.py"
     path.write_text(text)
@@ -464,15 +467,15 @@ def test_files_of_this_machine_in_the_text(text: str, check: bool, tmp_path: Pat
     sources = package.sources(path)
     contents = package.script_contents(path, script.header.files)
     draft = Draft("job.py", script.header, contents, modules=parsed(sources), folder=tmp_path)
-    told = [one.message for one in preflight(draft, None) if one.verdict is not Outcome.OK]
-    assert told == (
+    reported = [one.message for one in preflight(draft, None) if one.verdict is not Outcome.OK]
+    assert reported == (
         [f"job.py:{text.count(chr(10)) + 1} reads iris.csv, which is on this machine and is not packaged."]
         if check
         else []
     )
 
 
-def test_what_uv_says_of_sources_is_kept(tmp_path: Path) -> None:
+def test_uv_sources_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "job.py"
     path.write_text(
         header(
@@ -486,14 +489,14 @@ def test_what_uv_says_of_sources_is_kept(tmp_path: Path) -> None:
             "default = true",
         )
     )
-    told = read_script(path).header
-    assert told.dependencies == (
+    reported = read_script(path).header
+    assert reported.dependencies == (
         "a @ git+https://github.com/o/a@v1#subdirectory=py",
         "b @ https://example.com/b-2-py3-none-any.whl",
         "c[x] @ git+https://example.com/c",
         "numpy",
     )
-    assert (told.index, told.refused) == ("https://mirror.example/simple", {})
+    assert (reported.index, reported.refused) == ("https://mirror.example/simple", {})
 
 
 @pytest.mark.parametrize(
@@ -506,11 +509,11 @@ def test_what_uv_says_of_sources_is_kept(tmp_path: Path) -> None:
         ("x = 1", 7, True),
     ],
 )
-def test_newer_syntax_than_the_clusters_is_denied(
+def test_syntax_newer_than_the_clusters_python_is_denied(
     text: str, minor: int, understood: bool, tmp_path: Path
 ) -> None:
-    told = found(tmp_path, text, facts=replace(FACTS, python=f"3.{minor}.1"))
-    assert [one.check for one in told] == ([] if understood else ["python"])
+    reported = found(tmp_path, text, facts=replace(FACTS, python=f"3.{minor}.1"))
+    assert [one.check for one in reported] == ([] if understood else ["python"])
 
 
 START, END, MIDDLE = ("FSTRING_START", "f'", 1), ("FSTRING_END", "'", 1), ("FSTRING_MIDDLE", "x", 1)
@@ -528,14 +531,16 @@ START, END, MIDDLE = ("FSTRING_START", "f'", 1), ("FSTRING_END", "'", 1), ("FSTR
         ([("FSTRING_START", "f'''", 1), ("STRING", "'a'", 1), ("NL", "\n", 1), START, END, END], ""),
     ],
 )
-def test_newer_strings_than_the_clusters_are_denied(tokens: list[tuple[str, str, int]], what: str) -> None:
-    told = newer_string(tokens)
-    assert (told[1] if told else "") == (
+def test_f_strings_newer_than_the_clusters_python_are_denied(
+    tokens: list[tuple[str, str, int]], what: str
+) -> None:
+    reported = newer_string(tokens)
+    assert (reported[1] if reported else "") == (
         f"has {what} inside the braces of an f-string, which requires Python 3.12" if what else ""
     )
 
 
-def test_a_module_that_does_not_travel_is_named_once(tmp_path: Path) -> None:
+def test_unpackaged_module_is_reported_once(tmp_path: Path) -> None:
     outside = tmp_path / "common" / "lib"
     outside.mkdir(parents=True)
     (outside / "__init__.py").write_text("")
