@@ -58,7 +58,7 @@ def _launched(node: ast.Call, text: Text, programs: Mapping[str, Entry]) -> Iter
     if whole.rpartition(".")[2] in _LAUNCHERS and whole.partition(".")[0] in _LAUNCHER_MODULES:
         given = [*node.args[:1], *(one.value for one in node.keywords if one.arg in ("args", "executable"))]
         for word in (word for argument in given for word in _first_words(argument, text)):
-            yield from _named(word, programs)
+            yield from _matching(word, programs)
 
 
 def _first_words(node: ast.expr, text: Text, depth: int = 3) -> Iterator[str]:
@@ -69,42 +69,42 @@ def _first_words(node: ast.expr, text: Text, depth: int = 3) -> Iterator[str]:
     elif isinstance(node, ast.BinOp) and isinstance(node.left, (ast.List, ast.Tuple)):
         yield from _first_words(node.left, text)
     elif isinstance(node, (ast.List, ast.Tuple)):
-        yield from (_spelled(item, text) for item in node.elts[:1])
+        yield from (_path(item, text) for item in node.elts[:1])
     else:
-        for command in _SHELL.split(_spelled(node, text)):
+        for command in _SHELL.split(_path(node, text)):
             yield _first(command)
 
 
-def _spelled(node: ast.AST, text: Text, depth: int = 3) -> str:
+def _path(node: ast.AST, text: Text, depth: int = 3) -> str:
     """The path that an expression builds, with _UNKNOWN for each part that the source does not determine."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
-        return "".join(_spelled(part, text, depth) for part in node.values)
+        return "".join(_path(part, text, depth) for part in node.values)
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Div)):
         return _joined(node, text, depth)
     if isinstance(node, ast.Call) and name_of(node.func) in _PATHS:
         parts = [_UNKNOWN] if name_of(node.func) == "joinpath" else []
-        parts += [_spelled(part, text, depth) for part in node.args]
-        return "/".join(parts) or _spelled_method(node, text, depth)
+        parts += [_path(part, text, depth) for part in node.args]
+        return "/".join(parts) or _method_path(node, text, depth)
     values = text.values.get(name_of(node), []) if isinstance(node, ast.Name) and depth else []
-    return _spelled(values[0], text, depth - 1) if len(values) == 1 else _UNKNOWN
+    return _path(values[0], text, depth - 1) if len(values) == 1 else _UNKNOWN
 
 
 def _joined(node: ast.expr, text: Text, depth: int) -> str:
     """Any number of parts joined with + or /. Iterative, since they nest to the left."""
     parts: list[str] = []
     while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Div)):
-        parts += [_spelled(node.right, text, depth), "/" * isinstance(node.op, ast.Div)]
+        parts += [_path(node.right, text, depth), "/" * isinstance(node.op, ast.Div)]
         node = node.left
-    return "".join([_spelled(node, text, depth), *reversed(parts)])
+    return "".join([_path(node, text, depth), *reversed(parts)])
 
 
-def _spelled_method(node: ast.Call, text: Text, depth: int) -> str:
-    return _spelled(node.func.value, text, depth) if isinstance(node.func, ast.Attribute) else _UNKNOWN
+def _method_path(node: ast.Call, text: Text, depth: int) -> str:
+    return _path(node.func.value, text, depth) if isinstance(node.func, ast.Attribute) else _UNKNOWN
 
 
-def _named(word: str, programs: Mapping[str, Entry]) -> Iterator[str]:
+def _matching(word: str, programs: Mapping[str, Entry]) -> Iterator[str]:
     """The programs that a path may refer to: in the job's folder, or after an unknown part."""
     if "/" not in word:  # found through PATH
         return
@@ -138,5 +138,5 @@ def _fix(contents: Contents, entry: Entry) -> str:
     words = words[1:] if words[:1] == ["env"] else words
     if not words:
         return f"make it executable in the job first: os.chmod({entry.name!r}, 0o755)"
-    with_it = "sys.executable" if words[0].startswith("python") else f'"{words[0]}"'
-    return f'run it with its interpreter: subprocess.run([{with_it}, "{entry.name}", ...])'
+    interpreter = "sys.executable" if words[0].startswith("python") else f'"{words[0]}"'
+    return f'run it with its interpreter: subprocess.run([{interpreter}, "{entry.name}", ...])'

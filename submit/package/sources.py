@@ -41,10 +41,14 @@ def imports_elsewhere(script: Path, tree: Path | None = None) -> list[tuple[str,
 def follow_imports(script: Path, tree: Path | None = None) -> tuple[LocalImports, str]:
     """The local modules that a script imports, directly or not, and the script's own name among them."""
     real = os.path.realpath(script)
-    beside, root = os.path.dirname(real), os.path.realpath(tree) if tree else ""
-    if not root or not beside.startswith(root) or os.path.relpath(beside, root).startswith(".."):
-        root = beside
-    prefix = "" if beside == root else os.path.relpath(beside, root) + "/"
+    script_folder, root = os.path.dirname(real), os.path.realpath(tree) if tree else ""
+    if (
+        not root
+        or not script_folder.startswith(root)
+        or os.path.relpath(script_folder, root).startswith("..")
+    ):
+        root = script_folder
+    prefix = "" if script_folder == root else os.path.relpath(script_folder, root) + "/"
     paths = tuple(dict.fromkeys((prefix, "")))
     imports = LocalImports(root, lambda name: module_text(os.path.join(root, name)), True, paths)
     with suppress(PackageError):  # a folder that cannot be listed

@@ -71,7 +71,7 @@ def declared(header: Header, name: str) -> list[str]:
     entries = [entry for entry in header.writes if bare(entry) == bare(name)]
     if not entries:
         hint = f"folders = {list(header.writes)[:1]}" if header.writes else f'writes = ["{name}"]'
-        raise UsageError(f"The header's folders lists {name!r}, which its writes does not.", hint)
+        raise UsageError(f"The header's folders lists {name!r}, which is not in its writes.", hint)
     return entries
 
 
@@ -148,7 +148,7 @@ def library_calls(
         return
     if whole.startswith("ray.data.read_") or whole in PYARROW_READERS:
         yield WriterCall(
-            "reads", f"{name} at {at} looks up the bucket because it reads all of it", given(node, 0, "")
+            "reads", f"{name} at {at} reads a whole bucket, which looks it up", given(node, 0, "")
         )
     elif name in DATASET_WRITERS and isinstance(node.func, ast.Attribute) and not whole:
         if text.uses("ray.data") and not is_false(keywords.get("try_create_dir")):

@@ -102,5 +102,5 @@ def fix(draft: Draft, found: Path) -> str:
         return f"use its name on the cluster: {packaged}"
     if real.is_relative_to(draft.folder):
         name = real.relative_to(draft.folder).as_posix() + ("/**" if real.is_dir() else "")
-        return f'in the header of {draft.name}: files = ["{name}"], and pass the path relative to the script'
+        return f'in the header of {draft.name}: files = ["{name}"], and use the path relative to the script'
     return "copy it next to the script and list it in the header's files, or upload it and pass its gs:// URI"

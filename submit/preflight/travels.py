@@ -73,7 +73,7 @@ def check_environment(draft: Draft) -> Iterator[Finding]:
 
 
 def _credential_file(name: str, value: str) -> Finding:
-    fix = f"drop {name}: the job has its own identity, which you can grant access"
+    fix = f"drop {name}: the job has its own identity; grant it the access it needs"
     if os.path.exists(value):
         message = f"{name} points to {value}, a file on this machine; credential files are never packaged."
         return denied("environment", message, fix)

@@ -38,9 +38,8 @@ class Values:
 
     text: Text = field(default_factory=Text)
     arguments: tuple[str, ...] = ()
-    stores: Counter[str] = field(
-        default_factory=Counter
-    )  # how often each name is bound, including as a parameter
+    # How often each name is bound, including as a parameter.
+    stores: Counter[str] = field(default_factory=Counter)
     options: Mapping[str, object] = field(default_factory=dict)
     parameters: Mapping[str, tuple[ast.expr, ...]] = field(default_factory=dict)
     parsers: set[str] = field(default_factory=set)  # functions that return argparse's result

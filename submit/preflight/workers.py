@@ -27,7 +27,7 @@ def check_workers(draft: Draft) -> Iterable[Finding]:
             if bound in used and (folder := off_path.get(module)):
                 yield unknown(
                     "imports",
-                    f"{name}:{node.lineno} imports {module} from {folder}, which only the script adds to its path, "
+                    f"{name}:{node.lineno} imports {module} from {folder}, which only the script adds to sys.path, "
                     "and a task uses it: workers look only in the job's folder.",
                     f"pass --env PYTHONPATH={folder}",
                 )
@@ -36,7 +36,7 @@ def check_workers(draft: Draft) -> Iterable[Finding]:
 
 def modules_off_path(draft: Draft) -> dict[str, str]:
     """The packaged modules in folders that are not on the workers' path, each with its folder."""
-    beside = {"", posixpath.dirname(draft.name)}
+    on_path = {"", posixpath.dirname(draft.name)}
     found: dict[str, str] = {}
     near = set()
     for entry in draft.contents.entries:
@@ -44,7 +44,7 @@ def modules_off_path(draft: Draft) -> dict[str, str]:
         if file == "__init__.py":
             above, _, file = above.rpartition("/")
         top = file if "." not in file else module_of(file)
-        if top and above in beside:
+        if top and above in on_path:
             near.add(top)
         elif top:
             found.setdefault(top, above)

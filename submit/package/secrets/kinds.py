@@ -27,9 +27,8 @@ class Kind:
     pattern: str  # group 1 is the secret
     lead: int = 0  # the most bytes of a match before the anchor
     real: Callable[[Match], bool] = lambda match: not is_example(match[1])
-    host: str = (
-        ""  # the group with the host: in a file, a match with a host reserved for documentation is an example
-    )
+    # The group with the host: in a file, a match with a host reserved for documentation is an example.
+    host: str = ""
 
 
 def _token(name: str, anchor: str, rest: str) -> Kind:

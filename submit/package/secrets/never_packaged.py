@@ -12,9 +12,8 @@ from .credential_files import HARMLESS, KEY, PATTERNS
 _HISTORY = "version control data is never packaged"
 _MACHINE = "specific to this machine"
 _OTHER_PATTERNS = {
-    **dict.fromkeys(
-        [".git/", ".hg/", ".svn/", ".bzr/", ".jj/", ".git"], _HISTORY
-    ),  # .git: a worktree's pointer
+    # ".git" without a slash is the pointer file of a worktree.
+    **dict.fromkeys([".git/", ".hg/", ".svn/", ".bzr/", ".jj/", ".git"], _HISTORY),
     **dict.fromkeys(
         [".venv/", "__pycache__/", "node_modules/", ".ipynb_checkpoints/", ".raydock/"], _MACHINE
     ),

@@ -123,7 +123,7 @@ def test_header_takes_precedence() -> None:
 def test_folder_that_is_not_in_writes_is_an_error() -> None:
     with pytest.raises(UsageError) as caught:
         lookups(Header(writes=("--out",), folders=("--output",)), {})
-    assert caught.value.message == "The header's folders lists '--output', which its writes does not."
+    assert caught.value.message == "The header's folders lists '--output', which is not in its writes."
     assert caught.value.fix == "folders = ['--out']"
 
 

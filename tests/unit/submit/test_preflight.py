@@ -328,7 +328,7 @@ def test_workers_have_a_path_of_their_own(tmp_path: Path) -> None:
     files = {"train.py": task, "src/mypkg/__init__.py": "", "src/mypkg/a.py": "def f(): pass"}
     (one,) = found(tmp_path, files, tree=True)
     assert (one.check, one.verdict, one.fix) == ("imports", U, "pass --env PYTHONPATH=src")
-    assert "train.py:3 imports mypkg from src, which only the script adds to its path" in one.message
+    assert "train.py:3 imports mypkg from src, which only the script adds to sys.path" in one.message
     assert found(tmp_path, files, tree=True, env={"PYTHONPATH": "src"}) == []
     later = task.replace("@ray.remote\n", "") + "\ntask = ray.remote(task)"
     assert len(found(tmp_path, {**files, "train.py": later}, tree=True)) == 1
