@@ -128,7 +128,7 @@ def finding(missing: MissingModule, modules: Modules, declared: set[str], fix: s
         fix = "remove it, or wrap it in `try: … except ImportError:`"
     elif not missing.ray_part and (local := local_source(draft, one.module[0])):
         text = f"{where}, which is in {local} but not in the package."
-        fix = f"--working-dir {common_folder(draft, local)}"
+        fix = f"pass --working-dir {common_folder(draft, local)}"
     elif not modules.known:
         text = f"{where}, and the cluster does not report whether it is installed."
         reach = min(reach, Reach.MAYBE)

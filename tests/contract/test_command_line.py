@@ -407,7 +407,7 @@ def test_a_cluster_that_does_not_tell_of_its_nodes(
     if needs:
         assert done.code == 3
         told = (
-            "UNKNOWN resources The cluster does not tell what its nodes have, so whether it has 2 CPU was not"
+            "UNKNOWN resources The cluster does not report its nodes' resources, so 2 CPU could not be checked: "
         )
         assert told in " ".join(done.said.split())
     else:
