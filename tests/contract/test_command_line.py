@@ -406,9 +406,7 @@ def test_a_cluster_that_does_not_tell_of_its_nodes(
     done = submit(script, env=env)
     if needs:
         assert done.code == 3
-        told = (
-            "UNKNOWN resources The cluster does not report its nodes' resources, so 2 CPU could not be checked: "
-        )
+        told = "UNKNOWN resources The cluster does not report its nodes' resources, so 2 CPU could not be checked: "
         assert told in " ".join(done.said.split())
     else:
         assert (done.code, done.out) == (0, "hello\n"), done.said
@@ -426,8 +424,7 @@ def test_a_secret_in_a_file_that_would_travel(ray: FakeDashboard, env: dict[str,
     assert done.code == 3
     assert (
         "  DENIED   secrets      x.py:2 contains a secret (private key) that anyone with access to the cluster could "
-        "read.\n"
-        in (done.said)
+        "read.\n" in (done.said)
     )
 
 

@@ -376,7 +376,7 @@ def test_conditional_imports_are_notes(tmp_path: Path) -> None:
         (D, "job.py:4 imports torch, which is not in the package, not installed on the cluster, and not declared.",
          'at the top of job.py:\n# /// script\n# dependencies = ["torch"]\n# ///'),
         (Outcome.OK, "job.py:3 imports wandb, which is not in the package, not installed on the cluster, and not declared; "
-         "a condition decides whether it runs", ""),
+         "whether it runs depends on a condition", ""),
     }  # fmt: skip
 
 

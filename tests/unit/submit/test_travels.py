@@ -79,10 +79,10 @@ def test_variable_that_names_a_credential_file(here: bool, tmp_path: Path) -> No
         path.touch()
     (found,) = check_environment(draft(env={"GOOGLE_APPLICATION_CREDENTIALS": str(path), "KUBECONFIG": ""}))
     assert (found.check, found.verdict) == ("environment", Outcome.DENIED if here else Outcome.UNKNOWN)
-    assert found.message == f"GOOGLE_APPLICATION_CREDENTIALS names {path}, " + (
-        "a file of this machine: files with credentials never travel."
+    assert found.message == f"GOOGLE_APPLICATION_CREDENTIALS points to {path}, " + (
+        "a file on this machine; credential files are never packaged."
         if here
-        else "and whether the cluster has that file is not known."
+        else "which may not exist on the cluster."
     )
 
 
