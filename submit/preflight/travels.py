@@ -20,14 +20,14 @@ _SHOWN = 5  # secrets; the rest are reported once these are fixed
 def check_package(draft: Draft) -> Iterator[Finding]:
     """Check the files for secrets, and for imports and programs that would fail on the cluster."""
     contents = draft.contents
-    leaks = find_secrets(contents)
-    for leak in leaks[:_SHOWN]:
+    secrets = find_secrets(contents)
+    for secret in secrets[:_SHOWN]:
         message = (
-            f"{leak.name}:{leak.line} contains a secret ({leak.kind}) that anyone with access to the cluster "
+            f"{secret.name}:{secret.line} contains a secret ({secret.kind}) that anyone with access to the cluster "
             "could read."
         )
-        yield denied("secrets", message, _exclude(contents, draft.name, leak.name))
-    if not leaks:
+        yield denied("secrets", message, _exclude(contents, draft.name, secret.name))
+    if not secrets:
         files = counted(len(contents.entries), "file")
         yield ok("package", f"{files}, {contents.unpacked_bytes:,} bytes, no secrets found")
     for missing in contents.missing:

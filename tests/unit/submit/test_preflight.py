@@ -73,40 +73,40 @@ PASSES = {
     "installed": "import sklearn.svm\nfrom google.cloud import storage\nimport yaml, google.auth",
     "installed namespace": "import google.cloud.storage as s\nfrom google import auth",
     "declared": header('dependencies = ["torch"]') + "import torch",
-    "declared by its package": header('dependencies = ["opencv-python"]') + "import cv2",
-    "brought along": header('dependencies = ["seaborn"]') + "import seaborn, matplotlib.pyplot",
-    "brought by an extra": header('dependencies = ["sentence-transformers"]') + "import torch, transformers",
-    "a missing one is provided for": "try:\n    import torch\nexcept ImportError:\n    torch = None",
-    "another Python": "import sys\nif sys.version_info < (3, 11):\n    import tomli",
+    "declared by package name": header('dependencies = ["opencv-python"]') + "import cv2",
+    "provided by a dependency": header('dependencies = ["seaborn"]') + "import seaborn, matplotlib.pyplot",
+    "provided by dependencies": header('dependencies = ["sentence-transformers"]') + "import torch, transformers",
+    "missing import that is handled": "try:\n    import torch\nexcept ImportError:\n    torch = None",
+    "for another Python": "import sys\nif sys.version_info < (3, 11):\n    import tomli",
     "for the type checker": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch",
     "a function that is never called": "def plot():\n    import matplotlib.pyplot",
     "suppressed": "from contextlib import suppress\nwith suppress(ImportError):\n    import IPython",
-    "in the text's runtime_env": "import ray\nray.init(runtime_env={'pip': ['humanize']})\nimport humanize",
-    "in Colab only": "try:\n    from google.colab import drive\n    IN_COLAB = True\nexcept ModuleNotFoundError:\n"
+    "in the source's runtime_env": "import ray\nray.init(runtime_env={'pip': ['humanize']})\nimport humanize",
+    "only in Colab": "try:\n    from google.colab import drive\n    IN_COLAB = True\nexcept ModuleNotFoundError:\n"
     "    IN_COLAB = False\nif IN_COLAB:\n    from google.colab import files",
     "a part of Ray": "from ray import data, tune\nimport ray.train",
     "Serve, declared": header('dependencies = ["ray[serve]"]') + "from ray import serve",
     "plain ray.init": "import ray\nray.init()\nray.init(address='auto', ignore_reinit_error=True, num_cpus=None)",
-    "a choice of place": "import os, ray\nif 'RAY_ADDRESS' in os.environ:\n    ray.init()\nelse:\n    ray.init(num_cpus=2)",
-    "a place of its own": "import os, ray\ndef start():\n    if 'RAY_ADDRESS' in os.environ:\n        return\n    ray.init(num_gpus=1)\nstart()",
+    "chosen by environment": "import os, ray\nif 'RAY_ADDRESS' in os.environ:\n    ray.init()\nelse:\n    ray.init(num_cpus=2)",
+    "an environment of its own": "import os, ray\ndef start():\n    if 'RAY_ADDRESS' in os.environ:\n        return\n    ray.init(num_gpus=1)\nstart()",
     "RLlib's examples": "import argparse, ray\nparser = argparse.ArgumentParser()\n"
     "parser.add_argument('--num-cpus', type=int, default=0)\nargs = parser.parse_args()\n"
     "ray.init(num_cpus=args.num_cpus or None)",
     "an option without a default": "import argparse, ray\nparser = argparse.ArgumentParser()\n"
     "parser.add_argument('--num-cpus', type=int)\nargs = parser.parse_args()\nray.init(num_cpus=args.num_cpus)",
-    "another's init": "class Thing:\n    def init(self, **more): pass\nThing().init(num_cpus=2)",
-    "a notebook's remains": "try:\n    get_ipython().run_line_magic('matplotlib', 'inline')\nexcept NameError:\n    pass",
+    "another object's init": "class Thing:\n    def init(self, **more): pass\nThing().init(num_cpus=2)",
+    "leftovers of a notebook": "try:\n    get_ipython().run_line_magic('matplotlib', 'inline')\nexcept NameError:\n    pass",
     "own display": "def display(x):\n    print(x)\ndisplay(1)",
-    "what it writes itself": "open('out.txt', 'w').write('x')\nprint(open('out.txt').read())",
-    "a flag of the text": "USE_WANDB = False\nif USE_WANDB:\n    import wandb",
-    "a flag that asks": "import importlib.util\nHAS = importlib.util.find_spec('torch') is not None\nif HAS:\n    import torch",
+    "a file it writes itself": "open('out.txt', 'w').write('x')\nprint(open('out.txt').read())",
+    "a constant flag": "USE_WANDB = False\nif USE_WANDB:\n    import wandb",
+    "a flag that tests for a module": "import importlib.util\nHAS = importlib.util.find_spec('torch') is not None\nif HAS:\n    import torch",
     "an option that is not given": OPTIONS + "def main(args):\n    if args.wandb:\n        import wandb\n"
     "    if args.tracker == 'mlflow':\n        import mlflow\nmain(parser.parse_args())",
-    "a function for what is not chosen": OPTIONS + "def export():\n    import onnx\n    deeper()\n"
+    "a function of an absent option": OPTIONS + "def export():\n    import onnx\n    deeper()\n"
     "def deeper():\n    import skl2onnx\nargs = parser.parse_args()\nexport() if args.wandb else print()",
     "an option that is not a number": OPTIONS + "import ray\nargs = parser.parse_args()\n"
     "ray.init(num_cpus=4 if args.wandb else None)",
-    "another command": "import click\n@click.group()\ndef cli(): pass\n@cli.command()\ndef fit(): pass\n"
+    "a command that is not selected": "import click\n@click.group()\ndef cli(): pass\n@cli.command()\ndef fit(): pass\n"
     "@cli.command('web')\ndef serve():\n    import uvicorn\ncli()",
     "an option behind a function": OPTIONS + "def parse():\n    args = parser.parse_args()\n    return args\n"
     "config = parse()\nif config.wandb:\n    wandb()\ndef wandb():\n    import wandb",
@@ -114,7 +114,7 @@ PASSES = {
     "import ray\nif config:\n    ray.init(num_cpus=2)",
     "a function with a condition": "def fit(plot=False, backend='sklearn'):\n    if plot:\n        import matplotlib\n"
     "    match backend:\n        case 'torch':\n            import torch\nfit()",
-    "what a test before it decides": "try:\n    import torch\n    HAS = True\nexcept ImportError:\n    HAS = False\n"
+    "decided by an earlier test": "try:\n    import torch\n    HAS = True\nexcept ImportError:\n    HAS = False\n"
     "if HAS:\n    import torchvision",
     "a table of functions": "import sys\ndef one():\n    import torch\ndef two():\n    import jax\n{'one': one, 'two': two}[sys.argv[1]]",
     "a command of several": OPTIONS + "def export(args):\n    import onnx\nparser.set_defaults(func=export)\nparser.parse_args().func()",
@@ -123,7 +123,7 @@ PASSES = {
     "Ray's own psutil": "import ray\nimport psutil",
     "Ray's own, in a task": "import os\ndef memory():\n    import psutil\nimport ray\nray.remote(memory).remote()",
     "a file that may be missing": "try:\n    rows = open('out.txt').read()\nexcept FileNotFoundError:\n    rows = ''",
-    "a file that is asked for": "import os\nfrom pathlib import Path\nCACHE = Path(__file__).parent / 'out.txt'\n"
+    "a file whose existence is checked": "import os\nfrom pathlib import Path\nCACHE = Path(__file__).parent / 'out.txt'\n"
     "if CACHE.exists():\n    print(CACHE.read_text())",
     "a helper with a package's name": {"job.py": "import datasets", "datasets.py": "x = 1"},
 }  # fmt: skip
@@ -142,10 +142,10 @@ FAILS = {
         'at the top of job.py:\n# /// script\n# dependencies = ["torch"]\n# ///'),
     "beside other dependencies": (header('dependencies = ["numpy"]') + "import cv2", "imports", D,
         "job.py:4 imports cv2, which is not in the package", 'in the header of job.py: dependencies = ["numpy", "opencv-python-headless"]'),
-    "maybe brought": (header('dependencies = ["our-internal-thing"]') + "import torch", "imports", U,
+    "maybe provided": (header('dependencies = ["our-internal-thing"]') + "import torch", "imports", U,
         "job.py:4 imports torch, which is not in the package, not installed on the cluster, and not declared "
         "(unless our-internal-thing provides it).", ""),
-    "maybe run": ("def main():\n    import torch\nmain()", "imports", U, "job.py:2 imports torch", ""),
+    "may run": ("def main():\n    import torch\nmain()", "imports", U, "job.py:2 imports torch", ""),
     "in a helper's function": ({"job.py": "import helper\nhelper.train()", "helper.py": "def train():\n    import torch"},
         "imports", U, "helper.py:2 imports torch", ""),
     "a failure that ends the job": ("try:\n    import torch\nexcept ImportError:\n    raise SystemExit('pip install torch')",
@@ -160,7 +160,7 @@ FAILS = {
     "PyTorch for Train": ("from ray.train.torch import TorchTrainer", "imports", D,
         "job.py:1 imports ray.train.torch, which needs torch: it is neither installed on the cluster nor declared.", '"torch"'),
     "a search algorithm": ("from ray.tune.search.optuna import OptunaSearch", "imports", U, "which needs optuna:", ""),
-    "two ways to it": ("from ray.air.integrations.wandb import WandbLoggerCallback\nimport wandb", "imports", D,
+    "imported in two ways": ("from ray.air.integrations.wandb import WandbLoggerCallback\nimport wandb", "imports", D,
         "job.py:2 imports wandb, which is not in the package", ""),
     "in a namespace": ("from google.cloud import bigquery", "imports", D, "job.py:1 imports google.cloud.bigquery",
         '# dependencies = ["google-cloud-bigquery"]'),
@@ -172,13 +172,13 @@ FAILS = {
         "src/mypkg/__init__.py": ""}, "imports", D, "train.py:3 imports mypkg, which is in ", "--working-dir "),
     "Serve": ("from ray import serve", "imports", D, "job.py:1 imports ray.serve, which needs ray[serve]", "ray[serve]"),
     "RLlib": ("from ray.rllib.algorithms.ppo import PPOConfig", "imports", D, "needs ray[rllib]", "ray[rllib]"),
-    "gone from Python": ("import distutils.core\nimport telnetlib\nimport annotationlib", "imports", D,
+    "removed from Python": ("import distutils.core\nimport telnetlib\nimport annotationlib", "imports", D,
         "job.py:3 imports annotationlib, which the cluster's Python 3.11 does not have.", ""),
-    "a script named as a module of Python's": ({"queue.py": "import ray"}, "shadowing", D,
+    "a script named like a standard module": ({"queue.py": "import ray"}, "shadowing", D,
         "queue.py shadows the standard library's queue in Ray's workers", "rename queue.py"),
-    "a helper named as one": ({"job.py": "import calendar", "calendar.py": ""}, "shadowing", D, "calendar.py shadows", ""),
-    "a package named as one": ({"job.py": "import types", "types/__init__.py": ""}, "shadowing", D, "types/ shadows", ""),
-    "named as a package": ({"numpy.py": "x = 1"}, "shadowing", D, "numpy.py shadows the package numpy", ""),
+    "a helper named like one": ({"job.py": "import calendar", "calendar.py": ""}, "shadowing", D, "calendar.py shadows", ""),
+    "a package named like one": ({"job.py": "import types", "types/__init__.py": ""}, "shadowing", D, "types/ shadows", ""),
+    "named like a package": ({"numpy.py": "x = 1"}, "shadowing", D, "numpy.py shadows the package numpy", ""),
     "imports itself": ({"sklearn.py": "from sklearn import svm"}, "shadowing", D, "sklearn.py:1 imports sklearn and finds", ""),
     "num_cpus": ("import ray\nray.init(num_cpus=2)", "script", D, "job.py:2 calls ray.init(num_cpus=…)", "ray.init()"),
     "under another name": ("from ray import init as start\nstart(object_store_memory=10**9)", "script", D,
@@ -196,10 +196,10 @@ FAILS = {
         "ray.init(runtime_env=env)", "script", D, "job.py:4 passes ray.init a runtime_env with working_dir", ""),
     "pip twice": (header('dependencies = ["humanize"]') + "import ray\nray.init(runtime_env={'pip': ['torch']})", "script", D,
         "a runtime_env with pip", "dependencies"),
-    "a notebook's magic": ("import os\n\nget_ipython().run_line_magic('pip', 'install humanize')", "script", D,
+    "a notebook magic": ("import os\n\nget_ipython().run_line_magic('pip', 'install humanize')", "script", D,
         "job.py:3 is a notebook magic", "dependencies"),
-    "a notebook's display": ("import pandas\ndisplay(pandas.DataFrame())", "script", D, "job.py:2 calls display()", ""),
-    "a keyboard": ("name = input('Your name? ')", "script", D, "job.py:1 calls input(), but a job has no terminal.", ""),
+    "display in a notebook": ("import pandas\ndisplay(pandas.DataFrame())", "script", D, "job.py:2 calls display()", ""),
+    "input()": ("name = input('Your name? ')", "script", D, "job.py:1 calls input(), but a job has no terminal.", ""),
     "a folder's source": (header('dependencies = ["humanize"]', "[tool.uv.sources]", 'humanize = { path = "../h" }'),
         "dependencies", D, "job.py: humanize comes from path = '../h', which is on this machine", "--working-dir"),
     "a workspace": (header('dependencies = ["a-b"]', "[tool.uv.sources]", "a_b = { workspace = true }"),
@@ -395,7 +395,7 @@ def test_one_fix_declares_all_missing_packages(tmp_path: Path) -> None:
 TUNED = "from ray import tune\ndef train(config):\n    tune.report({'a': 1}, checkpoint=make())\n"
 KEEPS = {
     "a report with a checkpoint": (TUNED + "tune.Tuner(train).fit()", True),
-    "a folder of each node": (TUNED + "tune.Tuner(train, run_config=tune.RunConfig(storage_path='/tmp/r')).fit()", True),
+    "a folder on each node": (TUNED + "tune.Tuner(train, run_config=tune.RunConfig(storage_path='/tmp/r')).fit()", True),
     "a callback": ("from ray.tune.integration.xgboost import TuneReportCheckpointCallback\nTuneReportCheckpointCallback()", True),
     "a trainer": ("from ray.train.xgboost import XGBoostTrainer\nXGBoostTrainer()", True),
     "a policy": ("from ray import tune\ntune.CheckpointConfig(checkpoint_at_end=True)", True),
@@ -403,7 +403,7 @@ KEEPS = {
     "a place that is unknown": (TUNED + "tune.Tuner(train, run_config=tune.RunConfig(storage_path=PLACE)).fit()", False),
     "metrics alone": ("from ray import tune\ndef train(config):\n    tune.report({'a': 1})\ntune.Tuner(train).fit()", False),
     "no checkpoint": ("from ray import tune\ndef train(config):\n    tune.report({'a': 1}, checkpoint=None)\ntrain", False),
-    "another's report": ("import sklearn\nsklearn.report(checkpoint=1)", False),
+    "another library's report": ("import sklearn\nsklearn.report(checkpoint=1)", False),
 }  # fmt: skip
 
 
