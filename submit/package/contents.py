@@ -69,7 +69,7 @@ class Contents:
     excluded: tuple[Excluded, ...]
     missing: tuple[MissingImport, ...] = ()
     lost_modes: tuple[LostMode, ...] = ()
-    named: frozenset[str] = frozenset()  # files that only the header asks for
+    header_only: frozenset[str] = frozenset()  # files that only the header asks for
     tree: bool = False  # a whole directory rather than what a script needs: ignore files apply only then
 
     @property

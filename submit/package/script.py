@@ -30,7 +30,7 @@ from .local_imports import LocalImports
 from .predictions import with_predictions
 from .reader import FileReader, mode_of
 from .secrets.never_packaged import why_never, why_never_within
-from .tree import Walk, check_name, regular, shown, through_link
+from .tree import Walk, check_name, file_entry, printable, symlink_entry
 
 _HEADER = 'in the header\'s "files"'
 
@@ -54,7 +54,7 @@ def script_contents(script: Path, files: Sequence[str], limits: Limits = LIMITS)
     for pattern in files:
         found.add_pattern(pattern)
     contents = contents_of(Path(found.root), found.entries.values(), found.excluded.values(), limits)
-    contents = replace(contents, named=frozenset(set(found.entries) - needed))
+    contents = replace(contents, header_only=frozenset(set(found.entries) - needed))
     return with_predictions(contents, imports, script.name)
 
 
@@ -87,7 +87,7 @@ class _ScriptFiles:
         if before.path != found.path:
             raise BadName(
                 f"The name {found.name} would refer to two files: {before.path} and {found.path}.",
-                "Rename the link to the script.",
+                "Rename the symlink to the script.",
             )
 
     def add(self, name: str) -> None:
@@ -99,7 +99,9 @@ class _ScriptFiles:
         if reason:
             self.put(Excluded(name, reason))
         else:
-            self.put(through_link(self.root, path, name) if linked else regular(path, name, os.lstat(path)))
+            self.put(
+                symlink_entry(self.root, path, name) if linked else file_entry(path, name, os.lstat(path))
+            )
 
     def _why_never(self, name: str, directory: bool) -> str | None:
         called = f"{os.path.basename(self.root)}/{name}"
@@ -191,6 +193,6 @@ class _ScriptFiles:
 
 
 def _unmatched(pattern: str, excluded: Sequence[Excluded] = ()) -> tuple[str, str]:
-    why = f" that can be packaged: {shown(excluded[0].name)}: {excluded[0].reason}" if excluded else ""
+    why = f" that can be packaged: {printable(excluded[0].name)}: {excluded[0].reason}" if excluded else ""
     fix = "Fix or remove that line; paths are relative to the script's directory."
     return f"{pattern!r} {_HEADER} matches no file{why}.", fix

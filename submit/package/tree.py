@@ -73,7 +73,7 @@ class Walk:
         found = self._listing(path, prefix)
         names = {item.name for item in found if not item.is_dir(follow_symlinks=False)}
         if "pyvenv.cfg" in names:
-            self.excluded.append(Excluded(shown(prefix) or "./", VIRTUALENV))
+            self.excluded.append(Excluded(printable(prefix) or "./", VIRTUALENV))
             return
         kinds = [kind for kind in KINDS if kind in names] if self.ignore_files else []
         base = self.from_top + os.fsencode(prefix)
@@ -86,7 +86,7 @@ class Walk:
             )
             if reason is not None:
                 if self.wanted is None or self.wanted(name):
-                    self.excluded.append(Excluded(shown(name + "/" if directory else name), reason))
+                    self.excluded.append(Excluded(printable(name + "/" if directory else name), reason))
             elif directory:
                 self._enter(item, name, depth + 1, ignores)
             elif self.wanted is None or self.wanted(name):
@@ -97,7 +97,7 @@ class Walk:
             if self.max_depth < self.limits.depth:
                 return
             raise TooDeep(
-                f"{shown(name)}/ is nested more than {self.limits.depth} directories deep.",
+                f"{printable(name)}/ is nested more than {self.limits.depth} directories deep.",
                 f"Exclude it or one of its parent directories ({WHERE}).",
             )
         check_name(name, self.limits)
@@ -110,7 +110,9 @@ class Walk:
         except FileNotFoundError:  # deleted since it was listed
             return
         found = (
-            through_link(self.root, item.path, name) if item.is_symlink() else regular(item.path, name, state)
+            symlink_entry(self.root, item.path, name)
+            if item.is_symlink()
+            else file_entry(item.path, name, state)
         )
         if isinstance(found, Entry):
             self.entries.append(found)
@@ -134,7 +136,7 @@ class Walk:
         return found
 
 
-def through_link(root: str, path: str, name: str) -> Entry | Excluded:
+def symlink_entry(root: str, path: str, name: str) -> Entry | Excluded:
     """The file that a symlink inside the tree `root` points to, or why it is excluded."""
     real = os.path.realpath(path)
     within = root.rstrip("/") + "/"
@@ -147,7 +149,7 @@ def through_link(root: str, path: str, name: str) -> Entry | Excluded:
         if error.errno == errno.ELOOP:
             return Excluded(name, "a circular symlink")
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            return Excluded(name, f"a symlink to {shown(target)}, which does not exist")
+            return Excluded(name, f"a symlink to {printable(target)}, which does not exist")
         raise unreadable(name, error) from error
     directory = stat.S_ISDIR(found.st_mode)
     reason = why_never(f"{os.path.basename(root)}/{target}", directory) or why_never_within(target, directory)
@@ -155,13 +157,13 @@ def through_link(root: str, path: str, name: str) -> Entry | Excluded:
         reason = reason or "directories are packaged under their own name only"
         target += "/"
     return (
-        Excluded(name, f"a symlink to {shown(target)}: {reason}")
+        Excluded(name, f"a symlink to {printable(target)}: {reason}")
         if reason
-        else regular(real, name, found, target)
+        else file_entry(real, name, found, target)
     )
 
 
-def regular(path: str, name: str, found: os.stat_result, called: str = "") -> Entry | Excluded:
+def file_entry(path: str, name: str, found: os.stat_result, called: str = "") -> Entry | Excluded:
     """The entry of a regular file; anything else is excluded without opening it.
 
     called: the name of the target, if `name` is a symlink to it.
@@ -191,11 +193,11 @@ def check_name(name: str, limits: Limits) -> None:
             if "\\" in name
             else f"it is {size:,} bytes long, the limit is {limits.name:,}"
         )
-    short = shown(name) if len(name) <= 200 else shown(name[:200]) + "…"
+    short = printable(name) if len(name) <= 200 else printable(name[:200]) + "…"
     raise BadName(f"The name {short} cannot be packed: {why}.", f"Rename it, or exclude it ({WHERE}).")
 
 
-def shown(name: str) -> str:
+def printable(name: str) -> str:
     """A printable form of a name: bytes that are not UTF-8 become \\xNN."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 

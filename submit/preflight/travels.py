@@ -44,7 +44,7 @@ def _exclude(contents: Contents, script: str, name: str) -> str:
     if contents.tree and name != script:
         path = shlex.quote(os.path.join(contents.root, ".rayignore"))
         return f"remove it from the file, or exclude the file: echo {shlex.quote('/' + name)} >> {path}"
-    if name in contents.named:
+    if name in contents.header_only:
         return "remove it from the file, or remove the file from the header's files"
     return f"remove it from the file, and {_READ_IT}"
 
@@ -55,7 +55,7 @@ def _modes(contents: Contents) -> Iterator[Finding]:
         yield denied("package", f"{message}: Ray does not restore file modes.", lost.fix)
     reported = {lost.name for lost in contents.lost_modes}
     programs = [
-        entry.name for entry in contents.entries if entry.mode == 0o755 and entry.name in contents.named
+        entry.name for entry in contents.entries if entry.mode == 0o755 and entry.name in contents.header_only
     ]
     if len(programs) < len(contents.entries) - 1:  # some file systems make every file executable
         for name in (name for name in programs if name not in reported):

@@ -337,7 +337,7 @@ def test_script_is_a_symlink_next_to_its_name(here: Path) -> None:
     assert error.message == (
         f"The name job.py would refer to two files: {outside(here)}/real.py and {outside(here)}/job.py."
     )
-    assert error.fix == "Rename the link to the script."
+    assert error.fix == "Rename the symlink to the script."
 
 
 # Files in the header
