@@ -169,7 +169,7 @@ def contents_of(script: Script, tree: Path | None) -> tuple[package.Contents, st
     contents = package.tree_contents(tree, script=name)
     if name not in {entry.name for entry in contents.entries}:
         why = next(
-            (left.reason for left in contents.left if left.name == name), "its ignore files leave it out"
+            (one.reason for one in contents.excluded if one.name == name), "its ignore files leave it out"
         )
         raise UsageError(f"{script.path} would not travel with {tree}: {why}.", "change the ignore file")
     return contents, name

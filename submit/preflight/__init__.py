@@ -1,6 +1,7 @@
-"""The checks before a job is sent. Each is a pure function of a draft and the cluster's facts.
+"""The checks that run before a job is submitted. Each is a pure function of the draft and the cluster's information.
 
-Adding a check is one function in a module here and its name in `CHECKS`; all findings are shown at once.
+To add a check, write a function in a module here and list it in `CHECKS` or `CLUSTER_CHECKS`. All findings are shown
+together.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ __all__ = ["Draft", "full", "parsed", "preflight", "room"]
 
 
 def preflight(draft: Draft, facts: ClusterInfo | None) -> list[Finding]:
-    """All findings; without facts (no cluster answered) those that need none."""
+    """Run all checks; without `facts` (no cluster answered), only those that do not need the cluster."""
     found: list[Finding] = []
     for check in CHECKS:
         found += check(draft)

@@ -1,4 +1,4 @@
-"""What is about to be sent, as far as the checks look at it."""
+"""The draft of a submission: the input of all checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..package import Contents
 
 @dataclass(frozen=True)
 class Draft:
-    """What is about to be sent, as far as the checks look at it."""
+    """What is about to be submitted, as the checks see it."""
 
     name: str
     header: Header
@@ -30,38 +30,38 @@ class Draft:
     expects: ExpectedVersions = ExpectedVersions()
     sources: Mapping[str, bytes] = field(default_factory=dict)  # the script and what it imports, by name
     modules: Mapping[str, ast.Module] = field(default_factory=dict)  # the script and what it imports, by name
-    installs: tuple[str, ...] = ()  # what is installed on the cluster for the job
+    installs: tuple[str, ...] = ()  # the requirements that the cluster installs for the job
     entrypoint: str = ""
-    folder: Path = Path()  # that of the script, on this machine
+    folder: Path = Path()  # the script's folder on this machine
 
     @cached_property
     def conditions(self) -> Conditions:
-        """What the text and the arguments tell of names and options."""
+        """The values of names and options that the source and the arguments determine."""
         return Conditions.of(self.modules.values(), self.arguments)
 
     @cached_property
     def nodes(self) -> tuple[Line, ...]:
-        """All nodes of the modules, each with its module and whether it runs."""
+        """All syntax nodes of the modules, each with its module and whether it runs."""
         return tuple(walk(self.modules, self.name, self.conditions))
 
     @cached_property
     def imports(self) -> tuple[tuple[str, Imported], ...]:
-        """The absolute imports, each with its module."""
+        """The absolute imports, each with the importing module."""
         return tuple(imported(self.nodes))
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun."""
+    """A number with its noun, such as "1 file" or "2 files"."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def parsed(sources: Mapping[str, bytes]) -> dict[str, ast.Module]:
-    """The modules as syntax trees; those that are not Python are left out, and packaging speaks of them."""
+    """The modules' syntax trees. Skips modules that do not parse: packaging reports them."""
     found = {}
     for name, source in sources.items():
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the module's own, shown when it runs
+                warnings.simplefilter("ignore")  # the module's own warnings, shown when it runs
                 found[name] = ast.parse(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue

@@ -23,7 +23,7 @@ from tests.fakes import HEAD, FakeDashboard, FakeJob, Fault, node
 
 PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 PASSED = """\
-  OK       package      1 file, {size} bytes, nothing secret in them
+  OK       package      1 file, {size} bytes, no secrets found
   OK       ray          Ray 2.47.1
   OK       python       Python 3.11.9
   OK       resources    3 worker nodes, 3 CPU, 1 GPU (simulated)
@@ -234,9 +234,9 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         "a hundred CPUs": (
             ["--entrypoint-num-cpus", "100", fine],
             PASSED.format(size=15).rsplit("  OK", 1)[0]
-            + "  DENIED   resources    The entrypoint asks for 100 CPU on one node; the most that a node has is "
-            "1 CPU. The job would wait for ever.\n"
-            "                      → ask for less (--entrypoint-num-cpus and the like, or [tool.submit.entrypoint] "
+            + "  DENIED   resources    The entrypoint requests 100 CPU on one node; the most any node has is "
+            "1 CPU. The job would never be scheduled.\n"
+            "                      → request less (--entrypoint-num-cpus or similar, or [tool.submit.entrypoint] "
             "in the script)\n"
             "submit: 1 of 4 checks did not pass; nothing was sent.\n"
             "      → fix the failed checks, or submit anyway:\n"
@@ -246,9 +246,9 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         "a secret argument": (
             [fine, "--", "ghp_" + "a1B2" * 9],
             PASSED.format(size=15)
-            + "  DENIED   secrets      An argument of the job holds a secret (GitHub token), and the dashboard shows a "
+            + "  DENIED   secrets      A job argument contains a secret (GitHub token), and the dashboard shows a "
             "job's entrypoint.\n"
-            "                      → leave it out, and let the job read it from Secret Manager or a bucket, as the "
+            "                      → remove it, and have the job read it from Secret Manager or a bucket, as the "
             "identity it runs as\n"
             "submit: 1 of 5 checks did not pass; nothing was sent.\n"
             "      → fix the failed checks, or submit anyway:\n"
@@ -280,7 +280,7 @@ def test_cluster_is_down(script: Path) -> None:
     done = submit(script, env=environment(RAYDOCK_PORT=str(port)))
     assert done.code == 4
     assert done.said == (
-        "  OK       package      1 file, 15 bytes, nothing secret in them\n"
+        "  OK       package      1 file, 15 bytes, no secrets found\n"
         f"submit: The cluster at http://127.0.0.1:{port} does not answer: the connection was refused.\n"
         "      → make cluster-up\n"
     )
@@ -320,7 +320,7 @@ def test_wrong_ray_version(ray: FakeDashboard, env: dict[str, str], script: Path
     done = submit(script, env=env)
     assert done.code == 3
     assert (
-        "  DENIED   ray          The cluster runs Ray 2.9.3; this one should run 2.47.1.\n"
+        "  DENIED   ray          The cluster runs Ray 2.9.3, but should run 2.47.1.\n"
         "                      → make cluster-down images cluster-up\n" in done.said
     )
 
@@ -329,7 +329,7 @@ def test_wrong_python_version(ray: FakeDashboard, env: dict[str, str], script: P
     ray.python = "3.12.1"
     done = submit(script, env=env)
     assert done.code == 3
-    assert "  DENIED   python       The cluster runs Python 3.12.1; this one should run 3.11.\n" in done.said
+    assert "  DENIED   python       The cluster runs Python 3.12.1, but should run 3.11.\n" in done.said
 
 
 def test_script_does_not_fit_the_versions_behind_an_address(ray: FakeDashboard, script: Path) -> None:
@@ -337,10 +337,11 @@ def test_script_does_not_fit_the_versions_behind_an_address(ray: FakeDashboard, 
     done = submit("--address", ray.url, script)
     assert done.code == 3
     assert (
-        "  DENIED   ray          x.py needs ray>=2.50; the cluster runs Ray 2.47.1, and a job can't bring its own.\n"
-        "                      → change the script's dependencies, or send it to a cluster with that Ray\n"
+        "  DENIED   ray          x.py needs ray>=2.50; the cluster runs Ray 2.47.1, and a job cannot install its own.\n"
+        "                      → change the script's dependencies, or submit it to a cluster with that Ray version\n"
         "  DENIED   python       x.py needs Python >=3.12; the cluster runs Python 3.11.9.\n"
-        "                      → change the script's requires-python, or send it to a cluster with that Python\n"
+        "                      → change the script's requires-python, or submit it to a cluster with that Python "
+        "version\n"
         "submit: 2 of 4 checks did not pass; nothing was sent.\n" in done.said
     )
 
@@ -351,7 +352,7 @@ def test_unknown_is_not_ok(ray: FakeDashboard, script: Path) -> None:
     done = submit("check", "--address", ray.url, script)
     assert done.code == 3
     assert (
-        "  UNKNOWN  python       x.py needs Python >=3.10, and the cluster does not say which it runs.\n"
+        "  UNKNOWN  python       x.py needs Python >=3.10, but the cluster does not report its version.\n"
         in done.said
     )
 
@@ -399,10 +400,8 @@ def test_cluster_without_the_state_api(
     done = submit(script, env=env)
     if needs:
         assert done.code == 3
-        message = (
-            "UNKNOWN resources The cluster does not tell what its nodes have, so whether it has 2 CPU was not"
-        )
-        assert message in " ".join(done.said.split())
+        told = "UNKNOWN resources The cluster does not report its nodes' resources, so 2 CPU could not be checked: "
+        assert told in " ".join(done.said.split())
     else:
         assert (done.code, done.out) == (0, "hello\n"), done.said
 
@@ -420,8 +419,8 @@ def test_secret_in_a_packaged_file(ray: FakeDashboard, env: dict[str, str], scri
     done = submit(script, env=env)
     assert done.code == 3
     assert (
-        "  DENIED   secrets      x.py:2 holds a secret (private key), and whoever reaches the cluster could read it.\n"
-        in (done.said)
+        "  DENIED   secrets      x.py:2 contains a secret (private key) that anyone with access to the cluster could "
+        "read.\n" in (done.said)
     )
 
 

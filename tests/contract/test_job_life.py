@@ -234,7 +234,7 @@ def test_preflight_sees_the_real_cluster(env: dict[str, str], lab: Lab, job: Cal
     assert done.code == 3
     assert "  OK       ray          Ray 2.47.1\n" in done.err
     assert "  OK       python       Python 3.11." in done.err
-    assert "The entrypoint asks for 100 CPU on one node; the most that a node has is 1 CPU." in done.err
+    assert "The entrypoint requests 100 CPU on one node; the most any node has is 1 CPU." in done.err
 
 
 def test_the_gpu_is_called_simulated_everywhere(

@@ -197,7 +197,7 @@ def test_a_dashboard_that_says_nothing_of_identities(docker_lab: Lab) -> None:
     env["RAY_JOB_HEADERS"] = json.dumps({"Authorization": f"Bearer {docker_lab.dashboard.key}"})
     unknown = submit("--address", docker_lab.url, "check", script, env=env)
     assert unknown.code == 3
-    assert "UNKNOWN  storage      It is not known who a job runs as there, so " in unknown.err
+    assert "UNKNOWN  storage      Could not determine who the job would run as, so " in unknown.err
     settled = submit("--address", docker_lab.url, "check", "--probe", script, env=env)
     assert settled.code == 0, settled.err
 

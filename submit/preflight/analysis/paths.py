@@ -1,4 +1,4 @@
-"""Paths in a job's text: constants, and those that are put together from `__file__`."""
+"""Paths in a job's source: constants, and those built from `__file__`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ WRITERS = re.compile(
     r"to_\w+|save\w*|dump\w*|write\w*|imsave|mkdir|makedirs|touch|FileHandler|tofile|imwrite|rename|copy\w*|connect"
     r"|urlretrieve|download\w*|extract\w*|unpack\w*|system|run|call|check_call|Popen"
 )
-ASKERS = re.compile(r"exists|isfile|isdir|is_file|is_dir|access|lexists")
-OF_A_PATH = ("open", "read_text", "read_bytes")  # methods of pathlib's that read
-_FILE = "\0"  # before a path on this machine that the text starts from
+EXISTENCE_CHECKS = re.compile(r"exists|isfile|isdir|is_file|is_dir|access|lexists")
+PATH_METHODS = ("open", "read_text", "read_bytes")  # methods of pathlib.Path that read
+_FILE = "\0"  # prefix of a local path built from __file__
 SAME = (
     "Path",
     "PurePath",
@@ -38,20 +38,21 @@ SAME = (
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The paths in the text of a job."""
+    """The paths in the source of a job."""
 
     draft: Draft
     texts: Mapping[str, Text]  # by module
 
     @classmethod
     def of(cls, draft: Draft) -> Paths:
+        """The paths in the modules of a draft."""
         texts = {name: Text() for name in draft.modules}
         for name, tree in draft.modules.items():
             texts[name].read(tree)
         return cls(draft, texts)
 
-    def given_to(self, calls: re.Pattern[str], writing: bool = False) -> set[str]:
-        """The paths that are given to calls of these names; with `writing`, to those that open a file for it."""
+    def passed_to(self, calls: re.Pattern[str], writing: bool = False) -> set[str]:
+        """The paths passed to calls with these names; with `writing`, only to calls that open a file for writing."""
         found = set()
         for name, tree in self.draft.modules.items():
             for node in ast.walk(tree):
@@ -67,16 +68,16 @@ class Paths:
         return found - {""}
 
     def opened(self, node: ast.Call, module: str) -> str:
-        """The path that a call reads; "" where the text does not tell it."""
+        """The path that a call reads; "" if the source does not determine it."""
         if writes(node):
             return ""
         called, of = name_of(node.func), node.func.value if isinstance(node.func, ast.Attribute) else None
-        if of and called in OF_A_PATH and (path := self.path(of, module)):
+        if of and called in PATH_METHODS and (path := self.path(of, module)):
             return path
         return self.path(node.args[0], module) if node.args and READERS.fullmatch(called) else ""
 
     def path(self, node: ast.AST, module: str) -> str:
-        """A path as the text has it, or from the package's root where it starts at `__file__`; "" if it isn't told."""
+        """A path as written, or relative to the package's root if built from `__file__`; "" if undetermined."""
         found = self._joined(node, module, 12)
         if not found.startswith(_FILE):
             return found
@@ -132,17 +133,17 @@ class Paths:
         return os.path.join(*parts) if all(parts) else ""
 
     def _above(self, node: ast.AST | None, count: int, module: str, depth: int) -> str:
-        """The folder that is so many steps above a path that starts at `__file__`."""
+        """The folder `count` levels above a path built from `__file__`; "" for any other path."""
         found = self._joined(node, module, depth)
         return os.path.normpath(os.path.join(found, *[".."] * count)) if found.startswith(_FILE) else ""
 
 
 def writes(node: ast.Call) -> bool:
-    """Does a call open a file for writing?"""
+    """Whether a call opens a file for writing."""
     modes = [*node.args[:2], *(one.value for one in node.keywords if one.arg == "mode")]
     return any(set(mode) <= set("rwaxbt+") and set(mode) & set("wax") for mode in map(text_of, modes))
 
 
 def text_of(node: ast.AST | None) -> str:
-    """A string constant; "" for anything else."""
+    """The value of a string constant; "" for anything else."""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""

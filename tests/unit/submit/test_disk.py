@@ -30,7 +30,7 @@ HEAD: dict[str, Any] = {
     "cmdline": ["/usr/lib/python3.11/site-packages/ray/core/src/ray/raylet/raylet"],
     "disk": {"/": FINE, "/tmp": FULL},
 }
-SENTENCE = "The head's disk is full: 8 of 200 MiB are free at /tmp, and jobs can't start there."
+SENTENCE = "The head node's disk is full: 8 of 200 MiB free at /tmp, so jobs cannot start there."
 
 
 @pytest.mark.parametrize(
@@ -61,18 +61,18 @@ def test_disk_finding() -> None:
         (
             Outcome.DENIED,
             SENTENCE,
-            "free space on this machine (docker system df, docker system prune), or start an empty head: "
+            "free space on this machine (docker system df, docker system prune), or start a new head node: "
             "make cluster-down cluster-up",
         )
     ]
     assert found(full)[0][2] == (
-        "delete what fills the head's disk, or send it to a cluster with a larger one"
+        "free space on the head node's disk, or submit to a cluster with a larger one"
     )
     assert found(Disk("/", 10 * GIB, 252 * GIB)) == [
         (
             Outcome.OK,
-            "10.0 of 252.0 GiB are free on the head: less than 5 %, so Ray refuses objects that its memory does "
-            "not hold",
+            "10.0 of 252.0 GiB free on the head node: less than 5 %, so Ray rejects objects that do not fit "
+            "in memory",
             "",
         )
     ]

@@ -56,22 +56,22 @@ def test_accepts_whatever_python_runs(case: str, tmp_path: Path) -> None:
     assert {entry.size for entry in contents.entries if entry.name == "job.py"} == {len(RUNS[case])}
 
 
-DECLARE = "save it as UTF-8, or declare its encoding in its first line, such as # -*- coding: cp1252 -*-"
+DECLARE = "save it as UTF-8, or declare its encoding on its first line, for example # -*- coding: cp1252 -*-"
 UTF8 = "save it as UTF-8"
-NOT_UTF8 = "which is not UTF-8, and no other encoding is declared"
+NOT_UTF8 = "which is not valid UTF-8, and it declares no other encoding"
 REFUSED = {
     b"x = 1\ny = 'caf\xe9'\n": (f"line 2 has the byte 0xe9, {NOT_UTF8}", DECLARE),
     b"\xef\xbb\xbfx = 1\n#\n# '\xff'": (f"line 3 has the byte 0xff, {NOT_UTF8}", DECLARE),
-    b"# coding: cp1252\nx = '\x81'\n": ("line 2 has the byte 0x81, which is not cp1252, the encoding that it declares",
+    b"# coding: cp1252\nx = '\x81'\n": ("line 2 has the byte 0x81, which is not valid cp1252, its declared encoding",
                                        DECLARE),
     b"# coding: klingon\nx = 1\n": ("it declares the encoding 'klingon', which Python does not know", DECLARE),
     b"# coding: rot13\nk = 1\n": ("it declares the encoding 'rot13', which Python does not know", DECLARE),
-    b"\xef\xbb\xbf# coding: latin-1\n": ("it begins with UTF-8's byte order mark and declares another encoding",
+    b"\xef\xbb\xbf# coding: latin-1\n": ("it has a UTF-8 byte order mark but declares another encoding",
                                          "declare utf-8"),
     "print(1)\n".encode("utf-16"): ("it is UTF-16 text", UTF8),
-    "print(1)\n".encode("utf-16-be"): ("line 1 has a null byte, as UTF-16 text and binary files have", UTF8),
+    "print(1)\n".encode("utf-16-be"): ("line 1 contains a null byte, as in UTF-16 text or a binary file", UTF8),
     "print(1)\n".encode("utf-32"): ("it is UTF-32 text", UTF8),
-    b"x = 1\n\0\n": ("line 2 has a null byte, as UTF-16 text and binary files have", UTF8),
+    b"x = 1\n\0\n": ("line 2 contains a null byte, as in UTF-16 text or a binary file", UTF8),
 }  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def test_rejects_files_that_are_not_text(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text("import job")
     with pytest.raises(package.PackageError) as refused:
         package.script_contents(tmp_path / "main.py", [])
-    assert (refused.value.message, refused.value.fix) == (f"job.py is not Python: {reason}.", fix)
+    assert (refused.value.message, refused.value.fix) == (f"job.py is not valid Python: {reason}.", fix)
 
 
 @pytest.mark.parametrize("text", ["(" * 500, "-" * 100_000 + "1", "x = " + "[" * 90 + "]" * 90 + "," * 2])
