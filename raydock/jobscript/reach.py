@@ -11,10 +11,8 @@ from typing import cast
 from raydock.jobscript.text import name_of
 from submit.findings import Finding, denied, ok, unknown
 
-from ...findings import Finding, denied, ok, unknown
-from ..handlers import HANDLED_ERRORS, ends, tops
 from .conditions import Conditions
-from .handlers import FORGIVING, ends, tops
+from .handlers import HANDLED_ERRORS, ends, tops
 
 LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 

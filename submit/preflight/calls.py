@@ -6,12 +6,10 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from raydock.jobscript.conditions import Conditions
-from raydock.jobscript.reach import Reach, judged
+from raydock.jobscript.reach import Reach, finding_for
 from raydock.jobscript.text import Text, name_of
 
 from ..findings import Finding
-from .analysis.conditions import Conditions
-from .analysis.reach import Reach, finding_for
 from .draft import Draft
 
 # Rejected when connecting to an existing cluster: ray/_private/worker.py of Ray 2.47.1.

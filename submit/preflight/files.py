@@ -8,14 +8,12 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from raydock.jobscript.handlers import FORGIVING
-from raydock.jobscript.reach import Reach, judged, walk
+from raydock.jobscript.handlers import HANDLED_ERRORS
+from raydock.jobscript.reach import Reach, finding_for, walk
 
 from ..findings import Finding, denied
 from .analysis.paths import EXISTENCE_CHECKS, READERS, WRITERS, Paths
-from .analysis.reach import Reach, finding_for, walk
 from .draft import Draft
-from .handlers import HANDLED_ERRORS
 
 OUTPUT = re.compile(
     r"-*(\w+[-_])?(out|save|dest|dst|log|checkpoint|ckpt|result|artifact|tmp|work|cache|write|target|model[-_]dir|storage)"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from raydock.jobscript.dependencies import name_of as package_of
 from raydock.jobscript.dependencies import requirement
 from raydock.jobscript.ray_extras import BROUGHT, PARTS, USED
-from raydock.jobscript.reach import Imported, Reach, judged
+from raydock.jobscript.reach import Imported, Reach, finding_for
 from raydock.rayapi.cluster_info import ClusterInfo
 
 from ..findings import Finding
@@ -16,7 +16,6 @@ from .analysis import distributions
 from .analysis.installs import installed_by, installed_with_pip
 from .analysis.modules import SINCE, UNTIL, Modules, dotted
 from .analysis.nearby import common_folder, local_source
-from .analysis.reach import Imported, Reach, finding_for
 from .draft import Draft, counted
 
 SHOWN = 5
