@@ -9,7 +9,6 @@ from enum import IntEnum
 from typing import cast
 
 from raydock.jobscript.text import name_of
-from submit.findings import Finding, denied, ok, unknown
 
 from .conditions import Conditions
 from .handlers import HANDLED_ERRORS, ends, tops
@@ -90,13 +89,6 @@ def functions_reached(found: Iterable[Found], conditions: Conditions) -> dict[st
             pending += (more := [name for name in new if name not in reached])
             reached |= dict.fromkeys(more, least)
     return reached
-
-
-def finding_for(reach: Reach, check: str, text: str, fix: str) -> Finding:
-    """A finding: DENIED for code that certainly runs, UNKNOWN for code that may, OK with a note if conditional."""
-    if reach is Reach.CONDITIONAL:
-        return ok(check, f"{text.removesuffix('.')}; whether it runs depends on a condition")
-    return (denied if reach is Reach.ALWAYS else unknown)(check, text, fix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from raydock.jobscript.conditions import Conditions
-from raydock.jobscript.reach import Reach, finding_for
+from raydock.jobscript.reach import Reach
 from raydock.jobscript.text import Text, name_of
 
 from ..findings import Finding
-from .draft import Draft
+from ..plan import JobPlan
+from .certainty import finding_for
 
 # Rejected when connecting to an existing cluster: ray/_private/worker.py of Ray 2.47.1.
 NEW_CLUSTER_ARGUMENTS = (
@@ -21,29 +22,29 @@ MAGICS = ("run_line_magic", "run_cell_magic", "system", "getoutput", "magic")
 ADDRESS_FIX = "call ray.init(): it connects to the cluster that runs the job"
 
 
-def check_calls(draft: Draft) -> Iterable[Finding]:
+def check_calls(plan: JobPlan) -> Iterable[Finding]:
     """Check for calls that Ray rejects in a job, or that need a notebook or a terminal."""
-    defined = {name: names_defined(tree) for name, tree in draft.modules.items()}
-    for name, node, reach in draft.nodes:
+    defined = {name: names_defined(tree) for name, tree in plan.modules.items()}
+    for name, node, reach in plan.nodes:
         if isinstance(node, ast.Call) and reach is not Reach.HANDLED:
-            for reason, fix in (*init_problems(node, draft), *notebook_problems(node, defined[name])):
+            for reason, fix in (*init_problems(node, plan), *notebook_problems(node, defined[name])):
                 sure = min(reach, Reach.MAYBE) if fix == ADDRESS_FIX else reach
                 yield finding_for(sure, "script", f"{name}:{node.lineno} {reason}", fix)
 
 
-def init_problems(node: ast.Call, draft: Draft) -> Iterator[tuple[str, str]]:
+def init_problems(node: ast.Call, plan: JobPlan) -> Iterator[tuple[str, str]]:
     """The problems of a call to ray.init, each with its fix."""
-    text = draft.conditions.text
+    text = plan.conditions.text
     if text.dotted(node.func) != "ray.init":
         return
     given = keywords(node, text)
     for name in NEW_CLUSTER_ARGUMENTS:
-        if name in given and not may_be_none(given[name], draft.conditions):
+        if name in given and not may_be_none(given[name], plan.conditions):
             yield (
                 f"calls ray.init({name}=…), which Ray rejects in a job: the cluster is already running.",
                 "call ray.init() without it; set a task's resources with @ray.remote(num_cpus=…)",
             )
-    (address, *_) = draft.conditions.of_expression(node.args[0] if node.args else given.get("address")) or (
+    (address, *_) = plan.conditions.of_expression(node.args[0] if node.args else given.get("address")) or (
         None,
     )
     if isinstance(address, str) and address not in ("", "auto", "local"):
@@ -53,10 +54,10 @@ def init_problems(node: ast.Call, draft: Draft) -> Iterator[tuple[str, str]]:
             'calls ray.init("local"), which starts a second Ray on the head node and leaves the cluster idle.',
             "call ray.init()",
         )
-    for key in conflicts(given.get("runtime_env"), draft, text):
+    for key in conflicts(given.get("runtime_env"), plan, text):
         yield (
             f"passes ray.init a runtime_env with {key}, which Ray rejects: the job is submitted with its own.",
-            runtime_env_fix(key, draft),
+            runtime_env_fix(key, plan),
         )
 
 
@@ -97,18 +98,18 @@ def may_be_none(node: ast.expr, conditions: Conditions) -> bool:
     return any(isinstance(part, ast.Constant) and part.value is None for part in parts)
 
 
-def conflicts(node: ast.AST | None, draft: Draft, text: Text) -> Iterator[str]:
+def conflicts(node: ast.AST | None, plan: JobPlan, text: Text) -> Iterator[str]:
     """The fields of a runtime_env that the job's own also sets: ray.runtime_env.runtime_env._merge_runtime_env."""
-    if "RAY_OVERRIDE_JOB_RUNTIME_ENV" in draft.env:
+    if "RAY_OVERRIDE_JOB_RUNTIME_ENV" in plan.env:
         return
     for key, value in dict_items(node, text):
-        if key == "working_dir" or (key in ("pip", "uv") and draft.installs):
+        if key == "working_dir" or (key in ("pip", "uv") and plan.installs):
             yield key
         elif key == "env_vars":
-            yield from (f"env_vars {name}" for name, _ in dict_items(value, text) if name in draft.env)
+            yield from (f"env_vars {name}" for name, _ in dict_items(value, text) if name in plan.env)
 
 
-def runtime_env_fix(key: str, draft: Draft) -> str:
+def runtime_env_fix(key: str, plan: JobPlan) -> str:
     """How to resolve a conflict between the runtime_env of ray.init and that of the job."""
     if key == "working_dir":
         return "remove working_dir, and send the folder with --working-dir instead"

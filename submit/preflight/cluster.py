@@ -7,33 +7,34 @@ from collections.abc import Iterable, Mapping
 from raydock.jobscript.dependencies import fits, wanted_ray
 from raydock.jobscript.header import Resources
 from raydock.rayapi.cluster_info import ClusterInfo, Disk, NodeResources
+from raydock.units import counted
 
 from ..findings import Finding, denied, ok, unknown
-from .draft import Draft, counted
+from ..plan import JobPlan
 
 
-def check_ray(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
+def check_ray(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
     """Check that the cluster runs the expected Ray version, and one that the script accepts."""
-    wanted = wanted_ray(draft.header.dependencies)
-    if draft.expects.ray and facts.ray != draft.expects.ray:
+    wanted = wanted_ray(plan.header.dependencies)
+    if plan.expects.ray and facts.ray != plan.expects.ray:
         yield denied(
             "ray",
-            f"The cluster runs Ray {facts.ray}, but should run {draft.expects.ray}.",
+            f"The cluster runs Ray {facts.ray}, but should run {plan.expects.ray}.",
             "make cluster-down images cluster-up",
         )
     elif wanted and not fits(wanted, facts.ray):
         yield denied(
             "ray",
-            f"{draft.name} needs ray{wanted}; the cluster runs Ray {facts.ray}, and a job cannot install its own.",
+            f"{plan.name} needs ray{wanted}; the cluster runs Ray {facts.ray}, and a job cannot install its own.",
             "change the script's dependencies, or submit it to a cluster with that Ray version",
         )
     else:
         yield ok("ray", f"Ray {facts.ray}")
 
 
-def check_python(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
+def check_python(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
     """Check that the cluster runs the expected Python version, and one that the script accepts."""
-    wanted, expected = draft.header.requires_python, draft.expects.python
+    wanted, expected = plan.header.requires_python, plan.expects.python
     minor = ".".join(facts.python.split(".")[:2])
     if expected and minor and minor != expected:
         yield denied(
@@ -44,23 +45,23 @@ def check_python(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
     elif wanted and not minor:
         yield unknown(
             "python",
-            f"{draft.name} needs Python {wanted}, but the cluster does not report its version.",
+            f"{plan.name} needs Python {wanted}, but the cluster does not report its version.",
             "run `python -V` on its head node, then pass --skip-check",
         )
     elif wanted and not fits(wanted, facts.python):
         yield denied(
             "python",
-            f"{draft.name} needs Python {wanted}; the cluster runs Python {facts.python}.",
+            f"{plan.name} needs Python {wanted}; the cluster runs Python {facts.python}.",
             "change the script's requires-python, or submit it to a cluster with that Python version",
         )
     elif minor:
         yield ok("python", f"Python {facts.python}")
 
 
-def check_resources(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
+def check_resources(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
     """Check that the entrypoint fits on one node, and that the cluster has what the job needs in total."""
     if facts.silent:
-        asked = spelled(amounts(draft.header.needs) | amounts(draft.reserve))
+        asked = spelled(amounts(plan.header.needs) | amounts(plan.reserve))
         if asked:
             text = f"The cluster does not report its nodes' resources, so {asked} could not be checked: "
             yield unknown(
@@ -69,7 +70,7 @@ def check_resources(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
         else:
             yield ok("resources", "the job requests none (the cluster does not report its nodes' resources)")
         return
-    short = [*too_much_for_a_node(draft, facts.nodes), *too_much_for_all(draft, facts.nodes)]
+    short = [*too_much_for_a_node(plan, facts.nodes), *too_much_for_all(plan, facts.nodes)]
     yield from short
     if not short:
         workers = sum(1 for node in facts.nodes if not node.head)
@@ -80,11 +81,11 @@ def check_resources(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
         yield ok("resources", f"{counted(workers, 'worker node')}, {cpus:g} CPU, {shown}")
 
 
-def check_disk(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
+def check_disk(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
     """Check that the head node has disk space for the job's package, environment and log."""
     disk = facts.disk
     if disk and disk.full:
-        yield denied("disk", full(disk), room(bool(draft.expects.ray)))
+        yield denied("disk", full(disk), room(bool(plan.expects.ray)))
     elif disk and disk.over:
         yield ok(
             "disk",
@@ -111,9 +112,9 @@ def room(here: bool) -> str:
     )
 
 
-def too_much_for_a_node(draft: Draft, nodes: tuple[NodeResources, ...]) -> Iterable[Finding]:
+def too_much_for_a_node(plan: JobPlan, nodes: tuple[NodeResources, ...]) -> Iterable[Finding]:
     """Whether the entrypoint requests more than any node has, so that it would wait indefinitely."""
-    asked = amounts(draft.reserve)
+    asked = amounts(plan.reserve)
     if asked and not any(
         all(node.resources.get(what, 0) >= much for what, much in asked.items()) for node in nodes
     ):
@@ -126,16 +127,16 @@ def too_much_for_a_node(draft: Draft, nodes: tuple[NodeResources, ...]) -> Itera
         )
 
 
-def too_much_for_all(draft: Draft, nodes: tuple[NodeResources, ...]) -> Iterable[Finding]:
+def too_much_for_all(plan: JobPlan, nodes: tuple[NodeResources, ...]) -> Iterable[Finding]:
     """Whether the script declares that it needs more than the whole cluster has."""
-    asked = amounts(draft.header.needs)
+    asked = amounts(plan.header.needs)
     have = {what: sum(node.resources.get(what, 0) for node in nodes) for what in asked}
     if any(have[what] < much for what, much in asked.items()):
         yield denied(
             "resources",
-            f"{draft.name} needs {spelled(asked)}; the whole cluster has {spelled(have)}.",
+            f"{plan.name} needs {spelled(asked)}; the whole cluster has {spelled(have)}.",
             "add nodes with python -m cluster scale cpu-worker=N, or use a larger cluster"
-            if draft.expects.ray
+            if plan.expects.ray
             else "use a larger cluster",
         )
 

@@ -11,24 +11,24 @@ from collections.abc import Iterable
 from raydock.rayapi.cluster_info import ClusterInfo
 
 from ..findings import Finding, denied
-from .draft import Draft
+from ..plan import JobPlan
 
 
-def check_dependencies(draft: Draft) -> Iterable[Finding]:
+def check_dependencies(plan: JobPlan) -> Iterable[Finding]:
     """Check that the cluster can reach the source of every dependency."""
-    for dependency, why in draft.header.refused.items():
+    for dependency, why in plan.header.refused.items():
         yield denied(
             "dependencies",
-            f"{draft.name}: {dependency} {why}.",
+            f"{plan.name}: {dependency} {why}.",
             "send the package's folder with --working-dir, or give a URL that the cluster can reach: NAME @ https://…",
         )
 
 
-def check_syntax(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
+def check_syntax(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
     """Check that the cluster's Python, if older than this one, can parse every module."""
     parts = facts.python.split(".")
     minor = int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else sys.version_info.minor
-    for name, source in draft.sources.items() if minor < sys.version_info.minor else ():
+    for name, source in plan.sources.items() if minor < sys.version_info.minor else ():
         if fault := newer_syntax(source, minor):
             line, what = fault
             yield denied(

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from raydock.jobscript.dependencies import name_of as package_of
 from raydock.jobscript.dependencies import requirement
 from raydock.jobscript.ray_extras import BROUGHT, PARTS, USED
-from raydock.jobscript.reach import Imported, Reach, finding_for
+from raydock.jobscript.reach import Imported, Reach
 from raydock.rayapi.cluster_info import ClusterInfo
+from raydock.units import counted
 
 from ..findings import Finding
+from ..plan import JobPlan
 from .analysis import distributions
 from .analysis.installs import installed_by, installed_with_pip
 from .analysis.modules import SINCE, UNTIL, Modules, dotted
 from .analysis.nearby import common_folder, local_source
-from .draft import Draft, counted
+from .certainty import finding_for
 
 SHOWN = 5
 COLAB = "google.colab"
@@ -33,19 +35,19 @@ class MissingModule:
     too_early: bool = False  # available once Ray is imported, which happens later
 
 
-def check_imports(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
+def check_imports(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
     """Check that every imported module is available on the cluster or will be installed for the job."""
-    modules = Modules(draft, facts)
-    declared = {package_of(requirement(text)) for text in draft.header.dependencies} | installed_by(
-        draft.modules
+    modules = Modules(plan, facts)
+    declared = {package_of(requirement(text)) for text in plan.header.dependencies} | installed_by(
+        plan.modules
     )
-    found = sorted(find_missing(draft, modules, declared), key=lambda missing: -missing.one.reach)
+    found = sorted(find_missing(plan, modules, declared), key=lambda missing: -missing.one.reach)
     wanted = [
         missing
         for missing in found
-        if missing.one.reach is not Reach.CONDITIONAL and declarable(draft, missing)
+        if missing.one.reach is not Reach.CONDITIONAL and declarable(plan, missing)
     ]
-    fix = declare(draft, [missing.needed for missing in wanted])
+    fix = declare(plan, [missing.needed for missing in wanted])
     for missing in found[:SHOWN]:
         yield finding(missing, modules, declared, fix)
     if len(found) > SHOWN:
@@ -54,10 +56,10 @@ def check_imports(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
         yield finding_for(min(found[SHOWN].one.reach, Reach.MAYBE), "imports", text, fix)
 
 
-def find_missing(draft: Draft, modules: Modules, declared: set[str]) -> Iterator[MissingModule]:
+def find_missing(plan: JobPlan, modules: Modules, declared: set[str]) -> Iterator[MissingModule]:
     """The missing modules, once per requirement, at the import that is most certain to run."""
     worst: dict[str, MissingModule] = {}
-    for file, one in draft.imports:
+    for file, one in plan.imports:
         for missing in missing_for(file, one, modules, declared) if one.reach is not Reach.HANDLED else ():
             if missing.needed not in worst or worst[missing.needed].one.reach < missing.one.reach:
                 worst[missing.needed] = missing
@@ -92,7 +94,7 @@ def missing_for_ray_part(
     names = [f"{'.'.join(one.module)}.{one.name}", *names]
     extra, on_import = next((PARTS[name] for name in names if name in PARTS), ("", ()))
     on_use = next((USED[name] for name in names if name in USED), ())
-    asked = {extra for text in modules.draft.header.dependencies for extra in requirement(text).extras}
+    asked = {extra for text in modules.plan.header.dependencies for extra in requirement(text).extras}
     if not modules.known or (extra and asked & {extra, "all"}):
         return
     for need in (*on_import, *on_use):
@@ -105,12 +107,12 @@ def missing_for_ray_part(
             )
 
 
-def declarable(draft: Draft, missing: MissingModule) -> bool:
+def declarable(plan: JobPlan, missing: MissingModule) -> bool:
     """Whether declaring the requirement would fix the import."""
     top = missing.one.module[0]
     if missing.ray_part:
         return True
-    return not (top in UNTIL or top in SINCE or of_colab(missing.one) or local_source(draft, top))
+    return not (top in UNTIL or top in SINCE or of_colab(missing.one) or local_source(plan, top))
 
 
 def of_colab(one: Imported) -> bool:
@@ -120,15 +122,15 @@ def of_colab(one: Imported) -> bool:
 
 def finding(missing: MissingModule, modules: Modules, declared: set[str], fix: str) -> Finding:
     """The finding for a missing module: DENIED if the line certainly runs and no declared package may provide it."""
-    draft, one = modules.draft, missing.one
+    plan, one = modules.plan, missing.one
     where = f"{missing.file}:{one.line} imports {dotted(one)}"
     reach = one.reach
     if of_colab(one):
         text = f"{where}, which exists only in Colab."
         fix = "remove it, or wrap it in `try: … except ImportError:`"
-    elif not missing.ray_part and (local := local_source(draft, one.module[0])):
+    elif not missing.ray_part and (local := local_source(plan, one.module[0])):
         text = f"{where}, which is in {local} but not in the package."
-        fix = f"pass --working-dir {common_folder(draft, local)}"
+        fix = f"pass --working-dir {common_folder(plan, local)}"
     elif not modules.known:
         text = f"{where}, and the cluster does not report whether it is installed."
         reach = min(reach, Reach.MAYBE)
@@ -142,7 +144,7 @@ def finding(missing: MissingModule, modules: Modules, declared: set[str], fix: s
     elif missing.too_early:
         text = f"{where} before ray, which provides it."
         fix = f"import ray first, or {fix}"
-    elif missing.needed in installed_with_pip(draft.modules):
+    elif missing.needed in installed_with_pip(plan.modules):
         text = f"{where}, which it installs with pip while running: only on the head node, and not reliably."
         reach = min(reach, Reach.MAYBE)
     else:
@@ -161,9 +163,9 @@ def unsure_of(declared: set[str], modules: Modules) -> str:
     return " or ".join(names[:3])
 
 
-def declare(draft: Draft, needed: Sequence[str]) -> str:
+def declare(plan: JobPlan, needed: Sequence[str]) -> str:
     """How to add dependencies to those in the script's header."""
-    listed = ", ".join(f'"{one}"' for one in dict.fromkeys((*draft.header.dependencies, *needed)))
-    if draft.header.written:
-        return f"in the header of {draft.name}: dependencies = [{listed}]"
-    return f"at the top of {draft.name}:\n# /// script\n# dependencies = [{listed}]\n# ///"
+    listed = ", ".join(f'"{one}"' for one in dict.fromkeys((*plan.header.dependencies, *needed)))
+    if plan.header.written:
+        return f"in the header of {plan.name}: dependencies = [{listed}]"
+    return f"at the top of {plan.name}:\n# /// script\n# dependencies = [{listed}]\n# ///"

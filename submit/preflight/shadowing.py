@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from ..findings import Finding, denied
-from .draft import Draft
+from ..plan import JobPlan
 
 # What a worker and a job supervisor of Ray 2.47.1 import, except modules frozen into or built into Python 3.11.
 STANDARD = frozenset({
@@ -38,21 +38,21 @@ INSTALLED = frozenset({
 })  # fmt: skip
 
 
-def check_shadowing(draft: Draft) -> Iterable[Finding]:
+def check_shadowing(plan: JobPlan) -> Iterable[Finding]:
     """Check that no file shadows a module that Ray imports, and that the script does not shadow its own imports."""
-    for name, module in sorted(importable(draft)):
+    for name, module in sorted(importable(plan)):
         if module in STANDARD:
             yield shadows(name, f"the standard library's {module}")
         elif module in INSTALLED:
             yield shadows(name, f"the package {module}")
-    script = PurePosixPath(draft.name).stem
+    script = PurePosixPath(plan.name).stem
     if script not in STANDARD | INSTALLED:
-        own = (one for name, one in draft.imports if name == draft.name)
+        own = (one for name, one in plan.imports if name == plan.name)
         if line := next((one.line for one in own if one.module[:1] == (script,)), 0):
             yield denied(
                 "shadowing",
-                f"{draft.name}:{line} imports {script} and finds itself: the script has the package's name.",
-                f"rename {draft.name}",
+                f"{plan.name}:{line} imports {script} and finds itself: the script has the package's name.",
+                f"rename {plan.name}",
             )
 
 
@@ -65,10 +65,10 @@ def shadows(name: str, what: str) -> Finding:
     )
 
 
-def importable(draft: Draft) -> Iterator[tuple[str, str]]:
+def importable(plan: JobPlan) -> Iterator[tuple[str, str]]:
     """The packaged files that can be imported from the job's or the script's folder, with their top-level modules."""
-    above = PurePosixPath(draft.name).parent
-    for entry in draft.contents.entries:
+    above = PurePosixPath(plan.name).parent
+    for entry in plan.contents.entries:
         path = PurePosixPath(entry.name)
         for folder in dict.fromkeys((PurePosixPath("."), above)):
             if path.parent == folder and (module := module_of(path.name)):

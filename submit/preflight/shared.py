@@ -16,24 +16,24 @@ from raydock.jobscript.text import name_of
 from raydock.rayapi.cluster_info import ClusterInfo
 
 from ..findings import Finding, unknown
-from .draft import Draft
+from ..plan import JobPlan
 
 CALLBACKS = re.compile(r"\w*(ReportCheckpointCallback|RayTrainReportCallback)")
 TRAINERS = ("ray.train.xgboost.XGBoostTrainer", "ray.train.lightgbm.LightGBMTrainer")
 POLICY = ("checkpoint_frequency", "checkpoint_at_end")
 
 
-def check_shared(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
+def check_shared(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
     """Check that a job that saves checkpoints sets a storage_path that all nodes can reach."""
-    if on_one_machine(facts) or has_storage_path(draft):
+    if on_one_machine(facts) or has_storage_path(plan):
         return
-    if not draft.conditions.text.uses("ray.tune", "ray.train", "ray.air"):
+    if not plan.conditions.text.uses("ray.tune", "ray.train", "ray.air"):
         return
-    for name, node, reach in draft.nodes:
+    for name, node, reach in plan.nodes:
         if (
             reach is not Reach.HANDLED
             and isinstance(node, ast.Call)
-            and saves_checkpoints(node, draft.conditions)
+            and saves_checkpoints(node, plan.conditions)
         ):
             yield unknown(
                 "script",
@@ -52,9 +52,9 @@ def on_one_machine(facts: ClusterInfo) -> bool:
     )
 
 
-def has_storage_path(draft: Draft) -> bool:
+def has_storage_path(plan: JobPlan) -> bool:
     """Whether the job sets a storage_path that is not a folder on a single node."""
-    for node in (node for tree in draft.modules.values() for node in ast.walk(tree)):
+    for node in (node for tree in plan.modules.values() for node in ast.walk(tree)):
         if isinstance(node, ast.keyword) and node.arg in ("storage_path", "local_dir"):
             if not (isinstance(node.value, ast.Constant) and is_node_path(node.value.value)):
                 return True

@@ -7,26 +7,28 @@ import re
 import shlex
 from collections.abc import Iterator
 
+from raydock.units import counted
+
 from ..findings import Finding, denied, ok, unknown
 from ..package import Contents, find_secrets, find_secrets_in_text
 from ..package.secrets.variables import secret_in, secrets_in_arguments
-from .draft import Draft, counted
+from ..plan import JobPlan
 
 _READ_IT = "have the job read it from Secret Manager or a bucket, as the identity it runs as"
 _CREDENTIAL_FILES = ("GOOGLE_APPLICATION_CREDENTIALS", "AWS_SHARED_CREDENTIALS_FILE", "KUBECONFIG")
 _SHOWN = 5  # secrets; the rest are reported once these are fixed
 
 
-def check_package(draft: Draft) -> Iterator[Finding]:
+def check_package(plan: JobPlan) -> Iterator[Finding]:
     """Check the files for secrets, and for imports and programs that would fail on the cluster."""
-    contents = draft.contents
+    contents = plan.contents
     secrets = find_secrets(contents)
     for secret in secrets[:_SHOWN]:
         message = (
             f"{secret.name}:{secret.line} contains a secret ({secret.kind}) that anyone with access to the cluster "
             "could read."
         )
-        yield denied("secrets", message, _exclude(contents, draft.name, secret.name))
+        yield denied("secrets", message, _exclude(contents, plan.name, secret.name))
     if not secrets:
         files = counted(len(contents.entries), "file")
         yield ok("package", f"{files}, {contents.unpacked_bytes:,} bytes, no secrets found")
@@ -62,9 +64,9 @@ def _modes(contents: Contents) -> Iterator[Finding]:
             yield ok("package", f"{name} is not executable on the cluster: Ray does not restore file modes")
 
 
-def check_environment(draft: Draft) -> Iterator[Finding]:
+def check_environment(plan: JobPlan) -> Iterator[Finding]:
     """Check the variables for secrets, which the dashboard would show (ray#39502), and for credential files."""
-    for name, value in draft.env.items():
+    for name, value in plan.env.items():
         if kind := secret_in(name, value):
             message = f"The variable {name} contains a secret ({kind}), and the dashboard shows a job's environment."
             yield denied("secrets", message, f"remove it, and {_READ_IT}")
@@ -80,13 +82,13 @@ def _credential_file(name: str, value: str) -> Finding:
     return unknown("environment", f"{name} points to {value}, which may not exist on the cluster.", fix)
 
 
-def check_arguments(draft: Draft) -> Iterator[Finding]:
+def check_arguments(plan: JobPlan) -> Iterator[Finding]:
     """Check the arguments and dependencies for secrets: the dashboard shows both."""
-    for option, kind in secrets_in_arguments(draft.arguments):
+    for option, kind in secrets_in_arguments(plan.arguments):
         which = f"The job's argument {option}" if option else "A job argument"
         message = f"{which} contains a secret ({kind}), and the dashboard shows a job's entrypoint."
         yield denied("secrets", message, f"remove it, and {_READ_IT}")
-    for dependency in draft.header.dependencies:
+    for dependency in plan.header.dependencies:
         for kind in find_secrets_in_text(dependency):
             name = re.split(r"[^\w.-]", dependency, maxsplit=1)[0]
             message = f"The dependency {name} contains a secret ({kind}), and the dashboard shows what a job installs."

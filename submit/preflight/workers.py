@@ -10,17 +10,17 @@ from raydock.jobscript.reach import Reach
 from raydock.jobscript.text import name_of
 
 from ..findings import Finding, unknown
-from .draft import Draft
+from ..plan import JobPlan
 from .shadowing import module_of
 
 
-def check_workers(draft: Draft) -> Iterable[Finding]:
+def check_workers(plan: JobPlan) -> Iterable[Finding]:
     """Check that no task uses a module found only through the script's sys.path: workers have only the job's folder."""
-    if "PYTHONPATH" in draft.env:
+    if "PYTHONPATH" in plan.env:
         return
-    off_path = modules_off_path(draft)
-    used = set(names_in_tasks(draft))
-    for name, node, reach in draft.nodes:
+    off_path = modules_off_path(plan)
+    used = set(names_in_tasks(plan))
+    for name, node, reach in plan.nodes:
         if reach < Reach.MAYBE or not isinstance(node, (ast.Import, ast.ImportFrom)):
             continue
         for module, bound in bindings(node):
@@ -34,12 +34,12 @@ def check_workers(draft: Draft) -> Iterable[Finding]:
                 return
 
 
-def modules_off_path(draft: Draft) -> dict[str, str]:
+def modules_off_path(plan: JobPlan) -> dict[str, str]:
     """The packaged modules in folders that are not on the workers' path, each with its folder."""
-    on_path = {"", posixpath.dirname(draft.name)}
+    on_path = {"", posixpath.dirname(plan.name)}
     found: dict[str, str] = {}
     near = set()
-    for entry in draft.contents.entries:
+    for entry in plan.contents.entries:
         above, _, file = entry.name.rpartition("/")
         if file == "__init__.py":
             above, _, file = above.rpartition("/")
@@ -51,19 +51,19 @@ def modules_off_path(draft: Draft) -> dict[str, str]:
     return {top: folder for top, folder in found.items() if top not in near}
 
 
-def names_in_tasks(draft: Draft) -> Iterator[str]:
+def names_in_tasks(plan: JobPlan) -> Iterator[str]:
     """The names used in remote functions and classes, except those that change sys.path themselves."""
-    nodes = [node for name, node, _ in draft.nodes if name == draft.name]
+    nodes = [node for name, node, _ in plan.nodes if name == plan.name]
     remote = {
         name_of(argument)
         for node in nodes
-        if isinstance(node, ast.Call) and draft.conditions.text.dotted(node.func) == "ray.remote"
+        if isinstance(node, ast.Call) and plan.conditions.text.dotted(node.func) == "ray.remote"
         for argument in node.args
     }
     for node in nodes:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             decorators = [one.func if isinstance(one, ast.Call) else one for one in node.decorator_list]
-            if node.name in remote or "ray.remote" in map(draft.conditions.text.dotted, decorators):
+            if node.name in remote or "ray.remote" in map(plan.conditions.text.dotted, decorators):
                 names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
                 yield from names if "sys" not in names else ()
 

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from raydock.jobscript.reach import Imported, Reach
 from raydock.rayapi.cluster_info import ClusterInfo
 
-from ..draft import Draft
+from ...plan import JobPlan
 from ..shadowing import INSTALLED, module_of
 from . import distributions
 
@@ -30,7 +30,7 @@ UNTIL = {
 class Modules:
     """The modules that the cluster and the package provide."""
 
-    draft: Draft
+    plan: JobPlan
     facts: ClusterInfo
 
     @property
@@ -47,14 +47,14 @@ class Modules:
     @cached_property
     def packaged(self) -> frozenset[str]:
         """The packaged top-level modules. If the job changes sys.path, those in any folder count."""
-        anywhere = "PYTHONPATH" in self.draft.env or any(
+        anywhere = "PYTHONPATH" in self.plan.env or any(
             isinstance(node, ast.Attribute) and node.attr == "path" and getattr(node.value, "id", "") == "sys"
-            for tree in self.draft.modules.values()
+            for tree in self.plan.modules.values()
             for node in ast.walk(tree)
         )
-        tops = {PurePosixPath("."), PurePosixPath(self.draft.name).parent}
+        tops = {PurePosixPath("."), PurePosixPath(self.plan.name).parent}
         found = set()
-        for entry in self.draft.contents.entries:
+        for entry in self.plan.contents.entries:
             path = PurePosixPath(entry.name)
             for above in (path, *path.parents):
                 if anywhere or above.parent in tops:
@@ -64,7 +64,7 @@ class Modules:
     @cached_property
     def reported(self) -> frozenset[str]:
         """The top-level modules that packaging already reports as missing."""
-        return frozenset(one.module.partition(".")[0] for one in self.draft.contents.missing)
+        return frozenset(one.module.partition(".")[0] for one in self.plan.contents.missing)
 
     @cached_property
     def installed(self) -> tuple[frozenset[str], frozenset[str]]:
@@ -83,16 +83,14 @@ class Modules:
 
     def after_ray(self, file: str = "", one: Imported | None = None) -> bool:
         """Whether the job imports ray; for an import at the top level of the script, whether it does so earlier."""
-        helpers = any(
-            which != self.draft.name and ray.module[0] == "ray" for which, ray in self.draft.imports
-        )
+        helpers = any(which != self.plan.name and ray.module[0] == "ray" for which, ray in self.plan.imports)
         lines = [
             ray.line
-            for which, ray in self.draft.imports
-            if which == self.draft.name
+            for which, ray in self.plan.imports
+            if which == self.plan.name
             and (ray.module[0] == "ray" or (helpers and ray.module[0] in self.packaged))
         ]
-        if one is None or file != self.draft.name or one.reach is not Reach.ALWAYS:
+        if one is None or file != self.plan.name or one.reach is not Reach.ALWAYS:
             return bool(lines)
         return any(line < one.line for line in lines)
 

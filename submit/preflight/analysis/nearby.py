@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ..draft import Draft
+from ...plan import JobPlan
 
 
-def local_source(draft: Draft, top: str) -> str:
+def local_source(plan: JobPlan, top: str) -> str:
     """The local folder that contains a module, near the script or installed from source; "" if none."""
-    for base in (draft.folder, *list(draft.folder.parents)[:3]):
+    for base in (plan.folder, *list(plan.folder.parents)[:3]):
         for near in (base, base / "src", base / "lib"):
             if (near / top / "__init__.py").is_file() or (near / f"{top}.py").is_file():
                 return str(near)
@@ -36,6 +36,6 @@ def installed_from(top: str) -> str:
     return str(path.parent)
 
 
-def common_folder(draft: Draft, folder: str) -> Path:
+def common_folder(plan: JobPlan, folder: str) -> Path:
     """The nearest folder that contains both the script and `folder`."""
-    return next(one for one in (draft.folder, *draft.folder.parents) if Path(folder).is_relative_to(one))
+    return next(one for one in (plan.folder, *plan.folder.parents) if Path(folder).is_relative_to(one))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from raydock.jobscript.text import Text, name_of
 
-from ..draft import Draft
+from ...plan import JobPlan
 
 READERS = re.compile(
     r"open|read_\w+|load\w*|genfromtxt|imread|fromfile|from_file|parse|read|ImageFolder|safe_load|File|ParquetFile"
@@ -40,21 +40,21 @@ SAME = (
 class Paths:
     """The paths in the source of a job."""
 
-    draft: Draft
+    plan: JobPlan
     texts: Mapping[str, Text]  # by module
 
     @classmethod
-    def of(cls, draft: Draft) -> Paths:
-        """The paths in the modules of a draft."""
-        texts = {name: Text() for name in draft.modules}
-        for name, tree in draft.modules.items():
+    def of(cls, plan: JobPlan) -> Paths:
+        """The paths in the modules of a plan."""
+        texts = {name: Text() for name in plan.modules}
+        for name, tree in plan.modules.items():
             texts[name].read(tree)
-        return cls(draft, texts)
+        return cls(plan, texts)
 
     def passed_to(self, calls: re.Pattern[str], writing: bool = False) -> set[str]:
         """The paths passed to calls with these names; with `writing`, only to calls that open a file for writing."""
         found = set()
-        for name, tree in self.draft.modules.items():
+        for name, tree in self.plan.modules.items():
             for node in ast.walk(tree):
                 if (
                     isinstance(node, ast.Call)
@@ -81,7 +81,7 @@ class Paths:
         found = self._joined(node, module, 12)
         if not found.startswith(_FILE):
             return found
-        root = os.path.realpath(self.draft.contents.root)
+        root = os.path.realpath(self.plan.contents.root)
         return os.path.relpath(os.path.normpath(found.removeprefix(_FILE)), root)
 
     def _joined(self, node: ast.AST | None, module: str, depth: int) -> str:
@@ -98,18 +98,16 @@ class Paths:
             above = node.value.value if isinstance(node.value, ast.Attribute) else None
             count = node.slice.value if isinstance(node.slice, ast.Constant) else None
             return self._above(above, count + 1, module, depth) if isinstance(count, int) else ""
-        if isinstance(node, ast.Attribute) and self.draft.conditions.is_option(node):
-            default = "".join(
-                one for one in self.draft.conditions.of_expression(node) if isinstance(one, str)
-            )
-            return "" if any(default in word for word in self.draft.arguments) else default
+        if isinstance(node, ast.Attribute) and self.plan.conditions.is_option(node):
+            default = "".join(one for one in self.plan.conditions.of_expression(node) if isinstance(one, str))
+            return "" if any(default in word for word in self.plan.arguments) else default
         if isinstance(node, ast.Attribute):
             return self._above(node.value, 1, module, depth) if node.attr == "parent" else ""
         return self._called(node, module, depth) if isinstance(node, ast.Call) else ""
 
     def _named(self, name: str, module: str, depth: int) -> str:
         if name == "__file__":
-            return _FILE + os.path.join(os.path.realpath(self.draft.contents.root), module)
+            return _FILE + os.path.join(os.path.realpath(self.plan.contents.root), module)
         values = self.texts[module].values.get(name, [])
         return self._joined(values[0], module, depth) if len(values) == 1 else ""
 

@@ -16,7 +16,7 @@ from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import reasons
 from submit.findings import Outcome
 from submit.package import Contents
-from submit.preflight import Draft
+from submit.plan import JobPlan
 from submit.preflight.cluster import check_disk
 from submit.run import explained
 from submit.targets import open_target
@@ -49,7 +49,7 @@ def test_disk_full_thresholds(free: int, total: int, over: bool, full: bool) -> 
 
 
 def found(disk: Disk | None, ray: str = "") -> list[tuple[Outcome, str, str]]:
-    draft = Draft("x.py", Header(), Contents(Path(), (), ()), expects=ExpectedVersions(ray=ray))
+    draft = JobPlan("x.py", Header(), Contents(Path(), (), ()), expects=ExpectedVersions(ray=ray))
     return [
         (one.verdict, one.message, one.fix) for one in check_disk(draft, ClusterInfo("2.47.1", disk=disk))
     ]

@@ -11,8 +11,10 @@ import pytest
 
 from raydock.errors import UsageError
 from raydock.jobscript.dependencies import missing, wanted_ray
+from raydock.jobscript.header import Header
 from raydock.rayapi.job import reasons
-from submit.plan import entrypoint, new_submission_id
+from submit.package import Contents
+from submit.plan import JobPlan, new_submission_id
 from submit.results import result
 from submit.targets import open_target
 
@@ -76,13 +78,17 @@ def test_requested_ray_version() -> None:
     assert wanted_ray(["numpy"]) == ""
 
 
+def entrypoint(name: str, *arguments: str) -> str:
+    return JobPlan(name, Header(), Contents(Path(), (), ()), arguments).entrypoint
+
+
 @pytest.mark.parametrize("arguments", [[], ["--a", "b c", "$(id)", "it's", "ä", ""]])
 def test_entrypoint_preserves_arguments(arguments: list[str]) -> None:
-    assert shlex.split(entrypoint("x.py", arguments)) == ["python", "x.py", *arguments]
+    assert shlex.split(entrypoint("x.py", *arguments)) == ["python", "x.py", *arguments]
 
 
 def test_script_named_like_an_option() -> None:
-    assert entrypoint("-x.py", []) == "python ./-x.py"
+    assert entrypoint("-x.py") == "python ./-x.py"
 
 
 def test_submission_ids_are_unique_and_safe() -> None:

@@ -12,9 +12,10 @@ import pytest
 from raydock.jobscript.dependencies import missing
 from raydock.jobscript.header import Header
 from raydock.rayapi.cluster_info import ClusterInfo, NodeResources
-from submit import package, plan
+from submit import package
 from submit.findings import Finding, Outcome
-from submit.preflight import Draft, parsed, preflight
+from submit.plan import JobPlan
+from submit.preflight import preflight
 from submit.preflight.declared import newer_string
 from submit.script import read_script
 
@@ -49,14 +50,14 @@ def found(
     sources = package.sources(path, folder if tree else None)
     first = next(iter(sources))
     sources = {name if one == first else one: text for one, text in sources.items()}
-    draft = Draft(
-        name, script.header, contents, arguments, env or {}, sources=sources, modules=parsed(sources),
+    plan = JobPlan(
+        name, script.header, contents, arguments, env or {}, sources=sources,
         installs=missing(script.header.dependencies, facts.packages, facts.python),
-        entrypoint=plan.entrypoint(name, arguments), folder=path.parent,
+        folder=path.parent,
     )  # fmt: skip
     ignored = {"resources", "package"} if not tree else {"resources"}
     return [
-        one for one in preflight(draft, facts) if one.verdict is not Outcome.OK and one.check not in ignored
+        one for one in preflight(plan, facts) if one.verdict is not Outcome.OK and one.check not in ignored
     ]
 
 
@@ -368,10 +369,10 @@ def test_parameter_has_the_value_that_all_calls_pass(
 def test_conditional_imports_are_notes(tmp_path: Path) -> None:
     path = tmp_path / "job.py"
     path.write_text("import json\nif json.loads('0'):\n    import wandb\nimport torch")
-    draft = Draft(
-        "job.py", Header(), package.script_contents(path, ()), modules=parsed({"job.py": path.read_bytes()})
+    plan = JobPlan(
+        "job.py", Header(), package.script_contents(path, ()), sources={"job.py": path.read_bytes()}
     )
-    said = {(one.verdict, one.message, one.fix) for one in preflight(draft, FACTS) if one.check == "imports"}
+    said = {(one.verdict, one.message, one.fix) for one in preflight(plan, FACTS) if one.check == "imports"}
     assert said == {
         (D, "job.py:4 imports torch, which is not in the package, not installed on the cluster, and not declared.",
          'at the top of job.py:\n# /// script\n# dependencies = ["torch"]\n# ///'),
@@ -466,8 +467,8 @@ def test_local_files_in_the_source(text: str, check: bool, tmp_path: Path) -> No
     script = read_script(path)
     sources = package.sources(path)
     contents = package.script_contents(path, script.header.files)
-    draft = Draft("job.py", script.header, contents, modules=parsed(sources), folder=tmp_path)
-    reported = [one.message for one in preflight(draft, None) if one.verdict is not Outcome.OK]
+    plan = JobPlan("job.py", script.header, contents, sources=sources, folder=tmp_path)
+    reported = [one.message for one in preflight(plan, None) if one.verdict is not Outcome.OK]
     assert reported == (
         [f"job.py:{text.count(chr(10)) + 1} reads iris.csv, which is on this machine and is not packaged."]
         if check

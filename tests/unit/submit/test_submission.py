@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from raydock.errors import RaydockError, ServerError, UsageError
+from raydock.jobscript.header import Header
 from raydock.rayapi.dashboard import Dashboard, Timeouts
 from submit import submission
 from submit.errors import Lost
+from submit.package import Contents
 from submit.plan import JobPlan
 from submit.submission import submit, upload
 from submit.targets import open_target
 from tests.fakes import FakeDashboard, FakeJob, Fault
 
-PLAN = JobPlan("local", "", "a", "python x.py", "gcs://_ray_pkg_1.zip", {"x.py": 3})
+PLAN = JobPlan(
+    "x.py", Header(), Contents(Path(), (), ()), submission_id="a", working_dir="gcs://_ray_pkg_1.zip"
+)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from raydock.jobscript.header import Header
 from submit.findings import Finding, Outcome
 from submit.package import Contents, script_contents, tree_contents
-from submit.preflight import Draft
+from submit.plan import JobPlan
 from submit.preflight.travels import check_arguments, check_environment, check_package
 from tests.unit.package.build import put
 
@@ -20,8 +20,8 @@ NOTHING = Contents(Path(), (), ())
 READ_IT = "have the job read it from Secret Manager or a bucket, as the identity it runs as"
 
 
-def draft(contents: Contents = NOTHING, header: Header | None = None, **given: Any) -> Draft:
-    return Draft("job.py", header or Header(), contents, **given)
+def draft(contents: Contents = NOTHING, header: Header | None = None, **given: Any) -> JobPlan:
+    return JobPlan("job.py", header or Header(), contents, **given)
 
 
 def summary(found: list[Finding]) -> list[tuple[str, str, str, str]]:
