@@ -90,7 +90,7 @@ def lessons(output: Path, smoke: bool, what: Sequence[str], kind: str) -> list[s
     start = time.monotonic()
     with lab(**CLUSTER) as cluster:
         say("lessons: starting a cluster of their own")
-        cluster.cluster("up", "--kind", kind)
+        cluster.cluster("up", "--runtime", kind)
         try:
             failed = [one.script for one in LESSONS if wanted(one, what) and not taught(one, cluster, smoke)]
             failed += [
@@ -183,7 +183,7 @@ def parser() -> argparse.ArgumentParser:
     )
     own.add_argument("what", nargs="*", metavar="LESSON", help="for example forest_sweep; all by default")
     own.add_argument("--smoke-test", action="store_true", help="a short run of each")
-    own.add_argument("--kind", choices=["auto", "docker", "processes"], default="auto")
+    own.add_argument("--runtime", choices=["auto", "docker", "processes"], default="auto")
     own.add_argument("--output", type=Path, default=OUTPUT, metavar="DIR", help="default lessons")
     return own
 

@@ -31,7 +31,7 @@ SECONDS = 1200
 
 def measure(setting: Setting) -> list[Comparison]:
     with lab(CPU_WORKERS="0", GPU_WORKERS="0") as here:
-        here.cluster("up", "--kind", "docker")
+        here.cluster("up", "--runtime", "docker")
         setting.say("  in a container, storage.googleapis.com and fake-gcs-server in turns:")
         told = in_container(here.env["COMPOSE_PROJECT_NAME"], setting.pairs)
     return [

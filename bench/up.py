@@ -41,7 +41,7 @@ def measure(setting: Setting) -> list[Comparison]:
 def kinds() -> list[str]:
     """Docker where an engine answers, and processes everywhere."""
     from cluster.errors import NoEngine
-    from cluster.kinds import require_engine
+    from cluster.runtimes import require_engine
 
     try:
         require_engine()
@@ -56,7 +56,7 @@ def one(kind: str, setting: Setting) -> UpRound:
         if kind == "docker":
             here.cluster("images", seconds=3000)
         start = time.monotonic()
-        here.cluster("up", "--kind", kind)
+        here.cluster("up", "--runtime", kind)
         up = time.monotonic() - start
         here.use_key()
         ran(ways.ours())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cluster import vertex_text
 from cluster.errors import ClusterError, Interrupted, NotUp
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from cluster.vertex_errors import told
 from raydock.errors import UsageError
 from raydock.gcp.tokens import AccessToken

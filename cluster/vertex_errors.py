@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cluster.errors import CommandFailed, NotUp, OtherKind
+from cluster.errors import CommandFailed, NotUp, OtherRuntime
 from raydock.errors import PermissionDenied, RaydockError, Unreachable, UsageError
 from vertex import errors
 
@@ -14,7 +14,7 @@ KINDS: dict[type[RaydockError], type[RaydockError]] = {
     errors.ClusterNotFound: NotUp,
     Unreachable: NotUp,
     errors.Unusable: NotUp,
-    errors.Exists: OtherKind,
+    errors.Exists: OtherRuntime,
 }
 
 

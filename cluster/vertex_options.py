@@ -10,7 +10,7 @@ from raydock.errors import UsageError
 
 Run = Callable[[argparse.Namespace, Any], None]
 LOCAL = {
-    "kind": ("--kind", "auto"),
+    "kind": ("--runtime", "auto"),
     "build": ("--build", False),
     "restart": ("--restart", False),
     "drain_timeout": ("--drain-timeout", 60.0),

@@ -13,7 +13,7 @@ from cluster import applied, key, ports, scale, started
 from cluster.docker import images, mounts
 from cluster.docker.engine import DockerEngine, connect, find_compose, member
 from cluster.errors import CommandFailed, Leftover, NoEngine
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from cluster.processes import record, services
 from cluster.status import Member
 from raydock.topology import Pool

@@ -21,7 +21,7 @@ from cluster.status import Member
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 NUMBER = "com.docker.compose.container-number"
-INSTALL = "Start Docker, or use this machine's processes: python -m cluster up --kind processes"
+INSTALL = "Start Docker, or use this machine's processes: python -m cluster up --runtime processes"
 
 
 @dataclass(frozen=True, slots=True)

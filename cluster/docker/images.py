@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cluster.docker.engine import DockerEngine
 from cluster.errors import CommandFailed, NoRegistry
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from raydock import topology
 
 STDERR = 2  # a child's output beside our progress

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cluster.docker import images
 from cluster.errors import CommandFailed
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from iam import lab
 from iam.errors import IamError
 from raydock import topology

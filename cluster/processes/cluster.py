@@ -18,7 +18,7 @@ from pathlib import Path
 from cluster import ports, scale, started, status
 from cluster.deadline import until
 from cluster.errors import ClusterError, CommandFailed, NotUp
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from cluster.processes import launch, process_tree, ray_node, readiness, record, services, startup, temp_dir
 from cluster.processes.record import NodeProcess, ProcessesRecord
 from cluster.status import Member

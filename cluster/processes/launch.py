@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cluster import ports
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from cluster.processes import process_tree, ray_node
 from cluster.processes.record import NodeProcess, ProcessesRecord
 from raydock.topology import Pool

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cluster import status
 from cluster.errors import NotReady
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from cluster.processes import launch, process_tree
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import NodeProcess, ProcessesRecord

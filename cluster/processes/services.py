@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from cluster import key, ports
 from cluster.errors import CommandFailed
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from cluster.processes import process_tree, ray_node
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import Ports, ProcessesRecord

@@ -7,7 +7,7 @@ from urllib.error import HTTPError
 
 from cluster.deadline import until
 from cluster.errors import CommandFailed
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from cluster.processes import launch, process_tree, record, services
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import ProcessesRecord

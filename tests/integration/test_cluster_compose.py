@@ -1,4 +1,4 @@
-"""The Docker cluster: what is particular to it. Its life is in test_cluster_kinds.py."""
+"""The Docker cluster: what is particular to it. Its life is in test_cluster_runtimes.py."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def test_a_port_that_is_taken(tmp_path: Path, engine: DockerEngine, images: dict
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # an earlier test may have used it
         server.bind(("127.0.0.1", port))
         server.listen()
-        done = cluster_command(env, "up", "--kind", "docker")
+        done = cluster_command(env, "up", "--runtime", "docker")
     assert done.returncode == 1
-    assert "cluster: docker: as --kind says\n" in done.stderr
+    assert "cluster: docker: as --runtime says\n" in done.stderr
     assert done.stderr.endswith(
         f"cluster: Port {port} of this machine is taken by another program.\n"
         f"  Choose another one: RAYDOCK_PORT={port + 1} make cluster-up\n"

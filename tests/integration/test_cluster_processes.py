@@ -41,7 +41,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 
 def up(lab: Lab) -> record.ProcessesRecord:
-    done = lab.cluster("up", "--kind", "processes")
+    done = lab.cluster("up", "--runtime", "processes")
     assert done.returncode == 0, done.stderr
     found = record.load(Path(lab.env["RAYDOCK_STATE"]))
     assert found is not None
@@ -49,7 +49,7 @@ def up(lab: Lab) -> record.ProcessesRecord:
 
 
 def test_it_listens_on_loopback_only_and_is_for_this_user_only(processes_lab: Lab) -> None:
-    """What `down` leaves of it is looked at in test_cluster_kinds.py."""
+    """What `down` leaves of it is looked at in test_cluster_runtimes.py."""
     lab = processes_lab
     status, text = lab.ended(lab.submit(WORK))
     assert status == "SUCCEEDED"
@@ -68,7 +68,7 @@ def test_a_port_that_is_taken(lab: Lab) -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", port))
         server.listen()
-        done = lab.cluster("up", "--kind", "processes")
+        done = lab.cluster("up", "--runtime", "processes")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith(
         f"cluster: Port {port} of this machine is taken by another program.\n"
@@ -88,7 +88,7 @@ def test_a_record_of_processes_that_are_gone(lab: Lab) -> None:
         done = lab.cluster("down")
         assert (done.returncode, done.stdout) == (0, "Removed: the record.\n")
         record.save(state, record.ProcessesRecord("/tmp/raydock-gone", int(lab.env["RAYDOCK_PORT"]), (head,)))
-        done = lab.cluster("up", "--kind", "processes")
+        done = lab.cluster("up", "--runtime", "processes")
         assert done.returncode == 0, done.stderr
         assert "an earlier cluster ended by itself; removing what it left" in done.stderr
         assert stranger.poll() is None
@@ -171,7 +171,7 @@ def test_ctrl_c_during_up(lab: Lab) -> None:
 def half_up(lab: Lab, when: str, how: signal.Signals) -> str:
     """Starts `up` and sends it a signal when it has said `when`; returns what it said in all."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "cluster", "up", "--kind", "processes"],
+        [sys.executable, "-m", "cluster", "up", "--runtime", "processes"],
         cwd=ROOT, env=dict(lab.env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

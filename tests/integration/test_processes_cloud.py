@@ -186,7 +186,7 @@ def test_what_the_cloud_refuses_is_told_before_anything_starts(
 ) -> None:
     (tmp_path / "bad.yaml").write_text("person: [\n")
     env = environment(tmp_path) | {name: value.format(folder=tmp_path)}
-    done = cluster_command(env, "up", "--kind", "processes")
+    done = cluster_command(env, "up", "--runtime", "processes")
     try:
         assert done.returncode == 1
         assert f"cluster: The lab's cloud did not start: {said.format(folder=tmp_path)}" in done.stderr

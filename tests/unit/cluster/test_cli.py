@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import applied, cli, key, kinds, scale, started
+from cluster import applied, cli, key, runtimes, scale, started
 from cluster.deadline import until
 from cluster.errors import NotReady, NotUp
 from cluster.status import Member
@@ -77,13 +77,13 @@ def test_a_wrong_setting_ends_with_2(
     )
 
 
-@pytest.mark.parametrize("command", [["up", "--kind", "docker"], ["images"]])
+@pytest.mark.parametrize("command", [["up", "--runtime", "docker"], ["images"]])
 def test_docker_asked_for_and_no_engine(capsys: pytest.CaptureFixture[str], command: Sequence[str]) -> None:
     status, out, said = run(capsys, *command)
     assert (status, out) == (1, "")
     assert said.endswith(
         "cluster: No Docker engine answers at unix:///nonexistent.sock: there is no such socket.\n"
-        "  Start Docker, or use this machine's processes: python -m cluster up --kind processes\n"
+        "  Start Docker, or use this machine's processes: python -m cluster up --runtime processes\n"
     )
 
 
@@ -99,7 +99,7 @@ def test_one_command_at_a_time(capsys: pytest.CaptureFixture[str], tmp_path: Pat
         )
 
 
-class Half(kinds.Runtime):
+class Half(runtimes.Runtime):
     """A cluster of which the head runs."""
 
     def exists(self) -> bool:
@@ -127,8 +127,8 @@ class Half(kinds.Runtime):
 def test_ctrl_c_says_what_is_left(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kinds, "open_kind", lambda name, context: Half())
-    monkeypatch.setattr(kinds, "is_whole", lambda cluster, context: False)
+    monkeypatch.setattr(runtimes, "open_runtime", lambda name, context: Half())
+    monkeypatch.setattr(runtimes, "is_complete", lambda cluster, context: False)
     status, out, said = run(capsys, "up")
     assert (status, out) == (130, "")
     assert said == (
@@ -204,9 +204,9 @@ def test_invalid_lab_settings_are_reported_before_anything_starts(
     (tmp_path / "wrong" / "lab.yaml").write_text(lab.replace("person:", "persn:", 1))
     monkeypatch.setenv(name, f"{tmp_path}/{value}" if name == "LAB_FILE" else value)
     cluster = Nothing()
-    monkeypatch.setattr(kinds, "open_kind", lambda kind, context: cluster)
+    monkeypatch.setattr(runtimes, "open_runtime", lambda kind, context: cluster)
     told = f"cluster: The lab's cloud did not start: {why.replace('TMP', str(tmp_path))}\n  {fix}\n"
-    assert run(capsys, "up", "--kind", "processes") == (1, "", told)
+    assert run(capsys, "up", "--runtime", "processes") == (1, "", told)
     assert not cluster.started
 
 
@@ -215,8 +215,8 @@ def test_an_account_created_later_is_left_to_the_cloud(
 ) -> None:
     """`python -m iam provision` creates accounts in a running lab; lab.yaml does not list them."""
     monkeypatch.setenv("LAB_SERVICE_ACCOUNT", "mine@lab-project.iam.gserviceaccount.com")
-    monkeypatch.setattr(kinds, "open_kind", lambda name, context: Half())
-    monkeypatch.setattr(kinds, "is_whole", lambda cluster, context: False)
+    monkeypatch.setattr(runtimes, "open_runtime", lambda name, context: Half())
+    monkeypatch.setattr(runtimes, "is_complete", lambda cluster, context: False)
     assert run(capsys, "up")[0] == 130, "it got to starting"
 
 
@@ -236,8 +236,8 @@ class Whole(Half):
 def whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Whole:
     """One that `up` has seen once, with a lab file of its own."""
     cluster = Whole()
-    monkeypatch.setattr(kinds, "open_kind", lambda name, context: cluster)
-    monkeypatch.setattr(kinds, "is_whole", lambda cluster, context: True)
+    monkeypatch.setattr(runtimes, "open_runtime", lambda name, context: cluster)
+    monkeypatch.setattr(runtimes, "is_complete", lambda cluster, context: True)
     monkeypatch.setattr(cli, "show", lambda *_: None)
     lab = tmp_path / "lab.yaml"
     lab.write_text((ROOT / "iam" / "lab.yaml").read_text())
@@ -367,8 +367,8 @@ def test_a_wrong_setting_never_restarts_the_cloud(
 
 
 def test_another_kind_is_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "open_kind", lambda name, context: Half())
-    assert run(capsys, "up", "--kind", "docker") == (
+    monkeypatch.setattr(runtimes, "open_runtime", lambda name, context: Half())
+    assert run(capsys, "up", "--runtime", "docker") == (
         1,
         "",
         "cluster: A cluster of the kind processes is here already.\n  Remove it first: make cluster-down\n",
@@ -384,9 +384,9 @@ def test_another_kind_is_here(capsys: pytest.CaptureFixture[str], monkeypatch: p
         ("xyzzy", "xyzzy is not a command of python -m cluster.",
          "commands: up, down, status, scale, images, idle, diff"),
         ("up --kid docker --build", "python -m cluster up does not take --kid.",
-         "did you mean: python -m cluster up --kind docker --build"),
-        ("up --kind=dokcer", "--kind 'dokcer' is not one of auto, docker, processes.",
-         "did you mean: python -m cluster up --kind=docker"),
+         "did you mean: python -m cluster up --runtime docker --build"),
+        ("up --runtime=dokcer", "--runtime 'dokcer' is not one of auto, docker, processes.",
+         "did you mean: python -m cluster up --runtime=docker"),
         ("down --target vertx --cluster 'a b'", "--target 'vertx' is not one of local, vertex.",
          "did you mean: python -m cluster down --target vertex --cluster 'a b'"),
         ("status x", "python -m cluster status does not take x.", "python -m cluster status --help"),

@@ -13,7 +13,7 @@ import pytest
 from cluster.docker import images
 from cluster.docker.engine import DockerEngine
 from cluster.errors import CommandFailed, NoRegistry
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from raydock import topology
 from raydock.settings import ROOT
 

@@ -11,7 +11,7 @@ import pytest
 
 from cluster.docker import mounts
 from cluster.errors import CommandFailed
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from cluster.processes.ray_node import node_module
 from raydock import topology
 from raydock.settings import ROOT

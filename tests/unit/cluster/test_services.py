@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster import key
-from cluster.kinds import Context, has_ended
+from cluster.runtimes import Context, has_ended
 from cluster.processes import process_tree, services
 from cluster.processes.record import Ports, ProcessesRecord
 from raydock import topology

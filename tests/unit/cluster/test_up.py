@@ -14,7 +14,7 @@ from cluster import applied, key, started
 from cluster.docker import cluster as compose
 from cluster.docker import engine, mounts
 from cluster.docker.cluster import ComposeCluster
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from raydock import topology
 from raydock.settings import ROOT
 

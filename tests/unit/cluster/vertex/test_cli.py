@@ -381,7 +381,7 @@ def test_the_setting_names_the_cluster(run: Run, monkeypatch: pytest.MonkeyPatch
             "  --cluster NAME, or projects/…/locations/…/persistentResources/NAME\n",
         ),
         (["--deadline", "soon"], "--deadline 'soon' is not a duration.\n  Example: --deadline 30m\n"),
-        (["--kind", "docker"], "--kind is for a local cluster.\n  Leave it out, or --target vertex.\n"),
+        (["--runtime", "docker"], "--runtime is for a local cluster.\n  Leave it out, or --target vertex.\n"),
     ],
 )
 def test_what_can_not_be(run: Run, nodes: FakeNodes, more: list[str], said: str) -> None:

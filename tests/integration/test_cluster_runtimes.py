@@ -23,7 +23,7 @@ from cluster.processes.process_tree import Owned
 from tests.integration.footprint import Footprint, belongings
 from tests.lab import ROOT, Lab, cluster_command, lab_environment, until
 
-HERE = "tests/integration/test_cluster_kinds.py"
+HERE = "tests/integration/test_cluster_runtimes.py"
 PROCESSES = pytest.param("processes", marks=pytest.mark.ray)
 DOCKER = pytest.param("docker", marks=pytest.mark.docker)
 LATE = pytest.param(
@@ -134,7 +134,7 @@ def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
 
 def test_from_up_to_down(own: Lab) -> None:
     """`up` survives its terminal, a job runs at once, and `down` leaves nothing behind."""
-    words, why = ["--kind", "processes"], "as --kind says"
+    words, why = ["--runtime", "processes"], "as --runtime says"
     if own.kind == "docker":
         words, why = [], f"Docker {docker_version()} answers at "
     up = subprocess.Popen(
@@ -232,7 +232,7 @@ def test_up_again_changes_nothing(lab: Lab) -> None:
 
 def test_another_kind_is_refused(lab: Lab) -> None:
     other = "docker" if lab.kind == "processes" else "processes"
-    done = lab.cluster("up", "--kind", other)
+    done = lab.cluster("up", "--runtime", other)
     assert (done.returncode, done.stderr) == (
         1,
         f"cluster: A cluster of the kind {lab.kind} is here already.\n  Remove it first: make cluster-down\n",

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from cluster import kinds
+from cluster import runtimes
 from cluster.docker import engine
 from cluster.errors import NoEngine
 
@@ -16,12 +16,12 @@ def refuse() -> str:
 
 
 def test_docker_where_an_engine_answers() -> None:
-    found = kinds.choose("auto", lambda: "Docker 26.1 answers at unix:///run/x.sock")
-    assert found == kinds.Choice("docker", "Docker 26.1 answers at unix:///run/x.sock")
+    found = runtimes.choose("auto", lambda: "Docker 26.1 answers at unix:///run/x.sock")
+    assert found == runtimes.Choice("docker", "Docker 26.1 answers at unix:///run/x.sock")
 
 
 def test_processes_where_none_does_and_what_is_missing_then() -> None:
-    found = kinds.choose("auto", refuse)
+    found = runtimes.choose("auto", refuse)
     assert found.kind == "processes"
     assert found.why == (
         "No Docker engine answers at unix:///run/x.sock: there is no such socket: starting the same cluster "
@@ -31,10 +31,10 @@ def test_processes_where_none_does_and_what_is_missing_then() -> None:
 
 @pytest.mark.parametrize("kind", ["docker", "processes"])
 def test_what_is_asked_for_is_not_questioned(kind: str) -> None:
-    assert kinds.choose(kind, refuse) == kinds.Choice(kind, "as --kind says")
+    assert runtimes.choose(kind, refuse) == runtimes.Choice(kind, "as --runtime says")
 
 
-@pytest.mark.parametrize("module", kinds.KINDS.values())
+@pytest.mark.parametrize("module", runtimes.RUNTIMES.values())
 def test_every_kind_offers_the_interface(module: str) -> None:
     opened = import_module(module).open_cluster
     offered = opened.__globals__[opened.__annotations__["return"]]
