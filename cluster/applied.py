@@ -1,4 +1,4 @@
-"""The settings that the running cluster was started with (`.raydock/applied.json`), which `up` compares with today's."""
+"""The settings that the cluster was started with (`.raydock/applied.json`), which `up` compares with the current ones."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def path_in(state: Path) -> Path:
 
 
 def current_settings(context: Context) -> dict[str, str]:
-    """Today's value of every setting in compose.yaml, plus a digest of the lab file's content."""
+    """The current value of every setting in compose.yaml, plus a digest of the lab file's content."""
     names = set(SETTING.findall((context.root / "compose.yaml").read_text(encoding="utf-8"))) - IGNORED
     found = {name: context.settings.get(name, "") for name in sorted(names)}
     try:
@@ -76,7 +76,7 @@ def remove(state: Path) -> None:
 
 
 def changes(context: Context, members: Sequence[Member] = ()) -> Changes:
-    """Compare today's settings with those that the cluster was started with. Empty if there is no record.
+    """Compare the current settings with those that the cluster was started with. Empty if there is no record.
 
     A pool size counts as changed only if it differs from the number of the pool's `members`.
     """
@@ -105,6 +105,6 @@ def is_cloud_setting(name: str) -> bool:
 
 
 def applied_settings(context: Context, pending: Changes) -> dict[str, str]:
-    """What the cluster runs with now: today's settings, except for those that are `pending`."""
+    """What the cluster runs with now: the current settings, except for those that are `pending`."""
     before, now = load(context.state), current_settings(context)
     return {**now, **{name: before.get(name, "") for name in (*pending.nodes, *pending.sizes)}}

@@ -23,7 +23,9 @@ def main(address: str, count: str, seconds: str, *ids: str) -> None:
     idle = {state.node_id.hex(): state.idle_duration_ms for state in states}
     chosen = sorted(ids, key=lambda node: -idle.get(node, 0))[: int(count)]
     deadline = int((time.time() + float(seconds)) * 1000)
-    reason = DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")  # the only reason that a raylet never rejects
+    reason = DrainNodeReason.Value(
+        "DRAIN_NODE_REASON_PREEMPTION"
+    )  # the only reason that a raylet never rejects
     for node in chosen:
         accepted, rejection = client.drain_node(node, reason, "scaled down by raydock", deadline)
         if not accepted:

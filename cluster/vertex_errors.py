@@ -1,4 +1,4 @@
-"""Faults of Vertex AI's as the errors of `python -m cluster`, with its exit codes."""
+"""Translates errors of the package `vertex` into those of `python -m cluster`, with their exit codes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cluster.errors import CommandFailed, NotUp, OtherRuntime
 from raydock.errors import PermissionDenied, RaydockError, Unreachable, UsageError
 from vertex import errors
 
-KINDS: dict[type[RaydockError], type[RaydockError]] = {
+TRANSLATIONS: dict[type[RaydockError], type[RaydockError]] = {
     errors.NotConfigured: UsageError,
     errors.ClusterNotFound: NotUp,
     Unreachable: NotUp,
@@ -19,18 +19,18 @@ KINDS: dict[type[RaydockError], type[RaydockError]] = {
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Raises an error of `python -m cluster` for one of Vertex AI's."""
+def translate_errors() -> Iterator[None]:
+    """Re-raise an error of Vertex AI as the matching error of `python -m cluster`, CommandFailed by default."""
     try:
         yield
     except (errors.VertexError, PermissionDenied, Unreachable) as fault:
-        kind = KINDS.get(type(fault), CommandFailed)
-        raise kind(
+        error = TRANSLATIONS.get(type(fault), CommandFailed)
+        raise error(
             sentence(fault.message), fault.fix or "Nothing was changed; see Google's reason above."
         ) from None
 
 
 def sentence(text: str) -> str:
-    """The text in one line that ends as a sentence does."""
+    """The text on one line, with a final period if it has no final punctuation."""
     line = " ".join(text.split())
     return line if line.endswith((".", "!", "?")) else f"{line}."

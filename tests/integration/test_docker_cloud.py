@@ -179,7 +179,7 @@ def test_a_lab_file_that_is_wrong_is_told_in_a_sentence(
         "cluster: The lab's cloud did not start: lab.yaml can't be understood: the file has 'persn'; "
         "known are groups, job, people, person, projects, roles.\n  Mend lab.yaml\n"
     )
-    assert engine.belongings(env["COMPOSE_PROJECT_NAME"]) == []
+    assert engine.resources(env["COMPOSE_PROJECT_NAME"]) == []
 
 
 def test_the_probe_asks_as_the_job(docker_lab: Lab) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cluster import applied, cli, key, runtimes, scale, started
-from cluster.deadline import until
+from cluster.deadline import wait_until
 from cluster.errors import NotReady, NotUp
 from cluster.status import Member
 from raydock import topology
@@ -46,7 +46,7 @@ def test_no_cluster_is_up(capsys: pytest.CaptureFixture[str], command: Sequence[
 
 
 def test_down_where_there_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "down") == (0, "There was nothing to remove.\n", "")
+    assert run(capsys, "down") == (0, "Nothing to remove.\n", "")
 
 
 EXAMPLE = "  Example: python -m cluster scale cpu-worker=3\n"
@@ -82,8 +82,8 @@ def test_docker_asked_for_and_no_engine(capsys: pytest.CaptureFixture[str], comm
     status, out, said = run(capsys, *command)
     assert (status, out) == (1, "")
     assert said.endswith(
-        "cluster: No Docker engine answers at unix:///nonexistent.sock: there is no such socket.\n"
-        "  Start Docker, or use this machine's processes: python -m cluster up --runtime processes\n"
+        "cluster: No Docker engine answers at unix:///nonexistent.sock: the socket does not exist.\n"
+        "  Start Docker, or run the cluster as processes: python -m cluster up --runtime processes\n"
     )
 
 
@@ -95,7 +95,7 @@ def test_one_command_at_a_time(capsys: pytest.CaptureFixture[str], tmp_path: Pat
             1,
             "",
             "cluster: Another `python -m cluster` is changing this cluster.\n"
-            "  Wait until it has ended, or end it.\n",
+            "  Wait until it finishes, or stop it.\n",
         )
 
 
@@ -117,7 +117,7 @@ class Half(runtimes.Runtime):
     def members(self) -> list[Member]:
         return [Member("head", "head", "head", True), Member("cpu-worker-1", "cpu-worker", "x", True)]
 
-    def ended(self) -> list[str]:
+    def stopped_services(self) -> list[str]:
         return []
 
     def scale(self, pool: topology.Pool, count: int, drain_timeout: float) -> None:
@@ -132,8 +132,8 @@ def test_ctrl_c_says_what_is_left(
     status, out, said = run(capsys, "up")
     assert (status, out) == (130, "")
     assert said == (
-        "cluster: processes: the cluster that is here already\n"
-        "cluster: Interrupted. Left: head, cpu-worker-1.\n"
+        "cluster: processes: the existing cluster\n"
+        "cluster: Interrupted. Still running: head, cpu-worker-1.\n"
         "  Remove it: make cluster-down\n"
     )
 
@@ -204,7 +204,7 @@ def test_invalid_lab_settings_are_reported_before_anything_starts(
     (tmp_path / "wrong" / "lab.yaml").write_text(lab.replace("person:", "persn:", 1))
     monkeypatch.setenv(name, f"{tmp_path}/{value}" if name == "LAB_FILE" else value)
     cluster = Nothing()
-    monkeypatch.setattr(runtimes, "open_runtime", lambda kind, context: cluster)
+    monkeypatch.setattr(runtimes, "open_runtime", lambda name, context: cluster)
     told = f"cluster: The lab's cloud did not start: {why.replace('TMP', str(tmp_path))}\n  {fix}\n"
     assert run(capsys, "up", "--runtime", "processes") == (1, "", told)
     assert not cluster.started
@@ -248,19 +248,19 @@ def whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Whole:
 @pytest.mark.parametrize(
     ("name", "value", "restarts", "said"),
     [
-        ("", "", 0, "it is up already; `python -m cluster scale POOL=COUNT` changes its size"),
-        ("LAB_WAY_OUT", "10.0.0.0/8", 1, "restarting the lab's cloud, for these changed: LAB_WAY_OUT"),
+        ("", "", 0, "the cluster is already up; to resize it: python -m cluster scale POOL=COUNT"),
+        ("LAB_WAY_OUT", "10.0.0.0/8", 1, "restarting the lab's cloud because LAB_WAY_OUT changed"),
         (
             "lab.yaml",
             "# a comment\n",
             1,
-            "restarting the lab's cloud, for these changed: the content of lab.yaml",
+            "restarting the lab's cloud because the content of lab.yaml changed",
         ),
         (
             "CPU_WORKERS",
             "3",
             0,
-            "changed, and not applied: CPU_WORKERS. To apply: python -m cluster scale cpu-worker=3",
+            "changed but not applied: CPU_WORKERS. To apply: python -m cluster scale cpu-worker=3",
         ),
     ],
 )
@@ -299,14 +299,14 @@ SOME = "the jobs mine-1, 02000000"
 @pytest.mark.parametrize(
     ("told", "words", "name", "why"),
     [
-        (JOBS, [], "CPU_WORKER_MEMORY", f"since CPU_WORKER_MEMORY changed, and that would end {SOME}"),
-        (JOBS[:2], [], "HEAD_SHM", "since HEAD_SHM changed, and that would end the job mine-1"),
-        (JOBS, ["--build"], "", f"since its images are built again, and that would end {SOME}"),
+        (JOBS, [], "CPU_WORKER_MEMORY", f"because CPU_WORKER_MEMORY changed, which would end {SOME}"),
+        (JOBS[:2], [], "HEAD_SHM", "because HEAD_SHM changed, which would end the job mine-1"),
+        (JOBS, ["--build"], "", f"because the images are rebuilt, which would end {SOME}"),
         (
             OSError("no route"),
             [],
             "HEAD_SHM",
-            "would end whatever runs there: the dashboard does not say (no route)",
+            "would end any running job (the dashboard could not list them: no route)",
         ),
     ],
 )
@@ -331,12 +331,12 @@ def test_up_restarts_no_node_on_which_something_runs_unless_asked(
     for _ in range(2):  # and again, for it is not applied
         status, _, said = run(capsys, "up", *words)
         assert (status, whole.renewals) == (3, 0)
-        assert f"{why}. Nothing was touched.\n" in said
-        assert f"or end it: {' '.join(['python -m cluster up', *words, '--restart'])}\n" in said
+        assert f"{why}. Nothing was changed.\n" in said
+        assert f"or end them: {' '.join(['python -m cluster up', *words, '--restart'])}\n" in said
     status, _, said = run(capsys, "up", *words, "--restart")
     assert (status, whole.renewals) == (0, 1)
-    assert "restarting the nodes, since " in said
-    assert "it is up already" in run(capsys, "up")[2]
+    assert "restarting the nodes because " in said
+    assert "the cluster is already up" in run(capsys, "up")[2]
 
 
 def test_up_restarts_idle_nodes_and_says_so(
@@ -347,9 +347,7 @@ def test_up_restarts_idle_nodes_and_says_so(
     monkeypatch.setenv("GPU_WORKER_CPUS", "2")
     status, _, said = run(capsys, "up")
     assert (status, whole.renewals) == (0, 1)
-    assert (
-        "restarting the nodes, since GPU_WORKER_CPUS changed; the cluster forgets its earlier jobs\n" in said
-    )
+    assert "restarting the nodes because GPU_WORKER_CPUS changed; the cluster loses its job history\n" in said
     run(capsys, "up", "--restart")
     assert whole.renewals == 2
 
@@ -366,12 +364,14 @@ def test_a_wrong_setting_never_restarts_the_cloud(
     assert whole.restarts == 1
 
 
-def test_another_kind_is_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_with_another_runtime_exists(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(runtimes, "open_runtime", lambda name, context: Half())
     assert run(capsys, "up", "--runtime", "docker") == (
         1,
         "",
-        "cluster: A cluster of the kind processes is here already.\n  Remove it first: make cluster-down\n",
+        "cluster: A cluster already exists with runtime processes.\n  Remove it first: make cluster-down\n",
     )
 
 
@@ -383,8 +383,13 @@ def test_another_kind_is_here(capsys: pytest.CaptureFixture[str], monkeypatch: p
         ("Status", "Status is not a command of python -m cluster.", "did you mean: python -m cluster status"),
         ("xyzzy", "xyzzy is not a command of python -m cluster.",
          "commands: up, down, status, scale, images, idle, diff"),
-        ("up --kid docker --build", "python -m cluster up does not take --kid.",
+        ("up --runtme docker --build", "python -m cluster up does not take --runtme.",
          "did you mean: python -m cluster up --runtime docker --build"),
+        ("up --kind docker --build", "python -m cluster up does not take --kind.",
+         "did you mean: python -m cluster up --runtime docker --build"),
+        ("up --build --kind=processes", "python -m cluster up does not take --kind=processes.",
+         "did you mean: python -m cluster up --build --runtime=processes"),
+        ("down --kind docker", "python -m cluster down does not take --kind.", "python -m cluster down --help"),
         ("up --runtime=dokcer", "--runtime 'dokcer' is not one of auto, docker, processes.",
          "did you mean: python -m cluster up --runtime=docker"),
         ("down --target vertx --cluster 'a b'", "--target 'vertx' is not one of local, vertex.",
@@ -401,7 +406,7 @@ def test_what_is_misspelt_is_told_with_the_whole_line(
     assert run(capsys, *shlex.split(words)) == (2, "", f"cluster: {message}\n  {fix}\n")
 
 
-STOPPED = "No Docker engine answers at unix:///nonexistent.sock: there is no such socket."
+STOPPED = "No Docker engine answers at unix:///nonexistent.sock: the socket does not exist."
 
 
 @pytest.mark.parametrize("words", [["down"], ["up"], ["status"], ["scale", "cpu-worker=1"]])
@@ -415,30 +420,30 @@ def test_a_stopped_engine_is_not_an_empty_one(
     status, out, said = run(capsys, *words)
     assert (status, out) == (1, "")
     assert said == (
-        f"cluster: {STOPPED} The cluster raydock was started there: its containers, networks and volumes are left, "
-        "and can't be seen or removed until it does.\n  Start Docker, then try again. Nothing was changed.\n"
+        f"cluster: {STOPPED} The cluster raydock was started there; its containers, networks and volumes can't be "
+        "listed or removed while Docker is down.\n  Start Docker, then try again. Nothing was changed.\n"
     )
     assert key.read(state)
-    assert started.kind(state) == "docker"
+    assert started.runtime(state) == "docker"
 
 
-@pytest.mark.parametrize("kind", ["", "processes"])
+@pytest.mark.parametrize("runtime", ["", "processes"])
 def test_without_a_cluster_in_docker_no_engine_is_missed(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: str
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, runtime: str
 ) -> None:
     state = tmp_path / "state"
     key.ensure(state)
-    if kind:
-        started.begin(state, kind)
-    assert run(capsys, "down") == (0, "There was nothing to remove.\n", "")
+    if runtime:
+        started.begin(state, runtime)
+    assert run(capsys, "down") == (0, "Nothing to remove.\n", "")
     assert not key.read(state)
-    assert not started.kind(state)
+    assert not started.runtime(state)
 
 
 def test_a_cluster_of_an_earlier_version_is_missed_too(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """It wrote down its settings and not its kind."""
+    """It recorded its settings and not its runtime."""
     state = tmp_path / "state"
     key.ensure(state)
     applied.save(state, {"HEAD_SHM": ""})
@@ -460,7 +465,9 @@ def test_help_needs_none_of_the_heavy_packages() -> None:
 def test_a_deadline_says_what_and_how_long() -> None:
     said: list[str] = []
     with pytest.raises(NotReady) as caught:
-        until(lambda: "1 of 2 nodes", 0.2, "Starting the workers", said.append, "Try again: make cluster-up")
+        wait_until(
+            lambda: "1 of 2 nodes", 0.2, "Starting the workers", said.append, "Try again: make cluster-up"
+        )
     assert str(caught.value) == (
         "Starting the workers took more than 0.2 s: 1 of 2 nodes.\n  Try again: make cluster-up"
     )
@@ -476,7 +483,7 @@ def test_a_dashboard_that_does_not_answer_may_answer_yet() -> None:
         return ""
 
     said: list[str] = []
-    until(check, 5, "Starting", said.append, "fix")
+    wait_until(check, 5, "Starting", said.append, "fix")
     assert said == ["The dashboard is silent"]
 
 
@@ -508,7 +515,7 @@ class Three:
 def leave(monkeypatch: pytest.MonkeyPatch, surplus: int) -> tuple[list[str], list[tuple[str, ...]]]:
     three = Three()
     monkeypatch.setattr(scale, "list_nodes", lambda dashboard: three.nodes)
-    chosen = scale.leaving(three, cli.read_context(), three.members(), surplus, 60.0)
+    chosen = scale.drained_members(three, cli.read_context(), three.members(), surplus, 60.0)
     return [member.name for member in chosen], three.asked
 
 
@@ -533,7 +540,7 @@ def test_scaling_removes_and_adds_nodes(
     monkeypatch.setattr(scale, "list_nodes", lambda dashboard: three.nodes)
     monkeypatch.setattr(three, "remove", lambda members: done.append([member.name for member in members]))
     monkeypatch.setattr(three, "grow", lambda pool, size: done.append((pool.name, size)))
-    monkeypatch.setattr(scale, "await_nodes", lambda cluster, context, pool: done.append(pool))
+    monkeypatch.setattr(scale, "wait_for_nodes", lambda cluster, context, pool: done.append(pool))
     context = cli.read_context()
     scale.scale(three, context, context.topology.pool("cpu-worker"), count, 60.0)
     assert done == [*([removed] if removed else []), ("cpu-worker", count), "cpu-worker"]
@@ -542,13 +549,13 @@ def test_scaling_removes_and_adds_nodes(
 @pytest.mark.parametrize(
     ("seconds", "looks", "told"),
     [
-        (600.0, 3, ["draining cpu-worker-1: what runs there may end first"]),
+        (600.0, 3, ["draining cpu-worker-1: waiting for running tasks to finish"]),
         (
             0.0,
             99,
             [
-                "still busy after 0 s; removed with what ran on it: "
-                "draining cpu-worker-1: what runs there may end first",
+                "still busy after 0 s, removing anyway: "
+                "draining cpu-worker-1: waiting for running tasks to finish",
             ],
         ),
     ],
@@ -564,7 +571,7 @@ def test_draining_waits_for_a_busy_node_until_the_timeout(
 
     monkeypatch.setattr(scale, "list_nodes", list_nodes)
     context = replace(cli.read_context(), say=said.append)
-    scale.await_drained(context, {NODE.id: Member("cpu-worker-1", "cpu-worker", "", True)}, seconds)
+    scale.wait_until_drained(context, {NODE.id: Member("cpu-worker-1", "cpu-worker", "", True)}, seconds)
     assert said == told
     assert (left[0] <= 0) == (seconds > 0), "it returned when the node had ended, or time was up"
 

@@ -40,7 +40,7 @@ class FakeEngine:
 
     def require_pullable(self, image: str) -> None:
         if not self.pulls:
-            raise NoRegistry(f"The image {image} can't be pulled from here: no route to host.", "fix")
+            raise NoRegistry(f"Cannot pull the image {image}: no route to host.", "fix")
 
 
 def base(engine: FakeEngine, context: Context) -> str:
@@ -106,8 +106,8 @@ def test_a_self_built_one_where_it_can_not(said: list[str], tmp_path: Path) -> N
     assert base(FakeEngine(), here) == "raydock/base:bookworm"
     assert (tmp_path / "built").read_text() == "raydock/base:bookworm\n"
     assert said == [
-        f"The image {PUBLIC} can't be pulled from here: no route to host. "
-        "Building on raydock/base:bookworm instead, made of Debian's packages."
+        f"Cannot pull the image {PUBLIC}: no route to host. "
+        "Using raydock/base:bookworm instead, built from Debian packages."
     ]
 
 
@@ -115,7 +115,7 @@ def test_a_base_script_that_fails(said: list[str], tmp_path: Path) -> None:
     with pytest.raises(CommandFailed) as caught:
         base(FakeEngine(), with_base_script(tmp_path, "exit 7", context(said)))
     assert str(caught.value) == (
-        "docker/base.sh raydock/base:bookworm ended with 7; the lines above say why.\n"
+        "docker/base.sh raydock/base:bookworm failed with exit code 7; see its output above.\n"
         "  Or set BASE_IMAGE to an image with Python 3.11 that this machine has or can pull."
     )
 

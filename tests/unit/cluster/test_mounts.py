@@ -11,8 +11,8 @@ import pytest
 
 from cluster.docker import mounts
 from cluster.errors import CommandFailed
-from cluster.runtimes import Context
 from cluster.processes.ray_node import node_module
+from cluster.runtimes import Context
 from raydock import topology
 from raydock.settings import ROOT
 
@@ -89,8 +89,8 @@ def test_a_notebook_that_could_not_read_the_checkout(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed) as caught:
         mounts.require_readable(found)
     assert str(caught.value) == (
-        "The notebook's user can't read notebooks and 10 more: the checkout was made for its owner only (umask 077).\n"
-        "  Let others read what it is given: chmod -R a+rX notebooks submit.py raydock submit iam vertex jobs"
+        "The notebook's user can't read notebooks and 10 more: the checkout is readable by its owner only (umask 077).\n"
+        "  Make the mounted folders readable: chmod -R a+rX notebooks submit.py raydock submit iam vertex jobs"
     )
 
 

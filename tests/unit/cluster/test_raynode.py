@@ -50,7 +50,7 @@ def test_a_gpu_worker_says_simulated() -> None:
 def environment(pool: str, **caller: str) -> dict[str, str]:
     shape = next(found for found in TOPOLOGY.pools if found.name == pool)
     own = tuple(range(20001, 20001 + ray_node.count_of_ports(pool)))
-    found = record.ProcessesRecord("/tmp/x", 8265, doors=record.Ports(21001, 21002, 21003, 21004))
+    found = record.ProcessesRecord("/tmp/x", 8265, ports=record.Ports(21001, 21002, 21003, 21004))
     return ray_node.environment(
         Path("/state"), found, shape, record.NodeProcess("name", pool, ports=own), caller
     )
@@ -149,11 +149,11 @@ def test_the_record_is_private_and_comes_back(tmp_path: Path) -> None:
     record.save(state, written)
     assert record.load(state) == written
     assert written.taken() == {8265, 2, 3}
-    served = replace(written, doors=record.Ports(4, 5, 6, 7)).with_service("cloud", 9)
+    served = replace(written, ports=record.Ports(4, 5, 6, 7)).with_service("cloud", 9)
     record.save(state, served)
     assert record.load(state) == served
     assert served.taken() == {8265, 2, 3, 4, 5, 6, 7}
-    assert (state.stat().st_mode & 0o777, record.file_in(state).stat().st_mode & 0o777) == (0o700, 0o600)
+    assert (state.stat().st_mode & 0o777, record.path_in(state).stat().st_mode & 0o777) == (0o700, 0o600)
     assert [path.name for path in state.iterdir()] == ["processes.json"]
     worker = record.NodeProcess("cpu-worker-1", "cpu-worker")
     assert written.with_node(worker).nodes == (*written.nodes, worker)
@@ -166,7 +166,7 @@ def test_the_record_is_private_and_comes_back(tmp_path: Path) -> None:
     "text", ["", "{", "[]", '{"version": 1, "temp": "", "port": 1, "nodes": []}', '{"nodes": [1]}']
 )
 def test_a_broken_record_is_none(tmp_path: Path, text: str) -> None:
-    record.file_in(tmp_path).write_text(text)
+    record.path_in(tmp_path).write_text(text)
     assert record.load(tmp_path) is None
 
 
@@ -176,8 +176,8 @@ def test_what_ray_start_could_not_do() -> None:
         "2026-11-22 02:29:27,821\tERROR services.py:1424 -- Failed to bind to 127.0.0.1:8265.\n"
         "2026-11-22 02:29:28,047\tSUCC scripts.py:1008 -- Ray runtime started.\n"
     )
-    assert readiness.refusals(text) == "Failed to bind to 127.0.0.1:8265."
-    assert readiness.refusals("") == ""
+    assert readiness.logged_errors(text) == "Failed to bind to 127.0.0.1:8265."
+    assert readiness.logged_errors("") == ""
 
 
 def test_ports_are_free_distinct_and_outside_the_ranges_of_others() -> None:
@@ -196,8 +196,8 @@ def test_a_port_that_is_taken() -> None:
         with pytest.raises(PortTaken) as caught:
             ports.require_free(port)
     assert str(caught.value) == (
-        f"Port {port} of this machine is taken by another program.\n"
-        f"  Choose another one: RAYDOCK_PORT={port + 1} make cluster-up"
+        f"Port {port} is already in use by another program.\n"
+        f"  Choose another port: RAYDOCK_PORT={port + 1} make cluster-up"
     )
 
 

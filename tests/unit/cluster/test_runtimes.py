@@ -1,4 +1,4 @@
-"""Which kind a machine gets, and what it is told about it."""
+"""Which runtime a machine gets, and the reason it is given."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from cluster.errors import NoEngine
 
 
 def refuse() -> str:
-    raise NoEngine("No Docker engine answers at unix:///run/x.sock: there is no such socket.", engine.INSTALL)
+    raise NoEngine(
+        "No Docker engine answers at unix:///run/x.sock: the socket does not exist.", engine.INSTALL
+    )
 
 
 def test_docker_where_an_engine_answers() -> None:
@@ -22,20 +24,20 @@ def test_docker_where_an_engine_answers() -> None:
 
 def test_processes_where_none_does_and_what_is_missing_then() -> None:
     found = runtimes.choose("auto", refuse)
-    assert found.kind == "processes"
+    assert found.runtime == "processes"
     assert found.why == (
-        "No Docker engine answers at unix:///run/x.sock: there is no such socket: starting the same cluster "
-        "as processes on this machine; what is missing then: isolation, memory limits, the images' packages"
+        "No Docker engine answers at unix:///run/x.sock: the socket does not exist; starting the same cluster "
+        "as processes on this machine, without isolation, memory limits or the images' packages"
     )
 
 
-@pytest.mark.parametrize("kind", ["docker", "processes"])
-def test_what_is_asked_for_is_not_questioned(kind: str) -> None:
-    assert runtimes.choose(kind, refuse) == runtimes.Choice(kind, "as --runtime says")
+@pytest.mark.parametrize("runtime", ["docker", "processes"])
+def test_what_is_asked_for_is_not_questioned(runtime: str) -> None:
+    assert runtimes.choose(runtime, refuse) == runtimes.Choice(runtime, "chosen with --runtime")
 
 
 @pytest.mark.parametrize("module", runtimes.RUNTIMES.values())
-def test_every_kind_offers_the_interface(module: str) -> None:
+def test_every_runtime_offers_the_interface(module: str) -> None:
     opened = import_module(module).open_cluster
     offered = opened.__globals__[opened.__annotations__["return"]]
     for name in ("exists", "up", "down", "members", "scale"):
@@ -52,17 +54,17 @@ def wrapped(inner: BaseException) -> BaseException:
 @pytest.mark.parametrize(
     ("inner", "words"),
     [
-        (FileNotFoundError(2, "No such file"), "there is no such socket"),
-        (PermissionError(13, "denied"), "this user may not use it (permission denied)"),
-        (ConnectionRefusedError(111, "refused"), "it is not running (connection refused)"),
-        (TimeoutError("timed out"), "it does not answer within 5 s"),
+        (FileNotFoundError(2, "No such file"), "the socket does not exist"),
+        (PermissionError(13, "denied"), "permission denied for this user"),
+        (ConnectionRefusedError(111, "refused"), "connection refused"),
+        (TimeoutError("timed out"), "no response within 5 s"),
     ],
 )
 def test_why_no_engine_answers(inner: BaseException, words: str) -> None:
-    assert engine.why(wrapped(inner)) == words
+    assert engine.reason(wrapped(inner)) == words
 
 
 def test_why_falls_back_to_the_first_line() -> None:
-    assert engine.why(ValueError("server gave HTTP response to HTTPS client.\nmore")) == (
+    assert engine.reason(ValueError("server gave HTTP response to HTTPS client.\nmore")) == (
         "server gave HTTP response to HTTPS client"
     )

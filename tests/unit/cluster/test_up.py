@@ -71,7 +71,7 @@ NODES = (container("head"), container("cpu-worker", 1), container("cpu-worker", 
 def test_a_new_cluster_has_the_sizes_that_are_set(tmp_path: Path, ran: list[Any]) -> None:
     cluster(tmp_path).up(build=False)
     assert ran[0][0] == UP
-    assert started.kind(tmp_path) == "docker"
+    assert started.runtime(tmp_path) == "docker"
 
 
 @pytest.mark.parametrize("profile", ["", "vertex"])
@@ -98,7 +98,7 @@ def test_changed_settings_of_nodes_are_given_to_nodes_that_are_restarted_only(
     tmp_path: Path, ran: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key.ensure(tmp_path)
-    applied.save(tmp_path, applied.wanted(cluster(tmp_path, HEAD_SHM="1g").context))
+    applied.save(tmp_path, applied.current_settings(cluster(tmp_path, HEAD_SHM="1g").context))
     monkeypatch.setenv("HEAD_SHM", "2g")
     found = cluster(tmp_path, *NODES, HEAD_SHM="2g")
     found.up(build=False)

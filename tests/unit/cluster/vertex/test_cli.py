@@ -27,18 +27,18 @@ POOL          FROM              NODES  MACHINE         ACCELERATORS
 head-node     head, cpu-worker  3      n1-standard-16  -
 worker-pool2  gpu-worker        1      n1-standard-16  1 NVIDIA_TESLA_T4
 
-in all        4 nodes, 64 vCPUs, 1 GPU; the head's 16 take no tasks
-disks         pd-ssd, 100 GB a node
+total         4 nodes, 64 vCPUs, 1 GPU; the head's 16 run no tasks
+disks         pd-ssd, 100 GB per node
 jobs run as   service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com
-network       none: its dashboard is reached from anywhere, with a token
+network       none; the dashboard is reachable from anywhere with a token
 labels        raydock=raydock
-autoscaling   none; `scale` changes the counts
+autoscaling   none; resize with `scale`
 images
   head-node     us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest
   worker-pool2  us-docker.pkg.dev/vertex-ai/training/ray-gpu.2-47.py311:latest
 
-It costs from RUNNING until it is deleted: Vertex AI has no idle shutdown, and
-there is no price list here. Starting takes it 10 to 20 minutes.
+It bills from RUNNING until you delete it: Vertex AI has no idle shutdown.
+This plan shows no prices. Starting takes 10 to 20 minutes.
 """
 
 
@@ -69,8 +69,8 @@ def test_without_a_terminal_it_takes_yes(run: Run, nodes: FakeNodes, monkeypatch
     assert run("up") == (
         2,
         PLAN,
-        "cluster: Nothing was created: there is no terminal to ask on.\n"
-        "  To do it without being asked, add --yes.\n",
+        "cluster: Nothing was created: there is no terminal to ask for confirmation.\n"
+        "  To skip the confirmation, add --yes.\n",
     )
     assert nodes.made == []
 
@@ -80,7 +80,7 @@ def test_no_is_no(run: Run, nodes: FakeNodes, monkeypatch: pytest.MonkeyPatch, t
     answer(monkeypatch, text)
     status, _, err = run("up")
     assert status == 1
-    assert err == "Create it? [y/N] cluster: Nothing was created.\n  Answer y to do it, or add --yes.\n"
+    assert err == "Create it? [y/N] cluster: Nothing was created.\n  Answer y to confirm, or add --yes.\n"
     assert nodes.made == []
 
 
@@ -103,7 +103,7 @@ def test_a_cluster_lives(run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch
     assert (status, len(nodes.made)) == (0, 4)
     assert (
         timeless(err)
-        == "cluster: raydock is there already: RUNNING, asked for TIME ago; nothing new is made\n"
+        == "cluster: raydock already exists: RUNNING, requested TIME ago; not creating another\n"
     )
 
     status, out, _ = run("status")
@@ -128,7 +128,7 @@ def test_a_cluster_lives(run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch
         "service",
         "agent",
     ]
-    assert out.endswith("\n* made by raydock\n")
+    assert out.endswith("\n* created by raydock\n")
     narrow(out)
     (told,) = json.loads(run("status", "--json")[1])["clusters"]
     assert (told["id"], told["state"], told["ours"], told["principal"][:15]) == (
@@ -143,8 +143,8 @@ def test_a_cluster_lives(run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch
     assert (status, out) == (
         0,
         "raydock in lab-project, us-central1: RUNNING, 4 nodes\n"
-        "Deleted: raydock. No cluster is left in lab-project, us-central1.\n"
-        "Buckets, logs and service accounts stay as they were.\n",
+        "Deleted: raydock. No clusters are left in lab-project, us-central1.\n"
+        "Buckets, logs and service accounts were not changed.\n",
     )
     assert nodes.there == {}
 
@@ -171,7 +171,7 @@ def test_it_tells_how_it_comes_and_goes_on_waiting(
     monkeypatch.setattr(lifecycle.ClusterWaiter, "tell", tell)
     status, _, err = run("up")
     assert (status, said[0], said[-1]) == (0, "PROVISIONING", "RUNNING")
-    assert "is there already: PROVISIONING, asked for " in err
+    assert "already exists: PROVISIONING, requested " in err
 
 
 def test_ctrl_c_leaves_it_coming(
@@ -302,8 +302,8 @@ def test_the_cluster_must_be_named(run: Run, verb: list[str]) -> None:
     assert run(*verb) == (
         2,
         "",
-        f"cluster: {verb[0]}: it is not said which cluster.\n"
-        f"  See which there are: python -m cluster status {FLAGS}\n",
+        f"cluster: {verb[0]}: no cluster given.\n"
+        f"  Add --cluster NAME; to list the clusters: python -m cluster status {FLAGS}\n",
     )
 
 
@@ -321,8 +321,8 @@ def test_nothing_is_there(run: Run) -> None:
     assert run("status") == (
         4,
         "",
-        "cluster: There is no Ray cluster in lab-project, us-central1.\n"
-        f"  Make one: python -m cluster up {FLAGS}\n",
+        "cluster: There are no Ray clusters in lab-project, us-central1.\n"
+        f"  Create one: python -m cluster up {FLAGS}\n",
     )
 
 
@@ -331,7 +331,7 @@ def test_the_setting_names_the_cluster(run: Run, monkeypatch: pytest.MonkeyPatch
         "VERTEX_CLUSTER", "projects/lab-project/locations/us-central1/persistentResources/named"
     )
     assert run("up", "--yes")[0] == 0
-    assert run("status")[1].startswith("cluster       named\nplace         projects/123456789012/")
+    assert run("status")[1].startswith("cluster       named\nlocation      projects/123456789012/")
     assert run("down", "--yes")[0] == 0
 
 
@@ -381,7 +381,10 @@ def test_the_setting_names_the_cluster(run: Run, monkeypatch: pytest.MonkeyPatch
             "  --cluster NAME, or projects/…/locations/…/persistentResources/NAME\n",
         ),
         (["--deadline", "soon"], "--deadline 'soon' is not a duration.\n  Example: --deadline 30m\n"),
-        (["--runtime", "docker"], "--runtime is for a local cluster.\n  Leave it out, or --target vertex.\n"),
+        (
+            ["--runtime", "docker"],
+            "--runtime applies to a local cluster only.\n  Remove it, or remove --target vertex.\n",
+        ),
     ],
 )
 def test_what_can_not_be(run: Run, nodes: FakeNodes, more: list[str], said: str) -> None:
@@ -407,7 +410,7 @@ def test_flags_of_vertex_need_its_target(capsys: pytest.CaptureFixture[str]) -> 
     assert cli.main(["down", "--cluster", "x"]) == 2
     assert (
         capsys.readouterr().err
-        == "cluster: --cluster is for a cluster on Vertex AI.\n  Add --target vertex.\n"
+        == "cluster: --cluster applies to a cluster on Vertex AI only.\n  Add --target vertex.\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Looking at a cluster until something is so: what is told, what is borne, what ends it."""
+"""Waiting for a cluster: what is reported, which errors are tolerated, and what ends the wait."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cluster.errors import ClusterError, CommandFailed, Interrupted, NotReady, NotUp
-from cluster.vertex_errors import sentence, told
+from cluster.vertex_errors import sentence, translate_errors
 from raydock.errors import RaydockError, Unreachable
 from vertex import errors, lifecycle, wait
 from vertex.cluster import Cluster
@@ -146,7 +146,7 @@ def test_a_lost_reply_is_no_second_cluster() -> None:
     ],
 )
 def test_every_fault_has_an_exit_code_and_a_mend(fault: type[RaydockError], code: int) -> None:
-    with pytest.raises(RaydockError) as caught, told():
+    with pytest.raises(RaydockError) as caught, translate_errors():
         raise fault("Two\nlines")
     assert (caught.value.exit_code, caught.value.message) == (code, "Two lines.")
     assert caught.value.fix
