@@ -1,4 +1,4 @@
-"""The settings that the cluster was started with (`.raydock/applied.json`), which `up` compares with the current ones."""
+"""The settings that the cluster was started with, in `.raydock/applied.json`. `up` compares them with the current ones."""
 
 from __future__ import annotations
 

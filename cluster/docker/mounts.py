@@ -72,7 +72,7 @@ def require_readable(context: Context) -> None:
         others = f" and {len(hidden) - 1:,} more" if len(hidden) > 1 else ""
         raise CommandFailed(
             f"The notebook's user can't read {hidden[0].relative_to(context.root)}{others}: "
-            "the checkout is readable by its owner only (umask 077).",
+            "only the checkout's owner can read it (umask 077).",
             f"Make the mounted folders readable: chmod -R a+rX {' '.join(mounted)}",
         )
 

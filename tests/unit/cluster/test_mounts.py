@@ -89,7 +89,7 @@ def test_a_notebook_that_could_not_read_the_checkout(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed) as caught:
         mounts.require_readable(found)
     assert str(caught.value) == (
-        "The notebook's user can't read notebooks and 10 more: the checkout is readable by its owner only (umask 077).\n"
+        "The notebook's user can't read notebooks and 10 more: only the checkout's owner can read it (umask 077).\n"
         "  Make the mounted folders readable: chmod -R a+rX notebooks submit.py raydock submit iam vertex jobs"
     )
 
