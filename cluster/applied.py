@@ -1,4 +1,4 @@
-"""The settings that the cluster was started with, in `.raydock/applied.json`. `up` compares them with the current ones."""
+"""The settings that the cluster was started with, in `.raydock/applied.json`. `up` looks for changes since then."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def chosen(options: argparse.Namespace) -> Run:
     run: Run = options.run
     target = getattr(options, "target", "local")
     if target == "vertex":
-        reject(options, LOCAL, "applies to a local cluster only", "Remove it, or remove --target vertex.")
+        reject(options, LOCAL, "applies to a local cluster only", "Remove it or --target vertex.")
         return run if run.__module__ == __name__ else runner(run.__name__)
     reject(options, VERTEX, "applies to a cluster on Vertex AI only", "Add --target vertex.")
     return run

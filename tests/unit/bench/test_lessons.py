@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import lessons
-from bench.lessons import LESSONS, SCALES, Lesson, chosen, wanted
+from bench.lessons import LESSONS, SCALES, Lesson, chosen, is_chosen
 from bench.measure.command import ROOT, Unexpected
 from bench.measure.lab import BenchLab
 
@@ -27,21 +27,19 @@ def test_what_is_read_is_written_before() -> None:
 
 def test_the_commands() -> None:
     lesson = Lesson("jobs/x.py", ("--n", "3", "--compare"))
-    assert lesson.words(smoke=False)[1:] == ["submit.py", "jobs/x.py", "--", "--n", "3", "--compare"]
-    assert lesson.words(smoke=True)[1:] == ["submit.py", "jobs/x.py", "--", "--smoke-test", "--compare"]
-    assert Lesson("jobs/x.py").words(smoke=False)[1:] == ["submit.py", "jobs/x.py"]
+    assert lesson.command(smoke=False)[1:] == ["submit.py", "jobs/x.py", "--", "--n", "3", "--compare"]
+    assert lesson.command(smoke=True)[1:] == ["submit.py", "jobs/x.py", "--", "--smoke-test", "--compare"]
+    assert Lesson("jobs/x.py").command(smoke=False)[1:] == ["submit.py", "jobs/x.py"]
 
 
 def test_some_lessons_can_be_chosen() -> None:
     names = chosen(["forest_sweep", "waits"])
-    assert [one.script for one in LESSONS if wanted(one, names)] == ["jobs/forest_sweep.py"]
-    assert all(wanted(one, []) for one in LESSONS)
+    assert [one.script for one in LESSONS if is_chosen(one, names)] == ["jobs/forest_sweep.py"]
+    assert all(is_chosen(one, []) for one in LESSONS)
 
 
 def test_a_lesson_that_is_none_is_one_sentence() -> None:
-    with pytest.raises(
-        Unexpected, match=r"^There is no lesson forest\. There are: sklearn_joblib, forest_sweep, "
-    ):
+    with pytest.raises(Unexpected, match=r"^Unknown lesson forest\. Known: sklearn_joblib, forest_sweep, "):
         chosen(["forest"])
 
 
@@ -51,10 +49,10 @@ def test_the_start_of_new_nodes_is_not_kept(tmp_path: Path, monkeypatch: pytest.
     folder.mkdir()
     (folder / "kept.json").write_text("{}")
 
-    def taught(*given: object, **more: object) -> bool:
+    def run_lesson(*given: object, **more: object) -> bool:
         (folder / "warm.json").write_text("{}")
         return True
 
-    monkeypatch.setattr(lessons, "taught", taught)
+    monkeypatch.setattr(lessons, "run_lesson", run_lesson)
     lessons.warm(cluster)
     assert [path.name for path in folder.iterdir()] == ["kept.json"]

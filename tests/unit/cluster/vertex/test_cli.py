@@ -383,7 +383,7 @@ def test_the_setting_names_the_cluster(run: Run, monkeypatch: pytest.MonkeyPatch
         (["--deadline", "soon"], "--deadline 'soon' is not a duration.\n  Example: --deadline 30m\n"),
         (
             ["--runtime", "docker"],
-            "--runtime applies to a local cluster only.\n  Remove it, or remove --target vertex.\n",
+            "--runtime applies to a local cluster only.\n  Remove it or --target vertex.\n",
         ),
     ],
 )
