@@ -77,8 +77,8 @@ def download_python() -> None:
 def install() -> None:
     """Install everything in dev.txt with uv, or with pip if uv can't reach the index that pip is configured for.
 
-    The lock files are complete, so dependencies are not resolved (--no-deps): a resolver would reject the conflicts that
-    requirements/overrides.in overrides.
+    The lock files are complete, so dependencies are not resolved (--no-deps). A resolver would reject the conflicts
+    that requirements/overrides.in overrides.
     """
     locks = ["-r", LOCKS / "dev.txt", "-r", LOCKS / "setup.txt"]
     uv = [

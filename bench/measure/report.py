@@ -34,7 +34,7 @@ class Report:
     measurements: tuple[Measurement, ...]
 
     def with_(self, fresh: Report) -> Report:
-        """This report with the fresh results replacing those of the same name. Another machine's results are dropped."""
+        """This report, updated with the fresh results. Results of another machine are dropped."""
         if dict(self.machine) != dict(fresh.machine):
             return fresh
         taken = {one.name: one for one in self.measurements} | {one.name: one for one in fresh.measurements}
