@@ -138,7 +138,7 @@ GPUs of workers  1 simulated      1 simulated      no: the same
 Jobs run as
   local   unknown
   vertex  service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com
-  matters perhaps: not told by the local cluster
+  matters perhaps: the local cluster does not say
 """,
         "",
     )

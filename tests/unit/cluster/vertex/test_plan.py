@@ -90,7 +90,7 @@ def test_pools_of_nothing_are_left_out() -> None:
     assert [found.id for found in plan(CPU_WORKERS="0").pools] == ["head-node", "worker-pool1"]
     assert [found.id for found in plan(GPU_WORKERS="0").pools] == ["head-node"]
     alone = plan(CPU_WORKERS="0", GPU_WORKERS="0")
-    assert "There is no worker, and the head computes nothing: no task would ever run." in vertex_text.notes(
+    assert "There are no workers, and the head node runs no tasks: no task would ever run." in vertex_text.notes(
         alone
     )
 
@@ -132,4 +132,4 @@ def test_plans_that_can_not_be(wishes: ClusterOptions, settings: dict[str, str],
 def test_a_peered_network_is_warned_of() -> None:
     said = vertex_text.plan(plan(ClusterOptions(network="projects/1/global/networks/n")), "agent")
     assert "network       projects/1/global/networks/n\n" in said
-    assert said.endswith("In a peered network its dashboard can't be reached from outside of that.")
+    assert said.endswith("In a peered network, the dashboard can't be reached from outside that network.")
