@@ -40,7 +40,7 @@ def measure(setting: Setting) -> list[Comparison]:
             setting, lambda: command_seconds(here, SCRIPT), lambda: command_seconds(here, without), seconds
         )
     return [
-        Comparison("check of storage permissions, two URIs, all granted", "s", Sample.of(alone), aim=AIM),
+        Comparison("storage permission check, two URIs, all granted", "s", Sample.of(alone), aim=AIM),
         Comparison.of("`submit.py check` with it; stock: without it", "s", with_check, no_check),
     ]
 

@@ -45,7 +45,7 @@ def rows_of(job: str, ours: list[Exit], stock: list[Exit]) -> list[Comparison]:
     right = [[float(exit.right) for exit in exits] for exits in (ours, stock)]
     return [
         Comparison.of(f"job ends → command exits, {job}", "s", late[0], late[1], Aim(Of.RATIO, 0.15)),
-        Comparison.of(f"exit code right, {job}", "right", right[0], right[1], Aim(Of.RIGHT)),
+        Comparison.of(f"correct exit code, {job}", "right", right[0], right[1], Aim(Of.RIGHT)),
     ]
 
 

@@ -124,7 +124,7 @@ def rows_of(name: str, taken: Sequence[Round]) -> list[Comparison]:
         Comparison.of(
             f"{what} loky with 2 processes", "s", ray, [round.loky for round in taken], CASES[name].aim
         ),
-        Comparison.of("– calibration: pure computing in two processes against one", "s", two, one),
+        Comparison.of("– calibration: pure computation in two processes against one", "s", two, one),
     ]
 
 

@@ -22,7 +22,7 @@ def measure(setting: Setting) -> list[Comparison]:
     ours, stock = alternate(
         setting, lambda: wall(command.ours("--help")), lambda: wall(command.stock("--help")), seconds
     )
-    rows = [Comparison.of("`submit.py --help` beside `ray job submit --help`", "s", ours, stock, AIM)]
+    rows = [Comparison.of("`submit.py --help` against `ray job submit --help`", "s", ours, stock, AIM)]
     setting.say("  until the first request:")
     with sending("marker", "") as commands:
         ours, stock = alternate(

@@ -51,5 +51,5 @@ def memory(setting: Setting) -> Comparison:
             peaks[variant].append(float(result["metrics"]["peak_private_mib"]))
         shown = ", ".join(f"{variant} {values[-1]:.0f} MiB" for variant, values in peaks.items())
         setting.say(f"  memory, run {number + 1}: {shown}")
-    what = "a trial's own memory at its peak, 581,012 x 54: the data shared against --naive"
+    what = "peak private memory of a trial, 581,012 x 54: shared data against --naive"
     return Comparison.of(what, "MiB", peaks["shared"], peaks["naive"])

@@ -11,7 +11,7 @@ from bench.measure.paired_runs import Setting
 from bench.measure.statistics import Comparison, Sample
 
 ROUNDS = 3
-RUNTIMES = {"docker": "in Docker, the images there", "processes": "as processes"}
+RUNTIMES = {"docker": "in Docker (images already built)", "processes": "as processes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def measure(setting: Setting) -> list[Comparison]:
         rounds = [run_round(runtime, setting) for _ in range(min(ROUNDS, setting.pairs))]
         rows += [
             Comparison(
-                f"cluster-up {RUNTIMES[runtime]}, until a job has ended",
+                f"cluster-up {RUNTIMES[runtime]}, until a first job has ended",
                 "s",
                 Sample.of([done.whole for done in rounds]),
             ),
