@@ -1,4 +1,4 @@
-"""When a line has arrived, and how a command's end is told. The commands are real processes."""
+"""Arrival times of lines, and the end of commands. The commands are real processes."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def test_no_mark_is_an_error_that_shows_the_output() -> None:
     assert str(raised.value) == "The command exited with code 4 and printed no mark.\nout\nwhy"
 
 
-def test_each_piece_is_stamped_when_it_arrives_and_the_end_when_it_is_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pieces_and_the_exit_are_timestamped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second mark is printed once the first has been read."""
     source = f"""
 import os, sys, time
@@ -57,13 +55,13 @@ sys.exit(3)
     assert (done.code, done.err) == (3, b"e\n")
 
 
-def test_a_command_that_does_not_end_is_ended_and_told() -> None:
+def test_a_command_that_hangs_is_killed_and_reported() -> None:
     source = "import sys, time; print('waiting', file=sys.stderr, flush=True); time.sleep(60)"
     with pytest.raises(Unexpected, match=r"(?s)^The command did not finish in time\."):
         command.run([sys.executable, "-c", source], deadline=0.5)
 
 
-def test_both_ways_get_the_same_environment_and_nothing_that_redirects_them(
+def test_both_sides_get_the_same_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "http://elsewhere")

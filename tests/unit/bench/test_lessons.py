@@ -1,4 +1,4 @@
-"""`make lessons`: it has every job, in an order that feeds them, and says what it does not know."""
+"""`make lessons`: it includes every job, in an order that provides their inputs, and rejects unknown names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_every_job_is_a_lesson() -> None:
     assert all((ROOT / one.lesson.script).exists() for one in SCALES)
 
 
-def test_what_is_read_is_written_before() -> None:
+def test_inputs_are_written_before_they_are_read() -> None:
     order = [Path(one.script).stem for one in LESSONS]
     assert order.index("make_data") < order.index("csv_to_parquet")
     assert order.index("make_data") < order.index("train_xgboost") < order.index("batch_predict")
@@ -38,12 +38,12 @@ def test_some_lessons_can_be_chosen() -> None:
     assert all(is_chosen(one, []) for one in LESSONS)
 
 
-def test_a_lesson_that_is_none_is_one_sentence() -> None:
+def test_an_unknown_lesson_is_reported_in_one_sentence() -> None:
     with pytest.raises(Unexpected, match=r"^Unknown lesson forest\. Known: sklearn_joblib, forest_sweep, "):
         chosen(["forest"])
 
 
-def test_the_start_of_new_nodes_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_warm_up_result_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = BenchLab({"RAYDOCK_STATE": str(tmp_path), "RAYDOCK_PORT": "1"})
     folder = lessons.results(cluster)
     folder.mkdir()

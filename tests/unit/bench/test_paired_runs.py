@@ -1,4 +1,4 @@
-"""The order of the pairs, and what is counted."""
+"""The order within pairs, and which runs count."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from bench.measure.paired_runs import Setting, alternate, orders
 
 
-def test_who_goes_first_changes_from_pair_to_pair() -> None:
+def test_the_order_alternates() -> None:
     assert list(orders(3)) == [("ours", "stock"), ("stock", "ours"), ("ours", "stock")]
 
 
-def test_each_way_is_warmed_up_unmeasured_and_then_runs_once_a_pair_in_turns() -> None:
+def test_each_side_warms_up_and_then_runs_once_per_pair() -> None:
     ran: list[str] = []
 
     def way(name: str) -> Callable[[], int]:

@@ -1,4 +1,4 @@
-"""The command line without a cluster: exit codes, and the full text of what it says."""
+"""The command line without a cluster: exit codes and full messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from raydock.settings import ROOT
 
 @pytest.fixture(autouse=True)
 def nothing_is_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A state directory of our own, no `.env`, and a Docker engine that is not there."""
+    """A separate state folder, no `.env`, and no Docker engine."""
     for name in list(os.environ):
         if name.startswith(("RAYDOCK_", "LAB_", "CPU_WORKER", "GPU_WORKER")):
             monkeypatch.delenv(name)
@@ -45,7 +45,7 @@ def test_no_cluster_is_up(capsys: pytest.CaptureFixture[str], command: Sequence[
     assert run(capsys, *command) == (4, "", "cluster: No cluster is up.\n  Start one: make cluster-up\n")
 
 
-def test_down_where_there_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_down_without_a_cluster(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "down") == (0, "Nothing to remove.\n", "")
 
 
@@ -55,17 +55,17 @@ EXAMPLE = "  Example: python -m cluster scale cpu-worker=3\n"
 @pytest.mark.parametrize(
     "text", ["cpu-worker", "cpu-worker=", "cpu-worker=-1", "cpu-worker=two", "=3", "cpu-worker=1.5"]
 )
-def test_a_size_that_is_none(capsys: pytest.CaptureFixture[str], text: str) -> None:
+def test_an_invalid_size(capsys: pytest.CaptureFixture[str], text: str) -> None:
     sentence = f"cluster: {text!r} is not POOL=COUNT with a count from 0 to 999.\n"
     assert run(capsys, "scale", text) == (2, "", sentence + EXAMPLE)
 
 
-def test_the_head_is_not_scaled(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_head_cannot_be_scaled(capsys: pytest.CaptureFixture[str]) -> None:
     status, _, said = run(capsys, "scale", "head=2")
     assert (status, said.splitlines()[0]) == (2, "cluster: The head is always one node; it can't be scaled.")
 
 
-def test_a_wrong_setting_ends_with_2(
+def test_an_invalid_setting_exits_with_2(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CPU_WORKERS", "two")
@@ -78,7 +78,9 @@ def test_a_wrong_setting_ends_with_2(
 
 
 @pytest.mark.parametrize("command", [["up", "--runtime", "docker"], ["images"]])
-def test_docker_asked_for_and_no_engine(capsys: pytest.CaptureFixture[str], command: Sequence[str]) -> None:
+def test_docker_requested_without_an_engine(
+    capsys: pytest.CaptureFixture[str], command: Sequence[str]
+) -> None:
     status, out, said = run(capsys, *command)
     assert (status, out) == (1, "")
     assert said.endswith(
@@ -100,7 +102,7 @@ def test_one_command_at_a_time(capsys: pytest.CaptureFixture[str], tmp_path: Pat
 
 
 class Half(runtimes.Runtime):
-    """A cluster of which the head runs."""
+    """A cluster whose head is running."""
 
     def exists(self) -> bool:
         return True
@@ -124,7 +126,7 @@ class Half(runtimes.Runtime):
         raise NotImplementedError
 
 
-def test_ctrl_c_says_what_is_left(
+def test_ctrl_c_says_what_is_still_running(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtimes, "open_runtime", lambda name, context: Half())
@@ -210,14 +212,14 @@ def test_invalid_lab_settings_are_reported_before_anything_starts(
     assert not cluster.started
 
 
-def test_an_account_created_later_is_left_to_the_cloud(
+def test_an_account_created_later_is_checked_by_the_cloud(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`python -m iam provision` creates accounts in a running lab; lab.yaml does not list them."""
     monkeypatch.setenv("LAB_SERVICE_ACCOUNT", "mine@lab-project.iam.gserviceaccount.com")
     monkeypatch.setattr(runtimes, "open_runtime", lambda name, context: Half())
     monkeypatch.setattr(runtimes, "is_complete", lambda cluster, context: False)
-    assert run(capsys, "up")[0] == 130, "it got to starting"
+    assert run(capsys, "up")[0] == 130, "it reached the start"
 
 
 class Whole(Half):
@@ -234,7 +236,7 @@ class Whole(Half):
 
 @pytest.fixture
 def whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Whole:
-    """One that `up` has seen once, with a lab file of its own."""
+    """A running cluster with its own lab file."""
     cluster = Whole()
     monkeypatch.setattr(runtimes, "open_runtime", lambda name, context: cluster)
     monkeypatch.setattr(runtimes, "is_complete", lambda cluster, context: True)
@@ -285,7 +287,7 @@ def test_up_on_a_running_cluster_applies_changed_settings_or_says_how(
     assert f"cluster: {said}\n" in told
     again = run(capsys, "up")[2]
     assert whole.restarts == restarts
-    assert (said in again) is (restarts == 0)  # what is not applied is said until it is
+    assert (said in again) is (restarts == 0)  # repeated until it is applied
 
 
 JOBS = [
@@ -310,7 +312,7 @@ SOME = "the jobs mine-1, 02000000"
         ),
     ],
 )
-def test_up_restarts_no_node_on_which_something_runs_unless_asked(
+def test_up_does_not_restart_busy_nodes_without_restart(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     whole: Whole,
@@ -328,7 +330,7 @@ def test_up_restarts_no_node_on_which_something_runs_unless_asked(
     run(capsys, "up")
     if name:
         monkeypatch.setenv(name, "4g")
-    for _ in range(2):  # and again, for it is not applied
+    for _ in range(2):  # again, because it was not applied
         status, _, said = run(capsys, "up", *words)
         assert (status, whole.renewals) == (3, 0)
         assert f"{why}. Nothing was changed.\n" in said
@@ -352,7 +354,7 @@ def test_up_restarts_idle_nodes_and_says_so(
     assert whole.renewals == 2
 
 
-def test_a_wrong_setting_never_restarts_the_cloud(
+def test_an_invalid_setting_never_restarts_the_cloud(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, whole: Whole
 ) -> None:
     run(capsys, "up")
@@ -400,7 +402,7 @@ def test_a_cluster_with_another_runtime_exists(
          "python -m cluster scale --help"),
     ],
 )  # fmt: skip
-def test_what_is_misspelt_is_told_with_the_whole_line(
+def test_a_mistake_gets_the_corrected_command_line(
     capsys: pytest.CaptureFixture[str], words: str, message: str, fix: str
 ) -> None:
     assert run(capsys, *shlex.split(words)) == (2, "", f"cluster: {message}\n  {fix}\n")
@@ -413,7 +415,7 @@ STOPPED = "No Docker engine answers at unix:///nonexistent.sock: the socket does
 def test_a_stopped_engine_is_not_an_empty_one(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str]
 ) -> None:
-    """What was started there is left; nothing is removed, and nothing is started beside it."""
+    """The cluster in Docker still exists: nothing is removed, and no second cluster is started."""
     state = tmp_path / "state"
     key.ensure(state)
     started.begin(state, "docker")
@@ -428,7 +430,7 @@ def test_a_stopped_engine_is_not_an_empty_one(
 
 
 @pytest.mark.parametrize("runtime", ["", "processes"])
-def test_without_a_cluster_in_docker_no_engine_is_missed(
+def test_without_a_cluster_in_docker_no_engine_is_needed(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, runtime: str
 ) -> None:
     state = tmp_path / "state"
@@ -440,7 +442,7 @@ def test_without_a_cluster_in_docker_no_engine_is_missed(
     assert not started.runtime(state)
 
 
-def test_a_cluster_of_an_earlier_version_is_missed_too(
+def test_a_cluster_started_by_an_earlier_version_needs_the_engine_too(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """It recorded its settings and not its runtime."""
@@ -451,7 +453,7 @@ def test_a_cluster_of_an_earlier_version_is_missed_too(
     assert key.read(state)
 
 
-def test_help_needs_none_of_the_heavy_packages() -> None:
+def test_help_imports_no_heavy_packages() -> None:
     code = (
         "import sys; sys.argv[1:] = ['--help']\n"
         "try: import runpy; runpy.run_module('cluster', run_name='__main__')\n"
@@ -462,7 +464,7 @@ def test_help_needs_none_of_the_heavy_packages() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_a_deadline_says_what_and_how_long() -> None:
+def test_a_timeout_says_what_and_how_long() -> None:
     said: list[str] = []
     with pytest.raises(NotReady) as caught:
         wait_until(
@@ -491,7 +493,7 @@ NODE = Node("id-1", "cpu-worker-1", "", "cpu-worker", 1, 0, False, 0, 0, "ALIVE"
 
 
 class Three:
-    """Three members: one dead, one idle, one busy; the head chooses the idle one and it ends at once."""
+    """Three members: one dead, one idle, one busy; the head chooses the idle one, which exits immediately."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, ...]] = []
@@ -519,11 +521,11 @@ def leave(monkeypatch: pytest.MonkeyPatch, surplus: int) -> tuple[list[str], lis
     return [member.name for member in chosen], three.asked
 
 
-def test_the_dead_leave_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_nodes_are_removed_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert leave(monkeypatch, 1) == (["cpu-worker-2"], [])
 
 
-def test_then_those_that_the_head_drains(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_then_the_nodes_that_the_head_drains(monkeypatch: pytest.MonkeyPatch) -> None:
     names, asked = leave(monkeypatch, 2)
     assert names == ["cpu-worker-2", "cpu-worker-3"]
     assert asked == [("1", "60.0", "id-3", "id-1")]
@@ -573,7 +575,7 @@ def test_draining_waits_for_a_busy_node_until_the_timeout(
     context = replace(cli.read_context(), say=said.append)
     scale.wait_until_drained(context, {NODE.id: Member("cpu-worker-1", "cpu-worker", "", True)}, seconds)
     assert said == told
-    assert (left[0] <= 0) == (seconds > 0), "it returned when the node had ended, or time was up"
+    assert (left[0] <= 0) == (seconds > 0), "it returned once the node was dead, or at the timeout"
 
 
 def test_parse() -> None:

@@ -17,12 +17,12 @@ def refuse() -> str:
     )
 
 
-def test_docker_where_an_engine_answers() -> None:
+def test_docker_if_an_engine_answers() -> None:
     found = runtimes.choose("auto", lambda: "Docker 26.1 answers at unix:///run/x.sock")
     assert found == runtimes.Choice("docker", "Docker 26.1 answers at unix:///run/x.sock")
 
 
-def test_processes_where_none_does_and_what_is_missing_then() -> None:
+def test_processes_otherwise_with_their_limitations() -> None:
     found = runtimes.choose("auto", refuse)
     assert found.runtime == "processes"
     assert found.why == (
@@ -32,7 +32,7 @@ def test_processes_where_none_does_and_what_is_missing_then() -> None:
 
 
 @pytest.mark.parametrize("runtime", ["docker", "processes"])
-def test_what_is_asked_for_is_not_questioned(runtime: str) -> None:
+def test_a_requested_runtime_is_used_as_is(runtime: str) -> None:
     assert runtimes.choose(runtime, refuse) == runtimes.Choice(runtime, "chosen with --runtime")
 
 
@@ -45,7 +45,7 @@ def test_every_runtime_offers_the_interface(module: str) -> None:
 
 
 def wrapped(inner: BaseException) -> BaseException:
-    """As the docker package raises it: the system's error among the arguments of another one's."""
+    """As the docker package raises it: the system's error is an argument of another error."""
     outer = RuntimeError("Error while fetching server API version: ('Connection aborted.', …)")
     outer.__cause__ = ConnectionError("Connection aborted.", inner)
     return outer

@@ -1,4 +1,4 @@
-"""The lab's cloud beside the nodes of a processes cluster: its command and its environment."""
+"""The lab's cloud in the processes runtime: its command and environment."""
 
 from __future__ import annotations
 
@@ -63,5 +63,5 @@ def test_why_the_cloud_did_not_start(log: str, told: tuple[str, str]) -> None:
     assert services.startup_error(log) == told
 
 
-def test_what_status_says_of_an_end() -> None:
+def test_the_message_for_a_stopped_service() -> None:
     assert stopped_message(["cloud"]) == "The lab's cloud has stopped, so jobs get no answer there."

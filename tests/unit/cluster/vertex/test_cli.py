@@ -1,4 +1,4 @@
-"""`python -m cluster … --target vertex`: what it makes, what it says, how it ends."""
+"""`python -m cluster … --target vertex`: what it creates, its messages and exit codes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ This plan shows no prices. Starting takes 10 to 20 minutes.
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Somebody sits at the terminal and types this."""
+    """Simulate a user at a terminal who types `text`."""
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
@@ -52,19 +52,21 @@ def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(text))
 
 
-def narrow(text: str) -> None:
-    """Every line fits 80 columns, but those that hold a command to copy."""
+def assert_narrow(text: str) -> None:
+    """Check that every line fits 80 columns, except those with a command to copy."""
     assert [line for line in text.splitlines() if len(line) > 80 and "python" not in line] == []
 
 
-def test_the_plan_is_shown_and_nothing_is_made(run: Run, nodes: FakeNodes) -> None:
+def test_dry_run_shows_the_plan_and_creates_nothing(run: Run, nodes: FakeNodes) -> None:
     status, out, err = run("up", "--dry-run")
     assert (status, out, err) == (0, f"{PLAN}\nNothing was created (--dry-run).\n", "")
-    narrow(out)
+    assert_narrow(out)
     assert nodes.made == []
 
 
-def test_without_a_terminal_it_takes_yes(run: Run, nodes: FakeNodes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_yes_is_required(
+    run: Run, nodes: FakeNodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     assert run("up") == (
         2,
@@ -76,7 +78,9 @@ def test_without_a_terminal_it_takes_yes(run: Run, nodes: FakeNodes, monkeypatch
 
 
 @pytest.mark.parametrize("text", ["\n", "n\n", "", "perhaps\n"])
-def test_no_is_no(run: Run, nodes: FakeNodes, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_any_other_answer_means_no(
+    run: Run, nodes: FakeNodes, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
     answer(monkeypatch, text)
     status, _, err = run("up")
     assert status == 1
@@ -84,7 +88,9 @@ def test_no_is_no(run: Run, nodes: FakeNodes, monkeypatch: pytest.MonkeyPatch, t
     assert nodes.made == []
 
 
-def test_a_cluster_lives(run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_life_of_a_cluster(
+    run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answer(monkeypatch, "y\n")
     status, out, err = run("up", "--max-idle", "30m")
     assert status == 0
@@ -95,7 +101,7 @@ def test_a_cluster_lives(run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch
     assert f"\n  {idle}\n" in out
     assert out.splitlines()[-1].startswith("  */5 * * * * cd ")
     assert out.splitlines()[-1].endswith(f"{idle.removeprefix('python')} --once")
-    narrow(out)
+    assert_narrow(out)
     assert pools(nodes) == {"head-node": 3, "worker-pool2": 1}
     assert dict(cluster_of(lab).spec["labels"]) == {"raydock": "raydock"}
 
@@ -129,7 +135,7 @@ def test_a_cluster_lives(run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch
         "agent",
     ]
     assert out.endswith("\n* created by raydock\n")
-    narrow(out)
+    assert_narrow(out)
     (told,) = json.loads(run("status", "--json")[1])["clusters"]
     assert (told["id"], told["state"], told["ours"], told["principal"][:15]) == (
         "raydock",
@@ -137,7 +143,7 @@ def test_a_cluster_lives(run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch
         True,
         "serviceAccount:",
     )
-    narrow(run("status", "--cluster", "raydock")[1])
+    assert_narrow(run("status", "--cluster", "raydock")[1])
 
     status, out, err = run("down", "--cluster", "raydock", "--yes")
     assert (status, out) == (
@@ -149,7 +155,7 @@ def test_a_cluster_lives(run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch
     assert nodes.there == {}
 
 
-def test_it_tells_how_it_comes_and_goes_on_waiting(
+def test_up_reports_progress_and_can_resume_waiting(
     run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lab_api, "HOLD", 0.1)
@@ -174,7 +180,7 @@ def test_it_tells_how_it_comes_and_goes_on_waiting(
     assert "already exists: PROVISIONING, requested " in err
 
 
-def test_ctrl_c_leaves_it_coming(
+def test_ctrl_c_does_not_stop_provisioning(
     run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lab_api, "HOLD", 0.1)
@@ -194,7 +200,7 @@ def test_ctrl_c_leaves_it_coming(
     assert cluster_of(lab).state == "PROVISIONING"
 
 
-def test_an_error_is_told_with_its_reason(run: Run, nodes: FakeNodes) -> None:
+def test_a_failed_cluster_is_reported_with_its_reason(run: Run, nodes: FakeNodes) -> None:
     nodes.fails["make"] = "No quota for 4 machines."
     said = (
         "cluster: Vertex AI could not make raydock: No quota for 4 machines.\n"
@@ -207,7 +213,7 @@ def test_an_error_is_told_with_its_reason(run: Run, nodes: FakeNodes) -> None:
     assert run("down", "--cluster", "raydock", "--yes")[0] == 0
 
 
-def test_who_may_not_make_clusters_is_told_what_is_missing(
+def test_a_caller_without_permission_is_told_which_role_is_missing(
     run: Run, as_caller: Callable[[str], None]
 ) -> None:
     as_caller(ALICE)
@@ -231,7 +237,7 @@ def test_a_custom_account_and_labels(run: Run, nodes: FakeNodes, lab: LabVertex)
     assert "  trainer  " in run("status")[1]
 
 
-def test_what_google_refuses_is_one_sentence(run: Run, nodes: FakeNodes) -> None:
+def test_a_rejected_request_is_reported_in_one_sentence(run: Run, nodes: FakeNodes) -> None:
     status, _, err = run("up", "--yes", "--service-account", "nobody@lab-project.iam.gserviceaccount.com")
     assert (status, nodes.made) == (1, [])
     assert err.startswith("cluster: Google refused to create the cluster raydock: ")
@@ -270,13 +276,13 @@ SCALE = "  Pools: head-node, worker-pool2, cpu-worker, gpu-worker\n"
         ),
     ],
 )
-def test_sizes_that_are_none(run: Run, nodes: FakeNodes, size: str, said: str) -> None:
+def test_invalid_sizes(run: Run, nodes: FakeNodes, size: str, said: str) -> None:
     run("up", "--yes")
     assert run("scale", "--cluster", "raydock", size) == (2, "", f"cluster: {said}")
     assert pools(nodes) == {"head-node": 3, "worker-pool2": 1}
 
 
-def test_what_scales_by_itself_takes_no_counts(run: Run) -> None:
+def test_an_autoscaling_cluster_accepts_no_counts(run: Run) -> None:
     assert run("up", "--yes", "--autoscale", "1:4")[0] == 0
     assert run("scale", "--cluster", "raydock", "gpu-worker=2") == (
         2,
@@ -287,7 +293,7 @@ def test_what_scales_by_itself_takes_no_counts(run: Run) -> None:
     )
 
 
-def test_a_failed_scaling_is_told(run: Run, nodes: FakeNodes) -> None:
+def test_a_failed_resize_is_reported(run: Run, nodes: FakeNodes) -> None:
     run("up", "--yes")
     nodes.fails["make"] = "No quota."
     status, _, err = run("scale", "--cluster", "raydock", "gpu-worker=2")
@@ -308,7 +314,7 @@ def test_the_cluster_must_be_named(run: Run, verb: list[str]) -> None:
 
 
 @pytest.mark.parametrize("verb", [["down", "--yes"], ["scale", "gpu-worker=2"], ["status"]])
-def test_there_is_no_such_cluster(run: Run, verb: list[str]) -> None:
+def test_an_unknown_cluster(run: Run, verb: list[str]) -> None:
     assert run(*verb, "--cluster", "other") == (
         4,
         "",
@@ -317,7 +323,7 @@ def test_there_is_no_such_cluster(run: Run, verb: list[str]) -> None:
     )
 
 
-def test_nothing_is_there(run: Run) -> None:
+def test_status_without_clusters(run: Run) -> None:
     assert run("status") == (
         4,
         "",
@@ -387,12 +393,12 @@ def test_the_setting_names_the_cluster(run: Run, monkeypatch: pytest.MonkeyPatch
         ),
     ],
 )
-def test_what_can_not_be(run: Run, nodes: FakeNodes, more: list[str], said: str) -> None:
+def test_invalid_options(run: Run, nodes: FakeNodes, more: list[str], said: str) -> None:
     assert run("up", "--yes", *more) == (2, "", f"cluster: {said}")
     assert nodes.made == []
 
 
-def test_who_jobs_run_as_where_the_number_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_service_agent_without_a_project_number(monkeypatch: pytest.MonkeyPatch) -> None:
     async def refused(project: str) -> str:
         raise NoAnswer("Resource Manager does not answer.", "try again")
 
@@ -414,7 +420,7 @@ def test_flags_of_vertex_need_its_target(capsys: pytest.CaptureFixture[str]) -> 
     )
 
 
-def test_nobody_answers(run: Run, lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_answer_from_vertex_ai(run: Run, lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "SECONDS", 0.5)
     monkeypatch.setattr(lab, "port", 1)
     status, _, err = run("status")
