@@ -156,7 +156,7 @@ def processes_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     own["RAY_ADDRESS"] = "http://nowhere:1"
     found = Lab("processes", lab_environment(folder / "state", **own))
     try:
-        done = found.cluster("up", "--kind", "processes")
+        done = found.cluster("up", "--runtime", "processes")
         assert done.returncode == 0, done.stdout + done.stderr
         yield found
     finally:

@@ -174,13 +174,13 @@ def test_a_lab_file_that_is_wrong_is_told_in_a_sentence(
     lab = folder / "lab.yaml"
     lab.write_text((ROOT / "iam" / "lab.yaml").read_text().replace("person:", "persn:", 1))
     env = lab_environment(folder / "state", LAB_FILE=str(lab))
-    done = cluster_command(env, "up", "--kind", "docker")
+    done = cluster_command(env, "up", "--runtime", "docker")
     assert done.returncode == 1
     assert done.stderr.endswith(
         "cluster: The lab's cloud did not start: lab.yaml is invalid: the file has the unknown key 'persn'; "
         "allowed are groups, job, people, person, projects, roles.\n  Fix lab.yaml\n"
     )
-    assert engine.belongings(env["COMPOSE_PROJECT_NAME"]) == []
+    assert engine.resources(env["COMPOSE_PROJECT_NAME"]) == []
 
 
 def test_the_probe_asks_as_the_job(docker_lab: Lab) -> None:

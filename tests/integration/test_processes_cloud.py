@@ -54,7 +54,7 @@ def as_before(lab: Lab) -> Iterator[Lab]:
 def doors(lab: Lab) -> record.Ports:
     found = record.load(lab.state)
     assert found is not None
-    return found.doors
+    return found.ports
 
 
 def result(lab: Lab, *command: str) -> Any:
@@ -138,8 +138,8 @@ def test_a_job_goes_on_when_the_cloud_is_killed_and_mended(lab: Lab, tmp_path: P
     done = lab.cluster("status")
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr == (
-        "cluster: The lab's cloud has ended: jobs get no answer there.\n"
-        "  Start what has ended: make cluster-up\n"
+        "cluster: The lab's cloud has stopped, so jobs get no answer there.\n"
+        "  To start it again: make cluster-up\n"
     )
     done = lab.cluster("up")
     assert done.returncode == 0, done.stderr
@@ -190,7 +190,7 @@ def test_what_the_cloud_refuses_is_told_before_anything_starts(
 ) -> None:
     (tmp_path / "bad.yaml").write_text("person: [\n")
     env = environment(tmp_path) | {name: value.format(folder=tmp_path)}
-    done = cluster_command(env, "up", "--kind", "processes")
+    done = cluster_command(env, "up", "--runtime", "processes")
     try:
         assert done.returncode == 1
         assert f"cluster: The lab's cloud did not start: {said.format(folder=tmp_path)}" in done.stderr
