@@ -17,10 +17,10 @@ PROG = "python -m iam"
 VERBS = {
     "show": "show who may do what on a bucket, as a table",
     "whoami": "show who you are, and who jobs run as",
-    "check": "check whether the job's identity has the permissions a job needs; exit code 3 if not",
+    "check": "check a job's permissions; exit code 3 if any is missing",
     "grant": "grant a role on a bucket",
     "revoke": "revoke a role on a bucket",
-    "provision": "create what jobs on Vertex AI need in a project, with the least roles",
+    "provision": "create what jobs on Vertex AI need, with the least roles",
     "deprovision": "remove what provision created, and nothing else",
 }
 OPERATIONS = {
@@ -93,7 +93,8 @@ def overview() -> IamParser:
 
 def parser_of(verb: str) -> IamParser:
     """The parser of one command."""
-    parser = IamParser(prog=f"{PROG} {verb}", description=VERBS[verb].capitalize() + ".", allow_abbrev=False)
+    description = VERBS[verb][0].upper() + VERBS[verb][1:] + "."
+    parser = IamParser(prog=f"{PROG} {verb}", description=description, allow_abbrev=False)
     parser.add_argument(
         "--target",
         default="local",

@@ -1,4 +1,4 @@
-"""Predictions in a batch: those of plain XGBoost, one for each row, also on a single CPU."""
+"""Batch predictions: equal to those of plain XGBoost, one per row, also on a single CPU."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.contract.jobs.nodes import Nodes
 from tests.contract.jobs.running import ROOT, result, started
 
 SCRIPT = ROOT / "jobs" / "batch_predict.py"
-ROWS = 2_000  # a file
+ROWS = 2_000  # per file
 
 
 def given(job: ModuleType, folder: Path) -> dict[str, str]:
-    """The job's arguments: 8 files of ROWS rows, and a model of them."""
+    """The job's arguments: 8 files of ROWS rows, and a model trained on them."""
     random = np.random.default_rng(1)
     (folder / "data").mkdir()
     X = random.random((8 * ROWS, 2))
@@ -88,7 +88,7 @@ def test_it_agrees_with_plain_xgboost_and_a_second_run_doubles_nothing(
         assert code == 0, log.read_text()
         found = result(log.read_text())
         assert {node["pool"] for node in found["nodes"]} == {"cpu-worker"}
-        # Ray Data hands a batch to the actor with the least to do: of work this short the first may do all.
+        # Ray Data gives a batch to the actor with the least work, so the first may do all of so little work.
         assert 1 <= len(found["nodes"]) <= found["cpus"] == workers
         rows = pa.parquet.read_table(arguments["--predictions"]).sort_by("id")
         assert rows["id"].to_pylist() == list(range(8 * ROWS))

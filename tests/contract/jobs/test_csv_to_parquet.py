@@ -1,4 +1,4 @@
-"""CSV to parquet: the types that the file says, each row once, also when it runs twice."""
+"""CSV to parquet: the types from the schema file, and each row once, even if the job runs twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every job script promises. A new script in jobs/ is covered by being there."""
+"""The contract of every job script. New scripts in jobs/ are included automatically."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECTIONS = ("Shows", "Run", "Needs", "Dashboard")
 
 each_job = pytest.mark.parametrize("script", JOBS, ids=lambda path: path.stem)
 
-# Imports the script, then reads its arguments: neither may print, start Ray or start a thread. Then what two flags do.
+# Import the script and parse its arguments: neither may print, start Ray or start a thread. Then try two flags.
 LOOK = """
 import contextlib, importlib.util, io, json, sys, threading
 import ray
@@ -110,7 +110,7 @@ def test_it_takes_the_cluster_that_it_is_given(script: Path) -> None:
 
 @each_job
 def test_it_can_be_read_at_one_sitting(script: Path) -> None:
-    """The jobs that keep their work in a bucket check it before, and go on after a fault: that takes lines."""
+    """Jobs that write to a bucket check it first and resume after a fault, which takes more lines."""
     in_a_bucket = "writes" in header(script)["tool"]["submit"]
     assert len(script.read_text(encoding="utf-8").splitlines()) <= (320 if in_a_bucket else 170)
 
@@ -125,7 +125,7 @@ def test_it_has_the_usual_functions(script: Path) -> None:
 
 @functools.cache
 def look(script: Path) -> subprocess.CompletedProcess[str]:
-    """One process a script, since each imports Ray."""
+    """One process per script, since each imports Ray."""
     command = [sys.executable, "-c", LOOK, str(script)]
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 

@@ -1,4 +1,4 @@
-"""Tasks for GPUs: never more at once than fit, and a GPU that is not there is called simulated."""
+"""GPU tasks: never more at a time than fit, and a GPU that does not exist is called simulated."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_too_few_tasks_to_queue_is_one_sentence(job: ModuleType, monkeypatch: py
 
 
 def test_a_cluster_is_never_given_a_gpu(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a Ray that the job started itself is told of a GPU that is not there."""
+    """Only a Ray that the job started itself gets a simulated GPU."""
     calls: list[dict[str, object]] = []
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     monkeypatch.setattr(job.ray, "init", lambda **given: calls.append(given))

@@ -77,7 +77,13 @@ def test_the_result_says_what_ray_gained(job: ModuleType, monkeypatch: pytest.Mo
 )
 def test_it_uses_each_worker_and_agrees_with_the_run_without_ray(nodes: Nodes, tmp_path: Path) -> None:
     log, output = tmp_path / "log", tmp_path / "result.json"
-    words = ("--models", "200", "--compare", "--output", str(output))  # so long that no node does it all
+    words = (
+        "--models",
+        "200",
+        "--compare",
+        "--output",
+        str(output),
+    )  # long enough that no node does everything
     with started(SCRIPT, *words, env={"RAY_ADDRESS": nodes.address}, log=log) as process:
         code = process.wait(240)
     text = log.read_text()

@@ -1,4 +1,4 @@
-"""The data of the bucket lessons: the same bytes whoever makes them, a known answer, no row twice."""
+"""The data of the bucket lessons: the same bytes on any cluster, a known answer, no duplicate rows."""
 
 from __future__ import annotations
 

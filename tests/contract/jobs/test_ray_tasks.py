@@ -1,4 +1,4 @@
-"""Tasks and chunks: pi is known, what a task costs is seen, every worker is used."""
+"""Tasks and chunks: pi is correct, the overhead of a task is visible, every worker is used."""
 
 from __future__ import annotations
 
@@ -83,6 +83,6 @@ def test_it_uses_each_worker_and_agrees_with_the_run_without_ray(nodes: Nodes, t
     assert found["cpus"] == 2
     assert found["speed_up"] == pytest.approx(found["seconds"]["alone"] / found["seconds"]["ray"])
     assert found["efficiency"] == pytest.approx(found["speed_up"] / 2)
-    rates = found["metrics"]["squares_per_second"]  # a number or a chunk a task: too near for a busy machine
+    rates = found["metrics"]["squares_per_second"]  # per number and per chunk: too close on a busy machine
     assert min(rates.values()) > 0
     assert max(rates["task_per_number"], rates["task_per_chunk"]) < rates["loop"], "by a thousand times"

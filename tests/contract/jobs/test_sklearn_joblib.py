@@ -1,4 +1,4 @@
-"""The first lesson: it waits for workers, uses all of them, agrees with the run without Ray, outlives a node."""
+"""The first lesson: it waits for workers, uses all, agrees with the run without Ray, and survives a node's death."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GOOD = SimpleNamespace(best_score_=0.9716, best_params_={"C": 10.0})
 
 @pytest.fixture
 def run(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
-    """job.run with searches whose outcome is given, and without a Ray."""
+    """job.run with given search results, and without Ray."""
 
     def run(*words: str, ray: SimpleNamespace = GOOD, alone: SimpleNamespace = GOOD) -> dict[str, Any]:
         monkeypatch.setattr(job.ray, "init", lambda: None)
@@ -115,7 +115,7 @@ def test_it_waits_for_workers_and_then_uses_each(nodes: Nodes, tmp_path: Path) -
 
 @pytest.mark.ray
 def test_it_outlives_a_worker_node(nodes: Nodes, tmp_path: Path, later: float) -> None:
-    """Ray's pool of actors alone would not: it waits for ever for the CPU of the node that is gone."""
+    """Ray's pool of actors alone would not survive: it waits forever for the CPU of the lost node."""
     log = tmp_path / "log"
     env = {"RAY_ADDRESS": nodes.address}
     with started(SCRIPT, "--n-iter", "16", env=env, log=log) as process:

@@ -1,4 +1,4 @@
-"""Training with Ray Train: a floor that can fail, and byte for byte the same model with a worker killed."""
+"""Training with Ray Train: a floor that can fail, and an identical model after a worker is killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The grid of forests: its known answer, its wrong inputs, a dead worker, a run that is resumed, and its memory."""
+"""The grid of forests: the known answer, invalid input, a dead worker, a resumed run, and memory use."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def answers(found: dict[str, Any]) -> dict[tuple[str, ...], float]:
 
 
 def best_written(found: dict[str, Any]) -> dict[str, Any]:
-    """The best configuration as the job wrote it, beside its plot."""
+    """The best configuration as the job wrote it, next to its plot."""
     folder = Path(found["metrics"]["written_to"])
     assert "</svg>" in (folder / "trials.svg").read_text()
     best: dict[str, Any] = json.loads((folder / "best.json").read_text())
@@ -264,10 +264,10 @@ def test_a_run_that_was_ended_goes_on_and_repeats_no_trial(
     job: ModuleType, nodes: Nodes, tmp_path: Path, how: signal.Signals
 ) -> None:
     log, stored = tmp_path / "log", tmp_path / "stored"
-    words = (*GRID, "--resume", "--storage-path", str(stored))  # nothing to resume: begins
+    words = (*GRID, "--resume", "--storage-path", str(stored))  # nothing to resume: starts a new run
     with started(SCRIPT, *words, env={"RAY_ADDRESS": nodes.address}, log=log) as process:
         wait_for_line(log, "trial 2 of 4", process)
-        if how == signal.SIGKILL:  # only what Tune has written down is known then, a second late at most
+        if how == signal.SIGKILL:  # only what Tune has saved is known, at most a second late
             wait_until(
                 lambda: any("TERMINATED" in one.read_text() for one in stored.rglob("experiment_state-*"))
             )

@@ -1,4 +1,4 @@
-"""Grants and revokes on the lab's buckets, through the real client library; every refusal's full text."""
+"""Grants and revokes on the lab's buckets, through the real client library, with the full text of every error."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from iam.grant import Change, parse_edit
 from iam.policy.policies import Binding, Condition, Policy, with_member
 from tests.labcloud import AGENT, PERSON, TRAINER
-from tests.unit.iam.conftest import Lab, Told
+from tests.unit.iam.conftest import CommandResult, Lab
 
-Run = Callable[..., Told]
+Run = Callable[..., CommandResult]
 ON = ("gs://closed-bucket", "--role=roles/storage.objectViewer", f"--member={AGENT}")
 GCLOUD = (
     "On Google Cloud: gcloud storage buckets {}-iam-policy-binding gs://closed-bucket "
@@ -26,16 +26,16 @@ def test_a_denial_is_mended_by_a_grant_and_returns_with_the_revoke(lab: Lab) -> 
     before = lab.policies()
     assert lab.iam("check", "gs://closed-bucket/x").code == 3
     made = lab.iam("grant", *ON)
-    assert made == Told(0, f"gs://closed-bucket\n  + {LINE}Granted.\n{GCLOUD.format('add')}", "")
+    assert made == CommandResult(0, f"gs://closed-bucket\n  + {LINE}Granted.\n{GCLOUD.format('add')}", "")
     assert lab.iam("check", "gs://closed-bucket/x").code == 0
     gone = lab.iam("revoke", *ON)
-    assert gone == Told(0, f"gs://closed-bucket\n  - {LINE}Revoked.\n{GCLOUD.format('remove')}", "")
+    assert gone == CommandResult(0, f"gs://closed-bucket\n  - {LINE}Revoked.\n{GCLOUD.format('remove')}", "")
     assert lab.iam("check", "gs://closed-bucket/x").code == 3
     assert lab.policies() == before
 
 
 def test_the_command_that_the_check_prints_mends_it(lab: Lab) -> None:
-    """Word for word, as one would paste it."""
+    """The exact text, as a user would paste it."""
     told = lab.iam("check", "gs://closed-bucket/runs/", "--list", "--read", "--overwrite", "--as", TRAINER)
     assert told.code == 3
     lines = [line.strip() for line in told.out.splitlines() if "→ python -m iam" in line]
@@ -54,18 +54,18 @@ def test_a_second_time_there_is_nothing_to_do(lab: Lab) -> None:
     revision = lab.world.buckets["closed-bucket"].revision
     again = lab.iam("grant", *ON)
     has = f"Nothing to do: {AGENT} already has roles/storage.objectViewer on gs://closed-bucket.\n"
-    assert again == Told(0, has + GCLOUD.format("add"), "")
+    assert again == CommandResult(0, has + GCLOUD.format("add"), "")
     assert lab.world.buckets["closed-bucket"].revision == revision
     lab.iam("revoke", *ON)
     lacks = f"Nothing to do: {AGENT} does not have roles/storage.objectViewer on gs://closed-bucket.\n"
-    assert lab.iam("revoke", *ON) == Told(0, lacks + GCLOUD.format("remove"), "")
+    assert lab.iam("revoke", *ON) == CommandResult(0, lacks + GCLOUD.format("remove"), "")
 
 
 def test_a_dry_run_shows_the_change_and_makes_none(lab: Lab) -> None:
     before, revision = lab.policies(), lab.world.buckets["closed-bucket"].revision
     told = lab.iam("grant", *ON, "--dry-run")
     text = f"gs://closed-bucket\n  + {LINE}Dry run: nothing was changed.\n{GCLOUD.format('add')}"
-    assert told == Told(0, text, "")
+    assert told == CommandResult(0, text, "")
     assert (lab.policies(), lab.world.buckets["closed-bucket"].revision) == (before, revision)
 
 
@@ -108,12 +108,12 @@ def test_the_diff_names_each_member_that_comes_or_goes() -> None:
     assert Change(before, after).diff() == [f"- {role} {other}", f"+ {role} {TRAINER}"]
 
 
-# Somebody else changes the policy at the same time
+# Concurrent changes of the policy
 
 
 @pytest.fixture
 def meddling(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
-    """The first `times` writes come too late: the policy is changed just before each."""
+    """Changes the policy just before each of the first `times` writes."""
     from google.cloud.storage import Bucket
 
     monkeypatch.setattr("iam.grant.time.sleep", lambda seconds: None)
@@ -144,12 +144,12 @@ def test_a_conflict_is_retried_with_the_fresh_policy(lab: Lab, meddling: Callabl
     assert len(tries) == 3
     held = {one["role"]: one["members"] for one in lab.world.buckets["closed-bucket"].policy["bindings"]}
     assert held["roles/storage.objectViewer"] == [AGENT]
-    assert held["roles/storage.objectCreator"] == ["user:bob@example.org"]  # theirs is kept
+    assert held["roles/storage.objectCreator"] == ["user:bob@example.org"]  # the concurrent change is kept
 
 
 def test_a_conflict_for_ever_is_a_sentence(lab: Lab, meddling: Callable[[int], list[int]]) -> None:
     tries = meddling(1000)
-    assert lab.iam("grant", *ON) == Told(
+    assert lab.iam("grant", *ON) == CommandResult(
         4,
         "",
         "iam: The policy of gs://closed-bucket changed concurrently on each of 5 attempts, so your change was "
@@ -158,7 +158,7 @@ def test_a_conflict_for_ever_is_a_sentence(lab: Lab, meddling: Callable[[int], l
     assert len(tries) == 5
 
 
-# Refusals, word for word
+# The full text of the errors
 
 ROLE, MEMBER = "--role=roles/storage.objectViewer", f"--member={AGENT}"
 REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
@@ -227,7 +227,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
 def test_a_refusal_is_one_sentence_and_what_mends_it(case: str, lab: Lab) -> None:
     words, code, text = REFUSED[case]
     before = lab.policies()
-    assert lab.iam(*words) == Told(code, "", text)
+    assert lab.iam(*words) == CommandResult(code, "", text)
     assert lab.policies() == before
 
 
@@ -236,7 +236,7 @@ def test_the_great_roles_need_force(role: str, lab: Lab) -> None:
     words = ("grant", "gs://closed-bucket", f"--role={role}", MEMBER)
     assert lab.iam(*words).code == 3
     assert lab.iam(*words, "--force").code == 0
-    assert lab.iam("revoke", *words[1:]).code == 0  # taking it away needs none
+    assert lab.iam("revoke", *words[1:]).code == 0  # revoking needs no --force
 
 
 def test_a_caller_who_may_not_is_told_which_permission_is_missing(lab: Lab) -> None:
@@ -246,7 +246,7 @@ def test_a_caller_who_may_not_is_told_which_permission_is_missing(lab: Lab) -> N
         "--role=roles/storage.legacyBucketOwner --member=user:alice@example.com\n"
     )
     text = "user:alice@example.com lacks storage.buckets.getIamPolicy on gs://closed-bucket, so nothing was changed."
-    assert lab.iam("grant", *ON) == Told(3, "", f"iam: {text}\n{fix}")
+    assert lab.iam("grant", *ON) == CommandResult(3, "", f"iam: {text}\n{fix}")
     more = {"role": "roles/iam.securityReviewer", "members": ["user:alice@example.com"]}
     holder = lab.world.buckets["closed-bucket"]
     lab.world.set_policy(holder, {"version": 1, "bindings": [*holder.policy["bindings"], more]})
@@ -254,18 +254,18 @@ def test_a_caller_who_may_not_is_told_which_permission_is_missing(lab: Lab) -> N
         "user:alice@example.com lacks storage.buckets.setIamPolicy on gs://closed-bucket, so the policy of "
         "gs://closed-bucket was not changed."
     )
-    assert lab.iam("grant", *ON) == Told(3, "", f"iam: {text}\n{fix}")
+    assert lab.iam("grant", *ON) == CommandResult(3, "", f"iam: {text}\n{fix}")
 
 
 def test_a_policy_that_cant_be_understood_is_not_written_over(lab: Lab) -> None:
     holder = lab.world.buckets["closed-bucket"]
-    lab.world.parsed("projects/_/buckets/closed-bucket", holder)  # the lab goes on with what it read
+    lab.world.parsed("projects/_/buckets/closed-bucket", holder)  # the lab keeps the parsed policy
     holder.policy = {
         "version": 1,
         "bindings": [*holder.policy["bindings"], {"role": "viewer", "members": []}],
     }
     told = lab.iam("grant", *ON)
-    assert told == Told(
+    assert told == CommandResult(
         3,
         "",
         "iam: Could not parse the policy of gs://closed-bucket, so it was not changed: "

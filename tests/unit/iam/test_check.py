@@ -1,4 +1,4 @@
-"""The two sources of the check put together, and the check itself over HTTP."""
+"""The combination of the check's two sources, and the check over HTTP."""
 
 from __future__ import annotations
 
@@ -91,13 +91,13 @@ def test_what_is_the_buckets_is_denied_where_it_is_said_so() -> None:
 def test_a_binding_that_nobody_showed_may_have_a_condition(
     hidden: Policies, bound: bool, is_: Verdict
 ) -> None:
-    """What holds for the bucket need not hold for the object; only its own deny rules are the same."""
+    """A grant on the bucket need not apply to the object. Only deny rules apply to both."""
     decision = Decision(UNKNOWN, "storage.objects.get", obj("b", "o"), None, "", "said")
     assert combine(decision, True, hidden, bound).verdict is is_
 
 
 def test_a_yes_on_the_bucket_that_a_condition_explains_is_none_on_the_object() -> None:
-    """World 398 of part 19: a binding for buckets alone, and another for a group whose members nobody shows."""
+    """A random setup that failed once: a binding for buckets alone, and one for a group with unknown members."""
     for_buckets = Condition('resource.type == "storage.googleapis.com/Bucket"')
     policy = Policy((Binding("roles/storage.legacyObjectReader", (TRAINER,), for_buckets),))
     group = Policy((Binding("roles/storage.admin", ("group:team@example.com",)),))
@@ -114,7 +114,7 @@ def test_a_yes_on_the_bucket_that_a_condition_explains_is_none_on_the_object() -
 
 
 def test_a_bucket_whose_project_nobody_shows(lab: RunningCloud) -> None:
-    """The usual case on Google Cloud: granted on the bucket, which the caller can read, and on nothing else."""
+    """The usual case on Google Cloud: the grant is on the bucket, the only policy that the caller can read."""
     alice, (need,) = "user:alice@example.com", needs_of(["gs://lab-data/a/x"], [], [])[0]
     token = {"role": "roles/iam.serviceAccountTokenCreator", "members": [alice]}
     lab.world.set_policy(lab.world.accounts[TRAINER.partition(":")[2]], {"bindings": [token]})

@@ -1,4 +1,4 @@
-"""`python -m iam` on the lab: show, whoami, check, and every mistake on the command line."""
+"""`python -m iam` on the lab: show, whoami, check, and every usage error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from iam.options import VERBS
 from raydock.gcp.clouds import RealCloud
 from tests.labcloud import AGENT, PERSON, TRAINER
-from tests.unit.iam.conftest import KEY, Lab, Told
+from tests.unit.iam.conftest import KEY, CommandResult, Lab
 
 HEAD = """
 MEMBER                                                       OVER-        SET
@@ -53,7 +53,7 @@ OPEN = f"""gs://{{0}}, a bucket in project lab-project
 @pytest.mark.parametrize("bucket", ["lab-data", "lab-models", "closed-bucket"])
 def test_show_is_a_table_of_who_may_do_what(bucket: str, lab: Lab) -> None:
     told = lab.iam("show", f"gs://{bucket}")
-    assert told == Told(0, CLOSED if bucket == "closed-bucket" else OPEN.format(bucket), "")
+    assert told == CommandResult(0, CLOSED if bucket == "closed-bucket" else OPEN.format(bucket), "")
 
 
 def test_the_table_fits_80_columns_whoever_is_in_it(lab: Lab) -> None:
@@ -89,7 +89,7 @@ def test_show_says_what_the_evaluator_says_of_conditions(lab: Lab) -> None:
         return {name: one["verdict"] for name, one in row["may"].items()}
 
     none = dict.fromkeys(("list", "write", "overwrite", "delete", "set policy"), "denied")
-    assert may("gs://closed-bucket") == {"read": "unknown", **none}  # some of its objects
+    assert may("gs://closed-bucket") == {"read": "unknown", **none}  # granted on some of the objects
     assert may("gs://closed-bucket/open/x") == {"read": "granted", **none}
     assert may("gs://closed-bucket/else/x") == {"read": "denied", **none}
     out = lab.iam("show", "gs://closed-bucket").out
@@ -132,7 +132,7 @@ def test_whoami_tells_the_caller_from_the_job(lab: Lab) -> None:
         f"you      {PERSON}\njobs     {AGENT}\n         (a Google service agent, not you)\n"
         "project  lab-project\n"
     )
-    assert lab.iam("whoami") == Told(0, text, "")
+    assert lab.iam("whoami") == CommandResult(0, text, "")
     lab.world.job = TRAINER
     assert f"jobs     {TRAINER}\n         (a service account, not you)\n" in lab.iam("whoami").out
     known = {"caller": PERSON, "job": TRAINER, "project": "lab-project"}
@@ -140,7 +140,7 @@ def test_whoami_tells_the_caller_from_the_job(lab: Lab) -> None:
 
 
 def test_google_itself_is_asked_by_the_same_code(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its hosts are the lab's here, and the default credentials a token of the lab."""
+    """Google's hosts are the lab's here, and the default credentials are a token of the lab."""
     from google.oauth2.credentials import Credentials
 
     credentials = Credentials(lab.cloud.token(PERSON))
@@ -176,7 +176,7 @@ def test_google_without_credentials(monkeypatch: pytest.MonkeyPatch, lab: Lab) -
     text = (
         "iam: You have no application default credentials here.\n   → gcloud auth application-default login\n"
     )
-    assert lab.iam("whoami", "--target", "google") == Told(3, "", text)
+    assert lab.iam("whoami", "--target", "google") == CommandResult(3, "", text)
 
 
 # check
@@ -229,7 +229,7 @@ def test_what_cant_be_seen_is_unknown_and_no_success(lab: Lab) -> None:
     )
 
 
-# Mistakes
+# Usage errors
 
 MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "a verb": (
@@ -279,20 +279,20 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
 @pytest.mark.parametrize("case", MISTAKES)
 def test_a_mistake_is_told_with_what_was_meant(case: str, lab: Lab) -> None:
     words, text = MISTAKES[case]
-    assert lab.iam(*words) == Told(2, "", text)
+    assert lab.iam(*words) == CommandResult(2, "", text)
 
 
 def test_show_of_no_bucket_and_of_one_that_may_not_be_seen(lab: Lab) -> None:
     there = (
         "iam: gs://no-bucket does not exist.\n   → buckets in the lab: closed-bucket, lab-data, lab-models\n"
     )
-    assert lab.iam("show", "gs://no-bucket") == Told(3, "", there)
+    assert lab.iam("show", "gs://no-bucket") == CommandResult(3, "", there)
     lab.world.person = "user:alice@example.com"
     text = (
         "iam: user:alice@example.com lacks storage.buckets.getIamPolicy on gs://lab-data, so its policy can't be "
         "shown.\n   → python -m iam check gs://lab-data  # checks only the job's identity\n"
     )
-    assert lab.iam("show", "gs://lab-data") == Told(3, "", text)
+    assert lab.iam("show", "gs://lab-data") == CommandResult(3, "", text)
 
 
 def test_show_of_a_policy_that_cant_be_understood(lab: Lab) -> None:
@@ -303,19 +303,19 @@ def test_show_of_a_policy_that_cant_be_understood(lab: Lab) -> None:
         "iam: Could not parse the policy of gs://closed-bucket: "
         'policy.bindings[0].role must be roles/NAME or projects/PROJECT/roles/NAME, not "viewer".\n'
     )
-    assert lab.iam("show", "gs://closed-bucket") == Told(3, "", text)
+    assert lab.iam("show", "gs://closed-bucket") == CommandResult(3, "", text)
 
 
 def test_no_lab_no_answer_and_another_key(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("another")
     text = "iam: The lab's cloud does not take the key of this checkout.\n   → make cluster-down cluster-up\n"
-    assert lab.iam("whoami") == Told(3, "", text)
+    assert lab.iam("whoami") == CommandResult(3, "", text)
     monkeypatch.setenv("RAYDOCK_PORT", "9")
     text = "iam: The lab's cloud at http://127.0.0.1:9 does not answer: ConnectError.\n   → make cluster-up\n"
-    assert lab.iam("whoami") == Told(4, "", text)
+    assert lab.iam("whoami") == CommandResult(4, "", text)
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "none"))
     text = "iam: No lab is up here: its key is missing.\n   → make cluster-up\n"
-    assert lab.iam("whoami") == Told(4, "", text)
+    assert lab.iam("whoami") == CommandResult(4, "", text)
 
 
 def test_help_needs_nothing_and_names_every_verb() -> None:

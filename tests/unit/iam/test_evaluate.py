@@ -1,4 +1,4 @@
-"""What decides where several policies meet: deny, conditions, what could not be read; and why, in words."""
+"""Decisions from several policies: deny rules, conditions, unreadable policies, and the reason in words."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_principal_that_is_none_is_refused() -> None:
         (where_of(EMPTY, None), UNKNOWN),
         (where_of(READ, None, complete=False), YES),
         (where_of(READ, deny=None), UNKNOWN),
-        (where_of(EMPTY, deny=None), NO),  # deny rules only take away
+        (where_of(EMPTY, deny=None), NO),  # deny rules only deny
         (where_of(EMPTY, None, deny=None), UNKNOWN),
         (where_of(Policy((Binding("roles/x", (JOB,)), *READ.bindings))), YES),
         (where_of(Policy((Binding(VIEWER, ("group:g@example.com",)), *READ.bindings))), YES),
@@ -153,7 +153,7 @@ def test_basic_roles_that_may_come_from_above_are_unknown() -> None:
     assert decide(ANN, GET, DATA, where_of(fresh, complete=False)).verdict is UNKNOWN
     viewers = Policy((Binding("roles/viewer", (ANN,)),))
     assert decide(ANN, GET, DATA, where_of(fresh, viewers, complete=False)).verdict is YES
-    # Google takes no condition on a basic role; nobody knows what one would mean.
+    # Google allows no condition on a basic role, so its effect is unknown.
     assert decide(ANN, GET, DATA, where_of(fresh, when("true", "", "roles/viewer", ANN))).verdict is UNKNOWN
 
 
@@ -215,11 +215,11 @@ LISTED = 'api.getAttribute("storage.googleapis.com/objectListPrefix", "").starts
     [
         (GET, obj("lab-data", "runs/x"), RUNS, None, YES),
         (GET, obj("lab-data", "other/x"), RUNS, None, NO),
-        (GET, bucket("lab-data"), RUNS, None, NO),  # asked of the bucket: its name is no object's
+        (GET, bucket("lab-data"), RUNS, None, NO),  # on the bucket, whose name is not an object's
         (GET, objects_under("lab-data", "runs/one/"), RUNS, None, YES),
         (GET, objects_under("lab-data", ""), RUNS, None, UNKNOWN),
         (GET, obj("lab-data", "runs/x"), LISTED, None, NO),
-        # objects.list is checked on the bucket, whatever one asks of.
+        # objects.list is always checked on the bucket.
         (LIST, obj("lab-data", "runs/"), RUNS, "runs/", NO),
         (LIST, objects_under("lab-data", "runs/"), RUNS, "runs/", NO),
         (LIST, bucket("lab-data"), f"{RUNS} || {LISTED}", "runs/", YES),

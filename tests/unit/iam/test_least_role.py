@@ -1,4 +1,4 @@
-"""The role that a person who knows Google's roles would give, found by search."""
+"""The search finds the role that an expert would grant."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ACCOUNT = service_account("job@lab.iam.gserviceaccount.com", "lab")
         ("objects.create objects.get", "objectUser"),
         ("objects.update", "objectUser"),
         ("objects.list objects.get objects.create objects.delete", "objectUser"),
-        ("buckets.get", "legacyBucketReader"),  # bucketViewer is in beta
+        ("buckets.get", "legacyBucketReader"),  # bucketViewer is a beta role
         ("buckets.get objects.list", "legacyBucketReader"),
         ("buckets.get objects.get", "legacyBucketReader objectViewer"),
         (

@@ -1,4 +1,4 @@
-"""Policies are read strictly, written back as they were, and edited without being changed."""
+"""Policies are parsed strictly, written back unchanged, and edited as immutable values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Member strings: Google's forms are taken, everything else is refused in one sentence."""
+"""Member strings: Google's forms are accepted, everything else is rejected with one sentence."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ AGENTS = [
 ]
 CUSTOM = [
     "job@lab.iam.gserviceaccount.com",
-    "service-123456@lab.iam.gserviceaccount.com",  # anybody may name one so
+    "service-123456@lab.iam.gserviceaccount.com",  # any user may choose such a name
     "job@lab.example.com.iam.gserviceaccount.com",
 ]
 NEITHER = [

@@ -1,4 +1,4 @@
-"""`provision` and `deprovision` on the lab: a plan, its steps, and a world that is afterwards as it was before."""
+"""`provision` and `deprovision` on the lab: the plan, its steps, and the restored initial state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from iam.errors import MalformedPolicy
 from iam.provision.service_accounts import service_accounts
 from iam.session import open_session
 from tests.labcloud import AGENT, PERSON, TRAINER
-from tests.unit.iam.conftest import Lab, Told
+from tests.unit.iam.conftest import CommandResult, Lab
 
 ADDRESS = "ray-jobs@lab-project.iam.gserviceaccount.com"
 JOB = f"serviceAccount:{ADDRESS}"
@@ -40,7 +40,7 @@ def planned(state: str) -> str:
 
 @pytest.fixture(autouse=True)
 def _nothing_left(lab: Lab) -> Any:
-    """The stand-in's buckets are not part of the world that the fixture puts back."""
+    """Delete new buckets, which the fixture does not reset."""
     yield
     client = lab.client()
     for name in set(lab.world.buckets) - {"lab-data", "lab-models", "closed-bucket"}:
@@ -50,10 +50,10 @@ def _nothing_left(lab: Lab) -> Any:
 def test_twice_and_undone_leaves_the_world_as_it_was(lab: Lab, tmp_path: Path) -> None:
     before = lab.policies()
     made = "".join(f"created  {step}\n" for step in STEPS)
-    assert lab.iam("provision", "--yes") == Told(0, planned("create") + made, "")
+    assert lab.iam("provision", "--yes") == CommandResult(0, planned("create") + made, "")
     after = lab.policies()
     assert after != before
-    assert lab.iam("provision", "--yes") == Told(0, planned("exists") + "Nothing to do.\n", "")
+    assert lab.iam("provision", "--yes") == CommandResult(0, planned("exists") + "Nothing to do.\n", "")
     assert lab.policies() == after
 
     told = lab.iam("deprovision", "--buckets", "--yes")
@@ -61,7 +61,7 @@ def test_twice_and_undone_leaves_the_world_as_it_was(lab: Lab, tmp_path: Path) -
     assert lab.policies() == before
     assert not list(tmp_path.rglob("*.json"))
     nothing = "Provisioned in project lab-project\nNothing to do.\n"
-    assert lab.iam("deprovision", "--buckets", "--yes") == Told(0, nothing, "")
+    assert lab.iam("deprovision", "--buckets", "--yes") == CommandResult(0, nothing, "")
 
 
 def test_what_is_made_is_enough_and_no_more(lab: Lab) -> None:
@@ -72,7 +72,7 @@ def test_what_is_made_is_enough_and_no_more(lab: Lab) -> None:
         "check", models, "--list", "--read", "--write", "--overwrite", "--delete", "--look-up", *job
     )
     assert told.code == 0
-    assert "(tested as the identity itself)" in told.out  # the caller may make tokens for it
+    assert "(tested as the identity itself)" in told.out  # the caller may create tokens for it
     assert lab.iam("check", data, "--list", "--read", *job).code == 0
     assert lab.iam("check", data, "--write", *job).code == 3
     assert lab.iam("check", "gs://lab-data/", "--read", *job).code == 3
@@ -109,7 +109,7 @@ def test_the_buckets_that_it_makes_are_closed_to_the_public(
 def test_a_dry_run_makes_nothing(lab: Lab, tmp_path: Path) -> None:
     before = lab.policies()
     told = lab.iam("provision", "--dry-run", "--yes")
-    assert told == Told(0, planned("create") + "Dry run: nothing was changed.\n", "")
+    assert told == CommandResult(0, planned("create") + "Dry run: nothing was changed.\n", "")
     assert lab.policies() == before
     assert not list(tmp_path.rglob("*.json"))
 
@@ -117,11 +117,13 @@ def test_a_dry_run_makes_nothing(lab: Lab, tmp_path: Path) -> None:
 def test_nobody_to_agree(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     before = lab.policies()
     text = "iam: Applying the plan needs confirmation, so nothing was changed.\n   → add --yes\n"
-    assert lab.iam("provision") == Told(2, planned("create"), text)
+    assert lab.iam("provision") == CommandResult(2, planned("create"), text)
     for answer in ("\n", "n\n", "what?\n"):
         _terminal(monkeypatch, answer)
         told = lab.iam("provision")
-        assert told == Told(0, planned("create") + "Nothing was changed.\n", "Apply this plan? [y/N] ")
+        assert told == CommandResult(
+            0, planned("create") + "Nothing was changed.\n", "Apply this plan? [y/N] "
+        )
     assert lab.policies() == before
     _terminal(monkeypatch, "y\n")
     assert lab.iam("provision").out.count("created  ") == len(STEPS)
@@ -136,7 +138,7 @@ def _terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
 
 
 def test_what_was_there_before_stays(lab: Lab) -> None:
-    """Buckets, an account and even a binding that somebody else made."""
+    """Buckets, an account and even a binding that existed before."""
     grant = ("--role=roles/storage.objectViewer", f"--member={TRAINER}")
     lab.iam("grant", "gs://lab-data", *grant)
     before = lab.policies()
@@ -170,7 +172,7 @@ def test_the_removal_is_shown_first_too(lab: Lab) -> None:
     told = lab.iam("deprovision", "--buckets", "--dry-run")
     removed = "".join(f"  remove {step}\n" for step in reversed(STEPS))
     text = f"Provisioned in project lab-project\n{removed}Dry run: nothing was changed.\n"
-    assert told == Told(0, text, "")
+    assert told == CommandResult(0, text, "")
     assert lab.policies() == before
 
 
@@ -193,7 +195,7 @@ def test_an_interruption_can_be_gone_on_from_and_undone(lab: Lab, monkeypatch: p
         count = [0]
 
         def dying(worker: Provisioner, step: Any, count: list[int] = count, died: int = died) -> None:
-            make(worker, step)  # it was done, and nobody was told
+            make(worker, step)  # the step is done, but not reported
             count[0] += 1
             if count[0] > died:
                 raise KeyboardInterrupt
@@ -231,12 +233,12 @@ def test_vertex_itself_is_granted_if_asked_for_and_allowed(lab: Lab) -> None:
     )
 
 
-# A new account is not known everywhere at once: Google's word is eventual consistency.
+# A new account is not visible everywhere immediately (eventual consistency).
 
 
 @pytest.fixture
 def slow(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Policies know the account only after that many writes."""
+    """Policies accept the new account only after `times` writes."""
     from iam import lab as rules
 
     known = rules.require_member
@@ -273,7 +275,7 @@ def test_not_for_ever(lab: Lab, slow: Any, monkeypatch: pytest.MonkeyPatch) -> N
     assert told.out.count("created  ") == 3
 
 
-# Refusals
+# Errors
 
 REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
     "a name": (
@@ -353,7 +355,7 @@ def test_what_somebody_else_makes_between_plan_and_step_is_theirs(
 
 
 def test_a_buckets_name_that_is_taken(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names are the whole world's: somebody made it between the plan and the step."""
+    """Bucket names are global: another project creates it between the plan and the step."""
     from iam.provision.apply import Provisioner
 
     plan = Provisioner.plan
@@ -385,7 +387,7 @@ def test_a_record_that_cant_be_understood(lab: Lab, tmp_path: Path) -> None:
     ):
         file.write_text(text)
         told = lab.iam("deprovision", "--yes")
-        assert told == Told(
+        assert told == CommandResult(
             3,
             "",
             "iam: Could not parse the record of provisioned resources, local-lab-project.json.\n"

@@ -1,4 +1,4 @@
-"""What a job needs, from what it declares and from its arguments."""
+"""The permissions that a job needs, from its declarations and its arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resources as conditions see them, and gs:// URIs."""
+"""Resources with the attributes that conditions read, and gs:// URIs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_they_are_written_as_people_know_them() -> None:
         ("gs://lab-data/", ("lab-data", "")),
         ("gs://lab-data", ("lab-data", "")),
         ("gs://my_bucket.example.com/x", ("my_bucket.example.com", "x")),
-        ("gs://google-public-data/x", ("google-public-data", "x")),  # Google's own may be called so
+        ("gs://google-public-data/x", ("google-public-data", "x")),  # one of Google's own
         (f"gs://{'a' * 63}/x", ("a" * 63, "x")),
         (f"gs://{'a' * 63}.{'b' * 63}/x", (f"{'a' * 63}.{'b' * 63}", "x")),
         (f"gs://abc/{'x' * 1024}", ("abc", "x" * 1024)),

@@ -1,4 +1,4 @@
-"""The roles as data: what must hold of Google's, and what a malformed file says."""
+"""The role file: properties of Google's roles, and the errors of a malformed file."""
 
 from __future__ import annotations
 
