@@ -101,7 +101,11 @@ async def proxy_request(request: web.Request, gate: Gate) -> web.StreamResponse:
     if is_websocket(request):
         return await proxy_websocket(request, gate)
     # Ray's router decodes the path before matching its routes.
-    if not gate.job_limit.most or request.method != "POST" or unquote(auth.path_of(request)) != "/api/jobs/":
+    if (
+        not gate.job_limit.max_jobs
+        or request.method != "POST"
+        or unquote(auth.path_of(request)) != "/api/jobs/"
+    ):
         return await proxy_http(request, gate)
     body = Body(request, gate.limit)
     try:

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from cloud.google_errors import FULL, ApiError, bad_token, denied_elsewhere, is_full, service_error
+from cloud.google_errors import DISK_FULL, ApiError, bad_token, denied_elsewhere, is_full, service_error
 from cloud.identity.access import Access
 from cloud.identity.policies import PolicyResource
 from cloud.identity.tokens import BadToken
@@ -63,7 +63,7 @@ class GoogleServices:
         except OSError as fault:
             if not is_full(fault):
                 raise
-            return service_error(ApiError(507, "insufficientStorage", FULL))
+            return service_error(ApiError(507, "insufficientStorage", DISK_FULL))
 
     # cloudresourcemanager
 

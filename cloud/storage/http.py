@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from cloud.google_errors import FULL, ApiError, is_full, storage_error
+from cloud.google_errors import DISK_FULL, ApiError, is_full, storage_error
 from cloud.storage import batch, buckets, objects, uploads
 from cloud.storage.conditions import METAGENERATION, NAMES, SOURCE_NAMES
 from cloud.storage.fields import read_fields, selected
@@ -225,7 +225,7 @@ async def caught(reply: Awaitable[StorageResponse], media: bool = False) -> Stor
         return refused(refusal, media)
     except (OSError, sqlite3.OperationalError) as fault:
         if is_full(fault):
-            return refused(ApiError(507, "insufficientStorage", FULL), media)
+            return refused(ApiError(507, "insufficientStorage", DISK_FULL), media)
         raise
 
 
