@@ -73,9 +73,7 @@ class LabState:
     projects: dict[str, PolicyHolder]
     buckets: dict[str, PolicyHolder]
     accounts: dict[str, PolicyHolder]
-    objects: dict[str, dict[str, str]] = field(
-        default_factory=dict
-    )  # initial objects, by bucket: name to text
+    objects: dict[str, dict[str, str]] = field(default_factory=dict)  # initial texts, by bucket and name
     deleted: dict[str, float] = field(default_factory=dict)  # deletion time of accounts, by principal
     source: str = ""  # digest of the lab.yaml it was created from
     file: Path | None = None

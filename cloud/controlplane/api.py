@@ -34,9 +34,8 @@ class ClusterService:
 
     clusters: Clusters
     permission: Permission
-    awaiting_first_get: set[tuple[str, str]] = field(
-        default_factory=set
-    )  # creators that have not called Get yet
+    # (principal, cluster) of creators that have not called Get yet
+    awaiting_first_get: set[tuple[str, str]] = field(default_factory=set)
 
     async def create(self, principal: str, version: str, body: Json) -> OperationRecord:
         """Starts creating a cluster."""

@@ -59,9 +59,8 @@ async def change_object(service: Service, call: StorageRequest) -> StorageRespon
     for permission in ("storage.objects.get", "storage.objects.update"):
         service.require(call, permission, bucket, name)
     given = await call.json()
-    service.require(
-        call, "storage.objects.update", bucket, name
-    )  # again: policies may have changed meanwhile
+    # Again, because policies may have changed while the body was read.
+    service.require(call, "storage.objects.update", bucket, name)
     found = service.found(bucket, name, generation)
     conditions.require(found.generation, found.metageneration)
     if "storageClass" in given and given["storageClass"] != found.document["storageClass"]:

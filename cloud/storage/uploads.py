@@ -274,9 +274,7 @@ async def received(
         await append(call, writer, part, part.start)
         if part.open:
             return incomplete(await writer.pause())
-        if (
-            part.total is not None and writer.size != part.total
-        ):  # more than `total` had already been received
+        if part.total is not None and writer.size != part.total:  # more than that was already received
             await writer.pause()
             raise invalid("Content-Range", call.headers["Content-Range"])
     return await complete(service, call, session, writer)

@@ -28,9 +28,8 @@ log = logging.getLogger("raydock.vertex")
 PORT = 10001
 CONNECT = 5.0  # seconds to reach a head
 MAX_CALLS = 100  # concurrent calls per host; Ray's own server has as many threads
-MAX_MESSAGE = (
-    128 * 2**20
-)  # bytes; Ray Client sends objects in 5 MiB chunks, a working directory in one message
+# Bytes. Ray Client sends objects in chunks of 5 MiB, but a working directory in one message.
+MAX_MESSAGE = 128 * 2**20
 # As in ray.util.client.common.GRPC_OPTIONS: a client pings every 30 s, which gRPC otherwise treats as abuse.
 OPTIONS = [
     ("grpc.max_send_message_length", MAX_MESSAGE),

@@ -145,9 +145,8 @@ async def concatenate(path: Path, parts: Sequence[Path]) -> Content:
     """Concatenates files into a new one."""
     writer = Writer(path)
     with ExitStack() as opened:
-        files = [
-            opened.enter_context(part.open("rb")) for part in parts
-        ]  # all first: an object may be deleted meanwhile
+        # Open all of them first: an object may be deleted meanwhile.
+        files = [opened.enter_context(part.open("rb")) for part in parts]
         for file in files:
             while data := await asyncio.to_thread(file.read, BUFFER):
                 await writer.write(data)
