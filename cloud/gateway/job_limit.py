@@ -40,7 +40,7 @@ class JobLimit:
 
     @asynccontextmanager
     async def slot(self, session: aiohttp.ClientSession, dashboard: str) -> AsyncIterator[None]:
-        """Reserves a slot while a job is being started.
+        """Reserve a slot while a job is being started.
 
         Raises TooManyJobs if none is free, and aiohttp's errors or ValueError if the dashboard does not list its jobs.
         """

@@ -72,7 +72,7 @@ Served = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, A
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Echoes everything after the client's half-close."""
+    """Echo everything after the client's half-close."""
     data = await reader.read()
     writer.write(b"<" + data + b">")
     writer.close()
@@ -122,7 +122,7 @@ async def lab(served: Served = echo, *, net: Net | None = None, **rules: Any) ->
 
 
 def run(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Runs a coroutine as a test, with a deadline."""
+    """Run a coroutine as a test, with a deadline."""
 
     @wraps(test)
     def runs(*args: Any, **kwargs: Any) -> None:

@@ -133,7 +133,7 @@ class Lab:
     client: aiohttp.ClientSession
 
     async def raw(self, text: str) -> tuple[int, str]:
-        """Sends a raw request, with {port} filled in. Returns the status and the whole response."""
+        """Send a raw request, with {port} filled in. Returns the status and the whole response."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(text.replace("\n", "\r\n").replace("{port}", str(self.port)).encode())
         try:
@@ -167,7 +167,7 @@ async def lab(
 
 
 def run(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Runs a coroutine as a test, with a deadline."""
+    """Run a coroutine as a test, with a deadline."""
 
     @wraps(test)
     def runs(*args: Any, **kwargs: Any) -> None:

@@ -41,7 +41,7 @@ async def reached(clusters: Clusters, *wanted: str) -> None:
 
 
 async def there(nodes: FakeNodes, count: int) -> None:
-    """Waits until `count` nodes exist."""
+    """Wait until `count` nodes exist."""
     for _ in range(12_000):
         if len(nodes.there) == count:
             return

@@ -26,7 +26,7 @@ Ask = Callable[..., Awaitable[tuple[int, str]]]
 
 
 def with_metadata(work: Callable[[Ask, FakeNodes, Tokens], Awaitable[None]], vertex: bool = True) -> None:
-    """Runs `work` with a metadata server that sees callers from 127.0.0.1, the fake head's address."""
+    """Run `work` with a metadata server that sees callers from 127.0.0.1, the fake head's address."""
 
     async def running() -> None:
         nodes, tokens = FakeNodes(), Tokens(b"s" * 32)
