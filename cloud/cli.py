@@ -27,7 +27,7 @@ GATEWAY_PORT = 8265
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the cloud until a signal. Returns 0 then, or 1 with an error message if the cloud can't start."""
+    """Run the cloud until a signal. Returns 0 then, or 1 with an error message if the cloud can't start."""
     options = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def serve(options: argparse.Namespace) -> None:
-    """Serves until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT."""
     settings = config.read(os.environ)
     known = state_file.load(settings.lab, settings.state, settings.job)
     tokens = Tokens(load_secret(settings.state), settings.token_seconds)
@@ -93,7 +93,7 @@ def saved_key_digest(settings: config.CloudSettings) -> str:
 async def in_container(
     cloud: Cloud, gate: proxy.Gate, settings: config.CloudSettings, options: argparse.Namespace
 ) -> None:
-    """Opens the listeners on each of the container's networks, and the gateway on every address.
+    """Open the listeners on each of the container's networks, and the gateway on every address.
 
     Raises IamError for a network argument that is not NAME=job or NAME=person.
     """
@@ -118,7 +118,7 @@ async def in_container(
 async def on_loopback(
     cloud: Cloud, gate: proxy.Gate, settings: config.CloudSettings, options: argparse.Namespace
 ) -> None:
-    """Opens the listeners on 127.0.0.1. Clients without a token act as the job."""
+    """Open the listeners on 127.0.0.1. Clients without a token act as the job."""
     await cloud.open_metadata("127.0.0.1", options.metadata_port, lambda: cloud.lab_state.job)
     await cloud.open_emulator(options.emulator_port)
     await cloud.open_health(options.own_port)

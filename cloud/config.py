@@ -46,7 +46,7 @@ class CloudSettings:
 
 
 def read(environ: Mapping[str, str]) -> CloudSettings:
-    """Reads the settings. Raises IamError, which names the setting, for an invalid value."""
+    """Read the settings. Raises IamError, which names the setting, for an invalid value."""
     chosen = settings(environ)
     state = Path(environ.get("LAB_STATE") or "/var/lib/raydock")
     return CloudSettings(

@@ -13,7 +13,7 @@ from aiohttp import web
 
 CHALLENGE = 'Bearer realm="https://accounts.google.com/", error="invalid_token"'
 
-FULL = "The lab's disk is full. Delete objects, or free disk space on the machine, and try again."
+DISK_FULL = "The lab's disk is full. Delete objects, or free disk space on the machine, and try again."
 
 
 class ApiError(Exception):

@@ -14,7 +14,7 @@ DEEPEST = 32  # levels of nesting
 
 
 async def read_json(body: AsyncIterator[bytes], content_encoding: str = "") -> dict[str, Any]:
-    """Reads a JSON object; {} for an empty body. Raises ApiError: 413 over 1 MiB, 400 for anything else."""
+    """Read a JSON object; {} for an empty body. Raises ApiError: 413 over 1 MiB, 400 for anything else."""
     if content_encoding.lower() not in ("", "identity"):
         raise ApiError(400, "invalid", "The lab does not support a compressed JSON body.")
     read = bytearray()
@@ -26,7 +26,7 @@ async def read_json(body: AsyncIterator[bytes], content_encoding: str = "") -> d
 
 
 def parsed(body: bytes) -> dict[str, Any]:
-    """Parses a JSON object; {} for an empty body. Raises ApiError (400) for anything else."""
+    """Parse a JSON object; {} for an empty body. Raises ApiError (400) for anything else."""
     if not body.strip():
         return {}
     try:
@@ -70,7 +70,7 @@ def _finite(text: str) -> float:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Rejects repeated keys, which parsers resolve differently."""
+    """Reject repeated keys, which parsers resolve differently."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key is given twice")

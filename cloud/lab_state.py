@@ -73,9 +73,7 @@ class LabState:
     projects: dict[str, PolicyHolder]
     buckets: dict[str, PolicyHolder]
     accounts: dict[str, PolicyHolder]
-    objects: dict[str, dict[str, str]] = field(
-        default_factory=dict
-    )  # initial objects, by bucket: name to text
+    objects: dict[str, dict[str, str]] = field(default_factory=dict)  # initial texts, by bucket and name
     deleted: dict[str, float] = field(default_factory=dict)  # deletion time of accounts, by principal
     source: str = ""  # digest of the lab.yaml it was created from
     file: Path | None = None
@@ -134,18 +132,18 @@ class LabState:
         return next((project for project, number in self.numbers.items() if str(number) == name), "")
 
     def add_bucket(self, name: str, project: str) -> None:
-        """Adds a bucket with the default bindings."""
+        """Add a bucket with the default bindings."""
         self.buckets[name] = PolicyHolder(project, {"version": 1, "bindings": legacy_bindings(project)})
         self.known.pop(f"projects/_/buckets/{name}", None)
 
     def set_policy(self, holder: PolicyHolder, document: Mapping[str, Any]) -> None:
-        """Replaces a policy. Raises MalformedPolicy if it is invalid or names a member that does not exist."""
+        """Replace a policy. Raises MalformedPolicy if it is invalid or names a member that does not exist."""
         policy = checked_policy(document, self.all_roles, self)
         holder.policy = {k: v for k, v in policy_to_json(policy).items() if k != "etag"}
         holder.revision += 1
 
     def set_private(self, bucket: str, private: bool) -> None:
-        """Turns a bucket's public access prevention on or off."""
+        """Turn a bucket's public access prevention on or off."""
         holder = self.buckets[bucket]
         if holder.private != private:
             holder.private = private
@@ -153,7 +151,7 @@ class LabState:
             self.save()
 
     def save(self) -> None:
-        """Writes the state to its file, if it has one."""
+        """Write the state to its file, if it has one."""
         if self.file:
             write_private(self.file, json.dumps(self.as_json(), indent=1).encode())
 

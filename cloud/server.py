@@ -76,7 +76,7 @@ class Cloud:
     async def open_network(
         self, network: Network, authority: Authority, proxy_rules: egress.Egress | None = None
     ) -> Close:
-        """Opens all listeners on one container network. Returns a function that closes them."""
+        """Open all listeners on one container network. Returns a function that closes them."""
         runners, servers = len(self.runners), len(self.servers)
         principals = {"job": lambda: self.lab_state.job, "person": lambda: self.lab_state.person}
         if network.role == "node":
@@ -89,7 +89,7 @@ class Cloud:
         return partial(self.close_listeners, self.runners[runners:], self.servers[servers:])
 
     async def close_listeners(self, runners: list[web.AppRunner], servers: list[asyncio.Server]) -> None:
-        """Closes the given listeners."""
+        """Close the given listeners."""
         for server in servers:
             server.close()
             self.servers.remove(server)
@@ -98,17 +98,17 @@ class Cloud:
             self.runners.remove(runner)
 
     async def open_metadata(self, address: str, port: int, who: Callable[[], str], pem: bytes = b"") -> None:
-        """Opens the metadata server. It also serves the CA certificate, which nodes fetch at startup."""
+        """Open the metadata server. It also serves the CA certificate, which nodes fetch at startup."""
         metadata = Metadata(self.lab_state, self.tokens, who, self.project)
         await self.listen(catch_all(with_certificate(metadata.handle, address, port, pem)), address, port)
 
     async def open_node_metadata(self, address: str, port: int, pem: bytes) -> None:
-        """Opens the metadata server for the nodes of Vertex's clusters."""
+        """Open the metadata server for the nodes of Vertex's clusters."""
         metadata = NodeMetadata(self.lab_state, self.tokens, self.vertex)
         await self.listen(catch_all(with_certificate(metadata.handle, address, port, pem)), address, port)
 
     async def open_services(self, address: str, port: int, tls: ssl.SSLContext | None) -> None:
-        """Opens Google's services, selected by host name."""
+        """Open Google's services, selected by host name."""
         storage, services = self.storage(self.access()), GoogleServices(self.access())
 
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -119,7 +119,7 @@ class Cloud:
         await self.listen(catch_all(handle), address, port, tls)
 
     async def open_emulator(self, port: int) -> None:
-        """Opens Cloud Storage on loopback for clients with emulator variables; without a token they act as the job."""
+        """Open Cloud Storage on loopback for clients with emulator variables; without a token they act as the job."""
         storage, base = self.storage(self.access(assumed=True)), f"http://127.0.0.1:{port}"
 
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -128,7 +128,7 @@ class Cloud:
         await self.listen(catch_all(handle), "127.0.0.1", port)
 
     async def open_health(self, port: int) -> None:
-        """Opens the container's health check."""
+        """Open the container's health check."""
 
         async def handle(_: web.Request) -> web.StreamResponse:
             self.service.index.bucket("")
@@ -137,7 +137,7 @@ class Cloud:
         await self.listen(catch_all(handle), LOOPBACK, port)
 
     async def open_gateway(self, gate: proxy.Gate, address: str, port: int) -> None:
-        """Opens the published gateway: the dashboard, the lab API and Google's services for this machine."""
+        """Open the published gateway: the dashboard, the lab API and Google's services for this machine."""
         lab = LabApi(self.access(), self.project, gate)
         mounts = {
             PREFIX: google(self.storage(self.access()), GoogleServices(self.access())),
@@ -148,7 +148,7 @@ class Cloud:
     async def listen(
         self, app: web.Application, address: str, port: int, tls: ssl.SSLContext | None = None
     ) -> None:
-        """Serves an application; with `tls`, HTTP/2 connections go to the gRPC handlers."""
+        """Serve an application; with `tls`, HTTP/2 connections go to the gRPC handlers."""
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
         await runner.setup()
         self.runners.append(runner)
@@ -169,7 +169,7 @@ class Cloud:
         return dict.fromkeys(HOSTS | {"storage.googleapis.com"}, handler)
 
     async def close(self) -> None:
-        """Closes every listener and Cloud Storage."""
+        """Close every listener and Cloud Storage."""
         if self.listener_sync:
             self.listener_sync.cancel()
         await self.close_listeners(list(self.runners), list(self.servers))

@@ -57,7 +57,7 @@ ROLES = {
 
 
 def main(role: str) -> None:
-    """Runs the checks of a role. Raises SystemExit with a message if one fails."""
+    """Run the checks of a role. Raises SystemExit with a message if one fails."""
     root = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
     if role == "head" and (sentence := full(root)):
         raise SystemExit(sentence)

@@ -45,7 +45,7 @@ class Process:
 
 
 def read(pid: int, cluster: bytes, root: Path = PROC) -> Process | None:
-    """Reads a process; None if it has ended."""
+    """Read a process; None if it has ended."""
     folder = root / str(pid)
     try:
         fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
@@ -78,7 +78,7 @@ class Leftovers:
     scans: dict[Key, int] = field(default_factory=dict)  # number of scans that found a process left over
 
     def scan(self, found: Iterable[Process]) -> list[tuple[int, signal.Signals]]:
-        """Updates the results with the current processes. Returns the signals to send, by process id."""
+        """Update the results with the current processes. Returns the signals to send, by process id."""
         processes = {one.key[0]: one for one in sorted(found, key=lambda one: one.key[1])}  # parents first
         jobs: dict[Key, str] = {}
         for one in processes.values():
@@ -123,7 +123,7 @@ def snapshot(cluster: bytes, root: Path = PROC) -> list[Process]:
 
 
 def main(starter: int) -> None:
-    """Scans until the process `starter` ends."""
+    """Scan until the process `starter` ends."""
     own = os.environ.get("RAYDOCK_CLUSTER", "")
     cluster = CLUSTER + own.encode() if own else b""
     begun = read(starter, b"")

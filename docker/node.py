@@ -144,7 +144,7 @@ def session(environ: Mapping[str, str]) -> Path:
 
 
 def write_description(link: Path, started: float, deadline: float) -> None:
-    """Writes the description once the symlink is new; until then it points to an earlier session.
+    """Write the description once the symlink is new; until then it points to an earlier session.
 
     Raises TimeoutError after the deadline.
     """
@@ -159,7 +159,7 @@ def write_description(link: Path, started: float, deadline: float) -> None:
 
 
 def describe_in_background(environ: Mapping[str, str]) -> None:
-    """Writes the description in a process that forks twice, so it becomes init's child and no zombie of `ray start`."""
+    """Write the description in a process that forks twice, so it becomes init's child and no zombie of `ray start`."""
     started = time.time()
     if child := os.fork():
         os.waitpid(child, 0)
@@ -173,14 +173,14 @@ def describe_in_background(environ: Mapping[str, str]) -> None:
 
 
 def end_leftovers() -> None:
-    """Starts the process that ends jobs' leftover processes. It ends with `ray start`, which this process becomes."""
+    """Start the process that ends jobs' leftover processes. It ends with `ray start`, which this process becomes."""
     script = Path(__file__).with_name("leftovers.py")
     command = [sys.executable, "-IS", str(script), str(os.getpid())]
     subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 def wait_for(address: str, seconds: float) -> None:
-    """Waits until the head's control store accepts connections. Raises SystemExit after this many seconds."""
+    """Wait until the head's control store accepts connections. Raises SystemExit after this many seconds."""
     host, _, port = address.rpartition(":")
     deadline = time.monotonic() + seconds
     while True:
@@ -194,7 +194,7 @@ def wait_for(address: str, seconds: float) -> None:
 
 
 def require_gpu() -> None:
-    """Raises SystemExit if the container has no NVIDIA device (dxg on WSL)."""
+    """Raise SystemExit if the container has no NVIDIA device (dxg on WSL)."""
     if not any(Path("/dev").glob("nvidia[0-9]*")) and not Path("/dev/dxg").exists():
         raise SystemExit(
             "node.py: RAYDOCK_GPU=real, but this container has no NVIDIA device. On a host with the NVIDIA "
@@ -203,7 +203,7 @@ def require_gpu() -> None:
 
 
 def trust(added: Sequence[bytes], environ: Mapping[str, str], bundle: Path = SYSTEM_BUNDLE) -> dict[str, str]:
-    """Adds CA certificates to the system's bundle, which C++ libraries read.
+    """Add CA certificates to the system's bundle, which C++ libraries read.
 
     Returns the environment variables that make Python libraries use it too.
     """
@@ -273,7 +273,7 @@ def without_proxy(environ: Mapping[str, str], networks: Sequence[ipaddress.IPv4N
 
 
 def main(argv: Sequence[str]) -> None:
-    """Replaces this process with `ray start` or COMMAND. Raises SystemExit with a message on failure."""
+    """Replace this process with `ray start` or COMMAND. Raises SystemExit with a message on failure."""
     if not argv or argv[0] not in (*ROLES, "run") or argv == ["run"]:
         raise SystemExit(
             f"usage: node.py {'|'.join(ROLES)} [more arguments for ray start], or run COMMAND ..."

@@ -34,12 +34,11 @@ class ClusterService:
 
     clusters: Clusters
     permission: Permission
-    awaiting_first_get: set[tuple[str, str]] = field(
-        default_factory=set
-    )  # creators that have not called Get yet
+    # (principal, cluster) of creators that have not called Get yet
+    awaiting_first_get: set[tuple[str, str]] = field(default_factory=set)
 
     async def create(self, principal: str, version: str, body: Json) -> OperationRecord:
-        """Starts creating a cluster."""
+        """Start creating a cluster."""
         parent = names.parse(body.get("parent", ""), 2)
         project = self.permission.require(principal, "create", parent)
         identifier = body.get("persistent_resource_id", "")
@@ -93,7 +92,7 @@ class ClusterService:
         return {"persistent_resources": [resource(one) for one in shown], "next_page_token": token}
 
     async def update(self, principal: str, version: str, body: Json) -> OperationRecord:
-        """Starts resizing a cluster."""
+        """Start resizing a cluster."""
         wanted = body.get("persistent_resource", {})
         name = self.own_name(principal, "update", wanted.get("name", ""))
         cluster = self.clusters.named(name)
@@ -109,7 +108,7 @@ class ClusterService:
         raise RpcError("FAILED_PRECONDITION", "Reboot is not available on Ray on Vertex AI.")
 
     async def delete(self, principal: str, version: str, body: Json) -> OperationRecord:
-        """Starts deleting a cluster."""
+        """Start deleting a cluster."""
         return self.clusters.delete(self.own_name(principal, "delete", body.get("name", "")), version)
 
     # google.longrunning.Operations
@@ -130,7 +129,7 @@ class ClusterService:
         return self.operation(principal, body)
 
     async def wait_operation(self, principal: str, version: str, body: Json) -> OperationRecord:
-        """Waits until an operation is done, for at most its timeout or 60 s."""
+        """Wait until an operation is done, for at most its timeout or 60 s."""
         operation = self.operation(principal, body)
         seconds = float(str(body.get("timeout") or f"{MAX_OPERATION_WAIT}s").removesuffix("s"))
         await self.clusters.wait_until_done(operation, min(MAX_OPERATION_WAIT, seconds))
@@ -148,12 +147,12 @@ class ClusterService:
         return page([one for one in operations if one.name.startswith(start)], body)
 
     async def cancel_operation(self, principal: str, version: str, body: Json) -> Json:
-        """Cancels a creation. That deletes the cluster, so it requires the permission to delete."""
+        """Cancel a creation. That deletes the cluster, so it requires the permission to delete."""
         self.clusters.cancel(self.operation(principal, body, "delete"))
         return {}
 
     async def delete_operation(self, principal: str, version: str, body: Json) -> Json:
-        """Removes the record of a finished operation; its effect stays."""
+        """Remove the record of a finished operation; its effect stays."""
         operation = self.operation(principal, body, "delete")
         if operation.done:
             self.clusters.store.operations.pop(operation.name)

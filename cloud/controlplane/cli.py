@@ -26,7 +26,7 @@ from iam.errors import IamError
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the control plane until a signal. Returns 0 then, or 1 with an error message if it can't start."""
+    """Run the control plane until a signal. Returns 0 then, or 1 with an error message if it can't start."""
     options = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def serve(options: argparse.Namespace) -> None:
-    """Serves until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT."""
     plane = build()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

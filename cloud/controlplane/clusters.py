@@ -46,7 +46,7 @@ class Clusters:
     serial: Any = field(default_factory=lambda: itertools.count(time.time_ns() // 1000))
 
     async def resume(self) -> None:
-        """Resumes unfinished work after a start, and removes the nodes and networks of unknown clusters."""
+        """Resume unfinished work after a start, and remove the nodes and networks of unknown clusters."""
         seen = await self.nodes.list()
         orphans = [one.key for one in seen if one.key.cluster not in self.store.clusters]
         if orphans:
@@ -60,14 +60,14 @@ class Clusters:
             self.start_reconcile(cluster)
 
     async def maintain_networks(self) -> None:
-        """Repairs the clusters' networks: the lab's cloud may have been replaced by a new container."""
+        """Repair the clusters' networks: the lab's cloud may have been replaced by a new container."""
         while True:
             live = [one.name for one in self.store.clusters.values() if one.state in LIVE_STATES]
             await asyncio.gather(*map(self.maintain_network, live))
             await asyncio.sleep(NETWORK_POLL)
 
     async def maintain_network(self, name: str) -> None:
-        """Ensures that a cluster's network exists, and deletes it again if the cluster ended in the meantime."""
+        """Ensure that a cluster's network exists, and delete it again if the cluster ended in the meantime."""
         try:
             await self.nodes.ensure_network(name)
             found = self.store.clusters.get(name)
@@ -77,7 +77,7 @@ class Clusters:
             log.info("%s: %s", name, fault)
 
     def require_capacity(self, name: str, spec: dict[str, Any]) -> None:
-        """Raises RpcError (RESOURCE_EXHAUSTED) if the nodes do not fit on this machine."""
+        """Raise RpcError (RESOURCE_EXHAUSTED) if the nodes do not fit on this machine."""
         others = {one.name: one.spec for one in self.store.clusters.values()}
         total = sum(len(node_sizing.nodes(*one, "")) for one in {**others, name: spec}.items())
         if self.capacity and total > self.capacity:
@@ -86,7 +86,7 @@ class Clusters:
     def create(
         self, name: str, spec: dict[str, Any], project: str, principal: str, version: str
     ) -> OperationRecord:
-        """Creates a cluster. Raises RpcError if the name is taken or the capacity is exceeded."""
+        """Create a cluster. Raises RpcError if the name is taken or the capacity is exceeded."""
         if name in self.store.clusters:
             raise errors.exists(name)
         self.require_capacity(name, spec)
@@ -97,7 +97,7 @@ class Clusters:
         return self.start_operation("create", cluster, version)
 
     def update(self, name: str, counts: list[int], version: str) -> OperationRecord:
-        """Changes the number of replicas of each pool. Raises RpcError unless the cluster is RUNNING."""
+        """Change the number of replicas of each pool. Raises RpcError unless the cluster is RUNNING."""
         cluster = self.named(name)
         if cluster.state != "RUNNING":
             raise errors.wrong_state(name, cluster.state, "updated")
@@ -110,7 +110,7 @@ class Clusters:
         return self.start_operation("update", cluster, version)
 
     def cancel(self, operation: OperationRecord) -> None:
-        """Cancels a creation and deletes the cluster. Does nothing if the operation is done.
+        """Cancel a creation and delete the cluster. Does nothing if the operation is done.
 
         Raises RpcError (UNIMPLEMENTED) for any other kind of operation.
         """
@@ -126,7 +126,7 @@ class Clusters:
         self.start_reconcile(cluster)
 
     def delete(self, name: str, version: str) -> OperationRecord:
-        """Deletes a cluster and cancels its unfinished operations. Raises RpcError if it is already STOPPING."""
+        """Delete a cluster and cancel its unfinished operations. Raises RpcError if it is already STOPPING."""
         cluster = self.named(name)
         if cluster.state == "STOPPING":
             raise errors.wrong_state(name, cluster.state, "deleted")
@@ -142,7 +142,7 @@ class Clusters:
         return self.store.clusters[name]
 
     def start_operation(self, verb: str, cluster: ClusterRecord, version: str) -> OperationRecord:
-        """Records a new operation and starts reconciling its cluster."""
+        """Record a new operation and start reconciling its cluster."""
         now = cluster.updated = time.time()
         name = f"{cluster.name}/operations/{next(self.serial)}"
         operation = OperationRecord(name, verb, cluster.name, version, now, now)
@@ -152,13 +152,13 @@ class Clusters:
         return operation
 
     def start_reconcile(self, cluster: ClusterRecord) -> None:
-        """Starts the cluster's task unless it is running."""
+        """Start the cluster's task unless it is running."""
         task = self.tasks.get(cluster.name)
         if task is None or task.done():
             self.tasks[cluster.name] = asyncio.create_task(self.reconcile(cluster))
 
     async def reconcile(self, cluster: ClusterRecord) -> None:
-        """Adjusts the nodes until they match the cluster's state and nothing is left to do."""
+        """Adjust the nodes until they match the cluster's state and nothing is left to do."""
         while True:
             state = cluster.state
             await (
@@ -189,7 +189,7 @@ class Clusters:
                 self.set_state(cluster, "ERROR", "The lab's control plane failed; see its log for details.")
 
     async def delete_nodes(self, cluster: ClusterRecord) -> None:
-        """Removes all nodes, retrying until it succeeds, and then the cluster if it is STOPPING."""
+        """Remove all nodes, retrying until that succeeds, and then the cluster if it is STOPPING."""
         while True:
             try:
                 await self.nodes.remove(list(await self.seen(cluster)))
@@ -205,7 +205,7 @@ class Clusters:
             self.finish(cluster, cluster.error)
 
     async def create_nodes(self, cluster: ClusterRecord, state: str) -> None:
-        """Creates missing nodes, removes surplus ones and waits until all are ready. Raises NodesFailed."""
+        """Create missing nodes, remove surplus ones and wait until all are ready. Raises NodesFailed."""
         wanted = {one.key: one for one in node_sizing.nodes(cluster.name, cluster.spec, cluster.principal)}
         seen = await self.seen(cluster)
         head = next(iter(wanted))
@@ -225,7 +225,7 @@ class Clusters:
             self.set_state(cluster, "RUNNING")
 
     async def wait(self, cluster: ClusterRecord, state: str, wanted: set[NodeKey]) -> None:
-        """Waits until all nodes are ready.
+        """Wait until all nodes are ready.
 
         Raises NodesFailed if one failed, or after the deadline, with the nodes that are not ready.
         """
@@ -246,7 +246,7 @@ class Clusters:
         return {one.key: one for one in await self.nodes.list() if one.key.cluster == cluster.name}
 
     def set_state(self, cluster: ClusterRecord, state: str, error: str = "") -> None:
-        """Sets and saves a cluster's state."""
+        """Set and save a cluster's state."""
         log.info("%s: %s → %s %s", cluster.name, cluster.state, state, error)
         cluster.state, cluster.error, cluster.updated = state, error, time.time()
         if state == "RUNNING":
@@ -255,7 +255,7 @@ class Clusters:
         self.store.save()
 
     def finish(self, cluster: ClusterRecord, error: str = "") -> None:
-        """Completes the cluster's open operations, with an error if one is given."""
+        """Complete the cluster's open operations, with an error if one is given."""
         for operation in self.open_operations(cluster.name):
             operation.result = resource(cluster)
             self.end(operation, "INTERNAL" if error else "", error)
@@ -266,25 +266,25 @@ class Clusters:
         return [one for one in self.store.operations.values() if one.cluster == name and not one.done]
 
     def end(self, operation: OperationRecord, code: str, error: str) -> None:
-        """Marks an operation as done; `code` is the name of its error's status code, or ""."""
+        """Mark an operation as done; `code` is the name of its error's status code, or ""."""
         operation.done, operation.updated = True, time.time()
         operation.code, operation.error = code, error
 
     async def notify(self) -> None:
-        """Wakes the callers that wait for a change."""
+        """Wake the callers that wait for a change."""
         async with self.changed:
             self.changed.notify_all()
 
     async def wait_until_done(self, operation: OperationRecord, seconds: float) -> None:
-        """Waits until an operation is done, for at most this many seconds."""
+        """Wait until an operation is done, for at most this many seconds."""
         await self.wait_for(lambda: operation.done, seconds)
 
     async def wait_until_provisioned(self, cluster: ClusterRecord, seconds: float) -> None:
-        """Waits until a cluster leaves PROVISIONING, for at most this many seconds."""
+        """Wait until a cluster leaves PROVISIONING, for at most this many seconds."""
         await self.wait_for(lambda: cluster.state != "PROVISIONING", seconds)
 
     async def wait_for(self, condition: Callable[[], bool], seconds: float) -> None:
-        """Waits for a condition, checked after each change, for at most this many seconds."""
+        """Wait for a condition, checked after each change, for at most this many seconds."""
 
         async def wait() -> None:
             async with self.changed:
@@ -296,7 +296,7 @@ class Clusters:
             return
 
     async def close(self) -> None:
-        """Cancels the tasks. The next start resumes their work."""
+        """Cancel the tasks. The next start resumes their work."""
         for task in self.tasks.values():
             task.cancel()
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)

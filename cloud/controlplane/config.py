@@ -29,7 +29,7 @@ class ControlPlaneSettings:
 
 
 def read(environ: Mapping[str, str]) -> ControlPlaneSettings:
-    """Reads the settings. Raises IamError, which names the setting, for an invalid value."""
+    """Read the settings. Raises IamError, which names the setting, for an invalid value."""
     project = environ.get("VERTEX_PROJECT") or "raydock"
     return ControlPlaneSettings(
         state=Path(environ.get("VERTEX_STATE") or "/var/lib/vertex"),

@@ -46,7 +46,7 @@ def json_of(message: Any) -> dict[str, Any]:
 
 
 def fill(message: Any, fields: Mapping[str, Any]) -> Any:
-    """Sets a message's fields from JSON, ignoring fields that its version lacks."""
+    """Set a message's fields from JSON, ignoring fields that its version lacks."""
     return json_format.ParseDict(fields, message, ignore_unknown_fields=True)
 
 

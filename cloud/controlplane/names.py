@@ -34,7 +34,7 @@ class Name:
 
 
 def parse(text: str, depth: int) -> Name:
-    """Parses a name of `depth` parts: 2 for a location, 3 for a persistent resource, 4 for an operation.
+    """Parse a name of `depth` parts: 2 for a location, 3 for a persistent resource, 4 for an operation.
 
     Raises RpcError for any other name.
     """

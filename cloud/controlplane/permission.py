@@ -60,7 +60,7 @@ class Permission:
         return project
 
     def require_acting_as(self, principal: str, account: str) -> None:
-        """Raises RpcError unless the caller may act as the account, which must exist and be no service agent."""
+        """Raise RpcError unless the caller may act as the account, which must exist and be no service agent."""
         access = self.access()
         holder = access.lab_state.accounts.get(account)
         if holder is None or is_service_agent(account):

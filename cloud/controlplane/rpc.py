@@ -80,7 +80,7 @@ class LazyRequest:
     name: str
 
     def FromString(self, data: bytes) -> Any:
-        """Parses a request; the name is protobuf's."""
+        """Parse a request; the name is protobuf's."""
         return messages.kind(self.version, self.name).FromString(data)
 
 
@@ -103,7 +103,7 @@ def handler(api: ClusterService, version: str, method: Method, request: Any, ans
 
 
 async def serve(api: ClusterService, *addresses: str) -> tuple[Any, list[int]]:
-    """Starts a server on these addresses. Returns it and its ports. TLS is terminated in front of it."""
+    """Start a server on these addresses. Returns it and its ports. TLS is terminated in front of it."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers(services(api))
     ports = [server.add_insecure_port(address) for address in addresses]

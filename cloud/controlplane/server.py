@@ -44,7 +44,7 @@ class ControlPlane:
     servers: list[asyncio.Server] = field(default_factory=list)
 
     async def start(self, control: str = "") -> None:
-        """Resumes the clusters and starts gRPC. `control`: our address on the network shared with `cloud`."""
+        """Resume the clusters and start gRPC. `control`: our address on the network shared with `cloud`."""
         await self.clusters.resume()
         own = [f"{control}:{GRPC_PORT}"] if control else []
         server, ports = await rpc.serve(ClusterService(self.clusters, self.permission), "127.0.0.1:0", *own)
@@ -61,7 +61,7 @@ class ControlPlane:
                 await web.TCPSite(runner, address, IDENTITY_PORT).start()
 
     async def open(self, address: str, port: int, tls: ssl.SSLContext) -> int:
-        """Opens a TLS listener for callers. Returns its port."""
+        """Open a TLS listener for callers. Returns its port."""
         app = Dashboards(self.clusters, self.permission, self.dashboard_port).application()
         runner = await self.runner(app)
         server = await listen(runner, address, port, tls, forward_to("127.0.0.1", self.port), self.clients)
@@ -76,7 +76,7 @@ class ControlPlane:
         return runner
 
     async def close(self) -> None:
-        """Closes all listeners and stops reconciling."""
+        """Close all listeners and stop reconciling."""
         for server in self.servers:
             server.close()
         for runner in self.runners:

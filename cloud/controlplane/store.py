@@ -55,7 +55,7 @@ class Store:
     operations: dict[str, OperationRecord] = field(default_factory=dict)
 
     def save(self) -> None:
-        """Drops old finished operations and writes the file."""
+        """Drop old finished operations and write the file."""
         done = [name for name, found in self.operations.items() if found.done]
         for name in done[: max(0, len(self.operations) - MAX_OPERATIONS)]:
             del self.operations[name]
@@ -68,7 +68,7 @@ class Store:
 
 
 def load(folder: Path) -> Store:
-    """Loads the store from a folder; empty if there is no file."""
+    """Load the store from a folder; empty if there is no file."""
     store = Store(folder)
     try:
         saved = json.loads((folder / FILE).read_text())

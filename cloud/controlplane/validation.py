@@ -38,13 +38,13 @@ def problems(identifier: str, resource: Json) -> list[tuple[str, str]]:
 
 
 def check_id(identifier: str) -> Problems:
-    """Checks the cluster's id."""
+    """Check the cluster's id."""
     if not ID.fullmatch(identifier):
         yield "persistent_resource_id", f'"{identifier}" does not match {ID.pattern} (1 to 63 characters).'
 
 
 def check_pools(pools: Sequence[Json]) -> Problems:
-    """Checks each pool, the uniqueness of their ids and the number of nodes."""
+    """Check each pool, the uniqueness of their ids and the number of nodes."""
     if not pools:
         yield f"{TOP}.resource_pools", "At least one resource pool is required."
     for number, pool in enumerate(pools):
@@ -57,7 +57,7 @@ def check_pools(pools: Sequence[Json]) -> Problems:
 
 
 def check_pool(where: str, pool: Json) -> Problems:
-    """Checks a pool's machine, disk and number of replicas; `where` is its field path."""
+    """Check a pool's machine, disk and number of replicas; `where` is its field path."""
     spec = pool.get("machine_spec") or {}
     field, text = machine_types.check(spec.get("machine_type", ""), accelerator(pool), accelerators(pool))
     if field:
@@ -76,7 +76,7 @@ def check_pool(where: str, pool: Json) -> Problems:
 
 
 def check_scaling(pools: Sequence[Json]) -> Problems:
-    """Checks autoscaling bounds, which all worker pools or none must have.
+    """Check autoscaling bounds, which all worker pools or none must have.
 
     The first pool counts as a worker pool if it has more nodes than the head.
     """
@@ -95,7 +95,7 @@ def check_scaling(pools: Sequence[Json]) -> Problems:
 
 
 def check_runtime(runtime: Json, pools: Sequence[Json]) -> Problems:
-    """Checks the images, the head's pool and the service account."""
+    """Check the images, the head's pool and the service account."""
     spec = f"{TOP}.resource_runtime_spec"
     ray = runtime.get("ray_spec")
     if ray is None:
@@ -124,7 +124,7 @@ def check_runtime(runtime: Json, pools: Sequence[Json]) -> Problems:
 
 
 def check_metadata(resource: Json) -> Problems:
-    """Checks the labels and the network."""
+    """Check the labels and the network."""
     for key, value in (resource.get("labels") or {}).items():
         if not key or not all(LABEL.fullmatch(text) and text == text.lower() for text in (key, value)):
             yield f"{TOP}.labels[{key}]", "Use up to 64 lowercase letters, digits, underscores and dashes."
@@ -141,7 +141,7 @@ def update_problems(old: Json, new: Json, mask: Sequence[str]) -> list[tuple[str
 
 
 def check_update(old: Json, new: Json, mask: Sequence[str]) -> Problems:
-    """Yields the problems of `update_problems`; `mask` is the update mask."""
+    """Yield the problems of `update_problems`; `mask` is the update mask."""
     other = [path for path in mask if path != "resource_pools.replica_count"]
     if other or not mask:
         text = "Only resource_pools.replica_count can be updated"

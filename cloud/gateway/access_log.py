@@ -13,7 +13,7 @@ class PathLog(AbstractAccessLogger):
     """An access log without query strings, which may contain the key."""
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """Logs method, path, status and duration in seconds."""
+        """Log method, path, status and duration in seconds."""
         path = request.rel_url.raw_path
         self.logger.info("%s %s %s %.3f s", request.method, path, response.status, time)
 

@@ -149,7 +149,7 @@ def without_token(target: str) -> str:
 
 
 def sign_in(request: web.Request, gate: Gate, target: str) -> web.Response:
-    """Sets the session cookie and redirects to `target`, so the key is not copied, logged or sent as Referer.
+    """Set the session cookie and redirect to `target`, so the key is not copied, logged or sent as Referer.
 
     A link opened from another site's page gets a page that redirects instead: browsers withhold a SameSite=Strict
     cookie throughout a redirect chain that another site started.
@@ -174,7 +174,7 @@ def sign_in(request: web.Request, gate: Gate, target: str) -> web.Response:
 
 
 def request_key(request: web.Request, status: int = 401) -> web.Response:
-    """Asks for the key: with a form in a browser, with a one-line message otherwise."""
+    """Ask for the key: with a form in a browser, with a one-line message otherwise."""
     response = refused(request, status, ASK)
     if "text/html" in request.headers.get("Accept", ""):
         response.text, response.content_type = PAGE, "text/html"
@@ -188,7 +188,7 @@ def request_key(request: web.Request, status: int = 401) -> web.Response:
 
 
 async def sign_in_form(request: web.Request, gate: Gate) -> web.Response:
-    """Shows the sign-in form (GET) or handles it (POST). This is the only path that requires no key."""
+    """Show the sign-in form (GET) or handle it (POST). This is the only path that requires no key."""
     if request.method != "POST":
         return request_key(request, 200)
     try:
@@ -204,7 +204,7 @@ async def sign_in_form(request: web.Request, gate: Gate) -> web.Response:
 async def admit(
     request: web.Request, gate: Gate, mounts: Mapping[str, Handler], handler: Handler
 ) -> web.StreamResponse:
-    """Runs the remaining checks. Without credentials, a caller only learns that a key is required."""
+    """Run the remaining checks. Without credentials, a caller only learns that a key is required."""
     path = path_of(request)
     cross_origin, link = is_cross_origin(request), token(request)
     sentence = "This request comes from a page of another site: open the address or the link directly."
@@ -231,13 +231,13 @@ async def admit(
 
 
 def sandboxed(response: web.StreamResponse) -> web.StreamResponse:
-    """Adds a sandbox policy. A page that a job stored in a bucket then runs no scripts and has an opaque origin."""
+    """Add a sandbox policy. A page that a job stored in a bucket then runs no scripts and has an opaque origin."""
     response.headers.setdefault("Content-Security-Policy", SANDBOX)
     return response
 
 
 async def authorize(request: web.Request, gate: Gate, kind: str, handler: Handler) -> web.StreamResponse:
-    """Forwards an authenticated request (`kind`: key or session) unless the request itself is not allowed."""
+    """Forward an authenticated request (`kind`: key or session) unless the request itself is not allowed."""
     if request.method in {"CONNECT", "TRACE"}:
         return refused(request, 405, f"The dashboard does not support {request.method}.")
     if has_dot_segment(path_of(request)):
@@ -283,7 +283,7 @@ def too_large(request: web.Request, gate: Gate) -> web.Response:
 
 
 async def send_continue(request: web.Request) -> None:
-    """Sends 100 Continue if the client waits for it before it sends the body."""
+    """Send 100 Continue if the client waits for it before it sends the body."""
     if request.headers.get("Expect", "").lower() == "100-continue" and request.body_exists:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the response has not started; aiohttp's own handler resets this too

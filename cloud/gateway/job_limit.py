@@ -32,30 +32,30 @@ def jobs_that_fit(memory: int) -> int:
 
 @dataclass(slots=True)
 class JobLimit:
-    """At most `most` concurrent jobs; 0 for no limit."""
+    """At most `max_jobs` concurrent jobs; 0 for no limit."""
 
-    most: int = 0
+    max_jobs: int = 0
     starting: int = 0  # accepted, but possibly not in the dashboard's list yet
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @asynccontextmanager
     async def slot(self, session: aiohttp.ClientSession, dashboard: str) -> AsyncIterator[None]:
-        """Reserves a slot while a job is being started.
+        """Reserve a slot while a job is being started.
 
         Raises TooManyJobs if none is free, and aiohttp's errors or ValueError if the dashboard does not list its jobs.
         """
-        if self.most:
+        if self.max_jobs:
             async with self.lock:
-                if await active(session, dashboard) + self.starting >= self.most:
+                if await active(session, dashboard) + self.starting >= self.max_jobs:
                     raise TooManyJobs(
-                        f"The head already runs {self.most} jobs, the limit for its memory. Try again when one ends, "
-                        "or give it more memory (HEAD_MEMORY)."
+                        f"The head already runs {self.max_jobs} jobs, the limit for its memory. Try again when one "
+                        "ends, or give it more memory (HEAD_MEMORY)."
                     )
                 self.starting += 1
         try:
             yield
         finally:
-            self.starting -= bool(self.most)
+            self.starting -= bool(self.max_jobs)
 
 
 async def active(session: aiohttp.ClientSession, dashboard: str) -> int:

@@ -93,15 +93,19 @@ def server_options() -> dict[str, Any]:
 
 
 async def defer_continue(_: web.Request) -> None:
-    """Delays the answer to `Expect: 100-continue` until the body is read, so a refusal saves sending it."""
+    """Delay the answer to `Expect: 100-continue` until the body is read, so a refusal saves sending it."""
 
 
 async def proxy_request(request: web.Request, gate: Gate) -> web.StreamResponse:
-    """Forwards an authenticated request. Answers 429 to a new job if the head is at its job limit."""
+    """Forward an authenticated request. Answers 429 to a new job if the head is at its job limit."""
     if is_websocket(request):
         return await proxy_websocket(request, gate)
     # Ray's router decodes the path before matching its routes.
-    if not gate.job_limit.most or request.method != "POST" or unquote(auth.path_of(request)) != "/api/jobs/":
+    if (
+        not gate.job_limit.max_jobs
+        or request.method != "POST"
+        or unquote(auth.path_of(request)) != "/api/jobs/"
+    ):
         return await proxy_http(request, gate)
     body = Body(request, gate.limit)
     try:
@@ -137,7 +141,7 @@ class Body:
 
 
 async def proxy_http(request: web.Request, gate: Gate, content: bytes | None = None) -> web.StreamResponse:
-    """Forwards one request to the dashboard. A client that disconnects cancels it (handler_cancellation).
+    """Forward one request to the dashboard. A client that disconnects cancels it (handler_cancellation).
 
     `content` is the body if it has already been read.
     """
@@ -193,7 +197,7 @@ def end_to_end(headers: Mapping[str, str]) -> list[tuple[str, str]]:
 async def relay_response(
     request: web.Request, answer: aiohttp.ClientResponse, gate: Gate
 ) -> web.StreamResponse:
-    """Streams the dashboard's response. Resets the client's connection if the dashboard dies halfway."""
+    """Stream the dashboard's response. Resets the client's connection if the dashboard dies halfway."""
     headers = CIMultiDict(end_to_end(answer.headers))
     if "Location" in headers:
         headers["Location"] = local_location(headers["Location"], gate)
@@ -217,7 +221,7 @@ def local_location(location: str, gate: Gate) -> str:
 
 
 def reset_connection(request: web.Request) -> None:
-    """Ends the connection with a TCP reset, so even an HTTP/1.0 client can't take the response for complete."""
+    """End the connection with a TCP reset, so even an HTTP/1.0 client can't take the response for complete."""
     if request.transport is not None:
         own = request.transport.get_extra_info("socket")
         own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -230,7 +234,7 @@ def is_websocket(request: web.Request) -> bool:
 
 
 async def proxy_websocket(request: web.Request, gate: Gate) -> web.StreamResponse:
-    """Forwards a websocket to the dashboard."""
+    """Forward a websocket to the dashboard."""
     headers = CIMultiDict(
         (k, v) for k, v in upstream_headers(request).items() if not k.lower().startswith("sec-websocket-")
     )
@@ -286,6 +290,6 @@ async def upstream(app: web.Application) -> AsyncIterator[None]:
 
 
 async def add_security_headers(_: web.Request, response: web.StreamResponse) -> None:
-    """Forbids framing and content sniffing."""
+    """Forbid framing and content sniffing."""
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["X-Content-Type-Options"] = "nosniff"

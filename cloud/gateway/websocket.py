@@ -12,7 +12,7 @@ Socket: TypeAlias = "web.WebSocketResponse | aiohttp.ClientWebSocketResponse"
 
 
 async def relay(near: web.WebSocketResponse, far: aiohttp.ClientWebSocketResponse) -> bool:
-    """Relays until one side ends. Returns whether it ended with a close frame, which is sent to both sides."""
+    """Relay until one side ends. Returns whether it ended with a close frame, which is sent to both sides."""
     pumps = [asyncio.create_task(pump(near, far)), asyncio.create_task(pump(far, near))]
     try:
         done, _ = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -30,7 +30,7 @@ async def relay(near: web.WebSocketResponse, far: aiohttp.ClientWebSocketRespons
 
 
 async def pump(source: Socket, sink: Socket) -> aiohttp.WSMessage | None:
-    """Copies messages in one direction. Returns the final close frame, or None if the source sent none."""
+    """Copy messages in one direction. Returns the final close frame, or None if the source sent none."""
     try:
         while (message := await source.receive()).type is not WSMsgType.CLOSE:
             if message.type is WSMsgType.TEXT:

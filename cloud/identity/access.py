@@ -63,7 +63,7 @@ class Access:
         return decision.verdict is Verdict.GRANTED
 
     def require(self, principal: str, permission: str, resource: Resource, prefix: str | None = None) -> None:
-        """Raises ApiError (Google's 403, or 401 without a token) unless the principal has the permission."""
+        """Raise ApiError (Google's 403, or 401 without a token) unless the principal has the permission."""
         if not self.may(principal, permission, resource, prefix):
             caller = address(principal)
             if permission.startswith("storage."):

@@ -31,7 +31,7 @@ class LabApi:
     gate: Gate
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Handles any path below /lab/."""
+        """Handle any path below /lab/."""
         if not auth.key_matches(auth.bearer(request), self.gate):
             return auth.request_key(request)
         routes = {("GET", "/lab/"): self.describe, ("POST", "/lab/token"): self.token}
@@ -75,7 +75,7 @@ def google(storage: Storage, services: GoogleServices) -> Handler:
 async def at_host(
     storage: Storage, services: GoogleServices, request: web.Request, host: str, base: str, raw: str
 ) -> web.StreamResponse:
-    """Dispatches a request by host. www.googleapis.com serves the Cloud Storage API too."""
+    """Dispatch a request by host. www.googleapis.com serves the Cloud Storage API too."""
     if host == "storage.googleapis.com" or (host == "www.googleapis.com" and not raw.startswith("/oauth2/")):
         return await storage.handle(request, base, raw)
     return await services.handle(request, host, raw)

@@ -34,7 +34,7 @@ class Metadata:
         self.project = project
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Handles any path. Like Google's, requires `Metadata-Flavor: Google` and rejects X-Forwarded-For."""
+        """Handle any path. Like Google's, requires `Metadata-Flavor: Google` and rejects X-Forwarded-For."""
         if request.path == "/":
             return web.Response(text="computeMetadata/\n", headers=FLAVOR)
         if request.headers.get("Metadata-Flavor") != "Google":

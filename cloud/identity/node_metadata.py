@@ -39,7 +39,7 @@ class NodeMetadata:
     vertex: str
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answers like `Metadata`, with the calling node's identity: 404 for an unknown node, 503 if unavailable."""
+        """Answer like `Metadata`, with the calling node's identity: 404 for an unknown node, 503 if unavailable."""
         if not request.path.startswith(ROOT):  # the client's check whether there is a metadata server
             return await Metadata(self.lab_state, self.tokens, str, "").handle(request)
         try:
@@ -59,7 +59,7 @@ class NodeMetadata:
 
 
 async def ask(vertex: str, path: str, **query: str) -> Any:
-    """Queries the control plane. Raises LookupError for a 404, and aiohttp's errors if it does not answer."""
+    """Query the control plane. Raises LookupError for a 404, and aiohttp's errors if it does not answer."""
     server = vertex if ":" in vertex else f"{vertex}:{IDENTITY_PORT}"
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
     async with (
@@ -81,14 +81,14 @@ class NodeListeners:
     opened: dict[str, Close] = field(default_factory=dict)
 
     async def follow(self, pause: float = 1.0) -> None:
-        """Syncs every `pause` seconds, forever. Changes nothing while the control plane does not answer."""
+        """Sync every `pause` seconds, forever. Changes nothing while the control plane does not answer."""
         while True:
             with suppress(*UNREACHABLE):  # without the profile vertex there is no control plane
                 await self.sync(set(await ask(self.vertex, "/doors")))
             await asyncio.sleep(pause)
 
     async def sync(self, wanted: set[str]) -> None:
-        """Opens and closes listeners until exactly the wanted addresses are served."""
+        """Open and close listeners until exactly the wanted addresses are served."""
         for address in self.opened.keys() - wanted:
             await self.opened.pop(address)()
         for address in wanted - self.opened.keys():

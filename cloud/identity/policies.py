@@ -32,7 +32,7 @@ class BucketPolicies:
         return self.document(bucket)
 
     def set(self, principal: str, bucket: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Replaces the bucket's policy.
+        """Replace the bucket's policy.
 
         Raises ApiError: 403 without storage.buckets.setIamPolicy, 412 for public members if those are prevented or for
         an outdated etag, 400 for an invalid policy.
@@ -63,7 +63,7 @@ def document(holder: PolicyHolder) -> dict[str, Any]:
 
 
 def replace(access: Access, holder: PolicyHolder, body: Mapping[str, Any], conflict: ApiError) -> None:
-    """Replaces a policy. Raises `conflict` for an outdated etag, and ApiError (400) for an invalid policy."""
+    """Replace a policy. Raises `conflict` for an outdated etag, and ApiError (400) for an invalid policy."""
     if body.get("etag") not in (None, "", holder.etag):
         raise conflict
     require_size(body)
@@ -80,7 +80,7 @@ def replace(access: Access, holder: PolicyHolder, body: Mapping[str, Any], confl
 
 
 def require_size(body: Mapping[str, Any]) -> None:
-    """Raises ApiError (400) over Google's limits: https://cloud.google.com/iam/quotas#limits"""
+    """Raise ApiError (400) over Google's limits: https://cloud.google.com/iam/quotas#limits"""
     bindings = body.get("bindings")
     found = bindings if isinstance(bindings, list) else ()
     conditional = sum(bool(one.get("condition")) for one in found if isinstance(one, dict))
@@ -134,7 +134,7 @@ class PolicyResource:
     prefix: str  # of its permissions: resourcemanager.projects or iam.serviceAccounts
 
     def answer(self, principal: str, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Handles getIamPolicy, setIamPolicy and testIamPermissions. Raises ApiError (404) for any other verb."""
+        """Handle getIamPolicy, setIamPolicy and testIamPermissions. Raises ApiError (404) for any other verb."""
         if verb == "testIamPermissions":
             held = granted(self.access, principal, self.resource, string_list("permissions", body))
             return {"permissions": held} if held else {}

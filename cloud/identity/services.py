@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from cloud.google_errors import FULL, ApiError, bad_token, denied_elsewhere, is_full, service_error
+from cloud.google_errors import DISK_FULL, ApiError, bad_token, denied_elsewhere, is_full, service_error
 from cloud.identity.access import Access
 from cloud.identity.policies import PolicyResource
 from cloud.identity.tokens import BadToken
@@ -42,7 +42,7 @@ class GoogleServices:
     access: Access
 
     async def handle(self, request: web.Request, host: str, raw: str = "") -> web.StreamResponse:
-        """Handles any request to one of the hosts. `raw` replaces the request's path."""
+        """Handle any request to one of the hosts. `raw` replaces the request's path."""
         path = unquote(raw or request.raw_path.partition("?")[0])
         try:
             if host not in HOSTS:
@@ -63,7 +63,7 @@ class GoogleServices:
         except OSError as fault:
             if not is_full(fault):
                 raise
-            return service_error(ApiError(507, "insufficientStorage", FULL))
+            return service_error(ApiError(507, "insufficientStorage", DISK_FULL))
 
     # cloudresourcemanager
 
@@ -81,7 +81,7 @@ class GoogleServices:
         return {"name": f"projects/{number}", "projectId": project, "state": "ACTIVE", "displayName": project}
 
     async def project_policy(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
-        """Gets, sets or tests a project's policy."""
+        """Get, set or test a project's policy."""
         permission = "resourcemanager.projects.getIamPolicy"
         test = names["verb"] == "testIamPermissions"
         project = self.require_project(names["project"], principal, "" if test else permission)
@@ -105,13 +105,13 @@ class GoogleServices:
     # iam
 
     async def accounts(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
-        """Lists a project's service accounts."""
+        """List a project's service accounts."""
         project = self.require_project(names["project"], principal, "iam.serviceAccounts.list")
         held = {a: h for a, h in self.access.lab_state.accounts.items() if h.project == project}
         return {"accounts": [self.account_resource(a, h) for a, h in held.items()]} if held else {}
 
     async def create_account(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
-        """Creates a service account. Raises ApiError: 400 for an invalid id, 409 if it already exists."""
+        """Create a service account. Raises ApiError: 400 for an invalid id, 409 if it already exists."""
         project = self.require_project(names["project"], principal, "iam.serviceAccounts.create")
         name = str(body.get("accountId") or "")
         if not ACCOUNT_ID.fullmatch(name):
@@ -129,12 +129,12 @@ class GoogleServices:
         return self.account_resource(address, holder)
 
     async def account(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
-        """Gets a service account."""
+        """Get a service account."""
         address, holder = self.require_account(names["account"], principal, "iam.serviceAccounts.get")
         return self.account_resource(address, holder)
 
     async def delete_account(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
-        """Deletes a service account. Its bindings remain, with `deleted:` members, as on Google Cloud."""
+        """Delete a service account. Its bindings remain, with `deleted:` members, as on Google Cloud."""
         address, _ = self.require_account(names["account"], principal, "iam.serviceAccounts.delete")
         lab_state = self.access.lab_state
         del lab_state.accounts[address]
@@ -152,7 +152,7 @@ class GoogleServices:
         return {}
 
     async def account_policy(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
-        """Gets, sets or tests a service account's policy."""
+        """Get, set or test a service account's policy."""
         address, holder = self.require_account(names["account"], principal, "")
         resource = resources.service_account(address, holder.project)
         return PolicyResource(self.access, resource, holder, "iam.serviceAccounts").answer(
@@ -171,7 +171,7 @@ class GoogleServices:
         )
 
     async def deny_policy(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
-        """Gets a deny policy. Raises ApiError (404) if there is none of that number."""
+        """Get a deny policy. Raises ApiError (404) if there is none of that number."""
         project = self.require_project(names["project"], principal, "iam.denypolicies.get")
         documents = self.access.lab_state.deny.get(project) or []
         if int(names["number"]) >= len(documents):
@@ -201,7 +201,7 @@ class GoogleServices:
     # iamcredentials
 
     async def access_token(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
-        """Mints a token for a custom service account. Raises ApiError (403) for a service agent.
+        """Mint a token for a custom service account. Raises ApiError (403) for a service agent.
 
         The caller needs iam.serviceAccounts.getAccessToken on the account or its project.
         """

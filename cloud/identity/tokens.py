@@ -71,7 +71,7 @@ def load_secret(folder: Path) -> bytes:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Writes a file atomically, readable by this user only."""
+    """Write a file atomically, readable by this user only."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

@@ -33,7 +33,7 @@ class AlpnSwitch(asyncio.Protocol):
         self.http1, self.http2 = http1, http2
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Replaces this protocol on the transport."""
+        """Replace this protocol on the transport."""
         tls = transport.get_extra_info("ssl_object")
         protocol = self.http2(tls) if tls.selected_alpn_protocol() == "h2" else self.http1()
         transport.set_protocol(protocol)
@@ -48,7 +48,7 @@ async def listen(
     http2: StreamHandler,
     hosts: Mapping[str, StreamHandler] | None = None,
 ) -> asyncio.Server:
-    """Serves a set-up runner's application over HTTP/1.1 and passes HTTP/2 connections to `http2`.
+    """Serve a set-up runner's application over HTTP/1.1 and pass HTTP/2 connections to `http2`.
 
     `hosts` overrides `http2` for individual host names.
     """
@@ -106,7 +106,7 @@ def forward_to(host: str, port: int, unknown: StreamHandler | None = None) -> St
 
 
 async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    """Copies one direction until it ends. The caller then closes both: HTTP/2 needs no half-open connections."""
+    """Copy one direction until it ends. The caller then closes both: HTTP/2 needs no half-open connections."""
     with suppress(ConnectionError):
         while data := await source.read(CHUNK):
             sink.write(data)

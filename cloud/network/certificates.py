@@ -49,7 +49,7 @@ class Authority:
 
 
 def load_authority(folder: Path) -> Authority:
-    """Loads the authority saved in a folder. Creates a new one if there is none or it expires within a day."""
+    """Load the authority saved in a folder. Creates a new one if there is none or it expires within a day."""
     authority = Authority(folder / "ca.pem", folder / "leaf.pem")
     if not (authority.certificate.exists() and authority.leaf.exists() and is_current(authority.leaf)):
         certificate, leaf = issue()

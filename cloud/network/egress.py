@@ -64,7 +64,7 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 async def dial(address: str, port: int) -> Streams:
-    """Connects to an address. Raises OSError if it does not answer."""
+    """Connect to an address. Raises OSError if it does not answer."""
     return await asyncio.open_connection(address, port, limit=CHUNK)
 
 
@@ -86,7 +86,7 @@ class Egress:
     open_connections: Counter[str] = field(default_factory=Counter, init=False)  # open connections by client
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serves one client connection and closes it."""
+        """Serve one client connection and close it."""
         try:
             await self.serve_within_limits(reader, writer)
         except Blocked as refusal:
@@ -97,7 +97,7 @@ class Egress:
             writer.close()
 
     async def serve_within_limits(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serves one connection within the limits. Raises Blocked (503) if a limit is reached."""
+        """Serve one connection within the limits. Raises Blocked (503) if a limit is reached."""
         client = str((writer.get_extra_info("peername") or ("",))[0])
         if self.open_connections.total() >= self.max_connections:
             limit = f"{self.max_connections} connections"
@@ -114,7 +114,7 @@ class Egress:
                 del self.open_connections[client]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Reads the request, connects to its destination and tunnels until both ends are done."""
+        """Read the request, connect to its destination and tunnel until both ends are done."""
         request = await read_request(reader, self.header_timeout)
         host, port = destination(request)
         far = await self.connect(host, port)
@@ -128,7 +128,7 @@ class Egress:
             far[1].close()
 
     async def connect(self, host: str, port: int) -> Streams:
-        """Connects to the address that was checked. Google's hosts always lead to the lab, never to the real ones.
+        """Connect to the address that was checked. Google's hosts always lead to the lab, never to the real ones.
 
         Raises Blocked: 403 for a destination that is not allowed, 502 or 504 if it can't be reached.
         """
@@ -163,7 +163,7 @@ class Egress:
         return self.google, port
 
     def require_permitted(self, host: str, addresses: Iterable[str]) -> None:
-        """Requires all of a name's addresses to be allowed: a mix of public and private ones is suspicious.
+        """Require all of a name's addresses to be allowed: a mix of public and private ones is suspicious.
 
         Raises Blocked (403) otherwise.
         """
@@ -173,7 +173,7 @@ class Egress:
             raise Blocked(403, f"{host} is blocked: it is not a public address.")
 
     async def connect_any(self, addresses: list[str], port: int) -> Streams:
-        """Connects to the first address that answers. All but the last get an equal share of the time."""
+        """Connect to the first address that answers. All but the last get an equal share of the time."""
         for address in addresses[:-1]:
             with suppress(OSError):  # TimeoutError is one
                 async with asyncio.timeout(self.connect_timeout / len(addresses)):
@@ -182,7 +182,7 @@ class Egress:
 
 
 async def serve(host: str, port: int, *, allowed: Egress | None = None) -> asyncio.Server:
-    """Starts the proxy on an address; `allowed` holds its rules."""
+    """Start the proxy on an address; `allowed` holds its rules."""
     return await asyncio.start_server((allowed or Egress()).handle, host, port, limit=CHUNK)
 
 
@@ -240,7 +240,7 @@ def embedded_ipv4(address: Address) -> Address:
 
 
 async def read_request(reader: asyncio.StreamReader, seconds: float) -> ProxyRequest:
-    """Reads a request's headers. Raises Blocked: 400 if malformed or too slow, 431 if too long."""
+    """Read a request's headers. Raises Blocked: 400 if malformed or too slow, 431 if too long."""
     try:
         async with asyncio.timeout(seconds):
             text = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -289,7 +289,7 @@ def origin_form(request: ProxyRequest) -> bytes:
 
 
 async def send_refusal(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, refusal: Blocked) -> None:
-    """Sends an error response, then drains the client for up to two seconds so a TCP reset does not discard it."""
+    """Send an error response, then drain the client for up to two seconds so a TCP reset does not discard it."""
     body = f"{refusal}\n".encode()
     lines = [
         f"HTTP/1.1 {refusal.status} {REASONS[refusal.status]}",

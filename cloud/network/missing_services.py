@@ -50,7 +50,7 @@ def not_implemented(host: str) -> ApiError:
 
 
 async def refuse_grpc(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers every gRPC call on a connection with UNIMPLEMENTED."""
+    """Answer every gRPC call on a connection with UNIMPLEMENTED."""
     config = h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
     connection = h2.connection.H2Connection(config)
     connection.initiate_connection()
@@ -71,7 +71,7 @@ async def refuse_grpc(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 
 
 def send_unimplemented(connection: h2.connection.H2Connection, request: h2.events.RequestReceived) -> None:
-    """Queues the response to one gRPC call."""
+    """Queue the response to one gRPC call."""
     received = {str(name): str(value) for name, value in request.headers or ()}
     host = received.get(":authority", "").partition(":")[0]
     headers = [

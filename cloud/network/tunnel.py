@@ -24,7 +24,7 @@ class Tunnel:
     last_read: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
     async def run(self) -> None:
-        """Copies until the tunnel ends. Resets both connections if one breaks or the tunnel is idle too long."""
+        """Copy until the tunnel ends. Resets both connections if one breaks or the tunnel is idle too long."""
         pumps = {
             asyncio.create_task(self.pump(self.near[0], self.far[1])),
             asyncio.create_task(self.pump(self.far[0], self.near[1])),
@@ -41,7 +41,7 @@ class Tunnel:
             await asyncio.gather(*pumps, return_exceptions=True)
 
     async def watch(self, pumps: set[asyncio.Task[None]]) -> None:
-        """Waits for both directions. Raises TimeoutError if the tunnel is idle, and whatever a direction raised."""
+        """Wait for both directions. Raises TimeoutError if the tunnel is idle, and whatever a direction raised."""
         loop, left = asyncio.get_running_loop(), pumps
         while left:
             rest = self.last_read + self.idle - loop.time()
@@ -52,7 +52,7 @@ class Tunnel:
                 task.result()
 
     async def pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        """Copies one direction. Propagates its end as a half-close, because the other direction may still be open."""
+        """Copy one direction. Propagates its end as a half-close, because the other direction may still be open."""
         while data := await source.read(CHUNK):
             self.last_read = asyncio.get_running_loop().time()
             sink.write(data)
@@ -61,7 +61,7 @@ class Tunnel:
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """Closes a connection with a TCP reset: a FIN would look like the end of a response without a length."""
+    """Close a connection with a TCP reset: a FIN would look like the end of a response without a length."""
     own = writer.get_extra_info("socket")
     with suppress(OSError):  # it may already be closed
         own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -42,7 +42,7 @@ Handler = Callable[[BatchCall], Awaitable[StorageResponse]]
 
 
 async def run(content_type: str, body: AsyncIterator[bytes], handle: Handler) -> StorageResponse:
-    """Runs the calls in order. Raises ApiError (400, 413) for a malformed batch, before running any call."""
+    """Run the calls in order. Raises ApiError (400, 413) for a malformed batch, before running any call."""
     parts = Parts(_limited(body), boundary_of(content_type))
     calls: list[BatchCall] = []
     while (headers := await parts.next()) is not None:

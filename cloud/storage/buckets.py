@@ -58,7 +58,7 @@ PREVENTION = ("inherited", "unspecified", "enforced")
 
 
 async def list_buckets(service: Service, call: StorageRequest) -> StorageResponse:
-    """Lists a project's buckets."""
+    """List a project's buckets."""
     project = project_of(service, call)
     service.access.require_project(call.principal, "storage.buckets.list", project)
     projection(call)
@@ -77,7 +77,7 @@ async def list_buckets(service: Service, call: StorageRequest) -> StorageRespons
 
 
 async def insert_bucket(service: Service, call: StorageRequest) -> StorageResponse:
-    """Creates a bucket. Raises ApiError: 400 for an invalid name or field, 409 if the name is taken."""
+    """Create a bucket. Raises ApiError: 400 for an invalid name or field, 409 if the name is taken."""
     project = project_of(service, call)
     service.access.require_project(call.principal, "storage.buckets.create", project)
     projection(call)
@@ -115,7 +115,7 @@ async def insert_bucket(service: Service, call: StorageRequest) -> StorageRespon
 
 
 async def get_bucket(service: Service, call: StorageRequest) -> StorageResponse:
-    """Gets a bucket."""
+    """Get a bucket."""
     found = service.bucket(call.names["bucket"])
     projection(call)
     service.access.require_bucket(call.principal, "storage.buckets.get", found.name)
@@ -124,7 +124,7 @@ async def get_bucket(service: Service, call: StorageRequest) -> StorageResponse:
 
 
 async def change_bucket(service: Service, call: StorageRequest) -> StorageResponse:
-    """Changes a bucket: PATCH updates the given fields, PUT replaces all fields."""
+    """Change a bucket: PATCH updates the given fields, PUT replaces all fields."""
     conditions = read_conditions(call)
     projection(call)
     name = service.bucket(call.names["bucket"]).name
@@ -157,7 +157,7 @@ def merge_bucket(given: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str,
 def set_public_access_prevention(
     service: Service, call: StorageRequest, bucket: str, given: Mapping[str, Any]
 ) -> None:
-    """Sets public access prevention. It is part of the bucket's policy, so it requires the permission to set that."""
+    """Set public access prevention. It is part of the bucket's policy, so it requires the permission to set that."""
     prevention = dictionary(given.get("iamConfiguration")).get("publicAccessPrevention")
     private = prevention == "enforced"
     if prevention is not None and service.access.lab_state.buckets[bucket].private != private:
@@ -166,7 +166,7 @@ def set_public_access_prevention(
 
 
 async def delete_bucket(service: Service, call: StorageRequest) -> StorageResponse:
-    """Deletes a bucket. Raises ApiError (409) if it is not empty."""
+    """Delete a bucket. Raises ApiError (409) if it is not empty."""
     found = service.bucket(call.names["bucket"])
     service.access.require_bucket(call.principal, "storage.buckets.delete", found.name)
     read_conditions(call).require(0, found.metageneration)
@@ -199,14 +199,14 @@ async def layout(service: Service, call: StorageRequest) -> StorageResponse:
 
 
 async def get_policy(service: Service, call: StorageRequest) -> StorageResponse:
-    """Gets a bucket's IAM policy."""
+    """Get a bucket's IAM policy."""
     bucket = service.bucket(call.names["bucket"]).name
     call.number("optionsRequestedPolicyVersion")
     return StorageResponse(body=BucketPolicies(service.access).get(call.principal, bucket))
 
 
 async def set_policy(service: Service, call: StorageRequest) -> StorageResponse:
-    """Replaces a bucket's IAM policy."""
+    """Replace a bucket's IAM policy."""
     bucket = service.bucket(call.names["bucket"]).name
     service.access.require_bucket(call.principal, "storage.buckets.setIamPolicy", bucket)
     body = await call.json()
@@ -222,7 +222,7 @@ async def test_permissions(service: Service, call: StorageRequest) -> StorageRes
 
 
 async def no_acls(service: Service, call: StorageRequest) -> StorageResponse:
-    """Refuses the ACL methods, as Google does for a bucket with uniform access."""
+    """Refuse the ACL methods, as Google does for a bucket with uniform access."""
     service.bucket(call.names["bucket"])
     verb = "get" if call.method == "GET" else "update"
     raise ApiError(

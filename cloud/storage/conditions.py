@@ -32,7 +32,7 @@ class Conditions:
     not_etags: tuple[str, ...] = ()  # If-None-Match
 
     def require(self, generation: int, metageneration: int, reading: bool = False) -> None:
-        """Raises ApiError if a condition fails: 304 for a `NotMatch` on a read, otherwise 412.
+        """Raise ApiError if a condition fails: 304 for a `NotMatch` on a read, otherwise 412.
 
         Both numbers are 0 if there is no object.
         """
@@ -47,7 +47,7 @@ class Conditions:
 
 
 def read_conditions(call: StorageRequest, source: bool = False) -> Conditions:
-    """Reads the preconditions on a call's object or, with `source`, on the object it copies.
+    """Read the preconditions on a call's object or, with `source`, on the object it copies.
 
     Raises ApiError (400) for a malformed one.
     """

@@ -152,7 +152,7 @@ def object_document(given: Mapping[str, Any], kept: Mapping[str, Any] = {}) -> d
 
 
 def merged(document: Mapping[str, Any], change: Mapping[str, Any], maps: frozenset[str]) -> dict[str, Any]:
-    """Applies a PATCH: null removes a field, or a key in one of the `maps`. https://www.rfc-editor.org/rfc/rfc7396"""
+    """Apply a PATCH: null removes a field, or a key in one of the `maps`. https://www.rfc-editor.org/rfc/rfc7396"""
     result = dict(document)
     for name, value in change.items():
         if name in maps and isinstance(value, dict):

@@ -15,7 +15,7 @@ ALL = "*"
 
 
 def read_fields(text: str) -> Tree:
-    """Parses a `fields` parameter. Raises ApiError (400) if it is malformed."""
+    """Parse a `fields` parameter. Raises ApiError (400) if it is malformed."""
     tree, rest = _read(text, 0)
     if rest or not tree:
         raise invalid("fields", text)
@@ -38,7 +38,7 @@ def selected(document: Any, tree: Tree) -> Any:
 
 
 def _read(text: str, depth: int) -> tuple[Tree, str]:
-    """Reads up to a closing parenthesis or the end."""
+    """Read up to a closing parenthesis or the end."""
     tree: Tree = {}
     if depth > DEEPEST:
         raise invalid("fields", text)

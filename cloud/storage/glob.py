@@ -51,7 +51,7 @@ class Pattern:
         return bool(state >> len(self._items) & 1)
 
     def _reached(self, entered: int, stayed: int) -> int:
-        """Adds the states that need no further character: past `**/` on entering it, and past any star."""
+        """Add the states that need no further character: past `**/` on entering it, and past any star."""
         folders = entered & self._folders
         while folders:
             entered |= folders << 2
@@ -84,7 +84,7 @@ class Glob:
 
 
 def compile_glob(text: str) -> Glob:
-    """Compiles a glob. Raises ApiError (400) if it is malformed or expands to more than 64 patterns."""
+    """Compile a glob. Raises ApiError (400) if it is malformed or expands to more than 64 patterns."""
     try:
         if len(text) > LONGEST:
             raise ValueError
@@ -94,7 +94,7 @@ def compile_glob(text: str) -> Glob:
 
 
 def _expanded(text: str, depth: int = 0) -> list[str]:
-    """Expands braces: one pattern per alternative."""
+    """Expand braces: one pattern per alternative."""
     opened = _find(text, "{")
     if opened < 0:
         return [text]
@@ -131,7 +131,7 @@ def _find(text: str, wanted: str) -> int:
 
 
 def _items(text: str) -> Iterator[Item]:
-    """Splits a pattern into items. Merges consecutive stars, which match what the widest of them matches."""
+    """Split a pattern into items. Merges consecutive stars, which match what the widest of them matches."""
     at = 0
     while at < len(text):
         char = text[at]

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from cloud.google_errors import FULL, ApiError, is_full, storage_error
+from cloud.google_errors import DISK_FULL, ApiError, is_full, storage_error
 from cloud.storage import batch, buckets, objects, uploads
 from cloud.storage.conditions import METAGENERATION, NAMES, SOURCE_NAMES
 from cloud.storage.fields import read_fields, selected
@@ -126,7 +126,7 @@ class Storage:
     service: Service
 
     async def handle(self, request: web.Request, base: str, raw: str = "") -> web.StreamResponse:
-        """Handles a request. `base`: the URL at which the client reaches us; `raw`: replaces the request's path."""
+        """Handle a request. `base`: the URL at which the client reaches us; `raw`: replaces the request's path."""
         path, _, query = request.raw_path.partition("?")
         path = raw or path
         body = request.content.iter_any()
@@ -139,12 +139,12 @@ class Storage:
     async def answer_batch(
         self, headers: Mapping[str, str], body: AsyncIterator[bytes], base: str
     ) -> StorageResponse:
-        """Runs a batch."""
+        """Run a batch."""
         handle = partial(self.batch_call, dict(headers), base)
         return await caught(batch.run(headers.get("Content-Type", ""), body, handle))
 
     async def batch_call(self, outer: Mapping[str, str], base: str, call: batch.BatchCall) -> StorageResponse:
-        """Runs one call of a batch. Ignores the target's host: a call never leaves this process."""
+        """Run one call of a batch. Ignores the target's host: a call never leaves this process."""
         headers = {name.title(): str(value) for name, value in call.headers.items()}
         headers.setdefault("Authorization", outer.get("Authorization", ""))
         found = TARGET_OF_CALL.fullmatch(call.target)
@@ -196,7 +196,7 @@ async def _one(body: bytes) -> AsyncIterator[bytes]:
 
 
 def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
-    """Finds a call's route and decodes the names in its path.
+    """Find a call's route and decode the names in its path.
 
     Raises ApiError: 404 for an unknown path, 405 for a wrong method, 501 for a part of the API that the lab lacks.
     """
@@ -218,14 +218,14 @@ def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
 
 
 async def caught(reply: Awaitable[StorageResponse], media: bool = False) -> StorageResponse:
-    """Awaits a reply and turns ApiError into an error response; 507 if the disk is full."""
+    """Await a reply and turn ApiError into an error response; 507 if the disk is full."""
     try:
         return await reply
     except ApiError as refusal:
         return refused(refusal, media)
     except (OSError, sqlite3.OperationalError) as fault:
         if is_full(fault):
-            return refused(ApiError(507, "insufficientStorage", FULL), media)
+            return refused(ApiError(507, "insufficientStorage", DISK_FULL), media)
         raise
 
 
@@ -241,7 +241,7 @@ def refused(refusal: ApiError, media: bool = False) -> StorageResponse:
 
 
 async def send(request: web.Request, reply: StorageResponse) -> web.StreamResponse:
-    """Sends a reply. Reads the first piece of content before the headers, so an early failure is still an error."""
+    """Send a reply. Reads the first piece of content before the headers, so an early failure is still an error."""
     headers = dict(reply.headers)
     if reply.content is None:
         if reply.body is not None:

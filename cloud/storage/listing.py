@@ -52,7 +52,7 @@ class Page:
 
 
 def read_list(call: StorageRequest) -> ListRequest:
-    """Parses a list request. Raises ApiError (400), naming it, for an unsupported parameter."""
+    """Parse a list request. Raises ApiError (400), naming it, for an unsupported parameter."""
     query = call.query
     for name in ("softDeleted", "includeFoldersAsPrefixes"):
         if call.flag(name):
@@ -78,7 +78,7 @@ def read_list(call: StorageRequest) -> ListRequest:
 
 
 def page(index: Index, bucket: str, wanted: ListRequest) -> Page:
-    """Reads one page. A common prefix is one entry; its objects are skipped without reading them."""
+    """Read one page. A common prefix is one entry; its objects are skipped without reading them."""
     found = Page()
     start: str | None = wanted.start
     after = wanted.after
@@ -88,7 +88,7 @@ def page(index: Index, bucket: str, wanted: ListRequest) -> Page:
 
 
 def _fill(found: Page, index: Index, bucket: str, wanted: ListRequest, start: str, after: int) -> str | None:
-    """Adds entries up to and including the first new prefix. Returns where to continue, or None at the end."""
+    """Add entries up to and including the first new prefix. Returns where to continue, or None at the end."""
     for one in index.scan(bucket, start, wanted.versions):
         if not one.name.startswith(wanted.prefix) or (wanted.end and one.name >= wanted.end):
             return None
@@ -145,6 +145,6 @@ def decode_token(token: str) -> tuple[str, int]:
 
 
 def projection(call: StorageRequest) -> None:
-    """Validates the `projection` parameter. It has no effect: `full` adds ACLs, which uniform access excludes."""
+    """Validate the `projection` parameter. It has no effect: `full` adds ACLs, which uniform access excludes."""
     if call.query.get("projection", "noAcl") not in ("noAcl", "full"):
         raise invalid("projection", call.query["projection"])

@@ -89,7 +89,7 @@ def _headers(found: ObjectRecord) -> dict[str, str]:
 
 
 async def _gunzipped(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Decompresses content, in pieces of bounded size. Passes through content that is not gzip.
+    """Decompress content, in pieces of bounded size. Passes through content that is not gzip.
 
     Raises zlib.error if the content is truncated or has trailing data that is not gzip.
     """

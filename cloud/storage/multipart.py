@@ -108,7 +108,7 @@ class Parts:
         return line
 
     async def _more(self) -> bool:
-        """Reads another piece of the body. Returns False at its end."""
+        """Read another piece of the body. Returns False at its end."""
         async for piece in self._body:
             self._buffer += piece
             return True

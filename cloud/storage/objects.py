@@ -22,7 +22,7 @@ KEPT = ("storageClass", "customTime", RELEASED)  # fields that a PUT does not cl
 
 
 async def list_objects(service: Service, call: StorageRequest) -> StorageResponse:
-    """Lists a bucket's objects."""
+    """List a bucket's objects."""
     bucket = call.names["bucket"]
     service.bucket(bucket)
     wanted = read_list(call)
@@ -39,7 +39,7 @@ async def list_objects(service: Service, call: StorageRequest) -> StorageRespons
 
 
 async def get_object(service: Service, call: StorageRequest) -> StorageResponse:
-    """Gets an object's metadata, or downloads its content."""
+    """Get an object's metadata, or download its content."""
     bucket, name = call.names["bucket"], call.names["object"]
     generation, conditions = call.number("generation"), read_conditions(call)
     projection(call)
@@ -52,16 +52,15 @@ async def get_object(service: Service, call: StorageRequest) -> StorageResponse:
 
 
 async def change_object(service: Service, call: StorageRequest) -> StorageResponse:
-    """Changes an object's metadata: PATCH updates the given fields, PUT replaces all fields."""
+    """Change an object's metadata: PATCH updates the given fields, PUT replaces all fields."""
     bucket, name = call.names["bucket"], call.names["object"]
     generation, conditions = call.number("generation"), read_conditions(call)
     projection(call)
     for permission in ("storage.objects.get", "storage.objects.update"):
         service.require(call, permission, bucket, name)
     given = await call.json()
-    service.require(
-        call, "storage.objects.update", bucket, name
-    )  # again: policies may have changed meanwhile
+    # Again, because policies may have changed while the body was read.
+    service.require(call, "storage.objects.update", bucket, name)
     found = service.found(bucket, name, generation)
     conditions.require(found.generation, found.metageneration)
     if "storageClass" in given and given["storageClass"] != found.document["storageClass"]:
@@ -76,13 +75,13 @@ async def change_object(service: Service, call: StorageRequest) -> StorageRespon
 
 
 def require_later(wanted: Any, known: str) -> None:
-    """Raises ApiError (400) for a customTime that is earlier than the current one or removed, as Google does."""
+    """Raise ApiError (400) for a customTime that is earlier than the current one or removed, as Google does."""
     if known and not (isinstance(wanted, str) and is_time(wanted) and instant(wanted) >= instant(known)):
         raise ApiError(400, "invalid", "An object's customTime can only be set to a later time.")
 
 
 async def delete_object(service: Service, call: StorageRequest) -> StorageResponse:
-    """Deletes a generation or, without one, makes the live object noncurrent if the bucket is versioned."""
+    """Delete a generation or, without one, make the live object noncurrent if the bucket is versioned."""
     bucket, name = call.names["bucket"], call.names["object"]
     generation, conditions = call.number("generation"), read_conditions(call)
     service.require(call, "storage.objects.delete", bucket, name)
@@ -94,7 +93,7 @@ async def delete_object(service: Service, call: StorageRequest) -> StorageRespon
 
 
 async def compose(service: Service, call: StorageRequest) -> StorageResponse:
-    """Concatenates up to 32 objects into one. Raises ApiError (400) for an invalid request."""
+    """Concatenate up to 32 objects into one. Raises ApiError (400) for an invalid request."""
     bucket, name = call.names["bucket"], call.names["object"]
     conditions = read_conditions(call)
     service.require(call, "storage.objects.create", bucket, name)
@@ -133,7 +132,7 @@ def compose_source(
 
 
 async def rewrite(service: Service, call: StorageRequest) -> StorageResponse:
-    """Copies an object. Copies share their content, so a rewrite always finishes in one call."""
+    """Copy an object. Copies share their content, so a rewrite always finishes in one call."""
     made = await copy_object(service, call)
     size = str(made.content.size)
     done = {"kind": "storage#rewriteResponse", "totalBytesRewritten": size, "objectSize": size, "done": True}
@@ -141,12 +140,12 @@ async def rewrite(service: Service, call: StorageRequest) -> StorageResponse:
 
 
 async def copy(service: Service, call: StorageRequest) -> StorageResponse:
-    """Copies an object."""
+    """Copy an object."""
     return StorageResponse(body=service.resource(await copy_object(service, call), call))
 
 
 async def copy_object(service: Service, call: StorageRequest) -> ObjectRecord:
-    """Copies an object, with the metadata in the body or, without a body, the source's."""
+    """Copy an object, with the metadata in the body or, without a body, the source's."""
     bucket, name = call.names["bucket"], call.names["object"]
     to_bucket, to_name = call.names["to_bucket"], call.names["to_object"]
     conditions, of_source = read_conditions(call), read_conditions(call, source=True)
@@ -170,7 +169,7 @@ async def copy_object(service: Service, call: StorageRequest) -> ObjectRecord:
 
 
 async def move(service: Service, call: StorageRequest) -> StorageResponse:
-    """Renames an object: https://cloud.google.com/storage/docs/json_api/v1/objects/move
+    """Rename an object: https://cloud.google.com/storage/docs/json_api/v1/objects/move
 
     Requires storage.objects.move, or both storage.objects.get and storage.objects.delete.
     """

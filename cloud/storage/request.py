@@ -86,7 +86,7 @@ def unsupported(what: str) -> ApiError:
 
 
 def decoded(text: str, plus: str = "+") -> str:
-    """Decodes a part of a URL. Raises ApiError (400) for an invalid escape, or if it is not UTF-8."""
+    """Decode a part of a URL. Raises ApiError (400) for an invalid escape, or if it is not UTF-8."""
     if BROKEN.search(text):
         raise ApiError(400, "badRequest", "The URL has a '%' that is not followed by two hexadecimal digits.")
     try:
@@ -98,7 +98,7 @@ def decoded(text: str, plus: str = "+") -> str:
 def read_query(
     raw: str, known: frozenset[str], repeatable: frozenset[str] = frozenset()
 ) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
-    """Parses a query into single and repeatable parameters. Raises ApiError (400) for an unknown or repeated one."""
+    """Parse a query into single and repeatable parameters. Raises ApiError (400) for an unknown or repeated one."""
     single: dict[str, str] = {}
     several: dict[str, tuple[str, ...]] = {}
     for pair in filter(None, raw.split("&")):

@@ -43,7 +43,7 @@ class Service:
         return found
 
     def require(self, call: StorageRequest, permission: str, bucket: str, name: str) -> None:
-        """Checks a permission on an object. Raises ApiError: 404 for the bucket, 403, or 400 for an invalid name."""
+        """Check a permission on an object. Raises ApiError: 404 for the bucket, 403, or 400 for an invalid name."""
         self.bucket(bucket)
         self.access.require(call.principal, permission, resources.obj(bucket, checked_name(name)))
 
@@ -60,7 +60,7 @@ class Service:
         return found
 
     def close(self) -> None:
-        """Closes the open uploads and the index."""
+        """Close the open uploads and the index."""
         for writer in self.writers.values():
             writer.close()
         self.index.database.close()
@@ -74,7 +74,7 @@ class Service:
         return Writer(self.path(new_blob()))
 
     def discard(self, blob: str) -> None:
-        """Deletes a content's file."""
+        """Delete a content's file."""
         remove(self.path(blob))
 
     def replaceable(
@@ -99,7 +99,7 @@ class Service:
         return check
 
     def free(self, found: ObjectRecord) -> None:
-        """Raises ApiError (Google's 403) if a hold or a retention policy protects a generation."""
+        """Raise ApiError (Google's 403) if a hold or a retention policy protects a generation."""
         what = f"Object '{found.bucket}/{found.name}'"
         for hold, word in (("temporaryHold", "Temporary"), ("eventBasedHold", "Event-Based")):
             if found.document.get(hold):
@@ -135,7 +135,7 @@ class Service:
         components: int = 0,
         upload: str = "",
     ) -> ObjectRecord:
-        """Makes complete content an object. Discards the content if `check` or the write fails."""
+        """Make complete content an object. Discards the content if `check` or the write fails."""
         try:
             document = self.defaults(bucket) | document
             return self.index.put(bucket, name, content, document, check, components, upload)
@@ -151,7 +151,7 @@ class Service:
 
 
 def open_service(access: Access, folder: Path) -> Service:
-    """Opens the storage in a folder and adds the lab's new buckets.
+    """Open the storage in a folder and add the lab's new buckets.
 
     Removes unreferenced content, such as a crashed upload leaves behind. A bucket that is missing from the lab's state
     because lab.yaml has changed stays in its project and gets a new bucket's policy.
@@ -178,7 +178,7 @@ def open_service(access: Access, folder: Path) -> Service:
 
 
 def remove(path: Path) -> None:
-    """Deletes a content's file. If that fails, the next start deletes it, because nothing refers to it."""
+    """Delete a content's file. If that fails, the next start deletes it, because nothing refers to it."""
     try:
         path.unlink(missing_ok=True)
     except OSError as fault:
@@ -186,7 +186,7 @@ def remove(path: Path) -> None:
 
 
 def put_text(service: Service, bucket: str, name: str, text: str) -> ObjectRecord:
-    """Creates an object with one line of text."""
+    """Create an object with one line of text."""
     blob, data = new_blob(), text.encode() + b"\n"
     service.path(blob).write_bytes(data)
     document = service.defaults(bucket) | {"contentType": "text/plain; charset=utf-8"}

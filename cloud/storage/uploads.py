@@ -42,7 +42,7 @@ class NewObject:
     crc32c: str
 
     def check(self, content: Content) -> None:
-        """Raises ApiError (400, Google's text) if a checksum does not match the content."""
+        """Raise ApiError (400, Google's text) if a checksum does not match the content."""
         for label, given, real in (
             ("MD5 hash", self.md5, content.md5),
             ("CRC32C", self.crc32c, content.crc32c),
@@ -54,7 +54,7 @@ class NewObject:
 
 
 def read_wanted(call: StorageRequest, metadata: Mapping[str, Any], content_type: str = "") -> NewObject:
-    """Reads the object to create from query, metadata and headers. Raises ApiError (400) if they disagree."""
+    """Read the object to create from query, metadata and headers. Raises ApiError (400) if they disagree."""
     in_query, in_body = call.query.get("name", ""), metadata.get("name") or ""
     if not isinstance(in_body, str) or (in_query and in_body and in_query != in_body):
         raise ApiError(400, "invalid", "The object's names in the query and the body differ.")
@@ -133,7 +133,7 @@ async def last_part(parts: Parts) -> AsyncIterator[bytes]:
 async def whole(
     service: Service, call: StorageRequest, wanted: NewObject, pieces: AsyncIterator[bytes]
 ) -> StorageResponse:
-    """Writes an upload's content and creates the object; removes the content on any failure."""
+    """Write an upload's content and create the object; remove the content on any failure."""
     bucket, conditions = call.names["bucket"], read_conditions(call)
     service.require(call, "storage.objects.create", bucket, wanted.name)
     check = service.replaceable(call, bucket, wanted.name, conditions)
@@ -153,7 +153,7 @@ async def whole(
 
 
 async def begin(service: Service, call: StorageRequest) -> StorageResponse:
-    """Starts a resumable upload and returns its session URL."""
+    """Start a resumable upload and return its session URL."""
     bucket, conditions = call.names["bucket"], read_conditions(call)
     wanted = read_wanted(call, await call.json(), call.headers.get("X-Upload-Content-Type", ""))
     service.require(call, "storage.objects.create", bucket, wanted.name)
@@ -196,7 +196,7 @@ def session_of(service: Service, call: StorageRequest) -> UploadRecord:
 
 
 async def cancel(service: Service, call: StorageRequest) -> StorageResponse:
-    """Cancels a resumable upload; 499, as Google answers."""
+    """Cancel a resumable upload; 499, as Google answers."""
     writer = writer_of(service, session_of(service, call))
     async with writer.lock:
         session = session_of(service, call)  # another request may have ended it
@@ -241,7 +241,7 @@ class Part:
 
 
 def content_range(text: str) -> Part:
-    """Parses a Content-Range; without one, the body is the rest of the content. Raises ApiError (400)."""
+    """Parse a Content-Range; without one, the body is the rest of the content. Raises ApiError (400)."""
     if not text:
         return Part()
     found = CONTENT_RANGE.fullmatch(text)
@@ -259,7 +259,7 @@ def content_range(text: str) -> Part:
 async def received(
     service: Service, call: StorageRequest, session: UploadRecord, writer: Writer, part: Part
 ) -> StorageResponse:
-    """Handles one request of a resumable upload; completes it if this is the last part."""
+    """Handle one request of a resumable upload; complete it if this is the last part."""
     if part.start is None:
         if part.open or part.total != writer.size:
             return incomplete(writer.size)
@@ -274,16 +274,14 @@ async def received(
         await append(call, writer, part, part.start)
         if part.open:
             return incomplete(await writer.pause())
-        if (
-            part.total is not None and writer.size != part.total
-        ):  # more than `total` had already been received
+        if part.total is not None and writer.size != part.total:  # more than that was already received
             await writer.pause()
             raise invalid("Content-Range", call.headers["Content-Range"])
     return await complete(service, call, session, writer)
 
 
 async def append(call: StorageRequest, writer: Writer, part: Part, start: int) -> None:
-    """Appends the bytes not received yet. Keeps what arrived if the body breaks off."""
+    """Append the bytes not received yet. Keeps what arrived if the body breaks off."""
     at = start
     try:
         async for piece in call.body:
@@ -303,7 +301,7 @@ async def append(call: StorageRequest, writer: Writer, part: Part, start: int) -
 async def complete(
     service: Service, call: StorageRequest, session: UploadRecord, writer: Writer
 ) -> StorageResponse:
-    """Creates the object of a fully received upload; ends the session if that is refused."""
+    """Create the object of a fully received upload; end the session if that is refused."""
     content = await writer.finish()
     service.writers.pop(session.id, None)
     stored = session.document
@@ -319,7 +317,7 @@ async def complete(
 
 
 def finished(service: Service, call: StorageRequest, session: UploadRecord) -> StorageResponse:
-    """Repeats a completed upload's response, for a client that missed it."""
+    """Repeat a completed upload's response, for a client that missed it."""
     found = service.index.object(session.bucket, session.name, int(session.done))
     if found is None:
         raise ApiError(404, "notFound", "The object of this upload no longer exists.")

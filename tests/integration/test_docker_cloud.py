@@ -79,7 +79,7 @@ def test_nodes_reach_each_other_over_http(docker_lab: Lab, tmp_path: Path) -> No
     assert json.loads((tmp_path / "r.json").read_text()) == {"requests": 200, "aiohttp": 200, "urllib": 200}
 
 
-@pytest.mark.nightly("tests/unit/cloud/test_room.py::test_never_more_than_it_holds_however_many_ask_at_once")
+@pytest.mark.nightly("tests/unit/cloud/test_room.py::test_the_limit_holds_under_concurrent_requests")
 def test_a_hundred_jobs_that_start_ray_sent_by_twenty_clients(docker_lab: Lab) -> None:
     """The head holds sixteen of them; every one ends as it should."""
 

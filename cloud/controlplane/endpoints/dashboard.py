@@ -43,7 +43,7 @@ class Dashboards:
         return app
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Authenticates the caller, finds the cluster, checks permission and state, and forwards the request."""
+        """Authenticate the caller, find the cluster, check permission and state, and forward the request."""
         host = request.host.partition(":")[0].lower()
         try:
             principal = self.permission.header_principal(request.headers.get("Authorization", ""))

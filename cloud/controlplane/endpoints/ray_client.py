@@ -28,9 +28,8 @@ log = logging.getLogger("raydock.vertex")
 PORT = 10001
 CONNECT = 5.0  # seconds to reach a head
 MAX_CALLS = 100  # concurrent calls per host; Ray's own server has as many threads
-MAX_MESSAGE = (
-    128 * 2**20
-)  # bytes; Ray Client sends objects in 5 MiB chunks, a working directory in one message
+# Bytes. Ray Client sends objects in chunks of 5 MiB, but a working directory in one message.
+MAX_MESSAGE = 128 * 2**20
 # As in ray.util.client.common.GRPC_OPTIONS: a client pings every 30 s, which gRPC otherwise treats as abuse.
 OPTIONS = [
     ("grpc.max_send_message_length", MAX_MESSAGE),
@@ -54,7 +53,7 @@ class Endpoint:
     port: int = PORT  # of the Ray Client server on a head
 
     async def serve(self, address: str) -> tuple[Any, int]:
-        """Starts a server. Returns it and its port. TLS and the selection of the host are handled in front of it."""
+        """Start a server. Returns it and its port. TLS and the selection of the host are handled in front of it."""
         server = grpc.aio.server(
             options=[("grpc.so_reuseport", 0), *OPTIONS], maximum_concurrent_rpcs=MAX_CALLS
         )
@@ -75,7 +74,7 @@ class Endpoint:
         return f"{found[0].head}:{self.port}"
 
     async def call(self, method: str, requests: AsyncIterator[bytes], context: Any) -> None:
-        """Forwards one call. Aborts it with the head's status, or with ours if it is refused."""
+        """Forward one call. Aborts it with the head's status, or with ours if it is refused."""
         metadata = context.invocation_metadata()
         try:
             head = self.head(metadata)
@@ -108,7 +107,7 @@ class ForwardAll(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no t
 
 
 async def wait_until_ready(channel: Any) -> None:
-    """Waits for the connection to a head. Raises RpcError (UNAVAILABLE) after 5 s."""
+    """Wait for the connection to a head. Raises RpcError (UNAVAILABLE) after 5 s."""
     try:
         await asyncio.wait_for(channel.channel_ready(), CONNECT)
     except (TimeoutError, asyncio.TimeoutError):
@@ -117,7 +116,7 @@ async def wait_until_ready(channel: Any) -> None:
 
 
 async def relay(requests: AsyncIterator[bytes], call: Any, context: Any) -> None:
-    """Copies both directions until the head ends the call. Raises AioRpcError if its status is not OK."""
+    """Copy both directions until the head ends the call. Raises AioRpcError if its status is not OK."""
     sending = asyncio.create_task(send(requests, call))
     try:
         await context.send_initial_metadata(await call.initial_metadata())
@@ -131,7 +130,7 @@ async def relay(requests: AsyncIterator[bytes], call: Any, context: Any) -> None
 
 
 async def send(requests: AsyncIterator[bytes], call: Any) -> None:
-    """Copies the client's messages to the head. An error here ends the call; `relay` reports its status.
+    """Copy the client's messages to the head. An error here ends the call; `relay` reports its status.
 
     This avoids `call.write`: if the head has already ended the call, it replaces the head's status by INTERNAL
     (grpcio 1.85, grpc/aio/_call.py, `_write`).

@@ -84,7 +84,7 @@ class ContainerNodes:
             yield session
 
     async def ask(self, verb: str, path: str, accepted: tuple[int, ...] = (), **options: Any) -> Any:
-        """Calls the engine. Raises NodesFailed for an error status that is not in `accepted`."""
+        """Call the engine. Raises NodesFailed for an error status that is not in `accepted`."""
         try:
             async with self.session() as session, session.request(verb, API + path, **options) as answer:
                 text = await answer.text()
@@ -118,7 +118,7 @@ class ContainerNodes:
             raise NodesFailed(f"{len(left)} containers could not be removed.")
 
     async def end(self, name: str) -> None:
-        """Stops a container and removes it with its volumes. Does nothing if it does not exist."""
+        """Stop a container and remove it with its volumes. Does nothing if it does not exist."""
         await self.ask("POST", f"/containers/{name}/stop", (404,), params={"t": str(STOP_TIMEOUT)})
         await self.ask("DELETE", f"/containers/{name}", (404, 409), params={"force": "1", "v": "1"})
 

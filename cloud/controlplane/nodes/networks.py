@@ -36,7 +36,7 @@ class Networks:
         return f"{self.project}_ray-{short_hash(cluster)[:12]}"
 
     async def ensure(self, cluster: str) -> None:
-        """Creates the network if it is missing, connects the services and waits until `cloud` answers there."""
+        """Create the network if it is missing, connect the services and wait until `cloud` answers there."""
         name = self.name(cluster)
         labels = {
             LABEL: self.project,
@@ -54,7 +54,7 @@ class Networks:
             await wait_until_listening(members.get(container, ""))
 
     async def connect(self, name: str, container: str) -> None:
-        """Connects a container to a network, under its aliases from the job's network."""
+        """Connect a container to a network, under its aliases from the job's network."""
         about = await self.ask("GET", f"/containers/{container}/json")
         known = about["NetworkSettings"]["Networks"].get(f"{self.project}_cluster") or {}
         aliases = [alias for alias in known.get("Aliases") or () if alias not in JOB_NETWORK_ONLY]
@@ -74,7 +74,7 @@ class Networks:
         return [one["Id"] for one in found]
 
     async def delete(self, cluster: str) -> None:
-        """Disconnects all containers and removes the network. Does nothing if it does not exist."""
+        """Disconnect all containers and remove the network. Does nothing if it does not exist."""
         name = self.name(cluster)
         for container in await self.members(name):
             body = {"Container": container, "Force": True}
@@ -95,7 +95,7 @@ class Networks:
 
 
 async def wait_until_listening(address: str) -> None:
-    """Waits until `cloud` listens on an address. Raises NodesFailed after 60 s."""
+    """Wait until `cloud` listens on an address. Raises NodesFailed after 60 s."""
     try:
         async with asyncio.timeout(TIMEOUT):
             while True:

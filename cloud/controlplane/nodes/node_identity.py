@@ -32,7 +32,7 @@ class NodeIdentity:
         return app
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Handles /who. 503 if the engine does not answer."""
+        """Handle /who. 503 if the engine does not answer."""
         address = request.query.get("address", "")
         try:
             seen = await self.clusters.nodes.list()
@@ -45,14 +45,14 @@ class NodeIdentity:
         return web.Response(status=404, text=f"{address} is not a cluster node.")
 
     async def doors(self, _: web.Request) -> web.Response:
-        """Handles /doors: the addresses of `cloud` on the clusters' networks, as JSON."""
+        """Handle /doors: the addresses of `cloud` on the clusters' networks, as JSON."""
         try:
             return web.json_response(list(await self.clusters.nodes.cloud_addresses()))
         except NodesFailed as fault:
             return web.Response(status=503, text=str(fault))
 
     async def health(self, _: web.Request) -> web.Response:
-        """Handles /health: healthy while the engine answers."""
+        """Handle /health: healthy while the engine answers."""
         try:
             await self.clusters.nodes.list()
         except NodesFailed as fault:

@@ -1,9 +1,9 @@
 """Derives a cluster's nodes from its persistent resource.
 
 A worker offers one CPU per 16 vCPUs of its machine type, at least one; its container's memory limit is a twentieth of
-the machine's memory, between 2 and 4 GiB. The head offers no CPUs, as on Vertex AI, and has 3 GiB. GPUs are simulated,
-in the machine's number. Each replica is one node. The lab does not autoscale: an autoscaled pool has its minimum, and
-the first pool one more node, the head.
+the machine's memory, between 2 and 4 GiB. The head offers no CPUs, as on Vertex AI, and has 3 GiB. A worker has as many
+GPUs as its machine, simulated. Each replica is one node. The lab does not autoscale: an autoscaled pool has its
+minimum, and the first pool has one more node, the head.
 """
 
 from __future__ import annotations

@@ -50,10 +50,10 @@ class Nodes(Protocol):
         """The maximum number of nodes, across all clusters."""
 
     async def ensure_network(self, cluster: str) -> None:
-        """Creates or repairs the cluster's network. Idempotent."""
+        """Create or repair the cluster's network. Idempotent."""
 
     async def delete_network(self, cluster: str) -> None:
-        """Removes the cluster's network, which no longer has any nodes."""
+        """Remove the cluster's network, which no longer has any nodes."""
 
     async def networked(self) -> Sequence[str]:
         """The clusters that have a network."""
@@ -62,10 +62,10 @@ class Nodes(Protocol):
         """The addresses of the lab's cloud on the clusters' networks."""
 
     async def create(self, node: NodeSpec) -> None:
-        """Creates the node if it does not exist and starts it if it is not started. Does not wait until it is ready."""
+        """Create the node if it does not exist and start it if it is not started. Does not wait until it is ready."""
 
     async def list(self) -> Sequence[ObservedNode]:
         """All of the lab's nodes, including those of unknown clusters."""
 
     async def remove(self, keys: Sequence[NodeKey]) -> None:
-        """Stops these nodes and waits until they are removed. Ignores nodes that do not exist."""
+        """Stop these nodes and wait until they are removed. Ignores nodes that do not exist."""

@@ -64,13 +64,13 @@ class Writer:
         return self._written + len(self._buffer)
 
     async def write(self, piece: bytes) -> None:
-        """Appends bytes, buffered."""
+        """Append bytes, buffered."""
         self._buffer += piece
         if len(self._buffer) >= BUFFER:
             await self._flush(len(self._buffer) // QUANTUM * QUANTUM)
 
     async def pause(self) -> int:
-        """Keeps whole quanta, drops the rest and closes the file until the next write. Returns the size in bytes."""
+        """Keep whole quanta, drop the rest and close the file until the next write. Returns the size in bytes."""
         with suppress(OSError):  # the upload resumes before the bytes that could not be written
             await self._flush(len(self._buffer) // QUANTUM * QUANTUM)
         self._buffer.clear()
@@ -78,7 +78,7 @@ class Writer:
         return self._written
 
     async def finish(self) -> Content:
-        """Flushes the buffer and closes the file."""
+        """Flush the buffer and close the file."""
         await self._flush(len(self._buffer))
         self.close()
         return Content(
@@ -86,7 +86,7 @@ class Writer:
         )
 
     def close(self) -> None:
-        """Closes the file, if it is open."""
+        """Close the file, if it is open."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -122,7 +122,7 @@ class Writer:
         self._hashed += len(data)
 
     def _open(self) -> IO[bytes]:
-        """Opens the file, unbuffered, at the end of the valid content. Truncates the rest of a failed write."""
+        """Open the file, unbuffered, at the end of the valid content. Truncates the rest of a failed write."""
         file = self.path.open("r+b" if self._written else "wb", buffering=0)
         file.seek(self._hashed)
         while self._hashed < self._written:
@@ -142,12 +142,11 @@ def _base64(digest: bytes) -> str:
 
 
 async def concatenate(path: Path, parts: Sequence[Path]) -> Content:
-    """Concatenates files into a new one."""
+    """Concatenate files into a new one."""
     writer = Writer(path)
     with ExitStack() as opened:
-        files = [
-            opened.enter_context(part.open("rb")) for part in parts
-        ]  # all first: an object may be deleted meanwhile
+        # Open all of them first: an object may be deleted meanwhile.
+        files = [opened.enter_context(part.open("rb")) for part in parts]
         for file in files:
             while data := await asyncio.to_thread(file.read, BUFFER):
                 await writer.write(data)
@@ -155,7 +154,7 @@ async def concatenate(path: Path, parts: Sequence[Path]) -> Content:
 
 
 async def read(path: Path, start: int, length: int) -> AsyncIterator[bytes]:
-    """Streams `length` bytes from `start`. The content stays readable if its object is deleted meanwhile.
+    """Stream `length` bytes from `start`. The content stays readable if its object is deleted meanwhile.
 
     Raises OSError if the file is too short.
     """

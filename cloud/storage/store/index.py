@@ -96,7 +96,7 @@ Check = Callable[[ObjectRecord | None], None]  # gets the live object; raises to
 
 
 def no_check(_: ObjectRecord | None) -> None:
-    """Accepts every write."""
+    """Accept every write."""
 
 
 @dataclass(slots=True)
@@ -111,7 +111,7 @@ class Index:
 
     @classmethod
     def open(cls, path: Path | str, discard: Callable[[str], None]) -> Index:
-        """Opens the database, and creates its tables if they are missing."""
+        """Open the database, and create its tables if they are missing."""
         database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
@@ -136,7 +136,7 @@ class Index:
         return dict(self.database.execute("SELECT name, project FROM buckets"))
 
     def put_bucket(self, name: str, project: str, document: Document) -> BucketRecord:
-        """Creates a bucket, or replaces its project and document and increments its metageneration."""
+        """Create a bucket, or replace its project and document and increment its metageneration."""
         now = self.clock()
         self.database.execute(
             "INSERT INTO buckets VALUES (?, ?, 1, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET project = excluded.project,"
@@ -154,7 +154,7 @@ class Index:
         ).fetchone()
 
     def delete_bucket(self, name: str) -> None:
-        """Deletes an empty bucket and its unfinished uploads."""
+        """Delete an empty bucket and its unfinished uploads."""
         for upload in self.database.execute("SELECT id FROM uploads WHERE bucket = ?", (name,)).fetchall():
             self.end_upload(upload[0])
         self.database.execute("DELETE FROM buckets WHERE name = ?", (name,))
@@ -180,7 +180,7 @@ class Index:
         components: int = 0,
         upload: str = "",
     ) -> ObjectRecord:
-        """Creates a new live generation if `check` allows it, and marks its resumable `upload` as done.
+        """Create a new live generation if `check` allows it, and mark its resumable `upload` as done.
 
         The previous generation becomes noncurrent if the bucket is versioned; otherwise it is deleted.
         """
@@ -194,7 +194,7 @@ class Index:
         return made
 
     def update(self, found: ObjectRecord, document: Document) -> ObjectRecord:
-        """Replaces a generation's document and increments its metageneration."""
+        """Replace a generation's document and increment its metageneration."""
         self.database.execute(
             "UPDATE objects SET document = ?, updated = ?, metageneration = metageneration + 1"
             " WHERE bucket = ? AND name = ? AND generation = ?",
@@ -205,7 +205,7 @@ class Index:
         return changed
 
     def delete(self, found: ObjectRecord, forever: bool) -> None:
-        """Deletes a generation. Without `forever`, a live one becomes noncurrent if the bucket is versioned."""
+        """Delete a generation. Without `forever`, a live one becomes noncurrent if the bucket is versioned."""
         with self._transaction():
             if forever:
                 self._remove(found)
@@ -213,7 +213,7 @@ class Index:
                 self._retire(found.bucket, found.name)
 
     def move(self, found: ObjectRecord, name: str, check: Check = no_check) -> ObjectRecord:
-        """Renames the live object `found` atomically: a new generation, created now, with the same content."""
+        """Rename the live object `found` atomically: a new generation, created now, with the same content."""
         check(self.object(found.bucket, name))
         now = self.clock()
         made = replace(
@@ -236,7 +236,7 @@ class Index:
     # uploads
 
     def begin_upload(self, upload: UploadRecord) -> None:
-        """Records a resumable upload."""
+        """Record a resumable upload."""
         values = (
             upload.id, upload.bucket, upload.name, upload.principal, upload.started, upload.blob,
             json.dumps(upload.document), "",
@@ -252,7 +252,7 @@ class Index:
         return UploadRecord(*values, json.loads(document), done)  # type: ignore[call-arg]
 
     def end_upload(self, id: str) -> None:
-        """Removes a resumable upload, and its content unless it became an object."""
+        """Remove a resumable upload, and its content unless it became an object."""
         found = self.upload(id)
         self.database.execute("DELETE FROM uploads WHERE id = ?", (id,))
         if found and not found.done:  # otherwise the content belongs to an object
@@ -274,7 +274,7 @@ class Index:
         )
 
     def _retire(self, bucket: str, name: str) -> None:
-        """Makes the live generation noncurrent if the bucket is versioned; otherwise deletes it."""
+        """Make the live generation noncurrent if the bucket is versioned; otherwise delete it."""
         live = self.object(bucket, name)
         if live is None:
             return

@@ -72,7 +72,7 @@ def test_over_grpc(door: Door, host: str) -> None:
                 assert (error.code(), error.details()) == (grpc.StatusCode.UNIMPLEMENTED, HOSTS[host])
 
 
-def test_a_service_that_we_have_but_not_over_grpc(door: Door) -> None:
+def test_a_service_that_the_lab_has_over_http_only(door: Door) -> None:
     """Without Vertex's control plane nothing serves gRPC, which gcsfs uses to query a bucket's type."""
     host = "storage.googleapis.com"
     trusted = grpc.ssl_channel_credentials(door.authority.pem())
@@ -98,11 +98,11 @@ def test_over_http(door: Door, host: str) -> None:
     assert (status, error) == (501, {"code": 501, "message": HOSTS[host], "status": "UNIMPLEMENTED"})
 
 
-def test_a_host_is_named_as_its_service() -> None:
+def test_a_missing_service_is_named() -> None:
     assert {host: message(host) for host in HOSTS} == HOSTS
 
 
-def test_what_is_no_http_2_ends_the_connection(door: Door) -> None:
+def test_invalid_http_2_ends_the_connection(door: Door) -> None:
     async def speak() -> bytes:
         trusted = ssl.create_default_context(cafile=str(door.authority.certificate))
         trusted.set_alpn_protocols(["h2"])

@@ -50,13 +50,13 @@ async def said(authority: Authority, offered: list[str], *, far: bool = True) ->
 
 
 @pytest.mark.parametrize("offered", [["http/1.1"], ["h2", "http/1.1"], ["http/1.1", "h2"]])
-def test_whoever_can_do_both_is_given_http_1(tmp_path: Path, offered: list[str]) -> None:
+def test_a_client_that_offers_both_gets_http_1(tmp_path: Path, offered: list[str]) -> None:
     assert asyncio.run(said(load_authority(tmp_path), offered)).endswith(b"\r\n\r\none")
 
 
-def test_http_2_alone_is_passed_on(tmp_path: Path) -> None:
+def test_http_2_is_forwarded(tmp_path: Path) -> None:
     assert asyncio.run(said(load_authority(tmp_path), ["h2"])) == b"two: GET / HTTP/1.0\r\n"
 
 
-def test_http_2_to_nobody_is_closed(tmp_path: Path) -> None:
+def test_http_2_without_a_server_is_closed(tmp_path: Path) -> None:
     assert asyncio.run(said(load_authority(tmp_path), ["h2"], far=False)) == b""

@@ -9,7 +9,7 @@ from cloud import config
 from cloud.cli import saved_key_digest
 
 
-def test_the_digest_of_the_key_outlives_a_command_that_does_not_know_it(tmp_path: Path) -> None:
+def test_the_key_digest_survives_a_command_without_it(tmp_path: Path) -> None:
     """`docker compose run --rm person python` recreates the cloud with an empty LAB_KEY_SHA256."""
     plain = replace(config.read({}), state=tmp_path)
     assert saved_key_digest(plain) == ""

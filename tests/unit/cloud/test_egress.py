@@ -72,7 +72,7 @@ Served = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, A
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Echoes everything after the client's half-close."""
+    """Echo everything after the client's half-close."""
     data = await reader.read()
     writer.write(b"<" + data + b">")
     writer.close()
@@ -122,7 +122,7 @@ async def lab(served: Served = echo, *, net: Net | None = None, **rules: Any) ->
 
 
 def run(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Runs a coroutine as a test, with a deadline."""
+    """Run a coroutine as a test, with a deadline."""
 
     @wraps(test)
     def runs(*args: Any, **kwargs: Any) -> None:
@@ -185,7 +185,7 @@ CONNECT = "CONNECT pypi.example.org:443 HTTP/1.1\nHost: pypi.example.org:443\n\n
         ("2002:a00:1::", False, False),
     ],
 )
-def test_which_addresses_are_let_out(address: str, private: bool, verdict: bool) -> None:
+def test_which_addresses_are_allowed(address: str, private: bool, verdict: bool) -> None:
     assert is_permitted(address, COMPANY if private else ()) is verdict
 
 
@@ -196,7 +196,7 @@ OWN = (ipaddress.ip_network("10.9.0.0/16"), ipaddress.ip_network("fd00:9::/64"))
     "address", ["10.9.0.2", "::ffff:10.9.0.2", "64:ff9b::a09:2", "2002:a09:2::", "fd00:9::2"]
 )
 @run
-async def test_the_labs_own_networks_are_never_let_out(address: str) -> None:
+async def test_the_labs_own_networks_are_never_allowed(address: str) -> None:
     """Their metadata servers hand out other identities, so no setting allows them."""
     everything = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "fd00::/8")))
     assert is_permitted("10.8.0.2", everything, OWN)
@@ -238,7 +238,7 @@ ROUTE6 = f"""fd000009{"0" * 24} 40 {"0" * 32} 00 {"0" * 32} 00000100 00000001 00
 """
 
 
-def test_own_networks_are_those_that_routes_lead_to_directly(tmp_path: Path) -> None:
+def test_attached_networks_are_those_with_direct_routes(tmp_path: Path) -> None:
     (tmp_path / "route").write_text(ROUTE)
     (tmp_path / "ipv6_route").write_text(ROUTE6)
     assert [str(one) for one in attached_networks(tmp_path)] == [
@@ -265,7 +265,7 @@ async def test_one_client_cannot_take_all_connections() -> None:
     "addresses", [["10.0.0.1"], ["127.0.0.1"], ["169.254.169.254"], [PUBLIC, "127.0.0.1"]]
 )
 @run
-async def test_a_name_that_leads_inside_is_refused_and_nothing_is_dialled(addresses: list[str]) -> None:
+async def test_a_name_with_an_internal_address_is_refused_without_connecting(addresses: list[str]) -> None:
     async with lab(net=Net({"pypi.example.org": addresses})) as it:
         for text in (CONNECT, "GET http://pypi.example.org/ HTTP/1.1\nHost: x\n\n"):
             status, body = await it.ask(text)
@@ -299,7 +299,7 @@ async def test_bare_names_and_other_ports_are_refused_before_they_are_resolved(
     "target", ["127.0.0.1:443", "2130706433:443", "0x7f.1:443", "[::1]:443", "[fe80::1]:80"]
 )
 @run
-async def test_the_real_resolver_finds_no_way_inside_either(target: str) -> None:
+async def test_the_real_resolver_reaches_no_internal_address(target: str) -> None:
     dialled: list[str] = []
 
     async def dial(address: str, port: int) -> Streams:
@@ -318,7 +318,7 @@ async def test_the_real_resolver_finds_no_way_inside_either(target: str) -> None
 
 
 @run
-async def test_a_name_is_resolved_once_and_that_address_is_dialled() -> None:
+async def test_a_name_is_resolved_once_and_that_address_is_used() -> None:
     async with lab() as it:
         client = await it.open(CONNECT)
         assert await client.head() == "HTTP/1.1 200 Connection established\r\n\r\n"
@@ -327,7 +327,7 @@ async def test_a_name_is_resolved_once_and_that_address_is_dialled() -> None:
 
 
 @run
-async def test_company_networks_where_they_are_allowed() -> None:
+async def test_company_networks_that_are_allowed() -> None:
     net = Net({"index.company.example": ["10.1.2.3"]})
     async with lab(net=net, allow=COMPANY, ports=frozenset({8443})) as it:
         client = await it.open("CONNECT index.company.example:8443 HTTP/1.1\n\n")
@@ -347,7 +347,7 @@ async def test_a_tunnel_passes_bytes_both_ways_and_a_half_close() -> None:
 
 
 @run
-async def test_plain_http_goes_out_as_the_server_expects_it() -> None:
+async def test_plain_http_is_forwarded_in_origin_form() -> None:
     heads: list[bytes] = []
 
     async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -418,7 +418,7 @@ async def chunks() -> AsyncIterator[bytes]:
     ],
 )
 @run
-async def test_what_is_no_request_for_a_proxy_is_refused(text: str) -> None:
+async def test_an_invalid_proxy_request_is_refused(text: str) -> None:
     async with lab() as it:
         status, body = await it.ask(text)
         assert status == 400
@@ -434,7 +434,7 @@ async def test_headers_have_a_limit_in_size_and_time() -> None:
 
 
 @run
-async def test_a_server_that_cannot_be_reached_is_told() -> None:
+async def test_an_unreachable_server_is_reported() -> None:
     net = Net(
         {"dead.example": ["1.1.1.1"], "silent.example": ["1.0.0.1"]}, dead=("1.1.1.1",), silent=("1.0.0.1",)
     )
@@ -447,7 +447,7 @@ async def test_a_server_that_cannot_be_reached_is_told() -> None:
 
 
 @run
-async def test_the_next_address_of_a_name_is_tried() -> None:
+async def test_the_next_address_is_tried() -> None:
     names = {"pypi.example.org": ["2606:4700::1", "1.1.1.1", PUBLIC]}
     net = Net(names, dead=("2606:4700::1",), silent=("1.1.1.1",))
     async with lab(net=net, connect_timeout=0.6) as it:
@@ -457,7 +457,7 @@ async def test_the_next_address_of_a_name_is_tried() -> None:
 
 
 @run
-async def test_silence_ends_a_tunnel_and_one_busy_direction_keeps_it() -> None:
+async def test_an_idle_tunnel_ends_unless_one_direction_is_busy() -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(8):
             writer.write(b".")
@@ -477,7 +477,7 @@ async def test_silence_ends_a_tunnel_and_one_busy_direction_keeps_it() -> None:
 
 
 @run
-async def test_an_end_that_breaks_ends_the_other() -> None:
+async def test_a_broken_connection_resets_the_other() -> None:
     ended = asyncio.Event()
 
     async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -497,7 +497,7 @@ async def test_an_end_that_breaks_ends_the_other() -> None:
 
 
 @run
-async def test_connections_are_counted_and_given_back() -> None:
+async def test_connections_are_counted_and_released() -> None:
     async with lab(max_connections=2) as it:
         held = [await it.open(CONNECT) for _ in range(2)]
         assert all([" 200 " in await client.head() for client in held])
@@ -516,7 +516,7 @@ async def test_connections_are_counted_and_given_back() -> None:
 
 
 @run
-async def test_the_log_holds_hosts_and_no_address_beyond(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_log_has_hosts_but_no_paths(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with lab(silence) as it:
         client = await it.open(

@@ -80,7 +80,7 @@ def flaky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flaky, Run
 
 
 @pytest.mark.parametrize("status", [429, 503, 0])
-def test_a_busy_storage_is_asked_again(flaky: tuple[Flaky, RunningCloud], status: int) -> None:
+def test_clients_retry_a_busy_storage(flaky: tuple[Flaky, RunningCloud], status: int) -> None:
     """Status 0 breaks the connection. Every attempt succeeds in the end."""
     between, lab = flaky
     bucket = lab.client(AGENT).bucket("lab-data")
@@ -99,9 +99,7 @@ def retry() -> object:
     return DEFAULT_RETRY.with_delay(initial=0.05, maximum=0.2)
 
 
-def test_a_refusal_is_not_tried_again(
-    flaky: tuple[Flaky, RunningCloud], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refusal_is_not_retried(flaky: tuple[Flaky, RunningCloud], monkeypatch: pytest.MonkeyPatch) -> None:
     from google.api_core.exceptions import Forbidden
 
     from cloud.identity.access import Access

@@ -82,7 +82,7 @@ def test_a_restart_keeps_what_was_changed(tmp_path: Path) -> None:
         ("projects:\n", "projects:\n  none:\n", "none must be an object, not null."),
     ],
 )
-def test_a_file_that_is_wrong_is_told_in_a_sentence(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_an_invalid_file_has_a_clear_message(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert old in TEXT
     lab = tmp_path / "lab.yaml"
     lab.write_text(TEXT.replace(old, new, 1))
@@ -93,14 +93,14 @@ def test_a_file_that_is_wrong_is_told_in_a_sentence(tmp_path: Path, old: str, ne
 
 
 @pytest.mark.parametrize("text", ["", "[]", "hello", "- a", "projects:"])
-def test_a_file_that_is_another_kind_of_document(tmp_path: Path, text: str) -> None:
+def test_a_file_with_another_kind_of_document(tmp_path: Path, text: str) -> None:
     lab = tmp_path / "lab.yaml"
     lab.write_text(text)
     with pytest.raises(IamError, match=r"^lab\.yaml is invalid: "):
         state_file.load(lab, None)
 
 
-def test_an_account_that_is_not_there() -> None:
+def test_an_unknown_account() -> None:
     with pytest.raises(IamError) as wrong:
         state_file.load(LAB_FILE, None, "nobody@lab-project.iam.gserviceaccount.com")
     assert wrong.value.message == (
@@ -113,12 +113,12 @@ def test_an_account_that_is_not_there() -> None:
 
 
 @pytest.mark.parametrize("text", ["x", "0", "-1", "43201", "nan"])
-def test_a_lifetime_that_can_not_be(text: str) -> None:
+def test_an_invalid_token_lifetime(text: str) -> None:
     with pytest.raises(IamError, match="LAB_TOKEN_TTL is"):
         read({"LAB_TOKEN_TTL": text})
 
 
-def test_networks_to_let_out() -> None:
+def test_networks_to_allow() -> None:
     assert [str(one) for one in read({"LAB_EGRESS_ALLOW": "10.0.0.0/8, 192.168.1.0/24"}).egress_allow] == [
         "10.0.0.0/8",
         "192.168.1.0/24",
@@ -137,7 +137,7 @@ def test_the_old_name_of_the_setting_counts_unless_the_new_one_is_set() -> None:
         read({"LAB_WAY_OUT": "10.0.0.1/8"})
 
 
-def test_a_world_that_another_process_keeps_is_read_as_it_is_now(tmp_path: Path) -> None:
+def test_another_processs_state_is_read_when_it_changes(tmp_path: Path) -> None:
     saved = state_file.StateFile(tmp_path / "world.json")
     with pytest.raises(IamError, match="the lab's cloud has not started"):
         saved.current()

@@ -70,7 +70,7 @@ async def started(client: aiohttp.ClientSession) -> tuple[int, str]:
         return reply.status, await reply.text()
 
 
-def test_never_more_than_it_holds_however_many_ask_at_once() -> None:
+def test_the_limit_holds_under_concurrent_requests() -> None:
     async def run() -> None:
         ray = Ray()
         async with gateway(ray, 3) as client:
@@ -86,7 +86,7 @@ def test_never_more_than_it_holds_however_many_ask_at_once() -> None:
     asyncio.run(run())
 
 
-def test_a_client_that_is_told_so_tries_again_soon() -> None:
+def test_a_refused_client_retries_soon() -> None:
     async def run() -> None:
         async with gateway(Ray(["x"]), 1) as client, client.post("/api/jobs/", json={}) as reply:
             assert (reply.status, reply.headers["Retry-After"]) == (429, "2")
@@ -94,7 +94,7 @@ def test_a_client_that_is_told_so_tries_again_soon() -> None:
     asyncio.run(run())
 
 
-def test_without_a_limit_nothing_is_asked() -> None:
+def test_without_a_limit_the_dashboard_is_not_queried() -> None:
     async def run() -> None:
         ray = Ray(lists=False)
         async with gateway(ray, 0) as client:
@@ -104,7 +104,7 @@ def test_without_a_limit_nothing_is_asked() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 302, 401, 404, 500, 503])
-def test_a_dashboard_that_does_not_tell_is_no_room(status: int) -> None:
+def test_no_job_starts_if_the_dashboard_does_not_list_jobs(status: int) -> None:
     async def run() -> None:
         ray = Ray(lists=False, status=status)
         async with gateway(ray, 3) as client:
@@ -117,7 +117,7 @@ def test_a_dashboard_that_does_not_tell_is_no_room(status: int) -> None:
 @pytest.mark.parametrize(
     "path", ["/api/%6aobs/", "/%61pi/jobs/", "/api/jobs/#x", "/api/jobs/#?", "/api/jobs%2f"]
 )
-def test_no_other_way_to_write_the_path_leads_past_it(path: str) -> None:
+def test_no_spelling_of_the_path_bypasses_the_limit(path: str) -> None:
     """aiohttp, and therefore Ray, decodes the path before routing and drops a fragment."""
 
     async def run() -> None:
@@ -130,7 +130,7 @@ def test_no_other_way_to_write_the_path_leads_past_it(path: str) -> None:
     asyncio.run(run())
 
 
-def test_a_client_that_sends_no_body_holds_no_place() -> None:
+def test_a_client_that_sends_no_body_holds_no_slot() -> None:
     async def run() -> None:
         never = asyncio.Event()
 
@@ -151,7 +151,7 @@ def test_a_client_that_sends_no_body_holds_no_place() -> None:
     asyncio.run(run())
 
 
-def test_how_many_jobs_a_head_holds() -> None:
+def test_how_many_jobs_fit_on_a_head() -> None:
     assert [jobs_that_fit(gib << 30) for gib in (1, 2, 3, 8)] == [1, 8, 16, 56]
     assert [jobs("", memory) for memory in ("3g", "3072m", "3145728k", str(3 << 30), "3GB", "")] == [
         16

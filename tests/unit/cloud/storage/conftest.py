@@ -17,7 +17,7 @@ NUMBERS = itertools.count()
 
 @pytest.fixture
 def new(lab: RunningCloud) -> Callable[..., Wire]:
-    """Creates a bucket with these bindings and returns it as the owner sees it."""
+    """Create a bucket with these bindings and return it as the owner sees it."""
 
     def make(*bindings: dict[str, Any]) -> Wire:
         name = f"unit-{next(NUMBERS)}"

@@ -25,7 +25,7 @@ def arrow(lab: RunningCloud) -> object:
     )
 
 
-def test_pyarrow_folders_exist_are_listed_and_go(arrow: object) -> None:
+def test_pyarrow_folders_exist_are_listed_and_are_deleted(arrow: object) -> None:
     from pyarrow.fs import FileSelector, FileSystem, FileType
 
     assert isinstance(arrow, FileSystem)
@@ -91,7 +91,7 @@ def gcsfs(lab: RunningCloud) -> Any:
     )
 
 
-def test_gcsfs_deletes_and_says_so(lab: RunningCloud) -> None:
+def test_gcsfs_deletes_successfully(lab: RunningCloud) -> None:
     """A quoted boundary in the batch response made every `rm` fail after the deletion."""
     found = gcsfs(lab)
     found.pipe({f"{BUCKET}/gcsfs/{name}": b"x" for name in ("a", "b/c", "b/d")})

@@ -38,7 +38,7 @@ def lone(tmp_path: Path) -> Path:
     return tmp_path / "objects"
 
 
-def test_what_was_deleted_stays_so(lone: Path) -> None:
+def test_deleted_objects_stay_deleted(lone: Path) -> None:
     """lab.yaml defines a bucket's initial objects, not its current ones."""
     service = opened(lone)
     found = service.index.object("lab-data", "hello.txt")
@@ -52,7 +52,7 @@ def test_what_was_deleted_stays_so(lone: Path) -> None:
     again.close()
 
 
-def test_a_bucket_outlives_a_changed_lab_file_and_stays_its_projects(lone: Path) -> None:
+def test_a_bucket_survives_a_changed_lab_file_in_its_project(lone: Path) -> None:
     service = opened(lone)
     for name, project in (("users-own", "lab-project"), ("gone-own", "no-such-project")):
         service.access.lab_state.add_bucket(name, "lab-project")
@@ -68,9 +68,7 @@ def test_a_bucket_outlives_a_changed_lab_file_and_stays_its_projects(lone: Path)
     again.close()
 
 
-def test_a_name_with_content_of_a_project_that_is_gone_is_not_given_away(
-    lab: RunningCloud, bucket: Wire
-) -> None:
+def test_a_bucket_name_of_a_removed_project_can_not_be_reused(lab: RunningCloud, bucket: Wire) -> None:
     async def leave() -> None:
         lab.cloud.service.index.put_bucket("left-behind", "no-such-project", {})
 
@@ -79,7 +77,7 @@ def test_a_name_with_content_of_a_project_that_is_gone_is_not_given_away(
     assert (made.status, made.message) == (409, "The requested bucket name is not available.")
 
 
-def test_content_that_nothing_refers_to_is_removed_at_the_start(lone: Path) -> None:
+def test_unreferenced_content_is_removed_at_startup(lone: Path) -> None:
     service = opened(lone)
     (service.folder / "stray").write_bytes(b"x")
     kept = {path.name for path in service.folder.iterdir()} - {"stray"}
@@ -97,7 +95,7 @@ def full(*_: Any, **__: Any) -> None:
     raise OSError(errno.ENOSPC, "full")
 
 
-def test_an_overwrite_whose_old_content_cannot_be_removed(
+def test_an_overwrite_whose_old_content_can_not_be_deleted(
     bucket: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket.put("x", "old")
@@ -108,7 +106,7 @@ def test_an_overwrite_whose_old_content_cannot_be_removed(
 
 
 @pytest.mark.parametrize("how", ["put", "multipart", "compose"])
-def test_a_full_disk_is_told_and_leaves_nothing(
+def test_a_full_disk_is_reported_and_leaves_nothing(
     lab: RunningCloud, bucket: Wire, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     bucket.put("x", "old")
@@ -139,7 +137,7 @@ def test_an_index_that_cannot_be_written_keeps_the_old_object(
 
 
 @pytest.mark.parametrize("verb", ["PUT iam", "POST b", "DELETE b"])
-def test_a_world_that_cannot_be_saved_is_the_one_before(
+def test_a_state_that_can_not_be_saved_is_rolled_back(
     lab: RunningCloud, bucket: Wire, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     before = lab.world.as_json()
@@ -177,7 +175,7 @@ def in_the_middle(
 
 
 @pytest.mark.parametrize("change", ["revoked", "another bucket"])
-def test_permissions_and_the_bucket_are_those_of_the_moment_of_writing(
+def test_permissions_and_bucket_are_checked_when_writing(
     lab: RunningCloud, new: Callable[..., Wire], acting: Acting, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     owner = new(binding("objectCreator"))
@@ -227,7 +225,7 @@ def test_a_session_ends_with_the_permission(
 # Permissions
 
 
-def test_public_access_prevention_takes_the_permission_to_set_policies(
+def test_public_access_prevention_requires_set_iam_policy(
     new: Callable[..., Wire], acting: Acting, lab: RunningCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tuner = "projects/lab-project/roles/tuner"
@@ -277,7 +275,7 @@ def test_an_accounts_permissions_and_tokens_end_with_it(lab: RunningCloud, bucke
     assert credentials.ask("POST", mint.replace("/-/", "/lab-project/"), "{}", JSON).status == 403
 
 
-def test_a_policy_is_never_wiped_by_a_request_without_one(lab: RunningCloud, bucket: Wire) -> None:
+def test_a_request_without_a_policy_does_not_clear_it(lab: RunningCloud, bucket: Wire) -> None:
     google = Wire(f"{lab.gateway}/google/cloudresourcemanager.googleapis.com", "", bucket.headers)
     before = lab.world.projects["lab-project"].policy
     for body in ("", "{}", '{"policy": null}', '{"bindings": []}', '{"policy": []}'):

@@ -1411,5 +1411,5 @@ def test_storage_does_what_google_documents(
         assert found == outcome
 
 
-def test_the_table_is_long_enough_to_mean_something() -> None:
+def test_the_table_has_enough_rows() -> None:
     assert len(ROWS) >= 150

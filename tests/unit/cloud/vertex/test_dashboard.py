@@ -50,14 +50,14 @@ def ask(
         return client.get(url, headers=headers, extensions={"sni_hostname": host})
 
 
-def test_whoever_may_get_the_cluster_is_let_in(lab: LabVertex, ray: FakeDashboard) -> None:
+def test_the_permission_to_get_the_cluster_is_sufficient(lab: LabVertex, ray: FakeDashboard) -> None:
     answer = ask(lab, who=PERSON)
     assert (answer.status_code, answer.json()["ray_version"]) == (200, "2.47.1")
     assert ask(lab, who=AGENT).status_code == 200  # its role has get
     assert ray.requests == ["GET /api/version"] * 2
 
 
-def test_without_a_token_or_with_an_old_one_nobody_is(lab: LabVertex, ray: FakeDashboard) -> None:
+def test_a_missing_or_expired_token_is_unauthenticated(lab: LabVertex, ray: FakeDashboard) -> None:
     answer = ask(lab)
     assert (answer.status_code, answer.headers["WWW-Authenticate"][:6]) == (401, "Bearer")
     assert answer.text.startswith("Request is missing required authentication credential.")
@@ -68,7 +68,7 @@ def test_without_a_token_or_with_an_old_one_nobody_is(lab: LabVertex, ray: FakeD
 
 
 @pytest.mark.parametrize("who", [ALICE, TRAINER])
-def test_without_the_permission_nobody_is(lab: LabVertex, ray: FakeDashboard, who: str) -> None:
+def test_without_the_permission_a_call_is_denied(lab: LabVertex, ray: FakeDashboard, who: str) -> None:
     answer = ask(lab, who=who)
     assert (answer.status_code, answer.text.strip()) == (
         403,
@@ -78,7 +78,7 @@ def test_without_the_permission_nobody_is(lab: LabVertex, ray: FakeDashboard, wh
     assert ray.requests == []
 
 
-def test_other_hosts_and_dotted_paths_lead_nowhere(lab: LabVertex, ray: FakeDashboard) -> None:
+def test_other_hosts_and_dotted_paths_are_refused(lab: LabVertex, ray: FakeDashboard) -> None:
     other = "ray-1.aiplatform-training.googleusercontent.com"
     if other == lab.plane.clusters.named(NAME).host:
         other = other.replace("1", "2", 1)

@@ -41,7 +41,7 @@ async def reached(clusters: Clusters, *wanted: str) -> None:
 
 
 async def there(nodes: FakeNodes, count: int) -> None:
-    """Waits until `count` nodes exist."""
+    """Wait until `count` nodes exist."""
     for _ in range(12_000):
         if len(nodes.there) == count:
             return
@@ -105,7 +105,7 @@ def test_a_failure_ends_in_error_and_leaves_no_node(
     run(life())
 
 
-def test_deleting_amid_the_creation_leaves_nothing(tmp_path: Path) -> None:
+def test_deleting_during_creation_leaves_nothing(tmp_path: Path) -> None:
     async def life() -> None:
         nodes = FakeNodes(becomes="starting")
         clusters = made(tmp_path, nodes)
@@ -122,7 +122,7 @@ def test_deleting_amid_the_creation_leaves_nothing(tmp_path: Path) -> None:
     run(life())
 
 
-def test_a_removal_that_fails_is_tried_again(tmp_path: Path) -> None:
+def test_a_failed_removal_is_retried(tmp_path: Path) -> None:
     async def life() -> None:
         nodes = FakeNodes()
         clusters = made(tmp_path, nodes)
@@ -142,7 +142,7 @@ def test_a_removal_that_fails_is_tried_again(tmp_path: Path) -> None:
     run(life())
 
 
-def test_the_same_again_before_the_first_is_told_of_is_done_too(tmp_path: Path) -> None:
+def test_a_second_identical_update_is_completed_too(tmp_path: Path) -> None:
     async def life() -> None:
         clusters = made(tmp_path, FakeNodes())
         await clusters.wait_until_done(create(clusters), SOON)
@@ -157,7 +157,7 @@ def test_the_same_again_before_the_first_is_told_of_is_done_too(tmp_path: Path) 
     run(life())
 
 
-def test_a_cluster_of_the_same_name_as_one_just_gone_is_made(tmp_path: Path) -> None:
+def test_a_deleted_clusters_name_can_be_reused(tmp_path: Path) -> None:
     async def life() -> None:
         clusters = made(tmp_path, FakeNodes())
         await clusters.wait_until_done(create(clusters), SOON)
@@ -172,7 +172,7 @@ def test_a_cluster_of_the_same_name_as_one_just_gone_is_made(tmp_path: Path) -> 
     run(life())
 
 
-def test_a_creation_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
+def test_a_cancelled_creation_leaves_nothing(tmp_path: Path) -> None:
     async def life() -> None:
         nodes = FakeNodes(becomes="starting")
         clusters = made(tmp_path, nodes)
@@ -204,7 +204,7 @@ def test_nothing_but_a_creation_can_be_cancelled(tmp_path: Path) -> None:
     run(life())
 
 
-def test_a_cancellation_outlives_a_kill(tmp_path: Path) -> None:
+def test_a_cancellation_survives_a_kill(tmp_path: Path) -> None:
     nodes = FakeNodes(becomes="starting")
 
     async def first() -> None:
@@ -227,7 +227,7 @@ def test_a_cancellation_outlives_a_kill(tmp_path: Path) -> None:
     asyncio.run(second())
 
 
-def test_a_node_that_was_made_and_not_started_is_started(tmp_path: Path) -> None:
+def test_a_node_created_but_not_started_is_started(tmp_path: Path) -> None:
     """The control plane was killed in between."""
     nodes = FakeNodes(becomes="made")
 
@@ -252,9 +252,7 @@ def test_a_node_that_was_made_and_not_started_is_started(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("seconds", [0, 0.002, 0.01, 0.03])
 @pytest.mark.parametrize("verb", ["create", "update", "delete"])
-def test_a_killed_control_plane_drives_on_what_it_had_begun(
-    tmp_path: Path, verb: str, seconds: float
-) -> None:
+def test_a_killed_control_plane_resumes_its_work(tmp_path: Path, verb: str, seconds: float) -> None:
     nodes = FakeNodes()
 
     async def first() -> str:
@@ -290,7 +288,7 @@ def test_a_killed_control_plane_drives_on_what_it_had_begun(
     asyncio.run(second(name))
 
 
-def test_a_start_removes_nodes_of_no_cluster_and_keeps_the_others(tmp_path: Path) -> None:
+def test_a_start_removes_orphaned_nodes_only(tmp_path: Path) -> None:
     nodes = FakeNodes()
 
     async def first() -> None:
@@ -313,7 +311,7 @@ def test_a_start_removes_nodes_of_no_cluster_and_keeps_the_others(tmp_path: Path
     asyncio.run(second())
 
 
-def test_a_cluster_that_lost_its_head_says_so(tmp_path: Path) -> None:
+def test_a_lost_head_is_reported(tmp_path: Path) -> None:
     nodes = FakeNodes()
 
     async def life() -> None:
@@ -348,7 +346,7 @@ def test_an_update_changes_replicas_and_keeps_the_other_nodes(tmp_path: Path) ->
     run(life())
 
 
-def test_dashboards_have_a_host_each_and_so_many_clusters_there_are(tmp_path: Path) -> None:
+def test_hosts_limit_the_number_of_clusters(tmp_path: Path) -> None:
     async def life() -> None:
         clusters = made(tmp_path, FakeNodes())
         for number in range(len(HOSTS)):
@@ -362,7 +360,7 @@ def test_dashboards_have_a_host_each_and_so_many_clusters_there_are(tmp_path: Pa
     run(life())
 
 
-def test_an_autoscaled_first_pool_has_the_head_besides(tmp_path: Path) -> None:
+def test_an_autoscaled_first_pool_has_one_more_node_for_the_head(tmp_path: Path) -> None:
     async def life() -> None:
         nodes = FakeNodes()
         clusters = made(tmp_path, nodes)
@@ -373,7 +371,7 @@ def test_an_autoscaled_first_pool_has_the_head_besides(tmp_path: Path) -> None:
     run(life())
 
 
-def test_a_cluster_has_a_network_of_its_own_as_long_as_it_has_nodes() -> None:
+def test_a_cluster_has_its_own_network_while_it_has_nodes() -> None:
     async def life() -> None:
         nodes = FakeNodes()
         clusters = made(None, nodes)
@@ -386,7 +384,7 @@ def test_a_cluster_has_a_network_of_its_own_as_long_as_it_has_nodes() -> None:
     run(life())
 
 
-def test_networks_are_mended_and_those_of_no_cluster_removed(tmp_path: Path) -> None:
+def test_networks_are_repaired_and_orphaned_ones_removed(tmp_path: Path) -> None:
     async def life() -> None:
         nodes = FakeNodes(networks=["projects/1/locations/us-central1/persistentResources/forgotten"])
         clusters = made(tmp_path, nodes)

@@ -66,7 +66,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     return found
 
 
-def test_both_services_are_in_it_before_it_is_looked_whether_one_answers(engine: Engine) -> None:
+def test_both_services_are_connected_before_the_check(engine: Engine) -> None:
     """The service that checks has no route to it before."""
     found = Networks(engine.ask, "raydock")
     asyncio.run(found.ensure(CLUSTER))
@@ -80,7 +80,7 @@ def test_both_services_are_in_it_before_it_is_looked_whether_one_answers(engine:
     assert asyncio.run(found.cloud_addresses()) == ["10.0.0.2"]
 
 
-def test_a_cloud_that_is_another_container_is_brought_in_again(engine: Engine) -> None:
+def test_a_recreated_cloud_container_is_reconnected(engine: Engine) -> None:
     found = Networks(engine.ask, "raydock")
     asyncio.run(found.ensure(CLUSTER))
     del engine.held[found.name(CLUSTER)]["cloud"]
@@ -92,7 +92,7 @@ def test_a_cloud_that_is_another_container_is_brought_in_again(engine: Engine) -
     ]
 
 
-def test_it_is_removed_with_everybody_in_it(engine: Engine) -> None:
+def test_a_network_is_deleted_with_its_members_disconnected(engine: Engine) -> None:
     found = Networks(engine.ask, "raydock")
     asyncio.run(found.ensure(CLUSTER))
     asyncio.run(found.delete(CLUSTER))

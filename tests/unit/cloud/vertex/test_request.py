@@ -36,7 +36,7 @@ def scaled(name: str, low: int, high: int) -> dict[str, Any]:
 SOUND = cluster(pool("head-node"), pool("worker-pool1", 2, "n1-standard-8"))
 
 
-def test_a_sound_request_has_no_problems() -> None:
+def test_a_valid_request_has_no_problems() -> None:
     assert validation.problems("a-1", SOUND) == []
     assert validation.problems("a", cluster(pool("head-node"), scaled("worker-pool1", 0, 3))) == []
 
@@ -86,7 +86,7 @@ def test_pools(wrong: dict[str, Any], field: str, said: str) -> None:
     assert validation.problems("a", cluster(wrong)) == [(f"persistent_resource.{field}", said)]
 
 
-def test_autoscaling_is_for_every_pool_of_workers_or_for_none() -> None:
+def test_autoscaling_applies_to_all_worker_pools_or_none() -> None:
     mixed = cluster(pool("head-node"), scaled("worker-pool1", 1, 3), pool("worker-pool2", 2))
     merged = cluster(pool("head-node", 3), scaled("worker-pool1", 1, 3))
     said = "autoscaling_spec must be set on every worker pool, or on none."
@@ -94,7 +94,7 @@ def test_autoscaling_is_for_every_pool_of_workers_or_for_none() -> None:
         assert validation.problems("a", one) == [("persistent_resource.resource_pools", said)]
 
 
-def test_a_cluster_has_two_thousand_nodes_at_most() -> None:
+def test_a_cluster_has_at_most_two_thousand_nodes() -> None:
     large = cluster(pool("head-node", 1), pool("worker-pool1", 1000), pool("worker-pool2", 1000))
     ((field, said),) = validation.problems("a", large)
     assert (field, said) == (
@@ -179,7 +179,7 @@ def test_images(image: str, said: str) -> None:
     assert images.check(image) == said
 
 
-def test_everything_is_said_at_once_in_vertexs_form() -> None:
+def test_all_problems_are_reported_in_vertexs_format() -> None:
     wrong = cluster(pool("head-node", machine="n9"))
     wrong["resource_runtime_spec"]["ray_spec"]["resource_pool_images"] = {}
     refused = errors.invalid(validation.problems("A", wrong))
@@ -209,7 +209,7 @@ def test_only_replica_counts_can_be_updated() -> None:
     ]
 
 
-def test_nodes_stand_for_machines_by_the_rule() -> None:
+def test_node_sizes_follow_the_machine_types() -> None:
     gpu = pool("gpus", 1, "n1-highmem-64")
     gpu["machine_spec"] |= {"accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 4}
     made = node_sizing.nodes(
@@ -232,7 +232,7 @@ def test_nodes_stand_for_machines_by_the_rule() -> None:
         ("projects/p/locations/r/persistentResources/a/b", 3, "NOT_FOUND"),
     ],
 )
-def test_names_that_are_none(text: str, depth: int, code: str) -> None:
+def test_invalid_names(text: str, depth: int, code: str) -> None:
     with pytest.raises(RpcError) as caught:
         names.parse(text, depth)
     assert caught.value.code == code

@@ -26,7 +26,7 @@ Ask = Callable[..., Awaitable[tuple[int, str]]]
 
 
 def with_metadata(work: Callable[[Ask, FakeNodes, Tokens], Awaitable[None]], vertex: bool = True) -> None:
-    """Runs `work` with a metadata server that sees callers from 127.0.0.1, the fake head's address."""
+    """Run `work` with a metadata server that sees callers from 127.0.0.1, the fake head's address."""
 
     async def running() -> None:
         nodes, tokens = FakeNodes(), Tokens(b"s" * 32)
@@ -62,7 +62,7 @@ async def served(app: web.Application) -> web.AppRunner:
     return runner
 
 
-def test_a_node_is_its_clusters_account() -> None:
+def test_a_node_has_its_clusters_identity() -> None:
     async def work(ask: Ask, nodes: FakeNodes, tokens: Tokens) -> None:
         assert await ask("/") == (200, "computeMetadata/\n")
         assert await ask(f"{ACCOUNT}/email", **FLAVOR) == (200, TRAINER.removeprefix("serviceAccount:"))
@@ -76,7 +76,7 @@ def test_a_node_is_its_clusters_account() -> None:
     with_metadata(work)
 
 
-def test_an_address_of_no_node_is_nobody() -> None:
+def test_an_unknown_address_has_no_identity() -> None:
     async def work(ask: Ask, nodes: FakeNodes, tokens: Tokens) -> None:
         nodes.there.clear()
         status, told = await ask(f"{ACCOUNT}/token", **FLAVOR)
@@ -85,7 +85,7 @@ def test_an_address_of_no_node_is_nobody() -> None:
     with_metadata(work)
 
 
-def test_without_the_control_plane_nobody_is_told_anything() -> None:
+def test_without_the_control_plane_no_identity_is_returned() -> None:
     async def refused(ask: Ask, nodes: FakeNodes, tokens: Tokens) -> None:
         assert await ask(f"{ACCOUNT}/token", **FLAVOR) == (503, "Try again.\n")
 
@@ -98,7 +98,7 @@ def test_without_the_control_plane_nobody_is_told_anything() -> None:
     with_metadata(broken)
 
 
-def test_doors_follow_the_clusters_networks() -> None:
+def test_listeners_follow_the_clusters_networks() -> None:
     """Opened for new networks, closed for deleted ones, unchanged while the control plane does not answer."""
     known: list[str] = []
     events: list[str] = []
