@@ -41,7 +41,7 @@ class Lesson:
 
 GRID = ("--rows", "8000", "--trees", "25", "50", "75")  # 27 trials of 1 to 2 s
 
-# Ordered so that every job finds its input: make_data writes for three others, train_xgboost for batch_predict.
+# Ordered so that every job finds its input: make_data writes for three others, train_xgboost for the two after it.
 LESSONS = (
     Lesson("jobs/sklearn_joblib.py", ("--n-iter", "60", "--compare")),
     Lesson("jobs/forest_sweep.py", ("--forests", "14", "--compare")),
@@ -53,6 +53,7 @@ LESSONS = (
     Lesson("jobs/csv_to_parquet.py", ("--compare",)),
     Lesson("jobs/train_xgboost.py", ("--rounds", "50", "--compare")),
     Lesson("jobs/batch_predict.py", ("--compare",)),
+    Lesson("jobs/serve_model.py", ("--compare",)),
     Lesson("jobs/whoami.py"),
 )
 WAITS = Lesson("bench/jobs/waits.py", (), ("--tasks", "8", "--seconds", "0.2"))

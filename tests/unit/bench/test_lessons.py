@@ -23,6 +23,7 @@ def test_inputs_are_written_before_they_are_read() -> None:
     order = [Path(one.script).stem for one in LESSONS]
     assert order.index("make_data") < order.index("csv_to_parquet")
     assert order.index("make_data") < order.index("train_xgboost") < order.index("batch_predict")
+    assert order.index("train_xgboost") < order.index("serve_model")
 
 
 def test_the_commands() -> None:
