@@ -121,9 +121,7 @@ def check_writable(path: Path) -> None:
     """Check before the job is submitted that the result can be written. Raises UsageError."""
     try:
         existed = os.path.exists(path)
-        if (
-            existed and not path.is_file()
-        ):  # opening a pipe waits for its reader, which would then see its end
+        if existed and not path.is_file():  # don't open pipes: that waits for a reader, who would see EOF
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             return
