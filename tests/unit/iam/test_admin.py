@@ -22,7 +22,7 @@ GCLOUD = (
 LINE = f"roles/storage.objectViewer {AGENT}\n"
 
 
-def test_a_denial_is_mended_by_a_grant_and_returns_with_the_revoke(lab: Lab) -> None:
+def test_a_grant_fixes_a_denial_and_a_revoke_restores_it(lab: Lab) -> None:
     before = lab.policies()
     assert lab.iam("check", "gs://closed-bucket/x").code == 3
     made = lab.iam("grant", *ON)
@@ -34,7 +34,7 @@ def test_a_denial_is_mended_by_a_grant_and_returns_with_the_revoke(lab: Lab) -> 
     assert lab.policies() == before
 
 
-def test_the_command_that_the_check_prints_mends_it(lab: Lab) -> None:
+def test_the_command_that_the_check_prints_fixes_it(lab: Lab) -> None:
     """The exact text, as a user would paste it."""
     told = lab.iam("check", "gs://closed-bucket/runs/", "--list", "--read", "--overwrite", "--as", TRAINER)
     assert told.code == 3
@@ -112,7 +112,7 @@ def test_the_diff_names_each_member_that_comes_or_goes() -> None:
 
 
 @pytest.fixture
-def meddling(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
+def concurrent_changes(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
     """Changes the policy just before each of the first `times` writes."""
     from google.cloud.storage import Bucket
 
@@ -138,8 +138,10 @@ def meddling(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[
     return begin
 
 
-def test_a_conflict_is_retried_with_the_fresh_policy(lab: Lab, meddling: Callable[[int], list[int]]) -> None:
-    tries = meddling(2)
+def test_a_conflict_is_retried_with_the_fresh_policy(
+    lab: Lab, concurrent_changes: Callable[[int], list[int]]
+) -> None:
+    tries = concurrent_changes(2)
     assert lab.iam("grant", *ON).code == 0
     assert len(tries) == 3
     held = {one["role"]: one["members"] for one in lab.world.buckets["closed-bucket"].policy["bindings"]}
@@ -147,8 +149,8 @@ def test_a_conflict_is_retried_with_the_fresh_policy(lab: Lab, meddling: Callabl
     assert held["roles/storage.objectCreator"] == ["user:bob@example.org"]  # the concurrent change is kept
 
 
-def test_a_conflict_for_ever_is_a_sentence(lab: Lab, meddling: Callable[[int], list[int]]) -> None:
-    tries = meddling(1000)
+def test_endless_conflicts_are_reported(lab: Lab, concurrent_changes: Callable[[int], list[int]]) -> None:
+    tries = concurrent_changes(1000)
     assert lab.iam("grant", *ON) == CommandResult(
         4,
         "",
@@ -161,7 +163,7 @@ def test_a_conflict_for_ever_is_a_sentence(lab: Lab, meddling: Callable[[int], l
 # The full text of the errors
 
 ROLE, MEMBER = "--role=roles/storage.objectViewer", f"--member={AGENT}"
-REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
+ERRORS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "no such bucket": (
         ("grant", "gs://no-bucket", ROLE, MEMBER),
         3,
@@ -223,16 +225,16 @@ REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_a_refusal_is_one_sentence_and_what_mends_it(case: str, lab: Lab) -> None:
-    words, code, text = REFUSED[case]
+@pytest.mark.parametrize("case", ERRORS)
+def test_an_error_is_one_sentence_with_a_fix(case: str, lab: Lab) -> None:
+    words, code, text = ERRORS[case]
     before = lab.policies()
     assert lab.iam(*words) == CommandResult(code, "", text)
     assert lab.policies() == before
 
 
 @pytest.mark.parametrize("role", ["roles/storage.admin", "roles/owner", "roles/editor", "roles/viewer"])
-def test_the_great_roles_need_force(role: str, lab: Lab) -> None:
+def test_broad_roles_need_force(role: str, lab: Lab) -> None:
     words = ("grant", "gs://closed-bucket", f"--role={role}", MEMBER)
     assert lab.iam(*words).code == 3
     assert lab.iam(*words, "--force").code == 0
@@ -274,7 +276,7 @@ def test_a_policy_that_cant_be_understood_is_not_written_over(lab: Lab) -> None:
     assert len(holder.policy["bindings"]) == 5
 
 
-def test_a_storage_that_goes_away_is_a_sentence(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_storage_is_reported(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     from raydock.gcp.clouds import LabCloud as Place
 
     monkeypatch.setattr("iam.google_clients.TIMEOUT", 0.5)

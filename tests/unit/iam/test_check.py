@@ -88,9 +88,7 @@ def test_what_is_the_buckets_is_denied_where_it_is_said_so() -> None:
         (Policies(Policy(), Policy(), "p", (), complete=False), True, GRANTED),
     ],
 )
-def test_a_binding_that_nobody_showed_may_have_a_condition(
-    hidden: Policies, bound: bool, is_: Verdict
-) -> None:
+def test_an_unreadable_binding_may_have_a_condition(hidden: Policies, bound: bool, is_: Verdict) -> None:
     """A grant on the bucket need not apply to the object. Only deny rules apply to both."""
     decision = Decision(UNKNOWN, "storage.objects.get", obj("b", "o"), None, "", "said")
     assert combine(decision, True, hidden, bound).verdict is is_
@@ -113,7 +111,7 @@ def test_a_yes_on_the_bucket_that_a_condition_explains_is_none_on_the_object() -
         assert found.verdict is is_
 
 
-def test_a_bucket_whose_project_nobody_shows(lab: RunningCloud) -> None:
+def test_a_bucket_in_an_unreadable_project(lab: RunningCloud) -> None:
     """The usual case on Google Cloud: the grant is on the bucket, the only policy that the caller can read."""
     alice, (need,) = "user:alice@example.com", needs_of(["gs://lab-data/a/x"], [], [])[0]
     token = {"role": "roles/iam.serviceAccountTokenCreator", "members": [alice]}

@@ -79,7 +79,7 @@ def test_the_table_fits_80_columns_whoever_is_in_it(lab: Lab) -> None:
     assert "domain:example.com\n  roles/storage.objectUser (bucket, if a" in told.out
 
 
-def test_show_says_what_the_evaluator_says_of_conditions(lab: Lab) -> None:
+def test_show_agrees_with_the_evaluator_on_conditions(lab: Lab) -> None:
     grant = ("--role=roles/storage.objectViewer", f"--member={TRAINER}", "--condition-prefix=open/")
     assert lab.iam("grant", "gs://closed-bucket", *grant).code == 0
 
@@ -114,7 +114,7 @@ def test_show_as_json(lab: Lab) -> None:
     assert first["may"]["read"]["why"].startswith("no binding on gs://closed-bucket or project other-project")
 
 
-def test_show_for_who_may_not_see_the_projects_policy(lab: Lab) -> None:
+def test_show_without_access_to_the_projects_policy(lab: Lab) -> None:
     alice = "user:alice@example.com"
     lab.world.person = alice
     holder = lab.world.buckets["lab-data"]
@@ -231,7 +231,7 @@ def test_what_cant_be_seen_is_unknown_and_no_success(lab: Lab) -> None:
 
 # Usage errors
 
-MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
+USAGE_ERRORS: dict[str, tuple[tuple[str, ...], str]] = {
     "a verb": (
         ("shwo", "gs://a b"),
         "iam: shwo is not a command of python -m iam.\n   → did you mean: python -m iam show 'gs://a b'\n",
@@ -276,9 +276,9 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 
-@pytest.mark.parametrize("case", MISTAKES)
-def test_a_mistake_is_told_with_what_was_meant(case: str, lab: Lab) -> None:
-    words, text = MISTAKES[case]
+@pytest.mark.parametrize("case", USAGE_ERRORS)
+def test_a_usage_error_suggests_the_correct_command(case: str, lab: Lab) -> None:
+    words, text = USAGE_ERRORS[case]
     assert lab.iam(*words) == CommandResult(2, "", text)
 
 
@@ -345,7 +345,7 @@ def test_a_reader_that_stops_reading_is_no_error(lab: Lab) -> None:
     assert found.stderr == ""
 
 
-def test_the_key_is_nowhere_in_what_is_said(lab: Lab) -> None:
+def test_the_key_is_never_printed(lab: Lab) -> None:
     for words in (("whoami",), ("show", "gs://lab-data", "--json"), ("provision", "--dry-run")):
         told = lab.iam(*words)
         assert KEY not in told.out + told.err

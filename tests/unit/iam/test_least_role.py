@@ -92,7 +92,7 @@ def test_a_member_that_a_shell_would_take_apart_is_quoted() -> None:
     assert "--member='user:o'\"'\"'neil@example.com'" in fix.gcloud
 
 
-MENDABLE = [
+GRANTABLE = [
     f"storage.{p}"
     for p in (
         "objects.get",
@@ -105,8 +105,8 @@ MENDABLE = [
 ]
 
 
-@given(st.sets(st.sampled_from(MENDABLE), min_size=1))
-def test_after_the_mend_everything_that_was_missing_is_granted(missing: set[str]) -> None:
+@given(st.sets(st.sampled_from(GRANTABLE), min_size=1))
+def test_the_grants_give_every_missing_permission(missing: set[str]) -> None:
     resource, policy = obj("closed", "x"), Policy()
     fixes = grants_for(JOB, missing, resource)
     for fix in fixes:
@@ -122,8 +122,8 @@ def test_after_the_mend_everything_that_was_missing_is_granted(missing: set[str]
         assert decide(JOB, forbidden, resource, policies).verdict is Verdict.DENIED
 
 
-@given(st.sets(st.sampled_from(MENDABLE), min_size=1))
-def test_no_role_of_a_mend_can_be_spared(missing: set[str]) -> None:
+@given(st.sets(st.sampled_from(GRANTABLE), min_size=1))
+def test_no_grant_is_superfluous(missing: set[str]) -> None:
     fixes = grants_for(JOB, missing, obj("closed", "x"))
     for left_out in range(len(fixes)):
         policy = Policy()

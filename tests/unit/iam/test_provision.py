@@ -114,7 +114,7 @@ def test_a_dry_run_makes_nothing(lab: Lab, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.json"))
 
 
-def test_nobody_to_agree(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_needs_confirmation(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     before = lab.policies()
     text = "iam: Applying the plan needs confirmation, so nothing was changed.\n   → add --yes\n"
     assert lab.iam("provision") == CommandResult(2, planned("create"), text)
@@ -176,7 +176,7 @@ def test_the_removal_is_shown_first_too(lab: Lab) -> None:
     assert lab.policies() == before
 
 
-def test_what_is_gone_meanwhile_is_no_trouble(lab: Lab) -> None:
+def test_a_step_that_is_already_gone_is_skipped(lab: Lab) -> None:
     before = lab.policies()
     lab.iam("provision", "--yes")
     service_accounts(open_session("local", "")).delete_account(ADDRESS)
@@ -186,7 +186,7 @@ def test_what_is_gone_meanwhile_is_no_trouble(lab: Lab) -> None:
     assert lab.policies() == before
 
 
-def test_an_interruption_can_be_gone_on_from_and_undone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_can_be_resumed_and_undone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     from iam.provision.apply import Provisioner
 
     before = lab.policies()
@@ -265,7 +265,7 @@ def test_a_new_account_is_waited_for(lab: Lab, slow: Any) -> None:
     assert lab.iam("provision", "--yes").out.endswith("Nothing to do.\n")
 
 
-def test_not_for_ever(lab: Lab, slow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_is_limited(lab: Lab, slow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     slow(10**9)
     monkeypatch.setattr("iam.provision.apply.VISIBILITY_TIMEOUT", 0.1)
     told = lab.iam("provision", "--yes")
@@ -277,7 +277,7 @@ def test_not_for_ever(lab: Lab, slow: Any, monkeypatch: pytest.MonkeyPatch) -> N
 
 # Errors
 
-REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
+ERRORS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "a name": (
         ("--service-account=Ray",),
         2,
@@ -304,16 +304,16 @@ REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.parametrize("case", ERRORS)
 def test_a_refusal_is_one_sentence(case: str, lab: Lab) -> None:
-    words, code, text = REFUSED[case]
+    words, code, text = ERRORS[case]
     before = lab.policies()
     told = lab.iam("provision", "--yes", *words)
     assert (told.code, told.err) == (code, text)
     assert lab.policies() == before
 
 
-def test_who_may_not_make_accounts_is_told(lab: Lab) -> None:
+def test_a_caller_who_may_not_create_accounts_is_told(lab: Lab) -> None:
     lab.world.person = "user:alice@example.com"
     told = lab.iam("provision", "--yes")
     text = (
@@ -324,7 +324,7 @@ def test_who_may_not_make_accounts_is_told(lab: Lab) -> None:
     assert lab.iam("deprovision", "--yes").out.endswith("Nothing to do.\n")
 
 
-def test_what_somebody_else_makes_after_a_refusal_is_theirs(lab: Lab) -> None:
+def test_what_others_create_after_an_error_is_kept(lab: Lab) -> None:
     from cloud.lab_state import PolicyHolder
 
     person, lab.world.person = lab.world.person, "user:alice@example.com"
@@ -335,9 +335,7 @@ def test_what_somebody_else_makes_after_a_refusal_is_theirs(lab: Lab) -> None:
     assert ADDRESS in lab.world.accounts
 
 
-def test_what_somebody_else_makes_between_plan_and_step_is_theirs(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_others_create_between_plan_and_step_is_kept(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     from cloud.lab_state import PolicyHolder
     from iam.provision.apply import Provisioner
 

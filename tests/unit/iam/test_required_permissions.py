@@ -156,7 +156,7 @@ def test_several_values() -> None:
     assert [row[0] for row in rows(["--read"], [], arguments)] == [f"gs://lab-data/{x}" for x in "abc"]
 
 
-def test_uris_in_the_arguments_that_nobody_declared_are_noticed() -> None:
+def test_undeclared_uris_in_the_arguments_are_noticed() -> None:
     noticed = "in the job's arguments"
     assert rows([], [], ["gs://lab-data/x", "--more=gs://lab-data/dir/", "--epochs", "3"]) == [
         ("gs://lab-data/x", READ, noticed),
