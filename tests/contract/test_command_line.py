@@ -79,7 +79,8 @@ def test_a_full_cluster_is_not_waited_for_after_the_deadline(
     done = submit("--deadline", "1s", script, env=env)
     assert done.code == 4
     assert (
-        "answered 429 to POST /api/jobs/: The head already runs 16 jobs, the limit for its memory.\n" in done.err
+        "answered 429 to POST /api/jobs/: The head already runs 16 jobs, the limit for its memory.\n"
+        in done.err
     )
 
 
