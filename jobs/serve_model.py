@@ -13,7 +13,7 @@ Shows      a class as a deployment, called by a handle and over HTTP; what a sec
            image has: the header above installs it for this job.
 Run        python submit.py jobs/train_xgboost.py && python submit.py jobs/serve_model.py -- --compare
            python jobs/serve_model.py --smoke-test     (alone, with ray[serve]; makes a model where there is none)
-Needs      1 CPU on each of --replicas workers; no GPU. 40 seconds, and once a minute to install.
+Needs      1 CPU on each of --replicas workers; no GPU. 2 minutes on two busy cores, installing included.
 Dashboard  Actors: a `ServeReplica:serve_model:Model` on each worker, `ServeController` and `ProxyActor` on the
            head. (The page Serve stays empty: for it the dashboard itself would need ray[serve].)
 """

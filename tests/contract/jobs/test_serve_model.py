@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.contract.jobs.nodes import Nodes
-from tests.contract.jobs.running import ROOT, check, result, started, wait_for_line
+from tests.contract.jobs.running import ROOT, check, result, started
 
 SCRIPT = ROOT / "jobs" / "serve_model.py"
 SHORT = ("--rows", "500", "--requests", "60", "--rounds", "2")
@@ -251,6 +251,28 @@ def test_over_http_the_numbers_are_the_same_to_the_last_bit_and_no_proxy_is_aske
         job.over_http(port, np.zeros((1, 1), "float32"))
 
 
+@pytest.mark.parametrize("lost", [0, 2, 3])
+def test_a_request_that_is_lost_with_its_replica_is_sent_twice_more(job: ModuleType, lost: int) -> None:
+    asked: list[object] = []
+
+    def answer(timeout_s: float) -> dict[str, Any]:
+        if len(asked) <= lost:
+            raise job.ray.exceptions.RayActorError
+        return {"prediction": asked[-1]}
+
+    def remote(rows: object) -> SimpleNamespace:
+        asked.append(rows)
+        return SimpleNamespace(result=answer)
+
+    handle = SimpleNamespace(predict=SimpleNamespace(remote=remote))
+    if lost < 3:
+        assert job.by_handle(handle, "rows") == {"prediction": "rows"}
+    else:
+        with pytest.raises(job.ray.exceptions.RayActorError):
+            job.by_handle(handle, "rows")
+    assert asked == ["rows"] * min(lost + 1, 3)
+
+
 @pytest.mark.ray
 @pytest.mark.nightly("tests/contract/test_lessons.py::test_it_runs_on_the_workers[docker-serve_model]")
 def test_two_replicas_are_on_two_workers_and_nothing_stays(
@@ -274,17 +296,3 @@ def test_two_replicas_are_on_two_workers_and_nothing_stays(
             assert 1 < told["requests_per_second"] * told["p50_ms"] / 1000 < 8
         assert {"plain", "handle", "http"} == set(found["metrics"]["one_row_ms"])
         assert found["speed_up"] == pytest.approx(found["seconds"]["alone"] / found["seconds"]["ray"])
-
-
-@pytest.mark.ray
-@pytest.mark.nightly("tests/contract/test_lessons.py::test_it_runs_on_the_workers[docker-serve_model]")
-def test_it_goes_on_when_a_worker_is_killed(nodes: Nodes, model: str, tmp_path: Path) -> None:
-    nodes.resize(3)
-    log = tmp_path / "log"
-    words = ("--model", model, "--requests", "400", "--rounds", "5")
-    with started(SCRIPT, *words, env={"RAY_ADDRESS": nodes.address}, log=log) as process:
-        wait_for_line(log, " requests/s", process)  # with one replica; the second is about to come
-        killed = nodes.kill(6.0)
-        code = process.wait(300)
-    assert code == 0, log.read_text()
-    assert len(result(log.read_text())["metrics"]["replicas_2"]["nodes"]) >= 2, killed
