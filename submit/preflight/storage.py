@@ -130,7 +130,7 @@ def from_probe(asked: StorageQuestion, probed: Mapping[str, Any] | None) -> list
         missing = [one for one in need.permissions if one not in held.get(need.bucket, frozenset())]
         granted = f"{need.uri}: {need.operation.value}, as {probed['principal']} ({CLUSTER})"
         if missing:
-            text = f"{probed['principal']} has no {' and '.join(missing)} on {need.uri} ({need.because})."
+            text = f"{probed['principal']} lacks {' and '.join(missing)} on {need.uri} ({need.because})."
             found.append(denied("storage", text, "grant it to that principal on the bucket"))
         else:
             found.append(ok("storage", granted))

@@ -115,7 +115,7 @@ def test_a_self_built_base_image_otherwise(said: list[str], tmp_path: Path) -> N
 def test_a_base_script_that_fails(said: list[str], tmp_path: Path) -> None:
     with pytest.raises(CommandFailed) as caught:
         base(FakeEngine(), with_base_script(tmp_path, "exit 7", context(said)))
-    assert str(caught.value) == (
+    assert f"{caught.value.message}\n  {caught.value.fix}" == (
         "docker/base.sh raydock/base:bookworm failed with exit code 7; see its output above.\n"
         "  Or set BASE_IMAGE to an image with Python 3.11 that this machine has or can pull."
     )

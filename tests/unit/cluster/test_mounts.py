@@ -88,7 +88,7 @@ def test_a_notebook_that_cannot_read_the_checkout(tmp_path: Path) -> None:
     (found.root / "submit" / "__pycache__").mkdir(mode=0o700)  # ignored
     with pytest.raises(CommandFailed) as caught:
         mounts.require_readable(found)
-    assert str(caught.value) == (
+    assert f"{caught.value.message}\n  {caught.value.fix}" == (
         "The notebook's user can't read notebooks and 10 more: only the checkout's owner can read it (umask 077).\n"
         "  Make the mounted folders readable: chmod -R a+rX notebooks submit.py raydock submit iam vertex jobs"
     )
@@ -116,7 +116,7 @@ def test_images_do_not_keep_the_checkouts_file_modes() -> None:
 
 
 def test_a_node_does_not_read_an_empty_ca_bundle(tmp_path: Path) -> None:
-    company = node_module(ROOT).company
+    company = node_module(ROOT).company_certificates
     bundle = tmp_path / "ca.pem"
     assert company(bundle) == []
     bundle.touch(mode=0)

@@ -78,10 +78,10 @@ def test_rays_folders_require_access_to_the_bucket_itself(lab: RunningCloud) -> 
     assert one == Finding(
         "storage",
         Outcome.DENIED,
-        f"{AGENT} has no storage.buckets.get on gs://closed-bucket/exp/ (--storage-path gs://closed-bucket/exp "
-        "(writes); storage_path at x.py:4 creates a folder, which looks up the bucket): no binding of "
-        "gs://closed-bucket or of project other-project grants storage.buckets.get (roles/storage.objectUser on "
-        "gs://closed-bucket has no storage.buckets.get).",
+        f"{AGENT} lacks storage.buckets.get on gs://closed-bucket/exp/ (--storage-path gs://closed-bucket/exp "
+        "(writes); storage_path at x.py:4 creates a folder, which looks up the bucket): no binding on "
+        "gs://closed-bucket or project other-project grants storage.buckets.get (roles/storage.objectUser on "
+        "gs://closed-bucket does not include storage.buckets.get).",
         "python -m iam grant gs://closed-bucket --role=roles/storage.legacyBucketReader "
         f"--member={AGENT}\n"
         "on Google Cloud: gcloud storage buckets add-iam-policy-binding gs://closed-bucket "
@@ -155,7 +155,7 @@ def test_an_unknown_identity_is_unknown() -> None:
     (one,) = found(question, answer).findings
     assert one.verdict is Outcome.OK
     (one,) = found(question, {"principal": AGENT, "held": {"b-1": []}}).findings
-    assert one.message == f'{AGENT} has no storage.objects.get on gs://b-1/x (reads = "gs://b-1/x").'
+    assert one.message == f'{AGENT} lacks storage.objects.get on gs://b-1/x (reads = "gs://b-1/x").'
 
 
 def test_no_second_probe_is_suggested(lab: RunningCloud) -> None:

@@ -158,7 +158,7 @@ def test_the_life_of_a_cluster(
 def test_up_reports_progress_and_can_resume_waiting(
     run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lab_api, "HOLD", 0.1)
+    monkeypatch.setattr(lab_api, "MAX_GET_WAIT", 0.1)
     nodes.becomes = "starting"
     status, _, err = run("up", "--yes", "--deadline", "1s")
     last = f"--cluster raydock\n  Delete it:     python -m cluster down {FLAGS} --cluster raydock\n"
@@ -183,7 +183,7 @@ def test_up_reports_progress_and_can_resume_waiting(
 def test_ctrl_c_does_not_stop_provisioning(
     run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lab_api, "HOLD", 0.1)
+    monkeypatch.setattr(lab_api, "MAX_GET_WAIT", 0.1)
     nodes.becomes = "starting"
 
     def interrupt(*_: object) -> None:
