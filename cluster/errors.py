@@ -1,16 +1,12 @@
 """Errors of `python -m cluster`. Each has a one-sentence message and the command that fixes the problem.
 
 ClusterError (exit code 1), next to raydock.errors.UsageError (2)
-├── NotUp (4)           there is no cluster to talk to
 ├── NoEngine            no Docker engine answers, or `docker compose` is missing
 ├── NoRegistry          an image can't be pulled from this machine
 ├── PortTaken           another program listens on the dashboard's port
 ├── Busy                another `python -m cluster` is changing this cluster
 ├── OtherRuntime        a cluster already exists with another runtime
 ├── InUse (3)           jobs run on nodes that would be restarted; nothing was changed
-├── NotReady            a deadline passed; the message holds the last status
-├── Interrupted (130)   Ctrl-C; the message says what is still running
-├── CommandFailed       a command that we ran failed
 └── Leftover            `down` could not remove everything
 """
 
@@ -26,12 +22,6 @@ class ClusterError(RaydockError):
 
     def __str__(self) -> str:
         return f"{self.message}\n  {self.fix}"
-
-
-class NotUp(ClusterError):
-    """There is no cluster to talk to."""
-
-    exit_code = 4
 
 
 class NoEngine(ClusterError):
@@ -58,20 +48,6 @@ class InUse(ClusterError):
     """Jobs run on nodes that would be restarted. Nothing was changed."""
 
     exit_code = 3
-
-
-class NotReady(ClusterError):
-    """A deadline passed. The message holds the last status."""
-
-
-class Interrupted(ClusterError):
-    """Ctrl-C. The message says what is still running."""
-
-    exit_code = 130
-
-
-class CommandFailed(ClusterError):
-    """A command that we ran failed."""
 
 
 class Leftover(ClusterError):
