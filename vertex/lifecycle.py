@@ -98,7 +98,7 @@ def create(api: VertexClient, cluster: str, resource: Any) -> bool:
 def come(watch: ClusterWaiter) -> Cluster:
     """Wait until the cluster is running.
 
-    Raises CommandFailed if it can't be created, NotUp if it was deleted, NotReady on timeout and Interrupted for Ctrl-C.
+    Raises CommandFailed if creation fails, NotUp if it was deleted, NotReady on timeout and Interrupted for Ctrl-C.
     """
     location, name = watch.api.location, watch.cluster
 
