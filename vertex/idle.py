@@ -129,9 +129,8 @@ class Idle:
             except (VertexError, PermissionDenied, Unreachable) as fault:
                 if not last:
                     raise
-                verdict = IdleStatus(
-                    "unknown", fault.message
-                )  # it may be temporary, and a watch that has ended saves nothing
+                # It may be temporary, and a watch that has ended saves nothing.
+                verdict = IdleStatus("unknown", fault.message)
             if verdict.kind in ("idle", "gone"):
                 return verdict
             said = verdict.kind if verdict.kind == "quiet" else f"{verdict.kind} {verdict.why}"

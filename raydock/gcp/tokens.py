@@ -12,9 +12,8 @@ from raydock.errors import PermissionDenied
 from raydock.gcp.clouds import default_credentials
 
 SECONDS = 10.0  # timeout of a token request
-AHEAD = (
-    300.0  # renewed this many seconds before expiry; a short-lived token in the last third of its lifetime
-)
+# A token is renewed this many seconds before expiry, or in the last third of its lifetime if that is short.
+AHEAD = 300.0
 
 
 class AccessToken:

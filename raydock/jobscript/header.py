@@ -62,9 +62,7 @@ class Header:
     entrypoint: Resources = Resources()
     needs: Resources = Resources()
     index: str = ""  # the package index to use instead of pip's default
-    refused: Mapping[str, str] = field(
-        default_factory=dict
-    )  # a dependency that the cluster can't install → why
+    refused: Mapping[str, str] = field(default_factory=dict)  # dependencies that can't be installed → why
     written: bool = False  # whether there is a block
 
 

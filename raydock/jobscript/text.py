@@ -15,9 +15,7 @@ from dataclasses import dataclass, field
 class Text:
     """All modules of a job combined: what they import, and which expressions a name may refer to."""
 
-    imported: dict[str, str] = field(
-        default_factory=dict
-    )  # a local name → the dotted name of what it refers to
+    imported: dict[str, str] = field(default_factory=dict)  # a local name → the dotted name behind it
     used: set[str] = field(default_factory=set)
     values: dict[str, list[ast.AST]] = field(default_factory=dict)
     functions: dict[str, list[str]] = field(default_factory=dict)

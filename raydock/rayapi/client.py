@@ -29,9 +29,7 @@ def client_of(connection: Connection, timeout: httpx.Timeout) -> httpx.AsyncClie
             base_url=url,
             timeout=timeout,
             trust_env=proxied,
-            verify=url.startswith(
-                "https://"
-            ),  # loading the certificates takes 80 ms, and plain HTTP needs none
+            verify=url.startswith("https://"),  # loading the certificates takes 80 ms
         )
     except OSError as fault:  # ssl.SSLError too
         raise untrusted(fault) from None

@@ -54,9 +54,7 @@ class ClusterInfo:
     ray: str
     python: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
-    modules: frozenset[str] = (
-        frozenset()
-    )  # importable modules, with those in namespace packages; empty: unknown
+    modules: frozenset[str] = frozenset()  # importable ones, with namespaces written out; empty: unknown
     nodes: tuple[NodeResources, ...] = ()
     silent: str = ""
     disk: Disk | None = None  # of the head; may be some seconds old

@@ -251,7 +251,7 @@ class Dashboard:
 
 
 def not_text(value: object, name: str = "the request") -> str:
-    """The name of the first text that holds a lone surrogate, as what is not UTF-8 becomes; empty where none does."""
+    """The name of the first text with a lone surrogate, which invalid UTF-8 is decoded to; "" if there is none."""
     if isinstance(value, Mapping):
         return next((found for key, one in value.items() if (found := not_text(one, str(key)))), "")
     if isinstance(value, list | tuple):
@@ -260,7 +260,7 @@ def not_text(value: object, name: str = "the request") -> str:
 
 
 def connect_reason(fault: BaseException) -> str:
-    """Why there was no connection, in words, from the causes below httpx's own error."""
+    """Why the connection failed, from the causes of httpx's error."""
     for cause in causes(fault):
         if isinstance(cause, ConnectionRefusedError):
             return "the connection was refused"
