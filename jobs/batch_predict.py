@@ -195,6 +195,7 @@ def run(args):
 
 
 def parse_args(argv=None):
+    """Parse the arguments. Exits with the usage if they are invalid."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     data, models = (f"{TEMP if ALONE else 'gs:/'}/lab-{bucket}" for bucket in ("data", "models"))
     parser.add_argument("--data", default=f"{data}/avocado/parquet", metavar="URI", help="input")
@@ -211,6 +212,7 @@ def parse_args(argv=None):
 
 
 def main():
+    """Run the job and print RESULT and the result as JSON. --output also writes it to a file."""
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
     ray.shutdown()  # so that no worker's output follows the result

@@ -129,6 +129,7 @@ def run(args):
 
 
 def parse_args(argv=None):
+    """Parse the arguments. Exits with the usage if they are invalid."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--tasks", type=int, default=0, help="more than there are GPUs (default: 4 per GPU)")
     parser.add_argument("--seconds", type=float, default=2.0, help="seconds that a task takes (default: 2)")
@@ -143,6 +144,7 @@ def parse_args(argv=None):
 
 
 def main():
+    """Run the job and print RESULT and the result as JSON. --output also writes it to a file."""
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
     ray.shutdown()  # so that no worker's output follows the result

@@ -117,6 +117,7 @@ def run(args):
 
 
 def parse_args(argv=None):
+    """Parse the arguments. Exits with the usage if they are invalid."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--models", type=int, default=1000, help="models in each fold's bag (default: 1000)")
     parser.add_argument("--compare", action="store_true", help="also run without Ray and report the speed-up")
@@ -131,6 +132,7 @@ def parse_args(argv=None):
 
 
 def main():
+    """Run the job and print RESULT and the result as JSON. --output also writes it to a file."""
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
     ray.shutdown()  # so that no worker's output follows the result

@@ -128,6 +128,7 @@ def run(args):
 
 
 def parse_args(argv=None):
+    """Parse the arguments. Exits with the usage if they are invalid."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--parquet", default=f"{HOME}/avocado/parquet", metavar="URI", help="output")
     parser.add_argument("--csv", default=f"{HOME}/avocado/csv", metavar="URI", help="output")
@@ -143,6 +144,7 @@ def parse_args(argv=None):
 
 
 def main():
+    """Run the job and print RESULT and the result as JSON. --output also writes it to a file."""
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
     ray.shutdown()  # so that no worker's output follows the result

@@ -41,7 +41,7 @@ from pyarrow import fs
 from ray import serve
 
 ALONE, TEMP = "RAY_ADDRESS" not in os.environ, tempfile.gettempdir()
-APP, DIFFERENT, MOST = "serve_model", 20, 64  # requests that are not the same; clients at a time
+APP, DIFFERENT, MOST = "serve_model", 20, 64  # different requests; clients at a time (Serve's default: 5)
 PATIENCE, TIMEOUT = 20, 120  # seconds that workers may take to join, and an answer to come
 QUIET = {"log_level": "WARNING", "enable_access_log": False}  # else each request is a line of the job's log
 MIB = 2**20 if sys.platform == "darwin" else 2**10  # Linux counts KiB, a Mac bytes
@@ -68,10 +68,10 @@ def requests_for(model, rows):
     return np.stack(columns, axis=-1).astype("float32")
 
 
-# 1. a deployment: each replica is an actor with a CPU of its own, and loads the model once. A handle gives it up to
-# `max_ongoing_requests` at a time; of the usual 5, a sixth client would wait, and ask again ever more rarely.
 @serve.deployment(max_ongoing_requests=MOST, ray_actor_options={"num_cpus": 1}, logging_config=QUIET)
 class Model:
+    """1. A deployment: each replica is an actor with its own CPU that loads the model once."""
+
     def __init__(self, uri):
         self.model, node = load(uri), ray.get_runtime_context().get_node_id()
         self.me = {"replica": serve.get_replica_context().replica_id.unique_id, "node": node}
@@ -226,10 +226,9 @@ def start_serve():
 
 
 def serve_and_measure(args, requests, known, names):
-    """With one replica, then with --replicas: medians and tasks of each. And what one row costs."""
+    """4. With one replica, then with --replicas, one per worker: medians and tasks of each; and what one row costs."""
     port, found, tasks = start_serve(), {}, []
     for replicas in sorted({1, args.replicas}):
-        # 4. how many replicas is all that changes; a worker with several CPUs would get two of them
         app = Model.options(num_replicas=replicas, max_replicas_per_node=None if ALONE else 1)
         deployed = serve.run(app.bind(args.model), name=APP, route_prefix=f"/{APP}")
         handle = functools.partial(by_handle, deployed)
@@ -284,6 +283,7 @@ def run(args):
 
 
 def parse_args(argv=None):
+    """Parse the arguments. Exits with the usage if they are invalid."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     models, two = f"{TEMP if ALONE else 'gs:/'}/lab-models", min(2, os.cpu_count()) if ALONE else 2
     parser.add_argument("--model", default=f"{models}/train_xgboost/model.ubj", metavar="URI", help="is read")
@@ -307,6 +307,7 @@ def parse_args(argv=None):
 
 
 def main():
+    """Run the job and print RESULT and the result as JSON. --output also writes it to a file."""
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
     ray.shutdown()  # a worker's line may still be on its way: none comes after the result

@@ -131,6 +131,7 @@ def run(args):
 
 
 def parse_args(argv=None):
+    """Parse the arguments. Exits with the usage if they are invalid."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--n-iter", type=int, default=300, help="candidates, at least 8 (default: 300)")
     parser.add_argument("--compare", action="store_true", help="also run without Ray and report the speed-up")
@@ -145,6 +146,7 @@ def parse_args(argv=None):
 
 
 def main():
+    """Run the job and print RESULT and the result as JSON. --output also writes it to a file."""
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
     ray.shutdown()  # so that no worker's output follows the result

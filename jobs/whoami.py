@@ -94,6 +94,7 @@ def run(args):
 
 
 def parse_args(argv=None):
+    """Parse the arguments. --smoke-test reads and writes nothing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     read, write = "gs://lab-data/hello.txt", "gs://lab-models/whoami.txt"
     parser.add_argument("--read", default=read, metavar="URI", help='"" reads nothing')
@@ -107,6 +108,7 @@ def parse_args(argv=None):
 
 
 def main():
+    """Run the job and print RESULT and the result as JSON. --output also writes it to a file."""
     args = parse_args()
     result = run(args)
     if args.output:

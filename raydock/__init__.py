@@ -1,1 +1,1 @@
-"""What every other package rests on: settings, the state folder, units, errors. It imports none of them."""
+"""The foundation of all other packages: settings, the state folder, units, errors. It imports none of them."""

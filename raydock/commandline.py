@@ -1,4 +1,4 @@
-"""Command lines that are almost right: which words fit, and the whole line as it was probably meant, to be pasted."""
+"""Suggest corrections for misspelled command lines: the intended word, and the whole line, ready to paste."""
 
 from __future__ import annotations
 
@@ -12,35 +12,36 @@ from typing import NoReturn
 from raydock.errors import RaydockError
 
 MEANT = "did you mean: "
-CLOSE = 0.85  # so alike that nothing else is likely
+CLOSE = 0.85  # so similar that nothing else is likely
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word: an "option" that the parser knows, the "value" behind one, an "unknown" option, or an "operand"."""
+    """One word: an "option" that the parser knows, its "value", an "unknown" option, or an "operand"."""
 
     place: int
     text: str
     kind: str
-    flag: str = ""  # the option that it is, or belongs to
-    value: str | None = None  # what it says of it
+    flag: str = ""  # the option itself, or the option of a value
+    value: str | None = None  # the option's value
 
     @property
     def stray(self) -> str:
-        """The option without the value behind its equals sign."""
+        """The option without the value after its equals sign."""
         return self.text.partition("=")[0]
 
 
 class Parser(argparse.ArgumentParser):
-    """An argparse parser whose errors are exceptions of ours: `fault` makes one of a message and what mends it."""
+    """An argparse parser that raises `fault(message, fix)` instead of exiting."""
 
     fault: type[RaydockError] = RaydockError
 
     def error(self, message: str) -> NoReturn:
+        """Raises `fault` with argparse's message. Called by argparse."""
         raise self.fault(message[0].upper() + message[1:] + ".", f"{self.prog} --help")
 
     def checked(self, words: Sequence[str]) -> argparse.Namespace:
-        """The options of `words`. Raises `fault` with the corrected line where one is misspelt."""
+        """Parse `words`. Raises `fault` with the corrected line if an option is misspelled."""
         self.refuse_strangers(read(words, self), words)
         given, rest = self.parse_known_args(list(words))
         if rest:
@@ -48,13 +49,14 @@ class Parser(argparse.ArgumentParser):
         return given
 
     def refuse_strangers(self, found: Iterable[Word], words: Sequence[str]) -> None:
-        """Raises `fault` for an option that the parser does not know, and for a value that is none of a choice."""
+        """Raises `fault` for an unknown option, and for a value that is not among an option's choices."""
         for word in found:
             if word.kind == "unknown":
                 raise self.stranger(word.text, words)
             refuse_choice(self, word, line(self.prog, words))
 
     def stranger(self, text: str, words: Sequence[str]) -> RaydockError:
+        """The error for an unknown word, with the corrected line if it resembles an option."""
         flag, equals, value = text.partition("=")
         close = near(flag, self.flags) if text.startswith("-") else ""
         meant = [close + equals + value if word == text else word for word in words]
@@ -65,11 +67,12 @@ class Parser(argparse.ArgumentParser):
 
     @property
     def flags(self) -> list[str]:
+        """All options except -h and --help."""
         return [flag for flag in self._option_string_actions if flag not in ("-h", "--help")]
 
 
 def refuse_choice(parser: Parser, word: Word, whole: str) -> None:
-    """Raises the parser's `fault` where the word is a value that its option does not offer. `whole` is the line."""
+    """Raises the parser's `fault` if the word is not among its option's choices. `whole` is the line."""
     action = parser._option_string_actions.get(word.flag)
     choices = [str(choice) for choice in (action.choices or ())] if action else []
     if not choices or word.value is None or word.value in choices:
@@ -81,7 +84,7 @@ def refuse_choice(parser: Parser, word: Word, whole: str) -> None:
 
 
 def replaced(whole: str, word: Word, value: str) -> str:
-    """The line with another value for the option."""
+    """The line with the option's value replaced."""
     words = shlex.split(whole)
     place = next(
         number
@@ -93,15 +96,15 @@ def replaced(whole: str, word: Word, value: str) -> str:
 
 
 def line(program: str, words: Sequence[str]) -> str:
-    """A command line to be pasted: `program` as it is, the words quoted where a shell needs it."""
+    """A command line, ready to paste: `program` unchanged, the words quoted for a shell where necessary."""
     return f"{program} {shlex.join(words)}" if words else program
 
 
 def read(words: Sequence[str], parser: argparse.ArgumentParser) -> list[Word]:
-    """What each word is to the parser."""
+    """Classify each word as the parser would."""
     found: list[Word] = []
     actions = parser._option_string_actions
-    waiting = ""  # the option that takes the next word
+    waiting = ""  # the option that expects the next word as its value
     for place, text in enumerate(words):
         flag, equals, value = text.partition("=")
         if waiting and (not text.startswith("-") or is_number(text) or text == "-"):
@@ -118,6 +121,7 @@ def read(words: Sequence[str], parser: argparse.ArgumentParser) -> list[Word]:
 
 
 def is_number(text: str) -> bool:
+    """Whether a text is a number, such as the negative value of an option."""
     try:
         float(text)
     except ValueError:
@@ -126,7 +130,7 @@ def is_number(text: str) -> bool:
 
 
 def near(word: str, known: Iterable[str], cutoff: float = 0.75) -> str:
-    """The one of `known` that the word resembles, or begins with, or begins; "" where none does."""
+    """The name in `known` that the word resembles, extends or abbreviates; "" if there is none."""
     names = {name.lstrip("-"): name for name in known}
     bare = word.lstrip("-").lower()
     best = max(names, key=lambda name: alike(bare, name), default="")
@@ -139,5 +143,5 @@ def near(word: str, known: Iterable[str], cutoff: float = 0.75) -> str:
 
 
 def alike(word: str, name: str) -> float:
-    """From 0 to 1."""
+    """The similarity of two words, from 0 to 1."""
     return difflib.SequenceMatcher(None, word.lstrip("-"), name.lstrip("-")).ratio()

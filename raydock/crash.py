@@ -1,7 +1,8 @@
-"""The end of a command that met something unforeseen: exit code 70, one sentence, and a file for a bug report.
+"""Handle unexpected errors of a command: exit code 70, one sentence, and a file for the bug report.
 
-The file says where in the code it happened and holds no values: no local variables, and of an error's text only what
-can't carry any, since messages quote what they choke on (a token, a URL with its password, a job's argument).
+The file says where in the code the error occurred and contains no values: no local variables, and only those parts of
+an error's text that can't contain any, since messages quote their input (a token, a URL with a password, a job's
+argument).
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
-INTERRUPTED = 130  # also by a stream that takes no more
+INTERRUPTED = 130  # also if stdout can't be written
 ROOT = Path(__file__).resolve().parent.parent
-FRAMES = 25  # of a long traceback, at each end
+FRAMES = 25  # kept at each end of a long traceback
 
 
 def guarded(tool: str, command: Callable[[], int]) -> int:
-    """The exit code of a command, whose own error handling may not have been reached: it failed to start."""
+    """Run a command and return its exit code, even if it fails before its own error handling is in place."""
     from raydock.streams import Sink, open_streams
 
     open_streams()
@@ -36,7 +37,7 @@ def guarded(tool: str, command: Callable[[], int]) -> int:
 
 
 def ended(tool: str, command: Callable[[], int]) -> int:
-    """The exit code of a command, however it ends."""
+    """Run a command and return its exit code, however it ends."""
     try:
         return command()
     except SystemExit as end:
@@ -50,38 +51,38 @@ def ended(tool: str, command: Callable[[], int]) -> int:
 
 
 def sentence(tool: str, fault: BaseException, folder: Path | None = None) -> str:
-    """What to tell: that it is our bug, and where the file is. Writes the file; never raises."""
+    """The message: that this is a bug, and where the file is. Writes the file; never raises."""
     path = keep(tool, fault, folder)
     where = f"the traceback, without values, is in {path}" if path else "the traceback could not be kept"
     return f"{tool}: internal error ({type(fault).__name__}); this is a bug, please report it: {where}."
 
 
 def keep(tool: str, fault: BaseException, folder: Path | None = None) -> Path | None:
-    """Writes the file, in `folder` or where that can't be written in the folder for temporary files."""
+    """Write the file to `folder`, or to the temporary folder if that fails. None if both fail."""
     import tempfile
 
     text = "\n".join(lines(tool, fault)) + "\n"
     places: tuple[Callable[[], Path], ...] = (lambda: folder or state(), lambda: Path(tempfile.gettempdir()))
     for place_of in places:
-        with suppress(Exception):  # whatever is broken here, the sentence must be told
+        with suppress(Exception):  # the sentence must be shown even if this fails
             return written(place_of() / name_of(tool), text)
     return None
 
 
 def name_of(tool: str) -> str:
-    """A file's name that no other run has."""
+    """A file name that is unique to this run."""
     import time
 
     return f"{tool}-crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
 
 
 def state() -> Path:
-    """The folder for crashes in the state folder. The environment alone is read: `.env` may be what is broken."""
+    """The crash folder in the state folder. Reads only the environment, since `.env` may be what is broken."""
     return ROOT / Path(os.environ.get("RAYDOCK_STATE") or ".raydock").expanduser() / "crashes"
 
 
 def written(path: Path, text: str) -> Path:
-    """A new file that only its owner can read."""
+    """Create a file that only its owner can read."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
@@ -90,7 +91,7 @@ def written(path: Path, text: str) -> Path:
 
 
 def lines(tool: str, fault: BaseException) -> Iterator[str]:
-    """The file's text."""
+    """The lines of the file."""
     import platform
 
     yield f"raydock {tool}, Python {platform.python_version()} on {sys.platform}"
@@ -101,7 +102,7 @@ def lines(tool: str, fault: BaseException) -> Iterator[str]:
 
 
 def chain(fault: BaseException) -> list[BaseException]:
-    """The error and what it came from, the first cause first."""
+    """The error and its causes, the first cause first; at most 20."""
     found: list[BaseException] = []
     waiting: list[BaseException | None] = [fault]
     while waiting and len(found) < 20:
@@ -113,7 +114,7 @@ def chain(fault: BaseException) -> list[BaseException]:
 
 
 def frames(fault: BaseException) -> Iterator[str]:
-    """The traceback: files, lines, functions, the source of our own, and no values."""
+    """The traceback without values: files, lines, functions, and the source lines of this project."""
     import traceback
 
     stack = traceback.extract_tb(fault.__traceback__)
@@ -128,7 +129,7 @@ def frames(fault: BaseException) -> Iterator[str]:
 
 
 def place(name: str) -> str:
-    """A file's path in the project or in its package, without the folders of this user."""
+    """A file's path within the project or its package, without the user's own folders."""
     path = Path(name)
     if path.is_relative_to(ROOT):
         return path.relative_to(ROOT).as_posix()
@@ -136,7 +137,7 @@ def place(name: str) -> str:
 
 
 def known(fault: BaseException) -> str:
-    """What of the error's text can't hold a value."""
+    """The part of an error's text that can't contain a value."""
     if isinstance(fault, OSError) and fault.errno:
         return f": {os.strerror(fault.errno)}"
     if isinstance(fault, UnicodeError):

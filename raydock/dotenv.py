@@ -1,7 +1,7 @@
-"""`.env` as Docker Compose reads it: Compose gives it to the containers, so every command has to agree with it.
+"""Read `.env` as Docker Compose does: Compose passes it to the containers, so every command must agree with it.
 
-Source: https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/ and, for what that page
-leaves open, compose-go's dotenv/parser.go.
+Source: https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/ and, for details missing
+there, compose-go's dotenv/parser.go.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from raydock.errors import SettingsError
 from raydock.interpolation import interpolate
 
-BLANK = "\t\v\f\r \x85\xa0"  # not the end of a line
+BLANK = "\t\v\f\r \x85\xa0"  # whitespace other than a line feed
 EXPORT = re.compile(rf"export[{BLANK}\n]+")
 KEY = re.compile(rf"([\w.\-\[\]{BLANK}]*)([=:\n]|\Z)")
 ESCAPE = re.compile(r'\\([abcfnrtv$"\\]|0\d{0,3})')
@@ -23,9 +23,10 @@ ESCAPES = {
 
 
 def dotenv(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """The file's values; none where there is no file. `environ` is for ${NAME} in a value, and comes before the file.
+    """The values in the file; empty if there is no file.
 
-    Raises SettingsError where Compose would refuse the file.
+    `environ` is used for ${NAME} in a value and takes precedence over the file.
+    Raises SettingsError if Compose would reject the file.
     """
     try:
         data = path.read_bytes()
@@ -38,13 +39,14 @@ def dotenv(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 class DotenvReader:
-    """One pass over the text. `rest` is what is still to be read."""
+    """One pass over the text. `rest` is the unread part."""
 
     def __init__(self, path: Path, text: str, environ: Mapping[str, str]) -> None:
         self.path, self.text, self.rest, self.environ = path, text, text, environ
         self.found: dict[str, str] = {}
 
     def values(self) -> dict[str, str]:
+        """All variables and their values. Raises SettingsError."""
         while self.skip():
             start = self.rest
             if export := EXPORT.match(self.rest):
@@ -57,14 +59,14 @@ class DotenvReader:
         return self.found
 
     def skip(self) -> bool:
-        """Past blank lines and comments; whether anything is left."""
+        """Skip blank lines and comments. Returns whether any text is left."""
         self.rest = self.rest.lstrip()
         while self.rest.startswith("#"):
             self.rest = self.rest.partition("\n")[2].lstrip()
         return bool(self.rest)
 
     def key(self, start: str) -> tuple[str, bool]:
-        """The variable's name, and whether a value follows; without one it is the environment's."""
+        """The variable's name and whether a value follows; if not, the value comes from the environment."""
         found = KEY.match(self.rest)
         name = found[1].rstrip() if found else ""
         if not found or not name or " " in name:
@@ -74,6 +76,7 @@ class DotenvReader:
         return name, found[2] in ("=", ":")
 
     def value(self, start: str) -> str:
+        """The value after the equals sign, unquoted and interpolated."""
         quote = self.rest[:1]
         if quote in ("'", '"') and quote:
             inside = self.quoted(quote, start)
@@ -82,7 +85,7 @@ class DotenvReader:
         return self.expanded(line.partition(" #")[0].rstrip(), start)
 
     def quoted(self, quote: str, start: str) -> str:
-        """What stands between the quotes; a backslash keeps a quote from ending it."""
+        """The text between quotes. A backslash escapes the quote character."""
         inside, place = "", 1
         while place < len(self.rest):
             char = self.rest[place]
@@ -97,18 +100,20 @@ class DotenvReader:
         raise self.wrong(start, f"the quote {quote} is not closed", f"End the value with {quote}.")
 
     def expanded(self, value: str, start: str) -> str:
+        """The value with its variables replaced. Raises SettingsError with the line number."""
         try:
             return interpolate(value, {**self.found, **self.environ})
         except SettingsError as fault:
             raise self.wrong(start, fault.message.rstrip("."), fault.fix) from None
 
     def wrong(self, start: str, why: str, fix: str) -> SettingsError:
+        """The error for a line, with its number. `start` is the text from that line on."""
         number = self.text[: len(self.text) - len(start)].count("\n") + 1
         return SettingsError(f"{self.path}, line {number}: {why}.", fix)
 
 
 def unescaped(found: re.Match[str]) -> str:
-    """What a backslash and what follows it stand for between double quotes; others stay as they are."""
+    """The character for a backslash escape in double quotes; unknown escapes are unchanged."""
     what = found[1]
     if what[0] == "0":
         number = what[1:]

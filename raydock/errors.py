@@ -1,15 +1,15 @@
-"""The base of every error of the project, and the kinds that several packages share.
+"""The base class of all errors of the project, and the kinds that several packages share, with their exit codes.
 
-RaydockError            a package's own kinds derive from it
-├── UsageError          2   the command line, a setting or a file can't be understood; nothing was done
-│   └── SettingsError       a setting, or the file that holds it
-├── NotFound            3   what was asked about does not exist
-├── PermissionDenied    3   the caller may not ask, or may not change
-├── ServerError         4   the server answered with something that is not the answer
-├── Unreachable         4   nothing answered: trying again may help
-├── NotUp               4   there is no cluster to ask
-├── NotReady            1   a deadline passed; the message holds the last status seen
-├── CommandFailed       1   a command or a request ended with an error
+RaydockError            packages derive their own kinds from it
+├── UsageError          2   invalid command line, setting or file; nothing was done
+│   └── SettingsError       invalid setting, or invalid file that contains it
+├── NotFound            3   the requested object does not exist
+├── PermissionDenied    3   the caller may not read or change it
+├── ServerError         4   the server returned an error or an unexpected response
+├── Unreachable         4   nothing answered: a retry may help
+├── NotUp               4   there is no cluster to query
+├── NotReady            1   a deadline passed; the message contains the last status seen
+├── CommandFailed       1   a command or a request failed
 └── Interrupted       130   Ctrl-C; the message says what is left
 """
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 
 class RaydockError(Exception):
-    """`message` says in one sentence what failed, on what and why; `fix` is the command or the act that fixes it."""
+    """`message` says in one sentence what failed, on what and why; `fix` is the command or action that fixes it."""
 
     exit_code = 70
 
@@ -31,29 +31,29 @@ class RaydockError(Exception):
 
 
 class UsageError(RaydockError):
-    """The command line, a setting or a file can't be understood. Nothing was done."""
+    """The command line, a setting or a file is invalid. Nothing was done."""
 
     exit_code = 2
 
 
 class SettingsError(UsageError):
-    """A setting, or the file that holds it, can't be understood."""
+    """A setting, or the file that contains it, is invalid."""
 
 
 class NotFound(RaydockError):
-    """What was asked about does not exist."""
+    """The requested object does not exist."""
 
     exit_code = 3
 
 
 class PermissionDenied(RaydockError):
-    """The caller may not ask this, or may not change it."""
+    """The caller may not read or change this."""
 
     exit_code = 3
 
 
 class ServerError(RaydockError):
-    """The server answered with something that is not the answer. `status` is its HTTP status, 0 where it has none."""
+    """The server returned an error or an unexpected response. `status` is the HTTP status, 0 if there is none."""
 
     exit_code = 4
 
@@ -63,25 +63,25 @@ class ServerError(RaydockError):
 
 
 class Unreachable(RaydockError):
-    """Nothing answered in time. Trying again may help."""
+    """Nothing answered in time. A retry may help."""
 
     exit_code = 4
 
 
 class NotUp(RaydockError):
-    """There is no cluster to ask."""
+    """There is no cluster to query."""
 
     exit_code = 4
 
 
 class NotReady(RaydockError):
-    """A deadline passed. The message holds the last status seen."""
+    """A deadline passed. The message contains the last status seen."""
 
     exit_code = 1
 
 
 class CommandFailed(RaydockError):
-    """A command that was run, or a request to Vertex AI, ended with an error."""
+    """A command, or a request to Vertex AI, failed."""
 
     exit_code = 1
 

@@ -1,4 +1,4 @@
-"""Variables in a text, replaced as Docker Compose does it.
+"""Replace variables in a text as Docker Compose does.
 
 Source: https://docs.docker.com/reference/compose-file/interpolation/
 """
@@ -15,10 +15,10 @@ BRACED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?])(.*))?", re.DOTALL)
 
 
 def interpolate(template: str, settings: Mapping[str, str]) -> str:
-    """The text with $NAME, ${NAME} and ${NAME:-x}, with -, + and ? likewise, replaced; $$ is a dollar sign.
+    """Replace $NAME, ${NAME} and ${NAME:-x}, also with the operators -, + and ?. $$ is a dollar sign.
 
-    What is put in is not looked at again. Raises SettingsError for a ${…} that can't be understood, and for ${NAME:?x}
-    without a value.
+    Inserted values are not interpolated again. Raises SettingsError for an invalid ${…}, and for ${NAME:?x} without a
+    value.
     """
     done, rest = "", template
     while "$" in rest:
@@ -37,7 +37,7 @@ def interpolate(template: str, settings: Mapping[str, str]) -> str:
 
 
 def braced(text: str) -> tuple[str, str]:
-    """What stands between the brace that the text begins with and the one that closes it, and what follows."""
+    """Split a text that starts with a brace into the content up to the matching brace, and the rest."""
     depth = 0
     for place, char in enumerate(text):
         depth += (char == "{") - (char == "}")
@@ -49,7 +49,7 @@ def braced(text: str) -> tuple[str, str]:
 
 
 def substitute(inside: str, settings: Mapping[str, str]) -> str:
-    """The value of one ${NAME operator word}; with a colon an empty value counts as none."""
+    """The value of one ${NAME operator word}. With a colon, an empty value counts as not set."""
     found = BRACED.fullmatch(inside)
     if not found:
         raise SettingsError(
@@ -62,6 +62,7 @@ def substitute(inside: str, settings: Mapping[str, str]) -> str:
 
 
 def required(name: str, value: str, present: bool, word: Callable[[], str]) -> str:
+    """The operator ?: the value. Raises SettingsError if the variable is not set."""
     if not present:
         raise SettingsError(f"{name} is not set: {word()}.", f"Set {name} in the environment or in .env.")
     return value

@@ -1,20 +1,20 @@
-"""Runs a command with the project's environment, whichever Python of the machine it was started with.
+"""Run a command in the project's environment, whichever Python it was started with.
 
-This module runs on Pythons as old as 3.6: it is what tells an old one off.
+This module must run on Python 3.6 or later, because it reports that an interpreter is too old.
 """
 
 import os
 import sys
 from importlib.util import find_spec
 
-GUARD = "RAYDOCK_REEXEC"  # the environment's Python, once it was tried: it is not tried twice
+GUARD = "RAYDOCK_REEXEC"  # set to the environment's Python once it has been tried, to prevent a loop
 ENVIRONMENT = os.path.join(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))), ".venv", "bin", "python"
 )
 
 
 def missing(packages: "list[str]") -> "list[str]":
-    """Those of the packages that this Python has not. A mere folder of that name, as docker/ is, does not count."""
+    """The packages that this Python lacks. A namespace package, such as the folder docker/, does not count."""
     return [name for name in packages if getattr(find_spec(name), "origin", None) in (None, "namespace")]
 
 
@@ -27,13 +27,13 @@ def use_environment(
     otherwise: str = "",
     what: str = "it",
 ) -> None:
-    """Returns where this Python will do; else goes on as the environment's Python, or exits with one sentence.
+    """Return if this Python is suitable; else re-execute with the environment's Python, or exit with one sentence.
 
-    `again` are the words after `python` that run the command again; `otherwise` is a second way to fix it.
+    `again` are the arguments after `python` that run the command again; `otherwise` is an alternative fix.
     """
     absent = missing(packages)
     if sys.version_info >= minimum and not absent:
-        os.environ.pop(GUARD, None)  # what we start has not been tried yet
+        os.environ.pop(GUARD, None)  # child processes may try again
         return
     if os.path.exists(ENVIRONMENT) and os.environ.get(GUARD) != ENVIRONMENT:
         os.environ[GUARD] = ENVIRONMENT
@@ -47,6 +47,6 @@ def use_environment(
 
 
 def write(text: str) -> None:
-    """To stderr, whatever its encoding."""
+    """Write to stderr, replacing characters that its encoding lacks."""
     encoding = getattr(sys.stderr, "encoding", None) or "ascii"
     sys.stderr.write(text.encode(encoding, "replace").decode(encoding))

@@ -1,7 +1,7 @@
-"""Settings: a flag, else the environment, else `.env` in the checkout, else the default. `.env.example` has them all.
+"""Settings: a flag, else the environment, else `.env` in the checkout, else the default. `.env.example` lists them all.
 
-A variable of the environment that is empty hides the file's and counts as not set, as in compose.yaml's
-${NAME:-default}.
+An empty environment variable hides the one in the file and counts as not set, as with ${NAME:-default} in
+compose.yaml.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def read(root: Path = ROOT, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Every setting as Docker Compose sees it. Raises SettingsError for a `.env` that Compose would refuse."""
+    """Every setting as Docker Compose sees it. Raises SettingsError for a `.env` that Compose would reject."""
     return {**dotenv(root / ".env", environ), **environ}
 
 
 def setting(name: str, default: str = "") -> str:
-    """The value of one setting. Raises SettingsError likewise."""
+    """The value of one setting. Raises SettingsError for a `.env` that Compose would reject."""
     value = os.environ[name] if name in os.environ else dotenv(ROOT / ".env", os.environ).get(name)
     return value or default

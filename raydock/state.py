@@ -1,4 +1,4 @@
-"""The state folder: RAYDOCK_STATE, by default .raydock; relative to the checkout, wherever a command is run."""
+"""The state folder: RAYDOCK_STATE, by default .raydock. Relative to the checkout, not to the current directory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from raydock.settings import ROOT, setting
 
 
 def folder(settings: Mapping[str, str] | None = None) -> Path:
-    """The folder, whether or not it is there. `settings` are those of `raydock.settings.read`, read if not given."""
+    """The state folder, which may not exist yet. Raises SettingsError.
+
+    `settings` are those of `raydock.settings.read`, which are read if not given.
+    """
     named = (setting("RAYDOCK_STATE") if settings is None else settings.get("RAYDOCK_STATE")) or ".raydock"
     try:
         return (ROOT / Path(named).expanduser()).resolve()
@@ -23,11 +26,12 @@ def folder(settings: Mapping[str, str] | None = None) -> Path:
 
 
 def key_file(state: Path) -> Path:
+    """The file with the key of the cluster's gateway."""
     return state / "key"
 
 
 def read_key(state: Path) -> str:
-    """The key of the cluster's gateway; "" where there is none. Raises OSError where it can't be read."""
+    """The key of the cluster's gateway; "" if there is none. Raises OSError if it can't be read."""
     try:
         return key_file(state).read_text(encoding="utf-8").strip()
     except (FileNotFoundError, NotADirectoryError):
@@ -35,7 +39,7 @@ def read_key(state: Path) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Writes a file for this user only, all of it or nothing. Raises OSError; the old content then stays."""
+    """Atomically write a file that only its owner can read. Raises OSError; the old content is then kept."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 600
     try:

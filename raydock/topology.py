@@ -1,4 +1,4 @@
-"""The topology that compose.yaml holds, as values: the one reader of it, for every kind of cluster."""
+"""The topology in compose.yaml, as values. The only reader of that file, for every kind of cluster."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAME = re.compile(r"\$\{?(\w+)")
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A set of equal nodes: one service of compose.yaml that has an x-vertex block."""
+    """A set of identical nodes: one service in compose.yaml with an x-vertex block."""
 
     name: str
     image: str
@@ -28,36 +28,39 @@ class Pool:
     cpus: int
     gpus: int
     memory: int  # bytes, of the whole node
-    shm: int  # bytes of `memory` that are for the object store
-    vertex: Mapping[str, object]  # the machine that stands for it on Vertex AI
+    shm: int  # bytes of `memory` for the object store
+    vertex: Mapping[str, object]  # its machine on Vertex AI
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """How many nodes of which shape there are, and where the cluster answers."""
+    """The cluster's pools, images and address."""
 
     project: str
     port: int  # of the dashboard, on 127.0.0.1
     pools: tuple[Pool, ...]
-    images: Mapping[str, str]  # by service, of all that are built here
+    images: Mapping[str, str]  # by service, for images that are built here
     base_image: str
     ca_bundle: str
     gpu_build: str = "cpu"  # or "cuda", the default of compose.gpu.yaml
 
     @property
     def dashboard(self) -> str:
+        """The URL of the dashboard."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def head(self) -> Pool:
+        """The pool of the head node."""
         return next(pool for pool in self.pools if pool.name == "head")
 
     @property
     def workers(self) -> tuple[Pool, ...]:
+        """All pools except the head's."""
         return tuple(pool for pool in self.pools if pool.name != "head")
 
     def pool(self, name: str) -> Pool:
-        """The pool of that name. UsageError for the head, which can't be scaled, and for any other name."""
+        """The worker pool of that name. Raises UsageError for unknown names and for the head, which can't scale."""
         found = next((pool for pool in self.workers if pool.name == name), None)
         if found:
             return found
@@ -73,13 +76,13 @@ class Topology:
 
 
 def wanted(body: Mapping[str, Any], settings: Mapping[str, str]) -> bool:
-    """Whether a service is started: one with profiles is where COMPOSE_PROFILES names one of them."""
+    """Whether a service is started: it has no profiles, or COMPOSE_PROFILES contains one of them."""
     profiles = set(body.get("profiles", ()))
     return not profiles or bool(profiles & set(settings.get("COMPOSE_PROFILES", "").split(",")))
 
 
 def load(root: Path, settings: Mapping[str, str]) -> Topology:
-    """Reads compose.yaml. UsageError for a setting that doesn't fit, naming it."""
+    """Read compose.yaml. Raises UsageError with the name of an invalid setting."""
     import yaml
 
     document = yaml.safe_load((root / "compose.yaml").read_text(encoding="utf-8"))
@@ -108,6 +111,7 @@ def load(root: Path, settings: Mapping[str, str]) -> Topology:
 
 
 def read_pool(name: str, service: Mapping[str, Any], fields: Fields) -> Pool:
+    """One pool, from its service in compose.yaml. Raises UsageError."""
     environment = service.get("environment", {})
     replicas = service.get("deploy", {}).get("replicas", 1)
     return Pool(
@@ -124,11 +128,12 @@ def read_pool(name: str, service: Mapping[str, Any], fields: Fields) -> Pool:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Reads single fields: a template such as ${CPU_WORKERS:-2}, interpolated and then parsed."""
+    """Reads single fields: templates such as ${CPU_WORKERS:-2}, first interpolated and then parsed."""
 
     settings: Mapping[str, str]
 
     def get(self, template: object, what: str, parse: Callable[[str], T]) -> T:
+        """The parsed value of a field. Raises UsageError if `parse` raises ValueError."""
         text = interpolate(str(template), self.settings)
         try:
             return parse(text)
@@ -141,19 +146,21 @@ class Fields:
 
 
 def whole(text: str) -> int:
+    """An integer from 0 to 9999. Raises ValueError."""
     if not re.fullmatch(r"[0-9]{1,4}", text):
         raise ValueError("a whole number from 0 to 9999")
     return int(text)
 
 
 def port(text: str) -> int:
+    """A TCP port. Raises ValueError."""
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
         raise ValueError("a number from 1 to 65535")
     return int(text)
 
 
 def size(text: str) -> int:
-    """Bytes of a size in Docker's notation: 900m, 3g, 1.5gb."""
+    """Bytes, from a size in Docker's notation: 900m, 3g, 1.5gb. Raises ValueError."""
     try:
         return units.size(text)
     except ValueError:
@@ -161,12 +168,14 @@ def size(text: str) -> int:
 
 
 def gpu_build(text: str) -> str:
+    """The GPU worker's build: cpu or cuda. Raises ValueError."""
     if text not in ("cpu", "cuda"):
         raise ValueError("cpu or cuda")
     return text
 
 
 def project_name(text: str) -> str:
+    """A valid name of a Compose project. Raises ValueError."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", text):
         raise ValueError("made of lowercase letters, digits, - and _")
     return text

@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: one notation for every flag and setting."""
+"""Durations and sizes in human notation, which is the same for all flags and settings."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ DURATION = "write it as 90s, 30m, 1.5h, 1h30m or 1d"
 SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 PART = r"(?:(\d+(?:\.\d+)?){})?"
 TIME = re.compile("".join(PART.format(unit) for unit in "dhm") + PART.format("s?"), re.ASCII | re.IGNORECASE)
-LONGEST = 366 * 86400.0  # a year: more is a slip of the keyboard, and some clocks don't hold it
+LONGEST = 366 * 86400.0  # a year: more is a typo, and overflows some clocks
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgt]?)i?b?", re.ASCII | re.IGNORECASE)
 
 
 def seconds(text: str, zero: bool = False) -> float:
-    """A duration: 90, 90s, 1.5h, 30m, 1h30m, 1d. ValueError for others, for years, and for 0 unless `zero`."""
+    """Seconds, from a duration: 90, 90s, 1.5h, 30m, 1h30m, 1d.
+
+    Raises ValueError if it is invalid, longer than a year, or 0 unless `zero` is set.
+    """
     found = TIME.fullmatch(text.strip())
     if not found or not any(found.groups()):
         raise ValueError(f"{text!r} is not a duration")
@@ -26,7 +29,7 @@ def seconds(text: str, zero: bool = False) -> float:
 
 
 def size(text: str) -> int:
-    """Bytes of a size in Docker's notation, powers of 1,024: 900m, 3g, 1.5gb, 512MiB. ValueError for others."""
+    """Bytes, from a size in Docker's notation, in powers of 1,024: 900m, 3g, 1.5gb, 512MiB. Raises ValueError."""
     found = SIZE.fullmatch(text.strip())
     if not found:
         raise ValueError(f"{text!r} is not a size")

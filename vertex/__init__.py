@@ -1,1 +1,1 @@
-"""Ray clusters of Vertex AI through Google's own SDK: found, made, removed. `submit` and `cluster` use it."""
+"""Find, create and delete Ray clusters on Vertex AI through Google's SDK. Used by `submit` and `cluster`."""

@@ -1,7 +1,7 @@
-"""Vertex AI's PersistentResourceService by Google's SDK: each call bounded, each fault one sentence.
+"""Client of Vertex AI's PersistentResourceService, based on Google's SDK: bounded calls, one-sentence errors.
 
-The SDK's own `vertex_ray` sleeps 150 s between two looks at a cluster and prints; this uses the client below it.
-Importing that takes seconds, so it is imported when the first call is made.
+The SDK's own `vertex_ray` polls every 150 s and prints; this uses the client underneath it.
+Importing that client takes seconds, so it is imported on the first call.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from vertex.cluster import Cluster, cluster_of
 from vertex.errors import ClusterNotFound, Exists, RequestRejected
 from vertex.location import Location
 
-SECONDS = 30.0  # for one call
+SECONDS = 30.0  # timeout of one call
 
 
 class VertexClient:
-    """The clusters of one place, as the caller's application default credentials see them. Its calls block."""
+    """The clusters of one location, accessed with the application default credentials. All calls block."""
 
     def __init__(self, location: Location) -> None:
         self.location = location
@@ -29,7 +29,7 @@ class VertexClient:
 
     @property
     def client(self) -> Any:
-        """The SDK's client of the region. Raises Refused without credentials."""
+        """The SDK's client for the region. Raises RequestRejected without credentials or without the SDK."""
         if self._client is None:
             try:
                 credentials, _ = default_credentials()
@@ -47,11 +47,11 @@ class VertexClient:
         return self._client
 
     def get(self, cluster: str) -> Cluster:
-        """One cluster. Raises Missing where there is none of that id."""
+        """Return one cluster. Raises ClusterNotFound if the id does not exist."""
         return cluster_of(self.raw(cluster))
 
     def all(self) -> list[Cluster]:
-        """Every Ray cluster of the place, the newest last."""
+        """Return every Ray cluster of the location, newest last."""
         client = self.client
         with self.sentences(f"list the clusters of {self.location.project} in {self.location.region}"):
             pages = client.list_persistent_resources(parent=self.location.parent, timeout=SECONDS, retry=None)
@@ -59,7 +59,7 @@ class VertexClient:
         return sorted((one for one in found if one.has_ray), key=lambda one: one.created)
 
     def create(self, cluster: str, resource: Any) -> None:
-        """Asks for a cluster, an SDK's PersistentResource; `get` tells how it comes along. Raises Exists."""
+        """Request a cluster from an SDK PersistentResource; poll `get` for its state. Raises Exists."""
         self.location.name(cluster)
         client = self.client
         with self.sentences(f"create the cluster {cluster}", cluster):
@@ -72,7 +72,7 @@ class VertexClient:
             )
 
     def update(self, resource: Any, fields: list[str]) -> Any:
-        """Asks for a change of those fields of an SDK's PersistentResource; `done` tells of what it returns."""
+        """Request an update of some fields of an SDK PersistentResource. Pass the returned operation to `done`."""
         client = self.client
         cluster = resource.name.rpartition("/")[2]
         with self.sentences(f"change the cluster {cluster}", cluster):
@@ -81,7 +81,7 @@ class VertexClient:
             )
 
     def done(self, operation: Any, cluster: str) -> bool:
-        """Whether what `update` asked for is done. Raises Refused with Google's reason where it failed."""
+        """Whether an operation from `update` is complete. Raises RequestRejected with Google's reason if it failed."""
         with self.sentences(f"change the cluster {cluster}", cluster):
             if not operation.done():
                 return False
@@ -90,14 +90,14 @@ class VertexClient:
         return True
 
     def raw(self, cluster: str) -> Any:
-        """One cluster as the SDK's PersistentResource, to change it. Raises Missing likewise."""
+        """Return one cluster as the SDK's PersistentResource, for updates. Raises ClusterNotFound like `get`."""
         name = self.location.name(cluster)
         client = self.client
         with self.sentences(f"look at the cluster {cluster}", cluster):
             return client.get_persistent_resource(name=name, timeout=SECONDS, retry=None)
 
     def delete(self, cluster: str) -> None:
-        """Asks for a cluster's deletion. Raises Missing where there is none of that id."""
+        """Request the deletion of a cluster. Raises ClusterNotFound if the id does not exist."""
         name = self.location.name(cluster)
         client = self.client
         with self.sentences(f"delete the cluster {cluster}", cluster):
@@ -105,7 +105,7 @@ class VertexClient:
 
     @contextmanager
     def sentences(self, doing: str, cluster: str = "") -> Iterator[None]:
-        """Google's faults as ours."""
+        """Translate Google's errors into ours. `doing` is the verb phrase for the message."""
         from google.api_core import exceptions
         from google.auth import exceptions as auth
 

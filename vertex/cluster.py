@@ -1,4 +1,4 @@
-"""A cluster as Vertex AI describes it: a PersistentResource with a Ray spec, as values.
+"""A cluster as Vertex AI describes it, as values: a PersistentResource with a Ray spec.
 
 Source: google-cloud-aiplatform 2.7.0, `aiplatform_v1beta1.types.persistent_resource` and
 `vertex_ray/util/_gapic_utils.py`.
@@ -18,12 +18,12 @@ from vertex.errors import Unusable
 PREBUILT = re.compile(
     r".*-docker\.pkg\.dev/vertex-ai/training/ray-(?:cpu|gpu)\.(\d+)-(\d+)\.py(\d)(\d+)(?::.*)?"
 )
-TRANSITIONAL = frozenset({"PROVISIONING", "UPDATING", "REBOOTING"})  # states that end in RUNNING, or in ERROR
+TRANSITIONAL = frozenset({"PROVISIONING", "UPDATING", "REBOOTING"})  # these states lead to RUNNING or ERROR
 
 
 @dataclass(frozen=True, slots=True)
 class ResourcePool:
-    """Equal machines. `least` and `most` are 0 where the pool has a fixed number of nodes."""
+    """A pool of identical machines. `least` and `most` are 0 if the number of nodes is fixed."""
 
     id: str
     machine_type: str
@@ -48,37 +48,38 @@ class Cluster:
     labels: Mapping[str, str]
     created: float
     has_ray: bool = True
-    started: float = 0.0  # when it ran first, likewise
+    started: float = 0.0  # when it first ran, in seconds since 1970
     network: str = ""
 
     @property
     def id(self) -> str:
+        """The last part of the resource name."""
         return self.name.rpartition("/")[2]
 
     @property
     def number(self) -> str:
-        """The project's number."""
+        """The project number."""
         return self.name.split("/")[1]
 
     @property
     def principal(self) -> str:
-        """Who its jobs run as: its account, else the Vertex AI Custom Code Service Agent of the project."""
+        """The principal that jobs run as: the cluster's account, else the project's Custom Code Service Agent."""
         return f"serviceAccount:{self.account or code_agent(self.number)}"
 
     @property
     def ray(self) -> str:
-        """MAJOR.MINOR of its Ray, from the prebuilt image's name; "" for a custom image."""
+        """The Ray version as MAJOR.MINOR, from the name of the prebuilt image; "" for a custom image."""
         found = PREBUILT.fullmatch(self.pools[0].image) if self.pools else None
         return f"{found[1]}.{found[2]}" if found else ""
 
     @property
     def python(self) -> str:
-        """MAJOR.MINOR of its Python, likewise."""
+        """The Python version as MAJOR.MINOR, from the name of the prebuilt image; "" for a custom image."""
         found = PREBUILT.fullmatch(self.pools[0].image) if self.pools else None
         return f"{found[3]}.{found[4]}" if found else ""
 
     def usable(self) -> None:
-        """Raises Unusable where no job can be sent to it; one that is still coming is none of this."""
+        """Raises Unusable if the cluster can't accept jobs. A cluster that is still provisioning passes."""
         again = "make another: python -m cluster up --target vertex"
         if not self.has_ray:
             raise Unusable(
@@ -96,7 +97,7 @@ class Cluster:
 
 
 def cluster_of(found: Any) -> Cluster:
-    """The value of an SDK's PersistentResource."""
+    """Convert an SDK PersistentResource."""
     runtime = found.resource_runtime_spec
     images = runtime.ray_spec.resource_pool_images
     return Cluster(
@@ -117,7 +118,7 @@ def cluster_of(found: Any) -> Cluster:
 
 
 def pool_of(found: Any, image: str) -> ResourcePool:
-    """The value of an SDK's ResourcePool."""
+    """Convert an SDK ResourcePool."""
     machine = found.machine_spec
     kind = machine.accelerator_type
     return ResourcePool(

@@ -1,4 +1,4 @@
-"""What a cluster is, as its dashboard tells: the local one and one on Vertex AI are asked the same."""
+"""What a cluster consists of, according to its dashboard. Local and Vertex AI clusters are queried alike."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vertex.dashboard import DashboardClient
 
 @dataclass(frozen=True, slots=True)
 class PoolSummary:
-    """Living nodes of one pool: how many, and what they promise to jobs in all. Memory is in bytes."""
+    """The live nodes of one pool: their number and total resources. Memory is in bytes."""
 
     nodes: int = 0
     cpus: float = 0
@@ -25,7 +25,7 @@ class PoolSummary:
 
 @dataclass(frozen=True, slots=True)
 class ClusterSummary:
-    """`python` and `packages` are empty where the cluster does not tell."""
+    """Versions, packages and pools of a cluster. `python` and `packages` are empty if it does not report them."""
 
     ray: str
     python: str
@@ -35,12 +35,15 @@ class ClusterSummary:
 
     @property
     def workers(self) -> PoolSummary:
-        """All pools but the head's, together."""
+        """The sum of all pools except the head's."""
         return added([group for name, group in self.pools.items() if name != "head"])
 
 
 def read_cluster_summary(dashboard: DashboardClient, principal: str, python: str = "") -> ClusterSummary:
-    """`python` is what is known of it where no node tells. NotUp where the dashboard does not answer as one."""
+    """Query a cluster's dashboard. Raises NotUp if it does not answer like a Ray dashboard.
+
+    `python` is the version to use if no node reports one.
+    """
     version = dashboard.get("/api/version").json(dict, f"{dashboard.url}/api/version")
     path = "/api/v0/nodes?detail=1&limit=10000"
     told = dashboard.get(path).json(dict, dashboard.url + path)
@@ -66,13 +69,13 @@ def read_cluster_summary(dashboard: DashboardClient, principal: str, python: str
 
 
 def description(dashboard: DashboardClient, node: str) -> Mapping[str, Any]:
-    """What the node's description file says; empty if it has none, as in Google's images."""
+    """Read the node's description file; empty if there is none, as in Google's images."""
     reply = dashboard.get(log_path(node, DESCRIPTION))
     return described(reply.body if reply.status == 200 else None)
 
 
 def pool_name(row: Mapping[str, Any]) -> str:
-    """Its label, which our nodes have, else what a node of its kind is called here."""
+    """The node's pool label, which raydock's nodes have; else the name of the local pool of that type."""
     if row.get("is_head_node"):
         return "head"
     gpus = (row.get("resources_total") or {}).get("GPU", 0)
@@ -80,6 +83,7 @@ def pool_name(row: Mapping[str, Any]) -> str:
 
 
 def group_of(row: Mapping[str, Any]) -> PoolSummary:
+    """The resources of one node, from the state API's row."""
     total = row.get("resources_total") or {}
     simulated = "simulated_gpu" in total or (row.get("labels") or {}).get("gpu") == "simulated"
     return PoolSummary(
@@ -88,6 +92,7 @@ def group_of(row: Mapping[str, Any]) -> PoolSummary:
 
 
 def added(groups: list[PoolSummary]) -> PoolSummary:
+    """The sum of several summaries."""
     return PoolSummary(
         sum(one.nodes for one in groups),
         sum(one.cpus for one in groups),

@@ -1,4 +1,4 @@
-"""What the command line asks of a cluster, read and checked: texts to values. UsageError for what can't be."""
+"""Parse and validate the cluster options of the command line. Raises UsageError for invalid values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions:
-    """`images` by compose.yaml's pool, "" for all of them; `bounds` are the nodes of each worker pool."""
+    """The options of a new cluster.
+
+    `images` is by compose.yaml pool, with "" for all pools. `bounds` are the minimum and maximum number of nodes of
+    each worker pool.
+    """
 
     account: str = ""
     network: str = ""
@@ -26,13 +30,14 @@ class ClusterOptions:
     images: Mapping[str, str] = field(default_factory=dict)
 
     def image(self, pool: str) -> str:
-        """The image asked for that pool; "" for the prebuilt one."""
+        """The image requested for a pool; "" for the prebuilt one."""
         return self.images.get(pool) or self.images.get("", "")
 
 
 def wishes_of(
     account: str, network: str, labels: Sequence[str], bounds: str, images: Sequence[str]
 ) -> ClusterOptions:
+    """Parse all options. Raises UsageError."""
     return ClusterOptions(
         account_of(account),
         network_of(network),
@@ -43,6 +48,7 @@ def wishes_of(
 
 
 def account_of(text: str) -> str:
+    """Validate a service account's address. Raises UsageError."""
     if text and not ACCOUNT.fullmatch(text):
         raise UsageError(
             f"{text!r} is no service account's address.",
@@ -52,6 +58,7 @@ def account_of(text: str) -> str:
 
 
 def network_of(text: str) -> str:
+    """Validate a network's full resource name. Raises UsageError."""
     if text and not NETWORK.fullmatch(text):
         raise UsageError(
             f"{text!r} is no network's full name.", "Write --network projects/NUMBER/global/networks/NAME"
@@ -60,7 +67,7 @@ def network_of(text: str) -> str:
 
 
 def label(text: str) -> tuple[str, str]:
-    """("team", "a") from "team=a"."""
+    """Parse "team=a" into ("team", "a"). Raises UsageError."""
     key, equals, value = text.partition("=")
     if (
         not (LABEL.fullmatch(key) and equals and (not value or LABEL.fullmatch(value)))
@@ -76,7 +83,7 @@ def label(text: str) -> tuple[str, str]:
 
 
 def bounds_of(text: str) -> tuple[int, int]:
-    """(1, 4) from "1:4"."""
+    """Parse "1:4" into (1, 4). Raises UsageError."""
     found = re.fullmatch(r"([0-9]{1,4}):([0-9]{1,4})", text)
     if not found or int(found[1]) >= int(found[2]):
         raise UsageError(
@@ -86,13 +93,13 @@ def bounds_of(text: str) -> tuple[int, int]:
 
 
 def image(text: str) -> tuple[str, str]:
-    """("gpu-worker", URI) from "gpu-worker=URI", ("", URI) from a URI alone."""
+    """Parse "gpu-worker=URI" into ("gpu-worker", URI), and a bare URI into ("", URI). Raises UsageError."""
     pool, equals, uri = text.partition("=")
     return (pool, custom(uri)) if equals else ("", custom(text))
 
 
 def seconds(text: str, flag: str) -> float:
-    """1800.0 from "30m": raydock/units.py."""
+    """Parse "30m" into 1800.0, in the notation of raydock/units.py. Raises UsageError."""
     try:
         return units.seconds(text)
     except ValueError as fault:
@@ -100,7 +107,7 @@ def seconds(text: str, flag: str) -> float:
 
 
 def span(seconds: float) -> str:
-    """A time in two units at most: 45 s, 12 min, 3 h 5 min, 2 d 4 h."""
+    """Format a duration in at most two units: 45 s, 12 min, 3 h 5 min, 2 d 4 h."""
     whole = max(int(seconds), 0)
     if whole < 120:
         return f"{whole} s"

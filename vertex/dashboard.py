@@ -1,4 +1,4 @@
-"""What a dashboard tells: of the local cluster with its key, of one on Vertex AI with the caller's token."""
+"""Query a cluster's dashboard: the local one with its key, one on Vertex AI with the caller's token."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class DashboardReply:
-    """An answer. `now` is the server's time, in seconds since 1970, where it tells it."""
+    """A response. `now` is the server's time in seconds since 1970, or the local time if it sends none."""
 
     status: int
     body: bytes
     now: float
 
     def json(self, wanted: type, where: str) -> Any:
-        """The JSON of a success. NotUp for anything else, such as a page that asks to sign in."""
+        """Return the JSON of a successful response. Raises NotUp for anything else, such as a sign-in page."""
         try:
             value = json.loads(self.body) if self.status == 200 else None
         except ValueError:
@@ -41,25 +41,31 @@ class DashboardReply:
 
 
 class DashboardClient(Protocol):
-    """One dashboard. `get` raises NotUp where nothing answers, or nobody is let in."""
+    """A client of one dashboard."""
 
     @property
-    def url(self) -> str: ...
+    def url(self) -> str:
+        """The base URL."""
+        ...
 
-    def get(self, path: str) -> DashboardReply: ...
+    def get(self, path: str) -> DashboardReply:
+        """Send a GET request. Raises NotUp if there is no response or access is denied."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class LocalDashboard:
-    """The local cluster's, behind its gateway."""
+    """The dashboard of the local cluster, behind its gateway."""
 
     gateway: Gateway
 
     @property
     def url(self) -> str:
+        """The gateway's base URL."""
         return self.gateway.url
 
     def get(self, path: str) -> DashboardReply:
+        """Send a GET request with the cluster's key. Raises NotUp if nothing answers."""
         try:
             with DIRECT.open(self.gateway.request(path), timeout=SECONDS) as answer:
                 return DashboardReply(answer.status, answer.read(MOST_BYTES), time.time())
@@ -75,7 +81,7 @@ class LocalDashboard:
 
 @dataclass(slots=True)
 class VertexDashboard:
-    """That of a cluster on Vertex AI, over TLS. `client` is an httpx.Client."""
+    """The dashboard of a cluster on Vertex AI, over TLS. `client` is an httpx.Client."""
 
     cluster: Cluster
     token: AccessToken
@@ -83,11 +89,12 @@ class VertexDashboard:
 
     @property
     def url(self) -> str:
+        """The base URL from the cluster's resource."""
         host = self.cluster.dashboard
         return host if "://" in host else f"https://{host}"
 
     def get(self, path: str) -> DashboardReply:
-        """A token that is turned down is renewed once."""
+        """Send a GET request; a rejected token is renewed once. Raises NotUp if access is still denied."""
         reply = self.once(path)
         if reply.status == 401:
             reply = self.once(path)
@@ -99,6 +106,7 @@ class VertexDashboard:
         return reply
 
     def once(self, path: str) -> DashboardReply:
+        """Send one GET request without a retry. Raises NotUp if there is no response."""
         import httpx
 
         token = self.token.value()
@@ -116,14 +124,14 @@ class VertexDashboard:
 
 
 def client() -> Any:
-    """Follows no redirect: a sign-in page is no answer. It trusts what Python does, and uses the proxies set."""
+    """Return an httpx.Client that uses Python's trust store and the environment's proxies, and follows no redirects."""
     import httpx
 
     return httpx.Client(timeout=SECONDS, verify=ssl.create_default_context())
 
 
 def managed(cluster: Cluster, token: AccessToken) -> VertexDashboard:
-    """The dashboard of a cluster that runs. NotUp for one that does not."""
+    """Return the dashboard of a running cluster. Raises NotUp for any other."""
     if cluster.state not in ("RUNNING", "UPDATING") or not cluster.dashboard:
         raise NotUp(
             f"{cluster.id} is {cluster.state} and has no dashboard.",
@@ -133,7 +141,7 @@ def managed(cluster: Cluster, token: AccessToken) -> VertexDashboard:
 
 
 def date(headers: Mapping[str, str]) -> float:
-    """The server's time, so that a clock that is wrong here does no harm; ours where it does not say."""
+    """The server's time, so that a wrong local clock has no effect; the local time if the server sends none."""
     try:
         return parsedate_to_datetime(headers["Date"]).timestamp()
     except (KeyError, ValueError, TypeError):
@@ -141,5 +149,6 @@ def date(headers: Mapping[str, str]) -> float:
 
 
 def first_line(body: bytes) -> str:
+    """The first line of a response body, at most 200 characters."""
     lines = body.decode(errors="replace").strip().splitlines()
     return lines[0][:200] if lines else "it says no more."

@@ -1,4 +1,4 @@
-"""The local cluster and one on Vertex AI side by side, and whether a difference matters. Pure functions."""
+"""Compare the local cluster with one on Vertex AI, and judge whether each difference matters. Pure functions."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from raydock.jobscript.dependencies import SAME, requirement, satisfied
 from vertex.cluster_info import ClusterSummary, PoolSummary
 from vertex.job_needs import Needs
 
-UNKNOWN = "unknown"  # the cluster does not tell
+UNKNOWN = "unknown"  # the cluster does not report it
 NONE = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One fact. `matters` begins with yes, no or perhaps, and says why."""
+    """One row of the comparison. `matters` starts with yes, no or perhaps, followed by the reason."""
 
     what: str
     local: str
@@ -24,7 +24,7 @@ class Difference:
 
 
 def rows(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -> list[Difference]:
-    """Every row; of the packages those that differ, and those that the job declares."""
+    """All rows. Packages are included if they differ or if the job declares them."""
     found = [
         ray(local, vertex),
         python(local, vertex, needs),
@@ -37,6 +37,7 @@ def rows(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -> 
 
 
 def ray(local: ClusterSummary, vertex: ClusterSummary) -> Difference:
+    """Compare the Ray versions."""
     if local.ray == vertex.ray:
         return Difference("Ray", local.ray, vertex.ray, "no: the same")
     if not vertex.ray or not local.ray:
@@ -45,6 +46,7 @@ def ray(local: ClusterSummary, vertex: ClusterSummary) -> Difference:
 
 
 def python(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -> Difference:
+    """Compare the Python versions, also with the job's `requires-python`."""
     here, there = local.python or UNKNOWN, vertex.python or UNKNOWN
     if needs and needs.python and vertex.python:
         from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -63,11 +65,12 @@ def python(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -
 
 
 def full(version: str) -> bool:
-    """Whether MAJOR.MINOR.PATCH is known; MAJOR.MINOR alone can't be compared with every specifier."""
+    """Whether a version is MAJOR.MINOR.PATCH; MAJOR.MINOR alone can't be checked against every specifier."""
     return version.count(".") == 2
 
 
 def pools(local: Mapping[str, PoolSummary], vertex: Mapping[str, PoolSummary]) -> Iterator[Difference]:
+    """Compare each pool, the head's first."""
     for name in sorted({*local, *vertex}, key=lambda name: (name != "head", name)):
         here, there = local.get(name, PoolSummary()), vertex.get(name, PoolSummary())
         same = shape(here) == shape(there)
@@ -78,7 +81,7 @@ def pools(local: Mapping[str, PoolSummary], vertex: Mapping[str, PoolSummary]) -
 
 
 def shape(group: PoolSummary) -> str:
-    """Such as "2 × 16 CPU 1 GPU", where the nodes are equal."""
+    """Describe a pool, such as "2 × 16 CPU 1 GPU". Its nodes are assumed to be identical."""
     if not group.nodes:
         return NONE
     each = f"{group.nodes} × {group.cpus / group.nodes:g} CPU"
@@ -86,6 +89,7 @@ def shape(group: PoolSummary) -> str:
 
 
 def resource(what: str, here: float, there: float, wanted: float | None) -> Difference:
+    """Compare an amount, also with the amount that the job needs."""
     if wanted is not None and there < wanted:
         said = f"yes: the job needs {wanted:g}"
     elif here == there:
@@ -98,7 +102,7 @@ def resource(what: str, here: float, there: float, wanted: float | None) -> Diff
 
 
 def gpus(here: PoolSummary, there: PoolSummary, needs: Needs | None) -> Difference:
-    """As other resources; but a simulated GPU computes nothing, so it differs from a real one."""
+    """Compare GPUs like other resources, except that a simulated GPU computes nothing and differs from a real one."""
     row = resource("GPUs of workers", here.gpus, there.gpus, needs.gpus if needs else None)
     said = row.matters
     simulated = [where for group, where in ((here, "here"), (there, "there")) if group.simulated]
@@ -108,11 +112,12 @@ def gpus(here: PoolSummary, there: PoolSummary, needs: Needs | None) -> Differen
 
 
 def number(group: PoolSummary) -> str:
+    """The number of GPUs, marked if they are simulated."""
     return f"{group.gpus:g} simulated" if group.simulated else f"{group.gpus:g}"
 
 
 def packages(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -> Iterator[Difference]:
-    """The job's own first. A cluster that does not tell its packages has one row for them."""
+    """Compare packages, the job's own first. If a cluster does not report its packages, one row covers them all."""
     wanted = needs.dependencies if needs else {}
     for name, text in wanted.items():
         if name != "ray":
@@ -128,6 +133,7 @@ def packages(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None)
 
 
 def undeclared(here: str, there: str, needs: Needs | None) -> str:
+    """Judge a package that differs and that the job does not declare."""
     if needs:
         return (
             "perhaps: if it is imported, declare it" if there == NONE else "no: the job does not declare it"
@@ -136,7 +142,7 @@ def undeclared(here: str, there: str, needs: Needs | None) -> str:
 
 
 def declared(name: str, text: str, local: ClusterSummary, vertex: ClusterSummary) -> Difference:
-    """A package of the job's header. What the cluster lacks is installed when the job starts, by the submitter."""
+    """Compare a package from the job's header. If the cluster lacks it, submit installs it when the job starts."""
     here, there = version(name, local), version(name, vertex)
     if there == UNKNOWN:
         said = "no: installed at each start, not known to be there"
@@ -148,6 +154,7 @@ def declared(name: str, text: str, local: ClusterSummary, vertex: ClusterSummary
 
 
 def version(name: str, facts: ClusterSummary) -> str:
+    """The version of a package on a cluster, also under its alias; UNKNOWN if the cluster does not report packages."""
     if not facts.packages:
         return UNKNOWN
     return facts.packages.get(name) or facts.packages.get(SAME.get(name, "")) or NONE

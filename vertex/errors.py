@@ -1,14 +1,14 @@
-"""What can go wrong with a cluster on Vertex AI.
+"""Errors of clusters on Vertex AI.
 
     VertexError
-    ├── Unset         no project, region or cluster is named, or one that can't be
-    ├── Missing       there is no such cluster
-    ├── Exists        there is one of that name already
-    ├── Unusable      it is there and can't take jobs: its state, its image, its network
-    ├── Refused       Google refused the call: the message is Google's
-    └── Unreachable   nothing answered: the one class where trying again may help
+    ├── NotConfigured     no project, region or cluster is set, or its name is invalid
+    ├── ClusterNotFound   the cluster does not exist
+    ├── Exists            a cluster of that name already exists
+    ├── Unusable          the cluster exists but can't accept jobs because of its state, image or network
+    └── RequestRejected   Google rejected the call; the message is Google's
 
-Every error says what failed and why in one sentence (`message`), and what mends it (`fix`).
+If nothing answers, raydock.errors.Unreachable is raised: the only error for which a retry may help.
+Every error says what failed and why in one sentence (`message`), and how to fix it (`fix`).
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from raydock.errors import RaydockError
 
 
 class VertexError(RaydockError):
-    """The base: `message` is one sentence, `fix` is what to do about it."""
+    """Base class: `message` is one sentence, `fix` says what to do about it."""
 
 
 class NotConfigured(VertexError):
-    """No project, region or cluster is named, or one that can't be."""
+    """No project, region or cluster is set, or its name is invalid."""
 
 
 class ClusterNotFound(VertexError):
-    """There is no such cluster."""
+    """The cluster does not exist."""
 
 
 class Exists(VertexError):
-    """There is a cluster of that name already."""
+    """A cluster of that name already exists."""
 
 
 class Unusable(VertexError):
-    """The cluster is there and can't take jobs."""
+    """The cluster exists but can't accept jobs."""
 
 
 class RequestRejected(VertexError):
-    """Google refused the call; the message is Google's."""
+    """Google rejected the call; the message is Google's."""
 
 
 def sentence(text: str) -> str:
-    """The text in one line that ends as a sentence does."""
+    """Collapse a text to one line that ends with a full stop."""
     line = " ".join(text.split())
     return line if line.endswith((".", "!", "?")) else f"{line}."

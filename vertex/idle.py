@@ -1,6 +1,6 @@
-"""Ends a cluster on which nothing runs: Vertex AI itself never does, and it costs until it is deleted.
+"""Delete a cluster that runs no jobs. Vertex AI never does, and it bills until the cluster is deleted.
 
-What is not known counts as use: a dashboard that does not answer, a status that Ray does not have.
+Anything unknown counts as activity: a dashboard that does not answer, or a status that Ray does not define.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from vertex.cluster_options import span
 from vertex.dashboard import VertexDashboard, managed
 from vertex.errors import ClusterNotFound, VertexError
 
-LOOK = 60.0  # seconds between two looks, at most
+LOOK = 60.0  # seconds between polls, at most
 
 Open = Callable[[Cluster, AccessToken], VertexDashboard]
 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """`busy` are the ids of jobs that have not ended; `since` is when the last one did, in seconds since 1970."""
+    """The ids of unfinished jobs (`busy`), and when the last job ended, in seconds since 1970 (`since`)."""
 
     busy: tuple[str, ...]
     since: float
@@ -35,9 +35,10 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class IdleStatus:
-    """`kind` is gone, busy, quiet (idle, but not yet for long enough), idle or unknown; `why` says more.
+    """Whether a cluster is idle.
 
-    `left` is how many seconds a quiet cluster has until it is idle.
+    `kind` is gone, busy, quiet (idle, but not yet for long enough), idle or unknown; `why` gives details.
+    `left` is the number of seconds until a quiet cluster counts as idle.
     """
 
     kind: str
@@ -46,7 +47,7 @@ class IdleStatus:
 
 
 def use_of(jobs: Sequence[Mapping[str, Any]], started: float) -> Activity:
-    """From `GET /api/jobs/`, whose times are milliseconds: drivers that somebody runs by hand count as well."""
+    """The activity from `GET /api/jobs/`, whose times are in milliseconds. Manually run drivers count as well."""
     busy = tuple(
         str(job.get("submission_id") or job.get("job_id") or "a driver")
         for job in jobs
@@ -57,7 +58,7 @@ def use_of(jobs: Sequence[Mapping[str, Any]], started: float) -> Activity:
 
 
 def verdict_of(use: Activity, now: float, most: float) -> IdleStatus:
-    """Whether nothing has run for `most` seconds."""
+    """Decide whether nothing has run for `most` seconds."""
     if use.busy:
         more = f" and {len(use.busy) - 3} more" if len(use.busy) > 3 else ""
         return IdleStatus("busy", f"has not ended: {', '.join(use.busy[:3])}{more}")
@@ -67,7 +68,10 @@ def verdict_of(use: Activity, now: float, most: float) -> IdleStatus:
 
 
 def look(api: VertexClient, name: str, most: float, token: AccessToken, open: Open = managed) -> IdleStatus:
-    """One look. Raises what the caller can mend; a dashboard without an answer is `unknown`."""
+    """Check a cluster once. A dashboard that does not answer gives `unknown`.
+
+    Raises VertexError or PermissionDenied for errors that the caller can fix.
+    """
     try:
         found = api.get(name)
     except ClusterNotFound:
@@ -93,7 +97,7 @@ def look(api: VertexClient, name: str, most: float, token: AccessToken, open: Op
 
 @dataclass(slots=True)
 class Idle:
-    """Watches one cluster. `sleep` and `open` are for tests."""
+    """Watches one cluster. `sleep` and `open` are replaced in tests."""
 
     api: VertexClient
     cluster: str
@@ -104,7 +108,7 @@ class Idle:
     sleep: Callable[[float], None] = time.sleep
 
     def once(self) -> IdleStatus:
-        """One look; asks for the deletion of an idle cluster."""
+        """Check once, and request the deletion of an idle cluster."""
         verdict = look(self.api, self.cluster, self.most, self.token, self.open)
         if verdict.kind == "idle":
             try:
@@ -114,9 +118,9 @@ class Idle:
         return verdict
 
     def watch(self) -> IdleStatus:
-        """Looks until the cluster was deleted, by this or by somebody else; tells when what it sees changes.
+        """Poll until the cluster is deleted, by this command or otherwise, and report each change of status.
 
-        Raises VertexError where already the first look fails.
+        Raises VertexError, PermissionDenied or Unreachable if the first check fails.
         """
         last = ""
         while True:
@@ -125,9 +129,8 @@ class Idle:
             except (VertexError, PermissionDenied, Unreachable) as fault:
                 if not last:
                     raise
-                verdict = IdleStatus(
-                    "unknown", fault.message
-                )  # it may pass, and a watch that ended saves nothing
+                # It may be temporary, and a watch that has ended saves nothing.
+                verdict = IdleStatus("unknown", fault.message)
             if verdict.kind in ("idle", "gone"):
                 return verdict
             said = verdict.kind if verdict.kind == "quiet" else f"{verdict.kind} {verdict.why}"
@@ -138,7 +141,7 @@ class Idle:
 
 
 def line(cluster: str, verdict: IdleStatus) -> str:
-    """One sentence of what was seen and done."""
+    """One sentence about the status of the cluster and what was done."""
     return {
         "gone": f"{cluster}: nothing to delete: {verdict.why.rstrip('.')}.",
         "busy": f"{cluster}: kept: {verdict.why}.",

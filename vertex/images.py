@@ -1,6 +1,6 @@
-"""Names of Vertex AI's prebuilt images, as `vertex_ray.util._validation_utils.get_image_uri` makes them.
+"""Names of Vertex AI's prebuilt images, as `vertex_ray.util._validation_utils.get_image_uri` builds them.
 
-Source: google-cloud-aiplatform 2.7.0. The versions are those of raydock/versions.py; a test compares.
+Source: google-cloud-aiplatform 2.7.0. The versions match those of raydock/versions.py, which a test checks.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import re
 from raydock.errors import UsageError
 
 RAY, PYTHON = "2.47", "3.11"
-REGIONS = ("us", "europe", "asia")  # where Google keeps the images; every other region takes the first
-# What Vertex AI can pull from: https://cloud.google.com/vertex-ai/docs/training/create-custom-container
+REGIONS = ("us", "europe", "asia")  # where Google keeps the images; all other regions use the first
+# Registries that Vertex AI can pull from: https://cloud.google.com/vertex-ai/docs/training/create-custom-container
 CUSTOM = re.compile(r"(?:[a-z0-9-]+-docker\.pkg\.dev|(?:[a-z]+\.)?gcr\.io|docker\.io)/\S+")
 
 
 def prebuilt(region: str, gpu: bool) -> str:
-    """The image of our Ray and Python nearest to a region, with CUDA or without."""
+    """The image with raydock's Ray and Python versions that is nearest to a region, with or without CUDA."""
     near = region.partition("-")[0]
     near = near if near in REGIONS else REGIONS[0]
     kind = "gpu" if gpu else "cpu"
@@ -25,7 +25,7 @@ def prebuilt(region: str, gpu: bool) -> str:
 
 
 def custom(text: str) -> str:
-    """A custom image's URI. UsageError for one that Vertex AI could not pull."""
+    """Validate the URI of a custom image. Raises UsageError if Vertex AI can't pull from there."""
     if not CUSTOM.fullmatch(text):
         raise UsageError(
             f"{text} is no image that Vertex AI can pull.",

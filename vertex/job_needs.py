@@ -1,4 +1,4 @@
-"""What a job's header asks of a cluster: the `--job` of `diff`."""
+"""What a job's header requires of a cluster, for `diff --job`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from raydock.jobscript.header import read_header
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """`dependencies` by normalised name, as requirements; `cpus` and `gpus` of all workers together."""
+    """A job's requirements: `dependencies` by normalized name; `cpus` and `gpus` are totals over all workers."""
 
     job: str = ""
     python: str = ""
@@ -22,7 +22,7 @@ class Needs:
 
 
 def read(path: Path) -> Needs:
-    """What the script's header declares. Raises UsageError if the file or its header can't be read."""
+    """The requirements in a script's header. Raises UsageError if the file or its header can't be read."""
     try:
         source = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
@@ -32,13 +32,13 @@ def read(path: Path) -> Needs:
 
 
 def needs_of(source: str, job: str) -> Needs:
-    """The same, from the script's text. Raises UsageError."""
+    """The requirements in a script's source. Raises UsageError if its header can't be read."""
     header = read_header(source, job)
     return Needs(
         job,
         header.requires_python,
         {name_of(requirement(text)): text for text in header.dependencies},
-        # The entrypoint's own reservation counts as well: one node must give it.
+        # The entrypoint's reservation counts too: one node must provide it.
         max(header.needs.cpus, header.entrypoint.cpus),
         max(header.needs.gpus, header.entrypoint.gpus),
     )

@@ -1,4 +1,4 @@
-"""A cluster's way: asked for, awaited, deleted. What is awaited goes on at Google's whatever happens here."""
+"""Create, wait for and delete a cluster. Vertex AI continues an operation even if the command is interrupted."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from vertex.errors import ClusterNotFound, Exists, sentence
 from vertex.location import Location
 from vertex.wait import TimeUp, Waiter
 
-APPEARS = 30.0  # seconds within which a new cluster may not be found yet
+APPEARS = 30.0  # seconds during which a new cluster may not be visible yet
 
 
 def again(verb: str, location: Location, cluster: str = "", more: str = "") -> str:
-    """The command line that reaches the same cluster."""
+    """The command line that applies a verb to the same cluster."""
     named = f" --cluster {cluster}" if cluster else ""
     return f"python -m cluster {verb} --target vertex {location.flags.strip()}{named}{f' {more}' if more else ''}"
 
 
 @dataclass(slots=True)
 class ClusterWaiter:
-    """Looks at one cluster until something is so, and tells of its state."""
+    """Polls one cluster until a condition is met, and reports its state."""
 
     api: VertexClient
     cluster: str
-    seconds: float  # how long at most
+    seconds: float  # timeout
     say: Say
     appeared: bool = False
     waiter: Waiter = field(init=False)
@@ -40,7 +40,7 @@ class ClusterWaiter:
         self.waiter = Waiter(self.seconds, self.tell, answered=True)
 
     def until(self, so: Callable[[Cluster | None], bool]) -> Cluster | None:
-        """The cluster when it is so; None for one that is not there. NotReady where time is up."""
+        """Poll until `so` is true and return the cluster, or None if it does not exist. Raises NotReady on timeout."""
         try:
             while True:
                 try:
@@ -56,7 +56,7 @@ class ClusterWaiter:
             raise self.late(late) from None
 
     def look(self) -> Cluster | None:
-        """The cluster as it is; None where there is none."""
+        """The cluster's current state; None if it does not exist."""
         try:
             found = self.api.get(self.cluster)
         except ClusterNotFound:
@@ -65,9 +65,11 @@ class ClusterWaiter:
         return found
 
     def tell(self, state: str, passed: float) -> None:
+        """Report the state and the elapsed seconds."""
         self.say(f"{self.cluster}: {state}, {span(passed)}")
 
     def late(self, late: TimeUp) -> NotReady:
+        """The error for a timeout, with the commands to resume waiting or to delete the cluster."""
         location = self.api.location
         return NotReady(
             f"{self.cluster} is still {late.state or 'unanswered'} after {span(self.seconds)}; Vertex AI goes on.",
@@ -77,7 +79,10 @@ class ClusterWaiter:
 
 
 def create(api: VertexClient, cluster: str, resource: Any) -> bool:
-    """Asks for it, an SDK's PersistentResource; False where it was there already, as after a lost reply."""
+    """Request a cluster from an SDK PersistentResource. False if it already exists, as after a lost response.
+
+    Raises NotUp if there was no response.
+    """
     try:
         api.create(cluster, resource)
     except Exists:
@@ -91,7 +96,10 @@ def create(api: VertexClient, cluster: str, resource: Any) -> bool:
 
 
 def come(watch: ClusterWaiter) -> Cluster:
-    """Waits until the cluster runs. CommandFailed where it came to nothing, Interrupted for Ctrl-C."""
+    """Wait until the cluster is running.
+
+    Raises CommandFailed if creation fails, NotUp if it was deleted, NotReady on timeout and Interrupted for Ctrl-C.
+    """
     location, name = watch.api.location, watch.cluster
 
     def settled(found: Cluster | None) -> bool:
@@ -114,7 +122,7 @@ def come(watch: ClusterWaiter) -> Cluster:
 
 
 def refuse_dead(found: Cluster, location: Location) -> None:
-    """CommandFailed for a cluster that will never run, NotUp for one that is going or has no Ray."""
+    """Raises CommandFailed for a cluster in the state ERROR, and NotUp for one being deleted or without Ray."""
     if not found.has_ray:
         raise NotUp(
             f"{found.id} is a persistent resource without Ray.",
@@ -134,7 +142,10 @@ def refuse_dead(found: Cluster, location: Location) -> None:
 
 
 def delete(watch: ClusterWaiter) -> None:
-    """Asks for the cluster's deletion, unless it is going already, and waits until it is gone."""
+    """Request the cluster's deletion, unless it is already in progress, and wait until the cluster is gone.
+
+    Raises NotReady on timeout, and Interrupted for Ctrl-C.
+    """
     api, name = watch.api, watch.cluster
     if api.get(name).state != "STOPPING":
         api.delete(name)

@@ -10,33 +10,35 @@ from raydock.errors import PermissionDenied as NoCredentials
 from raydock.gcp.clouds import default_credentials
 from vertex.errors import NotConfigured
 
-REGION = "us-central1"  # the SDK's own default: google/cloud/aiplatform/constants/base.py
+REGION = "us-central1"  # the SDK's default: google/cloud/aiplatform/constants/base.py
 ID = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")  # of a persistent resource: vertex_ray.create_ray_cluster
 NAME = re.compile(r"projects/([^/]+)/locations/([^/]+)/persistentResources/([^/]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A project, by its id or its number, and a region."""
+    """A project, by id or number, and a region."""
 
     project: str
     region: str
 
     @property
     def parent(self) -> str:
+        """The resource name under which clusters are listed and created."""
         return f"projects/{self.project}/locations/{self.region}"
 
     @property
     def host(self) -> str:
+        """The region's API endpoint."""
         return f"{self.region}-aiplatform.googleapis.com"
 
     @property
     def flags(self) -> str:
-        """What a command line needs to reach the same place again."""
+        """The command-line flags that select the same location."""
         return f"--project {self.project} --region {self.region} "
 
     def name(self, cluster: str) -> str:
-        """The resource name of a cluster. Raises Unset for an id that can't be one."""
+        """The resource name of a cluster. Raises NotConfigured for an invalid id."""
         if not ID.fullmatch(cluster):
             raise NotConfigured(
                 f"{cluster!r} is no name of a cluster: small letters, digits and -, at most 63, a letter first.",
@@ -48,11 +50,11 @@ class Location:
 def location_of(
     project: str, region: str, cluster: str, setting: Callable[[str, str], str]
 ) -> tuple[Location, str]:
-    """The place and the cluster's id, which is "" where none is named.
+    """Return the location and the cluster's id, which is "" if none is set.
 
-    A cluster's full resource name says all three. Else flags come first, then GOOGLE_CLOUD_PROJECT,
-    GOOGLE_CLOUD_REGION and VERTEX_CLUSTER through `setting(name, default)`, then the credentials' project and the
-    SDK's region. Raises Unset where no project is known.
+    A cluster's full resource name determines all three. Otherwise the order is: flags; GOOGLE_CLOUD_PROJECT,
+    GOOGLE_CLOUD_REGION and VERTEX_CLUSTER through `setting(name, default)`; the credentials' project and the SDK's
+    default region. Raises NotConfigured if no project is set.
     """
     cluster = cluster or setting("VERTEX_CLUSTER", "")
     if found := NAME.fullmatch(cluster):
@@ -64,7 +66,7 @@ def location_of(
 
 
 def project_of_credentials() -> str:
-    """The project of the application default credentials; "" where there are none, or they have none."""
+    """The project of the application default credentials; "" if there is none."""
     try:
         return default_credentials()[1]
     except NoCredentials:

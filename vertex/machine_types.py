@@ -1,4 +1,4 @@
-"""The machine that stands for a pool on Vertex AI: the x-vertex keys of compose.yaml."""
+"""The machine type of each pool on Vertex AI, from the x-vertex keys in compose.yaml."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from raydock.topology import Pool
 
 KEYS = ("machine_type", "accelerator_type", "accelerator_count", "boot_disk_type", "boot_disk_size_gb")
 DISK_GB = (100, 64000)  # vertex_ray.util.resources.Resources
-# vCPUs for each accelerator of the families whose names count those instead:
+# vCPUs per accelerator, for machine families whose names give the number of accelerators:
 # https://cloud.google.com/compute/docs/accelerator-optimized-machines
 CPUS_OF_GPUS = {
     "a2-highgpu": 12,
@@ -28,7 +28,7 @@ CPUS_OF_GPUS = {
 
 @dataclass(frozen=True, slots=True)
 class PoolMachine:
-    """One node's machine. `accelerator` is "" for none; the disk's size is in GB."""
+    """The machine of one node. `accelerator` is "" for none; the disk size is in GB."""
 
     type: str
     accelerator: str = ""
@@ -38,11 +38,12 @@ class PoolMachine:
 
     @property
     def spec(self) -> tuple[str, str, int]:
-        """What the SDK compares to tell whether workers are merged into the head's pool."""
+        """What the SDK compares to decide whether workers are merged into the head's pool."""
         return self.type, self.accelerator, self.accelerators
 
     @property
     def gpus(self) -> str:
+        """The number and type of accelerators; "-" for none."""
         return f"{self.accelerators} {self.accelerator}" if self.accelerators else "-"
 
     def __str__(self) -> str:
@@ -50,7 +51,7 @@ class PoolMachine:
 
     @property
     def cpus(self) -> int | None:
-        """Its vCPUs by its type's name; None where the name does not tell."""
+        """The number of vCPUs, from the machine type's name; None if the name does not include it."""
         family, _, size = self.type.rpartition("-")
         if found := re.fullmatch(r"(\d+)g", size):
             each = CPUS_OF_GPUS.get(family)
@@ -59,7 +60,7 @@ class PoolMachine:
 
 
 def machine_of(pool: Pool) -> PoolMachine:
-    """The machine of a pool of compose.yaml. UsageError for an x-vertex block that can't be one."""
+    """The machine of a compose.yaml pool. Raises UsageError for an invalid x-vertex block."""
     told = pool.vertex
     for key in told:
         if key not in KEYS:
@@ -83,6 +84,7 @@ def machine_of(pool: Pool) -> PoolMachine:
 
 
 def text(pool: Pool, told: Mapping[str, object], key: str, default: str) -> str:
+    """A string from the x-vertex block. Raises UsageError for another type."""
     value = told.get(key, default)
     if not isinstance(value, str):
         raise wrong(pool, f"{key} is {value!r}", "a name")
@@ -90,6 +92,7 @@ def text(pool: Pool, told: Mapping[str, object], key: str, default: str) -> str:
 
 
 def whole(pool: Pool, told: Mapping[str, object], key: str, default: int) -> int:
+    """A non-negative integer from the x-vertex block. Raises UsageError for anything else."""
     value = told.get(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise wrong(pool, f"{key} is {value!r}", "a whole number")
@@ -97,4 +100,5 @@ def whole(pool: Pool, told: Mapping[str, object], key: str, default: int) -> int
 
 
 def wrong(pool: Pool, what: str, wanted: str) -> UsageError:
+    """The error for an invalid x-vertex block."""
     return UsageError(f"compose.yaml: x-vertex of {pool.name}: {what}.", f"Write there: {wanted}")

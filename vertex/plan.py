@@ -1,7 +1,7 @@
-"""What `up` will make, as values: compose.yaml's pools as Vertex AI's, and what they come to.
+"""What `up` will create, as values: compose.yaml's pools as resource pools of Vertex AI, and their totals.
 
-Which worker pools become the head's, and how pools are called, is as in `vertex_ray.create_ray_cluster` of
-google-cloud-aiplatform 2.7.0; tests/unit/cluster/vertex/test_same_as_sdk.py compares both.
+Which worker pools are merged into the head's pool, and how pools are named, follows `vertex_ray.create_ray_cluster`
+of google-cloud-aiplatform 2.7.0; tests/unit/cluster/vertex/test_same_as_sdk.py compares the two.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from vertex.cluster_options import ClusterOptions
 from vertex.location import Location
 from vertex.machine_types import PoolMachine, machine_of
 
-POOL_NODES, CLUSTER_NODES = 1000, 2000  # Ray on Vertex AI's quotas
-LABEL = "raydock"  # which clusters are ours
+POOL_NODES, CLUSTER_NODES = 1000, 2000  # quotas of Ray on Vertex AI
+LABEL = "raydock"  # marks clusters created by raydock
 
 
 @dataclass(frozen=True, slots=True)
 class PoolPlan:
-    """One resource pool. `nodes` are the least where `bounds` lets it grow; `services` are compose.yaml's."""
+    """One resource pool. With `bounds`, `nodes` is the minimum; `services` are compose.yaml's."""
 
     id: str
     services: tuple[str, ...]
@@ -33,17 +33,18 @@ class PoolPlan:
 
     @property
     def count(self) -> str:
+        """The number of nodes as text: "3", or "1-4" with autoscaling."""
         return f"{self.bounds[0]}-{self.bounds[1]}" if self.bounds else str(self.nodes)
 
     @property
     def range(self) -> tuple[int, int]:
-        """The least and the most nodes."""
+        """The minimum and maximum number of nodes."""
         return self.bounds or (self.nodes, self.nodes)
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterPlan:
-    """Everything that will be asked for. `account` is "" for the service agent."""
+    """Everything that will be requested. `account` is "" for the service agent."""
 
     cluster: str
     location: Location
@@ -55,7 +56,7 @@ class ClusterPlan:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Of a whole cluster, least and most. `unknown` are machine types whose name tells no vCPUs."""
+    """Minimum and maximum totals of a cluster. `unknown` are machine types whose name does not give the vCPUs."""
 
     nodes: tuple[int, int]
     cpus: tuple[int, int]
@@ -64,7 +65,7 @@ class Totals:
 
 
 def plan_of(topology: Topology, cluster: str, location: Location, wishes: ClusterOptions) -> ClusterPlan:
-    """The plan for compose.yaml's topology. UsageError for what Vertex AI would not take."""
+    """The plan for compose.yaml's topology. Raises UsageError for anything that Vertex AI would reject."""
     location.name(cluster)
     known = {pool.name for pool in topology.pools}
     for name in wishes.images:
@@ -81,9 +82,9 @@ def plan_of(topology: Topology, cluster: str, location: Location, wishes: Cluste
 
 
 def pools_of(topology: Topology, region: str, wishes: ClusterOptions) -> tuple[PoolPlan, ...]:
-    """The head's pool with the workers that have its machine, and a pool for each of the others.
+    """The head's pool, merged with workers on the same machine type, and one pool for each of the others.
 
-    Pools are numbered by their place among the workers that are there, merged ones counted, as the SDK does.
+    Pools are numbered by their position among the non-empty worker pools, including merged ones, as in the SDK.
     """
 
     def pool(name: str, service: Pool, nodes: int, bounds: tuple[int, int] | None) -> PoolPlan:
@@ -104,7 +105,7 @@ def pools_of(topology: Topology, region: str, wishes: ClusterOptions) -> tuple[P
 
 
 def merged(head: PoolPlan, worker: PoolPlan) -> PoolPlan:
-    """The head's pool with workers of the same machine; bounds become those of the pool, the head among them."""
+    """The head's pool with workers of the same machine type. `bounds` then apply to the whole pool, head included."""
     if (head.machine, head.image) != (worker.machine, worker.image):
         what = "disk" if head.machine != worker.machine else "image"
         raise UsageError(
@@ -116,6 +117,7 @@ def merged(head: PoolPlan, worker: PoolPlan) -> PoolPlan:
 
 
 def checked(pools: tuple[PoolPlan, ...], wishes: ClusterOptions) -> tuple[PoolPlan, ...]:
+    """The pools, validated against Vertex AI's quotas and autoscaling rules. Raises UsageError."""
     most = [pool.range[1] for pool in pools]
     if max(most) > POOL_NODES or sum(most) > CLUSTER_NODES:
         raise UsageError(
@@ -133,7 +135,7 @@ def checked(pools: tuple[PoolPlan, ...], wishes: ClusterOptions) -> tuple[PoolPl
 
 
 def totals(pools: tuple[PoolPlan, ...]) -> Totals:
-    """What all pools come to, least and most."""
+    """The minimum and maximum totals of all pools."""
 
     def both(each: list[int]) -> tuple[int, int]:
         pairs = list(zip(pools, each, strict=True))

@@ -1,4 +1,4 @@
-"""A plan as the message that Vertex AI takes: the one module here that knows the SDK's classes."""
+"""Convert a plan to the request for Vertex AI. The only module that uses the SDK's message classes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vertex.plan import ClusterPlan, PoolPlan
 
 
 def resource_of(plan: ClusterPlan) -> Any:
-    """The SDK's PersistentResource. Metrics and logs are on, as the SDK has it by default."""
+    """The SDK's PersistentResource. Metrics and logs are enabled, as is the SDK's default."""
     sdk = types()
     runtime = sdk.ResourceRuntimeSpec(
         ray_spec=sdk.RaySpec(
@@ -31,6 +31,7 @@ def resource_of(plan: ClusterPlan) -> Any:
 
 
 def pool_message(sdk: Any, pool: PoolPlan) -> Any:
+    """The SDK's ResourcePool for one pool."""
     machine = pool.machine
     message = sdk.ResourcePool(
         id=pool.id,
@@ -50,7 +51,7 @@ def pool_message(sdk: Any, pool: PoolPlan) -> Any:
 
 
 def accelerator(sdk: Any, name: str) -> Any:
-    """The SDK's word for an accelerator. UsageError for one that it does not know."""
+    """The SDK's enum value of an accelerator. Raises UsageError for an unknown one."""
     if not name:
         return None
     known = [one.name for one in sdk.AcceleratorType if one.value and "TPU" not in one.name]
@@ -68,6 +69,7 @@ def accelerator(sdk: Any, name: str) -> Any:
 
 
 def types() -> Any:
+    """The SDK's message classes. Raises RequestRejected if the SDK is not installed."""
     try:
         from google.cloud.aiplatform_v1beta1 import types
     except ImportError:

@@ -1,4 +1,4 @@
-"""Other numbers of nodes for a cluster that runs: Vertex AI changes counts only, and wants every pool's."""
+"""Resize a running cluster. Vertex AI can change only node counts, and a request must contain every pool's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vertex.plan import CLUSTER_NODES
 
 
 def counts(found: Cluster, topology: Topology, sizes: Sequence[str]) -> list[int]:
-    """The nodes of every pool, the head among its own. UsageError for what can't be."""
+    """The number of nodes of every pool, including the head node. Raises UsageError for an invalid size."""
     wanted = [pool.nodes for pool in found.pools]
     for text in sizes:
         name, count = pool_size(text)
@@ -24,7 +24,7 @@ def counts(found: Cluster, topology: Topology, sizes: Sequence[str]) -> list[int
                 f"{pool.id} must keep at least {least} node; Vertex AI removes no pool of a cluster that runs.",
                 f"Example: {name}={least}",
             )
-        # The head is one node of the first pool: compose.yaml's name counts the workers, Vertex AI's all.
+        # The first pool includes the head node: a compose.yaml name counts only workers, a Vertex AI name all nodes.
         wanted[number] = count + 1 if number == 0 and name != pool.id else count
     if sum(wanted) > CLUSTER_NODES:
         raise UsageError(f"{sum(wanted)} nodes are more than {CLUSTER_NODES} a cluster.", "Ask for fewer.")
@@ -32,7 +32,7 @@ def counts(found: Cluster, topology: Topology, sizes: Sequence[str]) -> list[int
 
 
 def resolve(found: Cluster, topology: Topology, name: str) -> tuple[int, int]:
-    """The pool's number, and the least count that it takes under that name."""
+    """The index of the pool that the name refers to, and the minimum count under that name. Raises UsageError."""
     ids = [pool.id for pool in found.pools]
     if name in ids:
         return ids.index(name), 1
@@ -58,16 +58,21 @@ def resolve(found: Cluster, topology: Topology, name: str) -> tuple[int, int]:
 
 
 def spec(pool: ResourcePool) -> tuple[str, str, int]:
+    """The machine of a pool, comparable with PoolMachine.spec."""
     return pool.machine_type, pool.accelerator_type, pool.accelerator_count
 
 
 def described(pool: ResourcePool) -> str:
+    """A pool with its nodes and machine, for messages."""
     gpus = f" with {pool.accelerator_count} {pool.accelerator_type}" if pool.accelerator_count else ""
     return f"{pool.id}={pool.nodes} ({pool.machine_type}{gpus})"
 
 
 def change(watch: ClusterWaiter, topology: Topology, sizes: Sequence[str]) -> Cluster:
-    """Asks for the sizes and waits until they are. NotUp for a cluster that does not run."""
+    """Request the sizes, and wait until the cluster has them.
+
+    Raises UsageError for an autoscaling cluster, and NotUp for one that is not running.
+    """
     api, name = watch.api, watch.cluster
     found = api.get(name)
     if grown := [pool for pool in found.pools if pool.most]:

@@ -1,4 +1,4 @@
-"""Who jobs of a new cluster run as, where no account is named: the project's Custom Code Service Agent."""
+"""The default identity of jobs on a new cluster: the project's Custom Code Service Agent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from vertex.location import Location
 
 
 def agent(location: Location) -> str:
-    """Its address; with PROJECT_NUMBER in it where the project's number can't be had, which refuses nothing."""
+    """The agent's address, with PROJECT_NUMBER as a placeholder if the number can't be determined."""
     import asyncio
 
     number = location.project if location.project.isdigit() else ""
@@ -20,7 +20,7 @@ def agent(location: Location) -> str:
 
 
 async def number_of(project: str) -> str:
-    """The project's number, asked of Resource Manager as the caller; "" where it does not tell."""
+    """The project's number from Resource Manager, queried as the caller; "" if unavailable."""
     from iam import session
     from iam.policy_reader import PolicyReader
     from raydock.gcp.clouds import RealCloud, http

@@ -1,6 +1,6 @@
-"""Waiting for a cluster of Vertex AI: when to look again, what to say meanwhile, when to give up.
+"""Polling policy for a cluster on Vertex AI: when to poll, what to report, when to give up.
 
-It sleeps and asks nothing itself, so that a command that blocks and one that doesn't wait alike.
+It neither sleeps nor sends requests, so blocking and asynchronous commands can share it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from raydock.errors import Unreachable
 from vertex.errors import VertexError
 
-FIRST, MOST = 0.5, 5.0  # seconds between two looks; each pause is half as long again as the one before
-TELL = 30.0  # between two lines in the same state
-TRIES = 3  # looks without an answer, before there has been one: more would not help
+FIRST, MOST = 0.5, 5.0  # seconds between polls; each pause is 1.5 times the previous one
+TELL = 30.0  # seconds between reports of an unchanged state
+TRIES = 3  # unanswered polls before the first response: more would not help
 
 
 class TimeUp(VertexError):
-    """The cluster was not ready in time; `state` is the last that was seen, "" where nothing answered."""
+    """The cluster was not ready in time. `state` is the last one seen; "" if nothing answered."""
 
     def __init__(self, state: str, seconds: float) -> None:
         super().__init__(f"It is still {state or 'unanswered'} after {seconds:g} s.")
@@ -27,10 +27,10 @@ class TimeUp(VertexError):
 
 @dataclass(slots=True)
 class Waiter:
-    """Hears of each look, and answers with the seconds until the next. `tell` hears of the state, and how long it took.
+    """Takes the result of each poll and returns the seconds until the next. `tell` gets the state and elapsed seconds.
 
-    Only looks without an answer that follow one another count, and once there has been one they end nothing before
-    the time is up: `answered` says that there was one before.
+    Only consecutive unanswered polls count. After the first response they no longer end the wait before the timeout;
+    `answered` says that there has already been a response.
     """
 
     seconds: float
@@ -41,26 +41,27 @@ class Waiter:
     state: str = ""
     told: float = 0.0
     pause: float = 0.0
-    silent: int = 0  # looks without an answer, in a row
-    seen: str = ""  # the last state that was not silence
+    silent: int = 0  # consecutive unanswered polls
+    seen: str = ""  # the last state from an answered poll
 
     def __post_init__(self) -> None:
         self.began = self.clock()
 
     @property
     def passed(self) -> float:
+        """Elapsed seconds."""
         return self.clock() - self.began
 
     def saw(self, state: str) -> float:
-        """After a look that found the cluster in that state, which is not the one awaited. Raises TimeUp."""
+        """Record a poll that found the cluster in a state other than the expected one. Raises TimeUp."""
         self.answered, self.silent, self.seen = True, 0, state
         self.say(state)
         return self.next()
 
     def unanswered(self, fault: Unreachable) -> float:
-        """After one without an answer. Raises the fault where there has never been one, TimeUp likewise.
+        """Record an unanswered poll. Raises TimeUp, or the error itself if there has never been a response.
 
-        The first in a row is nothing to tell of: the lab holds its first answer about a new cluster back.
+        The first in a row is not reported, because the lab delays its first response about a new cluster.
         """
         self.silent += 1
         if not self.answered and self.silent >= TRIES:
@@ -70,12 +71,13 @@ class Waiter:
         return self.next()
 
     def say(self, state: str) -> None:
-        """Tells of another state at once, and of the same every TELL seconds."""
+        """Report a new state immediately, and an unchanged one every TELL seconds."""
         if state != self.state or self.passed - self.told >= TELL:
             self.tell(state, self.passed)
             self.state, self.told = state, self.passed
 
     def next(self) -> float:
+        """The seconds until the next poll. Raises TimeUp."""
         if self.passed >= self.seconds:
             raise TimeUp(self.seen, self.seconds)
         self.pause = min(self.pause * 1.5 or FIRST, MOST)

@@ -1,1 +1,1 @@
-"""Google Cloud as a client sees it: the lab's or the real one, and tokens for it."""
+"""Google Cloud from a client's perspective: the lab's or the real one, and access tokens."""

@@ -1,6 +1,6 @@
-"""Where Google's services are asked, and who asks: the lab's cloud behind its gateway, or Google itself.
+"""Where Google's services are and who calls them: the lab's cloud behind its gateway, or Google itself.
 
-Both answer the same three questions, so everything else is one code for both.
+Both implement the same protocol, so all other code is shared.
 """
 
 from __future__ import annotations
@@ -24,55 +24,63 @@ LAB = "The lab's cloud"
 
 
 class GoogleCloud(Protocol):
-    """A Google Cloud."""
+    """A Google Cloud: the lab's or the real one."""
 
     @property
     def name(self) -> str:
-        """What a command line calls it."""
+        """Its name on the command line."""
         ...
 
     def base(self, host: str) -> str:
-        """The URL at which a service of Google's is reached."""
+        """The base URL of a Google service, given its host name."""
         ...
 
     async def token(self, client: Any) -> str:
-        """An access token of the caller. Raises Refused or Unreachable."""
+        """An access token of the caller. Raises PermissionDenied or Unreachable."""
         ...
 
     async def job(self, client: Any) -> str:
-        """The principal that jobs run as; "" where it can't be known. Raises Refused or Unreachable."""
+        """The principal that jobs run as; "" if unknown. Raises PermissionDenied or Unreachable."""
         ...
 
     def headers_of_caller(self) -> Mapping[str, str]:
-        """What a request of the caller carries besides the token."""
+        """The headers of the caller's requests in addition to the token."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class LabCloud:
-    """The lab's cloud, behind the gateway of a local cluster. `headers` carry its key."""
+    """The lab's cloud, behind the gateway of a local cluster. `headers` contain the cluster's key."""
 
     gateway: str
     headers: Mapping[str, str]
     name: str = "local"
 
     def base(self, host: str) -> str:
+        """The gateway's path to the emulated service."""
         return f"{self.gateway}/google/{host}"
 
     async def token(self, client: Any) -> str:
+        """An access token of the lab's user. Raises PermissionDenied or Unreachable."""
         return text_of(await self.ask(client, "POST", "/lab/token"), "access_token", LAB)
 
     async def job(self, client: Any) -> str:
+        """The principal that jobs in the lab run as. Raises PermissionDenied or Unreachable."""
         return text_of(await self.about(client), "job", LAB)
 
     def headers_of_caller(self) -> Mapping[str, str]:
+        """No additional headers: the lab bills no project."""
         return {}
 
     async def about(self, client: Any) -> Mapping[str, Any]:
-        """The lab's person, job principal, project and buckets."""
+        """The lab's user, job principal, project and buckets."""
         return await self.ask(client, "GET", "/lab/")
 
     async def ask(self, client: Any, method: str, path: str) -> Mapping[str, Any]:
+        """Send a request to the lab and return the JSON object of its response.
+
+        Raises PermissionDenied if the key is rejected, and Unreachable for any other failure.
+        """
         import httpx
 
         try:
@@ -93,32 +101,35 @@ class LabCloud:
 
 @dataclass(frozen=True, slots=True)
 class RealCloud:
-    """Google Cloud itself, asked with the caller's application default credentials.
+    """Google Cloud itself, called with the application default credentials.
 
-    `account` is the principal that jobs run as, where the target knows it.
+    `account` is the principal that jobs run as, if the target knows it.
     """
 
     account: str = ""
     name: str = "google"
 
     def base(self, host: str) -> str:
+        """The service's public address."""
         return f"https://{host}"
 
     async def token(self, client: Any) -> str:
+        """A token of the application default credentials. Raises PermissionDenied."""
         return await asyncio.to_thread(default_token)
 
     async def job(self, client: Any) -> str:
+        """The principal that jobs run as; "" if unknown."""
         return self.account
 
     def headers_of_caller(self) -> Mapping[str, str]:
-        """A person's own login needs a project to be billed: https://cloud.google.com/docs/quotas/quota-project"""
+        """The quota project, which user credentials need: https://cloud.google.com/docs/quotas/quota-project"""
         project = quota_project()
         return {"x-goog-user-project": project} if project else {}
 
 
 @asynccontextmanager
 async def http(place: GoogleCloud) -> AsyncIterator[Any]:
-    """An httpx.AsyncClient. The environment's proxies are for what lies outside; reading certificates takes 80 ms."""
+    """An httpx.AsyncClient. Only real services use the proxies and certificates; loading the latter takes 80 ms."""
     import httpx
 
     outside = place.base("").startswith("https://")
@@ -127,7 +138,7 @@ async def http(place: GoogleCloud) -> AsyncIterator[Any]:
 
 
 def default_token() -> str:
-    """A token of the application default credentials. Refused where there are none."""
+    """A token of the application default credentials. Raises PermissionDenied if there are none."""
     credentials, _ = default_credentials()
     import google.auth.exceptions
     from google.auth.transport.requests import Request
@@ -143,7 +154,7 @@ def default_token() -> str:
 
 @cache
 def quota_project() -> str:
-    """The quota project of the application default credentials; "" where they need none, or there are none."""
+    """The quota project of the application default credentials; "" if they need none or do not exist."""
     try:
         return str(getattr(default_credentials()[0], "quota_project_id", None) or "")
     except PermissionDenied:
@@ -151,7 +162,7 @@ def quota_project() -> str:
 
 
 def default_credentials() -> tuple[Any, str]:
-    """The application default credentials and their project. Refused where there are none."""
+    """The application default credentials and their project. Raises PermissionDenied if there are none."""
     try:
         import google.auth
         import google.auth.exceptions
@@ -169,7 +180,7 @@ def default_credentials() -> tuple[Any, str]:
 
 
 def lab_of_checkout() -> LabCloud:
-    """The lab of the cluster that this checkout has up. NotFound where none is."""
+    """The lab of the cluster that runs from this checkout. Raises NotFound if there is none."""
     try:
         key = state.read_key(state.folder())
     except (OSError, ValueError):
@@ -180,7 +191,7 @@ def lab_of_checkout() -> LabCloud:
 
 
 def object_of(reply: Any, who: str) -> Mapping[str, Any]:
-    """The JSON object of an answer. Raises Unreachable where it is none: something else answers there."""
+    """The JSON object in a response. Raises Unreachable for other content: another server answers there."""
     try:
         told = parsed(reply.content)
     except ValueError:
@@ -191,14 +202,14 @@ def object_of(reply: Any, who: str) -> Mapping[str, Any]:
 
 
 def text_of(told: Mapping[str, Any], name: str, who: str) -> str:
-    """A text that an answer must hold. Raises Unreachable."""
+    """A required string field of a response. Raises Unreachable if it is missing."""
     if found := text(told.get(name)):
         return found
     raise Unreachable(f"{who} answered without {name}.", "try again")
 
 
 def sentence_of(body: bytes) -> str:
-    """The message in one of Google's error bodies."""
+    """The message in the body of a Google error."""
     try:
         told = parsed(body)["error"]
         return str(told.get("message") if isinstance(told, dict) else told)

@@ -1,4 +1,4 @@
-"""An access token of the caller that is always fresh: renewed in time, and at once when a server turns one down."""
+"""An access token that is always fresh: renewed before it expires, and at once if a server rejects it."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from typing import Any
 from raydock.errors import PermissionDenied
 from raydock.gcp.clouds import default_credentials
 
-SECONDS = 10.0  # for the request for a token
-AHEAD = 300.0  # seconds before its end at which a token is renewed; of one that lives shortly, the last third
+SECONDS = 10.0  # timeout of a token request
+# A token is renewed this many seconds before expiry, or in the last third of its lifetime if that is short.
+AHEAD = 300.0
 
 
 class AccessToken:
-    """Holds one token of the application default credentials. Safe to ask from several threads."""
+    """A token of the application default credentials. Thread-safe."""
 
     def __init__(self, credentials: Any = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._credentials, self._clock = credentials, clock
         self._lock = threading.Lock()
-        self._renew_at = self._ends = 0.0  # by the clock
+        self._renew_at = self._ends = 0.0  # in the clock's time
         self._value = ""
         self.renewals = 0
 
     def value(self) -> str:
-        """The token. Blocks while one is fetched. Raises Refused where the credentials give none."""
+        """The token. Blocks while it is renewed. Raises PermissionDenied if the credentials give none."""
         with self._lock:
             if self._clock() >= self._renew_at:
                 self._renew()
             return self._value
 
     def turned_down(self, value: str) -> None:
-        """A server did not take that token: the next one is a new one."""
+        """Report that a server rejected this token, so that the next call renews it."""
         with self._lock:
             if value == self._value:
                 self._renew_at = self._ends = 0.0
@@ -53,7 +54,7 @@ class AccessToken:
             self._credentials.refresh(bounded)
         except google.auth.exceptions.GoogleAuthError as fault:
             if self._clock() < self._ends:
-                self._renew_at = self._clock() + 1  # the one that is there still does
+                self._renew_at = self._clock() + 1  # the current token is still valid
                 return
             raise PermissionDenied(
                 f"Your credentials gave no token: {fault}.", "gcloud auth application-default login"
@@ -66,7 +67,7 @@ class AccessToken:
 
 
 def lifetime(expiry: datetime | None) -> float:
-    """Seconds that are left; an hour where the credentials don't say. google-auth's times are UTC without a zone."""
+    """Seconds until expiry; an hour if the credentials don't say. google-auth's times are naive UTC."""
     if expiry is None:
         return 3600.0
     return max((expiry.replace(tzinfo=timezone.utc) - datetime.now(timezone.utc)).total_seconds(), 0.0)

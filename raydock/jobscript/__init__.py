@@ -1,1 +1,1 @@
-"""A job script as text: its header, its dependencies, what its expressions may stand for."""
+"""Analysis of a job script's source: its header, its dependencies, and the possible values of its expressions."""

@@ -1,4 +1,4 @@
-"""What of a script's dependencies the cluster must still install for the job."""
+"""Which of a script's dependencies must still be installed on the cluster for the job."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from .ray_extras import EXTRAS, USUAL
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-# The same module, built for machines without a GPU, under another name: XGBoost's `xgboost-cpu` is what the
-# CPU nodes hold (https://xgboost.readthedocs.io/en/stable/install.html#minimal-installation-cpu-only).
+# Packages that provide the same module under another name, for machines without a GPU: the CPU nodes have
+# `xgboost-cpu` (https://xgboost.readthedocs.io/en/stable/install.html#minimal-installation-cpu-only).
 SAME = {"xgboost": "xgboost-cpu", "xgboost-cpu": "xgboost", "tensorflow": "tensorflow-cpu"}
 
 
 def missing(dependencies: Sequence[str], packages: Mapping[str, str], python: str) -> tuple[str, ...]:
-    """The dependencies that `packages` (name to version) does not satisfy; in Ray's place what its extras require.
+    """The dependencies that `packages` (name to version) does not satisfy. Ray is replaced by what its extras require.
 
-    Ray can't be installed by a runtime env: the preflight compares its version instead. With nothing known of
-    the cluster's packages all of them are installed there.
+    A runtime env can't install Ray: the preflight compares its version instead. If the cluster's packages are unknown,
+    all dependencies are installed there.
     """
     found: dict[str, None] = {}
     for text in dependencies:
@@ -34,7 +34,7 @@ def missing(dependencies: Sequence[str], packages: Mapping[str, str], python: st
 
 
 def missing_of_ray(extras: Collection[str], packages: Mapping[str, str]) -> list[str]:
-    """What Ray's extras require and the cluster lacks."""
+    """The requirements of Ray's extras that the cluster lacks."""
     asked = [
         one for extra in sorted(extras) if packages or extra not in USUAL for one in EXTRAS.get(extra, ())
     ]
@@ -46,12 +46,12 @@ def missing_of_ray(extras: Collection[str], packages: Mapping[str, str]) -> list
 
 
 def wanted_ray(dependencies: Sequence[str]) -> str:
-    """The versions of Ray that the script asks for, as a specifier; empty for any."""
+    """The Ray versions that the script requires, as a specifier; empty for any."""
     return ",".join(str(one.specifier) for one in map(requirement, dependencies) if name_of(one) == "ray")
 
 
 def satisfied(wanted: Requirement, packages: Mapping[str, str]) -> bool:
-    """Whether a package of that name and a fitting version is there; an extra or a URL is never taken for granted."""
+    """Whether a package of that name and a matching version is installed. Never true for extras or a URL."""
     name = name_of(wanted)
     have = packages.get(name) or packages.get(SAME.get(name, ""))
     if have is None or wanted.extras or wanted.url:
@@ -60,7 +60,7 @@ def satisfied(wanted: Requirement, packages: Mapping[str, str]) -> bool:
 
 
 def fits(wanted: str, version: str) -> bool:
-    """Whether a specifier takes that version. One in another form than PEP 440's fits only where any does."""
+    """Whether a version matches a specifier. A version not in PEP 440's form matches only an empty specifier."""
     from packaging.specifiers import SpecifierSet
     from packaging.version import InvalidVersion
 
@@ -71,7 +71,7 @@ def fits(wanted: str, version: str) -> bool:
 
 
 def applies(wanted: Requirement, python: str) -> bool:
-    """Whether the requirement's marker holds on the cluster, which is Linux with that Python."""
+    """Whether the requirement's marker holds on the cluster: Linux with the given Python version."""
     if wanted.marker is None:
         return True
     minor = ".".join(python.split(".")[:2])
@@ -85,14 +85,14 @@ def applies(wanted: Requirement, python: str) -> bool:
 
 
 def requirement(text: str) -> Requirement:
-    """The parsed requirement; the header's reader has checked its form."""
+    """Parse a requirement, which the header's reader has already validated."""
     from packaging.requirements import Requirement
 
     return Requirement(text)
 
 
 def name_of(wanted: Requirement) -> str:
-    """The package's normalised name."""
+    """The package's normalized name."""
     from packaging.utils import canonicalize_name
 
     return canonicalize_name(wanted.name)

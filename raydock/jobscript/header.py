@@ -5,20 +5,20 @@
     # dependencies = ["scikit-learn"]
     #
     # [tool.submit]
-    # reads = ["gs://lab-data/digits.parquet"]     # a URI, or the name of a job argument that holds one
-    # writes = ["--output=gs://lab-models/out/"]   # … with what that argument is by default
-    # folders = ["--output"]                       # which of `writes` Ray or pyarrow makes folders for, where the
-    #                                              #   script doesn't tell: that takes storage.buckets.get
-    # env = ["WANDB_MODE"]                         # environment variables that travel with the job
-    # files = ["settings.toml", "data/*.csv"]      # what travels beside the script and what it imports
+    # reads = ["gs://lab-data/digits.parquet"]     # a URI, or the name of a job argument that contains one
+    # writes = ["--output=gs://lab-models/out/"]   # … with that argument's default
+    # folders = ["--output"]                       # the `writes` for which Ray or pyarrow creates folders, which
+    #                                              #   takes storage.buckets.get; default: found in the source
+    # env = ["WANDB_MODE"]                         # environment variables sent with the job
+    # files = ["settings.toml", "data/*.csv"]      # files sent in addition to the script and its imports
     # [tool.submit.entrypoint]                     # what the entrypoint itself reserves
     # cpus = 1
-    # [tool.submit.needs]                          # what the whole cluster must have at least
+    # [tool.submit.needs]                          # the minimum for the whole cluster
     # cpus = 2
-    # [tool.uv.sources]                            # as uv has it: uv_sources.py
+    # [tool.uv.sources]                            # as in uv: uv_sources.py
     # ///
 
-Source of the block's form: https://packaging.python.org/en/latest/specifications/inline-script-metadata/
+Source of the block's format: https://packaging.python.org/en/latest/specifications/inline-script-metadata/
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ OPENING = re.compile(r"(?m)^#\s*///\s*script\s*$")
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What is reserved or needed. CPUs and GPUs are counts (fractions allowed), memory is in bytes."""
+    """Reserved or required resources. CPUs and GPUs are counts (fractions allowed); memory is in bytes."""
 
     cpus: float = 0
     gpus: float = 0
@@ -50,24 +50,24 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a job script says of itself. A script without a header declares nothing."""
+    """What a job script declares. A script without a header declares nothing."""
 
     requires_python: str = ""
     dependencies: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
-    folders: tuple[str, ...] | None = None  # None: what the script's text says
+    folders: tuple[str, ...] | None = None  # None: determined from the source
     env: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     entrypoint: Resources = Resources()
     needs: Resources = Resources()
-    index: str = ""  # the package index to use in place of pip's own
-    refused: Mapping[str, str] = field(default_factory=dict)  # a dependency that the cluster can't get → why
+    index: str = ""  # the package index to use instead of pip's default
+    refused: Mapping[str, str] = field(default_factory=dict)  # dependencies that can't be installed → why
     written: bool = False  # whether there is a block
 
 
 def read_header(source: str, name: str) -> Header:
-    """The header of a script's source. Raises UsageError that names the key, its line and what it may be."""
+    """The header of a script's source. Raises UsageError with the key, its line and the allowed values."""
     blocks = [match for match in BLOCK.finditer(source) if match["type"] == "script"]
     if len(blocks) > 1:
         line = source.count("\n", 0, blocks[1].start()) + 1
@@ -82,11 +82,9 @@ def read_header(source: str, name: str) -> Header:
 
 
 def refuse_broken_block(source: str, name: str) -> None:
-    """A block that was opened, but that PEP 723 doesn't take as one, would be ignored in silence."""
+    """Raises UsageError for a block that PEP 723 would silently ignore although it was opened."""
     opening = OPENING.search(source)
-    if opening and not EMPTY.match(
-        source, opening.start()
-    ):  # which PEP 723's own form leaves out, and says nothing
+    if opening and not EMPTY.match(source, opening.start()):  # empty, which PEP 723's pattern does not match
         line = source.count("\n", 0, opening.start()) + 1
         raise UsageError(
             f"{name}:{line}: the '# /// script' block is not closed, or a line in it does not begin with '# '.",
@@ -95,7 +93,7 @@ def refuse_broken_block(source: str, name: str) -> None:
 
 
 def parse_block(content: str, name: str, first_line: int) -> dict[str, Any]:
-    """The TOML of a block; a fault is told with the line in the script."""
+    """The TOML of a block. Raises UsageError with the line number in the script."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -113,7 +111,7 @@ def parse_block(content: str, name: str, first_line: int) -> dict[str, Any]:
 
 
 def of_toml(block: dict[str, Any]) -> dict[str, Any]:
-    """The block. Raises ValueError for an integer beyond TOML's 64 bits, which Python reads and can't always print."""
+    """The block. Raises ValueError for an integer beyond TOML's 64 bits, which Python can read but not always print."""
     waiting: list[Any] = [block]
     while waiting:
         value = waiting.pop()
@@ -124,7 +122,7 @@ def of_toml(block: dict[str, Any]) -> dict[str, Any]:
 
 
 def header_of(block: Mapping[str, Any], name: str) -> Header:
-    """A header from its parsed block, every key and type checked."""
+    """A header from its parsed block. Checks all keys and types; raises UsageError."""
     tool = table(block.get("tool", {}), "tool", name)
     submit = table(tool.get("submit", {}), "tool.submit", name)
     known_only(block, {"requires-python", "dependencies", "tool"}, "", name)
@@ -159,7 +157,7 @@ def header_of(block: Mapping[str, Any], name: str) -> Header:
 
 
 def known_only(given: Mapping[str, Any], known: set[str], prefix: str, name: str) -> None:
-    """Refuses a key that nobody reads, with the one that was probably meant."""
+    """Raises UsageError for an unknown key, with the closest known one."""
     for key in given:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
@@ -168,14 +166,14 @@ def known_only(given: Mapping[str, Any], known: set[str], prefix: str, name: str
 
 
 def table(value: object, key: str, name: str) -> Mapping[str, Any]:
-    """A table of the header."""
+    """A table in the header. Raises UsageError for another type."""
     if not isinstance(value, dict):
         raise wrong_type(name, key, "a table", value)
     return value
 
 
 def strings(given: Mapping[str, Any], key: str, name: str) -> tuple[str, ...]:
-    """A list of strings of the header; a missing one is empty."""
+    """A list of strings in the header; empty if missing. Raises UsageError for another type."""
     value = given.get(key, [])
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
         raise wrong_type(name, key, 'a list of strings such as ["a", "b"]', value)
@@ -183,7 +181,7 @@ def strings(given: Mapping[str, Any], key: str, name: str) -> tuple[str, ...]:
 
 
 def resources(value: object, key: str, name: str) -> Resources:
-    """A table of resources: counts that are not negative, memory as bytes or as "2GiB"."""
+    """A table of resources: non-negative counts, and memory in bytes or as "2GiB". Raises UsageError."""
     given = dict(table(value, key, name))
     known_only(given, {item.name for item in fields(Resources)}, key + ".", name)
     if "memory" in given:
@@ -200,7 +198,7 @@ def resources(value: object, key: str, name: str) -> Resources:
 
 
 def memory_bytes(value: object) -> int | None:
-    """Bytes from a whole number, or from a text such as "512MiB" or "2g" (powers of 1,024); None for others."""
+    """Bytes from an integer, or from a text such as "512MiB" or "2g" (powers of 1,024); None if invalid."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     try:
@@ -210,7 +208,7 @@ def memory_bytes(value: object) -> int | None:
 
 
 def checked_requirements(dependencies: tuple[str, ...], name: str) -> tuple[str, ...]:
-    """The dependencies, each of which is a PEP 508 requirement whose marker can be evaluated."""
+    """The dependencies, validated as PEP 508 requirements whose markers can be evaluated. Raises UsageError."""
     from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
     from packaging.requirements import InvalidRequirement, Requirement
 
@@ -229,7 +227,7 @@ def checked_requirements(dependencies: tuple[str, ...], name: str) -> tuple[str,
 
 
 def checked_python(specifier: str, name: str) -> str:
-    """The Python versions that the script runs on, as a PEP 440 specifier."""
+    """The supported Python versions, validated as a PEP 440 specifier. Raises UsageError."""
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:
@@ -240,5 +238,5 @@ def checked_python(specifier: str, name: str) -> str:
 
 
 def wrong_type(name: str, key: str, wanted: str, value: object) -> UsageError:
-    """The error of a key whose value has another form."""
+    """The error for a key with an invalid value."""
     return UsageError(f"{name}: the header's {key!r} is {value!r}.", f"make it {wanted}")

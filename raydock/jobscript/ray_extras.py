@@ -1,6 +1,6 @@
-"""What Ray's extras require beside what `ray[default]` has.
+"""The packages that Ray's extras require in addition to those of `ray[default]`.
 
-Source: the metadata of ray 2.47.1, for Linux; `tests/unit/test_versions.py` compares. A job can't install Ray itself,
+Source: the metadata of ray 2.47.1 for Linux; `tests/unit/test_versions.py` compares. A job can't install Ray itself,
 but it can install what an extra adds.
 """
 
@@ -13,7 +13,7 @@ RLLIB = (*TUNE, "dm_tree", "gymnasium==1.0.0", "lz4", "ormsgpack==1.7.0", "scipy
 OBSERVABILITY = ("memray", "opentelemetry-api", "opentelemetry-exporter-otlp")
 CGRAPH = ("cupy-cuda12x",)
 
-# Where a cluster does not say which packages it has, it is taken to have what these require.
+# If a cluster does not report its packages, it is assumed to have what these require.
 USUAL = frozenset({"client", "data", "default", "train", "tune"})
 EXTRAS: dict[str, tuple[str, ...]] = {
     "adag": CGRAPH,
@@ -32,7 +32,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "tune": TUNE,
 }
 
-# What a part of Ray imports at once, and the extra that has it, if one does.
+# The packages that a part of Ray imports immediately, and the extra that contains them, if any.
 PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ray.serve": ("serve", ("fastapi", "starlette", "uvicorn")),
     "ray.rllib": ("rllib", ("gymnasium", "tree")),
@@ -53,7 +53,7 @@ PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ray.util.dask": ("", ("dask",)),
     "ray.llm": ("llm", ("vllm",)),
 }
-# What a part of Ray imports when it is used, and not before.
+# The packages that a part of Ray imports only when it is used.
 USED: dict[str, tuple[str, ...]] = {
     "ray.air.integrations.comet": ("comet_ml",),
     "ray.air.integrations.mlflow": ("mlflow",),
@@ -68,5 +68,5 @@ USED: dict[str, tuple[str, ...]] = {
     "ray.tune.search.optuna": ("optuna",),
     "ray.tune.search.zoopt": ("zoopt",),
 }
-# Ray brings these itself, and they can be imported once ray is: ray/thirdparty_files of the wheel.
+# Bundled with Ray, and importable after ray: ray/thirdparty_files in the wheel.
 BROUGHT = frozenset({"colorama", "psutil", "setproctitle"})

@@ -1,6 +1,6 @@
-"""The modules of a job as one text: what they import, and which expressions a name in them may stand for.
+"""The modules of a job as one text: what they import, and which expressions a name in them may refer to.
 
-Scopes are not told apart: where two functions have a name of their own for two things, it may be either.
+Scopes are not distinguished: if two functions use the same local name, it may refer to either value.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Text:
-    """All modules of a job, as one: what they import, and which expressions a name may stand for."""
+    """All modules of a job combined: what they import, and which expressions a name may refer to."""
 
-    imported: dict[str, str] = field(default_factory=dict)  # a name here → the dotted name of what it is
+    imported: dict[str, str] = field(default_factory=dict)  # a local name → the dotted name behind it
     used: set[str] = field(default_factory=set)
     values: dict[str, list[ast.AST]] = field(default_factory=dict)
     functions: dict[str, list[str]] = field(default_factory=dict)
 
     def uses(self, *modules: str) -> bool:
-        """Is one of them, or something in it, imported?"""
+        """Whether one of the modules, or something in it, is imported."""
         return any(f"{name}.".startswith(f"{module}.") for name in self.used for module in modules)
 
     def dotted(self, node: ast.AST) -> str:
-        """What was imported, by its whole name; "" for anything else."""
+        """The full dotted name of something imported; "" for anything else."""
         names: list[str] = []
         while isinstance(node, ast.Attribute):
             names.append(node.attr)
@@ -34,7 +34,7 @@ class Text:
         return ".".join([first, *reversed(names)]) if first else ""
 
     def read(self, tree: ast.AST) -> None:
-        """Takes in a module. Functions come first: a call may stand above the one that it calls."""
+        """Add a module. Functions are collected first, because a call may precede the definition."""
         nodes = list(ast.walk(tree))
         for node in nodes:
             if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -48,7 +48,7 @@ class Text:
                     self._assign(target, node.value)
 
     def pass_arguments(self, tree: ast.AST) -> None:
-        """A parameter may stand for what a call gives it."""
+        """Record that a parameter may have the values that calls pass for it."""
         for node in ast.walk(tree):
             self.used.update(filter(None, [self.dotted(node)]))
             if isinstance(node, ast.Call):
@@ -60,7 +60,10 @@ class Text:
                         self.values.setdefault(str(keyword.arg), []).append(keyword.value)
 
     def mentioned(self, about: Iterable[ast.AST]) -> tuple[set[str], set[str], bool]:
-        """The names and the texts in expressions and in what their names stand for; whether that is all of it."""
+        """The names and strings in expressions and in the values of their names.
+
+        The third result is whether all names could be resolved.
+        """
         names: set[str] = set()
         texts: set[str] = set()
         waiting = list(about)
@@ -95,7 +98,7 @@ class Text:
 
 
 def name_of(node: ast.AST) -> str:
-    """The last name of a name or of an attribute."""
+    """The last part of a name or attribute; "" for other nodes."""
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 

@@ -1,6 +1,6 @@
-"""Where a script's header says that its dependencies come from: `[tool.uv]`, as far as pip on the cluster can do it.
+"""The sources of dependencies in a script's header: `[tool.uv]`, as far as pip on the cluster supports it.
 
-Never in silence from the default index: an internal name may be somebody else's package there.
+Never falls back silently to the default index: there, an internal name may belong to somebody else's package.
 Source: https://docs.astral.sh/uv/concepts/projects/dependencies/#dependency-sources
 """
 
@@ -24,9 +24,9 @@ HERE = "which is on this machine, and not on the cluster"
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The dependencies as pip takes them, the index they come from ("" for pip's own), and those it can't get.
+    """The dependencies in pip's notation, their index ("" for pip's default), and those that pip can't install.
 
-    `refused`: dependency → why.
+    `refused` maps a dependency to the reason.
     """
 
     dependencies: tuple[str, ...]
@@ -35,7 +35,7 @@ class Sources:
 
 
 def resolve(dependencies: Sequence[str], uv: Mapping[str, Any]) -> Sources:
-    """What `[tool.uv]` makes of the dependencies, each a valid requirement."""
+    """Apply `[tool.uv]` to the dependencies, which must be valid requirements."""
     sources = {normal(name): value for name, value in mapping(uv.get("sources")).items()}
     index, wide = indexes(uv)
     found, refused = [], {}
@@ -54,11 +54,11 @@ def resolve(dependencies: Sequence[str], uv: Mapping[str, Any]) -> Sources:
 
 
 class Elsewhere(Exception):
-    """The source is one that the cluster can't use."""
+    """The cluster can't use this source. The message is the reason."""
 
 
 def located(wanted: Requirement, text: str, source: Mapping[str, Any]) -> str:
-    """The requirement with its address. Raises Elsewhere."""
+    """The requirement with its source's URL. Raises Elsewhere."""
     if wanted.url and scheme(wanted.url) in ("", "file"):
         raise Elsewhere(f"comes from {wanted.url}, {HERE}")
     if not source:
@@ -82,7 +82,7 @@ def located(wanted: Requirement, text: str, source: Mapping[str, Any]) -> str:
 
 
 def git_address(source: Mapping[str, Any]) -> str:
-    """A repository as pip writes it. Raises Elsewhere for one of this machine."""
+    """A repository in pip's notation. Raises Elsewhere for a local one."""
     address = str(source["git"])
     if scheme(address) not in ("http", "https", "ssh", "git"):
         raise Elsewhere(f"comes from {address}, {HERE}")
@@ -92,7 +92,7 @@ def git_address(source: Mapping[str, Any]) -> str:
 
 
 def scheme(address: str) -> str:
-    """What the address begins with. Raises Elsewhere for one that can't be a URL."""
+    """The scheme of a URL. Raises Elsewhere for an invalid one."""
     try:
         return urlsplit(address).scheme
     except ValueError:
@@ -100,7 +100,7 @@ def scheme(address: str) -> str:
 
 
 def indexes(uv: Mapping[str, Any]) -> tuple[str, str]:
-    """The index that takes the place of pip's own, and one that uv would ask besides; "" where there is none."""
+    """The index that replaces pip's default, and one that uv would use in addition; "" if there is none."""
     listed = rows(uv.get("index"))
     default = next((str(one.get("url", "")) for one in listed if one.get("default")), "")
     default = default or str(uv.get("index-url") or "")
@@ -114,7 +114,7 @@ def indexes(uv: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def chosen(source: object) -> Mapping[str, Any]:
-    """The source that holds on Linux, of several with markers."""
+    """The source that applies on Linux, if there are several with markers."""
     from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 
     if not isinstance(source, list):
@@ -129,6 +129,7 @@ def chosen(source: object) -> Mapping[str, Any]:
 
 
 def normal(name: str) -> str:
+    """The normalized name of a package."""
     from packaging.utils import canonicalize_name
 
     return canonicalize_name(name)

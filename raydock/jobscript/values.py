@@ -1,6 +1,6 @@
 """The values of expressions that the job's source and arguments determine.
 
-Those are constants, names bound to a constant, the command line, and parameters that get the same value in all calls.
+These are constants, names bound to a constant, the command line, and parameters with the same value in all calls.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Ray's dashboard, Job API and state API: the one client of them."""
+"""The only client of Ray's dashboard, Job API and state API."""

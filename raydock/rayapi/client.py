@@ -1,4 +1,4 @@
-"""The HTTP client of a connection, and what in the environment keeps it from working: proxies, certificates."""
+"""The HTTP client of a connection, and checks of the environment's proxies and certificates."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from raydock.rayapi.connection import Connection
 
 PROXIES = ("all_proxy", "http_proxy", "https_proxy")
 SCHEMES = ("http", "https", "socks5", "socks5h")
-SOCKS = "socksio"  # httpx's own choice, in its extra `socks`
+SOCKS = "socksio"  # the package in httpx's extra `socks`
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 
 
 def client_of(connection: Connection, timeout: httpx.Timeout) -> httpx.AsyncClient:
-    """Raises UsageError where a variable of the environment, or the address, can't be used."""
+    """Create the client. Raises UsageError if the address or an environment variable is invalid."""
     url, proxied = connection.base_url, connection.through_proxy
     if proxied:
         check_proxies()
@@ -29,9 +29,7 @@ def client_of(connection: Connection, timeout: httpx.Timeout) -> httpx.AsyncClie
             base_url=url,
             timeout=timeout,
             trust_env=proxied,
-            verify=url.startswith(
-                "https://"
-            ),  # reading the certificates takes 80 ms, and plain HTTP needs none
+            verify=url.startswith("https://"),  # loading the certificates takes 80 ms
         )
     except OSError as fault:  # ssl.SSLError too
         raise untrusted(fault) from None
@@ -45,7 +43,7 @@ def client_of(connection: Connection, timeout: httpx.Timeout) -> httpx.AsyncClie
 
 
 def is_url(text: str) -> bool:
-    """Whether httpx takes it."""
+    """Whether httpx accepts the text as a URL."""
     try:
         httpx.URL(text)
     except (httpx.InvalidURL, ValueError):
@@ -54,14 +52,14 @@ def is_url(text: str) -> bool:
 
 
 def proxies() -> Iterator[tuple[str, str]]:
-    """The variables that name a proxy, and their values."""
+    """The environment variables that set a proxy, with their values."""
     for name, value in os.environ.items():
         if name.lower() in PROXIES and value:
             yield name, value
 
 
 def check_proxies() -> None:
-    """Raises UsageError for a proxy that can't be used; all variables of the same fault in one sentence."""
+    """Raises UsageError if a proxy is unusable; all variables with the same fault share one message."""
     faults = {name: found for name, value in proxies() if (found := proxy_fault(value))}
     if faults:
         why, way = next(iter(faults.values()))
@@ -74,7 +72,7 @@ def check_proxies() -> None:
 
 
 def proxy_fault(value: str) -> tuple[str, str] | None:
-    """Why a proxy can't be used, without its password, and what to do; None where it can."""
+    """Why a proxy is unusable, without its password, and the fix; None if it is usable."""
     url = value if "://" in value else f"http://{value}"
     scheme = url.partition("://")[0].lower()
     if scheme not in SCHEMES:
@@ -94,7 +92,7 @@ def proxy_fault(value: str) -> tuple[str, str] | None:
 
 
 def untrusted(fault: OSError) -> UsageError:
-    """The sentence for certificates that can't be read, with the variable that names them."""
+    """The error for unreadable certificates, with the variable that sets their path."""
     named = [(name, os.environ[name]) for name in CERTIFICATES if os.environ.get(name)]
     why = "it holds no certificate" if isinstance(fault, ssl.SSLError) else (fault.strerror or str(fault))
     if not named:
@@ -108,7 +106,7 @@ def untrusted(fault: OSError) -> UsageError:
 
 
 def unreadable(path: str) -> bool:
-    """Whether that file can't be read or holds no certificate."""
+    """Whether a file can't be read or contains no certificate."""
     try:
         ssl.create_default_context(cafile=path)
     except OSError:

@@ -1,4 +1,4 @@
-"""What the cluster is: its Ray, its Python, its packages and its nodes, as it tells of them itself."""
+"""The cluster's Ray, Python, packages and nodes, as it reports them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DESCRIPTION = "raydock-node.json"  # docker/node.py writes it into the node's lo
 
 @dataclass(frozen=True, slots=True)
 class NodeResources:
-    """One living node: its pool, and what it can give in all. Memory is in bytes."""
+    """A live node: its pool and its total resources. Memory is in bytes."""
 
     pool: str
     head: bool
@@ -27,7 +27,7 @@ class NodeResources:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A disk of the head: its job packages, environments and logs are there. In bytes."""
+    """A disk of the head node, which stores job packages, environments and logs. Sizes are in bytes."""
 
     path: str
     free: int
@@ -35,35 +35,33 @@ class Disk:
 
     @property
     def over(self) -> bool:
-        """Beyond Ray's limit: no object goes to this disk then (file_system_monitor.cc)."""
+        """Whether it exceeds Ray's limit, beyond which no objects are spilled to it (file_system_monitor.cc)."""
         return self.free < 0.05 * self.total
 
     @property
     def full(self) -> bool:
-        """Jobs can't start: docker/health.py has the same limits. On a large disk 5 % are plenty."""
+        """Whether jobs can't start. The limits match docker/health.py; on a large disk, 5 % are plenty."""
         return self.over and self.free < 2**30
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterInfo:
-    """The cluster as it is now. `python` and `packages` are empty where it doesn't say.
+    """The current state of the cluster. `python` and `packages` are empty if it does not report them.
 
-    `silent` says why its nodes are not known, where its state API is refused (a proxy may not pass it).
+    `silent` is why the nodes are unknown, if the state API rejects the request (a proxy may block it).
     """
 
     ray: str
     python: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
-    modules: frozenset[str] = (
-        frozenset()
-    )  # what can be imported there, namespaces written out; empty: not told
+    modules: frozenset[str] = frozenset()  # importable ones, with namespaces written out; empty: unknown
     nodes: tuple[NodeResources, ...] = ()
     silent: str = ""
-    disk: Disk | None = None  # of the head, as it was up to some seconds ago
+    disk: Disk | None = None  # of the head; may be some seconds old
 
 
 async def read_cluster_info(dashboard: Dashboard) -> ClusterInfo:
-    """Asks the cluster. Raises Unreachable or ServerError where it does not answer."""
+    """Query the cluster. Raises Unreachable or ServerError if it does not answer."""
     version, (nodes, silent), summary = await asyncio.gather(
         dashboard.version(), nodes_or_why(dashboard), head_summary(dashboard)
     )
@@ -84,7 +82,7 @@ async def read_cluster_info(dashboard: Dashboard) -> ClusterInfo:
 
 
 async def nodes_or_why(dashboard: Dashboard) -> tuple[list[Mapping[str, Any]], str]:
-    """The nodes, or why the cluster does not tell of them. Raises Unreachable."""
+    """The nodes, or the reason why the cluster does not list them. Raises Unreachable."""
     try:
         return await dashboard.nodes(), ""
     except ServerError as fault:
@@ -92,13 +90,13 @@ async def nodes_or_why(dashboard: Dashboard) -> tuple[list[Mapping[str, Any]], s
 
 
 def node_of(told: Mapping[str, Any]) -> NodeResources:
-    """A node from the state API's words."""
+    """A node from the state API's JSON."""
     pool = text(mapping(told.get("labels")).get("pool"))
     return NodeResources(pool, bool(told.get("is_head_node")), amounts(told.get("resources_total")))
 
 
 async def head_summary(dashboard: Dashboard) -> Mapping[str, Any]:
-    """What the dashboard shows of the head; nothing where it does not tell. Raises Unreachable."""
+    """The dashboard's summary of the head node; empty if unavailable. Raises Unreachable."""
     try:
         reply = await dashboard.json("GET", "/nodes?view=summary")
     except ServerError:
@@ -115,7 +113,7 @@ def python_of_raylet(head: Mapping[str, Any]) -> str:
 
 
 def disk_of(head: Mapping[str, Any]) -> Disk | None:
-    """The fullest disk that the dashboard shows of the head: that of / or that of its temporary folder."""
+    """The fullest of the disks that the dashboard reports for the head node: / or its temporary folder."""
     told = ((path, mapping(disk)) for path, disk in mapping(head.get("disk")).items())
     sizes = ((path, int(number(disk.get("free"))), int(number(disk.get("total")))) for path, disk in told)
     disks = [Disk(path, free, total) for path, free, total in sizes if total]

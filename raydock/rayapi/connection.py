@@ -1,4 +1,4 @@
-"""How a Ray cluster is reached, and what differs between the places that a job can be sent to."""
+"""How to reach a Ray cluster, and what differs between the targets of a job."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How the Job API is reached: its base URL, and headers made fresh for each request.
+    """How to reach the Job API: its base URL, and headers that are created for each request.
 
-    `slow` headers may fetch a token first, so they are made in a thread; they raise a RaydockError where they can't
-    be made. `turned_down` hears of headers that the server answered 401, and says whether new ones are worth a try.
+    `slow` headers may have to fetch a token, so they are created in a thread; they raise a RaydockError on failure.
+    `turned_down` is called with headers that the server rejected with 401; it returns whether to retry with new ones.
     """
 
     base_url: str
@@ -27,43 +27,43 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedVersions:
-    """The Ray and the Python that must run there; empty where anything goes."""
+    """The Ray and Python versions that the target must run; empty for any."""
 
     ray: str = ""
     python: str = ""
 
 
 class Target(Protocol):
-    """What differs between the places a job can be sent to; everything else is shared."""
+    """What differs between the targets of a job; everything else is shared."""
 
     @property
     def name(self) -> str:
-        """What `--target` calls it."""
+        """The value of `--target`."""
         ...
 
     @property
     def flags(self) -> str:
-        """What a command line needs to reach the same place again."""
+        """The command-line flags that select the same target."""
         ...
 
     @property
     def fix(self) -> str:
-        """What to do when it does not answer."""
+        """What to do if it does not answer."""
         ...
 
     @property
     def expects(self) -> ExpectedVersions:
-        """The versions that must run there."""
+        """The versions that it must run."""
         ...
 
     async def ready(self, tell: Callable[[str], None]) -> None:
-        """Finds the place, and waits until it takes jobs; `tell` hears of it. Raises a RaydockError."""
+        """Find the target and wait until it accepts jobs, reporting to `tell`. Raises a RaydockError."""
         ...
 
     def connect(self) -> Connection:
-        """Raises UsageError where the target's settings can't be used."""
+        """The connection. Raises UsageError if the target's settings are invalid."""
         ...
 
     def google(self) -> GoogleCloud | None:
-        """The Google Cloud that its jobs see, which also says who they run as; None where it isn't known."""
+        """The Google Cloud of its jobs, which also knows their principal; None if unknown."""
         ...

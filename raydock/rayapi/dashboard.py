@@ -1,4 +1,4 @@
-"""Ray's Job REST API, spoken directly: every request bounded, every fault one sentence.
+"""Direct client of Ray's Job REST API: bounded requests, one-sentence errors.
 
 Source: ray 2.47.1, `dashboard/modules/job/job_head.py` and `dashboard/modules/state/state_head.py`.
 """
@@ -23,23 +23,23 @@ from raydock.rayapi.connection import Connection, Target
 from .client import client_of, proxies
 from .job import STATUSES, Job, job_of
 
-MOST = 4 * 2**20  # bytes of a log's last lines that are taken at once
+MOST = 4 * 2**20  # bytes of a log's last lines that are read at once
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long a request may take, in seconds."""
+    """Timeouts of requests, in seconds."""
 
     connect: float = 5
     read: float = 10
     submit: float = 30  # the head starts the job's supervisor before it answers
-    upload: float = 300  # for the whole of a 100 MiB package, on a slow line
+    upload: float = 300  # for a whole 100 MiB package on a slow connection
 
 
 class Dashboard:
     """The Job API of one target. An async context manager; raises ServerError and Unreachable.
 
-    `tell` hears what the target has to say on the way: which cluster it found, and that it waits for it.
+    `tell` gets the target's progress messages: which cluster it found, and that it is waiting for it.
     """
 
     connection: Connection
@@ -71,19 +71,19 @@ class Dashboard:
         return await self.json("GET", "/api/version")
 
     async def nodes(self) -> list[Mapping[str, Any]]:
-        """The nodes that are alive, as the state API tells of them."""
+        """The live nodes, as listed by the state API."""
         return [node for node in await self.state("nodes") if node.get("state") == "ALIVE"]
 
     async def state(self, what: str, query: str = "", most: int = 10_000) -> list[Mapping[str, Any]]:
-        """What the state API lists, in detail; `query` holds its filters."""
+        """A detailed list from the state API; `query` contains its filters."""
         path = f"/api/v0/{what}?detail=1&limit={most}" + (f"&{query}" if query else "")
         reply = await self.json("GET", path)
         return answers.rows(answers.mapping(reply, "data", "result").get("result"))
 
     async def log_file(self, node: str, name: str, lines: int = -1, most: int = 0) -> bytes | None:
-        """The last lines of a file in a node's log directory, -1 for all of it.
+        """The last lines of a file in a node's log directory; -1 for the whole file.
 
-        None where it is not there, or where they are more than `most` bytes, `MOST` by default: lines may be long.
+        None if the file does not exist, or if the lines exceed `most` bytes (default `MOST`).
         """
         read = bytearray()
         try:
@@ -99,7 +99,7 @@ class Dashboard:
         return bytes(read)
 
     async def job(self, submission_id: str) -> Job | None:
-        """The job of that submission id; None where the cluster knows none."""
+        """The job with that submission id; None if the cluster does not know it."""
         reply = await self.request("GET", f"/api/jobs/{quote(submission_id, safe='')}", accept={200, 404})
         if reply.status_code == 404:
             return None
@@ -112,40 +112,40 @@ class Dashboard:
         return job
 
     async def jobs(self) -> list[Job]:
-        """All submissions, the newest last."""
+        """All submissions, newest last."""
         reply = await self.request("GET", "/api/jobs/")
         found = map(job_of, answers.rows(self.parsed(reply, list)))
         return sorted((job for job in found if job.submission_id), key=lambda job: job.started)
 
     async def submit(self, body: Mapping[str, Any]) -> None:
-        """Asks for a job. The reply says only that the cluster took it."""
+        """Submit a job. Success means only that the cluster accepted it. Raises UsageError for invalid UTF-8."""
         timeout = httpx.Timeout(self.timeouts.submit, connect=self.timeouts.connect)
         if name := not_text(body):
             raise UsageError(f"What is sent must be UTF-8, and {name} is not.", "give it in UTF-8")
         await self.request("POST", "/api/jobs/", json=dict(body), timeout=timeout)
 
     async def stop(self, submission_id: str) -> None:
-        """Asks a job to stop; it may take some seconds to end, or have ended already."""
+        """Request that a job stop. It may take some seconds to end, or may already have ended."""
         await self.request("POST", f"/api/jobs/{quote(submission_id, safe='')}/stop")
 
     async def logs(self, submission_id: str) -> str:
-        """The whole log of a job so far, as text."""
+        """The complete log of a job so far."""
         reply = await self.json("GET", f"/api/jobs/{quote(submission_id, safe='')}/logs")
         return answers.text(reply.get("logs"))
 
     async def has_package(self, uri: str) -> bool:
-        """Whether the cluster holds the package; asking keeps it for some minutes."""
+        """Whether the cluster has the package. The request also keeps it for some minutes."""
         reply = await self.request("GET", package_path(uri), accept={200, 404})
         return reply.status_code == 200
 
     async def put_package(self, uri: str, package: bytes) -> None:
-        """Uploads a package under its name."""
+        """Upload a package under its URI."""
         timeout = httpx.Timeout(self.timeouts.upload, connect=self.timeouts.connect)
         await self.request("PUT", package_path(uri), content=package, timeout=timeout)
 
     @asynccontextmanager
     async def log_chunks(self, node: str, name: str, lines: int = -1) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The bytes of a node's log file, from its beginning, or its last lines, to where it ends now."""
+        """The bytes of a node's log file up to its current end: all of it, or only the last lines."""
         try:
             reply = await self.opened(log_path(node, name, lines))
             try:
@@ -158,7 +158,7 @@ class Dashboard:
             raise self.unreachable(fault) from None
 
     async def opened(self, path: str) -> httpx.Response:
-        """The answer to a GET, its body still to be read; asked once more where the headers were turned down."""
+        """The response to a GET, its body unread. Retried once if the headers are rejected."""
         headers = await self.headers()
         reply = await self.client.send(self.client.build_request("GET", path, headers=headers), stream=True)
         if reply.status_code != 401 or not self.connection.turned_down(headers):
@@ -168,7 +168,7 @@ class Dashboard:
         return await self.client.send(again, stream=True)
 
     async def headers(self) -> dict[str, str]:
-        """The target's headers, fresh for this request."""
+        """The target's headers, created for this request. Raises UsageError if they can't be sent."""
         make = self.connection.headers
         try:
             made = dict(await asyncio.to_thread(make) if self.connection.slow else make())
@@ -183,16 +183,16 @@ class Dashboard:
         return made
 
     async def json(self, method: str, path: str) -> Mapping[str, Any]:
-        """A JSON object from the server."""
+        """Return a JSON object from the server."""
         value: Mapping[str, Any] = self.parsed(await self.request(method, path))
         return value
 
     async def request(
         self, method: str, path: str, accept: frozenset[int] | set[int] = frozenset({200}), **more: Any
     ) -> httpx.Response:
-        """One bounded request, repeated once with new headers where they were turned down.
+        """One bounded request, retried once with new headers if they are rejected.
 
-        A status outside `accept` is a ServerError.
+        Raises ServerError for a status that is not in `accept`.
         """
         headers = await self.headers()
         try:
@@ -206,7 +206,7 @@ class Dashboard:
         return reply
 
     def parsed(self, reply: httpx.Response, wanted: type = dict) -> Any:
-        """The reply's JSON, where it is of the wanted type."""
+        """The response's JSON. Raises ServerError if it is not of the expected type."""
         try:
             value = answers.parsed(reply.content)
         except ValueError:
@@ -219,7 +219,7 @@ class Dashboard:
         return value
 
     def unreachable(self, fault: Exception) -> Unreachable:
-        """The sentence for a request that got no answer."""
+        """The error for a request without a response."""
         if isinstance(fault, (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout)):
             why = "it took the request and then did not answer in time"
         elif isinstance(fault, httpx.ConnectTimeout):
@@ -236,12 +236,12 @@ class Dashboard:
 
     @property
     def way(self) -> str:
-        """The proxies that the environment names: no connection may be the fault of one of them."""
+        """A note on the environment's proxies, any of which may have caused the failure; "" if there are none."""
         names = [name for name, _ in proxies()] if self.connection.through_proxy else []
         return f" (the environment names a proxy: {', '.join(names)})" if names else ""
 
     def refusal(self, reply: httpx.Response) -> ServerError:
-        """The sentence for an answer that is an error: the last line of a server's traceback says why."""
+        """The error for an error response. The last line of a server traceback is the reason."""
         where = f"{reply.request.method} {reply.request.url.path}"
         lines = reply.text.strip().splitlines() if reply.is_closed else []
         why = ": " + lines[-1].strip()[:300].rstrip(".") if lines else ""
@@ -251,7 +251,7 @@ class Dashboard:
 
 
 def not_text(value: object, name: str = "the request") -> str:
-    """The name of the first text that holds a lone surrogate, as what is not UTF-8 becomes; empty where none does."""
+    """The name of the first text with a lone surrogate, which invalid UTF-8 is decoded to; "" if there is none."""
     if isinstance(value, Mapping):
         return next((found for key, one in value.items() if (found := not_text(one, str(key)))), "")
     if isinstance(value, list | tuple):
@@ -260,7 +260,7 @@ def not_text(value: object, name: str = "the request") -> str:
 
 
 def connect_reason(fault: BaseException) -> str:
-    """Why there was no connection, in words, from the causes below httpx's own error."""
+    """Why the connection failed, from the causes of httpx's error."""
     for cause in causes(fault):
         if isinstance(cause, ConnectionRefusedError):
             return "the connection was refused"
@@ -276,7 +276,7 @@ def connect_reason(fault: BaseException) -> str:
 
 
 def causes(fault: BaseException | None) -> Iterator[BaseException]:
-    """An error and what it came from, groups of errors opened."""
+    """An error and its causes, including the members of exception groups."""
     while fault is not None:
         yield fault
         for inner in getattr(fault, "exceptions", ()):
@@ -285,18 +285,18 @@ def causes(fault: BaseException | None) -> Iterator[BaseException]:
 
 
 def package_path(uri: str) -> str:
-    """The route of a package, from its `gcs://NAME` URI."""
+    """The path of a package, from its `gcs://NAME` URI."""
     protocol, _, name = uri.partition("://")
     return f"/api/packages/{protocol}/{quote(name)}"
 
 
 def log_path(node: str, name: str, lines: int = -1) -> str:
-    """The route of a file in a node's log folder: so many last lines of it, or all."""
+    """The path of a file in a node's log folder: its last `lines`, or all of it for -1."""
     return f"/api/v0/logs/file?node_id={quote(node)}&filename={quote(name)}&lines={lines}"
 
 
 def described(content: bytes | None) -> Mapping[str, Any]:
-    """What a node says of itself (docker/node.py writes it); empty where it says nothing."""
+    """A node's description of itself, written by docker/node.py; empty if there is none."""
     try:
         value = answers.parsed(content or b"{}")
     except ValueError:

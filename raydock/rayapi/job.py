@@ -1,4 +1,4 @@
-"""A job as the Job API tells of it."""
+"""A job, as the Job API describes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXIT_CODES = {"SUCCEEDED": 0, "FAILED": 1, "STOPPED": 5}
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One submission. Times are in seconds since the epoch, 0 where there is none yet."""
+    """One submission. Times are in seconds since the epoch, 0 if not yet known."""
 
     submission_id: str
     status: str
@@ -26,11 +26,11 @@ class Job:
     started: float = 0
     ended: float = 0
     driver_exit_code: int | None = None
-    job_id: str = ""  # Ray's own, once the driver has connected
+    job_id: str = ""  # Ray's id, once the driver has connected
 
     @property
     def terminal(self) -> bool:
-        """Whether the job has ended for good."""
+        """Whether the job has ended."""
         return self.status in TERMINAL
 
 
@@ -51,9 +51,9 @@ def job_of(reply: Mapping[str, Any]) -> Job:
 
 
 def reasons(message: str) -> list[str]:
-    """Why a job failed, from the Job API's message: its first line, and what pip said where a runtime env failed.
+    """Why a job failed: the first line of the Job API's message, and pip's errors if a runtime env failed.
 
-    The message then holds a traceback of Ray's own and the last 50 lines of pip.
+    In that case the message also contains a Ray traceback and the last 50 lines of pip's output.
     """
     lines = [line.strip() for line in message.strip().splitlines()] or [""]
     first = lines[0].split(", last available logs")[0]

@@ -1,4 +1,4 @@
-"""The nodes of a running cluster, as its dashboard knows them."""
+"""The nodes of a running cluster, as its dashboard lists them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from raydock.errors import NotUp
 
-# A proxy that the environment names is for other machines than this one.
+# The environment's proxies are for other machines, not for this one.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 MOST_BYTES = 64 * 2**20
 
@@ -20,13 +20,13 @@ class Node:
     """One Ray node, alive or dead."""
 
     id: str
-    name: str  # "cpu-worker-1" among processes, its address in Docker
-    host: str  # name of its machine: in Docker its container's id, 12 digits
+    name: str  # "cpu-worker-1" for local processes, the IP address in Docker
+    host: str  # its machine's host name; in Docker the container's id, 12 digits
     pool: str
     cpus: int
     gpus: int
-    simulated: bool  # its GPUs are a number only
-    memory: int  # bytes that jobs can ask for
+    simulated: bool  # its GPUs are only a resource count
+    memory: int  # bytes available to jobs
     object_store: int  # bytes
     state: str  # ALIVE or DEAD
     started: int  # milliseconds since 1970
@@ -34,29 +34,30 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The gateway before a cluster's dashboard, and its key."""
+    """The gateway in front of a cluster's dashboard, and its key."""
 
     url: str
     key: str = field(default="", repr=False)
 
     @property
     def link(self) -> str:
-        """For a browser: it trades the key for a cookie, as Jupyter does."""
+        """A link for browsers: the gateway exchanges the key for a cookie, as Jupyter does."""
         return f"{self.url}/?token={self.key}" if self.key else self.url
 
     def request(self, path: str) -> urllib.request.Request:
+        """A GET request with the key."""
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         return urllib.request.Request(self.url + path, headers=headers)
 
 
 def get(dashboard: Gateway, path: str, timeout: float = 5.0) -> Any:
-    """The JSON that a GET answers. OSError where nothing answers, ValueError for anything else."""
+    """The JSON response to a GET. Raises OSError if nothing answers, ValueError if it is not JSON."""
     with DIRECT.open(dashboard.request(path), timeout=timeout) as response:
         return json.loads(response.read(MOST_BYTES))
 
 
 def answers(dashboard: Gateway, path: str) -> bool:
-    """Whether a GET there ends with a success."""
+    """Whether a GET succeeds."""
     try:
         DIRECT.open(dashboard.request(path), timeout=5).close()
     except OSError:
@@ -65,10 +66,10 @@ def answers(dashboard: Gateway, path: str) -> bool:
 
 
 def list_nodes(dashboard: Gateway, timeout: float = 5.0) -> list[Node]:
-    """Every node that the cluster has had, head first. NotUp where no dashboard answers."""
+    """Every node that the cluster has had, the head first. Raises NotUp if no dashboard answers."""
     try:
         answer = get(dashboard, "/api/v0/nodes?detail=1&limit=10000", timeout)
-        # Where a node does not say on which machine it is (it has no label host); known only a while after its start.
+        # The host names of nodes without the label `host`; available only some time after a node's start.
         summary = get(dashboard, "/nodes?view=summary", timeout)["data"]["summary"]
         raylets = [row.get("raylet", {}) for row in summary]
         hosts = {raylet.get("nodeId", ""): raylet.get("nodeManagerHostname", "") for raylet in raylets}
@@ -82,16 +83,18 @@ def list_nodes(dashboard: Gateway, timeout: float = 5.0) -> list[Node]:
 
 
 def alive(nodes: list[Node]) -> list[Node]:
+    """The nodes whose state is ALIVE."""
     return [node for node in nodes if node.state == "ALIVE"]
 
 
 def reason(error: Exception) -> str:
-    """What stands behind an error of urllib, without its wrapping."""
+    """The cause of a urllib error, without its wrapper."""
     cause = getattr(error, "reason", error)
     return str(getattr(cause, "strerror", None) or cause or type(cause).__name__)
 
 
 def parse(row: Mapping[str, Any], hosts: Mapping[str, str]) -> Node:
+    """A node from a row of the state API. `hosts` maps node ids to host names."""
     total: Mapping[str, float] = row["resources_total"]
     labels: Mapping[str, str] = row["labels"]
     return Node(
