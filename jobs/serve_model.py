@@ -175,7 +175,7 @@ def predict_alone(args, requests):
 
 
 def make_small(uri):
-    """Alone: a model where nobody made any."""
+    """Alone: makes a model if there is none."""
     X = np.random.default_rng(3).random((4000, 2))
     os.makedirs(os.path.dirname(uri), exist_ok=True)
     data = xgb.DMatrix(X, X[:, 0] > 0.5, feature_names=["average_price", "total_volume"])
@@ -244,7 +244,7 @@ def serve_and_measure(args, requests, known, names):
             load_with(http, requests[:, :100], known[:, :100], DIFFERENT, 1)
             one, of = (requests[:, :1], known[:, :1], 100, 1), {"handle": handle, "http": http}
             one_row = {way: p50(load_with(ask, *one)[1]) for way, ask in of.items()}
-        serve.delete(APP)  # 5. the next ones start anew, and have the CPU
+        serve.delete(APP)  # 5. the next replicas start fresh and get the CPU
     return found, tasks, one_row
 
 

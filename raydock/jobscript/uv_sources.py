@@ -1,6 +1,6 @@
 """The sources of dependencies in a script's header: `[tool.uv]`, as far as pip on the cluster supports it.
 
-Never falls back silently to the default index: there, an internal name may belong to somebody else's package.
+Never falls back silently to the default index: there, an internal name may belong to another package.
 Source: https://docs.astral.sh/uv/concepts/projects/dependencies/#dependency-sources
 """
 

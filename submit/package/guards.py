@@ -10,6 +10,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from raydock.jobscript.handlers import ends
+from raydock.jobscript.text import name_of
+
 _CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _TESTED = frozenset({
     "TYPE_CHECKING", "version_info", "hexversion", "platform", "implementation", "find_spec", "find_loader",
@@ -35,12 +38,12 @@ def _guards(node: ast.AST) -> bool:
     """Whether a statement guards the code inside it."""
     if isinstance(node, _TRY):
         caught = next((handler for handler in node.handlers if _catches(handler.type)), None)
-        return caught is not None and not _ends(caught.body[-1])
+        return caught is not None and not ends(caught)
     if isinstance(node, (ast.With, ast.AsyncWith)):
         calls = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
-        return any(_name(call.func) == "suppress" and any(map(_catches, call.args)) for call in calls)
+        return any(name_of(call.func) == "suppress" and any(map(_catches, call.args)) for call in calls)
     if isinstance(node, (ast.If, ast.IfExp)):
-        return any(_name(one) in _TESTED for one in ast.walk(node.test)) or _is_os_name(node.test)
+        return any(name_of(one) in _TESTED for one in ast.walk(node.test)) or _is_os_name(node.test)
     return False
 
 
@@ -48,22 +51,11 @@ def _catches(caught: ast.expr | None) -> bool:
     if caught is None:
         return True
     kinds = caught.elts if isinstance(caught, ast.Tuple) else [caught]
-    return any(_name(kind) in _CAUGHT for kind in kinds)
-
-
-def _ends(last: ast.stmt) -> bool:
-    """Whether an exception handler ends the job: its last statement raises or exits."""
-    called = last.value.func if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call) else None
-    return isinstance(last, ast.Raise) or (called is not None and _name(called) in ("exit", "quit", "_exit"))
+    return any(name_of(kind) in _CAUGHT for kind in kinds)
 
 
 def _is_os_name(test: ast.expr) -> bool:
     return any(
-        isinstance(one, ast.Attribute) and one.attr == "name" and _name(one.value) == "os"
+        isinstance(one, ast.Attribute) and one.attr == "name" and name_of(one.value) == "os"
         for one in ast.walk(test)
     )
-
-
-def _name(node: ast.AST) -> str:
-    """The last name of an expression such as `sys.version_info`; "" for anything else."""
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")

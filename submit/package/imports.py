@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from raydock.jobscript.text import name_of
+
 from .decode import NotText, decoded
 from .errors import BrokenModule
 from .guards import with_guards
@@ -60,7 +62,7 @@ def _above(package: tuple[str, ...], level: int) -> tuple[str, ...] | None:
 
 
 def _by_call(node: ast.Call, package: tuple[str, ...], guarded: bool) -> Iterator[Import]:
-    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    called = name_of(node.func)
     if called not in ("import_module", "__import__") or not node.args:
         return
     argument = node.args[0]
