@@ -13,6 +13,7 @@ from cluster import ports
 from cluster.kinds import Context
 from cluster.processes import process_tree, ray_node
 from cluster.processes.record import NodeProcess, ProcessesRecord
+from raydock import machine
 from raydock.topology import Pool
 
 MARK_SECONDS = 10.0
@@ -68,7 +69,7 @@ def log(found: ProcessesRecord, name: str) -> Path:
 
 
 def machine_memory() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return machine.here().memory
 
 
 def shared_memory(temp: str) -> int:

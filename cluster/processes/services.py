@@ -17,6 +17,7 @@ from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import Ports, ProcessesRecord
 from iam import lab
 from iam.errors import IamError
+from raydock import machine
 from raydock.errors import CommandFailed
 
 CLOUD = "cloud"
@@ -80,7 +81,7 @@ def cloud_settings(context: Context, found: ProcessesRecord) -> dict[str, str]:
 
 def memory() -> int:
     """Bytes of this machine's memory, which the head shares with all else."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return machine.here().memory
 
 
 def refusal(text: str) -> tuple[str, str]:
