@@ -46,7 +46,7 @@ def file_in(state: Path) -> Path:
 def wanted(context: Context) -> dict[str, str]:
     """Every setting that compose.yaml uses, as it is now, and a digest of the lab file's content."""
     names = set(SETTING.findall((context.root / "compose.yaml").read_text(encoding="utf-8"))) - OTHER
-    found = {name: context.settings.get(name, "") for name in sorted(names)}
+    found = {name: context.settings.get(name) or context.chosen.get(name, "") for name in sorted(names)}
     try:
         file = lab.settings(context.settings, context.root).file
         found[f"the content of {file.name}"] = hashlib.sha256(file.read_bytes()).hexdigest()

@@ -125,13 +125,15 @@ def say(line: str, prefix: str = "cluster: ") -> None:
 
 
 def run_up(options: argparse.Namespace, context: Context) -> None:
-    from cluster import applied, key, kinds, lock
+    from cluster import applied, key, kinds, lock, sizes
 
     with lock.held(context.state):
         choice = choose(options.kind, context)
+        exists = kinds.open_kind(choice.kind, context).exists()
+        context, sized = sizes.fitted(context, choice.kind, exists)
         key.ensure(context.state)
         cluster = kinds.open_kind(choice.kind, context)
-        changed = bring_up(cluster, choice, options, context)
+        changed = bring_up(cluster, replace(choice, sizes=sized), options, context)
         applied.save(context.state, applied.accepted(context, changed))
         show(cluster, choice.kind, context)
     if changed.sizes:
@@ -162,6 +164,8 @@ def bring_up(cluster: Runtime, choice: Choice, options: argparse.Namespace, cont
         return changed
     services.check(context, new)
     say(f"{choice.kind}: {choice.why}")
+    if choice.sizes:
+        say(choice.sizes)
     if why:
         say(f"restarting the nodes, since {why}; the cluster forgets its earlier jobs")
     start(cluster, options.build, bool(why))
@@ -231,14 +235,15 @@ def run_status(options: argparse.Namespace, context: Context) -> None:
 
 
 def run_scale(options: argparse.Namespace, context: Context) -> None:
-    from cluster import kinds, lock, started
+    from cluster import kinds, lock, sizes, started
 
+    context = sizes.of_running(context)
     wanted = [pool_size(text) for text in options.sizes]
-    sizes = [(context.topology.pool(name), count) for name, count in wanted]
+    pools = [(context.topology.pool(name), count) for name, count in wanted]
     with lock.held(context.state):
         kind = kinds.current(context)
         cluster = kinds.open_kind(kind, context)
-        for pool, count in sizes:
+        for pool, count in pools:
             cluster.scale(pool, count, options.drain_timeout)
             started.scaled(context.state, pool.name, count)
         show(cluster, kind, context)

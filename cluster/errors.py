@@ -6,6 +6,7 @@ ClusterError (exit code 1), beside the shared kinds of raydock.errors
 ├── PortTaken           something else listens on the dashboard's port
 ├── Busy                another `python -m cluster` is at work on this cluster
 ├── OtherKind           a cluster of the other kind is up
+├── TooSmall            the machine has too little memory for the smallest cluster
 ├── InUse (3)           jobs run on nodes that would be restarted; nothing was touched
 └── Leftover            `down` could not remove everything
 """
@@ -41,6 +42,10 @@ class Busy(ClusterError):
 
 
 class OtherKind(ClusterError):
+    pass
+
+
+class TooSmall(ClusterError):
     pass
 
 

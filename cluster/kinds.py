@@ -6,7 +6,7 @@ A kind's module offers `open_cluster(context) -> Cluster`; it imports what it ne
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
@@ -35,6 +35,7 @@ class Context:
     settings: Mapping[str, str]
     topology: Topology
     say: Say  # shows one line of progress
+    chosen: Mapping[str, str] = field(default_factory=dict)  # sizes that are not set: cluster/sizes.py
 
     @property
     def dashboard(self) -> Gateway:
@@ -74,6 +75,7 @@ class Runtime(Protocol):
 class Choice:
     kind: str
     why: str
+    sizes: str = ""  # what was fitted to the machine, in one line
 
 
 def choose(asked: str, require_engine: Callable[[], str]) -> Choice:

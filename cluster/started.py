@@ -1,4 +1,5 @@
-"""What was started here, in .raydock/started.json: the cluster's kind, and the sizes that `scale` gave its pools.
+"""What was started here, in .raydock/started.json: the cluster's kind, the sizes that were chosen for its nodes, and
+those that `scale` gave its pools.
 
 Docker can be asked what is there only while it runs; a pool without nodes is seen nowhere.
 """
@@ -8,9 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from raydock.state import write_private
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def file_in(state: Path) -> Path:
@@ -37,9 +41,15 @@ def sizes(state: Path) -> dict[str, int]:
     return {str(pool): count for pool, count in found.items() if isinstance(count, int)}
 
 
-def begin(state: Path, kind: str) -> None:
+def chosen(state: Path) -> dict[str, str]:
+    """The sizes that were fitted to the machine, by the name of their setting."""
+    found = load(state).get("chosen", {})
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+
+
+def begin(state: Path, kind: str, chosen: Mapping[str, str] = NOTHING) -> None:
     """Before anything is started."""
-    save(state, {**load(state), "kind": kind})
+    save(state, {**load(state), "kind": kind, "chosen": dict(chosen)})
 
 
 def scaled(state: Path, pool: str, count: int) -> None:

@@ -68,7 +68,7 @@ class ComposeCluster:
         present = self.members()
         if not present:
             ports.require_free(self.context.topology.port)
-        started.begin(self.context.state, KIND)
+        started.begin(self.context.state, KIND, self.context.chosen)
         # Compose would make a container anew whose settings it finds changed, with what runs in it.
         how = ["--force-recreate"] if restart else ["--no-recreate"] if present else []
         self.start(*how, *self.sizes(present), renewed=restart)
@@ -201,7 +201,8 @@ class ComposeCluster:
         secret = key.digest(key.read(self.context.state))
         kept = {} if renewed else applied.load(self.context.state)
         chosen |= {name: kept[name] for name in applied.changes(self.context).nodes if name in kept}
-        return {**os.environ, **chosen, **mounts.files(self.context), "RAYDOCK_KEY_SHA256": secret}
+        sizes = {**self.context.chosen, **chosen}
+        return {**os.environ, **sizes, **mounts.files(self.context), "RAYDOCK_KEY_SHA256": secret}
 
     def refusal(self) -> CommandFailed | None:
         """The cloud's own sentence, where it does not start: its settings or iam/lab.yaml are wrong."""

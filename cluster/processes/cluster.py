@@ -63,7 +63,7 @@ class ProcessesCluster:
             self.context.say("an earlier cluster ended by itself; removing what it left")
             self.down()
         ports.require_free(self.context.topology.port)
-        started.begin(self.context.state, KIND)
+        started.begin(self.context.state, KIND, self.context.chosen)
         try:
             self.plan()
             self.complete()
