@@ -8,10 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from cluster import applied, sizes, started
+from cluster import applied, cli, key, kinds, sizes, started
+from cluster.docker.cluster import ComposeCluster
 from cluster.docker.engine import DockerEngine
 from cluster.errors import TooSmall
 from cluster.kinds import Context
+from cluster.status import Member
 from raydock import machine, sizing, topology
 from raydock.machine import Machine
 from raydock.settings import ROOT
@@ -219,3 +221,86 @@ def test_what_started_says_of_another_version_is_nothing(tmp_path: Path) -> None
     found = replace(context(tmp_path), chosen={"HEAD_SHM": "1g"})
     started.begin(tmp_path, "docker", found.chosen)
     assert started.chosen(tmp_path) == {"HEAD_SHM": "1g"}
+
+
+def test_compose_is_given_what_was_chosen_also_for_a_node_that_scale_adds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(tmp_path)
+    key.ensure(tmp_path)
+    monkeypatch.setenv("GPU_WORKERS", "")  # empty, so not set
+    has(monkeypatch, Machine(2, 4 * GIB))
+    for found in (
+        sizes.of_running(context(tmp_path)),
+        sizes.fitted(context(tmp_path), "docker", exists=True)[0],
+    ):
+        given = ComposeCluster(found).environment("")
+        assert {name: given[name] for name in ("CPU_WORKER_CPUS", "CPU_WORKER_MEMORY", "GPU_WORKERS")} == {
+            "CPU_WORKER_CPUS": "3",
+            "CPU_WORKER_MEMORY": "3984m",
+            "GPU_WORKERS": "1",
+        }
+
+
+class Fresh(kinds.Runtime):
+    """A cluster that is not there until it is started."""
+
+    def __init__(self, state: Path) -> None:
+        self.state, self.context = state, context(state)
+
+    def exists(self) -> bool:
+        return started.kind(self.state) != ""
+
+    def members(self) -> list[Member]:
+        return [Member("head", "head", "head", True)] if self.exists() else []
+
+    def ended(self) -> list[str]:
+        return []
+
+    def up(self, build: bool, restart: bool = False) -> None:
+        assert not restart
+        started.begin(self.state, "processes", self.context.chosen)
+
+
+def test_up_says_it_once_and_a_larger_machine_restarts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = Fresh(tmp_path)
+
+    def open_kind(name: str, found: Context) -> Fresh:
+        cluster.context = found
+        return cluster
+
+    monkeypatch.setattr(kinds, "open_kind", open_kind)
+    monkeypatch.setattr(kinds, "is_whole", lambda cluster, context: True)
+    monkeypatch.setattr(cli, "show", lambda *_: None)
+    monkeypatch.setattr("raydock.settings.dotenv", lambda path, environ: {})
+    for name in SIZES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path))
+    assert cli.main(["up", "--kind", "processes"]) == 0
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "cluster: processes: as --kind says"
+    assert second.startswith("cluster: sized to 8 CPUs and 16.0 GiB: head 2.9 GiB, 2 cpu-worker (3 CPUs, ")
+    has(monkeypatch, Machine(64, 256 * GIB))
+    assert cli.main(["up", "--kind", "processes"]) == 0
+    again = capsys.readouterr().err
+    assert again == "cluster: it is up already; `python -m cluster scale POOL=COUNT` changes its size\n"
+    assert applied.load(tmp_path)["CPU_WORKER_CPUS"] == "3"
+
+
+def test_up_starts_nothing_on_a_machine_that_is_too_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    has(monkeypatch, Machine(2, 2 * GIB))
+    monkeypatch.setattr(kinds, "open_kind", lambda name, found: Fresh(tmp_path))
+    monkeypatch.setattr("raydock.settings.dotenv", lambda path, environ: {})
+    for name in SIZES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path))
+    assert cli.main(["up", "--kind", "processes"]) == 1
+    assert capsys.readouterr().err == (
+        "cluster: There is 2.0 GiB of memory, and the smallest cluster needs 2.9 GiB.\n"
+        "  Use a machine with more, or set the sizes in .env: docs/cluster-sizes.md\n"
+    )
+    assert (key.read(tmp_path), started.load(tmp_path)) == ("", {})
