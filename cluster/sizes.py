@@ -153,7 +153,8 @@ def warnings(fit: Fit) -> list[str]:
 
 
 def too_small(fit: Fit) -> TooSmall:
-    least = gib(fit.machine.memory + fit.shortage)
+    needed = sizing.required(fit.sizes, fit.others)
+    least = gib(-(-needed * 10 // sizing.GIB) * sizing.GIB // 10)  # rounded up: with that much it fits
     services = f", with {gib(fit.others)} for the services of COMPOSE_PROFILES" if fit.others else ""
     return TooSmall(
         f"There is {gib(fit.machine.memory)} of memory, and the smallest cluster needs {least}{services}.",

@@ -19,15 +19,16 @@ STEP = 16 * MIB
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
 # For the engine, its kernel and whatever else runs there: a tenth, and at least this.
-RESERVE = 512 * MIB
-# The head: Ray takes 1 GiB, each job 128 MiB (cloud/gateway/job_limit.py), so 2 to 56 jobs at a time.
-HEAD = (1280 * MIB, 8 * GIB)
+RESERVE = 384 * MIB
+# The head: measured idle 950 to 1,016 MiB. With 1,280 MiB Ray ended the drivers of sklearn_joblib and tune_forest for
+# want of memory, with 1,664 MiB they succeed. The most is enough for 56 jobs at a time (cloud/gateway/job_limit.py).
+HEAD = (1664 * MIB, 8 * GIB)
 # The lab's cloud; measured: 59 MB while 5 GB go up and down.
-CLOUD = (384 * MIB, GIB)
-# A worker: its raylet and agents, idle 300 to 335 MiB as measured, and for each CPU a process with scikit-learn and
-# its part of the object store. The most is what n1-standard machines have: 3.75 GB for each vCPU.
-NODE = 384 * MIB
-CPU = (384 * MIB, 3840 * MIB)
+CLOUD = (256 * MIB, GIB)
+# A worker: its raylet and agents, measured idle 230 to 335 MiB, and for each CPU a process with scikit-learn (up to
+# 200 MiB) and its part of the object store. The most is what n1-standard machines have: 3.75 GB for each vCPU.
+NODE = 352 * MIB
+CPU = (352 * MIB, 3840 * MIB)
 MOST_CPUS = 16  # of one worker: n1-standard-16 stands for it on Vertex AI
 MOST_WORKERS = 16  # where CPU_WORKER_CPUS is set and CPU_WORKERS is not
 
@@ -120,6 +121,12 @@ def divide(machine: Machine, given: Mapping[str, int] = NOTHING, others: int = 0
 def shortage(machine: Machine, sizes: Sizes, others: int = 0) -> int:
     """Bytes by which the limits are more than the machine has, its reserve included; 0 where they fit."""
     return max(0, sizes.memory + others + reserve(machine) - machine.memory)
+
+
+def required(sizes: Sizes, others: int = 0) -> int:
+    """Bytes of the smallest machine on which these limits fit."""
+    limits = sizes.memory + others
+    return max(limits + RESERVE, -(-limits * 10 // 9))
 
 
 def reserve(machine: Machine) -> int:
