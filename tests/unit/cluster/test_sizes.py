@@ -19,6 +19,7 @@ from raydock.machine import Machine
 from raydock.settings import ROOT
 from raydock.sizing import GIB
 from tests.lab import SIZES
+from tests.unit.cluster.test_cli import Nothing
 
 EIGHT = Machine(8, 16 * GIB)
 ALL = "CPU_WORKERS, CPU_WORKER_CPUS, CPU_WORKER_MEMORY, GPU_WORKERS, GPU_WORKER_CPUS, GPU_WORKER_MEMORY, HEAD_MEMORY"
@@ -242,7 +243,7 @@ def test_compose_is_given_what_was_chosen_also_for_a_node_that_scale_adds(
         }
 
 
-class Fresh(kinds.Runtime):
+class Fresh(Nothing):
     """A cluster that is not there until it is started."""
 
     def __init__(self, state: Path) -> None:
@@ -253,9 +254,6 @@ class Fresh(kinds.Runtime):
 
     def members(self) -> list[Member]:
         return [Member("head", "head", "head", True)] if self.exists() else []
-
-    def ended(self) -> list[str]:
-        return []
 
     def up(self, build: bool, restart: bool = False) -> None:
         assert not restart
