@@ -20,15 +20,15 @@ NOTHING: Mapping[str, int] = MappingProxyType({})
 
 # For the engine, its kernel and whatever else runs there: a tenth, and at least this.
 RESERVE = 384 * MIB
-# The head: measured idle 950 to 1,016 MiB. With 1,280 MiB Ray ended the drivers of sklearn_joblib and tune_forest for
-# want of memory, with 1,664 MiB they succeed. The most is enough for 56 jobs at a time (cloud/gateway/job_limit.py).
-HEAD = (1664 * MIB, 8 * GIB)
+# The head: measured idle 950 to 1,016 MiB, 1,485 MiB while train_xgboost runs. With 1,280 MiB Ray ended sklearn_joblib
+# for want of memory there, with 1,664 MiB train_xgboost. The most is enough for 56 jobs (cloud/gateway/job_limit.py).
+HEAD = (2 * GIB, 8 * GIB)
 # The lab's cloud; measured: 59 MB while 5 GB go up and down.
-CLOUD = (256 * MIB, GIB)
-# A worker: its raylet and agents, measured idle 230 to 335 MiB, and for each CPU a process with scikit-learn (up to
-# 200 MiB) and its part of the object store. The most is what n1-standard machines have: 3.75 GB for each vCPU.
-NODE = 352 * MIB
-CPU = (352 * MIB, 3840 * MIB)
+CLOUD = (192 * MIB, GIB)
+# A worker: its raylet and agents, measured idle 230 MiB, and for each CPU a process of a job and its part of the object
+# store; train_xgboost takes 472 MiB in all. The most is what n1-standard machines have: 3.75 GB for each vCPU.
+NODE = 288 * MIB
+CPU = (304 * MIB, 3840 * MIB)
 MOST_CPUS = 16  # of one worker: n1-standard-16 stands for it on Vertex AI
 MOST_WORKERS = 16  # where CPU_WORKER_CPUS is set and CPU_WORKERS is not
 
@@ -105,7 +105,7 @@ def divide(machine: Machine, given: Mapping[str, int] = NOTHING, others: int = 0
     Where even the least does not fit, it is the least: `shortage` tells.
     """
     spare = machine.memory - reserve(machine) - others
-    cloud = given.get("LAB_MEMORY", within(spare // 12, CLOUD))
+    cloud = given.get("LAB_MEMORY", within(spare // 16, CLOUD))
     head = given.get("HEAD_MEMORY", within(spare // 5, HEAD))
     rest = spare - cloud - head
     fitting = (found for found in layouts(machine.cpus, given) if needed(found, given) <= rest)

@@ -62,21 +62,21 @@ def shape(found: Context) -> list[tuple[int, int]]:
         (
             Machine(1, 4 * GIB),
             {},
-            "1 CPU and 4.0 GiB: head 1.6 GiB, 1 cpu-worker (1 CPU, 1.7 GiB). "
+            "1 CPU and 4.0 GiB: head 2.0 GiB, 1 cpu-worker (1 CPU, 1.4 GiB). "
             f"To change this, set {ALL} in .env",
         ),
         (
             Machine(8, 4 * GIB),
             {},
-            "8 CPUs and 4.0 GiB: head 1.6 GiB, 1 cpu-worker (1 CPU, 0.8 GiB), 1 gpu-worker (1 CPU, 0.8 GiB); "
+            "8 CPUs and 4.0 GiB: head 2.0 GiB, 1 cpu-worker (1 CPU, 0.7 GiB), 1 gpu-worker (1 CPU, 0.7 GiB); "
             f"there is memory for 2 CPUs. To change this, set {ALL} in .env",
         ),
         (
             Machine(2, 4 * GIB),
             {"CPU_WORKERS": "2", "GPU_WORKERS": "1", "HEAD_MEMORY": "3g"},
-            "2 CPUs and 4.0 GiB: head 3.0 GiB, 2 cpu-worker (1 CPU, 0.7 GiB), 1 gpu-worker (1 CPU, 0.7 GiB); "
+            "2 CPUs and 4.0 GiB: head 3.0 GiB, 2 cpu-worker (1 CPU, 0.6 GiB), 1 gpu-worker (1 CPU, 0.6 GiB); "
             "the workers promise 3 CPUs, more than there are; "
-            "the memory limits are 1.8 GiB too high, as 0.4 GiB is kept for the engine. To change this, set "
+            "the memory limits are 1.4 GiB too high, as 0.4 GiB is kept for the engine. To change this, set "
             "CPU_WORKER_CPUS, CPU_WORKER_MEMORY, GPU_WORKER_CPUS, GPU_WORKER_MEMORY in .env",
         ),
         (
@@ -147,14 +147,14 @@ def test_nothing_is_asked_where_every_size_is_set(tmp_path: Path, monkeypatch: p
             "docker",
             "",
             2,
-            "There is 2.0 GiB of memory, and the smallest cluster needs 3.0 GiB.",
+            "There is 2.0 GiB of memory, and the smallest cluster needs 3.2 GiB.",
             "Give Docker more memory (Docker Desktop: Settings, Resources), or set the sizes in .env",
         ),
         (
             "docker",
             "vertex,notebook",
             4,
-            "There is 4.0 GiB of memory, and the smallest cluster needs 7.3 GiB, with 4.0 GiB for the services of "
+            "There is 4.0 GiB of memory, and the smallest cluster needs 7.6 GiB, with 4.0 GiB for the services of "
             "COMPOSE_PROFILES.",
             "Give Docker more memory (Docker Desktop: Settings, Resources), or set the sizes in .env",
         ),
@@ -162,7 +162,7 @@ def test_nothing_is_asked_where_every_size_is_set(tmp_path: Path, monkeypatch: p
             "processes",
             "",
             2,
-            "There is 2.0 GiB of memory, and the smallest cluster needs 3.0 GiB.",
+            "There is 2.0 GiB of memory, and the smallest cluster needs 3.2 GiB.",
             "Use a machine with more, or set the sizes in .env",
         ),
     ],
@@ -238,7 +238,7 @@ def test_compose_is_given_what_was_chosen_also_for_a_node_that_scale_adds(
         given = ComposeCluster(found).environment("")
         assert {name: given[name] for name in ("CPU_WORKER_CPUS", "CPU_WORKER_MEMORY", "GPU_WORKERS")} == {
             "CPU_WORKER_CPUS": "3",
-            "CPU_WORKER_MEMORY": "3984m",
+            "CPU_WORKER_MEMORY": "4032m",
             "GPU_WORKERS": "1",
         }
 
@@ -298,7 +298,7 @@ def test_up_starts_nothing_on_a_machine_that_is_too_small(
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path))
     assert cli.main(["up", "--kind", "processes"]) == 1
     assert capsys.readouterr().err == (
-        "cluster: There is 2.0 GiB of memory, and the smallest cluster needs 3.0 GiB.\n"
+        "cluster: There is 2.0 GiB of memory, and the smallest cluster needs 3.2 GiB.\n"
         "  Use a machine with more, or set the sizes in .env: docs/cluster-sizes.md\n"
     )
     assert (key.read(tmp_path), started.load(tmp_path)) == ("", {})

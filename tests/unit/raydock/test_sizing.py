@@ -12,7 +12,7 @@ from raydock.sizing import GIB, MIB, Layout, Sizes, divide, reserve, shortage
 
 CORES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 64, 96)
 # The least that is enough, machines sold as 4, 8 and 16 GB, Docker Desktop's virtual machines, and whole ones.
-MEMORY = (2.95, 3.7, 4, 5, 7.65, 8, 11.7, 15.6, 31.3, 64, 128, 256)
+MEMORY = (3.2, 3.75, 4, 5, 7.65, 8, 11.7, 15.6, 31.3, 64, 128, 256)
 MACHINES = [Machine(cores, int(memory * GIB)) for cores, memory in product(CORES, MEMORY)]
 
 
@@ -35,12 +35,12 @@ def test_nothing_is_promised_that_is_not_there() -> None:
 def test_every_node_has_what_it_needs() -> None:
     for machine in MACHINES:
         found = divide(machine)
-        assert found.head.memory >= 1664 * MIB
-        assert found.cloud >= 256 * MIB
+        assert found.head.memory >= 2 * GIB
+        assert found.cloud >= 192 * MIB
         assert found.cpu.count >= 1
         for group in (found.cpu, found.gpu):
             assert 1 <= group.cpus <= 16
-            assert group.memory >= (352 + 352 * group.cpus) * MIB
+            assert group.memory >= (288 + 304 * group.cpus) * MIB
         for group in (found.head, found.cpu, found.gpu):
             assert 0.29 * group.memory < group.shm <= 0.3 * group.memory, (
                 "Ray takes 30 % for its object store"
@@ -53,14 +53,14 @@ def test_every_node_has_what_it_needs() -> None:
 def test_the_gpu_worker_is_there_and_never_the_largest() -> None:
     for machine in MACHINES:
         found = divide(machine)
-        enough = machine.cpus >= 2 and machine.memory >= int(3.7 * GIB)
+        enough = machine.cpus >= 2 and machine.memory >= int(3.75 * GIB)
         assert found.gpu.count == enough
         assert found.gpu.cpus <= found.cpu.cpus
 
 
 def test_where_memory_suffices_every_cpu_is_promised_by_at_least_two_workers() -> None:
     for machine in MACHINES:
-        if machine.memory < 3.7 * GIB + machine.cpus * GIB:
+        if machine.memory < 3.75 * GIB + machine.cpus * GIB:
             continue
         found = divide(machine)
         assert found.cpus == machine.cpus
@@ -133,7 +133,7 @@ def test_services_beside_the_cluster_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cores", "gib", "missing"), [(2, 2.75, 192), (64, 2, 960), (1, 1, 1984), (2, 2.9375, 0), (64, 2.9375, 0)]
+    ("cores", "gib", "missing"), [(2, 3, 144), (64, 2, 1168), (1, 1, 2192), (2, 3.15, 0), (64, 3.15, 0)]
 )
 def test_below_the_least_it_tells_how_much_is_missing(cores: int, gib: float, missing: int) -> None:
     machine = Machine(cores, int(gib * GIB))
@@ -152,17 +152,17 @@ def row(cores: int, gib: float, **given: int) -> tuple[object, ...]:
 @pytest.mark.parametrize(
     ("cores", "gib", "head", "cpu", "gpu", "cloud"),
     [
-        (1, 4, 1664, (1, 1, 1712), (0, 1, 1712), 304),
-        (2, 3.8, 1664, (1, 1, 768), (1, 1, 768), 288),
-        (2, 4, 1664, (1, 1, 848), (1, 1, 848), 304),
-        (2, 8, 1664, (1, 1, 2544), (1, 1, 2544), 608),
-        (4, 4, 1664, (1, 1, 848), (1, 1, 848), 304),
-        (4, 16, 2944, (3, 1, 2688), (1, 1, 2688), 1024),
-        (8, 7.65, 1664, (2, 3, 1744), (1, 2, 1280), 576),
-        (8, 16, 2944, (2, 3, 3984), (1, 2, 2768), 1024),
-        (8, 32, 5888, (2, 3, 8416), (1, 2, 5728), 1024),
-        (16, 64, 8192, (2, 7, 21648), (1, 2, 6432), 1024),
-        (64, 256, 8192, (4, 15, 53072), (1, 4, 14400), 1024),
+        (1, 4, 2048, (1, 1, 1408), (0, 1, 1408), 224),
+        (2, 3.8, 2048, (1, 1, 608), (1, 1, 608), 208),
+        (2, 4, 2048, (1, 1, 704), (1, 1, 704), 224),
+        (2, 8, 2048, (1, 1, 2432), (1, 1, 2432), 448),
+        (4, 4, 2048, (1, 1, 704), (1, 1, 704), 224),
+        (4, 16, 2944, (3, 1, 2720), (1, 1, 2720), 912),
+        (8, 7.65, 2048, (2, 3, 1664), (1, 2, 1200), 432),
+        (8, 16, 2944, (2, 3, 4032), (1, 2, 2784), 912),
+        (8, 32, 5888, (2, 3, 8416), (1, 2, 5712), 1024),
+        (16, 64, 8192, (2, 7, 21680), (1, 2, 6400), 1024),
+        (64, 256, 8192, (4, 15, 53072), (1, 4, 14352), 1024),
     ],
 )
 def test_exact_sizes(
