@@ -184,6 +184,11 @@ def test_a_machine_that_is_too_small_is_refused(
     assert "too high" in sizes.fitted(asked, kind, exists=False)[1], "who sets sizes is warned only"
 
 
+def test_the_page_shows_the_line_as_it_is(tmp_path: Path) -> None:
+    _, line = sizes.fitted(context(tmp_path), "docker", exists=False)
+    assert f"\ncluster: {line}\n" in (ROOT / sizes.PAGE).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("given", [Machine(2, 4 * GIB), EIGHT, Machine(64, 256 * GIB)])
 def test_the_sizes_are_what_compose_yaml_makes_of_the_settings(given: Machine) -> None:
     divided = sizing.divide(given)
