@@ -1,5 +1,5 @@
 # raydock: managed Ray on Vertex AI, in Docker, on your own machine.
-# Whatever needs an `if` is Python: requirements/install.py, cluster/, submit/, bench/.
+# Anything that needs an `if` is written in Python: requirements/install.py, cluster/, submit/, bench/.
 
 PYTHON := .venv/bin/python
 N_ITER ?= 60
@@ -7,63 +7,63 @@ N_ITER ?= 60
 .DEFAULT_GOAL := help
 .PHONY: help setup images cluster-up cluster-down cluster-status demo lab-data lessons notebook test test-all unit lint format lock bench clean
 
-help: ## what can be done here
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
 
-setup: ## make the project's environment (.venv) from the locks
+setup: ## create the project's environment (.venv) from the lock files
 	@python3 requirements/install.py
 
-images: setup ## build the images of the cluster
+images: setup ## build the cluster's images
 	@$(PYTHON) -m cluster images --build
 
-cluster-up: setup ## start the cluster: in Docker, or as processes where no engine answers
+cluster-up: setup ## start the cluster in Docker, or as processes if no Docker engine answers
 	@$(PYTHON) -m cluster up
 
-cluster-down: setup ## end it and leave nothing behind
+cluster-down: setup ## stop the cluster and remove everything it created
 	@$(PYTHON) -m cluster down
 
-cluster-status: setup ## its nodes, and the link to the dashboard
+cluster-status: setup ## show the nodes and the link to the dashboard
 	@$(PYTHON) -m cluster status
 
-demo: setup ## from nothing to a result: cluster up, first lesson, speed-up
+demo: setup ## start the cluster and run the first lesson with and without Ray
 	@$(PYTHON) -m cluster up
 	@$(PYTHON) submit.py jobs/sklearn_joblib.py -- --n-iter $(N_ITER) --compare
 	@$(PYTHON) -m cluster status
 
-lab-data: setup ## write the data that the bucket jobs read into the lab's buckets
+lab-data: setup ## fill the lab's buckets with the data that the bucket jobs read
 	@$(PYTHON) submit.py jobs/make_data.py
 
-lessons: setup ## run every lesson on a cluster of their own, and write lessons/report.html
+lessons: setup ## run every lesson on a separate cluster and write lessons/report.html
 	@$(PYTHON) -m bench.lessons
 
-notebook: setup ## JupyterLab in the lab, with the notebook of Ray on Vertex AI: prints its link
+notebook: setup ## start JupyterLab in the lab with the Ray on Vertex AI notebook, and print its link
 	@COMPOSE_PROFILES=vertex,notebook $(PYTHON) -m cluster up
 	@docker compose exec -T notebook sh -c 'echo "Notebook:  http://127.0.0.1:$$NOTEBOOK_PORT/lab/tree/ray_on_vertex.ipynb?token=$$(cat $$JUPYTER_TOKEN_FILE)"'
 
-test: setup ## lint, and what a change has to pass: each capability once against the real thing, in 20 minutes
+test: setup ## the checks every change must pass: lint, and each feature tested for real (20 minutes)
 	@$(PYTHON) -m tests
 
-test-all: setup ## every test, with many repetitions: an hour or two
+test-all: setup ## all tests, with many repetitions (1 to 2 hours)
 	@$(PYTHON) -m tests --all
 
-unit: setup ## the tests that need neither Docker nor Ray, in a minute
+unit: setup ## the tests that need neither Docker nor Ray (1 minute)
 	@$(PYTHON) -m tests --unit
 
-lint: setup ## style, format and types
+lint: setup ## check style, formatting and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
 
-format: setup ## put the code into form
+format: setup ## format the code
 	@$(PYTHON) -m ruff check --fix .
 	@$(PYTHON) -m ruff format .
 
-lock: setup ## write the lock files anew
+lock: setup ## regenerate the lock files
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" requirements/lock
 
-bench: setup ## measure against the stock way: bench/results/
+bench: setup ## compare with the stock tools, and write bench/results/
 	@$(PYTHON) -m bench
 
-clean: cluster-down ## remove the cluster, the environment and every cache
+clean: cluster-down ## remove the cluster, the environment and all caches
 	rm -rf .venv .venv-uv .raydock .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Send one job script to a Ray cluster: python submit.py jobs/sklearn_joblib.py
 
-Any Python of the machine will do: where it lacks what the submitter needs, the project's environment is used.
+Runs under any Python: if the interpreter lacks a dependency, the submitter restarts in the project's environment.
 """
 
 import os
@@ -9,7 +9,7 @@ import sys
 
 
 def use_environment() -> None:
-    """Goes on in the project's environment where this Python can't run the submitter."""
+    """Restart in the project's environment if this Python can't run the submitter."""
     here = os.path.dirname(os.path.abspath(__file__))
     if here not in sys.path:  # python -I leaves it out
         sys.path.insert(0, here)
@@ -17,19 +17,19 @@ def use_environment() -> None:
 
     lock = os.path.join(here, "requirements", "submit.txt")
     needed = ["httpx", "packaging", "yaml"] + (["tomli"] if sys.version_info < (3, 11) else [])
-    pip = "   (or: {} -m pip install -r {})".format(sys.executable, lock)  # noqa: UP032  old Pythons read this
-    again = [os.path.abspath(__file__), *sys.argv[1:]]
-    use_environment("submit", needed, again, otherwise=pip, what="the submitter")
+    pip = "   (or: {} -m pip install -r {})".format(sys.executable, lock)  # noqa: UP032  for old Pythons
+    command_line = [os.path.abspath(__file__), *sys.argv[1:]]
+    use_environment("submit", needed, command_line, otherwise=pip, what="the submitter")
 
 
-def leave(code: int) -> None:
-    """Ends the process; not kept up by a thread that still waits for an answer, as from a name server."""
+def exit_process(code: int) -> None:
+    """Exit without waiting for threads that are still blocked, for example on a name server."""
     import threading
 
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (AttributeError, OSError, ValueError):  # it was closed, or can't be written: `main` has told
+        except (AttributeError, OSError, ValueError):  # closed or not writable; `main` has reported it
             code = code or 0
     if threading.active_count() > 1:
         os._exit(code)
@@ -37,7 +37,7 @@ def leave(code: int) -> None:
 
 
 def start() -> int:
-    """The submitter's exit code, whatever happens before it can answer for itself."""
+    """Run the submitter and return its exit code, even if it fails to import."""
     import signal
 
     try:
@@ -46,15 +46,15 @@ def start() -> int:
         from raydock.crash import guarded
     except KeyboardInterrupt:
         return 130
-    return guarded("submit", command)
+    return guarded("submit", run_command)
 
 
-def command() -> int:
-    """What it does; imported when this Python is known to do."""
+def run_command() -> int:
+    """Run the command line; imported only after the environment is known to work."""
     from submit.cli import main
 
     return main()
 
 
 if __name__ == "__main__":
-    leave(start())
+    exit_process(start())

@@ -1,1 +1,1 @@
-"""Measurements, each beside the stock way of doing the same work, in the same run: `python -m bench`."""
+"""Benchmarks that compare raydock with the stock tools in the same run: `python -m bench`."""

@@ -1,4 +1,4 @@
-"""The command line: the only module that prints. The table goes to stdout, progress to stderr."""
+"""The command line, the only module that prints. The table goes to stdout, progress to stderr."""
 
 from __future__ import annotations
 
@@ -26,78 +26,86 @@ INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A measurement: its module, which has `measure(setting) -> list[Row]`."""
+class Benchmark:
+    """A benchmark. Its module has `measure(setting) -> list[Comparison]`."""
 
     module: str
     on_cluster: bool
     about: str
 
 
-# In the order of the table. Adding a measurement is one module and one line here.
-KNOWN = {
-    "first_line": Known("bench.first_line", True, "submit → first line of the job visible"),
-    "exit": Known("bench.exit", True, "job ends → command exits, and its exit code"),
-    "lag": Known("bench.lag", True, "lag of a log line"),
-    "start": Known("bench.start", False, "--help, and the time until the first request"),
-    "package": Known("bench.package", True, "a tree of 2,000 files: bytes sent, packaging"),
-    "up": Known("bench.up", False, "cluster-up until a job has ended"),
-    "check": Known("bench.check", False, "the check of storage permissions, all granted"),
-    "storage": Known("bench.storage", False, "the lab's storage beside fake-gcs-server"),
-    "lesson": Known("bench.lesson_speedup", True, "lessons beside sequential and loky"),
-    "tune": Known("bench.tune", True, "Tune beside the bare fits; memory with the data shared and not"),
-    "train": Known("bench.train", True, "Ray Train beside xgb.train"),
+# In the order of the table. A new benchmark is one module and one line here.
+BENCHMARKS = {
+    "first_line": Benchmark("bench.first_line", True, "from submission to the job's first line"),
+    "exit": Benchmark("bench.exit", True, "from the job's end to the command's exit; exit codes"),
+    "lag": Benchmark("bench.lag", True, "delay of a log line"),
+    "start": Benchmark("bench.start", False, "startup: --help, and time to the first request"),
+    "package": Benchmark("bench.package", True, "2,000 files: bytes uploaded, packaging time"),
+    "up": Benchmark("bench.up", False, "from cluster-up to the end of a first job"),
+    "check": Benchmark("bench.check", False, "storage permission check, all granted"),
+    "storage": Benchmark("bench.storage", False, "the lab's storage against fake-gcs-server"),
+    "lesson": Benchmark("bench.lesson_speedup", True, "lessons against sequential runs and loky"),
+    "tune": Benchmark("bench.tune", True, "Ray Tune against the bare fits; memory per trial"),
+    "train": Benchmark("bench.train", True, "Ray Train against xgb.train"),
 }
 
 
 def main(argv: Sequence[str]) -> int:
+    """Run the benchmarks and return the exit code: 0, 1, or 130 after Ctrl-C."""
     options = parser().parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     results = None
     try:
-        for fresh in take(options):
+        for fresh in run_all(options):
             results = keep(fresh, options.output)
     except Unexpected as fault:
         say(f"bench: {fault}")
         return 1
     except KeyboardInterrupt:
-        say("bench: interrupted; the measurements that had ended are kept.")
+        say("bench: interrupted; completed benchmarks were saved.")
         return INTERRUPTED
     if results:
         print(report.markdown(results))
-        say(f"bench: written to {options.output}")
+        say(f"bench: results written to {options.output}")
     return 0
 
 
 def keep(fresh: Report, folder: Path) -> Report:
-    """Writes what was measured, in place of what is there under the same name."""
+    """Save the new results, replacing earlier ones of the same name. Returns all results."""
     from bench.measure.plot import draw
 
     before = report.read(folder)
-    results = (before.with_(fresh) if before else fresh).in_order(list(KNOWN))
+    results = (before.with_(fresh) if before else fresh).in_order(list(BENCHMARKS))
     report.write(results, folder)
     draw(results, folder / PLOT)
     return results
 
 
 def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
     own = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measures raydock beside the stock way of doing the same work, in turns, in the same run.",
+        description="Compare raydock with the stock tools, in alternating runs.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="\n".join(f"  {name:<11} {known.about}" for name, known in KNOWN.items()),
+        epilog="benchmarks:\n"
+        + "\n".join(f"  {name:<11} {benchmark.about}" for name, benchmark in BENCHMARKS.items()),
         allow_abbrev=False,
     )
-    own.add_argument("what", nargs="*", metavar="WHAT", help="measurements to take; all by default")
-    own.add_argument("--pairs", type=positive, default=10, metavar="N", help="pairs of ours and stock (10)")
+    own.add_argument("what", nargs="*", metavar="WHAT", help="benchmarks to run (default: all)")
     own.add_argument(
-        "--address", metavar="URL", help="a dashboard to measure on; else a cluster is brought up"
+        "--pairs", type=positive, default=10, metavar="N", help="number of paired runs (default 10)"
     )
-    own.add_argument("--output", type=Path, default=RESULTS, metavar="DIR", help="default bench/results")
+    own.add_argument(
+        "--address", metavar="URL", help="dashboard of the cluster to use (default: start one if needed)"
+    )
+    own.add_argument(
+        "--output", type=Path, default=RESULTS, metavar="DIR", help="results folder (default bench/results)"
+    )
     return own
 
 
 def positive(text: str) -> int:
+    """Parse an integer of at least 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("at least 1")
@@ -105,24 +113,28 @@ def positive(text: str) -> int:
 
 
 def chosen(what: Sequence[str]) -> list[str]:
-    """The names that were asked for, those first that need no cluster, so that none is up beside them."""
-    unknown = [name for name in what if name not in KNOWN]
+    """The names to run. Those that need no cluster come first, so that no cluster is up meanwhile.
+
+    Raises Unexpected for an unknown name.
+    """
+    unknown = [name for name in what if name not in BENCHMARKS]
     if unknown:
-        raise Unexpected(f"There is no measurement {unknown[0]}. There are: {', '.join(KNOWN)}.")
+        raise Unexpected(f"Unknown benchmark {unknown[0]}. Known: {', '.join(BENCHMARKS)}.")
+    order = list(BENCHMARKS)
     return sorted(
-        dict.fromkeys(what or KNOWN), key=lambda name: (KNOWN[name].on_cluster, list(KNOWN).index(name))
+        dict.fromkeys(what or order), key=lambda name: (BENCHMARKS[name].on_cluster, order.index(name))
     )
 
 
-def take(options: argparse.Namespace) -> Iterator[Report]:
-    """Takes the measurements one by one, on a cluster of our own where one is needed and none is given."""
+def run_all(options: argparse.Namespace) -> Iterator[Report]:
+    """Run the benchmarks one after the other. Starts a cluster if one is needed and no address is given."""
     names, machine_ = chosen(options.what), machine.describe()
     with ExitStack() as stack:
         address, cluster = options.address or "", "the cluster of --address"
         for name in names:
-            on_cluster = KNOWN[name].on_cluster
+            on_cluster = BENCHMARKS[name].on_cluster
             if on_cluster and not address:
-                say("bench: bringing a cluster up")
+                say("bench: starting a cluster")
                 own = stack.enter_context(lab.lab(**lab.TWO_WORKERS))
                 own.cluster("up")
                 own.use_key()
@@ -132,12 +144,14 @@ def take(options: argparse.Namespace) -> Iterator[Report]:
 
 
 def measured(name: str, setting: Setting, cluster: str) -> Measurement:
-    """One measurement, and the conditions that it was taken under."""
-    say(f"{name}: {KNOWN[name].about}")
-    measure = cast(Callable[[Setting], list[Comparison]], importlib.import_module(KNOWN[name].module).measure)
+    """Run one benchmark and record its conditions."""
+    say(f"{name}: {BENCHMARKS[name].about}")
+    module = importlib.import_module(BENCHMARKS[name].module)
+    measure = cast(Callable[[Setting], list[Comparison]], module.measure)
     date, load = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), os.getloadavg()[0]
     return Measurement(name, date, cluster, round(load, 2), tuple(measure(setting)))
 
 
 def say(line: str) -> None:
+    """Print a line of progress to stderr."""
     print(line, file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""How long from the job's end until the command exits, and whether its exit code is right.
+"""The time from the job's end to the command's exit, and whether the exit code is correct.
 
-The end of the job is what its last act says: it prints its clock and ends, with 0 or with 1. Both are measured,
-and the right verdicts of both ways counted.
+The job prints the time as its last action and exits with 0 or 1. Both cases are measured, and the correct exit codes
+are counted.
 """
 
 from __future__ import annotations
@@ -11,27 +11,28 @@ from functools import partial
 
 from bench.measure import command
 from bench.measure.commands import sending
-from bench.measure.paired_runs import Setting, alternated, seconds
+from bench.measure.paired_runs import Setting, alternate, seconds
 from bench.measure.statistics import Aim, Comparison, Of
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """Seconds from the job's end to the command's, and whether the exit code was the job's."""
+    """Seconds from the job's end to the command's exit, and whether the exit code was the job's."""
 
     late: float
     right: bool
 
 
 def measure(setting: Setting) -> list[Comparison]:
+    """Measure a job that succeeds and one that fails."""
     rows = []
-    with sending("end", setting.address) as ways:
+    with sending("end", setting.address) as commands:
         for code, job in ((0, "a job that succeeds"), (1, "a job that fails")):
             setting.say(f"  {job}:")
-            ours, stock = alternated(
+            ours, stock = alternate(
                 setting,
-                partial(one, ways.ours(str(code)), code),
-                partial(one, ways.stock(str(code)), code),
+                partial(run_job, commands.ours(str(code)), code),
+                partial(run_job, commands.stock(str(code)), code),
                 shown,
             )
             rows += rows_of(job, ours, stock)
@@ -39,20 +40,21 @@ def measure(setting: Setting) -> list[Comparison]:
 
 
 def rows_of(job: str, ours: list[Exit], stock: list[Exit]) -> list[Comparison]:
-    """The time and the verdicts of one kind of job."""
-    late = [[exit.late for exit in way] for way in (ours, stock)]
-    right = [[float(exit.right) for exit in way] for way in (ours, stock)]
+    """The rows of one job: time to exit, and correct exit codes."""
+    late = [[exit.late for exit in exits] for exits in (ours, stock)]
+    right = [[float(exit.right) for exit in exits] for exits in (ours, stock)]
     return [
         Comparison.of(f"job ends → command exits, {job}", "s", late[0], late[1], Aim(Of.RATIO, 0.15)),
-        Comparison.of(f"exit code right, {job}", "right", right[0], right[1], Aim(Of.RIGHT)),
+        Comparison.of(f"correct exit code, {job}", "right", right[0], right[1], Aim(Of.RIGHT)),
     ]
 
 
-def one(words: list[str], code: int) -> Exit:
-    """Runs a job that is to end with that code."""
+def run_job(words: list[str], code: int) -> Exit:
+    """Run a job that exits with `code`."""
     done = command.run(words)
     return Exit(done.ended - float(done.marks[-1].text), done.code == code)
 
 
 def shown(exit: Exit) -> str:
+    """One result as text."""
     return f"{seconds(exit.late)} ({'right' if exit.right else 'WRONG'})"

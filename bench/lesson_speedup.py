@@ -1,11 +1,11 @@
-"""Lessons on the cluster's workers, beside one process and joblib's own loky with two.
+"""Lessons on the cluster's workers, against one process and against joblib's loky backend with two processes.
 
-All three ways run the plain function of the lesson's own script: the same models and data, one thread a process.
-A round takes each way once, in turns; beside them, in the same round, what two processes that only compute gain
-over one on this machine: where they do not gain 2×, nothing else can either.
+All three backends run the plain function from the lesson's script, with the same models and data and one thread per
+process. Each round runs every backend once, in rotating order. It also measures the speed-up of two purely computing
+processes over one on this machine: if that is below 2×, nothing else can reach 2× either.
 
-What is timed is the work, with the start of the processes that share it: Ray's workers and loky's alike are new
-in each run, and import scikit-learn. The submission of the job is not in it (see first_line and exit).
+The time covers the work and the start of its processes: Ray's and loky's workers are new in every run and import
+scikit-learn. Submitting the job is not included (see first_line and exit).
 
     python -m bench.lesson_speedup forest_sweep --address http://127.0.0.1:8265 --json
 """
@@ -37,43 +37,45 @@ from bench.measure.statistics import Aim, Comparison, Of
 DEADLINE = 600.0  # seconds for one search
 SPINS = 20_000_000  # additions, about a second of one CPU
 AS_LOKY = Aim(Of.RATIO, round(1 / 0.95, 3))
-WAYS = ("ray", "loky", "sequential")
+BACKENDS = ("ray", "loky", "sequential")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A lesson: the flag that sets its size, and its plain function by joblib's own means."""
+    """A lesson: the flag that sets its size, and its work as a joblib call."""
 
     flag: str
     size: int
     about: str
-    work: Callable[[ModuleType, int, int], object]  # of the script as a module, the size, and n_jobs
+    work: Callable[[ModuleType, int, int], object]  # takes the script's module, the size, and n_jobs
     aim: Aim | None = None
 
 
 def search(lesson: ModuleType, candidates: int, jobs: int) -> object:
-    return lesson.search(candidates)  # scikit-learn itself asks joblib
+    """The work of sklearn_joblib."""
+    return lesson.search(candidates)  # scikit-learn calls joblib itself
 
 
 def forests(lesson: ModuleType, count: int, jobs: int) -> object:
+    """The work of forest_sweep."""
     from joblib import Parallel, delayed
 
     data = lesson.load("synthetic", "")
-    sizes = [8 + 4 * number for number in reversed(range(count))]  # the largest first, as the lesson
+    sizes = [8 + 4 * number for number in reversed(range(count))]  # largest first, as in the lesson
     return Parallel(jobs)(delayed(lesson.mse_of_forest)(*data, trees) for trees in sizes)
 
 
 def folds(lesson: ModuleType, models: int, jobs: int) -> object:
+    """The work of kfold_cv."""
     from joblib import Parallel, delayed
 
     X, y = lesson.load_iris(return_X_y=True)
-    one = delayed(lesson.accuracy_of_fold)
-    return Parallel(jobs)(one(X, y, *fold, models) for fold in lesson.FOLDS.split(X, y))
+    accuracy = delayed(lesson.accuracy_of_fold)
+    return Parallel(jobs)(accuracy(X, y, *fold, models) for fold in lesson.FOLDS.split(X, y))
 
 
-# Sizes of 20 to 80 s of one CPU (the forests are the seed's): the start of a process that imports scikit-learn
-# takes 2 of them.
+# Each takes 20 to 80 s on one CPU; starting a process that imports scikit-learn takes 2 s.
 CASES = {
     "sklearn_joblib": Case("--n-iter", 40, "40 candidates", search),
     "forest_sweep": Case("--forests", 20, "20 forests", forests, AS_LOKY),
@@ -83,7 +85,7 @@ CASES = {
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Seconds of each way, and of the calibration: twice the work in one process, and in two side by side."""
+    """Seconds of each backend, and of the calibration: two computations in one process, and in two processes."""
 
     ray: float
     loky: float
@@ -93,26 +95,27 @@ class Round:
 
 
 def measure(setting: Setting) -> list[Comparison]:
+    """Measure every lesson."""
     return [row for name in CASES for row in rows_of(name, rounds(setting, name))]
 
 
 def rounds(setting: Setting, name: str) -> list[Round]:
-    """The rounds, each beginning with another way."""
+    """Run the rounds. Each begins with a different backend."""
     taken = []
     for number in range(setting.pairs):
         wait_until_idle(setting.address)
         one, two = calibration()
-        order = [WAYS[(number + place) % len(WAYS)] for place in range(len(WAYS))]
-        took = {way: timed(way, name, setting.address) for way in order}
+        order = [BACKENDS[(number + place) % len(BACKENDS)] for place in range(len(BACKENDS))]
+        took = {backend: timed(backend, name, setting.address) for backend in order}
         taken.append(Round(**took, one_process=one, two_processes=two))
-        shown = ", ".join(f"{way} {took[way]:.1f} s" for way in order)
-        gain = f"two processes gain {one / two:.2f}x"
+        shown = ", ".join(f"{backend} {took[backend]:.1f} s" for backend in order)
+        gain = f"two processes are {one / two:.2f}x as fast as one"
         setting.say(f"  {name}, round {number + 1} of {setting.pairs}: {shown}; {gain}")
     return taken
 
 
 def rows_of(name: str, taken: Sequence[Round]) -> list[Comparison]:
-    """Ours is Ray, in the calibration two processes; a ratio under 1 is a gain."""
+    """The rows of one lesson. Ours is Ray, or two processes in the calibration; a ratio below 1 is a speed-up."""
     ray = [round.ray for round in taken]
     what = f"{name}, {CASES[name].about}, on 2 workers against"
     one, two = [round.one_process for round in taken], [round.two_processes for round in taken]
@@ -121,38 +124,38 @@ def rows_of(name: str, taken: Sequence[Round]) -> list[Comparison]:
         Comparison.of(
             f"{what} loky with 2 processes", "s", ray, [round.loky for round in taken], CASES[name].aim
         ),
-        Comparison.of("– calibration: pure computing in two processes against one", "s", two, one),
+        Comparison.of("– calibration: pure computation in two processes against one", "s", two, one),
     ]
 
 
-def timed(way: str, name: str, address: str) -> float:
-    """Seconds of the lesson's work."""
-    return by_ray(name, address) if way == "ray" else by_this_machine(way, name)
+def timed(backend: str, name: str, address: str) -> float:
+    """The duration of the lesson's work in seconds."""
+    return by_ray(name, address) if backend == "ray" else by_this_machine(backend, name)
 
 
 def by_ray(name: str, address: str) -> float:
-    """Sends the job and takes the seconds from its result."""
-    told = by_job(address, name, CASES[name].flag, CASES[name].size)
-    return float(told["seconds"]["ray"])
+    """Submit the job and return the seconds from its result."""
+    result = by_job(address, name, CASES[name].flag, CASES[name].size)
+    return float(result["seconds"]["ray"])
 
 
 def by_job(address: str, name: str, *arguments: object) -> dict[str, Any]:
-    """The result of a job of jobs/. Raises Unexpected where it fails, or no worker did the work."""
+    """Run jobs/NAME.py and return its result. Raises Unexpected if it fails, or if no worker took part."""
     with TemporaryDirectory(prefix="raydock-bench-") as folder:
         path, script = Path(folder, "result.json"), ROOT / "jobs" / f"{name}.py"
-        # By an address nobody knows who the job runs as, so its storage can't be checked before.
+        # With --address, submit.py does not know who the job runs as, so it can't check its storage permissions.
         own = ("--address", address, "--skip-check", "--result", path)
         done = command.run(command.ours(*own, script, "--", *arguments), DEADLINE)
         if done.code:
-            raise Unexpected(f"The job {name} ended with {done.code}.", done.err)
+            raise Unexpected(f"The job {name} failed: submit.py exited with code {done.code}.", done.err)
         result: dict[str, Any] = json.loads(path.read_text())
     if not result["nodes"]:
-        raise Unexpected(f"The result of {name} names no node that did work.")
+        raise Unexpected(f"The result of {name} lists no node that did any work.")
     return result
 
 
 def module_of(name: str) -> ModuleType:
-    """A job's script as a module. It is not in sys.modules, so what is sent of it to a process is sent whole."""
+    """Import a job script. It is not added to sys.modules, so its functions are pickled by value, not by name."""
     spec = importlib.util.spec_from_file_location("lesson", ROOT / "jobs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -161,10 +164,10 @@ def module_of(name: str) -> ModuleType:
     return lesson
 
 
-def by_this_machine(way: str, name: str) -> float:
-    """Runs the work in a Python of its own, with joblib's own means."""
+def by_this_machine(backend: str, name: str) -> float:
+    """Run the work with a joblib backend in a new Python process. Returns seconds."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench.lesson_speedup", name, "--here", way],
+        [sys.executable, "-m", "bench.lesson_speedup", name, "--here", backend],
         cwd=ROOT,
         env=os.environ | ONE_THREAD,
         stdin=subprocess.DEVNULL,
@@ -173,26 +176,26 @@ def by_this_machine(way: str, name: str) -> float:
         check=False,
     )
     if done.returncode:
-        raise Unexpected(f"{name} by {way} ended with {done.returncode}.", done.stderr)
+        raise Unexpected(f"{name} with {backend} exited with code {done.returncode}.", done.stderr)
     return float(done.stdout.split()[-1])
 
 
-def here(way: str, name: str) -> float:
-    """Seconds of the lesson's plain function in this process, or in two more."""
+def here(backend: str, name: str) -> float:
+    """The duration of the lesson's work in seconds, in this process or, with loky, in two child processes."""
     import joblib
 
     lesson = module_of(name)
-    jobs = 2 if way == "loky" else 1
+    jobs = 2 if backend == "loky" else 1
     start = time.perf_counter()
-    with joblib.parallel_backend(way, n_jobs=jobs):
+    with joblib.parallel_backend(backend, n_jobs=jobs):
         CASES[name].work(lesson, CASES[name].size, jobs)
     return time.perf_counter() - start
 
 
 def calibration() -> tuple[float, float]:
-    """Seconds of two equal computations: one after the other, and side by side in two processes."""
+    """Seconds of two equal computations: sequentially in one process, and in parallel in two."""
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as processes:
-        list(processes.map(spin, [SPINS // 10] * 4))  # both processes are up
+        list(processes.map(spin, [SPINS // 10] * 4))  # starts both processes
         start = time.perf_counter()
         spin(SPINS)
         spin(SPINS)
@@ -202,7 +205,7 @@ def calibration() -> tuple[float, float]:
 
 
 def spin(count: int) -> int:
-    """Computes, and touches no memory to speak of."""
+    """Compute without using a significant amount of memory."""
     total = 0
     for number in range(count):
         total += number
@@ -210,7 +213,7 @@ def spin(count: int) -> int:
 
 
 def as_dict(row: Comparison) -> dict[str, Any]:
-    """A row for programs; the values are medians."""
+    """A row as JSON. The values are medians."""
     stock = row.stock.value if row.stock else None
     return {
         "what": row.what,
@@ -223,6 +226,7 @@ def as_dict(row: Comparison) -> dict[str, Any]:
 
 
 def main(argv: Sequence[str]) -> int:
+    """Measure one lesson and print its rows. Returns the exit code."""
     options = parser().parse_args(argv)
     if options.here:
         print(here(options.here, options.lesson))
@@ -242,12 +246,22 @@ def main(argv: Sequence[str]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    own = argparse.ArgumentParser(prog="python -m bench.lesson_speedup", allow_abbrev=False)
-    own.add_argument("--address", default="http://127.0.0.1:8265", metavar="URL", help="the dashboard")
-    own.add_argument("lesson", choices=CASES)
-    own.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds of all three ways (3)")
-    own.add_argument("--json", action="store_true", help="for programs")
-    own.add_argument("--here", choices=WAYS[1:], help=argparse.SUPPRESS)
+    """The parser of the command line."""
+    own = argparse.ArgumentParser(
+        prog="python -m bench.lesson_speedup",
+        description="Compare a lesson on the cluster with a sequential run and with loky.",
+        allow_abbrev=False,
+    )
+    own.add_argument(
+        "--address",
+        default="http://127.0.0.1:8265",
+        metavar="URL",
+        help="dashboard of the cluster (default http://127.0.0.1:8265)",
+    )
+    own.add_argument("lesson", choices=CASES, help="the lesson to measure")
+    own.add_argument("--rounds", type=int, default=3, metavar="N", help="number of rounds (default 3)")
+    own.add_argument("--json", action="store_true", help="print JSON")
+    own.add_argument("--here", choices=BACKENDS[1:], help=argparse.SUPPRESS)
     return own
 
 

@@ -1,7 +1,7 @@
-"""`make lessons`: every job of jobs/, one after the other, on a cluster of their own, and the report of it.
+"""Run every job in jobs/ on a separate cluster and write a report: `make lessons`.
 
-At sizes for a laptop. Then the grid of tune_forest.py on one, two and three workers, and tasks that only wait on
-one to eight: what does not need cores. Each job is sent by submit.py, as anyone would.
+The sizes suit a laptop. After the jobs, the grid of tune_forest.py runs on one to three workers, and tasks that only
+wait, so need no cores, on one to eight. Each job is submitted with submit.py, as a user would.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ CLUSTER = {"CPU_WORKERS": "2", "GPU_WORKERS": "1"}
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A job script and its arguments. `smoke` holds those of a short run."""
+    """A job script and its arguments. `smoke` are the arguments of a short run."""
 
     script: str
     arguments: tuple[str, ...] = ()
     smoke: tuple[str, ...] = ("--smoke-test",)
 
-    def words(self, smoke: bool) -> list[str]:
-        """The command."""
+    def command(self, smoke: bool) -> list[str]:
+        """The command that runs the job."""
         compare = [word for word in self.arguments if word == "--compare"]
         arguments = [*self.smoke, *compare] if smoke else list(self.arguments)
         return [sys.executable, "submit.py", self.script, *(["--", *arguments] if arguments else [])]
 
 
-GRID = ("--rows", "8000", "--trees", "25", "50", "75")  # 27 trials of a second or two
+GRID = ("--rows", "8000", "--trees", "25", "50", "75")  # 27 trials of 1 to 2 s
 
-# In an order in which each finds what it reads: make_data writes for three others, training for batch_predict.
+# Ordered so that every job finds its input: make_data writes for three others, train_xgboost for the two after it.
 LESSONS = (
     Lesson("jobs/sklearn_joblib.py", ("--n-iter", "60", "--compare")),
     Lesson("jobs/forest_sweep.py", ("--forests", "14", "--compare")),
@@ -53,6 +53,7 @@ LESSONS = (
     Lesson("jobs/csv_to_parquet.py", ("--compare",)),
     Lesson("jobs/train_xgboost.py", ("--rounds", "50", "--compare")),
     Lesson("jobs/batch_predict.py", ("--compare",)),
+    Lesson("jobs/serve_model.py", ("--compare",)),
     Lesson("jobs/whoami.py"),
 )
 WAITS = Lesson("bench/jobs/waits.py", (), ("--tasks", "8", "--seconds", "0.2"))
@@ -60,7 +61,7 @@ WAITS = Lesson("bench/jobs/waits.py", (), ("--tasks", "8", "--seconds", "0.2"))
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The same lesson on several numbers of workers."""
+    """A lesson that runs with several numbers of workers."""
 
     lesson: Lesson
     workers: tuple[int, ...]
@@ -71,30 +72,35 @@ SCALES = (Scale(Lesson("jobs/tune_forest.py", GRID), (1, 2, 3)), Scale(WAITS, (1
 
 
 def main(argv: Sequence[str]) -> int:
+    """Run the lessons. Returns 0, 1 if any failed, or 130 after Ctrl-C."""
     options = parser().parse_args(argv)
     try:
-        failed = lessons(options.output, options.smoke_test, chosen(options.what), options.kind)
+        failed = lessons(options.output, options.smoke_test, chosen(options.what), options.runtime)
     except Unexpected as fault:
         say(f"lessons: {fault}")
         return 1
     except KeyboardInterrupt:
-        say("lessons: interrupted; the results so far are kept.")
+        say("lessons: interrupted; the results so far were saved.")
         return INTERRUPTED
     if failed:
-        say(f"lessons: {len(failed)} failed: {', '.join(failed)}. Each has its log above.")
+        say(f"lessons: {len(failed)} failed: {', '.join(failed)}. See their logs above.")
     return 1 if failed else 0
 
 
-def lessons(output: Path, smoke: bool, what: Sequence[str], kind: str) -> list[str]:
-    """Runs them and writes the report. The names of those that failed; the others run all the same."""
+def lessons(output: Path, smoke: bool, what: Sequence[str], runtime: str) -> list[str]:
+    """Run all lessons, even if some fail, and write the report. Returns the names of those that failed."""
     start = time.monotonic()
     with lab(**CLUSTER) as cluster:
-        say("lessons: starting a cluster of their own")
-        cluster.cluster("up", "--kind", kind)
+        say("lessons: starting a separate cluster")
+        cluster.cluster("up", "--runtime", runtime)
         try:
-            failed = [one.script for one in LESSONS if wanted(one, what) and not taught(one, cluster, smoke)]
+            chosen_lessons = [one for one in LESSONS if is_chosen(one, what)]
+            failed = [one.script for one in chosen_lessons if not run_lesson(one, cluster, smoke)]
             failed += [
-                name for one in SCALES if wanted(one.lesson, what) for name in scaled(one, cluster, smoke)
+                name
+                for one in SCALES
+                if is_chosen(one.lesson, what)
+                for name in run_scale(one, cluster, smoke)
             ]
         finally:
             keep(cluster, output)
@@ -102,22 +108,22 @@ def lessons(output: Path, smoke: bool, what: Sequence[str], kind: str) -> list[s
     return failed
 
 
-def taught(lesson: Lesson, cluster: BenchLab, smoke: bool) -> bool:
-    """Runs one job, with its log on the terminal; whether it succeeded with its metric above its floor."""
-    words = lesson.words(smoke)
-    say(f"\nlessons: python {' '.join(words[1:])}")
+def run_lesson(lesson: Lesson, cluster: BenchLab, smoke: bool) -> bool:
+    """Run one job with its log on the terminal. Returns whether it succeeded, with its metric above the minimum."""
+    command = lesson.command(smoke)
+    say(f"\nlessons: python {' '.join(command[1:])}")
     try:
         done = subprocess.run(
-            words, cwd=ROOT, env=dict(cluster.env), stdin=subprocess.DEVNULL, timeout=DEADLINE, check=False
+            command, cwd=ROOT, env=dict(cluster.env), stdin=subprocess.DEVNULL, timeout=DEADLINE, check=False
         )
     except subprocess.TimeoutExpired:
-        say(f"lessons: {lesson.script} has not ended within {DEADLINE:g} s")
+        say(f"lessons: {lesson.script} did not finish within {DEADLINE:g} s")
         return False
     return done.returncode == 0
 
 
-def scaled(scale: Scale, cluster: BenchLab, smoke: bool) -> Iterable[str]:
-    """The lesson on so many workers of the CPU pool and none of the GPU pool; those that failed."""
+def run_scale(scale: Scale, cluster: BenchLab, smoke: bool) -> Iterable[str]:
+    """Run the lesson with each number of CPU workers and no GPU workers. Yields the runs that failed."""
     for workers in scale.smoke if smoke else scale.workers:
         say(f"\nlessons: {workers} worker{'s' * (workers > 1)}")
         try:
@@ -127,33 +133,33 @@ def scaled(scale: Scale, cluster: BenchLab, smoke: bool) -> Iterable[str]:
             yield f"{workers} workers"
             continue
         warm(cluster)
-        if not taught(scale.lesson, cluster, smoke):
+        if not run_lesson(scale.lesson, cluster, smoke):
             yield f"{scale.lesson.script} on {workers}"
 
 
 def warm(cluster: BenchLab) -> None:
-    """Starts the processes of new nodes: once, and not what is measured, so its result is not kept."""
+    """Start the worker processes of new nodes with a run that is not measured, and delete its result."""
     before = set(results(cluster).glob("*.json"))
-    taught(WAITS, cluster, smoke=True)
+    run_lesson(WAITS, cluster, smoke=True)
     for path in set(results(cluster).glob("*.json")) - before:
         path.unlink()
 
 
 def results(cluster: BenchLab) -> Path:
-    """Where submit.py keeps the results of this cluster's jobs."""
+    """The folder in which submit.py saves the results of this cluster's jobs."""
     return Path(cluster.env["RAYDOCK_STATE"]) / "results"
 
 
 def keep(cluster: BenchLab, output: Path) -> None:
-    """Copies the results out of the cluster's state and writes the report of them."""
+    """Copy the results out of the cluster's state folder and write the report. Raises Unexpected if that fails."""
     if not results(cluster).is_dir():
         return
     kept = output / "results"
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(results(cluster), kept)
-    words = [sys.executable, "submit.py", "report", "--output", str(output / "report.html")]
+    command = [sys.executable, "submit.py", "report", "--output", str(output / "report.html")]
     done = subprocess.run(
-        words,
+        command,
         cwd=ROOT,
         env=dict(cluster.env),
         stdin=subprocess.DEVNULL,
@@ -161,34 +167,48 @@ def keep(cluster: BenchLab, output: Path) -> None:
         check=False,
     )
     if done.returncode:
-        raise Unexpected("The report could not be written; it says above why.")
+        raise Unexpected("The report could not be written; see the error above.")
 
 
-def wanted(lesson: Lesson, what: Sequence[str]) -> bool:
+def is_chosen(lesson: Lesson, what: Sequence[str]) -> bool:
+    """Whether the lesson is among the names, or there are no names."""
     return not what or Path(lesson.script).stem in what
 
 
 def chosen(what: Sequence[str]) -> Sequence[str]:
-    """Raises Unexpected for a name that is none."""
+    """Return the names. Raises Unexpected for an unknown one."""
     known = [Path(one.script).stem for one in (*LESSONS, WAITS)]
     unknown = [name for name in what if name not in known]
     if unknown:
-        raise Unexpected(f"There is no lesson {unknown[0]}. There are: {', '.join(known)}.")
+        raise Unexpected(f"Unknown lesson {unknown[0]}. Known: {', '.join(known)}.")
     return what
 
 
 def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
     own = argparse.ArgumentParser(
-        prog="python -m bench.lessons", description=(__doc__ or "").splitlines()[0], allow_abbrev=False
+        prog="python -m bench.lessons",
+        description="Run every job in jobs/ on a separate cluster and write a report.",
+        allow_abbrev=False,
     )
-    own.add_argument("what", nargs="*", metavar="LESSON", help="for example forest_sweep; all by default")
-    own.add_argument("--smoke-test", action="store_true", help="a short run of each")
-    own.add_argument("--kind", choices=["auto", "docker", "processes"], default="auto")
-    own.add_argument("--output", type=Path, default=OUTPUT, metavar="DIR", help="default lessons")
+    own.add_argument(
+        "what", nargs="*", metavar="LESSON", help="lessons to run, for example forest_sweep (default: all)"
+    )
+    own.add_argument("--smoke-test", action="store_true", help="run each one briefly")
+    own.add_argument(
+        "--runtime",
+        choices=["auto", "docker", "processes"],
+        default="auto",
+        help="as for `python -m cluster up` (default auto)",
+    )
+    own.add_argument(
+        "--output", type=Path, default=OUTPUT, metavar="DIR", help="output folder (default lessons)"
+    )
     return own
 
 
 def say(line: str) -> None:
+    """Print a line of progress to stderr."""
     print(line, file=sys.stderr, flush=True)
 
 

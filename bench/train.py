@@ -1,8 +1,8 @@
-"""Ray Train's XGBoost on two workers beside `xgb.train` in one process with the same two threads.
+"""XGBoost with Ray Train on two workers against `xgb.train` in one process with two threads.
 
-Both train on the same rows, with the same parameters and rounds: jobs/make_data.py writes them, train_xgboost.py
-reads its share from the bucket, this process all of it from a folder. What is timed is the training: reading the
-rows is in neither; the checkpoints that Ray Train writes into the bucket are in ours.
+Both train on the same rows with the same parameters and rounds. jobs/make_data.py writes the rows; train_xgboost.py
+reads each worker's share from the bucket, and `xgb.train` reads all of them from a folder. Only the training is timed.
+It excludes reading the rows and includes the checkpoints that Ray Train writes to the bucket.
 """
 
 from __future__ import annotations
@@ -15,30 +15,32 @@ from tempfile import TemporaryDirectory
 
 from bench.lesson_speedup import by_job, module_of
 from bench.measure.command import ROOT, Unexpected
-from bench.measure.paired_runs import Setting, alternated, seconds
+from bench.measure.paired_runs import Setting, alternate, seconds
 from bench.measure.statistics import Aim, Comparison, Of
 
 ROWS, ROUNDS, THREADS = 1_000_000, 50, 2
-EVERY = 10  # rounds: a checkpoint of a long training, as one would have it
-DEADLINE = 900.0
+CHECKPOINT_EVERY = 10  # rounds, as is usual for a long training
+DEADLINE = 900.0  # seconds
 AIM = Aim(Of.RATIO, 1.25)
 
 
 def measure(setting: Setting) -> list[Comparison]:
+    """Compare the training times."""
     with TemporaryDirectory(prefix="raydock-bench-") as folder:
         by_job(setting.address, "make_data", "--rows", ROWS)
 
         def ours() -> float:
-            told = by_job(setting.address, "train_xgboost", "--rounds", ROUNDS, "--checkpoint-every", EVERY)
-            return float(told["metrics"]["train_seconds"])
+            arguments = ("--rounds", ROUNDS, "--checkpoint-every", CHECKPOINT_EVERY)
+            result = by_job(setting.address, "train_xgboost", *arguments)
+            return float(result["metrics"]["train_seconds"])
 
-        taken = alternated(setting, ours, lambda: stock(folder), seconds)
+        taken = alternate(setting, ours, lambda: stock(folder), seconds)
     what = f"training XGBoost, {ROWS:,} rows, {ROUNDS} rounds: Ray Train on 2 workers against xgb.train with 2 threads"
     return [Comparison.of(what, "s", *taken, AIM)]
 
 
 def stock(folder: str) -> float:
-    """Seconds of `xgb.train`, in a Python of its own; the rows are made there once, for all runs."""
+    """The duration of `xgb.train` in seconds, in a new Python process. The first run also creates the rows."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.train", folder],
         cwd=ROOT,
@@ -48,12 +50,12 @@ def stock(folder: str) -> float:
         check=False,
     )
     if done.returncode:
-        raise Unexpected(f"xgb.train ended with {done.returncode}.", done.stderr)
+        raise Unexpected(f"xgb.train exited with code {done.returncode}.", done.stderr)
     return float(done.stdout.split()[-1])
 
 
 def here(folder: str) -> float:
-    """Seconds of `xgb.train` in this process."""
+    """The duration of `xgb.train` in this process, in seconds."""
     from pyarrow import parquet
 
     data, lesson = module_of("make_data"), module_of("train_xgboost")
@@ -70,15 +72,15 @@ def here(folder: str) -> float:
 
 
 def columns(path: str) -> list[str]:
-    """Those that the job trains with: all numbers but the row's own, the label last."""
+    """The columns that the job trains with: all numeric ones except the row id, with the label last."""
     import pyarrow
     from pyarrow import parquet
 
-    kinds = pyarrow.types
+    types = pyarrow.types
     numbers = [
-        one.name
-        for one in parquet.read_schema(path)
-        if kinds.is_integer(one.type) or kinds.is_floating(one.type)
+        column.name
+        for column in parquet.read_schema(path)
+        if types.is_integer(column.type) or types.is_floating(column.type)
     ]
     return [name for name in numbers if name not in ("id", "type")] + ["type"]
 

@@ -1,9 +1,9 @@
-"""What Ray Tune adds to 27 short trials, and what sharing the data saves a trial in memory.
+"""The overhead that Ray Tune adds to 27 short trials, and the memory that sharing the data saves per trial.
 
-The overhead is of jobs/tune_forest.py on two workers, beside the bare sum of the same fits on one CPU of a
-worker, halved: what two CPUs would take that had nothing else to do. The memory is that of a trial's process at
-its peak, without the pages that it shares with the object store, on the whole of covertype's shape: ours shares
-the data, stock (--naive) loads it in each trial, as seed 004 did.
+Overhead: jobs/tune_forest.py on two workers, against half the total time of the same fits on one CPU of a worker, which
+is what two otherwise idle CPUs would take. Memory: the peak private memory of a trial's process (without pages shared
+with the object store), on data with the full shape of covertype. Ours shares the data; stock (--naive) loads it in
+every trial.
 """
 
 from __future__ import annotations
@@ -18,19 +18,21 @@ MEMORY_RUNS = 3
 
 
 def measure(setting: Setting) -> list[Comparison]:
+    """Measure overhead and memory."""
     return [*overhead(setting), memory(setting)]
 
 
 def overhead(setting: Setting) -> list[Comparison]:
+    """Compare Ray Tune with the bare fits."""
     ours, bare = [], []
     for number in range(setting.pairs):
-        told = by_job(setting.address, "tune_forest", *SHORT, "--compare")
-        ours.append(float(told["seconds"]["ray"]))
-        bare.append(float(told["seconds"]["alone"]) / told["cpus"])
+        result = by_job(setting.address, "tune_forest", *SHORT, "--compare")
+        ours.append(float(result["seconds"]["ray"]))
+        bare.append(float(result["seconds"]["alone"]) / result["cpus"])
         setting.say(
             f"  run {number + 1} of {setting.pairs}: Tune {ours[-1]:.1f} s, the fits {bare[-1]:.1f} s"
         )
-    trials = told["metrics"]["trials"]
+    trials = result["metrics"]["trials"]
     each = [(tune - fits) / trials for tune, fits in zip(ours, bare, strict=True)]
     return [
         Comparison.of(
@@ -41,12 +43,13 @@ def overhead(setting: Setting) -> list[Comparison]:
 
 
 def memory(setting: Setting) -> Comparison:
+    """Compare the peak private memory of a trial, in MiB."""
     peaks: dict[str, list[float]] = {"shared": [], "naive": []}
     for number in range(min(setting.pairs, MEMORY_RUNS)):
-        for way, more in (("shared", ()), ("naive", ("--naive",))):
-            told = by_job(setting.address, "tune_forest", *WHOLE, *more)
-            peaks[way].append(float(told["metrics"]["peak_private_mib"]))
-        shown = ", ".join(f"{way} {values[-1]:.0f} MiB" for way, values in peaks.items())
+        for variant, more in (("shared", ()), ("naive", ("--naive",))):
+            result = by_job(setting.address, "tune_forest", *WHOLE, *more)
+            peaks[variant].append(float(result["metrics"]["peak_private_mib"]))
+        shown = ", ".join(f"{variant} {values[-1]:.0f} MiB" for variant, values in peaks.items())
         setting.say(f"  memory, run {number + 1}: {shown}")
-    what = "a trial's own memory at its peak, 581,012 x 54: the data shared against --naive"
+    what = "peak private memory of a trial, 581,012 x 54: shared data against --naive"
     return Comparison.of(what, "MiB", peaks["shared"], peaks["naive"])

@@ -1,1 +1,1 @@
-"""The lab cloud: what stands around the cluster that is Google's on Vertex AI."""
+"""The lab's Google Cloud: the services that surround a Ray cluster on Vertex AI, emulated on this machine."""

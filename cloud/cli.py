@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from cloud import config, state_file
 from cloud.gateway import proxy
-from cloud.gateway.job_limit import Room
+from cloud.gateway.job_limit import JobLimit
 from cloud.google_errors import ApiError
 from cloud.identity.node_metadata import NodeListeners
 from cloud.identity.tokens import Tokens, load_secret, write_private
@@ -22,86 +22,104 @@ from cloud.network.egress import Egress
 from cloud.server import Cloud, Network
 from iam.errors import IamError
 
-OWN_PORT = 8080
+HEALTH_PORT = 8080
 GATEWAY_PORT = 8265
 
 
 def main(argv: Sequence[str]) -> int:
-    """0 after a signal to end; 1 with one sentence where it can't start."""
+    """Run the cloud until a signal. Returns 0 then, or 1 with an error message if the cloud can't start."""
     options = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
         asyncio.run(serve(options))
     except (IamError, ApiError, OSError) as fault:
-        fix = getattr(fault, "mend", "")
+        fix = getattr(fault, "fix", "")
         print(f"cloud: {fault}" + (f"\n  {fix}" if fix else ""), file=sys.stderr)
         return 1
     return 0
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="python -m cloud", description="The lab's Google Cloud.")
-    ways = top.add_subparsers(dest="way", required=True, metavar="WAY")
-    networks = ways.add_parser("networks", help="in a container, for containers on its networks")
-    networks.add_argument("networks", nargs="+", metavar="NAME=job|person", help="our name in a network")
-    loopback = ways.add_parser("loopback", help="as a process, for processes of this machine")
-    for door in ("gateway", "metadata", "emulator", "own"):
-        loopback.add_argument(f"--{door}-port", type=int, required=True)
+    """The parser of `python -m cloud`."""
+    top = argparse.ArgumentParser(prog="python -m cloud", description="Runs the lab's Google Cloud.")
+    modes = top.add_subparsers(dest="mode", required=True, metavar="MODE")
+    networks = modes.add_parser(
+        "networks", help="run in a container and serve the containers on its networks"
+    )
+    networks.add_argument(
+        "networks",
+        nargs="+",
+        metavar="NAME=job|person",
+        help="this container's host name on a network, and whose identity its clients get",
+    )
+    loopback = modes.add_parser("loopback", help="run as a process and serve this machine's processes")
+    for listener in ("gateway", "metadata", "emulator", "own"):
+        loopback.add_argument(f"--{listener}-port", type=int, required=True)
     return top
 
 
 async def serve(options: argparse.Namespace) -> None:
-    """Until a signal says to end."""
+    """Serve until SIGTERM or SIGINT."""
     settings = config.read(os.environ)
     known = state_file.load(settings.lab, settings.state, settings.job)
     tokens = Tokens(load_secret(settings.state), settings.token_seconds)
     cloud = Cloud(known, tokens, settings.objects, settings.project, settings.vertex)
-    key = kept_key(settings)
-    room = Room(settings.jobs)
-    gate = proxy.Gate(dashboard=settings.dashboard, key_sha256=key, secret=tokens.secret, room=room)
-    ended = asyncio.Event()
+    key = saved_key_digest(settings)
+    job_limit = JobLimit(settings.jobs)
+    gate = proxy.Gate(dashboard=settings.dashboard, key_sha256=key, secret=tokens.secret, job_limit=job_limit)
+    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        await (in_container if options.way == "networks" else on_loopback)(cloud, gate, settings, options)
+        await (in_container if options.mode == "networks" else on_loopback)(cloud, gate, settings, options)
         logging.getLogger("cloud").info("the lab's cloud is up: jobs run as %s", known.job)
-        await ended.wait()
+        await stop.wait()
     finally:
         await cloud.close()
 
 
-def kept_key(settings: config.CloudSettings) -> str:
-    """The digest of the key, kept so that a plain `docker compose` command, which does not know it, changes nothing."""
-    kept = settings.state / "key_sha256"
+def saved_key_digest(settings: config.CloudSettings) -> str:
+    """The SHA-256 of the key.
+
+    Saved in the state folder, because a plain `docker compose` command does not know the key and must not clear it.
+    """
+    saved = settings.state / "key_sha256"
     if settings.key_sha256:
-        write_private(kept, settings.key_sha256.encode())
+        write_private(saved, settings.key_sha256.encode())
         return settings.key_sha256
-    return kept.read_text() if kept.exists() else ""
+    return saved.read_text() if saved.exists() else ""
 
 
 async def in_container(
     cloud: Cloud, gate: proxy.Gate, settings: config.CloudSettings, options: argparse.Namespace
 ) -> None:
-    authority, way_out = load_authority(settings.state), Egress(also=settings.way_out)
+    """Open the listeners on each of the container's networks, and the gateway on every address.
+
+    Raises IamError for a network argument that is not NAME=job or NAME=person.
+    """
+    authority, proxy_rules = load_authority(settings.state), Egress(allow=settings.egress_allow)
     for word in options.networks:
         name, _, role = word.partition("=")
         if role not in ("job", "person"):
-            raise IamError(f"{word} names no role.", "Write NAME=job or NAME=person")
+            raise IamError(
+                f"Invalid network {word!r}: unknown role {role!r}.", "Write NAME=job or NAME=person"
+            )
         address = socket.gethostbyname(name)
-        await cloud.open_network(Network(address, role), authority, way_out)
+        await cloud.open_network(Network(address, role), authority, proxy_rules)
     if settings.vertex:
-        doors = NodeListeners(
-            settings.vertex, lambda at: cloud.open_network(Network(at, "node"), authority, way_out)
+        listeners = NodeListeners(
+            settings.vertex, lambda at: cloud.open_network(Network(at, "node"), authority, proxy_rules)
         )
-        cloud.following = asyncio.create_task(doors.follow())
-    await cloud.open_own(OWN_PORT)
+        cloud.listener_sync = asyncio.create_task(listeners.follow())
+    await cloud.open_health(HEALTH_PORT)
     await cloud.open_gateway(gate, "0.0.0.0", GATEWAY_PORT)
 
 
 async def on_loopback(
     cloud: Cloud, gate: proxy.Gate, settings: config.CloudSettings, options: argparse.Namespace
 ) -> None:
-    await cloud.open_metadata("127.0.0.1", options.metadata_port, lambda: cloud.world.job)
+    """Open the listeners on 127.0.0.1. Clients without a token act as the job."""
+    await cloud.open_metadata("127.0.0.1", options.metadata_port, lambda: cloud.lab_state.job)
     await cloud.open_emulator(options.emulator_port)
-    await cloud.open_own(options.own_port)
+    await cloud.open_health(options.own_port)
     await cloud.open_gateway(gate, "127.0.0.1", options.gateway_port)

@@ -1,17 +1,18 @@
-"""Settings of the cloud, all from the environment. compose.yaml and the processes cluster set them.
+"""The cloud's settings, read from the environment. compose.yaml and the processes cluster set them.
 
-LAB_FILE             the lab's world, default iam/lab.yaml
-LAB_STATE            folder for what has to outlive a restart: policies, the secret, certificates
+LAB_FILE             the lab's initial state, default iam/lab.yaml
+LAB_STATE            folder for data that survives a restart: policies, the token secret, certificates
 LAB_OBJECTS          folder for buckets and objects, default LAB_STATE/objects
 LAB_DASHBOARD        base URL of the Ray dashboard behind the gateway
-LAB_KEY_SHA256       SHA-256 of the gateway's key, in hexadecimal; empty: the one that LAB_STATE keeps, if any
-LAB_JOBS             jobs that the head runs at a time; 0: no limit; empty: what LAB_HEAD_MEMORY holds
-LAB_HEAD_MEMORY      the head's memory, in Docker's units (900m, 3g); empty: unknown, so there is no limit
-LAB_PROJECT          the project that the cluster belongs to, default lab-project
-LAB_SERVICE_ACCOUNT  address of the account that jobs run as, default: lab.yaml's `job`
-LAB_WAY_OUT          networks that jobs may reach besides public addresses: 10.0.0.0/8,192.168.1.0/24
-LAB_VERTEX           name of Vertex's control plane, where there is one
-LAB_TOKEN_TTL        seconds that an access token lasts, default 3600
+LAB_KEY_SHA256       SHA-256 of the gateway's key, in hexadecimal; empty: the one saved in LAB_STATE, if any
+LAB_JOBS             maximum number of concurrent jobs on the head; 0: no limit; empty: derived from LAB_HEAD_MEMORY
+LAB_HEAD_MEMORY      the head's memory, in Docker's units (900m, 3g); empty: unknown, so no limit
+LAB_PROJECT          the cluster's project, default lab-project
+LAB_SERVICE_ACCOUNT  email of the service account that jobs run as, default: lab.yaml's `job`
+LAB_EGRESS_ALLOW     networks that jobs may reach besides public addresses: 10.0.0.0/8,192.168.1.0/24
+                     (LAB_WAY_OUT, its old name, is read for one more release)
+LAB_VERTEX           host name of Vertex's control plane; empty: none runs
+LAB_TOKEN_TTL        lifetime of an access token in seconds, default 3600
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloud.gateway.job_limit import jobs_in
+from cloud.gateway.job_limit import jobs_that_fit
 from iam.errors import IamError
 from iam.lab import Network, settings
 from raydock.units import size
@@ -29,6 +30,8 @@ from raydock.units import size
 
 @dataclass(frozen=True, slots=True)
 class CloudSettings:
+    """The parsed settings; see the module's docstring for their meaning."""
+
     lab: Path
     state: Path
     objects: Path
@@ -37,13 +40,13 @@ class CloudSettings:
     project: str
     job: str
     token_seconds: float
-    way_out: tuple[Network, ...] = ()
+    egress_allow: tuple[Network, ...] = ()
     vertex: str = ""
     jobs: int = 0
 
 
 def read(environ: Mapping[str, str]) -> CloudSettings:
-    """Raises IamError for a setting that can't be used, naming it."""
+    """Read the settings. Raises IamError, which names the setting, for an invalid value."""
     chosen = settings(environ)
     state = Path(environ.get("LAB_STATE") or "/var/lib/raydock")
     return CloudSettings(
@@ -55,21 +58,21 @@ def read(environ: Mapping[str, str]) -> CloudSettings:
         project=chosen.project,
         job=chosen.service_account,
         token_seconds=chosen.token_seconds,
-        way_out=chosen.way_out,
+        egress_allow=chosen.egress_allow,
         vertex=environ.get("LAB_VERTEX", ""),
         jobs=jobs(environ.get("LAB_JOBS", ""), environ.get("LAB_HEAD_MEMORY", "")),
     )
 
 
-def jobs(most: str, memory: str) -> int:
-    """How many jobs at a time; 0 for no limit. IamError for a text that is no number."""
-    if most:
-        if not re.fullmatch("[0-9]{1,6}", most):
-            raise IamError(f"LAB_JOBS is {most!r}.", "Make it a number of jobs, or leave it out")
-        return int(most)
+def jobs(limit: str, memory: str) -> int:
+    """The maximum number of concurrent jobs; 0 for no limit. Raises IamError for an invalid value."""
+    if limit:
+        if not re.fullmatch("[0-9]{1,6}", limit):
+            raise IamError(f"LAB_JOBS is {limit!r}.", "Set it to a number of jobs, or unset it")
+        return int(limit)
     if not memory:
         return 0
     try:
-        return jobs_in(size(memory))
+        return jobs_that_fit(size(memory))
     except ValueError:
-        raise IamError(f"LAB_HEAD_MEMORY is {memory!r}.", "Make it a size such as 900m or 3g") from None
+        raise IamError(f"LAB_HEAD_MEMORY is {memory!r}.", "Set it to a size such as 900m or 3g") from None

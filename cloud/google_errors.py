@@ -1,7 +1,7 @@
-"""Google's own answers: error bodies and texts as its clients know them.
+"""Google's error responses: the bodies and texts that its clients expect.
 
-Sources: https://cloud.google.com/storage/docs/json_api/v1/status-codes (storage's body) and
-https://cloud.google.com/apis/design/errors (the other services' body).
+Sources: https://cloud.google.com/storage/docs/json_api/v1/status-codes (Cloud Storage) and
+https://cloud.google.com/apis/design/errors (the other services).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from aiohttp import web
 
 CHALLENGE = 'Bearer realm="https://accounts.google.com/", error="invalid_token"'
 
-FULL = "The lab's disk is full. Delete objects, or free disk space on the machine, and try again."
+DISK_FULL = "The lab's disk is full. Delete objects, or free disk space on the machine, and try again."
 
 
 class ApiError(Exception):
-    """An answer that is an error: `status`, Google's `reason` for storage, and its sentence."""
+    """An error response: the HTTP `status`, Cloud Storage's `reason` and the `message`."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class ApiError(Exception):
         self.message = message
 
 
-# Status of the body of the services other than storage, by HTTP status: google/rpc/code.proto.
+# The `status` field of the other services' error bodies, by HTTP status: google/rpc/code.proto.
 CODES = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -41,13 +41,13 @@ CODES = {
 
 
 def is_full(fault: Exception) -> bool:
-    """Whether a file, or SQLite, could not be written because the disk or a quota is full."""
+    """Whether a write to a file or to SQLite failed because the disk is full or a quota is exceeded."""
     full = getattr(fault, "errno", 0) in (errno.ENOSPC, errno.EDQUOT)
     return full or getattr(fault, "sqlite_errorname", "") == "SQLITE_FULL"
 
 
 def denied(email: str, permission: str) -> ApiError:
-    """Storage's 403 for a principal without the permission; 401 for one without a token."""
+    """Cloud Storage's 403 for a principal without the permission; its 401 for a caller without a token."""
     noun = "bucket" if permission.startswith("storage.buckets.") or permission.endswith(".list") else "object"
     text = (
         f"{email or 'Anonymous caller'} does not have {permission} access to the Google Cloud Storage {noun}. "
@@ -57,23 +57,24 @@ def denied(email: str, permission: str) -> ApiError:
 
 
 def denied_elsewhere(permission: str, resource: str) -> ApiError:
-    """The 403 of the services other than storage."""
+    """The other services' 403."""
     return ApiError(
         403, "forbidden", f"Permission '{permission}' denied on resource '{resource}' (or it may not exist)."
     )
 
 
 def bad_token() -> ApiError:
-    """The 401 for a token that is unknown or has expired."""
+    """The 401 for an unknown or expired token."""
     return ApiError(401, "authError", "Invalid Credentials")
 
 
 def no_bucket() -> ApiError:
+    """Cloud Storage's 404 for a bucket."""
     return ApiError(404, "notFound", "The specified bucket does not exist.")
 
 
 def storage_error(refusal: ApiError) -> tuple[dict[str, str], dict[str, Any]]:
-    """Headers and body of storage's errors."""
+    """The headers and the body of a Cloud Storage error."""
     headers = {"WWW-Authenticate": CHALLENGE} if refusal.status == 401 else {}
     inner = {"message": refusal.message, "domain": "global", "reason": refusal.reason}
     if refusal.status == 401:
@@ -82,7 +83,7 @@ def storage_error(refusal: ApiError) -> tuple[dict[str, str], dict[str, Any]]:
 
 
 def service_error(refusal: ApiError) -> web.Response:
-    """The body of the other services."""
+    """The error response of the other services."""
     headers = {"WWW-Authenticate": CHALLENGE} if refusal.status == 401 else {}
     status = CODES.get(refusal.status, "UNKNOWN")
     body = {"error": {"code": refusal.status, "message": refusal.message, "status": status}}

@@ -1,4 +1,4 @@
-"""JSON bodies of requests: strict, and bounded before they are parsed."""
+"""JSON request bodies: parsed strictly, after a check of their size."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from cloud.google_errors import ApiError
 
 LONGEST = 1 << 20  # bytes
-DEEPEST = 32
+DEEPEST = 32  # levels of nesting
 
 
 async def read_json(body: AsyncIterator[bytes], content_encoding: str = "") -> dict[str, Any]:
-    """The body as a JSON object, {} for an empty one. Refusal: 400 for anything else, 413 over 1 MiB."""
+    """Read a JSON object; {} for an empty body. Raises ApiError: 413 over 1 MiB, 400 for anything else."""
     if content_encoding.lower() not in ("", "identity"):
         raise ApiError(400, "invalid", "The lab does not support a compressed JSON body.")
     read = bytearray()
@@ -26,12 +26,12 @@ async def read_json(body: AsyncIterator[bytes], content_encoding: str = "") -> d
 
 
 def parsed(body: bytes) -> dict[str, Any]:
-    """A JSON object; {} for an empty body. Refusal (400) otherwise."""
+    """Parse a JSON object; {} for an empty body. Raises ApiError (400) for anything else."""
     if not body.strip():
         return {}
     try:
         found = json.loads(body, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_unique)
-        json.dumps(found, ensure_ascii=False).encode()  # a lone surrogate is not text
+        json.dumps(found, ensure_ascii=False).encode()  # fails on a lone surrogate
     except (ValueError, RecursionError):
         raise ApiError(400, "parseError", "Parse Error") from None
     if found is None or depth(found) > DEEPEST:
@@ -40,7 +40,7 @@ def parsed(body: bytes) -> dict[str, Any]:
 
 
 def depth(value: Any) -> int:
-    """Of lists and objects in each other; no deeper than one over what is allowed."""
+    """The nesting depth of lists and objects, counted up to one more than allowed."""
     level, depth = [value], 0
     while level and depth <= DEEPEST:
         inside = [one for one in level if isinstance(one, (dict, list))]
@@ -50,7 +50,7 @@ def depth(value: Any) -> int:
 
 
 def dictionary(value: Any) -> dict[str, Any]:
-    """A JSON object; {} for null. Refusal (400) for anything else."""
+    """The value as a JSON object; {} for null. Raises ApiError (400) for any other type."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -70,7 +70,7 @@ def _finite(text: str) -> float:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Two parsers may read a repeated key differently."""
+    """Reject repeated keys, which parsers resolve differently."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key is given twice")

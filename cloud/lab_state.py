@@ -1,7 +1,7 @@
-"""The lab's world: projects, people, accounts, buckets and their policies, as they are now.
+"""The lab's current state: projects, users, service accounts, buckets and their policies.
 
-It begins as iam/lab.yaml says and is kept in a file, so that a restart loses nothing; a changed lab.yaml
-begins it anew. Every reader asks it; `cloud/identity/policies.py` and `cloud/storage.py` change it.
+iam/lab.yaml defines the initial state. The state is saved to a file, so a restart loses nothing; a changed lab.yaml
+resets it. `cloud/identity/policies.py`, `cloud/identity/services.py` and `cloud/storage/buckets.py` modify it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from iam.policy.policies import DenyRule, Policy, deny_from_json, policy_from_js
 from iam.policy.resource import ACCOUNT, Resource
 from iam.policy.roles import Role, load_roles
 
-# What a new bucket has: https://cloud.google.com/storage/docs/access-control/iam-roles#basic-roles-modifiable
+# A new bucket's bindings: https://cloud.google.com/storage/docs/access-control/iam-roles#basic-roles-modifiable
 LEGACY = {
     "roles/storage.legacyBucketOwner": ("projectEditor", "projectOwner"),
     "roles/storage.legacyBucketReader": ("projectViewer",),
@@ -32,9 +32,9 @@ PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers"})
 
 @dataclass(slots=True)
 class PolicyHolder:
-    """Something that carries a policy: a project, a bucket or a service account.
+    """A resource with an IAM policy: a project, a bucket or a service account.
 
-    `private`: a bucket that enforces public access prevention, where allUsers and allAuthenticatedUsers hold nothing.
+    `private`: the bucket enforces public access prevention, so allUsers and allAuthenticatedUsers hold no roles.
     """
 
     project: str
@@ -44,9 +44,11 @@ class PolicyHolder:
 
     @property
     def etag(self) -> str:
+        """The policy's etag, which changes with each revision."""
         return f"BwY{self.revision:08x}="
 
     def parsed(self) -> Policy:
+        """The policy as a value, without public members if the bucket is private."""
         bindings = self.policy.get("bindings", ())
         if self.private:
             bindings = [
@@ -59,7 +61,7 @@ class PolicyHolder:
 
 @dataclass(slots=True)
 class LabState:
-    """Everything that the lab's cloud knows. `file` is where it is kept; none for tests."""
+    """Everything the lab's cloud knows. `file` is where the state is saved; None in tests."""
 
     person: str
     job: str
@@ -71,11 +73,11 @@ class LabState:
     projects: dict[str, PolicyHolder]
     buckets: dict[str, PolicyHolder]
     accounts: dict[str, PolicyHolder]
-    objects: dict[str, dict[str, str]] = field(default_factory=dict)  # texts that buckets begin with, by name
-    deleted: dict[str, float] = field(default_factory=dict)  # when accounts were deleted, by principal
-    source: str = ""  # digest of the lab.yaml that it began as
+    objects: dict[str, dict[str, str]] = field(default_factory=dict)  # initial texts, by bucket and name
+    deleted: dict[str, float] = field(default_factory=dict)  # deletion time of accounts, by principal
+    source: str = ""  # digest of the lab.yaml it was created from
     file: Path | None = None
-    # Read once: policies by name, holder and revision, the roles, the groups.
+    # Caches: policies by name, holder and revision; roles; groups.
     known: dict[str, tuple[PolicyHolder | None, int, Policy]] = field(default_factory=dict, repr=False)
     all_roles: Mapping[str, Role] = field(init=False, repr=False)
     members: Mapping[str, frozenset[str]] = field(init=False, repr=False)
@@ -85,12 +87,12 @@ class LabState:
         self.members = {name: frozenset(members) for name, members in self.groups.items()}
 
     def decide(self, principal: str, permission: str, resource: Resource, **more: Any) -> Decision:
-        """The verdict of `iam`, with all that the lab knows."""
+        """The IAM decision, based on the lab's roles, groups and policies."""
         known = {"roles": self.all_roles, "groups": self.members, **more}
         return decide(principal, permission, resource, self.policies(resource), **known)
 
     def policies(self, resource: Resource) -> Policies:
-        """The policies that count for a resource."""
+        """The policies that apply to a resource."""
         own: PolicyHolder | None = None
         project = resource.name.split("/")[1]
         if resource.bucket:
@@ -107,7 +109,7 @@ class LabState:
         )
 
     def parsed(self, name: str, holder: PolicyHolder) -> Policy:
-        """A holder's policy as a value, read once for each revision."""
+        """A holder's policy as a value, cached per revision."""
         key = name.partition("/objects/")[0]
         known, revision, policy = self.known.get(key, (None, 0, Policy()))
         if known is not holder or revision != holder.revision:
@@ -116,30 +118,32 @@ class LabState:
         return policy
 
     def deny_rules(self, project: str) -> tuple[DenyRule, ...]:
+        """The rules of a project's deny policies."""
         return tuple(rule for document in self.deny.get(project, ()) for rule in deny_from_json(document))
 
     def number(self, project: str) -> int:
+        """The project number of a project id."""
         return self.numbers[project]
 
     def project_named(self, name: str) -> str:
-        """The project id for an id or a number; empty where there is none."""
+        """The project id for an id or a project number; empty if the project does not exist."""
         if name in self.projects:
             return name
         return next((project for project, number in self.numbers.items() if str(number) == name), "")
 
     def add_bucket(self, name: str, project: str) -> None:
-        """A bucket with the bindings that a new one has."""
+        """Add a bucket with the default bindings."""
         self.buckets[name] = PolicyHolder(project, {"version": 1, "bindings": legacy_bindings(project)})
         self.known.pop(f"projects/_/buckets/{name}", None)
 
     def set_policy(self, holder: PolicyHolder, document: Mapping[str, Any]) -> None:
-        """Takes a new policy. MalformedPolicy where it can't be understood, or names who is not there."""
+        """Replace a policy. Raises MalformedPolicy if it is invalid or names a member that does not exist."""
         policy = checked_policy(document, self.all_roles, self)
         holder.policy = {k: v for k, v in policy_to_json(policy).items() if k != "etag"}
         holder.revision += 1
 
     def set_private(self, bucket: str, private: bool) -> None:
-        """Switches public access prevention of a bucket."""
+        """Turn a bucket's public access prevention on or off."""
         holder = self.buckets[bucket]
         if holder.private != private:
             holder.private = private
@@ -147,10 +151,13 @@ class LabState:
             self.save()
 
     def save(self) -> None:
+        """Write the state to its file, if it has one."""
         if self.file:
             write_private(self.file, json.dumps(self.as_json(), indent=1).encode())
 
     def as_json(self) -> dict[str, Any]:
+        """The state as JSON, in the form `state_file` reads."""
+
         def plain(holders: Mapping[str, PolicyHolder]) -> dict[str, Any]:
             return {
                 n: {"project": h.project, "policy": h.policy, "revision": h.revision, "private": h.private}
@@ -175,6 +182,7 @@ class LabState:
 
 
 def legacy_bindings(project: str) -> list[dict[str, Any]]:
+    """The bindings that Cloud Storage gives a new bucket; see LEGACY."""
     return [
         {"role": role, "members": [f"{kind}:{project}" for kind in kinds]} for role, kinds in LEGACY.items()
     ]

@@ -1,4 +1,4 @@
-"""The world that iam/lab.yaml begins, and a world as it was kept."""
+"""Loads the lab's state: from iam/lab.yaml, or as it was last saved."""
 
 from __future__ import annotations
 
@@ -14,60 +14,60 @@ from iam.errors import IamError
 
 
 def load(file: Path, state: Path | None, service_account: str = "") -> LabState:
-    """The world that is kept in the folder `state`, or the one of lab.yaml if that has changed since.
+    """The state saved in the folder `state`, or the one lab.yaml defines if that file has changed since.
 
-    `service_account` names another identity for jobs. Raises IamError with the place in the file.
+    `service_account` overrides the identity of jobs. Raises IamError, which says where in the file the error is.
     """
-    text = lab.content(file)  # once, so that the digest is of what is parsed
+    text = lab.content(file)  # read once, so the digest matches what is parsed
     source = hashlib.sha256(text).hexdigest()
-    kept = state / "world.json" if state else None
-    fresh = begun(lab.loads(text, file.name))
-    world = restored(kept, source) or fresh
-    world.source, world.file = source, kept
-    world.job = lab.job_principal(service_account, world.accounts) or fresh.job
-    world.save()
-    return world
+    saved = state / "world.json" if state else None
+    fresh = initial_state(lab.loads(text, file.name))
+    lab_state = restore(saved, source) or fresh
+    lab_state.source, lab_state.file = source, saved
+    lab_state.job = lab.job_principal(service_account, lab_state.accounts) or fresh.job
+    lab_state.save()
+    return lab_state
 
 
-def restored(file: Path | None, source: str) -> LabState | None:
-    """The world as it was kept; None where there is none, or lab.yaml is another one now."""
+def restore(file: Path | None, source: str) -> LabState | None:
+    """The saved state; None if there is none or lab.yaml has changed since."""
     if file is None or not file.exists():
         return None
-    kept = json.loads(file.read_text())
-    if kept["source"] != source:
+    saved = json.loads(file.read_text())
+    if saved["source"] != source:
         return None
     holders: dict[str, Any] = {
-        kind: {name: PolicyHolder(**fields) for name, fields in kept.pop(kind).items()}
+        kind: {name: PolicyHolder(**fields) for name, fields in saved.pop(kind).items()}
         for kind in ("projects", "buckets", "accounts")
     }
-    return LabState(**kept, **holders)
+    return LabState(**saved, **holders)
 
 
 @dataclass(slots=True)
 class StateFile:
-    """The world that another process keeps in a file, as it is now: read again whenever the file has changed."""
+    """The state that another process saves to a file, read again whenever the file changes."""
 
     file: Path
     stamp: tuple[int, int] = (0, 0)
     read: LabState | None = None
 
-    def world(self) -> LabState:
-        """IamError where there is none: the lab's cloud has not started yet."""
+    def current(self) -> LabState:
+        """The current state. Raises IamError if there is none, because the lab's cloud has not started yet."""
         try:
             about = self.file.stat()
             if self.read is None or self.stamp != (about.st_mtime_ns, about.st_ino):
-                self.read = restored(self.file, json.loads(self.file.read_text())["source"])
+                self.read = restore(self.file, json.loads(self.file.read_text())["source"])
                 self.stamp = (about.st_mtime_ns, about.st_ino)
         except FileNotFoundError:
             self.read = None
         if self.read is None:
-            raise IamError(f"There is no {self.file}: the lab's cloud has not started.", "Start it first")
+            raise IamError(f"{self.file} does not exist: the lab's cloud has not started.", "Start it first")
         return self.read
 
 
-def begun(found: lab.LabFile) -> LabState:
-    """The world as lab.yaml describes it."""
-    world = LabState(
+def initial_state(found: lab.LabFile) -> LabState:
+    """The state that lab.yaml defines."""
+    lab_state = LabState(
         person=found.person,
         job=found.job,
         numbers=found.numbers,
@@ -85,10 +85,10 @@ def begun(found: lab.LabFile) -> LabState:
         },
     )
     for project, policy in found.policies.items():
-        world.set_policy(world.projects[project], policy)
+        lab_state.set_policy(lab_state.projects[project], policy)
     for name, bucket in found.buckets.items():
-        world.add_bucket(name, bucket.project)
-        world.objects[name] = bucket.objects
+        lab_state.add_bucket(name, bucket.project)
+        lab_state.objects[name] = bucket.objects
         bindings = [*legacy_bindings(bucket.project), *bucket.bindings]
-        world.set_policy(world.buckets[name], {"version": 3, "bindings": bindings})
-    return world
+        lab_state.set_policy(lab_state.buckets[name], {"version": 3, "bindings": bindings})
+    return lab_state

@@ -1,6 +1,6 @@
-"""The life of a cluster: `python -m cluster up|down|status|scale|images`.
+"""Manages the Ray cluster: `python -m cluster up|down|status|scale|images`, here or on Vertex AI.
 
-compose.yaml holds the topology (topology.py reads it). Each kind of cluster is one module that offers
-the interface of kinds.py: Docker Compose (compose.py), and plain processes where no engine answers
-(processes.py).
+`compose.yaml` defines the topology, which `raydock.topology` reads. A runtime starts it on this machine: Docker Compose
+(`docker/`), or plain processes if no Docker engine answers (`processes/`). Both implement the interface in
+`runtimes.py`. The `vertex_*` modules run the same commands against Ray on Vertex AI.
 """

@@ -1,9 +1,10 @@
-"""python -m cluster, with any Python of the machine."""
+"""`python -m cluster`. Works with any Python on the machine: it re-runs itself in the project's environment."""
 
 import sys
 
 
 def command() -> int:
+    """Run the command line and return the exit code."""
     from cluster.cli import main
 
     return main(sys.argv[1:])

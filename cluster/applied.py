@@ -1,4 +1,4 @@
-"""The settings that a running cluster was started with, in .raydock/applied.json: what `up` compares with."""
+"""The settings that the cluster was started with, in `.raydock/applied.json`. `up` looks for changes since then."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from cluster.status import Member
 from iam import lab
 from iam.errors import IamError
 from raydock.state import write_private
 
 SETTING = re.compile(r"\$\{(\w+)")
-SIZES = {"CPU_WORKERS": "cpu-worker", "GPU_WORKERS": "gpu-worker"}
-# Of this command or of the build, so a running cluster has nothing to apply.
-OTHER = frozenset(
+POOL_SIZES = {"CPU_WORKERS": "cpu-worker", "GPU_WORKERS": "gpu-worker"}
+# These concern the command or the image build, so a running cluster is not affected by them.
+IGNORED = frozenset(
     {
         "COMPOSE_PROJECT_NAME",
         "RAYDOCK_KEY_SHA256",
@@ -32,73 +32,79 @@ OTHER = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Names of settings that differ: those of the lab's cloud, which is restarted for them, and of the nodes."""
+    """Names of the settings that changed, by what has to be done to apply them."""
 
-    cloud: tuple[str, ...] = ()
-    nodes: tuple[str, ...] = ()
-    sizes: tuple[str, ...] = ()  # of pools
+    cloud: tuple[str, ...] = ()  # restart the lab's cloud
+    nodes: tuple[str, ...] = ()  # restart the nodes
+    sizes: tuple[str, ...] = ()  # scale the pools
 
 
-def file_in(state: Path) -> Path:
+def path_in(state: Path) -> Path:
+    """The path of the record in the state folder."""
     return state / "applied.json"
 
 
-def wanted(context: Context) -> dict[str, str]:
-    """Every setting that compose.yaml uses, as it is now, and a digest of the lab file's content."""
-    names = set(SETTING.findall((context.root / "compose.yaml").read_text(encoding="utf-8"))) - OTHER
+def current_settings(context: Context) -> dict[str, str]:
+    """The current value of every setting in compose.yaml, plus a digest of the lab file's content."""
+    names = set(SETTING.findall((context.root / "compose.yaml").read_text(encoding="utf-8"))) - IGNORED
     found = {name: context.settings.get(name) or context.chosen.get(name, "") for name in sorted(names)}
     try:
         file = lab.settings(context.settings, context.root).file
         found[f"the content of {file.name}"] = hashlib.sha256(file.read_bytes()).hexdigest()
     except (IamError, OSError):
-        pass  # reported by services.check
+        pass  # services.check reports it
     return found
 
 
 def load(state: Path) -> dict[str, str]:
-    """What the cluster was started with; {} where that is not known."""
+    """The settings that the cluster was started with, or {} if there is no readable record."""
     try:
-        found = json.loads(file_in(state).read_text())
+        found = json.loads(path_in(state).read_text())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
 def save(state: Path, settings: Mapping[str, str]) -> None:
-    write_private(file_in(state), json.dumps(settings, indent=1))
+    """Record the settings that the cluster now runs with."""
+    write_private(path_in(state), json.dumps(settings, indent=1))
 
 
 def remove(state: Path) -> None:
-    file_in(state).unlink(missing_ok=True)
+    """Delete the record, if there is one."""
+    path_in(state).unlink(missing_ok=True)
 
 
 def changes(context: Context, members: Sequence[Member] = ()) -> Changes:
-    """What differs from the settings that the cluster was started with; nothing where those are not known.
+    """Compare the current settings with those that the cluster was started with. Empty if there is no record.
 
-    A pool's size counts only where its `members` are not as many as is set now.
+    A pool size counts as changed only if it differs from the number of the pool's `members`.
     """
-    before, now = load(context.state), wanted(context)
+    before, now = load(context.state), current_settings(context)
     if not before:
         return Changes()
-    differ = [name for name in now if now[name] != before.get(name, "")]
-    sizes = [name for name in differ if name in SIZES and size(name, context) != count(name, members)]
-    nodes = [name for name in differ if not of_cloud(name) and name not in SIZES]
-    return Changes(tuple(filter(of_cloud, differ)), tuple(nodes), tuple(sizes))
+    changed = [name for name in now if now[name] != before.get(name, "")]
+    sizes = [name for name in changed if name in POOL_SIZES and size(name, context) != count(name, members)]
+    nodes = [name for name in changed if not is_cloud_setting(name) and name not in POOL_SIZES]
+    return Changes(tuple(filter(is_cloud_setting, changed)), tuple(nodes), tuple(sizes))
 
 
 def size(name: str, context: Context) -> int:
-    return context.topology.pool(SIZES[name]).nodes
+    """The number of nodes that the setting `name` asks for."""
+    return context.topology.pool(POOL_SIZES[name]).nodes
 
 
 def count(name: str, members: Sequence[Member]) -> int:
-    return sum(member.pool == SIZES[name] for member in members)
+    """The number of members in the pool that the setting `name` sizes."""
+    return sum(member.pool == POOL_SIZES[name] for member in members)
 
 
-def of_cloud(name: str) -> bool:
+def is_cloud_setting(name: str) -> bool:
+    """Whether restarting the lab's cloud applies the setting."""
     return name.startswith(("LAB_", "VERTEX_", "the content of")) or name == "DOCKER_SOCKET"
 
 
-def accepted(context: Context, changed: Changes) -> dict[str, str]:
-    """What the running cluster has after its cloud was restarted: the other settings are still the old ones."""
-    before, now = load(context.state), wanted(context)
-    return {**now, **{name: before.get(name, "") for name in (*changed.nodes, *changed.sizes)}}
+def applied_settings(context: Context, pending: Changes) -> dict[str, str]:
+    """What the cluster runs with now: the current settings, except for those that are `pending`."""
+    before, now = load(context.state), current_settings(context)
+    return {**now, **{name: before.get(name, "") for name in (*pending.nodes, *pending.sizes)}}

@@ -1,10 +1,10 @@
-"""Runs beside the control store, inside the head's container or environment; nothing of ours is there.
+"""Drains idle nodes. Runs next to the control store (GCS), on the head, where only Ray is installed.
 
     python drain.py HOST:PORT COUNT SECONDS NODE_ID...
 
-Of the nodes named it drains COUNT, those idle for longest first: no new task is placed on them, and
-each raylet ends by itself when its tasks have. SECONDS is told to Ray, which then moves actors away;
-Ray itself kills nothing. Prints the ids of the draining nodes as JSON.
+Drains COUNT of the given nodes, longest idle first: Ray places no new tasks on them, and each raylet exits once its
+tasks have finished. Ray gets SECONDS as the deadline and moves actors away by then; it does not kill anything itself.
+Prints the ids of the draining nodes as JSON.
 """
 
 import json
@@ -13,6 +13,7 @@ import time
 
 
 def main(address: str, count: str, seconds: str, *ids: str) -> None:
+    """Drain the nodes. Exits with a message if a node rejects the request."""
     from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled
     from ray.autoscaler.v2.sdk import get_cluster_resource_state
     from ray.core.generated.autoscaler_pb2 import DrainNodeReason
@@ -22,11 +23,13 @@ def main(address: str, count: str, seconds: str, *ids: str) -> None:
     idle = {state.node_id.hex(): state.idle_duration_ms for state in states}
     chosen = sorted(ids, key=lambda node: -idle.get(node, 0))[: int(count)]
     deadline = int((time.time() + float(seconds)) * 1000)
-    reason = DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")  # the one reason that no raylet refuses
+    reason = DrainNodeReason.Value(
+        "DRAIN_NODE_REASON_PREEMPTION"
+    )  # the only reason that a raylet never rejects
     for node in chosen:
-        accepted, refusal = client.drain_node(node, reason, "scaled down by raydock", deadline)
+        accepted, rejection = client.drain_node(node, reason, "scaled down by raydock", deadline)
         if not accepted:
-            sys.exit(f"{node} refuses to be drained: {refusal}")
+            sys.exit(f"{node} rejected the drain request: {rejection}")
     print(json.dumps(chosen))
 
 

@@ -1,13 +1,17 @@
-"""What can go wrong, as one sentence and the command that mends it.
+"""Errors of `python -m cluster`. Each has a one-sentence message and the command that fixes the problem.
 
-ClusterError (exit code 1), beside the shared kinds of raydock.errors
-├── NoEngine            no Docker engine answers here, or no `docker compose`
-├── NoRegistry          an image can't be pulled from here
-├── PortTaken           something else listens on the dashboard's port
-├── Busy                another `python -m cluster` is at work on this cluster
-├── OtherKind           a cluster of the other kind is up
+ClusterError (exit code 1), next to raydock.errors.UsageError (2)
+├── NotUp (4)           there is no cluster to talk to
+├── NoEngine            no Docker engine answers, or `docker compose` is missing
+├── NoRegistry          an image can't be pulled from this machine
+├── PortTaken           another program listens on the dashboard's port
+├── Busy                another `python -m cluster` is changing this cluster
+├── OtherRuntime        a cluster already exists with another runtime
 ├── TooSmall            the machine has too little memory for the smallest cluster
-├── InUse (3)           jobs run on nodes that would be restarted; nothing was touched
+├── InUse (3)           jobs run on nodes that would be restarted; nothing was changed
+├── NotReady            a deadline passed; the message holds the last status
+├── Interrupted (130)   Ctrl-C; the message says what is still running
+├── CommandFailed       a command that we ran failed
 └── Leftover            `down` could not remove everything
 """
 
@@ -17,7 +21,7 @@ from raydock.errors import RaydockError
 
 
 class ClusterError(RaydockError):
-    """Says what failed, on what and why (`message`), and the command that mends it (`fix`)."""
+    """The base class: `message` says what failed, on what and why; `fix` is the command that fixes it."""
 
     exit_code = 1
 
@@ -25,33 +29,55 @@ class ClusterError(RaydockError):
         return f"{self.message}\n  {self.fix}"
 
 
+class NotUp(ClusterError):
+    """There is no cluster to talk to."""
+
+    exit_code = 4
+
+
 class NoEngine(ClusterError):
-    pass
+    """No Docker engine answers, or `docker compose` is missing."""
 
 
 class NoRegistry(ClusterError):
-    pass
+    """An image can't be pulled from this machine."""
 
 
 class PortTaken(ClusterError):
-    pass
+    """Another program listens on the dashboard's port."""
 
 
 class Busy(ClusterError):
-    pass
+    """Another `python -m cluster` is changing this cluster."""
 
 
-class OtherKind(ClusterError):
-    pass
+class OtherRuntime(ClusterError):
+    """A cluster already exists with another runtime, or under the same name on Vertex AI."""
 
 
 class TooSmall(ClusterError):
-    pass
+    """The machine has too little memory for the smallest cluster. Nothing was started."""
 
 
 class InUse(ClusterError):
+    """Jobs run on nodes that would be restarted. Nothing was changed."""
+
     exit_code = 3
 
 
+class NotReady(ClusterError):
+    """A deadline passed. The message holds the last status."""
+
+
+class Interrupted(ClusterError):
+    """Ctrl-C. The message says what is still running."""
+
+    exit_code = 130
+
+
+class CommandFailed(ClusterError):
+    """A command that we ran failed."""
+
+
 class Leftover(ClusterError):
-    pass
+    """`down` could not remove everything."""

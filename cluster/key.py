@@ -1,6 +1,7 @@
-"""The key of a cluster's gateway: made when the cluster comes up, in a file for this user's eyes only.
+"""The key to the cluster's gateway: created by `up` and kept in a file that only this user can read.
 
-The cloud is given its SHA-256 and never the key, so that no container, process list or engine holds it.
+The lab's cloud gets the key's SHA-256 digest and never the key itself, so the key does not appear in any container,
+process list or Docker engine.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from raydock.state import key_file, read_key, write_private
 
 
 def ensure(state: Path) -> str:
-    """The key; a new one where there is none."""
+    """Return the key; create it first if there is none."""
     if found := read(state):
         return found
     key = secrets.token_urlsafe(32)
@@ -22,14 +23,15 @@ def ensure(state: Path) -> str:
 
 
 def read(state: Path) -> str:
-    """The key; "" where there is none."""
+    """The key, or "" if there is none."""
     return read_key(state)
 
 
 def digest(key: str) -> str:
-    """What the gateway compares with; "" lets nobody in."""
+    """The SHA-256 digest that the gateway compares with. For an empty key it is "", which rejects every request."""
     return hashlib.sha256(key.encode()).hexdigest() if key else ""
 
 
 def remove(state: Path) -> None:
+    """Delete the key file, if there is one."""
     key_file(state).unlink(missing_ok=True)

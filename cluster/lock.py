@@ -1,4 +1,4 @@
-"""One command at a time changes a cluster."""
+"""Lets only one command at a time change a cluster."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from cluster.errors import Busy
 
 @contextmanager
 def held(state: Path) -> Iterator[None]:
-    """Holds .raydock/lock; Busy where another command does. The system frees it when a process ends."""
+    """Hold `.raydock/lock`. Raises Busy if another process holds it; the kernel releases it when a process exits."""
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(state / "lock", "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Busy(
-                "Another `python -m cluster` is changing this cluster.", "Wait until it has ended, or end it."
+                "Another `python -m cluster` is changing this cluster.", "Wait until it finishes, or stop it."
             ) from None
         yield

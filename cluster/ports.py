@@ -1,4 +1,4 @@
-"""TCP ports of this machine."""
+"""TCP ports on this machine."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import socket
 from cluster.errors import PortTaken
 from raydock.errors import NotReady
 
-# Above the ports that Ray gives to workers by default (10002-19999), below those that the system gives
-# to outgoing connections (32768 and up on Linux).
+# Above the range that Ray gives to workers by default (10002-19999), and below the ephemeral ports of outgoing
+# connections (32768 and up on Linux).
 LOWEST, HIGHEST = 20000, 32000
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen there, on any address of this machine."""
+    """Whether a server could listen on the port, on every address of this machine."""
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -25,16 +25,16 @@ def is_free(port: int) -> bool:
 
 
 def require_free(port: int) -> None:
-    """PortTaken where something else listens there."""
+    """Raise PortTaken if another program listens on the port."""
     if not is_free(port):
         raise PortTaken(
-            f"Port {port} of this machine is taken by another program.",
-            f"Choose another one: RAYDOCK_PORT={port + 1} make cluster-up",
+            f"Port {port} is already in use by another program.",
+            f"Choose another port: RAYDOCK_PORT={port + 1} make cluster-up",
         )
 
 
 def pick(count: int, taken: set[int]) -> list[int]:
-    """That many free ports outside `taken`, in an order of chance."""
+    """Return `count` random free ports that are not in `taken`. Raises NotReady if there are too few."""
     found: list[int] = []
     for port in random.sample(range(LOWEST, HIGHEST), HIGHEST - LOWEST):
         if port not in taken and is_free(port):
@@ -42,5 +42,6 @@ def pick(count: int, taken: set[int]) -> list[int]:
         if len(found) == count:
             return found
     raise NotReady(
-        f"There are no {count} free ports from {LOWEST} to {HIGHEST}.", "End what holds them: ss -ltnp"
+        f"Fewer than {count} ports are free between {LOWEST} and {HIGHEST}.",
+        "Stop the programs that use them: ss -ltnp",
     )

@@ -1,4 +1,4 @@
-"""When `up` has to restart the nodes, why, and what would end with them."""
+"""Decides whether `up` must restart the nodes, and which jobs that would end."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ SHOWN = 5
 
 
 def reasons(changed: Changes, build: bool, asked: bool) -> str:
-    """Why the nodes of a cluster that is here have to be restarted; "" where they need not."""
+    """Why the nodes of an existing cluster must be restarted, or "" if they need not be."""
     why = [f"{', '.join(changed.nodes)} changed"] if changed.nodes else []
-    why += ["its images are built again"] if build else []
-    return " and ".join(why) or ("you asked for it" if asked else "")
+    why += ["the images are rebuilt"] if build else []
+    return " and ".join(why) or ("--restart was given" if asked else "")
 
 
 def require_idle(why: str, members: Sequence[Member], dashboard: Gateway, words: Sequence[str]) -> None:
-    """Returns where no job runs. InUse, which names the jobs, for a cluster with some; `words` are the command's."""
+    """Raise InUse, naming the jobs, if any job is running. `words` are the arguments to repeat in the fix."""
     if not any(member.running for member in members):
         return
     running = jobs(dashboard)
     if running:
         raise InUse(
-            f"The nodes have to be restarted, since {why}, and that would end {running}. Nothing was touched.",
-            f"Wait until nothing runs there, or end it: {line('python -m cluster', [*words, '--restart'])}",
+            f"The nodes must be restarted because {why}, which would end {running}. Nothing was changed.",
+            f"Wait for the jobs to finish, or end them: {line('python -m cluster', [*words, '--restart'])}",
         )
 
 
 def jobs(dashboard: Gateway) -> str:
-    """What runs there, in words; "" for nothing. Whatever can't be asked may run something."""
+    """The running jobs as text, or "" if there are none. A cluster that can't list its jobs may be running some."""
     try:
-        told = nodes.get(dashboard, "/api/jobs/")
-        found = [name(job) for job in told if job.get("status") not in TERMINAL]
+        answer = nodes.get(dashboard, "/api/jobs/")
+        found = [name(job) for job in answer if job.get("status") not in TERMINAL]
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        return f"whatever runs there: the dashboard does not say ({nodes.reason(error)})"
+        return f"any running job (the dashboard could not list them: {nodes.reason(error)})"
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    jobs = "job" if len(found) == 1 else "jobs"
-    return f"the {jobs} {', '.join(found[:SHOWN])}{more}" if found else ""
+    noun = "job" if len(found) == 1 else "jobs"
+    return f"the {noun} {', '.join(found[:SHOWN])}{more}" if found else ""
 
 
 def name(job: dict[str, object]) -> str:
-    """The id of a job; drivers that somebody runs by hand have one too."""
+    """The id of a job. Interactive drivers have one too."""
     return str(job.get("submission_id") or job.get("job_id") or "a driver")

@@ -1,4 +1,4 @@
-"""Changes the number of nodes of a running pool; what Docker and processes share of it."""
+"""Resizes a pool of a running cluster. Shared by both runtimes."""
 
 from __future__ import annotations
 
@@ -6,78 +6,80 @@ import json
 from pathlib import Path
 from typing import Protocol
 
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from cluster.status import Member, match, missing
 from raydock.errors import NotReady
 from raydock.rayapi.nodes import alive, list_nodes
 from raydock.topology import Pool
-from raydock.waiting import until
+from raydock.waiting import wait_until
 
 START_SECONDS = 180.0
 DRAIN = Path(__file__).with_name("drain.py")
 
 
 class Scalable(Protocol):
-    """A kind whose nodes we add and remove one by one."""
+    """A cluster whose nodes can be added and removed one at a time."""
 
-    def members(self) -> list[Member]: ...
+    def members(self) -> list[Member]:
+        """See Runtime.members."""
 
     def grow(self, pool: Pool, count: int) -> None:
-        """Brings the pool to `count` members by adding."""
+        """Add members until the pool has `count`."""
 
-    def remove(self, members: list[Member]) -> None: ...
+    def remove(self, members: list[Member]) -> None:
+        """Stop and remove the members."""
 
     def on_head(self, source: str, *arguments: str) -> str:
-        """Runs Python source beside the control store, whose HOST:PORT is its first argument: its stdout."""
+        """Run Python source on the head and return its stdout. Its first argument is the GCS address, HOST:PORT."""
 
 
 def scale(cluster: Scalable, context: Context, pool: Pool, count: int, drain_timeout: float) -> None:
-    """Adds nodes, or drains and removes them, until the pool has `count` living ones."""
+    """Add nodes, or drain and remove them, until the pool has `count` living nodes."""
     present = [member for member in cluster.members() if member.pool == pool.name]
     surplus = len(present) - count
     if surplus > 0:
-        cluster.remove(leaving(cluster, context, present, surplus, drain_timeout))
+        cluster.remove(drained_members(cluster, context, present, surplus, drain_timeout))
     cluster.grow(pool, count)
-    await_nodes(cluster, context, pool.name)
+    wait_for_nodes(cluster, context, pool.name)
 
 
-def leaving(
+def drained_members(
     cluster: Scalable, context: Context, present: list[Member], surplus: int, seconds: float
 ) -> list[Member]:
-    """The members to remove, drained: first those that are dead already, then the idle ones."""
+    """Choose `surplus` members to remove and drain them: dead ones first, then the longest idle."""
     pairs = match(present, list_nodes(context.dashboard))
-    lives = {node.id: member for member, node in pairs if member.running and node and node.state == "ALIVE"}
-    dead = [member for member in present if member not in lives.values()][:surplus]
+    living = {node.id: member for member, node in pairs if member.running and node and node.state == "ALIVE"}
+    dead = [member for member in present if member not in living.values()][:surplus]
     wanted = surplus - len(dead)
     if not wanted:
         return dead
-    # Of equally idle ones the last goes.
-    answer = cluster.on_head(DRAIN.read_text(), str(wanted), str(seconds), *reversed(lives))
-    drained = {node: lives[node] for node in json.loads(answer.splitlines()[-1])}
-    await_drained(context, drained, seconds)
+    # Reversed, so that the highest-numbered of equally idle nodes is drained.
+    answer = cluster.on_head(DRAIN.read_text(), str(wanted), str(seconds), *reversed(living))
+    drained = {node: living[node] for node in json.loads(answer.splitlines()[-1])}
+    wait_until_drained(context, drained, seconds)
     return [*dead, *drained.values()]
 
 
-def await_drained(context: Context, drained: dict[str, Member], seconds: float) -> None:
-    """Until the nodes have ended by themselves; those that don't in time are named, and removed anyway."""
+def wait_until_drained(context: Context, drained: dict[str, Member], seconds: float) -> None:
+    """Wait for the nodes to exit. Report those that are still busy after `seconds`; they are removed anyway."""
 
-    def busy() -> str:
+    def draining() -> str:
         living = {node.id for node in alive(list_nodes(context.dashboard))}
         names = [member.name for node, member in drained.items() if node in living]
-        return f"draining {', '.join(names)}: what runs there may end first" if names else ""
+        return f"draining {', '.join(names)}: waiting for running tasks to finish" if names else ""
 
     try:
-        until(busy, seconds, "Draining", context.say, "See: make cluster-status")
+        wait_until(draining, seconds, "Draining", context.say, "See: make cluster-status")
     except NotReady:
-        context.say(f"still busy after {seconds:g} s; removed with what ran on it: {busy() or 'nothing'}")
+        context.say(f"still busy after {seconds:g} s, removing anyway: {draining() or 'nothing'}")
 
 
-def await_nodes(cluster: Scalable, context: Context, pool: str) -> None:
-    """Until every member of the pool is a living node."""
+def wait_for_nodes(cluster: Scalable, context: Context, pool: str) -> None:
+    """Wait until every member of the pool is a living node. Raises NotReady."""
 
     def waiting() -> str:
         members = [member for member in cluster.members() if member.pool == pool]
         names = missing(members, list_nodes(context.dashboard))
         return f"waiting for {', '.join(names)}" if names else ""
 
-    until(waiting, START_SECONDS, f"Starting {pool}", context.say, "See: make cluster-status")
+    wait_until(waiting, START_SECONDS, f"Starting {pool}", context.say, "See: make cluster-status")

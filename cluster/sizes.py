@@ -13,7 +13,7 @@ from importlib import import_module
 
 from cluster import started
 from cluster.errors import TooSmall
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from raydock import machine, sizing, topology
 from raydock.machine import Machine
 from raydock.sizing import Nodes, Sizes
@@ -45,7 +45,7 @@ def of_running(context: Context) -> Context:
     return with_sizes(context, started.chosen(context.state))
 
 
-def fitted(context: Context, kind: str, exists: bool) -> tuple[Context, str]:
+def fitted(context: Context, runtime: str, exists: bool) -> tuple[Context, str]:
     """The context with every size, and a line about those of a new cluster.
 
     A cluster that exists keeps what was chosen for it; one that Compose alone has started has the sizes of
@@ -58,16 +58,16 @@ def fitted(context: Context, kind: str, exists: bool) -> tuple[Context, str]:
     given = values(known)
     if {*FIELDS, CLOUD} <= given.keys():
         return known, ""
-    fit = Fit(kind, of_engine(kind), given, context.topology.others)
+    fit = Fit(runtime, of_engine(runtime), given, context.topology.others)
     if not given and fit.shortage:
         raise too_small(fit)
     complete = with_sizes(context, {**fit.sizes.settings(), **kept})
     return complete, "" if exists else sentence(fit, complete.chosen)
 
 
-def of_engine(kind: str) -> Machine:
+def of_engine(runtime: str) -> Machine:
     """What there is to divide."""
-    if kind == "docker":
+    if runtime == "docker":
         engine = import_module("cluster.docker.engine").connect()
         with closing(engine.client):
             found: Machine = engine.machine()
@@ -106,7 +106,7 @@ def of_pool(pool: Pool) -> Nodes:
 class Fit:
     """A machine, what is set, and how the machine is divided after it."""
 
-    kind: str
+    runtime: str
     machine: Machine
     given: Mapping[str, int]
     others: int  # bytes for services that COMPOSE_PROFILES adds
@@ -158,7 +158,7 @@ def too_small(fit: Fit) -> TooSmall:
     services = f", with {gib(fit.others)} for the services of COMPOSE_PROFILES" if fit.others else ""
     return TooSmall(
         f"There is {gib(fit.machine.memory)} of memory, and the smallest cluster needs {least}{services}.",
-        f"{MORE[fit.kind]}, or set the sizes in .env: {PAGE}",
+        f"{MORE[fit.runtime]}, or set the sizes in .env: {PAGE}",
     )
 
 

@@ -1,7 +1,7 @@
-"""What was started here, in .raydock/started.json: the cluster's kind, the sizes that were chosen for its nodes, and
-those that `scale` gave its pools.
+"""What was started from this checkout (`.raydock/started.json`): the runtime, the sizes fitted to the machine, and the
+pool sizes set by `scale`.
 
-Docker can be asked what is there only while it runs; a pool without nodes is seen nowhere.
+Docker can be asked only while its engine is running, and a pool scaled to 0 leaves no trace there.
 """
 
 from __future__ import annotations
@@ -17,48 +17,52 @@ from raydock.state import write_private
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-def file_in(state: Path) -> Path:
+def path_in(state: Path) -> Path:
+    """The path of the record in the state folder."""
     return state / "started.json"
 
 
 def load(state: Path) -> dict[str, Any]:
-    """{} where nothing is known."""
+    """The record, or {} if there is no readable one."""
     try:
-        found = json.loads(file_in(state).read_text(encoding="utf-8"))
+        found = json.loads(path_in(state).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def kind(state: Path) -> str:
-    """The kind that was started last and not removed; "" where none was."""
+def runtime(state: Path) -> str:
+    """The runtime of the cluster that was started and not yet removed, or ""."""
     return str(load(state).get("kind", ""))
 
 
 def sizes(state: Path) -> dict[str, int]:
-    """The nodes of each pool that was scaled."""
+    """The number of nodes of each pool that was scaled."""
     found = load(state).get("sizes", {})
     return {str(pool): count for pool, count in found.items() if isinstance(count, int)}
 
 
 def chosen(state: Path) -> dict[str, str]:
-    """The sizes that were fitted to the machine, by the name of their setting."""
+    """The sizes that were fitted to the machine, by setting."""
     found = load(state).get("chosen", {})
     return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 
-def begin(state: Path, kind: str, chosen: Mapping[str, str] = NOTHING) -> None:
-    """Before anything is started."""
-    save(state, {**load(state), "kind": kind, "chosen": dict(chosen)})
+def begin(state: Path, runtime: str, chosen: Mapping[str, str] = NOTHING) -> None:
+    """Record the runtime and the sizes that were fitted to the machine, before anything is started."""
+    save(state, {**load(state), "kind": runtime, "chosen": dict(chosen)})
 
 
 def scaled(state: Path, pool: str, count: int) -> None:
+    """Record the size that `scale` gave a pool."""
     save(state, {**load(state), "sizes": {**sizes(state), pool: count}})
 
 
 def save(state: Path, found: Mapping[str, Any]) -> None:
-    write_private(file_in(state), json.dumps(found, indent=1))
+    """Write the record."""
+    write_private(path_in(state), json.dumps(found, indent=1))
 
 
 def remove(state: Path) -> None:
-    file_in(state).unlink(missing_ok=True)
+    """Delete the record, if there is one."""
+    path_in(state).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What is up, as rows: the members that a kind has started, beside the nodes that Ray knows."""
+"""The status table: the members that the runtime started, matched with the nodes that Ray knows."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ HEADINGS = ("NODE", "POOL", "CPUS", "GPUS", "MEMORY", "STATE")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A container or a group of processes that is to be one node."""
+    """A container or a group of processes that should be one node."""
 
     name: str
     pool: str
-    node: str  # Node.name or Node.host of its node
+    node: str  # equals Node.name or Node.host of its node
     running: bool
-    since: int = 0  # its start in milliseconds since 1970; an older node is an earlier run's
+    since: int = 0  # start time in milliseconds since 1970; an older node belongs to an earlier run
 
 
 def match(members: Sequence[Member], nodes: Sequence[Node]) -> list[tuple[Member, Node | None]]:
-    """Each member with its node, the newest of that name; None before Ray has seen it."""
+    """Pair each member with its newest node, or with None if Ray has not seen it yet."""
     oldest_first = sorted(nodes, key=lambda node: node.started)
-    # Processes are matched by their names, whatever the name of the machine that all of them are on.
+    # Processes share a hostname, so the node name takes precedence.
     newest = {node.host: node for node in oldest_first} | {node.name: node for node in oldest_first}
     return [
         (member, node if (node := newest.get(member.node)) and node.started >= member.since else None)
@@ -33,7 +33,7 @@ def match(members: Sequence[Member], nodes: Sequence[Node]) -> list[tuple[Member
 
 
 def missing(members: Sequence[Member], nodes: Sequence[Node]) -> list[str]:
-    """The names of the members that are no living node."""
+    """The names of the members without a living node."""
     return [
         member.name
         for member, node in match(members, nodes)
@@ -42,14 +42,14 @@ def missing(members: Sequence[Member], nodes: Sequence[Node]) -> list[str]:
 
 
 def rows(members: Sequence[Member], nodes: Sequence[Node]) -> list[Node]:
-    """One row a member under the member's name, then living nodes that someone else started, in no pool of ours.
+    """One row per member, under the member's name, then the living nodes outside our pools.
 
-    A member whose container or processes ended is DEAD at once; Ray itself notices up to 30 s later.
-    A member that Ray has not seen since it was started is STARTING, also where Ray still takes the node of its
-    earlier run for alive. Nodes of members that were removed are left out.
+    A member whose container or processes have exited is shown as DEAD immediately; Ray itself takes up to 30 s to
+    notice. A member that Ray has not seen since its start is STARTING, even if Ray still lists the node of its previous
+    run as alive. Nodes of removed members are left out.
     """
     pairs = match(members, nodes)
-    # Of a member that was started anew, or removed, Ray may still take the earlier node for alive.
+    # Ray may still list the previous node of a restarted or removed member as alive.
     ours, pools = {member.node for member in members}, {member.pool for member in members}
     others = [
         node
@@ -60,11 +60,12 @@ def rows(members: Sequence[Member], nodes: Sequence[Node]) -> list[Node]:
 
 
 def order(node: Node) -> tuple[bool, str, int, str]:
-    """Head first, then by pool, and cpu-worker-10 behind cpu-worker-9."""
+    """Sort key: head first, then by pool, with cpu-worker-10 after cpu-worker-9."""
     return node.pool != "head", node.pool, len(node.name), node.name
 
 
 def row(member: Member, node: Node | None) -> Node:
+    """The node as the table shows it, under the member's name."""
     if node is None:
         node = Node("", member.name, "", member.pool, 0, 0, False, 0, 0, "STARTING", 0)
     state = node.state if member.running else "DEAD"
@@ -72,7 +73,7 @@ def row(member: Member, node: Node | None) -> Node:
 
 
 def table(found: Sequence[Node]) -> str:
-    """The rows under headings, aligned; fits 80 columns with the names that our pools have."""
+    """The rows as aligned text with headings. Fits 80 columns with our pool names."""
     lines = [HEADINGS, *(cells(node) for node in found)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
     return "\n".join(
@@ -82,16 +83,18 @@ def table(found: Sequence[Node]) -> str:
 
 
 def cells(node: Node) -> tuple[str, ...]:
+    """The texts of one row. Memory in GiB."""
     gpus = f"{node.gpus} (simulated)" if node.simulated and node.gpus else str(node.gpus)
     memory = f"{node.memory / 2**30:.1f} GiB"
     return (clip(node.name, 22), clip(node.pool, 12), str(node.cpus), gpus, memory, node.state)
 
 
 def clip(text: str, width: int) -> str:
+    """Shorten the text to `width` characters, with an ellipsis."""
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def as_json(kind: str, dashboard: Gateway, found: Sequence[Node]) -> dict[str, object]:
-    """The same for programs. Memory in bytes."""
+def as_json(runtime: str, dashboard: Gateway, found: Sequence[Node]) -> dict[str, object]:
+    """The value that `status --json` prints. Memory in bytes, times in milliseconds since 1970."""
     nodes = [asdict(node) for node in found]
-    return {"version": 1, "kind": kind, "dashboard": dashboard.url, "link": dashboard.link, "nodes": nodes}
+    return {"version": 1, "kind": runtime, "dashboard": dashboard.url, "link": dashboard.link, "nodes": nodes}

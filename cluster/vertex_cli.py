@@ -1,4 +1,4 @@
-"""The verbs of `--target vertex`: the one module here that prints. Results go to stdout, progress to stderr."""
+"""The commands for `--target vertex`. Results go to stdout, progress to stderr."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 
 from cluster import vertex_text
 from cluster.errors import ClusterError
-from cluster.kinds import Context
-from cluster.vertex_errors import told
+from cluster.runtimes import Context
+from cluster.vertex_errors import translate_errors
 from raydock.errors import Interrupted, NotUp, UsageError
 from raydock.gcp.tokens import AccessToken
 from raydock.settings import ROOT
@@ -28,19 +28,19 @@ JOB = "jobs/sklearn_joblib.py"
 
 
 def run(verb: str, options: argparse.Namespace, context: Context) -> None:
-    """Runs one verb. Every fault is a ClusterError."""
-    with told():
+    """Run one command. Errors of Vertex AI are raised as ClusterError or UsageError."""
+    with translate_errors():
         try:
             VERBS[verb](options, context)
         except KeyboardInterrupt:
             raise Interrupted(
-                "Interrupted. What was asked of Vertex AI goes on there.",
-                "See what is there: python -m cluster status --target vertex",
+                "Interrupted. The operation continues on Vertex AI.",
+                "Check its state: python -m cluster status --target vertex",
             ) from None
 
 
-def where(options: argparse.Namespace, context: Context) -> tuple[VertexClient, str]:
-    """The place and the cluster's name, "" where none is named."""
+def client_and_cluster(options: argparse.Namespace, context: Context) -> tuple[VertexClient, str]:
+    """The client for the location, and the cluster's name, or "" if none is given."""
 
     def setting(name: str, default: str) -> str:
         return context.settings.get(name) or default
@@ -49,69 +49,78 @@ def where(options: argparse.Namespace, context: Context) -> tuple[VertexClient, 
     return VertexClient(location), cluster
 
 
-def named(options: argparse.Namespace, context: Context, verb: str) -> tuple[VertexClient, str]:
-    """The same for a verb that needs a cluster. UsageError where none is named."""
-    api, cluster = where(options, context)
+def require_cluster(options: argparse.Namespace, context: Context, verb: str) -> tuple[VertexClient, str]:
+    """Like client_and_cluster, but raises UsageError if no cluster is given."""
+    api, cluster = client_and_cluster(options, context)
     if not cluster:
         raise UsageError(
-            f"{verb}: it is not said which cluster.", f"See which there are: {again('status', api.location)}"
+            f"{verb}: no cluster given.",
+            f"Add --cluster NAME; to list the clusters: {again('status', api.location)}",
         )
     return api, cluster
 
 
 def confirm(question: str, yes: bool, nothing: str) -> None:
-    """Asks on a terminal. UsageError where there is none, ClusterError for a no."""
+    """Ask on the terminal, unless `yes`. Raises UsageError if there is no terminal, ClusterError if the answer is no.
+
+    `nothing` says what did not happen, for example "Nothing was deleted".
+    """
     if yes:
         return
     if not sys.stdin.isatty():
         raise UsageError(
-            f"{nothing}: there is no terminal to ask on.", "To do it without being asked, add --yes."
+            f"{nothing}: there is no terminal to ask for confirmation.",
+            "To skip the confirmation, add --yes.",
         )
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     try:
         answer = sys.stdin.readline()
     except KeyboardInterrupt:
         print(file=sys.stderr)
-        raise Interrupted(f"Interrupted. {nothing}.", "Run it again to be asked again.") from None
+        raise Interrupted(f"Interrupted. {nothing}.", "To be asked again, run the command again.") from None
     if answer.strip().lower() not in ("y", "yes"):
-        raise ClusterError(f"{nothing}.", "Answer y to do it, or add --yes.")
+        raise ClusterError(f"{nothing}.", "Answer y to confirm, or add --yes.")
 
 
 def run_up(options: argparse.Namespace, context: Context) -> None:
+    """Show the plan, create the cluster after confirmation, and wait until it is RUNNING."""
     from vertex.request import resource_of
 
     deadline = cluster_options.seconds(options.deadline, "--deadline")
     if options.max_idle:
         cluster_options.seconds(options.max_idle, "--max-idle")
-    api, wanted = planned(options, context)
+    api, planned = client_and_plan(options, context)
     if options.dry_run:
         print(
-            f"{vertex_text.plan(wanted, service_agent.agent(api.location))}\n\nNothing was created (--dry-run)."
+            f"{vertex_text.plan(planned, service_agent.agent(api.location))}\n\nNothing was created (--dry-run)."
         )
         return
-    found = present(api, wanted.cluster)
+    found = find(api, planned.cluster)
     if found is None:
-        resource = resource_of(wanted)
-        print(vertex_text.plan(wanted, service_agent.agent(api.location)), flush=True)
+        resource = resource_of(planned)
+        print(vertex_text.plan(planned, service_agent.agent(api.location)), flush=True)
         confirm("Create it?", options.yes, "Nothing was created")
-        if not lifecycle.create(api, wanted.cluster, resource):
-            context.say(f"{wanted.cluster} is there already: somebody was quicker")
+        if not lifecycle.create(api, planned.cluster, resource):
+            context.say(f"{planned.cluster} already exists (created concurrently)")
     else:
         since = (
-            f", asked for {cluster_options.span(time.time() - found.created)} ago" if found.created else ""
+            f", requested {cluster_options.span(time.time() - found.created)} ago" if found.created else ""
         )
-        context.say(f"{found.id} is there already: {found.state}{since}; nothing new is made")
+        context.say(f"{found.id} already exists: {found.state}{since}; not creating another")
         lifecycle.refuse_dead(found, api.location)
     if found is None or found.state != "RUNNING":
-        found = lifecycle.come(ClusterWaiter(api, wanted.cluster, deadline, context.say))
+        found = lifecycle.come(ClusterWaiter(api, planned.cluster, deadline, context.say))
     print(f"\n{vertex_text.cluster(found)}\n\n{next_steps(api.location, found)}")
     if options.max_idle:
         print(f"\n{idle_lines(api.location, found.id, options.max_idle)}")
 
 
-def planned(options: argparse.Namespace, context: Context) -> tuple[VertexClient, ClusterPlan]:
-    """The place, and what the command line and compose.yaml want there. The cluster's name is the project's."""
-    api, cluster = where(options, context)
+def client_and_plan(options: argparse.Namespace, context: Context) -> tuple[VertexClient, ClusterPlan]:
+    """The client for the location, and the plan made of the flags and compose.yaml.
+
+    Without --cluster, the cluster is named after the Compose project.
+    """
+    api, cluster = client_and_cluster(options, context)
     asked = cluster_options.wishes_of(
         options.service_account, options.network, options.label, options.autoscale, options.image
     )
@@ -119,7 +128,8 @@ def planned(options: argparse.Namespace, context: Context) -> tuple[VertexClient
     return api, plan.plan_of(context.topology, cluster, api.location, asked)
 
 
-def present(api: VertexClient, cluster: str) -> Cluster | None:
+def find(api: VertexClient, cluster: str) -> Cluster | None:
+    """The cluster, or None if there is none with this name."""
     try:
         return api.get(cluster)
     except ClusterNotFound:
@@ -127,47 +137,50 @@ def present(api: VertexClient, cluster: str) -> Cluster | None:
 
 
 def next_steps(location: Location, found: Cluster) -> str:
+    """The commands that submit a job to the cluster and that delete it."""
     flags = f"--target vertex {location.flags}--cluster {found.id}"
     return f"Next:    python submit.py {flags} {JOB}\nDelete:  {again('down', location, found.id)}"
 
 
 def idle_lines(location: Location, cluster: str, text: str) -> str:
-    """What deletes the cluster when it is idle: for a terminal, and as a line for crontab."""
+    """The commands that delete the cluster once it is idle: one for a terminal, one for crontab."""
     command = again("idle", location, cluster, f"--max-idle {text}")
     python = shlex.quote(sys.executable)
     once = f"cd {shlex.quote(str(ROOT))} && {python}{command.removeprefix('python')} --once"
     return (
-        f"Nothing deletes it when it is idle, unless one of these runs:\n  {command}\n"
-        f"or, in your crontab (`crontab -e`):\n  */5 * * * * {once.replace('%', chr(92) + '%')}"
+        f"Vertex AI does not delete an idle cluster. To have it deleted, run:\n  {command}\n"
+        f"or add this to your crontab (`crontab -e`):\n  */5 * * * * {once.replace('%', chr(92) + '%')}"
     )
 
 
 def run_down(options: argparse.Namespace, context: Context) -> None:
-    api, cluster = named(options, context, "down")
+    """Delete the cluster after confirmation, and wait until it is gone."""
+    api, cluster = require_cluster(options, context, "down")
     found = api.get(cluster)
     nodes = vertex_text.count(sum(pool.nodes for pool in found.pools), "node")
     print(
         f"{cluster} in {api.location.project}, {api.location.region}: {found.state}, {nodes}",
         flush=True,
     )
-    going = found.state == "STOPPING"
-    confirm("Delete it? Jobs that run there end.", options.yes or going, "Nothing was deleted")
+    stopping = found.state == "STOPPING"
+    confirm("Delete it? This ends its running jobs.", options.yes or stopping, "Nothing was deleted")
     lifecycle.delete(
         ClusterWaiter(api, cluster, cluster_options.seconds(options.deadline, "--deadline"), context.say)
     )
-    print(f"Deleted: {cluster}. {left(api)}")
+    print(f"Deleted: {cluster}. {remaining(api)}")
 
 
-def left(api: VertexClient) -> str:
-    """What is still there, and costs."""
+def remaining(api: VertexClient) -> str:
+    """Say which clusters still exist in the location, and so still bill."""
     others = [f"{one.id} ({one.state})" for one in api.all()]
     location = f"{api.location.project}, {api.location.region}"
-    said = f"Left in {location}: {', '.join(others)}." if others else f"No cluster is left in {location}."
-    return f"{said}\nBuckets, logs and service accounts stay as they were."
+    text = f"Still in {location}: {', '.join(others)}." if others else f"No clusters are left in {location}."
+    return f"{text}\nBuckets, logs and service accounts were not changed."
 
 
 def run_status(options: argparse.Namespace, context: Context) -> None:
-    api, cluster = where(options, context)
+    """Show one cluster, or all clusters in the location. Raises NotUp if there are none."""
+    api, cluster = client_and_cluster(options, context)
     found = [api.get(cluster)] if cluster else api.all()
     if options.json:
         print(json.dumps(vertex_text.as_json(api.location, found), indent=1))
@@ -179,23 +192,25 @@ def run_status(options: argparse.Namespace, context: Context) -> None:
         print(vertex_text.clusters(found))
     else:
         raise NotUp(
-            f"There is no Ray cluster in {api.location.project}, {api.location.region}.",
-            f"Make one: {again('up', api.location)}",
+            f"There are no Ray clusters in {api.location.project}, {api.location.region}.",
+            f"Create one: {again('up', api.location)}",
         )
 
 
 def run_scale(options: argparse.Namespace, context: Context) -> None:
+    """Resize pools of the cluster, and wait until it is RUNNING again."""
     from vertex import resize
 
-    api, cluster = named(options, context, "scale")
-    watch = ClusterWaiter(api, cluster, cluster_options.seconds(options.deadline, "--deadline"), context.say)
-    print(vertex_text.cluster(resize.change(watch, context.topology, options.sizes)))
+    api, cluster = require_cluster(options, context, "scale")
+    waiter = ClusterWaiter(api, cluster, cluster_options.seconds(options.deadline, "--deadline"), context.say)
+    print(vertex_text.cluster(resize.change(waiter, context.topology, options.sizes)))
 
 
 def run_idle(options: argparse.Namespace, context: Context) -> None:
+    """Delete the cluster once it has been idle for --max-idle. Raises NotUp if `--once` can't tell whether it is."""
     from vertex import idle
 
-    api, cluster = named(options, context, "idle")
+    api, cluster = require_cluster(options, context, "idle")
     most = cluster_options.seconds(options.max_idle, "--max-idle")
     watcher = idle.Idle(api, cluster, most, context.say, AccessToken())
     verdict = watcher.once() if options.once else watcher.watch()
@@ -205,21 +220,22 @@ def run_idle(options: argparse.Namespace, context: Context) -> None:
 
 
 def run_diff(options: argparse.Namespace, context: Context) -> None:
+    """Compare the local cluster with the one on Vertex AI."""
     from vertex import diff, job_needs
     from vertex.cluster_info import read_cluster_summary
     from vertex.dashboard import LocalDashboard, managed
 
-    api, cluster = named(options, context, "diff")
+    api, cluster = require_cluster(options, context, "diff")
     needs = job_needs.read(Path(options.job)) if options.job else None
-    here = LocalDashboard(context.dashboard)
-    told_here = here.get("/lab/")
-    lab = json.loads(told_here.body) if told_here.status == 200 else {}
-    local = read_cluster_summary(here, str(lab.get("job", "")))
+    local_dashboard = LocalDashboard(context.dashboard)
+    reply = local_dashboard.get("/lab/")
+    lab = json.loads(reply.body) if reply.status == 200 else {}
+    local = read_cluster_summary(local_dashboard, str(lab.get("job", "")))
     found = api.get(cluster)
     dashboard = managed(found, AccessToken())
     with dashboard.client:
-        there = read_cluster_summary(dashboard, found.principal, found.python)
-    print(vertex_text.comparison(diff.rows(local, there, needs), local, there))
+        remote = read_cluster_summary(dashboard, found.principal, found.python)
+    print(vertex_text.comparison(diff.rows(local, remote, needs), local, remote))
 
 
 VERBS = {

@@ -1,4 +1,4 @@
-"""The flags that `--target vertex` adds to the command line, and the verbs that only it has."""
+"""The flags and commands that `--target vertex` adds to the command line."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 from raydock.errors import UsageError
 
 Run = Callable[[argparse.Namespace, Any], None]
+# Flags for a local cluster, by their argparse name, with their defaults.
 LOCAL = {
-    "kind": ("--kind", "auto"),
+    "runtime": ("--runtime", "auto"),
     "build": ("--build", False),
     "restart": ("--restart", False),
     "drain_timeout": ("--drain-timeout", 60.0),
 }
-# Flags of Vertex AI's, by what argparse calls them, with what they are when nobody gives them.
+# Flags for Vertex AI, by their argparse name, with their defaults.
 VERTEX: Mapping[str, tuple[str, object]] = {
     "cluster": ("--cluster", ""),
     "project": ("--project", ""),
@@ -33,70 +34,108 @@ VERTEX: Mapping[str, tuple[str, object]] = {
 
 
 def add(verbs: Any) -> None:
-    """Adds them to the verbs that are there, an argparse._SubParsersAction, and `idle` and `diff` to those."""
+    """Add the flags to the existing commands, and the commands `idle` and `diff`.
+
+    `verbs` is an argparse._SubParsersAction.
+    """
     groups = {
         name: location(verbs.choices[name], ("local", "vertex")) for name in ("up", "down", "status", "scale")
     }
     up(groups["up"])
-    asked(groups["down"], "delete")
+    confirmation(groups["down"], "delete")
     for name in ("up", "down", "scale"):
-        wait(groups[name])
-    idle(verbs.add_parser("idle", help="on Vertex AI: delete a cluster on which nothing runs"))
-    diff(verbs.add_parser("diff", help="the local cluster and one on Vertex AI side by side"))
+        deadline(groups[name])
+    idle(verbs.add_parser("idle", help="on Vertex AI: delete a cluster once it is idle"))
+    diff(verbs.add_parser("diff", help="compare the local cluster with one on Vertex AI"))
 
 
 def location(parser: argparse.ArgumentParser, targets: tuple[str, ...]) -> Any:
-    """Adds what says where a cluster is; returns the group, an argparse._ArgumentGroup, for more."""
+    """Add the flags that locate a cluster. Returns their argparse._ArgumentGroup."""
     group = parser.add_argument_group("on Vertex AI")
-    group.add_argument("--target", choices=targets, default=targets[0], help="where the cluster is")
-    group.add_argument("--cluster", metavar="NAME", default="", help="its name, or its full resource name")
     group.add_argument(
-        "--project", metavar="ID", default="", help="its project; your credentials' by default"
+        "--target", choices=targets, default=targets[0], help=f"where the cluster runs (default {targets[0]})"
     )
-    group.add_argument("--region", metavar="REGION", default="", help="its region; us-central1 by default")
+    group.add_argument(
+        "--cluster", metavar="NAME", default="", help="name or full resource name of the cluster"
+    )
+    group.add_argument(
+        "--project",
+        metavar="ID",
+        default="",
+        help="project of the cluster (default: that of your credentials)",
+    )
+    group.add_argument(
+        "--region", metavar="REGION", default="", help="region of the cluster (default us-central1)"
+    )
     return group
 
 
-def asked(group: Any, verb: str) -> None:
-    group.add_argument("--yes", action="store_true", help=f"{verb} without asking")
+def confirmation(group: Any, verb: str) -> None:
+    """Add --yes."""
+    group.add_argument("--yes", action="store_true", help=f"{verb} without asking for confirmation")
 
 
-def wait(group: Any) -> None:
-    group.add_argument("--deadline", metavar="TIME", default="30m", help="how long to wait at most (30m)")
+def deadline(group: Any) -> None:
+    """Add --deadline."""
+    group.add_argument("--deadline", metavar="TIME", default="30m", help="how long to wait (default 30m)")
 
 
 def up(group: Any) -> None:
-    group.add_argument("--service-account", metavar="SA", default="", help="who jobs run as; else the agent")
-    group.add_argument("--network", metavar="NAME", default="", help="projects/NUMBER/global/networks/NAME")
-    group.add_argument("--label", metavar="K=V", action="append", default=[], help="as often as you like")
-    group.add_argument("--autoscale", metavar="MIN:MAX", default="", help="nodes of each worker pool")
+    """Add the flags of `up`."""
+    group.add_argument(
+        "--service-account",
+        metavar="SA",
+        default="",
+        help="account that jobs run as (default: the service agent)",
+    )
+    group.add_argument(
+        "--network", metavar="NAME", default="", help="peered network: projects/NUMBER/global/networks/NAME"
+    )
+    group.add_argument("--label", metavar="K=V", action="append", default=[], help="label; may be repeated")
+    group.add_argument(
+        "--autoscale", metavar="MIN:MAX", default="", help="minimum and maximum size of each worker pool"
+    )
     group.add_argument(
         "--image",
         metavar="[POOL=]URI",
         action="append",
         default=[],
-        help="a custom image: of all, or of a pool",
+        help="custom image for all pools, or for one; may be repeated",
     )
-    asked(group, "create")
+    confirmation(group, "create")
     group.add_argument("--dry-run", action="store_true", help="show the plan and create nothing")
-    group.add_argument("--max-idle", metavar="TIME", default="", help="print what deletes it when it is idle")
+    group.add_argument(
+        "--max-idle",
+        metavar="TIME",
+        default="",
+        help="also print the commands that delete the cluster once it is idle",
+    )
 
 
 def idle(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `idle`."""
     location(parser, ("vertex",))
-    parser.add_argument("--max-idle", metavar="TIME", default="30m", help="how long no job has run (30m)")
-    parser.add_argument("--once", action="store_true", help="look once and end, for cron")
+    parser.add_argument(
+        "--max-idle",
+        metavar="TIME",
+        default="30m",
+        help="delete after this long without a job (default 30m)",
+    )
+    parser.add_argument("--once", action="store_true", help="check once and exit, for cron")
     parser.set_defaults(run=runner("run_idle"))
 
 
 def diff(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `diff`."""
     location(parser, ("vertex",))
-    parser.add_argument("--job", metavar="FILE", default="", help="whether it matters to this job script")
+    parser.add_argument(
+        "--job", metavar="FILE", default="", help="say which differences matter to this job script"
+    )
     parser.set_defaults(run=runner("run_diff"))
 
 
 def runner(name: str) -> Run:
-    """Runs a verb of cluster.vertex.cli, which is imported then."""
+    """A function that runs a command of cluster.vertex_cli, which it imports only when called."""
 
     def run(options: argparse.Namespace, context: Any) -> None:
         from cluster import vertex_cli
@@ -107,17 +146,18 @@ def runner(name: str) -> Run:
 
 
 def chosen(options: argparse.Namespace) -> Run:
-    """The verb for the target that was asked for. UsageError for flags of the other one."""
+    """The function that runs the command on its target. Raises UsageError for a flag of the other target."""
     run: Run = options.run
     target = getattr(options, "target", "local")
     if target == "vertex":
-        refuse(options, LOCAL, "is for a local cluster", "Leave it out, or --target vertex.")
+        reject(options, LOCAL, "applies to a local cluster only", "Remove it or --target vertex.")
         return run if run.__module__ == __name__ else runner(run.__name__)
-    refuse(options, VERTEX, "is for a cluster on Vertex AI", "Add --target vertex.")
+    reject(options, VERTEX, "applies to a cluster on Vertex AI only", "Add --target vertex.")
     return run
 
 
-def refuse(options: argparse.Namespace, flags: Mapping[str, tuple[str, object]], why: str, fix: str) -> None:
+def reject(options: argparse.Namespace, flags: Mapping[str, tuple[str, object]], why: str, fix: str) -> None:
+    """Raise UsageError if any of the flags differs from its default."""
     for name, (flag, default) in flags.items():
         if getattr(options, name, default) != default:
             raise UsageError(f"{flag} {why}.", fix)

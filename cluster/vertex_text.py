@@ -1,4 +1,4 @@
-"""Texts: a plan, the clusters of a place, one cluster, a comparison. All fit 80 columns with usual names."""
+"""Formats a plan, a list of clusters, one cluster and a comparison. All fit 80 columns with typical names."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ WIDTH = 80
 
 
 def grid(lines: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as aligned columns."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -27,7 +28,7 @@ def grid(lines: Sequence[Sequence[str]]) -> str:
 
 
 def fields(pairs: Sequence[tuple[str, str]]) -> str:
-    """Names and values; a value that does not fit goes on below itself, but an address is never broken."""
+    """Names and values in two columns. Long values are wrapped, but words such as addresses are never broken."""
     lines = []
     for name, value in pairs:
         for part in textwrap.wrap(value, WIDTH - 14, break_long_words=False, break_on_hyphens=False):
@@ -37,7 +38,7 @@ def fields(pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def plan(found: ClusterPlan, agent: str) -> str:
-    """Everything that will be made, as whom its jobs will run, and what is said of money."""
+    """What will be created, who its jobs will run as, and how it bills. `agent` is the default service account."""
     head = [("POOL", "FROM", "NODES", "MACHINE", "ACCELERATORS")]
     pools = [
         (pool.id, ", ".join(pool.services), pool.count, pool.machine.type, pool.machine.gpus)
@@ -52,12 +53,12 @@ def plan(found: ClusterPlan, agent: str) -> str:
             "",
             fields(
                 [
-                    ("in all", in_all(found)),
+                    ("total", total(found)),
                     ("disks", disks(found)),
                     ("jobs run as", found.account or agent),
                     (
                         "network",
-                        found.network or "none: its dashboard is reached from anywhere, with a token",
+                        found.network or "none; the dashboard is reachable from anywhere with a token",
                     ),
                     ("labels", ", ".join(f"{key}={value}" for key, value in found.labels.items())),
                     ("autoscaling", autoscaling(found)),
@@ -66,52 +67,58 @@ def plan(found: ClusterPlan, agent: str) -> str:
             "images",
             images,
             "",
-            "It costs from RUNNING until it is deleted: Vertex AI has no idle shutdown, and",
-            "there is no price list here. Starting takes it 10 to 20 minutes.",
+            "It bills from RUNNING until you delete it: Vertex AI has no idle shutdown.",
+            "This plan shows no prices. Starting takes 10 to 20 minutes.",
             *notes(found),
         ]
     )
 
 
-def in_all(found: ClusterPlan) -> str:
-    total = totals(found.pools)
-    cpus = between(total.cpus) + (f" and those of {', '.join(total.unknown)}" if total.unknown else "")
+def total(found: ClusterPlan) -> str:
+    """The numbers of nodes, vCPUs and GPUs in all pools."""
+    sums = totals(found.pools)
+    cpus = between(sums.cpus) + (f" and those of {', '.join(sums.unknown)}" if sums.unknown else "")
     head = found.pools[0].machine.cpus
-    mine = f"; the head's {head} take no tasks" if head else ""
-    return f"{count(between(total.nodes), 'node')}, {cpus} vCPUs, {count(between(total.gpus), 'GPU')}{mine}"
+    unused = f"; the head's {head} run no tasks" if head else ""
+    return f"{count(between(sums.nodes), 'node')}, {cpus} vCPUs, {count(between(sums.gpus), 'GPU')}{unused}"
 
 
 def between(pair: tuple[int, int]) -> str:
+    """The range as "2 to 4", or "2" if both ends are equal."""
     return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]} to {pair[1]}"
 
 
 def count(number: object, noun: str) -> str:
+    """The number with its noun, in the plural unless it is 1."""
     return f"{number} {noun}" if str(number) == "1" else f"{number} {noun}s"
 
 
 def disks(found: ClusterPlan) -> str:
+    """The boot disk per node, listed by pool if the pools differ."""
     each = [f"{pool.machine.disk}, {pool.machine.disk_gb} GB" for pool in found.pools]
     if len(set(each)) == 1:
-        return f"{each[0]} a node"
+        return f"{each[0]} per node"
     return "; ".join(f"{pool.id}: {disk}" for pool, disk in zip(found.pools, each, strict=True))
 
 
 def autoscaling(found: ClusterPlan) -> str:
+    """The bounds of the pools that autoscale."""
     pools = [f"{pool.id} from {pool.bounds[0]} to {pool.bounds[1]}" for pool in found.pools if pool.bounds]
-    return f"{', '.join(pools)} nodes" if pools else "none; `scale` changes the counts"
+    return f"{', '.join(pools)} nodes" if pools else "none; resize with `scale`"
 
 
 def notes(found: ClusterPlan) -> list[str]:
-    said = []
+    """Warnings about the plan."""
+    warnings = []
     if found.network:
-        said.append("In a peered network its dashboard can't be reached from outside of that.")
+        warnings.append("In a peered network, the dashboard can't be reached from outside that network.")
     if len(found.pools) == 1 and found.pools[0].range[1] == 1:
-        said.append("There is no worker, and the head computes nothing: no task would ever run.")
-    return said
+        warnings.append("There are no workers, and the head node runs no tasks: no task would ever run.")
+    return warnings
 
 
 def clusters(found: Sequence[Cluster], now: float | None = None) -> str:
-    """A table; those with our label have a star."""
+    """A table of clusters. Those created by raydock have a star. `now` is in seconds since 1970."""
     now = time.time() if now is None else now
     lines = [("NAME", "STATE", "RAY", "PYTHON", "NODES", "JOBS RUN AS", "AGE")]
     for one in found:
@@ -129,15 +136,15 @@ def clusters(found: Sequence[Cluster], now: float | None = None) -> str:
             )
         )
     text = grid(lines)
-    return text + "\n\n* made by raydock" if any(LABEL in one.labels for one in found) else text
+    return text + "\n\n* created by raydock" if any(LABEL in one.labels for one in found) else text
 
 
 def cluster(found: Cluster, now: float | None = None) -> str:
-    """One cluster in detail."""
+    """One cluster in detail. `now` is in seconds since 1970."""
     now = time.time() if now is None else now
     pairs = [
         ("cluster", found.id),
-        ("place", found.name.partition("/persistentResources/")[0]),
+        ("location", found.name.partition("/persistentResources/")[0]),
         ("state", f"{found.state}{f': {found.error}' if found.error else ''}"),
         ("age", f"{span(now - found.created)}" if found.created else "?"),
         ("Ray", f"{found.ray}, Python {found.python}" if found.ray else "a custom image"),
@@ -153,22 +160,24 @@ def cluster(found: Cluster, now: float | None = None) -> str:
 
 
 def dashboard(found: Cluster) -> str:
-    """Its address; a browser gets there through the console, a program with a token."""
+    """The dashboard's address, which needs a token. In a browser, open it from Google's console."""
     if not found.dashboard:
         return "none"
     return found.dashboard if "://" in found.dashboard else f"https://{found.dashboard}"
 
 
 def nodes(pool: ResourcePool) -> str:
+    """The number of nodes, with the bounds if the pool autoscales."""
     return f"{pool.nodes} ({pool.least}-{pool.most})" if pool.most else str(pool.nodes)
 
 
 def accelerators(pool: ResourcePool) -> str:
+    """The accelerators per node, or "-"."""
     return f"{pool.accelerator_count} {pool.accelerator_type}" if pool.accelerator_count else "-"
 
 
 def as_json(location: Location, found: Sequence[Cluster]) -> Mapping[str, object]:
-    """The same for programs. Times are seconds since 1970."""
+    """The value that `status --json` prints. Times are in seconds since 1970."""
     each = [
         {
             "id": one.id,
@@ -190,7 +199,7 @@ def as_json(location: Location, found: Sequence[Cluster]) -> Mapping[str, object
 
 
 def comparison(rows: Sequence[Difference], local: ClusterSummary, vertex: ClusterSummary) -> str:
-    """The rows, the last column folded; then who jobs run as, which is too long for a column."""
+    """The differences as a table with a wrapped last column, then who jobs run as, which is too long for a column."""
     head = Difference("", "LOCAL", "VERTEX", "MATTERS")
     cells = [
         (clip(row.what, 20), clip(row.local, 16), clip(row.vertex, 16), row.matters) for row in [head, *rows]
@@ -202,8 +211,8 @@ def comparison(rows: Sequence[Difference], local: ClusterSummary, vertex: Cluste
         first, *more = textwrap.wrap(line[3], WIDTH - sum(widths) - 6) or [""]
         lines += [f"{start}  {first}", *(" " * (sum(widths) + 6) + part for part in more)]
     same = local.principal == vertex.principal
-    said = "no: the same" if same else "yes: each needs its own grants on the buckets"
-    said = said if local.principal else "perhaps: not told by the local cluster"
+    matters = "no: the same" if same else "yes: each needs its own grants on the buckets"
+    matters = matters if local.principal else "perhaps: the local cluster does not say"
     return "\n".join(
         [
             *lines,
@@ -211,6 +220,6 @@ def comparison(rows: Sequence[Difference], local: ClusterSummary, vertex: Cluste
             "Jobs run as",
             f"  local   {local.principal.removeprefix('serviceAccount:') or 'unknown'}",
             f"  vertex  {vertex.principal.removeprefix('serviceAccount:')}",
-            f"  matters {said}",
+            f"  matters {matters}",
         ]
     )

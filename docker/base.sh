@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Builds the base image from Debian's packages, for a machine that reaches no image registry.
+# Builds the base image from Debian's packages, for a machine that can't reach an image registry.
 #
 #   docker/base.sh [IMAGE_NAME]        default raydock/base:bookworm
 #
-# Contract: exit code 0 means that the image IMAGE_NAME exists. One line on stdout says what was made,
-# or that it was there already; anything else goes to stderr. On failure the last line says what failed
-# and how to mend it, the exit code is 1 (2 for wrong usage), and no half-made image is left.
+# Contract: exit code 0 means that the image IMAGE_NAME exists. One line on stdout says whether it was
+# built or already existed; all other output goes to stderr. On failure the last line says what failed
+# and how to fix it, the exit code is 1 (2 for wrong usage), and no partial image is left.
 #
-# The result stands in for python:3.11-slim-bookworm: Debian 12 with its own Python 3.11, pip and
-# certificates, and nothing else. It is Debian's current point release: run `docker rmi IMAGE_NAME`
-# and this script again to take up a newer one.
+# The image replaces python:3.11-slim-bookworm: Debian 12 with its own Python 3.11, pip and CA
+# certificates only. It contains Debian's current point release; to update it, run
+# `docker rmi IMAGE_NAME` and this script again.
 set -euo pipefail
 
 image=${1:-raydock/base:bookworm}
@@ -19,9 +19,9 @@ fail() { echo "base.sh: $*" >&2; exit 1; }
 
 [ $# -le 1 ] || { echo "usage: docker/base.sh [IMAGE_NAME]" >&2; exit 2; }
 docker version >/dev/null 2>&1 ||
-  fail "no Docker engine answers $(id -un); start it (systemctl start docker) or use sudo, then run docker/base.sh again"
+  fail "can't reach the Docker engine as $(id -un); start it (systemctl start docker) or use sudo, then run docker/base.sh again"
 if docker image inspect "$image" >/dev/null 2>&1; then
-  echo "base image $image: already there"
+  echo "base image $image: already exists"
   exit 0
 fi
 PATH=$PATH:/usr/sbin
@@ -30,11 +30,11 @@ PATH=$PATH:/usr/sbin
 [ "$(id -u)" = 0 ] ||
   fail "debootstrap needs root: sudo docker/base.sh $image"
 
-# Not in TMPDIR: /tmp is often mounted without devices or executables, which debootstrap needs.
+# Not in TMPDIR: /tmp is often mounted nodev or noexec, and debootstrap needs both.
 work=$(mktemp -d /var/tmp/raydock-base.XXXXXX)
 trap 'rm -rf --one-file-system "$work"' EXIT
 root=$work/root
-umask 022  # the image's files are for every user, whatever the caller's umask
+umask 022  # every user must be able to read the image's files
 
 echo "base.sh: building $image from Debian $suite's packages, about a minute" >&2
 debootstrap --force-check-gpg --variant=minbase --include=ca-certificates,python3,python3-distutils,python3-pip-whl \
@@ -43,25 +43,25 @@ debootstrap --force-check-gpg --variant=minbase --include=ca-certificates,python
   fail "debootstrap could not build Debian $suite (above); check that apt-get update works, then run docker/base.sh again"
 }
 
-# pip alone, from Debian's wheel of it: the package python3-pip brings setuptools too, 20 MB in all.
+# Only pip, from Debian's wheel: the package python3-pip also installs setuptools, 20 MB in total.
 env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore chroot "$root" sh -c '
   wheel=$(echo /usr/share/python-wheels/pip-*.whl)
   PYTHONPATH=$wheel python3 -m pip install --quiet --no-index --no-compile --ignore-installed "$wheel"
 ' >>"$work/log" 2>&1 ||
   { tail -5 "$work/log" >&2; fail "Debian's wheel of pip could not be installed (above)"; }
 
-# What a container never reads, and what debootstrap copied from this machine: the engine lays its own.
+# Files that containers never read, and those debootstrap copied from this machine: the engine provides its own.
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/* \
   "$root"/var/cache/debconf/*-old "$root"/var/log/* "$root"/usr/share/{doc,man,info,locale,lintian}/* \
   "$root"/usr/share/python-wheels "$root"/root/.cache "$root"/tmp/* "$root"/run/* \
   "$root"/etc/resolv.conf "$root"/etc/hostname
 find "$root"/usr/share/zoneinfo -mindepth 1 -maxdepth 1 \( -name posix -o -name right \) -exec rm -rf {} +
 
-# /usr/local: where pip installs as root, found before Debian's own packages.
+# /usr/local comes first: as root, pip installs there.
 tar --numeric-owner --xattrs -C "$root" -c . | docker import \
   --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8' \
   --change 'CMD ["python3"]' \
   --change "LABEL org.opencontainers.image.title=raydock-base org.opencontainers.image.version=$(cat "$root/etc/debian_version")" \
   --message "debootstrap $suite" - "$image" >"$work/id" ||
   fail "the engine refused the image; see the message above"
-echo "base image $image: built from Debian $(cat "$root/etc/debian_version")'s packages, since no registry was asked"
+echo "base image $image: built from Debian $(cat "$root/etc/debian_version") packages, without an image registry"

@@ -1,14 +1,14 @@
-"""Ends what a job leaves behind on the head once its entrypoint has ended: `python leftovers.py PID`.
+"""Ends the processes that a job leaves on the head after its entrypoint ends: `python leftovers.py PID`.
 
-Ray ends a job's entrypoint and no more: what that started in a session of its own, or forked twice, would run on in the
-head until the cluster ends. This runs beside `ray start`, whose process id it is given, ends with it, and reads /proc
-only. Standard library only.
+Ray ends a job's entrypoint only. A process that it started in a new session, or daemonized, would keep running until
+the cluster ends. This script runs alongside `ray start` (PID), ends with it, and reads only /proc. Standard library
+only.
 
-A process is a job's if its environment names the job (the Job API puts it there, and children inherit it), or if its
-parent was that job's when it was first seen. The job runs while the process that Ray's supervisor started is there:
-the one process of it whose parent is one of Ray's workers. A process that gave its environment up and its parent too,
-as some servers do, is known by the score that Ray's raylet gives to its workers and that their children inherit; it is
-ended when no job and no worker runs on this node.
+A process belongs to a job if its environment names the job (set by the Job API and inherited), or if its parent
+belonged to the job when it was first seen. A job is running while the process that Ray's supervisor started exists:
+the job's only process whose parent is a Ray worker. A process that dropped both its environment and its parent, as
+some servers do, still has the OOM score that the raylet gives its workers, which children inherit. It is ended when no
+job and no worker runs on this node.
 """
 
 from __future__ import annotations
@@ -25,25 +25,27 @@ from pathlib import Path
 
 PROC = Path("/proc")
 CONFIG = b"RAY_JOB_CONFIG_JSON_ENV_VAR="
-CLUSTER = b"RAYDOCK_CLUSTER="  # of a cluster of processes: cluster/processes/process_tree.py
+CLUSTER = b"RAYDOCK_CLUSTER="  # marks a processes cluster: cluster/processes/process_tree.py
 WORKER_SCORE = 1000  # Ray's worker_oom_score_adj (ray_config_def.h)
-SECONDS = 2.0  # between two looks
-TERM, KILL = 2, 5  # the look at which a process that is left is told to end, and from which on it is killed
+INTERVAL = 2.0  # seconds between scans
+TERM, KILL = 2, 5  # the scan at which a leftover process gets SIGTERM, and from which on it gets SIGKILL
 
-Key = tuple[int, int]  # a process's id and its start time: an id is given again
+Key = tuple[int, int]  # process id and start time, because ids are reused
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
+    """A process, as read from /proc."""
+
     key: Key
     parent: int
-    score: int
-    job: str  # that its environment names
-    ours: bool  # of this cluster
+    score: int  # oom_score_adj
+    job: str  # named in its environment; "" for none
+    ours: bool  # belongs to this cluster
 
 
 def read(pid: int, cluster: bytes, root: Path = PROC) -> Process | None:
-    """A process; None for one that has ended."""
+    """Read a process; None if it has ended."""
     folder = root / str(pid)
     try:
         fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
@@ -53,14 +55,15 @@ def read(pid: int, cluster: bytes, root: Path = PROC) -> Process | None:
     if fields[0] in (b"Z", b"X"):
         return None
     environ: list[bytes] = []
-    if score == WORKER_SCORE:  # no other is of a job
-        with suppress(OSError):  # of another user
+    if score == WORKER_SCORE:  # other processes belong to no job
+        with suppress(OSError):  # it may belong to another user
             environ = (folder / "environ").read_bytes().split(b"\0")
     named = next((job_of(value[len(CONFIG) :]) for value in environ if value.startswith(CONFIG)), "")
     return Process((pid, int(fields[19])), int(fields[1]), score, named, not cluster or cluster in environ)
 
 
 def job_of(config: bytes) -> str:
+    """The submission id in a job's configuration; "" if there is none."""
     try:
         return str(json.loads(config)["metadata"]["job_submission_id"])
     except (ValueError, LookupError, TypeError):
@@ -69,13 +72,13 @@ def job_of(config: bytes) -> str:
 
 @dataclass
 class Leftovers:
-    """What was found out in the looks before."""
+    """The results of earlier scans."""
 
-    jobs: dict[Key, str] = field(default_factory=dict)  # of each living process, "" for none
-    looks: dict[Key, int] = field(default_factory=dict)  # since when a process is left
+    jobs: dict[Key, str] = field(default_factory=dict)  # by live process; "" for none
+    scans: dict[Key, int] = field(default_factory=dict)  # number of scans that found a process left over
 
-    def look(self, found: Iterable[Process]) -> list[tuple[int, signal.Signals]]:
-        """The signals that are due."""
+    def scan(self, found: Iterable[Process]) -> list[tuple[int, signal.Signals]]:
+        """Update the results with the current processes. Returns the signals to send, by process id."""
         processes = {one.key[0]: one for one in sorted(found, key=lambda one: one.key[1])}  # parents first
         jobs: dict[Key, str] = {}
         for one in processes.values():
@@ -83,15 +86,15 @@ class Leftovers:
             inherited = jobs.get(parent.key, "") if parent else ""
             jobs[one.key] = self.jobs.get(one.key) or (one.job if one.ours else "") or inherited
         self.jobs = jobs
-        self.looks = {key: self.looks.get(key, 0) + 1 for key in self.left(processes)}
+        self.scans = {key: self.scans.get(key, 0) + 1 for key in self.left(processes)}
         return [
-            (pid, signal.SIGKILL if looks >= KILL else signal.SIGTERM)
-            for (pid, _), looks in self.looks.items()
-            if looks == TERM or looks >= KILL
+            (pid, signal.SIGKILL if scans >= KILL else signal.SIGTERM)
+            for (pid, _), scans in self.scans.items()
+            if scans == TERM or scans >= KILL
         ]
 
     def left(self, processes: Mapping[int, Process]) -> Iterable[Key]:
-        """The processes of jobs that have ended, and where nothing of Ray's works, what is nobody's."""
+        """The processes of ended jobs and, if no Ray worker runs, those of unknown jobs."""
         nameless = {pid for pid, one in processes.items() if self.is_nameless(one)}
         workers = {pid for pid in nameless if has_raylet(pid, processes, nameless)}
         running = {job for one in processes.values() if (job := self.jobs[one.key]) and one.parent in workers}
@@ -102,33 +105,36 @@ class Leftovers:
                 yield one.key
 
     def is_nameless(self, one: Process) -> bool:
-        """One of Ray's workers, or what descends from one and is no job's that is known."""
+        """Whether it is a Ray worker, or a descendant of one that belongs to no known job."""
         return one.score == WORKER_SCORE and not self.jobs[one.key]
 
 
 def has_raylet(pid: int, processes: Mapping[int, Process], nameless: Set[int]) -> bool:
-    """Whether the process descends from a raylet; otherwise init has adopted it, or one of its parents."""
+    """Whether a process descends from a raylet. Otherwise init has adopted it or one of its ancestors."""
     while pid in nameless:
         pid = processes[pid].parent
     return pid != 1 and pid in processes
 
 
 def snapshot(cluster: bytes, root: Path = PROC) -> list[Process]:
+    """All processes except this one."""
     pids = [int(name) for name in os.listdir(root) if name.isdigit()]
     return [one for pid in pids if pid != os.getpid() and (one := read(pid, cluster, root))]
 
 
 def main(starter: int) -> None:
+    """Scan until the process `starter` ends."""
     own = os.environ.get("RAYDOCK_CLUSTER", "")
     cluster = CLUSTER + own.encode() if own else b""
     begun = read(starter, b"")
     leftovers = Leftovers()
     while begun and (now := read(starter, b"")) and now.key == begun.key:
-        for pid, how in leftovers.look(snapshot(cluster)):
-            print(f"leftovers.py: {how.name} to process {pid}, which a job left", file=sys.stderr, flush=True)
+        for pid, signum in leftovers.scan(snapshot(cluster)):
+            text = f"leftovers.py: sending {signum.name} to process {pid}, left over from a job"
+            print(text, file=sys.stderr, flush=True)
             with suppress(OSError):
-                os.kill(pid, how)
-        time.sleep(SECONDS)
+                os.kill(pid, signum)
+        time.sleep(INTERVAL)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
-"""Starts one Ray node, in a container or as a plain process of this machine.
+"""Starts a Ray node, in a container or as a process on this machine.
 
     python node.py head|cpu-worker|gpu-worker [more arguments for `ray start`]
-    python node.py run COMMAND ...    any other command, with the same certificates trusted
+    python node.py run COMMAND ...    any other command, trusting the same CA certificates
 
-It becomes `ray start --block`, so signals and the exit status are Ray's own. Standard library only.
+It execs `ray start --block`, so signals and the exit status are Ray's own. Standard library only.
 
 Environment (compose.yaml sets it):
-    RAYDOCK_CPUS     CPUs that a worker promises to jobs, default 1; the head always has 0, as on Vertex
-    RAYDOCK_GPUS     GPUs that a gpu-worker promises, default 1
+    RAYDOCK_CPUS     CPUs that a worker offers to jobs, default 1; the head always has 0, as on Vertex
+    RAYDOCK_GPUS     GPUs that a gpu-worker offers, default 1
     RAYDOCK_GPU      simulated (default) or real
     RAYDOCK_HEAD     host:port of the head's control store, default head:6379
     RAYDOCK_WAIT     seconds that a worker waits for the head, default 120
-    RAYDOCK_TRUST    URL of the certificate of the lab's Google Cloud; none: nothing stands in for Google
+    RAYDOCK_TRUST    URL of the CA certificate of the lab's Google Cloud; empty: there is no such cloud
 
-Once it is up, each node describes itself in its session's log folder, where the dashboard serves it:
+Once it is up, each node writes a description of itself to its session's log folder, where the dashboard serves it:
     GET /api/v0/logs/file?node_id=...&filename=raydock-node.json&lines=-1
 """
 
@@ -36,13 +36,13 @@ from pathlib import Path
 ROLES = ("head", "cpu-worker", "gpu-worker")
 DESCRIPTION = "raydock-node.json"
 CA_BUNDLE = Path("/run/secrets/ca_bundle")
-PEERS = 254  # nodes of a network that are reached without the proxy by their addresses
-SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")  # the image lets the user ray write it
-# Where each library looks for the certificates to trust: pip, Python's ssl and uv, requests, gRPC.
+PEERS = 254  # addresses per network that bypass the proxy
+SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")  # writable by the user ray in the image
+# The variables that select CA certificates: for pip, Python's ssl and uv, requests, gRPC.
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
 
-# Left to itself Ray takes free ports of the range that the system gives to anybody, in which the fixed ones of its
-# own metrics lie (44217 and 44227): now and then two of its servers want the same one, and every job fails.
+# By default Ray picks free ports from the ephemeral range, which includes the fixed ports of its own metrics (44217
+# and 44227). Now and then two of its servers collide, and every job fails.
 FIXED_PORTS = (
     "--node-manager-port=6380",
     "--object-manager-port=6381",
@@ -52,8 +52,8 @@ FIXED_PORTS = (
 )
 METRICS_PORTS = {"DASHBOARD_METRIC_PORT": "6385", "AUTOSCALER_METRIC_PORT": "6386"}
 
-# The command `ray`. By itself it gives its dashboard 200 polls of 0.1 s and then ends the head
-# (start_api_server), which is too little on a busy machine; the health check has the deadline.
+# The command `ray`, with a longer startup timeout. Ray polls its dashboard 200 times at 0.1 s and then ends the
+# head (start_api_server), which is too short on a busy machine. The health check enforces the deadline.
 RAY = """
 import sys
 import ray._private.services as services
@@ -68,15 +68,15 @@ main()
 def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
     """The arguments of `ray start` for a node of this role.
 
-    The label host tells `cluster status` from the first moment on which container is this node: after a crash the
-    container starts a new one while Ray still takes the old one for alive.
+    The label `host` tells `cluster status` which container runs this node: after a crash, the container starts a new
+    node while Ray still considers the old one alive.
     """
     labels = {"pool": role}
-    if host := environ.get("HOSTNAME"):  # the engine sets it
+    if host := environ.get("HOSTNAME"):  # set by the Docker engine
         labels["host"] = host
     if role == "head":
-        # The dashboard listens on every address: the nodes' network is closed, and the gateway stands
-        # before it. Ray Client, 10001, is for inside that network.
+        # The dashboard listens on every address: the nodes' network is closed, and the gateway is in front of
+        # it. Ray Client (10001) is reachable from inside that network only.
         return [
             "--head",
             "--port=6379",
@@ -84,7 +84,7 @@ def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
             "--num-gpus=0",
             "--dashboard-host=0.0.0.0",
             "--ray-client-server-port=10001",
-            f"--labels={spelled(labels)}",
+            f"--labels={label_list(labels)}",
         ]
     resources: dict[str, int] = {}
     gpus = 0
@@ -92,23 +92,24 @@ def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
         gpus = int(environ.get("RAYDOCK_GPUS", "1"))
         labels["gpu"] = environ.get("RAYDOCK_GPU", "simulated")
         if labels["gpu"] == "simulated":
-            # A resource of its own, so that `ray status` and the dashboard show it beside "GPU".
+            # A separate resource, so `ray status` and the dashboard show it next to "GPU".
             resources["simulated_gpu"] = gpus
     return [
         f"--address={environ.get('RAYDOCK_HEAD', 'head:6379')}",
         f"--num-cpus={environ.get('RAYDOCK_CPUS', '1')}",
         f"--num-gpus={gpus}",
         f"--resources={json.dumps(resources)}",
-        f"--labels={spelled(labels)}",
+        f"--labels={label_list(labels)}",
     ]
 
 
-def spelled(labels: Mapping[str, str]) -> str:
+def label_list(labels: Mapping[str, str]) -> str:
+    """Labels in the form of `ray start --labels`."""
     return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
 def describe() -> dict[str, object]:
-    """Python, Ray, every installed package, with names normalised as in PEP 503, and what can be imported of them."""
+    """The versions of Python, Ray and every package (names normalized per PEP 503), and all importable modules."""
     packages = {
         re.sub(r"[-_.]+", "-", dist.metadata["Name"]).lower(): dist.version
         for dist in metadata.distributions()
@@ -122,7 +123,7 @@ def describe() -> dict[str, object]:
 
 
 def modules_of(dist: metadata.Distribution) -> set[str]:
-    """The modules of a package, below namespaces by their whole names: google.cloud.storage, not google."""
+    """A distribution's modules. Modules in a namespace have their full names: google.cloud.storage, not google."""
     listed = [path.parts for path in dist.files or () if path.suffix in (".py", ".so")]
     if not listed:
         return set((dist.read_text("top_level.txt") or "").split())
@@ -137,17 +138,20 @@ def modules_of(dist: metadata.Distribution) -> set[str]:
 
 
 def session(environ: Mapping[str, str]) -> Path:
-    """Ray's link to the current session's folder: ray._common.utils.get_user_temp_dir, then ray/."""
+    """Ray's symlink to the current session's folder: ray/ in ray._common.utils.get_user_temp_dir."""
     root = environ.get("RAY_TMPDIR") or environ.get("TMPDIR") or tempfile.gettempdir()
     return Path(root, "ray", "session_latest")
 
 
 def write_description(link: Path, started: float, deadline: float) -> None:
-    """Writes the description once the link has been laid anew: before that it is an earlier run's."""
+    """Write the description once the symlink is new; until then it points to an earlier session.
+
+    Raises TimeoutError after the deadline.
+    """
     text = json.dumps(describe(), indent=1)
     while not (link.is_symlink() and link.lstat().st_mtime >= started and (link / "logs").is_dir()):
         if time.time() > deadline:
-            raise TimeoutError(f"{link} was not made within {deadline - started:.0f} s")
+            raise TimeoutError(f"{link} was not created within {deadline - started:.0f} s")
         time.sleep(0.1)
     part = link / "logs" / f"{DESCRIPTION}.{os.getpid()}"
     part.write_text(text)
@@ -155,7 +159,7 @@ def write_description(link: Path, started: float, deadline: float) -> None:
 
 
 def describe_in_background(environ: Mapping[str, str]) -> None:
-    """Forks twice, so that the writer is init's child and leaves no zombie to `ray start`."""
+    """Write the description in a process that forks twice, so it becomes init's child and no zombie of `ray start`."""
     started = time.time()
     if child := os.fork():
         os.waitpid(child, 0)
@@ -169,14 +173,14 @@ def describe_in_background(environ: Mapping[str, str]) -> None:
 
 
 def end_leftovers() -> None:
-    """Starts the process that ends what jobs leave behind; it ends with `ray start`, which this process becomes."""
+    """Start the process that ends jobs' leftover processes. It ends with `ray start`, which this process becomes."""
     script = Path(__file__).with_name("leftovers.py")
     command = [sys.executable, "-IS", str(script), str(os.getpid())]
     subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 def wait_for(address: str, seconds: float) -> None:
-    """Waits until the head's control store accepts connections; SystemExit after that many seconds."""
+    """Wait until the head's control store accepts connections. Raises SystemExit after this many seconds."""
     host, _, port = address.rpartition(":")
     deadline = time.monotonic() + seconds
     while True:
@@ -185,51 +189,54 @@ def wait_for(address: str, seconds: float) -> None:
             return
         except OSError as error:
             if time.monotonic() > deadline:
-                raise SystemExit(f"node.py: no head at {address} within {seconds:g} s: {error}") from None
+                raise SystemExit(f"node.py: no head at {address} after {seconds:g} s: {error}") from None
         time.sleep(0.2)
 
 
 def require_gpu() -> None:
-    """SystemExit where RAYDOCK_GPU=real and the container has no NVIDIA device (WSL calls it dxg)."""
+    """Raise SystemExit if the container has no NVIDIA device (dxg on WSL)."""
     if not any(Path("/dev").glob("nvidia[0-9]*")) and not Path("/dev/dxg").exists():
         raise SystemExit(
-            "node.py: RAYDOCK_GPU=real, and this container has no NVIDIA device. On a host with the NVIDIA "
-            "Container Toolkit start with -f compose.yaml -f compose.gpu.yaml; elsewhere leave RAYDOCK_GPU unset."
+            "node.py: RAYDOCK_GPU=real, but this container has no NVIDIA device. On a host with the NVIDIA "
+            "Container Toolkit, start with -f compose.yaml -f compose.gpu.yaml; elsewhere, unset RAYDOCK_GPU."
         )
 
 
 def trust(added: Sequence[bytes], environ: Mapping[str, str], bundle: Path = SYSTEM_BUNDLE) -> dict[str, str]:
-    """Adds certificates to the system's, which C++ libraries read; returns what points Python at them too."""
-    wanted = [one.strip() for one in added if one.strip()]
-    if not wanted:
+    """Add CA certificates to the system's bundle, which C++ libraries read.
+
+    Returns the environment variables that make Python libraries use it too.
+    """
+    certificates = [one.strip() for one in added if one.strip()]
+    if not certificates:
         return {}
-    held = bundle.read_bytes() if bundle.exists() else b""
-    more = b"".join(b"\n" + one + b"\n" for one in wanted if one not in held)
+    known = bundle.read_bytes() if bundle.exists() else b""
+    missing = b"".join(b"\n" + one + b"\n" for one in certificates if one not in known)
     with bundle.open("ab") as file:
-        file.write(more)
+        file.write(missing)
     return {name: str(bundle) for name in CA_VARIABLES if name not in environ}
 
 
 def certificates(environ: Mapping[str, str]) -> list[bytes]:
-    """Those to trust besides the system's: the company's, and that of the lab's Google Cloud."""
+    """The CA certificates to trust besides the system's: the company's, and that of the lab's Google Cloud."""
     url = environ.get("RAYDOCK_TRUST", "")
-    return [*company(), *([fetch(url, 60)] if url else [])]
+    return [*company_certificates(), *([fetch(url, 60)] if url else [])]
 
 
-def company(bundle: Path = CA_BUNDLE) -> list[bytes]:
-    """The company's certificates, where there are any; SystemExit where the file is for its owner only."""
+def company_certificates(bundle: Path = CA_BUNDLE) -> list[bytes]:
+    """The company's CA certificates, if any. Raises SystemExit if the file can't be read."""
     try:
-        # An empty one, the default, is not opened: it may be its owner's too.
+        # An empty file, the default, is not opened: it may be readable by its owner only.
         return [bundle.read_bytes()] if bundle.is_file() and bundle.stat().st_size else []
     except OSError as error:
         raise SystemExit(
-            f"node.py: {bundle} can't be read: {error.strerror}. It is the file that RAYDOCK_CA_BUNDLE names; "
-            "let others read it: chmod a+r FILE"
+            f"node.py: can't read {bundle}: {error.strerror}. It is the file that RAYDOCK_CA_BUNDLE names; "
+            "make it readable for all users: chmod a+r FILE"
         ) from None
 
 
 def fetch(url: str, seconds: float) -> bytes:
-    """What a GET answers, without any proxy; SystemExit where nothing does within that many seconds."""
+    """The body of a GET without a proxy, retried until it succeeds. Raises SystemExit after this many seconds."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + seconds
     while True:
@@ -243,7 +250,7 @@ def fetch(url: str, seconds: float) -> bytes:
 
 
 def own_networks(routes: Path = Path("/proc/net/route")) -> list[ipaddress.IPv4Network]:
-    """The networks that this container is in."""
+    """The networks this container is attached to."""
     found = []
     for line in routes.read_text().splitlines()[1:]:
         fields = line.split()
@@ -254,9 +261,9 @@ def own_networks(routes: Path = Path("/proc/net/route")) -> list[ipaddress.IPv4N
 
 
 def without_proxy(environ: Mapping[str, str], networks: Sequence[ipaddress.IPv4Network]) -> dict[str, str]:
-    """NO_PROXY with the addresses of nodes, each by itself: urllib and httpx do not understand networks.
+    """NO_PROXY with the nodes' addresses. Each is listed, because urllib and httpx do not support networks.
 
-    Docker hands out addresses from the first on.
+    Docker assigns addresses from the start of a network.
     """
     if not environ.get("NO_PROXY"):
         return {}
@@ -266,6 +273,7 @@ def without_proxy(environ: Mapping[str, str], networks: Sequence[ipaddress.IPv4N
 
 
 def main(argv: Sequence[str]) -> None:
+    """Replace this process with `ray start` or COMMAND. Raises SystemExit with a message on failure."""
     if not argv or argv[0] not in (*ROLES, "run") or argv == ["run"]:
         raise SystemExit(
             f"usage: node.py {'|'.join(ROLES)} [more arguments for ray start], or run COMMAND ..."
@@ -280,14 +288,14 @@ def main(argv: Sequence[str]) -> None:
         if environ.get("RAYDOCK_GPU", "simulated") == "real":
             require_gpu()
         else:
-            environ["RAYDOCK_SIMULATED_GPU"] = "1"  # for jobs, which then say so in their result
+            environ["RAYDOCK_SIMULATED_GPU"] = "1"  # for jobs, which report it in their result
     arguments = ray_arguments(role, environ)
     if role == "head":
         end_leftovers()
     else:
         wait_for(environ.get("RAYDOCK_HEAD", "head:6379"), float(environ.get("RAYDOCK_WAIT", "120")))
     describe_in_background(environ)
-    # Not `ray`: in an unactivated environment it is not in PATH.
+    # Not `ray`, which is not in PATH in an environment that is not activated.
     command = [sys.executable, "-c", RAY, "start", "--block", *arguments, *FIXED_PORTS, *more]
     os.execve(sys.executable, command, {**METRICS_PORTS, **environ})
 

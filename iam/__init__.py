@@ -1,1 +1,1 @@
-"""Who may do what in Google Cloud, decided from policies: a pure core, used by the preflight and by the lab's cloud."""
+"""Who may do what in Google Cloud, decided from policies. The preflight and the lab's cloud share this core."""

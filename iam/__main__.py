@@ -1,9 +1,10 @@
-"""python -m iam, with any Python of the machine."""
+"""Run `python -m iam` with any Python on the machine."""
 
 import sys
 
 
 def command() -> int:
+    """Run the command line and return its exit code."""
     from iam.cli import main
 
     return main()

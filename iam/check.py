@@ -1,8 +1,8 @@
-"""May the identity that a job runs as do what the job needs? Asked before the job is sent.
+"""Check, before a job is submitted, whether the identity that it runs as has the permissions it needs.
 
-Two sources, put together. What Google says to the identity itself (`testIamPermissions`, by impersonating it
-or from inside the cluster) holds for a bucket as a whole; a condition may say otherwise for some objects of
-it. What the policies say (iam/policy/evaluate.py) holds for the very object, as far as the caller can see them.
+Two sources are combined. Google's own answer to the identity (`testIamPermissions`, by impersonation or from inside
+the cluster) holds for a bucket as a whole, but a condition may decide otherwise for some of its objects. The policies
+(iam/policy/evaluate.py) decide about the exact object, but only if the caller can read them.
 """
 
 from __future__ import annotations
@@ -14,24 +14,27 @@ from dataclasses import dataclass, replace
 
 from iam.policy import resource as resources
 from iam.policy.evaluate import Decision, Policies, Verdict, decide
-from iam.policy.least_role import Grant, mends_for
+from iam.policy.least_role import Grant, grants_for
 from iam.policy.principal import email, is_custom_account
 from iam.policy.required_permissions import Operation, RequiredPermission
 from iam.policy.resource import Resource
 from iam.policy_reader import PolicyReader
 from raydock.errors import NotFound
 
-POLICIES, ITSELF, CLUSTER = "by the policies", "asked as the identity itself", "asked from inside the cluster"
-TOLD_YES = "Google says that it has it on the bucket"
-TOLD_NO = "Google says that it does not have it on the bucket"
-Held = Mapping[str, frozenset[str]]  # permissions that the identity said it has, by bucket
+POLICIES = "according to the policies"
+ITSELF = "tested as the identity itself"
+CLUSTER = "tested from inside the cluster"
+GRANTED_ON_BUCKET = "Google reports it as granted on the bucket"
+NOT_GRANTED_ON_BUCKET = "Google reports it as not granted on the bucket"
+HeldPermissions = Mapping[str, frozenset[str]]  # by bucket, as testIamPermissions returned them
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The verdict about everything that one declaration needs of one URI.
+    """The verdict on everything that one declaration needs on one URI.
 
-    `missing` are the permissions that are denied, or not known to be granted; `how` is the source.
+    `missing` are the permissions that are denied, or that could not be shown to be granted; `how` is the source of
+    the verdict; `fixes` are the grants that would fix a denial.
     """
 
     uri: str
@@ -46,17 +49,22 @@ class Outcome:
 
 
 async def check(
-    principal: str, needs: Sequence[RequiredPermission], asker: PolicyReader, from_cluster: Held | None = None
+    principal: str,
+    needs: Sequence[RequiredPermission],
+    reader: PolicyReader,
+    from_cluster: HeldPermissions | None = None,
 ) -> list[Outcome]:
-    """One outcome for each URI. Raises IamError where nothing can be asked at all.
+    """Return one outcome per URI. Raises RaydockError if nothing can be read at all.
 
-    from_cluster: what a probe on the cluster was told; then the identity is not impersonated.
+    from_cluster: the permissions that a probe on the cluster found; the identity is then not impersonated.
     """
     buckets = sorted({need.bucket for need in needs})
-    held_now = asyncio.create_task(held_by_itself(principal, needs, asker)) if from_cluster is None else None
-    read = await asyncio.gather(*(policies_of(bucket, asker) for bucket in buckets))
-    held = await held_now if held_now else from_cluster
-    how = ITSELF if held_now else CLUSTER
+    testing = (
+        asyncio.create_task(held_permissions(principal, needs, reader)) if from_cluster is None else None
+    )
+    read = await asyncio.gather(*(policies_of(bucket, reader) for bucket in buckets))
+    held = await testing if testing else from_cluster
+    how = ITSELF if testing else CLUSTER
     policies = dict(zip(buckets, read, strict=True))
     groups: dict[str, list[RequiredPermission]] = {}
     for need in needs:
@@ -64,35 +72,40 @@ async def check(
     return [outcome(principal, group, policies[group[0].bucket], held, how) for group in groups.values()]
 
 
-async def held_by_itself(
-    principal: str, needs: Sequence[RequiredPermission], asker: PolicyReader
-) -> Held | None:
-    """What the identity has, asked as itself. None for a service agent: nobody can be one."""
+async def held_permissions(
+    principal: str, needs: Sequence[RequiredPermission], reader: PolicyReader
+) -> HeldPermissions | None:
+    """Test the permissions by impersonation.
+
+    None if the identity can't be impersonated (no one can impersonate a service agent) or a bucket does not exist.
+    """
     address = email(principal)
-    itself = await asker.impersonate(address) if is_custom_account(address) else None
-    if itself is None:
+    impersonated = await reader.impersonate(address) if is_custom_account(address) else None
+    if impersonated is None:
         return None
     wanted: dict[str, set[str]] = {}
     for need in needs:
         wanted.setdefault(need.bucket, set()).update(need.permissions)
     try:
-        found = await asyncio.gather(*(itself.held(bucket, asked) for bucket, asked in wanted.items()))
+        found = await asyncio.gather(
+            *(impersonated.held(bucket, permissions) for bucket, permissions in wanted.items())
+        )
     except NotFound:
-        return None  # the bucket is not there: its policies' turn to say so
+        return None  # `policies_of` reports the missing bucket
     return dict(zip(wanted, found, strict=True))
 
 
-async def policies_of(bucket: str, asker: PolicyReader) -> Policies | NotFound:
-    """All that the caller can see that decides about a bucket; NotFound where there is no such bucket."""
+async def policies_of(bucket: str, reader: PolicyReader) -> Policies | NotFound:
+    """Read every policy that applies to a bucket and that the caller can see. NotFound if there is no such bucket."""
     try:
-        own, number = await asyncio.gather(asker.bucket_policy(bucket), asker.bucket_project(bucket))
+        own, number = await asyncio.gather(reader.bucket_policy(bucket), reader.bucket_project(bucket))
     except NotFound as fault:
         return fault
     if number is None:
         return Policies(own, None, "", None, complete=False)
-    project, policy = await asyncio.gather(asker.project(number), asker.project_policy(number))
+    project, policy = await asyncio.gather(reader.project(number), reader.project_policy(number))
     name = project.id if project else number
-    deny = await asker.deny_rules(name)
+    deny = await reader.deny_rules(name)
     return Policies(own, policy, name, deny, complete=project is not None and not project.has_parent)
 
 
@@ -100,10 +113,10 @@ def outcome(
     principal: str,
     needs: Sequence[RequiredPermission],
     policies: Policies | NotFound,
-    held: Held | None,
+    held: HeldPermissions | None,
     how: str,
 ) -> Outcome:
-    """What all operations on one URI come to: denied if one is, unknown if one is."""
+    """The outcome for all operations on one URI: denied if one of them is, else unknown if one of them is."""
     first = needs[0]
     operations = tuple(need.operation for need in needs)
     because = "; ".join(dict.fromkeys(need.because for need in needs))
@@ -111,30 +124,32 @@ def outcome(
         why = f"there is no bucket gs://{first.bucket}"
         missing = tuple(permission for need in needs for permission in need.permissions)
         return Outcome(first.uri, because, operations, principal, Verdict.DENIED, missing, why, how)
-    answers = [
-        answer(principal, permission, need, policies, held)
+    decisions = [
+        decide_one(principal, permission, need, policies, held)
         for need in needs
         for permission in need.permissions
     ]
+    source = POLICIES if held is None else how
     for verdict in (Verdict.DENIED, Verdict.UNKNOWN):
-        worst = [one for one in answers if one.verdict is verdict]
+        worst = [one for one in decisions if one.verdict is verdict]
         if worst:
             missing = tuple(dict.fromkeys(one.permission for one in worst))
-            fixes = (
-                () if worst[0].where == "deny policy" else mends_for(principal, missing, needs[0].resource)
-            )
-            source = POLICIES if held is None else how
+            denied_by_rule = worst[0].where == "deny policy"
+            fixes = () if denied_by_rule else grants_for(principal, missing, first.resource)
             return Outcome(
                 first.uri, because, operations, principal, verdict, missing, worst[0].why, source, fixes
             )
-    source = POLICIES if held is None else how
-    return Outcome(first.uri, because, operations, principal, Verdict.GRANTED, (), answers[0].why, source)
+    return Outcome(first.uri, because, operations, principal, Verdict.GRANTED, (), decisions[0].why, source)
 
 
-def answer(
-    principal: str, permission: str, need: RequiredPermission, policies: Policies, held: Held | None
+def decide_one(
+    principal: str,
+    permission: str,
+    need: RequiredPermission,
+    policies: Policies,
+    held: HeldPermissions | None,
 ) -> Decision:
-    """The policies' decision, put together with what the identity itself was told, where it was."""
+    """The policies' decision, combined with the tested permissions if there are any."""
     prefix = need.object_name if need.operation is Operation.LIST else None
     now = datetime.datetime.now(datetime.timezone.utc)
 
@@ -144,42 +159,46 @@ def answer(
     decision = by(policies)
     if held is None:
         return decision
-    told, bindings = permission in held.get(need.bucket, frozenset()), replace(policies, deny=())
+    tested, bindings = permission in held.get(need.bucket, frozenset()), replace(policies, deny=())
     bound = by(bindings).verdict is Verdict.GRANTED
     explained = by(bindings, resources.bucket(need.bucket)).verdict is Verdict.GRANTED
-    return together(decision, told, policies, bound, explained)
+    return combine(decision, tested, policies, bound, explained)
 
 
-def together(
-    decision: Decision, told: bool, policies: Policies, bound: bool = False, explained: bool = False
+def combine(
+    decision: Decision, tested: bool, policies: Policies, bound: bool = False, explained: bool = False
 ) -> Decision:
-    """`told`: whether the identity has the permission on the bucket as a whole. `bound`: a binding that the
-    caller can read grants it on the object, deny rules aside; `explained`: on the bucket as a whole.
+    """Combine the policies' decision about an object with the result of testIamPermissions on its bucket.
 
-    told  policies   together
-    yes   GRANTED    GRANTED
-    yes   DENIED     DENIED: a condition or a deny rule keeps it from this very object
-    yes   UNKNOWN    GRANTED, unless it is a condition or a deny rule that can't be evaluated here, or the
-                     binding is one that the caller can't read: it may have a condition, or one that grants
-                     it on the bucket and, by its condition, not on this object
-    no    GRANTED    GRANTED where a condition gives it for this very object, else DENIED
-    no    DENIED     DENIED
-    no    UNKNOWN    DENIED, unless a condition may give it for this very object: one that can't be evaluated
-                     here, or one in a policy that the caller can't read
+    tested: the identity has the permission on the bucket as a whole
+    bound: a binding that the caller can read grants it on the object, deny rules aside
+    explained: such a binding grants it on the bucket as a whole
+
+    tested  policies   result
+    yes     GRANTED    GRANTED
+    yes     DENIED     DENIED: a condition or a deny rule excludes this object
+    yes     UNKNOWN    GRANTED, unless a condition or deny rule can't be evaluated here, or the caller can't read the
+                       binding: it may be conditional, or grant the bucket and, by its condition, not this object
+    no      GRANTED    GRANTED if a condition grants it on this object, else DENIED
+    no      DENIED     DENIED
+    no      UNKNOWN    DENIED, unless a condition may grant it on this object: one that can't be evaluated here, or
+                       one in a policy that the caller can't read
     """
     conditional = decision.binding is not None and decision.binding.condition is not None
     if decision.verdict is Verdict.UNKNOWN:
         about_object = decision.permission.startswith("storage.objects.")
         hidden = about_object and None in (policies.bucket, policies.project)
-        if told:
+        if tested:
             if conditional or policies.deny:
                 return decision
             if not bound and about_object and (hidden or explained or not policies.complete):
-                return replace(decision, why=f"{TOLD_YES}, but {decision.why}")
-            return replace(decision, verdict=Verdict.GRANTED, why=TOLD_YES)
+                return replace(decision, why=f"{GRANTED_ON_BUCKET}, but {decision.why}")
+            return replace(decision, verdict=Verdict.GRANTED, why=GRANTED_ON_BUCKET)
         if hidden:
-            return replace(decision, why=f"{TOLD_NO}, and {decision.why}")
-        return decision if conditional else replace(decision, verdict=Verdict.DENIED, why=TOLD_NO)
-    if decision.verdict is Verdict.GRANTED and not told and not conditional:
-        return replace(decision, verdict=Verdict.DENIED, why=TOLD_NO)
+            return replace(decision, why=f"{NOT_GRANTED_ON_BUCKET}, and {decision.why}")
+        return (
+            decision if conditional else replace(decision, verdict=Verdict.DENIED, why=NOT_GRANTED_ON_BUCKET)
+        )
+    if decision.verdict is Verdict.GRANTED and not tested and not conditional:
+        return replace(decision, verdict=Verdict.DENIED, why=NOT_GRANTED_ON_BUCKET)
     return decision

@@ -1,4 +1,4 @@
-"""The command line: the only place that prints and that knows exit codes."""
+"""The command line of `python -m iam`. Only this module prints and knows exit codes."""
 
 from __future__ import annotations
 
@@ -23,244 +23,257 @@ if TYPE_CHECKING:
     from iam.provision.plan import ProvisionPlan
 
 OK, USAGE, REFUSED, UNREACHABLE, INTERRUPTED = 0, 2, 3, 4, 130
-ILL_FORMED = (Usage, SettingsError, MalformedPrincipal, MalformedResource, UnknownRole)
+USAGE_ERRORS = (Usage, SettingsError, MalformedPrincipal, MalformedResource, UnknownRole)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code."""
+    """Run one command and return its exit code."""
     try:
         options = parse(sys.argv[1:] if argv is None else argv)
         return COMMANDS[options.verb](options)
     except RaydockError as fault:
-        complain(fault)
-        return code_of(fault)
+        report_error(fault)
+        return exit_code_of(fault)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter fails once more
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or the interpreter fails again on exit
         return OK
     except KeyboardInterrupt:
-        say("")
-        say("iam: interrupted; what was done so far stays.")
+        echo_error("")
+        echo_error("iam: interrupted; changes made so far are kept.")
         return INTERRUPTED
     except Exception as fault:
         from raydock import crash
 
-        say(crash.sentence("iam", fault))
+        echo_error(crash.sentence("iam", fault))
         return crash.EXIT_CODE
 
 
-def code_of(fault: RaydockError) -> int:
-    if isinstance(fault, ILL_FORMED):
+def exit_code_of(fault: RaydockError) -> int:
+    """Return 2 for a usage error, 4 if trying again may help, 3 for everything else."""
+    if isinstance(fault, USAGE_ERRORS):
         return USAGE
     return UNREACHABLE if isinstance(fault, (Unreachable, Conflict)) else REFUSED
 
 
 def show(options: argparse.Namespace) -> int:
-    from iam.effective_access import AccessReport, picture
-    from iam.session import asking, begin
+    """Print who may do what on a bucket."""
+    from iam.effective_access import AccessReport, access_report
+    from iam.session import open_reader, open_session
     from iam.table import table
 
-    session = begin(options.target, options.project)
+    session = open_session(options.target, options.project)
 
-    async def look() -> AccessReport:
-        async with asking(session) as asker:
-            return await picture(options.uri, session, asker)
+    async def read() -> AccessReport:
+        async with open_reader(session) as reader:
+            return await access_report(options.uri, session, reader)
 
-    found = asyncio.run(look())
+    report = asyncio.run(read())
     if options.json:
-        tell_json(found.as_json())
+        echo_json(report.as_json())
     else:
-        tell(*table(found))
+        echo(*table(report))
     return OK
 
 
 def whoami(options: argparse.Namespace) -> int:
+    """Print the caller, the job principal and the project."""
     from iam.policy.principal import is_service_agent
-    from iam.session import begin
+    from iam.session import open_session
 
-    session = begin(options.target, options.project)
+    session = open_session(options.target, options.project)
     if options.json:
         known = {"caller": session.caller, "job": session.job, "project": session.project}
-        tell_json({"version": 1, "target": session.place.name, **known})
+        echo_json({"version": 1, "target": session.cloud.name, **known})
         return OK
-    kind = "a service agent of Google's" if is_service_agent(session.job) else "a service account"
-    tell(f"you      {session.caller or 'not known'}")
-    tell(f"jobs     {session.job or 'not known: it is up to the cluster; name the project with --project'}")
+    kind = "a Google service agent" if is_service_agent(session.job) else "a service account"
+    echo(f"you      {session.caller or 'unknown'}")
+    echo(f"jobs     {session.job or 'unknown: it depends on the cluster; pass the project with --project'}")
     if session.job:
-        tell(f"         ({kind}, not you)")
-    tell(f"project  {session.project or 'not known'}")
+        echo(f"         ({kind}, not you)")
+    echo(f"project  {session.project or 'unknown'}")
     return OK
 
 
 def check(options: argparse.Namespace) -> int:
-    from iam.check import check as ask
+    """Check whether an identity has the permissions for the requested operations."""
+    from iam.check import check as check_permissions
     from iam.policy.evaluate import Verdict
-    from iam.policy.principal import parse as principal
-    from iam.session import asking, begin
+    from iam.policy.principal import parse as parse_principal
+    from iam.session import open_reader, open_session
     from iam.text import lines
 
-    needs = needs_of(options.uri, options.doing or ())
+    needs = needs_of(options.uri, options.operations or ())
     if options.principal:
-        principal(options.principal)
-    session = begin(options.target, options.project)
-    who = options.principal or session.job
-    if not who:
-        raise Usage("It is not known who a job runs as there.", "name it: --as=serviceAccount:EMAIL")
+        parse_principal(options.principal)
+    session = open_session(options.target, options.project)
+    principal = options.principal or session.job
+    if not principal:
+        raise Usage("Could not determine which identity jobs run as.", "pass it: --as=serviceAccount:EMAIL")
 
-    async def asked() -> list[Outcome]:
-        async with asking(session) as asker:
-            return await ask(who, needs, asker)
+    async def run() -> list[Outcome]:
+        async with open_reader(session) as reader:
+            return await check_permissions(principal, needs, reader)
 
-    found = asyncio.run(asked())
-    for one in found:
-        for start, text in lines(one, session.place.name):
-            tell_wrapped(start, text)
-    return OK if all(one.verdict is Verdict.GRANTED for one in found) else REFUSED
+    outcomes = asyncio.run(run())
+    for one in outcomes:
+        for start, text in lines(one, session.cloud.name):
+            echo_wrapped(start, text)
+    return OK if all(one.verdict is Verdict.GRANTED for one in outcomes) else REFUSED
 
 
 def edit(options: argparse.Namespace) -> int:
-    from iam.grant import carry_out, edit_of, require_modest, under_condition
-    from iam.session import begin
+    """Grant or revoke a role on a bucket."""
+    from iam.grant import apply_edit, conditional_grant, parse_edit, refuse_broad_role
+    from iam.session import open_session
 
     revoke = options.verb == "revoke"
-    change = edit_of(options.uri, options.role, options.member, options.condition_prefix, revoke=revoke)
+    change = parse_edit(options.uri, options.role, options.member, options.condition_prefix, revoke=revoke)
     if not revoke and not options.force:
-        require_modest(change)
-    made = carry_out(begin(options.target, options.project), change, options.dry_run)
+        refuse_broad_role(change)
+    made = apply_edit(open_session(options.target, options.project), change, options.dry_run)
     if made:
-        tell(f"gs://{change.bucket}", *(f"  {line}" for line in made.diff()))
-    done = "revoked" if revoke else "granted"
-    if made:
-        tell("Dry run: nothing was changed." if options.dry_run else f"{done.capitalize()}.")
+        echo(f"gs://{change.bucket}", *(f"  {line}" for line in made.diff()))
+        done = "Revoked." if revoke else "Granted."
+        echo("Dry run: nothing was changed." if options.dry_run else done)
     else:
-        state = "does not have" if revoke else "has"
-        hint = under_condition(made, change) if revoke else ""
-        tell(
-            f"Nothing to do: {change.member} {state} {change.role} on gs://{change.bucket}{' already' * (not revoke)}."
-        )
-        tell(*([f"But {hint}"] if hint else []))
-    tell(f"On Google Cloud: {change.gcloud}")
+        state = "does not have" if revoke else "already has"
+        echo(f"Nothing to do: {change.member} {state} {change.role} on gs://{change.bucket}.")
+        hint = conditional_grant(made, change) if revoke else ""
+        echo(*([f"But {hint}"] if hint else []))
+    echo(f"On Google Cloud: {change.gcloud}")
     return OK
 
 
 def provision(options: argparse.Namespace) -> int:
+    """Create what jobs on Vertex AI need in a project."""
     from dataclasses import replace
 
-    from iam.policy.principal import parse as principal
-    from iam.provision.plan import wanted
+    from iam.policy.principal import parse as parse_principal
+    from iam.provision.plan import requirements_of
 
     if options.caller:
-        principal(options.caller)
-    worker = provisioner(options)
-    caller = options.caller or worker.session.caller
+        parse_principal(options.caller)
+    provisioner = open_provisioner(options)
+    caller = options.caller or provisioner.session.caller
     if not caller:
-        raise Usage("It is not known who you are there.", "name yourself: --caller=user:EMAIL")
+        raise Usage("Could not determine who you are.", "pass your principal: --caller=user:EMAIL")
     buckets = (options.data_bucket, options.model_bucket)
-    want = wanted(worker.session.project, options.service_account, buckets, options.location, caller)
-    plan = worker.plan(replace(want, grant_vertex=options.grant_vertex))
-    tell_plan(plan)
-    if not consent(plan, options):
+    requirements = requirements_of(
+        provisioner.session.project, options.service_account, buckets, options.location, caller
+    )
+    plan = provisioner.plan(replace(requirements, grant_vertex=options.grant_vertex))
+    print_plan(plan)
+    if not confirmed(plan, options):
         return OK
     for step in plan.todo:
-        worker.make(step)
-        tell(f"made     {step}")
+        provisioner.create(step)
+        echo(f"created  {step}")
     return OK
 
 
 def deprovision(options: argparse.Namespace) -> int:
-    worker = provisioner(options)
-    plan = worker.removal(options.buckets)
-    tell_plan(plan)
+    """Remove what `provision` created. Exits with 3 if a bucket could not be removed."""
+    provisioner = open_provisioner(options)
+    plan = provisioner.removal(options.buckets)
+    print_plan(plan)
     for step in plan.steps:
-        if not step.there and not options.dry_run:
-            worker.record.drop(step.key)
+        if not step.exists and not options.dry_run:
+            provisioner.record.drop(step.key)
     kept = False
-    for step in plan.todo if consent(plan, options) else ():
-        why = worker.unmake(step)
+    for step in plan.todo if confirmed(plan, options) else ():
+        why = provisioner.remove(step)
         kept = kept or bool(why)
-        tell(f"kept     {why}." if why else f"removed  {step}")
+        echo(f"kept     {why}" if why else f"removed  {step}")
     return REFUSED if kept else OK
 
 
-def provisioner(options: argparse.Namespace) -> Provisioner:
+def open_provisioner(options: argparse.Namespace) -> Provisioner:
+    """Return a provisioner for the target and project of the command line."""
     from iam.google_clients import storage_client
     from iam.provision.apply import Provisioner
     from iam.provision.record import record_of
-    from iam.provision.service_accounts import services
-    from iam.session import begin
+    from iam.provision.service_accounts import service_accounts
+    from iam.session import open_session
 
-    session = begin(options.target, options.project)
+    session = open_session(options.target, options.project)
     if not session.project:
-        raise Usage("No project is named.", "add --project ID")
+        raise Usage("No project is set.", "pass --project ID")
     location = getattr(options, "location", "")
-    return Provisioner(session, storage_client(session), services(session), record_of(session), location)
+    client, accounts = storage_client(session), service_accounts(session)
+    return Provisioner(session, client, accounts, record_of(session), location)
 
 
-def tell_plan(plan: ProvisionPlan) -> None:
-    tell(*plan.lines())
+def print_plan(plan: ProvisionPlan) -> None:
+    """Print a plan's steps and notes."""
+    echo(*plan.lines())
     for note in plan.notes:
-        tell_wrapped("  · ", note)
+        echo_wrapped("  · ", note)
     if not plan.todo:
-        tell("Nothing to do.")
+        echo("Nothing to do.")
 
 
-def consent(plan: ProvisionPlan, options: argparse.Namespace) -> bool:
-    """Whether to go on. Usage where nobody can be asked."""
+def confirmed(plan: ProvisionPlan, options: argparse.Namespace) -> bool:
+    """Whether to apply the plan: asks on a terminal. Raises Usage if stdin is not a terminal."""
     if not plan.todo:
         return False
     if options.dry_run:
-        tell("Dry run: nothing was changed.")
+        echo("Dry run: nothing was changed.")
         return False
     if options.yes:
         return True
     if not sys.stdin.isatty():
-        raise Usage("Nobody is there to agree to the plan, so nothing was changed.", "add --yes")
-    sys.stderr.write("Carry it out? [y/N] ")
+        raise Usage("Applying the plan needs confirmation, so nothing was changed.", "add --yes")
+    sys.stderr.write("Apply this plan? [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() in ("y", "yes"):
         return True
-    tell("Nothing was changed.")
+    echo("Nothing was changed.")
     return False
 
 
-def tell(*lines: str) -> None:
-    """What was asked for."""
+def echo(*lines: str) -> None:
+    """Print results to stdout."""
     for line in lines:
-        put(printable(line), sys.stdout)
+        write_line(printable(line), sys.stdout)
 
 
-def tell_json(value: Mapping[str, Any]) -> None:
-    put(json_printable(json.dumps(value, indent=2, ensure_ascii=False)), sys.stdout)
+def echo_json(value: Mapping[str, Any]) -> None:
+    """Print a JSON document to stdout."""
+    write_line(json_printable(json.dumps(value, indent=2, ensure_ascii=False)), sys.stdout)
 
 
-def tell_wrapped(start: str, text: str) -> None:
+def echo_wrapped(start: str, text: str) -> None:
+    """Print text to stdout with a hanging indent below `start`."""
     from iam.text import hanging
 
-    tell(*hanging(start, text, width(sys.stdout)))
+    echo(*hanging(start, text, width(sys.stdout)))
 
 
-def say(line: str) -> None:
-    """For the person."""
-    put(printable(line), sys.stderr)
+def echo_error(line: str) -> None:
+    """Print a message to stderr."""
+    write_line(printable(line), sys.stderr)
 
 
-def put(line: str, stream: TextIO) -> None:
-    """A line in the stream's encoding; what that lacks is written out."""
+def write_line(line: str, stream: TextIO) -> None:
+    """Write a line in the stream's encoding; characters that it lacks become escapes."""
     encoding = stream.encoding or "utf-8"
     print(line.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
 
-def complain(fault: RaydockError) -> None:
-    """What failed, and what mends it."""
+def report_error(fault: RaydockError) -> None:
+    """Print what failed and how to fix it."""
     from iam.text import hanging
 
     for start, text in (("iam: ", fault.message), ("   → ", fault.fix)):
-        columns = 10_000 if text.startswith(MEANT) else width(sys.stderr)  # a line to be pasted stays one
+        columns = 10_000 if text.startswith(MEANT) else width(sys.stderr)  # keep a command on one line
         for line in hanging(start, text, columns) if text else ():
-            say(line)
+            echo_error(line)
 
 
 def width(stream: TextIO) -> int:
-    """Columns of a terminal; a file's lines are not folded."""
+    """Columns of a terminal, 60 or more. Lines written to a file are not wrapped."""
     return max(60, shutil.get_terminal_size((80, 24)).columns) if stream.isatty() else 10_000
 
 

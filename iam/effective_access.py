@@ -1,4 +1,4 @@
-"""Who may do what on a bucket: one row for each member that its policies name, decided by the evaluator."""
+"""Who may do what on a bucket: one row per member of its policies, decided by the evaluator."""
 
 from __future__ import annotations
 
@@ -29,12 +29,16 @@ COLUMNS: dict[str, tuple[Operation, tuple[str, ...]]] = {
     "delete": (Operation.DELETE, Operation.DELETE.permissions),
     SET_POLICY: (Operation.GET_BUCKET, ("storage.buckets.setIamPolicy",)),
 }
-WORST = (Verdict.DENIED, Verdict.UNKNOWN, Verdict.GRANTED)
+WORST_FIRST = (Verdict.DENIED, Verdict.UNKNOWN, Verdict.GRANTED)
 
 
 @dataclass(frozen=True, slots=True)
 class HeldRole:
-    """A role that a member has. `where` is "bucket" or "project"; `through` is the group or the like, or ""."""
+    """A role that a member has.
+
+    where: "bucket" or "project"
+    through: the member of the binding, such as a group, if it is not the principal itself; else ""
+    """
 
     role: str
     where: str
@@ -49,7 +53,7 @@ class HeldRole:
 
 @dataclass(frozen=True, slots=True)
 class AccessRow:
-    """One member: what it is to the caller, its roles, and the verdict of each column."""
+    """One member: a remark for the reader, its roles, and the decision of each column."""
 
     member: str
     remark: str
@@ -59,7 +63,7 @@ class AccessRow:
 
 @dataclass(frozen=True, slots=True)
 class AccessReport:
-    """All of it. `notes` say what could not be seen."""
+    """Who may do what on a bucket. `notes` say which policies could not be read."""
 
     uri: str
     project: str
@@ -67,6 +71,7 @@ class AccessReport:
     notes: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
+        """The document that `python -m iam show --json` prints."""
         return {
             "version": 1,
             "resource": self.uri,
@@ -77,6 +82,7 @@ class AccessReport:
 
 
 def row_json(row: AccessRow) -> dict[str, Any]:
+    """One member of the JSON document."""
     held = [
         {
             "role": one.role,
@@ -90,25 +96,25 @@ def row_json(row: AccessRow) -> dict[str, Any]:
     return {"member": row.member, "remark": row.remark, "roles": held, "may": may}
 
 
-async def picture(uri: str, session: Session, asker: PolicyReader) -> AccessReport:
-    """Who may do what there. NotFound for no such bucket, Refused where its policy may not be read."""
+async def access_report(uri: str, session: Session, reader: PolicyReader) -> AccessReport:
+    """Report who may do what. Raises NotFound, or PermissionDenied if the caller may not read the bucket's policy."""
     bucket, _ = parse_gs(uri)
-    policies = await policies_of(bucket, asker)
+    policies = await policies_of(bucket, reader)
     if isinstance(policies, NotFound):
-        from iam.grant import elsewhere
+        from iam.grant import list_buckets
 
-        raise NotFound(f"gs://{bucket} does not exist.", elsewhere(session))
+        raise NotFound(f"gs://{bucket} does not exist.", list_buckets(session))
     if policies.bucket is None:
-        text = f"{session.who} has no storage.buckets.getIamPolicy on gs://{bucket}, so its policy can't be shown."
+        text = f"{session.who} lacks storage.buckets.getIamPolicy on gs://{bucket}, so its policy can't be shown."
         raise PermissionDenied(
-            text, f"python -m iam check {uri}{session.flags} asks for the job's identity alone"
+            text, f"python -m iam check {uri}{session.flags}  # checks only the job's identity"
         )
-    rows = tuple(row(member, uri, session, policies) for member in members_of(policies, session))
+    rows = tuple(access_row(member, uri, session, policies) for member in members_of(policies, session))
     return AccessReport(uri, policies.project_id, rows, tuple(notes_of(policies)))
 
 
 def members_of(policies: Policies, session: Session) -> list[str]:
-    """The job's principal and the caller, then everyone that a binding about storage names."""
+    """The job principal and the caller, then every member of a binding that concerns storage."""
     named = [one for one in (session.job, session.caller) if one]
     for _, binding in bindings_of(policies):
         named += sorted(binding.members)
@@ -119,7 +125,7 @@ def members_of(policies: Policies, session: Session) -> list[str]:
 
 
 def bindings_of(policies: Policies) -> Iterator[tuple[str, Any]]:
-    """Those of the bucket, and those of the project whose role has to do with storage."""
+    """The bucket's bindings, and those of the project whose role has storage permissions or is unknown."""
     for binding in policies.bucket.bindings if policies.bucket else ():
         yield "bucket", binding
     for binding in policies.project.bindings if policies.project else ():
@@ -128,24 +134,25 @@ def bindings_of(policies: Policies) -> Iterator[tuple[str, Any]]:
             yield "project", binding
 
 
-def row(member: str, uri: str, session: Session, policies: Policies) -> AccessRow:
+def access_row(member: str, uri: str, session: Session, policies: Policies) -> AccessRow:
+    """The row of one member."""
     remarks = {normal(session.caller): "you", normal(session.job): "jobs run as this"}
     may = {column: verdict_of(member, uri, column, policies) for column in COLUMNS}
     return AccessRow(member, remarks.get(normal(member), ""), tuple(held_by(member, policies)), may)
 
 
 def held_by(member: str, policies: Policies) -> Iterator[HeldRole]:
-    """Its roles, with what it has them through where that is not itself."""
-    world = Directory(None, policies.project, policies.project_id)
+    """The roles of a member, with the group or set that it holds each through."""
+    directory = Directory(None, policies.project, policies.project_id)
     for where, binding in bindings_of(policies):
         for one in binding.members:
-            if normal(one) == normal(member) or matches(member, one, world) is Ternary.TRUE:
+            if normal(one) == normal(member) or matches(member, one, directory) is Ternary.TRUE:
                 through = "" if normal(one) == normal(member) else one
                 yield HeldRole(binding.role, where, through, binding.condition)
 
 
 def verdict_of(member: str, uri: str, column: str, policies: Policies) -> Decision:
-    """The worst of the operation's permissions."""
+    """The worst decision among a column's permissions."""
     operation, permissions = COLUMNS[column]
     name, tail = parse_gs(uri)
     tail = tail.partition("*")[0] if is_prefix(uri) else tail
@@ -156,15 +163,15 @@ def verdict_of(member: str, uri: str, column: str, policies: Policies) -> Decisi
         decide(member, permission, need.resource, policies, now=now, list_prefix=prefix)
         for permission in permissions
     ]
-    return min(decisions, key=lambda one: WORST.index(one.verdict))
+    return min(decisions, key=lambda one: WORST_FIRST.index(one.verdict))
 
 
 def notes_of(policies: Policies) -> Iterator[str]:
-    """What the verdicts could not take into account."""
+    """The policies that could not be read, and what that leaves open."""
     where = f"project {policies.project_id}" if policies.project_id else "the bucket's project"
     if policies.project is None:
-        yield f"The policy of {where} could not be read, so what it grants is not known."
+        yield f"The policy of {where} could not be read, so its grants are unknown."
     if policies.deny is None:
-        yield f"The deny policies of {where} could not be read, so nothing is known to be granted."
+        yield f"The deny policies of {where} could not be read, so no grant is certain."
     if policies.project is not None and not policies.complete:
-        yield f"Folders or an organisation lie above {where}; what they grant was not read."
+        yield f"The policies of the folders and the organization above {where} were not read."

@@ -1,4 +1,4 @@
-"""Google's own client libraries at a place, and what they raise in our words."""
+"""Google's client libraries, pointed at the lab or at Google Cloud, with their errors translated."""
 
 from __future__ import annotations
 
@@ -9,68 +9,71 @@ from dataclasses import dataclass
 from typing import Any
 
 from iam.errors import Conflict
-from iam.policy_reader import AGAIN
+from iam.policy_reader import RETRIED
 from iam.session import Session
 from raydock.errors import NotFound, PermissionDenied, RaydockError, Unreachable
 from raydock.gcp.clouds import STORAGE, RealCloud, default_credentials, object_of, sentence_of
 
-SECONDS = 10.0
+TIMEOUT = 10.0  # seconds per call
 PERMISSION = re.compile(r"Permission '([\w.]+)' denied|does not have ([\w.]+) access")
-CHANGED = ("pre-condition", "concurrent policy changes")
+CONFLICTS = ("pre-condition", "concurrent policy changes")  # of a 412, as Google words them
 
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """What is tried, for the sentence about its failure.
+    """A call to Google, described for the message about its failure.
 
-    caller: who tries it · where: on what ("gs://x") · undone: what did not happen · permission: what it takes
-    grant: the command that an owner mends a lack of permission with
+    caller: who makes the call
+    where: the resource, such as "gs://x"
+    consequence: what did not happen, such as "nothing was changed"
+    permission: the permission that the call needs
+    grant: the command with which an owner grants it
     """
 
     caller: str
     where: str
-    undone: str
+    consequence: str
     permission: str
     grant: str = ""
 
 
 def authorized(session: Session) -> Any:
-    """An AuthorizedSession: requests, with the caller's token."""
+    """Return google-auth's AuthorizedSession: `requests` with the caller's token."""
     from google.auth.transport.requests import AuthorizedSession
     from google.oauth2.credentials import Credentials
 
-    if isinstance(session.place, RealCloud):
+    if isinstance(session.cloud, RealCloud):
         return AuthorizedSession(default_credentials()[0])
-    made = AuthorizedSession(Credentials(session.token))
-    made.trust_env = False  # the lab is on this machine: no proxy
-    return made
+    http = AuthorizedSession(Credentials(session.token))
+    http.trust_env = False  # the lab is on this machine: no proxy
+    return http
 
 
 def storage_client(session: Session) -> Any:
-    """google-cloud-storage's client. Refused where it is not installed."""
+    """Return google-cloud-storage's client. Raises PermissionDenied if the library is not installed."""
     try:
         from google.cloud import storage
     except ImportError:
-        text = "google-cloud-storage is not installed here."
+        text = "google-cloud-storage is not installed."
         raise PermissionDenied(text, "pip install google-cloud-storage") from None
     http = authorized(session)
-    options = {"api_endpoint": session.place.base(STORAGE)}
+    options = {"api_endpoint": session.cloud.base(STORAGE)}
     client = storage.Client(session.project, http.credentials, _http=http, client_options=options)
-    # Since 3.17 a thread looks up each bucket that is used, for traces; it would outlive the command's errors.
+    # Since 3.17 a background thread looks up each bucket for traces, and may report errors after the command ends.
     client._bucket_metadata_cache = None
     return client
 
 
-def patience() -> Mapping[str, Any]:
-    """Keywords for a storage call: bounded, and repeated where trying again may help."""
+def retry_options() -> Mapping[str, Any]:
+    """The timeout and retry arguments of a storage call."""
     from google.cloud.storage.retry import DEFAULT_RETRY
 
-    return {"timeout": SECONDS, "retry": DEFAULT_RETRY.with_delay(0.2, 2).with_timeout(SECONDS)}
+    return {"timeout": TIMEOUT, "retry": DEFAULT_RETRY.with_delay(0.2, 2).with_timeout(TIMEOUT)}
 
 
 @contextmanager
-def explained(doing: ApiCall) -> Iterator[None]:
-    """What a client library raises within becomes an IamError."""
+def translated_errors(api_call: ApiCall) -> Iterator[None]:
+    """Translate the errors of the client libraries into RaydockErrors."""
     import requests
     from google.api_core.exceptions import GoogleAPICallError, RetryError
     from google.auth.exceptions import RefreshError, TransportError
@@ -79,51 +82,51 @@ def explained(doing: ApiCall) -> Iterator[None]:
         yield
     except GoogleAPICallError as fault:
         text = sentence_of(fault.response.content) if fault.response is not None else str(fault.message)
-        raise fault_of(int(fault.code or 0), text, doing) from None
+        raise error_of(int(fault.code or 0), text, api_call) from None
     except RefreshError:
-        raise fault_of(401, "", doing) from None
+        raise error_of(401, "", api_call) from None
     except (RetryError, TransportError, requests.RequestException) as fault:
         cause = getattr(fault, "cause", None) or fault
-        why = f"{doing.where} could not be reached: {type(cause).__name__}; {doing.undone}."
-        raise Unreachable(upper(why), "try again") from None
+        why = f"{api_call.where} could not be reached: {type(cause).__name__}; {api_call.consequence}."
+        raise Unreachable(capitalized(why), "try again") from None
 
 
 def call(
-    http: Any, session: Session, method: str, host: str, path: str, doing: ApiCall, body: Any = None
+    http: Any, session: Session, method: str, host: str, path: str, api_call: ApiCall, body: Any = None
 ) -> Any:
-    """The JSON that a service answers. IamError with what was being done."""
-    with explained(doing):
-        url = session.place.base(host) + path
-        reply = http.request(method, url, json=body, timeout=SECONDS)
+    """Call a REST service and return its JSON. Raises a RaydockError that describes `api_call`."""
+    with translated_errors(api_call):
+        url = session.cloud.base(host) + path
+        reply = http.request(method, url, json=body, timeout=TIMEOUT)
     if reply.status_code >= 400:
-        raise fault_of(reply.status_code, sentence_of(reply.content), doing)
+        raise error_of(reply.status_code, sentence_of(reply.content), api_call)
     return object_of(reply, host)
 
 
-def fault_of(status: int, text: str, doing: ApiCall) -> RaydockError:
-    """Google's refusal as an error of ours."""
+def error_of(status: int, text: str, api_call: ApiCall) -> RaydockError:
+    """Translate an HTTP error of Google's, with its message, into a RaydockError."""
     text = (text.strip() or f"HTTP {status}").rstrip(".")
+    where, consequence = api_call.where, api_call.consequence
     if status == 401:
         return PermissionDenied(
-            f"Your credentials are not taken there, so {doing.undone}.",
-            "gcloud auth application-default login",
+            f"Your credentials were rejected, so {consequence}.", "gcloud auth application-default login"
         )
     if status == 403 and (found := PERMISSION.search(text)):
         permission = found[1] or found[2]
-        fix = f"an owner of its project may grant it: {doing.grant}" if doing.grant else "ask an owner of it"
-        return PermissionDenied(
-            f"{doing.caller} has no {permission} on {doing.where}, so {doing.undone}.", fix
-        )
+        fix = "ask an owner of the project"
+        if api_call.grant:
+            fix = f"an owner of the project can grant it: {api_call.grant}"
+        return PermissionDenied(f"{api_call.caller} lacks {permission} on {where}, so {consequence}.", fix)
     if status == 404:
-        return NotFound(upper(f"{doing.where} does not exist, so {doing.undone}."))
-    if status == 409 or (status == 412 and any(words in text for words in CHANGED)):
-        return Conflict(f"{text}: {doing.undone}.")
-    if status in AGAIN:
-        return Unreachable(upper(f"{doing.where} answered {status} ({text}); {doing.undone}."), "try again")
+        return NotFound(capitalized(f"{where} does not exist, so {consequence}."))
+    if status == 409 or (status == 412 and any(words in text for words in CONFLICTS)):
+        return Conflict(f"{text}: {consequence}.")
+    if status in RETRIED:
+        return Unreachable(capitalized(f"{where} answered {status} ({text}); {consequence}."), "try again")
     kind = NotFound if status == 400 and "does not exist" in text else PermissionDenied
-    return kind(f"{text}, so {doing.undone}.")
+    return kind(f"{text}, so {consequence}.")
 
 
-def upper(text: str) -> str:
-    """Begins as a sentence does; an address keeps its letters."""
+def capitalized(text: str) -> str:
+    """Start a sentence with a capital letter; a gs:// URI stays as it is."""
     return text if text.startswith("gs://") else text[0].upper() + text[1:]

@@ -1,4 +1,4 @@
-"""Grants and revokes a role: the policy is read, changed as a value, and written back with its etag."""
+"""Grant and revoke roles: read the policy, change it as a value, and write it back with its etag."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from iam.errors import Conflict, IamError, MalformedPolicy, MalformedResource
-from iam.google_clients import ApiCall, explained, patience
+from iam.google_clients import ApiCall, retry_options, translated_errors
 from iam.policy.policies import (
     Condition,
     Policy,
@@ -26,27 +26,31 @@ from iam.policy.roles import find
 from iam.session import Session
 from raydock.errors import NotFound, PermissionDenied
 
-TRIES = 5
-TOO_MUCH = ("roles/storage.admin", "roles/owner", "roles/editor", "roles/viewer")
-MAY_GRANT = "roles/storage.legacyBucketOwner"  # the least role on a bucket that may set its policy
+ATTEMPTS = 5
+BROAD_ROLES = ("roles/storage.admin", "roles/owner", "roles/editor", "roles/viewer")
+POLICY_ROLE = "roles/storage.legacyBucketOwner"  # the least role on a bucket that may set its policy
 
 
 class PolicyTarget(Protocol):
-    """Something that carries a policy."""
+    """A resource with a policy."""
 
     @property
-    def where(self) -> str: ...
+    def where(self) -> str:
+        """The resource's name in messages."""
+        ...
 
-    def read(self) -> Policy: ...
+    def read(self) -> Policy:
+        """Return the current policy."""
+        ...
 
     def write(self, policy: Policy) -> None:
-        """Raises Conflict where the policy is another one by now."""
+        """Replace the policy. Raises Conflict if it changed since it was read."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One member and one role on one bucket; `prefix` limits it to the objects whose names begin so."""
+    """One role for one member on one bucket; `prefix` limits it to objects whose names start with it."""
 
     bucket: str
     role: str
@@ -55,22 +59,22 @@ class Edit:
     revoke: bool = False
 
     def applied(self, policy: Policy) -> Policy:
-        """The policy after it."""
+        """Return the policy after the edit."""
         change = without_member if self.revoke else with_member
         return change(policy, self.role, self.member, self.condition(policy))
 
     def condition(self, policy: Policy = Policy()) -> Condition | None:  # noqa: B008 - frozen
-        """The one that is there already, whatever its title, or a new one."""
+        """The condition for `prefix`: the policy's own if it has the same expression, else a new one."""
         if not self.prefix:
             return None
         name = json.dumps(f"projects/_/buckets/{self.bucket}/objects/{self.prefix}", ensure_ascii=False)
         new = Condition(f"resource.name.startsWith({name})", f"objects under {self.prefix}"[:100])
-        there = (b.condition for b in policy.bindings if b.role == self.role and b.condition)
-        return next((one for one in there if one.expression == new.expression), new)
+        existing = (b.condition for b in policy.bindings if b.role == self.role and b.condition)
+        return next((one for one in existing if one.expression == new.expression), new)
 
     @property
     def gcloud(self) -> str:
-        """The line of Google's own tool that does the same."""
+        """The gcloud command that makes the same edit."""
         verb = "remove" if self.revoke else "add"
         words = ["gcloud", "storage", "buckets", f"{verb}-iam-policy-binding", f"gs://{self.bucket}"]
         words += [f"--member={self.member}", f"--role={self.role}"]
@@ -92,44 +96,45 @@ class Change:
         return self.before != self.after
 
     def diff(self) -> list[str]:
-        """A line for each member that a binding gains or loses."""
-        old, new = list(lines_of(self.before)), list(lines_of(self.after))
+        """One line per member that a binding gains (+) or loses (-)."""
+        old, new = list(binding_lines(self.before)), list(binding_lines(self.after))
         return [f"- {line}" for line in old if line not in new] + [
             f"+ {line}" for line in new if line not in old
         ]
 
 
-def lines_of(policy: Policy) -> Iterator[str]:
+def binding_lines(policy: Policy) -> Iterator[str]:
+    """One line per role and member of a policy, with the condition."""
     for binding in policy.bindings:
         when = f" if {binding.condition.expression}" if binding.condition else ""
         yield from (f"{binding.role} {member}{when}" for member in binding.members)
 
 
-def edit_of(uri: str, role: str, member: str, prefix: str = "", *, revoke: bool = False) -> Edit:
-    """The edit that was asked for. Raises Malformed… for what can't be one."""
+def parse_edit(uri: str, role: str, member: str, prefix: str = "", *, revoke: bool = False) -> Edit:
+    """Parse the arguments of `grant` or `revoke`. Raises MalformedResource or MalformedPrincipal."""
     bucket, tail = parse_gs(uri)
     parse(member)
     if tail:
-        text = f"A role is granted on a bucket, and {uri} is an object or a folder."
+        text = f"Roles are granted on buckets, and {uri} is an object or a folder."
         fix = f"python -m iam grant gs://{bucket} --role={role} --member={member} --condition-prefix={tail}"
         raise MalformedResource(text, fix)
     return Edit(bucket, role, member, prefix, revoke)
 
 
-def require_modest(edit: Edit) -> None:
-    """Refused for the roles that give far more than a job needs, UnknownRole for none at all."""
-    if not edit.role.startswith(("projects/", "organizations/")):  # custom roles: Google knows them
+def refuse_broad_role(edit: Edit) -> None:
+    """Raise PermissionDenied for a role that grants far more than a job needs, UnknownRole for an unknown role."""
+    if not edit.role.startswith(("projects/", "organizations/")):  # custom roles: only Google knows them
         find(edit.role)
-    if edit.role in TOO_MUCH:
-        text = f"{edit.role} gives far more than reading and writing objects; nothing was changed."
+    if edit.role in BROAD_ROLES:
+        text = f"{edit.role} grants far more than reading and writing objects; nothing was changed."
         raise PermissionDenied(
-            text, "grant roles/storage.objectViewer or roles/storage.objectUser, or add --force"
+            text, "grant roles/storage.objectViewer or roles/storage.objectUser, or pass --force"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class BucketPolicyTarget:
-    """The policy of a bucket, through google-cloud-storage. `client` is its Client."""
+    """The policy of a bucket. `client` is google-cloud-storage's Client."""
 
     client: Any
     session: Session
@@ -137,80 +142,90 @@ class BucketPolicyTarget:
 
     @property
     def where(self) -> str:
+        """The bucket's URI."""
         return f"gs://{self.bucket}"
 
     def read(self) -> Policy:
-        with explained(self.doing("getIamPolicy", "nothing was changed")):
+        """Return the current policy. Raises IamError if it can't be parsed."""
+        with translated_errors(self.api_call("getIamPolicy", "nothing was changed")):
             bucket = self.client.bucket(self.bucket)
-            told = bucket.get_iam_policy(requested_policy_version=3, **patience())
-        bindings = [{**one, "members": sorted(one["members"])} for one in told.bindings]
-        document = {"version": told.version or 1, "etag": told.etag or "", "bindings": bindings}
+            reply = bucket.get_iam_policy(requested_policy_version=3, **retry_options())
+        bindings = [{**one, "members": sorted(one["members"])} for one in reply.bindings]
+        document = {"version": reply.version or 1, "etag": reply.etag or "", "bindings": bindings}
         try:
             return policy_from_json(document)
         except MalformedPolicy as fault:
-            text = f"The policy of {self.where} can't be understood, so it was not changed: {fault.message}"
+            text = f"Could not parse the policy of {self.where}, so it was not changed: {fault.message}"
             raise IamError(text, fault.fix) from None
 
     def write(self, policy: Policy) -> None:
+        """Replace the policy. Raises Conflict if it changed since it was read."""
         from google.api_core.iam import Policy as GooglePolicy
 
         document = policy_to_json(policy)
         sent = GooglePolicy(policy.etag, document["version"])
         sent.bindings = document["bindings"]
-        with explained(self.doing("setIamPolicy", f"the policy of {self.where} was not changed")):
-            self.client.bucket(self.bucket).set_iam_policy(sent, **patience())
+        with translated_errors(self.api_call("setIamPolicy", f"the policy of {self.where} was not changed")):
+            self.client.bucket(self.bucket).set_iam_policy(sent, **retry_options())
 
-    def doing(self, verb: str, undone: str) -> ApiCall:
-        grant = f"python -m iam grant {self.where} --role={MAY_GRANT} --member={self.session.who}"
+    def api_call(self, verb: str, consequence: str) -> ApiCall:
+        """Describe a call on the bucket's policy for error messages."""
+        grant = f"python -m iam grant {self.where} --role={POLICY_ROLE} --member={self.session.who}"
         return ApiCall(
-            self.session.who, self.where, undone, f"storage.buckets.{verb}", grant + self.session.flags
+            self.session.who, self.where, consequence, f"storage.buckets.{verb}", grant + self.session.flags
         )
 
 
-def rewrite(
-    carrier: PolicyTarget, edit: Callable[[Policy], Policy], dry_run: bool = False, pause: float = 0.1
+def update_policy(
+    target: PolicyTarget, edit: Callable[[Policy], Policy], dry_run: bool = False, pause: float = 0.1
 ) -> Change:
-    """Read, change, write; again with the fresh policy where it changed meanwhile. `pause` in seconds."""
-    for attempt in range(TRIES):
-        before = carrier.read()
+    """Read, edit and write a policy. Starts over if the policy changed in between, up to ATTEMPTS times.
+
+    `pause` is the first wait between attempts, in seconds; it doubles each time. Raises Conflict.
+    """
+    for attempt in range(ATTEMPTS):
+        before = target.read()
         change = Change(before, edit(before))
         if dry_run or not change:
             return change
         try:
-            carrier.write(change.after)
+            target.write(change.after)
         except Conflict:
             time.sleep(pause * 2**attempt * random.uniform(0.5, 1))
         else:
             return change
-    text = f"The policy of {carrier.where} was changed by somebody else each of {TRIES} times it was written, so "
-    raise Conflict(text + "your change is not in it.", "give the same command again")
+    raise Conflict(
+        f"The policy of {target.where} changed concurrently on each of {ATTEMPTS} attempts, so your change was "
+        "not saved.",
+        "run the command again",
+    )
 
 
-def carry_out(session: Session, edit: Edit, dry_run: bool) -> Change:
-    """The change of the bucket's policy, made unless it is a dry run."""
+def apply_edit(session: Session, edit: Edit, dry_run: bool) -> Change:
+    """Edit the bucket's policy unless it is a dry run. Raises NotFound for an unknown bucket or member."""
     from iam.google_clients import storage_client
 
-    carrier = BucketPolicyTarget(storage_client(session), session, edit.bucket)
+    target = BucketPolicyTarget(storage_client(session), session, edit.bucket)
     try:
-        return rewrite(carrier, edit.applied, dry_run)
+        return update_policy(target, edit.applied, dry_run)
     except NotFound as fault:
-        if fault.message.startswith(carrier.where):
-            raise NotFound(fault.message, elsewhere(session)) from None
-        lab = "who there is in the lab stands in iam/lab.yaml"
+        if fault.message.startswith(target.where):
+            raise NotFound(fault.message, list_buckets(session)) from None
+        lab = "iam/lab.yaml lists the lab's principals"
         raise NotFound(
             fault.message, lab if session.buckets else "gcloud iam service-accounts list"
         ) from None
 
 
-def elsewhere(session: Session) -> str:
-    """Which buckets there are."""
-    return f"the lab has {', '.join(session.buckets)}" if session.buckets else "gcloud storage ls"
+def list_buckets(session: Session) -> str:
+    """The fix for an unknown bucket: the lab's buckets, or the command that lists those of Google Cloud."""
+    return f"buckets in the lab: {', '.join(session.buckets)}" if session.buckets else "gcloud storage ls"
 
 
-def under_condition(change: Change, edit: Edit) -> str:
-    """Why a revoke found nothing, where the member has the role under another condition."""
+def conditional_grant(change: Change, edit: Edit) -> str:
+    """Why a revoke had nothing to do although the member has the role: it is granted with a condition."""
     for binding in change.before.bindings:
-        there = normal(edit.member) in map(normal, binding.members)
-        if there and binding.role == edit.role and binding.condition:
-            return f"it is held under a condition: {binding.condition.expression}"
+        is_member = normal(edit.member) in map(normal, binding.members)
+        if is_member and binding.role == edit.role and binding.condition:
+            return f"it is granted with a condition: {binding.condition.expression}"
     return ""

@@ -1,6 +1,6 @@
-"""The lab's settings and iam/lab.yaml as values: parsed strictly, without starting anything.
+"""The lab's settings and iam/lab.yaml as values, parsed strictly.
 
-`python -m cluster up` checks both before it starts a cluster; the lab's cloud starts from what this module returns.
+`python -m cluster up` validates both before it starts a cluster, and the lab's cloud starts from them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ FILE = Path(__file__).with_name("lab.yaml")
 KEYS = {"person", "job", "people", "groups", "roles", "projects"}
 PROJECT_KEYS = {"number", "policy", "deny", "accounts", "buckets"}
 BUCKET_KEYS = {"bindings", "objects"}
-LONGEST_TOKEN = 43200  # seconds; Google's own limit for a service account's token
+MAX_TOKEN_SECONDS = 43200  # Google's limit for a service account's token, 12 hours
+EGRESS_ALLOW = "LAB_EGRESS_ALLOW"
+OLD_EGRESS_ALLOW = "LAB_WAY_OUT"  # its name before the rename; read for one more release
 
 READ = DocumentReader(IamError)
 
@@ -40,49 +42,66 @@ class LabSettings:
     project: str
     service_account: str  # the account that jobs run as; empty: the file's `job`
     token_seconds: float
-    way_out: tuple[Network, ...]
+    egress_allow: tuple[Network, ...]
 
 
 def settings(environ: Mapping[str, str], root: Path = Path()) -> LabSettings:
-    """The lab's settings. A relative LAB_FILE is relative to `root`. Raises IamError, which names the setting."""
+    """Parse the lab's settings. A relative LAB_FILE is relative to `root`. Raises IamError, which names the setting."""
     return LabSettings(
-        file=existing(root / Path(environ.get("LAB_FILE") or FILE).expanduser()),
+        file=existing_file(root / Path(environ.get("LAB_FILE") or FILE).expanduser()),
         project=environ.get("LAB_PROJECT") or "lab-project",
         service_account=environ.get("LAB_SERVICE_ACCOUNT", "").strip().removeprefix("serviceAccount:"),
-        token_seconds=seconds(environ.get("LAB_TOKEN_TTL") or "3600"),
-        way_out=networks(environ.get("LAB_WAY_OUT", "")),
+        token_seconds=token_seconds(environ.get("LAB_TOKEN_TTL") or "3600"),
+        egress_allow=egress_allow(environ),
     )
 
 
-def existing(path: Path) -> Path:
+def egress_allow(environ: Mapping[str, str]) -> tuple[Network, ...]:
+    """The networks of LAB_EGRESS_ALLOW, or of its old name if that alone is set. Raises IamError, which names it."""
+    name = EGRESS_ALLOW if environ.get(EGRESS_ALLOW) else OLD_EGRESS_ALLOW
+    return networks(name, environ.get(name, ""))
+
+
+def renamed_setting(environ: Mapping[str, str]) -> str:
+    """The warning for a setting that still has its old name; "" if there is none."""
+    if not environ.get(OLD_EGRESS_ALLOW):
+        return ""
+    ignored = " Its value is ignored because both are set." if environ.get(EGRESS_ALLOW) else ""
+    return f"{OLD_EGRESS_ALLOW} is deprecated: rename it to {EGRESS_ALLOW}.{ignored}"
+
+
+def existing_file(path: Path) -> Path:
+    """Return the path of LAB_FILE. Raises IamError if it is not a file."""
     if not os.path.isfile(path):  # never raises, unlike Path.is_file
-        raise IamError(f"LAB_FILE names {path}, and there is no such file.", "Mend LAB_FILE, or leave it out")
+        raise IamError(f"LAB_FILE names {path}, which does not exist.", "Fix LAB_FILE, or unset it")
     return path
 
 
-def seconds(text: str) -> float:
+def token_seconds(text: str) -> float:
+    """Parse LAB_TOKEN_TTL, a duration of 1 second to 12 hours. Raises IamError."""
     try:
         value = units.seconds(text)
     except ValueError:
         value = 0
-    if not 1 <= value <= LONGEST_TOKEN:
+    if not 1 <= value <= MAX_TOKEN_SECONDS:
         raise IamError(
-            f"LAB_TOKEN_TTL is {text!r}.", f"Make it a number of seconds from 1 to {LONGEST_TOKEN}"
+            f"LAB_TOKEN_TTL is {text!r}.", f"Set it to a number of seconds from 1 to {MAX_TOKEN_SECONDS}"
         )
     return value
 
 
-def networks(text: str) -> tuple[Network, ...]:
+def networks(name: str, text: str) -> tuple[Network, ...]:
+    """The networks of the setting `name`. Raises IamError for a malformed one."""
     try:
         return tuple(ipaddress.ip_network(word.strip()) for word in text.split(",") if word.strip())
     except ValueError as fault:
-        raise IamError(
-            f"LAB_WAY_OUT is {text!r}: {fault}.", "Write it as 10.0.0.0/8,192.168.1.0/24"
-        ) from None
+        raise IamError(f"{name} is {text!r}: {fault}.", "Write it as 10.0.0.0/8,192.168.1.0/24") from None
 
 
 @dataclass(frozen=True, slots=True)
 class LabBucket:
+    """A bucket of lab.yaml."""
+
     project: str
     bindings: list[dict[str, Any]]  # in addition to the legacy ones of every new bucket
     objects: dict[str, str]  # its initial objects: name to text
@@ -90,7 +109,7 @@ class LabBucket:
 
 @dataclass(frozen=True, slots=True)
 class LabFile:
-    """A valid lab.yaml: its policies are Google's JSON and name only known roles and members."""
+    """A valid lab.yaml. Its policies are Google's JSON and name only known roles and members."""
 
     person: str
     job: str
@@ -105,40 +124,41 @@ class LabFile:
 
 
 def read(path: Path) -> LabFile:
-    """Parses a lab.yaml. Raises IamError, which says where in the file it is wrong."""
+    """Parse a lab.yaml. Raises IamError, which names the place of the error in the file."""
     return loads(content(path), path.name)
 
 
 def content(path: Path) -> bytes:
-    """The bytes of a lab.yaml. Raises IamError where this user may not read it."""
+    """Return the bytes of a lab.yaml. Raises IamError if this user may not read it."""
     try:
         return path.read_bytes()
     except OSError as fault:
-        # Without the `a`, chmod would leave out what the umask does.
+        # `chmod +r` without the `a` would honor the umask.
         raise IamError(
-            f"{path} can't be read: {fault.strerror}.",
+            f"Could not read {path}: {fault.strerror}.",
             "Let every user read the file that LAB_FILE names: chmod a+r iam/lab.yaml",
         ) from None
 
 
 def loads(text: bytes, name: str) -> LabFile:
-    """Parses the text of a lab.yaml of that name. Raises IamError as `read` does."""
+    """Parse the text of a lab.yaml; `name` is its name in messages. Raises IamError as `read` does."""
     import yaml
 
-    fix = f"Mend {name}"
+    fix = f"Fix {name}"
     try:
         document = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as fault:
-        # PyYAML lets the errors of its constructors through: a date such as 2024-13-45, `!!bool x`.
-        raise IamError(f"{name} is no YAML: {' '.join(str(fault).split())}.", fix) from None
+        # PyYAML doesn't wrap the errors of its constructors: a date such as 2024-13-45, `!!bool x`.
+        raise IamError(f"{name} is not valid YAML: {' '.join(str(fault).split())}.", fix) from None
     try:
         return parsed(document)
     except (IamError, KeyError, TypeError, ValueError, AttributeError) as fault:
-        told = fault.message if isinstance(fault, IamError) else f"{type(fault).__name__} {fault}"
-        raise IamError(f"{name} can't be understood: {told}", fix) from None
+        why = fault.message if isinstance(fault, IamError) else f"{type(fault).__name__} {fault}"
+        raise IamError(f"{name} is invalid: {why}", fix) from None
 
 
 def parsed(document: Mapping[str, Any]) -> LabFile:
+    """Convert the YAML document of a lab.yaml. Raises IamError, or what a missing key or a wrong type raises."""
     refuse_unknown(READ.mapping(document, "the file"), KEYS, "the file")
     projects = READ.mapping(document["projects"], "projects")
     accounts, buckets = list[str](), list[str]()
@@ -150,7 +170,7 @@ def parsed(document: Mapping[str, Any]) -> LabFile:
             refuse_unknown(READ.mapping(known or {}, name), BUCKET_KEYS, name)
     for name, count in Counter((*accounts, *buckets)).items():
         if count > 1:
-            raise IamError(f"{name} is there {count} times.")
+            raise IamError(f"{name} is defined {count} times.")
     found = LabFile(
         person=READ.text(document["person"], "person"),
         job=READ.text(document["job"], "job"),
@@ -172,6 +192,7 @@ def parsed(document: Mapping[str, Any]) -> LabFile:
 
 
 def new_bucket(project: str, known: Mapping[str, Any]) -> LabBucket:
+    """Convert one entry of `buckets`."""
     objects = READ.mapping(known.get("objects") or {}, "objects")
     return LabBucket(
         project,
@@ -181,28 +202,32 @@ def new_bucket(project: str, known: Mapping[str, Any]) -> LabBucket:
 
 
 def texts(item: object, where: str) -> list[str]:
+    """Convert an optional list of strings."""
     return list(READ.texts(item or [], where))
 
 
 def lists(item: object, where: str) -> dict[str, list[str]]:
+    """Convert an optional object whose values are lists of strings."""
     found = READ.mapping(item or {}, where)
     return {READ.text(name, where): texts(names, f"{where}.{name}") for name, names in found.items()}
 
 
 def number(item: object, where: str) -> int:
+    """Convert a project number."""
     if isinstance(item, bool) or not re.fullmatch(r"[0-9]+", str(item)):
-        raise IamError(f"{where} is {item!r}, where a project number was expected.")
+        raise IamError(f"{where} must be a project number, not {item!r}.")
     return int(str(item))
 
 
 def refuse_unknown(fields: Mapping[str, Any], known: set[str], where: str) -> None:
+    """Raise IamError for a key that is not in `known`."""
     for key in fields:
         if key not in known:
-            raise IamError(f"{where} has {key!r}; known are {', '.join(sorted(known))}.")
+            raise IamError(f"{where} has the unknown key {key!r}; allowed are {', '.join(sorted(known))}.")
 
 
 def check(found: LabFile) -> None:
-    """Raises IamError for a principal, policy or deny rule that is malformed or names an unknown member."""
+    """Raise IamError for a principal, policy or deny rule that is malformed or names an unknown member."""
     grouped = (member for members in found.groups.values() for member in members)
     for member in (found.person, found.job, *found.people, *found.groups, *grouped):
         parse(member)
@@ -217,10 +242,10 @@ def check(found: LabFile) -> None:
 
 
 def job_principal(service_account: str, accounts: Collection[str]) -> str:
-    """The principal of LAB_SERVICE_ACCOUNT, empty if unset. Raises IamError if there is no such account."""
+    """The principal of LAB_SERVICE_ACCOUNT, "" if unset. Raises IamError if there is no such account."""
     if service_account and service_account not in accounts and not is_service_agent(service_account):
         raise IamError(
-            f"LAB_SERVICE_ACCOUNT names {service_account}, and the lab has no such account.",
+            f"LAB_SERVICE_ACCOUNT names {service_account}, which is not an account of the lab.",
             f"Use one of these, or add it to iam/lab.yaml: {', '.join(accounts) or 'none'}",
         )
     return f"serviceAccount:{service_account}" if service_account else ""
@@ -230,17 +255,28 @@ class Members(Protocol):
     """The principals of a lab."""
 
     @property
-    def person(self) -> str: ...
+    def person(self) -> str:
+        """The user of this machine, who owns the projects."""
+        ...
+
     @property
-    def people(self) -> Collection[str]: ...
+    def people(self) -> Collection[str]:
+        """The other users."""
+        ...
+
     @property
-    def groups(self) -> Collection[str]: ...
+    def groups(self) -> Collection[str]:
+        """The groups, as principals."""
+        ...
+
     @property
-    def accounts(self) -> Collection[str]: ...
+    def accounts(self) -> Collection[str]:
+        """The email addresses of the service accounts."""
+        ...
 
 
 def checked_policy(document: Mapping[str, Any], roles: Collection[str], members: Members) -> Policy:
-    """Parses a policy. Raises MalformedPolicy if it is malformed or names an unknown role or member."""
+    """Parse a policy. Raises MalformedPolicy if it is malformed or names an unknown role or member."""
     policy = policy_from_json(document)
     for binding in policy.bindings:
         if binding.role not in roles:
@@ -251,13 +287,13 @@ def checked_policy(document: Mapping[str, Any], roles: Collection[str], members:
 
 
 def require_member(member: str, members: Members) -> None:
-    """Raises MalformedPolicy, as Google does, for a user, group or service account that does not exist."""
+    """Raise MalformedPolicy, with Google's wording, if a user, group or service account does not exist."""
     kind, _, value = normal(member).partition(":")
-    there = {
+    exists = {
         "user": normal(member) in [normal(one) for one in (members.person, *members.people)],
         "group": normal(member) in [normal(one) for one in members.groups],
         "serviceAccount": value in members.accounts or is_service_agent(value),
     }
-    if not there.get(kind, True):
+    if not exists.get(kind, True):
         what = {"user": "User", "group": "Group"}.get(kind, "Service account")
         raise MalformedPolicy(f"{what} {value} does not exist.")

@@ -1,7 +1,7 @@
-"""Asks a Google Cloud about identities and policies: the few reads that a check needs, as plain HTTP.
+"""Read identities and policies from the lab or from Google Cloud, over plain HTTP.
 
-The client libraries would take longer to import than the whole check takes (google-cloud-storage: 0.6 s).
-None means that the caller may not see it; what does not exist, and what does not answer, is raised.
+Importing the client libraries would take longer than the whole check (google-cloud-storage: 0.6 s).
+None means that the caller may not read something. A missing resource or an unreachable service raises.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from raydock.errors import NotFound, PermissionDenied, Unreachable
 from raydock.gcp.clouds import SCOPE, STORAGE, GoogleCloud, object_of, sentence_of, text_of
 
 CREDENTIALS = "iamcredentials.googleapis.com"
-SECONDS = 10.0
+TIMEOUT = 10.0  # seconds per call
 PROJECTS = "cloudresourcemanager.googleapis.com"
-AGAIN = frozenset({429, 500, 502, 503, 504})
-TRIES = 3
+RETRIED = frozenset({429, 500, 502, 503, 504})  # HTTP statuses
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project's id, and whether folders or an organisation lie above it."""
+    """A project's id, and whether a folder or an organization contains it."""
 
     id: str
     has_parent: bool
@@ -34,40 +34,39 @@ class Project:
 
 @dataclass(slots=True)
 class PolicyReader:
-    """Asks one place with one token. `client` is an httpx.AsyncClient."""
+    """Reads from one cloud with one token. `client` is an httpx.AsyncClient."""
 
     client: Any
-    place: GoogleCloud
+    cloud: GoogleCloud
     token: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
     async def bucket_policy(self, bucket: str) -> Policy | None:
-        """NotFound for a bucket that does not exist."""
-        told = await self.get(STORAGE, f"/storage/v1/b/{quote(bucket)}/iam?optionsRequestedPolicyVersion=3")
-        return read_policy(told, f"gs://{bucket}")
+        """The bucket's policy. Raises NotFound if the bucket does not exist."""
+        reply = await self.get(STORAGE, f"/storage/v1/b/{quote(bucket)}/iam?optionsRequestedPolicyVersion=3")
+        return parse_policy(reply, f"gs://{bucket}")
 
     async def bucket_project(self, bucket: str) -> str | None:
         """The number of the bucket's project."""
-        told = await self.get(STORAGE, f"/storage/v1/b/{quote(bucket)}?fields=projectNumber")
-        return text_of(told, "projectNumber", STORAGE) if told else None
+        reply = await self.get(STORAGE, f"/storage/v1/b/{quote(bucket)}?fields=projectNumber")
+        return text_of(reply, "projectNumber", STORAGE) if reply else None
 
     async def project(self, project: str) -> Project | None:
         """A project by its id or number."""
-        told = await self.get(PROJECTS, f"/v3/projects/{quote(project)}")
-        return Project(text_of(told, "projectId", PROJECTS), bool(told.get("parent"))) if told else None
+        reply = await self.get(PROJECTS, f"/v3/projects/{quote(project)}")
+        return Project(text_of(reply, "projectId", PROJECTS), bool(reply.get("parent"))) if reply else None
 
     async def project_policy(self, project: str) -> Policy | None:
+        """The policy of a project, by its id or number."""
         body = {"options": {"requestedPolicyVersion": 3}}
-        told = await self.call("POST", PROJECTS, f"/v3/projects/{quote(project)}:getIamPolicy", body)
-        return read_policy(told, f"project {project}")
+        reply = await self.call("POST", PROJECTS, f"/v3/projects/{quote(project)}:getIamPolicy", body)
+        return parse_policy(reply, f"project {project}")
 
     async def deny_rules(self, project: str) -> tuple[DenyRule, ...] | None:
-        """The deny rules that are attached to the project itself."""
-        host, where = (
-            "iam.googleapis.com",
-            quote(f"cloudresourcemanager.googleapis.com/projects/{project}", safe=""),
-        )
-        listed = await self.get(host, f"/v2/policies/{where}/denypolicies")
+        """The deny rules attached to the project itself, not those of its folders or organization."""
+        host = "iam.googleapis.com"
+        attachment = quote(f"cloudresourcemanager.googleapis.com/projects/{project}", safe="")
+        listed = await self.get(host, f"/v2/policies/{attachment}/denypolicies")
         if listed is None:
             return None
         rules: list[DenyRule] = []
@@ -79,15 +78,15 @@ class PolicyReader:
         return tuple(rules)
 
     async def held(self, bucket: str, permissions: Collection[str]) -> frozenset[str]:
-        """Those of the permissions that the token's principal has on the bucket as a whole."""
+        """The subset of the permissions that the token's principal has on the bucket as a whole."""
         query = "&".join(f"permissions={quote(permission)}" for permission in sorted(permissions))
-        told = await self.get(STORAGE, f"/storage/v1/b/{quote(bucket)}/iam/testPermissions?{query}")
-        return frozenset(texts((told or {}).get("permissions")))
+        reply = await self.get(STORAGE, f"/storage/v1/b/{quote(bucket)}/iam/testPermissions?{query}")
+        return frozenset(texts((reply or {}).get("permissions")))
 
     async def there(self, bucket: str, name: str, prefix: bool = False) -> bool | None:
-        """Is there an object of that name or below it as a folder, or one whose name begins so?
+        """Whether an object of that name exists, or one below it as a folder; with `prefix`, one that starts with it.
 
-        None where the caller may not see it.
+        None if the caller may not see it.
         """
         objects = f"/storage/v1/b/{quote(bucket)}/o"
         try:
@@ -103,74 +102,77 @@ class PolicyReader:
         except (PermissionDenied, Unreachable):
             return None
         try:
-            told = await self.get(
+            reply = await self.get(
                 STORAGE, f"{objects}?prefix={quote(name, safe='')}&maxResults=1&fields=items/name"
             )
         except NotFound:
             return False
         except (PermissionDenied, Unreachable):
             return None
-        return None if told is None else bool(told.get("items"))
+        return None if reply is None else bool(reply.get("items"))
 
     async def impersonate(self, address: str) -> PolicyReader | None:
-        """The same, as that service account; None where the caller may not make tokens for it."""
+        """Return a reader that acts as the service account; None if the caller may not create tokens for it."""
         body = {"scope": [SCOPE], "lifetime": "300s"}
         path = f"/v1/projects/-/serviceAccounts/{quote(address)}:generateAccessToken"
         try:
-            told = await self.call("POST", CREDENTIALS, path, body)
+            reply = await self.call("POST", CREDENTIALS, path, body)
         except NotFound:
             return None
-        return (
-            PolicyReader(self.client, self.place, text_of(told, "accessToken", CREDENTIALS)) if told else None
-        )
+        if not reply:
+            return None
+        return PolicyReader(self.client, self.cloud, text_of(reply, "accessToken", CREDENTIALS))
 
     async def get(self, host: str, path: str) -> Mapping[str, Any] | None:
+        """GET a path, as `call` does."""
         return await self.call("GET", host, path)
 
     async def call(self, method: str, host: str, path: str, body: Any = None) -> Mapping[str, Any] | None:
-        """The answer's JSON; None for a 403. NotFound, Refused (401, a service that is off), Unreachable."""
+        """Return the JSON of a reply, None for a 403. Tries ATTEMPTS times.
+
+        Raises NotFound, PermissionDenied (401) and Unreachable.
+        """
         import asyncio
 
         import httpx
 
-        for attempt in range(TRIES):
+        for attempt in range(ATTEMPTS):
             try:
                 reply = await self.client.request(
                     method,
-                    self.place.base(host) + path,
+                    self.cloud.base(host) + path,
                     json=body,
                     headers={"Authorization": f"Bearer {self.token}", **self.headers},
-                    timeout=SECONDS,
+                    timeout=TIMEOUT,
                 )
             except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:
-                if attempt + 1 == TRIES:
+                if attempt + 1 == ATTEMPTS:
                     raise Unreachable(
                         f"{host} does not answer: {type(fault).__name__}.", "try again"
                     ) from None
             else:
-                if reply.status_code not in AGAIN or attempt + 1 == TRIES:
-                    return answer_of(reply, host)
+                if reply.status_code not in RETRIED or attempt + 1 == ATTEMPTS:
+                    return json_of(reply, host)
             await asyncio.sleep(0.2 * 2**attempt)
         raise AssertionError("unreachable")
 
 
-def answer_of(reply: Any, host: str) -> Mapping[str, Any] | None:
+def json_of(reply: Any, host: str) -> Mapping[str, Any] | None:
+    """The JSON of a reply, None for a 403. Raises what `PolicyReader.call` raises."""
     if reply.status_code == 403:
         return None
     if reply.status_code == 404:
         raise NotFound(sentence_of(reply.content))
     if reply.status_code == 401:
-        raise PermissionDenied(
-            f"{host} does not take your credentials.", "gcloud auth application-default login"
-        )
+        raise PermissionDenied(f"{host} rejected your credentials.", "gcloud auth application-default login")
     if reply.status_code >= 400:
         raise Unreachable(f"{host} answered {reply.status_code}: {sentence_of(reply.content)}", "try again")
     return object_of(reply, host)
 
 
-def read_policy(told: Mapping[str, Any] | None, where: str) -> Policy | None:
-    """The policy that a service sent. MalformedPolicy says whose it is."""
+def parse_policy(document: Mapping[str, Any] | None, where: str) -> Policy | None:
+    """Parse a service's reply. Raises IamError, which names the resource."""
     try:
-        return policy_from_json(told) if told is not None else None
+        return policy_from_json(document) if document is not None else None
     except MalformedPolicy as fault:
-        raise IamError(f"The policy of {where} can't be understood: {fault.message}", fault.fix) from None
+        raise IamError(f"Could not parse the policy of {where}: {fault.message}", fault.fix) from None

@@ -1,4 +1,4 @@
-"""Who asks, where, and who jobs run as there: what every command of `python -m iam` begins with."""
+"""The caller, the cloud and the job principal: what every command of `python -m iam` starts with."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from raydock.gcp.clouds import (
 from raydock.settings import setting
 
 TOKENS = "oauth2.googleapis.com"
-SECONDS = 10.0
+TIMEOUT = 10.0  # seconds per call
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One caller at one place. Principals are "" where they are not known, and so is the project.
+    """One caller of one cloud. `caller`, `job` (the job principal) and `project` are "" if unknown.
 
-    `buckets` are those of the lab; Google does not tell.
+    `buckets` are those of the lab; empty on Google Cloud.
     """
 
-    place: GoogleCloud
+    cloud: GoogleCloud
     token: str
     caller: str
     job: str
@@ -46,24 +46,28 @@ class Session:
 
     @property
     def flags(self) -> str:
-        """What a command line needs to reach the same place."""
-        return "" if isinstance(self.place, LabCloud) else f" --target {self.place.name}"
+        """The flags with which a command reaches the same cloud."""
+        return "" if isinstance(self.cloud, LabCloud) else f" --target {self.cloud.name}"
 
     @property
     def who(self) -> str:
+        """The caller, for messages."""
         return self.caller or "your account"
 
 
-def begin(target: str, project: str = "") -> Session:
-    """A session at the target. Refused, NotFound or Unreachable."""
+def open_session(target: str, project: str = "") -> Session:
+    """Open a session with the lab or, for "google", with Google Cloud.
+
+    Raises PermissionDenied, NotFound or Unreachable.
+    """
     return asyncio.run(_google(project) if target == "google" else _lab(project))
 
 
 @asynccontextmanager
-async def asking(session: Session) -> AsyncIterator[PolicyReader]:
-    """Questions as the session's caller."""
-    async with http(session.place) as client:
-        yield PolicyReader(client, session.place, session.token, session.place.headers_of_caller())
+async def open_reader(session: Session) -> AsyncIterator[PolicyReader]:
+    """Open a policy reader that acts as the session's caller."""
+    async with http(session.cloud) as client:
+        yield PolicyReader(client, session.cloud, session.token, session.cloud.headers_of_caller())
 
 
 async def _lab(project: str) -> Session:
@@ -78,23 +82,23 @@ async def _lab(project: str) -> Session:
 
 
 async def _google(project: str) -> Session:
-    place = RealCloud()
-    async with http(place) as client:
-        token = await place.token(client)
-        caller = await caller_of(client, place, token)
+    cloud = RealCloud()
+    async with http(cloud) as client:
+        token = await cloud.token(client)
+        caller = await caller_of(client, cloud, token)
         project = project or setting("GOOGLE_CLOUD_PROJECT") or default_credentials()[1]
-        asker = PolicyReader(client, place, token, place.headers_of_caller())
-        job = await agent_of(asker, project) if project else ""
-    return Session(place, token, caller, job, project)
+        reader = PolicyReader(client, cloud, token, cloud.headers_of_caller())
+        job = await service_agent_of(reader, project) if project else ""
+    return Session(cloud, token, caller, job, project)
 
 
-async def caller_of(client: Any, place: GoogleCloud, token: str) -> str:
-    """Whose token it is; "" where Google does not say. The token goes in the body: addresses are logged."""
+async def caller_of(client: Any, cloud: GoogleCloud, token: str) -> str:
+    """The principal of a token, "" if Google does not say. The token goes in the body, since URLs are logged."""
     import httpx
 
     try:
-        url = f"{place.base(TOKENS)}/tokeninfo"
-        reply = await client.post(url, data={"access_token": token}, timeout=SECONDS)
+        url = f"{cloud.base(TOKENS)}/tokeninfo"
+        reply = await client.post(url, data={"access_token": token}, timeout=TIMEOUT)
     except httpx.HTTPError as fault:
         raise Unreachable(f"{TOKENS} does not answer: {type(fault).__name__}.", "try again") from None
     if reply.status_code >= 500:
@@ -104,21 +108,22 @@ async def caller_of(client: Any, place: GoogleCloud, token: str) -> str:
 
 
 def principal_of(address: str) -> str:
-    """The principal with that address; "" for what is none."""
+    """The principal with that email address, "" if it is not an address."""
     if "@" not in address:
         return ""
     return f"{'serviceAccount' if address.endswith('gserviceaccount.com') else 'user'}:{address}"
 
 
-async def agent_of(asker: PolicyReader, project: str) -> str:
-    """Who a job on Ray on Vertex AI runs as, unless the cluster has a custom account: the project's agent."""
-    number = await number_of(asker, project)
+async def service_agent_of(reader: PolicyReader, project: str) -> str:
+    """The project's service agent, which jobs on Vertex AI run as unless the cluster has a custom account."""
+    number = await number_of(reader, project)
     return f"serviceAccount:{code_agent(number)}" if number else ""
 
 
-async def number_of(asker: PolicyReader, project: str) -> str:
+async def number_of(reader: PolicyReader, project: str) -> str:
+    """The number of a project, "" if the caller may not see it or it does not exist."""
     try:
-        told = await asker.get(PROJECTS, f"/v3/projects/{project}")
+        reply = await reader.get(PROJECTS, f"/v3/projects/{project}")
     except NotFound:
         return ""
-    return str(told["name"]).rpartition("/")[2] if told else ""
+    return str(reply["name"]).rpartition("/")[2] if reply else ""

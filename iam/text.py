@@ -1,4 +1,4 @@
-"""An outcome of the check in words: the same ones in the submitter and on the command line."""
+"""Outcomes of the check in words, shared by the submitter and `python -m iam check`."""
 
 from __future__ import annotations
 
@@ -8,46 +8,51 @@ from collections.abc import Iterator
 from iam.check import Outcome
 from iam.policy.evaluate import Verdict
 
-TOLD = {Verdict.GRANTED: "OK", Verdict.DENIED: "DENIED", Verdict.UNKNOWN: "UNKNOWN"}
-NO_SMALL_ROLE = "ask an owner of that project; no small role on the bucket alone would mend it"
+VERDICTS = {Verdict.GRANTED: "OK", Verdict.DENIED: "DENIED", Verdict.UNKNOWN: "UNKNOWN"}
+NO_NARROW_ROLE = "ask an owner of the project: no narrow role on the bucket alone would fix it"
 
 
 def sentence(one: Outcome) -> str:
-    """Principal, permission, resource, which declaration needs it, why."""
+    """Principal, permission, resource, the declaration that needs it, and the reason."""
     if one.verdict is Verdict.GRANTED:
         doing = ", ".join(operation.value for operation in one.operations)
         return f"{one.uri}: {doing}, as {one.principal} ({one.how})"
-    what, why = " and ".join(one.missing), one.why.replace(f" to {one.principal}", "")
+    permissions, why = " and ".join(one.missing), one.why.replace(f" to {one.principal}", "")
     if one.verdict is Verdict.DENIED:
-        return f"{one.principal} has no {what} on {one.uri} ({one.because}): {why}."
-    return f"It can't be told whether {one.principal} has {what} on {one.uri} ({one.because}): {why}."
+        return f"{one.principal} lacks {permissions} on {one.uri} ({one.because}): {why}."
+    return (
+        f"Could not determine whether {one.principal} has {permissions} on {one.uri} ({one.because}): {why}."
+    )
 
 
-def fix(one: Outcome, place: str) -> str:
-    """The grants that mend it, as our command and as Google's; the lab takes ours alone."""
+def fix(one: Outcome, cloud: str) -> str:
+    """The grants that fix a denial, as commands of `python -m iam` and of gcloud, one a line.
+
+    `cloud` is the name of the cloud that was checked: "local" for the lab.
+    """
     if one.why.startswith("there is no bucket"):
-        return "mend its name, or make the bucket"
+        return "fix the bucket name, or create the bucket"
     if not one.fixes:
-        return NO_SMALL_ROLE
-    target = "" if place == "local" else f" --target {place}"
-    ours = [f"{each.ours}{target}" for each in one.fixes if each.ours]
-    return "\n".join([*ours, *(f"on Google Cloud: {each.gcloud}" for each in one.fixes)])
+        return NO_NARROW_ROLE
+    target = "" if cloud == "local" else f" --target {cloud}"
+    commands = [f"{each.iam_command}{target}" for each in one.fixes if each.iam_command]
+    return "\n".join([*commands, *(f"on Google Cloud: {each.gcloud}" for each in one.fixes)])
 
 
-def lines(one: Outcome, place: str) -> Iterator[tuple[str, str]]:
-    """Each with what it hangs from."""
-    yield f"{TOLD[one.verdict]:<7}  ", sentence(one)
+def lines(one: Outcome, cloud: str) -> Iterator[tuple[str, str]]:
+    """The lines of an outcome, each with the label that it hangs from."""
+    yield f"{VERDICTS[one.verdict]:<7}  ", sentence(one)
     if one.verdict is not Verdict.GRANTED:
-        yield from (("       → ", line) for line in fix(one, place).splitlines())
+        yield from (("       → ", line) for line in fix(one, cloud).splitlines())
 
 
 def is_command(text: str) -> bool:
-    """Whether it is to be copied: then it stays on one line, however long."""
+    """Whether the text is a command to copy, which must stay on one line."""
     return text.startswith(("python -m iam ", "on Google Cloud: gcloud "))
 
 
 def hanging(start: str, text: str, width: int) -> list[str]:
-    """Text below its start; no word is broken, and a command not at all."""
+    """Wrap text with a hanging indent below `start`, without breaking words. Commands are not wrapped."""
     if is_command(text):
         return [start + text]
     indent = " " * len(start)

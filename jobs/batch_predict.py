@@ -7,15 +7,15 @@
 # writes = ["--predictions=gs://lab-models/batch_predict"]
 # needs = { cpus = 1 }
 # ///
-"""Predictions for every row of a bucket: a pool of actors, each of which loads the model once.
+"""Predict every row in a bucket with a pool of actors, each of which loads the model once.
 
-Shows      a class in `map_batches`: what is dear to make (a model) is made once a worker, not once a batch;
-           0.6 of a CPU predict and 0.4 read and write, so that even one CPU can do both.
+Shows      a class in `map_batches`: an expensive object (a model) is created once per worker, not per batch.
+           0.6 of a CPU predicts and 0.4 reads and writes, so that a single CPU can do both.
 Run        python submit.py jobs/train_xgboost.py && python submit.py jobs/batch_predict.py -- --compare
-           python jobs/batch_predict.py --smoke-test                 (alone; makes data and a model if needed)
-Needs      1 CPU on a worker, better more; no GPU. 10 seconds.
-           A short run may be one actor's alone: a batch goes to whoever has the least to do.
-Dashboard  Jobs, this job: its Ray Data overview. Actors: one `MapWorker(MapBatches(Predictor))` a CPU.
+           python jobs/batch_predict.py --smoke-test              (alone: creates data and a model if needed)
+Needs      1 CPU on a worker, more is better; no GPU. 10 seconds.
+           One actor may do a short run alone: each batch goes to the actor with the least work.
+Dashboard  Jobs, this job: its Ray Data overview. Actors: one `MapWorker(MapBatches(Predictor))` per CPU.
 """
 
 import argparse
@@ -37,13 +37,13 @@ from pyarrow import fs, parquet
 from ray.data.block import BlockAccessor
 
 ALONE, TEMP = "RAY_ADDRESS" not in os.environ, tempfile.gettempdir()
-MORE = {"num_cpus": 0.6}  # of a CPU: two predictors cannot meet on one
-LESS = {"num_cpus": 0.4, "scheduling_strategy": "SPREAD"}  # a batch is predicted where it was read
-MIB = 2**20 if sys.platform == "darwin" else 2**10  # Linux counts KiB, a Mac bytes
+MORE = {"num_cpus": 0.6}  # so that two predictors can't share a CPU
+LESS = {"num_cpus": 0.4, "scheduling_strategy": "SPREAD"}  # a batch is predicted on the node that read it
+MIB = 2**20 if sys.platform == "darwin" else 2**10  # Linux reports KiB, macOS bytes
 
 
 def opened(uri):
-    """The parquet files of a folder, in order: their ends are read, not yet their rows."""
+    """The parquet files in a folder, in order. Reads only their footers."""
     files, folder = fs.FileSystem.from_uri(uri)
     found = files.get_file_info(fs.FileSelector(folder, allow_not_found=True))
     names = sorted(one.path for one in found if one.path.endswith(".parquet"))
@@ -51,52 +51,56 @@ def opened(uri):
 
 
 def load(uri):
-    """A model of XGBoost's, from a bucket."""
+    """Load an XGBoost model from a bucket."""
     files, path = fs.FileSystem.from_uri(uri)
     return xgb.Booster({"nthread": 1}, model_file=bytearray(files.open_input_file(path).read()))
 
 
 def predict(model, table):
-    """Plain XGBoost: for each row the probability of 1."""
+    """Plain XGBoost: the probability of class 1 for each row."""
     X = np.column_stack([table[name].to_numpy() for name in model.feature_names])
     return model.predict(xgb.DMatrix(X, feature_names=model.feature_names, nthread=1))
 
 
-class Predictor:  # 1. becomes an actor: it stays, and with it the model that it has loaded
+class Predictor:  # 1. Becomes an actor, which keeps the model that it has loaded
+    """Predicts batches. Adds the predictions and a record of the batch."""
+
     def __init__(self, model, id):
         self.model, self.id, self.node = load(model), id, ray.get_runtime_context().get_node_id()
 
     def __call__(self, table):
         start, prediction = time.time(), predict(self.model, table)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
-        told = {"node": self.node, "start": start, "end": time.time(), "rows": len(table), "peak_mib": peak}
-        columns = {self.id: table[self.id], "prediction": prediction, "told": [json.dumps(told)] * len(table)}
-        return pa.table(columns)
+        record = {"node": self.node, "start": start, "end": time.time(), "rows": len(table), "peak_mib": peak}
+        columns = {self.id: table[self.id], "prediction": prediction}
+        return pa.table(columns | {"record": [json.dumps(record)] * len(table)})
 
 
 class ParquetFolder(ray.data.Datasink):
-    """As `write_parquet(uri)`; but the names are the same in each run, and `told` comes home."""
+    """Like `write_parquet(uri)`, but with the same file names in each run; returns the `record` column."""
 
     def __init__(self, uri):
         self.uri = uri
 
-    def write(self, blocks, ctx):  # 3. on a worker; when that dies, again on another, to the same name
+    def write(self, blocks, ctx):  # 3. On a worker; if it dies, again on another, to the same name
+        """Write one file, without the records, which it returns."""
         table = pa.concat_tables(BlockAccessor.for_block(block).to_arrow() for block in blocks)
         files, folder = fs.FileSystem.from_uri(self.uri)
         path = f"{folder}/part-{ctx.task_idx}.parquet"
-        parquet.write_table(table.drop_columns("told"), path, filesystem=files)
-        return path, [json.loads(one) for one in table["told"].unique().to_pylist()]
+        parquet.write_table(table.drop_columns("record"), path, filesystem=files)
+        return path, [json.loads(one) for one in table["record"].unique().to_pylist()]
 
-    def on_write_complete(self, result):  # on the driver, once all are written
-        self.tasks = [one for _, told in result.write_returns for one in told]
+    def on_write_complete(self, result):  # on the driver, after all files are written
+        """Collect the records, and delete files of earlier runs."""
+        self.tasks = [record for _, records in result.write_returns for record in records]
         files = fs.FileSystem.from_uri(self.uri)[0]
         for path in set(opened(self.uri)) - {path for path, _ in result.write_returns}:
-            files.delete_file(path)  # an earlier run had more files: no row may be there twice
+            files.delete_file(path)  # an earlier run had more files, whose rows would be duplicates
 
 
 @ray.remote(num_cpus=1)
 def predict_alone(args):
-    """Plain XGBoost, file by file, on one CPU of a worker: its seconds. Raises where it predicts otherwise."""
+    """Plain XGBoost, file by file, on one CPU of a worker. Returns its seconds; raises if a prediction differs."""
     start, model, alone = time.perf_counter(), load(args.model), []
     for file in opened(args.data).values():
         table = file.read()
@@ -105,12 +109,12 @@ def predict_alone(args):
     seconds = time.perf_counter() - start
     with_ray = pa.concat_tables(file.read() for file in opened(args.predictions).values())
     if not with_ray.sort_by(args.id).equals(pa.concat_tables(alone).sort_by(args.id)):
-        raise RuntimeError("with Ray Data the predictions are not those of plain XGBoost")
+        raise RuntimeError("Ray Data's predictions differ from those of plain XGBoost")
     return seconds
 
 
 def make_small(args):
-    """Alone: some data and a model where nobody made any."""
+    """Alone: create some data and a model, if there are none."""
     X = np.random.default_rng(3).random((4000, 2))
     if not os.path.exists(args.data):
         os.makedirs(args.data)
@@ -123,45 +127,45 @@ def make_small(args):
 
 
 def check(args):
-    """Ends the job before the work, with one sentence, where it can't be done."""
-    told = f"--predictions {args.predictions} can't be written"
+    """Exit with one sentence, before any work, if the job can't succeed."""
+    failure = f"--predictions {args.predictions} can't be written"
     try:
         files, folder = fs.FileSystem.from_uri(args.predictions)
-        if isinstance(files, fs.LocalFileSystem):  # a bucket has no folders to make
+        if isinstance(files, fs.LocalFileSystem):  # buckets have no folders to create
             os.makedirs(folder, exist_ok=True)
         files.open_output_stream(f"{folder}/.probe").close()
         files.delete_file(f"{folder}/.probe")
-        told = f"--data {args.data} can't be read"
+        failure = f"--data {args.data} can't be read"
         found = opened(args.data)
-        told = f"--model {args.model} can't be read (python submit.py jobs/train_xgboost.py makes it)"
+        failure = f"--model {args.model} can't be read (create it: python submit.py jobs/train_xgboost.py)"
         wanted = [*load(args.model).feature_names, args.id]
-    except (OSError, ValueError, xgb.core.XGBoostError) as error:  # Google's own words inside of the client's
-        said = re.search(r"last message of (.*?) error_info|$", str(error))[1] or str(error).splitlines()[0]
-        raise SystemExit(f"{told}: {said}") from None
+    except (OSError, ValueError, xgb.core.XGBoostError) as error:  # Google's message is inside the client's
+        reason = re.search(r"last message of (.*?) error_info|$", str(error))[1] or str(error).splitlines()[0]
+        raise SystemExit(f"{failure}: {reason}") from None
     if not found:
-        some = "python submit.py jobs/make_data.py writes some"
-        raise SystemExit(f"--data {args.data} holds no parquet: {some}.")
-    there = set.intersection(*(set(file.schema_arrow.names) for file in found.values()))
-    if missing := [name for name in wanted if name not in there]:
+        fix = "first run: python submit.py jobs/make_data.py"
+        raise SystemExit(f"--data {args.data} has no parquet files; {fix}")
+    columns = set.intersection(*(set(file.schema_arrow.names) for file in found.values()))
+    if missing := [name for name in wanted if name not in columns]:
         raise SystemExit(f"--data {args.data} lacks {', '.join(missing)}: the model's columns, and --id.")
     if ray.cluster_resources().get("CPU", 0) < 1:
-        raise SystemExit("No workers: there is no CPU. Start workers, then submit it again.")
+        raise SystemExit("No workers: there is no CPU. Start workers, then resubmit the job.")
     return found
 
 
 def run(args):
-    """Predicts. Raises where other rows come out than went in, or --compare finds another prediction."""
+    """Predict. Raises if the number of rows changes, or --compare finds a different prediction."""
     if ALONE and not os.path.exists(args.model):
         make_small(args)
-    ray.init()  # no address: the job's cluster gives it; started by hand, this machine becomes one
+    ray.init()  # no address: the cluster provides it; run by hand, Ray starts on this machine
     context, found = ray.data.DataContext.get_current(), check(args)
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     context.enable_progress_bars, context.execution_options.preserve_order = False, True
-    context.wait_for_min_actors_s = 60  # else who is up first takes all that there is
+    context.wait_for_min_actors_s = 60  # or the first actor up would take all the work
     cpus, start = int(min(len(found), ray.cluster_resources()["CPU"])), time.perf_counter()
     folder, files = ParquetFolder(args.predictions), fs.FileSystem.from_uri(args.data)[0]
-    # 2. a plan of three steps, which the last line runs, all at once: 0.6 of each CPU predict, 0.4 read
-    # and write, so one CPU is enough. The plain version is `predict_alone`.
+    # 2. A plan of three steps, which the last line runs concurrently: 0.6 of each CPU predicts, 0.4 reads
+    #    and writes, so one CPU is enough. The plain version is `predict_alone`.
     by_file = {"filesystem": files, "override_num_blocks": len(found), "ray_remote_args": LESS}
     rows = ray.data.read_parquet([*found], **by_file)
     given = {"fn_constructor_args": (args.model, args.id), "batch_format": "pyarrow", "batch_size": None}
@@ -169,12 +173,12 @@ def run(args):
     try:
         predicted.write_datasink(folder, ray_remote_args=LESS)
     except ray.exceptions.GetTimeoutError:
-        raise SystemExit(f"Not all of {cpus} CPUs came up within 60 s: submit it again.") from None
+        raise SystemExit(f"Fewer than {cpus} actors started within 60 s: submit the job again.") from None
     seconds, tasks = {"ray": time.perf_counter() - start, "alone": None}, folder.tasks
     uris = (args.data, args.predictions)
     rows, out = (sum(file.metadata.num_rows for file in opened(uri).values()) for uri in uris)
     if rows != out:
-        raise RuntimeError(f"{rows} rows went in, {out} predictions came out")
+        raise RuntimeError(f"{rows} rows, but {out} predictions")
     print(f"{rows:,} predictions: {args.predictions}", flush=True)
     if args.compare:
         seconds["alone"] = ray.get(predict_alone.remote(args))
@@ -193,23 +197,23 @@ def run(args):
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     data, models = (f"{TEMP if ALONE else 'gs:/'}/lab-{bucket}" for bucket in ("data", "models"))
-    parser.add_argument("--data", default=f"{data}/avocado/parquet", metavar="URI", help="of parquet files")
+    parser.add_argument("--data", default=f"{data}/avocado/parquet", metavar="URI", help="input")
     parser.add_argument("--model", default=f"{models}/train_xgboost/model.ubj", metavar="URI")
-    parser.add_argument("--predictions", default=f"{models}/batch_predict", metavar="URI", help="is written")
-    parser.add_argument("--id", default="id", help="the column that tells rows apart (default id)")
-    parser.add_argument("--compare", action="store_true", help="also run it without Ray: tells the speed-up")
-    parser.add_argument("--smoke-test", action="store_true", help="as short as the data: changes nothing")
-    parser.add_argument("--output", type=pathlib.Path, help="also write the result here, a local file")
+    parser.add_argument("--predictions", default=f"{models}/batch_predict", metavar="URI", help="output")
+    parser.add_argument("--id", default="id", help="the column that identifies a row (default: id)")
+    parser.add_argument("--compare", action="store_true", help="also run without Ray and report the speed-up")
+    parser.add_argument("--smoke-test", action="store_true", help="no effect: the data decides the run time")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the result to this local file")
     args = parser.parse_args(argv)
     if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
-        parser.error(f"--output {args.output}: no file can be written there, where the job runs")
+        parser.error(f"--output {args.output}: not writable on the machine that runs the job")
     return args
 
 
 def main():
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
-    ray.shutdown()  # a worker's line may still be on its way: none comes after the result
+    ray.shutdown()  # so that no worker's output follows the result
     if args.output:
         args.output.write_text(result + "\n")
     print("RESULT", result, flush=True)

@@ -5,16 +5,16 @@
 # [tool.submit]
 # reads = ["--csv=gs://lab-data/avocado/csv"]
 # writes = ["--parquet=gs://lab-data/avocado/from_csv"]
-# files = ["avocado_schema.json"]  # travels with the script: CSV has no types, this file says them
+# files = ["avocado_schema.json"]  # uploaded with the script: it has the types, which CSV lacks
 # needs = { cpus = 1 }
 # ///
-"""CSV from a bucket to parquet in a bucket with Ray Data; a file beside the script says the types.
+"""Convert CSV in a bucket to parquet with Ray Data, with the column types from a file next to the script.
 
-Shows      a file that travels with a job; a task a file reads and writes; a second run doubles no row.
+Shows      a file uploaded with a job; one task per file; and that a second run duplicates no rows.
 Run        python submit.py jobs/make_data.py && python submit.py jobs/csv_to_parquet.py -- --compare
-           python jobs/csv_to_parquet.py --smoke-test                (alone; makes a CSV where there is none)
-Needs      1 CPU on a worker, better more; no GPU. 5 seconds.
-Dashboard  Jobs, this job: its Ray Data overview, and a task for each file that reads and writes it.
+           python jobs/csv_to_parquet.py --smoke-test                (alone: creates a CSV if there is none)
+Needs      1 CPU on a worker, more is better; no GPU. 5 seconds.
+Dashboard  Jobs, this job: its Ray Data overview, and the task that reads and writes each file.
 """
 
 import argparse
@@ -39,19 +39,20 @@ TYPES = pathlib.Path(__file__).with_name("avocado_schema.json")
 
 
 def files_in(uri, kind):
-    """The file system of a URI, and its files of a kind, in order."""
+    """The file system of a URI, and its files with an extension, in order."""
     files, folder = fs.FileSystem.from_uri(uri)
     found = files.get_file_info(fs.FileSelector(folder, allow_not_found=True))
     return files, sorted(one.path for one in found if one.path.endswith(f".{kind}"))
 
 
 class ParquetFolder(ray.data.Datasink):
-    """As `write_parquet(uri)`; but the names are the same in each run, and each task tells what it did."""
+    """Like `write_parquet(uri)`, but with the same file names in each run, and a record from each task."""
 
     def __init__(self, uri, schema):
         self.uri, self.schema = uri, schema
 
-    def write(self, blocks, ctx):  # 2. on a worker; when that dies, again on another, to the same name
+    def write(self, blocks, ctx):  # 2. On a worker; if it dies, again on another, to the same name
+        """Write one file and return a record of it."""
         start, (files, folder) = time.time(), fs.FileSystem.from_uri(self.uri)
         table = pa.concat_tables(BlockAccessor.for_block(block).to_arrow() for block in blocks)
         path, node = f"{folder}/part-{ctx.task_idx}.parquet", ray.get_runtime_context().get_node_id()
@@ -60,15 +61,16 @@ class ParquetFolder(ray.data.Datasink):
         return {"name": f"file {ctx.task_idx}", "node": node, "path": path, "rows": len(table),
                 "start": start, "end": time.time(), "peak_mib": peak}  # fmt: skip
 
-    def on_write_complete(self, result):  # 3. on the driver, once all are written
-        self.tasks, (files, there) = result.write_returns, files_in(self.uri, "parquet")
-        for path in set(there) - {task["path"] for task in self.tasks}:
-            files.delete_file(path)  # an earlier run had more files: no row may be there twice
+    def on_write_complete(self, result):  # 3. On the driver, after all files are written
+        """Collect the records, and delete files of earlier runs."""
+        self.tasks, (files, existing) = result.write_returns, files_in(self.uri, "parquet")
+        for path in set(existing) - {task["path"] for task in self.tasks}:
+            files.delete_file(path)  # an earlier run had more files, whose rows would be duplicates
 
 
 @ray.remote(num_cpus=1)
 def convert_alone(args, types):
-    """Plain pyarrow, file by file, on one CPU of a worker for comparison: its seconds."""
+    """Plain pyarrow, file by file, on one CPU of a worker. Returns its seconds."""
     start, tables, (files, names) = time.perf_counter(), [], files_in(args.csv, "csv")
     for name in names:
         tables.append(csv.read_csv(files.open_input_stream(name), ONE_THREAD, None, types))
@@ -76,57 +78,57 @@ def convert_alone(args, types):
     seconds, (files, names) = time.perf_counter() - start, files_in(args.parquet, "parquet")
     with_ray = pa.concat_tables(parquet.ParquetFile(files.open_input_file(name)).read() for name in names)
     if not with_ray.equals(pa.concat_tables(tables)):
-        raise RuntimeError("with Ray Data the rows are not those of plain pyarrow")
+        raise RuntimeError("Ray Data's rows differ from those of plain pyarrow")
     return seconds
 
 
 def check(args, schema):
-    """Ends the job before the work, with one sentence, where it can't be done."""
-    told = f"--parquet {args.parquet} can't be written"
+    """Exit with one sentence, before any work, if the job can't succeed."""
+    failure = f"--parquet {args.parquet} can't be written"
     try:
         files, folder = fs.FileSystem.from_uri(args.parquet)
-        if isinstance(files, fs.LocalFileSystem):  # a bucket has no folders to make
+        if isinstance(files, fs.LocalFileSystem):  # buckets have no folders to create
             os.makedirs(folder, exist_ok=True)
         files.open_output_stream(f"{folder}/.probe").close()
         files.delete_file(f"{folder}/.probe")
-        told = f"--csv {args.csv} can't be read"
+        failure = f"--csv {args.csv} can't be read"
         files, names = files_in(args.csv, "csv")
         columns = [csv.open_csv(files.open_input_stream(name)).schema.names for name in names]
-    except (OSError, ValueError) as error:  # Google's own words stand inside of the client's
-        said = re.search(r"last message of (.*?) error_info|$", str(error))[1] or error
-        raise SystemExit(f"{told}: {said}") from None
+    except (OSError, ValueError) as error:  # Google's message is inside the client's
+        reason = re.search(r"last message of (.*?) error_info|$", str(error))[1] or error
+        raise SystemExit(f"{failure}: {reason}") from None
     if not names:
-        raise SystemExit(f"--csv {args.csv} holds no CSV: python submit.py jobs/make_data.py writes some.")
+        raise SystemExit(f"--csv {args.csv} has no CSV files; first run: python submit.py jobs/make_data.py")
     if missing := [name for name in schema.names if any(name not in found for found in columns)]:
-        raise SystemExit(f"--csv {args.csv} lacks {', '.join(missing)}, which {TYPES.name} names.")
+        raise SystemExit(f"--csv {args.csv} lacks {', '.join(missing)}, which {TYPES.name} defines.")
     if ray.cluster_resources().get("CPU", 0) < 1:
-        raise SystemExit("No workers: there is no CPU. Start workers, then submit it again.")
+        raise SystemExit("No workers: there is no CPU. Start workers, then resubmit the job.")
     return files, names
 
 
 def run(args):
-    """Converts. Raises where other rows or types are read back than were written."""
-    told = json.loads(TYPES.read_text())
-    schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in told.items()])
+    """Convert the files. Raises if the rows or types read back are not those written."""
+    columns = json.loads(TYPES.read_text())
+    schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in columns.items()])
     types = csv.ConvertOptions(column_types=schema, include_columns=schema.names)
     if args.csv.startswith(tempfile.gettempdir()) and not os.path.exists(args.csv):  # alone: some small data
         os.makedirs(args.csv)
         small = {name: ["2015-01-04" if name == "date" else 1] * 100 for name in schema.names}
         csv.write_csv(pa.table(small), f"{args.csv}/part-0.csv")
-    ray.init()  # no address: the job's cluster gives it; started by hand, this machine becomes one
+    ray.init()  # no address: the cluster provides it; run by hand, Ray starts on this machine
     context, (files, names) = ray.data.DataContext.get_current(), check(args, schema)
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     context.enable_progress_bars, context.execution_options.preserve_order = False, True
     start, folder = time.perf_counter(), ParquetFolder(args.parquet, schema)
-    # 1. only a plan, a block a file; the next line runs it. The plain version is `convert_alone`.
+    # 1. Only a plan, with one block per file; the next line runs it. The plain version is `convert_alone`.
     plan = ray.data.read_csv(names, filesystem=files, convert_options=types, override_num_blocks=len(names))
     plan.write_datasink(folder)
     seconds, tasks = {"ray": time.perf_counter() - start, "alone": None}, folder.tasks
     files, names = files_in(args.parquet, "parquet")
-    found = [parquet.ParquetFile(files.open_input_file(name)) for name in names]  # the end of each
-    rows, there = sum(task["rows"] for task in tasks), sum(one.metadata.num_rows for one in found)
-    if rows != there or any(one.schema_arrow != schema for one in found):
-        raise RuntimeError(f"{args.parquet} holds other rows or types than the {rows} rows of {args.csv}")
+    found = [parquet.ParquetFile(files.open_input_file(name)) for name in names]  # reads only the footers
+    rows, written = sum(task["rows"] for task in tasks), sum(one.metadata.num_rows for one in found)
+    if rows != written or any(one.schema_arrow != schema for one in found):
+        raise RuntimeError(f"{args.parquet} has other rows or types than the {rows} rows of {args.csv}")
     print(f"{rows:,} rows in {len(names)} files: {args.parquet}", flush=True)
     if args.compare:
         seconds["alone"] = ray.get(convert_alone.remote(args, types))
@@ -143,21 +145,21 @@ def run(args):
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--csv", default=f"{HOME}/avocado/csv", metavar="URI", help="a folder, is read")
-    parser.add_argument("--parquet", default=f"{HOME}/avocado/from_csv", metavar="URI", help="is written")
-    parser.add_argument("--compare", action="store_true", help="also run it without Ray: tells the speed-up")
-    parser.add_argument("--smoke-test", action="store_true", help="as short as the data: changes nothing")
-    parser.add_argument("--output", type=pathlib.Path, help="also write the result here, a local file")
+    parser.add_argument("--csv", default=f"{HOME}/avocado/csv", metavar="URI", help="input")
+    parser.add_argument("--parquet", default=f"{HOME}/avocado/from_csv", metavar="URI", help="output")
+    parser.add_argument("--compare", action="store_true", help="also run without Ray and report the speed-up")
+    parser.add_argument("--smoke-test", action="store_true", help="no effect: the data decides the run time")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the result to this local file")
     args = parser.parse_args(argv)
     if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
-        parser.error(f"--output {args.output}: no file can be written there, where the job runs")
+        parser.error(f"--output {args.output}: not writable on the machine that runs the job")
     return args
 
 
 def main():
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
-    ray.shutdown()  # a worker's line may still be on its way: none comes after the result
+    ray.shutdown()  # so that no worker's output follows the result
     if args.output:
         args.output.write_text(result + "\n")
     print("RESULT", result, flush=True)

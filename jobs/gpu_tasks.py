@@ -5,13 +5,13 @@
 # [tool.submit]
 # needs = { gpus = 1 }
 # ///
-"""More tasks than GPUs: they queue. Half a GPU each: two at a time.
+"""More tasks than GPUs: they queue. With half a GPU each, two run at a time.
 
-Shows      that Ray counts GPUs and touches none: a task waits until what it asks for is free, and learns by
-           CUDA_VISIBLE_DEVICES which one it may use. A simulated GPU queues the same; log and result say so.
+Shows      that Ray only counts GPUs: a task waits until its share is free, and CUDA_VISIBLE_DEVICES tells it
+           which GPU to use. A simulated GPU queues the same way; the log and the result say that it is one.
 Run        python submit.py jobs/gpu_tasks.py
-           python jobs/gpu_tasks.py --smoke-test       (alone; without a GPU, it makes Ray count one)
-Needs      1 GPU; no CPU but the driver's. About 15 seconds; --smoke-test: 10.
+           python jobs/gpu_tasks.py --smoke-test       (alone: without a GPU, it simulates one)
+Needs      1 GPU; no CPU besides the driver's. About 15 seconds; --smoke-test: 10.
 Dashboard  Jobs, this job: `on_a_gpu` tasks that wait in PENDING_NODE_ASSIGNMENT, and Cluster: GPU 1.0/1.0.
 """
 
@@ -30,41 +30,42 @@ WIDTH = 40  # characters of the chart
 
 
 def work(seconds):
-    """Stands for work on a GPU: a framework would see the devices in this variable, and no others."""
+    """A placeholder for work on a GPU: a framework would see only the devices in this variable."""
     time.sleep(seconds)
     return os.environ.get("CUDA_VISIBLE_DEVICES")
 
 
-# 1. A task that asks for a GPU, and for no CPU: with one each, half GPUs would still queue for the CPUs.
+# 1. A task that requests a GPU but no CPU: with one CPU each, tasks of half a GPU would still queue for CPUs.
 @ray.remote(num_gpus=1, num_cpus=0, max_retries=5)
 def on_a_gpu(number, seconds):
+    """Do some work, and return the task's record."""
     start, devices, node = time.time(), work(seconds), ray.get_runtime_context().get_node_id()
-    # Linux counts a process's peak memory in KiB, a Mac in bytes.
+    # Linux reports peak memory in KiB, macOS in bytes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     task = {"name": f"task {number}", "node": node, "start": start, "end": time.time(), "peak_mib": peak}
     return task | {"CUDA_VISIBLE_DEVICES": devices}
 
 
 def queue(count, share, seconds):
-    """All tasks are sent at once; Ray starts each when its share of a GPU is free."""
+    """Submit all tasks together; Ray starts each when its share of a GPU is free."""
     sent = time.time()
-    task = on_a_gpu.options(num_gpus=share)  # 2. a share under 1: so many tasks use one GPU at a time
+    task = on_a_gpu.options(num_gpus=share)  # 2. With a share under 1, several tasks use one GPU at a time
     tasks = ray.get([task.remote(number, seconds) for number in range(count)])
     return [{**task, "share": share, "waited": task["start"] - sent} for task in tasks]
 
 
 def most_at_once(tasks):
-    """How many tasks ran side by side at most: counted at the start of each."""
+    """The largest number of tasks that ran in parallel, counted at the start of each."""
     return max(sum(other["start"] <= one["start"] < other["end"] for other in tasks) for one in tasks)
 
 
 def seconds_of(tasks):
-    """From sending them all to the end of the last."""
+    """Seconds from the submission of all tasks to the end of the last."""
     return max(task["waited"] + task["end"] - task["start"] for task in tasks)
 
 
 def chart(title, tasks, names):
-    """A line for each task in the order of their starts: when it waited and when it ran."""
+    """Print one line per task, in order of start: when it waited and when it ran."""
     print(title, flush=True)
     scale = WIDTH / seconds_of(tasks)
     for task in sorted(tasks, key=lambda task: task["start"]):
@@ -75,27 +76,27 @@ def chart(title, tasks, names):
 
 
 def start_ray():
-    """The job's cluster; started by hand where there is no GPU, a Ray of its own that counts one GPU anyway."""
+    """Connect to the cluster. Run by hand on a machine without a GPU, start a local Ray with a simulated one."""
     ray.init()
     if "RAY_ADDRESS" in os.environ or ray.cluster_resources().get("GPU"):
         return
-    print("No GPU here: Ray is told of one that is not there. Only the queue is real.", flush=True)
+    print("No GPU here: Ray gets a simulated one. Only the queue is real.", flush=True)
     ray.shutdown()
     ray.init(num_gpus=1, resources={"simulated_gpu": 1})
 
 
 def wait_for_gpu(seconds=120):
-    """Workers may still be joining; a task that asks for a GPU would wait for ever where there is none."""
+    """Wait for workers to join. Without a GPU, no task would ever be scheduled."""
     deadline = time.monotonic() + seconds
     while not (gpus := int(ray.cluster_resources().get("GPU", 0))):
         if time.monotonic() > deadline:
-            raise SystemExit(f"No GPU after {seconds} s. Start a worker with a GPU, then submit it again.")
+            raise SystemExit(f"No GPU after {seconds} s. Start a worker with a GPU, then resubmit the job.")
         time.sleep(min(2, seconds))
     return gpus
 
 
 def nodes_that_worked(tasks):
-    """Each task brought back the id of its node. A node with simulated GPUs says so in its resources."""
+    """The nodes that ran tasks, by the node id in each task's record. A simulated GPU shows in the resources."""
     count = collections.Counter(task["node"] for task in tasks)
     return [{"node": node["NodeName"], "id": node["NodeID"], "pool": node["Labels"].get("pool"),
              "tasks": count[node["NodeID"]], "simulated": "simulated_gpu" in node["Resources"]}
@@ -103,12 +104,12 @@ def nodes_that_worked(tasks):
 
 
 def run(args):
-    """Both queues. Raises where more tasks ran at once than the GPUs can hold."""
+    """Run both queues. Raises if more tasks ran at a time than the GPUs allow."""
     start_ray()
     gpus = wait_for_gpu()
     count = args.tasks or 4 * gpus
     if count <= gpus:
-        raise SystemExit(f"--tasks {count}: with {gpus} GPUs none has to wait; ask for {gpus + 1} or more.")
+        raise SystemExit(f"--tasks {count}: with {gpus} GPUs, no task has to wait; use {gpus + 1} or more.")
     whole, half = queue(count, 1, args.seconds), queue(count, 0.5, args.seconds)
     seconds = {"ray": seconds_of(whole) + seconds_of(half), "alone": None}
     nodes = nodes_that_worked(whole + half)
@@ -118,7 +119,7 @@ def run(args):
     chart(f"{count} tasks of half a GPU each, on {gpus} GPU ({kind})", half, names)
     at_once = {"whole": most_at_once(whole), "half": most_at_once(half)}
     if at_once["whole"] > gpus or at_once["half"] > 2 * gpus:
-        raise RuntimeError(f"on {gpus} GPUs ran at once: {at_once}")
+        raise RuntimeError(f"too many tasks ran at a time on {gpus} GPUs: {at_once}")
     return {
         "version": 1, "job": "gpu_tasks", "data": f"none; {gpus} GPU ({kind})", "nodes": nodes, "cpus": 0,
         "seconds": seconds, "speed_up": None, "efficiency": None,
@@ -129,22 +130,22 @@ def run(args):
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--tasks", type=int, default=0, help="more than there are GPUs (default 4 for each)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="that each task holds its GPU (default 2)")
+    parser.add_argument("--tasks", type=int, default=0, help="more than there are GPUs (default: 4 per GPU)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="seconds that a task takes (default: 2)")
     parser.add_argument("--smoke-test", dest="seconds", action="store_const", const=1.2, help="a short run")
-    parser.add_argument("--output", type=pathlib.Path, help="also write the result here, a local file")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the result to this local file")
     args = parser.parse_args(argv)
     if args.tasks < 0 or not 0 < args.seconds <= 600:
-        parser.error(f"--tasks {args.tasks} --seconds {args.seconds}: not under 0, and up to 600 seconds")
+        parser.error(f"--tasks {args.tasks} --seconds {args.seconds}: must be positive, at most 600 seconds")
     if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
-        parser.error(f"--output {args.output}: no file can be written there, where the job runs")
+        parser.error(f"--output {args.output}: not writable on the machine that runs the job")
     return args
 
 
 def main():
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
-    ray.shutdown()  # a worker's line may still be on its way: none comes after the result
+    ray.shutdown()  # so that no worker's output follows the result
     if args.output:
         args.output.write_text(result + "\n")
     print("RESULT", result, flush=True)

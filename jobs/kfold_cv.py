@@ -5,14 +5,14 @@
 # [tool.submit]
 # needs = { cpus = 1 }
 # ///
-"""Five-fold cross-validation on Iris: one Ray task a fold, the data once in the object store.
+"""Five-fold cross-validation on Iris: one Ray task per fold, with the data once in the object store.
 
-Shows      tasks over shared data, how their answers are put together, and what 5 tasks on few CPUs can win:
-           on 2 CPUs they take 3 turns, so the speed-up ends at 5/3; on 5 CPUs and more, at 5.
+Shows      tasks on shared data, how to combine their results, and the limit of 5 tasks on a few CPUs: on 2
+           CPUs they run in 3 rounds, so the speed-up is at most 5/3; on 5 or more CPUs, it is at most 5.
 Run        python submit.py jobs/kfold_cv.py -- --compare
-           python jobs/kfold_cv.py --smoke-test                      (alone, with a Ray of its own)
-Needs      1 CPU on a worker, 5 at best; no GPU, no download. 15 seconds of one CPU; --smoke-test: 2.
-Dashboard  Jobs, this job: five `score_on_a_worker` tasks. Click one for its node, its start and its end.
+           python jobs/kfold_cv.py --smoke-test                      (alone: starts its own Ray)
+Needs      1 CPU on a worker, ideally 5; no GPU, no download. 15 seconds of one CPU; --smoke-test: 2.
+Dashboard  Jobs, this job: five `score_on_a_worker` tasks. Click one for its node, start and end.
 """
 
 import argparse
@@ -36,20 +36,21 @@ ACCURACY_FLOOR = 0.95
 
 
 def accuracy_of_fold(X, y, train, test, models):
-    """Plain scikit-learn. Many models, so that there is work: for one alone Ray would be the slower way."""
+    """Plain scikit-learn. It fits many models, because for a single one Ray would be slower."""
     model = BaggingClassifier(LinearDiscriminantAnalysis(), n_estimators=models, random_state=42)
     return model.fit(X[train], y[train]).score(X[test], y[test])
 
 
 def note(name, start, **more):
-    """What a task brings back of itself. Linux counts a process's peak memory in KiB, a Mac in bytes."""
+    """A task's record of itself. Linux reports peak memory in KiB, macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     node = ray.get_runtime_context().get_node_id()
     return {"name": name, "node": node, "start": start, "end": time.time(), "peak_mib": peak} | more
 
 
-@ray.remote(num_cpus=1, max_retries=5)  # 1. a task: when its node dies, Ray runs it again elsewhere
+@ray.remote(num_cpus=1, max_retries=5)  # 1. A task: if its node dies, Ray runs it again elsewhere
 def score_on_a_worker(number, X, y, train, test, models):
+    """Score one fold."""
     start = time.time()
     accuracy = accuracy_of_fold(X, y, train, test, models)
     print(f"fold {number}: accuracy {accuracy:.4f}", flush=True)
@@ -57,12 +58,12 @@ def score_on_a_worker(number, X, y, train, test, models):
 
 
 def scores_with_ray(X, y, models):
-    """A record for each fold. Without Ray: `[accuracy_of_fold(X, y, *fold, models) for fold in FOLDS.split(X, y)]`."""
-    X_ref, y_ref = ray.put(X), ray.put(y)  # 2. once into the object store; a task gets references to it,
-    # and the numbers of its rows: no fold is copied here. A task sees X and y as they are, read-only.
+    """A record per fold. Without Ray: `[accuracy_of_fold(X, y, *fold, models) for fold in FOLDS.split(X, y)]`."""
+    X_ref, y_ref = ray.put(X), ray.put(y)  # 2. Once into the object store. A task gets references to the data
+    # and its row numbers, so no fold is copied here. The task sees X and y as read-only arrays.
     folds = enumerate(FOLDS.split(X, y), start=1)
     tasks = [score_on_a_worker.remote(i, X_ref, y_ref, *fold, models) for i, fold in folds]
-    return ray.get(tasks)  # 3. waits for all, in the order of the folds; `remote` above did not wait
+    return ray.get(tasks)  # 3. Waits for all, in the order of the folds; `remote` above doesn't block
 
 
 @ray.remote(num_cpus=1)
@@ -74,25 +75,25 @@ def scores_alone(X, y, models):
 
 
 def wait_for_cpus(at_least=1, seconds=120):
-    """Workers may still be joining; a task without a CPU would wait for ever."""
+    """Wait for workers to join. Without a CPU, no task would ever be scheduled."""
     deadline = time.monotonic() + seconds
     while ray.cluster_resources().get("CPU", 0) < at_least:
         if time.monotonic() > deadline:
-            raise SystemExit(f"No workers: no CPU after {seconds} s. Start workers, then submit it again.")
+            raise SystemExit(f"No workers: no CPU after {seconds} s. Start workers, then resubmit the job.")
         time.sleep(min(2, seconds))
 
 
 def nodes_that_worked(tasks):
-    """Each task brought back the id of its node."""
+    """The nodes that ran tasks. Each task's record has the id of its node."""
     count = collections.Counter(task["node"] for task in tasks)
     nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
     return [{"node": name, "id": i, "pool": pool, "tasks": count[i]} for i, name, pool in nodes if i in count]
 
 
 def run(args):
-    """Mean and spread of the folds. Raises where the mean is under its floor, or differs without Ray."""
-    X, y = load_iris(return_X_y=True)  # 150 flowers, 4 measures each, 3 species; part of scikit-learn
-    ray.init()  # no address: the job's cluster gives it; started by hand, this machine becomes one
+    """Score the folds. Raises if the mean accuracy is below the floor, or a score differs without Ray."""
+    X, y = load_iris(return_X_y=True)  # 150 flowers, 4 measurements each, 3 species; part of scikit-learn
+    ray.init()  # no address: the cluster provides it; run by hand, Ray starts on this machine
     wait_for_cpus()
     start = time.perf_counter()
     tasks = scores_with_ray(X, y, args.models)
@@ -105,7 +106,7 @@ def run(args):
         if alone != scores:
             raise RuntimeError(f"with Ray the folds score {scores}, without it {alone}")
     if np.mean(scores) < ACCURACY_FLOOR:
-        raise RuntimeError(f"accuracy {np.mean(scores):.4f} is under its floor, {ACCURACY_FLOOR}")
+        raise RuntimeError(f"accuracy {np.mean(scores):.4f} is below the floor, {ACCURACY_FLOOR}")
     speed_up = seconds["alone"] / seconds["ray"] if args.compare else None
     return {
         "version": 1, "job": "kfold_cv", "data": "load_iris, 150 x 4, part of scikit-learn",
@@ -117,22 +118,22 @@ def run(args):
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--models", type=int, default=1000, help="models in each fold's bag (default 1000)")
-    parser.add_argument("--compare", action="store_true", help="also run it without Ray: tells the speed-up")
+    parser.add_argument("--models", type=int, default=1000, help="models in each fold's bag (default: 1000)")
+    parser.add_argument("--compare", action="store_true", help="also run without Ray and report the speed-up")
     parser.add_argument("--smoke-test", dest="models", action="store_const", const=100, help="a short run")
-    parser.add_argument("--output", type=pathlib.Path, help="also write the result here, a local file")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the result to this local file")
     args = parser.parse_args(argv)
     if args.models < 1:
-        parser.error(f"--models {args.models}: a bag holds at least 1 model")
+        parser.error(f"--models {args.models}: a bag has at least 1 model")
     if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
-        parser.error(f"--output {args.output}: no file can be written there, where the job runs")
+        parser.error(f"--output {args.output}: not writable on the machine that runs the job")
     return args
 
 
 def main():
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
-    ray.shutdown()  # a worker's line may still be on its way: none comes after the result
+    ray.shutdown()  # so that no worker's output follows the result
     if args.output:
         args.output.write_text(result + "\n")
     print("RESULT", result, flush=True)

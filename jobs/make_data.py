@@ -5,18 +5,18 @@
 # [tool.submit]
 # writes = ["--parquet=gs://lab-data/avocado/parquet", "--csv=gs://lab-data/avocado/csv"]
 # needs = { cpus = 2 }  # one for the driver, one for the tasks
-# # The driver reads everything back, which is work: with a CPU of its own it runs on a worker, not on the head.
+# # The driver does real work, reading everything back: with a CPU of its own it runs on a worker, not the head.
 # entrypoint = { cpus = 1 }
 # ///
-"""The data of the bucket lessons: avocado prices that were never paid, with a known answer.
+"""The data of the bucket lessons: made-up avocado prices with a known answer.
 
-Shows      entrypoint resources (a driver that works itself), and files whose content doesn't depend on how
-           many workers wrote them: each has a seed of its own.
+Shows      entrypoint resources (a driver that does real work), and files whose content doesn't depend on the
+           number of workers, because each has its own seed.
 Run        python submit.py jobs/make_data.py
            python submit.py jobs/make_data.py -- --rows 2000000
-           python jobs/make_data.py --smoke-test                      (alone, into a folder of this machine)
+           python jobs/make_data.py --smoke-test                       (alone: into a folder on this machine)
 Needs      2 CPUs on workers: one for the driver, the others for the tasks; no GPU. 5 seconds.
-Dashboard  Jobs, this job: its driver's node is a worker. One `write_part` task for each pair of files.
+Dashboard  Jobs, this job: its driver runs on a worker. One `write_part` task per pair of files.
 """
 
 import argparse
@@ -34,20 +34,20 @@ import pyarrow as pa
 import ray
 from pyarrow import csv, fs, parquet
 
-SEED, PARTS, ROWS = 3, 8, 18_249  # as many rows as the avocado prices of 2015 to 2018 that everybody uses
-DEAR, FEW = 1.3, 100_000  # the known answer: organic is what is dear, and of which few are sold; but
-FLIPPED, BEST = 0.05, 0.95  # of all labels are wrong, at random; so nothing is right more often than BEST
-PATIENCE = 60  # seconds until the first task must be done: workers may still be joining
+SEED, PARTS, ROWS = 3, 8, 18_249  # as many rows as the popular data set of avocado prices, 2015 to 2018
+DEAR, FEW = 1.3, 100_000  # the known answer: avocados are organic if they are expensive and few are sold,
+FLIPPED, BEST = 0.05, 0.95  # but 5 % of the labels are wrong, at random; no model can be better than BEST
+PATIENCE = 60  # seconds until the first task must have finished: workers may still be joining
 HOME = "gs://lab-data" if "RAY_ADDRESS" in os.environ else f"{tempfile.gettempdir()}/lab-data"
 
 
 def part_of_data(part, all_rows):
-    """The rows of one file: always the same ones, whoever makes them."""
+    """The rows of one file, which depend only on its number."""
     first, rows = all_rows * part // PARTS, all_rows * (part + 1) // PARTS - all_rows * part // PARTS
-    random = np.random.default_rng([SEED, part])  # one stream of numbers a file, not one for all
+    random = np.random.default_rng([SEED, part])  # one stream of random numbers per file
     date = np.datetime64("2015-01-04") + 7 * random.integers(0, 169, rows)
     price, volume = random.normal(1.4, 0.35, rows).clip(0.4, 3.5), random.lognormal(11, 1, rows)
-    plu = random.dirichlet([3, 3, 1, 4], rows).T * volume  # three sizes by their code, and those in bags
+    plu = random.dirichlet([3, 3, 1, 4], rows).T * volume  # three sizes by PLU code, and bags
     bags = random.dirichlet([8, 3, 1], rows).T * plu[3]
     organic = ((price > DEAR) & (volume < FEW)) ^ (random.random(rows) < FLIPPED)
     columns = {
@@ -56,61 +56,62 @@ def part_of_data(part, all_rows):
         "large_bags": bags[1], "xlarge_bags": bags[2], "year": date.astype("M8[Y]").astype(int) + 1970,
         "region": random.choice(["Albany", "Boston", "Chicago", "Denver"], rows), "type": organic.astype("int8"),
     }  # fmt: skip
-    # The best possible travels with the data, in the schema of each parquet file.
+    # The best possible accuracy is stored with the data, in the schema of each parquet file.
     return pa.table(columns).replace_schema_metadata({"made_by": "make_data", "best_accuracy": str(BEST)})
 
 
 def storage(uri):
-    """The file system of a gs:// URI or of a folder here, and the path on it."""
+    """The file system of a gs:// URI or a local folder, and the path on it."""
     return fs.FileSystem.from_uri(uri if "://" in uri else os.path.abspath(uri))
 
 
-@ray.remote(num_cpus=1, max_retries=5)  # 1. a task. Run twice, it writes the same bytes to the same name
+@ray.remote(num_cpus=1, max_retries=5)  # 1. A task; run twice, it writes the same bytes to the same name
 def write_part(part, rows, parquet_uri, csv_uri):
+    """Write one parquet and one CSV file, and return the task's record."""
     start, size, table = time.time(), 0, part_of_data(part, rows)
     for uri, kind, write in (parquet_uri, "parquet", parquet.write_table), (csv_uri, "csv", csv.write_csv):
         files, folder = storage(uri)
         with files.open_output_stream(f"{folder}/part-{part}.{kind}") as file:
             write(table, file)
             size += file.tell()
-    # Linux counts a process's peak memory in KiB, a Mac in bytes.
+    # Linux reports peak memory in KiB, macOS in bytes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    told = {"name": f"part {part}", "node": ray.get_runtime_context().get_node_id(), "start": start}
-    return told | {"end": time.time(), "bytes": size, "peak_mib": peak}
+    task = {"name": f"part {part}", "node": ray.get_runtime_context().get_node_id(), "start": start}
+    return task | {"end": time.time(), "bytes": size, "peak_mib": peak}
 
 
 def claim(flag, uri):
-    """Ends the job where the folder can't be written: here, before the work, not in each task."""
+    """Exit if the folder can't be written: here, before the work, instead of in each task."""
     try:
         files, folder = storage(uri)
-        if isinstance(files, fs.LocalFileSystem):  # a bucket has no folders to make
+        if isinstance(files, fs.LocalFileSystem):  # buckets have no folders to create
             os.makedirs(folder, exist_ok=True)
         files.open_output_stream(f"{folder}/.probe").close()
-    except (OSError, ValueError) as error:  # Google's own words stand inside of the client's
-        said = re.search(r"last message of (.*?) error_info|$", str(error))[1] or error
-        raise SystemExit(f"{flag} {uri} can't be written: {said}") from None
+    except (OSError, ValueError) as error:  # Google's message is inside the client's
+        reason = re.search(r"last message of (.*?) error_info|$", str(error))[1] or error
+        raise SystemExit(f"{flag} {uri} can't be written: {reason}") from None
     files.delete_file(f"{folder}/.probe")
 
 
 def check(uri, rows):
-    """The driver's own work: reads all of it back. How often the known answer is right."""
+    """The driver's own work: read all rows back, and return how often the known answer is right."""
     files, folder = storage(uri)
     found = parquet.read_table(folder, filesystem=files).to_pandas()
     if sorted(found.id) != list(range(rows)):
-        raise SystemExit(f"{uri} holds {len(found)} rows, not {rows}: others' files are there. Remove them.")
+        raise SystemExit(f"{uri} has {len(found)} rows, not {rows}: remove the other files from the folder.")
     return float((((found.average_price > DEAR) & (found.total_volume < FEW)) == found.type).mean())
 
 
 def run(args):
-    """Writes the data. Raises where what is read back is not what was written."""
+    """Write the data. Exits if the rows read back are not those written."""
     claim("--parquet", args.parquet)
     claim("--csv", args.csv)
-    ray.init()  # no address: the job's cluster gives it; started by hand, this machine becomes one
+    ray.init()  # no address: the cluster provides it; run by hand, Ray starts on this machine
     start, cpus = time.perf_counter(), max(1, int(ray.available_resources().get("CPU", 0)))
-    # 2. Without Ray: `[write_part(part, …) for part in range(PARTS)]`. `remote` does not wait; `wait`, `get` do.
+    # 2. Without Ray: `[write_part(part, …) for part in range(PARTS)]`. `remote` doesn't block; `wait` and `get` do.
     waiting = [write_part.remote(part, args.rows, args.parquet, args.csv) for part in range(PARTS)]
     if not ray.wait(waiting, timeout=PATIENCE)[0]:
-        raise SystemExit(f"No CPU free after {PATIENCE} s for a task beside the driver: add a worker.")
+        raise SystemExit(f"No free CPU for a task besides the driver's after {PATIENCE} s: add a worker.")
     tasks = ray.get(waiting)
     seconds, ids = time.perf_counter() - start, [task["node"] for task in tasks]
     nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
@@ -128,23 +129,23 @@ def run(args):
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--parquet", default=f"{HOME}/avocado/parquet", metavar="URI", help="is written")
-    parser.add_argument("--csv", default=f"{HOME}/avocado/csv", metavar="URI", help="is written")
-    parser.add_argument("--rows", type=int, default=ROWS, help=f"(default {ROWS})")
+    parser.add_argument("--parquet", default=f"{HOME}/avocado/parquet", metavar="URI", help="output")
+    parser.add_argument("--csv", default=f"{HOME}/avocado/csv", metavar="URI", help="output")
+    parser.add_argument("--rows", type=int, default=ROWS, help=f"rows to write (default: {ROWS})")
     parser.add_argument("--smoke-test", dest="rows", action="store_const", const=4000, help="a short run")
-    parser.add_argument("--output", type=pathlib.Path, help="also write the result here, a local file")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the result to this local file")
     args = parser.parse_args(argv)
     if args.rows < PARTS:
-        parser.error(f"--rows {args.rows}: at least 8, one for each file")
+        parser.error(f"--rows {args.rows}: at least 8, one per file")
     if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
-        parser.error(f"--output {args.output}: no file can be written there, where the job runs")
+        parser.error(f"--output {args.output}: not writable on the machine that runs the job")
     return args
 
 
 def main():
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
-    ray.shutdown()  # a worker's line may still be on its way: none comes after the result
+    ray.shutdown()  # so that no worker's output follows the result
     if args.output:
         args.output.write_text(result + "\n")
     print("RESULT", result, flush=True)

@@ -5,13 +5,13 @@
 # [tool.submit]
 # needs = { cpus = 1 }
 # ///
-"""Squares, then pi from a million random numbers: when a task pays, and when it costs more than it does.
+"""Squares, then pi from a million random numbers: when a task pays off, and when its overhead exceeds its work.
 
-Shows      what a task costs by itself: one for each number is a thousand times slower than a plain loop, one
-           for each chunk costs that once a chunk, and with work enough in it every CPU of the cluster helps.
+Shows      the overhead of a task: one task per number is a thousand times slower than a plain loop; one per
+           chunk pays it once per chunk; and with enough work per task, every CPU of the cluster helps.
 Run        python submit.py jobs/ray_tasks.py -- --compare
-           python jobs/ray_tasks.py --smoke-test                     (alone, with a Ray of its own)
-Needs      1 CPU on a worker, better more; no GPU. About 8 seconds of one CPU; --smoke-test: 2.
+           python jobs/ray_tasks.py --smoke-test                     (alone: starts its own Ray)
+Needs      1 CPU on a worker, more is better; no GPU. About 8 seconds of one CPU; --smoke-test: 2.
 Dashboard  Jobs, this job: hundreds of `squares` tasks that take no time, 16 `heights` tasks that take some.
 """
 
@@ -30,16 +30,16 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 SEED = 2
-CHUNKS = 16  # a few for each CPU, so that none is idle for long at the end
+CHUNKS = 16  # a few per CPU, so that none idles for long at the end
 
 
 def squares(numbers):
-    """Next to no work: what is left is the cost of the task."""
+    """Almost no work, so that the time is the task's overhead."""
     return [number * number for number in numbers]
 
 
 def heights(numbers):
-    """4 x the height of the unit circle over each number, summed; the root by Newton, 100 steps: work enough."""
+    """The sum of 4 x the unit circle's height at each number. 100 Newton steps per root make it enough work."""
     total = 0.0
     for x in numbers.tolist():
         square, root = 1 - x * x, 1.0
@@ -50,14 +50,15 @@ def heights(numbers):
 
 
 def note(name, start, **more):
-    """What a task brings back of itself. Linux counts a process's peak memory in KiB, a Mac in bytes."""
+    """A task's record of itself. Linux reports peak memory in KiB, macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     node = ray.get_runtime_context().get_node_id()
     return {"name": name, "node": node, "start": start, "end": time.time(), "peak_mib": peak} | more
 
 
-@ray.remote(num_cpus=1, max_retries=5)  # 1. a function of one chunk becomes a task on any worker
+@ray.remote(num_cpus=1, max_retries=5)  # 1. A function of one chunk becomes a task on any worker
 def on_a_worker(function, number, chunk):
+    """The function's value, and the task's record."""
     start = time.time()
     return function(chunk), note(f"{function.__name__} {number}", start)
 
@@ -70,22 +71,22 @@ def alone(function, chunks):
 
 
 def map_with_ray(function, chunks):
-    """The value of each chunk, its task, and the seconds. Without Ray: `[function(chunk) for chunk in chunks]`."""
+    """The value and task of each chunk, and the seconds. Without Ray: `[function(chunk) for chunk in chunks]`."""
     start, task = time.perf_counter(), on_a_worker.options(name=function.__name__)  # for the dashboard
-    sent = [task.remote(function, number, chunk) for number, chunk in enumerate(chunks)]  # 2. does not wait
-    values, tasks = zip(*ray.get(sent), strict=True)  # 3. waits for all, in the order of the chunks
+    refs = [task.remote(function, number, chunk) for number, chunk in enumerate(chunks)]  # 2. Doesn't block
+    values, tasks = zip(*ray.get(refs), strict=True)  # 3. Waits for all, in the order of the chunks
     return list(values), list(tasks), time.perf_counter() - start
 
 
 def start_processes():
-    """A worker's process on each CPU, which takes seconds: once, and not our subject. Else who is up first does all."""
+    """Start a worker process on each CPU first: it takes seconds, and the first one up would do all the work."""
     cpus = [node["NodeID"] for node in ray.nodes() for _ in range(int(node["Resources"].get("CPU", 0)))]
     places = [NodeAffinitySchedulingStrategy(node, soft=True) for node in cpus]  # soft: elsewhere if it dies
     ray.get([on_a_worker.options(scheduling_strategy=place).remote(time.sleep, 0, 0.5) for place in places])
 
 
 def cost_of_a_task(count):
-    """Numbers squared in a second: by a loop, by a task for each number, and by a task for each chunk."""
+    """Numbers squared per second: by a loop, by one task per number, and by one task per chunk."""
     chunks = [list(range(i, count, CHUNKS)) for i in range(CHUNKS)]
     looped, loop = ray.get(alone.remote(squares, chunks))
     single, tasks, by_number = map_with_ray(squares, [[number] for chunk in chunks for number in chunk])
@@ -93,30 +94,30 @@ def cost_of_a_task(count):
     if looped != chunked or single != [[square] for chunk in looped for square in chunk]:
         raise RuntimeError("the squares differ with and without Ray")
     rates = {"loop": count / loop, "task_per_number": count / by_number, "task_per_chunk": count / by_chunk}
-    for way, rate in rates.items():
-        print(f"squares, {way:<16}{rate:>14,.0f} numbers a second", flush=True)
+    for method, rate in rates.items():
+        print(f"squares, {method:<16}{rate:>14,.0f} numbers per second", flush=True)
     return rates, tasks + more
 
 
 def wait_for_cpus(at_least=1, seconds=120):
-    """Workers may still be joining; a task without a CPU would wait for ever."""
+    """Wait for workers to join. Without a CPU, no task would ever be scheduled."""
     deadline = time.monotonic() + seconds
     while ray.cluster_resources().get("CPU", 0) < at_least:
         if time.monotonic() > deadline:
-            raise SystemExit(f"No workers: no CPU after {seconds} s. Start workers, then submit it again.")
+            raise SystemExit(f"No workers: no CPU after {seconds} s. Start workers, then resubmit the job.")
         time.sleep(min(2, seconds))
 
 
 def nodes_that_worked(tasks):
-    """Each task brought back the id of its node."""
+    """The nodes that ran tasks. Each task's record has the id of its node."""
     count = collections.Counter(task["node"] for task in tasks)
     nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
     return [{"node": name, "id": i, "pool": pool, "tasks": count[i]} for i, name, pool in nodes if i in count]
 
 
 def run(args):
-    """Both parts. Raises where pi is off by 2 %, or a value differs without Ray."""
-    ray.init()  # no address: the job's cluster gives it; started by hand, this machine becomes one
+    """Run both parts. Raises if pi is more than 2 % off, or a value differs without Ray."""
+    ray.init()  # no address: the cluster provides it; run by hand, Ray starts on this machine
     wait_for_cpus()
     cpus = int(min(CHUNKS, ray.cluster_resources()["CPU"]))
     start_processes()
@@ -143,21 +144,21 @@ def run(args):
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--numbers", type=int, default=1_000_000, help="(default 1000000)")
-    parser.add_argument("--compare", action="store_true", help="also run it without Ray: tells the speed-up")
+    parser.add_argument("--compare", action="store_true", help="also run without Ray and report the speed-up")
     parser.add_argument("--smoke-test", dest="numbers", action="store_const", const=100_000, help="short run")
-    parser.add_argument("--output", type=pathlib.Path, help="also write the result here, a local file")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the result to this local file")
     args = parser.parse_args(argv)
     if args.numbers < 20_000:
-        parser.error(f"--numbers {args.numbers}: with fewer than 20000 pi may be more than 2 % off by chance")
+        parser.error(f"--numbers {args.numbers}: with fewer than 20000, pi may be 2 % off by chance")
     if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
-        parser.error(f"--output {args.output}: no file can be written there, where the job runs")
+        parser.error(f"--output {args.output}: not writable on the machine that runs the job")
     return args
 
 
 def main():
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
-    ray.shutdown()  # a worker's line may still be on its way: none comes after the result
+    ray.shutdown()  # so that no worker's output follows the result
     if args.output:
         args.output.write_text(result + "\n")
     print("RESULT", result, flush=True)

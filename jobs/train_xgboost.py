@@ -7,14 +7,14 @@
 # writes = ["--storage-path=gs://lab-models/train_xgboost"]
 # needs = { cpus = 2 }
 # ///
-"""XGBoost on several workers with Ray Train: each reads its share of a bucket, all grow the same trees.
+"""XGBoost on several workers with Ray Train: each reads its share of a bucket, and all grow the same trees.
 
-Shows      data-parallel training, with a checkpoint in the bucket each round, from where it goes on when a
-           worker dies. The model ends as model.ubj in --storage-path, and plain XGBoost loads it.
+Shows      data-parallel training with a checkpoint in the bucket every round, from which it resumes if a worker
+           dies. The final model is model.ubj in --storage-path, and plain XGBoost can load it.
 Run        python submit.py jobs/make_data.py && python submit.py jobs/train_xgboost.py -- --compare
-           python jobs/train_xgboost.py --smoke-test                (alone; makes data where there is none)
-Needs      1 CPU for each of --workers, with --use-gpu a GPU too; a spare one if workers die. 15 seconds.
-Dashboard  Actors: a `RayTrainWorker` for each of --workers. The first one's log has a line a round.
+           python jobs/train_xgboost.py --smoke-test                (alone: creates data if there is none)
+Needs      1 CPU per worker, with --use-gpu also 1 GPU; a spare one in case a worker dies. 15 seconds.
+Dashboard  Actors: one `RayTrainWorker` per worker. The first one's log has one line per round.
 """
 
 import argparse
@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 
-# Ray Train's newer API: its controller stays with the driver, where no worker's death can take it along.
+# Ray Train V2, whose controller runs in the driver's process, so that it survives the death of any worker.
 os.environ |= {"RAY_TRAIN_V2_ENABLED": "1", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.05"}
 import numpy as np
 import pyarrow as pa
@@ -51,8 +51,8 @@ def files_of(uri):
 
 
 def matrices(config, rank=0, workers=1):
-    """The rows to train with, and those held out: each fifth. 1. A worker takes every n-th row group by its
-    rank, not whichever comes first: after a death the same rows are on the same rank again."""
+    """The training rows, and every fifth row held out. 1. A worker takes every n-th row group by its rank, not
+    the next free one, so that each rank has the same rows again after a worker has died."""
     groups = [(file, n) for file in files_of(config["data"]) for n in range(file.num_row_groups)]
     tables = [file.read_row_group(n, config["columns"]) for file, n in groups[rank::workers]]
     held = np.concatenate([np.arange(len(table)) % 5 == 4 for table in tables])
@@ -70,41 +70,42 @@ def train(config, train, held, done=0, **more):
 
 
 class Report(RayTrainReportCallback):
-    """Reports the rounds that it is given, not each: the worker waits until the driver has taken a report."""
+    """Reports only the rounds in `rounds`, since a worker waits until the driver has received a report."""
 
     def after_iteration(self, model, epoch, evals_log):
+        """Called by XGBoost after each round."""
         if model.num_boosted_rounds() in self.rounds:
             super().after_iteration(model, epoch, evals_log)
 
 
 def train_on_a_worker(config):
-    """What each worker runs: `train`, and what it tells of it. XGBoost's workers find each other by themselves."""
-    logging.getLogger("ray.train").setLevel(logging.WARNING)  # no line for each checkpoint
+    """What each worker runs: `train`, with reports. XGBoost's workers discover each other."""
+    logging.getLogger("ray.train").setLevel(logging.WARNING)  # no line per checkpoint
     context, checkpoint = ray.train.get_context(), ray.train.get_checkpoint()
     rank, workers = context.get_world_rank(), context.get_world_size()
-    model = Report.get_model(checkpoint) if checkpoint else None  # 2. one died: go on from there
+    model = Report.get_model(checkpoint) if checkpoint else None  # 2. A worker died: resume from here
     done, every = model.num_boosted_rounds() if model else 0, config["every"]
     data, rounds = matrices(config, rank, workers), [*range(every, config["rounds"], every), config["rounds"]]
-    told = (number for number in rounds if number > done)
-    me = {"name": f"worker {rank}", "node": ray.get_runtime_context().get_node_id(), "start": time.time()}
-    us, start = [xgb.collective.broadcast(me, root) for root in range(workers)], time.perf_counter()
+    pending = (number for number in rounds if number > done)
+    own = {"name": f"worker {rank}", "node": ray.get_runtime_context().get_node_id(), "start": time.time()}
+    everyone, start = [xgb.collective.broadcast(own, root) for root in range(workers)], time.perf_counter()
 
-    def tell(metrics):
-        metrics |= {"round": next(told), "seconds": time.perf_counter() - start, "end": time.time()}
+    def add_details(metrics):
+        metrics |= {"round": next(pending), "seconds": time.perf_counter() - start, "end": time.time()}
         if rank == 0:
             loss = metrics["held_out-logloss"]
             print(f"round {metrics['round']}: log loss {loss:.4f} held out", flush=True)
-        return metrics | {"workers": us, "peak_mib": peak_mib()}
+        return metrics | {"workers": everyone, "peak_mib": peak_mib()}
 
-    # 3. each round, or each of --checkpoint-every: metrics to the driver, the model as a checkpoint into the bucket
-    report = Report(frequency=1, checkpoint_at_end=False, results_postprocessing_fn=tell)
+    # 3. Every round, or every --checkpoint-every: metrics to the driver, the model as a checkpoint to the bucket
+    report = Report(frequency=1, checkpoint_at_end=False, results_postprocessing_fn=add_details)
     report.rounds = rounds
     train(config, *data, done, xgb_model=model, callbacks=[report])
 
 
 @ray.remote(num_cpus=1, max_retries=5)
 def score(config, uri=None):
-    """Held out, on one CPU of a worker: the model at the URI, or one trained here without Ray Train."""
+    """Score the held-out rows on one CPU of a worker: for the model at the URI, or one trained without Ray Train."""
     start, data = time.perf_counter(), matrices(config)
     loaded = time.perf_counter()
     if uri:
@@ -113,22 +114,22 @@ def score(config, uri=None):
     else:
         model = train(config, *data)
     seconds = {"seconds": time.perf_counter() - start, "train_seconds": time.perf_counter() - loaded}
-    told = dict(part.split(":") for part in model.eval(data[1], "").split()[1:])
+    scores = dict(part.split(":") for part in model.eval(data[1], "").split()[1:])
     return {
-        "accuracy": 1 - float(told["-error"]),
-        "log_loss": float(told["-logloss"]),
+        "accuracy": 1 - float(scores["-error"]),
+        "log_loss": float(scores["-logloss"]),
         "rows": sum(one.num_row() for one in data),
         **seconds,
     }
 
 
 def peak_mib():
-    """Linux counts a process's peak memory in KiB, a Mac in bytes."""
+    """Linux reports peak memory in KiB, macOS in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def make_small_data(folder):
-    """Alone: 4,000 rows where nobody made any. A label in twenty is wrong."""
+    """Alone: create 4,000 rows. One label in twenty is wrong."""
     X, wrong = np.random.default_rng(3).random((4000, 2)), np.random.default_rng(4).random(4000) < 0.05
     columns = {"id": range(4000), "average_price": X[:, 0], "total_volume": X[:, 1]}
     table = pa.table(columns | {"type": ((X[:, 0] > 0.3) & (X[:, 1] < 0.7) ^ wrong).astype("int8")})
@@ -138,76 +139,76 @@ def make_small_data(folder):
 
 
 def check(args):
-    """Ends the job before the work where it can't be done; else the columns, and what is said of the data."""
-    told = f"--storage-path {args.storage_path} can't be written"
+    """Exit before any work if the job can't succeed; else return the columns and the best possible accuracy."""
+    failure = f"--storage-path {args.storage_path} can't be written"
     try:
         files, folder = fs.FileSystem.from_uri(args.storage_path)
-        if isinstance(files, fs.LocalFileSystem):  # a bucket has no folders to make
+        if isinstance(files, fs.LocalFileSystem):  # buckets have no folders to create
             os.makedirs(folder, exist_ok=True)
         files.open_output_stream(f"{folder}/.probe").close()
         files.delete_file(f"{folder}/.probe")
-        told = f"--data {args.data} can't be read"
+        failure = f"--data {args.data} can't be read"
         found = files_of(args.data)
-    except (OSError, ValueError) as error:  # Google's own words stand inside of the client's
-        said = re.search(r"last message of (.*?) error_info|$", str(error))[1] or error
-        raise SystemExit(f"{told}: {said}") from None
+    except (OSError, ValueError) as error:  # Google's message is inside the client's
+        reason = re.search(r"last message of (.*?) error_info|$", str(error))[1] or error
+        raise SystemExit(f"{failure}: {reason}") from None
     if not found:
-        some = "python submit.py jobs/make_data.py writes some"
-        raise SystemExit(f"--data {args.data} holds no parquet: {some}.")
+        fix = "first run: python submit.py jobs/make_data.py"
+        raise SystemExit(f"--data {args.data} has no parquet files; {fix}")
     schema, groups = found[0].schema_arrow, sum(file.num_row_groups for file in found)
     numbers = [one.name for one in schema if pa.types.is_integer(one.type) or pa.types.is_floating(one.type)]
     if args.label not in numbers:
         others = ", ".join(numbers)
-        raise SystemExit(f"--label {args.label}: no column of numbers is called so, only {others}.")
+        raise SystemExit(f"--label {args.label} is not a numeric column; those are {others}.")
     if groups < args.workers:
-        raise SystemExit(f"--workers {args.workers}: {args.data} has only {groups} row groups to share out.")
+        raise SystemExit(f"--workers {args.workers}: {args.data} has only {groups} row groups to distribute.")
     kind, deadline = "GPU" if args.use_gpu else "CPU", time.monotonic() + PATIENCE
     while (have := int(ray.cluster_resources().get(kind, 0))) < args.workers:  # they may still be joining
         if time.monotonic() > deadline:
             fewer = "Use fewer, or add workers"
             raise SystemExit(f"--workers {args.workers}: the cluster has {have} {kind}. {fewer}.")
         time.sleep(1)
-    best = (schema.metadata or {}).get(b"best_accuracy")  # make_data.py says so in its files
+    best = (schema.metadata or {}).get(b"best_accuracy")  # make_data.py stores it in its files
     return [name for name in numbers if name not in (args.label, "id")] + [args.label], best and float(best)
 
 
 def run(args):
-    """Trains, and scores what is in the bucket then. Raises where that is under its floor."""
+    """Train, and score the model in the bucket. Raises if its accuracy is below the floor."""
     if ALONE and not os.path.exists(args.data):
         make_small_data(args.data)
-    ray.init()  # no address: the job's cluster gives it; started by hand, this machine becomes one
+    ray.init()  # no address: the cluster provides it; run by hand, Ray starts on this machine
     columns, best = check(args)
     params = PARAMS | ({"device": "cuda"} if args.use_gpu else {})
     config = {"data": args.data, "columns": columns, "rounds": args.rounds, "params": params}
     config["every"] = args.checkpoint_every
     start, model = time.perf_counter(), f"{args.storage_path}/model.ubj"
-    again = ray.train.FailureConfig(max_failures=3)  # 4. for workers that die
+    again = ray.train.FailureConfig(max_failures=3)  # 4. Restarts the training if a worker dies
     result = XGBoostTrainer(
         train_on_a_worker,
         train_loop_config=config,
         scaling_config=ray.train.ScalingConfig(num_workers=args.workers, use_gpu=args.use_gpu),
         run_config=ray.train.RunConfig(storage_path=args.storage_path, failure_config=again),
     ).fit()
-    told = [metrics for _, metrics in result.best_checkpoints]
+    reports = [metrics for _, metrics in result.best_checkpoints]
     files, path = fs.FileSystem.from_uri(model)
     files.copy_file(f"{result.checkpoint.path}/model.ubj", path)
     seconds, scored, alone = time.perf_counter() - start, ray.get(score.remote(config, model)), None
     if args.compare:
         alone = ray.get(score.remote(config))
         one, two = scored["log_loss"], alone["log_loss"]
-        if abs(one - two) > 0.01:  # bins are cut from shares, so not the same bits
+        if abs(one - two) > 0.01:  # bins depend on each worker's share of the rows
             raise RuntimeError(f"with Ray Train the log loss is {one}, without it {two}")
     floor = args.floor or (best and 0.98 * best)
     if floor and scored["accuracy"] < floor:
-        raise RuntimeError(f"held-out accuracy {scored['accuracy']:.4f} is under its floor, {floor:.4f}")
-    told_of = f"accuracy {scored['accuracy']:.4f}, log loss {scored['log_loss']:.4f}"
-    print(f"held out: {told_of}; {model}", flush=True)
-    last = {m["workers"][0]["start"]: m for m in told}.values()  # of each attempt: one, where no worker died
+        raise RuntimeError(f"held-out accuracy {scored['accuracy']:.4f} is below the floor, {floor:.4f}")
+    scores = f"accuracy {scored['accuracy']:.4f}, log loss {scored['log_loss']:.4f}"
+    print(f"held out: {scores}; {model}", flush=True)
+    last = {m["workers"][0]["start"]: m for m in reports}.values()  # the last report of each attempt
     tasks = [one | {"end": m["end"]} for m in last for one in m["workers"]]
     ids = [task["node"] for task in tasks]
     nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
-    keys = {"train": "train", "held out": "held_out"}  # a line's name, and XGBoost's name for its rows
-    lines = {of: {line: [[m["round"], m[f"{key}-{of}"]] for m in told] for line, key in keys.items()}
+    keys = {"train": "train", "held out": "held_out"}  # a line's name, and XGBoost's name for those rows
+    lines = {of: {line: [[m["round"], m[f"{key}-{of}"]] for m in reports] for line, key in keys.items()}
              for of in ("logloss", "error")}  # fmt: skip
     speed_up = alone and alone["seconds"] / seconds
     return {
@@ -216,7 +217,7 @@ def run(args):
         "nodes": [{"node": n, "id": i, "pool": p, "tasks": ids.count(i)} for i, n, p in nodes if i in ids],
         "cpus": args.workers, "seconds": {"ray": seconds, "alone": alone and alone["seconds"]},
         "speed_up": speed_up, "efficiency": speed_up and speed_up / args.workers,
-        "peak_memory_mib": max(m["peak_mib"] for m in told),
+        "peak_memory_mib": max(m["peak_mib"] for m in reports),
         "metrics": {
             "accuracy": scored["accuracy"], "log_loss": scored["log_loss"], "floor_accuracy": floor,
             "best_possible_accuracy": best, "rounds": args.rounds, "model": model, "attempts": len(last),
@@ -230,31 +231,31 @@ def run(args):
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     data, models = (f"{TEMP if ALONE else 'gs:/'}/lab-{bucket}" for bucket in ("data", "models"))
-    parser.add_argument("--data", default=f"{data}/avocado/parquet", metavar="URI", help="is read")
-    parser.add_argument("--storage-path", default=f"{models}/train_xgboost", metavar="URI", help="is written")
-    parser.add_argument("--label", default="type", help="a column of 0 and 1 (default type)")
+    parser.add_argument("--data", default=f"{data}/avocado/parquet", metavar="URI", help="input")
+    parser.add_argument("--storage-path", default=f"{models}/train_xgboost", metavar="URI", help="output")
+    parser.add_argument("--label", default="type", help="a column of 0 and 1 (default: type)")
     two = min(2, os.cpu_count()) if ALONE else 2
-    parser.add_argument("--workers", type=int, default=two, help="(default 2)")
-    parser.add_argument("--rounds", type=int, default=10, help="(default 10)")
-    parser.add_argument("--checkpoint-every", type=int, default=1, metavar="N", help="rounds (default 1)")
-    parser.add_argument("--use-gpu", action="store_true", help="a GPU for each worker")
-    known = "of the accuracy (default: 98 %% of the best, where it is known)"
-    parser.add_argument("--floor", type=float, help=known)
-    parser.add_argument("--compare", action="store_true", help="also run it without Ray: tells the speed-up")
+    parser.add_argument("--workers", type=int, default=two, help="number of workers (default: 2)")
+    parser.add_argument("--rounds", type=int, default=10, help="boosting rounds (default: 10)")
+    parser.add_argument("--checkpoint-every", type=int, default=1, metavar="N", help="rounds (default: 1)")
+    parser.add_argument("--use-gpu", action="store_true", help="one GPU per worker")
+    floor = "the lowest accuracy allowed (default: 98 %% of the best possible, if known)"
+    parser.add_argument("--floor", type=float, help=floor)
+    parser.add_argument("--compare", action="store_true", help="also run without Ray and report the speed-up")
     parser.add_argument("--smoke-test", dest="rounds", action="store_const", const=4, help="a short run")
-    parser.add_argument("--output", type=pathlib.Path, help="also write the result here, a local file")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the result to this local file")
     args = parser.parse_args(argv)
     if min(args.workers, args.rounds, args.checkpoint_every) < 1:
         parser.error("--workers, --rounds and --checkpoint-every: at least 1 each")
     if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
-        parser.error(f"--output {args.output}: no file can be written there, where the job runs")
+        parser.error(f"--output {args.output}: not writable on the machine that runs the job")
     return args
 
 
 def main():
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
-    ray.shutdown()  # a worker's line may still be on its way: none comes after the result
+    ray.shutdown()  # so that no worker's output follows the result
     if args.output:
         args.output.write_text(result + "\n")
     print("RESULT", result, flush=True)

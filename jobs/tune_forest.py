@@ -6,17 +6,17 @@
 # writes = ["--storage-path=gs://lab-models/tune_forest"]
 # needs = { cpus = 1 }
 # ///
-"""A grid of 27 forests by Ray Tune: the data once in the object store, each fold a checkpoint in the bucket.
+"""A grid of 27 forests with Ray Tune: the data once in the object store, a checkpoint in the bucket per fold.
 
-Shows      Tune's trials, checkpoints and resuming; the memory it costs when each trial has its own data
-           (--naive); and `pip` dependencies: matplotlib, in the header above, is in no node's image, so the
-           submitter puts it into the runtime env, and each node installs it for this job alone.
+Shows      Tune's trials, checkpoints and resuming; the memory it takes if each trial loads its own data
+           (--naive); and `pip` dependencies: matplotlib, in the header above, is not in the nodes' image, so
+           the submitter adds it to the runtime env, and each node installs it for this job only.
 Run        python submit.py jobs/tune_forest.py -- --compare
-           python submit.py jobs/tune_forest.py -- --resume        (goes on where this same command was ended)
+           python submit.py jobs/tune_forest.py -- --resume        (continues an interrupted run of this command)
            python submit.py jobs/tune_forest.py -- --rows 581012 --depths 5 --trees 2 --naive
-           python jobs/tune_forest.py --smoke-test                 (alone, with a Ray and a folder of its own)
-Needs      1 CPU on a worker, better more; no GPU. About 6 minutes of one CPU; --smoke-test: 15 seconds.
-Dashboard  Jobs, this job: the `load` task, then one `trial` actor a CPU, used again for the next trial.
+           python jobs/tune_forest.py --smoke-test                 (alone: with its own Ray and a local folder)
+Needs      1 CPU on a worker, more is better; no GPU. About 6 minutes of one CPU; --smoke-test: 15 seconds.
+Dashboard  Jobs, this job: the `load` task, then one `trial` actor per CPU, reused for the next trials.
 """
 
 import argparse
@@ -41,18 +41,18 @@ from sklearn.datasets import fetch_covtype
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold
 
-POSSIBLE = 0.9  # of the synthetic labels; the others are another class by chance, which no model can know
+POSSIBLE = 0.9  # of the synthetic labels; the others are a random class, which no model can learn
 STORE = "gs://lab-models" if "RAY_ADDRESS" in os.environ else tempfile.gettempdir()  # alone: no bucket
 FOLDS = StratifiedKFold(3, shuffle=True, random_state=4)
 
 
 def load(data, label, rows):
-    """X, y and their shape. Float32 in C order: what trees compute in; anything else is copied at each fit."""
+    """X, y and a description. Float32 in C order, which trees use; anything else is copied in every fit."""
     random = np.random.default_rng(4)
-    if data == "synthetic":  # covertype's shape: 10 columns of numbers, 44 of 0 and 1, 7 classes
+    if data == "synthetic":  # covertype's shape: 10 numeric columns, 44 of 0 and 1, 7 classes
         X = random.random((rows, 54), dtype=np.float32)
         np.round(X[:, 10:], out=X[:, 10:])
-        y = (X[:, :6] > 0.5).sum(axis=1)  # 0 to 6, by six questions: a tree of five levels can't ask them
+        y = (X[:, :6] > 0.5).sum(axis=1)  # 0 to 6, from six columns: too many for a tree of five levels
         y = np.where(random.random(rows) < POSSIBLE, y, (y + random.integers(1, 7, rows)) % 7)
     elif data == "real":
         X, y = fetch_covtype(return_X_y=True)  # a download of 11 MB
@@ -69,19 +69,19 @@ def load(data, label, rows):
 
 
 def floor_of(args):
-    """Two per cent under what is possible, where one of the trials can learn it; else no floor is known."""
+    """98 % of the possible accuracy if a trial can reach it, else None."""
     learns = max(args.depths) >= 20 and min(args.alphas) == 0 and max(args.trees) >= 40 and args.rows >= 8000
     return 0.98 * POSSIBLE if args.data == "synthetic" and learns else None
 
 
 def accuracy_of_fold(X, y, train, test, config):
-    """Plain scikit-learn. X[train] copies two thirds of X: that is the peak of a trial that shares its data."""
+    """Plain scikit-learn. X[train] copies two thirds of X, the peak memory of a trial that shares its data."""
     model = RandomForestClassifier(**config, max_features=0.5, random_state=4, n_jobs=1)
     return model.fit(X[train], y[train]).score(X[test], y[test])
 
 
 def peak_memory():
-    """MiB of this process at its peak; and without what is mapped, of the object store and of libraries."""
+    """Peak memory of this process in MiB, with and without mapped memory (the object store and libraries)."""
     if sys.platform != "linux":
         return dict.fromkeys(("peak_mib", "private_mib"), getrusage(RUSAGE_SELF).ru_maxrss / 2**20)
     status = dict(line.split(":", 1) for line in pathlib.Path("/proc/self/status").read_text().splitlines())
@@ -92,56 +92,59 @@ def peak_memory():
 def trial(config, source, stored):
     """One configuration, on a worker. Without Ray: `[accuracy_of_fold(X, y, *f, config) for f in FOLDS...]`."""
     node, start = ray.get_runtime_context().get_node_id(), time.time()
-    # 1. The reference becomes arrays in this node's shared memory, read-only; --naive: a copy in each trial
+    # 1. The references become read-only arrays in this node's shared memory; --naive: a copy per trial
     X, y = ray.get(list(stored)) if stored else load(*source)[:2]
     scores, checkpoint = [], tune.get_checkpoint()
-    if checkpoint:  # 2. begun before, on a node that died or in a run that was ended: these folds are done
+    if checkpoint:  # 2. Started before, on a node that died or in an interrupted run: these folds are done
         with checkpoint.as_directory() as folder:
             scores = json.loads(pathlib.Path(folder, "scores.json").read_text())
     for number, fold in enumerate(FOLDS.split(X, y)):
         if number >= len(scores):
             scores.append(accuracy_of_fold(X, y, *fold, config))
-        told = {"accuracy": np.mean(scores), "node": node, "start": start, "end": time.time()}
+        metrics = {"accuracy": np.mean(scores), "node": node, "start": start, "end": time.time()}
         with tempfile.TemporaryDirectory() as folder:  # 3. Tune moves it to the storage path
             pathlib.Path(folder, "scores.json").write_text(json.dumps(scores))
-            tune.report(told | peak_memory(), checkpoint=tune.Checkpoint.from_directory(folder))
+            tune.report(metrics | peak_memory(), checkpoint=tune.Checkpoint.from_directory(folder))
 
 
 def words(config):
+    """The configuration, for the log."""
     return "depth {max_depth}, {n_estimators} trees, alpha {ccp_alpha:g}".format(**config)
 
 
 class Progress(tune.Callback):
-    """A line for each trial that ends, or that begins again."""
+    """Prints a line for each trial that ends or is restarted."""
 
     def on_trial_complete(self, iteration, trials, trial, **info):
-        done, told = sum(other.is_finished() for other in trials if other is not trial) + 1, trial.last_result
-        node = next((n["NodeName"] for n in ray.nodes() if n["NodeID"] == told["node"]), "a lost node")
-        took = f"{told['accuracy']:.4f} ({node}, {told['end'] - told['start']:.1f} s)"
+        """Print the trial's accuracy, node and time."""
+        done, last = sum(other.is_finished() for other in trials if other is not trial) + 1, trial.last_result
+        node = next((n["NodeName"] for n in ray.nodes() if n["NodeID"] == last["node"]), "a lost node")
+        took = f"{last['accuracy']:.4f} ({node}, {last['end'] - last['start']:.1f} s)"
         print(f"trial {done} of {len(trials)}: {words(trial.config)}: {took}", flush=True)
 
     def on_trial_recover(self, iteration, trials, trial, **info):
-        print(f"lost: {words(trial.config)}: goes on from its last fold, elsewhere", flush=True)
+        """Print that the trial resumes on another node."""
+        print(f"lost: {words(trial.config)}: resumes from its last fold, elsewhere", flush=True)
 
 
 def grid_with_ray(args, grid, name, stored):
-    """Tune's results, one for each trial."""
+    """Tune's results, one per trial."""
     os.environ.update(TUNE_GLOBAL_CHECKPOINT_S="1", TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1")
-    # 4. One CPU a trial keeps them off the head. `stored` are references: the driver never holds the data
+    # 4. One CPU per trial keeps them off the head node. `stored` has references: the driver never has the data
     work = tune.with_parameters(trial, source=(args.data, args.label, args.rows), stored=stored)
     work, path = tune.with_resources(work, {"cpu": 1}), f"{args.storage_path}/{name}"
     space = {key: tune.grid_search(values) for key, values in grid.items()}
-    again = tune.FailureConfig(max_failures=5)  # 5. its node died: the trial goes on, elsewhere
+    again = tune.FailureConfig(max_failures=5)  # 5. If its node dies, the trial resumes elsewhere
     to = {"name": name, "storage_path": args.storage_path, "verbose": 0, "callbacks": [Progress()]}
     run, config = tune.RunConfig(**to, failure_config=again), tune.TuneConfig(reuse_actors=True)
-    begun = args.resume and tune.Tuner.can_restore(path)  # asked first: a new Tuner leaves its mark there
+    begun = args.resume and tune.Tuner.can_restore(path)  # checked first: a new Tuner writes to the path
     for _ in range(5):
-        if begun:  # 6. what is done stays done
+        if begun:  # 6. Finished trials are not repeated
             tuner = tune.Tuner.restore(path, work, resume_errored=True)
         else:
             tuner = tune.Tuner(work, param_space=space, tune_config=config, run_config=run)
         results, begun = tuner.fit(), True
-        # An actor that dies while it is handed to its next trial is counted twice, and Tune gives that trial up.
+        # If an actor dies while Tune reassigns it, Tune counts two failures and gives up on the trial.
         if not any(isinstance(error, ray.exceptions.RayActorError) for error in results.errors):
             break
     return results
@@ -156,23 +159,23 @@ def grid_alone(X, y, configs):
 
 
 def wait_for_cpus(at_least=1, seconds=120):
-    """Workers may still be joining; a trial without a CPU would wait for ever."""
+    """Wait for workers to join. Without a CPU, no trial would ever be scheduled."""
     deadline = time.monotonic() + seconds
     while ray.cluster_resources().get("CPU", 0) < at_least:
         if time.monotonic() > deadline:
-            raise SystemExit(f"No workers: no CPU after {seconds} s. Start workers, then submit it again.")
+            raise SystemExit(f"No workers: no CPU after {seconds} s. Start workers, then resubmit the job.")
         time.sleep(min(2, seconds))
 
 
 def nodes_that_worked(tasks):
-    """Each trial brought back the id of its node."""
+    """The nodes that ran trials. Each trial's record has the id of its node."""
     count = collections.Counter(task["node"] for task in tasks)
     nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
     return [{"node": name, "id": i, "pool": pool, "tasks": count[i]} for i, name, pool in nodes if i in count]
 
 
 def lines_of(rows, alpha):
-    """Accuracy against the number of trees, a line for each depth."""
+    """Accuracy against the number of trees, one line per depth."""
     lines = collections.defaultdict(list)
     for row in rows:
         if row["ccp_alpha"] == alpha:
@@ -181,8 +184,8 @@ def lines_of(rows, alpha):
 
 
 def write_tables(rows, best, alphas, write):
-    """trials.csv, best.json and trials.svg. `write` takes a name and a text."""
-    from matplotlib.figure import Figure  # here: the workers have no use for it
+    """Write trials.csv, best.json and trials.svg. `write` takes a name and a text."""
+    from matplotlib.figure import Figure  # here, since the workers don't need it
 
     columns = ["max_depth", "n_estimators", "ccp_alpha", "accuracy", "start", "end", "node"]
     table = [columns, *([row[column] for column in columns] for row in rows)]
@@ -201,7 +204,7 @@ def write_tables(rows, best, alphas, write):
 
 
 def writer_to(path, name):
-    """A function that writes a file into the run's folder. Tried at once: a grid is long, and ends here."""
+    """A function that writes a file to the run's folder. It is tested first, since a grid takes long."""
     try:
         storage, folder = pyarrow.fs.FileSystem.from_uri(path)
         storage.create_dir(f"{folder}/{name}")
@@ -217,35 +220,35 @@ def writer_to(path, name):
 
 
 def run(args):
-    """The grid and its best. Raises where the best is under its floor, or a trial differs without Ray."""
+    """Run the grid. Raises if the best accuracy is below the floor, or a trial differs without Ray."""
     grid = {"max_depth": args.depths, "n_estimators": args.trees, "ccp_alpha": args.alphas}
     source = (args.data, args.label, args.rows)
-    # The name is made of what is computed: the same command finds its own run again, and no other one does.
+    # The name is a hash of the computation: the same command finds its own run again, and no other does.
     name = f"grid-{zlib.crc32(repr((grid, source, args.naive)).encode()):08x}"
     write = writer_to(args.storage_path, name)
-    # Tune's own table, and Ray's second and third telling of an error: the lines of this job take their place.
+    # Silences Tune's own table and Ray's repeated error reports; this job prints its own lines.
     os.environ.update(RAY_AIR_NEW_OUTPUT="0", RAY_IGNORE_UNHANDLED_ERRORS="1")
     logging.getLogger("ray.tune").setLevel("ERROR")
     ray.init(log_to_driver=False)  # no address: the job's cluster gives it; alone, this machine becomes one
     wait_for_cpus()
     begin = time.time()
-    # 7. A task makes the data, on a worker. What it returns is made again where its node dies; what it would
-    #    `ray.put` would be lost with the node. Its process ends with it: no trial is to inherit its memory.
+    # 7. A task loads the data, on a worker. Ray recreates its return values if the node dies; objects from
+    #    `ray.put` would be lost. Its process ends with it, so that no trial inherits its memory.
     making = ray.remote(num_cpus=1, max_retries=5, num_returns=3, max_calls=1)(load)
     *stored, about = making.remote(*source)
     try:
         about = ray.get(about)
     except ray.exceptions.RayTaskError as error:
-        why = str(error).splitlines()[-1]  # above it stands the worker's traceback
+        why = str(error).splitlines()[-1]  # the lines above are the worker's traceback
         raise SystemExit(f"--data {args.data} can't be read: {why}") from None
     results = grid_with_ray(args, grid, name, None if args.naive else stored)
     seconds = {"ray": time.time() - begin, "alone": None}
     if results.errors:
         raise RuntimeError(f"{results.num_errors} of {len(results)} trials failed") from results.errors[0]
     rows = [{**one.config, **one.metrics} for one in results if one.metrics and one.metrics.get("done")]
-    rows.sort(key=lambda row: [row[key] for key in grid])  # a trial that was lost comes last
+    rows.sort(key=lambda row: [row[key] for key in grid])  # restarted trials are last otherwise
     if len(rows) < len(results):
-        raise SystemExit(f"Ended after {len(rows)} of {len(results)} trials: go on with --resume.")
+        raise SystemExit(f"Ended after {len(rows)} of {len(results)} trials: continue with --resume.")
     tasks = [{"name": words(row), **row} for row in rows if row["end"] > begin]  # the others were resumed
     best, scores = max(rows, key=lambda row: row["accuracy"]), [row["accuracy"] for row in rows]
     cpus = int(min(len(rows), ray.cluster_resources()["CPU"]))
@@ -258,7 +261,7 @@ def run(args):
     print(f"best: {words(best)}: {best['accuracy']:.4f}\nwritten to {args.storage_path}/{name}", flush=True)
     floor = floor_of(args)
     if floor and best["accuracy"] < floor:
-        raise RuntimeError(f"accuracy of the best, {best['accuracy']:.4f}, is under its floor, {floor:.4f}")
+        raise RuntimeError(f"the best accuracy, {best['accuracy']:.4f}, is below the floor, {floor:.4f}")
     speed_up = seconds["alone"] / seconds["ray"] if args.compare and len(tasks) == len(rows) else None
     return {
         "version": 1, "job": "tune_forest", "data": about + (", naive" if args.naive else ""),
@@ -279,30 +282,30 @@ def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--data", default="synthetic", help="synthetic, real, or the URI of a parquet file")
     parser.add_argument("--label", default="Cover_Type", help="the parquet file's column with the classes")
-    parser.add_argument("--rows", type=int, default=20_000, help="rows taken; covertype has 581012")
-    parser.add_argument("--depths", type=int, nargs="+", default=[5, 10, 20])
-    parser.add_argument("--trees", type=int, nargs="+", default=[75, 100, 125])
-    parser.add_argument("--alphas", type=float, nargs="+", default=[0, 0.001, 0.01])
-    parser.add_argument("--naive", action="store_true", help="each trial loads the data for itself")
-    parser.add_argument("--resume", action="store_true", help="go on with the run of the same flags")
-    parser.add_argument("--storage-path", default=f"{STORE}/tune_forest", help="where trials and tables go")
-    parser.add_argument("--compare", action="store_true", help="also run it without Ray: tells the speed-up")
+    parser.add_argument("--rows", type=int, default=20_000, help="rows to use; covertype has 581012")
+    parser.add_argument("--depths", type=int, nargs="+", default=[5, 10, 20], help="of max_depth")
+    parser.add_argument("--trees", type=int, nargs="+", default=[75, 100, 125], help="of n_estimators")
+    parser.add_argument("--alphas", type=float, nargs="+", default=[0, 0.001, 0.01], help="of ccp_alpha")
+    parser.add_argument("--naive", action="store_true", help="each trial loads its own copy of the data")
+    parser.add_argument("--resume", action="store_true", help="continue the run with the same flags")
+    parser.add_argument("--storage-path", default=f"{STORE}/tune_forest", help="folder for trials and tables")
+    parser.add_argument("--compare", action="store_true", help="also run without Ray and report the speed-up")
     parser.add_argument("--smoke-test", action="store_true", help="8000 rows, 4 trials of 40 trees")
-    parser.add_argument("--output", type=pathlib.Path, help="also write the result here, a local file")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the result to this local file")
     args = parser.parse_args(argv)
     if args.smoke_test:
         args.rows, args.depths, args.trees, args.alphas = 8000, [5, 20], [40], [0, 0.001]
     if args.rows < 100:
         parser.error(f"--rows {args.rows}: at least 100, so that each fold has every class")
     if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
-        parser.error(f"--output {args.output}: no file can be written there, where the job runs")
+        parser.error(f"--output {args.output}: not writable on the machine that runs the job")
     return args
 
 
 def main():
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
-    ray.shutdown()  # a worker's line may still be on its way: none comes after the result
+    ray.shutdown()  # so that no worker's output follows the result
     if args.output:
         args.output.write_text(result + "\n")
     print("RESULT", result, flush=True)

@@ -6,14 +6,14 @@
 # reads = ["--read=gs://lab-data/hello.txt"]
 # writes = ["--write=gs://lab-models/whoami.txt"]
 # ///
-"""Who does a job run as? Not as you: as the identity of the cluster, on the head and on every worker alike.
+"""Show who a job runs as: not as you, but as the cluster's identity, on the head node and on every worker.
 
-Shows      whom Google takes the job for, and that one identity decides what it may read and write.
+Shows      which identity Google sees, and that this one identity decides what the job may read and write.
 Run        python submit.py jobs/whoami.py
-           python submit.py jobs/whoami.py -- --read gs://closed-bucket/x          (is denied, before it is sent)
-           python jobs/whoami.py --smoke-test                (alone, as your own application default credentials)
-Needs      no CPU, no GPU. It reads one object and writes one. 5 seconds.
-Dashboard  Jobs, this job: one `identity` task for each node.
+           python submit.py jobs/whoami.py -- --read gs://closed-bucket/x    (denied before it is submitted)
+           python jobs/whoami.py --smoke-test           (alone: with your own application default credentials)
+Needs      no CPU, no GPU. Reads one object and writes one. 5 seconds.
+Dashboard  Jobs, this job: one `identity` task per node.
 """
 
 import argparse
@@ -33,27 +33,27 @@ SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
 def identity():
-    """Where this runs, and the address that Google's services know it by."""
+    """The host name, and the address by which Google's services identify this process."""
     try:
-        credentials, project = google.auth.default(scopes=[SCOPE])  # here: from the machine's metadata server
+        credentials, project = google.auth.default(scopes=[SCOPE])  # on a cluster: from the metadata server
     except google.auth.exceptions.DefaultCredentialsError:
-        nobody = "nobody (no credentials were found)"
-        return {"node": socket.gethostname(), "runs_as": nobody, "project": None}
-    credentials.refresh(Request())  # until then it only says "default"
-    told = getattr(credentials, "service_account_email", "you, by your own login")
-    return {"node": socket.gethostname(), "runs_as": told, "project": project}
+        runs_as = "nobody (no credentials were found)"
+        return {"node": socket.gethostname(), "runs_as": runs_as, "project": None}
+    credentials.refresh(Request())  # before this, the address is only "default"
+    runs_as = getattr(credentials, "service_account_email", "you, by your own login")
+    return {"node": socket.gethostname(), "runs_as": runs_as, "project": project}
 
 
 def identities():
-    """Asks on every living node. Without Ray it would be `[identity()]`."""
-    # 1. a function that runs wherever Ray puts it; 0: also on the head
-    ask = ray.remote(num_cpus=0)(identity)
+    """The identity on every live node. Without Ray: `[identity()]`."""
+    # 1. A task that needs no CPU, so that it also runs on the head node
+    task = ray.remote(num_cpus=0)(identity)
     nodes = [node for node in ray.nodes() if node["Alive"]]
-    # 2. one task for each node, on that node and no other
-    places = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in nodes]
-    told = ray.get([ask.options(scheduling_strategy=place).remote() for place in places])
+    # 2. One task per node, pinned to that node
+    strategies = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in nodes]
+    found = ray.get([task.options(scheduling_strategy=strategy).remote() for strategy in strategies])
     pools = [node["Labels"].get("pool", "-") for node in nodes]
-    return [{**one, "pool": pool, "tasks": 1} for one, pool in zip(told, pools, strict=True)]
+    return [{**one, "pool": pool, "tasks": 1} for one, pool in zip(found, pools, strict=True)]
 
 
 def read(uri):
@@ -63,12 +63,12 @@ def read(uri):
 
 
 def write(uri, text):
-    """Makes or overwrites an object."""
+    """Create or overwrite an object."""
     storage.Blob.from_uri(uri, client=storage.Client()).upload_from_string(text)
 
 
 def run(args):
-    """Asks, reads, writes; raises what Google answers where it is not allowed."""
+    """Collect the identities, read, write. Raises Google's error if a permission is missing."""
     ray.init(log_to_driver=False)
     started = time.perf_counter()
     found = sorted(identities(), key=lambda one: (one["pool"] != "head", one["pool"], one["node"]))
@@ -98,8 +98,8 @@ def parse_args(argv=None):
     read, write = "gs://lab-data/hello.txt", "gs://lab-models/whoami.txt"
     parser.add_argument("--read", default=read, metavar="URI", help='"" reads nothing')
     parser.add_argument("--write", default=write, metavar="URI", help='"" writes nothing')
-    parser.add_argument("--smoke-test", action="store_true", help="touch no bucket")
-    parser.add_argument("--output", type=pathlib.Path, help="also write the result there, as JSON")
+    parser.add_argument("--smoke-test", action="store_true", help="read and write nothing")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the result to this file, as JSON")
     args = parser.parse_args(argv)
     if args.smoke_test:
         args.read = args.write = ""

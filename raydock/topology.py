@@ -181,7 +181,7 @@ def project_name(text: str) -> str:
 
 
 def pool_size(text: str) -> tuple[str, int]:
-    """("cpu-worker", 3) from "cpu-worker=3". Raises UsageError."""
+    """Parse "cpu-worker=3" into ("cpu-worker", 3). Raises UsageError."""
     name, equals, count = text.partition("=")
     if not (name and equals and count.isascii() and count.isdigit() and len(count) < 4):
         raise UsageError(

@@ -31,3 +31,8 @@ def size(text: str) -> int:
     if not found:
         raise ValueError(f"{text!r} is not a size")
     return int(float(found[1]) * 1024 ** " kmgt".index(found[2].lower() or " "))
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, such as "1 file" or "2 files"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -1,4 +1,4 @@
-"""Waiting for something, with a deadline and with words on the way."""
+"""Polls a condition until a deadline and reports progress."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from raydock.errors import NotReady, NotUp
 Say = Callable[[str], None]
 
 
-def until(check: Callable[[], str], seconds: float, what: str, say: Say, fix: str) -> None:
-    """Calls `check` until it returns "", at most for `seconds`; what else it returns is said once.
+def wait_until(check: Callable[[], str], seconds: float, what: str, say: Say, fix: str) -> None:
+    """Poll `check` until it returns "", for at most `seconds`. Each new status is reported once.
 
-    A dashboard that does not answer (NotUp) may answer yet. Raises NotReady with the last status seen.
+    NotUp counts as "not yet": the dashboard may still be starting. Raises NotReady with the last status.
     """
     started = time.monotonic()
     last = ""
-    while status := ask(check):
+    while status := poll(check):
         if time.monotonic() - started > seconds:
             raise NotReady(f"{what} took more than {seconds:g} s: {status}.", fix)
         if status != last:
@@ -26,7 +26,8 @@ def until(check: Callable[[], str], seconds: float, what: str, say: Say, fix: st
         time.sleep(0.1)
 
 
-def ask(check: Callable[[], str]) -> str:
+def poll(check: Callable[[], str]) -> str:
+    """The status that `check` returns, or the message of NotUp."""
     try:
         return check()
     except NotUp as error:

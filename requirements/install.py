@@ -1,7 +1,7 @@
-"""Makes the project's environment, .venv, from the locked requirements: `make setup`.
+"""Creates the project's environment, .venv, from the lock files: `make setup`.
 
-It runs on any Python 3.8 or later with nothing installed. The environment's own Python is 3.11, the one that Ray
-on Vertex AI has: found on this machine, else brought by uv. Nothing is done where the locks have not changed.
+Runs on Python 3.8 or later with no packages installed. The environment itself uses Python 3.11, the version of Ray on
+Vertex AI; uv downloads it if this machine does not have it. Does nothing if the lock files have not changed.
 """
 
 from __future__ import annotations
@@ -20,20 +20,23 @@ PYTHON = "3.11"
 
 
 def main() -> int:
-    """Makes .venv where it is missing or out of date."""
+    """Create .venv if it is missing or out of date. Returns the exit code: 0, or 1 if a command failed."""
     stamp = VENV / "raydock-lock"
     wanted = hashlib.sha256((LOCKS / "dev.txt").read_bytes() + (LOCKS / "setup.txt").read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted and works(VENV / "bin" / "python"):
         return 0
-    say(f"making the project's environment in {VENV.name} (Python {PYTHON}, locked packages) …")
+    say(f"creating the project's environment in {VENV.name} (Python {PYTHON}, locked packages) …")
     try:
         make_environment()
         install()
     except subprocess.CalledProcessError as fault:
         say(
-            f"the environment could not be made: {' '.join(map(str, fault.cmd))} ended with {fault.returncode}."
+            "could not create the environment: "
+            f"{' '.join(map(str, fault.cmd))} failed with exit code {fault.returncode}."
         )
-        say("      → read its output above; the network to a package index is needed, then: make setup")
+        say(
+            "      → see its output above, check the network connection to the package index, then: make setup"
+        )
         return 1
     stamp.write_text(wanted)
     say("the environment is ready")
@@ -41,20 +44,20 @@ def main() -> int:
 
 
 def make_environment() -> None:
-    """A new .venv with Python 3.11 and uv in it."""
+    """Create .venv with Python 3.11, pip and uv, unless it has them."""
     if not works(VENV / "bin" / "python", "import pip"):
-        python = found_python()
+        python = find_python()
         if python:
             run(python, "-m", "venv", "--clear", VENV)
         else:
-            bring_python()
+            download_python()
     pip = [VENV / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     run(*pip, "--require-hashes", "-r", LOCKS / "setup.txt")
 
 
-def bring_python() -> None:
-    """Has uv bring Python 3.11, from an environment of its own."""
-    say(f"this machine has no Python {PYTHON}; uv brings one")
+def download_python() -> None:
+    """Create .venv with a Python 3.11 that uv downloads. uv runs from a temporary environment."""
+    say(f"Python {PYTHON} not found on this machine; downloading it with uv")
     helper = ROOT / ".venv-uv"
     run(sys.executable, "-m", "venv", "--clear", helper)
     run(
@@ -72,9 +75,10 @@ def bring_python() -> None:
 
 
 def install() -> None:
-    """Everything that dev.txt locks, by uv; by pip where uv doesn't reach the index that pip is configured for.
+    """Install everything in dev.txt with uv, or with pip if uv can't reach the index that pip is configured for.
 
-    The locks are whole, so nothing is resolved here: what requirements/overrides.in settles would be refused.
+    The lock files are complete, so dependencies are not resolved (--no-deps). A resolver would reject the conflicts
+    that requirements/overrides.in overrides.
     """
     locks = ["-r", LOCKS / "dev.txt", "-r", LOCKS / "setup.txt"]
     uv = [
@@ -91,19 +95,19 @@ def install() -> None:
     try:
         run(*uv, *locks)
     except subprocess.CalledProcessError:
-        say("uv could not install it; trying pip, which takes some minutes")
+        say("uv could not install the packages; trying pip, which takes a few minutes")
         pip = [VENV / "bin" / "python", "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
         run(*pip, *locks)
 
 
-def found_python() -> str | None:
-    """A Python 3.11 of this machine that can make environments."""
+def find_python() -> str | None:
+    """A Python 3.11 on this machine that can create environments, or None."""
     named = [sys.executable, shutil.which("python3.11"), shutil.which("python3"), "/usr/bin/python3.11"]
     return next((python for python in named if python and works(Path(python), "import ensurepip")), None)
 
 
 def works(python: Path, also: str = "pass") -> bool:
-    """Whether it is there, is 3.11, and can do what is asked."""
+    """Whether the interpreter exists, is Python 3.11, and can run the statement `also`."""
     if not os.access(python, os.X_OK):
         return False
     test = f"import sys; {also}; sys.exit(sys.version_info[:2] != (3, 11))"
@@ -111,12 +115,12 @@ def works(python: Path, also: str = "pass") -> bool:
 
 
 def run(*command: object) -> None:
-    """One command; its output is shown."""
+    """Run a command and show its output. Raises CalledProcessError."""
     subprocess.run([str(word) for word in command], check=True)
 
 
 def say(line: str) -> None:
-    """A line for the person."""
+    """Print a line of progress to stderr."""
     print(f"setup: {line}", file=sys.stderr, flush=True)
 
 

@@ -1,1 +1,1 @@
-"""Sends one job script, unchanged, to a Ray cluster: check, package, submit, follow, result."""
+"""Send one job script, unchanged, to a Ray cluster: check, package, submit, follow, collect the result."""

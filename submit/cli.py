@@ -1,4 +1,4 @@
-"""The command line: the only place that ends the process, and that knows exit codes."""
+"""The command line: the only module that ends the process and knows exit codes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ DETACHED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code."""
+    """Run one command and return its exit code."""
     from .output import Console
 
     open_streams()
-    console, stage = Console(sys.stdout.buffer, sys.stderr), Progress()
+    console, progress = Console(sys.stdout.buffer, sys.stderr), Progress()
     try:
-        return command(sys.argv[1:] if argv is None else argv, console, stage)
+        return parse_and_run(sys.argv[1:] if argv is None else argv, console, progress)
     except RaydockError as fault:
         console.fault(fault)
         return fault.exit_code
@@ -38,67 +38,67 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.say("submit: interrupted; nothing was sent.")
         return DETACHED
     except Exception as fault:
-        return unforeseen(fault, console, stage)
+        return report_internal_error(fault, console, progress)
 
 
-def command(argv: Sequence[str], console: Console, stage: Progress) -> int:
-    """The command line understood and carried out."""
+def parse_and_run(argv: Sequence[str], console: Console, progress: Progress) -> int:
+    """Parse the command line and run it. Raises UsageError."""
     for word in argv:
         if not word.isascii() and any("\ud800" <= char <= "\udfff" for char in word):
             raise UsageError(
-                f"The argument {os.fsencode(word)!r} is not UTF-8, and a job's command line is sent as such.",
-                "give it in UTF-8; a file can be renamed",
+                f"The argument {os.fsencode(word)!r} is not UTF-8; a job's command line must be.",
+                "pass it as UTF-8; rename the file if it is a file name",
             )
     from .options import parse
 
-    return carry_out(parse(argv), console, stage)
+    return execute(parse(argv), console, progress)
 
 
-def unforeseen(fault: Exception, console: Console, stage: Progress) -> int:
-    """An error that is none of ours: one sentence, a file for a bug report, and 70 unless the job has its verdict."""
+def report_internal_error(fault: Exception, console: Console, progress: Progress) -> int:
+    """Report a bug of the submitter: one sentence, a crash file, and exit code 70 unless the job's end is known."""
     try:
         os.getcwd()
     except OSError:
-        console.fault(UsageError("The current folder does not exist any more.", "cd to one that does"))
-        return verdict(stage) if stage.job else UsageError.exit_code
+        console.fault(UsageError("The current directory no longer exists.", "cd to one that does"))
+        return exit_code_of(progress) if progress.job else UsageError.exit_code
     from raydock import crash
 
     console.say(crash.sentence("submit", fault))
-    if stage.told:
-        console.say(f"submit: {stage.told}")
-    return verdict(stage) if stage.job else crash.EXIT_CODE
+    if progress.summary:
+        console.say(f"submit: {progress.summary}")
+    return exit_code_of(progress) if progress.job else crash.EXIT_CODE
 
 
-def verdict(stage: Progress) -> int:
-    """The exit code of a job whose end is confirmed."""
+def exit_code_of(progress: Progress) -> int:
+    """The exit code for a job whose end is confirmed."""
     from raydock.rayapi.job import EXIT_CODES
 
-    assert stage.job
-    return EXIT_CODES[stage.job.status]
+    assert progress.job
+    return EXIT_CODES[progress.job.status]
 
 
-def carry_out(options: Options, console: Console, stage: Progress) -> int:
-    """One verb, with an interruption told for what it is."""
+def execute(options: Options, console: Console, progress: Progress) -> int:
+    """Run one command and return its exit code; on Ctrl-C, say what happened to the job."""
     from .output import OutputLost
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        stage.job = run_loop(verb(options, console, stage))
-        return verdict(stage) if stage.job else 0
+        progress.job = run_event_loop(dispatch(options, console, progress))
+        return exit_code_of(progress) if progress.job else 0
     except KeyboardInterrupt:
         console.say("")
-        console.say(interrupted(options, stage))
+        console.say(interrupted(options, progress))
         return DETACHED
     except OutputLost as fault:
         silence(sys.stdout)
-        if stage.sent:
-            fault.fix = stage.told[0].lower() + stage.told[1:]
+        if progress.sent:
+            fault.fix = progress.summary[0].lower() + progress.summary[1:]
         console.fault(fault)
-        return verdict(stage) if stage.job else DETACHED
+        return exit_code_of(progress) if progress.job else DETACHED
 
 
-def run_loop(work: Coroutine[Any, Any, Job | None]) -> Job | None:
-    """Runs the work. An interruption does not wait for threads, which a name server may hold up for half a minute."""
+def run_event_loop(work: Coroutine[Any, Any, Job | None]) -> Job | None:
+    """Run a coroutine. Ctrl-C does not wait for threads, which a name server may block for half a minute."""
     import asyncio
     from concurrent.futures import ThreadPoolExecutor
 
@@ -109,39 +109,39 @@ def run_loop(work: Coroutine[Any, Any, Job | None]) -> Job | None:
     async def begin() -> Job | None:
         loop = asyncio.get_running_loop()
         loop.set_default_executor(Threads())
-        # Of several requests at once the first that fails is told; asyncio would print the others.
+        # Only the first of several concurrent failures is reported; asyncio would print the others.
         loop.set_exception_handler(lambda loop, context: None)
         return await work
 
     return asyncio.run(begin())
 
 
-async def verb(options: Options, console: Console, stage: Progress) -> Job | None:
-    """The verb's work; the job, where one was followed to its end."""
+async def dispatch(options: Options, console: Console, progress: Progress) -> Job | None:
+    """Run the command and return its job if it was followed to the end."""
     from . import commands, run
 
     if options.verb == "run":
-        return await run.run(options, console, stage)
+        return await run.run(options, console, progress)
     if options.verb == "attach":
-        stage.sent, stage.attach = (
+        progress.sent, progress.attach = (
             True,
-            f"python submit.py {options.where}attach {shlex.quote(options.operand)}",
+            f"python submit.py {options.target_flags}attach {shlex.quote(options.operand)}",
         )
-        return await commands.attach(options, console, stage)
+        return await commands.attach(options, console, progress)
     others = {"check": run.check, "logs": commands.logs, "stop": commands.stop, "list": commands.list_jobs}
     others["report"] = commands.report
     await others[options.verb](options, console)
     return None
 
 
-def interrupted(options: Options, stage: Progress) -> str:
-    """What Ctrl-C leaves behind."""
-    if stage.job:
-        return f"submit: interrupted. {stage.told}"
-    if stage.sent:
-        return f"submit: detached; the job goes on. Follow it again with: {stage.attach}"
-    if stage.sending:
-        return f"submit: interrupted while the job was sent; it may run. See with: {stage.attach}"
+def interrupted(options: Options, progress: Progress) -> str:
+    """What to print on Ctrl-C: whether the job runs, and how to follow it."""
+    if progress.job:
+        return f"submit: interrupted. {progress.summary}"
+    if progress.sent:
+        return f"submit: detached; the job keeps running. Reattach with: {progress.attach}"
+    if progress.sending:
+        return f"submit: interrupted during submission; the job may be running. Check with: {progress.attach}"
     if options.verb == "run":
         return "submit: interrupted; nothing was sent."
     return "submit: interrupted."

@@ -1,4 +1,4 @@
-"""The verbs beside running a job: attach, logs, stop, list, report."""
+"""The commands other than running a job: attach, logs, stop, list, report."""
 
 from __future__ import annotations
 
@@ -22,116 +22,117 @@ from .results import history
 from .run import follow, open_dashboard
 
 
-async def attach(options: Options, console: Console, stage: Progress) -> Job:
-    """Follows a job from the beginning of its log to its end."""
+async def attach(options: Options, console: Console, progress: Progress) -> Job:
+    """Follow a job from the start of its log until it ends."""
     async with open_dashboard(options, console) as dashboard:
-        job = await known(dashboard, options.operand)
-        return await follow(dashboard, job.submission_id, options, console, stage)
+        job = await find_job(dashboard, options.operand)
+        return await follow(dashboard, job.submission_id, options, console, progress)
 
 
 async def logs(options: Options, console: Console) -> None:
-    """Prints the log so far."""
+    """Print the log so far."""
     async with open_dashboard(options, console) as dashboard:
-        job = await known(dashboard, options.operand)
+        job = await find_job(dashboard, options.operand)
         follower = Follower(dashboard, job.submission_id, Log(console.write), console.say)
         follower.job = job
         await follower.read()
 
 
 async def stop(options: Options, console: Console) -> None:
-    """Stops a job and waits until it has."""
+    """Stop a job and wait until it has stopped."""
     async with open_dashboard(options, console) as dashboard:
-        job = await known(dashboard, options.operand)
+        job = await find_job(dashboard, options.operand)
         if job.terminal:
-            console.say(f"{job.submission_id} has ended already: {job.status}")
+            console.say(f"{job.submission_id} has already ended: {job.status}")
             return
         job = await stop_job(dashboard, job.submission_id)
         console.say(f"{job.submission_id} is {job.status}")
 
 
 async def list_jobs(options: Options, console: Console) -> None:
-    """The cluster's jobs, the newest last, and before them those whose results are kept and that it has forgotten."""
+    """List the cluster's jobs, newest last, after saved results of jobs that the cluster no longer has."""
     async with open_dashboard(options, console) as dashboard:
         jobs = await dashboard.jobs()
         target = dashboard.target.name
     known = {job.submission_id for job in jobs}
-    forgotten = [record for record in history.kept(target) if record.submission_id not in known]
-    lines = [*map(row_of_record, forgotten), *map(row, jobs)]
-    left = max((len(line[0]) for line in lines), default=0)
-    for line in [("ID", "STATUS", "STARTED", "SECONDS"), *lines] if lines else []:
-        console.print(f"{line[0]:<{left}}  {line[1]:<9}  {line[2]:<15}  {line[3]}".rstrip())
+    forgotten = [record for record in history.for_target(target) if record.submission_id not in known]
+    rows = [*map(row_of_record, forgotten), *map(row_of_job, jobs)]
+    id_width = max((len(row[0]) for row in rows), default=0)
+    for row in [("ID", "STATUS", "STARTED", "SECONDS"), *rows] if rows else []:
+        console.print(f"{row[0]:<{id_width}}  {row[1]:<9}  {row[2]:<15}  {row[3]}".rstrip())
     if forgotten:
-        console.say(f"{told_of(forgotten, target)}; their results are kept: python submit.py report")
+        console.say(f"{explain_forgotten(forgotten, target)}; results are saved: python submit.py report")
     if not jobs:
-        console.say("the cluster knows no jobs; send one with: python submit.py jobs/sklearn_joblib.py")
+        console.say("the cluster has no jobs; submit one with: python submit.py jobs/sklearn_joblib.py")
 
 
-def row(job: Job) -> tuple[str, str, str, str]:
-    """A line of the list."""
-    lasted = f"{(job.ended or time.time()) - job.started:.1f}" if job.started else "-"
-    return one_word(job.submission_id), one_word(job.status), moment(job.started), lasted
+def row_of_job(job: Job) -> tuple[str, str, str, str]:
+    """The table row of a job: id, status, start, seconds."""
+    duration = f"{(job.ended or time.time()) - job.started:.1f}" if job.started else "-"
+    return one_word(job.submission_id), one_word(job.status), format_time(job.started), duration
 
 
 def row_of_record(record: history.JobRecord) -> tuple[str, str, str, str]:
-    """The same for a job of which only the result is left: only those that succeeded leave one."""
-    lasted = f"{record.ended - record.started:.1f}" if record.started and record.ended else "-"
+    """The table row of a saved result. Its job has succeeded: no other job leaves a result."""
+    duration = f"{record.ended - record.started:.1f}" if record.started and record.ended else "-"
     return (
         one_word(record.submission_id),
         "SUCCEEDED",
-        moment(record.started),
-        f"{lasted:<8} (not on this cluster)",
+        format_time(record.started),
+        f"{duration:<8} (not on this cluster)",
     )
 
 
 def one_word(text: str) -> str:
-    """A column's text: with blanks in it, it is quoted, for it may be made to look like more columns."""
+    """The text of one column; quoted if it has blanks, so that it can't imitate further columns."""
     return printable(text if re.fullmatch(r"\S+", text) else repr(text))
 
 
-def moment(seconds: float) -> str:
+def format_time(seconds: float) -> str:
+    """A local time from seconds since the epoch; `-` for 0."""
     return time.strftime("%b %d %H:%M:%S", time.localtime(seconds)) if seconds else "-"
 
 
-def told_of(forgotten: Sequence[history.JobRecord], target: str) -> str:
-    """Why there are jobs that the cluster does not know. Other targets may be several clusters."""
+def explain_forgotten(forgotten: Sequence[history.JobRecord], target: str) -> str:
+    """Why some jobs are not on this cluster. Targets other than `local` may be several clusters."""
     count = f"{len(forgotten)} {'job' if len(forgotten) == 1 else 'jobs'}"
     if target == "local":
-        return f"the cluster has forgotten {count}, for it was started again since"
-    return f"{count} ran on another cluster, or before this one was started again"
+        return f"the cluster was restarted and has forgotten {count}"
+    return f"{count} ran on another cluster, or before this one was restarted"
 
 
 async def report(options: Options, console: Console) -> None:
-    """Writes the page of the recorded results, and its tables beside it. Raises UsageError."""
+    """Write the report page of the saved results, and its tables next to it. Raises UsageError."""
     from .report import page
 
     assert options.output
-    found = history.load(options.operands)
-    written = {options.output: page.html(found), options.output.with_suffix(".md"): page.text(found)}
-    for path, content in written.items():
+    records = history.load(options.operands)
+    pages = {options.output: page.html(records), options.output.with_suffix(".md"): page.text(records)}
+    for path, content in pages.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content, encoding="utf-8")
         except OSError as fault:
             raise UsageError(
-                f"The report can't be written to {path}: {fault.strerror}.", "give --output another path"
+                f"Can't write the report to {path}: {fault.strerror}.", "choose another path for --output"
             ) from None
-    console.say(f"{len(found)} results, put side by side:")
-    for path in written:
+    console.say(f"report on {len(records)} {'result' if len(records) == 1 else 'results'}:")
+    for path in pages:
         console.print(str(path))
 
 
-async def known(dashboard: Dashboard, submission_id: str) -> Job:
-    """The job of that id. Raises UsageError where the cluster has none, or has forgotten it."""
+async def find_job(dashboard: Dashboard, submission_id: str) -> Job:
+    """The job with this id. Raises UsageError if the cluster has no such job, or no longer has it."""
     job = await dashboard.job(submission_id)
     if job is not None and job.submission_id:
         return job
-    if path := history.of(submission_id):
+    if path := history.find(submission_id):
         raise UsageError(
-            f"The cluster at {dashboard.url} does not know the job {submission_id} any more: a cluster forgets its "
-            f"jobs when it is started again. It had succeeded, and its result is kept in {path}.",
+            f"The cluster at {dashboard.url} no longer has job {submission_id}: a cluster forgets its jobs when it "
+            f"restarts. The job succeeded, and its result is saved in {path}.",
             f"python submit.py report {shlex.quote(submission_id)}",
         )
     raise UsageError(
-        f"The cluster at {dashboard.url} knows no job {submission_id}.",
+        f"The cluster at {dashboard.url} has no job {submission_id}.",
         f"python submit.py {dashboard.target.flags}list",
     )

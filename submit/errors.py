@@ -1,12 +1,13 @@
-"""What can go wrong beside the shared kinds of `raydock.errors`, and the exit code that says so.
+"""The submitter's errors, in addition to the shared kinds in `raydock.errors`, with their exit codes.
 
     RaydockError
-    ├── PreflightError     3    a check found something that would make the job fail, or couldn't tell
-    │   └── PackageError   3    what should travel can't: submit/package/errors.py has its kinds
+    ├── PreflightError     3    a check found a problem that would make the job fail, or could not decide
+    │   └── PackageError   3    the package can't be built; submit/package/errors.py defines the kinds
     └── Unreachable        4
-        └── Lost           4    the job was sent and the target no longer tells of it
+        └── Lost           4    the job was submitted, and the target no longer reports it
 
-1 says that the job FAILED and belongs to no error. A verdict that the cluster has confirmed outranks all of these.
+Exit code 1 means that the job FAILED and belongs to no error. A job's end that the cluster has confirmed takes
+precedence over all of these.
 """
 
 from __future__ import annotations
@@ -21,4 +22,4 @@ class PreflightError(RaydockError):
 
 
 class Lost(Unreachable):
-    """The job was sent, and the target no longer tells of it: its end is not known."""
+    """The job was submitted, but the target no longer reports it: how it ended is unknown."""

@@ -1,11 +1,11 @@
-"""What a check found: OK, DENIED or UNKNOWN. UNKNOWN is never OK."""
+"""The result of a check: OK, DENIED or UNKNOWN. UNKNOWN never counts as OK."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
-# What `--skip-check=NAMES` takes: every finding has one of these names, or one of NOTES.
+# The names that `--skip-check=NAMES` accepts. Every finding has one of these names, or one of NOTES.
 CHECKS = (
     "package",
     "secrets",
@@ -21,11 +21,11 @@ CHECKS = (
     "dependencies",
     "script",
 )
-NOTES = ("left out",)  # said beside the checks; they pass always
+NOTES = ("left out",)  # printed with the checks; never fails
 
 
 class Outcome(Enum):
-    """The three answers of a check."""
+    """The three outcomes of a check."""
 
     OK = "OK"
     DENIED = "DENIED"
@@ -34,7 +34,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One result of one check; whatever is not OK ends with what mends it."""
+    """One result of one check. `fix` says how to resolve it, unless it is OK."""
 
     check: str
     verdict: Outcome
@@ -43,15 +43,15 @@ class Finding:
 
 
 def ok(check: str, message: str) -> Finding:
-    """The check passed."""
+    """A finding for a check that passed."""
     return Finding(check, Outcome.OK, message)
 
 
 def denied(check: str, message: str, fix: str) -> Finding:
-    """The job would fail of this."""
+    """A finding for a problem that would make the job fail."""
     return Finding(check, Outcome.DENIED, message, fix)
 
 
 def unknown(check: str, message: str, fix: str) -> Finding:
-    """It can't be told whether the job would fail of this."""
+    """A finding for a check that could not decide whether the job would fail."""
     return Finding(check, Outcome.UNKNOWN, message, fix)

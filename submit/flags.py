@@ -1,4 +1,4 @@
-"""The flags of the command line, as argparse and our own words have them: `options` makes a value of what was given."""
+"""The flags of the command line, for argparse; `options` converts the result into a value."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from raydock.errors import UsageError
 from .targets import REGISTRY
 
 VERBS = {
-    "check": "all checks of a job script, and nothing sent",
-    "attach": "follow a job again, from the beginning of its log",
+    "check": "run all checks on a job script without sending it",
+    "attach": "follow a job again, from the start of its log",
     "logs": "print a job's log so far",
     "stop": "stop a job",
-    "list": "the jobs of the cluster, the newest last",
-    "report": "put recorded results side by side: speed-ups, scaling, timelines",
+    "list": "list the cluster's jobs, newest last",
+    "report": "compare saved results: speed-ups, scaling, timelines",
 }
 
 
 EPILOG = (
-    "verbs (python submit.py VERB --help):\n"
+    "commands (python submit.py COMMAND --help):\n"
     + "\n".join(f"  {verb:<7} {meaning}" for verb, meaning in VERBS.items())
     + """
 
-exit codes: 0 SUCCEEDED, 1 FAILED, 2 usage, 3 a check did not pass, 4 the cluster
-can't be reached or lost the job, 5 STOPPED, 70 an internal error, 130 detached
-(the job goes on)"""
+exit codes: 0 SUCCEEDED, 1 FAILED, 2 usage error, 3 a check did not pass, 4 the
+cluster is unreachable or lost the job, 5 STOPPED, 70 internal error,
+130 detached (the job keeps running)"""
 )
 
 
 class SubmitParser(commandline.Parser):
-    """A parser whose errors are ours."""
+    """An argument parser that raises UsageError."""
 
     fault = UsageError
 
 
-def parser_of(verb: str) -> SubmitParser:
-    """The parser of one verb."""
+def build_parser(verb: str) -> SubmitParser:
+    """The parser for one verb."""
     run = verb == "run"
     operand = {"run": "jobs/x.py", "check": "jobs/x.py", "list": "", "report": "[ID ...]"}.get(verb, "ID")
     parser = SubmitParser(
         prog="python submit.py" if run else f"python submit.py {verb}",
         usage=f"python submit.py [options] {'' if run else verb + ' '}{operand}"
         + (" [-- job arguments]" if run or verb == "check" else ""),
-        description="Send one job script to a Ray cluster: check, package, submit, follow, result."
+        description="Send one job script to a Ray cluster: check, package, submit, follow, collect the result."
         if run
         else VERBS[verb].capitalize() + ".",
         epilog=EPILOG if run else None,
@@ -56,97 +56,129 @@ def parser_of(verb: str) -> SubmitParser:
     if verb == "report":
         add_report_options(parser)
         return parser
-    where = parser.add_argument_group("where")
-    where.add_argument("--target", default="local", choices=[name for name in REGISTRY if name != "address"])
-    where.add_argument("--address", metavar="URL", help="any Ray dashboard, such as http://127.0.0.1:8265")
-    add_vertex_options(where)
+    target = parser.add_argument_group("target")
+    target.add_argument(
+        "--target",
+        default="local",
+        choices=[name for name in REGISTRY if name != "address"],
+        help="where to send the job (default local)",
+    )
+    target.add_argument("--address", metavar="URL", help="any Ray dashboard, such as http://127.0.0.1:8265")
+    add_vertex_options(target)
     if verb != "list":
-        parser.add_argument("operand", metavar=operand)
+        parser.add_argument(
+            "operand",
+            metavar=operand,
+            help="the job script" if verb in {"run", "check"} else "the job's submission id",
+        )
     if verb in {"run", "check"}:
         add_job_options(parser)
         add_check_options(parser)
     if run:
         add_run_options(parser)
     if verb in {"run", "attach"}:
-        ending = parser.add_argument_group("until when")
-        ending.add_argument(
-            "--deadline", metavar="TIME", help="stop the job when it has not ended by then: 90s, 30m, 2h, 1d"
+        completion = parser.add_argument_group("completion")
+        completion.add_argument(
+            "--deadline", metavar="TIME", help="stop the job if it has not finished by then: 90s, 30m, 2h, 1d"
         )
-        ending.add_argument(
-            "--result", metavar="PATH", type=Path, help="write the job's result there, as JSON"
+        completion.add_argument(
+            "--result", metavar="PATH", type=Path, help="write the job's result here, as JSON"
         )
     return parser
 
 
-def add_vertex_options(where: argparse._ArgumentGroup) -> None:
-    """Which cluster on Vertex AI."""
-    where.add_argument(
-        "--cluster", metavar="NAME", default="", help="on Vertex AI: its name, or its full resource name"
+def add_vertex_options(target: argparse._ArgumentGroup) -> None:
+    """Add the flags that select a cluster on Vertex AI."""
+    target.add_argument(
+        "--cluster", metavar="NAME", default="", help="name or full resource name of a cluster on Vertex AI"
     )
-    where.add_argument(
-        "--project", metavar="ID", default="", help="its project; your credentials' by default"
+    target.add_argument(
+        "--project", metavar="ID", default="", help="its project (default: your credentials' project)"
     )
-    where.add_argument("--region", metavar="REGION", default="", help="its region; us-central1 by default")
-    where.add_argument(
-        "--cluster-wait", metavar="TIME", default="30m", help="for a cluster that is still coming (30m)"
+    target.add_argument("--region", metavar="REGION", default="", help="its region (default us-central1)")
+    target.add_argument(
+        "--cluster-wait",
+        metavar="TIME",
+        default="30m",
+        help="how long to wait for a provisioning cluster (default 30m)",
     )
 
 
 def add_report_options(parser: SubmitParser) -> None:
-    """Which results, and where the page goes."""
+    """Add the flags that select results and name the page."""
     parser.add_argument(
-        "operands", metavar="ID", nargs="*", help="submission ids, or files of results; all that are recorded"
+        "operands",
+        metavar="ID",
+        nargs="*",
+        help="submission ids or result files (default: all saved results)",
     )
     parser.add_argument(
         "--output",
         metavar="PATH",
         type=Path,
         default=Path("report.html"),
-        help="the page (report.html); its table goes beside it, as .md",
+        help="the page to write (default report.html); its table is written next to it, as .md",
     )
 
 
 def add_job_options(parser: SubmitParser) -> None:
-    """What describes the job."""
-    job = parser.add_argument_group("the job")
+    """Add the flags that describe the job."""
+    job = parser.add_argument_group("job")
     job.add_argument(
-        "--working-dir", metavar="DIR", type=Path, help="send this tree, not just what the script imports"
+        "--working-dir",
+        metavar="DIR",
+        type=Path,
+        help="send this directory tree, not only what the script imports",
     )
     job.add_argument(
-        "--env", metavar="NAME[=VALUE]", action="append", default=[], help="an environment variable to send"
+        "--env",
+        metavar="NAME[=VALUE]",
+        action="append",
+        default=[],
+        help="an environment variable for the job (repeatable)",
     )
     job.add_argument(
-        "--entrypoint-num-cpus", metavar="N", type=amount, help="CPUs that the entrypoint reserves"
+        "--entrypoint-num-cpus", metavar="N", type=amount, help="CPUs to reserve for the entrypoint"
     )
-    job.add_argument("--entrypoint-num-gpus", metavar="N", type=amount, help="GPUs that it reserves")
-    job.add_argument("--entrypoint-memory", metavar="BYTES", help="memory that it reserves: 2GiB")
+    job.add_argument(
+        "--entrypoint-num-gpus", metavar="N", type=amount, help="GPUs to reserve for the entrypoint"
+    )
+    job.add_argument(
+        "--entrypoint-memory", metavar="BYTES", help="memory to reserve for the entrypoint, such as 2GiB"
+    )
 
 
 def add_check_options(parser: SubmitParser) -> None:
-    """How the checks are made."""
-    checks = parser.add_argument_group("the checks")
+    """Add the flags for the checks."""
+    checks = parser.add_argument_group("checks")
     checks.add_argument(
-        "--probe", action="store_true", help="a small job asks on the cluster what its identity may do"
+        "--probe",
+        action="store_true",
+        help="run a small job on the cluster that tests the permissions of its identity",
     )
     checks.add_argument(
         "--skip-check",
         action="store_true",
-        help="send although a check does not pass; --skip-check=imports,secrets: although one of these does not",
+        help="submit even if checks fail, or only if these fail: --skip-check=imports,secrets",
     )
 
 
 def add_run_options(parser: SubmitParser) -> None:
-    """What becomes of it."""
-    sending = parser.add_argument_group("how it is sent")
-    sending.add_argument(
+    """Add the flags for the submission."""
+    submission = parser.add_argument_group("submission")
+    submission.add_argument(
         "--dry-run", action="store_true", help="print what would be sent, as JSON, and send nothing"
     )
-    sending.add_argument("--no-wait", action="store_true", help="send, print the submission id, and end")
-    sending.add_argument("--submission-id", metavar="ID", type=job_id, help="choose the id yourself")
+    submission.add_argument(
+        "--no-wait", action="store_true", help="submit, print the submission id, and exit"
+    )
+    submission.add_argument(
+        "--submission-id", metavar="ID", type=job_id, help="use this id instead of a generated one"
+    )
 
 
 def amount(text: str) -> float:
-    """A number of CPUs or GPUs."""
+    """A number of CPUs or GPUs: at least 0, less than 1e9. Raises ValueError."""
     number = float(text)
     if not 0 <= number < 1e9:
         raise ValueError(text)
@@ -154,7 +186,7 @@ def amount(text: str) -> float:
 
 
 def job_id(text: str) -> str:
-    """A submission id that is safe in a URL and as a file's name."""
+    """A submission id that is safe in URLs and file names: at most 128 characters. Raises ArgumentTypeError."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", text):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a submission id: use letters, digits, '_', '-' and '.'"

@@ -14,20 +14,20 @@ from raydock.errors import UsageError
 from raydock.jobscript.header import Resources, memory_bytes
 
 from .findings import CHECKS
-from .flags import VERBS, parser_of
-from .suggestions import PROGRAM, behind, misplaced, misspelt_verb
+from .flags import VERBS, build_parser
+from .suggestions import PROGRAM, job_part, misplaced_arguments, misspelt_verb
 from .targets import TargetOptions
 
-# Checks that fail where the command line may hold a secret.
-SECRET = frozenset({"arguments", "environment", "secrets"})
+# Checks whose failure means that the command line may hold a secret.
+SECRET_CHECKS = frozenset({"arguments", "environment", "secrets"})
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked for. `operand` is a job script or a submission id; durations are in seconds.
+    """The parsed command line. `operand` is a job script or a submission id; durations are in seconds.
 
-    `report` takes any number of submission ids or files, `operands`, and writes to `output`. `skip_check` are the
-    names of the checks that may fail; `own` are the words of the command line as given, without the job's.
+    `operands` are the submission ids or files that `report` takes, and `output` is the page it writes. `skip_check`
+    names the checks that may fail. `own_words` are the words before `--`, as given, without the verb.
     """
 
     verb: str
@@ -47,161 +47,169 @@ class Options:
     probe: bool = False
     operands: tuple[str, ...] = ()
     output: Path | None = None
-    asked: TargetOptions = TargetOptions()
-    own: tuple[str, ...] = ()
+    target_options: TargetOptions = TargetOptions()
+    own_words: tuple[str, ...] = ()
 
     @property
-    def where(self) -> str:
-        """The flags that say where, as they were given."""
+    def target_flags(self) -> str:
+        """The flags that select the target, as given, each followed by a space."""
         named = {"target": "" if self.target == "local" else self.target, "address": self.address or ""}
-        named |= {name: getattr(self.asked, name) for name in ("cluster", "project", "region")}
+        named |= {name: getattr(self.target_options, name) for name in ("cluster", "project", "region")}
         return "".join(f"--{name} {shlex.quote(value)} " for name, value in named.items() if value)
 
     def skipping(self, checks: Iterable[str]) -> str:
-        """What submits the job although these checks fail, besides those skipped already: the whole command line.
+        """The command line that submits the job with these checks skipped, in addition to those skipped already.
 
-        A line that holds a secret is not repeated: it would stand in a log.
+        If the command line may hold a secret, only the flag is returned: the output may end up in a log.
         """
-        found = dict.fromkeys((*self.skip_check, *checks))
-        names = ",".join(found)
-        if not SECRET.isdisjoint(found):
+        skipped = dict.fromkeys((*self.skip_check, *checks))
+        names = ",".join(skipped)
+        if not SECRET_CHECKS.isdisjoint(skipped):
             return f"add --skip-check={names}"
-        rest = [word for word in self.own if word.partition("=")[0] != "--skip-check"]
-        return line(PROGRAM, [f"--skip-check={names}", *rest, *behind(self.arguments)])
+        rest = [word for word in self.own_words if word.partition("=")[0] != "--skip-check"]
+        return line(PROGRAM, [f"--skip-check={names}", *rest, *job_part(self.arguments)])
 
 
 def parse(argv: Sequence[str]) -> Options:
-    """Options from the arguments. Raises UsageError; `--help` exits as argparse does."""
-    own, arguments = split(argv)
-    operand = next((word for word in read(own, every_option()) if word.kind == "operand"), None)
+    """Parse the command line. Raises UsageError; `--help` exits as in argparse."""
+    own_words, arguments = split_job_arguments(argv)
+    operand = next(
+        (word for word in read(own_words, parser_of_all_options()) if word.kind == "operand"), None
+    )
     verb = "run"
     if operand and operand.text in VERBS:
-        verb = own.pop(operand.place)
-    elif operand and (meant := misspelt_verb(own, operand, VERBS, arguments)):
-        raise meant
-    skipped, rest = skipped_checks(own, verb, arguments)
-    given = given_of(verb, rest, arguments)
-    return replace(options_of(given, verb, arguments), skip_check=skipped, own=tuple(own))
+        verb = own_words.pop(operand.place)
+    elif operand and (misspelt := misspelt_verb(own_words, operand, VERBS, arguments)):
+        raise misspelt
+    skipped, rest = skipped_checks(own_words, verb, arguments)
+    namespace = parse_words(verb, rest, arguments)
+    return replace(options_of(namespace, verb, arguments), skip_check=skipped, own_words=tuple(own_words))
 
 
-def given_of(verb: str, own: Sequence[str], arguments: tuple[str, ...]) -> argparse.Namespace:
-    """What argparse makes of our words. Raises UsageError, where it can with the whole line that was meant."""
-    parser = parser_of(verb)
+def parse_words(verb: str, own_words: Sequence[str], arguments: tuple[str, ...]) -> argparse.Namespace:
+    """Parse the words before `--`. Raises UsageError, with the corrected command line if there is one."""
+    parser = build_parser(verb)
     takes_job = verb in {"run", "check"}
     if (
         takes_job
-        and "-h" not in own
-        and "--help" not in own
-        and (odd := misplaced(verb, own, parser, arguments))
+        and "-h" not in own_words
+        and "--help" not in own_words
+        and (misplaced := misplaced_arguments(verb, own_words, parser, arguments))
     ):
-        raise odd
+        raise misplaced
     program = PROGRAM if verb == "run" else f"{PROGRAM} {verb}"
-    for word in read(own, parser) if takes_job else ():
-        refuse_choice(parser, word, line(program, [*own, *behind(arguments)]))
-    given = parser.checked(own)
+    for word in read(own_words, parser) if takes_job else ():
+        refuse_choice(parser, word, line(program, [*own_words, *job_part(arguments)]))
+    namespace = parser.checked(own_words)
     if arguments and not takes_job:
         raise UsageError(f"`{verb}` takes no job arguments.", f"python submit.py {verb} --help")
-    return given
+    return namespace
 
 
 def skipped_checks(
-    own: Sequence[str], verb: str, arguments: tuple[str, ...]
+    own_words: Sequence[str], verb: str, arguments: tuple[str, ...]
 ) -> tuple[tuple[str, ...], list[str]]:
-    """The checks that `--skip-check` names, all of them where it names none; and the other words.
+    """The checks named by `--skip-check`, or all of them if it names none; and the remaining words.
 
-    Its names stand behind an equals sign only, so that `--skip-check x.py` still has a script.
+    Names are accepted only after an equals sign, so that `--skip-check x.py` still means the script x.py.
     """
-    named = [word for word in own if word.partition("=")[0] == "--skip-check"]
-    found: list[str] = []
-    for word in named:
+    flags = [word for word in own_words if word.partition("=")[0] == "--skip-check"]
+    skipped: list[str] = []
+    for word in flags:
         names = word.partition("=")[2].split(",") if "=" in word else CHECKS
         for name in names:
             if name not in CHECKS:
                 raise unknown_check(
-                    name, word, [*([] if verb == "run" else [verb]), *own, *behind(arguments)]
+                    name, word, [*([] if verb == "run" else [verb]), *own_words, *job_part(arguments)]
                 )
-        found += names
-    rest = ["--skip-check" if word in named else word for word in own]
-    return tuple(dict.fromkeys(found)), rest
+        skipped += names
+    rest = ["--skip-check" if word in flags else word for word in own_words]
+    return tuple(dict.fromkeys(skipped)), rest
 
 
 def unknown_check(name: str, word: str, words: Sequence[str]) -> UsageError:
+    """The error for `--skip-check=NAME` with a name that no check has."""
     close = near(name, CHECKS, 0.6)
     names = [close if one == name else one for one in word.partition("=")[2].split(",")]
-    meant = ["--skip-check=" + ",".join(names) if one == word else one for one in words]
+    corrected = ["--skip-check=" + ",".join(names) if one == word else one for one in words]
     return UsageError(
-        f"{word}: there is no check {name!r}; there are {', '.join(CHECKS)}.",
-        MEANT + line(PROGRAM, meant) if close else "--skip-check alone skips all of them",
+        f"{word}: unknown check {name!r}; the checks are {', '.join(CHECKS)}.",
+        MEANT + line(PROGRAM, corrected) if close else "--skip-check alone skips all of them",
     )
 
 
-def split(argv: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
-    """Our words, and the job's behind the first `--`."""
+def split_job_arguments(argv: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """The submitter's words, and the job's arguments, which follow the first `--`."""
     words = list(argv)
     if "--" not in words:
         return words, ()
-    cut = words.index("--")
-    return words[:cut], tuple(words[cut + 1 :])
+    separator = words.index("--")
+    return words[:separator], tuple(words[separator + 1 :])
 
 
-def every_option() -> argparse.ArgumentParser:
-    """A parser that knows which options of any verb take a value, to find the verb."""
-    parser = parser_of("run")
+def parser_of_all_options() -> argparse.ArgumentParser:
+    """A parser that knows which options of any verb take a value; used to find the verb."""
+    parser = build_parser("run")
     parser.add_argument("--output")
     return parser
 
 
-def options_of(given: argparse.Namespace, verb: str, arguments: tuple[str, ...]) -> Options:
-    """The parsed words as a value."""
-    deadline = getattr(given, "deadline", None)
+def options_of(namespace: argparse.Namespace, verb: str, arguments: tuple[str, ...]) -> Options:
+    """Convert the result of argparse. Raises UsageError."""
+    deadline = getattr(namespace, "deadline", None)
     return Options(
         verb=verb,
-        operand=getattr(given, "operand", ""),
+        operand=getattr(namespace, "operand", ""),
         arguments=arguments,
-        target=getattr(given, "target", "local"),
-        address=getattr(given, "address", None),
-        working_dir=getattr(given, "working_dir", None),
-        env=tuple(getattr(given, "env", ())),
-        reserve=reserved(given),
-        submission_id=getattr(given, "submission_id", None),
-        wait=not getattr(given, "no_wait", False),
-        dry_run=getattr(given, "dry_run", False),
+        target=getattr(namespace, "target", "local"),
+        address=getattr(namespace, "address", None),
+        working_dir=getattr(namespace, "working_dir", None),
+        env=tuple(getattr(namespace, "env", ())),
+        reserve=entrypoint_resources(namespace),
+        submission_id=getattr(namespace, "submission_id", None),
+        wait=not getattr(namespace, "no_wait", False),
+        dry_run=getattr(namespace, "dry_run", False),
         skip_check=(),
         deadline=seconds(deadline) if deadline is not None else None,
-        result=getattr(given, "result", None),
-        probe=getattr(given, "probe", False),
-        operands=tuple(getattr(given, "operands", ())),
-        output=getattr(given, "output", None),
-        asked=asked_of(given),
+        result=getattr(namespace, "result", None),
+        probe=getattr(namespace, "probe", False),
+        operands=tuple(getattr(namespace, "operands", ())),
+        output=getattr(namespace, "output", None),
+        target_options=target_options_of(namespace),
     )
 
 
-def asked_of(given: argparse.Namespace) -> TargetOptions:
-    """Where the cluster is. Raises UsageError for flags of another target."""
-    names = {name: getattr(given, name, "") for name in ("cluster", "project", "region")}
-    target = getattr(given, "target", "local")
+def target_options_of(namespace: argparse.Namespace) -> TargetOptions:
+    """The flags that select a cluster on Vertex AI. Raises UsageError if another target was chosen."""
+    names = {name: getattr(namespace, name, "") for name in ("cluster", "project", "region")}
+    target = getattr(namespace, "target", "local")
     for name, value in names.items():
         if value and target != "vertex":
-            raise UsageError(f"--{name} is for a cluster on Vertex AI.", f"--target vertex --{name} {value}")
-    return TargetOptions(wait=seconds(getattr(given, "cluster_wait", "30m"), "--cluster-wait"), **names)
+            raise UsageError(
+                f"--{name} applies only to clusters on Vertex AI.", f"--target vertex --{name} {value}"
+            )
+    return TargetOptions(wait=seconds(getattr(namespace, "cluster_wait", "30m"), "--cluster-wait"), **names)
 
 
-def reserved(given: argparse.Namespace) -> Resources | None:
-    """What the flags reserve for the entrypoint; None where they say nothing, so that the header speaks."""
-    cpus, gpus = getattr(given, "entrypoint_num_cpus", None), getattr(given, "entrypoint_num_gpus", None)
-    memory = getattr(given, "entrypoint_memory", None)
+def entrypoint_resources(namespace: argparse.Namespace) -> Resources | None:
+    """The resources that the flags reserve for the entrypoint; None if no flag is given and the header decides."""
+    cpus, gpus = (
+        getattr(namespace, "entrypoint_num_cpus", None),
+        getattr(namespace, "entrypoint_num_gpus", None),
+    )
+    memory = getattr(namespace, "entrypoint_memory", None)
     if cpus is None and gpus is None and memory is None:
         return None
     size = memory_bytes(memory or "0")
     if size is None:
         raise UsageError(
-            f"--entrypoint-memory {memory!r} is not an amount of memory.", "write it as 512MiB or 2GiB"
+            f"--entrypoint-memory {memory!r} is not a memory size.", "write it as 512MiB or 2GiB"
         )
     return Resources(cpus or 0, gpus or 0, size)
 
 
 def seconds(text: str, flag: str = "--deadline") -> float:
-    """A duration: raydock/units.py."""
+    """Parse a duration such as 30m into seconds; see raydock/units.py. Raises UsageError."""
     try:
         return units.seconds(text)
     except ValueError as fault:

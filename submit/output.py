@@ -1,6 +1,6 @@
-"""What the tool says, and where: the job's log and what was asked for go to stdout, all else to stderr.
+"""Terminal output: the job's log and requested data go to stdout, everything else to stderr.
 
-The one place besides `cli.py` that writes; nothing here decides anything.
+Apart from `cli.py` this is the only module that writes to the terminal; it makes no decisions.
 """
 
 from __future__ import annotations
@@ -20,96 +20,98 @@ from raydock.streams import silence
 from .findings import Finding, Outcome
 from .results.result import table
 
-# Commands to be copied: on one line, however long.
-WHOLE = (
+# Lines that start with one of these hold a command to copy, and are never wrapped.
+UNWRAPPED = (
     "python submit.py ",
     "python -m iam ",
     "on Google Cloud: gcloud ",
     "did you mean: ",
-    "or, if it is ",
+    "or, if it belongs to ",
     "the job's own arguments ",
 )
 
 
 class OutputLost(RaydockError):
-    """Our own output can't be written (a full disk, a closed pipe); the job is not touched."""
+    """Our own output can't be written (full disk, closed pipe). The job is unaffected."""
 
     exit_code = 130
 
 
 class Console:
-    """Writes to the two streams. The log passes as it is; in every line of the tool's own `printable` escapes what
-    could move the cursor or pass for another line: names, messages and results come from jobs and servers.
+    """Writes to stdout and stderr. The job's log is passed through unchanged.
+
+    In the tool's own lines, `printable` escapes whatever could move the cursor or imitate another line: names,
+    messages and results come from jobs and servers.
     """
 
     def __init__(self, out: BinaryIO, err: TextIO) -> None:
         self.out, self.err = out, err
 
     def write(self, chunk: bytes) -> None:
-        """A piece of the job's log, at once."""
+        """Write a chunk of the job's log and flush it. Raises OutputLost."""
         try:
             self.out.write(chunk)
             self.out.flush()
         except OSError as fault:
-            raise OutputLost(f"The log can't be written here: {fault.strerror}.", "") from None
+            raise OutputLost(f"Can't write to standard output: {fault.strerror}.", "") from None
 
     def print(self, line: str) -> None:
-        """A line that was asked for."""
+        """Print a requested line to stdout. Raises OutputLost."""
         self.write(printable(line).encode() + b"\n")
 
     def print_json(self, value: Mapping[str, Any]) -> None:
-        """A value that was asked for."""
+        """Print a requested value to stdout, as JSON. Raises OutputLost."""
         text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
         self.write(json_printable(text).encode() + b"\n")
 
     def say(self, line: str) -> None:
-        """A line for the person. Where it can't be written the exit code still tells the end."""
+        """Print a line to stderr. If that fails, carry on: the exit code still reports the outcome."""
         try:
             print(printable(line), file=self.err, flush=True)
         except (OSError, ValueError):
             silence(self.err)
-            self.err = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for the rest of the run)
+            self.err = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open until the process ends)
 
-    def findings(self, found: Sequence[Finding]) -> None:
-        """All findings, those that passed first."""
-        for finding in sorted(found, key=lambda one: one.verdict is not Outcome.OK):
+    def findings(self, findings: Sequence[Finding]) -> None:
+        """Print all findings, those that passed first."""
+        for finding in sorted(findings, key=lambda finding: finding.verdict is not Outcome.OK):
             self.wrapped(f"  {finding.verdict.value:<7}  {finding.check:<11}  ", finding.message)
             for line in finding.fix.splitlines():
                 arrow = " " * 22 + "→ "
-                if line.startswith(WHOLE):
+                if line.startswith(UNWRAPPED):
                     self.say(arrow + line)
                 else:
                     self.wrapped(arrow, line)
 
     def verdict(self, job: Job) -> None:
-        """How the job ended."""
-        lasted = f" after {job.ended - job.started:.1f} s" if job.ended and job.started else ""
-        self.say(f"{job.status}{lasted}")
+        """Print how the job ended, and why if it failed."""
+        duration = f" after {job.ended - job.started:.1f} s" if job.ended and job.started else ""
+        self.say(f"{job.status}{duration}")
         if job.status == "FAILED" and job.message:
             for line in reasons(job.message):
                 self.wrapped("  ", line)
 
     def result(self, value: Mapping[str, Any]) -> None:
-        """The job's result as a table."""
+        """Print the job's result as a table."""
         for line in table(value, self.width):
             self.say(line)
 
     def fault(self, fault: RaydockError) -> None:
-        """An error: what failed, and what mends it."""
+        """Print an error: its message, then the fix."""
         self.wrapped("submit: ", fault.message)
         for line in fault.fix.splitlines():
-            if line.startswith(WHOLE):
+            if line.startswith(UNWRAPPED):
                 self.say(f"      → {line}")
             else:
                 self.wrapped("      → ", line)
 
-    def wrapped(self, start: str, text: str) -> None:
-        """Text in the width of the terminal, hanging below its start. Commands keep whole: no word is broken."""
-        indent = " " * len(start)
+    def wrapped(self, prefix: str, text: str) -> None:
+        """Print text wrapped to the terminal, with a hanging indent below the prefix. Words are never broken."""
+        indent = " " * len(prefix)
         for line in textwrap.wrap(
             text,
             max(self.width, 60),
-            initial_indent=start,
+            initial_indent=prefix,
             subsequent_indent=indent,
             break_long_words=False,
             break_on_hyphens=False,
@@ -118,5 +120,5 @@ class Console:
 
     @property
     def width(self) -> int:
-        """Columns of the terminal; 10,000 where there is none, so that nothing is folded in a file."""
+        """Columns of the terminal; 10,000 if stderr is not one, so that files hold unwrapped lines."""
         return shutil.get_terminal_size((80, 24)).columns if self.err.isatty() else 10_000

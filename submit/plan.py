@@ -1,36 +1,73 @@
-"""The plan: a frozen value of everything that will be sent, and where. `--dry-run` prints exactly it."""
+"""The plan: a frozen value of one job. What is checked is what is sent, and `--dry-run` prints it."""
 
 from __future__ import annotations
 
+import ast
 import secrets
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from functools import cached_property
+from pathlib import Path, PurePath
 from typing import Any
 
-from raydock.jobscript.header import Resources
+from raydock.jobscript.conditions import Conditions
+from raydock.jobscript.header import Header, Resources
+from raydock.jobscript.reach import Imported, Line, imported, walk
+from raydock.jobscript.text import parsed
+from raydock.rayapi.connection import ExpectedVersions
+
+from .package import Contents
 
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JobPlan:
-    """One job, ready to be sent. Sizes are in bytes before compression."""
+    """One job: what travels, what runs, what is installed for it, and where it is sent."""
 
-    target: str
-    address: str
-    submission_id: str
-    entrypoint: str
-    working_dir: str
-    files: Mapping[str, int]
-    install: tuple[str, ...] = ()
+    name: str  # of the script, in the package
+    header: Header
+    contents: Contents
+    arguments: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
-    reserve: Resources = Resources()
-    reads: tuple[str, ...] = ()
-    writes: tuple[str, ...] = ()
-    runs_as: str = ""
+    reserve: Resources = Resources()  # for the entrypoint
+    installs: tuple[str, ...] = ()  # requirements that the cluster lacks, as pip takes them
+    sources: Mapping[str, bytes] = field(default_factory=dict)  # the script and what it imports, by name
+    folder: Path = Path()  # of the script, on this machine
+    target: str = ""
+    address: str = ""  # of the dashboard
+    submission_id: str = ""
+    working_dir: str = ""  # the package's URI
+    runs_as: str = ""  # the principal; "" if unknown
+    expects: ExpectedVersions = ExpectedVersions()
+
+    @property
+    def entrypoint(self) -> str:
+        """The command that the head runs in the unpacked package."""
+        script = f"./{self.name}" if self.name.startswith("-") else self.name
+        return shlex.join(["python", script, *self.arguments])
+
+    @cached_property
+    def modules(self) -> Mapping[str, ast.Module]:
+        """The sources as syntax trees, by name; those that are not Python are left out."""
+        return parsed(self.sources)
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """What the text and the arguments say about names and options."""
+        return Conditions.of(self.modules.values(), self.arguments)
+
+    @cached_property
+    def nodes(self) -> tuple[Line, ...]:
+        """All nodes of the modules, each with its module and whether it runs."""
+        return tuple(walk(self.modules, self.name, self.conditions))
+
+    @cached_property
+    def imports(self) -> tuple[tuple[str, Imported], ...]:
+        """The absolute imports, each with its module."""
+        return tuple(imported(self.nodes))
 
     def request(self) -> dict[str, Any]:
         """The body of `POST /api/jobs/`: this value, and no other, is sent."""
@@ -51,8 +88,8 @@ class JobPlan:
     def runtime_env(self) -> dict[str, Any]:
         """What travels with the job, in Ray's form."""
         env: dict[str, Any] = {"working_dir": self.working_dir}
-        if self.install:
-            env["pip"] = list(self.install)
+        if self.installs:
+            env["pip"] = list(self.installs)
         if self.env:
             env["env_vars"] = dict(self.env)
         return env
@@ -63,17 +100,15 @@ class JobPlan:
             "version": VERSION,
             "target": self.target,
             "address": self.address,
-            "package": {"uri": self.working_dir, "files": dict(self.files)},
-            "reads": list(self.reads),
-            "writes": list(self.writes),
+            "package": {
+                "uri": self.working_dir,
+                "files": {entry.name: entry.size for entry in self.contents.entries},
+            },
+            "reads": list(self.header.reads),
+            "writes": list(self.header.writes),
             "runs_as": self.runs_as,
             "request": self.request(),
         }
-
-
-def entrypoint(script: str, arguments: Sequence[str]) -> str:
-    """The command that the head runs in the unpacked package."""
-    return shlex.join(["python", script if not script.startswith("-") else f"./{script}", *arguments])
 
 
 def new_submission_id(script: str) -> str:

@@ -1,4 +1,4 @@
-"""Runs on the cluster: asks who it is, and which of the permissions in its argument it has on which bucket."""
+"""Run on the cluster: print the job's principal and which permissions it holds, per bucket."""
 
 import json
 import os
@@ -11,26 +11,30 @@ STORAGE = os.environ.get("STORAGE_EMULATOR_HOST", "https://storage.googleapis.co
 
 
 def get(url, headers):
+    """The body of a GET request, as text. Times out after 20 seconds."""
     request = urllib.request.Request(url, headers=headers)
     with urllib.request.urlopen(request, timeout=20) as reply:
         return reply.read().decode()
 
 
-def account(what):
+def account(field):
+    """A field of the default service account, from the metadata server: "email" or "token"."""
     path = "/computeMetadata/v1/instance/service-accounts/default/"
-    return get(f"http://{HOST}{path}{what}", {"Metadata-Flavor": "Google"})
+    return get(f"http://{HOST}{path}{field}", {"Metadata-Flavor": "Google"})
 
 
 def held(bucket, permissions, token):
+    """The permissions that the caller holds on the bucket (buckets.testIamPermissions)."""
     query = urllib.parse.urlencode([("permissions", permission) for permission in permissions])
     url = f"{STORAGE}/storage/v1/b/{bucket}/iam/testPermissions?{query}"
     return json.loads(get(url, {"Authorization": f"Bearer {token}"})).get("permissions", [])
 
 
 def main():
+    """Print a RESULT line. The argument is JSON: {bucket: [permission, ...]}."""
     token = json.loads(account("token"))["access_token"]
-    asked = json.loads(sys.argv[1])
-    found = {bucket: held(bucket, wanted, token) for bucket, wanted in asked.items()}
+    required = json.loads(sys.argv[1])
+    found = {bucket: held(bucket, permissions, token) for bucket, permissions in required.items()}
     print("RESULT " + json.dumps({"principal": f"serviceAccount:{account('email')}", "held": found}))
 
 

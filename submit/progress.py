@@ -1,4 +1,4 @@
-"""How far a command has come: what Ctrl-C, or an error of ours, has to say about it."""
+"""The progress of a command: what to say about the job on Ctrl-C or after an internal error."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Progress:
-    """What is known of the job that a command sends or follows."""
+    """What is known so far about the job that a command submits or follows."""
 
     sending: bool = False
     sent: bool = False
-    attach: str = ""  # the command that follows it
-    job: Job | None = None  # once the cluster has confirmed how it ended
+    attach: str = ""  # the command that follows the job
+    job: Job | None = None  # set once the cluster has confirmed the job's end
 
     @property
-    def told(self) -> str:
-        """What became of the job, for somebody whose command ends before it has told; empty where none was sent."""
+    def summary(self) -> str:
+        """What happened to the job, for a command that ends early; empty if no job was submitted."""
         if self.job:
-            return f"The job {self.job.submission_id} is {self.job.status}; its log: {self.attach}"
+            return f"Job {self.job.submission_id} is {self.job.status}; see its log with: {self.attach}"
         if self.sent:
-            return f"The job goes on; follow it with: {self.attach}"
-        return f"The job may have been sent; see with: {self.attach}" if self.sending else ""
+            return f"The job keeps running; follow it with: {self.attach}"
+        return f"The job may have been submitted; check with: {self.attach}" if self.sending else ""

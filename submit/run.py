@@ -17,7 +17,7 @@ from raydock.rayapi.connection import Target
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
 
-from . import package, plan, submission
+from . import package, submission
 from .errors import PreflightError
 from .findings import NOTES, Finding, Outcome, denied, unknown
 from .follow.follower import Follower
@@ -25,7 +25,8 @@ from .follow.log import Log
 from .follow.log_display import LogDisplay
 from .options import Options
 from .output import Console
-from .preflight import Draft, full, parsed, preflight, room
+from .plan import JobPlan, new_submission_id
+from .preflight import full, preflight, room
 from .progress import Progress
 from .results import outcome, result
 from .script import Script, read_script
@@ -40,11 +41,10 @@ AGAIN = (1.0, 3.0)  # seconds until it is asked again
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What was found out before anything is sent."""
+    """A plan, and what was found out about it."""
 
-    draft: Draft
+    plan: JobPlan
     digest: str
-    plan: plan.JobPlan
     facts: ClusterInfo | None
     trouble: RaydockError | None  # why there are no facts
     storage: identity.StorageCheck
@@ -79,11 +79,11 @@ async def check(options: Options, console: Console) -> None:
 
 def open_dashboard(options: Options, console: Console) -> Dashboard:
     """The dashboard of the target that was asked for."""
-    return Dashboard(open_target(options.target, options.address, options.asked), tell=console.say)
+    return Dashboard(open_target(options.target, options.address, options.target_options), tell=console.say)
 
 
 async def prepare(options: Options, target: Target, dashboard: Dashboard) -> Ready:
-    """The draft and the plan; the cluster is asked while the files are read."""
+    """The plan; the cluster is asked while the files are read."""
     script = read_script(Path(options.operand))
     header = script.header
     asked = asyncio.create_task(facts_or_trouble(dashboard))
@@ -93,36 +93,24 @@ async def prepare(options: Options, target: Target, dashboard: Dashboard) -> Rea
     digest = await asyncio.to_thread(package.digest, contents)
     (facts, trouble), answer = await asyncio.gather(asked, stored)
     install = missing(header.dependencies, facts.packages if facts else {}, facts.python if facts else "")
-    sources = sources_of(script, options.working_dir, name)
-    draft = Draft(
+    plan = JobPlan(
         name=name,
         header=header,
         contents=contents,
         arguments=options.arguments,
         env=environment(header.env, options.env),
         reserve=options.reserve or header.entrypoint,
-        expects=target.expects,
-        sources=sources,
-        modules=parsed(sources),
         installs=(f"--index-url {header.index}", *install) if install and header.index else install,
-        entrypoint=plan.entrypoint(name, options.arguments),
+        sources=sources_of(script, options.working_dir, name),
         folder=real(script.path).parent,
-    )
-    ready = plan.JobPlan(
         target=target.name,
         address=dashboard.url,
-        submission_id=options.submission_id or plan.new_submission_id(name),
-        entrypoint=draft.entrypoint,
+        submission_id=options.submission_id or new_submission_id(name),
         working_dir=package.package_uri(digest),
-        files={entry.name: entry.size for entry in contents.entries},
-        install=draft.installs,
-        env=draft.env,
-        reserve=draft.reserve,
-        reads=header.reads,
-        writes=header.writes,
         runs_as=answer.principal,
+        expects=target.expects,
     )
-    return Ready(draft, digest, ready, facts, trouble, answer)
+    return Ready(plan, digest, facts, trouble, answer)
 
 
 async def storage(
@@ -169,7 +157,7 @@ def contents_of(script: Script, tree: Path | None) -> tuple[package.Contents, st
     contents = package.tree_contents(tree, script=name)
     if name not in {entry.name for entry in contents.entries}:
         why = next(
-            (left.reason for left in contents.left if left.name == name), "its ignore files leave it out"
+            (one.reason for one in contents.excluded if one.name == name), "its ignore files leave it out"
         )
         raise UsageError(f"{script.path} would not travel with {tree}: {why}.", "change the ignore file")
     return contents, name
@@ -210,9 +198,9 @@ def environment(declared: tuple[str, ...], given: tuple[str, ...]) -> dict[str, 
 
 async def findings(ready: Ready) -> list[Finding]:
     """All findings; a package is packed here only where its size leaves it in doubt."""
-    found = await asyncio.to_thread(preflight, ready.draft, ready.facts)
+    found = await asyncio.to_thread(preflight, ready.plan, ready.facts)
     found += ready.storage.findings
-    if ready.draft.contents.unpacked_bytes > package.CAP:
+    if ready.plan.contents.unpacked_bytes > package.CAP:
         try:
             await asyncio.to_thread(pack, ready)
         except package.PermanentError as fault:
@@ -222,7 +210,7 @@ async def findings(ready: Ready) -> list[Finding]:
 
 def pack(ready: Ready) -> bytes:
     """The package of the plan."""
-    return package.pack(ready.draft.contents, ready.digest)
+    return package.pack(ready.plan.contents, ready.digest)
 
 
 def settle(found: list[Finding], ready: Ready, options: Options, console: Console) -> None:
@@ -252,7 +240,7 @@ async def dispatch(
     stage.sent = True
     shared = "the cluster has the package already; runs of the same files share its folder"
     told = f"{sent:,} bytes uploaded" if sent else shared
-    installs = f", installs {', '.join(ready.plan.install)}" if ready.plan.install else ""
+    installs = f", installs {', '.join(ready.plan.installs)}" if ready.plan.installs else ""
     console.say(f"sent {ready.plan.submission_id} ({told}{installs})")
     console.say(f"watch {dashboard.url}/#/jobs/{ready.plan.submission_id}")
 
@@ -269,7 +257,7 @@ async def explained(fault: ServerError, dashboard: Dashboard) -> ServerError:
 
 
 async def send_when_there_is_room(
-    dashboard: Dashboard, plan: plan.JobPlan, console: Console, stage: Progress, deadline: float | None
+    dashboard: Dashboard, plan: JobPlan, console: Console, stage: Progress, deadline: float | None
 ) -> None:
     """Submits the job. Where the cluster runs as many as it holds (429), waits for one to end, until the deadline."""
     began, waiting = time.monotonic(), False

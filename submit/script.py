@@ -1,4 +1,4 @@
-"""The job script: a Python file, and what its header says of it."""
+"""The job script: a Python file and its header."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from raydock.versions import PYTHON
 
 from . import package
 
-MAGIC = re.compile(
+NOTEBOOK_SYNTAX = re.compile(
     r"[%!?]|(pip3?|conda|mamba|apt|apt-get) install\b|.*[\w)]\?\??$"
-)  # lines that IPython understands
+)  # lines that only IPython understands
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A job script that was read: it is Python, and its header is understood."""
+    """A job script that parses as Python and has a valid header, or none."""
 
     path: Path
     source: str
@@ -32,15 +32,15 @@ class Script:
 
 
 def read_script(path: Path) -> Script:
-    """Reads a job script. Raises UsageError where there is none, or where Ray could not run it."""
-    data = bytes_of(path)
+    """Read a job script. Raises UsageError if it does not exist or Python can't run it."""
+    data = read_bytes(path)
     try:
         source = package.decoded(data)
     except package.NotText as fault:
         raise UsageError(f"{path} is not Python: {fault.reason}.", fault.fix) from None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the script's own, shown when it runs
+            warnings.simplefilter("ignore")  # the script's own warnings; they appear when it runs
             ast.parse(data, filename=str(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as fault:
         raise not_python(path, source, fault) from None
@@ -48,31 +48,31 @@ def read_script(path: Path) -> Script:
 
 
 def not_python(path: Path, source: str, fault: Exception) -> UsageError:
-    """The error for a script that can't be parsed: of a notebook's line what to do about it."""
+    """The error for a script that does not parse, with advice if the line is notebook syntax."""
     if not isinstance(fault, SyntaxError):
         reason = str(fault) or "it is nested too deeply"
-        return UsageError(f"{path} is not Python: {reason}.", compiled(path))
+        return UsageError(f"{path} is not Python: {reason}.", compile_command(path))
     lines = source.splitlines()
     text = lines[fault.lineno - 1].strip() if fault.lineno and fault.lineno <= len(lines) else ""
-    if MAGIC.match(text):
+    if NOTEBOOK_SYNTAX.match(text):
         return UsageError(
-            f"{path}:{fault.lineno} is a notebook's line, which Python alone does not have: {text[:60]}",
-            'remove the line; what %pip installs goes into the header: dependencies = ["…"]',
+            f"{path}:{fault.lineno} is notebook syntax, not plain Python: {text[:60]}",
+            'remove the line; list what %pip installs in the header: dependencies = ["…"]',
         )
     newer = tuple(map(int, PYTHON.split("."))) > sys.version_info[:2]
-    hint = f"; if it is newer syntax, run submit.py with Python {PYTHON}" if newer else ""
+    hint = f"; if it uses newer syntax, run submit.py with Python {PYTHON}" if newer else ""
     where = f":{fault.lineno}" if fault.lineno else ""
     version = f"Python {sys.version_info.major}.{sys.version_info.minor}"
-    return UsageError(f"{path}{where} is not {version}: {fault.msg}.", f"{compiled(path)}{hint}")
+    return UsageError(f"{path}{where} is not valid {version}: {fault.msg}.", f"{compile_command(path)}{hint}")
 
 
-def compiled(path: Path) -> str:
-    """The command that shows where a script is not Python."""
+def compile_command(path: Path) -> str:
+    """The command that shows where a script fails to parse."""
     return f"python -m py_compile {shlex.quote(str(path))}"
 
 
-def bytes_of(path: Path) -> bytes:
-    """The script as it lies there, and will travel."""
+def read_bytes(path: Path) -> bytes:
+    """The script's bytes, unchanged, as they will be packaged. Raises UsageError."""
     if path.suffix == ".ipynb":
         raise UsageError(
             f"{path} is a notebook, not a job script.",
@@ -80,26 +80,24 @@ def bytes_of(path: Path) -> bytes:
         )
     try:
         if path.exists() and not path.is_file():
-            raise UsageError(
-                f"{path} is not a file.", "give the job script itself, such as jobs/sklearn_joblib.py"
-            )
+            raise UsageError(f"{path} is not a file.", "pass a job script, such as jobs/sklearn_joblib.py")
         with open(path, "rb") as file:
             data = file.read(package.LIMITS.module + 1)
     except FileNotFoundError:
-        raise UsageError(f"There is no job script {path}.", suggestion(path)) from None
+        raise UsageError(f"Job script {path} does not exist.", suggestion(path)) from None
     except OSError as fault:
-        raise UsageError(
-            f"{path} can't be read: {fault.strerror}.", f"ls -l {shlex.quote(str(path))}"
-        ) from None
+        raise UsageError(f"Can't read {path}: {fault.strerror}.", f"ls -l {shlex.quote(str(path))}") from None
     if len(data) > package.LIMITS.module:
         size = f"{package.LIMITS.module:,} bytes"
-        raise UsageError(f"{path} is larger than {size}: it is no job script.", "keep data in data files")
+        raise UsageError(
+            f"{path} is larger than {size}, too large for a job script.", "keep data in separate files"
+        )
     return data
 
 
 def suggestion(path: Path) -> str:
-    """The script that was probably meant."""
-    found = sorted({*path.parent.glob("*.py"), *Path("jobs").glob("*.py")})
-    near = difflib.get_close_matches(path.name, [one.name for one in found], 1)
-    meant = next((one for one in found if near and one.name == near[0]), None)
-    return f"did you mean {meant}?" if meant else "ls jobs/"
+    """The existing script that was probably meant, or the command that lists all."""
+    scripts = sorted({*path.parent.glob("*.py"), *Path("jobs").glob("*.py")})
+    near = difflib.get_close_matches(path.name, [script.name for script in scripts], 1)
+    closest = next((script for script in scripts if near and script.name == near[0]), None)
+    return f"did you mean {closest}?" if closest else "ls jobs/"

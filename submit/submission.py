@@ -1,4 +1,4 @@
-"""Sends a plan: the package where the cluster lacks it, then the job, once."""
+"""Submit a plan: upload the package if the cluster lacks it, then submit the job exactly once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAUSE = 0.5  # seconds before the first retry; doubles with each retry
 
 
 async def upload(dashboard: Dashboard, plan: JobPlan, pack: Callable[[], bytes]) -> int:
-    """Uploads the package unless the cluster holds it; the number of bytes that were sent."""
+    """Upload the package unless the cluster has it; returns the number of bytes sent."""
     if await dashboard.has_package(plan.working_dir):
         return 0
     package = await asyncio.to_thread(pack)
@@ -25,30 +25,30 @@ async def upload(dashboard: Dashboard, plan: JobPlan, pack: Callable[[], bytes])
 
 
 async def submit(dashboard: Dashboard, plan: JobPlan) -> None:
-    """Submits the job once, whatever gets lost: the submission id is ours, so asking again is no second run.
+    """Submit the job exactly once, even if responses get lost: we choose the submission id, so retries are safe.
 
-    Raises UsageError where the id is taken, Lost where the cluster stopped answering and it can't be told.
+    Raises UsageError if the id is taken, and Lost if the cluster stops responding before the outcome is known.
     """
     for attempt in range(TRIES):
         try:
             return await dashboard.submit(plan.request())
         except Unreachable as fault:
-            if await arrived(dashboard, plan, fault):
+            if await was_accepted(dashboard, plan, fault):
                 return
         except ServerError as fault:
             if "already exists" not in fault.message:
                 raise
             if attempt == 0:
                 raise UsageError(
-                    f"There is a job {plan.submission_id} already.",
-                    "leave --submission-id out, or choose another",
+                    f"Job {plan.submission_id} already exists.",
+                    "omit --submission-id, or choose another",
                 ) from None
-            return  # an earlier try of ours, whose answer was lost
+            return  # created by an earlier attempt whose response was lost
     raise lost(dashboard, plan)
 
 
-async def arrived(dashboard: Dashboard, plan: JobPlan, fault: Unreachable) -> bool:
-    """Whether the cluster has the job although its answer was lost."""
+async def was_accepted(dashboard: Dashboard, plan: JobPlan, fault: Unreachable) -> bool:
+    """Whether the cluster has the job although its response was lost. Raises Lost if it does not respond."""
     for attempt in range(TRIES):
         try:
             return await dashboard.job(plan.submission_id) is not None
@@ -58,8 +58,8 @@ async def arrived(dashboard: Dashboard, plan: JobPlan, fault: Unreachable) -> bo
 
 
 def lost(dashboard: Dashboard, plan: JobPlan) -> Lost:
-    """The error for a job of which it is not known whether it was taken."""
+    """The error for a job that may or may not have been accepted."""
     return Lost(
-        f"The cluster at {dashboard.url} stopped answering while the job was sent: it may run or not.",
+        f"The cluster at {dashboard.url} stopped responding during submission; the job may or may not be running.",
         f"python submit.py {dashboard.target.flags}attach {plan.submission_id}",
     )

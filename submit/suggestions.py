@@ -1,4 +1,4 @@
-"""Command lines of submit.py that are almost right: the sentence, and the whole line as it was probably meant."""
+"""Command lines of submit.py that are almost right: the error, and the corrected command line."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from raydock.commandline import CLOSE, MEANT, Parser, Word, alike, line, near, r
 from raydock.errors import UsageError
 
 PROGRAM = "python submit.py"
-OWN = "the job's own arguments go after --: "
-OR_OWN = "or, if it is the job's: "
-# What other tools call ours; "" for sending a job, which takes no verb.
-ELSEWHERE = {
+JOB_ARGUMENTS = "the job's own arguments go after --: "
+OR_JOB_ARGUMENT = "or, if it belongs to the job: "
+OR_OWN_OPTION = "or, if it belongs to submit.py: "
+# What other tools call our verbs; "" for submitting a job, which takes no verb.
+ALIASES = {
     "cancel": "stop", "follow": "attach", "kill": "stop", "ls": "list", "ps": "list", "tail": "logs",
     "run": "", "send": "", "submit": "",
 }  # fmt: skip
 
 
 def misspelt_verb(
-    own: Sequence[str], operand: Word, verbs: Collection[str], job: Sequence[str]
+    own_words: Sequence[str], operand: Word, verbs: Collection[str], arguments: Sequence[str]
 ) -> UsageError | None:
-    """The error for `stpo X`; None for a script, and for what resembles no verb."""
-    verb = ELSEWHERE.get(operand.text, near(operand.text, verbs) or None)
+    """The error for a misspelt verb such as `stpo X`; None for a script, and for words that resemble no verb."""
+    verb = ALIASES.get(operand.text, near(operand.text, verbs) or None)
     if (
         verb is None
         or os.path.lexists(operand.text)
@@ -30,77 +31,83 @@ def misspelt_verb(
         or operand.text.endswith(".py")
     ):
         return None
-    words = [verb if place == operand.place else word for place, word in enumerate(own)]
+    words = [verb if place == operand.place else word for place, word in enumerate(own_words)]
     words = [word for place, word in enumerate(words) if word or place != operand.place]
-    if operand.place == len(own) - 1 and verb in {"attach", "logs", "stop"}:
+    if operand.place == len(own_words) - 1 and verb in {"attach", "logs", "stop"}:
         words.append("ID")
     return UsageError(
-        f"{operand.text} is not a command of submit.py, and there is no file of that name.",
-        MEANT + line(PROGRAM, [*words, *(["--", *job] if job else ())]),
+        f"'{operand.text}' is neither a command of submit.py nor a file.",
+        MEANT + line(PROGRAM, [*words, *(["--", *arguments] if arguments else ())]),
     )
 
 
-def strangers(found: Sequence[Word]) -> list[Word]:
-    """The words that are the job's, if anything's: unknown options, and operands beside the script."""
-    script = script_of(found)
-    return [word for word in found if word.kind == "unknown" or (word.kind == "operand" and word != script)]
+def job_words(words: Sequence[Word]) -> list[Word]:
+    """The words that can only belong to the job: unknown options, and operands other than the script."""
+    script = script_of(words)
+    return [word for word in words if word.kind == "unknown" or (word.kind == "operand" and word != script)]
 
 
-def script_of(found: Sequence[Word]) -> Word | None:
-    """The script among the words: the first operand, unless that may be the value of an option that we don't know."""
-    operands = [word for word in found if word.kind == "operand"]
+def script_of(words: Sequence[Word]) -> Word | None:
+    """The script: the first operand, unless that may be the value of an unknown option before it."""
+    operands = [word for word in words if word.kind == "operand"]
     if not operands:
         return None
     first = operands[0]
-    doubtful = any(word.kind == "unknown" and word.place == first.place - 1 for word in found)
-    if doubtful and not looks_like_script(first):
+    may_be_value = any(word.kind == "unknown" and word.place == first.place - 1 for word in words)
+    if may_be_value and not looks_like_script(first):
         return next(filter(looks_like_script, operands), first)
     return first
 
 
 def looks_like_script(word: Word) -> bool:
+    """Whether the word ends in .py or names a file."""
     return word.text.endswith(".py") or os.path.isfile(word.text)
 
 
-def misplaced(verb: str, own: Sequence[str], parser: Parser, job: Sequence[str]) -> UsageError | None:
-    """The error for job arguments in front of `--`, with the whole line as it should be; None where there are none."""
-    found = read(own, parser)
-    odd = strangers(found)
-    if not odd:
+def misplaced_arguments(
+    verb: str, own_words: Sequence[str], parser: Parser, arguments: Sequence[str]
+) -> UsageError | None:
+    """The error for job arguments before `--`, with the corrected command line; None if there are none."""
+    words = read(own_words, parser)
+    misplaced = job_words(words)
+    if not misplaced:
         return None
     program = PROGRAM if verb == "run" else f"{PROGRAM} {verb}"
-    all_the_jobs = whole(program, found, odd, job)
-    first = next((word for word in odd if word.kind == "unknown"), odd[0])
-    message = f"{first.stray} is not an option of submit.py."
+    for_the_job = command_line(program, words, misplaced, arguments)
+    first = next((word for word in misplaced if word.kind == "unknown"), misplaced[0])
+    message = f"submit.py has no option {first.stray}."
     if first.kind == "operand":
-        message = f"{program} takes one script; {first.text} is one word too many."
-    corrected = {word: near(word.stray, parser.flags) for word in odd if word.kind == "unknown"}
-    if not any(corrected.values()):
-        return UsageError(message, OWN + all_the_jobs)
-    meant = read([adopted(word, corrected.get(word, "")) for word in found], parser)
-    ours = whole(program, meant, strangers(meant), job)
-    best = max((alike(word.stray, flag) for word, flag in corrected.items() if flag), default=0.0)
-    guesses = [MEANT + ours, OR_OWN + all_the_jobs]
-    if best < CLOSE:  # rather the job's
-        guesses = [OWN + all_the_jobs, "or, if it is submit.py's: " + ours]
-    return UsageError(message, "\n".join(guesses))
+        message = f"{program} takes one script; unexpected argument {first.text}."
+    corrections = {word: near(word.stray, parser.flags) for word in misplaced if word.kind == "unknown"}
+    if not any(corrections.values()):
+        return UsageError(message, JOB_ARGUMENTS + for_the_job)
+    corrected = read([corrected_word(word, corrections.get(word, "")) for word in words], parser)
+    for_us = command_line(program, corrected, job_words(corrected), arguments)
+    best = max((alike(word.stray, flag) for word, flag in corrections.items() if flag), default=0.0)
+    suggestions = [MEANT + for_us, OR_JOB_ARGUMENT + for_the_job]
+    if best < CLOSE:  # more likely a job argument
+        suggestions = [JOB_ARGUMENTS + for_the_job, OR_OWN_OPTION + for_us]
+    return UsageError(message, "\n".join(suggestions))
 
 
-def adopted(word: Word, flag: str) -> str:
-    """The word, as the option of ours that it resembles."""
+def corrected_word(word: Word, flag: str) -> str:
+    """The word with its option replaced by the flag that it resembles; unchanged if there is none."""
     return flag + word.text[len(word.stray) :] if flag else word.text
 
 
-def whole(program: str, found: Sequence[Word], odd: Sequence[Word], job: Sequence[str]) -> str:
-    """The line with the job's words behind `--`."""
-    places = {word.place for word in odd}
-    ours = [word.text for word in found if word.place not in places]
-    theirs = [word.text for word in found if word.place in places]
-    script = [] if script_of(found) else ["jobs/x.py"]
-    return line(program, [*ours, *script, *behind([*theirs, *job])])
+def command_line(
+    program: str, words: Sequence[Word], misplaced: Sequence[Word], arguments: Sequence[str]
+) -> str:
+    """The command line with the misplaced words moved after `--`."""
+    places = {word.place for word in misplaced}
+    ours = [word.text for word in words if word.place not in places]
+    moved = [word.text for word in words if word.place in places]
+    script = [] if script_of(words) else ["jobs/x.py"]
+    return line(program, [*ours, *script, *job_part([*moved, *arguments])])
 
 
-def behind(job: Sequence[str]) -> Iterator[str]:
-    if job:
+def job_part(arguments: Sequence[str]) -> Iterator[str]:
+    """The job's part of a command line: `--` and its arguments; nothing if there are none."""
+    if arguments:
         yield "--"
-        yield from job
+        yield from arguments

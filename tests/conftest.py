@@ -123,12 +123,13 @@ def docker_lab(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
 
     from cluster.docker.engine import find_compose
 
-    # Tokens that last for seconds: whatever is tested here lives through their end.
-    env = lab_environment(tmp_path_factory.mktemp("docker"), LAB_TOKEN_TTL="5")
+    # Tokens that last for seconds, so that every test outlives some; with 5 s, one expired between two requests of a
+    # command on a busy machine.
+    env = lab_environment(tmp_path_factory.mktemp("docker"), LAB_TOKEN_TTL="15")
     env["RAYDOCK_KEY_SHA256"] = key.digest(key.ensure(Path(env["RAYDOCK_STATE"])))
     file = tmp_path_factory.mktemp("shared") / "lab.env"
     names = ("COMPOSE_PROJECT_NAME", "RAYDOCK_PORT", "RAYDOCK_IMAGE_PREFIX", "CPU_WORKERS", "GPU_WORKERS")
-    more = ("RAYDOCK_CA_BUNDLE", "RAYDOCK_KEY_SHA256", "LAB_TOKEN_TTL", "LAB_WAY_OUT")
+    more = ("RAYDOCK_CA_BUNDLE", "RAYDOCK_KEY_SHA256", "LAB_TOKEN_TTL", "LAB_EGRESS_ALLOW")
     file.write_text("".join(f"{name}={env[name]}\n" for name in (*names, *more) if name in env))
     compose = DockerCompose(str(ROOT), env_file=str(file), wait=True, docker_command_path=find_compose()[0])
     try:
@@ -155,7 +156,7 @@ def processes_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     own["RAY_ADDRESS"] = "http://nowhere:1"
     found = Lab("processes", lab_environment(folder / "state", **own))
     try:
-        done = found.cluster("up", "--kind", "processes")
+        done = found.cluster("up", "--runtime", "processes")
         assert done.returncode == 0, done.stdout + done.stderr
         yield found
     finally:

@@ -24,7 +24,7 @@ async def serve(port: int) -> None:
     world.numbers["test-project-id"] = 42
     owner = {"version": 1, "bindings": [{"role": "roles/owner", "members": [world.person]}]}
     world.projects["test-project-id"] = PolicyHolder("test-project-id", owner)
-    server.foreign = lambda request, port: None  # the suites call it localhost
+    server.refuse_browser = lambda request, port: None  # the suites call it localhost
     with tempfile.TemporaryDirectory() as folder:
         cloud = Cloud(world, Tokens(b"x" * 32, 3600), Path(folder), "lab-project")
         await cloud.open_emulator(port)

@@ -214,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
             elif fault is Fault.MISSING:
                 self._reply(404, "404: Not Found", "text/plain")
             elif fault is Fault.FULL:
-                self._reply(429, "The head runs 16 jobs, as many as its memory holds.\n", "text/plain")
+                self._reply(429, "The head already runs 16 jobs, the limit for its memory.\n", "text/plain")
             elif fault is not Fault.REFUSE:
                 self._answer(body, silent=fault is Fault.CUT)
             if fault in {Fault.CUT, Fault.REFUSE}:
@@ -400,26 +400,26 @@ class FakeNodes:
     holds: int = 2000
     networks: list[str] = field(default_factory=list)
 
-    async def room(self) -> int:
+    async def capacity(self) -> int:
         return self.holds
 
-    async def open(self, cluster: str) -> None:
+    async def ensure_network(self, cluster: str) -> None:
         self._fail("open")
         if cluster not in self.networks:
             self.networks.append(cluster)
 
-    async def close(self, cluster: str) -> None:
+    async def delete_network(self, cluster: str) -> None:
         self._fail("close")
         if cluster in self.networks:
             self.networks.remove(cluster)
 
-    async def opened(self) -> Sequence[str]:
+    async def networked(self) -> Sequence[str]:
         return list(self.networks)
 
-    async def doors(self) -> Sequence[str]:
+    async def cloud_addresses(self) -> Sequence[str]:
         return []
 
-    async def make(self, node: NodeSpec) -> None:
+    async def create(self, node: NodeSpec) -> None:
         self._fail("make")
         self.made.append(node)
         address = "127.0.0.1" if node.role == "head" else f"127.0.1.{len(self.made)}"

@@ -154,7 +154,7 @@ def lab_environment(directory: Path, **more: str) -> dict[str, str]:
     bundle = os.environ.get("RAYDOCK_CA_BUNDLE") or os.environ.get("PIP_CERT")
     if bundle:  # a network that re-signs TLS: runtime envs in the containers need its certificate too
         env["RAYDOCK_CA_BUNDLE"] = bundle
-    env |= {"LAB_WAY_OUT": index_network()} | more
+    env |= {"LAB_EGRESS_ALLOW": index_network()} | more
     if folder := os.environ.get(LABS):
         Path(folder, env["COMPOSE_PROJECT_NAME"]).write_text(json.dumps(env))
     return env

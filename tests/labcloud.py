@@ -48,7 +48,7 @@ class RunningCloud:
 
     @property
     def world(self) -> LabState:
-        return self.cloud.world
+        return self.cloud.lab_state
 
     def token(self, principal: str, lifetime: float | None = None) -> str:
         return self.cloud.tokens.mint(principal, lifetime)[0]
@@ -88,7 +88,7 @@ def lab_cloud(
 
     async def start() -> None:
         await cloud.open_emulator(emulator)
-        await cloud.open_metadata("127.0.0.1", metadata, lambda: cloud.world.job)
+        await cloud.open_metadata("127.0.0.1", metadata, lambda: cloud.lab_state.job)
         await cloud.open_gateway(Gate("http://127.0.0.1:9", DIGEST), "127.0.0.1", gateway)
 
     asyncio.run_coroutine_threadsafe(start(), loop).result(60)

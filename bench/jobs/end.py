@@ -1,4 +1,4 @@
-"""Works for a second, prints its time as its last act, and ends with the exit code that it is given."""
+"""Runs for a second, prints the time as its last action, and exits with the given code."""
 
 import sys
 import time

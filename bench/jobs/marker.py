@@ -1,4 +1,4 @@
-"""Prints its time as its first act, then goes on for a while."""
+"""Prints the time as its first action, then runs for two more seconds."""
 
 import time
 

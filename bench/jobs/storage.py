@@ -1,4 +1,7 @@
-"""Both ways to the same storage, in turns: `python storage.py PAIRS` prints the seconds of each as JSON."""
+"""Times the same operations on the lab's storage and on fake-gcs-server: `python storage.py PAIRS`.
+
+Prints the seconds of each operation as JSON.
+"""
 
 import json
 import os
@@ -13,7 +16,6 @@ from google.cloud import storage
 BUCKET, LARGE, SMALL, MANY = "lab-data", 64 * 10**6, 1000, 1000
 DATA = os.urandom(LARGE)
 
-
 STOCK = "http://127.0.0.1:4443"
 SERVER = [
     "/tmp/fake-gcs-server",
@@ -25,6 +27,7 @@ SERVER = [
 
 
 def start_stock():
+    """Start fake-gcs-server, wait until it answers, and create the bucket."""
     server = subprocess.Popen([*SERVER, f"-external-url={STOCK}", "-log-level=error"])
     for _ in range(600):
         try:
@@ -38,6 +41,7 @@ def start_stock():
 
 
 def clients():
+    """A client of each server."""
     direct = {"api_endpoint": STOCK}
     return {
         "ours": storage.Client(),
@@ -45,46 +49,51 @@ def clients():
     }
 
 
-def up_large(bucket, way):
-    bucket.blob(f"bench/{way}").upload_from_string(DATA)
+def upload_large(bucket, prefix):
+    """Upload one large object."""
+    bucket.blob(f"bench/{prefix}").upload_from_string(DATA)
 
 
-def down_large(bucket, way):
-    assert len(bucket.blob(f"bench/{way}").download_as_bytes(raw_download=True)) == LARGE
+def download_large(bucket, prefix):
+    """Download the large object."""
+    assert len(bucket.blob(f"bench/{prefix}").download_as_bytes(raw_download=True)) == LARGE
 
 
-def up_small(bucket, way):
+def upload_small(bucket, prefix):
+    """Upload many small objects."""
     for n in range(MANY):
-        bucket.blob(f"bench/{way}-{n}").upload_from_string(DATA[:SMALL])
+        bucket.blob(f"bench/{prefix}-{n}").upload_from_string(DATA[:SMALL])
 
 
-def down_small(bucket, way):
+def download_small(bucket, prefix):
+    """Download the small objects."""
     for n in range(MANY):
-        assert len(bucket.blob(f"bench/{way}-{n}").download_as_bytes(raw_download=True)) == SMALL
+        assert len(bucket.blob(f"bench/{prefix}-{n}").download_as_bytes(raw_download=True)) == SMALL
 
 
-DEEDS = {
-    "upload of an object of 64 MB": up_large,
-    "download of an object of 64 MB": down_large,
-    "upload of 1,000 objects of 1 KB": up_small,
-    "download of 1,000 objects of 1 KB": down_small,
+OPERATIONS = {
+    "upload of an object of 64 MB": upload_large,
+    "download of an object of 64 MB": download_large,
+    "upload of 1,000 objects of 1 KB": upload_small,
+    "download of 1,000 objects of 1 KB": download_small,
 }
 
 
 def main():
+    """Run the pairs, alternating which server comes first, and print the times."""
     server = start_stock()
-    pairs, known = int(sys.argv[1]), clients()
-    told = {what: {"ours": [], "stock": []} for what in DEEDS}
-    for pair in range(pairs + 1):  # the first is not measured
-        for way in ("ours", "stock") if pair % 2 else ("stock", "ours"):
-            for what, deed in DEEDS.items():
-                bucket = known[way].bucket(BUCKET)
+    pairs, client_of = int(sys.argv[1]), clients()
+    times = {what: {"ours": [], "stock": []} for what in OPERATIONS}
+    for pair in range(pairs + 1):  # the first pair warms up and is not measured
+        for side in ("ours", "stock") if pair % 2 else ("stock", "ours"):
+            for what, operation in OPERATIONS.items():
+                bucket = client_of[side].bucket(BUCKET)
                 started = time.perf_counter()
-                deed(bucket, way)
+                operation(bucket, side)
                 if pair:
-                    told[what][way].append(time.perf_counter() - started)
+                    times[what][side].append(time.perf_counter() - started)
     server.kill()
-    print(json.dumps(told))
+    print(json.dumps(times))
 
 
 main()

@@ -1,4 +1,4 @@
-"""Prints its time five times a second, for ten seconds."""
+"""Prints the time five times a second for ten seconds."""
 
 import time
 

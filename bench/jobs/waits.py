@@ -1,6 +1,6 @@
-"""Tasks that only wait: they need no core, so more workers than this machine has cores still help.
+"""Tasks that only wait. They need no core, so adding workers helps even beyond the number of cores.
 
-What is measured is Ray's own part: scheduling. The workers' processes are started before.
+This measures Ray's scheduling. The worker processes are started beforehand.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import ray
 
 @ray.remote(num_cpus=1)
 def wait(number, seconds):
+    """Wait, and return the task's node and times."""
     start = time.time()
     time.sleep(seconds)
     node = ray.get_runtime_context().get_node_id()
@@ -20,13 +21,14 @@ def wait(number, seconds):
 
 
 def main():
+    """Run the tasks and print the result."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--tasks", type=int, default=48)
     parser.add_argument("--seconds", type=float, default=0.5)
     args = parser.parse_args()
     ray.init()
     cpus = int(ray.cluster_resources()["CPU"])
-    ray.get([wait.remote(number, 2) for number in range(cpus)])  # a worker's process takes a core to start
+    ray.get([wait.remote(number, 2) for number in range(cpus)])  # starting a worker process does need a core
     start = time.time()
     tasks = ray.get([wait.remote(number, args.seconds) for number in range(args.tasks)])
     count = collections.Counter(task["node"] for task in tasks)

@@ -1,1 +1,1 @@
-"""How measurements are taken: commands, paired runs, statistics, reports."""
+"""The tools that benchmarks use: commands, paired runs, statistics and reports."""

@@ -1,4 +1,4 @@
-"""Runs a command as a person's shell would, and notes when each piece of its output arrived."""
+"""Runs a command as a shell would and records when each piece of its output arrived."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE = 120.0  # seconds: no command of a measurement takes nearly as long
-HEADERS = "RAY_JOB_HEADERS"  # both ways read it: the gateway's key
-MARK = b"MARK "  # stands before the time that a job of bench/jobs prints
+DEADLINE = 120.0  # seconds; no benchmarked command takes nearly as long
+HEADERS = "RAY_JOB_HEADERS"  # holds the gateway's key; submit.py and `ray job submit` both read it
+MARK = b"MARK "  # precedes the time that a job in bench/jobs prints
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Bytes of stdout, and when they could be read. Times are seconds since the epoch, as in the jobs."""
+    """Bytes of stdout, and when they could be read, in seconds since 1970 as in the jobs."""
 
     at: float
     data: bytes
@@ -27,15 +27,15 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class OutputLine:
-    """A line of stdout, and when its newline arrived."""
+    """A line of stdout, and when its newline arrived, in seconds since 1970."""
 
     at: float
     text: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """A command that has ended. `ended` is when its pipes were closed and it was reaped."""
+class CompletedCommand:
+    """A command that has exited. `ended` is when its pipes were closed and it was reaped."""
 
     started: float
     ended: float
@@ -45,16 +45,16 @@ class Ran:
 
     @property
     def marks(self) -> list[OutputLine]:
-        """The marked lines, the text being what follows the mark."""
+        """The marked lines, without the mark. Raises Unexpected if there are none."""
         found = [line for line in lines(self.pieces) if line.text.startswith(MARK)]
         if not found:
             out = b"".join(piece.data for piece in self.pieces)
-            raise Unexpected(f"The command ended with {self.code} and showed no mark.", out + self.err)
+            raise Unexpected(f"The command exited with code {self.code} and printed no mark.", out + self.err)
         return [OutputLine(line.at, line.text[len(MARK) :]) for line in found]
 
 
 class Unexpected(Exception):
-    """A command did not do what is measured: its end or its output is not what it has to be."""
+    """A command did not do what the benchmark expects. The message ends with the last 2,000 characters of `output`."""
 
     def __init__(self, message: str, output: bytes = b"") -> None:
         tail = output.decode(errors="replace").strip()[-2000:]
@@ -62,7 +62,7 @@ class Unexpected(Exception):
 
 
 def lines(pieces: Sequence[Piece]) -> Iterator[OutputLine]:
-    """The whole lines of the pieces; a line arrives with the piece that holds its newline."""
+    """The complete lines. A line arrives with the piece that contains its newline."""
     rest = b""
     for piece in pieces:
         *whole, rest = (rest + piece.data).split(b"\n")
@@ -71,10 +71,10 @@ def lines(pieces: Sequence[Piece]) -> Iterator[OutputLine]:
 
 
 def environment() -> dict[str, str]:
-    """For both ways alike: nothing that redirects them, no proxy, and output that Python does not hold back.
+    """The same environment for ours and stock: no Ray or raydock variables, no proxy, and unbuffered output.
 
-    `ray job submit` prints without flushing, so that through a pipe its lines would come in blocks of 8 KB:
-    PYTHONUNBUFFERED gives it what it has in a terminal.
+    `ray job submit` does not flush, so through a pipe its lines would arrive in blocks of 8 KB. PYTHONUNBUFFERED makes
+    it behave as in a terminal.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "RAYDOCK_"))}
     key = {HEADERS: os.environ[HEADERS]} if os.environ.get(HEADERS) else {}
@@ -82,17 +82,17 @@ def environment() -> dict[str, str]:
 
 
 def ours(*words: object) -> list[str]:
-    """`python submit.py …`."""
+    """The command `python submit.py …`."""
     return [sys.executable, str(ROOT / "submit.py"), *map(str, words)]
 
 
 def stock(*words: object) -> list[str]:
-    """`ray job submit …` of the project's environment."""
+    """The command `ray job submit …`, from the project's environment."""
     return [str(Path(sys.executable).with_name("ray")), "job", "submit", *map(str, words)]
 
 
 def start(command: Sequence[str], env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Starts a command with pipes on both streams."""
+    """Start a command with pipes for stdout and stderr."""
     return subprocess.Popen(
         command,
         cwd=ROOT,
@@ -104,20 +104,23 @@ def start(command: Sequence[str], env: Mapping[str, str] | None = None) -> subpr
     )
 
 
-def run(command: Sequence[str], deadline: float = DEADLINE) -> Ran:
-    """Runs a command to its end. Raises Unexpected where it does not end by the deadline (seconds)."""
+def run(command: Sequence[str], deadline: float = DEADLINE) -> CompletedCommand:
+    """Run a command to completion. Raises Unexpected if it takes longer than `deadline` seconds."""
     started = time.time()
     process = start(command)
     try:
         pieces, err = read(process, started + deadline)
         code = process.wait(timeout=10)
-        return Ran(started, time.time(), code, tuple(pieces), err)
+        return CompletedCommand(started, time.time(), code, tuple(pieces), err)
     finally:
         end(process)
 
 
 def read(process: subprocess.Popen[bytes], until: float) -> tuple[list[Piece], bytes]:
-    """Both streams until they are closed, each piece of stdout with the time at which it could be read."""
+    """Read both streams until they are closed, with the arrival time of each piece of stdout.
+
+    Raises Unexpected if they are still open at `until`, in seconds since 1970.
+    """
     assert process.stdout is not None
     assert process.stderr is not None
     out, pieces, err = process.stdout.fileno(), list[Piece](), bytearray()
@@ -127,7 +130,7 @@ def read(process: subprocess.Popen[bytes], until: float) -> tuple[list[Piece], b
         while selector.get_map():
             ready = selector.select(max(0.0, until - time.time()))
             if not ready:
-                raise Unexpected("The command has not ended in time.", bytes(err))
+                raise Unexpected("The command did not finish in time.", bytes(err))
             at = time.time()
             for key, _ in ready:
                 data = os.read(key.fd, 65536)
@@ -141,7 +144,7 @@ def read(process: subprocess.Popen[bytes], until: float) -> tuple[list[Piece], b
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a command that is still running, and closes its pipes."""
+    """Kill the command if it is still running, and close its pipes."""
     if process.poll() is None:
         process.kill()
         process.wait()

@@ -1,7 +1,6 @@
-"""The two ways of sending a job of `bench/jobs`: submit.py, and Ray's own `ray job submit`.
+"""The two commands that submit a job from `bench/jobs`: submit.py (ours) and `ray job submit` (stock).
 
-Each way sends the one script and nothing else: ours finds what the script imports (nothing), stock gets a folder
-that holds only the script.
+Both submit only the script: ours looks for its imports and finds none, and stock gets a folder with nothing else in it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.measure import command
-from bench.measure.command import Ran, Unexpected
+from bench.measure.command import CompletedCommand, Unexpected
 from raydock.errors import RaydockError
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
@@ -27,37 +26,39 @@ JOBS = Path(__file__).resolve().parents[1] / "jobs"
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """Both ways of sending one job script, alone in its folder, to one cluster."""
+    """Both commands for one job script, alone in its folder, and one cluster."""
 
     script: Path
     address: str
 
     def ours(self, *arguments: str) -> list[str]:
+        """The command with submit.py. `arguments` are the job's."""
         return command.ours("--address", self.address, self.script, "--", *arguments)
 
     def stock(self, *arguments: str) -> list[str]:
-        where = ("--address", self.address, "--working-dir", self.script.parent)
-        return command.stock(*where, "--", "python", self.script.name, *arguments)
+        """The command with `ray job submit`. `arguments` are the job's."""
+        options = ("--address", self.address, "--working-dir", self.script.parent)
+        return command.stock(*options, "--", "python", self.script.name, *arguments)
 
 
 @contextmanager
 def sending(job: str, address: str) -> Iterator[Commands]:
-    """The ways for `bench/jobs/JOB.py`."""
+    """The commands for `bench/jobs/JOB.py`."""
     with TemporaryDirectory(prefix="raydock-bench-") as folder:
         yield Commands(Path(shutil.copy(JOBS / f"{job}.py", folder)), address)
 
 
-def ran(words: list[str], code: int = 0) -> Ran:
-    """Runs a command that has to end with that exit code."""
+def run_checked(words: list[str], code: int = 0) -> CompletedCommand:
+    """Run a command. Raises Unexpected if it exits with another code."""
     done = command.run(words)
     if done.code != code:
         output = b"".join(piece.data for piece in done.pieces) + done.err
-        raise Unexpected(f"{words[1]} ended with {done.code}, not with {code}.", output)
+        raise Unexpected(f"{words[1]} exited with code {done.code}; expected {code}.", output)
     return done
 
 
 def wait_until_idle(address: str, deadline: float = 60) -> None:
-    """Returns when no job runs on the cluster. Raises Unexpected where one still does at the deadline (seconds)."""
+    """Wait until no job runs on the cluster. Raises Unexpected if one still runs after `deadline` seconds."""
     until = time.monotonic() + deadline
     while time.monotonic() < until:
         if all(job.terminal for job in asyncio.run(jobs(address))):
@@ -67,7 +68,7 @@ def wait_until_idle(address: str, deadline: float = 60) -> None:
 
 
 async def jobs(address: str) -> list[Job]:
-    """All submissions to the cluster. Raises Unexpected where it does not tell them."""
+    """The cluster's submissions. Raises Unexpected if they can't be listed."""
     try:
         async with Dashboard(open_target("local", address)) as dashboard:
             return await dashboard.jobs()

@@ -1,4 +1,4 @@
-"""A cluster of the benchmark's own: its own project, port and state, taken down at the end."""
+"""A separate cluster for benchmarks, with its own project name, port and state folder. It is removed at the end."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ from bench.measure.command import HEADERS, ROOT, Unexpected
 from cluster import key, ports, sizes
 from raydock import topology
 
-UP_SECONDS = 600.0  # images may have to be built
+UP_SECONDS = 600.0  # allows for building images
 TWO_WORKERS = {"CPU_WORKERS": "2", "GPU_WORKERS": "0", "CPU_WORKER_CPUS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
 class BenchLab:
-    """A cluster that may be up, and the environment in which our commands reach it."""
+    """A separate cluster, started or not, and the environment in which commands reach it."""
 
     env: Mapping[str, str]
 
     @property
     def address(self) -> str:
+        """The address of its dashboard."""
         return f"http://127.0.0.1:{self.env['RAYDOCK_PORT']}"
 
     def cluster(self, *words: str, seconds: float = UP_SECONDS) -> str:
-        """`python -m cluster …`; its stdout. Raises Unexpected where it fails."""
-        said = f"python -m cluster {' '.join(words)}"
+        """Run `python -m cluster …` and return its stdout. Raises Unexpected if it fails or takes too long."""
+        shown = f"python -m cluster {' '.join(words)}"
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "cluster", *words],
@@ -46,21 +47,20 @@ class BenchLab:
                 check=False,
             )
         except subprocess.TimeoutExpired as fault:
-            raise Unexpected(f"{said} has not ended within {seconds:g} s.", fault.stderr or b"") from None
+            raise Unexpected(f"{shown} did not finish within {seconds:g} s.", fault.stderr or b"") from None
         if done.returncode:
-            raise Unexpected(f"{said} ended with {done.returncode}.", done.stderr)
+            raise Unexpected(f"{shown} exited with code {done.returncode}.", done.stderr)
         return done.stdout.decode()
 
     def use_key(self) -> None:
-        """Commands that are started from now on carry the key of this cluster."""
+        """Make the commands started from now on use this cluster's key and state folder."""
         found = key.read(Path(self.env["RAYDOCK_STATE"]))
-        os.environ["RAYDOCK_STATE"] = self.env[
-            "RAYDOCK_STATE"
-        ]  # their results are kept there, and go with it
+        # Their results are saved there, and deleted with the cluster.
+        os.environ["RAYDOCK_STATE"] = self.env["RAYDOCK_STATE"]
         os.environ[HEADERS] = json.dumps({"Authorization": f"Bearer {found}"})
 
     def describe(self) -> str:
-        """Its kind and its nodes: "docker: 1 head, 2 cpu-worker"."""
+        """Its runtime and nodes, for example "docker: 1 head, 2 cpu-worker"."""
         status = json.loads(self.cluster("status", "--json"))
         pools = Counter(node["pool"] for node in status["nodes"])
         return f"{status['kind']}: " + ", ".join(f"{count} {pool}" for pool, count in pools.items())
@@ -68,7 +68,7 @@ class BenchLab:
 
 @contextmanager
 def lab(**settings: str) -> Iterator[BenchLab]:
-    """Room for a cluster with those settings; what was started in it is taken down at the end."""
+    """A separate cluster with these settings, not started yet. Whatever gets started is removed at the end."""
     with TemporaryDirectory(prefix="raydock-bench-") as state:
         env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         env |= {

@@ -1,4 +1,4 @@
-"""What the measurements were taken on. Nothing here names a host or a path."""
+"""Describes the machine that benchmarks ran on, without host names or paths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def describe() -> dict[str, str]:
-    """The machine and the versions, for people."""
+    """The hardware, the system and the versions, as text."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "cpu": cpu(),
@@ -24,7 +24,7 @@ def describe() -> dict[str, str]:
 
 
 def cpu() -> str:
-    """The processor's name."""
+    """The processor's model name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -34,7 +34,7 @@ def cpu() -> str:
 
 
 def engine() -> dict[str, str]:
-    """The versions of Docker and Compose; nothing where no engine answers."""
+    """The versions of Docker and Compose, or {} if no engine answers."""
     from cluster.docker.engine import connect, find_compose
     from cluster.errors import NoEngine
 
@@ -42,5 +42,5 @@ def engine() -> dict[str, str]:
         docker, compose = connect().version, find_compose()
     except NoEngine:
         return {}
-    told = subprocess.run([*compose, "version", "--short"], capture_output=True, text=True, timeout=20)
-    return {"docker": docker, "compose": told.stdout.strip()}
+    done = subprocess.run([*compose, "version", "--short"], capture_output=True, text=True, timeout=20)
+    return {"docker": docker, "compose": done.stdout.strip()}

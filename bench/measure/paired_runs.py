@@ -1,6 +1,6 @@
-"""Pairs: ours and stock one after the other, the order turned round from pair to pair.
+"""Paired runs: ours and stock run one after the other, in alternating order.
 
-What drifts (a warming machine, a neighbour's load) then touches both alike.
+Drift, such as a machine warming up or changing load, then affects both equally.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a measurement is given."""
+    """The parameters of a benchmark."""
 
-    address: str  # of the dashboard; empty for one that needs no cluster
+    address: str  # the dashboard's; empty if the benchmark needs no cluster
     pairs: int
     say: Callable[[str], None]  # shows one line of progress
 
 
-def alternated(
+def alternate(
     setting: Setting, ours: Callable[[], T], stock: Callable[[], T], show: Callable[[T], str]
 ) -> tuple[list[T], list[T]]:
-    """What each way gave, after one unmeasured run of each that warms caches."""
+    """Run both in pairs, after one unmeasured run of each to warm caches. Returns the results of ours and of stock."""
     ours(), stock()
     taken: dict[str, list[T]] = {"ours": [], "stock": []}
-    ways = {"ours": ours, "stock": stock}
+    runs = {"ours": ours, "stock": stock}
     for pair, order in enumerate(orders(setting.pairs), 1):
-        for way in order:
-            taken[way].append(ways[way]())
-        shown = ", ".join(f"{way} {show(taken[way][-1])}" for way in order)
+        for side in order:
+            taken[side].append(runs[side]())
+        shown = ", ".join(f"{side} {show(taken[side][-1])}" for side in order)
         setting.say(f"  pair {pair} of {setting.pairs}: {shown}")
     return taken["ours"], taken["stock"]
 
 
 def orders(pairs: int) -> Iterator[tuple[str, str]]:
-    """Who goes first in each pair."""
+    """The order within each pair."""
     for pair in range(pairs):
         yield ("stock", "ours") if pair % 2 else ("ours", "stock")
 
 
 def seconds(value: float) -> str:
-    """A time for a line of progress."""
+    """A time as text."""
     return f"{value:.3f} s"

@@ -1,4 +1,4 @@
-"""The plot: each ratio with its aim on a log axis, and how the lags of log lines are distributed."""
+"""The plot: every ratio with its goal on a log axis, and the distribution of log line delays."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ OURS, STOCK, AIM, GREY = "#0b6e4f", "#b5482a", "#333333", "#8a8a8a"
 
 
 def draw(results: Report, path: Path) -> None:
-    """Writes the plot; the ending of its name says the format."""
+    """Write the plot. The file extension determines the format."""
     import matplotlib
 
     matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "raydock"  # equal results, equal file
+    matplotlib.rcParams["svg.hashsalt"] = "raydock"  # the same results give the same file
     from matplotlib import pyplot
 
     rows = [
@@ -40,7 +40,7 @@ def draw(results: Report, path: Path) -> None:
 
 
 def draw_ratios(axis: Any, rows: list[Comparison]) -> None:
-    """A dot a row, with p25–p75 of the pairs' ratios; a bar where the aim is."""
+    """One dot per row, with p25–p75 of the pairs' ratios and a bar at the goal."""
     for place, row in enumerate(reversed(rows)):
         ratio = row.ratio or 1.0
         colour = STOCK if row.met is False else OURS if row.met else GREY
@@ -71,7 +71,7 @@ def draw_ratios(axis: Any, rows: list[Comparison]) -> None:
 
 
 def draw_lags(axis: Any, row: Comparison) -> None:
-    """The share of lines that were seen within so many seconds, for both ways."""
+    """The cumulative distribution of log line delays, for ours and stock."""
     assert row.stock
     for name, one, colour in (("submit.py", row.ours, OURS), ("ray job submit", row.stock, STOCK)):
         values = sorted(one.values)

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that keeps what clients send, and a reader of the HTTP requests in it."""
+"""A TCP proxy on loopback that records what clients send, and a parser for the HTTP requests in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class ProxiedRequest:
-    """One HTTP request as it was sent; `body` counts the bytes of its body that were sent."""
+    """One HTTP request. `body` is the number of body bytes that were sent."""
 
     method: str
     path: str
@@ -20,7 +20,7 @@ class ProxiedRequest:
 
 @dataclass(slots=True)
 class Proxy:
-    """Listens on a port of its own and passes everything on to `target`."""
+    """Listens on a free port and forwards everything to `target`."""
 
     target: tuple[str, int]
     server: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
@@ -28,15 +28,16 @@ class Proxy:
 
     @property
     def address(self) -> str:
+        """The proxy's HTTP address."""
         return f"http://127.0.0.1:{self.server.getsockname()[1]}"
 
     def take(self) -> list[ProxiedRequest]:
-        """The requests since the last call, once the clients are done."""
+        """The requests since the last call. Call it only when the clients have finished."""
         streams, self.streams = self.streams, []
         return [request for stream in streams for request in requests(bytes(stream))]
 
     def serve(self) -> None:
-        """Takes connections until the listening socket is closed."""
+        """Accept connections until the listening socket is closed."""
         while True:
             try:
                 client, _ = self.server.accept()
@@ -44,10 +45,10 @@ class Proxy:
                 return
             stream = bytearray()
             self.streams.append(stream)
-            threading.Thread(target=self.pass_on, args=(client, stream), daemon=True).start()
+            threading.Thread(target=self.forward, args=(client, stream), daemon=True).start()
 
-    def pass_on(self, client: socket.socket, stream: bytearray) -> None:
-        """One connection, both directions, until both sides are done."""
+    def forward(self, client: socket.socket, stream: bytearray) -> None:
+        """Forward one connection in both directions until both sides close it."""
         with client, socket.create_connection(self.target, timeout=30) as server:
             server.settimeout(None)
             back = threading.Thread(target=pump, args=(server, client), daemon=True)
@@ -57,7 +58,7 @@ class Proxy:
 
 
 def pump(source: socket.socket, sink: socket.socket, copy: bytearray | None = None) -> None:
-    """Passes bytes on until the source ends; then tells the sink that there are no more."""
+    """Copy bytes until the source ends, then shut down the sink for writing."""
     with suppress(OSError):
         while data := source.recv(65536):
             if copy is not None:
@@ -69,7 +70,7 @@ def pump(source: socket.socket, sink: socket.socket, copy: bytearray | None = No
 
 @contextmanager
 def proxied(host: str, port: int) -> Iterator[Proxy]:
-    """A proxy in front of that port."""
+    """A running proxy in front of the port."""
     proxy = Proxy((host, port))
     thread = threading.Thread(target=proxy.serve, daemon=True)
     thread.start()
@@ -83,7 +84,7 @@ def proxied(host: str, port: int) -> Iterator[Proxy]:
 
 
 def requests(stream: bytes) -> Iterator[ProxiedRequest]:
-    """The HTTP/1.1 requests that one connection sent, one after the other."""
+    """Parse the HTTP/1.1 requests that were sent on one connection."""
     while stream:
         head, _, stream = stream.partition(b"\r\n\r\n")
         first, *fields = head.decode("latin-1").split("\r\n")
@@ -100,7 +101,7 @@ def requests(stream: bytes) -> Iterator[ProxiedRequest]:
 
 
 def chunked(stream: bytes) -> tuple[int, bytes]:
-    """The bytes in the chunks of a body (without their frames), and what follows it."""
+    """The size of a chunked body without its framing, in bytes, and the rest of the stream."""
     total = 0
     while stream:
         size, _, stream = stream.partition(b"\r\n")

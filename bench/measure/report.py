@@ -1,4 +1,4 @@
-"""The results, as JSON and as a Markdown table. Pure, but for `write` and `read`."""
+"""The results as JSON and as a Markdown table. Pure, except for `write` and `read`."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ HEADINGS = ("what", "ours", "stock", "ratio", "aim", "met")
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The rows of one measurement, and the conditions that they were taken under."""
+    """The rows of one benchmark, and the conditions it ran under."""
 
     name: str
     date: str
-    cluster: str  # its kind and nodes; empty for a measurement without one
-    load: float  # the machine's load average (1 minute) before it
+    cluster: str  # runtime and nodes; empty if the benchmark needs no cluster
+    load: float  # the machine's 1-minute load average before the run
     rows: tuple[Comparison, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that is known of one machine."""
+    """All results of one machine."""
 
     machine: Mapping[str, str]
     measurements: tuple[Measurement, ...]
 
     def with_(self, fresh: Report) -> Report:
-        """These results, with the fresh ones in place of those of the same name. Another machine's are dropped."""
+        """This report, updated with the fresh results. Results of another machine are dropped."""
         if dict(self.machine) != dict(fresh.machine):
             return fresh
         taken = {one.name: one for one in self.measurements} | {one.name: one for one in fresh.measurements}
         return Report(fresh.machine, tuple(taken.values()))
 
     def in_order(self, names: list[str]) -> Report:
-        """The measurements in the order of those names."""
+        """A report with the measurements in the order of `names`."""
         return Report(self.machine, tuple(sorted(self.measurements, key=lambda one: names.index(one.name))))
 
 
 def markdown(results: Report) -> str:
-    """The table, what its columns mean, and what it was measured on."""
+    """The table, its legend, and the conditions."""
     rows = [row for one in results.measurements for row in one.rows]
     table = [line(HEADINGS), line(["---"] * len(HEADINGS)), *(line(cells(row)) for row in rows)]
     return "\n".join([*table, "", LEGEND, "", *conditions(results)]) + "\n"
 
 
 LEGEND = (
-    "Medians, or the quantile that is named; in brackets p25–p75 over the runs, and their number. "
-    "ratio is ours / stock, in brackets p25–p75 of the pairs' ratios. "
-    "Stock is `ray job submit`, unless a row names another. "
-    "Ours and stock ran in turns, in the same run, and who went first changed from pair to pair."
+    "Values are medians, unless a row names another quantile. In brackets: p25–p75 and the number of runs. "
+    "ratio is ours / stock; in brackets: p25–p75 of the pairs' ratios. "
+    "Stock is `ray job submit`, unless a row names something else. "
+    "Ours and stock ran in pairs, and which ran first alternated from pair to pair."
 )
 
 
@@ -78,11 +78,12 @@ def conditions(results: Report) -> list[str]:
 
 
 def line(texts: list[str] | tuple[str, ...]) -> str:
+    """A row of the Markdown table."""
     return "| " + " | ".join(texts) + " |"
 
 
 def cells(row: Comparison) -> list[str]:
-    """One row's texts."""
+    """The cells of one row."""
     return [
         row.what,
         sample(row.ours, row.unit),
@@ -94,7 +95,7 @@ def cells(row: Comparison) -> list[str]:
 
 
 def sample(one: Sample, unit: str) -> str:
-    """A value with its spread and the number of runs."""
+    """The value with its spread and the number of runs."""
     if unit == "right":
         return f"{sum(one.values):.0f} of {len(one.values)}"
     low, high = (amount(value, unit) for value in one.spread)
@@ -106,13 +107,14 @@ def sample(one: Sample, unit: str) -> str:
 
 
 def amount(value: float, unit: str) -> str:
-    """Whole bytes; times with three significant digits."""
+    """A number: bytes as an integer, times with three significant digits."""
     if unit == "bytes":
         return f"{value:,.0f}"
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
 def ratio(row: Comparison) -> str:
+    """The ratio with its spread, or a dash."""
     if row.ratio is None:
         return "–"
     spread = row.ratio_spread
@@ -120,7 +122,7 @@ def ratio(row: Comparison) -> str:
 
 
 def aim(one: Aim | None, unit: str) -> str:
-    """An aim in words."""
+    """The goal as text."""
     if one is None:
         return "report"
     if one.of is Of.RIGHT:
@@ -131,7 +133,7 @@ def aim(one: Aim | None, unit: str) -> str:
 
 
 def as_json(results: Report) -> str:
-    """Everything, with each run's values on one line."""
+    """The report as JSON, with each run's values on one line."""
     value = {
         "version": VERSION,
         "machine": dict(results.machine),
@@ -152,7 +154,7 @@ def as_json(results: Report) -> str:
 
 
 def row_as_json(row: Comparison) -> dict[str, Any]:
-    """A row: what it says, and the values that it is made of."""
+    """A row with its derived values and the raw values."""
     return {
         "what": row.what,
         "unit": row.unit,
@@ -165,12 +167,13 @@ def row_as_json(row: Comparison) -> dict[str, Any]:
 
 
 def sample_as_json(one: Sample) -> dict[str, Any]:
+    """A sample with its derived values, rounded to 5 digits after the decimal point."""
     runs = [[round(value, 5) for value in run] for run in one.runs]
     return {"value": one.value, "spread": list(one.spread), "q": one.q, "runs": runs}
 
 
 def from_json(text: str) -> Report:
-    """The results that `as_json` wrote; ValueError for those of another version."""
+    """Parse the output of `as_json`. Raises ValueError if it has another version."""
     value = json.loads(text)
     if value.get("version") != VERSION:
         raise ValueError(f"results of version {value.get('version')}, not {VERSION}")
@@ -184,6 +187,7 @@ def from_json(text: str) -> Report:
 
 
 def row_of(value: Mapping[str, Any]) -> Comparison:
+    """The inverse of `row_as_json`."""
     aimed = value["aim"]
     return Comparison(
         value["what"],
@@ -195,18 +199,19 @@ def row_of(value: Mapping[str, Any]) -> Comparison:
 
 
 def sample_of(value: Mapping[str, Any]) -> Sample:
+    """The inverse of `sample_as_json`."""
     return Sample(tuple(tuple(run) for run in value["runs"]), value["q"])
 
 
 def write(results: Report, folder: Path) -> None:
-    """`results.json` and `results.md`."""
+    """Write `results.json` and `results.md`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(as_json(results), encoding="utf-8")
     (folder / "results.md").write_text(markdown(results), encoding="utf-8")
 
 
 def read(folder: Path) -> Report | None:
-    """What was written there before; None where there is nothing."""
+    """Read the results in the folder, or return None if there are none."""
     try:
         return from_json((folder / "results.json").read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What is made of samples: quantiles, ratios, aims. Pure."""
+"""Quantiles, ratios and goals of samples. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from math import floor
 
 
 def quantile(values: Sequence[float], q: float) -> float:
-    """The q-quantile, interpolated linearly between the nearest ranks (numpy's default, R's type 7)."""
+    """The q-quantile, interpolated linearly between the closest ranks (numpy's default, R's type 7)."""
     if not values:
         raise ValueError("no values")
     ranked = sorted(values)
@@ -21,29 +21,29 @@ def quantile(values: Sequence[float], q: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one way of doing the work gave, run by run; most measurements take one value a run."""
+    """The values of ours or of stock, by run. Most benchmarks take one value per run."""
 
     runs: tuple[tuple[float, ...], ...]
-    q: float = 0.5  # the quantile that stands for the sample
+    q: float = 0.5  # the quantile that represents the sample
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Sample:
-        """One value a run."""
+        """A sample with one value per run."""
         return cls(tuple((value,) for value in values))
 
     @property
     def values(self) -> list[float]:
-        """The values of all runs together."""
+        """The values of all runs."""
         return [value for run in self.runs for value in run]
 
     @property
     def each(self) -> list[float]:
-        """The quantile of each run by itself."""
+        """The quantile of each run."""
         return [quantile(run, self.q) for run in self.runs]
 
     @property
     def value(self) -> float:
-        """The quantile of all values together: the median, unless `q` says otherwise."""
+        """The quantile of all values; the median by default."""
         return quantile(self.values, self.q)
 
     @property
@@ -53,28 +53,29 @@ class Sample:
 
 
 class Of(Enum):
-    """What an aim is about."""
+    """What a goal applies to."""
 
     RATIO = "ratio"  # ours / stock
     OURS = "ours"  # our value alone
-    RIGHT = "right"  # every verdict of ours
+    RIGHT = "right"  # each of our results is correct
 
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """At most so much, or less than it; for RIGHT the number says nothing."""
+    """A goal: at most `most`, or less than it if `strict`. RIGHT ignores the number."""
 
     of: Of
     most: float = 0
     strict: bool = False
 
     def holds(self, value: float) -> bool:
+        """Whether the value meets the goal."""
         return value < self.most if self.strict else value <= self.most
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One line of the table. `unit` is "s", "bytes" or "right" (1 for a right verdict, 0 for a wrong one)."""
+    """A row of the table. `unit` is "s", "bytes", "MiB" or "right" (1 if a result is correct, otherwise 0)."""
 
     what: str
     unit: str
@@ -86,19 +87,19 @@ class Comparison:
     def of(
         cls, what: str, unit: str, ours: Sequence[float], stock: Sequence[float], aim: Aim | None = None
     ) -> Comparison:
-        """A row of one value a run."""
+        """A row with one value per run."""
         return cls(what, unit, Sample.of(ours), Sample.of(stock), aim)
 
     @property
     def ratio(self) -> float | None:
-        """Ours over stock; None where there is no stock way, or it took nothing."""
+        """Ours / stock. None if there is no stock value or it is 0."""
         if self.stock is None or self.unit == "right" or not self.stock.value:
             return None
         return self.ours.value / self.stock.value
 
     @property
     def ratio_spread(self) -> tuple[float, float] | None:
-        """p25 and p75 of the ratios of the pairs."""
+        """p25 and p75 of the pairs' ratios. None if there are no pairs."""
         if self.ratio is None or self.stock is None or len(self.ours.runs) != len(self.stock.runs):
             return None
         pairs = zip(self.ours.each, self.stock.each, strict=True)
@@ -107,7 +108,7 @@ class Comparison:
 
     @property
     def met(self) -> bool | None:
-        """Whether the aim is reached; None where there is none, or nothing to hold against it."""
+        """Whether the goal is met. None if there is no goal or no value for it."""
         if self.aim is None:
             return None
         if self.aim.of is Of.RIGHT:

@@ -1,4 +1,4 @@
-"""A tree of 2,000 text files, the same one each time."""
+"""Creates a tree of 2,000 text files with reproducible contents."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import random
 from pathlib import Path
 
 FILES, FOLDERS = 2000, 40
-SMALLEST, LARGEST = 4_000, 20_000  # bytes of a file
+SMALLEST, LARGEST = 4_000, 20_000  # file sizes in bytes
 WORDS = """a the of and to in is for with as on by that from at this it be are or an not each one two data model
 value node worker batch score table layer index sample label fold epoch weight rate loss grid task actor
 return yield import class while print range list dict tuple array frame column length width"""
 
 
 def plant(root: Path, name: str) -> Path:
-    """Writes the tree below `root` and returns it.
+    """Write the tree below `root` and return `root`.
 
-    `job.py` in it is a job that prints one line; `name` stands in it, so that a cluster that was sent the tree
-    under another name does not hold this package yet.
+    `job.py` in it prints one line. It contains `name`, so that a cluster that received the tree under another name does
+    not have this package yet.
     """
     rng = random.Random(0)
     words = WORDS.split()
@@ -30,6 +30,6 @@ def plant(root: Path, name: str) -> Path:
 
 
 def text(rng: random.Random, sentences: list[str]) -> str:
-    """Sentences, up to a size between the smallest and the largest."""
+    """Random sentences with a total size between SMALLEST and LARGEST."""
     size = rng.randint(SMALLEST, LARGEST)
     return "".join(rng.choices(sentences, k=size // 20))[:size]

@@ -1,1 +1,1 @@
-"""Vertex AI's control plane in the lab: clusters of Ray on Vertex AI, as containers of this machine."""
+"""Vertex AI's control plane in the lab: runs Ray on Vertex AI clusters as containers on this machine."""

@@ -1,4 +1,4 @@
-"""Starts Vertex's control plane: `python -m cloud.controlplane --control NAME`, our name in its network."""
+"""Starts Vertex's control plane: `python -m cloud.controlplane --control NAME`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from iam.errors import IamError
 
 
 def main(argv: Sequence[str]) -> int:
-    """0 after a signal to end; 1 with one sentence where it can't start."""
+    """Run the control plane until a signal. Returns 0 then, or 1 with an error message if it can't start."""
     options = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
@@ -38,37 +38,41 @@ def main(argv: Sequence[str]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
+    """The parser of `python -m cloud.controlplane`."""
     top = argparse.ArgumentParser(
-        prog="python -m cloud.controlplane", description="Vertex AI's control plane."
+        prog="python -m cloud.controlplane", description="Runs Vertex AI's control plane for the lab."
     )
     top.add_argument(
-        "--control", required=True, metavar="NAME", help="our name in the network shared with cloud"
+        "--control",
+        required=True,
+        metavar="NAME",
+        help="this container's host name on the network it shares with the service cloud",
     )
     return top
 
 
 async def serve(options: argparse.Namespace) -> None:
-    """Until a signal says to end."""
-    plane = made()
-    ended = asyncio.Event()
+    """Serve until SIGTERM or SIGINT."""
+    plane = build()
+    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     folder = config.read(os.environ).state
     tls = Authority(folder / "ca.pem", folder / "leaf.pem").server_context(["http/1.1", "h2"])
     try:
         await plane.start(socket.gethostbyname(options.control))
         await plane.open("0.0.0.0", 443, tls)
         logging.getLogger("raydock.vertex").info("Vertex's control plane is up")
-        await ended.wait()
+        await stop.wait()
     finally:
         await plane.close()
 
 
-def made() -> ControlPlane:
-    """From the settings; the lab's policies and secret are those that `cloud` keeps."""
+def build() -> ControlPlane:
+    """The control plane for the current settings. It reads the policies and the token secret that `cloud` saves."""
     lab, own = config.read(os.environ), own_config.read(os.environ)
     tokens = Tokens(load_secret(lab.state), lab.token_seconds)
-    kept = state_file.StateFile(lab.state / "world.json")
+    saved = state_file.StateFile(lab.state / "world.json")
     engine = ContainerNodes(own.socket, own.project, own.prefix, os.environ)
     clusters = Clusters(store.load(own.state), engine, own.ready)
-    return ControlPlane(clusters, Permission(lambda: Access(kept.world(), tokens)))
+    return ControlPlane(clusters, Permission(lambda: Access(saved.current(), tokens)))

@@ -1,10 +1,10 @@
-"""Settings of the control plane, from the environment; compose.yaml sets them. Besides, those of cloud/config.py.
+"""The control plane's settings, from the environment; compose.yaml sets them. It also uses those of cloud/config.py.
 
-VERTEX_STATE          folder for what it remembers, default /var/lib/vertex
-VERTEX_DOCKER         the engine's socket, default /var/run/docker.sock
-VERTEX_PROJECT        the Compose project that the nodes belong to, default raydock
-VERTEX_IMAGE_PREFIX   before /head, /cpu-worker and /gpu-worker, default raydock
-VERTEX_READY_SECONDS  seconds that the nodes of a cluster have to become ready, default 180
+VERTEX_STATE          folder for its state, default /var/lib/vertex
+VERTEX_DOCKER         the Docker engine's socket, default /var/run/docker.sock
+VERTEX_PROJECT        the Compose project of the nodes, default raydock
+VERTEX_IMAGE_PREFIX   image name prefix before /head, /cpu-worker and /gpu-worker, default raydock
+VERTEX_READY_SECONDS  deadline in seconds for a cluster's nodes to become ready, default 180
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from raydock.units import seconds
 
 @dataclass(frozen=True, slots=True)
 class ControlPlaneSettings:
+    """The parsed settings; see the module's docstring for their meaning."""
+
     state: Path
     socket: str
     project: str
@@ -27,7 +29,7 @@ class ControlPlaneSettings:
 
 
 def read(environ: Mapping[str, str]) -> ControlPlaneSettings:
-    """Raises IamError for a setting that can't be used, naming it."""
+    """Read the settings. Raises IamError, which names the setting, for an invalid value."""
     project = environ.get("VERTEX_PROJECT") or "raydock"
     return ControlPlaneSettings(
         state=Path(environ.get("VERTEX_STATE") or "/var/lib/vertex"),
@@ -39,10 +41,11 @@ def read(environ: Mapping[str, str]) -> ControlPlaneSettings:
 
 
 def ready(text: str) -> float:
+    """The value of VERTEX_READY_SECONDS in seconds. Raises IamError if it is invalid."""
     try:
         value = seconds(text)
     except ValueError:
         value = 0
     if not 1 <= value <= 3600:
-        raise IamError(f"VERTEX_READY_SECONDS is {text!r}.", "Make it a number of seconds from 1 to 3600")
+        raise IamError(f"VERTEX_READY_SECONDS is {text!r}.", "Set it to a number of seconds from 1 to 3600")
     return value

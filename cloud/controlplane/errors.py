@@ -1,7 +1,7 @@
-"""Refusals of the control plane, with Google's status codes and texts.
+"""The control plane's errors, with Google's status codes and texts.
 
-Codes: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto. Texts that Google's service is
-known to say are marked; the others are ours and not tested against the real service.
+Codes: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto. Docstrings mark the texts known to be
+Google's; the others are ours and not verified against the real service.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ INVALID = MISSING.replace(
 
 
 class RpcError(Exception):
-    """An answer that is an error: the name of its status code, and its sentence."""
+    """An error response: the name of its status code, and its message."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -27,16 +27,16 @@ class RpcError(Exception):
 
 
 class NodesFailed(Exception):
-    """The nodes of a cluster can't be made, or do not become ready. The message goes into the cluster's `error`."""
+    """A cluster's nodes can't be created or do not become ready. The message becomes the cluster's `error`."""
 
 
 def unauthenticated(token: str) -> RpcError:
-    """Google's texts for a call without a token, and with one that is none or has expired."""
+    """Google's texts for a call without a token and for one with an invalid or expired token."""
     return RpcError("UNAUTHENTICATED", INVALID if token else MISSING)
 
 
 def denied(permission: str, resource: str) -> RpcError:
-    """Google's text; `resource` is a name without its service."""
+    """Google's text; `resource` is a resource name without its service."""
     where = f"//aiplatform.googleapis.com/{resource}"
     return RpcError(
         "PERMISSION_DENIED", f"Permission '{permission}' denied on resource '{where}' (or it may not exist)."
@@ -50,31 +50,36 @@ def no_acting_as(account: str) -> RpcError:
 
 
 def invalid(problems: Sequence[tuple[str, str]]) -> RpcError:
-    """All that is wrong with a request, each with its field, in the form that Vertex AI has."""
+    """All problems of a request, as (field, message), in Vertex AI's format."""
     found = "".join(f"\t{n}.Field: {field}; Message: {said}" for n, (field, said) in enumerate(problems, 1))
     return RpcError("INVALID_ARGUMENT", f"List of found errors:{found}\t")
 
 
-def no_room(nodes: int, room: int) -> RpcError:
+def quota_exceeded(nodes: int, capacity: int) -> RpcError:
+    """More nodes than this machine can hold."""
     text = (
-        f"Quota exceeded: the lab's clusters would have {nodes} nodes, and this machine's memory holds {room} "
-        "(1 GiB each). Ask for fewer replicas, or delete a cluster."
+        f"Quota exceeded: the lab's clusters would have {nodes} nodes, but this machine's memory fits {capacity} "
+        "(1 GiB each). Request fewer replicas, or delete a cluster."
     )
     return RpcError("RESOURCE_EXHAUSTED", text)
 
 
 def not_found(name: str) -> RpcError:
+    """An unknown persistent resource or operation."""
     return RpcError("NOT_FOUND", f"The {noun(name)} {name} does not exist.")
 
 
 def exists(name: str) -> RpcError:
+    """A persistent resource whose name is taken."""
     return RpcError("ALREADY_EXISTS", f"The PersistentResource {name} already exists.")
 
 
-def not_now(name: str, state: str, wanted: str) -> RpcError:
-    text = f"The PersistentResource {name} is in state {state}; it can't be {wanted}."
+def wrong_state(name: str, state: str, wanted: str) -> RpcError:
+    """A change that the persistent resource's state does not allow."""
+    text = f"The PersistentResource {name} can't be {wanted} in state {state}."
     return RpcError("FAILED_PRECONDITION", text)
 
 
 def noun(name: str) -> str:
+    """The kind of resource that a name denotes."""
     return "Operation" if "/operations/" in name else "PersistentResource"

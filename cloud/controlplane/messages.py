@@ -1,4 +1,4 @@
-"""JSON to the messages of the SDK and back: the one module that knows their classes."""
+"""Converts between JSON and the SDK's protobuf messages. Only this module knows their classes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import any_pb2, empty_pb2, json_format
 from google.rpc import code_pb2
 
-from cloud.controlplane.resource import resource, stamp
+from cloud.controlplane.resource import resource, timestamp
 from cloud.controlplane.store import OperationRecord, Store
 
 VERSIONS = ("v1beta1", "v1")
@@ -34,43 +34,46 @@ PAYLOADS = {"delete": "Delete"} | {
 
 
 def kind(version: str, name: str) -> Any:
-    """The class of a message of that version of the API."""
+    """The class of a message in one version of the API."""
     package = importlib.import_module(f"google.cloud.aiplatform_{version}.types")
     return getattr(package, name).pb()
 
 
 def json_of(message: Any) -> dict[str, Any]:
-    """With the fields' own names; what is not set is left out."""
+    """A message as JSON with the proto's field names, without unset fields."""
     found: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True)
     return found | ({"update_mask": ",".join(message.update_mask.paths)} if "update_mask" in found else {})
 
 
-def filled(message: Any, told: Mapping[str, Any]) -> Any:
-    """The message with these fields; those that its version does not have are left out."""
-    return json_format.ParseDict(told, message, ignore_unknown_fields=True)
+def fill(message: Any, fields: Mapping[str, Any]) -> Any:
+    """Set a message's fields from JSON, ignoring fields that its version lacks."""
+    return json_format.ParseDict(fields, message, ignore_unknown_fields=True)
 
 
-def persistent_resource(version: str, told: Mapping[str, Any]) -> Any:
-    return filled(kind(version, "PersistentResource")(), told)
+def persistent_resource(version: str, fields: Mapping[str, Any]) -> Any:
+    """A PersistentResource message."""
+    return fill(kind(version, "PersistentResource")(), fields)
 
 
-def resource_list(version: str, told: Mapping[str, Any]) -> Any:
-    return filled(kind(version, "ListPersistentResourcesResponse")(), told)
+def resource_list(version: str, fields: Mapping[str, Any]) -> Any:
+    """A ListPersistentResourcesResponse message."""
+    return fill(kind(version, "ListPersistentResourcesResponse")(), fields)
 
 
-def project(told: Mapping[str, Any]) -> Any:
-    return filled(projects.Project.pb()(), told)
+def project(fields: Mapping[str, Any]) -> Any:
+    """A resource manager Project message."""
+    return fill(projects.Project.pb()(), fields)
 
 
 def operation(found: OperationRecord, store: Store) -> Any:
-    """A long-running operation with its metadata, and its response or error once it is done."""
+    """An Operation message with its metadata and, once done, its response or error."""
     message = operations_pb2.Operation(name=found.name, done=found.done)
-    times = {"create_time": stamp(found.created), "update_time": stamp(found.updated)}
+    times = {"create_time": timestamp(found.created), "update_time": timestamp(found.updated)}
     about: dict[str, Any] = {"generic_metadata": times}
     if found.verb != "delete":
         about["progress_message"] = progress(found, store)
     metadata = kind(found.version, f"{PAYLOADS[found.verb]}OperationMetadata")()
-    message.metadata.CopyFrom(packed(filled(metadata, about)))
+    message.metadata.CopyFrom(pack(fill(metadata, about)))
     if found.done and found.code:
         message.error.code = code_pb2.Code.Value(found.code)
         message.error.message = found.error
@@ -78,17 +81,18 @@ def operation(found: OperationRecord, store: Store) -> Any:
         done = (
             empty_pb2.Empty() if found.verb == "delete" else persistent_resource(found.version, found.result)
         )
-        message.response.CopyFrom(packed(done))
+        message.response.CopyFrom(pack(done))
     return message
 
 
 def progress(found: OperationRecord, store: Store) -> str:
-    """What the operation does now."""
+    """The operation's progress message."""
     cluster = store.clusters.get(found.cluster)
     return "Done." if found.done or cluster is None else f"The cluster is {resource(cluster)['state']}."
 
 
-def packed(message: Any) -> Any:
-    held = any_pb2.Any()
-    held.Pack(message)
-    return held
+def pack(message: Any) -> Any:
+    """A message wrapped in google.protobuf.Any."""
+    wrapper = any_pb2.Any()
+    wrapper.Pack(message)
+    return wrapper

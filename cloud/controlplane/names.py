@@ -1,4 +1,4 @@
-"""Names of the API: projects/PROJECT/locations/REGION/persistentResources/ID[/operations/NUMBER]."""
+"""Resource names of the API: projects/PROJECT/locations/REGION/persistentResources/ID[/operations/NUMBER]."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """One name, as it was given. `id` and `operation` are empty where it ends before them."""
+    """A parsed resource name. `id` and `operation` are empty if the name ends before them."""
 
     text: str
     project: str
@@ -27,14 +27,17 @@ class Name:
     operation: str
 
     def resource(self, project_id: str) -> Resource:
-        """As something that permissions are held on; it lies in the project of that id."""
+        """The resource to check permissions on, in the project with this id."""
         tail = self.text.partition("/locations/")[2]
         service = "aiplatform.googleapis.com"
         return Resource(f"projects/{project_id}/locations/{tail}", f"{service}/PersistentResource", service)
 
 
 def parse(text: str, depth: int) -> Name:
-    """A name with so many parts: 2 a location, 3 a persistent resource, 4 an operation. Refused otherwise."""
+    """Parse a name of `depth` parts: 2 for a location, 3 for a persistent resource, 4 for an operation.
+
+    Raises RpcError for any other name.
+    """
     found = NAME.fullmatch(text)
     parts = text.count("/") // 2 + 1 if found else 0
     if found is None or parts != depth:
@@ -44,11 +47,11 @@ def parse(text: str, depth: int) -> Name:
     return Name(text, found["project"], found["region"], found["id"] or "", found["operation"] or "")
 
 
-def mark(name: str) -> str:
-    """A short label for a persistent resource: its id alone is one of a project and a region."""
+def short_hash(name: str) -> str:
+    """A short identifier for a persistent resource; its id alone is unique per project and region only."""
     return hashlib.sha256(name.encode()).hexdigest()[:12]
 
 
 def head_host(name: str) -> str:
-    """The host name of a cluster's head in the nodes' network."""
-    return f"ray-{mark(name)}"
+    """The host name of a cluster's head on the cluster's network."""
+    return f"ray-{short_hash(name)}"

@@ -1,9 +1,9 @@
-"""Who calls, and may they: cloud/identity/access.py, for calls over gRPC.
+"""Authenticates and authorizes gRPC calls, through cloud/identity/access.py.
 
-The public record of Google's permissions (https://github.com/iann0036/iam-dataset, gcp/roles/) has create, delete,
-get and list of aiplatform.persistentResources in every role, and no update, which Google's page on reboots names:
-https://cloud.google.com/vertex-ai/docs/training/persistent-resource-reboot. So the lab asks for create where a cluster
-is updated: who may make a cluster may resize it. Not tested against the real service.
+In the public record of Google's permissions (https://github.com/iann0036/iam-dataset, gcp/roles/), roles contain
+create, delete, get and list of aiplatform.persistentResources, but no update, although Google's page on reboots names
+it: https://cloud.google.com/vertex-ai/docs/training/persistent-resource-reboot. The lab therefore requires create for
+an update: a caller that may create a cluster may resize it. Not verified against the real service.
 """
 
 from __future__ import annotations
@@ -20,48 +20,49 @@ from iam.policy import resource as resources
 from iam.policy.principal import is_service_agent
 
 PREFIX = "aiplatform.persistentResources"
-NEEDS = {verb: f"{PREFIX}.{verb}" for verb in ("create", "get", "list", "delete")}
-NEEDS |= dict.fromkeys(("update", "reboot"), NEEDS["create"])
+REQUIRED = {verb: f"{PREFIX}.{verb}" for verb in ("create", "get", "list", "delete")}
+REQUIRED |= dict.fromkeys(("update", "reboot"), REQUIRED["create"])
 Metadata = Iterable[tuple[str, "str | bytes"]]
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """`access` gives the lab's policies as they are now."""
+    """The checks. `access` returns the permission checks for the lab's current policies."""
 
     access: Callable[[], Access]
 
     @property
-    def world(self) -> LabState:
-        return self.access().world
+    def lab_state(self) -> LabState:
+        """The lab's current state."""
+        return self.access().lab_state
 
     def caller(self, metadata: Metadata) -> str:
-        """The principal of a call's token. Refused (UNAUTHENTICATED) where it has none that counts."""
+        """The principal of a call's token. Raises RpcError (UNAUTHENTICATED) without a valid token."""
         found = [str(value) for key, value in metadata if key.lower() == "authorization"]
-        return self.holder(found[0] if len(found) == 1 else "")
+        return self.header_principal(found[0] if len(found) == 1 else "")
 
-    def holder(self, header: str) -> str:
-        """The principal of an Authorization header."""
+    def header_principal(self, header: str) -> str:
+        """The principal of an Authorization header. Raises RpcError likewise."""
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise errors.unauthenticated("")
         try:
-            return self.access().holder(token.strip())
+            return self.access().token_principal(token.strip())
         except BadToken:
             raise errors.unauthenticated(token) from None
 
     def require(self, principal: str, verb: str, name: Name) -> str:
-        """The id of the name's project. Refused where the caller may not do this in it, or there is none."""
-        access, permission = self.access(), NEEDS[verb]
-        project = access.world.project_named(name.project)
+        """The id of the name's project. Raises RpcError if the caller lacks the permission or there is no project."""
+        access, permission = self.access(), REQUIRED[verb]
+        project = access.lab_state.project_named(name.project)
         if not project or not access.may(principal, permission, name.resource(project)):
             raise errors.denied(permission, name.text)
         return project
 
     def require_acting_as(self, principal: str, account: str) -> None:
-        """Refused where the caller may not act as the account, it is a service agent, or there is none."""
+        """Raise RpcError unless the caller may act as the account, which must exist and be no service agent."""
         access = self.access()
-        holder = access.world.accounts.get(account)
+        holder = access.lab_state.accounts.get(account)
         if holder is None or is_service_agent(account):
             raise errors.no_acting_as(account)
         resource = resources.service_account(account, holder.project)

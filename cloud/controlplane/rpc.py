@@ -1,4 +1,4 @@
-"""The gRPC server: which method of which service is which of `api.py`, with Google's status codes."""
+"""The gRPC server: maps the methods of Google's services to those of `api.py`, with Google's status codes."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ Answer = Callable[[Any], Any]
 
 
 def services(api: ClusterService) -> list[Any]:
-    """A handler for each service."""
+    """The generic handler of each service."""
     store = api.clusters.store
 
-    def told(found: OperationRecord) -> Any:
+    def operation_message(found: OperationRecord) -> Any:
         return messages.operation(found, store)
 
-    def listed(found: tuple[Sequence[OperationRecord], str]) -> Any:
+    def operation_list(found: tuple[Sequence[OperationRecord], str]) -> Any:
         shown, token = found
         return operations_pb2.ListOperationsResponse(
-            operations=[told(one) for one in shown], next_page_token=token
+            operations=[operation_message(one) for one in shown], next_page_token=token
         )
 
-    found = [persistent(api, version, told) for version in messages.VERSIONS]
+    found = [persistent_resources(api, version, operation_message) for version in messages.VERSIONS]
     answers: dict[str, tuple[Method, Answer]] = {
-        "GetOperation": (api.get_operation, told),
-        "WaitOperation": (api.wait_operation, told),
-        "ListOperations": (api.list_operations, listed),
+        "GetOperation": (api.get_operation, operation_message),
+        "WaitOperation": (api.wait_operation, operation_message),
+        "ListOperations": (api.list_operations, operation_list),
         "CancelOperation": (api.cancel_operation, lambda _: empty_pb2.Empty()),
         "DeleteOperation": (api.delete_operation, lambda _: empty_pb2.Empty()),
     }
@@ -57,34 +57,35 @@ def services(api: ClusterService) -> list[Any]:
     ]
 
 
-def persistent(api: ClusterService, version: str, told: Answer) -> Any:
-    """PersistentResourceService of one version."""
+def persistent_resources(api: ClusterService, version: str, operation_message: Answer) -> Any:
+    """The handler of one version of PersistentResourceService."""
     methods = {}
     for name, (verb, request) in messages.PERSISTENT.items():
-        answer = told
+        answer = operation_message
         if verb == "get":
             answer = lambda found: messages.persistent_resource(version, found)  # noqa: E731
         elif verb == "list":
             answer = lambda found: messages.resource_list(version, found)  # noqa: E731
         method = f"{name}PersistentResource{'s' if verb == 'list' else ''}"
-        methods[method] = handler(api, version, getattr(api, verb), Lazy(version, request), answer)
+        methods[method] = handler(api, version, getattr(api, verb), LazyRequest(version, request), answer)
     service = f"google.cloud.aiplatform.{version}.PersistentResourceService"
     return grpc.method_handlers_generic_handler(service, methods)
 
 
 @dataclass(frozen=True, slots=True)
-class Lazy:
-    """A request's class, loaded when the first such request comes: all messages of a version take 3 s."""
+class LazyRequest:
+    """A request class that is imported with the first request: a version's messages take 3 s to import."""
 
     version: str
     name: str
 
     def FromString(self, data: bytes) -> Any:
+        """Parse a request; the name is protobuf's."""
         return messages.kind(self.version, self.name).FromString(data)
 
 
 def handler(api: ClusterService, version: str, method: Method, request: Any, answer: Answer) -> Any:
-    """One method: authenticates, calls, and turns a refusal into its status."""
+    """The handler of one method: authenticates the caller, calls the method and maps RpcError to a gRPC status."""
 
     async def call(message: Any, context: Any) -> Any:
         try:
@@ -102,7 +103,7 @@ def handler(api: ClusterService, version: str, method: Method, request: Any, ans
 
 
 async def serve(api: ClusterService, *addresses: str) -> tuple[Any, list[int]]:
-    """A started server on these addresses, without TLS: what stands before it ends that. And its ports."""
+    """Start a server on these addresses. Returns it and its ports. TLS is terminated in front of it."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers(services(api))
     ports = [server.add_insecure_port(address) for address in addresses]

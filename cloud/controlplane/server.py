@@ -1,8 +1,8 @@
-"""The control plane as listeners.
+"""The control plane's listeners.
 
-every network    :443   TLS: HTTP/2 is gRPC, under a cluster's host Ray Client; HTTP/1.1 the dashboards
-control network  :8081  gRPC without TLS: what reaches `cloud` under one of its own names
-control network  :8082  who a node is, for the metadata server; on loopback too, for the health check
+every network    :443   TLS: HTTP/2 is gRPC (Ray Client for a cluster's host), HTTP/1.1 the dashboards
+control network  :8081  gRPC without TLS, forwarded by `cloud` for its own host names
+control network  :8082  nodes' identities, for the metadata server; also on loopback, for the health check
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from cloud.controlplane.endpoints.dashboard import PORT, Dashboards
 from cloud.controlplane.endpoints.hosts import HOSTS
 from cloud.controlplane.nodes.node_identity import NodeIdentity
 from cloud.controlplane.permission import Permission
-from cloud.network.alpn import Pass, listen, to
+from cloud.network.alpn import StreamHandler, forward_to, listen
 
 GRPC_PORT = 8081
-WHO_PORT = 8082
-GRACE = 1.0  # seconds that calls have to end
+IDENTITY_PORT = 8082
+GRACE = 1.0  # seconds for open calls to finish at shutdown
 
 
 @dataclass(slots=True)
 class ControlPlane:
-    """Everything behind the doors."""
+    """The API, the clusters' endpoints and their listeners."""
 
     clusters: Clusters
     permission: Permission
     dashboard_port: int = PORT
     client_port: int = ray_client.PORT
     grpc: list[Any] = field(default_factory=list)  # servers
-    port: int = 0  # of gRPC on loopback, behind the TLS doors
-    clients: dict[str, Pass] = field(default_factory=dict)  # by host: the Ray Client endpoint behind them
+    port: int = 0  # the gRPC port on loopback, behind the TLS listeners
+    clients: dict[str, StreamHandler] = field(default_factory=dict)  # Ray Client endpoints by host
     runners: list[web.AppRunner] = field(default_factory=list)
     servers: list[asyncio.Server] = field(default_factory=list)
 
     async def start(self, control: str = "") -> None:
-        """gRPC, and taking up what was begun. `control` is our address in the network shared with `cloud`."""
+        """Resume the clusters and start gRPC. `control`: our address on the network shared with `cloud`."""
         await self.clusters.resume()
         own = [f"{control}:{GRPC_PORT}"] if control else []
         server, ports = await rpc.serve(ClusterService(self.clusters, self.permission), "127.0.0.1:0", *own)
@@ -54,27 +54,29 @@ class ControlPlane:
             endpoint = ray_client.Endpoint(host, self.clusters, self.permission, self.client_port)
             server, port = await endpoint.serve("127.0.0.1:0")
             self.grpc.append(server)
-            self.clients[host] = to("127.0.0.1", port)
+            self.clients[host] = forward_to("127.0.0.1", port)
         if control:
             runner = await self.runner(NodeIdentity(self.clusters).application())
             for address in (control, "127.0.0.1"):
-                await web.TCPSite(runner, address, WHO_PORT).start()
+                await web.TCPSite(runner, address, IDENTITY_PORT).start()
 
     async def open(self, address: str, port: int, tls: ssl.SSLContext) -> int:
-        """A door for callers; its port."""
+        """Open a TLS listener for callers. Returns its port."""
         app = Dashboards(self.clusters, self.permission, self.dashboard_port).application()
         runner = await self.runner(app)
-        server = await listen(runner, address, port, tls, to("127.0.0.1", self.port), self.clients)
+        server = await listen(runner, address, port, tls, forward_to("127.0.0.1", self.port), self.clients)
         self.servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
     async def runner(self, app: web.Application) -> web.AppRunner:
+        """A set-up runner for an application."""
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
         await runner.setup()
         self.runners.append(runner)
         return runner
 
     async def close(self) -> None:
+        """Close all listeners and stop reconciling."""
         for server in self.servers:
             server.close()
         for runner in self.runners:

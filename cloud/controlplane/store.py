@@ -1,4 +1,4 @@
-"""What the control plane remembers: clusters and operations, in one file that is written whole or not at all."""
+"""The control plane's state: clusters and operations, saved atomically to one file."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import Any
 from cloud.identity.tokens import write_private
 
 FILE = "vertex.json"
-KEPT = 200  # operations: the oldest that are done are forgotten
+MAX_OPERATIONS = 200  # beyond this, the oldest finished operations are dropped
 
 
 @dataclass(slots=True)
 class ClusterRecord:
-    """A persistent resource. `spec` is what it was created with, as its message's JSON; times are Unix seconds."""
+    """A persistent resource. `spec` is the JSON of its message as created; times are Unix seconds."""
 
     name: str
     spec: dict[str, Any]
-    project: str  # its id
-    principal: str  # who its jobs are
-    host: str  # of its dashboard
+    project: str  # project id
+    principal: str  # the identity of its jobs
+    host: str  # host name of its dashboard
     created: float
     updated: float
-    started: float = 0  # 0: it never ran
+    started: float = 0  # 0: never RUNNING
     state: str = "PROVISIONING"
     error: str = ""
-    head: str = ""  # address of the head in the nodes' network
+    head: str = ""  # the head's address on the cluster's network
 
 
 @dataclass(slots=True)
 class OperationRecord:
-    """A long-running operation: `verb` is create, update or delete, `version` of the API that began it."""
+    """A long-running operation: `verb` is create, update or delete; `version` is the API version of the request."""
 
     name: str
     verb: str
@@ -41,38 +41,39 @@ class OperationRecord:
     created: float
     updated: float
     done: bool = False
-    code: str = ""  # of the error that it ended with
+    code: str = ""  # status code name of its error
     error: str = ""
-    result: dict[str, Any] = field(default_factory=dict)  # the resource as it was then
+    result: dict[str, Any] = field(default_factory=dict)  # the resource when the operation ended
 
 
 @dataclass(slots=True)
 class Store:
-    """Both, by name. `folder` is where they are kept; none for tests."""
+    """Clusters and operations by name. `folder` is where they are saved; None in tests."""
 
     folder: Path | None = None
     clusters: dict[str, ClusterRecord] = field(default_factory=dict)
     operations: dict[str, OperationRecord] = field(default_factory=dict)
 
     def save(self) -> None:
+        """Drop old finished operations and write the file."""
         done = [name for name, found in self.operations.items() if found.done]
-        for name in done[: max(0, len(self.operations) - KEPT)]:
+        for name in done[: max(0, len(self.operations) - MAX_OPERATIONS)]:
             del self.operations[name]
         if self.folder:
-            told = {
+            document = {
                 "clusters": [asdict(one) for one in self.clusters.values()],
                 "operations": [asdict(one) for one in self.operations.values()],
             }
-            write_private(self.folder / FILE, json.dumps(told, indent=1).encode())
+            write_private(self.folder / FILE, json.dumps(document, indent=1).encode())
 
 
 def load(folder: Path) -> Store:
-    """What was kept there; nothing where nothing was."""
+    """Load the store from a folder; empty if there is no file."""
     store = Store(folder)
     try:
-        kept = json.loads((folder / FILE).read_text())
+        saved = json.loads((folder / FILE).read_text())
     except FileNotFoundError:
         return store
-    store.clusters = {one["name"]: ClusterRecord(**one) for one in kept["clusters"]}
-    store.operations = {one["name"]: OperationRecord(**one) for one in kept["operations"]}
+    store.clusters = {one["name"]: ClusterRecord(**one) for one in saved["clusters"]}
+    store.operations = {one["name"]: OperationRecord(**one) for one in saved["operations"]}
     return store

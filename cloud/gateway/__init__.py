@@ -1,1 +1,1 @@
-"""The one published port of the lab, in front of Ray's dashboard."""
+"""The gateway: the lab's only published port, in front of Ray's dashboard."""

@@ -1,7 +1,7 @@
-"""Who may come in: the Host, Origin and key of a request, sessions, and the answers to those who may not.
+"""Authentication of requests to the gateway: Host, Origin, key and session, and the responses to refused requests.
 
-Ray 2.47.1 asks nobody who they are. From a browser its dashboard can be reached by a page of any site
-through DNS rebinding (CVE-2025-62593), so Host and Origin are looked at before the key is.
+Ray 2.47.1 has no authentication, and through DNS rebinding a page of any site can reach its dashboard from a browser
+(CVE-2025-62593). Host and Origin are therefore checked before the key.
 """
 
 from __future__ import annotations
@@ -19,147 +19,152 @@ from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
-from cloud.gateway.job_limit import Room
+from cloud.gateway.job_limit import JobLimit
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-SESSION = 7 * 24 * 3600  # seconds; a browser asks for the link again after a week
+SESSION = 7 * 24 * 3600  # seconds; after a week a browser needs the link again
 COOKIE = "raydock_"
 NAME = "raydock-gateway"
-AGENT = web.RequestKey("agent", str)  # the User-Agent for the dashboard
+AGENT = web.RequestKey("agent", str)  # the User-Agent to send to the dashboard
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 ASK = (
-    "This address needs the key of the cluster: `python -m cluster status` prints the link to open; "
+    "This address requires the cluster key. In a browser, open the link that `python -m cluster status` prints; "
     "a program sends the header `Authorization: Bearer KEY` (ray job submit: RAY_JOB_HEADERS)."
 )
-# All that `ray job submit` shows of an answer to a failed first request is the reason phrase.
+# `ray job submit` shows only the reason phrase if its first request fails.
 REASON = "Unauthorized, `python -m cluster status` prints the key"
 
-DOTTED = "The path holds a . or .. segment: send the path that it leads to."
+DOTTED = "The path has a . or .. segment: send the resolved path."
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What is guarded and who gets in.
+    """The dashboard behind the gateway, and the credentials that give access to it.
 
-    `secret` signs the sessions, together with the key's digest: another key ends them all.
+    `secret` and the key's digest together sign the sessions, so a new key ends all of them.
     """
 
     dashboard: str  # base URL of Ray's dashboard, such as http://head:8265
-    key_sha256: str  # hex; "" lets nobody in
+    key_sha256: str  # hex; "" refuses everyone
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})  # Host header names, no port
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
-    room: Room = field(default_factory=Room, repr=False)  # for jobs
-    limit: int = 100 * 2**20  # bytes of a request's body: Ray's DASHBOARD_CLIENT_MAX_SIZE, and Vertex's
+    job_limit: JobLimit = field(default_factory=JobLimit, repr=False)  # concurrent jobs
+    limit: int = 100 * 2**20  # maximum request body in bytes: Ray's DASHBOARD_CLIENT_MAX_SIZE, also Vertex's
 
     def __post_init__(self) -> None:
         if not re.fullmatch("(?:[0-9a-f]{64})?", self.key_sha256):
-            raise ValueError("key_sha256 is the hex SHA-256 of the key (64 lower-case digits), or empty")
+            raise ValueError("key_sha256 must be the key's SHA-256 (64 lowercase hex digits) or empty")
 
 
 def path_of(request: web.Request) -> str:
-    """The path as it came, still encoded: decoding or normalising first is how prefix checks are fooled."""
+    """The path as received, still encoded. Decoding or normalizing it first would allow bypassing prefix checks."""
     return request.raw_path.partition("?")[0]
 
 
 def refused(request: web.Request, status: int, sentence: str) -> web.Response:
-    """One sentence; the connection is not used again where a body was left unread."""
+    """A refusal with a one-line message. Closes the connection if the request has an unread body."""
     response = web.Response(status=status, text=sentence + "\n", headers={"Cache-Control": "no-store"})
     if request.body_exists:
         response.force_close()
     return response
 
 
-def misdirected(request: web.Request, gate: Gate) -> str:
-    """Why this request was not meant for us: its Host, its target, or the page it comes from; else ""."""
+def wrong_host_or_origin(request: web.Request, gate: Gate) -> str:
+    """Why a request is not meant for this gateway: its Host, target or Origin is wrong. "" if it is."""
     names = request.headers.getall("Host", [])
     match = _HOST.fullmatch(names[0]) if len(names) == 1 else None
     if match is None or match[1].lower() not in gate.hosts:
-        return "The Host header is none of this gateway's names: open it as http://127.0.0.1 or localhost."
+        return "The Host header does not name this gateway: use http://127.0.0.1 or http://localhost."
     if not request.raw_path.startswith(("/", "*")) and request.method != "CONNECT":
-        return "This is a gateway, not a proxy: send the path alone, without http://host before it."
+        return "This is a gateway, not a proxy: send only the path, without http://host."
     own = f"{request.scheme}://{names[0]}".lower()
     if any(origin.lower() != own for origin in request.headers.getall("Origin", [])):
-        return "This request comes from a page of another origin, which may not use the cluster."
+        return "This request comes from a page of another origin, which must not use the cluster."
     return ""
 
 
-def elsewhere(request: web.Request) -> bool:
-    """Whether a browser says that another origin's page made this request.
+def is_cross_origin(request: web.Request) -> bool:
+    """Whether the browser reports that a page of another origin made this request.
 
-    A page on another port of this machine is `same-site`, gets our cookie, and Ray has GET routes that act
-    (/api/actors/kill): it counts as foreign too. https://www.w3.org/TR/fetch-metadata/
+    A page on another port of this machine counts too: it is `same-site` and sends our cookie, and some of Ray's GET
+    routes have side effects (/api/actors/kill). https://www.w3.org/TR/fetch-metadata/
     """
     return request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}
 
 
-def right(key: str, gate: Gate) -> bool:
+def key_matches(key: str, gate: Gate) -> bool:
+    """Whether this is the gate's key."""
     digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
-    return hmac.compare_digest(digest, gate.key_sha256)  # never true of ""
+    return hmac.compare_digest(digest, gate.key_sha256)  # never true for an empty key_sha256
 
 
-def session(gate: Gate, until: int) -> str:
-    """A cookie's value: when it ends, and an HMAC of that, so that sessions outlive a restart."""
+def session_cookie(gate: Gate, until: int) -> str:
+    """A session cookie's value: its expiry (Unix time) and an HMAC of it, so sessions survive a restart."""
     mac = hmac.new(gate.secret, f"raydock session {gate.key_sha256} {until}".encode(), "sha256")
     return f"{until}.{mac.hexdigest()}"
 
 
-def holds(value: str, gate: Gate) -> bool:
+def session_valid(value: str, gate: Gate) -> bool:
+    """Whether a session cookie is genuine and has not expired."""
     until = value.partition(".")[0]
     if not gate.key_sha256 or not re.fullmatch("[0-9]{1,12}", until) or int(until) < time.time():
         return False
-    return hmac.compare_digest(value.encode("utf-8", "surrogateescape"), session(gate, int(until)).encode())
+    expected = session_cookie(gate, int(until))
+    return hmac.compare_digest(value.encode("utf-8", "surrogateescape"), expected.encode())
 
 
 def cookie_name(request: web.Request) -> str:
-    """A browser keeps one cookie jar for all ports of a host, so the port is in the name."""
+    """The session cookie's name. It contains the port, because browsers share cookies between a host's ports."""
     match = _HOST.fullmatch(request.headers["Host"])
     return f"{COOKIE}{match[2] or 80}" if match else COOKIE
 
 
 def bearer(request: web.Request) -> str:
+    """The bearer token of the Authorization header; "" if there is none, or several headers."""
     values = request.headers.getall("Authorization", [])
     kind, _, key = values[0].partition(" ") if len(values) == 1 else ("", "", "")
     return key.strip() if kind.lower() == "bearer" else ""
 
 
 def credential(request: web.Request, gate: Gate) -> str:
-    """ "key", "session", or "" for nobody."""
-    if right(bearer(request), gate):
+    """How the caller is authenticated: "key", "session", or "" if not at all."""
+    if key_matches(bearer(request), gate):
         return "key"
-    return "session" if holds(request.cookies.get(cookie_name(request), ""), gate) else ""
+    return "session" if session_valid(request.cookies.get(cookie_name(request), ""), gate) else ""
 
 
 def token(request: web.Request) -> str | None:
-    """The `token` of the query of a link; other verbs have no link."""
+    """The `token` of a sign-in link's query; None for other requests."""
     query = request.raw_path.partition("?")[2]
     return dict(parse_qsl(query, keep_blank_values=True)).get("token") if request.method in SAFE else None
 
 
 def without_token(target: str) -> str:
-    """The same path and query, less every `token`, in whatever encoding its name is written."""
+    """The path and query without any `token` parameter, including percent-encoded names."""
     path, mark, query = target.partition("?")
     kept = [part for part in query.split("&") if "token" not in dict(parse_qsl(part, keep_blank_values=True))]
     return path + mark + "&".join(kept) if any(kept) else path
 
 
-def welcomed(request: web.Request, gate: Gate, target: str) -> web.Response:
-    """Sets the cookie and goes on to `target`, where no key is left to be copied, logged or sent as Referer.
+def sign_in(request: web.Request, gate: Gate, target: str) -> web.Response:
+    """Set the session cookie and redirect to `target`, so the key is not copied, logged or sent as Referer.
 
-    A link opened from another site's page answers with a page instead of a redirect: browsers hold a Strict
-    cookie back from the whole redirect chain of a foreign page.
+    A link opened from another site's page gets a page that redirects instead: browsers withhold a SameSite=Strict
+    cookie throughout a redirect chain that another site started.
     """
-    target = "/" + target.lstrip("/\\")  # "//evil" would be another host
+    target = "/" + target.lstrip("/\\")  # "//evil" would lead to another host
     where = html.escape(target)
-    page = f'<!doctype html><meta http-equiv="refresh" content="0;url={where}"><a href="{where}">Go on</a>'
-    response = web.Response(status=200 if elsewhere(request) else 303, text=page, content_type="text/html")
+    page = f'<!doctype html><meta http-equiv="refresh" content="0;url={where}"><a href="{where}">Continue</a>'
+    status = 200 if is_cross_origin(request) else 303
+    response = web.Response(status=status, text=page, content_type="text/html")
     if response.status == 303:
         response.headers["Location"] = target
     response.headers.update({"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"})
     response.set_cookie(
         cookie_name(request),
-        session(gate, int(time.time()) + SESSION),
+        session_cookie(gate, int(time.time()) + SESSION),
         max_age=SESSION,
         httponly=True,
         secure=request.secure,
@@ -168,8 +173,8 @@ def welcomed(request: web.Request, gate: Gate, target: str) -> web.Response:
     return response
 
 
-def asked(request: web.Request, status: int = 401) -> web.Response:
-    """Asks for the key: a form for a browser, one sentence for a program."""
+def request_key(request: web.Request, status: int = 401) -> web.Response:
+    """Ask for the key: with a form in a browser, with a one-line message otherwise."""
     response = refused(request, status, ASK)
     if "text/html" in request.headers.get("Accept", ""):
         response.text, response.content_type = PAGE, "text/html"
@@ -177,116 +182,124 @@ def asked(request: web.Request, status: int = 401) -> web.Response:
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="raydock"'
         response.set_status(401, REASON)
-    # With "no-referrer" Chromium would send the form with `Origin: null`, which is another origin's.
+    # With "no-referrer", Chromium submits the form with `Origin: null`, which counts as another origin.
     response.headers["Referrer-Policy"] = "same-origin"
     return response
 
 
-async def form(request: web.Request, gate: Gate) -> web.Response:
-    """GET shows the form, POST takes it; the one path that needs no key."""
+async def sign_in_form(request: web.Request, gate: Gate) -> web.Response:
+    """Show the sign-in form (GET) or handle it (POST). This is the only path that requires no key."""
     if request.method != "POST":
-        return asked(request, 200)
+        return request_key(request, 200)
     try:
         fields = await request.clone(client_max_size=4096).post()
-    except (ValueError, LookupError, RuntimeError, AssertionError):  # aiohttp's for a body that is no form
-        return refused(request, 400, "The body is no form.")
+    except (ValueError, LookupError, RuntimeError, AssertionError):  # from aiohttp, for a malformed form
+        return refused(request, 400, "The body is not a form.")
     key = fields.get("token", "")
-    return welcomed(request, gate, "/") if isinstance(key, str) and right(key, gate) else asked(request)
+    if isinstance(key, str) and key_matches(key, gate):
+        return sign_in(request, gate, "/")
+    return request_key(request)
 
 
 async def admit(
     request: web.Request, gate: Gate, mounts: Mapping[str, Handler], handler: Handler
 ) -> web.StreamResponse:
-    """The rest of the checks, in an order that tells a stranger nothing but that a key is needed."""
+    """Run the remaining checks. Without credentials, a caller only learns that a key is required."""
     path = path_of(request)
-    foreign, link = elsewhere(request), token(request)
-    sentence = "This request comes from a page of another site: open the address or the link by yourself."
-    if foreign and request.method not in SAFE:
+    cross_origin, link = is_cross_origin(request), token(request)
+    sentence = "This request comes from a page of another site: open the address or the link directly."
+    if cross_origin and request.method not in SAFE:
         return refused(request, 403, sentence)
-    if dotted(path) and path.startswith(tuple(mounts)):
+    if has_dot_segment(path) and path.startswith(tuple(mounts)):
         return refused(request, 400, DOTTED)
-    if (mount := mounted(path, mounts)) is not None:
+    if (mount := find_mount(path, mounts)) is not None:
         if request.headers.get("Sec-Fetch-Dest", "empty") != "empty":
             return refused(
-                request, 403, "This address is for programs: a browser does not open it as a page."
+                request, 403, "This address is for programs: it can't be opened as a page in a browser."
             )
-        await proceed(request)
-        return shut_in(await mount(request))
-    if foreign and link is None and not bearer(request):
+        await send_continue(request)
+        return sandboxed(await mount(request))
+    if cross_origin and link is None and not bearer(request):
         return refused(request, 403, sentence)
     if path == "/login" and link is None and request.method in {"GET", "HEAD", "POST"}:
-        await proceed(request)
-        return await form(request, gate)
-    if link is not None and right(link, gate):
-        return welcomed(request, gate, without_token(request.raw_path))
-    who = credential(request, gate) if link is None else ""
-    return asked(request) if not who else await let_in(request, gate, who, handler)
+        await send_continue(request)
+        return await sign_in_form(request, gate)
+    if link is not None and key_matches(link, gate):
+        return sign_in(request, gate, without_token(request.raw_path))
+    kind = credential(request, gate) if link is None else ""
+    return request_key(request) if not kind else await authorize(request, gate, kind, handler)
 
 
-def shut_in(response: web.StreamResponse) -> web.StreamResponse:
-    """What a job wrote may be a page: it runs no script, and is of no origin, least of all of the dashboard's."""
+def sandboxed(response: web.StreamResponse) -> web.StreamResponse:
+    """Add a sandbox policy. A page that a job stored in a bucket then runs no scripts and has an opaque origin."""
     response.headers.setdefault("Content-Security-Policy", SANDBOX)
     return response
 
 
-async def let_in(request: web.Request, gate: Gate, who: str, handler: Handler) -> web.StreamResponse:
-    """What is wrong with a request even of somebody who may come in; else it is passed on."""
+async def authorize(request: web.Request, gate: Gate, kind: str, handler: Handler) -> web.StreamResponse:
+    """Forward an authenticated request (`kind`: key or session) unless the request itself is not allowed."""
     if request.method in {"CONNECT", "TRACE"}:
-        return refused(request, 405, f"The dashboard has no {request.method}.")
-    if dotted(path_of(request)):
+        return refused(request, 405, f"The dashboard does not support {request.method}.")
+    if has_dot_segment(path_of(request)):
         return refused(request, 400, DOTTED)
     if "#" in request.raw_path:
-        return refused(request, 400, "A request has no fragment: send the path without what follows #.")
-    if who == "session" and request.method not in SAFE and "Origin" not in request.headers:
         return refused(
-            request, 403, "A cookie alone changes nothing: send Authorization: Bearer KEY instead."
+            request, 400, "The request has a fragment: send the path without # and what follows it."
+        )
+    if kind == "session" and request.method not in SAFE and "Origin" not in request.headers:
+        return refused(
+            request, 403, "A session cookie alone allows no changes: send Authorization: Bearer KEY instead."
         )
     if (request.content_length or 0) > gate.limit:
         return too_large(request, gate)
-    request[AGENT] = agent(request.headers.get("User-Agent", ""), who)
+    request[AGENT] = dashboard_user_agent(request.headers.get("User-Agent", ""), kind)
     return await handler(request)
 
 
-def dotted(path: str) -> bool:
+def has_dot_segment(path: str) -> bool:
+    """Whether a path has a `.` or `..` segment, also a percent-encoded one."""
     return any(unquote(segment) in {".", ".."} for segment in path.split("/"))
 
 
-def mounted(path: str, mounts: Mapping[str, Handler]) -> Handler | None:
-    """The mount of a path as it came."""
+def find_mount(path: str, mounts: Mapping[str, Handler]) -> Handler | None:
+    """The handler with the longest prefix of a path (as received)."""
     found = [prefix for prefix in mounts if path.startswith(prefix)]
     return mounts[max(found, key=len)] if found else None
 
 
-def agent(name: str, who: str) -> str:
-    return NAME if not name or (who == "key" and name.startswith("Mozilla")) else name
+def dashboard_user_agent(name: str, kind: str) -> str:
+    """The User-Agent to send to the dashboard; see cloud/gateway/proxy.py."""
+    return NAME if not name or (kind == "key" and name.startswith("Mozilla")) else name
 
 
 def too_large(request: web.Request, gate: Gate) -> web.Response:
+    """The 413 for a body over the limit."""
     return refused(
         request,
         413,
-        f"The body is larger than {gate.limit / 2**20:g} MiB, the cap of the dashboard here and on Vertex AI "
-        "(100 MiB): list what the job does not need in `.rayignore`, and keep data in a bucket.",
+        f"The request body exceeds {gate.limit / 2**20:g} MiB, the dashboard's limit here and on Vertex AI "
+        "(100 MiB): list files that the job does not need in `.rayignore`, and keep data in a bucket.",
     )
 
 
-async def proceed(request: web.Request) -> None:
+async def send_continue(request: web.Request) -> None:
+    """Send 100 Continue if the client waits for it before it sends the body."""
     if request.headers.get("Expect", "").lower() == "100-continue" and request.body_exists:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # the answer itself has not begun: aiohttp's own handler does so too
+        request.writer.output_size = 0  # the response has not started; aiohttp's own handler resets this too
 
 
 SANDBOX = "sandbox; default-src 'none'"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>raydock: key needed</title>
+<title>raydock: sign in</title>
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem}
 input,button{font:inherit;padding:.4rem .6rem}input{width:60%}</style>
-<h1>This cluster asks for its key</h1>
-<p><code>python -m cluster status</code> prints the link to open; or paste the key here.</p>
+<h1>Sign in with the cluster key</h1>
+<p>Open the link that <code>python -m cluster status</code> prints, or paste the key here.</p>
 <form method="post" action="/login">
 <input type="password" name="token" aria-label="Key" autocomplete="current-password" required autofocus>
-<button>Open</button></form>
+<button>Sign in</button></form>
 </html>
 """

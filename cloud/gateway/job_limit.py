@@ -1,7 +1,7 @@
-"""How many jobs a head runs at a time.
+"""Limits the number of concurrent jobs on a head node.
 
-Each job's driver and supervisor take about 110 MB of the head's memory from their start. Without a limit the kernel
-ends one of them, and a job that failed for want of memory looks like any other failure.
+Each job's driver and supervisor use about 110 MB of the head's memory from the start. Without a limit, the kernel's
+OOM killer ends one of them, and that failure looks like any other.
 """
 
 from __future__ import annotations
@@ -15,55 +15,61 @@ import aiohttp
 from yarl import URL
 
 MIB = 2**20
-RAY = 1024 * MIB  # what Ray takes of the head's memory
-JOB = 128 * MIB
-SECONDS = 10.0
-WAIT = 2  # seconds after which a client may try again
+RAY_MEMORY = 1024 * MIB  # Ray's own processes on the head
+JOB_MEMORY = 128 * MIB  # one job's driver and supervisor
+TIMEOUT = 10.0  # seconds for the dashboard to list its jobs
+RETRY_AFTER = 2  # seconds after which a client should retry
 
 
-class Full(Exception):
-    """There is no room for another job. Its text is a sentence for the client."""
+class TooManyJobs(Exception):
+    """The head is at its job limit. The message is for the client."""
 
 
-def jobs_in(memory: int) -> int:
-    """How many jobs at a time a head of so many bytes runs; at least 1."""
-    return max(1, (memory - RAY) // JOB)
+def jobs_that_fit(memory: int) -> int:
+    """The number of concurrent jobs that fit in this many bytes of head memory; at least 1."""
+    return max(1, (memory - RAY_MEMORY) // JOB_MEMORY)
 
 
 @dataclass(slots=True)
-class Room:
-    """`most` jobs at a time; 0 for no limit."""
+class JobLimit:
+    """At most `max_jobs` concurrent jobs; 0 for no limit."""
 
-    most: int = 0
-    starting: int = 0  # let in, and perhaps not in the dashboard's list yet
+    max_jobs: int = 0
+    starting: int = 0  # accepted, but possibly not in the dashboard's list yet
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @asynccontextmanager
-    async def place(self, session: aiohttp.ClientSession, dashboard: str) -> AsyncIterator[None]:
-        """A place for a job that is being started. Full where there is none; an error if the dashboard does not say."""
-        if self.most:
+    async def slot(self, session: aiohttp.ClientSession, dashboard: str) -> AsyncIterator[None]:
+        """Reserve a slot while a job is being started.
+
+        Raises TooManyJobs if none is free, and aiohttp's errors or ValueError if the dashboard does not list its jobs.
+        """
+        if self.max_jobs:
             async with self.lock:
-                if await active(session, dashboard) + self.starting >= self.most:
-                    raise Full(
-                        f"The head runs {self.most} jobs, as many as its memory holds. Try again when one has ended, "
-                        "or give it more memory (HEAD_MEMORY)."
+                if await active(session, dashboard) + self.starting >= self.max_jobs:
+                    raise TooManyJobs(
+                        f"The head already runs {self.max_jobs} jobs, the limit for its memory. Try again when one "
+                        "ends, or give it more memory (HEAD_MEMORY)."
                     )
                 self.starting += 1
         try:
             yield
         finally:
-            self.starting -= bool(self.most)
+            self.starting -= bool(self.max_jobs)
 
 
 async def active(session: aiohttp.ClientSession, dashboard: str) -> int:
-    """Jobs that run or are about to, as Ray's dashboard tells."""
+    """The number of pending and running jobs, according to Ray's dashboard.
+
+    Raises aiohttp's errors, or ValueError if the answer is not a list.
+    """
     where = URL(f"{dashboard.rstrip('/')}/api/jobs/")
-    timeout = aiohttp.ClientTimeout(total=SECONDS)
-    headers = {"User-Agent": "raydock-gateway"}  # without one, Ray answers 500
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+    headers = {"User-Agent": "raydock-gateway"}  # without a User-Agent, Ray answers 500
     async with session.get(where, timeout=timeout, headers=headers, allow_redirects=False) as reply:
         reply.raise_for_status()
         found = await reply.json() if reply.status == 200 else None
     if not isinstance(found, list):
-        raise ValueError(f"{where} is no list of jobs")
+        raise ValueError(f"{where} did not return a list of jobs")
     running = ("PENDING", "RUNNING")
     return sum(one.get("type") == "SUBMISSION" and one.get("status") in running for one in found)

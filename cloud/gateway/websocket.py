@@ -1,4 +1,4 @@
-"""A websocket's messages both ways, pings and close codes included."""
+"""Relays a websocket in both directions, including pings and close codes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from aiohttp import WSMsgType, web
 Socket: TypeAlias = "web.WebSocketResponse | aiohttp.ClientWebSocketResponse"
 
 
-async def joined(near: web.WebSocketResponse, far: aiohttp.ClientWebSocketResponse) -> bool:
-    """Both directions until one ends; whether it ended with a close frame, which is then passed on."""
+async def relay(near: web.WebSocketResponse, far: aiohttp.ClientWebSocketResponse) -> bool:
+    """Relay until one side ends. Returns whether it ended with a close frame, which is sent to both sides."""
     pumps = [asyncio.create_task(pump(near, far)), asyncio.create_task(pump(far, near))]
     try:
         done, _ = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -23,14 +23,14 @@ async def joined(near: web.WebSocketResponse, far: aiohttp.ClientWebSocketRespon
     frame = next((frame for task in done if (frame := task.result())), None)
     if frame is None:
         return False
-    code = frame.data or aiohttp.WSCloseCode.OK  # 0: the frame had none
+    code = frame.data or aiohttp.WSCloseCode.OK  # 0: the frame had no code
     for end in (far, near):
         await end.close(code=code, message=(frame.extra or "").encode())
     return True
 
 
 async def pump(source: Socket, sink: Socket) -> aiohttp.WSMessage | None:
-    """Messages one way; the close frame that ended them, or None where the source went without."""
+    """Copy messages in one direction. Returns the final close frame, or None if the source sent none."""
     try:
         while (message := await source.receive()).type is not WSMsgType.CLOSE:
             if message.type is WSMsgType.TEXT:

@@ -1,1 +1,1 @@
-"""Who calls, and what they may do: the metadata server, tokens, policies, service accounts."""
+"""Identity and access: the metadata server, tokens, IAM policies and service accounts."""

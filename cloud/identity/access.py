@@ -1,4 +1,4 @@
-"""Who asks, and may they: every call to the lab's Google Cloud passes here."""
+"""Authenticates and authorizes every call to the lab's Google Cloud."""
 
 from __future__ import annotations
 
@@ -21,62 +21,64 @@ log = logging.getLogger("cloud")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The one place that enforces. `assumed` is who a request without a token is taken for.
+    """The only place that enforces permissions.
 
-    It is empty but for the processes cluster, whose clients lose their identity to the emulator variables:
-    there the port that they use stands for it.
+    `assumed`: callers without a token act as the job. Only the processes cluster's emulator port sets it, because
+    clients configured through emulator variables send no token.
     """
 
-    world: LabState
+    lab_state: LabState
     tokens: Tokens
     assumed: bool = False
 
     def caller(self, request: web.Request) -> str:
-        """The principal of the request's token. Refusal (401) for an unknown or expired one."""
+        """The principal of a request's token. Raises ApiError (401) for an unknown or expired token."""
         return self.principal(request.headers.get("Authorization", ""), request.query.get("access_token", ""))
 
     def principal(self, authorization: str, access_token: str = "") -> str:
-        """The same, from the header and the parameter `access_token`."""
+        """The principal, from the Authorization header or the parameter `access_token`. Raises like `caller`."""
         scheme, _, token = authorization.partition(" ")
         token = token.strip() if scheme.lower() == "bearer" else access_token
         if not token:
-            return self.world.job if self.assumed else ANONYMOUS
+            return self.lab_state.job if self.assumed else ANONYMOUS
         try:
-            return self.holder(token)
+            return self.token_principal(token)
         except BadToken:
             raise bad_token() from None
 
-    def holder(self, token: str) -> str:
-        """Whose token it is. BadToken also for one of a service account that was deleted since."""
+    def token_principal(self, token: str) -> str:
+        """The principal of a token. Raises BadToken, also if its service account has been deleted since."""
         claims = self.tokens.claims(token)
         principal = str(claims["principal"])
-        if float(str(claims.get("issued", 0))) <= self.world.deleted.get(principal, -1):
+        if float(str(claims.get("issued", 0))) <= self.lab_state.deleted.get(principal, -1):
             raise BadToken("the account was deleted")
         return principal
 
     def may(self, principal: str, permission: str, resource: Resource, prefix: str | None = None) -> bool:
-        """Whether it is granted. What can't be known is refused, and logged with its reason."""
+        """Whether the principal has the permission. Anything but GRANTED is refused, and logged with its reason."""
         now = datetime.datetime.now(datetime.timezone.utc)
-        decision = self.world.decide(principal, permission, resource, now=now, list_prefix=prefix)
+        decision = self.lab_state.decide(principal, permission, resource, now=now, list_prefix=prefix)
         if decision.verdict is not Verdict.GRANTED:
             log.info("%s: %s on %s: %s", decision.verdict.value, permission, resource, decision.why)
         return decision.verdict is Verdict.GRANTED
 
     def require(self, principal: str, permission: str, resource: Resource, prefix: str | None = None) -> None:
-        """Refusal (Google's 403, or 401 without a token) unless it is granted."""
+        """Raise ApiError (Google's 403, or 401 without a token) unless the principal has the permission."""
         if not self.may(principal, permission, resource, prefix):
-            who = address(principal)
+            caller = address(principal)
             if permission.startswith("storage."):
-                raise denied(who, permission)
-            raise denied_elsewhere(permission, resource.name) if who else bad_token()
+                raise denied(caller, permission)
+            raise denied_elsewhere(permission, resource.name) if caller else bad_token()
 
     def require_bucket(self, principal: str, permission: str, bucket: str) -> None:
+        """`require` for a bucket's name."""
         self.require(principal, permission, resources.bucket(bucket))
 
     def require_project(self, principal: str, permission: str, project: str) -> None:
+        """`require` for a project id."""
         self.require(principal, permission, resources.project(project))
 
 
 def address(principal: str) -> str:
-    """As Google names it in a refusal; "" for a caller without a token."""
+    """The principal's email, as Google's error messages show it; "" for a caller without a token."""
     return "" if principal == ANONYMOUS else email(principal)

@@ -1,7 +1,7 @@
-"""What the lab tells whoever holds its key: who is who, and tokens for the person who uses this machine.
+"""The lab API, for callers with the cluster key: identities, and access tokens for the user.
 
-GET  /lab/       the projects, the person, the principal of jobs
-POST /lab/token  an access token of the person: what `gcloud auth print-access-token` is elsewhere
+GET  /lab/       the user's principal, the job's principal, the project and the buckets
+POST /lab/token  an access token for the user, like `gcloud auth print-access-token` on Google Cloud
 """
 
 from __future__ import annotations
@@ -18,48 +18,50 @@ from cloud.identity.access import Access
 from cloud.identity.services import GoogleServices
 from cloud.storage.http import Storage
 
-PREFIX = "/google/"  # + host + path: Google's services for programs of this machine, through the gateway
+PREFIX = "/google/"  # followed by host and path: Google's services for this machine, through the gateway
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
 class LabApi:
-    """Behind the gateway, for its key alone. `project` is the one that the cluster belongs to."""
+    """The API behind the gateway. It accepts the key only, no session. `project`: the cluster's project."""
 
     access: Access
     project: str
     gate: Gate
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Any path below /lab/."""
-        if not auth.right(auth.bearer(request), self.gate):
-            return auth.asked(request)
-        answers = {("GET", "/lab/"): self.describe, ("POST", "/lab/token"): self.token}
-        answer = answers.get((request.method, request.path))
-        return answer() if answer else web.Response(status=404, text=f"The lab has no {request.path}.\n")
+        """Handle any path below /lab/."""
+        if not auth.key_matches(auth.bearer(request), self.gate):
+            return auth.request_key(request)
+        routes = {("GET", "/lab/"): self.describe, ("POST", "/lab/token"): self.token}
+        handler = routes.get((request.method, request.path))
+        return handler() if handler else web.Response(status=404, text=f"The lab has no {request.path}.\n")
 
     def describe(self) -> web.Response:
-        world = self.access.world
-        told = {
-            "person": world.person,
-            "job": world.job,
+        """The lab's identities, project and buckets."""
+        lab_state = self.access.lab_state
+        description = {
+            "person": lab_state.person,
+            "job": lab_state.job,
             "project": self.project,
-            "project_number": str(world.number(self.project)),
-            "buckets": {name: holder.project for name, holder in world.buckets.items()},
+            "project_number": str(lab_state.number(self.project)),
+            "buckets": {name: holder.project for name, holder in lab_state.buckets.items()},
         }
-        return web.json_response(told)
+        return web.json_response(description)
 
     def token(self) -> web.Response:
-        token, expires = self.access.tokens.mint(self.access.world.person)
-        lasts = max(1, int(expires - time.time()))
+        """An access token for the user, with its remaining lifetime in seconds."""
+        token, expires = self.access.tokens.mint(self.access.lab_state.person)
+        expires_in = max(1, int(expires - time.time()))
         return web.json_response(
-            {"access_token": token, "expires_in": lasts, "token_type": "Bearer"},
+            {"access_token": token, "expires_in": expires_in, "token_type": "Bearer"},
             headers={"Cache-Control": "no-store"},
         )
 
 
 def google(storage: Storage, services: GoogleServices) -> Handler:
-    """Google's services under one path of the gateway, each call with a token of the lab."""
+    """A handler for Google's services below PREFIX. Each call needs a token from the lab."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         raw = request.raw_path.partition("?")[0]
@@ -73,7 +75,7 @@ def google(storage: Storage, services: GoogleServices) -> Handler:
 async def at_host(
     storage: Storage, services: GoogleServices, request: web.Request, host: str, base: str, raw: str
 ) -> web.StreamResponse:
-    """A request to one of Google's hosts. www.googleapis.com has storage's API too."""
+    """Dispatch a request by host. www.googleapis.com serves the Cloud Storage API too."""
     if host == "storage.googleapis.com" or (host == "www.googleapis.com" and not raw.startswith("/oauth2/")):
         return await storage.handle(request, base, raw)
     return await services.handle(request, host, raw)

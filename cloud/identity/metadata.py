@@ -1,7 +1,7 @@
-"""The metadata server: what code on a machine of Google's asks for who it is.
+"""The metadata server, from which code on Google Cloud gets its identity and access tokens.
 
 Sources: https://cloud.google.com/compute/docs/metadata/querying-metadata and google-auth's
-google/auth/compute_engine/_metadata.py, which is what calls it most.
+google/auth/compute_engine/_metadata.py, its most frequent client.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ ROOT = "/computeMetadata/v1"
 
 
 class Metadata:
-    """Answers for one principal. A network, or a port, has its own: it is what tells containers apart."""
+    """A metadata server for one principal. Each network or port has its own, which tells containers apart."""
 
-    def __init__(self, world: LabState, tokens: Tokens, principal: Callable[[], str], project: str) -> None:
-        self.world = world
+    def __init__(
+        self, lab_state: LabState, tokens: Tokens, principal: Callable[[], str], project: str
+    ) -> None:
+        self.lab_state = lab_state
         self.tokens = tokens
         self.principal = principal
         self.project = project
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Any path. Wants `Metadata-Flavor: Google` and no X-Forwarded-For, as Google's does."""
+        """Handle any path. Like Google's, requires `Metadata-Flavor: Google` and rejects X-Forwarded-For."""
         if request.path == "/":
             return web.Response(text="computeMetadata/\n", headers=FLAVOR)
         if request.headers.get("Metadata-Flavor") != "Google":
@@ -44,7 +46,7 @@ class Metadata:
         return self.answer(request.path, request.query.get("recursive", "").lower() == "true")
 
     def answer(self, path: str, recursive: bool) -> web.Response:
-        """The value at a path: text, a folder's entries, or all below it as JSON."""
+        """The value at a path: text, a directory listing, or the whole subtree as JSON if `recursive`."""
         if not path.startswith(ROOT):
             return web.Response(status=404, text=f"{path} was not found.", headers=FLAVOR)
         node: Any = self.tree()
@@ -55,17 +57,21 @@ class Metadata:
         if node is None:
             return web.Response(status=404, text=f"{path} was not found.", headers=FLAVOR)
         if isinstance(node, dict):
-            return self.folder(node, recursive)
+            return self.directory(node, recursive)
         text = "\n".join(node) + "\n" if isinstance(node, list) else str(node)
         return web.Response(text=text, content_type="application/text", headers=FLAVOR)
 
-    def folder(self, node: dict[str, Any], recursive: bool) -> web.Response:
+    def directory(self, node: dict[str, Any], recursive: bool) -> web.Response:
+        """A directory's entries, one per line, or its subtree as JSON."""
         if recursive:
-            return web.Response(text=json.dumps(plain(node)), content_type="application/json", headers=FLAVOR)
+            return web.Response(
+                text=json.dumps(subtree(node)), content_type="application/json", headers=FLAVOR
+            )
         entries = [f"{name}/" if isinstance(entry, dict) else name for name, entry in node.items()]
         return web.Response(text="\n".join(entries) + "\n", content_type="application/text", headers=FLAVOR)
 
     def tree(self) -> dict[str, Any]:
+        """Everything below /computeMetadata/v1; a callable is evaluated only when requested by name."""
         principal = self.principal()
         address = email(principal)
         account = {
@@ -74,7 +80,7 @@ class Metadata:
             "scopes": SCOPES,
             "token": lambda: self.token(principal),
         }
-        number = self.world.number(self.project)
+        number = self.lab_state.number(self.project)
         return {
             "instance": {
                 "id": "1",
@@ -89,6 +95,7 @@ class Metadata:
         }
 
     def token(self, principal: str) -> dict[str, Any]:
+        """A new access token, in the form of Google's metadata server."""
         token, expires = self.tokens.mint(principal)
         return {
             "access_token": token,
@@ -97,14 +104,15 @@ class Metadata:
         }
 
 
-def plain(node: Any) -> Any:
-    """A folder as JSON has it: camel case, without what has to be asked for by name."""
+def subtree(node: Any) -> Any:
+    """A directory as JSON: in camel case, without the entries that must be requested by name."""
     if not isinstance(node, dict):
         return node
-    return {camel(name): plain(entry) for name, entry in node.items() if not callable(entry)}
+    return {camel_case(name): subtree(entry) for name, entry in node.items() if not callable(entry)}
 
 
-def camel(name: str) -> str:
+def camel_case(name: str) -> str:
+    """A metadata key in camel case; email addresses stay as they are."""
     if "@" in name:
         return name
     first, *rest = name.split("-")

@@ -1,9 +1,8 @@
-"""The metadata server for the nodes of Vertex's clusters: each is who its cluster is.
+"""The metadata server for the nodes of Vertex's clusters: each node has its cluster's identity.
 
-Each cluster has a network of its own. A node's address says who it is, and Vertex's control plane knows whose it is;
-it also says at which addresses we are to listen for nodes. A node can't take another's address: it has no capability
-to (NET_ADMIN, NET_RAW). Where the control plane does not answer, nobody is told anything: no node is ever taken for
-another identity than its own.
+Each cluster has its own network. Vertex's control plane maps a node's address to its cluster, and lists the addresses
+to listen on. A node can't take another node's address, because it lacks the capabilities NET_ADMIN and NET_RAW. If
+the control plane does not answer, neither does this server, so a node never gets an identity other than its own.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from cloud.identity.metadata import FLAVOR, Metadata
 from cloud.identity.tokens import Tokens
 from cloud.lab_state import LabState
 
-WHO_PORT = 8082
-SECONDS = 10.0
+IDENTITY_PORT = 8082  # of Vertex's control plane
+TIMEOUT = 10.0  # seconds
 ROOT = "/computeMetadata/"
-GONE = (aiohttp.ClientError, TimeoutError, LookupError, ValueError, OSError)
+UNREACHABLE = (aiohttp.ClientError, TimeoutError, LookupError, ValueError, OSError)
 Close = Callable[[], Awaitable[None]]
 
 log = logging.getLogger("cloud")
@@ -33,39 +32,39 @@ log = logging.getLogger("cloud")
 
 @dataclass(frozen=True, slots=True)
 class NodeMetadata:
-    """`vertex` is the control plane's name, or its address with a port."""
+    """The metadata server of all nodes. `vertex`: the control plane's host name, optionally with a port."""
 
-    world: LabState
+    lab_state: LabState
     tokens: Tokens
     vertex: str
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """As `Metadata`, as the node that asks."""
-        if not request.path.startswith(ROOT):  # the ping: whether a metadata server is here at all
-            return await Metadata(self.world, self.tokens, str, "").handle(request)
+        """Answer like `Metadata`, with the calling node's identity: 404 for an unknown node, 503 if unavailable."""
+        if not request.path.startswith(ROOT):  # the client's check whether there is a metadata server
+            return await Metadata(self.lab_state, self.tokens, str, "").handle(request)
         try:
-            principal, project = await self.who(request.remote or "")
+            principal, project = await self.identify(request.remote or "")
         except LookupError as fault:
             log.info("metadata: %s", fault)
             return web.Response(status=404, text=f"{fault}\n", headers=FLAVOR)
         except (aiohttp.ClientError, TimeoutError) as fault:
             log.warning("metadata: Vertex's control plane does not answer: %s", type(fault).__name__)
             return web.Response(status=503, text="Try again.\n", headers=FLAVOR)
-        return await Metadata(self.world, self.tokens, lambda: principal, project).handle(request)
+        return await Metadata(self.lab_state, self.tokens, lambda: principal, project).handle(request)
 
-    async def who(self, address: str) -> tuple[str, str]:
-        """Principal and project of the node at an address. LookupError where there is none."""
-        told = await ask(self.vertex, "/who", address=address)
-        return told["principal"], told["project"]
+    async def identify(self, address: str) -> tuple[str, str]:
+        """The principal and project of the node at an address. Raises LookupError if there is none."""
+        found = await ask(self.vertex, "/who", address=address)
+        return found["principal"], found["project"]
 
 
 async def ask(vertex: str, path: str, **query: str) -> Any:
-    """What the control plane says. LookupError for its 404; aiohttp's errors where it does not answer."""
-    place = vertex if ":" in vertex else f"{vertex}:{WHO_PORT}"
-    timeout = aiohttp.ClientTimeout(total=SECONDS)
+    """Query the control plane. Raises LookupError for a 404, and aiohttp's errors if it does not answer."""
+    server = vertex if ":" in vertex else f"{vertex}:{IDENTITY_PORT}"
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT)
     async with (
         aiohttp.ClientSession(timeout=timeout) as session,
-        session.get(f"http://{place}{path}", params=query) as answer,
+        session.get(f"http://{server}{path}", params=query) as answer,
     ):
         if answer.status == 404:
             raise LookupError(await answer.text())
@@ -75,24 +74,25 @@ async def ask(vertex: str, path: str, **query: str) -> Any:
 
 @dataclass(slots=True)
 class NodeListeners:
-    """Opens our doors in the clusters' networks, and closes those of networks that are gone."""
+    """Opens listeners on the clusters' networks, and closes those of deleted networks."""
 
     vertex: str
     open: Callable[[str], Awaitable[Close]]
     opened: dict[str, Close] = field(default_factory=dict)
 
     async def follow(self, pause: float = 1.0) -> None:
-        """For ever. While the control plane does not answer, the doors stay as they are."""
+        """Sync every `pause` seconds, forever. Changes nothing while the control plane does not answer."""
         while True:
-            with suppress(*GONE):  # without the profile vertex there is none
-                await self.bring(set(await ask(self.vertex, "/doors")))
+            with suppress(*UNREACHABLE):  # without the profile vertex there is no control plane
+                await self.sync(set(await ask(self.vertex, "/doors")))
             await asyncio.sleep(pause)
 
-    async def bring(self, wanted: set[str]) -> None:
+    async def sync(self, wanted: set[str]) -> None:
+        """Open and close listeners until exactly the wanted addresses are served."""
         for address in self.opened.keys() - wanted:
             await self.opened.pop(address)()
         for address in wanted - self.opened.keys():
             try:
                 self.opened[address] = await self.open(address)
             except OSError as fault:
-                log.warning("no door at %s: %s", address, fault)
+                log.warning("can't listen on %s: %s", address, fault)

@@ -1,4 +1,4 @@
-"""Policies over HTTP: of buckets, of projects, of service accounts. Read, written with an etag, tested."""
+"""IAM policies over HTTP, for buckets, projects and service accounts: get, set (with an etag) and test."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from iam.errors import MalformedPolicy
 from iam.policy import resource as resources
 from iam.policy.resource import Resource
 
-PRINCIPALS, CONDITIONAL, PERMISSIONS = 1500, 100, 100
-CLOSED = (
+MAX_PRINCIPALS, MAX_CONDITIONAL, MAX_PERMISSIONS = 1500, 100, 100
+PUBLIC_ACCESS_PREVENTED = (
     "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is "
     "enforced."
 )
@@ -27,42 +27,50 @@ class BucketPolicies:
     access: Access
 
     def get(self, principal: str, bucket: str) -> dict[str, Any]:
+        """The bucket's policy. Raises ApiError without storage.buckets.getIamPolicy."""
         self.access.require_bucket(principal, "storage.buckets.getIamPolicy", bucket)
         return self.document(bucket)
 
     def set(self, principal: str, bucket: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Replace the bucket's policy.
+
+        Raises ApiError: 403 without storage.buckets.setIamPolicy, 412 for public members if those are prevented or for
+        an outdated etag, 400 for an invalid policy.
+        """
         self.access.require_bucket(principal, "storage.buckets.setIamPolicy", bucket)
-        holder = self.access.world.buckets[bucket]
+        holder = self.access.lab_state.buckets[bucket]
         if holder.private and is_public(body):
-            raise ApiError(412, "conditionNotMet", CLOSED)
+            raise ApiError(412, "conditionNotMet", PUBLIC_ACCESS_PREVENTED)
         text = "At least one of the pre-conditions you specified did not hold."
         replace(self.access, holder, body, ApiError(412, "conditionNotMet", text))
         return self.document(bucket)
 
-    def test(self, principal: str, bucket: str, asked: Iterable[str]) -> dict[str, Any]:
-        held = held_of(self.access, principal, resources.bucket(bucket), asked)
-        told = {"permissions": held} if held else {}
-        return {"kind": "storage#testIamPermissionsResponse", **told}
+    def test(self, principal: str, bucket: str, permissions: Iterable[str]) -> dict[str, Any]:
+        """The response to testIamPermissions."""
+        held = granted(self.access, principal, resources.bucket(bucket), permissions)
+        fields = {"permissions": held} if held else {}
+        return {"kind": "storage#testIamPermissionsResponse", **fields}
 
     def document(self, bucket: str) -> dict[str, Any]:
+        """The bucket's policy in the form of the Cloud Storage API."""
         kind = {"kind": "storage#policy", "resourceId": f"projects/_/buckets/{bucket}"}
-        return {**kind, **document(self.access.world.buckets[bucket])}
+        return {**kind, **document(self.access.lab_state.buckets[bucket])}
 
 
 def document(holder: PolicyHolder) -> dict[str, Any]:
-    """A policy as Google's JSON, with the etag that a write has to repeat."""
+    """A policy as Google's JSON, with the etag that a write must repeat."""
     return {**holder.policy, "etag": holder.etag}
 
 
 def replace(access: Access, holder: PolicyHolder, body: Mapping[str, Any], conflict: ApiError) -> None:
-    """Writes a policy. Refusal where the etag is an older one's, or the policy can't be understood."""
+    """Replace a policy. Raises `conflict` for an outdated etag, and ApiError (400) for an invalid policy."""
     if body.get("etag") not in (None, "", holder.etag):
         raise conflict
     require_size(body)
     before = holder.policy
     try:
-        access.world.set_policy(holder, body)
-        access.world.save()
+        access.lab_state.set_policy(holder, body)
+        access.lab_state.save()
     except MalformedPolicy as fault:
         raise ApiError(400, "invalid", fault.message) from None
     except OSError:
@@ -72,35 +80,36 @@ def replace(access: Access, holder: PolicyHolder, body: Mapping[str, Any], confl
 
 
 def require_size(body: Mapping[str, Any]) -> None:
-    """Google's limits: https://cloud.google.com/iam/quotas#limits"""
+    """Raise ApiError (400) over Google's limits: https://cloud.google.com/iam/quotas#limits"""
     bindings = body.get("bindings")
     found = bindings if isinstance(bindings, list) else ()
     conditional = sum(bool(one.get("condition")) for one in found if isinstance(one, dict))
-    if len(members_of(body)) > PRINCIPALS or conditional > CONDITIONAL:
-        text = f"A policy has at most {PRINCIPALS} principals and {CONDITIONAL} bindings with a condition."
+    if len(members_of(body)) > MAX_PRINCIPALS or conditional > MAX_CONDITIONAL:
+        limits = f"{MAX_PRINCIPALS} principals and {MAX_CONDITIONAL} conditional bindings"
+        text = f"A policy can have at most {limits}."
         raise ApiError(400, "invalid", text)
 
 
-def texts(name: str, body: Mapping[str, Any]) -> list[str]:
-    """A field that is a list of texts. Refusal (400) for anything else."""
+def string_list(name: str, body: Mapping[str, Any]) -> list[str]:
+    """A field's list of strings. Raises ApiError (400) for anything else."""
     value = body.get(name) or []
     if (
         not isinstance(value, list)
-        or len(value) > PERMISSIONS
+        or len(value) > MAX_PERMISSIONS
         or not all(isinstance(one, str) for one in value)
     ):
-        text = f"Invalid value for {name}: a list of at most {PERMISSIONS} strings was expected."
+        text = f"Invalid value for {name}: expected a list of at most {MAX_PERMISSIONS} strings."
         raise ApiError(400, "invalid", text)
     return value
 
 
 def is_public(body: Mapping[str, Any]) -> bool:
-    """Whether a policy, which may be malformed, names everybody."""
+    """Whether a policy, which may be malformed, has public members."""
     return any(member in PUBLIC for member in members_of(body))
 
 
 def members_of(body: Mapping[str, Any]) -> list[str]:
-    """All members of a policy, which may be malformed."""
+    """All members of a policy's bindings. The policy may be malformed."""
     bindings = body.get("bindings")
     lists = (
         [one.get("members") for one in bindings if isinstance(one, dict)]
@@ -110,24 +119,24 @@ def members_of(body: Mapping[str, Any]) -> list[str]:
     return [member for one in lists if isinstance(one, list) for member in one if isinstance(member, str)]
 
 
-def held_of(access: Access, principal: str, resource: Resource, asked: Iterable[str]) -> list[str]:
-    """Those of the permissions that the principal has on the resource."""
-    return [permission for permission in asked if access.may(principal, permission, resource)]
+def granted(access: Access, principal: str, resource: Resource, permissions: Iterable[str]) -> list[str]:
+    """The permissions that the principal has on the resource, out of those given."""
+    return [permission for permission in permissions if access.may(principal, permission, resource)]
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyResource:
-    """A project or a service account, as the services other than storage tell of policies."""
+    """A project or service account, with the policy methods of the services other than Cloud Storage."""
 
     access: Access
     resource: Resource
     holder: PolicyHolder
-    prefix: str  # of the permissions: resourcemanager.projects or iam.serviceAccounts
+    prefix: str  # of its permissions: resourcemanager.projects or iam.serviceAccounts
 
     def answer(self, principal: str, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """getIamPolicy, setIamPolicy and testIamPermissions. Refusal for any other verb."""
+        """Handle getIamPolicy, setIamPolicy and testIamPermissions. Raises ApiError (404) for any other verb."""
         if verb == "testIamPermissions":
-            held = held_of(self.access, principal, self.resource, texts("permissions", body))
+            held = granted(self.access, principal, self.resource, string_list("permissions", body))
             return {"permissions": held} if held else {}
         if verb not in ("getIamPolicy", "setIamPolicy"):
             raise ApiError(404, "notFound", f"The lab has no {verb}.")

@@ -1,9 +1,9 @@
-"""Google's services other than storage, as far as identities and permissions need them, as JSON over HTTP.
+"""Google's services other than Cloud Storage, limited to identities and permissions, as JSON over HTTP.
 
 cloudresourcemanager   projects and their policies: v1 and v3
 iam                    service accounts and their policies: v1; deny policies: v2
-iamcredentials         tokens for custom service accounts: v1
-oauth2                 what a token says
+iamcredentials         access tokens for custom service accounts: v1
+oauth2                 information about a token
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from cloud.google_errors import FULL, ApiError, bad_token, denied_elsewhere, is_full, service_error
+from cloud.google_errors import DISK_FULL, ApiError, bad_token, denied_elsewhere, is_full, service_error
 from cloud.identity.access import Access
 from cloud.identity.policies import PolicyResource
 from cloud.identity.tokens import BadToken
@@ -28,7 +28,7 @@ from iam.policy import resource as resources
 from iam.policy.principal import ANONYMOUS, email, is_custom_account, is_service_agent, normal
 
 LONGEST_FORM = 2**16  # bytes
-LONGEST = 3600.0  # seconds that a token of an account lasts at most
+LONGEST = 3600.0  # maximum lifetime of a service account's token, in seconds
 ACCOUNT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 
 Body = Mapping[str, Any]
@@ -37,18 +37,18 @@ Handler = Callable[["GoogleServices", str, Body, Mapping[str, str]], Awaitable[A
 
 @dataclass(frozen=True, slots=True)
 class GoogleServices:
-    """All of them; a request says by its host which one it means."""
+    """All of these services; a request selects one by its host."""
 
     access: Access
 
     async def handle(self, request: web.Request, host: str, raw: str = "") -> web.StreamResponse:
-        """Any request to one of the hosts."""
+        """Handle any request to one of the hosts. `raw` replaces the request's path."""
         path = unquote(raw or request.raw_path.partition("?")[0])
         try:
             if host not in HOSTS:
-                raise missing_services.refusal(host)
+                raise missing_services.not_implemented(host)
             if host == "oauth2.googleapis.com" or path.startswith(("/oauth2/", "/tokeninfo")):
-                return web.json_response(await self.about_token(request))
+                return web.json_response(await self.token_info(request))
             principal = self.access.caller(request)
             if principal == ANONYMOUS:
                 raise bad_token()
@@ -63,14 +63,14 @@ class GoogleServices:
         except OSError as fault:
             if not is_full(fault):
                 raise
-            return service_error(ApiError(507, "insufficientStorage", FULL))
+            return service_error(ApiError(507, "insufficientStorage", DISK_FULL))
 
     # cloudresourcemanager
 
     async def project(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
-        """https://cloud.google.com/resource-manager/reference/rest/v3/projects/get; no project has a parent."""
-        project = self.project_named(names["project"], principal, "resourcemanager.projects.get")
-        number = str(self.access.world.number(project))
+        """https://cloud.google.com/resource-manager/reference/rest/v3/projects/get; the lab's have no parent."""
+        project = self.require_project(names["project"], principal, "resourcemanager.projects.get")
+        number = str(self.access.lab_state.number(project))
         if names["version"] == "v1":
             return {
                 "projectId": project,
@@ -81,20 +81,21 @@ class GoogleServices:
         return {"name": f"projects/{number}", "projectId": project, "state": "ACTIVE", "displayName": project}
 
     async def project_policy(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
+        """Get, set or test a project's policy."""
         permission = "resourcemanager.projects.getIamPolicy"
         test = names["verb"] == "testIamPermissions"
-        project = self.project_named(names["project"], principal, "" if test else permission)
-        carrier = PolicyResource(
+        project = self.require_project(names["project"], principal, "" if test else permission)
+        resource = PolicyResource(
             self.access,
             resources.project(project),
-            self.access.world.projects[project],
+            self.access.lab_state.projects[project],
             "resourcemanager.projects",
         )
-        return carrier.answer(principal, names["verb"], body)
+        return resource.answer(principal, names["verb"], body)
 
-    def project_named(self, name: str, principal: str, permission: str) -> str:
-        """The project's id. Google says the same of one that is not there and of one that may not be seen."""
-        project = self.access.world.project_named(name)
+    def require_project(self, name: str, principal: str, permission: str) -> str:
+        """The project's id. Raises ApiError (403) for a project that does not exist or that the caller can't see."""
+        project = self.access.lab_state.project_named(name)
         if not project:
             raise denied_elsewhere(permission or "resourcemanager.projects.get", f"projects/{name}")
         if permission:
@@ -104,56 +105,64 @@ class GoogleServices:
     # iam
 
     async def accounts(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
-        project = self.project_named(names["project"], principal, "iam.serviceAccounts.list")
-        held = {a: h for a, h in self.access.world.accounts.items() if h.project == project}
-        return {"accounts": [self.described(a, h) for a, h in held.items()]} if held else {}
+        """List a project's service accounts."""
+        project = self.require_project(names["project"], principal, "iam.serviceAccounts.list")
+        held = {a: h for a, h in self.access.lab_state.accounts.items() if h.project == project}
+        return {"accounts": [self.account_resource(a, h) for a, h in held.items()]} if held else {}
 
     async def create_account(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
-        project = self.project_named(names["project"], principal, "iam.serviceAccounts.create")
+        """Create a service account. Raises ApiError: 400 for an invalid id, 409 if it already exists."""
+        project = self.require_project(names["project"], principal, "iam.serviceAccounts.create")
         name = str(body.get("accountId") or "")
         if not ACCOUNT_ID.fullmatch(name):
             raise ApiError(
-                400, "invalid", f"The account ID '{name}' must have 6 to 30 of a-z, 0-9 and dashes."
+                400, "invalid", f"Invalid account ID '{name}': 6 to 30 characters of a-z, 0-9 and dashes."
             )
         address = f"{name}@{project}.iam.gserviceaccount.com"
-        if address in self.access.world.accounts:
+        if address in self.access.lab_state.accounts:
             raise ApiError(
                 409, "conflict", f"Service account {name} already exists within project projects/{project}."
             )
         holder = PolicyHolder(project, {"version": 1, "bindings": []})
-        self.access.world.accounts[address] = holder
-        self.access.world.save()
-        return self.described(address, holder)
+        self.access.lab_state.accounts[address] = holder
+        self.access.lab_state.save()
+        return self.account_resource(address, holder)
 
     async def account(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
-        address, holder = self.account_named(names["account"], principal, "iam.serviceAccounts.get")
-        return self.described(address, holder)
+        """Get a service account."""
+        address, holder = self.require_account(names["account"], principal, "iam.serviceAccounts.get")
+        return self.account_resource(address, holder)
 
     async def delete_account(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
-        """Its bindings stay behind, as `deleted:` members."""
-        address, _ = self.account_named(names["account"], principal, "iam.serviceAccounts.delete")
-        world = self.access.world
-        del world.accounts[address]
-        member, gone = f"serviceAccount:{address}", f"deleted:serviceAccount:{address}?uid=1"
-        for holder in (*world.projects.values(), *world.buckets.values(), *world.accounts.values()):
+        """Delete a service account. Its bindings remain, with `deleted:` members, as on Google Cloud."""
+        address, _ = self.require_account(names["account"], principal, "iam.serviceAccounts.delete")
+        lab_state = self.access.lab_state
+        del lab_state.accounts[address]
+        member, deleted = f"serviceAccount:{address}", f"deleted:serviceAccount:{address}?uid=1"
+        for holder in (
+            *lab_state.projects.values(),
+            *lab_state.buckets.values(),
+            *lab_state.accounts.values(),
+        ):
             for binding in holder.policy.get("bindings", ()):
-                binding["members"] = [gone if normal(one) == member else one for one in binding["members"]]
+                binding["members"] = [deleted if normal(one) == member else one for one in binding["members"]]
             holder.revision += 1
-        world.deleted[member] = self.access.tokens.clock()
-        world.save()
+        lab_state.deleted[member] = self.access.tokens.clock()
+        lab_state.save()
         return {}
 
     async def account_policy(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
-        address, holder = self.account_named(names["account"], principal, "")
+        """Get, set or test a service account's policy."""
+        address, holder = self.require_account(names["account"], principal, "")
         resource = resources.service_account(address, holder.project)
         return PolicyResource(self.access, resource, holder, "iam.serviceAccounts").answer(
             principal, names["verb"], body
         )
 
     async def deny_policies(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
-        """https://cloud.google.com/iam/docs/reference/rest/v2/policies/listPolicies: without the rules."""
-        project = self.project_named(names["project"], principal, "iam.denypolicies.list")
-        count = len(self.access.world.deny.get(project) or ())
+        """Without the rules: https://cloud.google.com/iam/docs/reference/rest/v2/policies/listPolicies"""
+        project = self.require_project(names["project"], principal, "iam.denypolicies.list")
+        count = len(self.access.lab_state.deny.get(project) or ())
         where = f"policies/cloudresourcemanager.googleapis.com%2Fprojects%2F{project}/denypolicies"
         return (
             {"policies": [{"name": f"{where}/{n}", "kind": "DenyPolicy"} for n in range(count)]}
@@ -162,21 +171,24 @@ class GoogleServices:
         )
 
     async def deny_policy(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
-        project = self.project_named(names["project"], principal, "iam.denypolicies.get")
-        documents = self.access.world.deny.get(project) or []
+        """Get a deny policy. Raises ApiError (404) if there is none of that number."""
+        project = self.require_project(names["project"], principal, "iam.denypolicies.get")
+        documents = self.access.lab_state.deny.get(project) or []
         if int(names["number"]) >= len(documents):
             raise ApiError(404, "notFound", f"Deny policy {names['number']} was not found.")
         return {"kind": "DenyPolicy", **documents[int(names["number"])]}
 
-    def account_named(self, address: str, principal: str, permission: str) -> tuple[str, PolicyHolder]:
-        holder = self.access.world.accounts.get(address)
+    def require_account(self, address: str, principal: str, permission: str) -> tuple[str, PolicyHolder]:
+        """A service account. Raises ApiError: 404 if it does not exist, 403 without `permission` (if given)."""
+        holder = self.access.lab_state.accounts.get(address)
         if holder is None:
             raise ApiError(404, "notFound", f"Unknown service account: {address}")
         if permission:
             self.access.require(principal, permission, resources.service_account(address, holder.project))
         return address, holder
 
-    def described(self, address: str, holder: PolicyHolder) -> dict[str, Any]:
+    def account_resource(self, address: str, holder: PolicyHolder) -> dict[str, Any]:
+        """A service account in the form of the IAM API."""
         name = f"projects/{holder.project}/serviceAccounts/{address}"
         return {
             "name": name,
@@ -189,10 +201,13 @@ class GoogleServices:
     # iamcredentials
 
     async def access_token(self, principal: str, body: Body, names: Mapping[str, str]) -> Any:
-        """For a custom account, whose policy or project lets the caller; nobody can be a service agent."""
+        """Mint a token for a custom service account. Raises ApiError (403) for a service agent.
+
+        The caller needs iam.serviceAccounts.getAccessToken on the account or its project.
+        """
         address = names["account"]
         permission = "iam.serviceAccounts.getAccessToken"
-        holder = self.access.world.accounts.get(address)
+        holder = self.access.lab_state.accounts.get(address)
         if holder is None or is_service_agent(address) or not is_custom_account(address):
             raise denied_elsewhere(permission, f"projects/-/serviceAccounts/{address}")
         self.access.require(principal, permission, resources.service_account(address, holder.project))
@@ -200,27 +215,27 @@ class GoogleServices:
         token, expires = self.access.tokens.mint(
             f"serviceAccount:{address}", min(lifetime, self.access.tokens.lifetime)
         )
-        return {"accessToken": token, "expireTime": utc(expires)}
+        return {"accessToken": token, "expireTime": rfc3339(expires)}
 
     # oauth2
 
-    async def about_token(self, request: web.Request) -> Any:
-        """https://cloud.google.com/docs/authentication/token-types: tokeninfo and userinfo."""
-        given = dict(request.query) | (await form_of(request) if request.method == "POST" else {})
+    async def token_info(self, request: web.Request) -> Any:
+        """tokeninfo and userinfo: https://cloud.google.com/docs/authentication/token-types"""
+        parameters = dict(request.query) | (await form_of(request) if request.method == "POST" else {})
         bearer = request.headers.get("Authorization", "").partition(" ")[2]
         try:
-            claims = self.access.tokens.claims(str(given.get("access_token") or bearer))
+            claims = self.access.tokens.claims(str(parameters.get("access_token") or bearer))
         except BadToken:
             raise ApiError(400, "invalid", "Invalid Value") from None
         expires = float(str(claims["expires"]))
-        left = int(expires - self.access.tokens.clock())
+        expires_in = int(expires - self.access.tokens.clock())
         address = email(str(claims["principal"]))
         scope = "https://www.googleapis.com/auth/cloud-platform"
         return {
             "email": address,
             "email_verified": "true",
             "exp": str(int(expires)),
-            "expires_in": left,
+            "expires_in": expires_in,
             "scope": scope,
         }
 
@@ -253,22 +268,23 @@ HOSTS = frozenset({"oauth2.googleapis.com", "www.googleapis.com", *ROUTES})
 
 
 async def form_of(request: web.Request) -> dict[str, Any]:
-    """A body that is a form. Refusal (400) for anything else."""
+    """A request's form. Raises ApiError (400) if the body is not a form."""
     try:
         return dict(await request.clone(client_max_size=LONGEST_FORM).post())
     except (ValueError, LookupError, RuntimeError, AssertionError, web.HTTPException):
-        raise ApiError(400, "invalid", "The body is no form.") from None
+        raise ApiError(400, "invalid", "The body is not a form.") from None
 
 
 def seconds(duration: Any) -> float:
-    """The lifetime of a token, as Google's JSON writes a duration: "300s". Refusal (400) for anything else."""
+    """A token's lifetime in seconds, from a JSON duration such as "300s". Raises ApiError (400) if invalid."""
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s", duration) if isinstance(duration, str) else None
     if not found or not 0 < float(found[1]) <= LONGEST:
         raise ApiError(
-            400, "invalid", f"Invalid value for lifetime: more than 0s and at most {LONGEST:.0f}s."
+            400, "invalid", f"Invalid value for lifetime: it must be over 0s and at most {LONGEST:.0f}s."
         )
     return float(found[1])
 
 
-def utc(seconds: float) -> str:
+def rfc3339(seconds: float) -> str:
+    """A Unix time in RFC 3339 format."""
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,7 +1,7 @@
-"""Access tokens of the lab: unguessable, bound to a principal, expiring.
+"""The lab's access tokens: unguessable, bound to a principal, and expiring.
 
-A token carries who it is for and until when, with an HMAC over both. So tokens outlive a restart of the
-cloud, as Google's do, and nothing has to be kept but one secret.
+A token carries its principal and expiry, signed with an HMAC. Tokens therefore survive a restart of the cloud, as
+Google's do, and only one secret has to be stored.
 """
 
 from __future__ import annotations
@@ -17,49 +17,50 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PREFIX = "ya29.lab."  # Google's access tokens begin with ya29.
+PREFIX = "ya29.lab."  # Google's access tokens start with ya29.
 
 
 class BadToken(Exception):
-    """The token is none of ours, or has expired."""
+    """The token was not issued by the lab, or has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Makes and reads tokens. `lifetime` and the times are in seconds."""
+    """Issues and verifies tokens. `lifetime` is in seconds, times are Unix times."""
 
     secret: bytes = field(repr=False)
     lifetime: float = 3600
     clock: Callable[[], float] = time.time
 
     def mint(self, principal: str, lifetime: float | None = None) -> tuple[str, float]:
-        """A new token for a principal, and the time at which it expires."""
+        """A new token for a principal, and its expiry time."""
         now = self.clock()
         expires = now + (self.lifetime if lifetime is None else lifetime)
         claims = {"principal": principal, "issued": now, "expires": expires, "nonce": secrets.token_hex(8)}
         body = encode(json.dumps(claims, separators=(",", ":")).encode())
-        return f"{PREFIX}{body}.{self.seal(body)}", expires
+        return f"{PREFIX}{body}.{self.sign(body)}", expires
 
     def principal(self, token: str) -> str:
-        """Whose token it is. BadToken where it is not ours or has expired."""
+        """The principal of a token. Raises BadToken for an unknown or expired token."""
         return str(self.claims(token)["principal"])
 
     def claims(self, token: str) -> dict[str, object]:
-        """What a token says: principal, issued, expires, nonce."""
-        body, _, seal = token.removeprefix(PREFIX).partition(".")
-        if not (token.isascii() and token.startswith(PREFIX) and hmac.compare_digest(seal, self.seal(body))):
+        """The claims of a token: principal, issued, expires, nonce. Raises BadToken likewise."""
+        body, _, mac = token.removeprefix(PREFIX).partition(".")
+        if not (token.isascii() and token.startswith(PREFIX) and hmac.compare_digest(mac, self.sign(body))):
             raise BadToken("unknown")
         claims: dict[str, object] = json.loads(decode(body))
         if float(str(claims["expires"])) <= self.clock():
             raise BadToken("expired")
         return claims
 
-    def seal(self, body: str) -> str:
+    def sign(self, body: str) -> str:
+        """The HMAC of a token's body."""
         return encode(hmac.new(self.secret, body.encode(), hashlib.sha256).digest())
 
 
 def load_secret(folder: Path) -> bytes:
-    """The secret of the tokens, made at the first start and kept for this user's eyes only."""
+    """The signing secret. Created at the first start and readable by this user only."""
     path = folder / "token-secret"
     try:
         return path.read_bytes()
@@ -70,7 +71,7 @@ def load_secret(folder: Path) -> bytes:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all, readable by this user only."""
+    """Write a file atomically, readable by this user only."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -79,8 +80,10 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def encode(data: bytes) -> str:
+    """URL-safe base64 without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def decode(text: str) -> bytes:
+    """The inverse of `encode`."""
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,1 +1,1 @@
-"""Ways in and out: TLS, the egress proxy, answers for services that the lab lacks."""
+"""TLS, the egress proxy, and responses for Google services that the lab does not have."""

@@ -1,7 +1,7 @@
-"""One port for HTTP/1.1 and HTTP/2: TLS says which (ALPN, RFC 7301), HTTP/2 is passed on to a server of its own.
+"""Serves HTTP/1.1 and HTTP/2 on one port: TLS selects the protocol (ALPN, RFC 7301).
 
-A client that can do both is given HTTP/1.1. gRPC's clients offer HTTP/2 alone. Which server HTTP/2 goes to may depend
-on the host that the client asked for (SNI, RFC 6066).
+HTTP/2 connections are forwarded to another server, which may depend on the requested host (SNI, RFC 6066). A client
+that offers both protocols gets HTTP/1.1; gRPC clients offer HTTP/2 only.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-CHUNK = 2**16
-CONNECT = 5.0  # seconds to reach the server of HTTP/2
+CHUNK = 2**16  # bytes per read
+CONNECT = 5.0  # seconds to reach the HTTP/2 server
 BACKLOG = 512
 
-Pass = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+StreamHandler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-class Split(asyncio.Protocol):
-    """Becomes the protocol that TLS has agreed on, as soon as it has."""
+class AlpnSwitch(asyncio.Protocol):
+    """Hands the connection to the protocol that ALPN selected once the handshake is done."""
 
     def __init__(
         self,
@@ -33,8 +33,9 @@ class Split(asyncio.Protocol):
         self.http1, self.http2 = http1, http2
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        agreed = transport.get_extra_info("ssl_object")
-        protocol = self.http2(agreed) if agreed.selected_alpn_protocol() == "h2" else self.http1()
+        """Replace this protocol on the transport."""
+        tls = transport.get_extra_info("ssl_object")
+        protocol = self.http2(tls) if tls.selected_alpn_protocol() == "h2" else self.http1()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
 
@@ -44,34 +45,46 @@ async def listen(
     address: str,
     port: int,
     tls: ssl.SSLContext,
-    http2: Pass,
-    hosts: Mapping[str, Pass] | None = None,
+    http2: StreamHandler,
+    hosts: Mapping[str, StreamHandler] | None = None,
 ) -> asyncio.Server:
-    """The application of a runner that was set up, and what HTTP/2 goes to, behind one port. `hosts` go elsewhere."""
+    """Serve a set-up runner's application over HTTP/1.1 and pass HTTP/2 connections to `http2`.
+
+    `hosts` overrides `http2` for individual host names.
+    """
     server = runner.server
     assert server is not None
     loop = asyncio.get_running_loop()
 
-    asked: WeakKeyDictionary[ssl.SSLObject, str] = WeakKeyDictionary()
+    server_names: WeakKeyDictionary[ssl.SSLObject, str] = WeakKeyDictionary()
 
-    def named(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-        asked[connection] = (name or "").lower()
+    def record_name(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+        server_names[connection] = (name or "").lower()
 
-    tls.sni_callback = named
+    tls.sni_callback = record_name
 
-    def passed(connection: ssl.SSLObject) -> asyncio.BaseProtocol:
-        to = (hosts or {}).get(asked.get(connection, ""), http2)
-        return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=CHUNK, loop=loop), to, loop=loop)
+    def http2_protocol(connection: ssl.SSLObject) -> asyncio.BaseProtocol:
+        handler = (hosts or {}).get(server_names.get(connection, ""), http2)
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=CHUNK, loop=loop), handler, loop=loop)
 
     return await loop.create_server(
-        lambda: Split(server, passed), address, port, ssl=tls, backlog=BACKLOG, reuse_address=True
+        lambda: AlpnSwitch(server, http2_protocol),
+        address,
+        port,
+        ssl=tls,
+        backlog=BACKLOG,
+        reuse_address=True,
     )
 
 
-def to(host: str, port: int, unknown: Pass | None = None) -> Pass:
-    """Passes a connection on: closed at once where nothing answers, `unknown`'s where there is no such host."""
+def forward_to(host: str, port: int, unknown: StreamHandler | None = None) -> StreamHandler:
+    """A handler that forwards a connection to a server.
 
-    async def passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    It closes the connection immediately if the server does not answer, and calls `unknown` if the host name does not
+    resolve.
+    """
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             far = await asyncio.wait_for(asyncio.open_connection(host, port), CONNECT)
         except socket.gaierror:
@@ -89,11 +102,11 @@ def to(host: str, port: int, unknown: Pass | None = None) -> Pass:
             for end in (writer, far[1]):
                 end.close()
 
-    return passed
+    return forward
 
 
 async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    """One way, until its end: HTTP/2 has no use for half a connection."""
+    """Copy one direction until it ends. The caller then closes both: HTTP/2 needs no half-open connections."""
     with suppress(ConnectionError):
         while data := await source.read(CHUNK):
             sink.write(data)

@@ -1,11 +1,10 @@
-"""The way out of the lab: a forward proxy through which runtime environments install packages.
+"""The egress proxy: a forward proxy through which runtime environments install packages.
 
-The nodes' network has no route to anywhere else. This proxy opens CONNECT tunnels and passes plain HTTP, to
-public addresses and to networks that a setting names: unless that says so, a job reaches neither the machine
-that it runs on nor its network, and never, whatever the setting says, the metadata server of a cloud
-(169.254.169.254) or the lab's own networks, where others' identities are handed out. A name is resolved
-once and the connection goes to the address that was checked, so that a name can't change its mind in between
-(DNS rebinding).
+The nodes' network has no other route out. The proxy opens CONNECT tunnels and forwards plain HTTP to public addresses
+and to the networks in LAB_EGRESS_ALLOW. By default a job can't reach this machine or its network. Regardless of the
+setting, a job never reaches a cloud's metadata server (169.254.169.254) or the lab's own networks, which hand out
+other jobs' identities. Each name is resolved once, and the proxy connects to the address it checked, so DNS rebinding
+does not work.
 """
 
 from __future__ import annotations
@@ -30,19 +29,19 @@ log = logging.getLogger("raydock.egress")
 
 Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
-FARTHEST = 4  # addresses of one name that are tried
-UNICAST = ipaddress.IPv6Network("2000::/3")  # all that is handed out; is_global knows of fewer exceptions
+MAX_ADDRESSES = 4  # addresses to try per name
+UNICAST = ipaddress.IPv6Network("2000::/3")  # allocated global unicast; is_global alone accepts more
 GOOGLE = "googleapis.com"
 GOOGLE_PORT = 443
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv4 address
-# RFC 9110, 7.6.1; Transfer-Encoding stays, as the body's bytes are passed as they are.
-HOP = {"connection", "keep-alive", "proxy-authorization", "proxy-connection", "te", "upgrade", "host"}
+# Hop-by-hop headers (RFC 9110, 7.6.1). Transfer-Encoding stays, because the body is forwarded as received.
+HOP_BY_HOP = {"connection", "keep-alive", "proxy-authorization", "proxy-connection", "te", "upgrade", "host"}
 REASONS = {400: "Bad Request", 403: "Forbidden", 431: "Request Header Fields Too Large"}
 REASONS |= {502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
 
 
 class Blocked(Exception):
-    """Why a request is not passed on, with the HTTP status that says so."""
+    """A request that the proxy refuses, with the HTTP status of the response."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -51,7 +50,7 @@ class Blocked(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProxyRequest:
-    """A request's head as it came."""
+    """A request line and its headers, as received."""
 
     method: str
     target: str
@@ -59,143 +58,157 @@ class ProxyRequest:
 
 
 async def resolve(host: str, port: int) -> list[str]:
+    """The addresses of a name, without duplicates. Raises OSError if it does not resolve."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 async def dial(address: str, port: int) -> Streams:
+    """Connect to an address. Raises OSError if it does not answer."""
     return await asyncio.open_connection(address, port, limit=CHUNK)
 
 
 @dataclass(slots=True)
 class Egress:
-    """What is let out, and the limits (seconds) of a connection."""
+    """The proxy: its allowed destinations, and its limits (timeouts in seconds)."""
 
-    also: tuple[Network, ...] = ()  # let out besides, as a company's index; loopback and link-local never
+    allow: tuple[Network, ...] = ()  # allowed besides public addresses; never loopback or link-local
     ports: frozenset[int] = frozenset({80, 443})
-    most: int = 400  # connections at a time
-    each: int = 64  # of one client, which may be all jobs of a node
-    header: float = 30.0  # for the request's head to come
-    connect: float = 10.0
-    idle: float = 300.0  # without a byte in either direction
+    max_connections: int = 400  # concurrent connections
+    max_per_client: int = 64  # concurrent connections per client; a node's jobs are one client
+    header_timeout: float = 30.0  # to receive the request's headers
+    connect_timeout: float = 10.0  # to resolve and connect
+    idle_timeout: float = 300.0  # without a byte in either direction
     resolve: Callable[[str, int], Awaitable[list[str]]] = resolve
     dial: Callable[[str, int], Awaitable[Streams]] = dial
-    google: str = ""  # our address, where Google's services answer; "": nowhere
-    own: Callable[[], Iterable[Network]] = lambda: connected()  # never let out, whatever `also` says
-    live: Counter[str] = field(default_factory=Counter, init=False)
+    google: str = ""  # our address, which serves Google's hosts; "": Google's hosts are not special
+    own: Callable[[], Iterable[Network]] = lambda: attached_networks()  # never allowed, regardless of `allow`
+    open_connections: Counter[str] = field(default_factory=Counter, init=False)  # open connections by client
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection of a client; nothing of it outlives this call."""
+        """Serve one client connection and close it."""
         try:
-            await self.counted(reader, writer)
+            await self.serve_within_limits(reader, writer)
         except Blocked as refusal:
-            await answer(reader, writer, refusal)
+            await send_refusal(reader, writer, refusal)
         except (OSError, asyncio.IncompleteReadError) as error:
             log.debug("connection lost: %s", type(error).__name__)
         finally:
             writer.close()
 
-    async def counted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve_within_limits(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection within the limits. Raises Blocked (503) if a limit is reached."""
         client = str((writer.get_extra_info("peername") or ("",))[0])
-        if self.live.total() >= self.most:
-            raise Blocked(503, f"All {self.most} connections of this proxy are in use: try again later.")
-        if self.live[client] >= self.each:
-            raise Blocked(
-                503, f"This node has {self.each} connections of this proxy in use: try again later."
-            )
-        self.live[client] += 1
+        if self.open_connections.total() >= self.max_connections:
+            limit = f"{self.max_connections} connections"
+            raise Blocked(503, f"The egress proxy is at its limit of {limit}: try again later.")
+        if self.open_connections[client] >= self.max_per_client:
+            limit = f"{self.max_per_client} egress connections"
+            raise Blocked(503, f"This node is at its limit of {limit}: try again later.")
+        self.open_connections[client] += 1
         try:
             await self.serve(reader, writer)
         finally:
-            self.live[client] -= 1
-            if not self.live[client]:
-                del self.live[client]
+            self.open_connections[client] -= 1
+            if not self.open_connections[client]:
+                del self.open_connections[client]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request = await head(reader, self.header)
+        """Read the request, connect to its destination and tunnel until both ends are done."""
+        request = await read_request(reader, self.header_timeout)
         host, port = destination(request)
-        far = await self.reach(host, port)
+        far = await self.connect(host, port)
         try:
             if request.method == "CONNECT":
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             else:
                 far[1].write(origin_form(request))
-            await Tunnel((reader, writer), far, self.idle).run()
+            await Tunnel((reader, writer), far, self.idle_timeout).run()
         finally:
             far[1].close()
 
-    async def reach(self, host: str, port: int) -> Streams:
-        """A connection to the very address that was checked. Google's hosts are the lab's, and never the real ones."""
+    async def connect(self, host: str, port: int) -> Streams:
+        """Connect to the address that was checked. Google's hosts always lead to the lab, never to the real ones.
+
+        Raises Blocked: 403 for a destination that is not allowed, 502 or 504 if it can't be reached.
+        """
         if port not in self.ports:
-            raise Blocked(403, f"Port {port} is not let out, only {', '.join(map(str, sorted(self.ports)))}.")
+            allowed = ", ".join(map(str, sorted(self.ports)))
+            raise Blocked(403, f"Outbound port {port} is blocked; allowed: {allowed}.")
         if ":" not in host and "." not in host.rstrip("."):
-            raise Blocked(403, f"{host} is a bare name; only names with a dot are let out.")
+            raise Blocked(403, f"{host} is a bare host name; only names with a dot are allowed.")
         try:
-            async with asyncio.timeout(self.connect):
+            async with asyncio.timeout(self.connect_timeout):
                 if self.google and is_google(host):
-                    return await self.dial(*await self.lab(host, port))
+                    return await self.dial(*await self.lab_address(host, port))
                 addresses = await self.resolve(host, port)
-                self.check(host, addresses)
+                self.require_permitted(host, addresses)
                 log.info("%s port %s: %s", host, port, ", ".join(addresses))
-                return await self.first(addresses[:FARTHEST], port)
+                return await self.connect_any(addresses[:MAX_ADDRESSES], port)
         except TimeoutError:
-            raise Blocked(504, f"{host} did not answer on port {port} in {self.connect:g} s.") from None
-        except (OSError, UnicodeError):  # the latter: a label that is no host name
+            raise Blocked(
+                504, f"{host} did not answer on port {port} in {self.connect_timeout:g} s."
+            ) from None
+        except (OSError, UnicodeError):  # UnicodeError: an invalid label in the host name
             raise Blocked(502, f"{host} cannot be reached on port {port}.") from None
 
-    async def lab(self, host: str, port: int) -> tuple[str, int]:
-        """Where the lab answers for one of Google's hosts: where its name leads in our networks, else our own door."""
+    async def lab_address(self, host: str, port: int) -> tuple[str, int]:
+        """The address that serves one of Google's hosts: its address in our own networks, if any, or ours."""
         if port != GOOGLE_PORT:
-            raise Blocked(403, f"{host} is let out on port {GOOGLE_PORT} alone.")
+            raise Blocked(403, f"{host} is allowed on port {GOOGLE_PORT} only.")
         with suppress(OSError):
             for address in await self.resolve(host, port):
                 if any(ipaddress.ip_address(address) in network for network in self.own()):
                     return address, port
         return self.google, port
 
-    def check(self, host: str, addresses: Iterable[str]) -> None:
-        """All of a name's addresses, since a name that mixes public and private ones is up to no good."""
-        own = tuple(self.own())
-        if not all(permitted(address, self.also, own) for address in addresses):
-            log.warning("%s is refused: not a public address", host)
-            raise Blocked(403, f"{host} is not a public address, so jobs may not reach it.")
+    def require_permitted(self, host: str, addresses: Iterable[str]) -> None:
+        """Require all of a name's addresses to be allowed: a mix of public and private ones is suspicious.
 
-    async def first(self, addresses: list[str], port: int) -> Streams:
-        """The first address that answers; each has its share of the time."""
+        Raises Blocked (403) otherwise.
+        """
+        own = tuple(self.own())
+        if not all(is_permitted(address, self.allow, own) for address in addresses):
+            log.warning("%s is blocked: not a public address", host)
+            raise Blocked(403, f"{host} is blocked: it is not a public address.")
+
+    async def connect_any(self, addresses: list[str], port: int) -> Streams:
+        """Connect to the first address that answers. All but the last get an equal share of the time."""
         for address in addresses[:-1]:
             with suppress(OSError):  # TimeoutError is one
-                async with asyncio.timeout(self.connect / len(addresses)):
+                async with asyncio.timeout(self.connect_timeout / len(addresses)):
                     return await self.dial(address, port)
         return await self.dial(addresses[-1], port)
 
 
 async def serve(host: str, port: int, *, allowed: Egress | None = None) -> asyncio.Server:
-    """Listens; `allowed` holds what is let out."""
+    """Start the proxy on an address; `allowed` holds its rules."""
     return await asyncio.start_server((allowed or Egress()).handle, host, port, limit=CHUNK)
 
 
 def is_google(host: str) -> bool:
+    """Whether a host belongs to googleapis.com."""
     return f".{host.lower().rstrip('.')}".endswith(f".{GOOGLE}")
 
 
-def permitted(text: str, also: tuple[Network, ...] = (), own: tuple[Network, ...] = ()) -> bool:
-    """Whether an address is public, or in one of the networks that are let out besides; never one of our `own`."""
+def is_permitted(text: str, allow: tuple[Network, ...] = (), own: tuple[Network, ...] = ()) -> bool:
+    """Whether an address is public or in one of the networks in `allow`, but in none of our `own` networks."""
     try:
-        address = plain(ipaddress.ip_address(text))
+        address = embedded_ipv4(ipaddress.ip_address(text))
     except ValueError:
         return False
-    nowhere = address.is_unspecified or address.is_multicast or address.is_reserved
-    if address.is_loopback or address.is_link_local or nowhere or any(address in network for network in own):
+    invalid = address.is_unspecified or address.is_multicast or address.is_reserved
+    if address.is_loopback or address.is_link_local or invalid or any(address in network for network in own):
         return False
-    if any(address in network for network in also):
+    if any(address in network for network in allow):
         return True
     if address.version == 6 and address not in UNICAST:
         return False
     return address.is_global
 
 
-def connected(proc: Path = Path("/proc/net")) -> Iterator[Network]:
-    """The networks that this machine is in: in a container, those of the lab, where metadata servers answer."""
+def attached_networks(proc: Path = Path("/proc/net")) -> Iterator[Network]:
+    """The networks this host is attached to. In a container these are the lab's, where the metadata servers answer."""
     for line in lines_of(proc / "route")[1:]:
         _, destination, gateway, *_ = fields = line.split()
         if int(gateway, 16) == 0 and int(destination, 16) != 0:
@@ -210,14 +223,15 @@ def connected(proc: Path = Path("/proc/net")) -> Iterator[Network]:
 
 
 def lines_of(file: Path) -> list[str]:
+    """A file's lines; none if it can't be read."""
     try:
         return file.read_text().splitlines()
     except OSError:
         return []
 
 
-def plain(address: Address) -> Address:
-    """The IPv4 address inside an IPv6 one, which is where its packets end up."""
+def embedded_ipv4(address: Address) -> Address:
+    """The IPv4 address embedded in an IPv6 address, which is where the packets go; otherwise the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in NAT64:
@@ -225,24 +239,25 @@ def plain(address: Address) -> Address:
     return address.ipv4_mapped or address.sixtofour or address
 
 
-async def head(reader: asyncio.StreamReader, seconds: float) -> ProxyRequest:
+async def read_request(reader: asyncio.StreamReader, seconds: float) -> ProxyRequest:
+    """Read a request's headers. Raises Blocked: 400 if malformed or too slow, 431 if too long."""
     try:
         async with asyncio.timeout(seconds):
             text = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     except asyncio.LimitOverrunError:
-        raise Blocked(431, f"The headers are longer than {CHUNK // 1024} KiB.") from None
+        raise Blocked(431, f"The request headers exceed {CHUNK // 1024} KiB.") from None
     except TimeoutError:
-        raise Blocked(400, f"No whole request came in {seconds:g} s.") from None
+        raise Blocked(400, f"The request was not complete after {seconds:g} s.") from None
     line, *lines = text[:-4].split("\r\n")
     parts = re.fullmatch(r"([!-~]+) ([!-~]+) HTTP/1\.[01]", line)
     pairs = [re.fullmatch(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)", field) for field in lines]
     if parts is None or None in pairs:
-        raise Blocked(400, "That is no HTTP/1 request.")
+        raise Blocked(400, "This is not a valid HTTP/1 request.")
     return ProxyRequest(parts[1], parts[2], tuple((pair[1], pair[2]) for pair in pairs if pair))
 
 
 def destination(request: ProxyRequest) -> tuple[str, int]:
-    """Host and port of CONNECT host:port, or of http://host/path."""
+    """The host and port of `CONNECT host:port` or `http://host/path`. Raises Blocked (400) for any other target."""
     connect = request.method == "CONNECT"
     try:
         url = urlsplit(f"//{request.target}" if connect else request.target)
@@ -250,28 +265,31 @@ def destination(request: ProxyRequest) -> tuple[str, int]:
     except ValueError:
         host, port = None, None
     if not host or not port or (not connect and url.scheme.lower() != "http"):
-        raise Blocked(400, "This is a proxy: send CONNECT host:port, or the whole address, http://host/path.")
+        raise Blocked(400, "This is a proxy: send CONNECT host:port or an absolute URL, http://host/path.")
     return host, port
 
 
 def origin_form(request: ProxyRequest) -> bytes:
-    """The head for the server (RFC 9112, 3.2.1): one request a connection, so it can't go on to another host."""
+    """The headers for the server (RFC 9112, 3.2.1), limited to one request per connection.
+
+    A second request could name a host that was not checked.
+    """
     url = urlsplit(request.target)
     path = url._replace(scheme="", netloc="", path=url.path or "/", fragment="")
     target = path.path + (f"?{path.query}" if path.query else "")
     named = {n.strip().lower() for k, v in request.headers if k.lower() == "connection" for n in v.split(",")}
-    gone = HOP | (named - {"transfer-encoding", "content-length"})
+    dropped = HOP_BY_HOP | (named - {"transfer-encoding", "content-length"})
     lines = [
         f"{request.method} {target} HTTP/1.1",
         f"Host: {url.netloc.rpartition('@')[2]}",
         "Connection: close",
     ]
-    lines += [f"{name}: {value}" for name, value in request.headers if name.lower() not in gone]
+    lines += [f"{name}: {value}" for name, value in request.headers if name.lower() not in dropped]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, refusal: Blocked) -> None:
-    """One sentence; what the client still sends is read for two seconds, so that a reset does not eat it."""
+async def send_refusal(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, refusal: Blocked) -> None:
+    """Send an error response, then drain the client for up to two seconds so a TCP reset does not discard it."""
     body = f"{refusal}\n".encode()
     lines = [
         f"HTTP/1.1 {refusal.status} {REASONS[refusal.status]}",

@@ -1,7 +1,7 @@
-"""Google services that the lab does not have: an answer at once, over HTTP and gRPC, that names the service.
+"""Responses for Google services that the lab does not have: an immediate error that names the service.
 
-Without one, clients look for a host that is not there and try again for ten minutes. UNIMPLEMENTED (HTTP 501) is
-what no client of Google's tries again.
+Without it, clients would retry an unknown host for ten minutes. None of Google's clients retries UNIMPLEMENTED
+(HTTP 501). Works over HTTP and gRPC.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import h2.exceptions
 
 from cloud.google_errors import ApiError
 
-CHUNK = 2**16
-IDLE = 60.0  # seconds
-UNIMPLEMENTED = "12"
+CHUNK = 2**16  # bytes per read
+IDLE = 60.0  # seconds until a gRPC connection is closed
+UNIMPLEMENTED = "12"  # google/rpc/code.proto
 NAMES = {
     "aiplatform": "Vertex AI",
     "artifactregistry": "Artifact Registry",
@@ -34,8 +34,8 @@ NAMES = {
 }
 
 
-def sentence(host: str) -> str:
-    """What is told of a host that the lab does not have."""
+def message(host: str) -> str:
+    """The error message for a host that the lab does not have."""
     label = host.partition(".")[0]
     region, dash, service = label.rpartition("-")
     if dash and service == "aiplatform":
@@ -44,12 +44,13 @@ def sentence(host: str) -> str:
     return f"The lab has no {name} ({host})." if name else f"The lab has no {host}."
 
 
-def refusal(host: str) -> ApiError:
-    return ApiError(501, "notImplemented", sentence(host))
+def not_implemented(host: str) -> ApiError:
+    """The 501 for a host that the lab does not have."""
+    return ApiError(501, "notImplemented", message(host))
 
 
-async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers every gRPC call of a connection with UNIMPLEMENTED."""
+async def refuse_grpc(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer every gRPC call on a connection with UNIMPLEMENTED."""
     config = h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
     connection = h2.connection.H2Connection(config)
     connection.initiate_connection()
@@ -59,23 +60,24 @@ async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             while data := await reader.read(CHUNK):
                 for event in connection.receive_data(data):
                     if isinstance(event, h2.events.RequestReceived):
-                        answer(connection, event)
+                        send_unimplemented(connection, event)
                 writer.write(connection.data_to_send())
                 await writer.drain()
     except (OSError, TimeoutError, h2.exceptions.ProtocolError):
-        pass  # the client has gone, or speaks something else
+        pass  # the client disconnected, or does not speak HTTP/2
     finally:
         with suppress(OSError):
             writer.close()
 
 
-def answer(connection: h2.connection.H2Connection, request: h2.events.RequestReceived) -> None:
-    given = {str(name): str(value) for name, value in request.headers or ()}
-    host = given.get(":authority", "").partition(":")[0]
+def send_unimplemented(connection: h2.connection.H2Connection, request: h2.events.RequestReceived) -> None:
+    """Queue the response to one gRPC call."""
+    received = {str(name): str(value) for name, value in request.headers or ()}
+    host = received.get(":authority", "").partition(":")[0]
     headers = [
         (":status", "200"),
         ("content-type", "application/grpc"),
         ("grpc-status", UNIMPLEMENTED),
-        ("grpc-message", quote(sentence(host), safe=" ()/.,:=")),
+        ("grpc-message", quote(message(host), safe=" ()/.,:=")),
     ]
     connection.send_headers(request.stream_id or 0, headers, end_stream=True)

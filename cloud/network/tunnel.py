@@ -1,4 +1,4 @@
-"""Bytes both ways between two connections, with the ends of each passed on."""
+"""Copies bytes in both directions between two connections and propagates half-closes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from typing import TypeAlias
 
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-CHUNK = 2**16  # bytes of one read, and of all the headers of a request
+CHUNK = 2**16  # bytes per read; also the limit for a request's headers
 
 
 @dataclass(slots=True)
 class Tunnel:
-    """Bytes both ways until both ends are done, one breaks, or neither sends for `idle` seconds."""
+    """Two connections, joined until both ends finish, one breaks, or neither sends for `idle` seconds."""
 
     near: Streams
     far: Streams
     idle: float
-    seen: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+    last_read: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
     async def run(self) -> None:
+        """Copy until the tunnel ends. Resets both connections if one breaks or the tunnel is idle too long."""
         pumps = {
             asyncio.create_task(self.pump(self.near[0], self.far[1])),
             asyncio.create_task(self.pump(self.far[0], self.near[1])),
@@ -31,7 +32,7 @@ class Tunnel:
         try:
             await self.watch(pumps)
         except (ConnectionError, TimeoutError):
-            # An end broke, or was silent: the other is to see no clean end.
+            # One end broke or went idle, so the other must not see a clean end.
             reset(self.near[1])
             reset(self.far[1])
         finally:
@@ -40,9 +41,10 @@ class Tunnel:
             await asyncio.gather(*pumps, return_exceptions=True)
 
     async def watch(self, pumps: set[asyncio.Task[None]]) -> None:
+        """Wait for both directions. Raises TimeoutError if the tunnel is idle, and whatever a direction raised."""
         loop, left = asyncio.get_running_loop(), pumps
         while left:
-            rest = self.seen + self.idle - loop.time()
+            rest = self.last_read + self.idle - loop.time()
             if rest <= 0:
                 raise TimeoutError
             done, left = await asyncio.wait(left, timeout=rest, return_when=asyncio.FIRST_COMPLETED)
@@ -50,17 +52,17 @@ class Tunnel:
                 task.result()
 
     async def pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        """One way; its end is passed on as a half-close, as the other way may go on."""
+        """Copy one direction. Propagates its end as a half-close, because the other direction may still be open."""
         while data := await source.read(CHUNK):
-            self.seen = asyncio.get_running_loop().time()
+            self.last_read = asyncio.get_running_loop().time()
             sink.write(data)
             await sink.drain()
         sink.write_eof()
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """A close would look like the end of an answer that has no length."""
+    """Close a connection with a TCP reset: a FIN would look like the end of a response without a length."""
     own = writer.get_extra_info("socket")
-    with suppress(OSError):  # it may be closed by now
+    with suppress(OSError):  # it may already be closed
         own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()

@@ -1,4 +1,4 @@
-"""Batches: each call of one is routed and authorized like any other, in this process.
+"""Batch requests. Each call is routed and authorized like a single request, within this process.
 
 https://cloud.google.com/storage/docs/batch
 """
@@ -18,18 +18,18 @@ from cloud.google_errors import ApiError
 from cloud.storage.multipart import Parts, boundary_of
 from cloud.storage.request import StorageResponse
 
-MOST = 100  # calls
-LONGEST = 10 << 20  # bytes of all calls together
-ANSWER = 32 << 20  # bytes of answers, after which no further call is made
-TOO_MUCH = StorageResponse(
-    413, {"error": {"code": 413, "message": "The batch's answers are too long: send a smaller batch."}}
+MAX_CALLS = 100
+MAX_REQUEST = 10 << 20  # bytes of all calls together
+MAX_RESPONSE = 32 << 20  # bytes of responses, after which the remaining calls are refused
+TOO_LARGE = StorageResponse(
+    413, {"error": {"code": 413, "message": "The batch's responses are too large: send a smaller batch."}}
 )
 LINE = re.compile(rb"([A-Z]+) (\S+)(?: HTTP/1\.[01])?")
 
 
 @dataclass(frozen=True, slots=True)
-class Inner:
-    """One call of a batch: its Content-ID, its method, and the target as it was sent."""
+class BatchCall:
+    """One call of a batch: its Content-ID, method, target (as sent), headers and body."""
 
     id: str
     method: str
@@ -38,31 +38,32 @@ class Inner:
     body: bytes
 
 
-Make = Callable[[Inner], Awaitable[StorageResponse]]
+Handler = Callable[[BatchCall], Awaitable[StorageResponse]]
 
 
-async def answer(content_type: str, body: AsyncIterator[bytes], make: Make) -> StorageResponse:
-    """Makes the calls in their order. Refusal (400, 413), and no call made, for a malformed batch."""
+async def run(content_type: str, body: AsyncIterator[bytes], handle: Handler) -> StorageResponse:
+    """Run the calls in order. Raises ApiError (400, 413) for a malformed batch, before running any call."""
     parts = Parts(_limited(body), boundary_of(content_type))
-    calls: list[Inner] = []
+    calls: list[BatchCall] = []
     while (headers := await parts.next()) is not None:
-        if len(calls) == MOST:
-            raise ApiError(400, "badRequest", f"The batch has more than {MOST} calls.")
+        if len(calls) == MAX_CALLS:
+            raise ApiError(400, "badRequest", f"The batch has more than {MAX_CALLS} calls.")
         calls.append(_read(headers, b"".join([piece async for piece in parts.content()])))
     if not calls:
         raise malformed("it has no calls")
     boundary = f"batch_{secrets.token_urlsafe(24)}"
-    answers = bytearray()
+    responses = bytearray()
     for call in calls:
-        await asyncio.sleep(0)  # others have their turn
-        reply = await make(call) if len(answers) < ANSWER else TOO_MUCH
-        answers += f"--{boundary}\r\n".encode() + _part(call, reply)
-    # Without quotes: gcsfs takes everything after "boundary=" literally.
-    told = {"Content-Type": f"multipart/mixed; boundary={boundary}"}
-    return StorageResponse(headers=told, raw=bytes(answers) + f"--{boundary}--\r\n".encode())
+        await asyncio.sleep(0)  # let other requests run
+        reply = await handle(call) if len(responses) < MAX_RESPONSE else TOO_LARGE
+        responses += f"--{boundary}\r\n".encode() + _part(call, reply)
+    # No quotes: gcsfs takes everything after "boundary=" literally.
+    outer = {"Content-Type": f"multipart/mixed; boundary={boundary}"}
+    return StorageResponse(headers=outer, raw=bytes(responses) + f"--{boundary}--\r\n".encode())
 
 
 def malformed(why: str) -> ApiError:
+    """The 400 for a batch that can't be parsed."""
     return ApiError(400, "badRequest", f"Failed to parse batch request: {why}.")
 
 
@@ -70,16 +71,16 @@ async def _limited(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     size = 0
     async for piece in body:
         size += len(piece)
-        if size > LONGEST:
-            raise ApiError(413, "uploadTooLarge", f"The batch is over {LONGEST >> 20} MiB.")
+        if size > MAX_REQUEST:
+            raise ApiError(413, "uploadTooLarge", f"The batch is over {MAX_REQUEST >> 20} MiB.")
         yield piece
 
 
-def _read(outer: Message, call: bytes) -> Inner:
+def _read(outer: Message, call: bytes) -> BatchCall:
     line, _, rest = call.lstrip(b"\r\n").partition(b"\n")
     found = LINE.fullmatch(line.strip())
     if found is None:
-        raise malformed("a call does not begin with METHOD PATH HTTP/1.1")
+        raise malformed("a call does not start with METHOD PATH HTTP/1.1")
     ends = [(at, len(end)) for end in (b"\r\n\r\n", b"\n\n") if (at := rest.find(end)) >= 0]
     if rest.startswith((b"\r\n", b"\n")):  # no headers
         head, body = b"", rest[2 if rest.startswith(b"\r") else 1 :]
@@ -87,13 +88,13 @@ def _read(outer: Message, call: bytes) -> Inner:
         cut, length = min(ends, default=(len(rest), 0))
         head, body = rest[:cut], rest[cut + length :]
     headers = BytesParser().parsebytes(head, headersonly=True)
-    return Inner(
+    return BatchCall(
         str(outer.get("Content-ID") or ""), found[1].decode(), found[2].decode("latin-1"), headers, body
     )
 
 
-def _part(call: Inner, reply: StorageResponse) -> bytes:
-    """The answer to one call; its id refers to the call's."""
+def _part(call: BatchCall, reply: StorageResponse) -> bytes:
+    """The response to one call, with an id derived from the call's Content-ID."""
     content = reply.encoded()
     phrase = HTTPStatus(reply.status).phrase if reply.status in set(HTTPStatus) else ""
     id = re.sub(r"[^!-;=?-~]", "", call.id.strip("<>"))

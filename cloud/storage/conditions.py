@@ -1,6 +1,6 @@
 """Preconditions: https://cloud.google.com/storage/docs/request-preconditions
 
-They are evaluated on the generation that a call is about, at the moment it changes.
+They are evaluated on the affected generation, at the moment of the change.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NOT_MET = "At least one of the pre-conditions you specified did not hold."
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Each is None where the call does not have it. Generation 0 means that there is no live object."""
+    """A call's preconditions; None if not given. Generation 0 means that there is no live object."""
 
     generation: int | None = None
     not_generation: int | None = None
@@ -32,7 +32,10 @@ class Conditions:
     not_etags: tuple[str, ...] = ()  # If-None-Match
 
     def require(self, generation: int, metageneration: int, reading: bool = False) -> None:
-        """Refusal: 412, or 304 where a `NotMatch` ends a read. Both numbers are 0 where there is no object."""
+        """Raise ApiError if a condition fails: 304 for a `NotMatch` on a read, otherwise 412.
+
+        Both numbers are 0 if there is no object.
+        """
         if self.generation not in (None, generation) or self.metageneration not in (None, metageneration):
             raise ApiError(412, "conditionNotMet", NOT_MET)
         tag = etag(generation, metageneration) if metageneration else ""
@@ -44,7 +47,10 @@ class Conditions:
 
 
 def read_conditions(call: StorageRequest, source: bool = False) -> Conditions:
-    """A call's preconditions on its object, or on the one that it copies. Refusal (400) for a malformed one."""
+    """Read the preconditions on a call's object or, with `source`, on the object it copies.
+
+    Raises ApiError (400) for a malformed one.
+    """
     prefix = "ifSource" if source else "if"
     generation, not_generation, metageneration, not_metageneration = (
         call.number(name.replace("if", prefix, 1)) for name in (*GENERATION, *METAGENERATION)
@@ -56,7 +62,7 @@ def read_conditions(call: StorageRequest, source: bool = False) -> Conditions:
 
 
 def source_conditions(given: Mapping[str, Any]) -> Conditions:
-    """`objectPreconditions` of one source of compose."""
+    """The `objectPreconditions` of one source of a compose. Raises ApiError (400) for an unsupported one."""
     if set(given) - {"ifGenerationMatch"}:
         raise unsupported(f"{', '.join(sorted(given))} in objectPreconditions")
     wanted = given.get("ifGenerationMatch")

@@ -1,6 +1,6 @@
-"""Objects as the API shows them, and the fields that a client may set.
+"""Objects as the API returns them, and the fields that a client may set.
 
-A field that the lab does not keep is refused by name, never accepted and dropped.
+A field that the lab does not support is refused by name, never silently dropped.
 https://cloud.google.com/storage/docs/json_api/v1/objects#resource
 """
 
@@ -20,9 +20,9 @@ from cloud.storage.store.index import ObjectRecord
 CLASSES = ("STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE")
 TEXTS = ("contentType", "contentEncoding", "contentDisposition", "contentLanguage", "cacheControl")
 HOLDS = ("temporaryHold", "eventBasedHold")
-RELEASED = "_released"  # when an event-based hold was released; not shown
+RELEASED = "_released"  # when an event-based hold was released; internal
 OBJECT_FIELDS = frozenset((*TEXTS, *HOLDS, "metadata", "customTime", "storageClass"))
-# Set by the server and ignored in a request, as on Google Cloud: clients send back what they got.
+# Set by the server and ignored in requests, as on Google Cloud: clients send back what they received.
 OBJECT_OUTPUT = frozenset(
     {
         "kind",
@@ -48,20 +48,25 @@ OBJECT_OUTPUT = frozenset(
     }
 )
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
-METADATA = 8192  # bytes of custom metadata
+METADATA = 8192  # maximum bytes of custom metadata
 
 
 def time_of(seconds: float) -> str:
+    """A Unix time in RFC 3339 format with milliseconds."""
     moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
 
 
 def etag(generation: int, metageneration: int) -> str:
+    """The etag of an object, or of a bucket (generation 0)."""
     return base64.b64encode(f"{generation}/{metageneration}".encode()).decode()
 
 
 def object_resource(found: ObjectRecord, base: str, retained: float = 0) -> dict[str, Any]:
-    """`base` is the client's address of storage; `retained`: until when a retention policy keeps the object."""
+    """An object as the API returns it.
+
+    `base`: the URL at which the client reaches Cloud Storage; `retained`: when its retention expires (Unix time), or 0.
+    """
     path = f"/b/{found.bucket}/o/{quote(found.name, safe='')}"
     optional = {
         "md5Hash": found.content.md5,
@@ -92,7 +97,7 @@ def object_resource(found: ObjectRecord, base: str, retained: float = 0) -> dict
 
 
 def object_fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What a client sets of an object. Refusal (400) for a field that the lab does not have, or a wrong value."""
+    """The fields of an object that a client sets. Raises ApiError (400) for an unsupported field or invalid value."""
     unknown = sorted(set(given) - OBJECT_FIELDS - OBJECT_OUTPUT)
     if unknown:
         raise unsupported(f"an object's {', '.join(unknown)}")
@@ -105,19 +110,20 @@ def _object_value(name: str, value: Any) -> Any:
     if name == "metadata":
         return _metadata(value)
     if name in HOLDS:
-        right = isinstance(value, bool)
+        valid = isinstance(value, bool)
     elif name == "storageClass":
-        right = value in CLASSES
+        valid = value in CLASSES
     elif name == "customTime":
-        right = isinstance(value, str) and is_time(value)
+        valid = isinstance(value, str) and is_time(value)
     else:
-        right = isinstance(value, str) and len(value) < 4096 and not re.search(r"[\x00-\x1f\x7f]", value)
-    if not right:
+        valid = isinstance(value, str) and len(value) < 4096 and not re.search(r"[\x00-\x1f\x7f]", value)
+    if not valid:
         raise ApiError(400, "invalid", f"Invalid value for {name}.")
     return value
 
 
 def is_time(text: str) -> bool:
+    """Whether a string is a valid RFC 3339 time."""
     try:
         instant(text)
     except ValueError:
@@ -126,26 +132,27 @@ def is_time(text: str) -> bool:
 
 
 def instant(text: str) -> datetime.datetime:
+    """The time of an RFC 3339 string. Raises ValueError if it is malformed."""
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _metadata(value: Any) -> dict[str, str | None]:
     if not isinstance(value, dict) or not all(one is None or isinstance(one, str) for one in value.values()):
-        raise ApiError(400, "invalid", "Invalid value for metadata: it maps names to texts.")
+        raise ApiError(400, "invalid", "Invalid value for metadata: expected an object of strings.")
     if sum(len(f"{name}{text or ''}".encode()) for name, text in value.items()) > METADATA:
-        raise ApiError(400, "invalid", f"The object's metadata is longer than {METADATA} bytes.")
+        raise ApiError(400, "invalid", f"The object's metadata exceeds {METADATA} bytes.")
     return value
 
 
 def object_document(given: Mapping[str, Any], kept: Mapping[str, Any] = {}) -> dict[str, Any]:
-    """The fields of an object: those in `kept`, changed as `given` says. Refusal (400) as for `object_fields`."""
+    """An object's fields: those in `kept`, updated with `given`. Raises ApiError (400) like `object_fields`."""
     document = merged(kept, object_fields(given), frozenset({"metadata"}))
-    _metadata(document.get("metadata", {}))  # together they may be too long
+    _metadata(document.get("metadata", {}))  # the merged metadata may be too long
     return document
 
 
 def merged(document: Mapping[str, Any], change: Mapping[str, Any], maps: frozenset[str]) -> dict[str, Any]:
-    """A PATCH: null clears a field, and a name in one of the `maps`. https://www.rfc-editor.org/rfc/rfc7396"""
+    """Apply a PATCH: null removes a field, or a key in one of the `maps`. https://www.rfc-editor.org/rfc/rfc7396"""
     result = dict(document)
     for name, value in change.items():
         if name in maps and isinstance(value, dict):

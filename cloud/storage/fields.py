@@ -15,7 +15,7 @@ ALL = "*"
 
 
 def read_fields(text: str) -> Tree:
-    """What `text` names. Refusal (400) for one that is malformed."""
+    """Parse a `fields` parameter. Raises ApiError (400) if it is malformed."""
     tree, rest = _read(text, 0)
     if rest or not tree:
         raise invalid("fields", text)
@@ -23,7 +23,7 @@ def read_fields(text: str) -> Tree:
 
 
 def selected(document: Any, tree: Tree) -> Any:
-    """The parts of a document that were named; an empty tree is all of it."""
+    """The selected parts of a document; an empty tree selects all of it."""
     if isinstance(document, list):
         return [selected(one, tree) for one in document]
     if not isinstance(document, dict) or not tree:
@@ -38,7 +38,7 @@ def selected(document: Any, tree: Tree) -> Any:
 
 
 def _read(text: str, depth: int) -> tuple[Tree, str]:
-    """Reads up to a closing bracket or the end."""
+    """Read up to a closing parenthesis or the end."""
     tree: Tree = {}
     if depth > DEEPEST:
         raise invalid("fields", text)

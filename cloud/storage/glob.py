@@ -1,10 +1,10 @@
 """matchGlob: https://cloud.google.com/storage/docs/json_api/v1/objects/list#list-objects-and-prefixes-using-glob
 
-    *  any characters but /     **  any characters     **/  any folders, or none     ?  one character but /
-    [a-z] [!a-z]  one of a set     {a,b}  alternatives     \\x  x itself
+    *  any characters except /     **  any characters     **/  zero or more folders     ?  one character except /
+    [a-z] [!a-z]  a set     {a,b}  alternatives     \\x  literal x
 
-A pattern is run as a set of states, one bit each, so its cost grows with the name's length and with nothing else. A
-regular expression made from a pattern could take minutes.
+Patterns run as a bit-parallel NFA (one bit per state), so the cost is linear in the name's length. A regular expression
+translated from a pattern could take minutes.
 """
 
 from __future__ import annotations
@@ -14,21 +14,23 @@ from dataclasses import dataclass
 
 from cloud.storage.request import invalid
 
-ALTERNATIVES = 64  # patterns that braces may stand for
-LONGEST = 1024
-DEEPEST = 64  # braces
-One = Callable[[str], bool]  # whether an item takes this character
+ALTERNATIVES = 64  # patterns that braces may expand to
+LONGEST = 1024  # characters
+DEEPEST = 64  # levels of braces
+CharacterTest = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
+    """An element of a pattern. `takes` tests a character; `many`: it matches any number of characters."""
+
     text: str
-    takes: One
+    takes: CharacterTest
     many: bool = False
 
 
 class Pattern:
-    """One pattern without braces."""
+    """A pattern without braces."""
 
     def __init__(self, text: str) -> None:
         self._items = tuple(_items(text))
@@ -37,7 +39,7 @@ class Pattern:
         self._takers: dict[str, int] = {}
 
     def matches(self, name: str) -> bool:
-        """Bit n of `state`: the first n items match what was read so far."""
+        """Whether a name matches. Bit n of `state` is set if the first n items match the characters read so far."""
         state = self._reached(1, 0)
         for char in name:
             if char not in self._takers:
@@ -49,7 +51,7 @@ class Pattern:
         return bool(state >> len(self._items) & 1)
 
     def _reached(self, entered: int, stayed: int) -> int:
-        """With what is reached without another character: past `**/` on entering it, and past any star."""
+        """Add the states that need no further character: past `**/` on entering it, and past any star."""
         folders = entered & self._folders
         while folders:
             entered |= folders << 2
@@ -68,18 +70,21 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Glob:
+    """A compiled glob: the patterns that its braces expand to."""
+
     alternatives: tuple[Pattern, ...]
 
     def matches(self, name: str) -> bool:
+        """Whether a name matches one of the patterns."""
         return any(one.matches(name) for one in self.alternatives)
 
     def cost(self, name: str) -> int:
-        """Of matching a name, in the steps that a list counts; one is about what reading an object takes."""
+        """The cost of matching a name, in steps of a listing. One step costs about as much as reading an object."""
         return 1 + len(name) * len(self.alternatives) // 64
 
 
 def compile_glob(text: str) -> Glob:
-    """Refusal (400) for a pattern that is malformed, or stands for more than 64."""
+    """Compile a glob. Raises ApiError (400) if it is malformed or expands to more than 64 patterns."""
     try:
         if len(text) > LONGEST:
             raise ValueError
@@ -89,7 +94,7 @@ def compile_glob(text: str) -> Glob:
 
 
 def _expanded(text: str, depth: int = 0) -> list[str]:
-    """Without braces: one pattern for each alternative."""
+    """Expand braces: one pattern per alternative."""
     opened = _find(text, "{")
     if opened < 0:
         return [text]
@@ -126,7 +131,7 @@ def _find(text: str, wanted: str) -> int:
 
 
 def _items(text: str) -> Iterator[Item]:
-    """Never two stars in a row: they take what the wider of them takes."""
+    """Split a pattern into items. Merges consecutive stars, which match what the widest of them matches."""
     at = 0
     while at < len(text):
         char = text[at]
@@ -153,7 +158,7 @@ def _items(text: str) -> Iterator[Item]:
         at += 1
 
 
-def _set(text: str) -> One:
+def _set(text: str) -> CharacterTest:
     negated = text[:1] in ("!", "^")
     at, ranges = int(negated), []
     while at < len(text):

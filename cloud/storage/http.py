@@ -1,6 +1,6 @@
-"""storage.googleapis.com: which call does what, over HTTP and in batches.
+"""storage.googleapis.com: routes calls to their handlers, from HTTP requests and batches.
 
-https://cloud.google.com/storage/docs/json_api/v1 and, for the permissions that each method needs,
+https://cloud.google.com/storage/docs/json_api/v1; for the permissions that each method requires:
 https://cloud.google.com/storage/docs/access-control/iam-json
 """
 
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from cloud.google_errors import FULL, ApiError, is_full, storage_error
+from cloud.google_errors import DISK_FULL, ApiError, is_full, storage_error
 from cloud.storage import batch, buckets, objects, uploads
 from cloud.storage.conditions import METAGENERATION, NAMES, SOURCE_NAMES
 from cloud.storage.fields import read_fields, selected
@@ -32,7 +32,7 @@ API = "/storage/v1"
 BUCKET = r"/b/(?P<bucket>[^/]+)"
 OBJECT = r"/o/(?P<object>[^/]+)"
 TARGET = r"/b/(?P<to_bucket>[^/]+)/o/(?P<to_object>[^/]+)"
-# Their meaning would be lost: customer-supplied encryption keys.
+# Customer-supplied encryption keys, which the lab can't honor.
 REFUSED_HEADERS = frozenset(
     f"x-goog-{of}encryption-{what}"
     for of in ("", "copy-source-")
@@ -44,7 +44,7 @@ Handler = Callable[[Service, StorageRequest], Awaitable[StorageResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`known`: its parameters besides those that every method has; `several`: those that may be repeated."""
+    """A route. `known`: parameters besides those common to all methods; `several`: repeatable parameters."""
 
     methods: str
     path: re.Pattern[str]
@@ -111,7 +111,7 @@ ROUTES = (
     _route("PUT", rf"(?:/resumable)?/upload{API}{BUCKET}/o", uploads.resume, UPLOAD),
     _route("DELETE", rf"(?:/resumable)?/upload{API}{BUCKET}/o", uploads.cancel, UPLOAD),
 )
-# What the API has and the lab has not.
+# Parts of the API that the lab does not have.
 ABSENT = re.compile(
     rf"{API}(?:{BUCKET}(?:{OBJECT})?/(?P<kind>notificationConfigs|folders|managedFolders|anywhereCaches|"
     r"lockRetentionPolicy|restore|relocate|operations|watch|bulkRestore|ipFilter)(?:/.*)?"
@@ -121,12 +121,12 @@ ABSENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Answers requests to storage.googleapis.com."""
+    """Handles requests to storage.googleapis.com."""
 
     service: Service
 
     async def handle(self, request: web.Request, base: str, raw: str = "") -> web.StreamResponse:
-        """`base` is the client's address of storage; `raw` the path, where that is not the request's own."""
+        """Handle a request. `base`: the URL at which the client reaches us; `raw`: replaces the request's path."""
         path, _, query = request.raw_path.partition("?")
         path = raw or path
         body = request.content.iter_any()
@@ -139,11 +139,12 @@ class Storage:
     async def answer_batch(
         self, headers: Mapping[str, str], body: AsyncIterator[bytes], base: str
     ) -> StorageResponse:
-        make = partial(self.inner, dict(headers), base)
-        return await caught(batch.answer(headers.get("Content-Type", ""), body, make))
+        """Run a batch."""
+        handle = partial(self.batch_call, dict(headers), base)
+        return await caught(batch.run(headers.get("Content-Type", ""), body, handle))
 
-    async def inner(self, outer: Mapping[str, str], base: str, call: batch.Inner) -> StorageResponse:
-        """One call of a batch. Its target's host is not looked at: it never leads out of this process."""
+    async def batch_call(self, outer: Mapping[str, str], base: str, call: batch.BatchCall) -> StorageResponse:
+        """Run one call of a batch. Ignores the target's host: a call never leaves this process."""
         headers = {name.title(): str(value) for name, value in call.headers.items()}
         headers.setdefault("Authorization", outer.get("Authorization", ""))
         found = TARGET_OF_CALL.fullmatch(call.target)
@@ -162,7 +163,7 @@ class Storage:
     async def reply(
         self, method: str, target: str, headers: Mapping[str, str], body: AsyncIterator[bytes], base: str
     ) -> StorageResponse:
-        """The answer to one call, which may be an error."""
+        """The response to one call, which may be an error."""
         path, _, query = target.partition("?")
         media = path.startswith("/download/") or "alt=media" in query.split("&")
         return await caught(self._reply(method, path, query, headers, body, base), media)
@@ -195,7 +196,10 @@ async def _one(body: bytes) -> AsyncIterator[bytes]:
 
 
 def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
-    """The route and the path's names, decoded. Refusal: 404 for an unknown path, 405 for a wrong method, 501."""
+    """Find a call's route and decode the names in its path.
+
+    Raises ApiError: 404 for an unknown path, 405 for a wrong method, 501 for a part of the API that the lab lacks.
+    """
     allowed = []
     for route in ROUTES:
         if found := route.path.fullmatch(path):
@@ -204,7 +208,7 @@ def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
             allowed.append(route.methods)
     if allowed:
         raise ApiError(
-            405, "methodNotAllowed", f"{method[:20]} is not allowed here, only {' '.join(allowed)}."
+            405, "methodNotAllowed", f"{method[:20]} is not allowed here; allowed: {' '.join(allowed)}."
         )
     if found := ABSENT.fullmatch(path):
         kind = found["kind"] or found["of_project"]
@@ -214,18 +218,19 @@ def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
 
 
 async def caught(reply: Awaitable[StorageResponse], media: bool = False) -> StorageResponse:
-    """The reply, or the error that it ended with. 507 where the disk is full."""
+    """Await a reply and turn ApiError into an error response; 507 if the disk is full."""
     try:
         return await reply
     except ApiError as refusal:
         return refused(refusal, media)
     except (OSError, sqlite3.OperationalError) as fault:
         if is_full(fault):
-            return refused(ApiError(507, "insufficientStorage", FULL), media)
+            return refused(ApiError(507, "insufficientStorage", DISK_FULL), media)
         raise
 
 
 def refused(refusal: ApiError, media: bool = False) -> StorageResponse:
+    """The response to a refused call; plain text for a download (`media`)."""
     if refusal.status == 304:
         return StorageResponse(304)
     headers, body = storage_error(refusal)
@@ -236,7 +241,7 @@ def refused(refusal: ApiError, media: bool = False) -> StorageResponse:
 
 
 async def send(request: web.Request, reply: StorageResponse) -> web.StreamResponse:
-    """Content is read before its headers are sent, so that a fault at its beginning is still an error."""
+    """Send a reply. Reads the first piece of content before the headers, so an early failure is still an error."""
     headers = dict(reply.headers)
     if reply.content is None:
         if reply.body is not None:
@@ -250,7 +255,7 @@ async def send(request: web.Request, reply: StorageResponse) -> web.StreamRespon
             first = await anext(content, b"")
         except zlib.error:
             return web.Response(
-                status=400, text="The object's content is not the gzip that its metadata says."
+                status=400, text="The object's content is not valid gzip, although its metadata says so."
             )
         if len(first) == reply.length:
             return web.Response(status=reply.status, body=first, headers=headers)
@@ -262,8 +267,8 @@ async def send(request: web.Request, reply: StorageResponse) -> web.StreamRespon
             await response.write(first)
             async for piece in content:
                 await response.write(piece)
-        except (OSError, zlib.error) as fault:  # no end that looks like one
-            log.warning("a download broke off: %s", fault)
+        except (OSError, zlib.error) as fault:  # abort, so the client can't take it for complete
+            log.warning("download aborted: %s", fault)
             if request.transport:
                 request.transport.abort()
             return response

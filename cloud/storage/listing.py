@@ -1,6 +1,6 @@
-"""Lists of objects: https://cloud.google.com/storage/docs/json_api/v1/objects/list
+"""Lists objects: https://cloud.google.com/storage/docs/json_api/v1/objects/list
 
-Names are in the order of their UTF-8, which is the order of code points that Python and SQLite use as well.
+Names sort by their UTF-8 bytes, which is the same as by code point, as in Python and SQLite.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from cloud.storage.glob import Glob, compile_glob
 from cloud.storage.request import StorageRequest, count, invalid, unsupported
 from cloud.storage.store.index import Index, ObjectRecord
 
-PAGE = 1000  # items and prefixes in one answer at most
-SCAN = 10_000  # objects that one answer looks at, so that a glob with few matches holds up nobody else
-FIELDS = 1 << 22  # bytes of objects' metadata in one answer
+PAGE = 1000  # maximum items and prefixes per page
+SCAN = 10_000  # maximum steps per page, so a glob with few matches does not block other requests
+METADATA_BYTES = 1 << 22  # maximum bytes of objects' metadata per page
 PARAMETERS = frozenset(
     {
         "prefix", "delimiter", "includeTrailingDelimiter", "startOffset", "endOffset", "pageToken", "maxResults",
@@ -27,7 +27,7 @@ LAST = "\U0010ffff"
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """`start` is inclusive, `end` exclusive; `after` is the generation of `start` that was returned last."""
+    """A parsed request. `start` is inclusive, `end` exclusive; `after`: the last returned generation of `start`."""
 
     prefix: str = ""
     delimiter: str = ""
@@ -35,24 +35,24 @@ class ListRequest:
     start: str = ""
     end: str = ""
     after: int = 0
-    most: int = PAGE
+    limit: int = PAGE
     versions: bool = False
     glob: Glob | None = None
 
 
 @dataclass(slots=True)
 class Page:
-    """`next` is the token of the page that follows; empty on the last."""
+    """One page. `next` is the token of the next page, "" on the last."""
 
     items: list[ObjectRecord] = field(default_factory=list)
     prefixes: list[str] = field(default_factory=list)
     next: str = ""
-    seen: int = 0  # objects that were looked at
-    bytes: int = 0  # of metadata, about
+    seen: int = 0  # steps: objects scanned, plus the cost of matching their names
+    bytes: int = 0  # approximate size of the objects' metadata
 
 
 def read_list(call: StorageRequest) -> ListRequest:
-    """Refusal (400) for what the lab does not have, by name."""
+    """Parse a list request. Raises ApiError (400), naming it, for an unsupported parameter."""
     query = call.query
     for name in ("softDeleted", "includeFoldersAsPrefixes"):
         if call.flag(name):
@@ -60,9 +60,9 @@ def read_list(call: StorageRequest) -> ListRequest:
     glob, delimiter = query.get("matchGlob", ""), query.get("delimiter", "")
     if glob and delimiter:
         raise unsupported("matchGlob together with delimiter")
-    most = call.number("maxResults")
+    limit = call.number("maxResults")
     projection(call)
-    token = opened(query["pageToken"]) if query.get("pageToken") else None
+    token = decode_token(query["pageToken"]) if query.get("pageToken") else None
     start = max(query.get("prefix", ""), query.get("startOffset", ""))
     return ListRequest(
         prefix=query.get("prefix", ""),
@@ -71,14 +71,14 @@ def read_list(call: StorageRequest) -> ListRequest:
         start=max(start, token[0]) if token else start,
         end=query.get("endOffset", ""),
         after=token[1] if token else 0,
-        most=min(most or PAGE, PAGE),
+        limit=min(limit or PAGE, PAGE),
         versions=call.flag("versions"),
         glob=compile_glob(glob) if glob else None,
     )
 
 
 def page(index: Index, bucket: str, wanted: ListRequest) -> Page:
-    """One page. A common prefix is one entry, whose objects are skipped rather than read."""
+    """Read one page. A common prefix is one entry; its objects are skipped without reading them."""
     found = Page()
     start: str | None = wanted.start
     after = wanted.after
@@ -88,21 +88,21 @@ def page(index: Index, bucket: str, wanted: ListRequest) -> Page:
 
 
 def _fill(found: Page, index: Index, bucket: str, wanted: ListRequest, start: str, after: int) -> str | None:
-    """Adds entries up to and including the first new prefix. Returns where to go on, None at the end."""
+    """Add entries up to and including the first new prefix. Returns where to continue, or None at the end."""
     for one in index.scan(bucket, start, wanted.versions):
         if not one.name.startswith(wanted.prefix) or (wanted.end and one.name >= wanted.end):
             return None
         if one.name == start and one.generation <= after:
             continue
         if found.seen >= SCAN:
-            found.next = sealed(one.name, one.generation - 1)
+            found.next = encode_token(one.name, one.generation - 1)
             return None
         found.seen += wanted.glob.cost(one.name) if wanted.glob else 1
         if wanted.glob and not wanted.glob.matches(one.name):
             continue
         common = _common(one.name, wanted)
-        if len(found.items) + len(found.prefixes) >= wanted.most or found.bytes > FIELDS:
-            found.next = sealed(common or one.name, 0 if common else one.generation - 1)
+        if len(found.items) + len(found.prefixes) >= wanted.limit or found.bytes > METADATA_BYTES:
+            found.next = encode_token(common or one.name, 0 if common else one.generation - 1)
             return None
         if not common or (wanted.trailing and common == one.name):
             found.items.append(one)
@@ -110,9 +110,8 @@ def _fill(found: Page, index: Index, bucket: str, wanted: ListRequest, start: st
         if common and not (found.prefixes and found.prefixes[-1] == common):
             found.prefixes.append(common)
         if common and not (wanted.trailing and common == one.name and wanted.versions):
-            return following(
-                common
-            )  # past all that begins so; of a folder's own object, all generations are shown
+            # Skips the prefix, except that all generations of a folder's own object are listed.
+            return after_prefix(common)
     return None
 
 
@@ -121,8 +120,8 @@ def _common(name: str, wanted: ListRequest) -> str:
     return name[: cut + len(wanted.delimiter)] if cut >= 0 else ""
 
 
-def following(prefix: str) -> str | None:
-    """The first string after all that begin with `prefix`; None where there is none."""
+def after_prefix(prefix: str) -> str | None:
+    """The smallest string greater than all strings with this prefix; None if there is none."""
     rest = prefix.rstrip(LAST)
     if not rest:
         return None
@@ -130,11 +129,13 @@ def following(prefix: str) -> str | None:
     return rest[:-1] + chr(0xE000 if code == 0xD800 else code)
 
 
-def sealed(name: str, generation: int) -> str:
+def encode_token(name: str, generation: int) -> str:
+    """A page token."""
     return base64.urlsafe_b64encode(json.dumps([name, generation]).encode()).decode()
 
 
-def opened(token: str) -> tuple[str, int]:
+def decode_token(token: str) -> tuple[str, int]:
+    """The name and generation of a page token. Raises ApiError (400) for an invalid one."""
     try:
         name, generation = json.loads(base64.urlsafe_b64decode(token.encode()))
         name.encode()
@@ -144,6 +145,6 @@ def opened(token: str) -> tuple[str, int]:
 
 
 def projection(call: StorageRequest) -> None:
-    """`full` adds access control lists, and no object of a bucket with uniform access has one."""
+    """Validate the `projection` parameter. It has no effect: `full` adds ACLs, which uniform access excludes."""
     if call.query.get("projection", "noAcl") not in ("noAcl", "full"):
         raise invalid("projection", call.query["projection"])

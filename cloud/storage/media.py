@@ -1,4 +1,4 @@
-"""Downloads: ranges, checksums, and content that is kept compressed.
+"""Downloads: ranges, checksums, and decompression of gzip content.
 
 https://cloud.google.com/storage/docs/transcoding
 """
@@ -20,13 +20,13 @@ from cloud.storage.store.index import ObjectRecord
 
 RANGE = re.compile("bytes=([0-9]*)-([0-9]*)")
 DIGITS = 19  # more than any size has
-PIECE = 1 << 18
-MAGIC = b"\x1f\x8b"
-COMPRESSED = 1 << 14  # bytes that are taken at once: of the rest, each member would make a copy
+PIECE = 1 << 18  # bytes of decompressed content per piece
+MAGIC = b"\x1f\x8b"  # gzip's first bytes
+COMPRESSED = 1 << 14  # bytes to decompress at a time; each gzip member copies what is left of them
 
 
 def download(call: StorageRequest, found: ObjectRecord, path: Path) -> StorageResponse:
-    """The content, or a range of it. Refusal (416) for a range beyond its end."""
+    """An object's content, or a range of it. Raises ApiError (416) for a range beyond its end."""
     headers = _headers(found)
     size = found.content.size
     stored = found.document.get("contentEncoding", "")
@@ -49,7 +49,7 @@ def download(call: StorageRequest, found: ObjectRecord, path: Path) -> StorageRe
 
 
 def _range(text: str, size: int) -> tuple[int, int] | None:
-    """Start and end; None for all of it, which is also the answer to what is no single range of bytes."""
+    """The start and (exclusive) end of a range; None for all content, also if this is not a single byte range."""
     found = RANGE.fullmatch(text.strip())
     if not found or not (found[1] or found[2]):
         return None
@@ -89,9 +89,9 @@ def _headers(found: ObjectRecord) -> dict[str, str]:
 
 
 async def _gunzipped(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """In pieces of bounded size, however well it was compressed. Content that is not gzip stays as it is.
+    """Decompress content, in pieces of bounded size. Passes through content that is not gzip.
 
-    zlib.error for content that breaks off or goes on as something else.
+    Raises zlib.error if the content is truncated or has trailing data that is not gzip.
     """
     unzip, plain = zlib.decompressobj(wbits=31), None
     async for whole in pieces:
@@ -114,4 +114,4 @@ async def _gunzipped(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
                     yield data
         await asyncio.sleep(0)
     if plain is False and not unzip.eof:
-        raise zlib.error("the content breaks off")
+        raise zlib.error("the content is truncated")

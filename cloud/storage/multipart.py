@@ -1,6 +1,6 @@
-"""Multipart bodies, read once and in order: an upload's metadata and content, or the calls of a batch.
+"""Streaming parser for multipart bodies: an upload's metadata and content, or the calls of a batch.
 
-Lines end in CRLF, or in LF as gcsfs writes them; which of the two, the first line says.
+Lines end in CRLF or, from gcsfs, in LF; the first line determines which.
 """
 
 from __future__ import annotations
@@ -12,30 +12,31 @@ from email.parser import BytesParser
 
 from cloud.google_errors import ApiError
 
-HEADERS = 1 << 14  # bytes of one part's headers
-EMPTY = 4  # lines before the first boundary
-# The alternatives begin differently, so that there is one way to read a value.
+HEADERS = 1 << 14  # maximum bytes of a part's headers
+EMPTY = 4  # maximum empty lines before the first boundary
+# The alternatives start differently, so every value has exactly one parse.
 VALUE = r"""(?:"([^"]*)"|'([^']*)'|([^;\s"'][^;\s"]*))"""
 PARAMETER = re.compile(rf"\s*;\s*([\w.-]+)={VALUE}", re.ASCII)
 TYPE = re.compile(rf"multipart/[a-z]+((?:{PARAMETER.pattern})+)\s*;?", re.IGNORECASE | re.ASCII)
 
 
 def boundary_of(content_type: str) -> bytes:
-    """The boundary of a multipart content type. Refusal (400) where there is none."""
+    """The boundary of a multipart Content-Type. Raises ApiError (400) unless there is exactly one."""
     found = TYPE.fullmatch(content_type.strip()) if len(content_type) < 1024 else None
     given = [one for one in PARAMETER.findall(found[1]) if one[0].lower() == "boundary"] if found else []
     boundary = "".join(given[0][1:]) if len(given) == 1 else ""
     if not boundary or len(boundary) > 200 or not boundary.isascii() or not boundary.isprintable():
-        raise malformed("its Content-Type names no boundary, or several")
+        raise malformed("its Content-Type must have exactly one boundary")
     return boundary.encode()
 
 
 def malformed(why: str) -> ApiError:
+    """The 400 for a malformed body."""
     return ApiError(400, "badContent", f"Malformed multipart body: {why}.")
 
 
 class Parts:
-    """The parts of a body, one after the other. Each is read to its end before the next."""
+    """Reads a body's parts in order. Each part must be read to its end before the next."""
 
     def __init__(self, body: AsyncIterator[bytes], boundary: bytes) -> None:
         self._body = body
@@ -45,7 +46,7 @@ class Parts:
         self._ended = False
 
     async def next(self) -> Message | None:
-        """The headers of the next part; None after the last."""
+        """The headers of the next part; None after the last. Raises ApiError (400) for a malformed body."""
         if not self._newline:
             await self._begin()
         if await self._take(2) == b"--":
@@ -53,7 +54,7 @@ class Parts:
         self._buffer[:0] = self._taken
         line = await self._line(b"\n", HEADERS)
         if line.strip():
-            raise malformed("something follows a boundary on its line")
+            raise malformed("a boundary is followed by other text on its line")
         headers = bytearray()
         while True:
             line = await self._line(b"\n", HEADERS)
@@ -64,7 +65,7 @@ class Parts:
                 raise malformed("the headers of a part are too long")
 
     async def content(self) -> AsyncIterator[bytes]:
-        """The content of the part whose headers were read, in pieces. Refusal (400) where it does not end."""
+        """The current part's content, in pieces. Raises ApiError (400) if the body ends within the part."""
         end = self._newline + self._mark
         while True:
             cut = self._buffer.find(end)
@@ -87,7 +88,7 @@ class Parts:
                 break
             line = await self._line(b"\n", 1024)
         if line.rstrip(b"\r \t") != self._mark:
-            raise malformed("it does not begin with its boundary")
+            raise malformed("it does not start with its boundary")
         self._newline = b"\r\n" if line.endswith(b"\r") else b"\n"
         self._buffer[:0] = self._newline
 
@@ -107,7 +108,7 @@ class Parts:
         return line
 
     async def _more(self) -> bool:
-        """Whether more of the body came."""
+        """Read another piece of the body. Returns False at its end."""
         async for piece in self._body:
             self._buffer += piece
             return True

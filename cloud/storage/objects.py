@@ -13,15 +13,16 @@ from cloud.storage.listing import page, projection, read_list
 from cloud.storage.media import download
 from cloud.storage.request import StorageRequest, StorageResponse, count, unsupported
 from cloud.storage.service import Service
-from cloud.storage.store.content import joined, new_blob
+from cloud.storage.store.content import concatenate, new_blob
 from cloud.storage.store.index import ObjectRecord
 from iam.policy import resource as resources
 
-SOURCES = 32  # of one compose
-KEPT = ("storageClass", "customTime", RELEASED)  # by a PUT
+MAX_SOURCES = 32  # per compose
+KEPT = ("storageClass", "customTime", RELEASED)  # fields that a PUT does not clear
 
 
 async def list_objects(service: Service, call: StorageRequest) -> StorageResponse:
+    """List a bucket's objects."""
     bucket = call.names["bucket"]
     service.bucket(bucket)
     wanted = read_list(call)
@@ -38,6 +39,7 @@ async def list_objects(service: Service, call: StorageRequest) -> StorageRespons
 
 
 async def get_object(service: Service, call: StorageRequest) -> StorageResponse:
+    """Get an object's metadata, or download its content."""
     bucket, name = call.names["bucket"], call.names["object"]
     generation, conditions = call.number("generation"), read_conditions(call)
     projection(call)
@@ -50,20 +52,21 @@ async def get_object(service: Service, call: StorageRequest) -> StorageResponse:
 
 
 async def change_object(service: Service, call: StorageRequest) -> StorageResponse:
-    """PATCH changes the fields that it names, PUT replaces them all."""
+    """Change an object's metadata: PATCH updates the given fields, PUT replaces all fields."""
     bucket, name = call.names["bucket"], call.names["object"]
     generation, conditions = call.number("generation"), read_conditions(call)
     projection(call)
     for permission in ("storage.objects.get", "storage.objects.update"):
         service.require(call, permission, bucket, name)
     given = await call.json()
-    service.require(call, "storage.objects.update", bucket, name)  # reading the body took time
+    # Again, because policies may have changed while the body was read.
+    service.require(call, "storage.objects.update", bucket, name)
     found = service.found(bucket, name, generation)
     conditions.require(found.generation, found.metageneration)
     if "storageClass" in given and given["storageClass"] != found.document["storageClass"]:
         raise ApiError(400, "invalid", "An object's storage class is changed by rewriting the object.")
     if given.get("customTime", found.document.get("customTime", "")) != found.document.get("customTime", ""):
-        later(given["customTime"], found.document.get("customTime", ""))
+        require_later(given["customTime"], found.document.get("customTime", ""))
     fixed = {name: value for name, value in found.document.items() if name in KEPT}
     document = object_document(given, found.document if call.method == "PATCH" else fixed)
     if found.document.get("eventBasedHold") and not document.get("eventBasedHold"):
@@ -71,13 +74,14 @@ async def change_object(service: Service, call: StorageRequest) -> StorageRespon
     return StorageResponse(body=service.resource(service.index.update(found, document), call))
 
 
-def later(wanted: Any, known: str) -> None:
-    """Refusal (400) for a customTime that goes back or away, which Google does not allow either."""
+def require_later(wanted: Any, known: str) -> None:
+    """Raise ApiError (400) for a customTime that is earlier than the current one or removed, as Google does."""
     if known and not (isinstance(wanted, str) and is_time(wanted) and instant(wanted) >= instant(known)):
         raise ApiError(400, "invalid", "An object's customTime can only be set to a later time.")
 
 
 async def delete_object(service: Service, call: StorageRequest) -> StorageResponse:
+    """Delete a generation or, without one, make the live object noncurrent if the bucket is versioned."""
     bucket, name = call.names["bucket"], call.names["object"]
     generation, conditions = call.number("generation"), read_conditions(call)
     service.require(call, "storage.objects.delete", bucket, name)
@@ -89,6 +93,7 @@ async def delete_object(service: Service, call: StorageRequest) -> StorageRespon
 
 
 async def compose(service: Service, call: StorageRequest) -> StorageResponse:
+    """Concatenate up to 32 objects into one. Raises ApiError (400) for an invalid request."""
     bucket, name = call.names["bucket"], call.names["object"]
     conditions = read_conditions(call)
     service.require(call, "storage.objects.create", bucket, name)
@@ -99,19 +104,21 @@ async def compose(service: Service, call: StorageRequest) -> StorageResponse:
     if body.get("deleteSourceObjects"):
         raise unsupported("deleteSourceObjects in compose")
     sources = body.get("sourceObjects")
-    if not isinstance(sources, list) or not 1 <= len(sources) <= SOURCES:
-        raise ApiError(400, "required", f"A compose takes 1 to {SOURCES} source objects.")
+    if not isinstance(sources, list) or not 1 <= len(sources) <= MAX_SOURCES:
+        raise ApiError(400, "required", f"Compose takes 1 to {MAX_SOURCES} source objects.")
     document = object_document(dictionary(body.get("destination")))
-    parts = [composed(service, call, bucket, dictionary(source)) for source in sources]
+    parts = [compose_source(service, call, bucket, dictionary(source)) for source in sources]
     check(service.index.object(bucket, name))
-    content = await joined(service.path(new_blob()), [service.path(one.content.blob) for one in parts])
+    content = await concatenate(service.path(new_blob()), [service.path(one.content.blob) for one in parts])
     components = sum(one.components or 1 for one in parts)
     made = service.keep(bucket, name, content, document, check, components)
     return StorageResponse(body=service.resource(made, call))
 
 
-def composed(service: Service, call: StorageRequest, bucket: str, source: dict[str, Any]) -> ObjectRecord:
-    """One source of a compose. Google's 403, 404 or 412 where it cannot be used."""
+def compose_source(
+    service: Service, call: StorageRequest, bucket: str, source: dict[str, Any]
+) -> ObjectRecord:
+    """One source of a compose. Raises ApiError (Google's 403, 404 or 412) if it can't be used."""
     if unknown := set(source) - {"name", "generation", "objectPreconditions"}:
         raise unsupported(f"{', '.join(sorted(unknown))} in sourceObjects")
     name, wanted = source.get("name"), source_conditions(dictionary(source.get("objectPreconditions")))
@@ -125,18 +132,20 @@ def composed(service: Service, call: StorageRequest, bucket: str, source: dict[s
 
 
 async def rewrite(service: Service, call: StorageRequest) -> StorageResponse:
-    """The copy shares its content, so a rewrite is done in its first call."""
-    made = await copied(service, call)
+    """Copy an object. Copies share their content, so a rewrite always finishes in one call."""
+    made = await copy_object(service, call)
     size = str(made.content.size)
-    told = {"kind": "storage#rewriteResponse", "totalBytesRewritten": size, "objectSize": size, "done": True}
-    return StorageResponse(body=told | {"resource": service.resource(made, call)})
+    done = {"kind": "storage#rewriteResponse", "totalBytesRewritten": size, "objectSize": size, "done": True}
+    return StorageResponse(body=done | {"resource": service.resource(made, call)})
 
 
 async def copy(service: Service, call: StorageRequest) -> StorageResponse:
-    return StorageResponse(body=service.resource(await copied(service, call), call))
+    """Copy an object."""
+    return StorageResponse(body=service.resource(await copy_object(service, call), call))
 
 
-async def copied(service: Service, call: StorageRequest) -> ObjectRecord:
+async def copy_object(service: Service, call: StorageRequest) -> ObjectRecord:
+    """Copy an object, with the metadata in the body or, without a body, the source's."""
     bucket, name = call.names["bucket"], call.names["object"]
     to_bucket, to_name = call.names["to_bucket"], call.names["to_object"]
     conditions, of_source = read_conditions(call), read_conditions(call, source=True)
@@ -145,7 +154,7 @@ async def copied(service: Service, call: StorageRequest) -> ObjectRecord:
     call.number("maxBytesRewrittenPerCall")
     if call.query.get("rewriteToken"):
         raise ApiError(
-            400, "invalid", "Invalid rewriteToken: the lab finishes each rewrite in its first call."
+            400, "invalid", "Invalid rewriteToken: the lab finishes every rewrite in its first call."
         )
     service.require(call, "storage.objects.get", bucket, name)
     service.require(call, "storage.objects.create", to_bucket, to_name)
@@ -160,9 +169,9 @@ async def copied(service: Service, call: StorageRequest) -> ObjectRecord:
 
 
 async def move(service: Service, call: StorageRequest) -> StorageResponse:
-    """https://cloud.google.com/storage/docs/json_api/v1/objects/move
+    """Rename an object: https://cloud.google.com/storage/docs/json_api/v1/objects/move
 
-    It needs storage.objects.move, or both storage.objects.get and storage.objects.delete.
+    Requires storage.objects.move, or both storage.objects.get and storage.objects.delete.
     """
     bucket, name, to_name = call.names["bucket"], call.names["object"], call.names["to_object"]
     conditions, of_source = read_conditions(call), read_conditions(call, source=True)

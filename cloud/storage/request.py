@@ -1,7 +1,7 @@
-"""One call of the JSON API, parsed once into values.
+"""A call of the JSON API, parsed once into values.
 
-Handlers see nothing but these values, so what is authorized is what is done. A request that two parsers could read
-differently (a parameter given twice, a broken escape) is refused rather than guessed.
+Handlers see only these values, so they act on exactly what was authorized. Ambiguous requests (a repeated parameter, an
+invalid percent escape) are refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cloud.google_errors import ApiError
 from cloud.json_body import read_json
 
 BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
-# https://cloud.google.com/storage/docs/json_api/v1/parameters#query: for every method.
+# The parameters of every method: https://cloud.google.com/storage/docs/json_api/v1/parameters#query
 EVERYWHERE = frozenset(
     {"alt", "fields", "key", "access_token", "oauth_token", "prettyPrint", "quotaUser", "userIp"}
 )
@@ -25,7 +25,11 @@ EVERYWHERE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class StorageRequest:
-    """`names`: the parts of the path, decoded. `query`: the parameters. `base`: the client's address of storage."""
+    """A call.
+
+    `names`: the decoded names in the path; `query`: the parameters; `repeated`: the repeatable ones; `base`: the URL at
+    which the client reaches Cloud Storage.
+    """
 
     method: str
     path: str
@@ -39,32 +43,32 @@ class StorageRequest:
 
     @property
     def media(self) -> bool:
-        """Whether an object's content is asked for, rather than its metadata."""
+        """Whether the call asks for an object's content rather than its metadata."""
         return self.query.get("alt") == "media" or self.path.startswith("/download/")
 
     def number(self, name: str) -> int | None:
-        """A parameter that is an int64 of at least 0; None without it. Refusal (400) for anything else."""
+        """A non-negative int64 parameter; None if not given. Raises ApiError (400) if it is invalid."""
         text = self.query.get(name)
         return None if text is None else count(name, text)
 
     def flag(self, name: str) -> bool:
-        """A boolean parameter; False without it."""
+        """A boolean parameter; False if not given. Raises ApiError (400) if it is invalid."""
         text = self.query.get(name, "false").lower()
         if text not in ("true", "false"):
             raise invalid(name, text)
         return text == "true"
 
     def tags(self, name: str) -> tuple[str, ...]:
-        """The entity tags of a header, without their quotes."""
+        """The entity tags of a header, without quotes."""
         return tuple(filter(None, (one.strip().strip('"') for one in self.headers.get(name, "").split(","))))
 
     async def json(self) -> dict[str, Any]:
-        """The body as an object, {} for none. Refusal: 400 for anything else, 413 over 1 MiB."""
+        """The body as a JSON object; {} for none. Raises ApiError: 413 over 1 MiB, 400 for anything else."""
         return await read_json(self.body, self.headers.get("Content-Encoding", ""))
 
 
 def count(name: str, value: object) -> int:
-    """An int64 of at least 0, as JSON or a query gives it. Refusal (400) for anything else."""
+    """A non-negative int64 from JSON or a query. Raises ApiError (400) for anything else."""
     text = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
     if not re.fullmatch("[0-9]{1,19}", text) or int(text) >= 2**63:
         raise invalid(name, str(value))
@@ -72,16 +76,17 @@ def count(name: str, value: object) -> int:
 
 
 def invalid(name: str, value: str) -> ApiError:
+    """The 400 for an invalid parameter, header or field."""
     return ApiError(400, "invalidParameter", f"Invalid value for {name}: {value[:100]!r}.")
 
 
 def unsupported(what: str) -> ApiError:
-    """For what Google Cloud has and the lab has not: an immediate refusal that names it."""
+    """The 400 for a feature of Google Cloud that the lab does not have."""
     return ApiError(400, "invalid", f"The lab's storage does not support {what[:200]}.")
 
 
 def decoded(text: str, plus: str = "+") -> str:
-    """A part of a URL as text. Refusal (400) for a broken escape and for what is not UTF-8."""
+    """Decode a part of a URL. Raises ApiError (400) for an invalid escape, or if it is not UTF-8."""
     if BROKEN.search(text):
         raise ApiError(400, "badRequest", "The URL has a '%' that is not followed by two hexadecimal digits.")
     try:
@@ -93,7 +98,7 @@ def decoded(text: str, plus: str = "+") -> str:
 def read_query(
     raw: str, known: frozenset[str], repeatable: frozenset[str] = frozenset()
 ) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
-    """The parameters, and those that may be repeated. Refusal (400) for an unknown or repeated one, by name."""
+    """Parse a query into single and repeatable parameters. Raises ApiError (400) for an unknown or repeated one."""
     single: dict[str, str] = {}
     several: dict[str, tuple[str, ...]] = {}
     for pair in filter(None, raw.split("&")):
@@ -101,7 +106,7 @@ def read_query(
         if name in repeatable:
             several[name] = (*several.get(name, ()), value)
         elif name in single:
-            raise ApiError(400, "invalidParameter", f"The parameter {name} is given twice.")
+            raise ApiError(400, "invalidParameter", f"The parameter {name} is repeated.")
         elif name in known or name in EVERYWHERE:
             single[name] = value
         else:
@@ -113,7 +118,7 @@ def read_query(
 
 @dataclass(frozen=True, slots=True)
 class StorageResponse:
-    """An answer: a JSON document, raw bytes, or streamed content (`length` -1: not known in advance)."""
+    """A response: a JSON document, raw bytes, or streamed content (`length` -1: unknown in advance)."""
 
     status: int = 200
     body: Any = None
@@ -123,4 +128,5 @@ class StorageResponse:
     length: int = 0
 
     def encoded(self) -> bytes:
+        """The body's bytes; not for streamed content."""
         return self.raw if self.body is None else json.dumps(self.body).encode()

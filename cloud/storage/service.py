@@ -1,4 +1,4 @@
-"""What the methods of the storage API share: permission checks, holds, and the one way to make an object."""
+"""Shared by the storage API's methods: permission checks, holds, retention, and the creation of objects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cloud.identity.access import Access
 from cloud.storage.conditions import Conditions
 from cloud.storage.documents import RELEASED, object_resource, time_of
 from cloud.storage.request import StorageRequest
-from cloud.storage.store.content import Content, Writer, described, new_blob
+from cloud.storage.store.content import Content, Writer, content_of, new_blob
 from cloud.storage.store.index import BucketRecord, Check, Index, ObjectRecord
 from iam.policy import resource as resources
 from iam.policy.resource import wrong_object
@@ -24,7 +24,7 @@ log = logging.getLogger("cloud")
 
 @dataclass(slots=True)
 class Service:
-    """`folder` holds the content of objects; `writers`, by session, are those of resumable uploads."""
+    """The storage. `folder`: the objects' content; `writers`: open resumable uploads by session id."""
 
     access: Access
     index: Index
@@ -32,51 +32,57 @@ class Service:
     writers: dict[str, Writer] = field(default_factory=dict)
 
     def resource(self, found: ObjectRecord, call: StorageRequest) -> dict[str, Any]:
-        """An object as the API shows it to this caller."""
+        """An object as the API returns it to this caller."""
         return object_resource(found, call.base, self.retained(found))
 
     def bucket(self, name: str) -> BucketRecord:
-        """Google's 404 where there is none."""
+        """A bucket. Raises ApiError (Google's 404) if it does not exist."""
         found = self.index.bucket(name)
-        if found is None or name not in self.access.world.buckets:
+        if found is None or name not in self.access.lab_state.buckets:
             raise no_bucket()
         return found
 
     def require(self, call: StorageRequest, permission: str, bucket: str, name: str) -> None:
-        """Refusal: Google's 404 for the bucket, 403 for the object, 400 for a name that no object can have."""
+        """Check a permission on an object. Raises ApiError: 404 for the bucket, 403, or 400 for an invalid name."""
         self.bucket(bucket)
         self.access.require(call.principal, permission, resources.obj(bucket, checked_name(name)))
 
     def may(self, call: StorageRequest, permission: str, bucket: str, name: str) -> bool:
+        """Whether the caller has a permission on an object. Raises ApiError like `require`, except for 403."""
         self.bucket(bucket)
         return self.access.may(call.principal, permission, resources.obj(bucket, checked_name(name)))
 
     def found(self, bucket: str, name: str, generation: int | None) -> ObjectRecord:
+        """An object's live or given generation. Raises ApiError (Google's 404) if it does not exist."""
         found = self.index.object(bucket, name, generation)
         if found is None:
             raise no_object(bucket, name)
         return found
 
     def close(self) -> None:
+        """Close the open uploads and the index."""
         for writer in self.writers.values():
             writer.close()
         self.index.database.close()
 
     def path(self, blob: str) -> Path:
+        """The file of a content."""
         return self.folder / blob
 
     def writer(self) -> Writer:
+        """A writer for new content."""
         return Writer(self.path(new_blob()))
 
     def discard(self, blob: str) -> None:
+        """Delete a content's file."""
         remove(self.path(blob))
 
     def replaceable(
         self, call: StorageRequest, bucket: str, name: str, conditions: Conditions
     ) -> Callable[[ObjectRecord | None], None]:
-        """The check at the moment of writing: the same bucket as now, permissions, preconditions, holds.
+        """The check to run at the moment of writing: the bucket is still the same, permissions, preconditions, holds.
 
-        Reading a body takes time, in which policies and buckets change.
+        Policies and buckets may change while the body is being read.
         """
         began = self.bucket(bucket).created
 
@@ -93,7 +99,7 @@ class Service:
         return check
 
     def free(self, found: ObjectRecord) -> None:
-        """Google's 403 where a hold or a retention policy keeps a generation."""
+        """Raise ApiError (Google's 403) if a hold or a retention policy protects a generation."""
         what = f"Object '{found.bucket}/{found.name}'"
         for hold, word in (("temporaryHold", "Temporary"), ("eventBasedHold", "Event-Based")):
             if found.document.get(hold):
@@ -113,7 +119,7 @@ class Service:
             )
 
     def retained(self, found: ObjectRecord) -> float:
-        """Until when a retention policy keeps a generation; 0 without one. A released hold begins it anew."""
+        """When a generation's retention expires, as a Unix time; 0 without a policy. A released hold restarts it."""
         bucket = self.index.bucket(found.bucket)
         policy = (bucket.document.get("retentionPolicy") if bucket else None) or {}
         began = max(found.created, float(found.document.get(RELEASED, 0)))
@@ -129,7 +135,7 @@ class Service:
         components: int = 0,
         upload: str = "",
     ) -> ObjectRecord:
-        """Makes complete content an object. Refused, the content is discarded."""
+        """Make complete content an object. Discards the content if `check` or the write fails."""
         try:
             document = self.defaults(bucket) | document
             return self.index.put(bucket, name, content, document, check, components, upload)
@@ -138,19 +144,19 @@ class Service:
             raise
 
     def defaults(self, bucket: str) -> dict[str, Any]:
-        """What an object gets from its bucket."""
+        """The fields that an object gets from its bucket."""
         about = self.bucket(bucket).document
         hold = {"eventBasedHold": True} if about.get("defaultEventBasedHold") else {}
         return {"storageClass": about.get("storageClass", "STANDARD"), **hold}
 
 
 def open_service(access: Access, folder: Path) -> Service:
-    """Storage as it is kept in the folder, and the world's buckets where they are new.
+    """Open the storage in a folder and add the lab's new buckets.
 
-    Content that nothing refers to, as after a crash in the middle of an upload, is removed. A bucket that the world
-    does not know, because lab.yaml has changed since, is its project's still, with the policy of a new bucket.
+    Removes unreferenced content, such as a crashed upload leaves behind. A bucket that is missing from the lab's state
+    because lab.yaml has changed stays in its project and gets a new bucket's policy.
     """
-    content, world = folder / "content", access.world
+    content, lab_state = folder / "content", access.lab_state
     content.mkdir(mode=0o700, parents=True, exist_ok=True)
     index = Index.open(folder / "index.sqlite", lambda blob: remove(content / blob))
     kept = index.blobs()
@@ -159,43 +165,44 @@ def open_service(access: Access, folder: Path) -> Service:
             remove(path)
     service = Service(access, index, content)
     for name, project in index.projects().items():
-        if name not in world.buckets and project in world.projects:
-            world.add_bucket(name, project)
-    for name, holder in world.buckets.items():
+        if name not in lab_state.buckets and project in lab_state.projects:
+            lab_state.add_bucket(name, project)
+    for name, holder in lab_state.buckets.items():
         known = index.bucket(name)
         if known is None or known.project != holder.project:
             index.put_bucket(name, holder.project, known.document if known else {})
         if known is None:
-            for key, text in world.objects.get(name, {}).items():
+            for key, text in lab_state.objects.get(name, {}).items():
                 put_text(service, name, key, text)
     return service
 
 
 def remove(path: Path) -> None:
-    """What cannot be removed now is at the next start: by then nothing refers to it."""
+    """Delete a content's file. If that fails, the next start deletes it, because nothing refers to it."""
     try:
         path.unlink(missing_ok=True)
     except OSError as fault:
-        log.warning("%s stays until the next start: %s", path, fault)
+        log.warning("%s can't be deleted until the next start: %s", path, fault)
 
 
 def put_text(service: Service, bucket: str, name: str, text: str) -> ObjectRecord:
-    """An object with a line of text."""
+    """Create an object with one line of text."""
     blob, data = new_blob(), text.encode() + b"\n"
     service.path(blob).write_bytes(data)
     document = service.defaults(bucket) | {"contentType": "text/plain; charset=utf-8"}
-    return service.index.put(bucket, name, described(blob, data), document)
+    return service.index.put(bucket, name, content_of(blob, data), document)
 
 
 def checked_name(name: str) -> str:
-    """Refusal (400) for what no object can be named."""
+    """The name, if it is a valid object name. Raises ApiError (400) otherwise."""
     if not name:
         raise ApiError(400, "required", "Required parameter: name")
-    wrong = wrong_object(name)
-    if wrong:
-        raise ApiError(400, "invalid", f"Invalid object name: {wrong}.")
+    problem = wrong_object(name)
+    if problem:
+        raise ApiError(400, "invalid", f"Invalid object name: {problem}.")
     return name
 
 
 def no_object(bucket: str, name: str) -> ApiError:
+    """Google's 404 for an object."""
     return ApiError(404, "notFound", f"No such object: {bucket}/{name}")

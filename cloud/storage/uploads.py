@@ -1,4 +1,4 @@
-"""Uploads: in one request (media, multipart) or in several (resumable).
+"""Uploads, in one request (media, multipart) or several (resumable).
 
 https://cloud.google.com/storage/docs/json_api/v1/objects/insert
 https://cloud.google.com/storage/docs/performing-resumable-uploads
@@ -26,15 +26,15 @@ from cloud.storage.service import Service, checked_name
 from cloud.storage.store.content import Content, Writer, new_blob
 from cloud.storage.store.index import UploadRecord
 
-SESSION = 7 * 24 * 3600  # seconds that a resumable upload may take, as on Google Cloud
-WRITERS = 256  # resumable uploads whose checksums so far are kept in memory
+SESSION = 7 * 24 * 3600  # lifetime of a resumable upload in seconds, as on Google Cloud
+MAX_WRITERS = 256  # resumable uploads whose running checksums are kept in memory
 CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)")
 IN_SESSION = frozenset({"uploadType", "upload_id", "name"})
 
 
 @dataclass(frozen=True, slots=True)
 class NewObject:
-    """What an upload makes: its name, its metadata, and the checksums that the client announced."""
+    """The object that an upload creates: name, metadata and the checksums the client sent (base64, or "")."""
 
     name: str
     document: dict[str, Any]
@@ -42,6 +42,7 @@ class NewObject:
     crc32c: str
 
     def check(self, content: Content) -> None:
+        """Raise ApiError (400, Google's text) if a checksum does not match the content."""
         for label, given, real in (
             ("MD5 hash", self.md5, content.md5),
             ("CRC32C", self.crc32c, content.crc32c),
@@ -53,12 +54,12 @@ class NewObject:
 
 
 def read_wanted(call: StorageRequest, metadata: Mapping[str, Any], content_type: str = "") -> NewObject:
-    """From the query, the metadata and the headers. Refusal (400) where two of them disagree."""
+    """Read the object to create from query, metadata and headers. Raises ApiError (400) if they disagree."""
     in_query, in_body = call.query.get("name", ""), metadata.get("name") or ""
     if not isinstance(in_body, str) or (in_query and in_body and in_query != in_body):
-        raise ApiError(400, "invalid", "The object has one name in the query and another in the body.")
+        raise ApiError(400, "invalid", "The object's names in the query and the body differ.")
     if metadata.get("bucket") not in (None, "", call.names["bucket"]):
-        raise ApiError(400, "invalid", "The object has one bucket in the path and another in the body.")
+        raise ApiError(400, "invalid", "The object's buckets in the path and the body differ.")
     given = dict(metadata)
     for name, text in (
         ("contentType", content_type),
@@ -77,6 +78,7 @@ def read_wanted(call: StorageRequest, metadata: Mapping[str, Any], content_type:
 
 
 def checksum(name: str, text: Any, length: int) -> str:
+    """A base64 checksum of `length` bytes, or "". Raises ApiError (400) for anything else."""
     try:
         if text and len(base64.b64decode(text, validate=True)) != length:
             raise ValueError
@@ -86,13 +88,13 @@ def checksum(name: str, text: Any, length: int) -> str:
 
 
 async def insert(service: Service, call: StorageRequest) -> StorageResponse:
-    """POST: a whole upload, or the start of a resumable one. gcsfs sends the chunks of one by POST too."""
+    """POST: a whole upload or the start of a resumable one. gcsfs also sends a resumable upload's chunks by POST."""
     service.bucket(call.names["bucket"])
     projection(call)
     kind = call.query.get("uploadType", "")
     if "upload_id" in call.query:
         return await resume(service, call)
-    if call.query.get("name"):  # so that a body that the caller may not send is not read
+    if call.query.get("name"):  # before reading a body that the caller may not upload
         service.require(call, "storage.objects.create", call.names["bucket"], call.query["name"])
     if kind == "media":
         wanted = read_wanted(call, {}, call.headers.get("Content-Type", ""))
@@ -105,6 +107,7 @@ async def insert(service: Service, call: StorageRequest) -> StorageResponse:
 
 
 async def multipart(service: Service, call: StorageRequest) -> StorageResponse:
+    """An upload with metadata and content in one multipart body."""
     parts = Parts(call.body, boundary_of(call.headers.get("Content-Type", "")))
     if await parts.next() is None:
         raise malformed("it has no metadata")
@@ -116,11 +119,11 @@ async def multipart(service: Service, call: StorageRequest) -> StorageResponse:
     if transfer not in ("binary", "7bit", "8bit"):
         raise unsupported(f"the Content-Transfer-Encoding {transfer}")
     wanted = read_wanted(call, metadata, str(headers.get("Content-Type") or ""))
-    return await whole(service, call, wanted, only(parts))
+    return await whole(service, call, wanted, last_part(parts))
 
 
-async def only(parts: Parts) -> AsyncIterator[bytes]:
-    """The content of the last part."""
+async def last_part(parts: Parts) -> AsyncIterator[bytes]:
+    """The content of the current part. Raises ApiError (400) if another part follows."""
     async for piece in parts.content():
         yield piece
     if await parts.next() is not None:
@@ -130,6 +133,7 @@ async def only(parts: Parts) -> AsyncIterator[bytes]:
 async def whole(
     service: Service, call: StorageRequest, wanted: NewObject, pieces: AsyncIterator[bytes]
 ) -> StorageResponse:
+    """Write an upload's content and create the object; remove the content on any failure."""
     bucket, conditions = call.names["bucket"], read_conditions(call)
     service.require(call, "storage.objects.create", bucket, wanted.name)
     check = service.replaceable(call, bucket, wanted.name, conditions)
@@ -149,6 +153,7 @@ async def whole(
 
 
 async def begin(service: Service, call: StorageRequest) -> StorageResponse:
+    """Start a resumable upload and return its session URL."""
     bucket, conditions = call.names["bucket"], read_conditions(call)
     wanted = read_wanted(call, await call.json(), call.headers.get("X-Upload-Content-Type", ""))
     service.require(call, "storage.objects.create", bucket, wanted.name)
@@ -168,16 +173,21 @@ async def begin(service: Service, call: StorageRequest) -> StorageResponse:
 
 
 def session_of(service: Service, call: StorageRequest) -> UploadRecord:
-    """The session of the query. Refusal: 404 unless this caller began it for this bucket, 410 after a week."""
+    """The upload session of the query.
+
+    Raises ApiError: 404 unless this caller started it for this bucket, 410 after a week.
+    """
     if not call.query.get("upload_id"):
         raise ApiError(400, "required", "Required parameter: upload_id")
     found = service.index.upload(call.query["upload_id"])
     mine = found and (found.principal, found.bucket) == (call.principal, call.names["bucket"])
     if found is None or not mine or call.query.get("name", found.name) != found.name:
-        raise ApiError(404, "notFound", "This caller has no such resumable upload.")
+        raise ApiError(404, "notFound", "The caller has no such resumable upload.")
     if unknown := set(call.query) - IN_SESSION - EVERYWHERE:
         raise ApiError(
-            400, "invalid", f"{', '.join(sorted(unknown))} is set when a resumable upload is started."
+            400,
+            "invalid",
+            f"{', '.join(sorted(unknown))} can be set only when a resumable upload is started.",
         )
     if found.started + SESSION < time.time():
         service.index.end_upload(found.id)
@@ -186,6 +196,7 @@ def session_of(service: Service, call: StorageRequest) -> UploadRecord:
 
 
 async def cancel(service: Service, call: StorageRequest) -> StorageResponse:
+    """Cancel a resumable upload; 499, as Google answers."""
     writer = writer_of(service, session_of(service, call))
     async with writer.lock:
         session = session_of(service, call)  # another request may have ended it
@@ -196,17 +207,17 @@ async def cancel(service: Service, call: StorageRequest) -> StorageResponse:
 
 
 def writer_of(service: Service, session: UploadRecord) -> Writer:
-    """The session's, with its checksums so far; those of sessions that were idle longest are forgotten."""
+    """A session's writer, with its running checksums. Drops the writers of the longest idle sessions."""
     writer = service.writers.pop(session.id, None) or Writer(service.path(session.blob))
     idle = [id for id, one in service.writers.items() if not one.lock.locked()]
-    for id in idle[: max(0, len(service.writers) - WRITERS)]:
+    for id in idle[: max(0, len(service.writers) - MAX_WRITERS)]:
         service.writers.pop(id).close()
     service.writers[session.id] = writer
     return writer
 
 
 async def resume(service: Service, call: StorageRequest) -> StorageResponse:
-    """The next chunk, the rest, or the question how much has arrived."""
+    """PUT: the next chunk, the rest of the content, or a query for the number of bytes received."""
     part = content_range(call.headers.get("Content-Range", "").strip())
     writer = writer_of(service, session_of(service, call))
     async with writer.lock:
@@ -218,19 +229,19 @@ async def resume(service: Service, call: StorageRequest) -> StorageResponse:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A Content-Range. `end` is exclusive, None for the end of the body; `total` None where it is not known yet.
+    """A Content-Range. `end` is exclusive, None for the end of the body; `total` is None if not known yet.
 
-    `start` None: the request has no content and asks how much has arrived.
+    If `start` is None, the request has no content and asks for the number of bytes received.
     """
 
     start: int | None = 0
     end: int | None = None
     total: int | None = None
-    open: bool = False  # more is to follow
+    open: bool = False  # more content follows
 
 
 def content_range(text: str) -> Part:
-    """Without the header, the body is all that is missing. Refusal (400) for a malformed one."""
+    """Parse a Content-Range; without one, the body is the rest of the content. Raises ApiError (400)."""
     if not text:
         return Part()
     found = CONTENT_RANGE.fullmatch(text)
@@ -248,6 +259,7 @@ def content_range(text: str) -> Part:
 async def received(
     service: Service, call: StorageRequest, session: UploadRecord, writer: Writer, part: Part
 ) -> StorageResponse:
+    """Handle one request of a resumable upload; complete it if this is the last part."""
     if part.start is None:
         if part.open or part.total != writer.size:
             return incomplete(writer.size)
@@ -262,23 +274,23 @@ async def received(
         await append(call, writer, part, part.start)
         if part.open:
             return incomplete(await writer.pause())
-        if part.total is not None and writer.size != part.total:  # more had arrived than this request says
+        if part.total is not None and writer.size != part.total:  # more than that was already received
             await writer.pause()
             raise invalid("Content-Range", call.headers["Content-Range"])
     return await complete(service, call, session, writer)
 
 
 async def append(call: StorageRequest, writer: Writer, part: Part, start: int) -> None:
-    """Adds the part of the body that had not arrived yet. What arrived of a broken one is kept."""
+    """Append the bytes not received yet. Keeps what arrived if the body breaks off."""
     at = start
     try:
         async for piece in call.body:
             if part.end is not None and at + len(piece) > part.end:
                 raise invalid("Content-Range", "the body is longer")
-            fresh = piece[max(0, writer.size - at) :]
+            new = piece[max(0, writer.size - at) :]
             at += len(piece)
-            if fresh:
-                await writer.write(fresh)
+            if new:
+                await writer.write(new)
         if part.end not in (None, at):
             raise invalid("Content-Range", "the body is shorter")
     except BaseException:
@@ -289,6 +301,7 @@ async def append(call: StorageRequest, writer: Writer, part: Part, start: int) -
 async def complete(
     service: Service, call: StorageRequest, session: UploadRecord, writer: Writer
 ) -> StorageResponse:
+    """Create the object of a fully received upload; end the session if that is refused."""
     content = await writer.finish()
     service.writers.pop(session.id, None)
     stored = session.document
@@ -304,12 +317,13 @@ async def complete(
 
 
 def finished(service: Service, call: StorageRequest, session: UploadRecord) -> StorageResponse:
-    """The same answer again, for a client that did not get it."""
+    """Repeat a completed upload's response, for a client that missed it."""
     found = service.index.object(session.bucket, session.name, int(session.done))
     if found is None:
-        raise ApiError(404, "notFound", "The object of this upload is gone.")
+        raise ApiError(404, "notFound", "The object of this upload no longer exists.")
     return StorageResponse(body=service.resource(found, call))
 
 
 def incomplete(size: int) -> StorageResponse:
+    """The 308 that reports the number of bytes received."""
     return StorageResponse(308, headers={"Range": f"bytes=0-{size - 1}"} if size else {})

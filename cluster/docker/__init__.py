@@ -1,1 +1,1 @@
-"""The cluster in Docker: compose.yaml, run by Docker Compose."""
+"""The docker runtime: compose.yaml, run by Docker Compose."""

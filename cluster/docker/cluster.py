@@ -1,4 +1,4 @@
-"""The kind "docker": compose.yaml run by Docker Compose."""
+"""The docker runtime: starts compose.yaml with Docker Compose."""
 
 from __future__ import annotations
 
@@ -13,132 +13,149 @@ from cluster import applied, key, ports, scale, started
 from cluster.docker import images, mounts
 from cluster.docker.engine import DockerEngine, connect, find_compose, member
 from cluster.errors import Leftover, NoEngine
-from cluster.kinds import Context
 from cluster.processes import record, services
+from cluster.runtimes import Context
 from cluster.status import Member
 from raydock.errors import CommandFailed
 from raydock.topology import Pool
 
-KIND = "docker"
+RUNTIME = "docker"
 WAIT_SECONDS = 180
 STOP_SECONDS = 20
-# Compose's own deadline comes first; this one is for a Compose that hangs.
+# Compose's own deadline is shorter; this one catches a Compose that hangs.
 COMMAND_SECONDS = WAIT_SECONDS + 60.0
 
 
 def open_cluster(context: Context) -> ComposeCluster:
+    """The cluster of this checkout in Docker. Starts nothing and does not contact the engine."""
     return ComposeCluster(context)
 
 
 @dataclass(frozen=True)
 class ComposeCluster:
+    """A cluster run by Docker Compose. Implements cluster.runtimes.Runtime and cluster.scale.Scalable."""
+
     context: Context
 
     @cached_property
     def engine(self) -> DockerEngine:
+        """The Docker engine. Raises NoEngine."""
         return connect()
 
     @property
     def project(self) -> str:
+        """The name of the Compose project."""
         return self.context.topology.project
 
     def exists(self) -> bool:
+        """See Runtime.exists. Without an engine, the state folder tells whether a cluster was started in Docker."""
         try:
-            return bool(self.engine.belongings(self.project))
+            return bool(self.engine.resources(self.project))
         except NoEngine as fault:
             if self.was_started():
                 raise NoEngine(
-                    f"{fault.message} The cluster {self.project} was started there: its containers, networks and "
-                    "volumes are left, and can't be seen or removed until it does.",
+                    f"{fault.message} The cluster {self.project} was started there; its containers, networks and "
+                    "volumes can't be listed or removed while Docker is down.",
                     "Start Docker, then try again. Nothing was changed.",
                 ) from fault
             return False
 
     def was_started(self) -> bool:
-        """Whether this checkout started one and has not removed it, as far as the state folder tells."""
+        """Whether this checkout started a cluster in Docker and has not removed it, according to the state folder."""
         state = self.context.state
-        if kind := started.kind(state):
-            return kind == KIND
-        return bool(applied.load(state) and key.read(state)) and not record.file_in(state).exists()
+        if runtime := started.runtime(state):
+            return runtime == RUNTIME
+        # Clusters started by an earlier version have no recorded runtime.
+        return bool(applied.load(state) and key.read(state)) and not record.path_in(state).exists()
 
     def up(self, build: bool, restart: bool = False) -> None:
+        """See Runtime.up. Builds the missing images first."""
         mounts.require_readable(self.context)
         if build or images.missing(self.engine, self.context):
             self.build(build)
         present = self.members()
         if not present:
             ports.require_free(self.context.topology.port)
-        started.begin(self.context.state, KIND, self.context.chosen)
-        # Compose would make a container anew whose settings it finds changed, with what runs in it.
+        started.begin(self.context.state, RUNTIME, self.context.chosen)
+        # By default Compose recreates a container whose settings changed, and ends what runs in it.
         how = ["--force-recreate"] if restart else ["--no-recreate"] if present else []
-        self.start(*how, *self.sizes(present), renewed=restart)
+        self.start(*how, *self.scale_flags(present), renewed=restart)
 
-    def sizes(self, present: Sequence[Member]) -> list[str]:
-        """What `scale` made of a pool stays; its size is compose.yaml's only where nothing is there yet."""
+    def scale_flags(self, present: Sequence[Member]) -> list[str]:
+        """Flags that keep the size of every existing pool. The sizes in compose.yaml apply to a new cluster only."""
         pools = dict.fromkeys(found.pool for found in present if found.pool != "head")
         counts = {pool: sum(found.pool == pool for found in present) for pool in pools}
         kept = started.sizes(self.context.state) if present else {}
         return [f"--scale={pool}={count}" for pool, count in {**counts, **kept}.items()]
 
     def build(self, every: bool = False) -> list[str]:
-        """Builds the images that are missing, or every one; returns their names."""
+        """Build the missing images, or all with `every`. Returns their names."""
         services = {image: service for service, image in self.context.topology.images.items()}
         wanted = list(services) if every else images.missing(self.engine, self.context)
         if not wanted:
             return []
         base = images.base_image(self.engine, self.context)
         trusted, variable = images.ca_bundle(self.context)
-        self.context.say(f"building {', '.join(wanted)} on {base}; certificates: {trusted} ({variable})")
+        self.context.say(
+            f"building {', '.join(wanted)} on {base}; CA certificates: {trusted} (from {variable})"
+        )
         self.compose("build", *(services[image] for image in wanted), base=base, seconds=images.BUILD_SECONDS)
         return wanted
 
     def start(self, *arguments: str, renewed: bool = False) -> None:
+        """Run `docker compose up` and wait for the health checks. CommandFailed says which of them failed."""
         wait = ("--wait", f"--wait-timeout={WAIT_SECONDS}")
         try:
             self.compose("up", "--detach", "--no-build", *wait, *arguments, renewed=renewed)
         except CommandFailed as error:
-            if refused := self.refusal():
-                raise refused from error
-            raise CommandFailed(f"{error.message} {self.complaint()}", error.fix) from error
+            if rejected := self.cloud_error():
+                raise rejected from error
+            raise CommandFailed(f"{error.message} {self.unhealthy_containers()}", error.fix) from error
 
     def restart_cloud(self) -> None:
+        """See Runtime.restart_cloud. Also restarts Vertex AI's control plane, if it is running."""
         running = {member(container).pool for container in self.engine.containers(self.project)}
         ours = [name for name in (services.CLOUD, "vertex") if name in running]
         self.start("--no-deps", "--force-recreate", *ours)
 
     def down(self) -> list[str]:
-        before = self.engine.belongings(self.project)
+        """See Runtime.down. Raises Leftover."""
+        before = self.engine.resources(self.project)
         self.compose("down", "--volumes", "--remove-orphans", f"--timeout={STOP_SECONDS}")
-        self.engine.remove_networks(self.project)  # of Vertex's clusters, which Compose does not know
-        if left := self.engine.belongings(self.project):
-            raise Leftover(f"These could not be removed: {', '.join(left)}.", "Try again: make cluster-down")
+        self.engine.remove_networks(self.project)  # those of the lab's Vertex AI clusters, unknown to Compose
+        if left := self.engine.resources(self.project):
+            raise Leftover(f"Could not remove {', '.join(left)}.", "Try again: make cluster-down")
         return before
 
     def members(self) -> list[Member]:
+        """See Runtime.members."""
         found = [member(container) for container in self.engine.containers(self.project)]
         nodes = [
             found for found in found if found.pool in {pool.name for pool in self.context.topology.pools}
         ]
         return sorted(nodes, key=lambda node: node.pool != "head")
 
-    def ended(self) -> list[str]:
-        """The services whose containers do not run, though Docker starts them again after a crash."""
+    def stopped_services(self) -> list[str]:
+        """See Runtime.stopped_services. Docker restarts a crashed service, so these were stopped or keep crashing."""
         pools = {pool.name for pool in self.context.topology.pools}
         services = sorted(set(self.context.topology.images.keys()) - pools)
         running = {found.pool for found in map(member, self.engine.containers(self.project)) if found.running}
         return [name for name in services if name not in running]
 
     def scale(self, pool: Pool, count: int, drain_timeout: float) -> None:
+        """See Runtime.scale."""
         scale.scale(self, self.context, pool, count, drain_timeout)
 
     def grow(self, pool: Pool, count: int) -> None:
-        """Compose starts what is missing; run also after a removal, so that it knows the new size.
+        """See Scalable.grow. Also called after a removal, so that Compose records the new size.
 
-        With --no-deps it would note a service without dependencies, and find the nodes changed at the next `up`.
+        Not with --no-deps: Compose would record a service without dependencies and treat the nodes as changed at the
+        next `up`.
         """
         self.start("--no-recreate", f"--scale={pool.name}={count}", pool.name)
 
     def remove(self, members: list[Member]) -> None:
+        """See Scalable.remove."""
         names = {found.name for found in members}
         for container in self.engine.containers(self.project):
             if member(container).name in names:
@@ -146,6 +163,7 @@ class ComposeCluster:
                 container.remove(v=True, force=True)
 
     def on_head(self, source: str, *arguments: str) -> str:
+        """See Scalable.on_head. Raises CommandFailed with the last line of stderr."""
         head: Any = self.engine.containers(self.project, "head")[0]
         status, output = head.exec_run(
             ["python3", "-c", source, "127.0.0.1:6379", *arguments], stderr=True, demux=True
@@ -154,7 +172,8 @@ class ComposeCluster:
         if status:
             last = "".join(stderr.strip().splitlines()[-1:])
             raise CommandFailed(
-                f"A command on the head ended with {status}: {last}.", "See: docker compose logs head"
+                f"A command on the head node failed with exit code {status}: {last}.",
+                "See: docker compose logs head",
             )
         return stdout
 
@@ -166,8 +185,11 @@ class ComposeCluster:
         seconds: float = COMMAND_SECONDS,
         renewed: bool = False,
     ) -> None:
-        """Runs one `docker compose` command; what it says goes to stderr. CommandFailed if it fails."""
-        # What a profile started is to end too, also where the profile is not chosen any more.
+        """Run a `docker compose` command with its output on stderr. Raises CommandFailed.
+
+        `base` is the base image of a build, `seconds` the deadline; for `renewed` see `environment`.
+        """
+        # `down` also stops services whose profile is no longer enabled.
         profiles = ["--profile", "*"] if verb == "down" else []
         command = [*find_compose(), *self.files(), *profiles, verb, *arguments]
         try:
@@ -183,19 +205,21 @@ class ComposeCluster:
             status = 124
         if status:
             raise CommandFailed(
-                f"`docker compose {verb}` ended with {status}; the lines above say why.",
-                "To start anew: make cluster-down, then make cluster-up",
+                f"`docker compose {verb}` failed with exit code {status}; see its output above.",
+                "To start over: make cluster-down, then make cluster-up",
             )
 
     def files(self) -> list[str]:
+        """The flags that name the Compose files: compose.gpu.yaml too if the engine has the NVIDIA runtime."""
         root = self.context.root
         overlay = ["-f", str(root / "compose.gpu.yaml")] if self.engine.nvidia() else []
         return ["--project-directory", str(root), "-f", str(root / "compose.yaml"), *overlay]
 
     def environment(self, base: str, renewed: bool = False) -> dict[str, str]:
-        """The same for every command, or Compose would find a container changed and make it anew.
+        """The environment for Compose, the same for every command: Compose recreates a container if it changes.
 
-        So a changed setting of the nodes waits until they are restarted (`renewed`): running jobs would be lost.
+        Changed node settings are therefore held back until the nodes are restarted (`renewed`), so that running jobs
+        survive.
         """
         chosen = {"BASE_IMAGE": base} if base else {}
         secret = key.digest(key.read(self.context.state))
@@ -204,19 +228,19 @@ class ComposeCluster:
         sizes = {**self.context.chosen, **chosen}
         return {**os.environ, **sizes, **mounts.files(self.context), "RAYDOCK_KEY_SHA256": secret}
 
-    def refusal(self) -> CommandFailed | None:
-        """The cloud's own sentence, where it does not start: its settings or iam/lab.yaml are wrong."""
+    def cloud_error(self) -> CommandFailed | None:
+        """Why the lab's cloud did not start, in its own words: an invalid setting or iam/lab.yaml."""
         for container in self.engine.containers(self.project, services.CLOUD):
             text = container.logs(tail=20).decode(errors="replace")
             if container.attrs["State"].get("Health", {}).get("Status") != "healthy" and "cloud: " in text:
-                why, fix = services.refusal(text)
+                why, fix = services.startup_error(text)
                 return CommandFailed(
                     f"The lab's cloud did not start: {why}", fix or "Try again: make cluster-up"
                 )
         return None
 
-    def complaint(self) -> str:
-        """Why the project's containers are not healthy: what the check found, or their last words."""
+    def unhealthy_containers(self) -> str:
+        """Each unhealthy container with the output of its health check, or else its last line of log."""
         lines = []
         for container in self.engine.containers(self.project):
             health = container.attrs["State"].get("Health", {}).get("Status", container.status)
@@ -224,5 +248,5 @@ class ComposeCluster:
                 checks = container.attrs["State"].get("Health", {}).get("Log") or [{}]
                 found = str(checks[-1].get("Output", "")).strip() if health == "unhealthy" else ""
                 log = found or container.logs(tail=1).decode(errors="replace").strip()[-200:]
-                lines.append(f"{container.name} is {health}: {log or 'it wrote nothing'}")
+                lines.append(f"{container.name} is {health}: {log or 'no output'}")
         return "; ".join(lines)

@@ -1,4 +1,4 @@
-"""The images of the Docker cluster: which are missing, and what they are built on."""
+"""The images of the docker runtime: which are missing, and their base image."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ from pathlib import Path
 
 from cluster.docker.engine import DockerEngine
 from cluster.errors import NoRegistry
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from raydock import topology
 from raydock.errors import CommandFailed
 
-STDERR = 2  # a child's output beside our progress
+STDERR = 2  # a child's output goes where our progress goes
 BUILD_SECONDS = 3600.0
-# What pip and the other clients of this machine are told to trust; the first that names a file is taken.
+# Variables that name the CA bundle of pip and other clients. The first one that names an existing file is used.
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-
-
 GPU_SERVICE, GPU_LABEL = "gpu-worker", "raydock.gpu-build"  # see docker/Dockerfile
 
 
 def missing(engine: DockerEngine, context: Context) -> list[str]:
-    """The images of the topology that the engine lacks, or has without CUDA although it is wanted."""
+    """The images that the engine lacks, including a GPU image built without CUDA if CUDA is wanted."""
     images = context.topology.images
     cuda = (context.settings.get("GPU_BUILD") or ("cuda" if engine.nvidia() else "cpu")) == "cuda"
     return [
@@ -35,7 +33,7 @@ def missing(engine: DockerEngine, context: Context) -> list[str]:
 
 
 def base_image(engine: DockerEngine, context: Context) -> str:
-    """The image to build on: the one given, else the public one, else one of Debian's packages made here."""
+    """The base image: BASE_IMAGE if set, otherwise the public image, otherwise one built here from Debian packages."""
     wanted = context.topology.base_image
     if wanted != defaults(context).base_image or engine.has_image(wanted):
         return wanted
@@ -44,12 +42,12 @@ def base_image(engine: DockerEngine, context: Context) -> str:
         return wanted
     except NoRegistry as error:
         own = f"{context.settings.get('RAYDOCK_IMAGE_PREFIX') or 'raydock'}/base:bookworm"
-        context.say(f"{error.message} Building on {own} instead, made of Debian's packages.")
+        context.say(f"{error.message} Using {own} instead, built from Debian packages.")
         return self_built(own, context.root)
 
 
 def self_built(name: str, root: Path) -> str:
-    """Runs docker/base.sh, which makes the image unless it is there. Takes about a minute and root."""
+    """Run docker/base.sh, which builds the image unless it exists. It takes about a minute and needs root."""
     script = root / "docker" / "base.sh"
     try:
         done = subprocess.run([str(script), name], stdout=STDERR, timeout=BUILD_SECONDS, check=False)
@@ -57,14 +55,14 @@ def self_built(name: str, root: Path) -> str:
         raise CommandFailed(f"{script} {name} failed: {error}.", f"Try: docker/base.sh {name}") from error
     if done.returncode:
         raise CommandFailed(
-            f"docker/base.sh {name} ended with {done.returncode}; the lines above say why.",
+            f"docker/base.sh {name} failed with exit code {done.returncode}; see its output above.",
             "Or set BASE_IMAGE to an image with Python 3.11 that this machine has or can pull.",
         )
     return name
 
 
 def ca_bundle(context: Context, environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
-    """The certificates that builds and jobs trust, and the variable that names them."""
+    """The CA bundle that builds and jobs trust, and the name of the setting that it comes from."""
     wanted = context.topology.ca_bundle
     if wanted != defaults(context).ca_bundle:
         return wanted, "RAYDOCK_CA_BUNDLE"
@@ -75,5 +73,5 @@ def ca_bundle(context: Context, environ: Mapping[str, str] = os.environ) -> tupl
 
 
 def defaults(context: Context) -> topology.Topology:
-    """The topology where nothing is set."""
+    """The topology with the default settings."""
     return topology.load(context.root, {})

@@ -1,4 +1,4 @@
-"""Files of this machine that containers read: their users are others than the files' owner."""
+"""Files of this machine that are mounted into containers, whose users are not the files' owner."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cluster.docker import images
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from iam import lab
 from iam.errors import IamError
 from raydock import topology
 from raydock.errors import CommandFailed
 
-USER = 1000  # of the nodes and the notebook: docker/Dockerfile
+USER = 1000  # the uid in the nodes and the notebook: docker/Dockerfile
 
 
 def files(context: Context) -> dict[str, str]:
-    """What the settings LAB_FILE and RAYDOCK_CA_BUNDLE are for Compose: readable by every user.
+    """The values of LAB_FILE and RAYDOCK_CA_BUNDLE for Compose: files that the containers' users can read.
 
-    A checkout made with a umask of 077 holds files for its owner only. Of such a file a copy is given to the
-    containers; other users of this machine don't reach it, since the state folder is its owner's.
+    A checkout created with umask 077 is readable by its owner only. The containers then get a copy of the file. Other
+    users of this machine can't reach the copy, because the state folder is private.
     """
     bundle, _ = images.ca_bundle(context)
     found = {"RAYDOCK_CA_BUNDLE": bundle}
-    if copied := readable(context.root / bundle, context.state):
+    if copied := readable_copy(context.root / bundle, context.state):
         found["RAYDOCK_CA_BUNDLE"] = str(copied)
     try:
-        if copied := readable(lab.settings(context.settings, context.root).file, context.state):
+        if copied := readable_copy(lab.settings(context.settings, context.root).file, context.state):
             found["LAB_FILE"] = str(copied)
     except IamError:
-        pass  # reported by services.check
+        pass  # services.check reports it
     return found
 
 
-def readable(file: Path, state: Path) -> Path | None:
-    """A copy that others may read; None where the file is so itself, or is not there."""
+def readable_copy(file: Path, state: Path) -> Path | None:
+    """Copy the file so that other users can read it. None if they already can, or if the file can't be read."""
     try:
         if file.stat().st_mode & 0o004:
             return None
         content = file.read_bytes()
     except OSError:
-        return None  # reported by who needs it
+        return None  # the service that needs the file reports it
     folder = folder_in(state)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     copy = folder / file.name
@@ -55,28 +55,30 @@ def readable(file: Path, state: Path) -> Path | None:
 
 
 def folder_in(state: Path) -> Path:
+    """The folder of the copies."""
     return state / "readable"
 
 
 def remove(state: Path) -> None:
+    """Delete the copies."""
     shutil.rmtree(folder_in(state), ignore_errors=True)
 
 
 def require_readable(context: Context) -> None:
-    """CommandFailed where the notebook could not read what it is given of the checkout."""
-    given = sources(context)
-    hidden = [path for source in given for path in walk(context.root / source) if not shown(path)]
+    """Raise CommandFailed if the notebook's user can't read everything that is mounted from the checkout."""
+    mounted = sources(context)
+    hidden = [path for source in mounted for path in walk(context.root / source) if not is_readable(path)]
     if hidden:
         others = f" and {len(hidden) - 1:,} more" if len(hidden) > 1 else ""
         raise CommandFailed(
             f"The notebook's user can't read {hidden[0].relative_to(context.root)}{others}: "
-            "the checkout was made for its owner only (umask 077).",
-            f"Let others read what it is given: chmod -R a+rX {' '.join(given)}",
+            "only the checkout's owner can read it (umask 077).",
+            f"Make the mounted folders readable: chmod -R a+rX {' '.join(mounted)}",
         )
 
 
 def sources(context: Context) -> list[str]:
-    """The files and folders of the checkout that services which are started see as they are."""
+    """The files and folders of the checkout that the enabled services mount."""
     import yaml
 
     document = yaml.safe_load((context.root / "compose.yaml").read_text(encoding="utf-8"))
@@ -91,7 +93,7 @@ def sources(context: Context) -> list[str]:
 
 
 def walk(path: Path) -> Iterator[Path]:
-    """The path and all that is below it, without what Python has compiled."""
+    """The path and everything below it, except __pycache__."""
     yield path
     if path.is_dir():
         for folder, folders, names in os.walk(path):
@@ -99,13 +101,13 @@ def walk(path: Path) -> Iterator[Path]:
             yield from (Path(folder, name) for name in (*folders, *names))
 
 
-def shown(path: Path) -> bool:
-    """Whether the containers' user may read it; a folder is also entered."""
+def is_readable(path: Path) -> bool:
+    """Whether the containers' user can read the file, or list and enter the folder."""
     try:
-        about = path.stat()
+        status = path.stat()
     except FileNotFoundError:
-        return True  # a link to nothing
+        return True  # a dangling link
     needed = 0o5 if path.is_dir() else 0o4
-    if about.st_uid == USER:
+    if status.st_uid == USER:
         needed <<= 6
-    return about.st_mode & needed == needed
+    return status.st_mode & needed == needed

@@ -1,1 +1,1 @@
-"""The cluster as processes of this machine, without Docker."""
+"""The processes runtime: the cluster as processes of this machine, without Docker."""

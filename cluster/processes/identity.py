@@ -1,7 +1,7 @@
-"""Who the jobs of the processes cluster run as: variables that lead unmodified clients to the lab's cloud.
+"""The identity of jobs in the processes runtime: variables that direct unmodified clients to the lab's cloud.
 
-In Docker Google's names reach the lab; among processes the clients' own variables do. The storage clients
-send no token then, so the port that they use, `emulator`, stands for the identity of jobs.
+In Docker, Google's host names resolve to the lab. Here the clients' own variables redirect them. Storage clients then
+send no token, so every request to the `emulator` port is made as the jobs' identity.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from cluster.processes.record import Ports
 
 LOOPBACK = "127.0.0.1"
-# The person's own credentials and projects, and what would lead a client past the lab.
+# The user's own credentials and projects, and variables that would make a client bypass the lab.
 PERSONAL = ("CLOUDSDK_", "GOOGLE_", "GCLOUD_", "GCE_METADATA_", "GCSFS_")
 PERSONAL_NAMES = frozenset(
     {"STORAGE_EMULATOR_HOST", "CLOUD_STORAGE_EMULATOR_ENDPOINT", "NO_GCE_CHECK", "BOTO_CONFIG"}
@@ -20,25 +20,25 @@ NO_PROXY = ("no_proxy", "NO_PROXY")
 
 
 def is_personal(name: str) -> bool:
-    """Whether a variable is the caller's own identity: a job must not run with a person's credentials."""
+    """Whether a variable carries the user's own identity. Jobs must not run with a user's credentials."""
     return name.startswith(PERSONAL) or name in PERSONAL_NAMES
 
 
-def variables(temp: str, doors: Ports, caller: Mapping[str, str]) -> dict[str, str]:
-    """What a node gets, so that google-auth, its clients, gcsfs and pyarrow use the lab as the job's identity.
+def variables(temp: str, ports: Ports, caller: Mapping[str, str]) -> dict[str, str]:
+    """The variables that make google-auth, Google's clients, gcsfs and pyarrow use the lab with the jobs' identity.
 
-    The last two hide the login of `gcloud` in the person's home, which clients prefer to the metadata server:
-    pyarrow would send it to Google for a token, even though it asks the lab for the object.
+    The last two hide the user's `gcloud` login, which clients prefer to the metadata server: pyarrow would exchange it
+    for a token at Google, even when it reads the object from the lab.
     """
-    storage = f"http://{LOOPBACK}:{doors.emulator}"
-    metadata = f"{LOOPBACK}:{doors.metadata}"
+    storage = f"http://{LOOPBACK}:{ports.emulator}"
+    metadata = f"{LOOPBACK}:{ports.metadata}"
     return {
         "STORAGE_EMULATOR_HOST": storage,  # google-cloud-storage, gcsfs
         "CLOUD_STORAGE_EMULATOR_ENDPOINT": storage,  # pyarrow
         "GCE_METADATA_HOST": metadata,
-        "GCE_METADATA_IP": metadata,  # google-auth looks there first
+        "GCE_METADATA_IP": metadata,  # google-auth tries this first
         "GCE_METADATA_ROOT": metadata,  # pyarrow's C++
-        # gcsfs would ask over gRPC for the bucket's type, and wait 60 s where nobody answers.
+        # Otherwise gcsfs asks for the bucket's type over gRPC and waits 60 s for an answer.
         "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
         **dict.fromkeys(NO_PROXY, without_proxy(caller)),
         "CLOUDSDK_CONFIG": f"{temp}/home/gcloud",  # google-auth
@@ -47,6 +47,6 @@ def variables(temp: str, doors: Ports, caller: Mapping[str, str]) -> dict[str, s
 
 
 def without_proxy(caller: Mapping[str, str]) -> str:
-    """The caller's list of hosts that no proxy is asked for, with loopback in it."""
+    """The caller's NO_PROXY list plus loopback."""
     listed = next((caller[name] for name in NO_PROXY if caller.get(name)), "")
     return listed if listed.strip() == "*" else ",".join(filter(None, [listed, "localhost", LOOPBACK]))

@@ -1,4 +1,4 @@
-"""Starts one process of the cluster: a node, or a service beside the nodes."""
+"""Starts one process of the cluster: a node or a service."""
 
 from __future__ import annotations
 
@@ -10,27 +10,30 @@ from dataclasses import replace
 from pathlib import Path
 
 from cluster import ports
-from cluster.kinds import Context
 from cluster.processes import process_tree, ray_node
 from cluster.processes.record import NodeProcess, ProcessesRecord
+from cluster.runtimes import Context
 from raydock import machine
 from raydock.topology import Pool
 
-MARK_SECONDS = 10.0
+MARKER_SECONDS = 10.0
 
 
-def spawn(context: Context, found: ProcessesRecord, pool: Pool, name: str) -> NodeProcess:
-    """Starts `ray start --block`."""
+def launch_node(context: Context, found: ProcessesRecord, pool: Pool, name: str) -> NodeProcess:
+    """Start one node: `ray start --block`."""
     own = tuple(ports.pick(ray_node.count_of_ports(pool.name), found.taken()))
     node = NodeProcess(name, pool.name, since=int(time.time() * 1000), ports=own)
-    for socket in ray_node.sockets(found.temp, name):  # an earlier node of that name may have left them
+    for socket in ray_node.sockets(found.temp, name):  # a previous node of the same name may have left them
         Path(socket).unlink(missing_ok=True)
     environ = ray_node.environment(context.state, found, pool, node)
-    return replace(node, pid=launch(context, found, command(context, found, pool, name, own), environ))
+    vector = node_command(context, found, pool, name, own)
+    return replace(node, pid=launch_process(context, found, vector, environ))
 
 
-def launch(context: Context, found: ProcessesRecord, vector: list[str], environ: dict[str, str]) -> int:
-    """Starts a process in a session of its own; it outlives us, and nobody waits for it. Returns its id."""
+def launch_process(
+    context: Context, found: ProcessesRecord, vector: list[str], environ: dict[str, str]
+) -> int:
+    """Start a process in a session of its own, so that it outlives this command. Returns its process id."""
     name = environ[process_tree.NODE]
     with open(log(found, name), "wb") as output:
         process = subprocess.Popen(
@@ -42,36 +45,39 @@ def launch(context: Context, found: ProcessesRecord, vector: list[str], environ:
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    await_mark(process, process_tree.Owned(str(context.state), name))
-    process.returncode = 0  # keeps Popen from warning that it still runs
+    wait_for_marker(process, process_tree.Owned(str(context.state), name))
+    process.returncode = 0  # keeps Popen from warning that the process is still running
     return process.pid
 
 
-def await_mark(process: subprocess.Popen[bytes], ours: process_tree.Owned) -> None:
-    """Until the mark can be read: for a moment after its start a process has no environment to be seen."""
-    deadline = time.monotonic() + MARK_SECONDS
-    while not ours.has(process.pid) and process.poll() is None and time.monotonic() < deadline:
+def wait_for_marker(process: subprocess.Popen[bytes], owned: process_tree.Owned) -> None:
+    """Wait until the marker is visible. The environment of a process can't be read right after its start."""
+    deadline = time.monotonic() + MARKER_SECONDS
+    while not owned.has(process.pid) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
-def command(
+def node_command(
     context: Context, found: ProcessesRecord, pool: Pool, name: str, own: tuple[int, ...]
 ) -> list[str]:
+    """The command that starts a node. `own` are the node's ports, in the order of ray_node.PORTS."""
     share = ray_node.shares(context.topology, machine_memory(), shared_memory(found.temp))[pool.name]
     if pool.name == "head":
         vector = ray_node.command(context.root, found.temp, pool, name, share, own, "")
-        return vector + ray_node.head_options(found.temp, found.doors.dashboard)
+        return vector + ray_node.head_options(found.temp, found.ports.dashboard)
     return ray_node.command(context.root, found.temp, pool, name, share, own, ray_node.gcs(found.head))
 
 
 def log(found: ProcessesRecord, name: str) -> Path:
+    """The log file of a node or service."""
     return Path(found.temp, f"{name}.log")
 
 
 def machine_memory() -> int:
+    """This machine's memory in bytes."""
     return machine.here().memory
 
 
 def shared_memory(temp: str) -> int:
-    """Bytes free where Ray keeps its object stores: /dev/shm, on a Mac the temporary folder."""
+    """Free bytes where Ray keeps its object stores: /dev/shm, or the temporary folder on a Mac."""
     return shutil.disk_usage("/dev/shm" if os.path.isdir("/dev/shm") else temp).free

@@ -1,16 +1,15 @@
 """`ray start` that stays on 127.0.0.1: `python -P loopback.py start --node-ip-address=127.0.0.1 …`.
 
-`ray start` replaces 127.0.0.1 by the machine's outer address (ray._private.services,
-resolve_ip_for_localhost), so that every server of Ray would listen on all addresses. Ray has a mode
-without that, RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0, which jobs and workers inherit from the environment;
-in that mode `ray start` refuses a second node. Here, for the starting process only, both are given.
+Three things in Ray's private modules are changed for the starting process only:
 
-Ray gives its dashboard 200 polls of 0.1 s and then ends the head (start_api_server), which is too little on a
-busy machine: `up` has a deadline of its own.
-
-Each node also gets a folder of its own for runtime envs. Nodes of one machine share the session's folder,
-and whichever prepares a working dir first removes the one that is there (working_dir.py: overwrite=True),
-under the feet of the job's driver.
+- Address. `ray start` replaces 127.0.0.1 with the machine's external address (ray._private.services,
+  resolve_ip_for_localhost), so all of Ray's servers would listen on every interface. Ray skips that with
+  RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0, which jobs and workers inherit, but then `ray start` rejects a second node. Here
+  both work.
+- Dashboard. Ray polls its dashboard 200 times at 0.1 s and then stops the head (start_api_server). That is too short on
+  a busy machine, and `up` has its own deadline.
+- Runtime envs. Nodes on one machine share the session folder. A node that prepares a working dir deletes an existing
+  one first (working_dir.py: overwrite=True), even while a driver uses it. So each node gets its own folder.
 """
 
 import os
@@ -22,8 +21,9 @@ LEFTOVERS = Path(__file__).parents[2] / "docker" / "leftovers.py"
 
 
 def main() -> None:
+    """Patch Ray, then run its command line."""
     if os.environ["RAYDOCK_NODE"] == "head" and sys.platform == "linux":
-        # Ends what jobs leave behind, as on the head in Docker.
+        # Ends processes that jobs leave behind, as on the head node in Docker.
         command = [sys.executable, "-IS", str(LEFTOVERS), str(os.getpid())]
         subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     import ray._private.ray_constants as constants

@@ -1,8 +1,8 @@
-"""The processes of one cluster, and nobody else's.
+"""Finds and ends the processes of one cluster, and no others.
 
-A process is the cluster's if its environment carries the cluster's mark, which every process of Ray and
-of a job inherits, or if it descends from such a process. So a process id that the system has given to a
-stranger since is never taken for ours, and what lost its parent in a crash is found all the same.
+A process belongs to the cluster if its environment has the cluster's marker, which all processes of Ray and of jobs
+inherit, or if it descends from such a process. A reused process id is therefore never mistaken for ours, and processes
+orphaned by a crash are still found.
 """
 
 from __future__ import annotations
@@ -19,27 +19,28 @@ from cluster.errors import Leftover
 
 MARK = "RAYDOCK_CLUSTER"
 NODE = "RAYDOCK_NODE"
-TERM_SECONDS = 5.0  # a raylet that is told to end signs off within a second or two
+TERM_SECONDS = 5.0  # a raylet unregisters within a second or two of SIGTERM
 KILL_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """The processes that carry the mark of one cluster; with `node`, those of one node of it."""
+    """The processes of one cluster, or of one of its nodes or services if `node` is set."""
 
     cluster: str
     node: str = ""
 
     def processes(self) -> list[Any]:
-        """Every living one as a psutil.Process, which checks the start time before it sends a signal."""
-        found = {process.pid: process for process in psutil.process_iter() if self.marked(process)}
+        """All living ones, as psutil.Process objects, which check the start time before sending a signal."""
+        found = {process.pid: process for process in psutil.process_iter() if self.is_marked(process)}
         for process in list(found.values()):
             found |= {child.pid: child for child in descendants(process)}
-        # A job of the cluster may run us.
+        # Not this process: a job of the cluster may have started it.
         ourselves = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-        return [process for pid, process in found.items() if pid not in ourselves and lives(process)]
+        return [process for pid, process in found.items() if pid not in ourselves and is_alive(process)]
 
-    def marked(self, process: Any) -> bool:
+    def is_marked(self, process: Any) -> bool:
+        """Whether the process has the marker in its environment. False if that can't be read."""
         try:
             environ = process.environ()
         except (psutil.Error, OSError):
@@ -47,49 +48,50 @@ class Owned:
         return bool(environ.get(MARK) == self.cluster and self.node in ("", environ.get(NODE)))
 
     def has(self, pid: int) -> bool:
-        """Whether the process of that id lives and carries the mark."""
+        """Whether the process with this id is alive and has the marker."""
         try:
             process = psutil.Process(pid)
         except psutil.NoSuchProcess:
             return False
-        return self.marked(process) and lives(process)
+        return self.is_marked(process) and is_alive(process)
 
     def end(self) -> int:
-        """Ends all of them, gently and then for good; returns how many. Leftover if one survives."""
+        """End all of them: SIGTERM first, then SIGKILL. Returns their number. Raises Leftover if any survive."""
         first = self.processes()
         for process in first:
-            if is_starter(process):
+            if is_session_leader(process):
                 signal(process, "terminate")
         self.wait(TERM_SECONDS)
         deadline = time.monotonic() + KILL_SECONDS
-        while rest := self.processes() or self.late():
+        while rest := self.processes() or self.recheck():
             if time.monotonic() > deadline:
                 ids = ", ".join(str(process.pid) for process in rest)
-                raise Leftover(f"Processes that could not be ended: {ids}.", "Try again: make cluster-down")
+                raise Leftover(f"Could not end these processes: {ids}.", "Try again: make cluster-down")
             for process in rest:
                 signal(process, "kill")
             psutil.wait_procs(rest, timeout=1)
         return len(first)
 
-    def late(self) -> list[Any]:
-        """A second look: a process that was just starting has no environment to be seen for a moment."""
+    def recheck(self) -> list[Any]:
+        """Look again after 50 ms, because the environment of a process can't be read right after its start."""
         time.sleep(0.05)
         return self.processes()
 
     def wait(self, seconds: float) -> None:
-        """Until all have ended, at most that long."""
+        """Wait until all have exited, for at most `seconds`."""
         psutil.wait_procs(self.processes(), timeout=seconds)
 
 
-def is_starter(process: Any) -> bool:
-    """Whether it leads a session: our `ray start --block`, which ends its own children when told to."""
+def is_session_leader(process: Any) -> bool:
+    """Whether the process leads a session, as `ray start --block` does. On SIGTERM it ends its own children."""
     try:
         return bool(os.getsid(process.pid) == process.pid)
     except OSError:
         return False
 
 
-def lives(process: Any) -> bool:
+def is_alive(process: Any) -> bool:
+    """Whether the process is running and not a zombie."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
@@ -97,6 +99,7 @@ def lives(process: Any) -> bool:
 
 
 def descendants(process: Any) -> list[Any]:
+    """All descendants of the process, or [] if it has exited."""
     try:
         return list(process.children(recursive=True))
     except psutil.Error:
@@ -104,5 +107,6 @@ def descendants(process: Any) -> list[Any]:
 
 
 def signal(process: Any, how: str) -> None:
+    """Call `terminate` or `kill`. Does nothing if the process has exited."""
     with suppress(psutil.NoSuchProcess):
         getattr(process, how)()

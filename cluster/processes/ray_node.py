@@ -1,4 +1,4 @@
-"""One node of the processes cluster: the command and the environment that start it, as values."""
+"""A node of the processes runtime: its command and environment, as values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from raydock.topology import Pool, Topology
 
 LAUNCHER = Path(__file__).with_name("loopback.py")
 DRIVER = Path(__file__).with_name("driver")  # holds sitecustomize.py
-# In this order in Started.ports. The last four are the head's only.
+# The options in the order of NodeProcess.ports.
 PORTS = (
     "--dashboard-agent-listen-port",
     "--dashboard-agent-grpc-port",
@@ -27,24 +27,23 @@ PORTS = (
 )
 HEAD_PORTS = (*PORTS, "--port", "--ray-client-server-port")
 SOCKETS = ("--raylet-socket-name", "--plasma-store-socket-name")
-# The dashboard's and the autoscaler's metrics, which have no option.
+# Ports of the dashboard's and the autoscaler's metrics. They have no option, only these variables.
 METRICS = ("DASHBOARD_METRIC_PORT", "AUTOSCALER_METRIC_PORT")
-# Ray's own minimum is 75 MB.
-SMALLEST_STORE = 80 * 2**20
+SMALLEST_STORE = 80 * 2**20  # bytes; Ray's own minimum is 75 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one node may take of this machine, in bytes."""
+    """The memory that one node may use, in bytes."""
 
     memory: int
     object_store: int
 
 
 def shares(topology: Topology, memory: int, shm: int) -> dict[str, Share]:
-    """Each pool's share of a machine with that much memory and shared memory.
+    """The share of each pool's nodes on a machine with `memory` and `shm` bytes.
 
-    The topology's own sizes where all nodes together take at most 80 % of both, else less in proportion.
+    These are the topology's sizes, scaled down if all nodes together would use more than 80 % of either.
     """
     pools = topology.pools
     fit = min(1.0, 0.8 * memory / max(1, sum(pool.nodes * pool.memory for pool in pools)))
@@ -57,7 +56,7 @@ def shares(topology: Topology, memory: int, shm: int) -> dict[str, Share]:
 
 
 def node_module(root: Path) -> ModuleType:
-    """docker/node.py, which the containers run: what a node promises to jobs is said there, once."""
+    """Import docker/node.py, the one place that defines which resources a node offers to jobs."""
     spec = importlib.util.spec_from_file_location("raydock_node", root / "docker" / "node.py")
     assert spec is not None
     assert spec.loader is not None
@@ -67,55 +66,59 @@ def node_module(root: Path) -> ModuleType:
 
 
 def count_of_ports(pool: str) -> int:
+    """The number of ports that a node of the pool needs."""
     return len(HEAD_PORTS) + len(METRICS) if pool == "head" else len(PORTS)
 
 
 def gcs(head: record.NodeProcess) -> str:
-    """HOST:PORT of the control store."""
+    """HOST:PORT of Ray's control store (GCS)."""
     return f"{LOOPBACK}:{head.ports[HEAD_PORTS.index('--port')]}"
 
 
 def command(
     root: Path, temp: str, pool: Pool, name: str, share: Share, ports: tuple[int, ...], head: str
 ) -> list[str]:
-    """The argument vector of `ray start`. `head` is the control store's address, unused for the head."""
+    """The argument vector of `ray start`. `head` is the control store's address, which the head does not use."""
     environ = {"RAYDOCK_CPUS": str(pool.cpus), "RAYDOCK_GPUS": str(pool.gpus), "RAYDOCK_HEAD": head}
-    promised: list[str] = node_module(root).ray_arguments(pool.name, environ)
+    resources: list[str] = node_module(root).ray_arguments(pool.name, environ)
     options = HEAD_PORTS if pool.name == "head" else PORTS
     return [
-        *(sys.executable, "-P", str(LAUNCHER), "start", "--block", *promised),
+        *(sys.executable, "-P", str(LAUNCHER), "start", "--block", *resources),
         *(f"{option}={port}" for option, port in zip(options, ports, strict=False)),
         f"--node-ip-address={LOOPBACK}",
         f"--node-name={name}",
-        # Nodes that start side by side in one session would choose the same names.
+        # Nodes that start concurrently in one session would choose the same names.
         *(f"{option}={path}" for option, path in zip(SOCKETS, sockets(temp, name), strict=True)),
-        f"--include-log-monitor={pool.name == 'head'}",  # one for all: they would read the same folder
+        f"--include-log-monitor={pool.name == 'head'}",  # one for all nodes, since they share a log folder
         f"--memory={share.memory}",
         f"--object-store-memory={share.object_store}",
-        # The system chooses the workers' ports: the raylets of one machine would contend for a range.
+        # Let the kernel choose the workers' ports: raylets on one machine would compete for the default range.
         "--min-worker-port=0",
         "--max-worker-port=0",
     ]
 
 
-# Of the caller's environment. Without bytecode every process would compile all of Ray anew.
+# Not inherited from the caller. Without bytecode, every process would compile all of Ray again.
 UNWANTED = ("RAY_", "RAYDOCK_", "PYTHONDONTWRITEBYTECODE")
 
 
 def ray_folder(temp: str) -> str:
+    """Ray's --temp-dir."""
     return f"{temp}/r"
 
 
 def sockets(temp: str, name: str) -> tuple[str, str]:
+    """The paths of the node's raylet and object store sockets, in the order of SOCKETS."""
     return f"{temp}/s/{name}.raylet", f"{temp}/s/{name}.plasma"
 
 
 def head_options(temp: str, port: int) -> list[str]:
+    """More options for the head. `port` is the dashboard's."""
     return [f"--temp-dir={ray_folder(temp)}", f"--dashboard-host={LOOPBACK}", f"--dashboard-port={port}"]
 
 
 def inherited(caller: Mapping[str, str]) -> dict[str, str]:
-    """The caller's environment without what would lead Ray elsewhere, and without the caller's credentials."""
+    """The caller's environment without Ray's variables and the caller's credentials."""
     return {
         name: value
         for name, value in caller.items()
@@ -130,22 +133,22 @@ def environment(
     node: record.NodeProcess,
     caller: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
-    """What one node runs with: `inherited`, our mark, and the lab's cloud in the place of Google's.
+    """The environment of a node: `inherited`, the marker, and the lab's cloud in place of Google's.
 
-    Neither the key file, nor the login, nor the project of the person who starts the cluster is in it.
+    It contains neither the key file, nor the login, nor the project of the user who starts the cluster.
     """
     temp = found.temp
     added = {
         process_tree.MARK: str(state),
         process_tree.NODE: node.name,
-        "SPT_NOENV": "1",  # a worker that gives itself a title then leaves the mark readable
+        "SPT_NOENV": "1",  # keeps the marker readable when a worker sets its process title
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # see loopback.py
         "PYTHONPATH": os.pathsep.join(filter(None, [str(DRIVER), caller.get("PYTHONPATH")])),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), caller.get("PATH", os.defpath)]),
         "TMPDIR": f"{temp}/tmp",
-        "JOBLIB_TEMP_FOLDER": f"{temp}/tmp",  # otherwise /dev/shm, where it would outlive a killed job
-        **identity.variables(temp, found.doors, caller),
+        "JOBLIB_TEMP_FOLDER": f"{temp}/tmp",  # otherwise /dev/shm, where files would outlive a killed job
+        **identity.variables(temp, found.ports, caller),
     }
     if pool.name == "head":
         metrics = zip(METRICS, node.ports[len(HEAD_PORTS) :], strict=True)

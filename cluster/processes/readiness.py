@@ -1,14 +1,14 @@
-"""What of a cluster of processes is missing until a job would run, in words; "" when nothing is."""
+"""Readiness checks of the processes runtime. Each returns what is still missing as text, or "" once it is ready."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from cluster import status
-from cluster.kinds import Context
 from cluster.processes import launch, process_tree
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import NodeProcess, ProcessesRecord
+from cluster.runtimes import Context
 from cluster.status import Member
 from raydock.errors import NotReady
 from raydock.rayapi import nodes
@@ -18,12 +18,13 @@ AGAIN = "Try again: make cluster-up"
 
 
 def head(context: Context, found: ProcessesRecord) -> str:
+    """What the head node is waiting for. Raises NotReady if it can't start."""
     require_running(context, found, found.head)
     agent = Gateway(f"http://{LOOPBACK}:{found.head.ports[0]}")
     for what, where, path in (
         ("the dashboard", context.dashboard, "/api/version"),
         ("the Job API", context.dashboard, "/api/jobs/"),
-        ("the head's job agent", agent, "/api/local_raylet_healthz"),
+        ("the head node's job agent", agent, "/api/local_raylet_healthz"),
     ):
         if not nodes.answers(where, path):
             return f"waiting for {what}"
@@ -31,6 +32,7 @@ def head(context: Context, found: ProcessesRecord) -> str:
 
 
 def workers(context: Context, found: ProcessesRecord, members: Sequence[Member]) -> str:
+    """Which members have no living node yet. Raises NotReady if one can't start."""
     for node in found.nodes:
         require_running(context, found, node)
     names = status.missing(members, nodes.list_nodes(context.dashboard))
@@ -38,14 +40,14 @@ def workers(context: Context, found: ProcessesRecord, members: Sequence[Member])
 
 
 def require_running(context: Context, found: ProcessesRecord, node: NodeProcess) -> None:
-    """Raises NotReady where the node's `ray start` has ended, or has given something up."""
+    """Raise NotReady if the node's `ray start` has exited or has logged an error."""
     text = launch.log(found, node.name).read_text(errors="replace").strip()
-    if refused := refusals(text):
-        raise NotReady(f"{node.name} did not start as it should: {refused}", AGAIN)
+    if errors := logged_errors(text):
+        raise NotReady(f"{node.name} did not start properly: {errors}", AGAIN)
     if not process_tree.Owned(str(context.state), node.name).has(node.pid):
-        raise NotReady(f"{node.name} ended while it started: {' '.join(text.splitlines()[-3:])}", AGAIN)
+        raise NotReady(f"{node.name} exited during startup: {' '.join(text.splitlines()[-3:])}", AGAIN)
 
 
-def refusals(text: str) -> str:
-    """What `ray start` said it could not do. It goes on all the same, without a dashboard for example."""
+def logged_errors(text: str) -> str:
+    """The errors in the log of `ray start`, which continues after them, for example without a dashboard."""
     return " ".join(line.partition(" -- ")[2] for line in text.splitlines() if "\tERROR " in line)

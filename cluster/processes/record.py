@@ -1,4 +1,4 @@
-"""What the processes cluster writes down about itself, in .raydock/processes.json."""
+"""The record of a cluster that runs as processes, in `.raydock/processes.json`."""
 
 from __future__ import annotations
 
@@ -13,67 +13,75 @@ VERSION = 3
 
 @dataclass(frozen=True, slots=True)
 class NodeProcess:
-    """One node: the process `ray start`, whose environment names the node, and the ports it was given."""
+    """One node: its `ray start` process, whose environment has the node's name, and its ports."""
 
     name: str
     pool: str
-    pid: int = 0  # not started yet
+    pid: int = 0  # 0: not started yet
     since: int = 0  # milliseconds since 1970
     ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The ports on loopback that stay the same for the cluster's life, beside the gateway's."""
+    """Ports on loopback, besides the gateway's, that stay the same while the cluster exists."""
 
     dashboard: int = 0  # Ray's own, behind the gateway
-    metadata: int = 0  # these three are the cloud's: see cloud/server.py
+    metadata: int = 0  # this and the next two belong to the lab's cloud: cloud/server.py
     emulator: int = 0
     own: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessesRecord:
-    temp: str  # Ray's temporary folder
-    port: int  # of the gateway
+    """What was started, or is planned: enough to resume, inspect and remove the cluster."""
+
+    temp: str  # the cluster's temporary folder
+    port: int  # the gateway's
     nodes: tuple[NodeProcess, ...] = ()
-    doors: Ports = Ports()
-    services: dict[str, int] = field(default_factory=dict)  # process id by name: the cloud
+    ports: Ports = Ports()
+    services: dict[str, int] = field(default_factory=dict)  # process id by service name
 
     @property
     def head(self) -> NodeProcess:
+        """The head node."""
         return next(node for node in self.nodes if node.pool == "head")
 
     def with_node(self, node: NodeProcess) -> ProcessesRecord:
-        """With this node in the place of the one of its name, or as the last."""
+        """A copy in which this node replaces the one of the same name, or is appended."""
         if all(other.name != node.name for other in self.nodes):
             return replace(self, nodes=(*self.nodes, node))
         return replace(self, nodes=tuple(node if other.name == node.name else other for other in self.nodes))
 
     def with_service(self, name: str, pid: int) -> ProcessesRecord:
+        """A copy with the service's process id."""
         return replace(self, services={**self.services, name: pid})
 
     def taken(self) -> set[int]:
-        doors = {port for port in astuple(self.doors) if port}
-        return {self.port, *doors, *(port for node in self.nodes for port in node.ports)}
+        """Every port that the cluster uses."""
+        fixed = {port for port in astuple(self.ports) if port}
+        return {self.port, *fixed, *(port for node in self.nodes for port in node.ports)}
 
 
-def file_in(state: Path) -> Path:
+def path_in(state: Path) -> Path:
+    """The path of the record in the state folder."""
     return state / "processes.json"
 
 
 def save(state: Path, record: ProcessesRecord) -> None:
-    """Writes it whole or not at all, for this user's eyes only."""
-    write_private(file_in(state), json.dumps({"version": VERSION, **asdict(record)}, indent=1))
+    """Write the record atomically, readable by this user only."""
+    fields = asdict(record)
+    fields["doors"] = fields.pop("ports")  # its key in version 3
+    write_private(path_in(state), json.dumps({"version": VERSION, **fields}, indent=1))
 
 
 def load(state: Path) -> ProcessesRecord | None:
-    """The record; None where there is none, or where it is another version's or unreadable.
+    """The record, or None if there is none, or if it is unreadable or of another version.
 
-    Without a record the processes are still found, by their mark.
+    Processes without a record are still found by their marker.
     """
     try:
-        raw = json.loads(file_in(state).read_text())
+        raw = json.loads(path_in(state).read_text())
         if raw["version"] != VERSION:
             return None
         nodes = tuple(NodeProcess(**{**node, "ports": tuple(node["ports"])}) for node in raw["nodes"])
@@ -83,4 +91,5 @@ def load(state: Path) -> ProcessesRecord | None:
 
 
 def remove(state: Path) -> None:
-    file_in(state).unlink(missing_ok=True)
+    """Delete the record, if there is one."""
+    path_in(state).unlink(missing_ok=True)

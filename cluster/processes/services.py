@@ -1,7 +1,7 @@
-"""The lab's cloud beside the nodes of a processes cluster.
+"""The lab's cloud in the processes runtime.
 
-It is a process with the cluster's mark and a log of its own. Its ports are chosen once, so that after a crash
-`up` starts it again where running jobs look for it; what it keeps is in the temporary folder.
+It is a process with the cluster's marker and its own log. Its ports are chosen once, so that after a crash `up` starts
+it again where running jobs expect it. It keeps its data in the temporary folder.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import sys
 from collections.abc import Mapping
 
 from cluster import key, ports
-from cluster.kinds import Context
 from cluster.processes import process_tree, ray_node
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import Ports, ProcessesRecord
+from cluster.runtimes import Context
 from iam import lab
 from iam.errors import IamError
 from raydock import machine
 from raydock.errors import CommandFailed
 
 CLOUD = "cloud"
-# Settings of the cloud that a person may change: cloud/config.py.
+# The cloud's settings that a user may change: cloud/config.py.
 SETTINGS = ("LAB_FILE", "LAB_PROJECT", "LAB_SERVICE_ACCOUNT", "LAB_TOKEN_TTL", "LAB_JOBS")
 
 
 def check(context: Context, new: bool) -> None:
-    """Raises CommandFailed if the lab's cloud would reject its settings or lab.yaml. Starts nothing.
+    """Raise CommandFailed if the lab's cloud would reject its settings or lab.yaml. Starts nothing.
 
-    `new`: there is no cluster yet, so lab.yaml lists every service account.
+    If the cluster is `new`, lab.yaml lists every service account, so the jobs' account is checked too.
     """
     try:
         chosen = lab.settings(context.settings, context.root)
@@ -39,19 +39,19 @@ def check(context: Context, new: bool) -> None:
         raise CommandFailed(f"The lab's cloud did not start: {error.message}", error.fix) from error
 
 
-def choose_doors(gateway: int) -> Ports:
-    """Free ports for a cluster that begins."""
+def choose_ports(gateway: int) -> Ports:
+    """Choose free ports for a new cluster."""
     return Ports(*ports.pick(4, {gateway}))
 
 
 def command(found: ProcessesRecord) -> list[str]:
-    doors = found.doors
+    """The command that starts the cloud."""
     return [
         *(sys.executable, "-P", "-m", "cloud", "loopback", f"--gateway-port={found.port}"),
         *(
-            f"--metadata-port={doors.metadata}",
-            f"--emulator-port={doors.emulator}",
-            f"--own-port={doors.own}",
+            f"--metadata-port={found.ports.metadata}",
+            f"--emulator-port={found.ports.emulator}",
+            f"--own-port={found.ports.own}",
         ),
     ]
 
@@ -59,36 +59,35 @@ def command(found: ProcessesRecord) -> list[str]:
 def environment(
     context: Context, found: ProcessesRecord, caller: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """The caller's environment as a node gets it, with our mark and the cloud's settings."""
-    marks = {process_tree.MARK: str(context.state), process_tree.NODE: CLOUD, "TMPDIR": f"{found.temp}/tmp"}
-    return {**ray_node.inherited(caller), **marks, **cloud_settings(context, found)}
+    """The cloud's environment: what a node inherits from the caller, the marker, and the cloud's settings."""
+    marker = {process_tree.MARK: str(context.state), process_tree.NODE: CLOUD, "TMPDIR": f"{found.temp}/tmp"}
+    return {**ray_node.inherited(caller), **marker, **cloud_settings(context, found)}
 
 
 def cloud_settings(context: Context, found: ProcessesRecord) -> dict[str, str]:
-    """See cloud/config.py."""
+    """The settings that cloud/config.py reads."""
     chosen = {name: context.settings.get(name, "") for name in SETTINGS}
     if chosen["LAB_FILE"]:  # relative to the checkout, as in compose.yaml
         chosen["LAB_FILE"] = str(context.root / chosen["LAB_FILE"])
-    doors = found.doors
     return chosen | {
         "PYTHONPATH": str(context.root),
         "LAB_STATE": f"{found.temp}/cloud",
         "LAB_HEAD_MEMORY": str(memory()),
-        "LAB_DASHBOARD": f"http://{LOOPBACK}:{doors.dashboard}",
+        "LAB_DASHBOARD": f"http://{LOOPBACK}:{found.ports.dashboard}",
         "LAB_KEY_SHA256": key.digest(key.read(context.state)),
     }
 
 
 def memory() -> int:
-    """Bytes of this machine's memory, which the head shares with all else."""
+    """This machine's memory in bytes, which the head node shares with everything else."""
     return machine.here().memory
 
 
-def refusal(text: str) -> tuple[str, str]:
-    """Why the cloud did not start and what mends it, from its log; see `main` in cloud/cli.py."""
-    lines = text.strip().splitlines() or ["it wrote nothing"]
-    told = [number for number, line in enumerate(lines) if line.startswith("cloud: ")]
-    if not told:
+def startup_error(text: str) -> tuple[str, str]:
+    """Parse the cloud's log for why it did not start, and the fix ("" if there is none): see cloud/cli.py, main."""
+    lines = text.strip().splitlines() or ["no output"]
+    errors = [number for number, line in enumerate(lines) if line.startswith("cloud: ")]
+    if not errors:
         return lines[-1], ""
-    fix = "".join(line for line in lines[told[-1] + 1 :][:1] if line.startswith("  "))
-    return lines[told[-1]].removeprefix("cloud: "), fix.strip()
+    fix = "".join(line for line in lines[errors[-1] + 1 :][:1] if line.startswith("  "))
+    return lines[errors[-1]].removeprefix("cloud: "), fix.strip()

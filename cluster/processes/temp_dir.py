@@ -1,4 +1,4 @@
-"""The temporary folder of a cluster of processes: everything that it writes is below it."""
+"""The temporary folder of a cluster that runs as processes. The cluster writes nowhere else."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import shutil
 import tempfile
 from pathlib import Path
 
-TEMP = "/tmp"  # not TMPDIR: the path of a socket below it has at most 107 bytes
-# Ray opens the folders of its files and of its sockets to every user: both stand inside one of ours.
-# Then those of the cloud and of its storage.
+TEMP = "/tmp"  # not TMPDIR: the path of a Unix socket is limited to 107 bytes
+# Ray's files (r) and sockets (s), which Ray makes accessible to every user, so they are inside a private folder;
+# then the jobs' temporary files, the working directory of all processes, the cloud's state and its storage.
 FOLDERS = ("r", "s", "tmp", "home", "cloud", "objects")
 
 
 def prefix(state: Path) -> str:
-    """What the names of our folders begin with; differs for each place of the record."""
+    """The prefix of the folder's name, which is specific to the state folder."""
     return f"raydock-{hashlib.sha256(str(state).encode()).hexdigest()[:6]}"
 
 
 def make(state: Path) -> str:
-    """A new one, for this user only."""
+    """Create a new folder that only this user can access."""
     temp = tempfile.mkdtemp(prefix=prefix(state), dir=TEMP)
     for folder in FOLDERS:
         Path(temp, folder).mkdir(mode=0o700)
@@ -28,11 +28,12 @@ def make(state: Path) -> str:
 
 
 def existing(state: Path) -> list[str]:
-    """Ours, also those that no record names any more."""
+    """All folders of this cluster, including those that no record refers to."""
     found = Path(TEMP).glob(f"{prefix(state)}*")
     return sorted(str(path) for path in found if path.lstat().st_uid == os.getuid() and not path.is_symlink())
 
 
 def remove(temps: list[str]) -> None:
+    """Delete the folders. Errors are ignored."""
     for temp in temps:
         shutil.rmtree(temp, ignore_errors=True)

@@ -1,1 +1,1 @@
-"""The pure core: policies in, verdicts out. It imports nothing else of ours but errors."""
+"""The pure core: policies in, verdicts out. It imports nothing else of the project but its errors."""

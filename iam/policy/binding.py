@@ -1,4 +1,4 @@
-"""What one binding says to a question, and in words."""
+"""Evaluates one binding for an access request, and explains the result."""
 
 from __future__ import annotations
 
@@ -15,67 +15,67 @@ from iam.policy.ternary import Ternary
 
 @dataclass(frozen=True, slots=True)
 class AccessRequest:
-    """Everything that one decision depends on, besides the policies."""
+    """Everything that a decision depends on, besides the policies."""
 
     principal: str
     permission: str
-    given: Attributes
-    world: Directory
+    attributes: Attributes
+    directory: Directory
     roles: Mapping[str, Role]
 
 
 @dataclass(frozen=True, slots=True)
 class BindingResult:
-    """What one binding says."""
+    """The result of one binding: whether it grants the permission, and why.
 
-    truth: Ternary
+    `binding` is reduced to the one member that matched; `where` names the resource that has the policy.
+    """
+
+    grants: Ternary
     binding: Binding
     where: str
     reason: str
 
 
-def answers_of(question: AccessRequest, where: str, policy: Policy) -> Iterator[BindingResult]:
-    """What each binding that may concern the principal says; nothing for those that do not."""
+def binding_results(request: AccessRequest, where: str, policy: Policy) -> Iterator[BindingResult]:
+    """The results of the bindings with a member that is, or may be, the principal."""
     for binding in policy.bindings:
         for member in binding.members:
-            membership = matches(question.principal, member, question.world)
+            membership = matches(request.principal, member, request.directory)
             if membership is not Ternary.FALSE:
-                yield _answer(
-                    question, Binding(binding.role, (member,), binding.condition), where, membership
-                )
+                yield _result(request, Binding(binding.role, (member,), binding.condition), where, membership)
 
 
-def _answer(question: AccessRequest, binding: Binding, where: str, membership: Ternary) -> BindingResult:
-    """Of a binding cut down to the one member that matters."""
-    role = question.roles.get(binding.role)
-    has = role.holds(question.permission) if role else Ternary.UNKNOWN
-    condition = holds(binding.condition.expression, question.given) if binding.condition else Ternary.TRUE
-    reason = _reason(question, binding, where, (membership, has, condition))
-    return BindingResult(membership & has & condition, binding, where, reason)
+def _result(request: AccessRequest, binding: Binding, where: str, membership: Ternary) -> BindingResult:
+    role = request.roles.get(binding.role)
+    includes = role.holds(request.permission) if role else Ternary.UNKNOWN
+    condition = holds(binding.condition.expression, request.attributes) if binding.condition else Ternary.TRUE
+    reason = _reason(request, binding, where, (membership, includes, condition))
+    return BindingResult(membership & includes & condition, binding, where, reason)
 
 
 def _reason(
-    question: AccessRequest, binding: Binding, where: str, parts: tuple[Ternary, Ternary, Ternary]
+    request: AccessRequest, binding: Binding, where: str, parts: tuple[Ternary, Ternary, Ternary]
 ) -> str:
-    membership, has, condition = parts
-    named = f"{binding.role} on {where}"
-    if has is Ternary.FALSE:
-        return f"{named} has no {question.permission}"
-    if has is Ternary.UNKNOWN:
-        return f"it is not known whether {named} has {question.permission}"
+    membership, includes, condition = parts
+    role = f"{binding.role} on {where}"
+    if includes is Ternary.FALSE:
+        return f"{role} does not include {request.permission}"
+    if includes is Ternary.UNKNOWN:
+        return f"it is unknown whether {role} includes {request.permission}"
     if condition is not Ternary.TRUE and binding.condition:
         text = binding.condition.title or binding.condition.expression
         state = "is not met" if condition is Ternary.FALSE else "can't be evaluated here"
-        return f'{named} has {question.permission}, but its condition "{text}" {state}'
+        return f'{role} includes {request.permission}, but its condition "{text}" {state}'
     member = binding.members[0]
     if membership is Ternary.UNKNOWN:
-        return f"{named} has {question.permission}, but it is not known whether {question.principal} is in {member}"
-    through = "" if member.lower() == question.principal.lower() else f" as one of {member}"
-    return f"{named} grants {question.permission} to {question.principal}{through}"
+        return f"{role} includes {request.permission}, but it is unknown whether {request.principal} is in {member}"
+    through = "" if member.lower() == request.principal.lower() else f" as a member of {member}"
+    return f"{role} grants {request.permission} to {request.principal}{through}"
 
 
-def rank(answer: BindingResult) -> tuple[bool, str, tuple[str, ...], str, str]:
-    """An order that does not depend on the order of the bindings: the resource's own policy before the project's."""
-    binding = answer.binding
+def rank(result: BindingResult) -> tuple[bool, str, tuple[str, ...], str, str]:
+    """A sort key that doesn't depend on the order of the bindings; the resource's own policy comes first."""
+    binding = result.binding
     condition = binding.condition.expression if binding.condition else ""
-    return (answer.where.startswith("project "), binding.role, binding.members, answer.reason, condition)
+    return (result.where.startswith("project "), binding.role, binding.members, result.reason, condition)

@@ -1,4 +1,4 @@
-"""The syntax of CEL, the language of conditions: text in, tree out. What it means is `condition.py`'s business.
+"""A parser for CEL, the language of conditions. `condition.py` evaluates the syntax tree.
 
 https://github.com/google/cel-spec/blob/master/doc/langdef.md#syntax
 """
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from iam.errors import BadCondition
 from iam.policy.cel_tokens import CelToken, tokens
 
-LEVELS = (("||",), ("&&",), ("==", "!=", "<", "<=", ">", ">=", "in"), ("+", "-"), ("*", "/", "%"))
-DEEPEST = 40  # parentheses in parentheses; IAM allows 12 logical operators, and each level takes ten of Python's frames
+PRECEDENCE = (("||",), ("&&",), ("==", "!=", "<", "<=", ">", ">=", "in"), ("+", "-"), ("*", "/", "%"))
+MAX_DEPTH = 40  # nested parentheses: IAM allows 12 logical operators, and each level takes ten Python frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,14 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Names joined by dots."""
+    """Identifiers joined by dots, such as resource.name."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """An operator, a function or a method (its receiver is the first argument): `name` says which."""
+    """A call of an operator, a function or a method named `name`. A method's receiver is the first argument."""
 
     name: str
     arguments: tuple[Node, ...]
@@ -40,16 +40,16 @@ Node = Literal | Path | FunctionCall
 
 
 def parse(expression: str) -> Node:
-    """The tree of an expression. Raises BadCondition."""
+    """Parse an expression into a syntax tree. Raises BadCondition."""
     parser = CelParser(tokens(expression))
     node = parser.expression()
     if parser.peek() is not None:
-        raise BadCondition(f'The condition has "{parser.peek()}" where it should end.')
+        raise BadCondition(f'The condition has an unexpected "{parser.peek()}" after its end.')
     return node
 
 
 class CelParser:
-    """Recursive descent, one method a level of the grammar."""
+    """A recursive descent parser with one method per level of the grammar."""
 
     def __init__(self, found: list[CelToken]) -> None:
         self.tokens = found
@@ -57,27 +57,27 @@ class CelParser:
         self.depth = 0
 
     def peek(self) -> str | None:
-        """The next mark or name; None at the end, and a quoted form for a literal, which no mark equals."""
+        """The next mark or name; None at the end. A literal is quoted, so that it equals no mark."""
         if self.at == len(self.tokens):
             return None
         token = self.tokens[self.at]
         return token.text if token.kind in ("mark", "name") else repr(token.text)
 
     def take(self, *marks: str) -> bool:
-        """Steps over one of these, if it is next."""
-        there = self.peek() in marks
-        self.at += there
-        return there
+        """Consume the next token if it is one of the marks."""
+        found = self.peek() in marks
+        self.at += found
+        return found
 
     def expect(self, mark: str) -> None:
-        """Steps over it, or raises."""
+        """Consume the mark, or raise BadCondition."""
         if not self.take(mark):
-            raise BadCondition(f'The condition has "{self.peek()}" where "{mark}" was expected.')
+            raise BadCondition(f'Expected "{mark}" in the condition, not "{self.peek()}".')
 
     def expression(self) -> Node:
-        """A ternary, or anything under it."""
+        """Parse a conditional expression, or anything that binds tighter."""
         self.depth += 1
-        if self.depth > DEEPEST:
+        if self.depth > MAX_DEPTH:
             raise BadCondition("The condition is nested too deeply.")
         node = self.binary(0)
         if self.take("?"):
@@ -88,17 +88,17 @@ class CelParser:
         return node
 
     def binary(self, level: int) -> Node:
-        """Operators of one precedence, from the left."""
-        if level == len(LEVELS):
+        """Parse the left-associative operators of one precedence level."""
+        if level == len(PRECEDENCE):
             return self.unary()
         node = self.binary(level + 1)
-        while (operator := self.peek()) in LEVELS[level]:
+        while (operator := self.peek()) in PRECEDENCE[level]:
             self.at += 1
             node = FunctionCall(str(operator), (node, self.binary(level + 1)))
         return node
 
     def unary(self) -> Node:
-        """`!` and `-`, any number of them."""
+        """Parse any number of `!` and `-`."""
         marks: list[str] = []
         while (mark := self.peek()) in ("!", "-"):
             self.at += 1
@@ -109,7 +109,7 @@ class CelParser:
         return node
 
     def member(self) -> Node:
-        """A primary with its selectors, calls and indices."""
+        """Parse a primary with its selectors, calls and indices."""
         node = self.primary()
         while True:
             if self.take("."):
@@ -128,7 +128,7 @@ class CelParser:
                 return node
 
     def primary(self) -> Node:
-        """A literal, a name, a function call, a list, a map or something in parentheses."""
+        """Parse a literal, a name, a function call, a list, a map or an expression in parentheses."""
         if self.take("("):
             node = self.expression()
             self.expect(")")
@@ -145,7 +145,7 @@ class CelParser:
         return FunctionCall(name, self.arguments(")")) if self.take("(") else Path(name)
 
     def literal(self) -> Literal:
-        """A string, or a number as Python's float: conditions compare none that need more."""
+        """Parse a string or a number. A float is precise enough for the numbers in conditions."""
         token = self.tokens[self.at]
         self.at += 1
         if token.kind == "text":
@@ -154,14 +154,14 @@ class CelParser:
         return Literal(float(int(digits, 16)) if digits[:2].lower() == "0x" else float(digits))
 
     def name(self) -> str:
-        """An identifier."""
+        """Parse an identifier."""
         if self.at == len(self.tokens) or self.tokens[self.at].kind != "name":
-            raise BadCondition(f'The condition has "{self.peek()}" where a name was expected.')
+            raise BadCondition(f'Expected a name in the condition, not "{self.peek()}".')
         self.at += 1
         return self.tokens[self.at - 1].text
 
     def arguments(self, end: str) -> tuple[Node, ...]:
-        """Expressions up to the closing mark."""
+        """Parse comma-separated expressions up to the closing mark."""
         found: list[Node] = []
         while not self.take(end):
             if found:
@@ -172,7 +172,7 @@ class CelParser:
         return tuple(found)
 
     def pairs(self) -> tuple[Node, ...]:
-        """The keys and values of a map, flat."""
+        """Parse the keys and values of a map into one flat tuple."""
         found: list[Node] = []
         while not self.take("}"):
             if found:

@@ -1,4 +1,4 @@
-"""The words of CEL, the language of conditions.
+"""The tokens of CEL, the language of conditions.
 
 https://github.com/google/cel-spec/blob/master/doc/langdef.md#syntax
 """
@@ -27,20 +27,20 @@ ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v"
 
 @dataclass(frozen=True, slots=True)
 class CelToken:
-    """`kind` is text, number, name or mark."""
+    """One token. `kind` is text, number, name or mark."""
 
     kind: str
     text: str
 
 
 def tokens(expression: str) -> list[CelToken]:
-    """The words of an expression. Raises BadCondition."""
+    """Split an expression into tokens. Raises BadCondition."""
     found: list[CelToken] = []
     at = 0
     while at < len(expression):
         match = TOKEN.match(expression, at)
         if match is None or match["bytes"]:
-            raise BadCondition(f"The condition can't be read from {expression[at : at + 20]!r} on.")
+            raise BadCondition(f"Syntax error in the condition at {expression[at : at + 20]!r}.")
         if match["quote"]:
             found.append(CelToken("text", match["text"] if match["raw"] else _unescaped(match["text"])))
         elif not match["space"]:
@@ -55,7 +55,7 @@ def _unescaped(text: str) -> str:
         if digits or match[4]:
             code = int(digits, 16) if digits else int(match[4], 8)
             if code > 0x10FFFF:
-                raise BadCondition("The condition has a character that does not exist.")
+                raise BadCondition("An escape in the condition is not a Unicode character.")
             return chr(code)
         return ESCAPES.get(match[5], match[5])
 

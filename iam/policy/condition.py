@@ -1,4 +1,4 @@
-"""Do the conditions of bindings hold? TRUE or FALSE where it can be known, else UNKNOWN; nothing raises.
+"""Evaluate the conditions of bindings: TRUE or FALSE if the result is certain, else UNKNOWN. Never raises.
 
 https://cloud.google.com/iam/docs/conditions-attribute-reference
 https://cloud.google.com/iam/docs/conditions-overview
@@ -13,8 +13,7 @@ from datetime import datetime
 from iam.errors import BadCondition
 from iam.policy import cel
 from iam.policy.resource import STORAGE, Resource
-from iam.policy.ternary import Ternary as Truth  # re-exported: it is what `evaluate` answers
-from iam.policy.ternary import any_of, known
+from iam.policy.ternary import Ternary, any_of, from_bool
 
 LIST_PREFIX = f"{STORAGE}/objectListPrefix"
 RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)")
@@ -22,10 +21,10 @@ RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What is known of the request.
+    """The known attributes of a request.
 
-    now: its time; None is not known
-    list_prefix: the prefix that objects.list asks for; "" where there is none, None where it is not known
+    now: the time of the request; None if unknown
+    list_prefix: the prefix of objects.list; "" if there is none, None if unknown
     """
 
     resource: Resource
@@ -34,76 +33,75 @@ class Attributes:
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class KnownPrefix:
     """A string of which only the beginning is known."""
 
     text: str
 
 
-Value = (
-    Truth | str | float | datetime | Beginning | list["Value"]
-)  # Truth.UNKNOWN stands for anything not known
+# Ternary.UNKNOWN is any unknown value.
+Value = Ternary | str | float | datetime | KnownPrefix | list["Value"]
 
 
-def evaluate(expression: str, attributes: Attributes) -> Truth:
-    """Does it hold? UNKNOWN for whatever is not known or not understood."""
+def evaluate(expression: str, attributes: Attributes) -> Ternary:
+    """Evaluate a CEL expression. UNKNOWN if it is malformed or depends on something unknown."""
     try:
-        return _truth(_value(cel.parse(expression), attributes))
-    except (BadCondition, RecursionError):  # the latter of thousands of operators; IAM takes 12
-        return Truth.UNKNOWN
+        return _as_ternary(_value(cel.parse(expression), attributes))
+    except (BadCondition, RecursionError):  # thousands of operators recurse too deeply; IAM allows 12
+        return Ternary.UNKNOWN
 
 
-def _truth(value: Value) -> Truth:
-    return value if isinstance(value, Truth) else Truth.UNKNOWN
+def _as_ternary(value: Value) -> Ternary:
+    return value if isinstance(value, Ternary) else Ternary.UNKNOWN
 
 
-def _value(node: cel.Node, given: Attributes) -> Value:
+def _value(node: cel.Node, attributes: Attributes) -> Value:
     if isinstance(node, cel.Literal):
         if isinstance(node.value, bool):
-            return known(node.value)
-        return Truth.UNKNOWN if node.value is None else node.value
+            return from_bool(node.value)
+        return Ternary.UNKNOWN if node.value is None else node.value
     if isinstance(node, cel.Path):
-        return _attribute(node.name, given)
+        return _attribute(node.name, attributes)
     if node.name == ".getAttribute" and node.arguments[0] == cel.Path("api"):
-        return _api_attribute(node.arguments[1:], given)
-    return _apply(node.name, [_value(argument, given) for argument in node.arguments])
+        return _api_attribute(node.arguments[1:], attributes)
+    return _apply(node.name, [_value(argument, attributes) for argument in node.arguments])
 
 
-def _attribute(name: str, given: Attributes) -> Value:
-    if name == "request.time" and given.now is not None:
-        return given.now if given.now.tzinfo else Truth.UNKNOWN
-    resource = given.resource
-    # What other services put into these attributes differs (project ids or numbers), where they have them at all.
+def _attribute(name: str, attributes: Attributes) -> Value:
+    if name == "request.time" and attributes.now is not None:
+        return attributes.now if attributes.now.tzinfo else Ternary.UNKNOWN
+    resource = attributes.resource
+    # Other services fill these attributes differently (with project ids or numbers), or not at all.
     if not name.startswith("resource.") or resource.service != STORAGE:
-        return Truth.UNKNOWN
-    whole: Value = Beginning(resource.name) if resource.open_ended else resource.name
-    return {"name": whole, "type": resource.type, "service": resource.service}.get(name[9:], Truth.UNKNOWN)
+        return Ternary.UNKNOWN
+    whole: Value = KnownPrefix(resource.name) if resource.open_ended else resource.name
+    return {"name": whole, "type": resource.type, "service": resource.service}.get(name[9:], Ternary.UNKNOWN)
 
 
-def _api_attribute(arguments: tuple[cel.Node, ...], given: Attributes) -> Value:
-    if len(arguments) != 2 or arguments[0] != cel.Literal(LIST_PREFIX) or given.list_prefix is None:
-        return Truth.UNKNOWN
-    return given.list_prefix or _value(arguments[1], given)
+def _api_attribute(arguments: tuple[cel.Node, ...], attributes: Attributes) -> Value:
+    if len(arguments) != 2 or arguments[0] != cel.Literal(LIST_PREFIX) or attributes.list_prefix is None:
+        return Ternary.UNKNOWN
+    return attributes.list_prefix or _value(arguments[1], attributes)
 
 
 def _apply(name: str, values: list[Value]) -> Value:
-    """An operator, function or method on values."""
+    """Apply an operator, function or method to values."""
     if name == "list":
         return values
     if name == "!" and len(values) == 1:
-        return ~_truth(values[0])
+        return ~_as_ternary(values[0])
     if name == "?:":
         return _ternary(values)
     if name == "timestamp" and len(values) == 1:
         return _timestamp(values[0])
-    return _binary(name, *values) if len(values) == 2 else Truth.UNKNOWN
+    return _binary(name, *values) if len(values) == 2 else Ternary.UNKNOWN
 
 
 def _binary(name: str, left: Value, right: Value) -> Value:
     if name == "&&":
-        return _truth(left) & _truth(right)
+        return _as_ternary(left) & _as_ternary(right)
     if name == "||":
-        return _truth(left) | _truth(right)
+        return _as_ternary(left) | _as_ternary(right)
     if name == "==":
         return _equal(left, right)
     if name == "!=":
@@ -111,54 +109,56 @@ def _binary(name: str, left: Value, right: Value) -> Value:
     if name in ("<", "<=", ">", ">="):
         return _ordered(name, left, right)
     if name == "in":
-        return any_of(_equal(left, item) for item in right) if isinstance(right, list) else Truth.UNKNOWN
+        return any_of(_equal(left, item) for item in right) if isinstance(right, list) else Ternary.UNKNOWN
     return _method(name, left, right)
 
 
-def _method(name: str, whole: Value, part: Value) -> Truth:
+def _method(name: str, whole: Value, part: Value) -> Ternary:
     if not isinstance(part, str):
-        return Truth.UNKNOWN
-    if isinstance(whole, Beginning):
-        return _method_on_beginning(name, whole.text, part)
+        return Ternary.UNKNOWN
+    if isinstance(whole, KnownPrefix):
+        return _method_on_prefix(name, whole.text, part)
     if not isinstance(whole, str):
-        return Truth.UNKNOWN
+        return Ternary.UNKNOWN
     results = {
         ".startsWith": whole.startswith(part),
         ".endsWith": whole.endswith(part),
         ".contains": part in whole,
     }
-    return known(results[name]) if name in results else Truth.UNKNOWN
+    return from_bool(results[name]) if name in results else Ternary.UNKNOWN
 
 
-def _method_on_beginning(name: str, text: str, part: str) -> Truth:
+def _method_on_prefix(name: str, text: str, part: str) -> Ternary:
     if name == ".startsWith":
-        return known(text.startswith(part)) | (Truth.UNKNOWN if part.startswith(text) else Truth.FALSE)
+        return from_bool(text.startswith(part)) | (
+            Ternary.UNKNOWN if part.startswith(text) else Ternary.FALSE
+        )
     if name == ".contains" and part in text:
-        return Truth.TRUE
-    return Truth.TRUE if name == ".endsWith" and not part else Truth.UNKNOWN
+        return Ternary.TRUE
+    return Ternary.TRUE if name == ".endsWith" and not part else Ternary.UNKNOWN
 
 
-def _equal(left: Value, right: Value) -> Truth:
-    if isinstance(right, Beginning):
+def _equal(left: Value, right: Value) -> Ternary:
+    if isinstance(right, KnownPrefix):
         left, right = right, left
-    if isinstance(left, Beginning) and isinstance(right, str):
-        return Truth.UNKNOWN if right.startswith(left.text) else Truth.FALSE
-    if isinstance(left, Truth) and isinstance(right, Truth):
+    if isinstance(left, KnownPrefix) and isinstance(right, str):
+        return Ternary.UNKNOWN if right.startswith(left.text) else Ternary.FALSE
+    if isinstance(left, Ternary) and isinstance(right, Ternary):
         return (left & right) | (~left & ~right)
     if isinstance(left, (str, float, datetime)) and type(left) is type(right):
-        return known(left == right)
-    return Truth.UNKNOWN
+        return from_bool(left == right)
+    return Ternary.UNKNOWN
 
 
-def _ordered(name: str, left: Value, right: Value) -> Truth:
+def _ordered(name: str, left: Value, right: Value) -> Ternary:
     a, b = _number(left), _number(right)
     if a is None or b is None or type(left) is not type(right):
-        return Truth.UNKNOWN
-    return known({"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[name])
+        return Ternary.UNKNOWN
+    return from_bool({"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[name])
 
 
 def _number(value: Value) -> float | None:
-    """What orders numbers and times; seconds as a float hold microseconds until the year 2255."""
+    """A sortable number for a number or a time. A float of seconds holds microseconds until the year 2255."""
     if isinstance(value, datetime):
         return value.timestamp()
     return value if isinstance(value, float) else None
@@ -166,18 +166,18 @@ def _number(value: Value) -> float | None:
 
 def _ternary(values: list[Value]) -> Value:
     choice, yes, no = values
-    if choice is Truth.TRUE or choice is Truth.FALSE:
-        return yes if choice is Truth.TRUE else no
-    return yes if yes == no else Truth.UNKNOWN
+    if choice is Ternary.TRUE or choice is Ternary.FALSE:
+        return yes if choice is Ternary.TRUE else no
+    return yes if yes == no else Ternary.UNKNOWN
 
 
 def _timestamp(value: Value) -> Value:
-    """RFC 3339, to the microsecond: Python 3.10's fromisoformat reads neither Z nor nanoseconds."""
+    """Parse RFC 3339 to the microsecond. Python 3.10's fromisoformat accepts neither Z nor nanoseconds."""
     found = RFC3339.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        return Truth.UNKNOWN
+        return Ternary.UNKNOWN
     zone = "+00:00" if found[3] in "Zz" else found[3]
     try:
         return datetime.fromisoformat(f"{found[1].upper()}.{(found[2] or '0')[:6].ljust(6, '0')}{zone}")
     except ValueError:
-        return Truth.UNKNOWN
+        return Ternary.UNKNOWN

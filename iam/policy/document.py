@@ -1,4 +1,4 @@
-"""Reading JSON and YAML strictly: every complaint names its place, and a misspelt key the one that was meant."""
+"""Strict reading of JSON and YAML documents. Errors name the place, and suggest the key for a misspelt one."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ KINDS = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", 
 
 @dataclass(frozen=True, slots=True)
 class DocumentReader:
-    """Returns what was expected, or raises `error`."""
+    """Checks the type of each item, and raises `error` for any other. `where` is the item's path in the document."""
 
     error: type[IamError]
 
     def mapping(self, item: object, where: str) -> Mapping[Any, Any]:
-        """An object with any keys."""
+        """Return an object with any keys."""
         if not isinstance(item, Mapping):
             raise self._unexpected(item, "an object", where)
         return item
 
     def keys(self, item: object, allowed: tuple[str, ...], where: str) -> Mapping[Any, Any]:
-        """An object with no keys but these."""
+        """Return an object with no keys but the allowed ones."""
         fields = self.mapping(item, where)
         for key in fields:
             if key not in allowed:
                 near = get_close_matches(str(key), allowed, n=1)
-                hint = f'Did you mean "{near[0]}"?' if near else f"It can have {', '.join(allowed)}."
+                hint = f'Did you mean "{near[0]}"?' if near else f"Allowed keys: {', '.join(allowed)}."
                 raise self.error(f'{where} has the unknown key "{key}".', hint)
         return fields
 
     def items(self, item: object, where: str) -> list[Any]:
-        """A list."""
+        """Return a list."""
         if not isinstance(item, list):
             raise self._unexpected(item, "a list", where)
         return item
 
     def texts(self, item: object, where: str) -> tuple[str, ...]:
-        """A list of strings."""
+        """Return a list of strings, as a tuple."""
         return tuple(self.text(text, f"{where}[{n}]") for n, text in enumerate(self.items(item, where)))
 
     def text(self, item: object, where: str) -> str:
-        """A string."""
+        """Return a string."""
         if not isinstance(item, str):
             raise self._unexpected(item, "a string", where)
         return item
 
     def _unexpected(self, item: object, wanted: str, where: str) -> IamError:
         number = "a number" if isinstance(item, (int, float)) else type(item).__name__
-        return self.error(f"{where} is {KINDS.get(type(item), number)}, where {wanted} was expected.")
+        return self.error(f"{where} must be {wanted}, not {KINDS.get(type(item), number)}.")

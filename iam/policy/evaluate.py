@@ -1,9 +1,9 @@
-"""May this principal do this? GRANTED, DENIED or UNKNOWN, with the binding that decided and a sentence that says why.
+"""Decide whether a principal has a permission: GRANTED, DENIED or UNKNOWN, with the deciding binding and the reason.
 
-https://cloud.google.com/iam/docs/policy-types#evaluation: deny rules come first, then any binding that grants, of the
-resource or of what it lies in. An object's policies are its bucket's and the project's. What else may grant (object
-ACLs, managed folders) is said with `Policies.complete`. What else may refuse (principal access boundaries, VPC Service
-Controls) is not looked at.
+Deny rules come first; then any binding on the resource or an ancestor grants it
+(https://cloud.google.com/iam/docs/policy-types#evaluation). An object's policies are those of its bucket and project.
+`Policies.complete` says whether something else may grant it: object ACLs, managed folders. Principal access boundaries
+and VPC Service Controls, which may also deny it, are not evaluated.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from enum import Enum
 
 from iam.policy import deny
 from iam.policy import resource as resources
-from iam.policy.binding import AccessRequest, BindingResult, answers_of, rank
+from iam.policy.binding import AccessRequest, BindingResult, binding_results, rank
 from iam.policy.condition import Attributes
 from iam.policy.membership import Directory
 from iam.policy.policies import Binding, DenyRule, Policy
@@ -26,15 +26,15 @@ from iam.policy.roles import Role
 from iam.policy.roles import roles as google_roles
 from iam.policy.ternary import Ternary
 
-# Permissions that are held on the project, whatever bucket a program has in mind.
+# Permissions that are checked on the project, whichever bucket the call names …
 # https://cloud.google.com/storage/docs/access-control/iam-json
-OF_THE_PROJECT = re.compile(r"storage\.(buckets\.(create|list)|hmacKeys\..*)|(?!storage\.).*")
-# … and on the bucket, though it is objects that they show.
-OF_THE_BUCKET = re.compile(r"storage\.(objects\.list|buckets\..*)")
+ON_PROJECT = re.compile(r"storage\.(buckets\.(create|list)|hmacKeys\..*)|(?!storage\.).*")
+# … and on the bucket, even if the call lists objects.
+ON_BUCKET = re.compile(r"storage\.(objects\.list|buckets\..*)")
 
 
 class Verdict(Enum):
-    """UNKNOWN is an answer: something that would decide could not be seen or understood."""
+    """The result of a decision. UNKNOWN: something that would decide it could not be read or evaluated."""
 
     GRANTED = "granted"
     DENIED = "denied"
@@ -43,12 +43,12 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """What could be read.
+    """The policies that could be read.
 
     bucket: the policy of the resource itself, a bucket or a service account; None if it could not be read
     project: the policy of its project; None if it could not be read
-    deny: the deny rules in force; None if they could not be read
-    complete: False where something else may grant too: folders, the organisation, object ACLs, managed folders
+    deny: the deny rules of its project; None if they could not be read
+    complete: False if something else may grant permissions: folders, the organization, object ACLs, managed folders
     """
 
     bucket: Policy | None
@@ -60,7 +60,7 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`binding` is the one that granted, or that left it unknown; `where` is what carries its policy."""
+    """A verdict and its reason. `binding` decided it, if one did; `where` names the resource that has its policy."""
 
     verdict: Verdict
     permission: str
@@ -81,42 +81,42 @@ def decide(
     now: datetime | None = None,
     list_prefix: str | None = None,
 ) -> Decision:
-    """May `principal` use `permission` on `resource`? Raises MalformedPrincipal.
+    """Decide whether `principal` has `permission` on `resource`. Raises MalformedPrincipal.
 
-    roles: all roles there are, `roles.load_roles(...)` with custom ones; Google's if None
+    roles: all roles, from `roles.load_roles(...)` if there are custom ones; Google's if None
     groups: members by group address; None if no group's members are known
-    now: the time that conditions compare with; None if it does not matter, or is not known
-    list_prefix: the prefix that is listed; "" for a whole bucket, None if not known
+    now: the time of the request, for conditions; None if unknown
+    list_prefix: the prefix that is listed; "" for a whole bucket, None if unknown
     """
     parse(principal)
-    target = level(permission, resource, policies.project_id)
+    target = checked_resource(permission, resource, policies.project_id)
     listing = list_prefix if permission == "storage.objects.list" else ""
-    question = AccessRequest(
+    request = AccessRequest(
         principal,
         permission,
         Attributes(target, now, listing),
         Directory(groups, policies.project, policies.project_id),
         google_roles() if roles is None else roles,
     )
-    decision = _allowed(question, policies)
+    decision = _allowed(request, policies)
     if decision.verdict is not Verdict.DENIED:
-        decision = _unless_denied(decision, question, policies)
+        decision = _unless_denied(decision, request, policies)
     return replace(decision, resource=resource)
 
 
-def level(permission: str, resource: Resource, project_id: str) -> Resource:
-    """The resource that a permission is checked on: objects.list is the bucket's, buckets.list the project's."""
+def checked_resource(permission: str, resource: Resource, project_id: str) -> Resource:
+    """The resource that a permission is checked on: the bucket for objects.list, the project for buckets.list."""
     if resource.type == ACCOUNT:
         return resource
-    if OF_THE_PROJECT.fullmatch(permission):
+    if ON_PROJECT.fullmatch(permission):
         return resource if resource.type == PROJECT else resources.project(project_id)
-    if resource.bucket and OF_THE_BUCKET.fullmatch(permission):
+    if resource.bucket and ON_BUCKET.fullmatch(permission):
         return resources.bucket(resource.bucket)
     return resource
 
 
 def _sources(target: Resource, policies: Policies) -> list[tuple[str, Policy | None]]:
-    """The policies that count for a resource, the nearest first, with the name of what carries them."""
+    """The policies that apply to a resource, nearest first, with the names of the resources that have them."""
     project = (f"project {policies.project_id}", policies.project)
     if target.type == PROJECT:
         return [project]
@@ -124,56 +124,58 @@ def _sources(target: Resource, policies: Policies) -> list[tuple[str, Policy | N
     return [(own, policies.bucket), project]
 
 
-def _allowed(question: AccessRequest, policies: Policies) -> Decision:
-    sources = _sources(question.given.resource, policies)
-    answers = [a for where, policy in sources if policy for a in answers_of(question, where, policy)]
-    for truth, verdict in ((Ternary.TRUE, Verdict.GRANTED), (Ternary.UNKNOWN, Verdict.UNKNOWN)):
-        found = [answer for answer in answers if answer.truth is truth]
+def _allowed(request: AccessRequest, policies: Policies) -> Decision:
+    """The decision of the bindings alone."""
+    sources = _sources(request.attributes.resource, policies)
+    results = [one for where, policy in sources if policy for one in binding_results(request, where, policy)]
+    for grants, verdict in ((Ternary.TRUE, Verdict.GRANTED), (Ternary.UNKNOWN, Verdict.UNKNOWN)):
+        found = [one for one in results if one.grants is grants]
         if found:
-            return _decision(question, verdict, min(found, key=rank))
+            return _decision(request, verdict, min(found, key=rank))
     unread = [where for where, policy in sources if policy is None]
     if unread:
-        return _decision(
-            question, Verdict.UNKNOWN, why=f"the policy of {' and of '.join(unread)} could not be read"
-        )
+        noun = "policy" if len(unread) == 1 else "policies"
+        why = f"the {noun} of {' and '.join(unread)} could not be read"
+        return _decision(request, Verdict.UNKNOWN, why=why)
     if not policies.complete:
-        why = f"{_nothing(question, sources, answers)}, but folders or the organisation above may"
-        return _decision(question, Verdict.UNKNOWN, why=why)
-    return _decision(question, Verdict.DENIED, why=_nothing(question, sources, answers))
+        why = f"{_no_binding(request, sources, results)}, but a folder or the organization above it may"
+        return _decision(request, Verdict.UNKNOWN, why=why)
+    return _decision(request, Verdict.DENIED, why=_no_binding(request, sources, results))
 
 
-def _nothing(
-    question: AccessRequest, sources: list[tuple[str, Policy | None]], answers: list[BindingResult]
+def _no_binding(
+    request: AccessRequest, sources: list[tuple[str, Policy | None]], results: list[BindingResult]
 ) -> str:
-    places = " or of ".join(where for where, _ in sources)
-    near = [a.reason for a in sorted(answers, key=rank) if a.truth is Ternary.FALSE]
+    names = " or ".join(where for where, _ in sources)
+    near = [one.reason for one in sorted(results, key=rank) if one.grants is Ternary.FALSE]
     tail = f" ({near[0]})" if near else ""
-    return f"no binding of {places} grants {question.permission} to {question.principal}{tail}"
+    return f"no binding on {names} grants {request.permission} to {request.principal}{tail}"
 
 
-def _unless_denied(decision: Decision, question: AccessRequest, policies: Policies) -> Decision:
-    """Deny rules take away what bindings grant."""
+def _unless_denied(decision: Decision, request: AccessRequest, policies: Policies) -> Decision:
+    """Apply the deny rules, which override bindings."""
+    project = f"project {policies.project_id}"
     if policies.deny is None:
-        why = f"{decision.why}, but the deny policies of project {policies.project_id} could not be read"
+        why = f"{decision.why}, but the deny policies of {project} could not be read"
         return replace(decision, verdict=Verdict.UNKNOWN, why=why)
-    truths = [
-        deny.applies(rule, question.principal, question.permission, question.given, question.world)
+    denied = [
+        deny.applies(rule, request.principal, request.permission, request.attributes, request.directory)
         for rule in policies.deny
     ]
-    taken = f"{question.permission} from {question.principal}"
-    if Ternary.TRUE in truths:
-        why = f"a deny rule of project {policies.project_id} takes {taken}"
+    what = f"{request.permission} to {request.principal}"
+    if Ternary.TRUE in denied:
+        why = f"a deny rule of {project} denies {what}"
         return replace(decision, verdict=Verdict.DENIED, binding=None, where="deny policy", why=why)
-    if Ternary.UNKNOWN in truths:
-        why = f"{decision.why}, but a deny rule of project {policies.project_id} may take {taken}"
+    if Ternary.UNKNOWN in denied:
+        why = f"{decision.why}, but a deny rule of {project} may deny {what}"
         return replace(decision, verdict=Verdict.UNKNOWN, why=why)
     return decision
 
 
 def _decision(
-    question: AccessRequest, verdict: Verdict, answer: BindingResult | None = None, why: str = ""
+    request: AccessRequest, verdict: Verdict, result: BindingResult | None = None, why: str = ""
 ) -> Decision:
-    resource = question.given.resource
-    if answer is None:
-        return Decision(verdict, question.permission, resource, None, "", why)
-    return Decision(verdict, question.permission, resource, answer.binding, answer.where, answer.reason)
+    resource = request.attributes.resource
+    if result is None:
+        return Decision(verdict, request.permission, resource, None, "", why)
+    return Decision(verdict, request.permission, resource, result.binding, result.where, result.reason)

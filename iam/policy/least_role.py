@@ -1,4 +1,4 @@
-"""The least role on the smallest resource that mends a denial, found by search over the roles."""
+"""Find the least roles on the smallest resources that fix a denial, by a search over all roles."""
 
 from __future__ import annotations
 
@@ -8,90 +8,90 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from iam.policy import resource as resources
-from iam.policy.evaluate import level
+from iam.policy.evaluate import checked_resource
 from iam.policy.resource import ACCOUNT, PROJECT, Resource
 from iam.policy.roles import Role
 from iam.policy.roles import roles as google_roles
 
-MOST = 3  # roles in one mend: nobody grants four to read a file
-# The roles that people grant on a kind of resource.
+MAX_ROLES = 3  # roles in one fix; more would be unreasonable
+# Prefixes of the roles that are usually granted on each type of resource.
 GRANTED_ON: dict[str, tuple[str, ...]] = {
     resources.BUCKET: ("roles/storage.",),
     ACCOUNT: ("roles/iam.serviceAccount",),
-    PROJECT: (),  # the excerpts of roles.yaml can't say which of two roles is the lesser there
+    PROJECT: (),  # the excerpts in roles.yaml can't tell which of two roles grants less there
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One grant, as Google's command line and as ours; `ours` is empty where ours can't (it grants on buckets)."""
+    """One grant, with the commands that make it. `iam_command` is empty except on buckets."""
 
     principal: str
     role: str
     resource: Resource
     gcloud: str
-    ours: str
+    iam_command: str
 
 
-def mends_for(
+def grants_for(
     principal: str,
     missing: Collection[str],
     resource: Resource,
     *,
     roles: Mapping[str, Role] | None = None,
 ) -> tuple[Grant, ...]:
-    """The grants that give all the missing permissions; an object's are on its bucket.
+    """The grants that give all the missing permissions. Permissions on an object are granted on its bucket.
 
-    None if only an administrator's or a basic role would, or if one of them is the project's (buckets.list).
+    Empty if only an administrator's or a basic role has them, or if one is checked on the project (buckets.list).
     """
-    by_level: dict[Resource, set[str]] = {}
+    by_target: dict[Resource, set[str]] = {}
     for permission in missing:
-        place = level(permission, resource, project_id="")
-        place = resources.bucket(place.bucket) if place.bucket else place
-        by_level.setdefault(place, set()).add(permission)
+        target = checked_resource(permission, resource, project_id="")
+        target = resources.bucket(target.bucket) if target.bucket else target
+        by_target.setdefault(target, set()).add(permission)
     found: list[Grant] = []
-    for place, permissions in sorted(by_level.items(), key=lambda item: item[0].name):
-        chosen = least_roles(permissions, place, google_roles() if roles is None else roles)
+    for target, permissions in sorted(by_target.items(), key=lambda item: item[0].name):
+        chosen = least_roles(permissions, target, google_roles() if roles is None else roles)
         if not chosen:
             return ()
-        found += [_mend(principal, role.name, place) for role in chosen]
+        found += [_grant(principal, role.name, target) for role in chosen]
     return tuple(found)
 
 
-def least_roles(missing: Collection[str], place: Resource, roles: Mapping[str, Role]) -> tuple[Role, ...]:
-    """The fewest roles that hold all of them; of equally many, those with the fewest permissions."""
+def least_roles(missing: Collection[str], target: Resource, roles: Mapping[str, Role]) -> tuple[Role, ...]:
+    """The fewest roles that include all missing permissions; among equals, those with the fewest permissions."""
     wanted = frozenset(missing)
-    fitting = [r for r in roles.values() if _may_be_offered(r, place) and r.permissions & wanted]
-    for size in range(1, MOST + 1):
-        covers = [group for group in combinations(fitting, size) if wanted <= _held(group)]
+    candidates = [r for r in roles.values() if _may_be_offered(r, target) and r.permissions & wanted]
+    for size in range(1, MAX_ROLES + 1):
+        covers = [group for group in combinations(candidates, size) if wanted <= _permissions(group)]
         if covers:
             return min(covers, key=_cost)
     return ()
 
 
-def _may_be_offered(role: Role, place: Resource) -> bool:
-    """Nothing that may change policies, nothing that is called admin, nothing in beta."""
+def _may_be_offered(role: Role, target: Resource) -> bool:
+    """Exclude roles that can change policies, admin roles and beta roles."""
     administers = any(permission.endswith(".setIamPolicy") for permission in role.permissions)
-    fits = role.name.startswith(GRANTED_ON[place.type]) and role.stage == "GA"
+    fits = role.name.startswith(GRANTED_ON[target.type]) and role.stage == "GA"
     return fits and not administers and not role.name.lower().endswith("admin")
 
 
 def _cost(group: Sequence[Role]) -> tuple[int, int, list[str]]:
-    """As little as can be of the legacy roles, which stand for ACLs; then as few permissions as can be."""
+    """Prefer roles without legacy permissions, which mirror ACLs, then roles with few permissions."""
     legacy = sum(len(role.permissions) for role in group if ".legacy" in role.name)
-    return legacy, len(_held(group)), sorted(role.name for role in group)
+    return legacy, len(_permissions(group)), sorted(role.name for role in group)
 
 
-def _held(group: Sequence[Role]) -> frozenset[str]:
+def _permissions(group: Sequence[Role]) -> frozenset[str]:
     return frozenset[str]().union(*(role.permissions for role in group))
 
 
-def _mend(principal: str, role: str, place: Resource) -> Grant:
+def _grant(principal: str, role: str, target: Resource) -> Grant:
     member = shlex.quote(principal)
-    if place.type == ACCOUNT:
-        what, name = "iam service-accounts", place.name.rpartition("/")[2]
+    if target.type == ACCOUNT:
+        what, name = "iam service-accounts", target.name.rpartition("/")[2]
     else:
-        what, name = "storage buckets", str(place)
+        what, name = "storage buckets", str(target)
     gcloud = f"gcloud {what} add-iam-policy-binding {name} --member={member} --role={role}"
-    ours = f"python -m iam grant {name} --role={role} --member={member}" if place.bucket else ""
-    return Grant(principal, role, place, gcloud, ours)
+    iam_command = f"python -m iam grant {name} --role={role} --member={member}" if target.bucket else ""
+    return Grant(principal, role, target, gcloud, iam_command)

@@ -1,4 +1,4 @@
-"""Allow and deny policies as values, read strictly from Google's JSON, and pure edits of them.
+"""Allow and deny policies as values: parsed strictly from Google's JSON, and edited by pure functions.
 
 https://cloud.google.com/iam/docs/reference/rest/v1/Policy
 https://cloud.google.com/iam/docs/reference/rest/v2/policies#DenyRule
@@ -25,12 +25,12 @@ DENY_KEYS = (
     "denialCondition",
 )
 READ = DocumentReader(MalformedPolicy)
-WITH_CONDITIONS = 3  # the only version that may carry conditions
+WITH_CONDITIONS = 3  # the only policy version that supports conditions
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A CEL expression that must hold for a binding to count."""
+    """A CEL expression that must be true for a binding to apply."""
 
     expression: str
     title: str = ""
@@ -39,7 +39,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """These members hold this role, if the condition holds."""
+    """Grants a role to members, if the condition is true."""
 
     role: str
     members: tuple[str, ...]
@@ -48,7 +48,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who holds which role on one resource. `etag` is what a write must repeat."""
+    """Who has which role on one resource. A write must repeat the `etag`."""
 
     bindings: tuple[Binding, ...] = ()
     etag: str = ""
@@ -57,7 +57,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class DenyRule:
-    """Takes permissions away, whatever allows them. Permissions are named SERVICE.googleapis.com/RESOURCE.VERB."""
+    """Denies permissions, whichever policy grants them. They are named SERVICE.googleapis.com/RESOURCE.VERB."""
 
     denied_principals: tuple[str, ...] = ()
     exception_principals: tuple[str, ...] = ()
@@ -67,11 +67,11 @@ class DenyRule:
 
 
 def policy_from_json(document: Mapping[str, Any]) -> Policy:
-    """The policy in the JSON of a getIamPolicy. Raises MalformedPolicy, which names the place."""
+    """Parse the JSON of getIamPolicy. Raises MalformedPolicy, which names the place."""
     READ.keys(document, POLICY_KEYS, "policy")
     version = document.get("version", 1)
     if type(version) is not int or version not in (0, 1, WITH_CONDITIONS):
-        raise MalformedPolicy(f"policy.version is {version!r}, where 1 or 3 was expected.")
+        raise MalformedPolicy(f"policy.version must be 1 or 3, not {version!r}.")
     bindings = tuple(
         _binding(item, f"policy.bindings[{n}]")
         for n, item in enumerate(READ.items(document.get("bindings", []), "policy.bindings"))
@@ -79,14 +79,14 @@ def policy_from_json(document: Mapping[str, Any]) -> Policy:
     conditional = next((n for n, b in enumerate(bindings) if b.condition), None)
     if conditional is not None and version != WITH_CONDITIONS:
         raise MalformedPolicy(
-            f"policy.bindings[{conditional}] has a condition, but policy.version is {version} and conditions need 3.",
-            'Write "version": 3, or ask with requestedPolicyVersion=3.',
+            f"policy.bindings[{conditional}] has a condition, which requires policy.version 3, not {version}.",
+            'Set "version": 3, or request the policy with requestedPolicyVersion=3.',
         )
     return Policy(bindings, READ.text(document.get("etag", ""), "policy.etag"), version)
 
 
 def policy_to_json(policy: Policy) -> dict[str, Any]:
-    """The JSON of a setIamPolicy; what `policy_from_json` reads."""
+    """Return the JSON for setIamPolicy, which `policy_from_json` parses."""
     bindings: list[dict[str, Any]] = []
     for binding in policy.bindings:
         item: dict[str, Any] = {"role": binding.role, "members": list(binding.members)}
@@ -99,13 +99,13 @@ def policy_to_json(policy: Policy) -> dict[str, Any]:
 
 
 def deny_from_json(document: Mapping[str, Any], where: str = "denyPolicy") -> tuple[DenyRule, ...]:
-    """The rules in the JSON of one v2 deny policy. Raises MalformedPolicy."""
+    """Parse the rules of one v2 deny policy. Raises MalformedPolicy."""
     rules = READ.items(READ.mapping(document, where).get("rules", []), f"{where}.rules")
     return tuple(_deny_rule(rule, f"{where}.rules[{n}]") for n, rule in enumerate(rules))
 
 
 def with_member(policy: Policy, role: str, member: str, condition: Condition | None = None) -> Policy:
-    """The policy with that grant; the same policy if it is there already."""
+    """Return the policy with the grant added; the same policy if it has it already."""
     same = [n for n, b in enumerate(policy.bindings) if (b.role, b.condition) == (role, condition)]
     if any(normal(member) == normal(m) for n in same for m in policy.bindings[n].members):
         return policy
@@ -119,7 +119,7 @@ def with_member(policy: Policy, role: str, member: str, condition: Condition | N
 
 
 def without_member(policy: Policy, role: str, member: str, condition: Condition | None = None) -> Policy:
-    """The policy without that grant; the same policy if it is not there. A binding left empty goes too."""
+    """Return the policy with the grant and any empty binding removed; the same policy if it lacks the grant."""
     bindings: list[Binding] = []
     for binding in policy.bindings:
         if (binding.role, binding.condition) == (role, condition):
@@ -136,7 +136,7 @@ def _binding(item: object, where: str) -> Binding:
     role = READ.text(fields.get("role", ""), f"{where}.role")
     if not ROLE.fullmatch(role):
         raise MalformedPolicy(
-            f'{where}.role is "{role}", where roles/NAME or projects/PROJECT/roles/NAME was expected.'
+            f'{where}.role must be roles/NAME or projects/PROJECT/roles/NAME, not "{role}".'
         )
     members = READ.texts(fields.get("members", []), f"{where}.members")
     for n, member in enumerate(members):

@@ -1,4 +1,4 @@
-"""Principals, as Google writes them in policies.
+"""Principals, in the forms that Google's policies use.
 
 https://cloud.google.com/iam/docs/principal-identifiers (v1 in allow policies, v2 in deny policies)
 """
@@ -28,10 +28,10 @@ FORMS = (
 )
 
 EMAIL = re.compile(r"[^\s@:/]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
-WORKLOAD = re.compile(r"serviceAccount:[a-z0-9.:-]+\.svc\.id\.goog\[[^\s/\]]+/[^\s/\]]+\]")  # a pod of GKE
+WORKLOAD = re.compile(r"serviceAccount:[a-z0-9.:-]+\.svc\.id\.goog\[[^\s/\]]+/[^\s/\]]+\]")  # a GKE workload
 DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+")
 PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]*")
-V2 = {  # deny policies write the same people in other words
+V2_PREFIXES = {  # deny policies write the same principals in the v2 form
     "principal://goog/subject/": "user:",
     "principalSet://goog/group/": "group:",
     "principal://iam.googleapis.com/projects/-/serviceAccounts/": "serviceAccount:",
@@ -52,7 +52,7 @@ CUSTOM_EMAIL = re.compile(r"[a-z][a-z0-9-]*@[a-z0-9][a-z0-9.-]*\.iam\.gserviceac
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A member string in its two parts; `value` is empty for allUsers and allAuthenticatedUsers."""
+    """The two parts of a member string; `value` is empty for allUsers and allAuthenticatedUsers."""
 
     kind: str
     value: str = ""
@@ -64,7 +64,7 @@ class Principal:
 
 
 def parse(member: str) -> Principal:
-    """The parts of a member string. Raises MalformedPrincipal, which says what is expected."""
+    """Parse a member string. Raises MalformedPrincipal, which says what is expected."""
     if member in (EVERYONE, AUTHENTICATED):
         return Principal(member)
     for scheme in ("principal://", "principalSet://"):
@@ -93,22 +93,22 @@ def _malformed(member: str, kind: str, value: str) -> MalformedPrincipal:
             "an email address" if kind in WITH_EMAIL else "a domain" if kind == "domain" else "a project id"
         )
         return MalformedPrincipal(
-            f'"{member}" is no principal: {kind}: is followed by {wanted}, not "{value}".'
+            f'Invalid principal "{member}": expected {wanted} after "{kind}:", not "{value}".'
         )
     if EMAIL.fullmatch(member):
         kind = "serviceAccount" if member.endswith("gserviceaccount.com") else "user"
         return MalformedPrincipal(
-            f'"{member}" is no principal: it does not say what kind it is.', f"Write {kind}:{member}"
+            f'Invalid principal "{member}": the type prefix is missing.', f"Write {kind}:{member}"
         )
     kinds = {k.lower(): k for k in (*WITH_EMAIL, "domain", EVERYONE, AUTHENTICATED, *CONVENIENCE, "deleted")}
     near = get_close_matches(kind.lower(), kinds, n=1)
     hint = f" Did you mean {kinds[near[0]]}?" if near and kinds[near[0]] != kind else ""
-    return MalformedPrincipal(f'"{member}" is no principal: expected {FORMS}.{hint}')
+    return MalformedPrincipal(f'Invalid principal "{member}": expected {FORMS}.{hint}')
 
 
 def normal(member: str) -> str:
-    """One spelling for one principal: v2 identifiers as v1, addresses and domains in lower case."""
-    for long, short in V2.items():
+    """Normalize a member string: v2 identifiers become v1, addresses and domains become lowercase."""
+    for long, short in V2_PREFIXES.items():
         if member.startswith(long):
             member = short + member[len(long) :]
     if member == "principalSet://goog/public:all":
@@ -118,13 +118,13 @@ def normal(member: str) -> str:
 
 
 def email(principal: str) -> str:
-    """The address in a user:, serviceAccount: or group: principal, in lower case; empty for every other kind."""
+    """The address of a user:, serviceAccount: or group: principal, in lowercase; "" for every other kind."""
     kind, _, value = normal(principal).partition(":")
     return value if kind in WITH_EMAIL else ""
 
 
 def is_service_agent(address: str) -> bool:
-    """Is it one of Google's own accounts? Nobody can impersonate it. Takes an address, with or without its kind."""
+    """Whether an address, with or without its type prefix, is a service agent. No one can impersonate those."""
     return AGENT_EMAIL.fullmatch(address.lower().removeprefix("serviceaccount:")) is not None
 
 
@@ -137,6 +137,6 @@ def code_agent(number: str) -> str:
 
 
 def is_custom_account(address: str) -> bool:
-    """Is it a service account that someone made in a project of theirs (NAME@PROJECT.iam.gserviceaccount.com)?"""
+    """Whether it is a service account that a user created in a project (NAME@PROJECT.iam.gserviceaccount.com)."""
     address = address.lower().removeprefix("serviceaccount:")
     return CUSTOM_EMAIL.fullmatch(address) is not None and not is_service_agent(address)

@@ -1,8 +1,8 @@
-"""What a job needs of Cloud Storage, from what it declares to read and write and from its arguments.
+"""The Cloud Storage permissions that a job needs, from its declared reads and writes and from its arguments.
 
-Permissions an operation: https://cloud.google.com/storage/docs/access-control/iam-json. Overwriting is creating and
-deleting; Ray Train's and Tune's `storage_path` is listed, read, written and cleaned up. Where Ray or pyarrow makes a
-folder, it looks up the bucket, too: submit/preflight/bucket_lookups.py finds out where.
+Permissions per operation: https://cloud.google.com/storage/docs/access-control/iam-json. Overwriting means creating
+and deleting. Ray Train and Tune list, read, write and clean up their `storage_path`. To create a folder, Ray and
+pyarrow also look up the bucket; submit/preflight/bucket_lookups.py finds such calls.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from iam.policy.resource import Resource, bucket, obj, objects_under, parse_gs
 
 
 class Operation(Enum):
-    """What is done; `permissions` is what it takes."""
+    """An operation on Cloud Storage."""
 
     READ = "read"
     LIST = "list"
@@ -29,7 +29,7 @@ class Operation(Enum):
 
     @property
     def permissions(self) -> tuple[str, ...]:
-        """In Google's names."""
+        """The permissions that the operation needs."""
         return PERMISSIONS[self]
 
 
@@ -46,22 +46,23 @@ READ_ALL = (Operation.LIST, Operation.READ)
 WRITE_ONE = (Operation.OVERWRITE,)
 WRITE_ALL = (Operation.LIST, Operation.READ, Operation.CREATE, Operation.DELETE)
 ARGUMENT = re.compile(r"-{0,2}[A-Za-z][A-Za-z0-9_-]*")
-SCHEME = re.compile(r"(?i)(?<![a-z0-9+.-])gc?s://(?:anonymous@)?")  # as fsspec and pyarrow take it
+SCHEME = re.compile(r"(?i)(?<![a-z0-9+.-])gc?s://(?:anonymous@)?")  # as fsspec and pyarrow accept it
 EMBEDDED = re.compile(SCHEME.pattern + r"[^\s\"'<>,;(){}\[\]]+")
 OUTPUT = re.compile(
     r"(?i)-*(\w+[-_])?(out|save|dest|dst|log|checkpoint|ckpt|result|artifact|tmp|work|cache|write|target|model[-_]dir|storage)"
 )
 NO_LOOKUPS: Mapping[str, str] = MappingProxyType({})
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
-IN_ARGUMENTS = "it is in the job's arguments"
+IN_ARGUMENTS = "in the job's arguments"
 
 
 @dataclass(frozen=True, slots=True)
 class RequiredPermission:
-    """One operation that a job will do, and which of its lines says so.
+    """One operation of a job, with the permissions it needs.
 
-    `object_name` is a prefix if `uri` is one, up to the first wildcard. `there`: must it exist before? True where the
-    header has it in `reads`, None where it was only noticed and is probably read.
+    object_name: the object, or a prefix up to the first wildcard if `uri` is one
+    because: the declaration or argument that implies the operation
+    there: whether the object must exist already: True for the header's `reads`, None if the job probably reads it
     """
 
     uri: str
@@ -74,12 +75,12 @@ class RequiredPermission:
 
     @property
     def is_prefix(self) -> bool:
-        """Does it stand for all objects whose names begin so?"""
+        """Whether it covers all objects whose names start with `object_name`."""
         return is_prefix(self.uri)
 
     @property
     def resource(self) -> Resource:
-        """What the permissions are needed on."""
+        """The resource on which the permissions are needed."""
         if self.operation in (Operation.LIST, Operation.GET_BUCKET):
             return bucket(self.bucket)
         if self.is_prefix:
@@ -89,7 +90,7 @@ class RequiredPermission:
 
 @dataclass(slots=True)
 class Collector:
-    """Needs and remarks while they are gathered."""
+    """Collects required permissions and remarks."""
 
     needs: dict[tuple[str, str, Operation, bool], RequiredPermission] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
@@ -98,7 +99,7 @@ class Collector:
     def add(
         self, uri: str, operations: Iterable[Operation], because: str, there: bool | None = False
     ) -> None:
-        """Merges with what is there: the same operation on the same thing is one need."""
+        """Add the operations on a URI. The same operation on the same resource is merged into one entry."""
         name, tail = parse_gs(uri)
         tail, prefix = tail.partition("*")[0], is_prefix(uri)
         for operation in operations:
@@ -112,7 +113,7 @@ class Collector:
                 self.needs[key] = replace(known, because=f"{known.because}; {because}")
 
     def covers(self, uri: str) -> bool:
-        """Is it, or something that it lies under, declared or needed already?"""
+        """Whether the URI, or a prefix of it, is already declared or collected."""
         name, tail = parse_gs(uri)
         return uri in self.declared or any(
             need.bucket == name
@@ -128,39 +129,34 @@ def needs_of(
     lookups: Mapping[str, str] = NO_LOOKUPS,
     variables: Mapping[str, str] = NO_VARIABLES,
 ) -> tuple[list[RequiredPermission], list[str]]:
-    """The needs, and sentences about what could not be known. Raises MalformedResource for a bad gs:// URI.
+    """The required permissions, and remarks on what was not checked. Raises MalformedResource for a bad gs:// URI.
 
-    An entry of `reads` and `writes` is a gs:// URI, a prefix (it ends with / or *), or the name of a job argument
-    that holds one or several, if need be with what it is by default: "--read=gs://bucket/x". The name of one of the
-    job's environment `variables` does as well. Local paths and other schemes are no needs. gcs:// is gs://.
+    An entry of `reads` or `writes` is a gs:// URI, a prefix (ending with / or *), or the name of a job argument or
+    environment variable that holds URIs. An argument may have a default: "--read=gs://bucket/x". Local paths and other
+    schemes need no permissions. gcs:// is the same as gs://.
 
-    lookups: entries for which the bucket is looked up → why. One of `writes` is a folder then, and one of `reads`
-    takes the lookup only where it is a whole bucket.
+    lookups: entries for which the job looks up the bucket → why. Such an entry of `writes` is a folder; one of `reads`
+    needs the lookup only if it is a whole bucket.
     """
-    ledger = Collector()
+    collector = Collector()
     for kind, entries in (("reads", reads), ("writes", writes)):
         for entry in entries:
-            _declared(ledger, kind, entry, arguments, lookups.get(entry, ""), variables)
-    _noticed(ledger, arguments)
+            _add_declared(collector, kind, entry, arguments, lookups.get(entry, ""), variables)
+    _add_mentioned(collector, arguments)
     for name, value in variables.items():
+        because, subject = f"in the environment variable {name}", f"The environment variable {name}"
         for uri in uris(value):
-            _guess(
-                ledger,
-                uri,
-                f"it is in the variable {name}",
-                f"The variable {name}",
-                OUTPUT.match(name) is None,
-            )
-    return list(ledger.needs.values()), ledger.remarks
+            _add_probable(collector, uri, because, subject, OUTPUT.match(name) is None)
+    return list(collector.needs.values()), collector.remarks
 
 
 def is_prefix(uri: str) -> bool:
-    """Does it stand for all that begins so? A bucket alone does, too."""
+    """Whether the URI covers every object whose name starts with it, as a bucket alone also does."""
     return uri.endswith(("/", "*")) or "/" not in uri.removeprefix("gs://") or "*" in uri
 
 
-def _declared(
-    ledger: Collector,
+def _add_declared(
+    collector: Collector,
     kind: str,
     entry: str,
     arguments: Sequence[str],
@@ -168,7 +164,7 @@ def _declared(
     variables: Mapping[str, str],
 ) -> None:
     if not ARGUMENT.fullmatch(entry.partition("=")[0]):
-        _use(ledger, kind, entry, f'{kind} = "{entry}"', lookup)
+        _add_use(collector, kind, entry, f'{kind} = "{entry}"', lookup)
         return
     entry, _, default = entry.partition("=")
     values = values_of(entry, arguments)
@@ -178,17 +174,17 @@ def _declared(
         values = values or ([default] if default else [])
         flag = f"--{entry.lstrip('-')}" if not entry.startswith("-") else entry
     if not values:
-        ledger.remarks.append(
-            f"{kind} names {flag}, which is not among the job's arguments, so what it is by default was not checked."
+        collector.remarks.append(
+            f"{kind} names {flag}, which is not among the job's arguments, so its default was not checked."
         )
     for value in (one for text in values for one in uris(text) or [text]):
-        ledger.declared.add(value)
+        collector.declared.add(value)
         path = _folder(value) if bare(entry) == "storage_path" else value
-        _use(ledger, kind, path, f"{flag} {value} ({kind})", lookup)
+        _add_use(collector, kind, path, f"{flag} {value} ({kind})", lookup)
 
 
 def uris(text: str) -> list[str]:
-    """The gs:// URIs in a text, in Google's own spelling: it is one, a list of them, or holds some."""
+    """The gs:// URIs in a text, normalized to gs://. The text is a URI, a list of URIs, or contains some."""
     starts = [found.start() for found in SCHEME.finditer(text)]
     if starts[:1] == [0]:
         ends = [*starts[1:], len(text)]
@@ -199,8 +195,8 @@ def uris(text: str) -> list[str]:
     return [SCHEME.sub("gs://", one, count=1) for one in found]
 
 
-def _use(ledger: Collector, kind: str, uri: str, because: str, lookup: str) -> None:
-    """A path that only begins like gs:// is a mistake, and no local path."""
+def _add_use(collector: Collector, kind: str, uri: str, because: str, lookup: str) -> None:
+    """Add a declared path. One that starts with gs:/ is a malformed URI, not a local path."""
     uri = SCHEME.sub("gs://", uri, count=1)
     if not uri.lower().startswith("gs:/"):
         return
@@ -208,11 +204,11 @@ def _use(ledger: Collector, kind: str, uri: str, because: str, lookup: str) -> N
         uri = _folder(uri)
     whole = is_prefix(uri)
     if kind == "reads":
-        ledger.add(uri, READ_ALL if whole else READ_ONE, because, True)
+        collector.add(uri, READ_ALL if whole else READ_ONE, because, True)
     else:
-        ledger.add(uri, WRITE_ALL if whole else WRITE_ONE, because)
+        collector.add(uri, WRITE_ALL if whole else WRITE_ONE, because)
     if lookup and (kind == "writes" or "/" not in uri.removeprefix("gs://").rstrip("/")):
-        ledger.add(uri, (Operation.GET_BUCKET,), lookup)
+        collector.add(uri, (Operation.GET_BUCKET,), lookup)
 
 
 def _folder(uri: str) -> str:
@@ -220,13 +216,13 @@ def _folder(uri: str) -> str:
 
 
 def bare(entry: str) -> str:
-    """The name of the argument that an entry names, as Python spells it; a URI as it is."""
+    """The Python name of the argument that an entry names; a URI is returned unchanged."""
     name = entry.partition("=")[0]
     return name.lstrip("-").replace("-", "_") if ARGUMENT.fullmatch(name) else entry
 
 
 def values_of(name: str, arguments: Sequence[str]) -> list[str]:
-    """The values of an argument, in each of its forms: `--x v`, `--x=v`, `--x v gs://another`."""
+    """The values of an argument, in any of the forms `--x v`, `--x=v` and `--x v gs://another`."""
     found: list[str] = []
     for n, token in enumerate(arguments):
         flag, equals, value = token.partition("=")
@@ -242,8 +238,8 @@ def values_of(name: str, arguments: Sequence[str]) -> list[str]:
     return found
 
 
-def _noticed(ledger: Collector, arguments: Sequence[str]) -> None:
-    """gs:// URIs that no declaration covers are probably read."""
+def _add_mentioned(collector: Collector, arguments: Sequence[str]) -> None:
+    """Add gs:// URIs that no declaration covers: the job probably reads them."""
     flag = ""
     for token in arguments:
         name, equals, value = token.partition("=") if token.startswith("-") else (flag, "", token)
@@ -251,19 +247,19 @@ def _noticed(ledger: Collector, arguments: Sequence[str]) -> None:
         read = OUTPUT.match(name) is None
         if SCHEME.match(value):
             for uri in uris(value):
-                if not ledger.covers(uri):
-                    ledger.add(
+                if not collector.covers(uri):
+                    collector.add(
                         uri, READ_ALL if is_prefix(uri) else READ_ONE, IN_ARGUMENTS, None if read else False
                     )
             continue
         for uri in uris(token):
-            _guess(ledger, uri, IN_ARGUMENTS, f'The argument "{token}"', read)
+            _add_probable(collector, uri, IN_ARGUMENTS, f'The argument "{token}"', read)
 
 
-def _guess(ledger: Collector, uri: str, because: str, where: str, read: bool) -> None:
-    """Within a longer text a URI is a guess, so one that is malformed is only remarked on."""
+def _add_probable(collector: Collector, uri: str, because: str, subject: str, read: bool) -> None:
+    """Add a URI from a longer text. It may not be one, so a malformed URI only causes a remark."""
     try:
-        if not ledger.covers(uri):
-            ledger.add(uri, READ_ALL if is_prefix(uri) else READ_ONE, because, None if read else False)
+        if not collector.covers(uri):
+            collector.add(uri, READ_ALL if is_prefix(uri) else READ_ONE, because, None if read else False)
     except MalformedResource as error:
-        ledger.remarks.append(f"{where} was not checked: {error.message}")
+        collector.remarks.append(f"{subject} was not checked: {error.message}")

@@ -1,4 +1,4 @@
-"""Resources, with the attributes that conditions see of them.
+"""Resources, with the attributes that conditions can read.
 
 https://cloud.google.com/iam/docs/conditions-resource-attributes
 """
@@ -16,14 +16,14 @@ OBJECT = f"{STORAGE}/Object"
 PROJECT = "cloudresourcemanager.googleapis.com/Project"
 ACCOUNT = "iam.googleapis.com/ServiceAccount"
 BUCKET_NAME = re.compile(r"projects/_/buckets/(?P<bucket>[^/]+)(?:/objects/(?P<object>.*))?", re.DOTALL)
-MEND = "Write gs://BUCKET/OBJECT, gs://BUCKET/FOLDER/ or gs://BUCKET."
+URI_FORMS = "Write gs://BUCKET/OBJECT, gs://BUCKET/FOLDER/ or gs://BUCKET."
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """`name`, `type` and `service` are what CEL calls resource.name, resource.type and resource.service.
+    """A resource: `name`, `type` and `service` are resource.name, resource.type and resource.service in CEL.
 
-    `open_ended` says that the name is only the beginning of what it stands for: some object under a prefix.
+    open_ended: the name is only a prefix; the resource is some object under it
     """
 
     name: str
@@ -33,7 +33,7 @@ class Resource:
 
     @property
     def bucket(self) -> str:
-        """The bucket's name, of a bucket or an object; empty otherwise."""
+        """The name of the bucket, for a bucket or an object; "" otherwise."""
         found = BUCKET_NAME.fullmatch(self.name)
         return found["bucket"] if found else ""
 
@@ -56,7 +56,7 @@ def obj(bucket: str, object_name: str) -> Resource:
 
 
 def objects_under(bucket: str, prefix: str) -> Resource:
-    """Some object whose name begins with `prefix`; which one is not known, so conditions may not be either."""
+    """Some object whose name starts with `prefix`. Conditions on its name may be UNKNOWN."""
     return Resource(f"projects/_/buckets/{bucket}/objects/{prefix}", OBJECT, STORAGE, open_ended=True)
 
 
@@ -66,50 +66,51 @@ def project(project_id: str) -> Resource:
 
 
 def service_account(email: str, project: str) -> Resource:
-    """A service account as something that permissions are held on (actAs, getAccessToken)."""
+    """A service account as a resource (for actAs, getAccessToken)."""
     return Resource(f"projects/{project}/serviceAccounts/{email}", ACCOUNT, "iam.googleapis.com")
 
 
 def parse_gs(uri: str) -> tuple[str, str]:
-    """Bucket and object of a gs:// URI; the object is empty for a bucket. Raises MalformedResource."""
+    """Split a gs:// URI into bucket and object; the object of a bucket is "". Raises MalformedResource."""
     if not uri.startswith("gs://"):
-        raise MalformedResource(f'"{uri}" is no Cloud Storage URI: it does not begin with gs://.', MEND)
+        text = f'Invalid Cloud Storage URI "{uri}": it does not start with gs://.'
+        raise MalformedResource(text, URI_FORMS)
     name, _, tail = uri[len("gs://") :].partition("/")
     wrong = _wrong_bucket(name) or wrong_object(tail)
     if wrong:
-        raise MalformedResource(f'"{uri}" is no Cloud Storage URI: {wrong}.', MEND)
+        raise MalformedResource(f'Invalid Cloud Storage URI "{uri}": {wrong}.', URI_FORMS)
     return name, tail
 
 
 def _wrong_bucket(name: str) -> str:
-    """https://cloud.google.com/storage/docs/buckets#naming
+    """Why a bucket name is invalid, or "": https://cloud.google.com/storage/docs/buckets#naming
 
-    Its rules against "goog" and "google" are about making buckets; Google's own public buckets have such names.
+    Its rules against "goog" and "google" apply to new buckets; Google's own public buckets have such names.
     """
     if not name:
-        return "it names no bucket"
+        return "the bucket name is missing"
     if not re.fullmatch(r"[a-z0-9._-]+", name):
-        return f'the bucket "{name}" may only have lower-case letters, digits, "-", "_" and "."'
+        return f'the bucket name "{name}" may contain only lowercase letters, digits, "-", "_" and "."'
     if not (name[0].isalnum() and name[-1].isalnum()):
-        return f'the bucket "{name}" must begin and end with a letter or a digit'
+        return f'the bucket name "{name}" must start and end with a letter or a digit'
     if not 3 <= len(name) <= (222 if "." in name else 63) or any(len(part) > 63 for part in name.split(".")):
-        allowed = "3 to 63 are allowed (222 with dots, 63 between two)"
-        return f'the bucket "{name}" has {len(name)} characters, where {allowed}'
+        allowed = "must have 3 to 63 (222 with dots, 63 between two dots)"
+        return f'the bucket name "{name}" has {len(name)} characters and {allowed}'
     if ".." in name or ".-" in name or "-." in name:
-        return f'the bucket "{name}" has a dot beside a dot or a dash'
+        return f'the bucket name "{name}" has a dot next to a dot or a hyphen'
     if re.fullmatch(r"[0-9]+(\.[0-9]+){3}", name):
-        return f'the bucket "{name}" looks like an IP address'
+        return f'the bucket name "{name}" looks like an IP address'
     return ""
 
 
 def wrong_object(name: str) -> str:
-    """Why no object can have this name, "" where one can: https://cloud.google.com/storage/docs/objects#naming"""
+    """Why an object name is invalid, or "": https://cloud.google.com/storage/docs/objects#naming"""
     if len(name.encode(errors="surrogatepass")) > 1024:
-        return "the object's name is longer than 1024 bytes"
+        return "the object name is longer than 1024 bytes"
     if "\r" in name or "\n" in name:
-        return "the object's name has a line break"
+        return "the object name contains a line break"
     if name in (".", ".."):
-        return f'no object can be named "{name}"'
+        return f'an object can\'t be named "{name}"'
     if name.startswith(".well-known/acme-challenge/"):
-        return "no object's name can begin with .well-known/acme-challenge/"
+        return "an object name can't start with .well-known/acme-challenge/"
     return ""

@@ -1,4 +1,4 @@
-"""Three-valued logic (Kleene, strong): what is not known stays not known unless the rest decides.
+"""Kleene's strong three-valued logic: a result is UNKNOWN unless the known operands decide it.
 
 https://plato.stanford.edu/entries/logic-manyvalued/#KleeSyst
 """
@@ -10,7 +10,7 @@ from enum import Enum
 
 
 class Ternary(Enum):
-    """FALSE < UNKNOWN < TRUE: `&` is the lesser, `|` the greater, `~` the mirror image."""
+    """FALSE < UNKNOWN < TRUE: `&` is the minimum, `|` the maximum, and `~` swaps TRUE and FALSE."""
 
     FALSE = 0
     UNKNOWN = 1
@@ -26,16 +26,16 @@ class Ternary(Enum):
         return Ternary(2 - self.value)
 
     def __bool__(self) -> bool:
-        raise TypeError("a Truth has three values; compare it with `is Truth.TRUE`")
+        raise TypeError("a Ternary has three values; compare it with `is Ternary.TRUE`")
 
 
-def known(value: bool) -> Ternary:
+def from_bool(value: bool) -> Ternary:
     """TRUE or FALSE."""
     return Ternary.TRUE if value else Ternary.FALSE
 
 
 def any_of(values: Iterable[Ternary]) -> Ternary:
-    """The disjunction; FALSE of nothing."""
+    """The disjunction of the values; FALSE if there are none."""
     result = Ternary.FALSE
     for value in values:
         result = result | value

@@ -1,1 +1,1 @@
-"""What jobs on Vertex AI need in a project: planned, created, recorded, removed."""
+"""Plan, create, record and remove what jobs on Vertex AI need in a project."""

@@ -1,4 +1,4 @@
-"""Makes what a plan says, and removes what was made: an account, buckets, and roles on them."""
+"""Create what a plan lists, and remove what was created: a service account, buckets, and roles on them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from iam.errors import Conflict
-from iam.google_clients import ApiCall, explained, patience
-from iam.grant import BucketPolicyTarget, Change, PolicyTarget, rewrite
+from iam.google_clients import ApiCall, retry_options, translated_errors
+from iam.grant import BucketPolicyTarget, Change, PolicyTarget, update_policy
 from iam.policy.policies import with_member, without_member
 from iam.provision.plan import (
     ACCOUNT,
@@ -23,127 +23,145 @@ from iam.provision.plan import (
     steps_of,
 )
 from iam.provision.record import ProvisionRecord
-from iam.provision.service_accounts import ServiceAccounts
+from iam.provision.service_accounts import SET_POLICY, ServiceAccounts
 from iam.session import Session
 from raydock.errors import NotFound, RaydockError, Unreachable
 
-VISIBLE = 60.0  # seconds until policies know a new account: https://cloud.google.com/iam/docs/service-accounts-create
-POLL = 2.0
+# Seconds until policies accept a new account: https://cloud.google.com/iam/docs/service-accounts-create
+VISIBILITY_TIMEOUT = 60.0
+POLL_INTERVAL = 2.0  # seconds
 LABELS = {"made-by": "raydock-provision"}
 
 
 @dataclass(slots=True)
 class Provisioner:
-    """Looks, makes and removes at one place. `record` remembers what was made."""
+    """Plans, creates and removes in one project.
+
+    client: google-cloud-storage's Client
+    record: what was created
+    location: of new buckets
+    pause: sleeps for a number of seconds
+    """
 
     session: Session
     client: Any
-    services: ServiceAccounts
+    accounts: ServiceAccounts
     record: ProvisionRecord
     location: str = ""
     pause: Callable[[float], None] = time.sleep
-    made_account: bool = field(default=False, init=False)
+    created_account: bool = field(default=False, init=False)
 
     def plan(self, want: Requirements) -> ProvisionPlan:
-        """What there is of it already."""
-        may = want.grant_vertex and self.services.may_set_policy(want.project)
-        notes = [] if may or not want.grant_vertex else [f"{want.caller} may not be granted it by you."]
+        """The plan for the requirements, with what exists already."""
+        may = want.grant_vertex and self.accounts.may_set_policy(want.project)
+        notes = []
+        if want.grant_vertex and not may:
+            notes = [f"You can't grant it to {want.caller}: you lack {SET_POLICY} on the project."]
         want = replace(want, grant_vertex=may)
-        steps = tuple(replace(step, there=self.there(step)) for step in steps_of(want))
+        steps = tuple(replace(step, exists=self.exists(step)) for step in steps_of(want))
         return ProvisionPlan(want.project, steps, (*notes_of(want), *notes))
 
     def removal(self, buckets: bool) -> ProvisionPlan:
-        """What of the record is still there, the last first; buckets only if asked for."""
+        """The plan to remove the recorded steps, last first; `buckets` includes the buckets."""
         recorded = [
             Step(key["kind"], key["on"], key["role"], key["member"]) for key in reversed(self.record.keys())
         ]
-        notes = [f"{step} is kept: add --buckets" for step in recorded if step.kind == BUCKET and not buckets]
+        notes = [
+            f"{step} is kept; pass --buckets to remove it"
+            for step in recorded
+            if step.kind == BUCKET and not buckets
+        ]
         steps = tuple(
-            replace(step, there=self.there(step)) for step in recorded if buckets or step.kind != BUCKET
+            replace(step, exists=self.exists(step)) for step in recorded if buckets or step.kind != BUCKET
         )
         return ProvisionPlan(self.session.project, steps, tuple(notes), removing=True)
 
-    def there(self, step: Step) -> bool:
+    def exists(self, step: Step) -> bool:
+        """Whether the step is done already."""
         if step.kind == ACCOUNT:
-            return self.services.account(step.on) is not None
+            return self.accounts.account(step.on) is not None
         if step.kind == BUCKET:
-            with explained(self.doing(step, "nothing was changed", "get")):
-                return self.client.lookup_bucket(step.on, **patience()) is not None
+            with translated_errors(self.api_call(step, "nothing was changed", "get")):
+                return self.client.lookup_bucket(step.on, **retry_options()) is not None
         try:
-            policy = self.carrier(step).read()
+            policy = self.policy_target(step).read()
         except NotFound:
             return False
         return with_member(policy, step.role, step.member) == policy
 
-    def make(self, step: Step) -> None:
-        """Recorded first, so that what is interrupted can be removed; what came to nothing is not kept."""
+    def create(self, step: Step) -> None:
+        """Do a step. It is recorded first, so that an interrupted step can be removed; a failed one is dropped."""
         self.record.add(step.key)
         try:
-            mine = self.made(step)
+            created = self._create(step)
         except Unreachable:
-            raise  # it may have been made
+            raise  # it may have been created
         except RaydockError:
             self.record.drop(step.key)
             raise
-        if not mine:
+        if not created:
             self.record.drop(step.key)
 
-    def made(self, step: Step) -> bool:
-        """False where somebody else made it meanwhile."""
+    def _create(self, step: Step) -> bool:
+        """False if it was created concurrently."""
         if step.kind == ACCOUNT:
-            self.made_account = True
-            return self.services.create_account(self.session.project, step.on.partition("@")[0])
+            self.created_account = True
+            return self.accounts.create_account(self.session.project, step.on.partition("@")[0])
         if step.kind == BUCKET:
-            self.make_bucket(step)
+            self._create_bucket(step)
             return True
-        return self.once_visible(
-            lambda: rewrite(self.carrier(step), lambda old: with_member(old, step.role, step.member))
+        return self._retry_until_visible(
+            lambda: update_policy(
+                self.policy_target(step), lambda old: with_member(old, step.role, step.member)
+            )
         )
 
-    def make_bucket(self, step: Step) -> None:
+    def _create_bucket(self, step: Step) -> None:
         bucket = self.client.bucket(step.on)
         bucket.iam_configuration.uniform_bucket_level_access_enabled = True
         bucket.iam_configuration.public_access_prevention = "enforced"
         bucket.labels = LABELS
         where = {"project": self.session.project, "location": self.location}
         try:
-            with explained(self.doing(step, f"gs://{step.on} was not made", "create")):
-                self.client.create_bucket(bucket, **where, **patience())
+            with translated_errors(self.api_call(step, f"gs://{step.on} was not created", "create")):
+                self.client.create_bucket(bucket, **where, **retry_options())
         except Conflict as fault:
             raise Conflict(fault.message, "choose another with --data-bucket or --model-bucket") from None
 
-    def unmake(self, step: Step) -> str:
-        """Removes it; says why where it has to stay."""
+    def remove(self, step: Step) -> str:
+        """Undo a step. Returns why if it has to be kept, else ""."""
         if step.kind == BUCKET:
             try:
-                with explained(self.doing(step, "it was not removed", "delete")):
-                    self.client.bucket(step.on).delete(**patience())
+                with translated_errors(self.api_call(step, "it was not removed", "delete")):
+                    self.client.bucket(step.on).delete(**retry_options())
             except Conflict:
-                return f"gs://{step.on} is not empty, so it is kept"
+                return f"gs://{step.on}: the bucket is not empty"
         elif step.kind == ACCOUNT:
-            self.services.delete_account(step.on)
+            self.accounts.delete_account(step.on)
         else:
-            rewrite(self.carrier(step), lambda old: without_member(old, step.role, step.member))
+            update_policy(self.policy_target(step), lambda old: without_member(old, step.role, step.member))
         self.record.drop(step.key)
         return ""
 
-    def once_visible(self, act: Callable[[], Change]) -> bool:
-        """An account that was made just now is not known everywhere at once."""
-        until = time.monotonic() + VISIBLE
+    def _retry_until_visible(self, act: Callable[[], Change]) -> bool:
+        """Retry while policies don't accept the account that was just created."""
+        deadline = time.monotonic() + VISIBILITY_TIMEOUT
         while True:
             try:
                 return bool(act())
             except NotFound:
-                if not self.made_account or time.monotonic() > until:
+                if not self.created_account or time.monotonic() > deadline:
                     raise
-            self.pause(POLL)
+            self.pause(POLL_INTERVAL)
 
-    def carrier(self, step: Step) -> PolicyTarget:
+    def policy_target(self, step: Step) -> PolicyTarget:
+        """The policy that a role step changes."""
         if step.kind == BUCKET_ROLE:
             return BucketPolicyTarget(self.client, self.session, step.on)
         if step.kind == ACCOUNT_ROLE:
-            return self.services.account_policy(step.on)
-        return self.services.project_policy(step.on)
+            return self.accounts.account_policy(step.on)
+        return self.accounts.project_policy(step.on)
 
-    def doing(self, step: Step, undone: str, verb: str) -> ApiCall:
-        return ApiCall(self.session.who, f"gs://{step.on}", undone, f"storage.buckets.{verb}")
+    def api_call(self, step: Step, consequence: str, verb: str) -> ApiCall:
+        """Describe a call on a step's bucket for error messages."""
+        return ApiCall(self.session.who, f"gs://{step.on}", consequence, f"storage.buckets.{verb}")

@@ -1,6 +1,6 @@
-"""What `provision` made, in a file of this checkout: `deprovision` removes that and nothing else.
+"""The record of what `provision` created, so that `deprovision` removes that and nothing else.
 
-Marks on the resources would not do: a binding can carry none.
+It is a file in this checkout, since a binding can't carry a label.
 """
 
 from __future__ import annotations
@@ -21,46 +21,48 @@ FIELDS = {"kind", "on", "role", "member"}
 
 @dataclass(frozen=True, slots=True)
 class ProvisionRecord:
-    """The keys of steps, in the order in which they were begun."""
+    """The keys of the steps, in the order in which they were started."""
 
     file: Path
 
     def keys(self) -> list[dict[str, str]]:
-        """IamError where the file is not one of ours."""
+        """The recorded keys. Raises IamError if the file is malformed."""
         try:
             document: Any = json.loads(self.file.read_text(encoding="utf-8"))
             steps = document["steps"]
-            good = document["version"] == VERSION and all(set(step) == FIELDS for step in steps)
+            valid = document["version"] == VERSION and all(set(step) == FIELDS for step in steps)
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError):
-            good, steps = False, []
-        if not good:
-            text = f"The record of what was provisioned, {self.file.name}, can't be understood."
+            valid, steps = False, []
+        if not valid:
             raise IamError(
-                text, f"look at what is there, remove it by hand, then the file in {self.file.parent.name}/"
+                f"Could not parse the record of provisioned resources, {self.file.name}.",
+                f"remove the resources by hand, then delete the file in {self.file.parent.name}/",
             )
         return list(steps)
 
     def add(self, key: Mapping[str, str]) -> None:
-        """Once."""
+        """Append a key; an equal one is replaced."""
         self.write([*(one for one in self.keys() if one != key), dict(key)])
 
     def drop(self, key: Mapping[str, str]) -> None:
+        """Remove a key, if it is recorded."""
         self.write([one for one in self.keys() if one != key])
 
     def write(self, keys: list[dict[str, str]]) -> None:
-        """All of it or nothing; no file where nothing is left."""
+        """Write the file atomically, or delete it if there are no keys. Raises IamError."""
         try:
             if not keys:
                 self.file.unlink(missing_ok=True)
                 return
             state.write_private(self.file, json.dumps({"version": VERSION, "steps": keys}, indent=1))
         except OSError as fault:
-            raise IamError(f"The record of what is made can't be written: {fault.strerror}.") from None
+            text = f"Could not write the record of provisioned resources: {fault.strerror}."
+            raise IamError(text) from None
 
 
 def record_of(session: Session) -> ProvisionRecord:
-    """The record for the session's place and project."""
+    """The record for the session's cloud and project."""
     folder = state.folder() / "provisioned"
-    return ProvisionRecord(folder / f"{session.place.name}-{session.project.replace(':', '_')}.json")
+    return ProvisionRecord(folder / f"{session.cloud.name}-{session.project.replace(':', '_')}.json")

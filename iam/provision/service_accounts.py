@@ -1,4 +1,4 @@
-"""Service accounts and their policies, and a project's policy, as Google's REST services have them.
+"""Service accounts and their policies, and projects' policies, through Google's REST APIs.
 
 https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts
 https://cloud.google.com/resource-manager/reference/rest/v3/projects
@@ -19,113 +19,124 @@ from iam.session import Session
 from raydock.errors import NotFound
 
 ACCOUNTS = "iam.googleapis.com"
-MADE_BY = "Made by `python -m iam provision` for jobs on Ray."
+SET_POLICY = "resourcemanager.projects.setIamPolicy"
+DESCRIPTION = "Created by `python -m iam provision` for jobs on Ray."
 
 
 @dataclass(frozen=True, slots=True)
 class AccountPolicyTarget:
-    """The policy of a project or a service account, at `path` of a service."""
+    """The policy of a project or a service account, at `path` of a REST service.
+
+    `prefix` is the beginning of its permissions' names, such as "iam.serviceAccounts".
+    """
 
     http: Any
     session: Session
     host: str
     path: str
     where: str
-    prefix: str  # of its permissions
+    prefix: str
 
     def read(self) -> Policy:
+        """Return the current policy. Raises IamError if it can't be parsed."""
         body = {"options": {"requestedPolicyVersion": 3}}
-        if self.host == ACCOUNTS:  # there it is a parameter of the address
-            told = self.send("getIamPolicy?options.requestedPolicyVersion=3", None)
+        if self.host == ACCOUNTS:  # this service takes the option as a query parameter
+            reply = self._post("getIamPolicy?options.requestedPolicyVersion=3", None)
         else:
-            told = self.send("getIamPolicy", body)
+            reply = self._post("getIamPolicy", body)
         try:
-            return policy_from_json(told)
+            return policy_from_json(reply)
         except MalformedPolicy as fault:
-            text = f"The policy of {self.where} can't be understood, so it was not changed: {fault.message}"
+            text = f"Could not parse the policy of {self.where}, so it was not changed: {fault.message}"
             raise IamError(text, fault.fix) from None
 
     def write(self, policy: Policy) -> None:
-        self.send("setIamPolicy", {"policy": policy_to_json(policy)})
+        """Replace the policy. Raises Conflict if it changed since it was read."""
+        self._post("setIamPolicy", {"policy": policy_to_json(policy)})
 
-    def send(self, verb: str, body: Any) -> Mapping[str, Any]:
+    def _post(self, verb: str, body: Any) -> Mapping[str, Any]:
         permission = f"{self.prefix}.{verb.partition('?')[0]}"
-        doing = ApiCall(
+        api_call = ApiCall(
             self.session.who, self.where, f"the policy of {self.where} was not changed", permission
         )
-        told: Mapping[str, Any] = call(
-            self.http, self.session, "POST", self.host, f"{self.path}:{verb}", doing, body
+        reply: Mapping[str, Any] = call(
+            self.http, self.session, "POST", self.host, f"{self.path}:{verb}", api_call, body
         )
-        return told
+        return reply
 
 
 @dataclass(slots=True)
 class ServiceAccounts:
-    """Both services, as one session."""
+    """Service accounts and project policies, with one session's credentials. `http` is an AuthorizedSession."""
 
     session: Session
     http: Any
 
     def account(self, address: str) -> Mapping[str, Any] | None:
-        """None where there is none of that address."""
+        """The service account, None if it does not exist."""
         try:
-            return self.about("GET", address, "nothing was changed", "get")
+            return self._call("GET", address, "nothing was changed", "get")
         except NotFound:
             return None
 
     def create_account(self, project: str, name: str) -> bool:
-        """False where somebody made it just now."""
-        doing = ApiCall(
+        """Create a service account. Returns False if it already exists."""
+        api_call = ApiCall(
             self.session.who,
             f"project {project}",
-            f"no account {name} was made",
+            f"service account {name} was not created",
             "iam.serviceAccounts.create",
         )
-        body = {"accountId": name, "serviceAccount": {"displayName": "Ray jobs", "description": MADE_BY}}
+        body = {
+            "accountId": name,
+            "serviceAccount": {"displayName": "Ray jobs", "description": DESCRIPTION},
+        }
         path = f"/v1/projects/{quote(project)}/serviceAccounts"
         try:
-            call(self.http, self.session, "POST", ACCOUNTS, path, doing, body)
+            call(self.http, self.session, "POST", ACCOUNTS, path, api_call, body)
         except Conflict:
             return False
         return True
 
     def delete_account(self, address: str) -> None:
-        """Does nothing where it is gone."""
+        """Delete a service account, if it exists."""
         try:
-            self.about("DELETE", address, "it was not removed", "delete")
+            self._call("DELETE", address, "it was not removed", "delete")
         except NotFound:
             return
 
-    def about(self, method: str, address: str, undone: str, verb: str) -> Mapping[str, Any]:
+    def _call(self, method: str, address: str, consequence: str, verb: str) -> Mapping[str, Any]:
         where = f"service account {address}"
-        doing = ApiCall(self.session.who, where, undone, f"iam.serviceAccounts.{verb}")
-        told: Mapping[str, Any] = call(
-            self.http, self.session, method, ACCOUNTS, account_path(address), doing
+        api_call = ApiCall(self.session.who, where, consequence, f"iam.serviceAccounts.{verb}")
+        reply: Mapping[str, Any] = call(
+            self.http, self.session, method, ACCOUNTS, account_path(address), api_call
         )
-        return told
+        return reply
 
     def account_policy(self, address: str) -> AccountPolicyTarget:
+        """The policy of a service account."""
         path, where = account_path(address), f"service account {address}"
         return AccountPolicyTarget(self.http, self.session, ACCOUNTS, path, where, "iam.serviceAccounts")
 
     def project_policy(self, project: str) -> AccountPolicyTarget:
+        """The policy of a project."""
         path, where = f"/v3/projects/{quote(project)}", f"project {project}"
         return AccountPolicyTarget(self.http, self.session, PROJECTS, path, where, "resourcemanager.projects")
 
     def may_set_policy(self, project: str) -> bool:
         """Whether the caller may grant roles on the project."""
-        wanted = "resourcemanager.projects.setIamPolicy"
-        doing = ApiCall(self.session.who, f"project {project}", "nothing was changed", wanted)
+        api_call = ApiCall(self.session.who, f"project {project}", "nothing was changed", SET_POLICY)
         path = f"/v3/projects/{quote(project)}:testIamPermissions"
-        told = call(self.http, self.session, "POST", PROJECTS, path, doing, {"permissions": [wanted]})
-        return wanted in (told.get("permissions") or ())
+        reply = call(self.http, self.session, "POST", PROJECTS, path, api_call, {"permissions": [SET_POLICY]})
+        return SET_POLICY in (reply.get("permissions") or ())
 
 
 def account_path(address: str) -> str:
-    """Of a custom account: its project stands in its address."""
+    """The REST path of a custom account, whose address contains its project."""
     project = address.partition("@")[2].removesuffix(".iam.gserviceaccount.com")
     return f"/v1/projects/{quote(project)}/serviceAccounts/{quote(address)}"
 
 
-def services(session: Session) -> ServiceAccounts:
+def service_accounts(session: Session) -> ServiceAccounts:
+    """The service accounts that a session can reach."""
     return ServiceAccounts(session, authorized(session))

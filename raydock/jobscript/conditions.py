@@ -1,4 +1,4 @@
-"""Does a condition of the job hold, and which of its functions do its arguments choose?"""
+"""Evaluate the conditions in a job's source, and find the commands that its arguments select."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from raydock.jobscript.text import name_of
 
 from .values import Values
 
-# A condition that mentions one of them chooses between places or versions.
+# A condition that uses one of these names selects an environment or a version.
 CHOICES = frozenset(
     {"TYPE_CHECKING", "version_info", "platform", "system", "find_spec", "RAY_ADDRESS", "modules", "get_ipython",
      "is_initialized", "IN_COLAB", "COLAB_RELEASE_TAG", "google.colab", "globals", "hasattr", "cuda", "is_available"}
@@ -19,14 +19,14 @@ CHOICES = frozenset(
 
 @dataclass
 class Conditions(Values):
-    """What is known of names, options, parameters and commands, in all modules of a job."""
+    """What the source determines about names, options, parameters and commands, across all modules of a job."""
 
-    commands: dict[str, str] = field(
-        default_factory=dict
-    )  # functions that are commands of click's or typer's: names
+    # The name of each command that click or typer defines, by its function.
+    commands: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, trees: Iterable[ast.Module], arguments: Iterable[str]) -> Conditions:
+        """The conditions that the modules and the job's arguments determine."""
         trees = list(trees)
         found = super().of(trees, arguments)
         assert isinstance(found, cls)
@@ -35,25 +35,25 @@ class Conditions(Values):
                 found.commands.update(_command(node))
         return found
 
-    def other_command(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-        """Is it a command of the job that its arguments don't name, where there are several?"""
+    def is_other_command(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        """Whether a function is one of several commands, and not the one that the arguments select."""
         name = self.commands.get(node.name)
         return name is not None and len(self.commands) > 1 and name not in self.arguments
 
-    def chooses(self, test: ast.AST, depth: int = 2) -> bool:
-        """Does it choose between places or versions, itself or by a name that stands for such a condition?"""
+    def selects_environment(self, test: ast.AST, depth: int = 2) -> bool:
+        """Whether a condition selects an environment or a version, directly or through a name."""
         for node in ast.walk(test):
             name = node.value if isinstance(node, ast.Constant) else name_of(node)
             if isinstance(name, str) and name in CHOICES:
                 return True
             values = self.text.values.get(node.id, []) if isinstance(node, ast.Name) and depth else []
-            if any(self.chooses(value, depth - 1) for value in values):
+            if any(self.selects_environment(value, depth - 1) for value in values):
                 return True
         return False
 
     def holds(self, test: ast.expr, depth: int = 6) -> bool | None:
-        """True or False where the text tells it."""
-        if isinstance(test, ast.BoolOp) and depth:  # one part may decide, whatever the others are
+        """Whether a condition is true or false, or None if the source does not determine it."""
+        if isinstance(test, ast.BoolOp) and depth:  # one part may decide, regardless of the others
             decides = isinstance(test.op, ast.Or)
             known = [self.holds(one, depth - 1) for one in test.values]
             return decides if decides in known else None if None in known else not decides
@@ -62,7 +62,7 @@ class Conditions(Values):
 
 
 def _command(node: ast.FunctionDef) -> dict[str, str]:
-    """What click or typer call a function, if it is one of their commands."""
+    """The name of a function's command, by the function's name, if click or typer makes it one."""
     for one in node.decorator_list:
         call = one if isinstance(one, ast.Call) else ast.Call(one, [], [])
         if name_of(call.func) == "command":

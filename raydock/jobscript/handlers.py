@@ -1,4 +1,4 @@
-"""What a `try` forgives: with which errors it counts, and whether the job continues."""
+"""What a `try` handles: which errors, and whether the job continues."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from raydock.jobscript.text import name_of
 
-FORGIVING = frozenset(
+HANDLED_ERRORS = frozenset(
     {
         "ImportError",
         "ModuleNotFoundError",
@@ -21,7 +21,7 @@ FORGIVING = frozenset(
 
 
 def ends(handler: ast.ExceptHandler) -> bool:
-    """Does it end the job?"""
+    """Whether an exception handler ends the job: its last statement raises or exits."""
     last = handler.body[-1]
     called = last.value.func if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call) else None
     return isinstance(last, ast.Raise) or (
@@ -30,7 +30,7 @@ def ends(handler: ast.ExceptHandler) -> bool:
 
 
 def tops(body: Sequence[ast.stmt]) -> set[str]:
-    """The top-level modules that statements import."""
+    """The top-level modules that the statements import."""
     nodes = [node for one in body for node in ast.walk(one)]
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     taken = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}

@@ -34,6 +34,7 @@ from raydock.errors import UsageError
 from raydock.units import size
 
 BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+EMPTY = re.compile(r"# /// script\n# ///[ \t]*$", re.MULTILINE)
 OPENING = re.compile(r"(?m)^#\s*///\s*script\s*$")
 
 
@@ -82,7 +83,10 @@ def read_header(source: str, name: str) -> Header:
 
 def refuse_broken_block(source: str, name: str) -> None:
     """A block that was opened, but that PEP 723 doesn't take as one, would be ignored in silence."""
-    if opening := OPENING.search(source):
+    opening = OPENING.search(source)
+    if opening and not EMPTY.match(
+        source, opening.start()
+    ):  # which PEP 723's own form leaves out, and says nothing
         line = source.count("\n", 0, opening.start()) + 1
         raise UsageError(
             f"{name}:{line}: the '# /// script' block is not closed, or a line in it does not begin with '# '.",
@@ -98,12 +102,25 @@ def parse_block(content: str, name: str, first_line: int) -> dict[str, Any]:
         import tomli as tomllib
     lines = [line[2:] if line.startswith("# ") else line[1:] for line in content.splitlines()]
     try:
-        return tomllib.loads("\n".join(lines))
-    except tomllib.TOMLDecodeError as fault:
+        return of_toml(tomllib.loads("\n".join(lines)))
+    except (ValueError, RecursionError) as fault:
         at = re.search(r"\(at line (\d+)", str(fault))
         line = first_line - 1 + int(at[1]) if at else first_line
-        reason = str(fault).split(" (at")[0]
+        reason = (
+            "it is nested too deeply" if isinstance(fault, RecursionError) else str(fault).split(" (at")[0]
+        )
         raise UsageError(f"{name}:{line}: the header is not TOML: {reason}.", "correct that line") from None
+
+
+def of_toml(block: dict[str, Any]) -> dict[str, Any]:
+    """The block. Raises ValueError for an integer beyond TOML's 64 bits, which Python reads and can't always print."""
+    waiting: list[Any] = [block]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError("Integer of more than 64 bits")
+        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return block
 
 
 def header_of(block: Mapping[str, Any], name: str) -> Header:
@@ -193,14 +210,17 @@ def memory_bytes(value: object) -> int | None:
 
 
 def checked_requirements(dependencies: tuple[str, ...], name: str) -> tuple[str, ...]:
-    """The dependencies, each of which is a PEP 508 requirement."""
+    """The dependencies, each of which is a PEP 508 requirement whose marker can be evaluated."""
+    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
     from packaging.requirements import InvalidRequirement, Requirement
+
+    from .dependencies import applies
 
     for dependency in dependencies:
         try:
-            Requirement(dependency)
-        except InvalidRequirement as fault:
-            reason = str(fault).splitlines()[0]
+            applies(Requirement(dependency), "3.11.0")
+        except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName) as fault:
+            reason = str(fault).splitlines()[0].rstrip(".")
             raise UsageError(
                 f"{name}: the dependency {dependency!r} is not a requirement: {reason}.",
                 'write it as pip takes it, such as "scikit-learn>=1.5"',

@@ -1,4 +1,4 @@
-"""The options of a job that uses argparse, and what each is for the arguments that it is given."""
+"""The values of a job's argparse options for the given arguments."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from collections.abc import Iterable, Sequence
 from raydock.jobscript.text import name_of
 
 NUMBERS = {"int": int, "float": float}
-SWITCHES = {
-    "store_true": False,
-    "store_false": True,
-}  # an action, and its value where the option is not given
+SWITCHES = {"store_true": False, "store_false": True}  # action: the value if the option is absent
 
 
 def options_of(trees: Iterable[ast.Module], arguments: Sequence[str]) -> dict[str, object]:
-    """The values that the text and the arguments tell, by the names that argparse gives them."""
+    """The values that the source and the arguments determine, by argparse's names for them."""
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
     if any(name_of(node.func) == "set_defaults" or _own_arguments(node) for node in calls):
         return {}
@@ -31,7 +28,7 @@ def options_of(trees: Iterable[ast.Module], arguments: Sequence[str]) -> dict[st
 
 
 def _own_arguments(node: ast.Call) -> bool:
-    """Does it parse something else than the command line?"""
+    """Whether a call parses something other than the command line."""
     if name_of(node.func) not in ("parse_args", "parse_known_args"):
         return False
     given = [*node.args, *(one.value for one in node.keywords if one.arg == "args")]
@@ -50,7 +47,7 @@ def _destination(node: ast.Call, flags: Sequence[str]) -> str:
 
 
 def _values(node: ast.Call, flags: Sequence[str], arguments: Sequence[str]) -> list[object]:
-    """The option's value, alone in a list; none where it isn't told."""
+    """The option's value, in a list of one; empty if the source does not determine it."""
     action = _keyword(node, "action")
     kind = action.value if isinstance(action, ast.Constant) else "" if action else "store"
     if kind not in (*SWITCHES, "store") or _keyword(node, "nargs"):
@@ -67,7 +64,7 @@ def _values(node: ast.Call, flags: Sequence[str], arguments: Sequence[str]) -> l
 
 
 def _gives(word: str, flags: Sequence[str]) -> bool:
-    """Does an argument give the option? Abbreviated too, as argparse takes it."""
+    """Whether an argument sets the option, possibly abbreviated, as argparse allows."""
     name = word.partition("=")[0]
     if word.startswith("--"):
         return len(name) > 2 and any(flag.startswith(name) for flag in flags)

@@ -1,4 +1,4 @@
-"""What the parameters of a job's functions stand for, where its text has all calls of them."""
+"""The values of function parameters, for functions whose calls are all in the job's source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from raydock.jobscript.text import name_of
 
 
 def parameters_of(trees: Iterable[ast.Module]) -> dict[str, tuple[ast.expr, ...]]:
-    """By the parameter's name, the expressions that calls give for it, or its default."""
+    """For each parameter name, the expressions that calls pass for it, or its default."""
     nodes = [node for tree in trees for node in ast.walk(tree)]
     defined = defaultdict(list)
     calls = defaultdict(list)
@@ -27,14 +27,14 @@ def parameters_of(trees: Iterable[ast.Module]) -> dict[str, tuple[ast.expr, ...]
     found: dict[str, tuple[ast.expr, ...]] = {}
     for name, (function, *others) in defined.items():
         if not others and calls[name] and len(calls[name]) == mentions[name] and not function.decorator_list:
-            found |= dict(given(function, calls[name]))
+            found |= dict(arguments_of(function, calls[name]))
     return found
 
 
-def given(
+def arguments_of(
     function: ast.FunctionDef | ast.AsyncFunctionDef, calls: list[ast.Call]
 ) -> Iterator[tuple[str, tuple[ast.expr, ...]]]:
-    """Each parameter with what all of the calls give for it; those of which one call does not tell it are left out."""
+    """Each parameter with the expressions that the calls pass for it; skips those that a call does not determine."""
     positional = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
     if positional[:1] in (["self"], ["cls"]):
         positional = positional[1:]
@@ -44,18 +44,18 @@ def given(
             defaults[keyword.arg] = default
     for name in (*positional, *(one.arg for one in function.args.kwonlyargs)):
         index = positional.index(name) if name in positional else None
-        values = [of_call(call, name, index) or defaults.get(name) for call in calls]
-        if all(values) and not any(map(is_open, calls)):
+        values = [argument_for(call, name, index) or defaults.get(name) for call in calls]
+        if all(values) and not any(map(unpacks_arguments, calls)):
             yield name, tuple(value for value in values if value)
 
 
-def of_call(call: ast.Call, name: str, index: int | None) -> ast.expr | None:
-    """What a call gives for a parameter."""
+def argument_for(call: ast.Call, name: str, index: int | None) -> ast.expr | None:
+    """The expression that a call passes for a parameter, or None."""
     if index is not None and index < len(call.args):
         return call.args[index]
     return next((one.value for one in call.keywords if one.arg == name), None)
 
 
-def is_open(call: ast.Call) -> bool:
-    """Does a call hand over a list or a dict of arguments?"""
+def unpacks_arguments(call: ast.Call) -> bool:
+    """Whether a call unpacks a list or a dict into arguments."""
     return any(isinstance(one, ast.Starred) for one in call.args) or any(not one.arg for one in call.keywords)

@@ -6,7 +6,8 @@ Scopes are not told apart: where two functions have a name of their own for two 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -96,3 +97,16 @@ class Text:
 def name_of(node: ast.AST) -> str:
     """The last name of a name or of an attribute."""
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def parsed(sources: Mapping[str, bytes]) -> dict[str, ast.Module]:
+    """The modules' syntax trees. Skips modules that do not parse: packaging reports them."""
+    found = {}
+    for name, source in sources.items():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the module's own warnings, shown when it runs
+                found[name] = ast.parse(source)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+    return found

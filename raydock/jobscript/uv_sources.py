@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from raydock.answers import mapping, rows, texts
+
 from .dependencies import name_of, requirement
 
 if TYPE_CHECKING:
@@ -57,13 +59,13 @@ class Elsewhere(Exception):
 
 def located(wanted: Requirement, text: str, source: Mapping[str, Any]) -> str:
     """The requirement with its address. Raises Elsewhere."""
-    if wanted.url and urlsplit(wanted.url).scheme in ("", "file"):
+    if wanted.url and scheme(wanted.url) in ("", "file"):
         raise Elsewhere(f"comes from {wanted.url}, {HERE}")
     if not source:
         return text
     if "url" in source:
         address = str(source["url"])
-        if urlsplit(address).scheme not in ("http", "https"):
+        if scheme(address) not in ("http", "https"):
             raise Elsewhere(f"comes from {address}, {HERE}")
     elif "git" in source:
         address = git_address(source)
@@ -82,30 +84,38 @@ def located(wanted: Requirement, text: str, source: Mapping[str, Any]) -> str:
 def git_address(source: Mapping[str, Any]) -> str:
     """A repository as pip writes it. Raises Elsewhere for one of this machine."""
     address = str(source["git"])
-    if urlsplit(address).scheme not in ("http", "https", "ssh", "git"):
+    if scheme(address) not in ("http", "https", "ssh", "git"):
         raise Elsewhere(f"comes from {address}, {HERE}")
     revision = next((f"@{source[key]}" for key in ("rev", "tag", "branch") if source.get(key)), "")
     below = f"#subdirectory={source['subdirectory']}" if source.get("subdirectory") else ""
     return f"git+{address.removeprefix('git+')}{revision}{below}"
 
 
+def scheme(address: str) -> str:
+    """What the address begins with. Raises Elsewhere for one that can't be a URL."""
+    try:
+        return urlsplit(address).scheme
+    except ValueError:
+        raise Elsewhere(f"comes from {address}, which is not a URL") from None
+
+
 def indexes(uv: Mapping[str, Any]) -> tuple[str, str]:
     """The index that takes the place of pip's own, and one that uv would ask besides; "" where there is none."""
-    listed = [mapping(one) for one in uv.get("index") or () if isinstance(one, Mapping)]
+    listed = rows(uv.get("index"))
     default = next((str(one.get("url", "")) for one in listed if one.get("default")), "")
     default = default or str(uv.get("index-url") or "")
     besides = [
         str(one.get("url", "")) for one in listed if not one.get("default") and not one.get("explicit")
     ]
     for key in ("extra-index-url", "find-links"):
-        value = uv.get(key) or ()
-        besides += [value] if isinstance(value, str) else [str(one) for one in value]
+        value = uv.get(key)
+        besides += [value] if isinstance(value, str) and value else texts(value)
     return default, next(iter(besides), "")
 
 
 def chosen(source: object) -> Mapping[str, Any]:
     """The source that holds on Linux, of several with markers."""
-    from packaging.markers import InvalidMarker, Marker
+    from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 
     if not isinstance(source, list):
         return mapping(source)
@@ -113,7 +123,7 @@ def chosen(source: object) -> Mapping[str, Any]:
         try:
             if not one.get("marker") or Marker(str(one["marker"])).evaluate(LINUX):
                 return one
-        except InvalidMarker:
+        except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName):
             continue
     return {}
 
@@ -122,7 +132,3 @@ def normal(name: str) -> str:
     from packaging.utils import canonicalize_name
 
     return canonicalize_name(name)
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -1,5 +1,7 @@
-"""What an expression of the job is, as far as its text and its arguments tell: constants, names that stand for one,
-the command line, and parameters for which all calls give the same."""
+"""The values of expressions that the job's source and arguments determine.
+
+Those are constants, names bound to a constant, the command line, and parameters that get the same value in all calls.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from raydock.jobscript.text import Text, name_of
 from .options import options_of
 from .parameters import parameters_of
 
-# What argparse's result is called where it is a parameter.
+# Usual parameter names for argparse's result.
 PARSED = frozenset({"args", "arguments", "flags", "namespace", "ns", "opt", "options", "opts"})
 PARSING = frozenset({"parse_args", "parse_known_args"})
 COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
@@ -26,23 +28,25 @@ COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 }  # fmt: skip
 
 
-class _NotTold(Exception):
-    """The text does not say what an expression is."""
+class _Undetermined(Exception):
+    """The source does not determine the value of an expression."""
 
 
 @dataclass(slots=True)
 class Values:
-    """What is known of names, options and parameters, in all modules of a job."""
+    """What the source determines about names, options and parameters, across all modules of a job."""
 
     text: Text = field(default_factory=Text)
     arguments: tuple[str, ...] = ()
-    stores: Counter[str] = field(default_factory=Counter)  # how often a name is bound, parameters included
+    # How often each name is bound, including as a parameter.
+    stores: Counter[str] = field(default_factory=Counter)
     options: Mapping[str, object] = field(default_factory=dict)
     parameters: Mapping[str, tuple[ast.expr, ...]] = field(default_factory=dict)
-    parsers: set[str] = field(default_factory=set)  # functions that return what argparse found
+    parsers: set[str] = field(default_factory=set)  # functions that return argparse's result
 
     @classmethod
     def of(cls, trees: Iterable[ast.Module], arguments: Iterable[str]) -> Values:
+        """The values that the modules and the job's arguments determine."""
         trees, arguments = list(trees), tuple(arguments)
         found = cls(
             arguments=arguments, options=options_of(trees, arguments), parameters=parameters_of(trees)
@@ -55,21 +59,21 @@ class Values:
         return found
 
     def of_expression(self, node: ast.AST | None) -> list[object]:
-        """The value of an expression, alone in a list; none where the text does not tell it."""
+        """The value of an expression, in a list of one; empty if the source does not determine it."""
         try:
             return [self._value(node, 6)] if node else []
-        except (_NotTold, TypeError):
+        except (_Undetermined, TypeError):
             return []
 
     def is_option(self, node: ast.Attribute) -> bool:
-        """Does it stand for an option of argparse?"""
+        """Whether an attribute is an argparse option."""
         above = node.value.id if isinstance(node.value, ast.Name) else ""
         values = self.text.values.get(above, [])
         return all(map(self._parsed, values)) if values else above in PARSED
 
     def _value(self, node: ast.AST, depth: int) -> object:
         if not depth:
-            raise _NotTold
+            raise _Undetermined
         if isinstance(node, ast.Constant):
             return node.value
         if isinstance(node, ast.Name):
@@ -87,13 +91,13 @@ class Values:
             return COMPARISONS[type(node.ops[0])](left, right)
         if isinstance(node, (ast.Tuple, ast.List, ast.Set)):
             return [self._value(one, depth - 1) for one in node.elts]
-        raise _NotTold
+        raise _Undetermined
 
     def _named(self, name: str, depth: int) -> object:
         values = self.text.values.get(name, []) or self.parameters.get(name, ())
         found = [self._value(one, depth) for one in values] if self.stores[name] == 1 else []
         if not found or any(one != found[0] for one in found):
-            raise _NotTold
+            raise _Undetermined
         return found[0]
 
     def _either(self, node: ast.BoolOp, depth: int) -> object:
@@ -105,7 +109,7 @@ class Values:
         return value
 
     def _command_line(self, node: ast.AST, depth: int) -> object:
-        """sys.argv, an item of it or its length, or what argparse makes of it."""
+        """The value of sys.argv, one of its items, its length, or an argparse option."""
         if isinstance(node, ast.Call) and name_of(node.func) == "len" and len(node.args) == 1:
             return len(_listed(self._value(node.args[0], depth)))
         if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
@@ -116,10 +120,10 @@ class Values:
             return ["", *self.arguments]
         if isinstance(node, ast.Attribute) and self.is_option(node) and node.attr in self.options:
             return self.options[node.attr]
-        raise _NotTold
+        raise _Undetermined
 
     def _parsed(self, value: ast.AST) -> bool:
-        """Is it what argparse found?"""
+        """Whether an expression is argparse's result."""
         return isinstance(value, ast.Call) and name_of(value.func) in PARSING | self.parsers
 
     def _returns_parsed(self, node: ast.FunctionDef) -> bool:
@@ -131,7 +135,7 @@ class Values:
 
 
 def _bound(node: ast.AST) -> str:
-    """The name that a node binds; "" for none."""
+    """The name that a node binds; "" if none."""
     if isinstance(node, ast.Name):
         return node.id if isinstance(node.ctx, ast.Store) else ""
     if isinstance(node, ast.arg):
@@ -143,5 +147,5 @@ def _bound(node: ast.AST) -> str:
 
 def _listed(value: object) -> list[object]:
     if not isinstance(value, list):
-        raise _NotTold
+        raise _Undetermined
     return value

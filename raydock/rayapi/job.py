@@ -67,5 +67,7 @@ def reasons(message: str) -> list[str]:
     broken = [line.split("connection broken by ")[1] for line in lines if "connection broken by " in line]
     said = [*broken[-1:], *(line for line in lines if line.startswith("ERROR: "))]
     blocked = any("Tunnel connection failed: 403" in line for line in broken)
-    way = ["The lab lets jobs out to public addresses only: LAB_WAY_OUT in .env names other networks."]
+    way = [
+        "The lab's egress proxy allows public addresses only. Allow other networks: LAB_EGRESS_ALLOW in .env."
+    ]
     return [first, *(f"pip: {line.removeprefix('ERROR: ')}" for line in said), *(way if blocked else [])]

@@ -1,1 +1,1 @@
-"""Follows a job: its log as it is written, its end as soon as it is confirmed."""
+"""Follow a job: its log as it grows, its end as soon as it is confirmed."""

@@ -1,14 +1,16 @@
-"""Follows a job: its log as it is written, its end as soon as it is confirmed.
+"""Follow a job: print its log as it grows, and return as soon as its end is confirmed.
 
-Ray's own tail sleeps whole seconds (job/utils.py, job_manager.py), so this reads the driver's log file through the
-state API again and again, and the Job API's text where that route is missing. It knows no offsets: of a long log the
-last lines are asked for, what was shown is found again in them, and the whole file is read where that can't be told.
-Not through the route that streams (`/api/v0/logs/stream`): Ray notices that nobody reads a stream any more only when
-the file grows, so each job that is followed to its end would leave one open for ever, and after 100 of them the
-dashboard refuses the whole state API (measured with 2.47.1; state_head.py, log_agent.py). The verdict never comes
-from a log's end (ray#57002, ray#60665): a success is a SUCCEEDED that the Job API confirms. A failure is told
-earlier by the log of the job's supervisor, which holds the exit code while Ray still sleeps two seconds over the
-job's last lines (job_log_storage_client.py) before it sets FAILED.
+Ray's own tail sleeps for whole seconds (job/utils.py, job_manager.py). Instead, this polls the driver's log file
+through the state API, or the Job API's text if that route is missing. The state API has no offsets: for a long log
+we request the last lines and find in them where we left off; if that is ambiguous, we read the whole file.
+
+We avoid the streaming route (`/api/v0/logs/stream`): Ray only notices that a client has disconnected when the file
+grows, so every job followed to its end would leak a stream, and after 100 of them the dashboard refuses the whole
+state API (measured with 2.47.1; state_head.py, log_agent.py).
+
+The end of a log never decides the outcome (ray#57002, ray#60665): a job has succeeded when the Job API says
+SUCCEEDED. A failure is detected earlier from the log of the job's supervisor, which has the exit code while Ray
+sleeps for two seconds over the job's last lines (job_log_storage_client.py) before it sets FAILED.
 """
 
 from __future__ import annotations
@@ -27,42 +29,44 @@ from raydock.rayapi.job import Job
 
 from ..errors import Lost
 from .log import Log
-from .polling import BEAT, USUAL, Outage, PollIntervals
+from .polling import HEARTBEAT, USUAL, Outage, PollIntervals
 from .scheduling import stuck
 
-# Of a stopped job the supervisor writes no such line; of one that ends with 0 only the Job API's word counts.
+# The supervisor writes no such line for a stopped job; an exit code of 0 needs the Job API's confirmation.
 EXITED = re.compile(rb"Job \S+ entrypoint command exited with code (-?[1-9]\d*)\s")
 
 
 class Follower:
-    """Follows one job. `tell` gets a line for the person, `log` the job's own output."""
+    """Follow one job. `notify` receives messages for the user, `log` the job's own output."""
 
     def __init__(
         self,
         dashboard: Dashboard,
         submission_id: str,
         log: Log,
-        tell: Callable[[str], None],
+        notify: Callable[[str], None],
         intervals: PollIntervals = USUAL,
     ) -> None:
-        self.dashboard, self.submission_id, self.log, self.tell, self.intervals = (
+        self.dashboard, self.submission_id, self.log, self.notify, self.intervals = (
             dashboard,
             submission_id,
             log,
-            tell,
+            notify,
             intervals,
         )
         self.job = Job(submission_id, "PENDING")
         self.outage = Outage(intervals)
         self.running = asyncio.Event()
         self.failure = asyncio.Event()
-        self.moved = asyncio.Event()  # the supervisor's log has changed, so the status may
+        self.supervisor_changed = (
+            asyncio.Event()
+        )  # the supervisor's log has changed, so the status may have, too
         self.supervised = False
-        self.by_text = False
+        self.use_job_api = False
 
     @property
     def file(self) -> str:
-        """The log file of the driver, on the node that it runs on."""
+        """The driver's log file, on the node that the driver runs on."""
         return f"job-driver-{self.submission_id}.log"
 
     @property
@@ -71,162 +75,166 @@ class Follower:
         return f"python submit.py {self.dashboard.target.flags}attach {shlex.quote(self.submission_id)}"
 
     async def run(self, deadline: float | None = None) -> Job:
-        """The job, in a terminal status, with its whole log written. `deadline` is in seconds from now.
+        """Follow the job until it ends and its whole log is written; stop it after `deadline` seconds.
 
-        Raises Lost where the cluster stops answering, or no longer knows the job: its end is not known then.
+        Raises Lost if the cluster stops answering or no longer has the job: how it ended is then unknown.
         """
-        watched, shown = asyncio.create_task(self.watch()), asyncio.create_task(self.show())
-        others = [asyncio.create_task(one) for one in (self.supervise(), self.beat(), self.tell_stuck())]
+        watching, showing = asyncio.create_task(self.watch_status()), asyncio.create_task(self.show_log())
+        background = [
+            asyncio.create_task(task)
+            for task in (self.watch_supervisor(), self.heartbeat(), self.report_stuck_work())
+        ]
         try:
             done, _ = await asyncio.wait(
-                {watched, shown}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED
+                {watching, showing}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED
             )
             if not done:
                 await self.stop_overdue(deadline or 0)
-            if shown in done:
-                shown.result()  # showing ends only of an error of ours, such as a full disk
-            await watched
+            if showing in done:
+                showing.result()  # it only ends with an error of our own, such as a full disk
+            await watching
         finally:
-            for task in (watched, shown, *others):
+            for task in (watching, showing, *background):
                 task.cancel()
-            await asyncio.gather(watched, shown, *others, return_exceptions=True)
-        await self.catch_up()
+            await asyncio.gather(watching, showing, *background, return_exceptions=True)
+        await self.read_rest()
         return self.job
 
-    async def watch(self) -> None:
-        """Returns when the status is terminal."""
-        born = known = told = time.monotonic()
-        awake = 0.0
+    async def watch_status(self) -> None:
+        """Poll the status until it is terminal. Raises Lost."""
+        started = last_known = last_notice = time.monotonic()
+        burst_end = 0.0
         while True:
             try:
                 job = await self.status()
             except (Unreachable, ServerError) as fault:
-                if self.outage.failed():
+                if self.outage.record_failure():
                     raise Lost(
-                        f"{fault.message} The job {self.submission_id} may go on.", self.attach
+                        f"{fault.message} Job {self.submission_id} may still be running.", self.attach
                     ) from None
-                if self.outage.first:
-                    self.tell(f"{fault.message} Trying again for {self.intervals.lost:g} s.")
+                if self.outage.just_began:
+                    self.notify(f"{fault.message} Retrying for {self.intervals.outage_timeout:g} s.")
                 await asyncio.sleep(self.intervals.retry)
                 continue
-            self.outage.answered()
+            self.outage.record_success()
             now = time.monotonic()
             if job is None:
-                if now - known > self.intervals.unknown:
+                if now - last_known > self.intervals.unknown_timeout:
                     raise self.forgotten()
             else:
-                known, told = now, self.speak_of(job, told, now)
+                last_known, last_notice = now, self.update(job, last_notice, now)
                 if job.terminal:
                     return
-            most = self.intervals.asleep if self.supervised else self.intervals.slowest
-            age = 0 if now < awake else now - born
+            most = self.intervals.supervised if self.supervised else self.intervals.max
+            age = 0 if now < burst_end else now - started
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(
-                    self.moved.wait(), self.intervals.between_looks(age, self.intervals.quickest, most)
+                    self.supervisor_changed.wait(), self.intervals.for_age(age, self.intervals.min, most)
                 )
-                self.moved.clear()
-                awake = time.monotonic() + self.intervals.awake
+                self.supervisor_changed.clear()
+                burst_end = time.monotonic() + self.intervals.burst
             if self.failure.is_set():
                 return
 
     async def status(self) -> Job | None:
-        """The job as the Job API tells of it. Unreachable where it does not within `intervals.answer`, all in all."""
+        """The job according to the Job API. Raises Unreachable after `intervals.status_timeout` in total."""
         try:
-            return await asyncio.wait_for(self.dashboard.job(self.submission_id), self.intervals.answer)
+            return await asyncio.wait_for(
+                self.dashboard.job(self.submission_id), self.intervals.status_timeout
+            )
         except asyncio.TimeoutError:
             raise Unreachable(
-                f"The cluster at {self.dashboard.url} does not answer: nothing within {self.intervals.answer:g} s.",
+                f"The cluster at {self.dashboard.url} does not answer: "
+                f"no response within {self.intervals.status_timeout:g} s.",
                 self.dashboard.target.fix,
             ) from None
 
-    async def beat(self) -> None:
-        """Says once a second that this process is awake."""
+    async def heartbeat(self) -> None:
+        """Record once a second that this process is awake."""
         while True:
-            self.outage.beat()
-            await asyncio.sleep(BEAT)
+            self.outage.heartbeat()
+            await asyncio.sleep(HEARTBEAT)
 
-    async def tell_stuck(self) -> None:
-        """Says once of each task, actor or placement group that no node can hold that it is stuck."""
+    async def report_stuck_work(self) -> None:
+        """Report each task, actor or placement group that fits on no node, once."""
         await self.running.wait()
-        told, wait = set[str](), self.intervals.stuck
+        reported, wait = set[str](), self.intervals.stuck_first
         while True:
             await asyncio.sleep(wait)
-            wait = min(2 * wait, self.intervals.stuck_most)
+            wait = min(2 * wait, self.intervals.stuck_max)
             if not self.job.job_id:
                 continue
             with suppress(Unreachable, ServerError):
                 for line in await stuck(self.dashboard, self.job.job_id):
-                    if line not in told:
-                        self.tell(f"{self.submission_id}: {line}")
-                    told.add(line)
+                    if line not in reported:
+                        self.notify(f"{self.submission_id}: {line}")
+                    reported.add(line)
 
-    async def supervise(self) -> None:
-        """Notes a failure as soon as the job's supervisor has written its exit code; the Job API tells it anyway.
+    async def watch_supervisor(self) -> None:
+        """Watch the supervisor's log: detect a failure before the Job API reports it, and trigger status polls.
 
-        It writes of every other end as well, so that log says when the status is worth a look, which then is asked
-        for every two seconds of an old job, not three times in each.
+        The supervisor also logs every other way that a job ends. While its log can be read, the status of an old job
+        is therefore polled only every two seconds instead of three times a second.
         """
         await self.running.wait()
-        file, said, born = f"jobs/supervisor-{self.submission_id}.log", b"", time.monotonic()
+        file, text, started = f"jobs/supervisor-{self.submission_id}.log", b"", time.monotonic()
         while True:
-            before, said = said, await self.supervisor_log(file)
-            if said != before:
-                self.moved.set()
-            if found := EXITED.search(said):
-                return self.failed(int(found[1]))
-            age = time.monotonic() - born
-            await asyncio.sleep(
-                self.intervals.between_looks(age, self.intervals.slowest, self.intervals.still)
-            )
+            before, text = text, await self.supervisor_log(file)
+            if text != before:
+                self.supervisor_changed.set()
+            if match := EXITED.search(text):
+                return self.record_failure(int(match[1]))
+            age = time.monotonic() - started
+            await asyncio.sleep(self.intervals.for_age(age, self.intervals.max, self.intervals.idle))
 
     async def supervisor_log(self, file: str) -> bytes:
-        """Its last lines; nothing where they can't be read."""
+        """The last lines of the supervisor's log; empty if it can't be read."""
         try:
-            said = await self.dashboard.log_file(self.job.driver_node, file, lines=50)
+            text = await self.dashboard.log_file(self.job.driver_node, file, lines=50)
         except (Unreachable, ServerError):
-            said = None
-        self.supervised = said is not None
-        return said or b""
+            text = None
+        self.supervised = text is not None
+        return text or b""
 
-    def failed(self, code: int) -> None:
-        """The entrypoint has ended with that exit code, which is not 0."""
+    def record_failure(self, code: int) -> None:
+        """Record that the entrypoint has exited with this non-zero code."""
         message = f"Job entrypoint command failed with exit code {code}"
         self.job = replace(
             self.job, status="FAILED", message=message, driver_exit_code=code, ended=time.time()
         )
         self.failure.set()
-        self.moved.set()
+        self.supervisor_changed.set()
 
-    def speak_of(self, job: Job, told: float, now: float) -> float:
-        """Notes the job's state; says why it waits, now and then. When it last spoke."""
+    def update(self, job: Job, last_notice: float, now: float) -> float:
+        """Record the job's status, and report now and then why it is pending. Returns the time of the last notice."""
         if job.terminal or not self.failure.is_set():
             self.job = job
         if job.status != "PENDING" and job.driver_node:
             self.running.set()
-        if job.status == "PENDING" and now - told > self.intervals.pending:
-            self.tell(
+        if job.status == "PENDING" and now - last_notice > self.intervals.pending_notice:
+            self.notify(
                 f"{self.submission_id} is PENDING: {job.message or 'the cluster has not started it yet'}"
             )
             return now
-        return told
+        return last_notice
 
     def forgotten(self) -> Lost:
-        """The error for a job that the cluster does not know."""
+        """The error for a job that the cluster does not have."""
         return Lost(
-            f"The cluster at {self.dashboard.url} does not know the job {self.submission_id}: "
-            "it was restarted, or the job was deleted.",
+            f"The cluster at {self.dashboard.url} has no job {self.submission_id}: "
+            "the cluster was restarted, or the job was deleted.",
             f"python submit.py {self.dashboard.target.flags}list",
         )
 
     async def stop_overdue(self, deadline: float) -> None:
-        """The deadline has passed: the job is stopped, and its end confirmed."""
-        self.tell(f"{self.submission_id} has not ended within {deadline:g} s; stopping it.")
+        """Stop the job after its deadline, and wait until it has stopped. Raises Lost."""
+        self.notify(f"{self.submission_id} did not finish within {deadline:g} s; stopping it.")
         await stop(self.dashboard, self.submission_id, self.intervals)
 
-    async def show(self) -> None:
-        """Writes the log as it grows, until it is cancelled; less often the less there is, and the more it costs."""
+    async def show_log(self) -> None:
+        """Write the log as it grows, until cancelled. Polls less often if the log is idle or expensive to read."""
         await self.running.wait()
-        refused, wait = 0, self.intervals.quickest
+        refused, wait = 0, self.intervals.min
         while True:
             before, began, size = self.log.chars, time.monotonic(), 0
             try:
@@ -234,23 +242,23 @@ class Follower:
                 refused = 0
             except ServerError:
                 refused += 1
-                self.by_text = self.by_text or refused > 2
+                self.use_job_api = self.use_job_api or refused > 2
             except Unreachable:
-                pass  # `watch` speaks of it, and gives up when it is time
+                pass  # `watch_status` reports it, and gives up in time
             grown = self.log.chars > before
-            wait = self.intervals.quickest if grown else min(wait * 1.5, self.intervals.still)
+            wait = self.intervals.min if grown else min(wait * 1.5, self.intervals.idle)
             took = time.monotonic() - began
-            await asyncio.sleep(max(wait, 5 * took, size / self.intervals.bytes))
+            await asyncio.sleep(max(wait, 5 * took, size / self.intervals.bytes_per_second))
 
     async def read(self, whole: bool = False) -> int:
-        """Takes what the log holds beyond what was shown; what came before a break is kept. How much was read."""
-        if self.by_text or not self.job.driver_node:
+        """Read what is new in the log, keeping whatever arrives before an error. Returns how much was read."""
+        if self.use_job_api or not self.job.driver_node:
             self.log.take_text(await self.dashboard.logs(self.submission_id))
             return self.log.chars
-        if not whole and (lines := self.log.lines_kept):
-            end = await self.dashboard.log_file(self.job.driver_node, self.file, lines)
-            if end is not None and self.log.take_end(end):
-                return len(end)
+        if not whole and (lines := self.log.tail_lines):
+            tail = await self.dashboard.log_file(self.job.driver_node, self.file, lines)
+            if tail is not None and self.log.take_tail(tail):
+                return len(tail)
         skip = self.log.bytes
         async with self.dashboard.log_chunks(self.job.driver_node, self.file) as chunks:
             async for chunk in chunks:
@@ -258,24 +266,24 @@ class Follower:
                 skip = max(0, skip - len(chunk))
         return self.log.bytes
 
-    async def catch_up(self) -> None:
-        """Writes what the log holds beyond what was shown; tries a few times."""
+    async def read_rest(self) -> None:
+        """Write the rest of the log after the job has ended; up to four attempts."""
         for attempt in range(4):
             try:
                 await self.read(whole=True)
                 self.log.end()
                 return
             except (Unreachable, ServerError):
-                self.by_text = self.by_text or (attempt > 0 and self.log.bytes == 0)
+                self.use_job_api = self.use_job_api or (attempt > 0 and self.log.bytes == 0)
                 await asyncio.sleep(0.2 * 2**attempt)
-        self.tell(f"The end of the log could not be read. Try: {self.attach}")
+        self.notify(f"Can't read the end of the log. To read it again: {self.attach}")
         self.log.end()
 
 
 async def stop(dashboard: Dashboard, submission_id: str, intervals: PollIntervals = USUAL) -> Job:
-    """Stops a job and returns it once it has ended. Raises Lost where it doesn't (ray#58353)."""
+    """Stop a job and return it once it has ended. Raises Lost if it does not end (ray#58353)."""
     await dashboard.stop(submission_id)
-    until = time.monotonic() + intervals.stop
+    until = time.monotonic() + intervals.stop_timeout
     while True:
         job = await dashboard.job(submission_id)
         if job and job.terminal:
@@ -284,6 +292,6 @@ async def stop(dashboard: Dashboard, submission_id: str, intervals: PollInterval
             break
         await asyncio.sleep(0.1)
     raise Lost(
-        f"The job {submission_id} was asked to stop and has not ended within {intervals.stop:g} s.",
+        f"Job {submission_id} did not stop within {intervals.stop_timeout:g} s.",
         f"python submit.py {dashboard.target.flags}list",
     )

@@ -1,4 +1,4 @@
-"""What has been shown of a job's log: each byte once, and the RESULT line among them."""
+"""The part of a job's log that has been shown, each byte once, and the RESULT line in it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable
 
 from .lines import ResultFinder
 
-SLICE = 2**20  # characters of the Job API's text that are encoded at a time
-KEPT = 16 * 2**10  # bytes of the log's end that are kept, to find them again in what is read next
+SLICE = 2**20  # characters of the Job API's text to encode at a time
+TAIL_BYTES = 16 * 2**10  # kept from the end of the log, to find our place in the next read
 
 
 class Log:
-    """Takes a job's log piece by piece and passes each byte on once.
+    """Take a job's log in chunks and write each byte once.
 
-    `bytes` counts what was taken; `chars` counts it as the Job API's text does, which is decoded from UTF-8 and
-    has every line end turned into a newline.
+    `bytes` counts the bytes taken. `chars` counts characters as in the Job API's text, which is decoded from UTF-8
+    and has every line end converted to a newline.
     """
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
@@ -24,46 +24,46 @@ class Log:
         self.bytes = 0
         self.chars = 0
         self.result = b""
-        self.too_long = False  # the last RESULT line was dropped for its length
-        self.kept = b""
+        self.too_long = False  # the last RESULT line was dropped because it is too long
+        self.tail = b""
         self._results = ResultFinder()
         self._decoder = io.IncrementalNewlineDecoder(
             codecs.getincrementaldecoder("utf-8")("replace"), translate=True
         )
 
     def take(self, chunk: bytes) -> None:
-        """The next bytes of the log."""
+        """Take the next bytes of the log."""
         if not chunk:
             return
         self.write(chunk)
         self.bytes += len(chunk)
         self.chars += len(self._decoder.decode(chunk))
-        self.kept = (self.kept + chunk[-KEPT:])[-KEPT:]
+        self.tail = (self.tail + chunk[-TAIL_BYTES:])[-TAIL_BYTES:]
         self._note(self._results.take(chunk))
 
     @property
-    def lines_kept(self) -> int:
-        """So many last lines of an unchanged log hold about all that is kept of it; 0 where all of it is kept."""
-        return self.kept.count(b"\n") + 1 if self.bytes > KEPT else 0
+    def tail_lines(self) -> int:
+        """How many last lines of the log cover about the tail that is kept; 0 if the whole log is kept."""
+        return self.tail.count(b"\n") + 1 if self.bytes > TAIL_BYTES else 0
 
-    def take_end(self, end: bytes) -> bool:
-        """The last lines of the log: what is new in them is taken. False where they don't show where that begins.
+    def take_tail(self, end: bytes) -> bool:
+        """Take what is new in the last lines of the log. Returns False if they don't show where that begins.
 
-        It begins behind the last quarter of what is kept, where that stands in `end` just once, behind bytes that
-        are the kept ones too. A log that repeats itself within `end` leaves it open.
+        It begins after the last quarter of the kept tail, if that occurs exactly once in `end` and the bytes before it
+        match, too. A log that repeats itself within `end` is ambiguous.
         """
-        known = self.kept[-KEPT // 4 :]
+        known = self.tail[-TAIL_BYTES // 4 :]
         at = end.find(known)
         again = end.find(known, at + 1)
-        if at < 0 or again >= 0 or not (self.kept[: -len(known)]).endswith(end[:at][-KEPT // 2 :]):
+        if at < 0 or again >= 0 or not (self.tail[: -len(known)]).endswith(end[:at][-TAIL_BYTES // 2 :]):
             return False
         self.take(end[at + len(known) :])
         return True
 
     def take_text(self, whole: str) -> bool:
-        """The log as text, from its beginning: what is new of it is taken. Whether anything was.
+        """Take what is new in the whole log as text. Returns whether anything was new.
 
-        The Job API sends all of it in one JSON string, so this way alone takes memory in proportion to the log.
+        The Job API sends the log as one JSON string, so only this method needs memory proportional to the log.
         """
         known = self.chars
         for start in range(known, len(whole), SLICE):
@@ -75,16 +75,16 @@ class Log:
         return self.chars > known
 
     def _note(self, found: Iterable[bytes | None]) -> None:
-        """Keeps the last result; a line of prose that begins with the mark does not replace one."""
+        """Keep the last result. Prose that starts with the marker does not replace an earlier result."""
         for result in found:
             if result is None or is_object(result) or not is_object(self.result):
                 self.result, self.too_long = result or b"", result is None
 
     def end(self) -> None:
-        """The log is complete: its last line may lack a newline."""
+        """The log is complete; its last line may lack a newline."""
         self._note(self._results.end())
 
 
 def is_object(result: bytes) -> bool:
-    """Whether it looks like a JSON object."""
+    """Whether the result looks like a JSON object."""
     return result.lstrip(b" \t").startswith(b"{")

@@ -1,16 +1,16 @@
-"""The log on a terminal: a long RESULT line is told in short, since the table of it follows."""
+"""The log on a terminal: a long RESULT line is abbreviated, because its table follows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from .lines import CODE, EDGE, LONGEST, MARK, Line, Pieces, visible
+from .lines import EDGE, ESCAPE, MARKER, MAX_RESULT_BYTES, Line, Pieces, visible
 
-LONG = 400  # bytes: five lines of 80 columns
+LONG_RESULT = 400  # bytes: five lines of 80 columns
 
 
 class LogDisplay:
-    """Passes a log on as it comes, but for RESULT lines, which are held until they are complete."""
+    """Pass a log on as it arrives, but hold back RESULT lines until they are complete."""
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self.write = write
@@ -18,7 +18,7 @@ class LogDisplay:
         self._held = bytearray()
 
     def take(self, chunk: bytes) -> None:
-        """The next bytes of the log."""
+        """Take the next bytes of the log."""
         raw = self._plain_lines(self._pieces.whole(chunk))
         start = 0
         for edge in EDGE.finditer(raw):
@@ -28,12 +28,12 @@ class LogDisplay:
         self._hold(raw[start:])
 
     def end(self) -> None:
-        """The log is complete: its last line may lack a newline."""
+        """The log is complete; its last line may lack a newline."""
         self._held += self._pieces.rest()
         self._release(b"")
 
     def _plain_lines(self, raw: bytes) -> bytes:
-        """Passes on the complete lines of what holds no RESULT, at once; what is left."""
+        """Write the complete lines of a chunk without a RESULT in one go, and return the rest."""
         text = visible(raw)
         if self._held or b"RESULT" in text or b"\b" in text:
             return raw
@@ -46,14 +46,14 @@ class LogDisplay:
     def _hold(self, raw: bytes) -> None:
         self._line.add(visible(raw))
         self._held += raw
-        if not self._line.begins or self._line.too_long or len(self._held) > LONGEST:
+        if not self._line.may_be_result or self._line.too_long or len(self._held) > MAX_RESULT_BYTES:
             self._pass_on()
 
     def _release(self, end: bytes) -> None:
-        """The line is complete."""
+        """End the line, abbreviating it if it is a long RESULT line."""
         line, self._line = self._line, Line()
         self._held += end
-        if line.result is not None and len(self._held) > LONG:
+        if line.result is not None and len(self._held) > LONG_RESULT:
             self._held = bytearray(shortened(bytes(self._held), end))
         self._pass_on()
 
@@ -64,7 +64,7 @@ class LogDisplay:
 
 
 def shortened(line: bytes, end: bytes) -> bytes:
-    """A long RESULT line in short, with the terminal's codes that stand before it and in it."""
-    before, mark, rest = line.partition(MARK.strip())
-    told = b"RESULT { %d bytes: the table below; whole with --result PATH }" % len(line)
-    return (before if mark else b"") + told + b"".join(CODE.findall(rest)) + (end or b"\n")
+    """A long RESULT line in short form, with the escape sequences before and in it."""
+    before, marker, rest = line.partition(MARKER.strip())
+    summary = b"RESULT { %d bytes; see the table below, or use --result PATH for all of it }" % len(line)
+    return (before if marker else b"") + summary + b"".join(ESCAPE.findall(rest)) + (end or b"\n")

@@ -1,4 +1,4 @@
-"""What a running job waits for in vain: tasks, actors and placement groups that fit on no node there is."""
+"""Tasks, actors and placement groups of a running job that no node in the cluster can hold."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from raydock.rayapi.dashboard import Dashboard
 from ..preflight.cluster import spelled
 
 Resources = Mapping[str, float]
-PAGE = 100  # tasks looked at
+PAGE = 100  # tasks to request
 
 
 async def stuck(dashboard: Dashboard, job_id: str) -> list[str]:
-    """A sentence for each kind of work of the job that no node can hold. Raises ServerError, Unreachable."""
+    """A sentence for each kind of work that no node can hold. Raises ServerError, Unreachable."""
     tasks = await dashboard.state(
         "tasks", query(("state", "PENDING_NODE_ASSIGNMENT"), ("job_id", job_id)), PAGE
     )
@@ -30,7 +30,7 @@ async def stuck(dashboard: Dashboard, job_id: str) -> list[str]:
 
 
 def query(*equal: tuple[str, str]) -> str:
-    """The state API's filters: each key has that value."""
+    """The state API's query string for filters of the form key = value."""
     words = ("filter_keys", "filter_predicates", "filter_values")
     return urlencode([pair for key, value in equal for pair in zip(words, (key, "=", value), strict=True)])
 
@@ -38,38 +38,49 @@ def query(*equal: tuple[str, str]) -> str:
 def unschedulable(
     tasks: Iterable[Mapping[str, Any]], groups: Iterable[Mapping[str, Any]], nodes: Iterable[Resources]
 ) -> list[str]:
-    """The sentences, of what the state API tells: a fact about now, for a node that joins later may hold the work."""
+    """The sentences, from the state API's answers. They describe the current nodes; one that joins later may fit."""
     have = list(nodes)
-    total = together(have)
-    found = [beyond_nodes(name, asked, have) for name, asked in wanted_by_tasks(tasks)]
+    total = sum_resources(have)
+    found = [exceeds_every_node(name, request, have) for name, request in pending_requests(tasks)]
     for group in groups:
         bundles = [amounts(bundle.get("unit_resources")) for bundle in rows(group.get("bundles"))]
         title = f"the placement group {group['name']}" if group.get("name") else "a placement group"
-        too_large = [beyond_nodes(f"a bundle of {title}", bundle, have) for bundle in bundles]
-        found += too_large if any(too_large) else [beyond_cluster(title, together(bundles), total, group)]
+        too_large = [exceeds_every_node(f"a bundle of {title}", bundle, have) for bundle in bundles]
+        found += (
+            too_large if any(too_large) else [exceeds_cluster(title, sum_resources(bundles), total, group)]
+        )
     return list(dict.fromkeys(filter(None, found)))
 
 
-def beyond_nodes(name: str, asked: Resources, nodes: Iterable[Resources]) -> str:
-    """The sentence for what no node can hold, else ""."""
-    if any(fits(asked, node) for node in nodes):
+def exceeds_every_node(name: str, request: Resources, nodes: Iterable[Resources]) -> str:
+    """The sentence for a request that no node can hold; otherwise ""."""
+    if any(fits(request, node) for node in nodes):
         return ""
-    return f"{name} needs {ordered(asked)}, more than any node of the cluster has: it waits until such a node joins."
+    return (
+        f"{name} needs {format_resources(request)}, more than any node in the cluster has; "
+        "it stays pending until such a node joins."
+    )
 
 
-def beyond_cluster(title: str, asked: Resources, total: Resources, group: Mapping[str, Any]) -> str:
-    """The sentence for a placement group that all nodes together can't hold, else ""."""
-    if not fits(asked, total):
-        return f"{title} needs {ordered(asked)} in all, more than the cluster has: it waits until nodes join."
+def exceeds_cluster(title: str, request: Resources, total: Resources, group: Mapping[str, Any]) -> str:
+    """The sentence for a placement group that all nodes together can't hold; otherwise ""."""
+    if not fits(request, total):
+        return (
+            f"{title} needs {format_resources(request)} in total, more than the cluster has; "
+            "it stays pending until nodes join."
+        )
     if mapping(group.get("stats")).get("scheduling_state") == "INFEASIBLE":
-        return f"{title} can't be placed by its strategy, even on idle nodes: it waits until nodes join."
+        return (
+            f"{title} can't be placed with its strategy, even on idle nodes; "
+            "it stays pending until nodes join."
+        )
     return ""
 
 
-def wanted_by_tasks(tasks: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Resources]]:
-    """The name and the resources of each task that waits for a node; an actor is named by its class.
+def pending_requests(tasks: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Resources]]:
+    """The name and resource request of each task that waits for a node; an actor is named by its class.
 
-    What runs in a placement group has its own resources there, and waits for the group.
+    Skips tasks in a placement group: they use the group's resources, and wait for the group.
     """
     for task in tasks:
         if task.get("placement_group_id"):
@@ -79,20 +90,20 @@ def wanted_by_tasks(tasks: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, R
         yield f"{kind} {name.removesuffix('.__init__')}", amounts(task.get("required_resources"))
 
 
-def together(parts: Iterable[Resources]) -> Resources:
-    """The sum."""
-    whole: dict[str, float] = {}
+def sum_resources(parts: Iterable[Resources]) -> Resources:
+    """The sum of resources, by name."""
+    total: dict[str, float] = {}
     for part in parts:
-        for what, much in part.items():
-            whole[what] = whole.get(what, 0) + much
-    return whole
+        for name, quantity in part.items():
+            total[name] = total.get(name, 0) + quantity
+    return total
 
 
-def ordered(asked: Resources) -> str:
-    """As a person writes them: the state API gives them in any order."""
-    return spelled(dict(sorted(asked.items())))
+def format_resources(request: Resources) -> str:
+    """Resources as text, sorted by name: the state API returns them in any order."""
+    return spelled(dict(sorted(request.items())))
 
 
-def fits(asked: Resources, node: Resources) -> bool:
-    """Has one node that much of everything?"""
-    return all(node.get(what, 0) >= much for what, much in asked.items())
+def fits(request: Resources, node: Resources) -> bool:
+    """Whether the node has enough of every resource."""
+    return all(node.get(name, 0) >= quantity for name, quantity in request.items())

@@ -1,10 +1,10 @@
-"""Packaging: what travels with a job, found, checked, named after its content, and zipped.
+"""Packaging: find the files that a job needs, check them, name them by their content, and zip them.
 
     contents = script_contents(script, files)      # or tree_contents(directory)
-    name = digest(contents)                        # unchanged contents, unchanged name: nothing to upload
+    name = digest(contents)                        # same contents, same name: nothing to upload
     data = pack(contents, name)                    # the zip, for package_uri(name)
 
-Everything that can go wrong is a PackageError with `message`, `fix` and `exit_code`.
+Every failure is a PackageError with `message`, `fix` and `exit_code`.
 """
 
 from .archive import digest, pack, package_uri

@@ -1,8 +1,8 @@
 """The name and the bytes of a package.
 
-The name is a hash of all that travels: names, executable bits and bytes. The zip has no times, owners or order of its
-own, so equal contents are equal bytes (with the same zlib). Ray 2.47.1 does not restore executable bits when it
-unpacks; they are in the zip for what does.
+The name is a hash of everything in it: file names, executable bits and bytes. The zip records no times, owners or
+order of its own, so equal contents give equal bytes (with the same zlib). Ray 2.47.1 does not restore executable bits
+when it unpacks; the zip keeps them for tools that do.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     import zipfile
 
 _LEVEL = 1  # deflate: 48 MB became 17 MB in 0.45 s; higher levels gain little and cost much (ray-facts 10)
-_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
+_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
 
 
 def digest(contents: Contents) -> str:
-    """The content hash: 64 hex digits. Raises ContentsChanged or Unreadable."""
+    """The content hash, 64 hex digits. Raises ContentsChanged or Unreadable."""
     total = _start(contents)
     with FileReader(contents) as reader:
         for entry in contents.entries:
@@ -36,14 +36,16 @@ def digest(contents: Contents) -> str:
 
 
 def package_uri(digest: str) -> str:
-    """The URI under which Ray's cluster keeps the package; the first 128 bits of the hash."""
+    """The URI under which Ray stores the package: the first 128 bits of the hash."""
     return f"gcs://_ray_pkg_{digest[:32]}.zip"
 
 
 def pack(contents: Contents, expect: str, cap: int = CAP) -> bytes:
-    """The zip, of at most `cap` bytes. `expect` is the digest that it must have.
+    """The zip of `contents`.
 
-    Raises ContentsChanged, Unreadable, or TooLarge as soon as the cap is passed.
+    expect: the digest that the contents must have.
+    cap: the most bytes the zip may have.
+    Raises ContentsChanged, Unreadable, or TooLarge as soon as the cap is exceeded.
     """
     import zipfile
 
@@ -55,8 +57,8 @@ def pack(contents: Contents, expect: str, cap: int = CAP) -> bytes:
                 for data in reader.chunks(entry):
                     total.update(data)
                     member.write(data)
-                    _hold(contents, packed, cap)
-    _hold(contents, packed, cap)
+                    _check_cap(contents, packed, cap)
+    _check_cap(contents, packed, cap)
     if total.hexdigest() != expect:
         raise ContentsChanged(
             "The files changed between hashing and packing.",
@@ -81,15 +83,15 @@ def _start(contents: Contents) -> hashlib._Hash:
 
 
 def _header(entry: Entry) -> bytes:
-    """What precedes a file's bytes: every length is stated, so no two contents are hashed as the same bytes."""
+    """What precedes a file's bytes in the hash: all lengths, so that different contents never hash the same bytes."""
     name = entry.name.encode()
     return b"%d %o %d\n" % (len(name), entry.mode, entry.size) + name
 
 
-def _hold(contents: Contents, packed: io.BytesIO, cap: int) -> None:
+def _check_cap(contents: Contents, packed: io.BytesIO, cap: int) -> None:
     if packed.tell() > cap:
         raise TooLarge(
-            f"The package of {contents.root} is larger than {mib(cap)} compressed; "
+            f"The package of {contents.root} exceeds {mib(cap)} compressed; "
             f"the largest files: {largest(contents.entries)}.",
             SMALLER,
         )

@@ -1,4 +1,4 @@
-"""What travels with a job, as a value."""
+"""The contents of a package: the files to send, what is excluded, and what will fail because of it."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pathlib import Path
 from .errors import EmptyPackage, TooLarge, TooManyFiles
 from .limits import MIB, Limits
 
-WHERE = "in the header's files, or with --working-dir in .rayignore"  # what is sent is chosen
-SMALLER = f"Leave out what the job does not need ({WHERE}), and read data from storage instead."
+WHERE = "in the header's files, or in .rayignore with --working-dir"  # where to choose what is sent
+SMALLER = f"Exclude what the job does not need ({WHERE}), and read data from storage instead."
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file that travels."""
+    """One packaged file."""
 
     name: str  # posix path inside the package
-    path: Path  # where it is read from: a real path under the contents' root, no link on the way
+    path: Path  # where it is read from: a real path under the root, without symlinks
     mode: int  # 0o755 or 0o644: only the owner's executable bit counts
     size: int  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """Something that does not travel, and why. A directory's name ends with "/"."""
+    """Something that is not packaged, and why. A directory's name ends with "/"."""
 
     name: str
     reason: str
@@ -35,80 +35,80 @@ class Excluded:
 
 @dataclass(frozen=True, slots=True)
 class MissingImport:
-    """An import that is sure to fail on the cluster, though what it names is beside the script."""
+    """An import that will fail on the cluster, although its module is next to the script."""
 
-    module: str  # "" for a relative import that leads out of its package
-    importer: str  # the name of the file that has the import
+    module: str  # "" for a relative import beyond its top-level package
+    importer: str  # the importing file
     line: int
     why: str
     fix: str
 
     @property
     def message(self) -> str:
-        """The sentence that says so."""
-        what = f" imports {self.module}, which does not travel" if self.module else ""
+        """The finding, as one sentence: where, what and why."""
+        what = f" imports {self.module}, which is not packaged" if self.module else ""
         return f"{self.importer}:{self.line}{what}: {self.why}."
 
 
 @dataclass(frozen=True, slots=True)
 class LostMode:
-    """A program that the job runs, and that is not executable on the cluster."""
+    """A program that the job runs and that will not be executable on the cluster."""
 
     name: str
-    runner: str  # the name of the file that runs it
+    runner: str  # the file that runs it
     line: int
     fix: str
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The files of one package, sorted by name; what was left out, sorted by name; and what will fail for it."""
+    """The files of one package and what is excluded, both sorted by name, and what will fail because of it."""
 
     root: Path
     entries: tuple[Entry, ...]
-    left: tuple[Excluded, ...]
+    excluded: tuple[Excluded, ...]
     missing: tuple[MissingImport, ...] = ()
     lost_modes: tuple[LostMode, ...] = ()
-    named: frozenset[str] = frozenset()  # the files that only the header asks for
-    tree: bool = False  # all of a directory, rather than what a script needs: only then ignore files count
+    header_only: frozenset[str] = frozenset()  # files that only the header asks for
+    tree: bool = False  # a whole directory rather than what a script needs: ignore files apply only then
 
     @property
     def unpacked_bytes(self) -> int:
-        """Bytes of all files before compression."""
+        """The total size of the files in bytes, before compression."""
         return sum(entry.size for entry in self.entries)
 
 
 def contents_of(
-    root: Path, entries: Iterable[Entry], left: Iterable[Excluded], limits: Limits, tree: bool = False
+    root: Path, entries: Iterable[Entry], excluded: Iterable[Excluded], limits: Limits, tree: bool = False
 ) -> Contents:
-    """Sort, and hold to the limits. Raises EmptyPackage, TooManyFiles or TooLarge."""
+    """Sort the files and enforce the limits. Raises EmptyPackage, TooManyFiles or TooLarge."""
     contents = Contents(
         root,
         tuple(sorted(entries, key=lambda entry: entry.name)),
-        tuple(sorted(left, key=lambda one: (one.name, one.reason))),
+        tuple(sorted(excluded, key=lambda one: (one.name, one.reason))),
         tree=tree,
     )
     if not contents.entries:
         raise EmptyPackage(
-            f"Nothing to send from {root}: {_why_empty(contents.left)}.", _mend_empty(contents.left)
+            f"Nothing to send from {root}: {_why_empty(contents.excluded)}.", _fix_empty(contents.excluded)
         )
     if len(contents.entries) > limits.files:
         raise TooManyFiles(
-            f"{root} holds {len(contents.entries):,} files to send, the limit is {limits.files:,}; "
+            f"{root} has {len(contents.entries):,} files to send, the limit is {limits.files:,}; "
             f"most are in {fullest(contents.entries)}.",
-            f"Leave out directories that the job does not need ({WHERE}).",
+            f"Exclude directories that the job does not need ({WHERE}).",
         )
     if contents.unpacked_bytes > limits.unpacked:
         raise TooLarge(
-            f"{root} holds {mib(contents.unpacked_bytes)} to send, the limit is {mib(limits.unpacked)} unpacked; "
-            f"the largest: {largest(contents.entries)}.",
+            f"{root} has {mib(contents.unpacked_bytes)} to send, the limit is {mib(limits.unpacked)} unpacked; "
+            f"the largest files: {largest(contents.entries)}.",
             SMALLER,
         )
     return contents
 
 
 def mib(size: int) -> str:
-    """A number of bytes as people read it: "12.3 MiB"."""
+    """A number of bytes as text, such as "12.3 MiB"."""
     return f"{size / MIB:,.1f} MiB"
 
 
@@ -125,14 +125,16 @@ def fullest(entries: Iterable[Entry]) -> str:
     return ", ".join(f"{'./' if name == '/' else name} ({count:,})" for name, count in top)
 
 
-def _why_empty(left: tuple[Excluded, ...]) -> str:
-    if not left:
-        return "it holds no files"
-    shown = "; ".join(f"{one.name} ({one.reason})" for one in left[:3])
-    return f"all is left out: {shown}" + (f"; and {len(left) - 3:,} more" if len(left) > 3 else "")
+def _why_empty(excluded: tuple[Excluded, ...]) -> str:
+    if not excluded:
+        return "it contains no files"
+    shown = "; ".join(f"{one.name} ({one.reason})" for one in excluded[:3])
+    return f"everything is excluded: {shown}" + (
+        f"; and {len(excluded) - 3:,} more" if len(excluded) > 3 else ""
+    )
 
 
-def _mend_empty(left: tuple[Excluded, ...]) -> str:
-    if any("ignored by" in one.reason for one in left):
+def _fix_empty(excluded: tuple[Excluded, ...]) -> str:
+    if any("ignored by" in one.reason for one in excluded):
         return "Re-include what the job needs, for example with a line !*.py in .rayignore."
     return "Put the job's files there, or name another directory."

@@ -1,22 +1,22 @@
-"""What can go wrong while a package is made.
+"""Errors raised while a package is built.
 
 PackageError
-├── FixFirst                 this package can never be sent as it is
+├── PermanentError           this package can never be sent as it is
 │   ├── NoSuchTree           no such directory, or not a directory
 │   ├── RefusedTree          "/", the home directory, a credentials directory, a virtual environment
-│   ├── EmptyPackage         nothing is left to send
+│   ├── EmptyPackage         no files to send
 │   ├── TooLarge             too many bytes, unpacked or compressed
-│   ├── TooManyFiles         too many files to send, or to look at
+│   ├── TooManyFiles         too many files to send, or to scan
 │   ├── TooDeep              directories nested too deeply
-│   ├── BadName              a name that a zip cannot hold, or that stands for two files
-│   ├── BadIgnoreFile        an ignore file that cannot be honoured
+│   ├── BadName              a name that a zip cannot hold, or that refers to two files
+│   ├── BadIgnoreFile        an ignore file whose rules cannot be read
 │   ├── Unreadable           a file or directory that cannot be read
 │   ├── NoSuchScript         no such script
-│   ├── BrokenModule         the script, or a module it imports, is not Python
-│   ├── EscapingFile         a file of the header lies outside the script's directory
-│   ├── UnmatchedFile        a file or pattern of the header matches nothing
-│   └── ForbiddenFile        a file of the header is one that never travels
-└── ContentsChanged          a file changed while it was read: try again
+│   ├── BrokenModule         the script, or a module it imports, is not valid Python
+│   ├── EscapingFile         a file in the header is outside the script's directory
+│   ├── UnmatchedFile        a file or pattern in the header matches nothing
+│   └── ForbiddenFile        a file in the header is one that is never packaged
+└── ContentsChanged          a file changed while it was being read: try again
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from ..errors import PreflightError
 
 
 class PackageError(PreflightError):
-    """Why no package was made; nothing has been sent."""
+    """No package was built, and nothing was sent."""
 
 
 class PermanentError(PackageError):
-    """The same call fails again until something is changed."""
+    """The same call fails again until the job's files or header change."""
 
 
 class NoSuchTree(PermanentError):
@@ -41,7 +41,7 @@ class RefusedTree(PermanentError):
 
 
 class EmptyPackage(PermanentError):
-    """No file is left to send."""
+    """There are no files to send."""
 
 
 class TooLarge(PermanentError):
@@ -49,7 +49,7 @@ class TooLarge(PermanentError):
 
 
 class TooManyFiles(PermanentError):
-    """More files than a package may have, or more names than are looked at."""
+    """More files than a package may have, or more names than are scanned."""
 
 
 class TooDeep(PermanentError):
@@ -61,7 +61,7 @@ class BadName(PermanentError):
 
 
 class BadIgnoreFile(PermanentError):
-    """An ignore file that cannot be honoured: a link, not a regular file, or far too large."""
+    """An ignore file whose rules cannot be read: a symlink, not a regular file, or far too large."""
 
 
 class Unreadable(PermanentError):
@@ -77,16 +77,16 @@ class BrokenModule(PermanentError):
 
 
 class EscapingFile(PermanentError):
-    """A file of the header lies outside the script's directory."""
+    """A file in the header is outside the script's directory."""
 
 
 class UnmatchedFile(PermanentError):
-    """A file or pattern of the header matches nothing."""
+    """A file or pattern in the header matches nothing."""
 
 
 class ForbiddenFile(PermanentError):
-    """A file that the header names is one that never travels."""
+    """The header lists a file that is never packaged."""
 
 
 class ContentsChanged(PackageError):
-    """A file changed while it was read; the same call may succeed."""
+    """A file changed while it was being read; the same call may succeed."""

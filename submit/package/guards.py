@@ -1,8 +1,8 @@
-"""Which imports may fail without ending the job: the text itself says what happens without the module.
+"""Imports that may fail without ending the job, because the code provides for it.
 
-Guarded is what stands in a `try` that catches ImportError without ending the job (in its handlers too: they run only
-where the import failed), under `with suppress(ImportError)`, and under an `if` that asks for the type checker, the
-Python, the platform, or whether the module is there.
+Code is guarded if it is in a `try` that catches ImportError without ending the job (or in its handlers, which run
+only after a failed import), under `with suppress(ImportError)`, or under an `if` that tests for the type checker, the
+Python version, the platform, or whether the module exists.
 """
 
 from __future__ import annotations
@@ -11,28 +11,28 @@ import ast
 from collections.abc import Iterator
 
 _CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
-_ASKED = frozenset({
+_TESTED = frozenset({
     "TYPE_CHECKING", "version_info", "hexversion", "platform", "implementation", "find_spec", "find_loader",
 })  # fmt: skip
 _TRY = (ast.Try, ast.TryStar) if hasattr(ast, "TryStar") else (ast.Try,)
 
 
 def with_guards(tree: ast.AST) -> Iterator[tuple[ast.AST, bool]]:
-    """All nodes of a tree, in the order of the text, each with whether it is guarded."""
-    waiting = [(tree, False)]
-    while waiting:
-        node, guarded = waiting.pop()
+    """All nodes of a tree in source order, each with whether it is guarded."""
+    pending = [(tree, False)]
+    while pending:
+        node, guarded = pending.pop()
         yield node, guarded
         below = guarded or _guards(node)
         always = set(map(id, getattr(node, "finalbody", ())))
         children = [
             (child, guarded if id(child) in always else below) for child in ast.iter_child_nodes(node)
         ]
-        waiting += reversed(children)
+        pending += reversed(children)
 
 
 def _guards(node: ast.AST) -> bool:
-    """Whether what stands in a statement is guarded by it."""
+    """Whether a statement guards the code inside it."""
     if isinstance(node, _TRY):
         caught = next((handler for handler in node.handlers if _catches(handler.type)), None)
         return caught is not None and not _ends(caught.body[-1])
@@ -40,7 +40,7 @@ def _guards(node: ast.AST) -> bool:
         calls = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
         return any(_name(call.func) == "suppress" and any(map(_catches, call.args)) for call in calls)
     if isinstance(node, (ast.If, ast.IfExp)):
-        return any(_name(one) in _ASKED for one in ast.walk(node.test)) or _is_os_name(node.test)
+        return any(_name(one) in _TESTED for one in ast.walk(node.test)) or _is_os_name(node.test)
     return False
 
 
@@ -52,7 +52,7 @@ def _catches(caught: ast.expr | None) -> bool:
 
 
 def _ends(last: ast.stmt) -> bool:
-    """Whether a handler ends the job: its last statement raises or exits."""
+    """Whether an exception handler ends the job: its last statement raises or exits."""
     called = last.value.func if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call) else None
     return isinstance(last, ast.Raise) or (called is not None and _name(called) in ("exit", "quit", "_exit"))
 

@@ -1,4 +1,4 @@
-"""How large a package may be: each number with its unit and its reason."""
+"""Limits on the size of a package: each number with its unit and its reason."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds that keep packaging finite and a package unpackable."""
+    """Bounds that keep packaging fast and every package small enough to unpack."""
 
-    files: int = 20_000  # files sent: every worker unpacks all of them before the job starts
-    looked_at: int = 200_000  # names seen: a tree this wide is a data set or a home directory
+    files: int = 20_000  # files sent: every node unpacks all of them before the job starts
+    scanned: int = 200_000  # names listed: a tree this wide is a data set or a home directory
     unpacked: int = 512 * MIB  # bytes: what each node writes to its disk for each job
-    depth: int = 64  # nested directories: below Python's recursion limit and the open-files limit
-    name: int = 3_800  # bytes of a path: Linux holds 4,096, and Ray's own prefix takes up to about 200
-    ignore_file: int = MIB  # bytes: an ignore file is written by a person
-    module: int = 8 * MIB  # bytes of Python source that is searched for imports
+    depth: int = 64  # nested directories: below Python's recursion limit and the limit on open files
+    name: int = 3_800  # bytes of a path: Linux allows 4,096, and Ray's own prefix takes up to about 200
+    ignore_file: int = MIB  # bytes: ignore files are written by hand
+    module: int = 8 * MIB  # bytes of Python source that is scanned for imports
 
 
 LIMITS = Limits()
-CAP = 100 * MIB  # bytes of a packed zip: Ray 2.47.1's dashboard refuses a larger upload with an opaque 500
+CAP = 100 * MIB  # bytes of the zip: Ray 2.47.1's dashboard rejects a larger upload with an opaque 500

@@ -1,7 +1,7 @@
-"""The modules beside a script that it imports, from module to module.
+"""The local modules that a script imports, directly or through other local modules.
 
-A name is looked up as Python looks in sys.path[0]: package, extension module or .py file, then namespace directory.
-What is not beside the script is the standard library's or installed.
+Names are resolved as Python resolves them in sys.path[0]: package, extension module or .py file, then namespace
+directory. Anything else is in the standard library or installed.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from .errors import BrokenModule
-from .imports import Import, imports_in, parsed
+from .imports import Import, imports_in, parse_module
 from .reader import unreadable
 
-# Built into or frozen in every CPython: a file of that name is never loaded.
+# Built into or frozen in every CPython: a local file of that name is never loaded.
 _NEVER_FILES = frozenset({
     "__main__", "_abc", "_codecs", "_collections", "_functools", "_imp", "_io", "_operator", "_signal", "_sre",
     "_stat", "_string", "_thread", "_tracemalloc", "_warnings", "_weakref", "abc", "atexit", "builtins", "codecs",
@@ -29,7 +29,7 @@ _EXTENSION = re.compile(r"(\.cpython-[\w-]+|\.abi3)?\.so")
 
 @dataclass(frozen=True, slots=True)
 class ModuleUse:
-    """Where a file is imported, and as which module."""
+    """Where a file is imported, and under which module name."""
 
     module: str
     importer: str
@@ -37,41 +37,40 @@ class ModuleUse:
     guarded: bool
 
 
-_File = tuple[str, tuple[str, ...], str]  # its name, the package that it belongs to, the module that it is
+_File = tuple[str, tuple[str, ...], str]  # its path, its package, its module name
 
 
 @dataclass(slots=True)
 class LocalImports:
-    """Finds modules beside a script. `read` gives the bytes of a file by its name from `root`, None if it stays.
+    """Follow imports to the modules next to a script.
 
-    lenient: what is not Python has no imports, instead of raising BrokenModule.
+    read: returns the bytes of a file by its path relative to `root`, or None if it is excluded.
+    lenient: treat a module that is not valid Python as one without imports, instead of raising BrokenModule.
     """
 
     root: str
     read: Callable[[str], bytes | None]
     lenient: bool = False
-    paths: tuple[str, ...] = ("",)  # where modules are looked for, from `root`: "" or "sub/"
-    found: dict[str, ModuleUse] = field(
-        default_factory=dict
-    )  # by name from the root, in the order of discovery
-    elsewhere: dict[tuple[str, int, tuple[str, ...]], Import] = field(
-        default_factory=dict
-    )  # by file, line, module
-    beyond: dict[tuple[str, int, tuple[str, ...]], Import] = field(default_factory=dict)
+    paths: tuple[str, ...] = ("",)  # search path, relative to `root`: "" or "sub/"
+    found: dict[str, ModuleUse] = field(default_factory=dict)  # by path, in the order of discovery
+    # Imports of modules that are not local, by file, line and module.
+    elsewhere: dict[tuple[str, int, tuple[str, ...]], Import] = field(default_factory=dict)
+    # Relative imports beyond the top-level package, by file, line and names.
+    escaping: dict[tuple[str, int, tuple[str, ...]], Import] = field(default_factory=dict)
     _listings: dict[str, dict[str, bool]] = field(default_factory=dict)
 
     def follow(self, script: str) -> None:
-        """Put the modules that `script` leads to into `found`, and imports of anything else into `elsewhere`."""
-        waiting: list[tuple[str, tuple[str, ...], bool]] = [(script, (), False)]
-        done: dict[str, bool] = {}  # by name, whether all ways to it were guarded
-        while waiting:
-            name, package, guarded = waiting.pop()
+        """Collect the local modules that `script` imports in `found`, and all other imports in `elsewhere`."""
+        pending: list[tuple[str, tuple[str, ...], bool]] = [(script, (), False)]
+        done: dict[str, bool] = {}  # by path, whether every import of it so far was guarded
+        while pending:
+            name, package, guarded = pending.pop()
             if not (name == script or name.endswith(".py")) or (name in done and done[name] <= guarded):
                 continue
             done[name] = guarded
             for one in self._imports(name, package):
                 one = replace(one, guarded=one.guarded or guarded)
-                waiting += self._import(one, name)
+                pending += self._import(one, name)
 
     def _imports(self, name: str, package: tuple[str, ...]) -> list[Import]:
         source = self.read(name)
@@ -83,9 +82,9 @@ class LocalImports:
             raise
 
     def _import(self, one: Import, importer: str) -> Iterator[tuple[str, tuple[str, ...], bool]]:
-        """The files that an import loads, each with the package that it belongs to and whether it is guarded."""
-        if one.beyond:
-            self.beyond[importer, one.line, one.names] = one
+        """The files that an import loads, each with its package and whether the import is guarded."""
+        if one.escaping:
+            self.escaping[importer, one.line, one.names] = one
         if not one.module or one.module[0] in _NEVER_FILES:
             return
         files = self._files(one)
@@ -99,7 +98,7 @@ class LocalImports:
             yield file, package, guarded
 
     def _files(self, one: Import) -> list[tuple[_File, bool]]:
-        """The files, each with whether the import surely loads it: a star import may mean less."""
+        """The files of an import, each with whether it is certainly loaded: a star import may load fewer."""
         directory, files = self._resolve(one.module)
         if directory is None:
             return [(file, True) for file in files]
@@ -111,7 +110,7 @@ class LocalImports:
     def _resolve(self, module: tuple[str, ...]) -> tuple[str | None, list[_File]]:
         """The directory of `module` if it is a package, and the files that importing it loads."""
         tried = [self._resolve_in(path, module) for path in self.paths]
-        empty = next((one for one in tried if one[0] is not None), (None, []))  # directories without a module
+        empty = next((one for one in tried if one[0] is not None), (None, []))  # a directory without modules
         return next((one for one in tried if one[1]), empty)
 
     def _resolve_in(self, path: str, module: tuple[str, ...]) -> tuple[str | None, list[_File]]:
@@ -126,18 +125,18 @@ class LocalImports:
                 return None, [*files, (f"{directory}{part}", module[:index], dotted)]
             elif not self._is(f"{directory}{part}", directory=True):
                 return None, files
-            elif index == 0 and part in sys.stdlib_module_names:  # comes before a namespace
+            elif index == 0 and part in sys.stdlib_module_names:  # takes precedence over a namespace package
                 return None, []
             directory = inside
         return directory, files
 
     def _is_broken(self, name: str) -> bool:
-        """Whether it is a link to a package that is not there."""
+        """Whether it is a dangling symlink to a package."""
         path = os.path.join(self.root, name)
         return self._is(name) and os.path.islink(path) and not os.path.exists(path)
 
     def _modules(self, directory: str, part: str) -> list[str]:
-        """The .py file, and the extension modules: which of these is loaded is the cluster's choice."""
+        """The .py file and the extension modules: which one is loaded depends on the cluster's Python."""
         return [
             directory + name
             for name, is_directory in self._listing(directory).items()
@@ -146,9 +145,9 @@ class LocalImports:
         ]
 
     def _all(self, directory: str) -> list[str]:
-        """What a star import loads from a package: the modules in `__all__`, every one if that is computed."""
+        """The names that a star import loads from a package: those in `__all__`, or all if it is computed."""
         source = self.read(f"{directory}__init__.py") if self._is(f"{directory}__init__.py") else None
-        for node in ast.walk(parsed(source, directory)) if source is not None else ():
+        for node in ast.walk(parse_module(source, directory)) if source is not None else ():
             if any(isinstance(target, ast.Name) and target.id == "__all__" for target in _targets(node)):
                 value = getattr(node, "value", None)
                 listed = value.elts if isinstance(value, (ast.List, ast.Tuple)) else [None]
@@ -163,7 +162,10 @@ class LocalImports:
         return self._listing(above + "/" if above else "").get(last) is directory
 
     def _listing(self, directory: str) -> dict[str, bool]:
-        """Names in a directory, whether each is one: listed, for a file system may not care for case."""
+        """The names in a directory, each with whether it is a directory.
+
+        Listed rather than tested one by one, since the file system may be case-insensitive.
+        """
         if directory not in self._listings:
             try:
                 with os.scandir(os.path.join(self.root, directory)) as items:

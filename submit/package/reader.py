@@ -1,4 +1,4 @@
-"""Reading the files of a package: never through a link, never a device, never without an end."""
+"""Reading the files of a package safely: no symlinks, no devices, no endless reads."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ CHUNK = 1024 * 1024  # bytes read at a time
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EOPNOTSUPP}
-AGAIN = f"Run the command again; leave out files that are being written ({WHERE})."
+AGAIN = f"Run the command again; exclude files that are still being written ({WHERE})."
 
 
 class FileReader:
-    """Opens files one directory at a time from the root, so that nothing swapped for a link is followed."""
+    """Open files one directory at a time from the root, so that a path swapped for a symlink is never followed."""
 
     def __init__(self, contents: Contents) -> None:
         self._root = os.fspath(contents.root)
@@ -37,7 +37,7 @@ class FileReader:
         self._keep(0)
 
     def chunks(self, entry: Entry) -> Iterator[bytes]:
-        """The bytes of one file, in pieces of at most CHUNK.
+        """The bytes of one file, in chunks of at most CHUNK bytes.
 
         Raises ContentsChanged if it is no longer the file that was listed, Unreadable if it cannot be read.
         """
@@ -46,7 +46,7 @@ class FileReader:
             now = os.fstat(fd)
             same = stat.S_ISREG(now.st_mode) and now.st_size == entry.size and mode_of(now) == entry.mode
             left = entry.size
-            while same and left >= 0:  # one byte more is asked for than is expected: it must not be there
+            while same and left >= 0:  # read one byte more than expected: it must not exist
                 data = os.read(fd, min(CHUNK, left + 1))
                 left -= len(data)
                 if not data or left < 0:
@@ -91,17 +91,17 @@ class FileReader:
 
 
 def mode_of(found: os.stat_result) -> int:
-    """0o755 for a file that its owner may execute, else 0o644."""
+    """0o755 if the owner may execute the file, else 0o644."""
     return 0o755 if found.st_mode & stat.S_IXUSR else 0o644
 
 
 def unreadable(name: str, error: OSError) -> Unreadable:
-    """The error for something that the system does not let us read."""
+    """The error for a file or directory that the system refuses to read."""
     return Unreadable(
         f"{name} cannot be read: {error.strerror}.",
-        f"Make it readable (chmod u+r {name}), or leave it out ({WHERE}).",
+        f"Make it readable (chmod u+r {name}), or exclude it ({WHERE}).",
     )
 
 
 def _changed(entry: Entry) -> ContentsChanged:
-    return ContentsChanged(f"{entry.name} changed while the package was made.", AGAIN)
+    return ContentsChanged(f"{entry.name} changed while it was being packaged.", AGAIN)

@@ -1,7 +1,7 @@
-"""The text of a job: the script and the modules of its own that it imports, from where Python looks for them.
+"""The source of a job: the script and the local modules that it imports.
 
-That is beside the script, and, where a tree is sent, the tree: Ray puts it on the path of every process of the job.
-What can't be read or understood is left out: packaging says so where it matters.
+Modules are looked up next to the script and, if a tree is sent, in the tree, which Ray puts on the path of every
+process of the job. Files that cannot be read or parsed are skipped: packaging reports those that matter.
 """
 
 from __future__ import annotations
@@ -18,42 +18,46 @@ from .local_imports import LocalImports
 
 
 def sources(script: Path, tree: Path | None = None) -> dict[str, bytes]:
-    """The text of a script and of the modules that it imports, by name from the tree, or else from beside it."""
-    return text_of(*followed(script, tree))
+    """The source of a script and the modules it imports, by path relative to the tree or else the script's folder."""
+    return sources_of(*follow_imports(script, tree))
 
 
-def text_of(siblings: LocalImports, script: str) -> dict[str, bytes]:
-    """The text of a script and of the modules that `siblings` found, by name."""
-    names = (script, *(name for name in siblings.found if name.endswith(".py")))
-    found = {name: siblings.read(name) for name in names}
+def sources_of(imports: LocalImports, script: str) -> dict[str, bytes]:
+    """The source of a script and of the modules that `imports` found, by name."""
+    names = (script, *(name for name in imports.found if name.endswith(".py")))
+    found = {name: imports.read(name) for name in names}
     return {name: source for name, source in found.items() if source is not None}
 
 
 def imports_elsewhere(script: Path, tree: Path | None = None) -> list[tuple[str, Import]]:
-    """The imports of what is neither beside the script nor in the tree, each with the file that it stands in.
+    """The imports of modules that are neither next to the script nor in the tree, each with the importing file.
 
-    It is the standard library's, or has to be installed on the cluster, or is missing.
+    Such a module is in the standard library, must be installed on the cluster, or is missing.
     """
-    siblings, _ = followed(script, tree)
-    return [(file, one) for (file, _, _), one in siblings.elsewhere.items()]
+    imports, _ = follow_imports(script, tree)
+    return [(file, one) for (file, _, _), one in imports.elsewhere.items()]
 
 
-def followed(script: Path, tree: Path | None = None) -> tuple[LocalImports, str]:
-    """The modules that a script leads to, and its own name among them."""
+def follow_imports(script: Path, tree: Path | None = None) -> tuple[LocalImports, str]:
+    """The local modules that a script imports, directly or not, and the script's own name among them."""
     real = os.path.realpath(script)
-    beside, root = os.path.dirname(real), os.path.realpath(tree) if tree else ""
-    if not root or not beside.startswith(root) or os.path.relpath(beside, root).startswith(".."):
-        root = beside
-    prefix = "" if beside == root else os.path.relpath(beside, root) + "/"
+    script_folder, root = os.path.dirname(real), os.path.realpath(tree) if tree else ""
+    if (
+        not root
+        or not script_folder.startswith(root)
+        or os.path.relpath(script_folder, root).startswith("..")
+    ):
+        root = script_folder
+    prefix = "" if script_folder == root else os.path.relpath(script_folder, root) + "/"
     paths = tuple(dict.fromkeys((prefix, "")))
-    siblings = LocalImports(root, lambda name: module_text(os.path.join(root, name)), True, paths)
-    with suppress(PackageError):  # a folder that can't be listed
-        siblings.follow(prefix + os.path.basename(real))
-    return siblings, prefix + os.path.basename(real)
+    imports = LocalImports(root, lambda name: module_text(os.path.join(root, name)), True, paths)
+    with suppress(PackageError):  # a folder that cannot be listed
+        imports.follow(prefix + os.path.basename(real))
+    return imports, prefix + os.path.basename(real)
 
 
 def module_text(path: str) -> bytes | None:
-    """The bytes of a regular file of a module's size; None for anything else, which is not waited for."""
+    """The bytes of a regular file no larger than a module may be; None for anything else. Never blocks on a FIFO."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(fd, "rb", buffering=0) as stream:

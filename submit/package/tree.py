@@ -1,8 +1,8 @@
-"""A directory as contents: what `--working-dir DIR` sends.
+"""The contents of a directory: what `--working-dir DIR` sends.
 
-Links: a link to a file inside the tree travels as that file's content; a link to a directory inside the tree does not
-(its files travel under their own name, and nothing can go round in circles); a link out of the tree does not.
-The root itself may be a link, and may itself be ignored: it was named. Empty directories do not travel.
+A symlink to a file inside the tree is packaged as that file's content. A symlink to a directory inside the tree is
+excluded: its files are packaged under their own names, and no cycle is possible. A symlink that points outside the
+tree is excluded. The root itself may be a symlink or ignored, since the user named it. Empty directories are excluded.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from .contents import WHERE, Contents, Entry, Excluded, contents_of
 from .errors import BadName, NoSuchTree, RefusedTree, TooDeep, TooManyFiles
 from .ignore.files import KINDS, Ignores, above
 from .limits import LIMITS, Limits
-from .predictions import foreseen
+from .predictions import with_predictions
 from .reader import mode_of, unreadable
 from .secrets.credential_text import bytes_to_judge, why_never_by_text
 from .secrets.never_packaged import VIRTUALENV, why_never, why_never_within, why_secret
-from .sources import followed
+from .sources import follow_imports
 
 _KINDS = {
     stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
@@ -30,22 +30,26 @@ _KINDS = {
 
 
 def tree_contents(root: Path, limits: Limits = LIMITS, script: str = "") -> Contents:
-    """Everything below `root` but what .gitignore, .rayignore and `forbidden` leave out.
+    """Everything below `root` except what .gitignore, .rayignore and `never_packaged` exclude.
 
-    With `script`, a name in it, also which modules that it imports are left out.
+    With `script`, a path relative to `root`, also predict which of its imports and programs will fail.
 
-    Raises any FixFirst of `errors` but those of scripts. Reads no file but ignore files and small .json files.
+    Raises any PermanentError in `errors` except those about scripts. Reads only ignore files, files that may hold
+    credentials, and the script's modules.
     """
     real = _real_root(root)
     ignores, from_top = above(real, limits)
-    walk = Walk(real, limits, from_top=from_top, honour=True)
+    walk = Walk(real, limits, from_top=from_top, ignore_files=True)
     walk.directory(real, "", 0, ignores)
-    contents = contents_of(Path(real), walk.entries, walk.left, limits, tree=True)
-    return foreseen(contents, *followed(Path(real, script), Path(real))) if script else contents
+    contents = contents_of(Path(real), walk.entries, walk.excluded, limits, tree=True)
+    return with_predictions(contents, *follow_imports(Path(real, script), Path(real))) if script else contents
 
 
 class Walk:
-    """Goes through a tree, in `entries` and `left` what it found. `wanted`, if given, picks names of files."""
+    """Walk a tree and collect `entries` and `excluded`. `wanted`, if given, selects files by name.
+
+    With `ignore_files`, .gitignore and .rayignore apply.
+    """
 
     def __init__(
         self,
@@ -53,25 +57,25 @@ class Walk:
         limits: Limits,
         *,
         from_top: str = "",
-        honour: bool = False,
+        ignore_files: bool = False,
         wanted: Callable[[str], bool] | None = None,
     ) -> None:
-        self.root, self.limits, self.honour, self.wanted = root, limits, honour, wanted
+        self.root, self.limits, self.ignore_files, self.wanted = root, limits, ignore_files, wanted
         self._called = os.path.basename(root) + "/"
-        self.from_top = os.fsencode(from_top)  # the ignore files' path to the root
-        self.deepest = limits.depth  # directories below are not entered, see `files`
+        self.from_top = os.fsencode(from_top)  # the path to the root from the top of its repository
+        self.max_depth = limits.depth  # deeper directories are not entered; a glob may lower it
         self.entries: list[Entry] = []
-        self.left: list[Excluded] = []
-        self._looked_at = 0
+        self.excluded: list[Excluded] = []
+        self._scanned = 0
 
     def directory(self, path: str, prefix: str, depth: int, ignores: Ignores) -> None:
-        """Walk the directory at `path`, whose files are called `prefix` + their name."""
+        """Walk the directory at `path`; the names of its files start with `prefix`."""
         found = self._listing(path, prefix)
         names = {item.name for item in found if not item.is_dir(follow_symlinks=False)}
         if "pyvenv.cfg" in names:
-            self.left.append(Excluded(shown(prefix) or "./", VIRTUALENV))
+            self.excluded.append(Excluded(printable(prefix) or "./", VIRTUALENV))
             return
-        kinds = [kind for kind in KINDS if kind in names] if self.honour else []
+        kinds = [kind for kind in KINDS if kind in names] if self.ignore_files else []
         base = self.from_top + os.fsencode(prefix)
         if kinds:
             ignores = ignores.entering(path, prefix, len(base), kinds, self.limits)
@@ -82,19 +86,19 @@ class Walk:
             )
             if reason is not None:
                 if self.wanted is None or self.wanted(name):
-                    self.left.append(Excluded(shown(name + "/" if directory else name), reason))
+                    self.excluded.append(Excluded(printable(name + "/" if directory else name), reason))
             elif directory:
                 self._enter(item, name, depth + 1, ignores)
             elif self.wanted is None or self.wanted(name):
                 self._file(item, name)
 
     def _enter(self, item: os.DirEntry[str], name: str, depth: int, ignores: Ignores) -> None:
-        if depth > self.deepest:
-            if self.deepest < self.limits.depth:
+        if depth > self.max_depth:
+            if self.max_depth < self.limits.depth:
                 return
             raise TooDeep(
-                f"{shown(name)}/ is nested more than {self.limits.depth} directories deep.",
-                f"Leave it out, or a directory above it ({WHERE}).",
+                f"{printable(name)}/ is nested more than {self.limits.depth} directories deep.",
+                f"Exclude it or one of its parent directories ({WHERE}).",
             )
         check_name(name, self.limits)
         self.directory(item.path, name + "/", depth, ignores)
@@ -103,15 +107,17 @@ class Walk:
         check_name(name, self.limits)
         try:
             state = item.stat(follow_symlinks=False)
-        except FileNotFoundError:  # removed since it was listed
+        except FileNotFoundError:  # deleted since it was listed
             return
         found = (
-            through_link(self.root, item.path, name) if item.is_symlink() else regular(item.path, name, state)
+            symlink_entry(self.root, item.path, name)
+            if item.is_symlink()
+            else file_entry(item.path, name, state)
         )
         if isinstance(found, Entry):
             self.entries.append(found)
         else:
-            self.left.append(found)
+            self.excluded.append(found)
 
     def _listing(self, path: str, prefix: str) -> list[os.DirEntry[str]]:
         try:
@@ -119,49 +125,52 @@ class Walk:
                 found = []
                 for item in items:
                     found.append(item)
-                    self._looked_at += 1
-                    if self._looked_at > self.limits.looked_at:
+                    self._scanned += 1
+                    if self._scanned > self.limits.scanned:
                         raise TooManyFiles(
-                            f"{self.root} holds more than {self.limits.looked_at:,} files and directories.",
-                            f"Leave out directories that the job does not need ({WHERE}).",
+                            f"{self.root} contains more than {self.limits.scanned:,} files and directories.",
+                            f"Exclude directories that the job does not need ({WHERE}).",
                         )
         except OSError as error:
             raise unreadable(prefix or self.root, error) from error
         return found
 
 
-def through_link(root: str, path: str, name: str) -> Entry | Excluded:
-    """The file that a link inside the tree `root` stands for, or why it does not travel."""
+def symlink_entry(root: str, path: str, name: str) -> Entry | Excluded:
+    """The file that a symlink inside the tree `root` points to, or why it is excluded."""
     real = os.path.realpath(path)
     within = root.rstrip("/") + "/"
     if not (real + "/").startswith(within):
-        return Excluded(name, "a link that leads out of the tree")
+        return Excluded(name, "a symlink that points outside the tree")
     target = real[len(within) :] or "."
     try:
         found = os.stat(path)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            return Excluded(name, "a link that leads round in a circle")
+            return Excluded(name, "a circular symlink")
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            return Excluded(name, f"a link to {shown(target)}, which does not exist")
+            return Excluded(name, f"a symlink to {printable(target)}, which does not exist")
         raise unreadable(name, error) from error
     directory = stat.S_ISDIR(found.st_mode)
     reason = why_never(f"{os.path.basename(root)}/{target}", directory) or why_never_within(target, directory)
     if directory:
-        reason = reason or "directories travel under their own name only"
+        reason = reason or "directories are packaged under their own name only"
         target += "/"
     return (
-        Excluded(name, f"a link to {shown(target)}: {reason}")
+        Excluded(name, f"a symlink to {printable(target)}: {reason}")
         if reason
-        else regular(real, name, found, target)
+        else file_entry(real, name, found, target)
     )
 
 
-def regular(path: str, name: str, found: os.stat_result, called: str = "") -> Entry | Excluded:
-    """The entry of a regular file; anything else is left out, unopened. A link to it knows how it is `called`."""
+def file_entry(path: str, name: str, found: os.stat_result, called: str = "") -> Entry | Excluded:
+    """The entry of a regular file; anything else is excluded without opening it.
+
+    called: the name of the target, if `name` is a symlink to it.
+    """
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "not a regular file")
-        return Excluded(name, f"{kind}; only regular files travel")
+        return Excluded(name, f"{kind}; only regular files are packaged")
     for judged in dict.fromkeys((name, called or name)):
         enough = bytes_to_judge(judged, found.st_size)
         reason = why_never_by_text(judged, _start(path, name, enough)) if enough else None
@@ -182,14 +191,14 @@ def check_name(name: str, limits: Limits) -> None:
         why = (
             "it contains a backslash"
             if "\\" in name
-            else f"it has {size:,} bytes, the limit is {limits.name:,}"
+            else f"it is {size:,} bytes long, the limit is {limits.name:,}"
         )
-    short = shown(name) if len(name) <= 200 else shown(name[:200]) + "…"
-    raise BadName(f"The name {short} cannot be packed: {why}.", f"Rename it, or leave it out ({WHERE}).")
+    short = printable(name) if len(name) <= 200 else printable(name[:200]) + "…"
+    raise BadName(f"The name {short} cannot be packed: {why}.", f"Rename it, or exclude it ({WHERE}).")
 
 
-def shown(name: str) -> str:
-    """A name that can be printed: bytes that are not UTF-8 as \\xNN."""
+def printable(name: str) -> str:
+    """A printable form of a name: bytes that are not UTF-8 become \\xNN."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
@@ -206,11 +215,11 @@ def _real_root(root: Path) -> str:
     real = os.path.realpath(root)
     if not os.path.isdir(real):
         what = "is not a directory" if os.path.lexists(root) else "does not exist"
-        raise NoSuchTree(f"{root} {what}.", "Give --working-dir an existing directory.")
-    fix = "Give --working-dir the directory that holds the job."
+        raise NoSuchTree(f"{root} {what}.", "Pass an existing directory to --working-dir.")
+    fix = "Pass --working-dir the directory that contains the job."
     home = os.path.realpath(os.path.expanduser("~"))
     if real == "/" or (home + "/").startswith(real + "/"):
-        what = "the whole file system" if real == "/" else "your home directory"
+        what = "the root of the file system" if real == "/" else "your home directory"
         where = "" if real in ("/", home) else "above "
         raise RefusedTree(f"{root} is {where}{what}, which is never sent as a whole.", fix)
     if os.path.lexists(os.path.join(real, "pyvenv.cfg")):

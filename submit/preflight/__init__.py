@@ -1,6 +1,7 @@
-"""The checks before a job is sent. Each is a pure function of a draft and the cluster's facts.
+"""The checks that run before a job is submitted. Each is a pure function of the plan and the cluster's information.
 
-Adding a check is one function in a module here and its name in `CHECKS`; all findings are shown at once.
+To add a check, write a function in a module here and list it in `CHECKS` or `CLUSTER_CHECKS`. All findings are shown
+together.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from collections.abc import Callable, Iterable
 from raydock.rayapi.cluster_info import ClusterInfo
 
 from ..findings import Finding
+from ..plan import JobPlan
 from .calls import check_calls
 from .cluster import check_disk, check_python, check_ray, check_resources, full, room
 from .declared import check_dependencies, check_syntax
-from .draft import Draft, parsed
 from .files import check_local_files
 from .imports import check_imports
 from .shadowing import check_shadowing
@@ -22,21 +23,21 @@ from .sizes import check_expansion, check_sizes
 from .travels import check_arguments, check_environment, check_package
 from .workers import check_workers
 
-__all__ = ["Draft", "full", "parsed", "preflight", "room"]
+__all__ = ["full", "preflight", "room"]
 
 
-def preflight(draft: Draft, facts: ClusterInfo | None) -> list[Finding]:
-    """All findings; without facts (no cluster answered) those that need none."""
+def preflight(plan: JobPlan, facts: ClusterInfo | None) -> list[Finding]:
+    """Run all checks; without `facts` (no cluster answered), only those that do not need the cluster."""
     found: list[Finding] = []
     for check in CHECKS:
-        found += check(draft)
+        found += check(plan)
     if facts:
         for check_with_facts in CLUSTER_CHECKS:
-            found += check_with_facts(draft, facts)
+            found += check_with_facts(plan, facts)
     return found
 
 
-CHECKS: tuple[Callable[[Draft], Iterable[Finding]], ...] = (
+CHECKS: tuple[Callable[[JobPlan], Iterable[Finding]], ...] = (
     check_package,
     check_environment,
     check_arguments,
@@ -48,7 +49,7 @@ CHECKS: tuple[Callable[[Draft], Iterable[Finding]], ...] = (
     check_local_files,
     check_dependencies,
 )
-CLUSTER_CHECKS: tuple[Callable[[Draft, ClusterInfo], Iterable[Finding]], ...] = (
+CLUSTER_CHECKS: tuple[Callable[[JobPlan, ClusterInfo], Iterable[Finding]], ...] = (
     check_ray,
     check_python,
     check_syntax,

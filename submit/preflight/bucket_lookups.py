@@ -1,12 +1,12 @@
-"""For which declarations Ray's or pyarrow's own code looks up the bucket, found in the job's text.
+"""Find the declared URIs whose bucket Ray or pyarrow will look up, from the job's source.
 
-`pyarrow.fs.GcsFileSystem.create_dir` asks for the bucket's metadata, which takes storage.buckets.get: a permission that
-no role on objects holds. Ray Tune and Train call it for `storage_path` (ray/train/_internal/storage.py), Ray Data for
-each of its writers (ray/data/datasource/file_datasink.py). Of reading, only a bucket as a whole takes it. pyarrow's
-other calls, google-cloud-storage and gcsfs don't.
+`pyarrow.fs.GcsFileSystem.create_dir` reads the bucket's metadata, which requires storage.buckets.get, a permission that
+no object role includes. Ray Tune and Train call it for `storage_path` (ray/train/_internal/storage.py), Ray Data in
+all of its writers (ray/data/datasource/file_datasink.py). Reads require it only for a bucket as a whole. pyarrow's
+other calls, google-cloud-storage and gcsfs do not require it.
 
-A call is about the declarations that its arguments mention, through assignments and parameters. One that mentions
-none of them may be about any, unless it is known to be about something else.
+A call concerns the declarations that its arguments mention, followed through assignments and parameters. A call that
+mentions none of them may concern any, unless it is known to concern something else.
 """
 
 from __future__ import annotations
@@ -25,21 +25,24 @@ TRAINERS = ("ray.tune", "ray.train", "ray.air")
 DATASET_WRITERS = frozenset(
     f"write_{kind}" for kind in ("parquet", "json", "csv", "images", "numpy", "tfrecords", "webdataset")
 )
-PYARROW_WRITERS = {  # the argument that is the folder
+PYARROW_WRITERS = {  # position and name of the folder argument
     "pyarrow.dataset.write_dataset": (1, "base_dir"),
     "pyarrow.parquet.write_to_dataset": (1, "root_path"),
     "pyarrow.fs.copy_files": (1, "destination"),
 }
 PYARROW_READERS = ("pyarrow.parquet.read_table", "pyarrow.parquet.ParquetDataset", "pyarrow.dataset.dataset")
-OTHER_FILES = ("gcsfs", "fsspec")  # a file system that is handed over is theirs: it makes no folders
-ON_THIS_MACHINE = frozenset({"tempfile", "mkdtemp", "gettempdir", "expanduser", "getcwd"})
+OTHER_FILES = ("gcsfs", "fsspec")  # a file system passed in is theirs: it creates no folders
+LOCAL_PATH_NAMES = frozenset({"tempfile", "mkdtemp", "gettempdir", "expanduser", "getcwd"})
 
 
 @dataclass(frozen=True, slots=True)
 class WriterCall:
-    """A call that looks up the bucket of what it `reads` or `writes`, and the expressions that say which that is.
+    """A call that looks up the bucket of what it reads or writes.
 
-    argument: the one of the job that it is about if these don't tell.
+    kind: "reads" or "writes".
+    where: the call and its line, as text.
+    about: the expressions that determine the URI.
+    argument: the job's argument that the call concerns if `about` does not determine the URI.
     """
 
     kind: str
@@ -49,9 +52,9 @@ class WriterCall:
 
 
 def lookups(header: Header, sources: Mapping[str, bytes]) -> dict[str, str]:
-    """Entries of the header's `reads` and `writes` → the line that looks up their bucket.
+    """Map entries of the header's `reads` and `writes` to the line that looks up their bucket.
 
-    sources: the job's modules by name. What the header says in `folders` is taken in place of what they say of writes.
+    sources: the job's modules by name. The header's `folders`, if given, overrides what they show about writes.
     """
     found: dict[str, str] = {}
     calls = [call for call in calls_in(sources) if header.folders is None or call[0].kind == "reads"]
@@ -64,16 +67,16 @@ def lookups(header: Header, sources: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def declared(header: Header, name: str) -> list[str]:
-    """The entries of `writes` that an entry of `folders` names. Raises UsageError where there is none."""
+    """The entries of `writes` that an entry of `folders` names. Raises UsageError if there are none."""
     entries = [entry for entry in header.writes if bare(entry) == bare(name)]
     if not entries:
         hint = f"folders = {list(header.writes)[:1]}" if header.writes else f'writes = ["{name}"]'
-        raise UsageError(f"The header's folders has {name!r}, which writes does not have.", hint)
+        raise UsageError(f"The header's folders lists {name!r}, which is not in its writes.", hint)
     return entries
 
 
 def concerned(call: WriterCall, entries: Iterable[str], text: Text) -> list[str]:
-    """The entries that a call is about."""
+    """The entries that a call concerns."""
     entries = list(entries)
     names, texts, known = text.mentioned(call.about)
     uris = [one for one in texts if one.startswith("gs://")]
@@ -83,16 +86,16 @@ def concerned(call: WriterCall, entries: Iterable[str], text: Text) -> list[str]
         if bare(entry) in names or any(entry.startswith(one) or one.startswith(entry) for one in uris)
     ]
     about = about or [entry for entry in entries if bare(entry) == call.argument]
-    return about if about or known or names & ON_THIS_MACHINE else entries
+    return about if about or known or names & LOCAL_PATH_NAMES else entries
 
 
 def calls_in(sources: Mapping[str, bytes]) -> list[tuple[WriterCall, Text]]:
-    """The calls that look up a bucket. What is not Python is left out: packaging says so."""
+    """The calls that look up a bucket. Skips modules that do not parse: packaging reports them."""
     text, trees = Text(), {}
     for name, source in sources.items():
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the module's own, shown when it runs
+                warnings.simplefilter("ignore")  # the module's own warnings, shown when it runs
                 trees[name] = ast.parse(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
@@ -103,65 +106,65 @@ def calls_in(sources: Mapping[str, bytes]) -> list[tuple[WriterCall, Text]]:
         (call, text)
         for name, tree in trees.items()
         for node in ast.walk(tree)
-        for call in seen(node, name, text)
+        for call in lookup_calls(node, name, text)
     ]
 
 
-def seen(node: ast.AST, name: str, text: Text) -> Iterator[WriterCall]:
-    """The calls of one node."""
+def lookup_calls(node: ast.AST, name: str, text: Text) -> Iterator[WriterCall]:
+    """The calls in one node that look up a bucket."""
     at = f"{name}:{getattr(node, 'lineno', 0)}"
     if isinstance(node, ast.Dict):
         for key, value in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and key.value == "storage_path":
-                yield from stored(value, at, text)
+                yield from storage_path_calls(value, at, text)
     elif isinstance(node, ast.Assign) and "storage_path" in [
         one.attr for one in node.targets if isinstance(one, ast.Attribute)
     ]:
-        yield from stored(node.value, at, text)
+        yield from storage_path_calls(node.value, at, text)
     elif isinstance(node, ast.Call):
         keywords = {str(one.arg): one.value for one in node.keywords}
-        handed = text.uses(*OTHER_FILES)
-        if "storage_path" in keywords and not (handed and "storage_filesystem" in keywords):
-            yield from stored(keywords["storage_path"], at, text)
-        yield from called(node, keywords, at, text, handed)
+        own_filesystem = text.uses(*OTHER_FILES)
+        if "storage_path" in keywords and not (own_filesystem and "storage_filesystem" in keywords):
+            yield from storage_path_calls(keywords["storage_path"], at, text)
+        yield from library_calls(node, keywords, at, text, own_filesystem)
 
 
-def stored(value: ast.AST, at: str, text: Text) -> Iterator[WriterCall]:
-    """A `storage_path` of Tune's or Train's."""
+def storage_path_calls(value: ast.AST, at: str, text: Text) -> Iterator[WriterCall]:
+    """The lookup that a `storage_path` of Tune or Train causes, if any."""
     nothing = isinstance(value, ast.Constant) and not isinstance(value.value, str)
     elsewhere = isinstance(value, ast.Constant) and not str(value.value).startswith("gs:")
     if text.uses(*TRAINERS) and not nothing and not elsewhere:
-        where = f"storage_path at {at} makes a folder, which looks up the bucket"
+        where = f"storage_path at {at} creates a folder, which looks up the bucket"
         yield WriterCall("writes", where, (value,), "storage_path")
 
 
-def called(
-    node: ast.Call, keywords: Mapping[str, ast.expr], at: str, text: Text, handed: bool
+def library_calls(
+    node: ast.Call, keywords: Mapping[str, ast.expr], at: str, text: Text, own_filesystem: bool
 ) -> Iterator[WriterCall]:
-    """A call of Ray Data's or pyarrow's, or pandas', which writes partitions with pyarrow."""
+    """The lookup that a call to Ray Data, pyarrow or pandas causes, if any. pandas writes partitions with pyarrow."""
     name, whole = name_of(node.func), text.dotted(node.func)
-    makes = f"{name} at {at} makes a folder, which looks up the bucket"
-    if handed and ("filesystem" in keywords or name == "create_dir"):
+    reason = f"{name} at {at} creates a folder, which looks up the bucket"
+    if own_filesystem and ("filesystem" in keywords or name == "create_dir"):
         return
     if whole.startswith("ray.data.read_") or whole in PYARROW_READERS:
         yield WriterCall(
-            "reads", f"{name} at {at} looks up a bucket that is read as a whole", given(node, 0, "")
+            "reads", f"{name} at {at} reads a whole bucket, which looks it up", given(node, 0, "")
         )
     elif name in DATASET_WRITERS and isinstance(node.func, ast.Attribute) and not whole:
         if text.uses("ray.data") and not is_false(keywords.get("try_create_dir")):
-            yield WriterCall("writes", makes, given(node, 0, "path"))
+            yield WriterCall("writes", reason, given(node, 0, "path"))
     elif whole in PYARROW_WRITERS:
         if not is_false(keywords.get("create_dir")):
-            yield WriterCall("writes", makes, given(node, *PYARROW_WRITERS[whole]))
+            yield WriterCall("writes", reason, given(node, *PYARROW_WRITERS[whole]))
     elif name == "create_dir" and isinstance(node.func, ast.Attribute):
         if text.uses("pyarrow") and not is_false(keywords.get("recursive")):
-            yield WriterCall("writes", makes, given(node, 0, "path"))
+            yield WriterCall("writes", reason, given(node, 0, "path"))
     elif name == "to_parquet" and "partition_cols" in keywords:
-        yield WriterCall("writes", makes, given(node, 0, "path"))
+        yield WriterCall("writes", reason, given(node, 0, "path"))
 
 
 def given(node: ast.Call, position: int, keyword: str) -> tuple[ast.AST, ...]:
-    """The argument at a position or of a name; all of them where it isn't told apart."""
+    """The argument at `position` or named `keyword`; all keyword arguments if neither is given."""
     if len(node.args) > position:
         return (node.args[position],)
     named = [one.value for one in node.keywords if one.arg == keyword]
@@ -169,4 +172,5 @@ def given(node: ast.Call, position: int, keyword: str) -> tuple[ast.AST, ...]:
 
 
 def is_false(node: ast.AST | None) -> bool:
+    """Whether an expression is the constant False."""
     return isinstance(node, ast.Constant) and node.value is False

@@ -7,69 +7,70 @@ from collections.abc import Iterable, Mapping
 from raydock.jobscript.dependencies import fits, wanted_ray
 from raydock.jobscript.header import Resources
 from raydock.rayapi.cluster_info import ClusterInfo, Disk, NodeResources
+from raydock.units import counted
 
 from ..findings import Finding, denied, ok, unknown
-from .draft import Draft, counted
+from ..plan import JobPlan
 
 
-def check_ray(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
-    """The cluster's Ray is the one that is expected there, and one that the script takes."""
-    wanted = wanted_ray(draft.header.dependencies)
-    if draft.expects.ray and facts.ray != draft.expects.ray:
+def check_ray(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
+    """Check that the cluster runs the expected Ray version, and one that the script accepts."""
+    wanted = wanted_ray(plan.header.dependencies)
+    if plan.expects.ray and facts.ray != plan.expects.ray:
         yield denied(
             "ray",
-            f"The cluster runs Ray {facts.ray}; this one should run {draft.expects.ray}.",
+            f"The cluster runs Ray {facts.ray}, but should run {plan.expects.ray}.",
             "make cluster-down images cluster-up",
         )
     elif wanted and not fits(wanted, facts.ray):
         yield denied(
             "ray",
-            f"{draft.name} needs ray{wanted}; the cluster runs Ray {facts.ray}, and a job can't bring its own.",
-            "change the script's dependencies, or send it to a cluster with that Ray",
+            f"{plan.name} needs ray{wanted}; the cluster runs Ray {facts.ray}, and a job cannot install its own.",
+            "change the script's dependencies, or submit it to a cluster with that Ray version",
         )
     else:
         yield ok("ray", f"Ray {facts.ray}")
 
 
-def check_python(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
-    """The cluster's Python is the one that is expected there, and one that the script takes."""
-    wanted, expected = draft.header.requires_python, draft.expects.python
+def check_python(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
+    """Check that the cluster runs the expected Python version, and one that the script accepts."""
+    wanted, expected = plan.header.requires_python, plan.expects.python
     minor = ".".join(facts.python.split(".")[:2])
     if expected and minor and minor != expected:
         yield denied(
             "python",
-            f"The cluster runs Python {facts.python}; this one should run {expected}.",
+            f"The cluster runs Python {facts.python}, but should run {expected}.",
             "make cluster-down images cluster-up",
         )
     elif wanted and not minor:
         yield unknown(
             "python",
-            f"{draft.name} needs Python {wanted}, and the cluster does not say which it runs.",
-            "look on its head node with `python -V`, then add --skip-check",
+            f"{plan.name} needs Python {wanted}, but the cluster does not report its version.",
+            "run `python -V` on its head node, then pass --skip-check",
         )
     elif wanted and not fits(wanted, facts.python):
         yield denied(
             "python",
-            f"{draft.name} needs Python {wanted}; the cluster runs Python {facts.python}.",
-            "change the script's requires-python, or send it to a cluster with that Python",
+            f"{plan.name} needs Python {wanted}; the cluster runs Python {facts.python}.",
+            "change the script's requires-python, or submit it to a cluster with that Python version",
         )
     elif minor:
         yield ok("python", f"Python {facts.python}")
 
 
-def check_resources(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
-    """What the entrypoint reserves fits on one node, and what the job needs is there in all."""
+def check_resources(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
+    """Check that the entrypoint fits on one node, and that the cluster has what the job needs in total."""
     if facts.silent:
-        asked = spelled(amounts(draft.header.needs) | amounts(draft.reserve))
+        asked = spelled(amounts(plan.header.needs) | amounts(plan.reserve))
         if asked:
-            text = (
-                f"The cluster does not tell what its nodes have, so whether it has {asked} was not checked: "
+            text = f"The cluster does not report its nodes' resources, so {asked} could not be checked: "
+            yield unknown(
+                "resources", text + facts.silent, "pass --skip-check if the cluster is large enough"
             )
-            yield unknown("resources", text + facts.silent, "add --skip-check, if it is large enough")
         else:
-            yield ok("resources", "the job asks for none (what the cluster's nodes have is not told)")
+            yield ok("resources", "the job requests none (the cluster does not report its nodes' resources)")
         return
-    short = [*too_much_for_a_node(draft, facts.nodes), *too_much_for_all(draft, facts.nodes)]
+    short = [*too_much_for_a_node(plan, facts.nodes), *too_much_for_all(plan, facts.nodes)]
     yield from short
     if not short:
         workers = sum(1 for node in facts.nodes if not node.head)
@@ -80,74 +81,74 @@ def check_resources(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
         yield ok("resources", f"{counted(workers, 'worker node')}, {cpus:g} CPU, {shown}")
 
 
-def check_disk(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
-    """The head has room for the job's package, environment and log."""
+def check_disk(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
+    """Check that the head node has disk space for the job's package, environment and log."""
     disk = facts.disk
     if disk and disk.full:
-        yield denied("disk", full(disk), room(bool(draft.expects.ray)))
+        yield denied("disk", full(disk), room(bool(plan.expects.ray)))
     elif disk and disk.over:
         yield ok(
             "disk",
-            f"{disk.free / 2**30:,.1f} of {disk.total / 2**30:,.1f} GiB are free on the head: less than 5 %, so Ray "
-            "refuses objects that its memory does not hold",
+            f"{disk.free / 2**30:,.1f} of {disk.total / 2**30:,.1f} GiB free on the head node: less than 5 %, so Ray "
+            "rejects objects that do not fit in memory",
         )
 
 
 def full(disk: Disk) -> str:
-    """The sentence for a full disk of the head."""
+    """The message for a full disk on the head node."""
     return (
-        f"The head's disk is full: {disk.free / 2**20:,.0f} of {disk.total / 2**20:,.0f} MiB are free at {disk.path}, "
-        "and jobs can't start there."
+        f"The head node's disk is full: {disk.free / 2**20:,.0f} of {disk.total / 2**20:,.0f} MiB free at {disk.path}, "
+        "so jobs cannot start there."
     )
 
 
 def room(here: bool) -> str:
-    """What frees a disk of the head: of the cluster on this machine, or of another."""
+    """How to free the head node's disk. `here` is whether the cluster runs on this machine."""
     return (
-        "free space on this machine (docker system df, docker system prune), or start an empty head: "
+        "free space on this machine (docker system df, docker system prune), or start a new head node: "
         "make cluster-down cluster-up"
         if here
-        else "delete what fills the head's disk, or send it to a cluster with a larger one"
+        else "free space on the head node's disk, or submit to a cluster with a larger one"
     )
 
 
-def too_much_for_a_node(draft: Draft, nodes: tuple[NodeResources, ...]) -> Iterable[Finding]:
-    """The entrypoint runs on one node: it waits for ever if none is large enough."""
-    asked = amounts(draft.reserve)
+def too_much_for_a_node(plan: JobPlan, nodes: tuple[NodeResources, ...]) -> Iterable[Finding]:
+    """Whether the entrypoint requests more than any node has, so that it would wait indefinitely."""
+    asked = amounts(plan.reserve)
     if asked and not any(
         all(node.resources.get(what, 0) >= much for what, much in asked.items()) for node in nodes
     ):
         most = {what: max((node.resources.get(what, 0) for node in nodes), default=0) for what in asked}
         yield denied(
             "resources",
-            f"The entrypoint asks for {spelled(asked)} on one node; the most that a node has is {spelled(most)}. "
-            "The job would wait for ever.",
-            "ask for less (--entrypoint-num-cpus and the like, or [tool.submit.entrypoint] in the script)",
+            f"The entrypoint requests {spelled(asked)} on one node; the most any node has is {spelled(most)}. "
+            "The job would never be scheduled.",
+            "request less (--entrypoint-num-cpus or similar, or [tool.submit.entrypoint] in the script)",
         )
 
 
-def too_much_for_all(draft: Draft, nodes: tuple[NodeResources, ...]) -> Iterable[Finding]:
-    """What the script says that it needs of the whole cluster."""
-    asked = amounts(draft.header.needs)
+def too_much_for_all(plan: JobPlan, nodes: tuple[NodeResources, ...]) -> Iterable[Finding]:
+    """Whether the script declares that it needs more than the whole cluster has."""
+    asked = amounts(plan.header.needs)
     have = {what: sum(node.resources.get(what, 0) for node in nodes) for what in asked}
     if any(have[what] < much for what, much in asked.items()):
         yield denied(
             "resources",
-            f"{draft.name} needs {spelled(asked)}; the whole cluster has {spelled(have)}.",
-            "python -m cluster scale cpu-worker=N, or a larger cluster"
-            if draft.expects.ray
-            else "a larger cluster",
+            f"{plan.name} needs {spelled(asked)}; the whole cluster has {spelled(have)}.",
+            "add nodes with python -m cluster scale cpu-worker=N, or use a larger cluster"
+            if plan.expects.ray
+            else "use a larger cluster",
         )
 
 
 def amounts(asked: Resources) -> dict[str, float]:
-    """What is asked for, under Ray's names of it."""
+    """The requested resources, by Ray's names for them; memory in bytes."""
     named = {"CPU": asked.cpus, "GPU": asked.gpus, "memory": float(asked.memory), **asked.resources}
     return {what: much for what, much in named.items() if much}
 
 
 def spelled(resources: Mapping[str, float]) -> str:
-    """Amounts as a person writes them."""
+    """Resources as text, such as "2 CPU, 4 GiB memory"."""
     return ", ".join(
         f"{much / 2**30:.3g} GiB memory" if what == "memory" else f"{much:g} {what}"
         for what, much in resources.items()

@@ -1,4 +1,4 @@
-"""Checks of what the script declares and how it is written: its dependencies, and the cluster's Python."""
+"""Checks of the script's declared dependencies, and of its syntax against the cluster's Python."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from collections.abc import Iterable
 from raydock.rayapi.cluster_info import ClusterInfo
 
 from ..findings import Finding, denied
-from .draft import Draft
+from ..plan import JobPlan
 
 
-def check_dependencies(draft: Draft) -> Iterable[Finding]:
-    """The cluster can get every dependency from where the header says."""
-    for dependency, why in draft.header.refused.items():
+def check_dependencies(plan: JobPlan) -> Iterable[Finding]:
+    """Check that the cluster can reach the source of every dependency."""
+    for dependency, why in plan.header.refused.items():
         yield denied(
             "dependencies",
-            f"{draft.name}: {dependency} {why}.",
-            "send the package's folder with --working-dir, or give a URL that the cluster reaches: NAME @ https://…",
+            f"{plan.name}: {dependency} {why}.",
+            "send the package's folder with --working-dir, or give a URL that the cluster can reach: NAME @ https://…",
         )
 
 
-def check_syntax(draft: Draft, facts: ClusterInfo) -> Iterable[Finding]:
-    """The cluster's Python understands every module, where it is older than this one."""
+def check_syntax(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
+    """Check that the cluster's Python, if older than this one, can parse every module."""
     parts = facts.python.split(".")
     minor = int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else sys.version_info.minor
-    for name, source in draft.sources.items() if minor < sys.version_info.minor else ():
-        if fault := newer(source, minor):
+    for name, source in plan.sources.items() if minor < sys.version_info.minor else ():
+        if fault := newer_syntax(source, minor):
             line, what = fault
             yield denied(
                 "python",
-                f"{name}:{line} {what}, and the cluster runs Python {facts.python}.",
+                f"{name}:{line} {what}, but the cluster runs Python {facts.python}.",
                 f"write it for Python 3.{minor}",
             )
 
 
-def newer(source: bytes, minor: int) -> tuple[int, str] | None:
-    """The first line that Python 3.`minor` does not understand, and what is wrong with it there."""
+def newer_syntax(source: bytes, minor: int) -> tuple[int, str] | None:
+    """The first line that Python 3.`minor` cannot parse, and why."""
     try:
         ast.parse(source, feature_version=(3, minor))
     except SyntaxError as fault:
-        return fault.lineno or 1, f"is not Python 3.{minor}: {fault.msg}"
+        return fault.lineno or 1, f"is not valid Python 3.{minor}: {fault.msg}"
     except (ValueError, RecursionError, MemoryError):
         return None
     if minor >= 12 or sys.version_info.minor < 12:
@@ -53,9 +53,9 @@ def newer(source: bytes, minor: int) -> tuple[int, str] | None:
 
 
 def newer_string(tokens: Iterable[tuple[str, str, int]]) -> tuple[int, str] | None:
-    """The first f-string that only Python 3.12 and later take. `tokens` are theirs, as kind, text and line.
+    """The first f-string that requires Python 3.12 or later, and why: https://peps.python.org/pep-0701/
 
-    https://peps.python.org/pep-0701/
+    tokens: the kind, text and line of each token, from Python 3.12 or later.
     """
     quotes: list[str] = []
     for kind, text, line in tokens:
@@ -72,5 +72,5 @@ def newer_string(tokens: Iterable[tuple[str, str, int]]) -> tuple[int, str] | No
         elif quotes and (kind == "COMMENT" or (kind == "NL" and len(quotes[0]) == 1)):
             what = "more than one line"
         if what:
-            return line, f"has {what} within the braces of an f-string, which takes Python 3.12"
+            return line, f"has {what} inside the braces of an f-string, which requires Python 3.12"
     return None

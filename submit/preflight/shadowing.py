@@ -1,7 +1,7 @@
-"""Does a file that travels hide a module from Ray's own processes?
+"""The shadowing check: no packaged file may shadow a module that Ray's own processes import.
 
-The job's folder comes first in the path of every worker, before Python's own modules (ray#58772): with a `queue.py` in
-it no worker can import Ray, and the job stays PENDING.
+The job's folder comes first on every worker's path, before the standard library (ray#58772): with a `queue.py` in it,
+no worker can import Ray, and the job stays PENDING.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from ..findings import Finding, denied
-from .draft import Draft
+from ..plan import JobPlan
 
-# What a worker and a job's supervisor of Ray 2.47.1 import, without what Python 3.11 has frozen or built in.
+# What a worker and a job supervisor of Ray 2.47.1 import, except modules frozen into or built into Python 3.11.
 STANDARD = frozenset({
     "__future__", "_asyncio", "_bisect", "_blake2", "_bz2", "_compat_pickle", "_compression", "_contextvars",
     "_csv", "_ctypes", "_datetime", "_decimal", "_hashlib", "_heapq", "_json", "_lzma", "_opcode", "_pickle",
@@ -38,36 +38,37 @@ INSTALLED = frozenset({
 })  # fmt: skip
 
 
-def check_shadowing(draft: Draft) -> Iterable[Finding]:
-    """No file has the name of a module that Ray's processes import, nor the script that of one that it imports."""
-    for name, module in sorted(importable(draft)):
+def check_shadowing(plan: JobPlan) -> Iterable[Finding]:
+    """Check that no file shadows a module that Ray imports, and that the script does not shadow its own imports."""
+    for name, module in sorted(importable(plan)):
         if module in STANDARD:
-            yield hidden(name, f"Python's own module {module}")
+            yield shadows(name, f"the standard library's {module}")
         elif module in INSTALLED:
-            yield hidden(name, f"the package {module}")
-    script = PurePosixPath(draft.name).stem
+            yield shadows(name, f"the package {module}")
+    script = PurePosixPath(plan.name).stem
     if script not in STANDARD | INSTALLED:
-        own = (one for name, one in draft.imports if name == draft.name)
+        own = (one for name, one in plan.imports if name == plan.name)
         if line := next((one.line for one in own if one.module[:1] == (script,)), 0):
             yield denied(
                 "shadowing",
-                f"{draft.name}:{line} imports {script}, and finds itself: the script has the package's name.",
-                f"rename {draft.name}",
+                f"{plan.name}:{line} imports {script} and finds itself: the script has the package's name.",
+                f"rename {plan.name}",
             )
 
 
-def hidden(name: str, what: str) -> Finding:
+def shadows(name: str, what: str) -> Finding:
+    """The finding for a file that shadows a module."""
     return denied(
         "shadowing",
-        f"{name} hides {what} from Ray's workers, so none of them could start.",
+        f"{name} shadows {what} in Ray's workers, so none of them could start.",
         f"rename {name}",
     )
 
 
-def importable(draft: Draft) -> Iterator[tuple[str, str]]:
-    """Files that travel, and the top-level modules that they are: from the job's folder, and from the script's."""
-    above = PurePosixPath(draft.name).parent
-    for entry in draft.contents.entries:
+def importable(plan: JobPlan) -> Iterator[tuple[str, str]]:
+    """The packaged files that can be imported from the job's or the script's folder, with their top-level modules."""
+    above = PurePosixPath(plan.name).parent
+    for entry in plan.contents.entries:
         path = PurePosixPath(entry.name)
         for folder in dict.fromkeys((PurePosixPath("."), above)):
             if path.parent == folder and (module := module_of(path.name)):
@@ -77,6 +78,6 @@ def importable(draft: Draft) -> Iterator[tuple[str, str]]:
 
 
 def module_of(file: str) -> str:
-    """The module that a file is; "" for another file."""
+    """The name of the module in a file; "" if it is not a module."""
     stem, dot, rest = file.partition(".")
     return stem if dot and (rest in ("py", "so") or rest.endswith(".so")) else ""

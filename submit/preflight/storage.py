@@ -1,6 +1,6 @@
-"""The check of storage permissions: may the identity that the job will run as touch what it reads and writes?
+"""The storage check: whether the job's identity may read and write what the job declares.
 
-iam/ decides; here its outcomes become findings, and `--probe` has the cluster ask for itself.
+iam/ decides; this module turns its outcomes into findings. With `--probe`, the cluster itself is asked.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from iam import text as words
+from iam import text as iam_text
 from iam.check import CLUSTER, Outcome, check
 from iam.policy.evaluate import Verdict as Access
 from iam.policy.required_permissions import NO_VARIABLES, Operation, RequiredPermission, needs_of
@@ -24,12 +24,15 @@ from ..findings import Finding, denied, ok, unknown
 from .bucket_lookups import lookups
 
 NO_SOURCES: Mapping[str, bytes] = MappingProxyType({})
-PROBE = "add --probe: a small job then asks from inside the cluster"
+PROBE = "pass --probe to ask from inside the cluster with a small job"
 
 
 @dataclass(frozen=True, slots=True)
 class StorageQuestion:
-    """What is to be found out about one job."""
+    """What to find out about one job's storage access.
+
+    place: the cloud to ask; None if the cluster's cloud is unknown.
+    """
 
     needs: tuple[RequiredPermission, ...]
     remarks: tuple[str, ...]
@@ -38,7 +41,7 @@ class StorageQuestion:
 
 @dataclass(frozen=True, slots=True)
 class StorageCheck:
-    """Who the job runs as ("" if it isn't known), and what was found about it."""
+    """Who the job runs as, "" if unknown, and the findings about it."""
 
     principal: str = ""
     findings: tuple[Finding, ...] = field(default=())
@@ -51,21 +54,22 @@ def question(
     sources: Mapping[str, bytes] = NO_SOURCES,
     variables: Mapping[str, str] = NO_VARIABLES,
 ) -> StorageQuestion:
-    """What the job needs, by its header, its arguments, its variables and the text of its modules.
+    """What the job needs, from its header, arguments, variables and the source of its modules.
 
-    Raises IamError for a URI that can't be one.
+    Raises IamError for an invalid URI.
     """
     needs, remarks = needs_of(header.reads, header.writes, arguments, lookups(header, sources), variables)
     return StorageQuestion(tuple(needs), tuple(remarks), place)
 
 
 async def ask(asked: StorageQuestion, probed: Mapping[str, Any] | None = None) -> StorageCheck:
-    """Asks, with what a probe was told where there was one. Never raises RaydockError: it becomes a finding."""
+    """Check the job's storage access. A RaydockError becomes a finding.
+
+    probed: the answer of a probe job on the cluster, if there was one.
+    """
     notes = [ok("storage", remark) for remark in asked.remarks]
     if asked.place is None:
-        return StorageCheck(
-            str(probed["principal"]) if probed else "", (*notes, *without_place(asked, probed))
-        )
+        return StorageCheck(str(probed["principal"]) if probed else "", (*notes, *from_probe(asked, probed)))
     async with http(asked.place) as client:
         principal = str(probed["principal"]) if probed else ""
         try:
@@ -74,19 +78,19 @@ async def ask(asked: StorageQuestion, probed: Mapping[str, Any] | None = None) -
             who, token = await asyncio.gather(asked.place.job(client), asked.place.token(client))
             principal = principal or who
             if not principal:
-                return StorageCheck("", (*notes, nobody(asked)))
+                return StorageCheck("", (*notes, unknown_principal(asked)))
             held = held_of(probed) if probed else None
-            asker = PolicyReader(client, asked.place, token, asked.place.headers_of_caller())
-            found = await check(principal, asked.needs, asker, held)
+            reader = PolicyReader(client, asked.place, token, asked.place.headers_of_caller())
+            found = await check(principal, asked.needs, reader, held)
             granted = {one.uri for one in found if one.verdict is Access.GRANTED}
-            absent = await missing_objects([need for need in asked.needs if need.uri in granted], asker)
+            absent = await missing_objects([need for need in asked.needs if need.uri in granted], reader)
         except RaydockError as fault:
-            return StorageCheck(principal, (*notes, *([unasked(fault)] if asked.needs else [])))
+            return StorageCheck(principal, (*notes, *([not_checked(fault)] if asked.needs else [])))
     return StorageCheck(principal, (*notes, *(finding(one, asked.place.name) for one in found), *absent))
 
 
-async def missing_objects(needs: Iterable[RequiredPermission], asker: PolicyReader) -> list[Finding]:
-    """What the job reads, does not write, and is not there, as far as the caller may see that."""
+async def missing_objects(needs: Iterable[RequiredPermission], reader: PolicyReader) -> list[Finding]:
+    """Findings for objects that the job reads, does not write, and that do not exist as far as the caller can see."""
     written = [need for need in needs if need.operation in (Operation.CREATE, Operation.OVERWRITE)]
     read = {
         need.uri: need
@@ -96,59 +100,67 @@ async def missing_objects(needs: Iterable[RequiredPermission], asker: PolicyRead
         and need.object_name
         and not any(need.uri.startswith(one.uri.rstrip("*")) for one in written)
     }
-    there = await asyncio.gather(
-        *(asker.there(need.bucket, need.object_name, need.is_prefix) for need in read.values())
+    exist = await asyncio.gather(
+        *(reader.there(need.bucket, need.object_name, need.is_prefix) for need in read.values())
     )
-    return [missing_object(need) for need, found in zip(read.values(), there, strict=True) if found is False]
+    return [missing_object(need) for need, found in zip(read.values(), exist, strict=True) if found is False]
 
 
 def missing_object(need: RequiredPermission) -> Finding:
-    text = f"{need.uri}: there is nothing of that name ({need.because})."
+    """The finding for an object that does not exist: DENIED if the header declares that it is read."""
+    text = f"{need.uri}: no such object ({need.because})."
     if need.there:
         return denied(
-            "storage", text, f"write it first, or look for its name: gcloud storage ls gs://{need.bucket}/"
+            "storage", text, f"create it first, or check its name: gcloud storage ls gs://{need.bucket}/"
         )
-    return unknown("storage", text, f'if the job makes it, say so in its header: writes = ["{need.uri}"]')
+    return unknown(
+        "storage", text, f'if the job creates it, declare it in the header: writes = ["{need.uri}"]'
+    )
 
 
-def without_place(asked: StorageQuestion, probed: Mapping[str, Any] | None) -> list[Finding]:
-    """On any other dashboard only what the cluster itself was told counts."""
+def from_probe(asked: StorageQuestion, probed: Mapping[str, Any] | None) -> list[Finding]:
+    """Findings for a cluster whose cloud is unknown: only the probe's answer counts."""
     if not asked.needs:
         return []
     if not probed:
-        return [nobody(asked)]
+        return [unknown_principal(asked)]
     held = held_of(probed)
     found = []
     for need in asked.needs:
         missing = [one for one in need.permissions if one not in held.get(need.bucket, frozenset())]
-        told = f"{need.uri}: {need.operation.value}, as {probed['principal']} ({CLUSTER})"
+        granted = f"{need.uri}: {need.operation.value}, as {probed['principal']} ({CLUSTER})"
         if missing:
             text = f"{probed['principal']} has no {' and '.join(missing)} on {need.uri} ({need.because})."
             found.append(denied("storage", text, "grant it to that principal on the bucket"))
         else:
-            found.append(ok("storage", told))
+            found.append(ok("storage", granted))
     return found
 
 
 def held_of(probed: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """The permissions that a probe found, by bucket."""
     return {bucket: frozenset(held) for bucket, held in probed["held"].items()}
 
 
 def finding(one: Outcome, place: str) -> Finding:
-    """An outcome in iam's words; what is not known is asked by a probe, unless one has just asked."""
+    """The finding for an outcome of iam. For UNKNOWN, suggests a probe unless one has just run."""
     if one.verdict is Access.GRANTED:
-        return ok("storage", words.sentence(one))
+        return ok("storage", iam_text.sentence(one))
     if one.verdict is Access.DENIED:
-        return denied("storage", words.sentence(one), words.fix(one, place))
+        return denied("storage", iam_text.sentence(one), iam_text.fix(one, place))
     fixes = [PROBE] if one.how != CLUSTER else []
-    fixes += [words.fix(one, place)] if one.fixes else []
-    return unknown("storage", words.sentence(one), "\n".join(fixes))
+    fixes += [iam_text.fix(one, place)] if one.fixes else []
+    return unknown("storage", iam_text.sentence(one), "\n".join(fixes))
 
 
-def nobody(asked: StorageQuestion) -> Finding:
+def unknown_principal(asked: StorageQuestion) -> Finding:
+    """The finding if the job's identity is unknown."""
     uris = ", ".join(dict.fromkeys(need.uri for need in asked.needs))
-    return unknown("storage", f"It is not known who a job runs as there, so {uris} was not checked.", PROBE)
+    return unknown(
+        "storage", f"Could not determine who the job would run as, so {uris} was not checked.", PROBE
+    )
 
 
-def unasked(fault: RaydockError) -> Finding:
+def not_checked(fault: RaydockError) -> Finding:
+    """The finding if the permissions could not be checked."""
     return unknown("storage", f"Permissions could not be checked: {fault.message}", fault.fix or PROBE)

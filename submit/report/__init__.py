@@ -1,1 +1,1 @@
-"""Recorded results as a page: `summary` and `scaling` compute, `charts` draws, `page` puts it together."""
+"""The report page on saved results: `summary` and `scaling` compute, `charts` draws, `page` assembles."""

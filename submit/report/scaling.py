@@ -1,14 +1,14 @@
-"""How a job scales: what was measured on several numbers of CPUs, and a simple model of it. Pure.
+"""How a job scales: measurements on different numbers of CPUs, and a simple model. Pure.
 
-The model knows three things, all taken from the run on the fewest CPUs: the serial part (seconds before the
-first task and after the last), how long each task took, and the idle time between two tasks of one CPU. On n
-CPUs the tasks are dealt out in their order, each to the CPU that is free first (Graham 1966, list scheduling):
+The model takes three things from the run on the fewest CPUs: the serial part (seconds before the first task
+and after the last), the duration of each task, and the idle time between two tasks on one CPU. On n CPUs the
+tasks are assigned in order, each to the CPU that is free first (Graham 1966, list scheduling):
 
     seconds(n) = serial + makespan(task + gap, n)
 
-It supposes a core for each CPU. Where nodes share a machine of fewer cores than they promise CPUs, tasks that
-compute slow each other down, and so does the start of the workers' processes, which is most of the serial
-part; `shared` stretches both by n / cores then. What it leaves out: memory bandwidth, and the network.
+It assumes one core per CPU. If the nodes share a machine with fewer cores than they advertise CPUs, tasks that
+compute slow each other down, and so does starting the worker processes, which is most of the serial part;
+`shared` then stretches both by n / cores. The model ignores memory bandwidth and the network.
 """
 
 from __future__ import annotations
@@ -22,51 +22,52 @@ from typing import Any
 
 from .summary import Run
 
-SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # CPUs; 48 are the three n1-standard-16 of seed 000
+SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # CPUs; 48 is three n1-standard-16 nodes
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """All in seconds, but for `cores`."""
+    """A model of one job. All fields but `cores` are in seconds."""
 
     serial: float
     gap: float
     tasks: tuple[float, ...]
-    cores: int  # of the machine that all nodes share; 0: each node has its own
+    cores: int  # of the machine that all nodes share; 0 if each node has its own
 
     def seconds(self, cpus: int, shared: bool = False) -> float:
-        """What a run on that many CPUs takes."""
+        """Predicted seconds for a run on this many CPUs."""
         slower = max(1.0, cpus / self.cores) if shared and self.cores else 1.0
         return slower * self.serial + makespan([slower * task + self.gap for task in self.tasks], cpus)
 
     def speed_up(self, cpus: int, shared: bool = False) -> float:
-        """Against one CPU."""
+        """Predicted speed-up over one CPU."""
         whole = self.seconds(cpus, shared)
         return self.seconds(1) / whole if whole else 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A measured run, and what the model says of its size."""
+    """A measured run, with the model's prediction for its size. Times are in seconds."""
 
     cpus: int
     seconds: float
     predicted: float
-    shared: float  # the same, on the cores that this machine has
+    shared: float  # predicted for the cores that this machine has
 
     @property
     def error(self) -> float:
-        """Of the prediction, as a share of what was measured."""
+        """Relative error of the prediction."""
         return self.predicted / self.seconds - 1
 
     @property
     def shared_error(self) -> float:
+        """Relative error of the prediction for shared cores."""
         return self.shared / self.seconds - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """One job on several numbers of CPUs. The first point is what the model was made of: its error says nothing."""
+    """One job on different numbers of CPUs. The model is fitted to the first point, so ignore that point's error."""
 
     job: str
     data: str
@@ -75,12 +76,12 @@ class Scaling:
 
     @property
     def worst(self) -> float:
-        """The largest error of the model on the sizes that it was not made of; on the cores that there are."""
+        """The largest absolute error on the sizes that the model was not fitted to, for shared cores."""
         return max((abs(point.shared_error) for point in self.points[1:]), default=0.0)
 
 
 def scalings(runs: Iterable[Run]) -> list[Scaling]:
-    """One for each work that ran on two numbers of CPUs or more; of equal runs the last counts."""
+    """One for each job that ran on at least two numbers of CPUs; the last run on each size counts."""
     groups: dict[tuple[str, str, str], dict[int, Run]] = defaultdict(dict)
     for run in runs:
         if run.cpus and run.ray and run.tasks:
@@ -89,7 +90,7 @@ def scalings(runs: Iterable[Run]) -> list[Scaling]:
 
 
 def scaling(sizes: Mapping[int, Run]) -> Scaling:
-    """The points of one work, and the model made of the smallest."""
+    """The points of one job, and the model fitted to the smallest."""
     runs = [sizes[cpus] for cpus in sorted(sizes)]
     model = model_of(runs[0])
     points = [
@@ -100,7 +101,7 @@ def scaling(sizes: Mapping[int, Run]) -> Scaling:
 
 
 def model_of(run: Run) -> Model:
-    """The model of one run. Tasks that only wait (the job says `computes: false`) share no cores."""
+    """The model of one run. Tasks that only wait (the job reports `computes: false`) don't compete for cores."""
     tasks, total = run.tasks, run.ray or 0.0
     span = max(float(task["end"]) for task in tasks) - min(float(task["start"]) for task in tasks)
     waits = run.record.result.get("computes") is False
@@ -113,7 +114,7 @@ def model_of(run: Run) -> Model:
 
 
 def mean_gap(tasks: Sequence[Mapping[str, Any]]) -> float:
-    """Idle seconds between a task and the next on the same CPU; a node's tasks are dealt to CPUs by their times."""
+    """Mean idle seconds between tasks on one CPU. A node's tasks are assigned to its CPUs by their times."""
     gaps = []
     by_node: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for task in tasks:
@@ -125,7 +126,7 @@ def mean_gap(tasks: Sequence[Mapping[str, Any]]) -> float:
 
 
 def lanes(tasks: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """Tasks dealt out so that no two of a lane overlap: as few lanes as ran side by side."""
+    """Assign tasks to as few lanes as possible, so that no two tasks in a lane overlap."""
     found: list[list[Mapping[str, Any]]] = []
     for task in sorted(tasks, key=lambda task: float(task["start"])):
         free = [lane for lane in found if float(lane[-1]["end"]) <= float(task["start"])]
@@ -137,7 +138,7 @@ def lanes(tasks: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
 
 
 def makespan(tasks: Iterable[float], cpus: int) -> float:
-    """When the last task ends: each goes, in its order, to the CPU that is free first."""
+    """Seconds until the last task ends, if each in turn runs on the CPU that is free first."""
     free = [0.0] * max(cpus, 1)
     for task in tasks:
         heapq.heappush(free, heapq.heappop(free) + task)

@@ -1,4 +1,4 @@
-"""The runs as rows: what was computed, on what, how long, and what Ray bought. Pure."""
+"""The runs as table rows: what was computed, on which nodes, how long it took, and the speed-up. Pure."""
 
 from __future__ import annotations
 
@@ -16,69 +16,70 @@ HEADINGS = (
     "data",
     "nodes",
     "CPUs",
-    "alone",
+    "without Ray",
     "with Ray",
     "speed-up",
     "efficiency",
     "memory",
     "metrics",
 )
-LARGEST = 1e15  # of what is drawn
-MOST_CPUS = 4096  # a scale of so many ticks can still be drawn
-OWN = frozenset({"--compare"})  # arguments that do not change what is computed
+LARGEST = 1e15  # absolute value in a chart
+MAX_CPUS = 4096  # an axis can still show this many ticks
+IGNORED_ARGUMENTS = frozenset({"--compare"})  # arguments that do not change what is computed
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run, with the names of its result made plain; None where the job did not say."""
+    """One run, with the fields of its result; None for what the job did not report."""
 
     record: JobRecord
     job: str
     data: str
-    nodes: tuple[str, ...]  # a pool each, with the tasks of each of its nodes
+    nodes: tuple[str, ...]  # one text per pool, with the number of tasks on each node
     cpus: int
     alone: float | None  # seconds without Ray, on one CPU of a worker
-    ray: float | None  # seconds with it
+    ray: float | None  # seconds with Ray
     speed_up: float | None
     peak_memory: float | None  # MiB
     metrics: Mapping[str, Any]
 
     @property
     def efficiency(self) -> float | None:
-        """Speed-up for each CPU that was used."""
+        """Speed-up per CPU used."""
         return self.speed_up / self.cpus if self.speed_up and self.cpus else None
 
     @property
     def kind(self) -> tuple[str, str, str]:
-        """What makes two runs the same work: the job, its arguments and its data."""
+        """What identifies the work: runs with the same job, arguments and data are comparable."""
         try:
-            words = [word for word in shlex.split(self.record.entrypoint) if word not in OWN]
-        except ValueError:  # a quote is not closed: it was not sent by this submitter
+            words = [word for word in shlex.split(self.record.entrypoint) if word not in IGNORED_ARGUMENTS]
+        except ValueError:  # an unclosed quote: another client submitted it
             words = [self.record.entrypoint]
         return self.job, " ".join(words), self.data
 
     @property
     def tasks(self) -> tuple[Mapping[str, Any], ...]:
-        """Tasks with a node, a start and an end, in the order of their starts."""
-        told = self.record.result.get("tasks")
-        found = [task for task in told if is_task(task)] if isinstance(told, list) else []
-        return tuple(sorted(found, key=lambda task: float(task["start"])))
+        """The valid tasks, ordered by start. Times are in seconds."""
+        reported = self.record.result.get("tasks")
+        valid = [task for task in reported if is_task(task)] if isinstance(reported, list) else []
+        return tuple(sorted(valid, key=lambda task: float(task["start"])))
 
     @property
     def curves(self) -> tuple[Mapping[str, Any], ...]:
-        """Charts that the job asks for: title, names of the axes, lines of [x, y]."""
-        told = self.record.result.get("curves")
-        return tuple(curve for curve in told if is_curve(curve)) if isinstance(told, list) else ()
+        """The valid charts that the job reports: a title, names of the axes, and lines of [x, y]."""
+        reported = self.record.result.get("curves")
+        return tuple(curve for curve in reported if is_curve(curve)) if isinstance(reported, list) else ()
 
     def node_name(self, node: str) -> str:
-        """Pool and name of a node from its id."""
+        """The pool and name of a node, given its id."""
         nodes = rows(self.record.result.get("nodes"))
-        found = next((one for one in nodes if one.get("id") == node), {"node": node[:8]})
-        name, pool = str(found.get("node")), str(found.get("pool") or "")
+        match = next((entry for entry in nodes if entry.get("id") == node), {"node": node[:8]})
+        name, pool = str(match.get("node")), str(match.get("pool") or "")
         return name if name.startswith(pool) else f"{pool} {name}"
 
 
 def is_task(task: object) -> bool:
+    """Whether it has a node, a start and an end that is not before the start."""
     return (
         isinstance(task, Mapping)
         and isinstance(task.get("node"), str)
@@ -88,6 +89,7 @@ def is_task(task: object) -> bool:
 
 
 def is_curve(curve: object) -> bool:
+    """Whether it has lines, each a list of points."""
     if not isinstance(curve, Mapping) or not isinstance(curve.get("lines"), Mapping):
         return False
     lines = list(curve["lines"].values())
@@ -95,54 +97,56 @@ def is_curve(curve: object) -> bool:
 
 
 def is_point(point: object) -> bool:
-    return isinstance(point, list) and len(point) == 2 and all(number(one) is not None for one in point)
+    """Whether it is a list of two numbers."""
+    return isinstance(point, list) and len(point) == 2 and all(number(value) is not None for value in point)
 
 
 def run_of(record: JobRecord) -> Run:
-    """A record, read kindly: any script may print a RESULT of its own form."""
-    told = record.result
-    seconds = told.get("seconds")
+    """Extract a run from a record. Tolerates any RESULT: scripts may print one in a form of their own."""
+    result = record.result
+    seconds = result.get("seconds")
     seconds = seconds if isinstance(seconds, Mapping) else {"ray": seconds}
-    metrics = told.get("metrics")
-    cpus = int(number(told.get("cpus")) or 0)
+    metrics = result.get("metrics")
+    cpus = int(number(result.get("cpus")) or 0)
     return Run(
         record=record,
-        job=str(told.get("job") or record.submission_id),
-        data=str(told.get("data") or ""),
-        nodes=pools(told.get("nodes")),
-        cpus=cpus if 0 <= cpus <= MOST_CPUS else 0,
+        job=str(result.get("job") or record.submission_id),
+        data=str(result.get("data") or ""),
+        nodes=pools(result.get("nodes")),
+        cpus=cpus if 0 <= cpus <= MAX_CPUS else 0,
         alone=duration(seconds.get("alone")),
         ray=duration(seconds.get("ray")),
-        speed_up=duration(told.get("speed_up")),
-        peak_memory=number(told.get("peak_memory_mib")),
+        speed_up=duration(result.get("speed_up")),
+        peak_memory=number(result.get("peak_memory_mib")),
         metrics=metrics if isinstance(metrics, Mapping) else {},
     )
 
 
 def pools(nodes: object) -> tuple[str, ...]:
-    """The nodes that worked, by pool: "cpu-worker 25 + 24"."""
+    """The number of tasks on each node, by pool: "cpu-worker 25 + 24"."""
     counts: dict[str, list[str]] = {}
-    for one in nodes if isinstance(nodes, list) else []:
-        if isinstance(one, Mapping):
-            counts.setdefault(str(one.get("pool") or one.get("node")), []).append(str(one.get("tasks", "?")))
+    for node in nodes if isinstance(nodes, list) else []:
+        if isinstance(node, Mapping):
+            pool = str(node.get("pool") or node.get("node"))
+            counts.setdefault(pool, []).append(str(node.get("tasks", "?")))
     return tuple(f"{pool} {' + '.join(tasks)}" for pool, tasks in counts.items())
 
 
 def number(value: object) -> float | None:
-    """A number, where it is one, and one that can be drawn."""
+    """The value as a float if it is a number that a chart can show; otherwise None."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST < value < LARGEST:
         return None
     return float(value)
 
 
 def duration(value: object) -> float | None:
-    """A number that is not negative."""
-    found = number(value)
-    return found if found is not None and found >= 0 else None
+    """The value as a float if it is a number of at least 0; otherwise None."""
+    seconds = number(value)
+    return seconds if seconds is not None and seconds >= 0 else None
 
 
 def newest(runs: Iterable[Run]) -> list[Run]:
-    """The last run of each job, one that measured a speed-up before one that did not; in the order of jobs."""
+    """The last run of each job, preferring runs with a measured speed-up; sorted by job."""
     best: dict[str, Run] = {}
     for run in runs:
         if run.job not in best or run.speed_up is not None or best[run.job].speed_up is None:
@@ -151,7 +155,7 @@ def newest(runs: Iterable[Run]) -> list[Run]:
 
 
 def cells(run: Run) -> tuple[str, ...]:
-    """A row of the table."""
+    """The table row of a run, in the order of HEADINGS."""
     return (
         run.job,
         run.data,
@@ -167,7 +171,7 @@ def cells(run: Run) -> tuple[str, ...]:
 
 
 def with_unit(value: float | None, unit: str) -> str:
-    """Three digits and the unit; × without a space."""
+    """The value with three significant digits and its unit; no space before ×; "–" for None."""
     if value is None:
         return "–"
     text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
@@ -175,7 +179,7 @@ def with_unit(value: float | None, unit: str) -> str:
 
 
 def flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
-    """Names and values, nested names joined by a dot."""
+    """Yield names and values; nested names are joined by dots, lists are skipped."""
     for name, value in metrics.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{prefix}{name}.")
@@ -184,6 +188,6 @@ def flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, st
 
 
 def markdown(runs: Sequence[Run]) -> str:
-    """The table."""
+    """The runs as a Markdown table."""
     lines = [HEADINGS, ("---",) * len(HEADINGS), *(cells(run) for run in runs)]
     return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines)

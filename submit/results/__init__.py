@@ -1,1 +1,1 @@
-"""What a job brought back: shown, written, and kept for `report`."""
+"""A job's result: shown, written to a file, and saved for `report`."""

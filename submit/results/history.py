@@ -1,4 +1,4 @@
-"""What succeeded jobs brought back, a file each, so that `report` can put them side by side later."""
+"""Saved results of succeeded jobs, one file each, so that `report` can compare them later."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ VERSION = 1
 
 
 class NotRecorded(RaydockError):
-    """The result could not be kept; the job has succeeded all the same."""
+    """The result could not be saved; the job has succeeded nevertheless."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
     """One run of a job. Times are in seconds since the epoch.
 
-    `cores` are those of this machine where the cluster runs on it, else 0: nodes that share a machine share
-    its cores, whatever CPUs they promise.
+    `cores` is the number of cores of this machine if the cluster runs on it, otherwise 0: nodes on one machine share
+    its cores, however many CPUs they advertise.
     """
 
     submission_id: str
@@ -41,120 +41,117 @@ class JobRecord:
 
 
 def folder() -> Path:
-    """Where records are kept: in the lab's state, which `make clean` removes and `make cluster-down` does not."""
+    """The folder of the records, in the state folder. `make clean` removes it, `make cluster-down` does not."""
     return state.folder() / "results"
 
 
 def save(record: JobRecord) -> None:
-    """Keeps a record, in place of an older one of the same job. Raises NotRecorded."""
+    """Save a record, replacing an older one of the same job. Raises NotRecorded."""
     path = record_path(record.submission_id)
     try:
-        state.write_private(path, text_of(record) + "\n")
+        state.write_private(path, to_json(record) + "\n")
     except OSError as fault:
         raise NotRecorded(
-            f"The result could not be kept in {path.parent} for `report`: {fault.strerror}.",
-            "it stands in the job's log above; --result PATH writes it elsewhere",
+            f"The result could not be saved in {path.parent} for `report`: {fault.strerror}.",
+            "the job's log above has it; --result PATH writes it elsewhere",
         ) from None
     except RecursionError:
         raise NotRecorded(
-            "The result was not kept for `report`: it is nested too deeply.", "print a flatter RESULT"
+            "The result was not saved for `report`: it is nested too deeply.", "print a flatter RESULT"
         ) from None
 
 
-def text_of(record: JobRecord) -> str:
+def to_json(record: JobRecord) -> str:
     """A record as JSON. Raises RecursionError."""
-    told = {field.name: getattr(record, field.name) for field in fields(record)}
-    return json_printable(json.dumps({"version": VERSION, **told}, ensure_ascii=False, allow_nan=False))
+    data = {field.name: getattr(record, field.name) for field in fields(record)}
+    return json_printable(json.dumps({"version": VERSION, **data}, ensure_ascii=False, allow_nan=False))
 
 
 def record_path(submission_id: str) -> Path:
-    """The file of a job, in the folder whatever the id: another client may have chosen one with a slash."""
+    """The file of a job's record, always directly in the folder: other clients may use ids with slashes."""
     return folder() / f"{quote(submission_id, safe='')}.json"
 
 
 def load(operands: Sequence[str]) -> list[JobRecord]:
-    """The records of those submission ids or files, else all that are kept; the oldest first.
-
-    Raises UsageError.
-    """
-    paths = [path_of(word) for word in operands] or all_kept()
+    """The records for these submission ids or files, or all saved records; oldest first. Raises UsageError."""
+    paths = [path_of(word) for word in operands] or all_paths()
     if not paths:
         raise UsageError(
-            "There are no results yet: the first job that succeeds leaves one.",
+            "No results yet: each job that succeeds saves one.",
             "python submit.py jobs/sklearn_joblib.py -- --compare",
         )
     return sorted((read(path) for path in paths), key=lambda record: record.started)
 
 
-def kept(target: str) -> list[JobRecord]:
-    """The records of a target that can be read, the oldest first."""
-    found = []
-    for path in all_kept():
+def for_target(target: str) -> list[JobRecord]:
+    """The readable records of a target, oldest first."""
+    records = []
+    for path in all_paths():
         try:
-            found.append(read(path))
+            records.append(read(path))
         except UsageError:
             continue  # `report` names it
     return sorted(
-        (record for record in found if record.target == target),
-        key=lambda one: (one.started, one.submission_id),
+        (record for record in records if record.target == target),
+        key=lambda record: (record.started, record.submission_id),
     )
 
 
-def all_kept() -> list[Path]:
-    """The files of all records; none where their folder can't be read."""
+def all_paths() -> list[Path]:
+    """The files of all records; none if the folder can't be read."""
     try:
         return sorted(folder().glob("*.json"))
     except OSError:
         return []
 
 
-def of(submission_id: str) -> Path | None:
-    """The file of that job's record; None where there is none."""
+def find(submission_id: str) -> Path | None:
+    """The file of a job's record, if there is one."""
     path = record_path(submission_id)
     return path if os.path.isfile(path) else None
 
 
 def path_of(word: str) -> Path:
-    """A file, or the record of a submission id."""
+    """The file that an operand of `report` names, directly or by submission id."""
     path = Path(word)
-    if path.suffix == ".json" or os.path.exists(path):  # Path.exists fails of a name that is too long
+    if path.suffix == ".json" or os.path.exists(path):  # Path.exists raises for names that are too long
         return path
     return record_path(word)
 
 
 def read(path: Path) -> JobRecord:
-    """A record from its file. Raises UsageError."""
+    """Read a record. Raises UsageError."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"))
         if (
-            not isinstance(told, dict)
-            or told.pop("version") != VERSION
-            or not isinstance(told["result"], dict)
+            not isinstance(data, dict)
+            or data.pop("version") != VERSION
+            or not isinstance(data["result"], dict)
         ):
-            raise ValueError("another form")
-        record = JobRecord(**told)
-        if not well_formed(record):
-            raise ValueError("another form")
+            raise ValueError("unexpected format")
+        record = JobRecord(**data)
+        if not is_valid(record):
+            raise ValueError("unexpected format")
         return record
     except FileNotFoundError:
         raise UsageError(
-            f"There is no result of {path.stem} in {path.parent}.",
-            "`python submit.py report` takes all that are there; "
-            "`python submit.py attach ID` fetches that of a job that the cluster still knows",
+            f"No result of {path.stem} in {path.parent}.",
+            "`python submit.py report` uses all saved results; "
+            "`python submit.py attach ID` fetches the result of a job that the cluster still has",
         ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
         raise UsageError(
-            f"{path} holds no result of a job: {fault}.", f"remove it: rm {shlex.quote(str(path))}"
+            f"{path} is not a saved result: {fault}.", f"remove it: rm {shlex.quote(str(path))}"
         ) from None
 
 
-def well_formed(record: JobRecord) -> bool:
-    """Whether its parts are of their types: the file may be anyone's."""
+def is_valid(record: JobRecord) -> bool:
+    """Whether the fields have the right types: the file may come from anywhere."""
     texts = (record.submission_id, record.target, record.entrypoint)
     times = (record.started, record.ended)
     return (
-        all(isinstance(one, str) for one in texts)
-        and all(moment(one) == one for one in times)
+        all(isinstance(text, str) for text in texts)
+        and all(moment(time) == time for time in times)
         and isinstance(record.cores, int)
         and record.cores >= 0
     )

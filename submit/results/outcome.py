@@ -1,4 +1,4 @@
-"""What becomes of the result of a job that has ended: shown, written, kept. Nothing here changes its verdict."""
+"""Process the result of a job that has ended: show, write and save it. Nothing here changes the job's outcome."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from raydock import crash
 from raydock.errors import RaydockError
 from raydock.rayapi.job import Job
 
-from ..follow.lines import LONGEST
+from ..follow.lines import MAX_RESULT_BYTES
 from ..follow.log import Log
 from ..options import Options
 from ..output import Console
@@ -18,42 +18,44 @@ from . import history, result
 
 
 def deliver(log: Log, job: Job, target: str, options: Options, console: Console) -> None:
-    """Shows the result; of a job that succeeded, writes and keeps it. Raises ResultNotWritten."""
+    """Show the result; if the job succeeded, also write and save it. Raises ResultNotWritten."""
     value = result.parse(log.result) if log.result else None
-    why = "" if value is not None else unusable(log)
+    reason = "" if value is not None else why_unusable(log)
     if value is not None:
         attempt(console, lambda: console.result(result.parse(log.result, str) or {}))
-    elif why:
-        console.say(f"submit: the job's RESULT line can't be used: {why}.")
+    elif reason:
+        console.say(f"submit: the job's RESULT line is unusable: {reason}.")
     if job.status != "SUCCEEDED":
         return
     if value is not None:
-        attempt(console, lambda: record(job, target, value, console))
+        attempt(console, lambda: save(job, target, value, console))
     if options.result:
-        write(options, value, why)
+        write(options, value, reason)
 
 
-def unusable(log: Log) -> str:
-    """Why there is no result although there is a RESULT line; empty where there is none."""
+def why_unusable(log: Log) -> str:
+    """Why there is a RESULT line but no result; empty if there is no such line."""
     if log.too_long:
-        return f"it is longer than {LONGEST // 2**20} MiB"
-    return result.trouble(log.result) if log.result else ""
+        return f"it is longer than {MAX_RESULT_BYTES // 2**20} MiB"
+    return result.why_invalid(log.result) if log.result else ""
 
 
-def write(options: Options, value: Mapping[str, Any] | None, why: str) -> None:
-    """The file of `--result`. Raises ResultNotWritten."""
+def write(options: Options, value: Mapping[str, Any] | None, reason: str) -> None:
+    """Write the file for `--result`. Raises ResultNotWritten."""
     assert options.result
     if value is None:
-        missing = f"The job's RESULT line can't be used ({why})" if why else "The job printed no RESULT line"
+        cause = (
+            f"The job's RESULT line is unusable ({reason})" if reason else "The job printed no RESULT line"
+        )
         raise result.ResultNotWritten(
-            f"{missing}, so nothing was written to {options.result}.",
+            f"{cause}, so nothing was written to {options.result}.",
             'end the job with print("RESULT " + json.dumps(result))',
         )
     result.write(options.result, value)
 
 
-def record(job: Job, target: str, value: Mapping[str, Any], console: Console) -> None:
-    """Keeps the result for `report`; where it can't be kept the job has succeeded all the same."""
+def save(job: Job, target: str, value: Mapping[str, Any], console: Console) -> None:
+    """Save the result for `report`. A failure is only reported: the job has succeeded nevertheless."""
     cores = (os.cpu_count() or 0) if target == "local" else 0
     try:
         history.save(
@@ -64,7 +66,7 @@ def record(job: Job, target: str, value: Mapping[str, Any], console: Console) ->
 
 
 def attempt(console: Console, step: Callable[[], None]) -> None:
-    """One step; what it fails of is told, and the next one follows."""
+    """Run one step. Report an internal error and continue; a RaydockError propagates."""
     try:
         step()
     except RaydockError:

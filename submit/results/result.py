@@ -1,4 +1,4 @@
-"""The job's last `RESULT {json}` line, as a table and as a file."""
+"""The job's last `RESULT {json}` line, as a table and as a JSON file."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from raydock.printable import json_printable
 
 
 class ResultNotWritten(RaydockError):
-    """The job has ended and its result could not be written here; nothing is lost, the log holds it."""
+    """The job has ended, but its result could not be written to a file. Nothing is lost: the log has it."""
 
     exit_code = 2
 
 
 def parse(line: bytes, nonfinite: Callable[[str], Any] = lambda name: None) -> Mapping[str, Any] | None:
-    """The result, or None where the line is not a JSON object.
+    """The result, or None if the line is not a JSON object.
 
-    What JSON does not have becomes what it has: NaN and the infinities become null, or what `nonfinite` makes of their
-    names; bytes that are not UTF-8 become lone surrogates, as in Python's own names of files, which JSON writes as
-    `\\udcXX`; an integer of thousands of digits becomes a string. Of equal names the last counts.
+    Converts what JSON can't represent. NaN and the infinities become null, or what `nonfinite` returns for their
+    names. Bytes that are not UTF-8 become lone surrogates, as in Python's file names; JSON writes them as `\\udcXX`.
+    Integers of thousands of digits become strings. If a name occurs twice, the last one wins.
     """
     try:
-        value = loaded(line, nonfinite)
+        value = decode(line, nonfinite)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
 
-def loaded(line: bytes, nonfinite: Callable[[str], Any] = lambda name: None) -> Any:
-    """The line's JSON. Raises ValueError, RecursionError."""
+def decode(line: bytes, nonfinite: Callable[[str], Any] = lambda name: None) -> Any:
+    """Decode the line as JSON. Raises ValueError, RecursionError."""
 
     def number(text: str) -> Any:
         value = float(text)
@@ -47,17 +47,17 @@ def loaded(line: bytes, nonfinite: Callable[[str], Any] = lambda name: None) -> 
 
 
 def integer(text: str) -> int | str:
-    """An integer; its digits where Python converts no number of that length."""
+    """An integer, or its digits as text if they exceed Python's limit for conversions."""
     try:
         return int(text)
     except ValueError:
         return text
 
 
-def trouble(line: bytes) -> str:
-    """Why a line is no result."""
+def why_invalid(line: bytes) -> str:
+    """Why a line is not a result."""
     try:
-        loaded(line)
+        decode(line)
     except RecursionError:
         return "its JSON is nested too deeply"
     except ValueError as fault:
@@ -65,61 +65,63 @@ def trouble(line: bytes) -> str:
     return "it is JSON, but not an object"
 
 
-SHOWN = 3  # of a long list of records: a job may tell of hundreds of tasks
-LONG = 8
-ROWS = 300  # of a table
-DEEP = 12  # names joined by a dot; what is below is shown as JSON
-WIDEST = 60  # characters of a name
-UNSHOWN = "…"
+LONG_LIST = 8  # records; longer lists are truncated, since a job may report hundreds of tasks
+SHOWN_OF_LONG_LIST = 3
+MAX_ROWS = 300  # of a table
+MAX_DEPTH = 12  # names joined by dots; anything deeper is shown as JSON
+MAX_NAME = 60  # characters
+ELLIPSIS = "…"
 
 
 def table(result: Mapping[str, Any], width: int = 80) -> list[str]:
-    """The result as lines `name   value`, nested names joined by a dot."""
-    rows = [(shortened(name, WIDEST), value) for name, value in islice(flat(result), ROWS + 1)]
-    if len(rows) > ROWS:
-        rows[ROWS:] = [(UNSHOWN, "more, which --result PATH writes")]
-    left = max((len(name) for name, _ in rows), default=0)
-    return [f"  {name:<{left}}  {shortened(value, max(width - left - 4, 20))}" for name, value in rows]
+    """The result as lines `name   value`, nested names joined by dots, truncated to `width` columns."""
+    rows = [(truncate(name, MAX_NAME), value) for name, value in islice(flat(result), MAX_ROWS + 1)]
+    if len(rows) > MAX_ROWS:
+        rows[MAX_ROWS:] = [(ELLIPSIS, "more; --result PATH writes everything")]
+    name_width = max((len(name) for name, _ in rows), default=0)
+    return [
+        f"  {name:<{name_width}}  {truncate(value, max(width - name_width - 4, 20))}" for name, value in rows
+    ]
 
 
 def flat(value: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Names and values, depth first."""
+    """Yield names and values, depth first."""
     for name, item in value.items():
-        if isinstance(item, Mapping) and item and depth < DEEP:
+        if isinstance(item, Mapping) and item and depth < MAX_DEPTH:
             yield from flat(item, f"{prefix}{name}.", depth + 1)
-        elif isinstance(item, list) and item and all(isinstance(one, Mapping) for one in item):
-            shown = item if len(item) <= LONG else item[:SHOWN]
-            for number, one in enumerate(shown):
+        elif isinstance(item, list) and item and all(isinstance(record, Mapping) for record in item):
+            shown = item if len(item) <= LONG_LIST else item[:SHOWN_OF_LONG_LIST]
+            for number, record in enumerate(shown):
                 yield (
                     f"{prefix}{name}[{number}]",
-                    ", ".join(f"{key} {plain(each)}" for key, each in one.items()),
+                    ", ".join(f"{key} {format_value(field)}" for key, field in record.items()),
                 )
             if len(shown) < len(item):
                 yield f"{prefix}{name}[…]", f"{len(item) - len(shown)} more"
         else:
-            yield f"{prefix}{name}", plain(item)
+            yield f"{prefix}{name}", format_value(item)
 
 
-def plain(value: object) -> str:
-    """A value as a person reads it."""
+def format_value(value: object) -> str:
+    """A value as text; floats with six significant digits."""
     if isinstance(value, float):
         return f"{value:.6g}"
     try:
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except RecursionError:
-        return UNSHOWN
+        return ELLIPSIS
 
 
-def shortened(text: str, width: int) -> str:
-    """A value that fits its line."""
+def truncate(text: str, width: int) -> str:
+    """The text, cut to `width` characters including an ellipsis."""
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def check_writable(path: Path) -> None:
-    """Raises UsageError where the result could never be written: told before the job is sent, not after."""
+    """Check before the job is submitted that the result can be written. Raises UsageError."""
     try:
         existed = os.path.exists(path)
-        if existed and not path.is_file():  # to open a pipe waits for its reader, who would read an end
+        if existed and not path.is_file():  # don't open pipes: that waits for a reader, who would see EOF
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             return
@@ -129,30 +131,30 @@ def check_writable(path: Path) -> None:
             path.unlink()
     except OSError as fault:
         raise UsageError(
-            f"The result can't be written to {path}: {fault.strerror}.", "give --result another path"
+            f"Can't write the result to {path}: {fault.strerror}.", "choose another path for --result"
         ) from None
 
 
 def write(path: Path, result: Mapping[str, Any]) -> None:
-    """Writes the result as JSON. Raises ResultNotWritten."""
+    """Write the result as JSON. Raises ResultNotWritten."""
     try:
         with open(path, "w", encoding="utf-8") as file:
             file.write(as_json(result) + "\n")
     except OSError as fault:
         raise ResultNotWritten(
-            f"The result could not be written to {path}: {fault.strerror}. It stands in the job's log above.",
-            "free space, or give --result another path and use `attach` to read the log again",
+            f"The result could not be written to {path}: {fault.strerror}. The job's log above has it.",
+            "free up space or choose another path for --result, and read the log again with `attach`",
         ) from None
     except RecursionError:
         raise ResultNotWritten(
             f"The result could not be written to {path}: it is nested too deeply. "
-            "It stands in the job's log above.",
+            "The job's log above has it.",
             "print a flatter RESULT",
         ) from None
 
 
 def as_json(result: Mapping[str, Any]) -> str:
-    """The result as JSON in lines; in one line where it is nested too deeply for that."""
+    """The result as indented JSON, or on one line if it is nested too deeply to indent."""
     try:
         text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False)
     except RecursionError:

@@ -1,4 +1,4 @@
-"""What a person meets: the whole text and the exit code of every ending, through real sockets and processes."""
+"""What users see: the full text and exit code of every outcome, through real sockets and processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.fakes import HEAD, FakeDashboard, FakeJob, Fault, node
 
 PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 PASSED = """\
-  OK       package      1 file, {size} bytes, nothing secret in them
+  OK       package      1 file, {size} bytes, no secrets found
   OK       ray          Ray 2.47.1
   OK       python       Python 3.11.9
   OK       resources    3 worker nodes, 3 CPU, 1 GPU (simulated)
@@ -58,7 +58,7 @@ def ends(status: str, log: bytes = b"hello\n", message: str = "") -> Callable[[F
     return act
 
 
-def test_a_full_cluster_is_waited_for(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_waits_for_a_full_cluster(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     runs: list[FakeJob] = []
 
     def act(job: FakeJob) -> None:
@@ -72,19 +72,20 @@ def test_a_full_cluster_is_waited_for(ray: FakeDashboard, env: dict[str, str], s
     assert done.err.count("the cluster runs as many jobs as it holds; waiting for one to end\n") == 1
 
 
-def test_a_full_cluster_is_not_waited_for_after_the_deadline(
+def test_does_not_wait_for_a_full_cluster_after_the_deadline(
     ray: FakeDashboard, env: dict[str, str], script: Path
 ) -> None:
     ray.faults["POST /api/jobs/"] = [Fault.FULL] * 50
     done = submit("--deadline", "1s", script, env=env)
     assert done.code == 4
     assert (
-        "answered 429 to POST /api/jobs/: The head runs 16 jobs, as many as its memory holds.\n" in done.err
+        "answered 429 to POST /api/jobs/: The head already runs 16 jobs, the limit for its memory.\n"
+        in done.err
     )
 
 
 @pytest.mark.parametrize(("status", "code"), [("SUCCEEDED", 0), ("FAILED", 1), ("STOPPED", 5)])
-def test_the_exit_code_is_the_jobs_end(
+def test_exit_code_reports_how_the_job_ended(
     ray: FakeDashboard, env: dict[str, str], script: Path, status: str, code: int
 ) -> None:
     ray.on_submit = ends(status, message="it said so")
@@ -96,9 +97,7 @@ def test_the_exit_code_is_the_jobs_end(
     ) + ("  it said so\n" if status == "FAILED" else "")
 
 
-def test_the_result_is_a_table_and_a_file(
-    ray: FakeDashboard, env: dict[str, str], script: Path, tmp_path: Path
-) -> None:
+def test_result_table_and_file(ray: FakeDashboard, env: dict[str, str], script: Path, tmp_path: Path) -> None:
     ray.on_submit = ends("SUCCEEDED", b'RESULT {"job": "x", "seconds": {"ray": 2.5}}\n')
     done = submit(script, "--result", tmp_path / "r.json", env=env)
     assert done.code == 0
@@ -106,9 +105,7 @@ def test_the_result_is_a_table_and_a_file(
     assert json.loads((tmp_path / "r.json").read_text()) == {"job": "x", "seconds": {"ray": 2.5}}
 
 
-def test_what_the_dry_run_prints_is_what_is_sent(
-    ray: FakeDashboard, env: dict[str, str], script: Path
-) -> None:
+def test_dry_run_prints_what_is_sent(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     script.write_text(
         "# /// script\n# dependencies = ['scikit-learn', 'humanize', 'ray']\n# [tool.submit]\n# env = ['MODE']\n"
         "# [tool.submit.entrypoint]\n# cpus = 0.5\n# ///\n"
@@ -135,7 +132,7 @@ def test_what_the_dry_run_prints_is_what_is_sent(
     assert plan["package"]["files"] == {"x.py": script.stat().st_size}
 
 
-def test_unchanged_means_nothing_is_uploaded(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_unchanged_package_is_not_uploaded(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     ray.on_submit = ends("SUCCEEDED")
     submit(script, env=env)
     os.utime(script, (1, 1))
@@ -148,7 +145,7 @@ def test_unchanged_means_nothing_is_uploaded(ray: FakeDashboard, env: dict[str, 
 
 
 def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
-    """Name → words, the whole of what is said, exit code; the cluster is well."""
+    """Name → words, full text on stderr, exit code. The cluster is healthy."""
     (tmp_path / "text.py").write_text("this is no python\n")
     (tmp_path / "bytes.py").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "note.ipynb").write_text("{}")
@@ -160,23 +157,23 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
     return {
         "no such script": (
             ["nope.py"],
-            "submit: There is no job script nope.py.\n      → ls jobs/\n",
+            "submit: Job script nope.py does not exist.\n      → ls jobs/\n",
             2,
         ),
         "nearly that script": (
             [tmp_path / "fin.py"],
-            f"submit: There is no job script {tmp_path}/fin.py.\n      → did you mean {tmp_path}/fine.py?\n",
+            f"submit: Job script {tmp_path}/fin.py does not exist.\n      → did you mean {tmp_path}/fine.py?\n",
             2,
         ),
         "a folder": (
             [tmp_path / "folder"],
             f"submit: {tmp_path}/folder is not a file.\n"
-            "      → give the job script itself, such as jobs/sklearn_joblib.py\n",
+            "      → pass a job script, such as jobs/sklearn_joblib.py\n",
             2,
         ),
         "not Python": (
             [tmp_path / "text.py"],
-            f"submit: {tmp_path}/text.py:1 is not {PYTHON}: invalid syntax.\n"
+            f"submit: {tmp_path}/text.py:1 is not valid {PYTHON}: invalid syntax.\n"
             f"      → python -m py_compile {tmp_path}/text.py\n",
             2,
         ),
@@ -204,24 +201,24 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         ),
         "a flag of the job's": (
             [fine, "--n-iter", "3"],
-            "submit: --n-iter is not an option of submit.py.\n"
+            "submit: submit.py has no option --n-iter.\n"
             f"      → the job's own arguments go after --: python submit.py {fine} -- --n-iter 3\n",
             2,
         ),
         "an unknown submission id": (
             ["attach", "nobody"],
-            "submit: The cluster at URL knows no job nobody.\n      → python submit.py list\n",
+            "submit: The cluster at URL has no job nobody.\n      → python submit.py list\n",
             2,
         ),
         "logs of an unknown job": (
             ["logs", "nobody"],
-            "submit: The cluster at URL knows no job nobody.\n      → python submit.py list\n",
+            "submit: The cluster at URL has no job nobody.\n      → python submit.py list\n",
             2,
         ),
         "a result that can't be written": (
             ["--result", "/nowhere/r.json", fine],
-            "submit: The result can't be written to /nowhere/r.json: No such file or directory.\n"
-            "      → give --result another path\n",
+            "submit: Can't write the result to /nowhere/r.json: No such file or directory.\n"
+            "      → choose another path for --result\n",
             2,
         ),
         "a working dir without the script": (
@@ -238,9 +235,9 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         "a hundred CPUs": (
             ["--entrypoint-num-cpus", "100", fine],
             PASSED.format(size=15).rsplit("  OK", 1)[0]
-            + "  DENIED   resources    The entrypoint asks for 100 CPU on one node; the most that a node has is "
-            "1 CPU. The job would wait for ever.\n"
-            "                      → ask for less (--entrypoint-num-cpus and the like, or [tool.submit.entrypoint] "
+            + "  DENIED   resources    The entrypoint requests 100 CPU on one node; the most any node has is "
+            "1 CPU. The job would never be scheduled.\n"
+            "                      → request less (--entrypoint-num-cpus or similar, or [tool.submit.entrypoint] "
             "in the script)\n"
             "submit: 1 of 4 checks did not pass; nothing was sent.\n"
             "      → fix the failed checks, or submit anyway:\n"
@@ -250,9 +247,9 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         "a secret argument": (
             [fine, "--", "ghp_" + "a1B2" * 9],
             PASSED.format(size=15)
-            + "  DENIED   secrets      An argument of the job holds a secret (GitHub token), and the dashboard shows a "
+            + "  DENIED   secrets      A job argument contains a secret (GitHub token), and the dashboard shows a "
             "job's entrypoint.\n"
-            "                      → leave it out, and let the job read it from Secret Manager or a bucket, as the "
+            "                      → remove it, and have the job read it from Secret Manager or a bucket, as the "
             "identity it runs as\n"
             "submit: 1 of 5 checks did not pass; nothing was sent.\n"
             "      → fix the failed checks, or submit anyway:\n"
@@ -267,7 +264,7 @@ with tempfile.TemporaryDirectory() as scratch:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_bad_input_gets_one_sentence_the_next_command_and_its_code(
+def test_bad_input_gets_a_message_a_fix_and_an_exit_code(
     ray: FakeDashboard, env: dict[str, str], tmp_path: Path, name: str
 ) -> None:
     words, said, code = bad_inputs(tmp_path)[name]
@@ -277,14 +274,14 @@ def test_bad_input_gets_one_sentence_the_next_command_and_its_code(
     assert ray.count("PUT") == 0
 
 
-def test_a_cluster_that_is_down(script: Path) -> None:
+def test_cluster_is_down(script: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     done = submit(script, env=environment(RAYDOCK_PORT=str(port)))
     assert done.code == 4
     assert done.said == (
-        "  OK       package      1 file, 15 bytes, nothing secret in them\n"
+        "  OK       package      1 file, 15 bytes, no secrets found\n"
         f"submit: The cluster at http://127.0.0.1:{port} does not answer: the connection was refused.\n"
         "      → make cluster-up\n"
     )
@@ -299,7 +296,7 @@ def test_a_cluster_that_is_down(script: Path) -> None:
         (Fault.MISSING, "answered 404 to GET /api/version: 404: Not Found."),
     ],
 )
-def test_a_server_that_gives_no_answer(
+def test_server_does_not_answer(
     ray: FakeDashboard, env: dict[str, str], script: Path, fault: Fault, why: str
 ) -> None:
     ray.faults["GET /api/version"] = [fault]
@@ -310,7 +307,7 @@ def test_a_server_that_gives_no_answer(
     assert ray.count("POST") == 0
 
 
-def test_a_server_that_is_no_dashboard(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_server_is_not_a_dashboard(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     ray.faults["GET /api/version"] = [Fault.HTML]
     done = submit(script, env=env)
     assert done.code == 4
@@ -319,48 +316,49 @@ def test_a_server_that_is_no_dashboard(ray: FakeDashboard, env: dict[str, str], 
     )
 
 
-def test_another_ray(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_wrong_ray_version(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     ray.ray = "2.9.3"
     done = submit(script, env=env)
     assert done.code == 3
     assert (
-        "  DENIED   ray          The cluster runs Ray 2.9.3; this one should run 2.47.1.\n"
+        "  DENIED   ray          The cluster runs Ray 2.9.3, but should run 2.47.1.\n"
         "                      → make cluster-down images cluster-up\n" in done.said
     )
 
 
-def test_another_python(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_wrong_python_version(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     ray.python = "3.12.1"
     done = submit(script, env=env)
     assert done.code == 3
-    assert "  DENIED   python       The cluster runs Python 3.12.1; this one should run 3.11.\n" in done.said
+    assert "  DENIED   python       The cluster runs Python 3.12.1, but should run 3.11.\n" in done.said
 
 
-def test_a_script_that_another_dashboards_versions_do_not_fit(ray: FakeDashboard, script: Path) -> None:
+def test_script_does_not_fit_the_versions_behind_an_address(ray: FakeDashboard, script: Path) -> None:
     script.write_text("# /// script\n# requires-python = '>=3.12'\n# dependencies = ['ray>=2.50']\n# ///\n")
     done = submit("--address", ray.url, script)
     assert done.code == 3
     assert (
-        "  DENIED   ray          x.py needs ray>=2.50; the cluster runs Ray 2.47.1, and a job can't bring its own.\n"
-        "                      → change the script's dependencies, or send it to a cluster with that Ray\n"
+        "  DENIED   ray          x.py needs ray>=2.50; the cluster runs Ray 2.47.1, and a job cannot install its own.\n"
+        "                      → change the script's dependencies, or submit it to a cluster with that Ray version\n"
         "  DENIED   python       x.py needs Python >=3.12; the cluster runs Python 3.11.9.\n"
-        "                      → change the script's requires-python, or send it to a cluster with that Python\n"
+        "                      → change the script's requires-python, or submit it to a cluster with that Python "
+        "version\n"
         "submit: 2 of 4 checks did not pass; nothing was sent.\n" in done.said
     )
 
 
-def test_what_cannot_be_known_is_not_ok(ray: FakeDashboard, script: Path) -> None:
+def test_unknown_is_not_ok(ray: FakeDashboard, script: Path) -> None:
     ray.describes = False
     script.write_text("# /// script\n# requires-python = '>=3.10'\n# ///\n")
     done = submit("check", "--address", ray.url, script)
     assert done.code == 3
     assert (
-        "  UNKNOWN  python       x.py needs Python >=3.10, and the cluster does not say which it runs.\n"
+        "  UNKNOWN  python       x.py needs Python >=3.10, but the cluster does not report its version.\n"
         in done.said
     )
 
 
-def test_skip_check_sends_anyway(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_skip_check_submits_anyway(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     ray.python, ray.on_submit = "3.12.1", ends("SUCCEEDED")
     done = submit("--skip-check", script, env=env)
     assert (done.code, done.out) == (0, "hello\n")
@@ -381,9 +379,7 @@ def test_skip_check_with_names_skips_only_those(
     assert submit("check", "--skip-check=python,resources", *words, env=env).code == 0
 
 
-def test_a_declared_need_that_the_cluster_lacks(
-    ray: FakeDashboard, env: dict[str, str], script: Path
-) -> None:
+def test_declared_needs_exceed_the_cluster(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     ray.nodes = [node("head", head=True), node("cpu-worker", CPU=1)]
     script.write_text("# /// script\n# [tool.submit.needs]\n# cpus = 2\n# gpus = 1\n# ///\n")
     done = submit("check", script, env=env)
@@ -394,10 +390,10 @@ def test_a_declared_need_that_the_cluster_lacks(
 
 
 @pytest.mark.parametrize("needs", [False, True])
-def test_a_cluster_that_does_not_tell_of_its_nodes(
+def test_cluster_without_the_state_api(
     ray: FakeDashboard, env: dict[str, str], script: Path, needs: bool
 ) -> None:
-    """A proxy may not pass the state API: only what needs the answer is in doubt, and the log comes as text."""
+    """A proxy may block the state API: only checks that need it become UNKNOWN, and the log is read as text."""
     ray.faults["GET /api/v0/"] = [Fault.MISSING] * 1000
     ray.on_submit = ends("SUCCEEDED", b"hello\n")
     header = "# /// script\n# [tool.submit]\n# needs = { cpus = 2 }\n# ///\n" if needs else ""
@@ -405,31 +401,31 @@ def test_a_cluster_that_does_not_tell_of_its_nodes(
     done = submit(script, env=env)
     if needs:
         assert done.code == 3
-        told = (
-            "UNKNOWN resources The cluster does not tell what its nodes have, so whether it has 2 CPU was not"
-        )
+        told = "UNKNOWN resources The cluster does not report its nodes' resources, so 2 CPU could not be checked: "
         assert told in " ".join(done.said.split())
     else:
         assert (done.code, done.out) == (0, "hello\n"), done.said
 
 
-def test_check_says_all_and_sends_nothing(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_check_prints_findings_and_sends_nothing(
+    ray: FakeDashboard, env: dict[str, str], script: Path
+) -> None:
     done = submit("check", script, env=env)
     assert (done.code, done.said) == (0, PASSED.format(size=15))
     assert ray.count("P") == 0
 
 
-def test_a_secret_in_a_file_that_would_travel(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_secret_in_a_packaged_file(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     script.write_text("KEY = '''\n-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n'''\n")
     done = submit(script, env=env)
     assert done.code == 3
     assert (
-        "  DENIED   secrets      x.py:2 holds a secret (private key), and whoever reaches the cluster could read it.\n"
-        in (done.said)
+        "  DENIED   secrets      x.py:2 contains a secret (private key) that anyone with access to the cluster could "
+        "read.\n" in (done.said)
     )
 
 
-def test_a_package_over_the_cap(
+def test_package_over_the_size_limit(
     ray: FakeDashboard, env: dict[str, str], tmp_path: Path, script: Path
 ) -> None:
     (tmp_path / "data.bin").write_bytes(os.urandom(105 * 2**20))
@@ -440,7 +436,7 @@ def test_a_package_over_the_cap(
     assert ray.count("PUT") == 0
 
 
-def test_no_wait_prints_the_id_alone(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_no_wait_prints_only_the_id(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     done = submit("--no-wait", script, env=env)
     assert (done.code, done.out.strip()) == (0, done.submission_id)
     assert done.said.endswith("follow it with: python submit.py attach ID\n")
@@ -448,11 +444,11 @@ def test_no_wait_prints_the_id_alone(ray: FakeDashboard, env: dict[str, str], sc
 
 
 def test_attach_logs_stop_and_list(ray: FakeDashboard, env: dict[str, str]) -> None:
-    assert submit("list", env=env).said.startswith("the cluster knows no jobs;")
+    assert submit("list", env=env).said.startswith("the cluster has no jobs;")
     ray.jobs["a"] = job = FakeJob("a", log=b"one\ntwo\n", started=100)
     assert submit("logs", "a", env=env).out == "one\ntwo\n"
     assert submit("stop", "a", env=env).said == "a is STOPPED\n"
-    assert submit("stop", "a", env=env).said == "a has ended already: STOPPED\n"
+    assert submit("stop", "a", env=env).said == "a has already ended: STOPPED\n"
     job.ended = 102.5
     attached = submit("attach", "a", env=env)
     assert (attached.code, attached.out, attached.said) == (5, "one\ntwo\n", "STOPPED after 2.5 s\n")
@@ -476,9 +472,9 @@ def interrupt_when(process: subprocess.Popen[bytes], reached: Callable[[], bool]
         ("GET /api/version", "submit: interrupted; nothing was sent."),
         ("GET /api/packages", "submit: interrupted; nothing was sent."),
         ("PUT /api/packages", "submit: interrupted; nothing was sent."),
-        ("POST /api/jobs/", "submit: interrupted while the job was sent; it may run. See with: python submit.py attach ID"),  # noqa: E501
-        ("GET /api/jobs/", "submit: detached; the job goes on. Follow it again with: python submit.py attach ID"),
-        (f"GET /api/v0/logs/file?node_id={HEAD}&filename=job-driver", "submit: detached; the job goes on. Follow it again with: python submit.py attach ID"),  # noqa: E501
+        ("POST /api/jobs/", "submit: interrupted during submission; the job may be running. Check with: python submit.py attach ID"),  # noqa: E501
+        ("GET /api/jobs/", "submit: detached; the job keeps running. Reattach with: python submit.py attach ID"),
+        (f"GET /api/v0/logs/file?node_id={HEAD}&filename=job-driver", "submit: detached; the job keeps running. Reattach with: python submit.py attach ID"),  # noqa: E501
     ],
 )  # fmt: skip
 def test_ctrl_c_at_every_stage(
@@ -494,10 +490,10 @@ def test_ctrl_c_at_every_stage(
     assert all(job.status == "RUNNING" for job in ray.jobs.values())
 
 
-def test_a_cluster_that_was_started_again_has_forgotten_its_jobs(
+def test_restarted_cluster_has_forgotten_its_jobs(
     ray: FakeDashboard, env: dict[str, str], script: Path
 ) -> None:
-    """Their results are kept, so nothing says that there have been none."""
+    """Their results are saved, so no message claims that there were no jobs."""
     ray.on_submit = ends("SUCCEEDED", b'RESULT {"n": 1}\n')
     for name in ("old-1", "old-2"):
         assert submit("--submission-id", name, script, env=env).code == 0
@@ -513,29 +509,28 @@ def test_a_cluster_that_was_started_again_has_forgotten_its_jobs(
     ]
     assert done.out.count("(not on this cluster)") == 2
     assert done.said == (
-        "the cluster has forgotten 2 jobs, for it was started again since; their results are kept: "
-        "python submit.py report\n"
-        "the cluster knows no jobs; send one with: python submit.py jobs/sklearn_joblib.py\n"
+        "the cluster was restarted and has forgotten 2 jobs; results are saved: python submit.py report\n"
+        "the cluster has no jobs; submit one with: python submit.py jobs/sklearn_joblib.py\n"
     )
     assert submit("--submission-id", "new-1", script, env=env).code == 0
     done = submit("list", env=env)
     assert [line.split()[0] for line in done.out.splitlines()] == ["ID", "old-1", "old-2", "new-1"]
-    assert "knows no jobs" not in done.said
+    assert "has no jobs" not in done.said
     for verb in ("attach", "logs", "stop"):
         done = submit(verb, "old-2", env=env)
         assert done.code == 2
-        assert "does not know the job old-2 any more" in done.said
+        assert "no longer has job old-2: a cluster forgets its jobs" in done.said
         assert (
-            f"its result is kept in {results}/old-2.json.\n      → python submit.py report old-2\n"
+            f"its result is saved in {results}/old-2.json.\n      → python submit.py report old-2\n"
             in done.said
         )
 
 
-BARE = [sys.executable, "-S", "-I"]  # no site-packages: nothing of ours is there
+BARE = [sys.executable, "-S", "-I"]  # no site-packages: our dependencies are missing
 
 
 def bare(*words: str, cwd: Path = ROOT) -> tuple[int, str]:
-    """Exit code and stderr of a Python that has none of our packages; -m without -I, which hides the folder."""
+    """Exit code and stderr of a Python without our dependencies. No -I with -m: it would hide the folder."""
     python = BARE if not words[0].startswith("-m") else BARE[:2]
     done = subprocess.run(
         [*python, *words],
@@ -549,12 +544,12 @@ def bare(*words: str, cwd: Path = ROOT) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_any_python_says_how_to_make_the_environment(tmp_path: Path) -> None:
-    """Each of the three programs, in a checkout without .venv."""
+def test_any_python_says_how_to_create_the_environment(tmp_path: Path) -> None:
+    """All three programs, in a checkout without .venv."""
     shutil.copy(ROOT / "submit.py", tmp_path)
     for name in ("raydock", "iam", "cluster"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    (tmp_path / "docker").mkdir()  # is no package
+    (tmp_path / "docker").mkdir()  # not a package
     assert bare(str(tmp_path / "submit.py"), "x.py", cwd=tmp_path) == (
         2,
         f"submit: {sys.executable} can't run the submitter: it has no httpx, packaging, yaml.\n"
@@ -569,20 +564,20 @@ def test_any_python_says_how_to_make_the_environment(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not (ROOT / ".venv/bin/python").exists(), reason="needs `make setup`")
-def test_any_python_goes_on_in_the_environment() -> None:
+def test_any_python_restarts_in_the_environment() -> None:
     code, said = bare(str(ROOT / "submit.py"), "nope.py")
-    assert (code, said.splitlines()[0]) == (2, "submit: There is no job script nope.py.")
+    assert (code, said.splitlines()[0]) == (2, "submit: Job script nope.py does not exist.")
     assert bare("-m", "iam", "shwo")[1].startswith("iam: shwo is not a command")
     assert bare("-m", "cluster", "sclae")[1].startswith("cluster: sclae is not a command")
 
 
-def test_what_finds_the_environment_is_read_by_old_pythons() -> None:
+def test_environment_lookup_parses_on_old_pythons() -> None:
     for name in ("submit.py", "iam/__main__.py", "cluster/__main__.py", "raydock/__init__.py", "raydock/interpreter.py",
                  "iam/__init__.py", "cluster/__init__.py"):  # fmt: skip
         ast.parse((ROOT / name).read_text(), feature_version=(3, 6))
 
 
-def test_a_full_disk_under_our_output_leaves_the_job_alone(
+def test_full_disk_under_the_output_leaves_the_job_alone(
     ray: FakeDashboard, env: dict[str, str], script: Path
 ) -> None:
     ray.on_submit = lambda job: job.write(b"hello\n")
@@ -593,13 +588,11 @@ def test_a_full_disk_under_our_output_leaves_the_job_alone(
         )  # fmt: skip
     said = done.stderr.decode().splitlines()
     assert done.returncode == 130
-    assert said[-2] == "submit: The log can't be written here: No space left on device."
-    assert said[-1].startswith("      → the job goes on; follow it with: python submit.py attach x-")
+    assert said[-2] == "submit: Can't write to standard output: No space left on device."
+    assert said[-1].startswith("      → the job keeps running; follow it with: python submit.py attach x-")
 
 
-def test_a_pipe_that_closes_leaves_the_job_alone(
-    ray: FakeDashboard, env: dict[str, str], script: Path
-) -> None:
+def test_closed_pipe_leaves_the_job_alone(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     ray.on_submit = lambda job: job.write(b"hello\n")
     process = start(script, env=env)
     assert process.stdout
@@ -607,11 +600,11 @@ def test_a_pipe_that_closes_leaves_the_job_alone(
     process.stdout = None
     done = ended(process)
     assert done.code == 130
-    assert "submit: The log can't be written here: Broken pipe.\n" in done.err
+    assert "submit: Can't write to standard output: Broken pipe.\n" in done.err
     assert "Traceback" not in done.err
 
 
-def test_help_needs_none_of_the_heavy_packages() -> None:
+def test_help_imports_no_heavy_packages() -> None:
     code = (
         "import sys, runpy; sys.argv = ['submit.py', '--help']\n"
         "try: runpy.run_path('submit.py', run_name='__main__')\n"
@@ -624,13 +617,13 @@ def test_help_needs_none_of_the_heavy_packages() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_following_needs_no_ray(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
+def test_following_imports_no_ray(ray: FakeDashboard, env: dict[str, str], script: Path) -> None:
     ray.on_submit = ends("SUCCEEDED")
     code = (
         "import sys; from submit.cli import main\n"
         f"code = main([{str(script)!r}])\n"
         "heavy = {'ray', 'docker', 'yaml', 'numpy', 'google.auth', 'google.protobuf', 'google.cloud.storage'}\n"
-        "print(code, sorted(heavy & set(sys.modules)))"  # the bare `google` is there from a .pth file
+        "print(code, sorted(heavy & set(sys.modules)))"  # a .pth file provides the bare `google`
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

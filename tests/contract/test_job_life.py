@@ -124,7 +124,7 @@ def test_the_deadline_stops_a_job(lab: Lab, env: dict[str, str], job: Callable[.
     seconds = 1 if lab.kind == "fake" else 15  # Ray may not stop a PENDING job (ray#58353)
     done = submit("--deadline", f"{seconds}s", job("import time\ntime.sleep(300)\n"), env=env)
     assert done.code == 5
-    assert f"has not ended within {seconds} s; stopping it." in done.err
+    assert f"did not finish within {seconds} s; stopping it." in done.err
 
 
 KILLED = f"{HERE}::test_a_killed_submitter_leaves_the_job_and_attach_prints_every_line_once"
@@ -182,7 +182,7 @@ def test_ctrl_c_detaches_and_the_job_ends_by_itself(
     done = ended(process)
     assert done.code == 130
     assert done.said.splitlines()[-1] == (
-        "submit: detached; the job goes on. Follow it again with: python submit.py attach ID"
+        "submit: detached; the job keeps running. Reattach with: python submit.py attach ID"
     )
     lab.touch("head", detached)
     attached = submit("attach", done.submission_id, env=env)
@@ -234,7 +234,7 @@ def test_preflight_sees_the_real_cluster(env: dict[str, str], lab: Lab, job: Cal
     assert done.code == 3
     assert "  OK       ray          Ray 2.47.1\n" in done.err
     assert "  OK       python       Python 3.11." in done.err
-    assert "The entrypoint asks for 100 CPU on one node; the most that a node has is 1 CPU." in done.err
+    assert "The entrypoint requests 100 CPU on one node; the most any node has is 1 CPU." in done.err
 
 
 def test_the_gpu_is_called_simulated_everywhere(

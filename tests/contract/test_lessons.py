@@ -17,7 +17,12 @@ from tests.contract.jobs.running import check
 from tests.lab import Lab
 
 # The job that writes the input of each.
-READS = {"csv_to_parquet": "make_data", "train_xgboost": "make_data", "batch_predict": "train_xgboost"}
+READS = {
+    "csv_to_parquet": "make_data",
+    "train_xgboost": "make_data",
+    "batch_predict": "train_xgboost",
+    "serve_model": "train_xgboost",
+}
 PIPELINE = ("make_data", *READS)
 LESSONS = (
     *sorted(path.stem for path in (ROOT / "jobs").glob("*.py") if path.stem not in PIPELINE),
@@ -30,7 +35,7 @@ ARGUMENTS: dict[str, list[str]] = {
 }
 NOT_COMPARED = {"make_data", "gpu_tasks", "whoami"}
 # Enough work for several nodes, however slowly one of them starts.
-ON_SEVERAL = {"sklearn_joblib", "kfold_cv", "ray_tasks", "whoami"}
+ON_SEVERAL = {"sklearn_joblib", "kfold_cv", "ray_tasks", "serve_model", "whoami"}
 ON_PROCESSES = {"ray_tasks", "whoami"}  # in the gate
 HERE = "tests/contract/test_lessons.py::test_it_runs_on_the_workers"
 

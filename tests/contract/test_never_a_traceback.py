@@ -38,17 +38,17 @@ EXAMPLES = 100 if settings.default is None or settings.default.max_examples <= 1
 VERDICTS = {"SUCCEEDED": 0, "FAILED": 1, "STOPPED": 5}
 CODES = {0, 1, 2, 3, 4, 5}  # 70 is a bug of ours; nothing here interrupts, or fills a disk
 HASTE = polling.PollIntervals(
-    quickest=0.001,
-    slowest=0.002,
-    still=0.002,
-    asleep=0.002,
-    unknown=0.02,
+    min=0.001,
+    max=0.002,
+    idle=0.002,
+    supervised=0.002,
+    unknown_timeout=0.02,
     retry=0.001,
-    lost=0.02,
-    stuck=0.001,
-    stuck_most=0.001,
-    stop=0.05,
-    bytes=1e12,
+    outage_timeout=0.02,
+    stuck_first=0.001,
+    stuck_max=0.001,
+    stop_timeout=0.05,
+    bytes_per_second=1e12,
 )
 PATIENCE = dashboard.Timeouts(connect=5, read=5, submit=5, upload=5)
 KEPT = ("PATH", "LANG", "HYPOTHESIS_STORAGE_DIRECTORY")
@@ -99,7 +99,7 @@ def inside(home: Path, env: dict[str, str]) -> Iterator[None]:
         mock.patch.multiple("submit.run", Follower=partial(follower.Follower, intervals=HASTE)),
         mock.patch.multiple("submit.commands", stop_job=partial(follower.stop, intervals=HASTE)),
         mock.patch.multiple("submit.run", Dashboard=partial(dashboard.Dashboard, timeouts=PATIENCE)),
-        mock.patch.multiple("submit.probe", SECONDS=0.05),
+        mock.patch.multiple("submit.probe", TIMEOUT=0.05),
         mock.patch.object(asyncio, "sleep", nap),
         mock.patch.object(socket, "getaddrinfo", known_hosts),
     ):

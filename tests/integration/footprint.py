@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from cluster.processes import record
-from cluster.processes.process_tree import Owned, lives
+from cluster.processes.process_tree import Owned, is_alive
 from tests.lab import Lab
 
 
@@ -42,7 +42,7 @@ class Footprint:
         if self.lab.kind == "docker":
             return belongings(self.lab)
         # A process that has ended and that init has not fetched yet is no longer there for anybody.
-        left: list[object] = [process for process in self.processes if lives(process)]
+        left: list[object] = [process for process in self.processes if is_alive(process)]
         left += [path for path in {*self.paths, self.temp} if os.path.exists(path)]
         left += owned(self.lab)
         left += [word for word in asked(list(psutil.process_iter()), "cmdline") if self.temp in word]
@@ -54,7 +54,7 @@ def belongings(lab: Lab) -> list[object]:
 
     engine = connect()
     try:
-        return [*engine.belongings(lab.project)]
+        return [*engine.resources(lab.project)]
     finally:
         engine.client.close()
 

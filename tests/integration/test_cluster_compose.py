@@ -1,4 +1,4 @@
-"""The Docker cluster: what is particular to it. Its life is in test_cluster_kinds.py."""
+"""The Docker cluster: what is particular to it. Its life is in test_cluster_runtimes.py."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def engine() -> Iterator[DockerEngine]:
 
 def test_the_images_are_there_and_nothing_is_built(images: dict[str, str]) -> None:
     done = cluster_command(os.environ, "images")
-    assert (done.returncode, done.stdout) == (0, "Every image is there.\n")
+    assert (done.returncode, done.stdout) == (0, "All images already exist.\n")
 
 
 def test_the_container_that_was_lost_is_the_one_removed(docker_lab: Lab, engine: DockerEngine) -> None:
@@ -73,20 +73,20 @@ def test_a_port_that_is_taken(tmp_path: Path, engine: DockerEngine, images: dict
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # an earlier test may have used it
         server.bind(("127.0.0.1", port))
         server.listen()
-        done = cluster_command(env, "up", "--kind", "docker")
+        done = cluster_command(env, "up", "--runtime", "docker")
     assert done.returncode == 1
-    assert "cluster: docker: as --kind says\n" in done.stderr
+    assert "cluster: docker: chosen with --runtime\n" in done.stderr
     assert done.stderr.endswith(
-        f"cluster: Port {port} of this machine is taken by another program.\n"
-        f"  Choose another one: RAYDOCK_PORT={port + 1} make cluster-up\n"
+        f"cluster: Port {port} is already in use by another program.\n"
+        f"  Choose another port: RAYDOCK_PORT={port + 1} make cluster-up\n"
     )
-    assert engine.belongings(env["COMPOSE_PROJECT_NAME"]) == []
+    assert engine.resources(env["COMPOSE_PROJECT_NAME"]) == []
 
 
 def test_what_can_not_be_pulled(engine: DockerEngine) -> None:
     with pytest.raises(NoRegistry) as caught:
         engine.require_pullable("localhost:9/no/such:image", seconds=5)
-    assert str(caught.value).startswith("The image localhost:9/no/such:image can't be pulled from here: ")
+    assert str(caught.value).startswith("Cannot pull the image localhost:9/no/such:image: ")
 
 
 def test_a_client_that_speaks_compose_is_found() -> None:

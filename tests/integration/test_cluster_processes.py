@@ -41,7 +41,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 
 def up(lab: Lab) -> record.ProcessesRecord:
-    done = lab.cluster("up", "--kind", "processes")
+    done = lab.cluster("up", "--runtime", "processes")
     assert done.returncode == 0, done.stderr
     found = record.load(Path(lab.env["RAYDOCK_STATE"]))
     assert found is not None
@@ -49,7 +49,7 @@ def up(lab: Lab) -> record.ProcessesRecord:
 
 
 def test_it_listens_on_loopback_only_and_is_for_this_user_only(processes_lab: Lab) -> None:
-    """What `down` leaves of it is looked at in test_cluster_kinds.py."""
+    """What `down` leaves of it is looked at in test_cluster_runtimes.py."""
     lab = processes_lab
     status, text = lab.ended(lab.submit(WORK))
     assert status == "SUCCEEDED"
@@ -59,7 +59,7 @@ def test_it_listens_on_loopback_only_and_is_for_this_user_only(processes_lab: La
     processes = owned(lab)
     assert {address for address, _ in listening(processes)} <= {"127.0.0.1", "::ffff:127.0.0.1"}
     assert [path for path in in_use(processes) if not path.startswith(found.temp + "/")] == []
-    modes = [os.stat(path).st_mode & 0o777 for path in (found.temp, lab.state, record.file_in(lab.state))]
+    modes = [os.stat(path).st_mode & 0o777 for path in (found.temp, lab.state, record.path_in(lab.state))]
     assert modes == [0o700, 0o700, 0o600]
 
 
@@ -68,11 +68,11 @@ def test_a_port_that_is_taken(lab: Lab) -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", port))
         server.listen()
-        done = lab.cluster("up", "--kind", "processes")
+        done = lab.cluster("up", "--runtime", "processes")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith(
-        f"cluster: Port {port} of this machine is taken by another program.\n"
-        f"  Choose another one: RAYDOCK_PORT={port + 1} make cluster-up\n"
+        f"cluster: Port {port} is already in use by another program.\n"
+        f"  Choose another port: RAYDOCK_PORT={port + 1} make cluster-up\n"
     )
     assert owned(lab) == []
 
@@ -88,9 +88,9 @@ def test_a_record_of_processes_that_are_gone(lab: Lab) -> None:
         done = lab.cluster("down")
         assert (done.returncode, done.stdout) == (0, "Removed: the record.\n")
         record.save(state, record.ProcessesRecord("/tmp/raydock-gone", int(lab.env["RAYDOCK_PORT"]), (head,)))
-        done = lab.cluster("up", "--kind", "processes")
+        done = lab.cluster("up", "--runtime", "processes")
         assert done.returncode == 0, done.stderr
-        assert "an earlier cluster ended by itself; removing what it left" in done.stderr
+        assert "found a stale cluster; cleaning up" in done.stderr
         assert stranger.poll() is None
     finally:
         stranger.kill()
@@ -141,7 +141,7 @@ def test_up_goes_on_where_an_up_that_was_killed_has_stopped(lab: Lab, when: str)
     up(lab)
     assert set(before) <= set(started(lab))
     assert lab.shape() == [("head", "ALIVE"), ("cpu-worker-1", "ALIVE")]
-    assert lab.cluster("up").stderr.startswith("cluster: it is up already")
+    assert lab.cluster("up").stderr.startswith("cluster: the cluster is already up")
 
 
 @pytest.mark.nightly(
@@ -163,7 +163,7 @@ def test_up_cleans_up_too(lab: Lab) -> None:
 def test_ctrl_c_during_up(lab: Lab) -> None:
     said = half_up(lab, "starting cpu-worker-1", signal.SIGINT)
     assert said.splitlines()[-2:] == [
-        "cluster: Interrupted. Left: head, cpu-worker-1.",
+        "cluster: Interrupted. Still running: head, cpu-worker-1.",
         "  Remove it: make cluster-down",
     ]
 
@@ -171,7 +171,7 @@ def test_ctrl_c_during_up(lab: Lab) -> None:
 def half_up(lab: Lab, when: str, how: signal.Signals) -> str:
     """Starts `up` and sends it a signal when it has said `when`; returns what it said in all."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "cluster", "up", "--kind", "processes"],
+        [sys.executable, "-m", "cluster", "up", "--runtime", "processes"],
         cwd=ROOT, env=dict(lab.env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

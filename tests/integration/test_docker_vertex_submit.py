@@ -60,7 +60,7 @@ def test_denied_before_it_is_sent_then_by_storage_then_mended(
     before = clusters.send(cluster, *job)
     assert before.returncode == 3, before.stderr
     assert f"jobs run as {principal}" in before.stderr
-    assert f"{principal} has no storage.objects.get on gs://closed-bucket/x" in before.stderr
+    assert f"{principal} lacks storage.objects.get on gs://closed-bucket/x" in before.stderr
     sent = clusters.send(cluster, "--skip-check", *job)
     assert sent.returncode == 1, sent.stderr
     assert f"{principal.partition(':')[2]} {REFUSED}" in sent.stdout

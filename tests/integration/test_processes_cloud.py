@@ -54,7 +54,7 @@ def as_before(lab: Lab) -> Iterator[Lab]:
 def doors(lab: Lab) -> record.Ports:
     found = record.load(lab.state)
     assert found is not None
-    return found.doors
+    return found.ports
 
 
 def result(lab: Lab, *command: str) -> Any:
@@ -138,8 +138,8 @@ def test_a_job_goes_on_when_the_cloud_is_killed_and_mended(lab: Lab, tmp_path: P
     done = lab.cluster("status")
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr == (
-        "cluster: The lab's cloud has ended: jobs get no answer there.\n"
-        "  Start what has ended: make cluster-up\n"
+        "cluster: The lab's cloud has stopped, so jobs get no answer there.\n"
+        "  To start it again: make cluster-up\n"
     )
     done = lab.cluster("up")
     assert done.returncode == 0, done.stderr
@@ -161,7 +161,7 @@ def test_a_cloud_that_refuses_to_start_again_leaves_the_nodes_alone(as_before: L
         1,
         [
             "cluster: The lab's cloud did not start: LAB_SERVICE_ACCOUNT names "
-            f"{nobody}, and the lab has no such account.",
+            f"{nobody}, which is not an account of the lab.",
             f"  Use one of these, or add it to iam/lab.yaml: {TRAINER}",
         ],
     )
@@ -176,9 +176,13 @@ def test_a_cloud_that_refuses_to_start_again_leaves_the_nodes_alone(as_before: L
     ("name", "value", "said"),
     [
         ("LAB_TOKEN_TTL", "soon", "LAB_TOKEN_TTL is 'soon'."),
-        ("LAB_SERVICE_ACCOUNT", "no@x.example", "LAB_SERVICE_ACCOUNT names no@x.example, and the lab has no"),
-        ("LAB_FILE", "{folder}/bad.yaml", "bad.yaml is no YAML: "),
-        ("LAB_FILE", "{folder}/none.yaml", "LAB_FILE names {folder}/none.yaml, and there is no such file."),
+        (
+            "LAB_SERVICE_ACCOUNT",
+            "no@x.example",
+            "LAB_SERVICE_ACCOUNT names no@x.example, which is not an account",
+        ),
+        ("LAB_FILE", "{folder}/bad.yaml", "bad.yaml is not valid YAML: "),
+        ("LAB_FILE", "{folder}/none.yaml", "LAB_FILE names {folder}/none.yaml, which does not exist."),
     ],
 )
 def test_what_the_cloud_refuses_is_told_before_anything_starts(
@@ -186,7 +190,7 @@ def test_what_the_cloud_refuses_is_told_before_anything_starts(
 ) -> None:
     (tmp_path / "bad.yaml").write_text("person: [\n")
     env = environment(tmp_path) | {name: value.format(folder=tmp_path)}
-    done = cluster_command(env, "up", "--kind", "processes")
+    done = cluster_command(env, "up", "--runtime", "processes")
     try:
         assert done.returncode == 1
         assert f"cluster: The lab's cloud did not start: {said.format(folder=tmp_path)}" in done.stderr

@@ -24,7 +24,7 @@ OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", 
 HANGS, PAUSE = 600.0, 0.05  # seconds: after which something hangs, between two looks
 
 pytestmark = [
-    pytest.mark.nightly("tests/unit/cloud/test_gateway.py::test_the_form_lets_in"),
+    pytest.mark.nightly("tests/unit/cloud/test_gateway.py::test_sign_in_with_the_form"),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
 ]
 

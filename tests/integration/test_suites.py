@@ -110,7 +110,7 @@ def sources(variable: str) -> Path:
     return Path(os.environ[variable])
 
 
-@pytest.mark.nightly(f"{GATE}::test_pyarrow_folders_exist_are_listed_and_go")
+@pytest.mark.nightly(f"{GATE}::test_pyarrow_folders_exist_are_listed_and_are_deleted")
 def test_pyarrows_own(tmp_path: Path) -> None:
     """It starts its server itself, under the name of Google's testbench."""
     testbench = tmp_path / "storage-testbench"
@@ -121,7 +121,7 @@ def test_pyarrows_own(tmp_path: Path) -> None:
     assert (passed, failed) == (41, set()), output
 
 
-@pytest.mark.nightly(f"{GATE}::test_gcsfs_deletes_and_says_so")
+@pytest.mark.nightly(f"{GATE}::test_gcsfs_deletes_successfully")
 def test_gcsfss_own(storage: dict[str, str]) -> None:
     buckets = {
         f"GCSFS_TEST_{name}BUCKET": f"gcsfs-test{name.lower().strip('_')}" for name in ("", "VERSIONED_")
@@ -135,7 +135,7 @@ def test_gcsfss_own(storage: dict[str, str]) -> None:
     assert failed <= set(GCSFS), output
 
 
-@pytest.mark.nightly("tests/unit/cloud/test_storage.py::test_everything_that_a_client_does_on_an_open_bucket")
+@pytest.mark.nightly("tests/unit/cloud/test_storage.py::test_every_client_operation_on_a_public_bucket")
 def test_googles_own(storage: dict[str, str]) -> None:
     files = [
         f"tests/system/test_{name}.py" for name in ("blob", "bucket", "client", "fileio", "transfer_manager")
@@ -145,7 +145,7 @@ def test_googles_own(storage: dict[str, str]) -> None:
     assert failed <= set(GOOGLE), output
 
 
-@pytest.mark.nightly("tests/unit/cloud/test_storage.py::test_everything_that_a_client_does_on_an_open_bucket")
+@pytest.mark.nightly("tests/unit/cloud/test_storage.py::test_every_client_operation_on_a_public_bucket")
 def test_smart_opens_own(storage: dict[str, str]) -> None:
     """Its integration tests go first: the others leave a fake client in their process."""
     files = ["integration-tests/test_gcs.py", "tests/test_gcs.py", "--benchmark-disable"]

@@ -31,13 +31,13 @@ RAYS: dict[str, tuple[str, ...]] = {
     "logging_example": ("runs",),
     "tune_basic_example": ("runs",),
     "bayesopt_example": ("UNKNOWN imports needs bayesian-optimization",),
-    "custom_func_checkpointing": ("UNKNOWN script keeps checkpoints, and no storage_path",),
+    "custom_func_checkpointing": ("UNKNOWN script saves checkpoints without a storage_path",),
     "hyperband_example": ("DENIED script calls ray.init(num_cpus=…)",),
     "hyperopt_conditional_search_space_example": ("DENIED imports hyperopt",),
-    "lightgbm_example": ("DENIED imports lightgbm", "UNKNOWN script keeps checkpoints"),
+    "lightgbm_example": ("DENIED imports lightgbm", "UNKNOWN script saves checkpoints"),
     "optuna_example": ("UNKNOWN imports needs optuna",),
     "pbt_ppo_example": ("DENIED imports needs ray[rllib]",),
-    "xgboost_example": ("UNKNOWN script keeps checkpoints",),
+    "xgboost_example": ("UNKNOWN script saves checkpoints",),
 }
 
 

@@ -1,1 +1,1 @@
-"""What a cluster answers on: its dashboard, its Ray Client endpoint, their host names."""
+"""A cluster's public endpoints: the dashboard, Ray Client, and their host names."""

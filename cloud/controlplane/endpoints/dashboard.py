@@ -1,8 +1,8 @@
-"""The dashboards of the clusters, each under a host of its own, for whoever may get the cluster.
+"""The clusters' dashboards, each on its own host name, for callers that may get the cluster.
 
-Who may use a dashboard is not on record as a permission of its own; Google's page on Ray on Vertex AI asks for the
-role aiplatform.user at least. The lab asks for aiplatform.persistentResources.get on the cluster. A browser's way
-in, through the console's sign-in, is not here: a program sends its token, as vertex_ray does.
+Google documents no specific permission for a dashboard; its page on Ray on Vertex AI requires at least the role
+aiplatform.user. The lab requires aiplatform.persistentResources.get on the cluster. Sign-in from a browser through the
+Google Cloud console is not supported: a program sends its token, as vertex_ray does.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from cloud.controlplane.errors import RpcError
 from cloud.controlplane.nodes.node_sizing import HEAD_MEMORY
 from cloud.controlplane.permission import Permission
 from cloud.gateway import auth
-from cloud.gateway.job_limit import Room, jobs_in
-from cloud.gateway.proxy import Gate, passed_on, server_options, upstream
+from cloud.gateway.job_limit import JobLimit, jobs_that_fit
+from cloud.gateway.proxy import Gate, defer_continue, proxy_request, server_options, upstream
 
 PORT = 8265
 STATUS = {"UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403}
@@ -28,27 +28,28 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/"', 
 
 @dataclass(frozen=True, slots=True)
 class Dashboards:
-    """What answers for the hosts of the dashboards."""
+    """Serves the dashboards' hosts."""
 
     clusters: Clusters
     permission: Permission
-    port: int = PORT  # of a head's dashboard
-    rooms: dict[str, Room] = field(default_factory=dict)  # by the head's address
+    port: int = PORT  # of the dashboard on a head
+    job_limits: dict[str, JobLimit] = field(default_factory=dict)  # by the head's address
 
     def application(self) -> web.Application:
+        """The application, for all hosts and paths."""
         app = web.Application(client_max_size=Gate("", "").limit, handler_args=server_options())
-        app.router.add_route("*", "/{path:.*}", self.handle, expect_handler=wait)
+        app.router.add_route("*", "/{path:.*}", self.handle, expect_handler=defer_continue)
         app.cleanup_ctx.append(upstream)
         return app
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """One request: who asks, then for which cluster, then whether it runs; then it is passed on."""
+        """Authenticate the caller, find the cluster, check permission and state, and forward the request."""
         host = request.host.partition(":")[0].lower()
         try:
-            principal = self.permission.holder(request.headers.get("Authorization", ""))
+            principal = self.permission.header_principal(request.headers.get("Authorization", ""))
             found = [one for one in self.clusters.store.clusters.values() if one.host == host]
             if host not in HOSTS or not found:
-                return auth.refused(request, 404, "No cluster of this lab has this dashboard.")
+                return auth.refused(request, 404, "The lab has no cluster with this dashboard.")
             self.permission.require(principal, "get", names.parse(found[0].name, 3))
         except RpcError as refusal:
             answer = auth.refused(request, STATUS[refusal.code], refusal.message)
@@ -57,14 +58,10 @@ class Dashboards:
         cluster = found[0]
         if cluster.state not in ("RUNNING", "UPDATING"):
             return auth.refused(request, 503, f"The cluster is {cluster.state}.")
-        room = self.rooms.setdefault(cluster.head, Room(jobs_in(HEAD_MEMORY)))
-        gate = Gate(f"http://{cluster.head}:{self.port}", "", room=room)
+        job_limit = self.job_limits.setdefault(cluster.head, JobLimit(jobs_that_fit(HEAD_MEMORY)))
+        gate = Gate(f"http://{cluster.head}:{self.port}", "", job_limit=job_limit)
 
         async def forward(request: web.Request) -> web.StreamResponse:
-            return await passed_on(request, gate)
+            return await proxy_request(request, gate)
 
-        return await auth.let_in(request, gate, "key", forward)
-
-
-async def wait(_: web.Request) -> None:
-    """`Expect: 100-continue` is answered when the body is wanted."""
+        return await auth.authorize(request, gate, "key", forward)

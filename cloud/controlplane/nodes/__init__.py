@@ -1,1 +1,1 @@
-"""The nodes of clusters: their containers, networks, sizes and identities."""
+"""The clusters' nodes: containers, networks, sizes and identities."""

@@ -1,7 +1,7 @@
-"""Nodes as containers, through the Docker engine's HTTP API: https://docs.docker.com/reference/api/engine/
+"""Runs nodes as containers, through the Docker engine's HTTP API: https://docs.docker.com/reference/api/engine/
 
-A node is what compose.yaml makes of one: its image, user, kind of network, limits and environment. Its labels say
-whose it is, so a control plane that starts again finds it; Compose's own labels let `make cluster-down` remove it.
+A node matches those in compose.yaml: image, user, network settings, limits and environment. Labels identify its
+cluster, so a restarted control plane finds it; Compose's own labels let `make cluster-down` remove it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from typing import Any
 import aiohttp
 
 from cloud.controlplane.errors import NodesFailed
-from cloud.controlplane.names import head_host, mark
+from cloud.controlplane.names import head_host, short_hash
 from cloud.controlplane.nodes.networks import LABEL, Networks
 from cloud.controlplane.nodes.nodes import NodeKey, NodeSpec, ObservedNode
 
-API = "/v1.44"  # Docker 25, the first with a health check's start interval
-SECONDS = 60.0
+API = "/v1.44"  # Docker 25, the first with a start interval for health checks
+TIMEOUT = 60.0  # seconds per call
 GIB = 2**30
-PID = 2**18  # bytes of memory for each process and thread that a node may have
-STOP = 10  # seconds that a node has to end
-SERVICE = "vertex-node"  # what Compose takes it for
+BYTES_PER_PID = 2**18  # a node may have one process or thread per this much memory
+STOP_TIMEOUT = 10  # seconds for a node to stop
+SERVICE = "vertex-node"  # its service name in Compose's labels
 SECOND = 1_000_000_000  # the API counts nanoseconds
 CA_BUNDLE = Path("/run/secrets/ca_bundle")
 RAY = "2.47.1"
-# What a node gets of this service's environment: compose.yaml's x-google.
+# Variables that a node inherits from this service: compose.yaml's x-google.
 PASSED_ON = (
     *("RAYDOCK_TRUST", "GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT"),
     *("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"),
@@ -42,84 +42,93 @@ PASSED_ON = (
 
 @dataclass(frozen=True, slots=True)
 class ContainerNodes:
-    """`project` is the Compose project that the nodes belong to."""
+    """`Nodes` on the Docker engine. `project` is the nodes' Compose project."""
 
     socket: str
     project: str
-    prefix: str  # of the images' names
+    prefix: str  # image name prefix
     environ: Mapping[str, str]
 
     @property
     def networks(self) -> Networks:
+        """The clusters' networks."""
         return Networks(self.ask, self.project)
 
-    async def room(self) -> int:
-        """How many nodes this machine holds: one for each GiB of its memory."""
+    async def capacity(self) -> int:
+        """The number of nodes that fit on this machine: one per GiB of memory."""
         about = await self.ask("GET", "/info")
         return int(about["MemTotal"] // GIB)
 
-    async def open(self, cluster: str) -> None:
-        await self.networks.open(cluster)
+    async def ensure_network(self, cluster: str) -> None:
+        """See `Nodes`."""
+        await self.networks.ensure(cluster)
 
-    async def close(self, cluster: str) -> None:
-        await self.networks.close(cluster)
+    async def delete_network(self, cluster: str) -> None:
+        """See `Nodes`."""
+        await self.networks.delete(cluster)
 
-    async def opened(self) -> Sequence[str]:
+    async def networked(self) -> Sequence[str]:
+        """See `Nodes`."""
         return await self.networks.clusters()
 
-    async def doors(self) -> Sequence[str]:
-        return await self.networks.doors()
+    async def cloud_addresses(self) -> Sequence[str]:
+        """See `Nodes`."""
+        return await self.networks.cloud_addresses()
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        timeout = aiohttp.ClientTimeout(total=SECONDS)
+        """An HTTP session on the engine's socket."""
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT)
         connector = aiohttp.UnixConnector(self.socket)
         async with aiohttp.ClientSession("http://docker", connector=connector, timeout=timeout) as session:
             yield session
 
-    async def ask(self, verb: str, path: str, fine: tuple[int, ...] = (), **sent: Any) -> Any:
-        """One call; NodesFailed for an answer that is an error and not among `fine`."""
+    async def ask(self, verb: str, path: str, accepted: tuple[int, ...] = (), **options: Any) -> Any:
+        """Call the engine. Raises NodesFailed for an error status that is not in `accepted`."""
         try:
-            async with self.session() as session, session.request(verb, API + path, **sent) as answer:
+            async with self.session() as session, session.request(verb, API + path, **options) as answer:
                 text = await answer.text()
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
             raise NodesFailed(f"The Docker engine does not answer: {type(fault).__name__}.") from None
-        told = json.loads(text) if text[:1] in ("{", "[") else {}
-        if answer.status >= 400 and answer.status not in fine:
-            raise NodesFailed(f"The Docker engine refused: {told.get('message', answer.status)}")
-        return told
+        document = json.loads(text) if text[:1] in ("{", "[") else {}
+        if answer.status >= 400 and answer.status not in accepted:
+            raise NodesFailed(f"The Docker engine refused: {document.get('message', answer.status)}")
+        return document
 
-    async def make(self, node: NodeSpec) -> None:
+    async def create(self, node: NodeSpec) -> None:
+        """See `Nodes`."""
         name = self.container(node.key)
         query = {"name": name}
         await self.ask("POST", "/containers/create", (409,), params=query, json=self.body(node))
-        if bundle := company():
+        if bundle := company_certificates():
             await self.ask("PUT", f"/containers/{name}/archive", params={"path": "/run"}, data=bundle)
         await self.ask("POST", f"/containers/{name}/start")
 
     async def list(self) -> Sequence[ObservedNode]:
+        """See `Nodes`."""
         filters = json.dumps({"label": [f"{LABEL}={self.project}"]})
         found = await self.ask("GET", "/containers/json", params={"all": "1", "filters": filters})
-        return [seen(one, self.networks) for one in found]
+        return [observed_node(one, self.networks) for one in found]
 
     async def remove(self, keys: Sequence[NodeKey]) -> None:
+        """See `Nodes`."""
         await asyncio.gather(*(self.end(self.container(key)) for key in keys))
         left = {one.key for one in await self.list()} & set(keys) if keys else set()
         if left:
-            raise NodesFailed(f"{len(left)} containers are still there.")
+            raise NodesFailed(f"{len(left)} containers could not be removed.")
 
     async def end(self, name: str) -> None:
-        """Stops one and removes it, with its volumes; nothing where it is gone."""
-        await self.ask("POST", f"/containers/{name}/stop", (404,), params={"t": str(STOP)})
+        """Stop a container and remove it with its volumes. Does nothing if it does not exist."""
+        await self.ask("POST", f"/containers/{name}/stop", (404,), params={"t": str(STOP_TIMEOUT)})
         await self.ask("DELETE", f"/containers/{name}", (404, 409), params={"force": "1", "v": "1"})
 
     def container(self, key: NodeKey) -> str:
-        """Its name: that of the cluster, and a mark of the region and project that the cluster is in."""
+        """The container's name. A hash tells apart clusters of one id in different regions and projects."""
         identifier = key.cluster.rpartition("/")[2]
-        return f"{self.project}-{identifier}-{mark(key.cluster)[:6]}-{key.pool}-{key.number}"
+        return f"{self.project}-{identifier}-{short_hash(key.cluster)[:6]}-{key.pool}-{key.number}"
 
     def body(self, node: NodeSpec) -> dict[str, Any]:
-        """The request to create a container: the same hardening as compose.yaml's x-service."""
+        """The request to create a container, hardened like compose.yaml's x-service."""
         head = node.role == "head"
         network = self.networks.name(node.key.cluster)
         endpoint = {"Aliases": [head_host(node.key.cluster)] if head else []}
@@ -134,7 +143,7 @@ class ContainerNodes:
                 "Init": True,
                 "CapDrop": ["ALL"],
                 "SecurityOpt": ["no-new-privileges:true"],
-                "PidsLimit": node.memory // PID,
+                "PidsLimit": node.memory // BYTES_PER_PID,
                 "Memory": node.memory,
                 "ShmSize": node.memory * 3 // 10,
                 "RestartPolicy": {"Name": "unless-stopped"},
@@ -145,6 +154,7 @@ class ContainerNodes:
         }
 
     def environment(self, node: NodeSpec) -> dict[str, str]:
+        """A node's environment; see docker/node.py."""
         host = head_host(node.key.cluster)
         passed = {name: self.environ[name] for name in PASSED_ON if name in self.environ}
         for name in ("NO_PROXY", "no_proxy"):
@@ -158,6 +168,7 @@ class ContainerNodes:
         }
 
     def labels(self, node: NodeSpec) -> dict[str, str]:
+        """A container's labels: ours identify the node, Compose's make it part of the project."""
         return {
             LABEL: self.project,
             f"{LABEL}.cluster": node.key.cluster,
@@ -167,19 +178,19 @@ class ContainerNodes:
             "com.docker.compose.project": self.project,
             "com.docker.compose.service": SERVICE,
             "com.docker.compose.oneoff": "False",
-            "com.docker.compose.config-hash": SERVICE,  # without one Compose leaves a container alone
+            "com.docker.compose.config-hash": SERVICE,  # Compose ignores containers without one
             "com.docker.compose.container-number": str(node.key.number + 1),
         }
 
 
 def ray_labels(node: NodeSpec) -> str:
-    """As docker/node.py sets them, with the pool's own name."""
+    """Ray's node labels, like those docker/node.py sets, with the pool's own name."""
     gpu = {"gpu": "simulated"} if node.gpus and node.role == "gpu-worker" else {}
     return ",".join(f"{key}={value}" for key, value in {"pool": node.key.pool, **gpu}.items())
 
 
 def healthcheck(role: str) -> dict[str, Any]:
-    """compose.yaml's x-healthcheck: "a job would run now"."""
+    """compose.yaml's x-healthcheck: healthy means that a job would run now."""
     return {
         "Test": ["CMD", "python3", "-IS", "/opt/raydock/health.py", role],
         "Interval": 30 * SECOND,
@@ -190,8 +201,8 @@ def healthcheck(role: str) -> dict[str, Any]:
     }
 
 
-def seen(container: Mapping[str, Any], networks: Networks) -> ObservedNode:
-    """A container of the engine's list as a node."""
+def observed_node(container: Mapping[str, Any], networks: Networks) -> ObservedNode:
+    """The node that a container from the engine's list runs."""
     labels = container["Labels"]
     key = NodeKey(labels[f"{LABEL}.cluster"], labels[f"{LABEL}.pool"], int(labels[f"{LABEL}.number"]))
     status, state = container["Status"], container["State"]
@@ -204,18 +215,18 @@ def seen(container: Mapping[str, Any], networks: Networks) -> ObservedNode:
     return ObservedNode(key, kind, endpoint.get("IPAddress", ""), labels[f"{LABEL}.principal"], status)
 
 
-def company() -> bytes:
-    """A tar with the company's certificates, which this service has as every node of compose.yaml; or nothing."""
-    held = CA_BUNDLE.read_bytes() if CA_BUNDLE.is_file() else b""
-    return archive({"secrets/ca_bundle": held}) if held else b""
+def company_certificates() -> bytes:
+    """A tar with the company's CA certificates, which this service has as a Compose secret; empty if there are none."""
+    content = CA_BUNDLE.read_bytes() if CA_BUNDLE.is_file() else b""
+    return archive({"secrets/ca_bundle": content}) if content else b""
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
-    """A tar with these files, for the engine to unpack in a container."""
-    held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode="w") as tar:
+    """A tar of these files, world-readable, for the engine to unpack in a container."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, content in files.items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(content), 0o444
             tar.addfile(entry, io.BytesIO(content))
-    return held.getvalue()
+    return buffer.getvalue()

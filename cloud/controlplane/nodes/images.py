@@ -1,4 +1,4 @@
-"""Images of Ray on Vertex AI: the prebuilt ones, as data, and what a custom one looks like.
+"""Images of Ray on Vertex AI: the prebuilt ones and the form of custom ones.
 
 Versions: vertex_ray.util._validation_utils of google-cloud-aiplatform 2.7.0.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 
 PYTHON_OF_RAY = {"2.9": ("3.10",), "2.33": ("3.10",), "2.42": ("3.10", "3.11"), "2.47": ("3.11",)}
-OURS = ("2.47", "3.11")  # what the lab's images hold
+OURS = ("2.47", "3.11")  # the Ray and Python versions of the lab's images
 PREBUILT = re.compile(
     r"(?:us|europe|asia)-docker\.pkg\.dev/vertex-ai/training/ray-(?:cpu|gpu)\."
     r"(?P<major>\d+)-(?P<minor>\d+)\.py(?P<python>\d)(?P<point>\d+):latest"
 )
-# Vertex AI takes images of Artifact Registry, Container Registry and Docker Hub:
+# Vertex AI accepts images from Artifact Registry, Container Registry and Docker Hub:
 # https://cloud.google.com/vertex-ai/docs/training/create-custom-container
 CUSTOM = re.compile(
     r"(?:[a-z0-9-]+-docker\.pkg\.dev|(?:[a-z]+\.)?gcr\.io|docker\.io)(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+"
@@ -21,8 +21,8 @@ CUSTOM = re.compile(
 )
 
 
-def wrong(image: str) -> str:
-    """What is wrong with an image's URI; empty where nothing is."""
+def check(image: str) -> str:
+    """The problem with an image's URI; "" if there is none."""
     if found := PREBUILT.fullmatch(image):
         ray = f"{found['major']}.{found['minor']}"
         python = f"{found['python']}.{found['point']}"
@@ -31,8 +31,14 @@ def wrong(image: str) -> str:
         if python not in PYTHON_OF_RAY[ray]:
             return f"Ray {ray} has no image for Python {python}; it has: {', '.join(PYTHON_OF_RAY[ray])}."
         if (ray, python) != OURS:
-            return f"The lab has Ray {OURS[0]} on Python {OURS[1]} only; Vertex AI has {ray} on {python} as well."
+            return (
+                f"The lab has Ray {OURS[0]} on Python {OURS[1]} only; Vertex AI also has {ray} on {python}."
+            )
         return ""
     if "/vertex-ai/training/" in image:
         return f'There is no prebuilt image "{image}".'
-    return "" if CUSTOM.fullmatch(image) else f'"{image}" is no image of a registry that Vertex AI can read.'
+    return (
+        ""
+        if CUSTOM.fullmatch(image)
+        else f'"{image}" is not an image from a registry that Vertex AI supports.'
+    )

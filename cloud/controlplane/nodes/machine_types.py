@@ -1,8 +1,8 @@
-"""Machine types and accelerators of Vertex AI training, as data.
+"""The machine types and accelerators of Vertex AI training.
 
-https://cloud.google.com/vertex-ai/docs/training/configure-compute#machine-types and #specifying_gpus, and
-https://cloud.google.com/compute/docs/gpus for the vCPUs that an N1 machine may have with so many GPUs.
-Not tested against the real service.
+Sources: https://cloud.google.com/vertex-ai/docs/training/configure-compute#machine-types and #specifying_gpus, and
+https://cloud.google.com/compute/docs/gpus for an N1 machine's maximum vCPUs per number of GPUs.
+Not verified against the real service.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class MachineType:
-    """`memory` is in GiB; `accelerator` and `count` are those of a machine that has them built in."""
+    """A machine type: vCPUs, memory in GiB, and the built-in accelerators, if any."""
 
     cpus: int
     memory: float
@@ -21,7 +21,7 @@ class MachineType:
     count: int = 0
 
 
-# Family: GiB of memory a vCPU, and the sizes in vCPUs.
+# By family: GiB of memory per vCPU, and the sizes in vCPUs.
 FAMILIES: Mapping[str, tuple[float, tuple[int, ...]]] = {
     "n1-standard": (3.75, (4, 8, 16, 32, 64, 96)),
     "n1-highmem": (6.5, (2, 4, 8, 16, 32, 64, 96)),
@@ -36,7 +36,7 @@ FAMILIES: Mapping[str, tuple[float, tuple[int, ...]]] = {
     "m1-ultramem": (24.025, (40, 80, 160)),
     "m1-megamem": (14.93, (96,)),
 }
-# Machines with GPUs built in: vCPUs, GiB, which, how many.
+# Machines with built-in GPUs: vCPUs, GiB of memory, GPU type, number of GPUs.
 WITH_GPUS: Mapping[str, tuple[int, float, str, int]] = {
     **{f"a2-highgpu-{n}g": (12 * n, 85 * n, "NVIDIA_TESLA_A100", n) for n in (1, 2, 4, 8)},
     "a2-megagpu-16g": (96, 1360, "NVIDIA_TESLA_A100", 16),
@@ -58,7 +58,7 @@ MACHINES: Mapping[str, MachineType] = {
     },
     **{name: MachineType(*known) for name, known in WITH_GPUS.items()},
 }
-# GPUs that can be attached to an N1 machine: how many, and the most vCPUs that it may have then.
+# GPUs that can be attached to an N1 machine: the maximum vCPUs by number of GPUs.
 ATTACHED: Mapping[str, Mapping[int, int]] = {
     "NVIDIA_TESLA_T4": {1: 48, 2: 48, 4: 96},
     "NVIDIA_TESLA_P4": {1: 24, 2: 48, 4: 96},
@@ -67,17 +67,17 @@ ATTACHED: Mapping[str, Mapping[int, int]] = {
 }
 
 
-def wrong(machine_type: str, accelerator: str, count: int) -> tuple[str, str]:
-    """The field of a machine_spec that is wrong and why; two empty texts where nothing is."""
+def check(machine_type: str, accelerator: str, count: int) -> tuple[str, str]:
+    """The invalid field of a machine_spec and its problem; two empty strings if it is valid."""
     machine = MACHINES.get(machine_type)
     if machine is None:
         return "machine_type", f'Machine type "{machine_type}" is not supported.'
     if not accelerator:
         if count:
-            return "accelerator_type", "accelerator_type must be set where accelerator_count is not 0."
+            return "accelerator_type", "accelerator_type must be set if accelerator_count is not 0."
         if machine.accelerator:
-            said = f"{machine_type} has {machine.count} {machine.accelerator}"
-            return "accelerator_type", f'Machine type "{machine_type}" needs its accelerators named: {said}.'
+            built_in = f"{machine.count} {machine.accelerator}"
+            return "accelerator_type", f'Machine type "{machine_type}" requires its built-in {built_in}.'
         return "", ""
     if machine.accelerator:
         sound = (machine.accelerator, machine.count) == (accelerator, count)
@@ -88,7 +88,7 @@ def wrong(machine_type: str, accelerator: str, count: int) -> tuple[str, str]:
     if sound:
         return "", ""
     if not allowed or (machine.accelerator and machine.accelerator != accelerator):
-        # Google's own words: terraform-provider-google#18931.
+        # Google's text: terraform-provider-google#18931.
         return (
             "accelerator_type",
             f'Accelerator "{accelerator}" is not supported for machine type "{machine_type}"',

@@ -1,6 +1,6 @@
-"""A network for each cluster, in which are its nodes, the service `cloud` and this one, and nobody else.
+"""A network per cluster, with the cluster's nodes, the service `cloud` and this service only.
 
-On one network for all, a job of one cluster could start a job on another's head, and so be its service account.
+On a shared network, a job could start a job on another cluster's head and thereby use its service account.
 """
 
 from __future__ import annotations
@@ -12,30 +12,31 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloud.controlplane.errors import NodesFailed
-from cloud.controlplane.names import mark
+from cloud.controlplane.names import short_hash
 
 LABEL = "raydock.vertex"
 SERVICES = ("cloud", "vertex")
-# The same as compose.yaml's x-closed.
+# As in compose.yaml's x-closed.
 CLOSED = {"Internal": True, "Options": {"com.docker.network.bridge.inhibit_ipv4": "true"}}
-NOT_THERE = frozenset({"cluster.raydock.internal"})  # what the services are called in the job's network alone
-METADATA = 80
-SECONDS = 60.0  # for `cloud` to listen in a new network
+JOB_NETWORK_ONLY = frozenset({"cluster.raydock.internal"})  # aliases that belong to the job's network only
+METADATA_PORT = 80
+TIMEOUT = 60.0  # seconds for `cloud` to listen on a new network
 Ask = Callable[..., Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """`ask` makes one call of the engine's API: method, path, statuses that are no error."""
+    """The clusters' networks. `ask` calls the engine's API: method, path, accepted error statuses."""
 
     ask: Ask
     project: str
 
     def name(self, cluster: str) -> str:
-        return f"{self.project}_ray-{mark(cluster)[:12]}"
+        """The name of a cluster's network."""
+        return f"{self.project}_ray-{short_hash(cluster)[:12]}"
 
-    async def open(self, cluster: str) -> None:
-        """Makes the network where it is missing, and brings the services into it. `cloud` answers there then."""
+    async def ensure(self, cluster: str) -> None:
+        """Create the network if it is missing, connect the services and wait until `cloud` answers there."""
         name = self.name(cluster)
         labels = {
             LABEL: self.project,
@@ -44,35 +45,36 @@ class Networks:
         }
         body = {"Name": name, "Driver": "bridge", "Labels": labels, **CLOSED}
         await self.ask("POST", "/networks/create", (409,), json=body)
-        held = await self.members(name)
+        members = await self.members(name)
         ours = {service: await self.containers(service) for service in SERVICES}
-        for container in (one for ids in ours.values() for one in ids if one not in held):
+        for container in (one for ids in ours.values() for one in ids if one not in members):
             await self.connect(name, container)
-        held = await self.members(name)  # both are in it before we look whether `cloud` answers there
+        members = await self.members(name)  # after both are connected
         for container in ours["cloud"]:
-            await answering(held.get(container, ""))
+            await wait_until_listening(members.get(container, ""))
 
     async def connect(self, name: str, container: str) -> None:
+        """Connect a container to a network, under its aliases from the job's network."""
         about = await self.ask("GET", f"/containers/{container}/json")
         known = about["NetworkSettings"]["Networks"].get(f"{self.project}_cluster") or {}
-        aliases = [alias for alias in known.get("Aliases") or () if alias not in NOT_THERE]
+        aliases = [alias for alias in known.get("Aliases") or () if alias not in JOB_NETWORK_ONLY]
         body = {"Container": container, "EndpointConfig": {"Aliases": aliases}}
-        await self.ask("POST", f"/networks/{name}/connect", (403,), json=body)  # 403: it is in it already
+        await self.ask("POST", f"/networks/{name}/connect", (403,), json=body)  # 403: already connected
 
     async def members(self, name: str) -> Mapping[str, str]:
-        """Addresses of the running containers in a network, by id."""
+        """The addresses of a network's running containers, by container id."""
         about = await self.ask("GET", f"/networks/{name}", (404,))
         found = about.get("Containers") or {}
         return {container: one["IPv4Address"].partition("/")[0] for container, one in found.items()}
 
     async def containers(self, service: str) -> list[str]:
-        """The ids of a service's running containers."""
+        """The ids of a Compose service's running containers."""
         wanted = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={service}"]
         found = await self.ask("GET", "/containers/json", params={"filters": json.dumps({"label": wanted})})
         return [one["Id"] for one in found]
 
-    async def close(self, cluster: str) -> None:
-        """Removes the network; nothing where there is none."""
+    async def delete(self, cluster: str) -> None:
+        """Disconnect all containers and remove the network. Does nothing if it does not exist."""
         name = self.name(cluster)
         for container in await self.members(name):
             body = {"Container": container, "Force": True}
@@ -85,29 +87,32 @@ class Networks:
         found = await self.ask("GET", "/networks", params={"filters": filters})
         return [one["Labels"][f"{LABEL}.cluster"] for one in found]
 
-    async def doors(self) -> list[str]:
-        """The addresses of `cloud` in the clusters' networks."""
+    async def cloud_addresses(self) -> list[str]:
+        """The addresses of `cloud` on the clusters' networks."""
         ids = await self.containers("cloud")
-        held = [await self.members(self.name(cluster)) for cluster in await self.clusters()]
-        return [members[container] for members in held for container in ids if container in members]
+        networks = [await self.members(self.name(cluster)) for cluster in await self.clusters()]
+        return [members[container] for members in networks for container in ids if container in members]
 
 
-async def answering(address: str) -> None:
-    """Until `cloud` listens there. NodesFailed after a minute."""
+async def wait_until_listening(address: str) -> None:
+    """Wait until `cloud` listens on an address. Raises NodesFailed after 60 s."""
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(TIMEOUT):
             while True:
-                if address and await listens(address):
+                if address and await is_listening(address):
                     return
                 await asyncio.sleep(0.1)
     except TimeoutError:
-        text = f"The lab's cloud does not answer in the cluster's network ({address or 'it is not in it'})."
+        text = (
+            f"The lab's cloud does not answer on the cluster's network ({address or 'it is not connected'})."
+        )
         raise NodesFailed(text) from None
 
 
-async def listens(address: str) -> bool:
+async def is_listening(address: str) -> bool:
+    """Whether the metadata server's port accepts connections."""
     try:
-        _, writer = await asyncio.open_connection(address, METADATA)
+        _, writer = await asyncio.open_connection(address, METADATA_PORT)
     except OSError:
         return False
     writer.close()

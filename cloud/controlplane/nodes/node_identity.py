@@ -1,7 +1,7 @@
-"""Which cluster's node has this address: what the metadata server asks, to answer as the node's identity.
+"""Maps a node's address to its cluster. The metadata server asks for this in order to answer with its identity.
 
-The engine is asked each time, so an address that another container has by now is never taken for the old one's.
-It answers on the network that this service shares with `cloud` alone.
+Each request queries the engine, so a reused address is never attributed to its previous container. Only `cloud` can
+reach this server, on the network that the two services share.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from cloud.controlplane.errors import NodesFailed
 
 @dataclass(frozen=True, slots=True)
 class NodeIdentity:
-    """GET /who?address=… : the principal of the node and its project; 404 where it is no node.
+    """GET /who?address=… : the node's principal and project; 404 if there is no node with this address.
 
-    GET /doors: where `cloud` is to listen for nodes.
+    GET /doors: the addresses that `cloud` must listen on.
     """
 
     clusters: Clusters
 
     def application(self) -> web.Application:
+        """The application with its routes."""
         app = web.Application()
         app.router.add_get("/who", self.handle)
         app.router.add_get("/doors", self.doors)
@@ -31,6 +32,7 @@ class NodeIdentity:
         return app
 
     async def handle(self, request: web.Request) -> web.Response:
+        """Handle /who. 503 if the engine does not answer."""
         address = request.query.get("address", "")
         try:
             seen = await self.clusters.nodes.list()
@@ -40,16 +42,17 @@ class NodeIdentity:
             cluster = self.clusters.store.clusters.get(one.key.cluster)
             if cluster and one.address and one.address == address:
                 return web.json_response({"principal": cluster.principal, "project": cluster.project})
-        return web.Response(status=404, text=f"{address} is no node of a cluster.")
+        return web.Response(status=404, text=f"{address} is not a cluster node.")
 
     async def doors(self, _: web.Request) -> web.Response:
-        """The addresses of `cloud` in the clusters' networks, where it answers as each node's identity."""
+        """Handle /doors: the addresses of `cloud` on the clusters' networks, as JSON."""
         try:
-            return web.json_response(list(await self.clusters.nodes.doors()))
+            return web.json_response(list(await self.clusters.nodes.cloud_addresses()))
         except NodesFailed as fault:
             return web.Response(status=503, text=str(fault))
 
     async def health(self, _: web.Request) -> web.Response:
+        """Handle /health: healthy while the engine answers."""
         try:
             await self.clusters.nodes.list()
         except NodesFailed as fault:

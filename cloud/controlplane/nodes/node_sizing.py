@@ -1,9 +1,9 @@
-"""From a persistent resource to the nodes that stand for its machines here.
+"""Derives a cluster's nodes from its persistent resource.
 
-The rule: a worker promises one CPU for every 16 vCPUs of its machine type, at least one; its container may use a
-twentieth of the machine's memory, at least 2 and at most 4 GiB. The head has no CPU, as on Vertex AI, and 3 GiB.
-GPUs are as many as the machine has, and simulated. A node for each replica: the lab scales none by itself, so an
-autoscaled pool has its least, and the first pool one more, the head.
+A worker offers one CPU per 16 vCPUs of its machine type, at least one; its container's memory limit is a twentieth of
+the machine's memory, between 2 and 4 GiB. The head offers no CPUs, as on Vertex AI, and has 3 GiB. A worker has as many
+GPUs as its machine, simulated. Each replica is one node. The lab does not autoscale: an autoscaled pool has its
+minimum, and the first pool has one more node, the head.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HEAD_MEMORY = 3 * GIB
 
 
 def nodes(cluster: str, resource: Mapping[str, Any], principal: str) -> list[NodeSpec]:
-    """All nodes of a cluster, the head first."""
+    """A cluster's nodes, the head first."""
     found = []
     for first, pool in enumerate(resource["resource_pools"]):
         count = replicas(pool)
@@ -36,14 +36,17 @@ def nodes(cluster: str, resource: Mapping[str, Any], principal: str) -> list[Nod
 
 
 def worker(key: NodeKey, pool: Mapping[str, Any], principal: str) -> NodeSpec:
+    """A worker node of a pool."""
     machine, gpus = MACHINES[pool["machine_spec"]["machine_type"]], accelerators(pool)
     role = "gpu-worker" if gpus else "cpu-worker"
     return NodeSpec(key, role, principal, cpus(machine), gpus, memory(machine))
 
 
 def cpus(machine: MachineType) -> int:
+    """The CPUs that a worker offers to Ray."""
     return max(1, machine.cpus // 16)
 
 
 def memory(machine: MachineType) -> int:
+    """A worker's memory limit in bytes."""
     return int(min(4.0, max(2.0, machine.memory / 20)) * GIB)

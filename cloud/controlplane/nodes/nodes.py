@@ -1,4 +1,4 @@
-"""The nodes of clusters: what is to run, what does, and the one interface to where they run."""
+"""The clusters' nodes, desired and observed, and the interface to whatever runs them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class NodeKey:
-    """Which node: the persistent resource's name, the pool's id, and a number within the pool from 0."""
+    """A node's identity: the persistent resource's name, the pool's id and the node's number in the pool, from 0."""
 
     cluster: str
     pool: str
@@ -18,11 +18,11 @@ class NodeKey:
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """A node to make. `memory` is in bytes; a head has no CPUs."""
+    """A node to create. `memory` is in bytes; a head has 0 CPUs."""
 
     key: NodeKey
     role: str  # head, cpu-worker or gpu-worker
-    principal: str  # who its jobs are
+    principal: str  # the identity of its jobs
     cpus: int
     gpus: int
     memory: int
@@ -30,41 +30,42 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class ObservedNode:
-    """A node that is there. `why` says more of its `state`.
+    """An existing node. `why` explains its `state`:
 
-    made: not started, since whoever made it was killed before that; starting; ready: a job would run on it now; failed.
+    made: created but not started, because the control plane was killed in between; starting; ready: a job would run
+    on it now; failed.
     """
 
     key: NodeKey
     state: str
-    address: str  # in its cluster's network; empty before it has one
+    address: str  # on its cluster's network; empty until it has one
     principal: str
     why: str = ""
 
 
 class Nodes(Protocol):
-    """Where nodes run. Each raises NodesFailed with a sentence for the cluster's owner."""
+    """Runs nodes. Each method raises NodesFailed with a message for the cluster's owner."""
 
-    async def room(self) -> int:
-        """How many nodes there may be, of all clusters together."""
+    async def capacity(self) -> int:
+        """The maximum number of nodes, across all clusters."""
 
-    async def open(self, cluster: str) -> None:
-        """Makes the cluster's network, or mends it; again and again is fine."""
+    async def ensure_network(self, cluster: str) -> None:
+        """Create or repair the cluster's network. Idempotent."""
 
-    async def close(self, cluster: str) -> None:
-        """Removes the cluster's network, which has no nodes any more."""
+    async def delete_network(self, cluster: str) -> None:
+        """Remove the cluster's network, which no longer has any nodes."""
 
-    async def opened(self) -> Sequence[str]:
+    async def networked(self) -> Sequence[str]:
         """The clusters that have a network."""
 
-    async def doors(self) -> Sequence[str]:
-        """The addresses of the lab's cloud in the clusters' networks."""
+    async def cloud_addresses(self) -> Sequence[str]:
+        """The addresses of the lab's cloud on the clusters' networks."""
 
-    async def make(self, node: NodeSpec) -> None:
-        """Makes it where it is not there, and starts it where it was not started. It need not be ready then."""
+    async def create(self, node: NodeSpec) -> None:
+        """Create the node if it does not exist and start it if it is not started. Does not wait until it is ready."""
 
     async def list(self) -> Sequence[ObservedNode]:
-        """All nodes of this lab, also those whose cluster nobody remembers."""
+        """All of the lab's nodes, including those of unknown clusters."""
 
     async def remove(self, keys: Sequence[NodeKey]) -> None:
-        """Ends these and waits until they are gone; nothing for those that are not there."""
+        """Stop these nodes and wait until they are removed. Ignores nodes that do not exist."""

@@ -1,1 +1,1 @@
-"""Where buckets and objects are kept: an SQLite index, and one file for each content."""
+"""Storage on disk: an SQLite index, and one file per content."""

@@ -1,6 +1,6 @@
-"""Content on disk, written as it arrives and checksummed on the way.
+"""Content on disk, written and checksummed as it arrives.
 
-A file's name is a random id and never comes from a client, so an object's name cannot lead out of the folder.
+File names are random ids, never client input, so an object's name can't lead out of the folder.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import IO, Any
 
 import google_crc32c
 
-QUANTUM = 1 << 18  # an unfinished upload keeps whole multiples of this: its documentation says so of chunks
-BUFFER = 1 << 20  # bytes that are hashed and written at once, in a thread
-SMALL = 1 << 16  # bytes that are not worth a thread
+QUANTUM = 1 << 18  # an unfinished upload keeps multiples of this, the chunk granularity that Google documents
+BUFFER = 1 << 20  # bytes to hash and write at a time, in a thread
+SMALL = 1 << 16  # up to this many bytes, a read does not use a thread
 CHECKSUM: Any = google_crc32c.Checksum
 
 
@@ -27,7 +27,7 @@ CHECKSUM: Any = google_crc32c.Checksum
 class Content:
     """Complete content: `size` in bytes, checksums in base64 as in the API.
 
-    `md5` is empty for a composed object, which has none on Google Cloud either.
+    `md5` is empty for a composed object, as on Google Cloud.
     """
 
     blob: str
@@ -37,13 +37,14 @@ class Content:
 
 
 def new_blob() -> str:
+    """A new content id."""
     return secrets.token_hex(16)
 
 
 class Writer:
-    """Appends to one file. OSError when the disk is full.
+    """Appends to one file. Raises OSError if the disk is full.
 
-    A file that already exists, as after a restart in the middle of an upload, is read again for its checksums.
+    An existing file, as after a restart during an upload, is read again to compute its checksums.
     `lock` serializes the requests of one resumable upload.
     """
 
@@ -63,20 +64,21 @@ class Writer:
         return self._written + len(self._buffer)
 
     async def write(self, piece: bytes) -> None:
+        """Append bytes, buffered."""
         self._buffer += piece
         if len(self._buffer) >= BUFFER:
             await self._flush(len(self._buffer) // QUANTUM * QUANTUM)
 
     async def pause(self) -> int:
-        """Keeps whole quanta, drops the rest, closes the file and returns the size. The next write opens it again."""
-        with suppress(OSError):  # the upload continues before what could not be written
+        """Keep whole quanta, drop the rest and close the file until the next write. Returns the size in bytes."""
+        with suppress(OSError):  # the upload resumes before the bytes that could not be written
             await self._flush(len(self._buffer) // QUANTUM * QUANTUM)
         self._buffer.clear()
         self.close()
         return self._written
 
     async def finish(self) -> Content:
-        """Writes what is left and closes the file."""
+        """Flush the buffer and close the file."""
         await self._flush(len(self._buffer))
         self.close()
         return Content(
@@ -84,6 +86,7 @@ class Writer:
         )
 
     def close(self) -> None:
+        """Close the file, if it is open."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -108,7 +111,7 @@ class Writer:
             while left:
                 left = left[self._file.write(left) :]
         except OSError:
-            self.close()  # opening it again drops what was written of these
+            self.close()  # the next open truncates a partial write
             raise
         self._hash(data)
         self._written += len(data)
@@ -119,7 +122,7 @@ class Writer:
         self._hashed += len(data)
 
     def _open(self) -> IO[bytes]:
-        """Unbuffered, at the end of what is written. Bytes after that, from a write that failed, are dropped."""
+        """Open the file, unbuffered, at the end of the valid content. Truncates the rest of a failed write."""
         file = self.path.open("r+b" if self._written else "wb", buffering=0)
         file.seek(self._hashed)
         while self._hashed < self._written:
@@ -128,8 +131,8 @@ class Writer:
         return file
 
 
-def described(blob: str, data: bytes) -> Content:
-    """What is known of content that is in memory."""
+def content_of(blob: str, data: bytes) -> Content:
+    """The `Content` of bytes in memory."""
     md5, crc = hashlib.md5(data, usedforsecurity=False), CHECKSUM(data)
     return Content(blob, len(data), _base64(crc.digest()), _base64(md5.digest()))
 
@@ -138,13 +141,12 @@ def _base64(digest: bytes) -> str:
     return base64.b64encode(digest).decode()
 
 
-async def joined(path: Path, parts: Sequence[Path]) -> Content:
-    """The content of several files, one after the other, in a new one."""
+async def concatenate(path: Path, parts: Sequence[Path]) -> Content:
+    """Concatenate files into a new one."""
     writer = Writer(path)
     with ExitStack() as opened:
-        files = [
-            opened.enter_context(part.open("rb")) for part in parts
-        ]  # at once: an object may go meanwhile
+        # Open all of them first: an object may be deleted meanwhile.
+        files = [opened.enter_context(part.open("rb")) for part in parts]
         for file in files:
             while data := await asyncio.to_thread(file.read, BUFFER):
                 await writer.write(data)
@@ -152,7 +154,10 @@ async def joined(path: Path, parts: Sequence[Path]) -> Content:
 
 
 async def read(path: Path, start: int, length: int) -> AsyncIterator[bytes]:
-    """`length` bytes from `start`. The file is opened at the first step, and stays readable if its object goes."""
+    """Stream `length` bytes from `start`. The content stays readable if its object is deleted meanwhile.
+
+    Raises OSError if the file is too short.
+    """
     with path.open("rb", buffering=0) as file:
         file.seek(start)
         while length > 0:

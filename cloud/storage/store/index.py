@@ -1,7 +1,7 @@
 """The index of buckets, objects and unfinished uploads, in SQLite.
 
-Every method is synchronous and short and runs on the event loop's thread, so nothing can change between a method's
-read and its write. A check that must hold when an object is written is passed in as a function.
+Methods are synchronous and short and run on the event loop's thread, so nothing changes between a method's read and
+its write. A check that must hold when an object is written is passed in as a function.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class BucketRecord:
-    """`document` holds the fields that a client may set; times are seconds since 1970."""
+    """A bucket. `document`: the fields that a client may set; times are Unix times."""
 
     name: str
     project: str
@@ -55,14 +55,15 @@ class BucketRecord:
 
     @property
     def versioned(self) -> bool:
+        """Whether object versioning is enabled."""
         return bool((self.document.get("versioning") or {}).get("enabled"))
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectRecord:
-    """One generation of an object. `replaced`: when it ceased to be live; None for the live one.
+    """One generation of an object. `replaced`: when it became noncurrent; None for the live one.
 
-    `components`: how many parts it was composed of; 0 for one that was uploaded.
+    `components`: the number of parts it was composed from; 0 if uploaded.
     """
 
     bucket: str
@@ -79,7 +80,7 @@ class ObjectRecord:
 
 @dataclass(frozen=True, slots=True)
 class UploadRecord:
-    """A resumable upload. `document` is what it was started with; `done` names the generation that it became."""
+    """A resumable upload. `document`: the parameters of its start; `done`: the generation it created, or ""."""
 
     id: str
     bucket: str
@@ -91,25 +92,26 @@ class UploadRecord:
     done: str = ""
 
 
-Check = Callable[[ObjectRecord | None], None]  # given the live object, raises to refuse
+Check = Callable[[ObjectRecord | None], None]  # gets the live object; raises to refuse the write
 
 
-def anything(_: ObjectRecord | None) -> None:
-    """No check."""
+def no_check(_: ObjectRecord | None) -> None:
+    """Accept every write."""
 
 
 @dataclass(slots=True)
 class Index:
-    """`discard` is called, after the commit, with content that nothing refers to. `clock`: seconds since 1970."""
+    """The index. `discard` is called with unreferenced content after a commit; `clock` returns the Unix time."""
 
     database: sqlite3.Connection
     discard: Callable[[str], None]
     clock: Callable[[], float] = time.time
     last: int = 0  # the newest generation
-    unused: list[str] = field(default_factory=list)  # content that may be discarded at the commit
+    unused: list[str] = field(default_factory=list)  # content to discard after the commit, if unreferenced
 
     @classmethod
     def open(cls, path: Path | str, discard: Callable[[str], None]) -> Index:
+        """Open the database, and create its tables if they are missing."""
         database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
@@ -118,22 +120,23 @@ class Index:
         return cls(database, discard, last=last)
 
     def generation(self) -> int:
-        """A new one: microseconds since 1970, as on Google Cloud, and never the same twice."""
+        """A new generation: microseconds since 1970, as on Google Cloud, and always unique."""
         self.last = max(self.last + 1, int(self.clock() * 1e6))
         return self.last
 
     # buckets
 
     def bucket(self, name: str) -> BucketRecord | None:
+        """A bucket; None if it does not exist."""
         row = self.database.execute("SELECT * FROM buckets WHERE name = ?", (name,)).fetchone()
         return _bucket(row) if row else None
 
     def projects(self) -> dict[str, str]:
-        """Every bucket's project."""
+        """The project of every bucket."""
         return dict(self.database.execute("SELECT name, project FROM buckets"))
 
     def put_bucket(self, name: str, project: str, document: Document) -> BucketRecord:
-        """Creates it, or replaces its project and document and counts its metageneration up."""
+        """Create a bucket, or replace its project and document and increment its metageneration."""
         now = self.clock()
         self.database.execute(
             "INSERT INTO buckets VALUES (?, ?, 1, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET project = excluded.project,"
@@ -145,13 +148,13 @@ class Index:
         return found
 
     def is_empty(self, bucket: str) -> bool:
-        """Whether it holds no object, not even a noncurrent one."""
+        """Whether a bucket has no objects, including noncurrent ones."""
         return not self.database.execute(
             "SELECT 1 FROM objects WHERE bucket = ? LIMIT 1", (bucket,)
         ).fetchone()
 
     def delete_bucket(self, name: str) -> None:
-        """Removes an empty bucket, and the uploads that were to go there."""
+        """Delete an empty bucket and its unfinished uploads."""
         for upload in self.database.execute("SELECT id FROM uploads WHERE bucket = ?", (name,)).fetchall():
             self.end_upload(upload[0])
         self.database.execute("DELETE FROM buckets WHERE name = ?", (name,))
@@ -159,7 +162,7 @@ class Index:
     # objects
 
     def object(self, bucket: str, name: str, generation: int | None = None) -> ObjectRecord | None:
-        """The live one, or that generation of it."""
+        """An object's live or given generation; None if it does not exist."""
         where, values = "replaced IS NULL", (bucket, name)
         if generation is not None:
             where, values = "generation = ?", (bucket, name, generation)  # type: ignore[assignment]
@@ -173,13 +176,13 @@ class Index:
         name: str,
         content: Content,
         document: Document,
-        check: Check = anything,
+        check: Check = no_check,
         components: int = 0,
         upload: str = "",
     ) -> ObjectRecord:
-        """Makes a new generation the live one if `check` allows it, and so finishes a resumable upload.
+        """Create a new live generation if `check` allows it, and mark its resumable `upload` as done.
 
-        Where the bucket is versioned, the generation before it becomes noncurrent; elsewhere it goes.
+        The previous generation becomes noncurrent if the bucket is versioned; otherwise it is deleted.
         """
         check(self.object(bucket, name))
         now = self.clock()
@@ -191,7 +194,7 @@ class Index:
         return made
 
     def update(self, found: ObjectRecord, document: Document) -> ObjectRecord:
-        """Replaces the document of a generation and counts its metageneration up."""
+        """Replace a generation's document and increment its metageneration."""
         self.database.execute(
             "UPDATE objects SET document = ?, updated = ?, metageneration = metageneration + 1"
             " WHERE bucket = ? AND name = ? AND generation = ?",
@@ -202,15 +205,15 @@ class Index:
         return changed
 
     def delete(self, found: ObjectRecord, forever: bool) -> None:
-        """Removes a generation; a live one becomes noncurrent where versions are kept, unless `forever`."""
+        """Delete a generation. Without `forever`, a live one becomes noncurrent if the bucket is versioned."""
         with self._transaction():
             if forever:
                 self._remove(found)
             else:
                 self._retire(found.bucket, found.name)
 
-    def move(self, found: ObjectRecord, name: str, check: Check = anything) -> ObjectRecord:
-        """Renames the live object `found` in one step: a new generation, created now, with the same content."""
+    def move(self, found: ObjectRecord, name: str, check: Check = no_check) -> ObjectRecord:
+        """Rename the live object `found` atomically: a new generation, created now, with the same content."""
         check(self.object(found.bucket, name))
         now = self.clock()
         made = replace(
@@ -223,7 +226,7 @@ class Index:
         return made
 
     def scan(self, bucket: str, start: str, versions: bool) -> Iterator[ObjectRecord]:
-        """Objects from the name `start` on, by their names' UTF-8 and then by generation."""
+        """The objects from the name `start` on, ordered by name and generation."""
         live = "" if versions else "AND replaced IS NULL"
         query = (
             f"SELECT {OBJECT} FROM objects WHERE bucket = ? AND name >= ? {live} ORDER BY name, generation"
@@ -233,6 +236,7 @@ class Index:
     # uploads
 
     def begin_upload(self, upload: UploadRecord) -> None:
+        """Record a resumable upload."""
         values = (
             upload.id, upload.bucket, upload.name, upload.principal, upload.started, upload.blob,
             json.dumps(upload.document), "",
@@ -240,6 +244,7 @@ class Index:
         self.database.execute("INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def upload(self, id: str) -> UploadRecord | None:
+        """A resumable upload; None if it does not exist."""
         row = self.database.execute("SELECT * FROM uploads WHERE id = ?", (id,)).fetchone()
         if row is None:
             return None
@@ -247,13 +252,14 @@ class Index:
         return UploadRecord(*values, json.loads(document), done)  # type: ignore[call-arg]
 
     def end_upload(self, id: str) -> None:
+        """Remove a resumable upload, and its content unless it became an object."""
         found = self.upload(id)
         self.database.execute("DELETE FROM uploads WHERE id = ?", (id,))
-        if found and not found.done:  # else the content is an object's
+        if found and not found.done:  # otherwise the content belongs to an object
             self.discard(found.blob)
 
     def blobs(self) -> set[str]:
-        """All content that something needs."""
+        """The ids of all referenced content."""
         query = "SELECT blob FROM objects UNION SELECT blob FROM uploads WHERE done = ''"
         return {blob for (blob,) in self.database.execute(query)}
 
@@ -268,7 +274,7 @@ class Index:
         )
 
     def _retire(self, bucket: str, name: str) -> None:
-        """Makes room for a new live object."""
+        """Make the live generation noncurrent if the bucket is versioned; otherwise delete it."""
         live = self.object(bucket, name)
         if live is None:
             return

@@ -1,11 +1,11 @@
-"""Makes a driver of the processes cluster join the head, as it does in Docker and on Vertex AI.
+"""Connects drivers to the head node's raylet, as in Docker and on Vertex AI.
 
-`ray.init()` looks for the raylet that has the driver's address. Here all nodes have 127.0.0.1, so it
-would take one by chance, and the job would end together with that node when it is drained or dies: the
-job manager in the head's agent is such a driver too. There is no setting for it.
+`ray.init()` looks for a raylet with the driver's IP address. In the processes runtime all nodes have 127.0.0.1, so it
+would pick an arbitrary node, and the job would fail when that node is drained or dies. The job manager in the head's
+agent is such a driver too. Ray has no setting for this.
 
-This folder is in PYTHONPATH of the cluster's processes, so Python runs this file as each of them starts.
-It changes one function of ray._private.services once something imports that module.
+This folder is on the PYTHONPATH of the cluster's processes, so Python runs this file whenever one of them starts. It
+replaces one function in ray._private.services when that module is imported.
 """
 
 import sys
@@ -23,22 +23,25 @@ FOLDER = Path(__file__).resolve().parent
 
 
 def patch(services: Any) -> None:
-    def node_of_the_head(gcs_address: str, node_ip_address: str) -> Any:
+    """Make `ray.init()` choose the head node. `services` is the module ray._private.services."""
+
+    def head_node(gcs_address: str, node_ip_address: str) -> Any:
         state = import_module("ray._private.state").GlobalState()
         state._initialize_global_state(services._get_gcs_client_options(gcs_address))
         alive = [node for node in state.node_table() if node["Alive"]]
         head = next((node["NodeID"] for node in alive if HEAD in node["Resources"]), None)
-        # The head's own raylet may not have registered yet; Ray's way waits for one.
+        # The head's raylet may not have registered yet. Ray's own function waits for a node.
         return services.get_node(gcs_address, head) if head else original(gcs_address, node_ip_address)
 
     original = services.get_node_to_connect_for_driver
-    services.get_node_to_connect_for_driver = node_of_the_head
+    services.get_node_to_connect_for_driver = head_node
 
 
 class AfterImport(MetaPathFinder):
-    """Lets the import of SERVICES happen as ever, and patches the module then."""
+    """Patches the module SERVICES right after its normal import."""
 
     def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Return the regular spec of SERVICES, extended by the patch, and None for any other module."""
         if name != SERVICES:
             return None
         sys.meta_path.remove(self)
@@ -55,8 +58,8 @@ class AfterImport(MetaPathFinder):
         return spec
 
 
-def run_the_one_that_this_one_hides() -> None:
-    """Python runs only the first sitecustomize of its path; a distribution or a tool may have its own."""
+def run_shadowed_sitecustomize() -> None:
+    """Run the next sitecustomize on the path: Python runs only the first, and a distribution or tool may have one."""
     others = [entry for entry in sys.path if Path(entry or ".").resolve() != FOLDER]
     spec = PathFinder.find_spec("sitecustomize", others)
     if spec is not None and spec.loader is not None:
@@ -64,4 +67,4 @@ def run_the_one_that_this_one_hides() -> None:
 
 
 sys.meta_path.insert(0, AfterImport())
-run_the_one_that_this_one_hides()
+run_shadowed_sitecustomize()

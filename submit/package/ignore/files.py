@@ -1,6 +1,7 @@
-"""Ignore files: .gitignore as Git reads it, and .rayignore, in the same syntax, which has the last word.
+"""Ignore files: .gitignore as Git reads it, and .rayignore, which has the same syntax and takes precedence.
 
-Not read: .git/info/exclude and a person's global excludes, so that a package does not depend on them. Case counts.
+.git/info/exclude and the user's global excludes are not read, so that a package does not depend on them. Patterns are
+case-sensitive.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ KINDS = (".gitignore", ".rayignore")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of an ignore file."""
+    """One pattern of an ignore file."""
 
     expression: bytes
     negated: bool
     directories_only: bool
-    anchored: bool  # matched against the path from the ignore file, else against the last name
+    anchored: bool  # matched against the path relative to the ignore file, else against the last name
     line: int
     text: str
 
 
 def parse(data: bytes) -> list[Rule]:
-    """The rules of an ignore file; lines that can never match are dropped, as Git does."""
+    """The rules of an ignore file. Like Git, drops lines that can never match."""
     rules, serial = [], count()
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if line and not line.startswith(b"#"):
@@ -59,7 +60,7 @@ def _rule(line: bytes, number: int, serial: count[int]) -> Rule | None:
 
 
 def _trim(line: bytes) -> bytes:
-    """Without trailing spaces, except escaped ones."""
+    """The line without trailing spaces, except escaped ones."""
     bare = line.rstrip(b" ")
     if bare == line:
         return line
@@ -69,10 +70,10 @@ def _trim(line: bytes) -> bytes:
 
 @dataclass(slots=True)
 class IgnoreFile:
-    """The rules of one file, for the paths below its directory."""
+    """The rules of one ignore file, for the paths below its directory."""
 
-    shown: str  # its path from the tree's root
-    base: int  # bytes of its directory's path from the top, "/" included
+    shown: str  # its path relative to the tree's root
+    base: int  # length in bytes of its directory's path relative to the top, including the final "/"
     rules: list[Rule]
     _quick: tuple[re.Pattern[bytes] | None, re.Pattern[bytes] | None] = field(init=False)
 
@@ -83,7 +84,7 @@ class IgnoreFile:
         )
 
     def last_match(self, path: bytes, name: bytes, directory: bool) -> Rule | None:
-        """The last rule that matches; `path` is from the top, `name` its last part."""
+        """The last rule that matches; `path` is relative to the top, `name` is its last part."""
         names, paths = self._quick
         path = path[self.base :]
         if not ((names and names.fullmatch(name)) or (paths and paths.fullmatch(path))):
@@ -103,13 +104,13 @@ def _any(expressions: Iterable[bytes]) -> re.Pattern[bytes] | None:
 
 @dataclass(frozen=True, slots=True)
 class Ignores:
-    """The ignore files in force in one directory, from the top down, one tuple a kind."""
+    """The ignore files in force in one directory, from the top down, one tuple per kind."""
 
     git: tuple[IgnoreFile, ...] = ()
     ray: tuple[IgnoreFile, ...] = ()
 
     def reason(self, path: bytes, directory: bool) -> str | None:
-        """Why `path` (from the top) is ignored, or None. The caller never asks below an ignored directory."""
+        """Why `path`, relative to the top, is ignored, or None. Never called for paths below an ignored directory."""
         name = path[path.rfind(b"/") + 1 :]
         for files in (self.ray, self.git):
             for file in reversed(files):
@@ -119,9 +120,9 @@ class Ignores:
         return None
 
     def entering(self, directory: str, shown: str, base: int, kinds: list[str], limits: Limits) -> Ignores:
-        """These and the ignore files that lie in `directory`; `kinds` are those that are there.
+        """These ignore files plus those in `directory`; `kinds` are the ones it contains.
 
-        Raises BadIgnoreFile or Unreadable: an ignore file that cannot be honoured could let anything out.
+        Raises BadIgnoreFile or Unreadable: without its ignore files, a directory might send anything.
         """
         git, ray = self.git, self.ray
         for kind in kinds:
@@ -136,8 +137,10 @@ class Ignores:
 
 
 def above(root: str, limits: Limits) -> tuple[Ignores, str]:
-    """The ignore files between the top of the repository that holds `root` and `root`, and the path from that top
-    to `root`, ending with "/" ("" when root is the top, or in no repository)."""
+    """The ignore files from the top of the repository down to `root`, and the path from that top to `root`.
+
+    The path ends with "/"; it is "" if `root` is the top, or not in a repository.
+    """
     top = root
     while not os.path.lexists(os.path.join(top, ".git")):
         parent = os.path.dirname(top)
@@ -157,15 +160,13 @@ def above(root: str, limits: Limits) -> tuple[Ignores, str]:
 
 
 def _is_file(path: str) -> bool:
-    """Whether something that is not a directory is there, a dangling link included."""
+    """Whether the path exists and is not a directory; a dangling symlink counts."""
     try:
         return not stat.S_ISDIR(os.lstat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise Unreadable(
-            f"{path} cannot be looked at: {error.strerror}.", f"Make {path} readable."
-        ) from error
+        raise Unreadable(f"{path} cannot be checked: {error.strerror}.", f"Make {path} readable.") from error
 
 
 def _read(path: str, shown: str, limits: Limits) -> bytes:
@@ -184,16 +185,14 @@ def _read(path: str, shown: str, limits: Limits) -> bytes:
     if len(data) > limits.ignore_file:
         raise BadIgnoreFile(
             f"{shown} is larger than {limits.ignore_file:,} bytes, too large for an ignore file.",
-            _mend(shown),
+            _fix(shown),
         )
     return data
 
 
 def _not_regular(shown: str) -> BadIgnoreFile:
-    return BadIgnoreFile(
-        f"{shown} is not a regular file, so what it would leave out is not known.", _mend(shown)
-    )
+    return BadIgnoreFile(f"{shown} is not a regular file, so its rules cannot be read.", _fix(shown))
 
 
-def _mend(shown: str) -> str:
-    return f"Replace {shown} with a regular file of patterns, one a line."
+def _fix(shown: str) -> str:
+    return f"Replace {shown} with a regular file of patterns, one per line."

@@ -1,8 +1,8 @@
-"""Git's wildmatch, as regular expressions over bytes.
+"""Git's wildmatch, translated to regular expressions over bytes.
 
-Follows `wildmatch.c` (dowild) and `dir.c` (match_pathname) of Git 2.39, quirks included; a property test
-compares it with the real one. Stars are matched leftmost and never retried (as Python's own fnmatch does), so no
-pattern takes exponential time.
+Follows `wildmatch.c` (dowild) and `dir.c` (match_pathname) of Git 2.39, quirks included; a property test compares it
+with Git itself. Stars match leftmost and never backtrack, as in Python's own fnmatch, so no pattern takes exponential
+time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _CLASSES = {
     b"punct": rb"[!-/:-@\[-`{-~]", b"space": rb"[ \t-\r]", b"upper": rb"[A-Z]", b"xdigit": rb"[0-9A-Fa-f]",
 }  # fmt: skip
 
-# Tokens that are not fixed pieces of regular expression.
+# Tokens that are not literal pieces of a regular expression.
 _STAR = b"*"  # any bytes but "/"
 _DEEP = b"**/"  # any directories, or none
 _DEEPER = b"**\\/"  # any directories, at least one: how Git reads an escaped slash after two stars
@@ -26,15 +26,15 @@ _REST = b"**"  # everything that follows
 
 
 def literal_length(pattern: bytes) -> int:
-    """How many bytes at the start of `pattern` stand for themselves."""
+    """The number of literal bytes at the start of `pattern`."""
     found = _SPECIAL.search(pattern)
     return found.start() if found else len(pattern)
 
 
 def translate(pattern: bytes, serial: Iterator[int]) -> bytes | None:
-    """The regular expression (for fullmatch, with DOTALL) of a pattern, or None if it can never match.
+    """The regular expression for a pattern, for fullmatch with DOTALL; None if the pattern can never match.
 
-    `serial` numbers the groups, so that expressions may be joined with "|".
+    serial: numbers the groups, so that expressions can be joined with "|".
     """
     tokens = _tokens(pattern)
     if tokens is None:
@@ -77,9 +77,9 @@ def _tokens(pattern: bytes) -> list[bytes] | None:
 
 
 def _stars(pattern: bytes, at: int, start: int) -> tuple[bytes, int]:
-    """The token of the stars at `at`, and where the pattern goes on.
+    """The token for the stars at `at`, and the index after it.
 
-    Two stars are special between slashes only. Git cuts off the literal start before it looks, so stars right after
+    Two stars are special only between slashes. Git strips the literal start of a pattern first, so stars right after
     it count as being at the start: "foo**/bar" matches "foo/x/bar".
     """
     end = at
@@ -96,7 +96,7 @@ def _stars(pattern: bytes, at: int, start: int) -> tuple[bytes, int]:
 
 
 def _bracket(pattern: bytes, at: int) -> tuple[bytes, int] | None:
-    """The expression of the bracket at `at` and the index after it; None where Git gives up."""
+    """The expression for the bracket at `at`, and the index after it; None if Git rejects the pattern."""
     at += 1
     negated = pattern[at : at + 1] in (b"!", b"^")
     at += negated
@@ -144,7 +144,7 @@ def _one_of(members: set[int]) -> bytes:
 
 
 def _segments(tokens: list[bytes], serial: Iterator[int]) -> bytes:
-    """Tokens without "**": in each part between slashes, only the last star may have to look again."""
+    """The expression for tokens without "**". In each path segment, only the last star may backtrack."""
     out, star, fixed = b"", False, b""
     for token in tokens:
         if token == re.escape(b"/"):
@@ -159,6 +159,6 @@ def _segments(tokens: list[bytes], serial: Iterator[int]) -> bytes:
 
 
 def _once(expression: bytes, serial: Iterator[int]) -> bytes:
-    """An atomic group, which Python has only from 3.11 on."""
+    """An atomic group, for Python before 3.11, which has none."""
     name = b"g%d" % next(serial)
     return rb"(?=(?P<" + name + rb">" + expression + rb"))(?P=" + name + rb")"

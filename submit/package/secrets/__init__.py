@@ -1,1 +1,1 @@
-"""Secrets and credential files, found before they travel."""
+"""Find secrets and credential files before they are sent."""

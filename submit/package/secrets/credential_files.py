@@ -1,7 +1,7 @@
-"""Files and directories that hold credentials, by their names: data, in lower case.
+"""Names of files and directories that hold credentials, in lower case.
 
-A pattern is a name, or a name in a directory ("gh/hosts.yml"), with * and ?; a directory ends with "/". Collected from
-the documentation of the tools, and from the lists of names in gitleaks, TruffleHog and GitHub's .gitignore templates.
+A pattern is a name, or a name in a directory ("gh/hosts.yml"), with * and ?; directories end with "/". Collected from
+the tools' documentation, and from the name lists of gitleaks, TruffleHog and GitHub's .gitignore templates.
 """
 
 from __future__ import annotations
@@ -86,16 +86,20 @@ _HISTORIES = (
     ".*_history", "fish_history", ".lesshst", ".viminfo", "core.[0-9]*", "vgcore.[0-9]*", "*.hprof",
 )  # fmt: skip
 
-KEY = "private keys and certificates never travel"
-ENVIRONMENT = "environment files never travel"
+KEY = "private keys and certificates are never packaged"
+ENVIRONMENT = "environment files are never packaged"
 PATTERNS: dict[str, str] = {
-    **{one: f"credentials never travel ({of})" for of, patterns in _CREDENTIALS.items() for one in patterns},
+    **{
+        one: f"credentials are never packaged ({of})"
+        for of, patterns in _CREDENTIALS.items()
+        for one in patterns
+    },
     **dict.fromkeys(_KEYS, KEY),
     **dict.fromkeys(_ENVIRONMENTS, ENVIRONMENT),
-    **dict.fromkeys(_HISTORIES, "what was typed or was in memory here never travels"),
+    **dict.fromkeys(_HISTORIES, "shell histories and memory dumps are never packaged"),
 }
 
-# What looks like one of them, and is a template, the public half of a key, or source text.
+# Names that match a pattern above but are templates, public keys or source code.
 HARMLESS = (
     ".env.example", ".env.sample", ".env.template", ".env.dist", ".env.defaults", ".env.schema", "example.env",
     "sample.env", "template.env", "*.example.env", "*.sample.env", "*.template.env", "example.tfvars",
@@ -103,7 +107,7 @@ HARMLESS = (
     "*.example", "*.sample", "*.template", "*.dist", "*.j2", "*.md", "*.py", "*.ipynb", "*.rst",
 )  # fmt: skip
 
-# What holds a credential only if its text matches: names, an expression for any case, and whose it is.
+# Files that hold a credential only if their text matches: names, a case-insensitive expression, and the owner.
 BY_TEXT: dict[tuple[str, ...], tuple[bytes, str]] = {
     ("pip.conf", "pip.ini", "uv.toml", ".condarc", "condarc"): (
         rb"://[^\s/@]+@|/t/[a-z]{2}-[0-9a-f-]{30,}",

@@ -1,4 +1,4 @@
-"""Files that hold credentials by what is in them: a person's, a service account's, a cloud's, a registry's."""
+"""Recognize credential files by their content: users, service accounts, clouds, registries."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 from .credential_files import BY_TEXT, KEY
 
-CREDENTIAL_FILE = "a service account's key or a person's credentials never travel"
+CREDENTIAL_FILE = "service account keys and user credentials are never packaged"
 _JSON = 16 * 1024  # bytes: a key file has about 2,400
-_TEXT = 1024 * 1024  # bytes: a bundle of certificates has about 200,000
+_TEXT = 1024 * 1024  # bytes: a certificate bundle has about 200,000
 _PUBLIC = re.compile(rb"(?:TRUSTED |X509 )?CERTIFICATE|X509 CRL|(?:RSA |EC )?PUBLIC KEY|DH PARAMETERS|PKCS7")
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 
 
 def bytes_to_judge(name: str, size: int) -> int:
-    """How many bytes of a file say whether it travels; 0 if its name says enough."""
+    """How many bytes of a file are needed to decide whether it is packaged; 0 if its name is enough."""
     last = name.lower().rpartition("/")[2]
     if last.endswith(".json"):
         return _JSON if size <= _JSON else 0
@@ -25,7 +25,7 @@ def bytes_to_judge(name: str, size: int) -> int:
 
 
 def why_never_by_text(name: str, data: bytes) -> str | None:
-    """Why a file with that text never travels, or None."""
+    """Why a file with this content is never packaged, or None."""
     last = name.lower().rpartition("/")[2]
     if last.endswith(".json"):
         return CREDENTIAL_FILE if _is_credential(data) else None
@@ -34,7 +34,11 @@ def why_never_by_text(name: str, data: bytes) -> str | None:
     if last.endswith(".asc"):
         return KEY if b"PRIVATE KEY" in data else None
     rule = _rule(last)
-    return f"credentials never travel ({rule[1]})" if rule and re.search(rule[0], data, re.I | re.M) else None
+    return (
+        f"credentials are never packaged ({rule[1]})"
+        if rule and re.search(rule[0], data, re.I | re.M)
+        else None
+    )
 
 
 def _rule(last: str) -> tuple[bytes, str] | None:
@@ -42,7 +46,7 @@ def _rule(last: str) -> tuple[bytes, str] | None:
 
 
 def _is_public(data: bytes) -> bool:
-    """Certificates and public keys only: what a job needs to trust a server."""
+    """Whether the file holds only certificates and public keys, which a job needs to trust a server."""
     blocks = _BEGIN.findall(data)
     return bool(blocks) and all(_PUBLIC.fullmatch(block) for block in blocks)
 
@@ -67,19 +71,15 @@ _FORMS: tuple[Callable[[Mapping[str, Any]], bool], ...] = (
     lambda found: (
         found.get("type") in ("service_account", "gdch_service_account") and _filled(found, "private_key")
     ),
-    lambda found: _filled(
-        found, "refresh_token"
-    ),  # authorized_user, and what Google's and others' flows keep
+    lambda found: _filled(found, "refresh_token"),  # authorized_user, and what OAuth flows store
     lambda found: bool(_nested(found, "source_credentials")),  # an impersonated service account
     lambda found: any(_filled(one, "client_secret") for one in (found, *_nested(found, "installed", "web"))),
     lambda found: any(
         _filled(one, "SecretAccessKey") for one in (found, *_nested(found, "AccessKey", "Credentials"))
     ),
     lambda found: _filled(found, "aws_secret_access_key"),
-    lambda found: (
-        _filled(found, "tenant", "password") or _filled(found, "tenantId", "clientSecret")
-    ),  # Azure's
-    lambda found: any(  # Docker's registries
+    lambda found: _filled(found, "tenant", "password") or _filled(found, "tenantId", "clientSecret"),  # Azure
+    lambda found: any(  # Docker registries
         _filled(one, "auth") or _filled(one, "identitytoken")
         for auths in _nested(found, "auths")
         for one in _nested(auths, *auths)

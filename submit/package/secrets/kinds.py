@@ -1,7 +1,7 @@
-"""The kinds of secrets that are looked for in text, as data.
+"""The kinds of secrets to look for in text.
 
-The forms of tokens are those that their issuers document so that scanners find them; gitleaks' and detect-secrets'
-rules were read for completeness. A documented example or a placeholder is not a secret.
+Token formats are those that issuers document for secret scanners; the rules of gitleaks and detect-secrets were
+checked for completeness. Documented examples and placeholders are not secrets.
 """
 
 from __future__ import annotations
@@ -10,25 +10,29 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from .placeholders import is_basic, is_example, is_key, is_password, is_random, is_url_token, opens_something
+from .placeholders import has_private_key, is_basic, is_example, is_key, is_password, is_random, is_url_token
 
 Match = re.Match[bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind. Every match has an anchor in it: looking for all anchors at once is far quicker than for patterns."""
+    """One kind of secret.
+
+    Every match contains an anchor: searching for all anchors at once is far faster than matching every pattern.
+    """
 
     name: str
     anchors: tuple[str, ...]
-    pattern: str  # group 1 is the secret part
-    lead: int = 0  # most bytes of a match before the anchor
+    pattern: str  # group 1 is the secret
+    lead: int = 0  # the most bytes of a match before the anchor
     real: Callable[[Match], bool] = lambda match: not is_example(match[1])
-    host: str = ""  # the group that is a host: in a file, a host that is reserved for documents is an example
+    # The group with the host: in a file, a match with a host reserved for documentation is an example.
+    host: str = ""
 
 
 def _token(name: str, anchor: str, rest: str) -> Kind:
-    """A token that begins with `anchor`; `rest` is what follows."""
+    """A token that starts with `anchor`; `rest` matches what follows."""
     return Kind(name, (anchor,), rf"(?<![0-9A-Za-z_])({re.escape(anchor)}{rest})(?![0-9A-Za-z_-])")
 
 
@@ -41,14 +45,14 @@ def _tokens() -> Iterator[Kind]:
 _QUOTE = r"\\*[\"']"
 _BETWEEN = r"[\"'\]]{0,2}\s{0,5}[=:]\s{0,5}[\"']?"
 _ASSIGNED = r"[\"'\]]{0,2}\s{0,5}[=:]\s{0,5}[\"']([0-9A-Za-z_+/=.~-]{16,200})[\"']"
-# the ends of the names of what is assigned: password, client_secret, API_KEY, authToken, …
+# How the names of assigned secrets end: password, client_secret, API_KEY, authToken, …
 _ENDS = (
     "assword", "ASSWORD", "asswd", "ASSWD", "ecret", "ECRET", "pi_key", "PI_KEY", "pikey", "PIKEY", "piKey",
     *(f"{kind}{token}" for kind in ("pi", "uth", "ccess", "rivate") for token in ("_token", "Token")),
     *(f"{kind}_TOKEN" for kind in ("PI", "UTH", "CCESS", "RIVATE")),
 )  # fmt: skip
 _WORD = r"[0-9A-Za-z_-]"
-# issuer's token: what it begins with, and what follows
+# Kind of token: its prefixes, each with an expression for the rest.
 _TOKENS: dict[str, dict[str, str]] = {
     "Google API key": {"AIza": _WORD + "{35}"},
     "Google access token": {"ya29.": r"[0-9A-Za-z_.-]{20,2000}"},
@@ -102,7 +106,7 @@ KINDS = (
         ("service_account",),
         _QUOTE + "type" + _QUOTE + r"\s*:\s*" + _QUOTE + "(service_account)",
         60,
-        lambda match: opens_something(match.string),
+        lambda match: has_private_key(match.string),
     ),
     Kind(
         "AWS secret key",

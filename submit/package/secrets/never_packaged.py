@@ -1,4 +1,4 @@
-"""What never travels, whatever the ignore files or the header say, and why."""
+"""What is never packaged, regardless of ignore files and the header, and why."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from pathlib import PurePosixPath
 
 from .credential_files import HARMLESS, KEY, PATTERNS
 
-_HISTORY = "version control never travels"
-_MACHINE = "made for this machine"
-_OTHERS = {
-    **dict.fromkeys(
-        [".git/", ".hg/", ".svn/", ".bzr/", ".jj/", ".git"], _HISTORY
-    ),  # .git: a worktree's pointer
+_HISTORY = "version control data is never packaged"
+_MACHINE = "specific to this machine"
+_OTHER_PATTERNS = {
+    # ".git" without a slash is the pointer file of a worktree.
+    **dict.fromkeys([".git/", ".hg/", ".svn/", ".bzr/", ".jj/", ".git"], _HISTORY),
     **dict.fromkeys(
         [".venv/", "__pycache__/", "node_modules/", ".ipynb_checkpoints/", ".raydock/"], _MACHINE
     ),
     **dict.fromkeys([".terraform/", ".tox/", ".nox/", "*.pyc"], _MACHINE),
-    ".ds_store": _MACHINE,  # changes whenever a folder is looked at, and the package with it
+    ".ds_store": _MACHINE,  # changes whenever a folder is viewed, and would change the package
 }
 VIRTUALENV = f"a virtual environment, {_MACHINE}"
 
 
 def why_never(name: str, directory: bool) -> str | None:
-    """Why the thing at `name` (posix path; only its last two parts count) never travels, or None."""
+    """Why the file or directory at `name` is never packaged, or None.
+
+    name: a posix path, of which only the last two parts matter.
+    """
     above, _, last = name.lower().rpartition("/")
     end = "/" if directory else ""
     last, within = last + end, f"{above.rpartition('/')[2]}/{last}{end}"
@@ -42,27 +44,27 @@ def why_never(name: str, directory: bool) -> str | None:
 
 
 def why_never_within(name: str, directory: bool = False) -> str | None:
-    """The same for a name and all directories above it."""
+    """Why `name` or one of its parent directories is never packaged, or None."""
     above = (why_never(str(parent), True) for parent in PurePosixPath(name).parents)
     return why_never(name, directory) or next((reason for reason in above if reason), None)
 
 
 def why_secret(path: str) -> str | None:
-    """Why a directory is not sent even when it is named: it lies in version control's or a tool's credentials."""
-    places = [PurePosixPath(path), *PurePosixPath(path).parents]
-    reasons = (why_never(str(place), True) for place in places)
+    """Why a directory is never sent, even if named: it holds credentials or version control data. None if it may be."""
+    directories = [PurePosixPath(path), *PurePosixPath(path).parents]
+    reasons = (why_never(str(directory), True) for directory in directories)
     return next(
         (one for one in reasons if one and (one in (_HISTORY, KEY) or one.startswith("credentials"))), None
     )
 
 
 def _patterns() -> dict[str, str]:
-    return {**PATTERNS, **_OTHERS}
+    return {**PATTERNS, **_OTHER_PATTERNS}
 
 
 @cache
 def _compiled() -> tuple[dict[str, str], re.Pattern[str], re.Pattern[str]]:
-    """Names that are matched as they are, and expressions for the others and for what is harmless all the same."""
+    """The literal names, an expression for the patterns, and one for the harmless exceptions."""
     wild = [one for one in _patterns() if re.search(r"[*?\[]", one)]
     exact = {one: reason for one, reason in _patterns().items() if one not in wild}
     return exact, re.compile("|".join(map(translate, wild))), re.compile("|".join(map(translate, HARMLESS)))

@@ -1,6 +1,7 @@
-"""Secrets in what would travel: private keys, service accounts' keys, cloud keys and tokens.
+"""Find secrets in the files and values that would be sent: private keys, service account keys, cloud keys, tokens.
 
-Looks at plain text in any file, not inside archives or other encodings; what is looked for is in secret_kinds.
+Scans the bytes of every file as plain text; does not look inside archives or other encodings. The kinds of secrets
+are in kinds.py.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from ..reader import CHUNK, FileReader
 from .kinds import KINDS, Kind
 from .placeholders import is_documented
 
-_OVERLAP = 4096  # bytes looked at again with the next chunk, so that no secret hides on the edge
+_OVERLAP = 4096  # bytes scanned again with the next chunk, so that no secret is lost at the boundary
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A secret in a file: its line (from 1) and its kind, never its value."""
+    """A secret in a file: its line, counted from 1, and its kind; never its value."""
 
     name: str
     line: int
@@ -28,7 +29,7 @@ class Secret:
 
 
 def find_secrets(contents: Contents) -> list[Secret]:
-    """The secrets in the files, by name and line. Raises ContentsChanged or Unreadable."""
+    """The secrets in the files, sorted by name and line. Raises ContentsChanged or Unreadable."""
     found: set[Secret] = set()
     with FileReader(contents) as reader:
         for entry in contents.entries:
@@ -43,7 +44,7 @@ def find_secrets(contents: Contents) -> list[Secret]:
 
 
 def find_secrets_in_text(text: str) -> list[str]:
-    """The kinds of secrets in an argument or an environment value, each once."""
+    """The kinds of secrets in an argument or environment variable, each once."""
     return sorted({kind for _, kind in _matches(text.encode("utf-8", "surrogateescape"))})
 
 
@@ -51,7 +52,7 @@ def _matches(text: bytes, in_file: bool = False) -> Iterator[tuple[int, str]]:
     anchors, kinds = _compiled()
     at = 0
     while found := anchors.search(text, at):
-        at = found.start() + 1  # another anchor may stand in this one
+        at = found.start() + 1  # another anchor may start inside this one
         for one, pattern in kinds[found[0]]:
             for start in range(max(0, found.start() - one.lead), found.start() + 1):
                 match = pattern.match(text, start)
@@ -63,7 +64,7 @@ def _matches(text: bytes, in_file: bool = False) -> Iterator[tuple[int, str]]:
 
 @cache
 def _compiled() -> tuple[re.Pattern[bytes], dict[bytes, list[tuple[Kind, re.Pattern[bytes]]]]]:
-    """All anchors as one expression, and by anchor what to look for there."""
+    """All anchors as one expression, and the kinds to match at each anchor."""
     kinds: dict[bytes, list[tuple[Kind, re.Pattern[bytes]]]] = {}
     for one in KINDS:
         pattern = re.compile(one.pattern.encode())
@@ -73,7 +74,7 @@ def _compiled() -> tuple[re.Pattern[bytes], dict[bytes, list[tuple[Kind, re.Patt
 
 
 def _any_of(texts: Iterable[bytes]) -> bytes:
-    """An expression for any of the texts, the longest that is there: a trie, which `re` tries far quicker."""
+    """An expression that matches the longest of the texts. A trie, which `re` matches far faster than alternatives."""
     below: dict[bytes, list[bytes]] = {}
     for text in texts:
         below.setdefault(text[:1], []).append(text[1:])

@@ -1,4 +1,4 @@
-"""Whether a variable or an argument holds a secret, judged by its name and by its value."""
+"""Find secrets in variables and arguments by their names and values."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .placeholders import entropy, is_password, is_placeholder, is_random
 from .scan import find_secrets_in_text
 
 _BY_NAME = "by its name"
-# The last words of a secret's name. DSN, URL and CONNECTION_STRING are judged by their value alone.
+# How the names of secrets end. DSN, URL and CONNECTION_STRING are judged by their value alone.
 _SECRET = re.compile(
     r"(?:PASSWORD|PASSWD|PASSPHRASE|APIKEY)$|(?:^|_)(?:TOKEN|SECRET|PWD|PASS|CREDENTIALS?|API_?KEY|SECRET_?KEY|PRIVATE_?KEY"
     r"|ACCESS_?KEY|ACCOUNT_?KEY|AUTH_?KEY|MASTER_?KEY|SIGNING_?KEY|ENCRYPTION_?KEY)$"
 )
 _ABOUT = re.compile(r"PASSW(?:OR)?D|(?:^|_)(?:TOKENS?|SECRETS?|CREDENTIALS?|KEY|AUTH)(?:_|$)")
-# A token of a text, not of a person: PAD_TOKEN, MAX_TOKEN.
+# Tokens of a language model, not credentials: PAD_TOKEN, MAX_TOKEN.
 _TEXT_TOKEN = re.compile(
     r"(?:^|_)(?:PAD|BOS|EOS|UNK|MASK|CLS|SEP|STOP|START|END|SPECIAL|MAX|MIN|NUM|N|PER|FIRST|LAST|NEW|IMAGE|NEWLINE)_TOKEN$"
 )
@@ -33,7 +33,7 @@ _IN_STRING = re.compile(r"(?i)(?:^|[\s;&?])(?:password|passwd|pwd)\s?=\s?['\"]?(
 
 
 def secret_in(name: str, value: str) -> str | None:
-    """What kind of secret a variable holds ("by its name" where its value has no known form), or None."""
+    """The kind of secret that a variable holds, "by its name" if its value has no known format, or None."""
     kinds = find_secrets_in_text(value)
     if kinds:
         return kinds[0]
@@ -45,7 +45,7 @@ def secret_in(name: str, value: str) -> str | None:
 
 
 def secrets_in_arguments(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The secrets in a job's arguments: the option that each belongs to ("" for none), and its kind."""
+    """The secrets in a job's arguments: for each, its option ("" if it has none) and its kind."""
     before = ""
     for argument in arguments:
         name, equals, value = argument.partition("=")
@@ -71,7 +71,7 @@ def _is_secret(name: str, value: str) -> bool:
 
 
 def _harmless(value: str) -> bool:
-    """A setting, a path, a reference to where the secret is, or a placeholder."""
+    """Whether a value is a setting, a path, a reference to a secret stored elsewhere, or a placeholder."""
     value = value.strip()
     if _SETTING.fullmatch(value) or is_placeholder(value):
         return True
@@ -80,7 +80,7 @@ def _harmless(value: str) -> bool:
 
 
 def _members(value: str) -> list[tuple[str, str]]:
-    """The texts of a JSON object, with their names."""
+    """The string members of a JSON object, with their names."""
     try:
         found = json.loads(value) if value.lstrip().startswith("{") else None
     except (ValueError, RecursionError):

@@ -1,1 +1,1 @@
-"""What a job's text tells: what runs, with which options, which modules, which paths."""
+"""Static analysis of a job's source: what runs, with which options, modules and paths."""

@@ -1,6 +1,6 @@
-"""Which package brings which module, where their names differ, and what popular packages bring along.
+"""Which package provides which module, if their names differ, and what popular packages depend on.
 
-Data for the imports check: what the caller's own environment knows comes first.
+Data for the imports check. Packages installed in the caller's environment are looked up there as well.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-# module: the packages that have it; the first is the one to declare.
+# module: the packages that provide it; the first is the one to declare.
 PACKAGES: dict[str, tuple[str, ...]] = {
     "Bio": ("biopython",),
     "Crypto": ("pycryptodome", "pycrypto"),
@@ -109,8 +109,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "zmq": ("pyzmq",),
 }
 
-# package: modules that it brings along by what it requires.
-ALONG: dict[str, tuple[str, ...]] = {
+# package: modules that its dependencies provide.
+DEPENDENCY_MODULES: dict[str, tuple[str, ...]] = {
     "accelerate": ("torch", "numpy", "huggingface_hub", "safetensors", "yaml"),
     "catboost": ("numpy", "pandas", "scipy", "matplotlib", "plotly"),
     "dask": ("cloudpickle", "fsspec", "toolz", "yaml"),
@@ -164,58 +164,61 @@ ALONG: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def normal(name: str) -> str:
-    """A package's name as PEP 503 compares it."""
+def normalize(name: str) -> str:
+    """A package name, normalized as in PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def packages_of(module: str) -> tuple[str, ...]:
-    """The packages that may have a dotted module, the one to declare first; by its own name where no other is known."""
+    """The packages that may provide a dotted module, the one to declare first; its own name if none is known."""
     parts = module.split(".")
     for length in range(len(parts), 0, -1):
         if known := PACKAGES.get(".".join(parts[:length])):
             return known
     if parts[0] == "google" and len(parts) > 2 and parts[1] == "cloud":
-        return (normal("-".join(parts[:3])),)
-    return tuple(sorted(here().get(parts[0], ()))) or (normal(parts[0]),)
+        return (normalize("-".join(parts[:3])),)
+    return tuple(sorted(packages_by_module().get(parts[0], ()))) or (normalize(parts[0]),)
 
 
-def brings(packages: Iterable[str], module: str) -> bool:
-    """Do packages, by what they are known to require, here or in general, bring the module along?"""
+def provide(packages: Iterable[str], module: str) -> bool:
+    """Whether packages or their known dependencies provide a module."""
     reached: set[str] = set()
-    waiting = [normal(name) for name in packages]
-    while waiting:
-        package = waiting.pop()
+    pending = [normalize(name) for name in packages]
+    while pending:
+        package = pending.pop()
         if package in reached:
             continue
         reached.add(package)
-        if any(same(module, one) for one in ALONG.get(package, ())):
+        if any(overlaps(module, one) for one in DEPENDENCY_MODULES.get(package, ())):
             return True
-        waiting += [normal(found) for one in ALONG.get(package, ()) for found in packages_of(one)]
-        waiting += required_here(package) or []
+        pending += [
+            normalize(found) for one in DEPENDENCY_MODULES.get(package, ()) for found in packages_of(one)
+        ]
+        pending += installed_requirements(package) or []
     return bool(reached & set(packages_of(module)))
 
 
-def known(package: str) -> bool:
-    """Is it known what a package brings along?"""
-    return normal(package) in ALONG or required_here(package) is not None
+def dependencies_known(package: str) -> bool:
+    """Whether the dependencies of a package are known."""
+    return normalize(package) in DEPENDENCY_MODULES or installed_requirements(package) is not None
 
 
-def same(module: str, other: str) -> bool:
+def overlaps(module: str, other: str) -> bool:
+    """Whether two dotted modules are the same, or one contains the other."""
     return f"{module}.".startswith(f"{other}.") or f"{other}.".startswith(f"{module}.")
 
 
 @cache
-def here() -> dict[str, list[str]]:
-    """The packages that have a module in the environment that this runs in. Reading it takes 50 ms."""
+def packages_by_module() -> dict[str, list[str]]:
+    """The packages that provide each top-level module in this environment. Takes about 50 ms."""
     from importlib.metadata import packages_distributions
 
-    return {module: [normal(one) for one in found] for module, found in packages_distributions().items()}
+    return {module: [normalize(one) for one in found] for module, found in packages_distributions().items()}
 
 
 @cache
-def required_here(package: str) -> list[str] | None:
-    """What a package requires without extras, by the environment that this runs in; None where it isn't here."""
+def installed_requirements(package: str) -> list[str] | None:
+    """What a package installed in this environment requires without extras; None if it is not installed."""
     from importlib.metadata import PackageNotFoundError, requires
 
     from packaging.requirements import Requirement
@@ -224,4 +227,4 @@ def required_here(package: str) -> list[str] | None:
         found = [Requirement(one) for one in requires(package) or ()]
     except (PackageNotFoundError, ValueError):
         return None
-    return [normal(one.name) for one in found if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return [normalize(one.name) for one in found if one.marker is None or one.marker.evaluate({"extra": ""})]

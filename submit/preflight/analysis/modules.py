@@ -1,4 +1,4 @@
-"""Which modules are there when a job runs: of Python, of the cluster's packages, and of what travels."""
+"""The modules available to a job: from the standard library, the cluster's packages, and the job's own files."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import PurePosixPath
 from raydock.jobscript.reach import Imported, Reach
 from raydock.rayapi.cluster_info import ClusterInfo
 
-from ..draft import Draft
+from ...plan import JobPlan
 from ..shadowing import INSTALLED, module_of
 from . import distributions
 
-# Standard modules that not every Python has: the first and the last minor version of Python 3 that does.
+# Standard library modules that not every Python 3 has: the first and the last minor version that has them.
 SINCE = {"tomllib": 11, "annotationlib": 14, "compression": 14}
 UNTIL = {
     "binhex": 10,
@@ -28,32 +28,33 @@ UNTIL = {
 
 @dataclass(frozen=True)
 class Modules:
-    """What the cluster and the package have. `told` is False where neither modules nor packages are known."""
+    """The modules that the cluster and the package provide."""
 
-    draft: Draft
+    plan: JobPlan
     facts: ClusterInfo
 
     @property
-    def told(self) -> bool:
+    def known(self) -> bool:
+        """Whether the cluster reported its modules or packages."""
         return bool(self.facts.modules or self.facts.packages)
 
     @cached_property
     def minor(self) -> int:
-        """The minor version of the cluster's Python 3; the caller's where it isn't told."""
+        """The minor version of the cluster's Python 3, or the caller's if unknown."""
         parts = self.facts.python.split(".")
         return int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else sys.version_info.minor
 
     @cached_property
-    def sent(self) -> frozenset[str]:
-        """Top-level modules that travel. Where sys.path is changed, folders anywhere in the package count."""
-        anywhere = "PYTHONPATH" in self.draft.env or any(
+    def packaged(self) -> frozenset[str]:
+        """The packaged top-level modules. If the job changes sys.path, those in any folder count."""
+        anywhere = "PYTHONPATH" in self.plan.env or any(
             isinstance(node, ast.Attribute) and node.attr == "path" and getattr(node.value, "id", "") == "sys"
-            for tree in self.draft.modules.values()
+            for tree in self.plan.modules.values()
             for node in ast.walk(tree)
         )
-        tops = {PurePosixPath("."), PurePosixPath(self.draft.name).parent}
+        tops = {PurePosixPath("."), PurePosixPath(self.plan.name).parent}
         found = set()
-        for entry in self.draft.contents.entries:
+        for entry in self.plan.contents.entries:
             path = PurePosixPath(entry.name)
             for above in (path, *path.parents):
                 if anywhere or above.parent in tops:
@@ -61,44 +62,42 @@ class Modules:
         return frozenset(found)
 
     @cached_property
-    def told_of(self) -> frozenset[str]:
-        """Top-level modules of which the packaging says that, and why, they do not travel."""
-        return frozenset(one.module.partition(".")[0] for one in self.draft.contents.missing)
+    def reported(self) -> frozenset[str]:
+        """The top-level modules that packaging already reports as missing."""
+        return frozenset(one.module.partition(".")[0] for one in self.plan.contents.missing)
 
     @cached_property
     def installed(self) -> tuple[frozenset[str], frozenset[str]]:
-        """Dotted modules of the cluster, and the namespaces above them."""
+        """The dotted modules installed on the cluster, and the namespaces above them."""
         modules = self.facts.modules or (
-            frozenset() if self.told else INSTALLED - {"google"} | {"google.protobuf"}
+            frozenset() if self.known else INSTALLED - {"google"} | {"google.protobuf"}
         )
         above = {".".join(one.split(".")[:n]) for one in modules for n in range(1, one.count(".") + 1)}
         return frozenset(modules), frozenset(above) - frozenset(modules)
 
     def standard(self, top: str) -> bool:
-        """Is it a module of the cluster's Python?"""
+        """Whether a module is in the standard library of the cluster's Python."""
         if top in UNTIL or top in SINCE:
             return SINCE.get(top, 0) <= self.minor <= UNTIL.get(top, 99)
         return top in sys.stdlib_module_names
 
     def after_ray(self, file: str = "", one: Imported | None = None) -> bool:
-        """Is ray imported, and where an import at the top of the script is given, above it?"""
-        helpers = any(
-            which != self.draft.name and ray.module[0] == "ray" for which, ray in self.draft.imports
-        )
+        """Whether the job imports ray; for an import at the top level of the script, whether it does so earlier."""
+        helpers = any(which != self.plan.name and ray.module[0] == "ray" for which, ray in self.plan.imports)
         lines = [
             ray.line
-            for which, ray in self.draft.imports
-            if which == self.draft.name
-            and (ray.module[0] == "ray" or (helpers and ray.module[0] in self.sent))
+            for which, ray in self.plan.imports
+            if which == self.plan.name
+            and (ray.module[0] == "ray" or (helpers and ray.module[0] in self.packaged))
         ]
-        if one is None or file != self.draft.name or one.reach is not Reach.ALWAYS:
+        if one is None or file != self.plan.name or one.reach is not Reach.ALWAYS:
             return bool(lines)
         return any(line < one.line for line in lines)
 
-    def have(self, one: Imported) -> bool:
-        """Is the module there?"""
+    def has(self, one: Imported) -> bool:
+        """Whether an imported module is available to the job."""
         whole, top = ".".join(one.module), one.module[0]
-        if self.standard(top) or top in self.sent or top in self.told_of:
+        if self.standard(top) or top in self.packaged or top in self.reported:
             return True
         modules, namespaces = self.installed
         if any(".".join(one.module[:n]) in modules for n in range(1, len(one.module) + 1)):
@@ -112,7 +111,7 @@ class Modules:
 
 
 def dotted(one: Imported) -> str:
-    """The module by its whole name, with what is taken from a namespace."""
+    """The module's full name, including a name imported from a namespace."""
     whole = ".".join(one.module)
     return (
         f"{whole}.{one.name}"

@@ -1,4 +1,4 @@
-"""What the tests of the single jobs share: the module's SCRIPT as a module, and a cluster to kill nodes of."""
+"""Fixtures for the tests of single jobs: the script as a module, and a cluster whose nodes can be killed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOMENTS = 5  # when a worker is killed, 0.4 s apart
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrizes `later`, the seconds before a node is killed: 0 in the gate, the others nightly."""
+    """Parametrize `later`, the seconds before a node is killed: 0 in the gate, the others nightly."""
     if "later" not in metafunc.fixturenames:
         return
     moments: list[object] = [0.0]
@@ -26,7 +26,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def job(request: pytest.FixtureRequest) -> ModuleType:
-    """The script of the test's module, freshly imported."""
+    """The test module's SCRIPT, freshly imported."""
     script = request.module.SCRIPT
     spec = importlib.util.spec_from_file_location(script.stem, script)
     assert spec
@@ -38,13 +38,13 @@ def job(request: pytest.FixtureRequest) -> ModuleType:
 
 @pytest.fixture(scope="package")
 def every_node() -> Iterator[Nodes]:
-    """The cluster that these tests share."""
+    """The cluster that all tests share."""
     with Nodes() as nodes:
         yield nodes
 
 
 @pytest.fixture
 def nodes(every_node: Nodes) -> Nodes:
-    """Two workers with one CPU each, whatever the previous test left."""
+    """Two workers with one CPU each, whatever state the previous test left."""
     every_node.resize(2)
     return every_node

@@ -75,8 +75,8 @@ def serve() -> None:
     from ray._private import services
     from ray.cluster_utils import Cluster
 
-    # A dashboard, since sklearn_joblib asks the state API. None: with True Ray raises where a busy machine brings
-    # it up late.
+    # A dashboard, since sklearn_joblib uses the state API. None, because with True Ray raises if a busy machine
+    # starts it late.
     shape = {"num_cpus": 0, "include_dashboard": None, "dashboard_port": 0}
     cluster = Cluster(initialize_head=True, head_node_args=shape)
     head = cluster.head_node
@@ -87,9 +87,9 @@ def serve() -> None:
         for line in sys.stdin:
             if line.strip() == "add":
                 added += 1
-                # An IP address each, so that the driver belongs to the head's node, as it does on a cluster
-                # of machines: where nodes share the driver's address, it may belong to the one that is killed.
-                # A driver looks up its address in the session's folder, where the last node wrote its own.
+                # Each node has its own IP address, so that the driver belongs to the head node, as on a real
+                # cluster. If nodes shared its address, it might belong to the one that is killed. A driver
+                # reads its address from the session's folder, where the last node wrote its own.
                 name = f"cpu-worker-{added}"
                 own = {"node_name": name, "node_ip_address": f"127.0.0.{added + 1}"}
                 workers[name] = cluster.add_node(num_cpus=1, labels={"pool": "cpu-worker"}, **own)

@@ -1,4 +1,4 @@
-"""Runs a job script as the Job API does: a process of its own, with the cluster in its environment."""
+"""Run a job script as the Job API does: in its own process, with the cluster in its environment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MARK = "RESULT "
 
 @contextmanager
 def started(script: Path, *words: str, env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[str]]:
-    """Runs a job script; `env` says with which Ray, `log` gets both its streams. It doesn't outlive the block."""
+    """Run a job script until the block ends. `env` selects the Ray cluster; `log` receives both output streams."""
     usual = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "RAYDOCK_"))}
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -42,9 +42,9 @@ def started(script: Path, *words: str, env: dict[str, str], log: Path) -> Iterat
 
 @functools.cache
 def alone(script: Path) -> str:
-    """The log of `python jobs/x.py --smoke-test`, with a Ray of its own; run once for all that ask."""
-    # A folder of its own hides every other Ray of this machine from ray.init(). It is not pytest's, whose
-    # path is too long for Ray's sockets.
+    """The log of `python jobs/x.py --smoke-test` with its own Ray, run once and cached."""
+    # A separate folder hides any other Ray on this machine from ray.init(). pytest's folder has too long a
+    # path for Ray's sockets.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
         log = Path(folder, "log")
         with started(script, "--smoke-test", env={"RAY_TMPDIR": folder}, log=log) as process:
@@ -54,7 +54,7 @@ def alone(script: Path) -> str:
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """Interrupts a job that still runs, so that it ends its Ray; then kills what is left of it."""
+    """Interrupt a running job, so that it stops its Ray; kill it if it does not end within 20 s."""
     if process.poll() is not None:
         return
     process.send_signal(signal.SIGINT)
@@ -66,7 +66,7 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def wait_for_line(log: Path, text: str, process: subprocess.Popen[str], seconds: float = 600) -> None:
-    """Until the log of a job that runs holds the text."""
+    """Wait until the log of a running job contains the text."""
     deadline = time.monotonic() + seconds
     while text not in log.read_text():
         assert process.poll() is None, log.read_text()
@@ -88,13 +88,13 @@ def result(log: str) -> dict[str, Any]:
 
 
 def check(found: dict[str, Any], job: str) -> None:
-    """What the result of every job holds, wherever it ran."""
+    """Assert what the result of every job contains."""
     assert {"version": found["version"], "job": found["job"]} == {"version": 1, "job": job}
     assert isinstance(found["data"], str)
     assert found["data"]
     assert found["metrics"]
     assert found["seconds"]
-    if job != "whoami":  # it has nothing to measure
+    if job != "whoami":  # it measures nothing
         assert set(found) >= {"cpus", "speed_up", "efficiency", "peak_memory_mib"}
     for task in found.get("tasks", []):
         assert isinstance(task["name"], str)

@@ -1,4 +1,4 @@
-"""Predictions in a batch: those of plain XGBoost, one for each row, also on a single CPU."""
+"""Batch predictions: equal to those of plain XGBoost, one per row, also on a single CPU."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.contract.jobs.nodes import Nodes
 from tests.contract.jobs.running import ROOT, result, started
 
 SCRIPT = ROOT / "jobs" / "batch_predict.py"
-ROWS = 2_000  # a file
+ROWS = 2_000  # per file
 
 
 def given(job: ModuleType, folder: Path) -> dict[str, str]:
-    """The job's arguments: 8 files of ROWS rows, and a model of them."""
+    """The job's arguments: 8 files of ROWS rows, and a model trained on them."""
     random = np.random.default_rng(1)
     (folder / "data").mkdir()
     X = random.random((8 * ROWS, 2))
@@ -42,15 +42,15 @@ def words(given: dict[str, str]) -> list[str]:
     [
         (
             {"--data": "/no/such"},
-            "--data /no/such holds no parquet: python submit.py jobs/make_data.py writes some.",
+            "--data /no/such has no parquet files; first run: python submit.py jobs/make_data.py",
         ),
         ({"--id": "key"}, "--data DATA lacks key: the model's columns, and --id."),
         (
             {"--model": "/no/model.ubj"},
-            "--model /no/model.ubj can't be read (python submit.py jobs/train_xgboost.py makes it): "
+            "--model /no/model.ubj can't be read (create it: python submit.py jobs/train_xgboost.py): "
             "[Errno 2] Failed to open local file '/no/model.ubj'. Detail: [errno 2] No such file or directory",
         ),
-        ({}, "No workers: there is no CPU. Start workers, then submit it again."),
+        ({}, "No workers: there is no CPU. Start workers, then resubmit the job."),
     ],
 )
 def test_wrong_input_is_one_sentence(
@@ -88,7 +88,7 @@ def test_it_agrees_with_plain_xgboost_and_a_second_run_doubles_nothing(
         assert code == 0, log.read_text()
         found = result(log.read_text())
         assert {node["pool"] for node in found["nodes"]} == {"cpu-worker"}
-        # Ray Data hands a batch to the actor with the least to do: of work this short the first may do all.
+        # Ray Data gives a batch to the actor with the least work, so the first may do all of so little work.
         assert 1 <= len(found["nodes"]) <= found["cpus"] == workers
         rows = pa.parquet.read_table(arguments["--predictions"]).sort_by("id")
         assert rows["id"].to_pylist() == list(range(8 * ROWS))

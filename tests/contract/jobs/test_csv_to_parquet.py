@@ -1,4 +1,4 @@
-"""CSV to parquet: the types that the file says, each row once, also when it runs twice."""
+"""CSV to parquet: the types from the schema file, and each row once, even if the job runs twice."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def test_an_output_that_cannot_be_written_is_one_sentence(job: ModuleType, tmp_p
 
 def test_no_csv_is_one_sentence(job: ModuleType, tmp_path: Path) -> None:
     told = checked(job, "--csv", f"{tmp_path}/none", "--parquet", f"{tmp_path}/out")
-    assert told == f"--csv {tmp_path}/none holds no CSV: python submit.py jobs/make_data.py writes some."
+    assert told == f"--csv {tmp_path}/none has no CSV files; first run: python submit.py jobs/make_data.py"
 
 
 def test_a_column_that_is_missing_is_one_sentence(job: ModuleType, tmp_path: Path) -> None:
     csv = written(tmp_path / "csv", job, without="region")
     told = checked(job, "--csv", csv, "--parquet", f"{tmp_path}/out")
-    assert told == f"--csv {csv} lacks region, which avocado_schema.json names."
+    assert told == f"--csv {csv} lacks region, which avocado_schema.json defines."
 
 
 def test_a_cluster_without_workers_is_one_sentence(
@@ -55,7 +55,7 @@ def test_a_cluster_without_workers_is_one_sentence(
 ) -> None:
     monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"memory": 1.0})
     told = checked(job, "--csv", written(tmp_path / "csv", job), "--parquet", f"{tmp_path}/out")
-    assert told == "No workers: there is no CPU. Start workers, then submit it again."
+    assert told == "No workers: there is no CPU. Start workers, then resubmit the job."
 
 
 @pytest.mark.ray

@@ -1,4 +1,4 @@
-"""What every job script promises. A new script in jobs/ is covered by being there."""
+"""The contract of every job script. New scripts in jobs/ are included automatically."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECTIONS = ("Shows", "Run", "Needs", "Dashboard")
 
 each_job = pytest.mark.parametrize("script", JOBS, ids=lambda path: path.stem)
 
-# Imports the script, then reads its arguments: neither may print, start Ray or start a thread. Then what two flags do.
+# Import the script and parse its arguments: neither may print, start Ray or start a thread. Then try two flags.
 LOOK = """
 import contextlib, importlib.util, io, json, sys, threading
 import ray
@@ -75,7 +75,10 @@ def test_the_docstring_says_what_a_reader_asks(script: Path) -> None:
 def test_the_header_holds_known_keys_only(script: Path) -> None:
     block = header(script)
     assert {"requires-python", "dependencies"} <= set(block) <= {"requires-python", "dependencies", "tool"}
-    assert not any(re.match(r"ray\b", name) for name in block["dependencies"]), "the cluster provides Ray"
+    asked = [name for name in block["dependencies"] if re.match(r"ray\b", name)]
+    assert all(re.fullmatch(r"ray\[[a-z,]+\]", name) for name in asked), (
+        "the cluster provides Ray, but no extra"
+    )
     submit = block["tool"]["submit"]
     assert set(submit) <= {"reads", "writes", "env", "files", "entrypoint", "needs"}
     assert set(submit.get("entrypoint", {})) <= {"cpus", "gpus", "memory", "resources"}
@@ -110,8 +113,8 @@ def test_it_takes_the_cluster_that_it_is_given(script: Path) -> None:
 
 @each_job
 def test_it_can_be_read_at_one_sitting(script: Path) -> None:
-    """The jobs that keep their work in a bucket check it before, and go on after a fault: that takes lines."""
-    in_a_bucket = "writes" in header(script)["tool"]["submit"]
+    """Jobs that use a bucket check it first and resume after a fault, which takes more lines."""
+    in_a_bucket = {"reads", "writes"} & set(header(script)["tool"]["submit"])
     assert len(script.read_text(encoding="utf-8").splitlines()) <= (320 if in_a_bucket else 170)
 
 
@@ -125,7 +128,7 @@ def test_it_has_the_usual_functions(script: Path) -> None:
 
 @functools.cache
 def look(script: Path) -> subprocess.CompletedProcess[str]:
-    """One process a script, since each imports Ray."""
+    """One process per script, since each imports Ray."""
     command = [sys.executable, "-c", LOOK, str(script)]
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 

@@ -20,14 +20,14 @@ def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch:
     monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"memory": 1.0})
     with pytest.raises(SystemExit) as raised:
         job.wait_for_cpus(seconds=0)
-    assert raised.value.code == "No workers: no CPU after 0 s. Start workers, then submit it again."
+    assert raised.value.code == "No workers: no CPU after 0 s. Start workers, then resubmit the job."
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--forests", "2"], "--forests 2: at least 3, so that one is large enough to be good"),
-        (["--output", "/no/such/x"], "--output /no/such/x: no file can be written there, where the job runs"),
+        (["--forests", "2"], "--forests 2: at least 3, so that one is large enough"),
+        (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
     ],
 )
 def test_wrong_input_is_one_sentence(
@@ -92,7 +92,7 @@ def test_a_parquet_file_that_cannot_be_read_is_one_sentence(
 @pytest.mark.parametrize(
     ("mse", "words", "told"),
     [
-        (0.2, [], r"^R² of the best forest, 0\.8\d+, is under its floor, 0\.9273$"),
+        (0.2, [], r"^R² of the best forest, 0\.8\d+, is below the floor, 0\.9273$"),
         (0.1, ["--compare"], r"^with Ray the MSEs are \[0\.1, .*\], without it \[0\.3\]$"),
     ],
 )

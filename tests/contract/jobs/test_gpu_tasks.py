@@ -1,4 +1,4 @@
-"""Tasks for GPUs: never more at once than fit, and a GPU that is not there is called simulated."""
+"""GPU tasks: never more at a time than fit, and a GPU that does not exist is called simulated."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def test_a_cluster_without_gpus_is_one_sentence(job: ModuleType, monkeypatch: py
     monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"CPU": 1.0})
     with pytest.raises(SystemExit) as raised:
         job.wait_for_gpu(seconds=0)
-    assert raised.value.code == "No GPU after 0 s. Start a worker with a GPU, then submit it again."
+    assert raised.value.code == "No GPU after 0 s. Start a worker with a GPU, then resubmit the job."
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--tasks", "-1"], "--tasks -1 --seconds 2.0: not under 0, and up to 600 seconds"),
-        (["--seconds", "nan"], "--tasks 0 --seconds nan: not under 0, and up to 600 seconds"),
-        (["--output", "/no/such/x"], "--output /no/such/x: no file can be written there, where the job runs"),
+        (["--tasks", "-1"], "--tasks -1 --seconds 2.0: must be positive, at most 600 seconds"),
+        (["--seconds", "nan"], "--tasks 0 --seconds nan: must be positive, at most 600 seconds"),
+        (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
     ],
 )
 def test_wrong_input_is_one_sentence(
@@ -40,11 +40,11 @@ def test_too_few_tasks_to_queue_is_one_sentence(job: ModuleType, monkeypatch: py
     monkeypatch.setattr(job, "wait_for_gpu", lambda: 2)
     with pytest.raises(SystemExit) as raised:
         job.run(job.parse_args(["--tasks", "2"]))
-    assert raised.value.code == "--tasks 2: with 2 GPUs none has to wait; ask for 3 or more."
+    assert raised.value.code == "--tasks 2: with 2 GPUs, no task has to wait; use 3 or more."
 
 
 def test_a_cluster_is_never_given_a_gpu(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a Ray that the job started itself is told of a GPU that is not there."""
+    """Only a Ray that the job started itself gets a simulated GPU."""
     calls: list[dict[str, object]] = []
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     monkeypatch.setattr(job.ray, "init", lambda **given: calls.append(given))
@@ -64,7 +64,9 @@ def test_more_tasks_at_once_than_gpus_fail(job: ModuleType, monkeypatch: pytest.
     monkeypatch.setattr(job, "nodes_that_worked", lambda tasks: [])
     monkeypatch.setattr(job, "chart", lambda *given: None)
     monkeypatch.setattr(job, "queue", lambda *given: [{"start": 0.0, "end": 1.0, "waited": 0.0}] * 2)
-    with pytest.raises(RuntimeError, match=r"^on 1 GPUs ran at once: \{'whole': 2, 'half': 2\}$"):
+    with pytest.raises(
+        RuntimeError, match=r"^too many tasks ran at a time on 1 GPUs: \{'whole': 2, 'half': 2\}$"
+    ):
         job.run(job.parse_args([]))
 
 
@@ -75,7 +77,7 @@ def test_more_tasks_at_once_than_gpus_fail(job: ModuleType, monkeypatch: pytest.
 )
 def test_alone_it_says_that_there_is_no_gpu_and_queues_all_the_same() -> None:
     text = alone(SCRIPT)
-    told = "No GPU here: Ray is told of one that is not there. Only the queue is real." in text
+    told = "No GPU here: Ray gets a simulated one. Only the queue is real." in text
     found = result(text)
     gpus, kind = found["metrics"]["gpus"], "simulated" if told else "real"
     assert found["data"] == f"none; {gpus} GPU ({kind})"

@@ -18,14 +18,14 @@ def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch:
     monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"memory": 1.0})
     with pytest.raises(SystemExit) as raised:
         job.wait_for_cpus(seconds=0)
-    assert raised.value.code == "No workers: no CPU after 0 s. Start workers, then submit it again."
+    assert raised.value.code == "No workers: no CPU after 0 s. Start workers, then resubmit the job."
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--models", "0"], "--models 0: a bag holds at least 1 model"),
-        (["--output", "/no/such/x"], "--output /no/such/x: no file can be written there, where the job runs"),
+        (["--models", "0"], "--models 0: a bag has at least 1 model"),
+        (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
     ],
 )
 def test_wrong_input_is_one_sentence(
@@ -40,7 +40,7 @@ def test_wrong_input_is_one_sentence(
 @pytest.mark.parametrize(
     ("accuracy", "words", "told"),
     [
-        (0.94, [], r"^accuracy 0\.9400 is under its floor, 0\.95$"),
+        (0.94, [], r"^accuracy 0\.9400 is below the floor, 0\.95$"),
         (0.96, ["--compare"], r"^with Ray the folds score \[0\.96, .*\], without it \[1\.0\]$"),
     ],
 )
@@ -77,7 +77,13 @@ def test_the_result_says_what_ray_gained(job: ModuleType, monkeypatch: pytest.Mo
 )
 def test_it_uses_each_worker_and_agrees_with_the_run_without_ray(nodes: Nodes, tmp_path: Path) -> None:
     log, output = tmp_path / "log", tmp_path / "result.json"
-    words = ("--models", "200", "--compare", "--output", str(output))  # so long that no node does it all
+    words = (
+        "--models",
+        "200",
+        "--compare",
+        "--output",
+        str(output),
+    )  # long enough that no node does everything
     with started(SCRIPT, *words, env={"RAY_ADDRESS": nodes.address}, log=log) as process:
         code = process.wait(240)
     text = log.read_text()

@@ -1,4 +1,4 @@
-"""The data of the bucket lessons: the same bytes whoever makes them, a known answer, no row twice."""
+"""The data of the bucket lessons: the same bytes on any cluster, a known answer, no duplicate rows."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def test_the_parts_are_all_rows_once(job: ModuleType) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--rows", "7"], "--rows 7: at least 8, one for each file"),
-        (["--output", "/no/such/x"], "--output /no/such/x: no file can be written there, where the job runs"),
+        (["--rows", "7"], "--rows 7: at least 8, one per file"),
+        (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
     ],
 )
 def test_wrong_input_is_one_sentence(
@@ -46,7 +46,7 @@ def test_rows_of_others_are_found(job: ModuleType, tmp_path: Path) -> None:
     job.parquet.write_table(job.part_of_data(0, 80), tmp_path / "theirs.parquet")
     with pytest.raises(SystemExit) as raised:
         job.check(str(tmp_path), 80)
-    told = f"{tmp_path} holds 10 rows, not 80: others' files are there. Remove them."
+    told = f"{tmp_path} has 10 rows, not 80: remove the other files from the folder."
     assert raised.value.code == told
 
 

@@ -1,4 +1,4 @@
-"""Tasks and chunks: pi is known, what a task costs is seen, every worker is used."""
+"""Tasks and chunks: pi is correct, the overhead of a task is visible, every worker is used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch:
     monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"memory": 1.0})
     with pytest.raises(SystemExit) as raised:
         job.wait_for_cpus(seconds=0)
-    assert raised.value.code == "No workers: no CPU after 0 s. Start workers, then submit it again."
+    assert raised.value.code == "No workers: no CPU after 0 s. Start workers, then resubmit the job."
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,9 @@ def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch:
     [
         (
             ["--numbers", "19999"],
-            "--numbers 19999: with fewer than 20000 pi may be more than 2 % off by chance",
+            "--numbers 19999: with fewer than 20000, pi may be 2 % off by chance",
         ),
-        (["--output", "/no/such/x"], "--output /no/such/x: no file can be written there, where the job runs"),
+        (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
     ],
 )
 def test_wrong_input_is_one_sentence(
@@ -83,6 +83,6 @@ def test_it_uses_each_worker_and_agrees_with_the_run_without_ray(nodes: Nodes, t
     assert found["cpus"] == 2
     assert found["speed_up"] == pytest.approx(found["seconds"]["alone"] / found["seconds"]["ray"])
     assert found["efficiency"] == pytest.approx(found["speed_up"] / 2)
-    rates = found["metrics"]["squares_per_second"]  # a number or a chunk a task: too near for a busy machine
+    rates = found["metrics"]["squares_per_second"]  # per number and per chunk: too close on a busy machine
     assert min(rates.values()) > 0
     assert max(rates["task_per_number"], rates["task_per_chunk"]) < rates["loop"], "by a thousand times"

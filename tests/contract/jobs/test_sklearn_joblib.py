@@ -1,4 +1,4 @@
-"""The first lesson: it waits for workers, uses all of them, agrees with the run without Ray, outlives a node."""
+"""The first lesson: it waits for workers, uses all, agrees with the run without Ray, and survives a node's death."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GOOD = SimpleNamespace(best_score_=0.9716, best_params_={"C": 10.0})
 
 @pytest.fixture
 def run(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
-    """job.run with searches whose outcome is given, and without a Ray."""
+    """job.run with given search results, and without Ray."""
 
     def run(*words: str, ray: SimpleNamespace = GOOD, alone: SimpleNamespace = GOOD) -> dict[str, Any]:
         monkeypatch.setattr(job.ray, "init", lambda: None)
@@ -42,8 +42,8 @@ def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch:
     with pytest.raises(SystemExit) as raised:
         job.wait_for_cpus(seconds=0)
     assert raised.value.code == (
-        "No workers: this job needs 2 CPUs on workers, and after 0 s the cluster has 0. "
-        "Start workers, or give them time to join, and submit the job again."
+        "No workers: this job needs 2 CPUs on workers, but after 0 s the cluster has 0. "
+        "Start workers, or wait for them to join, then resubmit the job."
     )
 
 
@@ -58,7 +58,7 @@ def test_too_few_candidates_are_a_usage_error(job: ModuleType, capsys: pytest.Ca
     with pytest.raises(SystemExit) as raised:
         job.parse_args(["--n-iter", "7"])
     assert raised.value.code == 2
-    assert "--n-iter 7: with fewer than 8 candidates none may be good" in capsys.readouterr().err
+    assert "--n-iter 7: with fewer than 8 candidates, none may be good" in capsys.readouterr().err
 
 
 def test_an_output_that_cannot_be_written_is_told_before_the_work(
@@ -72,7 +72,7 @@ def test_an_output_that_cannot_be_written_is_told_before_the_work(
 
 def test_a_bad_search_fails(run: Callable[..., dict[str, Any]]) -> None:
     bad = SimpleNamespace(best_score_=0.9699, best_params_={})
-    with pytest.raises(RuntimeError, match=r"^accuracy 0\.9699 is under its floor, 0\.97$"):
+    with pytest.raises(RuntimeError, match=r"^accuracy 0\.9699 is below the floor, 0\.97$"):
         run(ray=bad)
 
 
@@ -115,7 +115,7 @@ def test_it_waits_for_workers_and_then_uses_each(nodes: Nodes, tmp_path: Path) -
 
 @pytest.mark.ray
 def test_it_outlives_a_worker_node(nodes: Nodes, tmp_path: Path, later: float) -> None:
-    """Ray's pool of actors alone would not: it waits for ever for the CPU of the node that is gone."""
+    """Ray's pool of actors alone would not survive: it waits forever for the CPU of the lost node."""
     log = tmp_path / "log"
     env = {"RAY_ADDRESS": nodes.address}
     with started(SCRIPT, "--n-iter", "16", env=env, log=log) as process:

@@ -1,4 +1,4 @@
-"""The grid of forests: its known answer, its wrong inputs, a dead worker, a run that is resumed, and its memory."""
+"""The grid of forests: the known answer, invalid input, a dead worker, a resumed run, and memory use."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def answers(found: dict[str, Any]) -> dict[tuple[str, ...], float]:
 
 
 def best_written(found: dict[str, Any]) -> dict[str, Any]:
-    """The best configuration as the job wrote it, beside its plot."""
+    """The best configuration as the job wrote it, next to its plot."""
     folder = Path(found["metrics"]["written_to"])
     assert "</svg>" in (folder / "trials.svg").read_text()
     best: dict[str, Any] = json.loads((folder / "best.json").read_text())
@@ -77,14 +77,14 @@ def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch:
     monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"memory": 1.0})
     with pytest.raises(SystemExit) as raised:
         job.wait_for_cpus(seconds=0)
-    assert raised.value.code == "No workers: no CPU after 0 s. Start workers, then submit it again."
+    assert raised.value.code == "No workers: no CPU after 0 s. Start workers, then resubmit the job."
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (["--rows", "20"], "--rows 20: at least 100, so that each fold has every class"),
-        (["--output", "/no/such/x"], "--output /no/such/x: no file can be written there, where the job runs"),
+        (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
     ],
 )
 def test_wrong_input_is_one_sentence(
@@ -153,7 +153,7 @@ def trials(accuracy: float, errors: list[Exception], done: bool = True) -> Any:
 @pytest.mark.parametrize(
     ("results", "words", "error", "told"),
     [
-        (trials(0.8, []), [], RuntimeError, r"accuracy of the best, 0\.8000, is under its floor, 0\.8820"),
+        (trials(0.8, []), [], RuntimeError, r"the best accuracy, 0\.8000, is below the floor, 0\.8820"),
         (
             trials(0.89, []),
             ["--compare"],
@@ -161,7 +161,12 @@ def trials(accuracy: float, errors: list[Exception], done: bool = True) -> Any:
             r"with Ray the accuracies are \[0\.89\], without it \[0\.3\]",
         ),
         (trials(0.89, [MemoryError()]), [], RuntimeError, "1 of 1 trials failed"),
-        (trials(0.89, [], done=False), [], SystemExit, r"Ended after 0 of 1 trials: go on with --resume\."),
+        (
+            trials(0.89, [], done=False),
+            [],
+            SystemExit,
+            r"Ended after 0 of 1 trials: continue with --resume\.",
+        ),
     ],
 )
 def test_a_bad_grid_fails(
@@ -259,17 +264,17 @@ def test_a_run_that_was_ended_goes_on_and_repeats_no_trial(
     job: ModuleType, nodes: Nodes, tmp_path: Path, how: signal.Signals
 ) -> None:
     log, stored = tmp_path / "log", tmp_path / "stored"
-    words = (*GRID, "--resume", "--storage-path", str(stored))  # nothing to resume: begins
+    words = (*GRID, "--resume", "--storage-path", str(stored))  # nothing to resume: starts a new run
     with started(SCRIPT, *words, env={"RAY_ADDRESS": nodes.address}, log=log) as process:
         wait_for_line(log, "trial 2 of 4", process)
-        if how == signal.SIGKILL:  # only what Tune has written down is known then, a second late at most
+        if how == signal.SIGKILL:  # only what Tune has saved is known, at most a second late
             wait_until(
                 lambda: any("TERMINATED" in one.read_text() for one in stored.rglob("experiment_state-*"))
             )
         process.send_signal(how)
         assert process.wait(600) != 0
     if how == signal.SIGINT:
-        assert log.read_text().splitlines()[-1].endswith(" of 4 trials: go on with --resume.")
+        assert log.read_text().splitlines()[-1].endswith(" of 4 trials: continue with --resume.")
     found = grid(nodes, tmp_path, *GRID, "--resume")
     assert found["metrics"]["resumed_trials"] >= (2 if how == signal.SIGINT else 1)
     assert len(found["tasks"]) == 4 - found["metrics"]["resumed_trials"]

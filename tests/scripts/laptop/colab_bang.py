@@ -1,5 +1,5 @@
 # -*- coding: utf-8 -*-
-# expect: refused is a notebook's line
+# expect: refused is notebook syntax
 # truth: SyntaxError in the line with the exclamation mark
 """lesson_4.ipynb
 

@@ -1,4 +1,4 @@
-# expect: refused is not Python 3.
+# expect: refused is not valid Python 3.
 # truth: SyntaxError, for Python 3.11 has no type parameters
 from collections.abc import Iterable
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 # coding: utf-8
-# expect: DENIED script notebook_export.py:11 is a notebook's magic
-# expect: DENIED script notebook_export.py:12 is a notebook's magic
+# expect: DENIED script notebook_export.py:11 is a notebook magic
+# expect: DENIED script notebook_export.py:12 is a notebook magic
 # truth: NameError, get_ipython is IPython's
 # # Penguins, first look
 

@@ -1,4 +1,4 @@
-# expect: DENIED imports torch, which neither travels
+# expect: DENIED imports torch, which is not in the package
 # truth: ModuleNotFoundError: PyTorch isn't installed
 # after Ray's documentation: train/getting-started-pytorch
 import torch

@@ -1,4 +1,4 @@
-# expect: UNKNOWN script keeps checkpoints, and no storage_path says where
+# expect: UNKNOWN script saves checkpoints without a storage_path
 # truth: RuntimeError: Unable to set up cluster storage, in every trial
 # after Ray's documentation: tune/tutorials/tune-trial-checkpoints
 import json

@@ -2,7 +2,7 @@
 # [tool.submit]
 # reads = ["--data"]
 # ///
-# expect: DENIED storage there is nothing of that name
+# expect: DENIED storage no such object
 # truth: FileNotFoundError of gcsfs
 # where: a lab
 # arguments: --data gs://lab-data/avocado/no_such_file.csv

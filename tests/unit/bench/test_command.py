@@ -1,4 +1,4 @@
-"""When a line has arrived, and how a command's end is told. The commands are real processes."""
+"""Arrival times of lines, and the end of commands. The commands are real processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.measure import command
-from bench.measure.command import OutputLine, Piece, Ran, Unexpected, lines
+from bench.measure.command import CompletedCommand, OutputLine, Piece, Unexpected, lines
 
 
 def test_a_line_arrives_with_the_piece_that_holds_its_newline() -> None:
@@ -19,18 +19,16 @@ def test_a_line_arrives_with_the_piece_that_holds_its_newline() -> None:
 
 def test_marks_are_the_marked_lines_only() -> None:
     pieces = (Piece(1, b"Job submitted\nMARK 1.5\n  MARK 2\nMARK 3\n"),)
-    assert [line.text for line in Ran(0, 2, 0, pieces, b"").marks] == [b"1.5", b"3"]
+    assert [line.text for line in CompletedCommand(0, 2, 0, pieces, b"").marks] == [b"1.5", b"3"]
 
 
 def test_no_mark_is_an_error_that_shows_the_output() -> None:
     with pytest.raises(Unexpected) as raised:
-        _ = Ran(0, 1, 4, (Piece(1, b"out\n"),), b"why\n").marks
-    assert str(raised.value) == "The command ended with 4 and showed no mark.\nout\nwhy"
+        _ = CompletedCommand(0, 1, 4, (Piece(1, b"out\n"),), b"why\n").marks
+    assert str(raised.value) == "The command exited with code 4 and printed no mark.\nout\nwhy"
 
 
-def test_each_piece_is_stamped_when_it_arrives_and_the_end_when_it_is_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pieces_and_the_exit_are_timestamped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second mark is printed once the first has been read."""
     source = f"""
 import os, sys, time
@@ -57,13 +55,13 @@ sys.exit(3)
     assert (done.code, done.err) == (3, b"e\n")
 
 
-def test_a_command_that_does_not_end_is_ended_and_told() -> None:
+def test_a_command_that_hangs_is_killed_and_reported() -> None:
     source = "import sys, time; print('waiting', file=sys.stderr, flush=True); time.sleep(60)"
-    with pytest.raises(Unexpected, match=r"(?s)^The command has not ended in time\."):
+    with pytest.raises(Unexpected, match=r"(?s)^The command did not finish in time\."):
         command.run([sys.executable, "-c", source], deadline=0.5)
 
 
-def test_both_ways_get_the_same_environment_and_nothing_that_redirects_them(
+def test_both_sides_get_the_same_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "http://elsewhere")

@@ -1,4 +1,4 @@
-"""The proxy that counts: real sockets, real clients, a real server."""
+"""The counting proxy, with real sockets, clients and a real server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.measure.proxy import ProxiedRequest, proxied, requests
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
-    """Answers with the length of the body that came."""
+    """Responds with the length of the received body."""
 
     protocol_version = "HTTP/1.1"
 
@@ -28,7 +28,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
     do_GET = do_PUT = answer
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def served() -> Iterator[int]:
             thread.join()
 
 
-def test_what_passes_is_counted_by_request_and_arrives_whole() -> None:
+def test_bytes_are_counted_per_request_and_forwarded_unchanged() -> None:
     with served() as port, proxied("127.0.0.1", port) as proxy:
         with httpx.Client(base_url=proxy.address, trust_env=False) as client:
             assert client.get("/api/version").text == "0"
@@ -60,14 +60,14 @@ def test_what_passes_is_counted_by_request_and_arrives_whole() -> None:
         assert proxy.take() == [ProxiedRequest("GET", "/again", 0)]
 
 
-def test_a_proxy_that_has_ended_takes_no_connection() -> None:
+def test_a_stopped_proxy_accepts_no_connections() -> None:
     with proxied("127.0.0.1", 9) as proxy:
         address = proxy.address
     with pytest.raises(httpx.ConnectError):
         httpx.get(address, trust_env=False)
 
 
-def test_chunked_bodies_count_without_their_frames() -> None:
+def test_chunked_bodies_count_without_framing() -> None:
     stream = (
         b"PUT /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
         b"5\r\nhello\r\nA;name=value\r\n0123456789\r\n0\r\n\r\n"
@@ -76,6 +76,6 @@ def test_chunked_bodies_count_without_their_frames() -> None:
     assert list(requests(stream)) == [ProxiedRequest("PUT", "/x", 15), ProxiedRequest("GET", "/y", 0)]
 
 
-def test_of_a_body_that_was_cut_off_what_was_sent_counts() -> None:
+def test_a_truncated_body_counts_what_was_sent() -> None:
     head = b"PUT /x HTTP/1.1\r\ncontent-length: 100\r\n\r\n"
     assert list(requests(head + b"x" * 40)) == [ProxiedRequest("PUT", "/x", 40)]

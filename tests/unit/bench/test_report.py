@@ -48,30 +48,30 @@ def test_without_docker_and_cluster_the_table_says_so() -> None:
     assert "- start: now, no cluster needed, load before 0.0" in said
 
 
-def test_json_holds_everything_and_one_line_a_run(tmp_path: Path) -> None:
+def test_json_round_trips_with_one_line_per_run(tmp_path: Path) -> None:
     report.write(RESULTS, tmp_path)
     assert report.read(tmp_path) == RESULTS
     assert "[0.01, 0.02]" in (tmp_path / "results.json").read_text()
     assert (tmp_path / "results.md").read_text() == report.markdown(RESULTS)
 
 
-def test_where_nothing_was_written_nothing_is_read(tmp_path: Path) -> None:
+def test_reading_an_empty_folder(tmp_path: Path) -> None:
     assert report.read(tmp_path) is None
 
 
-def test_results_of_another_version_are_refused(tmp_path: Path) -> None:
+def test_results_of_another_version_are_rejected(tmp_path: Path) -> None:
     text = report.as_json(RESULTS).replace('"version": 1', '"version": 0')
     with pytest.raises(ValueError, match="results of version 0, not 1"):
         report.from_json(text)
 
 
-def test_a_measurement_replaces_the_earlier_one_of_its_name_only() -> None:
+def test_a_result_replaces_only_the_earlier_one_of_the_same_name() -> None:
     other = Measurement("lag", "then", "", 0, ROWS[:1])
     fresh = Measurement("exit", "now", "", 0, ROWS[:1])
     merged = Report(MACHINE, (other, *RESULTS.measurements)).with_(Report(MACHINE, (fresh,)))
     assert merged.in_order(["exit", "lag"]).measurements == (fresh, other)
 
 
-def test_another_machines_measurements_are_dropped() -> None:
+def test_results_of_another_machine_are_dropped() -> None:
     fresh = Report({**MACHINE, "cores": "64"}, ())
     assert RESULTS.with_(fresh) == fresh

@@ -1,4 +1,4 @@
-"""The tree that is sent again and again."""
+"""The tree that the package benchmark submits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def contents(root: Path) -> dict[str, bytes]:
     return {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()}
 
 
-def test_it_is_the_same_tree_each_time_but_for_its_name(tmp_path: Path) -> None:
+def test_the_tree_is_reproducible_except_for_its_name(tmp_path: Path) -> None:
     one, other = (contents(plant(tmp_path / name, name)) for name in ("one", "other"))
     assert len(one) == FILES
     assert one.pop("job.py") != other.pop("job.py")

@@ -1,4 +1,4 @@
-"""The lab's cloud, once a module."""
+"""The lab's cloud, one per module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Google services that the lab does not have: real clients are told so at once, and do not try again."""
+"""Google services that the lab does not have: real clients get an immediate error and do not retry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from cloud import state_file
 from cloud.identity.tokens import Tokens
 from cloud.network.certificates import Authority, load_authority
-from cloud.network.missing_services import sentence
+from cloud.network.missing_services import message
 from cloud.server import Cloud
 from cluster import ports
 from iam.lab import FILE as LAB_FILE
@@ -40,7 +40,7 @@ class Door:
 
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    """Google's hosts behind one port, in a thread."""
+    """Google's hosts on one port, served from a thread."""
     folder: Path = tmp_path_factory.mktemp("lab")
     authority = load_authority(folder)
     (port,) = ports.pick(1, set())
@@ -59,7 +59,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_over_grpc(door: Door, host: str) -> None:
-    """A request and a stream of requests, on one connection."""
+    """A unary call and a client stream, on one connection."""
     trusted = grpc.ssl_channel_credentials(door.authority.pem())
     options = [("grpc.ssl_target_name_override", host), ("grpc.default_authority", host)]
     with grpc.secure_channel(f"127.0.0.1:{door.port}", trusted, options=options) as channel:
@@ -72,8 +72,8 @@ def test_over_grpc(door: Door, host: str) -> None:
                 assert (error.code(), error.details()) == (grpc.StatusCode.UNIMPLEMENTED, HOSTS[host])
 
 
-def test_a_service_that_we_have_but_not_over_grpc(door: Door) -> None:
-    """Without Vertex's control plane nobody speaks gRPC here: gcsfs asks for a bucket's type that way."""
+def test_a_service_that_the_lab_has_over_http_only(door: Door) -> None:
+    """Without Vertex's control plane nothing serves gRPC, which gcsfs uses to query a bucket's type."""
     host = "storage.googleapis.com"
     trusted = grpc.ssl_channel_credentials(door.authority.pem())
     options = [("grpc.ssl_target_name_override", host), ("grpc.default_authority", host)]
@@ -98,11 +98,11 @@ def test_over_http(door: Door, host: str) -> None:
     assert (status, error) == (501, {"code": 501, "message": HOSTS[host], "status": "UNIMPLEMENTED"})
 
 
-def test_a_host_is_named_as_its_service() -> None:
-    assert {host: sentence(host) for host in HOSTS} == HOSTS
+def test_a_missing_service_is_named() -> None:
+    assert {host: message(host) for host in HOSTS} == HOSTS
 
 
-def test_what_is_no_http_2_ends_the_connection(door: Door) -> None:
+def test_invalid_http_2_ends_the_connection(door: Door) -> None:
     async def speak() -> bytes:
         trusted = ssl.create_default_context(cafile=str(door.authority.certificate))
         trusted.set_alpn_protocols(["h2"])

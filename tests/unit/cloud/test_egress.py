@@ -1,4 +1,4 @@
-"""The forward proxy: what is let out, to which address, and how connections end."""
+"""The egress proxy: which destinations are allowed, which address is used, and how connections end."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from cloud.network.egress import Egress, connected, permitted, serve
+from cloud.network.egress import Egress, attached_networks, is_permitted, serve
 from cloud.network.tunnel import CHUNK, Streams
 
 PUBLIC = "93.184.216.34"
 
-# What companies run their own package index on: RFC 1918, RFC 6598, RFC 4193.
+# Networks of a company's own package index: RFC 1918, RFC 6598, RFC 4193.
 COMPANY = tuple(
     ipaddress.ip_network(net)
     for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
@@ -32,7 +32,7 @@ COMPANY = tuple(
 
 @dataclass
 class Net:
-    """A name service and a way to dial that lead every public address to `port` of this machine."""
+    """A resolver and a dialer that redirect every public address to `port` on this machine."""
 
     names: dict[str, list[str]]
     port: int = 0
@@ -72,7 +72,7 @@ Served = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, A
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Sends back what came, once all of it has: only a half-close gets an answer."""
+    """Echo everything after the client's half-close."""
     data = await reader.read()
     writer.write(b"<" + data + b">")
     writer.close()
@@ -96,7 +96,7 @@ class Lab:
         return client
 
     async def ask(self, text: str) -> tuple[int, str]:
-        """Status and body of the proxy's own answer."""
+        """The status and body of the proxy's own response."""
         client = await self.open(text)
         head = await client.head()
         return int(head.split()[1]), (await client.rest()).decode()
@@ -118,11 +118,11 @@ async def lab(served: Served = echo, *, net: Net | None = None, **rules: Any) ->
                 await client.writer.wait_closed()
         near.close()
         far.close()
-        await asyncio.sleep(0.05)  # the ends of connections are noticed
+        await asyncio.sleep(0.05)  # time to notice closed connections
 
 
 def run(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """A test that is a coroutine, with a deadline."""
+    """Run a coroutine as a test, with a deadline."""
 
     @wraps(test)
     def runs(*args: Any, **kwargs: Any) -> None:
@@ -185,8 +185,8 @@ CONNECT = "CONNECT pypi.example.org:443 HTTP/1.1\nHost: pypi.example.org:443\n\n
         ("2002:a00:1::", False, False),
     ],
 )
-def test_which_addresses_are_let_out(address: str, private: bool, verdict: bool) -> None:
-    assert permitted(address, COMPANY if private else ()) is verdict
+def test_which_addresses_are_allowed(address: str, private: bool, verdict: bool) -> None:
+    assert is_permitted(address, COMPANY if private else ()) is verdict
 
 
 OWN = (ipaddress.ip_network("10.9.0.0/16"), ipaddress.ip_network("fd00:9::/64"))
@@ -196,12 +196,12 @@ OWN = (ipaddress.ip_network("10.9.0.0/16"), ipaddress.ip_network("fd00:9::/64"))
     "address", ["10.9.0.2", "::ffff:10.9.0.2", "64:ff9b::a09:2", "2002:a09:2::", "fd00:9::2"]
 )
 @run
-async def test_the_labs_own_networks_are_never_let_out(address: str) -> None:
-    """There the metadata servers hand out others' identities, so no setting opens them."""
+async def test_the_labs_own_networks_are_never_allowed(address: str) -> None:
+    """Their metadata servers hand out other identities, so no setting allows them."""
     everything = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "fd00::/8")))
-    assert permitted("10.8.0.2", everything, OWN)
-    assert not permitted(address, everything, OWN)
-    rules: Any = {"also": everything, "own": lambda: OWN}
+    assert is_permitted("10.8.0.2", everything, OWN)
+    assert not is_permitted(address, everything, OWN)
+    rules: Any = {"allow": everything, "own": lambda: OWN}
     async with lab(net=Net({"pypi.example.org": [address]}), **rules) as it:
         assert (await it.ask(CONNECT))[0] == 403
         assert it.net.dialled == []
@@ -224,7 +224,7 @@ async def test_googles_hosts_are_the_labs(host: str, addresses: list[str], diall
         assert " 200 " in await client.head()
         assert it.net.dialled == [(dialled, 443)]
         status, body = await it.ask(f"GET http://{host}/ HTTP/1.1\n\n")
-        assert (status, body) == (403, f"{host.lower()} is let out on port 443 alone.\n")
+        assert (status, body) == (403, f"{host.lower()} is allowed on port 443 only.\n")
         assert len(it.net.dialled) == 1
 
 
@@ -238,43 +238,50 @@ ROUTE6 = f"""fd000009{"0" * 24} 40 {"0" * 32} 00 {"0" * 32} 00000100 00000001 00
 """
 
 
-def test_own_networks_are_those_that_routes_lead_to_directly(tmp_path: Path) -> None:
+def test_attached_networks_are_those_with_direct_routes(tmp_path: Path) -> None:
     (tmp_path / "route").write_text(ROUTE)
     (tmp_path / "ipv6_route").write_text(ROUTE6)
-    assert [str(one) for one in connected(tmp_path)] == ["172.18.0.0/16", "192.168.0.0/20", "fd00:9::/64"]
-    assert list(connected(tmp_path / "none")) == []
+    assert [str(one) for one in attached_networks(tmp_path)] == [
+        "172.18.0.0/16",
+        "192.168.0.0/20",
+        "fd00:9::/64",
+    ]
+    assert list(attached_networks(tmp_path / "none")) == []
 
 
 @run
 async def test_one_client_cannot_take_all_connections() -> None:
-    async with lab(each=2) as it:
+    async with lab(max_per_client=2) as it:
         held = [await it.open(CONNECT) for _ in range(2)]
         assert all([" 200 " in await client.head() for client in held])
         status, body = await it.ask(CONNECT)
-        assert (status, body) == (503, "This node has 2 connections of this proxy in use: try again later.\n")
+        assert (status, body) == (
+            503,
+            "This node is at its limit of 2 egress connections: try again later.\n",
+        )
 
 
 @pytest.mark.parametrize(
     "addresses", [["10.0.0.1"], ["127.0.0.1"], ["169.254.169.254"], [PUBLIC, "127.0.0.1"]]
 )
 @run
-async def test_a_name_that_leads_inside_is_refused_and_nothing_is_dialled(addresses: list[str]) -> None:
+async def test_a_name_with_an_internal_address_is_refused_without_connecting(addresses: list[str]) -> None:
     async with lab(net=Net({"pypi.example.org": addresses})) as it:
         for text in (CONNECT, "GET http://pypi.example.org/ HTTP/1.1\nHost: x\n\n"):
             status, body = await it.ask(text)
             assert status == 403
-            assert body == "pypi.example.org is not a public address, so jobs may not reach it.\n"
+            assert body == "pypi.example.org is blocked: it is not a public address.\n"
         assert it.net.dialled == []
 
 
 @pytest.mark.parametrize(
     ("target", "sentence"),
     [
-        ("head:443", "bare name"),
-        ("head.:443", "bare name"),
-        ("localhost:443", "bare name"),
-        ("pypi.example.org:22", "Port 22 is not let out, only 80, 443."),
-        ("pypi.example.org:8265", "Port 8265"),
+        ("head:443", "bare host name"),
+        ("head.:443", "bare host name"),
+        ("localhost:443", "bare host name"),
+        ("pypi.example.org:22", "Outbound port 22 is blocked; allowed: 80, 443."),
+        ("pypi.example.org:8265", "Outbound port 8265 is blocked"),
     ],
 )
 @run
@@ -292,7 +299,7 @@ async def test_bare_names_and_other_ports_are_refused_before_they_are_resolved(
     "target", ["127.0.0.1:443", "2130706433:443", "0x7f.1:443", "[::1]:443", "[fe80::1]:80"]
 )
 @run
-async def test_the_real_resolver_finds_no_way_inside_either(target: str) -> None:
+async def test_the_real_resolver_reaches_no_internal_address(target: str) -> None:
     dialled: list[str] = []
 
     async def dial(address: str, port: int) -> Streams:
@@ -311,7 +318,7 @@ async def test_the_real_resolver_finds_no_way_inside_either(target: str) -> None
 
 
 @run
-async def test_a_name_is_resolved_once_and_that_address_is_dialled() -> None:
+async def test_a_name_is_resolved_once_and_that_address_is_used() -> None:
     async with lab() as it:
         client = await it.open(CONNECT)
         assert await client.head() == "HTTP/1.1 200 Connection established\r\n\r\n"
@@ -320,9 +327,9 @@ async def test_a_name_is_resolved_once_and_that_address_is_dialled() -> None:
 
 
 @run
-async def test_company_networks_where_they_are_allowed() -> None:
+async def test_company_networks_that_are_allowed() -> None:
     net = Net({"index.company.example": ["10.1.2.3"]})
-    async with lab(net=net, also=COMPANY, ports=frozenset({8443})) as it:
+    async with lab(net=net, allow=COMPANY, ports=frozenset({8443})) as it:
         client = await it.open("CONNECT index.company.example:8443 HTTP/1.1\n\n")
         assert " 200 " in await client.head()
         assert net.dialled == [("10.1.2.3", 8443)]
@@ -340,7 +347,7 @@ async def test_a_tunnel_passes_bytes_both_ways_and_a_half_close() -> None:
 
 
 @run
-async def test_plain_http_goes_out_as_the_server_expects_it() -> None:
+async def test_plain_http_is_forwarded_in_origin_form() -> None:
     heads: list[bytes] = []
 
     async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -411,7 +418,7 @@ async def chunks() -> AsyncIterator[bytes]:
     ],
 )
 @run
-async def test_what_is_no_request_for_a_proxy_is_refused(text: str) -> None:
+async def test_an_invalid_proxy_request_is_refused(text: str) -> None:
     async with lab() as it:
         status, body = await it.ask(text)
         assert status == 400
@@ -421,17 +428,17 @@ async def test_what_is_no_request_for_a_proxy_is_refused(text: str) -> None:
 
 @run
 async def test_headers_have_a_limit_in_size_and_time() -> None:
-    async with lab(header=0.1) as it:
+    async with lab(header_timeout=0.1) as it:
         assert (await it.ask(f"{CONNECT[:-1]}X: {'x' * CHUNK}\n\n"))[0] == 431
-        assert await it.ask(CONNECT[:-1]) == (400, "No whole request came in 0.1 s.\n")
+        assert await it.ask(CONNECT[:-1]) == (400, "The request was not complete after 0.1 s.\n")
 
 
 @run
-async def test_a_server_that_cannot_be_reached_is_told() -> None:
+async def test_an_unreachable_server_is_reported() -> None:
     net = Net(
         {"dead.example": ["1.1.1.1"], "silent.example": ["1.0.0.1"]}, dead=("1.1.1.1",), silent=("1.0.0.1",)
     )
-    async with lab(net=net, connect=0.1) as it:
+    async with lab(net=net, connect_timeout=0.1) as it:
         assert (await it.ask("CONNECT absent.example:443 HTTP/1.1\n\n"))[0] == 502
         status, body = await it.ask("CONNECT dead.example:443 HTTP/1.1\n\n")
         assert (status, body) == (502, "dead.example cannot be reached on port 443.\n")
@@ -440,17 +447,17 @@ async def test_a_server_that_cannot_be_reached_is_told() -> None:
 
 
 @run
-async def test_the_next_address_of_a_name_is_tried() -> None:
+async def test_the_next_address_is_tried() -> None:
     names = {"pypi.example.org": ["2606:4700::1", "1.1.1.1", PUBLIC]}
     net = Net(names, dead=("2606:4700::1",), silent=("1.1.1.1",))
-    async with lab(net=net, connect=0.6) as it:
+    async with lab(net=net, connect_timeout=0.6) as it:
         client = await it.open(CONNECT)
         assert " 200 " in await client.head()
         assert [address for address, _ in net.dialled] == names["pypi.example.org"]
 
 
 @run
-async def test_silence_ends_a_tunnel_and_one_busy_direction_keeps_it() -> None:
+async def test_an_idle_tunnel_ends_unless_one_direction_is_busy() -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(8):
             writer.write(b".")
@@ -458,7 +465,7 @@ async def test_silence_ends_a_tunnel_and_one_busy_direction_keeps_it() -> None:
         await reader.read()
         writer.close()
 
-    async with lab(drip, idle=3) as it:
+    async with lab(drip, idle_timeout=3) as it:
         client = await it.open(CONNECT)
         await client.head()
         data = b""
@@ -470,7 +477,7 @@ async def test_silence_ends_a_tunnel_and_one_busy_direction_keeps_it() -> None:
 
 
 @run
-async def test_an_end_that_breaks_ends_the_other() -> None:
+async def test_a_broken_connection_resets_the_other() -> None:
     ended = asyncio.Event()
 
     async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -484,21 +491,24 @@ async def test_an_end_that_breaks_ends_the_other() -> None:
         client = await it.open(CONNECT)
         await client.head()
         raw = client.writer.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # close by a reset
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # close with a TCP reset
         client.writer.transport.abort()
         await asyncio.wait_for(ended.wait(), 60)
 
 
 @run
-async def test_connections_are_counted_and_given_back() -> None:
-    async with lab(most=2) as it:
+async def test_connections_are_counted_and_released() -> None:
+    async with lab(max_connections=2) as it:
         held = [await it.open(CONNECT) for _ in range(2)]
         assert all([" 200 " in await client.head() for client in held])
         status, body = await it.ask(CONNECT)
-        assert (status, body) == (503, "All 2 connections of this proxy are in use: try again later.\n")
+        assert (status, body) == (
+            503,
+            "The egress proxy is at its limit of 2 connections: try again later.\n",
+        )
         held[0].writer.write_eof()
         assert await held[0].rest() == b"<>"
-        for _ in range(1000):  # it notices the end of that connection
+        for _ in range(1000):  # until the proxy notices the closed connection
             if " 200 " in (answer := await (await it.open(CONNECT)).head()):
                 break
             await asyncio.sleep(0.01)
@@ -506,7 +516,7 @@ async def test_connections_are_counted_and_given_back() -> None:
 
 
 @run
-async def test_the_log_holds_hosts_and_no_address_beyond(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_log_has_hosts_but_no_paths(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with lab(silence) as it:
         client = await it.open(

@@ -1,4 +1,4 @@
-"""Storage that is busy or gone for a moment: the clients try again; what is refused is refused at once."""
+"""Cloud Storage that is temporarily busy or unreachable: clients retry. Refusals are immediate."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from cluster import ports
 from tests.labcloud import AGENT, RunningCloud, lab_cloud
 
 TRIES = 5
-# The library leaves the connection of an answer that it asks for again to the garbage collector.
+# The library leaves the connection of a retried request to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 class Flaky:
-    """Before the lab: answers the next `failures` requests with `status`, and passes the others on."""
+    """A proxy that answers the next `failures` requests with `status` and forwards all others."""
 
     def __init__(self, behind: str) -> None:
         self.behind, self.status, self.failures = behind, 503, 0
@@ -74,14 +74,14 @@ def flaky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flaky, Run
     loop.call_soon_threadsafe(loop.stop)
     thread.join(60)
     loop.close()
-    with warnings.catch_warnings():  # a connection that broke off is dropped by its client, not closed
+    with warnings.catch_warnings():  # the client drops a broken connection without closing it
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
 
 
 @pytest.mark.parametrize("status", [429, 503, 0])
-def test_a_busy_storage_is_asked_again(flaky: tuple[Flaky, RunningCloud], status: int) -> None:
-    """0: the connection breaks off. Each of the tries ends well."""
+def test_clients_retry_a_busy_storage(flaky: tuple[Flaky, RunningCloud], status: int) -> None:
+    """Status 0 breaks the connection. Every attempt succeeds in the end."""
     between, lab = flaky
     bucket = lab.client(AGENT).bucket("lab-data")
     before = between.seen[status]
@@ -99,9 +99,7 @@ def retry() -> object:
     return DEFAULT_RETRY.with_delay(initial=0.05, maximum=0.2)
 
 
-def test_a_refusal_is_not_tried_again(
-    flaky: tuple[Flaky, RunningCloud], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refusal_is_not_retried(flaky: tuple[Flaky, RunningCloud], monkeypatch: pytest.MonkeyPatch) -> None:
     from google.api_core.exceptions import Forbidden
 
     from cloud.identity.access import Access

@@ -1,4 +1,4 @@
-"""The gateway in front of a small server: who comes in, and what is passed on."""
+"""The gateway in front of a small server: authentication, and what it forwards."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BEARER = {"Authorization": f"Bearer {KEY}"}
 
 @dataclass
 class Upstream:
-    """Stands for the dashboard: notes what came, and holds what its routes wait for."""
+    """A fake dashboard that records requests and holds the events its routes wait for."""
 
     seen: list[web.Request] = field(default_factory=list)
     bodies: list[int] = field(default_factory=list)
@@ -81,7 +81,7 @@ class Upstream:
         response = web.StreamResponse(headers={"Content-Length": "100"} if "length" in request.query else {})
         await response.prepare(request)
         await response.write(b"some")
-        await asyncio.sleep(0.05)  # so that the bytes have left
+        await asyncio.sleep(0.05)  # time to send the bytes
         assert request.transport is not None
         request.transport.close()
         return response
@@ -133,7 +133,7 @@ class Lab:
     client: aiohttp.ClientSession
 
     async def raw(self, text: str) -> tuple[int, str]:
-        """The status, and all that came, of a request as it stands; {port} is filled in."""
+        """Send a raw request, with {port} filled in. Returns the status and the whole response."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(text.replace("\n", "\r\n").replace("{port}", str(self.port)).encode())
         try:
@@ -155,7 +155,7 @@ async def lab(
     app.router.add_route("*", "/{path:.*}", upstream.handle)
     async with TestServer(app, host="127.0.0.1") as far:
         rules = Gate(dashboard.format(port=far.port), **{"key_sha256": SHA, "secret": SECRET} | gate)
-        # as it is run, since a TestServer would set options of its own
+        # as in production: a TestServer would set its own options
         runner = web.AppRunner(application(rules, mounts or {}), shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -167,7 +167,7 @@ async def lab(
 
 
 def run(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """A test that is a coroutine, with a deadline."""
+    """Run a coroutine as a test, with a deadline."""
 
     @wraps(test)
     def runs(*args: Any, **kwargs: Any) -> None:
@@ -183,7 +183,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def still(value: Callable[[], int]) -> int:
-    """The value once it has not changed for half a second."""
+    """The value once it has been stable for half a second."""
     last = -1
     async with asyncio.timeout(120):
         while (now := value()) != last or now == 0:
@@ -293,7 +293,7 @@ async def mount(request: web.Request) -> web.StreamResponse:
 
 @pytest.mark.parametrize("name", HOSTILE)
 @run
-async def test_a_hostile_request_is_refused_and_the_dashboard_does_not_hear_of_it(name: str) -> None:
+async def test_a_hostile_request_is_refused_and_never_reaches_the_dashboard(name: str) -> None:
     text, statuses = HOSTILE[name]
     async with lab({"/google/": mount}) as it:
         status, answer = await it.raw(text)
@@ -312,30 +312,30 @@ async def test_an_encoded_slash_behind_a_mount_stays_with_the_mount() -> None:
 
 
 @run
-async def test_a_mount_sees_the_request_as_it_came() -> None:
+async def test_a_mount_gets_the_request_unchanged() -> None:
     async with lab({"/google/": mount}, limit=3) as it:
         body = gzip.compress(b"x" * 100)
         headers = {"Content-Encoding": "gzip", "Expect": "100-continue"}
         answer = await it.client.post("/google/a?token=t", data=body, headers=headers)
-        assert answer.status == 413  # by read(), whose limit is the dashboard's; a stream of content has none
+        assert answer.status == 413  # from read(), which has the dashboard's limit; a streamed body has none
         answer = await it.client.post("/google/a?token=t", data=b"\x1f\x8b!", headers=headers)
         assert (answer.status, await answer.text()) == (299, "/google/a?token=t b'\\x1f\\x8b!'")
 
 
-def test_a_mount_is_a_whole_folder() -> None:
+def test_a_mount_prefix_must_be_a_folder() -> None:
     for prefix in ("/", "google/", "/google", "//"):
-        with pytest.raises(ValueError, match="looks like /name/"):
+        with pytest.raises(ValueError, match="look like /name/"):
             application(Gate("http://x", SHA), {prefix: mount})
 
 
-def test_a_key_is_given_by_its_hash() -> None:
+def test_a_key_is_configured_by_its_hash() -> None:
     for wrong in (KEY, SHA.upper(), SHA[:-1]):
         with pytest.raises(ValueError, match="SHA-256"):
             Gate("http://x", wrong)
 
 
 @run
-async def test_without_a_key_set_nobody_gets_in() -> None:
+async def test_without_a_key_every_request_is_refused() -> None:
     async with lab(key_sha256="") as it:
         forged = hmac.new(b"", b"raydock session 9999999999", "sha256").hexdigest()
         for headers in (
@@ -350,7 +350,7 @@ async def test_without_a_key_set_nobody_gets_in() -> None:
 
 
 @run
-async def test_the_key_lets_in_under_every_name_of_the_gateway() -> None:
+async def test_the_key_works_for_every_name_of_the_gateway() -> None:
     async with lab() as it:
         for host in ("127.0.0.1", "localhost", "LOCALHOST:1", "[::1]:8265"):
             answer = await it.client.get("/x", headers={**BEARER, "Host": host, "Origin": f"http://{host}"})
@@ -359,12 +359,12 @@ async def test_the_key_lets_in_under_every_name_of_the_gateway() -> None:
 
 
 @run
-async def test_a_program_is_told_the_mending_command_and_a_browser_is_given_a_form() -> None:
+async def test_a_program_gets_the_command_and_a_browser_a_form() -> None:
     async with lab() as it:
         answer = await it.client.get("/")
         assert answer.content_type == "text/plain"
         assert await answer.text() == auth.ASK + "\n"
-        assert "`python -m cluster status` prints the link" in auth.ASK
+        assert "open the link that `python -m cluster status` prints" in auth.ASK
         assert answer.reason == auth.REASON
         with pytest.raises(requests.HTTPError, match="python -m cluster status"):
             (await asyncio.to_thread(requests.get, it.base, timeout=60)).raise_for_status()
@@ -378,7 +378,7 @@ async def test_a_program_is_told_the_mending_command_and_a_browser_is_given_a_fo
 
 
 @run
-async def test_a_link_becomes_a_session_that_outlives_the_gateway() -> None:
+async def test_a_link_starts_a_session_that_survives_a_restart() -> None:
     async with lab() as it:
         link = f"/a%2Fb?x=%41&token={KEY}&y"
         answer = await it.client.get(as_is(it, link), allow_redirects=False)
@@ -403,10 +403,10 @@ async def test_a_link_becomes_a_session_that_outlives_the_gateway() -> None:
 @run
 async def test_a_session_ends() -> None:
     gate = Gate("http://x", SHA, secret=SECRET)
-    assert auth.holds(auth.session(gate, int(time.time()) + 60), gate)
-    assert not auth.holds(auth.session(gate, int(time.time()) - 1), gate)
-    later = auth.session(gate, int(time.time()) - 1).partition(".")[2]
-    assert not auth.holds(f"{int(time.time()) + 60}.{later}", gate)
+    assert auth.session_valid(auth.session_cookie(gate, int(time.time()) + 60), gate)
+    assert not auth.session_valid(auth.session_cookie(gate, int(time.time()) - 1), gate)
+    later = auth.session_cookie(gate, int(time.time()) - 1).partition(".")[2]
+    assert not auth.session_valid(f"{int(time.time()) + 60}.{later}", gate)
 
 
 @run
@@ -418,7 +418,7 @@ async def test_a_link_leads_to_no_other_host() -> None:
 
 
 @run
-async def test_a_link_opened_from_another_sites_page_goes_on_by_a_page() -> None:
+async def test_a_link_opened_from_another_site_redirects_with_a_page() -> None:
     async with lab() as it:
         headers = {"Sec-Fetch-Site": "cross-site"}
         answer = await it.client.get(f"/?token={KEY}&a=%22", headers=headers, allow_redirects=False)
@@ -428,8 +428,8 @@ async def test_a_link_opened_from_another_sites_page_goes_on_by_a_page() -> None
 
 
 @run
-async def test_what_a_mount_answers_is_no_page_of_ours() -> None:
-    """A job's object may be HTML: on the dashboard's origin its script would have the person's session."""
+async def test_a_mounts_response_is_sandboxed() -> None:
+    """A job's object may be HTML: on the dashboard's origin its script would have the user's session."""
     async with lab({"/google/": mount}) as it:
         for method in ("GET", "POST"):
             answer = await it.client.request(method, "/google/x")
@@ -442,7 +442,7 @@ async def test_what_a_mount_answers_is_no_page_of_ours() -> None:
 
 
 @run
-async def test_the_form_lets_in() -> None:
+async def test_sign_in_with_the_form() -> None:
     async with lab() as it:
         asked = await it.client.get("/login")
         # With "no-referrer" a browser would send the form with `Origin: null`, which is refused.
@@ -461,10 +461,10 @@ async def test_the_form_lets_in() -> None:
 
 
 @run
-async def test_a_cookie_changes_nothing_unless_the_page_is_ours() -> None:
+async def test_a_cookie_allows_changes_from_our_own_page_only() -> None:
     async with lab() as it:
         cookie = {
-            "Cookie": f"raydock_{it.port}={auth.session(Gate('', SHA, secret=SECRET), int(time.time()) + 9)}"
+            "Cookie": f"raydock_{it.port}={auth.session_cookie(Gate('', SHA, secret=SECRET), int(time.time()) + 9)}"
         }
         assert (await it.client.delete("/x", headers=cookie)).status == 403
         assert (await it.client.delete("/x", headers={**cookie, "Origin": "null"})).status == 403
@@ -475,7 +475,7 @@ async def test_a_cookie_changes_nothing_unless_the_page_is_ours() -> None:
 
 
 @run
-async def test_the_dashboard_sees_neither_the_key_nor_what_is_not_its_business() -> None:
+async def test_the_dashboard_sees_no_key_and_no_gateway_headers() -> None:
     async with lab() as it:
         headers = {
             **BEARER,
@@ -518,9 +518,11 @@ async def test_the_dashboard_sees_neither_the_key_nor_what_is_not_its_business()
     ],
 )
 @run
-async def test_the_user_agent_that_the_dashboard_sees(agent: str, by: str, forwarded: str) -> None:
+async def test_the_user_agent_sent_to_the_dashboard(agent: str, by: str, forwarded: str) -> None:
     async with lab() as it:
-        cookie = f"raydock_{it.port}={auth.session(Gate('', SHA, secret=SECRET), int(time.time()) + 9)}"
+        cookie = (
+            f"raydock_{it.port}={auth.session_cookie(Gate('', SHA, secret=SECRET), int(time.time()) + 9)}"
+        )
         name = f"User-Agent: {agent}\n" if agent else ""
         who = AUTH if by == "key" else f"Cookie: {cookie}\n"
         assert (await it.raw(f"GET / HTTP/1.1\n{HOST}{name}{who}{END}"))[0] == 200
@@ -529,7 +531,7 @@ async def test_the_user_agent_that_the_dashboard_sees(agent: str, by: str, forwa
 
 
 @run
-async def test_no_log_holds_the_key(caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_log_contains_the_key(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     async with lab({"/google/": mount}, dashboard=f"http://127.0.0.1:{unused_port()}") as it:
@@ -553,7 +555,7 @@ async def test_a_stream_passes_chunk_by_chunk() -> None:
 
 
 @run
-async def test_a_client_that_goes_away_ends_the_request_upstream() -> None:
+async def test_a_client_that_disconnects_cancels_the_upstream_request() -> None:
     async with lab() as it:
         async with it.client.get("/stream", headers=BEARER) as answer:
             await answer.content.readany()
@@ -562,7 +564,7 @@ async def test_a_client_that_goes_away_ends_the_request_upstream() -> None:
 
 
 @run
-async def test_the_slower_side_sets_the_pace() -> None:
+async def test_backpressure() -> None:
     async with lab() as it:
         async with it.client.get("/flood", headers=BEARER) as answer:
             assert await still(lambda: it.upstream.sent) < 128 * 2**20
@@ -582,7 +584,7 @@ async def test_the_slower_side_sets_the_pace() -> None:
 
 
 @run
-async def test_bodies_pass_as_they_are() -> None:
+async def test_bodies_pass_unchanged() -> None:
     async with lab() as it:
         answer = await it.client.get("/packed", headers={**BEARER, "Accept-Encoding": "gzip"})
         assert answer.headers["Content-Encoding"] == "gzip"
@@ -597,8 +599,10 @@ async def test_bodies_pass_as_they_are() -> None:
 
 
 @run
-async def test_the_cookies_of_one_client_are_not_those_of_the_next() -> None:
-    async with lab(dashboard="http://localhost:{port}") as it:  # aiohttp's jar keeps none of an address
+async def test_cookies_do_not_leak_between_clients() -> None:
+    async with lab(
+        dashboard="http://localhost:{port}"
+    ) as it:  # aiohttp's jar stores no cookies for an IP address
         answer = await it.client.get("/cookies", headers=BEARER)
         assert len(answer.headers.getall("Set-Cookie")) == 2
         await it.client.get("/x", headers=BEARER)
@@ -606,7 +610,7 @@ async def test_the_cookies_of_one_client_are_not_those_of_the_next() -> None:
 
 
 @run
-async def test_a_body_over_the_limit_is_answered_in_words() -> None:
+async def test_a_body_over_the_limit_gets_a_clear_413() -> None:
     async with lab() as it:
         body, url = bytes(101 * 2**20), f"{it.base}/api/packages/gcs/a.zip"
 
@@ -623,14 +627,14 @@ async def test_a_body_over_the_limit_is_answered_in_words() -> None:
             await put(httpx.put, content=chunked()),
         ):
             assert answer.status_code == 413
-            assert "larger than 100 MiB" in answer.text
+            assert "exceeds 100 MiB" in answer.text
             assert "`.rayignore`" in answer.text
         assert [request.headers.get("Content-Length") for request in it.upstream.seen] == [None, None]
-        assert it.upstream.bodies == []  # neither was taken for complete
+        assert it.upstream.bodies == []  # neither counts as complete
 
 
 @run
-async def test_a_slow_sender_comes_to_read_why_it_was_refused() -> None:
+async def test_a_slow_sender_gets_to_read_the_refusal() -> None:
     async with lab() as it:
         reader, writer = await asyncio.open_connection("127.0.0.1", it.port)
         head = f"PUT /x HTTP/1.1\nHost: localhost\n{AUTH}Content-Length: {101 * 2**20}\n\n"
@@ -654,7 +658,7 @@ async def test_a_body_of_just_the_limit_passes() -> None:
 
 
 def as_is(it: Lab, path: str) -> URL:
-    """For a client that would write the address anew."""
+    """A client that does not normalize the URL."""
     return URL(it.base + path, encoded=True)
 
 
@@ -664,7 +668,7 @@ async def chunks(size: int) -> AsyncIterator[bytes]:
 
 
 @run
-async def test_expect_is_answered_once_the_body_is_wanted() -> None:
+async def test_expect_is_answered_when_the_body_is_read() -> None:
     async with lab(limit=10) as it:
         start = f"PUT /x HTTP/1.1\n{HOST}Expect: 100-continue\n"
         assert (await it.raw(f"{start}{AUTH}Content-Length: 5\n\n"))[0] == 100
@@ -676,7 +680,7 @@ async def test_expect_is_answered_once_the_body_is_wanted() -> None:
 
 
 @run
-async def test_a_dashboard_that_is_down_is_told_in_one_sentence() -> None:
+async def test_a_dashboard_that_is_down_is_a_clear_502() -> None:
     async with lab(dashboard=f"http://127.0.0.1:{unused_port()}") as it:
         answers = [
             await it.client.get("/", headers=BEARER),
@@ -692,12 +696,12 @@ async def test_a_dashboard_that_is_down_is_told_in_one_sentence() -> None:
 async def test_a_dashboard_that_drops_the_request_is_a_502() -> None:
     async with lab() as it:
         assert (await it.client.get("/drops", headers=BEARER)).status == 502
-        assert len(it.upstream.seen) == 1  # and it was not sent again
+        assert len(it.upstream.seen) == 1  # it was not resent
 
 
 @pytest.mark.parametrize("path", ["/dies", "/dies?length"])
 @run
-async def test_an_answer_that_is_cut_short_does_not_look_complete(path: str) -> None:
+async def test_a_truncated_response_does_not_look_complete(path: str) -> None:
     async with lab() as it:
         async with it.client.get(path, headers=BEARER) as answer:
             assert answer.status == 200
@@ -706,7 +710,7 @@ async def test_an_answer_that_is_cut_short_does_not_look_complete(path: str) -> 
 
 
 @run
-async def test_nor_where_a_close_is_the_end_of_an_answer() -> None:
+async def test_nor_does_a_response_without_a_length() -> None:
     async with lab() as it:
         reader, writer = await asyncio.open_connection("127.0.0.1", it.port)
         writer.write(f"GET /dies HTTP/1.0\nHost: localhost\n{AUTH}\n".replace("\n", "\r\n").encode())
@@ -716,7 +720,7 @@ async def test_nor_where_a_close_is_the_end_of_an_answer() -> None:
 
 
 @run
-async def test_redirects_are_passed_and_lead_back_here() -> None:
+async def test_redirects_lead_back_to_the_gateway() -> None:
     async with lab() as it:
         far = f"http://127.0.0.1:{(await it.client.get('/x', headers=BEARER)) and upstream_port(it)}"
         for to, location in (
@@ -765,7 +769,7 @@ async def test_a_client_closes_a_websocket_with_its_own_code() -> None:
 
 
 @run
-async def test_a_websocket_that_is_cut_ends_the_other_side_too() -> None:
+async def test_a_broken_websocket_ends_the_other_side_too() -> None:
     async with lab() as it:
         reader, writer = await asyncio.open_connection("127.0.0.1", it.port)
         head = f"GET /ws HTTP/1.1\n{HOST}{AUTH}{UPGRADE}\n".replace("\n", "\r\n").replace(
@@ -774,7 +778,7 @@ async def test_a_websocket_that_is_cut_ends_the_other_side_too() -> None:
         writer.write(head.encode())
         assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
         writer.write(b"\x81\x83\0\0\0\0die")
-        with pytest.raises(ConnectionResetError):  # and no close frame before it
+        with pytest.raises(ConnectionResetError):  # without a close frame before it
             await asyncio.wait_for(reader.read(), 60)
         writer.close()
         async with it.client.ws_connect("/ws", headers=BEARER) as socket:
@@ -786,12 +790,12 @@ async def test_a_websocket_that_is_cut_ends_the_other_side_too() -> None:
 
 
 @run
-async def test_a_websocket_that_the_dashboard_does_not_open_answers_with_its_status() -> None:
+async def test_a_refused_websocket_has_the_dashboards_status() -> None:
     async with lab() as it:
         for path, status in (
             ("/absent", 404),
             ("/x", 502),
-        ):  # /x answers 200, as if nobody had asked to upgrade
+        ):  # /x answers 200 and ignores the upgrade
             assert (await it.raw(f"GET {path} HTTP/1.1\n{HOST}{AUTH}{UPGRADE}\n"))[0] == status
 
 
@@ -802,4 +806,4 @@ async def test_requests_follow_each_other_on_one_connection() -> None:
         _, answer = await it.raw(one)
         assert "Connection: close" not in answer
         refusal = f"POST /x HTTP/1.1\n{HOST}Content-Length: 5\n\n"
-        assert "Connection: close" in (await it.raw(refusal))[1]  # its body was not read
+        assert "Connection: close" in (await it.raw(refusal))[1]  # because the body was not read

@@ -1,4 +1,4 @@
-"""lab.yaml, and what is kept of the world."""
+"""lab.yaml, and the saved state."""
 
 from __future__ import annotations
 
@@ -47,64 +47,64 @@ def test_a_restart_keeps_what_was_changed(tmp_path: Path) -> None:
         (
             "person:",
             "persn:",
-            "lab.yaml can't be understood: the file has 'persn'; known are groups, job, people,",
+            "lab.yaml is invalid: the file has the unknown key 'persn'; allowed are groups, job, people,",
         ),
-        ("    number: 123456789012\n", "", "lab.yaml can't be understood: KeyError 'number'"),
+        ("    number: 123456789012\n", "", "lab.yaml is invalid: KeyError 'number'"),
         ("roles/owner", "roles/ownr", "Role roles/ownr is not supported for this resource."),
         (
             "user:you@example.com",
             "you@example.com",
-            '"you@example.com" is no principal: it does not say what kind',
+            'Invalid principal "you@example.com": the type prefix is',
         ),
-        ("projects:\n", "projects: [\n", "lab.yaml is no YAML: "),
+        ("projects:\n", "projects: [\n", "lab.yaml is not valid YAML: "),
         (
             "lab-models: {}",
             "lab-models: {bindngs: []}",
-            "lab-models has 'bindngs'; known are bindings, objects.",
+            "lab-models has the unknown key 'bindngs'; allowed are bindings, objects.",
         ),
-        ("number: 123456789012", "number: .inf", "lab-project.number is inf, where a project number was"),
-        ("number: 123456789012", "number: true", "lab-project.number is True, where a project number was"),
-        ("user:you@example.com", "2024-13-45", "lab.yaml is no YAML: month must be in 1..12"),
-        ("user:you@example.com", "!!bool x", "lab.yaml is no YAML: 'x'"),
+        ("number: 123456789012", "number: .inf", "lab-project.number must be a project number, not inf"),
+        ("number: 123456789012", "number: true", "lab-project.number must be a project number, not True"),
+        ("user:you@example.com", "2024-13-45", "lab.yaml is not valid YAML: month must be in 1..12"),
+        ("user:you@example.com", "!!bool x", "lab.yaml is not valid YAML: 'x'"),
         (
             "accounts: []",
             "accounts: [5]",
-            "other-project.accounts[0] is a number, where a string was expected.",
+            "other-project.accounts[0] must be a string, not a number.",
         ),
-        ("accounts: []", "accounts: abc", "other-project.accounts is a string, where a list was expected."),
+        ("accounts: []", "accounts: abc", "other-project.accounts must be a list, not a string."),
         (
             '{x: "hello from closed-bucket"}',
             "{x: 2024-01-01}",
-            "objects.x is date, where a string was expected.",
+            "objects.x must be a string, not date.",
         ),
-        ("[user:alice@example.com, user:you@example.com]", "[alice]", '"alice" is no principal'),
-        ("closed-bucket:", "lab-data:", "lab-data is there 2 times."),
-        ("projects:\n", "projects:\n  none:\n", "none is null, where an object was expected."),
+        ("[user:alice@example.com, user:you@example.com]", "[alice]", 'Invalid principal "alice"'),
+        ("closed-bucket:", "lab-data:", "lab-data is defined 2 times."),
+        ("projects:\n", "projects:\n  none:\n", "none must be an object, not null."),
     ],
 )
-def test_a_file_that_is_wrong_is_told_in_a_sentence(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_an_invalid_file_has_a_clear_message(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert old in TEXT
     lab = tmp_path / "lab.yaml"
     lab.write_text(TEXT.replace(old, new, 1))
     with pytest.raises(IamError) as wrong:
         state_file.load(lab, None)
     assert message in wrong.value.message
-    assert wrong.value.fix == "Mend lab.yaml"
+    assert wrong.value.fix == "Fix lab.yaml"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "hello", "- a", "projects:"])
-def test_a_file_that_is_another_kind_of_document(tmp_path: Path, text: str) -> None:
+def test_a_file_with_another_kind_of_document(tmp_path: Path, text: str) -> None:
     lab = tmp_path / "lab.yaml"
     lab.write_text(text)
-    with pytest.raises(IamError, match=r"^lab\.yaml can't be understood: "):
+    with pytest.raises(IamError, match=r"^lab\.yaml is invalid: "):
         state_file.load(lab, None)
 
 
-def test_an_account_that_is_not_there() -> None:
+def test_an_unknown_account() -> None:
     with pytest.raises(IamError) as wrong:
         state_file.load(LAB_FILE, None, "nobody@lab-project.iam.gserviceaccount.com")
     assert wrong.value.message == (
-        "LAB_SERVICE_ACCOUNT names nobody@lab-project.iam.gserviceaccount.com, and the lab has no such account."
+        "LAB_SERVICE_ACCOUNT names nobody@lab-project.iam.gserviceaccount.com, which is not an account of the lab."
     )
     assert (
         wrong.value.fix
@@ -113,27 +113,37 @@ def test_an_account_that_is_not_there() -> None:
 
 
 @pytest.mark.parametrize("text", ["x", "0", "-1", "43201", "nan"])
-def test_a_lifetime_that_can_not_be(text: str) -> None:
+def test_an_invalid_token_lifetime(text: str) -> None:
     with pytest.raises(IamError, match="LAB_TOKEN_TTL is"):
         read({"LAB_TOKEN_TTL": text})
 
 
-def test_networks_to_let_out() -> None:
-    assert [str(one) for one in read({"LAB_WAY_OUT": "10.0.0.0/8, 192.168.1.0/24"}).way_out] == [
+def test_networks_to_allow() -> None:
+    assert [str(one) for one in read({"LAB_EGRESS_ALLOW": "10.0.0.0/8, 192.168.1.0/24"}).egress_allow] == [
         "10.0.0.0/8",
         "192.168.1.0/24",
     ]
+    with pytest.raises(IamError, match=r"LAB_EGRESS_ALLOW is '10\.0\.0\.1/8': "):
+        read({"LAB_EGRESS_ALLOW": "10.0.0.1/8"})
+
+
+def test_the_old_name_of_the_setting_counts_unless_the_new_one_is_set() -> None:
+    old = {"LAB_WAY_OUT": "10.0.0.0/8"}
+    assert [str(one) for one in read(old).egress_allow] == ["10.0.0.0/8"]
+    assert [str(one) for one in read(old | {"LAB_EGRESS_ALLOW": ""}).egress_allow] == ["10.0.0.0/8"]
+    both = read(old | {"LAB_EGRESS_ALLOW": "192.168.1.0/24"})
+    assert [str(one) for one in both.egress_allow] == ["192.168.1.0/24"]
     with pytest.raises(IamError, match=r"LAB_WAY_OUT is '10\.0\.0\.1/8': "):
         read({"LAB_WAY_OUT": "10.0.0.1/8"})
 
 
-def test_a_world_that_another_process_keeps_is_read_as_it_is_now(tmp_path: Path) -> None:
-    kept = state_file.StateFile(tmp_path / "world.json")
+def test_another_processs_state_is_read_when_it_changes(tmp_path: Path) -> None:
+    saved = state_file.StateFile(tmp_path / "world.json")
     with pytest.raises(IamError, match="the lab's cloud has not started"):
-        kept.world()
+        saved.current()
     world = state_file.load(LAB_FILE, tmp_path)
-    assert kept.world().as_json() == world.as_json()
-    assert kept.world() is kept.world()
+    assert saved.current().as_json() == world.as_json()
+    assert saved.current() is saved.current()
     world.groups["group:new@example.com"] = []
     world.save()
-    assert "group:new@example.com" in kept.world().groups
+    assert "group:new@example.com" in saved.current().groups

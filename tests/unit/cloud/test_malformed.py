@@ -1,4 +1,4 @@
-"""Malformed requests to the lab's Google Cloud: refused in Google's form, never an error of ours."""
+"""Malformed requests to the lab's Google Cloud: refused in Google's format, never an internal error."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ CALLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 
 
 def variants(body: Any) -> Iterator[Any]:
-    """The body with one value, at any depth, replaced by each of the odd ones."""
+    """Variants of a body: each value, at any depth, replaced by each of the odd ones."""
     yield from ODD
     if isinstance(body, dict):
         for key, value in body.items():
@@ -110,7 +110,7 @@ def variants(body: Any) -> Iterator[Any]:
 )
 def test_one_value_of_another_kind(lab: RunningCloud, method: str, where: str, body: dict[str, Any]) -> None:
     before = lab.world.as_json()
-    who = AGENT if where.startswith("iamcredentials") else PERSON  # whoever may
+    who = AGENT if where.startswith("iamcredentials") else PERSON  # a principal that is allowed to
     headers = {"Authorization": f"Bearer {lab.token(who)}", "Content-Type": "application/json"}
     with httpx.Client(timeout=60, headers=headers) as client:
         bodies: list[str | bytes] = [*map(json.dumps, variants(body)), DEEP, "{", LONE, b"\xff"]
@@ -119,7 +119,7 @@ def test_one_value_of_another_kind(lab: RunningCloud, method: str, where: str, b
             assert reply.status_code < 500, (odd[:200], reply.text)
             if reply.status_code >= 400:
                 assert reply.json()["error"]["message"], odd[:200]
-    for kind in ("projects", "buckets", "accounts"):  # what was taken can be written and read again
+    for kind in ("projects", "buckets", "accounts"):  # what was accepted can be saved and loaded
         assert json.loads(json.dumps(lab.world.as_json()[kind])).keys() >= before[kind].keys()
 
 

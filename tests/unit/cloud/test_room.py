@@ -1,4 +1,4 @@
-"""The head's room for jobs: never more at a time than it holds, and a clear answer for the others."""
+"""The head's job limit: it is never exceeded, and refused jobs get a clear message."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from yarl import URL
 
 from cloud.config import jobs
 from cloud.gateway.auth import Gate
-from cloud.gateway.job_limit import Room, jobs_in
+from cloud.gateway.job_limit import JobLimit, jobs_that_fit
 from cloud.gateway.proxy import application
 from iam.errors import IamError
 
 KEY = "k"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
 FULL = (
-    "The head runs 3 jobs, as many as its memory holds. Try again when one has ended, or give it more memory "
+    "The head already runs 3 jobs, the limit for its memory. Try again when one ends, or give it more memory "
     "(HEAD_MEMORY).\n"
 )
 
 
 @dataclass
 class Ray:
-    """A dashboard that takes its time to start a job, and then lists it."""
+    """A dashboard that is slow to start a job and then lists it."""
 
     running: list[str] = field(default_factory=list)
     ended: int = 0
@@ -59,7 +59,7 @@ async def gateway(ray: Ray, most: int) -> AsyncIterator[aiohttp.ClientSession]:
     far, sha = web.Application(), hashlib.sha256(KEY.encode()).hexdigest()
     far.router.add_route("*", "/{path:.*}", ray.handle)
     async with TestServer(far) as dashboard:
-        gate = Gate(f"http://127.0.0.1:{dashboard.port}", sha, room=Room(most))
+        gate = Gate(f"http://127.0.0.1:{dashboard.port}", sha, job_limit=JobLimit(most))
         async with TestServer(application(gate)) as near:
             async with aiohttp.ClientSession(f"http://127.0.0.1:{near.port}", headers=HEADERS) as client:
                 yield client
@@ -70,7 +70,7 @@ async def started(client: aiohttp.ClientSession) -> tuple[int, str]:
         return reply.status, await reply.text()
 
 
-def test_never_more_than_it_holds_however_many_ask_at_once() -> None:
+def test_the_limit_holds_under_concurrent_requests() -> None:
     async def run() -> None:
         ray = Ray()
         async with gateway(ray, 3) as client:
@@ -79,14 +79,14 @@ def test_never_more_than_it_holds_however_many_ask_at_once() -> None:
             assert {text for status, text in answers if status == 429} == {FULL}
             assert ray.most == 3
             async with client.post("/api/jobs/x/stop") as reply:
-                assert await reply.text() == "other"  # nothing else is held up
+                assert await reply.text() == "other"  # other requests are not delayed
             ray.running.pop()
             assert [(await started(client))[0] for _ in range(2)] == [200, 429]
 
     asyncio.run(run())
 
 
-def test_a_client_that_is_told_so_tries_again_soon() -> None:
+def test_a_refused_client_retries_soon() -> None:
     async def run() -> None:
         async with gateway(Ray(["x"]), 1) as client, client.post("/api/jobs/", json={}) as reply:
             assert (reply.status, reply.headers["Retry-After"]) == (429, "2")
@@ -94,7 +94,7 @@ def test_a_client_that_is_told_so_tries_again_soon() -> None:
     asyncio.run(run())
 
 
-def test_without_a_limit_nothing_is_asked() -> None:
+def test_without_a_limit_the_dashboard_is_not_queried() -> None:
     async def run() -> None:
         ray = Ray(lists=False)
         async with gateway(ray, 0) as client:
@@ -104,7 +104,7 @@ def test_without_a_limit_nothing_is_asked() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 302, 401, 404, 500, 503])
-def test_a_dashboard_that_does_not_tell_is_no_room(status: int) -> None:
+def test_no_job_starts_if_the_dashboard_does_not_list_jobs(status: int) -> None:
     async def run() -> None:
         ray = Ray(lists=False, status=status)
         async with gateway(ray, 3) as client:
@@ -117,8 +117,8 @@ def test_a_dashboard_that_does_not_tell_is_no_room(status: int) -> None:
 @pytest.mark.parametrize(
     "path", ["/api/%6aobs/", "/%61pi/jobs/", "/api/jobs/#x", "/api/jobs/#?", "/api/jobs%2f"]
 )
-def test_no_other_way_to_write_the_path_leads_past_it(path: str) -> None:
-    """aiohttp, and with it Ray, decodes a path before it looks for the route, and drops a fragment."""
+def test_no_spelling_of_the_path_bypasses_the_limit(path: str) -> None:
+    """aiohttp, and therefore Ray, decodes the path before routing and drops a fragment."""
 
     async def run() -> None:
         ray = Ray(["x"] * 3)
@@ -130,7 +130,7 @@ def test_no_other_way_to_write_the_path_leads_past_it(path: str) -> None:
     asyncio.run(run())
 
 
-def test_a_client_that_sends_no_body_holds_no_place() -> None:
+def test_a_client_that_sends_no_body_holds_no_slot() -> None:
     async def run() -> None:
         never = asyncio.Event()
 
@@ -151,8 +151,8 @@ def test_a_client_that_sends_no_body_holds_no_place() -> None:
     asyncio.run(run())
 
 
-def test_how_many_jobs_a_head_holds() -> None:
-    assert [jobs_in(gib << 30) for gib in (1, 2, 3, 8)] == [1, 8, 16, 56]
+def test_how_many_jobs_fit_on_a_head() -> None:
+    assert [jobs_that_fit(gib << 30) for gib in (1, 2, 3, 8)] == [1, 8, 16, 56]
     assert [jobs("", memory) for memory in ("3g", "3072m", "3145728k", str(3 << 30), "3GB", "")] == [
         16
     ] * 5 + [0]

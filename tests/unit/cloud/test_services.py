@@ -1,4 +1,4 @@
-"""Metadata server, tokens, and Google's services other than storage."""
+"""The metadata server, tokens, and Google's services other than Cloud Storage."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def google(
         ("/", "computeMetadata/\n"),
     ],
 )
-def test_the_metadata_server_says_who_one_is(lab: RunningCloud, path: str, text: str) -> None:
+def test_the_metadata_server_returns_the_identity(lab: RunningCloud, path: str, text: str) -> None:
     reply = metadata(lab, path)
     assert (reply.status_code, reply.text) == (200, text)
     assert reply.headers["Metadata-Flavor"] == "Google"
 
 
-def test_its_folders_come_as_json(lab: RunningCloud) -> None:
+def test_metadata_directories_as_json(lab: RunningCloud) -> None:
     told = metadata(lab, "/computeMetadata/v1/instance/service-accounts/default/?recursive=true").json()
     assert told["email"] == AGENT.partition(":")[2]
     assert "token" not in told
@@ -54,7 +54,7 @@ def test_its_folders_come_as_json(lab: RunningCloud) -> None:
     )
 
 
-def test_its_rules(lab: RunningCloud) -> None:
+def test_metadata_request_rules(lab: RunningCloud) -> None:
     path = "/computeMetadata/v1/instance/service-accounts/default/token"
     assert httpx.get(f"http://{lab.metadata}{path}", timeout=60).status_code == 403
     assert metadata(lab, path, **{"X-Forwarded-For": "1.2.3.4"}).status_code == 403
@@ -89,7 +89,7 @@ def test_a_token_is_the_principals_until_it_expires(lab: RunningCloud) -> None:
         Tokens(b"t" * 32, 60).principal(Tokens(b"s" * 32, 60).mint(PERSON)[0])
 
 
-def test_secrets_and_certificates_are_kept_for_one_user(tmp_path: Any) -> None:
+def test_secrets_and_certificates_are_private(tmp_path: Any) -> None:
     assert load_secret(tmp_path) == load_secret(tmp_path)
     authority = load_authority(tmp_path)
     before = authority.certificate.read_bytes()
@@ -98,7 +98,7 @@ def test_secrets_and_certificates_are_kept_for_one_user(tmp_path: Any) -> None:
     assert authority.server_context().minimum_version.name == "TLSv1_2"
 
 
-def test_the_authority_signs_names_of_google_and_no_others(tmp_path: Any) -> None:
+def test_the_authority_signs_googles_names_only(tmp_path: Any) -> None:
     from cryptography import x509
 
     authority = load_authority(tmp_path)
@@ -114,7 +114,7 @@ def test_the_authority_signs_names_of_google_and_no_others(tmp_path: Any) -> Non
     assert b"PRIVATE KEY" not in authority.pem()
 
 
-def test_a_custom_account_is_impersonated_by_who_may(lab: RunningCloud) -> None:
+def test_impersonating_an_account_requires_the_permission(lab: RunningCloud) -> None:
     path = f"/v1/projects/-/serviceAccounts/{ACCOUNT}:generateAccessToken"
     host, body = "iamcredentials.googleapis.com", {"scope": ["x"], "lifetime": "300s"}
     reply = google(lab, "POST", host, path, PERSON, body)
@@ -145,7 +145,7 @@ def test_projects_and_their_policies(lab: RunningCloud) -> None:
     assert google(lab, "GET", host, "/v3/projects/lab-project", "").status_code == 401
 
 
-def test_accounts_come_and_go_and_leave_their_mark(lab: RunningCloud) -> None:
+def test_deleted_accounts_leave_deleted_members(lab: RunningCloud) -> None:
     host, path = "iam.googleapis.com", "/v1/projects/lab-project/serviceAccounts"
     made = google(lab, "POST", host, path, PERSON, {"accountId": "tester"}).json()
     address = "tester@lab-project.iam.gserviceaccount.com"
@@ -163,7 +163,7 @@ def test_accounts_come_and_go_and_leave_their_mark(lab: RunningCloud) -> None:
     assert binding["members"] == [f"deleted:{member}?uid=1"]
 
 
-def test_what_a_token_says(lab: RunningCloud) -> None:
+def test_token_info(lab: RunningCloud) -> None:
     token = lab.token(TRAINER)
     reply = httpx.get(
         f"{lab.gateway}/google/oauth2.googleapis.com/tokeninfo?access_token={token}", timeout=10
@@ -173,7 +173,7 @@ def test_what_a_token_says(lab: RunningCloud) -> None:
     assert bad.status_code == 400
 
 
-def test_the_lab_tells_only_who_holds_its_key(lab: RunningCloud) -> None:
+def test_the_lab_api_requires_the_key(lab: RunningCloud) -> None:
     assert httpx.get(f"{lab.gateway}/lab/", timeout=60).status_code == 401
     assert (
         httpx.post(f"{lab.gateway}/lab/token", headers={"Authorization": "Bearer x"}, timeout=60).status_code

@@ -1,4 +1,4 @@
-"""Storage's front, asked by the real client library and by hand."""
+"""The Cloud Storage API, called with the real client library and with raw requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def body(code: int, reason: str, message: str, **more: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": message, "errors": [inner]}}
 
 
-def test_everything_that_a_client_does_on_an_open_bucket(lab: RunningCloud) -> None:
+def test_every_client_operation_on_a_public_bucket(lab: RunningCloud) -> None:
     client = lab.client(AGENT)
     bucket = client.bucket("lab-data")
     name = "a b/ü?#%20.txt"
@@ -84,7 +84,7 @@ def test_a_denial_is_googles(lab: RunningCloud) -> None:
     )
 
 
-def test_nobody_a_stranger_and_one_whose_time_is_over(lab: RunningCloud) -> None:
+def test_no_token_an_unknown_token_and_an_expired_token(lab: RunningCloud) -> None:
     nobody = ask(lab, "GET", f"{API}/lab-data/o/x")
     text = (
         "Anonymous caller does not have storage.objects.get access to the Google Cloud Storage object. "
@@ -127,7 +127,7 @@ def test_nobody_a_stranger_and_one_whose_time_is_over(lab: RunningCloud) -> None
 def test_an_unknown_path_or_method_is_an_error_in_googles_form(
     lab: RunningCloud, method: str, path: str, status: int
 ) -> None:
-    """httpx would tidy the paths: they are sent as they stand here."""
+    """Sends paths verbatim; httpx would normalize them."""
     import http.client
     from contextlib import closing
     from urllib.parse import urlsplit
@@ -143,16 +143,16 @@ def test_an_unknown_path_or_method_is_an_error_in_googles_form(
 
 
 def test_an_object_with_two_names_is_refused(lab: RunningCloud) -> None:
-    """What was authorised and what is written would be two objects."""
+    """Otherwise the authorized and the written object could differ."""
     content = b'--b\r\nContent-Type: application/json\r\n\r\n{"name": "one"}\r\n--b\r\n\r\nx\r\n--b--'
     reply = ask(
         lab, "POST", f"/upload{API}/lab-data/o?uploadType=multipart&name=two", AGENT,
         content=content, headers={"Content-Type": "multipart/related; boundary=b"},
     )  # fmt: skip
-    assert reply.json()["error"]["message"] == "The object has one name in the query and another in the body."
+    assert reply.json()["error"]["message"] == "The object's names in the query and the body differ."
 
 
-def test_a_creator_makes_and_does_not_overwrite(lab: RunningCloud) -> None:
+def test_a_creator_creates_but_does_not_overwrite(lab: RunningCloud) -> None:
     grant(lab, "lab-data", "roles/storage.objectCreator", TRAINER)
     bucket = lab.client(TRAINER).bucket("lab-data")
     bucket.blob("once").upload_from_string("1")
@@ -163,14 +163,14 @@ def test_a_creator_makes_and_does_not_overwrite(lab: RunningCloud) -> None:
 
 
 def grant(lab: RunningCloud, bucket: str, role: str, member: str) -> None:
-    """Through the front, as the person, with the client library."""
+    """Through the gateway, as the user, with the client library."""
     found = lab.client(PERSON).bucket(bucket)
     policy = found.get_iam_policy(requested_policy_version=3)
     policy.bindings.append({"role": role, "members": {member}})
     found.set_iam_policy(policy)
 
 
-def test_a_policy_that_changed_meanwhile_is_not_overwritten(lab: RunningCloud) -> None:
+def test_an_outdated_etag_does_not_overwrite_a_policy(lab: RunningCloud) -> None:
     bucket = lab.client(PERSON).bucket("lab-data")
     mine, other = (bucket.get_iam_policy(requested_policy_version=3) for _ in range(2))
     bucket.set_iam_policy(other)
@@ -193,23 +193,23 @@ def test_a_policy_that_changed_meanwhile_is_not_overwritten(lab: RunningCloud) -
             {"role": "roles/viewer", "members": ["serviceAccount:no@lab-project.iam.gserviceaccount.com"]},
             "Service account no@lab-project.iam.gserviceaccount.com does not exist.",
         ),
-        ({"role": "roles/viewer", "members": ["someone"]}, '"someone" is no principal'),
+        ({"role": "roles/viewer", "members": ["someone"]}, 'Invalid principal "someone"'),
     ],
 )
-def test_a_policy_that_can_not_be(lab: RunningCloud, binding: dict[str, Any], message: str) -> None:
+def test_an_invalid_policy_is_refused(lab: RunningCloud, binding: dict[str, Any], message: str) -> None:
     reply = ask(lab, "PUT", f"{API}/lab-data/iam", PERSON, json={"bindings": [binding]})
     assert reply.status_code == 400
     assert message in reply.json()["error"]["message"]
 
 
-def test_permissions_are_told_to_anybody_about_himself(lab: RunningCloud) -> None:
+def test_anyone_may_test_their_own_permissions(lab: RunningCloud) -> None:
     asked = ["storage.objects.get", "storage.buckets.setIamPolicy"]
     assert lab.client(AGENT).bucket("lab-data").test_iam_permissions(asked) == asked[:1]
     assert lab.client(PERSON).bucket("lab-data").test_iam_permissions(asked) == asked
     assert lab.client(AGENT).bucket("closed-bucket").test_iam_permissions(asked) == []
 
 
-def test_a_bucket_is_made_found_and_removed(lab: RunningCloud) -> None:
+def test_a_bucket_is_created_found_and_deleted(lab: RunningCloud) -> None:
     owner = lab.client(PERSON)
     made = owner.create_bucket("lab-made", project="lab-project")
     assert made.project_number == 123456789012
@@ -227,7 +227,7 @@ def test_a_bucket_is_made_found_and_removed(lab: RunningCloud) -> None:
     assert owner.lookup_bucket("lab-made") is None
 
 
-def test_the_addresses_in_an_answer_are_the_clients(lab: RunningCloud) -> None:
+def test_urls_in_responses_use_the_clients_address(lab: RunningCloud) -> None:
     blob = lab.client(AGENT).bucket("lab-data").get_blob("hello.txt")
     assert blob.self_link == f"{lab.url}/storage/v1/b/lab-data/o/hello.txt"
     assert blob.media_link.startswith(f"{lab.url}/download/")

@@ -1,4 +1,4 @@
-"""The command line without a cluster: exit codes, and the full text of what it says."""
+"""The command line without a cluster: exit codes and full messages."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from cluster import applied, cli, key, kinds, scale, started
+from cluster import applied, cli, key, runtimes, scale, started
 from cluster.status import Member
 from raydock import topology
 from raydock.errors import NotReady, NotUp, UsageError
 from raydock.rayapi.nodes import Node
 from raydock.settings import ROOT
 from raydock.topology import pool_size
-from raydock.waiting import until
+from raydock.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A state directory of our own, no `.env`, and a Docker engine that is not there."""
+    """A separate state folder, no `.env`, and no Docker engine."""
     for name in list(os.environ):
         if name.startswith(("RAYDOCK_", "LAB_", "CPU_WORKER", "GPU_WORKER")):
             monkeypatch.delenv(name)
@@ -45,8 +45,8 @@ def test_no_cluster_is_up(capsys: pytest.CaptureFixture[str], command: Sequence[
     assert run(capsys, *command) == (4, "", "cluster: No cluster is up.\n  Start one: make cluster-up\n")
 
 
-def test_down_where_there_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "down") == (0, "There was nothing to remove.\n", "")
+def test_down_without_a_cluster(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "down") == (0, "Nothing to remove.\n", "")
 
 
 EXAMPLE = "  Example: python -m cluster scale cpu-worker=3\n"
@@ -55,17 +55,17 @@ EXAMPLE = "  Example: python -m cluster scale cpu-worker=3\n"
 @pytest.mark.parametrize(
     "text", ["cpu-worker", "cpu-worker=", "cpu-worker=-1", "cpu-worker=two", "=3", "cpu-worker=1.5"]
 )
-def test_a_size_that_is_none(capsys: pytest.CaptureFixture[str], text: str) -> None:
+def test_an_invalid_size(capsys: pytest.CaptureFixture[str], text: str) -> None:
     sentence = f"cluster: {text!r} is not POOL=COUNT with a count from 0 to 999.\n"
     assert run(capsys, "scale", text) == (2, "", sentence + EXAMPLE)
 
 
-def test_the_head_is_not_scaled(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_head_cannot_be_scaled(capsys: pytest.CaptureFixture[str]) -> None:
     status, _, said = run(capsys, "scale", "head=2")
     assert (status, said.splitlines()[0]) == (2, "cluster: The head is always one node; it can't be scaled.")
 
 
-def test_a_wrong_setting_ends_with_2(
+def test_an_invalid_setting_exits_with_2(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CPU_WORKERS", "two")
@@ -77,13 +77,15 @@ def test_a_wrong_setting_ends_with_2(
     )
 
 
-@pytest.mark.parametrize("command", [["up", "--kind", "docker"], ["images"]])
-def test_docker_asked_for_and_no_engine(capsys: pytest.CaptureFixture[str], command: Sequence[str]) -> None:
+@pytest.mark.parametrize("command", [["up", "--runtime", "docker"], ["images"]])
+def test_docker_requested_without_an_engine(
+    capsys: pytest.CaptureFixture[str], command: Sequence[str]
+) -> None:
     status, out, said = run(capsys, *command)
     assert (status, out) == (1, "")
     assert said.endswith(
-        "cluster: No Docker engine answers at unix:///nonexistent.sock: there is no such socket.\n"
-        "  Start Docker, or use this machine's processes: python -m cluster up --kind processes\n"
+        "cluster: No Docker engine answers at unix:///nonexistent.sock: the socket does not exist.\n"
+        "  Start Docker, or run the cluster as processes: python -m cluster up --runtime processes\n"
     )
 
 
@@ -95,12 +97,12 @@ def test_one_command_at_a_time(capsys: pytest.CaptureFixture[str], tmp_path: Pat
             1,
             "",
             "cluster: Another `python -m cluster` is changing this cluster.\n"
-            "  Wait until it has ended, or end it.\n",
+            "  Wait until it finishes, or stop it.\n",
         )
 
 
-class Half(kinds.Runtime):
-    """A cluster of which the head runs."""
+class Half(runtimes.Runtime):
+    """A cluster whose head is running."""
 
     def exists(self) -> bool:
         return True
@@ -117,23 +119,23 @@ class Half(kinds.Runtime):
     def members(self) -> list[Member]:
         return [Member("head", "head", "head", True), Member("cpu-worker-1", "cpu-worker", "x", True)]
 
-    def ended(self) -> list[str]:
+    def stopped_services(self) -> list[str]:
         return []
 
     def scale(self, pool: topology.Pool, count: int, drain_timeout: float) -> None:
         raise NotImplementedError
 
 
-def test_ctrl_c_says_what_is_left(
+def test_ctrl_c_says_what_is_still_running(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kinds, "open_kind", lambda name, context: Half())
-    monkeypatch.setattr(kinds, "is_whole", lambda cluster, context: False)
+    monkeypatch.setattr(runtimes, "open_runtime", lambda name, context: Half())
+    monkeypatch.setattr(runtimes, "is_complete", lambda cluster, context: False)
     status, out, said = run(capsys, "up")
     assert (status, out) == (130, "")
     assert said == (
-        "cluster: processes: the cluster that is here already\n"
-        "cluster: Interrupted. Left: head, cpu-worker-1.\n"
+        "cluster: processes: the existing cluster\n"
+        "cluster: Interrupted. Still running: head, cpu-worker-1.\n"
         "  Remove it: make cluster-down\n"
     )
 
@@ -155,7 +157,7 @@ class Nothing(Half):
 
 
 ACCOUNTS = "trainer@lab-project.iam.gserviceaccount.com"
-TTL = "Make it a number of seconds from 1 to 43200"
+TTL = "Set it to a number of seconds from 1 to 43200"
 
 
 @pytest.mark.parametrize(
@@ -164,28 +166,28 @@ TTL = "Make it a number of seconds from 1 to 43200"
         (
             "LAB_FILE",
             "wrong/lab.yaml",
-            "lab.yaml can't be understood: the file has 'persn'; known are groups, job, people, person, projects, "
-            "roles.",
-            "Mend lab.yaml",
+            "lab.yaml is invalid: the file has the unknown key 'persn'; allowed are groups, job, people, "
+            "person, projects, roles.",
+            "Fix lab.yaml",
         ),
         (
             "LAB_FILE",
             "wrong/none.yaml",
-            "LAB_FILE names TMP/wrong/none.yaml, and there is no such file.",
-            "Mend LAB_FILE, or leave it out",
+            "LAB_FILE names TMP/wrong/none.yaml, which does not exist.",
+            "Fix LAB_FILE, or unset it",
         ),
         ("LAB_TOKEN_TTL", "soon", "LAB_TOKEN_TTL is 'soon'.", TTL),
         ("LAB_TOKEN_TTL", "43201", "LAB_TOKEN_TTL is '43201'.", TTL),
         (
-            "LAB_WAY_OUT",
+            "LAB_EGRESS_ALLOW",
             "10.0.0.1/8",
-            "LAB_WAY_OUT is '10.0.0.1/8': 10.0.0.1/8 has host bits set.",
+            "LAB_EGRESS_ALLOW is '10.0.0.1/8': 10.0.0.1/8 has host bits set.",
             "Write it as 10.0.0.0/8,192.168.1.0/24",
         ),
         (
             "LAB_SERVICE_ACCOUNT",
             "nobody@lab-project.iam.gserviceaccount.com",
-            "LAB_SERVICE_ACCOUNT names nobody@lab-project.iam.gserviceaccount.com, and the lab has no such account.",
+            "LAB_SERVICE_ACCOUNT names nobody@lab-project.iam.gserviceaccount.com, which is not an account of the lab.",
             f"Use one of these, or add it to iam/lab.yaml: {ACCOUNTS}",
         ),
     ],
@@ -204,20 +206,20 @@ def test_invalid_lab_settings_are_reported_before_anything_starts(
     (tmp_path / "wrong" / "lab.yaml").write_text(lab.replace("person:", "persn:", 1))
     monkeypatch.setenv(name, f"{tmp_path}/{value}" if name == "LAB_FILE" else value)
     cluster = Nothing()
-    monkeypatch.setattr(kinds, "open_kind", lambda kind, context: cluster)
+    monkeypatch.setattr(runtimes, "open_runtime", lambda name, context: cluster)
     told = f"cluster: The lab's cloud did not start: {why.replace('TMP', str(tmp_path))}\n  {fix}\n"
-    assert run(capsys, "up", "--kind", "processes") == (1, "", told)
+    assert run(capsys, "up", "--runtime", "processes") == (1, "", told)
     assert not cluster.started
 
 
-def test_an_account_created_later_is_left_to_the_cloud(
+def test_an_account_created_later_is_checked_by_the_cloud(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`python -m iam provision` creates accounts in a running lab; lab.yaml does not list them."""
     monkeypatch.setenv("LAB_SERVICE_ACCOUNT", "mine@lab-project.iam.gserviceaccount.com")
-    monkeypatch.setattr(kinds, "open_kind", lambda name, context: Half())
-    monkeypatch.setattr(kinds, "is_whole", lambda cluster, context: False)
-    assert run(capsys, "up")[0] == 130, "it got to starting"
+    monkeypatch.setattr(runtimes, "open_runtime", lambda name, context: Half())
+    monkeypatch.setattr(runtimes, "is_complete", lambda cluster, context: False)
+    assert run(capsys, "up")[0] == 130, "it reached the start"
 
 
 class Whole(Half):
@@ -234,10 +236,10 @@ class Whole(Half):
 
 @pytest.fixture
 def whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Whole:
-    """One that `up` has seen once, with a lab file of its own."""
+    """A running cluster with its own lab file."""
     cluster = Whole()
-    monkeypatch.setattr(kinds, "open_kind", lambda name, context: cluster)
-    monkeypatch.setattr(kinds, "is_whole", lambda cluster, context: True)
+    monkeypatch.setattr(runtimes, "open_runtime", lambda name, context: cluster)
+    monkeypatch.setattr(runtimes, "is_complete", lambda cluster, context: True)
     monkeypatch.setattr(cli, "show", lambda *_: None)
     lab = tmp_path / "lab.yaml"
     lab.write_text((ROOT / "iam" / "lab.yaml").read_text())
@@ -248,19 +250,19 @@ def whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Whole:
 @pytest.mark.parametrize(
     ("name", "value", "restarts", "said"),
     [
-        ("", "", 0, "it is up already; `python -m cluster scale POOL=COUNT` changes its size"),
-        ("LAB_WAY_OUT", "10.0.0.0/8", 1, "restarting the lab's cloud, for these changed: LAB_WAY_OUT"),
+        ("", "", 0, "the cluster is already up; to resize it: python -m cluster scale POOL=COUNT"),
+        ("LAB_WAY_OUT", "10.0.0.0/8", 1, "restarting the lab's cloud because LAB_WAY_OUT changed"),
         (
             "lab.yaml",
             "# a comment\n",
             1,
-            "restarting the lab's cloud, for these changed: the content of lab.yaml",
+            "restarting the lab's cloud because the content of lab.yaml changed",
         ),
         (
             "CPU_WORKERS",
             "3",
             0,
-            "changed, and not applied: CPU_WORKERS. To apply: python -m cluster scale cpu-worker=3",
+            "changed but not applied: CPU_WORKERS. To apply: python -m cluster scale cpu-worker=3",
         ),
     ],
 )
@@ -285,7 +287,7 @@ def test_up_on_a_running_cluster_applies_changed_settings_or_says_how(
     assert f"cluster: {said}\n" in told
     again = run(capsys, "up")[2]
     assert whole.restarts == restarts
-    assert (said in again) is (restarts == 0)  # what is not applied is said until it is
+    assert (said in again) is (restarts == 0)  # repeated until it is applied
 
 
 JOBS = [
@@ -299,18 +301,18 @@ SOME = "the jobs mine-1, 02000000"
 @pytest.mark.parametrize(
     ("told", "words", "name", "why"),
     [
-        (JOBS, [], "CPU_WORKER_MEMORY", f"since CPU_WORKER_MEMORY changed, and that would end {SOME}"),
-        (JOBS[:2], [], "HEAD_SHM", "since HEAD_SHM changed, and that would end the job mine-1"),
-        (JOBS, ["--build"], "", f"since its images are built again, and that would end {SOME}"),
+        (JOBS, [], "CPU_WORKER_MEMORY", f"because CPU_WORKER_MEMORY changed, which would end {SOME}"),
+        (JOBS[:2], [], "HEAD_SHM", "because HEAD_SHM changed, which would end the job mine-1"),
+        (JOBS, ["--build"], "", f"because the images are rebuilt, which would end {SOME}"),
         (
             OSError("no route"),
             [],
             "HEAD_SHM",
-            "would end whatever runs there: the dashboard does not say (no route)",
+            "would end any running job (the dashboard could not list them: no route)",
         ),
     ],
 )
-def test_up_restarts_no_node_on_which_something_runs_unless_asked(
+def test_up_does_not_restart_busy_nodes_without_restart(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     whole: Whole,
@@ -328,15 +330,15 @@ def test_up_restarts_no_node_on_which_something_runs_unless_asked(
     run(capsys, "up")
     if name:
         monkeypatch.setenv(name, "4g")
-    for _ in range(2):  # and again, for it is not applied
+    for _ in range(2):  # again, because it was not applied
         status, _, said = run(capsys, "up", *words)
         assert (status, whole.renewals) == (3, 0)
-        assert f"{why}. Nothing was touched.\n" in said
-        assert f"or end it: {' '.join(['python -m cluster up', *words, '--restart'])}\n" in said
+        assert f"{why}. Nothing was changed.\n" in said
+        assert f"or end them: {' '.join(['python -m cluster up', *words, '--restart'])}\n" in said
     status, _, said = run(capsys, "up", *words, "--restart")
     assert (status, whole.renewals) == (0, 1)
-    assert "restarting the nodes, since " in said
-    assert "it is up already" in run(capsys, "up")[2]
+    assert "restarting the nodes because " in said
+    assert "the cluster is already up" in run(capsys, "up")[2]
 
 
 def test_up_restarts_idle_nodes_and_says_so(
@@ -347,31 +349,31 @@ def test_up_restarts_idle_nodes_and_says_so(
     monkeypatch.setenv("GPU_WORKER_CPUS", "2")
     status, _, said = run(capsys, "up")
     assert (status, whole.renewals) == (0, 1)
-    assert (
-        "restarting the nodes, since GPU_WORKER_CPUS changed; the cluster forgets its earlier jobs\n" in said
-    )
+    assert "restarting the nodes because GPU_WORKER_CPUS changed; the cluster loses its job history\n" in said
     run(capsys, "up", "--restart")
     assert whole.renewals == 2
 
 
-def test_a_wrong_setting_never_restarts_the_cloud(
+def test_an_invalid_setting_never_restarts_the_cloud(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, whole: Whole
 ) -> None:
     run(capsys, "up")
-    monkeypatch.setenv("LAB_WAY_OUT", "10.0.0.1/8")
+    monkeypatch.setenv("LAB_EGRESS_ALLOW", "10.0.0.1/8")
     assert run(capsys, "up")[0] == 1
     assert whole.restarts == 0
-    monkeypatch.setenv("LAB_WAY_OUT", "10.0.0.0/8")
+    monkeypatch.setenv("LAB_EGRESS_ALLOW", "10.0.0.0/8")
     run(capsys, "up")
     assert whole.restarts == 1
 
 
-def test_another_kind_is_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "open_kind", lambda name, context: Half())
-    assert run(capsys, "up", "--kind", "docker") == (
+def test_a_cluster_with_another_runtime_exists(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtimes, "open_runtime", lambda name, context: Half())
+    assert run(capsys, "up", "--runtime", "docker") == (
         1,
         "",
-        "cluster: A cluster of the kind processes is here already.\n  Remove it first: make cluster-down\n",
+        "cluster: A cluster already exists with runtime processes.\n  Remove it first: make cluster-down\n",
     )
 
 
@@ -383,10 +385,15 @@ def test_another_kind_is_here(capsys: pytest.CaptureFixture[str], monkeypatch: p
         ("Status", "Status is not a command of python -m cluster.", "did you mean: python -m cluster status"),
         ("xyzzy", "xyzzy is not a command of python -m cluster.",
          "commands: up, down, status, scale, images, idle, diff"),
-        ("up --kid docker --build", "python -m cluster up does not take --kid.",
-         "did you mean: python -m cluster up --kind docker --build"),
-        ("up --kind=dokcer", "--kind 'dokcer' is not one of auto, docker, processes.",
-         "did you mean: python -m cluster up --kind=docker"),
+        ("up --runtme docker --build", "python -m cluster up does not take --runtme.",
+         "did you mean: python -m cluster up --runtime docker --build"),
+        ("up --kind docker --build", "python -m cluster up does not take --kind.",
+         "did you mean: python -m cluster up --runtime docker --build"),
+        ("up --build --kind=processes", "python -m cluster up does not take --kind=processes.",
+         "did you mean: python -m cluster up --build --runtime=processes"),
+        ("down --kind docker", "python -m cluster down does not take --kind.", "python -m cluster down --help"),
+        ("up --runtime=dokcer", "--runtime 'dokcer' is not one of auto, docker, processes.",
+         "did you mean: python -m cluster up --runtime=docker"),
         ("down --target vertx --cluster 'a b'", "--target 'vertx' is not one of local, vertex.",
          "did you mean: python -m cluster down --target vertex --cluster 'a b'"),
         ("status x", "python -m cluster status does not take x.", "python -m cluster status --help"),
@@ -395,50 +402,50 @@ def test_another_kind_is_here(capsys: pytest.CaptureFixture[str], monkeypatch: p
          "python -m cluster scale --help"),
     ],
 )  # fmt: skip
-def test_what_is_misspelt_is_told_with_the_whole_line(
+def test_a_mistake_gets_the_corrected_command_line(
     capsys: pytest.CaptureFixture[str], words: str, message: str, fix: str
 ) -> None:
     assert run(capsys, *shlex.split(words)) == (2, "", f"cluster: {message}\n  {fix}\n")
 
 
-STOPPED = "No Docker engine answers at unix:///nonexistent.sock: there is no such socket."
+STOPPED = "No Docker engine answers at unix:///nonexistent.sock: the socket does not exist."
 
 
 @pytest.mark.parametrize("words", [["down"], ["up"], ["status"], ["scale", "cpu-worker=1"]])
 def test_a_stopped_engine_is_not_an_empty_one(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str]
 ) -> None:
-    """What was started there is left; nothing is removed, and nothing is started beside it."""
+    """The cluster in Docker still exists: nothing is removed, and no second cluster is started."""
     state = tmp_path / "state"
     key.ensure(state)
     started.begin(state, "docker")
     status, out, said = run(capsys, *words)
     assert (status, out) == (1, "")
     assert said == (
-        f"cluster: {STOPPED} The cluster raydock was started there: its containers, networks and volumes are left, "
-        "and can't be seen or removed until it does.\n  Start Docker, then try again. Nothing was changed.\n"
+        f"cluster: {STOPPED} The cluster raydock was started there; its containers, networks and volumes can't be "
+        "listed or removed while Docker is down.\n  Start Docker, then try again. Nothing was changed.\n"
     )
     assert key.read(state)
-    assert started.kind(state) == "docker"
+    assert started.runtime(state) == "docker"
 
 
-@pytest.mark.parametrize("kind", ["", "processes"])
-def test_without_a_cluster_in_docker_no_engine_is_missed(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: str
+@pytest.mark.parametrize("runtime", ["", "processes"])
+def test_without_a_cluster_in_docker_no_engine_is_needed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, runtime: str
 ) -> None:
     state = tmp_path / "state"
     key.ensure(state)
-    if kind:
-        started.begin(state, kind)
-    assert run(capsys, "down") == (0, "There was nothing to remove.\n", "")
+    if runtime:
+        started.begin(state, runtime)
+    assert run(capsys, "down") == (0, "Nothing to remove.\n", "")
     assert not key.read(state)
-    assert not started.kind(state)
+    assert not started.runtime(state)
 
 
-def test_a_cluster_of_an_earlier_version_is_missed_too(
+def test_a_cluster_started_by_an_earlier_version_needs_the_engine_too(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """It wrote down its settings and not its kind."""
+    """It recorded its settings and not its runtime."""
     state = tmp_path / "state"
     key.ensure(state)
     applied.save(state, {"HEAD_SHM": ""})
@@ -446,7 +453,7 @@ def test_a_cluster_of_an_earlier_version_is_missed_too(
     assert key.read(state)
 
 
-def test_help_needs_none_of_the_heavy_packages() -> None:
+def test_help_imports_no_heavy_packages() -> None:
     code = (
         "import sys; sys.argv[1:] = ['--help']\n"
         "try: import runpy; runpy.run_module('cluster', run_name='__main__')\n"
@@ -457,10 +464,12 @@ def test_help_needs_none_of_the_heavy_packages() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_a_deadline_says_what_and_how_long() -> None:
+def test_a_timeout_says_what_and_how_long() -> None:
     said: list[str] = []
     with pytest.raises(NotReady) as caught:
-        until(lambda: "1 of 2 nodes", 0.2, "Starting the workers", said.append, "Try again: make cluster-up")
+        wait_until(
+            lambda: "1 of 2 nodes", 0.2, "Starting the workers", said.append, "Try again: make cluster-up"
+        )
     assert str(caught.value) == (
         "Starting the workers took more than 0.2 s: 1 of 2 nodes.\n  Try again: make cluster-up"
     )
@@ -476,7 +485,7 @@ def test_a_dashboard_that_does_not_answer_may_answer_yet() -> None:
         return ""
 
     said: list[str] = []
-    until(check, 5, "Starting", said.append, "fix")
+    wait_until(check, 5, "Starting", said.append, "fix")
     assert said == ["The dashboard is silent"]
 
 
@@ -484,7 +493,7 @@ NODE = Node("id-1", "cpu-worker-1", "", "cpu-worker", 1, 0, False, 0, 0, "ALIVE"
 
 
 class Three:
-    """Three members: one dead, one idle, one busy; the head chooses the idle one and it ends at once."""
+    """Three members: one dead, one idle, one busy; the head chooses the idle one, which exits immediately."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, ...]] = []
@@ -508,15 +517,15 @@ class Three:
 def leave(monkeypatch: pytest.MonkeyPatch, surplus: int) -> tuple[list[str], list[tuple[str, ...]]]:
     three = Three()
     monkeypatch.setattr(scale, "list_nodes", lambda dashboard: three.nodes)
-    chosen = scale.leaving(three, cli.read_context(), three.members(), surplus, 60.0)
+    chosen = scale.drained_members(three, cli.read_context(), three.members(), surplus, 60.0)
     return [member.name for member in chosen], three.asked
 
 
-def test_the_dead_leave_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_nodes_are_removed_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert leave(monkeypatch, 1) == (["cpu-worker-2"], [])
 
 
-def test_then_those_that_the_head_drains(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_then_the_nodes_that_the_head_drains(monkeypatch: pytest.MonkeyPatch) -> None:
     names, asked = leave(monkeypatch, 2)
     assert names == ["cpu-worker-2", "cpu-worker-3"]
     assert asked == [("1", "60.0", "id-3", "id-1")]
@@ -533,7 +542,7 @@ def test_scaling_removes_and_adds_nodes(
     monkeypatch.setattr(scale, "list_nodes", lambda dashboard: three.nodes)
     monkeypatch.setattr(three, "remove", lambda members: done.append([member.name for member in members]))
     monkeypatch.setattr(three, "grow", lambda pool, size: done.append((pool.name, size)))
-    monkeypatch.setattr(scale, "await_nodes", lambda cluster, context, pool: done.append(pool))
+    monkeypatch.setattr(scale, "wait_for_nodes", lambda cluster, context, pool: done.append(pool))
     context = cli.read_context()
     scale.scale(three, context, context.topology.pool("cpu-worker"), count, 60.0)
     assert done == [*([removed] if removed else []), ("cpu-worker", count), "cpu-worker"]
@@ -542,13 +551,13 @@ def test_scaling_removes_and_adds_nodes(
 @pytest.mark.parametrize(
     ("seconds", "looks", "told"),
     [
-        (600.0, 3, ["draining cpu-worker-1: what runs there may end first"]),
+        (600.0, 3, ["draining cpu-worker-1: waiting for running tasks to finish"]),
         (
             0.0,
             99,
             [
-                "still busy after 0 s; removed with what ran on it: "
-                "draining cpu-worker-1: what runs there may end first",
+                "still busy after 0 s, removing anyway: "
+                "draining cpu-worker-1: waiting for running tasks to finish",
             ],
         ),
     ],
@@ -564,9 +573,9 @@ def test_draining_waits_for_a_busy_node_until_the_timeout(
 
     monkeypatch.setattr(scale, "list_nodes", list_nodes)
     context = replace(cli.read_context(), say=said.append)
-    scale.await_drained(context, {NODE.id: Member("cpu-worker-1", "cpu-worker", "", True)}, seconds)
+    scale.wait_until_drained(context, {NODE.id: Member("cpu-worker-1", "cpu-worker", "", True)}, seconds)
     assert said == told
-    assert (left[0] <= 0) == (seconds > 0), "it returned when the node had ended, or time was up"
+    assert (left[0] <= 0) == (seconds > 0), "it returned once the node was dead, or at the timeout"
 
 
 def test_parse() -> None:

@@ -1,4 +1,4 @@
-"""docker/health.py: what keeps a head from running jobs, in one sentence."""
+"""docker/health.py: why a head node can't run jobs, in one sentence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def disk(monkeypatch: pytest.MonkeyPatch, free: int, total: int) -> None:
     monkeypatch.setattr(os, "statvfs", lambda root: found)
 
 
-def test_a_full_disk_is_named(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     disk(monkeypatch, 8, 200)
     monkeypatch.setattr(health, "ask", lambda port, path: pytest.fail("asked first"))
     monkeypatch.setenv("RAY_TMPDIR", "/tmp")
@@ -34,15 +34,15 @@ def test_a_full_disk_is_named(health: ModuleType, monkeypatch: pytest.MonkeyPatc
         health.main("head")
     assert caught.value.code == (
         "The head's disk is full (8 of 200 MiB are free at /tmp), so jobs can't start. "
-        "To see what Docker holds: docker system df. To free what it does not use: docker system prune"
+        "To see what Docker uses: docker system df. To free what is unused: docker system prune"
     )
 
 
 @pytest.mark.parametrize(("free", "total"), [(20, 200), (10 * 1024, 252 * 1024)])
-def test_a_disk_with_room_is_not(
+def test_a_disk_with_free_space_is_not_reported(
     health: ModuleType, monkeypatch: pytest.MonkeyPatch, free: int, total: int
 ) -> None:
-    """On a large disk 5 % are plenty, and half of a small one is too."""
+    """5 % of a large disk is enough, and so is half of a small one."""
     disk(monkeypatch, free, total)
     assert health.full("/tmp") == ""
 

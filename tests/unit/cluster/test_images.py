@@ -1,4 +1,4 @@
-"""What the images are built on, and which certificates are trusted."""
+"""The base image, and the trusted CA certificates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from cluster.docker import images
 from cluster.docker.engine import DockerEngine
 from cluster.errors import NoRegistry
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from raydock import topology
 from raydock.errors import CommandFailed
 from raydock.settings import ROOT
@@ -22,7 +22,7 @@ PUBLIC = topology.load(ROOT, {}).base_image
 
 
 class FakeEngine:
-    """Has the images that it is told, and can pull none of the others unless it is told so."""
+    """Has the given images, and can pull others only if `pulls` is set."""
 
     def __init__(
         self, has: Sequence[str] = (), pulls: bool = False, nvidia: bool = False, built: str = "cpu"
@@ -41,7 +41,7 @@ class FakeEngine:
 
     def require_pullable(self, image: str) -> None:
         if not self.pulls:
-            raise NoRegistry(f"The image {image} can't be pulled from here: no route to host.", "fix")
+            raise NoRegistry(f"Cannot pull the image {image}: no route to host.", "fix")
 
 
 def base(engine: FakeEngine, context: Context) -> str:
@@ -58,7 +58,7 @@ def context(said: list[str], **settings: str) -> Context:
 
 
 def with_base_script(root: Path, line: str, found: Context) -> Context:
-    """The context in a copy of the checkout whose docker/base.sh does `line`."""
+    """The context of a checkout whose docker/base.sh runs `line`."""
     (root / "docker").mkdir()
     script = root / "docker" / "base.sh"
     script.write_text(f"#!/bin/sh\n{line}\n")
@@ -67,7 +67,7 @@ def with_base_script(root: Path, line: str, found: Context) -> Context:
     return replace(found, root=root)
 
 
-def test_what_is_missing(said: list[str]) -> None:
+def test_missing_images(said: list[str]) -> None:
     names = list(context(said).topology.images.values())
     assert names == [f"raydock/{name}:2.47.1" for name in ("head", "cpu-worker", "gpu-worker", "cloud")]
     assert images.missing(cast(DockerEngine, FakeEngine(has=names[:1])), context(said)) == names[1:]
@@ -77,14 +77,14 @@ def test_what_is_missing(said: list[str]) -> None:
     ("nvidia", "built", "setting", "again"),
     [
         (False, "cpu", "", False),
-        (True, "cpu", "", True),  # the runtime came after the image
+        (True, "cpu", "", True),  # the NVIDIA runtime was installed after the image was built
         (True, "cuda", "", False),
         (False, "cuda", "", False),
         (True, "cpu", "cpu", False),
         (False, "cpu", "cuda", True),
     ],
 )
-def test_the_gpu_image_is_built_again_where_it_lacks_the_cuda_that_is_wanted(
+def test_the_gpu_image_is_rebuilt_if_it_lacks_the_requested_cuda(
     said: list[str], nvidia: bool, built: str, setting: str, again: bool
 ) -> None:
     found = context(said, GPU_BUILD=setting)
@@ -92,23 +92,23 @@ def test_the_gpu_image_is_built_again_where_it_lacks_the_cuda_that_is_wanted(
     assert images.missing(cast(DockerEngine, engine), found) == ["raydock/gpu-worker:2.47.1"] * again
 
 
-def test_a_base_image_that_was_given_is_taken(said: list[str]) -> None:
+def test_a_configured_base_image_is_used(said: list[str]) -> None:
     assert base(FakeEngine(), context(said, BASE_IMAGE="mine:1")) == "mine:1"
 
 
-def test_the_public_one_where_it_is_there_or_can_be_pulled(said: list[str]) -> None:
+def test_the_public_base_image_if_it_is_local_or_can_be_pulled(said: list[str]) -> None:
     assert base(FakeEngine(has=[PUBLIC]), context(said)) == PUBLIC
     assert base(FakeEngine(pulls=True), context(said)) == PUBLIC
     assert said == []
 
 
-def test_a_self_built_one_where_it_can_not(said: list[str], tmp_path: Path) -> None:
+def test_a_self_built_base_image_otherwise(said: list[str], tmp_path: Path) -> None:
     here = with_base_script(tmp_path, f'echo "$1" > {tmp_path}/built', context(said))
     assert base(FakeEngine(), here) == "raydock/base:bookworm"
     assert (tmp_path / "built").read_text() == "raydock/base:bookworm\n"
     assert said == [
-        f"The image {PUBLIC} can't be pulled from here: no route to host. "
-        "Building on raydock/base:bookworm instead, made of Debian's packages."
+        f"Cannot pull the image {PUBLIC}: no route to host. "
+        "Using raydock/base:bookworm instead, built from Debian packages."
     ]
 
 
@@ -116,7 +116,7 @@ def test_a_base_script_that_fails(said: list[str], tmp_path: Path) -> None:
     with pytest.raises(CommandFailed) as caught:
         base(FakeEngine(), with_base_script(tmp_path, "exit 7", context(said)))
     assert str(caught.value) == (
-        "docker/base.sh raydock/base:bookworm ended with 7; the lines above say why.\n"
+        "docker/base.sh raydock/base:bookworm failed with exit code 7; see its output above.\n"
         "  Or set BASE_IMAGE to an image with Python 3.11 that this machine has or can pull."
     )
 
@@ -136,7 +136,7 @@ def test_certificates(said: list[str], tmp_path: Path) -> None:
     assert images.ca_bundle(plain, {}) == (plain.topology.ca_bundle, "compose.yaml")
 
 
-def test_the_default_written_out_counts_as_unset(said: list[str], tmp_path: Path) -> None:
+def test_an_explicit_default_counts_as_unset(said: list[str], tmp_path: Path) -> None:
     """`.env.example` copied to `.env` sets every default."""
     (tmp_path / "pip.pem").touch()
     default = topology.load(ROOT, {}).ca_bundle

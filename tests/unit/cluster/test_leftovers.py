@@ -1,4 +1,4 @@
-"""docker/leftovers.py: which processes a job has left behind, and when each is told to end."""
+"""docker/leftovers.py: which processes a job has left behind, and when each is ended."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def leftovers() -> ModuleType:
 
 
 class Table:
-    """The processes of a head: init 1, `ray start` 7, raylet 20, and what a test adds."""
+    """The processes on a head node: init 1, `ray start` 7, raylet 20, and those that a test adds."""
 
     def __init__(self, module: ModuleType) -> None:
         self.module, self.found = module, module.Leftovers()
@@ -41,12 +41,12 @@ class Table:
         self.processes[pid] = self.module.Process((pid, pid), parent, score, job, ours)
 
     def job(self, name: str, supervisor: int) -> None:
-        """A running one: its supervisor, one of Ray's workers, and its entrypoint, a process id further."""
+        """Add a running job: its supervisor, which is a Ray worker, and its entrypoint with the next process id."""
         self.add(supervisor, 20)
         self.add(supervisor + 1, supervisor, name)
 
     def end(self, *pids: int) -> None:
-        """They end; init adopts their children."""
+        """End the processes; init adopts their children."""
         for pid in pids:
             del self.processes[pid]
         for pid, one in self.processes.items():
@@ -54,11 +54,11 @@ class Table:
                 self.add(pid, 1, one.job, one.score, one.ours)
 
     def looks(self, count: int = 6) -> list[tuple[int, int, str]]:
-        """The signals of so many looks: the look, the process, the signal."""
+        """The signals sent in that many scans: scan, process id, signal."""
         return [
             (look, pid, how.name)
             for look in range(1, count + 1)
-            for pid, how in self.found.look(self.processes.values())
+            for pid, how in self.found.scan(self.processes.values())
         ]
 
 
@@ -69,12 +69,12 @@ def table(leftovers: ModuleType) -> Table:
 
 def test_a_running_job_keeps_all_of_its_processes(table: Table) -> None:
     table.job("a", 100)
-    table.add(110, 1, "a")  # a daemon of its own
-    table.add(111, 101, "")  # one without an environment
+    table.add(110, 1, "a")  # a daemon that it started
+    table.add(111, 101, "")  # a process without an environment
     assert table.looks() == []
 
 
-def test_what_a_job_leaves_is_told_to_end_and_then_killed(table: Table) -> None:
+def test_leftover_processes_are_terminated_and_then_killed(table: Table) -> None:
     table.job("a", 100)
     table.add(110, 101, "a")
     table.job("b", 200)
@@ -84,8 +84,8 @@ def test_what_a_job_leaves_is_told_to_end_and_then_killed(table: Table) -> None:
     assert table.looks() == [(2, 110, "SIGTERM"), (5, 110, "SIGKILL"), (6, 110, "SIGKILL")]
 
 
-def test_a_process_of_a_moment_is_left_alone(table: Table) -> None:
-    """The job's own are ending, just after it."""
+def test_a_short_lived_process_is_left_alone(table: Table) -> None:
+    """The job's own processes exit just after it."""
     table.job("a", 100)
     table.add(110, 101, "a")
     table.looks()
@@ -95,11 +95,11 @@ def test_a_process_of_a_moment_is_left_alone(table: Table) -> None:
     assert table.looks() == []
 
 
-def test_a_process_that_gave_its_environment_up_is_its_parent_s_job(table: Table) -> None:
+def test_a_process_without_an_environment_belongs_to_its_parents_job(table: Table) -> None:
     table.job("a", 100)
     table.add(110, 101, "a")
     table.add(111, 110, "")
-    table.job("b", 200)  # so it is not because nothing runs
+    table.job("b", 200)  # so that a job is running
     table.looks(1)
     table.end(110)
     assert table.looks() == []
@@ -107,21 +107,21 @@ def test_a_process_that_gave_its_environment_up_is_its_parent_s_job(table: Table
     assert [pid for _, pid, _ in table.looks(2)] == [111]
 
 
-def test_what_is_nobody_s_ends_when_nothing_runs(table: Table) -> None:
-    """Without an environment, and its parent had ended before the first look; with a child."""
+def test_an_orphan_without_an_environment_ends_when_no_job_runs(table: Table) -> None:
+    """It has no environment and a child, and its parent exited before the first scan."""
     table.job("a", 100)
     table.add(110, 1)
     table.add(111, 110)
     assert table.looks() == []
     table.end(100, 101)
-    table.add(300, 20)  # one of Ray's workers: a task that needs no CPU
+    table.add(300, 20)  # a Ray worker running a task that needs no CPU
     assert table.looks() == []
     table.end(300)
     assert [pid for _, pid, _ in table.looks(2)] == [110, 111]
 
 
-def test_an_entrypoint_is_known_before_it_is_executed(table: Table) -> None:
-    """Between fork and exec it has its supervisor's environment."""
+def test_an_entrypoint_is_recognized_before_exec(table: Table) -> None:
+    """Between fork and exec, it has its supervisor's environment."""
     table.job("a", 100)
     table.add(101, 100, "")
     table.looks(1)
@@ -130,16 +130,16 @@ def test_an_entrypoint_is_known_before_it_is_executed(table: Table) -> None:
     assert table.looks() == []
 
 
-def test_neither_ray_s_processes_nor_a_person_s_are_touched(table: Table) -> None:
+def test_processes_of_ray_and_of_users_are_left_alone(table: Table) -> None:
     table.add(30, 20, score=0)  # the agent
     table.add(300, 0, score=0)  # docker exec
-    table.add(301, 1, score=0)  # started by one that has ended
-    table.add(400, 1, "x", ours=False)  # of another cluster of this machine
+    table.add(301, 1, score=0)  # its parent has exited
+    table.add(400, 1, "x", ours=False)  # belongs to another cluster on this machine
     table.add(401, 1, "", ours=False)
     assert table.looks() == []
 
 
-def test_a_process_id_that_was_given_again_is_another_process(table: Table) -> None:
+def test_a_reused_process_id_is_another_process(table: Table) -> None:
     table.job("a", 100)
     table.add(110, 101, "a")
     table.looks(1)
@@ -149,8 +149,8 @@ def test_a_process_id_that_was_given_again_is_another_process(table: Table) -> N
     assert table.looks() == []
 
 
-def test_what_proc_tells(leftovers: ModuleType) -> None:
-    """Of a real process with the environment that the Job API gives to an entrypoint."""
+def test_reading_proc(leftovers: ModuleType) -> None:
+    """A real process with the environment that the Job API gives an entrypoint."""
     config = json.dumps({"runtime_env": {}, "metadata": {"job_submission_id": "a"}})
     env = {"RAY_JOB_CONFIG_JSON_ENV_VAR": config, "RAYDOCK_CLUSTER": "/state"}
     code = "open('/proc/self/oom_score_adj', 'w').write('1000'); print(flush=True); input()"
@@ -172,7 +172,7 @@ def test_an_environment_that_names_no_job(leftovers: ModuleType, config: bytes) 
     assert leftovers.job_of(config) == ""
 
 
-def test_it_ends_with_ray_start(leftovers: ModuleType) -> None:
+def test_it_exits_with_ray_start(leftovers: ModuleType) -> None:
     with subprocess.Popen(["sleep", "600"]) as starter:
         script = [sys.executable, "-IS", str(ROOT / "docker" / "leftovers.py"), str(starter.pid)]
         with subprocess.Popen(script) as helper:

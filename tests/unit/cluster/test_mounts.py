@@ -1,4 +1,4 @@
-"""What containers read of a checkout that was made for its owner only, or with other line ends."""
+"""Files that containers read from a private checkout, or from one with Windows line endings."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cluster.docker import mounts
-from cluster.kinds import Context
 from cluster.processes.ray_node import node_module
+from cluster.runtimes import Context
 from raydock import topology
 from raydock.errors import CommandFailed
 from raydock.settings import ROOT
@@ -20,7 +20,7 @@ NOTEBOOK = {"COMPOSE_PROFILES": "notebook"}
 
 
 def checkout(root: Path, state: Path, **settings: str) -> Context:
-    """One with a file in each place that a container sees."""
+    """A checkout with a file in every folder that containers mount."""
     (root / "iam").mkdir(parents=True)
     (root / "docker").mkdir()
     for name in ("compose.yaml", "iam/lab.yaml", "docker/no-ca.pem"):
@@ -33,7 +33,7 @@ def checkout(root: Path, state: Path, **settings: str) -> Context:
 
 
 def close(context: Context) -> None:
-    """As a umask of 077 would have it."""
+    """Make the checkout private, as with umask 077."""
     for path in context.root.rglob("*"):
         path.chmod(path.stat().st_mode & 0o700)
 
@@ -45,12 +45,12 @@ def no_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def nobody_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The owner of the checkout is not the containers' user, whoever runs the tests."""
+def foreign_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ensure that the containers' user does not own the checkout."""
     monkeypatch.setattr(mounts, "USER", -1)
 
 
-def test_files_that_others_may_read_are_given_as_they_are(tmp_path: Path) -> None:
+def test_readable_files_are_mounted_directly(tmp_path: Path) -> None:
     found = checkout(tmp_path / "raydock", tmp_path / "state")
     for path in found.root.rglob("*"):
         path.chmod(0o755)
@@ -58,15 +58,15 @@ def test_files_that_others_may_read_are_given_as_they_are(tmp_path: Path) -> Non
     assert not (tmp_path / "state").exists()
 
 
-def test_of_a_file_for_its_owner_only_a_copy_is_given(tmp_path: Path) -> None:
+def test_a_private_file_is_mounted_as_a_copy(tmp_path: Path) -> None:
     state = tmp_path / "state"
     found = checkout(tmp_path / "raydock", state, LAB_FILE="iam/lab.yaml")
     close(found)
     copies = {"RAYDOCK_CA_BUNDLE": state / "readable/no-ca.pem", "LAB_FILE": state / "readable/lab.yaml"}
-    for _ in range(2):  # the same each time, or Compose would find a container changed
+    for _ in range(2):  # the same each time, or Compose would recreate containers
         assert mounts.files(found) == {name: str(copy) for name, copy in copies.items()}
     assert [copy.stat().st_mode & 0o777 for copy in copies.values()] == [0o644, 0o644]
-    assert (state / "readable").stat().st_mode & 0o077 == 0  # nobody else of this machine
+    assert (state / "readable").stat().st_mode & 0o077 == 0  # no other user of this machine
     (found.root / "iam/lab.yaml").write_text("changed: true\n")
     mounts.files(found)
     assert copies["LAB_FILE"].read_text() == "changed: true\n"
@@ -74,23 +74,23 @@ def test_of_a_file_for_its_owner_only_a_copy_is_given(tmp_path: Path) -> None:
     assert list(state.iterdir()) == []
 
 
-def test_a_lab_file_that_is_not_there_is_for_others_to_report(tmp_path: Path) -> None:
+def test_a_missing_lab_file_is_not_reported_here(tmp_path: Path) -> None:
     found = checkout(tmp_path / "raydock", tmp_path / "state", LAB_FILE="gone.yaml")
     assert set(mounts.files(found)) == {"RAYDOCK_CA_BUNDLE"}
 
 
-def test_a_notebook_that_could_not_read_the_checkout(tmp_path: Path) -> None:
+def test_a_notebook_that_cannot_read_the_checkout(tmp_path: Path) -> None:
     found = checkout(tmp_path / "raydock", tmp_path / "state", **NOTEBOOK)
     for path in found.root.rglob("*"):
         path.chmod(0o755)
     mounts.require_readable(found)
     close(found)
-    (found.root / "submit" / "__pycache__").mkdir(mode=0o700)  # of no interest
+    (found.root / "submit" / "__pycache__").mkdir(mode=0o700)  # ignored
     with pytest.raises(CommandFailed) as caught:
         mounts.require_readable(found)
     assert str(caught.value) == (
-        "The notebook's user can't read notebooks and 10 more: the checkout was made for its owner only (umask 077).\n"
-        "  Let others read what it is given: chmod -R a+rX notebooks submit.py raydock submit iam vertex jobs"
+        "The notebook's user can't read notebooks and 10 more: only the checkout's owner can read it (umask 077).\n"
+        "  Make the mounted folders readable: chmod -R a+rX notebooks submit.py raydock submit iam vertex jobs"
     )
 
 
@@ -107,7 +107,7 @@ def test_the_containers_user_owns_the_checkout(tmp_path: Path, monkeypatch: pyte
     mounts.require_readable(found)
 
 
-def test_no_image_keeps_the_modes_of_the_checkout() -> None:
+def test_images_do_not_keep_the_checkouts_file_modes() -> None:
     for file in ROOT.glob("docker/*Dockerfile"):
         copied = re.findall(r"^COPY (?!--from).*", file.read_text(), re.MULTILINE)
         assert copied
@@ -115,7 +115,7 @@ def test_no_image_keeps_the_modes_of_the_checkout() -> None:
     assert "\numask 022" in (ROOT / "docker" / "base.sh").read_text()
 
 
-def test_a_node_does_not_open_the_empty_file_of_certificates(tmp_path: Path) -> None:
+def test_a_node_does_not_read_an_empty_ca_bundle(tmp_path: Path) -> None:
     company = node_module(ROOT).company
     bundle = tmp_path / "ca.pem"
     assert company(bundle) == []
@@ -126,8 +126,8 @@ def test_a_node_does_not_open_the_empty_file_of_certificates(tmp_path: Path) -> 
     assert company(bundle) == [b"PEM"]
 
 
-def test_a_checkout_with_windows_line_ends_has_none_in_scripts(tmp_path: Path) -> None:
-    """Git converts them where core.autocrlf says so, and .gitattributes does not say otherwise."""
+def test_scripts_keep_unix_line_endings_in_a_windows_checkout(tmp_path: Path) -> None:
+    """Git converts line endings if core.autocrlf is set and .gitattributes does not prevent it."""
 
     def git(*words: str) -> None:
         command = ["git", "-c", "core.autocrlf=true", "-C", str(tmp_path), *words]

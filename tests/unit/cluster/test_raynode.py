@@ -1,4 +1,4 @@
-"""The command and the environment of one node of the processes cluster."""
+"""The command and environment of a node in the processes runtime."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def command(pool: str, name: str, *own: int) -> list[str]:
     return ray_node.command(ROOT, "/tmp/x", shape, name, SHARE, own, "127.0.0.1:20007")
 
 
-def test_the_head_promises_no_cpu_and_stays_on_loopback() -> None:
+def test_the_head_offers_no_cpus_and_stays_on_loopback() -> None:
     vector = command("head", "head", *range(20001, 20011)) + ray_node.head_options("/tmp/x", 8265)
     assert vector[:2] == [sys.executable, "-P"]
     assert {"--head", "--num-cpus=0", "--labels=pool=head", "--node-ip-address=127.0.0.1"} <= set(vector)
-    # Of an option given twice the last one counts: docker/node.py's are for a container.
+    # If an option is given twice, the last one counts. docker/node.py's values are for a container.
     assert vector.index("--dashboard-host=127.0.0.1") > vector.index("--dashboard-host=0.0.0.0")
     assert vector.index("--port=20007") > vector.index("--port=6379")
     assert "--dashboard-port=8265" in vector
     assert "--temp-dir=/tmp/x/r" in vector
 
 
-def test_a_gpu_worker_says_simulated() -> None:
+def test_a_gpu_worker_is_labelled_simulated() -> None:
     vector = command("gpu-worker", "gpu-worker-1", *range(20001, 20007))
     assert "--address=127.0.0.1:20007" in vector
     assert "--labels=pool=gpu-worker,gpu=simulated" in vector
@@ -50,13 +50,13 @@ def test_a_gpu_worker_says_simulated() -> None:
 def environment(pool: str, **caller: str) -> dict[str, str]:
     shape = next(found for found in TOPOLOGY.pools if found.name == pool)
     own = tuple(range(20001, 20001 + ray_node.count_of_ports(pool)))
-    found = record.ProcessesRecord("/tmp/x", 8265, doors=record.Ports(21001, 21002, 21003, 21004))
+    found = record.ProcessesRecord("/tmp/x", 8265, ports=record.Ports(21001, 21002, 21003, 21004))
     return ray_node.environment(
         Path("/state"), found, shape, record.NodeProcess("name", pool, ports=own), caller
     )
 
 
-def test_nothing_of_the_callers_ray_leaks_in() -> None:
+def test_the_callers_ray_settings_do_not_leak_in() -> None:
     made = environment(
         "cpu-worker", PYTHONDONTWRITEBYTECODE="1", RAY_ADDRESS="http://elsewhere", RAY_TMPDIR="/x",
         RAYDOCK_PORT="1", HOME="/home/me", PATH="/bin",
@@ -88,7 +88,7 @@ def test_clients_use_the_lab_as_the_identity_of_jobs() -> None:
     }.items() <= made.items()
 
 
-def test_no_credentials_of_the_person_reach_a_node() -> None:
+def test_no_user_credentials_reach_a_node() -> None:
     personal = {
         "GOOGLE_APPLICATION_CREDENTIALS": "/home/me/key.json",
         "GOOGLE_CLOUD_PROJECT": "mine",
@@ -112,18 +112,18 @@ def test_no_credentials_of_the_person_reach_a_node() -> None:
         ({"NO_PROXY": "*"}, "*"),
     ],
 )
-def test_no_proxy_stands_before_the_lab(caller: dict[str, str], listed: str) -> None:
+def test_no_proxy_is_used_for_the_lab(caller: dict[str, str], listed: str) -> None:
     made = environment("head", HTTP_PROXY="http://proxy:3128", **caller)
     assert (made["no_proxy"], made["NO_PROXY"], made["HTTP_PROXY"]) == (listed, listed, "http://proxy:3128")
 
 
-def test_a_gpu_worker_and_the_head_are_told_more() -> None:
+def test_extra_variables_of_a_gpu_worker_and_the_head() -> None:
     assert environment("gpu-worker")["RAYDOCK_SIMULATED_GPU"] == "1"
     head = environment("head")
     assert {head[name] for name in ray_node.METRICS} == {"20009", "20010"}
 
 
-def test_a_large_machine_gives_each_node_what_the_topology_says() -> None:
+def test_a_large_machine_gives_each_node_the_topologys_sizes() -> None:
     shares = ray_node.shares(TOPOLOGY, memory=64 * GIB, shm=32 * GIB)
     assert shares["cpu-worker"] == ray_node.Share(3 * GIB - 900 * 2**20, 900 * 2**20)
 
@@ -138,22 +138,22 @@ def test_a_small_machine_is_shared_in_proportion() -> None:
     assert {share.object_store for share in tiny.values()} == {ray_node.SMALLEST_STORE}
 
 
-def test_the_control_store_is_where_the_head_put_it() -> None:
+def test_the_control_stores_address() -> None:
     head = record.NodeProcess("head", "head", 1, 0, tuple(range(20001, 20011)))
     assert ray_node.gcs(head) == "127.0.0.1:20007"
 
 
-def test_the_record_is_private_and_comes_back(tmp_path: Path) -> None:
+def test_the_record_is_private_and_round_trips(tmp_path: Path) -> None:
     state = tmp_path / "state"
     written = record.ProcessesRecord("/tmp/x", 8265, (record.NodeProcess("head", "head", 1, 7, (2, 3)),))
     record.save(state, written)
     assert record.load(state) == written
     assert written.taken() == {8265, 2, 3}
-    served = replace(written, doors=record.Ports(4, 5, 6, 7)).with_service("cloud", 9)
+    served = replace(written, ports=record.Ports(4, 5, 6, 7)).with_service("cloud", 9)
     record.save(state, served)
     assert record.load(state) == served
     assert served.taken() == {8265, 2, 3, 4, 5, 6, 7}
-    assert (state.stat().st_mode & 0o777, record.file_in(state).stat().st_mode & 0o777) == (0o700, 0o600)
+    assert (state.stat().st_mode & 0o777, record.path_in(state).stat().st_mode & 0o777) == (0o700, 0o600)
     assert [path.name for path in state.iterdir()] == ["processes.json"]
     worker = record.NodeProcess("cpu-worker-1", "cpu-worker")
     assert written.with_node(worker).nodes == (*written.nodes, worker)
@@ -165,28 +165,28 @@ def test_the_record_is_private_and_comes_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"version": 1, "temp": "", "port": 1, "nodes": []}', '{"nodes": [1]}']
 )
-def test_a_broken_record_is_none(tmp_path: Path, text: str) -> None:
-    record.file_in(tmp_path).write_text(text)
+def test_a_broken_record_counts_as_missing(tmp_path: Path, text: str) -> None:
+    record.path_in(tmp_path).write_text(text)
     assert record.load(tmp_path) is None
 
 
-def test_what_ray_start_could_not_do() -> None:
+def test_errors_in_the_log_of_ray_start() -> None:
     text = (
         "2026-11-22 02:29:27,676\tINFO scripts.py:971 -- Local node IP: 127.0.0.1\n"
         "2026-11-22 02:29:27,821\tERROR services.py:1424 -- Failed to bind to 127.0.0.1:8265.\n"
         "2026-11-22 02:29:28,047\tSUCC scripts.py:1008 -- Ray runtime started.\n"
     )
-    assert readiness.refusals(text) == "Failed to bind to 127.0.0.1:8265."
-    assert readiness.refusals("") == ""
+    assert readiness.logged_errors(text) == "Failed to bind to 127.0.0.1:8265."
+    assert readiness.logged_errors("") == ""
 
 
-def test_ports_are_free_distinct_and_outside_the_ranges_of_others() -> None:
+def test_ports_are_free_distinct_and_within_the_range() -> None:
     found = ports.pick(50, taken=set(range(20000, 26000)))
     assert len(set(found)) == 50
     assert all(26000 <= port < 32000 for port in found)
 
 
-def test_a_port_that_is_taken() -> None:
+def test_a_port_in_use() -> None:
     import socket
 
     with socket.socket() as server:
@@ -196,13 +196,13 @@ def test_a_port_that_is_taken() -> None:
         with pytest.raises(PortTaken) as caught:
             ports.require_free(port)
     assert str(caught.value) == (
-        f"Port {port} of this machine is taken by another program.\n"
-        f"  Choose another one: RAYDOCK_PORT={port + 1} make cluster-up"
+        f"Port {port} is already in use by another program.\n"
+        f"  Choose another port: RAYDOCK_PORT={port + 1} make cluster-up"
     )
 
 
 def test_ray_waits_for_its_dashboard_as_long_as_we_do() -> None:
-    """Ray's own 20 s ended heads on busy machines. Another Ray may say it differently, and then this fails."""
+    """Ray's own limit of 20 s ended head nodes on busy machines. Fails if another Ray version changes the code."""
     from ray._private import services
 
     assert "for _ in range(200):" in inspect.getsource(services.start_api_server)
@@ -216,9 +216,7 @@ def test_ray_waits_for_its_dashboard_as_long_as_we_do() -> None:
     assert float(done.stdout) == START_SECONDS
 
 
-def test_every_client_reaches_other_nodes_without_the_proxy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_clients_reach_other_nodes_without_the_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import urllib.request
 
     import httpx

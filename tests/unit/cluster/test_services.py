@@ -1,4 +1,4 @@
-"""The lab's cloud beside the nodes of a processes cluster: its command and its environment."""
+"""The lab's cloud in the processes runtime: its command and environment."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from cluster import key
-from cluster.kinds import Context, has_ended
 from cluster.processes import process_tree, services
 from cluster.processes.record import Ports, ProcessesRecord
+from cluster.runtimes import Context, stopped_message
 from raydock import topology
 from raydock.settings import ROOT
 
-FOUND = ProcessesRecord("/tmp/x", 8265, doors=Ports(21001, 21002, 21003, 21004))
+FOUND = ProcessesRecord("/tmp/x", 8265, ports=Ports(21001, 21002, 21003, 21004))
 
 
 def context(state: Path, **settings: str) -> Context:
@@ -56,12 +56,12 @@ def test_the_cloud_is_given_the_settings_and_never_the_key(tmp_path: Path) -> No
         ("12:00 up\ncloud: LAB_TOKEN_TTL is '0'.\n  Make it 60\n", ("LAB_TOKEN_TTL is '0'.", "Make it 60")),
         ("cloud: no such file\n", ("no such file", "")),
         ("Traceback\nValueError: x\n", ("ValueError: x", "")),
-        ("", ("it wrote nothing", "")),
+        ("", ("no output", "")),
     ],
 )
 def test_why_the_cloud_did_not_start(log: str, told: tuple[str, str]) -> None:
-    assert services.refusal(log) == told
+    assert services.startup_error(log) == told
 
 
-def test_what_status_says_of_an_end() -> None:
-    assert has_ended(["cloud"]) == "The lab's cloud has ended: jobs get no answer there."
+def test_the_message_for_a_stopped_service() -> None:
+    assert stopped_message(["cloud"]) == "The lab's cloud has stopped, so jobs get no answer there."

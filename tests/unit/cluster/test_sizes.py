@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from cluster import applied, cli, key, kinds, sizes, started
+from cluster import applied, cli, key, runtimes, sizes, started
 from cluster.docker.cluster import ComposeCluster
 from cluster.docker.engine import DockerEngine
 from cluster.errors import TooSmall
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from cluster.status import Member
 from raydock import machine, sizing, topology
 from raydock.machine import Machine
@@ -42,7 +42,7 @@ def begun(state: Path, **settings: str) -> Context:
     """That of a cluster that `up` has started."""
     found, _ = sizes.fitted(context(state, **settings), "docker", exists=False)
     started.begin(state, "docker", found.chosen)
-    applied.save(state, applied.wanted(found))
+    applied.save(state, applied.current_settings(found))
     return found
 
 
@@ -255,7 +255,7 @@ class Fresh(Nothing):
         self.state, self.context = state, context(state)
 
     def exists(self) -> bool:
-        return started.kind(self.state) != ""
+        return started.runtime(self.state) != ""
 
     def members(self) -> list[Member]:
         return [Member("head", "head", "head", True)] if self.exists() else []
@@ -270,25 +270,25 @@ def test_up_says_it_once_and_a_larger_machine_restarts_nothing(
 ) -> None:
     cluster = Fresh(tmp_path)
 
-    def open_kind(name: str, found: Context) -> Fresh:
+    def open_runtime(name: str, found: Context) -> Fresh:
         cluster.context = found
         return cluster
 
-    monkeypatch.setattr(kinds, "open_kind", open_kind)
-    monkeypatch.setattr(kinds, "is_whole", lambda cluster, context: True)
+    monkeypatch.setattr(runtimes, "open_runtime", open_runtime)
+    monkeypatch.setattr(runtimes, "is_complete", lambda cluster, context: True)
     monkeypatch.setattr(cli, "show", lambda *_: None)
     monkeypatch.setattr("raydock.settings.dotenv", lambda path, environ: {})
     for name in SIZES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path))
-    assert cli.main(["up", "--kind", "processes"]) == 0
+    assert cli.main(["up", "--runtime", "processes"]) == 0
     first, second = capsys.readouterr().err.splitlines()
-    assert first == "cluster: processes: as --kind says"
+    assert first == "cluster: processes: chosen with --runtime"
     assert second.startswith("cluster: sized to 8 CPUs and 16.0 GiB: head 2.9 GiB, 2 cpu-worker (3 CPUs, ")
     has(monkeypatch, Machine(64, 256 * GIB))
-    assert cli.main(["up", "--kind", "processes"]) == 0
+    assert cli.main(["up", "--runtime", "processes"]) == 0
     again = capsys.readouterr().err
-    assert again == "cluster: it is up already; `python -m cluster scale POOL=COUNT` changes its size\n"
+    assert again == "cluster: the cluster is already up; to resize it: python -m cluster scale POOL=COUNT\n"
     assert applied.load(tmp_path)["CPU_WORKER_CPUS"] == "3"
 
 
@@ -296,12 +296,12 @@ def test_up_starts_nothing_on_a_machine_that_is_too_small(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     has(monkeypatch, Machine(2, 2 * GIB))
-    monkeypatch.setattr(kinds, "open_kind", lambda name, found: Fresh(tmp_path))
+    monkeypatch.setattr(runtimes, "open_runtime", lambda name, found: Fresh(tmp_path))
     monkeypatch.setattr("raydock.settings.dotenv", lambda path, environ: {})
     for name in SIZES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path))
-    assert cli.main(["up", "--kind", "processes"]) == 1
+    assert cli.main(["up", "--runtime", "processes"]) == 1
     assert capsys.readouterr().err == (
         "cluster: There is 2.0 GiB of memory, and the smallest cluster needs 3.2 GiB.\n"
         "  Use a machine with more, or set the sizes in .env: docs/cluster-sizes.md\n"

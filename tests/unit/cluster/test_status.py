@@ -1,4 +1,4 @@
-"""Members beside nodes, and the table of them."""
+"""Matching members with nodes, and the table."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_table_fits_80_columns() -> None:
     assert max(map(len, table([wide]).splitlines())) <= 80
 
 
-def test_a_member_that_ended_is_dead_before_ray_notices() -> None:
+def test_a_stopped_member_is_dead_before_ray_notices() -> None:
     killed = [MEMBERS[0], replace(MEMBERS[1], running=False)]
     assert [(row.name, row.state) for row in rows(killed, [HEAD, WORKER])] == [
         ("head", "ALIVE"),
@@ -51,27 +51,27 @@ def test_a_member_that_ray_has_not_seen_is_starting() -> None:
     assert missing(MEMBERS[:2], [HEAD]) == ["cpu-worker-1"]
 
 
-def test_of_a_member_started_anew_only_the_newest_node_counts() -> None:
+def test_only_the_newest_node_of_a_restarted_member_counts() -> None:
     anew = replace(WORKER, id="d", name="172.18.0.9", started=9)
     assert [row.id for row in rows(MEMBERS[:2], [HEAD, anew, WORKER])] == ["a", "d"]
     assert missing(MEMBERS[:2], [HEAD, anew, replace(WORKER, state="DEAD")]) == []
 
 
-def test_an_older_node_of_that_name_is_another_members() -> None:
+def test_an_older_node_of_the_same_name_belongs_to_another_member() -> None:
     anew = replace(MEMBERS[1], since=WORKER.started + 1)
     assert missing([anew], [WORKER]) == ["cpu-worker-1"]
     assert [row.state for row in rows([anew], [WORKER])] == ["STARTING"]
 
 
-def test_a_member_that_docker_restarted_is_one_row_all_the_while() -> None:
-    """The container crashed and runs again; Ray takes the old node for alive until its health check notices."""
+def test_a_member_restarted_by_docker_is_always_one_row() -> None:
+    """The container crashed and runs again. Ray lists the old node as alive until its health check fails."""
     again = [MEMBERS[0], replace(MEMBERS[1], since=WORKER.started + 100)]
     assert [(row.name, row.state) for row in rows(again, [HEAD, WORKER])] == [
         ("head", "ALIVE"),
         ("cpu-worker-1", "STARTING"),
     ]
     assert missing(again, [HEAD, WORKER]) == ["cpu-worker-1"]
-    for name in (WORKER.name, "172.18.0.9"):  # its address may be another
+    for name in (WORKER.name, "172.18.0.9"):  # its address may have changed
         anew = replace(WORKER, id="d", name=name, started=WORKER.started + 200)
         for nodes in ([HEAD, WORKER, anew], [HEAD, anew, WORKER]):
             assert [(row.name, row.id, row.state) for row in rows(again, nodes)] == [
@@ -81,14 +81,14 @@ def test_a_member_that_docker_restarted_is_one_row_all_the_while() -> None:
             assert missing(again, nodes) == []
 
 
-def test_among_processes_a_machine_of_a_node_s_name_is_no_node() -> None:
+def test_a_hostname_equal_to_a_node_name_does_not_match() -> None:
     nodes = [replace(HEAD, host="head"), replace(WORKER, name="cpu-worker-1", host="head")]
     members = [MEMBERS[0], replace(MEMBERS[1], node="cpu-worker-1")]
     assert [(row.name, row.id) for row in rows(members, nodes)] == [("head", "a"), ("cpu-worker-1", "b")]
 
 
-def test_a_node_s_machine_is_the_one_that_it_names_itself() -> None:
-    """The dashboard learns it only a while after the node has begun."""
+def test_a_nodes_host_is_the_one_it_reports() -> None:
+    """The dashboard learns it only some time after the node has started."""
     told = {
         "node_id": "d", "node_name": "172.18.0.3", "state": "ALIVE", "start_time_ms": 9,
         "labels": {"pool": "cpu-worker", "host": "b0b0"}, "resources_total": {"CPU": 1.0},
@@ -106,7 +106,7 @@ def test_a_node_s_machine_is_the_one_that_it_names_itself() -> None:
         ("0001-01-01T00:00:00Z", 0),  # never started
     ],
 )
-def test_the_engine_s_time(time: str, since: int) -> None:
+def test_the_engines_timestamps(time: str, since: int) -> None:
     class Container:
         labels: ClassVar = {SERVICE: "cpu-worker", NUMBER: "1"}
         attrs: ClassVar = {"Config": {"Hostname": "b0b0"}, "State": {"StartedAt": time}}
@@ -115,13 +115,13 @@ def test_the_engine_s_time(time: str, since: int) -> None:
     assert member(Container()) == Member("cpu-worker-1", "cpu-worker", "b0b0", True, since)
 
 
-def test_nodes_of_others_are_shown_while_they_live() -> None:
+def test_foreign_nodes_are_shown_while_alive() -> None:
     guest = replace(WORKER, id="g", name="10.0.0.9", host="elsewhere", pool="-")
     assert [row.name for row in rows(MEMBERS[:1], [HEAD, guest])] == ["head", "10.0.0.9"]
     assert len(rows(MEMBERS[:1], [HEAD, replace(guest, state="DEAD")])) == 1
 
 
-def test_rows_are_in_the_order_of_pools_and_numbers() -> None:
+def test_rows_are_sorted_by_pool_and_number() -> None:
     members = [Member(f"cpu-worker-{n}", "cpu-worker", str(n), True) for n in (10, 9)] + MEMBERS[:1]
     assert [row.name for row in rows(members, [])] == ["head", "cpu-worker-9", "cpu-worker-10"]
 

@@ -29,12 +29,12 @@ def test_the_default_topology() -> None:
     assert [pool.name for pool in shape.workers] == ["cpu-worker", "gpu-worker"]
 
 
-def test_every_pool_says_which_machine_stands_for_it_on_vertex() -> None:
+def test_every_pool_has_a_machine_type_for_vertex_ai() -> None:
     assert load().pool("gpu-worker").vertex["accelerator_count"] == 1
     assert all("machine_type" in pool.vertex for pool in load().pools)
 
 
-def test_settings_change_it() -> None:
+def test_settings_change_the_topology() -> None:
     shape = load(
         CPU_WORKERS="5", CPU_WORKER_CPUS="4", CPU_WORKER_MEMORY="1.5g", CPU_WORKER_SHM="512m",
         GPU_WORKER_GPUS="2", GPU_WORKERS="0", RAYDOCK_PORT="9000", COMPOSE_PROJECT_NAME="other",
@@ -89,7 +89,7 @@ CHANGE = "\n  Change {} in the environment or in .env; .env.example shows the de
         ),
     ],
 )
-def test_a_setting_that_does_not_fit_is_named(name: str, value: str, sentence: str) -> None:
+def test_an_invalid_setting_is_named(name: str, value: str, sentence: str) -> None:
     with pytest.raises(UsageError) as caught:
         load(**{name: value})
     assert f"{caught.value.message}\n  {caught.value.fix}" == sentence + CHANGE.format(name)
@@ -106,7 +106,7 @@ POOLS = "\n  Worker pools: cpu-worker, gpu-worker. Example: python -m cluster sc
         ("tpu", "There is no worker pool tpu."),
     ],
 )
-def test_a_pool_that_is_none(name: str, sentence: str) -> None:
+def test_an_unknown_pool(name: str, sentence: str) -> None:
     with pytest.raises(UsageError) as caught:
         load().pool(name)
     assert f"{caught.value.message}\n  {caught.value.fix}" == sentence + POOLS
@@ -120,7 +120,7 @@ def test_size(text: str, number: int) -> None:
     assert topology.size(text) == number
 
 
-def test_a_service_with_a_profile_counts_where_the_profile_is_chosen() -> None:
+def test_a_service_counts_if_its_profile_is_enabled() -> None:
     assert "vertex" not in load().images
     found = load(COMPOSE_PROFILES="person,vertex")
     assert found.images["vertex"] == "raydock/vertex:2.47.1"

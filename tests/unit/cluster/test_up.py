@@ -1,4 +1,4 @@
-"""What `up` and `scale` ask of Docker Compose: they disturb nothing that runs, and keep a pool's size."""
+"""The Compose commands of `up` and `scale`: they leave running containers alone and keep pool sizes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cluster import applied, key, started
 from cluster.docker import cluster as compose
 from cluster.docker import engine, mounts
 from cluster.docker.cluster import ComposeCluster
-from cluster.kinds import Context
+from cluster.runtimes import Context
 from raydock import topology
 from raydock.settings import ROOT
 
@@ -43,7 +43,7 @@ class Here:
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
-    """The commands of Compose, from their verb on, and their environments."""
+    """The Compose commands, without what precedes the verb, and their environments."""
     found: list[tuple[list[str], dict[str, str]]] = []
 
     def record(command: list[str], env: dict[str, str], **_: object) -> Any:
@@ -68,37 +68,37 @@ UP = ["up", "--detach", "--no-build"]
 NODES = (container("head"), container("cpu-worker", 1), container("cpu-worker", 2), container("cloud"))
 
 
-def test_a_new_cluster_has_the_sizes_that_are_set(tmp_path: Path, ran: list[Any]) -> None:
+def test_a_new_cluster_has_the_configured_sizes(tmp_path: Path, ran: list[Any]) -> None:
     cluster(tmp_path).up(build=False)
     assert ran[0][0] == UP
-    assert started.kind(tmp_path) == "docker"
+    assert started.runtime(tmp_path) == "docker"
 
 
 @pytest.mark.parametrize("profile", ["", "vertex"])
-def test_what_is_there_is_never_made_anew(tmp_path: Path, ran: list[Any], profile: str) -> None:
+def test_existing_containers_are_never_recreated(tmp_path: Path, ran: list[Any], profile: str) -> None:
     cluster(tmp_path, *NODES, COMPOSE_PROFILES=profile).up(build=False)
     assert ran[0][0] == [*UP, "--no-recreate", "--scale=cpu-worker=2"]
 
 
-def test_a_pool_keeps_the_size_that_scale_gave_it_also_none(tmp_path: Path, ran: list[Any]) -> None:
+def test_a_pool_keeps_the_size_set_by_scale_even_zero(tmp_path: Path, ran: list[Any]) -> None:
     started.scaled(tmp_path, "gpu-worker", 0)
     started.scaled(tmp_path, "cpu-worker", 3)  # one of them was removed by hand
     cluster(tmp_path, *NODES).up(build=False)
     assert ran[0][0][-2:] == ["--scale=cpu-worker=3", "--scale=gpu-worker=0"]
 
 
-def test_scaling_leaves_the_dependencies_in(tmp_path: Path, ran: list[Any]) -> None:
-    """--no-deps gives the containers another hash than `up` gives them, which then makes them anew."""
+def test_scaling_does_not_use_no_deps(tmp_path: Path, ran: list[Any]) -> None:
+    """With --no-deps, containers get a different hash than from `up`, which would then recreate them."""
     found = cluster(tmp_path, *NODES)
     found.grow(found.context.topology.pool("cpu-worker"), 3)
     assert ran[0][0] == [*UP, "--no-recreate", "--scale=cpu-worker=3", "cpu-worker"]
 
 
-def test_changed_settings_of_nodes_are_given_to_nodes_that_are_restarted_only(
+def test_changed_node_settings_apply_only_with_a_restart(
     tmp_path: Path, ran: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key.ensure(tmp_path)
-    applied.save(tmp_path, applied.wanted(cluster(tmp_path, HEAD_SHM="1g").context))
+    applied.save(tmp_path, applied.current_settings(cluster(tmp_path, HEAD_SHM="1g").context))
     monkeypatch.setenv("HEAD_SHM", "2g")
     found = cluster(tmp_path, *NODES, HEAD_SHM="2g")
     found.up(build=False)
@@ -108,7 +108,7 @@ def test_changed_settings_of_nodes_are_given_to_nodes_that_are_restarted_only(
 
 
 def test_a_profile_changes_no_other_service() -> None:
-    """Needs the `docker compose` command and no engine."""
+    """Needs the `docker compose` command, but no engine."""
     docker = shutil.which("docker")
     if (
         not docker

@@ -1,4 +1,4 @@
-"""The lab's cloud behind its gateway, as `python -m iam` meets it: the real front, the real stand-in, real clients."""
+"""The lab's cloud behind its gateway, for `python -m iam`: a real gateway, real services and real clients."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ KEY = "key-of-the-test"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a command came to."""
+class CommandResult:
+    """The result of a command."""
 
     code: int
     out: str
@@ -32,27 +32,27 @@ class Told:
 
 @dataclass(slots=True)
 class Lab:
-    """A lab, and the command line on it."""
+    """A lab, and `python -m iam` on it."""
 
     world: LabState
     cloud: RunningCloud
     port: int
     capsys: pytest.CaptureFixture[str]
 
-    def iam(self, *words: str) -> Told:
+    def iam(self, *words: str) -> CommandResult:
         self.capsys.readouterr()
         code = main(words)
         said = self.capsys.readouterr()
-        return Told(code, said.out, said.err)
+        return CommandResult(code, said.out, said.err)
 
     def client(self) -> Any:
-        """Google's client as the person, without its thread that goes on after the test."""
+        """Google's client as the user, without the thread that would outlive the test."""
         client = self.cloud.client(PERSON)
         client._bucket_metadata_cache = None
         return client
 
     def policies(self) -> dict[str, object]:
-        """Every policy there is, without the order that Google's client changes."""
+        """Every policy, sorted, because Google's client changes the order."""
         return {
             name: sorted((one["role"], *sorted(one["members"])) for one in holder.policy["bindings"])
             for holders in (self.world.projects, self.world.buckets, self.world.accounts)
@@ -62,7 +62,7 @@ class Lab:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningCloud, int]]:
-    """One lab for the tests of a module; it is gone before Hypothesis, which wants nobody else to use `random`."""
+    """One lab per module. It is stopped before Hypothesis runs, which must be the only user of `random`."""
     with lab_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
         (port,) = ports.pick(1, set())
         gate = Gate("http://127.0.0.1:9", hashlib.sha256(KEY.encode()).hexdigest())
@@ -78,7 +78,7 @@ def lab(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Lab]:
-    """It, as it was at the beginning, and the checkout that it belongs to."""
+    """The lab, reset to its initial state, with the state folder of its checkout."""
     cloud, port = running
     (tmp_path / "key").write_text(KEY)
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path))
@@ -92,6 +92,6 @@ def lab(
 
 
 @pytest.fixture
-def iam(lab: Lab) -> Callable[..., Told]:
+def iam(lab: Lab) -> Callable[..., CommandResult]:
     """`python -m iam`, in this process."""
     return lab.iam

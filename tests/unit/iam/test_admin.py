@@ -1,4 +1,4 @@
-"""Grants and revokes on the lab's buckets, through the real client library; every refusal's full text."""
+"""Grants and revokes on the lab's buckets, through the real client library, with the full text of every error."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from iam.grant import Change, edit_of
+from iam.grant import Change, parse_edit
 from iam.policy.policies import Binding, Condition, Policy, with_member
 from tests.labcloud import AGENT, PERSON, TRAINER
-from tests.unit.iam.conftest import Lab, Told
+from tests.unit.iam.conftest import CommandResult, Lab
 
-Run = Callable[..., Told]
+Run = Callable[..., CommandResult]
 ON = ("gs://closed-bucket", "--role=roles/storage.objectViewer", f"--member={AGENT}")
 GCLOUD = (
     "On Google Cloud: gcloud storage buckets {}-iam-policy-binding gs://closed-bucket "
@@ -22,20 +22,20 @@ GCLOUD = (
 LINE = f"roles/storage.objectViewer {AGENT}\n"
 
 
-def test_a_denial_is_mended_by_a_grant_and_returns_with_the_revoke(lab: Lab) -> None:
+def test_a_grant_fixes_a_denial_and_a_revoke_restores_it(lab: Lab) -> None:
     before = lab.policies()
     assert lab.iam("check", "gs://closed-bucket/x").code == 3
     made = lab.iam("grant", *ON)
-    assert made == Told(0, f"gs://closed-bucket\n  + {LINE}Granted.\n{GCLOUD.format('add')}", "")
+    assert made == CommandResult(0, f"gs://closed-bucket\n  + {LINE}Granted.\n{GCLOUD.format('add')}", "")
     assert lab.iam("check", "gs://closed-bucket/x").code == 0
     gone = lab.iam("revoke", *ON)
-    assert gone == Told(0, f"gs://closed-bucket\n  - {LINE}Revoked.\n{GCLOUD.format('remove')}", "")
+    assert gone == CommandResult(0, f"gs://closed-bucket\n  - {LINE}Revoked.\n{GCLOUD.format('remove')}", "")
     assert lab.iam("check", "gs://closed-bucket/x").code == 3
     assert lab.policies() == before
 
 
-def test_the_command_that_the_check_prints_mends_it(lab: Lab) -> None:
-    """Word for word, as one would paste it."""
+def test_the_command_that_the_check_prints_fixes_it(lab: Lab) -> None:
+    """The exact text, as a user would paste it."""
     told = lab.iam("check", "gs://closed-bucket/runs/", "--list", "--read", "--overwrite", "--as", TRAINER)
     assert told.code == 3
     lines = [line.strip() for line in told.out.splitlines() if "→ python -m iam" in line]
@@ -53,19 +53,19 @@ def test_a_second_time_there_is_nothing_to_do(lab: Lab) -> None:
     lab.iam("grant", *ON)
     revision = lab.world.buckets["closed-bucket"].revision
     again = lab.iam("grant", *ON)
-    has = f"Nothing to do: {AGENT} has roles/storage.objectViewer on gs://closed-bucket already.\n"
-    assert again == Told(0, has + GCLOUD.format("add"), "")
+    has = f"Nothing to do: {AGENT} already has roles/storage.objectViewer on gs://closed-bucket.\n"
+    assert again == CommandResult(0, has + GCLOUD.format("add"), "")
     assert lab.world.buckets["closed-bucket"].revision == revision
     lab.iam("revoke", *ON)
     lacks = f"Nothing to do: {AGENT} does not have roles/storage.objectViewer on gs://closed-bucket.\n"
-    assert lab.iam("revoke", *ON) == Told(0, lacks + GCLOUD.format("remove"), "")
+    assert lab.iam("revoke", *ON) == CommandResult(0, lacks + GCLOUD.format("remove"), "")
 
 
 def test_a_dry_run_shows_the_change_and_makes_none(lab: Lab) -> None:
     before, revision = lab.policies(), lab.world.buckets["closed-bucket"].revision
     told = lab.iam("grant", *ON, "--dry-run")
     text = f"gs://closed-bucket\n  + {LINE}Dry run: nothing was changed.\n{GCLOUD.format('add')}"
-    assert told == Told(0, text, "")
+    assert told == CommandResult(0, text, "")
     assert (lab.policies(), lab.world.buckets["closed-bucket"].revision) == (before, revision)
 
 
@@ -79,13 +79,13 @@ def test_a_prefix_limits_the_grant_to_objects_below_it(lab: Lab) -> None:
     assert lab.iam("check", "gs://closed-bucket/open/x").code == 0
     assert lab.iam("check", "gs://closed-bucket/other/x").code == 3
     assert "Nothing to do" in lab.iam("grant", *ON, *prefix).out
-    assert f"But it is held under a condition: {condition}\n" in lab.iam("revoke", *ON).out
+    assert f"But it is granted with a condition: {condition}\n" in lab.iam("revoke", *ON).out
     assert lab.iam("revoke", *ON, *prefix).code == 0
     assert lab.iam("check", "gs://closed-bucket/open/x").code == 3
 
 
 def test_a_condition_is_the_same_whatever_its_title() -> None:
-    edit = edit_of("gs://a-bucket", "roles/storage.objectViewer", PERSON, "p/")
+    edit = parse_edit("gs://a-bucket", "roles/storage.objectViewer", PERSON, "p/")
     new = edit.condition()
     assert new
     there = Binding(edit.role, (PERSON,), Condition(new.expression, "another title"))
@@ -94,7 +94,7 @@ def test_a_condition_is_the_same_whatever_its_title() -> None:
 
 
 def test_a_prefix_is_quoted_for_the_expression_and_for_gcloud() -> None:
-    edit = edit_of("gs://a-bucket", "roles/storage.objectViewer", PERSON, 'a,b"c/')
+    edit = parse_edit("gs://a-bucket", "roles/storage.objectViewer", PERSON, 'a,b"c/')
     condition = edit.condition()
     assert condition
     assert condition.expression == r'resource.name.startsWith("projects/_/buckets/a-bucket/objects/a,b\"c/")'
@@ -108,12 +108,12 @@ def test_the_diff_names_each_member_that_comes_or_goes() -> None:
     assert Change(before, after).diff() == [f"- {role} {other}", f"+ {role} {TRAINER}"]
 
 
-# Somebody else changes the policy at the same time
+# Concurrent changes of the policy
 
 
 @pytest.fixture
-def meddling(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
-    """The first `times` writes come too late: the policy is changed just before each."""
+def concurrent_changes(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
+    """Changes the policy just before each of the first `times` writes."""
     from google.cloud.storage import Bucket
 
     monkeypatch.setattr("iam.grant.time.sleep", lambda seconds: None)
@@ -138,41 +138,43 @@ def meddling(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[
     return begin
 
 
-def test_a_conflict_is_retried_with_the_fresh_policy(lab: Lab, meddling: Callable[[int], list[int]]) -> None:
-    tries = meddling(2)
+def test_a_conflict_is_retried_with_the_fresh_policy(
+    lab: Lab, concurrent_changes: Callable[[int], list[int]]
+) -> None:
+    tries = concurrent_changes(2)
     assert lab.iam("grant", *ON).code == 0
     assert len(tries) == 3
     held = {one["role"]: one["members"] for one in lab.world.buckets["closed-bucket"].policy["bindings"]}
     assert held["roles/storage.objectViewer"] == [AGENT]
-    assert held["roles/storage.objectCreator"] == ["user:bob@example.org"]  # theirs is kept
+    assert held["roles/storage.objectCreator"] == ["user:bob@example.org"]  # the concurrent change is kept
 
 
-def test_a_conflict_for_ever_is_a_sentence(lab: Lab, meddling: Callable[[int], list[int]]) -> None:
-    tries = meddling(1000)
-    assert lab.iam("grant", *ON) == Told(
+def test_endless_conflicts_are_reported(lab: Lab, concurrent_changes: Callable[[int], list[int]]) -> None:
+    tries = concurrent_changes(1000)
+    assert lab.iam("grant", *ON) == CommandResult(
         4,
         "",
-        "iam: The policy of gs://closed-bucket was changed by somebody else each of 5 times it was written, so "
-        "your change is not in it.\n   → give the same command again\n",
+        "iam: The policy of gs://closed-bucket changed concurrently on each of 5 attempts, so your change was "
+        "not saved.\n   → run the command again\n",
     )
     assert len(tries) == 5
 
 
-# Refusals, word for word
+# The full text of the errors
 
 ROLE, MEMBER = "--role=roles/storage.objectViewer", f"--member={AGENT}"
-REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
+ERRORS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "no such bucket": (
         ("grant", "gs://no-bucket", ROLE, MEMBER),
         3,
         "iam: gs://no-bucket does not exist, so nothing was changed.\n"
-        "   → the lab has closed-bucket, lab-data, lab-models\n",
+        "   → buckets in the lab: closed-bucket, lab-data, lab-models\n",
     ),
     "no such person": (
         ("grant", "gs://closed-bucket", ROLE, "--member=user:nobody@example.com"),
         3,
         "iam: User nobody@example.com does not exist, so the policy of gs://closed-bucket was not changed.\n"
-        "   → who there is in the lab stands in iam/lab.yaml\n",
+        "   → iam/lab.yaml lists the lab's principals\n",
     ),
     "no such account": (
         (
@@ -183,19 +185,18 @@ REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
         ),
         3,
         "iam: Service account x@lab-project.iam.gserviceaccount.com does not exist, so the policy of "
-        "gs://closed-bucket was not changed.\n   → who there is in the lab stands in iam/lab.yaml\n",
+        "gs://closed-bucket was not changed.\n   → iam/lab.yaml lists the lab's principals\n",
     ),
     "a malformed member": (
         ("grant", "gs://closed-bucket", ROLE, "--member=alice@example.com"),
         2,
-        'iam: "alice@example.com" is no principal: it does not say what kind it is.\n'
+        'iam: Invalid principal "alice@example.com": the type prefix is missing.\n'
         "   → Write user:alice@example.com\n",
     ),
     "an unknown role": (
         ("grant", "gs://closed-bucket", "--role=roles/storage.objectViewr", MEMBER),
         2,
-        'iam: The role "roles/storage.objectViewr" is not known here.\n'
-        "   → Did you mean roles/storage.objectViewer?\n",
+        'iam: Unknown role "roles/storage.objectViewr".\n   → Did you mean roles/storage.objectViewer?\n',
     ),
     "a custom role that is not there": (
         ("grant", "gs://closed-bucket", "--role=projects/p/roles/mine", MEMBER),
@@ -206,79 +207,79 @@ REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
     "storage.admin": (
         ("grant", "gs://closed-bucket", "--role=roles/storage.admin", MEMBER),
         3,
-        "iam: roles/storage.admin gives far more than reading and writing objects; nothing was changed.\n"
-        "   → grant roles/storage.objectViewer or roles/storage.objectUser, or add --force\n",
+        "iam: roles/storage.admin grants far more than reading and writing objects; nothing was changed.\n"
+        "   → grant roles/storage.objectViewer or roles/storage.objectUser, or pass --force\n",
     ),
     "a folder": (
         ("grant", "gs://closed-bucket/runs/", ROLE, MEMBER),
         2,
-        "iam: A role is granted on a bucket, and gs://closed-bucket/runs/ is an object or a folder.\n"
+        "iam: Roles are granted on buckets, and gs://closed-bucket/runs/ is an object or a folder.\n"
         f"   → python -m iam grant gs://closed-bucket {ROLE} {MEMBER} --condition-prefix=runs/\n",
     ),
     "no URI": (
         ("grant", "closed-bucket", ROLE, MEMBER),
         2,
-        'iam: "closed-bucket" is no Cloud Storage URI: it does not begin with gs://.\n'
+        'iam: Invalid Cloud Storage URI "closed-bucket": it does not start with gs://.\n'
         "   → Write gs://BUCKET/OBJECT, gs://BUCKET/FOLDER/ or gs://BUCKET.\n",
     ),
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_a_refusal_is_one_sentence_and_what_mends_it(case: str, lab: Lab) -> None:
-    words, code, text = REFUSED[case]
+@pytest.mark.parametrize("case", ERRORS)
+def test_an_error_is_one_sentence_with_a_fix(case: str, lab: Lab) -> None:
+    words, code, text = ERRORS[case]
     before = lab.policies()
-    assert lab.iam(*words) == Told(code, "", text)
+    assert lab.iam(*words) == CommandResult(code, "", text)
     assert lab.policies() == before
 
 
 @pytest.mark.parametrize("role", ["roles/storage.admin", "roles/owner", "roles/editor", "roles/viewer"])
-def test_the_great_roles_need_force(role: str, lab: Lab) -> None:
+def test_broad_roles_need_force(role: str, lab: Lab) -> None:
     words = ("grant", "gs://closed-bucket", f"--role={role}", MEMBER)
     assert lab.iam(*words).code == 3
     assert lab.iam(*words, "--force").code == 0
-    assert lab.iam("revoke", *words[1:]).code == 0  # taking it away needs none
+    assert lab.iam("revoke", *words[1:]).code == 0  # revoking needs no --force
 
 
 def test_a_caller_who_may_not_is_told_which_permission_is_missing(lab: Lab) -> None:
     lab.world.person = "user:alice@example.com"
     fix = (
-        "   → an owner of its project may grant it: python -m iam grant gs://closed-bucket "
+        "   → an owner of the project can grant it: python -m iam grant gs://closed-bucket "
         "--role=roles/storage.legacyBucketOwner --member=user:alice@example.com\n"
     )
-    text = "user:alice@example.com has no storage.buckets.getIamPolicy on gs://closed-bucket, so nothing was changed."
-    assert lab.iam("grant", *ON) == Told(3, "", f"iam: {text}\n{fix}")
+    text = "user:alice@example.com lacks storage.buckets.getIamPolicy on gs://closed-bucket, so nothing was changed."
+    assert lab.iam("grant", *ON) == CommandResult(3, "", f"iam: {text}\n{fix}")
     more = {"role": "roles/iam.securityReviewer", "members": ["user:alice@example.com"]}
     holder = lab.world.buckets["closed-bucket"]
     lab.world.set_policy(holder, {"version": 1, "bindings": [*holder.policy["bindings"], more]})
     text = (
-        "user:alice@example.com has no storage.buckets.setIamPolicy on gs://closed-bucket, so the policy of "
+        "user:alice@example.com lacks storage.buckets.setIamPolicy on gs://closed-bucket, so the policy of "
         "gs://closed-bucket was not changed."
     )
-    assert lab.iam("grant", *ON) == Told(3, "", f"iam: {text}\n{fix}")
+    assert lab.iam("grant", *ON) == CommandResult(3, "", f"iam: {text}\n{fix}")
 
 
 def test_a_policy_that_cant_be_understood_is_not_written_over(lab: Lab) -> None:
     holder = lab.world.buckets["closed-bucket"]
-    lab.world.parsed("projects/_/buckets/closed-bucket", holder)  # the lab goes on with what it read
+    lab.world.parsed("projects/_/buckets/closed-bucket", holder)  # the lab keeps the parsed policy
     holder.policy = {
         "version": 1,
         "bindings": [*holder.policy["bindings"], {"role": "viewer", "members": []}],
     }
     told = lab.iam("grant", *ON)
-    assert told == Told(
+    assert told == CommandResult(
         3,
         "",
-        "iam: The policy of gs://closed-bucket can't be understood, so it was not changed: "
-        'policy.bindings[4].role is "viewer", where roles/NAME or projects/PROJECT/roles/NAME was expected.\n',
+        "iam: Could not parse the policy of gs://closed-bucket, so it was not changed: "
+        'policy.bindings[4].role must be roles/NAME or projects/PROJECT/roles/NAME, not "viewer".\n',
     )
     assert len(holder.policy["bindings"]) == 5
 
 
-def test_a_storage_that_goes_away_is_a_sentence(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_storage_is_reported(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     from raydock.gcp.clouds import LabCloud as Place
 
-    monkeypatch.setattr("iam.google_clients.SECONDS", 0.5)
+    monkeypatch.setattr("iam.google_clients.TIMEOUT", 0.5)
     monkeypatch.setattr(Place, "base", lambda place, host: "http://127.0.0.1:9")
     told = lab.iam("grant", *ON)
     assert (told.code, told.out) == (4, "")

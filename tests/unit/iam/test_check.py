@@ -1,4 +1,4 @@
-"""The two sources of the check put together, and the check itself over HTTP."""
+"""The combination of the check's two sources, and the check over HTTP."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from collections.abc import Iterator, Sequence
 import httpx
 import pytest
 
-from iam.check import CLUSTER, ITSELF, POLICIES, TOLD_NO, TOLD_YES, Held, Outcome, answer, check, together
+from iam.check import (
+    CLUSTER,
+    GRANTED_ON_BUCKET,
+    ITSELF,
+    NOT_GRANTED_ON_BUCKET,
+    POLICIES,
+    HeldPermissions,
+    Outcome,
+    check,
+    combine,
+    decide_one,
+)
 from iam.policy.evaluate import Decision, Policies, Verdict
 from iam.policy.policies import Binding, Condition, DenyRule, Policy
 from iam.policy.required_permissions import RequiredPermission, needs_of
@@ -35,16 +46,16 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     [
         (True, GRANTED, PLAIN, READABLE, "get", GRANTED, "said"),
         (True, DENIED, None, READABLE, "get", DENIED, "said"),
-        (True, UNKNOWN, None, READABLE, "get", GRANTED, TOLD_YES),
-        (True, UNKNOWN, None, HIDDEN, "get", UNKNOWN, f"{TOLD_YES}, but said"),
+        (True, UNKNOWN, None, READABLE, "get", GRANTED, GRANTED_ON_BUCKET),
+        (True, UNKNOWN, None, HIDDEN, "get", UNKNOWN, f"{GRANTED_ON_BUCKET}, but said"),
         (True, UNKNOWN, SOMETIMES, READABLE, "get", UNKNOWN, "said"),
         (True, UNKNOWN, PLAIN, TAKEN, "get", UNKNOWN, "said"),
         (False, GRANTED, SOMETIMES, READABLE, "get", GRANTED, "said"),
-        (False, GRANTED, PLAIN, READABLE, "get", DENIED, TOLD_NO),
+        (False, GRANTED, PLAIN, READABLE, "get", DENIED, NOT_GRANTED_ON_BUCKET),
         (False, DENIED, None, READABLE, "get", DENIED, "said"),
-        (False, UNKNOWN, None, READABLE, "get", DENIED, TOLD_NO),
+        (False, UNKNOWN, None, READABLE, "get", DENIED, NOT_GRANTED_ON_BUCKET),
         (False, UNKNOWN, SOMETIMES, READABLE, "get", UNKNOWN, "said"),
-        (False, UNKNOWN, None, HIDDEN, "get", UNKNOWN, f"{TOLD_NO}, and said"),
+        (False, UNKNOWN, None, HIDDEN, "get", UNKNOWN, f"{NOT_GRANTED_ON_BUCKET}, and said"),
     ],
 )
 def test_both_sources_together(
@@ -57,14 +68,14 @@ def test_both_sources_together(
     why: str,
 ) -> None:
     decision = Decision(verdict, f"storage.objects.{permission}", obj("b", "o"), binding, "", "said")
-    found = together(decision, told, policies)
+    found = combine(decision, told, policies)
     assert (found.verdict, found.why) == (together_is, why)
 
 
 def test_what_is_the_buckets_is_denied_where_it_is_said_so() -> None:
     decision = Decision(UNKNOWN, "storage.buckets.get", obj("b", "o"), None, "", "said")
-    assert together(decision, False, HIDDEN).verdict is DENIED
-    assert together(decision, True, HIDDEN).verdict is GRANTED
+    assert combine(decision, False, HIDDEN).verdict is DENIED
+    assert combine(decision, True, HIDDEN).verdict is GRANTED
 
 
 @pytest.mark.parametrize(
@@ -77,22 +88,20 @@ def test_what_is_the_buckets_is_denied_where_it_is_said_so() -> None:
         (Policies(Policy(), Policy(), "p", (), complete=False), True, GRANTED),
     ],
 )
-def test_a_binding_that_nobody_showed_may_have_a_condition(
-    hidden: Policies, bound: bool, is_: Verdict
-) -> None:
-    """What holds for the bucket need not hold for the object; only its own deny rules are the same."""
+def test_an_unreadable_binding_may_have_a_condition(hidden: Policies, bound: bool, is_: Verdict) -> None:
+    """A grant on the bucket need not apply to the object. Only deny rules apply to both."""
     decision = Decision(UNKNOWN, "storage.objects.get", obj("b", "o"), None, "", "said")
-    assert together(decision, True, hidden, bound).verdict is is_
+    assert combine(decision, True, hidden, bound).verdict is is_
 
 
 def test_a_yes_on_the_bucket_that_a_condition_explains_is_none_on_the_object() -> None:
-    """World 398 of part 19: a binding for buckets alone, and another for a group whose members nobody shows."""
+    """A random setup that failed once: a binding for buckets alone, and one for a group with unknown members."""
     for_buckets = Condition('resource.type == "storage.googleapis.com/Bucket"')
     policy = Policy((Binding("roles/storage.legacyObjectReader", (TRAINER,), for_buckets),))
     group = Policy((Binding("roles/storage.admin", ("group:team@example.com",)),))
     needs, _ = needs_of(["gs://lab-data/o"], [], [])
     for bindings, is_ in ((policy, UNKNOWN), (Policy(), GRANTED)):
-        found = answer(
+        found = decide_one(
             TRAINER,
             "storage.objects.get",
             needs[0],
@@ -102,8 +111,8 @@ def test_a_yes_on_the_bucket_that_a_condition_explains_is_none_on_the_object() -
         assert found.verdict is is_
 
 
-def test_a_bucket_whose_project_nobody_shows(lab: RunningCloud) -> None:
-    """The usual case on Google Cloud: granted on the bucket, which the caller can read, and on nothing else."""
+def test_a_bucket_in_an_unreadable_project(lab: RunningCloud) -> None:
+    """The usual case on Google Cloud: the grant is on the bucket, the only policy that the caller can read."""
     alice, (need,) = "user:alice@example.com", needs_of(["gs://lab-data/a/x"], [], [])[0]
     token = {"role": "roles/iam.serviceAccountTokenCreator", "members": [alice]}
     lab.world.set_policy(lab.world.accounts[TRAINER.partition(":")[2]], {"bindings": [token]})
@@ -120,7 +129,7 @@ def test_a_bucket_whose_project_nobody_shows(lab: RunningCloud) -> None:
         lab.world.set_policy(bucket, {"bindings": [reader]})
         lab.world.set_policy(project, {"version": 3, "bindings": [elsewhere]})
         (found,) = asked(lab, TRAINER, [need], caller=alice)
-        assert (found.verdict, found.why.startswith(TOLD_YES)) == (UNKNOWN, True)
+        assert (found.verdict, found.why.startswith(GRANTED_ON_BUCKET)) == (UNKNOWN, True)
     finally:
         lab.world.set_policy(bucket, kept[0])
         lab.world.set_policy(project, kept[1])
@@ -131,7 +140,7 @@ def asked(
     principal: str,
     needs: Sequence[RequiredPermission],
     caller: str = PERSON,
-    held: Held | None = None,
+    held: HeldPermissions | None = None,
 ) -> list[Outcome]:
     async def ask() -> list[Outcome]:
         async with httpx.AsyncClient() as client:
@@ -151,7 +160,7 @@ def test_a_service_agent_is_judged_by_the_policies(lab: RunningCloud) -> None:
     assert found[1].missing == ("storage.objects.get",)
     assert [fix.role for fix in found[1].fixes] == ["roles/storage.objectViewer"]
     assert found[1].why == (
-        "no binding of gs://closed-bucket or of project other-project grants storage.objects.get to " + AGENT
+        "no binding on gs://closed-bucket or project other-project grants storage.objects.get to " + AGENT
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m iam` on the lab: show, whoami, check, and every mistake on the command line."""
+"""`python -m iam` on the lab: show, whoami, check, and every usage error."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 from iam.options import VERBS
 from raydock.gcp.clouds import RealCloud
 from tests.labcloud import AGENT, PERSON, TRAINER
-from tests.unit.iam.conftest import KEY, Lab, Told
+from tests.unit.iam.conftest import KEY, CommandResult, Lab
 
 HEAD = """
 MEMBER                                                       OVER-        SET
-  role (where from)                          READ LIST WRITE WRITE DELETE POLICY
+  role (granted on)                          READ LIST WRITE WRITE DELETE POLICY
 --------------------------------------------------------------------------------
 """
 CONVENIENCE = """projectEditor:{0}
@@ -37,12 +37,12 @@ OWNER = """user:you@example.com  (you)
     as projectOwner:{0})
   roles/owner (project)
 """
-CLOSED = f"""gs://closed-bucket, a bucket of project other-project
+CLOSED = f"""gs://closed-bucket, a bucket in project other-project
 {HEAD}{AGENT}
     (jobs run as this)
   no role                                    no   no   no    no    no     no
 {OWNER.format("other-project")}{CONVENIENCE.format("other-project")}"""
-OPEN = f"""gs://{{0}}, a bucket of project lab-project
+OPEN = f"""gs://{{0}}, a bucket in project lab-project
 {HEAD}{AGENT}
     (jobs run as this)
   roles/aiplatform.customCodeServiceAgent    yes  yes  yes   yes   yes    no
@@ -53,7 +53,7 @@ OPEN = f"""gs://{{0}}, a bucket of project lab-project
 @pytest.mark.parametrize("bucket", ["lab-data", "lab-models", "closed-bucket"])
 def test_show_is_a_table_of_who_may_do_what(bucket: str, lab: Lab) -> None:
     told = lab.iam("show", f"gs://{bucket}")
-    assert told == Told(0, CLOSED if bucket == "closed-bucket" else OPEN.format(bucket), "")
+    assert told == CommandResult(0, CLOSED if bucket == "closed-bucket" else OPEN.format(bucket), "")
 
 
 def test_the_table_fits_80_columns_whoever_is_in_it(lab: Lab) -> None:
@@ -79,7 +79,7 @@ def test_the_table_fits_80_columns_whoever_is_in_it(lab: Lab) -> None:
     assert "domain:example.com\n  roles/storage.objectUser (bucket, if a" in told.out
 
 
-def test_show_says_what_the_evaluator_says_of_conditions(lab: Lab) -> None:
+def test_show_agrees_with_the_evaluator_on_conditions(lab: Lab) -> None:
     grant = ("--role=roles/storage.objectViewer", f"--member={TRAINER}", "--condition-prefix=open/")
     assert lab.iam("grant", "gs://closed-bucket", *grant).code == 0
 
@@ -89,12 +89,12 @@ def test_show_says_what_the_evaluator_says_of_conditions(lab: Lab) -> None:
         return {name: one["verdict"] for name, one in row["may"].items()}
 
     none = dict.fromkeys(("list", "write", "overwrite", "delete", "set policy"), "denied")
-    assert may("gs://closed-bucket") == {"read": "unknown", **none}  # some of its objects
+    assert may("gs://closed-bucket") == {"read": "unknown", **none}  # granted on some of the objects
     assert may("gs://closed-bucket/open/x") == {"read": "granted", **none}
     assert may("gs://closed-bucket/else/x") == {"read": "denied", **none}
     out = lab.iam("show", "gs://closed-bucket").out
     assert "  roles/storage.objectViewer (bucket, if     ?    no   no    no    no     no\n" in out
-    assert f"? not known; for {TRAINER}:" in out
+    assert f"? unknown; for {TRAINER}:" in out
 
 
 def test_show_counts_deny_rules(lab: Lab) -> None:
@@ -111,12 +111,10 @@ def test_show_as_json(lab: Lab) -> None:
     first = told["members"][0]
     assert (first["member"], first["remark"], first["roles"]) == (AGENT, "jobs run as this", [])
     assert first["may"]["read"]["verdict"] == "denied"
-    assert first["may"]["read"]["why"].startswith(
-        "no binding of gs://closed-bucket or of project other-project"
-    )
+    assert first["may"]["read"]["why"].startswith("no binding on gs://closed-bucket or project other-project")
 
 
-def test_show_for_who_may_not_see_the_projects_policy(lab: Lab) -> None:
+def test_show_without_access_to_the_projects_policy(lab: Lab) -> None:
     alice = "user:alice@example.com"
     lab.world.person = alice
     holder = lab.world.buckets["lab-data"]
@@ -125,18 +123,16 @@ def test_show_for_who_may_not_see_the_projects_policy(lab: Lab) -> None:
     told = lab.iam("show", "gs://lab-data")
     assert told.code == 0
     assert " ?    ?    ?     ?     ?      ?\n" in told.out
-    assert (
-        "The policy of project 123456789012 could not be read, so what it grants is not\nknown.\n" in told.out
-    )
+    assert "The policy of project 123456789012 could not be read, so its grants are unknown.\n" in told.out
     assert "deny policies of project 123456789012 could not be read" in told.out.replace("\n", " ")
 
 
 def test_whoami_tells_the_caller_from_the_job(lab: Lab) -> None:
     text = (
-        f"you      {PERSON}\njobs     {AGENT}\n         (a service agent of Google's, not you)\n"
+        f"you      {PERSON}\njobs     {AGENT}\n         (a Google service agent, not you)\n"
         "project  lab-project\n"
     )
-    assert lab.iam("whoami") == Told(0, text, "")
+    assert lab.iam("whoami") == CommandResult(0, text, "")
     lab.world.job = TRAINER
     assert f"jobs     {TRAINER}\n         (a service account, not you)\n" in lab.iam("whoami").out
     known = {"caller": PERSON, "job": TRAINER, "project": "lab-project"}
@@ -144,7 +140,7 @@ def test_whoami_tells_the_caller_from_the_job(lab: Lab) -> None:
 
 
 def test_google_itself_is_asked_by_the_same_code(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its hosts are the lab's here, and the default credentials a token of the lab."""
+    """Google's hosts are the lab's here, and the default credentials are a token of the lab."""
     from google.oauth2.credentials import Credentials
 
     credentials = Credentials(lab.cloud.token(PERSON))
@@ -180,7 +176,7 @@ def test_google_without_credentials(monkeypatch: pytest.MonkeyPatch, lab: Lab) -
     text = (
         "iam: You have no application default credentials here.\n   → gcloud auth application-default login\n"
     )
-    assert lab.iam("whoami", "--target", "google") == Told(3, "", text)
+    assert lab.iam("whoami", "--target", "google") == CommandResult(3, "", text)
 
 
 # check
@@ -189,24 +185,32 @@ def test_google_without_credentials(monkeypatch: pytest.MonkeyPatch, lab: Lab) -
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
-        (("gs://lab-data/x",), 0, f"OK       gs://lab-data/x: read, as {AGENT} (by the policies)\n"),
-        (("gs://lab-data/",), 0, f"OK       gs://lab-data/: list, read, as {AGENT} (by the policies)\n"),
+        (
+            ("gs://lab-data/x",),
+            0,
+            f"OK       gs://lab-data/x: read, as {AGENT} (according to the policies)\n",
+        ),
+        (
+            ("gs://lab-data/",),
+            0,
+            f"OK       gs://lab-data/: list, read, as {AGENT} (according to the policies)\n",
+        ),
         (
             ("gs://lab-data/x", "--write", "--overwrite", "--delete", "--as", PERSON),
             0,
-            f"OK       gs://lab-data/x: create, overwrite, delete, as {PERSON} (by the policies)\n",
+            f"OK       gs://lab-data/x: create, overwrite, delete, as {PERSON} (according to the policies)\n",
         ),
         (
             ("gs://lab-data/x", "--overwrite", "--as", TRAINER),
             3,
-            f"DENIED   {TRAINER} has no storage.objects.create and storage.objects.delete on gs://lab-data/x "
-            "(--overwrite): no binding of gs://lab-data or of project lab-project grants storage.objects.create.\n",
+            f"DENIED   {TRAINER} lacks storage.objects.create and storage.objects.delete on gs://lab-data/x "
+            "(--overwrite): no binding on gs://lab-data or project lab-project grants storage.objects.create.\n",
         ),
         (
             ("gs://no-bucket/x",),
             3,
-            f"DENIED   {AGENT} has no storage.objects.get on gs://no-bucket/x (read): there is no bucket "
-            "gs://no-bucket.\n       → mend its name, or make the bucket\n",
+            f"DENIED   {AGENT} lacks storage.objects.get on gs://no-bucket/x (read): there is no bucket "
+            "gs://no-bucket.\n       → fix the bucket name, or create the bucket\n",
         ),
     ],
 )
@@ -221,13 +225,13 @@ def test_what_cant_be_seen_is_unknown_and_no_success(lab: Lab) -> None:
     told = lab.iam("check", "gs://lab-data/x")
     assert told.code == 3
     assert told.out.startswith(
-        f"UNKNOWN  It can't be told whether {AGENT} has storage.objects.get on gs://lab-data/x"
+        f"UNKNOWN  Could not determine whether {AGENT} has storage.objects.get on gs://lab-data/x"
     )
 
 
-# Mistakes
+# Usage errors
 
-MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
+USAGE_ERRORS: dict[str, tuple[tuple[str, ...], str]] = {
     "a verb": (
         ("shwo", "gs://a b"),
         "iam: shwo is not a command of python -m iam.\n   → did you mean: python -m iam show 'gs://a b'\n",
@@ -261,32 +265,34 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "a principal": (
         ("check", "gs://lab-data/x", "--as=you@example.com"),
-        'iam: "you@example.com" is no principal: it does not say what kind it is.\n'
+        'iam: Invalid principal "you@example.com": the type prefix is missing.\n'
         "   → Write user:you@example.com\n",
     ),
     "a bucket's name": (
         ("show", "gs://Lab"),
-        'iam: "gs://Lab" is no Cloud Storage URI: the bucket "Lab" may only have lower-case letters, digits, '
+        'iam: Invalid Cloud Storage URI "gs://Lab": the bucket name "Lab" may contain only lowercase letters, digits, '
         '"-", "_" and ".".\n   → Write gs://BUCKET/OBJECT, gs://BUCKET/FOLDER/ or gs://BUCKET.\n',
     ),
 }
 
 
-@pytest.mark.parametrize("case", MISTAKES)
-def test_a_mistake_is_told_with_what_was_meant(case: str, lab: Lab) -> None:
-    words, text = MISTAKES[case]
-    assert lab.iam(*words) == Told(2, "", text)
+@pytest.mark.parametrize("case", USAGE_ERRORS)
+def test_a_usage_error_suggests_the_correct_command(case: str, lab: Lab) -> None:
+    words, text = USAGE_ERRORS[case]
+    assert lab.iam(*words) == CommandResult(2, "", text)
 
 
 def test_show_of_no_bucket_and_of_one_that_may_not_be_seen(lab: Lab) -> None:
-    there = "iam: gs://no-bucket does not exist.\n   → the lab has closed-bucket, lab-data, lab-models\n"
-    assert lab.iam("show", "gs://no-bucket") == Told(3, "", there)
+    there = (
+        "iam: gs://no-bucket does not exist.\n   → buckets in the lab: closed-bucket, lab-data, lab-models\n"
+    )
+    assert lab.iam("show", "gs://no-bucket") == CommandResult(3, "", there)
     lab.world.person = "user:alice@example.com"
     text = (
-        "iam: user:alice@example.com has no storage.buckets.getIamPolicy on gs://lab-data, so its policy can't be "
-        "shown.\n   → python -m iam check gs://lab-data asks for the job's identity alone\n"
+        "iam: user:alice@example.com lacks storage.buckets.getIamPolicy on gs://lab-data, so its policy can't be "
+        "shown.\n   → python -m iam check gs://lab-data  # checks only the job's identity\n"
     )
-    assert lab.iam("show", "gs://lab-data") == Told(3, "", text)
+    assert lab.iam("show", "gs://lab-data") == CommandResult(3, "", text)
 
 
 def test_show_of_a_policy_that_cant_be_understood(lab: Lab) -> None:
@@ -294,22 +300,22 @@ def test_show_of_a_policy_that_cant_be_understood(lab: Lab) -> None:
     lab.world.parsed("projects/_/buckets/closed-bucket", holder)
     holder.policy = {"version": 1, "bindings": [{"role": "viewer", "members": []}]}
     text = (
-        "iam: The policy of gs://closed-bucket can't be understood: "
-        'policy.bindings[0].role is "viewer", where roles/NAME or projects/PROJECT/roles/NAME was expected.\n'
+        "iam: Could not parse the policy of gs://closed-bucket: "
+        'policy.bindings[0].role must be roles/NAME or projects/PROJECT/roles/NAME, not "viewer".\n'
     )
-    assert lab.iam("show", "gs://closed-bucket") == Told(3, "", text)
+    assert lab.iam("show", "gs://closed-bucket") == CommandResult(3, "", text)
 
 
 def test_no_lab_no_answer_and_another_key(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("another")
     text = "iam: The lab's cloud does not take the key of this checkout.\n   → make cluster-down cluster-up\n"
-    assert lab.iam("whoami") == Told(3, "", text)
+    assert lab.iam("whoami") == CommandResult(3, "", text)
     monkeypatch.setenv("RAYDOCK_PORT", "9")
     text = "iam: The lab's cloud at http://127.0.0.1:9 does not answer: ConnectError.\n   → make cluster-up\n"
-    assert lab.iam("whoami") == Told(4, "", text)
+    assert lab.iam("whoami") == CommandResult(4, "", text)
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "none"))
     text = "iam: No lab is up here: its key is missing.\n   → make cluster-up\n"
-    assert lab.iam("whoami") == Told(4, "", text)
+    assert lab.iam("whoami") == CommandResult(4, "", text)
 
 
 def test_help_needs_nothing_and_names_every_verb() -> None:
@@ -335,11 +341,11 @@ def test_each_verb_has_its_help(verb: str, capsys: pytest.CaptureFixture[str]) -
 def test_a_reader_that_stops_reading_is_no_error(lab: Lab) -> None:
     script = f"{sys.executable} -m iam show gs://lab-data | head -1"
     found = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
-    assert found.stdout == "gs://lab-data, a bucket of project lab-project\n"
+    assert found.stdout == "gs://lab-data, a bucket in project lab-project\n"
     assert found.stderr == ""
 
 
-def test_the_key_is_nowhere_in_what_is_said(lab: Lab) -> None:
+def test_the_key_is_never_printed(lab: Lab) -> None:
     for words in (("whoami",), ("show", "gs://lab-data", "--json"), ("provision", "--dry-run")):
         told = lab.iam(*words)
         assert KEY not in told.out + told.err

@@ -1,4 +1,4 @@
-"""Conditions, three-valued: what is known is decided, what is not is UNKNOWN, and nothing raises."""
+"""Three-valued conditions: UNKNOWN if the result is not certain; nothing raises."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ ON_AN_OBJECT = [
     ("request.auth.claims ? true : false", UNKNOWN),
     ("request.auth.claims ? true : true", YES),
     ("1 < 2 && 2.5 >= 0x2", YES),
-    ("-1 < 2", UNKNOWN),  # nobody needs arithmetic here
-    # Attributes and functions that can't be known.
+    ("-1 < 2", UNKNOWN),  # arithmetic is not supported
+    # Attributes and functions that can't be evaluated.
     ("request.auth.principal == 'x'", UNKNOWN),
     ('"accessPolicies/1/accessLevels/x" in request.auth.access_levels', UNKNOWN),
     ('resource.name.extract("/objects/{run}/") == "runs"', UNKNOWN),
@@ -93,7 +93,7 @@ ON_AN_OBJECT = [
     ('resource.name.startsWith(r"projects/_")', YES),
     ('resource.name.contains("""/one/""")', YES),
     ('b"bytes" == b"bytes"', UNKNOWN),
-    # No language at all.
+    # Syntax errors and comments.
     ("", UNKNOWN),
     ("   ", UNKNOWN),
     ("true &&", UNKNOWN),
@@ -116,7 +116,7 @@ ELSEWHERE = [
     (f'resource.name.startsWith("{RUNS}")', BUCKET, NO),
     ('resource.name == "projects/_/buckets/lab-data"', BUCKET, YES),
     ('resource.type == "storage.googleapis.com/Object"', BUCKET, NO),
-    # What is listed: documented as known of objects.list only; elsewhere it is what the condition says by default.
+    # The listed prefix: documented for objects.list only; elsewhere the condition's default applies.
     (f'{PREFIX}.startsWith("runs/")', Attributes(bucket("lab-data"), None, "runs/one/"), YES),
     (f'{PREFIX}.startsWith("runs/")', Attributes(bucket("lab-data"), None, "other/"), NO),
     (f'{PREFIX}.startsWith("runs/")', Attributes(bucket("lab-data"), None, ""), NO),
@@ -132,10 +132,10 @@ ELSEWHERE = [
         Attributes(bucket("b"), datetime(2026, 1, 1)),
         UNKNOWN,
     ),
-    # Attributes of other services are not known here.
+    # Attributes of other services are unknown.
     ('resource.name == "projects/lab"', Attributes(project("lab")), UNKNOWN),
     ('resource.type == "storage.googleapis.com/Object"', Attributes(project("lab")), UNKNOWN),
-    # Some object under runs/: only what holds for all of them is decided.
+    # Some object under runs/: decided only if the result is the same for all of them.
     (f'resource.name.startsWith("{RUNS}")', Attributes(objects_under("lab-data", "runs/")), YES),
     (f'resource.name.startsWith("{RUNS}one/")', Attributes(objects_under("lab-data", "runs/")), UNKNOWN),
     ('resource.name.startsWith("projects/_/buckets/x")', Attributes(objects_under("lab-data", "runs/")), NO),

@@ -1,7 +1,7 @@
-"""What pyarrow's file system asks of a bucket, done on the lab's storage as the job; the check says the same.
+"""The permissions that pyarrow's file system needs on a bucket: on the lab's storage, and according to the check.
 
-Ray's own writers call create_dir; what they call besides is here too. (open_input_file keeps the interpreter's lock
-while it waits for the lab, which runs in this process, so it is not called here.)
+Ray's own writers call create_dir, and the other calls tested here. (open_input_file holds the interpreter's lock
+while it waits for the lab, which runs in this process, so it is not called.)
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROLES = [
 
 
 def files(lab: Lab) -> Any:
-    """pyarrow's file system on the lab's storage, as the job."""
+    """Return pyarrow's file system on the lab's storage, as the job."""
     from pyarrow import fs
 
     host = lab.cloud.emulator.removeprefix("http://")
@@ -46,7 +46,7 @@ def may(act: Callable[[], object]) -> bool:
 
 @pytest.fixture
 def job(lab: Lab) -> str:
-    """The lab's jobs run as the custom account, which starts with nothing."""
+    """Jobs run as the custom account, which starts without any role."""
     lab.world.job = TRAINER
     return TRAINER
 
@@ -71,7 +71,7 @@ def test_making_a_folder_takes_the_bucket(lab: Lab, job: str, roles: str) -> Non
 
 
 def test_what_else_a_writer_does_takes_the_objects_alone(lab: Lab, job: str) -> None:
-    """So a job that makes no folder is not asked for the bucket."""
+    """A job that creates no folder needs no permission on the bucket itself."""
     import pyarrow as pa
     from pyarrow import fs, parquet
 
@@ -84,7 +84,7 @@ def test_what_else_a_writer_does_takes_the_objects_alone(lab: Lab, job: str) -> 
 
     acts: list[Callable[[], object]] = [
         write,
-        write,  # again, over it
+        write,  # again, to overwrite it
         lambda: parquet.write_table(table, "lab-models/alone/t.parquet", filesystem=there),
         lambda: parquet.read_table("lab-models/alone/t.parquet", filesystem=there),
         lambda: there.get_file_info(["lab-models/alone", "lab-models/alone/deep/x", "lab-models/none"]),
@@ -118,7 +118,7 @@ def test_of_reading_only_a_whole_bucket_takes_it(lab: Lab, job: str, roles: str,
     ("held", "granted"),
     [
         ("objectUser", "legacyBucketReader"),
-        ("objectViewer", "legacyBucketWriter"),  # the one role that has all that is missing
+        ("objectViewer", "legacyBucketWriter"),  # the one role with all missing permissions
         ("", "legacyBucketReader objectUser"),
     ],
 )
@@ -147,9 +147,7 @@ def test_what_is_provisioned_is_enough(lab: Lab) -> None:
     lab.world.job = TRAINER
     assert may(lambda: files(lab).create_dir("lab-models/provisioned/small"))
     assert may(lambda: files(lab).get_file_info("lab-data/dir"))
-    assert not may(
-        lambda: files(lab).get_file_info("lab-data")
-    )  # it only reads there: name a folder, or lab-data/*
+    assert not may(lambda: files(lab).get_file_info("lab-data"))  # a reader must name a folder, or lab-data/*
 
 
 def test_the_needs_say_what_was_seen_here() -> None:

@@ -1,4 +1,4 @@
-"""Policies are read strictly, written back as they were, and edited without being changed."""
+"""Policies are parsed strictly, written back unchanged, and edited as immutable values."""
 
 from __future__ import annotations
 
@@ -58,42 +58,42 @@ def bound(**fields: object) -> dict[str, object]:
 
 
 BAD: list[tuple[Any, str, str]] = [
-    ([], "policy is a list, where an object was expected.", ""),
-    (None, "policy is null, where an object was expected.", ""),
+    ([], "policy must be an object, not a list.", ""),
+    (None, "policy must be an object, not null.", ""),
     ({"binding": []}, 'policy has the unknown key "binding".', 'Did you mean "bindings"?'),
     (
         {"x": 1},
         'policy has the unknown key "x".',
-        "It can have bindings, etag, version, kind, resourceId, auditConfigs.",
+        "Allowed keys: bindings, etag, version, kind, resourceId, auditConfigs.",
     ),
-    ({"bindings": {}}, "policy.bindings is an object, where a list was expected.", ""),
-    ({"bindings": ["x"]}, "policy.bindings[0] is a string, where an object was expected.", ""),
-    ({"etag": 3}, "policy.etag is a number, where a string was expected.", ""),
-    ({"version": 2}, "policy.version is 2, where 1 or 3 was expected.", ""),
-    ({"version": True}, "policy.version is True, where 1 or 3 was expected.", ""),
-    ({"version": "3"}, "policy.version is '3', where 1 or 3 was expected.", ""),
+    ({"bindings": {}}, "policy.bindings must be a list, not an object.", ""),
+    ({"bindings": ["x"]}, "policy.bindings[0] must be an object, not a string.", ""),
+    ({"etag": 3}, "policy.etag must be a string, not a number.", ""),
+    ({"version": 2}, "policy.version must be 1 or 3, not 2.", ""),
+    ({"version": True}, "policy.version must be 1 or 3, not True.", ""),
+    ({"version": "3"}, "policy.version must be 1 or 3, not '3'.", ""),
     (bound(member=ANN), 'policy.bindings[0] has the unknown key "member".', 'Did you mean "members"?'),
-    (bound(members=ANN), "policy.bindings[0].members is a string, where a list was expected.", ""),
-    (bound(members=[None]), "policy.bindings[0].members[0] is null, where a string was expected.", ""),
+    (bound(members=ANN), "policy.bindings[0].members must be a list, not a string.", ""),
+    (bound(members=[None]), "policy.bindings[0].members[0] must be a string, not null.", ""),
     (
         bound(members=[ANN, "ben@example.com"]),
-        'policy.bindings[0].members[1]: "ben@example.com" is no principal: it does not say what kind it is.',
+        'policy.bindings[0].members[1]: Invalid principal "ben@example.com": the type prefix is missing.',
         "Write user:ben@example.com",
     ),
     (
         bound(role="objectViewer"),
-        'policy.bindings[0].role is "objectViewer", where roles/NAME or projects/PROJECT/roles/NAME was expected.',
+        'policy.bindings[0].role must be roles/NAME or projects/PROJECT/roles/NAME, not "objectViewer".',
         "",
     ),
     (
         {"bindings": [{"members": []}]},
-        'policy.bindings[0].role is "", where roles/NAME or projects/PROJECT/roles/NAME was expected.',
+        'policy.bindings[0].role must be roles/NAME or projects/PROJECT/roles/NAME, not "".',
         "",
     ),
     (
         bound(condition=CONDITION),
-        "policy.bindings[0] has a condition, but policy.version is 1 and conditions need 3.",
-        'Write "version": 3, or ask with requestedPolicyVersion=3.',
+        "policy.bindings[0] has a condition, which requires policy.version 3, not 1.",
+        'Set "version": 3, or request the policy with requestedPolicyVersion=3.',
     ),
     (
         {"version": 3, **bound(condition={"expresion": "true"})},
@@ -107,7 +107,7 @@ BAD: list[tuple[Any, str, str]] = [
     ),
     (
         {"version": 3, **bound(condition="true")},
-        "policy.bindings[0].condition is a string, where an object was expected.",
+        "policy.bindings[0].condition must be an object, not a string.",
         "",
     ),
 ]

@@ -1,4 +1,4 @@
-"""Member strings: Google's forms are taken, everything else is refused in one sentence."""
+"""Member strings: Google's forms are accepted, everything else is rejected with one sentence."""
 
 from __future__ import annotations
 
@@ -35,40 +35,40 @@ def test_google_s_forms_are_read_and_written_back(member: str) -> None:
 BAD = [
     (
         "ann@example.com",
-        '"ann@example.com" is no principal: it does not say what kind it is.',
+        'Invalid principal "ann@example.com": the type prefix is missing.',
         "Write user:ann@example.com",
     ),
     (
         "job@lab.iam.gserviceaccount.com",
-        '"job@lab.iam.gserviceaccount.com" is no principal: it does not say what kind it is.',
+        'Invalid principal "job@lab.iam.gserviceaccount.com": the type prefix is missing.',
         "Write serviceAccount:job@lab.iam.gserviceaccount.com",
     ),
-    ("user:", '"user:" is no principal: user: is followed by an email address, not "".', ""),
-    ("user:ann", '"user:ann" is no principal: user: is followed by an email address, not "ann".', ""),
+    ("user:", 'Invalid principal "user:": expected an email address after "user:", not "".', ""),
+    ("user:ann", 'Invalid principal "user:ann": expected an email address after "user:", not "ann".', ""),
     (
         "group:a b@c",
-        '"group:a b@c" is no principal: group: is followed by an email address, not "a b@c".',
+        'Invalid principal "group:a b@c": expected an email address after "group:", not "a b@c".',
         "",
     ),
-    ("domain:com", '"domain:com" is no principal: domain: is followed by a domain, not "com".', ""),
+    ("domain:com", 'Invalid principal "domain:com": expected a domain after "domain:", not "com".', ""),
     (
         "projectOwner:",
-        '"projectOwner:" is no principal: projectOwner: is followed by a project id, not "".',
+        'Invalid principal "projectOwner:": expected a project id after "projectOwner:", not "".',
         "",
     ),
     (
         "serviceaccount:job@lab.iam.gserviceaccount.com",
-        '"serviceaccount:job@lab.iam.gserviceaccount.com" is no principal: '
+        'Invalid principal "serviceaccount:job@lab.iam.gserviceaccount.com": '
         f"expected {FORMS}. Did you mean serviceAccount?",
         "",
     ),
-    ("allusers", f'"allusers" is no principal: expected {FORMS}. Did you mean allUsers?', ""),
-    ("", f'"" is no principal: expected {FORMS}.', ""),
-    ("principal://", f'"principal://" is no principal: expected {FORMS}.', ""),
-    ("deleted:", f'"deleted:" is no principal: expected {FORMS}.', ""),
+    ("allusers", f'Invalid principal "allusers": expected {FORMS}. Did you mean allUsers?', ""),
+    ("", f'Invalid principal "": expected {FORMS}.', ""),
+    ("principal://", f'Invalid principal "principal://": expected {FORMS}.', ""),
+    ("deleted:", f'Invalid principal "deleted:": expected {FORMS}.', ""),
     (
         "deleted:user:ann?uid=1",
-        '"user:ann" is no principal: user: is followed by an email address, not "ann".',
+        'Invalid principal "user:ann": expected an email address after "user:", not "ann".',
         "",
     ),
 ]
@@ -108,7 +108,7 @@ AGENTS = [
 ]
 CUSTOM = [
     "job@lab.iam.gserviceaccount.com",
-    "service-123456@lab.iam.gserviceaccount.com",  # anybody may name one so
+    "service-123456@lab.iam.gserviceaccount.com",  # any user may choose such a name
     "job@lab.example.com.iam.gserviceaccount.com",
 ]
 NEITHER = [

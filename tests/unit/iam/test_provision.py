@@ -1,4 +1,4 @@
-"""`provision` and `deprovision` on the lab: a plan, its steps, and a world that is afterwards as it was before."""
+"""`provision` and `deprovision` on the lab: the plan, its steps, and the restored initial state."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from iam.errors import MalformedPolicy
-from iam.provision.service_accounts import services
-from iam.session import begin
+from iam.provision.service_accounts import service_accounts
+from iam.session import open_session
 from tests.labcloud import AGENT, PERSON, TRAINER
-from tests.unit.iam.conftest import Lab, Told
+from tests.unit.iam.conftest import CommandResult, Lab
 
 ADDRESS = "ray-jobs@lab-project.iam.gserviceaccount.com"
 JOB = f"serviceAccount:{ADDRESS}"
@@ -27,9 +27,9 @@ STEPS = (
     f"roles/iam.serviceAccountTokenCreator on {ADDRESS} for {PERSON}",
 )
 NOTES = (
-    "  · Network: the cluster is reached at its public endpoint; no VPC peering, so nothing to make.\n"
-    f"  · Clusters: create them with the service account {ADDRESS}, and jobs run as it.\n"
-    f"  · Vertex AI: {PERSON} needs roles/aiplatform.user on project lab-project to send jobs: gcloud projects "
+    "  · Network: nothing to create. Clusters are reached at their public endpoint, without VPC peering.\n"
+    f"  · Clusters: create them with service account {ADDRESS}, so that jobs run as it.\n"
+    f"  · Vertex AI: {PERSON} needs roles/aiplatform.user on project lab-project to submit jobs: gcloud projects "
     f"add-iam-policy-binding lab-project --member={PERSON} --role=roles/aiplatform.user\n"
 )
 
@@ -40,7 +40,7 @@ def planned(state: str) -> str:
 
 @pytest.fixture(autouse=True)
 def _nothing_left(lab: Lab) -> Any:
-    """The stand-in's buckets are not part of the world that the fixture puts back."""
+    """Delete new buckets, which the fixture does not reset."""
     yield
     client = lab.client()
     for name in set(lab.world.buckets) - {"lab-data", "lab-models", "closed-bucket"}:
@@ -49,19 +49,19 @@ def _nothing_left(lab: Lab) -> Any:
 
 def test_twice_and_undone_leaves_the_world_as_it_was(lab: Lab, tmp_path: Path) -> None:
     before = lab.policies()
-    made = "".join(f"made     {step}\n" for step in STEPS)
-    assert lab.iam("provision", "--yes") == Told(0, planned("make") + made, "")
+    made = "".join(f"created  {step}\n" for step in STEPS)
+    assert lab.iam("provision", "--yes") == CommandResult(0, planned("create") + made, "")
     after = lab.policies()
     assert after != before
-    assert lab.iam("provision", "--yes") == Told(0, planned("there") + "Nothing to do.\n", "")
+    assert lab.iam("provision", "--yes") == CommandResult(0, planned("exists") + "Nothing to do.\n", "")
     assert lab.policies() == after
 
     told = lab.iam("deprovision", "--buckets", "--yes")
     assert (told.code, told.err) == (0, "")
     assert lab.policies() == before
     assert not list(tmp_path.rglob("*.json"))
-    nothing = "What was made in project lab-project\nNothing to do.\n"
-    assert lab.iam("deprovision", "--buckets", "--yes") == Told(0, nothing, "")
+    nothing = "Provisioned in project lab-project\nNothing to do.\n"
+    assert lab.iam("deprovision", "--buckets", "--yes") == CommandResult(0, nothing, "")
 
 
 def test_what_is_made_is_enough_and_no_more(lab: Lab) -> None:
@@ -72,7 +72,7 @@ def test_what_is_made_is_enough_and_no_more(lab: Lab) -> None:
         "check", models, "--list", "--read", "--write", "--overwrite", "--delete", "--look-up", *job
     )
     assert told.code == 0
-    assert "(asked as the identity itself)" in told.out  # the caller may make tokens for it
+    assert "(tested as the identity itself)" in told.out  # the caller may create tokens for it
     assert lab.iam("check", data, "--list", "--read", *job).code == 0
     assert lab.iam("check", data, "--write", *job).code == 3
     assert lab.iam("check", "gs://lab-data/", "--read", *job).code == 3
@@ -109,22 +109,24 @@ def test_the_buckets_that_it_makes_are_closed_to_the_public(
 def test_a_dry_run_makes_nothing(lab: Lab, tmp_path: Path) -> None:
     before = lab.policies()
     told = lab.iam("provision", "--dry-run", "--yes")
-    assert told == Told(0, planned("make") + "Dry run: nothing was changed.\n", "")
+    assert told == CommandResult(0, planned("create") + "Dry run: nothing was changed.\n", "")
     assert lab.policies() == before
     assert not list(tmp_path.rglob("*.json"))
 
 
-def test_nobody_to_agree(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_needs_confirmation(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     before = lab.policies()
-    text = "iam: Nobody is there to agree to the plan, so nothing was changed.\n   → add --yes\n"
-    assert lab.iam("provision") == Told(2, planned("make"), text)
+    text = "iam: Applying the plan needs confirmation, so nothing was changed.\n   → add --yes\n"
+    assert lab.iam("provision") == CommandResult(2, planned("create"), text)
     for answer in ("\n", "n\n", "what?\n"):
         _terminal(monkeypatch, answer)
         told = lab.iam("provision")
-        assert told == Told(0, planned("make") + "Nothing was changed.\n", "Carry it out? [y/N] ")
+        assert told == CommandResult(
+            0, planned("create") + "Nothing was changed.\n", "Apply this plan? [y/N] "
+        )
     assert lab.policies() == before
     _terminal(monkeypatch, "y\n")
-    assert lab.iam("provision").out.count("made     ") == len(STEPS)
+    assert lab.iam("provision").out.count("created  ") == len(STEPS)
 
 
 def _terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
@@ -136,14 +138,14 @@ def _terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
 
 
 def test_what_was_there_before_stays(lab: Lab) -> None:
-    """Buckets, an account and even a binding that somebody else made."""
+    """Buckets, an account and even a binding that existed before."""
     grant = ("--role=roles/storage.objectViewer", f"--member={TRAINER}")
     lab.iam("grant", "gs://lab-data", *grant)
     before = lab.policies()
     mine = ("--service-account=trainer", "--data-bucket=gs://lab-data", "--model-bucket=lab-models")
     told = lab.iam("provision", "--yes", *mine)
-    assert told.out.count("  there  ") == 4
-    assert told.out.count("made     ") == 4
+    assert told.out.count("  exists ") == 4
+    assert told.out.count("created  ") == 4
     lab.iam("deprovision", "--buckets", "--yes")
     assert lab.policies() == before
 
@@ -153,11 +155,11 @@ def test_buckets_are_removed_only_empty_and_only_if_asked_for(lab: Lab) -> None:
     client = lab.client()
     client.bucket("lab-project-ray-models").blob("model").upload_from_string("weights")
     told = lab.iam("deprovision", "--yes")
-    assert "  · bucket gs://lab-project-ray-models is kept: add --buckets\n" in told.out
+    assert "  · bucket gs://lab-project-ray-models is kept; pass --buckets to remove it\n" in told.out
     assert "lab-project-ray-data" in lab.world.buckets
     told = lab.iam("deprovision", "--yes", "--buckets")
     assert told.code == 3
-    assert "kept     gs://lab-project-ray-models is not empty, so it is kept.\n" in told.out
+    assert "kept     gs://lab-project-ray-models: the bucket is not empty\n" in told.out
     assert "lab-project-ray-data" not in lab.world.buckets
     client.bucket("lab-project-ray-models").blob("model").delete()
     assert lab.iam("deprovision", "--yes", "--buckets").code == 0
@@ -169,40 +171,40 @@ def test_the_removal_is_shown_first_too(lab: Lab) -> None:
     before = lab.policies()
     told = lab.iam("deprovision", "--buckets", "--dry-run")
     removed = "".join(f"  remove {step}\n" for step in reversed(STEPS))
-    text = f"What was made in project lab-project\n{removed}Dry run: nothing was changed.\n"
-    assert told == Told(0, text, "")
+    text = f"Provisioned in project lab-project\n{removed}Dry run: nothing was changed.\n"
+    assert told == CommandResult(0, text, "")
     assert lab.policies() == before
 
 
-def test_what_is_gone_meanwhile_is_no_trouble(lab: Lab) -> None:
+def test_a_step_that_is_already_gone_is_skipped(lab: Lab) -> None:
     before = lab.policies()
     lab.iam("provision", "--yes")
-    services(begin("local", "")).delete_account(ADDRESS)
+    service_accounts(open_session("local", "")).delete_account(ADDRESS)
     told = lab.iam("deprovision", "--buckets", "--yes")
     assert told.code == 0
     assert f"  gone   service account {ADDRESS}\n" in told.out
     assert lab.policies() == before
 
 
-def test_an_interruption_can_be_gone_on_from_and_undone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_can_be_resumed_and_undone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     from iam.provision.apply import Provisioner
 
     before = lab.policies()
-    make = Provisioner.make
+    make = Provisioner.create
     for died in range(len(STEPS)):
         count = [0]
 
         def dying(worker: Provisioner, step: Any, count: list[int] = count, died: int = died) -> None:
-            make(worker, step)  # it was done, and nobody was told
+            make(worker, step)  # the step is done, but not reported
             count[0] += 1
             if count[0] > died:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(Provisioner, "make", dying)
+        monkeypatch.setattr(Provisioner, "create", dying)
         assert lab.iam("provision", "--yes").code == 130
-        monkeypatch.setattr(Provisioner, "make", make)
+        monkeypatch.setattr(Provisioner, "create", make)
         if died % 2:
-            assert lab.iam("provision", "--yes").out.count("made     ") == len(STEPS) - died - 1
+            assert lab.iam("provision", "--yes").out.count("created  ") == len(STEPS) - died - 1
         assert lab.iam("deprovision", "--yes", "--buckets").code == 0
         assert lab.policies() == before
 
@@ -211,7 +213,7 @@ def test_vertex_itself_is_granted_if_asked_for_and_allowed(lab: Lab) -> None:
     before = lab.policies()
     role = f"roles/aiplatform.user on project lab-project for {PERSON}"
     told = lab.iam("provision", "--yes", "--grant-vertex")
-    assert f"made     {role}\n" in told.out
+    assert f"created  {role}\n" in told.out
     assert "Vertex AI:" not in told.out
     lab.iam("deprovision", "--yes", "--buckets")
     assert lab.policies() == before
@@ -225,19 +227,22 @@ def test_vertex_itself_is_granted_if_asked_for_and_allowed(lab: Lab) -> None:
     told = lab.iam("provision", "--dry-run", "--grant-vertex")
     assert told.code == 0
     assert "· Vertex AI: user:alice@example.com needs roles/aiplatform.user" in told.out
-    assert "· user:alice@example.com may not be granted it by you.\n" in told.out
+    assert (
+        "· You can't grant it to user:alice@example.com: you lack resourcemanager.projects.setIamPolicy on the "
+        "project.\n" in told.out
+    )
 
 
-# A new account is not known everywhere at once: Google's word is eventual consistency.
+# A new account is not visible everywhere immediately (eventual consistency).
 
 
 @pytest.fixture
 def slow(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Policies know the account only after that many writes."""
+    """Policies accept the new account only after `times` writes."""
     from iam import lab as rules
 
     known = rules.require_member
-    monkeypatch.setattr("iam.provision.apply.POLL", 0.01)
+    monkeypatch.setattr("iam.provision.apply.POLL_INTERVAL", 0.01)
 
     def begin(times: int) -> list[int]:
         left = [times]
@@ -260,66 +265,66 @@ def test_a_new_account_is_waited_for(lab: Lab, slow: Any) -> None:
     assert lab.iam("provision", "--yes").out.endswith("Nothing to do.\n")
 
 
-def test_not_for_ever(lab: Lab, slow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_is_limited(lab: Lab, slow: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     slow(10**9)
-    monkeypatch.setattr("iam.provision.apply.VISIBLE", 0.1)
+    monkeypatch.setattr("iam.provision.apply.VISIBILITY_TIMEOUT", 0.1)
     told = lab.iam("provision", "--yes")
     undone = "so the policy of gs://lab-project-ray-data was not changed.\n"
     text = f"iam: Service account {ADDRESS} does not exist, {undone}"
     assert (told.code, told.err) == (3, text)
-    assert told.out.count("made     ") == 3
+    assert told.out.count("created  ") == 3
 
 
-# Refusals
+# Errors
 
-REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {
+ERRORS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "a name": (
         ("--service-account=Ray",),
         2,
-        "iam: \"Ray\" can't be a service account's name.\n"
-        "   → use 6 to 30 of a-z, 0-9 and -, beginning with a letter: ray-jobs\n",
+        'iam: Invalid service account name "Ray".\n'
+        "   → use 6 to 30 lowercase letters, digits and '-', starting with a letter, such as ray-jobs\n",
     ),
     "a bucket": (
         ("--data-bucket=gs://lab-data/folder/",),
         2,
-        'iam: "lab-data/folder" is no bucket: it has a folder.\n   → use lab-data\n',
+        'iam: "lab-data/folder" is a folder, not a bucket.\n   → use lab-data\n',
     ),
     "a caller": (
         ("--caller=you@example.com",),
         2,
-        'iam: "you@example.com" is no principal: it does not say what kind it is.\n'
+        'iam: Invalid principal "you@example.com": the type prefix is missing.\n'
         "   → Write user:you@example.com\n",
     ),
     "a project": (
         ("--project=no-such-project",),
         3,
-        "iam: user:you@example.com has no iam.serviceAccounts.create on project no-such-project, so no account "
-        "ray-jobs was made.\n   → ask an owner of it\n",
+        "iam: user:you@example.com lacks iam.serviceAccounts.create on project no-such-project, so service account "
+        "ray-jobs was not created.\n   → ask an owner of the project\n",
     ),
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.parametrize("case", ERRORS)
 def test_a_refusal_is_one_sentence(case: str, lab: Lab) -> None:
-    words, code, text = REFUSED[case]
+    words, code, text = ERRORS[case]
     before = lab.policies()
     told = lab.iam("provision", "--yes", *words)
     assert (told.code, told.err) == (code, text)
     assert lab.policies() == before
 
 
-def test_who_may_not_make_accounts_is_told(lab: Lab) -> None:
+def test_a_caller_who_may_not_create_accounts_is_told(lab: Lab) -> None:
     lab.world.person = "user:alice@example.com"
     told = lab.iam("provision", "--yes")
     text = (
-        "iam: user:alice@example.com has no iam.serviceAccounts.create on project lab-project, so no account "
-        "ray-jobs was made.\n   → ask an owner of it\n"
+        "iam: user:alice@example.com lacks iam.serviceAccounts.create on project lab-project, so service account "
+        "ray-jobs was not created.\n   → ask an owner of the project\n"
     )
     assert (told.code, told.err) == (3, text)
     assert lab.iam("deprovision", "--yes").out.endswith("Nothing to do.\n")
 
 
-def test_what_somebody_else_makes_after_a_refusal_is_theirs(lab: Lab) -> None:
+def test_what_others_create_after_an_error_is_kept(lab: Lab) -> None:
     from cloud.lab_state import PolicyHolder
 
     person, lab.world.person = lab.world.person, "user:alice@example.com"
@@ -330,9 +335,7 @@ def test_what_somebody_else_makes_after_a_refusal_is_theirs(lab: Lab) -> None:
     assert ADDRESS in lab.world.accounts
 
 
-def test_what_somebody_else_makes_between_plan_and_step_is_theirs(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_others_create_between_plan_and_step_is_kept(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     from cloud.lab_state import PolicyHolder
     from iam.provision.apply import Provisioner
 
@@ -350,7 +353,7 @@ def test_what_somebody_else_makes_between_plan_and_step_is_theirs(
 
 
 def test_a_buckets_name_that_is_taken(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names are the whole world's: somebody made it between the plan and the step."""
+    """Bucket names are global: another project creates it between the plan and the step."""
     from iam.provision.apply import Provisioner
 
     plan = Provisioner.plan
@@ -364,7 +367,7 @@ def test_a_buckets_name_that_is_taken(lab: Lab, monkeypatch: pytest.MonkeyPatch)
     told = lab.iam("provision", "--yes")
     assert (told.code, told.err) == (
         4,
-        "iam: The requested bucket name is not available: gs://lab-project-ray-data was not made.\n"
+        "iam: The requested bucket name is not available: gs://lab-project-ray-data was not created.\n"
         "   → choose another with --data-bucket or --model-bucket\n",
     )
     assert lab.iam("deprovision", "--yes", "--buckets").code == 0
@@ -382,9 +385,9 @@ def test_a_record_that_cant_be_understood(lab: Lab, tmp_path: Path) -> None:
     ):
         file.write_text(text)
         told = lab.iam("deprovision", "--yes")
-        assert told == Told(
+        assert told == CommandResult(
             3,
             "",
-            "iam: The record of what was provisioned, local-lab-project.json, can't be understood.\n"
-            "   → look at what is there, remove it by hand, then the file in provisioned/\n",
+            "iam: Could not parse the record of provisioned resources, local-lab-project.json.\n"
+            "   → remove the resources by hand, then delete the file in provisioned/\n",
         )

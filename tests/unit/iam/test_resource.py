@@ -1,11 +1,20 @@
-"""Resources as conditions see them, and gs:// URIs."""
+"""Resources with the attributes that conditions read, and gs:// URIs."""
 
 from __future__ import annotations
 
 import pytest
 
 from iam.errors import MalformedResource
-from iam.policy.resource import MEND, Resource, bucket, obj, objects_under, parse_gs, project, service_account
+from iam.policy.resource import (
+    URI_FORMS,
+    Resource,
+    bucket,
+    obj,
+    objects_under,
+    parse_gs,
+    project,
+    service_account,
+)
 
 
 def test_the_attributes_that_google_documents() -> None:
@@ -32,7 +41,7 @@ def test_they_are_written_as_people_know_them() -> None:
         ("gs://lab-data/", ("lab-data", "")),
         ("gs://lab-data", ("lab-data", "")),
         ("gs://my_bucket.example.com/x", ("my_bucket.example.com", "x")),
-        ("gs://google-public-data/x", ("google-public-data", "x")),  # Google's own may be called so
+        ("gs://google-public-data/x", ("google-public-data", "x")),  # one of Google's own
         (f"gs://{'a' * 63}/x", ("a" * 63, "x")),
         (f"gs://{'a' * 63}.{'b' * 63}/x", (f"{'a' * 63}.{'b' * 63}", "x")),
         (f"gs://abc/{'x' * 1024}", ("abc", "x" * 1024)),
@@ -42,39 +51,39 @@ def test_uris(uri: str, expected: tuple[str, str]) -> None:
     assert parse_gs(uri) == expected
 
 
-CHARACTERS = 'may only have lower-case letters, digits, "-", "_" and "."'
-EDGES = "must begin and end with a letter or a digit"
-LENGTH = "where 3 to 63 are allowed (222 with dots, 63 between two)"
+CHARACTERS = 'may contain only lowercase letters, digits, "-", "_" and "."'
+EDGES = "must start and end with a letter or a digit"
+LENGTH = "must have 3 to 63 (222 with dots, 63 between two dots)"
 
 
 @pytest.mark.parametrize(
     ("uri", "wrong"),
     [
-        ("s3://lab-data/x", "it does not begin with gs://"),
-        ("gs:/lab-data/x", "it does not begin with gs://"),
-        ("", "it does not begin with gs://"),
-        ("gs://", "it names no bucket"),
-        ("gs:///x", "it names no bucket"),
-        ("gs://Lab-Data/x", f'the bucket "Lab-Data" {CHARACTERS}'),
-        ("gs://lab data/x", f'the bucket "lab data" {CHARACTERS}'),
-        ("gs://<bucket>/x", f'the bucket "<bucket>" {CHARACTERS}'),
-        ("gs://ab/x", f'the bucket "ab" has 2 characters, {LENGTH}'),
-        (f"gs://{'a' * 64}/x", f'the bucket "{"a" * 64}" has 64 characters, {LENGTH}'),
-        ("gs://-lab/x", f'the bucket "-lab" {EDGES}'),
-        ("gs://lab./x", f'the bucket "lab." {EDGES}'),
-        ("gs://lab..data/x", 'the bucket "lab..data" has a dot beside a dot or a dash'),
-        ("gs://192.168.5.4/x", 'the bucket "192.168.5.4" looks like an IP address'),
-        (f"gs://lab-data/{'ü' * 513}", "the object's name is longer than 1024 bytes"),
-        ("gs://lab-data/a\nb", "the object's name has a line break"),
-        ("gs://lab-data/..", 'no object can be named ".."'),
+        ("s3://lab-data/x", "it does not start with gs://"),
+        ("gs:/lab-data/x", "it does not start with gs://"),
+        ("", "it does not start with gs://"),
+        ("gs://", "the bucket name is missing"),
+        ("gs:///x", "the bucket name is missing"),
+        ("gs://Lab-Data/x", f'the bucket name "Lab-Data" {CHARACTERS}'),
+        ("gs://lab data/x", f'the bucket name "lab data" {CHARACTERS}'),
+        ("gs://<bucket>/x", f'the bucket name "<bucket>" {CHARACTERS}'),
+        ("gs://ab/x", f'the bucket name "ab" has 2 characters and {LENGTH}'),
+        (f"gs://{'a' * 64}/x", f'the bucket name "{"a" * 64}" has 64 characters and {LENGTH}'),
+        ("gs://-lab/x", f'the bucket name "-lab" {EDGES}'),
+        ("gs://lab./x", f'the bucket name "lab." {EDGES}'),
+        ("gs://lab..data/x", 'the bucket name "lab..data" has a dot next to a dot or a hyphen'),
+        ("gs://192.168.5.4/x", 'the bucket name "192.168.5.4" looks like an IP address'),
+        (f"gs://lab-data/{'ü' * 513}", "the object name is longer than 1024 bytes"),
+        ("gs://lab-data/a\nb", "the object name contains a line break"),
+        ("gs://lab-data/..", 'an object can\'t be named ".."'),
         (
             "gs://lab-data/.well-known/acme-challenge/x",
-            "no object's name can begin with .well-known/acme-challenge/",
+            "an object name can't start with .well-known/acme-challenge/",
         ),
     ],
 )
 def test_a_malformed_uri_is_refused_in_one_sentence(uri: str, wrong: str) -> None:
     with pytest.raises(MalformedResource) as caught:
         parse_gs(uri)
-    assert caught.value.message == f'"{uri}" is no Cloud Storage URI: {wrong}.'
-    assert caught.value.fix == MEND == "Write gs://BUCKET/OBJECT, gs://BUCKET/FOLDER/ or gs://BUCKET."
+    assert caught.value.message == f'Invalid Cloud Storage URI "{uri}": {wrong}.'
+    assert caught.value.fix == URI_FORMS == "Write gs://BUCKET/OBJECT, gs://BUCKET/FOLDER/ or gs://BUCKET."

@@ -1,4 +1,4 @@
-"""What Google documents of its roles, row by row, as `decide` answers it.
+"""Google's documentation of its roles, row by row, compared with `decide`.
 
 https://cloud.google.com/storage/docs/access-control/iam-roles, …/iam-json (permissions a method), …/iam (convenience
 values) and https://cloud.google.com/iam/docs/principal-identifiers. Written by hand from those.
@@ -24,9 +24,9 @@ ON_BUCKET = bucket("lab-data")
 ON_PROJECT = project("lab")
 ON_ACCOUNT = service_account("job@lab.iam.gserviceaccount.com", "lab")
 
-# The role, where it is granted, the permission (of storage, unless it says otherwise), and may the holder use it?
+# The role, where it is granted, the permission (of storage by default), and the expected verdict.
 ROLES = [
-    # objectViewer is get and list, of objects only.
+    # objectViewer has only get and list, on objects.
     ("storage.objectViewer", "bucket", "objects.get", YES),
     ("storage.objectViewer", "bucket", "objects.list", YES),
     ("storage.objectViewer", "bucket", "managedFolders.list", YES),
@@ -40,10 +40,10 @@ ROLES = [
     ("storage.objectViewer", "project", "objects.delete", NO),
     ("storage.objectViewer", "project", "buckets.get", NO),
     ("storage.objectViewer", "project", "buckets.list", NO),
-    # It contains resourcemanager.projects.get, but on a bucket that gives nothing of the project.
+    # It includes resourcemanager.projects.get, which has no effect when granted on a bucket.
     ("storage.objectViewer", "project", "resourcemanager.projects.get", YES),
     ("storage.objectViewer", "bucket", "resourcemanager.projects.get", NO),
-    # objectCreator only creates: it can't overwrite (that deletes), nor see what it wrote.
+    # objectCreator only creates: it can't overwrite (which deletes) or read what it wrote.
     ("storage.objectCreator", "bucket", "objects.create", YES),
     ("storage.objectCreator", "bucket", "multipartUploads.create", YES),
     ("storage.objectCreator", "bucket", "multipartUploads.abort", YES),
@@ -57,7 +57,7 @@ ROLES = [
     ("storage.objectCreator", "bucket", "buckets.get", NO),
     ("storage.objectCreator", "project", "objects.create", YES),
     ("storage.objectCreator", "project", "objects.delete", NO),
-    # objectUser does everything with objects, except their policies, and can't look up the bucket.
+    # objectUser can do everything with objects except manage their policies; it can't look up the bucket.
     ("storage.objectUser", "bucket", "objects.get", YES),
     ("storage.objectUser", "bucket", "objects.list", YES),
     ("storage.objectUser", "bucket", "objects.create", YES),
@@ -70,7 +70,7 @@ ROLES = [
     ("storage.objectUser", "bucket", "buckets.get", NO),
     ("storage.objectUser", "project", "buckets.get", NO),
     ("storage.objectUser", "project", "buckets.list", NO),
-    # objectAdmin adds the policies of objects; still no bucket.
+    # objectAdmin can also manage the objects' policies, but can't look up the bucket either.
     ("storage.objectAdmin", "bucket", "objects.delete", YES),
     ("storage.objectAdmin", "bucket", "objects.setIamPolicy", YES),
     ("storage.objectAdmin", "bucket", "objects.setRetention", YES),
@@ -78,7 +78,7 @@ ROLES = [
     ("storage.objectAdmin", "bucket", "buckets.getIamPolicy", NO),
     ("storage.objectAdmin", "project", "buckets.get", NO),
     ("storage.objectAdmin", "project", "buckets.create", NO),
-    # admin does everything, but buckets are made and listed in a project, not in a bucket.
+    # admin can do everything, but buckets are created and listed on the project, not on a bucket.
     ("storage.admin", "bucket", "objects.get", YES),
     ("storage.admin", "bucket", "buckets.get", YES),
     ("storage.admin", "bucket", "buckets.delete", YES),
@@ -94,13 +94,13 @@ ROLES = [
     ("storage.hmacKeyAdmin", "project", "objects.get", NO),
     ("storage.folderAdmin", "bucket", "managedFolders.setIamPolicy", YES),
     ("storage.folderAdmin", "bucket", "buckets.get", NO),
-    # bucketViewer sees buckets, nothing in them.
+    # bucketViewer sees buckets, but not their contents.
     ("storage.bucketViewer", "bucket", "buckets.get", YES),
     ("storage.bucketViewer", "project", "buckets.list", YES),
     ("storage.bucketViewer", "bucket", "buckets.list", NO),
     ("storage.bucketViewer", "bucket", "objects.list", NO),
     ("storage.bucketViewer", "bucket", "buckets.getIamPolicy", NO),
-    # The legacy roles, which stand for ACLs.
+    # The legacy roles, which correspond to ACLs.
     ("storage.legacyBucketReader", "bucket", "buckets.get", YES),
     ("storage.legacyBucketReader", "bucket", "objects.list", YES),
     ("storage.legacyBucketReader", "bucket", "objects.get", NO),
@@ -142,7 +142,7 @@ ROLES = [
     ("viewer", "project", "aiplatform.persistentResources.get", YES),
     ("browser", "project", "resourcemanager.projects.get", YES),
     ("browser", "project", "buckets.list", NO),
-    # Vertex AI: its users have no storage at all, the agent that runs their code has.
+    # Vertex AI: its users have no storage permissions; the agent that runs their code does.
     ("aiplatform.user", "project", "objects.get", NO),
     ("aiplatform.user", "project", "aiplatform.persistentResources.get", YES),
     ("aiplatform.user", "project", "aiplatform.persistentResources.create", NO),
@@ -159,7 +159,7 @@ ROLES = [
     (AGENTS_ROLE, "project", "objects.setIamPolicy", NO),
     ("aiplatform.serviceAgent", "project", "objects.create", YES),
     ("aiplatform.serviceAgent", "project", "iam.serviceAccounts.actAs", YES),
-    # Service accounts as something to use: acting as one, and minting its tokens, are two roles.
+    # Service accounts: acting as one and creating its tokens are two roles.
     ("iam.serviceAccountUser", "account", "iam.serviceAccounts.actAs", YES),
     ("iam.serviceAccountUser", "account", "iam.serviceAccounts.getAccessToken", NO),
     ("iam.serviceAccountUser", "project", "iam.serviceAccounts.actAs", YES),
@@ -178,7 +178,7 @@ ROLES = [
     ("resourcemanager.projectIamAdmin", "project", "resourcemanager.projects.setIamPolicy", YES),
     ("resourcemanager.projectIamAdmin", "project", "buckets.setIamPolicy", NO),
     ("serviceusage.serviceUsageConsumer", "project", "objects.get", NO),
-    # The lists are excerpts: what lies outside is unknown, not denied.
+    # The lists are excerpts: any other permission is unknown, not denied.
     ("serviceusage.serviceUsageConsumer", "project", "serviceusage.services.use", UNKNOWN),
     ("aiplatform.user", "project", "aiplatform.customJobs.create", UNKNOWN),
     ("storage.admin", "project", "monitoring.timeSeries.create", UNKNOWN),
@@ -188,7 +188,7 @@ ROLES = [
 
 
 def resource_of(permission: str) -> Resource:
-    """Where a program would ask."""
+    """The resource that a program would ask about."""
     if permission.startswith("storage.objects.") and permission != "storage.objects.list":
         return ON_OBJECT
     if permission.startswith("iam.serviceAccounts."):
@@ -215,7 +215,7 @@ def test_role(role: str, level: str, permission: str, expected: Verdict) -> None
     assert (decision.verdict, decision.permission) == (expected, full(permission))
 
 
-# What a bucket with uniform bucket-level access has when it is made, and who is what in the project.
+# The initial policy of a bucket with uniform bucket-level access, and the members of the project.
 FRESH_BUCKET = Policy(
     (
         Binding("roles/storage.legacyBucketOwner", ("projectEditor:lab", "projectOwner:lab")),
@@ -251,7 +251,7 @@ LEGACY = [
     (AGENT, "objects.get", YES),
     (AGENT, "objects.delete", YES),
     (AGENT, "buckets.get", YES),
-    (JOB, "objects.get", NO),  # a custom account starts with nothing
+    (JOB, "objects.get", NO),  # a custom account starts without any role
     (JOB, "objects.list", NO),
     (ANYONE, "objects.get", NO),
 ]
@@ -278,14 +278,14 @@ GROUPS = {
     "group:team@example.com": frozenset({ANN, "group:inner@example.com"}),
     "INNER@example.com": frozenset({"user:ben@example.com", JOB, "group:team@example.com"}),
 }
-# The member of an objectViewer binding on the bucket, and who asks for objects.get.
+# The member of an objectViewer binding on the bucket, and the principal that requests objects.get.
 MEMBERS = [
     (ANN, ANN, YES),
     ("user:Ann@EXAMPLE.com", ANN, YES),
     (ANN, "user:ANN@example.com", YES),
     (ANN, "user:ben@example.com", NO),
     (JOB, JOB, YES),
-    ("user:job@lab.iam.gserviceaccount.com", JOB, NO),  # the kind counts
+    ("user:job@lab.iam.gserviceaccount.com", JOB, NO),  # the type matters
     ("allUsers", ANYONE, YES),
     ("allUsers", ANN, YES),
     ("allUsers", JOB, YES),
@@ -297,14 +297,14 @@ MEMBERS = [
     ("domain:Example.COM", ANN, YES),
     ("domain:example.com", "user:ann@sub.example.com", NO),
     ("domain:example.com", "user:ann@notexample.com", NO),
-    ("domain:lab.iam.gserviceaccount.com", JOB, NO),  # service accounts are in no such domain
+    ("domain:lab.iam.gserviceaccount.com", JOB, NO),  # service accounts belong to no domain
     ("domain:example.com", ANYONE, NO),
     ("group:team@example.com", ANN, YES),
     ("group:Team@Example.com", ANN, YES),
-    ("group:team@example.com", "user:ben@example.com", YES),  # through the group in the group
+    ("group:team@example.com", "user:ben@example.com", YES),  # through the nested group
     ("group:team@example.com", JOB, YES),
     ("group:team@example.com", "user:eve@example.com", NO),
-    ("group:inner@example.com", ANN, YES),  # the groups hold each other
+    ("group:inner@example.com", ANN, YES),  # the groups contain each other
     ("group:other@example.com", ANN, UNKNOWN),
     ("group:other@example.com", ANYONE, NO),
     ("group:team@example.com", "group:team@example.com", YES),
@@ -317,7 +317,7 @@ MEMBERS = [
     ("principalSet://cloudresourcemanager.googleapis.com/projects/1/type/ServiceAccount", JOB, UNKNOWN),
     ("principalSet://iam.googleapis.com/locations/global/workforcePools/staff/*", ANYONE, NO),
     ("principal://iam.googleapis.com/locations/global/workforcePools/staff/subject/ann", ANN, NO),
-    ("projectViewer:lab", ANN, NO),  # nobody has roles/viewer in this project
+    ("projectViewer:lab", ANN, NO),  # the project has no binding of roles/viewer
     ("projectViewer:other", ANN, UNKNOWN),
     ("projectViewer:other", ANYONE, NO),
 ]

@@ -1,4 +1,4 @@
-"""The roles as data: what must hold of Google's, and what a malformed file says."""
+"""The role file: properties of Google's roles, and the errors of a malformed file."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_role_that_is_not_there() -> None:
     assert find("roles/storage.objectViewer").name == "roles/storage.objectViewer"
     with pytest.raises(UnknownRole) as caught:
         find("storage.objectviewer")
-    assert caught.value.message == 'The role "storage.objectviewer" is not known here.'
+    assert caught.value.message == 'Unknown role "storage.objectviewer".'
     assert caught.value.fix == "Did you mean roles/storage.objectViewer?"
 
 
@@ -83,10 +83,10 @@ BAD = [
         'r.yaml has the unknown key "cover".',
         'Did you mean "covers"?',
     ),
-    (GOOD.replace("[storage.]", "storage."), "r.yaml: covers is a string, where a list was expected.", ""),
-    ("covers: []\nroles: []\n", "r.yaml: roles is a list, where an object was expected.", ""),
-    ("covers: []\n", "r.yaml: roles is null, where an object was expected.", ""),
-    ("", "r.yaml is null, where an object was expected.", ""),
+    (GOOD.replace("[storage.]", "storage."), "r.yaml: covers must be a list, not a string.", ""),
+    ("covers: []\nroles: []\n", "r.yaml: roles must be an object, not a list.", ""),
+    ("covers: []\n", "r.yaml: roles must be an object, not null.", ""),
+    ("", "r.yaml must be an object, not null.", ""),
     (
         GOOD.replace("source", "sauce"),
         'r.yaml: roles/x has the unknown key "sauce".',
@@ -94,18 +94,18 @@ BAD = [
     ),
     (
         GOOD.replace("https://example.com", "hearsay"),
-        "r.yaml: roles/x has no source, which is the https:// page that lists its permissions.",
+        "r.yaml: roles/x needs a source: the https:// page that lists its permissions.",
         "",
     ),
-    (GOOD.replace("[b]", "b"), "r.yaml: roles/x: storage.a is a string, where a list was expected.", ""),
+    (GOOD.replace("[b]", "b"), "r.yaml: roles/x: storage.a must be a list, not a string.", ""),
     (
         GOOD.replace("[b]", "[true]"),
-        "r.yaml: roles/x: storage.a[0] is a boolean, where a string was expected.",
+        "r.yaml: roles/x: storage.a[0] must be a string, not a boolean.",
         "",
     ),
     (
         GOOD.replace("storage.a", "compute.a"),
-        "r.yaml: roles/x has compute.a.b, which begins with nothing that `covers` lists.",
+        "r.yaml: roles/x has compute.a.b, which matches no prefix in `covers`.",
         "",
     ),
 ]
@@ -124,8 +124,8 @@ def test_a_malformed_file_is_refused_with_its_place(
 
 def test_a_file_that_is_no_yaml_or_is_not_there(tmp_path: Path) -> None:
     file = tmp_path / "r.yaml"
-    with pytest.raises(MalformedRoles, match=r"^The file of roles r\.yaml can't be read: "):
+    with pytest.raises(MalformedRoles, match=r"^Could not read the role file r\.yaml: "):
         load_roles(file=file)
     file.write_text("a: [")
-    with pytest.raises(MalformedRoles, match=r"^The file of roles r\.yaml is no YAML: .* line 1"):
+    with pytest.raises(MalformedRoles, match=r"^The role file r\.yaml is not valid YAML: .* line 1"):
         load_roles(file=file)

@@ -1,4 +1,4 @@
-"""Building trees for tests, and running what might hang."""
+"""Helpers that build trees for tests and run calls that might hang."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 def put(root: Path, name: str, content: str | bytes = "x\n", mode: int = 0o644) -> Path:
-    """Write one file, its directories made, under `root`."""
+    """Write one file under `root`, creating its directories."""
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -22,23 +22,23 @@ def put(root: Path, name: str, content: str | bytes = "x\n", mode: int = 0o644) 
 
 
 def link(root: Path, name: str, target: str | Path) -> None:
-    """A symbolic link under `root`."""
+    """Create a symlink under `root`."""
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to(target)
 
 
 def outside(tree: Path) -> Path:
-    """A directory beside the tree, which nothing may leak from."""
+    """A directory next to the tree, from which nothing may be packaged."""
     directory = tree.parent / "outside"
     directory.mkdir(exist_ok=True)
     return directory
 
 
 def within(seconds: float, call: Callable[[], Result]) -> Result:
-    """What `call` returns or raises; an AssertionError if it takes longer.
+    """Return or raise what `call` does, or raise an AssertionError if it takes longer.
 
-    By a signal, not a thread: it also interrupts a blocked open() and a regular expression, which holds the GIL.
+    Uses a signal rather than a thread, to interrupt a blocked open() and a regular expression, which holds the GIL.
     """
 
     def too_long(signum: int, frame: FrameType | None) -> None:
@@ -54,6 +54,6 @@ def within(seconds: float, call: Callable[[], Result]) -> Result:
 
 
 def raw(root: Path, name: bytes) -> None:
-    """A file whose name is any bytes."""
+    """Write a file whose name is arbitrary bytes."""
     with open(os.path.join(os.fsencode(root), name), "wb") as stream:
         stream.write(b"x\n")

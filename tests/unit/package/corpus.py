@@ -1,6 +1,6 @@
-"""Hostile and odd trees: each a function that builds it, and what must come of it.
+"""Hostile and unusual trees: for each, a function that builds it and the expected result.
 
-`{tree}` in a message stands for the tree's path.
+`{tree}` in a message is replaced with the tree's path.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from submit.package import LIMITS, Limits, errors
 
 from .build import link, outside, put, raw
 
-LIST = "Leave it out, or a directory above it (in the header's files, or with --working-dir in .rayignore)."
+LIST = "Exclude it or one of its parent directories (in the header's files, or in .rayignore with --working-dir)."
 SMALLER = (
-    "Leave out what the job does not need (in the header's files, or with --working-dir in .rayignore), "
+    "Exclude what the job does not need (in the header's files, or in .rayignore with --working-dir), "
     "and read data from storage instead."
 )
-RENAME = "Rename it, or leave it out (in the header's files, or with --working-dir in .rayignore)."
-NEEDS = "Leave out directories that the job does not need (in the header's files, or with --working-dir in .rayignore)."
-HOLDS = "Give --working-dir the directory that holds the job."
-HISTORY = "version control never travels"
-GOOGLE = "credentials never travel (Google Cloud)"
-ENVIRONMENT = "environment files never travel"
-KEYS = "private keys and certificates never travel"
-MACHINE = "made for this machine"
-ACCOUNT = "a service account's key or a person's credentials never travel"
+RENAME = "Rename it, or exclude it (in the header's files, or in .rayignore with --working-dir)."
+NEEDS = "Exclude directories that the job does not need (in the header's files, or in .rayignore with --working-dir)."
+HOLDS = "Pass --working-dir the directory that contains the job."
+HISTORY = "version control data is never packaged"
+GOOGLE = "credentials are never packaged (Google Cloud)"
+ENVIRONMENT = "environment files are never packaged"
+KEYS = "private keys and certificates are never packaged"
+MACHINE = "specific to this machine"
+ACCOUNT = "service account keys and user credentials are never packaged"
 REINCLUDE = "Re-include what the job needs, for example with a line !*.py in .rayignore."
-PATTERNS = "with a regular file of patterns, one a line."
+PATTERNS = "with a regular file of patterns, one per line."
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Refusal:
 class Case:
     build: Callable[[Path], None]
     travels: frozenset[str] = frozenset()
-    left: dict[str, str] = field(default_factory=dict)
+    excluded: dict[str, str] = field(default_factory=dict)
     refused: Refusal | None = None
-    root: str = "."  # what is sent, from the tree
+    root: str = "."  # the directory to send, relative to the tree
     limits: Limits = LIMITS
 
     @property
@@ -65,10 +65,10 @@ Build = Callable[[Path], None]
 
 
 def sends(
-    *names: str, left: dict[str, str] | None = None, root: str = ".", limits: Limits = LIMITS
+    *names: str, excluded: dict[str, str] | None = None, root: str = ".", limits: Limits = LIMITS
 ) -> Callable[[Build], Build]:
     def register(build: Build) -> Build:
-        CASES.append(Case(build, frozenset(names), left or {}, None, root, limits))
+        CASES.append(Case(build, frozenset(names), excluded or {}, None, root, limits))
         return build
 
     return register
@@ -104,41 +104,41 @@ def chain_of_links_inside(tree: Path) -> None:
     link(tree, "chain.txt", "link.txt")
 
 
-@sends("a.py", left={"passwords": "a link that leads out of the tree"})
+@sends("a.py", excluded={"passwords": "a symlink that points outside the tree"})
 def link_to_a_file_outside(tree: Path) -> None:
     put(tree, "a.py")
     put(outside(tree), "passwords", "secret")
     link(tree, "passwords", outside(tree) / "passwords")
 
 
-@sends("a.py", left={"sneaky": "a link that leads out of the tree"})
+@sends("a.py", excluded={"sneaky": "a symlink that points outside the tree"})
 def link_out_and_in_again(tree: Path) -> None:
     put(tree, "a.py")
     link(outside(tree), "passwords", "/etc/passwd")
     link(tree, "sneaky", "../outside/passwords")
 
 
-@sends("a.py", left={"sibling": "a link that leads out of the tree"})
+@sends("a.py", excluded={"sibling": "a symlink that points outside the tree"})
 def link_to_a_directory_with_the_same_start(tree: Path) -> None:
     put(tree, "a.py")
     put(tree.parent, "tree-2/x.py")
     link(tree, "sibling", tree.parent / "tree-2" / "x.py")
 
 
-@sends("lib/a.py", left={"pkg": "a link to lib/: directories travel under their own name only"})
+@sends("lib/a.py", excluded={"pkg": "a symlink to lib/: directories are packaged under their own name only"})
 def link_to_a_directory_inside(tree: Path) -> None:
     put(tree, "lib/a.py")
     link(tree, "pkg", "lib")
 
 
-@sends("a.py", left={"data": "a link that leads out of the tree"})
+@sends("a.py", excluded={"data": "a symlink that points outside the tree"})
 def link_to_a_directory_outside(tree: Path) -> None:
     put(tree, "a.py")
     put(outside(tree), "big.csv")
     link(tree, "data", "../outside")
 
 
-@sends("a.py", left={"x": "a link that leads round in a circle", "y": "a link that leads round in a circle"})
+@sends("a.py", excluded={"x": "a circular symlink", "y": "a circular symlink"})
 def links_in_a_circle(tree: Path) -> None:
     put(tree, "a.py")
     link(tree, "x", "y")
@@ -147,9 +147,9 @@ def links_in_a_circle(tree: Path) -> None:
 
 @sends(
     "d/a.py",
-    left={
-        "d/here": "a link to d/: directories travel under their own name only",
-        "d/up": "a link to ./: directories travel under their own name only",
+    excluded={
+        "d/here": "a symlink to d/: directories are packaged under their own name only",
+        "d/up": "a symlink to ./: directories are packaged under their own name only",
     },
 )
 def links_to_directories_above(tree: Path) -> None:
@@ -158,7 +158,7 @@ def links_to_directories_above(tree: Path) -> None:
     link(tree, "d/here", ".")
 
 
-@sends("a.py", left={"gone": "a link to nowhere.txt, which does not exist"})
+@sends("a.py", excluded={"gone": "a symlink to nowhere.txt, which does not exist"})
 def dangling_link(tree: Path) -> None:
     put(tree, "a.py")
     link(tree, "gone", "nowhere.txt")
@@ -166,11 +166,11 @@ def dangling_link(tree: Path) -> None:
 
 @sends(
     "a.py",
-    left={
+    excluded={
         ".env": ENVIRONMENT,
-        "settings.txt": f"a link to .env: {ENVIRONMENT}",
-        "config": f"a link to .git/config: {HISTORY}",
-        "history": f"a link to .git/: {HISTORY}",
+        "settings.txt": f"a symlink to .env: {ENVIRONMENT}",
+        "config": f"a symlink to .git/config: {HISTORY}",
+        "history": f"a symlink to .git/: {HISTORY}",
         ".git/": HISTORY,
     },
 )
@@ -188,7 +188,10 @@ def links_to_what_never_travels(tree: Path) -> None:
 
 @sends(
     "a.py",
-    left={"pipe": "a FIFO; only regular files travel", "pipe.json": "a FIFO; only regular files travel"},
+    excluded={
+        "pipe": "a FIFO; only regular files are packaged",
+        "pipe.json": "a FIFO; only regular files are packaged",
+    },
 )
 def fifo(tree: Path) -> None:
     put(tree, "a.py")
@@ -197,7 +200,11 @@ def fifo(tree: Path) -> None:
 
 
 @sends(
-    "a.py", left={"to-pipe": "a FIFO; only regular files travel", "z": "a FIFO; only regular files travel"}
+    "a.py",
+    excluded={
+        "to-pipe": "a FIFO; only regular files are packaged",
+        "z": "a FIFO; only regular files are packaged",
+    },
 )
 def link_to_a_fifo(tree: Path) -> None:
     put(tree, "a.py")
@@ -205,7 +212,7 @@ def link_to_a_fifo(tree: Path) -> None:
     link(tree, "to-pipe", "z")
 
 
-@sends("a.py", left={"s": "a socket; only regular files travel"})
+@sends("a.py", excluded={"s": "a socket; only regular files are packaged"})
 def unix_socket(tree: Path) -> None:
     put(tree, "a.py")
     here = Path.cwd()
@@ -217,7 +224,7 @@ def unix_socket(tree: Path) -> None:
         os.chdir(here)
 
 
-@sends("a.py", left={"zero": "a device; only regular files travel"})
+@sends("a.py", excluded={"zero": "a device; only regular files are packaged"})
 def device(tree: Path) -> None:
     put(tree, "a.py")
     try:
@@ -226,20 +233,22 @@ def device(tree: Path) -> None:
         pytest.skip("only root may make a device")
 
 
-@sends("a.py", left={"zero": "a link that leads out of the tree"})
+@sends("a.py", excluded={"zero": "a symlink that points outside the tree"})
 def link_to_a_device(tree: Path) -> None:
     put(tree, "a.py")
     link(tree, "zero", "/dev/zero")
 
 
-# What never travels
+# What is never packaged
 
 
 @sends(
     ".env.example",
     "conf/.env.sample",
     "env.py",
-    left=dict.fromkeys([".env", ".env.local", ".envrc", ".ENV", "conf/.env.prod", "old/.env/"], ENVIRONMENT),
+    excluded=dict.fromkeys(
+        [".env", ".env.local", ".envrc", ".ENV", "conf/.env.prod", "old/.env/"], ENVIRONMENT
+    ),
 )
 def environment_files(tree: Path) -> None:
     for name in (".env", ".env.local", ".envrc", ".ENV", "conf/.env.prod", "old/.env/x.txt"):
@@ -251,7 +260,7 @@ def environment_files(tree: Path) -> None:
 @sends(
     "id_rsa.pub",
     "keys.py",
-    left=dict.fromkeys(
+    excluded=dict.fromkeys(
         ["a.pem", "B.PEM", "c.key", "id_rsa", "sub/id_ed25519", "id_ecdsa", "d.p12", "e.pfx", ".key"], KEYS
     ),
 )
@@ -267,7 +276,7 @@ def private_keys_by_name(tree: Path) -> None:
     "list.json",
     "broken.json",
     "nested.json",
-    left={"sa.json": ACCOUNT, "deep/me.JSON": ACCOUNT},
+    excluded={"sa.json": ACCOUNT, "deep/me.JSON": ACCOUNT},
 )
 def google_credentials_by_content(tree: Path) -> None:
     put(tree, "sa.json", json.dumps({"type": "service_account", "private_key": "-----BEGIN"}))
@@ -280,12 +289,12 @@ def google_credentials_by_content(tree: Path) -> None:
 
 @sends(
     ".config/app.toml",
-    left={
+    excluded={
         **dict.fromkeys([".config/gcloud/", "application_default_credentials.json"], GOOGLE),
-        ".aws/": "credentials never travel (AWS)",
+        ".aws/": "credentials are never packaged (AWS)",
         ".ssh/": KEYS,
-        ".kube/": "credentials never travel (Kubernetes)",
-        ".netrc": "credentials never travel (the network)",
+        ".kube/": "credentials are never packaged (Kubernetes)",
+        ".netrc": "credentials are never packaged (the network)",
     },
 )
 def credentials_of_tools(tree: Path) -> None:
@@ -301,13 +310,13 @@ def credentials_of_tools(tree: Path) -> None:
     put(tree, ".config/app.toml")
 
 
-@sends("app.toml", left={"gcloud/": GOOGLE}, root=".config")
+@sends("app.toml", excluded={"gcloud/": GOOGLE}, root=".config")
 def gcloud_below_the_root(tree: Path) -> None:
     put(tree, ".config/gcloud/credentials.db")
     put(tree, ".config/app.toml")
 
 
-@sends("a.py", left={".git/": HISTORY, "sub/.hg/": HISTORY, "sub/.svn/": HISTORY, "module/.git": HISTORY})
+@sends("a.py", excluded={".git/": HISTORY, "sub/.hg/": HISTORY, "sub/.svn/": HISTORY, "module/.git": HISTORY})
 def version_control_with_credentials(tree: Path) -> None:
     put(tree, "a.py")
     put(tree, ".git/config", "url = https://me:password@example.com/x.git")
@@ -318,7 +327,7 @@ def version_control_with_credentials(tree: Path) -> None:
 
 @sends(
     "a.py",
-    left={
+    excluded={
         "my-env/": f"a virtual environment, {MACHINE}",
         **dict.fromkeys(
             [
@@ -350,7 +359,7 @@ def made_for_this_machine(tree: Path) -> None:
     put(tree, "a.py")
 
 
-@sends(".gitignore", ".rayignore", "a.py", left={".env": ENVIRONMENT, "k.pem": KEYS, ".git/": HISTORY})
+@sends(".gitignore", ".rayignore", "a.py", excluded={".env": ENVIRONMENT, "k.pem": KEYS, ".git/": HISTORY})
 def negations_bring_no_secret_back(tree: Path) -> None:
     put(tree, ".gitignore", "!.env\n!k.pem\n!.git\n")
     put(tree, ".rayignore", "!.env\n!*.pem\n!.git/\n!.git/**\n")
@@ -363,7 +372,7 @@ def negations_bring_no_secret_back(tree: Path) -> None:
 
 @refuses(
     errors.EmptyPackage,
-    "Nothing to send from {tree}: all is left out: .gitignore (ignored by .gitignore line 1: *); "
+    "Nothing to send from {tree}: everything is excluded: .gitignore (ignored by .gitignore line 1: *); "
     "a.py (ignored by .gitignore line 1: *); b.py (ignored by .gitignore line 1: *); and 1 more.",
     REINCLUDE,
 )
@@ -375,7 +384,7 @@ def excludes_of_everything(tree: Path) -> None:
 
 @refuses(
     errors.EmptyPackage,
-    "Nothing to send from {tree}: all is left out: .rayignore (ignored by .rayignore line 1: *); "
+    "Nothing to send from {tree}: everything is excluded: .rayignore (ignored by .rayignore line 1: *); "
     "a.py (ignored by .rayignore line 1: *).",
     REINCLUDE,
 )
@@ -387,7 +396,7 @@ def rayignore_of_everything(tree: Path) -> None:
 @sends(
     "a.py",
     "sub/b.py",
-    left=dict.fromkeys([".gitignore", ".hidden", "sub/.x/"], ignored(".gitignore", 1, ".*")),
+    excluded=dict.fromkeys([".gitignore", ".hidden", "sub/.x/"], ignored(".gitignore", 1, ".*")),
 )
 def excludes_of_dot_star(tree: Path) -> None:
     put(tree, ".gitignore", ".*\n")
@@ -401,7 +410,7 @@ def excludes_of_dot_star(tree: Path) -> None:
     "sub/.gitignore",
     "sub/b.log",
     "sub/deep/.gitignore",
-    left={
+    excluded={
         "a.log": ignored(".gitignore", 1, "*.log"),
         "sub/keep.log": ignored("sub/.gitignore", 2, "keep.*"),
         "sub/deep/b.log": ignored("sub/deep/.gitignore", 1, "*.log"),
@@ -415,7 +424,7 @@ def nested_ignore_files_and_negations(tree: Path) -> None:
         put(tree, name)
 
 
-@sends(".gitignore", left={"build/": ignored(".gitignore", 1, "build/")})
+@sends(".gitignore", excluded={"build/": ignored(".gitignore", 1, "build/")})
 def nothing_comes_back_from_an_ignored_directory(tree: Path) -> None:
     put(tree, ".gitignore", "build/\n!build/keep.py\n")
     put(tree, "build/keep.py")
@@ -427,7 +436,7 @@ def nothing_comes_back_from_an_ignored_directory(tree: Path) -> None:
     "build",
     "sub/only.txt",
     "sub/top/x",
-    left={"sub/build/": ignored(".gitignore", 1, "build/"), "top/": ignored(".gitignore", 2, "/top")}
+    excluded={"sub/build/": ignored(".gitignore", 1, "build/"), "top/": ignored(".gitignore", 2, "/top")}
     | {"sub/x/y.txt": ignored(".gitignore", 3, "sub/**/y.txt")},
 )
 def anchored_and_directory_only_patterns(tree: Path) -> None:
@@ -442,7 +451,7 @@ def anchored_and_directory_only_patterns(tree: Path) -> None:
     "model.bin",
     "sub/.gitignore",
     "sub/model.bin",
-    left={"notes.md": ignored(".rayignore", 2, "*.md"), "other.bin": ignored(".gitignore", 1, "*.bin")},
+    excluded={"notes.md": ignored(".rayignore", 2, "*.md"), "other.bin": ignored(".gitignore", 1, "*.bin")},
 )
 def rayignore_has_the_last_word(tree: Path) -> None:
     put(tree, ".gitignore", "*.bin\n")
@@ -455,7 +464,7 @@ def rayignore_has_the_last_word(tree: Path) -> None:
 @sends(
     ".gitignore",
     "b.txt",
-    left={"a.txt": ignored(".gitignore", 1, "a.txt"), "data/": ignored(".gitignore", 3, "data/")},
+    excluded={"a.txt": ignored(".gitignore", 1, "a.txt"), "data/": ignored(".gitignore", 3, "data/")},
 )
 def ignore_file_from_windows(tree: Path) -> None:
     put(tree, ".gitignore", b"\xef\xbb\xbfa.txt\r\n# data\r\ndata/\r\n")
@@ -466,7 +475,7 @@ def ignore_file_from_windows(tree: Path) -> None:
 @sends(
     ".gitignore",
     "b",
-    left={"#a": ignored(".gitignore", 1, "\\#a"), "!c": ignored(".gitignore", 2, "\\!c")}
+    excluded={"#a": ignored(".gitignore", 1, "\\#a"), "!c": ignored(".gitignore", 2, "\\!c")}
     | {"d ": ignored(".gitignore", 3, "d\\ "), "[": ignored(".gitignore", 5, "\\[")},
 )
 def escapes_in_an_ignore_file(tree: Path) -> None:
@@ -477,7 +486,7 @@ def escapes_in_an_ignore_file(tree: Path) -> None:
 
 @refuses(
     errors.BadIgnoreFile,
-    ".gitignore is not a regular file, so what it would leave out is not known.",
+    ".gitignore is not a regular file, so its rules cannot be read.",
     f"Replace .gitignore {PATTERNS}",
 )
 def ignore_file_is_a_link(tree: Path) -> None:
@@ -488,7 +497,7 @@ def ignore_file_is_a_link(tree: Path) -> None:
 
 @refuses(
     errors.BadIgnoreFile,
-    "sub/.rayignore is not a regular file, so what it would leave out is not known.",
+    "sub/.rayignore is not a regular file, so its rules cannot be read.",
     f"Replace sub/.rayignore {PATTERNS}",
 )
 def ignore_file_is_a_fifo(tree: Path) -> None:
@@ -512,7 +521,7 @@ def ignore_file_is_a_directory(tree: Path) -> None:
     put(tree, "a.py")
 
 
-@sends(".gitignore", "a" * 250, left={"b" * 250: ignored(".gitignore", 2, "b*b*b*b*b*b*b*b*b*b*b*b")})
+@sends(".gitignore", "a" * 250, excluded={"b" * 250: ignored(".gitignore", 2, "b*b*b*b*b*b*b*b*b*b*b*b")})
 def ignore_patterns_that_take_for_ever(tree: Path) -> None:
     put(tree, ".gitignore", "*a" * 40 + "b\n" + "b*" * 11 + "b\n" + "**/a/" * 30 + "c\n")
     put(tree, "a" * 250)
@@ -521,7 +530,7 @@ def ignore_patterns_that_take_for_ever(tree: Path) -> None:
 
 @sends(
     "a.py",
-    left={"x.log": ignored("../../.gitignore", 1, "*.log"), "t/": ignored("../.rayignore", 1, "/job/t")},
+    excluded={"x.log": ignored("../../.gitignore", 1, "*.log"), "t/": ignored("../.rayignore", 1, "/job/t")},
     root="sub/job",
 )
 def ignore_files_above_the_root(tree: Path) -> None:
@@ -556,7 +565,7 @@ def ignored_root_was_named(tree: Path) -> None:
 
 @refuses(
     errors.BadIgnoreFile,
-    "../.gitignore is not a regular file, so what it would leave out is not known.",
+    "../.gitignore is not a regular file, so its rules cannot be read.",
     f"Replace ../.gitignore {PATTERNS}",
     root="job",
 )
@@ -571,8 +580,8 @@ def ignore_file_above_the_root_is_a_fifo(tree: Path) -> None:
 
 @refuses(
     errors.TooLarge,
-    "{tree} holds 1,024.0 MiB to send, the limit is 512.0 MiB unpacked; "
-    "the largest: model.bin (1,024.0 MiB), a.py (0.0 MiB).",
+    "{tree} has 1,024.0 MiB to send, the limit is 512.0 MiB unpacked; "
+    "the largest files: model.bin (1,024.0 MiB), a.py (0.0 MiB).",
     SMALLER,
 )
 def sparse_file_of_1_gb(tree: Path) -> None:
@@ -582,7 +591,7 @@ def sparse_file_of_1_gb(tree: Path) -> None:
 
 @refuses(
     errors.TooLarge,
-    "{tree} holds 630.0 MiB to send, the limit is 512.0 MiB unpacked; the largest: f6 (120.0 MiB), "
+    "{tree} has 630.0 MiB to send, the limit is 512.0 MiB unpacked; the largest files: f6 (120.0 MiB), "
     "f5 (110.0 MiB), f4 (100.0 MiB), f3 (90.0 MiB), f2 (80.0 MiB).",
     SMALLER,
 )
@@ -593,7 +602,7 @@ def seven_large_files(tree: Path) -> None:
 
 @refuses(
     errors.EmptyPackage,
-    "Nothing to send from {tree}: it holds no files.",
+    "Nothing to send from {tree}: it contains no files.",
     "Put the job's files there, or name another directory.",
 )
 def empty_tree(tree: Path) -> None:
@@ -602,7 +611,7 @@ def empty_tree(tree: Path) -> None:
 
 @refuses(
     errors.EmptyPackage,
-    "Nothing to send from {tree}: it holds no files.",
+    "Nothing to send from {tree}: it contains no files.",
     "Put the job's files there, or name another directory.",
 )
 def only_empty_directories(tree: Path) -> None:
@@ -611,7 +620,7 @@ def only_empty_directories(tree: Path) -> None:
 
 @refuses(
     errors.EmptyPackage,
-    f"Nothing to send from {{tree}}: all is left out: .env ({ENVIRONMENT}).",
+    f"Nothing to send from {{tree}}: everything is excluded: .env ({ENVIRONMENT}).",
     "Put the job's files there, or name another directory.",
 )
 def only_a_secret(tree: Path) -> None:
@@ -628,7 +637,7 @@ def ten_thousand_files(tree: Path) -> None:
 
 @refuses(
     errors.TooManyFiles,
-    "{tree} holds 7 files to send, the limit is 5; most are in d/e/ (3), ./ (2), d/ (2).",
+    "{tree} has 7 files to send, the limit is 5; most are in d/e/ (3), ./ (2), d/ (2).",
     NEEDS,
     limits=Limits(files=5),
 )
@@ -639,9 +648,9 @@ def too_many_files(tree: Path) -> None:
 
 @refuses(
     errors.TooManyFiles,
-    "{tree} holds more than 5 files and directories.",
+    "{tree} contains more than 5 files and directories.",
     NEEDS,
-    limits=Limits(looked_at=5),
+    limits=Limits(scanned=5),
 )
 def too_many_names_to_look_at(tree: Path) -> None:
     put(tree, ".gitignore", "*.log\n")
@@ -649,8 +658,8 @@ def too_many_names_to_look_at(tree: Path) -> None:
         put(tree, f"{index}.log")
 
 
-@sends(".gitignore", left={"data/": ignored(".gitignore", 1, "data")}, limits=Limits(looked_at=5))
-def ignored_directory_is_not_looked_at(tree: Path) -> None:
+@sends(".gitignore", excluded={"data/": ignored(".gitignore", 1, "data")}, limits=Limits(scanned=5))
+def ignored_directory_is_not_scanned(tree: Path) -> None:
     put(tree, ".gitignore", "data\n")
     for index in range(10):
         put(tree, f"data/{index}")
@@ -668,7 +677,7 @@ def directories_65_deep(tree: Path) -> None:
 
 @refuses(
     errors.BadName,
-    f"The name {'d' * 200}… cannot be packed: it has 4,015 bytes, the limit is 3,800.",
+    f"The name {'d' * 200}… cannot be packed: it is 4,015 bytes long, the limit is 3,800.",
     RENAME,
 )
 def path_of_4000_bytes(tree: Path) -> None:
@@ -767,7 +776,10 @@ def directory_that_is_not_utf8(tree: Path) -> None:
 
 @sends(
     ".rayignore",
-    left={"caf\\xe9.py": ignored(".rayignore", 1, "caf\\xe9.py"), "a\\b": ignored(".rayignore", 2, "a\\\\b")},
+    excluded={
+        "caf\\xe9.py": ignored(".rayignore", 1, "caf\\xe9.py"),
+        "a\\b": ignored(".rayignore", 2, "a\\\\b"),
+    },
 )
 def bad_names_that_are_ignored(tree: Path) -> None:
     put(tree, ".rayignore", b"caf\xe9.py\na\\\\b\n")
@@ -785,7 +797,10 @@ def root_is_a_link(tree: Path) -> None:
 
 
 @refuses(
-    errors.NoSuchTree, "{tree}/nope does not exist.", "Give --working-dir an existing directory.", root="nope"
+    errors.NoSuchTree,
+    "{tree}/nope does not exist.",
+    "Pass an existing directory to --working-dir.",
+    root="nope",
 )
 def no_root(tree: Path) -> None:
     pass
@@ -794,7 +809,7 @@ def no_root(tree: Path) -> None:
 @refuses(
     errors.NoSuchTree,
     "{tree}/a.py is not a directory.",
-    "Give --working-dir an existing directory.",
+    "Pass an existing directory to --working-dir.",
     root="a.py",
 )
 def root_is_a_file(tree: Path) -> None:
@@ -804,7 +819,7 @@ def root_is_a_file(tree: Path) -> None:
 @refuses(
     errors.NoSuchTree,
     "{tree}/gone is not a directory.",
-    "Give --working-dir an existing directory.",
+    "Pass an existing directory to --working-dir.",
     root="gone",
 )
 def root_is_a_dangling_link(tree: Path) -> None:
@@ -814,14 +829,16 @@ def root_is_a_dangling_link(tree: Path) -> None:
 @refuses(
     errors.NoSuchTree,
     "{tree}/pipe is not a directory.",
-    "Give --working-dir an existing directory.",
+    "Pass an existing directory to --working-dir.",
     root="pipe",
 )
 def root_is_a_fifo(tree: Path) -> None:
     os.mkfifo(tree / "pipe")
 
 
-@refuses(errors.RefusedTree, "/ is the whole file system, which is never sent as a whole.", HOLDS, root="/")
+@refuses(
+    errors.RefusedTree, "/ is the root of the file system, which is never sent as a whole.", HOLDS, root="/"
+)
 def root_is_the_file_system(tree: Path) -> None:
     pass
 

@@ -1,4 +1,4 @@
-"""Files with credentials never travel: not in a tree, not named by the header, not through a link."""
+"""Credential files are never packaged: not in a tree, not through the header, not through a symlink."""
 
 from __future__ import annotations
 
@@ -86,23 +86,23 @@ PLANTED = {**dict.fromkeys(NAMES, "x\n"), **{name: text_of(value) for name, valu
 FINE = {**dict.fromkeys(HARMLESS, "x\n"), **{name: text_of(value) for name, value in HARMLESS_TEXTS.items()}}
 
 
-def test_there_are_many_of_them() -> None:
+def test_corpus_is_large() -> None:
     assert len(NAMES) >= 110
     assert len(PLANTED) == len(NAMES) + len(TEXTS)
     assert len(FINE) == len(HARMLESS) + len(HARMLESS_TEXTS) >= 50
 
 
-def test_none_travels_in_a_tree_and_what_is_harmless_does(tmp_path: Path) -> None:
-    """Both at once, in folders: a tree is what it is whatever lies beside it."""
+def test_tree_excludes_credentials_and_keeps_harmless_files(tmp_path: Path) -> None:
+    """Both at once, each in its folder: the result does not depend on neighbouring files."""
     for folder, files in (("planted", PLANTED), ("fine", FINE)):
         for name, text in files.items():
             put(tmp_path, f"{folder}/{name}", text)
     contents = tree_contents(tmp_path)
     assert {entry.name for entry in contents.entries} == {f"fine/{name}" for name in FINE}
-    assert all(left.reason for left in contents.left)
+    assert all(one.reason for one in contents.excluded)
 
 
-def test_none_travels_by_the_header(tmp_path: Path) -> None:
+def test_header_cannot_add_credentials(tmp_path: Path) -> None:
     put(tmp_path, "job.py")
     travelled = []
     for name, text in PLANTED.items():
@@ -118,7 +118,7 @@ def test_none_travels_by_the_header(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", [".docker/config.json", "prod.env", "token.json", "id_ed25519_work", "terraform.tfstate"]
 )
-def test_none_travels_through_a_link(name: str, tmp_path: Path) -> None:
+def test_symlinks_to_credentials_are_excluded(name: str, tmp_path: Path) -> None:
     put(tmp_path, "job.py")
     put(tmp_path, f"there/{name}", PLANTED[name])
     link(tmp_path, "data.txt", f"there/{name}")
@@ -128,12 +128,12 @@ def test_none_travels_through_a_link(name: str, tmp_path: Path) -> None:
     assert {entry.name for entry in script_contents(tmp_path / "job.py", ["*", "**/*"]).entries} == {"job.py"}
 
 
-def test_a_script_that_lies_beside_them(tmp_path: Path) -> None:
-    """Names count with the folder that they are in, also where that is the script's own."""
+def test_script_in_a_credentials_folder(tmp_path: Path) -> None:
+    """Names are matched together with their folder, even if it is the script's own."""
     put(tmp_path, ".docker/job.py")
     put(tmp_path, ".docker/config.json", "{}")
     with pytest.raises(errors.ForbiddenFile) as caught:
         script_contents(tmp_path / ".docker" / "job.py", ["config.json"])
     assert caught.value.message == (
-        "'config.json' in the header's \"files\" does not travel: credentials never travel (Docker)."
+        "'config.json' in the header's \"files\" is excluded: credentials are never packaged (Docker)."
     )

@@ -1,4 +1,4 @@
-"""The content hash and the zip: what changes them, what doesn't, and what happens when files change meanwhile."""
+"""The content hash and the zip: what changes them, what does not, and files that change while being packaged."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from submit.package import Contents, ContentsChanged, digest, errors, pack, pack
 
 from .build import link, outside, put, within
 
-WHERE = "in the header's files, or with --working-dir in .rayignore"
-AGAIN = f"Run the command again; leave out files that are being written ({WHERE})."
+WHERE = "in the header's files, or in .rayignore with --working-dir"
+AGAIN = f"Run the command again; exclude files that are still being written ({WHERE})."
 
 
 @pytest.fixture
@@ -58,12 +58,12 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "two files' contents exchanged": swap_contents,
     "a byte from name to contents": move_a_byte_from_name_to_contents,
     "an ignore file": lambda tree: put(tree, ".gitignore", "nothing\n"),
-    "one file left out": lambda tree: put(tree, ".rayignore", "a.py\n"),
+    "one file excluded": lambda tree: put(tree, ".rayignore", "a.py\n"),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_changes_the_digest(change: str, tree: Path) -> None:
+def test_digest_changes(change: str, tree: Path) -> None:
     before = name_of(tree)
     CHANGES[change](tree)
     assert name_of(tree) != before
@@ -110,7 +110,7 @@ def through_a_link(tree: Path) -> Path:
 @pytest.mark.parametrize(
     "change", [touch, open_to_all, written_in_another_order, with_an_empty_directory, through_a_link]
 )
-def test_what_does_not_change_digest_and_zip(change: Callable[[Path], Path], tree: Path) -> None:
+def test_digest_and_zip_do_not_change(change: Callable[[Path], Path], tree: Path) -> None:
     contents = tree_contents(tree)
     before = digest(contents)
     data = pack(contents, before)
@@ -134,7 +134,7 @@ def test_umask_changes_nothing(tree: Path) -> None:
 
 
 def test_digest_is_pinned(tree: Path) -> None:
-    """A new way of hashing makes every cluster's packages stale: it should be meant."""
+    """A changed hash makes the packages on every cluster stale, so it must be intended."""
     assert name_of(tree) == "ee9f8f9cc655ad57ae0691c88dc77365f0fc4f675a167850e4116acb066d19fe"
 
 
@@ -192,7 +192,7 @@ def become_a_directory(tree: Path) -> None:
 
 
 def directory_becomes_a_link(tree: Path) -> None:
-    """Same names, same sizes, other bytes: only refusing the link notices."""
+    """Same names, same sizes, other bytes: only refusing the symlink detects it."""
     shutil.copytree(tree / "sub", outside(tree) / "sub")
     put(outside(tree), "sub/b.py", "b = 2\n")
     shutil.rmtree(tree / "sub")
@@ -207,13 +207,13 @@ MEANWHILE = [
 
 @pytest.mark.parametrize("change", MEANWHILE)
 @pytest.mark.parametrize("step", ["digest", "pack"])
-def test_file_that_changes_meanwhile(change: Callable[[Path], None], step: str, tree: Path) -> None:
+def test_file_that_changes_while_packaging(change: Callable[[Path], None], step: str, tree: Path) -> None:
     contents = tree_contents(tree)
     name = digest(contents)
     change(tree)
     with pytest.raises(ContentsChanged) as caught:
         within(10, lambda: pack(contents, name) if step == "pack" else digest(contents))
-    assert caught.value.message == "sub/b.py changed while the package was made."
+    assert caught.value.message == "sub/b.py changed while it was being packaged."
     assert caught.value.fix == AGAIN
     assert not isinstance(caught.value, errors.PermanentError)
 
@@ -222,7 +222,7 @@ def test_empty_file_that_becomes_a_fifo(tree: Path) -> None:
     contents = tree_contents(tree)
     (tree / "sub" / "empty.txt").unlink()
     os.mkfifo(tree / "sub" / "empty.txt")
-    with pytest.raises(ContentsChanged, match=r"^sub/empty\.txt changed while the package was made\.$"):
+    with pytest.raises(ContentsChanged, match=r"^sub/empty\.txt changed while it was being packaged\.$"):
         within(10, lambda: digest(contents))
 
 
@@ -247,7 +247,7 @@ def test_file_that_grows_while_it_is_read(tree: Path, monkeypatch: pytest.Monkey
 
     with (tree / "sub" / "b.py").open() as victim:
         monkeypatch.setattr(os, "read", growing)
-        with pytest.raises(ContentsChanged, match=r"^sub/b\.py changed while the package was made\.$"):
+        with pytest.raises(ContentsChanged, match=r"^sub/b\.py changed while it was being packaged\.$"):
             within(10, lambda: digest(contents))
 
 
@@ -266,7 +266,7 @@ def test_nothing_stays_open(tree: Path) -> None:
 
 
 def refusing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """As root no mode stops us: the system call itself says no."""
+    """Make the system call itself fail, since root may read files of any mode."""
     real = os.open
 
     def refuse(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
@@ -292,7 +292,7 @@ def scan_refusing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 @pytest.mark.parametrize("how", ["refused", "mode"])
 def test_unreadable_file(name: str, how: str, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = put(tree, name, "{}\n", mode=0o000 if how == "mode" else 0o644)
-    if how == "refused" or os.access(path, os.R_OK):  # root reads what no one may
+    if how == "refused" or os.access(path, os.R_OK):  # root may read any file
         refusing(monkeypatch, path.name)
     with pytest.raises(errors.Unreadable) as caught:
         digest(tree_contents(tree))
@@ -326,11 +326,11 @@ def test_package_over_the_cap(tree: Path) -> None:
     with pytest.raises(errors.TooLarge) as caught:
         pack(contents, name, cap=1024**2)
     assert caught.value.message == (
-        f"The package of {tree} is larger than 1.0 MiB compressed; the largest files: noise.bin (3.0 MiB), "
+        f"The package of {tree} exceeds 1.0 MiB compressed; the largest files: noise.bin (3.0 MiB), "
         "a.py (0.0 MiB), sub/b.py (0.0 MiB), sub/empty.txt (0.0 MiB)."
     )
     assert caught.value.fix == (
-        f"Leave out what the job does not need ({WHERE}), and read data from storage instead."
+        f"Exclude what the job does not need ({WHERE}), and read data from storage instead."
     )
 
 

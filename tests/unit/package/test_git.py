@@ -1,4 +1,4 @@
-"""Ignore files against the real Git: random trees, random patterns, the same files."""
+"""Compare ignore files with Git itself: random trees and patterns must give the same files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ IGNORES = st.dictionaries(
 
 @pytest.fixture(scope="module")
 def git() -> dict[str, str]:
-    """An environment in which Git has no settings but its own."""
+    """An environment in which Git uses only its default settings."""
     return {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
 
 

@@ -1,4 +1,4 @@
-"""Imports of what is beside the script but does not travel: each is told before anything is sent."""
+"""Imports of local modules that are not packaged: each is reported before anything is sent."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ def here(tmp_path: Path) -> Path:
     return here
 
 
-Ways = list[Callable[[Path], Contents]]
-SCRIPT: Ways = [lambda here: script_contents(here / "job.py", [])]
-TREE: Ways = [lambda here: tree_contents(here, script="job.py")]
+Builders = list[Callable[[Path], Contents]]
+SCRIPT: Builders = [lambda here: script_contents(here / "job.py", [])]
+TREE: Builders = [lambda here: tree_contents(here, script="job.py")]
 
 
-def missing(here: Path, ways: Ways) -> tuple[MissingImport, ...]:
-    (found,) = {way(here).missing for way in ways}
+def missing(here: Path, builders: Builders) -> tuple[MissingImport, ...]:
+    (found,) = {build(here).missing for build in builders}
     return found
 
 
-OUT = "a link that leads out of the tree"
-PLACE = "put a copy in the link's place: rm {here}/{link} && cp -R {real} {here}/{link}"
+OUT = "a symlink that points outside the tree"
+PLACE = "replace the symlink with a copy: rm {here}/{link} && cp -R {real} {here}/{link}"
 
 
-def test_a_package_that_is_a_link_out_of_the_folder(here: Path) -> None:
+def test_package_that_is_a_symlink_out_of_the_folder(here: Path) -> None:
     put(here, "job.py", "import os\nfrom lib.deep import x\nimport lib\n")
     put(outside(here), "lib/__init__.py")
     put(outside(here), "lib/deep.py", "x = 1")
     link(here, "lib", "../outside/lib")
     fix = PLACE.format(here=here, link="lib", real=outside(here) / "lib")
     (found,) = missing(here, SCRIPT + TREE)
-    assert (found.message, found.fix) == (f"job.py:2 imports lib, which does not travel: {OUT}.", fix)
+    assert (found.message, found.fix) == (f"job.py:2 imports lib, which is not packaged: {OUT}.", fix)
 
 
-def test_a_module_that_is_a_link_out_of_the_folder(here: Path) -> None:
+def test_module_that_is_a_symlink_out_of_the_folder(here: Path) -> None:
     put(here, "job.py", "import pkg.tool\n")
     put(here, "pkg/__init__.py", "from . import other")
     put(here, "pkg/other.py")
     put(outside(here), "tool.py")
     link(here, "pkg/tool.py", "../../outside/tool.py")
     (found,) = missing(here, SCRIPT + TREE)
-    assert found.message == f"job.py:1 imports pkg.tool, which does not travel: {OUT}."
+    assert found.message == f"job.py:1 imports pkg.tool, which is not packaged: {OUT}."
     copied = PLACE.format(here=here, link="pkg/tool.py", real=outside(here) / "tool.py")
-    assert found.fix == f"{copied}\nor send the folder above both: --working-dir {here.parent}"
+    assert found.fix == f"{copied}\nor send their common parent folder: --working-dir {here.parent}"
 
 
 def test_namespace_directories_and_modules_of_modules(here: Path) -> None:
@@ -64,24 +64,24 @@ def test_namespace_directories_and_modules_of_modules(here: Path) -> None:
     assert (found.importer, found.line, found.module, found.why) == ("near.py", 1, "ns.far", OUT)
 
 
-def test_broken_links(here: Path) -> None:
+def test_dangling_symlinks(here: Path) -> None:
     put(here, "job.py", "import a, b\n")
     link(here, "a", "../gone")
     link(here, "b.py", "gone.py")
     assert [(one.module, one.fix) for one in missing(here, SCRIPT + TREE)] == [
-        ("a", "let a lead to the module, or put the module itself there"),
-        ("b", "let b.py lead to the module, or put the module itself there"),
+        ("a", "point a at the module, or replace it with the module itself"),
+        ("b", "point b.py at the module, or replace it with the module itself"),
     ]
 
 
-def test_a_linked_folder_inside_the_tree(here: Path) -> None:
-    """A script takes what it imports through such a link; a tree holds its files once."""
+def test_symlinked_folder_inside_the_tree(here: Path) -> None:
+    """A script's package includes imports through such a symlink; a tree includes each file once."""
     put(here, "job.py", "import lib.a\n")
     put(here, "real/lib/a.py")
     link(here, "lib", "real/lib")
     assert missing(here, SCRIPT) == ()
     (found,) = missing(here, TREE)
-    assert found.why == "a link to real/lib/: directories travel under their own name only"
+    assert found.why == "a symlink to real/lib/: directories are packaged under their own name only"
     assert found.fix == PLACE.format(here=here, link="lib", real=here / "real/lib")
 
 
@@ -100,15 +100,17 @@ def test_ignored_modules_of_a_tree(here: Path) -> None:
     assert missing(here, TREE) == ()
 
 
-def test_a_module_under_a_name_that_never_travels(here: Path) -> None:
+def test_module_with_a_name_that_is_never_packaged(here: Path) -> None:
     put(here, "job.py", "from node_modules import e\n")
     put(here, "node_modules/e.py")
     (found,) = missing(here, SCRIPT + TREE)
-    assert found.message == "job.py:1 imports node_modules.e, which does not travel: made for this machine."
-    assert found.fix == "move node_modules/e.py to a name that travels, and change the import"
+    assert (
+        found.message == "job.py:1 imports node_modules.e, which is not packaged: specific to this machine."
+    )
+    assert found.fix == "rename node_modules/e.py to a name that can be packaged, and change the import"
 
 
-def test_what_may_fail_is_not_missing(here: Path) -> None:
+def test_guarded_imports_are_not_missing(here: Path) -> None:
     put(here, "job.py", "try:\n    import lib\nexcept ImportError:\n    lib = None\nimport fast\n")
     put(outside(here), "lib.py")
     link(here, "lib.py", "../outside/lib.py")
@@ -116,7 +118,7 @@ def test_what_may_fail_is_not_missing(here: Path) -> None:
     put(outside(here), "fast.abi3.so")
     link(here, "fast.abi3.so", "../outside/fast.abi3.so")
     assert missing(here, SCRIPT + TREE) == ()
-    assert len(script_contents(here / "job.py", []).left) == 2
+    assert len(script_contents(here / "job.py", []).excluded) == 2
 
 
 def test_guarded_in_one_place_and_needed_in_another(here: Path) -> None:
@@ -132,7 +134,7 @@ RELATIVE = {
     "import os\nfrom . import tool": (2, "from . import tool", "write it as: import tool"),
     "from .tool import a as b": (1, "from .tool import a as b", "write it as: from tool import a as b"),
     "def f():\n    from ..lib import x": (2, "from ..lib import x",
-                                          "import it by its full name, from the folder that is sent"),
+                                          "import it by its full name from the folder you send"),
 }  # fmt: skip
 
 
@@ -142,12 +144,15 @@ def test_relative_imports_in_a_script(text: str, here: Path) -> None:
     put(here, "tool.py", "a = 1")
     line, written, fix = RELATIVE[text]
     (found,) = missing(here, SCRIPT + TREE)
-    assert found.message == f"job.py:{line}: `{written}` will fail, for job.py is not in such a package."
+    assert (
+        found.message
+        == f"job.py:{line}: `{written}` will fail: job.py is not inside the package it refers to."
+    )
     assert found.fix == fix
 
 
-def test_a_script_in_a_folder_of_the_tree(here: Path) -> None:
-    """The tree's root is on the path on the cluster only: what is ignored there was not imported here either."""
+def test_script_in_a_folder_of_the_tree(here: Path) -> None:
+    """The tree's root is on the path only on the cluster, so ignored modules in it are not importable here either."""
     put(
         here,
         "src/job.py",

@@ -1,4 +1,4 @@
-"""What travels with a script: the modules it imports and the files that its header names."""
+"""The contents of a script's package: the modules it imports and the files its header lists."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def sent(here: Path, *files: str, script: str = "job.py", limits: Limits = LIMIT
     return names(within(10, lambda: script_contents(here / script, files, limits)))
 
 
-def left(here: Path, *files: str) -> dict[str, str]:
-    return {one.name: one.reason for one in script_contents(here / "job.py", files).left}
+def excluded(here: Path, *files: str) -> dict[str, str]:
+    return {one.name: one.reason for one in script_contents(here / "job.py", files).excluded}
 
 
 def refused(here: Path, *files: str, limits: Limits = LIMITS) -> PackageError:
@@ -131,7 +131,7 @@ def test_imports(case: str, here: Path) -> None:
     for name, text in tree.items():
         put(here, name, text)
     assert sent(here) == {"job.py", *expected}
-    assert left(here) == {}
+    assert excluded(here) == {}
 
 
 LOADS = {
@@ -158,8 +158,8 @@ LOADS = {
 NOT_LOADED = ["pkg/three.py", "pkg/sub/other.py", "ns/other.py", "unused.py"]
 
 
-def test_what_travels_is_what_python_loads(here: Path, tmp_path: Path) -> None:
-    """Python itself, given nothing but what travels, loads exactly those files."""
+def test_packages_exactly_what_python_loads(here: Path, tmp_path: Path) -> None:
+    """Python, given only the packaged files, loads exactly those."""
     for name, text in LOADS.items():
         put(here, name, text)
     for name in NOT_LOADED:
@@ -178,7 +178,7 @@ def test_imports_in_is_pure() -> None:
         Import(("a", "b"), line=1),
         Import(("p", "q", "c"), ("d", "e"), line=2),
         Import(("p",), ("g",), line=3),
-        Import((), ("h",), line=4, beyond="from ... import h"),
+        Import((), ("h",), line=4, escaping="from ... import h"),
     ]
 
 
@@ -204,12 +204,12 @@ GUARDED = {
 
 
 @pytest.mark.parametrize("text", GUARDED)
-def test_imports_that_may_fail(text: str) -> None:
+def test_guarded_imports(text: str) -> None:
     (found,) = (one for one in imports_in(text.encode(), "x.py", ()) if one.module == ("x",))
     assert found.guarded is GUARDED[text]
 
 
-def test_a_fifo_in_place_of_a_module_is_not_waited_for(here: Path) -> None:
+def test_fifo_in_place_of_a_module_does_not_block(here: Path) -> None:
     put(here, "sub/job.py", "import pipe, lib\nimport numpy as np\nfrom . import x")
     put(here, "lib.py", "import os.path, torch\ntry:\n    import cupy\nexcept ImportError:\n    pass\n")
     os.mkfifo(here / "sub" / "pipe.py")
@@ -226,8 +226,8 @@ def test_a_fifo_in_place_of_a_module_is_not_waited_for(here: Path) -> None:
 
 
 BROKEN = {
-    "import (": "a.py line 1 is not Python",
-    "\n\ndef f(:\n": "a.py line 3 is not Python",
+    "import (": "a.py line 1 is not valid Python",
+    "\n\ndef f(:\n": "a.py line 3 is not valid Python",
 }
 
 
@@ -238,24 +238,24 @@ def test_broken_module(text: str, here: Path) -> None:
     error = refused(here)
     assert type(error) is errors.BrokenModule
     assert error.message.startswith(BROKEN[text])
-    assert error.fix == "Mend that line, or run submit.py with the Python of the cluster."
+    assert error.fix == "Fix that line, or run submit.py with the cluster's Python version."
 
 
 def test_broken_module_in_full(here: Path) -> None:
     put(here, "job.py", "x = \n")
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    assert refused(here).message == f"job.py line 1 is not Python {version}: invalid syntax."
+    assert refused(here).message == f"job.py line 1 is not valid Python {version}: invalid syntax."
 
 
 def test_module_too_large_to_read(here: Path) -> None:
     put(here, "job.py", "import a")
     put(here, "a.py", "x = 1\n" * 100)
     error = refused(here, limits=Limits(module=100))
-    assert error.message == "a.py is larger than 100 bytes, too large to look for imports in."
+    assert error.message == "a.py is larger than 100 bytes, too large to scan for imports."
     assert error.fix == f"Keep data in data files, and list them {HEADER}."
 
 
-def test_modules_that_stay_behind(here: Path) -> None:
+def test_excluded_modules(here: Path) -> None:
     put(here, "job.py", "import a, b, c, d\nfrom node_modules import e")
     put(outside(here), "a.py")
     link(here, "a.py", "../outside/a.py")
@@ -264,16 +264,16 @@ def test_modules_that_stay_behind(here: Path) -> None:
     link(here, "d.py", "node_modules/e.py")
     put(here, "node_modules/e.py")
     assert sent(here) == {"job.py"}
-    assert left(here) == {
-        "a.py": "a link that leads out of the tree",
-        "b.py": "a link to nowhere.py, which does not exist",
-        "c.py": "a FIFO; only regular files travel",
-        "d.py": "a link to node_modules/e.py: made for this machine",
-        "node_modules/e.py": "made for this machine",
+    assert excluded(here) == {
+        "a.py": "a symlink that points outside the tree",
+        "b.py": "a symlink to nowhere.py, which does not exist",
+        "c.py": "a FIFO; only regular files are packaged",
+        "d.py": "a symlink to node_modules/e.py: specific to this machine",
+        "node_modules/e.py": "specific to this machine",
     }
 
 
-def test_modules_through_links_inside(here: Path) -> None:
+def test_modules_through_symlinks_inside(here: Path) -> None:
     put(here, "job.py", "import a, pkg.b")
     put(here, "lib/a_real.py", "import c")
     put(here, "lib/b.py", "x = 1")
@@ -306,7 +306,7 @@ def test_no_such_script(here: Path) -> None:
     error = refused(here)
     assert type(error) is errors.NoSuchScript
     assert error.message == f"{here}/job.py cannot be read: No such file or directory."
-    assert error.fix == "Name an existing Python script."
+    assert error.fix == "Pass an existing Python script."
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["fifo", "directory"])
@@ -315,8 +315,8 @@ def test_script_is_not_a_file(make: object, here: Path) -> None:
     assert refused(here).message == f"{here}/job.py is not a regular file."
 
 
-def test_script_is_a_link(here: Path) -> None:
-    """As Python does, modules are looked for beside the link's target; the name is the one that was given."""
+def test_script_is_a_symlink(here: Path) -> None:
+    """As in Python, modules are looked up next to the symlink's target; the name is the one given."""
     put(outside(here), "real.py", "import a", mode=0o755)
     put(outside(here), "a.py", "theirs")
     put(here, "a.py", "ours")
@@ -328,19 +328,19 @@ def test_script_is_a_link(here: Path) -> None:
     }
 
 
-def test_script_is_a_link_beside_its_name(here: Path) -> None:
+def test_script_is_a_symlink_next_to_its_name(here: Path) -> None:
     put(outside(here), "real.py", "import job")
     put(outside(here), "job.py")
     link(here, "job.py", "../outside/real.py")
     error = refused(here, "job.py")
     assert type(error) is errors.BadName
     assert error.message == (
-        f"The name job.py would stand for two files: {outside(here)}/real.py and {outside(here)}/job.py."
+        f"The name job.py would refer to two files: {outside(here)}/real.py and {outside(here)}/job.py."
     )
-    assert error.fix == "Rename the link to the script."
+    assert error.fix == "Rename the symlink to the script."
 
 
-# Files of the header
+# Files in the header
 
 
 @pytest.fixture
@@ -376,15 +376,15 @@ def data(here: Path) -> Path:
         (["data/a.csv", "data/*", "data/a.csv"], {"data/a.csv", "data/b.csv", "data/c.txt"}),
         ([".gitignore"], {".gitignore"}),
     ],
-    ids=lambda names: " ".join(sorted(names)),  # the same in every process: a set has no order
+    ids=lambda names: " ".join(sorted(names)),  # the same in every process, since sets are unordered
 )
 def test_files_of_the_header(files: list[str], expected: set[str], data: Path) -> None:
     assert sent(data, *files) == {"job.py", *expected}
 
 
-def test_glob_says_what_it_left(data: Path) -> None:
-    assert left(data, "data/*") == {"data/.env": "environment files never travel"}
-    assert left(data, "data/*.csv") == {}
+def test_glob_reports_excluded_files(data: Path) -> None:
+    assert excluded(data, "data/*") == {"data/.env": "environment files are never packaged"}
+    assert excluded(data, "data/*.csv") == {}
 
 
 def test_name_that_looks_like_a_glob(data: Path) -> None:
@@ -399,62 +399,62 @@ def test_imported_module_in_the_header(data: Path) -> None:
 
 
 def test_glob_does_not_descend_where_it_cannot_match(data: Path) -> None:
-    """A script in a home directory may name *.csv: the rest of it is not walked."""
+    """A script in a home directory may list *.csv without having the whole directory walked."""
     for index in range(50):
         put(data, f"other/{index}")
-    assert sent(data, "*.csv", limits=Limits(looked_at=20)) == {"job.py", "top.csv"}
-    assert type(refused(data, "**/*.csv", limits=Limits(looked_at=20))) is errors.TooManyFiles
+    assert sent(data, "*.csv", limits=Limits(scanned=20)) == {"job.py", "top.csv"}
+    assert type(refused(data, "**/*.csv", limits=Limits(scanned=20))) is errors.TooManyFiles
 
 
-MEND = "Mend or remove that line; paths start at the script's directory."
-MOVE = "Move it beside the script, or send the directory above with --working-dir."
-ROLE = "Take it out of the header; the job's identity or an environment variable replaces it."
+FIX = "Fix or remove that line; paths are relative to the script's directory."
+MOVE = "Move it next to the script, or send the parent directory with --working-dir."
+ROLE = "Remove it from the header; use the job's identity or an environment variable instead."
 REFUSALS: dict[str, tuple[type[PackageError], str, str]] = {
-    "nope.csv": (errors.UnmatchedFile, f"'nope.csv' {HEADER} matches no file.", MEND),
-    "*.parquet": (errors.UnmatchedFile, f"'*.parquet' {HEADER} matches no file.", MEND),
-    "none/*.csv": (errors.UnmatchedFile, f"'none/*.csv' {HEADER} matches no file.", MEND),
-    "top.csv/*": (errors.UnmatchedFile, f"'top.csv/*' {HEADER} matches no file.", MEND),
-    "[": (errors.UnmatchedFile, f"'[' {HEADER} matches no file.", MEND),
-    "out/*": (errors.UnmatchedFile, f"'out/*' {HEADER} matches no file.", MEND),
-    "empty": (errors.UnmatchedFile, f"'empty' {HEADER} matches no file.", MEND),
+    "nope.csv": (errors.UnmatchedFile, f"'nope.csv' {HEADER} matches no file.", FIX),
+    "*.parquet": (errors.UnmatchedFile, f"'*.parquet' {HEADER} matches no file.", FIX),
+    "none/*.csv": (errors.UnmatchedFile, f"'none/*.csv' {HEADER} matches no file.", FIX),
+    "top.csv/*": (errors.UnmatchedFile, f"'top.csv/*' {HEADER} matches no file.", FIX),
+    "[": (errors.UnmatchedFile, f"'[' {HEADER} matches no file.", FIX),
+    "out/*": (errors.UnmatchedFile, f"'out/*' {HEADER} matches no file.", FIX),
+    "empty": (errors.UnmatchedFile, f"'empty' {HEADER} matches no file.", FIX),
     "data/.e*": (
         errors.UnmatchedFile,
-        f"'data/.e*' {HEADER} matches no file that may travel: data/.env: environment files never travel.",
-        MEND,
+        f"'data/.e*' {HEADER} matches no file that can be packaged: data/.env: environment files are never packaged.",
+        FIX,
     ),
-    "../x.csv": (errors.EscapingFile, f"'../x.csv' {HEADER} does not lie in the script's directory.", MOVE),
-    "data/../../x": (errors.EscapingFile, f"'data/../../x' {HEADER} does not lie in the script's directory.", MOVE),
-    "../*": (errors.EscapingFile, f"'../*' {HEADER} does not lie in the script's directory.", MOVE),
-    "/etc/passwd": (errors.EscapingFile, f"'/etc/passwd' {HEADER} does not lie in the script's directory.", MOVE),
-    "": (errors.EscapingFile, f"'' {HEADER} does not lie in the script's directory.", MOVE),
-    ".": (errors.EscapingFile, f"'.' {HEADER} does not lie in the script's directory.", MOVE),
+    "../x.csv": (errors.EscapingFile, f"'../x.csv' {HEADER} is not in the script's directory.", MOVE),
+    "data/../../x": (errors.EscapingFile, f"'data/../../x' {HEADER} is not in the script's directory.", MOVE),
+    "../*": (errors.EscapingFile, f"'../*' {HEADER} is not in the script's directory.", MOVE),
+    "/etc/passwd": (errors.EscapingFile, f"'/etc/passwd' {HEADER} is not in the script's directory.", MOVE),
+    "": (errors.EscapingFile, f"'' {HEADER} is not in the script's directory.", MOVE),
+    ".": (errors.EscapingFile, f"'.' {HEADER} is not in the script's directory.", MOVE),
     "out": (
         errors.EscapingFile,
-        f"'out' {HEADER} is a link that leads out of the script's directory.",
-        "Copy the file beside the script.",
+        f"'out' {HEADER} is a symlink that points outside the script's directory.",
+        "Copy the file next to the script.",
     ),
     "out/x.csv": (
         errors.EscapingFile,
-        f"'out/x.csv' {HEADER} is a link that leads out of the script's directory.",
-        "Copy the file beside the script.",
+        f"'out/x.csv' {HEADER} is a symlink that points outside the script's directory.",
+        "Copy the file next to the script.",
     ),
     "data/.env": (
-        errors.ForbiddenFile, f"'data/.env' {HEADER} does not travel: environment files never travel.", ROLE
+        errors.ForbiddenFile, f"'data/.env' {HEADER} is excluded: environment files are never packaged.", ROLE
     ),
-    "hidden": (errors.ForbiddenFile, f"'hidden' {HEADER} does not travel: environment files never travel.", ROLE),
+    "hidden": (errors.ForbiddenFile, f"'hidden' {HEADER} is excluded: environment files are never packaged.", ROLE),
     ".git/config": (
-        errors.ForbiddenFile, f"'.git/config' {HEADER} does not travel: version control never travels.", ROLE
+        errors.ForbiddenFile, f"'.git/config' {HEADER} is excluded: version control data is never packaged.", ROLE
     ),
-    ".git": (errors.ForbiddenFile, f"'.git' {HEADER} does not travel: version control never travels.", ROLE),
+    ".git": (errors.ForbiddenFile, f"'.git' {HEADER} is excluded: version control data is never packaged.", ROLE),
     "pipe": (
         errors.ForbiddenFile,
-        f"'pipe' {HEADER} does not travel: a FIFO; only regular files travel.",
-        "Take it out of the header.",
+        f"'pipe' {HEADER} is excluded: a FIFO; only regular files are packaged.",
+        "Remove it from the header.",
     ),
     "sa.json": (
         errors.ForbiddenFile,
-        f"'sa.json' {HEADER} does not travel: a service account's key or a person's credentials never travel.",
-        "Take it out of the header.",
+        f"'sa.json' {HEADER} is excluded: service account keys and user credentials are never packaged.",
+        "Remove it from the header.",
     ),
 }  # fmt: skip
 
@@ -472,7 +472,7 @@ def test_refused_files_of_the_header(pattern: str, data: Path) -> None:
     assert (type(error), error.message, error.fix) == REFUSALS[pattern]
 
 
-def test_the_same_wherever_it_lies(data: Path, tmp_path: Path) -> None:
+def test_digest_does_not_depend_on_location(data: Path, tmp_path: Path) -> None:
     before = digest(script_contents(data / "job.py", ["data"]))
     shutil.copytree(data, tmp_path / "copy")
     assert digest(script_contents(tmp_path / "copy" / "job.py", ["data"])) == before

@@ -1,4 +1,4 @@
-"""Variables and arguments are judged by their names and their values."""
+"""Secrets in variables and arguments, found by their names and values."""
 
 from __future__ import annotations
 

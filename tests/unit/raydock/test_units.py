@@ -20,7 +20,7 @@ def of_deadline(text: str) -> float | None:
 def of_cluster_wait(text: str) -> float | None:
     from submit.options import parse
 
-    return parse(["--target", "vertex", "--cluster-wait", text, "x.py"]).asked.wait
+    return parse(["--target", "vertex", "--cluster-wait", text, "x.py"]).target_options.wait
 
 
 def of_vertex(text: str) -> float | None:

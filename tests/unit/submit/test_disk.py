@@ -1,4 +1,4 @@
-"""A full disk of the head: found before a job is sent, and when the cluster answers nothing but 500."""
+"""A full disk on the head node: detected before submission, and behind a bare 500."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import reasons
 from submit.findings import Outcome
 from submit.package import Contents
-from submit.preflight import Draft
+from submit.plan import JobPlan
 from submit.preflight.cluster import check_disk
 from submit.run import explained
 from submit.targets import open_target
@@ -30,7 +30,7 @@ HEAD: dict[str, Any] = {
     "cmdline": ["/usr/lib/python3.11/site-packages/ray/core/src/ray/raylet/raylet"],
     "disk": {"/": FINE, "/tmp": FULL},
 }
-SENTENCE = "The head's disk is full: 8 of 200 MiB are free at /tmp, and jobs can't start there."
+SENTENCE = "The head node's disk is full: 8 of 200 MiB free at /tmp, so jobs cannot start there."
 
 
 @pytest.mark.parametrize(
@@ -38,56 +38,56 @@ SENTENCE = "The head's disk is full: 8 of 200 MiB are free at /tmp, and jobs can
     [
         (0, 252 * GIB, True, True),
         (GIB - 1, 100 * GIB, True, True),
-        (10 * GIB, 252 * GIB, True, False),  # Ray spills no object, and jobs run
-        (100 * 2**20, 200 * 2**20, False, False),  # a small one with room
+        (10 * GIB, 252 * GIB, True, False),  # Ray does not spill objects, but jobs run
+        (100 * 2**20, 200 * 2**20, False, False),  # a small disk with enough free space
         (9 * 2**20, 200 * 2**20, True, True),
     ],
 )
-def test_when_a_disk_is_full(free: int, total: int, over: bool, full: bool) -> None:
+def test_disk_full_thresholds(free: int, total: int, over: bool, full: bool) -> None:
     disk = Disk("/tmp", free, total)
     assert (disk.over, disk.full) == (over, full)
 
 
 def found(disk: Disk | None, ray: str = "") -> list[tuple[Outcome, str, str]]:
-    draft = Draft("x.py", Header(), Contents(Path(), (), ()), expects=ExpectedVersions(ray=ray))
+    draft = JobPlan("x.py", Header(), Contents(Path(), (), ()), expects=ExpectedVersions(ray=ray))
     return [
         (one.verdict, one.message, one.fix) for one in check_disk(draft, ClusterInfo("2.47.1", disk=disk))
     ]
 
 
-def test_the_finding() -> None:
+def test_disk_finding() -> None:
     full = disk_of(HEAD)
     assert found(full, ray="2.47.1") == [
         (
             Outcome.DENIED,
             SENTENCE,
-            "free space on this machine (docker system df, docker system prune), or start an empty head: "
+            "free space on this machine (docker system df, docker system prune), or start a new head node: "
             "make cluster-down cluster-up",
         )
     ]
     assert found(full)[0][2] == (
-        "delete what fills the head's disk, or send it to a cluster with a larger one"
+        "free space on the head node's disk, or submit to a cluster with a larger one"
     )
     assert found(Disk("/", 10 * GIB, 252 * GIB)) == [
         (
             Outcome.OK,
-            "10.0 of 252.0 GiB are free on the head: less than 5 %, so Ray refuses objects that its memory does "
-            "not hold",
+            "10.0 of 252.0 GiB free on the head node: less than 5 %, so Ray rejects objects that do not fit "
+            "in memory",
             "",
         )
     ]
     assert found(Disk("/", 70 * GIB, 252 * GIB)) == found(None) == []
 
 
-def test_what_the_dashboard_shows_of_the_head() -> None:
+def test_disk_and_python_from_the_head_summary() -> None:
     assert disk_of(HEAD) == Disk("/tmp", 8 * 2**20, 200 * 2**20)
     assert disk_of({}) is None
     assert python_of_raylet(HEAD) == "3.11"
     assert python_of_raylet({}) == ""
 
 
-def test_a_500_without_a_word_is_explained_by_the_full_disk() -> None:
-    """Ray can't write the job's log then, nor tell why."""
+def test_full_disk_explains_a_500_without_details() -> None:
+    """Ray can then write neither the job's log nor a reason."""
     with FakeDashboard() as ray:
 
         async def explain(fault: ServerError) -> ServerError:
@@ -103,7 +103,7 @@ def test_a_500_without_a_word_is_explained_by_the_full_disk() -> None:
         assert asyncio.run(explain(refused)) is refused
 
 
-def test_a_job_that_failed_of_a_full_disk_says_so() -> None:
+def test_job_failed_on_a_full_disk_says_so() -> None:
     first = "runtime_env setup failed: Failed to set up runtime environment."
     message = f"{first}\nTraceback\nOSError: [Errno 28] No space left on device"
     assert reasons(message) == [

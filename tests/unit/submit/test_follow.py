@@ -1,4 +1,4 @@
-"""Following a job through a log that breaks off or can't be had, and a cluster that goes away."""
+"""Follow a job through broken or missing logs, and through outages of the cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from raydock.rayapi.dashboard import Dashboard, Timeouts
 from raydock.rayapi.job import Job
 from submit.errors import Lost
 from submit.follow.follower import Follower
-from submit.follow.log import KEPT, Log
+from submit.follow.log import TAIL_BYTES, Log
 from submit.follow.polling import Outage, PollIntervals
 from submit.follow.scheduling import unschedulable
 from submit.targets import open_target
@@ -26,10 +26,10 @@ from tests.fakes import HEAD, FakeDashboard, FakeJob, Fault, last_lines
 
 SUPERVISOR = "GET /api/v0/logs/file?node_id=" + HEAD + "&filename=jobs/supervisor-"
 LOG = "GET /api/v0/logs/file?node_id=" + HEAD + "&filename=job-driver"
-# Short intervals, but generous limits, which would otherwise depend on the machine.
+# Short intervals, but generous timeouts, so that the tests do not depend on the speed of the machine.
 QUICK = PollIntervals(
-    quickest=0.02, slowest=0.02, still=0.02, asleep=0.02, unknown=0.3, retry=0.02, lost=600, pending=0.1, stop=0.3,
-    answer=600,
+    min=0.02, max=0.02, idle=0.02, supervised=0.02, unknown_timeout=0.3, retry=0.02, outage_timeout=600,
+    pending_notice=0.1, stop_timeout=0.3, status_timeout=600,
 )  # fmt: skip
 PATIENT, IMPATIENT = Timeouts(connect=60, read=60), Timeouts(connect=60, read=0.5)
 LINES = b"".join(b"line %d\n" % number for number in range(200))
@@ -42,10 +42,10 @@ def ray() -> Iterator[FakeDashboard]:
 
 
 class Seen:
-    """What a follower showed."""
+    """What a follower printed, and the job it returned."""
 
     def __init__(self) -> None:
-        self.log, self.told = b"", list[str]()
+        self.log, self.messages = b"", list[str]()
         self.job = Job("a", "PENDING")
 
     def write(self, chunk: bytes) -> None:
@@ -59,13 +59,13 @@ def follow(
     timeouts: Timeouts = PATIENT,
     intervals: PollIntervals = QUICK,
 ) -> Seen:
-    """Follows the job `a` while `act` plays its part in a thread of its own."""
+    """Follow the job `a` while `act` drives it in a thread."""
     job = ray.jobs.setdefault("a", FakeJob("a"))
     seen = Seen()
 
     async def run() -> None:
         async with Dashboard(open_target("local", ray.url), timeouts) as dashboard:
-            follower = Follower(dashboard, "a", Log(seen.write), seen.told.append, intervals)
+            follower = Follower(dashboard, "a", Log(seen.write), seen.messages.append, intervals)
             seen.job = await asyncio.wait_for(follower.run(deadline), 120)
 
     thread = threading.Thread(target=act, args=(job,), daemon=True)
@@ -80,11 +80,11 @@ def follow(
 def wait_until(condition: Callable[[], bool]) -> None:
     until = time.monotonic() + 120
     while not condition():
-        assert time.monotonic() < until, "waited 120 s in vain"
+        assert time.monotonic() < until, "the condition did not hold within 120 s"
         time.sleep(0.005)
 
 
-def speak_and_end(status: str = "SUCCEEDED") -> Callable[[FakeJob], None]:
+def log_and_end(status: str = "SUCCEEDED") -> Callable[[FakeJob], None]:
     def act(job: FakeJob) -> None:
         for line in LINES.splitlines(keepends=True):
             job.write(line)
@@ -95,12 +95,12 @@ def speak_and_end(status: str = "SUCCEEDED") -> Callable[[FakeJob], None]:
 
 
 @pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "STOPPED"])
-def test_every_line_once_and_the_status(ray: FakeDashboard, status: str) -> None:
-    seen = follow(ray, speak_and_end(status))
-    assert (seen.job.status, seen.log, seen.told) == (status, LINES, [])
+def test_shows_every_line_once_and_returns_the_status(ray: FakeDashboard, status: str) -> None:
+    seen = follow(ray, log_and_end(status))
+    assert (seen.job.status, seen.log, seen.messages) == (status, LINES, [])
 
 
-def test_a_line_is_shown_while_the_job_still_runs(ray: FakeDashboard) -> None:
+def test_shows_lines_while_the_job_runs(ray: FakeDashboard) -> None:
     job = ray.jobs.setdefault("a", FakeJob("a"))
     shown: list[bytes] = []
 
@@ -120,32 +120,32 @@ def test_a_line_is_shown_while_the_job_still_runs(ray: FakeDashboard) -> None:
     assert shown == [b"early\n"]
 
 
-def test_no_stream_is_opened_that_ray_would_never_close(ray: FakeDashboard) -> None:
-    """A hundred of them and the dashboard of 2.47.1 refuses the state API."""
-    follow(ray, speak_and_end())
+def test_opens_no_stream_that_ray_never_closes(ray: FakeDashboard) -> None:
+    """After a hundred of them, the dashboard of 2.47.1 refuses the state API."""
+    follow(ray, log_and_end())
     assert ray.count("GET /api/v0/logs/file") > 1
     assert ray.count("GET /api/v0/logs/stream") == 0
 
 
-def test_of_a_long_log_only_the_end_is_read_again(ray: FakeDashboard) -> None:
-    """Read whole at each look, a log of 100 MB would be sent for hours: over a network that somebody pays for."""
-    before = b"".join(b"%d: a line of a log that is long already\n" % number for number in range(2000))
+def test_polls_only_the_tail_of_a_long_log(ray: FakeDashboard) -> None:
+    """Reading a log of 100 MB completely at each poll would transfer it for hours, over a paid network."""
+    before = b"".join(b"%d: a line of a log that is already long\n" % number for number in range(2000))
 
     def act(job: FakeJob) -> None:
         job.write(before)
         for number, line in enumerate(LINES.splitlines(keepends=True)):
             job.write(line)
-            looks = number // 20
-            wait_until(lambda: ray.count(LOG) >= looks)  # noqa: B023 (it is called before the next round)
+            polls = number // 20
+            wait_until(lambda: ray.count(LOG) >= polls)  # noqa: B023 (called before the next iteration)
         job.end("SUCCEEDED")
 
     ray.jobs["a"] = FakeJob("a")
     seen = follow(ray, act)
     assert seen.log == before + LINES
-    looks = [path for path in ray.requests if path.startswith(LOG)]
-    whole = [path for path in looks if path.endswith("&lines=-1")]
-    assert len(looks) > 8
-    assert len(whole) <= 4, "at first, perhaps while it was written, and once when the job has ended"
+    polls = [path for path in ray.requests if path.startswith(LOG)]
+    whole = [path for path in polls if path.endswith("&lines=-1")]
+    assert len(polls) > 8
+    assert len(whole) <= 4, "at the start, perhaps while it was written, and once after the job has ended"
 
 
 @given(
@@ -153,24 +153,22 @@ def test_of_a_long_log_only_the_end_is_read_again(ray: FakeDashboard) -> None:
     lines=st.integers(1, 2000),
     width=st.integers(0, 90),
 )
-def test_the_end_of_a_log_adds_what_is_new_or_says_that_it_can_t_tell(
-    steps: list[int], lines: int, width: int
-) -> None:
+def test_take_tail_adds_new_bytes_or_reports_ambiguity(steps: list[int], lines: int, width: int) -> None:
     whole = b"".join(b"%d %s\n" % (number, b"." * width) for number in range(20_000))
     shown: list[bytes] = []
     log = Log(shown.append)
-    log.take(whole[: KEPT + 1])
-    length = KEPT + 1
+    log.take(whole[: TAIL_BYTES + 1])
+    length = TAIL_BYTES + 1
     for step in steps:
         length += step
-        told = log.take_end(last_lines(whole[:length], lines))
-        if not told:
+        taken = log.take_tail(last_lines(whole[:length], lines))
+        if not taken:
             log.take(whole[log.bytes : length])
         assert b"".join(shown) == whole[:length]
 
 
 @pytest.mark.parametrize("line", [b"tick\n", b"no end of a line ", b"\xc3\xa4\r"])
-def test_a_log_that_repeats_itself_is_shown_whole(ray: FakeDashboard, line: bytes) -> None:
+def test_repetitive_log_is_shown_completely(ray: FakeDashboard, line: bytes) -> None:
     def act(job: FakeJob) -> None:
         for _ in range(60):
             job.write(line * 500)
@@ -180,7 +178,7 @@ def test_a_log_that_repeats_itself_is_shown_whole(ray: FakeDashboard, line: byte
     assert follow(ray, act).log == line * 30_000
 
 
-def test_a_log_that_breaks_off_again_and_again_loses_and_repeats_nothing(ray: FakeDashboard) -> None:
+def test_broken_log_reads_lose_and_repeat_nothing(ray: FakeDashboard) -> None:
     ray.log_cuts = [0, 10, 57, 300, 301, 1000]
 
     def act(job: FakeJob) -> None:
@@ -190,17 +188,17 @@ def test_a_log_that_breaks_off_again_and_again_loses_and_repeats_nothing(ray: Fa
 
     seen = follow(ray, act)
     assert (seen.job.status, seen.log) == ("SUCCEEDED", LINES)
-    assert len(ray.log_cuts) <= 2, "it was read again after each break"
+    assert len(ray.log_cuts) <= 2, "it was read again after each failure"
 
 
-def test_without_the_log_route_the_job_api_is_asked(ray: FakeDashboard) -> None:
+def test_falls_back_to_the_job_api_without_the_log_route(ray: FakeDashboard) -> None:
     ray.faults["GET /api/v0/logs/"] = [Fault.MISSING] * 1000
-    seen = follow(ray, speak_and_end())
+    seen = follow(ray, log_and_end())
     assert (seen.job.status, seen.log) == ("SUCCEEDED", LINES)
     assert ray.count("GET /api/jobs/a/logs") >= 1
 
 
-def test_a_log_that_can_no_longer_be_read_goes_on_as_text_where_it_stopped(ray: FakeDashboard) -> None:
+def test_job_api_fallback_continues_where_the_log_stopped(ray: FakeDashboard) -> None:
     ray.log_cuts = [12]
 
     def act(job: FakeJob) -> None:
@@ -214,7 +212,7 @@ def test_a_log_that_can_no_longer_be_read_goes_on_as_text_where_it_stopped(ray: 
     assert follow(ray, act).log == b"one \xc3\xa4\r\ntwo\r\nthree\n"
 
 
-def test_a_log_that_breaks_off_is_no_verdict(ray: FakeDashboard) -> None:
+def test_end_of_log_does_not_decide_the_outcome(ray: FakeDashboard) -> None:
     """Ray's own client exits 0 here (ray#57002)."""
     ray.log_cuts = [0, 0, 0]
 
@@ -225,27 +223,30 @@ def test_a_log_that_breaks_off_is_no_verdict(ray: FakeDashboard) -> None:
     assert follow(ray, act).job.status == "FAILED"
 
 
-def test_a_failure_is_told_by_the_supervisor_before_ray_sets_the_status(ray: FakeDashboard) -> None:
-    """Ray sleeps two seconds over the last lines of a failed job; its supervisor's log has the exit code at once."""
+def test_supervisor_log_reports_failure_before_the_job_api(ray: FakeDashboard) -> None:
+    """Ray sleeps for two seconds over the last lines of a failed job; its supervisor logs the exit code at once."""
 
     def act(job: FakeJob) -> None:
         job.write(b"begun\n")
-        job.supervisor = b"INFO Job a entrypoint command exited with code 0 is what we hope for\n"
+        job.supervisor = b"INFO Job a entrypoint command exited with code 0 is what we expect\n"
         wait_until(lambda: ray.count("GET /api/jobs/a") > 5)
         job.write(b"ValueError\n")
         job.supervisor += b"2026 INFO -- Job a entrypoint command exited with code 1 job_id=01000000\n"
 
     seen = follow(ray, act)
-    assert ray.jobs["a"].status == "RUNNING", "the Job API has not said so yet"
+    assert ray.jobs["a"].status == "RUNNING", "the Job API has not reported it yet"
     assert (seen.job.status, seen.job.driver_exit_code, seen.log) == ("FAILED", 1, b"begun\nValueError\n")
     assert seen.job.message == "Job entrypoint command failed with exit code 1"
 
 
 @pytest.mark.parametrize("status", ["SUCCEEDED", "STOPPED"])
-def test_the_supervisor_s_log_says_when_the_status_is_worth_a_look(ray: FakeDashboard, status: str) -> None:
-    """So a job that runs for hours costs the head one look in two seconds, and its end is seen at once all the same."""
-    job, intervals = ray.jobs.setdefault("a", FakeJob("a")), replace(QUICK, ages=0.01, asleep=1000, awake=600)
-    looks: list[int] = []
+def test_supervisor_log_triggers_status_polls(ray: FakeDashboard, status: str) -> None:
+    """A job that runs for hours costs the head one poll per two seconds, yet its end is detected immediately."""
+    job, intervals = (
+        ray.jobs.setdefault("a", FakeJob("a")),
+        replace(QUICK, age_divisor=0.01, supervised=1000, burst=600),
+    )
+    polls: list[int] = []
 
     def count() -> int:
         return ray.count("GET /api/jobs/a")
@@ -254,12 +255,12 @@ def test_the_supervisor_s_log_says_when_the_status_is_worth_a_look(ray: FakeDash
         return ray.count(SUPERVISOR)
 
     def act() -> None:
-        for _ in range(2):  # 8 looks at the supervisor's log, 0.02 s apart: the status is asleep by then
+        for _ in range(2):  # after 8 polls of the supervisor's log, 0.02 s apart, the status is polled rarely
             before = supervised()
-            wait_until(lambda: supervised() > before + 8)  # noqa: B023 (called before the next round)
-            looks.append(count())
+            wait_until(lambda: supervised() > before + 8)  # noqa: B023 (called before the next iteration)
+            polls.append(count())
         job.supervisor += b"the process has ended\n"
-        wait_until(lambda: count() > looks[-1])
+        wait_until(lambda: count() > polls[-1])
         job.end(status)
 
     async def run() -> Job:
@@ -271,10 +272,10 @@ def test_the_supervisor_s_log_says_when_the_status_is_worth_a_look(ray: FakeDash
     thread.start()
     assert asyncio.run(run()).status == status
     thread.join()
-    assert looks[1] - looks[0] <= 1, "it is asleep"
+    assert polls[1] - polls[0] <= 1, "the status is polled rarely"
 
 
-def test_an_exit_code_of_0_is_no_success_until_the_job_api_says_so(ray: FakeDashboard) -> None:
+def test_exit_code_0_needs_confirmation_by_the_job_api(ray: FakeDashboard) -> None:
     def act(job: FakeJob) -> None:
         job.supervisor = b"2026 INFO -- Job a entrypoint command exited with code 0 job_id=01000000\n"
         wait_until(lambda: ray.count("GET /api/jobs/a") > 8)
@@ -283,37 +284,37 @@ def test_an_exit_code_of_0_is_no_success_until_the_job_api_says_so(ray: FakeDash
     assert follow(ray, act).job.status == "STOPPED"
 
 
-def test_a_short_outage_is_spoken_of_and_survived(ray: FakeDashboard) -> None:
+def test_short_outage_is_reported_and_survived(ray: FakeDashboard) -> None:
     ray.faults["GET /api/jobs/a"] = [Fault.REFUSE, Fault.ERROR]
-    seen = follow(ray, speak_and_end())
+    seen = follow(ray, log_and_end())
     assert (seen.job.status, seen.log) == ("SUCCEEDED", LINES)
-    assert seen.told == [
+    assert seen.messages == [
         f"The cluster at {ray.url} does not answer: the connection broke off before its answer was complete. "
-        "Trying again for 600 s."
+        "Retrying for 600 s."
     ]
 
 
-def test_a_cluster_that_never_answers_again_is_lost_and_says_how_to_attach(ray: FakeDashboard) -> None:
+def test_permanent_outage_raises_lost_with_attach_command(ray: FakeDashboard) -> None:
     ray.faults["GET /api/jobs/a"] = [Fault.HANG] * 100
     with pytest.raises(Lost) as caught:
-        follow(ray, lambda job: None, timeouts=IMPATIENT, intervals=replace(QUICK, lost=0.6))
+        follow(ray, lambda job: None, timeouts=IMPATIENT, intervals=replace(QUICK, outage_timeout=0.6))
     assert caught.value.message == (
         f"The cluster at {ray.url} does not answer: it took the request and then did not answer in time. "
-        "The job a may go on."
+        "Job a may still be running."
     )
     assert caught.value.fix == f"python submit.py --address {ray.url} attach a"
     assert caught.value.exit_code == 4
 
 
-def test_a_job_that_the_cluster_forgot_is_lost(ray: FakeDashboard) -> None:
+def test_forgotten_job_is_lost(ray: FakeDashboard) -> None:
     with pytest.raises(Lost) as caught:
         follow(ray, lambda job: ray.jobs.clear())
     assert caught.value.message == (
-        f"The cluster at {ray.url} does not know the job a: it was restarted, or the job was deleted."
+        f"The cluster at {ray.url} has no job a: the cluster was restarted, or the job was deleted."
     )
 
 
-def test_why_a_job_waits_is_told(ray: FakeDashboard) -> None:
+def test_reports_why_a_job_is_pending(ray: FakeDashboard) -> None:
     ray.jobs["a"] = FakeJob("a", status="PENDING", message="Waiting for the runtime env.")
 
     def act(job: FakeJob) -> None:
@@ -321,25 +322,25 @@ def test_why_a_job_waits_is_told(ray: FakeDashboard) -> None:
         job.end("SUCCEEDED")
 
     seen = follow(ray, act)
-    assert set(seen.told) == {"a is PENDING: Waiting for the runtime env."}
+    assert set(seen.messages) == {"a is PENDING: Waiting for the runtime env."}
 
 
-def test_at_the_deadline_the_job_is_stopped(ray: FakeDashboard) -> None:
+def test_deadline_stops_the_job(ray: FakeDashboard) -> None:
     seen = follow(ray, lambda job: job.write(b"begun\n"), deadline=0.3)
     assert (seen.job.status, seen.log) == ("STOPPED", b"begun\n")
-    assert seen.told == ["a has not ended within 0.3 s; stopping it."]
+    assert seen.messages == ["a did not finish within 0.3 s; stopping it."]
 
 
-def test_a_job_that_does_not_stop_is_not_called_stopped(ray: FakeDashboard) -> None:
+def test_job_that_does_not_stop_is_lost(ray: FakeDashboard) -> None:
     """ray#58353."""
     ray.jobs["a"] = FakeJob("a", stoppable=False)
     with pytest.raises(Lost) as caught:
         follow(ray, lambda job: None, deadline=0.1)
-    assert caught.value.message == "The job a was asked to stop and has not ended within 0.3 s."
+    assert caught.value.message == "Job a did not stop within 0.3 s."
 
 
 @pytest.mark.parametrize("text", [False, True])
-def test_the_last_result_line_counts_even_without_a_newline(ray: FakeDashboard, text: bool) -> None:
+def test_last_result_line_needs_no_newline(ray: FakeDashboard, text: bool) -> None:
     ray.faults["GET /api/v0/logs/"] = [Fault.MISSING] * 1000 * text
     log = Log(lambda chunk: None)
     ray.jobs["a"] = job = FakeJob("a", log=b'RESULT {"n": 1}\nnot RESULT {"n": 2}\nRESULT {"n": 3}')
@@ -354,7 +355,7 @@ def test_the_last_result_line_counts_even_without_a_newline(ray: FakeDashboard, 
 
 
 class Clock:
-    """A clock that a test sets."""
+    """A clock that tests set."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -364,60 +365,62 @@ class Clock:
 
 
 def fails(outage: Outage, clock: Clock, seconds: float, each: float = 1.0) -> bool:
-    """The cluster does not answer for so long, to a process that tries once in `each` seconds and beats as often."""
+    """Whether an outage of `seconds` with an attempt and a heartbeat every `each` seconds ends in giving up."""
     given_up = False
     for _ in range(int(seconds / each)):
         clock.now += each
-        outage.beat()
-        given_up = outage.failed()
+        outage.heartbeat()
+        given_up = outage.record_failure()
     return given_up
 
 
 @pytest.mark.parametrize(
     "gap", [30.0, 3600.0, -7200.0], ids=["SIGSTOP", "a closed laptop", "the clock set back"]
 )
-def test_only_time_awake_counts_towards_giving_a_cluster_up(gap: float) -> None:
-    outage = Outage(PollIntervals(lost=60, tries=4), clock := Clock())
+def test_outage_counts_only_time_awake(gap: float) -> None:
+    outage = Outage(PollIntervals(outage_timeout=60, outage_attempts=4), clock := Clock())
     assert not fails(outage, clock, 58)
-    clock.now += gap  # one tick later the process wakes up
-    assert not outage.failed()
-    assert outage.first, "it is said again"
+    clock.now += gap  # the process wakes up one tick later
+    assert not outage.record_failure()
+    assert outage.just_began, "it is reported again"
     assert not fails(outage, clock, 58)
     assert fails(outage, clock, 4)
 
 
-def test_an_answer_begins_the_count_again() -> None:
-    outage = Outage(PollIntervals(lost=60, tries=4), clock := Clock())
+def test_success_resets_the_outage() -> None:
+    outage = Outage(PollIntervals(outage_timeout=60, outage_attempts=4), clock := Clock())
     assert not fails(outage, clock, 59)
-    outage.answered()
+    outage.record_success()
     assert not fails(outage, clock, 59)
 
 
-def test_a_few_tries_are_made_however_long_each_takes() -> None:
-    outage = Outage(PollIntervals(lost=60, tries=4, asleep_after=1000), clock := Clock())
+def test_slow_attempts_still_get_the_minimum_number() -> None:
+    outage = Outage(
+        PollIntervals(outage_timeout=60, outage_attempts=4, suspended_after=1000), clock := Clock()
+    )
     assert not fails(outage, clock, 300, each=100)
     assert fails(outage, clock, 100, each=100)
 
 
-def test_a_cluster_that_is_gone_is_spoken_of_within_15_seconds() -> None:
-    """However it is gone: the status is asked for so often, and each time gets so long, from connecting to the end."""
+def test_outage_is_reported_within_15_seconds() -> None:
+    """In any kind of outage: the sum of the poll interval and the timeout of a request, including connecting."""
     usual = PollIntervals()
-    assert max(usual.asleep, usual.slowest) + usual.answer < 15
-    assert usual.lost == 60
+    assert max(usual.supervised, usual.max) + usual.status_timeout < 15
+    assert usual.outage_timeout == 60
 
 
 @pytest.mark.parametrize("fault", [Fault.HANG, Fault.REFUSE, Fault.HTML])
-def test_what_hangs_is_spoken_of_as_what_refuses(ray: FakeDashboard, fault: Fault) -> None:
-    """An answer that trickles in or never comes is cut off by `answer`, whatever the client's own limits are."""
+def test_hanging_and_refused_requests_are_both_reported(ray: FakeDashboard, fault: Fault) -> None:
+    """`status_timeout` cuts off answers that trickle in or never arrive, whatever the client's own limits."""
     ray.faults["GET /api/jobs/a"] = [fault]
-    seen = follow(ray, speak_and_end(), intervals=replace(QUICK, answer=0.5 if fault is Fault.HANG else 600))
-    assert (seen.job.status, seen.log, len(seen.told) >= 1) == ("SUCCEEDED", LINES, True)
-    assert seen.told[0].endswith(" Trying again for 600 s.")
+    seen = follow(
+        ray, log_and_end(), intervals=replace(QUICK, status_timeout=0.5 if fault is Fault.HANG else 600)
+    )
+    assert (seen.job.status, seen.log, len(seen.messages) >= 1) == ("SUCCEEDED", LINES, True)
+    assert seen.messages[0].endswith(" Retrying for 600 s.")
 
 
-def test_the_end_of_a_log_with_lines_of_any_length_is_not_taken_at_once(
-    ray: FakeDashboard, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_log_file_limits_the_size_of_the_tail(ray: FakeDashboard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("raydock.rayapi.dashboard.MOST", 1000)
     job = ray.jobs["a"] = FakeJob("a", log=b"x" * 100_000)
     job.end("SUCCEEDED")
@@ -431,7 +434,7 @@ def test_the_end_of_a_log_with_lines_of_any_length_is_not_taken_at_once(
 
 
 def waiting(name: str, group: str = "", **resources: float) -> dict[str, Any]:
-    """A task that waits for a node, as the state API tells of it."""
+    """A task that waits for a node, as the state API reports it."""
     return {
         "func_or_class_name": name, "placement_group_id": group or None, "required_resources": resources,
         "state": "PENDING_NODE_ASSIGNMENT",
@@ -439,7 +442,7 @@ def waiting(name: str, group: str = "", **resources: float) -> dict[str, Any]:
 
 
 def placed(*bundles: Mapping[str, float], name: str = "", state: str = "NO_RESOURCES") -> dict[str, Any]:
-    """A placement group that waits."""
+    """A pending placement group, as the state API reports it."""
     return {
         "name": name, "creator_job_id": "01000000", "stats": {"scheduling_state": state},
         "bundles": [{"unit_resources": dict(bundle)} for bundle in bundles],
@@ -454,7 +457,7 @@ NODES = [
 
 
 @pytest.mark.parametrize(
-    ("tasks", "groups", "told"),
+    ("tasks", "groups", "starts"),
     [
         ([waiting("fit", CPU=2), waiting("Model.fit")], [placed({"CPU": 2}, {"CPU": 2})], []),
         ([waiting("f", GPU=2, CPU=1)], [], ["the task f needs 1 CPU, 2 GPU, more than any node"]),
@@ -463,21 +466,21 @@ NODES = [
         ([waiting("big", memory=2.0**33)], [], ["the task big needs 8 GiB memory, more than any node"]),
         ([waiting("in_group", "ab12", CPU_group_ab12=1)], [], []),
         ([], [placed({"CPU": 1}, {"GPU": 2})], ["a bundle of a placement group needs 2 GPU, more than any node"]),
-        ([], [placed(*[{"CPU": 1}] * 5, name="wide")], ["the placement group wide needs 5 CPU in all, more than"]),
-        ([], [placed({"CPU": 2}, {"CPU": 2}, state="INFEASIBLE")], ["a placement group can't be placed by its "]),
+        ([], [placed(*[{"CPU": 1}] * 5, name="wide")], ["the placement group wide needs 5 CPU in total, more than"]),
+        ([], [placed({"CPU": 2}, {"CPU": 2}, state="INFEASIBLE")], ["a placement group can't be placed with its "]),
         ([waiting("odd")], [{"bundles": None}], []),
     ],
 )  # fmt: skip
-def test_work_that_no_node_can_hold_is_named(
-    tasks: list[dict[str, Any]], groups: list[dict[str, Any]], told: list[str]
+def test_names_work_that_no_node_can_hold(
+    tasks: list[dict[str, Any]], groups: list[dict[str, Any]], starts: list[str]
 ) -> None:
     found = unschedulable(tasks, groups, NODES)
-    assert [line.startswith(start) for line, start in zip(found, told, strict=True)] == [True] * len(told), (
-        found
-    )
+    assert [line.startswith(start) for line, start in zip(found, starts, strict=True)] == [True] * len(
+        starts
+    ), found
 
 
-def test_what_a_running_job_waits_for_in_vain_is_told_once(ray: FakeDashboard) -> None:
+def test_reports_stuck_work_once(ray: FakeDashboard) -> None:
     ray.tasks = [waiting("train", GPU=8)]
     ray.groups = [{**placed({"TPU": 1}), "creator_job_id": "another's"}]
 
@@ -486,9 +489,10 @@ def test_what_a_running_job_waits_for_in_vain_is_told_once(ray: FakeDashboard) -
         wait_until(lambda: ray.count("GET /api/v0/tasks") >= 3)
         job.end("STOPPED")
 
-    seen = follow(ray, act, intervals=replace(QUICK, stuck=0.02, stuck_most=0.02))
-    assert [line for line in seen.told if "needs" in line] == [
-        "a: the task train needs 8 GPU, more than any node of the cluster has: it waits until such a node joins."
+    seen = follow(ray, act, intervals=replace(QUICK, stuck_first=0.02, stuck_max=0.02))
+    assert [line for line in seen.messages if "needs" in line] == [
+        "a: the task train needs 8 GPU, more than any node in the cluster has; "
+        "it stays pending until such a node joins."
     ]
-    asked = next(one for one in ray.requests if one.startswith("GET /api/v0/tasks"))
-    assert parse_qs(asked.partition("?")[2])["filter_values"] == ["PENDING_NODE_ASSIGNMENT", "01000000"]
+    query = next(path for path in ray.requests if path.startswith("GET /api/v0/tasks"))
+    assert parse_qs(query.partition("?")[2])["filter_values"] == ["PENDING_NODE_ASSIGNMENT", "01000000"]

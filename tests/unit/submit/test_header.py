@@ -1,6 +1,8 @@
-"""The header of a job script: what is understood, and what is said of what isn't."""
+"""The header of a job script: what it can declare, and the message for each mistake."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +16,7 @@ def script(*lines: str) -> str:
     )
 
 
-def test_everything_that_a_header_can_say() -> None:
+def test_complete_header() -> None:
     header = read_header(
         script(
             'requires-python = ">=3.10"',
@@ -51,7 +53,7 @@ def test_everything_that_a_header_can_say() -> None:
 
 
 @pytest.mark.parametrize("source", ["", "import ray\n", "# /// other\n# a = 1\n# ///\n", "# script ///\n"])
-def test_a_script_without_a_header_declares_nothing(source: str) -> None:
+def test_script_without_header(source: str) -> None:
     assert read_header(source, "x.py") == Header()
 
 
@@ -85,6 +87,21 @@ REFUSED = {
         script('dependencies = ["a"', "x = 1"),
         "x.py:4: the header is not TOML: Unclosed array.",
         "correct that line",
+    ),
+    "nested too deeply": (
+        script("dependencies = " + "[" * 3000),
+        "x.py:3: the header is not TOML: it is nested too deeply.",
+        "correct that line",
+    ),
+    "a number of thousands of digits": (
+        script("tool.submit.needs.cpus = 0x" + "f" * 9000),
+        "x.py:3: the header is not TOML: Integer of more than 64 bits.",
+        "correct that line",
+    ),
+    "a marker that compares what can't be compared": (
+        script("dependencies = [\"a; os_name ~= 'x'\"]"),
+        "x.py: the dependency \"a; os_name ~= 'x'\" is not a requirement: Undefined <Op('~=')> on 'posix' and 'x'.",
+        'write it as pip takes it, such as "scikit-learn>=1.5"',
     ),
     "not closed": (
         "# /// script\n# dependencies = []\nimport ray\n",
@@ -154,3 +171,23 @@ def test_refused(case: str) -> None:
 )
 def test_memory(text: object, size: int) -> None:
     assert memory_bytes(text) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["# /// script\n# ///\n", "import ray\n# /// script\n# ///  \nx = 1", "# /// script\n#\n# ///"]
+)
+def test_a_block_of_nothing_declares_nothing(text: str) -> None:
+    assert replace(read_header(text, "x.py"), written=False) == Header()
+
+
+@pytest.mark.parametrize(
+    "odd", ["index = 3", "index = [1]", "extra-index-url = 7", "find-links = {}", "sources = []"]
+)
+def test_a_setting_of_uv_s_of_another_type_counts_as_absent(odd: str) -> None:
+    assert read_header(script('dependencies = ["a"]', "[tool.uv]", odd), "x.py").dependencies == ("a",)
+
+
+@pytest.mark.parametrize("source", ['{ url = "http://[" }', '{ git = "ssh://[x" }'])
+def test_a_source_that_is_no_url_is_refused(source: str) -> None:
+    text = script('dependencies = ["a"]', "[tool.uv.sources]", f"a = {source}")
+    assert "which is not a URL" in read_header(text, "x.py").refused["a"]

@@ -1,4 +1,4 @@
-"""The check of storage permissions as findings, and what is said where nothing can be asked."""
+"""The findings of the storage check, including those if nothing can be asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from submit.findings import Finding, Outcome
 from submit.preflight import storage
 from tests.labcloud import AGENT, RunningCloud, lab_cloud
 
-PROBE = "add --probe: a small job then asks from inside the cluster"
+PROBE = "pass --probe to ask from inside the cluster with a small job"
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def found(
     return asyncio.run(storage.ask(question, probed))
 
 
-def test_a_denial_names_everything_and_the_command_that_mends_it(lab: RunningCloud) -> None:
+def test_denial_names_everything_and_the_command_that_fixes_it(lab: RunningCloud) -> None:
     header = Header(reads=("--read",), writes=("gs://lab-models/out",))
     answer = found(storage.question(header, ("--read", "gs://closed-bucket/x"), lab.place))
     assert answer.principal == AGENT
@@ -36,14 +36,16 @@ def test_a_denial_names_everything_and_the_command_that_mends_it(lab: RunningClo
         Finding(
             "storage",
             Outcome.DENIED,
-            f"{AGENT} has no storage.objects.get on gs://closed-bucket/x (--read gs://closed-bucket/x (reads)): "
-            "no binding of gs://closed-bucket or of project other-project grants storage.objects.get.",
+            f"{AGENT} lacks storage.objects.get on gs://closed-bucket/x (--read gs://closed-bucket/x (reads)): "
+            "no binding on gs://closed-bucket or project other-project grants storage.objects.get.",
             "python -m iam grant gs://closed-bucket --role=roles/storage.objectViewer "
             f"--member={AGENT}\n"
             "on Google Cloud: gcloud storage buckets add-iam-policy-binding gs://closed-bucket "
             f"--member={AGENT} --role=roles/storage.objectViewer",
         ),
-        Finding("storage", Outcome.OK, f"gs://lab-models/out: overwrite, as {AGENT} (by the policies)"),
+        Finding(
+            "storage", Outcome.OK, f"gs://lab-models/out: overwrite, as {AGENT} (according to the policies)"
+        ),
     )
 
 
@@ -54,8 +56,8 @@ tune.Tuner(trial, run_config=tune.RunConfig(name="small", storage_path=path)).fi
 """
 
 
-def test_a_folder_of_rays_takes_the_bucket_itself(lab: RunningCloud) -> None:
-    """objectUser, which the check used to find enough: Tune's create_dir is refused with it."""
+def test_rays_folders_require_access_to_the_bucket_itself(lab: RunningCloud) -> None:
+    """roles/storage.objectUser is not enough: Tune's create_dir is denied with it."""
     header = Header(writes=("--storage-path",))
     question = storage.question(
         header, ("--storage-path", "gs://closed-bucket/exp"), lab.place, {"x.py": TUNE}
@@ -77,7 +79,7 @@ def test_a_folder_of_rays_takes_the_bucket_itself(lab: RunningCloud) -> None:
         "storage",
         Outcome.DENIED,
         f"{AGENT} has no storage.buckets.get on gs://closed-bucket/exp/ (--storage-path gs://closed-bucket/exp "
-        "(writes); storage_path at x.py:4 makes a folder, which looks up the bucket): no binding of "
+        "(writes); storage_path at x.py:4 creates a folder, which looks up the bucket): no binding of "
         "gs://closed-bucket or of project other-project grants storage.buckets.get (roles/storage.objectUser on "
         "gs://closed-bucket has no storage.buckets.get).",
         "python -m iam grant gs://closed-bucket --role=roles/storage.legacyBucketReader "
@@ -87,23 +89,24 @@ def test_a_folder_of_rays_takes_the_bucket_itself(lab: RunningCloud) -> None:
     )
     assert ok.verdict is Outcome.OK
     assert after.message == (
-        f"gs://closed-bucket/exp/: list, read, create, delete, look up the bucket, as {AGENT} (by the policies)"
+        f"gs://closed-bucket/exp/: list, read, create, delete, look up the bucket, as {AGENT} "
+        "(according to the policies)"
     )
 
 
-def test_what_else_is_missing_is_granted_along_with_it(lab: RunningCloud) -> None:
+def test_fix_grants_all_missing_roles(lab: RunningCloud) -> None:
     header = Header(writes=("--storage-path=gs://closed-bucket/exp",))
     (one,) = found(storage.question(header, (), lab.place, {"x.py": TUNE})).findings
     assert sorted(line.split()[5] for line in one.fix.splitlines()[:2]) == [
         "--role=roles/storage.legacyBucketReader",
         "--role=roles/storage.objectUser",
     ]
-    told = {"principal": AGENT, "held": {"closed-bucket": ["storage.objects.get"]}}
-    (probed,) = found(storage.question(header, (), lab.place, {"x.py": TUNE}), told).findings
+    answer = {"principal": AGENT, "held": {"closed-bucket": ["storage.objects.get"]}}
+    (probed,) = found(storage.question(header, (), lab.place, {"x.py": TUNE}), answer).findings
     assert "storage.buckets.get" in probed.message
 
 
-def test_the_labs_own_identity_may_use_rays_writers_as_it_is(lab: RunningCloud) -> None:
+def test_lab_identity_may_use_rays_writers(lab: RunningCloud) -> None:
     header = Header(
         writes=("--storage-path=gs://lab-models/exp", "gs://lab-data/out/"), reads=("gs://lab-data",)
     )
@@ -111,15 +114,15 @@ def test_the_labs_own_identity_may_use_rays_writers_as_it_is(lab: RunningCloud) 
     assert [one.verdict for one in findings] == [Outcome.OK] * 3
 
 
-def test_a_job_that_declares_nothing_is_asked_nothing(lab: RunningCloud) -> None:
+def test_job_that_declares_nothing_is_not_checked(lab: RunningCloud) -> None:
     assert found(storage.question(Header(), (), lab.place)) == storage.StorageCheck(AGENT, ())
 
 
-def test_an_argument_that_is_left_out_is_told(lab: RunningCloud) -> None:
+def test_omitted_argument_is_noted(lab: RunningCloud) -> None:
     (one,) = found(storage.question(Header(reads=("--read",)), (), lab.place)).findings
     assert (one.verdict, one.message) == (
         Outcome.OK,
-        "reads names --read, which is not among the job's arguments, so what it is by default was not checked.",
+        "reads names --read, which is not among the job's arguments, so its default was not checked.",
     )
 
 
@@ -135,27 +138,27 @@ def test_an_argument_that_is_left_out_is_told(lab: RunningCloud) -> None:
         (Header(reads=("gs://lab-data",)), (), Outcome.OK),
     ],
 )
-def test_what_is_read_must_be_there(
+def test_objects_that_are_read_must_exist(
     header: Header, arguments: tuple[str, ...], verdict: Outcome, lab: RunningCloud
 ) -> None:
     last = found(storage.question(header, arguments, lab.place)).findings[-1]
     assert last.verdict is verdict
-    assert verdict is Outcome.OK or "there is nothing of that name" in last.message
+    assert verdict is Outcome.OK or "no such object" in last.message
 
 
 def test_an_unknown_identity_is_unknown() -> None:
     question = storage.question(Header(reads=("gs://b-1/x",)), (), None)
     (one,) = found(question).findings
-    text = "It is not known who a job runs as there, so gs://b-1/x was not checked."
+    text = "Could not determine who the job would run as, so gs://b-1/x was not checked."
     assert one == Finding("storage", Outcome.UNKNOWN, text, PROBE)
-    told = {"principal": AGENT, "held": {"b-1": ["storage.objects.get"]}}
-    (one,) = found(question, told).findings
+    answer = {"principal": AGENT, "held": {"b-1": ["storage.objects.get"]}}
+    (one,) = found(question, answer).findings
     assert one.verdict is Outcome.OK
     (one,) = found(question, {"principal": AGENT, "held": {"b-1": []}}).findings
     assert one.message == f'{AGENT} has no storage.objects.get on gs://b-1/x (reads = "gs://b-1/x").'
 
 
-def test_what_a_probe_left_unknown_is_not_told_to_probe_again(lab: RunningCloud) -> None:
+def test_no_second_probe_is_suggested(lab: RunningCloud) -> None:
     question = storage.question(Header(reads=("gs://lab-data/x",)), (), lab.place)
     bucket = lab.world.buckets["lab-data"]
     kept = bucket.policy
@@ -168,8 +171,8 @@ def test_what_a_probe_left_unknown_is_not_told_to_probe_again(lab: RunningCloud)
         rest = [one for one in held["bindings"] if AGENT not in one["members"]]
         lab.world.set_policy(project, {"version": 3, "bindings": rest})
         (before,) = found(question).findings
-        told = {"principal": AGENT, "held": {"lab-data": ["storage.objects.get"]}}
-        (after,) = found(question, told).findings
+        answer = {"principal": AGENT, "held": {"lab-data": ["storage.objects.get"]}}
+        (after,) = found(question, answer).findings
     finally:
         lab.world.set_policy(bucket, kept)
         lab.world.set_policy(project, held)
@@ -178,7 +181,7 @@ def test_what_a_probe_left_unknown_is_not_told_to_probe_again(lab: RunningCloud)
     assert after.fix.startswith("python -m iam grant gs://lab-data ")
 
 
-def test_a_cloud_that_does_not_answer_is_unknown_and_never_ok() -> None:
+def test_unreachable_cloud_is_unknown_and_never_ok() -> None:
     gone = LabCloud("http://127.0.0.1:9", {})
     (one,) = found(storage.question(Header(reads=("gs://b-1/x",)), (), gone)).findings
     assert one == Finding(
@@ -189,7 +192,7 @@ def test_a_cloud_that_does_not_answer_is_unknown_and_never_ok() -> None:
     )
 
 
-def test_a_key_of_another_cluster(lab: RunningCloud) -> None:
+def test_key_of_another_cluster(lab: RunningCloud) -> None:
     other = LabCloud(lab.gateway, {"Authorization": "Bearer other"})
     (one,) = found(storage.question(Header(reads=("gs://b-1/x",)), (), other)).findings
     assert one.message == (

@@ -1,4 +1,4 @@
-"""For which declarations a job's text looks up the bucket: jobs as people write them, and jobs that don't."""
+"""Which declarations a job's source looks up the bucket for: realistic jobs that do, and jobs that do not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def found(text: str, *writes: str, reads: tuple[str, ...] = (), **more: str) -> 
     return lookups(Header(reads=reads, writes=writes), sources)
 
 
-# The text, and which of --out, --storage-path and --report it is about.
+# The source, and which of --out, --storage-path and --report it concerns.
 WRITERS = {
     "Tune": ("from ray import tune\ntune.RunConfig(storage_path=args.storage_path)", [STORE]),
     "Tune, by another name": ("from ray import tune\ntune.RunConfig(storage_path=args.out)", [OUT]),
@@ -50,21 +50,21 @@ OTHERS = {
     "google-cloud-storage beside Tune": "from ray import tune\nfrom google.cloud import storage\ntune.run(f)",
     "Tune on this machine": "import tempfile\nfrom ray import tune\ntune.RunConfig(storage_path=tempfile.mkdtemp())",
     "Tune on a share": "from ray import tune\ntune.RunConfig(storage_path='/mnt/share')",
-    "Tune without": "from ray import tune\ntune.RunConfig(storage_path=None)",
+    "Tune without a path": "from ray import tune\ntune.RunConfig(storage_path=None)",
     "gcsfs": "import gcsfs\ngcsfs.GCSFileSystem().pipe(args.out, b'')",
     "Ray Data through gcsfs": "import gcsfs, ray.data\nds.write_parquet(args.out, filesystem=gcsfs.GCSFileSystem())",
     "Tune through gcsfs": "import gcsfs\nfrom ray import tune\ntune.RunConfig(storage_path=p, storage_filesystem=g)",
-    "without making a folder": "import ray.data\nds.write_parquet(args.out, try_create_dir=False)",
-    "a datasink of its own": "import ray.data\nds.write_datasink(Sink(args.out))",
+    "without creating a folder": "import ray.data\nds.write_parquet(args.out, try_create_dir=False)",
+    "a custom datasink": "import ray.data\nds.write_datasink(Sink(args.out))",
     "polars": "import polars, ray\ndf.write_parquet(args.out)",
     "pyarrow's csv": "import ray.data\nfrom pyarrow import csv\ncsv.write_csv(t, args.out)",
     "one file by pyarrow": "from pyarrow import fs, parquet\nparquet.write_table(t, args.out, filesystem=f)",
     "a set without folders": "import pyarrow.dataset as ds\nds.write_dataset(t, args.out, create_dir=False)",
     "pandas": "import pandas\ndf.to_parquet(args.out)",
     "a download": "import tempfile\nimport pyarrow.fs as fs\nfs.copy_files(uri, tempfile.mkdtemp())",
-    "a function of its own": "import pyarrow\ncreate_dir(args.out)",
+    "a local function": "import pyarrow\ncreate_dir(args.out)",
     "another bucket": "import ray.data\nds.write_parquet('gs://elsewhere/x')",
-    "no Python": "import ray.data\nds.write_parquet(args.out",
+    "invalid Python": "import ray.data\nds.write_parquet(args.out",
     "nothing": "",
 }  # fmt: skip
 
@@ -76,14 +76,14 @@ def test_rays_and_pyarrows_writers(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", OTHERS)
-def test_what_makes_no_folder_is_not_asked_for_the_bucket(case: str) -> None:
+def test_calls_that_create_no_folder_look_up_no_bucket(case: str) -> None:
     assert found(OTHERS[case], OUT) == {}
 
 
-def test_the_line_is_told() -> None:
-    told = found("import ray.data\n\nds.write_parquet(args.out)\n", "--out=gs://lab-models/x")
-    line = "write_parquet at x.py:3 makes a folder, which looks up the bucket"
-    assert told == {"--out=gs://lab-models/x": line}
+def test_lookup_names_its_line() -> None:
+    looked_up = found("import ray.data\n\nds.write_parquet(args.out)\n", "--out=gs://lab-models/x")
+    line = "write_parquet at x.py:3 creates a folder, which looks up the bucket"
+    assert looked_up == {"--out=gs://lab-models/x": line}
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_the_line_is_told() -> None:
         ("HOME = 'gs://lab-models'\nds.write_parquet(f'{HOME}/out')", "gs://lab-models/out/"),
     ],
 )
-def test_a_uri_is_known_by_its_text(text: str, entry: str) -> None:
+def test_uri_in_the_source(text: str, entry: str) -> None:
     assert list(found(f"import ray.data\n{text}", entry, "gs://lab-data/report.txt")) == [entry]
 
 
@@ -112,7 +112,7 @@ def test_readers_of_a_whole_bucket(text: str, entries: list[str]) -> None:
     assert list(found(text, reads=("--data", "--model"))) == entries
 
 
-def test_the_header_has_the_last_word() -> None:
+def test_header_takes_precedence() -> None:
     text = {"x.py": b"import ray.data\nds.write_parquet(args.out)"}
     writes = ("--out=gs://lab-models/x", "--report")
     assert lookups(Header(writes=writes, folders=()), text) == {}
@@ -120,14 +120,14 @@ def test_the_header_has_the_last_word() -> None:
     assert lookups(Header(writes=writes, folders=("--out",)), {}) == {writes[0]: 'folders = "--out"'}
 
 
-def test_a_folder_that_is_not_written_is_a_mistake() -> None:
+def test_folder_that_is_not_in_writes_is_an_error() -> None:
     with pytest.raises(UsageError) as caught:
         lookups(Header(writes=("--out",), folders=("--output",)), {})
-    assert caught.value.message == "The header's folders has '--output', which writes does not have."
+    assert caught.value.message == "The header's folders lists '--output', which is not in its writes."
     assert caught.value.fix == "folders = ['--out']"
 
 
-def test_a_module_beside_the_script_counts(tmp_path: Path) -> None:
+def test_local_module_is_included(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("import helper\nhelper.run(args.out)\n")
     (tmp_path / "helper.py").write_text(
         "from ray import tune\ndef run(where):\n    tune.RunConfig(storage_path=where)\n"
@@ -136,11 +136,11 @@ def test_a_module_beside_the_script_counts(tmp_path: Path) -> None:
     sources = package.sources(tmp_path / "train.py")
     assert list(sources) == ["train.py", "helper.py"]
     assert lookups(Header(writes=(OUT, REPORT)), sources) == {
-        OUT: "storage_path at helper.py:3 makes a folder, which looks up the bucket"
+        OUT: "storage_path at helper.py:3 creates a folder, which looks up the bucket"
     }
 
 
-def test_so_does_one_of_the_tree_that_is_sent(tmp_path: Path) -> None:
+def test_module_of_a_tree_is_included(tmp_path: Path) -> None:
     (tmp_path / "jobs").mkdir()
     (tmp_path / "jobs" / "train.py").write_text("import lib\n")
     (tmp_path / "lib.py").write_text("import broken\n")
@@ -160,7 +160,7 @@ LESSONS = {
 
 @pytest.mark.parametrize("path", sorted(JOBS.glob("*.py")), ids=lambda path: path.stem)
 def test_our_own_lessons(path: Path) -> None:
-    """Those that write with Tune and Train; the others make no folders, and are not asked for the bucket."""
+    """Jobs that write with Tune and Train look up the bucket; the others create no folders."""
     header = read_header(path.read_text(), path.name)
-    told = lookups(header, package.sources(path))
-    assert set(told) & set(header.writes) == LESSONS.get(path.stem, set())
+    looked_up = lookups(header, package.sources(path))
+    assert set(looked_up) & set(header.writes) == LESSONS.get(path.stem, set())

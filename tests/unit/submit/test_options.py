@@ -1,4 +1,4 @@
-"""The command line: what is understood, and the sentence for what isn't."""
+"""The command line: what it accepts, and the message for each mistake."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from submit.findings import CHECKS, NOTES
 from submit.options import parse
 
 
-def test_a_script_and_its_arguments() -> None:
+def test_script_and_job_arguments() -> None:
     options = parse(["--no-wait", "jobs/x.py", "--env", "A=1", "--", "--env", "B", "--"])
     assert (options.verb, options.operand, options.wait) == ("run", "jobs/x.py", False)
     assert options.env == ("A=1",)
@@ -40,7 +40,7 @@ def test_verbs(words: list[str], verb: str, operand: str) -> None:
     assert (options.verb, options.operand) == (verb, operand)
 
 
-def test_a_report_takes_any_number_of_results() -> None:
+def test_report_takes_any_number_of_results() -> None:
     assert parse(["report"]).operands == ()
     options = parse(["report", "a-1", "b.json", "--output", "x/page.html"])
     assert (options.verb, options.operands, options.output) == (
@@ -50,7 +50,7 @@ def test_a_report_takes_any_number_of_results() -> None:
     )
 
 
-def test_what_the_flags_reserve() -> None:
+def test_entrypoint_resources() -> None:
     assert parse(["x.py"]).reserve is None
     flags = ["--entrypoint-num-cpus", "2", "--entrypoint-num-gpus", "0.5", "--entrypoint-memory", "2GiB"]
     assert parse([*flags, "x.py"]).reserve == Resources(2, 0.5, 2**31)
@@ -67,7 +67,7 @@ REFUSED = [
     (["--deadline", "0", "x.py"], "--deadline '0' is not more than 0.", DURATION),
     (["--entrypoint-num-cpus", "many", "x.py"],
      "Argument --entrypoint-num-cpus: invalid amount value: 'many'.", "python submit.py --help"),
-    (["--entrypoint-memory", "much", "x.py"], "--entrypoint-memory 'much' is not an amount of memory.",
+    (["--entrypoint-memory", "much", "x.py"], "--entrypoint-memory 'much' is not a memory size.",
      "write it as 512MiB or 2GiB"),
     (["--submission-id", "a/b", "x.py"], "Argument --submission-id: 'a/b' is not a submission id: "
      "use letters, digits, '_', '-' and '.'.", "python submit.py --help"),
@@ -99,54 +99,54 @@ def test_paths() -> None:
         ("--wait", "jobs/x.py -- --wait"),
     ],
 )
-def test_the_jobs_own_arguments_go_behind_two_dashes(words: str, meant: str) -> None:
+def test_job_arguments_belong_after_two_dashes(words: str, meant: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(shlex.split(words))
     assert caught.value.fix == f"the job's own arguments go after --: python submit.py {meant}"
 
 
-OURS, THEIRS = "did you mean: python submit.py ", "or, if it is the job's: python submit.py "
-OWN, OR_OURS = (
+MEANT, OR_JOB = "did you mean: python submit.py ", "or, if it belongs to the job: python submit.py "
+JOB, OR_OWN = (
     "the job's own arguments go after --: python submit.py ",
-    "or, if it is submit.py's: python submit.py ",
+    "or, if it belongs to submit.py: python submit.py ",
 )
 
 
 @pytest.mark.parametrize(
     ("words", "fix"),
     [
-        ("--dryrun x.py", [f"{OURS}--dry-run x.py", f"{THEIRS}x.py -- --dryrun"]),
-        ("x.py --deadlin 5m --n 3 -- --m", [f"{OURS}x.py --deadline 5m -- --n 3 --m",
-                                            f"{THEIRS}x.py -- --deadlin 5m --n 3 --m"]),
-        ("--clustr c --target vertex x.py", [f"{OURS}--cluster c --target vertex x.py",
-                                             f"{THEIRS}--target vertex x.py -- --clustr c"]),
-        ("x.py --cluster-size 3", [f"{OWN}x.py -- --cluster-size 3", f"{OR_OURS}x.py --cluster 3"]),
-        ("x.py --result-dir='a b'", [f"{OWN}x.py -- '--result-dir=a b'", f"{OR_OURS}x.py '--result=a b'"]),
-        ("--target vertx --no-wait x.py -- --n 3", [f"{OURS}--target vertex --no-wait x.py -- --n 3"]),
-        ("--target=lcal list", [f"{OURS}list --target=local"]),
-        ("report --outptu 'x y'", [f"{OURS}report --output 'x y'"]),
-        ("stpo X", [f"{OURS}stop X"]),
-        ("--address http://h:1 Atach a-1 --deadline 5m", [f"{OURS}--address http://h:1 attach a-1 --deadline 5m"]),
-        ("kill", [f"{OURS}stop ID"]),
-        ("run x.py -- --n 3", [f"{OURS}x.py -- --n 3"]),
-        ("chek x.py -- --n 3", [f"{OURS}check x.py -- --n 3"]),
-        ("x.py --skip-check=import,secrets -- --n 3", [f"{OURS}x.py --skip-check=imports,secrets -- --n 3"]),
+        ("--dryrun x.py", [f"{MEANT}--dry-run x.py", f"{OR_JOB}x.py -- --dryrun"]),
+        ("x.py --deadlin 5m --n 3 -- --m", [f"{MEANT}x.py --deadline 5m -- --n 3 --m",
+                                            f"{OR_JOB}x.py -- --deadlin 5m --n 3 --m"]),
+        ("--clustr c --target vertex x.py", [f"{MEANT}--cluster c --target vertex x.py",
+                                             f"{OR_JOB}--target vertex x.py -- --clustr c"]),
+        ("x.py --cluster-size 3", [f"{JOB}x.py -- --cluster-size 3", f"{OR_OWN}x.py --cluster 3"]),
+        ("x.py --result-dir='a b'", [f"{JOB}x.py -- '--result-dir=a b'", f"{OR_OWN}x.py '--result=a b'"]),
+        ("--target vertx --no-wait x.py -- --n 3", [f"{MEANT}--target vertex --no-wait x.py -- --n 3"]),
+        ("--target=lcal list", [f"{MEANT}list --target=local"]),
+        ("report --outptu 'x y'", [f"{MEANT}report --output 'x y'"]),
+        ("stpo X", [f"{MEANT}stop X"]),
+        ("--address http://h:1 Atach a-1 --deadline 5m", [f"{MEANT}--address http://h:1 attach a-1 --deadline 5m"]),
+        ("kill", [f"{MEANT}stop ID"]),
+        ("run x.py -- --n 3", [f"{MEANT}x.py -- --n 3"]),
+        ("chek x.py -- --n 3", [f"{MEANT}check x.py -- --n 3"]),
+        ("x.py --skip-check=import,secrets -- --n 3", [f"{MEANT}x.py --skip-check=imports,secrets -- --n 3"]),
     ],
 )  # fmt: skip
-def test_what_is_misspelt_is_told_with_the_whole_line(words: str, fix: list[str]) -> None:
+def test_misspelling_suggests_the_whole_command_line(words: str, fix: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
         parse(shlex.split(words))
     assert caught.value.fix.splitlines() == fix
 
 
-def test_a_script_is_no_misspelt_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_script_is_not_taken_for_a_misspelt_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "stpo").touch()
     for words in (["stpo"], ["jobs/stpo"], ["lst.py"], ["zzz"]):
         assert parse(words).verb == "run"
 
 
-def test_checks_are_skipped_by_name() -> None:
+def test_skip_checks_by_name() -> None:
     assert parse(["x.py"]).skip_check == ()
     bare = parse(["--skip-check", "x.py"])
     assert (bare.operand, bare.skip_check) == ("x.py", CHECKS)
@@ -159,12 +159,12 @@ def test_checks_are_skipped_by_name() -> None:
     )
     assert options.skipping(["arguments"]) == "add --skip-check=ray,disk,arguments"
     for words in (["--skip-check=", "x.py"], ["--skip-check=zzz", "x.py"]):
-        with pytest.raises(UsageError, match="there is no check"):
+        with pytest.raises(UsageError, match="unknown check"):
             parse(words)
 
 
-def test_every_finding_has_the_name_of_a_check() -> None:
-    """So that --skip-check can name it."""
+def test_every_finding_is_named_after_a_check() -> None:
+    """--skip-check can then name it."""
     names = set()
     for file in (ROOT / "submit").rglob("*.py"):
         for call in ast.walk(ast.parse(file.read_text())):

@@ -1,4 +1,4 @@
-"""Small pure parts: dependencies, settings, results, entrypoints, targets."""
+"""Small pure functions: dependencies, results, entrypoints, targets."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest
 
 from raydock.errors import UsageError
 from raydock.jobscript.dependencies import missing, wanted_ray
+from raydock.jobscript.header import Header
 from raydock.rayapi.job import reasons
-from submit.plan import entrypoint, new_submission_id
+from submit.package import Contents
+from submit.plan import JobPlan, new_submission_id
 from submit.results import result
 from submit.targets import open_target
 
@@ -38,27 +40,27 @@ PACKAGES = {
         ("humanize; sys_platform == 'darwin'", False),
     ],
 )
-def test_what_the_cluster_still_has_to_install(dependency: str, installed: bool) -> None:
+def test_missing_dependencies(dependency: str, installed: bool) -> None:
     assert missing([dependency], PACKAGES, "3.11.9") == ((dependency,) if installed else ())
 
 
 @pytest.mark.parametrize(("wanted", "there"), [("xgboost>=3", "xgboost-cpu"), ("xgboost-cpu", "xgboost")])
-def test_a_module_under_its_other_name_is_not_installed_again(wanted: str, there: str) -> None:
+def test_package_alias_counts_as_installed(wanted: str, there: str) -> None:
     assert missing([wanted], {there: "3.2.0"}, "3.11.9") == ()
     assert missing(["xgboost>=4"], {there: "3.2.0"}, "3.11.9") == ("xgboost>=4",)
 
 
 @pytest.mark.parametrize("version", ["", "garbage", "2.0-custom-x86", "\x1b[2J"])
-def test_a_version_of_another_form_fits_only_where_any_does(version: str) -> None:
+def test_unparsable_version_satisfies_only_unpinned_requirements(version: str) -> None:
     assert missing(["numpy"], {"numpy": version}, "3.11.9") == (("numpy",) if not version else ())
     assert missing(["numpy>=1"], {"numpy": version}, version) == ("numpy>=1",)
 
 
-def test_all_but_ray_is_installed_where_nothing_is_known() -> None:
+def test_installs_everything_but_ray_if_packages_are_unknown() -> None:
     assert missing(["scikit-learn", "ray"], {}, "") == ("scikit-learn",)
 
 
-def test_an_extra_of_ray_is_installed_without_ray() -> None:
+def test_extra_of_ray_is_installed_without_ray() -> None:
     assert missing(["ray[serve]==2.47.1"], {**PACKAGES, "starlette": "1.0"}, "3.11.9") == (
         "fastapi",
         "uvicorn[standard]",
@@ -71,21 +73,25 @@ def test_an_extra_of_ray_is_installed_without_ray() -> None:
     assert missing(["ray[serve]"], {}, "")[:1] == ("fastapi",)
 
 
-def test_the_versions_of_ray_that_are_asked_for() -> None:
+def test_requested_ray_version() -> None:
     assert wanted_ray(["numpy>1", "ray[tune]>=2.40"]) == ">=2.40"
     assert wanted_ray(["numpy"]) == ""
 
 
+def entrypoint(name: str, *arguments: str) -> str:
+    return JobPlan(name, Header(), Contents(Path(), (), ()), arguments).entrypoint
+
+
 @pytest.mark.parametrize("arguments", [[], ["--a", "b c", "$(id)", "it's", "ä", ""]])
-def test_the_entrypoint_keeps_every_argument_as_it_is(arguments: list[str]) -> None:
-    assert shlex.split(entrypoint("x.py", arguments)) == ["python", "x.py", *arguments]
+def test_entrypoint_preserves_arguments(arguments: list[str]) -> None:
+    assert shlex.split(entrypoint("x.py", *arguments)) == ["python", "x.py", *arguments]
 
 
-def test_a_script_whose_name_looks_like_an_option() -> None:
-    assert entrypoint("-x.py", []) == "python ./-x.py"
+def test_script_named_like_an_option() -> None:
+    assert entrypoint("-x.py") == "python ./-x.py"
 
 
-def test_submission_ids_are_new_and_safe() -> None:
+def test_submission_ids_are_unique_and_safe() -> None:
     made = {new_submission_id("my jobs/grüße dir.py") for _ in range(50)}
     assert len(made) == 50
     assert all(re.fullmatch(r"gr__e_dir-\d{4}-\d{6}-[0-9a-f]{6}", one) for one in made)
@@ -101,13 +107,13 @@ def test_submission_ids_are_new_and_safe() -> None:
         ("http://h:port", "'http://h:port' is not a dashboard address.", "--address http://HOST:8265"),
     ],
 )  # fmt: skip
-def test_addresses_that_are_none(address: str, message: str, fix: str) -> None:
+def test_invalid_addresses(address: str, message: str, fix: str) -> None:
     with pytest.raises(UsageError) as caught:
         open_target("local", address)
     assert (caught.value.message, caught.value.fix) == (message, fix)
 
 
-def test_an_ambient_ray_address_never_redirects(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_address_in_the_environment_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "http://elsewhere:1")
     monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://elsewhere:1")
     monkeypatch.setenv("RAYDOCK_PORT", "8400")
@@ -116,14 +122,14 @@ def test_an_ambient_ray_address_never_redirects(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("port", ["no", "0", "65536", "-1"])
-def test_a_port_that_is_none(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_port(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYDOCK_PORT", port)
     with pytest.raises(UsageError) as caught:
         open_target("local", None).connect()
     assert caught.value.message == f"RAYDOCK_PORT is {port!r}."
 
 
-def test_a_result_as_a_table() -> None:
+def test_result_table() -> None:
     value = {
         "job": "x",
         "seconds": {"ray": 1.23456789, "alone": 2},
@@ -142,32 +148,32 @@ def test_a_result_as_a_table() -> None:
     ]
 
 
-def test_a_result_is_written_and_a_broken_one_is_none(tmp_path: Path) -> None:
+def test_write_and_parse_results(tmp_path: Path) -> None:
     result.write(tmp_path / "r.json", {"a": "ä"})
     assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8")) == {"a": "ä"}
     assert result.parse(b"{") is None
     assert result.parse(b"[1]") is None
 
 
-def test_a_full_disk_keeps_the_result_in_the_log() -> None:
+def test_full_disk_while_writing_the_result() -> None:
     with pytest.raises(result.ResultNotWritten) as caught:
         result.write(Path("/dev/full"), {"a": 1})
     assert caught.value.message == (
-        "The result could not be written to /dev/full: No space left on device. It stands in the job's log above."
+        "The result could not be written to /dev/full: No space left on device. The job's log above has it."
     )
 
 
-def test_a_path_that_can_never_be_written_is_refused_first(tmp_path: Path) -> None:
+def test_unwritable_result_path_is_rejected_early(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         result.check_writable(tmp_path / "none" / "r.json")
     assert caught.value.message == (
-        f"The result can't be written to {tmp_path / 'none' / 'r.json'}: No such file or directory."
+        f"Can't write the result to {tmp_path / 'none' / 'r.json'}: No such file or directory."
     )
     result.check_writable(tmp_path / "r.json")
     assert not (tmp_path / "r.json").exists()
 
 
-def test_a_long_list_of_records_is_cut_in_the_table() -> None:
+def test_table_truncates_long_lists() -> None:
     tasks = [{"name": f"task {number}", "start": number} for number in range(9)]
     assert result.table({"tasks": tasks})[2:] == ["  tasks[2]  name task 2, start 2", "  tasks[…]  6 more"]
     assert len(result.table({"tasks": tasks[:8]})) == 8
@@ -186,13 +192,13 @@ Last 50 lines of stdout:
 """
 
 
-def test_a_runtime_env_that_failed_says_why() -> None:
+def test_reasons_for_a_failed_runtime_env() -> None:
     assert reasons(PIP) == [
         "runtime_env setup failed: Failed to set up runtime environment.",
         f"pip: {BROKEN}",
         "pip: Could not find a version that satisfies the requirement x (from versions: none)",
         "pip: No matching distribution found for x",
-        "The lab lets jobs out to public addresses only: LAB_WAY_OUT in .env names other networks.",
+        "The lab's egress proxy allows public addresses only. Allow other networks: LAB_EGRESS_ALLOW in .env.",
     ]
     assert reasons("Job entrypoint command failed with exit code 1, last available logs (x):\nTraceback") == [
         "Job entrypoint command failed with exit code 1"

@@ -1,6 +1,5 @@
 # ruff: noqa: E501 - tables
-"""What the preflight knows will fail, and what it lets pass: a job's text, its header and its arguments as people
-write them."""
+"""What the preflight rejects and what it lets pass, for realistic sources, headers and arguments."""
 
 from __future__ import annotations
 
@@ -13,9 +12,10 @@ import pytest
 from raydock.jobscript.dependencies import missing
 from raydock.jobscript.header import Header
 from raydock.rayapi.cluster_info import ClusterInfo, NodeResources
-from submit import package, plan
+from submit import package
 from submit.findings import Finding, Outcome
-from submit.preflight import Draft, parsed, preflight
+from submit.plan import JobPlan
+from submit.preflight import preflight
 from submit.preflight.declared import newer_string
 from submit.script import read_script
 
@@ -38,7 +38,7 @@ def found(
     facts: ClusterInfo = FACTS,
     tree: bool = False,
 ) -> list[Finding]:
-    """What is not OK about a job. The first file is the script."""
+    """The findings about a job that are not OK. The first file is the script."""
     files = {"job.py": files} if isinstance(files, str) else files
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -50,14 +50,14 @@ def found(
     sources = package.sources(path, folder if tree else None)
     first = next(iter(sources))
     sources = {name if one == first else one: text for one, text in sources.items()}
-    draft = Draft(
-        name, script.header, contents, arguments, env or {}, sources=sources, modules=parsed(sources),
+    plan = JobPlan(
+        name, script.header, contents, arguments, env or {}, sources=sources,
         installs=missing(script.header.dependencies, facts.packages, facts.python),
-        entrypoint=plan.entrypoint(name, arguments), folder=path.parent,
+        folder=path.parent,
     )  # fmt: skip
     ignored = {"resources", "package"} if not tree else {"resources"}
     return [
-        one for one in preflight(draft, facts) if one.verdict is not Outcome.OK and one.check not in ignored
+        one for one in preflight(plan, facts) if one.verdict is not Outcome.OK and one.check not in ignored
     ]
 
 
@@ -74,48 +74,48 @@ PASSES = {
     "installed": "import sklearn.svm\nfrom google.cloud import storage\nimport yaml, google.auth",
     "installed namespace": "import google.cloud.storage as s\nfrom google import auth",
     "declared": header('dependencies = ["torch"]') + "import torch",
-    "declared by its package": header('dependencies = ["opencv-python"]') + "import cv2",
-    "brought along": header('dependencies = ["seaborn"]') + "import seaborn, matplotlib.pyplot",
-    "brought by an extra": header('dependencies = ["sentence-transformers"]') + "import torch, transformers",
-    "a missing one is provided for": "try:\n    import torch\nexcept ImportError:\n    torch = None",
-    "another Python": "import sys\nif sys.version_info < (3, 11):\n    import tomli",
+    "declared by package name": header('dependencies = ["opencv-python"]') + "import cv2",
+    "provided by a dependency": header('dependencies = ["seaborn"]') + "import seaborn, matplotlib.pyplot",
+    "provided by dependencies": header('dependencies = ["sentence-transformers"]') + "import torch, transformers",
+    "missing import that is handled": "try:\n    import torch\nexcept ImportError:\n    torch = None",
+    "for another Python": "import sys\nif sys.version_info < (3, 11):\n    import tomli",
     "for the type checker": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch",
     "a function that is never called": "def plot():\n    import matplotlib.pyplot",
     "suppressed": "from contextlib import suppress\nwith suppress(ImportError):\n    import IPython",
-    "in the text's runtime_env": "import ray\nray.init(runtime_env={'pip': ['humanize']})\nimport humanize",
-    "in Colab only": "try:\n    from google.colab import drive\n    IN_COLAB = True\nexcept ModuleNotFoundError:\n"
+    "in the source's runtime_env": "import ray\nray.init(runtime_env={'pip': ['humanize']})\nimport humanize",
+    "only in Colab": "try:\n    from google.colab import drive\n    IN_COLAB = True\nexcept ModuleNotFoundError:\n"
     "    IN_COLAB = False\nif IN_COLAB:\n    from google.colab import files",
     "a part of Ray": "from ray import data, tune\nimport ray.train",
     "Serve, declared": header('dependencies = ["ray[serve]"]') + "from ray import serve",
     "plain ray.init": "import ray\nray.init()\nray.init(address='auto', ignore_reinit_error=True, num_cpus=None)",
-    "a choice of place": "import os, ray\nif 'RAY_ADDRESS' in os.environ:\n    ray.init()\nelse:\n    ray.init(num_cpus=2)",
-    "a place of its own": "import os, ray\ndef start():\n    if 'RAY_ADDRESS' in os.environ:\n        return\n    ray.init(num_gpus=1)\nstart()",
+    "chosen by environment": "import os, ray\nif 'RAY_ADDRESS' in os.environ:\n    ray.init()\nelse:\n    ray.init(num_cpus=2)",
+    "an environment of its own": "import os, ray\ndef start():\n    if 'RAY_ADDRESS' in os.environ:\n        return\n    ray.init(num_gpus=1)\nstart()",
     "RLlib's examples": "import argparse, ray\nparser = argparse.ArgumentParser()\n"
     "parser.add_argument('--num-cpus', type=int, default=0)\nargs = parser.parse_args()\n"
     "ray.init(num_cpus=args.num_cpus or None)",
     "an option without a default": "import argparse, ray\nparser = argparse.ArgumentParser()\n"
     "parser.add_argument('--num-cpus', type=int)\nargs = parser.parse_args()\nray.init(num_cpus=args.num_cpus)",
-    "another's init": "class Thing:\n    def init(self, **more): pass\nThing().init(num_cpus=2)",
-    "a notebook's remains": "try:\n    get_ipython().run_line_magic('matplotlib', 'inline')\nexcept NameError:\n    pass",
+    "another object's init": "class Thing:\n    def init(self, **more): pass\nThing().init(num_cpus=2)",
+    "leftovers of a notebook": "try:\n    get_ipython().run_line_magic('matplotlib', 'inline')\nexcept NameError:\n    pass",
     "own display": "def display(x):\n    print(x)\ndisplay(1)",
-    "what it writes itself": "open('out.txt', 'w').write('x')\nprint(open('out.txt').read())",
-    "a flag of the text": "USE_WANDB = False\nif USE_WANDB:\n    import wandb",
-    "a flag that asks": "import importlib.util\nHAS = importlib.util.find_spec('torch') is not None\nif HAS:\n    import torch",
+    "a file it writes itself": "open('out.txt', 'w').write('x')\nprint(open('out.txt').read())",
+    "a constant flag": "USE_WANDB = False\nif USE_WANDB:\n    import wandb",
+    "a flag that tests for a module": "import importlib.util\nHAS = importlib.util.find_spec('torch') is not None\nif HAS:\n    import torch",
     "an option that is not given": OPTIONS + "def main(args):\n    if args.wandb:\n        import wandb\n"
     "    if args.tracker == 'mlflow':\n        import mlflow\nmain(parser.parse_args())",
-    "a function for what is not chosen": OPTIONS + "def export():\n    import onnx\n    deeper()\n"
+    "a function of an absent option": OPTIONS + "def export():\n    import onnx\n    deeper()\n"
     "def deeper():\n    import skl2onnx\nargs = parser.parse_args()\nexport() if args.wandb else print()",
     "an option that is not a number": OPTIONS + "import ray\nargs = parser.parse_args()\n"
     "ray.init(num_cpus=4 if args.wandb else None)",
-    "another command": "import click\n@click.group()\ndef cli(): pass\n@cli.command()\ndef fit(): pass\n"
+    "a command that is not selected": "import click\n@click.group()\ndef cli(): pass\n@cli.command()\ndef fit(): pass\n"
     "@cli.command('web')\ndef serve():\n    import uvicorn\ncli()",
     "an option behind a function": OPTIONS + "def parse():\n    args = parser.parse_args()\n    return args\n"
     "config = parse()\nif config.wandb:\n    wandb()\ndef wandb():\n    import wandb",
-    "a condition that isn't told": "import json\nconfig = json.loads('{}')\nif config.get('plot'):\n    import matplotlib\n"
+    "a condition with an unknown value": "import json\nconfig = json.loads('{}')\nif config.get('plot'):\n    import matplotlib\n"
     "import ray\nif config:\n    ray.init(num_cpus=2)",
     "a function with a condition": "def fit(plot=False, backend='sklearn'):\n    if plot:\n        import matplotlib\n"
     "    match backend:\n        case 'torch':\n            import torch\nfit()",
-    "what a test before it decides": "try:\n    import torch\n    HAS = True\nexcept ImportError:\n    HAS = False\n"
+    "decided by an earlier test": "try:\n    import torch\n    HAS = True\nexcept ImportError:\n    HAS = False\n"
     "if HAS:\n    import torchvision",
     "a table of functions": "import sys\ndef one():\n    import torch\ndef two():\n    import jax\n{'one': one, 'two': two}[sys.argv[1]]",
     "a command of several": OPTIONS + "def export(args):\n    import onnx\nparser.set_defaults(func=export)\nparser.parse_args().func()",
@@ -124,14 +124,14 @@ PASSES = {
     "Ray's own psutil": "import ray\nimport psutil",
     "Ray's own, in a task": "import os\ndef memory():\n    import psutil\nimport ray\nray.remote(memory).remote()",
     "a file that may be missing": "try:\n    rows = open('out.txt').read()\nexcept FileNotFoundError:\n    rows = ''",
-    "a file that is asked for": "import os\nfrom pathlib import Path\nCACHE = Path(__file__).parent / 'out.txt'\n"
+    "a file whose existence is checked": "import os\nfrom pathlib import Path\nCACHE = Path(__file__).parent / 'out.txt'\n"
     "if CACHE.exists():\n    print(CACHE.read_text())",
     "a helper with a package's name": {"job.py": "import datasets", "datasets.py": "x = 1"},
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("files", PASSES.values(), ids=PASSES)
-def test_what_would_run_passes(files: str | dict[str, str], tmp_path: Path) -> None:
+def test_jobs_that_would_run_pass(files: str | dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "out.txt").write_text("of an earlier run")
     assert found(tmp_path, files) == []
 
@@ -139,68 +139,68 @@ def test_what_would_run_passes(files: str | dict[str, str], tmp_path: Path) -> N
 D, U = Outcome.DENIED, Outcome.UNKNOWN
 FAILS = {
     "not declared": ("import torch", "imports", D,
-        "job.py:1 imports torch, which neither travels, nor is installed on the cluster, nor is declared.",
+        "job.py:1 imports torch, which is not in the package, not installed on the cluster, and not declared.",
         'at the top of job.py:\n# /// script\n# dependencies = ["torch"]\n# ///'),
     "beside other dependencies": (header('dependencies = ["numpy"]') + "import cv2", "imports", D,
-        "job.py:4 imports cv2, which neither", 'in the header of job.py: dependencies = ["numpy", "opencv-python-headless"]'),
-    "maybe brought": (header('dependencies = ["our-internal-thing"]') + "import torch", "imports", U,
-        "job.py:4 imports torch, which neither travels, nor is installed on the cluster, nor is declared "
-        "(unless our-internal-thing brings it).", ""),
-    "maybe run": ("def main():\n    import torch\nmain()", "imports", U, "job.py:2 imports torch", ""),
+        "job.py:4 imports cv2, which is not in the package", 'in the header of job.py: dependencies = ["numpy", "opencv-python-headless"]'),
+    "maybe provided": (header('dependencies = ["our-internal-thing"]') + "import torch", "imports", U,
+        "job.py:4 imports torch, which is not in the package, not installed on the cluster, and not declared "
+        "(unless our-internal-thing provides it).", ""),
+    "may run": ("def main():\n    import torch\nmain()", "imports", U, "job.py:2 imports torch", ""),
     "in a helper's function": ({"job.py": "import helper\nhelper.train()", "helper.py": "def train():\n    import torch"},
         "imports", U, "helper.py:2 imports torch", ""),
     "a failure that ends the job": ("try:\n    import torch\nexcept ImportError:\n    raise SystemExit('pip install torch')",
-        "imports", D, "job.py:2 imports torch, which neither", ""),
+        "imports", D, "job.py:2 imports torch, which is not in the package", ""),
     "installed by the job": ("import subprocess, sys\n"
         "subprocess.check_call([sys.executable, '-m', 'pip', 'install', '-q', 'torch'])\nimport torch", "imports", U,
-        "job.py:3 imports torch, which it installs with pip itself: on the head node alone, and not for certain.", '"torch"'),
+        "job.py:3 imports torch, which it installs with pip while running: only on the head node, and not reliably.", '"torch"'),
     "installed by a shell, where it is missing": ("import os\ntry:\n    import cowsay\nexcept ImportError:\n"
         "    os.system('pip install cowsay==6')\n    import cowsay", "imports", U, "job.py:3 imports cowsay, which it", ""),
     "Ray's own psutil, too early": ("import psutil\nimport ray", "imports", D,
-        "job.py:1 imports psutil above ray, which brings it along.", "import ray above it"),
+        "job.py:1 imports psutil before ray, which provides it.", "import ray first"),
     "PyTorch for Train": ("from ray.train.torch import TorchTrainer", "imports", D,
         "job.py:1 imports ray.train.torch, which needs torch: it is neither installed on the cluster nor declared.", '"torch"'),
     "a search algorithm": ("from ray.tune.search.optuna import OptunaSearch", "imports", U, "which needs optuna:", ""),
-    "two ways to it": ("from ray.air.integrations.wandb import WandbLoggerCallback\nimport wandb", "imports", D,
-        "job.py:2 imports wandb, which neither", ""),
+    "imported in two ways": ("from ray.air.integrations.wandb import WandbLoggerCallback\nimport wandb", "imports", D,
+        "job.py:2 imports wandb, which is not in the package", ""),
     "in a namespace": ("from google.cloud import bigquery", "imports", D, "job.py:1 imports google.cloud.bigquery",
         '# dependencies = ["google-cloud-bigquery"]'),
     "Colab": ("from google.colab import drive\ndrive.mount('/content/drive')", "imports", D,
-        "job.py:1 imports google.colab, which exists in Colab only.", ""),
+        "job.py:1 imports google.colab, which exists only in Colab.", ""),
     "in a helper": ({"job.py": "import helper", "helper.py": "import numpy\nimport polars"}, "imports", D,
         "helper.py:2 imports polars", ""),
     "in a src layout": ({"jobs/train.py": "import sys\nsys.path.insert(0, '../src')\nimport mypkg",
         "src/mypkg/__init__.py": ""}, "imports", D, "train.py:3 imports mypkg, which is in ", "--working-dir "),
     "Serve": ("from ray import serve", "imports", D, "job.py:1 imports ray.serve, which needs ray[serve]", "ray[serve]"),
     "RLlib": ("from ray.rllib.algorithms.ppo import PPOConfig", "imports", D, "needs ray[rllib]", "ray[rllib]"),
-    "gone from Python": ("import distutils.core\nimport telnetlib\nimport annotationlib", "imports", D,
-        "job.py:3 imports annotationlib, which Python 3.11 on the cluster does not have.", ""),
-    "a script named as a module of Python's": ({"queue.py": "import ray"}, "shadowing", D,
-        "queue.py hides Python's own module queue from Ray's workers", "rename queue.py"),
-    "a helper named as one": ({"job.py": "import calendar", "calendar.py": ""}, "shadowing", D, "calendar.py hides", ""),
-    "a package named as one": ({"job.py": "import types", "types/__init__.py": ""}, "shadowing", D, "types/ hides", ""),
-    "named as a package": ({"numpy.py": "x = 1"}, "shadowing", D, "numpy.py hides the package numpy", ""),
-    "imports itself": ({"sklearn.py": "from sklearn import svm"}, "shadowing", D, "sklearn.py:1 imports sklearn, and finds", ""),
+    "removed from Python": ("import distutils.core\nimport telnetlib\nimport annotationlib", "imports", D,
+        "job.py:3 imports annotationlib, which the cluster's Python 3.11 does not have.", ""),
+    "a script named like a standard module": ({"queue.py": "import ray"}, "shadowing", D,
+        "queue.py shadows the standard library's queue in Ray's workers", "rename queue.py"),
+    "a helper named like one": ({"job.py": "import calendar", "calendar.py": ""}, "shadowing", D, "calendar.py shadows", ""),
+    "a package named like one": ({"job.py": "import types", "types/__init__.py": ""}, "shadowing", D, "types/ shadows", ""),
+    "named like a package": ({"numpy.py": "x = 1"}, "shadowing", D, "numpy.py shadows the package numpy", ""),
+    "imports itself": ({"sklearn.py": "from sklearn import svm"}, "shadowing", D, "sklearn.py:1 imports sklearn and finds", ""),
     "num_cpus": ("import ray\nray.init(num_cpus=2)", "script", D, "job.py:2 calls ray.init(num_cpus=…)", "ray.init()"),
     "under another name": ("from ray import init as start\nstart(object_store_memory=10**9)", "script", D,
         "job.py:2 calls ray.init(object_store_memory=…)", ""),
     "in a dict": ("import ray\nsettings = {'num_gpus': 1}\nray.init(**settings)", "script", D, "ray.init(num_gpus=…)", ""),
     "a local Ray": ("import ray\nray.init('local')", "script", D, 'calls ray.init("local")', ""),
     "another cluster": ("import ray\nray.init('ray://10.0.0.5:10001')", "script", U,
-        "job.py:2 calls ray.init('ray://10.0.0.5:10001'), and the job may not reach a cluster there.", "call ray.init()"),
+        "job.py:2 calls ray.init('ray://10.0.0.5:10001'), a cluster that the job may not be able to reach.", "call ray.init()"),
     "another cluster by name": ("import ray\nHEAD = 'raycluster-head:6379'\nray.init(address=HEAD)", "script", U,
         "calls ray.init('raycluster-head:6379')", ""),
     "a package of another name": ("import vertex_ray", "imports", D, "job.py:1 imports vertex_ray", '"google-cloud-aiplatform"'),
     "a working_dir": ("import ray\nray.init(runtime_env={'working_dir': '.'})", "script", D,
-        "gives ray.init a runtime_env with working_dir", "--working-dir"),
+        "passes ray.init a runtime_env with working_dir", "--working-dir"),
     "a RuntimeEnv": ("import ray\nfrom ray.runtime_env import RuntimeEnv\nenv = RuntimeEnv(working_dir='/x')\n"
-        "ray.init(runtime_env=env)", "script", D, "job.py:4 gives ray.init a runtime_env with working_dir", ""),
+        "ray.init(runtime_env=env)", "script", D, "job.py:4 passes ray.init a runtime_env with working_dir", ""),
     "pip twice": (header('dependencies = ["humanize"]') + "import ray\nray.init(runtime_env={'pip': ['torch']})", "script", D,
         "a runtime_env with pip", "dependencies"),
-    "a notebook's magic": ("import os\n\nget_ipython().run_line_magic('pip', 'install humanize')", "script", D,
-        "job.py:3 is a notebook's magic", "dependencies"),
-    "a notebook's display": ("import pandas\ndisplay(pandas.DataFrame())", "script", D, "job.py:2 calls display()", ""),
-    "a keyboard": ("name = input('Your name? ')", "script", D, "job.py:1 calls input(), and a job has no keyboard.", ""),
+    "a notebook magic": ("import os\n\nget_ipython().run_line_magic('pip', 'install humanize')", "script", D,
+        "job.py:3 is a notebook magic", "dependencies"),
+    "display in a notebook": ("import pandas\ndisplay(pandas.DataFrame())", "script", D, "job.py:2 calls display()", ""),
+    "input()": ("name = input('Your name? ')", "script", D, "job.py:1 calls input(), but a job has no terminal.", ""),
     "a folder's source": (header('dependencies = ["humanize"]', "[tool.uv.sources]", 'humanize = { path = "../h" }'),
         "dependencies", D, "job.py: humanize comes from path = '../h', which is on this machine", "--working-dir"),
     "a workspace": (header('dependencies = ["a-b"]', "[tool.uv.sources]", "a_b = { workspace = true }"),
@@ -214,7 +214,7 @@ FAILS = {
 
 
 @pytest.mark.parametrize(("files", "check", "verdict", "message", "fix"), FAILS.values(), ids=FAILS)
-def test_what_would_fail_is_told(
+def test_jobs_that_would_fail_are_reported(
     files: str | dict[str, str], check: str, verdict: Outcome, message: str, fix: str, tmp_path: Path
 ) -> None:
     (one,) = found(tmp_path, files)
@@ -223,20 +223,20 @@ def test_what_would_fail_is_told(
     assert fix in one.fix
 
 
-def test_a_cluster_that_tells_nothing_leaves_imports_open(tmp_path: Path) -> None:
+def test_cluster_that_reports_nothing_makes_imports_unknown(tmp_path: Path) -> None:
     silent = replace(FACTS, packages={}, modules=frozenset())
     assert found(tmp_path, "import ray, numpy, yaml, requests", facts=silent) == []
     (one,) = found(tmp_path, "import torch", facts=silent)
     assert (one.check, one.verdict) == ("imports", U)
 
 
-def test_a_cluster_that_tells_packages_alone_is_understood(tmp_path: Path) -> None:
+def test_cluster_that_reports_only_packages(tmp_path: Path) -> None:
     older = replace(FACTS, modules=frozenset())
     assert found(tmp_path, "import sklearn, numpy, pandas", facts=older) == []
     assert [one.check for one in found(tmp_path, "import cv2", facts=older)] == ["imports"]
 
 
-def test_in_a_tree_folders_on_the_path_count(tmp_path: Path) -> None:
+def test_folders_of_a_tree_on_the_path(tmp_path: Path) -> None:
     files = {"jobs/train.py": "import mypkg", "src/mypkg/__init__.py": "", "jobs/near.py": "", "far.py": ""}
     assert [one.check for one in found(tmp_path, files, tree=True)] == ["imports"]
     assert found(tmp_path, files, tree=True, env={"PYTHONPATH": "src"}) == []
@@ -244,7 +244,7 @@ def test_in_a_tree_folders_on_the_path_count(tmp_path: Path) -> None:
     shadowed = found(
         tmp_path, {**files, "jobs/train.py": "import far", "jobs/random.py": "", "x/random.py": ""}, tree=True
     )
-    assert [one.message.split(" hides")[0] for one in shadowed] == ["jobs/random.py"]
+    assert [one.message.split(" shadows")[0] for one in shadowed] == ["jobs/random.py"]
 
 
 @pytest.mark.parametrize("value", ["^\\$HOME/(.*)$", "5${USD}", "$HOME/x", "a$PATH", "${lower}"])
@@ -255,7 +255,7 @@ def test_a_value_that_ray_would_expand_is_denied(value: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("value", ["5$", "$5 a day", "a^b$", "$$"])
-def test_other_dollars_arrive_as_they_are(value: str, tmp_path: Path) -> None:
+def test_other_dollars_are_kept(value: str, tmp_path: Path) -> None:
     assert found(tmp_path, "", env={"WHERE": value}) == []
 
 
@@ -270,13 +270,13 @@ def test_other_dollars_arrive_as_they_are(value: str, tmp_path: Path) -> None:
         ({"A": "a" * 100_000}, ("x" * 131_000,), ""),
     ],
 )
-def test_what_is_too_long_for_one_exec_is_denied(
+def test_too_long_for_one_exec_is_denied(
     env: dict[str, str], arguments: tuple[str, ...], check: str, tmp_path: Path
 ) -> None:
     assert [one.check for one in found(tmp_path, "", *arguments, env=env)] == ([check] if check else [])
 
 
-def test_files_of_this_machine_in_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_files_in_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data/train.csv").write_text("x")
@@ -288,7 +288,7 @@ def test_files_of_this_machine_in_arguments(tmp_path: Path, monkeypatch: pytest.
     ):
         (one,) = found(tmp_path, "", *arguments)
         assert (one.check, one.verdict) == ("arguments", D)
-        assert "does not travel" in one.message
+        assert "is not packaged" in one.message
     for arguments in (("--output", "data/train.csv"), ("--data", "data/none.csv"), ("results",), ("--name=data",),
                       ("/dev/null",), ("gs://b/data/train.csv",)):  # fmt: skip
         assert found(tmp_path, "", *arguments) == []
@@ -297,11 +297,11 @@ def test_files_of_this_machine_in_arguments(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     (one,) = found(tmp_path, sent, "../data/train.csv")
-    assert one.fix == "its name there is data/train.csv"
+    assert one.fix == "use its name on the cluster: data/train.csv"
 
 
 @pytest.mark.parametrize("given", [("--wandb",), ("-w",), ("--wan",), ("--tracker=mlflow", "-w")])
-def test_an_option_that_is_given_runs_its_branch(given: tuple[str, ...], tmp_path: Path) -> None:
+def test_given_option_runs_its_branch(given: tuple[str, ...], tmp_path: Path) -> None:
     text = (
         OPTIONS + "args = parser.parse_args()\nif args.wandb and args.tracker != 'wandb':\n    import wandb"
     )
@@ -309,7 +309,7 @@ def test_an_option_that_is_given_runs_its_branch(given: tuple[str, ...], tmp_pat
     assert found(tmp_path, text, "--tracker", "wandb") == []
 
 
-def test_a_command_that_is_given_runs(tmp_path: Path) -> None:
+def test_given_command_runs(tmp_path: Path) -> None:
     text = "import typer\napp = typer.Typer()\n@app.command()\ndef fit(): pass\n@app.command()\ndef to_web():\n    import uvicorn\napp()"
     text = header('dependencies = ["typer"]') + text
     assert [one.check for one in found(tmp_path, text, "to-web")] == ["imports"]
@@ -317,7 +317,7 @@ def test_a_command_that_is_given_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("given", "refused"), [((), False), (("--cpus", "3"), True), (("--cpus=3",), True)])
-def test_ray_init_is_read_with_the_job_s_arguments(
+def test_ray_init_depends_on_the_jobs_arguments(
     given: tuple[str, ...], refused: bool, tmp_path: Path
 ) -> None:
     text = OPTIONS + "import ray\nargs = parser.parse_args()\nray.init(num_cpus=args.cpus)"
@@ -328,8 +328,8 @@ def test_workers_have_a_path_of_their_own(tmp_path: Path) -> None:
     task = "import ray, sys\nsys.path.insert(0, 'src')\nfrom mypkg.a import f as g\n@ray.remote\ndef task():\n    return g()"
     files = {"train.py": task, "src/mypkg/__init__.py": "", "src/mypkg/a.py": "def f(): pass"}
     (one,) = found(tmp_path, files, tree=True)
-    assert (one.check, one.verdict, one.fix) == ("imports", U, "add --env PYTHONPATH=src")
-    assert "train.py:3 imports mypkg from src, which is on the path of the script alone" in one.message
+    assert (one.check, one.verdict, one.fix) == ("imports", U, "pass --env PYTHONPATH=src")
+    assert "train.py:3 imports mypkg from src, which only the script adds to sys.path" in one.message
     assert found(tmp_path, files, tree=True, env={"PYTHONPATH": "src"}) == []
     later = task.replace("@ray.remote\n", "") + "\ntask = ray.remote(task)"
     assert len(found(tmp_path, {**files, "train.py": later}, tree=True)) == 1
@@ -359,32 +359,34 @@ def test_sys_argv_is_read(tmp_path: Path) -> None:
         ("import ray\nray.remote(fit)", []),
     ],
 )
-def test_a_parameter_is_what_all_calls_give(calls: str, verdicts: list[Outcome], tmp_path: Path) -> None:
+def test_parameter_has_the_value_that_all_calls_pass(
+    calls: str, verdicts: list[Outcome], tmp_path: Path
+) -> None:
     text = f"import os\nCHOSEN = os.getpid() % 2\ndef fit(rows, gpu=False):\n    if gpu:\n        import cupy\n{calls}"
     assert [one.verdict for one in found(tmp_path, text)] == verdicts
 
 
-def test_what_a_condition_decides_is_remarked(tmp_path: Path) -> None:
+def test_conditional_imports_are_notes(tmp_path: Path) -> None:
     path = tmp_path / "job.py"
     path.write_text("import json\nif json.loads('0'):\n    import wandb\nimport torch")
-    draft = Draft(
-        "job.py", Header(), package.script_contents(path, ()), modules=parsed({"job.py": path.read_bytes()})
+    plan = JobPlan(
+        "job.py", Header(), package.script_contents(path, ()), sources={"job.py": path.read_bytes()}
     )
-    said = {(one.verdict, one.message, one.fix) for one in preflight(draft, FACTS) if one.check == "imports"}
+    said = {(one.verdict, one.message, one.fix) for one in preflight(plan, FACTS) if one.check == "imports"}
     assert said == {
-        (D, "job.py:4 imports torch, which neither travels, nor is installed on the cluster, nor is declared.",
+        (D, "job.py:4 imports torch, which is not in the package, not installed on the cluster, and not declared.",
          'at the top of job.py:\n# /// script\n# dependencies = ["torch"]\n# ///'),
-        (Outcome.OK, "job.py:3 imports wandb, which neither travels, nor is installed on the cluster, nor is declared; "
-         "a condition decides whether it runs", ""),
+        (Outcome.OK, "job.py:3 imports wandb, which is not in the package, not installed on the cluster, and not declared; "
+         "whether it runs depends on a condition", ""),
     }  # fmt: skip
 
 
-def test_a_guard_before_the_rest_is_no_condition_of_it(tmp_path: Path) -> None:
+def test_early_return_does_not_make_the_rest_conditional(tmp_path: Path) -> None:
     text = "import json\ndef main(config):\n    if not config:\n        return\n    import torch\nmain(json.loads('1'))"
     assert [(one.check, one.verdict) for one in found(tmp_path, text)] == [("imports", U)]
 
 
-def test_all_that_is_missing_is_declared_at_once(tmp_path: Path) -> None:
+def test_one_fix_declares_all_missing_packages(tmp_path: Path) -> None:
     both = found(tmp_path, "import seaborn, cv2")
     assert {one.fix for one in both} == {
         'at the top of job.py:\n# /// script\n# dependencies = ["seaborn", "opencv-python-headless"]\n# ///'
@@ -394,28 +396,30 @@ def test_all_that_is_missing_is_declared_at_once(tmp_path: Path) -> None:
 TUNED = "from ray import tune\ndef train(config):\n    tune.report({'a': 1}, checkpoint=make())\n"
 KEEPS = {
     "a report with a checkpoint": (TUNED + "tune.Tuner(train).fit()", True),
-    "a folder of each node": (TUNED + "tune.Tuner(train, run_config=tune.RunConfig(storage_path='/tmp/r')).fit()", True),
+    "a folder on each node": (TUNED + "tune.Tuner(train, run_config=tune.RunConfig(storage_path='/tmp/r')).fit()", True),
     "a callback": ("from ray.tune.integration.xgboost import TuneReportCheckpointCallback\nTuneReportCheckpointCallback()", True),
     "a trainer": ("from ray.train.xgboost import XGBoostTrainer\nXGBoostTrainer()", True),
     "a policy": ("from ray import tune\ntune.CheckpointConfig(checkpoint_at_end=True)", True),
     "a bucket": (TUNED + "tune.Tuner(train, run_config=tune.RunConfig(storage_path='gs://b/r')).fit()", False),
-    "a place that isn't told": (TUNED + "tune.Tuner(train, run_config=tune.RunConfig(storage_path=PLACE)).fit()", False),
+    "a place that is unknown": (TUNED + "tune.Tuner(train, run_config=tune.RunConfig(storage_path=PLACE)).fit()", False),
     "metrics alone": ("from ray import tune\ndef train(config):\n    tune.report({'a': 1})\ntune.Tuner(train).fit()", False),
     "no checkpoint": ("from ray import tune\ndef train(config):\n    tune.report({'a': 1}, checkpoint=None)\ntrain", False),
-    "another's report": ("import sklearn\nsklearn.report(checkpoint=1)", False),
+    "another library's report": ("import sklearn\nsklearn.report(checkpoint=1)", False),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "told"), KEEPS.values(), ids=KEEPS)
-def test_checkpoints_are_kept_where_every_node_reaches_them(text: str, told: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("text", "reported"), KEEPS.values(), ids=KEEPS)
+def test_checkpoints_need_storage_that_every_node_reaches(text: str, reported: bool, tmp_path: Path) -> None:
     apart = tuple(
         NodeResources("", head, {f"node:172.28.0.{n}": 1.0}) for n, head in enumerate((True, False))
     )
     together = tuple(
         NodeResources("", head, {f"node:127.0.1.{n}": 1.0}) for n, head in enumerate((True, False))
     )
-    told_of = [one.message for one in found(tmp_path, text, facts=replace(FACTS, nodes=apart, modules=TUNES))]
-    assert [("keeps checkpoints, and no storage_path" in one) for one in told_of] == [True] * told
+    messages = [
+        one.message for one in found(tmp_path, text, facts=replace(FACTS, nodes=apart, modules=TUNES))
+    ]
+    assert [("saves checkpoints without a storage_path" in one) for one in messages] == [True] * reported
     for nodes in (together, apart[:1], ()):
         assert found(tmp_path, text, facts=replace(FACTS, nodes=nodes, modules=TUNES)) == []
 
@@ -456,23 +460,23 @@ def test_checkpoints_are_kept_where_every_node_reaches_them(text: str, told: boo
         (header("[tool.submit]", 'files = ["iris.csv"]') + "rows = open('iris.csv').read()", False),
     ],
 )
-def test_files_of_this_machine_in_the_text(text: str, check: bool, tmp_path: Path) -> None:
+def test_local_files_in_the_source(text: str, check: bool, tmp_path: Path) -> None:
     (tmp_path / "iris.csv").write_text("1,2")
     path = tmp_path / "job.py"
     path.write_text(text)
     script = read_script(path)
     sources = package.sources(path)
     contents = package.script_contents(path, script.header.files)
-    draft = Draft("job.py", script.header, contents, modules=parsed(sources), folder=tmp_path)
-    told = [one.message for one in preflight(draft, None) if one.verdict is not Outcome.OK]
-    assert told == (
-        [f"job.py:{text.count(chr(10)) + 1} reads iris.csv, which is on this machine and does not travel."]
+    plan = JobPlan("job.py", script.header, contents, sources=sources, folder=tmp_path)
+    reported = [one.message for one in preflight(plan, None) if one.verdict is not Outcome.OK]
+    assert reported == (
+        [f"job.py:{text.count(chr(10)) + 1} reads iris.csv, which is on this machine and is not packaged."]
         if check
         else []
     )
 
 
-def test_what_uv_says_of_sources_is_kept(tmp_path: Path) -> None:
+def test_uv_sources_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "job.py"
     path.write_text(
         header(
@@ -486,14 +490,14 @@ def test_what_uv_says_of_sources_is_kept(tmp_path: Path) -> None:
             "default = true",
         )
     )
-    told = read_script(path).header
-    assert told.dependencies == (
+    reported = read_script(path).header
+    assert reported.dependencies == (
         "a @ git+https://github.com/o/a@v1#subdirectory=py",
         "b @ https://example.com/b-2-py3-none-any.whl",
         "c[x] @ git+https://example.com/c",
         "numpy",
     )
-    assert (told.index, told.refused) == ("https://mirror.example/simple", {})
+    assert (reported.index, reported.refused) == ("https://mirror.example/simple", {})
 
 
 @pytest.mark.parametrize(
@@ -506,11 +510,11 @@ def test_what_uv_says_of_sources_is_kept(tmp_path: Path) -> None:
         ("x = 1", 7, True),
     ],
 )
-def test_newer_syntax_than_the_clusters_is_denied(
+def test_syntax_newer_than_the_clusters_python_is_denied(
     text: str, minor: int, understood: bool, tmp_path: Path
 ) -> None:
-    told = found(tmp_path, text, facts=replace(FACTS, python=f"3.{minor}.1"))
-    assert [one.check for one in told] == ([] if understood else ["python"])
+    reported = found(tmp_path, text, facts=replace(FACTS, python=f"3.{minor}.1"))
+    assert [one.check for one in reported] == ([] if understood else ["python"])
 
 
 START, END, MIDDLE = ("FSTRING_START", "f'", 1), ("FSTRING_END", "'", 1), ("FSTRING_MIDDLE", "x", 1)
@@ -528,14 +532,16 @@ START, END, MIDDLE = ("FSTRING_START", "f'", 1), ("FSTRING_END", "'", 1), ("FSTR
         ([("FSTRING_START", "f'''", 1), ("STRING", "'a'", 1), ("NL", "\n", 1), START, END, END], ""),
     ],
 )
-def test_newer_strings_than_the_clusters_are_denied(tokens: list[tuple[str, str, int]], what: str) -> None:
-    told = newer_string(tokens)
-    assert (told[1] if told else "") == (
-        f"has {what} within the braces of an f-string, which takes Python 3.12" if what else ""
+def test_f_strings_newer_than_the_clusters_python_are_denied(
+    tokens: list[tuple[str, str, int]], what: str
+) -> None:
+    reported = newer_string(tokens)
+    assert (reported[1] if reported else "") == (
+        f"has {what} inside the braces of an f-string, which requires Python 3.12" if what else ""
     )
 
 
-def test_a_module_that_does_not_travel_is_named_once(tmp_path: Path) -> None:
+def test_unpackaged_module_is_reported_once(tmp_path: Path) -> None:
     outside = tmp_path / "common" / "lib"
     outside.mkdir(parents=True)
     (outside / "__init__.py").write_text("")

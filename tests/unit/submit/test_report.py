@@ -1,4 +1,4 @@
-"""Recorded results, and the page made of them: the sums are computed by hand here."""
+"""Saved results and their report page; the expected numbers are computed by hand."""
 
 from __future__ import annotations
 
@@ -41,60 +41,58 @@ FOUR = [task("n1", 1, 3), task("n1", 3.1, 5.1), task("n1", 5.2, 7.2), task("n1",
 
 
 @pytest.fixture
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def results_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path))
     return tmp_path / "results"
 
 
-def test_what_is_kept_is_read_again_the_oldest_first(kept: Path) -> None:
+def test_saved_records_load_oldest_first(results_folder: Path) -> None:
     second, first = record("b", 2000.0), record("a", 1000.0)
     history.save(second)
     history.save(first)
     assert history.load([]) == [first, second]
     assert history.load(["b"]) == [second]
-    assert history.load([str(kept / "a.json")]) == [first]
-    assert sorted(path.name for path in kept.iterdir()) == ["a.json", "b.json"]
+    assert history.load([str(results_folder / "a.json")]) == [first]
+    assert sorted(path.name for path in results_folder.iterdir()) == ["a.json", "b.json"]
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
-        (None, r"^There is no result of x in .*/results\.$"),
-        ("{", r"/x\.json holds no result of a job: .+\.$"),
-        ("[]", r"/x\.json holds no result of a job: another form\.$"),
-        ('{"version": 2, "result": {}}', r"/x\.json holds no result of a job: another form\.$"),
-        ('{"version": 1, "result": {}}', r"/x\.json holds no result of a job: .*missing.*\.$"),
+        (None, r"^No result of x in .*/results\.$"),
+        ("{", r"/x\.json is not a saved result: .+\.$"),
+        ("[]", r"/x\.json is not a saved result: unexpected format\.$"),
+        ('{"version": 2, "result": {}}', r"/x\.json is not a saved result: unexpected format\.$"),
+        ('{"version": 1, "result": {}}', r"/x\.json is not a saved result: .*missing.*\.$"),
     ],
 )
-def test_a_record_that_is_none_is_one_sentence(kept: Path, content: str | None, told: str) -> None:
-    kept.mkdir()
+def test_invalid_record(results_folder: Path, content: str | None, message: str) -> None:
+    results_folder.mkdir()
     if content is not None:
-        (kept / "x.json").write_text(content)
-    with pytest.raises(UsageError, match=told) as raised:
+        (results_folder / "x.json").write_text(content)
+    with pytest.raises(UsageError, match=message) as raised:
         history.load(["x"])
     assert raised.value.fix
 
 
-@pytest.mark.usefixtures("kept")
-def test_without_results_it_says_how_to_get_one() -> None:
+@pytest.mark.usefixtures("results_folder")
+def test_report_without_results() -> None:
     with pytest.raises(UsageError) as raised:
         history.load([])
-    assert raised.value.message == "There are no results yet: the first job that succeeds leaves one."
+    assert raised.value.message == "No results yet: each job that succeeds saves one."
     assert raised.value.fix == "python submit.py jobs/sklearn_joblib.py -- --compare"
 
 
-def test_a_folder_that_cannot_be_written_is_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unwritable_results_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "file"))
     with pytest.raises(
-        history.NotRecorded, match=r"could not be kept in .*/file/results for `report`: Not a dir"
+        history.NotRecorded, match=r"could not be saved in .*/file/results for `report`: Not a dir"
     ):
         history.save(record())
 
 
-def test_a_row_of_the_table() -> None:
+def test_table_row() -> None:
     run = run_of(
         record(
             cpus=2,
@@ -119,7 +117,7 @@ def test_a_row_of_the_table() -> None:
         {"tasks": [{"node": 1, "start": 2, "end": 1}], "curves": [{"lines": {"a": [[1]]}}], "nodes": [1]},
     ],
 )
-def test_a_result_of_any_form_is_a_row(result: dict[str, Any]) -> None:
+def test_any_result_becomes_a_row(result: dict[str, Any]) -> None:
     run = run_of(JobRecord("x-1", "local", "python x.py", 1, 2, 0, result))
     assert (run.tasks, run.curves, run.job) == ((), (), "x-1")
     assert len(cells(run)) == 10
@@ -145,7 +143,7 @@ def test_a_result_of_any_form_is_a_row(result: dict[str, Any]) -> None:
         },
     ],
 )
-def test_a_page_is_made_of_whatever_a_result_holds(odd: dict[str, Any]) -> None:
+def test_page_tolerates_any_result(odd: dict[str, Any]) -> None:
     runs = [record(f"{cpus}", **{"tasks": FOUR[:1], "cpus": cpus, **odd}) for cpus in (1, 2)]
     runs = [replace(one, entrypoint="python x.py 'open") for one in runs]
     xml.etree.ElementTree.fromstring(
@@ -154,7 +152,7 @@ def test_a_page_is_made_of_whatever_a_result_holds(odd: dict[str, Any]) -> None:
     assert page.text(runs).startswith("# Jobs on Ray")
 
 
-def test_the_last_run_of_a_job_counts_and_one_with_a_speed_up_before_one_without() -> None:
+def test_newest_prefers_runs_with_a_speed_up() -> None:
     runs = [
         run_of(record("1", speed_up=1.5)),
         run_of(record("2", speed_up=1.7)),
@@ -165,33 +163,33 @@ def test_the_last_run_of_a_job_counts_and_one_with_a_speed_up_before_one_without
     assert [run.record.submission_id for run in newest(runs)] == ["5", "2"]
 
 
-def test_tasks_that_overlap_are_on_lanes_of_their_own() -> None:
+def test_overlapping_tasks_get_separate_lanes() -> None:
     a, b, c = task("n", 0, 4), task("n", 1, 2), task("n", 2.5, 3)
     assert lanes([c, a, b]) == [[a], [b, c]]
 
 
-def test_list_scheduling_by_hand() -> None:
+def test_list_scheduling() -> None:
     assert makespan([3, 3, 2, 2, 2], 2) == 7  # 3+2+2, 3+2
     assert makespan([1.0] * 7, 3) == 3
     assert makespan([], 4) == 0
 
 
-def test_the_model_of_a_run() -> None:
+def test_model_of_a_run() -> None:
     model = model_of(run_of(record(tasks=FOUR)))
     assert model.serial == pytest.approx(10 - 8.3)
     assert model.gap == pytest.approx(0.3 / 4)
     assert model.tasks == pytest.approx([2, 2, 2, 2])
-    assert model.seconds(1) == pytest.approx(10)  # it gives back what it was made of
+    assert model.seconds(1) == pytest.approx(10)  # reproduces the run that it was fitted to
     assert model.seconds(2) == pytest.approx(1.7 + 2 * 2.075)
 
 
-def test_gaps_are_between_tasks_of_one_cpu() -> None:
+def test_gaps_between_tasks_on_one_cpu() -> None:
     both = [task("n1", 0, 1), task("n1", 1.2, 2), task("n2", 0, 1), task("n2", 1.4, 2)]
     assert mean_gap(both) == pytest.approx(0.6 / 4)
     assert mean_gap(both[:1]) == 0
 
 
-def test_shared_cores_stretch_what_computes() -> None:
+def test_shared_cores_slow_down_computing_tasks() -> None:
     model = Model(serial=1.0, gap=0.0, tasks=(1.0,) * 8, cores=2)
     assert [model.seconds(n, shared=True) for n in (1, 2, 4)] == [9, 5, 6]
     assert model.speed_up(4) == pytest.approx(9 / 3)
@@ -199,7 +197,7 @@ def test_shared_cores_stretch_what_computes() -> None:
     assert waiting.seconds(4, shared=True) == 3
 
 
-def test_runs_of_one_work_on_several_sizes_are_a_scaling() -> None:
+def test_runs_on_several_sizes_form_a_scaling() -> None:
     halves = [task("n1", 1, 3), task("n2", 1, 3), task("n1", 3, 5), task("n2", 3, 5)]
     runs = [
         run_of(record("1", tasks=FOUR)),
@@ -215,7 +213,7 @@ def test_runs_of_one_work_on_several_sizes_are_a_scaling() -> None:
     assert scalings(runs[3:]) == []
 
 
-def test_arguments_that_compute_the_same_do_not_part_runs() -> None:
+def test_compare_flag_does_not_separate_runs() -> None:
     plain, compared = record("1", tasks=FOUR), record("2", cpus=2, tasks=FOUR)
     compared = replace(compared, entrypoint="python sweep.py --compare")
     other = replace(compared, entrypoint="python sweep.py --forests 8")
@@ -223,11 +221,11 @@ def test_arguments_that_compute_the_same_do_not_part_runs() -> None:
     assert scalings([run_of(plain), run_of(other)]) == []
 
 
-def test_the_page_holds_everything_and_loads_nothing() -> None:
+def test_page_is_self_contained() -> None:
     curve = {"title": "t", "x": "round", "y": "loss", "lines": {"train <1>": [[1, 0.5], [2, 0.3]]}}
     rich = record("1", tasks=FOUR, speed_up=1.5, curves=[curve], metrics={"<b>": 1})
     html = page.html([rich, record("2", cpus=2, tasks=FOUR, job="sweep")])
-    for heading in ("What Ray bought", "The runs", "Scaling", "Who worked when", "Curves"):
+    for heading in ("Speed-up with Ray", "Runs", "Scaling", "Task timelines", "Curves"):
         assert f"<h2>{heading}</h2>" in html
     assert "&lt;b&gt; 1" in html
     assert "<b>" not in html
@@ -239,22 +237,22 @@ def test_the_page_holds_everything_and_loads_nothing() -> None:
         xml.etree.ElementTree.fromstring(chart)
 
 
-def test_the_model_is_told_in_words_with_its_error() -> None:
+def test_model_is_described_with_its_error() -> None:
     text = page.text([record("1", tasks=FOUR), record("2", cpus=2, seconds={"ray": 6.5}, tasks=FOUR)])
     assert "| 2 | 6.5 s | 5.85 s (-10%) | 5.85 s (-10%) |" in text
-    assert "The model is off by at most 10% on the sizes that were measured." in text
-    assert "With a core for each CPU it foresees" in text
+    assert "The model is off by at most 10% on the measured sizes." in text
+    assert "With one core per CPU it predicts" in text
 
 
-def test_a_machine_without_matplotlib_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_matplotlib_names_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(UsageError) as raised:
         page.html([record(tasks=FOUR)])
     assert raised.value.fix == "pip install matplotlib"
 
 
-def test_the_record_of_a_job_is_json(kept: Path) -> None:
+def test_record_is_json(results_folder: Path) -> None:
     history.save(record("x"))
-    told = json.loads((kept / "x.json").read_text())
-    assert told["version"] == 1
-    assert told["result"]["job"] == "sweep"
+    data = json.loads((results_folder / "x.json").read_text())
+    assert data["version"] == 1
+    assert data["result"]["job"] == "sweep"

@@ -1,4 +1,4 @@
-"""The findings about what travels, in full; no secret's value is in them."""
+"""The full findings about a job's files, variables and arguments; none contains a secret's value."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ import pytest
 from raydock.jobscript.header import Header
 from submit.findings import Finding, Outcome
 from submit.package import Contents, script_contents, tree_contents
-from submit.preflight import Draft
+from submit.plan import JobPlan
 from submit.preflight.travels import check_arguments, check_environment, check_package
 from tests.unit.package.build import put
 
 PASSWORD = "hunter" + "2hunter2"
 URL = f"postgres://app:{PASSWORD}@db/x"
 NOTHING = Contents(Path(), (), ())
-READ_IT = "let the job read it from Secret Manager or a bucket, as the identity it runs as"
+READ_IT = "have the job read it from Secret Manager or a bucket, as the identity it runs as"
 
 
-def draft(contents: Contents = NOTHING, header: Header | None = None, **given: Any) -> Draft:
-    return Draft("job.py", header or Header(), contents, **given)
+def draft(contents: Contents = NOTHING, header: Header | None = None, **given: Any) -> JobPlan:
+    return JobPlan("job.py", header or Header(), contents, **given)
 
 
-def told(found: list[Finding]) -> list[tuple[str, str, str, str]]:
+def summary(found: list[Finding]) -> list[tuple[str, str, str, str]]:
     assert not any(PASSWORD in f"{one.message} {one.fix}" for one in found)
     return [(one.verdict.value, one.check, one.message, one.fix) for one in found]
 
 
-def test_a_secret_stays_here_by_what_works_in_each_mode(tmp_path: Path) -> None:
+def test_fix_for_a_secret_depends_on_the_mode(tmp_path: Path) -> None:
     put(tmp_path, "job.py", "import helper")
     put(tmp_path, "helper.py", f"URL = '{URL}'")
     put(tmp_path, "notes.txt", f"\n{URL}\n")
     found = list(check_package(draft(script_contents(tmp_path / "job.py", ["notes.txt"]))))
-    assert told(found) == [
-        ("DENIED", "secrets", "helper.py:1 holds a secret (password in a URL), and whoever reaches the cluster could "
-         "read it.", f"take it out of the file, and {READ_IT}"),
-        ("DENIED", "secrets", "notes.txt:2 holds a secret (password in a URL), and whoever reaches the cluster could "
-         "read it.", "take it out of the file, or take the file out of the header's files"),
+    assert summary(found) == [
+        ("DENIED", "secrets", "helper.py:1 contains a secret (password in a URL) that anyone with access to the "
+         "cluster could read.", f"remove it from the file, and {READ_IT}"),
+        ("DENIED", "secrets", "notes.txt:2 contains a secret (password in a URL) that anyone with access to the "
+         "cluster could read.", "remove it from the file, or remove the file from the header's files"),
     ]  # fmt: skip
     found = list(check_package(draft(tree_contents(tmp_path, script="job.py"))))
     ignore = f"{tmp_path.resolve()}/.rayignore"
     assert [one.fix for one in found] == [
-        f"take it out of the file, or keep the file here: echo /helper.py >> {ignore}",
-        f"take it out of the file, or keep the file here: echo /notes.txt >> {ignore}",
+        f"remove it from the file, or exclude the file: echo /helper.py >> {ignore}",
+        f"remove it from the file, or exclude the file: echo /notes.txt >> {ignore}",
     ]
 
 
@@ -59,30 +59,30 @@ def test_secrets_in_variables_arguments_and_dependencies() -> None:
         ),
     ]
     shown = "and the dashboard shows a job's environment."
-    assert told(found) == [
-        ("DENIED", "secrets", f"The variable DATABASE_URL holds a secret (password in a URL), {shown}",
-         f"leave it out, and {READ_IT}"),
-        ("DENIED", "secrets", f"The variable DB_PASSWORD holds a secret (by its name), {shown}",
-         f"leave it out, and {READ_IT}"),
-        ("DENIED", "secrets", "The argument url of the job holds a secret (password in a URL), and the dashboard shows "
-         "a job's entrypoint.", f"leave it out, and {READ_IT}"),
-        ("DENIED", "secrets", "The dependency pkg holds a secret (password in a URL), and the dashboard shows what a "
-         "job installs.",
-         "put the package's source beside the script, or install it from where no password is needed"),
+    assert summary(found) == [
+        ("DENIED", "secrets", f"The variable DATABASE_URL contains a secret (password in a URL), {shown}",
+         f"remove it, and {READ_IT}"),
+        ("DENIED", "secrets", f"The variable DB_PASSWORD contains a secret (by its name), {shown}",
+         f"remove it, and {READ_IT}"),
+        ("DENIED", "secrets", "The job's argument url contains a secret (password in a URL), and the dashboard shows "
+         "a job's entrypoint.", f"remove it, and {READ_IT}"),
+        ("DENIED", "secrets", "The dependency pkg contains a secret (password in a URL), and the dashboard shows what "
+         "a job installs.",
+         "put the package's source next to the script, or install it from an index that needs no password"),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("here", [True, False])
-def test_a_file_of_credentials_that_a_variable_names(here: bool, tmp_path: Path) -> None:
+def test_variable_that_names_a_credential_file(here: bool, tmp_path: Path) -> None:
     path = tmp_path / "key.json"
     if here:
         path.touch()
     (found,) = check_environment(draft(env={"GOOGLE_APPLICATION_CREDENTIALS": str(path), "KUBECONFIG": ""}))
     assert (found.check, found.verdict) == ("environment", Outcome.DENIED if here else Outcome.UNKNOWN)
-    assert found.message == f"GOOGLE_APPLICATION_CREDENTIALS names {path}, " + (
-        "a file of this machine: files with credentials never travel."
+    assert found.message == f"GOOGLE_APPLICATION_CREDENTIALS points to {path}, " + (
+        "a file on this machine; credential files are never packaged."
         if here
-        else "and whether the cluster has that file is not known."
+        else "which may not exist on the cluster."
     )
 
 
@@ -111,17 +111,17 @@ RUN = {
 
 
 @pytest.mark.parametrize("text", RUN)
-def test_a_program_that_is_not_one_on_the_cluster(text: str, tmp_path: Path) -> None:
+def test_program_that_loses_its_executable_bit(text: str, tmp_path: Path) -> None:
     put(tmp_path, "job.py", text)
     put(tmp_path, "run.sh", PROGRAM, mode=0o755)
     put(tmp_path, "other.txt")
     where = f"job.py:{text.count(chr(10)) + 1} runs run.sh"
-    denial = ("DENIED", "package", f"{where}, which is not executable on the cluster: Ray unpacks without modes.",
+    denial = ("DENIED", "package", f"{where}, which is not executable on the cluster: Ray does not restore file modes.",
               'run it with its interpreter: subprocess.run(["bash", "run.sh", ...])')  # fmt: skip
-    note = ("OK", "package", "run.sh is not executable on the cluster: Ray unpacks without modes", "")
-    found = told(list(check_package(draft(script_contents(tmp_path / "job.py", ["run.sh", "other.txt"])))))
+    note = ("OK", "package", "run.sh is not executable on the cluster: Ray does not restore file modes", "")
+    found = summary(list(check_package(draft(script_contents(tmp_path / "job.py", ["run.sh", "other.txt"])))))
     assert found[1:] == [denial if RUN[text] else note]
-    found = told(list(check_package(draft(tree_contents(tmp_path, script="job.py")))))
+    found = summary(list(check_package(draft(tree_contents(tmp_path, script="job.py")))))
     assert found[1:] == ([denial] if RUN[text] else [])
 
 
@@ -132,10 +132,10 @@ def test_a_program_that_is_not_one_on_the_cluster(text: str, tmp_path: Path) -> 
             "#!/usr/bin/python3 -u\n",
             'run it with its interpreter: subprocess.run([sys.executable, "bin/x", ...])',
         ),
-        ("\x7fELF\0\1", "make it so in the job first: os.chmod('bin/x', 0o755)"),
+        ("\x7fELF\0\1", "make it executable in the job first: os.chmod('bin/x', 0o755)"),
     ],
 )
-def test_how_a_program_is_run_without_its_mode(start: str, fix: str, tmp_path: Path) -> None:
+def test_fix_for_a_program_without_its_executable_bit(start: str, fix: str, tmp_path: Path) -> None:
     put(tmp_path, "job.py", "import helper")
     put(tmp_path, "helper.py", "import subprocess\nsubprocess.check_output(['bin/x'])")
     put(tmp_path, "bin/x", start, mode=0o755)

@@ -1,4 +1,4 @@
-"""`--target vertex`: which cluster, what is said while it comes, and what is sent with each request."""
+"""`--target vertex`: choosing a cluster, waiting for it, and authenticating each request."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def cluster(name: str = "one", state: str = "RUNNING", dashboard: str = "") -> C
 
 
 class FakeApi:
-    """Answers with what it was given, one cluster a call; the last one for good."""
+    """Return the given clusters, one per call, and then the last one forever."""
 
     def __init__(self, *found: Cluster | Exception, listed: tuple[Cluster, ...] = ()) -> None:
         self.found, self.listed, self.location = list(found), listed, Location("", "")
 
-    def __call__(self, place: Location) -> Any:
-        self.location = place
+    def __call__(self, location: Location) -> Any:
+        self.location = location
         return self
 
     def all(self) -> list[Cluster]:
@@ -51,7 +51,7 @@ class FakeApi:
 
 
 class FakeToken:
-    """Tokens that are counted."""
+    """Numbered tokens."""
 
     def __init__(self) -> None:
         self.number = 1
@@ -74,45 +74,45 @@ def ready(api: FakeApi, seconds: float = 5, name: str = "one") -> tuple[VertexTa
     target = VertexTarget(
         TargetOptions(cluster=name, project="p", region="us-central1", wait=seconds), api=api
     )
-    told: list[str] = []
-    asyncio.run(target.ready(told.append))
-    return target, told
+    messages: list[str] = []
+    asyncio.run(target.ready(messages.append))
+    return target, messages
 
 
-def test_a_cluster_that_runs_is_told_with_who_its_jobs_run_as() -> None:
-    target, told = ready(FakeApi(cluster()))
-    assert told == [f"cluster one in us-central1: RUNNING, Ray 2.47, Python 3.11; jobs run as {AGENT}"]
+def test_running_cluster_is_reported_with_its_job_principal() -> None:
+    target, messages = ready(FakeApi(cluster()))
+    assert messages == [f"cluster one in us-central1: RUNNING, Ray 2.47, Python 3.11; jobs run as {AGENT}"]
     assert target.flags == "--target vertex --cluster one --project p --region us-central1 "
     assert target.connect().base_url == "https://ray.example"
     assert target.google().account == AGENT
 
 
-def test_a_cluster_that_is_coming_is_said_to_be_and_waited_for() -> None:
-    coming = cluster(state="PROVISIONING")
-    _, told = ready(FakeApi(coming, coming, coming, cluster()))
-    assert told[0] == "the cluster one is PROVISIONING; waiting until it runs (Ctrl-C ends only this)"
-    assert len(told) == 2
+def test_waits_for_a_provisioning_cluster() -> None:
+    provisioning = cluster(state="PROVISIONING")
+    _, messages = ready(FakeApi(provisioning, provisioning, provisioning, cluster()))
+    assert messages[0] == "the cluster one is PROVISIONING; waiting until it runs (Ctrl-C ends only this)"
+    assert len(messages) == 2
 
 
 SILENT = NoAnswer("It does not answer: slow")
 
 
 @pytest.mark.parametrize(
-    ("looks", "said"),
+    ("answers", "said"),
     [
-        ((SILENT,), 0),  # the lab holds its first answer about a new cluster back
+        ((SILENT,), 0),  # the lab delays its first answer about a new cluster
         ((SILENT, SILENT), 1),
         ((cluster(state="PROVISIONING"), SILENT) * 5, 0),
         ((SILENT, cluster(state="PROVISIONING"), *(SILENT,) * 9), 1),
     ],
 )
-def test_looks_without_an_answer_end_no_wait(looks: tuple[Any, ...], said: int) -> None:
-    _, told = ready(FakeApi(*looks, cluster()))
-    assert told.count("the cluster one: no answer (It does not answer: slow); trying again") == said
-    assert told[-1].startswith("cluster one in us-central1: RUNNING")
+def test_unanswered_polls_do_not_end_the_wait(answers: tuple[Any, ...], said: int) -> None:
+    _, messages = ready(FakeApi(*answers, cluster()))
+    assert messages.count("the cluster one: no answer (It does not answer: slow); trying again") == said
+    assert messages[-1].startswith("cluster one in us-central1: RUNNING")
 
 
-def test_a_place_that_never_answered_is_given_up_soon() -> None:
+def test_gives_up_soon_if_nothing_ever_answered() -> None:
     api = FakeApi(SILENT, SILENT, SILENT, cluster())
     with pytest.raises(Unreachable, match="It does not answer: slow"):
         ready(api)
@@ -134,13 +134,13 @@ def test_a_place_that_never_answered_is_given_up_soon() -> None:
          "python -m cluster up --target vertex --project p --region us-central1 "),
     ],
 )  # fmt: skip
-def test_what_can_take_no_job(api: FakeApi, name: str, kind: type, message: str, fix: str) -> None:
+def test_clusters_that_cannot_take_jobs(api: FakeApi, name: str, kind: type, message: str, fix: str) -> None:
     with pytest.raises(RaydockError) as caught:
         ready(api, seconds=0.05, name=name)
     assert (type(caught.value), caught.value.message, caught.value.fix) == (kind, message, fix)
 
 
-def test_the_only_cluster_need_not_be_named() -> None:
+def test_only_cluster_is_the_default() -> None:
     target, _ = ready(FakeApi(cluster(), listed=(cluster("old", "STOPPING"), cluster())), name="")
     assert target.cluster == cluster()
 
@@ -151,7 +151,7 @@ def ray() -> Iterator[FakeDashboard]:
         yield fake
 
 
-def test_a_token_that_is_turned_down_is_replaced_and_the_request_repeated(ray: FakeDashboard) -> None:
+def test_rejected_token_is_replaced_and_the_request_repeated(ray: FakeDashboard) -> None:
     token = FakeToken()
     api = FakeApi(cluster(dashboard=ray.url))
     ray.token = "t2"
@@ -165,15 +165,17 @@ def test_a_token_that_is_turned_down_is_replaced_and_the_request_repeated(ray: F
     assert token.number == 2
 
 
-def test_flags_of_vertex_are_for_vertex() -> None:
-    asked = parse(["--target", "vertex", "--cluster", "c", "--cluster-wait", "1h", "x.py"]).asked
-    assert (asked.cluster, asked.wait) == ("c", 3600)
-    assert parse(["--target", "vertex", "--cluster", "c", "list"]).where == "--target vertex --cluster c "
+def test_vertex_flags_require_the_vertex_target() -> None:
+    options = parse(["--target", "vertex", "--cluster", "c", "--cluster-wait", "1h", "x.py"]).target_options
+    assert (options.cluster, options.wait) == ("c", 3600)
+    assert (
+        parse(["--target", "vertex", "--cluster", "c", "list"]).target_flags == "--target vertex --cluster c "
+    )
     with pytest.raises(UsageError) as caught:
         parse(["--cluster", "c", "x.py"])
-    assert caught.value.message == "--cluster is for a cluster on Vertex AI."
+    assert caught.value.message == "--cluster applies only to clusters on Vertex AI."
     assert caught.value.fix == "--target vertex --cluster c"
 
 
-def test_the_registry_opens_it() -> None:
+def test_registry_opens_the_vertex_target() -> None:
     assert open_target("vertex", None, TargetOptions(cluster="c")).name == "vertex"

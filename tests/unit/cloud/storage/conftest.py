@@ -1,4 +1,4 @@
-"""A new bucket for each test, in one lab."""
+"""A new bucket per test, in a shared lab."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NUMBERS = itertools.count()
 
 @pytest.fixture
 def new(lab: RunningCloud) -> Callable[..., Wire]:
-    """Makes a bucket with these bindings and returns it as the owner sees it."""
+    """Create a bucket with these bindings and return it as the owner sees it."""
 
     def make(*bindings: dict[str, Any]) -> Wire:
         name = f"unit-{next(NUMBERS)}"

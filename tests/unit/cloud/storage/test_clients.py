@@ -1,4 +1,4 @@
-"""What Ray's, pyarrow's and gcsfs's own code does with folders, checkpoints and deletions."""
+"""Folders, checkpoints and deletions with Ray's, pyarrow's and gcsfs's own code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def arrow(lab: RunningCloud) -> object:
     )
 
 
-def test_pyarrow_folders_exist_are_listed_and_go(arrow: object) -> None:
+def test_pyarrow_folders_exist_are_listed_and_are_deleted(arrow: object) -> None:
     from pyarrow.fs import FileSelector, FileSystem, FileType
 
     assert isinstance(arrow, FileSystem)
@@ -80,7 +80,7 @@ def test_a_checkpoint_with_folders_in_it(arrow: object, tmp_path: Path) -> None:
 
 
 def gcsfs(lab: RunningCloud) -> Any:
-    from gcsfs.core import GCSFileSystem  # the package's own would ask for the bucket's type over gRPC
+    from gcsfs.core import GCSFileSystem  # the exported class would query the bucket's type over gRPC
 
     return GCSFileSystem(
         project="lab-project",
@@ -91,8 +91,8 @@ def gcsfs(lab: RunningCloud) -> Any:
     )
 
 
-def test_gcsfs_deletes_and_says_so(lab: RunningCloud) -> None:
-    """A quoted boundary in the batch's answer made every `rm` fail after it had deleted."""
+def test_gcsfs_deletes_successfully(lab: RunningCloud) -> None:
+    """A quoted boundary in the batch response made every `rm` fail after the deletion."""
     found = gcsfs(lab)
     found.pipe({f"{BUCKET}/gcsfs/{name}": b"x" for name in ("a", "b/c", "b/d")})
     found.touch(f"{BUCKET}/gcsfs/folder/")
@@ -112,7 +112,7 @@ def test_gcsfs_deletes_and_says_so(lab: RunningCloud) -> None:
 def test_rays_storage_of_an_experiment(
     client: str, lab: RunningCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What Ray's own tests do with its StorageContext: markers, checkpoints, artifacts."""
+    """What Ray's own tests of StorageContext do: markers, checkpoints, artifacts."""
     from pyarrow.fs import FSSpecHandler, PyFileSystem
     from ray.train import Checkpoint, SyncConfig
     from ray.train._internal.storage import StorageContext, _list_at_fs_path

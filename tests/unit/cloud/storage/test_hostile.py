@@ -1,4 +1,4 @@
-"""Storage against somebody with few rights: what is authorized is what is done, whatever form the request has."""
+"""Cloud Storage against callers with few permissions: only what is authorized happens, in any form of request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def binding(role: str, expression: str = "", member: str = TRAINER) -> dict[str,
 
 @pytest.fixture
 def creator(new: Callable[..., Wire], acting: Acting) -> tuple[Wire, Wire]:
-    """A bucket as its owner sees it, and as one who may create and read."""
+    """A bucket as its owner and as a principal that may create and read."""
     owner = new(binding("objectCreator"), binding("objectViewer"))
     owner.put("secret", "original")
     owner.put("mine", "evil")
@@ -38,7 +38,7 @@ def creator(new: Callable[..., Wire], acting: Acting) -> tuple[Wire, Wire]:
 
 @pytest.fixture
 def fenced(new: Callable[..., Wire], acting: Acting, lab: RunningCloud) -> tuple[Wire, Wire]:
-    """A bucket as its owner sees it, and as one who may do anything below public/ and nothing elsewhere."""
+    """A bucket as its owner and as a principal that may do anything below public/ and nothing elsewhere."""
     owner = new()
     inside = f'resource.name.startsWith("projects/_/buckets/{owner.bucket}/objects/public/")'
     listing = 'api.getAttribute("storage.googleapis.com/objectListPrefix", "").startsWith("public/")'
@@ -83,7 +83,7 @@ OVERWRITES: dict[str, Callable[[Wire], Any]] = {
 
 
 @pytest.mark.parametrize("how", OVERWRITES)
-def test_create_alone_never_overwrites(creator: tuple[Wire, Wire], how: str) -> None:
+def test_create_permission_alone_never_overwrites(creator: tuple[Wire, Wire], how: str) -> None:
     owner, actor = creator
     before = owner.get("secret").json
     done = OVERWRITES[how](actor)
@@ -91,7 +91,7 @@ def test_create_alone_never_overwrites(creator: tuple[Wire, Wire], how: str) -> 
     assert owner.get("secret").json == before
 
 
-def test_nor_what_appears_during_a_resumable_upload(creator: tuple[Wire, Wire]) -> None:
+def test_nor_an_object_created_during_a_resumable_upload(creator: tuple[Wire, Wire]) -> None:
     owner, actor = creator
     session = actor.begin({"name": "later"})
     owner.put("later", "original")
@@ -159,7 +159,7 @@ WRITES: dict[str, Callable[[Wire], Any]] = {
 
 
 @pytest.mark.parametrize("how", WRITES)
-def test_a_condition_holds_whatever_form_a_write_has(fenced: tuple[Wire, Wire], how: str) -> None:
+def test_a_condition_applies_to_every_form_of_write(fenced: tuple[Wire, Wire], how: str) -> None:
     owner, actor = fenced
     before = owner.get("private/s").json
     WRITES[how](actor)
@@ -208,7 +208,7 @@ READS: dict[str, Callable[[Wire], Any]] = {
 
 
 @pytest.mark.parametrize("how", READS)
-def test_a_condition_holds_whatever_form_a_read_has(fenced: tuple[Wire, Wire], how: str) -> None:
+def test_a_condition_applies_to_every_form_of_read(fenced: tuple[Wire, Wire], how: str) -> None:
     owner, actor = fenced
     body = READS[how](actor).body
     assert SECRET not in body
@@ -223,7 +223,9 @@ BUCKETS = ("../{}", "{}/../{}", "{}%00", "{}.", ".", "..", "%2e%2e", "{}%252F..%
 @pytest.mark.parametrize(
     "name", ["../{}/secret", "..\\{}\\secret", "x\0../{}/secret", "./../{}/secret", "/../../{}/secret"]
 )
-def test_a_name_never_leads_into_another_bucket(new: Callable[..., Wire], acting: Acting, name: str) -> None:
+def test_an_object_name_never_reaches_another_bucket(
+    new: Callable[..., Wire], acting: Acting, name: str
+) -> None:
     closed, open_ = new(), new(binding("objectAdmin"))
     closed.put("secret", SECRET)
     actor, name = acting(open_, TRAINER), name.format(closed.bucket)
@@ -243,7 +245,7 @@ NAMES = ("run", "run/part-0", "folder/", "folder/x", "x//y", "x/y", "/lead", "le
          "con", "a" * 1024, "é" * 512, "..a", "a..", "...", "a/..", "a/.")  # fmt: skip
 
 
-def test_names_that_a_file_system_could_not_tell_apart(bucket: Wire) -> None:
+def test_names_that_a_file_system_would_confuse(bucket: Wire) -> None:
     for name in NAMES:
         made = bucket.put(name, f"content of {name}")
         assert (made.status, made["name"]) == (200, name)
@@ -277,7 +279,7 @@ def test_names_that_google_refuses(bucket: Wire, name: str) -> None:
         unique=True,
     )
 )
-def test_any_name_is_found_under_itself_and_no_other(new: Callable[..., Wire], names: list[str]) -> None:
+def test_every_valid_name_identifies_one_object(new: Callable[..., Wire], names: list[str]) -> None:
     bucket = new()
     kept = [name for name in names if not wrong_object(name)]
     for name in names:
@@ -286,10 +288,10 @@ def test_any_name_is_found_under_itself_and_no_other(new: Callable[..., Wire], n
     assert [bucket.read(name).body.decode() for name in kept] == kept
 
 
-def test_a_list_looks_at_so_many_objects_and_goes_on_from_there(
+def test_a_list_scans_a_limited_number_of_objects_per_page(
     bucket: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A glob with few matches in a large bucket would hold up everybody else."""
+    """A glob with few matches in a large bucket would block other requests."""
     monkeypatch.setattr("cloud.storage.listing.SCAN", 3)
     for number in range(10):
         bucket.put(f"{number}")
@@ -324,10 +326,8 @@ TARGETS = (
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_batch_never_leads_out_of_storage(
-    bucket: Wire, monkeypatch: pytest.MonkeyPatch, target: str
-) -> None:
-    """No name is looked up and no connection is made, whatever the target is."""
+def test_a_batch_never_leaves_storage(bucket: Wire, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    """No target causes a name lookup or a connection."""
     asked: list[Any] = []
 
     async def refuse(*words: Any, **more: Any) -> Any:
@@ -351,7 +351,7 @@ def test_each_call_of_a_batch_is_authorized(fenced: tuple[Wire, Wire]) -> None:
     assert owner.names() == ["private/s"]
 
 
-def test_a_call_of_a_batch_may_have_a_token_of_its_own(fenced: tuple[Wire, Wire], lab: RunningCloud) -> None:
+def test_a_call_of_a_batch_may_have_its_own_token(fenced: tuple[Wire, Wire], lab: RunningCloud) -> None:
     owner, actor = fenced
     token = f"Authorization: Bearer {lab.token(PERSON)}\r\n"
     answer = actor.batch(f"DELETE {owner.at('private/s')} HTTP/1.1\r\n{token}\r\n")
@@ -370,7 +370,7 @@ def test_a_malformed_batch_does_nothing(bucket: Wire) -> None:
     assert bucket.names() == ["x"]
 
 
-def test_the_boundary_of_a_batchs_answer_has_no_quotes(bucket: Wire) -> None:
+def test_a_batch_response_boundary_has_no_quotes(bucket: Wire) -> None:
     """gcsfs takes quotes literally, and then reports every deletion as a failure."""
     kind = bucket.batch(f"GET {bucket.at('x')} HTTP/1.1\r\n\r\n").headers["Content-Type"]
     assert set(kind.partition("boundary=")[2]) <= set(string.ascii_letters + string.digits + "_-")
@@ -379,7 +379,7 @@ def test_the_boundary_of_a_batchs_answer_has_no_quotes(bucket: Wire) -> None:
 # Sessions
 
 
-def test_a_session_belongs_to_who_began_it(new: Callable[..., Wire], acting: Acting) -> None:
+def test_an_upload_session_belongs_to_its_creator(new: Callable[..., Wire], acting: Acting) -> None:
     owner = new(binding("objectAdmin"), binding("objectAdmin", member=AGENT))
     session = acting(owner, TRAINER).begin({"name": "x"})
     for other in (AGENT, PERSON, ""):
@@ -392,7 +392,7 @@ def test_a_session_belongs_to_who_began_it(new: Callable[..., Wire], acting: Act
 
 
 @pytest.mark.parametrize("kind", ["media", "multipart", "resumable"])
-def test_nobody_writes_by_an_upload_id(bucket: Wire, acting: Acting, kind: str) -> None:
+def test_an_upload_id_alone_does_not_authorize_writes(bucket: Wire, acting: Acting, kind: str) -> None:
     for id in ("", "1", "../x", "'"):
         path = f"/upload{API}/b/{bucket.bucket}/o?uploadType={kind}&name=x&upload_id={id}"
         for method in ("POST", "PUT"):
@@ -404,7 +404,7 @@ def test_nobody_writes_by_an_upload_id(bucket: Wire, acting: Acting, kind: str) 
 
 
 def sent_until_answered(lab: RunningCloud, path: str, headers: str, most: int) -> tuple[int, bytes]:
-    """How many bytes of a body went out before the answer came, and the answer's first line."""
+    """The number of body bytes sent before the response, and the response's first line."""
     base = urlsplit(lab.gateway)
     with socket.create_connection((base.hostname or "", base.port or 0), 60) as connection:
         head = f"POST /google/storage.googleapis.com{path} HTTP/1.1\r\nHost: {base.netloc}\r\n{headers}"
@@ -435,7 +435,7 @@ def sent_until_answered(lab: RunningCloud, path: str, headers: str, most: int) -
         ("uploadType=multipart&name=x", 401),
     ],
 )
-def test_nobodys_body_is_not_read(lab: RunningCloud, bucket: Wire, query: str, status: int) -> None:
+def test_an_unauthorized_body_is_not_read(lab: RunningCloud, bucket: Wire, query: str, status: int) -> None:
     path = f"/upload{API}/b/{bucket.bucket}/o?{query}"
     _, line = sent_until_answered(lab, path, "Content-Type: multipart/related; boundary=b\r\n", 64 * 2**20)
     assert line.split()[1] == str(status).encode()

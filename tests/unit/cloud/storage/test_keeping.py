@@ -1,4 +1,4 @@
-"""What storage keeps: through restarts, faults of the disk, and changes in the middle of a write."""
+"""What Cloud Storage preserves through restarts, disk errors, and changes during a write."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def lone(tmp_path: Path) -> Path:
     return tmp_path / "objects"
 
 
-def test_what_was_deleted_stays_so(lone: Path) -> None:
-    """The objects that lab.yaml gives a bucket are its first ones, not its last."""
+def test_deleted_objects_stay_deleted(lone: Path) -> None:
+    """lab.yaml defines a bucket's initial objects, not its current ones."""
     service = opened(lone)
     found = service.index.object("lab-data", "hello.txt")
     assert found
@@ -52,23 +52,23 @@ def test_what_was_deleted_stays_so(lone: Path) -> None:
     again.close()
 
 
-def test_a_bucket_outlives_a_changed_lab_file_and_stays_its_projects(lone: Path) -> None:
+def test_a_bucket_survives_a_changed_lab_file_in_its_project(lone: Path) -> None:
     service = opened(lone)
     for name, project in (("users-own", "lab-project"), ("gone-own", "no-such-project")):
-        service.access.world.add_bucket(name, "lab-project")
+        service.access.lab_state.add_bucket(name, "lab-project")
         service.index.put_bucket(name, project, {})
         put_text(service, name, "private", "secret")
     service.close()
-    again = opened(lone)  # the world begins anew
-    assert again.access.world.buckets["users-own"].project == "lab-project"
+    again = opened(lone)  # the state is reset
+    assert again.access.lab_state.buckets["users-own"].project == "lab-project"
     assert again.index.object("users-own", "private")
-    assert "gone-own" not in again.access.world.buckets  # nobody's, so nobody is given it: see the next test
+    assert (
+        "gone-own" not in again.access.lab_state.buckets
+    )  # without an owner, so it stays without one: see the next test
     again.close()
 
 
-def test_a_name_with_content_of_a_project_that_is_gone_is_not_given_away(
-    lab: RunningCloud, bucket: Wire
-) -> None:
+def test_a_bucket_name_of_a_removed_project_can_not_be_reused(lab: RunningCloud, bucket: Wire) -> None:
     async def leave() -> None:
         lab.cloud.service.index.put_bucket("left-behind", "no-such-project", {})
 
@@ -77,7 +77,7 @@ def test_a_name_with_content_of_a_project_that_is_gone_is_not_given_away(
     assert (made.status, made.message) == (409, "The requested bucket name is not available.")
 
 
-def test_content_that_nothing_refers_to_is_removed_at_the_start(lone: Path) -> None:
+def test_unreferenced_content_is_removed_at_startup(lone: Path) -> None:
     service = opened(lone)
     (service.folder / "stray").write_bytes(b"x")
     kept = {path.name for path in service.folder.iterdir()} - {"stray"}
@@ -95,7 +95,7 @@ def full(*_: Any, **__: Any) -> None:
     raise OSError(errno.ENOSPC, "full")
 
 
-def test_an_overwrite_whose_old_content_cannot_be_removed(
+def test_an_overwrite_whose_old_content_can_not_be_deleted(
     bucket: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket.put("x", "old")
@@ -106,7 +106,7 @@ def test_an_overwrite_whose_old_content_cannot_be_removed(
 
 
 @pytest.mark.parametrize("how", ["put", "multipart", "compose"])
-def test_a_full_disk_is_told_and_leaves_nothing(
+def test_a_full_disk_is_reported_and_leaves_nothing(
     lab: RunningCloud, bucket: Wire, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     bucket.put("x", "old")
@@ -137,7 +137,7 @@ def test_an_index_that_cannot_be_written_keeps_the_old_object(
 
 
 @pytest.mark.parametrize("verb", ["PUT iam", "POST b", "DELETE b"])
-def test_a_world_that_cannot_be_saved_is_the_one_before(
+def test_a_state_that_can_not_be_saved_is_rolled_back(
     lab: RunningCloud, bucket: Wire, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     before = lab.world.as_json()
@@ -156,13 +156,13 @@ def test_a_world_that_cannot_be_saved_is_the_one_before(
     assert (bucket.about().status, Wire(bucket.url, "unit-full", bucket.headers).about().status) == (200, 404)
 
 
-# Changes in the middle of a write
+# Changes during a write
 
 
 def in_the_middle(
     lab: RunningCloud, actor: Wire, path: str, begun: threading.Event, change: Callable[[], None]
 ) -> int:
-    """The status of an upload whose second half is sent after the change."""
+    """The status of an upload whose second half is sent after a change."""
     base = urlsplit(lab.url)
     with socket.create_connection((base.hostname or "", base.port or 0), 60) as connection:
         head = f"POST {base.path}{path} HTTP/1.1\r\nHost: {base.netloc}\r\nContent-Length: 20\r\n"
@@ -175,14 +175,14 @@ def in_the_middle(
 
 
 @pytest.mark.parametrize("change", ["revoked", "another bucket"])
-def test_permissions_and_the_bucket_are_those_of_the_moment_of_writing(
+def test_permissions_and_bucket_are_checked_when_writing(
     lab: RunningCloud, new: Callable[..., Wire], acting: Acting, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     owner = new(binding("objectCreator"))
     actor, begun, writer = acting(owner, TRAINER), threading.Event(), Service.writer
 
     def noted(service: Service) -> Writer:
-        begun.set()  # all that is checked before the body has been
+        begun.set()  # all checks before the body are done
         return writer(service)
 
     monkeypatch.setattr(Service, "writer", noted)
@@ -192,7 +192,7 @@ def test_permissions_and_the_bucket_are_those_of_the_moment_of_writing(
         kept = [one for one in holder.policy["bindings"] if TRAINER not in one["members"]]
         if change == "another bucket":
             lab.cloud.service.index.delete_bucket(owner.bucket)
-            await asyncio.sleep(0.001)  # it is another moment
+            await asyncio.sleep(0.001)  # let time pass
             lab.cloud.service.index.put_bucket(owner.bucket, "lab-project", {})
         else:
             lab.world.set_policy(holder, {"version": 3, "bindings": kept})
@@ -222,10 +222,10 @@ def test_a_session_ends_with_the_permission(
     assert owner.names() == []
 
 
-# Who may
+# Permissions
 
 
-def test_public_access_prevention_takes_the_permission_to_set_policies(
+def test_public_access_prevention_requires_set_iam_policy(
     new: Callable[..., Wire], acting: Acting, lab: RunningCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tuner = "projects/lab-project/roles/tuner"
@@ -240,7 +240,7 @@ def test_public_access_prevention_takes_the_permission_to_set_policies(
 
 
 def test_an_accounts_permissions_and_tokens_end_with_it(lab: RunningCloud, bucket: Wire) -> None:
-    """One of the same name made later is another."""
+    """An account created later under the same name is a different one."""
     where = "/v1/projects/lab-project/serviceAccounts"
     google = Wire(f"{lab.gateway}/google/iam.googleapis.com", "", bucket.headers)
     address = "mayfly-1@lab-project.iam.gserviceaccount.com"
@@ -275,7 +275,7 @@ def test_an_accounts_permissions_and_tokens_end_with_it(lab: RunningCloud, bucke
     assert credentials.ask("POST", mint.replace("/-/", "/lab-project/"), "{}", JSON).status == 403
 
 
-def test_a_policy_is_never_wiped_by_a_request_without_one(lab: RunningCloud, bucket: Wire) -> None:
+def test_a_request_without_a_policy_does_not_clear_it(lab: RunningCloud, bucket: Wire) -> None:
     google = Wire(f"{lab.gateway}/google/cloudresourcemanager.googleapis.com", "", bucket.headers)
     before = lab.world.projects["lab-project"].policy
     for body in ("", "{}", '{"policy": null}', '{"bindings": []}', '{"policy": []}'):

@@ -1,6 +1,6 @@
-"""What storage answers, row by row, beside the page of Google's documentation that says so.
+"""Cloud Storage's semantics, one row per statement in Google's documentation.
 
-A row is an operation of the client library on a new bucket: its page, what is tried, and the outcome.
+A row is an operation of the client library on a new bucket: the page, the operation and the expected outcome.
 """
 
 from __future__ import annotations
@@ -1411,5 +1411,5 @@ def test_storage_does_what_google_documents(
         assert found == outcome
 
 
-def test_the_table_is_long_enough_to_mean_something() -> None:
+def test_the_table_has_enough_rows() -> None:
     assert len(ROWS) >= 150

@@ -1,4 +1,4 @@
-"""Storage asked by hand: requests as they stand in the test, which no client library would send."""
+"""Raw requests to Cloud Storage, including ones that no client library would send."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Wire:
-    """One bucket, as one principal. A query is given as keyword arguments, or as it is in `raw`."""
+    """One bucket as one principal. A query is passed as keyword arguments, or verbatim in `raw`."""
 
     url: str
     bucket: str

@@ -1,4 +1,4 @@
-"""Google's own SDK, pointed at a control plane in this process."""
+"""Google's own SDK, connected to a control plane in this process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def vertex(tmp_path: Path, nodes: FakeNodes) -> Iterator[LabVertex]:
 
 @pytest.fixture
 def sdk(vertex: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """`sdk(principal)` is `vertex_ray` as that principal; only how it reaches its hosts and sleeps is ours."""
+    """`sdk(principal)` is `vertex_ray` as that principal. Only its connections and its sleeps are replaced."""
     import time
 
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Calls by Google's own clients: both versions, operations, pages, tokens."""
+"""Calls from Google's own clients: both API versions, operations, pages, tokens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # the SDK's own
 
 
 def client(vertex: LabVertex, version: str = "v1beta1", token: str = "", host: str = HOST) -> Any:
-    """PersistentResourceServiceClient of that version with that token, by default the person's."""
+    """A PersistentResourceServiceClient of an API version with a token, by default the user's."""
     import importlib
 
     from google.oauth2.credentials import Credentials
@@ -86,8 +86,8 @@ def test_waiting_ends_with_the_operation(vertex: LabVertex, nodes: FakeNodes) ->
 
 
 @pytest.mark.parametrize("version", ["v1beta1", "v1"])
-def test_a_ray_cluster_is_not_rebooted(vertex: LabVertex, version: str) -> None:
-    """As Google's page on reboots says."""
+def test_reboot_is_refused(vertex: LabVertex, version: str) -> None:
+    """According to Google's page on reboots."""
     service = client(vertex, version)
     name = create(service, "a").result(timeout=60).name
     with pytest.raises(exceptions.FailedPrecondition, match="Reboot is not available on Ray on Vertex AI"):
@@ -103,7 +103,7 @@ def test_a_creation_can_be_cancelled_and_a_deletion_not(vertex: LabVertex, nodes
     with pytest.raises(exceptions.Cancelled, match=r"The operation was cancelled\."):
         creation.result(timeout=60)
     clusters = vertex.plane.clusters
-    vertex.run(clusters.until(lambda: not clusters.store.clusters, 60))
+    vertex.run(clusters.wait_for(lambda: not clusters.store.clusters, 60))
     assert nodes.there == {}
 
     nodes.becomes = "ready"
@@ -116,10 +116,8 @@ def test_a_creation_can_be_cancelled_and_a_deletion_not(vertex: LabVertex, nodes
     deletion.result(timeout=60)
 
 
-def test_operations_are_for_those_who_may_do_the_same_to_the_cluster(
-    vertex: LabVertex, nodes: FakeNodes
-) -> None:
-    """Alice may look and no more."""
+def test_operations_require_the_clusters_permissions(vertex: LabVertex, nodes: FakeNodes) -> None:
+    """Alice has read access only."""
     nodes.becomes = "starting"
     operation = create(client(vertex), "a").operation.name
     holder = vertex.world.projects["lab-project"]
@@ -148,7 +146,7 @@ def test_lists_have_pages(vertex: LabVertex) -> None:
     assert list(service.list_persistent_resources(parent=PARENT.replace("us-", "europe-"))) == []
 
 
-def test_who_has_no_token_or_an_old_one_is_told_in_googles_words(vertex: LabVertex) -> None:
+def test_a_missing_or_expired_token_gets_googles_message(vertex: LabVertex) -> None:
     with pytest.raises(exceptions.Unauthenticated) as caught:
         client(vertex, token="ya29.forged").get_persistent_resource(name=f"{PARENT}/persistentResources/a")
     assert caught.value.message == (
@@ -160,7 +158,7 @@ def test_who_has_no_token_or_an_old_one_is_told_in_googles_words(vertex: LabVert
         client(vertex, token=vertex.token(PERSON, lifetime=-1)).list_persistent_resources(parent=PARENT)
 
 
-def test_project_id_and_number_name_the_same(vertex: LabVertex) -> None:
+def test_project_id_and_number_are_equivalent(vertex: LabVertex) -> None:
     service = client(vertex)
     create(service, "a").result(timeout=60)
     by_id = "projects/lab-project/locations/us-central1/persistentResources/a"
@@ -169,7 +167,7 @@ def test_project_id_and_number_name_the_same(vertex: LabVertex) -> None:
         service.get_persistent_resource(name=by_id.replace("lab-project", "nobodys"))
 
 
-def test_no_agent_and_no_strange_account_can_be_acted_as(vertex: LabVertex) -> None:
+def test_agents_and_unknown_accounts_can_not_be_acted_as(vertex: LabVertex) -> None:
     agent = "service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
     for account in (agent, "nobody@lab-project.iam.gserviceaccount.com"):
         spec = {"enable_custom_service_account": True, "service_account": account}
@@ -177,6 +175,6 @@ def test_no_agent_and_no_strange_account_can_be_acted_as(vertex: LabVertex) -> N
             create(client(vertex), "a", service_account_spec=spec)
 
 
-def test_a_name_that_is_not_the_certificates_is_not_trusted(vertex: LabVertex) -> None:
+def test_a_name_outside_the_certificate_is_not_trusted(vertex: LabVertex) -> None:
     with pytest.raises(exceptions.ServiceUnavailable):
         list(client(vertex, host="example.com").list_persistent_resources(parent=PARENT, timeout=2))

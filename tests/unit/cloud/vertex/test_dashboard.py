@@ -1,4 +1,4 @@
-"""The dashboards' hosts, over TLS: who is let in, and what is passed on."""
+"""The dashboards' hosts, over TLS: authorization, and what is forwarded."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def ray() -> Iterator[FakeDashboard]:
 
 @pytest.fixture
 def lab(tmp_path: Path, ray: FakeDashboard) -> Iterator[LabVertex]:
-    """A control plane with one cluster, whose dashboard is the double."""
+    """A control plane with one cluster, whose dashboard is a fake."""
 
     async def create(found: LabVertex) -> None:
         clusters = found.plane.clusters
         operation = clusters.create(NAME, SPEC, "lab-project", AGENT, "v1")
-        await clusters.finished(operation, 60)
+        await clusters.wait_until_done(operation, 60)
 
     with lab_vertex(tmp_path, dashboard_port=ray.port) as found:
         found.run(create(found))
@@ -40,7 +40,7 @@ def lab(tmp_path: Path, ray: FakeDashboard) -> Iterator[LabVertex]:
 def ask(
     lab: LabVertex, path: str = "/api/version", who: str = "", host: str = "", **more: str
 ) -> httpx.Response:
-    """A GET as a program sends it to the host of the cluster's dashboard."""
+    """A program's GET to the host of the cluster's dashboard."""
     host = host or lab.plane.clusters.named(NAME).host
     headers = {"Host": host, **more}
     if who:
@@ -50,14 +50,14 @@ def ask(
         return client.get(url, headers=headers, extensions={"sni_hostname": host})
 
 
-def test_whoever_may_get_the_cluster_is_let_in(lab: LabVertex, ray: FakeDashboard) -> None:
+def test_the_permission_to_get_the_cluster_is_sufficient(lab: LabVertex, ray: FakeDashboard) -> None:
     answer = ask(lab, who=PERSON)
     assert (answer.status_code, answer.json()["ray_version"]) == (200, "2.47.1")
     assert ask(lab, who=AGENT).status_code == 200  # its role has get
     assert ray.requests == ["GET /api/version"] * 2
 
 
-def test_without_a_token_or_with_an_old_one_nobody_is(lab: LabVertex, ray: FakeDashboard) -> None:
+def test_a_missing_or_expired_token_is_unauthenticated(lab: LabVertex, ray: FakeDashboard) -> None:
     answer = ask(lab)
     assert (answer.status_code, answer.headers["WWW-Authenticate"][:6]) == (401, "Bearer")
     assert answer.text.startswith("Request is missing required authentication credential.")
@@ -68,7 +68,7 @@ def test_without_a_token_or_with_an_old_one_nobody_is(lab: LabVertex, ray: FakeD
 
 
 @pytest.mark.parametrize("who", [ALICE, TRAINER])
-def test_without_the_permission_nobody_is(lab: LabVertex, ray: FakeDashboard, who: str) -> None:
+def test_without_the_permission_a_call_is_denied(lab: LabVertex, ray: FakeDashboard, who: str) -> None:
     answer = ask(lab, who=who)
     assert (answer.status_code, answer.text.strip()) == (
         403,
@@ -78,7 +78,7 @@ def test_without_the_permission_nobody_is(lab: LabVertex, ray: FakeDashboard, wh
     assert ray.requests == []
 
 
-def test_other_hosts_and_dotted_paths_lead_nowhere(lab: LabVertex, ray: FakeDashboard) -> None:
+def test_other_hosts_and_dotted_paths_are_refused(lab: LabVertex, ray: FakeDashboard) -> None:
     other = "ray-1.aiplatform-training.googleusercontent.com"
     if other == lab.plane.clusters.named(NAME).host:
         other = other.replace("1", "2", 1)

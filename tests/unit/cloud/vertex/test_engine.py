@@ -1,4 +1,4 @@
-"""What the Docker engine is asked for, and how its answers are read."""
+"""Requests to the Docker engine, and the parsing of its responses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import yaml
 
 from cloud.controlplane.errors import NodesFailed
 from cloud.controlplane.names import head_host
-from cloud.controlplane.nodes.engine import PID, RAY, ContainerNodes, archive, seen
+from cloud.controlplane.nodes.engine import BYTES_PER_PID, RAY, ContainerNodes, archive, observed_node
 from cloud.controlplane.nodes.networks import Networks
 from cloud.controlplane.nodes.nodes import NodeKey, NodeSpec
 from tests.command import ROOT
@@ -48,7 +48,7 @@ def node(role: str, pool: str, number: int = 0) -> NodeSpec:
     )
 
 
-def test_a_node_is_hardened_as_every_service_of_compose() -> None:
+def test_a_node_is_hardened_like_the_services_of_compose() -> None:
     body = engine().body(node("gpu-worker", "worker-pool2", 3))
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
     service, host = compose["x-service"], body["HostConfig"]
@@ -56,10 +56,10 @@ def test_a_node_is_hardened_as_every_service_of_compose() -> None:
         service["init"],
         service["cap_drop"],
         service["security_opt"],
-        2 * 2**30 // PID,
+        2 * 2**30 // BYTES_PER_PID,
     )
     assert (
-        compose["x-node"]["pids_limit"] == 3 * 2**30 // PID
+        compose["x-node"]["pids_limit"] == 3 * 2**30 // BYTES_PER_PID
     )  # of a node with the memory that is the default
     assert host["RestartPolicy"]["Name"] == service["restart"]
     assert (body["User"], host["Memory"], host["NetworkMode"]) == ("ray", 2 * 2**30, NETWORK)
@@ -69,7 +69,7 @@ def test_a_node_is_hardened_as_every_service_of_compose() -> None:
     assert body["Cmd"] == ["gpu-worker", "--labels=pool=worker-pool2,gpu=simulated"]
 
 
-def test_a_node_knows_its_head_and_no_secret_of_ours() -> None:
+def test_a_node_knows_its_head_and_none_of_our_secrets() -> None:
     environment = engine().environment(node("cpu-worker", "worker-pool1"))
     host = head_host(CLUSTER)
     assert environment == {
@@ -89,7 +89,7 @@ def test_a_node_knows_its_head_and_no_secret_of_ours() -> None:
     assert aliases == [host]
 
 
-def test_clusters_of_one_id_in_two_regions_do_not_meet() -> None:
+def test_clusters_with_the_same_id_in_two_regions_are_separate() -> None:
     other = CLUSTER.replace("us-central1", "europe-west4")
     names = {engine().container(NodeKey(cluster, "head-node", 0)) for cluster in (CLUSTER, other)}
     assert len(names) == 2
@@ -108,7 +108,7 @@ def test_clusters_of_one_id_in_two_regions_do_not_meet() -> None:
         ("exited", "Exited (1) 2 seconds ago", "failed"),
     ],
 )
-def test_what_the_engine_says_of_a_container(state: str, status: str, kind: str) -> None:
+def test_a_containers_state_is_parsed(state: str, status: str, kind: str) -> None:
     made = node("head", "head-node")
     container: dict[str, Any] = {
         "State": state,
@@ -118,16 +118,16 @@ def test_what_the_engine_says_of_a_container(state: str, status: str, kind: str)
             "Networks": {NETWORK: {"IPAddress": "10.0.0.2"}, "other": {"IPAddress": "10.1.0.2"}}
         },
     }
-    found = seen(container, engine().networks)
+    found = observed_node(container, engine().networks)
     assert (found.key, found.state, found.address, found.principal) == (made.key, kind, "10.0.0.2", WHO)
 
 
-def test_an_engine_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_docker_engine(tmp_path: Path) -> None:
     with pytest.raises(NodesFailed, match="The Docker engine does not answer"):
         asyncio.run(engine(str(tmp_path / "none.sock")).list())
 
 
-def test_files_for_a_container_are_readable_and_no_more() -> None:
+def test_files_for_a_container_are_read_only() -> None:
     with tarfile.open(fileobj=io.BytesIO(archive({"secrets/ca_bundle": b"pem"}))) as tar:
         (entry,) = tar.getmembers()
         file = tar.extractfile(entry)

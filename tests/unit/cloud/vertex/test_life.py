@@ -1,4 +1,4 @@
-"""The life of clusters over the double: states, failures, a control plane that is killed, requests that cross."""
+"""The lifecycle of clusters on fake nodes: states, failures, a killed control plane, concurrent requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.fakes import FakeNodes
 from tests.unit.cloud.vertex.test_request import cluster, pool, scaled
 
 WHO = "serviceAccount:a@p.iam.gserviceaccount.com"
-SOON = 60  # seconds; catches a fault, not a slow machine
+SOON = 60  # seconds; generous, so it fails on a bug rather than on a slow machine
 NAME = "projects/1/locations/us-central1/persistentResources/a"
 SPEC = cluster(pool("head-node"), pool("worker-pool1", 2, "n1-standard-8"))
 
@@ -41,7 +41,7 @@ async def reached(clusters: Clusters, *wanted: str) -> None:
 
 
 async def there(nodes: FakeNodes, count: int) -> None:
-    """Waits until there are `count` nodes."""
+    """Wait until `count` nodes exist."""
     for _ in range(12_000):
         if len(nodes.there) == count:
             return
@@ -65,7 +65,7 @@ def test_provisioning_until_every_node_is_ready(tmp_path: Path) -> None:
         await there(nodes, 3)
         assert (clusters.named(NAME).state, operation.done, len(nodes.there)) == ("PROVISIONING", False, 3)
         nodes.turn("ready")
-        await clusters.finished(operation, SOON)
+        await clusters.wait_until_done(operation, SOON)
         assert (clusters.named(NAME).state, operation.code) == ("RUNNING", "")
         assert operation.result["resource_runtime"]["access_uris"] == {
             "RAY_DASHBOARD_URI": clusters.named(NAME).host,
@@ -83,7 +83,7 @@ def test_provisioning_until_every_node_is_ready(tmp_path: Path) -> None:
         (
             "starting",
             {},
-            "These were not ready within 0.1 s: head-node/0, worker-pool1/0, worker-pool1/1.",
+            "Nodes not ready within 0.1 s: head-node/0, worker-pool1/0, worker-pool1/1.",
         ),
         ("ready", {"make": "no such image"}, "no such image"),
     ],
@@ -95,7 +95,7 @@ def test_a_failure_ends_in_error_and_leaves_no_node(
         nodes = FakeNodes(becomes=becomes, fails=fails)
         clusters = made(tmp_path, nodes, ready=0.1 if becomes == "starting" else 60)
         operation = create(clusters)
-        await clusters.finished(operation, SOON)
+        await clusters.wait_until_done(operation, SOON)
         assert (operation.done, operation.code) == (True, "INTERNAL")
         assert told in operation.error
         assert (clusters.named(NAME).state, nodes.there) == ("ERROR", {})
@@ -105,14 +105,14 @@ def test_a_failure_ends_in_error_and_leaves_no_node(
     run(life())
 
 
-def test_deleting_amid_the_creation_leaves_nothing(tmp_path: Path) -> None:
+def test_deleting_during_creation_leaves_nothing(tmp_path: Path) -> None:
     async def life() -> None:
         nodes = FakeNodes(becomes="starting")
         clusters = made(tmp_path, nodes)
         creation = create(clusters)
         await asyncio.sleep(0.02)
         deletion = clusters.delete(NAME, "v1")
-        await clusters.finished(deletion, SOON)
+        await clusters.wait_until_done(deletion, SOON)
         assert (creation.done, creation.code) == (True, "CANCELLED")
         assert (deletion.done, deletion.code, clusters.store.clusters, nodes.there) == (True, "", {}, {})
         with pytest.raises(RpcError, match="does not exist"):
@@ -122,57 +122,57 @@ def test_deleting_amid_the_creation_leaves_nothing(tmp_path: Path) -> None:
     run(life())
 
 
-def test_a_removal_that_fails_is_tried_again(tmp_path: Path) -> None:
+def test_a_failed_removal_is_retried(tmp_path: Path) -> None:
     async def life() -> None:
         nodes = FakeNodes()
         clusters = made(tmp_path, nodes)
-        await clusters.finished(create(clusters), SOON)
+        await clusters.wait_until_done(create(clusters), SOON)
         nodes.fails["remove"] = "busy"
         deletion = clusters.delete(NAME, "v1beta1")
         await asyncio.sleep(0.03)
-        with pytest.raises(RpcError, match="in state STOPPING; it can't be deleted"):
+        with pytest.raises(RpcError, match="can't be deleted in state STOPPING"):
             clusters.delete(NAME, "v1beta1")
         with pytest.raises(RpcError, match="already exists"):
             create(clusters)
         nodes.fails.clear()
-        await clusters.finished(deletion, SOON)
+        await clusters.wait_until_done(deletion, SOON)
         assert (clusters.store.clusters, nodes.there) == ({}, {})
         await clusters.close()
 
     run(life())
 
 
-def test_the_same_again_before_the_first_is_told_of_is_done_too(tmp_path: Path) -> None:
+def test_a_second_identical_update_is_completed_too(tmp_path: Path) -> None:
     async def life() -> None:
         clusters = made(tmp_path, FakeNodes())
-        await clusters.finished(create(clusters), SOON)
-        async with clusters.changed:  # so that nobody can be told
+        await clusters.wait_until_done(create(clusters), SOON)
+        async with clusters.changed:  # blocks notifications
             first = clusters.update(NAME, [1, 3], "v1")
             await reached(clusters, "RUNNING")
             second = clusters.update(NAME, [1, 3], "v1")
-        await clusters.finished(second, SOON)
+        await clusters.wait_until_done(second, SOON)
         assert (first.done, second.done, clusters.named(NAME).state) == (True, True, "RUNNING")
         await clusters.close()
 
     run(life())
 
 
-def test_a_cluster_of_the_same_name_as_one_just_gone_is_made(tmp_path: Path) -> None:
+def test_a_deleted_clusters_name_can_be_reused(tmp_path: Path) -> None:
     async def life() -> None:
         clusters = made(tmp_path, FakeNodes())
-        await clusters.finished(create(clusters), SOON)
+        await clusters.wait_until_done(create(clusters), SOON)
         async with clusters.changed:
             clusters.delete(NAME, "v1")
             await reached(clusters, "gone")
             again = create(clusters)
-        await clusters.finished(again, SOON)
+        await clusters.wait_until_done(again, SOON)
         assert (again.done, clusters.named(NAME).state) == (True, "RUNNING")
         await clusters.close()
 
     run(life())
 
 
-def test_a_creation_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
+def test_a_cancelled_creation_leaves_nothing(tmp_path: Path) -> None:
     async def life() -> None:
         nodes = FakeNodes(becomes="starting")
         clusters = made(tmp_path, nodes)
@@ -180,10 +180,10 @@ def test_a_creation_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
         await asyncio.sleep(0.02)
         clusters.cancel(creation)
         assert (creation.done, creation.code) == (True, "CANCELLED")
-        await clusters.until(lambda: not clusters.store.clusters, SOON)
+        await clusters.wait_for(lambda: not clusters.store.clusters, SOON)
         assert (clusters.store.clusters, nodes.there) == ({}, {})
-        clusters.cancel(creation)  # it is done: nothing
-        await clusters.finished(create(clusters), 0.02)
+        clusters.cancel(creation)  # no effect: it is done
+        await clusters.wait_until_done(create(clusters), 0.02)
         await clusters.close()
 
     run(life())
@@ -192,19 +192,19 @@ def test_a_creation_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
 def test_nothing_but_a_creation_can_be_cancelled(tmp_path: Path) -> None:
     async def life() -> None:
         clusters = made(tmp_path, FakeNodes())
-        await clusters.finished(create(clusters), SOON)
+        await clusters.wait_until_done(create(clusters), SOON)
         deletion = clusters.delete(NAME, "v1")
         with pytest.raises(RpcError, match="can't be cancelled: only a creation can") as caught:
             clusters.cancel(deletion)
         assert caught.value.code == "UNIMPLEMENTED"
-        await clusters.finished(deletion, SOON)
+        await clusters.wait_until_done(deletion, SOON)
         assert (deletion.code, clusters.store.clusters) == ("", {})
         await clusters.close()
 
     run(life())
 
 
-def test_a_cancellation_outlives_a_kill(tmp_path: Path) -> None:
+def test_a_cancellation_survives_a_kill(tmp_path: Path) -> None:
     nodes = FakeNodes(becomes="starting")
 
     async def first() -> None:
@@ -218,7 +218,7 @@ def test_a_cancellation_outlives_a_kill(tmp_path: Path) -> None:
     async def second() -> None:
         clusters = made(tmp_path, nodes)
         await clusters.resume()
-        await clusters.until(lambda: not clusters.store.clusters, SOON)
+        await clusters.wait_for(lambda: not clusters.store.clusters, SOON)
         (creation,) = clusters.store.operations.values()
         assert (creation.code, clusters.store.clusters, nodes.there) == ("CANCELLED", {}, {})
         await clusters.close()
@@ -227,8 +227,8 @@ def test_a_cancellation_outlives_a_kill(tmp_path: Path) -> None:
     asyncio.run(second())
 
 
-def test_a_node_that_was_made_and_not_started_is_started(tmp_path: Path) -> None:
-    """Its maker was killed in between."""
+def test_a_node_created_but_not_started_is_started(tmp_path: Path) -> None:
+    """The control plane was killed in between."""
     nodes = FakeNodes(becomes="made")
 
     async def first() -> None:
@@ -252,16 +252,14 @@ def test_a_node_that_was_made_and_not_started_is_started(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("seconds", [0, 0.002, 0.01, 0.03])
 @pytest.mark.parametrize("verb", ["create", "update", "delete"])
-def test_a_killed_control_plane_drives_on_what_it_had_begun(
-    tmp_path: Path, verb: str, seconds: float
-) -> None:
+def test_a_killed_control_plane_resumes_its_work(tmp_path: Path, verb: str, seconds: float) -> None:
     nodes = FakeNodes()
 
     async def first() -> str:
         clusters = made(tmp_path, nodes)
         operation = create(clusters)
         if verb != "create":
-            await clusters.finished(operation, SOON)
+            await clusters.wait_until_done(operation, SOON)
             nodes.becomes = "starting"
             begun = {
                 "update": lambda: clusters.update(NAME, [1, 4], "v1"),
@@ -280,7 +278,7 @@ def test_a_killed_control_plane_drives_on_what_it_had_begun(
         await clusters.resume()
         nodes.turn("ready")
         operation = clusters.store.operations[name]
-        await clusters.finished(operation, SOON)
+        await clusters.wait_until_done(operation, SOON)
         assert (operation.done, operation.code) == (True, "")
         assert len(nodes.there) == {"create": 3, "update": 5, "delete": 0}[verb]
         assert (NAME in clusters.store.clusters) == (verb != "delete")
@@ -290,17 +288,17 @@ def test_a_killed_control_plane_drives_on_what_it_had_begun(
     asyncio.run(second(name))
 
 
-def test_a_start_removes_nodes_of_no_cluster_and_keeps_the_others(tmp_path: Path) -> None:
+def test_a_start_removes_orphaned_nodes_only(tmp_path: Path) -> None:
     nodes = FakeNodes()
 
     async def first() -> None:
         clusters = made(tmp_path, nodes)
-        await clusters.finished(create(clusters), SOON)
+        await clusters.wait_until_done(create(clusters), SOON)
         await clusters.close()
 
     async def second() -> None:
         orphan = NodeKey("projects/1/locations/us-central1/persistentResources/lost", "head-node", 0)
-        await nodes.make(NodeSpec(orphan, "head", WHO, 0, 0, 1))
+        await nodes.create(NodeSpec(orphan, "head", WHO, 0, 0, 1))
         before = [node.key for node in nodes.made]
         clusters = made(tmp_path, nodes)
         await clusters.resume()
@@ -313,18 +311,18 @@ def test_a_start_removes_nodes_of_no_cluster_and_keeps_the_others(tmp_path: Path
     asyncio.run(second())
 
 
-def test_a_cluster_that_lost_its_head_says_so(tmp_path: Path) -> None:
+def test_a_lost_head_is_reported(tmp_path: Path) -> None:
     nodes = FakeNodes()
 
     async def life() -> None:
         clusters = made(tmp_path, nodes)
-        await clusters.finished(create(clusters), SOON)
+        await clusters.wait_until_done(create(clusters), SOON)
         await clusters.close()
         del nodes.there[NodeKey(NAME, "head-node", 0)]
         again = made(tmp_path, nodes)
         await again.resume()
         await reached(again, "ERROR")
-        assert again.named(NAME).error == "The head node was lost, and with it what the cluster knew."
+        assert again.named(NAME).error == "The head node was lost, and with it the cluster's state."
         await again.close()
 
     run(life())
@@ -334,21 +332,21 @@ def test_an_update_changes_replicas_and_keeps_the_other_nodes(tmp_path: Path) ->
     async def life() -> None:
         nodes = FakeNodes()
         clusters = made(tmp_path, nodes)
-        await clusters.finished(create(clusters), SOON)
-        await clusters.finished(clusters.update(NAME, [1, 3], "v1"), SOON)
-        await clusters.finished(clusters.update(NAME, [1, 1], "v1"), SOON)
+        await clusters.wait_until_done(create(clusters), SOON)
+        await clusters.wait_until_done(clusters.update(NAME, [1, 3], "v1"), SOON)
+        await clusters.wait_until_done(clusters.update(NAME, [1, 1], "v1"), SOON)
         assert [(key.pool, key.number) for key in nodes.there] == [("head-node", 0), ("worker-pool1", 0)]
         assert [(key.pool, key.number) for key in nodes.removed] == [("worker-pool1", 1), ("worker-pool1", 2)]
         nodes.becomes = "starting"
         clusters.update(NAME, [1, 2], "v1")
-        with pytest.raises(RpcError, match="in state UPDATING; it can't be updated"):
+        with pytest.raises(RpcError, match="can't be updated in state UPDATING"):
             clusters.update(NAME, [1, 2], "v1")
         await clusters.close()
 
     run(life())
 
 
-def test_dashboards_have_a_host_each_and_so_many_clusters_there_are(tmp_path: Path) -> None:
+def test_hosts_limit_the_number_of_clusters(tmp_path: Path) -> None:
     async def life() -> None:
         clusters = made(tmp_path, FakeNodes())
         for number in range(len(HOSTS)):
@@ -362,39 +360,39 @@ def test_dashboards_have_a_host_each_and_so_many_clusters_there_are(tmp_path: Pa
     run(life())
 
 
-def test_an_autoscaled_first_pool_has_the_head_besides(tmp_path: Path) -> None:
+def test_an_autoscaled_first_pool_has_one_more_node_for_the_head(tmp_path: Path) -> None:
     async def life() -> None:
         nodes = FakeNodes()
         clusters = made(tmp_path, nodes)
-        await clusters.finished(create(clusters, spec=cluster(scaled("head-node", 2, 5))), SOON)
+        await clusters.wait_until_done(create(clusters, spec=cluster(scaled("head-node", 2, 5))), SOON)
         assert [node.role for node in nodes.made] == ["head", "cpu-worker", "cpu-worker"]
         await clusters.close()
 
     run(life())
 
 
-def test_a_cluster_has_a_network_of_its_own_as_long_as_it_has_nodes() -> None:
+def test_a_cluster_has_its_own_network_while_it_has_nodes() -> None:
     async def life() -> None:
         nodes = FakeNodes()
         clusters = made(None, nodes)
-        await clusters.finished(create(clusters), SOON)
+        await clusters.wait_until_done(create(clusters), SOON)
         assert nodes.networks == [NAME]
-        await clusters.finished(clusters.delete(NAME, "v1"), SOON)
+        await clusters.wait_until_done(clusters.delete(NAME, "v1"), SOON)
         assert (nodes.networks, nodes.there) == ([], {})
         await clusters.close()
 
     run(life())
 
 
-def test_networks_are_mended_and_those_of_no_cluster_removed(tmp_path: Path) -> None:
+def test_networks_are_repaired_and_orphaned_ones_removed(tmp_path: Path) -> None:
     async def life() -> None:
         nodes = FakeNodes(networks=["projects/1/locations/us-central1/persistentResources/forgotten"])
         clusters = made(tmp_path, nodes)
         await clusters.resume()
         assert nodes.networks == []
-        await clusters.finished(create(clusters), SOON)
+        await clusters.wait_until_done(create(clusters), SOON)
         await clusters.close()
-        nodes.networks.clear()  # as when the lab's cloud is another container after a restart
+        nodes.networks.clear()  # as if the lab's cloud were a new container after a restart
         clusters = made(tmp_path, nodes)
         await clusters.resume()
         for _ in range(12_000):
@@ -412,10 +410,10 @@ def test_more_nodes_than_this_machine_holds_are_refused(tmp_path: Path) -> None:
         nodes = FakeNodes(holds=5)
         clusters = made(tmp_path, nodes)
         await clusters.resume()
-        await clusters.finished(create(clusters), SOON)  # three nodes
+        await clusters.wait_until_done(create(clusters), SOON)  # three nodes
         said = (
-            "Quota exceeded: the lab's clusters would have 6 nodes, and this machine's memory holds 5 (1 GiB each). "
-            "Ask for fewer replicas, or delete a cluster."
+            "Quota exceeded: the lab's clusters would have 6 nodes, but this machine's memory fits 5 (1 GiB each). "
+            "Request fewer replicas, or delete a cluster."
         )
         with pytest.raises(RpcError) as made_more:
             create(clusters, NAME + "b")
@@ -424,7 +422,7 @@ def test_more_nodes_than_this_machine_holds_are_refused(tmp_path: Path) -> None:
         for refused in (made_more.value, resized.value):
             assert (refused.code, refused.message) == ("RESOURCE_EXHAUSTED", said)
         assert (list(clusters.store.clusters), len(nodes.there)) == ([NAME], 3)
-        await clusters.finished(clusters.update(NAME, [1, 4], "v1"), SOON)
+        await clusters.wait_until_done(clusters.update(NAME, [1, 4], "v1"), SOON)
         assert len(nodes.there) == 5
         await clusters.close()
 

@@ -1,4 +1,4 @@
-"""A cluster's network, over a double of the engine's API."""
+"""A cluster's network, on a fake of the engine's API."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ALIASES = {"cloud": ["storage.googleapis.com", "cluster.raydock.internal", "clou
 
 @dataclass
 class Engine:
-    """Remembers networks and who is in them. A container's id is its service's name."""
+    """Records networks and their members. A container's id is its service's name."""
 
     held: dict[str, dict[str, str]] = field(default_factory=dict)
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
 
-    async def ask(self, verb: str, path: str, fine: tuple[int, ...] = (), **sent: Any) -> Any:
+    async def ask(self, verb: str, path: str, accepted: tuple[int, ...] = (), **sent: Any) -> Any:
         body = sent.get("json", {})
         parts = path.split("/")
         if path == "/networks/create":
@@ -58,33 +58,33 @@ class Engine:
 def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     found = Engine()
 
-    async def listens(address: str) -> bool:
+    async def is_listening(address: str) -> bool:
         found.calls.append(f"look {address}")
         return True
 
-    monkeypatch.setattr(networks, "listens", listens)
+    monkeypatch.setattr(networks, "is_listening", is_listening)
     return found
 
 
-def test_both_services_are_in_it_before_it_is_looked_whether_one_answers(engine: Engine) -> None:
-    """The one that looks has no way there before."""
+def test_both_services_are_connected_before_the_check(engine: Engine) -> None:
+    """The service that checks has no route to it before."""
     found = Networks(engine.ask, "raydock")
-    asyncio.run(found.open(CLUSTER))
-    asyncio.run(found.open(CLUSTER))  # again is fine
+    asyncio.run(found.ensure(CLUSTER))
+    asyncio.run(found.ensure(CLUSTER))  # idempotent
     assert engine.calls == [
-        "connect cloud storage.googleapis.com cloud",  # what it is in the jobs' network alone it is not here
+        "connect cloud storage.googleapis.com cloud",  # without the aliases of the job's network
         "connect vertex vertex",
         "look 10.0.0.2",
         "look 10.0.0.2",
     ]
-    assert asyncio.run(found.doors()) == ["10.0.0.2"]
+    assert asyncio.run(found.cloud_addresses()) == ["10.0.0.2"]
 
 
-def test_a_cloud_that_is_another_container_is_brought_in_again(engine: Engine) -> None:
+def test_a_recreated_cloud_container_is_reconnected(engine: Engine) -> None:
     found = Networks(engine.ask, "raydock")
-    asyncio.run(found.open(CLUSTER))
+    asyncio.run(found.ensure(CLUSTER))
     del engine.held[found.name(CLUSTER)]["cloud"]
-    asyncio.run(found.open(CLUSTER))
+    asyncio.run(found.ensure(CLUSTER))
     assert [call.split()[1] for call in engine.calls if call.startswith("connect")] == [
         "cloud",
         "vertex",
@@ -92,12 +92,12 @@ def test_a_cloud_that_is_another_container_is_brought_in_again(engine: Engine) -
     ]
 
 
-def test_it_is_removed_with_everybody_in_it(engine: Engine) -> None:
+def test_a_network_is_deleted_with_its_members_disconnected(engine: Engine) -> None:
     found = Networks(engine.ask, "raydock")
-    asyncio.run(found.open(CLUSTER))
-    asyncio.run(found.close(CLUSTER))
-    asyncio.run(found.close(CLUSTER))
-    assert (engine.held, asyncio.run(found.clusters()), asyncio.run(found.doors())) == ({}, [], [])
+    asyncio.run(found.ensure(CLUSTER))
+    asyncio.run(found.delete(CLUSTER))
+    asyncio.run(found.delete(CLUSTER))
+    assert (engine.held, asyncio.run(found.clusters()), asyncio.run(found.cloud_addresses())) == ({}, [], [])
 
 
 def test_a_cloud_that_never_answers_fails_the_cluster(
@@ -106,7 +106,7 @@ def test_a_cloud_that_never_answers_fails_the_cluster(
     async def never(_: str) -> bool:
         return False
 
-    monkeypatch.setattr(networks, "listens", never)
-    monkeypatch.setattr(networks, "SECONDS", 0.01)
-    with pytest.raises(NodesFailed, match=r"does not answer in the cluster's network \(10\.0\.0\.2\)"):
-        asyncio.run(Networks(engine.ask, "raydock").open(CLUSTER))
+    monkeypatch.setattr(networks, "is_listening", never)
+    monkeypatch.setattr(networks, "TIMEOUT", 0.01)
+    with pytest.raises(NodesFailed, match=r"does not answer on the cluster's network \(10\.0\.0\.2\)"):
+        asyncio.run(Networks(engine.ask, "raydock").ensure(CLUSTER))

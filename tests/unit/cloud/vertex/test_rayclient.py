@@ -1,4 +1,4 @@
-"""The Ray Client endpoints, over TLS: who is let in, and that a call is passed on as it is."""
+"""The Ray Client endpoints, over TLS: authorization, and calls that are forwarded unchanged."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def head() -> Iterator[FakeHead]:
 
 @pytest.fixture
 def lab(tmp_path: Path, head: FakeHead) -> Iterator[LabVertex]:
-    """A control plane with one cluster, whose head is the double."""
+    """A control plane with one cluster, whose head is a fake."""
 
     async def create(found: LabVertex) -> None:
         clusters = found.plane.clusters
-        await clusters.finished(clusters.create(NAME, SPEC, "lab-project", AGENT, "v1"), 60)
+        await clusters.wait_until_done(clusters.create(NAME, SPEC, "lab-project", AGENT, "v1"), 60)
 
     with lab_vertex(tmp_path, client_port=head.port) as found:
         found.run(create(found))
@@ -43,7 +43,7 @@ def bearer(lab: LabVertex, who: str, lifetime: float | None = None) -> tuple[tup
 
 
 def method(lab: LabVertex, name: str, kind: str = "unary_unary", host: str = "") -> Any:
-    """A method as a client has it, without messages of its own."""
+    """A client's method with raw messages."""
     channel = lab.channel(host or lab.plane.clusters.named(NAME).host)
     return getattr(channel, kind)(f"/ray.rpc.RayletDriver/{name}")
 
@@ -54,7 +54,7 @@ def refused(lab: LabVertex, metadata: Any = (), host: str = "") -> tuple[str, st
     return caught.value.code().name, caught.value.details()
 
 
-def test_each_kind_of_call_is_passed_on(lab: LabVertex) -> None:
+def test_each_kind_of_call_is_forwarded(lab: LabVertex) -> None:
     who = {"metadata": bearer(lab, PERSON), "timeout": SECONDS}
     assert method(lab, "Echo")(b"a", **who) == b"a"
     assert method(lab, "Echo")(b"", **who) == b""
@@ -63,7 +63,7 @@ def test_each_kind_of_call_is_passed_on(lab: LabVertex) -> None:
     assert list(method(lab, "Echo", "stream_stream")(iter(parts), **who)) == parts
 
 
-def test_the_head_is_told_all_but_the_token(lab: LabVertex, head: FakeHead) -> None:
+def test_the_head_gets_all_metadata_but_the_token(lab: LabVertex, head: FakeHead) -> None:
     told = (
         ("client_id", "abc"),
         ("reconnecting", "False"),
@@ -82,14 +82,14 @@ def test_the_head_is_told_all_but_the_token(lab: LabVertex, head: FakeHead) -> N
     assert 0 < remaining <= SECONDS
 
 
-def test_the_heads_status_is_the_callers(lab: LabVertex) -> None:
+def test_the_caller_gets_the_heads_status(lab: LabVertex) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         method(lab, "Fail")(b"a", metadata=bearer(lab, PERSON), timeout=SECONDS)
     assert (caught.value.code().name, caught.value.details()) == ("NOT_FOUND", "No such session – gone.")
     assert dict(caught.value.trailing_metadata())["why-bin"] == b"\0\1"
 
 
-def test_a_call_that_the_head_ends_amid_messages_has_the_heads_status(lab: LabVertex) -> None:
+def test_a_call_that_the_head_ends_midstream_has_the_heads_status(lab: LabVertex) -> None:
     unheard = method(lab, "Unheard", "stream_stream")
     for _ in range(20):
         call = unheard(iter([b"a"] * 50), metadata=bearer(lab, PERSON), timeout=SECONDS)
@@ -98,21 +98,21 @@ def test_a_call_that_the_head_ends_amid_messages_has_the_heads_status(lab: LabVe
         assert caught.value.code().name == "UNIMPLEMENTED"
 
 
-def test_a_call_that_is_cancelled_is_cancelled_at_the_head(lab: LabVertex, head: FakeHead) -> None:
+def test_cancelling_a_call_cancels_it_on_the_head(lab: LabVertex, head: FakeHead) -> None:
     call = method(lab, "Hang", "stream_stream")(iter([b"a"]), metadata=bearer(lab, PERSON))
     assert next(call) == b"a"
     call.cancel()
     assert head.cancelled.wait(SECONDS)
 
 
-def test_a_deadline_ends_it_at_the_head_too(lab: LabVertex, head: FakeHead) -> None:
+def test_a_deadline_ends_the_call_on_the_head_too(lab: LabVertex, head: FakeHead) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         method(lab, "Hang")(b"a", metadata=bearer(lab, PERSON), timeout=4)
     assert caught.value.code().name == "DEADLINE_EXCEEDED"
     assert head.cancelled.wait(SECONDS)
 
 
-def test_no_more_is_taken_than_the_head_takes(lab: LabVertex, head: FakeHead) -> None:
+def test_backpressure_from_the_head(lab: LabVertex, head: FakeHead) -> None:
     sent = 0
     part = bytes(2**20)
 
@@ -124,7 +124,7 @@ def test_no_more_is_taken_than_the_head_takes(lab: LabVertex, head: FakeHead) ->
 
     call = method(lab, "Stall", "stream_unary").future(parts(), metadata=bearer(lab, PERSON), timeout=60)
     before = -1
-    while before != sent:  # until nothing more is taken
+    while before != sent:  # until no more is accepted
         before = sent
         time.sleep(0.5)
     assert sent < 60
@@ -132,7 +132,7 @@ def test_no_more_is_taken_than_the_head_takes(lab: LabVertex, head: FakeHead) ->
     assert call.result() == str(100 * 2**20).encode()
 
 
-def test_who_has_no_token_or_an_old_one_is_told_in_googles_words(lab: LabVertex, head: FakeHead) -> None:
+def test_a_missing_or_expired_token_gets_googles_message(lab: LabVertex, head: FakeHead) -> None:
     code, said = refused(lab)
     assert (code, said[:57]) == (
         "UNAUTHENTICATED",
@@ -146,7 +146,7 @@ def test_who_has_no_token_or_an_old_one_is_told_in_googles_words(lab: LabVertex,
 
 
 @pytest.mark.parametrize("who", [ALICE, TRAINER])
-def test_without_the_permission_nobody_is_let_in(lab: LabVertex, head: FakeHead, who: str) -> None:
+def test_without_the_permission_a_request_is_denied(lab: LabVertex, head: FakeHead, who: str) -> None:
     assert refused(lab, bearer(lab, who)) == (
         "PERMISSION_DENIED",
         f"Permission 'aiplatform.persistentResources.get' denied on resource '//aiplatform.googleapis.com/{NAME}' "
@@ -155,8 +155,8 @@ def test_without_the_permission_nobody_is_let_in(lab: LabVertex, head: FakeHead,
     assert head.called == []
 
 
-def test_each_call_is_asked_for_its_token_anew(lab: LabVertex, head: FakeHead) -> None:
-    """One connection, two calls: the second by somebody else."""
+def test_each_call_is_authenticated(lab: LabVertex, head: FakeHead) -> None:
+    """Two calls on one connection, the second as another principal."""
     echo = method(lab, "Echo")
     assert echo(b"a", metadata=bearer(lab, PERSON), timeout=SECONDS) == b"a"
     with pytest.raises(grpc.RpcError):
@@ -164,17 +164,17 @@ def test_each_call_is_asked_for_its_token_anew(lab: LabVertex, head: FakeHead) -
     assert len(head.called) == 1
 
 
-def test_a_host_without_a_cluster_leads_nowhere(lab: LabVertex, head: FakeHead) -> None:
+def test_a_host_without_a_cluster_is_not_found(lab: LabVertex, head: FakeHead) -> None:
     own = lab.plane.clusters.named(NAME).host
     other = next(host for host in lab.plane.clients if host != own)
-    said = f"No cluster of this lab has the Ray Client endpoint {other}."
+    said = f"The lab has no cluster with the Ray Client endpoint {other}."
     assert refused(lab, bearer(lab, PERSON), other) == ("NOT_FOUND", said)
     api = "us-central1-aiplatform.googleapis.com"
     assert refused(lab, bearer(lab, PERSON), api)[0] == "UNIMPLEMENTED"
     assert head.called == []
 
 
-def test_a_cluster_that_does_not_run_says_so(lab: LabVertex) -> None:
+def test_a_cluster_that_does_not_run_is_unavailable(lab: LabVertex) -> None:
     lab.plane.clusters.named(NAME).state = "PROVISIONING"
     assert refused(lab, bearer(lab, PERSON)) == ("UNAVAILABLE", "The cluster is PROVISIONING.")
 
@@ -182,9 +182,9 @@ def test_a_cluster_that_does_not_run_says_so(lab: LabVertex) -> None:
 def test_a_head_that_does_not_answer(lab: LabVertex, head: FakeHead, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_client, "CONNECT", 0.3)
     head.server.stop(0).wait(SECONDS)
-    said = "The cluster's head does not answer at its Ray Client port."
+    said = "The cluster's head does not answer on its Ray Client port."
     assert refused(lab, bearer(lab, PERSON)) == ("UNAVAILABLE", said)
 
 
-def test_the_dashboard_stays_at_the_same_host_for_http_1(lab: LabVertex) -> None:
+def test_the_dashboard_shares_the_host_over_http_1(lab: LabVertex) -> None:
     assert ask(lab, who=ALICE).status_code == 403

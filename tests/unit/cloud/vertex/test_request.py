@@ -1,4 +1,4 @@
-"""What is wrong with a request, by field and text."""
+"""Validation of requests: fields and messages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def scaled(name: str, low: int, high: int) -> dict[str, Any]:
 SOUND = cluster(pool("head-node"), pool("worker-pool1", 2, "n1-standard-8"))
 
 
-def test_a_sound_request_has_no_problems() -> None:
+def test_a_valid_request_has_no_problems() -> None:
     assert validation.problems("a-1", SOUND) == []
     assert validation.problems("a", cluster(pool("head-node"), scaled("worker-pool1", 0, 3))) == []
 
@@ -52,21 +52,21 @@ GPU = {"machine_spec": {"machine_type": "n1-standard-8", "accelerator_type": "NV
 DISK = "resource_pools[0].disk_spec"
 WRONG = [
     (pool("p", 0), "resource_pools[0].replica_count", "0 is less than 1."),
-    (pool("p", 1001), "resource_pools[0].replica_count", "1001 nodes are more than the 1000 of a pool."),
+    (pool("p", 1001), "resource_pools[0].replica_count", "1001 nodes exceed the limit of 1000 per pool."),
     (
         pool("p", disk_spec={"boot_disk_size_gb": 99}),
         f"{DISK}.boot_disk_size_gb",
-        "99 is not within 100 to 64000.",
+        "99 is not between 100 and 64000.",
     ),
     (
         pool("p", disk_spec={"boot_disk_size_gb": 64001}),
         f"{DISK}.boot_disk_size_gb",
-        "64001 is not within 100 to 64000.",
+        "64001 is not between 100 and 64000.",
     ),
     (
         pool("p", disk_spec={"boot_disk_type": "floppy"}),
         f"{DISK}.boot_disk_type",
-        '"floppy" is none of pd-ssd, pd-standard, hyperdisk-balanced.',
+        '"floppy" is not one of pd-ssd, pd-standard, hyperdisk-balanced.',
     ),
     (
         pool("p", machine="n9"),
@@ -76,7 +76,7 @@ WRONG = [
     (
         scaled("p", 2, 2),
         "resource_pools[0].autoscaling_spec.max_replica_count",
-        "2 must be more than min_replica_count, 2.",
+        "2 must be greater than min_replica_count, 2.",
     ),
 ]
 
@@ -86,20 +86,20 @@ def test_pools(wrong: dict[str, Any], field: str, said: str) -> None:
     assert validation.problems("a", cluster(wrong)) == [(f"persistent_resource.{field}", said)]
 
 
-def test_autoscaling_is_for_every_pool_of_workers_or_for_none() -> None:
+def test_autoscaling_applies_to_all_worker_pools_or_none() -> None:
     mixed = cluster(pool("head-node"), scaled("worker-pool1", 1, 3), pool("worker-pool2", 2))
     merged = cluster(pool("head-node", 3), scaled("worker-pool1", 1, 3))
-    said = "autoscaling_spec must be set on every pool of workers, or on none."
+    said = "autoscaling_spec must be set on every worker pool, or on none."
     for one in (mixed, merged):
         assert validation.problems("a", one) == [("persistent_resource.resource_pools", said)]
 
 
-def test_a_cluster_has_two_thousand_nodes_at_most() -> None:
+def test_a_cluster_has_at_most_two_thousand_nodes() -> None:
     large = cluster(pool("head-node", 1), pool("worker-pool1", 1000), pool("worker-pool2", 1000))
     ((field, said),) = validation.problems("a", large)
     assert (field, said) == (
         "persistent_resource.resource_pools",
-        "2001 nodes are more than the 2000 of a cluster.",
+        "2001 nodes exceed the limit of 2000 per cluster.",
     )
 
 
@@ -141,19 +141,19 @@ def test_a_cluster_has_two_thousand_nodes_at_most() -> None:
             "",
             1,
             "accelerator_type",
-            "accelerator_type must be set where accelerator_count is not 0.",
+            "accelerator_type must be set if accelerator_count is not 0.",
         ),
         (
             "g2-standard-24",
             "",
             0,
             "accelerator_type",
-            'Machine type "g2-standard-24" needs its accelerators named: g2-standard-24 has 2 NVIDIA_L4.',
+            'Machine type "g2-standard-24" requires its built-in 2 NVIDIA_L4.',
         ),
     ],
 )
 def test_accelerators(machine: str, accelerator: str, count: int, field: str, said: str) -> None:
-    assert machine_types.wrong(machine, accelerator, count) == (field, said)
+    assert machine_types.check(machine, accelerator, count) == (field, said)
 
 
 @pytest.mark.parametrize(
@@ -166,20 +166,20 @@ def test_accelerators(machine: str, accelerator: str, count: int, field: str, sa
         (IMAGE.replace("2-47", "2-48"), "Ray 2.48 is not supported; supported: 2.9, 2.33, 2.42, 2.47."),
         (
             IMAGE.replace("2-47", "2-42"),
-            "The lab has Ray 2.47 on Python 3.11 only; Vertex AI has 2.42 on 3.11 as well.",
+            "The lab has Ray 2.47 on Python 3.11 only; Vertex AI also has 2.42 on 3.11.",
         ),
         (
             IMAGE.replace("latest", "old"),
             f'There is no prebuilt image "{IMAGE.replace("latest", "old")}".',
         ),
-        ("mine", '"mine" is no image of a registry that Vertex AI can read.'),
+        ("mine", '"mine" is not an image from a registry that Vertex AI supports.'),
     ],
 )
 def test_images(image: str, said: str) -> None:
-    assert images.wrong(image) == said
+    assert images.check(image) == said
 
 
-def test_everything_is_said_at_once_in_vertexs_form() -> None:
+def test_all_problems_are_reported_in_vertexs_format() -> None:
     wrong = cluster(pool("head-node", machine="n9"))
     wrong["resource_runtime_spec"]["ray_spec"]["resource_pool_images"] = {}
     refused = errors.invalid(validation.problems("A", wrong))
@@ -189,27 +189,27 @@ def test_everything_is_said_at_once_in_vertexs_form() -> None:
         "[a-z]([-a-z0-9]{0,61}[a-z0-9])? (1 to 63 characters)."
         '\t2.Field: persistent_resource.resource_pools[0].machine_spec.machine_type; Message: Machine type "n9" is '
         "not supported.\t3.Field: persistent_resource.resource_runtime_spec.ray_spec.resource_pool_images[head-node]; "
-        "Message: An image is required for every pool, or image_uri for all.\t",
+        "Message: Every pool requires an image, unless image_uri is set.\t",
     )
 
 
 def test_only_replica_counts_can_be_updated() -> None:
     new = copy.deepcopy(SOUND)
     new["resource_pools"][1]["replica_count"] = "0"
-    assert validation.resized(SOUND, new, ["labels"]) == [
+    assert validation.update_problems(SOUND, new, ["labels"]) == [
         ("update_mask", "Only resource_pools.replica_count can be updated, not labels."),
-        ("persistent_resource.resource_pools[1].replica_count", "0 is not within 1 to 1000."),
+        ("persistent_resource.resource_pools[1].replica_count", "0 is not between 1 and 1000."),
     ]
     fewer = cluster(pool("head-node"))
-    assert validation.resized(SOUND, fewer, ["resource_pools.replica_count"]) == [
+    assert validation.update_problems(SOUND, fewer, ["resource_pools.replica_count"]) == [
         (
             "persistent_resource.resource_pools",
-            "The pools must be those that the cluster has, in their order.",
+            "The pools must be the cluster's own, in the same order.",
         )
     ]
 
 
-def test_nodes_stand_for_machines_by_the_rule() -> None:
+def test_node_sizes_follow_the_machine_types() -> None:
     gpu = pool("gpus", 1, "n1-highmem-64")
     gpu["machine_spec"] |= {"accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 4}
     made = node_sizing.nodes(
@@ -232,7 +232,7 @@ def test_nodes_stand_for_machines_by_the_rule() -> None:
         ("projects/p/locations/r/persistentResources/a/b", 3, "NOT_FOUND"),
     ],
 )
-def test_names_that_are_none(text: str, depth: int, code: str) -> None:
+def test_invalid_names(text: str, depth: int, code: str) -> None:
     with pytest.raises(RpcError) as caught:
         names.parse(text, depth)
     assert caught.value.code == code

@@ -30,7 +30,7 @@ def pools(nodes: FakeNodes) -> dict[str, int]:
     return counts
 
 
-def test_a_cluster_lives_and_is_deleted(vertex: LabVertex, nodes: FakeNodes, sdk: Sdk) -> None:
+def test_a_cluster_is_created_and_deleted(vertex: LabVertex, nodes: FakeNodes, sdk: Sdk) -> None:
     ray = sdk()
     gpu = ray.Resources(
         machine_type="n1-standard-16",
@@ -67,14 +67,14 @@ def test_a_cluster_lives_and_is_deleted(vertex: LabVertex, nodes: FakeNodes, sdk
     assert pools(nodes) == {"head-node": 1, "worker-pool1": 3, "worker-pool2": 1}
 
     ray.delete_ray_cluster(name)
-    vertex.run(vertex.plane.clusters.until(lambda: not vertex.plane.clusters.store.clusters, 60))
+    vertex.run(vertex.plane.clusters.wait_for(lambda: not vertex.plane.clusters.store.clusters, 60))
     assert nodes.there == {}
     assert ray.list_ray_clusters() == []
     with pytest.raises(ValueError, match="does not exist"):
         ray.get_ray_cluster(name)
 
 
-def test_workers_of_the_heads_machine_are_of_its_pool(nodes: FakeNodes, sdk: Sdk) -> None:
+def test_workers_of_the_heads_machine_type_join_its_pool(nodes: FakeNodes, sdk: Sdk) -> None:
     ray = sdk()
     name = ray.create_ray_cluster(worker_node_types=[ray.Resources(node_count=2)], cluster_name="merged")
 
@@ -87,7 +87,7 @@ def test_workers_of_the_heads_machine_are_of_its_pool(nodes: FakeNodes, sdk: Sdk
     assert pools(nodes) == {"head-node": 2}
 
 
-def test_an_autoscaled_pool_has_its_least(nodes: FakeNodes, sdk: Sdk) -> None:
+def test_an_autoscaled_pool_has_its_minimum(nodes: FakeNodes, sdk: Sdk) -> None:
     ray = sdk()
     scaled = ray.Resources(
         machine_type="n1-standard-8",
@@ -100,7 +100,7 @@ def test_an_autoscaled_pool_has_its_least(nodes: FakeNodes, sdk: Sdk) -> None:
     assert (worker.autoscaling_spec.min_replica_count, worker.autoscaling_spec.max_replica_count) == (2, 5)
 
 
-def test_jobs_are_the_agent_or_the_custom_account(nodes: FakeNodes, sdk: Sdk) -> None:
+def test_jobs_run_as_the_agent_or_the_custom_account(nodes: FakeNodes, sdk: Sdk) -> None:
     ray = sdk()
     ray.create_ray_cluster(cluster_name="agent")
     account = TRAINER.removeprefix("serviceAccount:")
@@ -121,7 +121,7 @@ def test_a_caller_without_roles_is_refused_everywhere(vertex: LabVertex, nodes: 
     with pytest.raises(Exception, match=r"Permission 'resourcemanager\.projects\.get' denied"):
         ray.list_ray_clusters()
 
-    grant(vertex, "roles/storage.objectViewer", ALICE)  # it may see the project
+    grant(vertex, "roles/storage.objectViewer", ALICE)  # so that it may get the project
     with pytest.raises(ValueError, match=r"persistentResources\.list' denied"):
         ray.list_ray_clusters()
     with pytest.raises(ValueError, match=r"persistentResources\.create' denied"):
@@ -134,7 +134,7 @@ def test_a_caller_without_roles_is_refused_everywhere(vertex: LabVertex, nodes: 
     )
     assert told in str(caught.value)
     with pytest.raises(exceptions.PermissionDenied, match=r"persistentResources\.get' denied"):
-        ray.update_ray_cluster(name, known.worker_node_types)  # it looks first
+        ray.update_ray_cluster(name, known.worker_node_types)  # it calls Get first
     for connect in (JobSubmissionClient, plain_ray.init):
         with pytest.raises(exceptions.PermissionDenied, match=r"persistentResources\.get' denied"):
             connect(f"vertex_ray://{name}")
@@ -143,7 +143,7 @@ def test_a_caller_without_roles_is_refused_everywhere(vertex: LabVertex, nodes: 
     assert pools(nodes) == {"head-node": 2}
 
 
-def test_a_user_sees_and_may_not_make(vertex: LabVertex, nodes: FakeNodes, sdk: Sdk) -> None:
+def test_a_viewer_may_list_but_not_create(vertex: LabVertex, nodes: FakeNodes, sdk: Sdk) -> None:
     name = sdk(PERSON).create_ray_cluster(cluster_name="mine")
     grant(vertex, "roles/aiplatform.user", ALICE)
     ray = sdk(ALICE)
@@ -164,7 +164,9 @@ def test_a_user_sees_and_may_not_make(vertex: LabVertex, nodes: FakeNodes, sdk: 
     assert [node.key.cluster for node in nodes.made] == [name, name]
 
 
-def test_acting_as_takes_a_permission_of_its_own(vertex: LabVertex, nodes: FakeNodes, sdk: Sdk) -> None:
+def test_acting_as_an_account_requires_its_own_permission(
+    vertex: LabVertex, nodes: FakeNodes, sdk: Sdk
+) -> None:
     grant(vertex, "roles/aiplatform.admin", ALICE)
     account = TRAINER.removeprefix("serviceAccount:")
     with pytest.raises(ValueError, match="creation") as caught:
@@ -175,7 +177,7 @@ def test_acting_as_takes_a_permission_of_its_own(vertex: LabVertex, nodes: FakeN
     assert nodes.made == []
 
 
-def test_what_vertex_refuses_is_refused(nodes: FakeNodes, sdk: Sdk) -> None:
+def test_what_vertex_ai_refuses_is_refused(nodes: FakeNodes, sdk: Sdk) -> None:
     ray = sdk()
     ray.create_ray_cluster(cluster_name="there")
     with pytest.raises(ValueError, match="already exists"):
@@ -189,7 +191,7 @@ def test_what_vertex_refuses_is_refused(nodes: FakeNodes, sdk: Sdk) -> None:
     assert {node.key.cluster.rpartition("/")[2] for node in nodes.made} == {"there"}
 
 
-def test_a_failure_is_told_and_leaves_nothing(vertex: LabVertex, nodes: FakeNodes, sdk: Sdk) -> None:
+def test_a_failure_is_reported_and_leaves_nothing(vertex: LabVertex, nodes: FakeNodes, sdk: Sdk) -> None:
     nodes.becomes = "failed"
     ray = sdk()
     with pytest.raises(RuntimeError, match="returned an error"):
@@ -197,6 +199,6 @@ def test_a_failure_is_told_and_leaves_nothing(vertex: LabVertex, nodes: FakeNode
 
     name = f"{PARENT}/persistentResources/broken"
     assert ray.get_ray_cluster(name).state == "ERROR"
-    vertex.run(vertex.plane.clusters.until(lambda: not nodes.there, 60))
+    vertex.run(vertex.plane.clusters.wait_for(lambda: not nodes.there, 60))
     ray.delete_ray_cluster(name)
-    vertex.run(vertex.plane.clusters.until(lambda: not vertex.plane.clusters.store.clusters, 60))
+    vertex.run(vertex.plane.clusters.wait_for(lambda: not vertex.plane.clusters.store.clusters, 60))

@@ -1,4 +1,4 @@
-"""The metadata server for nodes: each is who its cluster is, and nobody is taken for another."""
+"""The metadata server for nodes: each node gets its cluster's identity, never another one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cloud.controlplane.nodes.node_identity import NodeIdentity
 from cloud.controlplane.store import Store
 from cloud.identity.node_metadata import NodeListeners, NodeMetadata
 from cloud.identity.tokens import Tokens
-from cloud.server import catching_all
+from cloud.server import catch_all
 from iam.lab import FILE as LAB_FILE
 from tests.fakes import FakeNodes
 from tests.labcloud import TRAINER
@@ -26,16 +26,16 @@ Ask = Callable[..., Awaitable[tuple[int, str]]]
 
 
 def with_metadata(work: Callable[[Ask, FakeNodes, Tokens], Awaitable[None]], vertex: bool = True) -> None:
-    """Runs `work` with a metadata server whose callers come from 127.0.0.1, the head's address in the double."""
+    """Run `work` with a metadata server that sees callers from 127.0.0.1, the fake head's address."""
 
     async def running() -> None:
         nodes, tokens = FakeNodes(), Tokens(b"s" * 32)
         clusters = Clusters(Store(), nodes, poll=0.005)
-        await clusters.finished(clusters.create(NAME, SPEC, "lab-project", TRAINER, "v1"), 60)
+        await clusters.wait_until_done(clusters.create(NAME, SPEC, "lab-project", TRAINER, "v1"), 60)
         who = await served(NodeIdentity(clusters).application())
         place = f"127.0.0.1:{who.addresses[0][1]}" if vertex else "127.0.0.1:9"
         world = state_file.load(LAB_FILE, None)
-        metadata = await served(catching_all(NodeMetadata(world, tokens, place).handle))
+        metadata = await served(catch_all(NodeMetadata(world, tokens, place).handle))
         base = f"http://127.0.0.1:{metadata.addresses[0][1]}"
 
         async def ask(path: str, **headers: str) -> tuple[int, str]:
@@ -62,7 +62,7 @@ async def served(app: web.Application) -> web.AppRunner:
     return runner
 
 
-def test_a_node_is_its_clusters_account() -> None:
+def test_a_node_has_its_clusters_identity() -> None:
     async def work(ask: Ask, nodes: FakeNodes, tokens: Tokens) -> None:
         assert await ask("/") == (200, "computeMetadata/\n")
         assert await ask(f"{ACCOUNT}/email", **FLAVOR) == (200, TRAINER.removeprefix("serviceAccount:"))
@@ -71,21 +71,21 @@ def test_a_node_is_its_clusters_account() -> None:
         import json
 
         assert (status, tokens.principal(json.loads(told)["access_token"])) == (200, TRAINER)
-        assert (await ask(f"{ACCOUNT}/email"))[0] == 403  # without the flavor, as ever
+        assert (await ask(f"{ACCOUNT}/email"))[0] == 403  # without Metadata-Flavor
 
     with_metadata(work)
 
 
-def test_an_address_of_no_node_is_nobody() -> None:
+def test_an_unknown_address_has_no_identity() -> None:
     async def work(ask: Ask, nodes: FakeNodes, tokens: Tokens) -> None:
         nodes.there.clear()
         status, told = await ask(f"{ACCOUNT}/token", **FLAVOR)
-        assert (status, told) == (404, "127.0.0.1 is no node of a cluster.\n")
+        assert (status, told) == (404, "127.0.0.1 is not a cluster node.\n")
 
     with_metadata(work)
 
 
-def test_without_the_control_plane_nobody_is_told_anything() -> None:
+def test_without_the_control_plane_no_identity_is_returned() -> None:
     async def refused(ask: Ask, nodes: FakeNodes, tokens: Tokens) -> None:
         assert await ask(f"{ACCOUNT}/token", **FLAVOR) == (503, "Try again.\n")
 
@@ -98,8 +98,8 @@ def test_without_the_control_plane_nobody_is_told_anything() -> None:
     with_metadata(broken)
 
 
-def test_doors_follow_the_clusters_networks() -> None:
-    """Opened where a network is new, closed where it is gone, left alone while the control plane does not answer."""
+def test_listeners_follow_the_clusters_networks() -> None:
+    """Opened for new networks, closed for deleted ones, unchanged while the control plane does not answer."""
     known: list[str] = []
     events: list[str] = []
     told = asyncio.Event()
@@ -127,7 +127,7 @@ def test_doors_follow_the_clusters_networks() -> None:
 
         async def seen(*addresses: str) -> None:
             known[:] = addresses
-            for _ in range(3):  # an answer that is under way may be the one before
+            for _ in range(3):  # an answer in flight may be outdated
                 told.clear()
                 await told.wait()
 

@@ -25,7 +25,7 @@ NUMBER = "123456789012"
 
 @pytest.fixture(autouse=True)
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No `.env`, nothing from the environment, a state directory of our own."""
+    """A separate state folder, no `.env`, and no settings from the environment."""
     for name in list(os.environ):
         if name.startswith(("RAYDOCK_", "CPU_WORKER", "GPU_WORKER", "VERTEX_", "GOOGLE_CLOUD_", "COMPOSE_")):
             monkeypatch.delenv(name)
@@ -40,7 +40,7 @@ def nodes() -> FakeNodes:
 
 @pytest.fixture
 def ray() -> Iterator[FakeDashboard]:
-    """The dashboard of every cluster of the control plane."""
+    """The dashboard of every cluster in the control plane."""
     with FakeDashboard() as found:
         yield found
 
@@ -52,7 +52,7 @@ def lab(tmp_path: Path, nodes: FakeNodes, ray: FakeDashboard) -> Iterator[LabVer
 
 
 class Rerouted(httpx.BaseTransport):
-    """Every host is the control plane's door; the request says which one it means."""
+    """Sends the requests for every host to the control plane; SNI tells the host."""
 
     def __init__(self, lab: LabVertex) -> None:
         self.port, self.inner = lab.port, httpx.HTTPTransport(verify=lab.trust())
@@ -67,7 +67,7 @@ class Rerouted(httpx.BaseTransport):
 
 
 class Holder:
-    """The caller's token: `Token`'s methods over the lab's."""
+    """The caller's token from the lab, with the interface of `AccessToken`."""
 
     def __init__(self, lab: LabVertex, principal: str) -> None:
         self.lab, self.principal = lab, principal
@@ -82,7 +82,7 @@ class Holder:
 
 @pytest.fixture
 def as_caller(lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """`as_caller(principal)`: whose credentials the commands find."""
+    """`as_caller(principal)` sets whose credentials the commands find."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from google.cloud.aiplatform_v1beta1.services.persistent_resource_service import transports
@@ -135,5 +135,5 @@ def pools(nodes: FakeNodes) -> dict[str, int]:
 
 
 def timeless(text: str) -> str:
-    """The text with TIME for every length of time."""
+    """The text with every duration replaced by TIME."""
     return re.sub(r"\d+ (?:h \d+ min|s\b|min)", "TIME", text)

@@ -1,4 +1,4 @@
-"""`python -m cluster … --target vertex`: what it makes, what it says, how it ends."""
+"""`python -m cluster … --target vertex`: what it creates, its messages and exit codes."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ POOL          FROM              NODES  MACHINE         ACCELERATORS
 head-node     head, cpu-worker  3      n1-standard-16  -
 worker-pool2  gpu-worker        1      n1-standard-16  1 NVIDIA_TESLA_T4
 
-in all        4 nodes, 64 vCPUs, 1 GPU; the head's 16 take no tasks
-disks         pd-ssd, 100 GB a node
+total         4 nodes, 64 vCPUs, 1 GPU; the head's 16 run no tasks
+disks         pd-ssd, 100 GB per node
 jobs run as   service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com
-network       none: its dashboard is reached from anywhere, with a token
+network       none; the dashboard is reachable from anywhere with a token
 labels        raydock=raydock
-autoscaling   none; `scale` changes the counts
+autoscaling   none; resize with `scale`
 images
   head-node     us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest
   worker-pool2  us-docker.pkg.dev/vertex-ai/training/ray-gpu.2-47.py311:latest
 
-It costs from RUNNING until it is deleted: Vertex AI has no idle shutdown, and
-there is no price list here. Starting takes it 10 to 20 minutes.
+It bills from RUNNING until you delete it: Vertex AI has no idle shutdown.
+This plan shows no prices. Starting takes 10 to 20 minutes.
 """
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Somebody sits at the terminal and types this."""
+    """Simulate a user at a terminal who types `text`."""
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
@@ -52,39 +52,45 @@ def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(text))
 
 
-def narrow(text: str) -> None:
-    """Every line fits 80 columns, but those that hold a command to copy."""
+def assert_narrow(text: str) -> None:
+    """Check that every line fits 80 columns, except those with a command to copy."""
     assert [line for line in text.splitlines() if len(line) > 80 and "python" not in line] == []
 
 
-def test_the_plan_is_shown_and_nothing_is_made(run: Run, nodes: FakeNodes) -> None:
+def test_dry_run_shows_the_plan_and_creates_nothing(run: Run, nodes: FakeNodes) -> None:
     status, out, err = run("up", "--dry-run")
     assert (status, out, err) == (0, f"{PLAN}\nNothing was created (--dry-run).\n", "")
-    narrow(out)
+    assert_narrow(out)
     assert nodes.made == []
 
 
-def test_without_a_terminal_it_takes_yes(run: Run, nodes: FakeNodes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_yes_is_required(
+    run: Run, nodes: FakeNodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     assert run("up") == (
         2,
         PLAN,
-        "cluster: Nothing was created: there is no terminal to ask on.\n"
-        "  To do it without being asked, add --yes.\n",
+        "cluster: Nothing was created: there is no terminal to ask for confirmation.\n"
+        "  To skip the confirmation, add --yes.\n",
     )
     assert nodes.made == []
 
 
 @pytest.mark.parametrize("text", ["\n", "n\n", "", "perhaps\n"])
-def test_no_is_no(run: Run, nodes: FakeNodes, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_any_other_answer_means_no(
+    run: Run, nodes: FakeNodes, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
     answer(monkeypatch, text)
     status, _, err = run("up")
     assert status == 1
-    assert err == "Create it? [y/N] cluster: Nothing was created.\n  Answer y to do it, or add --yes.\n"
+    assert err == "Create it? [y/N] cluster: Nothing was created.\n  Answer y to confirm, or add --yes.\n"
     assert nodes.made == []
 
 
-def test_a_cluster_lives(run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_life_of_a_cluster(
+    run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answer(monkeypatch, "y\n")
     status, out, err = run("up", "--max-idle", "30m")
     assert status == 0
@@ -95,7 +101,7 @@ def test_a_cluster_lives(run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch
     assert f"\n  {idle}\n" in out
     assert out.splitlines()[-1].startswith("  */5 * * * * cd ")
     assert out.splitlines()[-1].endswith(f"{idle.removeprefix('python')} --once")
-    narrow(out)
+    assert_narrow(out)
     assert pools(nodes) == {"head-node": 3, "worker-pool2": 1}
     assert dict(cluster_of(lab).spec["labels"]) == {"raydock": "raydock"}
 
@@ -103,7 +109,7 @@ def test_a_cluster_lives(run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch
     assert (status, len(nodes.made)) == (0, 4)
     assert (
         timeless(err)
-        == "cluster: raydock is there already: RUNNING, asked for TIME ago; nothing new is made\n"
+        == "cluster: raydock already exists: RUNNING, requested TIME ago; not creating another\n"
     )
 
     status, out, _ = run("status")
@@ -128,8 +134,8 @@ def test_a_cluster_lives(run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch
         "service",
         "agent",
     ]
-    assert out.endswith("\n* made by raydock\n")
-    narrow(out)
+    assert out.endswith("\n* created by raydock\n")
+    assert_narrow(out)
     (told,) = json.loads(run("status", "--json")[1])["clusters"]
     assert (told["id"], told["state"], told["ours"], told["principal"][:15]) == (
         "raydock",
@@ -137,19 +143,19 @@ def test_a_cluster_lives(run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch
         True,
         "serviceAccount:",
     )
-    narrow(run("status", "--cluster", "raydock")[1])
+    assert_narrow(run("status", "--cluster", "raydock")[1])
 
     status, out, err = run("down", "--cluster", "raydock", "--yes")
     assert (status, out) == (
         0,
         "raydock in lab-project, us-central1: RUNNING, 4 nodes\n"
-        "Deleted: raydock. No cluster is left in lab-project, us-central1.\n"
-        "Buckets, logs and service accounts stay as they were.\n",
+        "Deleted: raydock. No clusters are left in lab-project, us-central1.\n"
+        "Buckets, logs and service accounts were not changed.\n",
     )
     assert nodes.there == {}
 
 
-def test_it_tells_how_it_comes_and_goes_on_waiting(
+def test_up_reports_progress_and_can_resume_waiting(
     run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lab_api, "HOLD", 0.1)
@@ -171,10 +177,10 @@ def test_it_tells_how_it_comes_and_goes_on_waiting(
     monkeypatch.setattr(lifecycle.ClusterWaiter, "tell", tell)
     status, _, err = run("up")
     assert (status, said[0], said[-1]) == (0, "PROVISIONING", "RUNNING")
-    assert "is there already: PROVISIONING, asked for " in err
+    assert "already exists: PROVISIONING, requested " in err
 
 
-def test_ctrl_c_leaves_it_coming(
+def test_ctrl_c_does_not_stop_provisioning(
     run: Run, nodes: FakeNodes, lab: LabVertex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lab_api, "HOLD", 0.1)
@@ -194,7 +200,7 @@ def test_ctrl_c_leaves_it_coming(
     assert cluster_of(lab).state == "PROVISIONING"
 
 
-def test_an_error_is_told_with_its_reason(run: Run, nodes: FakeNodes) -> None:
+def test_a_failed_cluster_is_reported_with_its_reason(run: Run, nodes: FakeNodes) -> None:
     nodes.fails["make"] = "No quota for 4 machines."
     said = (
         "cluster: Vertex AI could not make raydock: No quota for 4 machines.\n"
@@ -207,7 +213,7 @@ def test_an_error_is_told_with_its_reason(run: Run, nodes: FakeNodes) -> None:
     assert run("down", "--cluster", "raydock", "--yes")[0] == 0
 
 
-def test_who_may_not_make_clusters_is_told_what_is_missing(
+def test_a_caller_without_permission_is_told_which_role_is_missing(
     run: Run, as_caller: Callable[[str], None]
 ) -> None:
     as_caller(ALICE)
@@ -231,7 +237,7 @@ def test_a_custom_account_and_labels(run: Run, nodes: FakeNodes, lab: LabVertex)
     assert "  trainer  " in run("status")[1]
 
 
-def test_what_google_refuses_is_one_sentence(run: Run, nodes: FakeNodes) -> None:
+def test_a_rejected_request_is_reported_in_one_sentence(run: Run, nodes: FakeNodes) -> None:
     status, _, err = run("up", "--yes", "--service-account", "nobody@lab-project.iam.gserviceaccount.com")
     assert (status, nodes.made) == (1, [])
     assert err.startswith("cluster: Google refused to create the cluster raydock: ")
@@ -270,13 +276,13 @@ SCALE = "  Pools: head-node, worker-pool2, cpu-worker, gpu-worker\n"
         ),
     ],
 )
-def test_sizes_that_are_none(run: Run, nodes: FakeNodes, size: str, said: str) -> None:
+def test_invalid_sizes(run: Run, nodes: FakeNodes, size: str, said: str) -> None:
     run("up", "--yes")
     assert run("scale", "--cluster", "raydock", size) == (2, "", f"cluster: {said}")
     assert pools(nodes) == {"head-node": 3, "worker-pool2": 1}
 
 
-def test_what_scales_by_itself_takes_no_counts(run: Run) -> None:
+def test_an_autoscaling_cluster_accepts_no_counts(run: Run) -> None:
     assert run("up", "--yes", "--autoscale", "1:4")[0] == 0
     assert run("scale", "--cluster", "raydock", "gpu-worker=2") == (
         2,
@@ -287,7 +293,7 @@ def test_what_scales_by_itself_takes_no_counts(run: Run) -> None:
     )
 
 
-def test_a_failed_scaling_is_told(run: Run, nodes: FakeNodes) -> None:
+def test_a_failed_resize_is_reported(run: Run, nodes: FakeNodes) -> None:
     run("up", "--yes")
     nodes.fails["make"] = "No quota."
     status, _, err = run("scale", "--cluster", "raydock", "gpu-worker=2")
@@ -302,13 +308,13 @@ def test_the_cluster_must_be_named(run: Run, verb: list[str]) -> None:
     assert run(*verb) == (
         2,
         "",
-        f"cluster: {verb[0]}: it is not said which cluster.\n"
-        f"  See which there are: python -m cluster status {FLAGS}\n",
+        f"cluster: {verb[0]}: no cluster given.\n"
+        f"  Add --cluster NAME; to list the clusters: python -m cluster status {FLAGS}\n",
     )
 
 
 @pytest.mark.parametrize("verb", [["down", "--yes"], ["scale", "gpu-worker=2"], ["status"]])
-def test_there_is_no_such_cluster(run: Run, verb: list[str]) -> None:
+def test_an_unknown_cluster(run: Run, verb: list[str]) -> None:
     assert run(*verb, "--cluster", "other") == (
         4,
         "",
@@ -317,12 +323,12 @@ def test_there_is_no_such_cluster(run: Run, verb: list[str]) -> None:
     )
 
 
-def test_nothing_is_there(run: Run) -> None:
+def test_status_without_clusters(run: Run) -> None:
     assert run("status") == (
         4,
         "",
-        "cluster: There is no Ray cluster in lab-project, us-central1.\n"
-        f"  Make one: python -m cluster up {FLAGS}\n",
+        "cluster: There are no Ray clusters in lab-project, us-central1.\n"
+        f"  Create one: python -m cluster up {FLAGS}\n",
     )
 
 
@@ -331,7 +337,7 @@ def test_the_setting_names_the_cluster(run: Run, monkeypatch: pytest.MonkeyPatch
         "VERTEX_CLUSTER", "projects/lab-project/locations/us-central1/persistentResources/named"
     )
     assert run("up", "--yes")[0] == 0
-    assert run("status")[1].startswith("cluster       named\nplace         projects/123456789012/")
+    assert run("status")[1].startswith("cluster       named\nlocation      projects/123456789012/")
     assert run("down", "--yes")[0] == 0
 
 
@@ -381,15 +387,18 @@ def test_the_setting_names_the_cluster(run: Run, monkeypatch: pytest.MonkeyPatch
             "  --cluster NAME, or projects/…/locations/…/persistentResources/NAME\n",
         ),
         (["--deadline", "soon"], "--deadline 'soon' is not a duration.\n  Example: --deadline 30m\n"),
-        (["--kind", "docker"], "--kind is for a local cluster.\n  Leave it out, or --target vertex.\n"),
+        (
+            ["--runtime", "docker"],
+            "--runtime applies to a local cluster only.\n  Remove it or --target vertex.\n",
+        ),
     ],
 )
-def test_what_can_not_be(run: Run, nodes: FakeNodes, more: list[str], said: str) -> None:
+def test_invalid_options(run: Run, nodes: FakeNodes, more: list[str], said: str) -> None:
     assert run("up", "--yes", *more) == (2, "", f"cluster: {said}")
     assert nodes.made == []
 
 
-def test_who_jobs_run_as_where_the_number_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_service_agent_without_a_project_number(monkeypatch: pytest.MonkeyPatch) -> None:
     async def refused(project: str) -> str:
         raise NoAnswer("Resource Manager does not answer.", "try again")
 
@@ -407,11 +416,11 @@ def test_flags_of_vertex_need_its_target(capsys: pytest.CaptureFixture[str]) -> 
     assert cli.main(["down", "--cluster", "x"]) == 2
     assert (
         capsys.readouterr().err
-        == "cluster: --cluster is for a cluster on Vertex AI.\n  Add --target vertex.\n"
+        == "cluster: --cluster applies to a cluster on Vertex AI only.\n  Add --target vertex.\n"
     )
 
 
-def test_nobody_answers(run: Run, lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_answer_from_vertex_ai(run: Run, lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "SECONDS", 0.5)
     monkeypatch.setattr(lab, "port", 1)
     status, _, err = run("status")

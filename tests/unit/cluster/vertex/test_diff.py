@@ -1,4 +1,4 @@
-"""Two clusters side by side, and whether a difference matters."""
+"""Comparing two clusters, and whether a difference matters."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def matters(there: ClusterSummary, needs: Needs | None = None, here: ClusterSumm
     return {row.what: row.matters for row in rows(here, there, needs)}
 
 
-def test_of_a_cluster_that_tells_little() -> None:
+def test_a_cluster_that_reports_little() -> None:
     assert rows(HERE, THERE, None) == [
         Difference("Ray", "2.47.1", "2.47.1", "no: the same"),
         Difference("Python", "3.11.2", "3.11", "no: only its last number"),
@@ -62,7 +62,7 @@ def test_another_ray_and_another_python() -> None:
     assert asked["Python"] == "yes: the job asks for >=3.12"
 
 
-def test_what_the_job_needs_decides() -> None:
+def test_the_jobs_requirements_decide() -> None:
     small = replace(THERE, pools={"head": PoolSummary(1), "cpu-worker": PoolSummary(1, 4)})
     found = matters(small, Needs(cpus=8, gpus=1))
     assert found["CPUs of workers"] == "yes: the job needs 8"
@@ -104,7 +104,7 @@ def test_headers_are_read_as_the_submitter_does(job: Path) -> None:
     assert mine.gpus == max(real.needs.gpus, real.entrypoint.gpus)
 
 
-def test_a_header_that_is_none(tmp_path: Path) -> None:
+def test_an_invalid_header(tmp_path: Path) -> None:
     job = tmp_path / "x.py"
     job.write_text("# /// script\n# dependencies = [\n# ///\n")
     with pytest.raises(UsageError, match="the header can't be read"):
@@ -121,7 +121,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDashboard]:
         yield found
 
 
-def test_two_that_are_the_same(run: Run, here: FakeDashboard) -> None:
+def test_identical_clusters(run: Run, here: FakeDashboard) -> None:
     run("up", "--yes")
     assert run("diff", "--cluster", "raydock") == (
         0,
@@ -138,14 +138,14 @@ GPUs of workers  1 simulated      1 simulated      no: the same
 Jobs run as
   local   unknown
   vertex  service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com
-  matters perhaps: not told by the local cluster
+  matters perhaps: the local cluster does not say
 """,
         "",
     )
 
 
-def test_one_that_is_as_google_makes_it(run: Run, here: FakeDashboard, ray: FakeDashboard) -> None:
-    """No description, no labels."""
+def test_a_cluster_with_googles_images(run: Run, here: FakeDashboard, ray: FakeDashboard) -> None:
+    """It has no description and no labels."""
     run("up", "--yes")
     ray.describes = False
     ray.nodes = [{**node, "labels": {}} for node in ray.nodes]

@@ -1,4 +1,4 @@
-"""A cluster on which nothing runs is deleted; one of which that is not known never is."""
+"""An idle cluster is deleted; one whose state is unknown never is."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_nothing_ever_ran(up: Run, lab: LabVertex) -> None:
     assert not is_there(lab)
 
 
-def test_a_second_look_finds_nothing_to_do(up: Run, lab: LabVertex) -> None:
+def test_a_second_check_finds_nothing_to_do(up: Run, lab: LabVertex) -> None:
     up(*LOOK)
     status, out, _ = up(*LOOK)
     assert status == 0
@@ -83,7 +83,7 @@ def test_a_dashboard_that_does_not_answer(up: Run, lab: LabVertex, ray: FakeDash
     assert err.startswith("cluster: raydock: kept: whether it is idle is not known: ")
 
 
-def test_whoever_may_not_look_deletes_nothing(
+def test_a_caller_without_access_deletes_nothing(
     up: Run, lab: LabVertex, as_caller: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from cluster import vertex_cli
@@ -95,14 +95,14 @@ def test_whoever_may_not_look_deletes_nothing(
 
 
 @pytest.mark.parametrize("state", ["UPDATING", "ERROR", "PROVISIONING", "REBOOTING"])
-def test_a_cluster_that_does_not_run(up: Run, lab: LabVertex, state: str) -> None:
+def test_a_cluster_that_is_not_running(up: Run, lab: LabVertex, state: str) -> None:
     cluster_of(lab).state = state
     status, _, err = up(*LOOK)
     assert (status, is_there(lab)) == (4, True)
     assert f"it is {state}." in err
 
 
-def test_without_once_it_watches(up: Run, lab: LabVertex, ray: FakeDashboard) -> None:
+def test_without_once_it_keeps_watching(up: Run, lab: LabVertex, ray: FakeDashboard) -> None:
     ray.jobs["a"] = FakeJob("a")
     pauses: list[float] = []
 
@@ -121,7 +121,7 @@ def test_without_once_it_watches(up: Run, lab: LabVertex, ray: FakeDashboard) ->
 
 
 class Losing(Holder):
-    """Credentials that give no token at these requests."""
+    """Credentials that return no token for the given requests."""
 
     def __init__(self, lab: LabVertex, *without: int) -> None:
         super().__init__(lab, PERSON)
@@ -134,7 +134,7 @@ class Losing(Holder):
         return super().value()
 
 
-def test_a_watch_outlives_faults(up: Run, lab: LabVertex, ray: FakeDashboard) -> None:
+def test_watching_survives_errors(up: Run, lab: LabVertex, ray: FakeDashboard) -> None:
     ray.jobs["a"] = FakeJob("a")
     said: list[str] = []
     token: Any = Losing(lab, 2, 3)
@@ -149,7 +149,7 @@ def test_a_watch_outlives_faults(up: Run, lab: LabVertex, ray: FakeDashboard) ->
     assert said == ["raydock: kept: has not ended: a.", unknown]
 
 
-def test_a_watch_that_never_could_look_ends_at_once(up: Run, lab: LabVertex) -> None:
+def test_watching_ends_if_the_first_check_fails(up: Run, lab: LabVertex) -> None:
     token: Any = Losing(lab, 1)
     api = VertexClient(Location("lab-project", "us-central1"))
     with pytest.raises(RequestRejected):
@@ -157,7 +157,9 @@ def test_a_watch_that_never_could_look_ends_at_once(up: Run, lab: LabVertex) -> 
     assert is_there(lab)
 
 
-def test_somebody_else_was_quicker(up: Run, lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deleted_by_another_client_meanwhile(
+    up: Run, lab: LabVertex, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def missing(self: VertexClient, cluster: str) -> None:
         raise ClusterNotFound("There is no such cluster.")
 
@@ -175,7 +177,7 @@ def test_drivers_count_and_times_are_milliseconds() -> None:
     assert use_of([{**submitted, "end_time": None}], 0.0) == Activity((), 1.0)
 
 
-def test_exactly_as_long_is_long_enough() -> None:
+def test_exactly_the_limit_counts_as_idle() -> None:
     assert verdict_of(Activity((), 100.0), 160.0, 60.0).kind == "idle"
     assert verdict_of(Activity((), 100.0), 159.0, 60.0) == IdleStatus("quiet", "no job for 59 s", 1.0)
     assert (

@@ -1,4 +1,4 @@
-"""The x-vertex keys of compose.yaml as machines, and what a plan comes to."""
+"""Machines from the x-vertex keys of compose.yaml, and the totals of a plan."""
 
 from __future__ import annotations
 
@@ -72,30 +72,31 @@ def test_a_machine() -> None:
         ),
     ],
 )
-def test_machines_that_are_none(told: dict[str, object], message: str, fix: str) -> None:
+def test_invalid_machines(told: dict[str, object], message: str, fix: str) -> None:
     with pytest.raises(UsageError) as caught:
         machine_of(pool(**told))
     assert caught.value.message == message
     assert caught.value.fix.startswith(fix)
 
 
-def test_an_accelerator_that_is_none() -> None:
+def test_an_unknown_accelerator() -> None:
     with pytest.raises(UsageError) as caught:
         request.accelerator(request.types(), "NVIDIA_TESLA_T44")
     assert caught.value.message == "Vertex AI has no accelerator NVIDIA_TESLA_T44."
     assert caught.value.fix == "Did you mean NVIDIA_TESLA_T4? (compose.yaml, x-vertex)"
 
 
-def test_pools_of_nothing_are_left_out() -> None:
+def test_empty_pools_are_left_out() -> None:
     assert [found.id for found in plan(CPU_WORKERS="0").pools] == ["head-node", "worker-pool1"]
     assert [found.id for found in plan(GPU_WORKERS="0").pools] == ["head-node"]
     alone = plan(CPU_WORKERS="0", GPU_WORKERS="0")
-    assert "There is no worker, and the head computes nothing: no task would ever run." in vertex_text.notes(
-        alone
+    assert (
+        "There are no workers, and the head node runs no tasks: no task would ever run."
+        in vertex_text.notes(alone)
     )
 
 
-def test_what_it_comes_to() -> None:
+def test_totals() -> None:
     assert totals(plan().pools) == Totals((4, 4), (64, 64), (1, 1))
     assert totals(plan(ClusterOptions(bounds=(1, 4))).pools) == Totals((2, 8), (32, 128), (1, 4))
     assert totals(plan(CPU_WORKERS="7", GPU_WORKERS="3").pools) == Totals((11, 11), (176, 176), (3, 3))
@@ -123,13 +124,13 @@ def test_the_compose_projects_name_is_the_label() -> None:
         ),
     ],
 )
-def test_plans_that_can_not_be(wishes: ClusterOptions, settings: dict[str, str], message: str) -> None:
+def test_invalid_plans(wishes: ClusterOptions, settings: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         plan(wishes, **settings)
     assert caught.value.message == message
 
 
-def test_a_peered_network_is_warned_of() -> None:
+def test_the_plan_warns_about_a_peered_network() -> None:
     said = vertex_text.plan(plan(ClusterOptions(network="projects/1/global/networks/n")), "agent")
     assert "network       projects/1/global/networks/n\n" in said
-    assert said.endswith("In a peered network its dashboard can't be reached from outside of that.")
+    assert said.endswith("In a peered network, the dashboard can't be reached from outside that network.")

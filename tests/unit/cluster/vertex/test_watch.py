@@ -1,4 +1,4 @@
-"""Looking at a cluster until something is so: what is told, what is borne, what ends it."""
+"""Waiting for a cluster: what is reported, which errors are tolerated, and what ends the wait."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.vertex_errors import told
+from cluster.vertex_errors import translate_errors
 from raydock.errors import CommandFailed, Interrupted, NotReady, NotUp, RaydockError, Unreachable
 from vertex import errors, lifecycle, wait
 from vertex.cluster import Cluster
@@ -28,7 +28,7 @@ def cluster(state: str, error: str = "") -> Cluster:
 
 
 class Told:
-    """An API that answers these, one after the other; the last again and again."""
+    """An API that returns the answers in order and repeats the last one."""
 
     location = Location("p", "us-central1")
 
@@ -57,7 +57,7 @@ def watch(said: list[str], *answers: Any, seconds: float = 60) -> ClusterWaiter:
     return ClusterWaiter(Told(*answers), "c", seconds, lambda line: said.append(line.partition(", ")[0]))  # type: ignore[arg-type]
 
 
-def test_states_are_told_when_they_change() -> None:
+def test_state_changes_are_reported() -> None:
     said: list[str] = []
     coming = cluster("PROVISIONING")
     assert (
@@ -67,13 +67,13 @@ def test_states_are_told_when_they_change() -> None:
     assert said == ["c: not there yet", "c: PROVISIONING", "c: RUNNING"]
 
 
-def test_a_place_that_stays_silent_is_told() -> None:
+def test_a_location_that_does_not_answer_is_reported() -> None:
     said: list[str] = []
     lifecycle.come(watch(said, SILENT, SILENT, SILENT, cluster("RUNNING")))
     assert said == ["c: no answer (Nobody answers); trying again", "c: RUNNING"]
 
 
-def test_a_state_is_told_again_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchanged_state_is_reported_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wait, "TELL", 0.0)
     said: list[str] = []
     coming = cluster("PROVISIONING")
@@ -90,7 +90,7 @@ def test_a_state_is_told_again_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
         ([cluster("PROVISIONING"), GONE], NotUp, "c is gone: somebody deleted it."),
     ],
 )
-def test_what_never_runs(answers: list[Any], kind: type[ClusterError], message: str) -> None:
+def test_a_cluster_that_never_runs(answers: list[Any], kind: type[ClusterError], message: str) -> None:
     with pytest.raises(kind) as caught:
         lifecycle.come(watch([], *answers))
     assert caught.value.message == message
@@ -112,7 +112,7 @@ def test_ctrl_c(begin: Callable[[ClusterWaiter], object], said: str) -> None:
         begin(found)
 
 
-def test_deleting_asks_once() -> None:
+def test_delete_is_requested_once() -> None:
     found = watch([], cluster("RUNNING"), cluster("STOPPING"), GONE)
     lifecycle.delete(found)
     assert found.api.deleted == 1  # type: ignore[attr-defined]
@@ -121,7 +121,7 @@ def test_deleting_asks_once() -> None:
     assert going.api.deleted == 0  # type: ignore[attr-defined]
 
 
-def test_a_lost_reply_is_no_second_cluster() -> None:
+def test_a_lost_reply_does_not_create_a_second_cluster() -> None:
     class Api(Told):
         def create(self, name: str, resource: object) -> None:
             raise self.answer
@@ -146,8 +146,8 @@ def test_a_lost_reply_is_no_second_cluster() -> None:
         (errors.Exists, 1),
     ],
 )
-def test_every_fault_has_an_exit_code_and_a_mend(fault: type[RaydockError], code: int) -> None:
-    with pytest.raises(RaydockError) as caught, told():
+def test_every_error_has_an_exit_code_and_a_fix(fault: type[RaydockError], code: int) -> None:
+    with pytest.raises(RaydockError) as caught, translate_errors():
         raise fault("Two\nlines")
     assert (caught.value.exit_code, caught.value.message) == (code, "Two lines.")
     assert caught.value.fix
@@ -175,11 +175,11 @@ def test_spans(wanted: float, text: str) -> None:
         ("custom", None),
     ],
 )
-def test_vcpus_by_name(name: str, cpus: int | None) -> None:
+def test_vcpus_from_the_machine_types_name(name: str, cpus: int | None) -> None:
     assert PoolMachine(name).cpus == cpus
 
 
-def test_vcpus_are_those_that_the_lab_knows() -> None:
+def test_vcpus_match_the_labs() -> None:
     from cloud.controlplane.nodes.machine_types import MACHINES
 
     assert {name: PoolMachine(name).cpus for name in MACHINES} == {

@@ -1,4 +1,4 @@
-# expect: UNKNOWN imports salesmodel from src, which is on the path of the script alone
+# expect: UNKNOWN imports salesmodel from src, which only the script adds to sys.path
 # truth: ModuleNotFoundError in each task, before its first line
 # options: --working-dir ..
 import sys

@@ -1,22 +1,27 @@
-"""Sending once, whatever gets lost on the way."""
+"""A job is submitted exactly once, whichever responses get lost."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from raydock.errors import RaydockError, ServerError, UsageError
+from raydock.jobscript.header import Header
 from raydock.rayapi.dashboard import Dashboard, Timeouts
 from submit import submission
 from submit.errors import Lost
+from submit.package import Contents
 from submit.plan import JobPlan
 from submit.submission import submit, upload
 from submit.targets import open_target
 from tests.fakes import FakeDashboard, FakeJob, Fault
 
-PLAN = JobPlan("local", "", "a", "python x.py", "gcs://_ray_pkg_1.zip", {"x.py": 3})
+PLAN = JobPlan(
+    "x.py", Header(), Contents(Path(), (), ()), submission_id="a", working_dir="gcs://_ray_pkg_1.zip"
+)
 
 
 @pytest.fixture
@@ -26,7 +31,7 @@ def ray() -> Iterator[FakeDashboard]:
 
 
 def sent(ray: FakeDashboard, seconds: float = 60) -> None:
-    """Submits the plan; each answer may take `seconds`."""
+    """Submit the plan; each response may take up to `seconds`."""
 
     async def run() -> None:
         timeouts = Timeouts(connect=60, read=seconds, submit=seconds)
@@ -40,14 +45,14 @@ def sent(ray: FakeDashboard, seconds: float = 60) -> None:
     "faults",
     [
         [],
-        [Fault.CUT],  # taken, and the answer lost: Ray's own client runs it twice or fails (ray#53946)
-        [Fault.REFUSE],  # not taken
+        [Fault.CUT],  # accepted, response lost: Ray's own client runs it twice or fails (ray#53946)
+        [Fault.REFUSE],  # not accepted
         [Fault.REFUSE, Fault.CUT],
         [Fault.REFUSE, Fault.REFUSE, Fault.REFUSE],
         [Fault.HANG],
     ],
 )
-def test_the_job_is_there_once(ray: FakeDashboard, faults: list[Fault]) -> None:
+def test_job_is_submitted_once(ray: FakeDashboard, faults: list[Fault]) -> None:
     runs: list[FakeJob] = []
     ray.on_submit = runs.append
     ray.faults["POST /api/jobs/"] = faults
@@ -56,22 +61,22 @@ def test_the_job_is_there_once(ray: FakeDashboard, faults: list[Fault]) -> None:
     assert runs[0].body == PLAN.request()
 
 
-def test_a_late_arrival_of_the_first_try_is_no_error(ray: FakeDashboard) -> None:
-    """The first try's answer is lost and the job not visible yet; the second is told that it exists."""
+def test_late_arrival_of_the_first_attempt(ray: FakeDashboard) -> None:
+    """The first response is lost and the job not yet visible; the second attempt learns that it exists."""
     ray.faults["POST /api/jobs/"] = [Fault.CUT]
     ray.faults["GET /api/jobs/a"] = [Fault.MISSING]
     sent(ray)
     assert ray.count("POST /api/jobs/") == 2
 
 
-def test_an_id_that_is_taken_is_refused(ray: FakeDashboard) -> None:
+def test_taken_id_is_rejected(ray: FakeDashboard) -> None:
     ray.jobs["a"] = FakeJob("a")
     with pytest.raises(UsageError) as caught:
         sent(ray)
-    assert caught.value.message == "There is a job a already."
+    assert caught.value.message == "Job a already exists."
 
 
-def test_a_refusal_is_told_in_the_words_of_its_last_line_and_not_tried_again(ray: FakeDashboard) -> None:
+def test_rejection_quotes_its_last_line_and_is_not_retried(ray: FakeDashboard) -> None:
     ray.faults["POST /api/jobs/"] = [Fault.ERROR]
     with pytest.raises(ServerError) as caught:
         sent(ray)
@@ -79,25 +84,23 @@ def test_a_refusal_is_told_in_the_words_of_its_last_line_and_not_tried_again(ray
     assert ray.count("POST /api/jobs/") == 1
 
 
-def test_a_cluster_that_goes_away_while_sending_leaves_it_open(
-    ray: FakeDashboard, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cluster_lost_during_submission(ray: FakeDashboard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submission, "PAUSE", 0.01)
     ray.faults["POST /api/jobs/"] = [Fault.CUT]
     ray.faults["GET /api/jobs/a"] = [Fault.REFUSE] * 99
     with pytest.raises(Lost) as caught:
         sent(ray)
     assert (
-        caught.value.message
-        == f"The cluster at {ray.url} stopped answering while the job was sent: it may run or not."
+        caught.value.message == f"The cluster at {ray.url} stopped responding during submission; "
+        "the job may or may not be running."
     )
     assert caught.value.fix == f"python submit.py --address {ray.url} attach a"
 
 
-def test_a_package_that_is_there_is_neither_packed_nor_sent(ray: FakeDashboard) -> None:
+def test_existing_package_is_neither_built_nor_uploaded(ray: FakeDashboard) -> None:
     async def run(pack: bytes | None) -> int:
         def packed() -> bytes:
-            assert pack is not None, "packed although the cluster has it"
+            assert pack is not None, "built although the cluster has it"
             return pack
 
         async with Dashboard(open_target("local", ray.url)) as dashboard:
@@ -116,7 +119,7 @@ def test_a_package_that_is_there_is_neither_packed_nor_sent(ray: FakeDashboard) 
         (Fault.HANG, "does not answer: it took the request and then did not answer in time."),
     ],
 )
-def test_what_an_unreachable_cluster_is_told_as(ray: FakeDashboard, fault: Fault, why: str) -> None:
+def test_message_for_an_unreachable_cluster(ray: FakeDashboard, fault: Fault, why: str) -> None:
     ray.faults["GET /api/version"] = [fault]
 
     async def run() -> None:

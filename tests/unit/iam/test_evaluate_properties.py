@@ -1,4 +1,4 @@
-"""What must hold of `decide` in any world."""
+"""Properties of `decide` for any policies."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ BINDINGS = st.builds(
     st.none() | st.sampled_from(EXPRESSIONS).map(Condition),
 )
 POLICIES = st.lists(BINDINGS, max_size=4).map(lambda bindings: Policy(tuple(bindings), version=3))
-DENIED = [m for m in MEMBERS if not m.startswith("project")]  # deny policies take no projectOwner:
+DENIED = [m for m in MEMBERS if not m.startswith("project")]  # deny policies don't accept projectOwner:
 RULES = st.builds(
     DenyRule,
     st.lists(st.sampled_from(DENIED), min_size=1, max_size=2).map(tuple),
@@ -109,7 +109,7 @@ def more(world: Policies, level: str, binding: Binding) -> Policies:
 def test_another_binding_takes_nothing_away(
     question: Question, world: Policies, level: str, binding: Binding
 ) -> None:
-    """And so does removing one never grant: the same two worlds, read the other way."""
+    """Read in reverse: removing a binding never grants anything."""
     if getattr(world, level) is None:
         world = with_policy(world, level, Policy())
     before, after = ask(question, world), ask(question, more(world, level, binding))

@@ -1,4 +1,4 @@
-"""Secrets in files, arguments and environment values. No token here is real, and none stands here in one piece."""
+"""Secrets in files, arguments and variables. No token here is real, and none is written in one piece."""
 
 from __future__ import annotations
 
@@ -121,14 +121,14 @@ def test_harmless_text(which: str, tmp_path: Path) -> None:
     assert find_secrets_in_text(HARMLESS[which]) == []
 
 
-def test_a_documents_host_is_an_example_in_a_file(tmp_path: Path) -> None:
+def test_documentation_host_in_a_file_is_an_example(tmp_path: Path) -> None:
     text = "# send it with --env URL=postgres://app:" + "hunter2hunter2@db.example/app\n"
     put(tmp_path, "job.py", text + "# or mysql://app:" + "hunter2@www.example.com:3306\n")
     assert find_secrets(tree_contents(tmp_path)) == []
     assert find_secrets_in_text(text) == ["password in a URL"]
 
 
-def test_this_project_holds_none() -> None:
+def test_this_project_has_no_secrets() -> None:
     assert find_secrets(tree_contents(Path(reader.__file__).parent)) == []
     assert find_secrets(script_contents(Path(__file__), [])) == []
 
@@ -156,7 +156,7 @@ def test_several_secrets_each_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [-50, -20, 0, 20, reader.CHUNK - 10])
-def test_secret_on_the_edge_of_a_chunk(at: int, tmp_path: Path) -> None:
+def test_secret_at_a_chunk_boundary(at: int, tmp_path: Path) -> None:
     token = TOKENS["GitHub"][1]
     before = ("." * 63 + "\n") * (reader.CHUNK // 64)
     text = (before + before)[: reader.CHUNK + at] + " " + token + "\n" + before
@@ -165,7 +165,7 @@ def test_secret_on_the_edge_of_a_chunk(at: int, tmp_path: Path) -> None:
     assert find_secrets(tree_contents(tmp_path)) == [Secret("log.txt", line, "GitHub token")]
 
 
-def test_what_does_not_travel_is_not_looked_at(tmp_path: Path) -> None:
+def test_excluded_files_are_not_scanned(tmp_path: Path) -> None:
     put(tmp_path, ".gitignore", "notes.txt\n")
     put(tmp_path, "notes.txt", TOKENS["GitHub"][1])
     assert find_secrets(tree_contents(tmp_path)) == []

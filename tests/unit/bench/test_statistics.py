@@ -1,4 +1,4 @@
-"""Medians, ratios and aims."""
+"""Medians, ratios and goals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.measure.statistics import Aim, Comparison, Of, Sample, quantile
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 51])
 @pytest.mark.parametrize("q", [0.0, 0.25, 0.5, 0.75, 0.99, 1.0])
-def test_quantile_is_that_of_numpy(count: int, q: float) -> None:
+def test_quantiles_match_numpy(count: int, q: float) -> None:
     values = [float((7 * n * n + 3) % 101) for n in range(count)]
     assert quantile(values, q) == pytest.approx(float(numpy.quantile(values, q)))
 
@@ -20,25 +20,25 @@ def test_quantile_of_nothing_is_an_error() -> None:
         quantile([], 0.5)
 
 
-def test_a_sample_of_one_value_a_run_is_its_median_and_quartiles() -> None:
+def test_a_sample_with_one_value_per_run() -> None:
     sample = Sample.of([5, 1, 2, 3, 100])
     assert (sample.value, sample.spread) == (3, (2, 5))
 
 
-def test_a_quantile_is_taken_over_the_lines_of_all_runs_and_its_spread_over_the_runs() -> None:
+def test_quantiles_use_all_values_and_spreads_use_the_runs() -> None:
     sample = Sample(((0, 1, 2, 3), (10, 20), (4,)), q=1.0)
     assert sample.value == 20
     assert sample.each == [3, 20, 4]
     assert sample.spread == (3.5, 12)
 
 
-def test_ratio_is_of_the_medians_and_its_spread_of_the_pairs() -> None:
+def test_the_ratio_uses_medians_and_its_spread_uses_pairs() -> None:
     row = Comparison.of("x", "s", [1, 2, 9], [10, 10, 10])
     assert row.ratio == pytest.approx(0.2)
     assert row.ratio_spread == pytest.approx((0.15, 0.55))
 
 
-def test_without_a_stock_way_or_with_one_that_took_nothing_there_is_no_ratio() -> None:
+def test_no_ratio_without_a_nonzero_stock_value() -> None:
     assert Comparison("x", "s", Sample.of([1])).ratio is None
     assert Comparison.of("x", "bytes", [0], [0]).ratio is None
     assert Comparison.of("x", "right", [1], [1]).ratio is None
@@ -61,5 +61,5 @@ def test_without_a_stock_way_or_with_one_that_took_nothing_there_is_no_ratio() -
     ],
     ids=lambda value: value.what if isinstance(value, Comparison) else "",
 )
-def test_whether_an_aim_is_met(row: Comparison, met: bool | None) -> None:
+def test_whether_a_goal_is_met(row: Comparison, met: bool | None) -> None:
     assert row.met is met

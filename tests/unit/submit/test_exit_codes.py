@@ -1,4 +1,4 @@
-"""Exit codes: 1 says that the job FAILED and nothing else; our own bugs are 70, all else has its own sentence."""
+"""Exit codes: 1 only means that the job FAILED, 70 is a bug of ours, everything else has its own message."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def attach(ray: FakeDashboard, log: bytes, *flags: str, status: str = "SUCCEEDED") -> int:
-    """The exit code for a job that has ended so."""
+    """The exit code of `attach` for a job that has ended with this status."""
     job = ray.jobs["a"] = FakeJob("a", log=log)
     job.end(status, "why")
     return cli.main(["--address", ray.url, "attach", *flags, "a"])
@@ -65,7 +65,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_a_success_is_0_whatever_its_result_looks_like(
+def test_success_is_0_whatever_the_result(
     name: str, ray: FakeDashboard, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     line, value = ODD[name]
@@ -84,7 +84,7 @@ def test_a_success_is_0_whatever_its_result_looks_like(
     assert crashes(tmp_path) == []
 
 
-def test_the_table_shows_what_the_file_can_t_hold() -> None:
+def test_table_shows_what_json_cannot_represent() -> None:
     line = b'{"loss": NaN, "best": -Infinity, "far": 1e400}'
     assert result.table(result.parse(line, str) or {}) == [
         "  loss  NaN",
@@ -102,7 +102,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("name", UNUSABLE)
-def test_a_result_that_can_t_be_used_is_said_and_only_its_file_is_an_error(
+def test_unusable_result_is_an_error_only_with_result_flag(
     name: str, ray: FakeDashboard, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     line, why = UNUSABLE[name]
@@ -115,31 +115,31 @@ def test_a_result_that_can_t_be_used_is_said_and_only_its_file_is_an_error(
 
 
 @pytest.mark.parametrize(("status", "code"), [("SUCCEEDED", 0), ("FAILED", 1), ("STOPPED", 5)])
-@pytest.mark.parametrize("broken", ["records.save", "Voice.result", "deliver"])
-def test_an_error_of_ours_after_the_verdict_does_not_change_it(
+@pytest.mark.parametrize("broken", ["history.save", "Console.result", "deliver"])
+def test_internal_error_after_the_job_ended_keeps_its_exit_code(
     broken: str, status: str, code: int, ray: FakeDashboard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     def fail(*_: object) -> None:
         raise RuntimeError(SECRET)
 
-    places: dict[str, Any] = {"records.save": history, "Voice.result": Console, "deliver": outcome}
-    monkeypatch.setattr(places[broken], broken.rpartition(".")[2], fail)
+    owners: dict[str, Any] = {"history.save": history, "Console.result": Console, "deliver": outcome}
+    monkeypatch.setattr(owners[broken], broken.rpartition(".")[2], fail)
     assert attach(ray, b'RESULT {"a": 1}\n', status=status) == code
     err = capfd.readouterr().err
     assert "Traceback" not in err
     assert SECRET not in err
-    if broken != "records.save" or status == "SUCCEEDED":
+    if broken != "history.save" or status == "SUCCEEDED":
         assert re.search(r"submit: internal error \(RuntimeError\); .* is in .*crash-.*\.txt", err)
         assert len(crashes(tmp_path)) == 1
     if broken != "deliver" and status == "SUCCEEDED":
-        assert (tmp_path / "state/results/a.json").exists() == (broken == "Voice.result")
+        assert (tmp_path / "state/results/a.json").exists() == (broken == "Console.result")
 
 
 @pytest.mark.parametrize(
     "fault", [RuntimeError, RecursionError, MemoryError, KeyError, OSError, AssertionError]
 )
-def test_an_unforeseen_error_is_70_and_a_file_without_values(
+def test_internal_error_is_70_with_a_crash_file_without_values(
     fault: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TOKEN", f"{SECRET}-env")
@@ -165,11 +165,11 @@ def test_an_unforeseen_error_is_70_and_a_file_without_values(
     text = kept.read_text()
     assert SECRET not in text + err
     assert "submit/cli.py" in text
-    assert "ValueError" in text, "the cause, too"
+    assert "ValueError" in text, "the cause is included"
 
 
 @pytest.mark.parametrize("state", ["/dev/null", "/proc/none", "\x01\ud800"])
-def test_where_the_state_folder_can_t_be_written_the_file_is_a_temporary_one(
+def test_crash_file_falls_back_to_the_temp_folder(
     state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RAYDOCK_STATE", state if state[0] == "/" else os.devnull + "/x")
@@ -180,7 +180,7 @@ def test_where_the_state_folder_can_t_be_written_the_file_is_a_temporary_one(
     assert str(kept) in capfd.readouterr().err
 
 
-def test_an_unforeseen_error_while_the_job_runs_says_how_to_follow_it(
+def test_internal_error_while_the_job_runs_says_how_to_follow_it(
     ray: FakeDashboard, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def fail(self: object, chunk: bytes) -> None:
@@ -190,7 +190,7 @@ def test_an_unforeseen_error_while_the_job_runs_says_how_to_follow_it(
     monkeypatch.setattr("submit.follow.log.Log.take", fail)
     assert cli.main(["--address", ray.url, "attach", "a"]) == 70
     err = capfd.readouterr().err
-    assert f"The job goes on; follow it with: python submit.py --address {ray.url} attach a" in err
+    assert f"The job keeps running; follow it with: python submit.py --address {ray.url} attach a" in err
 
 
 FOREIGN = {
@@ -221,13 +221,13 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "why", "way"), [(name, *rest) for name, all_ in FOREIGN.items() for rest in all_]
+    ("name", "value", "why", "fix"), [(name, *rest) for name, all_ in FOREIGN.items() for rest in all_]
 )
-def test_what_the_environment_breaks_is_named_with_the_way_out(
+def test_broken_environment_variable_is_named_with_the_fix(
     name: str,
     value: str,
     why: str,
-    way: str,
+    fix: str,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -236,13 +236,11 @@ def test_what_the_environment_breaks_is_named_with_the_way_out(
     err = capfd.readouterr().err
     assert name in err
     assert why in err
-    assert way in err
+    assert fix in err
     assert SECRET not in err
 
 
-def test_a_proxy_is_no_matter_for_a_cluster_of_this_machine(
-    ray: FakeDashboard, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_local_cluster_ignores_proxies(ray: FakeDashboard, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ALL_PROXY", "all_proxy", "HTTP_PROXY"):
         monkeypatch.setenv(name, "socks://127.0.0.1:7890")
     assert cli.main(["--address", ray.url, "list"]) == 0
@@ -252,7 +250,7 @@ def test_a_proxy_is_no_matter_for_a_cluster_of_this_machine(
     "words",
     [["caf\udce9.py"], ["x.py", "--", "na\udcefve"], ["attach", "\udcff"], ["--env=A=\udc80", "x.py"]],
 )
-def test_an_argument_that_is_not_utf_8_is_a_usage_error(
+def test_argument_that_is_not_utf_8_is_a_usage_error(
     words: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(words) == 2
@@ -274,12 +272,12 @@ ODDITIES = {
     "RAYDOCK_STATE=/dev/null {} list": 4,
     "{} --help >/dev/full": 130,
     "ln -s loop loop; touch x.py; {} --working-dir loop x.py": 2,
-    "mkfifo pipe; {} --result pipe gone.py": 2,  # and it does not wait for a reader
+    "mkfifo pipe; {} --result pipe gone.py": 2,  # must not wait for a reader
 }
 
 
 @pytest.mark.parametrize(("command", "code"), ODDITIES.items())
-def test_a_process_with_odd_surroundings_ends_with_its_code(command: str, code: int, tmp_path: Path) -> None:
+def test_exit_code_in_odd_environments(command: str, code: int, tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
     env = {**os.environ, "RAYDOCK_PORT": "1"}
     done = subprocess.run(
@@ -295,7 +293,7 @@ def test_a_process_with_odd_surroundings_ends_with_its_code(command: str, code: 
 
 @pytest.mark.parametrize("tool", ["iam", "cluster"])
 @pytest.mark.parametrize(
-    ("streams", "code", "told"),
+    ("streams", "code", "message"),
     [
         ("--help >/dev/full", 130, "{}: the output can't be written: No space left on device.\n"),
         ("--help >&-", 0, ""),
@@ -304,9 +302,7 @@ def test_a_process_with_odd_surroundings_ends_with_its_code(command: str, code: 
         ("--help | head -c 1 >/dev/null", 0, ""),
     ],
 )
-def test_the_other_commands_with_streams_that_take_nothing(
-    streams: str, code: int, told: str, tool: str
-) -> None:
+def test_other_commands_with_unwritable_streams(streams: str, code: int, message: str, tool: str) -> None:
     done = subprocess.run(
         ["/bin/sh", "-c", f"{sys.executable} -m {tool} {streams}"],
         cwd=ROOT,
@@ -315,12 +311,12 @@ def test_the_other_commands_with_streams_that_take_nothing(
         timeout=120,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (code, told.format(tool))
+    assert (done.returncode, done.stderr) == (code, message.format(tool))
 
 
 @pytest.mark.parametrize("tool", ["submit.py", "-m iam", "-m cluster"])
-def test_a_command_that_can_t_even_be_imported_ends_with_70(tool: str, tmp_path: Path) -> None:
-    """What it imports is broken: a module of the standard library is shadowed."""
+def test_import_failure_is_70(tool: str, tmp_path: Path) -> None:
+    """A module of the standard library is shadowed by a broken one."""
     (tmp_path / "argparse.py").write_text(f"raise RuntimeError({SECRET!r})\n")
     words = [
         word if word.startswith("-") or word in ("iam", "cluster") else str(ROOT / word)
@@ -343,7 +339,7 @@ def test_a_command_that_can_t_even_be_imported_ends_with_70(tool: str, tmp_path:
     assert SECRET not in kept.read_text()
 
 
-def test_what_servers_and_jobs_name_can_t_fake_a_line(
+def test_names_from_servers_and_jobs_cannot_fake_a_line(
     ray: FakeDashboard, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ray.jobs["a"] = FakeJob("a\nb  SUCCEEDED \x1b[2J\u202e", message="no\x9b31m\nroom")
@@ -355,7 +351,7 @@ def test_what_servers_and_jobs_name_can_t_fake_a_line(
     assert "  x\\x1b]0;t\\x07\\u2066y\\u200bz\\x7f\n" in capfd.readouterr().err
 
 
-def test_the_job_s_log_is_shown_byte_by_byte(
+def test_log_is_passed_through_unchanged(
     ray: FakeDashboard, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     log = bytes(range(256)) * 3 + "\u202e".encode()
@@ -363,7 +359,7 @@ def test_the_job_s_log_is_shown_byte_by_byte(
     assert capfdbinary.readouterr().out == log
 
 
-def test_the_plan_is_one_json_value_whatever_it_holds(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_plan_is_always_one_json_value(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     value = {"a\x7f": ["\u202e", "\x85", "\ud800", "é", "\n"]}
     Console(sys.stdout.buffer, sys.stderr).print_json(value)
     out = capfdbinary.readouterr().out
@@ -371,7 +367,7 @@ def test_the_plan_is_one_json_value_whatever_it_holds(capfdbinary: pytest.Captur
     assert not re.search("[\x7f-\x9f\u202e]", out.decode())
 
 
-def test_a_failure_without_a_message_is_told(ray: FakeDashboard, capfd: pytest.CaptureFixture[str]) -> None:
+def test_failure_without_a_message(ray: FakeDashboard, capfd: pytest.CaptureFixture[str]) -> None:
     for message in ("\n", " ", "\x00"):
         Console(sys.stdout.buffer, sys.stderr).verdict(Job("a", "FAILED", message))
         assert capfd.readouterr().err.startswith("FAILED\n")

@@ -1,4 +1,4 @@
-"""The role that a person who knows Google's roles would give, found by search."""
+"""The search finds the role that an expert would grant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iam.policy.evaluate import Policies, Verdict, decide
-from iam.policy.least_role import mends_for
+from iam.policy.least_role import grants_for
 from iam.policy.policies import Policy, with_member
 from iam.policy.resource import Resource, bucket, obj, project, service_account
 
@@ -27,7 +27,7 @@ ACCOUNT = service_account("job@lab.iam.gserviceaccount.com", "lab")
         ("objects.create objects.get", "objectUser"),
         ("objects.update", "objectUser"),
         ("objects.list objects.get objects.create objects.delete", "objectUser"),
-        ("buckets.get", "legacyBucketReader"),  # bucketViewer is in beta
+        ("buckets.get", "legacyBucketReader"),  # bucketViewer is a beta role
         ("buckets.get objects.list", "legacyBucketReader"),
         ("buckets.get objects.get", "legacyBucketReader objectViewer"),
         (
@@ -44,17 +44,19 @@ ACCOUNT = service_account("job@lab.iam.gserviceaccount.com", "lab")
 def test_on_a_bucket(missing: str, roles: str) -> None:
     permissions = {f"storage.{p}" for p in missing.split()}
     for resource in (obj("closed", "x"), bucket("closed")):
-        fixes = mends_for(JOB, permissions, resource)
+        fixes = grants_for(JOB, permissions, resource)
         assert sorted(m.role for m in fixes) == [f"roles/storage.{name}" for name in roles.split()]
         assert all(m.resource == bucket("closed") for m in fixes)
 
 
 def test_the_commands() -> None:
-    [fix] = mends_for(JOB, {"storage.objects.get"}, obj("closed", "dir/x"))
+    [fix] = grants_for(JOB, {"storage.objects.get"}, obj("closed", "dir/x"))
     assert fix.gcloud == (
         f"gcloud storage buckets add-iam-policy-binding gs://closed --member={JOB} --role=roles/storage.objectViewer"
     )
-    assert fix.ours == f"python -m iam grant gs://closed --role=roles/storage.objectViewer --member={JOB}"
+    assert (
+        fix.iam_command == f"python -m iam grant gs://closed --role=roles/storage.objectViewer --member={JOB}"
+    )
     assert fix.principal == JOB
 
 
@@ -76,21 +78,21 @@ def test_the_commands() -> None:
     ],
 )
 def test_on_a_service_account(permission: str, resource: Resource, gcloud: str) -> None:
-    [fix] = mends_for("user:ann@example.com", {permission}, resource)
-    assert (fix.gcloud, fix.ours) == (gcloud, "")
+    [fix] = grants_for("user:ann@example.com", {permission}, resource)
+    assert (fix.gcloud, fix.iam_command) == (gcloud, "")
 
 
 def test_a_project_is_no_small_resource() -> None:
-    assert mends_for(JOB, {"storage.buckets.list"}, bucket("closed")) == ()
-    assert mends_for(JOB, {"resourcemanager.projects.get"}, project("lab")) == ()
+    assert grants_for(JOB, {"storage.buckets.list"}, bucket("closed")) == ()
+    assert grants_for(JOB, {"resourcemanager.projects.get"}, project("lab")) == ()
 
 
 def test_a_member_that_a_shell_would_take_apart_is_quoted() -> None:
-    [fix] = mends_for("user:o'neil@example.com", {"storage.objects.get"}, bucket("closed"))
+    [fix] = grants_for("user:o'neil@example.com", {"storage.objects.get"}, bucket("closed"))
     assert "--member='user:o'\"'\"'neil@example.com'" in fix.gcloud
 
 
-MENDABLE = [
+GRANTABLE = [
     f"storage.{p}"
     for p in (
         "objects.get",
@@ -103,10 +105,10 @@ MENDABLE = [
 ]
 
 
-@given(st.sets(st.sampled_from(MENDABLE), min_size=1))
-def test_after_the_mend_everything_that_was_missing_is_granted(missing: set[str]) -> None:
+@given(st.sets(st.sampled_from(GRANTABLE), min_size=1))
+def test_the_grants_give_every_missing_permission(missing: set[str]) -> None:
     resource, policy = obj("closed", "x"), Policy()
-    fixes = mends_for(JOB, missing, resource)
+    fixes = grants_for(JOB, missing, resource)
     for fix in fixes:
         policy = with_member(policy, fix.role, fix.principal)
     policies = Policies(policy, Policy(), "other", deny=())
@@ -120,9 +122,9 @@ def test_after_the_mend_everything_that_was_missing_is_granted(missing: set[str]
         assert decide(JOB, forbidden, resource, policies).verdict is Verdict.DENIED
 
 
-@given(st.sets(st.sampled_from(MENDABLE), min_size=1))
-def test_no_role_of_a_mend_can_be_spared(missing: set[str]) -> None:
-    fixes = mends_for(JOB, missing, obj("closed", "x"))
+@given(st.sets(st.sampled_from(GRANTABLE), min_size=1))
+def test_no_grant_is_superfluous(missing: set[str]) -> None:
+    fixes = grants_for(JOB, missing, obj("closed", "x"))
     for left_out in range(len(fixes)):
         policy = Policy()
         for n, fix in enumerate(fixes):

@@ -1,4 +1,4 @@
-"""The life of a cluster, one suite for every kind that runs on this machine.
+"""The life of a cluster, one suite for every runtime on this machine.
 
 Most tests share a cluster (`lab`) and leave it as they found it: two CPU workers and a GPU worker, all alive.
 """
@@ -23,7 +23,7 @@ from cluster.processes.process_tree import Owned
 from tests.integration.footprint import Footprint, belongings
 from tests.lab import ROOT, Lab, cluster_command, lab_environment, until
 
-HERE = "tests/integration/test_cluster_kinds.py"
+HERE = "tests/integration/test_cluster_runtimes.py"
 PROCESSES = pytest.param("processes", marks=pytest.mark.ray)
 DOCKER = pytest.param("docker", marks=pytest.mark.docker)
 LATE = pytest.param(
@@ -134,7 +134,7 @@ def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
 
 def test_from_up_to_down(own: Lab) -> None:
     """`up` survives its terminal, a job runs at once, and `down` leaves nothing behind."""
-    words, why = ["--kind", "processes"], "as --kind says"
+    words, why = ["--runtime", "processes"], "chosen with --runtime"
     if own.kind == "docker":
         words, why = [], f"Docker {docker_version()} answers at "
     up = subprocess.Popen(
@@ -165,7 +165,7 @@ def test_from_up_to_down(own: Lab) -> None:
     assert left.remains() == []
     assert own.cluster("status").returncode == 4
     assert own.cluster("scale", "cpu-worker=2").returncode == 4
-    assert own.cluster("down").stdout == "There was nothing to remove.\n"
+    assert own.cluster("down").stdout == "Nothing to remove.\n"
 
 
 def docker_version() -> str:
@@ -226,16 +226,16 @@ def test_up_again_changes_nothing(lab: Lab) -> None:
     before = lab.nodes()
     done = lab.cluster("up")
     assert done.returncode == 0
-    assert "it is up already" in done.stderr
+    assert "the cluster is already up" in done.stderr
     assert lab.nodes() == before
 
 
-def test_another_kind_is_refused(lab: Lab) -> None:
+def test_another_runtime_is_refused(lab: Lab) -> None:
     other = "docker" if lab.kind == "processes" else "processes"
-    done = lab.cluster("up", "--kind", other)
+    done = lab.cluster("up", "--runtime", other)
     assert (done.returncode, done.stderr) == (
         1,
-        f"cluster: A cluster of the kind {lab.kind} is here already.\n  Remove it first: make cluster-down\n",
+        f"cluster: A cluster already exists with runtime {lab.kind}.\n  Remove it first: make cluster-down\n",
     )
 
 
@@ -260,7 +260,7 @@ def test_scale_up_and_down(full: Lab, tmp_path: Path) -> None:
     )  # fmt: skip
     assert scaling.stderr is not None
     said = iter(scaling.stderr.readline, "")
-    assert any(f"draining {stays}: what runs there may end first" in line for line in said)
+    assert any(f"draining {stays}: waiting for running tasks to finish" in line for line in said)
     time.sleep(1)  # it waits
     assert scaling.poll() is None
     lab.touch(stays, tmp_path / "go")
@@ -275,7 +275,7 @@ def test_scale_up_and_down(full: Lab, tmp_path: Path) -> None:
     job = busy(lab, cpu_workers(lab)[0], tmp_path / "never")
     done = lab.cluster("scale", "cpu-worker=0", "--drain-timeout", "2")
     assert done.returncode == 0, done.stderr
-    assert "still busy after 2 s; removed with what ran on it" in done.stderr
+    assert "still busy after 2 s, removing anyway" in done.stderr
     assert lab.ended(job)[0] == "FAILED"
 
 

@@ -1,4 +1,4 @@
-"""What a job needs, from what it declares and from its arguments."""
+"""The permissions that a job needs, from its declarations and its arguments."""
 
 from __future__ import annotations
 
@@ -133,8 +133,8 @@ def test_an_argument_that_is_absent_is_remarked_on() -> None:
     needs, remarks = needs_of(["--read"], ["output"], ["--other", "1"])
     assert needs == []
     assert remarks == [
-        "reads names --read, which is not among the job's arguments, so what it is by default was not checked.",
-        "writes names --output, which is not among the job's arguments, so what it is by default was not checked.",
+        "reads names --read, which is not among the job's arguments, so its default was not checked.",
+        "writes names --output, which is not among the job's arguments, so its default was not checked.",
     ]
 
 
@@ -156,8 +156,8 @@ def test_several_values() -> None:
     assert [row[0] for row in rows(["--read"], [], arguments)] == [f"gs://lab-data/{x}" for x in "abc"]
 
 
-def test_uris_in_the_arguments_that_nobody_declared_are_noticed() -> None:
-    noticed = "it is in the job's arguments"
+def test_undeclared_uris_in_the_arguments_are_noticed() -> None:
+    noticed = "in the job's arguments"
     assert rows([], [], ["gs://lab-data/x", "--more=gs://lab-data/dir/", "--epochs", "3"]) == [
         ("gs://lab-data/x", READ, noticed),
         ("gs://lab-data/dir/", LIST, noticed),
@@ -179,7 +179,7 @@ def test_uris_in_the_arguments_that_nobody_declared_are_noticed() -> None:
 def test_what_is_declared_is_not_noticed_again(
     reads: list[str], writes: list[str], arguments: list[str]
 ) -> None:
-    assert all(because != "it is in the job's arguments" for _, _, because in rows(reads, writes, arguments))
+    assert all(because != "in the job's arguments" for _, _, because in rows(reads, writes, arguments))
 
 
 def test_a_neighbour_of_what_is_declared_is_noticed() -> None:
@@ -212,7 +212,7 @@ def test_the_same_need_twice_is_one_need_with_both_reasons() -> None:
 def test_a_malformed_uri_is_an_error(reads: list[str], arguments: list[str], uri: str) -> None:
     with pytest.raises(MalformedResource) as caught:
         needs_of(reads, [], arguments)
-    assert caught.value.message.startswith(f'"{uri}" is no Cloud Storage URI: ')
+    assert caught.value.message.startswith(f'Invalid Cloud Storage URI "{uri}": ')
     assert caught.value.fix == "Write gs://BUCKET/OBJECT, gs://BUCKET/FOLDER/ or gs://BUCKET."
 
 
@@ -220,8 +220,8 @@ def test_a_malformed_uri_inside_a_longer_text_is_only_remarked_on() -> None:
     needs, remarks = needs_of([], [], ["--help=write gs://B/x here"])
     assert needs == []
     assert remarks == [
-        'The argument "--help=write gs://B/x here" was not checked: "gs://B/x" is no Cloud Storage URI: '
-        'the bucket "B" may only have lower-case letters, digits, "-", "_" and ".".'
+        'The argument "--help=write gs://B/x here" was not checked: Invalid Cloud Storage URI "gs://B/x": '
+        'the bucket name "B" may contain only lowercase letters, digits, "-", "_" and ".".'
     ]
 
 

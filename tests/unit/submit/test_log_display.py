@@ -1,4 +1,4 @@
-"""The log on a terminal: every byte but those of a long RESULT line, whatever pieces it comes in."""
+"""The log on a terminal: every byte except those of a long RESULT line, for any chunk boundaries."""
 
 from __future__ import annotations
 
@@ -26,23 +26,25 @@ def shown(log: bytes, cuts: list[int]) -> bytes:
     st.lists(st.integers(0, 10_000), max_size=6),
     st.booleans(),
 )
-def test_what_is_short_passes_unchanged(lines: list[bytes], cuts: list[int], ended: bool) -> None:
+def test_short_lines_pass_unchanged(lines: list[bytes], cuts: list[int], ended: bool) -> None:
     log = b"\n".join(lines) + (b"\n" if ended else b"")
     assert shown(log, cuts) == log
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=6))
-def test_a_long_result_is_told_in_short(cuts: list[int]) -> None:
-    told = b"RESULT { %d bytes: the table below; whole with --result PATH }\n" % (len(LONG_RESULT) + 1)
-    assert shown(b"before\n" + LONG_RESULT + b"\nafter", cuts) == b"before\n" + told + b"after"
+def test_long_result_is_abbreviated(cuts: list[int]) -> None:
+    summary = b"RESULT { %d bytes; see the table below, or use --result PATH for all of it }\n" % (
+        len(LONG_RESULT) + 1
+    )
+    assert shown(b"before\n" + LONG_RESULT + b"\nafter", cuts) == b"before\n" + summary + b"after"
 
 
 @pytest.mark.parametrize("line", [b"x " + LONG_RESULT, LONG_RESULT[1:]])
-def test_a_long_line_that_is_no_result_passes(line: bytes) -> None:
+def test_other_long_lines_pass_unchanged(line: bytes) -> None:
     assert shown(line, [3, 100]) == line
 
 
-def test_lines_are_not_kept_waiting() -> None:
+def test_incomplete_lines_are_not_held_back() -> None:
     out: list[bytes] = []
     screen = LogDisplay(out.append)
     screen.take(b"progress 1")

@@ -1,4 +1,4 @@
-"""What decides where several policies meet: deny, conditions, what could not be read; and why, in words."""
+"""Decisions from several policies: deny rules, conditions, unreadable policies, and the reason in words."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ def test_a_grant_says_which_binding() -> None:
     assert decision.binding == Binding(VIEWER, ("allUsers",))
     assert decision.where == "gs://lab-data"
     assert decision.resource == DATA
-    assert decision.why == f"{VIEWER} on gs://lab-data grants storage.objects.get to {JOB} as one of allUsers"
+    assert (
+        decision.why
+        == f"{VIEWER} on gs://lab-data grants storage.objects.get to {JOB} as a member of allUsers"
+    )
     exact = decide(JOB, GET, DATA, where_of(EMPTY, READ))
     assert exact.why == f"{VIEWER} on project lab grants storage.objects.get to {JOB}"
     assert exact.where == "project lab"
@@ -49,44 +52,44 @@ WHYS = [
     (
         where_of(EMPTY),
         NO,
-        f"no binding of gs://lab-data or of project lab grants storage.objects.get to {JOB}",
+        f"no binding on gs://lab-data or project lab grants storage.objects.get to {JOB}",
     ),
     (
         where_of(Policy((Binding("roles/storage.objectCreator", (JOB,)),))),
         NO,
-        f"no binding of gs://lab-data or of project lab grants storage.objects.get to {JOB} "
-        "(roles/storage.objectCreator on gs://lab-data has no storage.objects.get)",
+        f"no binding on gs://lab-data or project lab grants storage.objects.get to {JOB} "
+        "(roles/storage.objectCreator on gs://lab-data does not include storage.objects.get)",
     ),
     (
         where_of(when("false", "only mondays")),
         NO,
-        f"no binding of gs://lab-data or of project lab grants storage.objects.get to {JOB} "
-        f'({VIEWER} on gs://lab-data has storage.objects.get, but its condition "only mondays" is not met)',
+        f"no binding on gs://lab-data or project lab grants storage.objects.get to {JOB} "
+        f'({VIEWER} on gs://lab-data includes storage.objects.get, but its condition "only mondays" is not met)',
     ),
     (
         where_of(when('resource.matchTag("1/env", "prod")')),
         UNKNOWN,
-        f"{VIEWER} on gs://lab-data has storage.objects.get, but its condition "
+        f"{VIEWER} on gs://lab-data includes storage.objects.get, but its condition "
         '"resource.matchTag("1/env", "prod")" can\'t be evaluated here',
     ),
     (
         where_of(Policy((Binding(VIEWER, ("group:team@example.com",)),))),
         UNKNOWN,
-        f"{VIEWER} on gs://lab-data has storage.objects.get, "
-        f"but it is not known whether {JOB} is in group:team@example.com",
+        f"{VIEWER} on gs://lab-data includes storage.objects.get, "
+        f"but it is unknown whether {JOB} is in group:team@example.com",
     ),
     (
         where_of(Policy((Binding("projects/lab/roles/mine", (JOB,)),))),
         UNKNOWN,
-        "it is not known whether projects/lab/roles/mine on gs://lab-data has storage.objects.get",
+        "it is unknown whether projects/lab/roles/mine on gs://lab-data includes storage.objects.get",
     ),
     (where_of(None), UNKNOWN, "the policy of gs://lab-data could not be read"),
-    (where_of(None, None), UNKNOWN, "the policy of gs://lab-data and of project lab could not be read"),
+    (where_of(None, None), UNKNOWN, "the policies of gs://lab-data and project lab could not be read"),
     (
         where_of(EMPTY, complete=False),
         UNKNOWN,
-        f"no binding of gs://lab-data or of project lab grants storage.objects.get to {JOB}, "
-        "but folders or the organisation above may",
+        f"no binding on gs://lab-data or project lab grants storage.objects.get to {JOB}, "
+        "but a folder or the organization above it may",
     ),
     (
         where_of(READ, deny=None),
@@ -97,7 +100,7 @@ WHYS = [
     (
         where_of(READ, deny=(DenyRule((JOB,), (), ("storage.googleapis.com/objects.get",)),)),
         NO,
-        f"a deny rule of project lab takes storage.objects.get from {JOB}",
+        f"a deny rule of project lab denies storage.objects.get to {JOB}",
     ),
     (
         where_of(
@@ -105,7 +108,7 @@ WHYS = [
         ),
         UNKNOWN,
         f"{VIEWER} on gs://lab-data grants storage.objects.get to {JOB}, "
-        f"but a deny rule of project lab may take storage.objects.get from {JOB}",
+        f"but a deny rule of project lab may deny storage.objects.get to {JOB}",
     ),
 ]
 
@@ -117,7 +120,7 @@ def test_why(policies: Policies, verdict: Verdict, why: str) -> None:
 
 
 def test_a_principal_that_is_none_is_refused() -> None:
-    with pytest.raises(MalformedPrincipal, match="does not say what kind it is"):
+    with pytest.raises(MalformedPrincipal, match="the type prefix is missing"):
         decide("job@lab.iam.gserviceaccount.com", GET, DATA, where_of(READ))
 
 
@@ -133,7 +136,7 @@ def test_a_principal_that_is_none_is_refused() -> None:
         (where_of(EMPTY, None), UNKNOWN),
         (where_of(READ, None, complete=False), YES),
         (where_of(READ, deny=None), UNKNOWN),
-        (where_of(EMPTY, deny=None), NO),  # deny rules only take away
+        (where_of(EMPTY, deny=None), NO),  # deny rules only deny
         (where_of(EMPTY, None, deny=None), UNKNOWN),
         (where_of(Policy((Binding("roles/x", (JOB,)), *READ.bindings))), YES),
         (where_of(Policy((Binding(VIEWER, ("group:g@example.com",)), *READ.bindings))), YES),
@@ -150,7 +153,7 @@ def test_basic_roles_that_may_come_from_above_are_unknown() -> None:
     assert decide(ANN, GET, DATA, where_of(fresh, complete=False)).verdict is UNKNOWN
     viewers = Policy((Binding("roles/viewer", (ANN,)),))
     assert decide(ANN, GET, DATA, where_of(fresh, viewers, complete=False)).verdict is YES
-    # Google takes no condition on a basic role; nobody knows what one would mean.
+    # Google allows no condition on a basic role, so its effect is unknown.
     assert decide(ANN, GET, DATA, where_of(fresh, when("true", "", "roles/viewer", ANN))).verdict is UNKNOWN
 
 
@@ -212,11 +215,11 @@ LISTED = 'api.getAttribute("storage.googleapis.com/objectListPrefix", "").starts
     [
         (GET, obj("lab-data", "runs/x"), RUNS, None, YES),
         (GET, obj("lab-data", "other/x"), RUNS, None, NO),
-        (GET, bucket("lab-data"), RUNS, None, NO),  # asked of the bucket: its name is no object's
+        (GET, bucket("lab-data"), RUNS, None, NO),  # on the bucket, whose name is not an object's
         (GET, objects_under("lab-data", "runs/one/"), RUNS, None, YES),
         (GET, objects_under("lab-data", ""), RUNS, None, UNKNOWN),
         (GET, obj("lab-data", "runs/x"), LISTED, None, NO),
-        # objects.list is checked on the bucket, whatever one asks of.
+        # objects.list is always checked on the bucket.
         (LIST, obj("lab-data", "runs/"), RUNS, "runs/", NO),
         (LIST, objects_under("lab-data", "runs/"), RUNS, "runs/", NO),
         (LIST, bucket("lab-data"), f"{RUNS} || {LISTED}", "runs/", YES),
