@@ -47,7 +47,7 @@ def path_in(state: Path) -> Path:
 def current_settings(context: Context) -> dict[str, str]:
     """The current value of every setting in compose.yaml, plus a digest of the lab file's content."""
     names = set(SETTING.findall((context.root / "compose.yaml").read_text(encoding="utf-8"))) - IGNORED
-    found = {name: context.settings.get(name, "") for name in sorted(names)}
+    found = {name: context.settings.get(name) or context.chosen.get(name, "") for name in sorted(names)}
     try:
         file = lab.settings(context.settings, context.root).file
         found[f"the content of {file.name}"] = hashlib.sha256(file.read_bytes()).hexdigest()

@@ -148,23 +148,25 @@ def say(line: str, prefix: str = "cluster: ") -> None:
 
 def run_up(options: argparse.Namespace, context: Context) -> None:
     """Start the cluster, or apply changed settings to the one that is up."""
-    from cluster import applied, key, lock, runtimes
+    from cluster import applied, key, lock, runtimes, sizes
     from iam import lab
 
     if warning := lab.renamed_setting(context.settings):
         say(warning)
     with lock.held(context.state):
         choice = choose(options.runtime, context)
+        exists = runtimes.open_runtime(choice.runtime, context).exists()
+        context, sized = sizes.fitted(context, choice.runtime, exists)
         key.ensure(context.state)
         cluster = runtimes.open_runtime(choice.runtime, context)
-        pending = bring_up(cluster, choice, options, context)
+        pending = bring_up(cluster, replace(choice, sizes=sized), options, context)
         applied.save(context.state, applied.applied_settings(context, pending))
         show(cluster, context)
     if pending.sizes:
-        sizes = " ".join(
+        pools = " ".join(
             f"{applied.POOL_SIZES[name]}={applied.size(name, context)}" for name in pending.sizes
         )
-        say(f"changed but not applied: {', '.join(pending.sizes)}. To apply: {PROG} scale {sizes}")
+        say(f"changed but not applied: {', '.join(pending.sizes)}. To apply: {PROG} scale {pools}")
     print(f"\nDashboard: {context.dashboard.link}\nNext:      {NEXT}")
 
 
@@ -191,6 +193,8 @@ def bring_up(cluster: Runtime, choice: Choice, options: argparse.Namespace, cont
         return changed
     services.check(context, new)
     say(f"{choice.runtime}: {choice.why}")
+    if choice.sizes:
+        say(choice.sizes)
     if why:
         say(f"restarting the nodes because {why}; the cluster loses its job history")
     start(cluster, options.build, bool(why))
@@ -267,13 +271,14 @@ def run_status(options: argparse.Namespace, context: Context) -> None:
 
 def run_scale(options: argparse.Namespace, context: Context) -> None:
     """Resize the given pools."""
-    from cluster import lock, runtimes, started
+    from cluster import lock, runtimes, sizes, started
 
+    context = sizes.of_running(context)
     wanted = [pool_size(text) for text in options.sizes]
-    sizes = [(context.topology.pool(name), count) for name, count in wanted]
+    pools = [(context.topology.pool(name), count) for name, count in wanted]
     with lock.held(context.state):
         cluster = runtimes.open_runtime(runtimes.current(context), context)
-        for pool, count in sizes:
+        for pool, count in pools:
             cluster.scale(pool, count, options.drain_timeout)
             started.scaled(context.state, pool.name, count)
         show(cluster, context)

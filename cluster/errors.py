@@ -6,6 +6,7 @@ ClusterError (exit code 1), next to raydock.errors.UsageError (2)
 ├── PortTaken           another program listens on the dashboard's port
 ├── Busy                another `python -m cluster` is changing this cluster
 ├── OtherRuntime        a cluster already exists with another runtime
+├── TooSmall            the machine has too little memory for the smallest cluster
 ├── InUse (3)           jobs run on nodes that would be restarted; nothing was changed
 └── Leftover            `down` could not remove everything
 """
@@ -42,6 +43,10 @@ class Busy(ClusterError):
 
 class OtherRuntime(ClusterError):
     """A cluster already exists with another runtime, or under the same name on Vertex AI."""
+
+
+class TooSmall(ClusterError):
+    """The machine has too little memory for the smallest cluster. Nothing was started."""
 
 
 class InUse(ClusterError):

@@ -7,7 +7,7 @@ only when it is used.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
@@ -37,6 +37,7 @@ class Context:
     settings: Mapping[str, str]
     topology: Topology
     say: Say  # shows one line of progress
+    chosen: Mapping[str, str] = field(default_factory=dict)  # sizes fitted to the machine: cluster/sizes.py
 
     @property
     def dashboard(self) -> Gateway:
@@ -78,6 +79,7 @@ class Choice:
 
     runtime: str
     why: str
+    sizes: str = ""  # what was fitted to the machine, in one line
 
 
 def choose(asked: str, require_engine: Callable[[], str]) -> Choice:

@@ -1,4 +1,5 @@
-"""What was started from this checkout (`.raydock/started.json`): the runtime, and the pool sizes set by `scale`.
+"""What was started from this checkout (`.raydock/started.json`): the runtime, the sizes fitted to the machine, and the
+pool sizes set by `scale`.
 
 Docker can be asked only while its engine is running, and a pool scaled to 0 leaves no trace there.
 """
@@ -8,9 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from raydock.state import write_private
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def path_in(state: Path) -> Path:
@@ -38,9 +42,15 @@ def sizes(state: Path) -> dict[str, int]:
     return {str(pool): count for pool, count in found.items() if isinstance(count, int)}
 
 
-def begin(state: Path, runtime: str) -> None:
-    """Record the runtime, before anything is started."""
-    save(state, {**load(state), "kind": runtime})
+def chosen(state: Path) -> dict[str, str]:
+    """The sizes that were fitted to the machine, by setting."""
+    found = load(state).get("chosen", {})
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+
+
+def begin(state: Path, runtime: str, chosen: Mapping[str, str] = NOTHING) -> None:
+    """Record the runtime and the sizes that were fitted to the machine, before anything is started."""
+    save(state, {**load(state), "kind": runtime, "chosen": dict(chosen)})
 
 
 def scaled(state: Path, pool: str, count: int) -> None:

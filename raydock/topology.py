@@ -43,6 +43,8 @@ class Topology:
     base_image: str
     ca_bundle: str
     gpu_build: str = "cpu"  # or "cuda", the default of compose.gpu.yaml
+    cloud: int = 0  # bytes of the lab's cloud
+    others: int = 0  # bytes of the other services that are started
 
     @property
     def dashboard(self) -> str:
@@ -107,6 +109,12 @@ def load(root: Path, settings: Mapping[str, str]) -> Topology:
             gpu_build,
         ),
         ca_bundle=fields.get(document["secrets"]["ca_bundle"]["file"], "the CA bundle", str),
+        cloud=fields.get(services["cloud"]["mem_limit"], "the memory of the lab's cloud", size),
+        others=sum(
+            fields.get(body["mem_limit"], f"the memory of {name}", size)
+            for name, body in services.items()
+            if "x-vertex" not in body and name != "cloud" and wanted(body, settings)
+        ),
     )
 
 

@@ -19,10 +19,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from cluster import key, ports
+from cluster import key, ports, sizes
+from raydock import topology
 from raydock.rayapi.nodes import Gateway
 
 ROOT = Path(__file__).resolve().parent.parent
+# compose.yaml's own, so that tests run on the same cluster on every machine.
+SIZES = sizes.of_compose(topology.load(ROOT, {})).settings()
 LABS = "RAYDOCK_TEST_LABS"  # a folder that records the settings of each cluster
 
 
@@ -144,8 +147,7 @@ def lab_environment(directory: Path, **more: str) -> dict[str, str]:
         "COMPOSE_PROJECT_NAME": f"raydock-test-{uuid4().hex[:8]}",
         "RAYDOCK_PORT": str(ports.pick(1, set())[0]),
         "RAYDOCK_STATE": str(directory),
-        "CPU_WORKERS": "2",
-        "GPU_WORKERS": "1",
+        **SIZES,
     }
     if prefix := os.environ.get("RAYDOCK_IMAGE_PREFIX"):
         env["RAYDOCK_IMAGE_PREFIX"] = prefix

@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 from bench.measure.command import HEADERS, ROOT, Unexpected
-from cluster import key, ports
+from cluster import key, ports, sizes
+from raydock import topology
 
 UP_SECONDS = 600.0  # allows for building images
 TWO_WORKERS = {"CPU_WORKERS": "2", "GPU_WORKERS": "0", "CPU_WORKER_CPUS": "1"}
@@ -75,7 +76,8 @@ def lab(**settings: str) -> Iterator[BenchLab]:
             "RAYDOCK_PORT": str(ports.pick(1, set())[0]),
             "RAYDOCK_STATE": state,
         }
-        here = BenchLab(env | settings)
+        # The same on every machine, or figures would not compare.
+        here = BenchLab(env | sizes.of_compose(topology.load(ROOT, {})).settings() | settings)
         try:
             yield here
         finally:

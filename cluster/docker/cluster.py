@@ -76,7 +76,7 @@ class ComposeCluster:
         present = self.members()
         if not present:
             ports.require_free(self.context.topology.port)
-        started.begin(self.context.state, RUNTIME)
+        started.begin(self.context.state, RUNTIME, self.context.chosen)
         # By default Compose recreates a container whose settings changed, and ends what runs in it.
         how = ["--force-recreate"] if restart else ["--no-recreate"] if present else []
         self.start(*how, *self.scale_flags(present), renewed=restart)
@@ -225,7 +225,8 @@ class ComposeCluster:
         secret = key.digest(key.read(self.context.state))
         kept = {} if renewed else applied.load(self.context.state)
         chosen |= {name: kept[name] for name in applied.changes(self.context).nodes if name in kept}
-        return {**os.environ, **chosen, **mounts.files(self.context), "RAYDOCK_KEY_SHA256": secret}
+        sizes = {**self.context.chosen, **chosen}
+        return {**os.environ, **sizes, **mounts.files(self.context), "RAYDOCK_KEY_SHA256": secret}
 
     def cloud_error(self) -> CommandFailed | None:
         """Why the lab's cloud did not start, in its own words: an invalid setting or iam/lab.yaml."""

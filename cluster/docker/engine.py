@@ -17,6 +17,7 @@ from typing import Any
 
 from cluster.errors import NoEngine, NoRegistry
 from cluster.status import Member
+from raydock.machine import Machine
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
@@ -35,6 +36,11 @@ class DockerEngine:
     def nvidia(self) -> bool:
         """Whether the engine has the NVIDIA runtime, which gives containers a GPU."""
         return "nvidia" in self.client.info().get("Runtimes", {})
+
+    def machine(self) -> Machine:
+        """What the engine has for containers: with Docker Desktop, its virtual machine's CPUs and memory."""
+        about = self.client.info()
+        return Machine(int(about["NCPU"]), int(about["MemTotal"]))
 
     def has_image(self, name: str) -> bool:
         """Whether the engine has the image locally."""

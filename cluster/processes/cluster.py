@@ -70,7 +70,7 @@ class ProcessesCluster:
             self.context.say("found a stale cluster; cleaning up")
             self.down()
         ports.require_free(self.context.topology.port)
-        started.begin(self.context.state, RUNTIME)
+        started.begin(self.context.state, RUNTIME, self.context.chosen)
         try:
             self.plan()
             self.complete()

@@ -13,6 +13,7 @@ from cluster import ports
 from cluster.processes import process_tree, ray_node
 from cluster.processes.record import NodeProcess, ProcessesRecord
 from cluster.runtimes import Context
+from raydock import machine
 from raydock.topology import Pool
 
 MARKER_SECONDS = 10.0
@@ -74,7 +75,7 @@ def log(found: ProcessesRecord, name: str) -> Path:
 
 def machine_memory() -> int:
     """This machine's memory in bytes."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return machine.here().memory
 
 
 def shared_memory(temp: str) -> int:

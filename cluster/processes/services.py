@@ -17,6 +17,7 @@ from cluster.processes.record import Ports, ProcessesRecord
 from cluster.runtimes import Context
 from iam import lab
 from iam.errors import IamError
+from raydock import machine
 from raydock.errors import CommandFailed
 
 CLOUD = "cloud"
@@ -79,7 +80,7 @@ def cloud_settings(context: Context, found: ProcessesRecord) -> dict[str, str]:
 
 def memory() -> int:
     """This machine's memory in bytes, which the head node shares with everything else."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return machine.here().memory
 
 
 def startup_error(text: str) -> tuple[str, str]:

@@ -1,0 +1,170 @@
+"""The sizes of nodes that are not set: fitted to the machine when a cluster is started, and kept while it is up.
+
+raydock/sizing.py divides the machine. The outcome is written to .raydock/started.json: a machine that has changed
+since is no reason to restart nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from importlib import import_module
+
+from cluster import started
+from cluster.errors import TooSmall
+from cluster.runtimes import Context
+from raydock import machine, sizing, topology
+from raydock.machine import Machine
+from raydock.sizing import Nodes, Sizes
+from raydock.topology import Pool, Topology
+
+# The pool and the field that each setting is.
+FIELDS = {
+    "CPU_WORKERS": ("cpu-worker", "nodes"),
+    "CPU_WORKER_CPUS": ("cpu-worker", "cpus"),
+    "CPU_WORKER_MEMORY": ("cpu-worker", "memory"),
+    "CPU_WORKER_SHM": ("cpu-worker", "shm"),
+    "GPU_WORKERS": ("gpu-worker", "nodes"),
+    "GPU_WORKER_CPUS": ("gpu-worker", "cpus"),
+    "GPU_WORKER_MEMORY": ("gpu-worker", "memory"),
+    "GPU_WORKER_SHM": ("gpu-worker", "shm"),
+    "HEAD_MEMORY": ("head", "memory"),
+    "HEAD_SHM": ("head", "shm"),
+}
+CLOUD = "LAB_MEMORY"
+PAGE = "docs/cluster-sizes.md"
+MORE = {
+    "docker": "Give Docker more memory (Docker Desktop: Settings, Resources)",
+    "processes": "Use a machine with more",
+}
+
+
+def of_running(context: Context) -> Context:
+    """The context of a cluster that is up, with the sizes that were chosen when it was started."""
+    return with_sizes(context, started.chosen(context.state))
+
+
+def fitted(context: Context, runtime: str, exists: bool) -> tuple[Context, str]:
+    """The context with every size, and a line about those of a new cluster.
+
+    A cluster that exists keeps what was chosen for it; one that Compose alone has started has the sizes of
+    compose.yaml. TooSmall for a new one that does not fit, and NoEngine where Docker does not answer.
+    """
+    kept = started.chosen(context.state) if exists else {}
+    if exists and not kept:
+        return context, ""
+    known = with_sizes(context, kept)
+    given = values(known)
+    if {*FIELDS, CLOUD} <= given.keys():
+        return known, ""
+    fit = Fit(runtime, of_engine(runtime), given, context.topology.others)
+    if not given and fit.shortage:
+        raise too_small(fit)
+    complete = with_sizes(context, {**fit.sizes.settings(), **kept})
+    return complete, "" if exists else sentence(fit, complete.chosen)
+
+
+def of_engine(runtime: str) -> Machine:
+    """What there is to divide."""
+    if runtime == "docker":
+        engine = import_module("cluster.docker.engine").connect()
+        with closing(engine.client):
+            found: Machine = engine.machine()
+            return found
+    return machine.here()
+
+
+def with_sizes(context: Context, chosen: Mapping[str, str]) -> Context:
+    """The context with these sizes for settings that are not set."""
+    free = {name: value for name, value in chosen.items() if not context.settings.get(name)}
+    settings = {**context.settings, **free}
+    return replace(context, chosen=free, topology=topology.load(context.root, settings))
+
+
+def values(context: Context) -> dict[str, int]:
+    """The sizes that are set or chosen, as numbers; memory in bytes."""
+    pools = {pool.name: pool for pool in context.topology.pools}
+    found = {name: int(getattr(pools[pool], field)) for name, (pool, field) in FIELDS.items()}
+    found[CLOUD] = context.topology.cloud
+    return {
+        name: value for name, value in found.items() if context.settings.get(name) or name in context.chosen
+    }
+
+
+def of_compose(fixed: Topology) -> Sizes:
+    """The sizes that compose.yaml has, for clusters that are to be the same on every machine."""
+    cpu, gpu = (of_pool(fixed.pool(name)) for name in ("cpu-worker", "gpu-worker"))
+    return Sizes(of_pool(fixed.head), cpu, gpu, fixed.cloud)
+
+
+def of_pool(pool: Pool) -> Nodes:
+    return Nodes(pool.nodes, pool.cpus, pool.memory, pool.shm)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A machine, what is set, and how the machine is divided after it."""
+
+    runtime: str
+    machine: Machine
+    given: Mapping[str, int]
+    others: int  # bytes for services that COMPOSE_PROFILES adds
+
+    @property
+    def sizes(self) -> Sizes:
+        return sizing.divide(self.machine, self.given, self.others)
+
+    @property
+    def shortage(self) -> int:
+        return sizing.shortage(self.machine, self.sizes, self.others)
+
+    @property
+    def lacks_memory(self) -> bool:
+        """Whether with more memory there would be more CPUs."""
+        ample = replace(self.machine, memory=2**50)
+        return sizing.divide(ample, self.given, self.others).cpus > self.sizes.cpus
+
+
+def sentence(fit: Fit, chosen: Mapping[str, str]) -> str:
+    """What the cluster gets of the machine, and which settings change it."""
+    sizes = fit.sizes
+    nodes = [f"head {gib(sizes.head.memory)}"]
+    for name, group in (("cpu-worker", sizes.cpu), ("gpu-worker", sizes.gpu)):
+        if group.count:
+            nodes.append(f"{group.count} {name} ({cpus(group.cpus)}, {gib(group.memory)})")
+    found = "; ".join([", ".join(nodes), *warnings(fit)])
+    names = [name for name in FIELDS if name in chosen and not name.endswith("_SHM")]
+    change = f"To change this, set {', '.join(names)} in .env" if names else "All of it is set in .env"
+    return f"sized to {cpus(fit.machine.cpus)} and {gib(fit.machine.memory)}: {found}. {change}: {PAGE}"
+
+
+def warnings(fit: Fit) -> list[str]:
+    """Where the settings promise more than there is, and where memory is too short for every CPU."""
+    found = []
+    if fit.sizes.cpus > fit.machine.cpus:
+        found.append(f"the workers promise {cpus(fit.sizes.cpus)}, more than there are")
+    elif fit.lacks_memory:
+        found.append(f"there is memory for {cpus(fit.sizes.cpus)}")
+    if fit.shortage:
+        own = gib(sizing.reserve(fit.machine))
+        found.append(f"the memory limits are {gib(fit.shortage)} too high, as {own} is kept for the engine")
+    return found
+
+
+def too_small(fit: Fit) -> TooSmall:
+    needed = sizing.required(fit.sizes, fit.others)
+    least = gib(-(-needed * 10 // sizing.GIB) * sizing.GIB // 10)  # rounded up: with that much it fits
+    services = f", with {gib(fit.others)} for the services of COMPOSE_PROFILES" if fit.others else ""
+    return TooSmall(
+        f"There is {gib(fit.machine.memory)} of memory, and the smallest cluster needs {least}{services}.",
+        f"{MORE[fit.runtime]}, or set the sizes in .env: {PAGE}",
+    )
+
+
+def cpus(count: int) -> str:
+    return f"{count} CPU" + "s" * (count != 1)
+
+
+def gib(size: int) -> str:
+    return f"{size / sizing.GIB:.1f} GiB"

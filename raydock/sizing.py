@@ -1,0 +1,225 @@
+"""Divides a machine into the nodes of a cluster. Pure: docs/cluster-sizes.md shows the result for common machines.
+
+What is set stays as it is, and the rest is divided after it, so that
+- the workers never promise more CPUs than the machine has, the GPU worker's included;
+- the memory limits of all services and a reserve for the engine never add up to more than its memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from raydock.machine import Machine
+
+MIB = 2**20
+GIB = 2**30
+STEP = 16 * MIB
+NOTHING: Mapping[str, int] = MappingProxyType({})
+
+# For the engine, its kernel and whatever else runs there: a tenth, and at least this.
+RESERVE = 384 * MIB
+# The head: measured idle 950 to 1,016 MiB, 1,485 MiB while train_xgboost runs. With 1,280 MiB Ray ended sklearn_joblib
+# for want of memory there, with 1,664 MiB train_xgboost. The most is enough for 56 jobs (cloud/gateway/job_limit.py).
+HEAD = (2 * GIB, 8 * GIB)
+# The lab's cloud; measured: 59 MB while 5 GB go up and down.
+CLOUD = (192 * MIB, GIB)
+# A worker: its raylet and agents, measured idle 230 MiB, and for each CPU a process of a job and its part of the object
+# store; train_xgboost takes 472 MiB in all. The most is what n1-standard machines have: 3.75 GB for each vCPU.
+NODE = 288 * MIB
+CPU = (304 * MIB, 3840 * MIB)
+MOST_CPUS = 16  # of one worker: n1-standard-16 stands for it on Vertex AI
+MOST_WORKERS = 16  # where CPU_WORKER_CPUS is set and CPU_WORKERS is not
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """Equal nodes. Memory and /dev/shm of each in bytes."""
+
+    count: int
+    cpus: int
+    memory: int
+    shm: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """One cluster on one machine."""
+
+    head: Nodes
+    cpu: Nodes
+    gpu: Nodes
+    cloud: int  # bytes
+
+    @property
+    def cpus(self) -> int:
+        """CPUs that the workers promise."""
+        return self.cpu.count * self.cpu.cpus + self.gpu.count * self.gpu.cpus
+
+    @property
+    def memory(self) -> int:
+        """Bytes of all memory limits together."""
+        nodes = (self.head, self.cpu, self.gpu)
+        return self.cloud + sum(found.count * found.memory for found in nodes)
+
+    def settings(self) -> dict[str, str]:
+        """As compose.yaml reads them."""
+        sizes = {
+            "HEAD_MEMORY": self.head.memory,
+            "HEAD_SHM": self.head.shm,
+            "CPU_WORKER_MEMORY": self.cpu.memory,
+            "CPU_WORKER_SHM": self.cpu.shm,
+            "GPU_WORKER_MEMORY": self.gpu.memory,
+            "GPU_WORKER_SHM": self.gpu.shm,
+            "LAB_MEMORY": self.cloud,
+        }
+        counts = {
+            "CPU_WORKERS": self.cpu.count,
+            "CPU_WORKER_CPUS": self.cpu.cpus,
+            "GPU_WORKERS": self.gpu.count,
+            "GPU_WORKER_CPUS": self.gpu.cpus,
+        }
+        return {name: str(count) for name, count in counts.items()} | {
+            name: f"{size // MIB}m" for name, size in sizes.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Workers, and the CPUs of each."""
+
+    cpu: int
+    cpu_cpus: int
+    gpu: int
+    gpu_cpus: int
+
+    @property
+    def cpus(self) -> int:
+        return self.cpu * self.cpu_cpus + self.gpu * self.gpu_cpus
+
+
+def divide(machine: Machine, given: Mapping[str, int] = NOTHING, others: int = 0) -> Sizes:
+    """The cluster for this machine. `given`: settings that are set, by name; `others`: bytes for other services.
+
+    Where even the least does not fit, it is the least: `shortage` tells.
+    """
+    spare = machine.memory - reserve(machine) - others
+    cloud = given.get("LAB_MEMORY", within(spare // 16, CLOUD))
+    head = given.get("HEAD_MEMORY", within(spare // 5, HEAD))
+    rest = spare - cloud - head
+    fitting = (found for found in layouts(machine.cpus, given) if needed(found, given) <= rest)
+    layout = next(fitting, None) or least(given)
+    return Sizes(
+        head=Nodes(1, 0, head, given.get("HEAD_SHM", shm(head))),
+        cpu=nodes("CPU", layout.cpu, layout.cpu_cpus, each_cpu(layout, rest, given), given),
+        gpu=nodes("GPU", layout.gpu, layout.gpu_cpus, each_cpu(layout, rest, given), given),
+        cloud=cloud,
+    )
+
+
+def shortage(machine: Machine, sizes: Sizes, others: int = 0) -> int:
+    """Bytes by which the limits are more than the machine has, its reserve included; 0 where they fit."""
+    return max(0, sizes.memory + others + reserve(machine) - machine.memory)
+
+
+def required(sizes: Sizes, others: int = 0) -> int:
+    """Bytes of the smallest machine on which these limits fit."""
+    limits = sizes.memory + others
+    return max(limits + RESERVE, -(-limits * 10 // 9))
+
+
+def reserve(machine: Machine) -> int:
+    return max(RESERVE, machine.memory // 10)
+
+
+def layouts(cpus: int, given: Mapping[str, int]) -> Iterator[Layout]:
+    """Every way to place at most so many CPUs, the best first.
+
+    A GPU worker comes first, then a second CPU worker, then more CPUs.
+    """
+    for gpus in (given["GPU_WORKERS"],) if "GPU_WORKERS" in given else (1, 0):
+        for several in (True, False):
+            for total in range(cpus, -1, -1):
+                for workers in counts(total - gpus * given.get("GPU_WORKER_CPUS", 1), several, given):
+                    if found := layout(total, workers, gpus, given):
+                        yield found
+
+
+def counts(free: int, several: bool, given: Mapping[str, int]) -> Iterator[int]:
+    """How many CPU workers to try for so many CPUs: up to three of one CPU, else at least two of up to 16 CPUs."""
+    if "CPU_WORKERS" in given:
+        yield given["CPU_WORKERS"]
+    elif not several:
+        yield 1
+    elif each := given.get("CPU_WORKER_CPUS"):
+        yield from range(min(free // each, MOST_WORKERS), 1, -1)
+    else:
+        yield from range(free if free <= 3 else max(2, -(-free // MOST_CPUS)), 1, -1)
+
+
+def layout(total: int, workers: int, gpus: int, given: Mapping[str, int]) -> Layout | None:
+    """So many workers with at most `total` CPUs; None where one would have none, or a GPU worker the most."""
+    free = total - gpus * given.get("GPU_WORKER_CPUS", 1)
+    cpus = given.get("CPU_WORKER_CPUS", max(0, free) // workers if workers else 1)
+    if "CPU_WORKERS" not in given and "CPU_WORKER_CPUS" not in given:
+        cpus = min(cpus, MOST_CPUS)
+    left = total - workers * cpus
+    gpu_cpus = given.get("GPU_WORKER_CPUS", left // gpus if gpus else 1)
+    found = Layout(workers, cpus, gpus, gpu_cpus)
+    if "CPU_WORKER_CPUS" not in given and cpus < 1:
+        return None
+    most = total if "CPU_WORKERS" in given and "CPU_WORKER_CPUS" not in given else max(1, cpus)
+    if "GPU_WORKER_CPUS" not in given and not 1 <= gpu_cpus <= most:
+        return None
+    return found if found.cpus <= total else None
+
+
+def least(given: Mapping[str, int]) -> Layout:
+    """One CPU worker of one CPU, as far as nothing else is set."""
+    return Layout(
+        given.get("CPU_WORKERS", 1),
+        given.get("CPU_WORKER_CPUS", 1),
+        given.get("GPU_WORKERS", 0),
+        given.get("GPU_WORKER_CPUS", 1),
+    )
+
+
+def needed(layout: Layout, given: Mapping[str, int]) -> int:
+    """The least memory of the workers together, in bytes."""
+    return sum(
+        count * given.get(f"{kind}_WORKER_MEMORY", NODE + max(1, cpus) * CPU[0])
+        for kind, count, cpus in kinds(layout)
+    )
+
+
+def each_cpu(layout: Layout, rest: int, given: Mapping[str, int]) -> int:
+    """Memory for each CPU of the workers whose memory is not set, beside NODE for each worker."""
+    fixed = sum(count * given.get(f"{kind}_WORKER_MEMORY", NODE) for kind, count, _ in kinds(layout))
+    cpus = sum(
+        count * max(1, cpus) for kind, count, cpus in kinds(layout) if f"{kind}_WORKER_MEMORY" not in given
+    )
+    return min(max((rest - fixed) // max(1, cpus), CPU[0]), CPU[1])
+
+
+def kinds(layout: Layout) -> Iterator[tuple[str, int, int]]:
+    yield "CPU", layout.cpu, layout.cpu_cpus
+    yield "GPU", layout.gpu, layout.gpu_cpus
+
+
+def nodes(kind: str, count: int, cpus: int, each: int, given: Mapping[str, int]) -> Nodes:
+    memory = given.get(f"{kind}_WORKER_MEMORY", rounded(NODE + max(1, cpus) * each))
+    return Nodes(count, cpus, memory, given.get(f"{kind}_WORKER_SHM", shm(memory)))
+
+
+def shm(memory: int) -> int:
+    """Of /dev/shm, which holds the object store: Ray gives it 30 % of the memory."""
+    return memory * 3 // 10 // MIB * MIB
+
+
+def within(size: int, limits: tuple[int, int]) -> int:
+    return rounded(min(max(size, limits[0]), limits[1]))
+
+
+def rounded(size: int) -> int:
+    return size // STEP * STEP
