@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 from cloud import config, state_file
 from cloud.controlplane import config as own_config
-from cloud.controlplane import store
-from cloud.controlplane.clusters import Clusters
 from cloud.controlplane.errors import NodesFailed
+from cloud.controlplane.lifecycle import store
+from cloud.controlplane.lifecycle.clusters import Clusters
 from cloud.controlplane.nodes.engine import ContainerNodes
 from cloud.controlplane.permission import Permission
 from cloud.controlplane.server import ControlPlane

@@ -1,7 +1,8 @@
 """The machine types and accelerators of Vertex AI training.
 
 Sources: https://cloud.google.com/vertex-ai/docs/training/configure-compute#machine-types and #specifying_gpus, and
-https://cloud.google.com/compute/docs/gpus for an N1 machine's maximum vCPUs per number of GPUs.
+https://cloud.google.com/compute/docs/gpus for an N1 machine's maximum vCPUs per number of GPUs. A4X and G4:
+https://cloud.google.com/compute/docs/accelerator-optimized-machines, and AcceleratorType of the SDK 2.7.0.
 Not verified against the real service.
 """
 
@@ -45,6 +46,8 @@ WITH_GPUS: Mapping[str, tuple[int, float, str, int]] = {
     "a3-megagpu-8g": (208, 1872, "NVIDIA_H100_MEGA_80GB", 8),
     "a3-ultragpu-8g": (224, 2952, "NVIDIA_H200_141GB", 8),
     "a4-highgpu-8g": (224, 3968, "NVIDIA_B200", 8),
+    "a4x-highgpu-4g": (140, 884, "NVIDIA_GB200", 4),
+    **{f"g4-standard-{48 * n}": (48 * n, 180 * n, "NVIDIA_RTX_PRO_6000", n) for n in (1, 2, 4, 8)},
     **{
         f"g2-standard-{cpus}": (cpus, 4 * cpus, "NVIDIA_L4", count)
         for cpus, count in {4: 1, 8: 1, 12: 1, 16: 1, 24: 2, 32: 1, 48: 4, 96: 8}.items()

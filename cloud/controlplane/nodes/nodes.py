@@ -18,7 +18,7 @@ class NodeKey:
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """A node to create. `memory` is in bytes; a head has 0 CPUs."""
+    """A node to create. `memory` is in bytes; a head has 0 CPUs. `image` is the one that the request names."""
 
     key: NodeKey
     role: str  # head, cpu-worker or gpu-worker
@@ -26,6 +26,7 @@ class NodeSpec:
     cpus: int
     gpus: int
     memory: int
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def test_a_cluster_is_created_and_deleted(vertex: LabVertex, nodes: FakeNodes, s
     assert pools(nodes) == {"head-node": 1, "worker-pool1": 3, "worker-pool2": 1}
 
     ray.delete_ray_cluster(name)
-    vertex.run(vertex.plane.clusters.wait_for(lambda: not vertex.plane.clusters.store.clusters, 60))
+    vertex.run(vertex.plane.clusters.changes.wait_for(lambda: not vertex.plane.clusters.store.clusters, 60))
     assert nodes.there == {}
     assert ray.list_ray_clusters() == []
     with pytest.raises(ValueError, match="does not exist"):
@@ -199,6 +199,6 @@ def test_a_failure_is_reported_and_leaves_nothing(vertex: LabVertex, nodes: Fake
 
     name = f"{PARENT}/persistentResources/broken"
     assert ray.get_ray_cluster(name).state == "ERROR"
-    vertex.run(vertex.plane.clusters.wait_for(lambda: not nodes.there, 60))
+    vertex.run(vertex.plane.clusters.changes.wait_for(lambda: not nodes.there, 60))
     ray.delete_ray_cluster(name)
-    vertex.run(vertex.plane.clusters.wait_for(lambda: not vertex.plane.clusters.store.clusters, 60))
+    vertex.run(vertex.plane.clusters.changes.wait_for(lambda: not vertex.plane.clusters.store.clusters, 60))

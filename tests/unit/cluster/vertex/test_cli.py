@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cloud.controlplane import api as lab_api
+from cloud.controlplane.api import service as lab_api
 from cluster import cli
 from raydock.errors import Unreachable as NoAnswer
 from tests.fakes import FakeNodes

@@ -6,8 +6,7 @@ import copy
 import time
 from typing import Any
 
-from cloud.controlplane.nodes import node_sizing
-from cloud.controlplane.store import ClusterRecord
+from cloud.controlplane.lifecycle.store import ClusterRecord
 
 CLIENT_PORT = 443
 
@@ -26,10 +25,7 @@ def resource(cluster: ClusterRecord) -> dict[str, Any]:
         document["error"] = {"code": 13, "message": cluster.error}  # INTERNAL
     for number, pool in enumerate(document["resource_pools"]):
         if pool.get("autoscaling_spec") is not None:
-            pool["replica_count"] = sum(
-                one.key.pool == pool["id"]
-                for one in node_sizing.nodes(cluster.name, cluster.spec, cluster.principal)
-            )
+            pool["replica_count"] = len(cluster.shape.numbers(number))
         pool["used_replica_count"] = 0 if number or cluster.state != "RUNNING" else 1
     if cluster.state in ("RUNNING", "UPDATING"):
         document["resource_runtime"] = {"access_uris": access_uris(cluster)}
