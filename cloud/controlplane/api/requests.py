@@ -22,6 +22,7 @@ SYSTEM = frozenset(
     {"alt", "$alt", "prettyPrint", "$prettyPrint", "key", "$key", "quotaUser", "$quotaUser", "$.xgafv"}
 )
 MASK = "update_mask"
+AT = re.compile(r" at (?P<path>\w[\w.\[\]]*\w\]?)\.*$")
 UNKNOWN = re.compile(r'has no field named "(?P<name>[^"]*)" at "(?P<path>[^"]*)"')
 
 
@@ -68,9 +69,11 @@ def payload_error(text: str, where: str) -> RpcError:
         path = field_path(found["path"], where)
         at = f" at '{path}'" if path else ""
         return errors.bad_payload(path, f'Unknown name "{found["name"]}"{at}: Cannot find field.')
-    found = re.search(r' at "(?P<path>[^"]*)"', text)
-    path = field_path(found["path"], where) if found else where
-    said = text.rpartition(": ")[2].partition(' at "')[0].rstrip(".")
+    *parents, said = text.split(" field: ")
+    names = [part.rpartition("Failed to parse ")[2] for part in parents]
+    at = AT.search(said)
+    path = field_path(at["path"] if at else ".".join(["", *names]), where)
+    said = AT.sub("", said).rstrip(".")
     return errors.bad_payload(path, f"Invalid value at '{path}': {said}.")
 
 
