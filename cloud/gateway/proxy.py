@@ -30,7 +30,8 @@ from multidict import CIMultiDict
 
 from cloud.gateway import auth
 from cloud.gateway.access_log import PathLog, http_log
-from cloud.gateway.auth import Gate, Handler, refused
+from cloud.gateway.auth import Handler, refused
+from cloud.gateway.gate import Gate
 from cloud.gateway.job_limit import RETRY_AFTER, TooManyJobs
 from cloud.gateway.upstream_request import end_to_end, local_location, upstream_headers, upstream_url
 from cloud.gateway.websocket import relay

@@ -9,16 +9,12 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from cloud.gateway import auth
-from cloud.gateway.auth import Gate
+from cloud.gateway import auth, credentials
+from cloud.gateway.gate import Gate
 
 # RFC 9110, 7.6.1; the gateway itself answers Expect.
 HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te"}
-
-
 HOP |= {"trailer", "transfer-encoding", "upgrade", "expect"}
-
-
 GATEWAY_HEADERS = {
     "host",
     "authorization",
@@ -34,7 +30,7 @@ GATEWAY_HEADERS = {
 
 def upstream_url(request: web.Request, gate: Gate) -> URL:
     """The dashboard's URL for a request."""
-    return URL(gate.dashboard.rstrip("/") + auth.without_token(request.raw_path), encoded=True)
+    return URL(gate.dashboard.rstrip("/") + credentials.without_token(request.raw_path), encoded=True)
 
 
 def upstream_headers(request: web.Request) -> CIMultiDict[str]:
@@ -42,7 +38,7 @@ def upstream_headers(request: web.Request) -> CIMultiDict[str]:
     headers = CIMultiDict((k, v) for k, v in end_to_end(request.headers) if not is_gateway_header(k))
     headers["User-Agent"] = request[auth.AGENT]
     pairs = [pair.strip() for line in request.headers.getall("Cookie", []) for pair in line.split(";")]
-    if others := [pair for pair in pairs if pair and not pair.startswith(auth.COOKIE)]:
+    if others := [pair for pair in pairs if pair and not pair.startswith(credentials.COOKIE)]:
         headers["Cookie"] = "; ".join(others)
     return headers
 

@@ -11,11 +11,7 @@ from typing import TypeAlias
 from iam.lab import Network
 
 Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
-
-
 UNICAST = ipaddress.IPv6Network("2000::/3")  # allocated global unicast; is_global alone accepts more
-
-
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv4 address
 
 

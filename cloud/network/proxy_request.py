@@ -13,10 +13,7 @@ from cloud.network.tunnel import CHUNK
 # Hop-by-hop headers (RFC 9110, 7.6.1). Transfer-Encoding stays, because the body is forwarded as received.
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-authorization", "proxy-connection", "te", "upgrade", "host"}
 
-
 REASONS = {400: "Bad Request", 403: "Forbidden", 431: "Request Header Fields Too Large"}
-
-
 REASONS |= {502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
 
 
