@@ -155,8 +155,13 @@ def cluster(found: Cluster, now: float | None = None) -> str:
     ]
     head = [("POOL", "NODES", "MACHINE", "ACCELERATORS")]
     table = [(pool.id, nodes(pool), pool.machine_type, accelerators(pool)) for pool in found.pools]
-    images = "\n".join(f"  {pool.id:<12}  {pool.image}" for pool in found.pools)
+    images = "\n".join(f"  {pool.id:<12}  {image(pool)}" for pool in found.pools)
     return "\n".join([fields(pairs), "images", images, "", grid([*head, *table])])
+
+
+def image(pool: ResourcePool) -> str:
+    """A pool's image and, in the lab, the local one that runs for it."""
+    return f"{pool.image} (the lab runs {pool.local_image})" if pool.local_image else pool.image
 
 
 def dashboard(found: Cluster) -> str:

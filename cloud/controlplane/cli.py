@@ -10,12 +10,14 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from datetime import date
 
 from cloud import config, state_file
 from cloud.controlplane import config as own_config
 from cloud.controlplane.errors import NodesFailed
 from cloud.controlplane.lifecycle import store
 from cloud.controlplane.lifecycle.clusters import Clusters
+from cloud.controlplane.nodes import images
 from cloud.controlplane.nodes.engine import ContainerNodes
 from cloud.controlplane.permission import Permission
 from cloud.controlplane.server import ControlPlane
@@ -62,7 +64,10 @@ async def serve(options: argparse.Namespace) -> None:
     try:
         await plane.start(socket.gethostbyname(options.control))
         await plane.open("0.0.0.0", 443, tls)
-        logging.getLogger("raydock.vertex").info("Vertex's control plane is up")
+        log = logging.getLogger("raydock.vertex")
+        log.info("Vertex's control plane is up")
+        if notice := images.support_notice(images.OURS[0], date.today()):
+            log.warning(notice)
         await stop.wait()
     finally:
         await plane.close()
@@ -73,6 +78,6 @@ def build() -> ControlPlane:
     lab, own = config.read(os.environ), own_config.read(os.environ)
     tokens = Tokens(load_secret(lab.state), lab.token_seconds)
     saved = state_file.StateFile(lab.state / "world.json")
-    engine = ContainerNodes(own.socket, own.project, own.prefix, os.environ)
+    engine = ContainerNodes(own.socket, own.project, own.prefix, os.environ, own.images)
     clusters = Clusters(store.load(own.state), engine, own.ready)
     return ControlPlane(clusters, Permission(lambda: Access(saved.current(), tokens)))

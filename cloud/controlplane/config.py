@@ -4,6 +4,7 @@ VERTEX_STATE          folder for its state, default /var/lib/vertex
 VERTEX_DOCKER         the Docker engine's socket, default /var/run/docker.sock
 VERTEX_PROJECT        the Compose project of the nodes, default raydock
 VERTEX_IMAGE_PREFIX   image name prefix before /head, /cpu-worker and /gpu-worker, default raydock
+VERTEX_IMAGES         local images that run for the images of requests: IMAGE=LOCAL,IMAGE=LOCAL; default none
 VERTEX_READY_SECONDS  deadline in seconds for a cluster's nodes to become ready, default 180
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloud.controlplane.nodes.images import local_images
 from iam.errors import IamError
 from raydock.units import seconds
 
@@ -25,6 +27,7 @@ class ControlPlaneSettings:
     socket: str
     project: str
     prefix: str
+    images: Mapping[str, str]
     ready: float
 
 
@@ -36,8 +39,20 @@ def read(environ: Mapping[str, str]) -> ControlPlaneSettings:
         socket=environ.get("VERTEX_DOCKER") or "/var/run/docker.sock",
         project=project,
         prefix=environ.get("VERTEX_IMAGE_PREFIX") or "raydock",
+        images=images(environ.get("VERTEX_IMAGES") or ""),
         ready=ready(environ.get("VERTEX_READY_SECONDS") or "180"),
     )
+
+
+def images(text: str) -> Mapping[str, str]:
+    """The value of VERTEX_IMAGES. Raises IamError if it is invalid."""
+    try:
+        return local_images(text)
+    except ValueError as fault:
+        raise IamError(
+            f"VERTEX_IMAGES contains {str(fault)!r}.",
+            "Set it to IMAGE=LOCAL,IMAGE=LOCAL: the image that requests name, and the local one that runs for it",
+        ) from None
 
 
 def ready(text: str) -> float:

@@ -11,7 +11,7 @@ from google.longrunning import operations_pb2
 from google.protobuf import any_pb2, empty_pb2, json_format
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from cloud.controlplane.lifecycle.resource import resource, timestamp
+from cloud.controlplane.lifecycle.resource import timestamp
 from cloud.controlplane.lifecycle.store import OperationRecord, Store
 
 assert error_details_pb2  # registers the types of an error's details
@@ -87,7 +87,10 @@ def operation(found: OperationRecord, store: Store) -> Any:
 def progress(found: OperationRecord, store: Store) -> str:
     """The operation's progress message."""
     cluster = store.clusters.get(found.cluster)
-    return "Done." if found.done or cluster is None else f"The cluster is {resource(cluster)['state']}."
+    if found.done or cluster is None:
+        return "Done."
+    images = [f" Pool {pool} runs {local}." for pool, local in cluster.images.items()]
+    return "".join([f"The cluster is {cluster.state}.", *images])
 
 
 def operation_list(found: tuple[Sequence[OperationRecord], str], store: Store) -> Any:

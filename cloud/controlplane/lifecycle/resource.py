@@ -9,6 +9,7 @@ from typing import Any
 from cloud.controlplane.lifecycle.store import ClusterRecord
 
 CLIENT_PORT = 443
+IMAGE = "RAYDOCK_IMAGE/"
 
 
 def resource(cluster: ClusterRecord) -> dict[str, Any]:
@@ -33,10 +34,14 @@ def resource(cluster: ClusterRecord) -> dict[str, Any]:
 
 
 def access_uris(cluster: ClusterRecord) -> dict[str, str]:
-    """The public endpoints. RAY_HEAD_NODE_INTERNAL_IP is left out: with it, the SDK would not send a token."""
+    """The public endpoints, and the lab's own entries: the local image of each pool with a custom image.
+
+    RAY_HEAD_NODE_INTERNAL_IP is left out: with it, the SDK would not send a token.
+    """
     return {
         "RAY_DASHBOARD_URI": cluster.host,
         "RAY_CLIENT_ENDPOINT": f"{cluster.host}:{CLIENT_PORT}",
+        **{f"{IMAGE}{pool}": local for pool, local in cluster.images.items()},
     }
 
 

@@ -30,6 +30,7 @@ class ClusterRecord:
     error: str = ""
     head: str = ""  # the head's address on the cluster's network
     scaled: dict[str, list[int]] = field(default_factory=dict)  # numbers of the nodes of each autoscaled pool
+    images: dict[str, str] = field(default_factory=dict)  # local images by pool, for custom images
 
     @property
     def shape(self) -> ClusterShape:

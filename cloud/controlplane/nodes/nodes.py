@@ -62,6 +62,9 @@ class Nodes(Protocol):
     async def cloud_addresses(self) -> Sequence[str]:
         """The addresses of the lab's cloud on the clusters' networks."""
 
+    def image(self, node: NodeSpec) -> str:
+        """The local image that runs on a node."""
+
     async def create(self, node: NodeSpec) -> None:
         """Create the node if it does not exist and start it if it is not started. Does not wait until it is ready."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import date
 from typing import Any
 
 import pytest
@@ -188,6 +189,26 @@ def test_accelerators(machine: str, accelerator: str, count: int, field: str, sa
 )
 def test_images(image: str, said: str) -> None:
     assert images.check(image) == said
+
+
+def test_local_images() -> None:
+    assert images.local_images("a/b:1=c:2, d@sha256:0=e") == {"a/b:1": "c:2", "d@sha256:0": "e"}
+    assert images.local_images("") == {}
+    for wrong in ("a", "a=", "=a", "a=b=c"):
+        with pytest.raises(ValueError, match=wrong):
+            images.local_images(f"x=y,{wrong}")
+
+
+def test_the_end_of_support_is_announced() -> None:
+    assert images.support_notice("2.47", date(2026, 11, 26)) == ""
+    assert (
+        images.support_notice("2.47", date(2027, 6, 1))
+        == "Vertex AI's support for Ray 2.47 ends on 2027-07-28."
+    )
+    assert (
+        images.support_notice("2.47", date(2028, 1, 1))
+        == "Vertex AI's support for Ray 2.47 ended on 2027-07-28."
+    )
 
 
 def test_all_problems_are_reported_in_vertexs_format() -> None:
