@@ -11,9 +11,13 @@ import socket
 import sys
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 
 from cloud import config, state_file
 from cloud.controlplane import config as own_config
+from cloud.controlplane.autoscaling.reader import read_load
+from cloud.controlplane.autoscaling.scaler import Autoscaler
+from cloud.controlplane.endpoints.dashboard import PORT
 from cloud.controlplane.errors import NodesFailed
 from cloud.controlplane.lifecycle import store
 from cloud.controlplane.lifecycle.clusters import Clusters
@@ -80,4 +84,6 @@ def build() -> ControlPlane:
     saved = state_file.StateFile(lab.state / "world.json")
     engine = ContainerNodes(own.socket, own.project, own.prefix, os.environ, own.images)
     clusters = Clusters(store.load(own.state), engine, own.ready)
-    return ControlPlane(clusters, Permission(lambda: Access(saved.current(), tokens)))
+    autoscaler = Autoscaler(clusters, partial(read_load, port=PORT), own.idle)
+    permission = Permission(lambda: Access(saved.current(), tokens))
+    return ControlPlane(clusters, permission, autoscaler=autoscaler)

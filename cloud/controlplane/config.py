@@ -6,6 +6,7 @@ VERTEX_PROJECT        the Compose project of the nodes, default raydock
 VERTEX_IMAGE_PREFIX   image name prefix before /head, /cpu-worker and /gpu-worker, default raydock
 VERTEX_IMAGES         local images that run for the images of requests: IMAGE=LOCAL,IMAGE=LOCAL; default none
 VERTEX_READY_SECONDS  deadline in seconds for a cluster's nodes to become ready, default 180
+VERTEX_IDLE_SECONDS   time in seconds after which an idle node of an autoscaled pool is removed, default 300
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class ControlPlaneSettings:
     prefix: str
     images: Mapping[str, str]
     ready: float
+    idle: float
 
 
 def read(environ: Mapping[str, str]) -> ControlPlaneSettings:
@@ -40,7 +42,8 @@ def read(environ: Mapping[str, str]) -> ControlPlaneSettings:
         project=project,
         prefix=environ.get("VERTEX_IMAGE_PREFIX") or "raydock",
         images=images(environ.get("VERTEX_IMAGES") or ""),
-        ready=ready(environ.get("VERTEX_READY_SECONDS") or "180"),
+        ready=duration(environ, "VERTEX_READY_SECONDS", "180"),
+        idle=duration(environ, "VERTEX_IDLE_SECONDS", "300"),
     )
 
 
@@ -55,12 +58,13 @@ def images(text: str) -> Mapping[str, str]:
         ) from None
 
 
-def ready(text: str) -> float:
-    """The value of VERTEX_READY_SECONDS in seconds. Raises IamError if it is invalid."""
+def duration(environ: Mapping[str, str], name: str, default: str) -> float:
+    """The value of a setting in seconds. Raises IamError if it is invalid."""
+    text = environ.get(name) or default
     try:
         value = seconds(text)
     except ValueError:
         value = 0
     if not 1 <= value <= 3600:
-        raise IamError(f"VERTEX_READY_SECONDS is {text!r}.", "Set it to a number of seconds from 1 to 3600")
+        raise IamError(f"{name} is {text!r}.", "Set it to a number of seconds from 1 to 3600")
     return value

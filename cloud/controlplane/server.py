@@ -17,6 +17,7 @@ from aiohttp import web
 from cloud.controlplane.api import grpc_server
 from cloud.controlplane.api.methods import Services, global_services, region_services
 from cloud.controlplane.api.rest import Rest
+from cloud.controlplane.autoscaling.scaler import Autoscaler
 from cloud.controlplane.endpoints import ray_client
 from cloud.controlplane.endpoints.dashboard import PORT, Dashboards
 from cloud.controlplane.endpoints.hosts import HOSTS, REGION_OF_HOST, REGIONS
@@ -39,6 +40,8 @@ class ControlPlane:
     permission: Permission
     dashboard_port: int = PORT
     client_port: int = ray_client.PORT
+    autoscaler: Autoscaler | None = None
+    scaling: asyncio.Task[None] | None = None
     grpc: list[Any] = field(default_factory=list)  # servers
     port: int = 0  # the gRPC port on loopback for hosts without a region, behind the TLS listeners
     handlers: dict[str, StreamHandler] = field(default_factory=dict)  # HTTP/2 connections by host
@@ -52,6 +55,8 @@ class ControlPlane:
     async def start(self, control: str = "") -> None:
         """Resume the clusters and start gRPC. `control`: our address on the network shared with `cloud`."""
         await self.clusters.resume()
+        if self.autoscaler:
+            self.scaling = asyncio.create_task(self.autoscaler.run())
         own = [f"{control}:{GRPC_PORT}"] if control else []
         self.port = await self.start_grpc(global_services(self.permission), *own)
         for host, region in REGION_OF_HOST.items():
@@ -89,7 +94,9 @@ class ControlPlane:
         return runner
 
     async def close(self) -> None:
-        """Close all listeners and stop reconciling."""
+        """Close all listeners and stop scaling and reconciling."""
+        if self.scaling:
+            self.scaling.cancel()
         for server in self.servers:
             server.close()
         for runner in self.runners:

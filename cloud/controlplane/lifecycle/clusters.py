@@ -18,6 +18,7 @@ from typing import Any
 from cloud.controlplane import errors
 from cloud.controlplane.endpoints import hosts
 from cloud.controlplane.errors import NodesFailed, RpcError
+from cloud.controlplane.lifecycle.capacity import Capacity
 from cloud.controlplane.lifecycle.changes import Changes
 from cloud.controlplane.lifecycle.network_repair import NetworkRepair
 from cloud.controlplane.lifecycle.operations import Operations
@@ -39,13 +40,14 @@ class Clusters:
     nodes: Nodes
     ready: float = 180
     poll: float = POLL
-    capacity: int = 0  # maximum number of nodes; 0: no limit, until `resume` sets it
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
+    capacity: Capacity = field(init=False)  # unlimited until `resume`
     operations: Operations = field(init=False)
     provisioner: Provisioner = field(init=False)
 
     def __post_init__(self) -> None:
+        self.capacity = Capacity(self.store)
         self.operations = Operations(self.store)
         self.provisioner = Provisioner(self.nodes, self.ready, self.poll)
 
@@ -58,21 +60,10 @@ class Clusters:
             await self.nodes.remove(orphans)
         for name in set(await self.nodes.networked()) - set(self.store.clusters):
             await self.nodes.delete_network(name)
-        self.capacity = await self.nodes.capacity()
+        self.capacity.limit = await self.nodes.capacity()
         self.tasks[""] = asyncio.create_task(NetworkRepair(self.store, self.nodes).run())
         for cluster in self.store.clusters.values():
             self.start_reconcile(cluster)
-
-    def require_capacity(self, name: str, spec: dict[str, Any]) -> None:
-        """Raise RpcError (RESOURCE_EXHAUSTED) if the nodes do not fit on this machine."""
-        total = self.nodes_of_others(name) + len(node_sizing.nodes(node_sizing.ClusterShape(name, spec)))
-        if self.capacity and total > self.capacity:
-            raise errors.quota_exceeded(total, self.capacity)
-
-    def nodes_of_others(self, name: str) -> int:
-        """The number of nodes of all clusters but this one."""
-        others = [one for one in self.store.clusters.values() if one.name != name]
-        return sum(len(node_sizing.nodes(one.shape)) for one in others)
 
     def create(
         self, name: str, spec: dict[str, Any], project: str, principal: str, version: str
@@ -80,7 +71,7 @@ class Clusters:
         """Create a cluster. Raises RpcError if the name is taken or the capacity is exceeded."""
         if name in self.store.clusters:
             raise errors.exists(name)
-        self.require_capacity(name, spec)
+        self.capacity.require(name, spec)
         host = hosts.allocate(name, {cluster.host for cluster in self.store.clusters.values()})
         now = time.time()
         cluster = ClusterRecord(name, spec, project, principal, host, now, now)
@@ -108,7 +99,7 @@ class Clusters:
         for pool, count in zip(spec["resource_pools"], counts, strict=True):
             if pool.get("autoscaling_spec") is None:
                 pool["replica_count"] = count
-        self.require_capacity(name, spec)
+        self.capacity.require(name, spec)
         cluster.spec, cluster.state = spec, "UPDATING"
         return self.start("update", cluster, version)
 
@@ -152,9 +143,32 @@ class Clusters:
 
     def start_reconcile(self, cluster: ClusterRecord) -> None:
         """Start the cluster's task unless it is running."""
-        task = self.tasks.get(cluster.name)
-        if task is None or task.done():
+        if self.settled(cluster):
             self.tasks[cluster.name] = asyncio.create_task(self.reconcile(cluster))
+
+    def settled(self, cluster: ClusterRecord) -> bool:
+        """Whether the cluster's task has nothing left to do."""
+        task = self.tasks.get(cluster.name)
+        return task is None or task.done()
+
+    def rescale(self, cluster: ClusterRecord, scaled: dict[str, list[int]]) -> None:
+        """Make the autoscaled pools have these nodes, unless the cluster has changed in the meantime."""
+        if cluster.state != "RUNNING" or not self.settled(cluster):
+            return
+        log.info("%s: scaled from %s to %s", cluster.name, cluster.scaled, scaled)
+        cluster.scaled, cluster.updated = scaled, time.time()
+        self.store.save()
+        self.tasks[cluster.name] = asyncio.create_task(self.adjust_nodes(cluster))
+
+    async def adjust_nodes(self, cluster: ClusterRecord) -> None:
+        """Adjust a running cluster's nodes without waiting until they are ready. A failure is tried again later."""
+        try:
+            await self.provisioner.adjust(cluster, lambda: cluster.state == "RUNNING")
+        except NodesFailed as fault:
+            log.warning("%s: %s", cluster.name, fault)
+        await self.changes.notify()
+        if cluster.state != "RUNNING" or not self.idle(cluster):
+            await self.reconcile(cluster)
 
     async def reconcile(self, cluster: ClusterRecord) -> None:
         """Adjust the nodes until they match the cluster's state and nothing is left to do."""
