@@ -65,7 +65,8 @@ class Method:
     @property
     def request_name(self) -> str:
         """The name of the request's message, for the log."""
-        return str(getattr(self.request, "name", "") or self.request.DESCRIPTOR.name)
+        found = self.request.name if isinstance(self.request, LazyRequest) else self.request.DESCRIPTOR.name
+        return str(found)
 
 
 Services = Mapping[str, Mapping[str, Method]]  # methods by service and name

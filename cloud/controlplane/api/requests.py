@@ -65,16 +65,17 @@ def parse(fields: Mapping[str, Any], message: Any, where: str) -> None:
 
 def payload_error(text: str, where: str) -> RpcError:
     """Google's error for protobuf's message."""
-    if found := UNKNOWN.search(text):
-        path = field_path(found["path"], where)
-        at = f" at '{path}'" if path else ""
-        return errors.bad_payload(path, f'Unknown name "{found["name"]}"{at}: Cannot find field.')
+    if unknown := UNKNOWN.search(text):
+        path = field_path(unknown["path"], where)
+        place = f" at '{path}'" if path else ""
+        return errors.bad_payload(path, f'Unknown name "{unknown["name"]}"{place}: Cannot find field.')
     *parents, said = text.split(" field: ")
     names = [part.rpartition("Failed to parse ")[2] for part in parents]
-    at = AT.search(said)
-    path = field_path(at["path"] if at else ".".join(["", *names]), where)
-    said = AT.sub("", said).rstrip(".")
-    return errors.bad_payload(path, f"Invalid value at '{path}': {said}.")
+    if at := AT.search(said):
+        path = field_path(at["path"], where)
+        return errors.bad_payload(path, f"Invalid value at '{path}': {AT.sub('', said).rstrip('.')}.")
+    path = field_path(".".join(["", *names]), where)  # the rest is Python's text
+    return errors.bad_payload(path, f"Invalid value at '{path}'.")
 
 
 def field_path(path: str, where: str) -> str:
@@ -95,7 +96,8 @@ def bind(message: Any, key: str, value: str, body: str) -> None:
     if found.name == MASK:
         message.update_mask.paths.extend(mask_paths(value))
         return
-    parse({key: value == "true" if value in ("true", "false") else value}, message, "")
+    is_flag = found.type == found.TYPE_BOOL and value in ("true", "false")
+    parse({key: value == "true" if is_flag else value}, message, "")
 
 
 def mask_paths(text: str) -> list[str]:

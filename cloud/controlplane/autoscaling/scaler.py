@@ -35,7 +35,8 @@ class Autoscaler:
     read: Read
     idle_timeout: float = decide.IDLE_TIMEOUT
     clock: Callable[[], float] = time.monotonic
-    idle_since: dict[NodeKey, float] = field(default_factory=dict)
+    # By node, with its cluster's creation time: a name may be used again.
+    idle_since: dict[tuple[float, NodeKey], float] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Scale the clusters, forever."""
@@ -60,12 +61,19 @@ class Autoscaler:
         if load is None or time.time() - load.time > STALE:
             return
         seen = await self.clusters.provisioner.seen(cluster)
+        self.forget_removed(cluster, seen)
         demand = Demand(load.pending, load.requested)
         pools, room = self.pools(cluster, load, seen), self.clusters.capacity.room()
         wanted = with_head(cluster, decide.numbers(pools, demand, room, self.idle_timeout))
         existing = {(key.pool, key.number) for key in seen if key.pool in wanted}
         if existing != {(pool, number) for pool, found in wanted.items() for number in found}:
             self.clusters.rescale(cluster, {pool: list(found) for pool, found in wanted.items()})
+
+    def forget_removed(self, cluster: ClusterRecord, seen: Mapping[NodeKey, ObservedNode]) -> None:
+        """Forget the idle times of removed nodes: a new node may get the number of one."""
+        gone = [one for one in self.idle_since if one[1].cluster == cluster.name and one[1] not in seen]
+        for one in gone:
+            del self.idle_since[one]
 
     def pools(
         self, cluster: ClusterRecord, load: Load, seen: Mapping[NodeKey, ObservedNode]
@@ -78,22 +86,22 @@ class Autoscaler:
                 keys = [
                     NodeKey(cluster.name, pool["id"], number) for number in worker_numbers(cluster, position)
                 ]
-                nodes = tuple(self.node(key, seen, load) for key in keys)
+                nodes = tuple(self.node((cluster.created, key), seen, load) for key in keys)
                 totals = [load.usage[seen[key].address].total for key in keys if joined(key, seen, load)]
                 resources = totals[0] if totals else expected(cluster, pool)
                 found.append(PoolState(pool["id"], low, high, resources, nodes, int(position == 0)))
         return found
 
-    def node(self, key: NodeKey, seen: Mapping[NodeKey, ObservedNode], load: Load) -> NodeState:
+    def node(
+        self, identity: tuple[float, NodeKey], seen: Mapping[NodeKey, ObservedNode], load: Load
+    ) -> NodeState:
         """A node's state. Its idle time counts from the first decision that found it idle."""
-        if not joined(key, seen, load):
-            self.idle_since.pop(key, None)
-            return NodeState(key.number, None)
-        usage = load.usage[seen[key].address]
-        if usage.busy:
-            self.idle_since.pop(key, None)
-            return NodeState(key.number, usage.available)
-        idle = self.clock() - self.idle_since.setdefault(key, self.clock())
+        key = identity[1]
+        usage = load.usage[seen[key].address] if joined(key, seen, load) else None
+        if usage is None or usage.busy:
+            self.idle_since.pop(identity, None)
+            return NodeState(key.number, usage.available if usage else None)
+        idle = self.clock() - self.idle_since.setdefault(identity, self.clock())
         return NodeState(key.number, usage.available, idle)
 
 

@@ -7,7 +7,7 @@ effect. Not verified against the real service.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -34,7 +34,7 @@ def check_reservation(where: str, spec: Json) -> Problems:
         yield from check_specific(where, key, values)
 
 
-def check_specific(where: str, key: str, values: list[str]) -> Problems:
+def check_specific(where: str, key: str, values: Sequence[str]) -> Problems:
     """Check the key and the values of a SPECIFIC_RESERVATION."""
     if key != BY_NAME:
         yield f"{where}.key", f'"{key}" is not {BY_NAME}.'

@@ -236,6 +236,25 @@ def test_demand_adds_nodes_and_idle_ones_leave(tmp_path: Path, low: int) -> None
     run(life())
 
 
+def test_a_new_node_with_the_number_of_a_removed_one_is_not_idle(tmp_path: Path) -> None:
+    async def life() -> None:
+        spec = cluster(pool("head-node"), scaled("workers", 0, 3))
+        _, clusters, head, scaler, clock = await started(tmp_path, spec)
+        for seconds, pending, nodes in (
+            (0, 1, 2),
+            (0, 0, 2),
+            (301, 0, 1),
+            (302, 1, 2),
+            (303, 0, 2),
+            (604, 0, 1),
+        ):
+            clock[0], head.pending = seconds, pending
+            assert len(await step(scaler)) == nodes, seconds
+        await clusters.close()
+
+    run(life())
+
+
 def test_the_head_of_an_autoscaled_pool_stays(tmp_path: Path) -> None:
     async def life() -> None:
         _, clusters, head, scaler, clock = await started(tmp_path, cluster(scaled("head-node", 0, 2)))

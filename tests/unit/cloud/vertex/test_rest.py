@@ -282,7 +282,9 @@ def rest(vertex: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     from google.oauth2.credentials import Credentials
 
     class Adapter(requests.adapters.HTTPAdapter):
-        def get_connection_with_tls_context(self, request: Any, verify: Any, **more: Any) -> Any:
+        def get_connection_with_tls_context(
+            self, request: Any, verify: Any, proxies: Any = None, cert: Any = None
+        ) -> Any:
             return self.poolmanager.connection_from_host(
                 "127.0.0.1",
                 vertex.port,
