@@ -20,11 +20,12 @@ from cloud.controlplane.endpoints import hosts
 from cloud.controlplane.errors import NodesFailed, RpcError
 from cloud.controlplane.lifecycle.capacity import Capacity
 from cloud.controlplane.lifecycle.changes import Changes
+from cloud.controlplane.lifecycle.custom_images import local_images
 from cloud.controlplane.lifecycle.network_repair import NetworkRepair
 from cloud.controlplane.lifecycle.operations import Operations
 from cloud.controlplane.lifecycle.provision import Provisioner
 from cloud.controlplane.lifecycle.store import ClusterRecord, OperationRecord, Store
-from cloud.controlplane.nodes import images, node_sizing
+from cloud.controlplane.nodes import node_sizing
 from cloud.controlplane.nodes.nodes import Nodes
 
 log = logging.getLogger("raydock.vertex")
@@ -76,19 +77,9 @@ class Clusters:
         now = time.time()
         cluster = ClusterRecord(name, spec, project, principal, host, now, now)
         cluster.scaled = node_sizing.initial_scale(spec)
-        cluster.images = self.local_images(cluster)
+        cluster.images = local_images(cluster, self.nodes)
         self.store.clusters[name] = cluster
         return self.start("create", cluster, version)
-
-    def local_images(self, cluster: ClusterRecord) -> dict[str, str]:
-        """The local images that run for custom images, by pool, which are also logged."""
-        found: dict[str, str] = {}
-        for node in node_sizing.nodes(cluster.shape):
-            local = self.nodes.image(node)
-            if (said := images.notice(node.image, local)) and found.get(node.key.pool) != local:
-                found[node.key.pool] = local
-                log.warning("%s, pool %s: %s", cluster.name, node.key.pool, said)
-        return found
 
     def update(self, name: str, counts: list[int], version: str) -> OperationRecord:
         """Change the number of replicas of each pool. Raises RpcError unless the cluster is RUNNING."""
