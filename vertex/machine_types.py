@@ -23,6 +23,7 @@ CPUS_OF_GPUS = {
     "a3-megagpu": 26,
     "a3-ultragpu": 28,
     "a4-highgpu": 28,
+    "a4x-highgpu": 35,
 }
 
 
