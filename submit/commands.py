@@ -12,9 +12,10 @@ from raydock.printable import printable
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
 
-from .follow.follower import Follower
-from .follow.follower import stop as stop_job
 from .follow.log import Log
+from .follow.log_reader import LogReader
+from .follow.polling import USUAL
+from .follow.supervisor import stop as stop_job
 from .options import Options
 from .output import Console
 from .progress import Progress
@@ -33,9 +34,9 @@ async def logs(options: Options, console: Console) -> None:
     """Print the log so far."""
     async with open_dashboard(options, console) as dashboard:
         job = await find_job(dashboard, options.operand)
-        follower = Follower(dashboard, job.submission_id, Log(console.write), console.say)
-        follower.job = job
-        await follower.read()
+        reader = LogReader(dashboard, job.submission_id, Log(console.write), USUAL)
+        reader.node = job.driver_node
+        await reader.read()
 
 
 async def stop(options: Options, console: Console) -> None:
@@ -106,7 +107,7 @@ async def report(options: Options, console: Console) -> None:
     from .report import page
 
     assert options.output
-    records = history.load(options.operands)
+    records = history.load(options.operands, console.fault)
     pages = {options.output: page.html(records), options.output.with_suffix(".md"): page.text(records)}
     for path, content in pages.items():
         try:
