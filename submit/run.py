@@ -122,11 +122,8 @@ async def follow(
         progress.job = follower.job if follower.job.terminal else None
     workers = await read_workers(dashboard) if log.result else Workers()
     console.verdict(job)
-    try:
-        outcome.deliver(outcome.Ended(job, log, dashboard.target.name, workers), options, console)
-    finally:
-        if console.interactive:
-            console.say(f"watch {job_link(dashboard, submission_id)}")
+    link = job_link(dashboard, submission_id) if console.interactive else ""
+    outcome.deliver(outcome.Ended(job, log, dashboard.target.name, workers, link), options, console)
     return job
 
 

@@ -21,12 +21,13 @@ from .fields import Workers, fields_of
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A job that has ended, its log, and where it ran."""
+    """A job that has ended, its log, and where it ran. `link` is its page on the dashboard, if it is to be shown."""
 
     job: Job
     log: Log
     target: str
     workers: Workers
+    link: str = ""
 
 
 def deliver(ended: Ended, options: Options, console: Console) -> None:
@@ -38,6 +39,8 @@ def deliver(ended: Ended, options: Options, console: Console) -> None:
         attempt(console, lambda: show(ended, console))
     elif reason:
         console.say(f"submit: the job's RESULT line is unusable: {reason}.")
+    if ended.link:
+        console.say(f"watch {ended.link}")
     if ended.job.status != "SUCCEEDED":
         return
     if value is not None:
