@@ -21,7 +21,7 @@ from .supervisor import Supervisor, find
 
 UNKNOWN = "waiting for the cluster to start it"
 LINES = 400  # of the setup log, which all jobs share
-ENVIRONMENT = re.compile(r"[/:]/?pip[/:]+([0-9a-f]{40})")  # a path or URI of an environment
+ENVIRONMENT = re.compile(r"\bpip[:/]+([0-9a-f]{40})")  # a path or URI of an environment
 STAGES = (  # a line of the setup log, and what happens after it
     ("Downloading package from", "downloading the package"),
     ("Creating virtualenv", "creating a virtual environment"),
@@ -54,7 +54,7 @@ class PendingLine:
 def status(job: Job, watched: float, why: str) -> str:
     """The line for a pending job that has been watched for that many seconds."""
     age = time.time() - job.started if job.started else 0
-    return f"{job.submission_id} is PENDING, {duration(round(max(age, watched)))}: {why}"
+    return f"PENDING for {duration(round(max(age, watched)))}: {why}"
 
 
 async def reason(dashboard: Dashboard, job: Job) -> str:

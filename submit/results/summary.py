@@ -57,16 +57,12 @@ def times(fields: Fields) -> Iterator[Row]:
 
 def efficiency(fields: Fields, workers: Workers) -> Iterator[Row]:
     """Yield the CPUs, how well they were used, and why that is little if they share fewer cores."""
-    if not fields.cpus:
+    shared = 0 < workers.cores < fields.cpus
+    if not fields.cpus or (fields.speed_up is None and not shared):
         return
-    parts = [counted(fields.cpus, "CPU")]
-    if 0 < workers.cores < fields.cpus:
-        parts.append(f"which share this machine's {counted(workers.cores, 'core')}")
-    elif fields.speed_up is None:
-        return
-    if fields.efficiency is not None:
-        parts.append(f"efficiency {fields.efficiency:.0%}")
-    yield "on", ", ".join(parts)
+    share = f", sharing this machine's {counted(workers.cores, 'core')}" if shared else ""
+    used = "" if fields.efficiency is None else f"; efficiency {fields.efficiency:.0%}"
+    yield "CPUs", f"{fields.cpus:,}{share}{used}"
 
 
 def pools(found: Iterable[Pool]) -> Iterator[Row]:

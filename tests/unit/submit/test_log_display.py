@@ -32,7 +32,10 @@ def test_other_lines_pass_unchanged(lines: list[bytes], cuts: list[int], ended: 
     assert shown(log, cuts) == log
 
 
-@given(st.sampled_from([RESULT, b"RESULT {}", b'RESULT {"n": NaN}']), st.lists(st.integers(0, 10_000), max_size=6))
+@given(
+    st.sampled_from([RESULT, b"RESULT {}", b'RESULT {"n": NaN}']),
+    st.lists(st.integers(0, 10_000), max_size=6),
+)
 def test_result_is_hidden(result: bytes, cuts: list[int]) -> None:
     assert shown(b"before\n" + result + b"\nafter", cuts) == b"before\nafter"
 
@@ -64,7 +67,9 @@ RAY = b"INFO worker.py:1908 -- Connected to Ray cluster. View the dashboard at "
     ],
 )
 def test_rays_dashboard_address_becomes_the_working_link(address: bytes, expected: bytes) -> None:
-    assert shown(b"before\n" + RAY + address, [7]) == b"before\n" + RAY + expected.replace(b"%s", LINK.encode())
+    assert shown(b"before\n" + RAY + address, [7]) == b"before\n" + RAY + expected.replace(
+        b"%s", LINK.encode()
+    )
 
 
 def test_incomplete_lines_are_not_held_back() -> None:
