@@ -25,7 +25,7 @@ HEADINGS = (
     "memory",
     "metrics",
 )
-IGNORED_ARGUMENTS = frozenset({"--compare"})  # arguments that do not change what is computed
+IGNORED_ARGUMENTS = frozenset({"--compare", "--no-compare"})  # arguments that do not change what is computed
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,9 +57,9 @@ def times(fields: Fields) -> Iterator[Row]:
 
 def efficiency(fields: Fields, workers: Workers) -> Iterator[Row]:
     """Yield the CPUs, how well they were used, and why that is little if they share fewer cores."""
-    shared = 0 < workers.cores < fields.cpus
-    if not fields.cpus or (fields.speed_up is None and not shared):
+    if not fields.cpus or fields.speed_up is None:
         return
+    shared = 0 < workers.cores < fields.cpus
     share = f", sharing this machine's {counted(workers.cores, 'core')}" if shared else ""
     used = "" if fields.efficiency is None else f"; efficiency {fields.efficiency:.0%}"
     yield "CPUs", f"{fields.cpus:,}{share}{used}"
