@@ -13,10 +13,10 @@ from typing import Any
 from raydock.errors import NotUp, PermissionDenied, Unreachable
 from raydock.gcp.tokens import AccessToken
 from raydock.rayapi.job import TERMINAL
+from raydock.units import span
 from raydock.waiting import Say
 from vertex.client import VertexClient
 from vertex.cluster import Cluster
-from vertex.cluster_options import span
 from vertex.dashboard import VertexDashboard, managed
 from vertex.errors import ClusterNotFound, VertexError
 

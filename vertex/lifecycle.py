@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raydock.errors import CommandFailed, Interrupted, NotReady, NotUp, Unreachable
+from raydock.units import span
 from raydock.waiting import Say
 from vertex.client import VertexClient
 from vertex.cluster import Cluster
-from vertex.cluster_options import span
 from vertex.errors import ClusterNotFound, Exists, sentence
 from vertex.location import Location
 from vertex.wait import TimeUp, Waiter

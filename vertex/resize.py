@@ -8,8 +8,8 @@ from raydock.errors import NotUp, UsageError
 from raydock.topology import Topology, pool_size
 from vertex.cluster import Cluster, ResourcePool
 from vertex.lifecycle import ClusterWaiter, again
-from vertex.machine_types import machine_of
-from vertex.plan import CLUSTER_NODES
+from vertex.spec.machine_types import machine_of
+from vertex.spec.plan import CLUSTER_NODES
 
 
 def counts(found: Cluster, topology: Topology, sizes: Sequence[str]) -> list[int]:

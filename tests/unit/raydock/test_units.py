@@ -24,7 +24,7 @@ def of_cluster_wait(text: str) -> float | None:
 
 
 def of_vertex(text: str) -> float | None:
-    from vertex.cluster_options import seconds
+    from vertex.spec.options import seconds
 
     return seconds(text, "--deadline")
 

@@ -1,7 +1,7 @@
 """What `up` will create, as values: compose.yaml's pools as resource pools of Vertex AI, and their totals.
 
 Which worker pools are merged into the head's pool, and how pools are named, follows `vertex_ray.create_ray_cluster`
-of google-cloud-aiplatform 2.7.0; tests/unit/cluster/vertex/test_same_as_sdk.py compares the two.
+of google-cloud-aiplatform 2.7.0; tests/unit/cluster/vertex_ai/test_same_as_sdk.py compares the two.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 
 from raydock.errors import UsageError
 from raydock.topology import Pool, Topology
-from vertex import images as image
-from vertex.cluster_options import ClusterOptions
 from vertex.location import Location
-from vertex.machine_types import PoolMachine, machine_of
+from vertex.spec import images as image
+from vertex.spec.machine_types import PoolMachine, machine_of
+from vertex.spec.options import ClusterOptions
 
 POOL_NODES, CLUSTER_NODES = 1000, 2000  # quotas of Ray on Vertex AI
 LABEL = "raydock"  # marks clusters created by raydock

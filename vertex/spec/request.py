@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vertex.errors import RequestRejected
-from vertex.plan import ClusterPlan, PoolPlan
+from vertex.spec.plan import ClusterPlan, PoolPlan
 
 
 def resource_of(plan: ClusterPlan) -> Any:

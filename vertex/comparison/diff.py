@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from raydock.jobscript.dependencies import SAME, requirement, satisfied
-from vertex.cluster_info import ClusterSummary, PoolSummary
-from vertex.job_needs import Needs
+from vertex.comparison.cluster_summary import ClusterSummary, PoolSummary
+from vertex.comparison.job_needs import Needs
 
 UNKNOWN = "unknown"  # the cluster does not report it
 NONE = "-"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from raydock import units
 from raydock.errors import UsageError
-from vertex.images import custom
+from vertex.spec.images import custom
 
 ACCOUNT = re.compile(r"[\w.-]+@[\w.-]+\.gserviceaccount\.com")
 NETWORK = re.compile(r"projects/[^/]+/global/networks/[^/]+")
@@ -34,7 +34,7 @@ class ClusterOptions:
         return self.images.get(pool) or self.images.get("", "")
 
 
-def wishes_of(
+def parse_options(
     account: str, network: str, labels: Sequence[str], bounds: str, images: Sequence[str]
 ) -> ClusterOptions:
     """Parse all options. Raises UsageError."""
@@ -104,15 +104,3 @@ def seconds(text: str, flag: str) -> float:
         return units.seconds(text)
     except ValueError as fault:
         raise UsageError(f"{flag} {fault}.", f"Example: {flag} 30m") from None
-
-
-def span(seconds: float) -> str:
-    """Format a duration in at most two units: 45 s, 12 min, 3 h 5 min, 2 d 4 h."""
-    whole = max(int(seconds), 0)
-    if whole < 120:
-        return f"{whole} s"
-    if whole < 2 * 3600:
-        return f"{whole // 60} min"
-    if whole < 2 * 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"

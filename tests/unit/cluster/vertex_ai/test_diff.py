@@ -12,11 +12,11 @@ from raydock.errors import UsageError
 from raydock.jobscript import header as real_header
 from raydock.settings import ROOT
 from tests.fakes import FakeDashboard
-from tests.unit.cluster.vertex.conftest import Run
-from vertex import job_needs
-from vertex.cluster_info import ClusterSummary, PoolSummary
-from vertex.diff import Difference, rows
-from vertex.job_needs import Needs
+from tests.unit.cluster.vertex_ai.conftest import Run
+from vertex.comparison import job_needs
+from vertex.comparison.cluster_summary import ClusterSummary, PoolSummary
+from vertex.comparison.diff import Difference, rows
+from vertex.comparison.job_needs import Needs
 
 HERE = ClusterSummary(
     "2.47.1",

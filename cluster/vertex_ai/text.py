@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from cluster.status import clip
+from raydock.units import span
 from vertex.cluster import Cluster, ResourcePool
-from vertex.cluster_info import ClusterSummary
-from vertex.cluster_options import span
-from vertex.diff import Difference
+from vertex.comparison.cluster_summary import ClusterSummary
+from vertex.comparison.diff import Difference
 from vertex.location import Location
-from vertex.plan import LABEL, ClusterPlan, totals
+from vertex.spec.plan import LABEL, ClusterPlan, totals
 
 WIDTH = 80
 

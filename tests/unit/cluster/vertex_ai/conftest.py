@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from cluster import cli
-from cluster import vertex_cli as vertex_cli
+from cluster.vertex_ai import cli as vertex_cli
 from tests.fakes import FakeDashboard, FakeNodes
 from tests.labcloud import PERSON
 from tests.labvertex import PARENT, LabVertex, lab_vertex

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes import FakeDashboard, FakeJob, Fault
 from tests.labcloud import PERSON, TRAINER
 from tests.labvertex import LabVertex
-from tests.unit.cluster.vertex.conftest import Holder, Run, cluster_of, timeless
+from tests.unit.cluster.vertex_ai.conftest import Holder, Run, cluster_of, timeless
 from vertex.client import VertexClient
 from vertex.errors import ClusterNotFound, RequestRejected
 from vertex.idle import Activity, Idle, IdleStatus, line, use_of, verdict_of
@@ -86,7 +86,7 @@ def test_a_dashboard_that_does_not_answer(up: Run, lab: LabVertex, ray: FakeDash
 def test_a_caller_without_access_deletes_nothing(
     up: Run, lab: LabVertex, as_caller: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cluster import vertex_cli
+    from cluster.vertex_ai import cli as vertex_cli
 
     monkeypatch.setattr(vertex_cli, "AccessToken", lambda: Holder(lab, TRAINER))
     status, _, err = up(*LOOK)

@@ -6,16 +6,16 @@ from types import MappingProxyType
 
 import pytest
 
-from cluster import vertex_text
+from cluster.vertex_ai import text
 from raydock import topology
 from raydock.errors import UsageError
 from raydock.settings import ROOT
 from raydock.topology import Pool
-from vertex import request
-from vertex.cluster_options import ClusterOptions
 from vertex.location import Location
-from vertex.machine_types import PoolMachine, machine_of
-from vertex.plan import ClusterPlan, Totals, plan_of, totals
+from vertex.spec import request
+from vertex.spec.machine_types import PoolMachine, machine_of
+from vertex.spec.options import ClusterOptions
+from vertex.spec.plan import ClusterPlan, Totals, plan_of, totals
 
 T4 = {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 2}
 
@@ -90,9 +90,8 @@ def test_empty_pools_are_left_out() -> None:
     assert [found.id for found in plan(CPU_WORKERS="0").pools] == ["head-node", "worker-pool1"]
     assert [found.id for found in plan(GPU_WORKERS="0").pools] == ["head-node"]
     alone = plan(CPU_WORKERS="0", GPU_WORKERS="0")
-    assert (
-        "There are no workers, and the head node runs no tasks: no task would ever run."
-        in vertex_text.notes(alone)
+    assert "There are no workers, and the head node runs no tasks: no task would ever run." in text.notes(
+        alone
     )
 
 
@@ -131,6 +130,6 @@ def test_invalid_plans(wishes: ClusterOptions, settings: dict[str, str], message
 
 
 def test_the_plan_warns_about_a_peered_network() -> None:
-    said = vertex_text.plan(plan(ClusterOptions(network="projects/1/global/networks/n")), "agent")
+    said = text.plan(plan(ClusterOptions(network="projects/1/global/networks/n")), "agent")
     assert "network       projects/1/global/networks/n\n" in said
     assert said.endswith("In a peered network, the dashboard can't be reached from outside that network.")

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.vertex_errors import translate_errors
+from cluster.vertex_ai.errors import translate_errors
 from raydock.errors import CommandFailed, Interrupted, NotReady, NotUp, RaydockError, Unreachable
+from raydock.units import span
 from vertex import errors, lifecycle, wait
 from vertex.cluster import Cluster
-from vertex.cluster_options import span
 from vertex.errors import sentence
 from vertex.lifecycle import ClusterWaiter
 from vertex.location import Location
-from vertex.machine_types import PoolMachine
+from vertex.spec.machine_types import PoolMachine
 
 NAME = "projects/1/locations/us-central1/persistentResources/c"
 GONE = errors.ClusterNotFound("There is no cluster c.")

@@ -9,20 +9,23 @@ import sys
 import time
 from pathlib import Path
 
-from cluster import vertex_text
 from cluster.errors import ClusterError
 from cluster.runtimes import Context
-from cluster.vertex_errors import translate_errors
+from cluster.vertex_ai import text
+from cluster.vertex_ai.errors import translate_errors
+from raydock import units
 from raydock.errors import Interrupted, NotUp, UsageError
 from raydock.gcp.tokens import AccessToken
 from raydock.settings import ROOT
-from vertex import cluster_options, lifecycle, plan, service_agent
+from vertex import lifecycle, service_agent
 from vertex.client import VertexClient
 from vertex.cluster import Cluster
 from vertex.errors import ClusterNotFound
 from vertex.lifecycle import ClusterWaiter, again
 from vertex.location import Location, location_of
-from vertex.plan import ClusterPlan
+from vertex.spec import plan
+from vertex.spec.options import parse_options, seconds
+from vertex.spec.plan import ClusterPlan
 
 JOB = "jobs/sklearn_joblib.py"
 
@@ -84,33 +87,29 @@ def confirm(question: str, yes: bool, nothing: str) -> None:
 
 def run_up(options: argparse.Namespace, context: Context) -> None:
     """Show the plan, create the cluster after confirmation, and wait until it is RUNNING."""
-    from vertex.request import resource_of
+    from vertex.spec.request import resource_of
 
-    deadline = cluster_options.seconds(options.deadline, "--deadline")
+    deadline = seconds(options.deadline, "--deadline")
     if options.max_idle:
-        cluster_options.seconds(options.max_idle, "--max-idle")
+        seconds(options.max_idle, "--max-idle")
     api, planned = client_and_plan(options, context)
     if options.dry_run:
-        print(
-            f"{vertex_text.plan(planned, service_agent.agent(api.location))}\n\nNothing was created (--dry-run)."
-        )
+        print(f"{text.plan(planned, service_agent.agent(api.location))}\n\nNothing was created (--dry-run).")
         return
     found = find(api, planned.cluster)
     if found is None:
         resource = resource_of(planned)
-        print(vertex_text.plan(planned, service_agent.agent(api.location)), flush=True)
+        print(text.plan(planned, service_agent.agent(api.location)), flush=True)
         confirm("Create it?", options.yes, "Nothing was created")
         if not lifecycle.create(api, planned.cluster, resource):
             context.say(f"{planned.cluster} already exists (created concurrently)")
     else:
-        since = (
-            f", requested {cluster_options.span(time.time() - found.created)} ago" if found.created else ""
-        )
+        since = f", requested {units.span(time.time() - found.created)} ago" if found.created else ""
         context.say(f"{found.id} already exists: {found.state}{since}; not creating another")
         lifecycle.refuse_dead(found, api.location)
     if found is None or found.state != "RUNNING":
         found = lifecycle.come(ClusterWaiter(api, planned.cluster, deadline, context.say))
-    print(f"\n{vertex_text.cluster(found)}\n\n{next_steps(api.location, found)}")
+    print(f"\n{text.cluster(found)}\n\n{next_steps(api.location, found)}")
     if options.max_idle:
         print(f"\n{idle_lines(api.location, found.id, options.max_idle)}")
 
@@ -121,7 +120,7 @@ def client_and_plan(options: argparse.Namespace, context: Context) -> tuple[Vert
     Without --cluster, the cluster is named after the Compose project.
     """
     api, cluster = client_and_cluster(options, context)
-    asked = cluster_options.wishes_of(
+    asked = parse_options(
         options.service_account, options.network, options.label, options.autoscale, options.image
     )
     cluster = cluster or context.topology.project.replace("_", "-")
@@ -142,9 +141,9 @@ def next_steps(location: Location, found: Cluster) -> str:
     return f"Next:    python submit.py {flags} {JOB}\nDelete:  {again('down', location, found.id)}"
 
 
-def idle_lines(location: Location, cluster: str, text: str) -> str:
+def idle_lines(location: Location, cluster: str, max_idle: str) -> str:
     """The commands that delete the cluster once it is idle: one for a terminal, one for crontab."""
-    command = again("idle", location, cluster, f"--max-idle {text}")
+    command = again("idle", location, cluster, f"--max-idle {max_idle}")
     python = shlex.quote(sys.executable)
     once = f"cd {shlex.quote(str(ROOT))} && {python}{command.removeprefix('python')} --once"
     return (
@@ -157,16 +156,14 @@ def run_down(options: argparse.Namespace, context: Context) -> None:
     """Delete the cluster after confirmation, and wait until it is gone."""
     api, cluster = require_cluster(options, context, "down")
     found = api.get(cluster)
-    nodes = vertex_text.count(sum(pool.nodes for pool in found.pools), "node")
+    nodes = text.count(sum(pool.nodes for pool in found.pools), "node")
     print(
         f"{cluster} in {api.location.project}, {api.location.region}: {found.state}, {nodes}",
         flush=True,
     )
     stopping = found.state == "STOPPING"
     confirm("Delete it? This ends its running jobs.", options.yes or stopping, "Nothing was deleted")
-    lifecycle.delete(
-        ClusterWaiter(api, cluster, cluster_options.seconds(options.deadline, "--deadline"), context.say)
-    )
+    lifecycle.delete(ClusterWaiter(api, cluster, seconds(options.deadline, "--deadline"), context.say))
     print(f"Deleted: {cluster}. {remaining(api)}")
 
 
@@ -174,8 +171,8 @@ def remaining(api: VertexClient) -> str:
     """Say which clusters still exist in the location, and so still bill."""
     others = [f"{one.id} ({one.state})" for one in api.all()]
     location = f"{api.location.project}, {api.location.region}"
-    text = f"Still in {location}: {', '.join(others)}." if others else f"No clusters are left in {location}."
-    return f"{text}\nBuckets, logs and service accounts were not changed."
+    still = f"Still in {location}: {', '.join(others)}." if others else f"No clusters are left in {location}."
+    return f"{still}\nBuckets, logs and service accounts were not changed."
 
 
 def run_status(options: argparse.Namespace, context: Context) -> None:
@@ -183,13 +180,13 @@ def run_status(options: argparse.Namespace, context: Context) -> None:
     api, cluster = client_and_cluster(options, context)
     found = [api.get(cluster)] if cluster else api.all()
     if options.json:
-        print(json.dumps(vertex_text.as_json(api.location, found), indent=1))
+        print(json.dumps(text.as_json(api.location, found), indent=1))
     elif cluster:
-        print(vertex_text.cluster(found[0]))
+        print(text.cluster(found[0]))
         if found[0].state == "RUNNING":
             print(f"\n{next_steps(api.location, found[0])}")
     elif found:
-        print(vertex_text.clusters(found))
+        print(text.clusters(found))
     else:
         raise NotUp(
             f"There are no Ray clusters in {api.location.project}, {api.location.region}.",
@@ -202,8 +199,8 @@ def run_scale(options: argparse.Namespace, context: Context) -> None:
     from vertex import resize
 
     api, cluster = require_cluster(options, context, "scale")
-    waiter = ClusterWaiter(api, cluster, cluster_options.seconds(options.deadline, "--deadline"), context.say)
-    print(vertex_text.cluster(resize.change(waiter, context.topology, options.sizes)))
+    waiter = ClusterWaiter(api, cluster, seconds(options.deadline, "--deadline"), context.say)
+    print(text.cluster(resize.change(waiter, context.topology, options.sizes)))
 
 
 def run_idle(options: argparse.Namespace, context: Context) -> None:
@@ -211,7 +208,7 @@ def run_idle(options: argparse.Namespace, context: Context) -> None:
     from vertex import idle
 
     api, cluster = require_cluster(options, context, "idle")
-    most = cluster_options.seconds(options.max_idle, "--max-idle")
+    most = seconds(options.max_idle, "--max-idle")
     watcher = idle.Idle(api, cluster, most, context.say, AccessToken())
     verdict = watcher.once() if options.once else watcher.watch()
     if verdict.kind == "unknown":
@@ -221,8 +218,8 @@ def run_idle(options: argparse.Namespace, context: Context) -> None:
 
 def run_diff(options: argparse.Namespace, context: Context) -> None:
     """Compare the local cluster with the one on Vertex AI."""
-    from vertex import diff, job_needs
-    from vertex.cluster_info import read_cluster_summary
+    from vertex.comparison import diff, job_needs
+    from vertex.comparison.cluster_summary import read_cluster_summary
     from vertex.dashboard import LocalDashboard, managed
 
     api, cluster = require_cluster(options, context, "diff")
@@ -235,7 +232,7 @@ def run_diff(options: argparse.Namespace, context: Context) -> None:
     dashboard = managed(found, AccessToken())
     with dashboard.client:
         remote = read_cluster_summary(dashboard, found.principal, found.python)
-    print(vertex_text.comparison(diff.rows(local, remote, needs), local, remote))
+    print(text.comparison(diff.rows(local, remote, needs), local, remote))
 
 
 VERBS = {

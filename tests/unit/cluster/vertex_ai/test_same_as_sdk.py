@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from raydock import topology, versions
 from raydock.settings import ROOT
 from raydock.topology import Pool, Topology
-from vertex import images
-from vertex import request as resource
-from vertex.cluster_options import ClusterOptions
 from vertex.location import Location
-from vertex.plan import plan_of
+from vertex.spec import images
+from vertex.spec import request as resource
+from vertex.spec.options import ClusterOptions
+from vertex.spec.plan import plan_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the SDK's own
 MACHINES = [

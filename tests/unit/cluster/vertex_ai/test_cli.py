@@ -14,7 +14,7 @@ from raydock.errors import Unreachable as NoAnswer
 from tests.fakes import FakeNodes
 from tests.labcloud import TRAINER
 from tests.labvertex import LabVertex
-from tests.unit.cluster.vertex.conftest import Run, cluster_of, pools, timeless
+from tests.unit.cluster.vertex_ai.conftest import Run, cluster_of, pools, timeless
 from vertex import client, lifecycle, service_agent
 from vertex.location import Location
 
