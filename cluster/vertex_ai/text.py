@@ -112,7 +112,7 @@ def notes(found: ClusterPlan) -> list[str]:
     warnings = []
     if found.network:
         warnings.append("In a peered network, the dashboard can't be reached from outside that network.")
-    if len(found.pools) == 1 and found.pools[0].range[1] == 1:
+    if len(found.pools) == 1 and found.pools[0].node_range[1] == 1:
         warnings.append("There are no workers, and the head node runs no tasks: no task would ever run.")
     return warnings
 
@@ -168,7 +168,7 @@ def dashboard(found: Cluster) -> str:
 
 def nodes(pool: ResourcePool) -> str:
     """The number of nodes, with the bounds if the pool autoscales."""
-    return f"{pool.nodes} ({pool.least}-{pool.most})" if pool.most else str(pool.nodes)
+    return f"{pool.nodes} ({pool.min_nodes}-{pool.max_nodes})" if pool.max_nodes else str(pool.nodes)
 
 
 def accelerators(pool: ResourcePool) -> str:
@@ -212,7 +212,7 @@ def comparison(rows: Sequence[Difference], local: ClusterSummary, vertex: Cluste
         lines += [f"{start}  {first}", *(" " * (sum(widths) + 6) + part for part in more)]
     same = local.principal == vertex.principal
     matters = "no: the same" if same else "yes: each needs its own grants on the buckets"
-    matters = matters if local.principal else "perhaps: the local cluster does not say"
+    matters = matters if local.principal else "perhaps: the local cluster does not report it"
     return "\n".join(
         [
             *lines,

@@ -28,7 +28,7 @@ def custom(text: str) -> str:
     """Validate the URI of a custom image. Raises UsageError if Vertex AI can't pull from there."""
     if not CUSTOM.fullmatch(text):
         raise UsageError(
-            f"{text} is no image that Vertex AI can pull.",
-            "Push it to Artifact Registry and name it so: docs/vertex-images.md",
+            f"Vertex AI can't pull the image {text}.",
+            "Push it to Artifact Registry and pass its full name: docs/vertex-images.md",
         )
     return text

@@ -61,44 +61,46 @@ class PoolMachine:
 
 def machine_of(pool: Pool) -> PoolMachine:
     """The machine of a compose.yaml pool. Raises UsageError for an invalid x-vertex block."""
-    told = pool.vertex
-    for key in told:
+    block = pool.vertex
+    for key in block:
         if key not in KEYS:
             near = difflib.get_close_matches(key, KEYS, 1)
-            hint = f"Did you mean {near[0]}?" if near else f"It may have {', '.join(KEYS)}."
-            raise UsageError(f"compose.yaml: x-vertex of {pool.name} has an unknown key {key}.", hint)
+            hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(KEYS)}."
+            raise UsageError(f"compose.yaml: unknown key {key} in x-vertex of {pool.name}.", hint)
     found = PoolMachine(
-        text(pool, told, "machine_type", ""),
-        text(pool, told, "accelerator_type", ""),
-        whole(pool, told, "accelerator_count", 0),
-        text(pool, told, "boot_disk_type", "pd-ssd"),
-        whole(pool, told, "boot_disk_size_gb", 100),
+        string_value(pool, block, "machine_type", ""),
+        string_value(pool, block, "accelerator_type", ""),
+        integer_value(pool, block, "accelerator_count", 0),
+        string_value(pool, block, "boot_disk_type", "pd-ssd"),
+        integer_value(pool, block, "boot_disk_size_gb", 100),
     )
     if not found.type:
-        raise wrong(pool, "machine_type is missing", "machine_type: n1-standard-16")
+        raise invalid_block(pool, "machine_type is missing", "machine_type: n1-standard-16")
     if bool(found.accelerator) != bool(found.accelerators):
-        raise wrong(pool, "accelerator_type and accelerator_count go together", "both, or neither of them")
+        raise invalid_block(
+            pool, "accelerator_type and accelerator_count must be set together", "both or neither"
+        )
     if not DISK_GB[0] <= found.disk_gb <= DISK_GB[1]:
-        raise wrong(pool, f"boot_disk_size_gb is {found.disk_gb}", f"from {DISK_GB[0]} to {DISK_GB[1]} GB")
+        raise invalid_block(pool, f"boot_disk_size_gb is {found.disk_gb}", f"{DISK_GB[0]} to {DISK_GB[1]} GB")
     return found
 
 
-def text(pool: Pool, told: Mapping[str, object], key: str, default: str) -> str:
+def string_value(pool: Pool, block: Mapping[str, object], key: str, default: str) -> str:
     """A string from the x-vertex block. Raises UsageError for another type."""
-    value = told.get(key, default)
+    value = block.get(key, default)
     if not isinstance(value, str):
-        raise wrong(pool, f"{key} is {value!r}", "a name")
+        raise invalid_block(pool, f"{key} is {value!r}", "a string")
     return value
 
 
-def whole(pool: Pool, told: Mapping[str, object], key: str, default: int) -> int:
+def integer_value(pool: Pool, block: Mapping[str, object], key: str, default: int) -> int:
     """A non-negative integer from the x-vertex block. Raises UsageError for anything else."""
-    value = told.get(key, default)
+    value = block.get(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise wrong(pool, f"{key} is {value!r}", "a whole number")
+        raise invalid_block(pool, f"{key} is {value!r}", "an integer")
     return value
 
 
-def wrong(pool: Pool, what: str, wanted: str) -> UsageError:
+def invalid_block(pool: Pool, what: str, wanted: str) -> UsageError:
     """The error for an invalid x-vertex block."""
-    return UsageError(f"compose.yaml: x-vertex of {pool.name}: {what}.", f"Write there: {wanted}")
+    return UsageError(f"compose.yaml: x-vertex of {pool.name}: {what}.", f"Expected: {wanted}")

@@ -63,7 +63,9 @@ def accelerator(sdk: Any, name: str) -> Any:
         near = difflib.get_close_matches(name, known, 1)
         raise UsageError(
             f"Vertex AI has no accelerator {name}.",
-            f"Did you mean {near[0]}? (compose.yaml, x-vertex)" if near else f"It has {', '.join(known)}.",
+            f"Did you mean {near[0]}? (compose.yaml, x-vertex)"
+            if near
+            else f"Accelerators: {', '.join(known)}.",
         )
     return sdk.AcceleratorType[name]
 
@@ -74,6 +76,6 @@ def types() -> Any:
         from google.cloud.aiplatform_v1beta1 import types
     except ImportError:
         raise RequestRejected(
-            "Google's SDK is not installed here.", "pip install google-cloud-aiplatform"
+            "Google's SDK for Vertex AI is not installed.", "pip install google-cloud-aiplatform"
         ) from None
     return types

@@ -40,7 +40,7 @@ class FakeApi:
         self.location = location
         return self
 
-    def all(self) -> list[Cluster]:
+    def list_clusters(self) -> list[Cluster]:
         return list(self.listed)
 
     def get(self, name: str) -> Cluster:
@@ -66,8 +66,8 @@ class FakeToken:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wait, "FIRST", 0.001)
-    monkeypatch.setattr(wait, "MOST", 0.001)
+    monkeypatch.setattr(wait, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(wait, "LONGEST_PAUSE", 0.001)
 
 
 def ready(api: FakeApi, seconds: float = 5, name: str = "one") -> tuple[VertexTarget, list[str]]:
@@ -90,7 +90,7 @@ def test_running_cluster_is_reported_with_its_job_principal() -> None:
 def test_waits_for_a_provisioning_cluster() -> None:
     provisioning = cluster(state="PROVISIONING")
     _, messages = ready(FakeApi(provisioning, provisioning, provisioning, cluster()))
-    assert messages[0] == "the cluster one is PROVISIONING; waiting until it runs (Ctrl-C ends only this)"
+    assert messages[0] == "cluster one is PROVISIONING; waiting until it runs (Ctrl-C stops only the waiting)"
     assert len(messages) == 2
 
 
@@ -108,7 +108,7 @@ SILENT = NoAnswer("It does not answer: slow")
 )
 def test_unanswered_polls_do_not_end_the_wait(answers: tuple[Any, ...], said: int) -> None:
     _, messages = ready(FakeApi(*answers, cluster()))
-    assert messages.count("the cluster one: no answer (It does not answer: slow); trying again") == said
+    assert messages.count("cluster one: no answer (It does not answer: slow); retrying") == said
     assert messages[-1].startswith("cluster one in us-central1: RUNNING")
 
 
@@ -123,15 +123,15 @@ def test_gives_up_soon_if_nothing_ever_answered() -> None:
     ("api", "name", "kind", "message", "fix"),
     [
         (FakeApi(cluster(state="PROVISIONING")), "one", Unreachable,
-         "The cluster one is still PROVISIONING after 0.05 s.", "wait longer: --cluster-wait 1h"),
+         "Cluster one is still PROVISIONING after 0 s.", "wait longer: --cluster-wait 1h"),
         (FakeApi(cluster(state="STOPPING")), "one", ServerError,
-         "The cluster one is being deleted.", "make another: python -m cluster up --target vertex"),
+         "Cluster one is being deleted.", "create another one: python -m cluster up --target vertex"),
         (FakeApi(ClusterNotFound("There is none.", "look")), "one", ServerError, "There is none.", "look"),
         (FakeApi(RequestRejected("Denied.", "ask")), "one", ServerError, "Denied.", "ask"),
         (FakeApi(cluster(), listed=(cluster("a"), cluster("b"))), "", UsageError,
-         "p in us-central1 has 2 clusters: a, b.", "add --cluster b"),
-        (FakeApi(cluster()), "", ServerError, "There is no Ray cluster in p in us-central1.",
-         "python -m cluster up --target vertex --project p --region us-central1 "),
+         "There are 2 Ray clusters in p, us-central1: a, b.", "add --cluster b"),
+        (FakeApi(cluster()), "", ServerError, "There are no Ray clusters in p, us-central1.",
+         "create one: python -m cluster up --target vertex --project p --region us-central1"),
     ],
 )  # fmt: skip
 def test_clusters_that_cannot_take_jobs(api: FakeApi, name: str, kind: type, message: str, fix: str) -> None:

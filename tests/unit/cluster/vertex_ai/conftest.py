@@ -91,14 +91,14 @@ def as_caller(lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     def channel(host: str, credentials: Any = None, **_: Any) -> Any:
         return lab.channel(host.partition(":")[0], credentials)
 
-    async def number_of(project: str) -> str:
+    async def project_number(project: str) -> str:
         return NUMBER
 
     monkeypatch.setattr(transports.PersistentResourceServiceGrpcTransport, "create_channel", channel)
     monkeypatch.setattr(dashboard, "client", lambda: httpx.Client(transport=Rerouted(lab)))
-    monkeypatch.setattr(service_agent, "number_of", number_of)
-    monkeypatch.setattr("vertex.wait.MOST", 0.05)
-    monkeypatch.setattr("vertex.wait.FIRST", 0.02)
+    monkeypatch.setattr(service_agent, "project_number", project_number)
+    monkeypatch.setattr("vertex.wait.LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr("vertex.wait.FIRST_PAUSE", 0.02)
 
     def become(principal: str) -> None:
         found = (Credentials(lab.token(principal)), "lab-project")

@@ -27,8 +27,8 @@ def pool(**vertex: object) -> Pool:
 NOTHING = ClusterOptions()
 
 
-def plan(wishes: ClusterOptions = NOTHING, **settings: str) -> ClusterPlan:
-    return plan_of(topology.load(ROOT, settings), "c", Location("p", "us-central1"), wishes)
+def plan(options: ClusterOptions = NOTHING, **settings: str) -> ClusterPlan:
+    return plan_of(topology.load(ROOT, settings), "c", Location("p", "us-central1"), options)
 
 
 def test_a_machine() -> None:
@@ -42,33 +42,33 @@ def test_a_machine() -> None:
     [
         (
             {"machine_typ": "n1-standard-8"},
-            "compose.yaml: x-vertex of gpu-worker has an unknown key machine_typ.",
+            "compose.yaml: unknown key machine_typ in x-vertex of gpu-worker.",
             "Did you mean machine_type?",
         ),
         (
             {},
             "compose.yaml: x-vertex of gpu-worker: machine_type is missing.",
-            "Write there: machine_type: n1-",
+            "Expected: machine_type: n1-",
         ),
         (
             {"machine_type": 16},
             "compose.yaml: x-vertex of gpu-worker: machine_type is 16.",
-            "Write there: a name",
+            "Expected: a string",
         ),
         (
             {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4"},
-            "compose.yaml: x-vertex of gpu-worker: accelerator_type and accelerator_count go together.",
-            "Write there: both, or neither of them",
+            "compose.yaml: x-vertex of gpu-worker: accelerator_type and accelerator_count must be set together.",
+            "Expected: both or neither",
         ),
         (
             {**T4, "accelerator_count": "2"},
             "compose.yaml: x-vertex of gpu-worker: accelerator_count is '2'.",
-            "Write there: a whole number",
+            "Expected: an integer",
         ),
         (
             {**T4, "boot_disk_size_gb": 50},
             "compose.yaml: x-vertex of gpu-worker: boot_disk_size_gb is 50.",
-            "Write there: from 100 to 64000 GB",
+            "Expected: 100 to 64000 GB",
         ),
     ],
 )
@@ -109,23 +109,23 @@ def test_the_compose_projects_name_is_the_label() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "settings", "message"),
+    ("options", "settings", "message"),
     [
         (
             ClusterOptions(),
             {"CPU_WORKERS": "1000"},
-            "1002 nodes are more than Vertex AI gives: 1000 a pool, 2000 a cluster.",
+            "1002 nodes exceed the limits of Vertex AI: 1000 per pool, 2000 per cluster.",
         ),
         (
             ClusterOptions(bounds=(1, 4)),
             {"CPU_WORKERS": "0", "GPU_WORKERS": "0"},
-            "--autoscale: there is no worker pool.",
+            "--autoscale: the cluster has no worker pool.",
         ),
     ],
 )
-def test_invalid_plans(wishes: ClusterOptions, settings: dict[str, str], message: str) -> None:
+def test_invalid_plans(options: ClusterOptions, settings: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        plan(wishes, **settings)
+        plan(options, **settings)
     assert caught.value.message == message
 
 
