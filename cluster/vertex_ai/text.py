@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from cluster.status import clip
+from raydock import versions
 from raydock.units import span
 from vertex.cluster import Cluster, ResourcePool
 from vertex.comparison.cluster_summary import ClusterSummary
 from vertex.comparison.diff import Difference
 from vertex.location import Location
+from vertex.spec import images
 from vertex.spec.plan import LABEL, ClusterPlan, totals
 
 WIDTH = 80
@@ -44,7 +46,7 @@ def plan(found: ClusterPlan, agent: str) -> str:
         (pool.id, ", ".join(pool.services), pool.count, pool.machine.type, pool.machine.gpus)
         for pool in found.pools
     ]
-    images = "\n".join(f"  {pool.id:<12}  {pool.image}" for pool in found.pools)
+    pool_images = "\n".join(f"  {pool.id:<12}  {pool.image}" for pool in found.pools)
     return "\n".join(
         [
             f"Cluster {found.cluster} in {found.location.project}, {found.location.region}:",
@@ -55,6 +57,7 @@ def plan(found: ClusterPlan, agent: str) -> str:
                 [
                     ("total", total(found)),
                     ("disks", disks(found)),
+                    ("Ray", plan_versions(found)),
                     ("jobs run as", found.account or agent),
                     (
                         "network",
@@ -65,13 +68,26 @@ def plan(found: ClusterPlan, agent: str) -> str:
                 ]
             ),
             "images",
-            images,
+            pool_images,
             "",
             "It bills from RUNNING until you delete it: Vertex AI has no idle shutdown.",
             "This plan shows no prices. Starting takes 10 to 20 minutes.",
             *notes(found),
         ]
     )
+
+
+def plan_versions(found: ClusterPlan) -> str:
+    """The versions of the prebuilt images; those of custom images are unknown."""
+    if all(images.is_prebuilt(pool.image) for pool in found.pools):
+        return versions_of(versions.RAY_MINOR, versions.PYTHON)
+    return "that of the custom images"
+
+
+def versions_of(ray: str, python: str) -> str:
+    """The Ray and Python versions, and until when Google supports that Ray, if it is known."""
+    end = versions.support_end(ray)
+    return f"{ray}, Python {python}" + (f"; supported until {end}" if end else "")
 
 
 def total(found: ClusterPlan) -> str:
@@ -110,6 +126,10 @@ def autoscaling(found: ClusterPlan) -> str:
 def notes(found: ClusterPlan) -> list[str]:
     """Warnings about the plan."""
     warnings = []
+    if any(images.is_prebuilt(pool.image) for pool in found.pools) and (
+        ending := versions.support_warning(versions.RAY_MINOR)
+    ):
+        warnings += textwrap.wrap(ending, WIDTH)
     if found.network:
         warnings.append("In a peered network, the dashboard can't be reached from outside that network.")
     if len(found.pools) == 1 and found.pools[0].node_range[1] == 1:
@@ -135,8 +155,10 @@ def clusters(found: Sequence[Cluster], now: float | None = None) -> str:
                 span(now - one.created) if one.created else "?",
             )
         )
-    text = grid(lines)
-    return text + "\n\n* created by raydock" if any(LABEL in one.labels for one in found) else text
+    ours = ["", "* created by raydock"] if any(LABEL in one.labels for one in found) else []
+    warnings = [versions.support_warning(ray) for ray in sorted({one.ray for one in found})]
+    notes = [part for text in warnings if text for part in ("", *textwrap.wrap(text, WIDTH))]
+    return "\n".join([grid(lines), *ours, *notes])
 
 
 def cluster(found: Cluster, now: float | None = None) -> str:
@@ -147,7 +169,7 @@ def cluster(found: Cluster, now: float | None = None) -> str:
         ("location", found.name.partition("/persistentResources/")[0]),
         ("state", f"{found.state}{f': {found.error}' if found.error else ''}"),
         ("age", f"{span(now - found.created)}" if found.created else "?"),
-        ("Ray", f"{found.ray}, Python {found.python}" if found.ray else "a custom image"),
+        ("Ray", versions_of(found.ray, found.python) if found.ray else "that of a custom image"),
         ("jobs run as", found.principal.removeprefix("serviceAccount:")),
         ("dashboard", dashboard(found)),
         ("network", found.network or "none"),
@@ -155,8 +177,10 @@ def cluster(found: Cluster, now: float | None = None) -> str:
     ]
     head = [("POOL", "NODES", "MACHINE", "ACCELERATORS")]
     table = [(pool.id, nodes(pool), pool.machine_type, accelerators(pool)) for pool in found.pools]
-    images = "\n".join(f"  {pool.id:<12}  {pool.image}" for pool in found.pools)
-    return "\n".join([fields(pairs), "images", images, "", grid([*head, *table])])
+    pool_images = "\n".join(f"  {pool.id:<12}  {pool.image}" for pool in found.pools)
+    warning = versions.support_warning(found.ray)
+    notes = ["", *textwrap.wrap(warning, WIDTH)] if warning else []
+    return "\n".join([fields(pairs), "images", pool_images, "", grid([*head, *table]), *notes])
 
 
 def dashboard(found: Cluster) -> str:
@@ -185,6 +209,7 @@ def as_json(location: Location, found: Sequence[Cluster]) -> Mapping[str, object
             "principal": one.principal,
             "ray": one.ray,
             "python": one.python,
+            "ray_supported_until": str(versions.support_end(one.ray) or "") or None,
             "ours": LABEL in one.labels,
         }
         for one in found

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from raydock import versions
 from raydock.errors import PermissionDenied, RaydockError, ServerError, Unreachable, UsageError
 from raydock.gcp.tokens import AccessToken
 from raydock.rayapi.connection import Connection, ExpectedVersions
@@ -85,6 +86,8 @@ class VertexTarget:
                 "wait longer: --cluster-wait 1h",
             ) from None
         tell(self.described(found))
+        if warning := versions.support_warning(found.ray):
+            tell(warning)
 
     async def poll(self, api: VertexClient, name: str, waiter: Waiter) -> Cluster | None:
         """Poll once: the cluster if it runs, else None after a pause."""

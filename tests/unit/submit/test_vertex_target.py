@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
 
+from raydock import versions
 from raydock.errors import RaydockError, ServerError, Unreachable, UsageError
 from raydock.errors import Unreachable as NoAnswer
 from raydock.rayapi.dashboard import Dashboard
@@ -67,6 +69,7 @@ class FakeToken:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wait, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(versions, "today", lambda: date(2026, 11, 26))
     monkeypatch.setattr(wait, "LONGEST_PAUSE", 0.001)
 
 
@@ -85,6 +88,14 @@ def test_running_cluster_is_reported_with_its_job_principal() -> None:
     assert target.flags == "--target vertex --cluster one --project p --region us-central1 "
     assert target.connect().base_url == "https://ray.example"
     assert target.google().account == AGENT
+
+
+def test_a_ray_version_whose_support_ends_soon_is_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "today", lambda: date(2027, 7, 1))
+    _, messages = ready(FakeApi(cluster()))
+    assert messages[1:] == [
+        "Google's support for Ray 2.47 on Vertex AI ends on 2027-07-28. Check whether Vertex AI has a newer version."
+    ]
 
 
 def test_waits_for_a_provisioning_cluster() -> None:

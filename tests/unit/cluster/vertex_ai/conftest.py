@@ -6,6 +6,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith(("RAYDOCK_", "CPU_WORKER", "GPU_WORKER", "VERTEX_", "GOOGLE_CLOUD_", "COMPOSE_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr("raydock.versions.today", lambda: date(2026, 11, 26))
     monkeypatch.setattr("raydock.settings.dotenv", lambda path, environ: {})
 
 

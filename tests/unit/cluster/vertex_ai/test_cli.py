@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 
@@ -29,6 +30,7 @@ worker-pool2  gpu-worker        1      n1-standard-16  1 NVIDIA_TESLA_T4
 
 total         4 nodes, 64 vCPUs, 1 GPU; the head's 16 run no tasks
 disks         pd-ssd, 100 GB per node
+Ray           2.47, Python 3.11; supported until 2027-07-28
 jobs run as   service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com
 network       none; the dashboard is reachable from anywhere with a token
 labels        raydock=raydock
@@ -430,3 +432,17 @@ def test_no_answer_from_vertex_ai(run: Run, lab: LabVertex, monkeypatch: pytest.
     status, _, err = run("status")
     assert status == 4
     assert err.startswith("cluster: us-central1-aiplatform.googleapis.com does not answer: ")
+
+
+def test_a_ray_version_whose_support_ends_is_flagged(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("raydock.versions.today", lambda: date(2027, 7, 29))
+    warning = (
+        "\nGoogle's support for Ray 2.47 on Vertex AI ended on 2027-07-28. Check whether\n"
+        "Vertex AI has a newer version.\n"
+    )
+    assert warning in run("up", "--yes")[1]
+    assert run("status")[1].endswith(warning)
+    shown = run("status", "--cluster", "raydock")[1]
+    assert "\nRay           2.47, Python 3.11; supported until 2027-07-28\n" in shown
+    assert warning in shown
+    assert json.loads(run("status", "--json")[1])["clusters"][0]["ray_supported_until"] == "2027-07-28"

@@ -15,7 +15,6 @@ from raydock import topology, versions
 from raydock.settings import ROOT
 from raydock.topology import Pool, Topology
 from vertex.location import Location
-from vertex.spec import images
 from vertex.spec import request as resource
 from vertex.spec.options import ClusterOptions
 from vertex.spec.plan import plan_of
@@ -139,6 +138,13 @@ def test_one_image_for_all(sent: Sent) -> None:
     assert ours(found, "us-central1", options) == of_sdk(sent, found, "us-central1", options)
 
 
-def test_versions_are_those_of_the_project() -> None:
-    assert versions.RAY.rpartition(".")[0] == images.RAY
-    assert versions.PYTHON == images.PYTHON
+def test_versions_are_the_sdks() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from google.cloud.aiplatform.vertex_ray.util import _validation_utils as sdk
+    ours = versions.ON_VERTEX_AI
+    assert {minor: release.version for minor, release in ours.items()} == dict(sdk.SUPPORTED_RAY_VERSIONS)
+    pairs = {(python, minor) for minor, release in ours.items() for python in release.pythons}
+    sdks = sdk.SUPPORTED_RAY_VERSIONS_FROM_PYTHON_VERSIONS.items()
+    assert pairs == {(python, minor) for python, minors in sdks for minor in minors}
+    assert (ours[versions.RAY_MINOR].version, list(ours)[-1]) == (versions.RAY, versions.RAY_MINOR)
