@@ -14,7 +14,7 @@ from vertex.cluster import Cluster, ResourcePool
 from vertex.comparison.cluster_summary import ClusterSummary
 from vertex.comparison.diff import Difference
 from vertex.location import Location
-from vertex.spec import images
+from vertex.spec import built_in_gpus, images
 from vertex.spec.plan import LABEL, ClusterPlan, totals
 
 WIDTH = 80
@@ -43,7 +43,7 @@ def plan(found: ClusterPlan, agent: str) -> str:
     """What will be created, who its jobs will run as, and how it bills. `agent` is the default service account."""
     head = [("POOL", "FROM", "NODES", "MACHINE", "ACCELERATORS")]
     pools = [
-        (pool.id, ", ".join(pool.services), pool.count, pool.machine.type, pool.machine.gpus)
+        (pool.id, ", ".join(pool.services), pool.count, pool.machine.machine_type, pool.machine.gpus)
         for pool in found.pools
     ]
     pool_images = "\n".join(f"  {pool.id:<12}  {pool.image}" for pool in found.pools)
@@ -111,7 +111,7 @@ def count(number: object, noun: str) -> str:
 
 def disks(found: ClusterPlan) -> str:
     """The boot disk per node, listed by pool if the pools differ."""
-    each = [f"{pool.machine.disk}, {pool.machine.disk_gb} GB" for pool in found.pools]
+    each = [f"{pool.machine.disk_type}, {pool.machine.disk_gb} GB" for pool in found.pools]
     if len(set(each)) == 1:
         return f"{each[0]} per node"
     return "; ".join(f"{pool.id}: {disk}" for pool, disk in zip(found.pools, each, strict=True))
@@ -130,6 +130,14 @@ def notes(found: ClusterPlan) -> list[str]:
         ending := versions.support_warning(versions.RAY_MINOR)
     ):
         warnings += textwrap.wrap(ending, WIDTH)
+    for pool in found.pools:
+        arm = built_in_gpus.family(pool.machine.machine_type) in built_in_gpus.ARM
+        if arm and images.is_prebuilt(pool.image):
+            warnings += textwrap.wrap(
+                f"{pool.id}: {pool.machine.machine_type} has Arm CPUs, and Google's images of Ray are probably for x86 "
+                f"only. Use an Arm image: --image {pool.services[0]}=URI",
+                WIDTH,
+            )
     if found.network:
         warnings.append("In a peered network, the dashboard can't be reached from outside that network.")
     if len(found.pools) == 1 and found.pools[0].node_range[1] == 1:

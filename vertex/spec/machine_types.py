@@ -3,60 +3,44 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from raydock.errors import UsageError
 from raydock.topology import Pool
+from vertex.spec import built_in_gpus
 
 KEYS = ("machine_type", "accelerator_type", "accelerator_count", "boot_disk_type", "boot_disk_size_gb")
 DISK_GB = (100, 64000)  # vertex_ray.util.resources.Resources
-# vCPUs per accelerator, for machine families whose names give the number of accelerators:
-# https://cloud.google.com/compute/docs/accelerator-optimized-machines
-CPUS_OF_GPUS = {
-    "a2-highgpu": 12,
-    "a2-ultragpu": 12,
-    "a2-megagpu": 6,
-    "a3-highgpu": 26,
-    "a3-edgegpu": 26,
-    "a3-megagpu": 26,
-    "a3-ultragpu": 28,
-    "a4-highgpu": 28,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class PoolMachine:
-    """The machine of one node. `accelerator` is "" for none; the disk size is in GB."""
+    """The machine of one node. `accelerator_type` is "" for none; the disk size is in GB."""
 
-    type: str
-    accelerator: str = ""
-    accelerators: int = 0
-    disk: str = "pd-ssd"
+    machine_type: str
+    accelerator_type: str = ""
+    accelerator_count: int = 0
+    disk_type: str = "pd-ssd"
     disk_gb: int = 100
 
     @property
     def spec(self) -> tuple[str, str, int]:
         """What the SDK compares to decide whether workers are merged into the head's pool."""
-        return self.type, self.accelerator, self.accelerators
+        return self.machine_type, self.accelerator_type, self.accelerator_count
 
     @property
     def gpus(self) -> str:
         """The number and type of accelerators; "-" for none."""
-        return f"{self.accelerators} {self.accelerator}" if self.accelerators else "-"
+        return f"{self.accelerator_count} {self.accelerator_type}" if self.accelerator_count else "-"
 
     def __str__(self) -> str:
-        return f"{self.type}, {self.gpus}" if self.accelerators else self.type
+        return f"{self.machine_type}, {self.gpus}" if self.accelerator_count else self.machine_type
 
     @property
     def cpus(self) -> int | None:
-        """The number of vCPUs, from the machine type's name; None if the name does not include it."""
-        family, _, size = self.type.rpartition("-")
-        if found := re.fullmatch(r"(\d+)g", size):
-            each = CPUS_OF_GPUS.get(family)
-            return each * int(found[1]) if each else None
-        return int(size) if size.isascii() and size.isdigit() else None
+        """The number of vCPUs, from the machine type's name; None if the name does not tell."""
+        return built_in_gpus.vcpus(self.machine_type)
 
 
 def machine_of(pool: Pool) -> PoolMachine:
@@ -67,22 +51,36 @@ def machine_of(pool: Pool) -> PoolMachine:
             near = difflib.get_close_matches(key, KEYS, 1)
             hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(KEYS)}."
             raise UsageError(f"compose.yaml: unknown key {key} in x-vertex of {pool.name}.", hint)
+    machine_type = string_value(pool, block, "machine_type", "")
+    hyperdisk = built_in_gpus.family(machine_type) in built_in_gpus.HYPERDISK_ONLY
     found = PoolMachine(
-        string_value(pool, block, "machine_type", ""),
+        machine_type,
         string_value(pool, block, "accelerator_type", ""),
         integer_value(pool, block, "accelerator_count", 0),
-        string_value(pool, block, "boot_disk_type", "pd-ssd"),
+        string_value(pool, block, "boot_disk_type", built_in_gpus.HYPERDISK if hyperdisk else "pd-ssd"),
         integer_value(pool, block, "boot_disk_size_gb", 100),
     )
-    if not found.type:
+    check_accelerator(pool, found)
+    if not DISK_GB[0] <= found.disk_gb <= DISK_GB[1]:
+        raise invalid_block(pool, f"boot_disk_size_gb is {found.disk_gb}", f"{DISK_GB[0]} to {DISK_GB[1]} GB")
+    if hyperdisk and found.disk_type != built_in_gpus.HYPERDISK:
+        what = f"boot_disk_type is {found.disk_type}, which {machine_type} does not support"
+        raise invalid_block(pool, what, built_in_gpus.HYPERDISK)
+    return found
+
+
+def check_accelerator(pool: Pool, found: PoolMachine) -> None:
+    """Check the machine type and the accelerator, as far as they are known. Raises UsageError."""
+    if not found.machine_type:
         raise invalid_block(pool, "machine_type is missing", "machine_type: n1-standard-16")
-    if bool(found.accelerator) != bool(found.accelerators):
+    if (built_in := built_in_gpus.gpus(found.machine_type)) and built_in != found.spec[1:]:
+        accelerator, count = built_in
+        what = f"{found.machine_type} has {count} built-in {accelerator}"
+        raise invalid_block(pool, what, f"accelerator_type: {accelerator} and accelerator_count: {count}")
+    if bool(found.accelerator_type) != bool(found.accelerator_count):
         raise invalid_block(
             pool, "accelerator_type and accelerator_count must be set together", "both or neither"
         )
-    if not DISK_GB[0] <= found.disk_gb <= DISK_GB[1]:
-        raise invalid_block(pool, f"boot_disk_size_gb is {found.disk_gb}", f"{DISK_GB[0]} to {DISK_GB[1]} GB")
-    return found
 
 
 def string_value(pool: Pool, block: Mapping[str, object], key: str, default: str) -> str:

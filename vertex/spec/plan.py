@@ -90,7 +90,7 @@ def pools_of(topology: Topology, region: str, options: ClusterOptions) -> tuple[
 
     def pool(name: str, service: Pool, nodes: int, bounds: tuple[int, int] | None) -> PoolPlan:
         machine = machine_of(service)
-        uri = options.image(service.name) or image.prebuilt(region, bool(machine.accelerators))
+        uri = options.image(service.name) or image.prebuilt(region, bool(machine.accelerator_count))
         return PoolPlan(name, (service.name,), nodes, machine, uri, bounds)
 
     first = pool("head-node", topology.head, 1, None)
@@ -145,6 +145,6 @@ def totals(pools: tuple[PoolPlan, ...]) -> Totals:
     return Totals(
         range_of([1 for _ in pools]),
         range_of([pool.machine.cpus or 0 for pool in pools]),
-        range_of([pool.machine.accelerators for pool in pools]),
-        tuple(sorted({pool.machine.type for pool in pools if pool.machine.cpus is None})),
+        range_of([pool.machine.accelerator_count for pool in pools]),
+        tuple(sorted({pool.machine.machine_type for pool in pools if pool.machine.cpus is None})),
     )

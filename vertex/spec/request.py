@@ -36,11 +36,11 @@ def pool_message(sdk: Any, pool: PoolPlan) -> Any:
     message = sdk.ResourcePool(
         id=pool.id,
         machine_spec={
-            "machine_type": machine.type,
-            "accelerator_type": accelerator(sdk, machine.accelerator),
-            "accelerator_count": machine.accelerators,
+            "machine_type": machine.machine_type,
+            "accelerator_type": accelerator(sdk, machine.accelerator_type),
+            "accelerator_count": machine.accelerator_count,
         },
-        disk_spec={"boot_disk_type": machine.disk, "boot_disk_size_gb": machine.disk_gb},
+        disk_spec={"boot_disk_type": machine.disk_type, "boot_disk_size_gb": machine.disk_gb},
     )
     if pool.bounds:
         least, most = pool.bounds

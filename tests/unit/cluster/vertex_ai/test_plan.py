@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
 
+from cloud.controlplane.nodes.machine_types import MACHINES
 from cluster.vertex_ai import text
 from raydock import topology
 from raydock.errors import UsageError
 from raydock.settings import ROOT
 from raydock.topology import Pool
 from vertex.location import Location
-from vertex.spec import request
+from vertex.spec import built_in_gpus, images, request
 from vertex.spec.machine_types import PoolMachine, machine_of
 from vertex.spec.options import ClusterOptions
-from vertex.spec.plan import ClusterPlan, Totals, plan_of, totals
+from vertex.spec.plan import ClusterPlan, PoolPlan, Totals, plan_of, totals
 
 T4 = {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 2}
 
@@ -34,7 +36,7 @@ def plan(options: ClusterOptions = NOTHING, **settings: str) -> ClusterPlan:
 def test_a_machine() -> None:
     assert machine_of(pool(**T4)) == PoolMachine("n1-standard-8", "NVIDIA_TESLA_T4", 2)
     big = machine_of(pool(machine_type="n1-standard-8", boot_disk_type="pd-standard", boot_disk_size_gb=500))
-    assert (big.disk, big.disk_gb, big.gpus) == ("pd-standard", 500, "-")
+    assert (big.disk_type, big.disk_gb, big.gpus) == ("pd-standard", 500, "-")
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,63 @@ def test_invalid_machines(told: dict[str, object], message: str, fix: str) -> No
         machine_of(pool(**told))
     assert caught.value.message == message
     assert caught.value.fix.startswith(fix)
+
+
+def test_machines_with_built_in_gpus_have_what_the_labs_have() -> None:
+    for name, known in MACHINES.items():
+        assert built_in_gpus.gpus(name) == ((known.accelerator, known.count) if known.accelerator else None)
+        assert built_in_gpus.vcpus(name) == known.cpus
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"accelerator_type": "NVIDIA_L4", "accelerator_count": 4},
+        {"accelerator_type": "NVIDIA_GB200", "accelerator_count": 8},
+    ],
+)
+def test_built_in_gpus_must_be_named(told: dict[str, object]) -> None:
+    good = {"machine_type": "a4x-highgpu-4g", "accelerator_type": "NVIDIA_GB200", "accelerator_count": 4}
+    assert machine_of(pool(**good)).gpus == "4 NVIDIA_GB200"
+    with pytest.raises(UsageError) as caught:
+        machine_of(pool(machine_type="a4x-highgpu-4g", **told))
+    assert caught.value.message == (
+        "compose.yaml: x-vertex of gpu-worker: a4x-highgpu-4g has 4 built-in NVIDIA_GB200."
+    )
+    assert caught.value.fix == "Expected: accelerator_type: NVIDIA_GB200 and accelerator_count: 4"
+
+
+def test_the_plan_warns_about_x86_images_on_arm() -> None:
+    machine = PoolMachine("a4x-highgpu-4g", "NVIDIA_GB200", 4)
+    google, own = (
+        PoolPlan("worker-pool1", ("gpu-worker",), 1, machine, uri)
+        for uri in (images.prebuilt("us-central1", True), "us-docker.pkg.dev/p/r/arm:1")
+    )
+    found = replace(plan(), pools=(*plan().pools, google))
+    assert text.notes(found) == [
+        "worker-pool1: a4x-highgpu-4g has Arm CPUs, and Google's images of Ray are",
+        "probably for x86 only. Use an Arm image: --image gpu-worker=URI",
+    ]
+    assert text.notes(replace(found, pools=(*plan().pools, own))) == []
+
+
+G4 = {
+    "machine_type": "g4-standard-96",
+    "accelerator_type": "NVIDIA_RTX_PRO_6000",
+    "accelerator_count": 2,
+}
+
+
+def test_machines_without_persistent_disks() -> None:
+    assert machine_of(pool(**G4)).disk_type == "hyperdisk-balanced"
+    assert machine_of(pool(machine_type="n1-standard-8")).disk_type == "pd-ssd"
+    with pytest.raises(UsageError) as caught:
+        machine_of(pool(**G4, boot_disk_type="pd-ssd"))
+    assert caught.value.message == (
+        "compose.yaml: x-vertex of gpu-worker: boot_disk_type is pd-ssd, which g4-standard-96 does not support."
+    )
+    assert caught.value.fix == "Expected: hyperdisk-balanced"
 
 
 def test_an_unknown_accelerator() -> None:
