@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 import time
 from pathlib import Path
 
 from cluster.errors import ClusterError
 from cluster.runtimes import Context
-from cluster.vertex_ai import text
+from cluster.vertex_ai import cluster_text, comparison_text, plan_text
 from cluster.vertex_ai.errors import translate_errors
+from cluster.vertex_ai.next_steps import idle_lines, next_steps
 from raydock import units
 from raydock.errors import Interrupted, NotUp, UsageError
 from raydock.gcp.tokens import AccessToken
-from raydock.settings import ROOT
 from vertex import lifecycle, service_agent
 from vertex.client import VertexClient
 from vertex.cluster import Cluster
 from vertex.errors import ClusterNotFound
 from vertex.lifecycle import ClusterWaiter, command_line
-from vertex.location import Location, resolve_location
+from vertex.location import resolve_location
 from vertex.spec import plan
 from vertex.spec.options import parse_duration, parse_options
 from vertex.spec.plan import ClusterPlan
-
-JOB = "jobs/sklearn_joblib.py"
 
 
 def run(verb: str, options: argparse.Namespace, context: Context) -> None:
@@ -95,13 +92,13 @@ def run_up(options: argparse.Namespace, context: Context) -> None:
     client, planned = client_and_plan(options, context)
     if options.dry_run:
         print(
-            f"{text.plan(planned, service_agent.address(client.location))}\n\nNothing was created (--dry-run)."
+            f"{plan_text.plan(planned, service_agent.address(client.location))}\n\nNothing was created (--dry-run)."
         )
         return
     found = find(client, planned.cluster)
     if found is None:
         resource = resource_of(planned)
-        print(text.plan(planned, service_agent.address(client.location)), flush=True)
+        print(plan_text.plan(planned, service_agent.address(client.location)), flush=True)
         confirm("Create it?", options.yes, "Nothing was created")
         if not lifecycle.create(client, planned.cluster, resource):
             context.say(f"{planned.cluster} already exists (created concurrently)")
@@ -111,7 +108,7 @@ def run_up(options: argparse.Namespace, context: Context) -> None:
         lifecycle.raise_if_failed(found, client.location)
     if found is None or found.state != "RUNNING":
         found = lifecycle.wait_until_running(ClusterWaiter(client, planned.cluster, deadline, context.say))
-    print(f"\n{text.cluster(found)}\n\n{next_steps(client.location, found)}")
+    print(f"\n{cluster_text.cluster(found)}\n\n{next_steps(client.location, found)}")
     if options.max_idle:
         print(f"\n{idle_lines(client.location, found.id, options.max_idle)}")
 
@@ -122,11 +119,11 @@ def client_and_plan(options: argparse.Namespace, context: Context) -> tuple[Vert
     Without --cluster, the cluster is named after the Compose project.
     """
     client, cluster = client_and_cluster(options, context)
-    asked = parse_options(
+    parsed = parse_options(
         options.service_account, options.network, options.label, options.autoscale, options.image
     )
     cluster = cluster or context.topology.project.replace("_", "-")
-    return client, plan.plan_of(context.topology, cluster, client.location, asked)
+    return client, plan.plan_of(context.topology, cluster, client.location, parsed)
 
 
 def find(client: VertexClient, cluster: str) -> Cluster | None:
@@ -137,28 +134,11 @@ def find(client: VertexClient, cluster: str) -> Cluster | None:
         return None
 
 
-def next_steps(location: Location, found: Cluster) -> str:
-    """The commands that submit a job to the cluster and that delete it."""
-    flags = f"--target vertex {location.flags}--cluster {found.id}"
-    return f"Next:    python submit.py {flags} {JOB}\nDelete:  {command_line('down', location, found.id)}"
-
-
-def idle_lines(location: Location, cluster: str, max_idle: str) -> str:
-    """The commands that delete the cluster once it is idle: one for a terminal, one for crontab."""
-    command = command_line("idle", location, cluster, f"--max-idle {max_idle}")
-    python = shlex.quote(sys.executable)
-    once = f"cd {shlex.quote(str(ROOT))} && {python}{command.removeprefix('python')} --once"
-    return (
-        f"Vertex AI does not delete an idle cluster. To have it deleted, run:\n  {command}\n"
-        f"or add this to your crontab (`crontab -e`):\n  */5 * * * * {once.replace('%', chr(92) + '%')}"
-    )
-
-
 def run_down(options: argparse.Namespace, context: Context) -> None:
     """Delete the cluster after confirmation, and wait until it is gone."""
     client, cluster = require_cluster(options, context, "down")
     found = client.get(cluster)
-    nodes = text.count(sum(pool.nodes for pool in found.pools), "node")
+    nodes = units.counted(sum(pool.nodes for pool in found.pools), "node")
     print(
         f"{cluster} in {client.location.project}, {client.location.region}: {found.state}, {nodes}",
         flush=True,
@@ -184,13 +164,13 @@ def run_status(options: argparse.Namespace, context: Context) -> None:
     client, cluster = client_and_cluster(options, context)
     found = [client.get(cluster)] if cluster else client.list_clusters()
     if options.json:
-        print(json.dumps(text.as_json(client.location, found), indent=1))
+        print(json.dumps(cluster_text.as_json(client.location, found), indent=1))
     elif cluster:
-        print(text.cluster(found[0]))
+        print(cluster_text.cluster(found[0]))
         if found[0].state == "RUNNING":
             print(f"\n{next_steps(client.location, found[0])}")
     elif found:
-        print(text.clusters(found))
+        print(cluster_text.clusters(found))
     else:
         raise NotUp(
             f"There are no Ray clusters in {client.location.project}, {client.location.region}.",
@@ -204,7 +184,7 @@ def run_scale(options: argparse.Namespace, context: Context) -> None:
 
     client, cluster = require_cluster(options, context, "scale")
     waiter = ClusterWaiter(client, cluster, parse_duration(options.deadline, "--deadline"), context.say)
-    print(text.cluster(resize.resize(waiter, context.topology, options.sizes)))
+    print(cluster_text.cluster(resize.resize(waiter, context.topology, options.sizes)))
 
 
 def run_idle(options: argparse.Namespace, context: Context) -> None:
@@ -238,7 +218,7 @@ def run_diff(options: argparse.Namespace, context: Context) -> None:
     dashboard = managed(found, AccessToken())
     with dashboard.client:
         remote = read_cluster_summary(dashboard, found.principal, found.python)
-    print(text.comparison(diff.differences(local, remote, needs), local, remote))
+    print(comparison_text.comparison(diff.differences(local, remote, needs), local, remote))
 
 
 VERBS = {

@@ -122,9 +122,9 @@ def test_jobs_run_as_the_clusters_account(api: Any) -> None:
 
 
 def test_a_caller_without_a_role_gets_googles_message(api: Any) -> None:
-    nobody = api("user:nobody@example.com")
+    caller = api("user:nobody@example.com")
     with pytest.raises(RequestRejected) as refused:
-        nobody.get("first")
+        caller.get("first")
     assert refused.value.message.startswith(
         "Google rejected the request to get cluster first: Permission 'aiplatform.persistentResources.get' denied"
     )
@@ -151,7 +151,7 @@ def named(state: str = "RUNNING", **more: Any) -> Cluster:
 
 
 @pytest.mark.parametrize(
-    ("cluster", "told"),
+    ("cluster", "message"),
     [
         (named("ERROR", error="quota"), "Cluster c is in state ERROR: quota."),
         (named("STOPPING"), "Cluster c is being deleted."),
@@ -159,10 +159,10 @@ def named(state: str = "RUNNING", **more: Any) -> Cluster:
         (named(dashboard=""), "Cluster c has no dashboard address, so it accepts no jobs."),
     ],
 )
-def test_clusters_that_accept_no_jobs(cluster: Cluster, told: str) -> None:
+def test_clusters_that_accept_no_jobs(cluster: Cluster, message: str) -> None:
     with pytest.raises(Unusable) as caught:
         cluster.raise_if_unusable()
-    assert caught.value.message == told
+    assert caught.value.message == message
 
 
 def test_the_versions_of_a_custom_image_are_unknown() -> None:

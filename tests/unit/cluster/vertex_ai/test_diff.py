@@ -58,8 +58,8 @@ def test_another_ray_and_another_python() -> None:
     assert found["Ray"] == "yes: a job that runs here may fail there"
     assert found["Python"] == "yes: different wheels and pickles"
     assert matters(replace(THERE, python=""))["Python"] == "perhaps: not reported"
-    asked = matters(replace(THERE, python="3.11.2"), Needs(python=">=3.12"))
-    assert asked["Python"] == "yes: the job requires >=3.12"
+    found = matters(replace(THERE, python="3.11.2"), Needs(python=">=3.12"))
+    assert found["Python"] == "yes: the job requires >=3.12"
 
 
 def test_the_jobs_requirements_decide() -> None:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import pytest
 
 from cloud.controlplane.nodes.machine_types import MACHINES
-from cluster.vertex_ai import text
+from cluster.vertex_ai import plan_text
 from raydock import topology
 from raydock.errors import UsageError
 from raydock.settings import ROOT
@@ -40,7 +40,7 @@ def test_a_machine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "message", "fix"),
+    ("block", "message", "fix"),
     [
         (
             {"machine_typ": "n1-standard-8"},
@@ -74,9 +74,9 @@ def test_a_machine() -> None:
         ),
     ],
 )
-def test_invalid_machines(told: dict[str, object], message: str, fix: str) -> None:
+def test_invalid_machines(block: dict[str, object], message: str, fix: str) -> None:
     with pytest.raises(UsageError) as caught:
-        machine_of(pool(**told))
+        machine_of(pool(**block))
     assert caught.value.message == message
     assert caught.value.fix.startswith(fix)
 
@@ -88,18 +88,18 @@ def test_machines_with_built_in_gpus_have_what_the_labs_have() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "block",
     [
         {},
         {"accelerator_type": "NVIDIA_L4", "accelerator_count": 4},
         {"accelerator_type": "NVIDIA_GB200", "accelerator_count": 8},
     ],
 )
-def test_built_in_gpus_must_be_named(told: dict[str, object]) -> None:
+def test_built_in_gpus_must_be_named(block: dict[str, object]) -> None:
     good = {"machine_type": "a4x-highgpu-4g", "accelerator_type": "NVIDIA_GB200", "accelerator_count": 4}
     assert machine_of(pool(**good)).gpus == "4 NVIDIA_GB200"
     with pytest.raises(UsageError) as caught:
-        machine_of(pool(machine_type="a4x-highgpu-4g", **told))
+        machine_of(pool(machine_type="a4x-highgpu-4g", **block))
     assert caught.value.message == (
         "compose.yaml: x-vertex of gpu-worker: a4x-highgpu-4g has 4 built-in NVIDIA_GB200."
     )
@@ -113,11 +113,11 @@ def test_the_plan_warns_about_x86_images_on_arm() -> None:
         for uri in (images.prebuilt("us-central1", True), "us-docker.pkg.dev/p/r/arm:1")
     )
     found = replace(plan(), pools=(*plan().pools, google))
-    assert text.notes(found) == [
-        "worker-pool1: a4x-highgpu-4g has Arm CPUs, and Google's images of Ray are",
-        "probably for x86 only. Use an Arm image: --image gpu-worker=URI",
+    assert list(plan_text.notes(found)) == [
+        "worker-pool1: a4x-highgpu-4g has Arm CPUs, but Google's Ray images are probably for x86 only. "
+        "Use an Arm image: --image gpu-worker=URI"
     ]
-    assert text.notes(replace(found, pools=(*plan().pools, own))) == []
+    assert list(plan_text.notes(replace(found, pools=(*plan().pools, own)))) == []
 
 
 G4 = {
@@ -149,8 +149,9 @@ def test_empty_pools_are_left_out() -> None:
     assert [found.id for found in plan(CPU_WORKERS="0").pools] == ["head-node", "worker-pool1"]
     assert [found.id for found in plan(GPU_WORKERS="0").pools] == ["head-node"]
     alone = plan(CPU_WORKERS="0", GPU_WORKERS="0")
-    assert "There are no workers, and the head node runs no tasks: no task would ever run." in text.notes(
-        alone
+    assert (
+        "There are no workers, and the head node runs no tasks: no task would ever run."
+        in plan_text.notes(alone)
     )
 
 
@@ -189,6 +190,6 @@ def test_invalid_plans(options: ClusterOptions, settings: dict[str, str], messag
 
 
 def test_the_plan_warns_about_a_peered_network() -> None:
-    said = text.plan(plan(ClusterOptions(network="projects/1/global/networks/n")), "agent")
+    said = plan_text.plan(plan(ClusterOptions(network="projects/1/global/networks/n")), "agent")
     assert "network       projects/1/global/networks/n\n" in said
     assert said.endswith("In a peered network, the dashboard can't be reached from outside that network.")

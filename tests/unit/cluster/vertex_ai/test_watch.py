@@ -54,9 +54,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def watch(said: list[str], *answers: Any, seconds: float = 60) -> ClusterWaiter:
-    return ClusterWaiter(
-        FakeClient(*answers), "c", seconds, lambda line: said.append(line.partition(", ")[0])
-    )  # type: ignore[arg-type]
+    client: Any = FakeClient(*answers)
+    return ClusterWaiter(client, "c", seconds, lambda line: said.append(line.partition(", ")[0]))
 
 
 def test_state_changes_are_reported() -> None:
