@@ -26,8 +26,8 @@ class RayRelease:
 
 
 # By MAJOR.MINOR. Versions: vertex_ray.util._validation_utils of google-cloud-aiplatform 2.7.0, which a test compares.
-# Dates: https://cloud.google.com/vertex-ai/docs/supported-frameworks-list, as of November 2026. For 2.9, the SDK says
-# that using it "will result in an error" in March 2025.
+# Dates: https://cloud.google.com/vertex-ai/docs/open-source/ray-on-vertex-ai/overview, as noted in November 2026. For
+# 2.9, the SDK says that using it "will result in an error" in March 2025.
 ON_VERTEX_AI: Mapping[str, RayRelease] = {
     "2.9": RayRelease("2.9.3", ("3.10",), date(2025, 3, 31)),
     "2.33": RayRelease("2.33.0", ("3.10",)),

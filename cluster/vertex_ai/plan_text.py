@@ -96,7 +96,7 @@ def notes(found: ClusterPlan) -> Iterator[str]:
     if google and (ending := versions.support_warning(versions.RAY_MINOR)):
         yield ending
     for pool in google:
-        if built_in_gpus.family(pool.machine.machine_type) in built_in_gpus.ARM:
+        if built_in_gpus.has_arm(pool.machine.machine_type):
             yield (
                 f"{pool.id}: {pool.machine.machine_type} has Arm CPUs, but Google's Ray images are probably for "
                 f"x86 only. Use an Arm image: --image {pool.services[0]}=URI"

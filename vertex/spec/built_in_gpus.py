@@ -35,9 +35,14 @@ HYPERDISK = "hyperdisk-balanced"
 ARM = ("a4x-highgpu",)  # families with Arm CPUs
 
 
-def family(machine_type: str) -> str:
-    """The machine type's name without its size."""
-    return machine_type.rpartition("-")[0]
+def needs_hyperdisk(machine_type: str) -> bool:
+    """Whether a machine type supports no Persistent Disk."""
+    return machine_type.rpartition("-")[0] in HYPERDISK_ONLY
+
+
+def has_arm(machine_type: str) -> bool:
+    """Whether a machine type has Arm CPUs."""
+    return machine_type.rpartition("-")[0] in ARM
 
 
 def gpus(machine_type: str) -> tuple[str, int] | None:
@@ -51,7 +56,7 @@ def gpus(machine_type: str) -> tuple[str, int] | None:
 
 
 def vcpus(machine_type: str) -> int | None:
-    """The vCPUs of any machine type, from its name; None if the name does not tell."""
+    """The vCPUs of any machine type, from its name; None if it does not include them."""
     name, _, size = machine_type.rpartition("-")
     if found := re.fullmatch(r"([0-9]+)g", size):
         return BY_GPUS[name][1] * int(found[1]) if name in BY_GPUS else None

@@ -39,7 +39,7 @@ class PoolMachine:
 
     @property
     def cpus(self) -> int | None:
-        """The number of vCPUs, from the machine type's name; None if the name does not tell."""
+        """The number of vCPUs, from the machine type's name; None if it does not include them."""
         return built_in_gpus.vcpus(self.machine_type)
 
 
@@ -52,21 +52,26 @@ def machine_of(pool: Pool) -> PoolMachine:
             hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(KEYS)}."
             raise UsageError(f"compose.yaml: unknown key {key} in x-vertex of {pool.name}.", hint)
     machine_type = string_value(pool, block, "machine_type", "")
-    hyperdisk = built_in_gpus.family(machine_type) in built_in_gpus.HYPERDISK_ONLY
+    disk_type = built_in_gpus.HYPERDISK if built_in_gpus.needs_hyperdisk(machine_type) else "pd-ssd"
     found = PoolMachine(
         machine_type,
         string_value(pool, block, "accelerator_type", ""),
         integer_value(pool, block, "accelerator_count", 0),
-        string_value(pool, block, "boot_disk_type", built_in_gpus.HYPERDISK if hyperdisk else "pd-ssd"),
+        string_value(pool, block, "boot_disk_type", disk_type),
         integer_value(pool, block, "boot_disk_size_gb", 100),
     )
     check_accelerator(pool, found)
+    check_disk(pool, found)
+    return found
+
+
+def check_disk(pool: Pool, found: PoolMachine) -> None:
+    """Check the boot disk. Raises UsageError."""
     if not DISK_GB[0] <= found.disk_gb <= DISK_GB[1]:
         raise invalid_block(pool, f"boot_disk_size_gb is {found.disk_gb}", f"{DISK_GB[0]} to {DISK_GB[1]} GB")
-    if hyperdisk and found.disk_type != built_in_gpus.HYPERDISK:
-        what = f"boot_disk_type is {found.disk_type}, which {machine_type} does not support"
+    if found.disk_type != built_in_gpus.HYPERDISK and built_in_gpus.needs_hyperdisk(found.machine_type):
+        what = f"boot_disk_type is {found.disk_type}, which {found.machine_type} does not support"
         raise invalid_block(pool, what, built_in_gpus.HYPERDISK)
-    return found
 
 
 def check_accelerator(pool: Pool, found: PoolMachine) -> None:
