@@ -81,6 +81,25 @@ def test_invalid_machines(block: dict[str, object], message: str, fix: str) -> N
     assert caught.value.fix.startswith(fix)
 
 
+@pytest.mark.parametrize(
+    ("name", "cpus"),
+    [
+        ("n1-standard-16", 16),
+        ("n1-highmem-2", 2),
+        ("a2-highgpu-4g", 48),
+        ("a2-megagpu-16g", 96),
+        ("a3-highgpu-8g", 208),
+        ("a3-ultragpu-8g", 224),
+        ("a4x-highgpu-4g", 140),
+        ("g4-standard-384", 384),
+        ("a9-newgpu-8g", None),
+        ("custom", None),
+    ],
+)
+def test_vcpus_from_the_machine_types_name(name: str, cpus: int | None) -> None:
+    assert PoolMachine(name).cpus == cpus
+
+
 def test_machines_with_built_in_gpus_have_what_the_labs_have() -> None:
     for name, known in MACHINES.items():
         assert built_in_gpus.gpus(name) == ((known.accelerator, known.count) if known.accelerator else None)

@@ -16,7 +16,6 @@ from vertex.cluster import Cluster
 from vertex.errors import sentence
 from vertex.lifecycle import ClusterWaiter
 from vertex.location import Location
-from vertex.spec.machine_types import PoolMachine
 
 NAME = "projects/1/locations/us-central1/persistentResources/c"
 GONE = errors.ClusterNotFound("There is no cluster c.")
@@ -167,22 +166,3 @@ def test_every_error_has_an_exit_code_and_a_fix(fault: type[RaydockError], code:
 )
 def test_spans(wanted: float, text: str) -> None:
     assert span(wanted) == text
-
-
-@pytest.mark.parametrize(
-    ("name", "cpus"),
-    [
-        ("n1-standard-16", 16),
-        ("n1-highmem-2", 2),
-        ("a2-highgpu-4g", 48),
-        ("a2-megagpu-16g", 96),
-        ("a3-highgpu-8g", 208),
-        ("a3-ultragpu-8g", 224),
-        ("a4x-highgpu-4g", 140),
-        ("g4-standard-384", 384),
-        ("a9-newgpu-8g", None),
-        ("custom", None),
-    ],
-)
-def test_vcpus_from_the_machine_types_name(name: str, cpus: int | None) -> None:
-    assert PoolMachine(name).cpus == cpus
