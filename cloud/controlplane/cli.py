@@ -10,7 +10,6 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from datetime import date
 from functools import partial
 
 from cloud import config, state_file
@@ -21,7 +20,6 @@ from cloud.controlplane.endpoints.dashboard import PORT
 from cloud.controlplane.errors import NodesFailed
 from cloud.controlplane.lifecycle import store
 from cloud.controlplane.lifecycle.clusters import Clusters
-from cloud.controlplane.nodes import images
 from cloud.controlplane.nodes.engine import ContainerNodes
 from cloud.controlplane.permission import Permission
 from cloud.controlplane.server import ControlPlane
@@ -29,6 +27,7 @@ from cloud.identity.access import Access
 from cloud.identity.tokens import Tokens, load_secret
 from cloud.network.certificates import Authority
 from iam.errors import IamError
+from raydock import versions
 
 
 def main(argv: Sequence[str]) -> int:
@@ -70,8 +69,8 @@ async def serve(options: argparse.Namespace) -> None:
         await plane.open("0.0.0.0", 443, tls)
         log = logging.getLogger("raydock.vertex")
         log.info("Vertex's control plane is up")
-        if notice := images.support_notice(images.OURS[0], date.today()):
-            log.warning(notice)
+        if warning := versions.support_warning(versions.RAY_MINOR):
+            log.warning(warning)
         await stop.wait()
     finally:
         await plane.close()

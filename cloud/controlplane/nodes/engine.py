@@ -23,6 +23,7 @@ from cloud.controlplane.names import head_host, short_hash
 from cloud.controlplane.nodes import images
 from cloud.controlplane.nodes.networks import LABEL, Networks
 from cloud.controlplane.nodes.nodes import NodeKey, NodeSpec, ObservedNode
+from raydock import versions
 
 API = "/v1.44"  # Docker 25, the first with a start interval for health checks
 TIMEOUT = 60.0  # seconds per call
@@ -32,7 +33,6 @@ STOP_TIMEOUT = 10  # seconds for a node to stop
 SERVICE = "vertex-node"  # its service name in Compose's labels
 SECOND = 1_000_000_000  # the API counts nanoseconds
 CA_BUNDLE = Path("/run/secrets/ca_bundle")
-RAY = "2.47.1"
 # Variables that a node inherits from this service: compose.yaml's x-google.
 PASSED_ON = (
     *("RAYDOCK_TRUST", "GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT"),
@@ -157,7 +157,7 @@ class ContainerNodes:
 
     def image(self, node: NodeSpec) -> str:
         """See `Nodes`."""
-        return self.images.get(node.image) or f"{self.prefix}/{node.role}:{RAY}"
+        return self.images.get(node.image) or f"{self.prefix}/{node.role}:{versions.RAY}"
 
     def environment(self, node: NodeSpec) -> dict[str, str]:
         """A node's environment; see docker/node.py."""

@@ -1,19 +1,17 @@
 """Images of Ray on Vertex AI: the prebuilt ones, the form of custom ones, and the local images that run instead.
 
-Versions: vertex_ray.util._validation_utils of google-cloud-aiplatform 2.7.0. End of support:
-https://cloud.google.com/vertex-ai/docs/open-source/ray-on-vertex-ai/overview, as of November 2026.
+Versions: raydock/versions.py.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, timedelta
 
-PYTHON_OF_RAY = {"2.9": ("3.10",), "2.33": ("3.10",), "2.42": ("3.10", "3.11"), "2.47": ("3.11",)}
-END_OF_SUPPORT = {"2.47": date(2027, 7, 28)}
-NOTICE = timedelta(days=180)  # before the end of support
-OURS = ("2.47", "3.11")  # the Ray and Python versions of the lab's images
+from raydock import versions
+
+PYTHON_OF_RAY = {minor: release.pythons for minor, release in versions.ON_VERTEX_AI.items()}
+OURS = (versions.RAY_MINOR, versions.PYTHON)  # the Ray and Python versions of the lab's images
 PREBUILT = re.compile(
     r"(?:us|europe|asia)-docker\.pkg\.dev/vertex-ai/training/ray-(?:cpu|gpu)\."
     r"(?P<major>\d+)-(?P<minor>\d+)\.py(?P<python>\d)(?P<point>\d+):latest"
@@ -61,14 +59,6 @@ def notice(image: str, local: str) -> str:
         if is_custom(image)
         else ""
     )
-
-
-def support_notice(ray: str, today: date) -> str:
-    """That Google's support for a Ray version ended or ends soon; "" otherwise."""
-    end = END_OF_SUPPORT.get(ray)
-    if end is None or today < end - NOTICE:
-        return ""
-    return f"Vertex AI's support for Ray {ray} {'ended' if today > end else 'ends'} on {end}."
 
 
 def local_images(text: str) -> Mapping[str, str]:

@@ -9,13 +9,13 @@ from typing import Any
 from cloud.controlplane.names import ID
 from cloud.controlplane.validation.pools import check_pools, check_scaling
 from cloud.controlplane.validation.runtime import check_runtime
+from raydock.gcp import labels
 
 Json = Mapping[str, Any]
 Problems = Iterator[tuple[str, str]]
 
 TOP = "persistent_resource"
 DISPLAY_NAME = 128  # characters
-LABEL = re.compile(r"[\w-]{0,64}")
 NETWORK = re.compile(r"projects/(?P<project>[^/]+)/global/networks/[^/]+")
 
 
@@ -42,9 +42,17 @@ def check_metadata(resource: Json) -> Problems:
     """Check the display name and the labels."""
     if (length := len(resource.get("display_name") or "")) > DISPLAY_NAME:
         yield f"{TOP}.display_name", f"{length} characters exceed the limit of {DISPLAY_NAME}."
-    for key, value in (resource.get("labels") or {}).items():
-        if not key or not all(LABEL.fullmatch(text) and text == text.lower() for text in (key, value)):
-            yield f"{TOP}.labels[{key}]", "Use up to 64 lowercase letters, digits, underscores and dashes."
+    yield from check_labels(resource.get("labels") or {})
+
+
+def check_labels(found: Mapping[str, str]) -> Problems:
+    """Check the labels and their number."""
+    if len(found) > labels.COUNT:
+        yield f"{TOP}.labels", f"{len(found)} labels exceed the limit of {labels.COUNT} per resource."
+    for key, value in found.items():
+        if not (labels.is_key(key) and labels.is_value(value)):
+            allowed = f"Use up to {labels.LENGTH} lowercase letters, digits, underscores and dashes"
+            yield f"{TOP}.labels[{key}]", f"{allowed}; a key starts with a letter."
 
 
 def check_network(resource: Json) -> Problems:

@@ -15,9 +15,10 @@ import yaml
 
 from cloud.controlplane.errors import NodesFailed
 from cloud.controlplane.names import head_host
-from cloud.controlplane.nodes.engine import BYTES_PER_PID, RAY, ContainerNodes, archive, observed_node
+from cloud.controlplane.nodes.engine import BYTES_PER_PID, ContainerNodes, archive, observed_node
 from cloud.controlplane.nodes.networks import Networks
 from cloud.controlplane.nodes.nodes import NodeKey, NodeSpec
+from raydock import versions
 from tests.command import ROOT
 
 CLUSTER = "projects/1/locations/us-central1/persistentResources/a"
@@ -65,8 +66,8 @@ def test_a_node_is_hardened_like_the_services_of_compose() -> None:
     assert host["RestartPolicy"]["Name"] == service["restart"]
     assert (body["User"], host["Memory"], host["NetworkMode"]) == ("ray", 2 * 2**30, NETWORK)
     assert not {"Privileged", "Binds", "Mounts", "PortBindings", "CapAdd", "Devices"} & set(host)
-    assert body["Image"] == f"raydock/gpu-worker:{RAY}"
-    assert f"/gpu-worker:{RAY}" in compose["services"]["gpu-worker"]["image"]
+    assert body["Image"] == f"raydock/gpu-worker:{versions.RAY}"
+    assert f"/gpu-worker:{versions.RAY}" in compose["services"]["gpu-worker"]["image"]
     assert body["Cmd"] == ["gpu-worker", "--labels=pool=worker-pool2,gpu=simulated"]
 
 
@@ -143,12 +144,12 @@ def test_a_setting_selects_the_local_image_of_a_custom_one() -> None:
     own = ContainerNodes("/nowhere", "raydock", "raydock", ENVIRON, {CUSTOM: "mine:dev"})
     custom = replace(node("cpu-worker", "worker-pool1"), image=CUSTOM)
     assert own.body(custom)["Image"] == "mine:dev"
-    assert own.body(node("head", "head-node"))["Image"] == f"raydock/head:{RAY}"
-    assert engine().body(custom)["Image"] == f"raydock/cpu-worker:{RAY}"
+    assert own.body(node("head", "head-node"))["Image"] == f"raydock/head:{versions.RAY}"
+    assert engine().body(custom)["Image"] == f"raydock/cpu-worker:{versions.RAY}"
 
 
 def test_the_log_of_a_node_says_which_image_runs_for_a_custom_one() -> None:
     custom = replace(node("cpu-worker", "worker-pool1"), image=CUSTOM)
     assert engine().environment(custom)["RAYDOCK_NOTICE"] == (
-        f"raydock/cpu-worker:{RAY} runs instead of {CUSTOM}: VERTEX_IMAGES selects another local image."
+        f"raydock/cpu-worker:{versions.RAY} runs instead of {CUSTOM}: VERTEX_IMAGES selects another local image."
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from datetime import date
 from typing import Any
 
 import pytest
@@ -199,16 +198,16 @@ def test_local_images() -> None:
             images.local_images(f"x=y,{wrong}")
 
 
-def test_the_end_of_support_is_announced() -> None:
-    assert images.support_notice("2.47", date(2026, 11, 26)) == ""
-    assert (
-        images.support_notice("2.47", date(2027, 6, 1))
-        == "Vertex AI's support for Ray 2.47 ends on 2027-07-28."
-    )
-    assert (
-        images.support_notice("2.47", date(2028, 1, 1))
-        == "Vertex AI's support for Ray 2.47 ended on 2027-07-28."
-    )
+def test_labels_have_63_characters_and_a_resource_has_64() -> None:
+    long = {"labels": {"a" * 63: "b" * 63, "a" * 64: "", "b": "c" * 64, "1a": ""}}
+    said = "Use up to 63 lowercase letters, digits, underscores and dashes; a key starts with a letter."
+    assert create.problems("a", {**SOUND, **long}) == [
+        (f"persistent_resource.labels[{key}]", said) for key in ("a" * 64, "b", "1a")
+    ]
+    many = {"labels": {f"a{n}": "" for n in range(65)}}
+    assert create.problems("a", {**SOUND, **many}) == [
+        ("persistent_resource.labels", "65 labels exceed the limit of 64 per resource.")
+    ]
 
 
 def test_all_problems_are_reported_in_vertexs_format() -> None:

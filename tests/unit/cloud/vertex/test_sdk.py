@@ -105,7 +105,7 @@ def test_a_custom_image_is_reported_with_the_local_one_that_runs(vertex: LabVert
     """In `cluster status`, the operation's progress and the control plane's log."""
     from google.cloud.aiplatform.vertex_ray.util import _gapic_utils
 
-    from cluster.vertex_text import image
+    from cluster.vertex_ai.cluster_text import image
     from vertex.cluster import cluster_of
 
     ray = sdk()
