@@ -61,6 +61,8 @@ MACHINES: Mapping[str, MachineType] = {
     },
     **{name: MachineType(*known) for name, known in WITH_GPUS.items()},
 }
+# Families without Persistent Disk: https://cloud.google.com/compute/docs/accelerator-optimized-machines
+HYPERDISK_ONLY = ("a3-ultragpu", "a4-highgpu", "a4x-highgpu", "g4-standard")
 # GPUs that can be attached to an N1 machine: the maximum vCPUs by number of GPUs.
 ATTACHED: Mapping[str, Mapping[int, int]] = {
     "NVIDIA_TESLA_T4": {1: 48, 2: 48, 4: 96},
@@ -68,6 +70,11 @@ ATTACHED: Mapping[str, Mapping[int, int]] = {
     "NVIDIA_TESLA_P100": {1: 16, 2: 32, 4: 96},
     "NVIDIA_TESLA_V100": {1: 12, 2: 24, 4: 48, 8: 96},
 }
+
+
+def needs_hyperdisk(machine_type: str) -> bool:
+    """Whether a machine type supports no Persistent Disk."""
+    return machine_type.rpartition("-")[0] in HYPERDISK_ONLY
 
 
 def check(machine_type: str, accelerator: str, count: int) -> tuple[str, str]:

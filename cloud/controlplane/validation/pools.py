@@ -13,7 +13,8 @@ Problems = Iterator[tuple[str, str]]
 
 POOL_NODES = 1000
 CLUSTER_NODES = 2000
-DISK_TYPES = ("pd-ssd", "pd-standard", "hyperdisk-balanced")
+HYPERDISK = "hyperdisk-balanced"
+DISK_TYPES = ("pd-ssd", "pd-standard", HYPERDISK)
 DISK_GB = (100, 64000)
 TOP = "persistent_resource"
 
@@ -38,17 +39,23 @@ def check_pool(where: str, pool: Json) -> Problems:
     if field:
         yield f"{where}.machine_spec.{field}", text
     yield from check_reservation(f"{where}.machine_spec", spec)
-    disk = pool.get("disk_spec") or {}
-    kind, size = disk.get("boot_disk_type") or "pd-ssd", int(disk.get("boot_disk_size_gb") or 100)
-    if kind not in DISK_TYPES:
-        yield f"{where}.disk_spec.boot_disk_type", f'"{kind}" is not one of {", ".join(DISK_TYPES)}.'
-    if not DISK_GB[0] <= size <= DISK_GB[1]:
-        yield f"{where}.disk_spec.boot_disk_size_gb", f"{size} is not between {DISK_GB[0]} and {DISK_GB[1]}."
+    yield from check_disk(f"{where}.disk_spec", pool.get("disk_spec") or {}, spec.get("machine_type", ""))
     count = replicas(pool)
     if count < 1 and not autoscaled(pool):
         yield f"{where}.replica_count", f"{count} is less than 1."
     if count > POOL_NODES:
         yield f"{where}.replica_count", f"{count} nodes exceed the limit of {POOL_NODES} per pool."
+
+
+def check_disk(where: str, disk: Json, machine_type: str) -> Problems:
+    """Check a pool's disk. By default it is a Hyperdisk for machines that support no Persistent Disk (DiskSpec)."""
+    kind, size = disk.get("boot_disk_type") or "", int(disk.get("boot_disk_size_gb") or 100)
+    if kind and kind not in DISK_TYPES:
+        yield f"{where}.boot_disk_type", f'"{kind}" is not one of {", ".join(DISK_TYPES)}.'
+    elif kind and kind != HYPERDISK and machine_types.needs_hyperdisk(machine_type):
+        yield f"{where}.boot_disk_type", f'Machine type "{machine_type}" requires {HYPERDISK}, not {kind}.'
+    if not DISK_GB[0] <= size <= DISK_GB[1]:
+        yield f"{where}.boot_disk_size_gb", f"{size} is not between {DISK_GB[0]} and {DISK_GB[1]}."
 
 
 def check_scaling(pools: Sequence[Json]) -> Problems:

@@ -12,6 +12,7 @@ from cloud.controlplane.errors import RpcError
 from cloud.controlplane.nodes import images, machine_types, node_sizing
 from cloud.controlplane.nodes.node_sizing import ClusterShape
 from cloud.controlplane.validation import create, update
+from vertex.spec import built_in_gpus
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest"
 GIB = 2**30
@@ -81,6 +82,24 @@ WRONG = [
         "2 must be greater than min_replica_count, 2.",
     ),
 ]
+
+
+G4 = {
+    "machine_type": "g4-standard-48",
+    "accelerator_type": "NVIDIA_RTX_PRO_6000",
+    "accelerator_count": 1,
+}
+
+
+def test_some_machine_types_require_a_hyperdisk() -> None:
+    assert machine_types.HYPERDISK_ONLY == built_in_gpus.HYPERDISK_ONLY
+
+    def disk(**spec: str) -> list[tuple[str, str]]:
+        return create.problems("a", cluster(pool("p", machine_spec=G4, disk_spec=spec)))
+
+    assert disk() == disk(boot_disk_type="hyperdisk-balanced") == []
+    said = 'Machine type "g4-standard-48" requires hyperdisk-balanced, not pd-ssd.'
+    assert disk(boot_disk_type="pd-ssd") == [(f"{TOP}.{DISK}.boot_disk_type", said)]
 
 
 @pytest.mark.parametrize(("wrong", "field", "said"), WRONG)
