@@ -187,10 +187,11 @@ def total(bundles: Iterable[Bundle]) -> Bundle:
 
 
 def size(bundle: Bundle) -> tuple[float, float]:
-    """Sort key: GPUs first, then CPUs."""
+    """Sort key: the GPUs, then the CPUs."""
     return bundle.get("GPU", 0), bundle.get("CPU", 0)
 
 
 def waste(bundle: Bundle, resources: Bundle) -> tuple[float, float]:
     """What a new node would leave unused: GPUs count most, so that tasks without one do not start GPU nodes."""
-    return tuple(resources.get(name, 0) - bundle.get(name, 0) for name in ("GPU", "CPU"))  # type: ignore[return-value]
+    more, used = size(resources), size(bundle)
+    return more[0] - used[0], more[1] - used[1]
