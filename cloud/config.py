@@ -24,7 +24,7 @@ from pathlib import Path
 
 from cloud.gateway.job_limit import jobs_that_fit
 from iam.errors import IamError
-from iam.lab import Network, settings
+from iam.lab.settings import Network, settings
 from raydock.units import size
 
 

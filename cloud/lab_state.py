@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud.identity.tokens import write_private
-from iam.lab import checked_policy
+from iam.lab.members import checked_policy
 from iam.policy.evaluate import Decision, Policies, decide
 from iam.policy.policies import DenyRule, Policy, deny_from_json, policy_from_json, policy_to_json
 from iam.policy.resource import ACCOUNT, Resource

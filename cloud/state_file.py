@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from cloud.lab_state import LabState, PolicyHolder, legacy_bindings
-from iam import lab
 from iam.errors import IamError
+from iam.lab import file as lab
+from iam.lab.members import job_principal
 
 
 def load(file: Path, state: Path | None, service_account: str = "") -> LabState:
@@ -24,7 +25,7 @@ def load(file: Path, state: Path | None, service_account: str = "") -> LabState:
     fresh = initial_state(lab.loads(text, file.name))
     lab_state = restore(saved, source) or fresh
     lab_state.source, lab_state.file = source, saved
-    lab_state.job = lab.job_principal(service_account, lab_state.accounts) or fresh.job
+    lab_state.job = job_principal(service_account, lab_state.accounts) or fresh.job
     lab_state.save()
     return lab_state
 

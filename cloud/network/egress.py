@@ -23,7 +23,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from cloud.network.tunnel import CHUNK, Streams, Tunnel
-from iam.lab import Network
+from iam.lab.settings import Network
 
 log = logging.getLogger("raydock.egress")
 

@@ -9,7 +9,7 @@ import pytest
 from cloud import state_file
 from cloud.config import read
 from iam.errors import IamError
-from iam.lab import FILE as LAB_FILE
+from iam.lab.settings import FILE as LAB_FILE
 from tests.labcloud import AGENT, TRAINER
 
 TEXT = LAB_FILE.read_text()
