@@ -25,11 +25,17 @@ from cloud.json_body import read_json
 from cloud.lab_state import PolicyHolder
 from cloud.network import missing_services
 from iam.policy import resource as resources
-from iam.policy.principal import ANONYMOUS, email, is_custom_account, is_service_agent, normal
+from iam.policy.principal import (
+    ANONYMOUS,
+    email,
+    is_custom_account,
+    is_service_agent,
+    normal,
+    wrong_account_id,
+)
 
 LONGEST_FORM = 2**16  # bytes
 LONGEST = 3600.0  # maximum lifetime of a service account's token, in seconds
-ACCOUNT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 
 Body = Mapping[str, Any]
 Handler = Callable[["GoogleServices", str, Body, Mapping[str, str]], Awaitable[Any]]
@@ -114,7 +120,7 @@ class GoogleServices:
         """Create a service account. Raises ApiError: 400 for an invalid id, 409 if it already exists."""
         project = self.require_project(names["project"], principal, "iam.serviceAccounts.create")
         name = str(body.get("accountId") or "")
-        if not ACCOUNT_ID.fullmatch(name):
+        if wrong_account_id(name):
             raise ApiError(
                 400, "invalid", f"Invalid account ID '{name}': 6 to 30 characters of a-z, 0-9 and dashes."
             )
@@ -123,7 +129,7 @@ class GoogleServices:
             raise ApiError(
                 409, "conflict", f"Service account {name} already exists within project projects/{project}."
             )
-        holder = PolicyHolder(project, {"version": 1, "bindings": []})
+        holder = PolicyHolder(project, {"version": 1, "bindings": []}, added=True)
         self.access.lab_state.accounts[address] = holder
         self.access.lab_state.save()
         return self.account_resource(address, holder)

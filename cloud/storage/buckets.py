@@ -90,8 +90,9 @@ async def insert_bucket(service: Service, call: StorageRequest) -> StorageRespon
     name = given.get("name")
     try:
         if not isinstance(name, str) or "/" in name:
-            raise MalformedResource("it is not a bucket name", "")
-        resources.parse_gs(f"gs://{name}")
+            raise MalformedResource("it is not a bucket name")
+        if wrong := resources.wrong_new_bucket(name):
+            raise MalformedResource(wrong)
     except MalformedResource as fault:
         raise ApiError(400, "invalid", f"Invalid bucket name: {str(name)[:100]!r}: {fault.message}") from None
     held = service.access.lab_state.buckets.get(name)

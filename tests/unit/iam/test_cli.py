@@ -239,7 +239,7 @@ USAGE_ERRORS: dict[str, tuple[tuple[str, ...], str]] = {
     "no verb at all": (
         ("frobnicate",),
         "iam: frobnicate is not a command of python -m iam.\n   → commands: show, whoami, check, grant, revoke, "
-        "provision, deprovision\n",
+        "provision, deprovision, bucket, account, cp, ls, cat, rm\n",
     ),
     "a flag": (
         ("grant", "gs://lab-data", "--rloe=x"),

@@ -1,0 +1,34 @@
+"""Runs a function on many items in a few threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+WORKERS = 8  # fewer than the 10 connections that the client keeps
+T = TypeVar("T")
+
+
+def for_each(act: Callable[[T], None], items: Iterable[T]) -> None:
+    """Run `act` on every item. Raises the first error, after the calls that have begun; the rest is not begun."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        waiting = set[Future[None]]()
+        try:
+            for item in items:
+                if len(waiting) >= 2 * WORKERS:
+                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    raise_first(done)
+                waiting.add(pool.submit(act, item))
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                raise_first(done)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def raise_first(done: Iterable[Future[None]]) -> None:
+    """Raise the error of a call, if there is one."""
+    for one in done:
+        one.result()
