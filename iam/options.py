@@ -105,6 +105,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         verb = f"{verb} {member_of(verb, words)}"
     options = parser_of(verb).checked(words)
     options.verb = verb
+    options.words = words
     options.target = "local" if options.target == "local" else "google"
     return options
 

@@ -105,7 +105,7 @@ async def insert_bucket(service: Service, call: StorageRequest) -> StorageRespon
     document = merge_bucket(given, {})
     made = service.index.put_bucket(name, project, document)
     try:
-        service.access.lab_state.add_bucket(name, project)
+        service.access.lab_state.add_bucket(name, project, added=True)
         set_public_access_prevention(service, call, name, given)
         service.access.lab_state.save()
     except BaseException:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 def add(options: argparse.Namespace) -> int:
     """Create a bucket."""
     from iam.errors import Conflict
-    from iam.storage.buckets import new_name
+    from iam.storage.buckets import location, new_name
     from raydock.errors import PermissionDenied
 
-    name = new_name(options.name)
+    name, where = new_name(options.name), location(options.location)
     buckets = open_buckets(options)
     try:
-        created = buckets.create(name, options.location)
+        created = buckets.create(name, where)
     except Conflict:
         text = f"The bucket name {name} is taken: bucket names are unique across all projects."
         fix = f"choose another name, such as {buckets.project}-{name}"[:100]
@@ -30,7 +30,7 @@ def add(options: argparse.Namespace) -> int:
         there = buckets.find(name)
         echo(f"Nothing to do: gs://{name} exists already, in {there.location}.")
         return OK
-    echo(f"Created gs://{name} in project {buckets.project}, {options.location.upper()}.")
+    echo(f"Created gs://{name} in project {buckets.project}, {where}.")
     flags = buckets.store.session.flags
     echo(f"Copy a file into it: python -m iam cp FILE gs://{name}/{flags}")
     echo(f"Who may use it:      python -m iam show gs://{name}{flags}")

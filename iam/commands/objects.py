@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from iam.console import OK, agreed, echo
 from iam.options import PROG, Usage
+from raydock.commandline import line
 from raydock.errors import RaydockError
 from raydock.units import counted
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from iam.storage.paths import CloudPath, LocalPath
     from iam.storage.plan import Copy, Destination
     from iam.storage.progress import Progress
-    from iam.storage.sources import Sources
+    from iam.storage.sources import Item
     from iam.storage.store import ObjectStore
 
 
@@ -34,13 +35,14 @@ def copy(options: argparse.Namespace) -> int:
         raise Usage("Neither the source nor the destination is in Cloud Storage.", "cp SRC DST")
     store = open_objects(options)
     destination = destination_of(store, target)
-    copies = planned([list(finder(store, options).items(one)) for one in sources], destination)
+    copies = planned([found(store, options, one) for one in sources], destination)
     size = size_of(copies)
     progress = Progress(len(copies), size, sys.stderr if sys.stderr.isatty() else None)
     copy_all(store, copies, destination, progress, options.no_clobber)
     kept = f", {counted(progress.kept, 'file')} existed already" if progress.kept else ""
     moved = f"{counted(progress.done - progress.kept, 'file')} ({readable(size - progress.kept_size)})"
-    echo(f"Copied {moved} to {destination.path}{kept}.")
+    where = copies[0].target if len(copies) == 1 else destination.path
+    echo(f"Copied {moved} to {where}{kept}.")
     return OK
 
 
@@ -54,7 +56,7 @@ def copy_all(
     transfer = Transfer(store, str(destination.path), progress, no_clobber)
     try:
         with progress.line():
-            for_each(transfer.run, copies)
+            for_each(transfer.run, copies, progress.stop)
     except RaydockError as fault:
         if len(copies) > 1:
             fault.message += (
@@ -67,14 +69,16 @@ def destination_of(store: ObjectStore, path: CloudPath | LocalPath) -> Destinati
     """The destination of a copy. Without a slash at the end, it is a folder if something is in it."""
     from iam.storage.paths import CloudPath
     from iam.storage.plan import Destination
-    from raydock.errors import PermissionDenied
+    from raydock.errors import NotFound, PermissionDenied
 
-    if not isinstance(path, CloudPath) or path.is_folder:
+    if not isinstance(path, CloudPath):
         return Destination(path, path.is_folder)
-    try:
-        return Destination(path, store.has_below(path))
+    try:  # also finds out whether the bucket exists
+        return Destination(path, store.has_below(path) or path.is_folder)
     except PermissionDenied:  # who may create an object need not be allowed to list the others
-        return Destination(path, False)
+        return Destination(path, path.is_folder)
+    except NotFound:
+        raise store.missing_bucket(path.bucket, f"{PROG} bucket add {path.bucket}") from None
 
 
 def show(options: argparse.Namespace) -> int:
@@ -101,7 +105,7 @@ def print_objects(options: argparse.Namespace) -> int:
     from iam.storage.transfer import fetch
 
     store = open_objects(options)
-    files = [item.file for one in options.uris for item in finder(store, options).items(parse_uri(one))]
+    files = [item.file for one in options.uris for item in found(store, options, parse_uri(one))]
     sys.stdout.flush()
     for file in files:
         assert isinstance(file, CloudFile)
@@ -121,7 +125,7 @@ def remove(options: argparse.Namespace) -> int:
         text = f"{whole[0]} is a bucket."
         raise Usage(text, f"{PROG} bucket remove {whole[0].bucket} --force, or rm {whole[0]}/**")
     store = open_objects(options)
-    items = [item for one in paths for item in finder(store, options).items(one)]
+    items = [item for one in paths for item in found(store, options, one)]
     files = list({item.file.path: item.file for item in items if isinstance(item.file, CloudFile)}.values())
     what = f"{counted(len(files), 'object')}"
     if len(files) > 1 and not agreed(f"Remove {what}", f"Removing {what}", options.yes):
@@ -131,11 +135,17 @@ def remove(options: argparse.Namespace) -> int:
     return OK
 
 
-def finder(store: ObjectStore, options: argparse.Namespace) -> Sources:
-    """The finder of the files of a path. `cat` has no option -r."""
-    from iam.storage.sources import Sources
+def found(store: ObjectStore, options: argparse.Namespace, path: CloudPath | LocalPath) -> list[Item]:
+    """The files of a path. Raises FolderWithoutRecursive, with the command that includes folders."""
+    from iam.storage.sources import FolderWithoutRecursive, Sources
 
-    return Sources(store, getattr(options, "recursive", False))
+    recursive = getattr(options, "recursive", None)  # `cat` has no -r
+    try:
+        return list(Sources(store, bool(recursive)).items(path))
+    except FolderWithoutRecursive as fault:
+        command = line(f"{PROG} {options.verb}", ["-r", *options.words])
+        fault.fix = f"{PROG} ls {path}" if recursive is None else command
+        raise
 
 
 def open_objects(options: argparse.Namespace) -> ObjectStore:

@@ -46,7 +46,7 @@ def refusal(reason: str, message: str, account: str) -> Exception:
     """The error for the lab's refusal."""
     command = f"python -m iam account use {account}"
     if reason == "running":
-        text = f"{message} Their next access token would be for {account}, so nothing was changed."
+        text = f"{message} The next access token would be for {account}, so nothing was changed."
         return PermissionDenied(
             text, f"wait for them (python submit.py list), or change it now: {command} --force"
         )

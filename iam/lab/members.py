@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from iam.errors import IamError, MalformedPolicy
 from iam.policy.policies import Policy, policy_from_json
 from iam.policy.principal import is_service_agent, normal
+from raydock.commandline import near
 
 
 class Members(Protocol):
@@ -61,8 +62,11 @@ def require_member(member: str, members: Members) -> None:
 def job_principal(service_account: str, accounts: Collection[str]) -> str:
     """The principal of LAB_SERVICE_ACCOUNT, "" if unset. Raises IamError if there is no such account."""
     if service_account and service_account not in accounts and not is_service_agent(service_account):
+        known = {one.partition("@")[0]: one for one in accounts}
+        close = near(service_account.partition("@")[0], known)
+        others = f"Use one of these, or add it to iam/lab.yaml: {', '.join(accounts) or 'none'}"
         raise IamError(
             f"LAB_SERVICE_ACCOUNT names {service_account}, which is not an account of the lab.",
-            f"Use one of these, or add it to iam/lab.yaml: {', '.join(accounts) or 'none'}",
+            f"Did you mean {known[close]}?" if close else others,
         )
     return f"serviceAccount:{service_account}" if service_account else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,7 @@ from iam.policy.resource import wrong_new_bucket
 from iam.storage.parallel import for_each
 from iam.storage.paths import CloudPath, bucket_of
 from iam.storage.store import CloudFile, ObjectStore
-from raydock.commandline import near
-from raydock.errors import NotFound, PermissionDenied
+from raydock.errors import PermissionDenied
 
 NAMING = "https://cloud.google.com/storage/docs/buckets#naming"
 OWN = "you already own it"  # in Google's 409 for a bucket of the caller's
@@ -32,11 +32,18 @@ class Bucket:
         return {"name": self.name, "location": self.location, "created": self.created}
 
 
+def location(text: str) -> str:
+    """A location, as Google writes it. Raises MalformedResource for anything that can't be one."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{1,39}", text):
+        raise MalformedResource(f'Invalid location "{text}".', "such as us-central1, europe-west4, US or EU")
+    return text.upper()
+
+
 def new_name(text: str) -> str:
     """The name of a bucket to create, from NAME or gs://NAME. Raises MalformedResource."""
     name = text.removeprefix("gs://").rstrip("/")
     if wrong := wrong_new_bucket(name):
-        raise MalformedResource(f'Invalid bucket name "{text}": {wrong}.', NAMING)
+        raise MalformedResource(f"This bucket can't be created: {wrong}.", f"see {NAMING}")
     return bucket_of(name)
 
 
@@ -79,15 +86,8 @@ class Buckets:
         with translated_errors(self.api_call(name, "nothing was changed", "get")):
             found = self.store.client.lookup_bucket(name, **retry_options())
         if found is None:
-            raise self.missing(name)
+            raise self.store.missing_bucket(name)
         return described(found)
-
-    def missing(self, name: str) -> NotFound:
-        """The error for a bucket that does not exist."""
-        session = self.store.session
-        close = near(name, session.buckets)
-        fix = f"did you mean gs://{close}?" if close else f"python -m iam bucket list{session.flags}"
-        return NotFound(f"gs://{name} does not exist.", fix)
 
     def files(self, name: str) -> list[CloudFile]:
         """All generations of all objects in a bucket."""

@@ -10,8 +10,15 @@ WORKERS = 8  # fewer than the 10 connections that the client keeps
 T = TypeVar("T")
 
 
-def for_each(act: Callable[[T], None], items: Iterable[T]) -> None:
-    """Run `act` on every item. Raises the first error, after the calls that have begun; the rest is not begun."""
+def nothing() -> None:
+    """Do nothing."""
+
+
+def for_each(act: Callable[[T], None], items: Iterable[T], stop: Callable[[], None] = nothing) -> None:
+    """Run `act` on every item. Raises the first error; the calls that have not begun are dropped.
+
+    `stop` is then called, also after Ctrl-C, to end those that have begun.
+    """
     with ThreadPoolExecutor(WORKERS) as pool:
         waiting = set[Future[None]]()
         try:
@@ -24,6 +31,7 @@ def for_each(act: Callable[[T], None], items: Iterable[T]) -> None:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 raise_first(done)
         except BaseException:
+            stop()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

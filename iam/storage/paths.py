@@ -22,11 +22,7 @@ class CloudPath:
     name: str = ""
 
     def __str__(self) -> str:
-        return (
-            f"gs://{self.bucket}/{self.name}".rstrip("/")
-            if not self.name
-            else f"gs://{self.bucket}/{self.name}"
-        )
+        return f"gs://{self.bucket}" + (f"/{self.name}" if self.name else "")
 
     @property
     def is_pattern(self) -> bool:
@@ -91,7 +87,7 @@ def parse_path(text: str) -> Path:
     if scheme and len(scheme[1]) > 1 and not os.path.exists(text):
         raise MalformedResource(
             f'"{text}" is neither a file of this machine nor in Cloud Storage.',
-            f"download it with a tool for {scheme[1]}: first",
+            "copy it to this machine first",
         )
     return LocalPath(text)
 

@@ -66,7 +66,9 @@ def require_folder(
     if many and not destination.is_folder:
         name = str(destination.path)
         kind = (
-            "a file" if isinstance(destination.path, LocalPath) and os.path.lexists(name) else "no folder yet"
+            "a file"
+            if isinstance(destination.path, LocalPath) and os.path.lexists(name)
+            else "not a folder yet"
         )
         raise MalformedResource(
             f"{len(items):,} files can only be copied to a folder, and {name} is {kind}.",

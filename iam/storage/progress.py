@@ -42,6 +42,10 @@ class Progress:
             self.moved += count
             self.show()
 
+    def stop(self) -> None:
+        """End all transfers: their next `advance` raises Stopped."""
+        self.stopped = True
+
     def keep(self, size: int) -> None:
         """Count a file that exists already, of this size. `file_done` counts it, too."""
         with self.lock:
@@ -64,12 +68,9 @@ class Progress:
 
     @contextmanager
     def line(self) -> Iterator[None]:
-        """Remove the line at the end, and stop all transfers after an error."""
+        """Remove the line at the end."""
         try:
             yield
-        except BaseException:
-            self.stopped = True
-            raise
         finally:
             if self.terminal and self.shown:
                 self.terminal.write("\r\x1b[K")

@@ -13,6 +13,7 @@ from iam.errors import FileFailed, MalformedResource
 from iam.storage.paths import CloudPath, LocalPath, Path
 from iam.storage.store import CloudFile, ObjectStore
 from iam.storage.wildcards import compiled, fixed_prefix
+from raydock.commandline import near
 from raydock.errors import NotFound
 
 
@@ -155,7 +156,13 @@ def missing_file(path: LocalPath) -> NotFound:
     """The error for a path at which there is nothing."""
     if "\\" in path.text and os.sep == "/":
         return NotFound(f"{path} does not exist.", f"did you mean {path.text.replace(chr(92), '/')}?")
-    return NotFound(f"{path} does not exist.", f"ls {os.path.dirname(path.text) or '.'}")
+    folder, name = os.path.split(path.text.rstrip(os.sep))
+    try:
+        close = near(name, os.listdir(folder or "."))
+    except OSError:
+        close = ""
+    fix = f"did you mean {os.path.join(folder, close)}?" if close else f"ls {folder or '.'}"
+    return NotFound(f"{path} does not exist.", fix)
 
 
 def unreadable(path: str, fault: OSError) -> FileFailed:

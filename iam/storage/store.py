@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,13 +42,13 @@ class ObjectStore:
         """The object of that name, None if there is none."""
         if path.is_folder:
             return None
-        with self.calls(path, "get", "nothing was changed"):
+        with self.calls(path, "get", "nothing was done"):
             found = self.client.bucket(path.bucket).get_blob(path.name, **retry_options())
         return file_of(found) if found else None
 
     def files(self, path: CloudPath, prefix: str, versions: bool = False) -> Iterator[CloudFile]:
         """The objects of a bucket whose names start with `prefix`. Raises NotFound for an unknown bucket."""
-        with self.calls(CloudPath(path.bucket), "list", "nothing was changed"):
+        with self.listing(path.bucket):
             for blob in self.client.list_blobs(
                 path.bucket, prefix=prefix or None, versions=versions or None, **retry_options()
             ):
@@ -56,7 +56,7 @@ class ObjectStore:
 
     def children(self, folder: CloudPath) -> tuple[list[CloudPath], list[CloudFile]]:
         """The folders and the objects directly in a folder."""
-        with self.calls(CloudPath(folder.bucket), "list", "nothing was changed"):
+        with self.listing(folder.bucket):
             found = self.client.list_blobs(
                 folder.bucket, prefix=folder.folder or None, delimiter="/", **retry_options()
             )
@@ -65,11 +65,20 @@ class ObjectStore:
 
     def has_below(self, folder: CloudPath) -> bool:
         """Whether anything is in the folder."""
-        with self.calls(CloudPath(folder.bucket), "list", "nothing was changed"):
+        with self.listing(folder.bucket):
             found = self.client.list_blobs(
                 folder.bucket, prefix=folder.folder or None, max_results=1, **retry_options()
             )
             return any(True for _ in found)
+
+    @contextmanager
+    def listing(self, bucket: str) -> Iterator[None]:
+        """Translate the errors of a listing. Raises NotFound, with the most similar name, for an unknown bucket."""
+        try:
+            with self.calls(CloudPath(bucket), "list", "nothing was done"):
+                yield
+        except NotFound:
+            raise self.missing_bucket(bucket) from None
 
     def delete(self, file: CloudFile, forever: bool = False) -> None:
         """Delete an object, `forever` as a generation of a versioned bucket. It may be gone already."""
@@ -89,6 +98,15 @@ class ObjectStore:
         permission = f"storage.objects.{verb}"
         return translated_errors(
             ApiCall(self.session.who, str(path), consequence, permission, grant + self.session.flags)
+        )
+
+    def missing_bucket(self, name: str, command: str = "") -> NotFound:
+        """The error for a bucket that does not exist, with the most similar name or a `command` that helps."""
+        close = near(name, self.session.buckets)
+        command = command or "python -m iam bucket list"
+        return NotFound(
+            f"gs://{name} does not exist.",
+            f"did you mean gs://{close}?" if close else command + self.session.flags,
         )
 
     def missing(self, path: CloudPath) -> NotFound:

@@ -70,7 +70,7 @@ class Transfer:
         """Copy within Cloud Storage, which moves no data through this machine."""
         blob, original, token = self.store.blob(target), self.store.blob(source.path), None
         unchanged = {} if self.no_clobber else {"if_source_generation_match": source.generation}
-        with self.creating(target, source.size):
+        with self.creating(target, source.size), changed(source, self.no_clobber):
             while True:
                 token, _, _ = blob.rewrite(
                     original, token=token, **unchanged, **self.condition(), **retries()
@@ -103,8 +103,11 @@ def fetch(store: ObjectStore, source: CloudFile, file: Any, consequence: str) ->
 
 
 @contextmanager
-def changed(source: CloudFile) -> Iterator[None]:
-    """Name the object that was replaced or removed while it was copied."""
+def changed(source: CloudFile, no_clobber: bool = False) -> Iterator[None]:
+    """Name the object that was replaced or removed while it was copied.
+
+    With `no_clobber`, a failed precondition is that of the target.
+    """
     from google.api_core.exceptions import NotFound, PreconditionFailed
     from google.cloud.storage.exceptions import DataCorruption
 
@@ -112,7 +115,9 @@ def changed(source: CloudFile) -> Iterator[None]:
         yield
     except DataCorruption:
         raise Conflict(f"{source.path} arrived damaged.", "run the command again") from None
-    except (PreconditionFailed, NotFound):
+    except (PreconditionFailed, NotFound) as fault:
+        if no_clobber and isinstance(fault, PreconditionFailed):
+            raise
         raise Conflict(f"{source.path} changed while it was copied.", "run the command again") from None
 
 
