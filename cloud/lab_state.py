@@ -2,7 +2,7 @@
 
 iam/lab.yaml defines the initial state. The state is saved to a file, so a restart loses nothing. A changed lab.yaml
 resets what it defines; what was added to the running lab stays (cloud/state_file.py). `cloud/identity/policies.py`,
-`cloud/identity/services.py`, `cloud/identity/job_account.py` and `cloud/storage/buckets.py` modify it.
+`cloud/identity/service_accounts.py`, `cloud/identity/job_account.py` and `cloud/storage/buckets/` modify it.
 """
 
 from __future__ import annotations
