@@ -6,8 +6,9 @@ import argparse
 import asyncio
 from typing import TYPE_CHECKING
 
+from iam.access_options import needs_of
 from iam.console import OK, REFUSED, echo, echo_json, echo_wrapped
-from iam.options import Usage, needs_of
+from iam.options import Usage
 
 if TYPE_CHECKING:
     from iam.check import Outcome
