@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from cloud.gateway.auth import Gate
+from cloud.gateway.gate import Gate
 from cloud.gateway.job_limit import active
 from cloud.gateway.proxy import UPSTREAM
 from cloud.google_errors import ApiError
