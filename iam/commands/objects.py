@@ -86,7 +86,7 @@ def show(options: argparse.Namespace) -> int:
     from iam.storage.listing import entries, lines
     from iam.storage.paths import parse_uri
 
-    paths = [parse_uri(one) for one in options.uris]
+    paths = [parse_uri(one) for one in options.uris if one != "gs://"]
     if not paths:
         from iam.commands.buckets import open_buckets
 
