@@ -126,7 +126,7 @@ class Sources:
 
 
 def walk(folder: str) -> Iterator[LocalFile]:
-    """The files in a folder, in order. Links to folders are not followed; what is no file is skipped."""
+    """The files in a folder, in order. Links to folders are not followed; pipes, sockets and devices are skipped."""
 
     def refuse(fault: OSError) -> None:
         raise unreadable(str(fault.filename), fault)

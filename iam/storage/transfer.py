@@ -1,7 +1,7 @@
 """Copies one file: from this machine to a bucket, from a bucket to this machine, or from bucket to bucket.
 
-An object appears when its upload is complete, and a file when its download is. Both are retried, from where they
-stopped, and their checksums are compared. Memory does not depend on the size.
+An object appears when its upload is complete, and a file when its download is. Both are retried, and their checksums
+are compared. Memory does not depend on the size.
 """
 
 from __future__ import annotations
@@ -47,11 +47,9 @@ class Transfer:
 
     def upload(self, source: LocalFile, target: CloudPath) -> None:
         """Send a file. Memory holds one chunk of it."""
-        import mimetypes
-
         blob = self.store.blob(target)
         blob.chunk_size = CHUNK if source.size > CHUNK else None
-        kind = mimetypes.guess_type(source.path.text)[0] or "application/octet-stream"
+        kind = content_type(source.path.text)
         with self.creating(target, source.size), opened(source) as file:
             counted: Any = CountedFile(file, self.progress)
             blob.upload_from_file(
@@ -81,12 +79,12 @@ class Transfer:
         self.progress.advance(source.size)
 
     def condition(self) -> Mapping[str, int]:
-        """The condition of a write: none, or that there is no object yet."""
+        """The condition of a write: with `no_clobber`, that the object does not exist yet."""
         return {"if_generation_match": 0} if self.no_clobber else {}
 
     @contextmanager
     def creating(self, target: CloudPath, size: int) -> Iterator[None]:
-        """Translate the errors of a write to a bucket. With `no_clobber`, an object that exists is none."""
+        """Translate the errors of a write to a bucket. With `no_clobber`, an existing object is kept."""
         try:
             with self.store.calls(target, "create", f"{target} was not written"):
                 yield
@@ -94,6 +92,16 @@ class Transfer:
             if not self.no_clobber:
                 raise
             self.progress.keep(size)
+
+
+def content_type(path: str) -> str:
+    """The media type of a file, by its name; of a compressed one, not that of its content."""
+    import mimetypes
+
+    kind, encoding = mimetypes.guess_type(path)
+    if encoding:
+        return "application/gzip" if encoding == "gzip" else "application/octet-stream"
+    return kind or "application/octet-stream"
 
 
 def fetch(store: ObjectStore, source: CloudFile, file: Any, consequence: str) -> None:

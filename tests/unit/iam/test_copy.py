@@ -16,7 +16,7 @@ import pytest
 
 from iam.storage import transfer
 from iam.storage.parallel import for_each
-from iam.storage.progress import Progress
+from iam.storage.progress import CountedFile, Progress
 from tests.labcloud import PERSON
 from tests.unit.iam.conftest import CommandResult, Lab
 
@@ -114,6 +114,37 @@ def test_a_failed_download_leaves_nothing(
     )
     assert told == CommandResult(3, "", text)
     assert (os.listdir(folder), (folder / "x").read_text()) == (["x"], "old")
+
+
+def test_a_broken_connection_is_continued_where_it_broke(
+    lab: Lab, bucket: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from requests.exceptions import ChunkedEncodingError
+
+    text = "0123456789" * (MIB // 5)
+    put(lab, bucket, "x", text)
+    written, write = [0], CountedFile.write
+
+    def broken(self: CountedFile, data: bytes) -> int:
+        before, written[0] = written[0], written[0] + len(data)
+        if before < MIB <= written[0]:
+            written[0] = MIB
+            raise ChunkedEncodingError("broken")
+        return write(self, data)
+
+    monkeypatch.setattr(CountedFile, "write", broken)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    assert lab.iam("cp", f"gs://{bucket}/x", ".").code == 0
+    assert (folder / "x").read_text() == text
+    assert MIB < written[0] < len(text) + MIB, "it did not start again"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("x.csv", "text/csv"), ("x.csv.gz", "application/gzip"), ("x", "application/octet-stream")],
+)
+def test_media_types(name: str, kind: str) -> None:
+    assert transfer.content_type(name) == kind
 
 
 def test_an_object_that_changes_meanwhile_is_not_mixed(

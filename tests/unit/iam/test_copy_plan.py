@@ -103,7 +103,7 @@ def test_wildcards(pattern: str, name: str, matched: str | None, below: str | No
 @pytest.mark.parametrize(
     "text", ["", "a\0b", "-", "gs:/b/x", r"gs:\\b\x", "GS://bucket/x", "s3://b/x", "gs://lab-*/x", "gs://B/x"]
 )
-def test_what_is_no_path_is_named(text: str) -> None:
+def test_an_invalid_path_is_refused_with_a_fix(text: str) -> None:
     with pytest.raises(MalformedResource) as refused:
         parse_path(text)
     assert refused.value.message.endswith(".")
