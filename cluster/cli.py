@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from cluster import vertex_options as vertex
 from cluster.errors import NoEngine, OtherRuntime
 from cluster.runtimes import RUNTIMES, Choice, Context, Runtime
-from raydock import commandline, settings, state, units
-from raydock.commandline import MEANT, line, near
+from raydock import settings, state, units
 from raydock.errors import Interrupted, RaydockError, UsageError
-from raydock.printable import printable
 from raydock.settings import ROOT
+from raydock.terminal import commandline
+from raydock.terminal.commandline import MEANT, line, near
+from raydock.terminal.printable import printable
 from raydock.topology import pool_size
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from raydock.rayapi.nodes import Gateway, Node
+from raydock.rayapi.connection import Gateway
+from raydock.rayapi.nodes import Node
 
 HEADINGS = ("NODE", "POOL", "CPUS", "GPUS", "MEMORY", "STATE")
 

@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cluster import vertex_text
 from cluster.errors import ClusterError
@@ -23,6 +24,9 @@ from vertex.errors import ClusterNotFound
 from vertex.lifecycle import ClusterWaiter, again
 from vertex.location import Location, location_of
 from vertex.plan import ClusterPlan
+
+if TYPE_CHECKING:
+    from raydock.rayapi.blocking import BlockingDashboard
 
 JOB = "jobs/sklearn_joblib.py"
 
@@ -221,21 +225,26 @@ def run_idle(options: argparse.Namespace, context: Context) -> None:
 
 def run_diff(options: argparse.Namespace, context: Context) -> None:
     """Compare the local cluster with the one on Vertex AI."""
+    from raydock.rayapi.blocking import local as local_dashboard
     from vertex import diff, job_needs
     from vertex.cluster_info import read_cluster_summary
-    from vertex.dashboard import LocalDashboard, managed
+    from vertex.dashboard import managed
 
     api, cluster = require_cluster(options, context, "diff")
     needs = job_needs.read(Path(options.job)) if options.job else None
-    local_dashboard = LocalDashboard(context.dashboard)
-    reply = local_dashboard.get("/lab/")
-    lab = json.loads(reply.body) if reply.status == 200 else {}
-    local = read_cluster_summary(local_dashboard, str(lab.get("job", "")))
+    with local_dashboard(context.dashboard) as dashboard:
+        principal = lab_principal(dashboard)
+        local = read_cluster_summary(dashboard, principal)
     found = api.get(cluster)
-    dashboard = managed(found, AccessToken())
-    with dashboard.client:
+    with managed(found, AccessToken()) as dashboard:
         remote = read_cluster_summary(dashboard, found.principal, found.python)
     print(vertex_text.comparison(diff.rows(local, remote, needs), local, remote))
+
+
+def lab_principal(dashboard: BlockingDashboard) -> str:
+    """The principal of jobs in the lab; "" if the dashboard has no lab cloud."""
+    reply = dashboard.get("/lab/", frozenset({200, 404}))
+    return str(dashboard.endpoint.parsed(reply).get("job", "")) if reply.status_code == 200 else ""
 
 
 VERBS = {

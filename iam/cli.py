@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from iam.errors import Conflict, MalformedPrincipal, MalformedResource, UnknownRole
 from iam.options import Usage, needs_of, parse
-from raydock.commandline import MEANT
 from raydock.errors import RaydockError, SettingsError, Unreachable
-from raydock.printable import json_printable, printable
+from raydock.terminal.commandline import MEANT
+from raydock.terminal.printable import json_printable, printable
 
 if TYPE_CHECKING:
     from iam.check import Outcome

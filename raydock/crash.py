@@ -21,7 +21,7 @@ FRAMES = 25  # kept at each end of a long traceback
 
 def guarded(tool: str, command: Callable[[], int]) -> int:
     """Run a command and return its exit code, even if it fails before its own error handling is in place."""
-    from raydock.streams import Sink, open_streams
+    from raydock.terminal.streams import Sink, open_streams
 
     open_streams()
     out, err = Sink(sys.stdout), Sink(sys.stderr)

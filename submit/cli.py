@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from raydock.errors import RaydockError, UsageError
-from raydock.streams import open_streams, silence
+from raydock.terminal.streams import open_streams, silence
 
 from .progress import Progress
 

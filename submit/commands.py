@@ -8,9 +8,9 @@ import time
 from collections.abc import Sequence
 
 from raydock.errors import UsageError
-from raydock.printable import printable
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
+from raydock.terminal.printable import printable
 
 from .follow.follower import Follower
 from .follow.follower import stop as stop_job

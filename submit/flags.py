@@ -6,8 +6,8 @@ import argparse
 import re
 from pathlib import Path
 
-from raydock import commandline
 from raydock.errors import UsageError
+from raydock.terminal import commandline
 
 from .targets import REGISTRY
 

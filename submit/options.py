@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from raydock import units
-from raydock.commandline import MEANT, line, near, read, refuse_choice
 from raydock.errors import UsageError
 from raydock.jobscript.header import Resources, memory_bytes
+from raydock.terminal.commandline import MEANT, line, near, read, refuse_choice
 
 from .findings import CHECKS
 from .flags import VERBS, build_parser

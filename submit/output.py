@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, TextIO
 
 from raydock.errors import RaydockError
-from raydock.printable import json_printable, printable
 from raydock.rayapi.job import Job, reasons
-from raydock.streams import silence
+from raydock.terminal.printable import json_printable, printable
+from raydock.terminal.streams import silence
 
 from .findings import Finding, Outcome
 from .results.result import table

@@ -10,19 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from raydock.errors import NotUp, PermissionDenied, Unreachable
+from raydock.errors import PermissionDenied, Unavailable, Unreachable
 from raydock.gcp.tokens import AccessToken
+from raydock.rayapi import paths
+from raydock.rayapi.blocking import BlockingDashboard
 from raydock.rayapi.job import TERMINAL
 from raydock.waiting import Say
 from vertex.client import VertexClient
 from vertex.cluster import Cluster
 from vertex.cluster_options import span
-from vertex.dashboard import VertexDashboard, managed
+from vertex.dashboard import date, managed
 from vertex.errors import ClusterNotFound, VertexError
 
 LOOK = 60.0  # seconds between polls, at most
 
-Open = Callable[[Cluster, AccessToken], VertexDashboard]
+Open = Callable[[Cluster, AccessToken], BlockingDashboard]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +85,15 @@ def look(api: VertexClient, name: str, most: float, token: AccessToken, open: Op
     if found.state != "RUNNING":
         return IdleStatus("unknown", f"it is {found.state}")
     try:
-        dashboard = open(found, token)
-        with dashboard.client:
-            reply = dashboard.get("/api/jobs/")
-            jobs = reply.json(list, f"{dashboard.url}/api/jobs/")
-    except NotUp as fault:
+        with open(found, token) as dashboard:
+            reply = dashboard.get(paths.JOBS)
+            jobs = dashboard.endpoint.parsed(reply, list)
+    except Unavailable as fault:
         return IdleStatus("unknown", fault.message)
     began = found.started or found.created
     if not began or not all(isinstance(job, dict) for job in jobs):
         return IdleStatus("unknown", "it does not say since when it runs, or what its jobs are")
-    return verdict_of(use_of(jobs, began), reply.now, most)
+    return verdict_of(use_of(jobs, began), date(reply.headers), most)
 
 
 @dataclass(slots=True)

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from raydock.answers import amounts, mapping, number, rows, text, texts
+from raydock.answers import amounts, mapping, number, parsed, rows, text, texts
 from raydock.errors import ServerError
 
-from .dashboard import Dashboard, described
+from . import paths
+from .dashboard import Dashboard
 
 DESCRIPTION = "raydock-node.json"  # docker/node.py writes it into the node's log directory
 
@@ -98,7 +99,7 @@ def node_of(told: Mapping[str, Any]) -> NodeResources:
 async def head_summary(dashboard: Dashboard) -> Mapping[str, Any]:
     """The dashboard's summary of the head node; empty if unavailable. Raises Unreachable."""
     try:
-        reply = await dashboard.json("GET", "/nodes?view=summary")
+        reply = await dashboard.json("GET", paths.SUMMARY)
     except ServerError:
         return {}
     found = rows(mapping(reply.get("data")).get("summary"))
@@ -118,3 +119,11 @@ def disk_of(head: Mapping[str, Any]) -> Disk | None:
     sizes = ((path, int(number(disk.get("free"))), int(number(disk.get("total")))) for path, disk in told)
     disks = [Disk(path, free, total) for path, free, total in sizes if total]
     return min(disks, key=lambda disk: disk.free / disk.total, default=None)
+
+
+def described(content: bytes | None) -> Mapping[str, Any]:
+    """A node's description of itself, written by docker/node.py; empty if there is none."""
+    try:
+        return mapping(parsed(content or b"{}"))
+    except ValueError:
+        return {}

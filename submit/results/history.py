@@ -14,7 +14,7 @@ from urllib.parse import quote
 from raydock import state
 from raydock.answers import moment
 from raydock.errors import RaydockError, UsageError
-from raydock.printable import json_printable
+from raydock.terminal.printable import json_printable
 
 VERSION = 1
 

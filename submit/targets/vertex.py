@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from raydock.errors import PermissionDenied, RaydockError, ServerError, Unreachable, UsageError
@@ -14,6 +14,7 @@ from raydock.rayapi.connection import Connection, ExpectedVersions
 from raydock.settings import setting
 from vertex.client import VertexClient
 from vertex.cluster import TRANSITIONAL, Cluster
+from vertex.dashboard import connection
 from vertex.errors import ClusterNotFound, NotConfigured, VertexError
 from vertex.location import Location, location_of
 from vertex.wait import TimeUp, Waiter
@@ -108,10 +109,7 @@ class VertexTarget:
         """Its dashboard, with the caller's token."""
         if self.cluster is None:
             raise UsageError("The cluster was not looked for yet.", self.fix)
-        url = self.cluster.dashboard
-        return Connection(
-            url if "://" in url else f"https://{url}", self.headers, slow=True, turned_down=self.turned_down
-        )
+        return replace(connection(self.cluster, self.token), headers=self.headers)
 
     def headers(self) -> dict[str, str]:
         """A token that is fresh. Raises Unreachable where none can be had: trying again may help."""
@@ -119,10 +117,6 @@ class VertexTarget:
             return {"Authorization": f"Bearer {self.token.value()}"}
         except (VertexError, PermissionDenied, Unreachable) as fault:
             raise Unreachable(fault.message, fault.fix) from None
-
-    def turned_down(self, headers: Mapping[str, str]) -> bool:
-        self.token.turned_down(headers.get("Authorization", "").removeprefix("Bearer "))
-        return True
 
     def google(self) -> RealCloud:
         """Google Cloud, with the one identity that the cluster's jobs run as."""
