@@ -17,6 +17,7 @@ from raydock.errors import Interrupted, RaydockError, UsageError
 from raydock.settings import ROOT
 from raydock.terminal import commandline
 from raydock.terminal.commandline import MEANT, line, near
+from raydock.terminal.layout import columns, hanging
 from raydock.terminal.printable import printable
 from raydock.topology import pool_size
 
@@ -36,8 +37,7 @@ def main(argv: Sequence[str]) -> int:
         context = read_context()
         run(options, context)
     except RaydockError as error:
-        say(error.message)
-        say(f"  {error.fix}", prefix="")
+        report(error)
         return error.exit_code
     except KeyboardInterrupt:
         say("Interrupted. To see what is running: make cluster-status")
@@ -139,6 +139,15 @@ def read_context() -> Context:
 
     found = settings.read()
     return Context(ROOT, state.folder(found), found, topology.load(ROOT, found), say)
+
+
+def report(error: RaydockError) -> None:
+    """Print an error and its fix to stderr, wrapped to the terminal."""
+    width = columns(sys.stderr)
+    for start, text in (("cluster: ", error.message), ("  ", error.fix)):
+        first, *more = text.split("\n")
+        shown = hanging(start, first, width) + [part for one in more for part in hanging("", one, width)]
+        say("\n".join(shown), prefix="")
 
 
 def say(line: str, prefix: str = "cluster: ") -> None:

@@ -17,6 +17,7 @@ from cluster.vertex_errors import translate_errors
 from raydock.errors import Interrupted, NotUp, UsageError
 from raydock.gcp.tokens import AccessToken
 from raydock.settings import ROOT
+from raydock.terminal import prompt
 from vertex import cluster_options, lifecycle, plan, service_agent
 from vertex.client import VertexClient
 from vertex.cluster import Cluster
@@ -69,20 +70,7 @@ def confirm(question: str, yes: bool, nothing: str) -> None:
 
     `nothing` says what did not happen, for example "Nothing was deleted".
     """
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError(
-            f"{nothing}: there is no terminal to ask for confirmation.",
-            "To skip the confirmation, add --yes.",
-        )
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    try:
-        answer = sys.stdin.readline()
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        raise Interrupted(f"Interrupted. {nothing}.", "To be asked again, run the command again.") from None
-    if answer.strip().lower() not in ("y", "yes"):
+    if not yes and not prompt.confirmed(question, nothing):
         raise ClusterError(f"{nothing}.", "Answer y to confirm, or add --yes.")
 
 

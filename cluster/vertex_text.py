@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from cluster.status import clip
+from raydock.terminal.layout import clip, table, wrap
 from vertex.cluster import Cluster, ResourcePool
 from vertex.cluster_info import ClusterSummary
 from vertex.cluster_options import span
@@ -20,21 +19,12 @@ WIDTH = 80
 
 def grid(lines: Sequence[Sequence[str]]) -> str:
     """Rows of cells as aligned columns."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    return "\n".join(table(lines))
 
 
 def fields(pairs: Sequence[tuple[str, str]]) -> str:
     """Names and values in two columns. Long values are wrapped, but words such as addresses are never broken."""
-    lines = []
-    for name, value in pairs:
-        for part in textwrap.wrap(value, WIDTH - 14, break_long_words=False, break_on_hyphens=False):
-            lines.append(f"{name:<12}  {part}")
-            name = ""
-    return "\n".join(lines)
+    return "\n".join(line for name, value in pairs for line in wrap(value, WIDTH, f"{name:<12}  "))
 
 
 def plan(found: ClusterPlan, agent: str) -> str:
@@ -154,9 +144,9 @@ def cluster(found: Cluster, now: float | None = None) -> str:
         ("labels", ", ".join(f"{key}={value}" for key, value in sorted(found.labels.items())) or "none"),
     ]
     head = [("POOL", "NODES", "MACHINE", "ACCELERATORS")]
-    table = [(pool.id, nodes(pool), pool.machine_type, accelerators(pool)) for pool in found.pools]
+    rows = [(pool.id, nodes(pool), pool.machine_type, accelerators(pool)) for pool in found.pools]
     images = "\n".join(f"  {pool.id:<12}  {pool.image}" for pool in found.pools)
-    return "\n".join([fields(pairs), "images", images, "", grid([*head, *table])])
+    return "\n".join([fields(pairs), "images", images, "", grid([*head, *rows])])
 
 
 def dashboard(found: Cluster) -> str:
@@ -204,12 +194,7 @@ def comparison(rows: Sequence[Difference], local: ClusterSummary, vertex: Cluste
     cells = [
         (clip(row.what, 20), clip(row.local, 16), clip(row.vertex, 16), row.matters) for row in [head, *rows]
     ]
-    widths = [max(len(line[column]) for line in cells) for column in range(3)]
-    lines = []
-    for line in cells:
-        start = "  ".join(cell.ljust(width) for cell, width in zip(line[:3], widths, strict=True))
-        first, *more = textwrap.wrap(line[3], WIDTH - sum(widths) - 6) or [""]
-        lines += [f"{start}  {first}", *(" " * (sum(widths) + 6) + part for part in more)]
+    lines = table(cells, WIDTH)
     same = local.principal == vertex.principal
     matters = "no: the same" if same else "yes: each needs its own grants on the buckets"
     matters = matters if local.principal else "perhaps: the local cluster does not say"

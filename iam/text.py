@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 
 from iam.check import Outcome
@@ -44,23 +43,3 @@ def lines(one: Outcome, cloud: str) -> Iterator[tuple[str, str]]:
     yield f"{VERDICTS[one.verdict]:<7}  ", sentence(one)
     if one.verdict is not Verdict.GRANTED:
         yield from (("       → ", line) for line in fix(one, cloud).splitlines())
-
-
-def is_command(text: str) -> bool:
-    """Whether the text is a command to copy, which must stay on one line."""
-    return text.startswith(("python -m iam ", "on Google Cloud: gcloud "))
-
-
-def hanging(start: str, text: str, width: int) -> list[str]:
-    """Wrap text with a hanging indent below `start`, without breaking words. Commands are not wrapped."""
-    if is_command(text):
-        return [start + text]
-    indent = " " * len(start)
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=start,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

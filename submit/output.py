@@ -7,28 +7,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, TextIO
 
 from raydock.errors import RaydockError
 from raydock.rayapi.job import Job, reasons
+from raydock.terminal import layout
 from raydock.terminal.printable import json_printable, printable
 from raydock.terminal.streams import silence
 
 from .findings import Finding, Outcome
 from .results.result import table
-
-# Lines that start with one of these hold a command to copy, and are never wrapped.
-UNWRAPPED = (
-    "python submit.py ",
-    "python -m iam ",
-    "on Google Cloud: gcloud ",
-    "did you mean: ",
-    "or, if it belongs to ",
-    "the job's own arguments ",
-)
 
 
 class OutputLost(RaydockError):
@@ -77,11 +66,7 @@ class Console:
         for finding in sorted(findings, key=lambda finding: finding.verdict is not Outcome.OK):
             self.wrapped(f"  {finding.verdict.value:<7}  {finding.check:<11}  ", finding.message)
             for line in finding.fix.splitlines():
-                arrow = " " * 22 + "→ "
-                if line.startswith(UNWRAPPED):
-                    self.say(arrow + line)
-                else:
-                    self.wrapped(arrow, line)
+                self.wrapped(" " * 22 + "→ ", line)
 
     def verdict(self, job: Job) -> None:
         """Print how the job ended, and why if it failed."""
@@ -100,25 +85,14 @@ class Console:
         """Print an error: its message, then the fix."""
         self.wrapped("submit: ", fault.message)
         for line in fault.fix.splitlines():
-            if line.startswith(UNWRAPPED):
-                self.say(f"      → {line}")
-            else:
-                self.wrapped("      → ", line)
+            self.wrapped("      → ", line)
 
     def wrapped(self, prefix: str, text: str) -> None:
-        """Print text wrapped to the terminal, with a hanging indent below the prefix. Words are never broken."""
-        indent = " " * len(prefix)
-        for line in textwrap.wrap(
-            text,
-            max(self.width, 60),
-            initial_indent=prefix,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        ):
+        """Print text wrapped to the terminal, with a hanging indent below the prefix."""
+        for line in layout.hanging(prefix, text, self.width):
             self.say(line)
 
     @property
     def width(self) -> int:
-        """Columns of the terminal; 10,000 if stderr is not one, so that files hold unwrapped lines."""
-        return shutil.get_terminal_size((80, 24)).columns if self.err.isatty() else 10_000
+        """Columns of the terminal that stderr is."""
+        return layout.columns(self.err)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from raydock.errors import RaydockError, UsageError
+from raydock.terminal import layout
+from raydock.terminal.layout import clip
 from raydock.terminal.printable import json_printable
 
 
@@ -75,13 +77,11 @@ ELLIPSIS = "…"
 
 def table(result: Mapping[str, Any], width: int = 80) -> list[str]:
     """The result as lines `name   value`, nested names joined by dots, truncated to `width` columns."""
-    rows = [(truncate(name, MAX_NAME), value) for name, value in islice(flat(result), MAX_ROWS + 1)]
+    rows = [(clip(name, MAX_NAME), value) for name, value in islice(flat(result), MAX_ROWS + 1)]
     if len(rows) > MAX_ROWS:
         rows[MAX_ROWS:] = [(ELLIPSIS, "more; --result PATH writes everything")]
-    name_width = max((len(name) for name, _ in rows), default=0)
-    return [
-        f"  {name:<{name_width}}  {truncate(value, max(width - name_width - 4, 20))}" for name, value in rows
-    ]
+    room = max(width - max((len(name) for name, _ in rows), default=0) - 4, 20)
+    return [f"  {line}" for line in layout.table([(name, clip(value, room)) for name, value in rows])]
 
 
 def flat(value: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
@@ -110,11 +110,6 @@ def format_value(value: object) -> str:
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except RecursionError:
         return ELLIPSIS
-
-
-def truncate(text: str, width: int) -> str:
-    """The text, cut to `width` characters including an ellipsis."""
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def check_writable(path: Path) -> None:
