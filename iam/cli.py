@@ -18,7 +18,7 @@ from raydock.terminal.layout import columns, hanging
 from raydock.terminal.printable import json_printable, printable
 
 if TYPE_CHECKING:
-    from iam.check import Outcome
+    from iam.check import CheckResult
     from iam.provision.apply import Provisioner
     from iam.provision.plan import ProvisionPlan
 
@@ -114,7 +114,7 @@ def check(options: argparse.Namespace) -> int:
     if not principal:
         raise Usage("Could not determine which identity jobs run as.", "pass it: --as=serviceAccount:EMAIL")
 
-    async def run() -> list[Outcome]:
+    async def run() -> list[CheckResult]:
         async with open_reader(session) as reader:
             return await check_permissions(principal, needs, reader)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from iam.check import Outcome
+from iam.check import CheckResult
 from iam.policy.evaluate import Verdict
 
 VERDICTS = {Verdict.GRANTED: "OK", Verdict.DENIED: "DENIED", Verdict.UNKNOWN: "UNKNOWN"}
 NO_NARROW_ROLE = "ask an owner of the project: no narrow role on the bucket alone would fix it"
 
 
-def sentence(one: Outcome) -> str:
+def sentence(one: CheckResult) -> str:
     """Principal, permission, resource, the declaration that needs it, and the reason."""
     if one.verdict is Verdict.GRANTED:
         doing = ", ".join(operation.value for operation in one.operations)
@@ -24,7 +24,7 @@ def sentence(one: Outcome) -> str:
     )
 
 
-def fix(one: Outcome, cloud: str) -> str:
+def fix(one: CheckResult, cloud: str) -> str:
     """The grants that fix a denial, as commands of `python -m iam` and of gcloud, one a line.
 
     `cloud` is the name of the cloud that was checked: "local" for the lab.
@@ -38,7 +38,7 @@ def fix(one: Outcome, cloud: str) -> str:
     return "\n".join([*commands, *(f"on Google Cloud: {each.gcloud}" for each in one.fixes)])
 
 
-def lines(one: Outcome, cloud: str) -> Iterator[tuple[str, str]]:
+def lines(one: CheckResult, cloud: str) -> Iterator[tuple[str, str]]:
     """The lines of an outcome, each with the label that it hangs from."""
     yield f"{VERDICTS[one.verdict]:<7}  ", sentence(one)
     if one.verdict is not Verdict.GRANTED:

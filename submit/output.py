@@ -26,6 +26,10 @@ class OutputLost(RaydockError):
     exit_code = 130
 
 
+class PipeClosed(OutputLost):
+    """The reader of our output has read enough, as `head` does."""
+
+
 class Console:
     """Writes to stdout and stderr. The job's log is passed through unchanged.
 
@@ -42,7 +46,8 @@ class Console:
             self.out.write(chunk)
             self.out.flush()
         except OSError as fault:
-            raise OutputLost(f"Can't write to standard output: {fault.strerror}.", "") from None
+            kind = PipeClosed if isinstance(fault, BrokenPipeError) else OutputLost
+            raise kind(f"Can't write to standard output: {fault.strerror}.", "") from None
 
     def print(self, line: str) -> None:
         """Print a requested line to stdout. Raises OutputLost."""
