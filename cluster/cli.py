@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,7 @@ from cluster.runtimes import RUNTIMES, Choice, Context, Runtime
 from raydock import settings, state, units
 from raydock.errors import Interrupted, RaydockError, UsageError
 from raydock.settings import ROOT
-from raydock.terminal import commandline
-from raydock.terminal.commandline import MEANT, line, near
+from raydock.terminal.commandline import MEANT, Parser, line, near
 from raydock.terminal.layout import columns, hanging
 from raydock.terminal.printable import printable
 from raydock.topology import pool_size
@@ -50,18 +49,10 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-class ClusterParser(commandline.Parser):
-    """A parser that raises UsageError instead of exiting."""
-
-    fault = UsageError
-
-
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the arguments. Raises UsageError, with the corrected command line if one is likely."""
     top, words = parser(), list(argv)
-    verbs: Mapping[str, ClusterParser] = next(
-        action.choices for action in top._actions if isinstance(action, argparse._SubParsersAction)
-    )
+    verbs = top.commands
     if words and words[0] in verbs:
         verb = verbs[words[0]]
         require_current_flags(verb, words[1:])
@@ -73,19 +64,19 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return top.checked(words)
 
 
-def require_current_flags(verb: ClusterParser, words: Sequence[str]) -> None:
+def require_current_flags(verb: Parser, words: Sequence[str]) -> None:
     """Raise UsageError for a flag that was renamed, with the command line that uses the new name."""
     for word in words:
         flag, equals, value = word.partition("=")
         new = RENAMED.get(flag, "")
-        if new in verb._option_string_actions:
+        if new in verb.options:
             meant = [new + equals + value if other == word else other for other in words]
             raise UsageError(f"{verb.prog} does not take {word}.", MEANT + line(verb.prog, meant))
 
 
-def parser() -> ClusterParser:
+def parser() -> Parser:
     """The parser with every command."""
-    top = ClusterParser(
+    top = Parser(
         prog=PROG, description="Start, inspect and stop a Ray cluster, on this machine or on Vertex AI."
     )
     verbs = top.add_subparsers(metavar="COMMAND", required=True)
