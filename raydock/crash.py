@@ -45,8 +45,7 @@ def ended(tool: str, command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as fault:
-        told = sentence(tool, fault)
-        sys.stderr.write(f"{told}\n")
+        sys.stderr.write(f"{sentence(tool, fault)}\n")
         return EXIT_CODE
 
 
