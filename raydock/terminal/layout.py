@@ -8,11 +8,13 @@ import textwrap
 from collections.abc import Sequence
 from typing import TextIO
 
+from .status_line import columns_of
+
 NARROWEST = 60  # columns; text is not wrapped more tightly
 UNLIMITED = 10_000  # columns of a file, whose lines are not wrapped
-# A command, an option or a link to copy, at the start of a text or after a colon.
+# A command, an option or a link to copy, at the start of a text or after a colon, an arrow or "watch".
 COPIED = re.compile(
-    r"(?:^|: +)((?:(?:python3?|gcloud|docker|pip|sudo|rm|export|unset) |make (?:setup|[a-z]+-[a-z]+)\b|--\w|https?://).*)"
+    r"(?:^|: +|→ |\bwatch )((?:(?:python3?|gcloud|docker|pip|sudo|rm|export|unset) |make (?:setup|[a-z]+-[a-z]+)\b|--\w|https?://).*)"
 )
 QUOTED = re.compile(r"`[^`]*`")
 HARD_SPACE = "\ufdd0"  # a noncharacter, which no text contains
@@ -49,10 +51,19 @@ def hanging(start: str, text: str, width: int) -> list[str]:
     That line is not indented, so that a terminal copies it as one line.
     """
     found = COPIED.search(text)
-    if not found or len(start) + len(text) <= width:
+    if not found or columns_of(start + text) <= width:
         return wrap(text, width, start)
     before = text[: found.start(1)].rstrip()
     return [*(wrap(before, width, start) if before else ()), found[1]]
+
+
+def copyable(line: str, width: int) -> list[str]:
+    """A line that is laid out already; a command or a link at its end that does not fit has a line of its own."""
+    found = COPIED.search(line)
+    if not found or columns_of(line) <= width:
+        return [line]
+    before = line[: found.start(1)].rstrip()
+    return [*([before] if before.strip(" →") else []), found[1]]
 
 
 def table(rows: Sequence[Sequence[str]], width: int = UNLIMITED) -> list[str]:
