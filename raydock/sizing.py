@@ -34,7 +34,7 @@ MOST_WORKERS = 16  # where CPU_WORKER_CPUS is set and CPU_WORKERS is not
 
 
 @dataclass(frozen=True, slots=True)
-class Nodes:
+class NodeSizes:
     """Equal nodes. Memory and /dev/shm of each in bytes."""
 
     count: int
@@ -47,9 +47,9 @@ class Nodes:
 class Sizes:
     """One cluster on one machine."""
 
-    head: Nodes
-    cpu: Nodes
-    gpu: Nodes
+    head: NodeSizes
+    cpu: NodeSizes
+    gpu: NodeSizes
     cloud: int  # bytes
 
     @property
@@ -112,7 +112,7 @@ def divide(machine: Machine, given: Mapping[str, int] = NOTHING, others: int = 0
     fitting = (found for found in layouts(machine.cpus, given) if needed(found, given) <= rest)
     layout = next(fitting, None) or least(given)
     return Sizes(
-        head=Nodes(1, 0, head, given.get("HEAD_SHM", shm(head))),
+        head=NodeSizes(1, 0, head, given.get("HEAD_SHM", shm(head))),
         cpu=nodes("CPU", layout.cpu, layout.cpu_cpus, each_cpu(layout, rest, given), given),
         gpu=nodes("GPU", layout.gpu, layout.gpu_cpus, each_cpu(layout, rest, given), given),
         cloud=cloud,
@@ -210,10 +210,10 @@ def kinds(layout: Layout) -> Iterator[tuple[str, int, int]]:
     yield "GPU", layout.gpu, layout.gpu_cpus
 
 
-def nodes(kind: str, count: int, cpus: int, each: int, given: Mapping[str, int]) -> Nodes:
+def nodes(kind: str, count: int, cpus: int, each: int, given: Mapping[str, int]) -> NodeSizes:
     """The workers of one kind, with `each` bytes for each CPU."""
     memory = given.get(f"{kind}_WORKER_MEMORY", rounded(NODE + max(1, cpus) * each))
-    return Nodes(count, cpus, memory, given.get(f"{kind}_WORKER_SHM", shm(memory)))
+    return NodeSizes(count, cpus, memory, given.get(f"{kind}_WORKER_SHM", shm(memory)))
 
 
 def shm(memory: int) -> int:

@@ -100,7 +100,7 @@ def inside(home: Path, env: dict[str, str]) -> Iterator[None]:
         mock.patch.multiple("submit.run", Follower=partial(follower.Follower, intervals=HASTE)),
         mock.patch.multiple("submit.commands", stop_job=partial(supervisor.stop, intervals=HASTE)),
         mock.patch.multiple("submit.run", Dashboard=partial(dashboard.Dashboard, timeouts=PATIENCE)),
-        mock.patch.multiple("submit.probe", TIMEOUT=0.05),
+        mock.patch.multiple("submit.probing.probe", TIMEOUT=0.05),
         mock.patch.object(asyncio, "sleep", nap),
         mock.patch.object(socket, "getaddrinfo", known_hosts),
     ):
