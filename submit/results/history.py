@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -72,17 +72,6 @@ def record_path(submission_id: str) -> Path:
     return folder() / f"{quote(submission_id, safe='')}.json"
 
 
-def load(operands: Sequence[str]) -> list[JobRecord]:
-    """The records for these submission ids or files, or all saved records; oldest first. Raises UsageError."""
-    paths = [path_of(word) for word in operands] or all_paths()
-    if not paths:
-        raise UsageError(
-            "No results yet: each job that succeeds saves one.",
-            "python submit.py jobs/sklearn_joblib.py -- --compare",
-        )
-    return sorted((read(path) for path in paths), key=lambda record: record.started)
-
-
 def for_target(target: str) -> list[JobRecord]:
     """The readable records of a target, oldest first."""
     records = []
@@ -109,14 +98,6 @@ def find(submission_id: str) -> Path | None:
     """The file of a job's record, if there is one."""
     path = record_path(submission_id)
     return path if os.path.isfile(path) else None
-
-
-def path_of(word: str) -> Path:
-    """The file that an operand of `report` names, directly or by submission id."""
-    path = Path(word)
-    if path.suffix == ".json" or os.path.exists(path):  # Path.exists raises for names that are too long
-        return path
-    return record_path(word)
 
 
 def read(path: Path) -> JobRecord:

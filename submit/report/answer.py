@@ -1,0 +1,89 @@
+"""The report's answer: how much faster the jobs were with Ray, and on what. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from raydock.units import counted
+
+from .limits import machine
+from .quantities import listed, seconds, times
+from .run import Run
+
+SAME = (0.95, 1.05)  # speed-ups in between are within the noise
+
+
+def newest(runs: Iterable[Run]) -> list[Run]:
+    """The last run of each job that also ran without Ray, the largest speed-up first. Smoke tests don't count."""
+    last = {run.job: run for run in runs if run.speed_up is not None and not run.is_smoke_test}
+    return sorted(last.values(), key=lambda run: (-(run.speed_up or 0), run.job))
+
+
+def only_smoke_tests(runs: Sequence[Run]) -> list[str]:
+    """The jobs that were compared by smoke tests only."""
+    compared = {run.job for run in runs if run.speed_up is not None}
+    return sorted(compared - {run.job for run in newest(runs)})
+
+
+def verdict(speed_up: float) -> str:
+    """A speed-up in words."""
+    if speed_up < SAME[0]:
+        return f"slower with Ray: {times(speed_up)}"
+    return (
+        f"about as fast with Ray: {times(speed_up)}"
+        if speed_up < SAME[1]
+        else f"{times(speed_up)} as fast with Ray"
+    )
+
+
+def headline(runs: Sequence[Run]) -> str:
+    """The answer to "how much faster?" for all runs."""
+    compared = newest(runs)
+    if not compared:
+        return f"{counted(len(runs), 'run')}, no speed-up measured"
+    best = compared[0]
+    assert best.speed_up is not None
+    if len(compared) == 1:
+        return f"{best.job} was {verdict(best.speed_up)}"
+    faster = sum((run.speed_up or 0) >= SAME[1] for run in compared)
+    if not faster:
+        return f"None of {len(compared)} jobs was faster with Ray"
+    return f"{faster} of {len(compared)} jobs faster with Ray, up to {times(best.speed_up)}"
+
+
+def lead(runs: Sequence[Run]) -> str:
+    """The figures behind the headline: the times of the fastest, and on what it ran."""
+    compared = newest(runs)
+    if not compared:
+        return (
+            "A speed-up needs the same work without Ray, too: the lessons measure it with --compare, and a script of "
+            "yours by printing the seconds of both in its RESULT."
+        )
+    return f"{compared[0].job}: {comparison(compared[0])}. {machine(runs)}".strip()
+
+
+def comparison(run: Run) -> str:
+    """Both times of a run, and on what it ran."""
+    parts = [
+        f"{seconds(run.alone)} without Ray" if run.alone is not None else "",
+        f"{seconds(run.ray)} with Ray" if run.ray is not None else "",
+    ]
+    where = setting(run)
+    return listed([part for part in parts if part]) + (f", on {where}" if where else "")
+
+
+def run_headline(run: Run) -> str:
+    """The answer for one run."""
+    if run.speed_up is not None:
+        return f"{run.job}: {verdict(run.speed_up)}"
+    took = run.ray if run.ray is not None else run.total
+    return f"{run.job} took {seconds(took)}" if took is not None else run.job
+
+
+def setting(run: Run) -> str:
+    """On what a run ran: CPUs, and nodes by pool."""
+    pools = Counter(node.pool for node in run.nodes)
+    nodes = listed([counted(count, f"{pool} node") for pool, count in pools.items()])
+    cpus = counted(run.cpus, "CPU") if run.cpus else ""
+    return f"{cpus} of {nodes}" if cpus and nodes else cpus or nodes

@@ -1,0 +1,135 @@
+"""What limited the speed-up of a run, as far as its record shows. Pure.
+
+Each limit is a fact with its figures, so that it can be checked; what a record does not show is not guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from raydock.units import counted
+
+from .quantities import seconds, significant, times
+from .run import Run
+from .scaling import mean_gap
+
+OUTSIDE = 0.2  # of the time: a smaller part outside the tasks is not worth a sentence
+LONG = 0.5  # of the time in which tasks ran: longer, and one task decides when the job ends
+BUSY = 0.7  # of the CPUs' time
+GAP = 0.2  # of a CPU's time
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTimes:
+    """Times of a run's tasks in seconds: from the first start to the last end, their sum, the longest, and its name."""
+
+    span: float
+    total: float
+    longest: float
+    longest_name: str
+
+
+def limits(run: Run) -> tuple[str, ...]:
+    """The limits of a run as sentences, the most general first."""
+    return tuple(found for found in (shared_cores(run), *limits_of_tasks(run)) if found)
+
+
+def shared_cores(run: Run) -> str:
+    """That the nodes advertise more CPUs than the machine has cores."""
+    if not run.cores or run.cpus <= run.cores:
+        return ""
+    return (
+        f"{counted(run.cpus, 'CPU')} share this machine's {counted(run.cores, 'core')}, so work that only computes "
+        f"gets at most {times(run.most)}."
+    )
+
+
+def limits_of_tasks(run: Run) -> Iterable[str]:
+    """The limits that the times of the tasks show; the largest cost first."""
+    if not run.tasks or not run.ray:
+        return
+    found = task_times(run)
+    yield outside_tasks(run, found)
+    yield too_few_tasks(run)
+    if longest := longest_task(run, found):
+        yield longest
+    else:
+        yield idle_cpus(run, found)
+    yield gaps(run)
+
+
+def task_times(run: Run) -> TaskTimes:
+    """The times of a run's tasks; it has at least one."""
+    spans = [(float(task["start"]), float(task["end"])) for task in run.tasks]
+    lengths = [end - start for start, end in spans]
+    longest = max(lengths)
+    return TaskTimes(
+        max(end for _, end in spans) - min(start for start, _ in spans),
+        sum(lengths),
+        longest,
+        str(run.tasks[lengths.index(longest)].get("name") or ""),
+    )
+
+
+def outside_tasks(run: Run, found: TaskTimes) -> str:
+    """How long no task ran, and whether that alone is longer than the work."""
+    assert run.ray
+    outside = run.ray - found.span
+    if outside < OUTSIDE * run.ray:
+        return ""
+    what = (
+        f"For {seconds(outside)} of {seconds(run.ray)}, none of the tasks in its RESULT ran: start-up, and work "
+        "outside tasks"
+    )
+    if run.alone is not None and outside > run.alone:
+        return f"{what}. That alone takes longer than the whole job without Ray ({seconds(run.alone)})."
+    return f"{what}."
+
+
+def too_few_tasks(run: Run) -> str:
+    """That there was not a task for each CPU."""
+    count = len(run.tasks)
+    return f"It has {counted(count, 'task')} for {counted(run.cpus, 'CPU')}." if count < run.cpus else ""
+
+
+def longest_task(run: Run, found: TaskTimes) -> str:
+    """That one task takes much of the time in which tasks ran."""
+    if len(run.tasks) < 2 or found.longest < LONG * found.span or found.total / found.longest >= run.cpus > 0:
+        return ""
+    name = f" ({found.longest_name})" if found.longest_name else ""
+    return f"The longest task{name} took {seconds(found.longest)} of the {seconds(found.span)} in which tasks ran."
+
+
+def idle_cpus(run: Run, found: TaskTimes) -> str:
+    """That CPUs waited while others worked."""
+    if not run.cpus or not found.span or len(run.tasks) < run.cpus:
+        return ""
+    busy = found.total / (run.cpus * found.span)
+    return f"While tasks ran, its CPUs were busy {busy:.0%} of the time." if busy < BUSY else ""
+
+
+def gaps(run: Run) -> str:
+    """That tasks are short beside the time between two of them."""
+    if not any(pairwise(run.tasks)):
+        return ""
+    gap = mean_gap(run.tasks)
+    length = sum(float(task["end"]) - float(task["start"]) for task in run.tasks) / len(run.tasks)
+    if gap < GAP * (gap + length):
+        return ""
+    return f"A task takes {milliseconds(length)} on average, and {milliseconds(gap)} pass between two on one CPU."
+
+
+def milliseconds(value: float) -> str:
+    """A short duration."""
+    return f"{significant(1000 * value)} ms" if value < 1 else seconds(value)
+
+
+def machine(runs: Sequence[Run]) -> str:
+    """What the CPUs of these runs are, if the cluster runs on this machine: a sentence, or empty."""
+    cores = {run.record.cores for run in runs if run.record.cores}
+    if len(cores) != 1:
+        return ""
+    (count,) = cores
+    return f"All nodes run on this machine, which has {counted(count, 'core')}."
