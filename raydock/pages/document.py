@@ -35,4 +35,4 @@ def document(title: str, *body: object, kind: str = "") -> str:
     )
     brand = element("header", element("span", "raydock", class_="brand"))
     page = element("body", brand, element("main", *body), class_=kind or None)
-    return "<!doctype html>\n" + element("html", join(head, "\n", page), lang="en") + "\n"
+    return "<!doctype html>\n" + element("html", join(head, Html("\n"), page), lang="en") + "\n"

@@ -11,7 +11,7 @@ from .limits import machine
 from .quantities import listed, seconds, times
 from .run import Run
 
-SAME = (0.95, 1.05)  # speed-ups in between are within the noise
+SLOWER, FASTER = 0.95, 1.05  # speed-ups in between are within the noise
 
 
 def newest(runs: Iterable[Run]) -> list[Run]:
@@ -28,11 +28,11 @@ def only_smoke_tests(runs: Sequence[Run]) -> list[str]:
 
 def verdict(speed_up: float) -> str:
     """A speed-up in words."""
-    if speed_up < SAME[0]:
+    if speed_up < SLOWER:
         return f"slower with Ray: {times(speed_up)}"
     return (
         f"about as fast with Ray: {times(speed_up)}"
-        if speed_up < SAME[1]
+        if speed_up < FASTER
         else f"{times(speed_up)} as fast with Ray"
     )
 
@@ -46,7 +46,7 @@ def headline(runs: Sequence[Run]) -> str:
     assert best.speed_up is not None
     if len(compared) == 1:
         return f"{best.job} was {verdict(best.speed_up)}"
-    faster = sum((run.speed_up or 0) >= SAME[1] for run in compared)
+    faster = sum((run.speed_up or 0) >= FASTER for run in compared)
     if not faster:
         return f"None of {len(compared)} jobs was faster with Ray"
     return f"{faster} of {len(compared)} jobs faster with Ray, up to {times(best.speed_up)}"
@@ -60,23 +60,27 @@ def lead(runs: Sequence[Run]) -> str:
             "A speed-up needs the same work without Ray, too: the lessons measure it with --compare, and a script of "
             "yours by printing the seconds of both in its RESULT."
         )
-    return f"{compared[0].job}: {comparison(compared[0])}. {machine(runs)}".strip()
+    best = compared[0]
+    figures = f"{comparison(best)}." if comparison(best) else ""
+    if len(compared) > 1:
+        figures = f"The best is {best.job}: {figures}" if figures else f"The best is {best.job}."
+    return f"{figures[:1].upper()}{figures[1:]} {machine(runs)}".strip()
 
 
 def comparison(run: Run) -> str:
     """Both times of a run, and on what it ran."""
-    parts = [
-        f"{seconds(run.alone)} without Ray" if run.alone is not None else "",
-        f"{seconds(run.ray)} with Ray" if run.ray is not None else "",
-    ]
     where = setting(run)
-    return listed([part for part in parts if part]) + (f", on {where}" if where else "")
+    if run.alone is None or run.ray is None:
+        return f"on {where}" if where else ""
+    return f"{seconds(run.alone)} without Ray and {seconds(run.ray)} with it" + (
+        f", on {where}" if where else ""
+    )
 
 
 def run_headline(run: Run) -> str:
     """The answer for one run."""
     if run.speed_up is not None:
-        return f"{run.job}: {verdict(run.speed_up)}"
+        return f"{run.job} was {verdict(run.speed_up)}"
     took = run.ray if run.ray is not None else run.total
     return f"{run.job} took {seconds(took)}" if took is not None else run.job
 

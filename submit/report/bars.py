@@ -6,32 +6,37 @@ from collections.abc import Callable, Sequence
 
 from raydock.pages.html import Html, element, join
 
-from .answer import SAME, comparison
+from .answer import FASTER, comparison
 from .limits import limits_of_tasks
 from .quantities import times
 from .run import Run
 
 LEGEND = join(
-    element("span", class_="key one"),
-    "as fast as without Ray",
-    element("span", class_="key most"),
-    "the most that its CPUs and the machine's cores allow",
+    element("span", element("span", class_="key one"), "as fast as without Ray"),
+    " ",
+    element(
+        "span", element("span", class_="key most"), "the most that its CPUs and the machine's cores allow"
+    ),
 )
 
 
-def bars(runs: Sequence[Run], name: Callable[[Run], Html]) -> Html:
-    """One bar per run, with its times and what limited it."""
-    scale = 1.05 * max([1.0, *(float(run.most) for run in runs), *(run.speed_up or 0 for run in runs)])
+def bars(runs: Sequence[Run], scale: float, name: Callable[[Run], Html]) -> Html:
+    """One bar per run, with its times and what limited it; `scale` is the speed-up at its right end."""
     return element("ul", *(bar(run, scale, name(run)) for run in runs), class_="plain bars")
 
 
+def scale_of(runs: Sequence[Run]) -> float:
+    """A scale that fits all runs and the most that they could reach."""
+    return 1.05 * max([1.0, *(float(run.most) for run in runs), *(run.speed_up or 0 for run in runs)])
+
+
 def bar(run: Run, scale: float, name: Html) -> Html:
-    """The bar of one run; `scale` is the speed-up at its right end."""
+    """The bar of one run."""
     speed_up = run.speed_up or 0
     marks = element("span", class_="one", style=f"left:{percent(1 / scale)}")
     if run.most > 1:
         marks = join(marks, element("span", class_="most", style=f"left:{percent(run.most / scale)}"))
-    fill = "fill" if speed_up >= SAME[0] else "fill slower"
+    fill = "fill" if speed_up >= FASTER else "fill slower"
     limit = f" of at most {times(run.most)}" if run.most else ""
     return element(
         "li",
@@ -50,8 +55,10 @@ def bar(run: Run, scale: float, name: Html) -> Html:
 
 def explanation(run: Run) -> str:
     """The times of a run, and why it was not faster: the job's own sentence, or what its tasks show."""
-    why = run.note or " ".join(filter(None, limits_of_tasks(run)))
-    return f"{comparison(run)}. {why}".strip(". ") + "." * (not why.endswith("."))
+    figures = comparison(run)
+    return " ".join(
+        [*([f"{figures}."] if figures else []), run.note or " ".join(limits_of_tasks(run))]
+    ).strip()
 
 
 def percent(share: float) -> str:

@@ -131,8 +131,8 @@ def tasks(run: Run) -> Iterable[Html]:
         yield element("h2", "Tasks")
         yield element(
             "p",
-            "One bar per task, by node, from the start of the first task. Tasks that ran at the same time on a node are "
-            "drawn below each other: a task may need less than one CPU.",
+            "One bar per task, by node, from the start of the first task. Tasks that ran at the same time on a node "
+            "are drawn below each other: a task may need less than one CPU.",
             class_="note",
         )
         yield timeline(run)

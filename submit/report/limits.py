@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from raydock.units import counted
 
-from .quantities import seconds, significant, times
+from .quantities import listed, seconds, significant, times
 from .run import Run
 from .scaling import mean_gap
 
 OUTSIDE = 0.2  # of the time: a smaller part outside the tasks is not worth a sentence
 LONG = 0.5  # of the time in which tasks ran: longer, and one task decides when the job ends
+UNEVEN = 1.5  # times the average task
 BUSY = 0.7  # of the CPUs' time
 GAP = 0.2  # of a CPU's time
+SHORT = 0.2  # seconds; the time between longer tasks has other reasons than their number
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,21 @@ class TaskTimes:
 
 def limits(run: Run) -> tuple[str, ...]:
     """The limits of a run as sentences, the most general first."""
-    return tuple(found for found in (shared_cores(run), *limits_of_tasks(run)) if found)
+    return tuple(filter(None, (shared_cores(run), *limits_of_tasks(run))))
+
+
+def limits_of_all(compared: Sequence[Run]) -> list[str]:
+    """What limits several runs, the largest speed-up first: each common limit once, then those of the first."""
+    small = [run.job for run in compared if run.tasks and outweighed(run, task_times(run))]
+    return [
+        *dict.fromkeys(filter(None, map(shared_cores, compared))),
+        *(f"{compared[0].job}: {sentence}" for sentence in limits_of_tasks(compared[0])),
+        *(
+            [f"Start-up and work outside tasks took longer than the whole job without Ray: {listed(small)}."]
+            if small
+            else []
+        ),
+    ]
 
 
 def shared_cores(run: Run) -> str:
@@ -47,17 +62,12 @@ def shared_cores(run: Run) -> str:
 
 
 def limits_of_tasks(run: Run) -> Iterable[str]:
-    """The limits that the times of the tasks show; the largest cost first."""
+    """Yield the limits that the times of the tasks show."""
     if not run.tasks or not run.ray:
         return
     found = task_times(run)
-    yield outside_tasks(run, found)
-    yield too_few_tasks(run)
-    if longest := longest_task(run, found):
-        yield longest
-    else:
-        yield idle_cpus(run, found)
-    yield gaps(run)
+    uneven = longest_task(run, found) or idle_cpus(run, found)
+    yield from filter(None, (outside_tasks(run, found), too_few_tasks(run), uneven, gaps(run)))
 
 
 def task_times(run: Run) -> TaskTimes:
@@ -83,9 +93,14 @@ def outside_tasks(run: Run, found: TaskTimes) -> str:
         f"For {seconds(outside)} of {seconds(run.ray)}, none of the tasks in its RESULT ran: start-up, and work "
         "outside tasks"
     )
-    if run.alone is not None and outside > run.alone:
+    if outweighed(run, found):
         return f"{what}. That alone takes longer than the whole job without Ray ({seconds(run.alone)})."
     return f"{what}."
+
+
+def outweighed(run: Run, found: TaskTimes) -> bool:
+    """Whether the time outside its tasks is longer than the whole job without Ray."""
+    return run.alone is not None and run.ray is not None and run.ray - found.span > run.alone
 
 
 def too_few_tasks(run: Run) -> str:
@@ -96,7 +111,8 @@ def too_few_tasks(run: Run) -> str:
 
 def longest_task(run: Run, found: TaskTimes) -> str:
     """That one task takes much of the time in which tasks ran."""
-    if len(run.tasks) < 2 or found.longest < LONG * found.span or found.total / found.longest >= run.cpus > 0:
+    uneven = found.longest >= UNEVEN * found.total / len(run.tasks)
+    if not uneven or found.longest < LONG * found.span:
         return ""
     name = f" ({found.longest_name})" if found.longest_name else ""
     return f"The longest task{name} took {seconds(found.longest)} of the {seconds(found.span)} in which tasks ran."
@@ -107,16 +123,16 @@ def idle_cpus(run: Run, found: TaskTimes) -> str:
     if not run.cpus or not found.span or len(run.tasks) < run.cpus:
         return ""
     busy = found.total / (run.cpus * found.span)
-    return f"While tasks ran, its CPUs were busy {busy:.0%} of the time." if busy < BUSY else ""
+    return (
+        f"From its first task to its last, its CPUs were busy {busy:.0%} of the time." if busy < BUSY else ""
+    )
 
 
 def gaps(run: Run) -> str:
     """That tasks are short beside the time between two of them."""
-    if not any(pairwise(run.tasks)):
-        return ""
     gap = mean_gap(run.tasks)
     length = sum(float(task["end"]) - float(task["start"]) for task in run.tasks) / len(run.tasks)
-    if gap < GAP * (gap + length):
+    if length >= SHORT or gap < GAP * (gap + length):
         return ""
     return f"A task takes {milliseconds(length)} on average, and {milliseconds(gap)} pass between two on one CPU."
 

@@ -10,8 +10,8 @@ from raydock.pages.html import Html, element, join
 from raydock.units import counted
 
 from . import bars, charts, table
-from .answer import headline, lead, newest, only_smoke_tests
-from .limits import shared_cores
+from .answer import FASTER, headline, lead, newest, only_smoke_tests
+from .limits import limits_of_all
 from .quantities import listed, seconds
 from .run import Run
 from .scaling import Scaling, scalings
@@ -40,7 +40,7 @@ def html(report: Report) -> str:
     return document(
         TITLE,
         element("h1", headline(report.runs)),
-        element("p", lead(report.runs), class_="lead"),
+        element("p", *option_as_code(lead(report.runs)), class_="lead"),
         *speed_ups(report),
         *every_run(report),
         *(scaling_section(scaled) if scaled else ()),
@@ -59,6 +59,12 @@ def text(report: Report) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def option_as_code(sentence: str) -> Iterable[object]:
+    """The sentence with its option, if any, as code, so that its hyphens stay on one line."""
+    before, option, after = sentence.partition("--compare")
+    return before, element("code", option, class_="option") if option else "", after
+
+
 def overview(report: Report) -> str:
     """How many runs, when, on which targets, and which records are missing."""
     runs = report.runs
@@ -72,20 +78,24 @@ def overview(report: Report) -> str:
 
 
 def limits(runs: Sequence[Run]) -> list[str]:
-    """What limits all of the compared jobs, each sentence once."""
-    return list(dict.fromkeys(filter(None, map(shared_cores, newest(runs)))))
+    """What limited the compared jobs."""
+    compared = newest(runs)
+    return limits_of_all(compared) if compared else []
 
 
 def speed_ups(report: Report) -> Iterable[Html]:
     """Yield what limited the speed-ups, and a bar for each job."""
-    compared = newest(report.runs)
     if sentences := limits(report.runs):
         yield element("h2", "What limited it")
-        yield from (element("p", sentence) for sentence in sentences)
-    if compared:
-        yield element("h2", "Speed-up with Ray")
-        yield element("p", bars.LEGEND, class_="note")
-        yield bars.bars(compared, report.name)
+        yield element("ul", *(element("li", sentence) for sentence in sentences))
+    compared = newest(report.runs)
+    scale = bars.scale_of(compared)
+    faster = [run for run in compared if (run.speed_up or 0) >= FASTER]
+    for heading, group in (("Faster with Ray", faster), ("Not faster with Ray", compared[len(faster) :])):
+        if group:
+            yield element("h2", heading)
+            yield element("p", bars.LEGEND, class_="note legend")
+            yield bars.bars(group, scale, report.name)
     if smoke := only_smoke_tests(report.runs):
         yield element("p", f"Left out, since only smoke tests were compared: {listed(smoke)}.", class_="note")
 

@@ -24,8 +24,10 @@ def significant(value: float) -> str:
 
 
 def times(speed_up: float) -> str:
-    """A speed-up: 1.72×."""
-    return f"{significant(speed_up)}×"
+    """A speed-up: 1.72×. An int, which is a limit rather than a measurement, has no decimals."""
+    if speed_up >= 100 or isinstance(speed_up, int):
+        return f"{significant(speed_up)}×"
+    return f"{speed_up:.2f}×" if speed_up >= 0.1 else f"{speed_up:.1g}×"
 
 
 def seconds(value: float) -> str:

@@ -13,6 +13,7 @@ from .quantities import mebibytes, seconds, times
 from .run import Run
 
 METRICS = 4  # shown in a table; a job's own page has all
+LONG = "%Y-%m-%d %H:%M"
 LONGEST = 120  # characters of a text in a table
 
 
@@ -22,7 +23,7 @@ class Column:
 
     heading: str
     text: Callable[[Run], str]
-    is_number: bool = True
+    class_: str = "number"  # in raydock/pages/page.css
 
 
 def filled(value: float | None, written: Callable[[float], str]) -> str:
@@ -35,14 +36,14 @@ def short(text: str, limit: int = LONGEST) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def started(run: Run) -> str:
+def started(run: Run, form: str = LONG) -> str:
     """When the job started, in local time."""
-    return when(run.record.started) if run.record.started else ""
+    return when(run.record.started, form) if run.record.started else ""
 
 
-def when(moment: float) -> str:
+def when(moment: float, form: str = LONG) -> str:
     """A local time, from seconds since the epoch."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
+    return time.strftime(form, time.localtime(moment))
 
 
 def speed_up(run: Run) -> str:
@@ -60,14 +61,14 @@ def metrics(run: Run) -> str:
 
 
 COLUMNS = (
-    Column("started", started, is_number=False),
+    Column("started", lambda run: started(run, "%b %d %H:%M"), "moment"),
     Column("CPUs", lambda run: str(run.cpus or "")),
     Column("whole job", lambda run: filled(run.total, seconds)),
     Column("without Ray", lambda run: filled(run.alone, seconds)),
     Column("with Ray", lambda run: filled(run.ray, seconds)),
     Column("speed-up", speed_up),
     Column("memory", lambda run: filled(run.peak_memory, mebibytes)),
-    Column("result", metrics, is_number=False),
+    Column("result", metrics, "text"),
 )
 
 
@@ -80,7 +81,7 @@ def html(runs: Sequence[Run], caption: str, name: Callable[[Run], Html]) -> Html
     """The runs as a table; `name` gives the first cell of a row."""
     shown = columns(runs)
     headings = [
-        element("th", column.heading, scope="col", class_=number(column), role="columnheader")
+        element("th", column.heading, scope="col", class_=column.class_, role="columnheader")
         for column in shown
     ]
     head = element("tr", element("th", "job", scope="col", role="columnheader"), *headings, role="row")
@@ -102,14 +103,9 @@ def html(runs: Sequence[Run], caption: str, name: Callable[[Run], Html]) -> Html
 def cells(run: Run, shown: Sequence[Column]) -> list[Html]:
     """The cells of a row after its name."""
     return [
-        element("td", column.text(run), class_=number(column), data_label=column.heading, role="cell")
+        element("td", column.text(run), class_=column.class_, data_label=column.heading, role="cell")
         for column in shown
     ]
-
-
-def number(column: Column) -> str | None:
-    """The class of a column's cells."""
-    return "number" if column.is_number else None
 
 
 def plain(headings: Sequence[str], body: Sequence[Sequence[object]], caption: str) -> Html:
