@@ -77,7 +77,7 @@ def facts(run: Run) -> Html:
         ("whole job", table.filled(run.total, seconds)),
         ("with Ray", table.filled(run.ray, seconds)),
         ("without Ray", table.filled(run.alone, seconds)),
-        ("speed-up", table.speed_up(run)),
+        ("speed-up", table.filled(run.speed_up, times)),
         ("efficiency", efficiency(run)),
         (
             "memory",

@@ -46,13 +46,6 @@ def when(moment: float, form: str = LONG) -> str:
     return time.strftime(form, time.localtime(moment))
 
 
-def speed_up(run: Run) -> str:
-    """The speed-up, marked if it is a smoke test's."""
-    return filled(run.speed_up, times) + (
-        " (smoke test)" if run.speed_up is not None and run.is_smoke_test else ""
-    )
-
-
 def metrics(run: Run) -> str:
     """The first metrics."""
     shown = [f"{name} {value}" for name, value in run.metrics[:METRICS]]
@@ -66,7 +59,7 @@ COLUMNS = (
     Column("whole job", lambda run: filled(run.total, seconds)),
     Column("without Ray", lambda run: filled(run.alone, seconds)),
     Column("with Ray", lambda run: filled(run.ray, seconds)),
-    Column("speed-up", speed_up),
+    Column("speed-up", lambda run: filled(run.speed_up, times)),
     Column("memory", lambda run: filled(run.peak_memory, mebibytes)),
     Column("result", metrics, "text"),
 )
@@ -126,7 +119,10 @@ def markdown(runs: Sequence[Run]) -> str:
     lines = [
         ["job", *(column.heading for column in shown)],
         ["---"] * (len(shown) + 1),
-        *([run.job, *(column.text(run) for column in shown)] for run in runs),
+        *(
+            [run.job + " (smoke test)" * run.is_smoke_test, *(column.text(run) for column in shown)]
+            for run in runs
+        ),
     ]
     return "".join(f"| {' | '.join(markdown_cell(cell) for cell in line)} |\n" for line in lines)
 
