@@ -14,6 +14,7 @@ from raydock.printable import printable
 
 from .run import Run
 from .scaling import SIZES, Scaling
+from .table import short
 
 # What Matplotlib writes, and the variable of raydock/pages/colours.css that takes its place.
 VARIABLES = {
@@ -29,6 +30,7 @@ VARIABLES = {
 TEXT, MUTED, MEASURED, MODEL, *OTHERS = VARIABLES
 SERIES = (MEASURED, MODEL, *OTHERS)
 MARKERS = "osD^vP"  # so that lines differ without colour, too
+LONGEST_LABEL = 32  # characters
 SIZE = (4.4, 2.9)  # inches: about as wide as a phone, so that text stays readable there
 
 
@@ -119,14 +121,14 @@ def curves(run: Run) -> Html:
 
 def curve_chart(run: Run, curve: Any) -> Html:
     """One chart of a job's own."""
-    across, up, title = (printable(str(curve.get(name) or "")) for name in ("x", "y", "title"))
+    across, up, title = (str(curve.get(name) or "") for name in ("x", "y", "title"))
 
     def draw(axes: Any) -> None:
         for place, (name, line) in enumerate(curve["lines"].items()):
             x, y = zip(*line, strict=True)
             style = {"color": SERIES[place % len(SERIES)], "marker": MARKERS[place % len(MARKERS)]}
             axes.plot(x, y, markersize=4, label=legend(name), **style)
-        axes.set(xlabel=across, ylabel=up)
+        axes.set(xlabel=label(across), ylabel=label(up))
         axes.legend(frameon=False)
 
     ends = ", ".join(f"{name} ends at {line[-1][1]:.4g}" for name, line in curve["lines"].items())
@@ -135,4 +137,10 @@ def curve_chart(run: Run, curve: Any) -> Html:
 
 def legend(name: str) -> str:
     """A curve's name for the legend. Matplotlib omits names that start with an underscore, hence the blank."""
-    return f" {printable(name)}" if name.startswith("_") else printable(name)
+    shown = label(name)
+    return f" {shown}" if shown.startswith("_") else shown
+
+
+def label(name: str) -> str:
+    """A name that fits into a chart."""
+    return short(printable(name), LONGEST_LABEL)

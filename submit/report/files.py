@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +65,9 @@ def folder_of(output: Path) -> Path:
 
 
 def file_name(run: Run) -> str:
-    """The name of a job's page: other clients may use ids with slashes."""
-    return quote(run.record.submission_id, safe="", errors="backslashreplace")[:LONGEST_NAME] + ".html"
+    """The name of a job's page: other clients may use ids with slashes, or ones that would make it a hidden file."""
+    name = quote(run.record.submission_id, safe="", errors="backslashreplace")[:LONGEST_NAME]
+    return re.sub(r"^\.", "%2E", name) + ".html"
 
 
 def save(pages: Mapping[Path, str]) -> None:

@@ -22,7 +22,7 @@ from .timeline import timeline
 def html(run: Run, home: str | None) -> str:
     """The page as HTML. `home` is the address of the report on all jobs, if there is one."""
     return document(
-        f"raydock: {run.job}",
+        f"{run.record.submission_id}: raydock report",
         element("p", element("a", "All jobs", href=home), class_="note") if home else "",
         element("h1", run_headline(run)),
         *lead(run),

@@ -17,7 +17,7 @@ from .run import Run
 from .scaling import Scaling, scalings
 
 EXTRAPOLATED = (3, 8, 16, 48)  # worker CPUs whose predicted speed-up is given in the text
-TITLE = "raydock: report on jobs"
+TITLE = "Jobs: raydock report"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from .quantities import at_least_0, number
 
 MAX_CPUS = 4096  # an axis can still show this many ticks
 MAX_DEPTH = 6  # names joined by dots
-IGNORED_ARGUMENTS = frozenset({"--compare"})  # arguments that do not change what is computed
+IGNORED_ARGUMENTS = frozenset({"--compare", "--no-compare"})  # arguments that do not change what is computed
 # Keys with a meaning; docs/ describes them. All others count as metrics.
 KEYS = frozenset(
     {

@@ -53,7 +53,7 @@ def test_values_of_the_wrong_kind_count_as_absent(result: dict[str, Any]) -> Non
 
 
 def test_compare_flag_does_not_separate_runs() -> None:
-    assert run(words="--compare").kind == run().kind
+    assert run(words="--compare").kind == run(words="--no-compare").kind == run().kind
     assert run(words="--forests 8").kind != run().kind
 
 
