@@ -93,7 +93,7 @@ def outside_tasks(run: Run, found: TaskTimes) -> str:
         f"For {seconds(outside)} of {seconds(run.ray)}, none of the tasks in its RESULT ran: start-up, and work "
         "outside tasks"
     )
-    if outweighed(run, found):
+    if run.alone is not None and outweighed(run, found):
         return f"{what}. That alone takes longer than the whole job without Ray ({seconds(run.alone)})."
     return f"{what}."
 
