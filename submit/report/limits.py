@@ -15,6 +15,7 @@ from .run import Run
 from .scaling import mean_gap
 
 OUTSIDE = 0.2  # of the time: a smaller part outside the tasks is not worth a sentence
+MOSTLY = 0.5  # of the time
 LONG = 0.5  # of the time in which tasks ran: longer, and one task decides when the job ends
 UNEVEN = 1.5  # times the average task
 BUSY = 0.7  # of the CPUs' time
@@ -66,8 +67,9 @@ def limits_of_tasks(run: Run) -> Iterable[str]:
     if not run.tasks or not run.ray:
         return
     found = task_times(run)
-    uneven = longest_task(run, found) or idle_cpus(run, found)
-    yield from filter(None, (outside_tasks(run, found), too_few_tasks(run), uneven, gaps(run)))
+    yield from filter(None, (outside_tasks(run, found), too_few_tasks(run)))
+    if run.ray - found.span < MOSTLY * run.ray:  # otherwise the tasks are not where the time went
+        yield from filter(None, (longest_task(run, found) or idle_cpus(run, found), gaps(run)))
 
 
 def task_times(run: Run) -> TaskTimes:
