@@ -12,9 +12,10 @@ from raydock.printable import printable
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
 
-from .follow.follower import Follower
-from .follow.follower import stop as stop_job
 from .follow.log import Log
+from .follow.log_reader import LogReader
+from .follow.polling import USUAL
+from .follow.supervisor import stop as stop_job
 from .options import Options
 from .output import Console
 from .progress import Progress
@@ -33,9 +34,9 @@ async def logs(options: Options, console: Console) -> None:
     """Print the log so far."""
     async with open_dashboard(options, console) as dashboard:
         job = await find_job(dashboard, options.operand)
-        follower = Follower(dashboard, job.submission_id, Log(console.write), console.say)
-        follower.job = job
-        await follower.read()
+        reader = LogReader(dashboard, job.submission_id, Log(console.write), USUAL)
+        reader.node = job.driver_node
+        await reader.read()
 
 
 async def stop(options: Options, console: Console) -> None:
@@ -106,8 +107,9 @@ async def report(options: Options, console: Console) -> None:
     from .report import files
 
     written = files.write(options.operands, options.output)
-    for note in written.notes:
-        console.say(note)
+    for fault in written.faults:
+        console.fault(fault)
+    console.say(written.note)
     for path in written.paths:
         console.print(str(path))
 

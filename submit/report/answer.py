@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from raydock.units import counted
+from raydock.units import counted, duration
 
 from .limits import machine
-from .quantities import listed, seconds, times
+from .quantities import listed, times
 from .run import Run
 
 SLOWER, FASTER = 0.95, 1.05  # speed-ups in between are within the noise
@@ -72,7 +71,7 @@ def comparison(run: Run) -> str:
     where = setting(run)
     if run.alone is None or run.ray is None:
         return f"on {where}" if where else ""
-    return f"{seconds(run.alone)} without Ray and {seconds(run.ray)} with it" + (
+    return f"{duration(run.alone)} without Ray and {duration(run.ray)} with it" + (
         f", on {where}" if where else ""
     )
 
@@ -82,12 +81,11 @@ def run_headline(run: Run) -> str:
     if run.speed_up is not None:
         return f"{run.job} was {verdict(run.speed_up)}"
     took = run.ray if run.ray is not None else run.total
-    return f"{run.job} took {seconds(took)}" if took is not None else run.job
+    return f"{run.job} took {duration(took)}" if took is not None else run.job
 
 
 def setting(run: Run) -> str:
     """On what a run ran: CPUs, and nodes by pool."""
-    pools = Counter(node.pool for node in run.nodes)
-    nodes = listed([counted(count, f"{pool} node") for pool, count in pools.items()])
+    nodes = listed([counted(pool.nodes, f"{pool.name} node") for pool in run.pools])
     cpus = counted(run.cpus, "CPU") if run.cpus else ""
     return f"{cpus} of {nodes}" if cpus and nodes else cpus or nodes

@@ -22,10 +22,11 @@ LONGEST_NAME = 200  # characters; file systems allow 255
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What to say about the pages, and the files to open."""
+    """What the pages are about, the files to open, and an error for each saved result that was left out."""
 
-    notes: Sequence[str]
+    note: str
     paths: Sequence[Path]
+    faults: Sequence[UsageError] = ()
 
 
 def write(operands: Sequence[str], output: Path | None) -> Written:
@@ -35,8 +36,7 @@ def write(operands: Sequence[str], output: Path | None) -> Written:
     if len(operands) == 1:
         return write_job(runs[0], output)
     output = output or DEFAULT
-    unreadable = [fault.message for fault in selection.unreadable]
-    names = [message.partition(" is not a saved result")[0] for message in unreadable]
+    names = [fault.message.partition(" is not a saved result")[0] for fault in selection.unreadable]
     report = Report(runs, lambda run: quote(f"{folder_of(output).name}/{file_name(run)}"), names)
     markdown = output.with_suffix(".md")
     pages = {output: overview_page.html(report), markdown: overview_page.text(report)}
@@ -44,11 +44,7 @@ def write(operands: Sequence[str], output: Path | None) -> Written:
         folder_of(output) / file_name(run): job_page.html(run, f"../{quote(output.name)}") for run in runs
     }
     save(pages)
-    notes = [
-        *(f"left out: {message}" for message in unreadable),
-        f"report on {counted(len(runs), 'result')}:",
-    ]
-    return Written(notes, [output, markdown])
+    return Written(f"report on {counted(len(runs), 'result')}:", [output, markdown], selection.unreadable)
 
 
 def write_job(run: Run, output: Path | None) -> Written:
@@ -56,7 +52,7 @@ def write_job(run: Run, output: Path | None) -> Written:
     path = output or folder_of(DEFAULT) / file_name(run)
     home = f"../{DEFAULT}" if output is None and DEFAULT.is_file() else None
     save({path: job_page.html(run, home)})
-    return Written([f"report on {run.record.submission_id}:"], [path])
+    return Written(f"report on {run.record.submission_id}:", [path])
 
 
 def folder_of(output: Path) -> Path:

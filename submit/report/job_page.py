@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from raydock.pages.document import document
 from raydock.pages.html import Html, element
 from raydock.printable import printable
-from raydock.units import counted
+from raydock.units import counted, duration
 
 from . import charts, table
 from .answer import comparison, run_headline
 from .limits import limits, machine
-from .quantities import mebibytes, seconds, times
+from .quantities import mebibytes, times
 from .run import Run
 from .timeline import timeline
 
@@ -74,9 +74,9 @@ def facts(run: Run) -> Html:
         ("target", run.record.target),
         ("data", run.data),
         ("started", table.started(run)),
-        ("whole job", table.filled(run.total, seconds)),
-        ("with Ray", table.filled(run.ray, seconds)),
-        ("without Ray", table.filled(run.alone, seconds)),
+        ("whole job", table.filled(run.total, duration)),
+        ("with Ray", table.filled(run.ray, duration)),
+        ("without Ray", table.filled(run.alone, duration)),
         ("speed-up", table.filled(run.speed_up, times)),
         ("efficiency", efficiency(run)),
         (
@@ -117,7 +117,7 @@ def nodes(run: Run) -> Iterable[Html]:
             node.name + (" (simulated GPU)" if node.simulated_gpu else ""),
             node.pool,
             "" if node.tasks is None else node.tasks,
-            *([seconds(busy[node.id])] if busy else []),
+            *([duration(busy[node.id])] if busy else []),
         ]
         for node in run.nodes
     ]

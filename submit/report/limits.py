@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from raydock.units import counted
+from raydock.units import counted, duration
 
-from .quantities import listed, seconds, significant, times
+from .quantities import listed, significant, times
 from .run import Run
 from .scaling import mean_gap
 
@@ -92,11 +92,11 @@ def outside_tasks(run: Run, found: TaskTimes) -> str:
     if outside < OUTSIDE * run.ray:
         return ""
     what = (
-        f"For {seconds(outside)} of {seconds(run.ray)}, none of the tasks in its RESULT ran: start-up, and work "
+        f"For {duration(outside)} of {duration(run.ray)}, none of the tasks in its RESULT ran: start-up, and work "
         "outside tasks"
     )
     if run.alone is not None and outweighed(run, found):
-        return f"{what}. That alone takes longer than the whole job without Ray ({seconds(run.alone)})."
+        return f"{what}. That alone takes longer than the whole job without Ray ({duration(run.alone)})."
     return f"{what}."
 
 
@@ -117,7 +117,7 @@ def longest_task(run: Run, found: TaskTimes) -> str:
     if not uneven or found.longest < LONG * found.span:
         return ""
     name = f" ({found.longest_name})" if found.longest_name else ""
-    return f"The longest task{name} took {seconds(found.longest)} of the {seconds(found.span)} in which tasks ran."
+    return f"The longest task{name} took {duration(found.longest)} of the {duration(found.span)} in which tasks ran."
 
 
 def idle_cpus(run: Run, found: TaskTimes) -> str:
@@ -141,7 +141,7 @@ def gaps(run: Run) -> str:
 
 def milliseconds(value: float) -> str:
     """A short duration."""
-    return f"{significant(1000 * value)} ms" if value < 1 else seconds(value)
+    return f"{significant(1000 * value)} ms" if value < 1 else duration(value)
 
 
 def machine(runs: Sequence[Run]) -> str:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from raydock.pages.document import document
 from raydock.pages.html import Html, element, join
-from raydock.units import counted
+from raydock.units import counted, duration
 
 from . import bars, charts, table
 from .answer import FASTER, headline, lead, newest, only_smoke_tests
 from .limits import limits_of_all
-from .quantities import listed, seconds
+from .quantities import listed
 from .run import Run
 from .scaling import Scaling, scalings
 
@@ -124,8 +124,8 @@ def scaling_section(scaled: Sequence[Scaling]) -> Iterable[Html]:
 def scaling_table(result: Scaling) -> str:
     """The measured and predicted seconds as a Markdown table."""
     rows = "".join(
-        f"| {point.cpus} | {seconds(point.seconds)} | {seconds(point.predicted)} ({point.error:+.0%}) "
-        f"| {seconds(point.shared)} ({point.shared_error:+.0%}) |\n"
+        f"| {point.cpus} | {duration(point.seconds)} | {duration(point.predicted)} ({point.error:+.0%}) "
+        f"| {duration(point.shared)} ({point.shared_error:+.0%}) |\n"
         for point in result.points
     )
     title = ", ".join(table.markdown_cell(part) for part in (f"**{result.job}**", result.data) if part)

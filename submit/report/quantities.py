@@ -1,21 +1,6 @@
-"""Numbers of a RESULT: read with care, since a job may print anything, and written with their units. Pure."""
+"""Numbers with their units, and names in a sentence. Pure."""
 
 from __future__ import annotations
-
-LARGEST = 1e15  # absolute value in a chart
-
-
-def number(value: object) -> float | None:
-    """The value as a float if it is a number that a chart can show; otherwise None."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST < value < LARGEST:
-        return None
-    return float(value)
-
-
-def at_least_0(value: object) -> float | None:
-    """The value as a float if it is a number of at least 0; otherwise None."""
-    found = number(value)
-    return found if found is not None and found >= 0 else None
 
 
 def significant(value: float) -> str:
@@ -28,17 +13,6 @@ def times(speed_up: float) -> str:
     if speed_up >= 100 or isinstance(speed_up, int):
         return f"{significant(speed_up)}×"
     return f"{speed_up:.2f}×" if speed_up >= 0.1 else f"{speed_up:.1g}×"
-
-
-def seconds(value: float) -> str:
-    """A duration: 0.83 s, 47 s, 2 min 48 s, 1 h 5 min."""
-    if value < 120:
-        return f"{significant(value)} s"
-    minutes, rest = divmod(round(value), 60)
-    if minutes < 120:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
 
 
 def mebibytes(value: float) -> str:

@@ -1,7 +1,7 @@
 """One run of a job, read from its saved record: what was computed, where, how long it took. Pure.
 
-Nothing is assumed of a RESULT: own scripts print what they like. What a field should not hold counts as absent, and
-keys of the job's own are shown with its metrics.
+Nothing is assumed of a RESULT: own scripts print what they like. `results.fields` reads what the summary shows, too;
+here are the parts that only a page can show. Keys of the job's own are shown with its metrics.
 """
 
 from __future__ import annotations
@@ -9,33 +9,16 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 from raydock.answers import rows, text
 
+from ..results.fields import Pool, amount, fields_of, number
 from ..results.history import JobRecord
-from .quantities import at_least_0, number
+from ..results.values import concise, is_nothing
 
-MAX_CPUS = 4096  # an axis can still show this many ticks
 MAX_DEPTH = 6  # names joined by dots
 IGNORED_ARGUMENTS = frozenset({"--compare", "--no-compare"})  # arguments that do not change what is computed
-# Keys with a meaning; docs/ describes them. All others count as metrics.
-KEYS = frozenset(
-    {
-        "version",
-        "job",
-        "data",
-        "note",
-        "nodes",
-        "cpus",
-        "seconds",
-        "speed_up",
-        "efficiency",
-        "peak_memory_mib",
-    }
-    | {"metrics", "tasks", "curves", "computes"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +41,7 @@ class Run:
     data: str
     note: str  # the job's own sentence on its speed-up
     words: tuple[str, ...]  # of the entrypoint
+    pools: tuple[Pool, ...]  # that did work; without numbers of tasks, those that the cluster had
     nodes: tuple[Node, ...]
     tasks: tuple[Mapping[str, Any], ...]  # the valid ones, ordered by start; times are in seconds
     curves: tuple[Mapping[str, Any], ...]  # charts that the job reports: a title, axes, and lines of [x, y]
@@ -104,29 +88,26 @@ class Run:
 
 def run_of(record: JobRecord) -> Run:
     """Extract a run from a record."""
-    result, words = record.result, words_of(record.entrypoint)
-    reported = result.get("seconds")
-    seconds = reported if isinstance(reported, Mapping) else {"ray": reported}
-    ray, alone = at_least_0(seconds.get("ray")), at_least_0(seconds.get("alone"))
-    speed_up = at_least_0(result.get("speed_up"))
-    cpus = int(number(result.get("cpus")) or 0)
+    result = record.result
+    fields = fields_of(result, record.entrypoint, record.workers)
     return Run(
         record=record,
-        job=str(result.get("job") or script_of(words) or record.submission_id),
-        data=str(result.get("data") or ""),
+        job=fields.job or record.submission_id,
+        data=fields.data,
         note=text(result.get("note")),
-        words=words,
+        words=words_of(record.entrypoint),
+        pools=fields.pools or record.workers.pools,
         nodes=tuple(map(node_of, rows(result.get("nodes")))),
         tasks=tuple(
             sorted(filter(is_task, rows(result.get("tasks"))), key=lambda task: float(task["start"]))
         ),
         curves=tuple(filter(is_curve, rows(result.get("curves")))),
-        metrics=tuple(flat(metrics_of(result))),
-        cpus=cpus if 0 <= cpus <= MAX_CPUS else 0,
-        alone=alone,
-        ray=ray,
-        speed_up=alone / ray if speed_up is None and alone and ray else speed_up,
-        peak_memory=at_least_0(result.get("peak_memory_mib")),
+        metrics=tuple(flat({**fields.metrics, **fields.own})),
+        cpus=fields.cpus,
+        alone=fields.alone,
+        ray=fields.ray,
+        speed_up=fields.speed_up,
+        peak_memory=fields.peak_memory_mib,
     )
 
 
@@ -138,15 +119,10 @@ def words_of(entrypoint: str) -> tuple[str, ...]:
         return (entrypoint,)
 
 
-def script_of(words: Iterable[str]) -> str:
-    """The name of the script that an entrypoint runs, without its suffix."""
-    return next((PurePath(word).stem for word in words if word.endswith(".py")), "")
-
-
 def node_of(entry: Mapping[str, Any]) -> Node:
     """A node, from its entry in a RESULT."""
     name, pool = str(entry.get("node") or ""), str(entry.get("pool") or "")
-    tasks = at_least_0(entry.get("tasks"))
+    tasks = amount(entry.get("tasks"))
     return Node(
         str(entry.get("id") or name),
         name or pool or "?",
@@ -178,20 +154,10 @@ def is_point(point: object) -> bool:
     return isinstance(point, list) and len(point) == 2 and all(number(value) is not None for value in point)
 
 
-def metrics_of(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The job's metrics, and every key of its own."""
-    reported = result.get("metrics")
-    metrics = reported if isinstance(reported, Mapping) else {"metrics": reported}
-    own = {name: value for name, value in result.items() if name not in KEYS}
-    return {name: value for name, value in {**metrics, **own}.items() if value is not None}
-
-
-def flat(metrics: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterable[tuple[str, str]]:
-    """Yield names and values; nested names are joined by dots, and a list is given by its length."""
-    for name, value in metrics.items():
-        if isinstance(value, Mapping) and depth < MAX_DEPTH:
+def flat(values: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterable[tuple[str, str]]:
+    """Yield names and values; nested names are joined by dots."""
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value and depth < MAX_DEPTH:
             yield from flat(value, f"{prefix}{name}.", depth + 1)
-        elif isinstance(value, list | Mapping):
-            yield f"{prefix}{name}", f"{len(value)} values"
-        else:
-            yield f"{prefix}{name}", f"{value:.4g}" if isinstance(value, float) else str(value)
+        elif not is_nothing(value):
+            yield f"{prefix}{name}", concise(name, value)

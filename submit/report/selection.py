@@ -32,28 +32,20 @@ def select(operands: Sequence[str]) -> Selection:
     """
     if operands:
         return Selection(by_start([history.read(path_of(word)) for word in operands]))
-    records, unreadable = [], []
-    for path in history.all_paths():
-        try:
-            records.append(history.read(path))
-        except UsageError as fault:
-            unreadable.append(fault)
+    records, unreadable = history.read_all()
     if unreadable and not records:
         raise unreadable[0]
     if not records:
         raise UsageError(
             "No results yet: each job that succeeds saves one.",
-            "python submit.py jobs/sklearn_joblib.py -- --compare",
+            "python submit.py jobs/sklearn_joblib.py",
         )
     return Selection(by_start(records), unreadable)
 
 
 def by_start(records: Sequence[JobRecord]) -> list[JobRecord]:
     """The records, oldest first, each job once."""
-    return sorted(
-        {record.submission_id: record for record in records}.values(),
-        key=lambda record: (record.started, record.submission_id),
-    )
+    return history.oldest_first({record.submission_id: record for record in records}.values())
 
 
 def path_of(word: str) -> Path:

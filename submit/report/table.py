@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from raydock.pages.html import Html, element, join
 from raydock.printable import printable
+from raydock.units import duration
 
-from .quantities import mebibytes, seconds, times
+from .quantities import mebibytes, times
 from .run import Run
 
 METRICS = 4  # shown in a table; a job's own page has all
@@ -56,9 +57,9 @@ def metrics(run: Run) -> str:
 COLUMNS = (
     Column("started", lambda run: started(run, "%b %d %H:%M"), "moment"),
     Column("CPUs", lambda run: str(run.cpus or "")),
-    Column("whole job", lambda run: filled(run.total, seconds)),
-    Column("without Ray", lambda run: filled(run.alone, seconds)),
-    Column("with Ray", lambda run: filled(run.ray, seconds)),
+    Column("whole job", lambda run: filled(run.total, duration)),
+    Column("without Ray", lambda run: filled(run.alone, duration)),
+    Column("with Ray", lambda run: filled(run.ray, duration)),
     Column("speed-up", lambda run: filled(run.speed_up, times)),
     Column("memory", lambda run: filled(run.peak_memory, mebibytes)),
     Column("result", metrics, "text"),

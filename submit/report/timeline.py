@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from raydock.pages.html import Html, element, join
-from raydock.units import counted
+from raydock.units import counted, duration
 
-from .quantities import seconds, significant
+from .quantities import significant
 from .run import Run
 from .scaling import lanes
 
@@ -80,7 +80,7 @@ def rectangles(lane: Sequence[Mapping[str, Any]], number: int, axis: Axis) -> It
         length = float(task["end"]) - float(task["start"])
         yield element(
             "rect",
-            element("title", f"{task.get('name') or 'task'}: {seconds(length)}"),
+            element("title", f"{task.get('name') or 'task'}: {duration(length)}"),
             class_="odd" if count % 2 else None,
             x=left,
             y=LANE * number + 1,

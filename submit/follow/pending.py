@@ -1,0 +1,106 @@
+"""Why a job is PENDING: what its supervisor waits for, from Ray's state API and the log of its environment's setup.
+
+pip's own output is not there until pip has ended: Ray logs it as a whole (runtime_env/utils.py, check_output_cmd).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from raydock.errors import ServerError, Unreachable
+from raydock.rayapi.dashboard import Dashboard
+from raydock.rayapi.job import Job
+from raydock.units import duration
+
+from .scheduling import format_resources
+from .supervisor import Supervisor, find
+
+UNKNOWN = "waiting for the cluster to start it"
+LINES = 400  # of the setup log, which all jobs share
+ENVIRONMENT = re.compile(r"\bpip[:/]+([0-9a-f]{40})")  # a path or URI of an environment
+STAGES = (  # a line of the setup log, and what happens after it
+    ("Downloading package from", "downloading the package"),
+    ("Creating virtualenv", "creating a virtual environment"),
+    ("Installing python requirements", "pip is installing {installs}"),
+    ("Added URI pip", "starting the job"),
+    ("is already installed and will be reused", "starting the job"),
+)
+
+
+class PendingLine:
+    """A line on a terminal that says how long a job has been PENDING, and why. `every` is in seconds."""
+
+    def __init__(self, dashboard: Dashboard, progress: Callable[[str], None], every: float) -> None:
+        self.dashboard, self.progress, self.every = dashboard, progress, every
+
+    async def show(self, job: Callable[[], Job], running: asyncio.Event) -> None:
+        """Update the line once a second until the job runs; then remove it."""
+        began, asked, why = time.monotonic(), float("-inf"), UNKNOWN
+        while not running.is_set():
+            now = time.monotonic()
+            if now - asked >= self.every:
+                why, asked = await reason(self.dashboard, job()), now
+            if not running.is_set() and not job().terminal:
+                self.progress(status(job(), now - began, why))
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(running.wait(), 1)
+        self.progress("")
+
+
+def status(job: Job, watched: float, why: str) -> str:
+    """The line for a pending job that has been watched for that many seconds."""
+    age = time.time() - job.started if job.started else 0
+    return f"PENDING for {duration(round(max(age, watched)))}: {why}"
+
+
+async def reason(dashboard: Dashboard, job: Job) -> str:
+    """Why the job has not started. Never raises for an unexpected answer."""
+    try:
+        supervisor = await find(dashboard, job.submission_id)
+        if supervisor is None:
+            return UNKNOWN
+        if supervisor.state == "ALIVE":
+            return "starting the job"
+        log = await setup_log(dashboard, supervisor)
+    except (ServerError, Unreachable):
+        return UNKNOWN
+    if found := stage(log, job):
+        return found
+    if supervisor.required:
+        return f"waiting for a node with {format_resources(supervisor.required)} free"
+    return "preparing its environment"
+
+
+async def setup_log(dashboard: Dashboard, supervisor: Supervisor) -> str:
+    """The end of the log in which the head node sets up environments; empty if there is none."""
+    head = next((node for node in await dashboard.nodes() if node.get("is_head_node")), {})
+    name = f"runtime_env_setup-{supervisor.owner}.log"
+    return (await dashboard.log_file(str(head.get("node_id", "")), name, LINES) or b"").decode(
+        errors="replace"
+    )
+
+
+def stage(log: str, job: Job) -> str:
+    """What is done for the job, from the lines after the last mention of its package; "" if there is no mention.
+
+    Other jobs write into the same log: once an environment is named, only lines about that one count.
+    """
+    lines = log.splitlines()
+    start = next((place for place, line in reversed(list(enumerate(lines))) if job.package in line), None)
+    if start is None or not job.package:
+        return ""
+    if not job.installs:
+        return "starting the job"
+    found, environment = "downloading the package", ""
+    for line in lines[start:]:
+        named = ENVIRONMENT.search(line)
+        environment = environment or (named[1] if named else "")
+        if named and named[1] != environment:
+            continue
+        if what := next((what for words, what in STAGES[1:] if words in line and named), ""):
+            found = what
+    return found.format(installs=", ".join(job.installs).replace("{", "{{"))
