@@ -35,7 +35,9 @@ class Tags(HTMLParser):
         super().__init__()
         self.found: set[tuple[str, tuple[str, ...]]] = set()
         self.feed(page)
-        self.found.discard(("path", ("style",)))  # Matplotlib leaves out the frame of a legend that is too wide
+        self.found.discard(
+            ("path", ("style",))
+        )  # Matplotlib leaves out the frame of a legend that is too wide
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.add((tag, tuple(name for name, _ in attrs)))

@@ -59,7 +59,7 @@ def test_without_results() -> None:
     with pytest.raises(UsageError) as raised:
         ids()
     assert raised.value.message == "No results yet: each job that succeeds saves one."
-    assert raised.value.fix == "python submit.py jobs/sklearn_joblib.py -- --compare"
+    assert raised.value.fix == "python submit.py jobs/sklearn_joblib.py"
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,9 @@ def test_an_unreadable_record_does_not_stop_the_report(results: Path) -> None:
     (results / "bad.json").write_text("{")
     written = files.write([], None)
     assert written.paths == [Path("report.html"), Path("report.md")]
-    assert written.notes[0].startswith(f"left out: {results}/bad.json is not a saved result: ")
-    assert written.notes[1:] == ["report on 1 result:"]
+    assert written.note == "report on 1 result:"
+    (fault,) = written.faults
+    assert fault.message.startswith(f"{results}/bad.json is not a saved result: ")
     assert f"Not readable, and left out: {results}/bad.json." in Path("report.html").read_text()
 
 
@@ -100,7 +101,7 @@ def test_each_job_has_its_own_page(tmp_path: Path) -> None:
     assert 'href="../all.html"' in page
     written = files.write(["b"], None)
     assert written.paths == [Path("report-jobs/b%2F3.html")]
-    assert written.notes == ["report on b/3:"]
+    assert written.note == "report on b/3:"
     assert "All jobs" not in written.paths[0].read_text()  # there is no report.html to go to
     assert files.write(["b"], tmp_path / "x" / "one.html").paths[0].read_text().startswith("<!doctype html>")
 
