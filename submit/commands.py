@@ -46,8 +46,10 @@ async def stop(options: Options, console: Console) -> None:
         if job.terminal:
             console.say(f"{job.submission_id} has already ended: {job.status}")
             return
-        job = await stop_job(dashboard, job.submission_id)
-        console.say(f"{job.submission_id} is {job.status}")
+        ended = await stop_job(dashboard, job.submission_id)
+        early = job.status == "PENDING" and ended.status == "FAILED"
+        note = ": it was stopped before it started, which Ray calls FAILED" if early else ""
+        console.say(f"{ended.submission_id} is {ended.status}{note}")
 
 
 async def list_jobs(options: Options, console: Console) -> None:

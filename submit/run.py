@@ -21,7 +21,8 @@ from .preflight import preflight
 from .prepare import Prepared, prepare
 from .progress import Progress
 from .results import outcome, result
-from .results.workers import Workers, read_workers
+from .results.fields import Workers
+from .results.workers import read_workers
 from .targets import open_target
 
 

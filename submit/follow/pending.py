@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from raydock.errors import ServerError, Unreachable
@@ -22,12 +22,13 @@ from .supervisor import Supervisor, find
 UNKNOWN = "waiting for the cluster to start it"
 LINES = 400  # of the setup log, which all jobs share
 ENVIRONMENT = re.compile(r"\bpip[:/]+([0-9a-f]{40})")  # a path or URI of an environment
+CREATING = "Creating virtualenv"
 STAGES = (  # a line of the setup log, and what happens after it
     ("Downloading package from", "downloading the package"),
-    ("Creating virtualenv", "creating a virtual environment"),
+    (CREATING, "creating a virtual environment"),
     ("Installing python requirements", "pip is installing {installs}"),
     ("Added URI pip", "starting the job"),
-    ("is already installed and will be reused", "starting the job"),
+    ("Runtime env pip ", "starting the job"),  # … is already installed
 )
 
 
@@ -85,22 +86,27 @@ async def setup_log(dashboard: Dashboard, supervisor: Supervisor) -> str:
 
 
 def stage(log: str, job: Job) -> str:
-    """What is done for the job, from the lines after the last mention of its package; "" if there is no mention.
+    """What is done for the job, from the setup log; "" if it does not mention the job's package.
 
-    Other jobs write into the same log: once an environment is named, only lines about that one count.
+    Ray tries three times (runtime_env/virtualenv_utils.py), so pip's last error is shown from the second attempt on.
     """
-    lines = log.splitlines()
-    start = next((place for place, line in reversed(list(enumerate(lines))) if job.package in line), None)
-    if start is None or not job.package:
+    lines = lines_about(job, log.splitlines())
+    if not lines:
         return ""
     if not job.installs:
         return "starting the job"
-    found, environment = "downloading the package", ""
-    for line in lines[start:]:
-        named = ENVIRONMENT.search(line)
-        environment = environment or (named[1] if named else "")
-        if named and named[1] != environment:
-            continue
-        if what := next((what for words, what in STAGES[1:] if words in line and named), ""):
-            found = what
-    return found.format(installs=", ".join(job.installs).replace("{", "{{"))
+    steps = [what for line in lines for words, what in STAGES if words in line]
+    text = (steps or ["downloading the package"])[-1].format(installs=", ".join(job.installs))
+    attempts = sum(CREATING in line for line in lines)
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return f"{text}, attempt {attempts}: {errors[-1]}" if attempts > 1 and errors else text
+
+
+def lines_about(job: Job, lines: Sequence[str]) -> list[str]:
+    """The lines from the last mention of the job's package on, without those about another job's environment."""
+    start = next((place for place in reversed(range(len(lines))) if job.package in lines[place]), None)
+    if start is None or not job.package:
+        return []
+    named = [(line, ENVIRONMENT.search(line)) for line in lines[start:]]
+    own = next((found[1] for _, found in named if found), "")
+    return [line for line, found in named if not found or found[1] == own]

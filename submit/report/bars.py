@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from raydock.pages.html import Html, element, join
 
 from .answer import FASTER, comparison
-from .limits import limits_of_tasks
+from .limits import beyond_cpus, limits_of_tasks
 from .quantities import times
 from .run import Run
 
@@ -57,7 +57,10 @@ def explanation(run: Run) -> str:
     """The times of a run, and why it was not faster: the job's own sentence, or what its tasks show."""
     figures = comparison(run)
     return " ".join(
-        [*([f"{figures}."] if figures else []), run.note or " ".join(limits_of_tasks(run))]
+        [
+            *([f"{figures}."] if figures else []),
+            run.note or " ".join(filter(None, (beyond_cpus(run), *limits_of_tasks(run)))),
+        ]
     ).strip()
 
 

@@ -17,6 +17,7 @@ from .scaling import mean_gap
 OUTSIDE = 0.2  # of the time: a smaller part outside the tasks is not worth a sentence
 MOSTLY = 0.5  # of the time
 LONG = 0.5  # of the time in which tasks ran: longer, and one task decides when the job ends
+BEYOND = 1.15  # times what the CPUs allow; less may be a cache or noise
 UNEVEN = 1.5  # times the average task
 BUSY = 0.7  # of the CPUs' time
 GAP = 0.2  # of a CPU's time
@@ -35,7 +36,7 @@ class TaskTimes:
 
 def limits(run: Run) -> tuple[str, ...]:
     """The limits of a run as sentences, the most general first."""
-    return tuple(filter(None, (shared_cores(run), *limits_of_tasks(run))))
+    return tuple(filter(None, (beyond_cpus(run), shared_cores(run), *limits_of_tasks(run))))
 
 
 def limits_of_all(compared: Sequence[Run]) -> list[str]:
@@ -50,6 +51,16 @@ def limits_of_all(compared: Sequence[Run]) -> list[str]:
             else []
         ),
     ]
+
+
+def beyond_cpus(run: Run) -> str:
+    """That a speed-up is larger than the CPUs allow, which is the reader's to judge: tasks may only wait."""
+    if not run.speed_up or not run.most or run.speed_up < BEYOND * run.most:
+        return ""
+    return (
+        f"{times(run.speed_up)} is more than {counted(run.most, 'CPU')} can give: were both times measured on the "
+        "same work?"
+    )
 
 
 def shared_cores(run: Run) -> str:

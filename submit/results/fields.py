@@ -91,9 +91,8 @@ def pools_of(nodes: Iterable[Mapping[str, Any]]) -> tuple[Pool, ...]:
     for node in nodes:
         name = str(node.get("pool") or "workers")
         known = found.get(name, Pool(name, 0, 0))
-        tasks = node.get("tasks")
-        counted = known.tasks is not None and isinstance(tasks, int) and 0 <= tasks < LARGEST
-        total = known.tasks + tasks if counted and known.tasks is not None else None
+        tasks = amount(node.get("tasks"))
+        total = None if known.tasks is None or tasks is None else known.tasks + int(tasks)
         found[name] = Pool(name, known.nodes + 1, total)
     return tuple(found.values())
 

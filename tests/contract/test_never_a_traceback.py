@@ -30,7 +30,7 @@ from raydock import crash
 from raydock.printable import UNSAFE
 from raydock.rayapi import dashboard
 from submit import cli
-from submit.follow import follower, supervisor, polling
+from submit.follow import follower, polling, supervisor
 from tests import hostile
 from tests.fakes import Answer, FakeDashboard, FakeJob
 

@@ -46,6 +46,8 @@ OTHERS = log(f"Creating virtualenv at {ENV.format(OTHER)}", f"Added URI pip://{O
         (log(FOUND, CREATING, INSTALLING) + OTHERS, "pip is installing humanize, polars==1.9.0"),
         (OTHERS + log(FOUND, CREATING), "creating a virtual environment"),
         (log(FOUND, CREATING, INSTALLING, ADDED), "starting the job"),
+        (log(FOUND, CREATING, INSTALLING) + "ERROR: No matching distribution found for x\n" + log(CREATING),
+         "creating a virtual environment, attempt 2: No matching distribution found for x"),
         (log(ADDED, FOUND, REUSED), "starting the job"),
     ],
 )  # fmt: skip

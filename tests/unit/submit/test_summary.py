@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ LESSON = {
 NO_CLUSTER = Workers()
 
 
-def shown(value: dict[str, Any], workers: Workers = NO_CLUSTER, width: int = 80) -> list[str]:
+def shown(value: Mapping[str, Any], workers: Workers = NO_CLUSTER, width: int = 80) -> list[str]:
     return lines(fields_of(value, "python x.py", workers), workers, width)
 
 

@@ -96,6 +96,10 @@ def test_a_smoke_tests_speed_up_is_no_answer() -> None:
             ("A task takes 75 ms on average, and 24.8 ms pass between two on one CPU.",),
         ),
         ({"seconds": {"ray": 10}}, ()),
+        (
+            {"seconds": {"ray": 10, "alone": 40}, "cpus": 2},
+            ("4.00× is more than 2 CPUs can give: were both times measured on the same work?",),
+        ),
         ({"tasks": FOUR, "seconds": None}, ()),
     ],
 )
