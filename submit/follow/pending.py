@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from raydock.answers import text
 from raydock.errors import ServerError, Unreachable
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
@@ -20,7 +21,8 @@ from .scheduling import format_resources
 from .supervisor import Supervisor, find
 
 UNKNOWN = "waiting for the cluster to start it"
-LINES = 400  # of the setup log, which all jobs share
+LINES = 400  # of a setup log, which all jobs share
+NODES = 8  # whose logs are read at most
 ENVIRONMENT = re.compile(r"\bpip[:/]+([0-9a-f]{40})")  # a path or URI of an environment
 CREATING = "Creating virtualenv"
 STAGES = (  # a line of the setup log, and what happens after it
@@ -66,23 +68,25 @@ async def reason(dashboard: Dashboard, job: Job) -> str:
             return UNKNOWN
         if supervisor.state == "ALIVE":
             return "starting the job"
-        log = await setup_log(dashboard, supervisor)
+        logs = await setup_logs(dashboard, supervisor)
     except (ServerError, Unreachable):
         return UNKNOWN
-    if found := stage(log, job):
+    if found := next(filter(None, (stage(log, job) for log in logs)), ""):
         return found
     if supervisor.required:
         return f"waiting for a node with {format_resources(supervisor.required)} free"
     return "preparing its environment"
 
 
-async def setup_log(dashboard: Dashboard, supervisor: Supervisor) -> str:
-    """The end of the log in which the head node sets up environments; empty if there is none."""
-    head = next((node for node in await dashboard.nodes() if node.get("is_head_node")), {})
+async def setup_logs(dashboard: Dashboard, supervisor: Supervisor) -> list[str]:
+    """The ends of the logs in which nodes set up environments: the head node's, or, if the entrypoint reserves
+    resources, those of all nodes that may run it.
+    """
+    nodes = sorted(await dashboard.nodes(), key=lambda node: not node.get("is_head_node"))
     name = f"runtime_env_setup-{supervisor.owner}.log"
-    return (await dashboard.log_file(str(head.get("node_id", "")), name, LINES) or b"").decode(
-        errors="replace"
-    )
+    asked = [text(node.get("node_id")) for node in nodes[: NODES if supervisor.required else 1]]
+    logs = await asyncio.gather(*(dashboard.log_file(node, name, LINES) for node in asked))
+    return [(log or b"").decode(errors="replace") for log in logs]
 
 
 def stage(log: str, job: Job) -> str:
@@ -95,11 +99,11 @@ def stage(log: str, job: Job) -> str:
         return ""
     if not job.installs:
         return "starting the job"
-    steps = [what for line in lines for words, what in STAGES if words in line]
-    text = (steps or ["downloading the package"])[-1].format(installs=", ".join(job.installs))
+    steps = [step for line in lines for words, step in STAGES if words in line]
+    what = (steps or ["downloading the package"])[-1].format(installs=", ".join(job.installs))
     attempts = sum(CREATING in line for line in lines)
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    return f"{text}, attempt {attempts}: {errors[-1]}" if attempts > 1 and errors else text
+    return f"{what}, attempt {attempts}: {errors[-1]}" if attempts > 1 and errors else what
 
 
 def lines_about(job: Job, lines: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ Whatever a job prints becomes a few short lines: at most `ROWS`, and no value is
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 
 from raydock.status_line import columns_of, cut
 from raydock.units import counted, duration
@@ -28,15 +28,16 @@ def lines(fields: Fields, workers: Workers, width: int = 80) -> list[str]:
     first = [*times(fields), *efficiency(fields, workers)]
     last = [*pools(fields.pools), *memory(fields), *data(fields)]
     room = ROWS - len(first) - len(last)
-    middle = list(islice(values({**fields.metrics, **fields.own}, width), LOOKED_AT))
+    reported = chain(values(fields.metrics, width), values(fields.own, width))
+    middle = list(islice(reported, LOOKED_AT))
     rows = [*first, *middle[:room], *last]
     name_width = max((columns_of(name) for name, _ in rows), default=0)
     shown = [
         f"  {name}{' ' * (name_width - columns_of(name))}  {cut(value, max(width - name_width - 4, 20))}"
         for name, value in rows
     ]
-    if hidden := len(middle) - room:
-        shown += [f"  … {left_out(hidden, len(middle))}; --result PATH writes everything"] * (hidden > 0)
+    if len(middle) > room:
+        shown.append(f"  … {left_out(len(middle) - room, len(middle))}; --result PATH writes everything")
     return shown
 
 
@@ -48,7 +49,8 @@ def left_out(hidden: int, found: int) -> str:
 def times(fields: Fields) -> Iterator[Row]:
     """Yield the speed-up and the times."""
     if fields.speed_up is not None:
-        yield "speed-up", f"{fields.speed_up:.3g}× with Ray"
+        slower = ": slower than without Ray" if fields.speed_up < 1 else ""
+        yield "speed-up", f"{fields.speed_up:.3g}×{slower}"
     if fields.ray is not None:
         yield "with Ray" if fields.alone is not None else "time", duration(fields.ray)
     if fields.alone is not None:

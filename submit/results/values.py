@@ -47,7 +47,7 @@ def concise_number(key: str, value: float) -> str:
         return f"{value:,}" if abs(value) < 10**18 else cut(str(value), 24)
     if value.is_integer() and abs(value) < 1e15:
         return f"{value:,.0f}"
-    return f"{value:,.0f}" if 10_000 <= abs(value) < 1e15 else f"{value:.4g}"
+    return f"{value:,.0f}" if 10_000 <= abs(value) < 1e15 else f"{value:,.4g}"
 
 
 def moment_of(value: float) -> str:

@@ -97,7 +97,9 @@ def test_exit_code_reports_how_the_job_ended(
     ) + ("  it said so\n" if status == "FAILED" else "")
 
 
-def test_result_summary_and_file(ray: FakeDashboard, env: dict[str, str], script: Path, tmp_path: Path) -> None:
+def test_result_summary_and_file(
+    ray: FakeDashboard, env: dict[str, str], script: Path, tmp_path: Path
+) -> None:
     ray.on_submit = ends("SUCCEEDED", b'RESULT {"job": "x", "seconds": {"ray": 2.5}}\n')
     done = submit(script, "--result", tmp_path / "r.json", env=env)
     assert done.code == 0

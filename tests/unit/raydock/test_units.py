@@ -24,9 +24,9 @@ def of_cluster_wait(text: str) -> float | None:
 
 
 def of_vertex(text: str) -> float | None:
-    from vertex.cluster_options import seconds
+    from vertex.spec.options import parse_duration
 
-    return seconds(text, "--deadline")
+    return parse_duration(text, "--deadline")
 
 
 def of_drain_timeout(text: str) -> float | None:

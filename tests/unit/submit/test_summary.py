@@ -37,7 +37,7 @@ def shown(value: Mapping[str, Any], workers: Workers = NO_CLUSTER, width: int = 
 
 def test_summary_of_a_lesson() -> None:
     assert shown(LESSON, Workers(cores=2)) == [
-        "  speed-up     1.4× with Ray",
+        "  speed-up     1.4×",
         "  with Ray     25.1 s",
         "  without Ray  2 min 5 s, on one CPU",
         "  CPUs         3, sharing this machine's 2 cores; efficiency 47%",
@@ -52,13 +52,14 @@ def test_summary_of_a_lesson() -> None:
 def test_two_keys_give_the_speed_up() -> None:
     value = {"seconds": {"ray": 2, "alone": 3}, "metrics": {"n": 5}}
     assert shown(value, Workers(3, (Pool("cpu-worker", 3),), 4)) == [
-        "  speed-up     1.5× with Ray",
+        "  speed-up     1.5×",
         "  with Ray     2 s",
         "  without Ray  3 s, on one CPU",
         "  CPUs         3; efficiency 50%",
         "  n            5",
     ]
     assert shown({"seconds": 2, "cpus": None}) == ["  time  2 s"]
+    assert shown({"seconds": {"ray": 4, "alone": 3}})[0] == "  speed-up     0.75×: slower than without Ray"
 
 
 def test_own_keys_are_short() -> None:

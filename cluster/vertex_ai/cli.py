@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 import time
 from pathlib import Path
 
-from cluster import vertex_text
 from cluster.errors import ClusterError
 from cluster.runtimes import Context
-from cluster.vertex_errors import translate_errors
+from cluster.vertex_ai import cluster_text, comparison_text, plan_text
+from cluster.vertex_ai.errors import translate_errors
+from cluster.vertex_ai.next_steps import idle_lines, next_steps
+from raydock import units
 from raydock.errors import Interrupted, NotUp, UsageError
 from raydock.gcp.tokens import AccessToken
-from raydock.settings import ROOT
-from vertex import cluster_options, lifecycle, plan, service_agent
+from vertex import lifecycle, service_agent
 from vertex.client import VertexClient
 from vertex.cluster import Cluster
 from vertex.errors import ClusterNotFound
-from vertex.lifecycle import ClusterWaiter, again
-from vertex.location import Location, location_of
-from vertex.plan import ClusterPlan
-
-JOB = "jobs/sklearn_joblib.py"
+from vertex.lifecycle import ClusterWaiter, command_line
+from vertex.location import resolve_location
+from vertex.spec import plan
+from vertex.spec.options import parse_duration, parse_options
+from vertex.spec.plan import ClusterPlan
 
 
 def run(verb: str, options: argparse.Namespace, context: Context) -> None:
@@ -45,19 +45,19 @@ def client_and_cluster(options: argparse.Namespace, context: Context) -> tuple[V
     def setting(name: str, default: str) -> str:
         return context.settings.get(name) or default
 
-    location, cluster = location_of(options.project, options.region, options.cluster, setting)
+    location, cluster = resolve_location(options.project, options.region, options.cluster, setting)
     return VertexClient(location), cluster
 
 
 def require_cluster(options: argparse.Namespace, context: Context, verb: str) -> tuple[VertexClient, str]:
     """Like client_and_cluster, but raises UsageError if no cluster is given."""
-    api, cluster = client_and_cluster(options, context)
+    client, cluster = client_and_cluster(options, context)
     if not cluster:
         raise UsageError(
             f"{verb}: no cluster given.",
-            f"Add --cluster NAME; to list the clusters: {again('status', api.location)}",
+            f"Add --cluster NAME; to list the clusters: {command_line('status', client.location)}",
         )
-    return api, cluster
+    return client, cluster
 
 
 def confirm(question: str, yes: bool, nothing: str) -> None:
@@ -84,35 +84,33 @@ def confirm(question: str, yes: bool, nothing: str) -> None:
 
 def run_up(options: argparse.Namespace, context: Context) -> None:
     """Show the plan, create the cluster after confirmation, and wait until it is RUNNING."""
-    from vertex.request import resource_of
+    from vertex.spec.request import resource_of
 
-    deadline = cluster_options.seconds(options.deadline, "--deadline")
+    deadline = parse_duration(options.deadline, "--deadline")
     if options.max_idle:
-        cluster_options.seconds(options.max_idle, "--max-idle")
-    api, planned = client_and_plan(options, context)
+        parse_duration(options.max_idle, "--max-idle")
+    client, planned = client_and_plan(options, context)
     if options.dry_run:
         print(
-            f"{vertex_text.plan(planned, service_agent.agent(api.location))}\n\nNothing was created (--dry-run)."
+            f"{plan_text.plan(planned, service_agent.address(client.location))}\n\nNothing was created (--dry-run)."
         )
         return
-    found = find(api, planned.cluster)
+    found = find(client, planned.cluster)
     if found is None:
         resource = resource_of(planned)
-        print(vertex_text.plan(planned, service_agent.agent(api.location)), flush=True)
+        print(plan_text.plan(planned, service_agent.address(client.location)), flush=True)
         confirm("Create it?", options.yes, "Nothing was created")
-        if not lifecycle.create(api, planned.cluster, resource):
+        if not lifecycle.create(client, planned.cluster, resource):
             context.say(f"{planned.cluster} already exists (created concurrently)")
     else:
-        since = (
-            f", requested {cluster_options.span(time.time() - found.created)} ago" if found.created else ""
-        )
+        since = f", requested {units.span(time.time() - found.created)} ago" if found.created else ""
         context.say(f"{found.id} already exists: {found.state}{since}; not creating another")
-        lifecycle.refuse_dead(found, api.location)
+        lifecycle.raise_if_failed(found, client.location)
     if found is None or found.state != "RUNNING":
-        found = lifecycle.come(ClusterWaiter(api, planned.cluster, deadline, context.say))
-    print(f"\n{vertex_text.cluster(found)}\n\n{next_steps(api.location, found)}")
+        found = lifecycle.wait_until_running(ClusterWaiter(client, planned.cluster, deadline, context.say))
+    print(f"\n{cluster_text.cluster(found)}\n\n{next_steps(client.location, found)}")
     if options.max_idle:
-        print(f"\n{idle_lines(api.location, found.id, options.max_idle)}")
+        print(f"\n{idle_lines(client.location, found.id, options.max_idle)}")
 
 
 def client_and_plan(options: argparse.Namespace, context: Context) -> tuple[VertexClient, ClusterPlan]:
@@ -120,80 +118,63 @@ def client_and_plan(options: argparse.Namespace, context: Context) -> tuple[Vert
 
     Without --cluster, the cluster is named after the Compose project.
     """
-    api, cluster = client_and_cluster(options, context)
-    asked = cluster_options.wishes_of(
+    client, cluster = client_and_cluster(options, context)
+    parsed = parse_options(
         options.service_account, options.network, options.label, options.autoscale, options.image
     )
     cluster = cluster or context.topology.project.replace("_", "-")
-    return api, plan.plan_of(context.topology, cluster, api.location, asked)
+    return client, plan.plan_of(context.topology, cluster, client.location, parsed)
 
 
-def find(api: VertexClient, cluster: str) -> Cluster | None:
+def find(client: VertexClient, cluster: str) -> Cluster | None:
     """The cluster, or None if there is none with this name."""
     try:
-        return api.get(cluster)
+        return client.get(cluster)
     except ClusterNotFound:
         return None
 
 
-def next_steps(location: Location, found: Cluster) -> str:
-    """The commands that submit a job to the cluster and that delete it."""
-    flags = f"--target vertex {location.flags}--cluster {found.id}"
-    return f"Next:    python submit.py {flags} {JOB}\nDelete:  {again('down', location, found.id)}"
-
-
-def idle_lines(location: Location, cluster: str, text: str) -> str:
-    """The commands that delete the cluster once it is idle: one for a terminal, one for crontab."""
-    command = again("idle", location, cluster, f"--max-idle {text}")
-    python = shlex.quote(sys.executable)
-    once = f"cd {shlex.quote(str(ROOT))} && {python}{command.removeprefix('python')} --once"
-    return (
-        f"Vertex AI does not delete an idle cluster. To have it deleted, run:\n  {command}\n"
-        f"or add this to your crontab (`crontab -e`):\n  */5 * * * * {once.replace('%', chr(92) + '%')}"
-    )
-
-
 def run_down(options: argparse.Namespace, context: Context) -> None:
     """Delete the cluster after confirmation, and wait until it is gone."""
-    api, cluster = require_cluster(options, context, "down")
-    found = api.get(cluster)
-    nodes = vertex_text.count(sum(pool.nodes for pool in found.pools), "node")
+    client, cluster = require_cluster(options, context, "down")
+    found = client.get(cluster)
+    nodes = units.counted(sum(pool.nodes for pool in found.pools), "node")
     print(
-        f"{cluster} in {api.location.project}, {api.location.region}: {found.state}, {nodes}",
+        f"{cluster} in {client.location.project}, {client.location.region}: {found.state}, {nodes}",
         flush=True,
     )
     stopping = found.state == "STOPPING"
     confirm("Delete it? This ends its running jobs.", options.yes or stopping, "Nothing was deleted")
     lifecycle.delete(
-        ClusterWaiter(api, cluster, cluster_options.seconds(options.deadline, "--deadline"), context.say)
+        ClusterWaiter(client, cluster, parse_duration(options.deadline, "--deadline"), context.say)
     )
-    print(f"Deleted: {cluster}. {remaining(api)}")
+    print(f"Deleted: {cluster}. {remaining(client)}")
 
 
-def remaining(api: VertexClient) -> str:
+def remaining(client: VertexClient) -> str:
     """Say which clusters still exist in the location, and so still bill."""
-    others = [f"{one.id} ({one.state})" for one in api.all()]
-    location = f"{api.location.project}, {api.location.region}"
-    text = f"Still in {location}: {', '.join(others)}." if others else f"No clusters are left in {location}."
-    return f"{text}\nBuckets, logs and service accounts were not changed."
+    others = [f"{one.id} ({one.state})" for one in client.list_clusters()]
+    location = f"{client.location.project}, {client.location.region}"
+    still = f"Still in {location}: {', '.join(others)}." if others else f"No clusters are left in {location}."
+    return f"{still}\nBuckets, logs and service accounts were not changed."
 
 
 def run_status(options: argparse.Namespace, context: Context) -> None:
     """Show one cluster, or all clusters in the location. Raises NotUp if there are none."""
-    api, cluster = client_and_cluster(options, context)
-    found = [api.get(cluster)] if cluster else api.all()
+    client, cluster = client_and_cluster(options, context)
+    found = [client.get(cluster)] if cluster else client.list_clusters()
     if options.json:
-        print(json.dumps(vertex_text.as_json(api.location, found), indent=1))
+        print(json.dumps(cluster_text.as_json(client.location, found), indent=1))
     elif cluster:
-        print(vertex_text.cluster(found[0]))
+        print(cluster_text.cluster(found[0]))
         if found[0].state == "RUNNING":
-            print(f"\n{next_steps(api.location, found[0])}")
+            print(f"\n{next_steps(client.location, found[0])}")
     elif found:
-        print(vertex_text.clusters(found))
+        print(cluster_text.clusters(found))
     else:
         raise NotUp(
-            f"There are no Ray clusters in {api.location.project}, {api.location.region}.",
-            f"Create one: {again('up', api.location)}",
+            f"There are no Ray clusters in {client.location.project}, {client.location.region}.",
+            f"Create one: {command_line('up', client.location)}",
         )
 
 
@@ -201,41 +182,43 @@ def run_scale(options: argparse.Namespace, context: Context) -> None:
     """Resize pools of the cluster, and wait until it is RUNNING again."""
     from vertex import resize
 
-    api, cluster = require_cluster(options, context, "scale")
-    waiter = ClusterWaiter(api, cluster, cluster_options.seconds(options.deadline, "--deadline"), context.say)
-    print(vertex_text.cluster(resize.change(waiter, context.topology, options.sizes)))
+    client, cluster = require_cluster(options, context, "scale")
+    waiter = ClusterWaiter(client, cluster, parse_duration(options.deadline, "--deadline"), context.say)
+    print(cluster_text.cluster(resize.resize(waiter, context.topology, options.sizes)))
 
 
 def run_idle(options: argparse.Namespace, context: Context) -> None:
     """Delete the cluster once it has been idle for --max-idle. Raises NotUp if `--once` can't tell whether it is."""
     from vertex import idle
 
-    api, cluster = require_cluster(options, context, "idle")
-    most = cluster_options.seconds(options.max_idle, "--max-idle")
-    watcher = idle.Idle(api, cluster, most, context.say, AccessToken())
-    verdict = watcher.once() if options.once else watcher.watch()
+    client, cluster = require_cluster(options, context, "idle")
+    most = parse_duration(options.max_idle, "--max-idle")
+    watcher = idle.IdleWatcher(client, cluster, most, context.say, AccessToken())
+    verdict = watcher.check_once() if options.once else watcher.watch()
     if verdict.kind == "unknown":
-        raise NotUp(idle.line(cluster, verdict), f"See: {again('status', api.location, cluster)}")
-    print(idle.line(cluster, verdict))
+        raise NotUp(
+            idle.message(cluster, verdict), f"See: {command_line('status', client.location, cluster)}"
+        )
+    print(idle.message(cluster, verdict))
 
 
 def run_diff(options: argparse.Namespace, context: Context) -> None:
     """Compare the local cluster with the one on Vertex AI."""
-    from vertex import diff, job_needs
-    from vertex.cluster_info import read_cluster_summary
+    from vertex.comparison import diff, job_needs
+    from vertex.comparison.cluster_summary import read_cluster_summary
     from vertex.dashboard import LocalDashboard, managed
 
-    api, cluster = require_cluster(options, context, "diff")
-    needs = job_needs.read(Path(options.job)) if options.job else None
+    client, cluster = require_cluster(options, context, "diff")
+    needs = job_needs.read_needs(Path(options.job)) if options.job else None
     local_dashboard = LocalDashboard(context.dashboard)
     reply = local_dashboard.get("/lab/")
     lab = json.loads(reply.body) if reply.status == 200 else {}
     local = read_cluster_summary(local_dashboard, str(lab.get("job", "")))
-    found = api.get(cluster)
+    found = client.get(cluster)
     dashboard = managed(found, AccessToken())
     with dashboard.client:
         remote = read_cluster_summary(dashboard, found.principal, found.python)
-    print(vertex_text.comparison(diff.rows(local, remote, needs), local, remote))
+    print(comparison_text.comparison(diff.differences(local, remote, needs), local, remote))
 
 
 VERBS = {
