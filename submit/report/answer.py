@@ -85,7 +85,11 @@ def run_headline(run: Run) -> str:
 
 
 def setting(run: Run) -> str:
-    """On what a run ran: CPUs, and nodes by pool."""
+    """On what a run ran: the CPUs that it could use, and the nodes by pool, of those that worked if it names them."""
     nodes = listed([counted(pool.nodes, f"{pool.name} node") for pool in run.pools])
     cpus = counted(run.cpus, "CPU") if run.cpus else ""
-    return f"{cpus} of {nodes}" if cpus and nodes else cpus or nodes
+    return (
+        (f"{cpus}, with tasks on {nodes}" if run.nodes else f"{cpus} of {nodes}")
+        if cpus and nodes
+        else cpus or nodes
+    )

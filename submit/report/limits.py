@@ -64,13 +64,16 @@ def beyond_cpus(run: Run) -> str:
 
 
 def shared_cores(run: Run) -> str:
-    """That the nodes advertise more CPUs than the machine has cores."""
-    if not run.cores or run.cpus <= run.cores:
+    """That the machine has no more cores than the nodes advertise CPUs, which limits work that computes."""
+    if not run.cores or run.cpus < max(run.cores, 2):
         return ""
-    return (
-        f"{counted(run.cpus, 'CPU')} share this machine's {counted(run.cores, 'core')}, so work that only computes "
-        f"gets at most {times(run.most)}."
+    cpus, cores = counted(run.cpus, "CPU"), counted(run.cores, "core")
+    fact = (
+        f"{cpus} share this machine's {cores}"
+        if run.cpus > run.cores
+        else f"{cpus} use all of this machine's {cores}"
     )
+    return f"{fact}, so work that only computes gets at most {times(run.most)}."
 
 
 def limits_of_tasks(run: Run) -> Iterable[str]:

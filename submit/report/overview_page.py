@@ -91,10 +91,12 @@ def speed_ups(report: Report) -> Iterable[Html]:
     compared = newest(report.runs)
     scale = bars.scale_of(compared)
     faster = [run for run in compared if (run.speed_up or 0) >= FASTER]
+    legend: object = element("p", bars.LEGEND, class_="note legend")
     for heading, group in (("Faster with Ray", faster), ("Not faster with Ray", compared[len(faster) :])):
         if group:
             yield element("h2", heading)
-            yield element("p", bars.LEGEND, class_="note legend")
+            yield join(legend)
+            legend = ""  # once is enough
             yield bars.bars(group, scale, report.name)
     if smoke := only_smoke_tests(report.runs):
         yield element("p", f"Left out, since only smoke tests were compared: {listed(smoke)}.", class_="note")

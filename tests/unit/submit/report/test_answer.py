@@ -31,7 +31,7 @@ def test_the_report_opens_with_the_largest_speed_up_and_on_what() -> None:
     ]
     assert headline(runs) == "2 of 3 jobs faster with Ray, up to 2.00×"  # the last run of a job counts
     assert lead(runs) == (
-        "The best is old: 20 s without Ray and 10 s with it, on 3 CPUs of 2 cpu-worker nodes and 1 gpu-worker node. "
+        "The best is old: 20 s without Ray and 10 s with it, on 3 CPUs, with tasks on 2 cpu-worker nodes and 1 gpu-worker node. "
         "All nodes run on this machine, which has 2 cores."
     )
     assert [found.job for found in newest(runs)] == ["old", "b", "c"]
@@ -76,6 +76,10 @@ def test_a_smoke_tests_speed_up_is_no_answer() -> None:
         ),
         ({"tasks": EVEN, **THREE_CPUS, "computes": False}, ()),
         (
+            {"cpus": 2},
+            ("2 CPUs use all of this machine's 2 cores, so work that only computes gets at most 2×.",),
+        ),
+        (
             {"tasks": [task("n1", 0, 1), task("n1", 1, 2)], "seconds": {"ray": 10, "alone": 4}},
             (
                 "For 8 s of 10 s, none of the tasks in its RESULT ran: start-up, and work outside tasks. That alone "
@@ -83,11 +87,11 @@ def test_a_smoke_tests_speed_up_is_no_answer() -> None:
             ),
         ),
         (
-            {"tasks": [task("n1", 0, 9, "big"), task("n2", 0, 2), task("n2", 2, 4)], "cpus": 2},
+            {"tasks": [task("n1", 0, 9, "big"), task("n2", 0, 2), task("n2", 2, 4)], "cpus": 2, "cores": 4},
             ("The longest task (big) took 9 s of the 9 s in which tasks ran.",),
         ),
         (
-            {"tasks": [task("n1", 0, 5), task("n2", 5, 10)], "cpus": 2},
+            {"tasks": [task("n1", 0, 5), task("n2", 5, 10)], "cpus": 2, "cores": 4},
             ("From its first task to its last, its CPUs were busy 50% of the time.",),
         ),
         ({"tasks": [task("n1", 0, 10)], "cpus": 2, "cores": 4}, ("It has 1 task for 2 CPUs.",)),
@@ -97,7 +101,7 @@ def test_a_smoke_tests_speed_up_is_no_answer() -> None:
         ),
         ({"seconds": {"ray": 10}}, ()),
         (
-            {"seconds": {"ray": 10, "alone": 40}, "cpus": 2},
+            {"seconds": {"ray": 10, "alone": 40}, "cpus": 2, "cores": 4},
             ("4.00× is more than 2 CPUs can give: were both times measured on the same work?",),
         ),
         ({"tasks": FOUR, "seconds": None}, ()),
