@@ -66,9 +66,9 @@ def lead(runs: Sequence[Run]) -> str:
     return f"{figures[:1].upper()}{figures[1:]} {machine(runs)}".strip()
 
 
-def comparison(run: Run) -> str:
-    """Both times of a run, and on what it ran."""
-    where = setting(run)
+def comparison(run: Run, where: str | None = None) -> str:
+    """Both times of a run, and on what it ran; `where` says that in other words than `setting`."""
+    where = setting(run) if where is None else where
     if run.alone is None or run.ray is None:
         return f"on {where}" if where else ""
     return f"{duration(run.alone)} without Ray and {duration(run.ray)} with it" + (
@@ -87,9 +87,14 @@ def run_headline(run: Run) -> str:
 def setting(run: Run) -> str:
     """On what a run ran: the CPUs that it could use, and the nodes by pool, of those that worked if it names them."""
     nodes = listed([counted(pool.nodes, f"{pool.name} node") for pool in run.pools])
-    cpus = counted(run.cpus, "CPU") if run.cpus else ""
+    cpus = cpus_of(run)
     return (
         (f"{cpus}, with tasks on {nodes}" if run.nodes else f"{cpus} of {nodes}")
         if cpus and nodes
         else cpus or nodes
     )
+
+
+def cpus_of(run: Run) -> str:
+    """The CPUs that a run could use; empty if unknown."""
+    return counted(run.cpus, "CPU") if run.cpus else ""

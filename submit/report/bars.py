@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from raydock.pages.html import Html, element, join
 
-from .answer import FASTER, comparison
+from .answer import FASTER, comparison, cpus_of
 from .limits import beyond_cpus, limits_of_tasks
 from .quantities import times
 from .run import Run
@@ -55,7 +55,7 @@ def bar(run: Run, scale: float, name: Html) -> Html:
 
 def explanation(run: Run) -> str:
     """The times of a run, and why it was not faster: the job's own sentence, or what its tasks show."""
-    figures = comparison(run)
+    figures = comparison(run, cpus_of(run))
     return " ".join(
         [
             *([f"{figures}."] if figures else []),

@@ -31,8 +31,8 @@ def test_the_report_opens_with_the_largest_speed_up_and_on_what() -> None:
     ]
     assert headline(runs) == "2 of 3 jobs faster with Ray, up to 2.00×"  # the last run of a job counts
     assert lead(runs) == (
-        "The best is old: 20 s without Ray and 10 s with it, on 3 CPUs, with tasks on 2 cpu-worker nodes and 1 gpu-worker node. "
-        "All nodes run on this machine, which has 2 cores."
+        "The best is old: 20 s without Ray and 10 s with it, on 3 CPUs, with tasks on 2 cpu-worker nodes and 1 "
+        "gpu-worker node. All nodes run on this machine, which has 2 cores."
     )
     assert [found.job for found in newest(runs)] == ["old", "b", "c"]
 
