@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from iam.console import INTERRUPTED, OK, REFUSED, UNREACHABLE, USAGE, echo_error, report_error
 from iam.errors import Conflict, MalformedPrincipal, MalformedResource, UnknownRole
 from iam.options import Usage, parse
-from raydock.errors import RaydockError, SettingsError, Unreachable
+from raydock.errors import Interrupted, RaydockError, Unreachable, UsageError
 
 if TYPE_CHECKING:
     import argparse
 
-USAGE_ERRORS = (Usage, SettingsError, MalformedPrincipal, MalformedResource, UnknownRole)
+USAGE_ERRORS = (Usage, UsageError, MalformedPrincipal, MalformedResource, UnknownRole)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,9 +51,11 @@ def command(verb: str) -> Callable[[argparse.Namespace], int]:
 
 
 def exit_code_of(fault: RaydockError) -> int:
-    """Return 2 for a usage error, 4 if trying again may help, 3 for everything else."""
+    """Return 2 for a usage error, 130 for Ctrl-C, 4 if trying again may help, 3 for everything else."""
     if isinstance(fault, USAGE_ERRORS):
         return USAGE
+    if isinstance(fault, Interrupted):
+        return INTERRUPTED
     return UNREACHABLE if isinstance(fault, (Unreachable, Conflict)) else REFUSED
 
 

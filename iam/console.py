@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from iam.options import Usage
-from raydock.commandline import MEANT
 from raydock.errors import RaydockError
-from raydock.printable import json_printable, printable
+from raydock.terminal import prompt
+from raydock.terminal.layout import columns, hanging
+from raydock.terminal.printable import json_printable, printable
 
 OK, USAGE, REFUSED, UNREACHABLE, INTERRUPTED = 0, 2, 3, 4, 130
 
@@ -29,9 +28,7 @@ def echo_json(value: Mapping[str, Any]) -> None:
 
 def echo_wrapped(start: str, text: str) -> None:
     """Print text to stdout with a hanging indent below `start`."""
-    from iam.text import hanging
-
-    echo(*hanging(start, text, width(sys.stdout)))
+    echo(*hanging(start, text, columns(sys.stdout)))
 
 
 def echo_error(line: str) -> None:
@@ -47,31 +44,14 @@ def write_line(line: str, stream: TextIO) -> None:
 
 def report_error(fault: RaydockError) -> None:
     """Print what failed and how to fix it."""
-    from iam.text import hanging
-
     for start, text in (("iam: ", fault.message), ("   → ", fault.fix)):
-        columns = 10_000 if text.startswith(MEANT) else width(sys.stderr)  # keep a command on one line
-        for line in hanging(start, text, columns) if text else ():
+        for line in hanging(start, text, columns(sys.stderr)) if text else ():
             echo_error(line)
 
 
-def width(stream: TextIO) -> int:
-    """Columns of a terminal, 60 or more. Lines written to a file are not wrapped."""
-    return max(60, shutil.get_terminal_size((80, 24)).columns) if stream.isatty() else 10_000
-
-
-def agreed(question: str, action: str, yes: bool) -> bool:
-    """Ask on a terminal whether to act; `yes` answers in advance. Raises Usage if stdin is not a terminal.
-
-    `question` and `action` are the same in two forms: "Apply this plan" and "Applying the plan".
-    """
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise Usage(f"{action} needs confirmation, so nothing was changed.", "add --yes")
-    sys.stderr.write(f"{question}? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() in ("y", "yes"):
+def agreed(question: str, yes: bool) -> bool:
+    """Whether to act: `yes` answers in advance, otherwise a terminal is asked. Raises UsageError without one."""
+    if yes or prompt.confirmed(f"{question}?", "Nothing was changed"):
         return True
     echo("Nothing was changed.")
     return False

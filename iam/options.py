@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from iam import access_options, storage_options
 from iam.errors import IamError
-from raydock import commandline
-from raydock.commandline import MEANT, line, near
+from raydock.terminal import commandline
+from raydock.terminal.commandline import MEANT, line, near
 
 PROG = "python -m iam"
 VERBS = {

@@ -11,7 +11,7 @@ from iam.console import OK, REFUSED, echo, echo_json, echo_wrapped
 from iam.options import Usage
 
 if TYPE_CHECKING:
-    from iam.check import Outcome
+    from iam.check import CheckResult
 
 
 def show(options: argparse.Namespace) -> int:
@@ -69,7 +69,7 @@ def check(options: argparse.Namespace) -> int:
     if not principal:
         raise Usage("Could not determine which identity jobs run as.", "pass it: --as=serviceAccount:EMAIL")
 
-    async def run() -> list[Outcome]:
+    async def run() -> list[CheckResult]:
         async with open_reader(session) as reader:
             return await check_permissions(principal, needs, reader)
 

@@ -60,7 +60,7 @@ def remove(options: argparse.Namespace) -> int:
     if accounts.session.job == f"serviceAccount:{address}":
         text = f"Jobs run as {address}, so it was not removed."
         raise PermissionDenied(text, "let them run as another first: python -m iam account use NAME")
-    if agreed(f"Remove service account {address}", f"Removing service account {address}", options.yes):
+    if agreed(f"Remove service account {address}", options.yes):
         accounts.delete_account(address)
         echo(f"Removed service account {address}. Its roles no longer have any effect.")
     return OK

@@ -73,7 +73,7 @@ def remove(options: argparse.Namespace) -> int:
         )
     size = readable(sum(one.size for one in files))
     content = f" and its {counted(len(files), 'object')} ({size})" if files else ""
-    if agreed(f"Remove gs://{name}{content}", f"Removing gs://{name}{content}", options.yes):
+    if agreed(f"Remove gs://{name}{content}", options.yes):
         buckets.remove(name, files)
         echo(f"Removed gs://{name}{content}.")
     return OK

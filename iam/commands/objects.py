@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from iam.console import OK, agreed, echo
 from iam.options import PROG, Usage
-from raydock.commandline import line
 from raydock.errors import RaydockError
+from raydock.terminal.commandline import line
 from raydock.units import counted
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def remove(options: argparse.Namespace) -> int:
     items = [item for one in paths for item in found(store, options, one)]
     files = list({item.file.path: item.file for item in items if isinstance(item.file, CloudFile)}.values())
     what = f"{counted(len(files), 'object')}"
-    if len(files) > 1 and not agreed(f"Remove {what}", f"Removing {what}", options.yes):
+    if len(files) > 1 and not agreed(f"Remove {what}", options.yes):
         return OK
     for_each(store.delete, files)
     echo(f"Removed {files[0].path}." if len(files) == 1 else f"Removed {what}.")

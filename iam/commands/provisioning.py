@@ -88,4 +88,4 @@ def confirmed(plan: ProvisionPlan, options: argparse.Namespace) -> bool:
     if options.dry_run:
         echo("Dry run: nothing was changed.")
         return False
-    return agreed("Apply this plan", "Applying the plan", options.yes)
+    return agreed("Apply this plan", options.yes)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from iam.errors import IamError, MalformedPolicy
 from iam.policy.policies import Policy, policy_from_json
 from iam.policy.principal import is_service_agent, normal
-from raydock.commandline import near
+from raydock.terminal.commandline import near
 
 
 class Members(Protocol):

@@ -17,8 +17,8 @@ from iam.policy.policies import Policy, policy_from_json, policy_to_json
 from iam.policy.principal import is_custom_account, is_service_agent, wrong_account_id
 from iam.policy_reader import PROJECTS
 from iam.session import Session
-from raydock.commandline import MEANT, near
 from raydock.errors import NotFound
+from raydock.terminal.commandline import MEANT, near
 
 ACCOUNTS = "iam.googleapis.com"
 SET_POLICY = "resourcemanager.projects.setIamPolicy"

@@ -13,8 +13,8 @@ from iam.errors import FileFailed, MalformedResource
 from iam.storage.paths import CloudPath, LocalPath, Path
 from iam.storage.store import CloudFile, ObjectStore
 from iam.storage.wildcards import compiled, fixed_prefix
-from raydock.commandline import near
 from raydock.errors import NotFound
+from raydock.terminal.commandline import near
 
 
 @dataclass(frozen=True, slots=True)

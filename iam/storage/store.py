@@ -10,8 +10,8 @@ from typing import Any
 from iam.google_clients import ApiCall, retry_options, storage_client, translated_errors
 from iam.session import Session
 from iam.storage.paths import CloudPath
-from raydock.commandline import near
 from raydock.errors import NotFound, RaydockError
+from raydock.terminal.commandline import near
 
 READER, USER = "roles/storage.objectViewer", "roles/storage.objectUser"
 SAMPLE = 1000  # names that are compared with a wrong one

@@ -7,7 +7,7 @@ import time
 from dataclasses import astuple
 
 from cloud.google_errors import ApiError
-from cloud.storage.conditions import Conditions, read_conditions
+from cloud.storage.conditions import Preconditions, read_conditions
 from cloud.storage.request import EVERYWHERE, StorageRequest, StorageResponse, invalid
 from cloud.storage.service import Service
 from cloud.storage.store.content import Writer, new_blob
@@ -145,7 +145,7 @@ async def complete(
     service.writers.pop(session.id, None)
     stored = session.document
     wanted = NewObject(session.name, stored["document"], stored["md5"], stored["crc32c"])
-    check = service.replaceable(call, session.bucket, session.name, Conditions(*stored["conditions"]))
+    check = service.replaceable(call, session.bucket, session.name, Preconditions(*stored["conditions"]))
     try:
         wanted.check(content)
         made = service.keep(session.bucket, session.name, content, wanted.document, check, upload=session.id)

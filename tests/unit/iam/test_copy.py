@@ -276,7 +276,7 @@ def test_removing_asks_for_several(lab: Lab, bucket: str) -> None:
     assert lab.iam("rm", f"gs://{bucket}/c").out == f"Removed gs://{bucket}/c.\n"
     told = lab.iam("rm", "-r", f"gs://{bucket}/d")
     assert told == CommandResult(
-        2, "", "iam: Removing 2 objects needs confirmation, so nothing was changed.\n   → add --yes\n"
+        2, "", "iam: Nothing was changed: there is no terminal to ask for confirmation.\n   → add --yes\n"
     )
     assert lab.iam("rm", "-r", f"gs://{bucket}/d", "--yes").out == "Removed 2 objects.\n"
     assert lab.iam("rm", f"gs://{bucket}").code == 2
