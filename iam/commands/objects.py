@@ -25,6 +25,7 @@ def copy(options: argparse.Namespace) -> int:
     from iam.storage.paths import LocalPath, parse_path
     from iam.storage.plan import planned, size_of
     from iam.storage.progress import Progress, readable
+    from raydock.terminal.status_line import StatusLine
 
     if len(options.paths) < 2:
         raise Usage(
@@ -37,7 +38,7 @@ def copy(options: argparse.Namespace) -> int:
     destination = destination_of(store, target)
     copies = planned([found(store, options, one) for one in sources], destination)
     size = size_of(copies)
-    progress = Progress(len(copies), size, sys.stderr if sys.stderr.isatty() else None)
+    progress = Progress(len(copies), size, StatusLine(sys.stderr))
     copy_all(store, copies, destination, progress, options.no_clobber)
     kept = f", {counted(progress.kept, 'file')} existed already" if progress.kept else ""
     moved = f"{counted(progress.done - progress.kept, 'file')} ({readable(size - progress.kept_size)})"

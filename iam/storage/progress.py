@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO, TextIO
+from typing import IO
 
+from raydock.terminal.status_line import StatusLine
 from raydock.units import counted
 
 INTERVAL = 0.2  # seconds between two updates of the line
@@ -21,11 +22,11 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Progress:
-    """The files and bytes that are done, of a total. `terminal` is None if the line is not shown."""
+    """The files and bytes that are done, of a total."""
 
     files: int
     size: int
-    terminal: TextIO | None = None
+    status: StatusLine
     done: int = 0  # files
     moved: int = 0  # bytes
     kept: int = 0  # files that exist already
@@ -60,11 +61,10 @@ class Progress:
 
     def show(self) -> None:
         """Update the line, a few times a second."""
-        if self.terminal and time.monotonic() - self.shown >= INTERVAL:
+        if self.status.enabled and time.monotonic() - self.shown >= INTERVAL:
             self.shown = time.monotonic()
             line = f"  {self.done:,} of {counted(self.files, 'file')}, {readable(self.moved)} of {readable(self.size)}"
-            self.terminal.write(f"\r{line}\x1b[K")
-            self.terminal.flush()
+            self.status.update(line)
 
     @contextmanager
     def line(self) -> Iterator[None]:
@@ -72,9 +72,7 @@ class Progress:
         try:
             yield
         finally:
-            if self.terminal and self.shown:
-                self.terminal.write("\r\x1b[K")
-                self.terminal.flush()
+            self.status.clear()
 
 
 @dataclass(slots=True)

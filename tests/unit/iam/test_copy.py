@@ -17,6 +17,7 @@ import pytest
 from iam.storage import transfer
 from iam.storage.parallel import for_each
 from iam.storage.progress import CountedFile, Progress
+from raydock.terminal.status_line import ERASE, StatusLine
 from tests.labcloud import PERSON
 from tests.unit.iam.conftest import CommandResult, Lab
 
@@ -220,7 +221,7 @@ def test_how_far_it_got_before_an_error(
 
 
 def test_an_error_ends_the_transfers_that_have_begun() -> None:
-    begun, progress = threading.Event(), Progress(2, 2)
+    begun, progress = threading.Event(), Progress(2, 2, StatusLine(io.StringIO()))
 
     def act(item: str) -> None:
         if item == "fails":
@@ -236,13 +237,14 @@ def test_an_error_ends_the_transfers_that_have_begun() -> None:
 
 def test_the_progress_is_one_line_of_a_terminal_and_vanishes(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = io.StringIO()
-    progress = Progress(2, 3 * MIB, terminal)
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    progress = Progress(2, 3 * MIB, StatusLine(terminal))
     with progress.line():
         progress.advance(MIB)
         monkeypatch.setattr("iam.storage.progress.INTERVAL", 0)
         progress.file_done()
-    shown = "\r  0 of 2 files, 1.0 MiB of 3.0 MiB\x1b[K\r  1 of 2 files, 1.0 MiB of 3.0 MiB\x1b[K\r\x1b[K"
-    assert terminal.getvalue() == shown
+    lines = [f"  {done} of 2 files, 1.0 MiB of 3.0 MiB" for done in (0, 1)]
+    assert terminal.getvalue() == ERASE.join(["", *lines, ""])
 
 
 def test_links_in_the_destination_do_not_lead_out(lab: Lab, bucket: str, folder: Path) -> None:
