@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from docs.tools.terminal import screen_after, text_of
+from docs.tools.terminal import UNWRAPPED, screen_after, text_of
 from raydock.settings import ROOT
 
 MARKED = re.compile(
@@ -29,7 +29,7 @@ def refreshed(page: str) -> str:
 
     def block(found: re.Match[str]) -> str:
         print(f"$ {found['command']}", file=sys.stderr, flush=True)
-        lines = limited([text_of(line) for line in screen_after(found["command"])], found)
+        lines = limited([text_of(line) for line in screen_after(found["command"], UNWRAPPED)], found)
         shown = "\n".join([f"$ {found['command']}", *lines])
         return f"{found['mark']}```{found['language']}\n{shown}\n```"
 

@@ -14,30 +14,34 @@ from typing import Any
 from raydock import settings
 
 COLUMNS, ROWS = 80, 24
+UNWRAPPED = 1000  # columns: no line of ours is longer
 SCROLLBACK = 1000  # lines
 # What differs between the lab that was used and the reader's: the key, and the default port.
 TOKEN = re.compile(r"token=[\w-]{20,}")
 READERS_TOKEN = "token=ZohsMJcCZ3npOmtqCMILJeb9js4ljmNu2N-mfXHNHIg"
 
 
-def screen_after(command: str, columns: int = COLUMNS) -> list[list[Any]]:
-    """The lines of the screen after a shell command, each a list of pyte characters, without trailing spaces."""
+def screen_after(command: str, width: int = COLUMNS) -> list[list[Any]]:
+    """The lines of the screen after a shell command, each a list of pyte characters, without trailing spaces.
+
+    The command sees a terminal of 80 columns. With a larger `width`, its long lines stay whole, as if copied.
+    """
     import pyte
 
-    screen = pyte.Screen(columns, SCROLLBACK)
-    pyte.ByteStream(screen).feed(output_of(command, columns))
-    lines = [[screen.buffer[row][column] for column in range(columns)] for row in range(SCROLLBACK)]
+    screen = pyte.Screen(width, SCROLLBACK)
+    pyte.ByteStream(screen).feed(output_of(command))
+    lines = [[screen.buffer[row][column] for column in range(width)] for row in range(SCROLLBACK)]
     lines = [stripped(line) for line in lines]
     while lines and not lines[-1]:
         lines.pop()
     return lines
 
 
-def output_of(command: str, columns: int) -> bytes:
+def output_of(command: str) -> bytes:
     """Everything that the command writes to its terminal, with the reader's token and port."""
     main, side = pty.openpty()
-    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": str(ROWS)}
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": str(ROWS)}
     process = subprocess.Popen(
         ["bash", "-c", command],
         cwd=settings.ROOT,

@@ -143,7 +143,8 @@ def flags_of(script: Path) -> set[str]:
     added = [
         call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "add_argument"
     ]
-    return {word.value for call in added for word in call.args if isinstance(word, ast.Constant)}
+    words = [word.value for call in added for word in call.args if isinstance(word, ast.Constant)]
+    return {word for word in words if isinstance(word, str)}
 
 
 def check_module(module: str, words: list[str]) -> None:
