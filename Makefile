@@ -2,7 +2,7 @@
 # Anything that needs an `if` is written in Python: requirements/install.py, cluster/, submit/, bench/.
 
 PYTHON := .venv/bin/python
-N_ITER ?= 60
+N_ITER ?= 40
 
 .DEFAULT_GOAL := help
 .PHONY: help setup images cluster-up cluster-down cluster-status demo lab-data lessons notebook docs test test-all unit lint format lock bench clean

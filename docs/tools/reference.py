@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 import bench.cli
@@ -100,8 +101,9 @@ def command(parser: argparse.ArgumentParser, known: set[Row]) -> Iterator[str]:
 
 
 def usage(parser: argparse.ArgumentParser) -> str:
-    """The usage on one line, without `-h`."""
-    return " ".join(parser.format_usage().removeprefix("usage: ").replace("[-h] ", "").split())
+    """The usage without `-h`, wrapped independently of the terminal."""
+    text = " ".join(parser.format_usage().removeprefix("usage: ").replace("[-h] ", "").split())
+    return textwrap.fill(text, 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 def argument(action: argparse.Action) -> str:
