@@ -102,8 +102,10 @@ def command(parser: argparse.ArgumentParser, known: set[Row]) -> Iterator[str]:
 
 def usage(parser: argparse.ArgumentParser) -> str:
     """The usage without `-h`, wrapped independently of the terminal."""
-    text = " ".join(parser.format_usage().removeprefix("usage: ").replace("[-h] ", "").split())
-    return textwrap.fill(text, 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    words = [word for word in parser.format_usage().split() if word != "[-h]"]
+    whole = re.sub(r"\[[^\]]*\]", lambda option: option[0].replace(" ", "\0"), " ".join(words[1:]))
+    lines = textwrap.fill(whole, 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return lines.replace("\0", " ")
 
 
 def argument(action: argparse.Action) -> str:

@@ -190,6 +190,11 @@ def test_the_reference_is_fresh() -> None:
     assert written == reference.page(), "write it again: python -m docs.tools.reference"
 
 
+def test_every_page_is_in_the_sites_menu() -> None:
+    menu = re.findall(r"^ +- .*: ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(menu) == [page.name for page in sorted(ROOT.glob("docs/*.md"))]
+
+
 def test_the_example_on_the_page_is_the_one_that_is_tested() -> None:
     page = (ROOT / "docs/your-own-job.md").read_text(encoding="utf-8")
     script = (ROOT / "docs/examples/best_depth.py").read_text(encoding="utf-8")
