@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cluster import vertex_options as vertex
 from cluster.errors import NoEngine, OtherRuntime
 from cluster.runtimes import RUNTIMES, Choice, Context, Runtime
+from cluster.vertex_ai import options as vertex_options
 from raydock import commandline, settings, state, units
 from raydock.commandline import MEANT, line, near
 from raydock.errors import Interrupted, RaydockError, UsageError
@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code: see cluster/errors.py."""
     try:
         options = parse(argv)
-        run = vertex.chosen(options)
+        run = vertex_options.chosen(options)
         context = read_context()
         run(options, context)
     except RaydockError as error:
@@ -120,7 +120,7 @@ def parser() -> ClusterParser:
     images = verbs.add_parser("images", help="build the missing images")
     images.add_argument("--build", action="store_true", help="rebuild all images")
     images.set_defaults(run=run_images)
-    vertex.add(verbs)
+    vertex_options.add(verbs)
     return top
 
 

@@ -24,9 +24,9 @@ def of_cluster_wait(text: str) -> float | None:
 
 
 def of_vertex(text: str) -> float | None:
-    from vertex.cluster_options import seconds
+    from vertex.spec.options import parse_duration
 
-    return seconds(text, "--deadline")
+    return parse_duration(text, "--deadline")
 
 
 def of_drain_timeout(text: str) -> float | None:
@@ -104,3 +104,14 @@ def test_every_reader_of_sizes_takes_the_same() -> None:
         with pytest.raises(ValueError, match="size"):
             units.size(text)
         assert memory_bytes(text) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"), (0.2399, "0.24 s"), (25.07, "25.1 s"), (59.94, "59.9 s"), (59.96, "1 min"), (125, "2 min 5 s"),
+        (3599.7, "1 h"), (6000, "1 h 40 min"), (36e5, "1,000 h"),
+    ],
+)  # fmt: skip
+def test_durations_for_people(seconds: float, text: str) -> None:
+    assert units.duration(seconds) == text

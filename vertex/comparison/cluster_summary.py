@@ -1,0 +1,104 @@
+"""What a cluster consists of, according to its dashboard. Local and Vertex AI clusters are queried alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from raydock import versions
+from raydock.errors import NotUp
+from raydock.rayapi.cluster_info import DESCRIPTION
+from raydock.rayapi.dashboard import described, log_path
+from vertex.dashboard import DashboardClient
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSummary:
+    """The live nodes of one pool: their number and total resources. Memory is in bytes."""
+
+    nodes: int = 0
+    cpus: float = 0
+    gpus: float = 0
+    memory: float = 0
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSummary:
+    """Versions, packages and pools of a cluster. `python` and `packages` are empty if it does not report them."""
+
+    ray: str
+    python: str
+    packages: Mapping[str, str] = field(default_factory=dict)
+    pools: Mapping[str, PoolSummary] = field(default_factory=dict)
+    principal: str = ""
+
+    @property
+    def workers(self) -> PoolSummary:
+        """The sum of all pools except the head's."""
+        return sum_of([group for name, group in self.pools.items() if name != "head"])
+
+
+def read_cluster_summary(dashboard: DashboardClient, principal: str, python: str = "") -> ClusterSummary:
+    """Query a cluster's dashboard. Raises NotUp if it does not answer like a Ray dashboard.
+
+    `python` is the version to use if no node reports one.
+    """
+    version = dashboard.get("/api/version").json(dict, f"{dashboard.url}/api/version")
+    path = "/api/v0/nodes?detail=1&limit=10000"
+    reply = dashboard.get(path).json(dict, dashboard.url + path)
+    try:
+        rows = [row for row in reply["data"]["result"]["result"] if row["state"] == "ALIVE"]
+        head = next((str(row["node_id"]) for row in rows if row.get("is_head_node")), "")
+        pools: dict[str, list[PoolSummary]] = {}
+        for row in rows:
+            pools.setdefault(pool_name(row), []).append(resources_of(row))
+    except (LookupError, TypeError, AttributeError):
+        raise NotUp(
+            f"{dashboard.url} lists its nodes in an unknown format.",
+            f"Check the cluster's Ray version; raydock supports {versions.RAY}.",
+        ) from None
+    described_node = description(dashboard, head)
+    packages = described_node.get("packages")
+    return ClusterSummary(
+        ray=str(version.get("ray_version") or ""),
+        python=str(described_node.get("python") or python),
+        packages=dict(packages) if isinstance(packages, dict) else {},
+        pools={name: sum_of(found) for name, found in pools.items()},
+        principal=principal,
+    )
+
+
+def description(dashboard: DashboardClient, node: str) -> Mapping[str, Any]:
+    """Read the node's description file; empty if there is none, as in Google's images."""
+    reply = dashboard.get(log_path(node, DESCRIPTION))
+    return described(reply.body if reply.status == 200 else None)
+
+
+def pool_name(row: Mapping[str, Any]) -> str:
+    """The node's pool label, which raydock's nodes have; else the name of the local pool of that type."""
+    if row.get("is_head_node"):
+        return "head"
+    gpus = (row.get("resources_total") or {}).get("GPU", 0)
+    return str((row.get("labels") or {}).get("pool") or ("gpu-worker" if gpus else "cpu-worker"))
+
+
+def resources_of(row: Mapping[str, Any]) -> PoolSummary:
+    """The resources of one node, from the state API's row."""
+    total = row.get("resources_total") or {}
+    simulated = "simulated_gpu" in total or (row.get("labels") or {}).get("gpu") == "simulated"
+    return PoolSummary(
+        1, float(total.get("CPU", 0)), float(total.get("GPU", 0)), float(total.get("memory", 0)), simulated
+    )
+
+
+def sum_of(pools: list[PoolSummary]) -> PoolSummary:
+    """The sum of several summaries."""
+    return PoolSummary(
+        sum(one.nodes for one in pools),
+        sum(one.cpus for one in pools),
+        sum(one.gpus for one in pools),
+        sum(one.memory for one in pools),
+        any(one.simulated for one in pools),
+    )
