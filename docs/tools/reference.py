@@ -12,13 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import bench.cli
 import bench.lessons
-import cluster.cli
-from docs.tools.result_keys import ENTRIES, KEYS, Key
+from cluster import options as cluster_options
+from cluster.cli import COMMANDS
 from iam import options as iam_options
 from raydock import errors
 from raydock.jobscript import header
 from raydock.settings import ROOT
 from submit import flags
+from submit.results import keys
 
 Row = tuple[str, str]
 PAGE = ROOT / "docs" / "reference.md"
@@ -56,19 +57,28 @@ def commands() -> Iterator[str]:
     for verb, about in flags.VERBS.items():
         yield from heading(f"submit.py {verb}", about)
         yield from command(flags.build_parser(verb), known)
-    top, known = cluster.cli.parser(), set()
+    top, known = cluster_options.parser(COMMANDS), set()
     yield from ("", "## python -m cluster", "", top.description or "")
     for name, parser, about in subcommands(top):
         yield from heading(f"cluster {name}", about)
         yield from command(parser, known)
     known = set()
     yield from ("", "## python -m iam", "", iam_options.overview().description or "")
-    for verb, about in iam_options.VERBS.items():
+    for verb, about in iam_commands():
         yield from heading(f"iam {verb}", about)
         yield from command(iam_options.parser_of(verb), known)
     for own in (bench.cli.parser(), bench.lessons.parser()):
         yield from ("", f"## {own.prog}", "", own.description or "", "")
         yield from command(own, set())
+
+
+def iam_commands() -> Iterator[tuple[str, str]]:
+    """The name and the description of each command of `python -m iam`."""
+    for verb, about in iam_options.VERBS.items():
+        members = iam_options.GROUPS.get(verb)
+        yield from (
+            ((f"{verb} {name}", text) for name, text in members.items()) if members else ((verb, about),)
+        )
 
 
 def heading(name: str, about: str) -> tuple[str, ...]:
@@ -216,20 +226,10 @@ def result() -> Iterator[str]:
         "",
         "## RESULT",
         "",
-        "A job may end with a line `RESULT {json}`; the last one counts. `--result` writes it to a file, and "
-        "`submit.py report` compares the saved results of jobs that succeeded. Any JSON object is accepted; these "
-        "keys have a meaning. `job`, `seconds` and `speed_up` are enough for a row of the report.",
+        "[What a job reports](result.md). All keys are optional.",
         "",
+        *keys.markdown().splitlines(),
     )
-    yield from table(("key", "type", "meaning"), [row(key) for key in KEYS])
-    for name, keys in ENTRIES.items():
-        yield from ("", f"An entry of `{name}`:", "")
-        yield from table(("key", "type", "meaning"), [row(key) for key in keys])
-
-
-def row(key: Key) -> tuple[str, str, str]:
-    """The row of a key."""
-    return code(key.name), key.type, key.meaning
 
 
 def make_targets() -> Iterator[str]:

@@ -20,5 +20,5 @@ def test_the_example_installs_its_dependency_and_fills_a_row_of_the_report(lab: 
     assert done.code == 0, done.out + done.err
     assert "installs humanize" in done.err
     result = json.loads(written.read_text())
-    assert set(result) == {"job", "seconds", "speed_up", "metrics"}
+    assert set(result) == {"seconds", "metrics", "data"}
     assert result["metrics"]["accuracy"] > 0.8

@@ -5,21 +5,19 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import bench.cli
 import bench.lessons
-import cluster.cli
-from docs.tools import reference, result_keys
+from cluster import options as cluster_options
+from cluster.cli import COMMANDS as CLUSTER_COMMANDS
+from docs.tools import reference
 from iam import options as iam_options
 from raydock.settings import ROOT
 from submit import options as submit_options
-from submit.report.summary import run_of
-from submit.results.history import JobRecord
 
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 COMMANDS = [page for page in DOCS if page.name not in ("CHANGELOG.md", "reference.md")]
@@ -148,8 +146,8 @@ def flags_of(script: Path) -> set[str]:
 
 
 def check_module(module: str, words: list[str]) -> None:
-    if module == "cluster":
-        cluster.cli.parse(words) if words else None
+    if module == "cluster" and words:
+        cluster_options.parse(words, CLUSTER_COMMANDS)
     elif module == "iam" and words[1:]:
         iam_options.parse(words)
     elif module == "iam":  # in a sentence, a command is named without its arguments
@@ -181,6 +179,12 @@ def test_an_invalid_command_is_found(command: str) -> None:
         check(command)
 
 
+@pytest.mark.parametrize("page", DOCS, ids=by_name)
+def test_no_block_waits_for_its_output(page: Path) -> None:
+    blocks = re.findall(r"^<!-- output.* -->\n```\w*\n(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [line for line in blocks if not line.startswith("$ ")] == []
+
+
 def test_the_readme_has_two_screens() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
 
@@ -191,7 +195,9 @@ def test_the_reference_is_fresh() -> None:
 
 
 def test_every_page_is_in_the_sites_menu() -> None:
-    menu = re.findall(r"^ +- .*: ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    menu = re.findall(
+        r"^ +- .*: ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert sorted(menu) == [page.name for page in sorted(ROOT.glob("docs/*.md"))]
 
 
@@ -199,25 +205,3 @@ def test_the_example_on_the_page_is_the_one_that_is_tested() -> None:
     page = (ROOT / "docs/your-own-job.md").read_text(encoding="utf-8")
     script = (ROOT / "docs/examples/best_depth.py").read_text(encoding="utf-8")
     assert f"```python\n{script}```\n" in page
-
-
-class Recorded(dict[str, Any]):
-    """A result that records which keys are read."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        super().__init__(values)
-        self.keys_read = set[str]()
-
-    def get(self, key: str, default: Any = None) -> Any:
-        self.keys_read.add(key)
-        return super().get(key, default)
-
-
-def test_the_reference_has_every_result_key_that_the_report_reads() -> None:
-    result = Recorded({})
-    run = run_of(JobRecord("x-1", "local", "python x.py", 0.0, 1.0, 2, result))
-    assert (run.tasks, run.curves, run.node_name("n")) == ((), (), "n")
-    documented = {key.name for key in result_keys.KEYS}
-    assert result.keys_read - documented == set()
-    # Read elsewhere: submit/report/scaling.py.
-    assert documented - result.keys_read == {"computes"}
