@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import bench.cli
 import bench.lessons
-from cluster import options as cluster_options
-from cluster.cli import COMMANDS
+import cluster.cli
 from iam import options as iam_options
 from raydock import errors
 from raydock.jobscript import header
@@ -57,7 +56,7 @@ def commands() -> Iterator[str]:
     for verb, about in flags.VERBS.items():
         yield from heading(f"submit.py {verb}", about)
         yield from command(flags.build_parser(verb), known)
-    top, known = cluster_options.parser(COMMANDS), set()
+    top, known = cluster.cli.parser(), set()
     yield from ("", "## python -m cluster", "", top.description or "")
     for name, parser, about in subcommands(top):
         yield from heading(f"cluster {name}", about)
@@ -74,11 +73,7 @@ def commands() -> Iterator[str]:
 
 def iam_commands() -> Iterator[tuple[str, str]]:
     """The name and the description of each command of `python -m iam`."""
-    for verb, about in iam_options.VERBS.items():
-        members = iam_options.GROUPS.get(verb)
-        yield from (
-            ((f"{verb} {name}", text) for name, text in members.items()) if members else ((verb, about),)
-        )
+    yield from iam_options.VERBS.items()
 
 
 def heading(name: str, about: str) -> tuple[str, ...]:

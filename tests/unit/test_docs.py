@@ -12,8 +12,7 @@ import pytest
 
 import bench.cli
 import bench.lessons
-from cluster import options as cluster_options
-from cluster.cli import COMMANDS as CLUSTER_COMMANDS
+import cluster.cli
 from docs.tools import reference
 from iam import options as iam_options
 from raydock.settings import ROOT
@@ -147,7 +146,7 @@ def flags_of(script: Path) -> set[str]:
 
 def check_module(module: str, words: list[str]) -> None:
     if module == "cluster" and words:
-        cluster_options.parse(words, CLUSTER_COMMANDS)
+        cluster.cli.parse(words)
     elif module == "iam" and words[1:]:
         iam_options.parse(words)
     elif module == "iam":  # in a sentence, a command is named without its arguments
