@@ -17,7 +17,10 @@ def line(text: str) -> list[Char]:
 
 
 def screen(*texts: str) -> Callable[[str, int], list[list[Char]]]:
-    return lambda command, width=80: [line(text) for text in texts]
+    def after(command: str, width: int) -> list[list[Char]]:
+        return [line(text) for text in texts]
+
+    return after
 
 
 @pytest.mark.parametrize(
