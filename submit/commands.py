@@ -8,9 +8,10 @@ import time
 from collections.abc import Sequence
 
 from raydock.errors import UsageError
-from raydock.printable import printable
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
+from raydock.terminal import layout
+from raydock.terminal.printable import printable
 
 from .follow.log import Log
 from .follow.log_reader import LogReader
@@ -60,9 +61,8 @@ async def list_jobs(options: Options, console: Console) -> None:
     known = {job.submission_id for job in jobs}
     forgotten = [record for record in history.for_target(target) if record.submission_id not in known]
     rows = [*map(row_of_record, forgotten), *map(row_of_job, jobs)]
-    id_width = max((len(row[0]) for row in rows), default=0)
-    for row in [("ID", "STATUS", "STARTED", "SECONDS"), *rows] if rows else []:
-        console.print(f"{row[0]:<{id_width}}  {row[1]:<9}  {row[2]:<15}  {row[3]}".rstrip())
+    for line in layout.table([("ID", "STATUS", "STARTED", "SECONDS"), *rows]) if rows else []:
+        console.print(line)
     if forgotten:
         console.say(f"{explain_forgotten(forgotten, target)}; results are saved: python submit.py report")
     if not jobs:

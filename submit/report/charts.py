@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from raydock.errors import UsageError
-from raydock.printable import printable
+from raydock.terminal.printable import printable
 
 from .scaling import SIZES, Scaling, lanes
 from .summary import Run, with_unit

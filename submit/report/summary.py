@@ -10,7 +10,7 @@ from typing import Any
 from raydock.answers import rows
 from raydock.units import counted
 
-from ..results.fields import Pool, fields_of, number
+from ..results.fields import PoolUse, fields_of, number
 from ..results.history import JobRecord
 
 HEADINGS = (
@@ -118,7 +118,7 @@ def run_of(record: JobRecord) -> Run:
     )
 
 
-def nodes_of(pool: Pool) -> str:
+def nodes_of(pool: PoolUse) -> str:
     """A pool of the cluster, for a job that does not report which nodes did work: "cpu-worker (2 nodes)"."""
     return f"{pool.name} ({counted(pool.nodes, 'node')})"
 

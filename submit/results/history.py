@@ -14,9 +14,9 @@ from urllib.parse import quote
 from raydock import state
 from raydock.answers import moment
 from raydock.errors import RaydockError, UsageError
-from raydock.printable import json_printable
+from raydock.terminal.printable import json_printable
 
-from .fields import Pool, Workers
+from .fields import PoolUse, Workers
 
 VERSION = 1
 
@@ -47,7 +47,9 @@ class JobRecord:
     @property
     def workers(self) -> Workers:
         """The cluster that the job ran on."""
-        return Workers(self.cpus, tuple(Pool(name, nodes) for name, nodes in self.pools.items()), self.cores)
+        return Workers(
+            self.cpus, tuple(PoolUse(name, nodes) for name, nodes in self.pools.items()), self.cores
+        )
 
 
 def folder() -> Path:
