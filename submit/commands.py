@@ -105,22 +105,14 @@ def explain_forgotten(forgotten: Sequence[history.JobRecord], target: str) -> st
 
 
 async def report(options: Options, console: Console) -> None:
-    """Write the report page of the saved results, and its tables next to it. Raises UsageError."""
-    from .report import page
+    """Write the page of one job, or the report on all saved results or on those named. Raises UsageError."""
+    from .report import files
 
-    assert options.output
-    records = history.load(options.operands, console.fault)
-    pages = {options.output: page.html(records), options.output.with_suffix(".md"): page.text(records)}
-    for path, content in pages.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content, encoding="utf-8")
-        except OSError as fault:
-            raise UsageError(
-                f"Can't write the report to {path}: {fault.strerror}.", "choose another path for --output"
-            ) from None
-    console.say(f"report on {len(records)} {'result' if len(records) == 1 else 'results'}:")
-    for path in pages:
+    written = files.write(options.operands, options.output)
+    for fault in written.faults:
+        console.fault(fault)
+    console.say(written.note)
+    for path in written.paths:
         console.print(str(path))
 
 

@@ -16,7 +16,7 @@ VERBS = {
     "logs": "print a job's log so far",
     "stop": "stop a job",
     "list": "list the cluster's jobs, newest last",
-    "report": "compare saved results: speed-ups, scaling, timelines",
+    "report": "write the page of one job, or a report that compares all saved results",
 }
 
 
@@ -103,14 +103,15 @@ def add_report_options(parser: Parser) -> None:
         "operands",
         metavar="ID",
         nargs="*",
-        help="submission ids or result files (default: all saved results)",
+        help="a submission id, its first characters, or a result file: the page of that job; several: a report on "
+        "these (default: all saved results)",
     )
     parser.add_argument(
         "--output",
         metavar="PATH",
         type=Path,
-        default=Path("report.html"),
-        help="the page to write (default report.html); its table is written next to it, as .md",
+        help="the page to write (default report.html, with its table as report.md and the jobs' pages in report-jobs; "
+        "for one job report-jobs/ID.html)",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -84,26 +84,6 @@ def record_path(submission_id: str) -> Path:
     return folder() / f"{quote(submission_id, safe='')}.json"
 
 
-def load(
-    operands: Sequence[str], warn: Callable[[RaydockError], None] = lambda fault: None
-) -> list[JobRecord]:
-    """The records for these submission ids or files, or all saved records; oldest first.
-
-    Raises UsageError for an operand that is not a record. Of all saved records, those that can't be read are left
-    out and reported to `warn`.
-    """
-    if operands:
-        return oldest_first(read(path_of(word)) for word in operands)
-    records, faults = read_all()
-    for fault in faults:
-        warn(fault)
-    if not records:
-        raise UsageError(
-            "No results yet: each job that succeeds saves one.", "python submit.py jobs/sklearn_joblib.py"
-        )
-    return oldest_first(records)
-
-
 def for_target(target: str) -> list[JobRecord]:
     """The readable records of a target, oldest first."""
     return oldest_first(record for record in read_all()[0] if record.target == target)
@@ -137,14 +117,6 @@ def find(submission_id: str) -> Path | None:
     """The file of a job's record, if there is one."""
     path = record_path(submission_id)
     return path if os.path.isfile(path) else None
-
-
-def path_of(word: str) -> Path:
-    """The file that an operand of `report` names, directly or by submission id."""
-    path = Path(word)
-    if path.suffix == ".json" or os.path.exists(path):  # Path.exists raises for names that are too long
-        return path
-    return record_path(word)
 
 
 def read(path: Path) -> JobRecord:
