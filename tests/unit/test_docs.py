@@ -200,6 +200,14 @@ def test_every_page_is_in_the_sites_menu() -> None:
     assert sorted(menu) == [page.name for page in sorted(ROOT.glob("docs/*.md"))]
 
 
+def test_the_site_has_the_colours_of_the_report() -> None:
+    site, report = (
+        set(re.findall(r"#[0-9a-f]{6}", (ROOT / path).read_text(encoding="utf-8")))
+        for path in ("docs/style.css", "raydock/pages/colours.css")
+    )
+    assert site - report == set()
+
+
 def test_the_example_on_the_page_is_the_one_that_is_tested() -> None:
     page = (ROOT / "docs/your-own-job.md").read_text(encoding="utf-8")
     script = (ROOT / "docs/examples/best_depth.py").read_text(encoding="utf-8")
