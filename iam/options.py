@@ -86,6 +86,15 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return options
 
 
+def all_commands() -> dict[str, str]:
+    """Every command with its meaning, those of a group by their full names: "bucket add"."""
+    found = dict[str, str]()
+    for verb, meaning in VERBS.items():
+        members = GROUPS.get(verb, {})
+        found |= {f"{verb} {name}": of_member for name, of_member in members.items()} or {verb: meaning}
+    return found
+
+
 def member_of(group: str, words: list[str]) -> str:
     """Take the command of a group off the words. Raises Usage without a known one. `--help` exits."""
     known = GROUPS[group]
