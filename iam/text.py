@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 
-from iam.check import Outcome
+from iam.check import CheckResult
 from iam.policy.evaluate import Verdict
+from iam.policy.resource import parse_gs
 
 VERDICTS = {Verdict.GRANTED: "OK", Verdict.DENIED: "DENIED", Verdict.UNKNOWN: "UNKNOWN"}
 NO_NARROW_ROLE = "ask an owner of the project: no narrow role on the bucket alone would fix it"
 
 
-def sentence(one: Outcome) -> str:
+def sentence(one: CheckResult) -> str:
     """Principal, permission, resource, the declaration that needs it, and the reason."""
     if one.verdict is Verdict.GRANTED:
         doing = ", ".join(operation.value for operation in one.operations)
@@ -25,42 +25,22 @@ def sentence(one: Outcome) -> str:
     )
 
 
-def fix(one: Outcome, cloud: str) -> str:
+def fix(one: CheckResult, cloud: str) -> str:
     """The grants that fix a denial, as commands of `python -m iam` and of gcloud, one a line.
 
     `cloud` is the name of the cloud that was checked: "local" for the lab.
     """
+    target = "" if cloud == "local" else f" --target {cloud}"
     if one.why.startswith("there is no bucket"):
-        return "fix the bucket name, or create the bucket"
+        return f"fix the bucket name, or create it: python -m iam bucket add {parse_gs(one.uri)[0]}{target}"
     if not one.fixes:
         return NO_NARROW_ROLE
-    target = "" if cloud == "local" else f" --target {cloud}"
     commands = [f"{each.iam_command}{target}" for each in one.fixes if each.iam_command]
     return "\n".join([*commands, *(f"on Google Cloud: {each.gcloud}" for each in one.fixes)])
 
 
-def lines(one: Outcome, cloud: str) -> Iterator[tuple[str, str]]:
+def lines(one: CheckResult, cloud: str) -> Iterator[tuple[str, str]]:
     """The lines of an outcome, each with the label that it hangs from."""
     yield f"{VERDICTS[one.verdict]:<7}  ", sentence(one)
     if one.verdict is not Verdict.GRANTED:
         yield from (("       → ", line) for line in fix(one, cloud).splitlines())
-
-
-def is_command(text: str) -> bool:
-    """Whether the text is a command to copy, which must stay on one line."""
-    return text.startswith(("python -m iam ", "on Google Cloud: gcloud "))
-
-
-def hanging(start: str, text: str, width: int) -> list[str]:
-    """Wrap text with a hanging indent below `start`, without breaking words. Commands are not wrapped."""
-    if is_command(text):
-        return [start + text]
-    indent = " " * len(start)
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=start,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

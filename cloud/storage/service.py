@@ -11,11 +11,12 @@ from typing import Any
 
 from cloud.google_errors import ApiError, no_bucket
 from cloud.identity.access import Access
-from cloud.storage.conditions import Conditions
+from cloud.storage.conditions import Preconditions
 from cloud.storage.documents import RELEASED, object_resource, time_of
 from cloud.storage.request import StorageRequest
 from cloud.storage.store.content import Content, Writer, content_of, new_blob
-from cloud.storage.store.index import BucketRecord, Check, Index, ObjectRecord
+from cloud.storage.store.index import Index
+from cloud.storage.store.records import BucketRecord, Check, ObjectRecord
 from iam.policy import resource as resources
 from iam.policy.resource import wrong_object
 
@@ -78,7 +79,7 @@ class Service:
         remove(self.path(blob))
 
     def replaceable(
-        self, call: StorageRequest, bucket: str, name: str, conditions: Conditions
+        self, call: StorageRequest, bucket: str, name: str, conditions: Preconditions
     ) -> Callable[[ObjectRecord | None], None]:
         """The check to run at the moment of writing: the bucket is still the same, permissions, preconditions, holds.
 

@@ -83,6 +83,8 @@ class LabCloud:
         """
         import httpx
 
+        from raydock.rayapi import no_answer
+
         try:
             reply = await client.request(
                 method, self.gateway + path, headers=dict(self.headers), timeout=SECONDS
@@ -93,7 +95,7 @@ class LabCloud:
                 )
             return object_of(reply.raise_for_status(), LAB)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:
-            why = type(fault).__name__
+            why = no_answer.reason(fault, SECONDS)
             raise Unreachable(
                 f"The lab's cloud at {self.gateway} does not answer: {why}.", "make cluster-up"
             ) from None
@@ -193,17 +195,17 @@ def lab_of_checkout() -> LabCloud:
 def object_of(reply: Any, who: str) -> Mapping[str, Any]:
     """The JSON object in a response. Raises Unreachable for other content: another server answers there."""
     try:
-        told = parsed(reply.content)
+        value = parsed(reply.content)
     except ValueError:
-        told = None
-    if not isinstance(told, dict):
+        value = None
+    if not isinstance(value, dict):
         raise Unreachable(f"{who} answered something that is not a JSON object.", "try again")
-    return told
+    return value
 
 
-def text_of(told: Mapping[str, Any], name: str, who: str) -> str:
+def text_of(value: Mapping[str, Any], name: str, who: str) -> str:
     """A required string field of a response. Raises Unreachable if it is missing."""
-    if found := text(told.get(name)):
+    if found := text(value.get(name)):
         return found
     raise Unreachable(f"{who} answered without {name}.", "try again")
 
@@ -211,7 +213,7 @@ def text_of(told: Mapping[str, Any], name: str, who: str) -> str:
 def sentence_of(body: bytes) -> str:
     """The message in the body of a Google error."""
     try:
-        told = parsed(body)["error"]
-        return str(told.get("message") if isinstance(told, dict) else told)
+        value = parsed(body)["error"]
+        return str(value.get("message") if isinstance(value, dict) else value)
     except (ValueError, KeyError, TypeError):
         return body[:200].decode(errors="replace").strip()
