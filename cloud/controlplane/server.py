@@ -62,7 +62,7 @@ class ControlPlane:
         for host, region in REGION_OF_HOST.items():
             self.handlers[host] = forward_to("127.0.0.1", await self.start_grpc(self.regions[region]))
         for host in HOSTS:
-            endpoint = ray_client.Endpoint(host, self.clusters, self.permission, self.client_port)
+            endpoint = ray_client.RayClientEndpoint(host, self.clusters, self.permission, self.client_port)
             server, port = await endpoint.serve("127.0.0.1:0")
             self.grpc.append(server)
             self.handlers[host] = forward_to("127.0.0.1", port)

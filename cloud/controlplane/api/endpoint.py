@@ -9,7 +9,7 @@ from cloud.controlplane.permission import Permission
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ApiEndpoint:
     """The endpoint of one region."""
 
     region: str

@@ -12,7 +12,7 @@ from google.protobuf import empty_pb2
 
 from cloud.controlplane import errors
 from cloud.controlplane.api import messages
-from cloud.controlplane.api.endpoint import Endpoint
+from cloud.controlplane.api.endpoint import ApiEndpoint
 from cloud.controlplane.api.operations import OperationService
 from cloud.controlplane.api.projects import ProjectService
 from cloud.controlplane.api.service import ClusterService
@@ -79,7 +79,7 @@ def cluster_service(version: str) -> str:
 
 def region_services(region: str, clusters: Clusters, permission: Permission) -> Services:
     """The services of a region's endpoint."""
-    endpoint = Endpoint(region, permission)
+    endpoint = ApiEndpoint(region, permission)
     service = ClusterService(clusters, endpoint)
     versions = {cluster_service(one): cluster_methods(service, one) for one in messages.VERSIONS}
     return versions | {OPERATIONS: operation_methods(OperationService(clusters, endpoint))}

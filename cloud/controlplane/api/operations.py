@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloud.controlplane import errors, names
-from cloud.controlplane.api.endpoint import Endpoint
+from cloud.controlplane.api.endpoint import ApiEndpoint
 from cloud.controlplane.api.paging import page
 from cloud.controlplane.lifecycle.clusters import Clusters
 from cloud.controlplane.lifecycle.store import OperationRecord
@@ -24,7 +24,7 @@ class OperationService:
     """The service's methods. Each takes the caller's principal, the API version and the request; raises RpcError."""
 
     clusters: Clusters
-    endpoint: Endpoint
+    endpoint: ApiEndpoint
 
     def find(self, principal: str, body: Json, verb: str = "get") -> OperationRecord:
         """An operation. Raises RpcError unless the caller may do `verb` to its cluster.

@@ -20,7 +20,7 @@ ALL = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class ApiRoute:
     """A rule: `path` has a group for the name; `field` is the request's field that the name sets.
 
     `body` is the field that the request's body sets: ALL for the whole request, "" for no body.
@@ -47,31 +47,31 @@ class Route:
 class Match:
     """A request's route, its API version and the name in its path."""
 
-    route: Route
+    route: ApiRoute
     version: str
     name: str
 
 
 ROUTES = (
-    Route(
+    ApiRoute(
         "POST",
         f"({LOCATION})/persistentResources",
         "CreatePersistentResource",
         "parent",
         "persistent_resource",
     ),
-    Route("GET", f"({LOCATION})/persistentResources", "ListPersistentResources", "parent"),
-    Route("GET", f"({CLUSTER})", "GetPersistentResource", "name"),
-    Route(
+    ApiRoute("GET", f"({LOCATION})/persistentResources", "ListPersistentResources", "parent"),
+    ApiRoute("GET", f"({CLUSTER})", "GetPersistentResource", "name"),
+    ApiRoute(
         "PATCH", f"({CLUSTER})", "UpdatePersistentResource", "persistent_resource.name", "persistent_resource"
     ),
-    Route("POST", f"({CLUSTER}):reboot", "RebootPersistentResource", "name", ALL),
-    Route("DELETE", f"({CLUSTER})", "DeletePersistentResource", "name"),
-    Route("GET", f"({CLUSTER}|{LOCATION})/operations", "ListOperations", "name"),
-    Route("GET", f"({OPERATION})", "GetOperation", "name"),
-    Route("POST", f"({OPERATION}):wait", "WaitOperation", "name", ALL),
-    Route("POST", f"({OPERATION}):cancel", "CancelOperation", "name", ALL),
-    Route("DELETE", f"({OPERATION})", "DeleteOperation", "name"),
+    ApiRoute("POST", f"({CLUSTER}):reboot", "RebootPersistentResource", "name", ALL),
+    ApiRoute("DELETE", f"({CLUSTER})", "DeletePersistentResource", "name"),
+    ApiRoute("GET", f"({CLUSTER}|{LOCATION})/operations", "ListOperations", "name"),
+    ApiRoute("GET", f"({OPERATION})", "GetOperation", "name"),
+    ApiRoute("POST", f"({OPERATION}):wait", "WaitOperation", "name", ALL),
+    ApiRoute("POST", f"({OPERATION}):cancel", "CancelOperation", "name", ALL),
+    ApiRoute("DELETE", f"({OPERATION})", "DeleteOperation", "name"),
 )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cloud.controlplane import errors
-from cloud.controlplane.api.endpoint import Endpoint
+from cloud.controlplane.api.endpoint import ApiEndpoint
 from cloud.controlplane.api.paging import page
 from cloud.controlplane.errors import RpcError
 from cloud.controlplane.lifecycle.clusters import Clusters
@@ -29,7 +29,7 @@ class ClusterService:
     """The service's methods. Each takes the caller's principal, the API version and the request; raises RpcError."""
 
     clusters: Clusters
-    endpoint: Endpoint
+    endpoint: ApiEndpoint
     # (principal, cluster) of creators that have not called Get yet
     awaiting_first_get: set[tuple[str, str]] = field(default_factory=set)
 

@@ -23,7 +23,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class NodeUsage:
     """A node's resources: total and available. `busy` also covers actors and tasks that use none."""
 
     total: Bundle
@@ -37,7 +37,7 @@ class Load:
 
     pending: tuple[Group, ...]
     requested: tuple[Bundle, ...]
-    usage: Mapping[str, Usage]
+    usage: Mapping[str, NodeUsage]
     time: float  # Unix seconds of the report
 
 
@@ -73,7 +73,7 @@ def groups(counted: Any) -> Iterator[Group]:
         yield from [one] * int(count)
 
 
-def usage(resources: Mapping[str, Any], used: frozenset[str]) -> tuple[str, Usage]:
+def usage(resources: Mapping[str, Any], used: frozenset[str]) -> tuple[str, NodeUsage]:
     """A node's address, from its resource node:ADDRESS, and its usage from {resource: [used, total]}."""
     names = [name.partition(":")[2] for name in resources if name.startswith("node:")]
     address = next((name for name in names if name != "InternalHead"), "")
@@ -81,7 +81,7 @@ def usage(resources: Mapping[str, Any], used: frozenset[str]) -> tuple[str, Usag
     total = {name: float(pair[1]) for name, pair in amounts.items()}
     available = {name: float(pair[1]) - float(pair[0]) for name, pair in amounts.items()}
     busy = address in used or any(float(pair[0]) > 0 for pair in amounts.values())
-    return address, Usage(total, available, busy)
+    return address, NodeUsage(total, available, busy)
 
 
 def used_addresses(nodes: Mapping[str, Any]) -> frozenset[str]:

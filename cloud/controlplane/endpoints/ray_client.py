@@ -44,7 +44,7 @@ NOT_FORWARDED = ("authorization", "user-agent", "content-type", "te", "host")
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class RayClientEndpoint:
     """Serves one host."""
 
     host: str
@@ -95,7 +95,7 @@ class Endpoint:
 class ForwardAll(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
     """Routes every method to the endpoint."""
 
-    endpoint: Endpoint
+    endpoint: RayClientEndpoint
 
     def service(self, details: Any) -> Any:
         """The handler of a call, whatever its method; the name is gRPC's."""

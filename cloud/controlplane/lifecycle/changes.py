@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class ClusterChanges:
     """Notifies waiting callers of every change."""
 
     condition: asyncio.Condition = field(default_factory=asyncio.Condition)

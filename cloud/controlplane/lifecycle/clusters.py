@@ -19,11 +19,11 @@ from cloud.controlplane import errors
 from cloud.controlplane.endpoints import hosts
 from cloud.controlplane.errors import NodesFailed, RpcError
 from cloud.controlplane.lifecycle.capacity import Capacity
-from cloud.controlplane.lifecycle.changes import Changes
+from cloud.controlplane.lifecycle.changes import ClusterChanges
 from cloud.controlplane.lifecycle.custom_images import local_images
 from cloud.controlplane.lifecycle.network_repair import NetworkRepair
 from cloud.controlplane.lifecycle.operations import Operations
-from cloud.controlplane.lifecycle.provision import Provisioner
+from cloud.controlplane.lifecycle.provision import ClusterProvisioner
 from cloud.controlplane.lifecycle.store import ClusterRecord, OperationRecord, Store
 from cloud.controlplane.nodes import node_sizing
 from cloud.controlplane.nodes.nodes import Nodes
@@ -42,15 +42,15 @@ class Clusters:
     ready: float = 180
     poll: float = POLL
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    changes: Changes = field(default_factory=Changes)
+    changes: ClusterChanges = field(default_factory=ClusterChanges)
     capacity: Capacity = field(init=False)  # unlimited until `resume`
     operations: Operations = field(init=False)
-    provisioner: Provisioner = field(init=False)
+    provisioner: ClusterProvisioner = field(init=False)
 
     def __post_init__(self) -> None:
         self.capacity = Capacity(self.store)
         self.operations = Operations(self.store)
-        self.provisioner = Provisioner(self.nodes, self.ready, self.poll)
+        self.provisioner = ClusterProvisioner(self.nodes, self.ready, self.poll)
 
     async def resume(self) -> None:
         """Resume unfinished work after a start, and remove the nodes and networks of unknown clusters."""

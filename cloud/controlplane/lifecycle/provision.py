@@ -18,7 +18,7 @@ Unchanged = Callable[[], bool]  # whether the work is still wanted
 
 
 @dataclass(frozen=True, slots=True)
-class Provisioner:
+class ClusterProvisioner:
     """Creates and deletes nodes. `ready` is the deadline, in seconds, for a cluster's nodes to become ready."""
 
     nodes: Nodes

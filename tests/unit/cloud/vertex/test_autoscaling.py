@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cloud.controlplane.autoscaling.decide import Demand, NodeState, PoolState, numbers
-from cloud.controlplane.autoscaling.load import Bundle, Group, Load, Usage, parse
+from cloud.controlplane.autoscaling.load import Bundle, Group, Load, NodeUsage, parse
 from cloud.controlplane.autoscaling.scaler import STALE, Autoscaler
 from cloud.controlplane.lifecycle import store
 from cloud.controlplane.lifecycle.clusters import Clusters
@@ -171,7 +171,7 @@ class Head:
 
     async def read(self, address: str) -> Load:
         usage = {
-            one.address: Usage(
+            one.address: NodeUsage(
                 CPU, {**CPU, "CPU": 0.0} if key.number in self.busy else CPU, key.number in self.busy
             )
             for key, one in self.nodes.there.items()
