@@ -17,9 +17,11 @@ from cluster.processes import record, services
 from cluster.runtimes import Context
 from cluster.status import Member
 from raydock.errors import CommandFailed
+from raydock.startup import StartupFailure, last_failure
 from raydock.topology import Pool
 
 RUNTIME = "docker"
+VERTEX = "vertex"  # the service of Vertex AI's control plane
 WAIT_SECONDS = 180
 STOP_SECONDS = 20
 # Compose's own deadline is shorter; this one catches a Compose that hangs.
@@ -108,14 +110,14 @@ class ComposeCluster:
         try:
             self.compose("up", "--detach", "--no-build", *wait, *arguments, renewed=renewed)
         except CommandFailed as error:
-            if rejected := self.cloud_error():
-                raise rejected from error
+            if failure := self.startup_failure():
+                raise failure.error() from error
             raise CommandFailed(f"{error.message} {self.unhealthy_containers()}", error.fix) from error
 
     def restart_cloud(self) -> None:
         """See Runtime.restart_cloud. Also restarts Vertex AI's control plane, if it is running."""
         running = {member(container).pool for container in self.engine.containers(self.project)}
-        ours = [name for name in (services.CLOUD, "vertex") if name in running]
+        ours = [name for name in (services.CLOUD, VERTEX) if name in running]
         self.start("--no-deps", "--force-recreate", *ours)
 
     def down(self) -> list[str]:
@@ -228,15 +230,12 @@ class ComposeCluster:
         sizes = {**self.context.chosen, **chosen}
         return {**os.environ, **sizes, **mounts.files(self.context), "RAYDOCK_KEY_SHA256": secret}
 
-    def cloud_error(self) -> CommandFailed | None:
-        """Why the lab's cloud did not start, in its own words: an invalid setting or iam/lab.yaml."""
-        for container in self.engine.containers(self.project, services.CLOUD):
-            text = container.logs(tail=20).decode(errors="replace")
-            if container.attrs["State"].get("Health", {}).get("Status") != "healthy" and "cloud: " in text:
-                why, fix = services.startup_error(text)
-                return CommandFailed(
-                    f"The lab's cloud did not start: {why}", fix or "Try again: make cluster-up"
-                )
+    def startup_failure(self) -> StartupFailure | None:
+        """Why one of the lab's services did not start, in its own words."""
+        for name in (services.CLOUD, VERTEX):
+            for container in self.engine.containers(self.project, name):
+                if container.attrs["State"].get("Health", {}).get("Status") != "healthy":
+                    return last_failure(container.logs(tail=20).decode(errors="replace"))
         return None
 
     def unhealthy_containers(self) -> str:

@@ -8,7 +8,7 @@ from cluster.processes import launch, process_tree, record, services
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import ProcessesRecord
 from cluster.runtimes import Context
-from raydock.errors import CommandFailed
+from raydock import startup
 from raydock.rayapi import nodes
 from raydock.rayapi.nodes import Gateway
 from raydock.waiting import wait_until
@@ -52,8 +52,7 @@ def rejects_key(context: Context) -> bool:
 def missing(context: Context, found: ProcessesRecord) -> str:
     """What does not answer yet, or "" if everything does. Raises CommandFailed if the cloud has exited."""
     for name in stopped_services(context, found):
-        why, fix = services.startup_error(launch.log(found, name).read_text(errors="replace"))
-        raise CommandFailed(f"The lab's {name} did not start: {why}", fix or AGAIN)
+        raise startup.why(name, launch.log(found, name).read_text(errors="replace")).error()
     own = Gateway(f"http://{LOOPBACK}:{found.ports.own}")
     up = nodes.answers(context.dashboard, "/lab/") and nodes.answers(own, "/health")
     return "" if up else "waiting for the lab's cloud"
