@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud import state_file
-from cloud.gateway.auth import Gate
+from cloud.gateway.gate import Gate
 from cloud.identity.access import Access
 from cloud.identity.tokens import Tokens
 from cloud.lab_state import LabState

@@ -6,29 +6,32 @@ Ray 2.47.1 has no authentication, and through DNS rebinding a page of any site c
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import html
-import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from aiohttp import web
 
-from cloud.gateway.job_limit import JobLimit
+from cloud.gateway.credentials import (
+    HOST_HEADER,
+    SAFE,
+    SESSION,
+    bearer,
+    cookie_name,
+    credential,
+    key_matches,
+    session_cookie,
+    token,
+    without_token,
+)
+from cloud.gateway.gate import Gate
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-SESSION = 7 * 24 * 3600  # seconds; after a week a browser needs the link again
-COOKIE = "raydock_"
 NAME = "raydock-gateway"
 AGENT = web.RequestKey("agent", str)  # the User-Agent to send to the dashboard
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 ASK = (
     "This address requires the cluster key. In a browser, open the link that `python -m cluster status` prints; "
     "a program sends the header `Authorization: Bearer KEY` (ray job submit: RAY_JOB_HEADERS)."
@@ -37,25 +40,6 @@ ASK = (
 REASON = "Unauthorized, `python -m cluster status` prints the key"
 
 DOTTED = "The path has a . or .. segment: send the resolved path."
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """The dashboard behind the gateway, and the credentials that give access to it.
-
-    `secret` and the key's digest together sign the sessions, so a new key ends all of them.
-    """
-
-    dashboard: str  # base URL of Ray's dashboard, such as http://head:8265
-    key_sha256: str  # hex; "" refuses everyone
-    hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})  # Host header names, no port
-    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
-    job_limit: JobLimit = field(default_factory=JobLimit, repr=False)  # concurrent jobs
-    limit: int = 100 * 2**20  # maximum request body in bytes: Ray's DASHBOARD_CLIENT_MAX_SIZE, also Vertex's
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch("(?:[0-9a-f]{64})?", self.key_sha256):
-            raise ValueError("key_sha256 must be the key's SHA-256 (64 lowercase hex digits) or empty")
 
 
 def path_of(request: web.Request) -> str:
@@ -74,7 +58,7 @@ def refused(request: web.Request, status: int, sentence: str) -> web.Response:
 def wrong_host_or_origin(request: web.Request, gate: Gate) -> str:
     """Why a request is not meant for this gateway: its Host, target or Origin is wrong. "" if it is."""
     names = request.headers.getall("Host", [])
-    match = _HOST.fullmatch(names[0]) if len(names) == 1 else None
+    match = HOST_HEADER.fullmatch(names[0]) if len(names) == 1 else None
     if match is None or match[1].lower() not in gate.hosts:
         return "The Host header does not name this gateway: use http://127.0.0.1 or http://localhost."
     if not request.raw_path.startswith(("/", "*")) and request.method != "CONNECT":
@@ -92,60 +76,6 @@ def is_cross_origin(request: web.Request) -> bool:
     routes have side effects (/api/actors/kill). https://www.w3.org/TR/fetch-metadata/
     """
     return request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}
-
-
-def key_matches(key: str, gate: Gate) -> bool:
-    """Whether this is the gate's key."""
-    digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
-    return hmac.compare_digest(digest, gate.key_sha256)  # never true for an empty key_sha256
-
-
-def session_cookie(gate: Gate, until: int) -> str:
-    """A session cookie's value: its expiry (Unix time) and an HMAC of it, so sessions survive a restart."""
-    mac = hmac.new(gate.secret, f"raydock session {gate.key_sha256} {until}".encode(), "sha256")
-    return f"{until}.{mac.hexdigest()}"
-
-
-def session_valid(value: str, gate: Gate) -> bool:
-    """Whether a session cookie is genuine and has not expired."""
-    until = value.partition(".")[0]
-    if not gate.key_sha256 or not re.fullmatch("[0-9]{1,12}", until) or int(until) < time.time():
-        return False
-    expected = session_cookie(gate, int(until))
-    return hmac.compare_digest(value.encode("utf-8", "surrogateescape"), expected.encode())
-
-
-def cookie_name(request: web.Request) -> str:
-    """The session cookie's name. It contains the port, because browsers share cookies between a host's ports."""
-    match = _HOST.fullmatch(request.headers["Host"])
-    return f"{COOKIE}{match[2] or 80}" if match else COOKIE
-
-
-def bearer(request: web.Request) -> str:
-    """The bearer token of the Authorization header; "" if there is none, or several headers."""
-    values = request.headers.getall("Authorization", [])
-    kind, _, key = values[0].partition(" ") if len(values) == 1 else ("", "", "")
-    return key.strip() if kind.lower() == "bearer" else ""
-
-
-def credential(request: web.Request, gate: Gate) -> str:
-    """How the caller is authenticated: "key", "session", or "" if not at all."""
-    if key_matches(bearer(request), gate):
-        return "key"
-    return "session" if session_valid(request.cookies.get(cookie_name(request), ""), gate) else ""
-
-
-def token(request: web.Request) -> str | None:
-    """The `token` of a sign-in link's query; None for other requests."""
-    query = request.raw_path.partition("?")[2]
-    return dict(parse_qsl(query, keep_blank_values=True)).get("token") if request.method in SAFE else None
-
-
-def without_token(target: str) -> str:
-    """The path and query without any `token` parameter, including percent-encoded names."""
-    path, mark, query = target.partition("?")
-    kept = [part for part in query.split("&") if "token" not in dict(parse_qsl(part, keep_blank_values=True))]
-    return path + mark + "&".join(kept) if any(kept) else path
 
 
 def sign_in(request: web.Request, gate: Gate, target: str) -> web.Response:

@@ -22,17 +22,18 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
-from yarl import URL
 
 from cloud.gateway import auth
 from cloud.gateway.access_log import PathLog, http_log
-from cloud.gateway.auth import Gate, Handler, refused
+from cloud.gateway.auth import Handler, refused
+from cloud.gateway.gate import Gate
 from cloud.gateway.job_limit import RETRY_AFTER, TooManyJobs
+from cloud.gateway.upstream_request import end_to_end, local_location, upstream_headers, upstream_url
 from cloud.gateway.websocket import relay
 
 __all__ = ["Gate", "Handler", "application"]
@@ -41,20 +42,6 @@ CONNECT = 5.0  # seconds to reach the dashboard; the only timeout, because log s
 LINGER = 30.0  # seconds to drain an unread body, so its sender gets to read the response
 BUFFER = 2**18  # bytes to read ahead from each side
 UPSTREAM = web.AppKey("upstream", aiohttp.ClientSession)
-# RFC 9110, 7.6.1; the gateway itself answers Expect.
-HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te"}
-HOP |= {"trailer", "transfer-encoding", "upgrade", "expect"}
-GATEWAY_HEADERS = {
-    "host",
-    "authorization",
-    "cookie",
-    "user-agent",
-    "referer",
-    "origin",
-    "forwarded",
-    "x-real-ip",
-    "via",
-}
 DOWN = "Ray's dashboard does not answer, so the head node is down or starting: `make cluster-status` shows which."
 
 log = logging.getLogger("raydock.gateway")
@@ -168,32 +155,6 @@ def unreachable(request: web.Request, error: Exception) -> web.Response:
     return refused(request, 502, DOWN)
 
 
-def upstream_url(request: web.Request, gate: Gate) -> URL:
-    """The dashboard's URL for a request."""
-    return URL(gate.dashboard.rstrip("/") + auth.without_token(request.raw_path), encoded=True)
-
-
-def upstream_headers(request: web.Request) -> CIMultiDict[str]:
-    """The headers to send to the dashboard."""
-    headers = CIMultiDict((k, v) for k, v in end_to_end(request.headers) if not is_gateway_header(k))
-    headers["User-Agent"] = request[auth.AGENT]
-    pairs = [pair.strip() for line in request.headers.getall("Cookie", []) for pair in line.split(";")]
-    if others := [pair for pair in pairs if pair and not pair.startswith(auth.COOKIE)]:
-        headers["Cookie"] = "; ".join(others)
-    return headers
-
-
-def is_gateway_header(name: str) -> bool:
-    """Whether a request header is meant for the gateway rather than the dashboard."""
-    return name.lower() in GATEWAY_HEADERS or name.lower().startswith("x-forwarded-")
-
-
-def end_to_end(headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The headers without hop-by-hop ones and those that `Connection` lists (RFC 9110, 7.6.1)."""
-    named = {n.strip().lower() for k, v in headers.items() if k.lower() == "connection" for n in v.split(",")}
-    return [(k, v) for k, v in headers.items() if k.lower() not in HOP | named]
-
-
 async def relay_response(
     request: web.Request, answer: aiohttp.ClientResponse, gate: Gate
 ) -> web.StreamResponse:
@@ -210,14 +171,6 @@ async def relay_response(
         log.warning("%s %s cut short: %s", request.method, auth.path_of(request), type(error).__name__)
         reset_connection(request)
     return response
-
-
-def local_location(location: str, gate: Gate) -> str:
-    """A redirect's target, rewritten to this gateway if it points at the dashboard's own address."""
-    parts = urlsplit(location)
-    if parts.netloc != urlsplit(gate.dashboard).netloc:
-        return location
-    return parts._replace(scheme="", netloc="", path="/" + parts.path.lstrip("/")).geturl()
 
 
 def reset_connection(request: web.Request) -> None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from cloud.gateway import auth
-from cloud.gateway.auth import Gate
+from cloud.gateway import auth, credentials
+from cloud.gateway.gate import Gate
 from cloud.identity.access import Access
 from cloud.identity.services import GoogleServices
 from cloud.storage.http import Storage
@@ -32,7 +32,7 @@ class LabApi:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Handle any path below /lab/."""
-        if not auth.key_matches(auth.bearer(request), self.gate):
+        if not credentials.key_matches(credentials.bearer(request), self.gate):
             return auth.request_key(request)
         routes = {("GET", "/lab/"): self.describe, ("POST", "/lab/token"): self.token}
         handler = routes.get((request.method, request.path))

@@ -12,49 +12,23 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import re
 import socket
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeAlias
-from urllib.parse import urlsplit
 
+from cloud.network.addresses import attached_networks, is_permitted
+from cloud.network.proxy_request import Blocked, destination, origin_form, read_request, send_refusal
 from cloud.network.tunnel import CHUNK, Streams, Tunnel
 from iam.lab import Network
 
 log = logging.getLogger("raydock.egress")
 
-Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
 MAX_ADDRESSES = 4  # addresses to try per name
-UNICAST = ipaddress.IPv6Network("2000::/3")  # allocated global unicast; is_global alone accepts more
 GOOGLE = "googleapis.com"
 GOOGLE_PORT = 443
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv4 address
-# Hop-by-hop headers (RFC 9110, 7.6.1). Transfer-Encoding stays, because the body is forwarded as received.
-HOP_BY_HOP = {"connection", "keep-alive", "proxy-authorization", "proxy-connection", "te", "upgrade", "host"}
-REASONS = {400: "Bad Request", 403: "Forbidden", 431: "Request Header Fields Too Large"}
-REASONS |= {502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
-
-
-class Blocked(Exception):
-    """A request that the proxy refuses, with the HTTP status of the response."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class ProxyRequest:
-    """A request line and its headers, as received."""
-
-    method: str
-    target: str
-    headers: tuple[tuple[str, str], ...]
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -189,116 +163,3 @@ async def serve(host: str, port: int, *, allowed: Egress | None = None) -> async
 def is_google(host: str) -> bool:
     """Whether a host belongs to googleapis.com."""
     return f".{host.lower().rstrip('.')}".endswith(f".{GOOGLE}")
-
-
-def is_permitted(text: str, allow: tuple[Network, ...] = (), own: tuple[Network, ...] = ()) -> bool:
-    """Whether an address is public or in one of the networks in `allow`, but in none of our `own` networks."""
-    try:
-        address = embedded_ipv4(ipaddress.ip_address(text))
-    except ValueError:
-        return False
-    invalid = address.is_unspecified or address.is_multicast or address.is_reserved
-    if address.is_loopback or address.is_link_local or invalid or any(address in network for network in own):
-        return False
-    if any(address in network for network in allow):
-        return True
-    if address.version == 6 and address not in UNICAST:
-        return False
-    return address.is_global
-
-
-def attached_networks(proc: Path = Path("/proc/net")) -> Iterator[Network]:
-    """The networks this host is attached to. In a container these are the lab's, where the metadata servers answer."""
-    for line in lines_of(proc / "route")[1:]:
-        _, destination, gateway, *_ = fields = line.split()
-        if int(gateway, 16) == 0 and int(destination, 16) != 0:
-            network, mask = (
-                socket.inet_ntoa(int(n, 16).to_bytes(4, "little")) for n in (destination, fields[7])
-            )
-            yield ipaddress.IPv4Network(f"{network}/{mask}")
-    for line in lines_of(proc / "ipv6_route"):
-        destination, length, _, _, gateway, *_ = line.split()
-        if int(gateway, 16) == 0 and int(length, 16) > 0:
-            yield ipaddress.IPv6Network((int(destination, 16), int(length, 16)), strict=False)
-
-
-def lines_of(file: Path) -> list[str]:
-    """A file's lines; none if it can't be read."""
-    try:
-        return file.read_text().splitlines()
-    except OSError:
-        return []
-
-
-def embedded_ipv4(address: Address) -> Address:
-    """The IPv4 address embedded in an IPv6 address, which is where the packets go; otherwise the address itself."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address in NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
-
-
-async def read_request(reader: asyncio.StreamReader, seconds: float) -> ProxyRequest:
-    """Read a request's headers. Raises Blocked: 400 if malformed or too slow, 431 if too long."""
-    try:
-        async with asyncio.timeout(seconds):
-            text = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    except asyncio.LimitOverrunError:
-        raise Blocked(431, f"The request headers exceed {CHUNK // 1024} KiB.") from None
-    except TimeoutError:
-        raise Blocked(400, f"The request was not complete after {seconds:g} s.") from None
-    line, *lines = text[:-4].split("\r\n")
-    parts = re.fullmatch(r"([!-~]+) ([!-~]+) HTTP/1\.[01]", line)
-    pairs = [re.fullmatch(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)", field) for field in lines]
-    if parts is None or None in pairs:
-        raise Blocked(400, "This is not a valid HTTP/1 request.")
-    return ProxyRequest(parts[1], parts[2], tuple((pair[1], pair[2]) for pair in pairs if pair))
-
-
-def destination(request: ProxyRequest) -> tuple[str, int]:
-    """The host and port of `CONNECT host:port` or `http://host/path`. Raises Blocked (400) for any other target."""
-    connect = request.method == "CONNECT"
-    try:
-        url = urlsplit(f"//{request.target}" if connect else request.target)
-        host, port = url.hostname, url.port or (None if connect else 80)
-    except ValueError:
-        host, port = None, None
-    if not host or not port or (not connect and url.scheme.lower() != "http"):
-        raise Blocked(400, "This is a proxy: send CONNECT host:port or an absolute URL, http://host/path.")
-    return host, port
-
-
-def origin_form(request: ProxyRequest) -> bytes:
-    """The headers for the server (RFC 9112, 3.2.1), limited to one request per connection.
-
-    A second request could name a host that was not checked.
-    """
-    url = urlsplit(request.target)
-    path = url._replace(scheme="", netloc="", path=url.path or "/", fragment="")
-    target = path.path + (f"?{path.query}" if path.query else "")
-    named = {n.strip().lower() for k, v in request.headers if k.lower() == "connection" for n in v.split(",")}
-    dropped = HOP_BY_HOP | (named - {"transfer-encoding", "content-length"})
-    lines = [
-        f"{request.method} {target} HTTP/1.1",
-        f"Host: {url.netloc.rpartition('@')[2]}",
-        "Connection: close",
-    ]
-    lines += [f"{name}: {value}" for name, value in request.headers if name.lower() not in dropped]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-async def send_refusal(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, refusal: Blocked) -> None:
-    """Send an error response, then drain the client for up to two seconds so a TCP reset does not discard it."""
-    body = f"{refusal}\n".encode()
-    lines = [
-        f"HTTP/1.1 {refusal.status} {REASONS[refusal.status]}",
-        "Content-Type: text/plain; charset=utf-8",
-    ]
-    lines += [f"Content-Length: {len(body)}", "Connection: close"]
-    with suppress(OSError):
-        writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
-        writer.write_eof()
-        async with asyncio.timeout(2):
-            while await reader.read(CHUNK):
-                pass

@@ -1,7 +1,11 @@
 """Git's wildmatch, translated to regular expressions over bytes.
 
 Follows `wildmatch.c` (dowild) and `dir.c` (match_pathname) of Git 2.39, quirks included; a property test compares it
-with Git itself. Stars match leftmost and never backtrack, as in Python's own fnmatch, so no pattern takes exponential
+with Git itself. pathspec 1.1.1's GitIgnoreSpec does not pass that test: of 600 random ignore files, 225 raise an error
+where Git drops or accepts the pattern and 42 select other files; with letters, stars and ranges only, 41 of 600 do,
+mostly because Git's `?` and `[!a]` match one byte, not one character.
+
+Stars match leftmost and never backtrack, as in Python's own fnmatch, so no pattern takes exponential
 time.
 """
 

@@ -18,7 +18,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from cloud.network.egress import Egress, attached_networks, is_permitted, serve
+from cloud.network.addresses import attached_networks, is_permitted
+from cloud.network.egress import Egress, serve
 from cloud.network.tunnel import CHUNK, Streams
 
 PUBLIC = "93.184.216.34"

@@ -22,7 +22,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 from yarl import URL
 
-from cloud.gateway import auth
+from cloud.gateway import auth, credentials
 from cloud.gateway.proxy import Gate, Handler, application
 
 KEY = "open-sesame"
@@ -403,10 +403,10 @@ async def test_a_link_starts_a_session_that_survives_a_restart() -> None:
 @run
 async def test_a_session_ends() -> None:
     gate = Gate("http://x", SHA, secret=SECRET)
-    assert auth.session_valid(auth.session_cookie(gate, int(time.time()) + 60), gate)
-    assert not auth.session_valid(auth.session_cookie(gate, int(time.time()) - 1), gate)
-    later = auth.session_cookie(gate, int(time.time()) - 1).partition(".")[2]
-    assert not auth.session_valid(f"{int(time.time()) + 60}.{later}", gate)
+    assert credentials.session_valid(credentials.session_cookie(gate, int(time.time()) + 60), gate)
+    assert not credentials.session_valid(credentials.session_cookie(gate, int(time.time()) - 1), gate)
+    later = credentials.session_cookie(gate, int(time.time()) - 1).partition(".")[2]
+    assert not credentials.session_valid(f"{int(time.time()) + 60}.{later}", gate)
 
 
 @run
@@ -463,9 +463,8 @@ async def test_sign_in_with_the_form() -> None:
 @run
 async def test_a_cookie_allows_changes_from_our_own_page_only() -> None:
     async with lab() as it:
-        cookie = {
-            "Cookie": f"raydock_{it.port}={auth.session_cookie(Gate('', SHA, secret=SECRET), int(time.time()) + 9)}"
-        }
+        session = credentials.session_cookie(Gate("", SHA, secret=SECRET), int(time.time()) + 9)
+        cookie = {"Cookie": f"raydock_{it.port}={session}"}
         assert (await it.client.delete("/x", headers=cookie)).status == 403
         assert (await it.client.delete("/x", headers={**cookie, "Origin": "null"})).status == 403
         assert (await it.client.delete("/x", headers={**cookie, "Origin": it.base})).status == 200
@@ -520,9 +519,7 @@ async def test_the_dashboard_sees_no_key_and_no_gateway_headers() -> None:
 @run
 async def test_the_user_agent_sent_to_the_dashboard(agent: str, by: str, forwarded: str) -> None:
     async with lab() as it:
-        cookie = (
-            f"raydock_{it.port}={auth.session_cookie(Gate('', SHA, secret=SECRET), int(time.time()) + 9)}"
-        )
+        cookie = f"raydock_{it.port}={credentials.session_cookie(Gate('', SHA, secret=SECRET), int(time.time()) + 9)}"
         name = f"User-Agent: {agent}\n" if agent else ""
         who = AUTH if by == "key" else f"Cookie: {cookie}\n"
         assert (await it.raw(f"GET / HTTP/1.1\n{HOST}{name}{who}{END}"))[0] == 200

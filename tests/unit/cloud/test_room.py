@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from cloud.config import jobs
-from cloud.gateway.auth import Gate
+from cloud.gateway.gate import Gate
 from cloud.gateway.job_limit import JobLimit, jobs_that_fit
 from cloud.gateway.proxy import application
 from iam.errors import IamError
