@@ -17,6 +17,7 @@ from cluster.errors import NoEngine
 from cluster.status import Member, missing, rows
 from raydock.errors import NotUp
 from raydock.rayapi.nodes import Gateway, Node, list_nodes
+from raydock.steps import Steps
 from raydock.topology import Pool, Topology
 from raydock.waiting import Say
 
@@ -36,8 +37,14 @@ class Context:
     state: Path  # the state folder, .raydock by default
     settings: Mapping[str, str]
     topology: Topology
-    say: Say  # shows one line of progress
+    say: Say  # shows one line
     chosen: Mapping[str, str] = field(default_factory=dict)  # sizes fitted to the machine: cluster/sizes.py
+    shown: Steps | None = None  # how steps are shown on a terminal
+
+    @property
+    def steps(self) -> Steps:
+        """Shows slow steps: on a terminal one updated line, elsewhere plain lines."""
+        return self.shown or Steps(self.say)
 
     @property
     def dashboard(self) -> Gateway:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cluster import applied, key, ports, scale, started
-from cluster.docker import images, mounts
+from cluster import applied, key, logs, ports, scale, started
+from cluster.docker import compose_output, images, mounts
 from cluster.docker.engine import DockerEngine, connect, find_compose, member
 from cluster.errors import Leftover, NoEngine
 from cluster.processes import record, services
@@ -98,21 +97,25 @@ class ComposeCluster:
             return []
         base = images.base_image(self.engine, self.context)
         trusted, variable = images.ca_bundle(self.context)
-        self.context.say(
-            f"building {', '.join(wanted)} on {base}; CA certificates: {trusted} (from {variable})"
-        )
-        self.compose("build", *(services[image] for image in wanted), base=base, seconds=images.BUILD_SECONDS)
+        self.context.say(f"base image {base}; CA certificates: {trusted} (from {variable})")
+        with self.context.steps.step(f"building {', '.join(services[image] for image in wanted)}"):
+            self.compose(
+                "build", *(services[image] for image in wanted), base=base, seconds=images.BUILD_SECONDS
+            )
         return wanted
 
     def start(self, *arguments: str, renewed: bool = False) -> None:
         """Run `docker compose up` and wait for the health checks. CommandFailed says which of them failed."""
         wait = ("--wait", f"--wait-timeout={WAIT_SECONDS}")
         try:
-            self.compose("up", "--detach", "--no-build", *wait, *arguments, renewed=renewed)
+            with self.context.steps.step("starting the containers"):
+                self.compose("up", "--detach", "--no-build", *wait, *arguments, renewed=renewed)
         except CommandFailed as error:
             if failure := self.startup_failure():
                 raise failure.error() from error
-            raise CommandFailed(f"{error.message} {self.unhealthy_containers()}", error.fix) from error
+            raise CommandFailed(
+                "\n".join([*self.unhealthy_containers(), error.message]), error.fix
+            ) from error
 
     def restart_cloud(self) -> None:
         """See Runtime.restart_cloud. Also restarts Vertex AI's control plane, if it is running."""
@@ -123,7 +126,8 @@ class ComposeCluster:
     def down(self) -> list[str]:
         """See Runtime.down. Raises Leftover."""
         before = self.engine.resources(self.project)
-        self.compose("down", "--volumes", "--remove-orphans", f"--timeout={STOP_SECONDS}")
+        with self.context.steps.step("removing the containers"):
+            self.compose("down", "--volumes", "--remove-orphans", f"--timeout={STOP_SECONDS}")
         self.engine.remove_networks(self.project)  # those of the lab's Vertex AI clusters, unknown to Compose
         if left := self.engine.resources(self.project):
             raise Leftover(f"Could not remove {', '.join(left)}.", "Try again: make cluster-down")
@@ -187,29 +191,29 @@ class ComposeCluster:
         seconds: float = COMMAND_SECONDS,
         renewed: bool = False,
     ) -> None:
-        """Run a `docker compose` command with its output on stderr. Raises CommandFailed.
+        """Run a `docker compose` command with its output in a log. Raises CommandFailed.
 
         `base` is the base image of a build, `seconds` the deadline; for `renewed` see `environment`.
         """
         # `down` also stops services whose profile is no longer enabled.
         profiles = ["--profile", "*"] if verb == "down" else []
         command = [*find_compose(), *self.files(), *profiles, verb, *arguments]
-        try:
-            status = subprocess.run(
-                command,
-                env=self.environment(base, renewed),
-                stdin=subprocess.DEVNULL,
-                stdout=images.STDERR,
-                timeout=seconds,
-                check=False,
-            ).returncode
-        except subprocess.TimeoutExpired:
-            status = 124
-        if status:
-            raise CommandFailed(
-                f"`docker compose {verb}` failed with exit code {status}; see its output above.",
-                "To start over: make cluster-down, then make cluster-up",
+        log = logs.named(self.context.state, f"compose-{verb}")
+        code = log.run(command, seconds, self.show_progress(verb), self.environment(base, renewed))
+        if code:
+            raise log.failure(
+                f"`docker compose {verb}`", code, "To start over: make cluster-down, then make cluster-up"
             )
+
+    def show_progress(self, verb: str) -> Callable[[str], None]:
+        """What shows the progress in each line of Compose's output."""
+        states = compose_output.Containers()
+
+        def show(line: str) -> None:
+            if detail := compose_output.build_step(line) if verb == "build" else states.after(line):
+                self.context.steps.update(detail)
+
+        return show
 
     def files(self) -> list[str]:
         """The flags that name the Compose files: compose.gpu.yaml too if the engine has the NVIDIA runtime."""
@@ -238,7 +242,7 @@ class ComposeCluster:
                     return last_failure(container.logs(tail=20).decode(errors="replace"))
         return None
 
-    def unhealthy_containers(self) -> str:
+    def unhealthy_containers(self) -> list[str]:
         """Each unhealthy container with the output of its health check, or else its last line of log."""
         lines = []
         for container in self.engine.containers(self.project):
@@ -248,4 +252,4 @@ class ComposeCluster:
                 found = str(checks[-1].get("Output", "")).strip() if health == "unhealthy" else ""
                 log = found or container.logs(tail=1).decode(errors="replace").strip()[-200:]
                 lines.append(f"{container.name} is {health}: {log or 'no output'}")
-        return "; ".join(lines)
+        return lines

@@ -89,21 +89,34 @@ class ProcessesCluster:
 
     def complete(self) -> None:
         """Start the services, the head and every worker without a living node, and wait until they are ready."""
-        startup.ensure(self.context, self.require_record())
+        with self.context.steps.step("starting the nodes"):
+            startup.ensure(self.context, self.require_record())
+            self.start_head()
+            self.start_workers()
+        self.describe()
+
+    def start_head(self) -> None:
+        """Start the head, unless it is running, and wait until it is ready. Raises NotReady."""
         if not self.head_is_running():
-            self.context.say("starting the head node and its dashboard")
+            self.context.steps.status("starting the head node and its dashboard")
             self.launch("head", self.context.topology.head)
-        wait_until(self.head_status, START_SECONDS, "Starting the head node", self.context.say, AGAIN)
+        wait_until(
+            self.head_status, START_SECONDS, "Starting the head node", self.context.steps.status, AGAIN
+        )
+
+    def start_workers(self) -> None:
+        """Start every worker without a living node, and wait until all are ready. Raises NotReady."""
         members = self.members()
         names = status.missing(members, nodes.list_nodes(self.context.dashboard))
         lost = [member for member in members if member.name in names]
         if lost:
-            self.context.say(f"starting {', '.join(names)}")
+            self.context.steps.status(f"starting {', '.join(names)}")
         for member in lost:
             self.processes_of(member.name).end()
             self.launch(member.name, self.context.topology.pool(member.pool))
-        self.wait_for_workers()
-        self.describe()
+        wait_until(
+            self.workers_status, START_SECONDS, "Starting the workers", self.context.steps.status, AGAIN
+        )
 
     def head_status(self) -> str:
         """What the head is still waiting for, or "" once it is ready."""
@@ -112,10 +125,6 @@ class ProcessesCluster:
     def workers_status(self) -> str:
         """Which workers are not ready yet, or ""."""
         return readiness.workers(self.context, self.require_record(), self.members())
-
-    def wait_for_workers(self) -> None:
-        """Wait until every member is a living node. Raises NotReady."""
-        wait_until(self.workers_status, START_SECONDS, "Starting the workers", self.context.say, AGAIN)
 
     def restart_cloud(self) -> None:
         """See Runtime.restart_cloud."""
@@ -165,7 +174,7 @@ class ProcessesCluster:
         free = (name for number in range(1, 10_000) if (name := f"{pool.name}-{number}") not in names)
         new = [next(free) for _ in range(count - len(names))]
         if new:
-            self.context.say(f"starting {', '.join(new)}")
+            self.context.steps.status(f"starting {', '.join(new)}")
         for name in new:
             self.launch(name, pool)
 

@@ -29,12 +29,18 @@ def ensure(context: Context, found: ProcessesRecord, restart: bool = False) -> P
     Raises CommandFailed, with the cloud's own message, if it can't start.
     """
     if restart or stopped_services(context, found) or rejects_key(context):
-        context.say("starting the lab's cloud")
+        context.steps.status("starting the lab's cloud")
         process_tree.Owned(str(context.state), services.CLOUD).end()
         vector, environ = services.command(found), services.environment(context, found)
         found = found.with_service(services.CLOUD, launch.launch_process(context, found, vector, environ))
         record.save(context.state, found)
-    wait_until(lambda: missing(context, found), START_SECONDS, "Starting the lab's cloud", context.say, AGAIN)
+    wait_until(
+        lambda: missing(context, found),
+        START_SECONDS,
+        "Starting the lab's cloud",
+        context.steps.status,
+        AGAIN,
+    )
     return found
 
 
@@ -52,7 +58,7 @@ def rejects_key(context: Context) -> bool:
 def missing(context: Context, found: ProcessesRecord) -> str:
     """What does not answer yet, or "" if everything does. Raises CommandFailed if the cloud has exited."""
     for name in stopped_services(context, found):
-        raise startup.why(name, launch.log(found, name).read_text(errors="replace")).error()
+        raise startup.why(name, launch.log(context, name).read()).error()
     own = Gateway(f"http://{LOOPBACK}:{found.ports.own}")
     up = nodes.answers(context.dashboard, "/lab/") and nodes.answers(own, "/health")
     return "" if up else "waiting for the lab's cloud"

@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from raydock.progress_line import ERASE, ProgressLine, duration, terminal
+from raydock.status_line import ERASE, StatusLine
+from raydock.steps import Steps, duration
 
 
 class Terminal(io.StringIO):
@@ -35,62 +36,63 @@ def drawn(stream: Terminal) -> list[str]:
 
 def test_a_terminal_has_one_updated_line_below_what_is_said() -> None:
     stream, clock = Terminal(), Clock()
-    progress = ProgressLine(
-        lambda text: stream.write(f"{text}\n") and None, stream, "cluster: ", clock, NEVER
-    )
-    with progress.step("building 2 images"):
+    steps = Steps(lambda text: stream.write(f"{text}\n") and None, StatusLine(stream), "cluster: ", clock, NEVER)
+    with steps.step("building 2 images"):
         clock.now = 3.0
-        progress.update("head 1/5")
-        progress.say("a warning")
-        progress.status("head\x1b[2J")
+        steps.update("head 1/5")
+        steps.say("a warning")
+        steps.status("head\x1b[2J")
     assert [state for state in drawn(stream) if "(0 s)" not in state] == [
         "cluster: building 2 images: head 1/5 (3 s)",
         "a warning\n",
         "cluster: building 2 images: head\\x1b[2J (3 s)",
         "building 2 images: done in 3 s\n",
     ]
-    progress.update("ignored")
+    steps.update("ignored")
     assert "ignored" not in stream.getvalue()
 
 
 def test_the_line_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     stream = Terminal()
-    progress = ProgressLine(lambda text: None, stream, clock=Clock(), tick=NEVER)
-    with progress.step("building"):
-        progress.update("x" * 100)
+    steps = Steps(lambda text: None, StatusLine(stream), clock=Clock(), tick=NEVER)
+    with steps.step("building"):
+        steps.update("x" * 100)
     assert drawn(stream)[-1] == "building: " + "x" * 22 + "… (0 s)"
     assert len(drawn(stream)[-1]) == 39
 
 
 def test_elsewhere_there_are_plain_lines_only() -> None:
     said, clock = list[str](), Clock()
-    progress = ProgressLine(said.append, clock=clock)
-    with progress.step("starting"):
-        progress.update("a detail")
-        progress.status("waiting for head")
+    steps = Steps(said.append, clock=clock)
+    with steps.step("starting"):
+        steps.update("a detail")
+        steps.status("waiting for head")
         clock.now = 130.0
     assert said == ["starting", "waiting for head", "starting: done in 2 min 10 s"]
 
 
 def test_a_failed_step_leaves_the_last_word_to_the_error() -> None:
     stream, said = Terminal(), list[str]()
-    progress = ProgressLine(said.append, stream, tick=NEVER)
-    with pytest.raises(ValueError, match="no"), progress.step("building"):
+    steps = Steps(said.append, StatusLine(stream), tick=NEVER)
+    with pytest.raises(ValueError, match="no"), steps.step("building"):
         raise ValueError("no")
     assert said == []
     assert stream.getvalue().endswith(ERASE)
-    progress.status("afterwards")
+    steps.status("afterwards")
     assert said == ["afterwards"]
 
 
-def test_nothing_is_drawn_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert terminal(io.StringIO()) is None
-    stream = Terminal()
-    monkeypatch.setenv("TERM", "xterm")
-    assert terminal(stream) is stream
-    monkeypatch.setenv("TERM", "dumb")
-    assert terminal(stream) is None
+def test_a_step_within_a_step_is_a_detail_of_it() -> None:
+    stream, said, clock = Terminal(), list[str](), Clock()
+    for line in (StatusLine(stream), StatusLine(io.StringIO())):
+        steps = Steps(said.append, line, clock=clock, tick=NEVER)
+        with steps.step("scaling"):
+            with steps.step("starting"):
+                clock.now += 2.0
+            steps.status("waiting")
+    assert drawn(stream) == ["scaling (0 s)", "scaling: starting (0 s)", "scaling: waiting (2 s)"]
+    assert said == ["scaling: done in 2 s", "scaling", "starting", "waiting", "scaling: done in 2 s"]
 
 
 def test_durations() -> None:
@@ -107,6 +109,6 @@ def test_the_line_is_redrawn_while_nothing_happens() -> None:
             return super().write(text)
 
     clock = Clock()
-    with ProgressLine(lambda text: None, Watched(), clock=clock, tick=0.001).step("building"):
+    with Steps(lambda text: None, StatusLine(Watched()), clock=clock, tick=0.001).step("building"):
         clock.now = 7.0
         assert redrawn.wait(60)
