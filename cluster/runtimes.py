@@ -56,7 +56,13 @@ class Runtime(Protocol):
     """A cluster on one runtime. Every method has a deadline and raises ClusterError."""
 
     def exists(self) -> bool:
-        """Whether any part of the cluster exists. Starts nothing. Raises NoEngine if that can't be determined."""
+        """Whether any part of the cluster exists besides kept data. Starts nothing.
+
+        Raises NoEngine if that can't be determined.
+        """
+
+    def kept_data(self) -> list[str]:
+        """What holds the lab's buckets, objects and grants while no cluster exists, or nothing. Raises NoEngine."""
 
     def up(self, build: bool, restart: bool = False) -> None:
         """Start what is missing, leave running parts alone, and return once a job would run.
@@ -67,8 +73,11 @@ class Runtime(Protocol):
     def restart_cloud(self) -> None:
         """Restart the lab's cloud with the current settings. Jobs keep running."""
 
-    def down(self) -> list[str]:
-        """Stop and remove the whole cluster, also after a crash. Returns the names of what was removed."""
+    def down(self, keep_data: bool = False) -> list[str]:
+        """Stop and remove the whole cluster, also after a crash. Returns the names of what was removed.
+
+        With `keep_data`, the lab's buckets, objects and grants stay for the next `up`.
+        """
 
     def members(self) -> list[Member]:
         """The containers or process groups that should each be a node, head first."""

@@ -49,6 +49,10 @@ class ProcessesCluster:
         """See Runtime.exists."""
         return self.record() is not None or (has_ray() and bool(self.owned.processes()))
 
+    def kept_data(self) -> list[str]:
+        """See Runtime.kept_data."""
+        return [str(path) for path in [temp_dir.kept_data(self.context.state)] if path.exists()]
+
     def record(self) -> ProcessesRecord | None:
         """The record of this cluster, or None."""
         return record.load(self.context.state)
@@ -67,15 +71,16 @@ class ProcessesCluster:
                 self.processes_of(member.name).end()
             return self.complete()
         if self.exists():
-            self.context.say("found a stale cluster; cleaning up")
-            self.down()
+            self.context.say("found a stale cluster; cleaning up, except for the lab's data")
+            self.down(keep_data=True)
         ports.require_free(self.context.topology.port)
         started.begin(self.context.state, RUNTIME, self.context.chosen)
+        kept = bool(self.kept_data())
         try:
             self.plan()
             self.complete()
         except RaydockError:
-            self.down()
+            self.down(keep_data=kept)
             raise
 
     def plan(self) -> None:
@@ -130,14 +135,20 @@ class ProcessesCluster:
         """See Runtime.restart_cloud."""
         startup.ensure(self.context, self.require_record(), restart=True)
 
-    def down(self) -> list[str]:
+    def down(self, keep_data: bool = False) -> list[str]:
         """See Runtime.down. Raises Leftover."""
         require_ray()  # psutil is part of Ray's package
-        found, temps = self.record(), temp_dir.existing(self.context.state)
+        state = self.context.state
+        found, temps, kept = self.record(), temp_dir.existing(state), self.kept_data()
         count = self.owned.end()
+        if keep_data:
+            temp_dir.keep_data(state, temps)
+        else:
+            temp_dir.remove(kept)
         temp_dir.remove(temps)
-        record.remove(self.context.state)
-        return ([f"{count} processes"] if count else []) + temps + (["the record"] if found else [])
+        record.remove(state)
+        data = [] if keep_data else kept
+        return ([f"{count} processes"] if count else []) + temps + data + (["the record"] if found else [])
 
     def stopped_services(self) -> list[str]:
         """See Runtime.stopped_services."""

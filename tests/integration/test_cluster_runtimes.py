@@ -148,7 +148,7 @@ def test_from_up_to_down(own: Lab) -> None:
         os.killpg(up.pid, signal.SIGHUP)  # the terminal is closed
     assert f"cluster: {own.kind}: {why}" in err
     assert out.endswith(
-        f"\nDashboard: {own.dashboard.link}\nNext:      python submit.py jobs/sklearn_joblib.py\n"
+        f"\nDashboard:\n{own.dashboard.link}\n\nNext:\npython submit.py jobs/sklearn_joblib.py\n"
     )
     status, text = own.ended(own.submit("import sys; print('on', sys.version_info[:2])"))
     assert (status, text.splitlines()[-1]) == ("SUCCEEDED", "on (3, 11)")
@@ -208,7 +208,7 @@ def test_status(lab: Lab) -> None:
         *((name, "cpu-worker", "1", "0", "ALIVE") for name in cpu_workers(lab)),
         ("gpu-worker-1", "gpu-worker", "1", "1 (simulated)", "ALIVE"),
     ]
-    assert lines[5:] == ["", f"Dashboard: {lab.dashboard.link}"]
+    assert lines[5:] == ["", "Dashboard:", lab.dashboard.link]
     assert max(map(len, lines[:-1])) <= 80
 
 

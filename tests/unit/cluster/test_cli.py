@@ -113,7 +113,10 @@ class Half(runtimes.Runtime):
     def restart_cloud(self) -> None:
         raise NotImplementedError
 
-    def down(self) -> list[str]:
+    def down(self, keep_data: bool = False) -> list[str]:
+        return []
+
+    def kept_data(self) -> list[str]:
         return []
 
     def members(self) -> list[Member]:
@@ -572,7 +575,7 @@ def test_draining_waits_for_a_busy_node_until_the_timeout(
         return [replace(NODE, state="ALIVE" if left[0] > 0 else "DEAD")]
 
     monkeypatch.setattr(scale, "list_nodes", list_nodes)
-    context = replace(cli.read_context(), say=said.append)
+    context = replace(cli.read_context(), say=said.append, shown=None)
     scale.wait_until_drained(context, {NODE.id: Member("cpu-worker-1", "cpu-worker", "", True)}, seconds)
     assert said == told
     assert (left[0] <= 0) == (seconds > 0), "it returned once the node was dead, or at the timeout"

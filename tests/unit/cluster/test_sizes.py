@@ -252,7 +252,7 @@ def test_compose_is_given_what_was_chosen_also_for_a_node_that_scale_adds(
         sizes.of_running(context(tmp_path)),
         sizes.fitted(context(tmp_path), "docker", exists=True)[0],
     ):
-        given = ComposeCluster(found).environment("")
+        given = ComposeCluster(found).compose.environment("")
         assert {name: given[name] for name in ("CPU_WORKER_CPUS", "CPU_WORKER_MEMORY", "GPU_WORKERS")} == {
             "CPU_WORKER_CPUS": "3",
             "CPU_WORKER_MEMORY": "4032m",

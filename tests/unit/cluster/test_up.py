@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from cluster import applied, key, started
-from cluster.docker import cluster as compose
-from cluster.docker import engine, mounts
+from cluster.docker import compose, engine, mounts
 from cluster.docker.cluster import ComposeCluster
 from cluster.logs import Log
 from cluster.runtimes import Context
