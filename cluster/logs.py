@@ -26,7 +26,7 @@ FAILED_STEP = re.compile(r"^-{4,}\n > \[.*", re.MULTILINE | re.DOTALL)
 # Steps of a build and changes of a container's state, which say nothing about a failure.
 ROUTINE = re.compile(
     r"^(?:#\d+ (?:DONE|CACHED|\[|transferring|sha256)| *(?:Container|Network|Volume) \S+ +"
-    r"(?:Creat|Recreat|Start|Stopp|Remov|Wait|Healthy|Running))"
+    r"(?:Creat|Recreat|Start|Stopp|Remov|Wait|Healthy|Running|Error))"
 )
 
 

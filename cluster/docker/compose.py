@@ -14,6 +14,11 @@ from cluster.runtimes import Context
 UP_SECONDS = 180  # until the health checks must have succeeded
 # Compose's own deadline is shorter; this one catches a Compose that hangs.
 COMMAND_SECONDS = UP_SECONDS + 60.0
+FIXES = {
+    "build": "Fix the problem, then try again: python -m cluster images",
+    "up": "Try again: make cluster-up; to restart the nodes: python -m cluster up --restart",
+    "down": "Try again: make cluster-down",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,7 @@ class Compose:
         log = logs.named(self.context.state, f"compose-{verb}")
         code = log.run(command, seconds, self.show_progress(verb), self.environment(base, renewed))
         if code:
-            raise log.failure(
-                f"`docker compose {verb}`", code, "To start over: make cluster-down, then make cluster-up"
-            )
+            raise log.failure(f"`docker compose {verb}`", code, FIXES[verb])
 
     def show_progress(self, verb: str) -> Callable[[str], None]:
         """What shows the progress in each line of Compose's output."""

@@ -192,7 +192,6 @@ def test_ports_are_free_distinct_and_within_the_range() -> None:
 
 
 def test_a_port_in_use() -> None:
-
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -205,14 +204,20 @@ def test_a_port_in_use() -> None:
     )
 
 
-def test_ray_waits_for_its_dashboard_as_long_as_we_do() -> None:
+def test_ray_waits_for_its_dashboard_as_long_as_we_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray's own limit of 20 s ended head nodes on busy machines. Fails if another Ray version changes the code."""
     from ray._private import services
+    from ray.dashboard import consts
 
     assert "for _ in range(200):" in inspect.getsource(services.start_api_server)
     patched = SimpleNamespace(_build_python_executable_command_memory_profileable=None)
+    modules = "RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT"
+    monkeypatch.setitem(os.environ, modules, "")
+    monkeypatch.delenv(modules)
+    assert f'"{modules}", 30.0' in inspect.getsource(consts)
     docker_module("start").patch(patched)
     assert len(patched.range(200)) / 10 == START_SECONDS
+    assert float(os.environ[modules]) == START_SECONDS
 
 
 def docker_module(name: str) -> Any:
