@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +18,7 @@ from cluster.docker.cluster import ComposeCluster
 from cluster.docker.compose import Compose
 from cluster.docker.engine import DockerEngine
 from cluster.errors import NoEngine
-from cluster.processes import temp_dir
+from cluster.processes import record, temp_dir
 from cluster.processes.cluster import ProcessesCluster
 from cluster.runtimes import Context
 from raydock import topology
@@ -182,3 +184,25 @@ def test_processes_keep_the_folder_with_the_labs_data(
     cluster.down(keep_data=True)
     assert cluster.down() == [f"{state}/lab-data"]
     assert cluster.kept_data() == []
+
+
+def test_up_cleans_up_a_stale_cluster_and_keeps_its_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a restart of the machine. The recorded process id is another program's now: this one's."""
+    monkeypatch.setattr(temp_dir, "TEMP", str(tmp_path))
+    monkeypatch.setattr("cluster.ports.require_free", lambda port: None)
+    monkeypatch.setattr(ProcessesCluster, "complete", lambda cluster: None)
+    state, said = tmp_path / "state", list[str]()
+    state.mkdir()
+    temp = Path(temp_dir.make(state))
+    (temp / "cloud" / "world.json").write_text("{}")
+    head = record.NodeProcess("head", "head", os.getpid(), 0, tuple(range(20001, 20011)))
+    record.save(state, record.ProcessesRecord(str(temp), 8265, (head,)))
+    ProcessesCluster(replace(context(state), say=said.append)).up(build=False)
+    assert said == ["found a stale cluster; cleaning up, except for the lab's data"]
+    found = record.load(state)
+    assert found is not None
+    assert (found.temp, found.head.pid) != (str(temp), os.getpid())
+    assert not temp.exists()
+    assert (Path(found.temp) / "cloud" / "world.json").read_text() == "{}"
