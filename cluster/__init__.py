@@ -2,5 +2,5 @@
 
 `compose.yaml` defines the topology, which `raydock.topology` reads. A runtime starts it on this machine: Docker Compose
 (`docker/`), or plain processes if no Docker engine answers (`processes/`). Both implement the interface in
-`runtimes.py`. The `vertex_*` modules run the same commands against Ray on Vertex AI.
+`runtimes.py`. `vertex_ai/` has the same commands for clusters on Vertex AI.
 """

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cluster import confirmation
-from cluster import vertex_options as vertex
 from cluster.options import PROG, parse
 from cluster.runtimes import Context, Runtime
+from cluster.vertex_ai import options as vertex_options
 from raydock import settings, state
 from raydock.errors import Interrupted, RaydockError
 from raydock.printable import printable
@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code: see cluster/errors.py."""
     try:
         options = parse(argv, COMMANDS)
-        run = vertex.chosen(options)
+        run = vertex_options.chosen(options)
         context = read_context()
         run(options, context)
     except RaydockError as error:
@@ -63,7 +63,8 @@ def say(line: str, prefix: str = PREFIX) -> None:
 
 def run_up(options: argparse.Namespace, context: Context) -> None:
     """Start the cluster, or apply changed settings to the one that is up."""
-    from cluster import applied, key, lock, runtimes, sizes, up
+    from cluster import runtimes, sizes, up
+    from cluster.state import applied, key, lock
     from iam import lab
 
     if warning := lab.renamed_setting(context.settings):
@@ -87,7 +88,8 @@ def run_up(options: argparse.Namespace, context: Context) -> None:
 
 def run_down(options: argparse.Namespace, context: Context) -> None:
     """Remove the cluster, whatever its runtime, after confirmation on a terminal."""
-    from cluster import down, lock
+    from cluster import down
+    from cluster.state import lock
 
     with lock.held(context.state):
         removal = down.removal(context, options.keep_data)  # raises NoEngine before anything is removed
@@ -118,7 +120,8 @@ def run_status(options: argparse.Namespace, context: Context) -> None:
 
 def run_scale(options: argparse.Namespace, context: Context) -> None:
     """Resize the given pools."""
-    from cluster import lock, runtimes, sizes, started
+    from cluster import runtimes, sizes
+    from cluster.state import lock, started
 
     context = sizes.of_running(context)
     wanted = [pool_size(text) for text in options.sizes]

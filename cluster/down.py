@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cluster import applied, key, logs, runtimes, started
+from cluster import runtimes
 from cluster.docker import mounts
 from cluster.runtimes import RUNTIMES, Context, Runtime
+from cluster.state import applied, key, logs, started
 
 DATA = "the lab's buckets, objects and grants"
 

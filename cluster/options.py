@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cluster import vertex_options as vertex
 from cluster.runtimes import RUNTIMES
+from cluster.vertex_ai import options as vertex_options
 from raydock import commandline, units
 from raydock.commandline import MEANT, line, near
 from raydock.errors import UsageError
@@ -65,7 +65,7 @@ def parser(commands: Commands) -> ClusterParser:
     images.add_argument("--build", action="store_true", help="rebuild all images")
     for name, run in commands.items():
         verbs.choices[name].set_defaults(run=run)
-    vertex.add(verbs)
+    vertex_options.add(verbs)
     return top
 
 

@@ -12,8 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
-from cluster import key
 from cluster.errors import NoEngine
+from cluster.state import key
 from cluster.status import Member, missing, rows
 from raydock.errors import NotUp
 from raydock.rayapi.nodes import Gateway, Node, list_nodes

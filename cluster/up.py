@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-from cluster import applied, restart, runtimes
-from cluster.applied import Changes
+from cluster import restart, runtimes
 from cluster.errors import NoEngine, OtherRuntime
 from cluster.options import PROG
 from cluster.processes import services
 from cluster.runtimes import Choice, Context, Runtime
+from cluster.state import applied
+from cluster.state.applied import Changes
 from raydock.errors import Interrupted
 
 

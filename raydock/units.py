@@ -28,6 +28,18 @@ def seconds(text: str, zero: bool = False) -> float:
     return total
 
 
+def span(seconds: float) -> str:
+    """Format a duration in at most two units: 45 s, 12 min, 3 h 5 min, 2 d 4 h."""
+    whole = max(int(seconds), 0)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 2 * 3600:
+        return f"{whole // 60} min"
+    if whole < 2 * 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
 def size(text: str) -> int:
     """Bytes, from a size in Docker's notation, in powers of 1,024: 900m, 3g, 1.5gb, 512MiB. Raises ValueError."""
     found = SIZE.fullmatch(text.strip())

@@ -17,7 +17,7 @@ from vertex.cluster import Cluster, cluster_of
 from vertex.errors import ClusterNotFound, Exists, RequestRejected
 from vertex.location import Location
 
-SECONDS = 30.0  # timeout of one call
+TIMEOUT = 30.0  # seconds per call
 
 
 class VertexClient:
@@ -39,7 +39,7 @@ class VertexClient:
                 from google.cloud import aiplatform_v1beta1 as sdk
             except ImportError:
                 raise RequestRejected(
-                    "Google's SDK is not installed here.", "pip install google-cloud-aiplatform"
+                    "Google's SDK for Vertex AI is not installed.", "pip install google-cloud-aiplatform"
                 ) from None
             self._client = sdk.PersistentResourceServiceClient(
                 credentials=credentials, client_options={"api_endpoint": self.location.host}
@@ -48,97 +48,98 @@ class VertexClient:
 
     def get(self, cluster: str) -> Cluster:
         """Return one cluster. Raises ClusterNotFound if the id does not exist."""
-        return cluster_of(self.raw(cluster))
+        return cluster_of(self.get_message(cluster))
 
-    def all(self) -> list[Cluster]:
+    def list_clusters(self) -> list[Cluster]:
         """Return every Ray cluster of the location, newest last."""
         client = self.client
-        with self.sentences(f"list the clusters of {self.location.project} in {self.location.region}"):
-            pages = client.list_persistent_resources(parent=self.location.parent, timeout=SECONDS, retry=None)
+        with self.translate_errors(f"list the clusters in {self.location.project}, {self.location.region}"):
+            pages = client.list_persistent_resources(parent=self.location.parent, timeout=TIMEOUT, retry=None)
             found = [cluster_of(one) for one in pages]
         return sorted((one for one in found if one.has_ray), key=lambda one: one.created)
 
     def create(self, cluster: str, resource: Any) -> None:
         """Request a cluster from an SDK PersistentResource; poll `get` for its state. Raises Exists."""
-        self.location.name(cluster)
+        self.location.resource_name(cluster)
         client = self.client
-        with self.sentences(f"create the cluster {cluster}", cluster):
+        with self.translate_errors(f"create cluster {cluster}", cluster):
             client.create_persistent_resource(
                 parent=self.location.parent,
                 persistent_resource=resource,
                 persistent_resource_id=cluster,
-                timeout=SECONDS,
+                timeout=TIMEOUT,
                 retry=None,
             )
 
     def update(self, resource: Any, fields: list[str]) -> Any:
-        """Request an update of some fields of an SDK PersistentResource. Pass the returned operation to `done`."""
+        """Request an update of some fields of an SDK PersistentResource. Pass the returned operation to `is_done`."""
         client = self.client
         cluster = resource.name.rpartition("/")[2]
-        with self.sentences(f"change the cluster {cluster}", cluster):
+        with self.translate_errors(f"update cluster {cluster}", cluster):
             return client.update_persistent_resource(
-                persistent_resource=resource, update_mask={"paths": fields}, timeout=SECONDS, retry=None
+                persistent_resource=resource, update_mask={"paths": fields}, timeout=TIMEOUT, retry=None
             )
 
-    def done(self, operation: Any, cluster: str) -> bool:
+    def is_done(self, operation: Any, cluster: str) -> bool:
         """Whether an operation from `update` is complete. Raises RequestRejected with Google's reason if it failed."""
-        with self.sentences(f"change the cluster {cluster}", cluster):
+        with self.translate_errors(f"update cluster {cluster}", cluster):
             if not operation.done():
                 return False
             if fault := operation.exception():
                 raise fault
         return True
 
-    def raw(self, cluster: str) -> Any:
+    def get_message(self, cluster: str) -> Any:
         """Return one cluster as the SDK's PersistentResource, for updates. Raises ClusterNotFound like `get`."""
-        name = self.location.name(cluster)
+        name = self.location.resource_name(cluster)
         client = self.client
-        with self.sentences(f"look at the cluster {cluster}", cluster):
-            return client.get_persistent_resource(name=name, timeout=SECONDS, retry=None)
+        with self.translate_errors(f"get cluster {cluster}", cluster):
+            return client.get_persistent_resource(name=name, timeout=TIMEOUT, retry=None)
 
     def delete(self, cluster: str) -> None:
         """Request the deletion of a cluster. Raises ClusterNotFound if the id does not exist."""
-        name = self.location.name(cluster)
+        name = self.location.resource_name(cluster)
         client = self.client
-        with self.sentences(f"delete the cluster {cluster}", cluster):
-            client.delete_persistent_resource(name=name, timeout=SECONDS, retry=None)
+        with self.translate_errors(f"delete cluster {cluster}", cluster):
+            client.delete_persistent_resource(name=name, timeout=TIMEOUT, retry=None)
 
     @contextmanager
-    def sentences(self, doing: str, cluster: str = "") -> Iterator[None]:
-        """Translate Google's errors into ours. `doing` is the verb phrase for the message."""
+    def translate_errors(self, action: str, cluster: str = "") -> Iterator[None]:
+        """Translate Google's errors into ours. `action` is the verb phrase for the message."""
         from google.api_core import exceptions
         from google.auth import exceptions as auth
 
-        where = f"{self.location.project} in {self.location.region}"
+        where = f"{self.location.project}, {self.location.region}"
         try:
             yield
         except exceptions.NotFound as fault:
             if not cluster:
                 raise RequestRejected(
-                    f"Google refused to {doing}: {fault.message}.", "look at --project"
+                    f"Google rejected the request to {action}: {fault.message}.", "check --project"
                 ) from None
             raise ClusterNotFound(
                 f"There is no cluster {cluster} in {where}.",
-                f"python -m cluster status --target vertex {self.location.flags}".rstrip(),
+                f"to list the clusters: python -m cluster status --target vertex {self.location.flags}".rstrip(),
             ) from None
         except exceptions.AlreadyExists:
             raise Exists(
-                f"There is a cluster {cluster} in {where} already.",
-                f"python -m cluster status --target vertex {self.location.flags}--cluster {cluster}",
+                f"Cluster {cluster} already exists in {where}.",
+                f"to see it: python -m cluster status --target vertex {self.location.flags}--cluster {cluster}",
             ) from None
         except (exceptions.ServiceUnavailable, exceptions.DeadlineExceeded, exceptions.RetryError) as fault:
             why = str(getattr(fault, "message", fault)).partition("\n")[0]
             raise Unreachable(
-                f"{self.location.host} does not answer: {why}", "look at --region and at the network"
+                f"{self.location.host} does not answer: {why}", "check --region and your network connection"
             ) from None
         except exceptions.PermissionDenied as fault:
             raise RequestRejected(
-                f"Google refused to {doing}: {fault.message}",
-                "your account needs roles/aiplatform.user to send jobs, roles/aiplatform.admin to make clusters",
+                f"Google rejected the request to {action}: {fault.message}",
+                "your account needs roles/aiplatform.user to submit jobs, or roles/aiplatform.admin to create clusters",
             ) from None
         except exceptions.GoogleAPICallError as fault:
-            raise RequestRejected(f"Google refused to {doing}: {fault.message}", "") from None
+            raise RequestRejected(f"Google rejected the request to {action}: {fault.message}", "") from None
         except auth.GoogleAuthError as fault:
             raise RequestRejected(
-                f"Your credentials gave no token: {fault}.", "gcloud auth application-default login"
+                f"Your credentials returned no access token: {fault}.",
+                "gcloud auth application-default login",
             ) from None

@@ -23,15 +23,15 @@ TRANSITIONAL = frozenset({"PROVISIONING", "UPDATING", "REBOOTING"})  # these sta
 
 @dataclass(frozen=True, slots=True)
 class ResourcePool:
-    """A pool of identical machines. `least` and `most` are 0 if the number of nodes is fixed."""
+    """A pool of identical machines. `min_nodes` and `max_nodes` are 0 if the number of nodes is fixed."""
 
     id: str
     machine_type: str
     accelerator_type: str  # "" for none
     accelerator_count: int
     nodes: int
-    least: int = 0
-    most: int = 0
+    min_nodes: int = 0
+    max_nodes: int = 0
     image: str = ""
 
 
@@ -57,14 +57,14 @@ class Cluster:
         return self.name.rpartition("/")[2]
 
     @property
-    def number(self) -> str:
+    def project_number(self) -> str:
         """The project number."""
         return self.name.split("/")[1]
 
     @property
     def principal(self) -> str:
         """The principal that jobs run as: the cluster's account, else the project's Custom Code Service Agent."""
-        return f"serviceAccount:{self.account or code_agent(self.number)}"
+        return f"serviceAccount:{self.account or code_agent(self.project_number)}"
 
     @property
     def ray(self) -> str:
@@ -78,21 +78,22 @@ class Cluster:
         found = PREBUILT.fullmatch(self.pools[0].image) if self.pools else None
         return f"{found[3]}.{found[4]}" if found else ""
 
-    def usable(self) -> None:
+    def raise_if_unusable(self) -> None:
         """Raises Unusable if the cluster can't accept jobs. A cluster that is still provisioning passes."""
-        again = "make another: python -m cluster up --target vertex"
+        recreate = "create another one: python -m cluster up --target vertex"
         if not self.has_ray:
             raise Unusable(
-                f"{self.id} is a persistent resource without Ray.", "python submit.py --target vertex list"
+                f"{self.id} is a persistent resource, but not a Ray cluster.",
+                "to list the Ray clusters: python -m cluster status --target vertex",
             )
         if self.state in ("ERROR", "STOPPING"):
-            said = f": {self.error}" if self.error else ""
-            doing = "is being deleted" if self.state == "STOPPING" else f"is in the state ERROR{said}"
-            raise Unusable(f"The cluster {self.id} {doing}.", again)
+            reason = f": {self.error}" if self.error else ""
+            doing = "is being deleted" if self.state == "STOPPING" else f"is in state ERROR{reason}"
+            raise Unusable(f"Cluster {self.id} {doing}.", recreate)
         if self.state == "RUNNING" and not self.dashboard:
             raise Unusable(
-                f"The cluster {self.id} has no dashboard address, through which jobs are sent.",
-                "a cluster in a peered network has none that is reached from here: create it without a network",
+                f"Cluster {self.id} has no dashboard address, so it accepts no jobs.",
+                "in a peered network the dashboard is not reachable from outside: create a cluster without --network",
             )
 
 
@@ -127,7 +128,7 @@ def pool_of(found: Any, image: str) -> ResourcePool:
         accelerator_type=kind.name if kind.value else "",
         accelerator_count=machine.accelerator_count,
         nodes=found.replica_count or found.autoscaling_spec.min_replica_count,
-        least=found.autoscaling_spec.min_replica_count,
-        most=found.autoscaling_spec.max_replica_count,
+        min_nodes=found.autoscaling_spec.min_replica_count,
+        max_nodes=found.autoscaling_spec.max_replica_count,
         image=image,
     )

@@ -13,23 +13,23 @@ from typing import Any
 from raydock.errors import NotUp, PermissionDenied, Unreachable
 from raydock.gcp.tokens import AccessToken
 from raydock.rayapi.job import TERMINAL
+from raydock.units import span
 from raydock.waiting import Say
 from vertex.client import VertexClient
 from vertex.cluster import Cluster
-from vertex.cluster_options import span
 from vertex.dashboard import VertexDashboard, managed
 from vertex.errors import ClusterNotFound, VertexError
 
-LOOK = 60.0  # seconds between polls, at most
+POLL_INTERVAL = 60.0  # seconds between polls, at most
 
-Open = Callable[[Cluster, AccessToken], VertexDashboard]
+OpenDashboard = Callable[[Cluster, AccessToken], VertexDashboard]
 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """The ids of unfinished jobs (`busy`), and when the last job ended, in seconds since 1970 (`since`)."""
+    """The ids of unfinished jobs (`unfinished`), and when the last job ended, in seconds since 1970 (`since`)."""
 
-    busy: tuple[str, ...]
+    unfinished: tuple[str, ...]
     since: float
 
 
@@ -38,44 +38,50 @@ class IdleStatus:
     """Whether a cluster is idle.
 
     `kind` is gone, busy, quiet (idle, but not yet for long enough), idle or unknown; `why` gives details.
-    `left` is the number of seconds until a quiet cluster counts as idle.
+    `remaining` is the number of seconds until a quiet cluster counts as idle.
     """
 
     kind: str
     why: str
-    left: float = 0.0
+    remaining: float = 0.0
 
 
-def use_of(jobs: Sequence[Mapping[str, Any]], started: float) -> Activity:
+def activity_of(jobs: Sequence[Mapping[str, Any]], started: float) -> Activity:
     """The activity from `GET /api/jobs/`, whose times are in milliseconds. Manually run drivers count as well."""
-    busy = tuple(
+    unfinished = tuple(
         str(job.get("submission_id") or job.get("job_id") or "a driver")
         for job in jobs
         if job.get("status") not in TERMINAL
     )
     ends = [float(job.get("end_time") or job.get("start_time") or 0) / 1000 for job in jobs]
-    return Activity(busy, max([started, *ends]))
+    return Activity(unfinished, max([started, *ends]))
 
 
-def verdict_of(use: Activity, now: float, most: float) -> IdleStatus:
-    """Decide whether nothing has run for `most` seconds."""
-    if use.busy:
-        more = f" and {len(use.busy) - 3} more" if len(use.busy) > 3 else ""
-        return IdleStatus("busy", f"has not ended: {', '.join(use.busy[:3])}{more}")
-    quiet = now - use.since
-    said = f"no job for {span(quiet)}"
-    return IdleStatus("idle", said) if quiet >= most else IdleStatus("quiet", said, most - quiet)
+def idle_status(activity: Activity, now: float, max_idle: float) -> IdleStatus:
+    """Decide whether nothing has run for `max_idle` seconds."""
+    if activity.unfinished:
+        more = f" and {len(activity.unfinished) - 3} more" if len(activity.unfinished) > 3 else ""
+        return IdleStatus("busy", f"unfinished jobs: {', '.join(activity.unfinished[:3])}{more}")
+    quiet = now - activity.since
+    why = f"no job for {span(quiet)}"
+    return IdleStatus("idle", why) if quiet >= max_idle else IdleStatus("quiet", why, max_idle - quiet)
 
 
-def look(api: VertexClient, name: str, most: float, token: AccessToken, open: Open = managed) -> IdleStatus:
+def check(
+    client: VertexClient,
+    name: str,
+    max_idle: float,
+    token: AccessToken,
+    open_dashboard: OpenDashboard = managed,
+) -> IdleStatus:
     """Check a cluster once. A dashboard that does not answer gives `unknown`.
 
     Raises VertexError or PermissionDenied for errors that the caller can fix.
     """
     try:
-        found = api.get(name)
+        found = client.get(name)
     except ClusterNotFound:
-        return IdleStatus("gone", "there is no such cluster")
+        return IdleStatus("gone", "the cluster does not exist")
     except Unreachable as fault:
         return IdleStatus("unknown", fault.message)
     if found.state == "STOPPING":
@@ -83,7 +89,7 @@ def look(api: VertexClient, name: str, most: float, token: AccessToken, open: Op
     if found.state != "RUNNING":
         return IdleStatus("unknown", f"it is {found.state}")
     try:
-        dashboard = open(found, token)
+        dashboard = open_dashboard(found, token)
         with dashboard.client:
             reply = dashboard.get("/api/jobs/")
             jobs = reply.json(list, f"{dashboard.url}/api/jobs/")
@@ -91,31 +97,31 @@ def look(api: VertexClient, name: str, most: float, token: AccessToken, open: Op
         return IdleStatus("unknown", fault.message)
     began = found.started or found.created
     if not began or not all(isinstance(job, dict) for job in jobs):
-        return IdleStatus("unknown", "it does not say since when it runs, or what its jobs are")
-    return verdict_of(use_of(jobs, began), reply.now, most)
+        return IdleStatus("unknown", "it did not report its start time or its jobs")
+    return idle_status(activity_of(jobs, began), reply.now, max_idle)
 
 
 @dataclass(slots=True)
-class Idle:
-    """Watches one cluster. `sleep` and `open` are replaced in tests."""
+class IdleWatcher:
+    """Watches one cluster. `sleep` and `open_dashboard` are replaced in tests."""
 
-    api: VertexClient
+    client: VertexClient
     cluster: str
-    most: float  # seconds without a job
+    max_idle: float  # seconds without a job
     say: Say
     token: AccessToken
-    open: Open = managed
+    open_dashboard: OpenDashboard = managed
     sleep: Callable[[float], None] = time.sleep
 
-    def once(self) -> IdleStatus:
+    def check_once(self) -> IdleStatus:
         """Check once, and request the deletion of an idle cluster."""
-        verdict = look(self.api, self.cluster, self.most, self.token, self.open)
-        if verdict.kind == "idle":
+        status = check(self.client, self.cluster, self.max_idle, self.token, self.open_dashboard)
+        if status.kind == "idle":
             try:
-                self.api.delete(self.cluster)
+                self.client.delete(self.cluster)
             except ClusterNotFound:
-                return IdleStatus("gone", "somebody else deleted it")
-        return verdict
+                return IdleStatus("gone", "it was deleted by another client")
+        return status
 
     def watch(self) -> IdleStatus:
         """Poll until the cluster is deleted, by this command or otherwise, and report each change of status.
@@ -125,27 +131,31 @@ class Idle:
         last = ""
         while True:
             try:
-                verdict = self.once()
+                status = self.check_once()
             except (VertexError, PermissionDenied, Unreachable) as fault:
                 if not last:
                     raise
-                # It may be temporary, and a watch that has ended saves nothing.
-                verdict = IdleStatus("unknown", fault.message)
-            if verdict.kind in ("idle", "gone"):
-                return verdict
-            said = verdict.kind if verdict.kind == "quiet" else f"{verdict.kind} {verdict.why}"
-            if said != last:
-                self.say(line(self.cluster, verdict))
-            last = said
-            self.sleep(min(LOOK, max(verdict.left, 1.0)) if verdict.kind == "quiet" else min(LOOK, self.most))
+                # The error may be temporary, and without a watcher the cluster bills until it is deleted manually.
+                status = IdleStatus("unknown", fault.message)
+            if status.kind in ("idle", "gone"):
+                return status
+            shown = status.kind if status.kind == "quiet" else f"{status.kind} {status.why}"
+            if shown != last:
+                self.say(message(self.cluster, status))
+            last = shown
+            self.sleep(
+                min(POLL_INTERVAL, max(status.remaining, 1.0))
+                if status.kind == "quiet"
+                else min(POLL_INTERVAL, self.max_idle)
+            )
 
 
-def line(cluster: str, verdict: IdleStatus) -> str:
+def message(cluster: str, status: IdleStatus) -> str:
     """One sentence about the status of the cluster and what was done."""
     return {
-        "gone": f"{cluster}: nothing to delete: {verdict.why.rstrip('.')}.",
-        "busy": f"{cluster}: kept: {verdict.why}.",
-        "quiet": f"{cluster}: kept: {verdict.why}; idle in {span(verdict.left)} if none comes.",
-        "idle": f"{cluster}: being deleted: {verdict.why}.",
-        "unknown": f"{cluster}: kept: whether it is idle is not known: {verdict.why.rstrip('.')}.",
-    }[verdict.kind]
+        "gone": f"{cluster}: nothing to delete; {status.why.rstrip('.')}.",
+        "busy": f"{cluster}: kept; {status.why}.",
+        "quiet": f"{cluster}: kept; {status.why}, idle in {span(status.remaining)} unless one starts.",
+        "idle": f"{cluster}: being deleted; {status.why}.",
+        "unknown": f"{cluster}: kept; can't tell whether it is idle: {status.why.rstrip('.')}.",
+    }[status.kind]

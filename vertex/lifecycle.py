@@ -8,157 +8,164 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raydock.errors import CommandFailed, Interrupted, NotReady, NotUp, Unreachable
+from raydock.units import span
 from raydock.waiting import Say
 from vertex.client import VertexClient
 from vertex.cluster import Cluster
-from vertex.cluster_options import span
 from vertex.errors import ClusterNotFound, Exists, sentence
 from vertex.location import Location
-from vertex.wait import TimeUp, Waiter
+from vertex.wait import Waiter, WaitTimeout, still
 
-APPEARS = 30.0  # seconds during which a new cluster may not be visible yet
+VISIBLE_WITHIN = 30.0  # seconds during which a new cluster may not be visible yet
 
 
-def again(verb: str, location: Location, cluster: str = "", more: str = "") -> str:
+def command_line(verb: str, location: Location, cluster: str = "", more: str = "") -> str:
     """The command line that applies a verb to the same cluster."""
     named = f" --cluster {cluster}" if cluster else ""
     return f"python -m cluster {verb} --target vertex {location.flags.strip()}{named}{f' {more}' if more else ''}"
+
+
+def wait_or_delete(location: Location, cluster: str) -> str:
+    """The commands that keep waiting for a cluster and that delete it, one per line."""
+    up, down = (command_line(verb, location, cluster) for verb in ("up", "down"))
+    return f"Keep waiting: {up}\n  Delete it:    {down}"
 
 
 @dataclass(slots=True)
 class ClusterWaiter:
     """Polls one cluster until a condition is met, and reports its state."""
 
-    api: VertexClient
+    client: VertexClient
     cluster: str
     seconds: float  # timeout
     say: Say
     appeared: bool = False
-    waiter: Waiter = field(init=False)
+    polling: Waiter = field(init=False)
 
     def __post_init__(self) -> None:
-        self.waiter = Waiter(self.seconds, self.tell, answered=True)
+        self.polling = Waiter(self.seconds, self.report, answered=True)
 
-    def until(self, so: Callable[[Cluster | None], bool]) -> Cluster | None:
-        """Poll until `so` is true and return the cluster, or None if it does not exist. Raises NotReady on timeout."""
+    def wait_until(self, condition: Callable[[Cluster | None], bool]) -> Cluster | None:
+        """Poll until `condition` is true. Returns the cluster, or None if it is gone. Raises NotReady on timeout."""
         try:
             while True:
                 try:
-                    found = self.look()
+                    found = self.poll()
                 except Unreachable as fault:
-                    pause = self.waiter.unanswered(fault)
+                    pause = self.polling.record_unanswered(fault)
                 else:
-                    if so(found):
+                    if condition(found):
                         return found
-                    pause = self.waiter.saw(found.state if found else "not there yet")
+                    pause = self.polling.record_state(found.state if found else "not visible yet")
                 time.sleep(pause)
-        except TimeUp as late:
-            raise self.late(late) from None
+        except WaitTimeout as late:
+            raise self.timeout_error(late) from None
 
-    def look(self) -> Cluster | None:
+    def poll(self) -> Cluster | None:
         """The cluster's current state; None if it does not exist."""
         try:
-            found = self.api.get(self.cluster)
+            found = self.client.get(self.cluster)
         except ClusterNotFound:
             return None
         self.appeared = True
         return found
 
-    def tell(self, state: str, passed: float) -> None:
+    def report(self, state: str, elapsed: float) -> None:
         """Report the state and the elapsed seconds."""
-        self.say(f"{self.cluster}: {state}, {span(passed)}")
+        self.say(f"{self.cluster}: {state}, {span(elapsed)}")
 
-    def late(self, late: TimeUp) -> NotReady:
+    def timeout_error(self, late: WaitTimeout) -> NotReady:
         """The error for a timeout, with the commands to resume waiting or to delete the cluster."""
-        location = self.api.location
+        location = self.client.location
         return NotReady(
-            f"{self.cluster} is still {late.state or 'unanswered'} after {span(self.seconds)}; Vertex AI goes on.",
-            f"Go on waiting: {again('up', location, self.cluster)}\n"
-            f"  Delete it:     {again('down', location, self.cluster)}",
+            f"{still(self.cluster, late.state, self.seconds)}; Vertex AI continues in the background.",
+            wait_or_delete(location, self.cluster),
         )
 
 
-def create(api: VertexClient, cluster: str, resource: Any) -> bool:
+def create(client: VertexClient, cluster: str, resource: Any) -> bool:
     """Request a cluster from an SDK PersistentResource. False if it already exists, as after a lost response.
 
     Raises NotUp if there was no response.
     """
     try:
-        api.create(cluster, resource)
+        client.create(cluster, resource)
     except Exists:
         return False
     except Unreachable as fault:
         raise NotUp(
-            f"{fault.message.rstrip('.')}; whether the cluster is being made is not known.",
-            f"Look: {again('status', api.location, cluster)}",
+            f"{fault.message.rstrip('.')}; the cluster may have been created anyway.",
+            f"Check: {command_line('status', client.location, cluster)}",
         ) from None
     return True
 
 
-def come(watch: ClusterWaiter) -> Cluster:
+def wait_until_running(waiter: ClusterWaiter) -> Cluster:
     """Wait until the cluster is running.
 
     Raises CommandFailed if creation fails, NotUp if it was deleted, NotReady on timeout and Interrupted for Ctrl-C.
     """
-    location, name = watch.api.location, watch.cluster
+    location, name = waiter.client.location, waiter.cluster
 
     def settled(found: Cluster | None) -> bool:
         if found is None:
-            return watch.appeared or watch.waiter.passed > APPEARS
+            return waiter.appeared or waiter.polling.elapsed > VISIBLE_WITHIN
         return found.state in ("RUNNING", "ERROR", "STOPPING")
 
     try:
-        found = watch.until(settled)
+        found = waiter.wait_until(settled)
     except KeyboardInterrupt:
         raise Interrupted(
-            f"Interrupted. Vertex AI goes on making {name}, and it costs as soon as it runs.",
-            f"Go on waiting: {again('up', location, name)}\n  Delete it:     {again('down', location, name)}",
+            f"Interrupted. Vertex AI is still creating {name}, which bills once it runs.",
+            wait_or_delete(location, name),
         ) from None
     if found is None:
-        raise NotUp(f"{name} is gone: somebody deleted it.", f"See: {again('status', location)}")
-    refuse_dead(found, location)
-    watch.tell(found.state, watch.waiter.passed)
+        raise NotUp(
+            f"{name} was deleted while it was being created.",
+            f"List the clusters: {command_line('status', location)}",
+        )
+    raise_if_failed(found, location)
+    waiter.report(found.state, waiter.polling.elapsed)
     return found
 
 
-def refuse_dead(found: Cluster, location: Location) -> None:
+def raise_if_failed(found: Cluster, location: Location) -> None:
     """Raises CommandFailed for a cluster in the state ERROR, and NotUp for one being deleted or without Ray."""
     if not found.has_ray:
         raise NotUp(
-            f"{found.id} is a persistent resource without Ray.",
-            f"Choose another name: {again('up', location, 'OTHER')}",
+            f"{found.id} is a persistent resource, but not a Ray cluster.",
+            f"Choose another name: {command_line('up', location, 'OTHER')}",
         )
     if found.state == "ERROR":
-        why = f": {found.error}" if found.error else ", and says no reason"
+        why = f": {found.error}" if found.error else ", without giving a reason"
         raise CommandFailed(
-            sentence(f"Vertex AI could not make {found.id}{why}"),
-            f"Delete it, then try again: {again('down', location, found.id)}",
+            sentence(f"Vertex AI could not create {found.id}{why}"),
+            f"Delete it, then try again: {command_line('down', location, found.id)}",
         )
     if found.state == "STOPPING":
         raise NotUp(
-            f"{found.id} is being deleted, and its name is taken until it is gone.",
-            f"Wait until it is: {again('down', location, found.id)}",
+            f"{found.id} is being deleted; until it is gone, its name can't be reused.",
+            f"Wait until it is gone: {command_line('down', location, found.id)}",
         )
 
 
-def delete(watch: ClusterWaiter) -> None:
+def delete(waiter: ClusterWaiter) -> None:
     """Request the cluster's deletion, unless it is already in progress, and wait until the cluster is gone.
 
     Raises NotReady on timeout, and Interrupted for Ctrl-C.
     """
-    api, name = watch.api, watch.cluster
-    if api.get(name).state != "STOPPING":
-        api.delete(name)
+    client, name = waiter.client, waiter.cluster
+    if client.get(name).state != "STOPPING":
+        client.delete(name)
     try:
-        watch.until(lambda found: found is None)
+        waiter.wait_until(lambda found: found is None)
     except KeyboardInterrupt:
         raise Interrupted(
-            f"Interrupted. Vertex AI goes on deleting {name}.",
-            f"See whether it is gone: {again('status', api.location, name)}",
+            f"Interrupted. Vertex AI is still deleting {name}.",
+            f"Check whether it is gone: {command_line('status', client.location, name)}",
         ) from None
     except NotReady:
         raise NotReady(
-            f"{name} is still {watch.waiter.seen or 'unanswered'} after {span(watch.seconds)}; "
-            "Vertex AI goes on deleting it.",
-            f"See whether it is gone: {again('status', api.location, name)}",
+            f"{still(name, waiter.polling.last_state, waiter.seconds)}; Vertex AI continues to delete it.",
+            f"Check whether it is gone: {command_line('status', client.location, name)}",
         ) from None

@@ -37,17 +37,18 @@ class Location:
         """The command-line flags that select the same location."""
         return f"--project {self.project} --region {self.region} "
 
-    def name(self, cluster: str) -> str:
+    def resource_name(self, cluster: str) -> str:
         """The resource name of a cluster. Raises NotConfigured for an invalid id."""
         if not ID.fullmatch(cluster):
             raise NotConfigured(
-                f"{cluster!r} is no name of a cluster: small letters, digits and -, at most 63, a letter first.",
-                "--cluster NAME, or projects/…/locations/…/persistentResources/NAME",
+                f"Invalid cluster name {cluster!r}: use up to 63 lowercase letters, digits and '-', "
+                "starting with a letter.",
+                "pass --cluster NAME or --cluster projects/…/locations/…/persistentResources/NAME",
             )
         return f"{self.parent}/persistentResources/{cluster}"
 
 
-def location_of(
+def resolve_location(
     project: str, region: str, cluster: str, setting: Callable[[str, str], str]
 ) -> tuple[Location, str]:
     """Return the location and the cluster's id, which is "" if none is set.
@@ -61,7 +62,7 @@ def location_of(
         return Location(found[1], found[2]), found[3]
     project = project or setting("GOOGLE_CLOUD_PROJECT", "") or project_of_credentials()
     if not project:
-        raise NotConfigured("It is not known which Google Cloud project is meant.", "add --project ID")
+        raise NotConfigured("No Google Cloud project is set.", "add --project ID")
     return Location(project, region or setting("GOOGLE_CLOUD_REGION", REGION)), cluster
 
 

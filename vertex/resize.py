@@ -7,31 +7,33 @@ from collections.abc import Sequence
 from raydock.errors import NotUp, UsageError
 from raydock.topology import Topology, pool_size
 from vertex.cluster import Cluster, ResourcePool
-from vertex.lifecycle import ClusterWaiter, again
-from vertex.machine_types import machine_of
-from vertex.plan import CLUSTER_NODES
+from vertex.lifecycle import ClusterWaiter, command_line
+from vertex.spec.machine_types import machine_of
+from vertex.spec.plan import CLUSTER_NODES
 
 
-def counts(found: Cluster, topology: Topology, sizes: Sequence[str]) -> list[int]:
+def node_counts(found: Cluster, topology: Topology, sizes: Sequence[str]) -> list[int]:
     """The number of nodes of every pool, including the head node. Raises UsageError for an invalid size."""
-    wanted = [pool.nodes for pool in found.pools]
+    counts = [pool.nodes for pool in found.pools]
     for text in sizes:
         name, count = pool_size(text)
-        number, least = resolve(found, topology, name)
-        pool = found.pools[number]
-        if count < least:
+        index, min_nodes = resolve_pool(found, topology, name)
+        pool = found.pools[index]
+        if count < min_nodes:
             raise UsageError(
-                f"{pool.id} must keep at least {least} node; Vertex AI removes no pool of a cluster that runs.",
-                f"Example: {name}={least}",
+                f"{pool.id} must keep at least {min_nodes} node; Vertex AI can't remove a pool from a running cluster.",
+                f"Example: {name}={min_nodes}",
             )
         # The first pool includes the head node: a compose.yaml name counts only workers, a Vertex AI name all nodes.
-        wanted[number] = count + 1 if number == 0 and name != pool.id else count
-    if sum(wanted) > CLUSTER_NODES:
-        raise UsageError(f"{sum(wanted)} nodes are more than {CLUSTER_NODES} a cluster.", "Ask for fewer.")
-    return wanted
+        counts[index] = count + 1 if index == 0 and name != pool.id else count
+    if sum(counts) > CLUSTER_NODES:
+        raise UsageError(
+            f"{sum(counts)} nodes exceed the limit of {CLUSTER_NODES} per cluster.", "Reduce the counts."
+        )
+    return counts
 
 
-def resolve(found: Cluster, topology: Topology, name: str) -> tuple[int, int]:
+def resolve_pool(found: Cluster, topology: Topology, name: str) -> tuple[int, int]:
     """The index of the pool that the name refers to, and the minimum count under that name. Raises UsageError."""
     ids = [pool.id for pool in found.pools]
     if name in ids:
@@ -40,21 +42,21 @@ def resolve(found: Cluster, topology: Topology, name: str) -> tuple[int, int]:
     if name not in specs:
         known = ", ".join([*ids, *specs])
         if name == "head":
-            raise UsageError("The head is always one node; it can't be scaled.", f"Pools: {known}")
+            raise UsageError("The head is always one node and can't be scaled.", f"Pools: {known}")
         raise UsageError(f"There is no pool {name}.", f"Pools: {known}")
-    number = next((n for n, pool in enumerate(found.pools) if spec(pool) == specs[name]), None)
-    if number is None:
+    index = next((n for n, pool in enumerate(found.pools) if spec(pool) == specs[name]), None)
+    if index is None:
         raise UsageError(
-            f"No pool of {found.id} has the machine that compose.yaml gives {name}.",
-            f"Name one of its own: {', '.join(described(pool) for pool in found.pools)}",
+            f"No pool of {found.id} has the machine that {name} has in compose.yaml.",
+            f"Use the name of one of its pools: {', '.join(described(pool) for pool in found.pools)}",
         )
     same = [other for other, one in specs.items() if one == specs[name]]
     if len(same) > 1:
         raise UsageError(
-            f"{' and '.join(same)} have the same machine, so they may be one pool of {found.id}.",
-            f"Name it: {', '.join(described(pool) for pool in found.pools)}",
+            f"{' and '.join(same)} have the same machine, so they may share a pool of {found.id}.",
+            f"Use the name of a pool: {', '.join(described(pool) for pool in found.pools)}",
         )
-    return number, 0 if number == 0 else 1
+    return index, 0 if index == 0 else 1
 
 
 def spec(pool: ResourcePool) -> tuple[str, str, int]:
@@ -68,37 +70,41 @@ def described(pool: ResourcePool) -> str:
     return f"{pool.id}={pool.nodes} ({pool.machine_type}{gpus})"
 
 
-def change(watch: ClusterWaiter, topology: Topology, sizes: Sequence[str]) -> Cluster:
+def resize(waiter: ClusterWaiter, topology: Topology, sizes: Sequence[str]) -> Cluster:
     """Request the sizes, and wait until the cluster has them.
 
     Raises UsageError for an autoscaling cluster, and NotUp for one that is not running.
     """
-    api, name = watch.api, watch.cluster
-    found = api.get(name)
-    if grown := [pool for pool in found.pools if pool.most]:
-        each = ", ".join(f"{pool.id} from {pool.least} to {pool.most}" for pool in grown)
+    client, name = waiter.client, waiter.cluster
+    found = client.get(name)
+    if autoscaled := [pool for pool in found.pools if pool.max_nodes]:
+        each = ", ".join(f"{pool.id} from {pool.min_nodes} to {pool.max_nodes}" for pool in autoscaled)
+        another = command_line("up", client.location, "OTHER", "--autoscale MIN:MAX")
         raise UsageError(
-            f"{name} scales by itself ({each} nodes), and Vertex AI takes no counts for it then.",
-            f"Make another one with other bounds: {again('up', api.location, 'OTHER', '--autoscale MIN:MAX')}",
+            f"{name} autoscales ({each} nodes), so Vertex AI accepts no node counts for it.",
+            f"Create another one with different bounds: {another}",
         )
-    wanted = counts(found, topology, sizes)
+    counts = node_counts(found, topology, sizes)
     if found.state != "RUNNING":
         raise NotUp(
-            f"{name} is {found.state}; only a cluster that is RUNNING can be scaled.",
-            f"See: {again('status', api.location, name)}",
+            f"{name} is {found.state}; only a RUNNING cluster can be scaled.",
+            f"Check its state: {command_line('status', client.location, name)}",
         )
-    if wanted == [pool.nodes for pool in found.pools]:
+    if counts == [pool.nodes for pool in found.pools]:
         return found
-    resource = api.raw(name)
-    for pool, count in zip(resource.resource_pools, wanted, strict=True):
+    resource = client.get_message(name)
+    for pool, count in zip(resource.resource_pools, counts, strict=True):
         pool.replica_count = count
-    operation = api.update(resource, ["resource_pools.replica_count"])
+    operation = client.update(resource, ["resource_pools.replica_count"])
 
     def settled(now: Cluster | None) -> bool:
-        return api.done(operation, name) and (now is None or now.state != "UPDATING")
+        return client.is_done(operation, name) and (now is None or now.state != "UPDATING")
 
-    after = watch.until(settled)
+    after = waiter.wait_until(settled)
     if after is None or after.state != "RUNNING":
         why = f"{after.state}: {after.error}" if after else "gone"
-        raise NotUp(f"{name} is {why.rstrip(': ')}.", f"See: {again('status', api.location, name)}")
+        raise NotUp(
+            f"{name} is {why.rstrip(': ')}.",
+            f"Check its state: {command_line('status', client.location, name)}",
+        )
     return after

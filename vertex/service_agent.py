@@ -7,19 +7,19 @@ from raydock.errors import RaydockError
 from vertex.location import Location
 
 
-def agent(location: Location) -> str:
+def address(location: Location) -> str:
     """The agent's address, with PROJECT_NUMBER as a placeholder if the number can't be determined."""
     import asyncio
 
     number = location.project if location.project.isdigit() else ""
     try:
-        number = number or asyncio.run(number_of(location.project))
+        number = number or asyncio.run(project_number(location.project))
     except RaydockError:
         number = ""
     return code_agent(number or "PROJECT_NUMBER")
 
 
-async def number_of(project: str) -> str:
+async def project_number(project: str) -> str:
     """The project's number from Resource Manager, queried as the caller; "" if unavailable."""
     from iam import session
     from iam.policy_reader import PolicyReader
@@ -27,5 +27,5 @@ async def number_of(project: str) -> str:
 
     google = RealCloud()
     async with http(google) as client:
-        asker = PolicyReader(client, google, await google.token(client), google.headers_of_caller())
-        return await session.number_of(asker, project)
+        reader = PolicyReader(client, google, await google.token(client), google.headers_of_caller())
+        return await session.number_of(reader, project)

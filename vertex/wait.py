@@ -10,75 +10,81 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from raydock.errors import Unreachable
+from raydock.units import span
 from vertex.errors import VertexError
 
-FIRST, MOST = 0.5, 5.0  # seconds between polls; each pause is 1.5 times the previous one
-TELL = 30.0  # seconds between reports of an unchanged state
-TRIES = 3  # unanswered polls before the first response: more would not help
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0  # seconds between polls; each pause is 1.5 times the previous one
+REPORT_EVERY = 30.0  # seconds between reports of an unchanged state
+FIRST_ANSWER_TRIES = 3  # unanswered polls before the first response: more would not help
 
 
-class TimeUp(VertexError):
+def still(subject: str, state: str, seconds: float) -> str:
+    """Say that a wait timed out, without a full stop. `state` is the last one seen; "" if nothing answered."""
+    return f"{subject} is still {state} after {span(seconds)}" if state else f"No answer for {span(seconds)}"
+
+
+class WaitTimeout(VertexError):
     """The cluster was not ready in time. `state` is the last one seen; "" if nothing answered."""
 
     def __init__(self, state: str, seconds: float) -> None:
-        super().__init__(f"It is still {state or 'unanswered'} after {seconds:g} s.")
+        super().__init__(f"{still('The cluster', state, seconds)}.")
         self.state = state
 
 
 @dataclass(slots=True)
 class Waiter:
-    """Takes the result of each poll and returns the seconds until the next. `tell` gets the state and elapsed seconds.
+    """Takes the result of each poll and returns the seconds until the next.
 
-    Only consecutive unanswered polls count. After the first response they no longer end the wait before the timeout;
-    `answered` says that there has already been a response.
+    `report` gets the state and the elapsed seconds. Only consecutive unanswered polls count. After the first response
+    they no longer end the wait before the timeout; `answered` says that there has already been a response.
     """
 
     seconds: float
-    tell: Callable[[str, float], None]
+    report: Callable[[str, float], None]
     answered: bool = False
     clock: Callable[[], float] = time.monotonic
-    began: float = 0.0
+    started_at: float = 0.0
     state: str = ""
-    told: float = 0.0
+    reported_at: float = 0.0
     pause: float = 0.0
-    silent: int = 0  # consecutive unanswered polls
-    seen: str = ""  # the last state from an answered poll
+    unanswered_polls: int = 0  # consecutive unanswered polls
+    last_state: str = ""  # the last state from an answered poll
 
     def __post_init__(self) -> None:
-        self.began = self.clock()
+        self.started_at = self.clock()
 
     @property
-    def passed(self) -> float:
+    def elapsed(self) -> float:
         """Elapsed seconds."""
-        return self.clock() - self.began
+        return self.clock() - self.started_at
 
-    def saw(self, state: str) -> float:
+    def record_state(self, state: str) -> float:
         """Record a poll that found the cluster in a state other than the expected one. Raises TimeUp."""
-        self.answered, self.silent, self.seen = True, 0, state
-        self.say(state)
-        return self.next()
+        self.answered, self.unanswered_polls, self.last_state = True, 0, state
+        self.report_change(state)
+        return self.next_pause()
 
-    def unanswered(self, fault: Unreachable) -> float:
+    def record_unanswered(self, fault: Unreachable) -> float:
         """Record an unanswered poll. Raises TimeUp, or the error itself if there has never been a response.
 
         The first in a row is not reported, because the lab delays its first response about a new cluster.
         """
-        self.silent += 1
-        if not self.answered and self.silent >= TRIES:
+        self.unanswered_polls += 1
+        if not self.answered and self.unanswered_polls >= FIRST_ANSWER_TRIES:
             raise fault
-        if self.silent > 1:
-            self.say(f"no answer ({fault.message.rstrip('.')}); trying again")
-        return self.next()
+        if self.unanswered_polls > 1:
+            self.report_change(f"no answer ({fault.message.rstrip('.')}); retrying")
+        return self.next_pause()
 
-    def say(self, state: str) -> None:
+    def report_change(self, state: str) -> None:
         """Report a new state immediately, and an unchanged one every TELL seconds."""
-        if state != self.state or self.passed - self.told >= TELL:
-            self.tell(state, self.passed)
-            self.state, self.told = state, self.passed
+        if state != self.state or self.elapsed - self.reported_at >= REPORT_EVERY:
+            self.report(state, self.elapsed)
+            self.state, self.reported_at = state, self.elapsed
 
-    def next(self) -> float:
+    def next_pause(self) -> float:
         """The seconds until the next poll. Raises TimeUp."""
-        if self.passed >= self.seconds:
-            raise TimeUp(self.seen, self.seconds)
-        self.pause = min(self.pause * 1.5 or FIRST, MOST)
-        return min(self.pause, max(self.seconds - self.passed, 0.01))
+        if self.elapsed >= self.seconds:
+            raise WaitTimeout(self.last_state, self.seconds)
+        self.pause = min(self.pause * 1.5 or FIRST_PAUSE, LONGEST_PAUSE)
+        return min(self.pause, max(self.seconds - self.elapsed, 0.01))

@@ -12,6 +12,7 @@ from typing import Any
 
 from cloud.controlplane.names import ID
 from cloud.controlplane.nodes import images, machine_types
+from raydock.gcp import labels
 
 Json = Mapping[str, Any]
 Problems = Iterator[tuple[str, str]]
@@ -21,7 +22,6 @@ CLUSTER_NODES = 2000
 DISK_TYPES = ("pd-ssd", "pd-standard", "hyperdisk-balanced")
 DISK_GB = (100, 64000)
 TOP = "persistent_resource"
-LABEL = re.compile(r"[\w-]{0,64}")
 NETWORK = re.compile(r"projects/[^/]+/global/networks/[^/]+")
 
 
@@ -125,14 +125,22 @@ def check_runtime(runtime: Json, pools: Sequence[Json]) -> Problems:
 
 def check_metadata(resource: Json) -> Problems:
     """Check the labels and the network."""
-    for key, value in (resource.get("labels") or {}).items():
-        if not key or not all(LABEL.fullmatch(text) and text == text.lower() for text in (key, value)):
-            yield f"{TOP}.labels[{key}]", "Use up to 64 lowercase letters, digits, underscores and dashes."
+    yield from check_labels(resource.get("labels") or {})
     network = resource.get("network")
     if network and not NETWORK.fullmatch(network):
         yield f"{TOP}.network", f'"{network}" does not match projects/PROJECT/global/networks/NETWORK.'
     if network and (resource.get("psc_interface_config") or {}).get("network_attachment"):
         yield f"{TOP}.psc_interface_config", "It can't be set together with network."
+
+
+def check_labels(found: Mapping[str, str]) -> Problems:
+    """Check the labels and their number."""
+    if len(found) > labels.COUNT:
+        yield f"{TOP}.labels", f"{len(found)} labels exceed the limit of {labels.COUNT} per resource."
+    for key, value in found.items():
+        if not (labels.is_key(key) and labels.is_value(value)):
+            allowed = f"Use up to {labels.LENGTH} lowercase letters, digits, underscores and dashes"
+            yield f"{TOP}.labels[{key}]", f"{allowed}; a key starts with a letter."
 
 
 def update_problems(old: Json, new: Json, mask: Sequence[str]) -> list[tuple[str, str]]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cluster import applied, key, ports, scale, started
+from cluster import ports, scale
 from cluster.docker import images, mounts
 from cluster.docker.compose import UP_SECONDS, Compose
 from cluster.docker.engine import VOLUME, DockerEngine, connect, member
 from cluster.errors import Leftover, NoEngine
 from cluster.processes import record, services
 from cluster.runtimes import Context
+from cluster.state import applied, key, started
 from cluster.status import Member
 from raydock.errors import CommandFailed
 from raydock.startup import StartupFailure, last_failure

@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cluster import applied, key, logs
 from cluster.docker import compose_output, mounts
 from cluster.docker.engine import DockerEngine, find_compose
 from cluster.runtimes import Context
+from cluster.state import applied, key, logs
 
 UP_SECONDS = 180  # until the health checks must have succeeded
 # Compose's own deadline is shorter; this one catches a Compose that hangs.

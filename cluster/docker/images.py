@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from cluster import logs
 from cluster.docker.engine import DockerEngine
 from cluster.errors import NoRegistry
 from cluster.runtimes import Context
+from cluster.state import logs
 from raydock import topology
 from raydock.errors import CommandFailed
 

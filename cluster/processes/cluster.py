@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cluster import ports, scale, started, status
+from cluster import ports, scale, status
 from cluster.processes import launch, process_tree, ray_node, readiness, record, services, startup, temp_dir
 from cluster.processes.record import NodeProcess, ProcessesRecord
 from cluster.runtimes import Context
+from cluster.state import started
 from cluster.status import Member
 from raydock.errors import CommandFailed, NotUp, RaydockError
 from raydock.rayapi import nodes

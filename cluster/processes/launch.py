@@ -9,11 +9,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from cluster import logs, ports
-from cluster.logs import Log
+from cluster import ports
 from cluster.processes import process_tree, ray_node
 from cluster.processes.record import NodeProcess, ProcessesRecord
 from cluster.runtimes import Context
+from cluster.state import logs
+from cluster.state.logs import Log
 from raydock import machine
 from raydock.topology import Pool
 

@@ -10,11 +10,12 @@ import os
 import sys
 from collections.abc import Mapping
 
-from cluster import key, ports
+from cluster import ports
 from cluster.processes import process_tree, ray_node
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import Ports, ProcessesRecord
 from cluster.runtimes import Context
+from cluster.state import key
 from iam import lab
 from iam.errors import IamError
 from raydock import machine

@@ -8,15 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from raydock import versions
 from raydock.errors import PermissionDenied, RaydockError, ServerError, Unreachable, UsageError
 from raydock.gcp.tokens import AccessToken
 from raydock.rayapi.connection import Connection, ExpectedVersions
 from raydock.settings import setting
+from raydock.units import span
 from vertex.client import VertexClient
 from vertex.cluster import TRANSITIONAL, Cluster
 from vertex.errors import ClusterNotFound, NotConfigured, VertexError
-from vertex.location import Location, location_of
-from vertex.wait import TimeUp, Waiter
+from vertex.location import Location, resolve_location
+from vertex.wait import Waiter, WaitTimeout, still
 
 from . import TargetOptions
 
@@ -26,9 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class VertexTarget:
-    """The cluster that was asked for; `ready` finds it. Its Ray and Python are what its image has."""
+    """The requested cluster, which `ready` looks up. Its Ray and Python versions are those of its image."""
 
-    asked: TargetOptions
+    options: TargetOptions
     api: Callable[[Location], VertexClient] = VertexClient
     token: AccessToken = field(default_factory=AccessToken)
     name: str = "vertex"
@@ -44,77 +46,79 @@ class VertexTarget:
     @property
     def fix(self) -> str:
         named = self.flags.strip()
-        return f"look at the cluster: python -m cluster status {named}"
+        return f"check the cluster: python -m cluster status {named}"
 
     async def ready(self, tell: Callable[[str], None]) -> None:
-        """Finds the cluster and waits until it runs, for as long as was asked.
+        """Look up the cluster and wait until it runs, for at most `options.wait` seconds.
 
-        Raises UsageError where none is named, ServerError where it can't take jobs or Google refuses, Unreachable
-        where nothing answers.
+        Raises UsageError if no cluster can be chosen, ServerError if it accepts no jobs or Google rejects the call,
+        and Unreachable if nothing answers.
         """
         try:
             location, name = await asyncio.to_thread(
-                location_of, self.asked.project, self.asked.region, self.asked.cluster, setting
+                resolve_location, self.options.project, self.options.region, self.options.cluster, setting
             )
             self.location = location
             api = self.api(location)
             if not name:
-                name = await asyncio.to_thread(only_one, api)
+                name = await asyncio.to_thread(find_only_cluster, api)
             await self.wait_for(api, name, tell)
         except (VertexError, PermissionDenied, Unreachable) as fault:
             raise submit_error(fault) from None
 
     async def wait_for(self, api: VertexClient, name: str, tell: Callable[[str], None]) -> None:
-        """Looks at the cluster until it runs."""
+        """Poll the cluster until it runs."""
 
-        def told(state: str, passed: float) -> None:
-            if waiter.silent:
-                return tell(f"the cluster {name}: {state}")
+        def report(state: str, elapsed: float) -> None:
+            if waiter.unanswered_polls:
+                return tell(f"cluster {name}: {state}")
             created = self.cluster.created if self.cluster else 0
-            age = f", asked for {time.time() - created:.0f} s ago" if created else ""
-            tell(f"the cluster {name} is {state}{age}; waiting until it runs (Ctrl-C ends only this)")
+            age = f", requested {span(time.time() - created)} ago" if created else ""
+            tell(f"cluster {name} is {state}{age}; waiting until it runs (Ctrl-C stops only the waiting)")
 
-        waiter = Waiter(self.asked.wait, told)
+        waiter = Waiter(self.options.wait, report)
         try:
-            while not (found := await self.look(api, name, waiter)):
+            while not (found := await self.poll(api, name, waiter)):
                 pass
-        except TimeUp as late:
+        except WaitTimeout as late:
             raise Unreachable(
-                f"The cluster {name} is still {late.state or 'unanswered'} after {self.asked.wait:g} s.",
+                f"{still(f'Cluster {name}', late.state, self.options.wait)}.",
                 "wait longer: --cluster-wait 1h",
             ) from None
         tell(self.described(found))
+        if warning := versions.support_warning(found.ray):
+            tell(warning)
 
-    async def look(self, api: VertexClient, name: str, waiter: Waiter) -> Cluster | None:
-        """The cluster if it runs, else None after a pause."""
+    async def poll(self, api: VertexClient, name: str, waiter: Waiter) -> Cluster | None:
+        """Poll once: the cluster if it runs, else None after a pause."""
         try:
             found = self.cluster = await asyncio.to_thread(api.get, name)
         except Unreachable as fault:
-            await asyncio.sleep(waiter.unanswered(fault))
+            await asyncio.sleep(waiter.record_unanswered(fault))
             return None
-        found.usable()
+        found.raise_if_unusable()
         if found.state not in TRANSITIONAL:
             return found
-        await asyncio.sleep(waiter.saw(found.state))
+        await asyncio.sleep(waiter.record_state(found.state))
         return None
 
     def described(self, found: Cluster) -> str:
-        """One line: which cluster, what runs there, who its jobs run as."""
+        """One line: the cluster, its versions, and the principal that its jobs run as."""
         image = f"Ray {found.ray}, Python {found.python}" if found.ray else "a custom image"
         region = self.location.region if self.location else ""
         return f"cluster {found.id} in {region}: {found.state}, {image}; jobs run as {found.principal}"
 
     def connect(self) -> Connection:
-        """Its dashboard, with the caller's token."""
+        """The cluster's dashboard, with the caller's token."""
         if self.cluster is None:
-            raise UsageError("The cluster was not looked for yet.", self.fix)
+            raise UsageError("The cluster has not been looked up yet.", self.fix)
         url = self.cluster.dashboard
         return Connection(
             url if "://" in url else f"https://{url}", self.headers, slow=True, turned_down=self.turned_down
         )
 
     def headers(self) -> dict[str, str]:
-        """A token that is fresh. Raises Unreachable where none can be had: trying again may help."""
+        """Headers with a valid token. Raises Unreachable if there is none, because a retry may help."""
         try:
             return {"Authorization": f"Bearer {self.token.value()}"}
         except (VertexError, PermissionDenied, Unreachable) as fault:
@@ -125,37 +129,37 @@ class VertexTarget:
         return True
 
     def google(self) -> RealCloud:
-        """Google Cloud, with the one identity that the cluster's jobs run as."""
+        """Google Cloud as seen by the one identity that the cluster's jobs run as."""
         from raydock.gcp.clouds import RealCloud
 
         return RealCloud(self.cluster.principal if self.cluster else "")
 
 
-def only_one(api: VertexClient) -> str:
-    """The id of the one Ray cluster that the place has. Raises Unset where there is none, or a choice."""
-    found = [one for one in api.all() if one.state != "STOPPING"]
-    where = f"{api.location.project} in {api.location.region}"
+def find_only_cluster(api: VertexClient) -> str:
+    """The id of the only Ray cluster in the location. Raises ClusterNotFound or NotConfigured if it is not one."""
+    found = [one for one in api.list_clusters() if one.state != "STOPPING"]
+    where = f"{api.location.project}, {api.location.region}"
     if not found:
         raise ClusterNotFound(
-            f"There is no Ray cluster in {where}.",
-            f"python -m cluster up --target vertex {api.location.flags}",
+            f"There are no Ray clusters in {where}.",
+            f"create one: python -m cluster up --target vertex {api.location.flags}".rstrip(),
         )
     if len(found) > 1:
         raise NotConfigured(
-            f"{where} has {len(found)} clusters: {', '.join(one.id for one in found)}.",
+            f"There are {len(found)} Ray clusters in {where}: {', '.join(one.id for one in found)}.",
             f"add --cluster {found[-1].id}",
         )
     return found[0].id
 
 
 def submit_error(fault: RaydockError) -> UsageError | ServerError | Unreachable:
-    """The submitter's error for a fault of Vertex AI's."""
+    """Translate an error of Vertex AI to one of the submitter."""
     if isinstance(fault, NotConfigured):
         return UsageError(fault.message, fault.fix)
     kind = Unreachable if isinstance(fault, Unreachable) else ServerError
     return kind(fault.message, fault.fix)
 
 
-def create(asked: TargetOptions) -> VertexTarget:
-    """The target for the cluster that was asked for, or for the one that there is."""
-    return VertexTarget(asked)
+def create(options: TargetOptions) -> VertexTarget:
+    """The target for the requested cluster, or for the only one."""
+    return VertexTarget(options)

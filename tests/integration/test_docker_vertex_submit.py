@@ -119,11 +119,11 @@ def test_what_names_no_cluster_is_one_sentence(clusters: VertexLab) -> None:
     both = clusters.person("submit.py", "--target", "vertex", "check", "jobs/ray_tasks.py")
     assert both.returncode == 2
     assert both.stderr.endswith(
-        "submit: lab-project in us-central1 has 2 clusters: main, trained.\n      → add --cluster trained\n"
+        "submit: There are 2 Ray clusters in lab-project, us-central1: main, trained.\n      → add --cluster trained\n"
     )
     none = clusters.send("nope", "check", "jobs/ray_tasks.py")
     assert none.returncode == 4
-    assert "submit: There is no cluster nope in lab-project in us-central1.\n" in none.stderr
+    assert "submit: There is no cluster nope in lab-project, us-central1.\n" in none.stderr
 
 
 def test_a_cluster_of_compose_yaml_from_up_to_idle(clusters: VertexLab) -> None:
@@ -148,8 +148,8 @@ def test_a_cluster_of_compose_yaml_from_up_to_idle(clusters: VertexLab) -> None:
     done = clusters.send("composed", "check", "jobs/gpu_tasks.py")
     assert done.returncode == 3, done.stderr
     assert "needs 1 GPU; the whole cluster has 0 GPU" in done.stderr
-    assert "composed: kept: no job for" in cluster("idle", "--max-idle", "1h", "--once")
-    assert "composed: being deleted: no job for" in cluster("idle", "--max-idle", "1s", "--once")
+    assert "composed: kept; no job for" in cluster("idle", "--max-idle", "1h", "--once")
+    assert "composed: being deleted; no job for" in cluster("idle", "--max-idle", "1s", "--once")
     gone = clusters.person("-m", "cluster", "down", "--target", "vertex", "--cluster", "composed", "--yes")
     assert gone.returncode in (0, 1, 2, 4), "it may be gone by now"
     assert (

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster import key
 from cluster.docker.engine import connect, find_compose
+from cluster.state import key
 from tests.lab import ROOT, Lab
 from tests.labcloud import TRAINER
 

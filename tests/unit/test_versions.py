@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from importlib.metadata import metadata, requires
@@ -19,8 +20,9 @@ LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
 def tracked() -> list[Path]:
     names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    kept = [ROOT / name for name in names.splitlines() if not name.startswith("requirements/")]
-    return [path for path in kept if path.suffix in {"", ".py", ".yaml", ".yml", ".toml", ".md", ".example"}]
+    kept = [ROOT / name for name in names.splitlines()]
+    suffixes = {"", ".py", ".yaml", ".yml", ".toml", ".md", ".example", ".in", ".ipynb", ".sh"}
+    return [path for path in kept if path.suffix in suffixes and path.is_file()]
 
 
 def test_rays_version_is_that_of_image_in() -> None:
@@ -69,14 +71,59 @@ def test_locks_have_hashes_and_name_no_host(lock: Path) -> None:
         assert requirement.startswith("#") or "--hash=sha256:" in requirement, requirement.splitlines()[0]
 
 
+def ray_versions(text: str) -> set[str]:
+    """The Ray versions in a text, as MAJOR.MINOR or MAJOR.MINOR.PATCH; in an image's tag "-" separates them.
+
+    A version is one that Vertex AI has had, or follows "ray". "2.9" alone may be any number.
+    """
+    known = "|".join(minor.replace(".", "[.-]") for minor in versions.ON_VERTEX_AI if minor != "2.9")
+    found = [
+        *re.findall(rf"(?<![\d-])(?<!\d\.)(?:{known})(?:\.\d+)?(?!\d|\.\d)", text),
+        *re.findall(r"(?i)\bray(?:\[[a-z,]*\])?[ =]=?(2\.\d+\.\d+)\b", text),
+    ]
+    return {version.replace("-", ".") for version in found}
+
+
+def literals(source: str) -> str:
+    """The strings of a Python module, one a line, without its docstrings."""
+    tree = ast.parse(source)
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    strings = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in prose)
+    return "\n".join(node.value for node in strings if isinstance(node.value, str))
+
+
+def test_code_takes_rays_version_from_one_module() -> None:
+    modules = [
+        path for path in tracked() if path.suffix == ".py" and path.relative_to(ROOT).parts[0] != "tests"
+    ]
+    copies = [
+        path.relative_to(ROOT).as_posix() for path in modules if ray_versions(literals(path.read_text()))
+    ]
+    assert copies == ["raydock/versions.py"]
+
+
 def test_no_ray_but_ours_is_named_in_the_project() -> None:
+    """Python modules may only name another one as data, which the test above confines to one module."""
     for path in tracked():
-        if path.relative_to(ROOT).parts[0] in {"tests", "bench"}:
-            continue
-        named = set(
-            re.findall(r"(?i)\bray(?:\[[a-z,]*\])?[ =]=?(2\.\d+\.\d+)\b", path.read_text(errors="replace"))
-        )
-        assert named <= {versions.RAY}, path
+        name = path.relative_to(ROOT).as_posix()
+        if not name.startswith(("tests/", "bench/")) and name not in {"raydock/versions.py", "CHANGELOG.md"}:
+            named = ray_versions(path.read_text(errors="replace"))
+            assert named <= {versions.RAY, versions.RAY_MINOR}, path
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('RAY = "2.47.1"', {"2.47.1"}),
+        ("training/ray-cpu.2-47.py311:latest", {"2.47"}),
+        ("raydock/head:2.42.0", {"2.42.0"}),
+        ('"2.33"', {"2.33"}),
+        ("ray[default]==2.50.0", {"2.50.0"}),
+        ("2.9 GiB, 12.47 s, 2.470 s, 1.2.47", set()),
+    ],
+)
+def test_how_a_copy_of_rays_version_is_found(text: str, found: set[str]) -> None:
+    assert ray_versions(text) == found
 
 
 def test_rays_extras_are_those_of_that_ray() -> None:

@@ -22,6 +22,7 @@ from cloud.controlplane.errors import NodesFailed
 from cloud.controlplane.names import head_host, short_hash
 from cloud.controlplane.nodes.networks import LABEL, Networks
 from cloud.controlplane.nodes.nodes import NodeKey, NodeSpec, ObservedNode
+from raydock import versions
 
 API = "/v1.44"  # Docker 25, the first with a start interval for health checks
 TIMEOUT = 60.0  # seconds per call
@@ -31,7 +32,6 @@ STOP_TIMEOUT = 10  # seconds for a node to stop
 SERVICE = "vertex-node"  # its service name in Compose's labels
 SECOND = 1_000_000_000  # the API counts nanoseconds
 CA_BUNDLE = Path("/run/secrets/ca_bundle")
-RAY = "2.47.1"
 # Variables that a node inherits from this service: compose.yaml's x-google.
 PASSED_ON = (
     *("RAYDOCK_TRUST", "GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT"),
@@ -133,7 +133,7 @@ class ContainerNodes:
         network = self.networks.name(node.key.cluster)
         endpoint = {"Aliases": [head_host(node.key.cluster)] if head else []}
         return {
-            "Image": f"{self.prefix}/{node.role}:{RAY}",
+            "Image": f"{self.prefix}/{node.role}:{versions.RAY}",
             "Cmd": [node.role, f"--labels={ray_labels(node)}"],
             "User": "ray",
             "Env": [f"{key}={value}" for key, value in self.environment(node).items()],

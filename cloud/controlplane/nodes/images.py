@@ -1,14 +1,16 @@
 """Images of Ray on Vertex AI: the prebuilt ones and the form of custom ones.
 
-Versions: vertex_ray.util._validation_utils of google-cloud-aiplatform 2.7.0.
+Versions: raydock/versions.py.
 """
 
 from __future__ import annotations
 
 import re
 
-PYTHON_OF_RAY = {"2.9": ("3.10",), "2.33": ("3.10",), "2.42": ("3.10", "3.11"), "2.47": ("3.11",)}
-OURS = ("2.47", "3.11")  # the Ray and Python versions of the lab's images
+from raydock import versions
+
+PYTHON_OF_RAY = {minor: release.pythons for minor, release in versions.ON_VERTEX_AI.items()}
+OURS = (versions.RAY_MINOR, versions.PYTHON)  # the Ray and Python versions of the lab's images
 PREBUILT = re.compile(
     r"(?:us|europe|asia)-docker\.pkg\.dev/vertex-ai/training/ray-(?:cpu|gpu)\."
     r"(?P<major>\d+)-(?P<minor>\d+)\.py(?P<python>\d)(?P<point>\d+):latest"

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster import applied, cli, key, runtimes, scale, started
+from cluster import cli, runtimes, scale
+from cluster.state import applied, key, started
 from cluster.status import Member
 from raydock import topology
 from raydock.errors import NotReady, NotUp, UsageError

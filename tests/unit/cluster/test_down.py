@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cluster import down, key, logs, runtimes, started
+from cluster import down, runtimes
 from cluster.docker import engine
 from cluster.docker.cluster import ComposeCluster
 from cluster.docker.compose import Compose
@@ -21,6 +21,7 @@ from cluster.errors import NoEngine
 from cluster.processes import record, temp_dir
 from cluster.processes.cluster import ProcessesCluster
 from cluster.runtimes import Context
+from cluster.state import key, logs, started
 from raydock import topology
 from raydock.settings import ROOT
 from tests.unit.cluster.test_cli import Half, nothing_is_up, run

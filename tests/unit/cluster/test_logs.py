@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster import logs
 from cluster.docker.compose_output import Containers, build_step
-from cluster.logs import TIMED_OUT, relevant
+from cluster.state import logs
+from cluster.state.logs import TIMED_OUT, relevant
 from raydock.settings import ROOT
 
 BUILD = """\

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from cluster import key
 from cluster.processes import process_tree, services
 from cluster.processes.record import Ports, ProcessesRecord
 from cluster.runtimes import Context, stopped_message
+from cluster.state import key
 from raydock import topology
 from raydock.settings import ROOT
 

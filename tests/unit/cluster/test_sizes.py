@@ -8,11 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from cluster import applied, cli, key, runtimes, sizes, started
+from cluster import cli, runtimes, sizes
 from cluster.docker.cluster import ComposeCluster
 from cluster.docker.engine import DockerEngine
 from cluster.errors import TooSmall
 from cluster.runtimes import Context
+from cluster.state import applied, key, started
 from cluster.status import Member
 from raydock import machine, sizing, topology
 from raydock.machine import Machine

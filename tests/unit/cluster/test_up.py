@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from cluster import applied, key, started
 from cluster.docker import compose, engine, mounts
 from cluster.docker.cluster import ComposeCluster
-from cluster.logs import Log
 from cluster.runtimes import Context
+from cluster.state import applied, key, started
+from cluster.state.logs import Log
 from raydock import topology
 from raydock.settings import ROOT
 

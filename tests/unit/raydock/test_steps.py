@@ -36,7 +36,11 @@ def drawn(stream: Terminal) -> list[str]:
 
 def test_a_terminal_has_one_updated_line_below_what_is_said() -> None:
     stream, clock = Terminal(), Clock()
-    steps = Steps(lambda text: stream.write(f"{text}\n") and None, StatusLine(stream), "cluster: ", clock, NEVER)
+
+    def say(text: str) -> None:
+        stream.write(f"{text}\n")
+
+    steps = Steps(say, StatusLine(stream), "cluster: ", clock, NEVER)
     with steps.step("building 2 images"):
         clock.now = 3.0
         steps.update("head 1/5")

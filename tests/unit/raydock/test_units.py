@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 
 import pytest
@@ -24,15 +23,16 @@ def of_cluster_wait(text: str) -> float | None:
 
 
 def of_vertex(text: str) -> float | None:
-    from vertex.cluster_options import seconds
+    from vertex.spec.options import parse_duration
 
-    return seconds(text, "--deadline")
+    return parse_duration(text, "--deadline")
 
 
 def of_drain_timeout(text: str) -> float | None:
-    from cluster.cli import parse
+    from cluster.cli import COMMANDS
+    from cluster.options import parse
 
-    given: argparse.Namespace = parse(["scale", "cpu-worker=1", "--drain-timeout", text])
+    given = parse(["scale", "cpu-worker=1", "--drain-timeout", text], COMMANDS)
     return float(given.drain_timeout)
 
 

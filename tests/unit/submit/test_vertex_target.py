@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
 
+from raydock import versions
 from raydock.errors import RaydockError, ServerError, Unreachable, UsageError
 from raydock.errors import Unreachable as NoAnswer
 from raydock.rayapi.dashboard import Dashboard
@@ -40,7 +42,7 @@ class FakeApi:
         self.location = location
         return self
 
-    def all(self) -> list[Cluster]:
+    def list_clusters(self) -> list[Cluster]:
         return list(self.listed)
 
     def get(self, name: str) -> Cluster:
@@ -66,8 +68,9 @@ class FakeToken:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wait, "FIRST", 0.001)
-    monkeypatch.setattr(wait, "MOST", 0.001)
+    monkeypatch.setattr(wait, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(versions, "today", lambda: date(2026, 11, 26))
+    monkeypatch.setattr(wait, "LONGEST_PAUSE", 0.001)
 
 
 def ready(api: FakeApi, seconds: float = 5, name: str = "one") -> tuple[VertexTarget, list[str]]:
@@ -87,10 +90,18 @@ def test_running_cluster_is_reported_with_its_job_principal() -> None:
     assert target.google().account == AGENT
 
 
+def test_a_ray_version_whose_support_ends_soon_is_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "today", lambda: date(2027, 7, 1))
+    _, messages = ready(FakeApi(cluster()))
+    assert messages[1:] == [
+        "Google's support for Ray 2.47 on Vertex AI ends on 2027-07-28. Check whether Vertex AI has a newer version."
+    ]
+
+
 def test_waits_for_a_provisioning_cluster() -> None:
     provisioning = cluster(state="PROVISIONING")
     _, messages = ready(FakeApi(provisioning, provisioning, provisioning, cluster()))
-    assert messages[0] == "the cluster one is PROVISIONING; waiting until it runs (Ctrl-C ends only this)"
+    assert messages[0] == "cluster one is PROVISIONING; waiting until it runs (Ctrl-C stops only the waiting)"
     assert len(messages) == 2
 
 
@@ -108,7 +119,7 @@ SILENT = NoAnswer("It does not answer: slow")
 )
 def test_unanswered_polls_do_not_end_the_wait(answers: tuple[Any, ...], said: int) -> None:
     _, messages = ready(FakeApi(*answers, cluster()))
-    assert messages.count("the cluster one: no answer (It does not answer: slow); trying again") == said
+    assert messages.count("cluster one: no answer (It does not answer: slow); retrying") == said
     assert messages[-1].startswith("cluster one in us-central1: RUNNING")
 
 
@@ -123,15 +134,15 @@ def test_gives_up_soon_if_nothing_ever_answered() -> None:
     ("api", "name", "kind", "message", "fix"),
     [
         (FakeApi(cluster(state="PROVISIONING")), "one", Unreachable,
-         "The cluster one is still PROVISIONING after 0.05 s.", "wait longer: --cluster-wait 1h"),
+         "Cluster one is still PROVISIONING after 0 s.", "wait longer: --cluster-wait 1h"),
         (FakeApi(cluster(state="STOPPING")), "one", ServerError,
-         "The cluster one is being deleted.", "make another: python -m cluster up --target vertex"),
+         "Cluster one is being deleted.", "create another one: python -m cluster up --target vertex"),
         (FakeApi(ClusterNotFound("There is none.", "look")), "one", ServerError, "There is none.", "look"),
         (FakeApi(RequestRejected("Denied.", "ask")), "one", ServerError, "Denied.", "ask"),
         (FakeApi(cluster(), listed=(cluster("a"), cluster("b"))), "", UsageError,
-         "p in us-central1 has 2 clusters: a, b.", "add --cluster b"),
-        (FakeApi(cluster()), "", ServerError, "There is no Ray cluster in p in us-central1.",
-         "python -m cluster up --target vertex --project p --region us-central1 "),
+         "There are 2 Ray clusters in p, us-central1: a, b.", "add --cluster b"),
+        (FakeApi(cluster()), "", ServerError, "There are no Ray clusters in p, us-central1.",
+         "create one: python -m cluster up --target vertex --project p --region us-central1"),
     ],
 )  # fmt: skip
 def test_clusters_that_cannot_take_jobs(api: FakeApi, name: str, kind: type, message: str, fix: str) -> None:

@@ -14,9 +14,10 @@ import yaml
 
 from cloud.controlplane.errors import NodesFailed
 from cloud.controlplane.names import head_host
-from cloud.controlplane.nodes.engine import BYTES_PER_PID, RAY, ContainerNodes, archive, observed_node
+from cloud.controlplane.nodes.engine import BYTES_PER_PID, ContainerNodes, archive, observed_node
 from cloud.controlplane.nodes.networks import Networks
 from cloud.controlplane.nodes.nodes import NodeKey, NodeSpec
+from raydock import versions
 from tests.command import ROOT
 
 CLUSTER = "projects/1/locations/us-central1/persistentResources/a"
@@ -64,8 +65,8 @@ def test_a_node_is_hardened_like_the_services_of_compose() -> None:
     assert host["RestartPolicy"]["Name"] == service["restart"]
     assert (body["User"], host["Memory"], host["NetworkMode"]) == ("ray", 2 * 2**30, NETWORK)
     assert not {"Privileged", "Binds", "Mounts", "PortBindings", "CapAdd", "Devices"} & set(host)
-    assert body["Image"] == f"raydock/gpu-worker:{RAY}"
-    assert f"/gpu-worker:{RAY}" in compose["services"]["gpu-worker"]["image"]
+    assert body["Image"] == f"raydock/gpu-worker:{versions.RAY}"
+    assert f"/gpu-worker:{versions.RAY}" in compose["services"]["gpu-worker"]["image"]
     assert body["Cmd"] == ["gpu-worker", "--labels=pool=worker-pool2,gpu=simulated"]
 
 

@@ -179,6 +179,18 @@ def test_images(image: str, said: str) -> None:
     assert images.check(image) == said
 
 
+def test_labels_have_63_characters_and_a_resource_has_64() -> None:
+    long = {"labels": {"a" * 63: "b" * 63, "a" * 64: "", "b": "c" * 64, "1a": ""}}
+    said = "Use up to 63 lowercase letters, digits, underscores and dashes; a key starts with a letter."
+    assert validation.problems("a", {**SOUND, **long}) == [
+        (f"persistent_resource.labels[{key}]", said) for key in ("a" * 64, "b", "1a")
+    ]
+    many = {"labels": {f"a{n}": "" for n in range(65)}}
+    assert validation.problems("a", {**SOUND, **many}) == [
+        ("persistent_resource.labels", "65 labels exceed the limit of 64 per resource.")
+    ]
+
+
 def test_all_problems_are_reported_in_vertexs_format() -> None:
     wrong = cluster(pool("head-node", machine="n9"))
     wrong["resource_runtime_spec"]["ray_spec"]["resource_pool_images"] = {}

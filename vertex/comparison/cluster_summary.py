@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from raydock import versions
 from raydock.errors import NotUp
 from raydock.rayapi.cluster_info import DESCRIPTION
 from raydock.rayapi.dashboard import described, log_path
@@ -36,7 +37,7 @@ class ClusterSummary:
     @property
     def workers(self) -> PoolSummary:
         """The sum of all pools except the head's."""
-        return added([group for name, group in self.pools.items() if name != "head"])
+        return sum_of([group for name, group in self.pools.items() if name != "head"])
 
 
 def read_cluster_summary(dashboard: DashboardClient, principal: str, python: str = "") -> ClusterSummary:
@@ -46,24 +47,25 @@ def read_cluster_summary(dashboard: DashboardClient, principal: str, python: str
     """
     version = dashboard.get("/api/version").json(dict, f"{dashboard.url}/api/version")
     path = "/api/v0/nodes?detail=1&limit=10000"
-    told = dashboard.get(path).json(dict, dashboard.url + path)
+    reply = dashboard.get(path).json(dict, dashboard.url + path)
     try:
-        rows = [row for row in told["data"]["result"]["result"] if row["state"] == "ALIVE"]
+        rows = [row for row in reply["data"]["result"]["result"] if row["state"] == "ALIVE"]
         head = next((str(row["node_id"]) for row in rows if row.get("is_head_node")), "")
-        groups: dict[str, list[PoolSummary]] = {}
+        pools: dict[str, list[PoolSummary]] = {}
         for row in rows:
-            groups.setdefault(pool_name(row), []).append(group_of(row))
+            pools.setdefault(pool_name(row), []).append(resources_of(row))
     except (LookupError, TypeError, AttributeError):
         raise NotUp(
-            f"{dashboard.url} tells of its nodes in no known way.", "Is its Ray another one?"
+            f"{dashboard.url} lists its nodes in an unknown format.",
+            f"Check the cluster's Ray version; raydock supports {versions.RAY}.",
         ) from None
-    says = description(dashboard, head)
-    packages = says.get("packages")
+    described_node = description(dashboard, head)
+    packages = described_node.get("packages")
     return ClusterSummary(
         ray=str(version.get("ray_version") or ""),
-        python=str(says.get("python") or python),
+        python=str(described_node.get("python") or python),
         packages=dict(packages) if isinstance(packages, dict) else {},
-        pools={name: added(found) for name, found in groups.items()},
+        pools={name: sum_of(found) for name, found in pools.items()},
         principal=principal,
     )
 
@@ -82,7 +84,7 @@ def pool_name(row: Mapping[str, Any]) -> str:
     return str((row.get("labels") or {}).get("pool") or ("gpu-worker" if gpus else "cpu-worker"))
 
 
-def group_of(row: Mapping[str, Any]) -> PoolSummary:
+def resources_of(row: Mapping[str, Any]) -> PoolSummary:
     """The resources of one node, from the state API's row."""
     total = row.get("resources_total") or {}
     simulated = "simulated_gpu" in total or (row.get("labels") or {}).get("gpu") == "simulated"
@@ -91,12 +93,12 @@ def group_of(row: Mapping[str, Any]) -> PoolSummary:
     )
 
 
-def added(groups: list[PoolSummary]) -> PoolSummary:
+def sum_of(pools: list[PoolSummary]) -> PoolSummary:
     """The sum of several summaries."""
     return PoolSummary(
-        sum(one.nodes for one in groups),
-        sum(one.cpus for one in groups),
-        sum(one.gpus for one in groups),
-        sum(one.memory for one in groups),
-        any(one.simulated for one in groups),
+        sum(one.nodes for one in pools),
+        sum(one.cpus for one in pools),
+        sum(one.gpus for one in pools),
+        sum(one.memory for one in pools),
+        any(one.simulated for one in pools),
     )

@@ -6,6 +6,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import httpx
 import pytest
 
 from cluster import cli
-from cluster import vertex_cli as vertex_cli
+from cluster.vertex_ai import cli as vertex_cli
 from tests.fakes import FakeDashboard, FakeNodes
 from tests.labcloud import PERSON
 from tests.labvertex import PARENT, LabVertex, lab_vertex
@@ -30,6 +31,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith(("RAYDOCK_", "CPU_WORKER", "GPU_WORKER", "VERTEX_", "GOOGLE_CLOUD_", "COMPOSE_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr("raydock.versions.today", lambda: date(2026, 11, 26))
     monkeypatch.setattr("raydock.settings.dotenv", lambda path, environ: {})
 
 
@@ -91,14 +93,14 @@ def as_caller(lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     def channel(host: str, credentials: Any = None, **_: Any) -> Any:
         return lab.channel(host.partition(":")[0], credentials)
 
-    async def number_of(project: str) -> str:
+    async def project_number(project: str) -> str:
         return NUMBER
 
     monkeypatch.setattr(transports.PersistentResourceServiceGrpcTransport, "create_channel", channel)
     monkeypatch.setattr(dashboard, "client", lambda: httpx.Client(transport=Rerouted(lab)))
-    monkeypatch.setattr(service_agent, "number_of", number_of)
-    monkeypatch.setattr("vertex.wait.MOST", 0.05)
-    monkeypatch.setattr("vertex.wait.FIRST", 0.02)
+    monkeypatch.setattr(service_agent, "project_number", project_number)
+    monkeypatch.setattr("vertex.wait.LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr("vertex.wait.FIRST_PAUSE", 0.02)
 
     def become(principal: str) -> None:
         found = (Credentials(lab.token(principal)), "lab-project")

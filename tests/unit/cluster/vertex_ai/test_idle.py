@@ -11,10 +11,10 @@ import pytest
 from tests.fakes import FakeDashboard, FakeJob, Fault
 from tests.labcloud import PERSON, TRAINER
 from tests.labvertex import LabVertex
-from tests.unit.cluster.vertex.conftest import Holder, Run, cluster_of, timeless
+from tests.unit.cluster.vertex_ai.conftest import Holder, Run, cluster_of, timeless
 from vertex.client import VertexClient
 from vertex.errors import ClusterNotFound, RequestRejected
-from vertex.idle import Activity, Idle, IdleStatus, line, use_of, verdict_of
+from vertex.idle import Activity, IdleStatus, IdleWatcher, activity_of, idle_status, message
 from vertex.location import Location
 
 HOUR = 3600.0
@@ -40,7 +40,7 @@ def is_there(lab: LabVertex) -> bool:
 
 def test_nothing_ever_ran(up: Run, lab: LabVertex) -> None:
     status, out, err = up(*LOOK)
-    assert (status, timeless(out), err) == (0, "raydock: being deleted: no job for TIME.\n", "")
+    assert (status, timeless(out), err) == (0, "raydock: being deleted; no job for TIME.\n", "")
     assert not is_there(lab)
 
 
@@ -48,7 +48,7 @@ def test_a_second_check_finds_nothing_to_do(up: Run, lab: LabVertex) -> None:
     up(*LOOK)
     status, out, _ = up(*LOOK)
     assert status == 0
-    assert out.startswith("raydock: nothing to delete: ")
+    assert out.startswith("raydock: nothing to delete; ")
 
 
 @pytest.mark.parametrize("last", ["SUCCEEDED", "FAILED", "STOPPED"])
@@ -56,7 +56,7 @@ def test_the_last_job_ended_long_ago(up: Run, lab: LabVertex, ray: FakeDashboard
     ended(ray, "a", 1.5 * HOUR)
     ended(ray, "b", 0.75 * HOUR, last)
     status, out, err = up(*LOOK)
-    assert (status, timeless(out), err) == (0, "raydock: being deleted: no job for TIME.\n", "")
+    assert (status, timeless(out), err) == (0, "raydock: being deleted; no job for TIME.\n", "")
     assert not is_there(lab)
 
 
@@ -64,14 +64,14 @@ def test_the_last_job_ended_just_now(up: Run, lab: LabVertex, ray: FakeDashboard
     ended(ray, "a", 0.25 * HOUR)
     status, out, err = up(*LOOK)
     assert (status, err, is_there(lab)) == (0, "", True)
-    assert timeless(out) == "raydock: kept: no job for TIME; idle in TIME if none comes.\n"
+    assert timeless(out) == "raydock: kept; no job for TIME, idle in TIME unless one starts.\n"
 
 
 @pytest.mark.parametrize("status", ["PENDING", "RUNNING", "SOMETHING_NEW", ""])
 def test_a_job_that_has_not_ended(up: Run, lab: LabVertex, ray: FakeDashboard, status: str) -> None:
     ended(ray, "old", 1.5 * HOUR)
     ray.jobs["long"] = FakeJob("long", status=status, started=time.time() - 1.9 * HOUR)
-    assert up(*LOOK) == (0, "raydock: kept: has not ended: long.\n", "")
+    assert up(*LOOK) == (0, "raydock: kept; unfinished jobs: long.\n", "")
     assert is_there(lab)
 
 
@@ -80,13 +80,13 @@ def test_a_dashboard_that_does_not_answer(up: Run, lab: LabVertex, ray: FakeDash
     ray.faults["GET /api/jobs/"] = [fault]
     status, out, err = up(*LOOK)
     assert (status, out, is_there(lab)) == (4, "", True)
-    assert err.startswith("cluster: raydock: kept: whether it is idle is not known: ")
+    assert err.startswith("cluster: raydock: kept; can't tell whether it is idle: ")
 
 
 def test_a_caller_without_access_deletes_nothing(
     up: Run, lab: LabVertex, as_caller: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cluster import vertex_cli
+    from cluster.vertex_ai import cli as vertex_cli
 
     monkeypatch.setattr(vertex_cli, "AccessToken", lambda: Holder(lab, TRAINER))
     status, _, err = up(*LOOK)
@@ -114,9 +114,9 @@ def test_without_once_it_keeps_watching(up: Run, lab: LabVertex, ray: FakeDashbo
     said: list[str] = []
     token: Any = Holder(lab, PERSON)
     api = VertexClient(Location("lab-project", "us-central1"))
-    watching = Idle(api, "raydock", 1800, said.append, token, sleep=sleep)
+    watching = IdleWatcher(api, "raydock", 1800, said.append, token, sleep=sleep)
     assert watching.watch().kind == "idle"
-    assert said == ["raydock: kept: has not ended: a."]
+    assert said == ["raydock: kept; unfinished jobs: a."]
     assert not is_there(lab)
 
 
@@ -144,16 +144,16 @@ def test_watching_survives_errors(up: Run, lab: LabVertex, ray: FakeDashboard) -
             ended(ray, "a", HOUR)
 
     api = VertexClient(Location("lab-project", "us-central1"))
-    assert Idle(api, "raydock", 1800, said.append, token, sleep=sleep).watch().kind == "idle"
-    unknown = "raydock: kept: whether it is idle is not known: Your credentials gave no token: no network."
-    assert said == ["raydock: kept: has not ended: a.", unknown]
+    assert IdleWatcher(api, "raydock", 1800, said.append, token, sleep=sleep).watch().kind == "idle"
+    unknown = "raydock: kept; can't tell whether it is idle: Your credentials gave no token: no network."
+    assert said == ["raydock: kept; unfinished jobs: a.", unknown]
 
 
 def test_watching_ends_if_the_first_check_fails(up: Run, lab: LabVertex) -> None:
     token: Any = Losing(lab, 1)
     api = VertexClient(Location("lab-project", "us-central1"))
     with pytest.raises(RequestRejected):
-        Idle(api, "raydock", 1800, print, token).watch()
+        IdleWatcher(api, "raydock", 1800, print, token).watch()
     assert is_there(lab)
 
 
@@ -164,28 +164,29 @@ def test_deleted_by_another_client_meanwhile(
         raise ClusterNotFound("There is no such cluster.")
 
     monkeypatch.setattr(VertexClient, "delete", missing)
-    assert up(*LOOK) == (0, "raydock: nothing to delete: somebody else deleted it.\n", "")
+    assert up(*LOOK) == (0, "raydock: nothing to delete; it was deleted by another client.\n", "")
 
 
 def test_drivers_count_and_times_are_milliseconds() -> None:
     submitted = {"submission_id": "a", "status": "SUCCEEDED", "start_time": 1000, "end_time": 5000}
     driver = {"type": "DRIVER", "job_id": "02000000", "status": "RUNNING", "start_time": 6000, "end_time": 0}
-    assert use_of([submitted], 2.0) == Activity((), 5.0)
-    assert use_of([submitted], 9.0) == Activity((), 9.0)
-    assert use_of([], 9.0) == Activity((), 9.0)
-    assert use_of([submitted, driver], 2.0) == Activity(("02000000",), 6.0)
-    assert use_of([{**submitted, "end_time": None}], 0.0) == Activity((), 1.0)
+    assert activity_of([submitted], 2.0) == Activity((), 5.0)
+    assert activity_of([submitted], 9.0) == Activity((), 9.0)
+    assert activity_of([], 9.0) == Activity((), 9.0)
+    assert activity_of([submitted, driver], 2.0) == Activity(("02000000",), 6.0)
+    assert activity_of([{**submitted, "end_time": None}], 0.0) == Activity((), 1.0)
 
 
 def test_exactly_the_limit_counts_as_idle() -> None:
-    assert verdict_of(Activity((), 100.0), 160.0, 60.0).kind == "idle"
-    assert verdict_of(Activity((), 100.0), 159.0, 60.0) == IdleStatus("quiet", "no job for 59 s", 1.0)
+    assert idle_status(Activity((), 100.0), 160.0, 60.0).kind == "idle"
+    assert idle_status(Activity((), 100.0), 159.0, 60.0) == IdleStatus("quiet", "no job for 59 s", 1.0)
     assert (
-        verdict_of(Activity(("a", "b", "c", "d"), 0.0), 1e9, 60.0).why == "has not ended: a, b, c and 1 more"
+        idle_status(Activity(("a", "b", "c", "d"), 0.0), 1e9, 60.0).why
+        == "unfinished jobs: a, b, c and 1 more"
     )
-    assert verdict_of(Activity((), 200.0), 100.0, 60.0).kind == "quiet"  # its clock is ahead
+    assert idle_status(Activity((), 200.0), 100.0, 60.0).kind == "quiet"  # its clock is ahead
 
 
 @pytest.mark.parametrize("kind", ["gone", "busy", "quiet", "idle", "unknown"])
 def test_every_verdict_has_a_line(kind: str) -> None:
-    assert line("c", IdleStatus(kind, "why")).startswith("c: ")
+    assert message("c", IdleStatus(kind, "why")).startswith("c: ")

@@ -12,11 +12,11 @@ from raydock.errors import UsageError
 from raydock.jobscript import header as real_header
 from raydock.settings import ROOT
 from tests.fakes import FakeDashboard
-from tests.unit.cluster.vertex.conftest import Run
-from vertex import job_needs
-from vertex.cluster_info import ClusterSummary, PoolSummary
-from vertex.diff import Difference, rows
-from vertex.job_needs import Needs
+from tests.unit.cluster.vertex_ai.conftest import Run
+from vertex.comparison import job_needs
+from vertex.comparison.cluster_summary import ClusterSummary, PoolSummary
+from vertex.comparison.diff import Difference, differences
+from vertex.comparison.job_needs import Needs
 
 HERE = ClusterSummary(
     "2.47.1",
@@ -37,29 +37,29 @@ THERE = ClusterSummary(
 
 
 def matters(there: ClusterSummary, needs: Needs | None = None, here: ClusterSummary = HERE) -> dict[str, str]:
-    return {row.what: row.matters for row in rows(here, there, needs)}
+    return {row.what: row.matters for row in differences(here, there, needs)}
 
 
 def test_a_cluster_that_reports_little() -> None:
-    assert rows(HERE, THERE, None) == [
+    assert differences(HERE, THERE, None) == [
         Difference("Ray", "2.47.1", "2.47.1", "no: the same"),
-        Difference("Python", "3.11.2", "3.11", "no: only its last number"),
+        Difference("Python", "3.11.2", "3.11", "no: the same minor version"),
         Difference("head", "1 × 0 CPU", "1 × 0 CPU", "no: the same"),
-        Difference("cpu-worker", "2 × 1 CPU", "2 × 16 CPU", "perhaps: its size is another"),
-        Difference("gpu-worker", "1 × 1 CPU 1 GPU", "1 × 16 CPU 1 GPU", "perhaps: its size is another"),
+        Difference("cpu-worker", "2 × 1 CPU", "2 × 16 CPU", "perhaps: a different size"),
+        Difference("gpu-worker", "1 × 1 CPU 1 GPU", "1 × 16 CPU 1 GPU", "perhaps: a different size"),
         Difference("CPUs of workers", "3", "48", "no: there are more"),
         Difference("GPUs of workers", "1 simulated", "1", "yes: simulated here"),
-        Difference("packages", "3 known", "unknown", "perhaps: not told; declare what a job needs"),
+        Difference("packages", "3 known", "unknown", "perhaps: not reported; declare what a job needs"),
     ]
 
 
 def test_another_ray_and_another_python() -> None:
     found = matters(replace(THERE, ray="2.42.0", python="3.10.1"))
-    assert found["Ray"] == "yes: what ran here may not run there"
-    assert found["Python"] == "yes: other wheels, and other pickles"
-    assert matters(replace(THERE, python=""))["Python"] == "perhaps: not told"
-    asked = matters(replace(THERE, python="3.11.2"), Needs(python=">=3.12"))
-    assert asked["Python"] == "yes: the job asks for >=3.12"
+    assert found["Ray"] == "yes: a job that runs here may fail there"
+    assert found["Python"] == "yes: different wheels and pickles"
+    assert matters(replace(THERE, python=""))["Python"] == "perhaps: not reported"
+    found = matters(replace(THERE, python="3.11.2"), Needs(python=">=3.12"))
+    assert found["Python"] == "yes: the job requires >=3.12"
 
 
 def test_the_jobs_requirements_decide() -> None:
@@ -67,15 +67,15 @@ def test_the_jobs_requirements_decide() -> None:
     found = matters(small, Needs(cpus=8, gpus=1))
     assert found["CPUs of workers"] == "yes: the job needs 8"
     assert found["GPUs of workers"] == "yes: the job needs 1"
-    assert found["gpu-worker"] == "perhaps: it is not there"
+    assert found["gpu-worker"] == "perhaps: there is none"
     found = matters(small, Needs(cpus=2))
     assert found["CPUs of workers"] == "no: the job needs 2"
-    assert found["GPUs of workers"] == "no: the job names no need"
+    assert found["GPUs of workers"] == "no: the job declares no need"
 
 
 def test_packages_that_differ() -> None:
     there = replace(THERE, packages={"ray": "2.47.1", "scikit-learn": "1.7.0", "torch": "2.4"})
-    found = {row.what: row for row in rows(HERE, there, None)}
+    found = {row.what: row for row in differences(HERE, there, None)}
     assert found["scikit-learn"] == Difference("scikit-learn", "1.9.1", "1.7.0", "perhaps: a job may use it")
     assert found["pandas"].matters == "perhaps: a job that uses it must declare it"
     assert (found["torch"].local, "ray" in found) == ("-", False)
@@ -84,11 +84,11 @@ def test_packages_that_differ() -> None:
 @pytest.mark.parametrize(
     ("wanted", "version", "said"),
     [
-        ("scikit-learn>=1.5", "1.7.0", "no: it fits the header"),
+        ("scikit-learn>=1.5", "1.7.0", "no: it satisfies the header"),
         ("scikit-learn", "1.9.1", "no: the same"),
         ("scikit-learn>=1.8", "1.7.0", "no: installed at each start"),
         ("scikit-learn[x]", "1.9.1", "no: installed at each start"),
-        ("scikit-learn", "", "no: installed at each start, not known to be there"),
+        ("scikit-learn", "", "no: installed at each start; may be missing"),
     ],
 )
 def test_packages_that_a_job_declares(wanted: str, version: str, said: str) -> None:
@@ -98,7 +98,7 @@ def test_packages_that_a_job_declares(wanted: str, version: str, said: str) -> N
 
 @pytest.mark.parametrize("job", sorted((ROOT / "jobs").glob("*.py")), ids=lambda path: path.name)
 def test_headers_are_read_as_the_submitter_does(job: Path) -> None:
-    mine, real = job_needs.read(job), real_header.read_header(job.read_text(), job.name)
+    mine, real = job_needs.read_needs(job), real_header.read_header(job.read_text(), job.name)
     assert tuple(mine.dependencies.values()) == real.dependencies
     assert (mine.python, mine.cpus) == (real.requires_python, max(real.needs.cpus, real.entrypoint.cpus))
     assert mine.gpus == max(real.needs.gpus, real.entrypoint.gpus)
@@ -108,9 +108,9 @@ def test_an_invalid_header(tmp_path: Path) -> None:
     job = tmp_path / "x.py"
     job.write_text("# /// script\n# dependencies = [\n# ///\n")
     with pytest.raises(UsageError, match="the header is not TOML"):
-        job_needs.read(job)
+        job_needs.read_needs(job)
     job.write_text("print()\n")
-    assert job_needs.read(job) == Needs(str(job))
+    assert job_needs.read_needs(job) == Needs(str(job))
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ GPUs of workers  1 simulated      1 simulated      no: the same
 Jobs run as
   local   unknown
   vertex  service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com
-  matters perhaps: the local cluster does not say
+  matters perhaps: the local cluster does not report it
 """,
         "",
     )
@@ -153,7 +153,7 @@ def test_a_cluster_with_googles_images(run: Run, here: FakeDashboard, ray: FakeD
     assert status == 0
     lines = {line[:15].strip(): line.split() for line in out.splitlines()}
     assert lines["Python"][1:3] == ["3.11.9", "3.11"]
-    assert lines["scikit-learn"][1:] == ["1.9.1", *"unknown no: installed at each start,".split()]  # noqa: SIM905
+    assert lines["scikit-learn"][1:] == ["1.9.1", *"unknown no: installed at each start;".split()]  # noqa: SIM905
     assert lines["packages"][1:4] == ["2", "known", "unknown"]
     assert max(map(len, out.splitlines())) <= 80
 

@@ -21,7 +21,7 @@ from vertex import location as places
 from vertex.client import VertexClient
 from vertex.cluster import Cluster, ResourcePool
 from vertex.errors import ClusterNotFound, Exists, NotConfigured, RequestRejected, Unusable
-from vertex.location import Location, location_of
+from vertex.location import Location, resolve_location
 
 PLACE = Location("lab-project", "us-central1")
 IMAGE = "us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest"
@@ -35,7 +35,7 @@ def vertex(tmp_path: Path) -> Iterator[LabVertex]:
 
 @pytest.fixture
 def api(vertex: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`api(principal)` is an Api of that caller's; only how the SDK reaches its host is ours."""
+    """`api(principal)` is a VertexClient with that caller's credentials; only the channel to the host is replaced."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from google.cloud.aiplatform_v1beta1.services.persistent_resource_service import transports
@@ -81,52 +81,57 @@ def until(api: VertexClient, cluster: str, state: str) -> Cluster:
     return found
 
 
-def test_a_cluster_from_its_creation_to_its_end(api: Any) -> None:
+def test_the_life_of_a_cluster(api: Any) -> None:
     one = api()
     one.create("first", resource())
     found = until(one, "first", "RUNNING")
-    assert (found.id, found.number, found.ray, found.python) == ("first", "123456789012", "2.47", "3.11")
+    assert (found.id, found.project_number, found.ray, found.python) == (
+        "first",
+        "123456789012",
+        "2.47",
+        "3.11",
+    )
     assert (found.principal, dict(found.labels), found.error) == (AGENT, {"a": "b"}, "")
     assert found.pools[1] == ResourcePool(
         "worker-pool1", "n1-standard-16", "NVIDIA_TESLA_T4", 1, 1, image=IMAGE
     )
     assert found.dashboard.endswith(".aiplatform-training.googleusercontent.com")
     assert time.time() - found.created < 60
-    found.usable()
+    found.raise_if_unusable()
     with pytest.raises(Exists) as there:
         one.create("first", resource())
-    assert there.value.message == "There is a cluster first in lab-project in us-central1 already."
-    changed = one.raw("first")
+    assert there.value.message == "Cluster first already exists in lab-project, us-central1."
+    changed = one.get_message("first")
     changed.resource_pools[1].replica_count = 2
     one.update(changed, ["resource_pools.replica_count"])
     until(one, "first", "RUNNING")
-    assert [pool.nodes for pool in one.all()[0].pools] == [2, 2]
+    assert [pool.nodes for pool in one.list_clusters()[0].pools] == [2, 2]
     one.delete("first")
     deadline = time.monotonic() + 120
-    while one.all() and time.monotonic() < deadline:
+    while one.list_clusters() and time.monotonic() < deadline:
         time.sleep(0.02)
     with pytest.raises(ClusterNotFound) as missing:
         one.get("first")
-    assert missing.value.message == "There is no cluster first in lab-project in us-central1."
+    assert missing.value.message == "There is no cluster first in lab-project, us-central1."
 
 
-def test_jobs_run_as_the_account_that_the_cluster_was_given(api: Any) -> None:
+def test_jobs_run_as_the_clusters_account(api: Any) -> None:
     one = api()
     one.create("trained", resource(TRAINER.partition(":")[2]))
     assert until(one, "trained", "RUNNING").principal == TRAINER
 
 
-def test_who_has_no_role_is_refused_in_googles_words(api: Any) -> None:
-    nobody = api("user:nobody@example.com")
+def test_a_caller_without_a_role_gets_googles_message(api: Any) -> None:
+    caller = api("user:nobody@example.com")
     with pytest.raises(RequestRejected) as refused:
-        nobody.get("first")
+        caller.get("first")
     assert refused.value.message.startswith(
-        "Google refused to look at the cluster first: Permission 'aiplatform.persistentResources.get' denied"
+        "Google rejected the request to get cluster first: Permission 'aiplatform.persistentResources.get' denied"
     )
     assert "roles/aiplatform.user" in refused.value.fix
 
 
-def test_where_nothing_answers(monkeypatch: pytest.MonkeyPatch, api: Any) -> None:
+def test_no_answer(monkeypatch: pytest.MonkeyPatch, api: Any) -> None:
     import grpc
     from google.cloud.aiplatform_v1beta1.services.persistent_resource_service import transports
 
@@ -146,21 +151,21 @@ def named(state: str = "RUNNING", **more: Any) -> Cluster:
 
 
 @pytest.mark.parametrize(
-    ("cluster", "told"),
+    ("cluster", "message"),
     [
-        (named("ERROR", error="quota"), "The cluster c is in the state ERROR: quota."),
-        (named("STOPPING"), "The cluster c is being deleted."),
-        (named(has_ray=False), "c is a persistent resource without Ray."),
-        (named(dashboard=""), "The cluster c has no dashboard address, through which jobs are sent."),
+        (named("ERROR", error="quota"), "Cluster c is in state ERROR: quota."),
+        (named("STOPPING"), "Cluster c is being deleted."),
+        (named(has_ray=False), "c is a persistent resource, but not a Ray cluster."),
+        (named(dashboard=""), "Cluster c has no dashboard address, so it accepts no jobs."),
     ],
 )
-def test_clusters_that_take_no_jobs(cluster: Cluster, told: str) -> None:
+def test_clusters_that_accept_no_jobs(cluster: Cluster, message: str) -> None:
     with pytest.raises(Unusable) as caught:
-        cluster.usable()
-    assert caught.value.message == told
+        cluster.raise_if_unusable()
+    assert caught.value.message == message
 
 
-def test_a_custom_image_says_nothing_of_its_versions() -> None:
+def test_the_versions_of_a_custom_image_are_unknown() -> None:
     found = named(pools=(ResourcePool("head-node", "n1", "", 0, 1, image="us-docker.pkg.dev/p/mine:1"),))
     assert (found.ray, found.python) == ("", "")
 
@@ -169,24 +174,24 @@ def settings(**values: str) -> Any:
     return lambda name, default: values.get(name, default)
 
 
-def test_where_the_cluster_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_location_and_name_of_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(places, "project_of_credentials", lambda: "mine")
-    assert location_of("", "", "", settings()) == (Location("mine", "us-central1"), "")
+    assert resolve_location("", "", "", settings()) == (Location("mine", "us-central1"), "")
     given = settings(GOOGLE_CLOUD_PROJECT="p", GOOGLE_CLOUD_REGION="r", VERTEX_CLUSTER="c")
-    assert location_of("", "", "", given) == (Location("p", "r"), "c")
-    assert location_of("q", "s", "d", given) == (Location("q", "s"), "d")
+    assert resolve_location("", "", "", given) == (Location("p", "r"), "c")
+    assert resolve_location("q", "s", "d", given) == (Location("q", "s"), "d")
     whole = "projects/7/locations/europe-west4/persistentResources/e"
-    assert location_of("q", "", whole, given) == (Location("7", "europe-west4"), "e")
+    assert resolve_location("q", "", whole, given) == (Location("7", "europe-west4"), "e")
     monkeypatch.setattr(places, "project_of_credentials", lambda: "")
     with pytest.raises(NotConfigured) as unset:
-        location_of("", "", "c", settings())
+        resolve_location("", "", "c", settings())
     assert unset.value.fix == "add --project ID"
     with pytest.raises(NotConfigured):
-        PLACE.name("Not_A_Name")
+        PLACE.resource_name("Not_A_Name")
 
 
 class Credentials:
-    """Gives tokens that live so many seconds; fails where told."""
+    """Returns tokens that are valid for some seconds, or fails if `fails` is set."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.fails, self.count = seconds, False, 0
@@ -202,21 +207,21 @@ class Credentials:
         self.expiry = datetime.now(timezone.utc).replace(tzinfo=None) + timedelta(seconds=self.seconds)
 
 
-def test_a_token_is_kept_renewed_in_time_and_at_once_when_it_is_turned_down() -> None:
+def test_a_token_is_reused_and_renewed_before_it_expires_or_after_a_rejection() -> None:
     now = [0.0]
     token = AccessToken(Credentials(600), lambda: now[0])
     assert (token.value(), token.value()) == ("t1", "t1")
     now[0] = 390
     assert token.value() == "t1"
-    now[0] = 401  # two thirds of its life are over
+    now[0] = 401  # after two thirds of its lifetime
     assert token.value() == "t2"
     token.turned_down("t1")
-    assert token.value() == "t2", "that one was not it"
+    assert token.value() == "t2", "another token was rejected"
     token.turned_down("t2")
     assert (token.value(), token.renewals) == ("t3", 3)
 
 
-def test_a_token_does_while_no_other_can_be_had() -> None:
+def test_an_old_token_is_used_if_it_cannot_be_renewed() -> None:
     now, credentials = [0.0], Credentials(600)
     token = AccessToken(credentials, lambda: now[0])
     token.value()

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from raydock import topology, versions
 from raydock.settings import ROOT
 from raydock.topology import Pool, Topology
-from vertex import images
-from vertex import request as resource
-from vertex.cluster_options import ClusterOptions
 from vertex.location import Location
-from vertex.plan import plan_of
+from vertex.spec import request as resource
+from vertex.spec.options import ClusterOptions
+from vertex.spec.plan import plan_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the SDK's own
 MACHINES = [
@@ -70,7 +69,7 @@ def shape(head: dict[str, Any], workers: list[tuple[dict[str, Any], int]]) -> To
     return Topology("raydock", 8265, tuple(pools), {}, "", "")
 
 
-def of_sdk(sent: Sent, found: Topology, region: str, wishes: ClusterOptions) -> Any:
+def of_sdk(sent: Sent, found: Topology, region: str, options: ClusterOptions) -> Any:
     from google.cloud.aiplatform.vertex_ray import AutoscalingSpec, Resources
 
     def node_type(pool: Pool, bounds: tuple[int, int] | None) -> Any:
@@ -78,22 +77,22 @@ def of_sdk(sent: Sent, found: Topology, region: str, wishes: ClusterOptions) -> 
         return Resources(
             **dict(pool.vertex),
             node_count=pool.nodes,
-            custom_image=wishes.image(pool.name) or None,
+            custom_image=options.image(pool.name) or None,
             autoscaling_spec=scaled,
         )
 
     return sent(
         region,
         head_node_type=node_type(found.head, None),
-        worker_node_types=[node_type(pool, wishes.bounds) for pool in found.workers if pool.nodes],
-        service_account=wishes.account or None,
-        network=wishes.network or None,
-        labels={"raydock": "raydock", **wishes.labels},
+        worker_node_types=[node_type(pool, options.bounds) for pool in found.workers if pool.nodes],
+        service_account=options.account or None,
+        network=options.network or None,
+        labels={"raydock": "raydock", **options.labels},
     )
 
 
-def ours(found: Topology, region: str, wishes: ClusterOptions) -> Any:
-    return resource.resource_of(plan_of(found, "c", Location("p", region), wishes))
+def ours(found: Topology, region: str, options: ClusterOptions) -> Any:
+    return resource.resource_of(plan_of(found, "c", Location("p", region), options))
 
 
 @given(
@@ -110,22 +109,22 @@ def test_any_topology(
     region: str,
 ) -> None:
     found = shape(head, workers)
-    wishes = ClusterOptions(bounds=bounds if any(count for _, count in workers) else None)
-    assert ours(found, region, wishes) == of_sdk(sent, found, region, wishes)
+    options = ClusterOptions(bounds=bounds if any(count for _, count in workers) else None)
+    assert ours(found, region, options) == of_sdk(sent, found, region, options)
 
 
 def test_compose_yaml_with_everything(sent: Sent) -> None:
     found = topology.load(ROOT, {})
     uri = "us-docker.pkg.dev/p/r/mine:1"
-    wishes = ClusterOptions(
+    options = ClusterOptions(
         "a@p.iam.gserviceaccount.com",
         "projects/1/global/networks/n",
         {"team": "a"},
         None,
         {"gpu-worker": uri},
     )
-    sending = ours(found, "europe-west1", wishes)
-    assert sending == of_sdk(sent, found, "europe-west1", wishes)
+    sending = ours(found, "europe-west1", options)
+    assert sending == of_sdk(sent, found, "europe-west1", options)
     assert [(pool.id, pool.replica_count) for pool in sending.resource_pools] == [
         ("head-node", 3),
         ("worker-pool2", 1),
@@ -134,11 +133,18 @@ def test_compose_yaml_with_everything(sent: Sent) -> None:
 
 
 def test_one_image_for_all(sent: Sent) -> None:
-    wishes = ClusterOptions(images={"": "gcr.io/p/mine:1"})
+    options = ClusterOptions(images={"": "gcr.io/p/mine:1"})
     found = topology.load(ROOT, {"CPU_WORKERS": "0"})
-    assert ours(found, "us-central1", wishes) == of_sdk(sent, found, "us-central1", wishes)
+    assert ours(found, "us-central1", options) == of_sdk(sent, found, "us-central1", options)
 
 
-def test_versions_are_those_of_the_project() -> None:
-    assert versions.RAY.rpartition(".")[0] == images.RAY
-    assert versions.PYTHON == images.PYTHON
+def test_versions_are_the_sdks() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from google.cloud.aiplatform.vertex_ray.util import _validation_utils as sdk
+    ours = versions.ON_VERTEX_AI
+    assert {minor: release.version for minor, release in ours.items()} == dict(sdk.SUPPORTED_RAY_VERSIONS)
+    pairs = {(python, minor) for minor, release in ours.items() for python in release.pythons}
+    sdks = sdk.SUPPORTED_RAY_VERSIONS_FROM_PYTHON_VERSIONS.items()
+    assert pairs == {(python, minor) for python, minors in sdks for minor in minors}
+    assert (ours[versions.RAY_MINOR].version, list(ours)[-1]) == (versions.RAY, versions.RAY_MINOR)

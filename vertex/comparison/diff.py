@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from raydock.jobscript.dependencies import SAME, requirement, satisfied
-from vertex.cluster_info import ClusterSummary, PoolSummary
-from vertex.job_needs import Needs
+from vertex.comparison.cluster_summary import ClusterSummary, PoolSummary
+from vertex.comparison.job_needs import Needs
 
 UNKNOWN = "unknown"  # the cluster does not report it
 NONE = "-"
@@ -23,7 +23,7 @@ class Difference:
     matters: str
 
 
-def rows(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -> list[Difference]:
+def differences(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -> list[Difference]:
     """All rows. Packages are included if they differ or if the job declares them."""
     found = [
         ray(local, vertex),
@@ -41,8 +41,8 @@ def ray(local: ClusterSummary, vertex: ClusterSummary) -> Difference:
     if local.ray == vertex.ray:
         return Difference("Ray", local.ray, vertex.ray, "no: the same")
     if not vertex.ray or not local.ray:
-        return Difference("Ray", local.ray or UNKNOWN, vertex.ray or UNKNOWN, "perhaps: not told")
-    return Difference("Ray", local.ray, vertex.ray, "yes: what ran here may not run there")
+        return Difference("Ray", local.ray or UNKNOWN, vertex.ray or UNKNOWN, "perhaps: not reported")
+    return Difference("Ray", local.ray, vertex.ray, "yes: a job that runs here may fail there")
 
 
 def python(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -> Difference:
@@ -56,12 +56,14 @@ def python(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -
         except InvalidSpecifier:
             fits = True
         if not fits:
-            return Difference("Python", here, there, f"yes: the job asks for {needs.python}")
+            return Difference("Python", here, there, f"yes: the job requires {needs.python}")
     if UNKNOWN in (here, there):
-        return Difference("Python", here, there, "perhaps: not told")
+        return Difference("Python", here, there, "perhaps: not reported")
     if here.split(".")[:2] != there.split(".")[:2]:
-        return Difference("Python", here, there, "yes: other wheels, and other pickles")
-    return Difference("Python", here, there, "no: the same" if here == there else "no: only its last number")
+        return Difference("Python", here, there, "yes: different wheels and pickles")
+    return Difference(
+        "Python", here, there, "no: the same" if here == there else "no: the same minor version"
+    )
 
 
 def full(version: str) -> bool:
@@ -74,10 +76,10 @@ def pools(local: Mapping[str, PoolSummary], vertex: Mapping[str, PoolSummary]) -
     for name in sorted({*local, *vertex}, key=lambda name: (name != "head", name)):
         here, there = local.get(name, PoolSummary()), vertex.get(name, PoolSummary())
         same = shape(here) == shape(there)
-        said = "no: the same" if same else "perhaps: its size is another"
+        verdict = "no: the same" if same else "perhaps: a different size"
         if not there.nodes:
-            said = "perhaps: it is not there"
-        yield Difference(name, shape(here), shape(there), said)
+            verdict = "perhaps: there is none"
+        yield Difference(name, shape(here), shape(there), verdict)
 
 
 def shape(group: PoolSummary) -> str:
@@ -88,27 +90,27 @@ def shape(group: PoolSummary) -> str:
     return f"{each} {group.gpus / group.nodes:g} GPU" if group.gpus else each
 
 
-def resource(what: str, here: float, there: float, wanted: float | None) -> Difference:
+def resource(what: str, here: float, there: float, required: float | None) -> Difference:
     """Compare an amount, also with the amount that the job needs."""
-    if wanted is not None and there < wanted:
-        said = f"yes: the job needs {wanted:g}"
+    if required is not None and there < required:
+        verdict = f"yes: the job needs {required:g}"
     elif here == there:
-        said = "no: the same"
-    elif wanted is not None:
-        said = f"no: the job needs {wanted:g}" if wanted else "no: the job names no need"
+        verdict = "no: the same"
+    elif required is not None:
+        verdict = f"no: the job needs {required:g}" if required else "no: the job declares no need"
     else:
-        said = "perhaps: --job says" if there < here else "no: there are more"
-    return Difference(what, f"{here:g}", f"{there:g}", said)
+        verdict = "perhaps: check with --job" if there < here else "no: there are more"
+    return Difference(what, f"{here:g}", f"{there:g}", verdict)
 
 
 def gpus(here: PoolSummary, there: PoolSummary, needs: Needs | None) -> Difference:
     """Compare GPUs like other resources, except that a simulated GPU computes nothing and differs from a real one."""
     row = resource("GPUs of workers", here.gpus, there.gpus, needs.gpus if needs else None)
-    said = row.matters
+    verdict = row.matters
     simulated = [where for group, where in ((here, "here"), (there, "there")) if group.simulated]
-    if len(simulated) == 1 and here.gpus and there.gpus and not said.startswith("yes"):
-        said = f"{'no' if needs and not needs.gpus else 'yes'}: simulated {simulated[0]}"
-    return Difference(row.what, number(here), number(there), said)
+    if len(simulated) == 1 and here.gpus and there.gpus and not verdict.startswith("yes"):
+        verdict = f"{'no' if needs and not needs.gpus else 'yes'}: simulated {simulated[0]}"
+    return Difference(row.what, number(here), number(there), verdict)
 
 
 def number(group: PoolSummary) -> str:
@@ -118,15 +120,15 @@ def number(group: PoolSummary) -> str:
 
 def packages(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -> Iterator[Difference]:
     """Compare packages, the job's own first. If a cluster does not report its packages, one row covers them all."""
-    wanted = needs.dependencies if needs else {}
-    for name, text in wanted.items():
+    required = needs.dependencies if needs else {}
+    for name, text in required.items():
         if name != "ray":
             yield declared(name, text, local, vertex)
     if not vertex.packages or not local.packages:
         here, there = (f"{len(f.packages)} known" if f.packages else UNKNOWN for f in (local, vertex))
-        yield Difference("packages", here, there, "perhaps: not told; declare what a job needs")
+        yield Difference("packages", here, there, "perhaps: not reported; declare what a job needs")
         return
-    for name in sorted({*local.packages, *vertex.packages} - {*wanted, "ray"}):
+    for name in sorted({*local.packages, *vertex.packages} - {*required, "ray"}):
         here, there = local.packages.get(name, NONE), vertex.packages.get(name, NONE)
         if here != there:
             yield Difference(name, here, there, undeclared(here, there, needs))
@@ -136,7 +138,9 @@ def undeclared(here: str, there: str, needs: Needs | None) -> str:
     """Judge a package that differs and that the job does not declare."""
     if needs:
         return (
-            "perhaps: if it is imported, declare it" if there == NONE else "no: the job does not declare it"
+            "perhaps: declare it if the job imports it"
+            if there == NONE
+            else "no: the job does not declare it"
         )
     return "perhaps: a job that uses it must declare it" if there == NONE else "perhaps: a job may use it"
 
@@ -145,12 +149,12 @@ def declared(name: str, text: str, local: ClusterSummary, vertex: ClusterSummary
     """Compare a package from the job's header. If the cluster lacks it, submit installs it when the job starts."""
     here, there = version(name, local), version(name, vertex)
     if there == UNKNOWN:
-        said = "no: installed at each start, not known to be there"
+        verdict = "no: installed at each start; may be missing"
     elif satisfied(requirement(text), vertex.packages):
-        said = "no: the same" if here == there else "no: it fits the header"
+        verdict = "no: the same" if here == there else "no: it satisfies the header"
     else:
-        said = "no: installed at each start"
-    return Difference(name, here, there, said)
+        verdict = "no: installed at each start"
+    return Difference(name, here, there, verdict)
 
 
 def version(name: str, facts: ClusterSummary) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vertex.errors import RequestRejected
-from vertex.plan import ClusterPlan, PoolPlan
+from vertex.spec.plan import ClusterPlan, PoolPlan
 
 
 def resource_of(plan: ClusterPlan) -> Any:
@@ -36,11 +36,11 @@ def pool_message(sdk: Any, pool: PoolPlan) -> Any:
     message = sdk.ResourcePool(
         id=pool.id,
         machine_spec={
-            "machine_type": machine.type,
-            "accelerator_type": accelerator(sdk, machine.accelerator),
-            "accelerator_count": machine.accelerators,
+            "machine_type": machine.machine_type,
+            "accelerator_type": accelerator(sdk, machine.accelerator_type),
+            "accelerator_count": machine.accelerator_count,
         },
-        disk_spec={"boot_disk_type": machine.disk, "boot_disk_size_gb": machine.disk_gb},
+        disk_spec={"boot_disk_type": machine.disk_type, "boot_disk_size_gb": machine.disk_gb},
     )
     if pool.bounds:
         least, most = pool.bounds
@@ -63,7 +63,9 @@ def accelerator(sdk: Any, name: str) -> Any:
         near = difflib.get_close_matches(name, known, 1)
         raise UsageError(
             f"Vertex AI has no accelerator {name}.",
-            f"Did you mean {near[0]}? (compose.yaml, x-vertex)" if near else f"It has {', '.join(known)}.",
+            f"Did you mean {near[0]}? (compose.yaml, x-vertex)"
+            if near
+            else f"Accelerators: {', '.join(known)}.",
         )
     return sdk.AcceleratorType[name]
 
@@ -74,6 +76,6 @@ def types() -> Any:
         from google.cloud.aiplatform_v1beta1 import types
     except ImportError:
         raise RequestRejected(
-            "Google's SDK is not installed here.", "pip install google-cloud-aiplatform"
+            "Google's SDK for Vertex AI is not installed.", "pip install google-cloud-aiplatform"
         ) from None
     return types

@@ -135,12 +135,12 @@ def diff(parser: argparse.ArgumentParser) -> None:
 
 
 def runner(name: str) -> Run:
-    """A function that runs a command of cluster.vertex_cli, which it imports only when called."""
+    """A function that runs a command of cluster.vertex_ai.cli, which it imports only when called."""
 
     def run(options: argparse.Namespace, context: Any) -> None:
-        from cluster import vertex_cli
+        from cluster.vertex_ai import cli
 
-        vertex_cli.run(name, options, context)
+        cli.run(name, options, context)
 
     return run
 

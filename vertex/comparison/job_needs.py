@@ -21,13 +21,13 @@ class Needs:
     gpus: float = 0
 
 
-def read(path: Path) -> Needs:
+def read_needs(path: Path) -> Needs:
     """The requirements in a script's header. Raises UsageError if the file or its header can't be read."""
     try:
         source = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
-        why = getattr(fault, "strerror", None) or "it is not text"
-        raise UsageError(f"{path} can't be read: {why}.", "Name a job script: --job jobs/x.py") from None
+        why = getattr(fault, "strerror", None) or "not a text file"
+        raise UsageError(f"Can't read {path}: {why}.", "Pass a job script: --job jobs/x.py") from None
     return needs_of(source, str(path))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 
@@ -14,7 +15,7 @@ from raydock.errors import Unreachable as NoAnswer
 from tests.fakes import FakeNodes
 from tests.labcloud import TRAINER
 from tests.labvertex import LabVertex
-from tests.unit.cluster.vertex.conftest import Run, cluster_of, pools, timeless
+from tests.unit.cluster.vertex_ai.conftest import Run, cluster_of, pools, timeless
 from vertex import client, lifecycle, service_agent
 from vertex.location import Location
 
@@ -29,6 +30,7 @@ worker-pool2  gpu-worker        1      n1-standard-16  1 NVIDIA_TESLA_T4
 
 total         4 nodes, 64 vCPUs, 1 GPU; the head's 16 run no tasks
 disks         pd-ssd, 100 GB per node
+Ray           2.47, Python 3.11; supported until 2027-07-28
 jobs run as   service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com
 network       none; the dashboard is reachable from anywhere with a token
 labels        raydock=raydock
@@ -136,8 +138,8 @@ def test_the_life_of_a_cluster(
     ]
     assert out.endswith("\n* created by raydock\n")
     assert_narrow(out)
-    (told,) = json.loads(run("status", "--json")[1])["clusters"]
-    assert (told["id"], told["state"], told["ours"], told["principal"][:15]) == (
+    (shown,) = json.loads(run("status", "--json")[1])["clusters"]
+    assert (shown["id"], shown["state"], shown["ours"], shown["principal"][:15]) == (
         "raydock",
         "RUNNING",
         True,
@@ -161,20 +163,20 @@ def test_up_reports_progress_and_can_resume_waiting(
     monkeypatch.setattr(lab_api, "MAX_GET_WAIT", 0.1)
     nodes.becomes = "starting"
     status, _, err = run("up", "--yes", "--deadline", "1s")
-    last = f"--cluster raydock\n  Delete it:     python -m cluster down {FLAGS} --cluster raydock\n"
+    last = f"--cluster raydock\n  Delete it:    python -m cluster down {FLAGS} --cluster raydock\n"
     assert status == 1
     assert err.startswith("cluster: raydock: PROVISIONING, ")
     assert err.endswith(
-        "cluster: raydock is still PROVISIONING after 1 s; Vertex AI goes on.\n"
-        f"  Go on waiting: python -m cluster up {FLAGS} {last}"
+        "cluster: raydock is still PROVISIONING after 1 s; Vertex AI continues in the background.\n"
+        f"  Keep waiting: python -m cluster up {FLAGS} {last}"
     )
     said: list[str] = []
 
-    def tell(watch: lifecycle.ClusterWaiter, state: str, passed: float) -> None:
+    def report(watch: lifecycle.ClusterWaiter, state: str, passed: float) -> None:
         said.append(state)
         nodes.turn("ready")
 
-    monkeypatch.setattr(lifecycle.ClusterWaiter, "tell", tell)
+    monkeypatch.setattr(lifecycle.ClusterWaiter, "report", report)
     status, _, err = run("up")
     assert (status, said[0], said[-1]) == (0, "PROVISIONING", "RUNNING")
     assert "already exists: PROVISIONING, requested " in err
@@ -189,13 +191,13 @@ def test_ctrl_c_does_not_stop_provisioning(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lifecycle.ClusterWaiter, "tell", interrupt)
+    monkeypatch.setattr(lifecycle.ClusterWaiter, "report", interrupt)
     status, _, err = run("up", "--yes")
     assert (status, err) == (
         130,
-        "cluster: Interrupted. Vertex AI goes on making raydock, and it costs as soon as it runs.\n"
-        f"  Go on waiting: python -m cluster up {FLAGS} --cluster raydock\n"
-        f"  Delete it:     python -m cluster down {FLAGS} --cluster raydock\n",
+        "cluster: Interrupted. Vertex AI is still creating raydock, which bills once it runs.\n"
+        f"  Keep waiting: python -m cluster up {FLAGS} --cluster raydock\n"
+        f"  Delete it:    python -m cluster down {FLAGS} --cluster raydock\n",
     )
     assert cluster_of(lab).state == "PROVISIONING"
 
@@ -203,7 +205,7 @@ def test_ctrl_c_does_not_stop_provisioning(
 def test_a_failed_cluster_is_reported_with_its_reason(run: Run, nodes: FakeNodes) -> None:
     nodes.fails["make"] = "No quota for 4 machines."
     said = (
-        "cluster: Vertex AI could not make raydock: No quota for 4 machines.\n"
+        "cluster: Vertex AI could not create raydock: No quota for 4 machines.\n"
         f"  Delete it, then try again: python -m cluster down {FLAGS} --cluster raydock\n"
     )
     status, _, err = run("up", "--yes")
@@ -213,16 +215,16 @@ def test_a_failed_cluster_is_reported_with_its_reason(run: Run, nodes: FakeNodes
     assert run("down", "--cluster", "raydock", "--yes")[0] == 0
 
 
-def test_a_caller_without_permission_is_told_which_role_is_missing(
+def test_a_caller_without_permission_learns_which_role_is_missing(
     run: Run, as_caller: Callable[[str], None]
 ) -> None:
     as_caller(ALICE)
     status, _, err = run("status")
     assert status == 1
     assert err.startswith(
-        "cluster: Google refused to list the clusters of lab-project in us-central1: Permission"
+        "cluster: Google rejected the request to list the clusters in lab-project, us-central1: Permission"
     )
-    assert err.endswith("roles/aiplatform.admin to make clusters\n")
+    assert err.endswith("roles/aiplatform.admin to create clusters\n")
 
 
 def test_a_custom_account_and_labels(run: Run, nodes: FakeNodes, lab: LabVertex) -> None:
@@ -240,7 +242,7 @@ def test_a_custom_account_and_labels(run: Run, nodes: FakeNodes, lab: LabVertex)
 def test_a_rejected_request_is_reported_in_one_sentence(run: Run, nodes: FakeNodes) -> None:
     status, _, err = run("up", "--yes", "--service-account", "nobody@lab-project.iam.gserviceaccount.com")
     assert (status, nodes.made) == (1, [])
-    assert err.startswith("cluster: Google refused to create the cluster raydock: ")
+    assert err.startswith("cluster: Google rejected the request to create cluster raydock: ")
     assert len(err.splitlines()) == 2
 
 
@@ -262,11 +264,11 @@ SCALE = "  Pools: head-node, worker-pool2, cpu-worker, gpu-worker\n"
 @pytest.mark.parametrize(
     ("size", "said"),
     [
-        ("head=2", "The head is always one node; it can't be scaled.\n" + SCALE),
+        ("head=2", "The head is always one node and can't be scaled.\n" + SCALE),
         ("tpu=2", "There is no pool tpu.\n" + SCALE),
         (
             "gpu-worker=0",
-            "worker-pool2 must keep at least 1 node; Vertex AI removes no pool of a cluster that runs.\n"
+            "worker-pool2 must keep at least 1 node; Vertex AI can't remove a pool from a running cluster.\n"
             "  Example: gpu-worker=1\n",
         ),
         (
@@ -287,9 +289,10 @@ def test_an_autoscaling_cluster_accepts_no_counts(run: Run) -> None:
     assert run("scale", "--cluster", "raydock", "gpu-worker=2") == (
         2,
         "",
-        "cluster: raydock scales by itself (head-node from 1 to 4, worker-pool2 from 1 to 4 nodes), and Vertex AI "
-        "takes no counts for it then.\n"
-        f"  Make another one with other bounds: python -m cluster up {FLAGS} --cluster OTHER --autoscale MIN:MAX\n",
+        "cluster: raydock autoscales (head-node from 1 to 4, worker-pool2 from 1 to 4 nodes), so Vertex AI accepts "
+        "no node counts for it.\n"
+        f"  Create another one with different bounds: python -m cluster up {FLAGS} "
+        "--cluster OTHER --autoscale MIN:MAX\n",
     )
 
 
@@ -299,7 +302,7 @@ def test_a_failed_resize_is_reported(run: Run, nodes: FakeNodes) -> None:
     status, _, err = run("scale", "--cluster", "raydock", "gpu-worker=2")
     assert (status, err.splitlines()[0]) == (
         1,
-        "cluster: Google refused to change the cluster raydock: No quota.",
+        "cluster: Google rejected the request to update cluster raydock: No quota.",
     )
 
 
@@ -318,8 +321,8 @@ def test_an_unknown_cluster(run: Run, verb: list[str]) -> None:
     assert run(*verb, "--cluster", "other") == (
         4,
         "",
-        "cluster: There is no cluster other in lab-project in us-central1.\n"
-        f"  python -m cluster status {FLAGS}\n",
+        "cluster: There is no cluster other in lab-project, us-central1.\n"
+        f"  to list the clusters: python -m cluster status {FLAGS}\n",
     )
 
 
@@ -346,31 +349,33 @@ def test_the_setting_names_the_cluster(run: Run, monkeypatch: pytest.MonkeyPatch
     [
         (
             ["--autoscale", "4:1"],
-            "--autoscale 4:1: not MIN:MAX with MIN less than MAX.\n  Example: --autoscale 1:4\n",
+            "Invalid --autoscale '4:1': expected MIN:MAX with MIN less than MAX.\n  Example: --autoscale 1:4\n",
         ),
         (
             ["--autoscale", "0:4"],
-            "--autoscale: workers share the head's pool, which has at least 1 node.\n  Ask for --autoscale 1:4\n",
+            "--autoscale: workers share the head's pool, which has at least 1 node.\n  Use --autoscale 1:4\n",
         ),
         (
             ["--service-account", "me"],
-            "'me' is no service account's address.\n"
-            "  Write --service-account NAME@PROJECT.iam.gserviceaccount.com\n",
+            "Invalid service account 'me'.\n"
+            "  Example: --service-account NAME@PROJECT.iam.gserviceaccount.com\n",
         ),
         (
             ["--network", "default"],
-            "'default' is no network's full name.\n  Write --network projects/NUMBER/global/networks/NAME\n",
+            "Invalid network 'default': expected its full resource name.\n"
+            "  Example: --network projects/NUMBER/global/networks/NAME\n",
         ),
         (
             ["--label", "Team=A"],
-            "'Team=A' is no label: KEY=VALUE of small letters, digits, - and _, at most 63, a letter first.\n"
+            "Invalid label 'Team=A': KEY and VALUE have up to 63 lowercase letters, digits, '-' and '_', "
+            "and KEY starts with a letter.\n"
             "  Example: --label team=vision\n",
         ),
-        (["--label", "raydock=x"], "The label raydock is set by raydock itself.\n  Choose another key.\n"),
+        (["--label", "raydock=x"], "The label raydock is reserved.\n  Choose another key.\n"),
         (
             ["--image", "python:3.11"],
-            "python:3.11 is no image that Vertex AI can pull.\n"
-            "  Push it to Artifact Registry and name it so: docs/vertex-images.md\n",
+            "Vertex AI can't pull the image python:3.11.\n"
+            "  Push it to Artifact Registry and pass its full name: docs/vertex-images.md\n",
         ),
         (
             ["--image", "tpu=gcr.io/p/x:1"],
@@ -378,13 +383,13 @@ def test_the_setting_names_the_cluster(run: Run, monkeypatch: pytest.MonkeyPatch
         ),
         (
             ["--image", "cpu-worker=gcr.io/p/x:1"],
-            "cpu-worker has the head's machine, so it shares its pool, but not its image.\n"
-            "  Give both the same image, or another machine_type (compose.yaml, x-vertex).\n",
+            "cpu-worker and the head have the same machine and so share a pool, but their images differ.\n"
+            "  Use the same image for both, or a different machine_type (compose.yaml, x-vertex).\n",
         ),
         (
             ["--cluster", "Not_One"],
-            "'Not_One' is no name of a cluster: small letters, digits and -, at most 63, a letter first.\n"
-            "  --cluster NAME, or projects/…/locations/…/persistentResources/NAME\n",
+            "Invalid cluster name 'Not_One': use up to 63 lowercase letters, digits and '-', starting with a letter.\n"
+            "  pass --cluster NAME or --cluster projects/…/locations/…/persistentResources/NAME\n",
         ),
         (["--deadline", "soon"], "--deadline 'soon' is not a duration.\n  Example: --deadline 30m\n"),
         (
@@ -402,13 +407,14 @@ def test_the_service_agent_without_a_project_number(monkeypatch: pytest.MonkeyPa
     async def refused(project: str) -> str:
         raise NoAnswer("Resource Manager does not answer.", "try again")
 
-    monkeypatch.setattr(service_agent, "number_of", refused)
+    monkeypatch.setattr(service_agent, "project_number", refused)
     assert (
-        service_agent.agent(Location("p", "r"))
+        service_agent.address(Location("p", "r"))
         == "service-PROJECT_NUMBER@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
     )
     assert (
-        service_agent.agent(Location("42", "r")) == "service-42@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
+        service_agent.address(Location("42", "r"))
+        == "service-42@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
     )
 
 
@@ -421,8 +427,22 @@ def test_flags_of_vertex_need_its_target(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_no_answer_from_vertex_ai(run: Run, lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "SECONDS", 0.5)
+    monkeypatch.setattr(client, "TIMEOUT", 0.5)
     monkeypatch.setattr(lab, "port", 1)
     status, _, err = run("status")
     assert status == 4
     assert err.startswith("cluster: us-central1-aiplatform.googleapis.com does not answer: ")
+
+
+def test_a_ray_version_whose_support_ends_is_flagged(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("raydock.versions.today", lambda: date(2027, 7, 29))
+    warning = (
+        "\nGoogle's support for Ray 2.47 on Vertex AI ended on 2027-07-28. Check whether\n"
+        "Vertex AI has a newer version.\n"
+    )
+    assert warning in run("up", "--yes")[1]
+    assert run("status")[1].endswith(warning)
+    shown = run("status", "--cluster", "raydock")[1]
+    assert "\nRay           2.47, Python 3.11; supported until 2027-07-28\n" in shown
+    assert warning in shown
+    assert json.loads(run("status", "--json")[1])["clusters"][0]["ray_supported_until"] == "2027-07-28"

@@ -1,7 +1,7 @@
 """What `up` will create, as values: compose.yaml's pools as resource pools of Vertex AI, and their totals.
 
 Which worker pools are merged into the head's pool, and how pools are named, follows `vertex_ray.create_ray_cluster`
-of google-cloud-aiplatform 2.7.0; tests/unit/cluster/vertex/test_same_as_sdk.py compares the two.
+of google-cloud-aiplatform 2.7.0; tests/unit/cluster/vertex_ai/test_same_as_sdk.py compares the two.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from raydock.errors import UsageError
+from raydock.gcp import labels as label_rules
 from raydock.topology import Pool, Topology
-from vertex import images as image
-from vertex.cluster_options import ClusterOptions
 from vertex.location import Location
-from vertex.machine_types import PoolMachine, machine_of
+from vertex.spec import images as image
+from vertex.spec.machine_types import PoolMachine, machine_of
+from vertex.spec.options import ClusterOptions
 
 POOL_NODES, CLUSTER_NODES = 1000, 2000  # quotas of Ray on Vertex AI
 LABEL = "raydock"  # marks clusters created by raydock
@@ -37,7 +38,7 @@ class PoolPlan:
         return f"{self.bounds[0]}-{self.bounds[1]}" if self.bounds else str(self.nodes)
 
     @property
-    def range(self) -> tuple[int, int]:
+    def node_range(self) -> tuple[int, int]:
         """The minimum and maximum number of nodes."""
         return self.bounds or (self.nodes, self.nodes)
 
@@ -64,24 +65,24 @@ class Totals:
     unknown: tuple[str, ...] = ()
 
 
-def plan_of(topology: Topology, cluster: str, location: Location, wishes: ClusterOptions) -> ClusterPlan:
+def plan_of(topology: Topology, cluster: str, location: Location, options: ClusterOptions) -> ClusterPlan:
     """The plan for compose.yaml's topology. Raises UsageError for anything that Vertex AI would reject."""
-    location.name(cluster)
+    location.resource_name(cluster)
     known = {pool.name for pool in topology.pools}
-    for name in wishes.images:
+    for name in options.images:
         if name and name not in known:
             raise UsageError(f"--image: there is no pool {name}.", f"Pools: {', '.join(sorted(known))}")
     return ClusterPlan(
         cluster,
         location,
-        checked(pools_of(topology, location.region, wishes), wishes),
-        wishes.account,
-        wishes.network,
-        {LABEL: topology.project[:63], **wishes.labels},
+        validated(pools_of(topology, location.region, options), options),
+        options.account,
+        options.network,
+        {LABEL: topology.project[: label_rules.LENGTH], **options.labels},
     )
 
 
-def pools_of(topology: Topology, region: str, wishes: ClusterOptions) -> tuple[PoolPlan, ...]:
+def pools_of(topology: Topology, region: str, options: ClusterOptions) -> tuple[PoolPlan, ...]:
     """The head's pool, merged with workers on the same machine type, and one pool for each of the others.
 
     Pools are numbered by their position among the non-empty worker pools, including merged ones, as in the SDK.
@@ -89,13 +90,13 @@ def pools_of(topology: Topology, region: str, wishes: ClusterOptions) -> tuple[P
 
     def pool(name: str, service: Pool, nodes: int, bounds: tuple[int, int] | None) -> PoolPlan:
         machine = machine_of(service)
-        uri = wishes.image(service.name) or image.prebuilt(region, bool(machine.accelerators))
+        uri = options.image(service.name) or image.prebuilt(region, bool(machine.accelerator_count))
         return PoolPlan(name, (service.name,), nodes, machine, uri, bounds)
 
     first = pool("head-node", topology.head, 1, None)
     others = []
     for number, service in enumerate((one for one in topology.workers if one.nodes), 1):
-        bounds = wishes.bounds
+        bounds = options.bounds
         found = pool(f"worker-pool{number}", service, bounds[0] if bounds else service.nodes, bounds)
         if found.machine.spec == first.machine.spec:
             first = merged(first, found)
@@ -109,27 +110,27 @@ def merged(head: PoolPlan, worker: PoolPlan) -> PoolPlan:
     if (head.machine, head.image) != (worker.machine, worker.image):
         what = "disk" if head.machine != worker.machine else "image"
         raise UsageError(
-            f"{worker.services[0]} has the head's machine, so it shares its pool, but not its {what}.",
-            f"Give both the same {what}, or another machine_type (compose.yaml, x-vertex).",
+            f"{worker.services[0]} and the head have the same machine and so share a pool, but their {what}s differ.",
+            f"Use the same {what} for both, or a different machine_type (compose.yaml, x-vertex).",
         )
     nodes = worker.nodes if worker.bounds else head.nodes + worker.nodes
     return replace(head, services=head.services + worker.services, nodes=nodes, bounds=worker.bounds)
 
 
-def checked(pools: tuple[PoolPlan, ...], wishes: ClusterOptions) -> tuple[PoolPlan, ...]:
+def validated(pools: tuple[PoolPlan, ...], options: ClusterOptions) -> tuple[PoolPlan, ...]:
     """The pools, validated against Vertex AI's quotas and autoscaling rules. Raises UsageError."""
-    most = [pool.range[1] for pool in pools]
+    most = [pool.node_range[1] for pool in pools]
     if max(most) > POOL_NODES or sum(most) > CLUSTER_NODES:
         raise UsageError(
-            f"{sum(most)} nodes are more than Vertex AI gives: {POOL_NODES} a pool, {CLUSTER_NODES} a cluster.",
-            "Ask for fewer: CPU_WORKERS, GPU_WORKERS or --autoscale",
+            f"{sum(most)} nodes exceed the limits of Vertex AI: {POOL_NODES} per pool, {CLUSTER_NODES} per cluster.",
+            "Reduce CPU_WORKERS, GPU_WORKERS or --autoscale.",
         )
-    if wishes.bounds and not any(pool.bounds for pool in pools):
-        raise UsageError("--autoscale: there is no worker pool.", "Give it one: CPU_WORKERS=1")
-    if wishes.bounds and pools[0].bounds and wishes.bounds[0] < 1:
+    if options.bounds and not any(pool.bounds for pool in pools):
+        raise UsageError("--autoscale: the cluster has no worker pool.", "Add one: CPU_WORKERS=1")
+    if options.bounds and pools[0].bounds and options.bounds[0] < 1:
         raise UsageError(
             "--autoscale: workers share the head's pool, which has at least 1 node.",
-            f"Ask for --autoscale 1:{wishes.bounds[1]}",
+            f"Use --autoscale 1:{options.bounds[1]}",
         )
     return pools
 
@@ -137,13 +138,13 @@ def checked(pools: tuple[PoolPlan, ...], wishes: ClusterOptions) -> tuple[PoolPl
 def totals(pools: tuple[PoolPlan, ...]) -> Totals:
     """The minimum and maximum totals of all pools."""
 
-    def both(each: list[int]) -> tuple[int, int]:
+    def range_of(each: list[int]) -> tuple[int, int]:
         pairs = list(zip(pools, each, strict=True))
-        return sum(p.range[0] * n for p, n in pairs), sum(p.range[1] * n for p, n in pairs)
+        return sum(p.node_range[0] * n for p, n in pairs), sum(p.node_range[1] * n for p, n in pairs)
 
     return Totals(
-        both([1 for _ in pools]),
-        both([pool.machine.cpus or 0 for pool in pools]),
-        both([pool.machine.accelerators for pool in pools]),
-        tuple(sorted({pool.machine.type for pool in pools if pool.machine.cpus is None})),
+        range_of([1 for _ in pools]),
+        range_of([pool.machine.cpus or 0 for pool in pools]),
+        range_of([pool.machine.accelerator_count for pool in pools]),
+        tuple(sorted({pool.machine.machine_type for pool in pools if pool.machine.cpus is None})),
     )

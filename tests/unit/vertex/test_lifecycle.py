@@ -8,26 +8,25 @@ from typing import Any
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.vertex_errors import translate_errors
+from cluster.vertex_ai.errors import translate_errors
 from raydock.errors import CommandFailed, Interrupted, NotReady, NotUp, RaydockError, Unreachable
+from raydock.units import span
 from vertex import errors, lifecycle, wait
 from vertex.cluster import Cluster
-from vertex.cluster_options import span
 from vertex.errors import sentence
 from vertex.lifecycle import ClusterWaiter
 from vertex.location import Location
-from vertex.machine_types import PoolMachine
 
 NAME = "projects/1/locations/us-central1/persistentResources/c"
 GONE = errors.ClusterNotFound("There is no cluster c.")
-SILENT = Unreachable("Nobody answers.")
+SILENT = Unreachable("It does not answer.")
 
 
 def cluster(state: str, error: str = "") -> Cluster:
     return Cluster(NAME, state, error, "host", "", (), {}, 0.0)
 
 
-class Told:
+class FakeClient:
     """An API that returns the answers in order and repeats the last one."""
 
     location = Location("p", "us-central1")
@@ -49,90 +48,97 @@ class Told:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wait, "FIRST", 0.001)
-    monkeypatch.setattr(wait, "MOST", 0.001)
+    monkeypatch.setattr(wait, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(wait, "LONGEST_PAUSE", 0.001)
 
 
 def watch(said: list[str], *answers: Any, seconds: float = 60) -> ClusterWaiter:
-    return ClusterWaiter(Told(*answers), "c", seconds, lambda line: said.append(line.partition(", ")[0]))  # type: ignore[arg-type]
+    client: Any = FakeClient(*answers)
+    return ClusterWaiter(client, "c", seconds, lambda line: said.append(line.partition(", ")[0]))
 
 
 def test_state_changes_are_reported() -> None:
     said: list[str] = []
-    coming = cluster("PROVISIONING")
+    provisioning = cluster("PROVISIONING")
     assert (
-        lifecycle.come(watch(said, GONE, coming, coming, SILENT, coming, cluster("RUNNING"))).state
+        lifecycle.wait_until_running(
+            watch(said, GONE, provisioning, provisioning, SILENT, provisioning, cluster("RUNNING"))
+        ).state
         == "RUNNING"
     )
-    assert said == ["c: not there yet", "c: PROVISIONING", "c: RUNNING"]
+    assert said == ["c: not visible yet", "c: PROVISIONING", "c: RUNNING"]
 
 
 def test_a_location_that_does_not_answer_is_reported() -> None:
     said: list[str] = []
-    lifecycle.come(watch(said, SILENT, SILENT, SILENT, cluster("RUNNING")))
-    assert said == ["c: no answer (Nobody answers); trying again", "c: RUNNING"]
+    lifecycle.wait_until_running(watch(said, SILENT, SILENT, SILENT, cluster("RUNNING")))
+    assert said == ["c: no answer (It does not answer); retrying", "c: RUNNING"]
 
 
 def test_an_unchanged_state_is_reported_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wait, "TELL", 0.0)
+    monkeypatch.setattr(wait, "REPORT_EVERY", 0.0)
     said: list[str] = []
-    coming = cluster("PROVISIONING")
-    lifecycle.come(watch(said, coming, coming, coming, cluster("RUNNING")))
+    provisioning = cluster("PROVISIONING")
+    lifecycle.wait_until_running(watch(said, provisioning, provisioning, provisioning, cluster("RUNNING")))
     assert said == ["c: PROVISIONING"] * 3 + ["c: RUNNING"]
 
 
 @pytest.mark.parametrize(
     ("answers", "kind", "message"),
     [
-        ([cluster("ERROR", "No quota")], CommandFailed, "Vertex AI could not make c: No quota."),
-        ([cluster("ERROR")], CommandFailed, "Vertex AI could not make c, and says no reason."),
-        ([cluster("STOPPING")], NotUp, "c is being deleted, and its name is taken until it is gone."),
-        ([cluster("PROVISIONING"), GONE], NotUp, "c is gone: somebody deleted it."),
+        ([cluster("ERROR", "No quota")], CommandFailed, "Vertex AI could not create c: No quota."),
+        ([cluster("ERROR")], CommandFailed, "Vertex AI could not create c, without giving a reason."),
+        ([cluster("STOPPING")], NotUp, "c is being deleted; until it is gone, its name can't be reused."),
+        ([cluster("PROVISIONING"), GONE], NotUp, "c was deleted while it was being created."),
     ],
 )
 def test_a_cluster_that_never_runs(answers: list[Any], kind: type[ClusterError], message: str) -> None:
     with pytest.raises(kind) as caught:
-        lifecycle.come(watch([], *answers))
+        lifecycle.wait_until_running(watch([], *answers))
     assert caught.value.message == message
 
 
 def test_a_deadline_passes() -> None:
-    with pytest.raises(NotReady, match="c is still PROVISIONING after 0 s; Vertex AI goes on"):
-        lifecycle.come(watch([], cluster("PROVISIONING"), seconds=0.0))
-    with pytest.raises(NotReady, match="c is still STOPPING after 0 s; Vertex AI goes on deleting it"):
+    with pytest.raises(
+        NotReady, match="c is still PROVISIONING after 0 s; Vertex AI continues in the background"
+    ):
+        lifecycle.wait_until_running(watch([], cluster("PROVISIONING"), seconds=0.0))
+    with pytest.raises(NotReady, match="c is still STOPPING after 0 s; Vertex AI continues to delete it"):
         lifecycle.delete(watch([], cluster("STOPPING"), seconds=0.0))
 
 
-@pytest.mark.parametrize(("begin", "said"), [(lifecycle.come, "making c"), (lifecycle.delete, "deleting c")])
+@pytest.mark.parametrize(
+    ("begin", "said"), [(lifecycle.wait_until_running, "creating c"), (lifecycle.delete, "deleting c")]
+)
 def test_ctrl_c(begin: Callable[[ClusterWaiter], object], said: str) -> None:
     found = watch([], cluster("PROVISIONING"), KeyboardInterrupt)
-    if begin is lifecycle.come:
+    if begin is lifecycle.wait_until_running:
         found = watch([], KeyboardInterrupt)
-    with pytest.raises(Interrupted, match=f"Interrupted. Vertex AI goes on {said}"):
+    with pytest.raises(Interrupted, match=f"Interrupted. Vertex AI is still {said}"):
         begin(found)
 
 
 def test_delete_is_requested_once() -> None:
     found = watch([], cluster("RUNNING"), cluster("STOPPING"), GONE)
     lifecycle.delete(found)
-    assert found.api.deleted == 1  # type: ignore[attr-defined]
+    assert found.client.deleted == 1  # type: ignore[attr-defined]
     going = watch([], cluster("STOPPING"), GONE)
     lifecycle.delete(going)
-    assert going.api.deleted == 0  # type: ignore[attr-defined]
+    assert going.client.deleted == 0  # type: ignore[attr-defined]
 
 
 def test_a_lost_reply_does_not_create_a_second_cluster() -> None:
-    class Api(Told):
+    class Creating(FakeClient):
         def create(self, name: str, resource: object) -> None:
             raise self.answer
 
         answer: RaydockError = SILENT
 
-    api: Any = Api()
-    with pytest.raises(NotUp, match="whether the cluster is being made is not known"):
-        lifecycle.create(api, "c", None)
-    api.answer = errors.Exists("There is one.")
-    assert lifecycle.create(api, "c", None) is False
+    client: Any = Creating()
+    with pytest.raises(NotUp, match="the cluster may have been created anyway"):
+        lifecycle.create(client, "c", None)
+    client.answer = errors.Exists("There is one.")
+    assert lifecycle.create(client, "c", None) is False
 
 
 @pytest.mark.parametrize(
@@ -160,28 +166,3 @@ def test_every_error_has_an_exit_code_and_a_fix(fault: type[RaydockError], code:
 )
 def test_spans(wanted: float, text: str) -> None:
     assert span(wanted) == text
-
-
-@pytest.mark.parametrize(
-    ("name", "cpus"),
-    [
-        ("n1-standard-16", 16),
-        ("n1-highmem-2", 2),
-        ("a2-highgpu-4g", 48),
-        ("a2-megagpu-16g", 96),
-        ("a3-highgpu-8g", 208),
-        ("a3-ultragpu-8g", 224),
-        ("a9-newgpu-8g", None),
-        ("custom", None),
-    ],
-)
-def test_vcpus_from_the_machine_types_name(name: str, cpus: int | None) -> None:
-    assert PoolMachine(name).cpus == cpus
-
-
-def test_vcpus_match_the_labs() -> None:
-    from cloud.controlplane.nodes.machine_types import MACHINES
-
-    assert {name: PoolMachine(name).cpus for name in MACHINES} == {
-        name: one.cpus for name, one in MACHINES.items()
-    }

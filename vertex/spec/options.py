@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from raydock import units
 from raydock.errors import UsageError
-from vertex.images import custom
+from raydock.gcp import labels as label_rules
+from vertex.spec.images import custom
 
 ACCOUNT = re.compile(r"[\w.-]+@[\w.-]+\.gserviceaccount\.com")
 NETWORK = re.compile(r"projects/[^/]+/global/networks/[^/]+")
-LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,85 +34,78 @@ class ClusterOptions:
         return self.images.get(pool) or self.images.get("", "")
 
 
-def wishes_of(
+def parse_options(
     account: str, network: str, labels: Sequence[str], bounds: str, images: Sequence[str]
 ) -> ClusterOptions:
     """Parse all options. Raises UsageError."""
+    if len(labels) >= label_rules.COUNT:  # one is raydock's own
+        raise UsageError(
+            f"{len(labels)} labels exceed the limit of {label_rules.COUNT - 1}.",
+            "Remove some of the --label options.",
+        )
     return ClusterOptions(
-        account_of(account),
-        network_of(network),
-        dict(map(label, labels)),
-        bounds_of(bounds) if bounds else None,
-        dict(map(image, images)),
+        parse_account(account),
+        parse_network(network),
+        dict(map(parse_label, labels)),
+        parse_bounds(bounds) if bounds else None,
+        dict(map(parse_image, images)),
     )
 
 
-def account_of(text: str) -> str:
+def parse_account(text: str) -> str:
     """Validate a service account's address. Raises UsageError."""
     if text and not ACCOUNT.fullmatch(text):
         raise UsageError(
-            f"{text!r} is no service account's address.",
-            "Write --service-account NAME@PROJECT.iam.gserviceaccount.com",
+            f"Invalid service account {text!r}.",
+            "Example: --service-account NAME@PROJECT.iam.gserviceaccount.com",
         )
     return text
 
 
-def network_of(text: str) -> str:
+def parse_network(text: str) -> str:
     """Validate a network's full resource name. Raises UsageError."""
     if text and not NETWORK.fullmatch(text):
         raise UsageError(
-            f"{text!r} is no network's full name.", "Write --network projects/NUMBER/global/networks/NAME"
+            f"Invalid network {text!r}: expected its full resource name.",
+            "Example: --network projects/NUMBER/global/networks/NAME",
         )
     return text
 
 
-def label(text: str) -> tuple[str, str]:
+def parse_label(text: str) -> tuple[str, str]:
     """Parse "team=a" into ("team", "a"). Raises UsageError."""
     key, equals, value = text.partition("=")
-    if (
-        not (LABEL.fullmatch(key) and equals and (not value or LABEL.fullmatch(value)))
-        or key[0] in "-_0123456789"
-    ):
+    if not (equals and label_rules.is_key(key) and label_rules.is_value(value)):
         raise UsageError(
-            f"{text!r} is no label: KEY=VALUE of small letters, digits, - and _, at most 63, a letter first.",
+            f"Invalid label {text!r}: KEY and VALUE have up to {label_rules.LENGTH} lowercase letters, digits, "
+            "'-' and '_', and KEY starts with a letter.",
             "Example: --label team=vision",
         )
     if key == "raydock":
-        raise UsageError("The label raydock is set by raydock itself.", "Choose another key.")
+        raise UsageError("The label raydock is reserved.", "Choose another key.")
     return key, value
 
 
-def bounds_of(text: str) -> tuple[int, int]:
+def parse_bounds(text: str) -> tuple[int, int]:
     """Parse "1:4" into (1, 4). Raises UsageError."""
     found = re.fullmatch(r"([0-9]{1,4}):([0-9]{1,4})", text)
     if not found or int(found[1]) >= int(found[2]):
         raise UsageError(
-            f"--autoscale {text}: not MIN:MAX with MIN less than MAX.", "Example: --autoscale 1:4"
+            f"Invalid --autoscale {text!r}: expected MIN:MAX with MIN less than MAX.",
+            "Example: --autoscale 1:4",
         )
     return int(found[1]), int(found[2])
 
 
-def image(text: str) -> tuple[str, str]:
+def parse_image(text: str) -> tuple[str, str]:
     """Parse "gpu-worker=URI" into ("gpu-worker", URI), and a bare URI into ("", URI). Raises UsageError."""
     pool, equals, uri = text.partition("=")
     return (pool, custom(uri)) if equals else ("", custom(text))
 
 
-def seconds(text: str, flag: str) -> float:
+def parse_duration(text: str, flag: str) -> float:
     """Parse "30m" into 1800.0, in the notation of raydock/units.py. Raises UsageError."""
     try:
         return units.seconds(text)
     except ValueError as fault:
         raise UsageError(f"{flag} {fault}.", f"Example: {flag} 30m") from None
-
-
-def span(seconds: float) -> str:
-    """Format a duration in at most two units: 45 s, 12 min, 3 h 5 min, 2 d 4 h."""
-    whole = max(int(seconds), 0)
-    if whole < 120:
-        return f"{whole} s"
-    if whole < 2 * 3600:
-        return f"{whole // 60} min"
-    if whole < 2 * 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"

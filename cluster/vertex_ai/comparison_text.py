@@ -1,0 +1,38 @@
+"""Formats the differences between the local cluster and one on Vertex AI."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from cluster.status import clip
+from cluster.vertex_ai.columns import WIDTH
+from vertex.comparison.cluster_summary import ClusterSummary
+from vertex.comparison.diff import Difference
+
+
+def comparison(rows: Sequence[Difference], local: ClusterSummary, vertex: ClusterSummary) -> str:
+    """The differences as a table with a wrapped last column, then who jobs run as, which is too long for a column."""
+    head = Difference("", "LOCAL", "VERTEX", "MATTERS")
+    cells = [
+        (clip(row.what, 20), clip(row.local, 16), clip(row.vertex, 16), row.matters) for row in [head, *rows]
+    ]
+    widths = [max(len(line[column]) for line in cells) for column in range(3)]
+    lines = []
+    for line in cells:
+        start = "  ".join(cell.ljust(width) for cell, width in zip(line[:3], widths, strict=True))
+        first, *more = textwrap.wrap(line[3], WIDTH - sum(widths) - 6) or [""]
+        lines += [f"{start}  {first}", *(" " * (sum(widths) + 6) + part for part in more)]
+    same = local.principal == vertex.principal
+    matters = "no: the same" if same else "yes: each needs its own grants on the buckets"
+    matters = matters if local.principal else "perhaps: the local cluster does not report it"
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "Jobs run as",
+            f"  local   {local.principal.removeprefix('serviceAccount:') or 'unknown'}",
+            f"  vertex  {vertex.principal.removeprefix('serviceAccount:')}",
+            f"  matters {matters}",
+        ]
+    )

@@ -1,0 +1,1 @@
+"""What a new cluster consists of: its options, plan, images, machines, and the request for Vertex AI."""
