@@ -38,7 +38,7 @@ NOT_COMPARED = {"make_data", "gpu_tasks", "whoami"}
 ON_SEVERAL = {"sklearn_joblib", "kfold_cv", "ray_tasks", "serve_model", "whoami"}
 ON_PROCESSES = {"ray_tasks", "whoami"}  # in the gate
 HERE = "tests/contract/test_lessons.py::test_it_runs_on_the_workers"
-# Lessons that the gate runs on nodes of this machine instead, for a third of the time.
+# Lessons that the gate runs on nodes of this machine instead, in about half of the time.
 SERVE = "tests/contract/jobs/test_serve_model.py::test_two_replicas_are_on_two_workers_and_nothing_stays[1]"
 ELSEWHERE = {"serve_model": SERVE}
 
