@@ -12,9 +12,10 @@ from raydock.printable import printable
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
 
-from .follow.follower import Follower
-from .follow.follower import stop as stop_job
 from .follow.log import Log
+from .follow.log_reader import LogReader
+from .follow.polling import USUAL
+from .follow.supervisor import stop as stop_job
 from .options import Options
 from .output import Console
 from .progress import Progress
@@ -33,9 +34,9 @@ async def logs(options: Options, console: Console) -> None:
     """Print the log so far."""
     async with open_dashboard(options, console) as dashboard:
         job = await find_job(dashboard, options.operand)
-        follower = Follower(dashboard, job.submission_id, Log(console.write), console.say)
-        follower.job = job
-        await follower.read()
+        reader = LogReader(dashboard, job.submission_id, Log(console.write), USUAL)
+        reader.node = job.driver_node
+        await reader.read()
 
 
 async def stop(options: Options, console: Console) -> None:
@@ -45,8 +46,10 @@ async def stop(options: Options, console: Console) -> None:
         if job.terminal:
             console.say(f"{job.submission_id} has already ended: {job.status}")
             return
-        job = await stop_job(dashboard, job.submission_id)
-        console.say(f"{job.submission_id} is {job.status}")
+        ended = await stop_job(dashboard, job.submission_id)
+        early = job.status == "PENDING" and ended.status == "FAILED"
+        note = ": it was stopped before it started, which Ray calls FAILED" if early else ""
+        console.say(f"{ended.submission_id} is {ended.status}{note}")
 
 
 async def list_jobs(options: Options, console: Console) -> None:
@@ -106,7 +109,7 @@ async def report(options: Options, console: Console) -> None:
     from .report import page
 
     assert options.output
-    records = history.load(options.operands)
+    records = history.load(options.operands, console.fault)
     pages = {options.output: page.html(records), options.output.with_suffix(".md"): page.text(records)}
     for path, content in pages.items():
         try:

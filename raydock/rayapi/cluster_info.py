@@ -105,6 +105,12 @@ async def head_summary(dashboard: Dashboard) -> Mapping[str, Any]:
     return next((node for node in found if mapping(node.get("raylet")).get("isHeadNode")), {})
 
 
+def cores_of(head: Mapping[str, Any]) -> int:
+    """The logical CPUs of the machine that the head node runs on, from its summary; 0 if unknown."""
+    told = head.get("cpus")
+    return int(number(told[0])) if isinstance(told, list) and told else 0
+
+
 def python_of_raylet(head: Mapping[str, Any]) -> str:
     """MAJOR.MINOR from the path of the head's raylet, for clusters that don't describe themselves."""
     command = " ".join(texts(head.get("cmdline")))

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from raydock.answers import rows
+from raydock.units import counted
 
+from ..results.fields import Pool, fields_of, number
 from ..results.history import JobRecord
 
 HEADINGS = (
@@ -23,9 +25,7 @@ HEADINGS = (
     "memory",
     "metrics",
 )
-LARGEST = 1e15  # absolute value in a chart
-MAX_CPUS = 4096  # an axis can still show this many ticks
-IGNORED_ARGUMENTS = frozenset({"--compare"})  # arguments that do not change what is computed
+IGNORED_ARGUMENTS = frozenset({"--compare", "--no-compare"})  # arguments that do not change what is computed
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +103,24 @@ def is_point(point: object) -> bool:
 
 def run_of(record: JobRecord) -> Run:
     """Extract a run from a record. Tolerates any RESULT: scripts may print one in a form of their own."""
-    result = record.result
-    seconds = result.get("seconds")
-    seconds = seconds if isinstance(seconds, Mapping) else {"ray": seconds}
-    metrics = result.get("metrics")
-    cpus = int(number(result.get("cpus")) or 0)
+    fields = fields_of(record.result, record.entrypoint, record.workers)
     return Run(
         record=record,
-        job=str(result.get("job") or record.submission_id),
-        data=str(result.get("data") or ""),
-        nodes=pools(result.get("nodes")),
-        cpus=cpus if 0 <= cpus <= MAX_CPUS else 0,
-        alone=duration(seconds.get("alone")),
-        ray=duration(seconds.get("ray")),
-        speed_up=duration(result.get("speed_up")),
-        peak_memory=number(result.get("peak_memory_mib")),
-        metrics=metrics if isinstance(metrics, Mapping) else {},
+        job=fields.job or record.submission_id,
+        data=fields.data,
+        nodes=pools(record.result.get("nodes")) or tuple(map(nodes_of, record.workers.pools)),
+        cpus=fields.cpus,
+        alone=fields.alone,
+        ray=fields.ray,
+        speed_up=fields.speed_up,
+        peak_memory=fields.peak_memory_mib,
+        metrics=fields.metrics,
     )
+
+
+def nodes_of(pool: Pool) -> str:
+    """A pool of the cluster, for a job that does not report which nodes did work: "cpu-worker (2 nodes)"."""
+    return f"{pool.name} ({counted(pool.nodes, 'node')})"
 
 
 def pools(nodes: object) -> tuple[str, ...]:
@@ -130,19 +131,6 @@ def pools(nodes: object) -> tuple[str, ...]:
             pool = str(node.get("pool") or node.get("node"))
             counts.setdefault(pool, []).append(str(node.get("tasks", "?")))
     return tuple(f"{pool} {' + '.join(tasks)}" for pool, tasks in counts.items())
-
-
-def number(value: object) -> float | None:
-    """The value as a float if it is a number that a chart can show; otherwise None."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST < value < LARGEST:
-        return None
-    return float(value)
-
-
-def duration(value: object) -> float | None:
-    """The value as a float if it is a number of at least 0; otherwise None."""
-    seconds = number(value)
-    return seconds if seconds is not None and seconds >= 0 else None
 
 
 def newest(runs: Iterable[Run]) -> list[Run]:

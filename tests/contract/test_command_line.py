@@ -97,11 +97,13 @@ def test_exit_code_reports_how_the_job_ended(
     ) + ("  it said so\n" if status == "FAILED" else "")
 
 
-def test_result_table_and_file(ray: FakeDashboard, env: dict[str, str], script: Path, tmp_path: Path) -> None:
+def test_result_summary_and_file(
+    ray: FakeDashboard, env: dict[str, str], script: Path, tmp_path: Path
+) -> None:
     ray.on_submit = ends("SUCCEEDED", b'RESULT {"job": "x", "seconds": {"ray": 2.5}}\n')
     done = submit(script, "--result", tmp_path / "r.json", env=env)
     assert done.code == 0
-    assert done.said.endswith("SUCCEEDED after 1.5 s\n  job          x\n  seconds.ray  2.5\n")
+    assert done.said.endswith("SUCCEEDED after 1.5 s\n  time  2.5 s\nNext: python submit.py report ID\n")
     assert json.loads((tmp_path / "r.json").read_text()) == {"job": "x", "seconds": {"ray": 2.5}}
 
 

@@ -30,7 +30,7 @@ from raydock import crash
 from raydock.printable import UNSAFE
 from raydock.rayapi import dashboard
 from submit import cli
-from submit.follow import follower, polling
+from submit.follow import follower, polling, supervisor
 from tests import hostile
 from tests.fakes import Answer, FakeDashboard, FakeJob
 
@@ -97,7 +97,7 @@ def inside(home: Path, env: dict[str, str]) -> Iterator[None]:
         mock.patch.multiple("raydock.state", ROOT=home),
         mock.patch.multiple("raydock.crash", ROOT=home),
         mock.patch.multiple("submit.run", Follower=partial(follower.Follower, intervals=HASTE)),
-        mock.patch.multiple("submit.commands", stop_job=partial(follower.stop, intervals=HASTE)),
+        mock.patch.multiple("submit.commands", stop_job=partial(supervisor.stop, intervals=HASTE)),
         mock.patch.multiple("submit.run", Dashboard=partial(dashboard.Dashboard, timeouts=PATIENCE)),
         mock.patch.multiple("submit.probe", TIMEOUT=0.05),
         mock.patch.object(asyncio, "sleep", nap),

@@ -40,7 +40,13 @@ def test_silent_without_a_terminal() -> None:
 
 @pytest.mark.parametrize(
     ("text", "columns", "expected"),
-    [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("日本語", 6, "日本語"), ("日本語", 5, "日本…"), ("日本語", 4, "日…")],
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "ab…"),
+        ("日本語", 6, "日本語"),
+        ("日本語", 5, "日本…"),
+        ("日本語", 4, "日…"),
+    ],
 )
 def test_cut_counts_columns(text: str, columns: int, expected: str) -> None:
     assert cut(text, columns) == expected

@@ -80,7 +80,18 @@ def test_report_without_results() -> None:
     with pytest.raises(UsageError) as raised:
         history.load([])
     assert raised.value.message == "No results yet: each job that succeeds saves one."
-    assert raised.value.fix == "python submit.py jobs/sklearn_joblib.py -- --compare"
+    assert raised.value.fix == "python submit.py jobs/sklearn_joblib.py"
+
+
+def test_unreadable_record_is_reported_and_left_out(results_folder: Path) -> None:
+    history.save(record("a"))
+    (results_folder / "b.json").write_bytes(b"\xff{")
+    faults: list[str] = []
+    assert history.load([], lambda fault: faults.append(f"{fault.message} {fault.fix}")) == [record("a")]
+    (fault,) = faults
+    assert "b.json is not a saved result: " in fault
+    assert fault.endswith(f"remove it: rm {results_folder}/b.json")
+    assert history.for_target("local") == [record("a")]
 
 
 def test_unwritable_results_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,9 +130,19 @@ def test_table_row() -> None:
 )
 def test_any_result_becomes_a_row(result: dict[str, Any]) -> None:
     run = run_of(JobRecord("x-1", "local", "python x.py", 1, 2, 0, result))
-    assert (run.tasks, run.curves, run.job) == ((), (), "x-1")
+    assert (run.tasks, run.curves, run.job) == ((), (), "x")
     assert len(cells(run)) == 10
-    assert "x-1" in page.html([run.record])
+    assert "<td>x</td>" in page.html([run.record])
+
+
+def test_three_keys_give_a_full_row() -> None:
+    """Only the memory is unknown."""
+    result = {"seconds": {"ray": 10.0, "alone": 18.0}, "metrics": {"r2": 0.9}, "data": "mine"}
+    pools = {"cpu-worker": 2, "gpu-worker": 1}
+    run = run_of(JobRecord("x-1", "local", "python x.py --n 3", 1, 2, 2, result, cpus=3, pools=pools))
+    assert cells(run) == (
+        "x", "mine", "cpu-worker (2 nodes), gpu-worker (1 node)", "3", "18 s", "10 s", "1.8×", "60%", "–", "r2 0.9",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
