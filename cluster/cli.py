@@ -14,10 +14,11 @@ from cluster.runtimes import Context, Runtime
 from cluster.vertex_ai import options as vertex_options
 from raydock import settings, state
 from raydock.errors import Interrupted, RaydockError
-from raydock.printable import printable
 from raydock.settings import ROOT
-from raydock.status_line import StatusLine
-from raydock.steps import Steps
+from raydock.terminal.layout import columns, hanging
+from raydock.terminal.printable import printable
+from raydock.terminal.status_line import StatusLine
+from raydock.terminal.steps import Steps
 from raydock.topology import pool_size
 
 PREFIX = "cluster: "
@@ -32,8 +33,7 @@ def main(argv: Sequence[str]) -> int:
         context = read_context()
         run(options, context)
     except RaydockError as error:
-        say(error.message)
-        say(f"  {error.fix}", prefix="")
+        report(error)
         return error.exit_code
     except KeyboardInterrupt:
         say("Interrupted. To see what is running: make cluster-status")
@@ -53,6 +53,20 @@ def read_context() -> Context:
     found = settings.read()
     steps = Steps(say, StatusLine(sys.stderr), PREFIX)
     return Context(ROOT, state.folder(found), found, topology.load(ROOT, found), steps.say, shown=steps)
+
+
+def report(error: RaydockError) -> None:
+    """Print an error and its fix to stderr, wrapped to the terminal."""
+    wrapped(PREFIX, error.message)
+    wrapped("  ", error.fix)
+
+
+def wrapped(start: str, text: str) -> None:
+    """Print lines to stderr, wrapped to the terminal, the first one after `start`. Commands and links stay whole."""
+    width = columns(sys.stderr)
+    first, *more = text.split("\n")
+    for line in [*hanging(start, first, width), *(part for one in more for part in hanging("", one, width))]:
+        say(line, prefix="")
 
 
 def say(line: str, prefix: str = PREFIX) -> None:
@@ -94,9 +108,9 @@ def run_down(options: argparse.Namespace, context: Context) -> None:
     with lock.held(context.state):
         removal = down.removal(context, options.keep_data)  # raises NoEngine before anything is removed
         if not (removal.nothing or options.yes) and confirmation.is_possible():
-            say(removal.description(), prefix="")
+            wrapped("", removal.description())
             if not options.keep_data:
-                say(f"To keep {down.DATA}: {PROG} down --keep-data", prefix="")
+                wrapped("", f"To keep {down.DATA}: {PROG} down --keep-data")
             confirmation.confirm("Continue?", "Nothing was removed")
         removed = removal.run()
     print(f"Removed: {', '.join(removed)}." if removed else "Nothing to remove.")

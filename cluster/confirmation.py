@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from cluster.errors import ClusterError
-from raydock.errors import Interrupted, UsageError
+from raydock.terminal import prompt
 
 
 def is_possible() -> bool:
@@ -18,16 +18,5 @@ def confirm(question: str, nothing: str) -> None:
 
     `nothing` says what did not happen, for example "Nothing was deleted".
     """
-    if not sys.stdin.isatty():
-        raise UsageError(
-            f"{nothing}: there is no terminal to ask for confirmation.",
-            "To skip the confirmation, add --yes.",
-        )
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    try:
-        answer = sys.stdin.readline()
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        raise Interrupted(f"Interrupted. {nothing}.", "To be asked again, run the command again.") from None
-    if answer.strip().lower() not in ("y", "yes"):
+    if not prompt.confirmed(question, nothing):
         raise ClusterError(f"{nothing}.", "Answer y to confirm, or add --yes.")

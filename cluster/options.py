@@ -8,27 +8,19 @@ from typing import Any
 
 from cluster.runtimes import RUNTIMES
 from cluster.vertex_ai import options as vertex_options
-from raydock import commandline, units
-from raydock.commandline import MEANT, line, near
+from raydock import units
 from raydock.errors import UsageError
+from raydock.terminal.commandline import MEANT, Parser, line, near
 
 PROG = "python -m cluster"
 RENAMED = {"--kind": "--runtime"}
 Commands = Mapping[str, Callable[[argparse.Namespace, Any], None]]  # the function of each command, by name
 
 
-class ClusterParser(commandline.Parser):
-    """A parser that raises UsageError instead of exiting."""
-
-    fault = UsageError
-
-
 def parse(argv: Sequence[str], commands: Commands) -> argparse.Namespace:
     """Parse the arguments. Raises UsageError, with the corrected command line if one is likely."""
     top, words = parser(commands), list(argv)
-    verbs: Mapping[str, ClusterParser] = next(
-        action.choices for action in top._actions if isinstance(action, argparse._SubParsersAction)
-    )
+    verbs = top.commands
     if words and words[0] in verbs:
         verb = verbs[words[0]]
         require_current_flags(verb, words[1:])
@@ -40,19 +32,19 @@ def parse(argv: Sequence[str], commands: Commands) -> argparse.Namespace:
     return top.checked(words)
 
 
-def require_current_flags(verb: ClusterParser, words: Sequence[str]) -> None:
+def require_current_flags(verb: Parser, words: Sequence[str]) -> None:
     """Raise UsageError for a flag that was renamed, with the command line that uses the new name."""
     for word in words:
         flag, equals, value = word.partition("=")
         new = RENAMED.get(flag, "")
-        if new in verb._option_string_actions:
+        if new in verb.options:
             meant = [new + equals + value if other == word else other for other in words]
             raise UsageError(f"{verb.prog} does not take {word}.", MEANT + line(verb.prog, meant))
 
 
-def parser(commands: Commands) -> ClusterParser:
+def parser(commands: Commands) -> Parser:
     """The parser with every command."""
-    top = ClusterParser(
+    top = Parser(
         prog=PROG, description="Start, inspect and stop a Ray cluster, on this machine or on Vertex AI."
     )
     verbs = top.add_subparsers(metavar="COMMAND", required=True)
@@ -69,7 +61,7 @@ def parser(commands: Commands) -> ClusterParser:
     return top
 
 
-def up(parser: ClusterParser) -> None:
+def up(parser: Parser) -> None:
     """Add the options of `up`."""
     parser.add_argument(
         "--runtime",
@@ -85,7 +77,7 @@ def up(parser: ClusterParser) -> None:
     )
 
 
-def down(parser: ClusterParser) -> None:
+def down(parser: Parser) -> None:
     """Add the options of `down`."""
     parser.add_argument(
         "--keep-data",
@@ -94,7 +86,7 @@ def down(parser: ClusterParser) -> None:
     )
 
 
-def scale(parser: ClusterParser) -> None:
+def scale(parser: Parser) -> None:
     """Add the options of `scale`."""
     parser.add_argument("sizes", nargs="+", metavar="POOL=COUNT", help="for example cpu-worker=3")
     parser.add_argument(

@@ -15,9 +15,10 @@ from typing import Protocol, cast
 from cluster.errors import NoEngine
 from cluster.state import key
 from cluster.status import Member, missing, rows
-from raydock.errors import NotUp
-from raydock.rayapi.nodes import Gateway, Node, list_nodes
-from raydock.steps import Steps
+from raydock.errors import NotUp, Unavailable
+from raydock.rayapi.connection import Gateway
+from raydock.rayapi.nodes import Node, list_nodes
+from raydock.terminal.steps import Steps
 from raydock.topology import Pool, Topology
 from raydock.waiting import Say
 
@@ -137,10 +138,10 @@ def current(context: Context) -> str:
 
 
 def cluster_nodes(cluster: Runtime, context: Context) -> list[Node]:
-    """The nodes as `status` shows them. Raises NotUp if the dashboard does not answer."""
+    """The nodes as `status` shows them. Raises Unavailable if the dashboard does not answer."""
     try:
         return rows(cluster.members(), list_nodes(context.dashboard))
-    except NotUp:
+    except Unavailable:
         if stopped := cluster.stopped_services():
             raise NotUp(stopped_message(stopped), START_AGAIN) from None
         raise
@@ -158,5 +159,5 @@ def is_complete(cluster: Runtime, context: Context) -> bool:
         return not cluster.stopped_services() and not missing(
             cluster.members(), list_nodes(context.dashboard)
         )
-    except NotUp:
+    except Unavailable:
         return False

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from raydock.errors import CommandFailed
-from raydock.printable import printable
 from raydock.settings import ROOT
+from raydock.terminal.printable import printable
 
 SHOWN = 12  # lines of a log that an error quotes
 STOP_SECONDS = 20.0  # for a command that is interrupted

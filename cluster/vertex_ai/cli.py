@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cluster.confirmation import confirm
 from cluster.runtimes import Context
@@ -24,6 +25,9 @@ from vertex.location import resolve_location
 from vertex.spec import plan
 from vertex.spec.options import parse_duration, parse_options
 from vertex.spec.plan import ClusterPlan
+
+if TYPE_CHECKING:
+    from raydock.rayapi.blocking import BlockingDashboard
 
 
 def run(verb: str, options: argparse.Namespace, context: Context) -> None:
@@ -183,21 +187,26 @@ def run_idle(options: argparse.Namespace, context: Context) -> None:
 
 def run_diff(options: argparse.Namespace, context: Context) -> None:
     """Compare the local cluster with the one on Vertex AI."""
+    from raydock.rayapi.blocking import local as local_dashboard
     from vertex.comparison import diff, job_needs
     from vertex.comparison.cluster_summary import read_cluster_summary
-    from vertex.dashboard import LocalDashboard, managed
+    from vertex.dashboard import managed
 
     client, cluster = require_cluster(options, context, "diff")
     needs = job_needs.read_needs(Path(options.job)) if options.job else None
-    local_dashboard = LocalDashboard(context.dashboard)
-    reply = local_dashboard.get("/lab/")
-    lab = json.loads(reply.body) if reply.status == 200 else {}
-    local = read_cluster_summary(local_dashboard, str(lab.get("job", "")))
+    with local_dashboard(context.dashboard) as dashboard:
+        principal = lab_principal(dashboard)
+        local = read_cluster_summary(dashboard, principal)
     found = client.get(cluster)
-    dashboard = managed(found, AccessToken())
-    with dashboard.client:
+    with managed(found, AccessToken()) as dashboard:
         remote = read_cluster_summary(dashboard, found.principal, found.python)
     print(comparison_text.comparison(diff.differences(local, remote, needs), local, remote))
+
+
+def lab_principal(dashboard: BlockingDashboard) -> str:
+    """The principal of jobs in the lab; "" if the dashboard has no lab cloud."""
+    reply = dashboard.get("/lab/", frozenset({200, 404}))
+    return str(dashboard.endpoint.parsed(reply).get("job", "")) if reply.status_code == 200 else ""
 
 
 VERBS = {

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from raydock.status_line import ERASE, StatusLine
-from raydock.steps import Steps, duration
+from raydock.terminal.status_line import ERASE, StatusLine
+from raydock.terminal.steps import Steps, duration
 
 
 class Terminal(io.StringIO):

@@ -17,8 +17,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from raydock.printable import printable
-from raydock.status_line import StatusLine, cut
+from raydock.terminal.printable import printable
+from raydock.terminal.status_line import StatusLine, cut
 
 SECONDS = 1.0  # between two redraws without an update
 SHORT = 0.5  # seconds; a step that takes less is not worth a line about its end
