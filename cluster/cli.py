@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cluster import confirmation
-from cluster.options import PROG, parse
+from cluster import options as command_line
+from cluster.options import PROG
 from cluster.runtimes import Context, Runtime
 from cluster.vertex_ai import options as vertex_options
 from raydock import settings, state
 from raydock.errors import Interrupted, RaydockError
 from raydock.settings import ROOT
+from raydock.terminal.commandline import Parser
 from raydock.terminal.layout import columns, hanging
 from raydock.terminal.printable import printable
 from raydock.terminal.status_line import StatusLine
@@ -28,7 +30,7 @@ NEXT = "python submit.py jobs/sklearn_joblib.py"
 def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code: see cluster/errors.py."""
     try:
-        options = parse(argv, COMMANDS)
+        options = parse(argv)
         run = vertex_options.chosen(options)
         context = read_context()
         run(options, context)
@@ -44,6 +46,16 @@ def main(argv: Sequence[str]) -> int:
         say(crash.sentence("cluster", fault), prefix="")
         return crash.EXIT_CODE
     return 0
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the arguments. Raises UsageError, with the corrected command line if one is likely."""
+    return command_line.parse(argv, COMMANDS)
+
+
+def parser() -> Parser:
+    """The parser with every command."""
+    return command_line.parser(COMMANDS)
 
 
 def read_context() -> Context:

@@ -29,10 +29,9 @@ def of_vertex(text: str) -> float | None:
 
 
 def of_drain_timeout(text: str) -> float | None:
-    from cluster.cli import COMMANDS
-    from cluster.options import parse
+    from cluster.cli import parse
 
-    given = parse(["scale", "cpu-worker=1", "--drain-timeout", text], COMMANDS)
+    given = parse(["scale", "cpu-worker=1", "--drain-timeout", text])
     return float(given.drain_timeout)
 
 
