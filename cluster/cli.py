@@ -91,9 +91,9 @@ def run_up(options: argparse.Namespace, context: Context) -> None:
     """Start the cluster, or apply changed settings to the one that is up."""
     from cluster import runtimes, sizes, up
     from cluster.state import applied, key, lock
-    from iam import lab
+    from iam.lab.settings import renamed_setting
 
-    if warning := lab.renamed_setting(context.settings):
+    if warning := renamed_setting(context.settings):
         say(warning)
     with lock.held(context.state):
         choice = up.choose(options.runtime, context)

@@ -72,7 +72,7 @@ def commands() -> Iterator[str]:
 
 def iam_commands() -> Iterator[tuple[str, str]]:
     """The name and the description of each command of `python -m iam`."""
-    yield from iam_options.VERBS.items()
+    yield from iam_options.all_commands().items()
 
 
 def exit_codes() -> Iterator[str]:
