@@ -12,6 +12,7 @@ Environment (compose.yaml sets it):
     RAYDOCK_HEAD     host:port of the head's control store, default head:6379
     RAYDOCK_NODE     the node's name, default: from the container's name, if Compose started it
     RAYDOCK_WAIT     seconds that a worker waits for the head, default 120
+    RAYDOCK_NOTICE   a sentence for the node's log
     RAYDOCK_TRUST    URL of the CA certificate of the lab's Google Cloud; empty: there is no such cloud
 
 Once it is up, each node writes a description of itself to its session's log folder, where the dashboard serves it:
@@ -276,6 +277,8 @@ def main(argv: Sequence[str]) -> None:
         )
     role, more = argv[0], argv[1:]
     environ = dict(os.environ)
+    if notice := environ.get("RAYDOCK_NOTICE"):
+        print(f"node.py: {notice}", file=sys.stderr)
     environ |= trust(certificates(environ), environ)
     environ |= without_proxy(environ, own_networks())
     if role == "run":
