@@ -28,18 +28,23 @@ from cloud.identity.tokens import Tokens, load_secret
 from cloud.network.certificates import Authority
 from iam.errors import IamError
 from raydock import versions
+from raydock.startup import StartupFailure
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the control plane until a signal. Returns 0 then, or 1 with an error message if it can't start."""
+    """Run the control plane until a signal. Returns 0 then, or 1 after a StartupFailure if it can't start."""
     options = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
         asyncio.run(serve(options))
-    except (IamError, NodesFailed, OSError) as fault:
-        print(f"vertex: {fault}", file=sys.stderr)
-        return 1
-    return 0
+    except (IamError, OSError) as fault:
+        failure = StartupFailure.of("vertex", fault)
+    except NodesFailed as fault:
+        failure = StartupFailure("vertex", str(fault))
+    else:
+        return 0
+    print(failure.line(), file=sys.stderr)
+    return 1
 
 
 def parser() -> argparse.ArgumentParser:
