@@ -14,7 +14,7 @@ from cluster.processes import process_tree, ray_node
 from cluster.processes.record import NodeProcess, ProcessesRecord
 from cluster.runtimes import Context
 from cluster.state import logs
-from cluster.state.logs import Log
+from cluster.state.logs import LogFile
 from raydock import machine
 from raydock.topology import Pool
 
@@ -70,7 +70,7 @@ def node_command(
     return ray_node.command(context.root, found.temp, pool, name, share, own, ray_node.gcs(found.head))
 
 
-def log(context: Context, name: str) -> Log:
+def log(context: Context, name: str) -> LogFile:
     """The log of a node or service."""
     return logs.named(context.state, name)
 

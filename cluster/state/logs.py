@@ -31,7 +31,7 @@ ROUTINE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class LogFile:
     """One log file, which each run of its command overwrites."""
 
     path: Path
@@ -127,9 +127,9 @@ class Deadline:
             os.killpg(self.process.pid, number)
 
 
-def named(state: Path, name: str) -> Log:
+def named(state: Path, name: str) -> LogFile:
     """The log of that name."""
-    return Log(folder(state) / f"{name}.log")
+    return LogFile(folder(state) / f"{name}.log")
 
 
 def folder(state: Path) -> Path:

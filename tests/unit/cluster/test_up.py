@@ -14,7 +14,7 @@ from cluster.docker import compose, engine, mounts
 from cluster.docker.cluster import ComposeCluster
 from cluster.runtimes import Context
 from cluster.state import applied, key, started
-from cluster.state.logs import Log
+from cluster.state.logs import LogFile
 from raydock import topology
 from raydock.settings import ROOT
 
@@ -46,11 +46,11 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]
     """The Compose commands, without what precedes the verb, and their environments."""
     found: list[tuple[list[str], dict[str, str]]] = []
 
-    def record(log: Log, command: list[str], seconds: float, on_line: object, env: dict[str, str]) -> int:
+    def record(log: LogFile, command: list[str], seconds: float, on_line: object, env: dict[str, str]) -> int:
         found.append(([word for word in command[command.index("up") :] if "wait" not in word], env))
         return 0
 
-    monkeypatch.setattr(Log, "run", record)
+    monkeypatch.setattr(LogFile, "run", record)
     monkeypatch.setattr(compose, "find_compose", lambda: ("docker", "compose"))
     monkeypatch.setattr("cluster.ports.require_free", lambda port: None)
     monkeypatch.setattr(mounts, "require_readable", lambda context: None)
