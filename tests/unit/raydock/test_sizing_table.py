@@ -47,7 +47,9 @@ def gib(size: int) -> str:
 
 
 def test_the_table_is_what_the_code_does() -> None:
-    assert PAGE.read_text(encoding="utf-8").endswith(f"-->\n{table()}"), "out of date; to update it: see above"
+    assert PAGE.read_text(encoding="utf-8").endswith(f"-->\n{table()}"), (
+        "out of date; to update it: see above"
+    )
 
 
 def write() -> None:
