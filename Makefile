@@ -29,7 +29,7 @@ demo: setup ## start the cluster and run the first lesson with and without Ray
 	@$(PYTHON) submit.py jobs/sklearn_joblib.py
 	@$(PYTHON) -m cluster status
 
-lab-data: setup ## fill the lab's buckets with the data that the bucket jobs read
+lab-data: setup ## write the sample data for the lessons to the lab's buckets
 	@$(PYTHON) submit.py jobs/make_data.py
 
 lessons: setup ## run every lesson on a separate cluster and write lessons/report.html
@@ -42,7 +42,7 @@ notebook: setup ## start JupyterLab in the lab with the Ray on Vertex AI noteboo
 docs: setup ## build the documentation site in site/
 	@.venv/bin/uv run --quiet --no-project --python 3.11 --with-requirements requirements/docs.txt mkdocs build --strict
 
-test: setup ## run the checks that every change must pass: lint, and all features against real containers (20 minutes)
+test: setup ## run the checks that every change must pass (20 minutes)
 	@$(PYTHON) -m tests
 
 test-all: setup ## run all tests, with many repetitions (1 to 2 hours)
