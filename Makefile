@@ -2,7 +2,6 @@
 # Anything that needs an `if` is written in Python: requirements/install.py, cluster/, submit/, bench/.
 
 PYTHON := .venv/bin/python
-N_ITER ?= 60
 
 .DEFAULT_GOAL := help
 .PHONY: help setup images cluster-up cluster-down cluster-status demo lab-data lessons notebook test test-all unit lint format lock bench clean
@@ -27,7 +26,7 @@ cluster-status: setup ## show the nodes and the link to the dashboard
 
 demo: setup ## start the cluster and run the first lesson with and without Ray
 	@$(PYTHON) -m cluster up
-	@$(PYTHON) submit.py jobs/sklearn_joblib.py -- --n-iter $(N_ITER) --compare
+	@$(PYTHON) submit.py jobs/sklearn_joblib.py
 	@$(PYTHON) -m cluster status
 
 lab-data: setup ## fill the lab's buckets with the data that the bucket jobs read

@@ -93,7 +93,8 @@ def timed(backend: str, name: str, address: str) -> float:
 
 def by_ray(name: str, address: str) -> float:
     """Submit the job and return the seconds from its result."""
-    result = by_job(address, name, CASES[name].flag, CASES[name].size)
+    case = CASES[name]
+    result = by_job(address, name, case.flag, case.size, *case.more)
     return float(result["seconds"]["ray"])
 
 

@@ -20,6 +20,7 @@ class Case:
     about: str
     work: Callable[[ModuleType, int, int], object]  # takes the script's module, the size, and n_jobs
     aim: Aim | None = None
+    more: tuple[str, ...] = ()  # arguments that leave out what is not compared
 
 
 def search(lesson: ModuleType, candidates: int, jobs: int) -> object:
@@ -47,7 +48,7 @@ def folds(lesson: ModuleType, models: int, jobs: int) -> object:
 
 # Each takes 20 to 80 s on one CPU; starting a process that imports scikit-learn takes 2 s.
 CASES = {
-    "sklearn_joblib": Case("--n-iter", 40, "40 candidates", search),
+    "sklearn_joblib": Case("--n-iter", 40, "40 candidates", search, more=("--no-compare",)),
     "forest_sweep": Case("--forests", 20, "20 forests", forests, AS_LOKY),
     "kfold_cv": Case("--models", 6000, "5 folds of 6,000 models", folds, AS_LOKY),
 }

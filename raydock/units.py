@@ -51,3 +51,14 @@ def size(text: str) -> int:
 def counted(number: int, noun: str) -> str:
     """A number with its noun, such as "1 file" or "2 files"."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def duration(seconds: float) -> str:
+    """Format a measured duration, more exactly than `span`: 0.24 s, 25.1 s, 2 min 5 s, 1 h 40 min."""
+    if seconds < 59.95:
+        return f"{seconds:.3g} s"
+    if round(seconds) < 3600:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes} min" + (f" {rest} s" if rest else "")
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours:,} h" + (f" {minutes} min" if minutes else "")

@@ -8,13 +8,15 @@ import time
 from collections.abc import Sequence
 
 from raydock.errors import UsageError
-from raydock.printable import printable
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
+from raydock.terminal import layout
+from raydock.terminal.printable import printable
 
-from .follow.follower import Follower
-from .follow.follower import stop as stop_job
 from .follow.log import Log
+from .follow.log_reader import LogReader
+from .follow.polling import USUAL
+from .follow.supervisor import stop as stop_job
 from .options import Options
 from .output import Console
 from .progress import Progress
@@ -33,9 +35,9 @@ async def logs(options: Options, console: Console) -> None:
     """Print the log so far."""
     async with open_dashboard(options, console) as dashboard:
         job = await find_job(dashboard, options.operand)
-        follower = Follower(dashboard, job.submission_id, Log(console.write), console.say)
-        follower.job = job
-        await follower.read()
+        reader = LogReader(dashboard, job.submission_id, Log(console.write), USUAL)
+        reader.node = job.driver_node
+        await reader.read()
 
 
 async def stop(options: Options, console: Console) -> None:
@@ -45,8 +47,10 @@ async def stop(options: Options, console: Console) -> None:
         if job.terminal:
             console.say(f"{job.submission_id} has already ended: {job.status}")
             return
-        job = await stop_job(dashboard, job.submission_id)
-        console.say(f"{job.submission_id} is {job.status}")
+        ended = await stop_job(dashboard, job.submission_id)
+        early = job.status == "PENDING" and ended.status == "FAILED"
+        note = ": it was stopped before it started, which Ray calls FAILED" if early else ""
+        console.say(f"{ended.submission_id} is {ended.status}{note}")
 
 
 async def list_jobs(options: Options, console: Console) -> None:
@@ -57,9 +61,8 @@ async def list_jobs(options: Options, console: Console) -> None:
     known = {job.submission_id for job in jobs}
     forgotten = [record for record in history.for_target(target) if record.submission_id not in known]
     rows = [*map(row_of_record, forgotten), *map(row_of_job, jobs)]
-    id_width = max((len(row[0]) for row in rows), default=0)
-    for row in [("ID", "STATUS", "STARTED", "SECONDS"), *rows] if rows else []:
-        console.print(f"{row[0]:<{id_width}}  {row[1]:<9}  {row[2]:<15}  {row[3]}".rstrip())
+    for line in layout.table([("ID", "STATUS", "STARTED", "SECONDS"), *rows]) if rows else []:
+        console.print(line)
     if forgotten:
         console.say(f"{explain_forgotten(forgotten, target)}; results are saved: python submit.py report")
     if not jobs:
@@ -102,22 +105,14 @@ def explain_forgotten(forgotten: Sequence[history.JobRecord], target: str) -> st
 
 
 async def report(options: Options, console: Console) -> None:
-    """Write the report page of the saved results, and its tables next to it. Raises UsageError."""
-    from .report import page
+    """Write the page of one job, or the report on all saved results or on those named. Raises UsageError."""
+    from .report import files
 
-    assert options.output
-    records = history.load(options.operands)
-    pages = {options.output: page.html(records), options.output.with_suffix(".md"): page.text(records)}
-    for path, content in pages.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content, encoding="utf-8")
-        except OSError as fault:
-            raise UsageError(
-                f"Can't write the report to {path}: {fault.strerror}.", "choose another path for --output"
-            ) from None
-    console.say(f"report on {len(records)} {'result' if len(records) == 1 else 'results'}:")
-    for path in pages:
+    written = files.write(options.operands, options.output)
+    for fault in written.faults:
+        console.fault(fault)
+    console.say(written.note)
+    for path in written.paths:
         console.print(str(path))
 
 

@@ -7,34 +7,30 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, TextIO
 
 from raydock.errors import RaydockError
-from raydock.printable import json_printable, printable
 from raydock.rayapi.job import Job, reasons
-from raydock.streams import silence
+from raydock.terminal import layout
+from raydock.terminal.printable import json_printable, printable
+from raydock.terminal.status_line import StatusLine
+from raydock.terminal.streams import silence
+from raydock.units import duration
 
 from .findings import Finding, Outcome
-from .results.result import table
 
-# Lines that start with one of these hold a command to copy, and are never wrapped.
-UNWRAPPED = (
-    "python submit.py ",
-    "python -m iam ",
-    "on Google Cloud: gcloud ",
-    "did you mean: ",
-    "or, if it belongs to ",
-    "the job's own arguments ",
-)
+ARROW = "→ "
 
 
 class OutputLost(RaydockError):
     """Our own output can't be written (full disk, closed pipe). The job is unaffected."""
 
     exit_code = 130
+
+
+class PipeClosed(OutputLost):
+    """The reader of our output has read enough, as `head` does."""
 
 
 class Console:
@@ -46,14 +42,29 @@ class Console:
 
     def __init__(self, out: BinaryIO, err: TextIO) -> None:
         self.out, self.err = out, err
+        self.status_line = StatusLine(err)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person sees both the log and our own lines: then the log is shown as people read it."""
+        return self.out.isatty() and self.err.isatty()
+
+    def progress(self, text: str) -> None:
+        """Show what is in progress, on a line that is rewritten; only on a terminal. "" removes the line."""
+        if text:
+            self.status_line.update(text)
+        else:
+            self.status_line.clear()
 
     def write(self, chunk: bytes) -> None:
         """Write a chunk of the job's log and flush it. Raises OutputLost."""
+        self.status_line.clear()
         try:
             self.out.write(chunk)
             self.out.flush()
         except OSError as fault:
-            raise OutputLost(f"Can't write to standard output: {fault.strerror}.", "") from None
+            kind = PipeClosed if isinstance(fault, BrokenPipeError) else OutputLost
+            raise kind(f"Can't write to standard output: {fault.strerror}.", "") from None
 
     def print(self, line: str) -> None:
         """Print a requested line to stdout. Raises OutputLost."""
@@ -66,8 +77,9 @@ class Console:
 
     def say(self, line: str) -> None:
         """Print a line to stderr. If that fails, carry on: the exit code still reports the outcome."""
+        self.status_line.clear()
         try:
-            print(printable(line), file=self.err, flush=True)
+            print("\n".join(map(printable, layout.copyable(line, self.width))), file=self.err, flush=True)
         except (OSError, ValueError):
             silence(self.err)
             self.err = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open until the process ends)
@@ -76,49 +88,37 @@ class Console:
         """Print all findings, those that passed first."""
         for finding in sorted(findings, key=lambda finding: finding.verdict is not Outcome.OK):
             self.wrapped(f"  {finding.verdict.value:<7}  {finding.check:<11}  ", finding.message)
-            for line in finding.fix.splitlines():
-                arrow = " " * 22 + "→ "
-                if line.startswith(UNWRAPPED):
-                    self.say(arrow + line)
-                else:
-                    self.wrapped(arrow, line)
+            self.fix(" " * 22, finding.fix)
 
     def verdict(self, job: Job) -> None:
         """Print how the job ended, and why if it failed."""
-        duration = f" after {job.ended - job.started:.1f} s" if job.ended and job.started else ""
-        self.say(f"{job.status}{duration}")
+        took = f" after {duration(job.ended - job.started)}" if job.ended > job.started > 0 else ""
+        self.say(f"{job.status}{took}")
         if job.status == "FAILED" and job.message:
             for line in reasons(job.message):
                 self.wrapped("  ", line)
 
-    def result(self, value: Mapping[str, Any]) -> None:
-        """Print the job's result as a table."""
-        for line in table(value, self.width):
+    def result(self, lines: Iterable[str]) -> None:
+        """Print the summary of the job's result."""
+        for line in lines:
             self.say(line)
 
     def fault(self, fault: RaydockError) -> None:
         """Print an error: its message, then the fix."""
         self.wrapped("submit: ", fault.message)
-        for line in fault.fix.splitlines():
-            if line.startswith(UNWRAPPED):
-                self.say(f"      → {line}")
-            else:
-                self.wrapped("      → ", line)
+        self.fix(" " * 6, fault.fix)
+
+    def fix(self, indent: str, text: str) -> None:
+        """Print each line of a fix after an arrow; a link or a command in it can be copied."""
+        for line in text.splitlines():
+            self.wrapped(indent + ARROW, line)
 
     def wrapped(self, prefix: str, text: str) -> None:
-        """Print text wrapped to the terminal, with a hanging indent below the prefix. Words are never broken."""
-        indent = " " * len(prefix)
-        for line in textwrap.wrap(
-            text,
-            max(self.width, 60),
-            initial_indent=prefix,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        ):
+        """Print text wrapped to the terminal, with a hanging indent below the prefix."""
+        for line in layout.hanging(prefix, text, self.width):
             self.say(line)
 
     @property
     def width(self) -> int:
-        """Columns of the terminal; 10,000 if stderr is not one, so that files hold unwrapped lines."""
-        return shutil.get_terminal_size((80, 24)).columns if self.err.isatty() else 10_000
+        """Columns of the terminal that stderr is."""
+        return layout.columns(self.err)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from collections.abc import Callable
 
 from raydock.errors import ServerError, Unreachable, UsageError
+from raydock.rayapi.cluster_info import disk_of, head_summary
 from raydock.rayapi.dashboard import Dashboard
 
 from .errors import Lost
 from .plan import JobPlan
+from .preflight import full, room
+from .progress import Progress
 
+CLUSTER_FULL = 429  # the response of a cluster that runs as many jobs as it can: cloud/gateway/job_limit.py
+RETRY = (1.0, 3.0)  # seconds until the next attempt then
 TRIES = 4
 PAUSE = 0.5  # seconds before the first retry; doubles with each retry
 
@@ -22,6 +29,41 @@ async def upload(dashboard: Dashboard, plan: JobPlan, pack: Callable[[], bytes])
     package = await asyncio.to_thread(pack)
     await dashboard.put_package(plan.working_dir, package)
     return len(package)
+
+
+async def submit_when_there_is_room(
+    dashboard: Dashboard,
+    plan: JobPlan,
+    progress: Progress,
+    deadline: float | None,
+    notify: Callable[[str], None],
+) -> None:
+    """Submit the job. If the cluster runs as many as it can, wait for one to end, for up to `deadline` seconds."""
+    began, waiting = time.monotonic(), False
+    while True:
+        progress.sending = True
+        try:
+            return await submit(dashboard, plan)
+        except ServerError as fault:
+            progress.sending = False
+            expired = deadline is not None and time.monotonic() - began > deadline
+            if fault.status != CLUSTER_FULL or expired:
+                raise
+            if not waiting:
+                notify("the cluster runs as many jobs as it holds; waiting for one to end")
+            waiting = True
+            await asyncio.sleep(random.uniform(*RETRY))
+
+
+async def explained(fault: ServerError, dashboard: Dashboard) -> ServerError:
+    """The error, or that the head node's disk is full: Ray then responds with a bare 500."""
+    try:
+        disk = disk_of(await head_summary(dashboard)) if fault.status >= 500 else None
+    except Unreachable:
+        return fault
+    if disk and disk.full:
+        return ServerError(full(disk), room(bool(dashboard.target.expects.ray)), fault.status)
+    return fault
 
 
 async def submit(dashboard: Dashboard, plan: JobPlan) -> None:

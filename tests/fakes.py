@@ -96,6 +96,7 @@ class FakeJob:
             "message": self.message,
             "entrypoint": self.body.get("entrypoint", ""),
             "driver_node_id": HEAD if self.status != "PENDING" else None,
+            "runtime_env": self.body.get("runtime_env", {}),
             "start_time": int(self.started * 1000),
             "end_time": int(self.ended * 1000) or None,
         }
@@ -129,6 +130,8 @@ class FakeDashboard:
         ]
         self.tasks: list[dict[str, Any]] = []  # of /api/v0/tasks, whatever is asked of them
         self.groups: list[dict[str, Any]] = []  # of /api/v0/placement_groups
+        self.actors: list[dict[str, Any]] = []  # of /api/v0/actors
+        self.files: dict[str, bytes] = {}  # further log files of every node, by name
         self.jobs: dict[str, FakeJob] = {}
         self.stored: dict[str, bytes] = {}
         self.requests: list[str] = []
@@ -251,9 +254,19 @@ class _Handler(BaseHTTPRequestHandler):
         parts = [unquote(part) for part in url.path.strip("/").split("/")]
         if url.path == "/api/version":
             reply(200, json.dumps({"version": "4", "ray_version": ray.ray, "session_name": "session_1"}))
-        elif url.path in {"/api/v0/nodes", "/api/v0/tasks", "/api/v0/placement_groups"}:
-            told = {"nodes": ray.nodes, "tasks": ray.tasks, "placement_groups": ray.groups}[parts[-1]]
+        elif url.path in {"/api/v0/nodes", "/api/v0/tasks", "/api/v0/placement_groups", "/api/v0/actors"}:
+            lists = {
+                "nodes": ray.nodes,
+                "tasks": ray.tasks,
+                "placement_groups": ray.groups,
+                "actors": ray.actors,
+            }
+            told = lists[parts[-1]]
             reply(200, json.dumps({"result": True, "data": {"result": {"result": told}}}))
+        elif url.path == "/api/actors/kill":
+            name = next(one["name"] for one in ray.actors if one["actor_id"] == query["actor_id"])
+            ray.jobs[name.removeprefix("_ray_internal_job_actor_")].end("FAILED", "The actor died.")
+            reply(200, json.dumps({"result": True}))
         elif url.path == "/nodes":
             reply(200, json.dumps({"data": {"summary": ray.summary}}))
         elif url.path.startswith("/api/v0/logs/"):
@@ -310,6 +323,8 @@ class _Handler(BaseHTTPRequestHandler):
                 "modules": self.dashboard.modules,
             }
             return self._reply(200, json.dumps(says), "text/plain")
+        if name in self.dashboard.files:
+            return self._reply(200, self.dashboard.files[name].decode(), "text/plain")
         supervisor = name.startswith("jobs/supervisor-")
         start = "jobs/supervisor-" if supervisor else "job-driver-"
         job = self.dashboard.jobs.get(name.removeprefix(start).removesuffix(".log"))

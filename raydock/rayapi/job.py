@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raydock.answers import moment, number, text
+from raydock.answers import mapping, moment, number, text, texts
 
 TERMINAL = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 NO_ROOM = ("No space left on device", "OutOfDiskError")
@@ -27,6 +27,8 @@ class Job:
     ended: float = 0
     driver_exit_code: int | None = None
     job_id: str = ""  # Ray's id, once the driver has connected
+    package: str = ""  # file name of its working directory's package
+    installs: tuple[str, ...] = ()  # requirements that pip installs for it
 
     @property
     def terminal(self) -> bool:
@@ -37,6 +39,8 @@ class Job:
 def job_of(reply: Mapping[str, Any]) -> Job:
     """A job from the JSON of `GET /api/jobs/ID`."""
     code = reply.get("driver_exit_code")
+    env = mapping(reply.get("runtime_env"))
+    pip = env.get("pip")
     return Job(
         submission_id=text(reply.get("submission_id")),
         status=text(reply.get("status")),
@@ -47,6 +51,8 @@ def job_of(reply: Mapping[str, Any]) -> Job:
         ended=moment(number(reply.get("end_time")) / 1000),
         driver_exit_code=code if isinstance(code, int) else None,
         job_id=text(reply.get("job_id")),
+        package=text(env.get("working_dir")).rpartition("/")[2],
+        installs=tuple(texts(mapping(pip).get("packages") if isinstance(pip, dict) else pip)),
     )
 
 

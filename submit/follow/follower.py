@@ -1,12 +1,6 @@
 """Follow a job: print its log as it grows, and return as soon as its end is confirmed.
 
-Ray's own tail sleeps for whole seconds (job/utils.py, job_manager.py). Instead, this polls the driver's log file
-through the state API, or the Job API's text if that route is missing. The state API has no offsets: for a long log
-we request the last lines and find in them where we left off; if that is ambiguous, we read the whole file.
-
-We avoid the streaming route (`/api/v0/logs/stream`): Ray only notices that a client has disconnected when the file
-grows, so every job followed to its end would leak a stream, and after 100 of them the dashboard refuses the whole
-state API (measured with 2.47.1; state_head.py, log_agent.py).
+Ray's own tail sleeps for whole seconds (job/utils.py, job_manager.py). Instead, this polls the log and the status.
 
 The end of a log never decides the outcome (ray#57002, ray#60665): a job has succeeded when the Job API says
 SUCCEEDED. A failure is detected earlier from the log of the job's supervisor, which has the exit code while Ray
@@ -21,53 +15,53 @@ import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from raydock.errors import ServerError, Unreachable
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
 
 from ..errors import Lost
+from . import pending
 from .log import Log
+from .log_reader import LogReader
 from .polling import HEARTBEAT, USUAL, Outage, PollIntervals
 from .scheduling import stuck
+from .supervisor import stop
 
 # The supervisor writes no such line for a stopped job; an exit code of 0 needs the Job API's confirmation.
 EXITED = re.compile(rb"Job \S+ entrypoint command exited with code (-?[1-9]\d*)\s")
 
 
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Where messages for the user go. On a terminal, `progress` shows a line that is rewritten; "" removes it."""
+
+    notify: Callable[[str], None]
+    progress: Callable[[str], None] | None = None
+
+
 class Follower:
-    """Follow one job. `notify` receives messages for the user, `log` the job's own output."""
+    """Follow one job. `messages` is for the user, `log` is the job's own output."""
 
     def __init__(
         self,
         dashboard: Dashboard,
         submission_id: str,
         log: Log,
-        notify: Callable[[str], None],
+        messages: Messages,
         intervals: PollIntervals = USUAL,
     ) -> None:
-        self.dashboard, self.submission_id, self.log, self.notify, self.intervals = (
-            dashboard,
-            submission_id,
-            log,
-            notify,
-            intervals,
-        )
+        self.dashboard, self.submission_id, self.intervals = dashboard, submission_id, intervals
+        self.notify, self.progress = messages.notify, messages.progress
+        self.reader = LogReader(dashboard, submission_id, log, intervals)
         self.job = Job(submission_id, "PENDING")
         self.outage = Outage(intervals)
         self.running = asyncio.Event()
         self.failure = asyncio.Event()
-        self.supervisor_changed = (
-            asyncio.Event()
-        )  # the supervisor's log has changed, so the status may have, too
+        # The supervisor's log has changed, so the status may have, too.
+        self.supervisor_changed = asyncio.Event()
         self.supervised = False
-        self.use_job_api = False
-
-    @property
-    def file(self) -> str:
-        """The driver's log file, on the node that the driver runs on."""
-        return f"job-driver-{self.submission_id}.log"
 
     @property
     def attach(self) -> str:
@@ -82,7 +76,12 @@ class Follower:
         watching, showing = asyncio.create_task(self.watch_status()), asyncio.create_task(self.show_log())
         background = [
             asyncio.create_task(task)
-            for task in (self.watch_supervisor(), self.heartbeat(), self.report_stuck_work())
+            for task in (
+                self.watch_supervisor(),
+                self.heartbeat(),
+                self.report_stuck_work(),
+                self.show_pending(),
+            )
         ]
         try:
             done, _ = await asyncio.wait(
@@ -97,7 +96,8 @@ class Follower:
             for task in (watching, showing, *background):
                 task.cancel()
             await asyncio.gather(watching, showing, *background, return_exceptions=True)
-        await self.read_rest()
+        if not await self.reader.read_rest():
+            self.notify(f"Can't read the end of the log. To read it again: {self.attach}")
         return self.job
 
     async def watch_status(self) -> None:
@@ -155,6 +155,12 @@ class Follower:
             self.outage.heartbeat()
             await asyncio.sleep(HEARTBEAT)
 
+    async def show_pending(self) -> None:
+        """Show on a terminal how long the job has been PENDING, and why, until it runs."""
+        if self.progress:
+            line = pending.PendingLine(self.dashboard, self.progress, self.intervals.pending_reason)
+            await line.show(lambda: self.job, self.running)
+
     async def report_stuck_work(self) -> None:
         """Report each task, actor or placement group that fits on no node, once."""
         await self.running.wait()
@@ -209,9 +215,14 @@ class Follower:
         """Record the job's status, and report now and then why it is pending. Returns the time of the last notice."""
         if job.terminal or not self.failure.is_set():
             self.job = job
+        self.reader.node = self.job.driver_node
         if job.status != "PENDING" and job.driver_node:
             self.running.set()
-        if job.status == "PENDING" and now - last_notice > self.intervals.pending_notice:
+        if (
+            not self.progress
+            and job.status == "PENDING"
+            and now - last_notice > self.intervals.pending_notice
+        ):
             self.notify(
                 f"{self.submission_id} is PENDING: {job.message or 'the cluster has not started it yet'}"
             )
@@ -232,66 +243,6 @@ class Follower:
         await stop(self.dashboard, self.submission_id, self.intervals)
 
     async def show_log(self) -> None:
-        """Write the log as it grows, until cancelled. Polls less often if the log is idle or expensive to read."""
+        """Write the log as it grows, until cancelled."""
         await self.running.wait()
-        refused, wait = 0, self.intervals.min
-        while True:
-            before, began, size = self.log.chars, time.monotonic(), 0
-            try:
-                size = await self.read()
-                refused = 0
-            except ServerError:
-                refused += 1
-                self.use_job_api = self.use_job_api or refused > 2
-            except Unreachable:
-                pass  # `watch_status` reports it, and gives up in time
-            grown = self.log.chars > before
-            wait = self.intervals.min if grown else min(wait * 1.5, self.intervals.idle)
-            took = time.monotonic() - began
-            await asyncio.sleep(max(wait, 5 * took, size / self.intervals.bytes_per_second))
-
-    async def read(self, whole: bool = False) -> int:
-        """Read what is new in the log, keeping whatever arrives before an error. Returns how much was read."""
-        if self.use_job_api or not self.job.driver_node:
-            self.log.take_text(await self.dashboard.logs(self.submission_id))
-            return self.log.chars
-        if not whole and (lines := self.log.tail_lines):
-            tail = await self.dashboard.log_file(self.job.driver_node, self.file, lines)
-            if tail is not None and self.log.take_tail(tail):
-                return len(tail)
-        skip = self.log.bytes
-        async with self.dashboard.log_chunks(self.job.driver_node, self.file) as chunks:
-            async for chunk in chunks:
-                self.log.take(chunk[skip:])
-                skip = max(0, skip - len(chunk))
-        return self.log.bytes
-
-    async def read_rest(self) -> None:
-        """Write the rest of the log after the job has ended; up to four attempts."""
-        for attempt in range(4):
-            try:
-                await self.read(whole=True)
-                self.log.end()
-                return
-            except (Unreachable, ServerError):
-                self.use_job_api = self.use_job_api or (attempt > 0 and self.log.bytes == 0)
-                await asyncio.sleep(0.2 * 2**attempt)
-        self.notify(f"Can't read the end of the log. To read it again: {self.attach}")
-        self.log.end()
-
-
-async def stop(dashboard: Dashboard, submission_id: str, intervals: PollIntervals = USUAL) -> Job:
-    """Stop a job and return it once it has ended. Raises Lost if it does not end (ray#58353)."""
-    await dashboard.stop(submission_id)
-    until = time.monotonic() + intervals.stop_timeout
-    while True:
-        job = await dashboard.job(submission_id)
-        if job and job.terminal:
-            return job
-        if time.monotonic() > until:
-            break
-        await asyncio.sleep(0.1)
-    raise Lost(
-        f"Job {submission_id} did not stop within {intervals.stop_timeout:g} s.",
-        f"python submit.py {dashboard.target.flags}list",
-    )
+        await self.reader.show()

@@ -1,21 +1,28 @@
-"""The log on a terminal: a long RESULT line is abbreviated, because its table follows."""
+"""The log on a terminal: without RESULT lines, whose summary follows, and with a dashboard link that works.
+
+Ray prints "View the dashboard at 172.18.0.2:8265", an address that only the cluster's own network knows.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 
-from .lines import EDGE, ESCAPE, MARKER, MAX_RESULT_BYTES, Line, Pieces, visible
+from .lines import EDGE, ESCAPE, MAX_RESULT_BYTES, Line, Pieces, visible
 
-LONG_RESULT = 400  # bytes: five lines of 80 columns
+DASHBOARD = re.compile(rb"(View the dashboard at (?:\x1b\[[\d;]{0,16}m){0,4})(?:https?://)?[^\s\x1b]{1,300}")
 
 
 class LogDisplay:
-    """Pass a log on as it arrives, but hold back RESULT lines until they are complete."""
+    """Pass a log on as it arrives, but hold back RESULT lines until they are complete. `link` is the dashboard's."""
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
+    def __init__(self, write: Callable[[bytes], None], link: str = "") -> None:
         self.write = write
+        self.link = link.encode()
         self._pieces, self._line = Pieces(), Line()
         self._held = bytearray()
+        self._fresh = True  # whether the cursor is on an empty line
 
     def take(self, chunk: bytes) -> None:
         """Take the next bytes of the log."""
@@ -40,31 +47,41 @@ class LogDisplay:
         cut = max(raw.rfind(b"\n"), raw.rfind(b"\r")) + 1
         if cut:
             self._line = Line()
-            self.write(raw[:cut])
+            self._pass_on(raw[:cut])
         return raw[cut:]
 
     def _hold(self, raw: bytes) -> None:
         self._line.add(visible(raw))
         self._held += raw
         if not self._line.may_be_result or self._line.too_long or len(self._held) > MAX_RESULT_BYTES:
-            self._pass_on()
+            self._release_held()
 
     def _release(self, end: bytes) -> None:
-        """End the line, abbreviating it if it is a long RESULT line."""
+        """End the line. Of a RESULT line, only escape sequences are passed on, and its end if text precedes it."""
         line, self._line = self._line, Line()
+        if line.result is not None and is_json_object(line.result):
+            self._held = bytearray(b"".join(ESCAPE.findall(bytes(self._held))))
+            end = b"" if self._fresh and end == b"\n" else end
         self._held += end
-        if line.result is not None and len(self._held) > LONG_RESULT:
-            self._held = bytearray(shortened(bytes(self._held), end))
-        self._pass_on()
+        self._release_held()
 
-    def _pass_on(self) -> None:
+    def _release_held(self) -> None:
         held, self._held = self._held, bytearray()
-        if held:
-            self.write(bytes(held))
+        self._pass_on(bytes(held))
+
+    def _pass_on(self, raw: bytes) -> None:
+        if not raw:
+            return
+        if raw.endswith(b"\n") or visible(raw):
+            self._fresh = raw.endswith(b"\n")
+        self.write(DASHBOARD.sub(lambda found: found[1] + self.link, raw) if self.link else raw)
 
 
-def shortened(line: bytes, end: bytes) -> bytes:
-    """A long RESULT line in short form, with the escape sequences before and in it."""
-    before, marker, rest = line.partition(MARKER.strip())
-    summary = b"RESULT { %d bytes; see the table below, or use --result PATH for all of it }" % len(line)
-    return (before if marker else b"") + summary + b"".join(ESCAPE.findall(rest)) + (end or b"\n")
+def is_json_object(text: bytes) -> bool:
+    """Whether it is a JSON object, as `results.result` reads it."""
+    if not text.lstrip(b" \t").startswith(b"{"):
+        return False
+    try:
+        return isinstance(json.loads(text.decode("utf-8", "surrogateescape"), parse_int=str), dict)
+    except (ValueError, RecursionError):
+        return False

@@ -28,6 +28,8 @@ class PollIntervals:
     outage_attempts: int = 4  # consecutive failures required, in addition to `outage_timeout`
     suspended_after: float = 5.0  # between two heartbeats: longer gaps mean that the process was suspended
     pending_notice: float = 8.0  # between notices about a job that is PENDING
+    pending_reason: float = 2.0  # between two questions why, on a terminal
+    pending_stop: float = 3.0  # until a PENDING job that is to stop loses its supervisor
     stuck_first: float = 10.0  # until the first check for work that fits no node; doubles each time
     stuck_max: float = 60.0  # between two of these checks, at most
     stop_timeout: float = 20.0  # for a job to stop

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +14,9 @@ from urllib.parse import quote
 from raydock import state
 from raydock.answers import moment
 from raydock.errors import RaydockError, UsageError
-from raydock.printable import json_printable
+from raydock.terminal.printable import json_printable
+
+from .fields import PoolUse, Workers
 
 VERSION = 1
 
@@ -28,7 +30,8 @@ class JobRecord:
     """One run of a job. Times are in seconds since the epoch.
 
     `cores` is the number of cores of this machine if the cluster runs on it, otherwise 0: nodes on one machine share
-    its cores, however many CPUs they advertise.
+    its cores, however many CPUs they advertise. `cpus` and `pools` are the cluster's workers at the job's end: their
+    CPUs, and the number of nodes by pool.
     """
 
     submission_id: str
@@ -38,6 +41,15 @@ class JobRecord:
     ended: float
     cores: int
     result: Mapping[str, Any]
+    cpus: int = 0
+    pools: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def workers(self) -> Workers:
+        """The cluster that the job ran on."""
+        return Workers(
+            self.cpus, tuple(PoolUse(name, nodes) for name, nodes in self.pools.items()), self.cores
+        )
 
 
 def folder() -> Path:
@@ -72,29 +84,25 @@ def record_path(submission_id: str) -> Path:
     return folder() / f"{quote(submission_id, safe='')}.json"
 
 
-def load(operands: Sequence[str]) -> list[JobRecord]:
-    """The records for these submission ids or files, or all saved records; oldest first. Raises UsageError."""
-    paths = [path_of(word) for word in operands] or all_paths()
-    if not paths:
-        raise UsageError(
-            "No results yet: each job that succeeds saves one.",
-            "python submit.py jobs/sklearn_joblib.py -- --compare",
-        )
-    return sorted((read(path) for path in paths), key=lambda record: record.started)
-
-
 def for_target(target: str) -> list[JobRecord]:
     """The readable records of a target, oldest first."""
-    records = []
+    return oldest_first(record for record in read_all()[0] if record.target == target)
+
+
+def oldest_first(records: Iterable[JobRecord]) -> list[JobRecord]:
+    """The records by the start of their jobs."""
+    return sorted(records, key=lambda record: (record.started, record.submission_id))
+
+
+def read_all() -> tuple[list[JobRecord], list[UsageError]]:
+    """All saved records, and an error for each that can't be read."""
+    records, faults = [], []
     for path in all_paths():
         try:
             records.append(read(path))
-        except UsageError:
-            continue  # `report` names it
-    return sorted(
-        (record for record in records if record.target == target),
-        key=lambda record: (record.started, record.submission_id),
-    )
+        except UsageError as fault:
+            faults.append(fault)
+    return records, faults
 
 
 def all_paths() -> list[Path]:
@@ -109,14 +117,6 @@ def find(submission_id: str) -> Path | None:
     """The file of a job's record, if there is one."""
     path = record_path(submission_id)
     return path if os.path.isfile(path) else None
-
-
-def path_of(word: str) -> Path:
-    """The file that an operand of `report` names, directly or by submission id."""
-    path = Path(word)
-    if path.suffix == ".json" or os.path.exists(path):  # Path.exists raises for names that are too long
-        return path
-    return record_path(word)
 
 
 def read(path: Path) -> JobRecord:
@@ -152,6 +152,12 @@ def is_valid(record: JobRecord) -> bool:
     return (
         all(isinstance(text, str) for text in texts)
         and all(moment(time) == time for time in times)
-        and isinstance(record.cores, int)
-        and record.cores >= 0
+        and all(is_count(number) for number in (record.cores, record.cpus))
+        and isinstance(record.pools, dict)
+        and all(map(is_count, record.pools.values()))
     )
+
+
+def is_count(value: object) -> bool:
+    """Whether it is an integer of at least 0."""
+    return isinstance(value, int) and value >= 0

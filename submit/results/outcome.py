@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from raydock import crash
@@ -14,23 +15,45 @@ from ..follow.lines import MAX_RESULT_BYTES
 from ..follow.log import Log
 from ..options import Options
 from ..output import Console
-from . import history, result
+from . import history, result, summary
+from .fields import Workers, fields_of
 
 
-def deliver(log: Log, job: Job, target: str, options: Options, console: Console) -> None:
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A job that has ended, its log, and where it ran. `link` is its page on the dashboard, if it is to be shown."""
+
+    job: Job
+    log: Log
+    target: str
+    workers: Workers
+    link: str = ""
+
+
+def deliver(ended: Ended, options: Options, console: Console) -> None:
     """Show the result; if the job succeeded, also write and save it. Raises ResultNotWritten."""
+    log = ended.log
     value = result.parse(log.result) if log.result else None
     reason = "" if value is not None else why_unusable(log)
     if value is not None:
-        attempt(console, lambda: console.result(result.parse(log.result, str) or {}))
+        attempt(console, lambda: show(ended, console))
     elif reason:
         console.say(f"submit: the job's RESULT line is unusable: {reason}.")
-    if job.status != "SUCCEEDED":
+    if ended.link:
+        console.say(f"watch {ended.link}")
+    if ended.job.status != "SUCCEEDED":
         return
     if value is not None:
-        attempt(console, lambda: save(job, target, value, console))
+        attempt(console, lambda: save(ended, value, console))
     if options.result:
         write(options, value, reason)
+
+
+def show(ended: Ended, console: Console) -> None:
+    """Show the summary of a result."""
+    value = result.parse(ended.log.result, str) or {}
+    fields = fields_of(value, ended.job.entrypoint, ended.workers)
+    console.result(summary.lines(fields, ended.workers, console.width))
 
 
 def why_unusable(log: Log) -> str:
@@ -54,15 +77,26 @@ def write(options: Options, value: Mapping[str, Any] | None, reason: str) -> Non
     result.write(options.result, value)
 
 
-def save(job: Job, target: str, value: Mapping[str, Any], console: Console) -> None:
+def save(ended: Ended, value: Mapping[str, Any], console: Console) -> None:
     """Save the result for `report`. A failure is only reported: the job has succeeded nevertheless."""
-    cores = (os.cpu_count() or 0) if target == "local" else 0
+    job, workers = ended.job, ended.workers
+    record = history.JobRecord(
+        submission_id=job.submission_id,
+        target=ended.target,
+        entrypoint=job.entrypoint,
+        started=job.started,
+        ended=job.ended,
+        cores=workers.cores,
+        result=value,
+        cpus=workers.cpus,
+        pools={pool.name: pool.nodes for pool in workers.pools},
+    )
     try:
-        history.save(
-            history.JobRecord(job.submission_id, target, job.entrypoint, job.started, job.ended, cores, value)
-        )
+        history.save(record)
     except RaydockError as fault:
         console.fault(fault)
+    else:
+        console.say(f"Next: python submit.py report {shlex.quote(job.submission_id)}")
 
 
 def attempt(console: Console, step: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""The job's last `RESULT {json}` line, as a table and as a JSON file."""
+"""The job's last `RESULT {json}` line: parsed, and written to a JSON file."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import errno
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from raydock.errors import RaydockError, UsageError
-from raydock.printable import json_printable
+from raydock.terminal.printable import json_printable
 
 
 class ResultNotWritten(RaydockError):
@@ -63,58 +62,6 @@ def why_invalid(line: bytes) -> str:
     except ValueError as fault:
         return f"it is not JSON ({fault})"
     return "it is JSON, but not an object"
-
-
-LONG_LIST = 8  # records; longer lists are truncated, since a job may report hundreds of tasks
-SHOWN_OF_LONG_LIST = 3
-MAX_ROWS = 300  # of a table
-MAX_DEPTH = 12  # names joined by dots; anything deeper is shown as JSON
-MAX_NAME = 60  # characters
-ELLIPSIS = "…"
-
-
-def table(result: Mapping[str, Any], width: int = 80) -> list[str]:
-    """The result as lines `name   value`, nested names joined by dots, truncated to `width` columns."""
-    rows = [(truncate(name, MAX_NAME), value) for name, value in islice(flat(result), MAX_ROWS + 1)]
-    if len(rows) > MAX_ROWS:
-        rows[MAX_ROWS:] = [(ELLIPSIS, "more; --result PATH writes everything")]
-    name_width = max((len(name) for name, _ in rows), default=0)
-    return [
-        f"  {name:<{name_width}}  {truncate(value, max(width - name_width - 4, 20))}" for name, value in rows
-    ]
-
-
-def flat(value: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Yield names and values, depth first."""
-    for name, item in value.items():
-        if isinstance(item, Mapping) and item and depth < MAX_DEPTH:
-            yield from flat(item, f"{prefix}{name}.", depth + 1)
-        elif isinstance(item, list) and item and all(isinstance(record, Mapping) for record in item):
-            shown = item if len(item) <= LONG_LIST else item[:SHOWN_OF_LONG_LIST]
-            for number, record in enumerate(shown):
-                yield (
-                    f"{prefix}{name}[{number}]",
-                    ", ".join(f"{key} {format_value(field)}" for key, field in record.items()),
-                )
-            if len(shown) < len(item):
-                yield f"{prefix}{name}[…]", f"{len(item) - len(shown)} more"
-        else:
-            yield f"{prefix}{name}", format_value(item)
-
-
-def format_value(value: object) -> str:
-    """A value as text; floats with six significant digits."""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    try:
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    except RecursionError:
-        return ELLIPSIS
-
-
-def truncate(text: str, width: int) -> str:
-    """The text, cut to `width` characters including an ellipsis."""
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def check_writable(path: Path) -> None:

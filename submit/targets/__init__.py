@@ -1,4 +1,4 @@
-"""Where a job can be sent. Adding a target is one module here and one line in `REGISTRY`."""
+"""Where jobs can be sent. Adding a target is one module here and one line in `REGISTRY`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REGISTRY = {
 
 @dataclass(frozen=True, slots=True)
 class TargetOptions:
-    """What the command line says of the place. `wait` is in seconds, for a cluster that is still coming."""
+    """The options that select a target. `wait` is in seconds, for a cluster that is being provisioned."""
 
     address: str | None = None
     cluster: str = ""
@@ -27,6 +27,6 @@ class TargetOptions:
 
 
 def open_target(name: str, address: str | None, asked: TargetOptions = TargetOptions()) -> Target:
-    """The target of that name; an address alone means that dashboard."""
+    """The target with this name, or the dashboard at `address`."""
     module = importlib.import_module(REGISTRY["address" if address else name])
     return cast(Target, module.create(replace(asked, address=address)))

@@ -17,11 +17,11 @@ from . import TargetOptions
 
 @dataclass(frozen=True, slots=True)
 class AddressTarget:
-    """The dashboard at `url`. Nothing is expected of its versions but what the script asks for."""
+    """The dashboard at `url`. It may run any version that the script accepts."""
 
     url: str
     name: str = "address"
-    fix: str = "look at the address, and whether a Ray dashboard listens there"
+    fix: str = "check the address, and that a Ray dashboard listens there"
     expects: ExpectedVersions = ExpectedVersions()
 
     @property
@@ -29,19 +29,19 @@ class AddressTarget:
         return f"--address {shlex.quote(self.url)} "
 
     async def ready(self, tell: Callable[[str], None]) -> None:
-        """Its first request says what is missing."""
+        """Nothing to wait for: the first request reports what is wrong."""
 
     def connect(self) -> Connection:
         local = urlsplit(self.url).hostname in {"127.0.0.1", "localhost", "::1"}
         return Connection(self.url, job_headers, through_proxy=not local)
 
     def google(self) -> None:
-        """A dashboard does not say which Google Cloud its jobs see, nor who they run as."""
+        """Unknown: a dashboard does not report which Google Cloud its jobs use, or who they run as."""
         return None
 
 
 def job_headers() -> dict[str, str]:
-    """RAY_JOB_HEADERS, a JSON object, as Ray's own commands read it. Raises UsageError for anything else."""
+    """The headers in RAY_JOB_HEADERS, a JSON object, as in Ray's own commands. Raises UsageError for anything else."""
     text = os.environ.get("RAY_JOB_HEADERS", "")
     try:
         headers = json.loads(text) if text else {}
@@ -49,7 +49,7 @@ def job_headers() -> dict[str, str]:
         headers = None
     if not isinstance(headers, dict):
         raise UsageError(
-            "RAY_JOB_HEADERS is no JSON object.",
+            "RAY_JOB_HEADERS is not a JSON object.",
             """export RAY_JOB_HEADERS='{"Authorization": "Bearer KEY"}'""",
         )
     return {str(name): str(value) for name, value in headers.items()}

@@ -1,4 +1,4 @@
-"""The cluster that `make cluster-up` starts on this machine, in Docker or as processes: both answer alike."""
+"""The cluster that `make cluster-up` starts on this machine, in Docker or as processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LocalTarget:
-    """The dashboard on this machine's loopback, at RAYDOCK_PORT."""
+    """The dashboard on this machine's loopback interface, at RAYDOCK_PORT."""
 
     name: str = "local"
     flags: str = ""
@@ -28,10 +28,10 @@ class LocalTarget:
     expects: ExpectedVersions = ExpectedVersions(RAY, PYTHON)
 
     async def ready(self, tell: Callable[[str], None]) -> None:
-        """It is up, or its first request says what is missing."""
+        """Nothing to wait for: the first request reports what is wrong."""
 
     def connect(self) -> Connection:
-        """The ambient RAY_ADDRESS is never read: a job goes where the command line says."""
+        """The gateway. RAY_ADDRESS is never read: the command line alone selects the target."""
         return Connection(self.url(), key_header, through_proxy=False)
 
     def google(self) -> LabCloud:
@@ -41,7 +41,7 @@ class LocalTarget:
         return LabCloud(self.url(), key_header())
 
     def url(self) -> str:
-        """The gateway's. Raises UsageError."""
+        """The gateway's address. Raises UsageError."""
         port = setting("RAYDOCK_PORT", "8265")
         if not port.isdecimal() or not 0 < int(port) < 65536:
             raise UsageError(f"RAYDOCK_PORT is {port!r}.", "make it a port from 1 to 65535")
@@ -49,14 +49,14 @@ class LocalTarget:
 
 
 def key_header() -> dict[str, str]:
-    """The key that `make cluster-up` wrote for this user's eyes only, read anew for each request."""
+    """The header with the key that `make cluster-up` wrote. Read for each request."""
     try:
         key = state.read_key(state.folder())
     except (OSError, ValueError):
         key = ""
-    return {"Authorization": f"Bearer {key}"} if key else {}  # the gateway then says what is missing
+    return {"Authorization": f"Bearer {key}"} if key else {}  # the gateway then rejects the request
 
 
 def create(asked: TargetOptions) -> LocalTarget:
-    """The local target; it needs no address."""
+    """The local target; it takes no options."""
     return LocalTarget()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from raydock import versions
@@ -16,6 +16,7 @@ from raydock.settings import setting
 from raydock.units import span
 from vertex.client import VertexClient
 from vertex.cluster import TRANSITIONAL, Cluster
+from vertex.dashboard import connection
 from vertex.errors import ClusterNotFound, NotConfigured, VertexError
 from vertex.location import Location, resolve_location
 from vertex.wait import Waiter, WaitTimeout, still
@@ -112,10 +113,7 @@ class VertexTarget:
         """The cluster's dashboard, with the caller's token."""
         if self.cluster is None:
             raise UsageError("The cluster has not been looked up yet.", self.fix)
-        url = self.cluster.dashboard
-        return Connection(
-            url if "://" in url else f"https://{url}", self.headers, slow=True, turned_down=self.turned_down
-        )
+        return replace(connection(self.cluster, self.token), headers=self.headers)
 
     def headers(self) -> dict[str, str]:
         """Headers with a valid token. Raises Unreachable if there is none, because a retry may help."""
@@ -123,10 +121,6 @@ class VertexTarget:
             return {"Authorization": f"Bearer {self.token.value()}"}
         except (VertexError, PermissionDenied, Unreachable) as fault:
             raise Unreachable(fault.message, fault.fix) from None
-
-    def turned_down(self, headers: Mapping[str, str]) -> bool:
-        self.token.turned_down(headers.get("Authorization", "").removeprefix("Bearer "))
-        return True
 
     def google(self) -> RealCloud:
         """Google Cloud as seen by the one identity that the cluster's jobs run as."""

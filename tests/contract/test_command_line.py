@@ -97,11 +97,13 @@ def test_exit_code_reports_how_the_job_ended(
     ) + ("  it said so\n" if status == "FAILED" else "")
 
 
-def test_result_table_and_file(ray: FakeDashboard, env: dict[str, str], script: Path, tmp_path: Path) -> None:
+def test_result_summary_and_file(
+    ray: FakeDashboard, env: dict[str, str], script: Path, tmp_path: Path
+) -> None:
     ray.on_submit = ends("SUCCEEDED", b'RESULT {"job": "x", "seconds": {"ray": 2.5}}\n')
     done = submit(script, "--result", tmp_path / "r.json", env=env)
     assert done.code == 0
-    assert done.said.endswith("SUCCEEDED after 1.5 s\n  job          x\n  seconds.ray  2.5\n")
+    assert done.said.endswith("SUCCEEDED after 1.5 s\n  time  2.5 s\nNext: python submit.py report ID\n")
     assert json.loads((tmp_path / "r.json").read_text()) == {"job": "x", "seconds": {"ray": 2.5}}
 
 
@@ -602,6 +604,20 @@ def test_closed_pipe_leaves_the_job_alone(ray: FakeDashboard, env: dict[str, str
     assert done.code == 130
     assert "submit: Can't write to standard output: Broken pipe.\n" in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("words", [["list"], ["logs", "x"], ["--dry-run", "SCRIPT"]])
+def test_closed_pipe_ends_a_command_that_only_prints(
+    ray: FakeDashboard, env: dict[str, str], script: Path, words: list[str]
+) -> None:
+    """As in `submit.py list | head -1`."""
+    ray.jobs["x"] = FakeJob("x", status="SUCCEEDED", log=b"hello\n")
+    process = start(*(str(script) if word == "SCRIPT" else word for word in words), env=env)
+    assert process.stdout
+    process.stdout.close()
+    process.stdout = None
+    done = ended(process)
+    assert (done.code, "Can't write" in done.err) == (0, False)
 
 
 def test_help_imports_no_heavy_packages() -> None:

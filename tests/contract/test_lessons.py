@@ -84,6 +84,6 @@ def test_it_runs_on_the_workers(lab: Lab, job: str, tmp_path: Path) -> None:
             result["seconds"]["alone"] / result["seconds"]["ray"], abs=0.01
         )
         assert result["efficiency"] == pytest.approx(result["speed_up"] / result["cpus"])
-        assert "speed_up" in done.said.split("SUCCEEDED")[1]
+        assert "\n  speed-up " in done.said.split("SUCCEEDED")[1]
     if job == "sklearn_joblib":
         assert result["metrics"]["cv_accuracy"] >= 0.97

@@ -104,3 +104,14 @@ def test_every_reader_of_sizes_takes_the_same() -> None:
         with pytest.raises(ValueError, match="size"):
             units.size(text)
         assert memory_bytes(text) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"), (0.2399, "0.24 s"), (25.07, "25.1 s"), (59.94, "59.9 s"), (59.96, "1 min"), (125, "2 min 5 s"),
+        (3599.7, "1 h"), (6000, "1 h 40 min"), (36e5, "1,000 h"),
+    ],
+)  # fmt: skip
+def test_durations_for_people(seconds: float, text: str) -> None:
+    assert units.duration(seconds) == text

@@ -18,7 +18,7 @@ from submit.findings import Outcome
 from submit.package import Contents
 from submit.plan import JobPlan
 from submit.preflight.cluster import check_disk
-from submit.run import explained
+from submit.submission import explained
 from submit.targets import open_target
 from tests.fakes import FakeDashboard
 

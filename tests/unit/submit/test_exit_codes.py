@@ -18,7 +18,7 @@ from raydock.rayapi.job import Job
 from raydock.settings import ROOT
 from submit import cli
 from submit.output import Console
-from submit.results import history, outcome, result
+from submit.results import history, outcome
 from tests.fakes import FakeDashboard, FakeJob
 
 Command = Callable[..., int]
@@ -81,16 +81,8 @@ def test_success_is_0_whatever_the_result(
     err = capfd.readouterr().err
     assert err.startswith("SUCCEEDED")
     assert "\x1b" not in err
+    assert max(map(len, err.splitlines())) < 1000
     assert crashes(tmp_path) == []
-
-
-def test_table_shows_what_json_cannot_represent() -> None:
-    line = b'{"loss": NaN, "best": -Infinity, "far": 1e400}'
-    assert result.table(result.parse(line, str) or {}) == [
-        "  loss  NaN",
-        "  best  -Infinity",
-        "  far   Infinity",
-    ]
 
 
 UNUSABLE = {

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydock.rayapi.dashboard import Dashboard, Timeouts
+from raydock.rayapi.dashboard import Dashboard
+from raydock.rayapi.endpoint import Timeouts
 from raydock.rayapi.job import Job
 from submit.errors import Lost
-from submit.follow.follower import Follower
+from submit.follow.follower import Follower, Messages
 from submit.follow.log import TAIL_BYTES, Log
 from submit.follow.polling import Outage, PollIntervals
 from submit.follow.scheduling import unschedulable
@@ -65,7 +66,7 @@ def follow(
 
     async def run() -> None:
         async with Dashboard(open_target("local", ray.url), timeouts) as dashboard:
-            follower = Follower(dashboard, "a", Log(seen.write), seen.messages.append, intervals)
+            follower = Follower(dashboard, "a", Log(seen.write), Messages(seen.messages.append), intervals)
             seen.job = await asyncio.wait_for(follower.run(deadline), 120)
 
     thread = threading.Thread(target=act, args=(job,), daemon=True)
@@ -106,7 +107,7 @@ def test_shows_lines_while_the_job_runs(ray: FakeDashboard) -> None:
 
     async def run() -> None:
         async with Dashboard(open_target("local", ray.url)) as dashboard:
-            await Follower(dashboard, "a", Log(shown.append), print, QUICK).run()
+            await Follower(dashboard, "a", Log(shown.append), Messages(print), QUICK).run()
 
     def act() -> None:
         job.write(b"early\n")
@@ -265,7 +266,7 @@ def test_supervisor_log_triggers_status_polls(ray: FakeDashboard, status: str) -
 
     async def run() -> Job:
         async with Dashboard(open_target("local", ray.url)) as dashboard:
-            follower = Follower(dashboard, "a", Log(lambda chunk: None), print, intervals)
+            follower = Follower(dashboard, "a", Log(lambda chunk: None), Messages(print), intervals)
             return await asyncio.wait_for(follower.run(), 120)
 
     thread = threading.Thread(target=act, daemon=True)
@@ -348,7 +349,7 @@ def test_last_result_line_needs_no_newline(ray: FakeDashboard, text: bool) -> No
 
     async def run() -> None:
         async with Dashboard(open_target("local", ray.url)) as dashboard:
-            await Follower(dashboard, "a", log, print, QUICK).run()
+            await Follower(dashboard, "a", log, Messages(print), QUICK).run()
 
     asyncio.run(run())
     assert log.result == b'{"n": 3}'

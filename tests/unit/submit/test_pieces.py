@@ -129,25 +129,6 @@ def test_invalid_port(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.message == f"RAYDOCK_PORT is {port!r}."
 
 
-def test_result_table() -> None:
-    value = {
-        "job": "x",
-        "seconds": {"ray": 1.23456789, "alone": 2},
-        "nodes": [{"node": "a", "tasks": 3}, {"node": "b", "tasks": 4}],
-        "empty": {},
-        "long": "y" * 100,
-    }
-    assert result.table(value, 60) == [
-        "  job            x",
-        "  seconds.ray    1.23457",
-        "  seconds.alone  2",
-        "  nodes[0]       node a, tasks 3",
-        "  nodes[1]       node b, tasks 4",
-        "  empty          {}",
-        "  long           " + "y" * 42 + "…",
-    ]
-
-
 def test_write_and_parse_results(tmp_path: Path) -> None:
     result.write(tmp_path / "r.json", {"a": "ä"})
     assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8")) == {"a": "ä"}
@@ -171,12 +152,6 @@ def test_unwritable_result_path_is_rejected_early(tmp_path: Path) -> None:
     )
     result.check_writable(tmp_path / "r.json")
     assert not (tmp_path / "r.json").exists()
-
-
-def test_table_truncates_long_lists() -> None:
-    tasks = [{"name": f"task {number}", "start": number} for number in range(9)]
-    assert result.table({"tasks": tasks})[2:] == ["  tasks[2]  name task 2, start 2", "  tasks[…]  6 more"]
-    assert len(result.table({"tasks": tasks[:8]})) == 8
 
 
 BROKEN = "'OSError('Tunnel connection failed: 403 Forbidden')': /simple/x/"

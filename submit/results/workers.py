@@ -1,0 +1,42 @@
+"""The workers that a job ran on, for what its RESULT does not say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+from raydock import machine
+from raydock.errors import RaydockError
+from raydock.rayapi.cluster_info import NodeResources, cores_of, head_summary, node_of, nodes_or_why
+from raydock.rayapi.dashboard import Dashboard
+
+from .fields import MAX_CPUS, PoolUse, Workers
+
+TIMEOUT = 3.0  # seconds: the job has ended, and this only adds to its summary
+
+
+async def read_workers(dashboard: Dashboard) -> Workers:
+    """The cluster's workers; an empty value if it does not answer in time."""
+    try:
+        found, head = await asyncio.wait_for(
+            asyncio.gather(nodes_or_why(dashboard), head_summary(dashboard)), TIMEOUT
+        )
+    except (RaydockError, asyncio.TimeoutError):
+        return Workers()
+    local = dashboard.target.name == "local"
+    return workers_of([node_of(node) for node in found[0]], cores(cores_of(head)) if local else 0)
+
+
+def cores(told: int) -> int:
+    """Cores that all nodes of the local cluster share: the engine's, which may be fewer than this machine's."""
+    here = machine.here().cpus
+    return min(told, here) if told else here
+
+
+def workers_of(nodes: Sequence[NodeResources], cores: int) -> Workers:
+    """The workers' CPUs and pools."""
+    workers = [node for node in nodes if not node.head]
+    cpus = sum(int(node.resources.get("CPU", 0)) for node in workers)
+    pools = Counter(node.pool or "workers" for node in workers)
+    return Workers(min(cpus, MAX_CPUS), tuple(PoolUse(name, count) for name, count in pools.items()), cores)
