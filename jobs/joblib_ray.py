@@ -126,6 +126,7 @@ class RayBackend(AutoBatchingMixin, ParallelBackendBase):
     """joblib's side: what joblib calls to run one `Parallel` call after another.
 
     ray_remote_args: options of the workers' actors, such as num_cpus, resources or runtime_env.
+    initializer, initargs: a function that each worker calls first, as with joblib's own processes.
     idle_seconds: how long a worker without work is kept for the next call; it holds its CPU meanwhile.
     wait_seconds: how long a call waits for a first worker before it raises NoWorkers.
     """
@@ -141,21 +142,20 @@ class RayBackend(AutoBatchingMixin, ParallelBackendBase):
         nesting_level=None,
         inner_max_num_threads=None,
         ray_remote_args=None,
+        initializer=None,
+        initargs=(),
         idle_seconds=10.0,
         wait_seconds=600.0,
-        **backend_kwargs,
     ):
-        super().__init__(
-            nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads, **backend_kwargs
-        )
+        super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self.options = {"num_cpus": 1, "scheduling_strategy": "SPREAD", **(ray_remote_args or {})}
-        self.idle_seconds = idle_seconds
-        self.wait_seconds = wait_seconds
+        self.setup = initializer and (initializer, tuple(initargs))
+        self.idle_seconds, self.wait_seconds = idle_seconds, wait_seconds
         self._call = None
 
     def __reduce__(self):
-        arguments = (self.nesting_level, self.inner_max_num_threads, self.options, self.idle_seconds)
-        return RayBackend, (*arguments, self.wait_seconds)
+        own = (self.nesting_level, self.inner_max_num_threads, self.options, *(self.setup or (None, ())))
+        return RayBackend, (*own, self.idle_seconds, self.wait_seconds)
 
     def effective_n_jobs(self, n_jobs):
         """The number of workers for n_jobs; -1 is one for each that the cluster's nodes have room for."""
@@ -179,7 +179,7 @@ class RayBackend(AutoBatchingMixin, ParallelBackendBase):
             time.sleep(TICK)
         return count
 
-    def configure(self, n_jobs=1, parallel=None, prefer=None, require=None, **memmapping):
+    def configure(self, n_jobs=1, parallel=None, prefer=None, require=None, initializer=None, initargs=(), **memory):
         """Prepare for a call. With n_jobs=1, or inside another call, it runs in this process."""
         if n_jobs == 1 or self.nesting_level:
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
@@ -188,7 +188,9 @@ class RayBackend(AutoBatchingMixin, ParallelBackendBase):
             if self._call is not None:  # `parallel_config` gives all calls in its block the same backend
                 raise FallbackToBackend(self._twin())
             self.parallel = parallel
-            self._call = _Call(self, count, memmapping)
+            self.setup = self.setup if initializer is None else (initializer, tuple(initargs))
+            self._arguments = {"n_jobs": n_jobs, "parallel": parallel, **memory}
+            self._call = _Call(self, count, memory)
         return max(count, 2)  # joblib would run n_jobs=-1 on a single worker in this process instead
 
     def _twin(self):
@@ -199,6 +201,8 @@ class RayBackend(AutoBatchingMixin, ParallelBackendBase):
         """Run a batch of tasks; `callback` gets its outcome."""
         call = self._call
         return call.submit(func, callback) if call is not None else None  # None: the call has been aborted
+
+    apply_async = submit  # its name before joblib 1.5
 
     def retrieve_result_callback(self, out):
         """The results of a batch. Raises what a task raised."""
@@ -222,7 +226,7 @@ class RayBackend(AutoBatchingMixin, ParallelBackendBase):
         """End the batches that run, with their workers."""
         self.terminate()
         if ensure_ready:
-            self.configure(n_jobs=self.parallel.n_jobs, parallel=self.parallel, **self.parallel._backend_kwargs)
+            self.configure(**self._arguments)
 
 
 def _demand(options):
@@ -290,15 +294,17 @@ class _Call:
     take long, since joblib then takes the next tasks from the user's generator.
     """
 
-    def __init__(self, backend, n_jobs, memmapping):
-        most = memmapping.get("max_nbytes", DEFAULT_MAX_NBYTES)
-        mode = memmapping.get("mmap_mode", "r")
+    def __init__(self, backend, n_jobs, memory):
+        most = memory.get("max_nbytes", DEFAULT_MAX_NBYTES)
+        mode = memory.get("mmap_mode", "r")
         self.n_jobs, self.wait_seconds = n_jobs, backend.wait_seconds
         self.shares = _Shares(None if most is None or mode is None else max(SHARED, most * (most > DEFAULT_MAX_NBYTES)))
         self.copy_all = mode in COPIES
         self.copied = set()  # keys of shared objects that tasks have tried to write to
         self.waiting = collections.deque()
         self.finished = queue.SimpleQueue()
+        # With return_as="generator_unordered", a result must not wait behind a batch that takes long.
+        self.in_advance = getattr(backend.parallel, "return_ordered", True)
         self.mean = None  # seconds of a batch, smoothed
         self.counts, self.workers = collections.Counter(), set()
         self.spans = collections.deque(maxlen=SPANS)
@@ -370,7 +376,8 @@ def _pool(backend):
     if not ray.is_initialized():
         ray.init()
     session = _session()
-    kind = session, repr(sorted(backend.options.items(), key=str)), backend.inner_max_num_threads
+    setup = cloudpickle.dumps((backend.inner_max_num_threads, tuple(sorted(_names)), backend.setup))
+    kind = session, repr(sorted(backend.options.items(), key=str)), setup
     with _lock:
         for known, pool in list(_pools.items()):
             if known[0] != session:
@@ -379,7 +386,7 @@ def _pool(backend):
             elif known != kind:
                 pool.post(pool.retire, 0.0)  # or its idle workers would hold CPUs that the new ones need
         if kind not in _pools:
-            _pools[kind] = _Pool(session, backend.options, backend.inner_max_num_threads)
+            _pools[kind] = _Pool(session, backend.options, setup)
         return _pools[kind]
 
 
@@ -408,8 +415,8 @@ class _Worker:
 class _Pool:
     """The workers that calls with the same options share. Other threads only call `post`."""
 
-    def __init__(self, session, options, threads):
-        self.session, self.options, self.threads = session, options, threads
+    def __init__(self, session, options, setup):
+        self.session, self.options, self.setup = session, options, setup
         self.events = queue.SimpleQueue()
         self.calls, self.workers = [], []
         self.idle_seconds = 0.0
@@ -521,7 +528,7 @@ class _Pool:
         batches = sum(len(call.waiting) for call in busy) + sum(len(one.running) for one in self.workers)
         for _ in range(min(max(call.n_jobs for call in busy), batches) - len(self.workers)):
             with _by_value():
-                actor = _actor_class().options(**self.options).remote(self.threads, tuple(_names))
+                actor = _actor_class().options(**self.options).remote(self.setup)
             worker = _Worker(actor)
             self.workers.append(worker)
             self._watch(actor.ready.remote(), worker, None)
@@ -544,7 +551,7 @@ class _Pool:
 
     def _free_worker(self, call):
         """The worker with the fewest batches, or None. A call uses at most its n_jobs workers."""
-        depth = 2 if call.mean is not None and call.mean < SHORT else 1
+        depth = 2 if call.in_advance and call.mean is not None and call.mean < SHORT else 1
         mine = {worker for worker in self.workers if worker.runs(call)}
         full = len(mine) >= call.n_jobs
         free = [
@@ -734,11 +741,15 @@ _remote = None
 class _Runner:
     """A worker's side: runs one batch after the other."""
 
-    def __init__(self, threads, names):
+    def __init__(self, setup):
+        threads, names, initializer = pickle.loads(setup)
         self.node = ray.get_runtime_context().get_node_id()
         self.limit = _limit_threads(threads) if threads else None
         for name in names:  # for nested calls that name the backend
             joblib.register_parallel_backend(name, _nested_backend)
+        if initializer is not None:
+            function, arguments = initializer
+            function(*arguments)
 
     def ready(self):
         return True

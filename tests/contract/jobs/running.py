@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[3]
-JOBS = sorted((ROOT / "jobs").glob("*.py"))
+from tests.command import JOBS, ROOT
+
 MARK = "RESULT "
 
 
