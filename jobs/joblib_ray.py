@@ -193,6 +193,10 @@ class RayBackend(AutoBatchingMixin, ParallelBackendBase):
             self._call = _Call(self, count, memory)
         return max(count, 2)  # joblib would run n_jobs=-1 on a single worker in this process instead
 
+    def threads(self):
+        """How many threads a task's numerical libraries may use, as for joblib's own processes: the worker's CPUs."""
+        return self.inner_max_num_threads or max(int(self.options.get("num_cpus") or 0), 1)
+
     def _twin(self):
         rebuild, arguments = self.__reduce__()
         return rebuild(*arguments)
@@ -376,7 +380,7 @@ def _pool(backend):
     if not ray.is_initialized():
         ray.init()
     session = _session()
-    setup = cloudpickle.dumps((backend.inner_max_num_threads, tuple(sorted(_names)), backend.setup))
+    setup = cloudpickle.dumps((backend.threads(), tuple(sorted(_names)), backend.setup))
     kind = session, repr(sorted(backend.options.items(), key=str)), setup
     with _lock:
         for known, pool in list(_pools.items()):
@@ -744,7 +748,7 @@ class _Runner:
     def __init__(self, setup):
         threads, names, initializer = pickle.loads(setup)
         self.node = ray.get_runtime_context().get_node_id()
-        self.limit = _limit_threads(threads) if threads else None
+        self.limit = _limit_threads(threads)
         for name in names:  # for nested calls that name the backend
             joblib.register_parallel_backend(name, _nested_backend)
         if initializer is not None:
@@ -767,10 +771,25 @@ class _Runner:
             if copied:
                 objects = {key: copy.deepcopy(one) for key, one in zip(keys, values)}
                 results, _ = _run(data, objects, can_copy=False)
-            value = cloudpickle.dumps(results, protocol=4)  # with 5, arrays that are views of shared ones stay read-only
+            value = _pickled_results(results)
         except BaseException as error:
             failure = _portable(error)
         return value, failure, copied, self.node, start, time.time()
+
+
+class _ResultPickler(cloudpickle.CloudPickler):
+    """Pickles results. Arrays that are views of shared ones become writable."""
+
+    def reducer_override(self, value):
+        if type(value).__module__ == "numpy" and type(value).__name__ == "ndarray" and not value.flags.writeable:
+            return value.copy(order="K").__reduce_ex__(5)
+        return super().reducer_override(value)
+
+
+def _pickled_results(results):
+    buffer = io.BytesIO()
+    _ResultPickler(buffer, protocol=5).dump(results)
+    return buffer.getvalue()
 
 
 def _nested_backend(nesting_level=None, **options):
@@ -850,7 +869,7 @@ def _portable(error):
 
 
 def _limit_threads(count):
-    """Limit the threads of numerical libraries, loaded or not."""
+    """Limit the threads of numerical libraries, loaded or not. Ray sets OMP_NUM_THREADS only, and often too late."""
     for name in ParallelBackendBase.MAX_NUM_THREADS_VARS:
         os.environ[name] = str(count)
     try:
