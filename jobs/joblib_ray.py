@@ -55,7 +55,6 @@ from ray.exceptions import (
     ObjectLostError,
     OutOfMemoryError,
     RayActorError,
-    RayError,
     WorkerCrashedError,
 )
 
@@ -179,7 +178,9 @@ class RayBackend(AutoBatchingMixin, ParallelBackendBase):
             time.sleep(TICK)
         return count
 
-    def configure(self, n_jobs=1, parallel=None, prefer=None, require=None, initializer=None, initargs=(), **memory):
+    def configure(
+        self, n_jobs=1, parallel=None, prefer=None, require=None, initializer=None, initargs=(), **memory
+    ):
         """Prepare for a call. With n_jobs=1, or inside another call, it runs in this process."""
         if n_jobs == 1 or self.nesting_level:
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
@@ -302,7 +303,9 @@ class _Call:
         most = memory.get("max_nbytes", DEFAULT_MAX_NBYTES)
         mode = memory.get("mmap_mode", "r")
         self.n_jobs, self.wait_seconds = n_jobs, backend.wait_seconds
-        self.shares = _Shares(None if most is None or mode is None else max(SHARED, most * (most > DEFAULT_MAX_NBYTES)))
+        self.shares = _Shares(
+            None if most is None or mode is None else max(SHARED, most * (most > DEFAULT_MAX_NBYTES))
+        )
         self.copy_all = mode in COPIES
         self.copied = set()  # keys of shared objects that tasks have tried to write to
         self.waiting = collections.deque()
@@ -439,7 +442,9 @@ class _Pool:
         while not self.ended:
             try:
                 with contextlib.suppress(queue.Empty):
-                    function, arguments = self.events.get(timeout=TICK if self.calls or self.workers else None)
+                    function, arguments = self.events.get(
+                        timeout=TICK if self.calls or self.workers else None
+                    )
                     function(*arguments)
                     function = arguments = None
                 if time.monotonic() >= check:
@@ -587,7 +592,9 @@ class _Pool:
             if batch.lost >= ATTEMPTS:
                 worker.running.popleft()
                 batch.finish(
-                    WorkerLost(f"{ATTEMPTS} workers died while they ran the same tasks, the last because: {error}")
+                    WorkerLost(
+                        f"{ATTEMPTS} workers died while they ran the same tasks, the last because: {error}"
+                    )
                 )
         self.failed_starts += not worker.ready
         self._drop(worker)
@@ -714,7 +721,9 @@ def _size(value):
             return int(value.memory_usage().sum())
         if hasattr(value, "estimated_size"):
             return int(value.estimated_size())
-        parts = (getattr(value, name, None) for name in ("data", "indices", "indptr", "row", "col", "offsets"))
+        parts = (
+            getattr(value, name, None) for name in ("data", "indices", "indptr", "row", "col", "offsets")
+        )
         return sum(int(getattr(part, "nbytes", 0)) for part in parts)
     except Exception:
         return 0
@@ -765,11 +774,11 @@ class _Runner:
         value = failure = None
         copied = False
         try:
-            objects = dict(zip(keys, values))
+            objects = dict(zip(keys, values, strict=True))
             objects.update((key, copy.deepcopy(objects[key])) for key in copies)
             results, copied = _run(data, objects, can_copy=len(copies) < len(keys))
             if copied:
-                objects = {key: copy.deepcopy(one) for key, one in zip(keys, values)}
+                objects = {key: copy.deepcopy(one) for key, one in zip(keys, values, strict=True)}
                 results, _ = _run(data, objects, can_copy=False)
             value = _pickled_results(results)
         except BaseException as error:
@@ -781,7 +790,11 @@ class _ResultPickler(cloudpickle.CloudPickler):
     """Pickles results. Arrays that are views of shared ones become writable."""
 
     def reducer_override(self, value):
-        if type(value).__module__ == "numpy" and type(value).__name__ == "ndarray" and not value.flags.writeable:
+        if (
+            type(value).__module__ == "numpy"
+            and type(value).__name__ == "ndarray"
+            and not value.flags.writeable
+        ):
             return value.copy(order="K").__reduce_ex__(5)
         return super().reducer_override(value)
 

@@ -87,7 +87,9 @@ def wait_for_cpus(at_least=2, seconds=120):
 
 def tasks_that_ran(call):
     """When and where the fits ran (one task is a batch of fits)."""
-    return [{"name": "fits", "node": node, "start": start, "end": end} for node, start, end, _ in call["spans"]]
+    return [
+        {"name": "fits", "node": node, "start": start, "end": end} for node, start, end, _ in call["spans"]
+    ]
 
 
 def nodes_that_worked(tasks):
@@ -106,7 +108,10 @@ def run(args):
     seconds = {"ray": round(time.perf_counter() - start, 2), "alone": None}
     call, cpus = joblib_ray.last_call(), int(ray.cluster_resources()["CPU"])
     tasks, shared = tasks_that_ran(call), round(call["shared_bytes"] / 1e6, 2)
-    print(f"{call['tasks']} fits in {len(tasks)} batches; they shared {shared} MB, stored once per node", flush=True)
+    print(
+        f"{call['tasks']} fits in {len(tasks)} batches; they shared {shared} MB, stored once per node",
+        flush=True,
+    )
     if args.compare:
         start = time.perf_counter()
         alone = ray.get(search_alone.remote(args.n_iter))

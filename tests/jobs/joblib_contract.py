@@ -107,7 +107,9 @@ def check_every_kind_of_data():
     sparse = scipy.sparse.random(5000, 500, 0.1, format="csr", random_state=0)
     mixed = np.array([{"a": 1}, "b", None] * 50_000, dtype=object)
     for data in (np.load(f"{file}.npy", mmap_mode="r"), frame, sparse):
-        assert Parallel()(delayed(total)(data, i) for i in range(4)) == [float(data.sum().sum()) + i for i in range(4)]
+        assert Parallel()(delayed(total)(data, i) for i in range(4)) == [
+            float(data.sum().sum()) + i for i in range(4)
+        ]
         assert joblib_ray.last_call()["shared"] == 1, type(data)
     assert Parallel()(delayed(len)(mixed) for _ in range(4)) == [150_000] * 4
     assert joblib_ray.last_call()["shared"] == 1
@@ -170,7 +172,10 @@ def check_a_search_agrees_with_the_sequential_one():
 
     X, y = load_iris(return_X_y=True)
     search = GridSearchCV(SVC(), {"C": [0.1, 1, 10]}, cv=3)
-    assert search.set_params(n_jobs=-1).fit(X, y).best_score_ == search.set_params(n_jobs=1).fit(X, y).best_score_
+    assert (
+        search.set_params(n_jobs=-1).fit(X, y).best_score_
+        == search.set_params(n_jobs=1).fit(X, y).best_score_
+    )
 
 
 def check_exceptions():

@@ -28,7 +28,9 @@ def backend():
     ray.init(num_cpus=CPUS, include_dashboard=False, log_to_driver=False, runtime_env=env)
     os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address  # for scripts that tests start
     joblib_ray.register()
-    default = joblib.parallel_config("ray", n_jobs=2) if os.environ.get("DEFAULT") else contextlib.nullcontext()
+    default = (
+        joblib.parallel_config("ray", n_jobs=2) if os.environ.get("DEFAULT") else contextlib.nullcontext()
+    )
     with default:
         yield
     ray.shutdown()

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.command import JOBS, ROOT
+from tests.command import JOBS as JOBS
+from tests.command import ROOT as ROOT
 
 MARK = "RESULT "
 

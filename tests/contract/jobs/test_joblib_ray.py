@@ -23,7 +23,9 @@ QUICK = (
     "generators_share_the_workers",
     "an_error_of_the_task_generator",
 )
-LATE = [name for name in re.findall(r"^def check_(\w+)", CHECKS.read_text(), re.MULTILINE) if name not in QUICK]
+LATE = [
+    name for name in re.findall(r"^def check_(\w+)", CHECKS.read_text(), re.MULTILINE) if name not in QUICK
+]
 
 
 def run(nodes: Nodes, folder: Path, *names: str) -> dict[str, str]:

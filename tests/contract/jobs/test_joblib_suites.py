@@ -28,7 +28,10 @@ REPLACED = (
     (r"(?m)^(from joblib import Parallel, delayed.*)$", r"\1\nimport joblib_ray\njoblib_ray.register()"),
     (r"timeout=1[05]\b", "timeout=300"),
     # What the tests take for the executor:
-    (r"(def get_workers\(backend\):\n)", r'\1    if hasattr(backend, "_call"):\n        return backend._call\n'),
+    (
+        r"(def get_workers\(backend\):\n)",
+        r'\1    if hasattr(backend, "_call"):\n        return backend._call\n',
+    ),
 )
 LOKY = "it looks for joblib's own class of processes"
 MAPS = "shared arrays are not memory maps"

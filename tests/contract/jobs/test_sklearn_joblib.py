@@ -13,6 +13,13 @@ from tests.contract.jobs.nodes import Nodes
 from tests.contract.jobs.running import ROOT, result, started, wait_for_line
 
 SCRIPT = ROOT / "jobs" / "sklearn_joblib.py"
+# Of the first 16 candidates, wherever they ran.
+BEST = {
+    "cv_accuracy": 0.9716279789538842,
+    "best_params": {
+        "C": 188.73918221350996, "class_weight": "balanced", "gamma": 0.0009236708571873865, "tol": 0.03039195382313198
+    },
+}  # fmt: skip
 GOOD = SimpleNamespace(best_score_=0.9716, best_params_={"C": 10.0})
 
 
@@ -130,5 +137,7 @@ def test_it_outlives_a_worker_node(nodes: Nodes, tmp_path: Path, later: float) -
         code = process.wait(300)
     text = log.read_text()
     assert code == 0, text
-    tasks = {node["node"]: node["tasks"] for node in result(text)["nodes"]}
+    found = result(text)
+    tasks = {node["node"]: node["tasks"] for node in found["nodes"]}
     assert tasks[left] > tasks.get(killed, 0)
+    assert {name: found["metrics"][name] for name in BEST} == BEST
