@@ -459,7 +459,7 @@ class _Pool:
     # Events.
 
     def open(self, call, idle_seconds):
-        self.idle_seconds = idle_seconds
+        self.idle_seconds, self.failed_starts = idle_seconds, 0
         self.calls.append(call)
 
     def add(self, batch):

@@ -100,7 +100,7 @@ def settle():
 
 
 def measure(X, seconds, workers, rounds):
-    """Seconds and peak bytes of each way, by round. Each has its processes started by a call before the measured one."""
+    """Seconds and peak bytes of each way, by round. A call before the measured one starts its processes."""
     taken, order = {name: [] for name in WAYS}, list(WAYS)
     expected = [float(X[i % len(X)].sum()) for i in range(len(seconds))]
     for number in range(rounds):
