@@ -25,7 +25,7 @@ def backend():
     """A Ray whose workers can import the suite."""
     share_key()
     env = {"env_vars": {"PYTHONPATH": os.environ["PYTHONPATH"]}, "worker_process_setup_hook": share_key}
-    ray.init(num_cpus=CPUS, include_dashboard=False, log_to_driver=False, runtime_env=env)
+    ray.init("local", num_cpus=CPUS, include_dashboard=False, log_to_driver=False, runtime_env=env)
     os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address  # for scripts that tests start
     joblib_ray.register()
     default = (
