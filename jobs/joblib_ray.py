@@ -20,7 +20,7 @@ What joblib promises for its own processes holds: exceptions keep their type and
 that can't continue raises `NoWorkers`, `WorkerLost` or `RayStopped`.
 
 How it works: a `_Call` for each call of joblib pickles tasks, stores what they share, and hands results to joblib. A
-`_Pool` owns the workers; only its thread touches them, and it does what others `post`. A `_Runner` is a worker's side.
+`_Pool` owns the workers; only its thread touches them, and it does what others `post`. A worker is a `JoblibWorker`.
 """
 
 from __future__ import annotations
@@ -744,14 +744,14 @@ def _actor_class():
     """The workers' class. Made on first use, since importing this file must not start Ray."""
     global _remote
     if _remote is None:
-        _remote = ray.remote(max_restarts=0, max_task_retries=0)(_Runner)
+        _remote = ray.remote(max_restarts=0, max_task_retries=0)(JoblibWorker)
     return _remote
 
 
 _remote = None
 
 
-class _Runner:
+class JoblibWorker:
     """A worker's side: runs one batch after the other."""
 
     def __init__(self, setup):

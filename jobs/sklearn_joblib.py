@@ -12,7 +12,7 @@ Run        python submit.py jobs/sklearn_joblib.py             (40 candidates, w
            python submit.py jobs/sklearn_joblib.py -- --full   (300 candidates: the more work, the more Ray helps)
            python jobs/sklearn_joblib.py --smoke-test          (alone: starts its own Ray)
 Needs      2 CPUs on workers; no GPU, no download. Under a minute on two cores; --full: about 5 minutes.
-Dashboard  Jobs, this job: its _Runner actors, one per CPU, and the node of each `run` task.
+Dashboard  Jobs, this job: its JoblibWorker actors, one per CPU, and the node of each `run` task.
 """
 
 import argparse

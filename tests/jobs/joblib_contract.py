@@ -210,6 +210,10 @@ def check_generators_share_the_workers():
         assert sorted(second) == list(range(50))
         chained = Parallel(return_as="generator")(delayed(abs)(-i) for i in first)
         assert list(chained) == list(range(50))
+
+
+def check_an_abandoned_generator():
+    with joblib.parallel_config("ray"):
         left = Parallel(return_as="generator", pre_dispatch=2)(delayed(abs)(-i) for i in range(50))
         next(left)
         with warnings.catch_warnings():

@@ -21,7 +21,6 @@ QUICK = (
     "changes_of_a_task_stay_with_it",
     "results_are_writable",
     "generators_share_the_workers",
-    "an_error_of_the_task_generator",
 )
 LATE = [
     name for name in re.findall(r"^def check_(\w+)", CHECKS.read_text(), re.MULTILINE) if name not in QUICK
