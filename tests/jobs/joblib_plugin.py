@@ -21,7 +21,7 @@ def share_key():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def backend():
+def ray_for_the_suite():
     """A Ray whose workers can import the suite."""
     share_key()
     env = {"env_vars": {"PYTHONPATH": os.environ["PYTHONPATH"]}, "worker_process_setup_hook": share_key}
