@@ -119,6 +119,7 @@ def module_of(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     lesson = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(ROOT / "jobs"))  # as for `python jobs/x.py`
     spec.loader.exec_module(lesson)
     return lesson
 
