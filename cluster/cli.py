@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -32,6 +33,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         options = parse(argv)
         run = vertex_options.chosen(options)
+        enter_lab(options)
         context = read_context()
         run(options, context)
     except RaydockError as error:
@@ -47,6 +49,15 @@ def main(argv: Sequence[str]) -> int:
         say(crash.sentence("cluster", fault), prefix="")
         return crash.EXIT_CODE
     return 0
+
+
+def enter_lab(options: argparse.Namespace) -> None:
+    """Use the lab's Vertex AI if a command for Vertex AI means it, and say so."""
+    if getattr(options, "target", "") == "vertex":
+        from raydock.gcp.lab_environment import enter_if_meant
+
+        if found := enter_if_meant(options.lab, options.project, options.cluster, os.environ):
+            say(found.line)
 
 
 class ClusterParser(commandline.Parser):
@@ -120,6 +131,10 @@ def parser() -> ClusterParser:
     images = verbs.add_parser("images", help="build the missing images")
     images.add_argument("--build", action="store_true", help="rebuild all images")
     images.set_defaults(run=run_images)
+    env = verbs.add_parser(
+        "env", help="print shell variables that lead Google's clients on this machine to the lab"
+    )
+    env.set_defaults(run=run_env)
     vertex_options.add(verbs)
     return top
 
@@ -290,6 +305,15 @@ def run_images(options: argparse.Namespace, context: Context) -> None:
 
     built = open_cluster(context).build(options.build)
     print(f"Built: {', '.join(built)}." if built else "All images already exist.")
+
+
+def run_env(options: argparse.Namespace, context: Context) -> None:
+    """Print the variables for a shell: eval "$(python -m cluster env)"."""
+    from raydock.gcp import lab_environment
+
+    found = lab_environment.of_checkout(os.environ)
+    print(found.exports)
+    say(f"for the shell that evaluates this: {found.line}")
 
 
 def show(cluster: Runtime, context: Context) -> None:

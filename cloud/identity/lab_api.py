@@ -2,6 +2,7 @@
 
 GET  /lab/       the user's principal, the job's principal, the project and the buckets
 POST /lab/token  an access token for the user, like `gcloud auth print-access-token` on Google Cloud
+GET  /lab/ca.pem the CA certificate of the lab's services, for clients that reach them through the gateway's proxy
 """
 
 from __future__ import annotations
@@ -24,19 +25,26 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class LabApi:
-    """The API behind the gateway. It accepts the key only, no session. `project`: the cluster's project."""
+    """The API behind the gateway, for the key only, no session. `project`: the cluster's; `pem`: the CA certificate."""
 
     access: Access
     project: str
     gate: Gate
+    pem: bytes = b""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Handle any path below /lab/."""
         if not credentials.key_matches(credentials.bearer(request), self.gate):
             return auth.request_key(request)
         routes = {("GET", "/lab/"): self.describe, ("POST", "/lab/token"): self.token}
+        if self.pem:
+            routes[("GET", "/lab/ca.pem")] = self.certificate
         handler = routes.get((request.method, request.path))
         return handler() if handler else web.Response(status=404, text=f"The lab has no {request.path}.\n")
+
+    def certificate(self) -> web.Response:
+        """The CA certificate."""
+        return web.Response(body=self.pem, content_type="application/x-pem-file")
 
     def describe(self) -> web.Response:
         """The lab's identities, project and buckets."""

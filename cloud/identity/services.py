@@ -3,7 +3,7 @@
 cloudresourcemanager   projects and their policies: v1 and v3
 iam                    service accounts and their policies: v1; deny policies: v2
 iamcredentials         access tokens for custom service accounts: v1
-oauth2                 information about a token
+oauth2                 information about a token; access tokens for the user, for the gateway's key
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from iam.policy import resource as resources
 from iam.policy.principal import ANONYMOUS, email, is_custom_account, is_service_agent, normal
 
 LONGEST_FORM = 2**16  # bytes
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 LONGEST = 3600.0  # maximum lifetime of a service account's token, in seconds
 ACCOUNT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 
@@ -40,6 +41,7 @@ class GoogleServices:
     """All of these services; a request selects one by its host."""
 
     access: Access
+    is_key: Callable[[str], bool] = lambda text: False  # whether it is the gateway's key
 
     async def handle(self, request: web.Request, host: str, raw: str = "") -> web.StreamResponse:
         """Handle any request to one of the hosts. `raw` replaces the request's path."""
@@ -47,6 +49,8 @@ class GoogleServices:
         try:
             if host not in HOSTS:
                 raise missing_services.not_implemented(host)
+            if host == "oauth2.googleapis.com" and path == "/token":
+                return await self.refresh(request)
             if host == "oauth2.googleapis.com" or path.startswith(("/oauth2/", "/tokeninfo")):
                 return web.json_response(await self.token_info(request))
             principal = self.access.caller(request)
@@ -219,6 +223,20 @@ class GoogleServices:
 
     # oauth2
 
+    async def refresh(self, request: web.Request) -> web.Response:
+        """An access token for the user, whose refresh token is the gateway's key (RFC 6749, sections 5 and 6)."""
+        form = await form_of(request)
+        if form.get("grant_type") != "refresh_token" or not self.is_key(str(form.get("refresh_token"))):
+            fault = {
+                "error": "invalid_grant",
+                "error_description": "The refresh token is not the cluster's key.",
+            }
+            return web.json_response(fault, status=400)
+        token, expires = self.access.tokens.mint(self.access.lab_state.person)
+        lifetime = max(1, int(expires - self.access.tokens.clock()))
+        body = {"access_token": token, "expires_in": lifetime, "scope": SCOPE, "token_type": "Bearer"}
+        return web.json_response(body, headers={"Cache-Control": "no-store"})
+
     async def token_info(self, request: web.Request) -> Any:
         """tokeninfo and userinfo: https://cloud.google.com/docs/authentication/token-types"""
         parameters = dict(request.query) | (await form_of(request) if request.method == "POST" else {})
@@ -230,13 +248,12 @@ class GoogleServices:
         expires = float(str(claims["expires"]))
         expires_in = int(expires - self.access.tokens.clock())
         address = email(str(claims["principal"]))
-        scope = "https://www.googleapis.com/auth/cloud-platform"
         return {
             "email": address,
             "email_verified": "true",
             "exp": str(int(expires)),
             "expires_in": expires_in,
-            "scope": scope,
+            "scope": SCOPE,
         }
 
 

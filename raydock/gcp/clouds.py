@@ -21,6 +21,7 @@ STORAGE = "storage.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 SECONDS = 10.0
 LAB = "The lab's cloud"
+LOGIN = "gcloud auth application-default login"
 
 
 class GoogleCloud(Protocol):
@@ -146,9 +147,7 @@ def default_token() -> str:
     try:
         credentials.refresh(Request())
     except google.auth.exceptions.GoogleAuthError as fault:
-        raise PermissionDenied(
-            f"Your credentials gave no token: {fault}.", "gcloud auth application-default login"
-        ) from None
+        raise PermissionDenied(f"Your credentials gave no token: {fault}.", LOGIN) from None
     return str(credentials.token)
 
 
@@ -173,10 +172,17 @@ def default_credentials() -> tuple[Any, str]:
     try:
         credentials, project = google.auth.default(scopes=[SCOPE])
     except google.auth.exceptions.DefaultCredentialsError:
-        raise PermissionDenied(
-            "You have no application default credentials here.", "gcloud auth application-default login"
-        ) from None
+        raise PermissionDenied("You have no application default credentials here.", login_fix()) from None
     return credentials, project or ""
+
+
+def login_fix() -> str:
+    """How to get credentials: Google's, or the lab's if one is up here."""
+    try:
+        lab_of_checkout()
+    except NotFound:
+        return LOGIN
+    return f'{LOGIN}; for the lab instead: eval "$(python -m cluster env)"'
 
 
 def lab_of_checkout() -> LabCloud:
