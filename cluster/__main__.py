@@ -14,7 +14,7 @@ if __name__ == "__main__":
     from raydock.interpreter import use_environment
 
     use_environment(
-        "cluster", ["yaml", "docker"], ["-m", "cluster", *sys.argv[1:]], minimum=(3, 11), arrow="  "
+        "cluster", ["yaml", "docker", "httpx"], ["-m", "cluster", *sys.argv[1:]], minimum=(3, 11), arrow="  "
     )
     from raydock import crash
 

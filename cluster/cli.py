@@ -6,18 +6,19 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cluster.errors import NoEngine, OtherRuntime
 from cluster.runtimes import RUNTIMES, Choice, Context, Runtime
 from cluster.vertex_ai import options as vertex_options
-from raydock import commandline, settings, state, units
-from raydock.commandline import MEANT, line, near
+from raydock import settings, state, units
 from raydock.errors import Interrupted, RaydockError, UsageError
-from raydock.printable import printable
 from raydock.settings import ROOT
+from raydock.terminal.commandline import MEANT, Parser, line, near
+from raydock.terminal.layout import columns, hanging
+from raydock.terminal.printable import printable
 from raydock.topology import pool_size
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ def main(argv: Sequence[str]) -> int:
         context = read_context()
         run(options, context)
     except RaydockError as error:
-        say(error.message)
-        say(f"  {error.fix}", prefix="")
+        report(error)
         return error.exit_code
     except KeyboardInterrupt:
         say("Interrupted. To see what is running: make cluster-status")
@@ -60,18 +60,10 @@ def enter_lab(options: argparse.Namespace) -> None:
             say(found.line)
 
 
-class ClusterParser(commandline.Parser):
-    """A parser that raises UsageError instead of exiting."""
-
-    fault = UsageError
-
-
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the arguments. Raises UsageError, with the corrected command line if one is likely."""
     top, words = parser(), list(argv)
-    verbs: Mapping[str, ClusterParser] = next(
-        action.choices for action in top._actions if isinstance(action, argparse._SubParsersAction)
-    )
+    verbs = top.commands
     if words and words[0] in verbs:
         verb = verbs[words[0]]
         require_current_flags(verb, words[1:])
@@ -83,19 +75,19 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return top.checked(words)
 
 
-def require_current_flags(verb: ClusterParser, words: Sequence[str]) -> None:
+def require_current_flags(verb: Parser, words: Sequence[str]) -> None:
     """Raise UsageError for a flag that was renamed, with the command line that uses the new name."""
     for word in words:
         flag, equals, value = word.partition("=")
         new = RENAMED.get(flag, "")
-        if new in verb._option_string_actions:
+        if new in verb.options:
             meant = [new + equals + value if other == word else other for other in words]
             raise UsageError(f"{verb.prog} does not take {word}.", MEANT + line(verb.prog, meant))
 
 
-def parser() -> ClusterParser:
+def parser() -> Parser:
     """The parser with every command."""
-    top = ClusterParser(
+    top = Parser(
         prog=PROG, description="Start, inspect and stop a Ray cluster, on this machine or on Vertex AI."
     )
     verbs = top.add_subparsers(metavar="COMMAND", required=True)
@@ -153,6 +145,15 @@ def read_context() -> Context:
 
     found = settings.read()
     return Context(ROOT, state.folder(found), found, topology.load(ROOT, found), say)
+
+
+def report(error: RaydockError) -> None:
+    """Print an error and its fix to stderr, wrapped to the terminal."""
+    width = columns(sys.stderr)
+    for start, text in (("cluster: ", error.message), ("  ", error.fix)):
+        first, *more = text.split("\n")
+        shown = hanging(start, first, width) + [part for one in more for part in hanging("", one, width)]
+        say("\n".join(shown), prefix="")
 
 
 def say(line: str, prefix: str = "cluster: ") -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cluster.applied import Changes
 from cluster.errors import InUse
 from cluster.status import Member
-from raydock.commandline import line
-from raydock.rayapi import nodes
+from raydock.answers import rows
+from raydock.errors import Unavailable
+from raydock.rayapi import blocking, paths
+from raydock.rayapi.connection import Gateway
 from raydock.rayapi.job import TERMINAL
-from raydock.rayapi.nodes import Gateway
+from raydock.terminal.commandline import line
 
 SHOWN = 5
 
@@ -37,15 +39,15 @@ def require_idle(why: str, members: Sequence[Member], dashboard: Gateway, words:
 def jobs(dashboard: Gateway) -> str:
     """The running jobs as text, or "" if there are none. A cluster that can't list its jobs may be running some."""
     try:
-        answer = nodes.get(dashboard, "/api/jobs/")
-        found = [name(job) for job in answer if job.get("status") not in TERMINAL]
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        return f"any running job (the dashboard could not list them: {nodes.reason(error)})"
+        listed = rows(blocking.get(dashboard, paths.JOBS, list))
+    except Unavailable as fault:
+        return f"any running job, which could not be listed: {fault.message.rstrip('.')}"
+    found = [name(job) for job in listed if job.get("status") not in TERMINAL]
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     noun = "job" if len(found) == 1 else "jobs"
     return f"the {noun} {', '.join(found[:SHOWN])}{more}" if found else ""
 
 
-def name(job: dict[str, object]) -> str:
+def name(job: Mapping[str, object]) -> str:
     """The id of a job. Interactive drivers have one too."""
     return str(job.get("submission_id") or job.get("job_id") or "a driver")

@@ -15,8 +15,9 @@ from typing import Protocol, cast
 from cluster import key
 from cluster.errors import NoEngine
 from cluster.status import Member, missing, rows
-from raydock.errors import NotUp
-from raydock.rayapi.nodes import Gateway, Node, list_nodes
+from raydock.errors import NotUp, Unavailable
+from raydock.rayapi.connection import Gateway
+from raydock.rayapi.nodes import Node, list_nodes
 from raydock.topology import Pool, Topology
 from raydock.waiting import Say
 
@@ -121,10 +122,10 @@ def current(context: Context) -> str:
 
 
 def cluster_nodes(cluster: Runtime, context: Context) -> list[Node]:
-    """The nodes as `status` shows them. Raises NotUp if the dashboard does not answer."""
+    """The nodes as `status` shows them. Raises Unavailable if the dashboard does not answer."""
     try:
         return rows(cluster.members(), list_nodes(context.dashboard))
-    except NotUp:
+    except Unavailable:
         if stopped := cluster.stopped_services():
             raise NotUp(stopped_message(stopped), START_AGAIN) from None
         raise
@@ -142,5 +143,5 @@ def is_complete(cluster: Runtime, context: Context) -> bool:
         return not cluster.stopped_services() and not missing(
             cluster.members(), list_nodes(context.dashboard)
         )
-    except NotUp:
+    except Unavailable:
         return False

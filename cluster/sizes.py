@@ -16,7 +16,7 @@ from cluster.errors import TooSmall
 from cluster.runtimes import Context
 from raydock import machine, sizing, topology
 from raydock.machine import Machine
-from raydock.sizing import Nodes, Sizes
+from raydock.sizing import NodeSizes, Sizes
 from raydock.topology import Pool, Topology
 
 # The pool and the field that each setting is.
@@ -98,8 +98,8 @@ def of_compose(fixed: Topology) -> Sizes:
     return Sizes(of_pool(fixed.head), cpu, gpu, fixed.cloud)
 
 
-def of_pool(pool: Pool) -> Nodes:
-    return Nodes(pool.nodes, pool.cpus, pool.memory, pool.shm)
+def of_pool(pool: Pool) -> NodeSizes:
+    return NodeSizes(pool.nodes, pool.cpus, pool.memory, pool.shm)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from raydock.rayapi.nodes import Gateway, Node
+from raydock.rayapi.connection import Gateway
+from raydock.rayapi.nodes import Node
+from raydock.terminal import layout
+from raydock.terminal.layout import clip
 
 HEADINGS = ("NODE", "POOL", "CPUS", "GPUS", "MEMORY", "STATE")
 
@@ -74,12 +77,7 @@ def row(member: Member, node: Node | None) -> Node:
 
 def table(found: Sequence[Node]) -> str:
     """The rows as aligned text with headings. Fits 80 columns with our pool names."""
-    lines = [HEADINGS, *(cells(node) for node in found)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    return "\n".join(layout.table([HEADINGS, *map(cells, found)]))
 
 
 def cells(node: Node) -> tuple[str, ...]:
@@ -87,11 +85,6 @@ def cells(node: Node) -> tuple[str, ...]:
     gpus = f"{node.gpus} (simulated)" if node.simulated and node.gpus else str(node.gpus)
     memory = f"{node.memory / 2**30:.1f} GiB"
     return (clip(node.name, 22), clip(node.pool, 12), str(node.cpus), gpus, memory, node.state)
-
-
-def clip(text: str, width: int) -> str:
-    """Shorten the text to `width` characters, with an ellipsis."""
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def as_json(runtime: str, dashboard: Gateway, found: Sequence[Node]) -> dict[str, object]:

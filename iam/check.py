@@ -30,7 +30,7 @@ HeldPermissions = Mapping[str, frozenset[str]]  # by bucket, as testIamPermissio
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CheckResult:
     """The verdict on everything that one declaration needs on one URI.
 
     `missing` are the permissions that are denied, or that could not be shown to be granted; `how` is the source of
@@ -53,7 +53,7 @@ async def check(
     needs: Sequence[RequiredPermission],
     reader: PolicyReader,
     from_cluster: HeldPermissions | None = None,
-) -> list[Outcome]:
+) -> list[CheckResult]:
     """Return one outcome per URI. Raises RaydockError if nothing can be read at all.
 
     from_cluster: the permissions that a probe on the cluster found; the identity is then not impersonated.
@@ -115,7 +115,7 @@ def outcome(
     policies: Policies | NotFound,
     held: HeldPermissions | None,
     how: str,
-) -> Outcome:
+) -> CheckResult:
     """The outcome for all operations on one URI: denied if one of them is, else unknown if one of them is."""
     first = needs[0]
     operations = tuple(need.operation for need in needs)
@@ -123,7 +123,7 @@ def outcome(
     if isinstance(policies, NotFound):
         why = f"there is no bucket gs://{first.bucket}"
         missing = tuple(permission for need in needs for permission in need.permissions)
-        return Outcome(first.uri, because, operations, principal, Verdict.DENIED, missing, why, how)
+        return CheckResult(first.uri, because, operations, principal, Verdict.DENIED, missing, why, how)
     decisions = [
         decide_one(principal, permission, need, policies, held)
         for need in needs
@@ -136,10 +136,12 @@ def outcome(
             missing = tuple(dict.fromkeys(one.permission for one in worst))
             denied_by_rule = worst[0].where == "deny policy"
             fixes = () if denied_by_rule else grants_for(principal, missing, first.resource)
-            return Outcome(
+            return CheckResult(
                 first.uri, because, operations, principal, verdict, missing, worst[0].why, source, fixes
             )
-    return Outcome(first.uri, because, operations, principal, Verdict.GRANTED, (), decisions[0].why, source)
+    return CheckResult(
+        first.uri, because, operations, principal, Verdict.GRANTED, (), decisions[0].why, source
+    )
 
 
 def decide_one(

@@ -6,24 +6,24 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from iam.errors import Conflict, MalformedPrincipal, MalformedResource, UnknownRole
 from iam.options import Usage, needs_of, parse
-from raydock.commandline import MEANT
-from raydock.errors import RaydockError, SettingsError, Unreachable
-from raydock.printable import json_printable, printable
+from raydock.errors import Interrupted, RaydockError, Unreachable, UsageError
+from raydock.terminal import prompt
+from raydock.terminal.layout import columns, hanging
+from raydock.terminal.printable import json_printable, printable
 
 if TYPE_CHECKING:
-    from iam.check import Outcome
+    from iam.check import CheckResult
     from iam.provision.apply import Provisioner
     from iam.provision.plan import ProvisionPlan
 
 OK, USAGE, REFUSED, UNREACHABLE, INTERRUPTED = 0, 2, 3, 4, 130
-USAGE_ERRORS = (Usage, SettingsError, MalformedPrincipal, MalformedResource, UnknownRole)
+USAGE_ERRORS = (Usage, UsageError, MalformedPrincipal, MalformedResource, UnknownRole)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,9 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def exit_code_of(fault: RaydockError) -> int:
-    """Return 2 for a usage error, 4 if trying again may help, 3 for everything else."""
+    """Return 2 for a usage error, 130 for Ctrl-C, 4 if trying again may help, 3 for everything else."""
     if isinstance(fault, USAGE_ERRORS):
         return USAGE
+    if isinstance(fault, Interrupted):
+        return INTERRUPTED
     return UNREACHABLE if isinstance(fault, (Unreachable, Conflict)) else REFUSED
 
 
@@ -112,7 +114,7 @@ def check(options: argparse.Namespace) -> int:
     if not principal:
         raise Usage("Could not determine which identity jobs run as.", "pass it: --as=serviceAccount:EMAIL")
 
-    async def run() -> list[Outcome]:
+    async def run() -> list[CheckResult]:
         async with open_reader(session) as reader:
             return await check_permissions(principal, needs, reader)
 
@@ -215,7 +217,7 @@ def print_plan(plan: ProvisionPlan) -> None:
 
 
 def confirmed(plan: ProvisionPlan, options: argparse.Namespace) -> bool:
-    """Whether to apply the plan: asks on a terminal. Raises Usage if stdin is not a terminal."""
+    """Whether to apply the plan: asks on a terminal. Raises UsageError if stdin is not a terminal."""
     if not plan.todo:
         return False
     if options.dry_run:
@@ -223,11 +225,7 @@ def confirmed(plan: ProvisionPlan, options: argparse.Namespace) -> bool:
         return False
     if options.yes:
         return True
-    if not sys.stdin.isatty():
-        raise Usage("Applying the plan needs confirmation, so nothing was changed.", "add --yes")
-    sys.stderr.write("Apply this plan? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() in ("y", "yes"):
+    if prompt.confirmed("Apply this plan?", "Nothing was changed"):
         return True
     echo("Nothing was changed.")
     return False
@@ -246,9 +244,7 @@ def echo_json(value: Mapping[str, Any]) -> None:
 
 def echo_wrapped(start: str, text: str) -> None:
     """Print text to stdout with a hanging indent below `start`."""
-    from iam.text import hanging
-
-    echo(*hanging(start, text, width(sys.stdout)))
+    echo(*hanging(start, text, columns(sys.stdout)))
 
 
 def echo_error(line: str) -> None:
@@ -264,17 +260,9 @@ def write_line(line: str, stream: TextIO) -> None:
 
 def report_error(fault: RaydockError) -> None:
     """Print what failed and how to fix it."""
-    from iam.text import hanging
-
     for start, text in (("iam: ", fault.message), ("   → ", fault.fix)):
-        columns = 10_000 if text.startswith(MEANT) else width(sys.stderr)  # keep a command on one line
-        for line in hanging(start, text, columns) if text else ():
+        for line in hanging(start, text, columns(sys.stderr)) if text else ():
             echo_error(line)
-
-
-def width(stream: TextIO) -> int:
-    """Columns of a terminal, 60 or more. Lines written to a file are not wrapped."""
-    return max(60, shutil.get_terminal_size((80, 24)).columns) if stream.isatty() else 10_000
 
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from iam.errors import IamError
-from raydock import commandline
-from raydock.commandline import MEANT, line, near
+from raydock.terminal import commandline
+from raydock.terminal.commandline import MEANT, line, near
 
 if TYPE_CHECKING:
     from iam.policy.required_permissions import RequiredPermission

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 
-from iam.check import Outcome
+from iam.check import CheckResult
 from iam.policy.evaluate import Verdict
 
 VERDICTS = {Verdict.GRANTED: "OK", Verdict.DENIED: "DENIED", Verdict.UNKNOWN: "UNKNOWN"}
 NO_NARROW_ROLE = "ask an owner of the project: no narrow role on the bucket alone would fix it"
 
 
-def sentence(one: Outcome) -> str:
+def sentence(one: CheckResult) -> str:
     """Principal, permission, resource, the declaration that needs it, and the reason."""
     if one.verdict is Verdict.GRANTED:
         doing = ", ".join(operation.value for operation in one.operations)
@@ -25,7 +24,7 @@ def sentence(one: Outcome) -> str:
     )
 
 
-def fix(one: Outcome, cloud: str) -> str:
+def fix(one: CheckResult, cloud: str) -> str:
     """The grants that fix a denial, as commands of `python -m iam` and of gcloud, one a line.
 
     `cloud` is the name of the cloud that was checked: "local" for the lab.
@@ -39,28 +38,8 @@ def fix(one: Outcome, cloud: str) -> str:
     return "\n".join([*commands, *(f"on Google Cloud: {each.gcloud}" for each in one.fixes)])
 
 
-def lines(one: Outcome, cloud: str) -> Iterator[tuple[str, str]]:
+def lines(one: CheckResult, cloud: str) -> Iterator[tuple[str, str]]:
     """The lines of an outcome, each with the label that it hangs from."""
     yield f"{VERDICTS[one.verdict]:<7}  ", sentence(one)
     if one.verdict is not Verdict.GRANTED:
         yield from (("       → ", line) for line in fix(one, cloud).splitlines())
-
-
-def is_command(text: str) -> bool:
-    """Whether the text is a command to copy, which must stay on one line."""
-    return text.startswith(("python -m iam ", "on Google Cloud: gcloud "))
-
-
-def hanging(start: str, text: str, width: int) -> list[str]:
-    """Wrap text with a hanging indent below `start`, without breaking words. Commands are not wrapped."""
-    if is_command(text):
-        return [start + text]
-    indent = " " * len(start)
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=start,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

@@ -21,7 +21,7 @@ FRAMES = 25  # kept at each end of a long traceback
 
 def guarded(tool: str, command: Callable[[], int]) -> int:
     """Run a command and return its exit code, even if it fails before its own error handling is in place."""
-    from raydock.streams import Sink, open_streams
+    from raydock.terminal.streams import Sink, open_streams
 
     open_streams()
     out, err = Sink(sys.stdout), Sink(sys.stderr)
@@ -45,8 +45,7 @@ def ended(tool: str, command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as fault:
-        told = sentence(tool, fault)
-        sys.stderr.write(f"{told}\n")
+        sys.stderr.write(f"{sentence(tool, fault)}\n")
         return EXIT_CODE
 
 

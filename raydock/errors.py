@@ -5,9 +5,10 @@ RaydockError            packages derive their own kinds from it
 │   └── SettingsError       invalid setting, or invalid file that contains it
 ├── NotFound            3   the requested object does not exist
 ├── PermissionDenied    3   the caller may not read or change it
-├── ServerError         4   the server returned an error or an unexpected response
-├── Unreachable         4   nothing answered: a retry may help
-├── NotUp               4   there is no cluster to query
+├── Unavailable         4   the cluster gave no usable answer
+│   ├── ServerError         the server returned an error or an unexpected response
+│   ├── Unreachable         nothing answered: a retry may help
+│   └── NotUp               there is no cluster to query
 ├── NotReady            1   a deadline passed; the message contains the last status seen
 ├── CommandFailed       1   a command or a request failed
 └── Interrupted       130   Ctrl-C; the message says what is left
@@ -52,26 +53,26 @@ class PermissionDenied(RaydockError):
     exit_code = 3
 
 
-class ServerError(RaydockError):
-    """The server returned an error or an unexpected response. `status` is the HTTP status, 0 if there is none."""
+class Unavailable(RaydockError):
+    """The cluster, or another server, gave no usable answer."""
 
     exit_code = 4
+
+
+class ServerError(Unavailable):
+    """The server returned an error or an unexpected response. `status` is the HTTP status, 0 if there is none."""
 
     def __init__(self, message: str, fix: str = "", status: int = 0) -> None:
         super().__init__(message, fix)
         self.status = status
 
 
-class Unreachable(RaydockError):
+class Unreachable(Unavailable):
     """Nothing answered in time. A retry may help."""
 
-    exit_code = 4
 
-
-class NotUp(RaydockError):
+class NotUp(Unavailable):
     """There is no cluster to query."""
-
-    exit_code = 4
 
 
 class NotReady(RaydockError):

@@ -13,6 +13,8 @@ GROUPS = Path("/proc/self/cgroup")
 
 @dataclass(frozen=True, slots=True)
 class Machine:
+    """What a machine offers to a cluster."""
+
     cpus: int
     memory: int  # bytes
 
@@ -32,6 +34,7 @@ def affinity() -> int:
 
 
 def physical_memory() -> int:
+    """Bytes of memory in this machine."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -58,7 +61,7 @@ def folders(controller: str, mount: Path, groups: Path) -> Iterator[Path]:
 
 
 def quota(folder: Path) -> float:
-    """CPUs that the group may use; 0 where it has no limit."""
+    """CPUs that the group may use; 0 if it has no limit."""
     words = read(folder / "cpu.max").split() or [
         read(folder / "cpu.cfs_quota_us").strip(),
         read(folder / "cpu.cfs_period_us").strip(),
@@ -68,12 +71,13 @@ def quota(folder: Path) -> float:
 
 
 def memory_limit(folder: Path) -> int:
-    """Bytes that the group may use; 0 where it has no limit. Version 1 has none as a very large number."""
+    """Bytes that the group may use; 0 if it has no limit, which version 1 writes as a very large number."""
     text = (read(folder / "memory.max") or read(folder / "memory.limit_in_bytes")).strip()
     return int(text) if text.isdigit() else 0
 
 
 def read(file: Path) -> str:
+    """The file's text; "" if it can't be read."""
     try:
         return file.read_text()
     except OSError:

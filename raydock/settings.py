@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from raydock.dotenv import dotenv
+from raydock.compose.dotenv import dotenv
 
 ROOT = Path(__file__).resolve().parent.parent
 

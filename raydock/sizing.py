@@ -34,7 +34,7 @@ MOST_WORKERS = 16  # where CPU_WORKER_CPUS is set and CPU_WORKERS is not
 
 
 @dataclass(frozen=True, slots=True)
-class Nodes:
+class NodeSizes:
     """Equal nodes. Memory and /dev/shm of each in bytes."""
 
     count: int
@@ -47,9 +47,9 @@ class Nodes:
 class Sizes:
     """One cluster on one machine."""
 
-    head: Nodes
-    cpu: Nodes
-    gpu: Nodes
+    head: NodeSizes
+    cpu: NodeSizes
+    gpu: NodeSizes
     cloud: int  # bytes
 
     @property
@@ -96,13 +96,14 @@ class Layout:
 
     @property
     def cpus(self) -> int:
+        """CPUs of all workers."""
         return self.cpu * self.cpu_cpus + self.gpu * self.gpu_cpus
 
 
 def divide(machine: Machine, given: Mapping[str, int] = NOTHING, others: int = 0) -> Sizes:
     """The cluster for this machine. `given`: settings that are set, by name; `others`: bytes for other services.
 
-    Where even the least does not fit, it is the least: `shortage` tells.
+    If not even the smallest cluster fits, it is the smallest: see `shortage`.
     """
     spare = machine.memory - reserve(machine) - others
     cloud = given.get("LAB_MEMORY", within(spare // 16, CLOUD))
@@ -111,7 +112,7 @@ def divide(machine: Machine, given: Mapping[str, int] = NOTHING, others: int = 0
     fitting = (found for found in layouts(machine.cpus, given) if needed(found, given) <= rest)
     layout = next(fitting, None) or least(given)
     return Sizes(
-        head=Nodes(1, 0, head, given.get("HEAD_SHM", shm(head))),
+        head=NodeSizes(1, 0, head, given.get("HEAD_SHM", shm(head))),
         cpu=nodes("CPU", layout.cpu, layout.cpu_cpus, each_cpu(layout, rest, given), given),
         gpu=nodes("GPU", layout.gpu, layout.gpu_cpus, each_cpu(layout, rest, given), given),
         cloud=cloud,
@@ -119,7 +120,7 @@ def divide(machine: Machine, given: Mapping[str, int] = NOTHING, others: int = 0
 
 
 def shortage(machine: Machine, sizes: Sizes, others: int = 0) -> int:
-    """Bytes by which the limits are more than the machine has, its reserve included; 0 where they fit."""
+    """Bytes by which the limits, with the reserve, exceed the machine's memory; 0 if they fit."""
     return max(0, sizes.memory + others + reserve(machine) - machine.memory)
 
 
@@ -130,13 +131,14 @@ def required(sizes: Sizes, others: int = 0) -> int:
 
 
 def reserve(machine: Machine) -> int:
+    """Bytes that are left to the machine itself: a tenth, at least RESERVE."""
     return max(RESERVE, machine.memory // 10)
 
 
 def layouts(cpus: int, given: Mapping[str, int]) -> Iterator[Layout]:
-    """Every way to place at most so many CPUs, the best first.
+    """Every layout with at most `cpus` CPUs, the best first.
 
-    A GPU worker comes first, then a second CPU worker, then more CPUs.
+    A GPU worker is preferred to a second CPU worker, and that to more CPUs.
     """
     for gpus in (given["GPU_WORKERS"],) if "GPU_WORKERS" in given else (1, 0):
         for several in (True, False):
@@ -147,7 +149,7 @@ def layouts(cpus: int, given: Mapping[str, int]) -> Iterator[Layout]:
 
 
 def counts(free: int, several: bool, given: Mapping[str, int]) -> Iterator[int]:
-    """How many CPU workers to try for so many CPUs: up to three of one CPU, else at least two of up to 16 CPUs."""
+    """The numbers of CPU workers to try for `free` CPUs: up to three with one CPU, else two or more with up to 16."""
     if "CPU_WORKERS" in given:
         yield given["CPU_WORKERS"]
     elif not several:
@@ -159,7 +161,7 @@ def counts(free: int, several: bool, given: Mapping[str, int]) -> Iterator[int]:
 
 
 def layout(total: int, workers: int, gpus: int, given: Mapping[str, int]) -> Layout | None:
-    """So many workers with at most `total` CPUs; None where one would have none, or a GPU worker the most."""
+    """The layout with at most `total` CPUs; None if a worker would have no CPU, or a GPU worker the most."""
     free = total - gpus * given.get("GPU_WORKER_CPUS", 1)
     cpus = given.get("CPU_WORKER_CPUS", max(0, free) // workers if workers else 1)
     if "CPU_WORKERS" not in given and "CPU_WORKER_CPUS" not in given:
@@ -176,7 +178,7 @@ def layout(total: int, workers: int, gpus: int, given: Mapping[str, int]) -> Lay
 
 
 def least(given: Mapping[str, int]) -> Layout:
-    """One CPU worker of one CPU, as far as nothing else is set."""
+    """The smallest layout: one CPU worker with one CPU, unless other values are set."""
     return Layout(
         given.get("CPU_WORKERS", 1),
         given.get("CPU_WORKER_CPUS", 1),
@@ -194,7 +196,7 @@ def needed(layout: Layout, given: Mapping[str, int]) -> int:
 
 
 def each_cpu(layout: Layout, rest: int, given: Mapping[str, int]) -> int:
-    """Memory for each CPU of the workers whose memory is not set, beside NODE for each worker."""
+    """Bytes for each CPU of the workers whose memory is not set, in addition to NODE for each worker."""
     fixed = sum(count * given.get(f"{kind}_WORKER_MEMORY", NODE) for kind, count, _ in kinds(layout))
     cpus = sum(
         count * max(1, cpus) for kind, count, cpus in kinds(layout) if f"{kind}_WORKER_MEMORY" not in given
@@ -203,23 +205,27 @@ def each_cpu(layout: Layout, rest: int, given: Mapping[str, int]) -> int:
 
 
 def kinds(layout: Layout) -> Iterator[tuple[str, int, int]]:
+    """The kind of worker, how many there are, and the CPUs of each."""
     yield "CPU", layout.cpu, layout.cpu_cpus
     yield "GPU", layout.gpu, layout.gpu_cpus
 
 
-def nodes(kind: str, count: int, cpus: int, each: int, given: Mapping[str, int]) -> Nodes:
+def nodes(kind: str, count: int, cpus: int, each: int, given: Mapping[str, int]) -> NodeSizes:
+    """The workers of one kind, with `each` bytes for each CPU."""
     memory = given.get(f"{kind}_WORKER_MEMORY", rounded(NODE + max(1, cpus) * each))
-    return Nodes(count, cpus, memory, given.get(f"{kind}_WORKER_SHM", shm(memory)))
+    return NodeSizes(count, cpus, memory, given.get(f"{kind}_WORKER_SHM", shm(memory)))
 
 
 def shm(memory: int) -> int:
-    """Of /dev/shm, which holds the object store: Ray gives it 30 % of the memory."""
+    """Bytes of /dev/shm, which holds the object store: 30 % of the memory, Ray's default."""
     return memory * 3 // 10 // MIB * MIB
 
 
 def within(size: int, limits: tuple[int, int]) -> int:
+    """The size, raised or lowered to the limits and rounded."""
     return rounded(min(max(size, limits[0]), limits[1]))
 
 
 def rounded(size: int) -> int:
+    """The size, rounded down to a multiple of STEP."""
     return size // STEP * STEP

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from raydock import units
+from raydock.compose.interpolation import interpolate
 from raydock.errors import UsageError
-from raydock.interpolation import interpolate
 
 T = TypeVar("T")
 NAME = re.compile(r"\$\{?(\w+)")

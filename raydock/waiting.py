@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from raydock.errors import NotReady, NotUp
+from raydock.errors import NotReady, Unavailable
 
 Say = Callable[[str], None]
 
@@ -13,7 +13,7 @@ Say = Callable[[str], None]
 def wait_until(check: Callable[[], str], seconds: float, what: str, say: Say, fix: str) -> None:
     """Poll `check` until it returns "", for at most `seconds`. Each new status is reported once.
 
-    NotUp counts as "not yet": the dashboard may still be starting. Raises NotReady with the last status.
+    Unavailable counts as "not yet": the dashboard may still be starting. Raises NotReady with the last status.
     """
     started = time.monotonic()
     last = ""
@@ -27,8 +27,8 @@ def wait_until(check: Callable[[], str], seconds: float, what: str, say: Say, fi
 
 
 def poll(check: Callable[[], str]) -> str:
-    """The status that `check` returns, or the message of NotUp."""
+    """The status that `check` returns, or the message of Unavailable."""
     try:
         return check()
-    except NotUp as error:
+    except Unavailable as error:
         return error.message.rstrip(".")

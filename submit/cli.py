@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from raydock.errors import RaydockError, UsageError
-from raydock.streams import open_streams, silence
+from raydock.terminal.streams import open_streams, silence
 
 from .progress import Progress
 
@@ -79,7 +79,7 @@ def exit_code_of(progress: Progress) -> int:
 
 def execute(options: Options, console: Console, progress: Progress) -> int:
     """Run one command and return its exit code; on Ctrl-C, say what happened to the job."""
-    from .output import OutputLost
+    from .output import OutputLost, PipeClosed
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -91,6 +91,8 @@ def execute(options: Options, console: Console, progress: Progress) -> int:
         return DETACHED
     except OutputLost as fault:
         silence(sys.stdout)
+        if isinstance(fault, PipeClosed) and not progress.sent:
+            return 0
         if progress.sent:
             fault.fix = progress.summary[0].lower() + progress.summary[1:]
         console.fault(fault)

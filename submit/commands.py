@@ -8,9 +8,10 @@ import time
 from collections.abc import Sequence
 
 from raydock.errors import UsageError
-from raydock.printable import printable
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
+from raydock.terminal import layout
+from raydock.terminal.printable import printable
 
 from .follow.log import Log
 from .follow.log_reader import LogReader
@@ -60,9 +61,8 @@ async def list_jobs(options: Options, console: Console) -> None:
     known = {job.submission_id for job in jobs}
     forgotten = [record for record in history.for_target(target) if record.submission_id not in known]
     rows = [*map(row_of_record, forgotten), *map(row_of_job, jobs)]
-    id_width = max((len(row[0]) for row in rows), default=0)
-    for row in [("ID", "STATUS", "STARTED", "SECONDS"), *rows] if rows else []:
-        console.print(f"{row[0]:<{id_width}}  {row[1]:<9}  {row[2]:<15}  {row[3]}".rstrip())
+    for line in layout.table([("ID", "STATUS", "STARTED", "SECONDS"), *rows]) if rows else []:
+        console.print(line)
     if forgotten:
         console.say(f"{explain_forgotten(forgotten, target)}; results are saved: python submit.py report")
     if not jobs:
@@ -105,22 +105,14 @@ def explain_forgotten(forgotten: Sequence[history.JobRecord], target: str) -> st
 
 
 async def report(options: Options, console: Console) -> None:
-    """Write the report page of the saved results, and its tables next to it. Raises UsageError."""
-    from .report import page
+    """Write the page of one job, or the report on all saved results or on those named. Raises UsageError."""
+    from .report import files
 
-    assert options.output
-    records = history.load(options.operands, console.fault)
-    pages = {options.output: page.html(records), options.output.with_suffix(".md"): page.text(records)}
-    for path, content in pages.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content, encoding="utf-8")
-        except OSError as fault:
-            raise UsageError(
-                f"Can't write the report to {path}: {fault.strerror}.", "choose another path for --output"
-            ) from None
-    console.say(f"report on {len(records)} {'result' if len(records) == 1 else 'results'}:")
-    for path in pages:
+    written = files.write(options.operands, options.output)
+    for fault in written.faults:
+        console.fault(fault)
+    console.say(written.note)
+    for path in written.paths:
         console.print(str(path))
 
 

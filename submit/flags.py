@@ -6,8 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from raydock import commandline
-from raydock.errors import UsageError
+from raydock.terminal.commandline import Parser
 
 from .targets import REGISTRY
 
@@ -17,7 +16,7 @@ VERBS = {
     "logs": "print a job's log so far",
     "stop": "stop a job",
     "list": "list the cluster's jobs, newest last",
-    "report": "compare saved results: speed-ups, scaling, timelines",
+    "report": "write the page of one job, or a report that compares all saved results",
 }
 
 
@@ -32,17 +31,11 @@ cluster is unreachable or lost the job, 5 STOPPED, 70 internal error,
 )
 
 
-class SubmitParser(commandline.Parser):
-    """An argument parser that raises UsageError."""
-
-    fault = UsageError
-
-
-def build_parser(verb: str) -> SubmitParser:
+def build_parser(verb: str) -> Parser:
     """The parser for one verb."""
     run = verb == "run"
     operand = {"run": "jobs/x.py", "check": "jobs/x.py", "list": "", "report": "[ID ...]"}.get(verb, "ID")
-    parser = SubmitParser(
+    parser = Parser(
         prog="python submit.py" if run else f"python submit.py {verb}",
         usage=f"python submit.py [options] {'' if run else verb + ' '}{operand}"
         + (" [-- job arguments]" if run or verb == "check" else ""),
@@ -109,24 +102,25 @@ def add_vertex_options(target: argparse._ArgumentGroup) -> None:
     )
 
 
-def add_report_options(parser: SubmitParser) -> None:
+def add_report_options(parser: Parser) -> None:
     """Add the flags that select results and name the page."""
     parser.add_argument(
         "operands",
         metavar="ID",
         nargs="*",
-        help="submission ids or result files (default: all saved results)",
+        help="a submission id, its first characters, or a result file: the page of that job; several: a report on "
+        "these (default: all saved results)",
     )
     parser.add_argument(
         "--output",
         metavar="PATH",
         type=Path,
-        default=Path("report.html"),
-        help="the page to write (default report.html); its table is written next to it, as .md",
+        help="the page to write (default report.html, with its table as report.md and the jobs' pages in report-jobs; "
+        "for one job report-jobs/ID.html)",
     )
 
 
-def add_job_options(parser: SubmitParser) -> None:
+def add_job_options(parser: Parser) -> None:
     """Add the flags that describe the job."""
     job = parser.add_argument_group("job")
     job.add_argument(
@@ -153,7 +147,7 @@ def add_job_options(parser: SubmitParser) -> None:
     )
 
 
-def add_check_options(parser: SubmitParser) -> None:
+def add_check_options(parser: Parser) -> None:
     """Add the flags for the checks."""
     checks = parser.add_argument_group("checks")
     checks.add_argument(
@@ -168,7 +162,7 @@ def add_check_options(parser: SubmitParser) -> None:
     )
 
 
-def add_run_options(parser: SubmitParser) -> None:
+def add_run_options(parser: Parser) -> None:
     """Add the flags for the submission."""
     submission = parser.add_argument_group("submission")
     submission.add_argument(

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from raydock import units
-from raydock.commandline import MEANT, line, near, read, refuse_choice
 from raydock.errors import UsageError
 from raydock.jobscript.header import Resources, memory_bytes
+from raydock.terminal.commandline import MEANT, Parser, line, near, read, refuse_choice
 
 from .findings import CHECKS
 from .flags import VERBS, build_parser
@@ -148,7 +148,7 @@ def split_job_arguments(argv: Sequence[str]) -> tuple[list[str], tuple[str, ...]
     return words[:separator], tuple(words[separator + 1 :])
 
 
-def parser_of_all_options() -> argparse.ArgumentParser:
+def parser_of_all_options() -> Parser:
     """A parser that knows which options of any verb take a value; used to find the verb."""
     parser = build_parser("run")
     parser.add_argument("--output")

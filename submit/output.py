@@ -7,26 +7,19 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, TextIO
 
 from raydock.errors import RaydockError
-from raydock.printable import json_printable, printable
 from raydock.rayapi.job import Job, reasons
-from raydock.status_line import StatusLine, columns_of
-from raydock.streams import silence
+from raydock.terminal import layout
+from raydock.terminal.printable import json_printable, printable
+from raydock.terminal.status_line import StatusLine
+from raydock.terminal.streams import silence
 from raydock.units import duration
 
 from .findings import Finding, Outcome
 
-# A line that is, or ends with, a link or a command to copy: never wrapped, and on a line of its own if it is too long.
-TO_COPY = re.compile(
-    r"(?P<label>(?:.{1,120}?: |watch )?)(?P<text>"
-    r"(?:(?:python|gcloud|docker|pip|export|unset|rm|make (?:cluster|lab|images|setup))\b|--\w|https?://).*)"
-)
 ARROW = "→ "
 
 
@@ -34,6 +27,10 @@ class OutputLost(RaydockError):
     """Our own output can't be written (full disk, closed pipe). The job is unaffected."""
 
     exit_code = 130
+
+
+class PipeClosed(OutputLost):
+    """The reader of our output has read enough, as `head` does."""
 
 
 class Console:
@@ -66,7 +63,8 @@ class Console:
             self.out.write(chunk)
             self.out.flush()
         except OSError as fault:
-            raise OutputLost(f"Can't write to standard output: {fault.strerror}.", "") from None
+            kind = PipeClosed if isinstance(fault, BrokenPipeError) else OutputLost
+            raise kind(f"Can't write to standard output: {fault.strerror}.", "") from None
 
     def print(self, line: str) -> None:
         """Print a requested line to stdout. Raises OutputLost."""
@@ -81,7 +79,7 @@ class Console:
         """Print a line to stderr. If that fails, carry on: the exit code still reports the outcome."""
         self.status_line.clear()
         try:
-            print("\n".join(map(printable, folded(line, self.width))), file=self.err, flush=True)
+            print("\n".join(map(printable, layout.copyable(line, self.width))), file=self.err, flush=True)
         except (OSError, ValueError):
             silence(self.err)
             self.err = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open until the process ends)
@@ -113,40 +111,14 @@ class Console:
     def fix(self, indent: str, text: str) -> None:
         """Print each line of a fix after an arrow; a link or a command in it can be copied."""
         for line in text.splitlines():
-            if TO_COPY.fullmatch(line):
-                self.say(f"{indent}{ARROW}{line}")
-            else:
-                self.wrapped(indent + ARROW, line)
+            self.wrapped(indent + ARROW, line)
 
     def wrapped(self, prefix: str, text: str) -> None:
-        """Print text wrapped to the terminal, with a hanging indent below the prefix. Words are never broken."""
-        indent = " " * len(prefix)
-        for line in textwrap.wrap(
-            text,
-            max(self.width, 60),
-            initial_indent=prefix,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        ):
+        """Print text wrapped to the terminal, with a hanging indent below the prefix."""
+        for line in layout.hanging(prefix, text, self.width):
             self.say(line)
 
     @property
     def width(self) -> int:
-        """Columns of the terminal; 10,000 if stderr is not one, so that files hold unwrapped lines."""
-        return shutil.get_terminal_size((80, 24)).columns if self.err.isatty() else 10_000
-
-
-def folded(line: str, width: int) -> list[str]:
-    """The line, or, if it is too long and ends with a link or a command, its label and that on a line of its own.
-
-    A terminal that wraps such a text itself still copies it as one line; behind an indent it would not.
-    """
-    if columns_of(line) <= width:
-        return [line]
-    before, arrow, rest = line.rpartition(ARROW)
-    found = TO_COPY.fullmatch(rest.strip())
-    if not found:
-        return [line]
-    label = found["label"].rstrip()
-    return [*([f"{before}{arrow}{label}"] if label else []), found["text"]]
+        """Columns of the terminal that stderr is."""
+        return layout.columns(self.err)

@@ -81,8 +81,8 @@ async def storage(
     """
     from iam.errors import IamError
 
-    from . import probe
     from .preflight import storage as identity
+    from .probing import probe
 
     try:
         question = identity.question(

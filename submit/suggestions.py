@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 
-from raydock.commandline import CLOSE, MEANT, Parser, Word, alike, line, near, read
 from raydock.errors import UsageError
+from raydock.terminal.commandline import CLOSE, MEANT, Parser, Word, alike, line, near, read
 
 PROGRAM = "python submit.py"
 JOB_ARGUMENTS = "the job's own arguments go after --: "

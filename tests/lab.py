@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from cluster import key, ports, sizes
 from raydock import topology
-from raydock.rayapi.nodes import Gateway
+from raydock.rayapi.connection import Gateway
 
 ROOT = Path(__file__).resolve().parent.parent
 # compose.yaml's own, so that tests run on the same cluster on every machine.
@@ -78,9 +78,9 @@ class Lab:
 
     def call(self, path: str, body: object = None) -> Any:
         """The JSON that the dashboard answers to a GET, or to a POST of `body`."""
-        request = self.dashboard.request(path)
-        request.data = None if body is None else json.dumps(body).encode()
-        request.add_header("Content-Type", "application/json")
+        headers = {**self.headers, "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, headers)
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.load(response)
 

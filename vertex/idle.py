@@ -10,19 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from raydock.errors import NotUp, PermissionDenied, Unreachable
+from raydock.errors import PermissionDenied, Unavailable, Unreachable
 from raydock.gcp.tokens import AccessToken
+from raydock.rayapi import paths
+from raydock.rayapi.blocking import BlockingDashboard
 from raydock.rayapi.job import TERMINAL
 from raydock.units import span
 from raydock.waiting import Say
 from vertex.client import VertexClient
 from vertex.cluster import Cluster
-from vertex.dashboard import VertexDashboard, managed
+from vertex.dashboard import date, managed
 from vertex.errors import ClusterNotFound, VertexError
 
 POLL_INTERVAL = 60.0  # seconds between polls, at most
 
-OpenDashboard = Callable[[Cluster, AccessToken], VertexDashboard]
+OpenDashboard = Callable[[Cluster, AccessToken], BlockingDashboard]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +91,15 @@ def check(
     if found.state != "RUNNING":
         return IdleStatus("unknown", f"it is {found.state}")
     try:
-        dashboard = open_dashboard(found, token)
-        with dashboard.client:
-            reply = dashboard.get("/api/jobs/")
-            jobs = reply.json(list, f"{dashboard.url}/api/jobs/")
-    except NotUp as fault:
+        with open_dashboard(found, token) as dashboard:
+            reply = dashboard.get(paths.JOBS)
+            jobs = dashboard.endpoint.parsed(reply, list)
+    except Unavailable as fault:
         return IdleStatus("unknown", fault.message)
     began = found.started or found.created
     if not began or not all(isinstance(job, dict) for job in jobs):
         return IdleStatus("unknown", "it did not report its start time or its jobs")
-    return idle_status(activity_of(jobs, began), reply.now, max_idle)
+    return idle_status(activity_of(jobs, began), date(reply.headers), max_idle)
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from cloud.gateway import sign_in_page
 from cloud.gateway.credentials import (
     HOST_HEADER,
     SAFE,
@@ -107,8 +108,9 @@ def request_key(request: web.Request, status: int = 401) -> web.Response:
     """Ask for the key: with a form in a browser, with a one-line message otherwise."""
     response = refused(request, status, ASK)
     if "text/html" in request.headers.get("Accept", ""):
-        response.text, response.content_type = PAGE, "text/html"
-        response.headers["Content-Security-Policy"] = POLICY
+        wrong_key = request.method == "POST" or token(request) is not None
+        response.text, response.content_type = sign_in_page.page(wrong_key), "text/html"
+        response.headers["Content-Security-Policy"] = sign_in_page.POLICY
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="raydock"'
         response.set_status(401, REASON)
@@ -220,16 +222,3 @@ async def send_continue(request: web.Request) -> None:
 
 
 SANDBOX = "sandbox; default-src 'none'"
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
-PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>raydock: sign in</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem}
-input,button{font:inherit;padding:.4rem .6rem}input{width:60%}</style>
-<h1>Sign in with the cluster key</h1>
-<p>Open the link that <code>python -m cluster status</code> prints, or paste the key here.</p>
-<form method="post" action="/login">
-<input type="password" name="token" aria-label="Key" autocomplete="current-password" required autofocus>
-<button>Sign in</button></form>
-</html>
-"""

@@ -21,7 +21,7 @@ NOT_MET = "At least one of the pre-conditions you specified did not hold."
 
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
+class Preconditions:
     """A call's preconditions; None if not given. Generation 0 means that there is no live object."""
 
     generation: int | None = None
@@ -46,7 +46,7 @@ class Conditions:
             raise ApiError(304 if reading else 412, "conditionNotMet", NOT_MET)
 
 
-def read_conditions(call: StorageRequest, source: bool = False) -> Conditions:
+def read_conditions(call: StorageRequest, source: bool = False) -> Preconditions:
     """Read the preconditions on a call's object or, with `source`, on the object it copies.
 
     Raises ApiError (400) for a malformed one.
@@ -55,15 +55,15 @@ def read_conditions(call: StorageRequest, source: bool = False) -> Conditions:
     generation, not_generation, metageneration, not_metageneration = (
         call.number(name.replace("if", prefix, 1)) for name in (*GENERATION, *METAGENERATION)
     )
-    numbers = Conditions(generation, not_generation, metageneration, not_metageneration)
+    numbers = Preconditions(generation, not_generation, metageneration, not_metageneration)
     if source:
         return numbers
     return replace(numbers, etags=call.tags("If-Match"), not_etags=call.tags("If-None-Match"))
 
 
-def source_conditions(given: Mapping[str, Any]) -> Conditions:
+def source_conditions(given: Mapping[str, Any]) -> Preconditions:
     """The `objectPreconditions` of one source of a compose. Raises ApiError (400) for an unsupported one."""
     if set(given) - {"ifGenerationMatch"}:
         raise unsupported(f"{', '.join(sorted(given))} in objectPreconditions")
     wanted = given.get("ifGenerationMatch")
-    return Conditions(None if wanted is None else count("ifGenerationMatch", wanted))
+    return Preconditions(None if wanted is None else count("ifGenerationMatch", wanted))

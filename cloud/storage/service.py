@@ -11,7 +11,7 @@ from typing import Any
 
 from cloud.google_errors import ApiError, no_bucket
 from cloud.identity.access import Access
-from cloud.storage.conditions import Conditions
+from cloud.storage.conditions import Preconditions
 from cloud.storage.documents import RELEASED, object_resource, time_of
 from cloud.storage.request import StorageRequest
 from cloud.storage.store.content import Content, Writer, content_of, new_blob
@@ -78,7 +78,7 @@ class Service:
         remove(self.path(blob))
 
     def replaceable(
-        self, call: StorageRequest, bucket: str, name: str, conditions: Conditions
+        self, call: StorageRequest, bucket: str, name: str, conditions: Preconditions
     ) -> Callable[[ObjectRecord | None], None]:
         """The check to run at the moment of writing: the bucket is still the same, permissions, preconditions, holds.
 

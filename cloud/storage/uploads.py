@@ -17,7 +17,7 @@ from typing import Any
 
 from cloud.google_errors import ApiError
 from cloud.json_body import read_json
-from cloud.storage.conditions import Conditions, read_conditions
+from cloud.storage.conditions import Preconditions, read_conditions
 from cloud.storage.documents import object_document
 from cloud.storage.listing import projection
 from cloud.storage.multipart import Parts, boundary_of, malformed
@@ -306,7 +306,7 @@ async def complete(
     service.writers.pop(session.id, None)
     stored = session.document
     wanted = NewObject(session.name, stored["document"], stored["md5"], stored["crc32c"])
-    check = service.replaceable(call, session.bucket, session.name, Conditions(*stored["conditions"]))
+    check = service.replaceable(call, session.bucket, session.name, Preconditions(*stored["conditions"]))
     try:
         wanted.check(content)
         made = service.keep(session.bucket, session.name, content, wanted.document, check, upload=session.id)

@@ -11,8 +11,8 @@ from cluster.processes.record import NodeProcess, ProcessesRecord
 from cluster.runtimes import Context
 from cluster.status import Member
 from raydock.errors import NotReady
-from raydock.rayapi import nodes
-from raydock.rayapi.nodes import Gateway
+from raydock.rayapi import blocking, nodes
+from raydock.rayapi.connection import Gateway
 
 AGAIN = "Try again: make cluster-up"
 
@@ -26,7 +26,7 @@ def head(context: Context, found: ProcessesRecord) -> str:
         ("the Job API", context.dashboard, "/api/jobs/"),
         ("the head node's job agent", agent, "/api/local_raylet_healthz"),
     ):
-        if not nodes.answers(where, path):
+        if not blocking.responds(where, path):
             return f"waiting for {what}"
     return ""
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from urllib.error import HTTPError
-
 from cluster.processes import launch, process_tree, record, services
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import ProcessesRecord
 from cluster.runtimes import Context
-from raydock.errors import CommandFailed
-from raydock.rayapi import nodes
-from raydock.rayapi.nodes import Gateway
+from raydock.errors import CommandFailed, ServerError, Unreachable
+from raydock.rayapi import blocking
+from raydock.rayapi.connection import Gateway
 from raydock.waiting import wait_until
 
 START_SECONDS = 60.0
@@ -41,10 +39,10 @@ def ensure(context: Context, found: ProcessesRecord, restart: bool = False) -> P
 def rejects_key(context: Context) -> bool:
     """Whether the gateway answers but rejects the key, because a new one has been created since it started."""
     try:
-        nodes.get(context.dashboard, "/lab/")
-    except HTTPError as error:
-        return error.code == 401
-    except (OSError, ValueError):
+        blocking.get(context.dashboard, "/lab/")
+    except ServerError as fault:
+        return fault.status == 401
+    except Unreachable:
         pass
     return False
 
@@ -55,5 +53,5 @@ def missing(context: Context, found: ProcessesRecord) -> str:
         why, fix = services.startup_error(launch.log(found, name).read_text(errors="replace"))
         raise CommandFailed(f"The lab's {name} did not start: {why}", fix or AGAIN)
     own = Gateway(f"http://{LOOPBACK}:{found.ports.own}")
-    up = nodes.answers(context.dashboard, "/lab/") and nodes.answers(own, "/health")
+    up = blocking.responds(context.dashboard, "/lab/") and blocking.responds(own, "/health")
     return "" if up else "waiting for the lab's cloud"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cluster.errors import ClusterError
 from cluster.runtimes import Context
@@ -16,6 +16,7 @@ from cluster.vertex_ai.next_steps import idle_lines, next_steps
 from raydock import units
 from raydock.errors import Interrupted, NotUp, UsageError
 from raydock.gcp.tokens import AccessToken
+from raydock.terminal import prompt
 from vertex import lifecycle, service_agent
 from vertex.client import VertexClient
 from vertex.cluster import Cluster
@@ -25,6 +26,9 @@ from vertex.location import resolve_location
 from vertex.spec import plan
 from vertex.spec.options import parse_duration, parse_options
 from vertex.spec.plan import ClusterPlan
+
+if TYPE_CHECKING:
+    from raydock.rayapi.blocking import BlockingDashboard
 
 
 def run(verb: str, options: argparse.Namespace, context: Context) -> None:
@@ -65,20 +69,7 @@ def confirm(question: str, yes: bool, nothing: str) -> None:
 
     `nothing` says what did not happen, for example "Nothing was deleted".
     """
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError(
-            f"{nothing}: there is no terminal to ask for confirmation.",
-            "To skip the confirmation, add --yes.",
-        )
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    try:
-        answer = sys.stdin.readline()
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        raise Interrupted(f"Interrupted. {nothing}.", "To be asked again, run the command again.") from None
-    if answer.strip().lower() not in ("y", "yes"):
+    if not yes and not prompt.confirmed(question, nothing):
         raise ClusterError(f"{nothing}.", "Answer y to confirm, or add --yes.")
 
 
@@ -204,21 +195,26 @@ def run_idle(options: argparse.Namespace, context: Context) -> None:
 
 def run_diff(options: argparse.Namespace, context: Context) -> None:
     """Compare the local cluster with the one on Vertex AI."""
+    from raydock.rayapi.blocking import local as local_dashboard
     from vertex.comparison import diff, job_needs
     from vertex.comparison.cluster_summary import read_cluster_summary
-    from vertex.dashboard import LocalDashboard, managed
+    from vertex.dashboard import managed
 
     client, cluster = require_cluster(options, context, "diff")
     needs = job_needs.read_needs(Path(options.job)) if options.job else None
-    local_dashboard = LocalDashboard(context.dashboard)
-    reply = local_dashboard.get("/lab/")
-    lab = json.loads(reply.body) if reply.status == 200 else {}
-    local = read_cluster_summary(local_dashboard, str(lab.get("job", "")))
+    with local_dashboard(context.dashboard) as dashboard:
+        principal = lab_principal(dashboard)
+        local = read_cluster_summary(dashboard, principal)
     found = client.get(cluster)
-    dashboard = managed(found, AccessToken())
-    with dashboard.client:
+    with managed(found, AccessToken()) as dashboard:
         remote = read_cluster_summary(dashboard, found.principal, found.python)
     print(comparison_text.comparison(diff.differences(local, remote, needs), local, remote))
+
+
+def lab_principal(dashboard: BlockingDashboard) -> str:
+    """The principal of jobs in the lab; "" if the dashboard has no lab cloud."""
+    reply = dashboard.get("/lab/", frozenset({200, 404}))
+    return str(dashboard.endpoint.parsed(reply).get("job", "")) if reply.status_code == 200 else ""
 
 
 VERBS = {

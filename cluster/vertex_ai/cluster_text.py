@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from cluster.status import clip
 from cluster.vertex_ai.columns import WIDTH, fields, grid
 from raydock import versions
+from raydock.terminal.layout import clip, wrap
 from raydock.units import span
 from vertex.cluster import Cluster, ResourcePool
 from vertex.location import Location
@@ -36,7 +35,7 @@ def clusters(found: Sequence[Cluster], now: float | None = None) -> str:
         )
     ours = ["", "* created by raydock"] if any(LABEL in one.labels for one in found) else []
     warnings = [versions.support_warning(ray) for ray in sorted({one.ray for one in found})]
-    notes = [part for text in warnings if text for part in ("", *textwrap.wrap(text, WIDTH))]
+    notes = [part for text in warnings if text for part in ("", *wrap(text, WIDTH))]
     return "\n".join([grid(lines), *ours, *notes])
 
 
@@ -58,7 +57,7 @@ def cluster(found: Cluster, now: float | None = None) -> str:
     table = [(pool.id, nodes(pool), pool.machine_type, accelerators(pool)) for pool in found.pools]
     pool_images = "\n".join(f"  {pool.id:<12}  {pool.image}" for pool in found.pools)
     warning = versions.support_warning(found.ray)
-    notes = ["", *textwrap.wrap(warning, WIDTH)] if warning else []
+    notes = ["", *wrap(warning, WIDTH)] if warning else []
     return "\n".join([fields(pairs), "images", pool_images, "", grid([*head, *table]), *notes])
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
-from cluster.status import clip
 from cluster.vertex_ai.columns import WIDTH
+from raydock.terminal.layout import clip, table
 from vertex.comparison.cluster_summary import ClusterSummary
 from vertex.comparison.diff import Difference
 
@@ -17,12 +16,7 @@ def comparison(rows: Sequence[Difference], local: ClusterSummary, vertex: Cluste
     cells = [
         (clip(row.what, 20), clip(row.local, 16), clip(row.vertex, 16), row.matters) for row in [head, *rows]
     ]
-    widths = [max(len(line[column]) for line in cells) for column in range(3)]
-    lines = []
-    for line in cells:
-        start = "  ".join(cell.ljust(width) for cell, width in zip(line[:3], widths, strict=True))
-        first, *more = textwrap.wrap(line[3], WIDTH - sum(widths) - 6) or [""]
-        lines += [f"{start}  {first}", *(" " * (sum(widths) + 6) + part for part in more)]
+    lines = table(cells, WIDTH)
     same = local.principal == vertex.principal
     matters = "no: the same" if same else "yes: each needs its own grants on the buckets"
     matters = matters if local.principal else "perhaps: the local cluster does not report it"

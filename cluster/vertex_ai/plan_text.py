@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 
 from cluster.vertex_ai.cluster_text import versions_of
 from cluster.vertex_ai.columns import WIDTH, fields, grid
 from raydock import versions
+from raydock.terminal.layout import wrap
 from vertex.spec import built_in_gpus, images
 from vertex.spec.plan import ClusterPlan, totals
 
@@ -45,7 +45,7 @@ def plan(found: ClusterPlan, agent: str) -> str:
             "",
             "It bills from RUNNING until you delete it: Vertex AI has no idle shutdown.",
             "This plan shows no prices. Starting takes 10 to 20 minutes.",
-            *(line for note in notes(found) for line in textwrap.wrap(note, WIDTH)),
+            *(line for note in notes(found) for line in wrap(note, WIDTH)),
         ]
     )
 

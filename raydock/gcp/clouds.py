@@ -199,17 +199,17 @@ def lab_of_checkout() -> LabCloud:
 def object_of(reply: Any, who: str) -> Mapping[str, Any]:
     """The JSON object in a response. Raises Unreachable for other content: another server answers there."""
     try:
-        told = parsed(reply.content)
+        value = parsed(reply.content)
     except ValueError:
-        told = None
-    if not isinstance(told, dict):
+        value = None
+    if not isinstance(value, dict):
         raise Unreachable(f"{who} answered something that is not a JSON object.", "try again")
-    return told
+    return value
 
 
-def text_of(told: Mapping[str, Any], name: str, who: str) -> str:
+def text_of(value: Mapping[str, Any], name: str, who: str) -> str:
     """A required string field of a response. Raises Unreachable if it is missing."""
-    if found := text(told.get(name)):
+    if found := text(value.get(name)):
         return found
     raise Unreachable(f"{who} answered without {name}.", "try again")
 
@@ -217,7 +217,7 @@ def text_of(told: Mapping[str, Any], name: str, who: str) -> str:
 def sentence_of(body: bytes) -> str:
     """The message in the body of a Google error."""
     try:
-        told = parsed(body)["error"]
-        return str(told.get("message") if isinstance(told, dict) else told)
+        value = parsed(body)["error"]
+        return str(value.get("message") if isinstance(value, dict) else value)
     except (ValueError, KeyError, TypeError):
         return body[:200].decode(errors="replace").strip()

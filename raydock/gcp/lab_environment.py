@@ -17,15 +17,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from raydock import state
-from raydock.errors import NotFound, NotUp
+from raydock.errors import NotFound, Unreachable
 from raydock.gcp.clouds import LabCloud, lab_of_checkout
-from raydock.rayapi.nodes import DIRECT, MOST_BYTES, Gateway, reason
 from raydock.settings import setting
 
 PROJECT = "lab-project"  # the default of LAB_PROJECT
 MARK = "RAYDOCK_LAB"  # the gateway's address, in an environment that leads to the lab
 INSIDE = "GCE_METADATA_HOST"  # set in the lab's containers, where every client reaches the lab anyway
 SECONDS = 15.0
+START = "COMPOSE_PROFILES=vertex make cluster-up"
 # The variables that select CA certificates: for Python's ssl, requests and curl, gRPC.
 CERTIFICATES = (
     "SSL_CERT_FILE",
@@ -91,7 +91,7 @@ def credentials_of(key: str) -> dict[str, str]:
 def of_checkout(environ: Mapping[str, str]) -> LabEnvironment:
     """The environment of the lab that runs from this checkout; writes its files to the state folder.
 
-    Raises NotFound if no lab is up, and NotUp if it does not answer or has no proxy.
+    Raises NotFound if no lab is up or it has no proxy, and Unreachable if it does not answer.
     """
     cloud = lab_of_checkout()
     key = cloud.headers["Authorization"].partition(" ")[2]
@@ -105,15 +105,21 @@ def of_checkout(environ: Mapping[str, str]) -> LabEnvironment:
 
 
 def ask(cloud: LabCloud, path: str) -> str:
-    """The response to a GET with the key. Raises NotUp."""
-    gateway = Gateway(cloud.gateway, cloud.headers["Authorization"].partition(" ")[2])
+    """The response to a GET with the key. Raises NotFound and Unreachable."""
+    import httpx
+
     try:
-        with DIRECT.open(gateway.request(path), timeout=SECONDS) as reply:
-            return str(reply.read(MOST_BYTES).decode())
-    except (OSError, ValueError) as fault:
-        raise NotUp(
-            f"The lab at {cloud.gateway} has no {path}: {reason(fault)}.",
-            "Start it in Docker, with its Vertex AI: COMPOSE_PROFILES=vertex make cluster-up",
+        with httpx.Client(trust_env=False, timeout=SECONDS) as client:
+            reply = client.get(cloud.gateway + path, headers=dict(cloud.headers))
+            return str(reply.raise_for_status().text)
+    except httpx.HTTPStatusError as fault:
+        raise NotFound(
+            f"The lab at {cloud.gateway} has no Vertex AI: it answered {fault.response.status_code} to {path}.",
+            f"start it in Docker: {START}",
+        ) from None
+    except (httpx.HTTPError, httpx.InvalidURL) as fault:
+        raise Unreachable(
+            f"The lab at {cloud.gateway} does not answer: {str(fault) or type(fault).__name__}.", START
         ) from None
 
 

@@ -1,114 +1,120 @@
-"""The HTTP client of a connection, and checks of the environment's proxies and certificates."""
+"""The HTTP clients of a connection, with or without an event loop. Both authenticate in the same way."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
-from collections.abc import Iterator
-from importlib.util import find_spec
-from urllib.parse import urlsplit
+from collections.abc import AsyncGenerator, Generator
+from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
 from raydock.errors import UsageError
 from raydock.rayapi.connection import Connection
 
-PROXIES = ("all_proxy", "http_proxy", "https_proxy")
-SCHEMES = ("http", "https", "socks5", "socks5h")
-SOCKS = "socksio"  # the package in httpx's extra `socks`
-CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
+from .endpoint import Endpoint
+from .environment import check_proxies, is_url, untrusted
 
 
-def client_of(connection: Connection, timeout: httpx.Timeout) -> httpx.AsyncClient:
-    """Create the client. Raises UsageError if the address or an environment variable is invalid."""
-    url, proxied = connection.base_url, connection.through_proxy
-    if proxied:
-        check_proxies()
+def open_client(endpoint: Endpoint) -> httpx.Client:
+    """Create a client. Raises UsageError if the address or an environment variable is invalid."""
+    options = options_of(endpoint)
     try:
-        return httpx.AsyncClient(
-            base_url=url,
-            timeout=timeout,
-            trust_env=proxied,
-            verify=url.startswith("https://"),  # loading the certificates takes 80 ms
-        )
+        return httpx.Client(**options)
+    except (httpx.InvalidURL, ValueError) as fault:
+        raise invalid(endpoint.connection, fault) from None
+
+
+def open_async_client(endpoint: Endpoint) -> httpx.AsyncClient:
+    """Create a client for an event loop. Raises UsageError if the address or an environment variable is invalid."""
+    options = options_of(endpoint)
+    try:
+        return httpx.AsyncClient(**options)
+    except (httpx.InvalidURL, ValueError) as fault:
+        raise invalid(endpoint.connection, fault) from None
+
+
+def options_of(endpoint: Endpoint) -> dict[str, Any]:
+    """The options of either client. Raises UsageError if a proxy or a certificate is unusable."""
+    connection = endpoint.connection
+    if connection.through_proxy:
+        check_proxies()
+    return {
+        "base_url": connection.base_url,
+        "timeout": endpoint.timeouts.of(),
+        "trust_env": connection.through_proxy,
+        "verify": connection.base_url.startswith("https://")
+        and trust(),  # loading the certificates takes 80 ms
+        "auth": ConnectionAuth(connection, endpoint.fix),
+    }
+
+
+def trust() -> ssl.SSLContext:
+    """The certificates of certifi and of this machine, or only those that the environment names. Raises UsageError."""
+    try:
+        context = httpx.create_ssl_context()
+        if not os.environ.get("SSL_CERT_FILE") and not os.environ.get("SSL_CERT_DIR"):
+            context.load_default_certs()
     except OSError as fault:  # ssl.SSLError too
         raise untrusted(fault) from None
-    except (httpx.InvalidURL, ValueError) as fault:
-        if proxied and is_url(url):
-            name = next((name for name in ("no_proxy", "NO_PROXY") if os.environ.get(name)), "NO_PROXY")
-            raise UsageError(f"{name} can't be understood: {fault}.", f"unset {name}") from None
-        raise UsageError(
-            f"{url!r} is not a dashboard address: {fault}.", "--address http://HOST:8265"
-        ) from None
+    return context
 
 
-def is_url(text: str) -> bool:
-    """Whether httpx accepts the text as a URL."""
-    try:
-        httpx.URL(text)
-    except (httpx.InvalidURL, ValueError):
-        return False
-    return True
+def invalid(connection: Connection, fault: Exception) -> UsageError:
+    """The error for an address, or for a NO_PROXY, that httpx rejects."""
+    url = connection.base_url
+    if connection.through_proxy and is_url(url):
+        name = next((name for name in ("no_proxy", "NO_PROXY") if os.environ.get(name)), "NO_PROXY")
+        return UsageError(f"{name} can't be understood: {fault}.", f"unset {name}")
+    return UsageError(f"{url!r} is not a dashboard address: {fault}.", "--address http://HOST:8265")
 
 
-def proxies() -> Iterator[tuple[str, str]]:
-    """The environment variables that set a proxy, with their values."""
-    for name, value in os.environ.items():
-        if name.lower() in PROXIES and value:
-            yield name, value
+@dataclass(frozen=True, slots=True)
+class ConnectionAuth(httpx.Auth):
+    """Adds the connection's headers to each request, and repeats it once with new ones if the server answers 401."""
+
+    connection: Connection
+    fix: str
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """See httpx.Auth. Raises UsageError if the headers can't be sent."""
+        headers = self.headers()
+        reply = yield with_headers(request, headers)
+        if reply.status_code == 401 and self.connection.turned_down(headers):
+            yield with_headers(request, self.headers())
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """See httpx.Auth. Headers that may take long are created in a thread."""
+        headers = await self.headers_in_loop()
+        reply = yield with_headers(request, headers)
+        if reply.status_code == 401 and self.connection.turned_down(headers):
+            yield with_headers(request, await self.headers_in_loop())
+
+    async def headers_in_loop(self) -> dict[str, str]:
+        """The headers, without blocking the event loop."""
+        return await asyncio.to_thread(self.headers) if self.connection.slow else self.headers()
+
+    def headers(self) -> dict[str, str]:
+        """The connection's headers, created for this request. Raises UsageError if they can't be sent."""
+        try:
+            made = dict(self.connection.headers())
+        except UnicodeError:
+            raise UsageError("The key of the cluster is not text.", self.fix) from None
+        for name, value in made.items():
+            if not (name + value).isascii() or not (name + value).isprintable():
+                raise UsageError(
+                    f"The header {name} can't be sent: it holds a character that HTTP has no place for.",
+                    "look at where it comes from: RAY_JOB_HEADERS, or the key of the cluster",
+                )
+        return made
 
 
-def check_proxies() -> None:
-    """Raises UsageError if a proxy is unusable; all variables with the same fault share one message."""
-    faults = {name: found for name, value in proxies() if (found := proxy_fault(value))}
-    if faults:
-        why, way = next(iter(faults.values()))
-        names = [name for name, found in faults.items() if found == (why, way)]
-        verb = "names" if len(names) == 1 else "name"
-        raise UsageError(
-            f"{' and '.join(names)} {verb} a proxy that can't be used: {why}.",
-            f"unset {' '.join(names)}, or {way.replace('NAME', names[0])}",
-        )
-
-
-def proxy_fault(value: str) -> tuple[str, str] | None:
-    """Why a proxy is unusable, without its password, and the fix; None if it is usable."""
-    url = value if "://" in value else f"http://{value}"
-    scheme = url.partition("://")[0].lower()
-    if scheme not in SCHEMES:
-        return (
-            f"{scheme}:// is not one of {', '.join(f'{one}://' for one in SCHEMES)}",
-            f"export NAME={'socks5' if scheme.startswith('socks') else 'http'}://HOST:PORT",
-        )
-    try:
-        valid = bool(urlsplit(url).hostname) and urlsplit(url).port != 0 and is_url(url)
-    except ValueError:
-        valid = False
-    if not valid:
-        return "it is not a URL with a host and a port", "export NAME=http://HOST:PORT"
-    if scheme.startswith("socks") and find_spec(SOCKS) is None:
-        return f"{scheme}:// needs a package that is not installed", "pip install 'httpx[socks]'"
-    return None
-
-
-def untrusted(fault: OSError) -> UsageError:
-    """The error for unreadable certificates, with the variable that sets their path."""
-    named = [(name, os.environ[name]) for name in CERTIFICATES if os.environ.get(name)]
-    why = "it holds no certificate" if isinstance(fault, ssl.SSLError) else (fault.strerror or str(fault))
-    if not named:
-        return UsageError(
-            f"This machine's certificates can't be read: {why}.", "export SSL_CERT_FILE=/path/to/ca.pem"
-        )
-    name, path = next(((name, path) for name, path in named if unreadable(path)), named[0])
-    return UsageError(
-        f"{name} is {path!r}, which can't be used: {why}.", f"unset {name}, or correct its path"
-    )
-
-
-def unreadable(path: str) -> bool:
-    """Whether a file can't be read or contains no certificate."""
-    try:
-        ssl.create_default_context(cafile=path)
-    except OSError:
-        return True
-    return False
+def with_headers(request: httpx.Request, headers: dict[str, str]) -> httpx.Request:
+    """The request with the headers; a user name and password in its URL take precedence, as in httpx."""
+    request.headers.update(headers)
+    url = request.url
+    if url.username or url.password:
+        return next(httpx.BasicAuth(url.username, url.password).auth_flow(request))
+    return request

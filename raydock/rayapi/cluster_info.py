@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from raydock.answers import amounts, mapping, number, rows, text, texts
+from raydock.answers import amounts, mapping, number, parsed, rows, text, texts
 from raydock.errors import ServerError
 
-from .dashboard import Dashboard, described
+from . import paths
+from .dashboard import Dashboard
 
 DESCRIPTION = "raydock-node.json"  # docker/node.py writes it into the node's log directory
 
@@ -89,16 +90,16 @@ async def nodes_or_why(dashboard: Dashboard) -> tuple[list[Mapping[str, Any]], s
         return [], fault.message
 
 
-def node_of(told: Mapping[str, Any]) -> NodeResources:
+def node_of(row: Mapping[str, Any]) -> NodeResources:
     """A node from the state API's JSON."""
-    pool = text(mapping(told.get("labels")).get("pool"))
-    return NodeResources(pool, bool(told.get("is_head_node")), amounts(told.get("resources_total")))
+    pool = text(mapping(row.get("labels")).get("pool"))
+    return NodeResources(pool, bool(row.get("is_head_node")), amounts(row.get("resources_total")))
 
 
 async def head_summary(dashboard: Dashboard) -> Mapping[str, Any]:
     """The dashboard's summary of the head node; empty if unavailable. Raises Unreachable."""
     try:
-        reply = await dashboard.json("GET", "/nodes?view=summary")
+        reply = await dashboard.json("GET", paths.SUMMARY)
     except ServerError:
         return {}
     found = rows(mapping(reply.get("data")).get("summary"))
@@ -120,7 +121,15 @@ def python_of_raylet(head: Mapping[str, Any]) -> str:
 
 def disk_of(head: Mapping[str, Any]) -> Disk | None:
     """The fullest of the disks that the dashboard reports for the head node: / or its temporary folder."""
-    told = ((path, mapping(disk)) for path, disk in mapping(head.get("disk")).items())
-    sizes = ((path, int(number(disk.get("free"))), int(number(disk.get("total")))) for path, disk in told)
+    reported = ((path, mapping(disk)) for path, disk in mapping(head.get("disk")).items())
+    sizes = ((path, int(number(disk.get("free"))), int(number(disk.get("total")))) for path, disk in reported)
     disks = [Disk(path, free, total) for path, free, total in sizes if total]
     return min(disks, key=lambda disk: disk.free / disk.total, default=None)
+
+
+def described(content: bytes | None) -> Mapping[str, Any]:
+    """A node's description of itself, written by docker/node.py; empty if there is none."""
+    try:
+        return mapping(parsed(content or b"{}"))
+    except ValueError:
+        return {}

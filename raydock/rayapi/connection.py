@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ class Connection:
 
     `slow` headers may have to fetch a token, so they are created in a thread; they raise a RaydockError on failure.
     `turned_down` is called with headers that the server rejected with 401; it returns whether to retry with new ones.
+    `access` is what to do if the server denies access (401 or 403), "" if the same as when it does not answer.
     """
 
     base_url: str
@@ -23,6 +24,28 @@ class Connection:
     through_proxy: bool = True  # whether the environment's HTTP proxies may be used
     slow: bool = False
     turned_down: Callable[[Mapping[str, str]], bool] = lambda headers: False
+    access: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The gateway in front of the local cluster's dashboard, and its key."""
+
+    url: str
+    key: str = field(default="", repr=False)
+
+    @property
+    def link(self) -> str:
+        """A link for browsers: the gateway exchanges the key for a cookie, as Jupyter does."""
+        return f"{self.url}/?token={self.key}" if self.key else self.url
+
+    def connection(self) -> Connection:
+        """The connection. The environment's proxies are for other machines, not for this one."""
+        return Connection(self.url, self.headers, through_proxy=False)
+
+    def headers(self) -> dict[str, str]:
+        """The header with the key."""
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from iam import text as iam_text
-from iam.check import CLUSTER, Outcome, check
+from iam.check import CLUSTER, CheckResult, check
 from iam.policy.evaluate import Verdict as Access
 from iam.policy.required_permissions import NO_VARIABLES, Operation, RequiredPermission, needs_of
 from iam.policy_reader import PolicyReader
@@ -142,7 +142,7 @@ def held_of(probed: Mapping[str, Any]) -> dict[str, frozenset[str]]:
     return {bucket: frozenset(held) for bucket, held in probed["held"].items()}
 
 
-def finding(one: Outcome, place: str) -> Finding:
+def finding(one: CheckResult, place: str) -> Finding:
     """The finding for an outcome of iam. For UNKNOWN, suggests a probe unless one has just run."""
     if one.verdict is Access.GRANTED:
         return ok("storage", iam_text.sentence(one))

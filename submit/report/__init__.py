@@ -1,1 +1,5 @@
-"""The report page on saved results: `summary` and `scaling` compute, `charts` draws, `page` assembles."""
+"""The report on saved results: pages for a browser.
+
+`selection` finds the records, `run` reads them, `answer`, `limits` and `scaling` compute, `bars`, `timeline` and
+`charts` draw, `overview_page` and `job_page` assemble, `files` writes.
+"""

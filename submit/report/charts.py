@@ -1,25 +1,54 @@
-"""The charts of the report page, drawn by Matplotlib as SVG."""
+"""The line charts of the report, drawn by Matplotlib as SVG in the colours of the page."""
 
 from __future__ import annotations
 
 import io
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from raydock.errors import UsageError
-from raydock.printable import printable
+from raydock.pages.html import Html, element, text
+from raydock.terminal.printable import printable
 
-from .scaling import SIZES, Scaling, lanes
-from .summary import Run, with_unit
+from .run import Run
+from .scaling import SIZES, Scaling
+from .table import short
 
-RAY, WITHOUT_RAY, MODEL, GREY = "#0b6e4f", "#b5482a", "#2b5a9b", "#8a8a8a"
-PALETTE = ("#0b6e4f", "#b5482a", "#2b5a9b", "#8f6bb0", "#c79a2b", "#4d4d4d", "#5fa777", "#d98a73", "#7da0d1")
-WIDTH = 9.0  # inches
+# What Matplotlib writes, and the variable of raydock/pages/colours.css that takes its place.
+VARIABLES = {
+    "#0a0b01": "text",
+    "#0a0b02": "muted",
+    "#0a0b03": "faster",
+    "#0a0b04": "model",
+    "#0a0b05": "slower",
+    "#0a0b06": "series-4",
+    "#0a0b07": "series-5",
+    "#0a0b08": "series-6",
+}
+TEXT, MUTED, MEASURED, MODEL, *OTHERS = VARIABLES
+SERIES = (MEASURED, MODEL, *OTHERS)
+MARKERS = "osD^vP"  # so that lines differ without colour, too
+MAX_TICKS = 16
+LONGEST_LABEL = 32  # characters
+SIZE = (4.4, 2.9)  # inches: about as wide as a phone, so that text stays readable there
+SETTINGS = {
+    "svg.hashsalt": "raydock",
+    "svg.fonttype": "none",  # text stays text
+    "text.parse_math": False,  # names chosen by a job may contain dollar signs
+    "font.size": 10,
+    "text.color": TEXT,
+    "axes.labelcolor": MUTED,
+    "axes.edgecolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+}
 
 
-def figure(height: float, columns: int = 1) -> tuple[Any, list[Any]]:
-    """A figure with axes side by side; `height` is in inches. Raises UsageError if Matplotlib is missing."""
+def chart(title: str, summary: str, draw: Callable[[Any], None]) -> Html:
+    """A figure whose axes `draw` fills. `summary` describes it for those who don't see it. Raises UsageError."""
     try:
         import matplotlib
     except ImportError:
@@ -27,125 +56,101 @@ def figure(height: float, columns: int = 1) -> tuple[Any, list[Any]]:
             "The report needs Matplotlib for its charts, and it is not installed.",
             "pip install matplotlib",
         ) from None
-    matplotlib.use("Agg")
-    matplotlib.rcParams.update({"svg.hashsalt": "raydock", "font.size": 9, "axes.titlesize": 10})
-    matplotlib.rcParams["text.parse_math"] = False  # names chosen by a job may contain dollar signs
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
-    fig, axes = pyplot.subplots(1, columns, figsize=(WIDTH, height), squeeze=False)
-    for axis in axes[0]:
-        axis.spines[["top", "right"]].set_visible(False)
-    return fig, list(axes[0])
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=SIZE)
+        axes = figure.subplots()
+        axes.spines[["top", "right"]].set_visible(False)
+        draw(axes)
+        drawing = svg(figure, f"{title}. {summary}")
+    return element("figure", element("figcaption", title), drawing)
 
 
-def svg(fig: Any) -> str:
+def svg(figure: Any, description: str) -> Html:
     """The figure as an <svg> element."""
-    from matplotlib import pyplot
-
     file = io.StringIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about characters that the font lacks and titles that are too long
-        fig.tight_layout()
-        fig.savefig(file, format="svg", metadata={"Date": None})
-    pyplot.close(fig)
-    text = file.getvalue()
-    return text[text.index("<svg") :]
+        warnings.simplefilter("ignore")  # about characters that the font lacks and labels that are too long
+        figure.tight_layout()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    content = file.getvalue()
+    content = content[content.index("<svg") + 4 :]
+    content = re.sub("|".join(VARIABLES), lambda found: f"var(--{VARIABLES[found[0]]})", content)
+    return Html(f'<svg role="img" aria-label="{text(description)}"{content}')
 
 
-def speed_ups(runs: Sequence[Run]) -> str:
-    """One bar per job. A mark shows the number of CPUs used, which no speed-up should exceed."""
-    shown = [run for run in runs if run.speed_up]
-    fig, (axis,) = figure(0.9 + 0.42 * max(len(shown), 1))
-    for place, run in enumerate(reversed(shown)):
-        assert run.speed_up
-        axis.barh(place, run.speed_up, color=RAY if run.speed_up >= 1 else WITHOUT_RAY, height=0.55)
-        if run.cpus:
-            axis.plot([run.cpus] * 2, [place - 0.38, place + 0.38], color="#333333", linewidth=2)
-        label = f"{run.speed_up:.2f}×  ({with_unit(run.alone, 's')} → {with_unit(run.ray, 's')})"
-        axis.annotate(
-            label, (run.speed_up, place), (5, 0), textcoords="offset points", va="center", fontsize=8
-        )
-    axis.axvline(1, color=GREY, linewidth=0.8, linestyle="--")
-    axis.set_yticks(range(len(shown)), [printable(run.job) for run in reversed(shown)])
-    axis.set_xlim(0, 1.25 * max([run.cpus for run in shown] + [run.speed_up or 0 for run in shown] + [1]))
-    axis.set_xlabel("speed-up over one CPU without Ray; mark: CPUs used")
-    return svg(fig)
-
-
-def scaling(result: Scaling) -> str:
-    """Left: measured and modelled seconds. Right: the speed-up that the model predicts for more CPUs."""
-    fig, (left, right) = figure(3.1, 2)
-    measured = [point.cpus for point in result.points]
-    sizes = range(1, max(measured) + 1)
-    left.plot(
-        sizes,
-        [result.model.seconds(n) for n in sizes],
-        color=MODEL,
-        linestyle=":",
-        label="model, one core per CPU",
+def scaling(result: Scaling) -> Html:
+    """Measured and modelled seconds, and the speed-up that the model predicts for more CPUs."""
+    measured = "Worker CPUs: " + ", ".join(f"{point.cpus}: {point.seconds:.3g} s" for point in result.points)
+    predicted = f"The model predicts {result.model.speed_up(SIZES[-1]):.3g} on {SIZES[-1]} CPUs"
+    return element(
+        "div",
+        chart("Measured", measured, partial(draw_seconds, result)),
+        chart("Extrapolated", predicted, partial(draw_speed_up, result)),
+        class_="charts",
     )
-    if result.model.cores and max(measured) > result.model.cores:
-        shared = [result.model.seconds(n, shared=True) for n in sizes]
-        left.plot(sizes, shared, color=MODEL, label=f"model, {result.model.cores} shared cores")
-        left.axvline(result.model.cores, color=GREY, linewidth=0.8, linestyle="--")
-    left.plot(measured, [point.seconds for point in result.points], "o-", color=RAY, label="measured")
-    left.set_ylim(bottom=0)
-    left.set_xticks(list(sizes))
-    left.set(xlabel="worker CPUs", ylabel="seconds", title=f"{printable(result.job)}: measured")
-    left.legend(frameon=False, fontsize=8)
-    right.plot(SIZES, SIZES, color=GREY, linewidth=0.8, linestyle="--", label="linear")
-    predicted = [result.model.speed_up(n) for n in SIZES]
-    right.plot(SIZES, predicted, ".-", color=MODEL, label="model, one core per CPU")
-    first = result.points[0]
-    speed_up = [first.seconds / point.seconds * result.model.speed_up(first.cpus) for point in result.points]
-    right.plot(measured, speed_up, "o", color=RAY, label="measured")
-    right.set_xscale("log", base=2)
-    right.set_yscale("log", base=2)
-    for axis in (right.xaxis, right.yaxis):
+
+
+def draw_seconds(result: Scaling, axes: Any) -> None:
+    """Measured seconds by CPUs, and what the model gives for them."""
+    measured, model = [point.cpus for point in result.points], result.model
+    sizes = range(1, max(measured) + 1)
+    axes.plot(sizes, [model.seconds(n) for n in sizes], color=MODEL, linestyle=":", label="model")
+    if result.shares_cores:
+        shared = [model.seconds(n, shared=True) for n in sizes]
+        axes.plot(sizes, shared, color=MODEL, label=f"model, {model.cores} shared cores")
+    axes.plot(measured, [point.seconds for point in result.points], "o-", color=MEASURED, label="measured")
+    axes.set_ylim(bottom=0)
+    if len(sizes) <= MAX_TICKS:
+        axes.set_xticks(list(sizes))
+    axes.set(xlabel="worker CPUs", ylabel="seconds")
+    axes.legend(frameon=False)
+
+
+def draw_speed_up(result: Scaling, axes: Any) -> None:
+    """The model's speed-up by CPUs, and the measured ones."""
+    axes.plot(SIZES, SIZES, color=MUTED, linewidth=0.8, linestyle="--", label="linear")
+    axes.plot(SIZES, [result.model.speed_up(n) for n in SIZES], ".-", color=MODEL, label="model")
+    axes.plot(
+        [point.cpus for point in result.points], result.speed_ups, "o", color=MEASURED, label="measured"
+    )
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log", base=2)
+    for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
-    right.set(xlabel="worker CPUs", ylabel="speed-up", title="extrapolated")
-    right.legend(frameon=False, fontsize=8)
-    return svg(fig)
+    axes.set(xlabel="worker CPUs", ylabel="speed-up")
+    axes.legend(frameon=False)
 
 
-def timeline(run: Run) -> str:
-    """One bar per task, one lane per CPU, by node."""
-    tasks = run.tasks
-    begin = min(float(task["start"]) for task in tasks)
-    nodes = sorted({str(task["node"]) for task in tasks}, key=run.node_name)
-    rows = [
-        (node, lane) for node in nodes for lane in lanes([task for task in tasks if task["node"] == node])
-    ]
-    fig, (axis,) = figure(0.8 + 0.36 * max(len(rows), 2))
-    span = max(float(task["end"]) for task in tasks) - begin
-    for place, (node, lane) in enumerate(reversed(rows)):
-        for number, task in enumerate(lane):
-            start, length = float(task["start"]) - begin, float(task["end"]) - float(task["start"])
-            colour = PALETTE[nodes.index(node) % len(PALETTE)]
-            axis.barh(place, length, left=start, height=0.7, color=colour, alpha=1 - 0.35 * (number % 2))
-            name = printable(str(task.get("name", "")))
-            if name and length > span * 0.014 * (len(name) + 1):
-                axis.text(
-                    start + length / 2, place, name, ha="center", va="center", fontsize=7, color="white"
-                )
-    axis.set_yticks(range(len(rows)), [printable(run.node_name(node)) for node, _ in reversed(rows)])
-    axis.set(xlabel="seconds since the first task started", xlim=(0, span or 1))
-    return svg(fig)
+def curves(run: Run) -> Html:
+    """The charts that the job itself reports, such as learning curves and scores of trials."""
+    return element("div", *(curve_chart(run, curve) for curve in run.curves), class_="charts")
+
+
+def curve_chart(run: Run, curve: Mapping[str, Any]) -> Html:
+    """One chart of a job's own."""
+    across, up, title = (str(curve.get(name) or "") for name in ("x", "y", "title"))
+    ends = ", ".join(f"{name} ends at {line[-1][1]:.4g}" for name, line in curve["lines"].items())
+    return chart(title or run.job, f"{up or 'y'} by {across or 'x'}: {ends}", partial(draw_curve, curve))
+
+
+def draw_curve(curve: Mapping[str, Any], axes: Any) -> None:
+    """The lines of one chart."""
+    for place, (name, line) in enumerate(curve["lines"].items()):
+        x, y = zip(*line, strict=True)
+        style = {"color": SERIES[place % len(SERIES)], "marker": MARKERS[place % len(MARKERS)]}
+        axes.plot(x, y, markersize=4, label=legend(name), **style)
+    axes.set(xlabel=label(str(curve.get("x") or "")), ylabel=label(str(curve.get("y") or "")))
+    axes.legend(frameon=False)
 
 
 def legend(name: str) -> str:
     """A curve's name for the legend. Matplotlib omits names that start with an underscore, hence the blank."""
-    return f" {printable(name)}" if name.startswith("_") else printable(name)
+    shown = label(name)
+    return f" {shown}" if shown.startswith("_") else shown
 
 
-def curves(run: Run) -> str:
-    """The charts that the job itself reports, such as learning curves and scores of trials."""
-    fig, axes = figure(3.0, len(run.curves))
-    for axis, curve in zip(axes, run.curves, strict=True):
-        for place, (name, line) in enumerate(curve["lines"].items()):
-            x, y = zip(*line, strict=True)
-            axis.plot(x, y, ".-", color=PALETTE[place % len(PALETTE)], label=legend(name))
-        across, up, title = (printable(str(curve.get(name, ""))) for name in ("x", "y", "title"))
-        axis.set(xlabel=across, ylabel=up, title=title or printable(run.job))
-        axis.legend(frameon=False, fontsize=8)
-    return svg(fig)
+def label(name: str) -> str:
+    """A name that fits into a chart."""
+    return short(printable(name), LONGEST_LABEL)

@@ -17,7 +17,7 @@ MAX_CPUS = 4096  # an axis can still show this many ticks
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class PoolUse:
     """Nodes of one worker pool that did work. `tasks` is None if the job did not count them."""
 
     name: str
@@ -30,12 +30,12 @@ class Workers:
     """The cluster that a job ran on: its workers' CPUs and pools, and the machine's cores if all nodes share one."""
 
     cpus: int = 0
-    pools: tuple[Pool, ...] = ()
+    pools: tuple[PoolUse, ...] = ()
     cores: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
+class ResultFields:
     """What the tools read; None or empty if unknown. Times are in seconds."""
 
     job: str
@@ -47,11 +47,11 @@ class Fields:
     efficiency: float | None = None
     peak_memory_mib: float | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    pools: tuple[Pool, ...] = ()  # that the job says did work
+    pools: tuple[PoolUse, ...] = ()  # that the job says did work
     own: Mapping[str, Any] = field(default_factory=dict)  # keys that the tools do not know
 
 
-def fields_of(result: Mapping[str, Any], entrypoint: str, workers: Workers = Workers()) -> Fields:
+def fields_of(result: Mapping[str, Any], entrypoint: str, workers: Workers = Workers()) -> ResultFields:
     """The fields of a result. What it lacks is derived from its other keys, the entrypoint and the cluster."""
     seconds = result.get("seconds")
     times = seconds if isinstance(seconds, Mapping) else {"ray": seconds}
@@ -61,7 +61,7 @@ def fields_of(result: Mapping[str, Any], entrypoint: str, workers: Workers = Wor
     cpus = int(given(number(result.get("cpus")), workers.cpus) or 0)
     cpus = cpus if 0 <= cpus <= MAX_CPUS else 0
     metrics = result.get("metrics")
-    return Fields(
+    return ResultFields(
         job=str(result.get("job") or script_of(entrypoint)),
         data=str(result.get("data") or ""),
         ray=ray,
@@ -85,15 +85,15 @@ def unknown_keys(result: Mapping[str, Any], times: Mapping[str, Any]) -> dict[st
     return own
 
 
-def pools_of(nodes: Iterable[Mapping[str, Any]]) -> tuple[Pool, ...]:
+def pools_of(nodes: Iterable[Mapping[str, Any]]) -> tuple[PoolUse, ...]:
     """The nodes by pool, in the order in which they are listed."""
-    found: dict[str, Pool] = {}
+    found: dict[str, PoolUse] = {}
     for node in nodes:
         name = str(node.get("pool") or "workers")
-        known = found.get(name, Pool(name, 0, 0))
+        known = found.get(name, PoolUse(name, 0, 0))
         tasks = amount(node.get("tasks"))
         total = None if known.tasks is None or tasks is None else known.tasks + int(tasks)
-        found[name] = Pool(name, known.nodes + 1, total)
+        found[name] = PoolUse(name, known.nodes + 1, total)
     return tuple(found.values())
 
 

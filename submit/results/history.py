@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from urllib.parse import quote
 from raydock import state
 from raydock.answers import moment
 from raydock.errors import RaydockError, UsageError
-from raydock.printable import json_printable
+from raydock.terminal.printable import json_printable
 
-from .fields import Pool, Workers
+from .fields import PoolUse, Workers
 
 VERSION = 1
 
@@ -47,7 +47,9 @@ class JobRecord:
     @property
     def workers(self) -> Workers:
         """The cluster that the job ran on."""
-        return Workers(self.cpus, tuple(Pool(name, nodes) for name, nodes in self.pools.items()), self.cores)
+        return Workers(
+            self.cpus, tuple(PoolUse(name, nodes) for name, nodes in self.pools.items()), self.cores
+        )
 
 
 def folder() -> Path:
@@ -80,26 +82,6 @@ def to_json(record: JobRecord) -> str:
 def record_path(submission_id: str) -> Path:
     """The file of a job's record, always directly in the folder: other clients may use ids with slashes."""
     return folder() / f"{quote(submission_id, safe='')}.json"
-
-
-def load(
-    operands: Sequence[str], warn: Callable[[RaydockError], None] = lambda fault: None
-) -> list[JobRecord]:
-    """The records for these submission ids or files, or all saved records; oldest first.
-
-    Raises UsageError for an operand that is not a record. Of all saved records, those that can't be read are left
-    out and reported to `warn`.
-    """
-    if operands:
-        return oldest_first(read(path_of(word)) for word in operands)
-    records, faults = read_all()
-    for fault in faults:
-        warn(fault)
-    if not records:
-        raise UsageError(
-            "No results yet: each job that succeeds saves one.", "python submit.py jobs/sklearn_joblib.py"
-        )
-    return oldest_first(records)
 
 
 def for_target(target: str) -> list[JobRecord]:
@@ -135,14 +117,6 @@ def find(submission_id: str) -> Path | None:
     """The file of a job's record, if there is one."""
     path = record_path(submission_id)
     return path if os.path.isfile(path) else None
-
-
-def path_of(word: str) -> Path:
-    """The file that an operand of `report` names, directly or by submission id."""
-    path = Path(word)
-    if path.suffix == ".json" or os.path.exists(path):  # Path.exists raises for names that are too long
-        return path
-    return record_path(word)
 
 
 def read(path: Path) -> JobRecord:

@@ -33,6 +33,8 @@ KEYS = (
     Key("peak_memory_mib", "number", "peak memory of the largest worker process, in MiB", "no memory"),
     Key("curves", "list of `{\"title\": …, \"x\": …, \"y\": …, \"lines\": {name: [[x, y], …]}}`",
         "charts to draw, with the names of their axes", "no charts"),
+    Key("note", "text", "one sentence on the speed-up, for the report", "what the tasks show"),
+    Key("computes", "true or false", "false if the tasks only wait, and so don't compete for cores", "true"),
     Key("version", "integer", "the version of the job's own format", "nothing: the tools do not read it"),
 )  # fmt: skip
 NAMES = frozenset(key.name for key in KEYS)

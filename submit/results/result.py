@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from raydock.errors import RaydockError, UsageError
-from raydock.printable import json_printable
+from raydock.terminal.printable import json_printable
 
 
 class ResultNotWritten(RaydockError):

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 
-from raydock.status_line import columns_of, cut
+from raydock.terminal.status_line import columns_of, cut
 from raydock.units import counted, duration
 
-from .fields import Fields, Pool, Workers
+from .fields import PoolUse, ResultFields, Workers
 from .values import NAME, concise, is_nothing, name_of, printed
 
 ROWS = 15  # with the status, the dashboard's link and the next step, 24 lines hold them
@@ -23,7 +23,7 @@ DEPTH = 2  # names joined by dots
 Row = tuple[str, str]
 
 
-def lines(fields: Fields, workers: Workers, width: int = 80) -> list[str]:
+def lines(fields: ResultFields, workers: Workers, width: int = 80) -> list[str]:
     """The summary as lines `name   value`, each cut to `width` columns."""
     first = [*times(fields), *efficiency(fields, workers)]
     last = [*pools(fields.pools), *memory(fields), *data(fields)]
@@ -46,7 +46,7 @@ def left_out(hidden: int, found: int) -> str:
     return f"{'at least ' if found == LOOKED_AT else ''}{counted(hidden, 'more value')}"
 
 
-def times(fields: Fields) -> Iterator[Row]:
+def times(fields: ResultFields) -> Iterator[Row]:
     """Yield the speed-up and the times."""
     if fields.speed_up is not None:
         slower = ": slower than without Ray" if fields.speed_up < 1 else ""
@@ -57,7 +57,7 @@ def times(fields: Fields) -> Iterator[Row]:
         yield "without Ray", f"{duration(fields.alone)}, on one CPU"
 
 
-def efficiency(fields: Fields, workers: Workers) -> Iterator[Row]:
+def efficiency(fields: ResultFields, workers: Workers) -> Iterator[Row]:
     """Yield the CPUs, how well they were used, and why that is little if they share fewer cores."""
     if not fields.cpus or fields.speed_up is None:
         return
@@ -67,7 +67,7 @@ def efficiency(fields: Fields, workers: Workers) -> Iterator[Row]:
     yield "CPUs", f"{fields.cpus:,}{share}{used}"
 
 
-def pools(found: Iterable[Pool]) -> Iterator[Row]:
+def pools(found: Iterable[PoolUse]) -> Iterator[Row]:
     """Yield a row for each worker pool."""
     every = list(found)
     for pool in every[:POOLS]:
@@ -77,13 +77,13 @@ def pools(found: Iterable[Pool]) -> Iterator[Row]:
         yield "…", counted(len(every) - POOLS, "more pool")
 
 
-def memory(fields: Fields) -> Iterator[Row]:
+def memory(fields: ResultFields) -> Iterator[Row]:
     """Yield the peak memory of a worker process."""
     if fields.peak_memory_mib is not None:
         yield "memory", f"{fields.peak_memory_mib:,.0f} MiB, the largest worker process"
 
 
-def data(fields: Fields) -> Iterator[Row]:
+def data(fields: ResultFields) -> Iterator[Row]:
     """Yield the data that was used."""
     if fields.data:
         yield "data", printed(fields.data)

@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping
 from itertools import islice
 
-from raydock.printable import printable
-from raydock.status_line import cut
+from raydock.terminal.printable import printable
+from raydock.terminal.status_line import cut
 from raydock.units import counted, duration
 
 NAME = 28  # columns of a name

@@ -11,7 +11,7 @@ from raydock.errors import RaydockError
 from raydock.rayapi.cluster_info import NodeResources, cores_of, head_summary, node_of, nodes_or_why
 from raydock.rayapi.dashboard import Dashboard
 
-from .fields import MAX_CPUS, Pool, Workers
+from .fields import MAX_CPUS, PoolUse, Workers
 
 TIMEOUT = 3.0  # seconds: the job has ended, and this only adds to its summary
 
@@ -39,4 +39,4 @@ def workers_of(nodes: Sequence[NodeResources], cores: int) -> Workers:
     workers = [node for node in nodes if not node.head]
     cpus = sum(int(node.resources.get("CPU", 0)) for node in workers)
     pools = Counter(node.pool or "workers" for node in workers)
-    return Workers(min(cpus, MAX_CPUS), tuple(Pool(name, count) for name, count in pools.items()), cores)
+    return Workers(min(cpus, MAX_CPUS), tuple(PoolUse(name, count) for name, count in pools.items()), cores)

@@ -5,20 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from raydock import versions
-from raydock.errors import (
-    NotFound,
-    NotUp,
-    PermissionDenied,
-    RaydockError,
-    ServerError,
-    Unreachable,
-    UsageError,
-)
+from raydock.errors import NotFound, PermissionDenied, RaydockError, ServerError, Unreachable, UsageError
 from raydock.gcp.lab_environment import enter_if_meant
 from raydock.gcp.tokens import AccessToken
 from raydock.rayapi.connection import Connection, ExpectedVersions
@@ -26,6 +18,7 @@ from raydock.settings import setting
 from raydock.units import span
 from vertex.client import VertexClient
 from vertex.cluster import TRANSITIONAL, Cluster
+from vertex.dashboard import connection
 from vertex.errors import ClusterNotFound, NotConfigured, VertexError
 from vertex.location import Location, resolve_location
 from vertex.wait import Waiter, WaitTimeout, still
@@ -74,7 +67,7 @@ class VertexTarget:
             if not name:
                 name = await asyncio.to_thread(find_only_cluster, api)
             await self.wait_for(api, name, tell)
-        except (VertexError, PermissionDenied, NotFound, NotUp, Unreachable) as fault:
+        except (VertexError, PermissionDenied, NotFound, Unreachable) as fault:
             raise submit_error(fault) from None
 
     def enter_lab(self, tell: Callable[[str], None]) -> None:
@@ -129,10 +122,7 @@ class VertexTarget:
         """The cluster's dashboard, with the caller's token."""
         if self.cluster is None:
             raise UsageError("The cluster has not been looked up yet.", self.fix)
-        url = self.cluster.dashboard
-        return Connection(
-            url if "://" in url else f"https://{url}", self.headers, slow=True, turned_down=self.turned_down
-        )
+        return replace(connection(self.cluster, self.token), headers=self.headers)
 
     def headers(self) -> dict[str, str]:
         """Headers with a valid token. Raises Unreachable if there is none, because a retry may help."""
@@ -140,10 +130,6 @@ class VertexTarget:
             return {"Authorization": f"Bearer {self.token.value()}"}
         except (VertexError, PermissionDenied, Unreachable) as fault:
             raise Unreachable(fault.message, fault.fix) from None
-
-    def turned_down(self, headers: Mapping[str, str]) -> bool:
-        self.token.turned_down(headers.get("Authorization", "").removeprefix("Bearer "))
-        return True
 
     def google(self) -> RealCloud:
         """Google Cloud as seen by the one identity that the cluster's jobs run as."""
@@ -173,7 +159,7 @@ def submit_error(fault: RaydockError) -> UsageError | ServerError | Unreachable:
     """Translate an error of Vertex AI to one of the submitter."""
     if isinstance(fault, NotConfigured):
         return UsageError(fault.message, fault.fix)
-    kind = Unreachable if isinstance(fault, (NotFound, NotUp, Unreachable)) else ServerError
+    kind = Unreachable if isinstance(fault, (NotFound, Unreachable)) else ServerError
     return kind(fault.message, fault.fix)
 
 

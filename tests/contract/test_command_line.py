@@ -606,6 +606,20 @@ def test_closed_pipe_leaves_the_job_alone(ray: FakeDashboard, env: dict[str, str
     assert "Traceback" not in done.err
 
 
+@pytest.mark.parametrize("words", [["list"], ["logs", "x"], ["--dry-run", "SCRIPT"]])
+def test_closed_pipe_ends_a_command_that_only_prints(
+    ray: FakeDashboard, env: dict[str, str], script: Path, words: list[str]
+) -> None:
+    """As in `submit.py list | head -1`."""
+    ray.jobs["x"] = FakeJob("x", status="SUCCEEDED", log=b"hello\n")
+    process = start(*(str(script) if word == "SCRIPT" else word for word in words), env=env)
+    assert process.stdout
+    process.stdout.close()
+    process.stdout = None
+    done = ended(process)
+    assert (done.code, "Can't write" in done.err) == (0, False)
+
+
 def test_help_imports_no_heavy_packages() -> None:
     code = (
         "import sys, runpy; sys.argv = ['submit.py', '--help']\n"

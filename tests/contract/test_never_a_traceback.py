@@ -27,8 +27,9 @@ import pytest
 from hypothesis import example, given, note, settings
 
 from raydock import crash
-from raydock.printable import UNSAFE
 from raydock.rayapi import dashboard
+from raydock.rayapi.endpoint import Timeouts
+from raydock.terminal.printable import UNSAFE
 from submit import cli
 from submit.follow import follower, polling, supervisor
 from tests import hostile
@@ -50,7 +51,7 @@ HASTE = polling.PollIntervals(
     stop_timeout=0.05,
     bytes_per_second=1e12,
 )
-PATIENCE = dashboard.Timeouts(connect=5, read=5, submit=5, upload=5)
+PATIENCE = Timeouts(connect=5, read=5, submit=5, upload=5)
 KEPT = ("PATH", "LANG", "HYPOTHESIS_STORAGE_DIRECTORY")
 FAILED = re.compile(rb'"status": "FAILED"')
 SUCCEEDED = re.compile(rb'"status": "SUCCEEDED"')
@@ -99,7 +100,7 @@ def inside(home: Path, env: dict[str, str]) -> Iterator[None]:
         mock.patch.multiple("submit.run", Follower=partial(follower.Follower, intervals=HASTE)),
         mock.patch.multiple("submit.commands", stop_job=partial(supervisor.stop, intervals=HASTE)),
         mock.patch.multiple("submit.run", Dashboard=partial(dashboard.Dashboard, timeouts=PATIENCE)),
-        mock.patch.multiple("submit.probe", TIMEOUT=0.05),
+        mock.patch.multiple("submit.probing.probe", TIMEOUT=0.05),
         mock.patch.object(asyncio, "sleep", nap),
         mock.patch.object(socket, "getaddrinfo", known_hosts),
     ):

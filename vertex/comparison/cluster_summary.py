@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raydock import versions
-from raydock.errors import NotUp
-from raydock.rayapi.cluster_info import DESCRIPTION
-from raydock.rayapi.dashboard import described, log_path
-from vertex.dashboard import DashboardClient
+from raydock.errors import ServerError
+from raydock.rayapi import paths
+from raydock.rayapi.blocking import BlockingDashboard
+from raydock.rayapi.cluster_info import DESCRIPTION, described
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,13 @@ class ClusterSummary:
         return sum_of([group for name, group in self.pools.items() if name != "head"])
 
 
-def read_cluster_summary(dashboard: DashboardClient, principal: str, python: str = "") -> ClusterSummary:
-    """Query a cluster's dashboard. Raises NotUp if it does not answer like a Ray dashboard.
+def read_cluster_summary(dashboard: BlockingDashboard, principal: str, python: str = "") -> ClusterSummary:
+    """Query a cluster's dashboard. Raises ServerError and Unreachable if it does not answer like a Ray dashboard.
 
     `python` is the version to use if no node reports one.
     """
-    version = dashboard.get("/api/version").json(dict, f"{dashboard.url}/api/version")
-    path = "/api/v0/nodes?detail=1&limit=10000"
-    reply = dashboard.get(path).json(dict, dashboard.url + path)
+    version = dashboard.json(paths.VERSION)
+    reply = dashboard.json(paths.state("nodes"))
     try:
         rows = [row for row in reply["data"]["result"]["result"] if row["state"] == "ALIVE"]
         head = next((str(row["node_id"]) for row in rows if row.get("is_head_node")), "")
@@ -55,7 +54,7 @@ def read_cluster_summary(dashboard: DashboardClient, principal: str, python: str
         for row in rows:
             pools.setdefault(pool_name(row), []).append(resources_of(row))
     except (LookupError, TypeError, AttributeError):
-        raise NotUp(
+        raise ServerError(
             f"{dashboard.url} lists its nodes in an unknown format.",
             f"Check the cluster's Ray version; raydock supports {versions.RAY}.",
         ) from None
@@ -70,10 +69,10 @@ def read_cluster_summary(dashboard: DashboardClient, principal: str, python: str
     )
 
 
-def description(dashboard: DashboardClient, node: str) -> Mapping[str, Any]:
+def description(dashboard: BlockingDashboard, node: str) -> Mapping[str, Any]:
     """Read the node's description file; empty if there is none, as in Google's images."""
-    reply = dashboard.get(log_path(node, DESCRIPTION))
-    return described(reply.body if reply.status == 200 else None)
+    reply = dashboard.get(paths.log(node, DESCRIPTION), frozenset({200, 404, 500}))
+    return described(reply.content if reply.status_code == 200 else None)
 
 
 def pool_name(row: Mapping[str, Any]) -> str:

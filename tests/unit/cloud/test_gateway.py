@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import hmac
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -373,7 +374,8 @@ async def test_a_program_gets_the_command_and_a_browser_a_form() -> None:
         assert (answer.status, answer.content_type) == (401, "text/html")
         assert '<input type="password" name="token"' in page
         assert '<form method="post" action="/login">' in page
-        assert "http" not in page  # self-contained
+        assert re.findall(r'(?:src|href)="([^,]*),', page) == ["data:image/svg+xml"]  # self-contained
+        assert "url(" not in page
         assert answer.headers["X-Frame-Options"] == "DENY"
 
 
@@ -449,6 +451,12 @@ async def test_sign_in_with_the_form() -> None:
         assert (asked.status, asked.headers["Referrer-Policy"]) == (200, "same-origin")
         wrong = await it.client.post("/login", data={"token": "nope"}, allow_redirects=False)
         assert (wrong.status, "Set-Cookie" in wrong.headers) == (401, False)
+        html = {"Accept": "text/html"}
+        sentence = "That is not this cluster's key.".replace("'", "&#x27;")
+        for path, is_wrong in (("/login", False), ("/?token=nope", True)):
+            assert (sentence in await (await it.client.get(path, headers=html)).text()) == is_wrong
+        again = await it.client.post("/login", data={"token": "nope"}, headers=html)
+        assert sentence in await again.text()
         right = await it.client.post(
             "/login", data={"token": KEY}, headers={"Origin": it.base}, allow_redirects=False
         )

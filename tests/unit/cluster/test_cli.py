@@ -16,7 +16,7 @@ import pytest
 from cluster import applied, cli, key, runtimes, scale, started
 from cluster.status import Member
 from raydock import topology
-from raydock.errors import NotReady, NotUp, UsageError
+from raydock.errors import NotReady, NotUp, Unreachable, UsageError
 from raydock.rayapi.nodes import Node
 from raydock.settings import ROOT
 from raydock.topology import pool_size
@@ -305,10 +305,11 @@ SOME = "the jobs mine-1, 02000000"
         (JOBS[:2], [], "HEAD_SHM", "because HEAD_SHM changed, which would end the job mine-1"),
         (JOBS, ["--build"], "", f"because the images are rebuilt, which would end {SOME}"),
         (
-            OSError("no route"),
+            Unreachable("The cluster at http://127.0.0.1:1 does not answer: no route."),
             [],
             "HEAD_SHM",
-            "would end any running job (the dashboard could not list them: no route)",
+            "would end any running job, which could not be listed: "
+            "The cluster at http://127.0.0.1:1 does not answer: no route",
         ),
     ],
 )
@@ -321,12 +322,12 @@ def test_up_does_not_restart_busy_nodes_without_restart(
     name: str,
     why: str,
 ) -> None:
-    def get(dashboard: object, path: str) -> object:
+    def get(dashboard: object, path: str, wanted: type) -> object:
         if isinstance(told, Exception):
             raise told
         return told
 
-    monkeypatch.setattr("raydock.rayapi.nodes.get", get)
+    monkeypatch.setattr("raydock.rayapi.blocking.get", get)
     run(capsys, "up")
     if name:
         monkeypatch.setenv(name, "4g")
@@ -344,7 +345,7 @@ def test_up_does_not_restart_busy_nodes_without_restart(
 def test_up_restarts_idle_nodes_and_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, whole: Whole
 ) -> None:
-    monkeypatch.setattr("raydock.rayapi.nodes.get", lambda dashboard, path: JOBS[:1])
+    monkeypatch.setattr("raydock.rayapi.blocking.get", lambda dashboard, path, wanted: JOBS[:1])
     run(capsys, "up")
     monkeypatch.setenv("GPU_WORKER_CPUS", "2")
     status, _, said = run(capsys, "up")

@@ -9,7 +9,8 @@ import pytest
 
 from cluster.docker.engine import NUMBER, SERVICE, member
 from cluster.status import Member, as_json, missing, rows, table
-from raydock.rayapi.nodes import Gateway, Node, parse
+from raydock.rayapi.connection import Gateway
+from raydock.rayapi.nodes import Node, parse
 
 GIB = 2**30
 HEAD = Node("a", "head", "vm", "head", 0, 0, False, 2 * GIB, GIB, "ALIVE", 1)

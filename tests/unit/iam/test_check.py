@@ -14,8 +14,8 @@ from iam.check import (
     ITSELF,
     NOT_GRANTED_ON_BUCKET,
     POLICIES,
+    CheckResult,
     HeldPermissions,
-    Outcome,
     check,
     combine,
     decide_one,
@@ -141,8 +141,8 @@ def asked(
     needs: Sequence[RequiredPermission],
     caller: str = PERSON,
     held: HeldPermissions | None = None,
-) -> list[Outcome]:
-    async def ask() -> list[Outcome]:
+) -> list[CheckResult]:
+    async def ask() -> list[CheckResult]:
         async with httpx.AsyncClient() as client:
             return await check(principal, needs, PolicyReader(client, lab.place, lab.token(caller)), held)
 

@@ -116,7 +116,7 @@ def test_a_dry_run_makes_nothing(lab: Lab, tmp_path: Path) -> None:
 
 def test_a_plan_needs_confirmation(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     before = lab.policies()
-    text = "iam: Applying the plan needs confirmation, so nothing was changed.\n   → add --yes\n"
+    text = "iam: Nothing was changed: there is no terminal to ask for confirmation.\n   → add --yes\n"
     assert lab.iam("provision") == CommandResult(2, planned("create"), text)
     for answer in ("\n", "n\n", "what?\n"):
         _terminal(monkeypatch, answer)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from raydock import settings, state
-from raydock.dotenv import dotenv
+from raydock.compose.dotenv import dotenv
+from raydock.compose.interpolation import interpolate
 from raydock.errors import SettingsError
-from raydock.interpolation import interpolate
 from raydock.settings import ROOT
 
 # What Docker Compose makes of a line, {} being the variable's name: observed with Compose 2.26.

@@ -9,7 +9,7 @@ from itertools import product
 
 from raydock.machine import Machine
 from raydock.settings import ROOT
-from raydock.sizing import GIB, Nodes, divide
+from raydock.sizing import GIB, NodeSizes, divide
 
 PAGE = ROOT / "docs" / "cluster-sizes.md"
 CORES = (2, 4, 8, 16, 32, 64)
@@ -37,7 +37,7 @@ def row(cores: int, memory: int) -> str:
     return f"| {' | '.join(map(str, cells))} |\n"
 
 
-def workers(group: Nodes) -> str:
+def workers(group: NodeSizes) -> str:
     cpus = f"{group.cpus} CPU" + "s" * (group.cpus != 1)
     return f"{group.count} with {cpus}, {gib(group.memory)}" if group.count else "none"
 

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from raydock.status_line import ERASE, StatusLine, cut
+from raydock.terminal.status_line import ERASE, StatusLine, cut
 
 
 class Terminal(io.StringIO):

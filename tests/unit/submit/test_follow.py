@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydock.rayapi.dashboard import Dashboard, Timeouts
+from raydock.rayapi.dashboard import Dashboard
+from raydock.rayapi.endpoint import Timeouts
 from raydock.rayapi.job import Job
 from submit.errors import Lost
 from submit.follow.follower import Follower, Messages

@@ -7,7 +7,8 @@ import io
 import pytest
 
 from raydock.errors import UsageError
-from submit.output import Console, folded
+from raydock.terminal.layout import copyable
+from submit.output import Console
 
 LONG = "python -m iam grant gs://closed-bucket --role=roles/storage.objectViewer --member=serviceAccount:x"
 URL = "https://ray-6.aiplatform-training.googleusercontent.com/#/jobs/whoami-1122-110543-55f407"
@@ -26,8 +27,8 @@ URL = "https://ray-6.aiplatform-training.googleusercontent.com/#/jobs/whoami-112
     ],
 )  # fmt: skip
 def test_long_commands_and_links_get_their_own_line(line: str, expected: list[str]) -> None:
-    assert folded(line, 80) == expected
-    assert folded(line, 10_000) == [line]
+    assert copyable(line, 80) == expected
+    assert copyable(line, 10_000) == [line]
 
 
 class Terminal(io.StringIO):

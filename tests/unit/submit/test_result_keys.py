@@ -11,7 +11,7 @@ from raydock.settings import ROOT
 from submit.results.keys import NAMES, markdown
 
 PAGE = ROOT / "docs" / "result.md"
-READERS = ("submit/results/fields.py", "submit/report/summary.py")
+READERS = ("submit/results/fields.py", "submit/report/run.py")
 
 
 def table() -> str:

@@ -10,7 +10,8 @@ import pytest
 
 from raydock.errors import RaydockError, ServerError, UsageError
 from raydock.jobscript.header import Header
-from raydock.rayapi.dashboard import Dashboard, Timeouts
+from raydock.rayapi.dashboard import Dashboard
+from raydock.rayapi.endpoint import Timeouts
 from submit import submission
 from submit.errors import Lost
 from submit.package import Contents

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydock.status_line import columns_of
+from raydock.terminal.status_line import columns_of
 from submit.results import result
-from submit.results.fields import Pool, Workers, fields_of
+from submit.results.fields import PoolUse, Workers, fields_of
 from submit.results.summary import ROWS, lines
 from submit.results.values import concise
 
@@ -51,7 +51,7 @@ def test_summary_of_a_lesson() -> None:
 
 def test_two_keys_give_the_speed_up() -> None:
     value = {"seconds": {"ray": 2, "alone": 3}, "metrics": {"n": 5}}
-    assert shown(value, Workers(3, (Pool("cpu-worker", 3),), 4)) == [
+    assert shown(value, Workers(3, (PoolUse("cpu-worker", 3),), 4)) == [
         "  speed-up     1.5×",
         "  with Ray     2 s",
         "  without Ray  3 s, on one CPU",

@@ -9,12 +9,12 @@ import pytest
 
 from raydock.machine import Machine
 from raydock.rayapi.dashboard import Dashboard
-from submit.results.fields import Pool, Workers
+from submit.results.fields import PoolUse, Workers
 from submit.results.workers import read_workers
 from submit.targets import open_target
 from tests.fakes import FakeDashboard, Fault
 
-POOLS = (Pool("cpu-worker", 2), Pool("gpu-worker", 1))
+POOLS = (PoolUse("cpu-worker", 2), PoolUse("gpu-worker", 1))
 
 
 @pytest.fixture

@@ -15,10 +15,13 @@ import pytest
 
 from cluster import cli
 from cluster.vertex_ai import cli as vertex_cli
+from raydock.rayapi import blocking
+from raydock.rayapi.client import open_client
+from raydock.rayapi.endpoint import Endpoint
 from tests.fakes import FakeDashboard, FakeNodes
 from tests.labcloud import PERSON
 from tests.labvertex import PARENT, LabVertex, lab_vertex
-from vertex import client, dashboard, location, service_agent
+from vertex import client, location, service_agent
 
 Run = Callable[..., tuple[int, str, str]]
 NUMBER = "123456789012"
@@ -68,6 +71,15 @@ class Rerouted(httpx.BaseTransport):
         self.inner.close()
 
 
+def rerouted(endpoint: Endpoint, lab: LabVertex) -> httpx.Client:
+    """The real client, which reaches clusters through the control plane."""
+    made = open_client(endpoint)
+    if not endpoint.url.startswith("https://"):
+        return made
+    made.close()
+    return httpx.Client(base_url=made.base_url, auth=made.auth, timeout=made.timeout, transport=Rerouted(lab))
+
+
 class Holder:
     """The caller's token from the lab, with the interface of `AccessToken`."""
 
@@ -97,7 +109,7 @@ def as_caller(lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
         return NUMBER
 
     monkeypatch.setattr(transports.PersistentResourceServiceGrpcTransport, "create_channel", channel)
-    monkeypatch.setattr(dashboard, "client", lambda: httpx.Client(transport=Rerouted(lab)))
+    monkeypatch.setattr(blocking, "open_client", lambda endpoint: rerouted(endpoint, lab))
     monkeypatch.setattr(service_agent, "project_number", project_number)
     monkeypatch.setattr("vertex.wait.LONGEST_PAUSE", 0.05)
     monkeypatch.setattr("vertex.wait.FIRST_PAUSE", 0.02)

@@ -73,8 +73,7 @@ def test_without_a_terminal_yes_is_required(
     assert run("up") == (
         2,
         PLAN,
-        "cluster: Nothing was created: there is no terminal to ask for confirmation.\n"
-        "  To skip the confirmation, add --yes.\n",
+        "cluster: Nothing was created: there is no terminal to ask for confirmation.\n  add --yes\n",
     )
     assert nodes.made == []
 

@@ -164,6 +164,6 @@ def test_the_local_cluster_is_not_up(run: Run, monkeypatch: pytest.MonkeyPatch) 
     assert run("diff", "--cluster", "raydock") == (
         4,
         "",
-        "cluster: The local dashboard at http://127.0.0.1:1 does not answer: Connection refused.\n"
+        "cluster: The cluster at http://127.0.0.1:1 does not answer: the connection was refused.\n"
         "  Start the cluster: make cluster-up\n",
     )

@@ -91,7 +91,7 @@ def test_a_caller_without_access_deletes_nothing(
     monkeypatch.setattr(vertex_cli, "AccessToken", lambda: Holder(lab, TRAINER))
     status, _, err = up(*LOOK)
     assert (status, is_there(lab)) == (4, True)
-    assert "The dashboard of raydock does not let you in (403): Permission" in err
+    assert " answered 403 to GET /api/jobs/: Permission" in err
 
 
 @pytest.mark.parametrize("state", ["UPDATING", "ERROR", "PROVISIONING", "REBOOTING"])

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from raydock.compose.interpolation import interpolate
 from raydock.errors import SettingsError
-from raydock.interpolation import interpolate
 
 BLANK = "\t\v\f\r \x85\xa0"  # whitespace other than a line feed
 EXPORT = re.compile(rf"export[{BLANK}\n]+")

@@ -17,9 +17,9 @@ from iam.policy.required_permissions import RequiredPermission
 from raydock.errors import ServerError, Unreachable
 from raydock.rayapi.dashboard import Dashboard
 
-from .follow.log import Log
-from .plan import new_submission_id
-from .results import result
+from ..follow.log import Log
+from ..plan import new_submission_id
+from ..results import result
 
 SOURCE = Path(__file__).with_name("probe_job.py")
 TIMEOUT = 60.0  # seconds

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import difflib
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
-from raydock.errors import RaydockError
+from raydock.errors import RaydockError, UsageError
 
 MEANT = "did you mean: "
 CLOSE = 0.85  # so similar that nothing else is likely
@@ -34,7 +34,34 @@ class Word:
 class Parser(argparse.ArgumentParser):
     """An argparse parser that raises `fault(message, fix)` instead of exiting."""
 
-    fault: type[RaydockError] = RaydockError
+    fault: type[RaydockError] = UsageError
+
+    def __init__(self, *words: Any, **options: Any) -> None:
+        self.options: dict[str, argparse.Action] = {}  # by name, such as "--help"
+        self.commands: Mapping[str, Parser] = {}  # the parsers of its subcommands, by name
+        super().__init__(*words, **options)
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        """See argparse."""
+        return self.recorded(super().add_argument(*names, **options))
+
+    def add_argument_group(self, *words: Any, **options: Any) -> Any:
+        """See argparse. The group's options are the parser's too."""
+        group = super().add_argument_group(*words, **options)
+        add = group.add_argument
+        group.add_argument = lambda *names, **more: self.recorded(add(*names, **more))  # type: ignore[method-assign]
+        return group
+
+    def add_subparsers(self, **options: Any) -> Any:
+        """See argparse."""
+        found = super().add_subparsers(**options)
+        self.commands = cast("Mapping[str, Parser]", found.choices)
+        return found
+
+    def recorded(self, action: argparse.Action) -> argparse.Action:
+        """The action, whose names are now among `options`."""
+        self.options.update(dict.fromkeys(action.option_strings, action))
+        return action
 
     def error(self, message: str) -> NoReturn:
         """Raises `fault` with argparse's message. Called by argparse."""
@@ -68,12 +95,12 @@ class Parser(argparse.ArgumentParser):
     @property
     def flags(self) -> list[str]:
         """All options except -h and --help."""
-        return [flag for flag in self._option_string_actions if flag not in ("-h", "--help")]
+        return [flag for flag in self.options if flag not in ("-h", "--help")]
 
 
 def refuse_choice(parser: Parser, word: Word, whole: str) -> None:
     """Raises the parser's `fault` if the word is not among its option's choices. `whole` is the line."""
-    action = parser._option_string_actions.get(word.flag)
+    action = parser.options.get(word.flag)
     choices = [str(choice) for choice in (action.choices or ())] if action else []
     if not choices or word.value is None or word.value in choices:
         return
@@ -100,10 +127,10 @@ def line(program: str, words: Sequence[str]) -> str:
     return f"{program} {shlex.join(words)}" if words else program
 
 
-def read(words: Sequence[str], parser: argparse.ArgumentParser) -> list[Word]:
+def read(words: Sequence[str], parser: Parser) -> list[Word]:
     """Classify each word as the parser would."""
     found: list[Word] = []
-    actions = parser._option_string_actions
+    actions = parser.options
     waiting = ""  # the option that expects the next word as its value
     for place, text in enumerate(words):
         flag, equals, value = text.partition("=")

@@ -1,0 +1,1 @@
+"""Docker Compose's file formats, read as Compose reads them."""

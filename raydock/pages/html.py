@@ -1,0 +1,44 @@
+"""Build HTML from values. Everything that is not HTML already is escaped, so no value can add markup."""
+
+from __future__ import annotations
+
+from html import escape
+
+from raydock.terminal.printable import printable
+
+VOID = frozenset({"br", "input", "link", "meta"})
+
+
+class Html(str):
+    """Text that is already HTML, and is not escaped again."""
+
+    __slots__ = ()
+
+
+def text(value: object) -> Html:
+    """The value as HTML: escaped, unless it is HTML already. Characters that can't be shown are spelt out."""
+    return value if isinstance(value, Html) else Html(escape(printable(str(value))))
+
+
+def join(*children: object) -> Html:
+    """The children as HTML, one after the other."""
+    return Html("".join(map(text, children)))
+
+
+def element(name: str, /, *children: object, **attributes: object) -> Html:
+    """An element with escaped children and attributes.
+
+    In the name of an attribute, a trailing underscore is dropped (`class_`), and the others become hyphens
+    (`aria_label`). An attribute that is None or False is left out; True writes its name alone.
+    """
+    given = "".join(
+        f" {attribute_name(key)}" + ("" if value is True else f'="{text(value)}"')
+        for key, value in attributes.items()
+        if value is not None and value is not False
+    )
+    return Html(f"<{name}{given}>" + ("" if name in VOID else f"{join(*children)}</{name}>"))
+
+
+def attribute_name(key: str) -> str:
+    """The attribute that a keyword argument names."""
+    return key.rstrip("_").replace("_", "-")

@@ -1,0 +1,120 @@
+"""What every client of a dashboard shares: its timeouts, and the errors for a request that fails."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from raydock import answers
+from raydock.errors import ServerError, Unreachable
+from raydock.rayapi.connection import Connection
+
+from .environment import proxies
+
+UNFINISHED = (httpx.RequestError, httpx.InvalidURL)  # what httpx raises for a request without a response
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Timeouts of requests, in seconds."""
+
+    connect: float = 5
+    read: float = 10
+    submit: float = 30  # the head starts the job's supervisor before it answers
+    upload: float = 300  # for a whole 100 MiB package on a slow connection
+
+    def of(self, read: float = 0) -> httpx.Timeout:
+        """httpx's timeout for a request whose response may take `read` seconds."""
+        return httpx.Timeout(read or self.read, connect=self.connect)
+
+
+DEFAULT = Timeouts()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A dashboard as its errors describe it. `fix` is what to do if it does not answer."""
+
+    connection: Connection
+    fix: str
+    timeouts: Timeouts = DEFAULT
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        return self.connection.base_url
+
+    def parsed(self, reply: httpx.Response, wanted: type = dict) -> Any:
+        """The response's JSON. Raises ServerError if it is not of the expected type."""
+        try:
+            value = answers.parsed(reply.content)
+        except ValueError:
+            value = None
+        if not isinstance(value, wanted):
+            raise ServerError(
+                f"What answers at {self.url} is not a Ray dashboard: {reply.request.url.path} gave no JSON.",
+                self.fix,
+            )
+        return value
+
+    def unreachable(self, fault: Exception) -> Unreachable:
+        """The error for a request without a response."""
+        if isinstance(fault, (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout)):
+            why = "it took the request and then did not answer in time"
+        elif isinstance(fault, httpx.ConnectTimeout):
+            why = f"no connection within {self.timeouts.connect:g} s"
+        elif isinstance(fault, httpx.ConnectError):
+            why = connect_reason(fault) + self.way
+        elif isinstance(fault, httpx.ProxyError):
+            why = f"the proxy refused ({fault})"
+        elif isinstance(fault, httpx.LocalProtocolError | httpx.InvalidURL | httpx.UnsupportedProtocol):
+            why = f"the request can't be sent ({fault})"
+        else:
+            why = "the connection broke off before its answer was complete"
+        return Unreachable(f"The cluster at {self.url} does not answer: {why}.", self.fix)
+
+    @property
+    def way(self) -> str:
+        """A note on the environment's proxies, any of which may have caused the failure; "" if there are none."""
+        names = [name for name, _ in proxies()] if self.connection.through_proxy else []
+        return f" (the environment names a proxy: {', '.join(names)})" if names else ""
+
+    def refusal(self, reply: httpx.Response) -> ServerError:
+        """The error for an error response. The last line of a server traceback is the reason."""
+        where = f"{reply.request.method} {reply.request.url.path}"
+        lines = reply.text.strip().splitlines() if reply.is_closed else []
+        why = ": " + lines[-1].strip()[:300].rstrip(".") if lines else ""
+        denied = self.connection.access if reply.status_code in (401, 403) else ""
+        return ServerError(
+            f"{self.url} answered {reply.status_code} to {where}{why}.", denied or self.fix, reply.status_code
+        )
+
+
+def connect_reason(fault: BaseException) -> str:
+    """Why the connection failed, from the causes of httpx's error."""
+    for cause in causes(fault):
+        if isinstance(cause, ConnectionRefusedError):
+            return "the connection was refused"
+        if isinstance(cause, socket.gaierror):
+            return "its name can't be resolved"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted here ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError):
+            return "it does not speak TLS as it should"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+    return str(fault) or "there was no connection"
+
+
+def causes(fault: BaseException | None) -> Iterator[BaseException]:
+    """An error and its causes, including the members of exception groups."""
+    while fault is not None:
+        yield fault
+        for inner in getattr(fault, "exceptions", ()):
+            yield from causes(inner)
+        fault = fault.__cause__ or fault.__context__

@@ -1,0 +1,1 @@
+"""`--probe`: ask the cluster itself which permissions its identity has."""

@@ -1,0 +1,71 @@
+"""The saved results that a report is about: all of them, or those that its operands name."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from raydock.errors import UsageError
+
+from ..results import history
+from ..results.history import JobRecord
+
+SHOWN = 5  # ids in a message
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Records, oldest first, and the reasons why others could not be read."""
+
+    records: Sequence[JobRecord]
+    unreadable: Sequence[UsageError] = ()
+
+
+def select(operands: Sequence[str]) -> Selection:
+    """The records for these ids, prefixes of ids or files; or all saved ones, without those that can't be read.
+
+    Raises UsageError if there are none, or if an operand does not name a readable record.
+    """
+    if operands:
+        return Selection(by_start([history.read(path_of(word)) for word in operands]))
+    records, unreadable = history.read_all()
+    if unreadable and not records:
+        raise unreadable[0]
+    if not records:
+        raise UsageError(
+            "No results yet: each job that succeeds saves one.",
+            "python submit.py jobs/sklearn_joblib.py",
+        )
+    return Selection(by_start(records), unreadable)
+
+
+def by_start(records: Sequence[JobRecord]) -> list[JobRecord]:
+    """The records, oldest first, each job once."""
+    return history.oldest_first({record.submission_id: record for record in records}.values())
+
+
+def path_of(word: str) -> Path:
+    """The file that an operand names, directly or by the start of a submission id. Raises UsageError."""
+    if os.path.isfile(word):
+        return Path(word)
+    if exact := history.find(word):
+        return exact
+    paths = {unquote(path.stem): path for path in history.all_paths() if unquote(path.stem).startswith(word)}
+    if not paths:
+        raise UsageError(
+            f"No saved result has an id that starts with {word!r}; a job saves one when it succeeds and has printed a "
+            "RESULT.",
+            "python submit.py list",
+        )
+    if len(paths) > 1:
+        names = list(paths)
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        raise UsageError(
+            f"{word!r} is the start of {len(names)} ids: {', '.join(names[:SHOWN])}{more}.",
+            f"python submit.py report {shlex.quote(names[-1])}",
+        )
+    return next(iter(paths.values()))
