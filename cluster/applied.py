@@ -11,8 +11,8 @@ from pathlib import Path
 
 from cluster.runtimes import Context
 from cluster.status import Member
-from iam import lab
 from iam.errors import IamError
+from iam.lab import settings as lab_settings
 from raydock.state import write_private
 
 SETTING = re.compile(r"\$\{(\w+)")
@@ -49,7 +49,7 @@ def current_settings(context: Context) -> dict[str, str]:
     names = set(SETTING.findall((context.root / "compose.yaml").read_text(encoding="utf-8"))) - IGNORED
     found = {name: context.settings.get(name) or context.chosen.get(name, "") for name in sorted(names)}
     try:
-        file = lab.settings(context.settings, context.root).file
+        file = lab_settings.settings(context.settings, context.root).file
         found[f"the content of {file.name}"] = hashlib.sha256(file.read_bytes()).hexdigest()
     except (IamError, OSError):
         pass  # services.check reports it

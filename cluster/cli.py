@@ -165,9 +165,9 @@ def say(line: str, prefix: str = "cluster: ") -> None:
 def run_up(options: argparse.Namespace, context: Context) -> None:
     """Start the cluster, or apply changed settings to the one that is up."""
     from cluster import applied, key, lock, runtimes, sizes
-    from iam import lab
+    from iam.lab.settings import renamed_setting
 
-    if warning := lab.renamed_setting(context.settings):
+    if warning := renamed_setting(context.settings):
         say(warning)
     with lock.held(context.state):
         choice = choose(options.runtime, context)

@@ -20,7 +20,7 @@ from cloud.identity.access import Access
 from cloud.identity.tokens import Tokens
 from cloud.lab_state import LabState
 from cloud.network.certificates import Authority, load_authority
-from iam.lab import FILE as LAB_FILE
+from iam.lab.settings import FILE as LAB_FILE
 from tests.fakes import FakeNodes
 
 T = TypeVar("T")

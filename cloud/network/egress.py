@@ -28,7 +28,7 @@ from cloud.network.proxy_request import (
     send_refusal,
 )
 from cloud.network.tunnel import CHUNK, Streams, Tunnel
-from iam.lab import Network
+from iam.lab.settings import Network
 
 log = logging.getLogger("raydock.egress")
 

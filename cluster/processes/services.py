@@ -15,8 +15,9 @@ from cluster.processes import process_tree, ray_node
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import Ports, ProcessesRecord
 from cluster.runtimes import Context
-from iam import lab
 from iam.errors import IamError
+from iam.lab import file, members
+from iam.lab.settings import settings
 from raydock import machine
 from raydock.errors import CommandFailed
 
@@ -31,10 +32,10 @@ def check(context: Context, new: bool) -> None:
     If the cluster is `new`, lab.yaml lists every service account, so the jobs' account is checked too.
     """
     try:
-        chosen = lab.settings(context.settings, context.root)
-        accounts = lab.read(chosen.file).accounts
+        chosen = settings(context.settings, context.root)
+        accounts = file.read(chosen.file).accounts
         if new:
-            lab.job_principal(chosen.service_account, accounts)
+            members.job_principal(chosen.service_account, accounts)
     except IamError as error:
         raise CommandFailed(f"The lab's cloud did not start: {error.message}", error.fix) from error
 

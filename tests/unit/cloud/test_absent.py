@@ -19,7 +19,7 @@ from cloud.network.certificates import Authority, load_authority
 from cloud.network.missing_services import message
 from cloud.server import Cloud
 from cluster import ports
-from iam.lab import FILE as LAB_FILE
+from iam.lab.settings import FILE as LAB_FILE
 
 HOSTS = {
     "secretmanager.googleapis.com": "The lab has no Secret Manager (secretmanager.googleapis.com).",

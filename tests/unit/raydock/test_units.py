@@ -37,7 +37,7 @@ def of_drain_timeout(text: str) -> float | None:
 
 
 def of_token(text: str) -> float | None:
-    from iam.lab import settings
+    from iam.lab.settings import settings
 
     return settings({"LAB_TOKEN_TTL": text}).token_seconds
 

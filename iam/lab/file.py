@@ -1,101 +1,26 @@
-"""The lab's settings and iam/lab.yaml as values, parsed strictly.
-
-`python -m cluster up` validates both before it starts a cluster, and the lab's cloud starts from them.
-"""
+"""iam/lab.yaml as a value, parsed strictly: the lab's initial projects, principals, buckets and policies."""
 
 from __future__ import annotations
 
-import ipaddress
-import os
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any
 
-from iam.errors import IamError, MalformedPolicy
+from iam.errors import IamError
+from iam.lab.members import checked_policy
 from iam.policy.document import DocumentReader
-from iam.policy.policies import Policy, deny_from_json, policy_from_json
-from iam.policy.principal import is_service_agent, normal, parse
+from iam.policy.policies import deny_from_json
+from iam.policy.principal import parse
 from iam.policy.roles import load_roles
-from raydock import units
 
-FILE = Path(__file__).with_name("lab.yaml")
 KEYS = {"person", "job", "people", "groups", "roles", "projects"}
 PROJECT_KEYS = {"number", "policy", "deny", "accounts", "buckets"}
 BUCKET_KEYS = {"bindings", "objects"}
-MAX_TOKEN_SECONDS = 43200  # Google's limit for a service account's token, 12 hours
-EGRESS_ALLOW = "LAB_EGRESS_ALLOW"
-OLD_EGRESS_ALLOW = "LAB_WAY_OUT"  # its name before the rename; read for one more release
 
 READ = DocumentReader(IamError)
-
-Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
-
-
-@dataclass(frozen=True, slots=True)
-class LabSettings:
-    """The user's settings of the lab; see .env.example."""
-
-    file: Path
-    project: str
-    service_account: str  # the account that jobs run as; empty: the file's `job`
-    token_seconds: float
-    egress_allow: tuple[Network, ...]
-
-
-def settings(environ: Mapping[str, str], root: Path = Path()) -> LabSettings:
-    """Parse the lab's settings. A relative LAB_FILE is relative to `root`. Raises IamError, which names the setting."""
-    return LabSettings(
-        file=existing_file(root / Path(environ.get("LAB_FILE") or FILE).expanduser()),
-        project=environ.get("LAB_PROJECT") or "lab-project",
-        service_account=environ.get("LAB_SERVICE_ACCOUNT", "").strip().removeprefix("serviceAccount:"),
-        token_seconds=token_seconds(environ.get("LAB_TOKEN_TTL") or "3600"),
-        egress_allow=egress_allow(environ),
-    )
-
-
-def egress_allow(environ: Mapping[str, str]) -> tuple[Network, ...]:
-    """The networks of LAB_EGRESS_ALLOW, or of its old name if that alone is set. Raises IamError, which names it."""
-    name = EGRESS_ALLOW if environ.get(EGRESS_ALLOW) else OLD_EGRESS_ALLOW
-    return networks(name, environ.get(name, ""))
-
-
-def renamed_setting(environ: Mapping[str, str]) -> str:
-    """The warning for a setting that still has its old name; "" if there is none."""
-    if not environ.get(OLD_EGRESS_ALLOW):
-        return ""
-    ignored = " Its value is ignored because both are set." if environ.get(EGRESS_ALLOW) else ""
-    return f"{OLD_EGRESS_ALLOW} is deprecated: rename it to {EGRESS_ALLOW}.{ignored}"
-
-
-def existing_file(path: Path) -> Path:
-    """Return the path of LAB_FILE. Raises IamError if it is not a file."""
-    if not os.path.isfile(path):  # never raises, unlike Path.is_file
-        raise IamError(f"LAB_FILE names {path}, which does not exist.", "Fix LAB_FILE, or unset it")
-    return path
-
-
-def token_seconds(text: str) -> float:
-    """Parse LAB_TOKEN_TTL, a duration of 1 second to 12 hours. Raises IamError."""
-    try:
-        value = units.seconds(text)
-    except ValueError:
-        value = 0
-    if not 1 <= value <= MAX_TOKEN_SECONDS:
-        raise IamError(
-            f"LAB_TOKEN_TTL is {text!r}.", f"Set it to a number of seconds from 1 to {MAX_TOKEN_SECONDS}"
-        )
-    return value
-
-
-def networks(name: str, text: str) -> tuple[Network, ...]:
-    """The networks of the setting `name`. Raises IamError for a malformed one."""
-    try:
-        return tuple(ipaddress.ip_network(word.strip()) for word in text.split(",") if word.strip())
-    except ValueError as fault:
-        raise IamError(f"{name} is {text!r}: {fault}.", "Write it as 10.0.0.0/8,192.168.1.0/24") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,61 +164,3 @@ def check(found: LabFile) -> None:
     for documents in found.deny.values():
         for document in documents:
             deny_from_json(document)
-
-
-def job_principal(service_account: str, accounts: Collection[str]) -> str:
-    """The principal of LAB_SERVICE_ACCOUNT, "" if unset. Raises IamError if there is no such account."""
-    if service_account and service_account not in accounts and not is_service_agent(service_account):
-        raise IamError(
-            f"LAB_SERVICE_ACCOUNT names {service_account}, which is not an account of the lab.",
-            f"Use one of these, or add it to iam/lab.yaml: {', '.join(accounts) or 'none'}",
-        )
-    return f"serviceAccount:{service_account}" if service_account else ""
-
-
-class Members(Protocol):
-    """The principals of a lab."""
-
-    @property
-    def person(self) -> str:
-        """The user of this machine, who owns the projects."""
-        ...
-
-    @property
-    def people(self) -> Collection[str]:
-        """The other users."""
-        ...
-
-    @property
-    def groups(self) -> Collection[str]:
-        """The groups, as principals."""
-        ...
-
-    @property
-    def accounts(self) -> Collection[str]:
-        """The email addresses of the service accounts."""
-        ...
-
-
-def checked_policy(document: Mapping[str, Any], roles: Collection[str], members: Members) -> Policy:
-    """Parse a policy. Raises MalformedPolicy if it is malformed or names an unknown role or member."""
-    policy = policy_from_json(document)
-    for binding in policy.bindings:
-        if binding.role not in roles:
-            raise MalformedPolicy(f"Role {binding.role} is not supported for this resource.")
-        for member in binding.members:
-            require_member(member, members)
-    return policy
-
-
-def require_member(member: str, members: Members) -> None:
-    """Raise MalformedPolicy, with Google's wording, if a user, group or service account does not exist."""
-    kind, _, value = normal(member).partition(":")
-    exists = {
-        "user": normal(member) in [normal(one) for one in (members.person, *members.people)],
-        "group": normal(member) in [normal(one) for one in members.groups],
-        "serviceAccount": value in members.accounts or is_service_agent(value),
-    }
-    if not exists.get(kind, True):
-        what = {"user": "User", "group": "Group"}.get(kind, "Service account")
-        raise MalformedPolicy(f"{what} {value} does not exist.")
