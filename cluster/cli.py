@@ -15,6 +15,7 @@ from cluster.runtimes import RUNTIMES, Choice, Context, Runtime
 from cluster.vertex_ai import options as vertex_options
 from raydock import settings, state, units
 from raydock.errors import Interrupted, RaydockError, UsageError
+from raydock.gcp.clouds import inside_lab
 from raydock.settings import ROOT
 from raydock.terminal.commandline import MEANT, Parser, line, near
 from raydock.terminal.layout import columns, hanging
@@ -52,7 +53,15 @@ def main(argv: Sequence[str]) -> int:
 
 
 def enter_lab(options: argparse.Namespace) -> None:
-    """Use the lab's Vertex AI if a command for Vertex AI means it, and say so."""
+    """Use the lab's Vertex AI if a command for Vertex AI means it, and say so.
+
+    Raises UsageError for a command on the local cluster in a container of the lab.
+    """
+    if getattr(options, "target", "local") == "local" and inside_lab():
+        raise UsageError(
+            "This container of the lab has no Docker engine, so it can't manage the cluster that it belongs to.",
+            "Run it on the machine itself, or add --target vertex for clusters on the lab's Vertex AI.",
+        )
     if getattr(options, "target", "") == "vertex":
         from raydock.gcp.lab_environment import enter_if_meant
 

@@ -54,11 +54,28 @@ METRICS_PORTS = {"DASHBOARD_METRIC_PORT": "6385", "AUTOSCALER_METRIC_PORT": "638
 
 # The command `ray`, with a longer startup timeout. Ray polls its dashboard 200 times at 0.1 s and then ends the
 # head (start_api_server), which is too short on a busy machine. The health check enforces the deadline.
+#
+# And with a Ray Client server that forks safely. It starts one process per client; gRPC restarts its poller in the
+# fork, where Python has closed the poller's files before the exec, so the process dies now and then (one time in two
+# with grpcio 1.85), and `ray.init` reports "Starting Ray client server failed" (ray#63202, grpc#43055).
 RAY = """
+import os
 import sys
 import ray._private.services as services
 from ray.scripts.scripts import main
 
+start_ray_client_server = services.start_ray_client_server
+
+def start_client_server(*arguments, **named):
+    before = dict(os.environ)
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+    try:
+        return start_ray_client_server(*arguments, **named)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+services.start_ray_client_server = start_client_server
 services.range = lambda polls: range(9 * polls)
 sys.argv[0] = "ray"
 main()

@@ -64,7 +64,9 @@ def resolve_location(
         return Location(found[1], found[2], lab), found[3]
     project = project or setting("GOOGLE_CLOUD_PROJECT", "") or project_of_credentials()
     if not project:
-        raise NotConfigured("No Google Cloud project is set.", "add --project ID")
+        raise NotConfigured(
+            "No Google Cloud project is set.", "add --project ID, or --lab for the lab's Vertex AI"
+        )
     return Location(project, region or setting("GOOGLE_CLOUD_REGION", REGION), lab), cluster
 
 

@@ -27,7 +27,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class LabApi:
-    """The API behind the gateway. It accepts the key only, no session. `project`: the cluster's; `pem`: the CA certificate."""
+    """The API behind the gateway, for the key only, no session. `pem`: the CA certificate."""
 
     access: Access
     project: str

@@ -104,6 +104,7 @@ DENY = r"/v2/policies/cloudresourcemanager\.googleapis\.com/projects/(?P<project
 ACCOUNT = rf"{ACCOUNTS}/(?P<account>[^/:]+)"
 ROUTES: Mapping[str, tuple[tuple[str, str, Handler], ...]] = {
     "cloudresourcemanager.googleapis.com": (
+        ("GET", "/v1/projects", projects.list_projects),
         ("GET", PROJECT, projects.project),
         ("POST", rf"{PROJECT}:(?P<verb>\w+)", projects.project_policy),
     ),

@@ -6,6 +6,7 @@ Both implement the same protocol, so all other code is shared.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -174,6 +175,11 @@ def default_credentials() -> tuple[Any, str]:
     except google.auth.exceptions.DefaultCredentialsError:
         raise PermissionDenied("You have no application default credentials here.", login_fix()) from None
     return credentials, project or ""
+
+
+def inside_lab() -> bool:
+    """Whether this is a container of the lab, where Google's hosts are the lab's."""
+    return bool(os.environ.get("GCE_METADATA_HOST"))
 
 
 def login_fix() -> str:

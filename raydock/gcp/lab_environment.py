@@ -18,12 +18,11 @@ from urllib.parse import urlsplit
 
 from raydock import state
 from raydock.errors import NotFound, Unreachable
-from raydock.gcp.clouds import LabCloud, lab_of_checkout
+from raydock.gcp.clouds import LabCloud, inside_lab, lab_of_checkout
 from raydock.settings import setting
 
 PROJECT = "lab-project"  # the default of LAB_PROJECT
 MARK = "RAYDOCK_LAB"  # the gateway's address, in an environment that leads to the lab
-INSIDE = "GCE_METADATA_HOST"  # set in the lab's containers, where every client reaches the lab anyway
 SECONDS = 15.0
 START = "COMPOSE_PROFILES=vertex make cluster-up"
 # The variables that select CA certificates: for Python's ssl, requests and curl, gRPC.
@@ -64,13 +63,14 @@ def variables_of(gateway: str, key: str, project: str, folder: Path) -> dict[str
     Libraries differ in which spelling of a proxy's variable they read. Plain HTTP needs none.
     """
     proxy = f"http://raydock:{key}@{urlsplit(gateway).netloc}"
-    local = "localhost,127.0.0.1,::1"
+    local = "localhost,127.0.0.1,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
     return {
         MARK: gateway,
         "HTTPS_PROXY": proxy,
         "https_proxy": proxy,
         "NO_PROXY": local,
         "no_proxy": local,
+        "RAY_grpc_enable_http_proxy": "1",  # Ray Client ignores proxies otherwise: ray._private.ray_constants
         **dict.fromkeys(CERTIFICATES, str(folder / "certificates.pem")),
         "GOOGLE_APPLICATION_CREDENTIALS": str(folder / "credentials.json"),
         "GOOGLE_CLOUD_PROJECT": project,
@@ -149,7 +149,7 @@ def enter_if_meant(lab: bool, project: str, cluster: str, environ: Any) -> LabEn
     full resource name). Returns None otherwise, and if the environment leads to the lab already. Raises like
     `of_checkout`.
     """
-    if environ.get(MARK) or environ.get(INSIDE):
+    if environ.get(MARK) or inside_lab():
         return None
     if not lab and not (is_labs(project, cluster) and is_up()):
         return None

@@ -43,7 +43,6 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (False, "", WHOLE, {}, True),
         (False, "lab-project", WHOLE.replace("lab-project", "mine"), {}, False),
         (True, "", "", {MARK: "http://127.0.0.1:8265"}, False),
-        (True, "lab-project", "", {"GCE_METADATA_HOST": "metadata.google.internal"}, False),
     ],
 )
 def test_the_lab_is_used_only_if_it_is_meant(
@@ -53,6 +52,11 @@ def test_the_lab_is_used_only_if_it_is_meant(
     found = enter_if_meant(lab, project, cluster, environ)
     assert (found is not None) is used
     assert (environ != before) is used
+
+
+def test_a_container_of_the_lab_is_there_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GCE_METADATA_HOST", "metadata.google.internal")
+    assert enter_if_meant(True, "lab-project", "", {}) is None
 
 
 def test_a_project_of_the_labs_name_is_googles_if_no_lab_is_up(checkout: Path) -> None:
