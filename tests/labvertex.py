@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cloud import state_file
-from cloud.controlplane import store
-from cloud.controlplane.clusters import Clusters
+from cloud.controlplane.lifecycle import store
+from cloud.controlplane.lifecycle.clusters import Clusters
 from cloud.controlplane.permission import Permission
 from cloud.controlplane.server import ControlPlane
 from cloud.identity.access import Access

@@ -15,8 +15,8 @@ from raydock.units import counted
 if TYPE_CHECKING:
     from iam.storage.paths import CloudPath, LocalPath
     from iam.storage.plan import Copy, Destination
-    from iam.storage.progress import Progress
-    from iam.storage.sources import Item
+    from iam.storage.progress import CopyProgress
+    from iam.storage.sources import Source
     from iam.storage.store import ObjectStore
 
 
@@ -24,7 +24,7 @@ def copy(options: argparse.Namespace) -> int:
     """Copy files between this machine and buckets, or from bucket to bucket."""
     from iam.storage.paths import LocalPath, parse_path
     from iam.storage.plan import planned, size_of
-    from iam.storage.progress import Progress, readable
+    from iam.storage.progress import CopyProgress, readable
     from raydock.terminal.status_line import StatusLine
 
     if len(options.paths) < 2:
@@ -38,7 +38,7 @@ def copy(options: argparse.Namespace) -> int:
     destination = destination_of(store, target)
     copies = planned([found(store, options, one) for one in sources], destination)
     size = size_of(copies)
-    progress = Progress(len(copies), size, StatusLine(sys.stderr))
+    progress = CopyProgress(len(copies), size, StatusLine(sys.stderr))
     copy_all(store, copies, destination, progress, options.no_clobber)
     kept = f", {counted(progress.kept, 'file')} existed already" if progress.kept else ""
     moved = f"{counted(progress.done - progress.kept, 'file')} ({readable(size - progress.kept_size)})"
@@ -48,7 +48,7 @@ def copy(options: argparse.Namespace) -> int:
 
 
 def copy_all(
-    store: ObjectStore, copies: list[Copy], destination: Destination, progress: Progress, no_clobber: bool
+    store: ObjectStore, copies: list[Copy], destination: Destination, progress: CopyProgress, no_clobber: bool
 ) -> None:
     """Copy all files. Raises the first error, with how far it got."""
     from iam.storage.parallel import for_each
@@ -136,13 +136,13 @@ def remove(options: argparse.Namespace) -> int:
     return OK
 
 
-def found(store: ObjectStore, options: argparse.Namespace, path: CloudPath | LocalPath) -> list[Item]:
+def found(store: ObjectStore, options: argparse.Namespace, path: CloudPath | LocalPath) -> list[Source]:
     """The files of a path. Raises FolderWithoutRecursive, with the command that includes folders."""
-    from iam.storage.sources import FolderWithoutRecursive, Sources
+    from iam.storage.sources import FolderWithoutRecursive, SourceReader
 
     recursive = getattr(options, "recursive", None)  # `cat` has no -r
     try:
-        return list(Sources(store, bool(recursive)).items(path))
+        return list(SourceReader(store, bool(recursive)).items(path))
     except FolderWithoutRecursive as fault:
         command = line(f"{PROG} {options.verb}", ["-r", *options.words])
         fault.fix = f"{PROG} ls {path}" if recursive is None else command

@@ -29,12 +29,14 @@ async def send(lab: LabCloud, body: Mapping[str, Any]) -> tuple[int, Mapping[str
     """Send the request. Returns the status and the JSON object of the response."""
     import httpx
 
+    from raydock.rayapi import no_answer
+
     try:
         async with http(lab) as client:
             url = f"{lab.gateway}/lab/job"
             reply = await client.post(url, json=body, headers=dict(lab.headers), timeout=2 * SECONDS)
     except httpx.HTTPError as fault:
-        why = type(fault).__name__
+        why = no_answer.reason(fault, 2 * SECONDS)
         raise Unreachable(f"The lab's cloud does not answer: {why}.", "make cluster-up") from None
     try:
         return reply.status_code, mapping(parsed(reply.content))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from iam.errors import MalformedResource
 from iam.policy.resource import wrong_object
 from iam.storage.paths import CloudPath, LocalPath, Path
-from iam.storage.sources import File, Item, LocalFile
+from iam.storage.sources import File, LocalFile, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Destination:
     path: Path
     is_folder: bool
 
-    def relative(self, item: Item) -> str:
+    def relative(self, item: Source) -> str:
         """The path of a file in the destination; "" if it is the destination.
 
         As with `cp`, an existing folder gets a folder itself, and a new name gets its content.
@@ -28,7 +28,7 @@ class Destination:
             return f"{item.top}/{item.rest}"
         return item.rest if item.top or self.is_folder else ""
 
-    def copy_of(self, item: Item) -> Copy:
+    def copy_of(self, item: Source) -> Copy:
         """The copy of a file. Raises MalformedResource."""
         relative = self.relative(item)
         copy = Copy(item.file, below(self.path, relative) if relative else self.path)
@@ -44,7 +44,7 @@ class Copy:
     target: Path
 
 
-def planned(sources: Sequence[Sequence[Item]], destination: Destination) -> list[Copy]:
+def planned(sources: Sequence[Sequence[Source]], destination: Destination) -> list[Copy]:
     """What to copy where. `sources` has the files of each source path. Raises MalformedResource."""
     items = [item for found in sources for item in found]
     require_folder(sources, items, destination)
@@ -55,7 +55,7 @@ def planned(sources: Sequence[Sequence[Item]], destination: Destination) -> list
 
 
 def require_folder(
-    sources: Sequence[Sequence[Item]], items: Sequence[Item], destination: Destination
+    sources: Sequence[Sequence[Source]], items: Sequence[Source], destination: Destination
 ) -> None:
     """Raise MalformedResource if several files, or several folders, would get one name."""
     named = [item for item in items if not item.top]
@@ -83,7 +83,7 @@ def below(path: Path, relative: str) -> Path:
     return LocalPath(os.path.join(path.text, *relative.split("/")))
 
 
-def is_placeholder(item: Item) -> bool:
+def is_placeholder(item: Source) -> bool:
     """Whether an object only marks a folder, as consoles create them."""
     return not item.rest or item.rest.endswith("/")
 

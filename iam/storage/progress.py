@@ -21,7 +21,7 @@ class Stopped(Exception):
 
 
 @dataclass(slots=True)
-class Progress:
+class CopyProgress:
     """The files and bytes that are done, of a total."""
 
     files: int
@@ -80,7 +80,7 @@ class CountedFile:
     """A file whose reads and writes are counted. A retry that starts again is counted from there."""
 
     file: IO[bytes]
-    progress: Progress
+    progress: CopyProgress
     furthest: int = 0
 
     def read(self, size: int = -1) -> bytes:

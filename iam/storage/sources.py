@@ -29,7 +29,7 @@ File: TypeAlias = LocalFile | CloudFile
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Source:
     """One file of a source.
 
     top: the name of the source's folder, "." if it has none; "" for a file that is named itself
@@ -46,13 +46,13 @@ class FolderWithoutRecursive(MalformedResource):
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class SourceReader:
     """Finds the files of paths. With `recursive`, a folder stands for all files in it."""
 
     store: ObjectStore
     recursive: bool
 
-    def items(self, path: Path) -> Iterator[Item]:
+    def items(self, path: Path) -> Iterator[Source]:
         """The files of one source. Raises NotFound if there is none."""
         found = list(self.in_cloud(path) if isinstance(path, CloudPath) else self.on_machine(path))
         if not found and isinstance(path, CloudPath) and path.name:
@@ -63,19 +63,19 @@ class Sources:
 
     # Cloud Storage
 
-    def in_cloud(self, path: CloudPath) -> Iterator[Item]:
+    def in_cloud(self, path: CloudPath) -> Iterator[Source]:
         """The objects of a URI: itself, a folder's or a pattern's."""
         if file := self.store.find(path):
-            yield Item(file, "", basename(path.name))
+            yield Source(file, "", basename(path.name))
         elif path.is_pattern:
             yield from self.matching(path)
         else:
             top = basename(path.folder.rstrip("/")) or path.bucket
             for file in self.store.files(path, path.folder):
                 self.require_recursive(path)
-                yield Item(file, top, file.path.name.removeprefix(path.folder))
+                yield Source(file, top, file.path.name.removeprefix(path.folder))
 
-    def matching(self, path: CloudPath) -> Iterator[Item]:
+    def matching(self, path: CloudPath) -> Iterator[Source]:
         """The objects that match a pattern; with -r also those in a folder that does."""
         pattern, folders, files = compiled(path.name), 0, 0
         for file in self.store.files(path, fixed_prefix(path.name)):
@@ -87,9 +87,9 @@ class Sources:
                 continue
             files += 1
             if not found["below"]:
-                yield Item(file, "", basename(found["matched"]))
+                yield Source(file, "", basename(found["matched"]))
             else:
-                yield Item(file, basename(found["matched"]), found["below"][1:])
+                yield Source(file, basename(found["matched"]), found["below"][1:])
         if folders and not files:
             raise FolderWithoutRecursive(f"Only folders match {path}.", "add -r")
 
@@ -101,7 +101,7 @@ class Sources:
 
     # This machine
 
-    def on_machine(self, path: LocalPath) -> Iterator[Item]:
+    def on_machine(self, path: LocalPath) -> Iterator[Source]:
         """The files of a path: itself, a folder's or a pattern's."""
         if path.is_pattern and not os.path.lexists(path.text):
             found = sorted(glob.glob(path.text, recursive=True))
@@ -113,16 +113,16 @@ class Sources:
         else:
             yield from self.at(path)
 
-    def at(self, path: LocalPath) -> Iterator[Item]:
+    def at(self, path: LocalPath) -> Iterator[Source]:
         """The file at a path, or the files in a folder."""
         if not os.path.isdir(path.text):
-            yield Item(regular(path), "", os.path.basename(path.text))
+            yield Source(regular(path), "", os.path.basename(path.text))
             return
         self.require_recursive(path)
         top = os.path.basename(os.path.normpath(path.text))
         for file in walk(path.text):
             relative = os.path.relpath(file.path.text, path.text).replace(os.sep, "/")
-            yield Item(file, "." if top == ".." else top, relative)
+            yield Source(file, "." if top == ".." else top, relative)
 
 
 def walk(folder: str) -> Iterator[LocalFile]:

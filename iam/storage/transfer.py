@@ -16,7 +16,7 @@ from iam.errors import Conflict, FileFailed
 from iam.storage.local_files import written
 from iam.storage.paths import CloudPath, LocalPath
 from iam.storage.plan import Copy
-from iam.storage.progress import CountedFile, Progress
+from iam.storage.progress import CopyProgress, CountedFile
 from iam.storage.sources import LocalFile, unreadable
 from iam.storage.store import CloudFile, ObjectStore
 
@@ -31,7 +31,7 @@ class Transfer:
 
     store: ObjectStore
     root: str
-    progress: Progress
+    progress: CopyProgress
     no_clobber: bool = False
 
     def run(self, copy: Copy) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cluster import key
+from cluster.state import key
 from tests.command import ROOT, Ended, ended, environment, start, submit
 from tests.fakes import Drivers, FakeDashboard
 from tests.lab import Lab

@@ -12,7 +12,8 @@ import pytest
 
 import bench.cli
 import bench.lessons
-import cluster.cli
+from cluster import options as cluster_options
+from cluster.cli import COMMANDS as CLUSTER_COMMANDS
 from docs.tools import reference
 from iam import options as iam_options
 from raydock.settings import ROOT
@@ -146,7 +147,7 @@ def flags_of(script: Path) -> set[str]:
 
 def check_module(module: str, words: list[str]) -> None:
     if module == "cluster" and words:
-        cluster.cli.parse(words)
+        cluster_options.parse(words, CLUSTER_COMMANDS)
     elif module == "iam" and words[1:]:
         iam_options.parse(words)
     elif module == "iam":  # in a sentence, a command is named without its arguments

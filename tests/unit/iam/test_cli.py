@@ -324,7 +324,8 @@ def test_no_lab_no_answer_and_another_key(lab: Lab, monkeypatch: pytest.MonkeyPa
     text = "iam: The lab's cloud does not take the key of this checkout.\n   → make cluster-down cluster-up\n"
     assert lab.iam("whoami") == CommandResult(3, "", text)
     monkeypatch.setenv("RAYDOCK_PORT", "9")
-    text = "iam: The lab's cloud at http://127.0.0.1:9 does not answer: ConnectError.\n   → make cluster-up\n"
+    sentence = "The lab's cloud at http://127.0.0.1:9 does not answer: the connection was refused."
+    text = f"iam: {sentence}\n   → make cluster-up\n"
     assert lab.iam("whoami") == CommandResult(4, "", text)
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "none"))
     text = "iam: No lab is up here: its key is missing.\n   → make cluster-up\n"

@@ -16,7 +16,7 @@ import pytest
 
 from iam.storage import transfer
 from iam.storage.parallel import for_each
-from iam.storage.progress import CountedFile, Progress
+from iam.storage.progress import CopyProgress, CountedFile
 from raydock.terminal.status_line import ERASE, StatusLine
 from tests.labcloud import PERSON
 from tests.unit.iam.conftest import CommandResult, Lab
@@ -221,7 +221,7 @@ def test_how_far_it_got_before_an_error(
 
 
 def test_an_error_ends_the_transfers_that_have_begun() -> None:
-    begun, progress = threading.Event(), Progress(2, 2, StatusLine(io.StringIO()))
+    begun, progress = threading.Event(), CopyProgress(2, 2, StatusLine(io.StringIO()))
 
     def act(item: str) -> None:
         if item == "fails":
@@ -238,7 +238,7 @@ def test_an_error_ends_the_transfers_that_have_begun() -> None:
 def test_the_progress_is_one_line_of_a_terminal_and_vanishes(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
-    progress = Progress(2, 3 * MIB, StatusLine(terminal))
+    progress = CopyProgress(2, 3 * MIB, StatusLine(terminal))
     with progress.line():
         progress.advance(MIB)
         monkeypatch.setattr("iam.storage.progress.INTERVAL", 0)

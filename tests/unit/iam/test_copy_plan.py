@@ -9,21 +9,21 @@ from iam.policy.principal import wrong_account_id
 from iam.policy.resource import wrong_new_bucket
 from iam.storage.paths import CloudPath, LocalPath, bucket_of, parse_path, parse_uri
 from iam.storage.plan import Destination, planned
-from iam.storage.sources import Item, LocalFile
+from iam.storage.sources import LocalFile, Source
 from iam.storage.store import CloudFile
 from iam.storage.wildcards import compiled, fixed_prefix
 
 
-def cloud(name: str, top: str = "", rest: str = "") -> Item:
+def cloud(name: str, top: str = "", rest: str = "") -> Source:
     file = CloudFile(CloudPath("a-bucket", name), 1, 10)
-    return Item(file, top, rest or name.rpartition("/")[2])
+    return Source(file, top, rest or name.rpartition("/")[2])
 
 
-def local(name: str, top: str = "", rest: str = "") -> Item:
-    return Item(LocalFile(LocalPath(name), 10), top, rest or name.rpartition("/")[2])
+def local(name: str, top: str = "", rest: str = "") -> Source:
+    return Source(LocalFile(LocalPath(name), 10), top, rest or name.rpartition("/")[2])
 
 
-def targets(items: list[Item], path: str, is_folder: bool) -> list[str]:
+def targets(items: list[Source], path: str, is_folder: bool) -> list[str]:
     return [str(copy.target) for copy in planned([items], Destination(parse_path(path), is_folder))]
 
 
@@ -42,7 +42,7 @@ def targets(items: list[Item], path: str, is_folder: bool) -> list[str]:
         ([cloud("odd/..")], "chosen", False, ["chosen"]),
     ],
 )
-def test_targets(items: list[Item], path: str, is_folder: bool, expected: list[str]) -> None:
+def test_targets(items: list[Source], path: str, is_folder: bool, expected: list[str]) -> None:
     assert targets(items, path, is_folder) == expected
 
 
@@ -51,7 +51,7 @@ def test_targets(items: list[Item], path: str, is_folder: bool, expected: list[s
     ["../x", "a/../../x", "/etc/passwd", "a//b", "./x", "..", "a/.", "a\0b"],
 )
 def test_no_objects_name_leads_out_of_the_folder(rest: str) -> None:
-    item = Item(CloudFile(CloudPath("a-bucket", f"p/{rest}"), 1, 10), "p", rest)
+    item = Source(CloudFile(CloudPath("a-bucket", f"p/{rest}"), 1, 10), "p", rest)
     with pytest.raises(MalformedResource, match="can't become the file"):
         targets([item], "out", False)
 
@@ -69,7 +69,7 @@ def test_no_objects_name_leads_out_of_the_folder(rest: str) -> None:
     ],
 )
 def test_refused_before_anything_is_copied(
-    items: list[Item], path: str, is_folder: bool, message: str
+    items: list[Source], path: str, is_folder: bool, message: str
 ) -> None:
     with pytest.raises(MalformedResource) as refused:
         targets(items, path, is_folder)

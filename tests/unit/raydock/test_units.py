@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 
 import pytest
@@ -32,7 +31,7 @@ def of_vertex(text: str) -> float | None:
 def of_drain_timeout(text: str) -> float | None:
     from cluster.cli import parse
 
-    given: argparse.Namespace = parse(["scale", "cpu-worker=1", "--drain-timeout", text])
+    given = parse(["scale", "cpu-worker=1", "--drain-timeout", text])
     return float(given.drain_timeout)
 
 

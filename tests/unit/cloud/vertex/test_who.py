@@ -9,9 +9,9 @@ import aiohttp
 from aiohttp import web
 
 from cloud import state_file
-from cloud.controlplane.clusters import Clusters
+from cloud.controlplane.lifecycle.clusters import Clusters
+from cloud.controlplane.lifecycle.store import Store
 from cloud.controlplane.nodes.node_identity import NodeIdentity
-from cloud.controlplane.store import Store
 from cloud.identity.node_metadata import NodeListeners, NodeMetadata
 from cloud.identity.tokens import Tokens
 from cloud.server import catch_all

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.cloud.resourcemanager_v3.types import projects
 from google.longrunning import operations_pb2
 from google.protobuf import any_pb2, empty_pb2, json_format
-from google.rpc import code_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from cloud.controlplane.resource import resource, timestamp
-from cloud.controlplane.store import OperationRecord, Store
+from cloud.controlplane.lifecycle.resource import timestamp
+from cloud.controlplane.lifecycle.store import OperationRecord, Store
 
+assert error_details_pb2  # registers the types of an error's details
 VERSIONS = ("v1beta1", "v1")
-PERSISTENT = {
-    "Create": ("create", "CreatePersistentResourceRequest"),
-    "Get": ("get", "GetPersistentResourceRequest"),
-    "List": ("list", "ListPersistentResourcesRequest"),
-    "Update": ("update", "UpdatePersistentResourceRequest"),
-    "Reboot": ("reboot", "RebootPersistentResourceRequest"),
-    "Delete": ("delete", "DeletePersistentResourceRequest"),
-}
-OPERATIONS = {
-    name: getattr(operations_pb2, f"{name}Request")
-    for name in ("GetOperation", "WaitOperation", "ListOperations", "CancelOperation", "DeleteOperation")
-}
 GetProjectRequest = projects.GetProjectRequest.pb()
 PAYLOADS = {"delete": "Delete"} | {
     verb: f"{verb.capitalize()}PersistentResource" for verb in ("create", "update")
@@ -40,9 +29,19 @@ def kind(version: str, name: str) -> Any:
 
 
 def json_of(message: Any) -> dict[str, Any]:
+    """A message as JSON with the proto's field names, without unset fields. A field mask keeps its paths."""
+    if "update_mask" not in message.DESCRIPTOR.fields_by_name:
+        return as_dict(message)
+    rest = type(message)()
+    rest.CopyFrom(message)
+    rest.ClearField("update_mask")
+    return as_dict(rest) | {"update_mask": ",".join(message.update_mask.paths)}
+
+
+def as_dict(message: Any) -> dict[str, Any]:
     """A message as JSON with the proto's field names, without unset fields."""
     found: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True)
-    return found | ({"update_mask": ",".join(message.update_mask.paths)} if "update_mask" in found else {})
+    return found
 
 
 def fill(message: Any, fields: Mapping[str, Any]) -> Any:
@@ -88,7 +87,24 @@ def operation(found: OperationRecord, store: Store) -> Any:
 def progress(found: OperationRecord, store: Store) -> str:
     """The operation's progress message."""
     cluster = store.clusters.get(found.cluster)
-    return "Done." if found.done or cluster is None else f"The cluster is {resource(cluster)['state']}."
+    if found.done or cluster is None:
+        return "Done."
+    images = [f" Pool {pool} runs {local}." for pool, local in cluster.images.items()]
+    return "".join([f"The cluster is {cluster.state}.", *images])
+
+
+def operation_list(found: tuple[Sequence[OperationRecord], str], store: Store) -> Any:
+    """A ListOperationsResponse message."""
+    shown, token = found
+    return operations_pb2.ListOperationsResponse(
+        operations=[operation(one, store) for one in shown], next_page_token=token
+    )
+
+
+def status(code: str, message: str, details: Sequence[Mapping[str, Any]]) -> Any:
+    """A google.rpc.Status message."""
+    fields = {"code": code_pb2.Code.Value(code), "message": message, "details": list(details)}
+    return fill(status_pb2.Status(), fields)
 
 
 def pack(message: Any) -> Any:

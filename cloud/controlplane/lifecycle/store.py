@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cloud.controlplane.nodes.node_sizing import ClusterShape
 from cloud.identity.tokens import write_private
 
 FILE = "vertex.json"
@@ -28,6 +29,13 @@ class ClusterRecord:
     state: str = "PROVISIONING"
     error: str = ""
     head: str = ""  # the head's address on the cluster's network
+    scaled: dict[str, list[int]] = field(default_factory=dict)  # numbers of the nodes of each autoscaled pool
+    images: dict[str, str] = field(default_factory=dict)  # local images by pool, for custom images
+
+    @property
+    def shape(self) -> ClusterShape:
+        """What its nodes derive from."""
+        return ClusterShape(self.name, self.spec, self.principal, self.scaled)
 
 
 @dataclass(slots=True)

@@ -6,10 +6,10 @@ import copy
 import time
 from typing import Any
 
-from cloud.controlplane.nodes import node_sizing
-from cloud.controlplane.store import ClusterRecord
+from cloud.controlplane.lifecycle.store import ClusterRecord
 
 CLIENT_PORT = 443
+IMAGE = "RAYDOCK_IMAGE/"
 
 
 def resource(cluster: ClusterRecord) -> dict[str, Any]:
@@ -26,10 +26,7 @@ def resource(cluster: ClusterRecord) -> dict[str, Any]:
         document["error"] = {"code": 13, "message": cluster.error}  # INTERNAL
     for number, pool in enumerate(document["resource_pools"]):
         if pool.get("autoscaling_spec") is not None:
-            pool["replica_count"] = sum(
-                one.key.pool == pool["id"]
-                for one in node_sizing.nodes(cluster.name, cluster.spec, cluster.principal)
-            )
+            pool["replica_count"] = len(cluster.shape.numbers(number))
         pool["used_replica_count"] = 0 if number or cluster.state != "RUNNING" else 1
     if cluster.state in ("RUNNING", "UPDATING"):
         document["resource_runtime"] = {"access_uris": access_uris(cluster)}
@@ -37,10 +34,14 @@ def resource(cluster: ClusterRecord) -> dict[str, Any]:
 
 
 def access_uris(cluster: ClusterRecord) -> dict[str, str]:
-    """The public endpoints. RAY_HEAD_NODE_INTERNAL_IP is left out: with it, the SDK would not send a token."""
+    """The public endpoints, and the lab's own entries: the local image of each pool with a custom image.
+
+    RAY_HEAD_NODE_INTERNAL_IP is left out: with it, the SDK would not send a token.
+    """
     return {
         "RAY_DASHBOARD_URI": cluster.host,
         "RAY_CLIENT_ENDPOINT": f"{cluster.host}:{CLIENT_PORT}",
+        **{f"{IMAGE}{pool}": local for pool, local in cluster.images.items()},
     }
 
 

@@ -58,6 +58,17 @@ def scaled(state: Path, pool: str, count: int) -> None:
     save(state, {**load(state), "sizes": {**sizes(state), pool: count}})
 
 
+def keep_data(state: Path, runtime: str) -> None:
+    """Record that `down` kept the lab's data on this runtime."""
+    save(state, {"data": [*data(state), runtime]})
+
+
+def data(state: Path) -> list[str]:
+    """The runtimes on which `down` kept the lab's data."""
+    found = load(state).get("data", [])
+    return [str(name) for name in found] if isinstance(found, list) else []
+
+
 def save(state: Path, found: Mapping[str, Any]) -> None:
     """Write the record."""
     write_private(path_in(state), json.dumps(found, indent=1))

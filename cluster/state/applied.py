@@ -13,9 +13,11 @@ from cluster.runtimes import Context
 from cluster.status import Member
 from iam.errors import IamError
 from iam.lab import settings as lab_settings
+from raydock import units
 from raydock.state import write_private
 
 SETTING = re.compile(r"\$\{(\w+)")
+AMOUNTS = ("_MEMORY", "_SHM", "_CPUS", "_GPUS")  # settings whose value is a size or a number
 POOL_SIZES = {"CPU_WORKERS": "cpu-worker", "GPU_WORKERS": "gpu-worker"}
 # These concern the command or the image build, so a running cluster is not affected by them.
 IGNORED = frozenset(
@@ -83,10 +85,18 @@ def changes(context: Context, members: Sequence[Member] = ()) -> Changes:
     before, now = load(context.state), current_settings(context)
     if not before:
         return Changes()
-    changed = [name for name in now if now[name] != before.get(name, "")]
+    changed = [name for name in now if meaning(name, now[name]) != meaning(name, before.get(name, ""))]
     sizes = [name for name in changed if name in POOL_SIZES and size(name, context) != count(name, members)]
     nodes = [name for name in changed if not is_cloud_setting(name) and name not in POOL_SIZES]
     return Changes(tuple(filter(is_cloud_setting, changed)), tuple(nodes), tuple(sizes))
+
+
+def meaning(name: str, value: str) -> str | int:
+    """The value to compare: 3g and 3072m are the same size."""
+    try:
+        return units.size(value) if name.endswith(AMOUNTS) else value
+    except ValueError:  # empty; topology.load rejects invalid sizes
+        return value
 
 
 def size(name: str, context: Context) -> int:
