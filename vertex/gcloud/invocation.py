@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -51,7 +53,8 @@ def parse(program: str, argv: Sequence[str], known: Commands) -> tuple[Command, 
     words = [word for word in argv if word != "-m"] if program == "gsutil" else list(argv)  # -m: in parallel
     name = name_of(words, known)
     if not name:
-        named = " ".join(leading(words)[:3]) or " ".join(words[:1])
+        plain = [*itertools.takewhile(re.compile("[a-z-]+").fullmatch, leading(words))]
+        named = " ".join(plain[:3]) or words[0]
         close = near(named, known, 0.6)
         raise UsageError(
             f"The lab's {program} has no `{named}`.", f"{program} {close}" if close else f"{program} --help"
