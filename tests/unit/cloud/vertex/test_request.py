@@ -279,7 +279,7 @@ def test_node_sizes_follow_the_machine_types(monkeypatch: pytest.MonkeyPatch) ->
         ("gpus", "gpu-worker", 6, 4, 4),
     ]
     monkeypatch.setenv("VERTEX_NODE_CPUS", "99")
-    assert node_sizing.cpus(node_sizing.MACHINES["n1-highmem-64"]) == 12
+    assert node_sizing.cpus(machine_types.MACHINES["n1-highmem-64"]) == 12
     assert node_sizing.most_cpus({}) == here().cpus
     with pytest.raises(IamError, match=r"VERTEX_NODE_CPUS is '1\.5'"):
         own_config.read({"VERTEX_NODE_CPUS": "1.5"})
