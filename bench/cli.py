@@ -44,7 +44,7 @@ BENCHMARKS = {
     "up": Benchmark("bench.up", False, "from cluster-up to the end of a first job"),
     "check": Benchmark("bench.check", False, "storage permission check, all granted"),
     "storage": Benchmark("bench.storage", False, "the lab's storage against fake-gcs-server"),
-    "lesson": Benchmark("bench.lesson_speedup", True, "lessons against sequential runs and loky"),
+    "lesson": Benchmark("bench.lesson.speedup", True, "lessons against sequential runs and loky"),
     "joblib": Benchmark(
         "bench.joblib_backends", True, "joblib with shared data, against stock, loky and tasks"
     ),

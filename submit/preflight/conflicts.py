@@ -29,7 +29,7 @@ RAY = "ray"  # imported by every job
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class PinConflict:
     """A pin, and a package of the cluster with a requirement that the pin does not meet."""
 
     pin: Requirement
@@ -56,7 +56,7 @@ def check_conflicts(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
             yield ok("dependencies", f"{text} {plan.name} does not import it.")
 
 
-def conflicts(dependencies: tuple[str, ...], facts: ClusterInfo) -> Iterator[Conflict]:
+def conflicts(dependencies: tuple[str, ...], facts: ClusterInfo) -> Iterator[PinConflict]:
     """Every pin that a package of the cluster rejects, unless the job installs that package as well."""
     installed = [requirement(text) for text in missing(dependencies, facts.packages, facts.python)]
     names = {name_of(one) for one in installed}
@@ -68,7 +68,7 @@ def conflicts(dependencies: tuple[str, ...], facts: ClusterInfo) -> Iterator[Con
             for wanted in readable(texts):
                 known = name_of(wanted) == name_of(pin) and applies(wanted, facts.python)
                 if known and not fits(str(wanted.specifier), version):
-                    yield Conflict(pin, package, str(wanted.specifier))
+                    yield PinConflict(pin, package, str(wanted.specifier))
 
 
 def readable(texts: Iterable[str]) -> Iterator[Requirement]:
