@@ -49,7 +49,7 @@ def parse(text: str, *kinds: Kind) -> Name:
 
 
 def short_hash(name: str) -> str:
-    """A short identifier for a persistent resource; its id alone is unique per project and region only."""
+    """A short identifier for a persistent resource; its ID alone is unique only within a project and region."""
     return hashlib.sha256(name.encode()).hexdigest()[:12]
 
 

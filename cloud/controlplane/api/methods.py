@@ -1,4 +1,4 @@
-"""The methods of Google's services, as both front ends call them: one implementation, one answer."""
+"""The methods of Google's services. Both front ends call them, so both return the same responses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROJECTS = "google.cloud.resourcemanager.v3.Projects"
 
 @dataclass(frozen=True, slots=True)
 class LazyRequest:
-    """A request class that is imported with the first request: a version's messages take 3 s to import."""
+    """A request class imported on the first request, because importing a version's messages takes 3 s."""
 
     version: str
     name: str
@@ -38,13 +38,13 @@ class LazyRequest:
         return messages.kind(self.version, self.name)()
 
     def FromString(self, data: bytes) -> Any:
-        """Parse a request; the name is protobuf's."""
+        """Parse a request. protobuf defines this method's name."""
         return messages.kind(self.version, self.name).FromString(data)
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method: its request class, its implementation, and what makes its result a response message."""
+    """One method: its request class, its implementation, and the function that builds the response message."""
 
     version: str
     request: Any
@@ -86,7 +86,7 @@ def region_services(region: str, clusters: Clusters, permission: Permission) -> 
 
 
 def global_services(permission: Permission) -> Services:
-    """The services without a region."""
+    """The services that have no region."""
     get = Method("", messages.GetProjectRequest, ProjectService(permission).get, messages.project)
     return {PROJECTS: {"GetProject": get}}
 

@@ -40,7 +40,7 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/", e
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """The front end of one region's endpoint."""
+    """The front end for one region's endpoint."""
 
     services: Services
     permission: Permission
@@ -55,7 +55,7 @@ class Rest:
             return respond(error_body(refusal), STATUS[refusal.code], pretty, headers)
 
     async def call_or_internal(self, request: web.Request) -> Mapping[str, Any]:
-        """Like `call`, with INTERNAL for an unforeseen error."""
+        """Like `call`, but raises INTERNAL for an unexpected error."""
         try:
             return await self.call(request)
         except RpcError:
@@ -87,7 +87,7 @@ async def read_body(request: web.Request) -> Mapping[str, Any]:
 
 
 def encodes_enums_as_numbers(query: Mapping[str, str]) -> bool:
-    """Whether the query selects numbers for enums, as the SDK does. Raises RpcError for another format than JSON."""
+    """Whether the query requests enums as numbers, as the SDK does. Raises RpcError for any format except JSON."""
     text = query.get("$alt", query.get("alt", "json"))
     if text not in ("json", "json;enum-encoding=int"):
         raise errors.bad_payload("", f'The format "{text}" is not supported: use json.')

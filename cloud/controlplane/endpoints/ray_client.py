@@ -39,7 +39,7 @@ OPTIONS = [
     ("grpc.http2.max_ping_strikes", 0),
 ]
 TO_HEAD = [*OPTIONS, ("grpc.enable_http_proxy", 0)]
-# Set by each transport, and the user's token, which the head must not get.
+# Headers that each transport sets itself, and the user's token, which the head must not receive.
 NOT_FORWARDED = ("authorization", "user-agent", "content-type", "te", "host")
 
 
@@ -50,10 +50,10 @@ class RayClientEndpoint:
     host: str
     clusters: Clusters
     permission: Permission
-    port: int = PORT  # of the Ray Client server on a head
+    port: int = PORT  # the Ray Client server's port on a head
 
     async def serve(self, address: str) -> tuple[Any, int]:
-        """Start a server. Returns it and its port. TLS and the selection of the host are handled in front of it."""
+        """Start a server and return it with its port. TLS termination and routing by host happen in front of it."""
         server = grpc.aio.server(
             options=[("grpc.so_reuseport", 0), *OPTIONS], maximum_concurrent_rpcs=MAX_CALLS
         )
@@ -63,7 +63,7 @@ class RayClientEndpoint:
         return server, port
 
     def head(self, metadata: Metadata) -> str:
-        """The head's address for a call. Raises RpcError without permission, or if no cluster runs on this host."""
+        """The head's address for a call. Raises RpcError if permission is missing or no cluster runs on this host."""
         principal = self.permission.caller(metadata)
         found = [one for one in self.clusters.store.clusters.values() if one.host == self.host]
         if not found:
@@ -74,7 +74,7 @@ class RayClientEndpoint:
         return f"{found[0].head}:{self.port}"
 
     async def call(self, method: str, requests: AsyncIterator[bytes], context: Any) -> None:
-        """Forward one call. Aborts it with the head's status, or with ours if it is refused."""
+        """Forward one call. Aborts it with the head's status, or with the lab's own if the lab refuses it."""
         metadata = context.invocation_metadata()
         try:
             head = self.head(metadata)
@@ -98,7 +98,7 @@ class ForwardAll(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no t
     endpoint: RayClientEndpoint
 
     def service(self, details: Any) -> Any:
-        """The handler of a call, whatever its method; the name is gRPC's."""
+        """The handler for a call to any method. gRPC defines this method's name."""
 
         async def call(requests: AsyncIterator[bytes], context: Any) -> None:
             await self.endpoint.call(details.method, requests, context)
@@ -132,7 +132,7 @@ async def relay(requests: AsyncIterator[bytes], call: Any, context: Any) -> None
 async def send(requests: AsyncIterator[bytes], call: Any) -> None:
     """Copy the client's messages to the head. An error here ends the call; `relay` reports its status.
 
-    This avoids `call.write`: if the head has already ended the call, it replaces the head's status by INTERNAL
+    This avoids `call.write`, which replaces the head's status with INTERNAL if the head has already ended the call
     (grpcio 1.85, grpc/aio/_call.py, `_write`).
     """
     try:

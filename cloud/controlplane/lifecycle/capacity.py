@@ -15,13 +15,13 @@ UNLIMITED = 10_000
 
 @dataclass(slots=True)
 class Capacity:
-    """The limit on the number of nodes of the store's clusters; 0: no limit."""
+    """The limit on the total number of nodes in the store's clusters; 0 for no limit."""
 
     store: Store
     limit: int = 0
 
     def require(self, name: str, spec: Mapping[str, Any]) -> None:
-        """Raise RpcError (RESOURCE_EXHAUSTED) if a cluster's nodes do not fit besides those of the others."""
+        """Raise RpcError (RESOURCE_EXHAUSTED) if a cluster's nodes do not fit in addition to all others."""
         others = [one for one in self.store.clusters.values() if one.name != name]
         total = sum(len(nodes(one.shape)) for one in others) + len(nodes(ClusterShape(name, spec)))
         if self.limit and total > self.limit:

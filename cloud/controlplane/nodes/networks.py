@@ -1,4 +1,4 @@
-"""A network per cluster, with the cluster's nodes, the service `cloud` and this service only.
+"""One network per cluster, which only the cluster's nodes, the `cloud` service and this service join.
 
 On a shared network, a job could start a job on another cluster's head and thereby use its service account.
 """
@@ -36,7 +36,7 @@ class Networks:
         return f"{self.project}_ray-{short_hash(cluster)[:12]}"
 
     async def ensure(self, cluster: str) -> None:
-        """Create the network if it is missing, connect the services and wait until `cloud` answers there."""
+        """Create the network if it is missing, connect the services, and wait until `cloud` responds there."""
         name = self.name(cluster)
         labels = {
             LABEL: self.project,

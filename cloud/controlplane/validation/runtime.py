@@ -1,4 +1,4 @@
-"""The checks of the runtime: the images, the head's pool and the service account."""
+"""Checks on the runtime: the images, the head's pool and the service account."""
 
 from __future__ import annotations
 
