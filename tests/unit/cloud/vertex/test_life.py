@@ -194,7 +194,7 @@ def test_nothing_but_a_creation_can_be_cancelled(tmp_path: Path) -> None:
         clusters = made(tmp_path, FakeNodes())
         await clusters.wait_until_done(create(clusters), SOON)
         deletion = clusters.delete(NAME, "v1")
-        with pytest.raises(RpcError, match="can't be cancelled: only a creation can") as caught:
+        with pytest.raises(RpcError, match="can't be cancelled: only a create operation can") as caught:
             clusters.cancel(deletion)
         assert caught.value.code == "UNIMPLEMENTED"
         await clusters.wait_until_done(deletion, SOON)
