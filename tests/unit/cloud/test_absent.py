@@ -30,8 +30,8 @@ HOSTS = {
         "COMPOSE_PROFILES=vertex make cluster-up."
     ),
     "mars-1-aiplatform.googleapis.com": (
-        "Vertex AI in mars-1 (mars-1-aiplatform.googleapis.com) is not available in the lab: use us-central1, us-east1, "
-        "us-east4, us-west1, europe-west1, europe-west4, asia-northeast1, asia-southeast1."
+        "Vertex AI in mars-1 (mars-1-aiplatform.googleapis.com) is not available in the lab: use us-central1, "
+        "us-east1, us-east4, us-west1, europe-west1, europe-west4, asia-northeast1, asia-southeast1."
     ),
 }
 
