@@ -83,7 +83,7 @@ def storage_error(refusal: ApiError) -> tuple[dict[str, str], dict[str, Any]]:
 
 
 def service_error(refusal: ApiError) -> web.Response:
-    """The error response of the other services."""
+    """The other services' error response."""
     headers = {"WWW-Authenticate": CHALLENGE} if refusal.status == 401 else {}
     status = CODES.get(refusal.status, "UNKNOWN")
     body = {"error": {"code": refusal.status, "message": refusal.message, "status": status}}

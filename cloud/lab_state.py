@@ -65,7 +65,7 @@ class PolicyHolder:
 
 @dataclass(slots=True)
 class LabState:
-    """Everything the lab's cloud knows. `file` is where the state is saved; None in tests."""
+    """The complete state of the lab's cloud. `file` is where the state is saved; None in tests."""
 
     person: str
     job: str
@@ -126,7 +126,7 @@ class LabState:
         return policy
 
     def deny_rules(self, project: str) -> tuple[DenyRule, ...]:
-        """The rules of a project's deny policies."""
+        """The rules in a project's deny policies."""
         return tuple(rule for document in self.deny.get(project, ()) for rule in deny_from_json(document))
 
     def number(self, project: str) -> int:

@@ -19,7 +19,7 @@ log = logging.getLogger("cloud")
 
 
 def load(file: Path, state: Path | None, service_account: str = "") -> LabState:
-    """The state saved in the folder `state`, or the one that lab.yaml defines if lab.yaml has since changed.
+    """The state saved in the `state` folder, or the one that lab.yaml defines if lab.yaml has since changed.
 
     In the latter case, accounts and buckets that were added to the running lab are kept. `service_account` overrides
     the jobs' identity. Raises IamError, whose message locates the error in the file.

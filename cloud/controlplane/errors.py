@@ -94,26 +94,26 @@ def internal() -> RpcError:
 
 
 def quota_exceeded(nodes: int, capacity: int) -> RpcError:
-    """More nodes than this machine can hold."""
+    """The error for more nodes than fit on this machine."""
     text = (
-        f"Quota exceeded: the lab's clusters would have {nodes} nodes, but this machine's memory fits {capacity} "
+        f"Quota exceeded: the lab's clusters would have {nodes} nodes, but this machine has memory for {capacity} "
         "(1 GiB each). Request fewer replicas, or delete a cluster."
     )
     return RpcError("RESOURCE_EXHAUSTED", text)
 
 
 def not_found(name: str) -> RpcError:
-    """An unknown persistent resource or operation."""
+    """The error for an unknown persistent resource or operation."""
     return RpcError("NOT_FOUND", f"The {noun(name)} {name} does not exist.")
 
 
 def exists(name: str) -> RpcError:
-    """A persistent resource whose name is taken."""
+    """The error for a persistent resource whose name is taken."""
     return RpcError("ALREADY_EXISTS", f"The PersistentResource {name} already exists.")
 
 
 def wrong_state(name: str, state: str, wanted: str) -> RpcError:
-    """A change that the persistent resource's state does not allow."""
+    """The error for a change that the persistent resource's state does not allow."""
     text = f"The PersistentResource {name} can't be {wanted} in state {state}."
     return RpcError("FAILED_PRECONDITION", text)
 

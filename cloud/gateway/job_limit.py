@@ -32,7 +32,7 @@ def jobs_that_fit(memory: int) -> int:
 
 @dataclass(slots=True)
 class JobLimit:
-    """At most `max_jobs` concurrent jobs; 0 for no limit."""
+    """Allows up to `max_jobs` concurrent jobs; 0 for no limit."""
 
     max_jobs: int = 0
     starting: int = 0  # accepted, but possibly not in the dashboard's list yet

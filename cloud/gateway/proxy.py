@@ -1,8 +1,8 @@
 """The gateway: the lab's only published port, in front of Ray's dashboard.
 
-Requests to the dashboard are authenticated by key or session (cloud/gateway/auth.py). The gateway forwards them so:
+Requests to the dashboard are authenticated by key or session (cloud/gateway/auth.py). When forwarding them:
 
-- It removes the key, the gateway's cookies, `token` in the query, Referer, Origin and X-Forwarded-*: Ray's access log
+- The gateway removes the key, the gateway's cookies, `token` in the query, Referer, Origin and X-Forwarded-*: Ray's access log
   contains the request line and the Referer.
 - User-Agent: Ray returns 500 without one, and refuses POST and PUT from "Mozilla…" as its only protection against
   browsers (http_server_head.py, `browsers_no_post_put_middleware`). A browser session keeps its User-Agent, so Ray's

@@ -12,7 +12,7 @@ Socket: TypeAlias = "web.WebSocketResponse | aiohttp.ClientWebSocketResponse"
 
 
 async def relay(near: web.WebSocketResponse, far: aiohttp.ClientWebSocketResponse) -> bool:
-    """Relay until one side closes. Returns whether it sent a close frame, which is then sent to both sides."""
+    """Relay until one side closes. Returns whether it sent a close frame, which is then passed to both sides."""
     pumps = [asyncio.create_task(pump(near, far)), asyncio.create_task(pump(far, near))]
     try:
         done, _ = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)

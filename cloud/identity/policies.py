@@ -120,7 +120,7 @@ def members_of(body: Mapping[str, Any]) -> list[str]:
 
 
 def granted(access: Access, principal: str, resource: Resource, permissions: Iterable[str]) -> list[str]:
-    """The permissions that the principal has on the resource, out of those given."""
+    """Those of the given permissions that the principal has on the resource."""
     return [permission for permission in permissions if access.may(principal, permission, resource)]
 
 

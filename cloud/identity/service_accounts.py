@@ -25,7 +25,7 @@ async def accounts(access: Access, principal: str, body: Body, names: Names) -> 
 
 
 async def create_account(access: Access, principal: str, body: Body, names: Names) -> Any:
-    """Create a service account. Raises ApiError: 400 for an invalid id, 409 if it already exists."""
+    """Create a service account. Raises ApiError: 400 for an invalid ID, 409 if it already exists."""
     project = require_project(access, names["project"], principal, "iam.serviceAccounts.create")
     name = str(body.get("accountId") or "")
     if wrong_account_id(name):

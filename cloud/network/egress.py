@@ -32,7 +32,7 @@ GOOGLE_PORT = 443
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a name, without duplicates. Raises OSError if it does not resolve."""
+    """A name's addresses, without duplicates. Raises OSError if it does not resolve."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
@@ -52,7 +52,7 @@ class Egress:
     max_per_client: int = 64  # concurrent connections per client; a node's jobs are one client
     header_timeout: float = 30.0  # to receive the request's headers
     connect_timeout: float = 10.0  # to resolve and connect
-    idle_timeout: float = 300.0  # without a byte in either direction
+    idle_timeout: float = 300.0  # with no bytes in either direction
     resolve: Callable[[str, int], Awaitable[list[str]]] = resolve
     dial: Callable[[str, int], Awaitable[Streams]] = dial
     google: str = ""  # our address, which serves Google's hosts; "" to treat Google's hosts like any other

@@ -29,7 +29,7 @@ LINE = re.compile(rb"([A-Z]+) (\S+)(?: HTTP/1\.[01])?")
 
 @dataclass(frozen=True, slots=True)
 class BatchCall:
-    """One call of a batch: its Content-ID, method, target (as sent), headers and body."""
+    """One call in a batch: its Content-ID, method, target (as sent), headers and body."""
 
     id: str
     method: str
@@ -72,7 +72,7 @@ async def _limited(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     async for piece in body:
         size += len(piece)
         if size > MAX_REQUEST:
-            raise ApiError(413, "uploadTooLarge", f"The batch is over {MAX_REQUEST >> 20} MiB.")
+            raise ApiError(413, "uploadTooLarge", f"The batch exceeds {MAX_REQUEST >> 20} MiB.")
         yield piece
 
 

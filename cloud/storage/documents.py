@@ -58,7 +58,7 @@ def time_of(seconds: float) -> str:
 
 
 def etag(generation: int, metageneration: int) -> str:
-    """The etag of an object, or of a bucket (generation 0)."""
+    """The etag for an object or a bucket (generation 0)."""
     return base64.b64encode(f"{generation}/{metageneration}".encode()).decode()
 
 
@@ -132,7 +132,7 @@ def is_time(text: str) -> bool:
 
 
 def instant(text: str) -> datetime.datetime:
-    """The time of an RFC 3339 string. Raises ValueError if it is malformed."""
+    """The time in an RFC 3339 string. Raises ValueError if it is malformed."""
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 

@@ -22,7 +22,7 @@ CharacterTest = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class GlobToken:
-    """An element of a pattern. `takes` tests a character. `many`: whether it matches any number of characters."""
+    """An element in a pattern. `takes` tests a character. `many`: whether it matches any number of characters."""
 
     text: str
     takes: CharacterTest

@@ -122,7 +122,7 @@ def _common(name: str, wanted: ListRequest) -> str:
 
 
 def after_prefix(prefix: str) -> str | None:
-    """The smallest string greater than all strings with this prefix; None if there is none."""
+    """The smallest string greater than all strings with this prefix, or None if none exists."""
     rest = prefix.rstrip(LAST)
     if not rest:
         return None

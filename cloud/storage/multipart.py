@@ -36,7 +36,7 @@ def malformed(why: str) -> ApiError:
 
 
 class Parts:
-    """Reads a body's parts in order. Each part must be read to its end before the next."""
+    """Reads a body's parts in order. Each part must be read to its end before the next one."""
 
     def __init__(self, body: AsyncIterator[bytes], boundary: bytes) -> None:
         self._body = body

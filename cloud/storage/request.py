@@ -59,7 +59,7 @@ class StorageRequest:
         return text == "true"
 
     def tags(self, name: str) -> tuple[str, ...]:
-        """The entity tags of a header, without quotes."""
+        """A header's entity tags, without quotes."""
         return tuple(filter(None, (one.strip().strip('"') for one in self.headers.get(name, "").split(","))))
 
     async def json(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from cloud.controlplane.permission import Permission
 
 @dataclass(frozen=True, slots=True)
 class ApiEndpoint:
-    """The endpoint of one region."""
+    """One region's endpoint."""
 
     region: str
     permission: Permission

@@ -52,7 +52,7 @@ class Method:
     answer: Callable[[Any], Any]
 
     async def invoke(self, authenticate: Callable[[], str], message: Any) -> Any:
-        """The response to a request. `authenticate` returns the caller's principal. Raises RpcError only."""
+        """The response to a request. `authenticate` returns the caller's principal. Raises only RpcError."""
         try:
             return self.answer(await self.call(authenticate(), self.version, messages.json_of(message)))
         except RpcError as refusal:
@@ -64,7 +64,7 @@ class Method:
 
     @property
     def request_name(self) -> str:
-        """The name of the request's message, for the log."""
+        """The request message's name, for the log."""
         found = self.request.name if isinstance(self.request, LazyRequest) else self.request.DESCRIPTOR.name
         return str(found)
 
@@ -73,12 +73,12 @@ Services = Mapping[str, Mapping[str, Method]]  # methods by service and name
 
 
 def cluster_service(version: str) -> str:
-    """The name of one version of PersistentResourceService."""
+    """The name of PersistentResourceService in one API version."""
     return f"google.cloud.aiplatform.{version}.PersistentResourceService"
 
 
 def region_services(region: str, clusters: Clusters, permission: Permission) -> Services:
-    """The services of a region's endpoint."""
+    """The services on a region's endpoint."""
     endpoint = ApiEndpoint(region, permission)
     service = ClusterService(clusters, endpoint)
     versions = {cluster_service(one): cluster_methods(service, one) for one in messages.VERSIONS}
@@ -92,7 +92,7 @@ def global_services(permission: Permission) -> Services:
 
 
 def cluster_methods(service: ClusterService, version: str) -> Mapping[str, Method]:
-    """The methods of one version of PersistentResourceService."""
+    """The methods of PersistentResourceService in one API version."""
     store = service.clusters.store
 
     def method(name: str, call: Any, answer: Any = lambda found: messages.operation(found, store)) -> Method:
@@ -115,7 +115,7 @@ def cluster_methods(service: ClusterService, version: str) -> Mapping[str, Metho
 
 
 def operation_methods(service: OperationService) -> Mapping[str, Method]:
-    """The methods of Operations."""
+    """The Operations service's methods."""
     store = service.clusters.store
 
     def one(found: Any) -> Any:

@@ -54,14 +54,14 @@ class OperationService:
         return self.find(principal, body)
 
     async def wait(self, principal: str, version: str, body: Json) -> OperationRecord:
-        """Wait until an operation is done or the request times out, after 60 s at the latest."""
+        """Wait until an operation is done, for the request's timeout but no longer than 60 s."""
         operation = self.find(principal, body)
         seconds = float(str(body.get("timeout") or f"{MAX_WAIT}s").removesuffix("s"))
         await self.clusters.wait_until_done(operation, min(MAX_WAIT, seconds))
         return operation
 
     async def list(self, principal: str, version: str, body: Json) -> tuple[Sequence[OperationRecord], str]:
-        """One page of a location's or a cluster's operations, and the token of the next page."""
+        """One page of a location's or a cluster's operations, and the next page's token."""
         text = body.get("name", "").removesuffix("/operations")
         name = self.endpoint.parse("name", text, names.LOCATION, names.CLUSTER)
         project = self.endpoint.permission.require(principal, "list", name)

@@ -15,7 +15,7 @@ PAGE, LARGEST_PAGE = 50, 100  # default and maximum entries per page
 
 
 def page(entries: Sequence[T], body: Mapping[str, Any]) -> tuple[list[T], str]:
-    """The entries of one page and the token of the next. Raises RpcError for an invalid token or any filter."""
+    """One page's entries and the next page's token. Raises RpcError for an invalid token or any filter."""
     if body.get("filter"):
         raise RpcError("UNIMPLEMENTED", "The lab does not support filters.")
     size = int(body.get("page_size") or PAGE)

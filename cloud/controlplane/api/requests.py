@@ -17,7 +17,7 @@ from cloud.controlplane import errors
 from cloud.controlplane.api.routes import ALL, Match
 from cloud.controlplane.errors import RpcError
 
-# https://cloud.google.com/apis/docs/system-parameters: these have no effect here, or rest.py reads them.
+# Parameters that have no effect here or that rest.py reads: https://cloud.google.com/apis/docs/system-parameters
 SYSTEM = frozenset(
     {"alt", "$alt", "prettyPrint", "$prettyPrint", "key", "$key", "quotaUser", "$quotaUser", "$.xgafv"}
 )
@@ -64,7 +64,7 @@ def parse(fields: Mapping[str, Any], message: Any, where: str) -> None:
 
 
 def payload_error(text: str, where: str) -> RpcError:
-    """Google's error for a parse error from protobuf."""
+    """Google's error that corresponds to a parse error from protobuf."""
     if unknown := UNKNOWN.search(text):
         path = field_path(unknown["path"], where)
         place = f" at '{path}'" if path else ""

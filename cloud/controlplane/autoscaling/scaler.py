@@ -22,7 +22,7 @@ log = logging.getLogger("raydock.vertex")
 
 POLL = 5.0  # seconds between decisions, as in Ray's own autoscaler
 STALE = 60.0  # seconds: an older report is ignored
-# Ray offers about this share of a container's memory to tasks; used until a node of the pool has reported its own.
+# Ray offers about this share of a container's memory to tasks; used until a node in the pool has reported its own.
 TASK_MEMORY = 0.6
 Read = Callable[[str], Awaitable["Load | None"]]
 
@@ -39,7 +39,7 @@ class Autoscaler:
     idle_since: dict[tuple[float, NodeKey], float] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Scale the clusters, forever."""
+        """Scale the clusters forever."""
         while True:
             await asyncio.sleep(POLL)
             await asyncio.gather(
@@ -122,7 +122,7 @@ def with_head(cluster: ClusterRecord, wanted: Mapping[str, tuple[int, ...]]) -> 
 
 
 def expected(cluster: ClusterRecord, pool: Mapping[str, Any]) -> Bundle:
-    """The resources that a new node of a pool will have, as Ray reports them."""
+    """The resources that a new node in a pool will have, as Ray reports them."""
     node = node_sizing.worker(NodeKey(cluster.name, pool["id"], 1), pool, cluster.shape)
     memory = node.memory * TASK_MEMORY
     found = {"CPU": node.cpus, "GPU": node.gpus, "memory": memory, OBJECT_STORE: node.memory * 0.25}

@@ -41,7 +41,7 @@ class Dashboards:
             principal = self.permission.header_principal(request.headers.get("Authorization", ""))
             found = [one for one in self.clusters.store.clusters.values() if one.host == host]
             if host not in HOSTS or not found:
-                return auth.refused(request, 404, "The lab has no cluster with this dashboard.")
+                return auth.refused(request, 404, "No cluster in the lab uses this dashboard host.")
             self.permission.require(principal, "get", names.parse(found[0].name, names.CLUSTER))
         except RpcError as refusal:
             answer = auth.refused(request, STATUS[refusal.code], refusal.message)

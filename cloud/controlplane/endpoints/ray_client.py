@@ -4,7 +4,7 @@ gRPC calls to a cluster's host are forwarded to its head's Ray Client server, re
 bidirectional stream of opaque messages. Google documents no specific permission for the endpoint. The lab requires
 the dashboard's permission, aiplatform.persistentResources.get, at the start of each call.
 
-At most one message per direction of a call is buffered (backpressure).
+Each call buffers at most one message per direction (backpressure).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = logging.getLogger("raydock.vertex")
 
 PORT = 10001
 CONNECT = 5.0  # seconds to reach a head
-MAX_CALLS = 100  # concurrent calls per host; Ray's own server has as many threads
+MAX_CALLS = 100  # concurrent calls per host, the number of threads in Ray's own server
 # Bytes. Ray Client sends objects in chunks of 5 MiB, but a working directory in one message.
 MAX_MESSAGE = 128 * 2**20
 # As in ray.util.client.common.GRPC_OPTIONS: a client pings every 30 s, which gRPC otherwise treats as abuse.
@@ -67,7 +67,7 @@ class RayClientEndpoint:
         principal = self.permission.caller(metadata)
         found = [one for one in self.clusters.store.clusters.values() if one.host == self.host]
         if not found:
-            raise RpcError("NOT_FOUND", f"The lab has no cluster with the Ray Client endpoint {self.host}.")
+            raise RpcError("NOT_FOUND", f"No cluster in the lab uses the Ray Client endpoint {self.host}.")
         self.permission.require(principal, "get", names.parse(found[0].name, names.CLUSTER))
         if found[0].state not in ("RUNNING", "UPDATING"):
             raise RpcError("UNAVAILABLE", f"The cluster is {found[0].state}.")
@@ -111,7 +111,7 @@ async def wait_until_ready(channel: Any) -> None:
     try:
         await asyncio.wait_for(channel.channel_ready(), CONNECT)
     except (TimeoutError, asyncio.TimeoutError):
-        text = "The cluster's head does not answer on its Ray Client port."
+        text = "The cluster's head does not respond on its Ray Client port."
         raise RpcError("UNAVAILABLE", text) from None
 
 

@@ -1,4 +1,4 @@
-"""How many nodes fit on this machine, across all clusters."""
+"""The number of nodes that fit on this machine, across all clusters."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ class Capacity:
             raise errors.quota_exceeded(total, self.limit)
 
     def room(self) -> int:
-        """How many more nodes fit."""
+        """The number of additional nodes that fit."""
         used = sum(len(nodes(one.shape)) for one in self.store.clusters.values())
         return max(0, self.limit - used) if self.limit else UNLIMITED

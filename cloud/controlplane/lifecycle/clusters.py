@@ -1,4 +1,4 @@
-"""The lifecycle of clusters.
+"""The clusters' lifecycle.
 
 PROVISIONING → RUNNING or ERROR, RUNNING → UPDATING → RUNNING, any → STOPPING → deleted.
 

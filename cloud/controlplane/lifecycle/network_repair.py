@@ -24,7 +24,7 @@ class NetworkRepair:
     nodes: Nodes
 
     async def run(self) -> None:
-        """Repair every network, forever."""
+        """Repair the networks forever."""
         while True:
             live = [one.name for one in self.store.clusters.values() if one.state in LIVE_STATES]
             await asyncio.gather(*map(self.repair, live))

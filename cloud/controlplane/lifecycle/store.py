@@ -20,7 +20,7 @@ class ClusterRecord:
 
     name: str
     spec: dict[str, Any]
-    project: str  # project id
+    project: str  # project ID
     principal: str  # its jobs' identity
     host: str  # its dashboard's host name
     created: float

@@ -49,7 +49,7 @@ class ContainerNodes:
     project: str
     prefix: str  # image name prefix
     environ: Mapping[str, str]
-    images: Mapping[str, str] = field(default_factory=dict)  # local images by the names in requests
+    images: Mapping[str, str] = field(default_factory=dict)  # local images by requested image
 
     @property
     def networks(self) -> Networks:

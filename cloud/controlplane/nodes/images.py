@@ -52,7 +52,7 @@ def is_custom(image: str) -> bool:
 
 
 def notice(image: str, local: str) -> str:
-    """Which local image runs for a custom image; "" for a prebuilt one."""
+    """A note about the local image that runs instead of a custom image; "" for a prebuilt image."""
     return (
         f"{local} runs instead of {image}. Set VERTEX_IMAGES to run a different local image."
         if is_custom(image)
@@ -61,7 +61,7 @@ def notice(image: str, local: str) -> str:
 
 
 def local_images(text: str) -> Mapping[str, str]:
-    """Local images by the names in requests, from IMAGE=LOCAL,IMAGE=LOCAL. Raises ValueError with the wrong entry."""
+    """Local images by requested image, from IMAGE=LOCAL,IMAGE=LOCAL. Raises ValueError with the invalid entry."""
     found = {}
     for entry in filter(None, (one.strip() for one in text.split(","))):
         image, _, local = (part.strip() for part in entry.partition("="))

@@ -98,7 +98,7 @@ def check(machine_type: str, accelerator: str, count: int) -> tuple[str, str]:
     if sound:
         return "", ""
     if not allowed or (machine.accelerator and machine.accelerator != accelerator):
-        # Google's text: terraform-provider-google#18931.
+        # Google's message: terraform-provider-google#18931.
         return (
             "accelerator_type",
             f'Accelerator "{accelerator}" is not supported for machine type "{machine_type}"',

@@ -32,7 +32,7 @@ class NodeIdentity:
         return app
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Handle /who. 503 if the engine does not answer."""
+        """Handle /who. Returns 503 if the engine does not respond."""
         address = request.query.get("address", "")
         try:
             seen = await self.clusters.nodes.list()
@@ -52,7 +52,7 @@ class NodeIdentity:
             return web.Response(status=503, text=str(fault))
 
     async def health(self, _: web.Request) -> web.Response:
-        """Handle /health: healthy while the engine answers."""
+        """Handle /health: healthy while the engine responds."""
         try:
             await self.clusters.nodes.list()
         except NodesFailed as fault:

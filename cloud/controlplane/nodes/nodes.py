@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class NodeKey:
-    """A node's identity: the persistent resource's name, the pool's id and the node's number in the pool, from 0."""
+    """A node's identity: the persistent resource's name, the pool's ID and the node's number in the pool, from 0."""
 
     cluster: str
     pool: str

@@ -33,7 +33,7 @@ def problems(identifier: str, resource: Json) -> list[tuple[str, str]]:
 
 
 def check_id(identifier: str) -> Problems:
-    """Check the cluster's id."""
+    """Check the cluster's ID."""
     if not ID.fullmatch(identifier):
         yield "persistent_resource_id", f'"{identifier}" does not match {ID.pattern} (1 to 63 characters).'
 

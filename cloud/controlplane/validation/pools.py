@@ -20,14 +20,14 @@ TOP = "persistent_resource"
 
 
 def check_pools(pools: Sequence[Json]) -> Problems:
-    """Check each pool, the uniqueness of their ids and the number of nodes."""
+    """Check each pool, whether their IDs are unique, and the number of nodes."""
     if not pools:
         yield f"{TOP}.resource_pools", "At least one resource pool is required."
     for number, pool in enumerate(pools):
         yield from check_pool(f"{TOP}.resource_pools[{number}]", pool)
     names = [pool["id"] for pool in pools if pool.get("id")]
     if len(set(names)) < len(names):
-        yield f"{TOP}.resource_pools", "The ids of resource pools must be unique."
+        yield f"{TOP}.resource_pools", "Resource pool IDs must be unique."
     if (total := sum(map(replicas, pools))) > CLUSTER_NODES:
         yield f"{TOP}.resource_pools", f"{total} nodes exceed the limit of {CLUSTER_NODES} per cluster."
 

@@ -14,7 +14,7 @@ CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)")
 class Part:
     """A Content-Range. `end` is exclusive, or None for the end of the body. `total` is None if not yet known.
 
-    If `start` is None, the request has no content and asks for the number of bytes received.
+    If `start` is None, the request contains no content and queries the number of bytes received.
     """
 
     start: int | None = 0

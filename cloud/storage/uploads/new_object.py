@@ -61,7 +61,7 @@ def read_wanted(call: StorageRequest, metadata: Mapping[str, Any], content_type:
 
 
 def checksum(name: str, text: Any, length: int) -> str:
-    """A base64 checksum of `length` bytes, or "". Raises ApiError (400) for anything else."""
+    """A `length`-byte checksum in base64, or "". Raises ApiError (400) for anything else."""
     try:
         if text and len(base64.b64decode(text, validate=True)) != length:
             raise ValueError

@@ -67,7 +67,7 @@ async def cancel(service: Service, call: StorageRequest) -> StorageResponse:
     """Cancel a resumable upload. Returns 499, as Google does."""
     writer = writer_of(service, session_of(service, call))
     async with writer.lock:
-        session = session_of(service, call)  # another request may have ended it
+        session = session_of(service, call)  # another request may have closed it
         writer.close()
         service.writers.pop(session.id, None)
         service.index.end_upload(session.id)
@@ -89,7 +89,7 @@ async def resume(service: Service, call: StorageRequest) -> StorageResponse:
     part = content_range(call.headers.get("Content-Range", "").strip())
     writer = writer_of(service, session_of(service, call))
     async with writer.lock:
-        session = session_of(service, call)  # another request may have ended it
+        session = session_of(service, call)  # another request may have closed it
         if session.done:
             return finished(service, call, session)
         return await received(service, call, session, writer, part)
@@ -98,7 +98,7 @@ async def resume(service: Service, call: StorageRequest) -> StorageResponse:
 async def received(
     service: Service, call: StorageRequest, session: UploadRecord, writer: Writer, part: Part
 ) -> StorageResponse:
-    """Handle one request of a resumable upload; complete it if this is the last part."""
+    """Handle one request in a resumable upload, and complete the upload if this is the last part."""
     if part.start is None:
         if part.open or part.total != writer.size:
             return incomplete(writer.size)
@@ -113,7 +113,7 @@ async def received(
         await append(call, writer, part, part.start)
         if part.open:
             return incomplete(await writer.pause())
-        if part.total is not None and writer.size != part.total:  # more than that was already received
+        if part.total is not None and writer.size != part.total:  # more bytes had already been received
             await writer.pause()
             raise invalid("Content-Range", call.headers["Content-Range"])
     return await complete(service, call, session, writer)

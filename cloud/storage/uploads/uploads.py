@@ -50,7 +50,7 @@ async def multipart(service: Service, call: StorageRequest) -> StorageResponse:
 
 
 async def last_part(parts: Parts) -> AsyncIterator[bytes]:
-    """The content of the current part. Raises ApiError (400) if another part follows."""
+    """The current part's content. Raises ApiError (400) if another part follows."""
     async for piece in parts.content():
         yield piece
     if await parts.next() is not None:
