@@ -2,8 +2,8 @@
 
 Requests to the dashboard are authenticated by key or session (cloud/gateway/auth.py). When forwarding them:
 
-- The gateway removes the key, the gateway's cookies, `token` in the query, Referer, Origin and X-Forwarded-*: Ray's access log
-  contains the request line and the Referer.
+- The gateway removes the key, its own cookies, `token` in the query, Referer, Origin and X-Forwarded-*, because Ray's
+  access log contains the request line and the Referer.
 - User-Agent: Ray returns 500 without one, and refuses POST and PUT from "Mozilla…" as its only protection against
   browsers (http_server_head.py, `browsers_no_post_put_middleware`). A browser session keeps its User-Agent, so Ray's
   protection still applies: the dashboard's page sends only GET. For a program that sends the key with a Mozilla

@@ -1,7 +1,8 @@
 """The fields of a bucket that a client may set.
 
 The lab implements versioning, retentionPolicy (unlocked), defaultEventBasedHold and storageClass. It stores and
-returns labels, location, lifecycle, CORS, website and logging. For any other field, it returns an error that includes the field's name.
+returns labels, location, lifecycle, CORS, website and logging. For any other field, it returns an error that includes
+the field's name.
 """
 
 from __future__ import annotations
