@@ -79,7 +79,7 @@ def test_does_not_wait_for_a_full_cluster_after_the_deadline(
     done = submit("--deadline", "1s", script, env=env)
     assert done.code == 4
     assert (
-        "answered 429 to POST /api/jobs/: The head already runs 16 jobs, the limit for its memory.\n"
+        "answered 429 to POST /api/jobs/: The head is already running 16 jobs, the most its memory allows.\n"
         in done.err
     )
 
