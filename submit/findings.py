@@ -34,7 +34,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One result of one check. `fix` says how to resolve it, unless it is OK."""
+    """One result of one check. `fix` describes how to resolve it; it is empty if the verdict is OK."""
 
     check: str
     verdict: Outcome

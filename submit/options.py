@@ -18,7 +18,7 @@ from .flags import VERBS, build_parser
 from .suggestions import PROGRAM, job_part, misplaced_arguments, misspelt_verb
 from .targets import TargetOptions
 
-# Checks whose failure means that the command line may hold a secret.
+# Checks whose failure means that the command line may contain a secret.
 SECRET_CHECKS = frozenset({"arguments", "environment", "secrets"})
 
 
@@ -26,8 +26,8 @@ SECRET_CHECKS = frozenset({"arguments", "environment", "secrets"})
 class Options:
     """The parsed command line. `operand` is a job script or a submission id; durations are in seconds.
 
-    `operands` are the submission ids or files that `report` takes, and `output` is the page it writes. `skip_check`
-    names the checks that may fail. `own_words` are the words before `--`, as given, without the verb.
+    `operands` are the submission ids or files passed to `report`, and `output` is the page that it writes. `skip_check`
+    lists the checks that may fail. `own_words` are the words before `--` as typed, without the verb.
     """
 
     verb: str
@@ -60,7 +60,7 @@ class Options:
     def skipping(self, checks: Iterable[str]) -> str:
         """The command line that submits the job with these checks skipped, in addition to those skipped already.
 
-        If the command line may hold a secret, only the flag is returned: the output may end up in a log.
+        If the command line may contain a secret, only the flag is returned: the output may end up in a log.
         """
         skipped = dict.fromkeys((*self.skip_check, *checks))
         names = ",".join(skipped)
@@ -128,7 +128,7 @@ def skipped_checks(
 
 
 def unknown_check(name: str, word: str, words: Sequence[str]) -> UsageError:
-    """The error for `--skip-check=NAME` with a name that no check has."""
+    """The error for `--skip-check=NAME` if no check has that name."""
     close = near(name, CHECKS, 0.6)
     names = [close if one == name else one for one in word.partition("=")[2].split(",")]
     corrected = ["--skip-check=" + ",".join(names) if one == word else one for one in words]
@@ -192,7 +192,7 @@ def target_options_of(namespace: argparse.Namespace) -> TargetOptions:
 
 
 def entrypoint_resources(namespace: argparse.Namespace) -> Resources | None:
-    """The resources that the flags reserve for the entrypoint; None if no flag is given and the header decides."""
+    """The resources that the flags reserve for the entrypoint; None if there is none, so that the header decides."""
     cpus, gpus = (
         getattr(namespace, "entrypoint_num_cpus", None),
         getattr(namespace, "entrypoint_num_gpus", None),

@@ -1,4 +1,4 @@
-"""The report's answer: how much faster the jobs were with Ray, and on what. Pure."""
+"""The report's answer: how much faster the jobs were with Ray, and where they ran. Pure."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def headline(runs: Sequence[Run]) -> str:
 
 
 def lead(runs: Sequence[Run]) -> str:
-    """The figures behind the headline: the times of the fastest, and on what it ran."""
+    """The figures behind the headline: the best job's timings, and where it ran."""
     compared = newest(runs)
     if not compared:
         return (
-            "A speed-up needs the same work without Ray, too: the lessons measure it with --compare, and a script of "
-            "yours by printing the seconds of both in its RESULT."
+            "To measure a speed-up, the same work must also run without Ray. The lessons do that with --compare; your "
+            "own script can print both timings in its RESULT."
         )
     best = compared[0]
     figures = f"{comparison(best)}." if comparison(best) else ""
@@ -67,7 +67,7 @@ def lead(runs: Sequence[Run]) -> str:
 
 
 def comparison(run: Run, where: str | None = None) -> str:
-    """Both times of a run, and on what it ran; `where` says that in other words than `setting`."""
+    """Both timings of a run, and where it ran; `where` replaces the description from `setting`."""
     where = setting(run) if where is None else where
     if run.alone is None or run.ray is None:
         return f"on {where}" if where else ""
@@ -85,7 +85,7 @@ def run_headline(run: Run) -> str:
 
 
 def setting(run: Run) -> str:
-    """On what a run ran: the CPUs that it could use, and the nodes by pool, of those that worked if it names them."""
+    """Where a run ran: the CPUs that it could use, and the nodes by pool (those that did work, if it lists them)."""
     nodes = listed([counted(pool.nodes, f"{pool.name} node") for pool in run.pools])
     cpus = cpus_of(run)
     return (

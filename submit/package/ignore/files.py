@@ -195,4 +195,4 @@ def _not_regular(shown: str) -> BadIgnoreFile:
 
 
 def _fix(shown: str) -> str:
-    return f"Replace {shown} with a regular file of patterns, one per line."
+    return f"Replace {shown} with a regular file that contains one pattern per line."
