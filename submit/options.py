@@ -58,7 +58,7 @@ class Options:
         return "".join(f"--{name} {shlex.quote(value)} " for name, value in named.items() if value)
 
     def skipping(self, checks: Iterable[str]) -> str:
-        """The command line that submits the job with these checks skipped, in addition to those skipped already.
+        """The command line that submits the job with these checks skipped, in addition to those already skipped.
 
         If the command line may contain a secret, only the flag is returned: the output may end up in a log.
         """
@@ -109,7 +109,7 @@ def parse_words(verb: str, own_words: Sequence[str], arguments: tuple[str, ...])
 def skipped_checks(
     own_words: Sequence[str], verb: str, arguments: tuple[str, ...]
 ) -> tuple[tuple[str, ...], list[str]]:
-    """The checks named by `--skip-check`, or all of them if it names none; and the remaining words.
+    """The checks listed in `--skip-check`, or all checks if it lists none, and the remaining words.
 
     Names are accepted only after an equals sign, so that `--skip-check x.py` still means the script x.py.
     """

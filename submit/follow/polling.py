@@ -64,18 +64,18 @@ class Outage:
         self.record_success()
 
     def record_success(self) -> None:
-        """The cluster has answered."""
+        """Record that the cluster has answered."""
         self.since, self.failures = self.clock(), 0
 
     def heartbeat(self) -> None:
-        """The process is awake."""
+        """Record that the process is awake."""
         now = self.clock()
         if not 0 <= now - self.last_heartbeat <= self.intervals.suspended_after:
             self.since, self.failures = now, 0
         self.last_heartbeat = now
 
     def record_failure(self) -> bool:
-        """A request has failed. Returns whether it is time to give up."""
+        """Record that a request has failed. Returns whether it is time to give up."""
         self.heartbeat()
         self.failures += 1
         lasted = self.clock() - self.since

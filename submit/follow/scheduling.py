@@ -78,7 +78,7 @@ def exceeds_cluster(title: str, request: Resources, total: Resources, group: Map
 
 
 def pending_requests(tasks: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Resources]]:
-    """The name and resource request of each task that waits for a node; an actor is identified by its class.
+    """The name and resource request of each task that is waiting for a node; an actor is identified by its class.
 
     Skips tasks in a placement group: they use the group's resources, and wait for the group.
     """

@@ -1,6 +1,6 @@
 """The contents of a script's package: the script, the local modules it imports, and the files its header lists.
 
-Ignore files do not apply here, since each file was requested. A script that is a symlink is followed; like Python,
+Ignore files do not apply here, since each file was requested. A script that is a symlink is followed; as in Python,
 modules are then looked up next to the symlink's target, and the script is packaged under the name given.
 """
 

@@ -99,7 +99,7 @@ def may_be_none(node: ast.expr, conditions: Conditions) -> bool:
 
 
 def conflicts(node: ast.AST | None, plan: JobPlan, text: Text) -> Iterator[str]:
-    """The fields of a runtime_env that the job's own also sets: ray.runtime_env.runtime_env._merge_runtime_env."""
+    """The fields of a runtime_env that the job's own one also sets: ray.runtime_env.runtime_env._merge_runtime_env."""
     if "RAY_OVERRIDE_JOB_RUNTIME_ENV" in plan.env:
         return
     for key, value in dict_items(node, text):

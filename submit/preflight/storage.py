@@ -90,7 +90,7 @@ async def ask(asked: StorageQuestion, probed: Mapping[str, Any] | None = None) -
 
 
 async def missing_objects(needs: Iterable[RequiredPermission], reader: PolicyReader) -> list[Finding]:
-    """Findings for objects that the job reads, does not write, and that do not exist as far as the caller can see."""
+    """Findings for objects that the job reads but does not write, and that the caller can see do not exist."""
     written = [need for need in needs if need.operation in (Operation.CREATE, Operation.OVERWRITE)]
     read = {
         need.uri: need

@@ -20,7 +20,7 @@ def newest(runs: Iterable[Run]) -> list[Run]:
 
 
 def only_smoke_tests(runs: Sequence[Run]) -> list[str]:
-    """The jobs that were compared by smoke tests only."""
+    """The jobs that were compared only by smoke tests."""
     compared = {run.job for run in runs if run.speed_up is not None}
     return sorted(compared - {run.job for run in newest(runs)})
 

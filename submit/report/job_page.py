@@ -58,7 +58,7 @@ def why(run: Run) -> Iterable[Html]:
 
 
 def results(run: Run) -> Iterable[Html]:
-    """Yield the job's metrics, all of them."""
+    """Yield all of the job's metrics."""
     if run.metrics:
         yield element("h2", "Results")
         yield definitions((name, value) for name, value in run.metrics)
@@ -81,7 +81,7 @@ def facts(run: Run) -> Html:
         ("efficiency", efficiency(run)),
         (
             "memory",
-            table.filled(run.peak_memory, lambda size: f"{mebibytes(size)}, the largest worker process"),
+            table.filled(run.peak_memory, lambda size: f"{mebibytes(size)} in the largest worker process"),
         ),
     ]
     return definitions((name, value) for name, value in pairs if value)

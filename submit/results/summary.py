@@ -80,7 +80,7 @@ def pools(found: Iterable[PoolUse]) -> Iterator[Row]:
 def memory(fields: ResultFields) -> Iterator[Row]:
     """Yield the peak memory of a worker process."""
     if fields.peak_memory_mib is not None:
-        yield "memory", f"{fields.peak_memory_mib:,.0f} MiB, the largest worker process"
+        yield "memory", f"{fields.peak_memory_mib:,.0f} MiB in the largest worker process"
 
 
 def data(fields: ResultFields) -> Iterator[Row]:

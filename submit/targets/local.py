@@ -51,7 +51,7 @@ class LocalTarget:
 
 
 def key_header() -> dict[str, str]:
-    """The header with the key that `make cluster-up` wrote. Read for each request."""
+    """The header with the key that `make cluster-up` wrote, which is read again for each request."""
     try:
         key = state.read_key(state.folder())
     except (OSError, ValueError):

@@ -139,7 +139,7 @@ class Ignores:
 def above(root: str, limits: Limits) -> tuple[Ignores, str]:
     """The ignore files from the top of the repository down to `root`, and the path from that top to `root`.
 
-    The path ends with "/"; it is "" if `root` is the top, or not in a repository.
+    The path ends with "/"; it is "" if `root` is the top or is not in a repository.
     """
     top = root
     while not os.path.lexists(os.path.join(top, ".git")):

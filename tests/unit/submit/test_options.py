@@ -105,10 +105,10 @@ def test_job_arguments_belong_after_two_dashes(words: str, meant: str) -> None:
     assert caught.value.fix == f"the job's own arguments go after --: python submit.py {meant}"
 
 
-MEANT, OR_JOB = "did you mean: python submit.py ", "or, if it belongs to the job: python submit.py "
+MEANT, OR_JOB = "did you mean: python submit.py ", "or, if it is meant for the job: python submit.py "
 JOB, OR_OWN = (
     "the job's own arguments go after --: python submit.py ",
-    "or, if it belongs to submit.py: python submit.py ",
+    "or, if it is meant for submit.py: python submit.py ",
 )
 
 

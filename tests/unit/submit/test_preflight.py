@@ -153,7 +153,7 @@ FAILS = {
         "imports", D, "job.py:2 imports torch, which is not in the package", ""),
     "installed by the job": ("import subprocess, sys\n"
         "subprocess.check_call([sys.executable, '-m', 'pip', 'install', '-q', 'torch'])\nimport torch", "imports", U,
-        "job.py:3 imports torch, which it installs with pip while running: only on the head node, and not reliably.", '"torch"'),
+        "job.py:3 imports torch, which it installs with pip while running. That affects only the head node and is unreliable.", '"torch"'),
     "installed by a shell, where it is missing": ("import os\ntry:\n    import cowsay\nexcept ImportError:\n"
         "    os.system('pip install cowsay==6')\n    import cowsay", "imports", U, "job.py:3 imports cowsay, which it", ""),
     "Ray's own psutil, too early": ("import psutil\nimport ray", "imports", D,
