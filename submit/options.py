@@ -203,7 +203,7 @@ def entrypoint_resources(namespace: argparse.Namespace) -> Resources | None:
     size = memory_bytes(memory or "0")
     if size is None:
         raise UsageError(
-            f"--entrypoint-memory {memory!r} is not a memory size.", "write it as 512MiB or 2GiB"
+            f"--entrypoint-memory {memory!r} is not a memory size.", "use a value such as 512MiB or 2GiB"
         )
     return Resources(cpus or 0, gpus or 0, size)
 

@@ -45,7 +45,7 @@ def check_python(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
     elif wanted and not minor:
         yield unknown(
             "python",
-            f"{plan.name} needs Python {wanted}, but the cluster does not report its version.",
+            f"{plan.name} needs Python {wanted}, but the cluster does not report its Python version.",
             "run `python -V` on its head node, then pass --skip-check",
         )
     elif wanted and not fits(wanted, facts.python):

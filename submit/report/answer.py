@@ -47,8 +47,9 @@ def headline(runs: Sequence[Run]) -> str:
         return f"{best.job} was {verdict(best.speed_up)}"
     faster = sum((run.speed_up or 0) >= FASTER for run in compared)
     if not faster:
-        return f"None of {len(compared)} jobs was faster with Ray"
-    return f"{faster} of {len(compared)} jobs faster with Ray, up to {times(best.speed_up)}"
+        return f"None of the {len(compared)} jobs was faster with Ray"
+    were = "was" if faster == 1 else "were"
+    return f"{faster} of {len(compared)} jobs {were} faster with Ray, up to {times(best.speed_up)}"
 
 
 def lead(runs: Sequence[Run]) -> str:

@@ -355,7 +355,7 @@ def test_unknown_is_not_ok(ray: FakeDashboard, script: Path) -> None:
     done = submit("check", "--address", ray.url, script)
     assert done.code == 3
     assert (
-        "  UNKNOWN  python       x.py needs Python >=3.10, but the cluster does not report its version.\n"
+        "  UNKNOWN  python       x.py needs Python >=3.10, but the cluster does not report its Python version.\n"
         in done.said
     )
 

@@ -68,7 +68,7 @@ REFUSED = [
     (["--entrypoint-num-cpus", "many", "x.py"],
      "Argument --entrypoint-num-cpus: invalid amount value: 'many'.", "python submit.py --help"),
     (["--entrypoint-memory", "much", "x.py"], "--entrypoint-memory 'much' is not a memory size.",
-     "write it as 512MiB or 2GiB"),
+     "use a value such as 512MiB or 2GiB"),
     (["--submission-id", "a/b", "x.py"], "Argument --submission-id: 'a/b' is not a submission id: "
      "use letters, digits, '_', '-' and '.'.", "python submit.py --help"),
 ]  # fmt: skip

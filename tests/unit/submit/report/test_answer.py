@@ -29,7 +29,7 @@ def test_the_report_opens_with_the_largest_speed_up_and_on_what() -> None:
         compared(18, 10, job="b"),
         compared(1, 10, job="c"),
     ]
-    assert headline(runs) == "2 of 3 jobs faster with Ray, up to 2.00×"  # the last run of a job counts
+    assert headline(runs) == "2 of 3 jobs were faster with Ray, up to 2.00×"  # the last run of a job counts
     assert lead(runs) == (
         "The best is old: 20 s without Ray and 10 s with it, on 3 CPUs, with tasks on 2 cpu-worker nodes and 1 "
         "gpu-worker node. All nodes run on this machine, which has 2 cores."
@@ -54,7 +54,8 @@ def test_nothing_compared() -> None:
     assert "--compare" in lead([run()])
     assert run_headline(run()) == "sweep took 10 s"
     assert (
-        headline([compared(1, 10, job="a"), compared(1, 10, job="b")]) == "None of 2 jobs was faster with Ray"
+        headline([compared(1, 10, job="a"), compared(1, 10, job="b")])
+        == "None of the 2 jobs was faster with Ray"
     )
 
 

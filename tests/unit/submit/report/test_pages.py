@@ -92,7 +92,7 @@ def test_the_order_of_the_report() -> None:
     page = pages(*jobs)[0]
     headings = re.findall(r"<h[12]>(.*?)</h[12]>", page)
     assert headings == [
-        "2 of 3 jobs faster with Ray, up to 2.00×",
+        "2 of 3 jobs were faster with Ray, up to 2.00×",
         "Limiting factors",
         "Faster with Ray",
         "Not faster with Ray",
