@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-# The names that `--skip-check=NAMES` accepts. Every finding has one of these names, or one of NOTES.
+# The names that `--skip-check=NAMES` accepts. Every finding uses one of these names, or one of NOTES.
 CHECKS = (
     "package",
     "secrets",

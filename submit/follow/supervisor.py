@@ -34,7 +34,7 @@ class Supervisor:
 
     @property
     def owner(self) -> str:
-        """The id of the Ray job that created it, which ends the actor id. Log files are named after it."""
+        """The id of the Ray job that created it: the last part of the actor id. Log files are named after it."""
         return self.actor_id[-8:]
 
 

@@ -21,7 +21,7 @@ _TRY = (ast.Try, ast.TryStar) if hasattr(ast, "TryStar") else (ast.Try,)
 
 
 def with_guards(tree: ast.AST) -> Iterator[tuple[ast.AST, bool]]:
-    """All nodes of a tree in source order, each with True if it is guarded."""
+    """All nodes of a tree in source order, as (node, guarded) pairs."""
     pending = [(tree, False)]
     while pending:
         node, guarded = pending.pop()

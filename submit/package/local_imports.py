@@ -82,7 +82,7 @@ class LocalImports:
             raise
 
     def _import(self, one: Import, importer: str) -> Iterator[tuple[str, tuple[str, ...], bool]]:
-        """The files that an import loads, each with its package and True if the import is guarded."""
+        """The files that an import loads, as (path, package, guarded) tuples."""
         if one.escaping:
             self.escaping[importer, one.line, one.names] = one
         if not one.module or one.module[0] in _NEVER_FILES:
@@ -98,7 +98,7 @@ class LocalImports:
             yield file, package, guarded
 
     def _files(self, one: Import) -> list[tuple[_File, bool]]:
-        """The files of an import, each with True if it is certain to be loaded: a star import may load fewer."""
+        """The files that an import may load, as (file, certain) pairs: a star import may load fewer."""
         directory, files = self._resolve(one.module)
         if directory is None:
             return [(file, True) for file in files]
@@ -162,7 +162,7 @@ class LocalImports:
         return self._listing(above + "/" if above else "").get(last) is directory
 
     def _listing(self, directory: str) -> dict[str, bool]:
-        """The names in a directory, each mapped to True if it is a directory.
+        """The names in a directory, mapped to whether they are directories.
 
         Listed rather than tested one by one, since the file system may be case-insensitive.
         """

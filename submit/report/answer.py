@@ -68,7 +68,7 @@ def lead(runs: Sequence[Run]) -> str:
 
 
 def comparison(run: Run, where: str | None = None) -> str:
-    """Both timings of a run, and where it ran; `where` replaces the description from `setting`."""
+    """A run's two timings, and where it ran; `where` replaces the description from `setting`."""
     where = setting(run) if where is None else where
     if run.alone is None or run.ray is None:
         return f"on {where}" if where else ""

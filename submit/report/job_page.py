@@ -37,7 +37,7 @@ def html(run: Run, home: str | None) -> str:
 
 
 def lead(run: Run) -> Iterable[Html]:
-    """Yield where the job ran and how long it took, with a warning if that is meaningless."""
+    """Yield where the job ran and how long it took, with a warning if it was a smoke test."""
     figures = comparison(run)
     if text := " ".join(
         filter(None, (f"{figures[:1].upper()}{figures[1:]}." if figures else "", machine([run])))
