@@ -251,8 +251,8 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
             PASSED.format(size=15)
             + "  DENIED   secrets      A job argument contains a secret (GitHub token), and the dashboard shows a "
             "job's entrypoint.\n"
-            "                      → remove it, and have the job read it from Secret Manager or a bucket, as the "
-            "identity it runs as\n"
+            "                      → remove it, and have the job read it from Secret Manager or a bucket, using "
+            "the identity it runs as\n"
             "submit: 1 of 5 checks did not pass; nothing was sent.\n"
             "      → fix the failed checks, or submit anyway:\n"
             "      → add --skip-check=secrets\n",

@@ -50,7 +50,7 @@ def test_an_unknown_id() -> None:
     with pytest.raises(UsageError) as raised:
         ids("x")
     assert raised.value.message == (
-        "No saved result has an id that starts with 'x'; a job saves one when it succeeds and has printed a RESULT."
+        "No saved result has an id that starts with 'x'; a job saves a result if it succeeds and prints a RESULT."
     )
     assert raised.value.fix == "python submit.py list"
 
