@@ -6,6 +6,7 @@ Both implement the same protocol, so all other code is shared.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ STORAGE = "storage.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 SECONDS = 10.0
 LAB = "The lab's cloud"
+LOGIN = "gcloud auth application-default login"
 
 
 class GoogleCloud(Protocol):
@@ -148,9 +150,7 @@ def default_token() -> str:
     try:
         credentials.refresh(Request())
     except google.auth.exceptions.GoogleAuthError as fault:
-        raise PermissionDenied(
-            f"Your credentials gave no token: {fault}.", "gcloud auth application-default login"
-        ) from None
+        raise PermissionDenied(f"Your credentials gave no token: {fault}.", LOGIN) from None
     return str(credentials.token)
 
 
@@ -175,10 +175,22 @@ def default_credentials() -> tuple[Any, str]:
     try:
         credentials, project = google.auth.default(scopes=[SCOPE])
     except google.auth.exceptions.DefaultCredentialsError:
-        raise PermissionDenied(
-            "You have no application default credentials here.", "gcloud auth application-default login"
-        ) from None
+        raise PermissionDenied("You have no application default credentials here.", login_fix()) from None
     return credentials, project or ""
+
+
+def inside_lab() -> bool:
+    """Whether this is a container of the lab, where Google's hosts are the lab's."""
+    return bool(os.environ.get("GCE_METADATA_HOST"))
+
+
+def login_fix() -> str:
+    """How to get credentials: Google's, or the lab's if one is up here."""
+    try:
+        lab_of_checkout()
+    except NotFound:
+        return LOGIN
+    return f'{LOGIN}; for the lab instead: eval "$(python -m cluster env)"'
 
 
 def lab_of_checkout() -> LabCloud:

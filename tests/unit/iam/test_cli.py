@@ -187,7 +187,8 @@ def test_google_without_credentials(monkeypatch: pytest.MonkeyPatch, lab: Lab) -
 
     monkeypatch.setattr("google.auth.default", none)
     text = (
-        "iam: You have no application default credentials here.\n   → gcloud auth application-default login\n"
+        "iam: You have no application default credentials here.\n   → gcloud auth application-default login; "
+        'for the lab instead: eval "$(python -m cluster env)"\n'
     )
     assert lab.iam("whoami", "--target", "google") == CommandResult(3, "", text)
 
