@@ -101,7 +101,9 @@ def test_a_ray_version_whose_support_ends_soon_is_flagged(monkeypatch: pytest.Mo
 def test_waits_for_a_provisioning_cluster() -> None:
     provisioning = cluster(state="PROVISIONING")
     _, messages = ready(FakeApi(provisioning, provisioning, provisioning, cluster()))
-    assert messages[0] == "cluster one is PROVISIONING; waiting until it runs (Ctrl-C stops only the waiting)"
+    assert (
+        messages[0] == "cluster one is PROVISIONING; waiting until it is running (Ctrl-C only stops waiting)"
+    )
     assert len(messages) == 2
 
 
