@@ -1,4 +1,4 @@
-"""The caller, the cloud and the job principal: what every command of `python -m iam` starts with."""
+"""The caller, the cloud and the job principal: the starting point of every `python -m iam` command."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Session:
 
     @property
     def flags(self) -> str:
-        """The flags with which a command reaches the same cloud."""
+        """The flags that make a command use the same cloud."""
         return "" if isinstance(self.cloud, LabCloud) else f" --target {self.cloud.name}"
 
     @property
@@ -93,7 +93,7 @@ async def _google(project: str) -> Session:
 
 
 async def caller_of(client: Any, cloud: GoogleCloud, token: str) -> str:
-    """The principal of a token, "" if Google does not say. The token goes in the body, since URLs are logged."""
+    """A token's principal, "" if Google does not return it. The token is in the body, because URLs are logged."""
     import httpx
 
     from raydock.rayapi import no_answer

@@ -18,7 +18,7 @@ def fixed_prefix(pattern: str) -> str:
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
-    """A regular expression. Its group `below` is what follows, if the pattern matches only a folder of the name.
+    """Compile a pattern. If it matches only a folder in a name, the group `below` is the rest of the name.
 
     Raises MalformedResource.
     """
