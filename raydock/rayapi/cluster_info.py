@@ -41,7 +41,7 @@ class Disk:
 
     @property
     def full(self) -> bool:
-        """Whether jobs can't start. The limits match docker/health.py; on a large disk, 5 % are plenty."""
+        """Whether jobs can't start. The limits match docker/health.py; on a large disk, 5% is plenty."""
         return self.over and self.free < 2**30
 
 
@@ -49,16 +49,16 @@ class Disk:
 class ClusterInfo:
     """The current state of the cluster. `python` and `packages` are empty if it does not report them.
 
-    `silent` is why the nodes are unknown, if the state API rejects the request (a proxy may block it).
+    `silent` is the reason if the nodes are unknown because the state API rejects the request (or a proxy blocks it).
     """
 
     ray: str
     python: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
-    modules: frozenset[str] = frozenset()  # importable ones, with namespaces written out; empty: unknown
+    modules: frozenset[str] = frozenset()  # importable modules, with full namespaces; empty: unknown
     nodes: tuple[NodeResources, ...] = ()
     silent: str = ""
-    disk: Disk | None = None  # of the head; may be some seconds old
+    disk: Disk | None = None  # of the head node; may be some seconds old
 
 
 async def read_cluster_info(dashboard: Dashboard) -> ClusterInfo:
