@@ -72,7 +72,7 @@ def test_what_is_made_is_enough_and_no_more(lab: Lab) -> None:
         "check", models, "--list", "--read", "--write", "--overwrite", "--delete", "--look-up", *job
     )
     assert told.code == 0
-    assert "(tested as the identity itself)" in told.out  # the caller may create tokens for it
+    assert "(tested by impersonating the identity)" in told.out  # the caller may create tokens for it
     assert lab.iam("check", data, "--list", "--read", *job).code == 0
     assert lab.iam("check", data, "--write", *job).code == 3
     assert lab.iam("check", "gs://lab-data/", "--read", *job).code == 3
@@ -228,8 +228,8 @@ def test_vertex_itself_is_granted_if_asked_for_and_allowed(lab: Lab) -> None:
     assert told.code == 0
     assert "· Vertex AI: user:alice@example.com needs roles/aiplatform.user" in told.out
     assert (
-        "· You can't grant it to user:alice@example.com: you lack resourcemanager.projects.setIamPolicy on the "
-        "project.\n" in told.out
+        "· You can't grant roles/aiplatform.user to user:alice@example.com: you lack "
+        "resourcemanager.projects.setIamPolicy on the project.\n" in told.out
     )
 
 
@@ -368,7 +368,7 @@ def test_a_buckets_name_that_is_taken(lab: Lab, monkeypatch: pytest.MonkeyPatch)
     assert (told.code, told.err) == (
         4,
         "iam: The requested bucket name is not available: gs://lab-project-ray-data was not created.\n"
-        "   → choose another with --data-bucket or --model-bucket\n",
+        "   → choose another name with --data-bucket or --model-bucket\n",
     )
     assert lab.iam("deprovision", "--yes", "--buckets").code == 0
     assert "lab-project-ray-data" in lab.world.buckets

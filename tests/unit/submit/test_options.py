@@ -60,8 +60,8 @@ DURATION = "write it as 90s, 30m, 1.5h, 1h30m or 1d"
 REFUSED = [
     ([], "The following arguments are required: jobs/x.py.", "python submit.py --help"),
     (["attach"], "The following arguments are required: ID.", "python submit.py attach --help"),
-    (["stop", "a", "--no-wait"], "python submit.py stop does not take --no-wait.", "python submit.py stop --help"),
-    (["stop", "a", "b"], "python submit.py stop does not take b.", "python submit.py stop --help"),
+    (["stop", "a", "--no-wait"], "python submit.py stop does not accept --no-wait.", "python submit.py stop --help"),
+    (["stop", "a", "b"], "python submit.py stop does not accept b.", "python submit.py stop --help"),
     (["stop", "a", "--", "b"], "`stop` takes no job arguments.", "python submit.py stop --help"),
     (["--deadline", "soon", "x.py"], "--deadline 'soon' is not a duration.", DURATION),
     (["--deadline", "0", "x.py"], "--deadline '0' is not more than 0.", DURATION),
