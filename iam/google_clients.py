@@ -132,9 +132,9 @@ def error_of(status: int, text: str, api_call: ApiCall) -> RaydockError:
         )
     if status == 403 and (found := PERMISSION.search(text)):
         permission = found[1] or found[2]
-        fix = "ask an owner of the project"
+        fix = "ask a project owner"
         if api_call.grant:
-            fix = f"an owner of the project can grant it: {api_call.grant}"
+            fix = f"a project owner can grant it: {api_call.grant}"
         return PermissionDenied(f"{api_call.caller} lacks {permission} on {where}, so {consequence}.", fix)
     if status == 404:
         return NotFound(capitalized(f"{where} does not exist, so {consequence}."))

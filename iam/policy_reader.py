@@ -168,7 +168,7 @@ def json_of(reply: Any, host: str) -> Mapping[str, Any] | None:
     if reply.status_code == 401:
         raise PermissionDenied(f"{host} rejected your credentials.", "gcloud auth application-default login")
     if reply.status_code >= 400:
-        raise Unreachable(f"{host} answered {reply.status_code}: {sentence_of(reply.content)}", "try again")
+        raise Unreachable(f"{host} returned {reply.status_code}: {sentence_of(reply.content)}", "try again")
     return object_of(reply, host)
 
 

@@ -34,7 +34,7 @@ TIMEOUT = 10.0  # seconds per call
 class Session:
     """One caller of one cloud. `caller`, `job` (the job principal) and `project` are "" if unknown.
 
-    `buckets` are those of the lab; empty on Google Cloud.
+    `buckets` are the lab's buckets; empty on Google Cloud.
     """
 
     cloud: GoogleCloud
@@ -106,7 +106,7 @@ async def caller_of(client: Any, cloud: GoogleCloud, token: str) -> str:
             f"{TOKENS} does not answer: {no_answer.reason(fault, TIMEOUT)}.", "try again"
         ) from None
     if reply.status_code >= 500:
-        raise Unreachable(f"{TOKENS} answered {reply.status_code}: {sentence_of(reply.content)}", "try again")
+        raise Unreachable(f"{TOKENS} returned {reply.status_code}: {sentence_of(reply.content)}", "try again")
     address = text(object_of(reply, TOKENS).get("email")) if reply.status_code == 200 else ""
     return principal_of(address or getattr(default_credentials()[0], "service_account_email", ""))
 

@@ -1,4 +1,4 @@
-"""The table of who may do what on a bucket, for 80 columns."""
+"""Formats the table of who may do what on a bucket, for 80 columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CELLS = {Verdict.GRANTED: "yes", Verdict.DENIED: "no", Verdict.UNKNOWN: "?"}
 
 
 def table(report: AccessReport) -> Iterator[str]:
-    """The lines of the table: each member on its own line, then its roles, the first one with the verdicts."""
+    """The lines of the table: for each member, its name, then its roles. The first role's line has the verdicts."""
     project = f", a bucket in project {report.project}" if report.project else ""
     yield from wrap(report.uri + project, WIDTH, break_words=True)
     yield ""

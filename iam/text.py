@@ -9,7 +9,7 @@ from iam.policy.evaluate import Verdict
 from iam.policy.resource import parse_gs
 
 VERDICTS = {Verdict.GRANTED: "OK", Verdict.DENIED: "DENIED", Verdict.UNKNOWN: "UNKNOWN"}
-NO_NARROW_ROLE = "ask an owner of the project: no narrow role on the bucket alone would be enough"
+NO_NARROW_ROLE = "ask a project owner: no narrow role on the bucket alone would be enough"
 
 
 def sentence(one: CheckResult) -> str:

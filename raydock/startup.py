@@ -21,7 +21,7 @@ KEY = "startup_failure"
 
 @dataclass(frozen=True, slots=True)
 class StartupFailure:
-    """Why a service of the lab did not start, and the fix ("" if there is none)."""
+    """Why one of the lab's services did not start, and the fix ("" if there is none)."""
 
     service: str
     message: str

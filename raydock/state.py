@@ -26,12 +26,12 @@ def folder(settings: Mapping[str, str] | None = None) -> Path:
 
 
 def key_file(state: Path) -> Path:
-    """The file with the key of the cluster's gateway."""
+    """The file that contains the cluster gateway's key."""
     return state / "key"
 
 
 def read_key(state: Path) -> str:
-    """The key of the cluster's gateway; "" if there is none. Raises OSError if it can't be read."""
+    """The cluster gateway's key; "" if there is none. Raises OSError if it can't be read."""
     try:
         return key_file(state).read_text(encoding="utf-8").strip()
     except (FileNotFoundError, NotADirectoryError):

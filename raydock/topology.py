@@ -48,12 +48,12 @@ class Topology:
 
     @property
     def dashboard(self) -> str:
-        """The URL of the dashboard."""
+        """The dashboard's URL."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def head(self) -> Pool:
-        """The pool of the head node."""
+        """The head node's pool."""
         return next(pool for pool in self.pools if pool.name == "head")
 
     @property
@@ -194,7 +194,7 @@ def pool_size(text: str) -> tuple[str, int]:
     name, equals, count = text.partition("=")
     if not (name and equals and count.isascii() and count.isdigit() and len(count) < 4):
         raise UsageError(
-            f"{text!r} is not in the form POOL=COUNT, with a count from 0 to 999.",
+            f"{text!r} is not in the form POOL=COUNT, with a COUNT from 0 to 999.",
             "Example: python -m cluster scale cpu-worker=3",
         )
     return name, int(count)

@@ -22,7 +22,7 @@ def seconds(text: str, zero: bool = False) -> float:
         raise ValueError(f"{text!r} is not a duration")
     total = sum(float(part or 0) * SECONDS[unit] for part, unit in zip(found.groups(), "dhms", strict=True))
     if total <= 0 and not zero:
-        raise ValueError(f"{text!r} is not more than 0")
+        raise ValueError(f"{text!r} is not greater than 0")
     if total > LONGEST:
         raise ValueError(f"{text!r} is more than a year")
     return total

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 RAY = "2.47.1"
 RAY_MINOR = RAY.rpartition(".")[0]
 PYTHON = "3.11"
-WARN_BEFORE = timedelta(days=180)  # the end of support; our choice
+WARN_BEFORE = timedelta(days=180)  # before the end of support; our choice
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,11 @@ READ = DocumentReader(IamError)
 
 @dataclass(frozen=True, slots=True)
 class LabBucket:
-    """A bucket of lab.yaml."""
+    """A bucket in lab.yaml."""
 
     project: str
-    bindings: list[dict[str, Any]]  # in addition to the legacy ones of every new bucket
-    objects: dict[str, str]  # its initial objects: name to text
+    bindings: list[dict[str, Any]]  # in addition to every new bucket's legacy bindings
+    objects: dict[str, str]  # its initial objects: name → content
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def content(path: Path) -> bytes:
 
 
 def loads(text: bytes, name: str) -> LabFile:
-    """Parse the text of a lab.yaml; `name` is its name in messages. Raises IamError as `read` does."""
+    """Parse the text of a lab.yaml; `name` is its name in messages. Raises IamError, like `read`."""
     import yaml
 
     fix = f"Fix {name}"

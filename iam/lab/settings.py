@@ -25,7 +25,7 @@ Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
 @dataclass(frozen=True, slots=True)
 class LabSettings:
-    """The user's settings of the lab; see .env.example."""
+    """The user's settings for the lab; see .env.example."""
 
     file: Path
     project: str

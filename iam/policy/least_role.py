@@ -59,7 +59,7 @@ def grants_for(
 
 
 def least_roles(missing: Collection[str], target: Resource, roles: Mapping[str, Role]) -> tuple[Role, ...]:
-    """The fewest roles that include all missing permissions. If several sets do, that with the fewest permissions."""
+    """The fewest roles that include all missing permissions; of several sets, the one with the fewest permissions."""
     wanted = frozenset(missing)
     candidates = [r for r in roles.values() if _may_be_offered(r, target) and r.permissions & wanted]
     for size in range(1, MAX_ROLES + 1):

@@ -131,7 +131,7 @@ def needs_of(
     lookups: Mapping[str, str] = NO_LOOKUPS,
     variables: Mapping[str, str] = NO_VARIABLES,
 ) -> tuple[list[RequiredPermission], list[str]]:
-    """The required permissions, and remarks on what was not checked. Raises MalformedResource for a bad gs:// URI.
+    """The required permissions, and remarks about what was not checked. Raises MalformedResource for a bad gs:// URI.
 
     An entry in `reads` or `writes` is a gs:// URI, a prefix (ending with / or *), or the name of a job argument or
     environment variable that holds URIs. An argument may have a default: "--read=gs://bucket/x". Local paths and other
@@ -177,7 +177,7 @@ def _add_declared(
         flag = f"--{entry.lstrip('-')}" if not entry.startswith("-") else entry
     if not values:
         collector.remarks.append(
-            f"{kind} lists {flag}, which is not among the job's arguments, so its default was not checked."
+            f"{flag} (in {kind}) is not among the job's arguments, so its default was not checked."
         )
     for value in (one for text in values for one in uris(text) or [text]):
         collector.declared.add(value)

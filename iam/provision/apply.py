@@ -93,7 +93,7 @@ class Provisioner:
         return with_member(policy, step.role, step.member) == policy
 
     def create(self, step: Step) -> None:
-        """Do a step. It is recorded first, so that an interrupted step can be removed; a failed one is dropped."""
+        """Perform a step. It is recorded first, so that an interrupted step can be removed; a failed one is dropped."""
         self.record.add(step.key)
         try:
             created = self._create(step)
@@ -106,7 +106,7 @@ class Provisioner:
             self.record.drop(step.key)
 
     def _create(self, step: Step) -> bool:
-        """False if it was created concurrently."""
+        """Returns False if it was created concurrently."""
         if step.kind == ACCOUNT:
             self.created_account = True
             return self.accounts.create_account(self.session.project, step.on.partition("@")[0])

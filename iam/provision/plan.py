@@ -110,7 +110,7 @@ def requirements_of(
 
 
 def steps_of(want: Requirements) -> Iterator[Step]:
-    """All steps, in the order of creation; removal goes in reverse."""
+    """All steps, in the order of creation. Removal uses the reverse order."""
     job = f"serviceAccount:{want.address}"
     yield Step(ACCOUNT, want.address)
     for bucket in dict.fromkeys((want.data_bucket, want.model_bucket)):

@@ -87,7 +87,7 @@ def parse_path(text: str) -> Path:
     if scheme and len(scheme[1]) > 1 and not os.path.exists(text):
         raise MalformedResource(
             f'"{text}" is neither a file on this machine nor a gs:// URI.',
-            "copy it to this machine first",
+            "download it to this machine first",
         )
     return LocalPath(text)
 

@@ -148,7 +148,7 @@ def regular(path: LocalPath) -> LocalFile:
     except OSError as fault:
         raise unreadable(path.text, fault) from None
     if not stat.S_ISREG(about.st_mode):
-        raise MalformedResource(f"{path} is not a regular file.", "write it to a file first")
+        raise MalformedResource(f"{path} is not a regular file.", "copy its contents to a regular file first")
     return LocalFile(path, about.st_size)
 
 

@@ -47,7 +47,7 @@ class ObjectStore:
         return file_of(found) if found else None
 
     def files(self, path: CloudPath, prefix: str, versions: bool = False) -> Iterator[CloudFile]:
-        """The objects of a bucket whose names start with `prefix`. Raises NotFound for an unknown bucket."""
+        """The objects in a bucket whose names start with `prefix`. Raises NotFound for an unknown bucket."""
         with self.listing(path.bucket):
             for blob in self.client.list_blobs(
                 path.bucket, prefix=prefix or None, versions=versions or None, **retry_options()
@@ -81,7 +81,7 @@ class ObjectStore:
             raise self.missing_bucket(bucket) from None
 
     def delete(self, file: CloudFile, forever: bool = False) -> None:
-        """Delete an object if it still exists. With `forever`, delete its generation even in a versioned bucket."""
+        """Delete an object, if it exists. `forever` deletes this generation permanently, even in a versioned bucket."""
         try:
             with self.calls(file.path, "delete", f"{file.path} was not removed"):
                 generation = {"generation": file.generation} if forever else {}

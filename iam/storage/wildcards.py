@@ -32,7 +32,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 
 def expression(token: re.Match[str]) -> str:
-    """The regular expression of one token of a pattern."""
+    """The regular expression for one token in a pattern."""
     text, negated, characters = token[0], token[1], token[2]
     if text == "**":
         return ".*"

@@ -71,7 +71,7 @@ class DotenvReader:
         name = found[1].rstrip() if found else ""
         if not found or not name or " " in name:
             line = start.partition("\n")[0].strip()
-            raise self.wrong(start, f"{line[:40]!r} is not NAME=value", "Begin a comment with #.")
+            raise self.wrong(start, f"{line[:40]!r} is not in the form NAME=value", "Begin comments with #.")
         self.rest = self.rest[found.end() :].lstrip(BLANK)
         return name, found[2] in ("=", ":")
 

@@ -44,7 +44,7 @@ def braced(text: str) -> tuple[str, str]:
         if depth == 0:
             return text[1:place], text[place + 1 :]
     raise SettingsError(
-        f"${text.splitlines()[0]} is not closed.", "Write it as ${NAME}, and a dollar sign as $$."
+        f"${text.splitlines()[0]} is not closed.", "Write it as ${NAME}, or write a dollar sign as $$."
     )
 
 
@@ -53,7 +53,7 @@ def substitute(inside: str, settings: Mapping[str, str]) -> str:
     found = BRACED.fullmatch(inside)
     if not found:
         raise SettingsError(
-            f"${{{inside}}} is not a variable.", "Write it as ${NAME}, and a dollar sign as $$."
+            f"${{{inside}}} is not a variable.", "Write it as ${NAME}, or write a dollar sign as $$."
         )
     name, operator, word = found.groups("")
     value = settings.get(name, "")

@@ -61,7 +61,7 @@ class LabCloud:
         return f"{self.gateway}/google/{host}"
 
     async def token(self, client: Any) -> str:
-        """An access token of the lab's user. Raises PermissionDenied or Unreachable."""
+        """An access token for the lab's user. Raises PermissionDenied or Unreachable."""
         return text_of(await self.ask(client, "POST", "/lab/token"), "access_token", LAB)
 
     async def job(self, client: Any) -> str:
@@ -211,7 +211,7 @@ def text_of(value: Mapping[str, Any], name: str, who: str) -> str:
 
 
 def sentence_of(body: bytes) -> str:
-    """The message in the body of a Google error."""
+    """The message in a Google error's body."""
     try:
         value = parsed(body)["error"]
         return str(value.get("message") if isinstance(value, dict) else value)

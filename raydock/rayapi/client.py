@@ -37,7 +37,7 @@ def open_async_client(endpoint: Endpoint) -> httpx.AsyncClient:
 
 
 def options_of(endpoint: Endpoint) -> dict[str, Any]:
-    """The options of either client. Raises UsageError if a proxy or a certificate is unusable."""
+    """The options for either client. Raises UsageError if a proxy or a certificate is unusable."""
     connection = endpoint.connection
     if connection.through_proxy:
         check_proxies()
@@ -52,7 +52,7 @@ def options_of(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def trust() -> ssl.SSLContext:
-    """The certificates of certifi and of this machine, or only those set in the environment. Raises UsageError."""
+    """The certificates from certifi and this machine, or only those set in the environment. Raises UsageError."""
     try:
         context = httpx.create_ssl_context()
         if not os.environ.get("SSL_CERT_FILE") and not os.environ.get("SSL_CERT_DIR"):

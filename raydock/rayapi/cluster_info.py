@@ -28,7 +28,7 @@ class NodeResources:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A disk of the head node, which stores job packages, environments and logs. Sizes are in bytes."""
+    """A disk on the head node, which stores job packages, environments and logs. Sizes are in bytes."""
 
     path: str
     free: int
@@ -36,7 +36,7 @@ class Disk:
 
     @property
     def over(self) -> bool:
-        """Whether it exceeds Ray's limit, beyond which no objects are spilled to it (file_system_monitor.cc)."""
+        """Whether usage exceeds Ray's limit, beyond which no objects are spilled to it (file_system_monitor.cc)."""
         return self.free < 0.05 * self.total
 
     @property
@@ -113,7 +113,7 @@ def cores_of(head: Mapping[str, Any]) -> int:
 
 
 def python_of_raylet(head: Mapping[str, Any]) -> str:
-    """MAJOR.MINOR from the path of the head's raylet, for clusters that don't describe themselves."""
+    """MAJOR.MINOR from the path of the head's raylet, for clusters that don't report their versions."""
     command = " ".join(texts(head.get("cmdline")))
     found = re.search(r"/python(\d+\.\d+)/(?:site|dist)-packages/ray/", command)
     return found[1] if found else ""

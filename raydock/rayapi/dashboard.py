@@ -1,4 +1,4 @@
-"""Client of Ray's Job REST API for an event loop: bounded requests, one-sentence errors."""
+"""A client for Ray's Job REST API, for an event loop: bounded requests, one-sentence errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .client import open_async_client
 from .endpoint import DEFAULT, UNFINISHED, Endpoint, Timeouts
 from .job import STATUSES, Job, job_of
 
-MOST = 4 * 2**20  # bytes of a log's last lines that are read at once
+MOST = 4 * 2**20  # maximum bytes of a log's last lines to read at once
 
 
 class Dashboard:
@@ -80,7 +80,7 @@ class Dashboard:
         return bytes(read)
 
     async def job(self, submission_id: str) -> Job | None:
-        """The job with that submission id; None if the cluster does not know it."""
+        """The job with that submission id; None if it does not exist on the cluster."""
         reply = await self.request("GET", paths.job(submission_id), accept={200, 404})
         if reply.status_code == 404:
             return None

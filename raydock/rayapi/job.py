@@ -28,7 +28,7 @@ class Job:
     driver_exit_code: int | None = None
     job_id: str = ""  # Ray's id, once the driver has connected
     package: str = ""  # file name of its working directory's package
-    installs: tuple[str, ...] = ()  # requirements that pip installs for it
+    installs: tuple[str, ...] = ()  # the requirements that pip installs for it
 
     @property
     def terminal(self) -> bool:

@@ -25,7 +25,7 @@ def reason(fault: BaseException, connect_timeout: float | None = None) -> str:
     if isinstance(fault, httpx.LocalProtocolError | httpx.InvalidURL | httpx.UnsupportedProtocol):
         return f"the request can't be sent ({fault})"
     if isinstance(fault, httpx.HTTPStatusError):
-        return f"it answered {fault.response.status_code}"
+        return f"it returned {fault.response.status_code}"
     if isinstance(fault, ValueError):
         return "its response is not valid"
     return "the connection was closed before the response was complete"

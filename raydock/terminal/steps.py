@@ -1,4 +1,4 @@
-"""The steps of a slow command: one updated line on a terminal, short plain lines elsewhere.
+"""The steps of a slow command: one updating line on a terminal, short plain lines elsewhere.
 
     steps = Steps(say, StatusLine(sys.stderr), "cluster: ")
     with steps.step("building head, cpu-worker"):

@@ -57,7 +57,7 @@ EXAMPLE = "  Example: python -m cluster scale cpu-worker=3\n"
     "text", ["cpu-worker", "cpu-worker=", "cpu-worker=-1", "cpu-worker=two", "=3", "cpu-worker=1.5"]
 )
 def test_an_invalid_size(capsys: pytest.CaptureFixture[str], text: str) -> None:
-    sentence = f"cluster: {text!r} is not in the form POOL=COUNT, with a count from 0 to 999.\n"
+    sentence = f"cluster: {text!r} is not in the form POOL=COUNT, with a COUNT from 0 to 999.\n"
     assert run(capsys, "scale", text) == (2, "", sentence + EXAMPLE)
 
 

@@ -244,7 +244,7 @@ def test_broad_roles_need_force(role: str, lab: Lab) -> None:
 def test_a_caller_who_may_not_is_told_which_permission_is_missing(lab: Lab) -> None:
     lab.world.person = "user:alice@example.com"
     fix = (
-        "   → an owner of the project can grant it: python -m iam grant gs://closed-bucket "
+        "   → a project owner can grant it: python -m iam grant gs://closed-bucket "
         "--role=roles/storage.legacyBucketOwner --member=user:alice@example.com\n"
     )
     text = "user:alice@example.com lacks storage.buckets.getIamPolicy on gs://closed-bucket, so nothing was changed."

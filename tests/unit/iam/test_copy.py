@@ -189,7 +189,7 @@ def test_the_caller_gets_the_real_403(lab: Lab, bucket: str, folder: Path) -> No
     lab.world.person = ALICE
     lacks = f"iam: {ALICE} lacks storage.objects.{{}} on gs://{bucket}/{{}}, so {{}}.\n"
     told = lab.iam("cp", "x", f"gs://{bucket}/x")
-    fix = "   → an owner of the project can grant it: "
+    fix = "   → a project owner can grant it: "
     assert told.err == (
         lacks.format("create", "x", f"gs://{bucket}/x was not written") + fix + grant.format("objectUser")
     )

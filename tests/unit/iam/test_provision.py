@@ -299,7 +299,7 @@ ERRORS: dict[str, tuple[tuple[str, ...], int, str]] = {
         ("--project=no-such-project",),
         3,
         "iam: user:you@example.com lacks iam.serviceAccounts.create on project no-such-project, so service account "
-        "ray-jobs was not created.\n   → ask an owner of the project\n",
+        "ray-jobs was not created.\n   → ask a project owner\n",
     ),
 }
 
@@ -318,7 +318,7 @@ def test_a_caller_who_may_not_create_accounts_is_told(lab: Lab) -> None:
     told = lab.iam("provision", "--yes")
     text = (
         "iam: user:alice@example.com lacks iam.serviceAccounts.create on project lab-project, so service account "
-        "ray-jobs was not created.\n   → ask an owner of the project\n"
+        "ray-jobs was not created.\n   → ask a project owner\n"
     )
     assert (told.code, told.err) == (3, text)
     assert lab.iam("deprovision", "--yes").out.endswith("Nothing to do.\n")

@@ -122,7 +122,7 @@ def test_omitted_argument_is_noted(lab: RunningCloud) -> None:
     (one,) = found(storage.question(Header(reads=("--read",)), (), lab.place)).findings
     assert (one.verdict, one.message) == (
         Outcome.OK,
-        "reads lists --read, which is not among the job's arguments, so its default was not checked.",
+        "--read (in reads) is not among the job's arguments, so its default was not checked.",
     )
 
 

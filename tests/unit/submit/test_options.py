@@ -64,7 +64,7 @@ REFUSED = [
     (["stop", "a", "b"], "python submit.py stop does not accept b.", "python submit.py stop --help"),
     (["stop", "a", "--", "b"], "`stop` takes no job arguments.", "python submit.py stop --help"),
     (["--deadline", "soon", "x.py"], "--deadline 'soon' is not a duration.", DURATION),
-    (["--deadline", "0", "x.py"], "--deadline '0' is not more than 0.", DURATION),
+    (["--deadline", "0", "x.py"], "--deadline '0' is not greater than 0.", DURATION),
     (["--entrypoint-num-cpus", "many", "x.py"],
      "Argument --entrypoint-num-cpus: invalid amount value: 'many'.", "python submit.py --help"),
     (["--entrypoint-memory", "much", "x.py"], "--entrypoint-memory 'much' is not a memory size.",
