@@ -570,7 +570,7 @@ def test_any_python_says_how_to_create_the_environment(tmp_path: Path) -> None:
 def test_any_python_restarts_in_the_environment() -> None:
     code, said = bare(str(ROOT / "submit.py"), "nope.py")
     assert (code, said.splitlines()[0]) == (2, "submit: Job script nope.py does not exist.")
-    assert bare("-m", "iam", "shwo")[1].startswith("iam: shwo is not a command")
+    assert bare("-m", "iam", "shwo")[1].startswith("iam: shwo is not a python -m iam command.")
     assert bare("-m", "cluster", "sclae")[1].startswith("cluster: sclae is not a command")
 
 

@@ -89,7 +89,7 @@ def test_an_account_is_used_by_the_next_job_and_kept(lab: Lab, jobs: Callable[[i
     )
     assert lab.iam("account", "use", AGENT_EMAIL).code == 0
     assert (
-        lab.iam("account", "use", AGENT_EMAIL).out == f"Nothing to do: jobs run as {AGENT_EMAIL} already.\n"
+        lab.iam("account", "use", AGENT_EMAIL).out == f"Nothing to do: jobs already run as {AGENT_EMAIL}.\n"
     )
     assert lab.iam("account", "remove", address, "--yes").code == 0
     assert address not in lab.world.accounts
@@ -119,7 +119,7 @@ def test_an_account_that_provision_created(lab: Lab, jobs: Callable[[int], None]
             -1,
             4,
             "Ray's dashboard does not list its jobs. It is therefore unknown whether jobs are running, and nothing was "
-            f"changed.\n   → try again, or change it anyway: python -m iam account use trainer@{DOMAIN} --force\n",
+            f"changed.\n   → try again, or switch anyway: python -m iam account use trainer@{DOMAIN} --force\n",
         ),
     ],
 )

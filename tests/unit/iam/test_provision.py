@@ -27,7 +27,7 @@ STEPS = (
     f"roles/iam.serviceAccountTokenCreator on {ADDRESS} for {PERSON}",
 )
 NOTES = (
-    "  · Network: nothing to create. Clusters are reached at their public endpoint, without VPC peering.\n"
+    "  · Network: nothing to create. Clusters are reached at their public endpoints, without VPC peering.\n"
     f"  · Clusters: create them with service account {ADDRESS}, so that jobs run as it.\n"
     f"  · Vertex AI: {PERSON} needs roles/aiplatform.user on project lab-project to submit jobs: gcloud projects "
     f"add-iam-policy-binding lab-project --member={PERSON} --role=roles/aiplatform.user\n"
