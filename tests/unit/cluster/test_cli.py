@@ -396,7 +396,7 @@ def test_a_cluster_with_another_runtime_exists(
          "did you mean: python -m cluster up --runtime docker --build"),
         ("up --build --kind=processes", "python -m cluster up does not take --kind=processes.",
          "did you mean: python -m cluster up --build --runtime=processes"),
-        ("down --kind docker", "python -m cluster down does not take --kind.", "python -m cluster down --help"),
+        ("down --kind docker", "python -m cluster down does not accept --kind.", "python -m cluster down --help"),
         ("up --runtime=dokcer", "--runtime 'dokcer' is not one of auto, docker, processes.",
          "did you mean: python -m cluster up --runtime=docker"),
         ("down --target vertx --cluster 'a b'", "--target 'vertx' is not one of local, vertex.",
