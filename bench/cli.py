@@ -44,7 +44,10 @@ BENCHMARKS = {
     "up": Benchmark("bench.up", False, "from cluster-up to the end of a first job"),
     "check": Benchmark("bench.check", False, "storage permission check, all granted"),
     "storage": Benchmark("bench.storage", False, "the lab's storage against fake-gcs-server"),
-    "lesson": Benchmark("bench.lesson_speedup", True, "lessons against sequential runs and loky"),
+    "lesson": Benchmark("bench.lesson.speedup", True, "lessons against sequential runs and loky"),
+    "joblib": Benchmark(
+        "bench.joblib_backends", True, "joblib with shared data, against stock, loky and tasks"
+    ),
     "tune": Benchmark("bench.tune", True, "Ray Tune against the bare fits; memory per trial"),
     "train": Benchmark("bench.train", True, "Ray Train against xgb.train"),
 }
@@ -95,6 +98,7 @@ def parser() -> argparse.ArgumentParser:
     own.add_argument(
         "--pairs", type=positive, default=10, metavar="N", help="number of paired runs (default 10)"
     )
+    own.add_argument("--quick", action="store_true", help="joblib only: two small cases instead of all")
     own.add_argument(
         "--address", metavar="URL", help="dashboard of the cluster to use (default: start one if needed)"
     )
@@ -139,7 +143,9 @@ def run_all(options: argparse.Namespace) -> Iterator[Report]:
                 own.cluster("up")
                 own.use_key()
                 address, cluster = own.address, own.describe()
-            setting = Setting(address if on_cluster else "", options.pairs, say)
+            setting = Setting(
+                address if on_cluster else "", options.pairs, say, options.quick, options.output
+            )
             yield Report(machine_, (measured(name, setting, cluster if on_cluster else ""),))
 
 

@@ -13,7 +13,7 @@ import sys
 import time
 from tempfile import TemporaryDirectory
 
-from bench.lesson_speedup import by_job, module_of
+from bench.lesson.speedup import by_job, module_of
 from bench.measure.command import ROOT, Unexpected
 from bench.measure.paired_runs import Setting, alternate, seconds
 from bench.measure.statistics import Aim, Comparison, Of

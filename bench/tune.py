@@ -8,7 +8,7 @@ every trial.
 
 from __future__ import annotations
 
-from bench.lesson_speedup import by_job
+from bench.lesson.speedup import by_job
 from bench.measure.paired_runs import Setting
 from bench.measure.statistics import Comparison, Sample
 

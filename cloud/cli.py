@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cloud import config, state_file
 from cloud.gateway import proxy
@@ -19,7 +20,7 @@ from cloud.identity.node_metadata import NodeListeners
 from cloud.identity.tokens import Tokens, load_secret, write_private
 from cloud.network.certificates import load_authority
 from cloud.network.egress import Egress
-from cloud.server import Cloud, Network
+from cloud.server import Cloud, Door, Network
 from iam.errors import IamError
 from raydock.startup import StartupFailure
 
@@ -100,6 +101,7 @@ async def in_container(
     Raises IamError for a network argument that is not NAME=job or NAME=person.
     """
     authority, proxy_rules = load_authority(settings.state), Egress(allow=settings.egress_allow)
+    address = ""
     for word in options.networks:
         name, _, role = word.partition("=")
         if role not in ("job", "person"):
@@ -114,7 +116,8 @@ async def in_container(
         )
         cloud.listener_sync = asyncio.create_task(listeners.follow())
     await cloud.open_health(HEALTH_PORT)
-    await cloud.open_gateway(gate, "0.0.0.0", GATEWAY_PORT)
+    door = Door(replace(proxy_rules, google=address), authority.pem())
+    await cloud.open_gateway(gate, "0.0.0.0", GATEWAY_PORT, door)
 
 
 async def on_loopback(

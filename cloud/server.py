@@ -3,7 +3,7 @@
 cluster network   :80  metadata server, the job's identity     :443 Google's services   :3128 egress proxy
 people network    :80  metadata server, the user's identity    :443                     :3128
 Vertex's clusters :80  metadata server, each node's identity   :443                     :3128   one network each
-published         :8265 the gateway
+published         :8265 the gateway, also an HTTPS proxy to the lab for clients with the key
 loopback          :8080 the health check
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from cloud.gateway import proxy
+from cloud.gateway import connect, credentials, proxy
 from cloud.identity.access import Access
 from cloud.identity.lab_api import PREFIX, LabApi, at_host, google
 from cloud.identity.metadata import Metadata
@@ -48,6 +48,14 @@ class Network:
     role: str = "job"
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How clients on this machine reach the lab's hosts: the proxy's rules, and the CA certificate to trust."""
+
+    rules: egress.Egress
+    pem: bytes
+
+
 @dataclass(slots=True)
 class Cloud:
     """All services and their listeners. `objects`: Cloud Storage's folder; `project`: the cluster's project."""
@@ -61,9 +69,14 @@ class Cloud:
     runners: list[web.AppRunner] = field(default_factory=list)
     servers: list[asyncio.Server] = field(default_factory=list)
     listener_sync: asyncio.Task[None] | None = None  # opens listeners on the networks of Vertex's clusters
+    gate: proxy.Gate | None = None  # once the gateway is open
 
     def __post_init__(self) -> None:
         self.service = open_service(self.access(), self.objects)
+
+    def is_key(self, text: str) -> bool:
+        """Whether this is the gateway's key."""
+        return self.gate is not None and credentials.key_matches(text, self.gate)
 
     def storage(self, access: Access) -> Storage:
         """The Cloud Storage API, enforcing `access`."""
@@ -109,7 +122,7 @@ class Cloud:
 
     async def open_services(self, address: str, port: int, tls: ssl.SSLContext | None) -> None:
         """Open Google's services, selected by host name."""
-        storage, services = self.storage(self.access()), GoogleServices(self.access())
+        storage, services = self.storage(self.access()), GoogleServices(self.access(), self.is_key)
 
         async def handle(request: web.Request) -> web.StreamResponse:
             host = request.host.partition(":")[0].lower()
@@ -136,28 +149,41 @@ class Cloud:
 
         await self.listen(catch_all(handle), LOOPBACK, port)
 
-    async def open_gateway(self, gate: proxy.Gate, address: str, port: int) -> None:
-        """Open the published gateway: the dashboard, the lab API and Google's services for this machine."""
-        lab = LabApi(self.access(), self.project, gate)
+    async def open_gateway(self, gate: proxy.Gate, address: str, port: int, door: Door | None = None) -> None:
+        """Open the published gateway: the dashboard, the lab API and Google's services for this machine.
+
+        With `door` it is also a proxy: see cloud/gateway/connect.py.
+        """
+        self.gate = gate
+        lab = LabApi(self.access(), self.project, gate, door.pem if door else b"")
         mounts = {
-            PREFIX: google(self.storage(self.access()), GoogleServices(self.access())),
+            PREFIX: google(self.storage(self.access()), GoogleServices(self.access(), self.is_key)),
             "/lab/": lab.handle,
         }
-        await self.listen(proxy.application(gate, mounts), address, port)
+        app = proxy.application(gate, mounts)
+        if door is None:
+            return await self.listen(app, address, port)
+        rules = replace(door.rules, authorize=partial(connect.require_key, gate))
+        self.servers.append(await connect.listen(await self.runner(app), address, port, rules.handle))
 
     async def listen(
         self, app: web.Application, address: str, port: int, tls: ssl.SSLContext | None = None
     ) -> None:
         """Serve an application; with `tls`, HTTP/2 connections go to the gRPC handlers."""
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
-        await runner.setup()
-        self.runners.append(runner)
+        runner = await self.runner(app)
         if tls:
             self.servers.append(
                 await alpn.listen(runner, address, port, tls, missing_services.refuse_grpc, self.grpc())
             )
         else:
             await web.TCPSite(runner, address, port, ssl_context=tls, backlog=BACKLOG).start()
+
+    async def runner(self, app: web.Application) -> web.AppRunner:
+        """An application's runner, ready for connections; `close` cleans it up."""
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
+        await runner.setup()
+        self.runners.append(runner)
+        return runner
 
     def grpc(self) -> dict[str, alpn.StreamHandler]:
         """The gRPC handlers by host. The control plane also answers for the services that we serve over HTTP/1.1."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +15,8 @@ from cluster.options import PROG
 from cluster.runtimes import Context, Runtime
 from cluster.vertex_ai import options as vertex_options
 from raydock import settings, state
-from raydock.errors import Interrupted, RaydockError
+from raydock.errors import Interrupted, RaydockError, UsageError
+from raydock.gcp.clouds import inside_lab
 from raydock.settings import ROOT
 from raydock.terminal.commandline import Parser
 from raydock.terminal.layout import columns, hanging
@@ -32,6 +34,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         options = parse(argv)
         run = vertex_options.chosen(options)
+        enter_lab(options)
         context = read_context()
         run(options, context)
     except RaydockError as error:
@@ -46,6 +49,23 @@ def main(argv: Sequence[str]) -> int:
         say(crash.sentence("cluster", fault), prefix="")
         return crash.EXIT_CODE
     return 0
+
+
+def enter_lab(options: argparse.Namespace) -> None:
+    """Use the lab's Vertex AI if a command for Vertex AI means it, and say so.
+
+    Raises UsageError for a command on the local cluster in a container of the lab.
+    """
+    if getattr(options, "target", "local") == "local" and inside_lab():
+        raise UsageError(
+            "This container of the lab has no Docker engine, so it can't manage the cluster that it belongs to.",
+            "Run it on the machine itself, or add --target vertex for clusters on the lab's Vertex AI.",
+        )
+    if getattr(options, "target", "") == "vertex":
+        from raydock.gcp.lab_environment import enter_if_meant
+
+        if found := enter_if_meant(options.lab, options.project, options.cluster, os.environ):
+            say(found.line)
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -168,6 +188,15 @@ def run_images(options: argparse.Namespace, context: Context) -> None:
     print(f"Built: {', '.join(built)}." if built else "All images already exist.")
 
 
+def run_env(options: argparse.Namespace, context: Context) -> None:
+    """Print the variables for a shell: eval "$(python -m cluster env)"."""
+    from raydock.gcp import lab_environment
+
+    found = lab_environment.of_checkout(os.environ)
+    print(found.exports)
+    say(f"for the shell that evaluates this: {found.line}")
+
+
 def show(cluster: Runtime, context: Context) -> None:
     """Print the table of nodes, and say which services have stopped."""
     from cluster import runtimes, status
@@ -177,4 +206,11 @@ def show(cluster: Runtime, context: Context) -> None:
         say(f"{runtimes.stopped_message(stopped)} {runtimes.START_AGAIN}")
 
 
-COMMANDS = {"up": run_up, "down": run_down, "status": run_status, "scale": run_scale, "images": run_images}
+COMMANDS = {
+    "up": run_up,
+    "down": run_down,
+    "status": run_status,
+    "scale": run_scale,
+    "images": run_images,
+    "env": run_env,
+}

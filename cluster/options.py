@@ -55,6 +55,9 @@ def parser(commands: Commands) -> Parser:
     scale(verbs.add_parser("scale", help="change the number of nodes in a pool"))
     images = verbs.add_parser("images", help="build the missing images")
     images.add_argument("--build", action="store_true", help="rebuild all images")
+    verbs.add_parser(
+        "env", help="print shell variables that lead Google's clients on this machine to the lab"
+    )
     for name, run in commands.items():
         verbs.choices[name].set_defaults(run=run)
     vertex_options.add(verbs)

@@ -104,17 +104,31 @@ def label_list(labels: Mapping[str, str]) -> str:
 
 
 def describe() -> dict[str, object]:
-    """The versions of Python, Ray and every package (names normalized per PEP 503), and all importable modules."""
-    packages = {
-        re.sub(r"[-_.]+", "-", dist.metadata["Name"]).lower(): dist.version
-        for dist in metadata.distributions()
-    }
+    """The versions of Python, Ray and every package, what each requires of the others, and all importable modules."""
+    found = {normalized(dist.metadata["Name"]): dist for dist in metadata.distributions()}
+    packages = {name: dist.version for name, dist in found.items()}
     return {
         "python": platform.python_version(),
         "ray": packages.get("ray"),
         "packages": dict(sorted(packages.items())),
+        "requires": {
+            name: needs for name, dist in sorted(found.items()) if (needs := requires(dist, packages))
+        },
         "modules": sorted({name for dist in metadata.distributions() for name in modules_of(dist)}),
     }
+
+
+def normalized(name: str) -> str:
+    """A package's name as PEP 503 writes it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def requires(dist: metadata.Distribution, packages: Mapping[str, str]) -> list[str]:
+    """The requirements of a distribution on packages that are installed, without those of its extras."""
+    named = ((re.match(r"[A-Za-z0-9._-]+", text), text) for text in dist.requires or ())
+    return [
+        text for name, text in named if name and normalized(name[0]) in packages and "extra ==" not in text
+    ]
 
 
 def modules_of(dist: metadata.Distribution) -> set[str]:

@@ -5,6 +5,9 @@
   enforces the deadline.
 - Names. Ray's dashboard shows a node under the host name that its agent reports: in a container an id, and among
   processes the same name for all nodes. The agent is therefore started by agent.py, which reports the node's name.
+- Ray Client. Its server starts one process per client. gRPC restarts its poller in the fork, where Python has closed
+  the poller's files before the exec, so the process dies now and then (one time in two with grpcio 1.85), and
+  `ray.init` reports "Starting Ray client server failed" (ray#63202, grpc#43055). The server gets no support for forks.
 """
 
 import os
@@ -30,6 +33,18 @@ def patch(services: Any) -> None:
         ]
 
     services._build_python_executable_command_memory_profileable = command
+    start = services.start_ray_client_server
+
+    def start_client_server(*arguments: Any, **named: Any) -> Any:
+        before = os.environ.copy()
+        os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+        try:
+            return start(*arguments, **named)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+    services.start_ray_client_server = start_client_server
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from iam import access_options, storage_options
 from iam.errors import IamError
+from raydock.gcp.clouds import inside_lab
 from raydock.terminal import commandline
 from raydock.terminal.commandline import MEANT, line, near
 
@@ -142,9 +143,10 @@ def parser_of(verb: str) -> IamParser:
     parser = IamParser(prog=f"{PROG} {verb}", description=description, allow_abbrev=False)
     parser.add_argument(
         "--target",
-        default="local",
+        default="google" if inside_lab() else "local",
         choices=("local", "google", "vertex"),
-        help="the running cluster's lab (default), or Google Cloud",
+        help="the running cluster's lab (default), or Google Cloud; in the lab's containers, "
+        "Google Cloud is the lab's and the default",
     )
     parser.add_argument("--project", default="", metavar="ID", help="the project (default: the target's)")
     if verb in ("show", "check", "grant", "revoke"):

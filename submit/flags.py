@@ -90,6 +90,11 @@ def add_vertex_options(target: argparse._ArgumentGroup) -> None:
     )
     target.add_argument("--region", metavar="REGION", default="", help="its region (default us-central1)")
     target.add_argument(
+        "--lab",
+        action="store_true",
+        help="the lab's Vertex AI, not Google's (default if the project is the lab's)",
+    )
+    target.add_argument(
         "--cluster-wait",
         metavar="TIME",
         default="30m",

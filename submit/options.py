@@ -55,7 +55,8 @@ class Options:
         """The flags that select the target, as given, each followed by a space."""
         named = {"target": "" if self.target == "local" else self.target, "address": self.address or ""}
         named |= {name: getattr(self.target_options, name) for name in ("cluster", "project", "region")}
-        return "".join(f"--{name} {shlex.quote(value)} " for name, value in named.items() if value)
+        flags = "".join(f"--{name} {shlex.quote(value)} " for name, value in named.items() if value)
+        return flags + ("--lab " if self.target_options.lab else "")
 
     def skipping(self, checks: Iterable[str]) -> str:
         """The command line that submits the job with these checks skipped, in addition to those skipped already.
@@ -188,7 +189,12 @@ def target_options_of(namespace: argparse.Namespace) -> TargetOptions:
             raise UsageError(
                 f"--{name} applies only to clusters on Vertex AI.", f"--target vertex --{name} {value}"
             )
-    return TargetOptions(wait=seconds(getattr(namespace, "cluster_wait", "30m"), "--cluster-wait"), **names)
+    lab = getattr(namespace, "lab", False)
+    if lab and target != "vertex":
+        raise UsageError("--lab applies only to clusters on Vertex AI.", "--target vertex --lab")
+    return TargetOptions(
+        lab=lab, wait=seconds(getattr(namespace, "cluster_wait", "30m"), "--cluster-wait"), **names
+    )
 
 
 def entrypoint_resources(namespace: argparse.Namespace) -> Resources | None:

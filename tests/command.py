@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# The lessons; the other files in jobs/ are modules that they import.
+JOBS = sorted(path for path in (ROOT / "jobs").glob("*.py") if path.stem != "joblib_ray")
 SUBMISSION = re.compile(r"[A-Za-z0-9_]+-\d{4}-\d{6}-[0-9a-f]{6}")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from raydock.errors import PermissionDenied as NoCredentials
 from raydock.gcp.clouds import default_credentials
+from raydock.gcp.lab_environment import MARK
 from vertex.errors import NotConfigured
 
 REGION = "us-central1"  # the SDK's default: google/cloud/aiplatform/constants/base.py
@@ -17,10 +18,11 @@ NAME = re.compile(r"projects/([^/]+)/locations/([^/]+)/persistentResources/([^/]
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A project, by id or number, and a region."""
+    """A project, by id or number, and a region; `lab`: in the lab's Vertex AI, reached from this machine."""
 
     project: str
     region: str
+    lab: bool = False
 
     @property
     def parent(self) -> str:
@@ -35,7 +37,7 @@ class Location:
     @property
     def flags(self) -> str:
         """The command-line flags that select the same location."""
-        return f"--project {self.project} --region {self.region} "
+        return f"{'--lab ' if self.lab else ''}--project {self.project} --region {self.region} "
 
     def resource_name(self, cluster: str) -> str:
         """The resource name of a cluster. Raises NotConfigured for an invalid id."""
@@ -57,13 +59,15 @@ def resolve_location(
     GOOGLE_CLOUD_REGION and VERTEX_CLUSTER through `setting(name, default)`; the credentials' project and the SDK's
     default region. Raises NotConfigured if no project is set.
     """
-    cluster = cluster or setting("VERTEX_CLUSTER", "")
+    cluster, lab = cluster or setting("VERTEX_CLUSTER", ""), bool(setting(MARK, ""))
     if found := NAME.fullmatch(cluster):
-        return Location(found[1], found[2]), found[3]
+        return Location(found[1], found[2], lab), found[3]
     project = project or setting("GOOGLE_CLOUD_PROJECT", "") or project_of_credentials()
     if not project:
-        raise NotConfigured("No Google Cloud project is set.", "add --project ID")
-    return Location(project, region or setting("GOOGLE_CLOUD_REGION", REGION)), cluster
+        raise NotConfigured(
+            "No Google Cloud project is set.", "add --project ID, or --lab for the lab's Vertex AI"
+        )
+    return Location(project, region or setting("GOOGLE_CLOUD_REGION", REGION), lab), cluster
 
 
 def project_of_credentials() -> str:

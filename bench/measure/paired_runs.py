@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -19,6 +20,8 @@ class Setting:
     address: str  # the dashboard's; empty if the benchmark needs no cluster
     pairs: int
     say: Callable[[str], None]  # shows one line of progress
+    quick: bool = False  # a small selection of cases, to try the benchmark
+    output: Path | None = None  # a folder for more than the rows
 
 
 def alternate(

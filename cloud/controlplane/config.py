@@ -7,6 +7,7 @@ VERTEX_IMAGE_PREFIX   image name prefix before /head, /cpu-worker and /gpu-worke
 VERTEX_IMAGES         local images that run for the images of requests: IMAGE=LOCAL,IMAGE=LOCAL; default none
 VERTEX_READY_SECONDS  deadline in seconds for a cluster's nodes to become ready, default 180
 VERTEX_IDLE_SECONDS   time in seconds after which an idle node of an autoscaled pool is removed, default 300
+VERTEX_NODE_CPUS      the most CPUs that a worker offers, default this machine's: nodes/node_sizing.py reads it
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud.controlplane.nodes.images import local_images
+from cloud.controlplane.nodes.node_sizing import most_cpus
 from iam.errors import IamError
 from raydock.units import seconds
 
@@ -35,6 +37,7 @@ class ControlPlaneSettings:
 
 def read(environ: Mapping[str, str]) -> ControlPlaneSettings:
     """Read the settings. Raises IamError, which names the setting, for an invalid value."""
+    most_cpus(environ)
     project = environ.get("VERTEX_PROJECT") or "raydock"
     return ControlPlaneSettings(
         state=Path(environ.get("VERTEX_STATE") or "/var/lib/vertex"),

@@ -2,6 +2,7 @@
 
 GET  /lab/       the user's principal, the job's principal, the project and the buckets
 POST /lab/token  an access token for the user, like `gcloud auth print-access-token` on Google Cloud
+GET  /lab/ca.pem the CA certificate of the lab's services, for clients that reach them through the gateway's proxy
 POST /lab/job    {"account": EMAIL, "force": false} makes a service account the jobs' account
 """
 
@@ -26,11 +27,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class LabApi:
-    """The API behind the gateway. It accepts the key only, no session. `project`: the cluster's project."""
+    """The API behind the gateway, for the key only, no session. `pem`: the CA certificate."""
 
     access: Access
     project: str
     gate: Gate
+    pem: bytes = b""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Handle any path below /lab/."""
@@ -41,8 +43,14 @@ class LabApi:
             ("POST", "/lab/token"): self.token,
             ("POST", "/lab/job"): JobAccount(self.access.lab_state, self.gate).handle,
         }
+        if self.pem:
+            routes[("GET", "/lab/ca.pem")] = self.certificate
         handler = routes.get((request.method, request.path))
         return await handler(request) if handler else no_such(request)
+
+    async def certificate(self, _: web.Request) -> web.Response:
+        """The CA certificate."""
+        return web.Response(body=self.pem, content_type="application/x-pem-file")
 
     async def describe(self, _: web.Request) -> web.Response:
         """The lab's identities, project and buckets."""

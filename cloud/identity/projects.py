@@ -14,6 +14,16 @@ Body = Mapping[str, Any]
 Names = Mapping[str, str]  # the parts of the path
 
 
+async def list_projects(access: Access, principal: str, body: Body, names: Names) -> Any:
+    """The projects that the caller may see: https://cloud.google.com/resource-manager/reference/rest/v1/projects/list"""
+    permission = "resourcemanager.projects.get"
+    seen = [
+        one for one in access.lab_state.projects if access.may(principal, permission, resources.project(one))
+    ]
+    found = [await project(access, principal, body, {"project": one, "version": "v1"}) for one in seen]
+    return {"projects": found} if found else {}
+
+
 async def project(access: Access, principal: str, body: Body, names: Names) -> Any:
     """https://cloud.google.com/resource-manager/reference/rest/v3/projects/get; the lab's have no parent."""
     project = require_project(access, names["project"], principal, "resourcemanager.projects.get")

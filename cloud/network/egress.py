@@ -19,7 +19,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cloud.network.addresses import attached_networks, is_permitted
-from cloud.network.proxy_request import Blocked, destination, origin_form, read_request, send_refusal
+from cloud.network.proxy_request import (
+    Blocked,
+    ProxyRequest,
+    destination,
+    origin_form,
+    read_request,
+    send_refusal,
+)
 from cloud.network.tunnel import CHUNK, Streams, Tunnel
 from iam.lab.settings import Network
 
@@ -27,7 +34,8 @@ log = logging.getLogger("raydock.egress")
 
 
 MAX_ADDRESSES = 4  # addresses to try per name
-GOOGLE = "googleapis.com"
+# The domains of Google's APIs, and of the dashboards of Ray on Vertex AI.
+GOOGLE = ("googleapis.com", "aiplatform-training.googleusercontent.com")
 GOOGLE_PORT = 443
 
 
@@ -57,6 +65,9 @@ class Egress:
     dial: Callable[[str, int], Awaitable[Streams]] = dial
     google: str = ""  # our address, which serves Google's hosts; "": Google's hosts are not special
     own: Callable[[], Iterable[Network]] = lambda: attached_networks()  # never allowed, regardless of `allow`
+    authorize: Callable[[ProxyRequest], None] = lambda request: (
+        None
+    )  # raises Blocked for a stranger's request
     open_connections: Counter[str] = field(default_factory=Counter, init=False)  # open connections by client
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -90,6 +101,7 @@ class Egress:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Read the request, connect to its destination and tunnel until both ends are done."""
         request = await read_request(reader, self.header_timeout)
+        self.authorize(request)
         host, port = destination(request)
         far = await self.connect(host, port)
         try:
@@ -161,5 +173,5 @@ async def serve(host: str, port: int, *, allowed: Egress | None = None) -> async
 
 
 def is_google(host: str) -> bool:
-    """Whether a host belongs to googleapis.com."""
-    return f".{host.lower().rstrip('.')}".endswith(f".{GOOGLE}")
+    """Whether a host belongs to one of Google's domains."""
+    return f".{host.lower().rstrip('.')}".endswith(tuple(f".{domain}" for domain in GOOGLE))

@@ -13,7 +13,8 @@ from cloud.network.tunnel import CHUNK
 # Hop-by-hop headers (RFC 9110, 7.6.1). Transfer-Encoding stays, because the body is forwarded as received.
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-authorization", "proxy-connection", "te", "upgrade", "host"}
 
-REASONS = {400: "Bad Request", 403: "Forbidden", 431: "Request Header Fields Too Large"}
+REASONS = {400: "Bad Request", 403: "Forbidden", 407: "Proxy Authentication Required"}
+REASONS |= {431: "Request Header Fields Too Large"}
 REASONS |= {502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
 
 
@@ -91,6 +92,8 @@ async def send_refusal(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
         "Content-Type: text/plain; charset=utf-8",
     ]
     lines += [f"Content-Length: {len(body)}", "Connection: close"]
+    if refusal.status == 407:
+        lines.append('Proxy-Authenticate: Basic realm="raydock"')
     with suppress(OSError):
         writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         writer.write_eof()

@@ -22,6 +22,7 @@ VERTEX: Mapping[str, tuple[str, object]] = {
     "cluster": ("--cluster", ""),
     "project": ("--project", ""),
     "region": ("--region", ""),
+    "lab": ("--lab", False),
     "service_account": ("--service-account", ""),
     "network": ("--network", ""),
     "label": ("--label", []),
@@ -66,6 +67,11 @@ def location(parser: argparse.ArgumentParser, targets: tuple[str, ...]) -> Any:
     )
     group.add_argument(
         "--region", metavar="REGION", default="", help="region of the cluster (default us-central1)"
+    )
+    group.add_argument(
+        "--lab",
+        action="store_true",
+        help="the lab's Vertex AI, not Google's (default if the project is the lab's)",
     )
     return group
 

@@ -6,6 +6,7 @@ Both clouds implement the same protocol, so all other code is shared.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ STORAGE = "storage.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 SECONDS = 10.0
 LAB = "The lab's cloud"
+LOGIN = "gcloud auth application-default login"
 
 
 class GoogleCloud(Protocol):
@@ -148,10 +150,8 @@ def default_token() -> str:
     try:
         credentials.refresh(Request())
     except google.auth.exceptions.GoogleAuthError as fault:
-        raise PermissionDenied(
-            f"Could not get an access token with your credentials: {fault}.",
-            "gcloud auth application-default login",
-        ) from None
+        text = f"Could not get an access token with your credentials: {fault}."
+        raise PermissionDenied(text, LOGIN) from None
     return str(credentials.token)
 
 
@@ -175,10 +175,23 @@ def default_credentials() -> tuple[Any, str]:
         credentials, project = google.auth.default(scopes=[SCOPE])
     except google.auth.exceptions.DefaultCredentialsError:
         raise PermissionDenied(
-            "You have no application default credentials on this machine.",
-            "gcloud auth application-default login",
+            "You have no application default credentials on this machine.", login_fix()
         ) from None
     return credentials, project or ""
+
+
+def inside_lab() -> bool:
+    """Whether this is one of the lab's containers, where Google's hosts are the lab's."""
+    return bool(os.environ.get("GCE_METADATA_HOST"))
+
+
+def login_fix() -> str:
+    """How to get credentials: Google's, or the lab's if one is running from this checkout."""
+    try:
+        lab_of_checkout()
+    except NotFound:
+        return LOGIN
+    return f'{LOGIN}; for the lab instead: eval "$(python -m cluster env)"'
 
 
 def lab_of_checkout() -> LabCloud:

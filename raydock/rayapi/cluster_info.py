@@ -55,6 +55,7 @@ class ClusterInfo:
     ray: str
     python: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
+    requires: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # what each package requires
     modules: frozenset[str] = frozenset()  # importable modules, with full namespaces; empty: unknown
     nodes: tuple[NodeResources, ...] = ()
     silent: str = ""
@@ -75,6 +76,7 @@ async def read_cluster_info(dashboard: Dashboard) -> ClusterInfo:
         ray=text(version.get("ray_version")),
         python=text(says.get("python")) or python_of_raylet(summary),
         packages={name: one for name, one in packages.items() if isinstance(one, str)},
+        requires={name: tuple(texts(one)) for name, one in mapping(says.get("requires")).items()},
         modules=frozenset(texts(says.get("modules"))),
         nodes=tuple(node_of(node) for node in nodes),
         silent=silent,

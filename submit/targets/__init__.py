@@ -23,6 +23,7 @@ class TargetOptions:
     cluster: str = ""
     project: str = ""
     region: str = ""
+    lab: bool = False
     wait: float = 1800.0
 
 

@@ -24,8 +24,18 @@ class LocalTarget:
 
     name: str = "local"
     flags: str = ""
-    fix: str = "make cluster-up"
     expects: ExpectedVersions = ExpectedVersions(RAY, PYTHON)
+
+    @property
+    def fix(self) -> str:
+        """What to do if it does not answer."""
+        from raydock.gcp.clouds import inside_lab
+
+        if inside_lab():
+            return (
+                "in a container of the lab, send it to a cluster on Vertex AI: --target vertex --cluster NAME"
+            )
+        return "make cluster-up"
 
     async def ready(self, tell: Callable[[str], None]) -> None:
         """Nothing to wait for: the first request reports what is wrong."""

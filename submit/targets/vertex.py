@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from raydock import versions
-from raydock.errors import PermissionDenied, RaydockError, ServerError, Unreachable, UsageError
+from raydock.errors import NotFound, PermissionDenied, RaydockError, ServerError, Unreachable, UsageError
+from raydock.gcp.lab_environment import enter_if_meant
 from raydock.gcp.tokens import AccessToken
 from raydock.rayapi.connection import Connection, ExpectedVersions
 from raydock.settings import setting
@@ -56,6 +58,7 @@ class VertexTarget:
         and Unreachable if nothing answers.
         """
         try:
+            await asyncio.to_thread(self.enter_lab, tell)
             location, name = await asyncio.to_thread(
                 resolve_location, self.options.project, self.options.region, self.options.cluster, setting
             )
@@ -64,8 +67,14 @@ class VertexTarget:
             if not name:
                 name = await asyncio.to_thread(find_only_cluster, api)
             await self.wait_for(api, name, tell)
-        except (VertexError, PermissionDenied, Unreachable) as fault:
+        except (VertexError, PermissionDenied, NotFound, Unreachable) as fault:
             raise submit_error(fault) from None
+
+    def enter_lab(self, tell: Callable[[str], None]) -> None:
+        """Use the lab's Vertex AI if it is meant, and say so."""
+        asked = self.options
+        if found := enter_if_meant(asked.lab, asked.project, asked.cluster, os.environ):
+            tell(found.line)
 
     async def wait_for(self, api: VertexClient, name: str, tell: Callable[[str], None]) -> None:
         """Poll the cluster until it runs."""
@@ -150,7 +159,7 @@ def submit_error(fault: RaydockError) -> UsageError | ServerError | Unreachable:
     """Translate an error of Vertex AI to one of the submitter."""
     if isinstance(fault, NotConfigured):
         return UsageError(fault.message, fault.fix)
-    kind = Unreachable if isinstance(fault, Unreachable) else ServerError
+    kind = Unreachable if isinstance(fault, (NotFound, Unreachable)) else ServerError
     return kind(fault.message, fault.fix)
 
 

@@ -562,7 +562,7 @@ def test_any_python_says_how_to_create_the_environment(tmp_path: Path) -> None:
         2, f"iam: {sys.executable} can't run it: it lacks httpx, yaml.\n   → make setup\n"
     )  # fmt: skip
     assert bare("-m", "cluster", "up", cwd=tmp_path) == (
-        2, f"cluster: {sys.executable} can't run it: it lacks yaml, docker.\n  make setup\n"
+        2, f"cluster: {sys.executable} can't run it: it lacks yaml, docker, httpx.\n  make setup\n"
     )  # fmt: skip
 
 

@@ -1,13 +1,16 @@
 """Derives a cluster's nodes from its persistent resource.
 
-A worker offers one CPU per 16 vCPUs of its machine type, at least one; its container's memory limit is a twentieth of
-the machine's memory, between 2 and 4 GiB. The head offers no CPUs, as on Vertex AI, and has 3 GiB. A worker has as many
+A worker offers the CPUs of its machine type, as on Vertex AI, but at most VERTEX_NODE_CPUS (by default this machine's)
+and as many as its memory holds processes for. Its container's memory limit is a twentieth of the machine's memory,
+between 2 and 4 GiB. The head offers no CPUs, as on Vertex AI, and has 3 GiB. A worker has as many
 GPUs as its machine, simulated. Each replica is one node. An autoscaled pool starts with its minimum, and the first pool
 has one more node, the head.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +18,9 @@ from typing import Any
 from cloud.controlplane.nodes.machine_types import MACHINES, MachineType
 from cloud.controlplane.nodes.nodes import NodeKey, NodeSpec
 from cloud.controlplane.validation.pools import accelerators, autoscaled, replicas
+from iam.errors import IamError
+from raydock import sizing
+from raydock.machine import here
 
 GIB = 2**30
 HEAD_MEMORY = 3 * GIB
@@ -80,7 +86,16 @@ def worker(key: NodeKey, pool: Json, shape: ClusterShape) -> NodeSpec:
 
 def cpus(machine: MachineType) -> int:
     """The CPUs that a worker offers to Ray."""
-    return max(1, machine.cpus // 16)
+    held = (memory(machine) - sizing.NODE) // sizing.CPU[0]
+    return max(1, min(machine.cpus, most_cpus(os.environ), held))
+
+
+def most_cpus(environ: Mapping[str, str]) -> int:
+    """The most CPUs of a worker: VERTEX_NODE_CPUS, by default this machine's. Raises IamError if it is invalid."""
+    text = environ.get("VERTEX_NODE_CPUS") or str(here().cpus)
+    if not re.fullmatch("[1-9][0-9]{0,3}", text):
+        raise IamError(f"VERTEX_NODE_CPUS is {text!r}.", "Set it to a number of CPUs, or unset it")
+    return int(text)
 
 
 def memory(machine: MachineType) -> int:

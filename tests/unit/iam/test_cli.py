@@ -186,8 +186,11 @@ def test_google_without_credentials(monkeypatch: pytest.MonkeyPatch, lab: Lab) -
         raise DefaultCredentialsError("none")
 
     monkeypatch.setattr("google.auth.default", none)
-    text = "iam: You have no application default credentials on this machine.\n"
-    text += "   → gcloud auth application-default login\n"
+    text = (
+        "iam: You have no application default credentials on this machine.\n"
+        "   → gcloud auth application-default login; "
+        'for the lab instead: eval "$(python -m cluster env)"\n'
+    )
     assert lab.iam("whoami", "--target", "google") == CommandResult(3, "", text)
 
 

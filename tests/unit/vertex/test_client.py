@@ -185,7 +185,7 @@ def test_location_and_name_of_the_cluster(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(places, "project_of_credentials", lambda: "")
     with pytest.raises(NotConfigured) as unset:
         resolve_location("", "", "c", settings())
-    assert unset.value.fix == "add --project ID"
+    assert unset.value.fix == "add --project ID, or --lab for the lab's Vertex AI"
     with pytest.raises(NotConfigured):
         PLACE.resource_name("Not_A_Name")
 

@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 
+from cloud.controlplane import config as own_config
 from cloud.controlplane import errors, names
+from cloud.controlplane.autoscaling.infeasible import infeasible
+from cloud.controlplane.autoscaling.load import Group, Load, NodeUsage
 from cloud.controlplane.errors import RpcError
 from cloud.controlplane.nodes import images, machine_types, node_sizing
 from cloud.controlplane.nodes.node_sizing import ClusterShape
 from cloud.controlplane.validation import create, update
+from iam.errors import IamError
+from raydock.machine import here
 from vertex.spec import built_in_gpus
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest"
@@ -259,7 +264,9 @@ def test_only_replica_counts_can_be_updated() -> None:
     ]
 
 
-def test_node_sizes_follow_the_machine_types() -> None:
+def test_node_sizes_follow_the_machine_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPUs as on Vertex AI, up to VERTEX_NODE_CPUS, and as many as 2 to 4 GiB hold processes for."""
+    monkeypatch.setenv("VERTEX_NODE_CPUS", "6")
     gpu = pool("gpus", 1, "n1-highmem-64")
     gpu["machine_spec"] |= {"accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 4}
     made = node_sizing.nodes(
@@ -267,10 +274,30 @@ def test_node_sizes_follow_the_machine_types() -> None:
     )
     assert [(one.key.pool, one.role, one.cpus, one.gpus, one.memory / GIB) for one in made] == [
         ("head-node", "head", 0, 0, 3),
-        ("head-node", "cpu-worker", 1, 0, 3),
-        ("small", "cpu-worker", 1, 0, 2),
-        ("gpus", "gpu-worker", 4, 4, 4),
+        ("head-node", "cpu-worker", 6, 0, 3),
+        ("small", "cpu-worker", 4, 0, 2),
+        ("gpus", "gpu-worker", 6, 4, 4),
     ]
+    monkeypatch.setenv("VERTEX_NODE_CPUS", "99")
+    assert node_sizing.cpus(machine_types.MACHINES["n1-highmem-64"]) == 12
+    assert node_sizing.most_cpus({}) == here().cpus
+    with pytest.raises(IamError, match=r"VERTEX_NODE_CPUS is '1\.5'"):
+        own_config.read({"VERTEX_NODE_CPUS": "1.5"})
+
+
+def test_what_no_node_can_ever_run_is_named() -> None:
+    node = {"CPU": 2.0, "GPU": 0.0}
+    tasks = tuple(
+        Group((one,)) for one in ({"CPU": 3.0}, {"CPU": 2.0}, {"GPU": 1.0, "CPU": 1.0}, {"TPU": 1.0})
+    )
+    text = "needs {}, and no node of this cluster has that; the most that one has is 2 CPU, 0 GPU. It never runs."
+    said = list(infeasible(Load(tasks, (), {}, 0), [node]))
+    assert [one.partition("a task or actor ")[2].partition(" VERTEX_NODE_CPUS")[0] for one in said] == [
+        text.format("3 CPU"),
+        text.format("1 GPU, 1 CPU"),
+    ]
+    joined = {"10.0.0.2": NodeUsage({"CPU": 3.0, "GPU": 1.0}, {}, True)}
+    assert list(infeasible(Load(tasks, (), joined, 0), [node])) == []
 
 
 @pytest.mark.parametrize(

@@ -50,11 +50,11 @@ def test_a_cluster_is_created_and_deleted(vertex: LabVertex, nodes: FakeNodes, s
 
     assert name == f"{PARENT}/persistentResources/first"
     assert pools(nodes) == {"head-node": 1, "worker-pool1": 2, "worker-pool2": 1}
-    assert [(node.role, node.cpus, node.gpus) for node in nodes.made] == [
-        ("head", 0, 0),
-        ("cpu-worker", 2, 0),
-        ("cpu-worker", 2, 0),
-        ("gpu-worker", 1, 1),
+    assert [(node.role, node.gpus) for node in nodes.made] == [
+        ("head", 0),
+        ("cpu-worker", 0),
+        ("cpu-worker", 0),
+        ("gpu-worker", 1),
     ]
     found = ray.get_ray_cluster(name)
     assert (found.state, found.ray_version, found.python_version) == ("RUNNING", "2.47", "3.11")

@@ -7,7 +7,7 @@ processes over one on this machine: if that is below 2×, nothing else can reach
 The time covers the work and the start of its processes: Ray's and loky's workers are new in every run and import
 scikit-learn. Submitting the job is not included (see first_line and exit).
 
-    python -m bench.lesson_speedup forest_sweep --address http://127.0.0.1:8265 --json
+    python -m bench.lesson.speedup forest_sweep --address http://127.0.0.1:8265 --json
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
-from bench.lesson_workloads import CASES
+from bench.lesson.workloads import CASES
 from bench.measure import command
 from bench.measure.command import ROOT, Unexpected
 from bench.measure.commands import wait_until_idle
@@ -119,6 +119,7 @@ def module_of(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     lesson = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(ROOT / "jobs"))  # as for `python jobs/x.py`
     spec.loader.exec_module(lesson)
     return lesson
 
@@ -126,7 +127,7 @@ def module_of(name: str) -> ModuleType:
 def by_this_machine(backend: str, name: str) -> float:
     """Run the work with a joblib backend in a new Python process. Returns seconds."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench.lesson_speedup", name, "--here", backend],
+        [sys.executable, "-m", "bench.lesson.speedup", name, "--here", backend],
         cwd=ROOT,
         env=os.environ | ONE_THREAD,
         stdin=subprocess.DEVNULL,
@@ -207,7 +208,7 @@ def main(argv: Sequence[str]) -> int:
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
     own = argparse.ArgumentParser(
-        prog="python -m bench.lesson_speedup",
+        prog="python -m bench.lesson.speedup",
         description="Compare a lesson on the cluster with a sequential run and with loky.",
         allow_abbrev=False,
     )

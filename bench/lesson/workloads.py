@@ -12,7 +12,7 @@ AS_LOKY = Aim(Of.RATIO, round(1 / 0.95, 3))
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class LessonCase:
     """A lesson: the flag that sets its size, and its work as a joblib call."""
 
     flag: str
@@ -48,7 +48,7 @@ def folds(lesson: ModuleType, models: int, jobs: int) -> object:
 
 # Each takes 20 to 80 s on one CPU; starting a process that imports scikit-learn takes 2 s.
 CASES = {
-    "sklearn_joblib": Case("--n-iter", 40, "40 candidates", search, more=("--no-compare",)),
-    "forest_sweep": Case("--forests", 20, "20 forests", forests, AS_LOKY),
-    "kfold_cv": Case("--models", 6000, "5 folds of 6,000 models", folds, AS_LOKY),
+    "sklearn_joblib": LessonCase("--n-iter", 40, "40 candidates", search, more=("--no-compare",)),
+    "forest_sweep": LessonCase("--forests", 20, "20 forests", forests, AS_LOKY),
+    "kfold_cv": LessonCase("--models", 6000, "5 folds of 6,000 models", folds, AS_LOKY),
 }
