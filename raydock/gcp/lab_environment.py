@@ -1,7 +1,8 @@
-"""Leads programs on this machine to the lab's Google Cloud: the environment variables, and the files that they name.
+"""Points programs on this machine at the lab's Google Cloud: the environment variables, and the files they refer to.
 
-Google's clients run unchanged. They reach the lab's hosts through the gateway, which is an HTTPS proxy for the holder
-of the cluster's key (cloud/gateway/connect.py), trust the lab's certificate, and get the user's tokens for the key.
+Google's clients run unchanged. They reach the lab's hosts through the gateway, which is an HTTPS proxy for clients
+that have the cluster's key (cloud/gateway/connect.py). They trust the lab's certificate, and exchange the key for the
+user's tokens.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from raydock.gcp.clouds import LabCloud, inside_lab, lab_of_checkout
 from raydock.settings import setting
 
 PROJECT = "lab-project"  # the default of LAB_PROJECT
-MARK = "RAYDOCK_LAB"  # the gateway's address, in an environment that leads to the lab
+MARK = "RAYDOCK_LAB"  # the gateway's address, in an environment that points at the lab
 SECONDS = 15.0
 START = "COMPOSE_PROFILES=vertex make cluster-up"
 # The variables that select CA certificates: for Python's ssl, requests and curl, gRPC.
@@ -36,7 +37,7 @@ CERTIFICATES = (
 
 @dataclass(frozen=True, slots=True)
 class LabEnvironment:
-    """The lab at `gateway`, its project and user, and the variables that lead to it."""
+    """The lab at `gateway`, its project and user, and the variables that point at it."""
 
     gateway: str
     project: str
@@ -45,7 +46,7 @@ class LabEnvironment:
 
     @property
     def line(self) -> str:
-        """One line that says which cloud is used."""
+        """One line that shows which cloud is used."""
         return (
             f"using the lab's Vertex AI at {self.gateway}, not Google's: "
             f"project {self.project}, as {self.person}"
@@ -53,14 +54,14 @@ class LabEnvironment:
 
     @property
     def exports(self) -> str:
-        """The variables as a POSIX shell sets them."""
+        """The commands that set the variables in a POSIX shell."""
         return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in self.variables.items())
 
 
 def variables_of(gateway: str, key: str, project: str, folder: Path) -> dict[str, str]:
-    """The variables for the lab behind a gateway. `folder` holds the files of `write_files`.
+    """The variables for the lab behind a gateway. `folder` contains the files of `of_checkout`.
 
-    Libraries differ in which spelling of a proxy's variable they read. Plain HTTP needs none.
+    Some libraries read only one spelling of the proxy variables. Plain HTTP needs none.
     """
     proxy = f"http://raydock:{key}@{urlsplit(gateway).netloc}"
     local = "localhost,127.0.0.1,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
@@ -79,7 +80,7 @@ def variables_of(gateway: str, key: str, project: str, folder: Path) -> dict[str
 
 
 def credentials_of(key: str) -> dict[str, str]:
-    """Application default credentials of the lab's user, as `gcloud auth application-default login` writes them."""
+    """Application default credentials for the lab's user, as `gcloud auth application-default login` writes them."""
     return {
         "type": "authorized_user",
         "client_id": "raydock",
@@ -91,7 +92,7 @@ def credentials_of(key: str) -> dict[str, str]:
 def of_checkout(environ: Mapping[str, str]) -> LabEnvironment:
     """The environment of the lab that runs from this checkout; writes its files to the state folder.
 
-    Raises NotFound if no lab is up or it has no proxy, and Unreachable if it does not answer.
+    Raises NotFound if no lab is running or it has no proxy, and Unreachable if it does not answer.
     """
     cloud = lab_of_checkout()
     key = cloud.headers["Authorization"].partition(" ")[2]
@@ -124,7 +125,7 @@ def ask(cloud: LabCloud, path: str) -> str:
 
 
 def own_certificates(environ: Mapping[str, str]) -> str:
-    """The certificates that this machine's programs trust, so that all else keeps working with the lab's added."""
+    """The certificates that programs on this machine trust, so that other hosts keep working once the lab's is added."""
     default = ssl.get_default_verify_paths()
     named = [environ.get(name, "") for name in CERTIFICATES if not environ.get(MARK)]
     for path in (*named, default.cafile, default.openssl_cafile, certifi_path()):
@@ -134,7 +135,7 @@ def own_certificates(environ: Mapping[str, str]) -> str:
 
 
 def certifi_path() -> str:
-    """The bundle of the package certifi; "" if it is not installed."""
+    """The path of certifi's bundle; "" if it is not installed."""
     try:
         import certifi
     except ImportError:
@@ -143,10 +144,10 @@ def certifi_path() -> str:
 
 
 def enter_if_meant(lab: bool, project: str, cluster: str, environ: Any) -> LabEnvironment | None:
-    """Lead this process to the lab, before it loads a Google client, if a command for Vertex AI means the lab's.
+    """Point this process at the lab, before it loads a Google client, if a Vertex AI command is meant for the lab.
 
-    It does if `lab` asks for it, or if a lab is up and the project is the lab's (the project of `cluster`, if that is a
-    full resource name). Returns None otherwise, and if the environment leads to the lab already. Raises like
+    It is if `lab` is set, or if a lab is running and the project is the lab's (the project in `cluster`, if that is a
+    full resource name). Returns None otherwise, or if the environment already points at the lab. Raises like
     `of_checkout`.
     """
     if environ.get(MARK) or inside_lab():
@@ -159,14 +160,14 @@ def enter_if_meant(lab: bool, project: str, cluster: str, environ: Any) -> LabEn
 
 
 def is_labs(project: str, cluster: str) -> bool:
-    """Whether the project is that of the lab's cluster."""
+    """Whether the project is the lab's."""
     named = re.match(r"projects/([^/]+)/", cluster)
     chosen = named[1] if named else project or setting("GOOGLE_CLOUD_PROJECT")
     return chosen == setting("LAB_PROJECT", PROJECT)
 
 
 def is_up() -> bool:
-    """Whether a lab runs from this checkout, as far as its key says."""
+    """Whether a lab is running from this checkout, judging by its key."""
     try:
         lab_of_checkout()
     except NotFound:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 class Connection:
     """How to reach the Job API: its base URL, and headers that are created for each request.
 
-    `slow` headers may have to fetch a token, so they are created in a thread; they raise a RaydockError on failure.
-    `turned_down` is called with headers that the server rejected with 401; it returns whether to retry with new ones.
-    `access` is what to do if the server denies access (401 or 403), "" if the same as when it does not answer.
+    `slow` headers may have to fetch a token, so they are created in a thread. They raise a RaydockError on failure.
+    `turned_down` is called with headers that the server rejected with 401. It returns whether to retry with new ones.
+    `access` is the fix if the server denies access (401 or 403), "" if it is the same as when it does not answer.
     """
 
     base_url: str
@@ -88,5 +88,5 @@ class Target(Protocol):
         ...
 
     def google(self) -> GoogleCloud | None:
-        """The Google Cloud of its jobs, which also knows their principal; None if unknown."""
+        """The Google Cloud that its jobs use, including their principal; None if unknown."""
         ...

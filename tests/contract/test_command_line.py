@@ -79,7 +79,7 @@ def test_does_not_wait_for_a_full_cluster_after_the_deadline(
     done = submit("--deadline", "1s", script, env=env)
     assert done.code == 4
     assert (
-        "answered 429 to POST /api/jobs/: The head is already running 16 jobs, the most its memory allows.\n"
+        "returned 429 for POST /api/jobs/: The head is already running 16 jobs, the most its memory allows.\n"
         in done.err
     )
 
@@ -198,7 +198,7 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         ),
         "broken header": (
             [tmp_path / "toml.py"],
-            f"submit: {tmp_path}/toml.py:2: the header is not TOML: Invalid value.\n      → correct that line\n",
+            f"submit: {tmp_path}/toml.py:2: the header is not valid TOML: Invalid value.\n      → correct that line\n",
             2,
         ),
         "a flag of the job's": (
@@ -292,10 +292,10 @@ def test_cluster_is_down(script: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "why"),
     [
-        (Fault.HANG, "does not answer: it took the request and then did not answer in time."),
-        (Fault.REFUSE, "does not answer: the connection broke off before its answer was complete."),
-        (Fault.ERROR, "answered 500 to GET /api/version: RuntimeError: out of order."),
-        (Fault.MISSING, "answered 404 to GET /api/version: 404: Not Found."),
+        (Fault.HANG, "does not answer: it accepted the request but did not answer in time."),
+        (Fault.REFUSE, "does not answer: the connection was closed before the response was complete."),
+        (Fault.ERROR, "returned 500 for GET /api/version: RuntimeError: out of order."),
+        (Fault.MISSING, "returned 404 for GET /api/version: 404: Not Found."),
     ],
 )
 def test_server_does_not_answer(
@@ -314,7 +314,8 @@ def test_server_is_not_a_dashboard(ray: FakeDashboard, env: dict[str, str], scri
     done = submit(script, env=env)
     assert done.code == 4
     assert (
-        f"submit: What answers at {ray.url} is not a Ray dashboard: /api/version gave no JSON.\n" in done.said
+        f"submit: The server at {ray.url} is not a Ray dashboard: /api/version returned no valid JSON.\n"
+        in done.said
     )
 
 
@@ -554,14 +555,14 @@ def test_any_python_says_how_to_create_the_environment(tmp_path: Path) -> None:
     (tmp_path / "docker").mkdir()  # not a package
     assert bare(str(tmp_path / "submit.py"), "x.py", cwd=tmp_path) == (
         2,
-        f"submit: {sys.executable} can't run the submitter: it has no httpx, packaging, yaml.\n"
+        f"submit: {sys.executable} can't run the submitter: it lacks httpx, packaging, yaml.\n"
         f"      → make setup   (or: {sys.executable} -m pip install -r {tmp_path}/requirements/submit.txt)\n",
     )
     assert bare("-m", "iam", "show", "gs://b", cwd=tmp_path) == (
-        2, f"iam: {sys.executable} can't run it: it has no httpx, yaml.\n   → make setup\n"
+        2, f"iam: {sys.executable} can't run it: it lacks httpx, yaml.\n   → make setup\n"
     )  # fmt: skip
     assert bare("-m", "cluster", "up", cwd=tmp_path) == (
-        2, f"cluster: {sys.executable} can't run it: it has no yaml, docker, httpx.\n  make setup\n"
+        2, f"cluster: {sys.executable} can't run it: it lacks yaml, docker, httpx.\n  make setup\n"
     )  # fmt: skip
 
 
@@ -569,7 +570,7 @@ def test_any_python_says_how_to_create_the_environment(tmp_path: Path) -> None:
 def test_any_python_restarts_in_the_environment() -> None:
     code, said = bare(str(ROOT / "submit.py"), "nope.py")
     assert (code, said.splitlines()[0]) == (2, "submit: Job script nope.py does not exist.")
-    assert bare("-m", "iam", "shwo")[1].startswith("iam: shwo is not a command")
+    assert bare("-m", "iam", "shwo")[1].startswith("iam: shwo is not a python -m iam command.")
     assert bare("-m", "cluster", "sclae")[1].startswith("cluster: sclae is not a command")
 
 

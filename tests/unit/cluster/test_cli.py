@@ -57,7 +57,7 @@ EXAMPLE = "  Example: python -m cluster scale cpu-worker=3\n"
     "text", ["cpu-worker", "cpu-worker=", "cpu-worker=-1", "cpu-worker=two", "=3", "cpu-worker=1.5"]
 )
 def test_an_invalid_size(capsys: pytest.CaptureFixture[str], text: str) -> None:
-    sentence = f"cluster: {text!r} is not POOL=COUNT with a count from 0 to 999.\n"
+    sentence = f"cluster: {text!r} is not in the form POOL=COUNT, with a COUNT from 0 to 999.\n"
     assert run(capsys, "scale", text) == (2, "", sentence + EXAMPLE)
 
 
@@ -73,7 +73,7 @@ def test_an_invalid_setting_exits_with_2(
     assert run(capsys, "up") == (
         2,
         "",
-        "cluster: CPU_WORKERS=two: the number of nodes of cpu-worker must be a whole number from 0 to 9999.\n"
+        "cluster: CPU_WORKERS=two: the number of cpu-worker nodes must be a whole number from 0 to 9999.\n"
         "  Change CPU_WORKERS in the environment or in .env; .env.example shows the default.\n",
     )
 
@@ -170,14 +170,14 @@ TTL = "Set it to a number of seconds from 1 to 43200"
         (
             "LAB_FILE",
             "wrong/lab.yaml",
-            "lab.yaml is invalid: the file has the unknown key 'persn'; allowed are groups, job, people, "
+            "lab.yaml is invalid: the file has an unknown key 'persn'; allowed: groups, job, people, "
             "person, projects, roles.",
             "Fix lab.yaml",
         ),
         (
             "LAB_FILE",
             "wrong/none.yaml",
-            "LAB_FILE names TMP/wrong/none.yaml, which does not exist.",
+            "LAB_FILE is TMP/wrong/none.yaml, which does not exist.",
             "Fix LAB_FILE, or unset it",
         ),
         ("LAB_TOKEN_TTL", "soon", "LAB_TOKEN_TTL is 'soon'.", TTL),
@@ -191,8 +191,8 @@ TTL = "Set it to a number of seconds from 1 to 43200"
         (
             "LAB_SERVICE_ACCOUNT",
             "nobody@lab-project.iam.gserviceaccount.com",
-            "LAB_SERVICE_ACCOUNT names nobody@lab-project.iam.gserviceaccount.com, which is not an account of the lab.",
-            f"Use one of these, or add it to iam/lab.yaml: {ACCOUNTS}",
+            "LAB_SERVICE_ACCOUNT is nobody@lab-project.iam.gserviceaccount.com, which does not exist in the lab.",
+            f"Add it to iam/lab.yaml, or use one of these: {ACCOUNTS}",
         ),
     ],
 )
@@ -390,18 +390,18 @@ def test_a_cluster_with_another_runtime_exists(
         ("Status", "Status is not a command of python -m cluster.", "did you mean: python -m cluster status"),
         ("xyzzy", "xyzzy is not a command of python -m cluster.",
          "commands: up, down, status, scale, images, env, idle, diff"),
-        ("up --runtme docker --build", "python -m cluster up does not take --runtme.",
+        ("up --runtme docker --build", "python -m cluster up does not accept --runtme.",
          "did you mean: python -m cluster up --runtime docker --build"),
         ("up --kind docker --build", "python -m cluster up does not take --kind.",
          "did you mean: python -m cluster up --runtime docker --build"),
         ("up --build --kind=processes", "python -m cluster up does not take --kind=processes.",
          "did you mean: python -m cluster up --build --runtime=processes"),
-        ("down --kind docker", "python -m cluster down does not take --kind.", "python -m cluster down --help"),
+        ("down --kind docker", "python -m cluster down does not accept --kind.", "python -m cluster down --help"),
         ("up --runtime=dokcer", "--runtime 'dokcer' is not one of auto, docker, processes.",
          "did you mean: python -m cluster up --runtime=docker"),
         ("down --target vertx --cluster 'a b'", "--target 'vertx' is not one of local, vertex.",
          "did you mean: python -m cluster down --target vertex --cluster 'a b'"),
-        ("status x", "python -m cluster status does not take x.", "python -m cluster status --help"),
+        ("status x", "python -m cluster status does not accept x.", "python -m cluster status --help"),
         ("scale cpu-worker=1 --drain-timeout -1",
          "Argument --drain-timeout: '-1' is not a duration; write it as 90s, 30m, 1.5h, 1h30m or 1d.",
          "python -m cluster scale --help"),

@@ -108,5 +108,5 @@ def test_job_failed_on_a_full_disk_says_so() -> None:
     message = f"{first}\nTraceback\nOSError: [Errno 28] No space left on device"
     assert reasons(message) == [
         first,
-        "A disk is full where it ran. `python submit.py check SCRIPT` says whether it is the head's.",
+        "A disk is full where it ran. `python submit.py check SCRIPT` shows whether it is the head's.",
     ]

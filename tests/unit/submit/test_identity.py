@@ -122,7 +122,7 @@ def test_omitted_argument_is_noted(lab: RunningCloud) -> None:
     (one,) = found(storage.question(Header(reads=("--read",)), (), lab.place)).findings
     assert (one.verdict, one.message) == (
         Outcome.OK,
-        "reads names --read, which is not among the job's arguments, so its default was not checked.",
+        "--read (in reads) is not among the job's arguments, so its default was not checked.",
     )
 
 
@@ -196,7 +196,5 @@ def test_unreachable_cloud_is_unknown_and_never_ok() -> None:
 def test_key_of_another_cluster(lab: RunningCloud) -> None:
     other = LabCloud(lab.gateway, {"Authorization": "Bearer other"})
     (one,) = found(storage.question(Header(reads=("gs://b-1/x",)), (), other)).findings
-    assert one.message == (
-        "Permissions could not be checked: The lab's cloud does not take the key of this checkout."
-    )
+    assert one.message == ("Permissions could not be checked: The lab's cloud rejected this checkout's key.")
     assert one.fix == "make cluster-down cluster-up"

@@ -173,7 +173,7 @@ def test_reasons_for_a_failed_runtime_env() -> None:
         f"pip: {BROKEN}",
         "pip: Could not find a version that satisfies the requirement x (from versions: none)",
         "pip: No matching distribution found for x",
-        "The lab's egress proxy allows public addresses only. Allow other networks: LAB_EGRESS_ALLOW in .env.",
+        "The lab's egress proxy allows only public addresses. To allow other networks, set LAB_EGRESS_ALLOW in .env.",
     ]
     assert reasons("Job entrypoint command failed with exit code 1, last available logs (x):\nTraceback") == [
         "Job entrypoint command failed with exit code 1"

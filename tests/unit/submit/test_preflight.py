@@ -208,7 +208,7 @@ FAILS = {
     "a private index": (header('dependencies = ["secret-sauce"]', "[[tool.uv.index]]", 'url = "https://p.example/simple"'),
         "dependencies", D, "secret-sauce may come from https://p.example/simple", ""),
     "an index by name": (header('dependencies = ["a"]', "[tool.uv.sources]", 'a = { index = "ours" }'), "dependencies", D,
-        "job.py: a comes from the index 'ours' alone", ""),
+        "job.py: a comes only from the index 'ours'", ""),
     "a file URL": (header('dependencies = ["a @ file:///home/me/a"]'), "dependencies", D, "a comes from file:///home/me/a", ""),
 }  # fmt: skip
 

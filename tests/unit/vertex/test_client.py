@@ -231,4 +231,4 @@ def test_an_old_token_is_used_if_it_cannot_be_renewed() -> None:
     token.turned_down("t1")
     with pytest.raises(PermissionDenied) as refused:
         token.value()
-    assert refused.value.message == "Your credentials gave no token: no network."
+    assert refused.value.message == "Could not get an access token with your credentials: no network."

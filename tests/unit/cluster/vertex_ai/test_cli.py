@@ -272,7 +272,7 @@ SCALE = "  Pools: head-node, worker-pool2, cpu-worker, gpu-worker\n"
         ),
         (
             "gpu-worker=x",
-            "'gpu-worker=x' is not POOL=COUNT with a count from 0 to 999.\n"
+            "'gpu-worker=x' is not in the form POOL=COUNT, with a COUNT from 0 to 999.\n"
             "  Example: python -m cluster scale cpu-worker=3\n",
         ),
     ],

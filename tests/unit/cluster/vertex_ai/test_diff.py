@@ -107,7 +107,7 @@ def test_headers_are_read_as_the_submitter_does(job: Path) -> None:
 def test_an_invalid_header(tmp_path: Path) -> None:
     job = tmp_path / "x.py"
     job.write_text("# /// script\n# dependencies = [\n# ///\n")
-    with pytest.raises(UsageError, match="the header is not TOML"):
+    with pytest.raises(UsageError, match="the header is not valid TOML"):
         job_needs.read_needs(job)
     job.write_text("print()\n")
     assert job_needs.read_needs(job) == Needs(str(job))

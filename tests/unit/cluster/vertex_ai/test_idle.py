@@ -91,7 +91,7 @@ def test_a_caller_without_access_deletes_nothing(
     monkeypatch.setattr(vertex_cli, "AccessToken", lambda: Holder(lab, TRAINER))
     status, _, err = up(*LOOK)
     assert (status, is_there(lab)) == (4, True)
-    assert " answered 403 to GET /api/jobs/: Permission" in err
+    assert " returned 403 for GET /api/jobs/: Permission" in err
 
 
 @pytest.mark.parametrize("state", ["UPDATING", "ERROR", "PROVISIONING", "REBOOTING"])
@@ -130,7 +130,7 @@ class Losing(Holder):
     def value(self) -> str:
         self.asked += 1
         if self.asked in self.without:
-            raise RequestRejected("Your credentials gave no token: no network.")
+            raise RequestRejected("Could not get an access token with your credentials: no network.")
         return super().value()
 
 
@@ -145,7 +145,8 @@ def test_watching_survives_errors(up: Run, lab: LabVertex, ray: FakeDashboard) -
 
     api = VertexClient(Location("lab-project", "us-central1"))
     assert IdleWatcher(api, "raydock", 1800, said.append, token, sleep=sleep).watch().kind == "idle"
-    unknown = "raydock: kept; can't tell whether it is idle: Your credentials gave no token: no network."
+    why = "Could not get an access token with your credentials: no network."
+    unknown = f"raydock: kept; can't tell whether it is idle: {why}"
     assert said == ["raydock: kept; unfinished jobs: a.", unknown]
 
 
