@@ -12,7 +12,7 @@ from raydock.jobscript.header import read_header
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """A job's requirements. `dependencies` is keyed by normalized name. `cpus` and `gpus` are for all workers together."""
+    """A job's requirements. `dependencies` is keyed by normalized name. `cpus` and `gpus` are for the whole cluster."""
 
     job: str = ""
     python: str = ""
