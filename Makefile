@@ -15,10 +15,10 @@ setup: ## create the project's environment (.venv) from the lock files
 images: setup ## build the cluster's images
 	@$(PYTHON) -m cluster images --build
 
-cluster-up: setup ## start the cluster in Docker, or as processes if no Docker engine answers
+cluster-up: setup ## start the cluster in Docker, or as processes if no Docker engine responds
 	@$(PYTHON) -m cluster up
 
-cluster-down: setup ## stop the cluster and remove it, with the lab's data (ARGS=--keep-data keeps that)
+cluster-down: setup ## stop and remove the cluster and the lab's data (ARGS=--keep-data keeps the data)
 	@$(PYTHON) -m cluster down $(ARGS)
 
 cluster-status: setup ## show the nodes and the link to the dashboard
