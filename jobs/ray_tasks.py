@@ -79,7 +79,7 @@ def map_with_ray(function, chunks):
 
 
 def start_processes():
-    """Start a worker process for each CPU. That takes seconds, and the first one would do most of the work."""
+    """Start a worker process for each CPU. Otherwise, the first one to start would do most of the work."""
     cpus = [node["NodeID"] for node in ray.nodes() for _ in range(int(node["Resources"].get("CPU", 0)))]
     places = [NodeAffinitySchedulingStrategy(node, soft=True) for node in cpus]  # soft: the node may die
     ray.get([on_a_worker.options(scheduling_strategy=place).remote(time.sleep, 0, 0.5) for place in places])

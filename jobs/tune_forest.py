@@ -204,7 +204,7 @@ def write_tables(rows, best, alphas, write):
 
 
 def writer_to(path, name):
-    """Return a function that writes a file to the run's folder. Tests it first, because a grid takes long."""
+    """Return a function that writes a file to the run's folder. Tests it first, because a grid takes a long time."""
     try:
         storage, folder = pyarrow.fs.FileSystem.from_uri(path)
         storage.create_dir(f"{folder}/{name}")

@@ -136,7 +136,7 @@ class IdleWatcher:
             except (VertexError, PermissionDenied, Unreachable) as fault:
                 if not last:
                     raise
-                # The error may be temporary. If watching stopped, the cluster would bill until somebody deletes it.
+                # The error may be temporary, and without a watcher the cluster would bill until it is deleted manually.
                 status = IdleStatus("unknown", fault.message)
             if status.kind in ("idle", "gone"):
                 return status
