@@ -25,6 +25,6 @@ def idle_lines(location: Location, cluster: str, max_idle: str) -> str:
     python = shlex.quote(sys.executable)
     once = f"cd {shlex.quote(str(ROOT))} && {python}{command.removeprefix('python')} --once"
     return (
-        f"Vertex AI does not delete idle clusters. To delete this one once it is idle, run:\n  {command}\n"
+        f"Vertex AI does not delete idle clusters. To delete this one once idle, run:\n  {command}\n"
         f"or add this to your crontab (`crontab -e`):\n  */5 * * * * {once.replace('%', chr(92) + '%')}"
     )

@@ -43,8 +43,8 @@ def plan(found: ClusterPlan, agent: str) -> str:
             "images",
             pool_images,
             "",
-            "Billing starts at RUNNING and stops when you delete the cluster: Vertex AI has no",
-            "idle shutdown. This plan shows no prices. Starting takes 10 to 20 minutes.",
+            "You are billed from RUNNING until you delete it. Vertex AI has no idle shutdown.",
+            "This plan shows no prices. Starting takes 10 to 20 minutes.",
             *(line for note in notes(found) for line in wrap(note, WIDTH)),
         ]
     )

@@ -135,7 +135,7 @@ def test_a_lost_reply_does_not_create_a_second_cluster() -> None:
         answer: RaydockError = SILENT
 
     client: Any = Creating()
-    with pytest.raises(NotUp, match="the cluster may have been created anyway"):
+    with pytest.raises(NotUp, match="The cluster may have been created anyway"):
         lifecycle.create(client, "c", None)
     client.answer = errors.Exists("There is one.")
     assert lifecycle.create(client, "c", None) is False

@@ -39,8 +39,8 @@ images
   head-node     us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest
   worker-pool2  us-docker.pkg.dev/vertex-ai/training/ray-gpu.2-47.py311:latest
 
-Billing starts at RUNNING and stops when you delete the cluster: Vertex AI has no
-idle shutdown. This plan shows no prices. Starting takes 10 to 20 minutes.
+You are billed from RUNNING until you delete it. Vertex AI has no idle shutdown.
+This plan shows no prices. Starting takes 10 to 20 minutes.
 """
 
 

@@ -126,19 +126,19 @@ def test_identical_clusters(run: Run, here: FakeDashboard) -> None:
     assert run("diff", "--cluster", "raydock") == (
         0,
         """\
-                 LOCAL            VERTEX           MATTERS
-Ray              2.47.1           2.47.1           no: the same
-Python           3.11.9           3.11.9           no: the same
-head             1 × 0 CPU        1 × 0 CPU        no: the same
-cpu-worker       2 × 1 CPU        2 × 1 CPU        no: the same
-gpu-worker       1 × 1 CPU 1 GPU  1 × 1 CPU 1 GPU  no: the same
+             LOCAL            VERTEX           MATTERS
+Ray          2.47.1           2.47.1           no: the same
+Python       3.11.9           3.11.9           no: the same
+head         1 × 0 CPU        1 × 0 CPU        no: the same
+cpu-worker   2 × 1 CPU        2 × 1 CPU        no: the same
+gpu-worker   1 × 1 CPU 1 GPU  1 × 1 CPU 1 GPU  no: the same
 worker CPUs  3                3                no: the same
 worker GPUs  1 simulated      1 simulated      no: the same
 
 Jobs run as
   local   unknown
   vertex  service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com
-  matters perhaps: the local cluster does not report it
+  matters perhaps: the local cluster does not report its principal
 """,
         "",
     )
@@ -151,9 +151,9 @@ def test_a_cluster_with_googles_images(run: Run, here: FakeDashboard, ray: FakeD
     ray.nodes = [{**node, "labels": {}} for node in ray.nodes]
     status, out, _ = run("diff", "--cluster", "raydock", "--job", str(ROOT / "jobs/tune_forest.py"))
     assert status == 0
-    lines = {line[:15].strip(): line.split() for line in out.splitlines()}
+    lines = {line[:13].strip(): line.split() for line in out.splitlines()}
     assert lines["Python"][1:3] == ["3.11.9", "3.11"]
-    assert lines["scikit-learn"][1:] == ["1.9.1", *"unknown no: installed at each start;".split()]  # noqa: SIM905
+    assert lines["scikit-learn"][1:7] == ["1.9.1", *"unknown no: installed at each".split()]  # noqa: SIM905
     assert lines["packages"][1:4] == ["2", "known", "unknown"]
     assert max(map(len, out.splitlines())) <= 80
 
