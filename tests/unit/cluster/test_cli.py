@@ -339,7 +339,7 @@ def test_up_does_not_restart_busy_nodes_without_restart(
         status, _, said = run(capsys, "up", *words)
         assert (status, whole.renewals) == (3, 0)
         assert f"{why}. Nothing was changed.\n" in said
-        assert f"or end them: {' '.join(['python -m cluster up', *words, '--restart'])}\n" in said
+        assert f"or kill them: {' '.join(['python -m cluster up', *words, '--restart'])}\n" in said
     status, _, said = run(capsys, "up", *words, "--restart")
     assert (status, whole.renewals) == (0, 1)
     assert "restarting the nodes because " in said

@@ -176,7 +176,7 @@ def test_nothing_is_asked_where_every_size_is_set(tmp_path: Path, monkeypatch: p
             "",
             2,
             "There is 2.0 GiB of memory, but the smallest cluster needs 3.2 GiB.",
-            "Use a machine with more, or set the sizes in .env",
+            "Use a machine with more memory, or set the sizes in .env",
         ),
     ],
 )
@@ -317,6 +317,6 @@ def test_up_starts_nothing_on_a_machine_that_is_too_small(
     assert cli.main(["up", "--runtime", "processes"]) == 1
     assert capsys.readouterr().err == (
         "cluster: There is 2.0 GiB of memory, but the smallest cluster needs 3.2 GiB.\n"
-        "  Use a machine with more, or set the sizes in .env: docs/cluster-sizes.md\n"
+        "  Use a machine with more memory, or set the sizes in .env: docs/cluster-sizes.md\n"
     )
     assert (key.read(tmp_path), started.load(tmp_path)) == ("", {})
