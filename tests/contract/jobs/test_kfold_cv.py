@@ -40,7 +40,7 @@ def test_wrong_input_is_one_sentence(
 @pytest.mark.parametrize(
     ("accuracy", "words", "told"),
     [
-        (0.94, [], r"^accuracy 0\.9400 is below the floor, 0\.95$"),
+        (0.94, [], r"^the accuracy of 0\.9400 is below the floor of 0\.95$"),
         (0.96, ["--compare"], r"^with Ray, the folds score \[0\.96, .*\]; without Ray, they score \[1\.0\]$"),
     ],
 )

@@ -57,8 +57,8 @@ def test_workers_share_all_row_groups(job: ModuleType, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "alone", "told"),
     [
-        ([], 0.1, r"^held-out accuracy 0\.9000 is below the floor, 0\.9310$"),
-        (["--floor", "0.95"], 0.1, r"^held-out accuracy 0\.9000 is below the floor, 0\.9500$"),
+        ([], 0.1, r"^held-out accuracy of 0\.9000 is below the floor of 0\.9310$"),
+        (["--floor", "0.95"], 0.1, r"^held-out accuracy of 0\.9000 is below the floor of 0\.9500$"),
         (["--compare"], 0.3, r"^with Ray Train, the log loss is 0\.1; without it, it is 0\.3$"),
     ],
 )
@@ -133,4 +133,4 @@ def test_a_model_under_its_floor_fails(nodes: Nodes, job: ModuleType, tmp_path: 
     with started(SCRIPT, *words, "--smoke-test", env={"RAY_ADDRESS": nodes.address}, log=log) as process:
         code = process.wait(600)
     assert code == 1
-    assert "is below the floor, 0.9990" in log.read_text()
+    assert "is below the floor of 0.9990" in log.read_text()

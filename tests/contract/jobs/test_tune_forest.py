@@ -220,7 +220,7 @@ def test_wrong_data_and_storage_are_one_sentence_each(nodes: Nodes, tmp_path: Pa
         ),
         (
             ("--data", str(file), "--label", "c", *stored),
-            f"--data {file} can't be read: ValueError: no column 'c', so --label is one of a, b",
+            f"--data {file} can't be read: ValueError: no column 'c'; --label can be a, b",
         ),
     ]:
         with started(SCRIPT, *words, env={"RAY_ADDRESS": nodes.address}, log=log) as process:
