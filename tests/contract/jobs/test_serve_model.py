@@ -89,7 +89,8 @@ def test_a_file_that_is_no_model_is_one_sentence(
     (tmp_path / "model.ubj").write_bytes(b"no model")
     with pytest.raises(SystemExit) as raised:
         job.check(job.parse_args(["--model", f"{tmp_path}/model.ubj"]))
-    assert str(raised.value.code).startswith(f"--model {tmp_path}/model.ubj can't be read (to create it: python submit.py ")
+    told = f"--model {tmp_path}/model.ubj can't be read (to create it: python submit.py "
+    assert str(raised.value.code).startswith(told)
     assert "\n" not in str(raised.value.code)
 
 
@@ -111,7 +112,10 @@ def test_a_serve_that_runs_there_is_shut_down_where_that_is_asked_for(
             "--clients 1: must be at least one per replica, and at most 64",
         ),
         (["--clients", "65"], "--clients 65: "),
-        (["--output", "/no/such/file"], "--output /no/such/file: not writable on the machine that runs the job"),
+        (
+            ["--output", "/no/such/file"],
+            "--output /no/such/file: not writable on the machine that runs the job",
+        ),
     ],
 )
 def test_a_wrong_number_is_a_usage_error(

@@ -26,7 +26,7 @@ SCRIPT = ROOT / "jobs" / "train_xgboost.py"
         ),
         (["--workers", "9"], "--workers 9: DATA has only 8 row groups to distribute."),
         (["--workers", "3"], "--workers 3: the cluster has 2 CPU. Use fewer workers, or add some to the cluster."),
-        (["--use-gpu"], "--workers 2: the cluster has 0 GPU. Use fewer, or add workers."),
+        (["--use-gpu"], "--workers 2: the cluster has 0 GPU. Use fewer workers, or add some to the cluster."),
     ],
 )  # fmt: skip
 def test_wrong_input_is_one_sentence(
