@@ -114,7 +114,7 @@ def test_a_custom_image_is_reported_with_the_local_one_that_runs(vertex: LabVert
         head_node_type=ray.Resources(machine_type="n1-standard-8", custom_image=custom), cluster_name="own"
     )
     pools = cluster_of(_gapic_utils.get_persistent_resource(name)).pools
-    assert image(pools[0]) == f"{custom} (the lab runs fake/head)"
+    assert image(pools[0]) == f"{custom} (the lab runs fake/head instead)"
     assert image(pools[1]) == pools[1].image
     (operation,) = vertex.plane.clusters.store.operations.values()
     operation.done = False
