@@ -62,7 +62,7 @@ def test_a_container_of_the_lab_is_there_already(monkeypatch: pytest.MonkeyPatch
 def test_a_project_of_the_labs_name_is_googles_if_no_lab_is_up(checkout: Path) -> None:
     state.key_file(checkout).unlink()
     assert enter_if_meant(False, "lab-project", "", {}) is None
-    with pytest.raises(NotFound, match="No lab is up here"):
+    with pytest.raises(NotFound, match="No lab is running from this checkout"):
         enter_if_meant(True, "", "", {})
 
 
