@@ -29,7 +29,7 @@ GATEWAY_PORT = 8265
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the cloud until a signal. Returns 0 then, or 1 after a StartupFailure if the cloud can't start."""
+    """Run the cloud until it receives a signal and return 0. If it can't start, print a StartupFailure and return 1."""
     options = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of `python -m cloud`."""
+    """The parser for `python -m cloud`."""
     top = argparse.ArgumentParser(prog="python -m cloud", description="Runs the lab's Google Cloud.")
     modes = top.add_subparsers(dest="mode", required=True, metavar="MODE")
     networks = modes.add_parser(
@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
         "networks",
         nargs="+",
         metavar="NAME=job|person",
-        help="this container's host name on a network, and whose identity its clients get",
+        help="this container's host name on a network, and the identity for clients on that network",
     )
     loopback = modes.add_parser("loopback", help="run as a process and serve this machine's processes")
     for listener in ("gateway", "metadata", "emulator", "own"):
@@ -82,9 +82,9 @@ async def serve(options: argparse.Namespace) -> None:
 
 
 def saved_key_digest(settings: config.CloudSettings) -> str:
-    """The SHA-256 of the key.
+    """The key's SHA-256 digest, saved in the state folder.
 
-    Saved in the state folder, because a plain `docker compose` command does not know the key and must not clear it.
+    A plain `docker compose` command does not know the key and must not clear the digest.
     """
     saved = settings.state / "key_sha256"
     if settings.key_sha256:

@@ -2,7 +2,7 @@
 
 cluster network   :80  metadata server, the job's identity     :443 Google's services   :3128 egress proxy
 people network    :80  metadata server, the user's identity    :443                     :3128
-Vertex's clusters :80  metadata server, each node's identity   :443                     :3128   one network each
+Vertex clusters   :80  metadata server, each node's identity   :443                     :3128   one network each
 published         :8265 the gateway, also an HTTPS proxy to the lab for clients with the key
 loopback          :8080 the health check
 """
@@ -34,12 +34,12 @@ from cloud.storage.service import Service, open_service
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 BACKLOG = 512
 LOOPBACK = "127.0.0.1"
-GRPC_PORT = 8081  # Vertex's control plane, which receives our HTTP/2 connections
+GRPC_PORT = 8081  # the Vertex AI control plane, which receives our HTTP/2 connections
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One container network: our address in it, and the identity of its containers.
+    """One container network: our address on it, and the identity of its containers.
 
     `role` is `job` (the job's identity), `person` (the user's) or `node` (a Vertex cluster's own identity).
     """
@@ -64,11 +64,11 @@ class Cloud:
     tokens: Tokens
     objects: Path
     project: str
-    vertex: str = ""  # host name of Vertex's control plane; if empty, gRPC calls are refused
+    vertex: str = ""  # host name of the Vertex AI control plane; if empty, gRPC calls are refused
     service: Service = field(init=False)
     runners: list[web.AppRunner] = field(default_factory=list)
     servers: list[asyncio.Server] = field(default_factory=list)
-    listener_sync: asyncio.Task[None] | None = None  # opens listeners on the networks of Vertex's clusters
+    listener_sync: asyncio.Task[None] | None = None  # opens listeners on the Vertex AI clusters' networks
     gate: proxy.Gate | None = None  # once the gateway is open
 
     def __post_init__(self) -> None:
@@ -116,7 +116,7 @@ class Cloud:
         await self.listen(catch_all(with_certificate(metadata.handle, address, port, pem)), address, port)
 
     async def open_node_metadata(self, address: str, port: int, pem: bytes) -> None:
-        """Open the metadata server for the nodes of Vertex's clusters."""
+        """Open the metadata server for the nodes of Vertex AI clusters."""
         metadata = NodeMetadata(self.lab_state, self.tokens, self.vertex)
         await self.listen(catch_all(with_certificate(metadata.handle, address, port, pem)), address, port)
 
@@ -132,7 +132,7 @@ class Cloud:
         await self.listen(catch_all(handle), address, port, tls)
 
     async def open_emulator(self, port: int) -> None:
-        """Open Cloud Storage on loopback for clients with emulator variables; without a token they act as the job."""
+        """Open Cloud Storage on loopback for clients with emulator variables. Without a token, they act as the job."""
         storage, base = self.storage(self.access(assumed=True)), f"http://127.0.0.1:{port}"
 
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -186,7 +186,7 @@ class Cloud:
         return runner
 
     def grpc(self) -> dict[str, alpn.StreamHandler]:
-        """The gRPC handlers by host. The control plane also answers for the services that we serve over HTTP/1.1."""
+        """The gRPC handlers by host. The control plane also gets gRPC calls to the services we serve over HTTP/1.1."""
         handler = (
             alpn.forward_to(self.vertex, GRPC_PORT, missing_services.refuse_grpc)
             if self.vertex
@@ -203,7 +203,7 @@ class Cloud:
 
 
 def with_certificate(handler: Handler, address: str, port: int, pem: bytes) -> Handler:
-    """A metadata server's handler that also serves the CA certificate; on loopback it refuses browsers."""
+    """A metadata server's handler that also serves the CA certificate. On loopback, it refuses browsers."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         if address == LOOPBACK and (refused := refuse_browser(request, port)):

@@ -1,4 +1,4 @@
-"""The command line, the only module that prints. Results go to stdout, progress to stderr."""
+"""The command line. This is the only module that prints: results to stdout, progress to stderr."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NEXT = "python submit.py jobs/sklearn_joblib.py"
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command and return its exit code: see cluster/errors.py."""
+    """Run one command and return its exit code. The codes are listed in cluster/errors.py."""
     try:
         options = parse(argv)
         run = vertex_options.chosen(options)
@@ -69,17 +69,17 @@ def enter_lab(options: argparse.Namespace) -> None:
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Parse the arguments. Raises UsageError, with the corrected command line if one is likely."""
+    """Parse the arguments. Raises UsageError, which suggests a corrected command line if it can."""
     return command_line.parse(argv, COMMANDS)
 
 
 def parser() -> Parser:
-    """The parser with every command."""
+    """The parser for all commands."""
     return command_line.parser(COMMANDS)
 
 
 def read_context() -> Context:
-    """The context of this checkout. Raises UsageError for an invalid setting."""
+    """Read the settings and topology of this checkout. Raises UsageError for an invalid setting."""
     from raydock import topology
 
     found = settings.read()
@@ -94,7 +94,7 @@ def report(error: RaydockError) -> None:
 
 
 def wrapped(start: str, text: str) -> None:
-    """Print lines to stderr, wrapped to the terminal, the first one after `start`. Commands and links stay whole."""
+    """Print lines to stderr, wrapped to the terminal. `start` precedes the first. Commands and links stay whole."""
     width = columns(sys.stderr)
     first, *more = text.split("\n")
     for line in [*hanging(start, first, width), *(part for one in more for part in hanging("", one, width))]:
@@ -108,7 +108,7 @@ def say(line: str, prefix: str = PREFIX) -> None:
 
 
 def run_up(options: argparse.Namespace, context: Context) -> None:
-    """Start the cluster, or apply changed settings to the one that is up."""
+    """Start the cluster, or apply changed settings to the running one."""
     from cluster import runtimes, sizes, up
     from cluster.state import applied, key, lock
     from iam.lab.settings import renamed_setting
@@ -133,12 +133,14 @@ def run_up(options: argparse.Namespace, context: Context) -> None:
 
 
 def run_down(options: argparse.Namespace, context: Context) -> None:
-    """Remove the cluster, whatever its runtime, after confirmation on a terminal."""
+    """Remove the cluster, whichever runtime it uses. Asks for confirmation on a terminal."""
     from cluster import down
     from cluster.state import lock
 
     with lock.held(context.state):
-        removal = down.removal(context, options.keep_data)  # raises NoEngine before anything is removed
+        removal = down.removal(
+            context, options.keep_data
+        )  # if this raises NoEngine, nothing has been removed
         if not (removal.nothing or options.yes) and confirmation.is_possible():
             wrapped("", removal.description())
             if not options.keep_data:
@@ -151,7 +153,7 @@ def run_down(options: argparse.Namespace, context: Context) -> None:
 
 
 def run_status(options: argparse.Namespace, context: Context) -> None:
-    """Show the nodes, as a table or as JSON."""
+    """Show the nodes as a table or as JSON."""
     from cluster import runtimes, status
 
     runtime = runtimes.current(context)
@@ -198,7 +200,7 @@ def run_env(options: argparse.Namespace, context: Context) -> None:
 
 
 def show(cluster: Runtime, context: Context) -> None:
-    """Print the table of nodes, and say which services have stopped."""
+    """Print the node table, and report any services that have stopped."""
     from cluster import runtimes, status
 
     print(status.table(runtimes.cluster_nodes(cluster, context)))

@@ -1,4 +1,4 @@
-"""Where clusters are: a project and a region, from flags, the environment, `.env` or the credentials."""
+"""The location of clusters: a project and a region, from flags, the environment, `.env` or the credentials."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from raydock.gcp.lab_environment import MARK
 from vertex.errors import NotConfigured
 
 REGION = "us-central1"  # the SDK's default: google/cloud/aiplatform/constants/base.py
-ID = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")  # of a persistent resource: vertex_ray.create_ray_cluster
+ID = re.compile(
+    r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+)  # a persistent resource's id: vertex_ray.create_ray_cluster
 NAME = re.compile(r"projects/([^/]+)/locations/([^/]+)/persistentResources/([^/]+)")
 
 
@@ -40,7 +42,7 @@ class Location:
         return f"{'--lab ' if self.lab else ''}--project {self.project} --region {self.region} "
 
     def resource_name(self, cluster: str) -> str:
-        """The resource name of a cluster. Raises NotConfigured for an invalid id."""
+        """A cluster's resource name. Raises NotConfigured if the id is invalid."""
         if not ID.fullmatch(cluster):
             raise NotConfigured(
                 f"Invalid cluster name {cluster!r}: use up to 63 lowercase letters, digits and '-', "
@@ -55,9 +57,9 @@ def resolve_location(
 ) -> tuple[Location, str]:
     """Return the location and the cluster's id, which is "" if none is set.
 
-    A cluster's full resource name determines all three. Otherwise the order is: flags; GOOGLE_CLOUD_PROJECT,
-    GOOGLE_CLOUD_REGION and VERTEX_CLUSTER through `setting(name, default)`; the credentials' project and the SDK's
-    default region. Raises NotConfigured if no project is set.
+    A cluster's full resource name determines the project, the region and the id. Otherwise, flags take precedence over
+    GOOGLE_CLOUD_PROJECT, GOOGLE_CLOUD_REGION and VERTEX_CLUSTER, which `setting(name, default)` reads. The fallbacks
+    are the credentials' project and the SDK's default region. Raises NotConfigured if no project is set.
     """
     cluster, lab = cluster or setting("VERTEX_CLUSTER", ""), bool(setting(MARK, ""))
     if found := NAME.fullmatch(cluster):
@@ -71,7 +73,7 @@ def resolve_location(
 
 
 def project_of_credentials() -> str:
-    """The project of the application default credentials; "" if there is none."""
+    """The project of the application default credentials, or "" if there is none."""
     try:
         return default_credentials()[1]
     except NoCredentials:

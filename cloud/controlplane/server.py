@@ -54,7 +54,7 @@ class ControlPlane:
         self.regions = {one: region_services(one, self.clusters, self.permission) for one in REGIONS}
 
     async def start(self, control: str = "") -> None:
-        """Resume the clusters and start gRPC. `control`: our address on the network shared with `cloud`."""
+        """Resume the clusters and start gRPC. `control` is our address on the network shared with `cloud`."""
         await self.clusters.resume()
         if self.autoscaler:
             infeasible = InfeasibleLog(self.clusters, self.autoscaler.read)
@@ -89,7 +89,7 @@ class ControlPlane:
         return int(server.sockets[0].getsockname()[1])
 
     async def runner(self, app: web.Application) -> web.AppRunner:
-        """A set-up runner for an application."""
+        """A runner for an application, already set up."""
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
         await runner.setup()
         self.runners.append(runner)

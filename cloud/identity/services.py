@@ -56,7 +56,7 @@ class GoogleServices:
                 found = re.fullmatch(pattern, path)
                 if found and method == request.method:
                     return web.json_response(await handler(self.access, principal, body, found.groupdict()))
-            raise ApiError(404, "notFound", f"The lab's {host} has no {request.method} {path}.")
+            raise ApiError(404, "notFound", f"The lab's {host} does not support {request.method} {path}.")
         except ApiError as refusal:
             return service_error(refusal)
         except OSError as fault:

@@ -125,7 +125,7 @@ def ask(cloud: LabCloud, path: str) -> str:
 
 
 def own_certificates(environ: Mapping[str, str]) -> str:
-    """The certificates that programs on this machine trust, so that other hosts work with the lab's added."""
+    """The certificates that programs on this machine trust: with the lab's added, other hosts still work."""
     default = ssl.get_default_verify_paths()
     named = [environ.get(name, "") for name in CERTIFICATES if not environ.get(MARK)]
     for path in (*named, default.cafile, default.openssl_cafile, certifi_path()):

@@ -1,4 +1,4 @@
-"""The checks that run before a job is submitted. Each is a pure function of the plan and the cluster's information.
+"""The checks that run before a job is submitted. Each is a pure function of the plan and the cluster information.
 
 To add a check, write a function in a module here and list it in `CHECKS` or `CLUSTER_CHECKS`. All findings are shown
 together.

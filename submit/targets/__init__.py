@@ -1,4 +1,4 @@
-"""Where jobs can be sent. Adding a target is one module here and one line in `REGISTRY`."""
+"""Where jobs can be sent. To add a target, add a module here and a line to `REGISTRY`."""
 
 from __future__ import annotations
 

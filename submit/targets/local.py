@@ -54,12 +54,14 @@ class LocalTarget:
         """The gateway's address. Raises UsageError."""
         port = setting("RAYDOCK_PORT", "8265")
         if not port.isdecimal() or not 0 < int(port) < 65536:
-            raise UsageError(f"RAYDOCK_PORT is {port!r}.", "make it a port from 1 to 65535")
+            raise UsageError(
+                f"RAYDOCK_PORT is {port!r}, which is not a port.", "set it to a port from 1 to 65535"
+            )
         return f"http://127.0.0.1:{port}"
 
 
 def key_header() -> dict[str, str]:
-    """The header with the key that `make cluster-up` wrote. Read for each request."""
+    """The header with the key that `make cluster-up` wrote, which is read again for each request."""
     try:
         key = state.read_key(state.folder())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""A Ray cluster on Vertex AI, found through Google's SDK: its state, its dashboard, and who its jobs run as."""
+"""A Ray cluster on Vertex AI, looked up through Google's SDK: its state, its dashboard, and who its jobs run as."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class VertexTarget:
         return f"check the cluster: python -m cluster status {named}"
 
     async def ready(self, tell: Callable[[str], None]) -> None:
-        """Look up the cluster and wait until it runs, for at most `options.wait` seconds.
+        """Look up the cluster and wait up to `options.wait` seconds until it is running.
 
         Raises UsageError if no cluster can be chosen, ServerError if it accepts no jobs or Google rejects the call,
         and Unreachable if nothing answers.
@@ -77,14 +77,14 @@ class VertexTarget:
             tell(found.line)
 
     async def wait_for(self, api: VertexClient, name: str, tell: Callable[[str], None]) -> None:
-        """Poll the cluster until it runs."""
+        """Poll the cluster until it is running."""
 
         def report(state: str, elapsed: float) -> None:
             if waiter.unanswered_polls:
                 return tell(f"cluster {name}: {state}")
             created = self.cluster.created if self.cluster else 0
             age = f", requested {span(time.time() - created)} ago" if created else ""
-            tell(f"cluster {name} is {state}{age}; waiting until it runs (Ctrl-C stops only the waiting)")
+            tell(f"cluster {name} is {state}{age}; waiting until it is running (Ctrl-C only stops waiting)")
 
         waiter = Waiter(self.options.wait, report)
         try:
@@ -100,7 +100,7 @@ class VertexTarget:
             tell(warning)
 
     async def poll(self, api: VertexClient, name: str, waiter: Waiter) -> Cluster | None:
-        """Poll once: the cluster if it runs, else None after a pause."""
+        """Poll once. Returns the cluster if it is running, or None after a pause."""
         try:
             found = self.cluster = await asyncio.to_thread(api.get, name)
         except Unreachable as fault:
@@ -139,7 +139,10 @@ class VertexTarget:
 
 
 def find_only_cluster(api: VertexClient) -> str:
-    """The id of the only Ray cluster in the location. Raises ClusterNotFound or NotConfigured if it is not one."""
+    """The id of the only Ray cluster in the location.
+
+    Raises ClusterNotFound if there is none, and NotConfigured if there are several.
+    """
     found = [one for one in api.list_clusters() if one.state != "STOPPING"]
     where = f"{api.location.project}, {api.location.region}"
     if not found:
@@ -156,7 +159,7 @@ def find_only_cluster(api: VertexClient) -> str:
 
 
 def submit_error(fault: RaydockError) -> UsageError | ServerError | Unreachable:
-    """Translate an error of Vertex AI to one of the submitter."""
+    """Translate a Vertex AI error into a submitter error."""
     if isinstance(fault, NotConfigured):
         return UsageError(fault.message, fault.fix)
     kind = Unreachable if isinstance(fault, (NotFound, Unreachable)) else ServerError

@@ -152,8 +152,8 @@ def test_a_cluster_of_compose_yaml_from_up_to_idle(clusters: VertexLab) -> None:
     done = clusters.send("composed", "check", "jobs/gpu_tasks.py")
     assert done.returncode == 3, done.stderr
     assert "needs 1 GPU; the whole cluster has 0 GPU" in done.stderr
-    assert "composed: kept; no job for" in cluster("idle", "--max-idle", "1h", "--once")
-    assert "composed: being deleted; no job for" in cluster("idle", "--max-idle", "1s", "--once")
+    assert "composed: kept: no job for" in cluster("idle", "--max-idle", "1h", "--once")
+    assert "composed: deleting it: no job for" in cluster("idle", "--max-idle", "1s", "--once")
     gone = clusters.person("-m", "cluster", "down", "--target", "vertex", "--cluster", "composed", "--yes")
     assert gone.returncode in (0, 1, 2, 4), "it may be gone by now"
     assert (

@@ -138,8 +138,8 @@ def test_a_job_goes_on_when_the_cloud_is_killed_and_mended(lab: Lab, tmp_path: P
     done = lab.cluster("status")
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr == (
-        "cluster: The lab's cloud has stopped, so jobs get no answer there.\n"
-        "  To start it again: make cluster-up\n"
+        "cluster: The lab's cloud has stopped, so requests from jobs will fail.\n"
+        "  To restart: make cluster-up\n"
     )
     done = lab.cluster("up")
     assert done.returncode == 0, done.stderr

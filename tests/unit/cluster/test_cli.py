@@ -85,7 +85,7 @@ def test_docker_requested_without_an_engine(
     status, out, said = run(capsys, *command)
     assert (status, out) == (1, "")
     assert said.endswith(
-        "cluster: No Docker engine answers at unix:///nonexistent.sock: the socket does not exist.\n"
+        "cluster: No Docker engine is responding at unix:///nonexistent.sock: the socket does not exist.\n"
         "  Start Docker, or run the cluster as processes: python -m cluster up --runtime processes\n"
     )
 
@@ -305,15 +305,15 @@ SOME = "the jobs mine-1, 02000000"
 @pytest.mark.parametrize(
     ("told", "words", "name", "why"),
     [
-        (JOBS, [], "CPU_WORKER_MEMORY", f"because CPU_WORKER_MEMORY changed, which would end {SOME}"),
-        (JOBS[:2], [], "HEAD_SHM", "because HEAD_SHM changed, which would end the job mine-1"),
-        (JOBS, ["--build"], "", f"because the images are rebuilt, which would end {SOME}"),
+        (JOBS, [], "CPU_WORKER_MEMORY", f"because CPU_WORKER_MEMORY changed, but that would kill {SOME}"),
+        (JOBS[:2], [], "HEAD_SHM", "because HEAD_SHM changed, but that would kill the job mine-1"),
+        (JOBS, ["--build"], "", f"because the images will be rebuilt, but that would kill {SOME}"),
         (
             Unreachable("The cluster at http://127.0.0.1:1 does not answer: no route."),
             [],
             "HEAD_SHM",
-            "would end any running job, which could not be listed: "
-            "The cluster at http://127.0.0.1:1 does not answer: no route",
+            "would kill any running jobs (could not list them: "
+            "The cluster at http://127.0.0.1:1 does not answer: no route)",
         ),
     ],
 )
@@ -339,7 +339,7 @@ def test_up_does_not_restart_busy_nodes_without_restart(
         status, _, said = run(capsys, "up", *words)
         assert (status, whole.renewals) == (3, 0)
         assert f"{why}. Nothing was changed.\n" in said
-        assert f"or end them: {' '.join(['python -m cluster up', *words, '--restart'])}\n" in said
+        assert f"or kill them: {' '.join(['python -m cluster up', *words, '--restart'])}\n" in said
     status, _, said = run(capsys, "up", *words, "--restart")
     assert (status, whole.renewals) == (0, 1)
     assert "restarting the nodes because " in said
@@ -354,7 +354,10 @@ def test_up_restarts_idle_nodes_and_says_so(
     monkeypatch.setenv("GPU_WORKER_CPUS", "2")
     status, _, said = run(capsys, "up")
     assert (status, whole.renewals) == (0, 1)
-    assert "restarting the nodes because GPU_WORKER_CPUS changed; the cluster loses its job history\n" in said
+    assert (
+        "restarting the nodes because GPU_WORKER_CPUS changed; the cluster's job history will be lost\n"
+        in said
+    )
     run(capsys, "up", "--restart")
     assert whole.renewals == 2
 
@@ -378,7 +381,7 @@ def test_a_cluster_with_another_runtime_exists(
     assert run(capsys, "up", "--runtime", "docker") == (
         1,
         "",
-        "cluster: A cluster already exists with runtime processes.\n  Remove it first: make cluster-down\n",
+        "cluster: A cluster already exists on runtime processes.\n  Remove it first: make cluster-down\n",
     )
 
 
@@ -413,7 +416,7 @@ def test_a_mistake_gets_the_corrected_command_line(
     assert run(capsys, *shlex.split(words)) == (2, "", f"cluster: {message}\n  {fix}\n")
 
 
-STOPPED = "No Docker engine answers at unix:///nonexistent.sock: the socket does not exist."
+STOPPED = "No Docker engine is responding at unix:///nonexistent.sock: the socket does not exist."
 
 
 @pytest.mark.parametrize("words", [["down"], ["up"], ["status"], ["scale", "cpu-worker=1"]])
@@ -561,7 +564,7 @@ def test_scaling_removes_and_adds_nodes(
             0.0,
             99,
             [
-                "still busy after 0 s, removing anyway: "
+                "removing nodes that were still busy after 0 s: "
                 "draining cpu-worker-1: waiting for running tasks to finish",
             ],
         ),

@@ -118,8 +118,9 @@ def test_an_account_that_provision_created(lab: Lab, jobs: Callable[[int], None]
         (
             -1,
             4,
-            "Ray's dashboard does not list its jobs. It is therefore unknown whether jobs are running, and nothing was "
-            f"changed.\n   → try again, or switch anyway: python -m iam account use trainer@{DOMAIN} --force\n",
+            "Could not get the list of jobs from Ray's dashboard. It is therefore unknown whether jobs are running, "
+            "and nothing was changed.\n   → try again, or switch anyway: "
+            f"python -m iam account use trainer@{DOMAIN} --force\n",
         ),
     ],
 )

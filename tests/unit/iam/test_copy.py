@@ -215,7 +215,7 @@ def test_how_far_it_got_before_an_error(
     assert told.code == 3
     start = "iam: Could not read b: No such file or directory. "
     assert re.fullmatch(
-        start + r"[12] of 3 files were copied; add -n to copy the rest\.\n   → ls -l b\n", told.err
+        start + r"[012] of 3 files were copied; add -n to copy the rest\.\n   → ls -l b\n", told.err
     )
     assert "b" not in names(lab, bucket)
 

@@ -71,7 +71,7 @@ def test_disk_finding() -> None:
     assert found(Disk("/", 10 * GIB, 252 * GIB)) == [
         (
             Outcome.OK,
-            "10.0 of 252.0 GiB free on the head node: less than 5 %, so Ray rejects objects that do not fit "
+            "10.0 of 252.0 GiB free on the head node: less than 5%, so Ray rejects objects that do not fit "
             "in memory",
             "",
         )

@@ -13,7 +13,7 @@ from submit.findings import Finding, Outcome
 from submit.preflight import storage
 from tests.labcloud import AGENT, RunningCloud, lab_cloud
 
-PROBE = "pass --probe to ask from inside the cluster with a small job"
+PROBE = "pass --probe to test this with a small job on the cluster"
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def test_objects_that_are_read_must_exist(
 def test_an_unknown_identity_is_unknown() -> None:
     question = storage.question(Header(reads=("gs://b-1/x",)), (), None)
     (one,) = found(question).findings
-    text = "Could not determine who the job would run as, so gs://b-1/x was not checked."
+    text = "Could not determine who the job would run as, so access to gs://b-1/x was not checked."
     assert one == Finding("storage", Outcome.UNKNOWN, text, PROBE)
     answer = {"principal": AGENT, "held": {"b-1": ["storage.objects.get"]}}
     (one,) = found(question, answer).findings

@@ -68,7 +68,7 @@ REFUSED = [
     (["--entrypoint-num-cpus", "many", "x.py"],
      "Argument --entrypoint-num-cpus: invalid amount value: 'many'.", "python submit.py --help"),
     (["--entrypoint-memory", "much", "x.py"], "--entrypoint-memory 'much' is not a memory size.",
-     "write it as 512MiB or 2GiB"),
+     "use a value such as 512MiB or 2GiB"),
     (["--submission-id", "a/b", "x.py"], "Argument --submission-id: 'a/b' is not a submission id: "
      "use letters, digits, '_', '-' and '.'.", "python submit.py --help"),
 ]  # fmt: skip
@@ -105,10 +105,10 @@ def test_job_arguments_belong_after_two_dashes(words: str, meant: str) -> None:
     assert caught.value.fix == f"the job's own arguments go after --: python submit.py {meant}"
 
 
-MEANT, OR_JOB = "did you mean: python submit.py ", "or, if it belongs to the job: python submit.py "
+MEANT, OR_JOB = "did you mean: python submit.py ", "or, if it is meant for the job: python submit.py "
 JOB, OR_OWN = (
     "the job's own arguments go after --: python submit.py ",
-    "or, if it belongs to submit.py: python submit.py ",
+    "or, if it is meant for submit.py: python submit.py ",
 )
 
 

@@ -142,7 +142,7 @@ def test_no_answer(monkeypatch: pytest.MonkeyPatch, api: Any) -> None:
     )
     with pytest.raises(Unreachable) as nothing:
         api().get("first")
-    assert nothing.value.message.startswith("us-central1-aiplatform.googleapis.com does not answer: ")
+    assert nothing.value.message.startswith("us-central1-aiplatform.googleapis.com is not responding: ")
 
 
 def named(state: str = "RUNNING", **more: Any) -> Cluster:
@@ -156,7 +156,7 @@ def named(state: str = "RUNNING", **more: Any) -> Cluster:
         (named("ERROR", error="quota"), "Cluster c is in state ERROR: quota."),
         (named("STOPPING"), "Cluster c is being deleted."),
         (named(has_ray=False), "c is a persistent resource, but not a Ray cluster."),
-        (named(dashboard=""), "Cluster c has no dashboard address, so it accepts no jobs."),
+        (named(dashboard=""), "Cluster c has no dashboard address, so it can't accept jobs."),
     ],
 )
 def test_clusters_that_accept_no_jobs(cluster: Cluster, message: str) -> None:

@@ -197,11 +197,14 @@ def test_accelerators(machine: str, accelerator: str, count: int, field: str, sa
         (IMAGE, ""),
         (IMAGE.replace("us-", "europe-").replace("cpu", "gpu"), ""),
         ("us-central1-docker.pkg.dev/p/r/mine:1", ""),
-        (IMAGE.replace("2-47.py311", "2-47.py310"), "Ray 2.47 has no image for Python 3.10; it has: 3.11."),
+        (
+            IMAGE.replace("2-47.py311", "2-47.py310"),
+            "Ray 2.47 has no image for Python 3.10; available: 3.11.",
+        ),
         (IMAGE.replace("2-47", "2-48"), "Ray 2.48 is not supported; supported: 2.9, 2.33, 2.42, 2.47."),
         (
             IMAGE.replace("2-47", "2-42"),
-            "The lab has Ray 2.47 on Python 3.11 only; Vertex AI also has 2.42 on 3.11.",
+            "The lab supports only Ray 2.47 with Python 3.11; Vertex AI also supports 2.42 with 3.11.",
         ),
         (
             IMAGE.replace("latest", "old"),
@@ -259,7 +262,7 @@ def test_only_replica_counts_can_be_updated() -> None:
     assert update.problems(SOUND, fewer, ["resource_pools.replica_count"]) == [
         (
             "persistent_resource.resource_pools",
-            "The pools must be the cluster's own, in the same order.",
+            "The pools must match the cluster's, in the same order.",
         )
     ]
 

@@ -210,7 +210,7 @@ def test_what_vertex_ai_refuses_is_refused(nodes: FakeNodes, sdk: Sdk) -> None:
         ray.create_ray_cluster(cluster_name="Not_An_Id")
     with pytest.raises(ValueError, match=r"resource_pools\[0\]\.machine_spec\.machine_type; Message"):
         ray.create_ray_cluster(head_node_type=ray.Resources(machine_type="n9-huge"), cluster_name="other")
-    with pytest.raises(ValueError, match=r"lab has Ray 2\.47 on Python 3\.11 only"):
+    with pytest.raises(ValueError, match=r"lab supports only Ray 2\.47 with Python 3\.11"):
         ray.create_ray_cluster(ray_version="2.42", python_version="3.10", cluster_name="other")
     assert {node.key.cluster.rpartition("/")[2] for node in nodes.made} == {"there"}
 
