@@ -125,11 +125,7 @@ def ask(cloud: LabCloud, path: str) -> str:
 
 
 def own_certificates(environ: Mapping[str, str]) -> str:
-<<<<<<< HEAD
     """The certificates that programs on this machine trust, so that other hosts work with the lab's added."""
-=======
-    """The certificates that programs on this machine trust: with the lab's added, other hosts still work."""
->>>>>>> ed8753b90f94de89b08c09fbb32e7e3fda871066
     default = ssl.get_default_verify_paths()
     named = [environ.get(name, "") for name in CERTIFICATES if not environ.get(MARK)]
     for path in (*named, default.cafile, default.openssl_cafile, certifi_path()):
