@@ -22,6 +22,16 @@ from .targets import TargetOptions
 SECRET_CHECKS = frozenset({"arguments", "environment", "secrets"})
 
 
+# The flags that select a cluster, each with the targets that take it.
+CLUSTER_OPTIONS = {
+    "cluster": ("vertex", "kuberay"),
+    "project": ("vertex",),
+    "region": ("vertex",),
+    "context": ("kuberay",),
+    "namespace": ("kuberay",),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """The parsed command line. `operand` is a job script or a submission id; durations are in seconds.
@@ -54,7 +64,7 @@ class Options:
     def target_flags(self) -> str:
         """The flags that select the target, as given, each followed by a space."""
         named = {"target": "" if self.target == "local" else self.target, "address": self.address or ""}
-        named |= {name: getattr(self.target_options, name) for name in ("cluster", "project", "region")}
+        named |= {name: getattr(self.target_options, name) for name in CLUSTER_OPTIONS}
         return "".join(f"--{name} {shlex.quote(value)} " for name, value in named.items() if value)
 
     def skipping(self, checks: Iterable[str]) -> str:
@@ -180,13 +190,15 @@ def options_of(namespace: argparse.Namespace, verb: str, arguments: tuple[str, .
 
 
 def target_options_of(namespace: argparse.Namespace) -> TargetOptions:
-    """The flags that select a cluster on Vertex AI. Raises UsageError if another target was chosen."""
-    names = {name: getattr(namespace, name, "") for name in ("cluster", "project", "region")}
+    """The flags that select a cluster. Raises UsageError if the chosen target does not take one of them."""
+    names = {name: getattr(namespace, name, "") for name in CLUSTER_OPTIONS}
     target = getattr(namespace, "target", "local")
     for name, value in names.items():
-        if value and target != "vertex":
+        if value and target not in CLUSTER_OPTIONS[name]:
+            takers = " and ".join(f"--target {one}" for one in CLUSTER_OPTIONS[name])
             raise UsageError(
-                f"--{name} applies only to clusters on Vertex AI.", f"--target vertex --{name} {value}"
+                f"--{name} applies only to {takers}.",
+                f"--target {CLUSTER_OPTIONS[name][0]} --{name} {shlex.quote(value)}",
             )
     return TargetOptions(wait=seconds(getattr(namespace, "cluster_wait", "30m"), "--cluster-wait"), **names)
 

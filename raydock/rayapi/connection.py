@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -17,6 +18,8 @@ class Connection:
     `slow` headers may have to fetch a token, so they are created in a thread; they raise a RaydockError on failure.
     `turned_down` is called with headers that the server rejected with 401; it returns whether to retry with new ones.
     `access` is what to do if the server denies access (401 or 403), "" if the same as when it does not answer.
+    `trusted` creates the TLS context if it is not that of this machine; `proxy` is an HTTP proxy for this server alone.
+    `page` is the address for a browser if it differs from the base URL, with `page_needs` saying what it takes.
     """
 
     base_url: str
@@ -25,6 +28,10 @@ class Connection:
     slow: bool = False
     turned_down: Callable[[Mapping[str, str]], bool] = lambda headers: False
     access: str = ""
+    trusted: Callable[[], ssl.SSLContext] | None = None
+    proxy: str = ""
+    page: str = ""
+    page_needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)

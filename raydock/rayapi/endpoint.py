@@ -87,12 +87,23 @@ class Endpoint:
     def refusal(self, reply: httpx.Response) -> ServerError:
         """The error for an error response. The last line of a server traceback is the reason."""
         where = f"{reply.request.method} {reply.request.url.path}"
-        lines = reply.text.strip().splitlines() if reply.is_closed else []
+        lines = reason(reply).splitlines() if reply.is_closed else []
         why = ": " + lines[-1].strip()[:300].rstrip(".") if lines else ""
         denied = self.connection.access if reply.status_code in (401, 403) else ""
         return ServerError(
             f"{self.url} answered {reply.status_code} to {where}{why}.", denied or self.fix, reply.status_code
         )
+
+
+def reason(reply: httpx.Response) -> str:
+    """The text of an error response; of a Kubernetes API server's Status object, its message."""
+    body = reply.text.strip()
+    if not body.startswith("{"):
+        return body
+    try:
+        return answers.text(answers.mapping(answers.parsed(reply.content)).get("message")) or body
+    except ValueError:
+        return body
 
 
 def connect_reason(fault: BaseException) -> str:

@@ -11,6 +11,7 @@ from raydock.rayapi.connection import Target
 REGISTRY = {
     "local": "submit.targets.local",
     "vertex": "submit.targets.vertex",
+    "kuberay": "submit.targets.kuberay",
     "address": "submit.targets.address",
 }
 
@@ -23,6 +24,8 @@ class TargetOptions:
     cluster: str = ""
     project: str = ""
     region: str = ""
+    context: str = ""
+    namespace: str = ""
     wait: float = 1800.0
 
 

@@ -1,0 +1,102 @@
+"""Client of a Kubernetes API server: bounded requests, one-sentence errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import httpx
+
+from kuberay.errors import AccessDenied, ClusterNotFound, CredentialsRejected, RequestRejected
+from kuberay.kubeconfig import KubeContext
+from raydock import answers
+from raydock.rayapi.client import open_client
+from raydock.rayapi.connection import Connection
+from raydock.rayapi.endpoint import UNFINISHED, Endpoint, reason
+
+RAY = "/apis/ray.io/v1"
+
+
+class KubeClient:
+    """The API server of one context. A context manager; all calls block and may be made from several threads."""
+
+    def __init__(self, context: KubeContext) -> None:
+        self.context = context
+        self.endpoint = Endpoint(connection(context), f"kubectl --context {context.name} cluster-info")
+        self.http = open_client(self.endpoint)
+
+    def __enter__(self) -> KubeClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
+    def get(self, path: str, **query: str) -> Mapping[str, Any]:
+        """Return an object. Raises ClusterNotFound, AccessDenied, CredentialsRejected, RequestRejected, Unreachable."""
+        return self.call("GET", path + (f"?{urlencode(query)}" if query else ""))
+
+    def items(self, path: str, **query: str) -> list[Mapping[str, Any]]:
+        """Return the objects of a list. Raises like `get`."""
+        return answers.rows(self.get(path, **query).get("items"))
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Create an object. Raises like `get`."""
+        return self.call("POST", path, body)
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """One bounded request and the object that it returns."""
+        try:
+            reply = self.http.request(method, path, json=dict(body) if body else None)
+        except UNFINISHED as fault:
+            raise self.endpoint.unreachable(fault) from None
+        if reply.is_success:
+            value: Mapping[str, Any] = self.endpoint.parsed(reply)
+            return value
+        raise self.rejection(reply)
+
+    def rejection(
+        self, reply: httpx.Response
+    ) -> ClusterNotFound | AccessDenied | CredentialsRejected | RequestRejected:
+        """The error for an error response."""
+        why = " ".join(reason(reply).split())[:300].rstrip(".")
+        if reply.status_code == 401:
+            return rejected_credentials(self.context)
+        if reply.status_code == 403:
+            return AccessDenied(f"The API server of context {self.context.name} denied this: {why}.")
+        if reply.status_code == 404:
+            return ClusterNotFound(f"The API server of context {self.context.name} has no such object: {why}.")
+        return RequestRejected(
+            f"The API server of context {self.context.name} answered {reply.status_code}: {why}.",
+            self.endpoint.fix,
+            reply.status_code,
+        )
+
+
+def rejected_credentials(context: KubeContext) -> CredentialsRejected:
+    """The error for credentials that the API server does not accept."""
+    return CredentialsRejected(
+        f"The API server {context.server} rejects the credentials of context {context.name}: they have expired, or "
+        "are for another cluster.",
+        context.login,
+    )
+
+
+def connection(context: KubeContext, path: str = "") -> Connection:
+    """How to reach the API server, or a path of it."""
+    return Connection(
+        context.server + path,
+        context.headers,
+        slow=True,
+        turned_down=context.turned_down,
+        access=context.login,
+        trusted=context.ssl_context,
+        proxy=context.proxy,
+    )
+
+
+def namespaced(base: str, namespace: str, kind: str, name: str = "") -> str:
+    """The path of a namespace's objects of one kind, or of one of them."""
+    return f"{base}/namespaces/{quote(namespace, safe='')}/{kind}" + (
+        f"/{quote(name, safe='')}" if name else ""
+    )
