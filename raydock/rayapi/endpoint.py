@@ -86,7 +86,8 @@ class Endpoint:
 
     def refusal(self, reply: httpx.Response) -> ServerError:
         """The error for an error response. The last line of a server traceback is the reason."""
-        where = f"{reply.request.method} {reply.request.url.path}"
+        base = httpx.URL(self.url).path.rstrip("/")
+        where = f"{reply.request.method} {reply.request.url.path.removeprefix(base)}"
         lines = reason(reply).splitlines() if reply.is_closed else []
         why = ": " + lines[-1].strip()[:300].rstrip(".") if lines else ""
         denied = self.connection.access if reply.status_code in (401, 403) else ""

@@ -11,7 +11,7 @@ from typing import Any
 from kuberay import kubeconfig, lookup
 from kuberay.client import KubeClient
 from kuberay.cluster import RayCluster
-from kuberay.errors import KuberayError, NotConfigured
+from kuberay.errors import AccessDenied, KuberayError, NotConfigured
 from kuberay.identity import identities
 from kuberay.kubeconfig import KubeContext
 from kuberay.reasons import why_not_ready
@@ -20,6 +20,7 @@ from raydock.gcp.clouds import JobIdentity, RealCloud
 from raydock.rayapi.connection import Connection, ExpectedVersions
 from vertex.wait import Waiter, WaitTimeout
 
+from ..errors import PreflightError
 from . import TargetOptions
 
 
@@ -137,9 +138,11 @@ def described(context: KubeContext, cluster: RayCluster) -> str:
     )
 
 
-def submit_error(fault: KuberayError) -> UsageError | ServerError:
-    """Translate an error of Kubernetes to one of the submitter."""
-    kind = UsageError if isinstance(fault, NotConfigured) else ServerError
+def submit_error(fault: KuberayError) -> UsageError | PreflightError | ServerError:
+    """Translate an error of Kubernetes to one of the submitter. A missing verb is a check that did not pass."""
+    if isinstance(fault, NotConfigured):
+        return UsageError(fault.message, fault.fix)
+    kind = PreflightError if isinstance(fault, AccessDenied) else ServerError
     return kind(fault.message, fault.fix)
 
 
