@@ -58,6 +58,7 @@ class ClusterInfo:
     modules: frozenset[str] = frozenset()  # importable ones, with namespaces written out; empty: unknown
     nodes: tuple[NodeResources, ...] = ()
     silent: str = ""
+    addable: tuple[NodeResources, ...] = ()  # that an autoscaler would add
     disk: Disk | None = None  # of the head; may be some seconds old
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from raydock.gcp.clouds import GoogleCloud
+    from raydock.rayapi.cluster_info import NodeResources
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,4 +97,8 @@ class Target(Protocol):
 
     def google(self) -> GoogleCloud | None:
         """The Google Cloud of its jobs, which also knows their principal; None if unknown."""
+        ...
+
+    def addable(self) -> Sequence[NodeResources]:
+        """The nodes that an autoscaler would add for a job that needs them."""
         ...

@@ -17,11 +17,14 @@ from kuberay.kubeconfig import KubeContext
 from kuberay.reasons import why_not_ready
 from raydock.errors import ServerError, Unreachable, UsageError
 from raydock.gcp.clouds import JobIdentity, RealCloud
+from raydock.rayapi.cluster_info import NodeResources
 from raydock.rayapi.connection import Connection, ExpectedVersions
 from vertex.wait import Waiter, WaitTimeout
 
 from ..errors import PreflightError
 from . import TargetOptions
+
+MOST_ADDABLE = 10_000  # per worker group: maxReplicas is 2^31 - 1 if it is not set
 
 
 @dataclass(slots=True)
@@ -101,6 +104,15 @@ class KuberayTarget:
             return lookup.dashboard(self.context, self.cluster)
         except NotConfigured as fault:
             raise submit_error(fault) from None
+
+    def addable(self) -> tuple[NodeResources, ...]:
+        """The pods by which the autoscaler may enlarge each worker group."""
+        groups = self.cluster.groups if self.cluster else ()
+        return tuple(
+            NodeResources(group.name, False, group.resources)
+            for group in groups
+            for _ in range(min(group.most - group.replicas, MOST_ADDABLE))
+        )
 
     def google(self) -> RealCloud:
         """Google Cloud as seen by the Kubernetes service accounts of all pods."""

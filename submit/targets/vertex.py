@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from raydock import versions
 from raydock.errors import PermissionDenied, RaydockError, ServerError, Unreachable, UsageError
 from raydock.gcp.tokens import AccessToken
+from raydock.rayapi.cluster_info import NodeResources
 from raydock.rayapi.connection import Connection, ExpectedVersions
 from raydock.settings import setting
 from raydock.units import span
@@ -121,6 +122,10 @@ class VertexTarget:
             return {"Authorization": f"Bearer {self.token.value()}"}
         except (VertexError, PermissionDenied, Unreachable) as fault:
             raise Unreachable(fault.message, fault.fix) from None
+
+    def addable(self) -> tuple[NodeResources, ...]:
+        """None: Vertex AI does not report what its autoscaler would add."""
+        return ()
 
     def google(self) -> RealCloud:
         """Google Cloud as seen by the one identity that the cluster's jobs run as."""

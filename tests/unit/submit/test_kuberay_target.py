@@ -13,6 +13,7 @@ from kuberay import access, lookup
 from kuberay.access import Access
 from raydock.errors import RaydockError, ServerError, Unreachable, UsageError
 from raydock.gcp.clouds import JobIdentity
+from raydock.rayapi.cluster_info import NodeResources
 from raydock.rayapi.dashboard import Dashboard
 from submit.errors import PreflightError
 from submit.options import parse
@@ -269,6 +270,16 @@ def test_every_service_account_of_the_pods_has_an_identity_or_a_reason(kube: Fak
     head = asyncio.run(target.google().identities(None))[0]
     assert head.why == "your account may not read Kubernetes service account ray-head (head, c)"
     assert head.fix.startswith(f"{ADMIN}kubectl --context lab -n ray create role raydock-get-serviceaccounts ")
+
+
+def test_what_the_autoscaler_would_add_counts(kube: FakeKube) -> None:
+    workers = [group("cpu-worker", cpu="2", memory="1Gi")]
+    kube.clusters["lab"] = raycluster(workerGroupSpecs=workers, enableInTreeAutoscaling=True)
+    target, _ = ready()
+    assert target.addable() == (NodeResources("cpu-worker", False, {"CPU": 2, "memory": 2**30}),) * 2
+    kube.clusters["lab"]["spec"]["enableInTreeAutoscaling"] = False
+    target, _ = ready()
+    assert target.addable() == ()
 
 
 def test_flags_belong_to_their_targets() -> None:
