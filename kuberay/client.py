@@ -65,7 +65,9 @@ class KubeClient:
         if reply.status_code == 403:
             return AccessDenied(f"The API server of context {self.context.name} denied this: {why}.")
         if reply.status_code == 404:
-            return ClusterNotFound(f"The API server of context {self.context.name} has no such object: {why}.")
+            return ClusterNotFound(
+                f"The API server of context {self.context.name} has no such object: {why}."
+            )
         return RequestRejected(
             f"The API server of context {self.context.name} answered {reply.status_code}: {why}.",
             self.endpoint.fix,

@@ -73,7 +73,7 @@ class RayCluster:
         if self.suspended and not self.queue:
             raise Unusable(
                 f"Cluster {self.name} is suspended, so it has no pods.",
-                f"kubectl {flags} patch raycluster {self.name} --type merge -p '{{\"spec\":{{\"suspend\":false}}}}'",
+                f'kubectl {flags} patch raycluster {self.name} --type merge -p \'{{"spec":{{"suspend":false}}}}\'',
             )
 
 
@@ -90,8 +90,7 @@ def cluster_of(found: Mapping[str, Any]) -> RayCluster:
         suspended=spec.get("suspend") is True,
         queue=text(mapping(about.get("labels")).get(QUEUE)),
         conditions={text(one.get("type")): text(one.get("status")) for one in rows(status.get("conditions"))},
-        service=text(mapping(status.get("head")).get("serviceName"))
-        or head_service(name),
+        service=text(mapping(status.get("head")).get("serviceName")) or head_service(name),
         tokens=text(mapping(spec.get("authOptions")).get("mode")) == "token",
         groups=tuple(groups_of(name, spec)),
     )
@@ -103,7 +102,7 @@ def head_service(cluster: str) -> str:
 
 
 def groups_of(name: str, spec: Mapping[str, Any]) -> Iterator[PodGroup]:
-    """The head, then the worker groups. With the autoscaler, a head without an account has one named after the cluster."""
+    """The head, then the worker groups. With the autoscaler, the operator makes an account for a head without one."""
     autoscaled = spec.get("enableInTreeAutoscaling") is True
     head_account = name[-LONGEST_NAME:] if autoscaled else "default"
     yield group_of("head", mapping(spec.get("headGroupSpec")), 1, 1, head_account)

@@ -146,11 +146,9 @@ def unknown_context(context: str, names: list[str], path: str) -> NotConfigured:
 
 def login_of(merged: Any, user: str) -> str:
     """How the user gets new credentials."""
-    plugin = ""
-    for one in merged["users"].value:
-        if one["name"] == user:
-            about = one["user"] if "user" in one else {}
-            plugin = str(about["exec"]["command"]) if "exec" in about else ""
+    found = merged["users"].get_with_name(user, safe=True)
+    about = found.safe_get("user") if found else None
+    plugin = str(about["exec"]["command"]) if about and "exec" in about else ""
     if not plugin:
         return f"renew the credentials of user {user} in the kubeconfig"
     return f"log in again: {LOGINS.get(Path(plugin).name, plugin)}"

@@ -17,7 +17,9 @@ from raydock.rayapi.connection import Connection
 
 TOKEN = "RAY_AUTH_TOKEN"  # Ray's own variable, from 2.52 on
 RAY_HEADER = "X-Ray-Authorization"
-INSTALL = "https://docs.ray.io/en/latest/cluster/kubernetes/getting-started/kuberay-operator-installation.html"
+INSTALL = (
+    "https://docs.ray.io/en/latest/cluster/kubernetes/getting-started/kuberay-operator-installation.html"
+)
 PAGE = "http://127.0.0.1:8001"  # where `kubectl proxy` listens
 
 
@@ -117,4 +119,6 @@ def dashboard(context: KubeContext, cluster: RayCluster) -> Connection:
 
 def proxy_path(namespace: str, service: str) -> str:
     """The path of the API server's proxy to the dashboard of a head."""
-    return f"/api/v1/namespaces/{quote(namespace, safe='')}/services/{quote(service, safe='')}:dashboard/proxy"
+    return (
+        f"/api/v1/namespaces/{quote(namespace, safe='')}/services/{quote(service, safe='')}:dashboard/proxy"
+    )

@@ -53,7 +53,9 @@ def reasons_of(pod: Mapping[str, Any]) -> Iterator[str]:
         if text(waiting.get("reason")) not in WAITING:
             yield f"pod {name}: {text(waiting.get('reason'))}: {text(waiting.get('message'))}".rstrip(": ")
     if text(status.get("phase")) == "Failed":
-        yield f"pod {name} has failed: {text(status.get('reason')) or text(status.get('message'))}".rstrip(": ")
+        yield f"pod {name} has failed: {text(status.get('reason')) or text(status.get('message'))}".rstrip(
+            ": "
+        )
 
 
 def event_reasons(client: KubeClient, cluster: RayCluster) -> list[str]:

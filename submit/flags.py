@@ -86,7 +86,7 @@ def add_cluster_options(target: argparse._ArgumentGroup) -> None:
         "--cluster",
         metavar="NAME",
         default="",
-        help="vertex: name or full resource name of the cluster; kuberay: name of the RayCluster (default: the only one)",
+        help="vertex: name or full resource name of the cluster; kuberay: the RayCluster (default: the only one)",
     )
     target.add_argument(
         "--project", metavar="ID", default="", help="vertex: its project (default: your credentials' project)"
@@ -95,7 +95,10 @@ def add_cluster_options(target: argparse._ArgumentGroup) -> None:
         "--region", metavar="REGION", default="", help="vertex: its region (default us-central1)"
     )
     target.add_argument(
-        "--context", metavar="NAME", default="", help="kuberay: context of the kubeconfig (default: the current)"
+        "--context",
+        metavar="NAME",
+        default="",
+        help="kuberay: context of the kubeconfig (default: the current)",
     )
     target.add_argument(
         "--namespace", metavar="NS", default="", help="kuberay: its namespace (default: the context's)"

@@ -68,7 +68,10 @@ class KubeServer:
 
     def kubeconfig(self, path: Path, token: str, port: int = 0) -> Path:
         """A kubeconfig for the holder of that token, through another port if there is a relay."""
-        server = {"server": f"https://127.0.0.1:{port or self.port}", "certificate-authority": str(self.authority)}
+        server = {
+            "server": f"https://127.0.0.1:{port or self.port}",
+            "certificate-authority": str(self.authority),
+        }
         about = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -89,14 +92,19 @@ class KubeServer:
         self.make(f"{rbac}/roles", {**api, "kind": "Role", "rules": rules})
         subject = {"kind": "User", "name": "dev", "apiGroup": "rbac.authorization.k8s.io"}
         role = {"kind": "Role", "name": "submitter", "apiGroup": "rbac.authorization.k8s.io"}
-        self.make(f"{rbac}/rolebindings", {**api, "kind": "RoleBinding", "subjects": [subject], "roleRef": role})
+        self.make(
+            f"{rbac}/rolebindings", {**api, "kind": "RoleBinding", "subjects": [subject], "roleRef": role}
+        )
 
 
 @contextmanager
 def kube_server(folder: Path) -> Iterator[KubeServer]:
     """Starts etcd and the API server, and defines KubeRay's resources."""
     bin, (store, peer, port) = binaries(), ports.pick(3, set())
-    for words in (["genrsa", "-out", "sa.key", "2048"], ["rsa", "-in", "sa.key", "-pubout", "-out", "sa.pub"]):
+    for words in (
+        ["genrsa", "-out", "sa.key", "2048"],
+        ["rsa", "-in", "sa.key", "-pubout", "-out", "sa.pub"],
+    ):
         subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=60)
     (folder / "tokens.csv").write_text(f"{ADMIN},admin,1,system:masters\n{DEVELOPER},dev,2,developers\n")
     url, members = f"http://127.0.0.1:{store}", f"http://127.0.0.1:{peer}"
@@ -127,7 +135,11 @@ def kube_server(folder: Path) -> Iterator[KubeServer]:
         found = KubeServer(port, authority, admin)
         until(lambda: answers(admin, "/readyz"))
         for path in sorted(definitions().glob("*_rayclusters.yaml")):
-            found.make("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", path.read_bytes(), "application/yaml")
+            found.make(
+                "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+                path.read_bytes(),
+                "application/yaml",
+            )
         until(lambda: answers(admin, "/apis/ray.io/v1/rayclusters"))
         yield found
 
@@ -160,7 +172,7 @@ def process(words: list[Any], log: Path) -> Iterator[None]:
 
 
 def run_cluster(server: KubeServer, cluster: dict[str, Any], port: int) -> None:
-    """Creates a namespace with a RayCluster, and what KubeRay's operator makes of it: the head's dashboard is `port`."""
+    """Creates a namespace with a RayCluster, and what the operator makes of it: the head's dashboard is at `port`."""
     name, core = cluster["metadata"]["name"], "/api/v1/namespaces/ray"
     server.make("/api/v1/namespaces", {"metadata": {"name": "ray"}})
     for account in ("ray-head", "default"):
@@ -175,8 +187,12 @@ def run_cluster(server: KubeServer, cluster: dict[str, Any], port: int) -> None:
     running = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}
     server.patch_status(f"{core}/pods/{pod}", running)
     service = f"{name}-head-svc"
-    dashboard = {"name": "dashboard", "port": 8265}
-    server.make(f"{core}/services", {"metadata": {"name": service}, "spec": {"clusterIP": "None", "ports": [dashboard]}})
+    named = {"metadata": {"name": service}}
+    headless = {"clusterIP": "None", "ports": [{"name": "dashboard", "port": 8265}]}
+    server.make(f"{core}/services", {**named, "spec": headless})
     target = {"kind": "Pod", "namespace": "ray", "name": pod}
-    subset = {"addresses": [{"ip": address, "targetRef": target}], "ports": [{"name": "dashboard", "port": port}]}
-    server.make(f"{core}/endpoints", {"metadata": {"name": service}, "subsets": [subset]})
+    subset = {
+        "addresses": [{"ip": address, "targetRef": target}],
+        "ports": [{"name": "dashboard", "port": port}],
+    }
+    server.make(f"{core}/endpoints", {**named, "subsets": [subset]})

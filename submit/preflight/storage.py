@@ -144,7 +144,13 @@ async def workload_findings(one: JobIdentity, reader: PolicyReader) -> list[Find
     try:
         policy = await reader.service_account_policy(address)
     except NotFound:
-        return [denied("storage", f"There is no service account {address}.", f"gcloud iam service-accounts create {address.partition('@')[0]}")]
+        return [
+            denied(
+                "storage",
+                f"There is no service account {address}.",
+                f"gcloud iam service-accounts create {address.partition('@')[0]}",
+            )
+        ]
     who = f"Kubernetes service account {name} in namespace {namespace}"
     if policy is None:
         text = f"Whether {who} may act as {address} is unknown: you may not read that account's policy."

@@ -61,9 +61,7 @@ class KuberayTarget:
         something, and Unreachable if nothing answers.
         """
         try:
-            context = await asyncio.to_thread(
-                kubeconfig.load, self.options.context, self.options.namespace
-            )
+            context = await asyncio.to_thread(kubeconfig.load, self.options.context, self.options.namespace)
             self.context = context
             with KubeClient(context) as client:
                 self.cluster = await asyncio.to_thread(lookup.find, client, self.options.cluster)

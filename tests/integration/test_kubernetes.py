@@ -33,7 +33,8 @@ pytestmark = [
         "tests/contract/test_job_life.py::test_an_exception_of_the_job_is_the_end_of_its_log[fake_kube]",
     ),
     pytest.mark.skipif(
-        not kubeserver.definitions().is_dir(), reason="set KUBERAY_CRDS to KubeRay's custom resource definitions"
+        not kubeserver.definitions().is_dir(),
+        reason="set KUBERAY_CRDS to KubeRay's custom resource definitions",
     ),
     pytest.mark.skipif(
         not (shutil.which("apt-get") or os.environ.get("KUBERNETES_BIN")),
@@ -119,7 +120,9 @@ def test_every_line_arrives_once_though_connections_break_off(
     relay, done = Relay(server.port), threading.Event()
     config = server.kubeconfig(tmp_path / "relayed", ADMIN, relay.port)
     job = tmp_path / "ticks.py"
-    job.write_text(f"import time\nfor i in range({LINES}):\n    print('tick', i, flush=True)\n    time.sleep(0.1)\n")
+    job.write_text(
+        f"import time\nfor i in range({LINES}):\n    print('tick', i, flush=True)\n    time.sleep(0.1)\n"
+    )
 
     def cut() -> None:
         while not done.wait(0.5):
@@ -149,12 +152,13 @@ NEEDED = (
     access.READ_PODS,
     access.READ_EVENTS,
 )
+PROXY = "/api/v1/namespaces/ray/services/lab-head-svc:dashboard/proxy"
 REQUESTS: dict[tuple[str, str], tuple[str, str]] = {
     ("get", "rayclusters"): ("GET", "/apis/ray.io/v1/namespaces/ray/rayclusters/lab"),
     ("list", "rayclusters"): ("GET", "/apis/ray.io/v1/namespaces/ray/rayclusters"),
-    ("get", "services/proxy"): ("GET", "/api/v1/namespaces/ray/services/lab-head-svc:dashboard/proxy/api/version"),
-    ("create", "services/proxy"): ("POST", "/api/v1/namespaces/ray/services/lab-head-svc:dashboard/proxy/api/jobs/"),
-    ("update", "services/proxy"): ("PUT", "/api/v1/namespaces/ray/services/lab-head-svc:dashboard/proxy/api/packages/gcs/x"),
+    ("get", "services/proxy"): ("GET", f"{PROXY}/api/version"),
+    ("create", "services/proxy"): ("POST", f"{PROXY}/api/jobs/"),
+    ("update", "services/proxy"): ("PUT", f"{PROXY}/api/packages/gcs/x"),
     ("get", "serviceaccounts"): ("GET", "/api/v1/namespaces/ray/serviceaccounts/ray-head"),
     ("list", "pods"): ("GET", "/api/v1/namespaces/ray/pods"),
     ("list", "events"): ("GET", "/api/v1/namespaces/ray/events"),
@@ -175,7 +179,11 @@ def test_the_check_names_the_verb_that_the_server_then_denies(
     job.write_text('# /// script\n# [tool.submit]\n# reads = ["gs://some-bucket/x"]\n# ///\nprint(1)\n')
     cluster = [] if missing.verb == "list" else ["--cluster", "lab"]
     required = missing in NEEDED[:5]
-    ready = raycluster()["status"] if missing.resource not in ("pods", "events") else {"state": "", "conditions": []}
+    ready = (
+        raycluster()["status"]
+        if missing.resource not in ("pods", "events")
+        else {"state": "", "conditions": []}
+    )
     server.patch_status("/apis/ray.io/v1/namespaces/ray/rayclusters/lab", ready)
     try:
         words = ["check", "--target", "kuberay", "--cluster-wait", "1s", *cluster, job]
@@ -206,8 +214,6 @@ def test_the_commands_that_the_check_prints_grant_what_is_missing(
     for line in refused.err.splitlines():
         command = line.strip().removeprefix("→ ")
         if command.startswith("kubectl"):
-            subprocess.run(
-                shlex.split(command.replace("=USER", "=dev")), check=True, env=env, timeout=120
-            )
+            subprocess.run(shlex.split(command.replace("=USER", "=dev")), check=True, env=env, timeout=120)
     done = submit(*words, env=env | {"KUBECONFIG": str(config)})
     assert (refused.code, done.code) == (3, 0), refused.err + done.err

@@ -107,5 +107,3 @@ def test_missing_client_names_the_install_command(path: Path, monkeypatch: pytes
         "The Kubernetes client for Python is not installed.",
         "pip install kubernetes",
     )
-
-

@@ -110,8 +110,7 @@ def test_a_service_without_pods_is_reported_in_the_servers_words(kube: FakeKube)
 
 
 VERBS = [
-    (one.verb, one.full_resource)
-    for one in (*access.needed_for("lab", "lab-head-svc"), access.LIST_CLUSTERS)
+    (one.verb, one.full_resource) for one in (*access.needed_for("lab", "lab-head-svc"), access.LIST_CLUSTERS)
 ]
 
 
@@ -197,7 +196,9 @@ UNSCHEDULABLE = pod(
     "lab-head",
     conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no GPU."}],
 )
-PULLING = pod("w", containerStatuses=[{"state": {"waiting": {"reason": "ImagePullBackOff", "message": "denied"}}}])
+PULLING = pod(
+    "w", containerStatuses=[{"state": {"waiting": {"reason": "ImagePullBackOff", "message": "denied"}}}]
+)
 CREATING = pod("w", containerStatuses=[{"state": {"waiting": {"reason": "ContainerCreating"}}}])
 QUOTA = {"reason": "FailedCreate", "message": "exceeded quota: cpu", "lastTimestamp": "2026"}
 
@@ -269,7 +270,9 @@ def test_every_service_account_of_the_pods_has_an_identity_or_a_reason(kube: Fak
     kube.denied = {"get serviceaccounts"}
     head = asyncio.run(target.google().identities(None))[0]
     assert head.why == "your account may not read Kubernetes service account ray-head (head, c)"
-    assert head.fix.startswith(f"{ADMIN}kubectl --context lab -n ray create role raydock-get-serviceaccounts ")
+    assert head.fix.startswith(
+        f"{ADMIN}kubectl --context lab -n ray create role raydock-get-serviceaccounts "
+    )
 
 
 def test_what_the_autoscaler_would_add_counts(kube: FakeKube) -> None:

@@ -130,5 +130,3 @@ def test_an_account_that_does_not_exist_is_denied(lab: RunningCloud) -> None:
     first = ask(lab, pod("no-such-one")).findings[0]
     assert first.verdict is Outcome.DENIED
     assert first.message == "There is no service account no-such-one@lab-project.iam.gserviceaccount.com."
-
-
