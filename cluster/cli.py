@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cluster import manifest
 from cluster.errors import NoEngine, OtherRuntime
 from cluster.runtimes import RUNTIMES, Choice, Context, Runtime
 from cluster.vertex_ai import options as vertex_options
@@ -112,6 +113,7 @@ def parser() -> Parser:
     images = verbs.add_parser("images", help="build the missing images")
     images.add_argument("--build", action="store_true", help="rebuild all images")
     images.set_defaults(run=run_images)
+    manifest.add(verbs)
     vertex_options.add(verbs)
     return top
 

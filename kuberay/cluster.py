@@ -16,7 +16,7 @@ from raydock.answers import mapping, number, rows, text
 
 QUEUE = "kueue.x-k8s.io/queue-name"  # the label with which Kueue admits a cluster
 START_PARAMS = {"num-cpus": "CPU", "num-gpus": "GPU", "memory": "memory"}
-LONGEST_NAME = 50  # KubeRay shortens the names that it derives from longer ones, keeping their end
+LONGEST_ACCOUNT = 50  # of the account that the operator makes for an autoscaled head
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +98,25 @@ def cluster_of(found: Mapping[str, Any]) -> RayCluster:
 
 def head_service(cluster: str) -> str:
     """The name of the head's service, unless the cluster's object sets another one."""
-    return f"{cluster}-head-svc"[-LONGEST_NAME:]
+    return f"{cluster}-head-svc"
 
 
 def groups_of(name: str, spec: Mapping[str, Any]) -> Iterator[PodGroup]:
     """The head, then the worker groups. With the autoscaler, the operator makes an account for a head without one."""
     autoscaled = spec.get("enableInTreeAutoscaling") is True
-    head_account = name[-LONGEST_NAME:] if autoscaled else "default"
+    head_account = shortened(name) if autoscaled else "default"
     yield group_of("head", mapping(spec.get("headGroupSpec")), 1, 1, head_account)
     for group in rows(spec.get("workerGroupSpecs")):
         hosts = int(number(group.get("numOfHosts"))) or 1
         replicas = 0 if group.get("suspend") is True else int(number(group.get("replicas"))) * hosts
         most = int(number(group.get("maxReplicas"))) * hosts if autoscaled else replicas
         yield group_of(text(group.get("groupName")), group, replicas, max(most, replicas), "default")
+
+
+def shortened(name: str) -> str:
+    """The name of an account that the operator makes: the end of a long one, starting with a letter (CheckName)."""
+    end = name[-LONGEST_ACCOUNT:]
+    return end if end[0].isalpha() else f"r{end[1:]}"
 
 
 def group_of(name: str, group: Mapping[str, Any], replicas: int, most: int, account: str) -> PodGroup:

@@ -15,6 +15,7 @@ import http.client
 import json
 import socket
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ class FakeKube:
         self.cuts: list[int] = []  # a log is cut after so many bytes of its response, one entry a response
         self.requests: list[str] = []
         self.proxied_headers: list[dict[str, str]] = []
-        self.on_read = lambda: None  # called when the cluster's object is read
+        self.on_read: Callable[[], object] = lambda: None  # called when the cluster's object is read
         fake = self
 
         class Handler(_Handler):
