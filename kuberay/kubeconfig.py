@@ -12,7 +12,7 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +41,13 @@ class KubeContext:
     user: str
     login: str  # how to get new credentials
     configuration: Any = field(repr=False)  # kubernetes.client.Configuration
+    proxy: str = ""  # the HTTP proxy that the kubeconfig names for this server
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def server(self) -> str:
         """The URL of the API server."""
         return str(self.configuration.host).rstrip("/")
-
-    @property
-    def proxy(self) -> str:
-        """The HTTP proxy that the kubeconfig names for this server; "" for none."""
-        return str(self.configuration.proxy or "")
 
     @property
     def flags(self) -> str:
@@ -106,22 +102,28 @@ def load(context: str = "", namespace: str = "") -> KubeContext:
         chosen = context or merged.value.get("current-context") or ""
         if chosen not in names:
             raise unknown_context(chosen, names, path)
-        loader = library.KubeConfigLoader(config_dict=merged, active_context=chosen)
-        about = loader.current_context["context"]
-        found = KubeContext(
-            chosen,
-            namespace or about.get("namespace") or "default",
-            str(about.get("user") or ""),
-            login_of(merged, str(about.get("user"))),
-            library.Configuration(),
-        )
-        with exec_errors(found):
-            loader.load_and_set(found.configuration)
-    except NotConfigured:
-        raise
+        return read(library, merged, chosen, namespace)
     except (library.ConfigException, library.yaml.YAMLError, OSError, ValueError, *MALFORMED) as fault:
         raise unreadable(path, fault) from None
-    return found
+
+
+def read(library: Any, merged: Any, context: str, namespace: str) -> KubeContext:
+    """One context of the merged files. Raises CredentialsRejected, and whatever the client raises."""
+    # Without a base path, relative paths are relative to the file that holds them.
+    loader = library.KubeConfigLoader(config_dict=merged, active_context=context, config_base_path=None)
+    about = loader.current_context["context"]
+    user = str(about.get("user") or "")
+    found = KubeContext(
+        context,
+        namespace or about.get("namespace") or "default",
+        user,
+        login_of(merged, user),
+        library.Configuration(),
+    )
+    with exec_errors(found):
+        loader.load_and_set(found.configuration)
+    # The client's own value may be the environment's proxy, which httpx knows already, and when not to use it.
+    return replace(found, proxy=str(getattr(loader, "proxy", "") or ""))
 
 
 def unreadable(path: str, fault: Exception) -> NotConfigured:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -55,8 +56,11 @@ def raycluster(name: str = "lab", namespace: str = "ray", **spec: Any) -> dict[s
     }
 
 
-def write_kubeconfig(path: Path, server: str, **more: Any) -> Path:
-    """A kubeconfig with the contexts `lab`, which is current, and `other`; `more` are fields of the user."""
+def write_kubeconfig(path: Path, server: str, authority: str = "", **more: Any) -> Path:
+    """A kubeconfig with the contexts `lab`, which is current, and `other`; `more` are fields of the user.
+
+    authority: the file with the server's certificate, relative to the kubeconfig.
+    """
     user = more or {"token": TOKEN}
     contexts = [
         {"name": name, "context": {"cluster": "c", "user": "jane", "namespace": namespace}}
@@ -66,7 +70,12 @@ def write_kubeconfig(path: Path, server: str, **more: Any) -> Path:
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "lab",
-        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "clusters": [
+            {
+                "name": "c",
+                "cluster": {"server": server, **({"certificate-authority": authority} if authority else {})},
+            }
+        ],
         "users": [{"name": "jane", "user": user}],
         "contexts": contexts,
     }
@@ -77,9 +86,9 @@ def write_kubeconfig(path: Path, server: str, **more: Any) -> Path:
 class FakeKube:
     """The server; everything that it tells can be set before or while it is asked."""
 
-    def __init__(self, dashboard: int) -> None:
+    def __init__(self, dashboard: int, tls: ssl.SSLContext | None = None) -> None:
         self.dashboard = dashboard  # its port
-        self.token = TOKEN
+        self.token = TOKEN  # "" if client certificates authenticate
         self.user = "jane"
         self.kuberay = True
         self.namespaces = {"ray"}
@@ -99,6 +108,9 @@ class FakeKube:
             kube = fake
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.scheme = "https" if tls else "http"
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self.server.daemon_threads = True
         self.server.handle_error = lambda *_: None  # type: ignore[method-assign]
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
@@ -106,7 +118,7 @@ class FakeKube:
     @property
     def url(self) -> str:
         """The API server's address."""
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
+        return f"{self.scheme}://127.0.0.1:{self.server.server_address[1]}"
 
     def __enter__(self) -> FakeKube:
         self.thread.start()
@@ -133,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         kube, url = self.kube, urlsplit(self.path)
         kube.requests.append(f"{self.command} {self.path}")
-        if self.headers.get("Authorization") != f"Bearer {kube.token}":
+        if kube.token and self.headers.get("Authorization") != f"Bearer {kube.token}":
             return self._status(401, "Unauthorized")
         parts = [unquote(part) for part in url.path.strip("/").split("/")]
         if parts[:2] == ["apis", "authorization.k8s.io"]:

@@ -49,6 +49,14 @@ def test_current_and_named_context_each_have_their_own_namespace(path: Path) -> 
     assert found.turned_down(found.headers()) is False
 
 
+def test_only_the_kubeconfigs_own_proxy_is_taken(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://192.0.2.9:3128")
+    assert kubeconfig.load().proxy == ""
+    named = "server: https://192.0.2.1:6443"
+    path.write_text(path.read_text().replace(named, f"{named}\n    proxy-url: http://192.0.2.8:3128"))
+    assert kubeconfig.load().proxy == "http://192.0.2.8:3128"
+
+
 def test_a_rejected_token_of_a_plugin_is_renewed(path: Path, tmp_path: Path) -> None:
     write_kubeconfig(path, SERVER, **plugin(tmp_path, counting(tmp_path)))
     found = kubeconfig.load()
