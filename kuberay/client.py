@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 
@@ -86,9 +86,11 @@ def rejected_credentials(context: KubeContext) -> CredentialsRejected:
 
 def connection(context: KubeContext, path: str = "") -> Connection:
     """How to reach the API server, or a path of it."""
+    local = urlsplit(context.server).hostname in {"127.0.0.1", "localhost", "::1"}
     return Connection(
         context.server + path,
         context.headers,
+        through_proxy=not local,
         slow=True,
         turned_down=context.turned_down,
         access=context.login,

@@ -100,6 +100,7 @@ class FakeKube:
         self.endpoints = True  # whether a pod is behind the head's service
         self.cuts: list[int] = []  # a log is cut after so many bytes of its response, one entry a response
         self.requests: list[str] = []
+        self.reviewed: list[tuple[str, str]] = []  # verb and name of each access review
         self.proxied_headers: list[dict[str, str]] = []
         self.on_read: Callable[[], object] = lambda: None  # called when the cluster's object is read
         fake = self
@@ -186,6 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _review(self, asked: dict[str, str]) -> None:
         resource = asked["resource"] + (f".{asked['group']}" if asked.get("group") else "")
+        self.kube.reviewed.append((asked["verb"], asked.get("name", "")))
         wanted = f"{asked['verb']} {resource}" + (
             f"/{asked['subresource']}" if asked.get("subresource") else ""
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_kubeconfig(tmp_path / "config", SERVER)
 
 
-def plugin(folder: Path, script: str) -> dict[str, object]:
+def plugin(folder: Path, script: str) -> dict[str, Any]:
     """The user of an exec plugin."""
     path = folder / "gke-gcloud-auth-plugin"
     path.write_text(f"#!{sys.executable}\n{script}")
