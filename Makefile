@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup images cluster-up cluster-down cluster-status demo lab-data lessons notebook test test-all unit lint format lock bench clean
+.PHONY: help setup images cluster-up cluster-down cluster-status demo lab-data lessons notebook docs test test-all unit lint format lock bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -18,8 +18,8 @@ images: setup ## build the cluster's images
 cluster-up: setup ## start the cluster in Docker, or as processes if no Docker engine answers
 	@$(PYTHON) -m cluster up
 
-cluster-down: setup ## stop the cluster and remove everything it created
-	@$(PYTHON) -m cluster down
+cluster-down: setup ## stop the cluster and remove it, with the lab's data (ARGS=--keep-data keeps that)
+	@$(PYTHON) -m cluster down $(ARGS)
 
 cluster-status: setup ## show the nodes and the link to the dashboard
 	@$(PYTHON) -m cluster status
@@ -37,7 +37,10 @@ lessons: setup ## run every lesson on a separate cluster and write lessons/repor
 
 notebook: setup ## start JupyterLab in the lab with the Ray on Vertex AI notebook, and print its link
 	@COMPOSE_PROFILES=vertex,notebook $(PYTHON) -m cluster up
-	@docker compose exec -T notebook sh -c 'echo "Notebook:  http://127.0.0.1:$$NOTEBOOK_PORT/lab/tree/ray_on_vertex.ipynb?token=$$(cat $$JUPYTER_TOKEN_FILE)"'
+	@docker compose exec -T notebook sh -c 'printf "%s\n" "" Notebook: "http://127.0.0.1:$$NOTEBOOK_PORT/lab/tree/ray_on_vertex.ipynb?token=$$(cat $$JUPYTER_TOKEN_FILE)"'
+
+docs: setup ## build the documentation's site in site/
+	@.venv/bin/uv run --quiet --no-project --python 3.11 --with-requirements requirements/docs.txt mkdocs build --strict
 
 test: setup ## the checks every change must pass: lint, and each feature tested for real (20 minutes)
 	@$(PYTHON) -m tests

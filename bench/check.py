@@ -16,7 +16,7 @@ from bench.measure.commands import run_checked
 from bench.measure.lab import BenchLab, lab
 from bench.measure.paired_runs import Setting, alternate, seconds
 from bench.measure.statistics import Aim, Comparison, Of, Sample
-from cluster import key
+from cluster.state import key
 from submit.preflight import storage
 from submit.script import read_script
 

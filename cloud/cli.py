@@ -21,20 +21,22 @@ from cloud.network.certificates import load_authority
 from cloud.network.egress import Egress
 from cloud.server import Cloud, Network
 from iam.errors import IamError
+from raydock.startup import StartupFailure
 
 HEALTH_PORT = 8080
 GATEWAY_PORT = 8265
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the cloud until a signal. Returns 0 then, or 1 with an error message if the cloud can't start."""
+    """Run the cloud until a signal. Returns 0 then, or 1 after a StartupFailure if the cloud can't start."""
     options = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
         asyncio.run(serve(options))
-    except (IamError, ApiError, OSError) as fault:
-        fix = getattr(fault, "fix", "")
-        print(f"cloud: {fault}" + (f"\n  {fix}" if fix else ""), file=sys.stderr)
+    except Exception as fault:
+        if not isinstance(fault, (IamError, ApiError, OSError)):
+            logging.getLogger("cloud").exception("internal error")
+        print(StartupFailure.of("cloud", fault).line(), file=sys.stderr)
         return 1
     return 0
 

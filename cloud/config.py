@@ -8,7 +8,8 @@ LAB_KEY_SHA256       SHA-256 of the gateway's key, in hexadecimal; empty: the on
 LAB_JOBS             maximum number of concurrent jobs on the head; 0: no limit; empty: derived from LAB_HEAD_MEMORY
 LAB_HEAD_MEMORY      the head's memory, in Docker's units (900m, 3g); empty: unknown, so no limit
 LAB_PROJECT          the cluster's project, default lab-project
-LAB_SERVICE_ACCOUNT  email of the service account that jobs run as, default: lab.yaml's `job`
+LAB_SERVICE_ACCOUNT  email of the service account that jobs run as, default: the one chosen in the running lab, else
+                     lab.yaml's `job`
 LAB_EGRESS_ALLOW     networks that jobs may reach besides public addresses: 10.0.0.0/8,192.168.1.0/24
                      (LAB_WAY_OUT, its old name, is read for one more release)
 LAB_VERTEX           host name of Vertex's control plane; empty: none runs
@@ -24,7 +25,7 @@ from pathlib import Path
 
 from cloud.gateway.job_limit import jobs_that_fit
 from iam.errors import IamError
-from iam.lab import Network, settings
+from iam.lab.settings import Network, settings
 from raydock.units import size
 
 

@@ -1,7 +1,8 @@
 """The lab's current state: projects, users, service accounts, buckets and their policies.
 
-iam/lab.yaml defines the initial state. The state is saved to a file, so a restart loses nothing; a changed lab.yaml
-resets it. `cloud/identity/policies.py`, `cloud/identity/services.py` and `cloud/storage/buckets.py` modify it.
+iam/lab.yaml defines the initial state. The state is saved to a file, so a restart loses nothing. A changed lab.yaml
+resets what it defines; what was added to the running lab stays (cloud/state_file.py). `cloud/identity/policies.py`,
+`cloud/identity/service_accounts.py`, `cloud/identity/job_account.py` and `cloud/storage/buckets/` modify it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud.identity.tokens import write_private
-from iam.lab import checked_policy
+from iam.lab.members import checked_policy
 from iam.policy.evaluate import Decision, Policies, decide
 from iam.policy.policies import DenyRule, Policy, deny_from_json, policy_from_json, policy_to_json
 from iam.policy.resource import ACCOUNT, Resource
@@ -35,12 +36,14 @@ class PolicyHolder:
     """A resource with an IAM policy: a project, a bucket or a service account.
 
     `private`: the bucket enforces public access prevention, so allUsers and allAuthenticatedUsers hold no roles.
+    `added`: it was created in the running lab; lab.yaml does not define it.
     """
 
     project: str
     policy: dict[str, Any]  # Google's JSON
     revision: int = 1
     private: bool = False
+    added: bool = False
 
     @property
     def etag(self) -> str:
@@ -75,8 +78,10 @@ class LabState:
     accounts: dict[str, PolicyHolder]
     objects: dict[str, dict[str, str]] = field(default_factory=dict)  # initial texts, by bucket and name
     deleted: dict[str, float] = field(default_factory=dict)  # deletion time of accounts, by principal
+    chosen_job: str = ""  # the job principal that was chosen in the running lab; "" if none was
     source: str = ""  # digest of the lab.yaml it was created from
     file: Path | None = None
+    job_is_set: bool = False  # LAB_SERVICE_ACCOUNT names the job principal
     # Caches: policies by name, holder and revision; roles; groups.
     known: dict[str, tuple[PolicyHolder | None, int, Policy]] = field(default_factory=dict, repr=False)
     all_roles: Mapping[str, Role] = field(init=False, repr=False)
@@ -131,9 +136,10 @@ class LabState:
             return name
         return next((project for project, number in self.numbers.items() if str(number) == name), "")
 
-    def add_bucket(self, name: str, project: str) -> None:
+    def add_bucket(self, name: str, project: str, added: bool = False) -> None:
         """Add a bucket with the default bindings."""
-        self.buckets[name] = PolicyHolder(project, {"version": 1, "bindings": legacy_bindings(project)})
+        policy = {"version": 1, "bindings": legacy_bindings(project)}
+        self.buckets[name] = PolicyHolder(project, policy, added=added)
         self.known.pop(f"projects/_/buckets/{name}", None)
 
     def set_policy(self, holder: PolicyHolder, document: Mapping[str, Any]) -> None:
@@ -150,6 +156,16 @@ class LabState:
             self.known.pop(f"projects/_/buckets/{bucket}", None)
             self.save()
 
+    def choose_job(self, account: str) -> None:
+        """Make a service account the job principal of the running lab and of later starts."""
+        before = self.job, self.chosen_job
+        self.job = self.chosen_job = f"serviceAccount:{account}"
+        try:
+            self.save()
+        except BaseException:
+            self.job, self.chosen_job = before
+            raise
+
     def save(self) -> None:
         """Write the state to its file, if it has one."""
         if self.file:
@@ -160,7 +176,13 @@ class LabState:
 
         def plain(holders: Mapping[str, PolicyHolder]) -> dict[str, Any]:
             return {
-                n: {"project": h.project, "policy": h.policy, "revision": h.revision, "private": h.private}
+                n: {
+                    "project": h.project,
+                    "policy": h.policy,
+                    "revision": h.revision,
+                    "private": h.private,
+                    "added": h.added,
+                }
                 for n, h in holders.items()
             }
 
@@ -177,6 +199,7 @@ class LabState:
             "accounts": plain(self.accounts),
             "objects": self.objects,
             "deleted": self.deleted,
+            "chosen_job": self.chosen_job,
             "source": self.source,
         }
 

@@ -4,43 +4,90 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cloud.lab_state import LabState, PolicyHolder, legacy_bindings
-from iam import lab
-from iam.errors import IamError
+from iam.errors import IamError, MalformedPolicy
+from iam.lab import file as lab
+from iam.lab.members import job_principal
+from iam.policy.principal import is_service_agent
+
+log = logging.getLogger("cloud")
 
 
 def load(file: Path, state: Path | None, service_account: str = "") -> LabState:
     """The state saved in the folder `state`, or the one lab.yaml defines if that file has changed since.
 
-    `service_account` overrides the identity of jobs. Raises IamError, which says where in the file the error is.
+    In the latter case, accounts and buckets that were added to the running lab are kept. `service_account` overrides
+    the identity of jobs. Raises IamError, which says where in the file the error is.
     """
     text = lab.content(file)  # read once, so the digest matches what is parsed
     source = hashlib.sha256(text).hexdigest()
     saved = state / "world.json" if state else None
     fresh = initial_state(lab.loads(text, file.name))
-    lab_state = restore(saved, source) or fresh
+    found = restore(saved)
+    lab_state = found if found and found.source == source else with_additions(fresh, found)
     lab_state.source, lab_state.file = source, saved
-    lab_state.job = lab.job_principal(service_account, lab_state.accounts) or fresh.job
+    lab_state.job_is_set = bool(service_account)
+    lab_state.job = job_of(lab_state, service_account, fresh.job)
     lab_state.save()
     return lab_state
 
 
-def restore(file: Path | None, source: str) -> LabState | None:
-    """The saved state; None if there is none or lab.yaml has changed since."""
+def restore(file: Path | None) -> LabState | None:
+    """The saved state; None if there is none."""
     if file is None or not file.exists():
         return None
     saved = json.loads(file.read_text())
-    if saved["source"] != source:
-        return None
     holders: dict[str, Any] = {
         kind: {name: PolicyHolder(**fields) for name, fields in saved.pop(kind).items()}
         for kind in ("projects", "buckets", "accounts")
     }
     return LabState(**saved, **holders)
+
+
+def with_additions(fresh: LabState, old: LabState | None) -> LabState:
+    """The state that a changed lab.yaml defines, with the accounts and buckets that were added to the running lab."""
+    if old is None:
+        return fresh
+    fresh.deleted, fresh.chosen_job = old.deleted, old.chosen_job
+    kept = [
+        (theirs, name, holder)
+        for theirs, ours in ((fresh.accounts, old.accounts), (fresh.buckets, old.buckets))
+        for name, holder in ours.items()
+        if holder.added and holder.project in fresh.projects and name not in theirs
+    ]
+    for theirs, name, holder in kept:
+        theirs[name] = holder
+    for theirs, name, holder in kept:  # when all members exist again
+        keep_policy(fresh, theirs, name, holder)
+    return fresh
+
+
+def keep_policy(fresh: LabState, holders: dict[str, PolicyHolder], name: str, holder: PolicyHolder) -> None:
+    """Give a resource a new one's policy if its own names a role or a member that lab.yaml no longer defines."""
+    try:
+        fresh.set_policy(holder, holder.policy)
+    except MalformedPolicy as fault:
+        bindings = legacy_bindings(holder.project) if holders is fresh.buckets else []
+        fresh.set_policy(holder, {"version": 1, "bindings": bindings})
+        log.warning("%s has the policy of a new one, because lab.yaml changed: %s", name, fault.message)
+
+
+def job_of(lab_state: LabState, service_account: str, default: str) -> str:
+    """The job principal: LAB_SERVICE_ACCOUNT, the one chosen in the running lab, or lab.yaml's.
+
+    Raises IamError if LAB_SERVICE_ACCOUNT names no account.
+    """
+    if fixed := job_principal(service_account, lab_state.accounts):
+        return fixed
+    chosen = lab_state.chosen_job.removeprefix("serviceAccount:")
+    if chosen not in lab_state.accounts and not is_service_agent(chosen):
+        lab_state.chosen_job = ""  # the account was removed
+    return lab_state.chosen_job or default
 
 
 @dataclass(slots=True)
@@ -56,7 +103,7 @@ class StateFile:
         try:
             about = self.file.stat()
             if self.read is None or self.stamp != (about.st_mtime_ns, about.st_ino):
-                self.read = restore(self.file, json.loads(self.file.read_text())["source"])
+                self.read = restore(self.file)
                 self.stamp = (about.st_mtime_ns, about.st_ino)
         except FileNotFoundError:
             self.read = None

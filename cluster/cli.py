@@ -7,26 +7,24 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from cluster import manifest
-from cluster.errors import NoEngine, OtherRuntime
-from cluster.runtimes import RUNTIMES, Choice, Context, Runtime
+from cluster import confirmation
+from cluster import options as command_line
+from cluster.options import PROG
+from cluster.runtimes import Context, Runtime
 from cluster.vertex_ai import options as vertex_options
-from raydock import settings, state, units
-from raydock.errors import Interrupted, RaydockError, UsageError
+from raydock import settings, state
+from raydock.errors import Interrupted, RaydockError
 from raydock.settings import ROOT
-from raydock.terminal.commandline import MEANT, Parser, line, near
+from raydock.terminal.commandline import Parser
 from raydock.terminal.layout import columns, hanging
 from raydock.terminal.printable import printable
+from raydock.terminal.status_line import StatusLine
+from raydock.terminal.steps import Steps
 from raydock.topology import pool_size
 
-if TYPE_CHECKING:
-    from cluster.applied import Changes
-
-PROG = "python -m cluster"
+PREFIX = "cluster: "
 NEXT = "python submit.py jobs/sklearn_joblib.py"
-RENAMED = {"--kind": "--runtime"}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -52,78 +50,12 @@ def main(argv: Sequence[str]) -> int:
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the arguments. Raises UsageError, with the corrected command line if one is likely."""
-    top, words = parser(), list(argv)
-    verbs = top.commands
-    if words and words[0] in verbs:
-        verb = verbs[words[0]]
-        require_current_flags(verb, words[1:])
-        return verb.checked(words[1:])
-    if words and not words[0].startswith("-"):
-        close = near(words[0], verbs, 0.6)
-        meant = MEANT + line(PROG, [close, *words[1:]]) if close else f"commands: {', '.join(verbs)}"
-        raise UsageError(f"{words[0]} is not a command of {PROG}.", meant)
-    return top.checked(words)
-
-
-def require_current_flags(verb: Parser, words: Sequence[str]) -> None:
-    """Raise UsageError for a flag that was renamed, with the command line that uses the new name."""
-    for word in words:
-        flag, equals, value = word.partition("=")
-        new = RENAMED.get(flag, "")
-        if new in verb.options:
-            meant = [new + equals + value if other == word else other for other in words]
-            raise UsageError(f"{verb.prog} does not take {word}.", MEANT + line(verb.prog, meant))
+    return command_line.parse(argv, COMMANDS)
 
 
 def parser() -> Parser:
     """The parser with every command."""
-    top = Parser(
-        prog=PROG, description="Start, inspect and stop a Ray cluster, on this machine or on Vertex AI."
-    )
-    verbs = top.add_subparsers(metavar="COMMAND", required=True)
-    up = verbs.add_parser("up", help="start the cluster defined in compose.yaml")
-    up.add_argument(
-        "--runtime",
-        choices=["auto", *RUNTIMES],
-        default="auto",
-        help="what to run the nodes on (default auto: Docker if its engine answers, otherwise processes)",
-    )
-    up.add_argument("--build", action="store_true", help="rebuild the images first")
-    up.add_argument(
-        "--restart",
-        action="store_true",
-        help="restart the nodes to apply changed settings, ending what runs on them",
-    )
-    up.set_defaults(run=run_up)
-    down = verbs.add_parser("down", help="stop the cluster and remove everything it created")
-    down.set_defaults(run=run_down)
-    status = verbs.add_parser("status", help="show the nodes")
-    status.add_argument("--json", action="store_true", help="print JSON")
-    status.set_defaults(run=run_status)
-    scale = verbs.add_parser("scale", help="change the number of nodes in a pool")
-    scale.add_argument("sizes", nargs="+", metavar="POOL=COUNT", help="for example cpu-worker=3")
-    scale.add_argument(
-        "--drain-timeout",
-        type=seconds,
-        default=60.0,
-        metavar="TIME",
-        help="how long tasks on a removed node may take to finish (default 60s)",
-    )
-    scale.set_defaults(run=run_scale)
-    images = verbs.add_parser("images", help="build the missing images")
-    images.add_argument("--build", action="store_true", help="rebuild all images")
-    images.set_defaults(run=run_images)
-    manifest.add(verbs)
-    vertex_options.add(verbs)
-    return top
-
-
-def seconds(text: str) -> float:
-    """A duration in seconds. 0 means not at all."""
-    try:
-        return units.seconds(text, zero=True)
-    except ValueError as fault:
-        raise argparse.ArgumentTypeError(f"{fault}; {units.DURATION}") from None
+    return command_line.parser(COMMANDS)
 
 
 def read_context() -> Context:
@@ -131,19 +63,25 @@ def read_context() -> Context:
     from raydock import topology
 
     found = settings.read()
-    return Context(ROOT, state.folder(found), found, topology.load(ROOT, found), say)
+    steps = Steps(say, StatusLine(sys.stderr), PREFIX)
+    return Context(ROOT, state.folder(found), found, topology.load(ROOT, found), steps.say, shown=steps)
 
 
 def report(error: RaydockError) -> None:
     """Print an error and its fix to stderr, wrapped to the terminal."""
+    wrapped(PREFIX, error.message)
+    wrapped("  ", error.fix)
+
+
+def wrapped(start: str, text: str) -> None:
+    """Print lines to stderr, wrapped to the terminal, the first one after `start`. Commands and links stay whole."""
     width = columns(sys.stderr)
-    for start, text in (("cluster: ", error.message), ("  ", error.fix)):
-        first, *more = text.split("\n")
-        shown = hanging(start, first, width) + [part for one in more for part in hanging("", one, width)]
-        say("\n".join(shown), prefix="")
+    first, *more = text.split("\n")
+    for line in [*hanging(start, first, width), *(part for one in more for part in hanging("", one, width))]:
+        say(line, prefix="")
 
 
-def say(line: str, prefix: str = "cluster: ") -> None:
+def say(line: str, prefix: str = PREFIX) -> None:
     """Print a line of progress to stderr, without control characters."""
     shown = "\n".join(printable(part) for part in line.split("\n"))
     print(f"{prefix}{shown}", file=sys.stderr, flush=True)
@@ -151,18 +89,19 @@ def say(line: str, prefix: str = "cluster: ") -> None:
 
 def run_up(options: argparse.Namespace, context: Context) -> None:
     """Start the cluster, or apply changed settings to the one that is up."""
-    from cluster import applied, key, lock, runtimes, sizes
-    from iam import lab
+    from cluster import runtimes, sizes, up
+    from cluster.state import applied, key, lock
+    from iam.lab.settings import renamed_setting
 
-    if warning := lab.renamed_setting(context.settings):
+    if warning := renamed_setting(context.settings):
         say(warning)
     with lock.held(context.state):
-        choice = choose(options.runtime, context)
+        choice = up.choose(options.runtime, context)
         exists = runtimes.open_runtime(choice.runtime, context).exists()
         context, sized = sizes.fitted(context, choice.runtime, exists)
         key.ensure(context.state)
         cluster = runtimes.open_runtime(choice.runtime, context)
-        pending = bring_up(cluster, replace(choice, sizes=sized), options, context)
+        pending = up.bring_up(cluster, replace(choice, sizes=sized), options, context)
         applied.save(context.state, applied.applied_settings(context, pending))
         show(cluster, context)
     if pending.sizes:
@@ -170,92 +109,25 @@ def run_up(options: argparse.Namespace, context: Context) -> None:
             f"{applied.POOL_SIZES[name]}={applied.size(name, context)}" for name in pending.sizes
         )
         say(f"changed but not applied: {', '.join(pending.sizes)}. To apply: {PROG} scale {pools}")
-    print(f"\nDashboard: {context.dashboard.link}\nNext:      {NEXT}")
-
-
-def bring_up(cluster: Runtime, choice: Choice, options: argparse.Namespace, context: Context) -> Changes:
-    """Start what is missing and apply changed settings. Returns the changes that are still pending.
-
-    Raises InUse if that would end running jobs.
-    """
-    from cluster import applied, restart, runtimes
-    from cluster.processes import services
-
-    new, members = not cluster.exists(), cluster.members()
-    changed = applied.Changes() if new else applied.changes(context, members)
-    why = restart.reasons(changed, options.build, options.restart) if members else ""
-    if why and not options.restart:
-        restart.require_idle(why, members, context.dashboard, given(options))
-    if not why and members and runtimes.is_complete(cluster, context):
-        if changed.cloud:
-            services.check(context, new=False)
-            say(f"restarting the lab's cloud because {', '.join(changed.cloud)} changed")
-            cluster.restart_cloud()
-        else:
-            say(f"the cluster is already up; to resize it: {PROG} scale POOL=COUNT")
-        return changed
-    services.check(context, new)
-    say(f"{choice.runtime}: {choice.why}")
-    if choice.sizes:
-        say(choice.sizes)
-    if why:
-        say(f"restarting the nodes because {why}; the cluster loses its job history")
-    start(cluster, options.build, bool(why))
-    if changed.cloud:
-        cluster.restart_cloud()
-    return replace(changed, nodes=())
-
-
-def given(options: argparse.Namespace) -> list[str]:
-    """The arguments of `up` that were given, except --restart."""
-    runtime = [] if options.runtime == "auto" else ["--runtime", options.runtime]
-    return ["up", *runtime, *(["--build"] if options.build else [])]
-
-
-def start(cluster: Runtime, build: bool, restart: bool) -> None:
-    """Start the cluster. Raises Interrupted, naming what is running, on Ctrl-C."""
-    try:
-        cluster.up(build, restart)
-    except KeyboardInterrupt:
-        running = ", ".join(member.name for member in cluster.members() if member.running) or "nothing"
-        raise Interrupted(f"Interrupted. Still running: {running}.", "Remove it: make cluster-down") from None
-
-
-def choose(asked: str, context: Context) -> Choice:
-    """The runtime of an existing cluster, otherwise the one that was asked for or detected.
-
-    Raises OtherRuntime if a cluster exists with a runtime other than the one asked for.
-    """
-    from cluster import runtimes
-
-    try:
-        found = next(runtimes.existing(context), "")
-    except NoEngine:
-        if asked != "processes":  # --runtime processes abandons the cluster in Docker
-            raise
-        found = ""
-    if found and asked not in ("auto", found):
-        raise OtherRuntime(
-            f"A cluster already exists with runtime {found}.", "Remove it first: make cluster-down"
-        )
-    if found:
-        return Choice(found, "the existing cluster")
-    return runtimes.choose(asked, runtimes.require_engine)
+    print(f"\nDashboard:\n{context.dashboard.link}\n\nNext:\n{NEXT}")
 
 
 def run_down(options: argparse.Namespace, context: Context) -> None:
-    """Stop and remove the cluster, whatever its runtime."""
-    from cluster import applied, key, lock, runtimes, started
-    from cluster.docker import mounts
+    """Remove the cluster, whatever its runtime, after confirmation on a terminal."""
+    from cluster import down
+    from cluster.state import lock
 
     with lock.held(context.state):
-        here = list(runtimes.existing(context))  # raises NoEngine before anything is removed
-        removed = [part for name in here for part in runtimes.open_runtime(name, context).down()]
-        key.remove(context.state)
-        applied.remove(context.state)
-        started.remove(context.state)
-        mounts.remove(context.state)
+        removal = down.removal(context, options.keep_data)  # raises NoEngine before anything is removed
+        if not (removal.nothing or options.yes) and confirmation.is_possible():
+            wrapped("", removal.description())
+            if not options.keep_data:
+                wrapped("", f"To keep {down.DATA}: {PROG} down --keep-data")
+            confirmation.confirm("Continue?", "Nothing was removed")
+        removed = removal.run()
     print(f"Removed: {', '.join(removed)}." if removed else "Nothing to remove.")
+    if options.keep_data and not removal.nothing:
+        print(f"Kept: {down.DATA}.")
 
 
 def run_status(options: argparse.Namespace, context: Context) -> None:
@@ -269,12 +141,13 @@ def run_status(options: argparse.Namespace, context: Context) -> None:
         print(json.dumps(status.as_json(runtime, context.dashboard, nodes), indent=1))
     else:
         show(cluster, context)
-        print(f"\nDashboard: {context.dashboard.link}")
+        print(f"\nDashboard:\n{context.dashboard.link}")
 
 
 def run_scale(options: argparse.Namespace, context: Context) -> None:
     """Resize the given pools."""
-    from cluster import lock, runtimes, sizes, started
+    from cluster import runtimes, sizes
+    from cluster.state import lock, started
 
     context = sizes.of_running(context)
     wanted = [pool_size(text) for text in options.sizes]
@@ -302,3 +175,6 @@ def show(cluster: Runtime, context: Context) -> None:
     print(status.table(runtimes.cluster_nodes(cluster, context)))
     if stopped := cluster.stopped_services():
         say(f"{runtimes.stopped_message(stopped)} {runtimes.START_AGAIN}")
+
+
+COMMANDS = {"up": run_up, "down": run_down, "status": run_status, "scale": run_scale, "images": run_images}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cluster.applied import Changes
 from cluster.errors import InUse
+from cluster.state.applied import Changes
 from cluster.status import Member
 from raydock.answers import rows
 from raydock.errors import Unavailable

@@ -12,12 +12,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
-from cluster import key
 from cluster.errors import NoEngine
+from cluster.state import key
 from cluster.status import Member, missing, rows
 from raydock.errors import NotUp, Unavailable
 from raydock.rayapi.connection import Gateway
 from raydock.rayapi.nodes import Node, list_nodes
+from raydock.terminal.steps import Steps
 from raydock.topology import Pool, Topology
 from raydock.waiting import Say
 
@@ -37,8 +38,14 @@ class Context:
     state: Path  # the state folder, .raydock by default
     settings: Mapping[str, str]
     topology: Topology
-    say: Say  # shows one line of progress
+    say: Say  # shows one line
     chosen: Mapping[str, str] = field(default_factory=dict)  # sizes fitted to the machine: cluster/sizes.py
+    shown: Steps | None = None  # how steps are shown on a terminal
+
+    @property
+    def steps(self) -> Steps:
+        """Shows slow steps: on a terminal one updated line, elsewhere plain lines."""
+        return self.shown or Steps(self.say)
 
     @property
     def dashboard(self) -> Gateway:
@@ -50,7 +57,13 @@ class Runtime(Protocol):
     """A cluster on one runtime. Every method has a deadline and raises ClusterError."""
 
     def exists(self) -> bool:
-        """Whether any part of the cluster exists. Starts nothing. Raises NoEngine if that can't be determined."""
+        """Whether any part of the cluster exists besides kept data. Starts nothing.
+
+        Raises NoEngine if that can't be determined.
+        """
+
+    def kept_data(self) -> list[str]:
+        """What holds the lab's buckets, objects and grants while no cluster exists, or nothing. Raises NoEngine."""
 
     def up(self, build: bool, restart: bool = False) -> None:
         """Start what is missing, leave running parts alone, and return once a job would run.
@@ -61,8 +74,11 @@ class Runtime(Protocol):
     def restart_cloud(self) -> None:
         """Restart the lab's cloud with the current settings. Jobs keep running."""
 
-    def down(self) -> list[str]:
-        """Stop and remove the whole cluster, also after a crash. Returns the names of what was removed."""
+    def down(self, keep_data: bool = False) -> list[str]:
+        """Stop and remove the whole cluster, also after a crash. Returns the names of what was removed.
+
+        With `keep_data`, the lab's buckets, objects and grants stay for the next `up`.
+        """
 
     def members(self) -> list[Member]:
         """The containers or process groups that should each be a node, head first."""

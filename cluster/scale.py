@@ -8,6 +8,7 @@ from typing import Protocol
 
 from cluster.runtimes import Context
 from cluster.status import Member, match, missing
+from raydock import units
 from raydock.errors import NotReady
 from raydock.rayapi.nodes import alive, list_nodes
 from raydock.topology import Pool
@@ -37,10 +38,11 @@ def scale(cluster: Scalable, context: Context, pool: Pool, count: int, drain_tim
     """Add nodes, or drain and remove them, until the pool has `count` living nodes."""
     present = [member for member in cluster.members() if member.pool == pool.name]
     surplus = len(present) - count
-    if surplus > 0:
-        cluster.remove(drained_members(cluster, context, present, surplus, drain_timeout))
-    cluster.grow(pool, count)
-    wait_for_nodes(cluster, context, pool.name)
+    with context.steps.step(f"resizing {pool.name} to {units.counted(count, 'node')}"):
+        if surplus > 0:
+            cluster.remove(drained_members(cluster, context, present, surplus, drain_timeout))
+        cluster.grow(pool, count)
+        wait_for_nodes(cluster, context, pool.name)
 
 
 def drained_members(
@@ -69,9 +71,9 @@ def wait_until_drained(context: Context, drained: dict[str, Member], seconds: fl
         return f"draining {', '.join(names)}: waiting for running tasks to finish" if names else ""
 
     try:
-        wait_until(draining, seconds, "Draining", context.say, "See: make cluster-status")
+        wait_until(draining, seconds, "Draining", context.steps.status, "See: make cluster-status")
     except NotReady:
-        context.say(f"still busy after {seconds:g} s, removing anyway: {draining() or 'nothing'}")
+        context.steps.say(f"still busy after {seconds:g} s, removing anyway: {draining() or 'nothing'}")
 
 
 def wait_for_nodes(cluster: Scalable, context: Context, pool: str) -> None:
@@ -82,4 +84,4 @@ def wait_for_nodes(cluster: Scalable, context: Context, pool: str) -> None:
         names = missing(members, list_nodes(context.dashboard))
         return f"waiting for {', '.join(names)}" if names else ""
 
-    wait_until(waiting, START_SECONDS, f"Starting {pool}", context.say, "See: make cluster-status")
+    wait_until(waiting, START_SECONDS, f"Starting {pool}", context.steps.status, "See: make cluster-status")

@@ -11,9 +11,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib import import_module
 
-from cluster import started
 from cluster.errors import TooSmall
 from cluster.runtimes import Context
+from cluster.state import started
 from raydock import machine, sizing, topology
 from raydock.machine import Machine
 from raydock.sizing import NodeSizes, Sizes

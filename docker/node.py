@@ -10,7 +10,9 @@ Environment (compose.yaml sets it):
     RAYDOCK_GPUS     GPUs that a gpu-worker offers, default 1
     RAYDOCK_GPU      simulated (default) or real
     RAYDOCK_HEAD     host:port of the head's control store, default head:6379
+    RAYDOCK_NODE     the node's name, default: from the container's name, if Compose started it
     RAYDOCK_WAIT     seconds that a worker waits for the head, default 120
+    RAYDOCK_NOTICE   a sentence for the node's log
     RAYDOCK_TRUST    URL of the CA certificate of the lab's Google Cloud; empty: there is no such cloud
 
 Once it is up, each node writes a description of itself to its session's log folder, where the dashboard serves it:
@@ -52,17 +54,7 @@ FIXED_PORTS = (
 )
 METRICS_PORTS = {"DASHBOARD_METRIC_PORT": "6385", "AUTOSCALER_METRIC_PORT": "6386"}
 
-# The command `ray`, with a longer startup timeout. Ray polls its dashboard 200 times at 0.1 s and then ends the
-# head (start_api_server), which is too short on a busy machine. The health check enforces the deadline.
-RAY = """
-import sys
-import ray._private.services as services
-from ray.scripts.scripts import main
-
-services.range = lambda polls: range(9 * polls)
-sys.argv[0] = "ray"
-main()
-"""
+START = Path(__file__).with_name("start.py")
 
 
 def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
@@ -72,6 +64,7 @@ def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
     node while Ray still considers the old one alive.
     """
     labels = {"pool": role}
+    name = [f"--node-name={environ['RAYDOCK_NODE']}"] if environ.get("RAYDOCK_NODE") else []
     if host := environ.get("HOSTNAME"):  # set by the Docker engine
         labels["host"] = host
     if role == "head":
@@ -85,6 +78,7 @@ def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
             "--dashboard-host=0.0.0.0",
             "--ray-client-server-port=10001",
             f"--labels={label_list(labels)}",
+            *name,
         ]
     resources: dict[str, int] = {}
     gpus = 0
@@ -100,6 +94,7 @@ def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
         f"--num-gpus={gpus}",
         f"--resources={json.dumps(resources)}",
         f"--labels={label_list(labels)}",
+        *name,
     ]
 
 
@@ -274,12 +269,16 @@ def without_proxy(environ: Mapping[str, str], networks: Sequence[ipaddress.IPv4N
 
 def main(argv: Sequence[str]) -> None:
     """Replace this process with `ray start` or COMMAND. Raises SystemExit with a message on failure."""
+    import naming  # next to this file, which other programs load without its folder
+
     if not argv or argv[0] not in (*ROLES, "run") or argv == ["run"]:
         raise SystemExit(
             f"usage: node.py {'|'.join(ROLES)} [more arguments for ray start], or run COMMAND ..."
         )
     role, more = argv[0], argv[1:]
     environ = dict(os.environ)
+    if notice := environ.get("RAYDOCK_NOTICE"):
+        print(f"node.py: {notice}", file=sys.stderr)
     environ |= trust(certificates(environ), environ)
     environ |= without_proxy(environ, own_networks())
     if role == "run":
@@ -289,6 +288,8 @@ def main(argv: Sequence[str]) -> None:
             require_gpu()
         else:
             environ["RAYDOCK_SIMULATED_GPU"] = "1"  # for jobs, which report it in their result
+    if name := environ.get("RAYDOCK_NODE") or naming.node_name():
+        environ["RAYDOCK_NODE"] = name
     arguments = ray_arguments(role, environ)
     if role == "head":
         end_leftovers()
@@ -296,7 +297,7 @@ def main(argv: Sequence[str]) -> None:
         wait_for(environ.get("RAYDOCK_HEAD", "head:6379"), float(environ.get("RAYDOCK_WAIT", "120")))
     describe_in_background(environ)
     # Not `ray`, which is not in PATH in an environment that is not activated.
-    command = [sys.executable, "-c", RAY, "start", "--block", *arguments, *FIXED_PORTS, *more]
+    command = [sys.executable, "-P", str(START), "start", "--block", *arguments, *FIXED_PORTS, *more]
     os.execve(sys.executable, command, {**METRICS_PORTS, **environ})
 
 

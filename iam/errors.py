@@ -7,6 +7,7 @@
     ├── MalformedRoles        the role file is malformed
     ├── UnknownRole           neither the role file nor the caller defines the role
     ├── BadCondition          a condition can't be parsed (internal: the verdict is then UNKNOWN)
+    ├── FileFailed            a file of this machine can't be read or written
     └── Conflict              the policy changed since it was read (etag)
 
 NotFound, PermissionDenied and Unreachable come from raydock.errors.
@@ -43,6 +44,10 @@ class UnknownRole(IamError):
 
 class BadCondition(IamError):
     """A condition can't be parsed. Internal: `condition.evaluate` returns UNKNOWN instead."""
+
+
+class FileFailed(IamError):
+    """A file or folder of this machine can't be read or written."""
 
 
 class Conflict(IamError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from iam.policy_reader import RETRIED
 from iam.session import Session
 from raydock.errors import NotFound, PermissionDenied, RaydockError, Unreachable
 from raydock.gcp.clouds import STORAGE, RealCloud, default_credentials, object_of, sentence_of
+from raydock.gcp.clouds import http as http_client
 
 TIMEOUT = 10.0  # seconds per call
 PERMISSION = re.compile(r"Permission '([\w.]+)' denied|does not have ([\w.]+) access")
@@ -44,9 +47,25 @@ def authorized(session: Session) -> Any:
 
     if isinstance(session.cloud, RealCloud):
         return AuthorizedSession(default_credentials()[0])
-    http = AuthorizedSession(Credentials(session.token))
+
+    def renewed(request: Any, scopes: Any) -> tuple[str, datetime.datetime]:
+        """Get a new token, after the lab's 401 for an expired one. Its nominal lifetime is Google's."""
+        now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+        return renewed_token(session), now + datetime.timedelta(hours=1)
+
+    http = AuthorizedSession(Credentials(session.token, refresh_handler=renewed))
     http.trust_env = False  # the lab is on this machine: no proxy
     return http
+
+
+def renewed_token(session: Session) -> str:
+    """Get a new token of the caller. Raises PermissionDenied or Unreachable."""
+
+    async def ask() -> str:
+        async with http_client(session.cloud) as client:
+            return await session.cloud.token(client)
+
+    return asyncio.run(ask())
 
 
 def storage_client(session: Session) -> Any:

@@ -1,17 +1,14 @@
-"""The options of `python -m iam`."""
+"""The commands of `python -m iam`, and the parser of each."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
+from iam import access_options, storage_options
 from iam.errors import IamError
 from raydock.terminal import commandline
 from raydock.terminal.commandline import MEANT, line, near
-
-if TYPE_CHECKING:
-    from iam.policy.required_permissions import RequiredPermission
 
 PROG = "python -m iam"
 VERBS = {
@@ -22,19 +19,39 @@ VERBS = {
     "revoke": "revoke a role on a bucket",
     "provision": "create what jobs on Vertex AI need, with the least roles",
     "deprovision": "remove what provision created, and nothing else",
+    "bucket": "add, list or remove buckets",
+    "account": "add, list or remove service accounts; use one as the jobs' account",
+    "cp": "copy files between this machine and buckets",
+    "ls": "list buckets, folders and objects",
+    "cat": "print objects",
+    "rm": "remove objects",
 }
-OPERATIONS = {
-    "read": "read objects (the default)",
-    "list": "list objects",
-    "write": "create objects",
-    "overwrite": "replace objects: create and delete them",
-    "delete": "delete objects",
-    "look-up": "look up the bucket, as Ray and pyarrow do to create a folder",
+GROUPS = {
+    "bucket": {
+        "add": "create a bucket",
+        "list": "list a project's buckets",
+        "remove": "remove a bucket; one that is not empty only with --force",
+    },
+    "account": {
+        "add": "create a service account; it starts without any role",
+        "list": "list a project's service accounts, and which one jobs run as",
+        "remove": "remove a service account",
+        "use": "make a service account of the running lab the jobs' account",
+    },
 }
-WIDEST = max(map(len, VERBS))
+# What other tools call the commands of a group.
+SYNONYMS = {"create": "add", "new": "add", "delete": "remove", "rm": "remove", "del": "remove", "ls": "list"}
+
+
+def listed(program: str, commands: Mapping[str, str]) -> str:
+    """The table of commands at the end of a help text."""
+    widest = max(map(len, commands))
+    rows = (f"  {name:<{widest}}  {meaning}" for name, meaning in commands.items())
+    return "\n".join([f"commands ({program} COMMAND --help):", *rows])
+
+
 EPILOG = (
-    f"commands ({PROG} COMMAND --help):\n"
-    + "\n".join(f"  {verb:<{WIDEST}}  {meaning}" for verb, meaning in VERBS.items())
+    listed(PROG, VERBS)
     + """
 
 exit codes: 0 done or granted, 2 usage error, 3 denied, unknown or refused,
@@ -44,18 +61,6 @@ exit codes: 0 done or granted, 2 usage error, 3 denied, unknown or refused,
 
 class Usage(IamError):
     """The command line is invalid."""
-
-
-def needs_of(uri: str, operations: Sequence[str]) -> list[RequiredPermission]:
-    """The permissions that the flags of `check` ask about. Without flags, those for reading."""
-    from iam.policy.required_permissions import READ_ALL, READ_ONE, Collector, Operation, is_prefix
-
-    named = {"write": Operation.CREATE, "look-up": Operation.GET_BUCKET}
-    chosen = [named.get(name) or Operation(name) for name in operations]
-    because = " ".join(f"--{name}" for name in operations) or "read"
-    collector = Collector()
-    collector.add(uri, chosen or (READ_ALL if is_prefix(uri) else READ_ONE), because)
-    return list(collector.needs.values())
 
 
 class IamParser(commandline.Parser):
@@ -71,13 +76,51 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         overview().parse_args(words or ["--help"])
     verb = words.pop(0)
     if verb not in VERBS:
-        close = near(verb, VERBS, 0.6)
-        meant = MEANT + line(PROG, [close, *words]) if close else f"commands: {', '.join(VERBS)}"
-        raise Usage(f"{verb} is not a command of {PROG}.", meant)
+        raise unknown(PROG, verb, words, near(verb, VERBS, 0.6), VERBS)
+    if verb in GROUPS:
+        verb = f"{verb} {member_of(verb, words)}"
     options = parser_of(verb).checked(words)
     options.verb = verb
+    options.words = words
     options.target = "local" if options.target == "local" else "google"
     return options
+
+
+def all_commands() -> dict[str, str]:
+    """Every command with its meaning, those of a group by their full names: "bucket add"."""
+    found = dict[str, str]()
+    for verb, meaning in VERBS.items():
+        members = GROUPS.get(verb, {})
+        found |= {f"{verb} {name}": of_member for name, of_member in members.items()} or {verb: meaning}
+    return found
+
+
+def member_of(group: str, words: list[str]) -> str:
+    """Take the command of a group off the words. Raises Usage without a known one. `--help` exits."""
+    known = GROUPS[group]
+    if not words or words[0] in ("-h", "--help"):
+        overview_of(group).parse_args(words or ["--help"])
+    word = words.pop(0)
+    if word in known:
+        return word
+    raise unknown(f"{PROG} {group}", word, words, SYNONYMS.get(word) or near(word, known, 0.6), known)
+
+
+def unknown(program: str, word: str, rest: Sequence[str], close: str, known: Iterable[str]) -> Usage:
+    """The error for an unknown command, with the corrected line if it is `close` to a known one."""
+    meant = MEANT + line(program, [close, *rest]) if close else f"commands: {', '.join(known)}"
+    return Usage(f"{word} is not a command of {program}.", meant)
+
+
+def overview_of(group: str) -> IamParser:
+    """The parser whose help lists the commands of a group."""
+    return IamParser(
+        prog=f"{PROG} {group}",
+        usage=f"{PROG} {group} COMMAND [options]",
+        description=f"{VERBS[group].capitalize()}.",
+        epilog=listed(f"{PROG} {group}", GROUPS[group]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def overview() -> IamParser:
@@ -85,7 +128,7 @@ def overview() -> IamParser:
     return IamParser(
         prog=PROG,
         usage=f"{PROG} COMMAND [options]",
-        description="Show, check and change who may do what on Cloud Storage, in the lab or in a real project.",
+        description="Buckets, files, accounts and who may do what, in the lab or in a real project.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -93,7 +136,9 @@ def overview() -> IamParser:
 
 def parser_of(verb: str) -> IamParser:
     """The parser of one command."""
-    description = VERBS[verb][0].upper() + VERBS[verb][1:] + "."
+    group, _, member = verb.partition(" ")
+    meaning = GROUPS[group][member] if member else VERBS[verb]
+    description = meaning[0].upper() + meaning[1:] + "."
     parser = IamParser(prog=f"{PROG} {verb}", description=description, allow_abbrev=False)
     parser.add_argument(
         "--target",
@@ -104,89 +149,11 @@ def parser_of(verb: str) -> IamParser:
     parser.add_argument("--project", default="", metavar="ID", help="the project (default: the target's)")
     if verb in ("show", "check", "grant", "revoke"):
         parser.add_argument("uri", metavar="gs://BUCKET" if verb in ("grant", "revoke") else "gs://BUCKET/…")
-    if verb in ("show", "whoami"):
+    if verb in ("show", "whoami", "bucket list", "account list"):
         parser.add_argument("--json", action="store_true", help="print it as JSON")
-    adders = {
-        "check": add_check,
-        "grant": add_edit,
-        "revoke": add_edit,
-        "provision": add_provision,
-        "deprovision": add_deprovision,
-    }
+    adders = {**access_options.ADDERS, **storage_options.ADDERS}
     if verb in adders:
         adders[verb](parser)
     if verb == "grant":
         parser.add_argument("--force", action="store_true", help="allow a role that grants far too much")
     return parser
-
-
-def add_check(parser: IamParser) -> None:
-    """Add the options of `check`."""
-    for name, meaning in OPERATIONS.items():
-        parser.add_argument(f"--{name}", dest="operations", action="append_const", const=name, help=meaning)
-    parser.add_argument(
-        "--as",
-        dest="principal",
-        default="",
-        metavar="PRINCIPAL",
-        help="the identity to check (default: the job's)",
-    )
-
-
-def add_edit(parser: IamParser) -> None:
-    """Add the options of `grant` and `revoke`."""
-    parser.add_argument("--role", required=True, metavar="roles/…", help="the role")
-    parser.add_argument("--member", required=True, metavar="PRINCIPAL", help="the principal that holds it")
-    parser.add_argument(
-        "--condition-prefix",
-        default="",
-        metavar="PREFIX",
-        help="only for objects whose names start with PREFIX",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="show the change without making it")
-
-
-def add_provision(parser: IamParser) -> None:
-    """Add the options of `provision`."""
-    parser.add_argument(
-        "--service-account",
-        default="ray-jobs",
-        metavar="NAME",
-        help="the service account that jobs will run as (default: ray-jobs)",
-    )
-    parser.add_argument(
-        "--data-bucket", default="", metavar="B", help="the bucket that jobs read (default: PROJECT-ray-data)"
-    )
-    parser.add_argument(
-        "--model-bucket",
-        default="",
-        metavar="B",
-        help="the bucket that jobs write (default: PROJECT-ray-models)",
-    )
-    parser.add_argument(
-        "--location",
-        default="us-central1",
-        metavar="L",
-        help="the location of new buckets (default: us-central1)",
-    )
-    parser.add_argument(
-        "--caller", default="", metavar="PRINCIPAL", help="who will submit jobs (default: you)"
-    )
-    parser.add_argument(
-        "--grant-vertex",
-        action="store_true",
-        help="also grant the caller roles/aiplatform.user on the project",
-    )
-    add_confirmation(parser)
-
-
-def add_deprovision(parser: IamParser) -> None:
-    """Add the options of `deprovision`."""
-    parser.add_argument("--buckets", action="store_true", help="also remove the buckets, if they are empty")
-    add_confirmation(parser)
-
-
-def add_confirmation(parser: IamParser) -> None:
-    """Add --dry-run and --yes."""
-    parser.add_argument("--dry-run", action="store_true", help="show the plan without applying it")
-    parser.add_argument("--yes", action="store_true", help="apply the plan without asking")

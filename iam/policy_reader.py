@@ -142,6 +142,8 @@ class PolicyReader:
 
         import httpx
 
+        from raydock.rayapi import no_answer
+
         for attempt in range(ATTEMPTS):
             try:
                 reply = await self.client.request(
@@ -154,7 +156,7 @@ class PolicyReader:
             except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:
                 if attempt + 1 == ATTEMPTS:
                     raise Unreachable(
-                        f"{host} does not answer: {type(fault).__name__}.", "try again"
+                        f"{host} does not answer: {no_answer.reason(fault, TIMEOUT)}.", "try again"
                     ) from None
             else:
                 if reply.status_code not in RETRIED or attempt + 1 == ATTEMPTS:

@@ -96,11 +96,15 @@ async def caller_of(client: Any, cloud: GoogleCloud, token: str) -> str:
     """The principal of a token, "" if Google does not say. The token goes in the body, since URLs are logged."""
     import httpx
 
+    from raydock.rayapi import no_answer
+
     try:
         url = f"{cloud.base(TOKENS)}/tokeninfo"
         reply = await client.post(url, data={"access_token": token}, timeout=TIMEOUT)
     except httpx.HTTPError as fault:
-        raise Unreachable(f"{TOKENS} does not answer: {type(fault).__name__}.", "try again") from None
+        raise Unreachable(
+            f"{TOKENS} does not answer: {no_answer.reason(fault, TIMEOUT)}.", "try again"
+        ) from None
     if reply.status_code >= 500:
         raise Unreachable(f"{TOKENS} answered {reply.status_code}: {sentence_of(reply.content)}", "try again")
     address = text(object_of(reply, TOKENS).get("email")) if reply.status_code == 200 else ""

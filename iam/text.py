@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from iam.check import CheckResult
 from iam.policy.evaluate import Verdict
+from iam.policy.resource import parse_gs
 
 VERDICTS = {Verdict.GRANTED: "OK", Verdict.DENIED: "DENIED", Verdict.UNKNOWN: "UNKNOWN"}
 NO_NARROW_ROLE = "ask an owner of the project: no narrow role on the bucket alone would fix it"
@@ -29,11 +30,11 @@ def fix(one: CheckResult, cloud: str) -> str:
 
     `cloud` is the name of the cloud that was checked: "local" for the lab.
     """
+    target = "" if cloud == "local" else f" --target {cloud}"
     if one.why.startswith("there is no bucket"):
-        return "fix the bucket name, or create the bucket"
+        return f"fix the bucket name, or create it: python -m iam bucket add {parse_gs(one.uri)[0]}{target}"
     if not one.fixes:
         return NO_NARROW_ROLE
-    target = "" if cloud == "local" else f" --target {cloud}"
     commands = [f"{each.iam_command}{target}" for each in one.fixes if each.iam_command]
     return "\n".join([*commands, *(f"on Google Cloud: {each.gcloud}" for each in one.fixes)])
 

@@ -19,7 +19,6 @@ Dashboard  Jobs, this job: one `identity` task per node.
 import argparse
 import json
 import pathlib
-import socket
 import time
 
 import google.auth
@@ -33,15 +32,15 @@ SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
 def identity():
-    """The host name, and the address by which Google's services identify this process."""
+    """The address by which Google's services identify this process, and the project."""
     try:
         credentials, project = google.auth.default(scopes=[SCOPE])  # on a cluster: from the metadata server
     except google.auth.exceptions.DefaultCredentialsError:
         runs_as = "nobody (no credentials were found)"
-        return {"node": socket.gethostname(), "runs_as": runs_as, "project": None}
+        return {"runs_as": runs_as, "project": None}
     credentials.refresh(Request())  # before this, the address is only "default"
     runs_as = getattr(credentials, "service_account_email", "you, by your own login")
-    return {"node": socket.gethostname(), "runs_as": runs_as, "project": project}
+    return {"runs_as": runs_as, "project": project}
 
 
 def identities():
@@ -52,8 +51,8 @@ def identities():
     # 2. One task per node, pinned to that node
     strategies = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in nodes]
     found = ray.get([task.options(scheduling_strategy=strategy).remote() for strategy in strategies])
-    pools = [node["Labels"].get("pool", "-") for node in nodes]
-    return [{**one, "pool": pool, "tasks": 1} for one, pool in zip(found, pools, strict=True)]
+    names = [{"node": node["NodeName"], "pool": node["Labels"].get("pool", "-")} for node in nodes]
+    return [{**one, **name, "tasks": 1} for one, name in zip(found, names, strict=True)]
 
 
 def read(uri):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from cluster import key
+from cluster.state import key
 from tests import images as image_build
 from tests.integration.footprint import owned
 from tests.lab import ROOT, Lab, cluster_command, lab_environment

@@ -15,7 +15,7 @@ from cloud import server, state_file
 from cloud.identity.tokens import Tokens
 from cloud.lab_state import PolicyHolder
 from cloud.server import Cloud
-from iam.lab import FILE
+from iam.lab.settings import FILE
 
 
 async def serve(port: int) -> None:

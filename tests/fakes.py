@@ -434,6 +434,9 @@ class FakeNodes:
     async def cloud_addresses(self) -> Sequence[str]:
         return []
 
+    def image(self, node: NodeSpec) -> str:
+        return f"fake/{node.role}"
+
     async def create(self, node: NodeSpec) -> None:
         self._fail("make")
         self.made.append(node)

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from cluster import key, ports, sizes
+from cluster import ports, sizes
+from cluster.state import key
 from raydock import topology
 from raydock.rayapi.connection import Gateway
 from tests.command import FLAGS

@@ -19,7 +19,7 @@ from cloud.identity.tokens import Tokens
 from cloud.lab_state import LabState
 from cloud.server import Cloud
 from cluster import ports
-from iam.lab import FILE as LAB_FILE
+from iam.lab.settings import FILE as LAB_FILE
 from raydock.gcp.clouds import LabCloud
 
 KEY = "the-key-of-the-tests"

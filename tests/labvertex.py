@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cloud import state_file
-from cloud.controlplane import store
-from cloud.controlplane.clusters import Clusters
+from cloud.controlplane.lifecycle import store
+from cloud.controlplane.lifecycle.clusters import Clusters
 from cloud.controlplane.permission import Permission
 from cloud.controlplane.server import ControlPlane
 from cloud.identity.access import Access
 from cloud.identity.tokens import Tokens
 from cloud.lab_state import LabState
 from cloud.network.certificates import Authority, load_authority
-from iam.lab import FILE as LAB_FILE
+from iam.lab.settings import FILE as LAB_FILE
 from tests.fakes import FakeNodes
 
 T = TypeVar("T")

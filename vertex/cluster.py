@@ -33,6 +33,7 @@ class ResourcePool:
     min_nodes: int = 0
     max_nodes: int = 0
     image: str = ""
+    local_image: str = ""  # what the lab runs for a custom image
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +101,16 @@ class Cluster:
 def cluster_of(found: Any) -> Cluster:
     """Convert an SDK PersistentResource."""
     runtime = found.resource_runtime_spec
-    images = runtime.ray_spec.resource_pool_images
+    images, uris = runtime.ray_spec.resource_pool_images, found.resource_runtime.access_uris
     return Cluster(
         name=found.name,
         state=found.state.name,
         error=found.error.message,
-        dashboard=str(found.resource_runtime.access_uris.get("RAY_DASHBOARD_URI", "")),
+        dashboard=str(uris.get("RAY_DASHBOARD_URI", "")),
         account=str(runtime.service_account_spec.service_account),
         pools=tuple(
-            pool_of(pool, images.get(pool.id) or runtime.ray_spec.image_uri) for pool in found.resource_pools
+            pool_of(pool, images.get(pool.id) or runtime.ray_spec.image_uri, uris)
+            for pool in found.resource_pools
         ),
         labels=dict(found.labels),
         created=found.create_time.timestamp() if found.create_time else 0.0,
@@ -118,8 +120,8 @@ def cluster_of(found: Any) -> Cluster:
     )
 
 
-def pool_of(found: Any, image: str) -> ResourcePool:
-    """Convert an SDK ResourcePool."""
+def pool_of(found: Any, image: str, uris: Mapping[str, str]) -> ResourcePool:
+    """Convert an SDK ResourcePool. The lab reports the image that it runs for a custom one among the URIs."""
     machine = found.machine_spec
     kind = machine.accelerator_type
     return ResourcePool(
@@ -131,4 +133,5 @@ def pool_of(found: Any, image: str) -> ResourcePool:
         min_nodes=found.autoscaling_spec.min_replica_count,
         max_nodes=found.autoscaling_spec.max_replica_count,
         image=image,
+        local_image=uris.get(f"RAYDOCK_IMAGE/{found.id}", ""),
     )

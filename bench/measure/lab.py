@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 from bench.measure.command import HEADERS, ROOT, Unexpected
-from cluster import key, ports, sizes
+from cluster import ports, sizes
+from cluster.state import key
 from raydock import topology
 
 UP_SECONDS = 600.0  # allows for building images

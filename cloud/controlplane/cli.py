@@ -10,12 +10,16 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from cloud import config, state_file
 from cloud.controlplane import config as own_config
-from cloud.controlplane import store
-from cloud.controlplane.clusters import Clusters
+from cloud.controlplane.autoscaling.reader import read_load
+from cloud.controlplane.autoscaling.scaler import Autoscaler
+from cloud.controlplane.endpoints.dashboard import PORT
 from cloud.controlplane.errors import NodesFailed
+from cloud.controlplane.lifecycle import store
+from cloud.controlplane.lifecycle.clusters import Clusters
 from cloud.controlplane.nodes.engine import ContainerNodes
 from cloud.controlplane.permission import Permission
 from cloud.controlplane.server import ControlPlane
@@ -23,18 +27,24 @@ from cloud.identity.access import Access
 from cloud.identity.tokens import Tokens, load_secret
 from cloud.network.certificates import Authority
 from iam.errors import IamError
+from raydock import versions
+from raydock.startup import StartupFailure
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the control plane until a signal. Returns 0 then, or 1 with an error message if it can't start."""
+    """Run the control plane until a signal. Returns 0 then, or 1 after a StartupFailure if it can't start."""
     options = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
         asyncio.run(serve(options))
-    except (IamError, NodesFailed, OSError) as fault:
-        print(f"vertex: {fault}", file=sys.stderr)
-        return 1
-    return 0
+    except (IamError, OSError) as fault:
+        failure = StartupFailure.of("vertex", fault)
+    except NodesFailed as fault:
+        failure = StartupFailure("vertex", str(fault))
+    else:
+        return 0
+    print(failure.line(), file=sys.stderr)
+    return 1
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,7 +72,10 @@ async def serve(options: argparse.Namespace) -> None:
     try:
         await plane.start(socket.gethostbyname(options.control))
         await plane.open("0.0.0.0", 443, tls)
-        logging.getLogger("raydock.vertex").info("Vertex's control plane is up")
+        log = logging.getLogger("raydock.vertex")
+        log.info("Vertex's control plane is up")
+        if warning := versions.support_warning(versions.RAY_MINOR):
+            log.warning(warning)
         await stop.wait()
     finally:
         await plane.close()
@@ -73,6 +86,8 @@ def build() -> ControlPlane:
     lab, own = config.read(os.environ), own_config.read(os.environ)
     tokens = Tokens(load_secret(lab.state), lab.token_seconds)
     saved = state_file.StateFile(lab.state / "world.json")
-    engine = ContainerNodes(own.socket, own.project, own.prefix, os.environ)
+    engine = ContainerNodes(own.socket, own.project, own.prefix, os.environ, own.images)
     clusters = Clusters(store.load(own.state), engine, own.ready)
-    return ControlPlane(clusters, Permission(lambda: Access(saved.current(), tokens)))
+    autoscaler = Autoscaler(clusters, partial(read_load, port=PORT), own.idle)
+    permission = Permission(lambda: Access(saved.current(), tokens))
+    return ControlPlane(clusters, permission, autoscaler=autoscaler)

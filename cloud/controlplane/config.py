@@ -4,7 +4,9 @@ VERTEX_STATE          folder for its state, default /var/lib/vertex
 VERTEX_DOCKER         the Docker engine's socket, default /var/run/docker.sock
 VERTEX_PROJECT        the Compose project of the nodes, default raydock
 VERTEX_IMAGE_PREFIX   image name prefix before /head, /cpu-worker and /gpu-worker, default raydock
+VERTEX_IMAGES         local images that run for the images of requests: IMAGE=LOCAL,IMAGE=LOCAL; default none
 VERTEX_READY_SECONDS  deadline in seconds for a cluster's nodes to become ready, default 180
+VERTEX_IDLE_SECONDS   time in seconds after which an idle node of an autoscaled pool is removed, default 300
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloud.controlplane.nodes.images import local_images
 from iam.errors import IamError
 from raydock.units import seconds
 
@@ -25,7 +28,9 @@ class ControlPlaneSettings:
     socket: str
     project: str
     prefix: str
+    images: Mapping[str, str]
     ready: float
+    idle: float
 
 
 def read(environ: Mapping[str, str]) -> ControlPlaneSettings:
@@ -36,16 +41,30 @@ def read(environ: Mapping[str, str]) -> ControlPlaneSettings:
         socket=environ.get("VERTEX_DOCKER") or "/var/run/docker.sock",
         project=project,
         prefix=environ.get("VERTEX_IMAGE_PREFIX") or "raydock",
-        ready=ready(environ.get("VERTEX_READY_SECONDS") or "180"),
+        images=images(environ.get("VERTEX_IMAGES") or ""),
+        ready=duration(environ, "VERTEX_READY_SECONDS", "180"),
+        idle=duration(environ, "VERTEX_IDLE_SECONDS", "300"),
     )
 
 
-def ready(text: str) -> float:
-    """The value of VERTEX_READY_SECONDS in seconds. Raises IamError if it is invalid."""
+def images(text: str) -> Mapping[str, str]:
+    """The value of VERTEX_IMAGES. Raises IamError if it is invalid."""
+    try:
+        return local_images(text)
+    except ValueError as fault:
+        raise IamError(
+            f"VERTEX_IMAGES contains {str(fault)!r}.",
+            "Set it to IMAGE=LOCAL,IMAGE=LOCAL: the image that requests name, and the local one that runs for it",
+        ) from None
+
+
+def duration(environ: Mapping[str, str], name: str, default: str) -> float:
+    """The value of a setting in seconds. Raises IamError if it is invalid."""
+    text = environ.get(name) or default
     try:
         value = seconds(text)
     except ValueError:
         value = 0
     if not 1 <= value <= 3600:
-        raise IamError(f"VERTEX_READY_SECONDS is {text!r}.", "Set it to a number of seconds from 1 to 3600")
+        raise IamError(f"{name} is {text!r}.", "Set it to a number of seconds from 1 to 3600")
     return value

@@ -1,13 +1,17 @@
-"""The control plane's errors, with Google's status codes and texts.
+"""The control plane's errors, with Google's status codes, texts and details.
 
 Codes: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto. Docstrings mark the texts known to be
-Google's; the others are ours and not verified against the real service.
+Google's; the others are ours and not verified against the real service. `details` are the JSON of messages of
+google/rpc/error_details.proto; both front ends send them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+TYPE = "type.googleapis.com/google.rpc."
+DOMAIN = "aiplatform.googleapis.com"
 MISSING = (
     "Request is missing required authentication credential. Expected OAuth 2 access token, login cookie or other "
     "valid authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project."
@@ -18,12 +22,13 @@ INVALID = MISSING.replace(
 
 
 class RpcError(Exception):
-    """An error response: the name of its status code, and its message."""
+    """An error response: the name of its status code, its message, and its details."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, *details: Mapping[str, Any]) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.details = details
 
 
 class NodesFailed(Exception):
@@ -36,11 +41,16 @@ def unauthenticated(token: str) -> RpcError:
 
 
 def denied(permission: str, resource: str) -> RpcError:
-    """Google's text; `resource` is a resource name without its service."""
+    """Google's text and details; `resource` is a resource name without its service."""
     where = f"//aiplatform.googleapis.com/{resource}"
-    return RpcError(
-        "PERMISSION_DENIED", f"Permission '{permission}' denied on resource '{where}' (or it may not exist)."
-    )
+    text = f"Permission '{permission}' denied on resource '{where}' (or it may not exist)."
+    reason = {
+        "@type": f"{TYPE}ErrorInfo",
+        "reason": "IAM_PERMISSION_DENIED",
+        "domain": DOMAIN,
+        "metadata": {"permission": permission, "resource": resource},
+    }
+    return RpcError("PERMISSION_DENIED", text, reason)
 
 
 def no_acting_as(account: str) -> RpcError:
@@ -52,7 +62,35 @@ def no_acting_as(account: str) -> RpcError:
 def invalid(problems: Sequence[tuple[str, str]]) -> RpcError:
     """All problems of a request, as (field, message), in Vertex AI's format."""
     found = "".join(f"\t{n}.Field: {field}; Message: {said}" for n, (field, said) in enumerate(problems, 1))
-    return RpcError("INVALID_ARGUMENT", f"List of found errors:{found}\t")
+    return RpcError("INVALID_ARGUMENT", f"List of found errors:{found}\t", bad_request(problems))
+
+
+def bad_request(problems: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The details of an INVALID_ARGUMENT. A problem without a field, such as a malformed body, has none."""
+    violations = [
+        {"field": field, "description": said} if field else {"description": said} for field, said in problems
+    ]
+    return {"@type": f"{TYPE}BadRequest", "fieldViolations": violations}
+
+
+def bad_payload(field: str, text: str) -> RpcError:
+    """Google's format for JSON or query parameters that do not fit the request message."""
+    said = f"Invalid JSON payload received. {text}"
+    return RpcError("INVALID_ARGUMENT", said, bad_request([(field, said)]))
+
+
+def wrong_location(field: str, region: str) -> RpcError:
+    """Vertex AI's text for a location that is not the endpoint's: kubeflow/pipelines#6011.
+
+    Its place in a list of errors with a field: googleapis/nodejs-automl#411, of the service's predecessor.
+    """
+    text = f"The provided location ID doesn't match the endpoint. The valid location ID is `{region}`."
+    return invalid([(field, text)])
+
+
+def internal() -> RpcError:
+    """Google's text for an unforeseen error, whose cause is in the log only."""
+    return RpcError("INTERNAL", "Internal error encountered.")
 
 
 def quota_exceeded(nodes: int, capacity: int) -> RpcError:

@@ -1,6 +1,6 @@
 """The control plane's listeners.
 
-every network    :443   TLS: HTTP/2 is gRPC (Ray Client for a cluster's host), HTTP/1.1 the dashboards
+every network    :443   TLS: HTTP/2 is gRPC (Ray Client for a cluster's host), HTTP/1.1 REST and the dashboards
 control network  :8081  gRPC without TLS, forwarded by `cloud` for its own host names
 control network  :8082  nodes' identities, for the metadata server; also on loopback, for the health check
 """
@@ -14,12 +14,15 @@ from typing import Any
 
 from aiohttp import web
 
-from cloud.controlplane import rpc
-from cloud.controlplane.api import ClusterService
-from cloud.controlplane.clusters import Clusters
+from cloud.controlplane.api import grpc_server
+from cloud.controlplane.api.methods import Services, global_services, region_services
+from cloud.controlplane.api.rest import Rest
+from cloud.controlplane.autoscaling.scaler import Autoscaler
 from cloud.controlplane.endpoints import ray_client
 from cloud.controlplane.endpoints.dashboard import PORT, Dashboards
-from cloud.controlplane.endpoints.hosts import HOSTS
+from cloud.controlplane.endpoints.hosts import HOSTS, REGION_OF_HOST, REGIONS
+from cloud.controlplane.endpoints.http import HttpHosts
+from cloud.controlplane.lifecycle.clusters import Clusters
 from cloud.controlplane.nodes.node_identity import NodeIdentity
 from cloud.controlplane.permission import Permission
 from cloud.network.alpn import StreamHandler, forward_to, listen
@@ -37,34 +40,49 @@ class ControlPlane:
     permission: Permission
     dashboard_port: int = PORT
     client_port: int = ray_client.PORT
+    autoscaler: Autoscaler | None = None
+    scaling: asyncio.Task[None] | None = None
     grpc: list[Any] = field(default_factory=list)  # servers
-    port: int = 0  # the gRPC port on loopback, behind the TLS listeners
-    clients: dict[str, StreamHandler] = field(default_factory=dict)  # Ray Client endpoints by host
+    port: int = 0  # the gRPC port on loopback for hosts without a region, behind the TLS listeners
+    handlers: dict[str, StreamHandler] = field(default_factory=dict)  # HTTP/2 connections by host
     runners: list[web.AppRunner] = field(default_factory=list)
     servers: list[asyncio.Server] = field(default_factory=list)
+    regions: dict[str, Services] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.regions = {one: region_services(one, self.clusters, self.permission) for one in REGIONS}
 
     async def start(self, control: str = "") -> None:
         """Resume the clusters and start gRPC. `control`: our address on the network shared with `cloud`."""
         await self.clusters.resume()
+        if self.autoscaler:
+            self.scaling = asyncio.create_task(self.autoscaler.run())
         own = [f"{control}:{GRPC_PORT}"] if control else []
-        server, ports = await rpc.serve(ClusterService(self.clusters, self.permission), "127.0.0.1:0", *own)
-        self.grpc.append(server)
-        self.port = ports[0]
+        self.port = await self.start_grpc(global_services(self.permission), *own)
+        for host, region in REGION_OF_HOST.items():
+            self.handlers[host] = forward_to("127.0.0.1", await self.start_grpc(self.regions[region]))
         for host in HOSTS:
-            endpoint = ray_client.Endpoint(host, self.clusters, self.permission, self.client_port)
+            endpoint = ray_client.RayClientEndpoint(host, self.clusters, self.permission, self.client_port)
             server, port = await endpoint.serve("127.0.0.1:0")
             self.grpc.append(server)
-            self.clients[host] = forward_to("127.0.0.1", port)
+            self.handlers[host] = forward_to("127.0.0.1", port)
         if control:
             runner = await self.runner(NodeIdentity(self.clusters).application())
             for address in (control, "127.0.0.1"):
                 await web.TCPSite(runner, address, IDENTITY_PORT).start()
 
+    async def start_grpc(self, services: Services, *addresses: str) -> int:
+        """Start a gRPC server on loopback and these addresses. Returns its port on loopback."""
+        server, ports = await grpc_server.serve(services, self.permission, "127.0.0.1:0", *addresses)
+        self.grpc.append(server)
+        return ports[0]
+
     async def open(self, address: str, port: int, tls: ssl.SSLContext) -> int:
         """Open a TLS listener for callers. Returns its port."""
-        app = Dashboards(self.clusters, self.permission, self.dashboard_port).application()
-        runner = await self.runner(app)
-        server = await listen(runner, address, port, tls, forward_to("127.0.0.1", self.port), self.clients)
+        dashboards = Dashboards(self.clusters, self.permission, self.dashboard_port)
+        rest = {region: Rest(services, self.permission) for region, services in self.regions.items()}
+        runner = await self.runner(HttpHosts(dashboards, rest).application())
+        server = await listen(runner, address, port, tls, forward_to("127.0.0.1", self.port), self.handlers)
         self.servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
@@ -76,7 +94,9 @@ class ControlPlane:
         return runner
 
     async def close(self) -> None:
-        """Close all listeners and stop reconciling."""
+        """Close all listeners and stop scaling and reconciling."""
+        if self.scaling:
+            self.scaling.cancel()
         for server in self.servers:
             server.close()
         for runner in self.runners:

@@ -2,6 +2,7 @@
 
 GET  /lab/       the user's principal, the job's principal, the project and the buckets
 POST /lab/token  an access token for the user, like `gcloud auth print-access-token` on Google Cloud
+POST /lab/job    {"account": EMAIL, "force": false} makes a service account the jobs' account
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from aiohttp import web
 from cloud.gateway import auth, credentials
 from cloud.gateway.gate import Gate
 from cloud.identity.access import Access
+from cloud.identity.job_account import JobAccount
 from cloud.identity.services import GoogleServices
 from cloud.storage.http import Storage
 
@@ -34,11 +36,15 @@ class LabApi:
         """Handle any path below /lab/."""
         if not credentials.key_matches(credentials.bearer(request), self.gate):
             return auth.request_key(request)
-        routes = {("GET", "/lab/"): self.describe, ("POST", "/lab/token"): self.token}
+        routes: dict[tuple[str, str], Handler] = {
+            ("GET", "/lab/"): self.describe,
+            ("POST", "/lab/token"): self.token,
+            ("POST", "/lab/job"): JobAccount(self.access.lab_state, self.gate).handle,
+        }
         handler = routes.get((request.method, request.path))
-        return handler() if handler else web.Response(status=404, text=f"The lab has no {request.path}.\n")
+        return await handler(request) if handler else no_such(request)
 
-    def describe(self) -> web.Response:
+    async def describe(self, _: web.Request) -> web.Response:
         """The lab's identities, project and buckets."""
         lab_state = self.access.lab_state
         description = {
@@ -50,7 +56,7 @@ class LabApi:
         }
         return web.json_response(description)
 
-    def token(self) -> web.Response:
+    async def token(self, _: web.Request) -> web.Response:
         """An access token for the user, with its remaining lifetime in seconds."""
         token, expires = self.access.tokens.mint(self.access.lab_state.person)
         expires_in = max(1, int(expires - time.time()))
@@ -58,6 +64,11 @@ class LabApi:
             {"access_token": token, "expires_in": expires_in, "token_type": "Bearer"},
             headers={"Cache-Control": "no-store"},
         )
+
+
+def no_such(request: web.Request) -> web.Response:
+    """The 404 for any other path."""
+    return web.Response(status=404, text=f"The lab has no {request.path}.\n")
 
 
 def google(storage: Storage, services: GoogleServices) -> Handler:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from iam.lab import Network
+from iam.lab.settings import Network
 
 Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 UNICAST = ipaddress.IPv6Network("2000::/3")  # allocated global unicast; is_global alone accepts more

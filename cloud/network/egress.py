@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from cloud.network.addresses import attached_networks, is_permitted
 from cloud.network.proxy_request import Blocked, destination, origin_form, read_request, send_refusal
 from cloud.network.tunnel import CHUNK, Streams, Tunnel
-from iam.lab import Network
+from iam.lab.settings import Network
 
 log = logging.getLogger("raydock.egress")
 

@@ -15,6 +15,7 @@ import h2.connection
 import h2.events
 import h2.exceptions
 
+from cloud.controlplane.endpoints.hosts import REGIONS
 from cloud.google_errors import ApiError
 
 CHUNK = 2**16  # bytes per read
@@ -39,7 +40,12 @@ def message(host: str) -> str:
     label = host.partition(".")[0]
     region, dash, service = label.rpartition("-")
     if dash and service == "aiplatform":
-        return f"The lab has no Vertex AI in {region} ({host}): start it with COMPOSE_PROFILES=vertex make cluster-up."
+        fix = (
+            "start it with COMPOSE_PROFILES=vertex make cluster-up"
+            if region in REGIONS
+            else f"use {', '.join(REGIONS)}"
+        )
+        return f"The lab has no Vertex AI in {region} ({host}): {fix}."
     name = NAMES.get(label)
     return f"The lab has no {name} ({host})." if name else f"The lab has no {host}."
 

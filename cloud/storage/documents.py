@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from cloud.google_errors import ApiError
 from cloud.storage.request import unsupported
-from cloud.storage.store.index import ObjectRecord
+from cloud.storage.store.records import ObjectRecord
 
 CLASSES = ("STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE")
 TEXTS = ("contentType", "contentEncoding", "contentDisposition", "contentLanguage", "cacheControl")

@@ -21,7 +21,7 @@ CharacterTest = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class GlobToken:
     """An element of a pattern. `takes` tests a character; `many`: it matches any number of characters."""
 
     text: str
@@ -64,7 +64,7 @@ class Pattern:
         begins = at == 0 or self._items[at - 1].text == "/"
         return begins and star.text == "**" and slash.text == "/"
 
-    def _mask(self, wanted: Callable[[Item], bool]) -> int:
+    def _mask(self, wanted: Callable[[GlobToken], bool]) -> int:
         return sum(1 << at for at, item in enumerate(self._items) if wanted(item))
 
 
@@ -130,7 +130,7 @@ def _find(text: str, wanted: str) -> int:
     return -1
 
 
-def _items(text: str) -> Iterator[Item]:
+def _items(text: str) -> Iterator[GlobToken]:
     """Split a pattern into items. Merges consecutive stars, which match what the widest of them matches."""
     at = 0
     while at < len(text):
@@ -140,21 +140,21 @@ def _items(text: str) -> Iterator[Item]:
             while text[end : end + 1] == "*":
                 end += 1
             wide = end - at > 1
-            yield Item(
+            yield GlobToken(
                 "**" if wide else "*", (lambda _: True) if wide else (lambda one: one != "/"), many=True
             )
             at = end
             continue
         if char == "[":
             end = text.index("]", at + 2)
-            yield Item(text[at : end + 1], _set(text[at + 1 : end]))
+            yield GlobToken(text[at : end + 1], _set(text[at + 1 : end]))
             at = end
         elif char == "?":
-            yield Item("?", lambda one: one != "/")
+            yield GlobToken("?", lambda one: one != "/")
         else:
             if char == "\\":
                 at += 1
-            yield Item(text[at], text[at].__eq__)
+            yield GlobToken(text[at], text[at].__eq__)
         at += 1
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from cloud.storage.glob import Glob, compile_glob
 from cloud.storage.request import StorageRequest, count, invalid, unsupported
-from cloud.storage.store.index import Index, ObjectRecord
+from cloud.storage.store.index import Index
+from cloud.storage.store.records import ObjectRecord
 
 PAGE = 1000  # maximum items and prefixes per page
 SCAN = 10_000  # maximum steps per page, so a glob with few matches does not block other requests

@@ -16,7 +16,7 @@ from cloud.google_errors import ApiError
 from cloud.storage.documents import etag
 from cloud.storage.request import StorageRequest, StorageResponse
 from cloud.storage.store.content import read
-from cloud.storage.store.index import ObjectRecord
+from cloud.storage.store.records import ObjectRecord
 
 RANGE = re.compile("bytes=([0-9]*)-([0-9]*)")
 DIGITS = 19  # more than any size has

@@ -14,7 +14,7 @@ from cloud.storage.media import download
 from cloud.storage.request import StorageRequest, StorageResponse, count, unsupported
 from cloud.storage.service import Service
 from cloud.storage.store.content import concatenate, new_blob
-from cloud.storage.store.index import ObjectRecord
+from cloud.storage.store.records import ObjectRecord
 from iam.policy import resource as resources
 
 MAX_SOURCES = 32  # per compose

@@ -15,7 +15,8 @@ from cloud.storage.conditions import Preconditions
 from cloud.storage.documents import RELEASED, object_resource, time_of
 from cloud.storage.request import StorageRequest
 from cloud.storage.store.content import Content, Writer, content_of, new_blob
-from cloud.storage.store.index import BucketRecord, Check, Index, ObjectRecord
+from cloud.storage.store.index import Index
+from cloud.storage.store.records import BucketRecord, Check, ObjectRecord
 from iam.policy import resource as resources
 from iam.policy.resource import wrong_object
 

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cluster import applied, key, ports, scale, started
+from cluster import ports, scale
 from cluster.docker import images, mounts
-from cluster.docker.engine import DockerEngine, connect, find_compose, member
+from cluster.docker.compose import UP_SECONDS, Compose
+from cluster.docker.engine import VOLUME, DockerEngine, connect, member
 from cluster.errors import Leftover, NoEngine
 from cluster.processes import record, services
 from cluster.runtimes import Context
+from cluster.state import applied, key, started
 from cluster.status import Member
 from raydock.errors import CommandFailed
+from raydock.startup import StartupFailure, last_failure
 from raydock.topology import Pool
 
 RUNTIME = "docker"
-WAIT_SECONDS = 180
+DATA = ("cloud", "storage")  # the volumes with the lab's policies, and with its buckets and objects
+VERTEX = "vertex"  # the service of Vertex AI's control plane
 STOP_SECONDS = 20
-# Compose's own deadline is shorter; this one catches a Compose that hangs.
-COMMAND_SECONDS = WAIT_SECONDS + 60.0
 
 
 def open_cluster(context: Context) -> ComposeCluster:
@@ -43,14 +43,27 @@ class ComposeCluster:
         return connect()
 
     @property
+    def compose(self) -> Compose:
+        """The Compose command for this cluster."""
+        return Compose(self.context, self.engine)
+
+    @property
     def project(self) -> str:
         """The name of the Compose project."""
         return self.context.topology.project
 
     def exists(self) -> bool:
         """See Runtime.exists. Without an engine, the state folder tells whether a cluster was started in Docker."""
+        return bool(set(self.resources()) - set(self.data_volumes()))
+
+    def kept_data(self) -> list[str]:
+        """See Runtime.kept_data."""
+        return [] if self.exists() else self.data_volumes()
+
+    def resources(self) -> list[str]:
+        """Everything in Docker that belongs to the cluster. Raises NoEngine if there is something to ask about."""
         try:
-            return bool(self.engine.resources(self.project))
+            return self.engine.resources(self.project)
         except NoEngine as fault:
             if self.was_started():
                 raise NoEngine(
@@ -58,11 +71,21 @@ class ComposeCluster:
                     "volumes can't be listed or removed while Docker is down.",
                     "Start Docker, then try again. Nothing was changed.",
                 ) from fault
-            return False
+            return []
+
+    def data_volumes(self) -> list[str]:
+        """The volumes with the lab's buckets, objects and grants, as `resources` names them."""
+        try:
+            found = self.engine.volumes(self.project)
+        except NoEngine:
+            return []
+        return [f"volume {volume.name}" for volume in found if volume.attrs["Labels"].get(VOLUME) in DATA]
 
     def was_started(self) -> bool:
         """Whether this checkout started a cluster in Docker and has not removed it, according to the state folder."""
         state = self.context.state
+        if RUNTIME in started.data(state):
+            return True
         if runtime := started.runtime(state):
             return runtime == RUNTIME
         # Clusters started by an earlier version have no recorded runtime.
@@ -96,36 +119,44 @@ class ComposeCluster:
             return []
         base = images.base_image(self.engine, self.context)
         trusted, variable = images.ca_bundle(self.context)
-        self.context.say(
-            f"building {', '.join(wanted)} on {base}; CA certificates: {trusted} (from {variable})"
-        )
-        self.compose("build", *(services[image] for image in wanted), base=base, seconds=images.BUILD_SECONDS)
+        self.context.say(f"base image {base}; CA certificates: {trusted} (from {variable})")
+        with self.context.steps.step(f"building {', '.join(services[image] for image in wanted)}"):
+            self.compose.run(
+                "build", *(services[image] for image in wanted), base=base, seconds=images.BUILD_SECONDS
+            )
         return wanted
 
     def start(self, *arguments: str, renewed: bool = False) -> None:
         """Run `docker compose up` and wait for the health checks. CommandFailed says which of them failed."""
-        wait = ("--wait", f"--wait-timeout={WAIT_SECONDS}")
+        wait = ("--wait", f"--wait-timeout={UP_SECONDS}")
         try:
-            self.compose("up", "--detach", "--no-build", *wait, *arguments, renewed=renewed)
+            with self.context.steps.step("starting the containers"):
+                self.compose.run("up", "--detach", "--no-build", *wait, *arguments, renewed=renewed)
         except CommandFailed as error:
-            if rejected := self.cloud_error():
-                raise rejected from error
-            raise CommandFailed(f"{error.message} {self.unhealthy_containers()}", error.fix) from error
+            if failure := self.startup_failure():
+                raise failure.error() from error
+            raise CommandFailed(
+                "\n".join([*self.unhealthy_containers(), error.message]), error.fix
+            ) from error
 
     def restart_cloud(self) -> None:
         """See Runtime.restart_cloud. Also restarts Vertex AI's control plane, if it is running."""
         running = {member(container).pool for container in self.engine.containers(self.project)}
-        ours = [name for name in (services.CLOUD, "vertex") if name in running]
+        ours = [name for name in (services.CLOUD, VERTEX) if name in running]
         self.start("--no-deps", "--force-recreate", *ours)
 
-    def down(self) -> list[str]:
+    def down(self, keep_data: bool = False) -> list[str]:
         """See Runtime.down. Raises Leftover."""
+        kept = set(self.data_volumes()) if keep_data else set()
         before = self.engine.resources(self.project)
-        self.compose("down", "--volumes", "--remove-orphans", f"--timeout={STOP_SECONDS}")
+        with self.context.steps.step("removing the containers"):
+            volumes = [] if keep_data else ["--volumes"]
+            self.compose.run("down", *volumes, "--remove-orphans", f"--timeout={STOP_SECONDS}")
         self.engine.remove_networks(self.project)  # those of the lab's Vertex AI clusters, unknown to Compose
-        if left := self.engine.resources(self.project):
+        self.engine.remove_volumes(self.project, DATA if keep_data else ())
+        if left := [name for name in self.engine.resources(self.project) if name not in kept]:
             raise Leftover(f"Could not remove {', '.join(left)}.", "Try again: make cluster-down")
-        return before
+        return [name for name in before if name not in kept]
 
     def members(self) -> list[Member]:
         """See Runtime.members."""
@@ -177,69 +208,15 @@ class ComposeCluster:
             )
         return stdout
 
-    def compose(
-        self,
-        verb: str,
-        *arguments: str,
-        base: str = "",
-        seconds: float = COMMAND_SECONDS,
-        renewed: bool = False,
-    ) -> None:
-        """Run a `docker compose` command with its output on stderr. Raises CommandFailed.
-
-        `base` is the base image of a build, `seconds` the deadline; for `renewed` see `environment`.
-        """
-        # `down` also stops services whose profile is no longer enabled.
-        profiles = ["--profile", "*"] if verb == "down" else []
-        command = [*find_compose(), *self.files(), *profiles, verb, *arguments]
-        try:
-            status = subprocess.run(
-                command,
-                env=self.environment(base, renewed),
-                stdin=subprocess.DEVNULL,
-                stdout=images.STDERR,
-                timeout=seconds,
-                check=False,
-            ).returncode
-        except subprocess.TimeoutExpired:
-            status = 124
-        if status:
-            raise CommandFailed(
-                f"`docker compose {verb}` failed with exit code {status}; see its output above.",
-                "To start over: make cluster-down, then make cluster-up",
-            )
-
-    def files(self) -> list[str]:
-        """The flags that name the Compose files: compose.gpu.yaml too if the engine has the NVIDIA runtime."""
-        root = self.context.root
-        overlay = ["-f", str(root / "compose.gpu.yaml")] if self.engine.nvidia() else []
-        return ["--project-directory", str(root), "-f", str(root / "compose.yaml"), *overlay]
-
-    def environment(self, base: str, renewed: bool = False) -> dict[str, str]:
-        """The environment for Compose, the same for every command: Compose recreates a container if it changes.
-
-        Changed node settings are therefore held back until the nodes are restarted (`renewed`), so that running jobs
-        survive.
-        """
-        chosen = {"BASE_IMAGE": base} if base else {}
-        secret = key.digest(key.read(self.context.state))
-        kept = {} if renewed else applied.load(self.context.state)
-        chosen |= {name: kept[name] for name in applied.changes(self.context).nodes if name in kept}
-        sizes = {**self.context.chosen, **chosen}
-        return {**os.environ, **sizes, **mounts.files(self.context), "RAYDOCK_KEY_SHA256": secret}
-
-    def cloud_error(self) -> CommandFailed | None:
-        """Why the lab's cloud did not start, in its own words: an invalid setting or iam/lab.yaml."""
-        for container in self.engine.containers(self.project, services.CLOUD):
-            text = container.logs(tail=20).decode(errors="replace")
-            if container.attrs["State"].get("Health", {}).get("Status") != "healthy" and "cloud: " in text:
-                why, fix = services.startup_error(text)
-                return CommandFailed(
-                    f"The lab's cloud did not start: {why}", fix or "Try again: make cluster-up"
-                )
+    def startup_failure(self) -> StartupFailure | None:
+        """Why one of the lab's services did not start, in its own words."""
+        for name in (services.CLOUD, VERTEX):
+            for container in self.engine.containers(self.project, name):
+                if container.attrs["State"].get("Health", {}).get("Status") != "healthy":
+                    return last_failure(container.logs(tail=20).decode(errors="replace"))
         return None
 
-    def unhealthy_containers(self) -> str:
+    def unhealthy_containers(self) -> list[str]:
         """Each unhealthy container with the output of its health check, or else its last line of log."""
         lines = []
         for container in self.engine.containers(self.project):
@@ -249,4 +226,4 @@ class ComposeCluster:
                 found = str(checks[-1].get("Output", "")).strip() if health == "unhealthy" else ""
                 log = found or container.logs(tail=1).decode(errors="replace").strip()[-200:]
                 lines.append(f"{container.name} is {health}: {log or 'no output'}")
-        return "; ".join(lines)
+        return lines

@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +20,7 @@ from cluster.status import Member
 from raydock.machine import Machine
 
 PROJECT = "com.docker.compose.project"
+VOLUME = "com.docker.compose.volume"
 SERVICE = "com.docker.compose.service"
 NUMBER = "com.docker.compose.container-number"
 INSTALL = "Start Docker, or run the cluster as processes: python -m cluster up --runtime processes"
@@ -75,8 +76,19 @@ class DockerEngine:
         return [
             *(f"container {found.name}" for found in self.containers(project)),
             *(f"network {found.name}" for found in self.client.networks.list(filters=label)),
-            *(f"volume {found.name}" for found in self.client.volumes.list(filters=label)),
+            *(f"volume {found.name}" for found in self.volumes(project)),
         ]
+
+    def volumes(self, project: str) -> list[Any]:
+        """The project's volumes."""
+        return list(self.client.volumes.list(filters={"label": f"{PROJECT}={project}"}))
+
+    def remove_volumes(self, project: str, keep: Collection[str] = ()) -> None:
+        """Remove the project's volumes that no container uses, except those to `keep`, by their names in Compose."""
+        for volume in self.volumes(project):
+            if volume.attrs["Labels"].get(VOLUME) not in keep:
+                with suppress(import_module("docker").errors.APIError):
+                    volume.remove()
 
     def remove_networks(self, project: str) -> None:
         """Remove the project's networks that have no containers."""

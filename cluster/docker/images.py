@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from cluster.docker.engine import DockerEngine
 from cluster.errors import NoRegistry
 from cluster.runtimes import Context
+from cluster.state import logs
 from raydock import topology
 from raydock.errors import CommandFailed
 
-STDERR = 2  # a child's output goes where our progress goes
 BUILD_SECONDS = 3600.0
 # Variables that name the CA bundle of pip and other clients. The first one that names an existing file is used.
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
@@ -43,19 +42,21 @@ def base_image(engine: DockerEngine, context: Context) -> str:
     except NoRegistry as error:
         own = f"{context.settings.get('RAYDOCK_IMAGE_PREFIX') or 'raydock'}/base:bookworm"
         context.say(f"{error.message} Using {own} instead, built from Debian packages.")
-        return self_built(own, context.root)
+        return self_built(own, context)
 
 
-def self_built(name: str, root: Path) -> str:
+def self_built(name: str, context: Context) -> str:
     """Run docker/base.sh, which builds the image unless it exists. It takes about a minute and needs root."""
-    script = root / "docker" / "base.sh"
+    script, log = context.root / "docker" / "base.sh", logs.named(context.state, "base-image")
     try:
-        done = subprocess.run([str(script), name], stdout=STDERR, timeout=BUILD_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
+        with context.steps.step(f"building {name}"):
+            code = log.run([str(script), name], BUILD_SECONDS, context.steps.update)
+    except OSError as error:
         raise CommandFailed(f"{script} {name} failed: {error}.", f"Try: docker/base.sh {name}") from error
-    if done.returncode:
-        raise CommandFailed(
-            f"docker/base.sh {name} failed with exit code {done.returncode}; see its output above.",
+    if code:
+        raise log.failure(
+            f"docker/base.sh {name}",
+            code,
             "Or set BASE_IMAGE to an image with Python 3.11 that this machine has or can pull.",
         )
     return name

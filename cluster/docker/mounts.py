@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cluster.docker import images
 from cluster.runtimes import Context
-from iam import lab
 from iam.errors import IamError
+from iam.lab.settings import settings
 from raydock import topology
 from raydock.errors import CommandFailed
 
@@ -28,7 +28,7 @@ def files(context: Context) -> dict[str, str]:
     if copied := readable_copy(context.root / bundle, context.state):
         found["RAYDOCK_CA_BUNDLE"] = str(copied)
     try:
-        if copied := readable_copy(lab.settings(context.settings, context.root).file, context.state):
+        if copied := readable_copy(settings(context.settings, context.root).file, context.state):
             found["LAB_FILE"] = str(copied)
     except IamError:
         pass  # services.check reports it

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cluster import ports, scale, started, status
+from cluster import ports, scale, status
 from cluster.processes import launch, process_tree, ray_node, readiness, record, services, startup, temp_dir
 from cluster.processes.record import NodeProcess, ProcessesRecord
 from cluster.runtimes import Context
+from cluster.state import started
 from cluster.status import Member
 from raydock.errors import CommandFailed, NotUp, RaydockError
 from raydock.rayapi import nodes
@@ -49,6 +50,10 @@ class ProcessesCluster:
         """See Runtime.exists."""
         return self.record() is not None or (has_ray() and bool(self.owned.processes()))
 
+    def kept_data(self) -> list[str]:
+        """See Runtime.kept_data."""
+        return [str(path) for path in [temp_dir.kept_data(self.context.state)] if path.exists()]
+
     def record(self) -> ProcessesRecord | None:
         """The record of this cluster, or None."""
         return record.load(self.context.state)
@@ -67,15 +72,16 @@ class ProcessesCluster:
                 self.processes_of(member.name).end()
             return self.complete()
         if self.exists():
-            self.context.say("found a stale cluster; cleaning up")
-            self.down()
+            self.context.say("found a stale cluster; cleaning up, except for the lab's data")
+            self.down(keep_data=True)
         ports.require_free(self.context.topology.port)
         started.begin(self.context.state, RUNTIME, self.context.chosen)
+        kept = bool(self.kept_data())
         try:
             self.plan()
             self.complete()
         except RaydockError:
-            self.down()
+            self.down(keep_data=kept)
             raise
 
     def plan(self) -> None:
@@ -89,21 +95,34 @@ class ProcessesCluster:
 
     def complete(self) -> None:
         """Start the services, the head and every worker without a living node, and wait until they are ready."""
-        startup.ensure(self.context, self.require_record())
+        with self.context.steps.step("starting the nodes"):
+            startup.ensure(self.context, self.require_record())
+            self.start_head()
+            self.start_workers()
+        self.describe()
+
+    def start_head(self) -> None:
+        """Start the head, unless it is running, and wait until it is ready. Raises NotReady."""
         if not self.head_is_running():
-            self.context.say("starting the head node and its dashboard")
+            self.context.steps.status("starting the head node and its dashboard")
             self.launch("head", self.context.topology.head)
-        wait_until(self.head_status, START_SECONDS, "Starting the head node", self.context.say, AGAIN)
+        wait_until(
+            self.head_status, START_SECONDS, "Starting the head node", self.context.steps.status, AGAIN
+        )
+
+    def start_workers(self) -> None:
+        """Start every worker without a living node, and wait until all are ready. Raises NotReady."""
         members = self.members()
         names = status.missing(members, nodes.list_nodes(self.context.dashboard))
         lost = [member for member in members if member.name in names]
         if lost:
-            self.context.say(f"starting {', '.join(names)}")
+            self.context.steps.status(f"starting {', '.join(names)}")
         for member in lost:
             self.processes_of(member.name).end()
             self.launch(member.name, self.context.topology.pool(member.pool))
-        self.wait_for_workers()
-        self.describe()
+        wait_until(
+            self.workers_status, START_SECONDS, "Starting the workers", self.context.steps.status, AGAIN
+        )
 
     def head_status(self) -> str:
         """What the head is still waiting for, or "" once it is ready."""
@@ -113,22 +132,24 @@ class ProcessesCluster:
         """Which workers are not ready yet, or ""."""
         return readiness.workers(self.context, self.require_record(), self.members())
 
-    def wait_for_workers(self) -> None:
-        """Wait until every member is a living node. Raises NotReady."""
-        wait_until(self.workers_status, START_SECONDS, "Starting the workers", self.context.say, AGAIN)
-
     def restart_cloud(self) -> None:
         """See Runtime.restart_cloud."""
         startup.ensure(self.context, self.require_record(), restart=True)
 
-    def down(self) -> list[str]:
+    def down(self, keep_data: bool = False) -> list[str]:
         """See Runtime.down. Raises Leftover."""
         require_ray()  # psutil is part of Ray's package
-        found, temps = self.record(), temp_dir.existing(self.context.state)
+        state = self.context.state
+        found, temps, kept = self.record(), temp_dir.existing(state), self.kept_data()
         count = self.owned.end()
+        if keep_data:
+            temp_dir.keep_data(state, temps)
+        else:
+            temp_dir.remove(kept)
         temp_dir.remove(temps)
-        record.remove(self.context.state)
-        return ([f"{count} processes"] if count else []) + temps + (["the record"] if found else [])
+        record.remove(state)
+        data = [] if keep_data else kept
+        return ([f"{count} processes"] if count else []) + temps + data + (["the record"] if found else [])
 
     def stopped_services(self) -> list[str]:
         """See Runtime.stopped_services."""
@@ -165,7 +186,7 @@ class ProcessesCluster:
         free = (name for number in range(1, 10_000) if (name := f"{pool.name}-{number}") not in names)
         new = [next(free) for _ in range(count - len(names))]
         if new:
-            self.context.say(f"starting {', '.join(new)}")
+            self.context.steps.status(f"starting {', '.join(new)}")
         for name in new:
             self.launch(name, pool)
 

@@ -13,6 +13,8 @@ from cluster import ports
 from cluster.processes import process_tree, ray_node
 from cluster.processes.record import NodeProcess, ProcessesRecord
 from cluster.runtimes import Context
+from cluster.state import logs
+from cluster.state.logs import LogFile
 from raydock import machine
 from raydock.topology import Pool
 
@@ -35,7 +37,7 @@ def launch_process(
 ) -> int:
     """Start a process in a session of its own, so that it outlives this command. Returns its process id."""
     name = environ[process_tree.NODE]
-    with open(log(found, name), "wb") as output:
+    with log(context, name).open() as output:
         process = subprocess.Popen(
             vector,
             env=environ,
@@ -68,9 +70,9 @@ def node_command(
     return ray_node.command(context.root, found.temp, pool, name, share, own, ray_node.gcs(found.head))
 
 
-def log(found: ProcessesRecord, name: str) -> Path:
-    """The log file of a node or service."""
-    return Path(found.temp, f"{name}.log")
+def log(context: Context, name: str) -> LogFile:
+    """The log of a node or service."""
+    return logs.named(context.state, name)
 
 
 def machine_memory() -> int:

@@ -1,23 +1,24 @@
 """`ray start` that stays on 127.0.0.1: `python -P loopback.py start --node-ip-address=127.0.0.1 …`.
 
-Three things in Ray's private modules are changed for the starting process only:
+Besides what docker/start.py changes, this changes two things in Ray's private modules, for the starting process only:
 
 - Address. `ray start` replaces 127.0.0.1 with the machine's external address (ray._private.services,
   resolve_ip_for_localhost), so all of Ray's servers would listen on every interface. Ray skips that with
   RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0, which jobs and workers inherit, but then `ray start` rejects a second node. Here
   both work.
-- Dashboard. Ray polls its dashboard 200 times at 0.1 s and then stops the head (start_api_server). That is too short on
-  a busy machine, and `up` has its own deadline.
 - Runtime envs. Nodes on one machine share the session folder. A node that prepares a working dir deletes an existing
   one first (working_dir.py: overwrite=True), even while a driver uses it. So each node gets its own folder.
 """
 
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-LEFTOVERS = Path(__file__).parents[2] / "docker" / "leftovers.py"
+DOCKER = Path(__file__).parents[2] / "docker"
+LEFTOVERS, START = DOCKER / "leftovers.py", DOCKER / "start.py"
 
 
 def main() -> None:
@@ -32,10 +33,20 @@ def main() -> None:
 
     constants.ENABLE_RAY_CLUSTER = True
     constants.DEFAULT_RUNTIME_ENV_DIR_NAME += f"/{os.environ['RAYDOCK_NODE']}"
-    services.range = lambda polls: range(9 * polls)
+    module(START).patch(services)
     services.get_node_ip_address = lambda address="": "127.0.0.1"
     sys.argv[0] = "ray"
     ray()
+
+
+def module(path: Path) -> Any:
+    """Import a file of the images, which is in no package."""
+    spec = importlib.util.spec_from_file_location(f"raydock_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
 
 
 if __name__ == "__main__":

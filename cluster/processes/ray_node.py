@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
-from cluster.processes import identity, process_tree, record
+from cluster.processes import identity, loopback, process_tree, record
 from cluster.processes.identity import LOOPBACK
 from raydock.topology import Pool, Topology
 
@@ -57,12 +57,7 @@ def shares(topology: Topology, memory: int, shm: int) -> dict[str, Share]:
 
 def node_module(root: Path) -> ModuleType:
     """Import docker/node.py, the one place that defines which resources a node offers to jobs."""
-    spec = importlib.util.spec_from_file_location("raydock_node", root / "docker" / "node.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return cast(ModuleType, loopback.module(root / "docker" / "node.py"))
 
 
 def count_of_ports(pool: str) -> int:
@@ -79,14 +74,18 @@ def command(
     root: Path, temp: str, pool: Pool, name: str, share: Share, ports: tuple[int, ...], head: str
 ) -> list[str]:
     """The argument vector of `ray start`. `head` is the control store's address, which the head does not use."""
-    environ = {"RAYDOCK_CPUS": str(pool.cpus), "RAYDOCK_GPUS": str(pool.gpus), "RAYDOCK_HEAD": head}
+    environ = {
+        "RAYDOCK_CPUS": str(pool.cpus),
+        "RAYDOCK_GPUS": str(pool.gpus),
+        "RAYDOCK_HEAD": head,
+        process_tree.NODE: name,
+    }
     resources: list[str] = node_module(root).ray_arguments(pool.name, environ)
     options = HEAD_PORTS if pool.name == "head" else PORTS
     return [
         *(sys.executable, "-P", str(LAUNCHER), "start", "--block", *resources),
         *(f"{option}={port}" for option, port in zip(options, ports, strict=False)),
         f"--node-ip-address={LOOPBACK}",
-        f"--node-name={name}",
         # Nodes that start concurrently in one session would choose the same names.
         *(f"{option}={path}" for option, path in zip(SOCKETS, sockets(temp, name), strict=True)),
         f"--include-log-monitor={pool.name == 'head'}",  # one for all nodes, since they share a log folder

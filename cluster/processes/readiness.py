@@ -41,11 +41,13 @@ def workers(context: Context, found: ProcessesRecord, members: Sequence[Member])
 
 def require_running(context: Context, found: ProcessesRecord, node: NodeProcess) -> None:
     """Raise NotReady if the node's `ray start` has exited or has logged an error."""
-    text = launch.log(found, node.name).read_text(errors="replace").strip()
+    log = launch.log(context, node.name)
+    text = log.read().strip()
     if errors := logged_errors(text):
-        raise NotReady(f"{node.name} did not start properly: {errors}", AGAIN)
+        raise NotReady(f"{node.name} did not start properly: {errors}\n{log.reference}", AGAIN)
     if not process_tree.Owned(str(context.state), node.name).has(node.pid):
-        raise NotReady(f"{node.name} exited during startup: {' '.join(text.splitlines()[-3:])}", AGAIN)
+        last = " ".join(text.splitlines()[-3:])
+        raise NotReady(f"{node.name} exited during startup: {last}\n{log.reference}", AGAIN)
 
 
 def logged_errors(text: str) -> str:

@@ -10,15 +10,17 @@ import os
 import sys
 from collections.abc import Mapping
 
-from cluster import key, ports
+from cluster import ports
 from cluster.processes import process_tree, ray_node
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import Ports, ProcessesRecord
 from cluster.runtimes import Context
-from iam import lab
+from cluster.state import key
 from iam.errors import IamError
+from iam.lab import file, members
+from iam.lab.settings import settings
 from raydock import machine
-from raydock.errors import CommandFailed
+from raydock.startup import StartupFailure
 
 CLOUD = "cloud"
 # The cloud's settings that a user may change: cloud/config.py.
@@ -31,12 +33,12 @@ def check(context: Context, new: bool) -> None:
     If the cluster is `new`, lab.yaml lists every service account, so the jobs' account is checked too.
     """
     try:
-        chosen = lab.settings(context.settings, context.root)
-        accounts = lab.read(chosen.file).accounts
+        chosen = settings(context.settings, context.root)
+        accounts = file.read(chosen.file).accounts
         if new:
-            lab.job_principal(chosen.service_account, accounts)
+            members.job_principal(chosen.service_account, accounts)
     except IamError as error:
-        raise CommandFailed(f"The lab's cloud did not start: {error.message}", error.fix) from error
+        raise StartupFailure.of(CLOUD, error).error() from error
 
 
 def choose_ports(gateway: int) -> Ports:
@@ -81,13 +83,3 @@ def cloud_settings(context: Context, found: ProcessesRecord) -> dict[str, str]:
 def memory() -> int:
     """This machine's memory in bytes, which the head node shares with everything else."""
     return machine.here().memory
-
-
-def startup_error(text: str) -> tuple[str, str]:
-    """Parse the cloud's log for why it did not start, and the fix ("" if there is none): see cloud/cli.py, main."""
-    lines = text.strip().splitlines() or ["no output"]
-    errors = [number for number, line in enumerate(lines) if line.startswith("cloud: ")]
-    if not errors:
-        return lines[-1], ""
-    fix = "".join(line for line in lines[errors[-1] + 1 :][:1] if line.startswith("  "))
-    return lines[errors[-1]].removeprefix("cloud: "), fix.strip()

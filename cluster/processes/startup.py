@@ -6,7 +6,8 @@ from cluster.processes import launch, process_tree, record, services
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import ProcessesRecord
 from cluster.runtimes import Context
-from raydock.errors import CommandFailed, ServerError, Unreachable
+from raydock import startup
+from raydock.errors import ServerError, Unreachable
 from raydock.rayapi import blocking
 from raydock.rayapi.connection import Gateway
 from raydock.waiting import wait_until
@@ -27,12 +28,18 @@ def ensure(context: Context, found: ProcessesRecord, restart: bool = False) -> P
     Raises CommandFailed, with the cloud's own message, if it can't start.
     """
     if restart or stopped_services(context, found) or rejects_key(context):
-        context.say("starting the lab's cloud")
+        context.steps.status("starting the lab's cloud")
         process_tree.Owned(str(context.state), services.CLOUD).end()
         vector, environ = services.command(found), services.environment(context, found)
         found = found.with_service(services.CLOUD, launch.launch_process(context, found, vector, environ))
         record.save(context.state, found)
-    wait_until(lambda: missing(context, found), START_SECONDS, "Starting the lab's cloud", context.say, AGAIN)
+    wait_until(
+        lambda: missing(context, found),
+        START_SECONDS,
+        "Starting the lab's cloud",
+        context.steps.status,
+        AGAIN,
+    )
     return found
 
 
@@ -50,8 +57,7 @@ def rejects_key(context: Context) -> bool:
 def missing(context: Context, found: ProcessesRecord) -> str:
     """What does not answer yet, or "" if everything does. Raises CommandFailed if the cloud has exited."""
     for name in stopped_services(context, found):
-        why, fix = services.startup_error(launch.log(found, name).read_text(errors="replace"))
-        raise CommandFailed(f"The lab's {name} did not start: {why}", fix or AGAIN)
+        raise startup.why(name, launch.log(context, name).read()).error()
     own = Gateway(f"http://{LOOPBACK}:{found.ports.own}")
     up = blocking.responds(context.dashboard, "/lab/") and blocking.responds(own, "/health")
     return "" if up else "waiting for the lab's cloud"

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster.errors import ClusterError
+from cluster.confirmation import confirm
 from cluster.runtimes import Context
 from cluster.vertex_ai import cluster_text, comparison_text, plan_text
 from cluster.vertex_ai.errors import translate_errors
@@ -16,7 +16,6 @@ from cluster.vertex_ai.next_steps import idle_lines, next_steps
 from raydock import units
 from raydock.errors import Interrupted, NotUp, UsageError
 from raydock.gcp.tokens import AccessToken
-from raydock.terminal import prompt
 from vertex import lifecycle, service_agent
 from vertex.client import VertexClient
 from vertex.cluster import Cluster
@@ -64,15 +63,6 @@ def require_cluster(options: argparse.Namespace, context: Context, verb: str) ->
     return client, cluster
 
 
-def confirm(question: str, yes: bool, nothing: str) -> None:
-    """Ask on the terminal, unless `yes`. Raises UsageError if there is no terminal, ClusterError if the answer is no.
-
-    `nothing` says what did not happen, for example "Nothing was deleted".
-    """
-    if not yes and not prompt.confirmed(question, nothing):
-        raise ClusterError(f"{nothing}.", "Answer y to confirm, or add --yes.")
-
-
 def run_up(options: argparse.Namespace, context: Context) -> None:
     """Show the plan, create the cluster after confirmation, and wait until it is RUNNING."""
     from vertex.spec.request import resource_of
@@ -90,7 +80,8 @@ def run_up(options: argparse.Namespace, context: Context) -> None:
     if found is None:
         resource = resource_of(planned)
         print(plan_text.plan(planned, service_agent.address(client.location)), flush=True)
-        confirm("Create it?", options.yes, "Nothing was created")
+        if not options.yes:
+            confirm("Create it?", "Nothing was created")
         if not lifecycle.create(client, planned.cluster, resource):
             context.say(f"{planned.cluster} already exists (created concurrently)")
     else:
@@ -135,7 +126,8 @@ def run_down(options: argparse.Namespace, context: Context) -> None:
         flush=True,
     )
     stopping = found.state == "STOPPING"
-    confirm("Delete it? This ends its running jobs.", options.yes or stopping, "Nothing was deleted")
+    if not (options.yes or stopping):
+        confirm("Delete it? This ends its running jobs.", "Nothing was deleted")
     lifecycle.delete(
         ClusterWaiter(client, cluster, parse_duration(options.deadline, "--deadline"), context.say)
     )

@@ -55,7 +55,7 @@ def cluster(found: Cluster, now: float | None = None) -> str:
     ]
     head = [("POOL", "NODES", "MACHINE", "ACCELERATORS")]
     table = [(pool.id, nodes(pool), pool.machine_type, accelerators(pool)) for pool in found.pools]
-    pool_images = "\n".join(f"  {pool.id:<12}  {pool.image}" for pool in found.pools)
+    pool_images = "\n".join(f"  {pool.id:<12}  {image(pool)}" for pool in found.pools)
     warning = versions.support_warning(found.ray)
     notes = ["", *wrap(warning, WIDTH)] if warning else []
     return "\n".join([fields(pairs), "images", pool_images, "", grid([*head, *table]), *notes])
@@ -105,3 +105,8 @@ def as_json(location: Location, found: Sequence[Cluster]) -> Mapping[str, object
         "region": location.region,
         "clusters": each,
     }
+
+
+def image(pool: ResourcePool) -> str:
+    """A pool's image and, in the lab, the local one that runs for it."""
+    return f"{pool.image} (the lab runs {pool.local_image})" if pool.local_image else pool.image

@@ -15,6 +15,7 @@ LOCAL = {
     "build": ("--build", False),
     "restart": ("--restart", False),
     "drain_timeout": ("--drain-timeout", 60.0),
+    "keep_data": ("--keep-data", False),
 }
 # Flags for Vertex AI, by their argparse name, with their defaults.
 VERTEX: Mapping[str, tuple[str, object]] = {
@@ -26,7 +27,6 @@ VERTEX: Mapping[str, tuple[str, object]] = {
     "label": ("--label", []),
     "autoscale": ("--autoscale", ""),
     "image": ("--image", []),
-    "yes": ("--yes", False),
     "dry_run": ("--dry-run", False),
     "deadline": ("--deadline", "30m"),
     "max_idle": ("--max-idle", ""),

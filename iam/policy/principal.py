@@ -47,6 +47,7 @@ AGENT_PROJECTS = re.compile(
 AGENT_EMAIL = re.compile(
     rf"[a-z0-9-]+@(?:{AGENT_PROJECTS.pattern})\.iam\.gserviceaccount\.com|[0-9]+@cloudservices\.gserviceaccount\.com"
 )
+ACCOUNT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 CUSTOM_EMAIL = re.compile(r"[a-z][a-z0-9-]*@[a-z0-9][a-z0-9.-]*\.iam\.gserviceaccount\.com")
 
 
@@ -134,6 +135,18 @@ def code_agent(number: str) -> str:
     https://cloud.google.com/iam/docs/service-agents
     """
     return f"service-{number}@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
+
+
+def wrong_account_id(name: str) -> str:
+    """Why a service account can't be created with this id, or "".
+
+    https://cloud.google.com/iam/docs/service-accounts-create
+    """
+    if ACCOUNT_ID.fullmatch(name):
+        return ""
+    if not 6 <= len(name) <= 30:
+        return f"it is {len(name)} long, and 6 to 30 characters are allowed"
+    return "use lowercase letters, digits and '-', starting with a letter and not ending with '-'"
 
 
 def is_custom_account(address: str) -> bool:

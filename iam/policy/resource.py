@@ -103,6 +103,15 @@ def _wrong_bucket(name: str) -> str:
     return ""
 
 
+def wrong_new_bucket(name: str) -> str:
+    """Why a bucket can't be created with this name, or ""."""
+    if wrong := _wrong_bucket(name):
+        return wrong
+    if name.startswith("goog") or re.search("g[o0]{2}g[l1]e", name):
+        return f'the bucket name "{name}" starts with "goog", or contains "google" or a similar word'
+    return ""
+
+
 def wrong_object(name: str) -> str:
     """Why an object name is invalid, or "": https://cloud.google.com/storage/docs/objects#naming"""
     if len(name.encode(errors="surrogatepass")) > 1024:

@@ -25,6 +25,8 @@ from iam.provision.plan import (
 from iam.provision.record import ProvisionRecord
 from iam.provision.service_accounts import SET_POLICY, ServiceAccounts
 from iam.session import Session
+from iam.storage.buckets import Buckets
+from iam.storage.store import ObjectStore
 from raydock.errors import NotFound, RaydockError, Unreachable
 
 # Seconds until policies accept a new account: https://cloud.google.com/iam/docs/service-accounts-create
@@ -117,14 +119,10 @@ class Provisioner:
         )
 
     def _create_bucket(self, step: Step) -> None:
-        bucket = self.client.bucket(step.on)
-        bucket.iam_configuration.uniform_bucket_level_access_enabled = True
-        bucket.iam_configuration.public_access_prevention = "enforced"
-        bucket.labels = LABELS
-        where = {"project": self.session.project, "location": self.location}
+        buckets = Buckets(ObjectStore(self.client, self.session), self.session.project)
         try:
-            with translated_errors(self.api_call(step, f"gs://{step.on} was not created", "create")):
-                self.client.create_bucket(bucket, **where, **retry_options())
+            if not buckets.create(step.on, self.location, LABELS):
+                raise Conflict(f"gs://{step.on} exists already, so it was not created.")
         except Conflict as fault:
             raise Conflict(fault.message, "choose another with --data-bucket or --model-bucket") from None
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from iam.errors import MalformedResource
+from iam.policy.principal import wrong_account_id
 from iam.policy.resource import parse_gs
 
-ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 ACCOUNT, BUCKET = "account", "bucket"
 BUCKET_ROLE, ACCOUNT_ROLE, PROJECT_ROLE = "bucket role", "account role", "project role"
 ON_VERTEX = "roles/aiplatform.user"
@@ -92,7 +92,7 @@ def requirements_of(
     project: str, account: str, buckets: tuple[str, str], location: str, caller: str
 ) -> Requirements:
     """The requirements, with default names for empty ones in `buckets` (data, models). Raises MalformedResource."""
-    if not ACCOUNT_NAME.fullmatch(account):
+    if wrong_account_id(account):
         raise MalformedResource(
             f'Invalid service account name "{account}".',
             "use 6 to 30 lowercase letters, digits and '-', starting with a letter, such as ray-jobs",

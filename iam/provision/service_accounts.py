@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from iam.errors import Conflict, IamError, MalformedPolicy
+from iam.errors import Conflict, IamError, MalformedPolicy, MalformedPrincipal
 from iam.google_clients import ApiCall, authorized, call
 from iam.policy.policies import Policy, policy_from_json, policy_to_json
+from iam.policy.principal import is_custom_account, is_service_agent, wrong_account_id
 from iam.policy_reader import PROJECTS
 from iam.session import Session
 from raydock.errors import NotFound
+from raydock.terminal.commandline import MEANT, near
 
 ACCOUNTS = "iam.googleapis.com"
 SET_POLICY = "resourcemanager.projects.setIamPolicy"
-DESCRIPTION = "Created by `python -m iam provision` for jobs on Ray."
+DESCRIPTION = "Created by `python -m iam` for jobs on Ray."
+SUFFIX = ".iam.gserviceaccount.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,34 @@ class ServiceAccounts:
         except NotFound:
             return None
 
+    def all(self, project: str) -> list[str]:
+        """The addresses of a project's service accounts, sorted."""
+        api_call = ApiCall(
+            self.session.who, f"project {project}", "nothing was listed", "iam.serviceAccounts.list"
+        )
+        found, page = list[str](), ""
+        while True:
+            path = f"/v1/projects/{quote(project)}/serviceAccounts?pageSize=100&pageToken={quote(page)}"
+            reply = call(self.http, self.session, "GET", ACCOUNTS, path, api_call)
+            found += [str(one["email"]) for one in reply.get("accounts", ())]
+            page = str(reply.get("nextPageToken") or "")
+            if not page:
+                return sorted(found)
+
+    def require(self, address: str, command: str) -> None:
+        """Raise NotFound for an account that does not exist; with `command` for the most similar one."""
+        if self.account(address) is not None:
+            return
+        name, _, domain = address.partition("@")
+        project = domain.removesuffix(SUFFIX)
+        known = {one.partition("@")[0]: one for one in self.all(project)}
+        close = near(name, known, 0.6)
+        here = project == self.session.project
+        meant = (
+            f"{MEANT}{command} {close if here else known[close]}" if close else "python -m iam account list"
+        )
+        raise NotFound(f"Service account {address} does not exist.", meant + self.session.flags)
+
     def create_account(self, project: str, name: str) -> bool:
         """Create a service account. Returns False if it already exists."""
         api_call = ApiCall(
@@ -129,6 +160,28 @@ class ServiceAccounts:
         path = f"/v3/projects/{quote(project)}:testIamPermissions"
         reply = call(self.http, self.session, "POST", PROJECTS, path, api_call, {"permissions": [SET_POLICY]})
         return SET_POLICY in (reply.get("permissions") or ())
+
+
+def new_address(text: str, project: str) -> str:
+    """The address of an account to create, from its id or address. Raises MalformedPrincipal."""
+    address = address_of(text, project)
+    name, _, domain = address.partition("@")
+    if wrong := wrong_account_id(name):
+        raise MalformedPrincipal(f'Invalid service account id "{name}": {wrong}.', "such as ray-jobs")
+    if domain != project + SUFFIX:
+        text = f"{address} is not an address of project {project}."
+        raise MalformedPrincipal(text, "pass its id alone, and the project with --project")
+    return address
+
+
+def address_of(text: str, project: str) -> str:
+    """The address of an account, from its id or address. Raises MalformedPrincipal."""
+    bare = text.removeprefix("serviceAccount:").lower()
+    address = bare if "@" in bare else f"{bare}@{project}{SUFFIX}"
+    if not (is_custom_account(address) or is_service_agent(address)):
+        fix = f"pass its id, such as trainer, or its address, such as trainer@{project}{SUFFIX}"
+        raise MalformedPrincipal(f'Invalid service account "{text}".', fix)
+    return address
 
 
 def account_path(address: str) -> str:

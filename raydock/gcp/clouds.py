@@ -98,6 +98,8 @@ class LabCloud:
         """
         import httpx
 
+        from raydock.rayapi import no_answer
+
         try:
             reply = await client.request(
                 method, self.gateway + path, headers=dict(self.headers), timeout=SECONDS
@@ -108,7 +110,7 @@ class LabCloud:
                 )
             return object_of(reply.raise_for_status(), LAB)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:
-            why = type(fault).__name__
+            why = no_answer.reason(fault, SECONDS)
             raise Unreachable(
                 f"The lab's cloud at {self.gateway} does not answer: {why}.", "make cluster-up"
             ) from None

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +11,7 @@ from raydock import answers
 from raydock.errors import ServerError, Unreachable
 from raydock.rayapi.connection import Connection
 
+from . import no_answer
 from .environment import proxies
 
 UNFINISHED = (httpx.RequestError, httpx.InvalidURL)  # what httpx raises for a request without a response
@@ -64,18 +62,9 @@ class Endpoint:
 
     def unreachable(self, fault: Exception) -> Unreachable:
         """The error for a request without a response."""
-        if isinstance(fault, (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout)):
-            why = "it took the request and then did not answer in time"
-        elif isinstance(fault, httpx.ConnectTimeout):
-            why = f"no connection within {self.timeouts.connect:g} s"
-        elif isinstance(fault, httpx.ConnectError):
-            why = connect_reason(fault) + self.way
-        elif isinstance(fault, httpx.ProxyError):
-            why = f"the proxy refused ({fault})"
-        elif isinstance(fault, httpx.LocalProtocolError | httpx.InvalidURL | httpx.UnsupportedProtocol):
-            why = f"the request can't be sent ({fault})"
-        else:
-            why = "the connection broke off before its answer was complete"
+        why = no_answer.reason(fault, self.timeouts.connect)
+        if isinstance(fault, httpx.ConnectError) and not isinstance(fault, httpx.ConnectTimeout):
+            why += self.way
         return Unreachable(f"The cluster at {self.url} does not answer: {why}.", self.fix)
 
     @property
@@ -105,28 +94,3 @@ def reason(reply: httpx.Response) -> str:
         return answers.text(answers.mapping(answers.parsed(reply.content)).get("message")) or body
     except ValueError:
         return body
-
-
-def connect_reason(fault: BaseException) -> str:
-    """Why the connection failed, from the causes of httpx's error."""
-    for cause in causes(fault):
-        if isinstance(cause, ConnectionRefusedError):
-            return "the connection was refused"
-        if isinstance(cause, socket.gaierror):
-            return "its name can't be resolved"
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted here ({cause.verify_message})"
-        if isinstance(cause, ssl.SSLError):
-            return "it does not speak TLS as it should"
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror.lower()
-    return str(fault) or "there was no connection"
-
-
-def causes(fault: BaseException | None) -> Iterator[BaseException]:
-    """An error and its causes, including the members of exception groups."""
-    while fault is not None:
-        yield fault
-        for inner in getattr(fault, "exceptions", ()):
-            yield from causes(inner)
-        fault = fault.__cause__ or fault.__context__

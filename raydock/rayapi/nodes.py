@@ -17,7 +17,7 @@ class Node:
     """One Ray node, alive or dead."""
 
     id: str
-    name: str  # "cpu-worker-1" for local processes, the IP address in Docker
+    name: str  # "cpu-worker-1"; the IP address for nodes without a name, as on Vertex AI
     host: str  # its machine's host name; in Docker the container's id, 12 digits
     pool: str
     cpus: int

@@ -11,6 +11,7 @@ from typing import TextIO
 from .status_line import columns_of
 
 NARROWEST = 60  # columns; text is not wrapped more tightly
+INDENT = "    "
 UNLIMITED = 10_000  # columns of a file, whose lines are not wrapped
 # A command, an option or a link to copy, at the start of a text or after a colon, an arrow or "watch".
 COPIED = re.compile(
@@ -52,9 +53,17 @@ def hanging(start: str, text: str, width: int) -> list[str]:
     """
     found = COPIED.search(text)
     if not found or columns_of(start + text) <= width:
-        return wrap(text, width, start)
+        return below(start, text, width)
     before = text[: found.start(1)].rstrip()
-    return [*(wrap(before, width, start) if before else ()), found[1]]
+    return [*(below(start, before, width) if before else ()), found[1]]
+
+
+def below(start: str, text: str, width: int) -> list[str]:
+    """Wrap text after `start`; below it, less indented, if a word such as an account would not fit there."""
+    longest = max(map(columns_of, text.split()), default=0)
+    if columns_of(start) + longest <= width or len(start) <= len(INDENT) or not start.strip():
+        return wrap(text, width, start)
+    return [start.rstrip(), *wrap(text, width, INDENT)]
 
 
 def copyable(line: str, width: int) -> list[str]:

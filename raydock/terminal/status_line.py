@@ -6,7 +6,7 @@ import shutil
 import unicodedata
 from typing import TextIO
 
-from .printable import printable
+from raydock.terminal.printable import printable
 
 ERASE = "\r\x1b[K"  # return to the first column and erase to the end of the line
 

@@ -12,7 +12,7 @@ from raydock.errors import UsageError
 from raydock.units import counted
 
 from . import job_page, overview_page
-from .overview_page import Report
+from .overview_page import Overview
 from .run import Run, run_of
 from .selection import select
 
@@ -37,7 +37,7 @@ def write(operands: Sequence[str], output: Path | None) -> Written:
         return write_job(runs[0], output)
     output = output or DEFAULT
     names = [fault.message.partition(" is not a saved result")[0] for fault in selection.unreadable]
-    report = Report(runs, lambda run: quote(f"{folder_of(output).name}/{file_name(run)}"), names)
+    report = Overview(runs, lambda run: quote(f"{folder_of(output).name}/{file_name(run)}"), names)
     markdown = output.with_suffix(".md")
     pages = {output: overview_page.html(report), markdown: overview_page.text(report)}
     pages |= {

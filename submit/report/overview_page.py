@@ -21,7 +21,7 @@ TITLE = "Jobs: raydock report"
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Overview:
     """What a report shows: runs, oldest first, where each has its own page, and which records could not be read."""
 
     runs: Sequence[Run]
@@ -34,7 +34,7 @@ class Report:
         return join(linked, " ", element("span", "smoke test", class_="tag")) if run.is_smoke_test else linked
 
 
-def html(report: Report) -> str:
+def html(report: Overview) -> str:
     """The page as HTML."""
     scaled = scalings(report.runs)
     return document(
@@ -47,7 +47,7 @@ def html(report: Report) -> str:
     )
 
 
-def text(report: Report) -> str:
+def text(report: Overview) -> str:
     """The page as Markdown, without charts."""
     scaled = scalings(report.runs)
     parts = [f"# {headline(report.runs)}", lead(report.runs), *limits(report.runs), overview(report)]
@@ -65,7 +65,7 @@ def option_as_code(sentence: str) -> Iterable[object]:
     return before, element("code", option, class_="option") if option else "", after
 
 
-def overview(report: Report) -> str:
+def overview(report: Overview) -> str:
     """How many runs, when, on which targets, and which records are missing."""
     runs = report.runs
     first, last = (
@@ -83,7 +83,7 @@ def limits(runs: Sequence[Run]) -> list[str]:
     return limits_of_all(compared) if compared else []
 
 
-def speed_ups(report: Report) -> Iterable[Html]:
+def speed_ups(report: Overview) -> Iterable[Html]:
     """Yield what limited the speed-ups, and a bar for each job."""
     if sentences := limits(report.runs):
         yield element("h2", "What limited it")
@@ -102,7 +102,7 @@ def speed_ups(report: Report) -> Iterable[Html]:
         yield element("p", f"Left out, since only smoke tests were compared: {listed(smoke)}.", class_="note")
 
 
-def every_run(report: Report) -> Iterable[Html]:
+def every_run(report: Overview) -> Iterable[Html]:
     """Yield the table of all runs, the last first."""
     yield element("h2", "All runs")
     yield table.html(report.runs[::-1], overview(report), report.name)

@@ -22,7 +22,7 @@ IGNORED_ARGUMENTS = frozenset({"--compare", "--no-compare"})  # arguments that d
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class WorkerNode:
     """A node that ran tasks. `tasks` is their number, None if the job does not report it."""
 
     id: str
@@ -42,7 +42,7 @@ class Run:
     note: str  # the job's own sentence on its speed-up
     words: tuple[str, ...]  # of the entrypoint
     pools: tuple[PoolUse, ...]  # that did work; without numbers of tasks, those that the cluster had
-    nodes: tuple[Node, ...]
+    nodes: tuple[WorkerNode, ...]
     tasks: tuple[Mapping[str, Any], ...]  # the valid ones, ordered by start; times are in seconds
     curves: tuple[Mapping[str, Any], ...]  # charts that the job reports: a title, axes, and lines of [x, y]
     metrics: tuple[tuple[str, str], ...]
@@ -119,11 +119,11 @@ def words_of(entrypoint: str) -> tuple[str, ...]:
         return (entrypoint,)
 
 
-def node_of(entry: Mapping[str, Any]) -> Node:
+def node_of(entry: Mapping[str, Any]) -> WorkerNode:
     """A node, from its entry in a RESULT."""
     name, pool = str(entry.get("node") or ""), str(entry.get("pool") or "")
     tasks = amount(entry.get("tasks"))
-    return Node(
+    return WorkerNode(
         str(entry.get("id") or name),
         name or pool or "?",
         pool or name or "?",

@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cluster import key
+from cluster.state import key
 from tests.command import FLAGS, ROOT, Ended, ended, environment, start, submit
 from tests.fakekube import FakeKube, write_kubeconfig
 from tests.fakes import Drivers, FakeDashboard

@@ -1,6 +1,6 @@
 """Every job script, through submit.py: a short run each.
 
-The gate runs all of them in Docker and a few elsewhere; `make test-all` runs all of them everywhere.
+The gate runs nearly all of them in Docker and a few elsewhere; `make test-all` runs all of them everywhere.
 """
 
 from __future__ import annotations
@@ -38,13 +38,22 @@ NOT_COMPARED = {"make_data", "gpu_tasks", "whoami"}
 ON_SEVERAL = {"sklearn_joblib", "kfold_cv", "ray_tasks", "serve_model", "whoami"}
 ON_PROCESSES = {"ray_tasks", "whoami"}  # in the gate
 HERE = "tests/contract/test_lessons.py::test_it_runs_on_the_workers"
+# Lessons that the gate runs on nodes of this machine instead, in about half of the time.
+SERVE = "tests/contract/jobs/test_serve_model.py::test_two_replicas_are_on_two_workers_and_nothing_stays[1]"
+ELSEWHERE = {"serve_model": SERVE}
+
+
+def in_gate(job: str) -> str:
+    """The test of `make test` that runs this lesson on several nodes."""
+    return ELSEWHERE.get(job) or f"{HERE}[docker-{job}]"
 
 
 def cases() -> list[Any]:
     found = []
     for job in LESSONS:
-        late = [] if job in ON_PROCESSES else [pytest.mark.nightly(f"{HERE}[docker-{job}]")]
-        found.append(pytest.param("docker", job, marks=pytest.mark.docker))
+        nightly = [pytest.mark.nightly(in_gate(job))]
+        late, docker_late = [] if job in ON_PROCESSES else nightly, nightly if job in ELSEWHERE else []
+        found.append(pytest.param("docker", job, marks=[pytest.mark.docker, *docker_late]))
         found.append(pytest.param("processes", job, marks=[pytest.mark.ray, *late]))
     return found
 

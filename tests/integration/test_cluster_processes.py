@@ -87,10 +87,6 @@ def test_a_record_of_processes_that_are_gone(lab: Lab) -> None:
         assert lab.cluster("status").returncode == 4
         done = lab.cluster("down")
         assert (done.returncode, done.stdout) == (0, "Removed: the record.\n")
-        record.save(state, record.ProcessesRecord("/tmp/raydock-gone", int(lab.env["RAYDOCK_PORT"]), (head,)))
-        done = lab.cluster("up", "--runtime", "processes")
-        assert done.returncode == 0, done.stderr
-        assert "found a stale cluster; cleaning up" in done.stderr
         assert stranger.poll() is None
     finally:
         stranger.kill()
@@ -145,7 +141,7 @@ def test_up_goes_on_where_an_up_that_was_killed_has_stopped(lab: Lab, when: str)
 
 
 @pytest.mark.nightly(
-    f"{HERE}::test_a_record_of_processes_that_are_gone",
+    "tests/unit/cluster/test_down.py::test_up_cleans_up_a_stale_cluster_and_keeps_its_data",
     f"{HERE}::test_up_goes_on_where_an_up_that_was_killed_has_stopped[{HEAD}]",
 )
 def test_up_cleans_up_too(lab: Lab) -> None:
@@ -160,6 +156,10 @@ def test_up_cleans_up_too(lab: Lab) -> None:
     assert [node["state"] for node in lab.nodes()] == ["ALIVE", "ALIVE"]
 
 
+@pytest.mark.nightly(
+    "tests/unit/cluster/test_cli.py::test_ctrl_c_says_what_is_still_running",
+    f"{HERE}::test_up_goes_on_where_an_up_that_was_killed_has_stopped[{HEAD}]",
+)
 def test_ctrl_c_during_up(lab: Lab) -> None:
     said = half_up(lab, "starting cpu-worker-1", signal.SIGINT)
     assert said.splitlines()[-2:] == [

@@ -148,7 +148,7 @@ def test_from_up_to_down(own: Lab) -> None:
         os.killpg(up.pid, signal.SIGHUP)  # the terminal is closed
     assert f"cluster: {own.kind}: {why}" in err
     assert out.endswith(
-        f"\nDashboard: {own.dashboard.link}\nNext:      python submit.py jobs/sklearn_joblib.py\n"
+        f"\nDashboard:\n{own.dashboard.link}\n\nNext:\npython submit.py jobs/sklearn_joblib.py\n"
     )
     status, text = own.ended(own.submit("import sys; print('on', sys.version_info[:2])"))
     assert (status, text.splitlines()[-1]) == ("SUCCEEDED", "on (3, 11)")
@@ -159,9 +159,15 @@ def test_from_up_to_down(own: Lab) -> None:
     assert len(own.shape()) == 2
 
     left = Footprint.of(own)
-    done = own.cluster("down")
+    done = own.cluster("down", "--keep-data")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Removed: ")
+    assert done.stdout.endswith("\nKept: the lab's buckets, objects and grants.\n")
+    kept = [f"{own.state}/lab-data"]
+    if own.kind == "docker":
+        kept = [f"volume {own.project}_cloud", f"volume {own.project}_storage"]
+        assert belongings(own) == kept
+    assert own.cluster("down").stdout == f"Removed: {', '.join(kept)}.\n"
     assert left.remains() == []
     assert own.cluster("status").returncode == 4
     assert own.cluster("scale", "cpu-worker=2").returncode == 4
@@ -208,8 +214,18 @@ def test_status(lab: Lab) -> None:
         *((name, "cpu-worker", "1", "0", "ALIVE") for name in cpu_workers(lab)),
         ("gpu-worker-1", "gpu-worker", "1", "1 (simulated)", "ALIVE"),
     ]
-    assert lines[5:] == ["", f"Dashboard: {lab.dashboard.link}"]
+    assert lines[5:] == ["", "Dashboard:", lab.dashboard.link]
     assert max(map(len, lines[:-1])) <= 80
+
+
+def test_the_dashboard_shows_the_same_names(lab: Lab) -> None:
+    """The host names, which the agents report some time after a node's start."""
+
+    def shown() -> list[str]:
+        nodes = lab.call("/nodes?view=summary")["data"]["summary"]
+        return sorted(node.get("hostname", "") for node in nodes if node["raylet"]["state"] == "ALIVE")
+
+    until(lambda: shown() == sorted(name for name, _ in lab.shape()))
 
 
 def test_every_node_describes_itself(lab: Lab) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 import docker
 import pytest
 
-from cluster import key
 from cluster.docker.engine import connect, member
+from cluster.state import key
 from tests.integration.vertexlab import VertexLab, compose_command
 from tests.unit.test_notebook import cells
 

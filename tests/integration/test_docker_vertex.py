@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from tests.labcloud import AGENT, TRAINER
 pytestmark = pytest.mark.docker
 
 AGENT_ADDRESS, TRAINER_ADDRESS = (one.removeprefix("serviceAccount:") for one in (AGENT, TRAINER))
+ROUNDS = 5  # of a job that makes an autoscaled pool grow
 LIVES = 10  # each has three kills
 KILLS = "tests/integration/test_docker_vertex.py::test_three_kills_lose_nothing_and_leave_nothing"
 
@@ -66,6 +68,25 @@ def kill(lab: VertexLab, seconds: float) -> None:
     time.sleep(seconds)
     lab.compose("kill", "vertex")
     lab.compose("up", "--no-build", "--detach", "--wait", "--no-recreate", "--no-deps", "vertex")
+
+
+UNIT = "tests/unit/cloud/vertex/test_autoscaling.py::test_demand_adds_nodes_and_idle_ones_leave"
+
+
+@pytest.mark.parametrize(
+    "minimum", [pytest.param(low, marks=pytest.mark.nightly(f"{UNIT}[{low}]")) for low in (0, 1)]
+)
+def test_a_pool_grows_for_a_job_and_shrinks_again(vertex_lab: VertexLab, minimum: int) -> None:
+    """Over REST. Each job needs three nodes; the pool's sizes are those that Get reports."""
+    vertex_lab.restart("vertex", VERTEX_IDLE_SECONDS="20")
+    try:
+        done = vertex_lab.person("tests/jobs/vertex_autoscale.py", str(minimum), str(ROUNDS), seconds=3600)
+    finally:
+        vertex_lab.restart("vertex")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rounds = json.loads(done.stdout.splitlines()[-1])
+    assert [(status, nodes) for status, nodes, _ in rounds] == [("SUCCEEDED", "3")] * ROUNDS
+    assert [(sizes[0], max(sizes), sizes[-1]) for *_, sizes in rounds] == [(minimum, 3, minimum)] * ROUNDS
 
 
 def test_nodes_reach_no_socket_and_no_key(clusters: VertexLab, engine: DockerEngine) -> None:

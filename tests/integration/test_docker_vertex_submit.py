@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.contract.jobs.running import check
-from tests.contract.test_lessons import ARGUMENTS, LESSONS, feed
+from tests.contract.test_lessons import ARGUMENTS, LESSONS, feed, in_gate
 from tests.integration.vertexlab import VertexLab
 from tests.labcloud import AGENT, TRAINER
 
@@ -20,7 +20,6 @@ pytestmark = pytest.mark.docker
 REFUSED = "does not have storage.objects.get access to the Google Cloud Storage object."
 # One reads and writes an object, one writes many from tasks, one goes from bucket to bucket.
 IN_GATE = ("whoami", "make_data", "csv_to_parquet")
-LESSON = "tests/contract/test_lessons.py::test_it_runs_on_the_workers"
 NIGHTLY = [job for job in LESSONS if job not in IN_GATE]
 
 
@@ -28,7 +27,7 @@ NIGHTLY = [job for job in LESSONS if job not in IN_GATE]
     "job",
     [
         *IN_GATE,
-        *(pytest.param(job, marks=pytest.mark.nightly(f"{LESSON}[docker-{job}]")) for job in NIGHTLY),
+        *(pytest.param(job, marks=pytest.mark.nightly(in_gate(job))) for job in NIGHTLY),
     ],
 )
 def test_every_lesson(clusters: VertexLab, job: str) -> None:

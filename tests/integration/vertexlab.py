@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster import key
 from cluster.docker.engine import connect, find_compose
+from cluster.state import key
 from tests.lab import ROOT, Lab
 from tests.labcloud import TRAINER
 
@@ -86,7 +86,7 @@ def started(env: dict[str, str], home: Path) -> VertexLab:
         command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900, check=False
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    found = re.search(r"^Notebook: +(\S+)$", done.stdout, re.MULTILINE)
+    found = re.search(r"^Notebook:\n(\S+)$", done.stdout, re.MULTILINE)
     assert found, done.stdout
     return VertexLab("docker", env, home, found[1])
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from cloud.controlplane import names
-from cloud.controlplane.clusters import Clusters
 from cloud.controlplane.endpoints.hosts import HOSTS
 from cloud.controlplane.errors import RpcError
+from cloud.controlplane.lifecycle.clusters import Clusters
 from cloud.controlplane.nodes.node_sizing import HEAD_MEMORY
 from cloud.controlplane.permission import Permission
 from cloud.gateway import auth
 from cloud.gateway.job_limit import JobLimit, jobs_that_fit
-from cloud.gateway.proxy import Gate, defer_continue, proxy_request, server_options, upstream
+from cloud.gateway.proxy import Gate, proxy_request
 
 PORT = 8265
 STATUS = {"UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403}
@@ -35,22 +35,14 @@ class Dashboards:
     port: int = PORT  # of the dashboard on a head
     job_limits: dict[str, JobLimit] = field(default_factory=dict)  # by the head's address
 
-    def application(self) -> web.Application:
-        """The application, for all hosts and paths."""
-        app = web.Application(client_max_size=Gate("", "").limit, handler_args=server_options())
-        app.router.add_route("*", "/{path:.*}", self.handle, expect_handler=defer_continue)
-        app.cleanup_ctx.append(upstream)
-        return app
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request, host: str) -> web.StreamResponse:
         """Authenticate the caller, find the cluster, check permission and state, and forward the request."""
-        host = request.host.partition(":")[0].lower()
         try:
             principal = self.permission.header_principal(request.headers.get("Authorization", ""))
             found = [one for one in self.clusters.store.clusters.values() if one.host == host]
             if host not in HOSTS or not found:
                 return auth.refused(request, 404, "The lab has no cluster with this dashboard.")
-            self.permission.require(principal, "get", names.parse(found[0].name, 3))
+            self.permission.require(principal, "get", names.parse(found[0].name, names.CLUSTER))
         except RpcError as refusal:
             answer = auth.refused(request, STATUS[refusal.code], refusal.message)
             answer.headers.update(CHALLENGE)

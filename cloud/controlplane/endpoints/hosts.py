@@ -1,4 +1,7 @@
-"""The clusters' host names. Each serves one cluster's dashboard and Ray Client, so they limit the clusters."""
+"""The host names of this service: one for each region, and one for each cluster's dashboard and Ray Client.
+
+The latter limit the number of clusters. compose.yaml has the same names (`x-vertex-names`).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,12 @@ from cloud.controlplane.errors import RpcError
 from cloud.controlplane.names import short_hash
 
 HOSTS = tuple(f"ray-{n}.aiplatform-training.googleusercontent.com" for n in range(1, 9))
+# Some of the regions that have Ray on Vertex AI: https://cloud.google.com/vertex-ai/docs/general/locations.
+REGIONS = (
+    *("us-central1", "us-east1", "us-east4", "us-west1"),
+    *("europe-west1", "europe-west4", "asia-northeast1", "asia-southeast1"),
+)
+REGION_OF_HOST = {f"{region}-aiplatform.googleapis.com": region for region in REGIONS}
 
 
 def allocate(name: str, used: Collection[str]) -> str:

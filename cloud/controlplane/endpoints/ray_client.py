@@ -19,8 +19,8 @@ import grpc
 from grpc._cython import cygrpc
 
 from cloud.controlplane import names
-from cloud.controlplane.clusters import Clusters
 from cloud.controlplane.errors import RpcError
+from cloud.controlplane.lifecycle.clusters import Clusters
 from cloud.controlplane.permission import Metadata, Permission
 
 log = logging.getLogger("raydock.vertex")
@@ -44,7 +44,7 @@ NOT_FORWARDED = ("authorization", "user-agent", "content-type", "te", "host")
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class RayClientEndpoint:
     """Serves one host."""
 
     host: str
@@ -68,7 +68,7 @@ class Endpoint:
         found = [one for one in self.clusters.store.clusters.values() if one.host == self.host]
         if not found:
             raise RpcError("NOT_FOUND", f"The lab has no cluster with the Ray Client endpoint {self.host}.")
-        self.permission.require(principal, "get", names.parse(found[0].name, 3))
+        self.permission.require(principal, "get", names.parse(found[0].name, names.CLUSTER))
         if found[0].state not in ("RUNNING", "UPDATING"):
             raise RpcError("UNAVAILABLE", f"The cluster is {found[0].state}.")
         return f"{found[0].head}:{self.port}"
@@ -95,7 +95,7 @@ class Endpoint:
 class ForwardAll(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
     """Routes every method to the endpoint."""
 
-    endpoint: Endpoint
+    endpoint: RayClientEndpoint
 
     def service(self, details: Any) -> Any:
         """The handler of a call, whatever its method; the name is gRPC's."""

@@ -12,7 +12,7 @@ import json
 import tarfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import aiohttp
 
 from cloud.controlplane.errors import NodesFailed
 from cloud.controlplane.names import head_host, short_hash
+from cloud.controlplane.nodes import images
 from cloud.controlplane.nodes.networks import LABEL, Networks
 from cloud.controlplane.nodes.nodes import NodeKey, NodeSpec, ObservedNode
 from raydock import versions
@@ -48,6 +49,7 @@ class ContainerNodes:
     project: str
     prefix: str  # image name prefix
     environ: Mapping[str, str]
+    images: Mapping[str, str] = field(default_factory=dict)  # local images by the names in requests
 
     @property
     def networks(self) -> Networks:
@@ -133,7 +135,7 @@ class ContainerNodes:
         network = self.networks.name(node.key.cluster)
         endpoint = {"Aliases": [head_host(node.key.cluster)] if head else []}
         return {
-            "Image": f"{self.prefix}/{node.role}:{versions.RAY}",
+            "Image": self.image(node),
             "Cmd": [node.role, f"--labels={ray_labels(node)}"],
             "User": "ray",
             "Env": [f"{key}={value}" for key, value in self.environment(node).items()],
@@ -153,6 +155,10 @@ class ContainerNodes:
             "NetworkingConfig": {"EndpointsConfig": {network: endpoint}},
         }
 
+    def image(self, node: NodeSpec) -> str:
+        """See `Nodes`."""
+        return self.images.get(node.image) or f"{self.prefix}/{node.role}:{versions.RAY}"
+
     def environment(self, node: NodeSpec) -> dict[str, str]:
         """A node's environment; see docker/node.py."""
         host = head_host(node.key.cluster)
@@ -165,6 +171,7 @@ class ContainerNodes:
             "RAYDOCK_CPUS": str(node.cpus),
             "RAYDOCK_GPUS": str(node.gpus),
             "RAYDOCK_GPU": "simulated",
+            **({"RAYDOCK_NOTICE": notice} if (notice := images.notice(node.image, self.image(node))) else {}),
         }
 
     def labels(self, node: NodeSpec) -> dict[str, str]:

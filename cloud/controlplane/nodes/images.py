@@ -1,4 +1,4 @@
-"""Images of Ray on Vertex AI: the prebuilt ones and the form of custom ones.
+"""Images of Ray on Vertex AI: the prebuilt ones, the form of custom ones, and the local images that run instead.
 
 Versions: raydock/versions.py.
 """
@@ -6,6 +6,7 @@ Versions: raydock/versions.py.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from raydock import versions
 
@@ -44,3 +45,28 @@ def check(image: str) -> str:
         if CUSTOM.fullmatch(image)
         else f'"{image}" is not an image from a registry that Vertex AI supports.'
     )
+
+
+def is_custom(image: str) -> bool:
+    """Whether an image is not one of Google's prebuilt ones."""
+    return bool(image) and not PREBUILT.fullmatch(image)
+
+
+def notice(image: str, local: str) -> str:
+    """Which local image runs for a custom image; "" for a prebuilt one."""
+    return (
+        f"{local} runs instead of {image}: VERTEX_IMAGES selects another local image."
+        if is_custom(image)
+        else ""
+    )
+
+
+def local_images(text: str) -> Mapping[str, str]:
+    """Local images by the names in requests, from IMAGE=LOCAL,IMAGE=LOCAL. Raises ValueError with the wrong entry."""
+    found = {}
+    for entry in filter(None, (one.strip() for one in text.split(","))):
+        image, _, local = (part.strip() for part in entry.partition("="))
+        if not image or not local or "=" in local:
+            raise ValueError(entry)
+        found[image] = local
+    return found

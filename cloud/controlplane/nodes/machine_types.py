@@ -1,7 +1,8 @@
 """The machine types and accelerators of Vertex AI training.
 
 Sources: https://cloud.google.com/vertex-ai/docs/training/configure-compute#machine-types and #specifying_gpus, and
-https://cloud.google.com/compute/docs/gpus for an N1 machine's maximum vCPUs per number of GPUs.
+https://cloud.google.com/compute/docs/gpus for an N1 machine's maximum vCPUs per number of GPUs. A4X and G4:
+https://cloud.google.com/compute/docs/accelerator-optimized-machines, and AcceleratorType of the SDK 2.7.0.
 Not verified against the real service.
 """
 
@@ -45,6 +46,8 @@ WITH_GPUS: Mapping[str, tuple[int, float, str, int]] = {
     "a3-megagpu-8g": (208, 1872, "NVIDIA_H100_MEGA_80GB", 8),
     "a3-ultragpu-8g": (224, 2952, "NVIDIA_H200_141GB", 8),
     "a4-highgpu-8g": (224, 3968, "NVIDIA_B200", 8),
+    "a4x-highgpu-4g": (140, 884, "NVIDIA_GB200", 4),
+    **{f"g4-standard-{48 * n}": (48 * n, 180 * n, "NVIDIA_RTX_PRO_6000", n) for n in (1, 2, 4, 8)},
     **{
         f"g2-standard-{cpus}": (cpus, 4 * cpus, "NVIDIA_L4", count)
         for cpus, count in {4: 1, 8: 1, 12: 1, 16: 1, 24: 2, 32: 1, 48: 4, 96: 8}.items()
@@ -58,6 +61,8 @@ MACHINES: Mapping[str, MachineType] = {
     },
     **{name: MachineType(*known) for name, known in WITH_GPUS.items()},
 }
+# Families without Persistent Disk: https://cloud.google.com/compute/docs/accelerator-optimized-machines
+HYPERDISK_ONLY = ("a3-ultragpu", "a4-highgpu", "a4x-highgpu", "g4-standard")
 # GPUs that can be attached to an N1 machine: the maximum vCPUs by number of GPUs.
 ATTACHED: Mapping[str, Mapping[int, int]] = {
     "NVIDIA_TESLA_T4": {1: 48, 2: 48, 4: 96},
@@ -65,6 +70,11 @@ ATTACHED: Mapping[str, Mapping[int, int]] = {
     "NVIDIA_TESLA_P100": {1: 16, 2: 32, 4: 96},
     "NVIDIA_TESLA_V100": {1: 12, 2: 24, 4: 48, 8: 96},
 }
+
+
+def needs_hyperdisk(machine_type: str) -> bool:
+    """Whether a machine type supports no Persistent Disk."""
+    return machine_type.rpartition("-")[0] in HYPERDISK_ONLY
 
 
 def check(machine_type: str, accelerator: str, count: int) -> tuple[str, str]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from cloud.controlplane.clusters import Clusters
 from cloud.controlplane.errors import NodesFailed
+from cloud.controlplane.lifecycle.clusters import Clusters
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ class NodeKey:
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """A node to create. `memory` is in bytes; a head has 0 CPUs."""
+    """A node to create. `memory` is in bytes; a head has 0 CPUs. `image` is the one that the request names."""
 
     key: NodeKey
     role: str  # head, cpu-worker or gpu-worker
@@ -26,6 +26,7 @@ class NodeSpec:
     cpus: int
     gpus: int
     memory: int
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,9 @@ class Nodes(Protocol):
 
     async def cloud_addresses(self) -> Sequence[str]:
         """The addresses of the lab's cloud on the clusters' networks."""
+
+    def image(self, node: NodeSpec) -> str:
+        """The local image that runs on a node."""
 
     async def create(self, node: NodeSpec) -> None:
         """Create the node if it does not exist and start it if it is not started. Does not wait until it is ready."""

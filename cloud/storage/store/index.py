@@ -9,94 +9,25 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from cloud.storage.store.content import Content
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS buckets (
-    name TEXT PRIMARY KEY, project TEXT NOT NULL, metageneration INTEGER NOT NULL, created REAL NOT NULL,
-    updated REAL NOT NULL, document TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS objects (
-    bucket TEXT NOT NULL, name TEXT NOT NULL, generation INTEGER NOT NULL, metageneration INTEGER NOT NULL,
-    blob TEXT NOT NULL, size INTEGER NOT NULL, crc32c TEXT NOT NULL, md5 TEXT NOT NULL, components INTEGER NOT NULL,
-    created REAL NOT NULL, updated REAL NOT NULL, replaced REAL, document TEXT NOT NULL,
-    PRIMARY KEY (bucket, name, generation)
-) WITHOUT ROWID;
-CREATE UNIQUE INDEX IF NOT EXISTS live ON objects (bucket, name) WHERE replaced IS NULL;
-CREATE INDEX IF NOT EXISTS blobs ON objects (blob);
-CREATE TABLE IF NOT EXISTS uploads (
-    id TEXT PRIMARY KEY, bucket TEXT NOT NULL, name TEXT NOT NULL, principal TEXT NOT NULL, started REAL NOT NULL,
-    blob TEXT NOT NULL, document TEXT NOT NULL, done TEXT NOT NULL
-) WITHOUT ROWID;
-"""
-OBJECT = (
-    "bucket, name, generation, metageneration, blob, size, crc32c, md5, components, created, updated, replaced, "
-    "document"
+from cloud.storage.store.records import (
+    OBJECT,
+    SCHEMA,
+    BucketRecord,
+    Check,
+    Document,
+    ObjectRecord,
+    UploadRecord,
+    bucket_of_row,
+    no_check,
+    object_of_row,
+    upload_of_row,
 )
-Document = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class BucketRecord:
-    """A bucket. `document`: the fields that a client may set; times are Unix times."""
-
-    name: str
-    project: str
-    metageneration: int
-    created: float
-    updated: float
-    document: Document
-
-    @property
-    def versioned(self) -> bool:
-        """Whether object versioning is enabled."""
-        return bool((self.document.get("versioning") or {}).get("enabled"))
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectRecord:
-    """One generation of an object. `replaced`: when it became noncurrent; None for the live one.
-
-    `components`: the number of parts it was composed from; 0 if uploaded.
-    """
-
-    bucket: str
-    name: str
-    generation: int
-    metageneration: int
-    content: Content
-    components: int
-    created: float
-    updated: float
-    replaced: float | None
-    document: Document
-
-
-@dataclass(frozen=True, slots=True)
-class UploadRecord:
-    """A resumable upload. `document`: the parameters of its start; `done`: the generation it created, or ""."""
-
-    id: str
-    bucket: str
-    name: str
-    principal: str
-    started: float
-    blob: str
-    document: Document
-    done: str = ""
-
-
-Check = Callable[[ObjectRecord | None], None]  # gets the live object; raises to refuse the write
-
-
-def no_check(_: ObjectRecord | None) -> None:
-    """Accept every write."""
 
 
 @dataclass(slots=True)
@@ -129,7 +60,7 @@ class Index:
     def bucket(self, name: str) -> BucketRecord | None:
         """A bucket; None if it does not exist."""
         row = self.database.execute("SELECT * FROM buckets WHERE name = ?", (name,)).fetchone()
-        return _bucket(row) if row else None
+        return bucket_of_row(row) if row else None
 
     def projects(self) -> dict[str, str]:
         """The project of every bucket."""
@@ -168,7 +99,7 @@ class Index:
             where, values = "generation = ?", (bucket, name, generation)  # type: ignore[assignment]
         query = f"SELECT {OBJECT} FROM objects WHERE bucket = ? AND name = ? AND {where}"
         row = self.database.execute(query, values).fetchone()
-        return _object(row) if row else None
+        return object_of_row(row) if row else None
 
     def put(
         self,
@@ -231,7 +162,7 @@ class Index:
         query = (
             f"SELECT {OBJECT} FROM objects WHERE bucket = ? AND name >= ? {live} ORDER BY name, generation"
         )
-        return map(_object, self.database.execute(query, (bucket, start)))
+        return map(object_of_row, self.database.execute(query, (bucket, start)))
 
     # uploads
 
@@ -246,10 +177,7 @@ class Index:
     def upload(self, id: str) -> UploadRecord | None:
         """A resumable upload; None if it does not exist."""
         row = self.database.execute("SELECT * FROM uploads WHERE id = ?", (id,)).fetchone()
-        if row is None:
-            return None
-        *values, document, done = row
-        return UploadRecord(*values, json.loads(document), done)  # type: ignore[call-arg]
+        return upload_of_row(row) if row else None
 
     def end_upload(self, id: str) -> None:
         """Remove a resumable upload, and its content unless it became an object."""
@@ -303,17 +231,3 @@ class Index:
         for blob in self.unused:
             if not self.database.execute("SELECT 1 FROM objects WHERE blob = ?", (blob,)).fetchone():
                 self.discard(blob)
-
-
-def _bucket(row: Any) -> BucketRecord:
-    *values, document = row
-    return BucketRecord(*values, json.loads(document))  # type: ignore[call-arg]
-
-
-def _object(row: Any) -> ObjectRecord:
-    bucket, name, generation, metageneration, blob, size, crc32c, md5, components, *times, document = row
-    content = Content(blob, size, crc32c, md5)
-    created, updated, replaced = times
-    return ObjectRecord(
-        bucket, name, generation, metageneration, content, components, created, updated, replaced, json.loads(document)
-    )  # fmt: skip

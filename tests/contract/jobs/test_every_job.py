@@ -15,6 +15,7 @@ import pytest
 import tomllib
 
 from tests.contract.jobs.running import JOBS, ROOT, alone, check, result
+from tests.contract.test_lessons import in_gate
 
 OURS = {"raydock", "submit", "cluster", "iam", "cloud", "bench", "tests"}
 BLOCK = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
@@ -162,14 +163,13 @@ def test_help_is_shown(script: Path) -> None:
 
 
 ALONE = {"ray_tasks"}  # in the gate; the others run on a cluster there
-LESSON = "tests/contract/test_lessons.py::test_it_runs_on_the_workers"
 
 
 @pytest.mark.ray
 @pytest.mark.parametrize(
     "script",
     [
-        path if path.stem in ALONE else pytest.param(path, marks=pytest.mark.nightly(f"{LESSON}[docker-{path.stem}]"))
+        path if path.stem in ALONE else pytest.param(path, marks=pytest.mark.nightly(in_gate(path.stem)))
         for path in JOBS
     ],
     ids=lambda path: path.stem,

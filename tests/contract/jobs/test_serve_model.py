@@ -16,6 +16,7 @@ import pytest
 
 from tests.contract.jobs.nodes import Nodes
 from tests.contract.jobs.running import ROOT, check, result, started
+from tests.contract.test_lessons import SERVE
 
 SCRIPT = ROOT / "jobs" / "serve_model.py"
 SHORT = ("--rows", "500", "--requests", "60", "--rounds", "2")
@@ -274,11 +275,11 @@ def test_a_request_that_is_lost_with_its_replica_is_sent_twice_more(job: ModuleT
 
 
 @pytest.mark.ray
-@pytest.mark.nightly("tests/contract/test_lessons.py::test_it_runs_on_the_workers[docker-serve_model]")
+@pytest.mark.parametrize("runs", [1, pytest.param(2, marks=pytest.mark.nightly(SERVE))])
 def test_two_replicas_are_on_two_workers_and_nothing_stays(
-    job: ModuleType, nodes: Nodes, model: str, tmp_path: Path
+    job: ModuleType, nodes: Nodes, model: str, tmp_path: Path, runs: int
 ) -> None:
-    for number in range(2):  # the second would find what the first left
+    for number in range(runs):  # the second would find what the first left
         log = tmp_path / f"log{number}"
         with started(
             SCRIPT, "--model", model, *SHORT, "--compare", env={"RAY_ADDRESS": nodes.address}, log=log

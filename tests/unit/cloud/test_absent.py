@@ -19,15 +19,19 @@ from cloud.network.certificates import Authority, load_authority
 from cloud.network.missing_services import message
 from cloud.server import Cloud
 from cluster import ports
-from iam.lab import FILE as LAB_FILE
+from iam.lab.settings import FILE as LAB_FILE
 
 HOSTS = {
     "secretmanager.googleapis.com": "The lab has no Secret Manager (secretmanager.googleapis.com).",
     "bigquery.googleapis.com": "The lab has no BigQuery (bigquery.googleapis.com).",
     "speech.googleapis.com": "The lab has no speech.googleapis.com.",
-    "asia-east1-aiplatform.googleapis.com": (
-        "The lab has no Vertex AI in asia-east1 (asia-east1-aiplatform.googleapis.com): start it with "
+    "us-east1-aiplatform.googleapis.com": (
+        "The lab has no Vertex AI in us-east1 (us-east1-aiplatform.googleapis.com): start it with "
         "COMPOSE_PROFILES=vertex make cluster-up."
+    ),
+    "mars-1-aiplatform.googleapis.com": (
+        "The lab has no Vertex AI in mars-1 (mars-1-aiplatform.googleapis.com): use us-central1, us-east1, us-east4, "
+        "us-west1, europe-west1, europe-west4, asia-northeast1, asia-southeast1."
     ),
 }
 

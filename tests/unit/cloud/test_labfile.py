@@ -8,10 +8,12 @@ import pytest
 
 from cloud import state_file
 from cloud.config import read
+from cloud.lab_state import LabState, PolicyHolder, legacy_bindings
 from iam.errors import IamError
-from iam.lab import FILE as LAB_FILE
+from iam.lab.settings import FILE as LAB_FILE
 from tests.labcloud import AGENT, TRAINER
 
+NEW = "worker@lab-project.iam.gserviceaccount.com"
 TEXT = LAB_FILE.read_text()
 
 
@@ -147,3 +149,61 @@ def test_another_processs_state_is_read_when_it_changes(tmp_path: Path) -> None:
     world.groups["group:new@example.com"] = []
     world.save()
     assert "group:new@example.com" in saved.current().groups
+
+
+def changed(tmp_path: Path) -> LabState:
+    """The state after a start with a changed lab.yaml."""
+    lab = tmp_path / "lab.yaml"
+    lab.write_text(TEXT + "# changed\n")
+    return state_file.load(lab, tmp_path)
+
+
+def test_what_was_added_to_the_running_lab_survives_a_changed_file(tmp_path: Path) -> None:
+    world = state_file.load(LAB_FILE, tmp_path)
+    world.add_bucket("new-bucket", "lab-project", added=True)
+    world.accounts[NEW] = PolicyHolder("lab-project", {"version": 1, "bindings": []}, added=True)
+    reader = {"role": "roles/storage.objectViewer", "members": [f"serviceAccount:{NEW}"]}
+    for name in ("new-bucket", "lab-data"):
+        world.set_policy(world.buckets[name], {"version": 1, "bindings": [reader]})
+    world.choose_job(NEW)
+    again = state_file.load(LAB_FILE, tmp_path)
+    assert (again.job, again.buckets.keys()) == (f"serviceAccount:{NEW}", world.buckets.keys())
+    after = changed(tmp_path)
+    assert (after.job, NEW in after.accounts) == (f"serviceAccount:{NEW}", True)
+    assert after.buckets["new-bucket"].policy["bindings"] == [reader]
+    assert reader not in after.buckets["lab-data"].policy["bindings"], "lab.yaml defines this one"
+
+
+def test_a_policy_whose_members_are_gone_is_a_new_ones(tmp_path: Path) -> None:
+    world = state_file.load(LAB_FILE, tmp_path)
+    world.add_bucket("new-bucket", "lab-project", added=True)
+    world.add_bucket("their-bucket", "other-project", added=True)
+    reader = {"role": "roles/storage.objectViewer", "members": ["user:alice@example.com"]}
+    world.set_policy(world.buckets["new-bucket"], {"version": 1, "bindings": [reader]})
+    world.save()
+    text = LAB_FILE.read_text().replace("alice@example.com", "carol@example.com")
+    lab = tmp_path / "lab.yaml"
+    lab.write_text(text.replace("  other-project:", "  third-project:"))
+    after = state_file.load(lab, tmp_path)
+    assert after.buckets["new-bucket"].policy["bindings"] == legacy_bindings("lab-project")
+    assert "their-bucket" not in after.buckets, "its project is gone"
+
+
+def test_the_setting_overrides_the_chosen_account_and_a_removed_one_is_forgotten(tmp_path: Path) -> None:
+    trainer = "trainer@lab-project.iam.gserviceaccount.com"
+    world = state_file.load(LAB_FILE, tmp_path)
+    default = world.job
+    world.accounts[NEW] = PolicyHolder("lab-project", {"version": 1, "bindings": []}, added=True)
+    world.choose_job(NEW)
+    with_setting = state_file.load(LAB_FILE, tmp_path, trainer)
+    assert (with_setting.job, with_setting.job_is_set) == (f"serviceAccount:{trainer}", True)
+    assert state_file.load(LAB_FILE, tmp_path).job == f"serviceAccount:{NEW}"
+    del world.accounts[NEW]
+    world.save()
+    assert state_file.load(LAB_FILE, tmp_path).job == default
+
+
+def test_a_misspelled_account_of_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(IamError) as wrong:
+        state_file.load(LAB_FILE, None, "trianer@lab-project.iam.gserviceaccount.com")
+    assert wrong.value.fix == "Did you mean trainer@lab-project.iam.gserviceaccount.com?"

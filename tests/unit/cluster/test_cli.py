@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster import applied, cli, key, runtimes, scale, started
+from cluster import cli, runtimes, scale
+from cluster.state import applied, key, started
 from cluster.status import Member
 from raydock import topology
 from raydock.errors import NotReady, NotUp, Unreachable, UsageError
@@ -113,7 +114,10 @@ class Half(runtimes.Runtime):
     def restart_cloud(self) -> None:
         raise NotImplementedError
 
-    def down(self) -> list[str]:
+    def down(self, keep_data: bool = False) -> list[str]:
+        return []
+
+    def kept_data(self) -> list[str]:
         return []
 
     def members(self) -> list[Member]:
@@ -573,7 +577,7 @@ def test_draining_waits_for_a_busy_node_until_the_timeout(
         return [replace(NODE, state="ALIVE" if left[0] > 0 else "DEAD")]
 
     monkeypatch.setattr(scale, "list_nodes", list_nodes)
-    context = replace(cli.read_context(), say=said.append)
+    context = replace(cli.read_context(), say=said.append, shown=None)
     scale.wait_until_drained(context, {NODE.id: Member("cpu-worker-1", "cpu-worker", "", True)}, seconds)
     assert said == told
     assert (left[0] <= 0) == (seconds > 0), "it returned once the node was dead, or at the timeout"

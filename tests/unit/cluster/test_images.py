@@ -64,7 +64,7 @@ def with_base_script(root: Path, line: str, found: Context) -> Context:
     script.write_text(f"#!/bin/sh\n{line}\n")
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     (root / "compose.yaml").write_text((ROOT / "compose.yaml").read_text())
-    return replace(found, root=root)
+    return replace(found, root=root, state=root / "state")
 
 
 def test_missing_images(said: list[str]) -> None:
@@ -108,15 +108,18 @@ def test_a_self_built_base_image_otherwise(said: list[str], tmp_path: Path) -> N
     assert (tmp_path / "built").read_text() == "raydock/base:bookworm\n"
     assert said == [
         f"Cannot pull the image {PUBLIC}: no route to host. "
-        "Using raydock/base:bookworm instead, built from Debian packages."
+        "Using raydock/base:bookworm instead, built from Debian packages.",
+        "building raydock/base:bookworm",
     ]
 
 
 def test_a_base_script_that_fails(said: list[str], tmp_path: Path) -> None:
     with pytest.raises(CommandFailed) as caught:
-        base(FakeEngine(), with_base_script(tmp_path, "exit 7", context(said)))
+        base(FakeEngine(), with_base_script(tmp_path, "echo 'base.sh: no root'; exit 7", context(said)))
     assert f"{caught.value.message}\n  {caught.value.fix}" == (
-        "docker/base.sh raydock/base:bookworm failed with exit code 7; see its output above.\n"
+        "docker/base.sh raydock/base:bookworm failed with exit code 7:\n"
+        "  | base.sh: no root\n"
+        f"Full log: {tmp_path}/state/logs/base-image.log\n"
         "  Or set BASE_IMAGE to an image with Python 3.11 that this machine has or can pull."
     )
 

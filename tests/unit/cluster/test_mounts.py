@@ -133,7 +133,7 @@ def test_scripts_keep_unix_line_endings_in_a_windows_checkout(tmp_path: Path) ->
         command = ["git", "-c", "core.autocrlf=true", "-C", str(tmp_path), *words]
         subprocess.run(command, check=True, capture_output=True, timeout=600)
 
-    names = (".gitattributes", "docker/prune.sh", "docker/Dockerfile", "submit.py", "docs/lessons.png")
+    names = (".gitattributes", "docker/prune.sh", "docker/Dockerfile", "submit.py", "docs/report.png")
     git("init")
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import os
+import socket
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from cluster import ports
 from cluster.errors import PortTaken
-from cluster.processes import process_tree, ray_node, readiness, record
+from cluster.processes import loopback, process_tree, ray_node, readiness, record
 from cluster.processes.cluster import START_SECONDS
 from raydock import topology
 from raydock.settings import ROOT
@@ -187,8 +192,6 @@ def test_ports_are_free_distinct_and_within_the_range() -> None:
 
 
 def test_a_port_in_use() -> None:
-    import socket
-
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -201,19 +204,95 @@ def test_a_port_in_use() -> None:
     )
 
 
-def test_ray_waits_for_its_dashboard_as_long_as_we_do() -> None:
+def test_ray_waits_for_its_dashboard_as_long_as_we_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray's own limit of 20 s ended head nodes on busy machines. Fails if another Ray version changes the code."""
     from ray._private import services
+    from ray.dashboard import consts
 
     assert "for _ in range(200):" in inspect.getsource(services.start_api_server)
-    assert "services.range = lambda polls: range(9 * polls)" in ray_node.LAUNCHER.read_text()
-    command: str = ray_node.node_module(ROOT).RAY
-    shown = "print(len(services.range(200)) / 10)"
+    patched = SimpleNamespace(_build_python_executable_command_memory_profileable=None)
+    modules = "RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT"
+    monkeypatch.setitem(os.environ, modules, "")
+    monkeypatch.delenv(modules)
+    assert f'"{modules}", 30.0' in inspect.getsource(consts)
+    docker_module("start").patch(patched)
+    assert len(patched.range(200)) / 10 == START_SECONDS
+    assert float(os.environ[modules]) == START_SECONDS
+
+
+def docker_module(name: str) -> Any:
+    return loopback.module(ROOT / "docker" / f"{name}.py")
+
+
+def test_only_the_agent_has_the_nodes_name_as_its_host_name(tmp_path: Path) -> None:
+    from ray._private import ray_constants, services
+
+    name = "_build_python_executable_command_memory_profileable"
+    patched = SimpleNamespace(**{name: getattr(services, name)})
+    docker_module("start").patch(patched)
+    build = getattr(patched, name)
+    other = build(ray_constants.PROCESS_TYPE_RUNTIME_ENV_AGENT, "/session")
+    assert other == [sys.executable, "-u"]
+    script = tmp_path / "agent" / "main.py"
+    script.parent.mkdir()
+    script.write_text("import socket, sys; print([socket.gethostname(), sys.argv, sys.path[0], __name__])")
+    command = [*build(ray_constants.PROCESS_TYPE_DASHBOARD_AGENT, "/session"), str(script), "--port=1"]
     done = subprocess.run(
-        [sys.executable, "-c", command.replace("\nmain()\n", f"\n{shown}\n")],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    assert float(done.stdout) == START_SECONDS
+        command,
+        env={**os.environ, "RAYDOCK_NODE": "cpu-worker-1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{['cpu-worker-1', [str(script), '--port=1'], str(script.parent), '__main__']}\n"
+
+
+# Replies of Docker's DNS for 172.21.0.5: the record's name in full, as a pointer, and no record.
+QUESTION = b"\x015\x010\x0221\x03172\x07in-addr\x04arpa\x00\x00\x0c\x00\x01"
+RECORD = b"\x00\x0c\x00\x01\x00\x00\x02X\x00\x22%c%s\rlab14_cluster\x00"
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        (b"lab14-cpu-worker-12", "cpu-worker-12"),
+        (b"my-head-1-gpu-worker-1", "gpu-worker-1"),
+        (b"raydock_head_1", "head"),
+        (b"raydock-mine-1a2b3c-cpu-0", ""),  # a node of one of the lab's clusters on Vertex AI
+        (b"head", ""),
+        (b"", ""),
+    ],
+)
+def test_a_container_finds_its_name_in_dockers_dns(
+    monkeypatch: pytest.MonkeyPatch, label: bytes, name: str
+) -> None:
+    naming = docker_module("naming")
+    monkeypatch.setattr(naming.socket, "gethostbyname", lambda host: "172.21.0.5")
+    record = RECORD % (len(label), label) if label else b""
+    for owner in (QUESTION[:-4], b"\xc0\x0c"):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 0))
+
+            def reply(server: socket.socket = server, owner: bytes = owner) -> None:
+                query, client = server.recvfrom(512)
+                assert query[12:] == QUESTION
+                server.sendto(
+                    b"\x00\x01\x81\x80" + bytes(8) + query[12:] + (owner + record if record else b""), client
+                )
+
+            answering = threading.Thread(target=reply)
+            answering.start()
+            assert naming.node_name(server.getsockname()) == name
+            answering.join()
+
+
+def test_a_container_outside_compose_has_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    naming = docker_module("naming")
+    monkeypatch.setattr(naming.socket, "gethostbyname", lambda host: "172.17.0.2")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = closed.getsockname()
+    assert naming.node_name(address) == "", "nothing listens there"
 
 
 def test_clients_reach_other_nodes_without_the_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pytest
-
-from cluster import key
 from cluster.processes import process_tree, services
 from cluster.processes.record import Ports, ProcessesRecord
 from cluster.runtimes import Context, stopped_message
+from cluster.state import key
 from raydock import topology
 from raydock.settings import ROOT
 
@@ -48,19 +46,6 @@ def test_the_cloud_is_given_the_settings_and_never_the_key(tmp_path: Path) -> No
         "LAB_KEY_SHA256": key.digest(secret),
     }
     assert secret not in made.values()
-
-
-@pytest.mark.parametrize(
-    ("log", "told"),
-    [
-        ("12:00 up\ncloud: LAB_TOKEN_TTL is '0'.\n  Make it 60\n", ("LAB_TOKEN_TTL is '0'.", "Make it 60")),
-        ("cloud: no such file\n", ("no such file", "")),
-        ("Traceback\nValueError: x\n", ("ValueError: x", "")),
-        ("", ("no output", "")),
-    ],
-)
-def test_why_the_cloud_did_not_start(log: str, told: tuple[str, str]) -> None:
-    assert services.startup_error(log) == told
 
 
 def test_the_message_for_a_stopped_service() -> None:

@@ -8,11 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from cluster import applied, cli, key, runtimes, sizes, started
+from cluster import cli, runtimes, sizes
 from cluster.docker.cluster import ComposeCluster
 from cluster.docker.engine import DockerEngine
 from cluster.errors import TooSmall
 from cluster.runtimes import Context
+from cluster.state import applied, key, started
 from cluster.status import Member
 from raydock import machine, sizing, topology
 from raydock.machine import Machine
@@ -117,16 +118,28 @@ def test_another_machine_is_no_reason_to_change_a_running_cluster(
     assert shape(anew) == [(4, 15), (1, 4)], "a cluster that is gone keeps nothing"
 
 
+def test_the_same_size_written_differently_is_no_change(tmp_path: Path) -> None:
+    begun(tmp_path, HEAD_MEMORY="3g", CPU_WORKER_SHM="1.5GiB")
+    now, _ = sizes.fitted(
+        context(tmp_path, HEAD_MEMORY="3072m", CPU_WORKER_SHM="1536m"), "docker", exists=True
+    )
+    assert applied.changes(now) == applied.Changes()
+    less, _ = sizes.fitted(
+        context(tmp_path, HEAD_MEMORY="3071m", CPU_WORKER_SHM="1.5g"), "docker", exists=True
+    )
+    assert applied.changes(less).nodes == ("HEAD_MEMORY",)
+
+
 def test_a_running_cluster_gets_what_is_set_since_and_what_is_not_set_any_more(tmp_path: Path) -> None:
-    begun(tmp_path, CPU_WORKER_MEMORY="3g")
+    begun(tmp_path, CPU_WORKER_MEMORY="2100m")
     wider, line = sizes.fitted(
-        context(tmp_path, CPU_WORKER_MEMORY="3g", HEAD_SHM="1g"), "docker", exists=True
+        context(tmp_path, CPU_WORKER_MEMORY="2100m", HEAD_SHM="1g"), "docker", exists=True
     )
     assert line == ""
     assert applied.changes(wider).nodes == ("HEAD_SHM",)
     free, _ = sizes.fitted(context(tmp_path), "docker", exists=True)
     assert applied.changes(free).nodes == ("CPU_WORKER_MEMORY",)
-    assert free.topology.pool("cpu-worker").memory == 3072 * 2**20, "beside what the others have"
+    assert free.topology.pool("cpu-worker").memory == 2096 * 2**20, "beside what the others have"
 
 
 def test_a_cluster_that_compose_alone_started_keeps_the_sizes_of_compose_yaml(tmp_path: Path) -> None:
@@ -240,7 +253,7 @@ def test_compose_is_given_what_was_chosen_also_for_a_node_that_scale_adds(
         sizes.of_running(context(tmp_path)),
         sizes.fitted(context(tmp_path), "docker", exists=True)[0],
     ):
-        given = ComposeCluster(found).environment("")
+        given = ComposeCluster(found).compose.environment("")
         assert {name: given[name] for name in ("CPU_WORKER_CPUS", "CPU_WORKER_MEMORY", "GPU_WORKERS")} == {
             "CPU_WORKER_CPUS": "3",
             "CPU_WORKER_MEMORY": "4032m",

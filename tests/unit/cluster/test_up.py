@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from cluster import applied, key, started
-from cluster.docker import cluster as compose
-from cluster.docker import engine, mounts
+from cluster.docker import compose, engine, mounts
 from cluster.docker.cluster import ComposeCluster
 from cluster.runtimes import Context
+from cluster.state import applied, key, started
+from cluster.state.logs import LogFile
 from raydock import topology
 from raydock.settings import ROOT
 
@@ -46,11 +46,11 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]
     """The Compose commands, without what precedes the verb, and their environments."""
     found: list[tuple[list[str], dict[str, str]]] = []
 
-    def record(command: list[str], env: dict[str, str], **_: object) -> Any:
+    def record(log: LogFile, command: list[str], seconds: float, on_line: object, env: dict[str, str]) -> int:
         found.append(([word for word in command[command.index("up") :] if "wait" not in word], env))
-        return SimpleNamespace(returncode=0)
+        return 0
 
-    monkeypatch.setattr(subprocess, "run", record)
+    monkeypatch.setattr(LogFile, "run", record)
     monkeypatch.setattr(compose, "find_compose", lambda: ("docker", "compose"))
     monkeypatch.setattr("cluster.ports.require_free", lambda port: None)
     monkeypatch.setattr(mounts, "require_readable", lambda context: None)

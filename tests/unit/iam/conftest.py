@@ -83,7 +83,7 @@ def lab(
     (tmp_path / "key").write_text(KEY)
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path))
     monkeypatch.setenv("RAYDOCK_PORT", str(port))
-    kept = ("person", "job", "deny", "projects", "buckets", "accounts")
+    kept = ("person", "job", "deny", "projects", "buckets", "accounts", "chosen_job")
     before = {name: copy.deepcopy(getattr(cloud.world, name)) for name in kept}
     yield Lab(cloud.world, cloud, port, capsys)
     for name, value in before.items():

@@ -164,6 +164,19 @@ def test_google_itself_is_asked_by_the_same_code(lab: Lab, monkeypatch: pytest.M
     assert (
         missing.err == "iam: gs://no-bucket does not exist, so nothing was changed.\n   → gcloud storage ls\n"
     )
+    made = lab.iam("bucket", "add", "real-bucket", "--target", "google")
+    assert "python -m iam cp FILE gs://real-bucket/ --target google\n" in made.out
+    made = lab.iam("account", "add", "worker", "--target", "google")
+    assert (
+        "python -m cluster up --target vertex --cluster NAME --service-account=worker@lab-project."
+        in made.out
+    )
+    moved = lab.iam("cp", "gs://lab-data/hello.txt", "gs://real-bucket/x", "--target", "google")
+    assert moved == CommandResult(0, "Copied 1 file (20 B) to gs://real-bucket/x.\n", "")
+    wrong = lab.iam("cat", "gs://no-bucket/x", "--target", "google")
+    assert (
+        wrong.err == "iam: gs://no-bucket does not exist.\n   → python -m iam bucket list --target google\n"
+    )
 
 
 def test_google_without_credentials(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:
@@ -210,7 +223,7 @@ def test_google_without_credentials(monkeypatch: pytest.MonkeyPatch, lab: Lab) -
             ("gs://no-bucket/x",),
             3,
             f"DENIED   {AGENT} lacks storage.objects.get on gs://no-bucket/x (read): there is no bucket "
-            "gs://no-bucket.\n       → fix the bucket name, or create the bucket\n",
+            "gs://no-bucket.\n       → fix the bucket name, or create it: python -m iam bucket add no-bucket\n",
         ),
     ],
 )
@@ -239,7 +252,7 @@ USAGE_ERRORS: dict[str, tuple[tuple[str, ...], str]] = {
     "no verb at all": (
         ("frobnicate",),
         "iam: frobnicate is not a command of python -m iam.\n   → commands: show, whoami, check, grant, revoke, "
-        "provision, deprovision\n",
+        "provision, deprovision, bucket, account, cp, ls, cat, rm\n",
     ),
     "a flag": (
         ("grant", "gs://lab-data", "--rloe=x"),
@@ -311,7 +324,8 @@ def test_no_lab_no_answer_and_another_key(lab: Lab, monkeypatch: pytest.MonkeyPa
     text = "iam: The lab's cloud does not take the key of this checkout.\n   → make cluster-down cluster-up\n"
     assert lab.iam("whoami") == CommandResult(3, "", text)
     monkeypatch.setenv("RAYDOCK_PORT", "9")
-    text = "iam: The lab's cloud at http://127.0.0.1:9 does not answer: ConnectError.\n   → make cluster-up\n"
+    sentence = "The lab's cloud at http://127.0.0.1:9 does not answer: the connection was refused."
+    text = f"iam: {sentence}\n   → make cluster-up\n"
     assert lab.iam("whoami") == CommandResult(4, "", text)
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "none"))
     text = "iam: No lab is up here: its key is missing.\n   → make cluster-up\n"

@@ -239,7 +239,7 @@ def test_vertex_itself_is_granted_if_asked_for_and_allowed(lab: Lab) -> None:
 @pytest.fixture
 def slow(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Policies accept the new account only after `times` writes."""
-    from iam import lab as rules
+    from iam.lab import members as rules
 
     known = rules.require_member
     monkeypatch.setattr("iam.provision.apply.POLL_INTERVAL", 0.01)

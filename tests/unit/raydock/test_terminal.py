@@ -11,6 +11,7 @@ from raydock.errors import Interrupted, UsageError
 from raydock.terminal.layout import clip, columns, hanging, table, wrap
 from raydock.terminal.prompt import confirmed
 
+ACCOUNT = "service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
 GRANT = "python -m iam grant gs://lab-data --role=roles/storage.objectUser --member=serviceAccount:a@b"
 WORDS = "The job needs a GPU, and no node of this cluster has one, so the job would never be scheduled."
 
@@ -54,6 +55,18 @@ def test_sentences_hang_below_their_start() -> None:
 )  # fmt: skip
 def test_commands_are_never_broken(text: str, lines: list[str]) -> None:
     assert hanging("   → ", text, 60) == lines
+
+
+def test_an_account_that_does_not_fit_moves_the_text_below_its_label() -> None:
+    text = f"{ACCOUNT} lacks storage.objects.get"
+    assert hanging("  DENIED   storage      ", text, 80) == [
+        "  DENIED   storage",
+        f"    {ACCOUNT} lacks",
+        "    storage.objects.get",
+    ]
+    assert hanging("  DENIED   storage      ", "a.b lacks storage.objects.get", 80) == [
+        "  DENIED   storage      a.b lacks storage.objects.get"
+    ]
 
 
 def test_tables_are_aligned_and_wrap_their_last_column() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 
 import pytest
@@ -32,12 +31,12 @@ def of_vertex(text: str) -> float | None:
 def of_drain_timeout(text: str) -> float | None:
     from cluster.cli import parse
 
-    given: argparse.Namespace = parse(["scale", "cpu-worker=1", "--drain-timeout", text])
+    given = parse(["scale", "cpu-worker=1", "--drain-timeout", text])
     return float(given.drain_timeout)
 
 
 def of_token(text: str) -> float | None:
-    from iam.lab import settings
+    from iam.lab.settings import settings
 
     return settings({"LAB_TOKEN_TTL": text}).token_seconds
 

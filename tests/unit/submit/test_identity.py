@@ -187,7 +187,8 @@ def test_unreachable_cloud_is_unknown_and_never_ok() -> None:
     assert one == Finding(
         "storage",
         Outcome.UNKNOWN,
-        "Permissions could not be checked: The lab's cloud at http://127.0.0.1:9 does not answer: ConnectError.",
+        "Permissions could not be checked: The lab's cloud at http://127.0.0.1:9 does not answer: "
+        "the connection was refused.",
         "make cluster-up",
     )
 

@@ -20,7 +20,7 @@ from cloud.identity.tokens import Tokens
 from cloud.storage.service import Service, open_service, put_text
 from cloud.storage.store.content import Writer
 from cloud.storage.store.index import Index
-from iam.lab import FILE as LAB_FILE
+from iam.lab.settings import FILE as LAB_FILE
 from iam.policy.roles import load_roles
 from tests.labcloud import PERSON, TRAINER, RunningCloud
 from tests.unit.cloud.storage.test_hostile import binding

@@ -6,6 +6,7 @@ import asyncio
 import io
 import re
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,21 @@ def test_files_for_a_container_are_read_only() -> None:
         file = tar.extractfile(entry)
         assert file is not None
         assert (entry.name, entry.mode, file.read()) == ("secrets/ca_bundle", 0o444, b"pem")
+
+
+CUSTOM = "us-central1-docker.pkg.dev/p/r/mine:1"
+
+
+def test_a_setting_selects_the_local_image_of_a_custom_one() -> None:
+    own = ContainerNodes("/nowhere", "raydock", "raydock", ENVIRON, {CUSTOM: "mine:dev"})
+    custom = replace(node("cpu-worker", "worker-pool1"), image=CUSTOM)
+    assert own.body(custom)["Image"] == "mine:dev"
+    assert own.body(node("head", "head-node"))["Image"] == f"raydock/head:{versions.RAY}"
+    assert engine().body(custom)["Image"] == f"raydock/cpu-worker:{versions.RAY}"
+
+
+def test_the_log_of_a_node_says_which_image_runs_for_a_custom_one() -> None:
+    custom = replace(node("cpu-worker", "worker-pool1"), image=CUSTOM)
+    assert engine().environment(custom)["RAYDOCK_NOTICE"] == (
+        f"raydock/cpu-worker:{versions.RAY} runs instead of {CUSTOM}: VERTEX_IMAGES selects another local image."
+    )

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from cloud.controlplane import store
-from cloud.controlplane.clusters import Clusters
 from cloud.controlplane.endpoints.hosts import HOSTS
 from cloud.controlplane.errors import RpcError
+from cloud.controlplane.lifecycle import store
+from cloud.controlplane.lifecycle.clusters import Clusters
 from cloud.controlplane.nodes.nodes import NodeKey, NodeSpec
 from tests.fakes import FakeNodes
 from tests.unit.cloud.vertex.test_request import cluster, pool, scaled
@@ -146,7 +146,7 @@ def test_a_second_identical_update_is_completed_too(tmp_path: Path) -> None:
     async def life() -> None:
         clusters = made(tmp_path, FakeNodes())
         await clusters.wait_until_done(create(clusters), SOON)
-        async with clusters.changed:  # blocks notifications
+        async with clusters.changes.condition:  # blocks notifications
             first = clusters.update(NAME, [1, 3], "v1")
             await reached(clusters, "RUNNING")
             second = clusters.update(NAME, [1, 3], "v1")
@@ -161,7 +161,7 @@ def test_a_deleted_clusters_name_can_be_reused(tmp_path: Path) -> None:
     async def life() -> None:
         clusters = made(tmp_path, FakeNodes())
         await clusters.wait_until_done(create(clusters), SOON)
-        async with clusters.changed:
+        async with clusters.changes.condition:
             clusters.delete(NAME, "v1")
             await reached(clusters, "gone")
             again = create(clusters)
@@ -180,7 +180,7 @@ def test_a_cancelled_creation_leaves_nothing(tmp_path: Path) -> None:
         await asyncio.sleep(0.02)
         clusters.cancel(creation)
         assert (creation.done, creation.code) == (True, "CANCELLED")
-        await clusters.wait_for(lambda: not clusters.store.clusters, SOON)
+        await clusters.changes.wait_for(lambda: not clusters.store.clusters, SOON)
         assert (clusters.store.clusters, nodes.there) == ({}, {})
         clusters.cancel(creation)  # no effect: it is done
         await clusters.wait_until_done(create(clusters), 0.02)
@@ -218,7 +218,7 @@ def test_a_cancellation_survives_a_kill(tmp_path: Path) -> None:
     async def second() -> None:
         clusters = made(tmp_path, nodes)
         await clusters.resume()
-        await clusters.wait_for(lambda: not clusters.store.clusters, SOON)
+        await clusters.changes.wait_for(lambda: not clusters.store.clusters, SOON)
         (creation,) = clusters.store.operations.values()
         assert (creation.code, clusters.store.clusters, nodes.there) == ("CANCELLED", {}, {})
         await clusters.close()

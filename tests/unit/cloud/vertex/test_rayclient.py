@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from cloud.controlplane.endpoints import ray_client
+from cloud.controlplane.endpoints.hosts import HOSTS
 from tests.labcloud import AGENT, PERSON, TRAINER
 from tests.labvertex import FakeHead, LabVertex, fake_head, lab_vertex
 from tests.unit.cloud.vertex.test_dashboard import ALICE, NAME, ask
@@ -166,7 +167,7 @@ def test_each_call_is_authenticated(lab: LabVertex, head: FakeHead) -> None:
 
 def test_a_host_without_a_cluster_is_not_found(lab: LabVertex, head: FakeHead) -> None:
     own = lab.plane.clusters.named(NAME).host
-    other = next(host for host in lab.plane.clients if host != own)
+    other = next(host for host in HOSTS if host != own)
     said = f"The lab has no cluster with the Ray Client endpoint {other}."
     assert refused(lab, bearer(lab, PERSON), other) == ("NOT_FOUND", said)
     api = "us-central1-aiplatform.googleapis.com"

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from cloud.controlplane import errors, names, validation
+from cloud.controlplane import errors, names
 from cloud.controlplane.errors import RpcError
 from cloud.controlplane.nodes import images, machine_types, node_sizing
+from cloud.controlplane.nodes.node_sizing import ClusterShape
+from cloud.controlplane.validation import create, update
+from vertex.spec import built_in_gpus
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest"
 GIB = 2**30
@@ -37,13 +40,13 @@ SOUND = cluster(pool("head-node"), pool("worker-pool1", 2, "n1-standard-8"))
 
 
 def test_a_valid_request_has_no_problems() -> None:
-    assert validation.problems("a-1", SOUND) == []
-    assert validation.problems("a", cluster(pool("head-node"), scaled("worker-pool1", 0, 3))) == []
+    assert create.problems("a-1", SOUND) == []
+    assert create.problems("a", cluster(pool("head-node"), scaled("worker-pool1", 0, 3))) == []
 
 
 @pytest.mark.parametrize("identifier", ["", "A", "1a", "a-", "a_b", "a" * 64, "a\n"])
 def test_ids(identifier: str) -> None:
-    ((field, said),) = validation.problems(identifier, SOUND)
+    ((field, said),) = create.problems(identifier, SOUND)
     assert field == "persistent_resource_id"
     assert said == f'"{identifier}" does not match [a-z]([-a-z0-9]{{0,61}}[a-z0-9])? (1 to 63 characters).'
 
@@ -81,9 +84,27 @@ WRONG = [
 ]
 
 
+G4 = {
+    "machine_type": "g4-standard-48",
+    "accelerator_type": "NVIDIA_RTX_PRO_6000",
+    "accelerator_count": 1,
+}
+
+
+def test_some_machine_types_require_a_hyperdisk() -> None:
+    assert machine_types.HYPERDISK_ONLY == built_in_gpus.HYPERDISK_ONLY
+
+    def disk(**spec: str) -> list[tuple[str, str]]:
+        return create.problems("a", cluster(pool("p", machine_spec=G4, disk_spec=spec)))
+
+    assert disk() == disk(boot_disk_type="hyperdisk-balanced") == []
+    said = 'Machine type "g4-standard-48" requires hyperdisk-balanced, not pd-ssd.'
+    assert disk(boot_disk_type="pd-ssd") == [(f"{TOP}.{DISK}.boot_disk_type", said)]
+
+
 @pytest.mark.parametrize(("wrong", "field", "said"), WRONG)
 def test_pools(wrong: dict[str, Any], field: str, said: str) -> None:
-    assert validation.problems("a", cluster(wrong)) == [(f"persistent_resource.{field}", said)]
+    assert create.problems("a", cluster(wrong)) == [(f"persistent_resource.{field}", said)]
 
 
 def test_autoscaling_applies_to_all_worker_pools_or_none() -> None:
@@ -91,12 +112,12 @@ def test_autoscaling_applies_to_all_worker_pools_or_none() -> None:
     merged = cluster(pool("head-node", 3), scaled("worker-pool1", 1, 3))
     said = "autoscaling_spec must be set on every worker pool, or on none."
     for one in (mixed, merged):
-        assert validation.problems("a", one) == [("persistent_resource.resource_pools", said)]
+        assert create.problems("a", one) == [("persistent_resource.resource_pools", said)]
 
 
 def test_a_cluster_has_at_most_two_thousand_nodes() -> None:
     large = cluster(pool("head-node", 1), pool("worker-pool1", 1000), pool("worker-pool2", 1000))
-    ((field, said),) = validation.problems("a", large)
+    ((field, said),) = create.problems("a", large)
     assert (field, said) == (
         "persistent_resource.resource_pools",
         "2001 nodes exceed the limit of 2000 per cluster.",
@@ -108,6 +129,15 @@ def test_a_cluster_has_at_most_two_thousand_nodes() -> None:
     [
         ("n1-standard-8", "NVIDIA_TESLA_T4", 1, "", ""),
         ("a2-highgpu-2g", "NVIDIA_TESLA_A100", 2, "", ""),
+        ("a4x-highgpu-4g", "NVIDIA_GB200", 4, "", ""),
+        ("g4-standard-96", "NVIDIA_RTX_PRO_6000", 2, "", ""),
+        (
+            "g4-standard-48",
+            "NVIDIA_RTX_PRO_6000",
+            2,
+            "accelerator_count",
+            'Machine type "g4-standard-48" can\'t have 2 NVIDIA_RTX_PRO_6000; supported: 1.',
+        ),
         (
             "n1-standard-4",
             "NVIDIA_TESLA_K80",
@@ -179,14 +209,22 @@ def test_images(image: str, said: str) -> None:
     assert images.check(image) == said
 
 
+def test_local_images() -> None:
+    assert images.local_images("a/b:1=c:2, d@sha256:0=e") == {"a/b:1": "c:2", "d@sha256:0": "e"}
+    assert images.local_images("") == {}
+    for wrong in ("a", "a=", "=a", "a=b=c"):
+        with pytest.raises(ValueError, match=wrong):
+            images.local_images(f"x=y,{wrong}")
+
+
 def test_labels_have_63_characters_and_a_resource_has_64() -> None:
     long = {"labels": {"a" * 63: "b" * 63, "a" * 64: "", "b": "c" * 64, "1a": ""}}
     said = "Use up to 63 lowercase letters, digits, underscores and dashes; a key starts with a letter."
-    assert validation.problems("a", {**SOUND, **long}) == [
+    assert create.problems("a", {**SOUND, **long}) == [
         (f"persistent_resource.labels[{key}]", said) for key in ("a" * 64, "b", "1a")
     ]
     many = {"labels": {f"a{n}": "" for n in range(65)}}
-    assert validation.problems("a", {**SOUND, **many}) == [
+    assert create.problems("a", {**SOUND, **many}) == [
         ("persistent_resource.labels", "65 labels exceed the limit of 64 per resource.")
     ]
 
@@ -194,7 +232,7 @@ def test_labels_have_63_characters_and_a_resource_has_64() -> None:
 def test_all_problems_are_reported_in_vertexs_format() -> None:
     wrong = cluster(pool("head-node", machine="n9"))
     wrong["resource_runtime_spec"]["ray_spec"]["resource_pool_images"] = {}
-    refused = errors.invalid(validation.problems("A", wrong))
+    refused = errors.invalid(create.problems("A", wrong))
     assert (refused.code, refused.message) == (
         "INVALID_ARGUMENT",
         'List of found errors:\t1.Field: persistent_resource_id; Message: "A" does not match '
@@ -208,12 +246,12 @@ def test_all_problems_are_reported_in_vertexs_format() -> None:
 def test_only_replica_counts_can_be_updated() -> None:
     new = copy.deepcopy(SOUND)
     new["resource_pools"][1]["replica_count"] = "0"
-    assert validation.update_problems(SOUND, new, ["labels"]) == [
+    assert update.problems(SOUND, new, ["labels"]) == [
         ("update_mask", "Only resource_pools.replica_count can be updated, not labels."),
         ("persistent_resource.resource_pools[1].replica_count", "0 is not between 1 and 1000."),
     ]
     fewer = cluster(pool("head-node"))
-    assert validation.update_problems(SOUND, fewer, ["resource_pools.replica_count"]) == [
+    assert update.problems(SOUND, fewer, ["resource_pools.replica_count"]) == [
         (
             "persistent_resource.resource_pools",
             "The pools must be the cluster's own, in the same order.",
@@ -225,7 +263,7 @@ def test_node_sizes_follow_the_machine_types() -> None:
     gpu = pool("gpus", 1, "n1-highmem-64")
     gpu["machine_spec"] |= {"accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 4}
     made = node_sizing.nodes(
-        "c", cluster(pool("head-node", 2), pool("small", 1, "n1-standard-4"), gpu), "who"
+        ClusterShape("c", cluster(pool("head-node", 2), pool("small", 1, "n1-standard-4"), gpu), "who")
     )
     assert [(one.key.pool, one.role, one.cpus, one.gpus, one.memory / GIB) for one in made] == [
         ("head-node", "head", 0, 0, 3),
@@ -236,15 +274,90 @@ def test_node_sizes_follow_the_machine_types() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "depth", "code"),
+    ("text", "kind", "code"),
     [
-        ("projects/p", 2, "INVALID_ARGUMENT"),
-        ("projects/p/locations/r/persistentResources", 3, "NOT_FOUND"),
-        ("projects/p/locations/r", 3, "NOT_FOUND"),
-        ("projects/p/locations/r/persistentResources/a/b", 3, "NOT_FOUND"),
+        ("projects/p", names.LOCATION, "INVALID_ARGUMENT"),
+        ("projects/p/locations/r/persistentResources", names.CLUSTER, "NOT_FOUND"),
+        ("projects/p/locations/r", names.CLUSTER, "NOT_FOUND"),
+        ("projects/p/locations/r/persistentResources/a/b", names.CLUSTER, "NOT_FOUND"),
+        ("projects/p/locations/r/operations", names.OPERATION, "NOT_FOUND"),
     ],
 )
-def test_invalid_names(text: str, depth: int, code: str) -> None:
+def test_invalid_names(text: str, kind: names.Kind, code: str) -> None:
     with pytest.raises(RpcError) as caught:
-        names.parse(text, depth)
+        names.parse(text, kind)
     assert caught.value.code == code
+
+
+TOP = "persistent_resource"
+NETWORK = "projects/123/global/networks/net"
+AFFINITY = f"{TOP}.resource_pools[0].machine_spec.reservation_affinity"
+ACCOUNT = f"{TOP}.resource_runtime_spec.service_account_spec.service_account"
+
+
+@pytest.mark.parametrize(
+    ("more", "field", "said"),
+    [
+        ({"display_name": "ü" * 128}, "", ""),
+        ({"display_name": "x" * 200}, "display_name", "200 characters exceed the limit of 128."),
+        ({"network": NETWORK}, "", ""),
+        (
+            {"network": NETWORK.replace("123", "my-project")},
+            "network",
+            '"my-project" is not a project number: use projects/PROJECT_NUMBER/global/networks/NETWORK.',
+        ),
+        (
+            {"network": "default"},
+            "network",
+            '"default" does not match projects/PROJECT_NUMBER/global/networks/NETWORK.',
+        ),
+    ],
+)
+def test_names_and_networks(more: dict[str, Any], field: str, said: str) -> None:
+    wanted = [(f"{TOP}.{field}", said)] if field else []
+    assert create.problems("a", {**SOUND, **more}) == wanted
+
+
+def test_a_peered_network_excludes_a_service_account() -> None:
+    """vertex_ray.client_builder: "custom service account isn't supported in peered VPC network"."""
+    account = {"enable_custom_service_account": True, "service_account": "a@p.iam.gserviceaccount.com"}
+    wanted = cluster(pool("head-node"), service_account_spec=account) | {"network": NETWORK}
+    said = "A custom service account isn't supported in a peered VPC network: omit network."
+    assert create.problems("a", wanted) == [(ACCOUNT, said)]
+
+
+NAMED = {
+    "reservation_affinity_type": "SPECIFIC_RESERVATION",
+    "key": "compute.googleapis.com/reservation-name",
+    "values": ["projects/p/zones/us-central1-a/reservations/r"],
+}
+
+
+@pytest.mark.parametrize(
+    ("affinity", "problems"),
+    [
+        (NAMED, []),
+        ({"reservation_affinity_type": "ANY_RESERVATION"}, []),
+        ({}, [("reservation_affinity_type", "It is required.")]),
+        (
+            {**NAMED, "reservation_affinity_type": "NO_RESERVATION"},
+            [("key", "key and values are for SPECIFIC_RESERVATION, not NO_RESERVATION.")],
+        ),
+        (
+            {"reservation_affinity_type": "SPECIFIC_RESERVATION"},
+            [
+                ("key", '"" is not compute.googleapis.com/reservation-name.'),
+                ("values", "SPECIFIC_RESERVATION requires a reservation."),
+            ],
+        ),
+        (
+            {**NAMED, "values": ["r"]},
+            [("values", '"r" does not match projects/PROJECT/zones/ZONE/reservations/RESERVATION.')],
+        ),
+    ],
+)
+def test_reservations(affinity: dict[str, Any], problems: list[tuple[str, str]]) -> None:
+    one = pool("head-node")
+    one["machine_spec"]["reservation_affinity"] = affinity
+    expected = [(f"{AFFINITY}.{field}", said) for field, said in problems]
+    assert create.problems("a", cluster(one)) == expected

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from google.api_core import exceptions
 
+from cloud.controlplane.api.messages import progress
 from tests.fakes import FakeNodes
 from tests.labcloud import PERSON, TRAINER
 from tests.labvertex import PARENT, LabVertex
@@ -67,7 +68,7 @@ def test_a_cluster_is_created_and_deleted(vertex: LabVertex, nodes: FakeNodes, s
     assert pools(nodes) == {"head-node": 1, "worker-pool1": 3, "worker-pool2": 1}
 
     ray.delete_ray_cluster(name)
-    vertex.run(vertex.plane.clusters.wait_for(lambda: not vertex.plane.clusters.store.clusters, 60))
+    vertex.run(vertex.plane.clusters.changes.wait_for(lambda: not vertex.plane.clusters.store.clusters, 60))
     assert nodes.there == {}
     assert ray.list_ray_clusters() == []
     with pytest.raises(ValueError, match="does not exist"):
@@ -98,6 +99,29 @@ def test_an_autoscaled_pool_has_its_minimum(nodes: FakeNodes, sdk: Sdk) -> None:
     assert pools(nodes) == {"head-node": 1, "worker-pool1": 2}
     (worker,) = ray.get_ray_cluster(name).worker_node_types
     assert (worker.autoscaling_spec.min_replica_count, worker.autoscaling_spec.max_replica_count) == (2, 5)
+
+
+def test_a_custom_image_is_reported_with_the_local_one_that_runs(vertex: LabVertex, sdk: Sdk) -> None:
+    """In `cluster status`, the operation's progress and the control plane's log."""
+    from google.cloud.aiplatform.vertex_ray.util import _gapic_utils
+
+    from cluster.vertex_ai.cluster_text import image
+    from vertex.cluster import cluster_of
+
+    ray = sdk()
+    custom = "us-central1-docker.pkg.dev/p/r/mine:1"
+    name = ray.create_ray_cluster(
+        head_node_type=ray.Resources(machine_type="n1-standard-8", custom_image=custom), cluster_name="own"
+    )
+    pools = cluster_of(_gapic_utils.get_persistent_resource(name)).pools
+    assert image(pools[0]) == f"{custom} (the lab runs fake/head)"
+    assert image(pools[1]) == pools[1].image
+    (operation,) = vertex.plane.clusters.store.operations.values()
+    operation.done = False
+    assert (
+        progress(operation, vertex.plane.clusters.store)
+        == "The cluster is RUNNING. Pool head-node runs fake/head."
+    )
 
 
 def test_jobs_run_as_the_agent_or_the_custom_account(nodes: FakeNodes, sdk: Sdk) -> None:
@@ -199,6 +223,6 @@ def test_a_failure_is_reported_and_leaves_nothing(vertex: LabVertex, nodes: Fake
 
     name = f"{PARENT}/persistentResources/broken"
     assert ray.get_ray_cluster(name).state == "ERROR"
-    vertex.run(vertex.plane.clusters.wait_for(lambda: not nodes.there, 60))
+    vertex.run(vertex.plane.clusters.changes.wait_for(lambda: not nodes.there, 60))
     ray.delete_ray_cluster(name)
-    vertex.run(vertex.plane.clusters.wait_for(lambda: not vertex.plane.clusters.store.clusters, 60))
+    vertex.run(vertex.plane.clusters.changes.wait_for(lambda: not vertex.plane.clusters.store.clusters, 60))

@@ -9,13 +9,13 @@ import aiohttp
 from aiohttp import web
 
 from cloud import state_file
-from cloud.controlplane.clusters import Clusters
+from cloud.controlplane.lifecycle.clusters import Clusters
+from cloud.controlplane.lifecycle.store import Store
 from cloud.controlplane.nodes.node_identity import NodeIdentity
-from cloud.controlplane.store import Store
 from cloud.identity.node_metadata import NodeListeners, NodeMetadata
 from cloud.identity.tokens import Tokens
 from cloud.server import catch_all
-from iam.lab import FILE as LAB_FILE
+from iam.lab.settings import FILE as LAB_FILE
 from tests.fakes import FakeNodes
 from tests.labcloud import TRAINER
 from tests.unit.cloud.vertex.test_life import NAME, SPEC

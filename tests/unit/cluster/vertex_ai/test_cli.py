@@ -9,7 +9,7 @@ from datetime import date
 
 import pytest
 
-from cloud.controlplane import api as lab_api
+from cloud.controlplane.api import service as lab_api
 from cluster import cli
 from raydock.errors import Unreachable as NoAnswer
 from tests.fakes import FakeNodes

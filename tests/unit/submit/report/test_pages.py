@@ -11,7 +11,7 @@ import pytest
 
 from raydock.errors import UsageError
 from submit.report import job_page, overview_page, table
-from submit.report.overview_page import Report
+from submit.report.overview_page import Overview
 from submit.report.run import Run, run_of
 from submit.results.history import JobRecord
 
@@ -23,7 +23,7 @@ HOSTILE = "<script>alert(1)</script><b onclick=x>\"'>\u202e\ud800\x00&amp;$\\fra
 
 def pages(*runs: Run) -> list[str]:
     return [
-        overview_page.html(Report(runs, lambda run: "x.html")),
+        overview_page.html(Overview(runs, lambda run: "x.html")),
         *(job_page.html(one, None) for one in runs),
     ]
 
@@ -65,7 +65,7 @@ def test_no_value_adds_markup() -> None:
         hostile.encode()  # no lone surrogate is left
         for chart in re.findall(r"<svg.*?</svg>", hostile, re.DOTALL):
             xml.etree.ElementTree.fromstring(chart)
-    text = overview_page.text(Report([run_of(everywhere(HOSTILE))], lambda run: "x", [HOSTILE]))
+    text = overview_page.text(Overview([run_of(everywhere(HOSTILE))], lambda run: "x", [HOSTILE]))
     assert "<" not in text
 
 
@@ -174,7 +174,7 @@ def test_columns_without_data_are_left_out() -> None:
 def test_any_result_has_its_pages(odd: dict[str, Any]) -> None:
     runs = [run_of(record(f"{cpus}", **{"tasks": FOUR[:1], "cpus": cpus, **odd})) for cpus in (1, 2)]
     assert all(page.endswith("</html>\n") for page in pages(*runs))
-    assert overview_page.text(Report(runs, lambda run: "x")).startswith("# ")
+    assert overview_page.text(Overview(runs, lambda run: "x")).startswith("# ")
 
 
 def test_tables_and_charts_can_be_read_aloud() -> None:
@@ -187,7 +187,7 @@ def test_tables_and_charts_can_be_read_aloud() -> None:
 
 def test_model_is_described_with_its_error() -> None:
     runs = [run("1", tasks=FOUR), run("2", cpus=2, seconds={"ray": 6.5}, tasks=FOUR)]
-    text = overview_page.text(Report(runs, lambda run: "x"))
+    text = overview_page.text(Overview(runs, lambda run: "x"))
     assert "| 2 | 6.5 s | 5.85 s (-10%) | 5.85 s (-10%) |" in text
     assert "The model is off by at most 10% on the measured sizes." in text
     assert "With one core per CPU it predicts" in text

@@ -1,0 +1,1 @@
+"""The API: its methods, and their two front ends, gRPC and REST."""

@@ -1,0 +1,48 @@
+"""The gRPC front end: Google's services as generic handlers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+
+from cloud.controlplane.api import messages
+from cloud.controlplane.api.methods import Method, Services
+from cloud.controlplane.errors import RpcError
+from cloud.controlplane.permission import Permission
+
+DETAILS = "grpc-status-details-bin"  # metadata with a google.rpc.Status: google.api_core.exceptions
+
+
+def handler(method: Method, permission: Permission) -> Any:
+    """The handler of one method, which maps RpcError to a gRPC status with details."""
+
+    async def call(message: Any, context: Any) -> Any:
+        try:
+            return await method.invoke(lambda: permission.caller(context.invocation_metadata()), message)
+        except RpcError as refusal:
+            status = messages.status(refusal.code, refusal.message, refusal.details)
+            trailing = ((DETAILS, status.SerializeToString()),) if refusal.details else ()
+            return await context.abort(grpc.StatusCode[refusal.code], refusal.message, trailing)
+
+    return grpc.unary_unary_rpc_method_handler(
+        call,
+        request_deserializer=method.request.FromString,
+        response_serializer=lambda message: message.SerializeToString(),
+    )
+
+
+async def serve(services: Services, permission: Permission, *addresses: str) -> tuple[Any, list[int]]:
+    """Start a server on these addresses. Returns it and its ports. TLS is terminated in front of it."""
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    server.add_generic_rpc_handlers(
+        [
+            grpc.method_handlers_generic_handler(
+                service, {name: handler(method, permission) for name, method in methods.items()}
+            )
+            for service, methods in services.items()
+        ]
+    )
+    ports = [server.add_insecure_port(address) for address in addresses]
+    await server.start()
+    return server, ports

@@ -1,0 +1,38 @@
+"""The pages of a list."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from cloud.controlplane import errors
+from cloud.controlplane.errors import RpcError
+
+T = TypeVar("T")
+PAGE, LARGEST_PAGE = 50, 100  # default and maximum entries per page
+
+
+def page(entries: Sequence[T], body: Mapping[str, Any]) -> tuple[list[T], str]:
+    """The entries of one page and the token of the next. Raises RpcError for an invalid token, and for a filter."""
+    if body.get("filter"):
+        raise RpcError("UNIMPLEMENTED", "The lab does not support filters.")
+    size = int(body.get("page_size") or PAGE)
+    if size < 0:
+        raise errors.invalid([("page_size", f"{size} is negative.")])
+    start = position(body.get("page_token") or "")
+    end = start + min(size, LARGEST_PAGE)
+    token = base64.urlsafe_b64encode(str(end).encode()).decode() if end < len(entries) else ""
+    return list(entries[start:end]), token
+
+
+def position(token: str) -> int:
+    """The position that a page token stands for. Raises RpcError for an invalid one."""
+    try:
+        text = base64.urlsafe_b64decode(token).decode() if token else "0"
+    except (ValueError, binascii.Error):
+        text = ""
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise errors.invalid([("page_token", "It is not a valid page token.")])
+    return int(text)

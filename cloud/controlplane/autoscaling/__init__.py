@@ -1,0 +1,5 @@
+"""Autoscaling: pending demand adds nodes to autoscaled pools, idle nodes are removed.
+
+Google names Ray's defaults: https://cloud.google.com/vertex-ai/docs/open-source/ray-on-vertex-ai/scale-clusters and
+https://docs.ray.io/en/latest/cluster/vms/user-guides/configuring-autoscaling.html.
+"""

@@ -1,0 +1,1 @@
+"""The clusters' lifecycle: state, operations and the tasks that reconcile nodes with them."""

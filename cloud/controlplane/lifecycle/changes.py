@@ -1,0 +1,31 @@
+"""Lets callers wait for a change of a cluster or an operation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterChanges:
+    """Notifies waiting callers of every change."""
+
+    condition: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def notify(self) -> None:
+        """Wake the callers that wait for a change."""
+        async with self.condition:
+            self.condition.notify_all()
+
+    async def wait_for(self, check: Callable[[], bool], seconds: float) -> None:
+        """Wait until `check`, called after each change, is true, for at most this many seconds."""
+
+        async def wait() -> None:
+            async with self.condition:
+                await self.condition.wait_for(check)
+
+        try:
+            await asyncio.wait_for(wait(), seconds)
+        except (TimeoutError, asyncio.TimeoutError):
+            return

@@ -1,0 +1,106 @@
+"""The checks of resource pools, and their values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cloud.controlplane.nodes import machine_types
+from cloud.controlplane.validation.reservation import check_reservation
+
+Json = Mapping[str, Any]
+Problems = Iterator[tuple[str, str]]
+
+POOL_NODES = 1000
+CLUSTER_NODES = 2000
+HYPERDISK = "hyperdisk-balanced"
+DISK_TYPES = ("pd-ssd", "pd-standard", HYPERDISK)
+DISK_GB = (100, 64000)
+TOP = "persistent_resource"
+
+
+def check_pools(pools: Sequence[Json]) -> Problems:
+    """Check each pool, the uniqueness of their ids and the number of nodes."""
+    if not pools:
+        yield f"{TOP}.resource_pools", "At least one resource pool is required."
+    for number, pool in enumerate(pools):
+        yield from check_pool(f"{TOP}.resource_pools[{number}]", pool)
+    names = [pool["id"] for pool in pools if pool.get("id")]
+    if len(set(names)) < len(names):
+        yield f"{TOP}.resource_pools", "The ids of resource pools must be unique."
+    if (total := sum(map(replicas, pools))) > CLUSTER_NODES:
+        yield f"{TOP}.resource_pools", f"{total} nodes exceed the limit of {CLUSTER_NODES} per cluster."
+
+
+def check_pool(where: str, pool: Json) -> Problems:
+    """Check a pool's machine, disk and number of replicas; `where` is its field path."""
+    spec = pool.get("machine_spec") or {}
+    field, text = machine_types.check(spec.get("machine_type", ""), accelerator(pool), accelerators(pool))
+    if field:
+        yield f"{where}.machine_spec.{field}", text
+    yield from check_reservation(f"{where}.machine_spec", spec)
+    yield from check_disk(f"{where}.disk_spec", pool.get("disk_spec") or {}, spec.get("machine_type", ""))
+    count = replicas(pool)
+    if count < 1 and not autoscaled(pool):
+        yield f"{where}.replica_count", f"{count} is less than 1."
+    if count > POOL_NODES:
+        yield f"{where}.replica_count", f"{count} nodes exceed the limit of {POOL_NODES} per pool."
+
+
+def check_disk(where: str, disk: Json, machine_type: str) -> Problems:
+    """Check a pool's disk. By default it is a Hyperdisk for machines that support no Persistent Disk (DiskSpec)."""
+    kind, size = disk.get("boot_disk_type") or "", int(disk.get("boot_disk_size_gb") or 100)
+    if kind and kind not in DISK_TYPES:
+        yield f"{where}.boot_disk_type", f'"{kind}" is not one of {", ".join(DISK_TYPES)}.'
+    elif kind and kind != HYPERDISK and machine_types.needs_hyperdisk(machine_type):
+        yield f"{where}.boot_disk_type", f'Machine type "{machine_type}" requires {HYPERDISK}, not {kind}.'
+    if not DISK_GB[0] <= size <= DISK_GB[1]:
+        yield f"{where}.boot_disk_size_gb", f"{size} is not between {DISK_GB[0]} and {DISK_GB[1]}."
+
+
+def check_scaling(pools: Sequence[Json]) -> Problems:
+    """Check autoscaling bounds, which all worker pools or none must have.
+
+    The first pool counts as a worker pool if it has more nodes than the head.
+    """
+    for number, pool in enumerate(pools):
+        if not autoscaled(pool):
+            continue
+        low, high = bounds(pool)
+        where = f"{TOP}.resource_pools[{number}].autoscaling_spec"
+        if low < 0 or high <= low:
+            yield f"{where}.max_replica_count", f"{high} must be greater than min_replica_count, {low}."
+        if high > POOL_NODES:
+            yield f"{where}.max_replica_count", f"{high} nodes exceed the limit of {POOL_NODES} per pool."
+    workers = [p for n, p in enumerate(pools) if n or autoscaled(p) or replicas(p) > 1]
+    if len({autoscaled(pool) for pool in workers}) > 1:
+        yield f"{TOP}.resource_pools", "autoscaling_spec must be set on every worker pool, or on none."
+
+
+def autoscaled(pool: Json) -> bool:
+    """Whether a pool has autoscaling bounds."""
+    return pool.get("autoscaling_spec") is not None
+
+
+def bounds(pool: Json) -> tuple[int, int]:
+    """A pool's autoscaling bounds: minimum and maximum."""
+    spec = pool["autoscaling_spec"]
+    return int(spec.get("min_replica_count") or 0), int(spec.get("max_replica_count") or 0)
+
+
+def replicas(pool: Json) -> int:
+    """The number of nodes that a pool has, or starts with if it is autoscaled: then it is the minimum by default."""
+    if pool.get("replica_count") is not None:
+        return int(pool["replica_count"])
+    return bounds(pool)[0] if autoscaled(pool) else 0
+
+
+def accelerator(pool: Json) -> str:
+    """A pool's accelerator type; "" for none."""
+    kind = (pool.get("machine_spec") or {}).get("accelerator_type") or ""
+    return "" if kind == "ACCELERATOR_TYPE_UNSPECIFIED" else str(kind)
+
+
+def accelerators(pool: Json) -> int:
+    """The number of accelerators per node."""
+    return int((pool.get("machine_spec") or {}).get("accelerator_count") or 0)

@@ -1,0 +1,71 @@
+"""Projects, their policies and their deny policies: cloudresourcemanager.googleapis.com and a part of iam."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cloud.google_errors import ApiError, denied_elsewhere
+from cloud.identity.access import Access
+from cloud.identity.policies import PolicyResource
+from iam.policy import resource as resources
+
+Body = Mapping[str, Any]
+Names = Mapping[str, str]  # the parts of the path
+
+
+async def project(access: Access, principal: str, body: Body, names: Names) -> Any:
+    """https://cloud.google.com/resource-manager/reference/rest/v3/projects/get; the lab's have no parent."""
+    project = require_project(access, names["project"], principal, "resourcemanager.projects.get")
+    number = str(access.lab_state.number(project))
+    if names["version"] == "v1":
+        return {
+            "projectId": project,
+            "projectNumber": number,
+            "lifecycleState": "ACTIVE",
+            "name": project,
+        }
+    return {"name": f"projects/{number}", "projectId": project, "state": "ACTIVE", "displayName": project}
+
+
+async def project_policy(access: Access, principal: str, body: Body, names: Names) -> Any:
+    """Get, set or test a project's policy."""
+    permission = "resourcemanager.projects.getIamPolicy"
+    test = names["verb"] == "testIamPermissions"
+    project = require_project(access, names["project"], principal, "" if test else permission)
+    resource = PolicyResource(
+        access,
+        resources.project(project),
+        access.lab_state.projects[project],
+        "resourcemanager.projects",
+    )
+    return resource.answer(principal, names["verb"], body)
+
+
+def require_project(access: Access, name: str, principal: str, permission: str) -> str:
+    """The project's id. Raises ApiError (403) for a project that does not exist or that the caller can't see."""
+    project = access.lab_state.project_named(name)
+    if not project:
+        raise denied_elsewhere(permission or "resourcemanager.projects.get", f"projects/{name}")
+    if permission:
+        access.require_project(principal, permission, project)
+    return project
+
+
+async def deny_policies(access: Access, principal: str, body: Body, names: Names) -> Any:
+    """Without the rules: https://cloud.google.com/iam/docs/reference/rest/v2/policies/listPolicies"""
+    project = require_project(access, names["project"], principal, "iam.denypolicies.list")
+    count = len(access.lab_state.deny.get(project) or ())
+    where = f"policies/cloudresourcemanager.googleapis.com%2Fprojects%2F{project}/denypolicies"
+    return (
+        {"policies": [{"name": f"{where}/{n}", "kind": "DenyPolicy"} for n in range(count)]} if count else {}
+    )
+
+
+async def deny_policy(access: Access, principal: str, body: Body, names: Names) -> Any:
+    """Get a deny policy. Raises ApiError (404) if there is none of that number."""
+    project = require_project(access, names["project"], principal, "iam.denypolicies.get")
+    documents = access.lab_state.deny.get(project) or []
+    if int(names["number"]) >= len(documents):
+        raise ApiError(404, "notFound", f"Deny policy {names['number']} was not found.")
+    return {"kind": "DenyPolicy", **documents[int(names["number"])]}

@@ -1,0 +1,88 @@
+"""Starts the cluster, or applies changed settings to the one that is up."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+
+from cluster import restart, runtimes
+from cluster.errors import NoEngine, OtherRuntime
+from cluster.options import PROG
+from cluster.processes import services
+from cluster.runtimes import Choice, Context, Runtime
+from cluster.state import applied
+from cluster.state.applied import Changes
+from raydock.errors import Interrupted
+
+
+def choose(asked: str, context: Context) -> Choice:
+    """The runtime of an existing cluster, otherwise the one that was asked for or detected.
+
+    Raises OtherRuntime if a cluster exists with a runtime other than the one asked for.
+    """
+    try:
+        found = next(runtimes.existing(context), "")
+    except NoEngine:
+        if asked != "processes":  # --runtime processes abandons the cluster in Docker
+            raise
+        found = ""
+    if found and asked not in ("auto", found):
+        raise OtherRuntime(
+            f"A cluster already exists with runtime {found}.", "Remove it first: make cluster-down"
+        )
+    if found:
+        return Choice(found, "the existing cluster")
+    return runtimes.choose(asked, runtimes.require_engine)
+
+
+def bring_up(cluster: Runtime, choice: Choice, options: argparse.Namespace, context: Context) -> Changes:
+    """Start what is missing and apply changed settings. Returns the changes that are still pending.
+
+    Raises InUse if that would end running jobs.
+    """
+    new, members = not cluster.exists(), cluster.members()
+    changed = applied.Changes() if new else applied.changes(context, members)
+    why = restart.reasons(changed, options.build, options.restart) if members else ""
+    if why and not options.restart:
+        restart.require_idle(why, members, context.dashboard, given(options))
+    if not why and members and runtimes.is_complete(cluster, context):
+        apply_to_cloud(cluster, changed, context)
+        return changed
+    kept = new and bool(cluster.kept_data())
+    services.check(context, new and not kept)
+    context.say(f"{choice.runtime}: {choice.why}")
+    if choice.sizes:
+        context.say(choice.sizes)
+    if kept:
+        context.say("using the buckets, objects and grants that `down --keep-data` kept")
+    if why:
+        context.say(f"restarting the nodes because {why}; the cluster loses its job history")
+    start(cluster, options.build, bool(why))
+    if changed.cloud:
+        cluster.restart_cloud()
+    return replace(changed, nodes=())
+
+
+def apply_to_cloud(cluster: Runtime, changed: Changes, context: Context) -> None:
+    """Restart the lab's cloud of a complete cluster if its settings changed."""
+    if not changed.cloud:
+        context.say(f"the cluster is already up; to resize it: {PROG} scale POOL=COUNT")
+        return
+    services.check(context, new=False)
+    context.say(f"restarting the lab's cloud because {', '.join(changed.cloud)} changed")
+    cluster.restart_cloud()
+
+
+def given(options: argparse.Namespace) -> list[str]:
+    """The arguments of `up` that were given, except --restart."""
+    runtime = [] if options.runtime == "auto" else ["--runtime", options.runtime]
+    return ["up", *runtime, *(["--build"] if options.build else [])]
+
+
+def start(cluster: Runtime, build: bool, restart: bool) -> None:
+    """Start the cluster. Raises Interrupted, naming what is running, on Ctrl-C."""
+    try:
+        cluster.up(build, restart)
+    except KeyboardInterrupt:
+        running = ", ".join(member.name for member in cluster.members() if member.running) or "nothing"
+        raise Interrupted(f"Interrupted. Still running: {running}.", "Remove it: make cluster-down") from None

@@ -1,0 +1,1 @@
+"""The sources of the documentation, and the tools that write parts of it."""

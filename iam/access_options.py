@@ -1,0 +1,112 @@
+"""The options of the commands on permissions, and of `provision` and `deprovision`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from iam.policy.required_permissions import RequiredPermission
+
+OPERATIONS = {
+    "read": "read objects (the default)",
+    "list": "list objects",
+    "write": "create objects",
+    "overwrite": "replace objects: create and delete them",
+    "delete": "delete objects",
+    "look-up": "look up the bucket, as Ray and pyarrow do to create a folder",
+}
+
+
+def needs_of(uri: str, operations: Sequence[str]) -> list[RequiredPermission]:
+    """The permissions that the flags of `check` ask about. Without flags, those for reading."""
+    from iam.policy.required_permissions import READ_ALL, READ_ONE, Collector, Operation, is_prefix
+
+    named = {"write": Operation.CREATE, "look-up": Operation.GET_BUCKET}
+    chosen = [named.get(name) or Operation(name) for name in operations]
+    because = " ".join(f"--{name}" for name in operations) or "read"
+    collector = Collector()
+    collector.add(uri, chosen or (READ_ALL if is_prefix(uri) else READ_ONE), because)
+    return list(collector.needs.values())
+
+
+def add_check(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `check`."""
+    for name, meaning in OPERATIONS.items():
+        parser.add_argument(f"--{name}", dest="operations", action="append_const", const=name, help=meaning)
+    parser.add_argument(
+        "--as",
+        dest="principal",
+        default="",
+        metavar="PRINCIPAL",
+        help="the identity to check (default: the job's)",
+    )
+
+
+def add_edit(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `grant` and `revoke`."""
+    parser.add_argument("--role", required=True, metavar="roles/…", help="the role")
+    parser.add_argument("--member", required=True, metavar="PRINCIPAL", help="the principal that holds it")
+    parser.add_argument(
+        "--condition-prefix",
+        default="",
+        metavar="PREFIX",
+        help="only for objects whose names start with PREFIX",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show the change without making it")
+
+
+def add_provision(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `provision`."""
+    parser.add_argument(
+        "--service-account",
+        default="ray-jobs",
+        metavar="NAME",
+        help="the service account that jobs will run as (default: ray-jobs)",
+    )
+    parser.add_argument(
+        "--data-bucket", default="", metavar="B", help="the bucket that jobs read (default: PROJECT-ray-data)"
+    )
+    parser.add_argument(
+        "--model-bucket",
+        default="",
+        metavar="B",
+        help="the bucket that jobs write (default: PROJECT-ray-models)",
+    )
+    parser.add_argument(
+        "--location",
+        default="us-central1",
+        metavar="L",
+        help="the location of new buckets (default: us-central1)",
+    )
+    parser.add_argument(
+        "--caller", default="", metavar="PRINCIPAL", help="who will submit jobs (default: you)"
+    )
+    parser.add_argument(
+        "--grant-vertex",
+        action="store_true",
+        help="also grant the caller roles/aiplatform.user on the project",
+    )
+    add_confirmation(parser)
+
+
+def add_deprovision(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `deprovision`."""
+    parser.add_argument("--buckets", action="store_true", help="also remove the buckets, if they are empty")
+    add_confirmation(parser)
+
+
+def add_confirmation(parser: argparse.ArgumentParser) -> None:
+    """Add --dry-run and --yes."""
+    parser.add_argument("--dry-run", action="store_true", help="show the plan without applying it")
+    parser.add_argument("--yes", action="store_true", help="apply the plan without asking")
+
+
+ADDERS = {
+    "check": add_check,
+    "grant": add_edit,
+    "revoke": add_edit,
+    "provision": add_provision,
+    "deprovision": add_deprovision,
+}

@@ -1,0 +1,88 @@
+"""A cluster with an autoscaled pool, over REST with the standard library: run in a container of the lab's person.
+
+`python vertex_autoscale.py MINIMUM ROUNDS` sends that many jobs that need three nodes, one after the other, and waits
+after each until the pool is back at its minimum. Prints one JSON line: for each round the job's status, the number of
+its nodes and the sizes that the pool had.
+"""
+
+import json
+import sys
+import time
+import urllib.request
+
+PARENT = "projects/lab-project/locations/us-central1"
+API = "https://us-central1-aiplatform.googleapis.com/v1"
+TOKEN = "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/token"
+IMAGE = "us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest"
+JOB = """
+import ray, socket, time
+ray.init(log_to_driver=False)
+@ray.remote(num_cpus=1)
+def node():
+    time.sleep(15)
+    return socket.gethostname()
+print("NODES", len(set(ray.get([node.remote() for _ in range(3)]))))
+"""
+
+
+def ask(verb, url, body=None):
+    token = urllib.request.Request(TOKEN, headers={"Metadata-Flavor": "Google"})
+    with urllib.request.urlopen(token, timeout=60) as answer:
+        bearer = json.load(answer)["access_token"]
+    headers = {
+        "Authorization": f"Bearer {bearer}",
+        "User-Agent": "autoscale",
+        "Content-Type": "application/json",
+    }
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, method=verb, headers=headers)
+    with urllib.request.urlopen(request, timeout=150) as answer:
+        return json.load(answer)
+
+
+def done(operation):
+    while not operation.get("done"):
+        operation = ask("POST", f"{API}/{operation['name']}:wait", {"timeout": "30s"})
+    return operation["response"]
+
+
+def create(minimum):
+    head = {"id": "head-node", "machineSpec": {"machineType": "n1-standard-8"}, "replicaCount": "1"}
+    workers = {
+        "id": "workers",
+        "machineSpec": {"machineType": "n1-standard-16"},
+        "autoscalingSpec": {"minReplicaCount": str(minimum), "maxReplicaCount": "3"},
+    }
+    spec = {"resourcePools": [head, workers], "resourceRuntimeSpec": {"raySpec": {"imageUri": IMAGE}}}
+    return done(ask("POST", f"{API}/{PARENT}/persistentResources?persistentResourceId=autoscaled", spec))
+
+
+def size(name):
+    return int(ask("GET", f"{API}/{name}")["resourcePools"][1].get("replicaCount", 0))
+
+
+def play(name, jobs, number, minimum):
+    """One round: a job, and the wait until its nodes are gone."""
+    sent = {"entrypoint": f"python -c '{JOB}'", "submission_id": f"round-{number}"}
+    ask("POST", jobs, sent)
+    sizes, status, end = [size(name)], "", time.monotonic() + 600
+    while time.monotonic() < end and (status not in ("SUCCEEDED", "FAILED") or sizes[-1] != minimum):
+        time.sleep(1)
+        status = ask("GET", f"{jobs}round-{number}")["status"]
+        if (now := size(name)) != sizes[-1]:
+            sizes.append(now)
+    nodes = ask("GET", f"{jobs}round-{number}/logs")["logs"].rpartition("NODES ")[2].strip()
+    return [status, nodes, sizes]
+
+
+def main():
+    minimum, rounds = map(int, sys.argv[1:])
+    found = create(minimum)
+    jobs = f"https://{found['resourceRuntime']['accessUris']['RAY_DASHBOARD_URI']}/api/jobs/"
+    try:
+        print(json.dumps([play(found["name"], jobs, number, minimum) for number in range(rounds)]))
+    finally:
+        done(ask("DELETE", f"{API}/{found['name']}"))
+
+
+main()
