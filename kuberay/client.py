@@ -8,9 +8,16 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 
-from kuberay.errors import AccessDenied, ClusterNotFound, CredentialsRejected, RequestRejected
+from kuberay.errors import (
+    AccessDenied,
+    ClusterNotFound,
+    CredentialsRejected,
+    KuberayError,
+    RequestRejected,
+)
 from kuberay.kubeconfig import KubeContext
 from raydock import answers
+from raydock.errors import Unreachable
 from raydock.rayapi.client import open_client
 from raydock.rayapi.connection import Connection
 from raydock.rayapi.endpoint import UNFINISHED, Endpoint, reason
@@ -55,10 +62,8 @@ class KubeClient:
             return value
         raise self.rejection(reply)
 
-    def rejection(
-        self, reply: httpx.Response
-    ) -> ClusterNotFound | AccessDenied | CredentialsRejected | RequestRejected:
-        """The error for an error response."""
+    def rejection(self, reply: httpx.Response) -> KuberayError | Unreachable:
+        """The error for an error response; Unreachable if a retry may help."""
         why = " ".join(reason(reply).split())[:300].rstrip(".")
         if reply.status_code == 401:
             return rejected_credentials(self.context)
@@ -68,11 +73,9 @@ class KubeClient:
             return ClusterNotFound(
                 f"The API server of context {self.context.name} has no such object: {why}."
             )
-        return RequestRejected(
-            f"The API server of context {self.context.name} answered {reply.status_code}: {why}.",
-            self.endpoint.fix,
-            reply.status_code,
-        )
+        text = f"The API server of context {self.context.name} answered {reply.status_code}: {why}."
+        kind = Unreachable if reply.status_code == 429 or reply.status_code >= 500 else RequestRejected
+        return kind(text, self.endpoint.fix)
 
 
 def rejected_credentials(context: KubeContext) -> CredentialsRejected:

@@ -41,8 +41,4 @@ class Unusable(KuberayError):
 
 
 class RequestRejected(KuberayError):
-    """The API server rejected the request. `status` is the HTTP status."""
-
-    def __init__(self, message: str, fix: str = "", status: int = 0) -> None:
-        super().__init__(message, fix)
-        self.status = status
+    """The API server rejected the request."""

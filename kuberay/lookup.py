@@ -95,6 +95,7 @@ def dashboard(context: KubeContext, cluster: RayCluster) -> Connection:
     path = proxy_path(context.namespace, cluster.service)
     found = replace(
         connection(context, path),
+        proxied=True,
         page=PAGE + path,
         page_needs=f"kubectl --context {context.name} proxy",
     )

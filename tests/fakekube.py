@@ -98,6 +98,7 @@ class FakeKube:
         self.events: list[dict[str, Any]] = []
         self.denied: set[str] = set()  # "create services/proxy"
         self.endpoints = True  # whether a pod is behind the head's service
+        self.lost: dict[str, int] = {}  # how many answers to proxied requests are lost, by method
         self.cuts: list[int] = []  # a log is cut after so many bytes of its response, one entry a response
         self.requests: list[str] = []
         self.reviewed: list[tuple[str, str]] = []  # verb and name of each access review
@@ -209,6 +210,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self._status(503, f"error trying to reach service: {fault}")
         finally:
             behind.close()
+        if kube.lost.get(self.command):
+            kube.lost[self.command] -= 1
+            return self._status(503, "error trying to reach service: EOF")
         cut = None
         if "/logs" in path and "job-driver" in path and kube.cuts and len(answer) > kube.cuts[0]:
             cut = kube.cuts.pop(0)

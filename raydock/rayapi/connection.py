@@ -20,6 +20,7 @@ class Connection:
     `turned_down` is called with headers that the server rejected with 401; it returns whether to retry with new ones.
     `access` is what to do if the server denies access (401 or 403), "" if the same as when it does not answer.
     `trusted` creates the TLS context if it is not that of this machine; `proxy` is an HTTP proxy for this server alone.
+    `proxied` says that a 502, 503 or 504 is the answer of a proxy: the dashboard may have received the request.
     `page` is the address for a browser if it differs from the base URL, with `page_needs` saying what it takes.
     """
 
@@ -31,6 +32,7 @@ class Connection:
     access: str = ""
     trusted: Callable[[], ssl.SSLContext] | None = None
     proxy: str = ""
+    proxied: bool = False
     page: str = ""
     page_needs: str = ""
 

@@ -14,6 +14,7 @@ from raydock.rayapi.connection import Connection
 from . import no_answer
 from .environment import proxies
 
+PROXY_STATUSES = frozenset({502, 503, 504})
 UNFINISHED = (httpx.RequestError, httpx.InvalidURL)  # what httpx raises for a request without a response
 
 
@@ -73,12 +74,14 @@ class Endpoint:
         names = [name for name, _ in proxies()] if self.connection.through_proxy else []
         return f" (the environment names a proxy: {', '.join(names)})" if names else ""
 
-    def refusal(self, reply: httpx.Response) -> ServerError:
+    def refusal(self, reply: httpx.Response) -> ServerError | Unreachable:
         """The error for an error response. The last line of a server traceback is the reason."""
         base = httpx.URL(self.url).path.rstrip("/")
         where = f"{reply.request.method} {reply.request.url.path.removeprefix(base)}"
         lines = reason(reply).splitlines() if reply.is_closed else []
         why = ": " + lines[-1].strip()[:300].rstrip(".") if lines else ""
+        if self.connection.proxied and reply.status_code in PROXY_STATUSES:
+            return Unreachable(f"The cluster at {self.url} does not answer{why}.", self.fix)
         denied = self.connection.access if reply.status_code in (401, 403) else ""
         return ServerError(
             f"{self.url} answered {reply.status_code} to {where}{why}.", denied or self.fix, reply.status_code

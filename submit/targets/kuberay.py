@@ -19,7 +19,7 @@ from raydock.errors import ServerError, Unreachable, UsageError
 from raydock.gcp.clouds import JobIdentity, RealCloud
 from raydock.rayapi.cluster_info import NodeResources
 from raydock.rayapi.connection import Connection, ExpectedVersions
-from vertex.wait import Waiter, WaitTimeout
+from vertex.wait import Waiter, WaitTimeout, still
 
 from ..errors import PreflightError
 from . import TargetOptions
@@ -79,20 +79,26 @@ class KuberayTarget:
             tell(f"cluster {name} is {state}; waiting until it is ready (Ctrl-C stops only the waiting)")
 
         waiter = Waiter(self.options.wait, report, answered=True)
-        while not self.cluster.ready:
-            self.cluster.raise_if_suspended(client.context.flags)
-            try:
-                why = await asyncio.to_thread(why_not_ready, client, self.cluster)
-                state = self.cluster.described_state
-                await asyncio.sleep(waiter.record_state(f"{state} ({why})" if why else state))
-                self.cluster = await asyncio.to_thread(lookup.read, client, name)
-            except WaitTimeout as late:
-                raise Unreachable(
-                    f"Cluster {name} is still {late.state} after {self.options.wait:g} s.",
-                    f"kubectl {client.context.flags} describe raycluster {name}, or wait longer: --cluster-wait 1h",
-                ) from None
-            except Unreachable as fault:
-                await asyncio.sleep(waiter.record_unanswered(fault))
+        try:
+            while not self.cluster.ready:
+                self.cluster.raise_if_suspended(client.context.flags)
+                self.cluster = await self.poll(client, self.cluster, waiter)
+        except WaitTimeout as late:
+            raise Unreachable(
+                f"{still(f'Cluster {name}', late.state, self.options.wait)}.",
+                f"kubectl {client.context.flags} describe raycluster {name}, or wait longer: --cluster-wait 1h",
+            ) from None
+
+    async def poll(self, client: KubeClient, cluster: RayCluster, waiter: Waiter) -> RayCluster:
+        """Ask why the cluster is not ready, pause, and read it again; unchanged if the API server does not answer."""
+        try:
+            why = await asyncio.to_thread(why_not_ready, client, cluster)
+            state = f"{cluster.described_state} ({why})" if why else cluster.described_state
+            await asyncio.sleep(waiter.record_state(state))
+            return await asyncio.to_thread(lookup.read, client, cluster.name)
+        except Unreachable as fault:
+            await asyncio.sleep(waiter.record_unanswered(fault))
+            return cluster
 
     def connect(self) -> Connection:
         """The dashboard behind the API server's proxy, with the caller's credentials for that server."""

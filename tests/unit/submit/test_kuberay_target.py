@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from submit.follow.polling import PollIntervals
 from submit.options import parse
 from submit.targets import TargetOptions
 from submit.targets.kuberay import KuberayTarget
+from tests.command import environment, submit
 from tests.fakekube import TOKEN, FakeKube, group, raycluster, write_kubeconfig
 from tests.fakes import FakeDashboard, FakeJob
 from tests.lab import until
@@ -105,10 +107,10 @@ def test_the_proxy_passes_on_rays_token_and_not_the_callers(
 def test_a_service_without_pods_is_reported_in_the_servers_words(kube: FakeKube) -> None:
     kube.endpoints = False
     target, _ = ready()
-    with pytest.raises(ServerError) as caught:
+    with pytest.raises(Unreachable) as caught:
         asked(target)
     assert caught.value.message == (
-        f"{target.connect().base_url} answered 503 to GET /api/version: "
+        f"The cluster at {target.connect().base_url} does not answer: "
         'no endpoints available for service "lab-head-svc:dashboard".'
     )
     assert caught.value.fix == "check the cluster: kubectl --context lab -n ray describe raycluster lab"
@@ -234,7 +236,7 @@ def test_waits_and_says_why(
     kube.on_read, kube.clusters["lab"]["status"] = lambda: None, {}
     fault = refused(seconds=0.01)
     assert isinstance(fault, Unreachable)
-    assert fault.message == f"Cluster lab is still not ready ({why}) after 0.01 s."
+    assert fault.message == f"Cluster lab is still not ready ({why}) after 0 s."
 
 
 def test_a_suspended_cluster_takes_no_jobs_unless_kueue_resumes_it(kube: FakeKube) -> None:
@@ -246,7 +248,7 @@ def test_a_suspended_cluster_takes_no_jobs_unless_kueue_resumes_it(kube: FakeKub
     )
     kube.clusters["lab"]["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "team"}
     assert refused(seconds=0.01).message == (
-        "Cluster lab is still suspended (suspended until Kueue admits it to queue team) after 0.01 s."
+        "Cluster lab is still suspended (suspended until Kueue admits it to queue team) after 0 s."
     )
 
 
@@ -309,6 +311,17 @@ def test_every_line_arrives_once_though_the_proxy_breaks_off_50_times(
     assert asyncio.run(follow()).status == "SUCCEEDED"
     assert bytes(shown) == lines
     assert kube.cuts == []
+
+
+def test_a_submission_whose_answer_the_proxy_loses_runs_once(
+    kube: FakeKube, ray: FakeDashboard, tmp_path: Path
+) -> None:
+    kube.lost = {"POST": 1}
+    ray.on_submit = lambda job: job.end("SUCCEEDED")
+    (tmp_path / "x.py").write_text("print(1)\n")
+    env = environment(KUBECONFIG=os.environ["KUBECONFIG"], RAYDOCK_STATE=str(tmp_path / "state"))
+    done = submit("--target", "kuberay", tmp_path / "x.py", env=env)
+    assert (done.code, len(ray.jobs), kube.lost["POST"]) == (0, 1, 0), done.err
 
 
 def test_flags_belong_to_their_targets() -> None:
