@@ -17,7 +17,7 @@ WAITING = frozenset({"ContainerCreating", "PodInitializing", ""})  # of a contai
 def why_not_ready(client: KubeClient, cluster: RayCluster) -> str:
     """The reasons, as one line; "" if nothing is reported."""
     if cluster.suspended and cluster.queue:
-        return f"suspended until Kueue admits it to queue {cluster.queue}"
+        return f"waiting for admission to Kueue's queue {cluster.queue}"
     found = [cluster.reason] if cluster.reason else []
     try:
         found += pod_reasons(client, cluster)

@@ -248,7 +248,7 @@ def test_a_suspended_cluster_takes_no_jobs_unless_kueue_resumes_it(kube: FakeKub
     )
     kube.clusters["lab"]["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "team"}
     assert refused(seconds=0.01).message == (
-        "Cluster lab is still suspended (suspended until Kueue admits it to queue team) after 0 s."
+        "Cluster lab is still suspended (waiting for admission to Kueue's queue team) after 0 s."
     )
 
 
