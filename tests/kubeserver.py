@@ -22,6 +22,7 @@ from cluster import ports
 from tests.lab import ROOT, until
 
 BUILD = ROOT / "tests/integration/apiserver.sh"
+DEBIAN = Path("/etc/apt/sources.list.d/debian.sources")  # which the build reads
 CACHE = Path.home() / ".cache/raydock/kubernetes"
 ADMIN, DEVELOPER = "admins-token", "developers-token"
 

@@ -37,7 +37,7 @@ pytestmark = [
         reason="set KUBERAY_CRDS to KubeRay's custom resource definitions",
     ),
     pytest.mark.skipif(
-        not (shutil.which("apt-get") or os.environ.get("KUBERNETES_BIN")),
+        not (kubeserver.DEBIAN.exists() or os.environ.get("KUBERNETES_BIN")),
         reason="set KUBERNETES_BIN to a folder with kube-apiserver and etcd: they are built on Debian only",
     ),
 ]
