@@ -14,7 +14,11 @@ from raydock.answers import mapping, text
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 WHOAMI = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-PROXY_VERBS = ("get", "create", "update")  # GET, POST and PUT: status and logs, submissions, packages
+VERBS = {
+    "GET": "get",
+    "POST": "create",
+    "PUT": "update",
+}  # of the proxy: status and logs, submissions, packages
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,9 @@ READ_PODS = Access("list", "pods")
 READ_EVENTS = Access("list", "events")
 
 
-def needed_for(cluster: str, service: str) -> tuple[Access, ...]:
-    """What submitting a job to a cluster needs: to find it, and to reach the dashboard behind its head's service."""
-    proxied = (Access(verb, "services/proxy", name=f"{service}:dashboard") for verb in PROXY_VERBS)
+def needed_for(cluster: str, service: str, methods: Sequence[str] = tuple(VERBS)) -> tuple[Access, ...]:
+    """What a command needs: to find the cluster, and to send such requests to the dashboard behind its service."""
+    proxied = (Access(VERBS[method], "services/proxy", name=f"{service}:dashboard") for method in methods)
     return (Access("get", "rayclusters", "ray.io", cluster), *proxied)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -23,16 +23,16 @@ INSTALL = (
 PAGE = "http://127.0.0.1:8001"  # where `kubectl proxy` listens
 
 
-def find(client: KubeClient, name: str) -> RayCluster:
-    """The named cluster or the only one of the namespace, after checking that the caller may send jobs to it.
+def find(client: KubeClient, name: str, methods: Sequence[str]) -> RayCluster:
+    """The named cluster or the only one of the namespace, after checking that the caller may use its dashboard.
 
     Raises AccessDenied, ClusterNotFound, NotConfigured.
     """
     name = name or only_cluster(client)
-    access.require(client, access.needed_for(name, head_service(name)))
+    access.require(client, access.needed_for(name, head_service(name), methods))
     found = read(client, name)
     if found.service != head_service(name):
-        access.require(client, access.needed_for(name, found.service))
+        access.require(client, access.needed_for(name, found.service, methods))
     return found
 
 

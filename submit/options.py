@@ -185,7 +185,7 @@ def options_of(namespace: argparse.Namespace, verb: str, arguments: tuple[str, .
         probe=getattr(namespace, "probe", False),
         operands=tuple(getattr(namespace, "operands", ())),
         output=getattr(namespace, "output", None),
-        target_options=target_options_of(namespace),
+        target_options=replace(target_options_of(namespace), methods=methods_of(verb, deadline is not None)),
     )
 
 
@@ -201,6 +201,13 @@ def target_options_of(namespace: argparse.Namespace) -> TargetOptions:
                 f"--target {CLUSTER_OPTIONS[name][0]} --{name} {shlex.quote(value)}",
             )
     return TargetOptions(wait=seconds(getattr(namespace, "cluster_wait", "30m"), "--cluster-wait"), **names)
+
+
+def methods_of(verb: str, deadline: bool) -> tuple[str, ...]:
+    """The HTTP methods that a command sends to the dashboard. A deadline may stop the job."""
+    if verb in {"run", "check"}:
+        return TargetOptions().methods
+    return ("GET", "POST") if verb == "stop" or deadline else ("GET",)
 
 
 def entrypoint_resources(namespace: argparse.Namespace) -> Resources | None:

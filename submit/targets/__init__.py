@@ -18,7 +18,10 @@ REGISTRY = {
 
 @dataclass(frozen=True, slots=True)
 class TargetOptions:
-    """The options that select a target. `wait` is in seconds, for a cluster that is being provisioned."""
+    """The options that select a target. `wait` is in seconds, for a cluster that is being provisioned.
+
+    `methods` are the HTTP methods that the command sends to the dashboard.
+    """
 
     address: str | None = None
     cluster: str = ""
@@ -27,6 +30,7 @@ class TargetOptions:
     context: str = ""
     namespace: str = ""
     wait: float = 1800.0
+    methods: tuple[str, ...] = ("GET", "POST", "PUT")
 
 
 def open_target(name: str, address: str | None, asked: TargetOptions = TargetOptions()) -> Target:

@@ -64,7 +64,8 @@ class KuberayTarget:
             context = await asyncio.to_thread(kubeconfig.load, self.options.context, self.options.namespace)
             self.context = context
             with KubeClient(context) as client:
-                self.cluster = await asyncio.to_thread(lookup.find, client, self.options.cluster)
+                options = self.options
+                self.cluster = await asyncio.to_thread(lookup.find, client, options.cluster, options.methods)
                 await self.wait_until_ready(client, tell)
         except KuberayError as fault:
             raise submit_error(fault) from None

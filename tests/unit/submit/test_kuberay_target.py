@@ -137,6 +137,14 @@ def test_each_missing_verb_is_named_before_anything_is_sent(
     assert ray.requests == []
 
 
+def test_reading_a_log_needs_no_verb_that_submits(kube: FakeKube) -> None:
+    kube.denied = {"create services/proxy", "update services/proxy"}
+    words = ["--target", "kuberay", "--cluster", "lab"]
+    asyncio.run(KuberayTarget(parse([*words, "logs", "ID"]).target_options).ready(print))
+    with pytest.raises(PreflightError, match="jane may not create services/proxy in"):
+        asyncio.run(KuberayTarget(parse([*words, "stop", "ID"]).target_options).ready(print))
+
+
 def test_a_head_service_of_another_name_is_what_is_reviewed(kube: FakeKube) -> None:
     kube.clusters["lab"]["status"]["head"]["serviceName"] = "own"
     target, _ = ready()
