@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from raydock import units
 from raydock.errors import UsageError
@@ -191,7 +192,7 @@ def options_of(namespace: argparse.Namespace, verb: str, arguments: tuple[str, .
 
 def target_options_of(namespace: argparse.Namespace) -> TargetOptions:
     """The flags that select a cluster. Raises UsageError if the chosen target does not take one of them."""
-    names = {name: getattr(namespace, name, "") for name in CLUSTER_OPTIONS}
+    names: dict[str, Any] = {name: getattr(namespace, name, "") for name in CLUSTER_OPTIONS}
     target = getattr(namespace, "target", "local")
     for name, value in names.items():
         if value and target not in CLUSTER_OPTIONS[name]:

@@ -49,7 +49,7 @@ def kube(ray: FakeDashboard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         yield fake
 
 
-def ready(cluster: str = "lab", seconds: float = 5, **more: str) -> tuple[KuberayTarget, list[str]]:
+def ready(cluster: str = "lab", seconds: float = 5, **more: Any) -> tuple[KuberayTarget, list[str]]:
     target = KuberayTarget(TargetOptions(cluster=cluster, wait=seconds, **more))
     messages: list[str] = []
     asyncio.run(target.ready(messages.append))
