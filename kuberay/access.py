@@ -93,7 +93,7 @@ def raise_if_namespace_missing(client: KubeClient) -> None:
         except ClusterNotFound:
             raise ClusterNotFound(
                 f"There is no namespace {context.namespace} in the cluster of context {context.name}.",
-                f"to list them: kubectl --context {context.name} get namespaces",
+                f"to list them: kubectl {context.flag} get namespaces",
             ) from None
 
 

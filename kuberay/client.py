@@ -30,7 +30,7 @@ class KubeClient:
 
     def __init__(self, context: KubeContext) -> None:
         self.context = context
-        self.endpoint = Endpoint(connection(context), f"kubectl --context {context.name} cluster-info")
+        self.endpoint = Endpoint(connection(context), f"kubectl {context.flag} cluster-info")
         self.http = open_client(self.endpoint)
 
     def __enter__(self) -> KubeClient:
@@ -57,10 +57,18 @@ class KubeClient:
             reply = self.http.request(method, path, json=dict(body) if body else None)
         except UNFINISHED as fault:
             raise self.endpoint.unreachable(fault) from None
-        if reply.is_success:
-            value: Mapping[str, Any] = self.endpoint.parsed(reply)
-            return value
-        raise self.rejection(reply)
+        if not reply.is_success:
+            raise self.rejection(reply)
+        try:
+            value = answers.parsed(reply.content)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise RequestRejected(
+                f"What answers at {self.context.server} is not a Kubernetes API server: {path} gave no JSON object.",
+                self.endpoint.fix,
+            )
+        return value
 
     def rejection(self, reply: httpx.Response) -> KuberayError | Unreachable:
         """The error for an error response; Unreachable if a retry may help."""

@@ -151,6 +151,6 @@ def quantity(value: object) -> float:
     from kubernetes.utils import parse_quantity
 
     try:
-        return float(parse_quantity(value))
+        return number(float(parse_quantity(value)))
     except ValueError:
         return 0.0

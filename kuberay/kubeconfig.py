@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
@@ -52,7 +53,12 @@ class KubeContext:
     @property
     def flags(self) -> str:
         """The flags of kubectl that select this context and namespace."""
-        return f"--context {self.name} -n {self.namespace}"
+        return f"{self.flag} -n {shlex.quote(self.namespace)}"
+
+    @property
+    def flag(self) -> str:
+        """The flag that selects this context."""
+        return f"--context {shlex.quote(self.name)}"
 
     def headers(self) -> dict[str, str]:
         """The header with the token, renewed if it has expired; none if a client certificate authenticates."""
@@ -115,7 +121,7 @@ def read(library: Any, merged: Any, context: str, namespace: str) -> KubeContext
     user = str(about.get("user") or "")
     found = KubeContext(
         context,
-        namespace or about.get("namespace") or "default",
+        namespace or str(about.get("namespace") or "default"),
         user,
         login_of(merged, user),
         library.Configuration(),
@@ -138,11 +144,11 @@ def unknown_context(context: str, names: list[str], path: str) -> NotConfigured:
     if not context:
         return NotConfigured(
             f"The kubeconfig {path} has no current context; its contexts: {listed}.",
-            f"add --context {names[0]}" if names else CREATE,
+            f"add --context {shlex.quote(names[0])}" if names else CREATE,
         )
     return NotConfigured(
         f"There is no context {context} in the kubeconfig {path}; its contexts: {listed}.",
-        f"--context {names[0]}" if names else CREATE,
+        f"--context {shlex.quote(names[0])}" if names else CREATE,
     )
 
 

@@ -59,7 +59,7 @@ def missing(client: KubeClient, name: str, fault: ClusterNotFound) -> ClusterNot
         return namespace
     return ClusterNotFound(
         f"There is no RayCluster {name} in namespace {context.namespace} of context {context.name}.",
-        f"to list them: kubectl --context {context.name} get rayclusters --all-namespaces",
+        f"to list them: kubectl {context.flag} get rayclusters --all-namespaces",
     )
 
 
@@ -77,7 +77,7 @@ def only_cluster(client: KubeClient) -> str:
         access.raise_if_namespace_missing(client)
         raise ClusterNotFound(
             f"There are no RayClusters in {where}.",
-            f"name another one with --namespace; to list them: kubectl --context {context.name} get rayclusters "
+            f"name another one with --namespace; to list them: kubectl {context.flag} get rayclusters "
             "--all-namespaces",
         )
     if len(names) > 1:
@@ -97,7 +97,7 @@ def dashboard(context: KubeContext, cluster: RayCluster) -> Connection:
         connection(context, path),
         proxied=True,
         page=PAGE + path,
-        page_needs=f"kubectl --context {context.name} proxy",
+        page_needs=f"kubectl {context.flag} proxy",
     )
     token = os.environ.get(TOKEN, "")
     if cluster.tokens and not token:

@@ -25,7 +25,7 @@ from submit.targets import TargetOptions
 from submit.targets.kuberay import KuberayTarget
 from tests.command import environment, submit
 from tests.fakekube import TOKEN, FakeKube, group, raycluster, write_kubeconfig
-from tests.fakes import FakeDashboard, FakeJob
+from tests.fakes import Answer, FakeDashboard, FakeJob
 from tests.lab import until
 from vertex import wait
 
@@ -346,3 +346,16 @@ def test_flags_belong_to_their_targets() -> None:
         with pytest.raises(UsageError) as caught:
             parse([*given, "x.py"])
         assert (caught.value.message, caught.value.fix) == (message, fix)
+
+
+def test_a_server_that_is_not_kubernetes_is_reported(
+    kube: FakeKube, ray: FakeDashboard, tmp_path: Path
+) -> None:
+    config = write_kubeconfig(tmp_path / "config", ray.url)
+    ray.twist = lambda request, answer: Answer(200, b"<html>sign in</html>")
+    assert refused().message == (
+        f"What answers at {ray.url} is not a Kubernetes API server: {access.REVIEWS} gave no JSON object."
+    )
+    config.write_text(config.read_text().replace("current-context: lab", "current-context: a b"))
+    config.write_text(config.read_text().replace("name: lab", "name: a b"))
+    assert refused().fix == "kubectl --context 'a b' cluster-info"
