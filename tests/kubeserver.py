@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,10 +161,12 @@ def answers(client: httpx.Client, path: str) -> bool:
 
 
 @contextmanager
-def process(words: list[Any], log: Path) -> Iterator[None]:
+def process(words: list[Any], log: Path, env: Mapping[str, str] = os.environ) -> Iterator[None]:
     """A process that ends with the block."""
     with log.open("wb") as out:
-        started = subprocess.Popen([*map(str, words)], stdout=out, stderr=subprocess.STDOUT)
+        started = subprocess.Popen(
+            [*map(str, words)], stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=dict(env)
+        )
     try:
         yield
     finally:

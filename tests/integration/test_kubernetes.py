@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -49,14 +50,19 @@ def ray_head(folder: Path) -> Iterator[int]:
     ray, (dashboard, gcs) = Path(sys.executable).parent / "ray", ports.pick(2, set())
     words = [ray, "start", "--head", "--block", "--num-cpus=1", f"--port={gcs}", "--dashboard-host=0.0.0.0"]
     words += [f"--dashboard-port={dashboard}", f"--temp-dir={folder}", "--disable-usage-stats"]
-    with kubeserver.process(words, folder / "ray.log"):
+    env = os.environ | {"PATH": f"{ray.parent}{os.pathsep}{os.environ['PATH']}"}  # jobs run `python`
+    with kubeserver.process(words, folder / "ray.log", env):
         yield dashboard
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeServer]:
     folder = tmp_path_factory.mktemp("k")
-    with ray_head(folder) as dashboard, kubeserver.kube_server(folder) as found:
+    with (
+        TemporaryDirectory(prefix="k") as short,  # Ray's sockets need one
+        ray_head(Path(short)) as dashboard,
+        kubeserver.kube_server(folder) as found,
+    ):
         kubeserver.run_cluster(found, raycluster(), dashboard)
         yield found
 
