@@ -1,5 +1,5 @@
 # raydock: managed Ray on Vertex AI, in Docker, on your own machine.
-# Anything that needs an `if` is written in Python: requirements/install.py, cluster/, submit/, bench/.
+# Anything that needs a condition is written in Python: requirements/install.py, cluster/, submit/, bench/.
 
 PYTHON := .venv/bin/python
 
@@ -18,7 +18,7 @@ images: setup ## build the cluster's images
 cluster-up: setup ## start the cluster in Docker, or as processes if no Docker engine answers
 	@$(PYTHON) -m cluster up
 
-cluster-down: setup ## stop the cluster and remove it, with the lab's data (ARGS=--keep-data keeps that)
+cluster-down: setup ## delete the cluster and the lab's data (ARGS=--keep-data keeps the data)
 	@$(PYTHON) -m cluster down $(ARGS)
 
 cluster-status: setup ## show the nodes and the link to the dashboard
@@ -29,26 +29,26 @@ demo: setup ## start the cluster and run the first lesson with and without Ray
 	@$(PYTHON) submit.py jobs/sklearn_joblib.py
 	@$(PYTHON) -m cluster status
 
-lab-data: setup ## fill the lab's buckets with the data that the bucket jobs read
+lab-data: setup ## write the sample data for the lessons to the lab's buckets
 	@$(PYTHON) submit.py jobs/make_data.py
 
 lessons: setup ## run every lesson on a separate cluster and write lessons/report.html
 	@$(PYTHON) -m bench.lessons
 
-notebook: setup ## start JupyterLab in the lab with the Ray on Vertex AI notebook, and print its link
+notebook: setup ## start JupyterLab in the lab with the Ray on Vertex AI notebook, and print the link
 	@COMPOSE_PROFILES=vertex,notebook $(PYTHON) -m cluster up
 	@docker compose exec -T notebook sh -c 'printf "%s\n" "" Notebook: "http://127.0.0.1:$$NOTEBOOK_PORT/lab/tree/ray_on_vertex.ipynb?token=$$(cat $$JUPYTER_TOKEN_FILE)"'
 
-docs: setup ## build the documentation's site in site/
+docs: setup ## build the documentation site in site/
 	@.venv/bin/uv run --quiet --no-project --python 3.11 --with-requirements requirements/docs.txt mkdocs build --strict
 
-test: setup ## the checks every change must pass: lint, and each feature tested for real (20 minutes)
+test: setup ## run the checks that every change must pass (20 minutes)
 	@$(PYTHON) -m tests
 
-test-all: setup ## all tests, with many repetitions (1 to 2 hours)
+test-all: setup ## run all tests, with many repetitions (1 to 2 hours)
 	@$(PYTHON) -m tests --all
 
-unit: setup ## the tests that need neither Docker nor Ray (1 minute)
+unit: setup ## run the tests that need neither Docker nor Ray (1 minute)
 	@$(PYTHON) -m tests --unit
 
 lint: setup ## check style, formatting and types
@@ -63,7 +63,7 @@ format: setup ## format the code
 lock: setup ## regenerate the lock files
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" requirements/lock
 
-bench: setup ## compare with the stock tools, and write bench/results/
+bench: setup ## compare with the standard tools, and write bench/results/
 	@$(PYTHON) -m bench
 
 clean: cluster-down ## remove the cluster, the environment and all caches

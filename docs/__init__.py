@@ -1,1 +1,1 @@
-"""The sources of the documentation, and the tools that write parts of it."""
+"""Documentation sources, and the tools that generate parts of them."""

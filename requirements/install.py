@@ -34,9 +34,7 @@ def main() -> int:
             "could not create the environment: "
             f"{' '.join(map(str, fault.cmd))} failed with exit code {fault.returncode}."
         )
-        say(
-            "      → see its output above, check the network connection to the package index, then: make setup"
-        )
+        say("      → see its output above, check the connection to the package index, then run: make setup")
         return 1
     stamp.write_text(wanted)
     say("the environment is ready")
@@ -44,7 +42,7 @@ def main() -> int:
 
 
 def make_environment() -> None:
-    """Create .venv with Python 3.11, pip and uv, unless it has them."""
+    """Create .venv with Python 3.11, pip and uv, unless it exists with Python 3.11 and pip."""
     if not works(VENV / "bin" / "python", "import pip"):
         python = find_python()
         if python:
@@ -57,7 +55,7 @@ def make_environment() -> None:
 
 def download_python() -> None:
     """Create .venv with a Python 3.11 that uv downloads. uv runs from a temporary environment."""
-    say(f"Python {PYTHON} not found on this machine; downloading it with uv")
+    say(f"Python {PYTHON} was not found on this machine; downloading it with uv")
     helper = ROOT / ".venv-uv"
     run(sys.executable, "-m", "venv", "--clear", helper)
     run(
@@ -101,7 +99,7 @@ def install() -> None:
 
 
 def find_python() -> str | None:
-    """A Python 3.11 on this machine that can create environments, or None."""
+    """The path of a Python 3.11 on this machine that can create environments, or None."""
     named = [sys.executable, shutil.which("python3.11"), shutil.which("python3"), "/usr/bin/python3.11"]
     return next((python for python in named if python and works(Path(python), "import ensurepip")), None)
 

@@ -28,11 +28,11 @@ def score(depth, trees, X, y):
 
 
 def all_scores(trees, X, y):
-    """One candidate after the other, to compare with."""
+    """All candidates in one process, as a reference."""
     return [score(depth, trees, X, y) for depth in DEPTHS]
 
 
-# The same functions as tasks, which take one CPU of a worker each.
+# The same functions as Ray tasks. Each one reserves one worker CPU.
 score_task = ray.remote(num_cpus=1)(score)
 all_scores_task = ray.remote(num_cpus=1)(all_scores)
 

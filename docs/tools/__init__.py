@@ -1,1 +1,1 @@
-"""Write the parts of the documentation that come from the code or from a running lab."""
+"""Generates the parts of the documentation that come from the code or from a running lab."""

@@ -1,4 +1,4 @@
-"""The arguments of a command, from its argparse parser."""
+"""Documents a command's arguments, based on its argparse parser."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Row = tuple[str, str]
 
 
 def heading(name: str, about: str) -> tuple[str, ...]:
-    """The heading of a command, and what it does."""
+    """A command's heading and description."""
     return ("", f"### {name}", "", f"{sentence(about)}.", "")
 
 
 def subcommands(top: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser, str]]:
-    """The name, the parser and the description of each command of a parser."""
+    """The name, parser and description of each subcommand of a parser."""
     for action in top._actions:
         if isinstance(action, argparse._SubParsersAction):
             about = {choice.dest: choice.help or "" for choice in action._choices_actions}
@@ -27,7 +27,7 @@ def subcommands(top: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Ar
 
 
 def command(parser: argparse.ArgumentParser, known: set[Row]) -> Iterator[str]:
-    """The usage of one command, and a table of its arguments. Adds them to those that are known."""
+    """A command's usage and a table of its arguments, which are added to `known`."""
     yield from ("```", usage(parser), "```")
     rows = [
         (argument(action), sentence(text_of(action)) or "–")
@@ -42,7 +42,7 @@ def command(parser: argparse.ArgumentParser, known: set[Row]) -> Iterator[str]:
 
 
 def usage(parser: argparse.ArgumentParser) -> str:
-    """The usage without `-h`, wrapped independently of the terminal."""
+    """The usage without `-h`, wrapped regardless of the terminal's width."""
     words = [word for word in parser.format_usage().split() if word != "[-h]"]
     whole = re.sub(r"\[[^\]]*\]", lambda option: option[0].replace(" ", "\0"), " ".join(words[1:]))
     lines = textwrap.fill(whole, 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
@@ -50,7 +50,7 @@ def usage(parser: argparse.ArgumentParser) -> str:
 
 
 def argument(action: argparse.Action) -> str:
-    """An argument as it is written on the command line."""
+    """An argument as written on the command line."""
     metavar = action.metavar if isinstance(action.metavar, str) else None
     if action.choices and not metavar:
         metavar = "{" + ",".join(map(str, action.choices)) + "}"
@@ -61,5 +61,5 @@ def argument(action: argparse.Action) -> str:
 
 
 def text_of(action: argparse.Action) -> str:
-    """The help of an argument, as argparse shows it."""
+    """An argument's help text, as shown by argparse."""
     return (action.help or "").replace("%%", "%").replace("%(default)s", str(action.default))

@@ -1,4 +1,4 @@
-"""Markdown from values."""
+"""Formats values as Markdown."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def code(text: str) -> str:
-    """The text as code."""
+    """The text formatted as code."""
     return f"`{text}`"
 
 
 def sentence(text: str) -> str:
-    """The text with a capital letter at its start."""
+    """The text with its first letter capitalized."""
     return text[:1].upper() + text[1:]

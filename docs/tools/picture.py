@@ -1,4 +1,4 @@
-"""Draw a real terminal session as an SVG file.
+"""Draws a real terminal session as an SVG file.
 
 python -m docs.tools.picture FILE.svg COMMAND [COMMAND ...]
 """
@@ -30,7 +30,7 @@ COLORS = {
 
 
 def picture(commands: Sequence[str]) -> str:
-    """The SVG of a session in which these commands were typed one after the other."""
+    """An SVG of a session in which these commands are run one after another."""
     rows = []
     for command in commands:
         rows += [prompt(command), *(spans(line) for line in screen_after(command)), []]
@@ -39,12 +39,12 @@ def picture(commands: Sequence[str]) -> str:
 
 
 def prompt(command: str) -> list[tuple[int, str, str, bool]]:
-    """The line on which a command is typed."""
+    """The prompt line with a command."""
     return [(0, "$", DIM, False), (2, command, FOREGROUND, True)]
 
 
 def spans(line: Sequence[Any]) -> list[tuple[int, str, str, bool]]:
-    """The stretches of a line that look alike: column, text, color, bold."""
+    """Splits a line into spans of the same style: column, text, color, bold."""
     found, column = [], 0
     for look, group in groupby(line, key=lambda char: (char.fg, char.bold)):
         text = "".join(char.data for char in group)
@@ -56,13 +56,13 @@ def spans(line: Sequence[Any]) -> list[tuple[int, str, str, bool]]:
 
 
 def color(name: str) -> str:
-    """A color of pyte's: a name, or six hexadecimal digits."""
+    """The SVG color for a pyte color, which is a name or six hexadecimal digits."""
     name = name.removeprefix("bright")
     return COLORS.get(name, f"#{name}" if len(name) == 6 else FOREGROUND)
 
 
 def svg(rows: Sequence[Iterable[tuple[int, str, str, bool]]]) -> str:
-    """The rows in a window."""
+    """The SVG of a window that contains the rows."""
     width, height = COLUMNS * CHARACTER + 2 * MARGIN, len(rows) * LINE + BAR + MARGIN
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '

@@ -1,8 +1,8 @@
-"""Run the commands whose output the pages show, against a running lab, and replace the output.
+"""Runs the commands shown on the pages against a running lab, and updates their output.
 
     python -m docs.tools.refresh [PAGE ...]
 
-A block is marked by a comment above it; `head` and `tail` limit the lines, `…` marks what is left out:
+A comment marks the block below it. `head` and `tail` limit the number of lines, and `…` marks the omitted ones:
 
     <!-- output head=3 tail=8: python submit.py jobs/whoami.py -->
 """
@@ -25,7 +25,7 @@ MARKED = re.compile(
 
 
 def refreshed(page: str) -> str:
-    """The page with the output of every marked command."""
+    """The page with updated output for every marked command."""
 
     def block(found: re.Match[str]) -> str:
         print(f"$ {found['command']}", file=sys.stderr, flush=True)
@@ -37,7 +37,7 @@ def refreshed(page: str) -> str:
 
 
 def limited(lines: Sequence[str], found: re.Match[str]) -> list[str]:
-    """The first and the last lines that the mark asks for; all if it asks for none."""
+    """The first and last lines that the marker selects, or all lines if it has no limits."""
     head, tail = int(found["head"] or 0), int(found["tail"] or 0)
     if not (head or tail) or head + tail >= len(lines):
         return list(lines)
@@ -45,7 +45,7 @@ def limited(lines: Sequence[str], found: re.Match[str]) -> list[str]:
 
 
 def main(words: Sequence[str]) -> None:
-    """Refresh the named pages, or all."""
+    """Refresh the given pages, or all pages."""
     pages = [Path(word) for word in words] or [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
     for path in pages:
         text = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Run a command on a terminal, and return what its screen shows in the end."""
+"""Runs a command in a terminal and returns the final screen."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import Any
 from raydock import settings
 
 COLUMNS, ROWS = 80, 24
-UNWRAPPED = 1000  # columns: no line of ours is longer
+UNWRAPPED = 1000  # columns: none of our lines is longer
 SCROLLBACK = 1000  # lines
-# What differs between the lab that was used and the reader's: the key, and the default port.
+# The key and the port differ between the lab used here and the reader's.
 TOKEN = re.compile(r"token=[\w-]{20,}")
 READERS_TOKEN = "token=ZohsMJcCZ3npOmtqCMILJeb9js4ljmNu2N-mfXHNHIg"
 
 
 def screen_after(command: str, width: int = COLUMNS) -> list[list[Any]]:
-    """The lines of the screen after a shell command, each a list of pyte characters, without trailing spaces.
+    """The screen after a shell command: each line is a list of pyte characters, without trailing spaces.
 
-    The command sees a terminal of 80 columns. With a larger `width`, its long lines stay whole, as if copied.
+    The command sees a terminal with 80 columns. With a larger `width`, long lines are not wrapped, as if copied.
     """
     import pyte
 
@@ -38,7 +38,7 @@ def screen_after(command: str, width: int = COLUMNS) -> list[list[Any]]:
 
 
 def output_of(command: str) -> bytes:
-    """Everything that the command writes to its terminal, with the reader's token and port."""
+    """Everything that the command writes to its terminal, with the token and port shown to readers."""
     main, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": str(ROWS)}
@@ -59,7 +59,7 @@ def output_of(command: str) -> bytes:
 
 
 def read(descriptor: int) -> bytes:
-    """Some bytes, or none after the command has closed its terminal (Linux reports an error then)."""
+    """The next bytes, or none after the command has closed its terminal, which Linux reports as an error."""
     try:
         return os.read(descriptor, 65536)
     except OSError:
@@ -67,17 +67,17 @@ def read(descriptor: int) -> bytes:
 
 
 def as_readers(text: str) -> str:
-    """The text with the key replaced by one that opens nothing, and the lab's port by the default."""
+    """The text with the key replaced by a meaningless one, and the lab's port by the default port."""
     port = settings.setting("RAYDOCK_PORT", "8265")
     return TOKEN.sub(READERS_TOKEN, text).replace(f"127.0.0.1:{port}", "127.0.0.1:8265")
 
 
 def stripped(line: list[Any]) -> list[Any]:
-    """The characters of a line up to the last one that is not a space."""
+    """A line's characters, up to the last one that is not a space."""
     length = max((place + 1 for place, char in enumerate(line) if char.data != " "), default=0)
     return line[:length]
 
 
 def text_of(line: list[Any]) -> str:
-    """The characters of a line as text."""
+    """A line's characters as text."""
     return "".join(char.data for char in line)

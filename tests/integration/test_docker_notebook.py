@@ -125,7 +125,7 @@ def test_from_the_first_cell_to_the_last(vertex_lab: VertexLab, repetition: int)
     assert "(tested as the identity itself)" in " ".join(told["grant"].split())
     assert "gs://lab-project-notebook/hello.txt: hello from lab-project-notebook" in told["allowed"]
     assert f"written as {ACCOUNT}" in told["allowed"]
-    assert told["delete"].endswith("Nothing is left.\n")
+    assert told["delete"].endswith("Everything has been deleted.\n")
     assert {node.name for node in containers(vertex_lab, "vertex-node")} == others
     assert lab(vertex_lab.env)["buckets"].keys() == {"lab-data", "lab-models", "closed-bucket"}
 

@@ -53,4 +53,4 @@ def test_it_runs_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         last = run(monkeypatch, name, ALWAYS)
         (ROOT / "result.json").unlink(missing_ok=True)
     assert "RUNNING" in str(next(cell for cell in done.cells if cell.id == "cluster").outputs)
-    assert "Nothing is left." in str(last.cells[-1].outputs)
+    assert "Everything has been deleted." in str(last.cells[-1].outputs)

@@ -1,6 +1,6 @@
-"""The table in docs/cluster-sizes.md is what the code does.
+"""The table in docs/cluster-sizes.md matches the code.
 
-python -m tests.unit.raydock.test_sizing_table    writes it anew
+python -m tests.unit.raydock.test_sizing_table    updates it
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "cluster-sizes.md"
 CORES = (2, 4, 8, 16, 32, 64)
 MEMORY = (4, 8, 16, 32, 64, 128, 256)
 HEAD = (
-    "| machine | CPUs promised | head | CPU workers | GPU worker | left |\n"
+    "| machine | CPUs offered | head | CPU workers | GPU worker | left |\n"
     "| --- | --- | --- | --- | --- | --- |\n"
 )
 
@@ -47,7 +47,9 @@ def gib(size: int) -> str:
 
 
 def test_the_table_is_what_the_code_does() -> None:
-    assert PAGE.read_text(encoding="utf-8").endswith(f"-->\n{table()}"), "write it anew: see above"
+    assert PAGE.read_text(encoding="utf-8").endswith(f"-->\n{table()}"), (
+        "out of date; to update it: see above"
+    )
 
 
 def write() -> None:
