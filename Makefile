@@ -15,7 +15,7 @@ setup: ## create the project's environment (.venv) from the lock files
 images: setup ## build the cluster's images
 	@$(PYTHON) -m cluster images --build
 
-cluster-up: setup ## start the cluster in Docker, or as processes if no Docker engine answers
+cluster-up: setup ## start the cluster in Docker, or as processes if no Docker engine responds
 	@$(PYTHON) -m cluster up
 
 cluster-down: setup ## delete the cluster and the lab's data (ARGS=--keep-data keeps the data)

@@ -23,7 +23,7 @@ def use_environment() -> None:
 
 
 def exit_process(code: int) -> None:
-    """Exit without waiting for threads that are still blocked, for example on a name server."""
+    """Exit without waiting for threads that are still blocked, for example in a DNS lookup."""
     import threading
 
     for stream in (sys.stdout, sys.stderr):

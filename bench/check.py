@@ -1,6 +1,6 @@
-"""The storage permission check, with every permission granted: its own duration, and what it adds to a command.
+"""Times the storage permission check with every permission granted: on its own, and how much it adds to a command.
 
-In a command, it runs while the files are read and packaged, so it adds less than it takes.
+In a command, it runs while the files are read and packaged, so it adds less time than it takes.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ SCRIPT = ROOT / "jobs" / "whoami.py"
 
 
 def measure(setting: Setting) -> list[Comparison]:
-    """Time the check alone, then `submit.py check` with and without declared reads and writes."""
+    """Time the check on its own, then `submit.py check` with and without declared reads and writes."""
     with lab(CPU_WORKERS="1", GPU_WORKERS="0") as here, TemporaryDirectory(prefix="raydock-bench-") as folder:
         here.cluster("up")
         here.use_key()
-        setting.say("  the check alone:")
+        setting.say("  the check on its own:")
         alone = [check_seconds(here) for _ in range(2 * setting.pairs + 1)][1:]
-        setting.say(f"  median of {len(alone)}: {seconds(sorted(alone)[len(alone) // 2])}; in a command:")
+        setting.say(
+            f"  median of {len(alone)} runs: {seconds(sorted(alone)[len(alone) // 2])}; in a command:"
+        )
         without = Path(folder, "whoami.py")
         text = SCRIPT.read_text(encoding="utf-8")
         kept = (line for line in text.splitlines(True) if not line.startswith(("# reads", "# writes")))
@@ -41,12 +43,12 @@ def measure(setting: Setting) -> list[Comparison]:
         )
     return [
         Comparison("storage permission check, two URIs, all granted", "s", Sample.of(alone), aim=AIM),
-        Comparison.of("`submit.py check` with it; stock: without it", "s", with_check, no_check),
+        Comparison.of("`submit.py check` with this check; stock: without it", "s", with_check, no_check),
     ]
 
 
 def check_seconds(here: BenchLab) -> float:
-    """The duration of one check in seconds, run as the submitter runs it."""
+    """The duration in seconds of one check, run in the same way as in submit.py."""
     from iam.policy.evaluate import Verdict
     from raydock.gcp.clouds import LabCloud
 
@@ -62,7 +64,7 @@ def check_seconds(here: BenchLab) -> float:
 
 
 def command_seconds(here: BenchLab, script: Path) -> float:
-    """The duration of `submit.py check` on that lab, in seconds."""
+    """The duration in seconds of `submit.py check` on this lab."""
     env = {name: here.env[name] for name in ("RAYDOCK_PORT", "RAYDOCK_STATE")}
     done = run_checked(
         ["env", *(f"{name}={value}" for name, value in env.items()), *command.ours("check", script)]

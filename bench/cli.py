@@ -1,4 +1,4 @@
-"""The command line, the only module that prints. The table goes to stdout, progress to stderr."""
+"""The command line. This is the only module that prints: the table to stdout, progress to stderr."""
 
 from __future__ import annotations
 
@@ -27,26 +27,29 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A benchmark. Its module has `measure(setting) -> list[Comparison]`."""
+    """A benchmark. Its module defines `measure(setting) -> list[Comparison]`."""
 
     module: str
     on_cluster: bool
     about: str
 
 
-# In the order of the table. A new benchmark is one module and one line here.
+# In the order of the table. To add a benchmark, write a module and add a line here.
 BENCHMARKS = {
-    "first_line": Benchmark("bench.first_line", True, "from submission to the job's first line"),
-    "exit": Benchmark("bench.exit", True, "from the job's end to the command's exit; exit codes"),
-    "lag": Benchmark("bench.lag", True, "delay of a log line"),
-    "start": Benchmark("bench.start", False, "startup: --help, and time to the first request"),
+    "first_line": Benchmark("bench.first_line", True, "time from submission to the job's first line"),
+    "exit": Benchmark("bench.exit", True, "time from job finish to command exit; exit codes"),
+    "lag": Benchmark("bench.lag", True, "log line delay"),
+    "start": Benchmark("bench.start", False, "startup time: --help, and to the first request"),
     "package": Benchmark("bench.package", True, "2,000 files: bytes uploaded, packaging time"),
-    "up": Benchmark("bench.up", False, "from cluster-up to the end of a first job"),
+    "up": Benchmark("bench.up", False, "time from cluster-up until the first job finishes"),
     "check": Benchmark("bench.check", False, "storage permission check, all granted"),
-    "storage": Benchmark("bench.storage", False, "the lab's storage against fake-gcs-server"),
-    "lesson": Benchmark("bench.lesson_speedup", True, "lessons against sequential runs and loky"),
-    "tune": Benchmark("bench.tune", True, "Ray Tune against the bare fits; memory per trial"),
-    "train": Benchmark("bench.train", True, "Ray Train against xgb.train"),
+    "storage": Benchmark("bench.storage", False, "the lab's storage vs. fake-gcs-server"),
+    "lesson": Benchmark("bench.lesson.speedup", True, "lessons vs. sequential runs and loky"),
+    "joblib": Benchmark(
+        "bench.joblib_backends", True, "joblib with shared data vs. Ray's own, loky and tasks"
+    ),
+    "tune": Benchmark("bench.tune", True, "Ray Tune vs. the fits alone; memory per trial"),
+    "train": Benchmark("bench.train", True, "Ray Train vs. xgb.train"),
 }
 
 
@@ -71,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def keep(fresh: Report, folder: Path) -> Report:
-    """Save the new results, replacing earlier ones of the same name. Returns all results."""
+    """Save the new results, replacing earlier ones with the same name. Returns all results."""
     from bench.measure.plot import draw
 
     before = report.read(folder)
@@ -82,10 +85,10 @@ def keep(fresh: Report, folder: Path) -> Report:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of the command line."""
+    """The command-line parser."""
     own = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Compare raydock with the stock tools, in alternating runs.",
+        description="Compare raydock with the stock tools in alternating runs.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="benchmarks:\n"
         + "\n".join(f"  {name:<11} {benchmark.about}" for name, benchmark in BENCHMARKS.items()),
@@ -95,11 +98,16 @@ def parser() -> argparse.ArgumentParser:
     own.add_argument(
         "--pairs", type=positive, default=10, metavar="N", help="number of paired runs (default 10)"
     )
+    own.add_argument("--quick", action="store_true", help="joblib only: two small cases instead of all")
     own.add_argument(
-        "--address", metavar="URL", help="dashboard of the cluster to use (default: start one if needed)"
+        "--address", metavar="URL", help="the cluster's dashboard (default: start a cluster if needed)"
     )
     own.add_argument(
-        "--output", type=Path, default=RESULTS, metavar="DIR", help="results folder (default bench/results)"
+        "--output",
+        type=Path,
+        default=RESULTS,
+        metavar="DIR",
+        help="folder for results (default bench/results)",
     )
     return own
 
@@ -108,12 +116,12 @@ def positive(text: str) -> int:
     """Parse an integer of at least 1."""
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
+        raise argparse.ArgumentTypeError("must be at least 1")
     return number
 
 
 def chosen(what: Sequence[str]) -> list[str]:
-    """The names to run. Those that need no cluster come first, so that no cluster is up meanwhile.
+    """The benchmarks to run, sorted so that those that need no cluster run before one is started.
 
     Raises Unexpected for an unknown name.
     """
@@ -127,10 +135,10 @@ def chosen(what: Sequence[str]) -> list[str]:
 
 
 def run_all(options: argparse.Namespace) -> Iterator[Report]:
-    """Run the benchmarks one after the other. Starts a cluster if one is needed and no address is given."""
+    """Run the benchmarks one after another. Starts a cluster if one is needed and no address is given."""
     names, machine_ = chosen(options.what), machine.describe()
     with ExitStack() as stack:
-        address, cluster = options.address or "", "the cluster of --address"
+        address, cluster = options.address or "", "the cluster at --address"
         for name in names:
             on_cluster = BENCHMARKS[name].on_cluster
             if on_cluster and not address:
@@ -139,7 +147,9 @@ def run_all(options: argparse.Namespace) -> Iterator[Report]:
                 own.cluster("up")
                 own.use_key()
                 address, cluster = own.address, own.describe()
-            setting = Setting(address if on_cluster else "", options.pairs, say)
+            setting = Setting(
+                address if on_cluster else "", options.pairs, say, options.quick, options.output
+            )
             yield Report(machine_, (measured(name, setting, cluster if on_cluster else ""),))
 
 

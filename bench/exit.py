@@ -1,6 +1,6 @@
-"""The time from the job's end to the command's exit, and whether the exit code is correct.
+"""Measures the time from when the job finishes until the command exits, and whether the exit code is correct.
 
-The job prints the time as its last action and exits with 0 or 1. Both cases are measured, and the correct exit codes
+As its last action, the job prints the time and exits with 0 or 1. Both cases are measured, and the correct exit codes
 are counted.
 """
 
@@ -17,7 +17,7 @@ from bench.measure.statistics import Aim, Comparison, Of
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """Seconds from the job's end to the command's exit, and whether the exit code was the job's."""
+    """The seconds from when the job finished until the command exited, and whether the exit codes match."""
 
     late: float
     right: bool
@@ -27,7 +27,7 @@ def measure(setting: Setting) -> list[Comparison]:
     """Measure a job that succeeds and one that fails."""
     rows = []
     with sending("end", setting.address) as commands:
-        for code, job in ((0, "a job that succeeds"), (1, "a job that fails")):
+        for code, job in ((0, "successful job"), (1, "failing job")):
             setting.say(f"  {job}:")
             ours, stock = alternate(
                 setting,
@@ -40,11 +40,11 @@ def measure(setting: Setting) -> list[Comparison]:
 
 
 def rows_of(job: str, ours: list[Exit], stock: list[Exit]) -> list[Comparison]:
-    """The rows of one job: time to exit, and correct exit codes."""
+    """The rows for one job: time to exit, and correct exit codes."""
     late = [[exit.late for exit in exits] for exits in (ours, stock)]
     right = [[float(exit.right) for exit in exits] for exits in (ours, stock)]
     return [
-        Comparison.of(f"job ends → command exits, {job}", "s", late[0], late[1], Aim(Of.RATIO, 0.15)),
+        Comparison.of(f"job finishes → command exits, {job}", "s", late[0], late[1], Aim(Of.RATIO, 0.15)),
         Comparison.of(f"correct exit code, {job}", "right", right[0], right[1], Aim(Of.RIGHT)),
     ]
 

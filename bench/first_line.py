@@ -1,4 +1,4 @@
-"""The time from the start of the command until the job's first line is visible, on a warm cluster."""
+"""Measures the time from starting the command until the job's first line is visible, on a warm cluster."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ def measure(setting: Setting) -> list[Comparison]:
         ours, stock = alternate(
             setting, lambda: until_first(commands.ours()), lambda: until_first(commands.stock()), seconds
         )
-    what = "submit → first line of the job visible, warm"
+    what = "submit → job's first line visible, warm cluster"
     return [Comparison.of(what, "s", ours, stock, Aim(Of.RATIO, 0.5))]
 
 
 def until_first(words: list[str]) -> float:
-    """Seconds from the start of the command to the arrival of the job's first line."""
+    """The seconds from starting the command until the job's first line arrives."""
     done = run_checked(words)
     return done.marks[0].at - done.started

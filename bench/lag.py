@@ -1,4 +1,4 @@
-"""The delay of log lines: a job prints the time five times a second for ten seconds.
+"""Measures the delay of log lines: a job prints the time five times a second for ten seconds.
 
 Every line counts, including those printed before the command began to follow the log.
 """
@@ -17,20 +17,18 @@ def measure(setting: Setting) -> list[Comparison]:
     with sending("ticks", setting.address) as commands:
         ours, stock = alternate(setting, lambda: lags(commands.ours()), lambda: lags(commands.stock()), shown)
     return [
-        Comparison(
-            f"lag of a log line, p{q * 100:g}", "s", sample(ours, q), sample(stock, q), Aim(Of.RATIO, 0.1)
-        )
+        Comparison(f"log line lag, p{q * 100:g}", "s", sample(ours, q), sample(stock, q), Aim(Of.RATIO, 0.1))
         for q in (0.5, 0.99)
     ]
 
 
 def sample(runs: list[Lags], q: float) -> Sample:
-    """The lines of all runs, represented by their q-quantile."""
+    """The lines from all runs, represented by their q-quantile."""
     return Sample(tuple(runs), q)
 
 
 def lags(words: list[str]) -> Lags:
-    """Seconds from printing to arrival, for each line."""
+    """The seconds from print to arrival, for each line."""
     return tuple(line.at - float(line.text) for line in run_checked(words).marks)
 
 

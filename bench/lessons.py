@@ -1,7 +1,7 @@
-"""Run every job in jobs/ on a separate cluster and write a report: `make lessons`.
+"""Runs every job in jobs/ on a separate cluster and writes a report: `make lessons`.
 
-The sizes suit a laptop. After the jobs, the grid of tune_forest.py runs on one to three workers, and tasks that only
-wait, so need no cores, on one to eight. Each job is submitted with submit.py, as a user would.
+The sizes suit a laptop. After the jobs, tune_forest.py's grid runs on one to three workers, and tasks that only wait,
+and therefore need no cores, run on one to eight. Each job is submitted with submit.py, as a user would do it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from bench.measure.command import ROOT, Unexpected
 from bench.measure.lab import BenchLab, lab
 
 OUTPUT = ROOT / "lessons"
-DEADLINE = 1800.0  # seconds for one job
+DEADLINE = 1800.0  # seconds that one job may take
 INTERRUPTED = 130
 CLUSTER = {"CPU_WORKERS": "2", "GPU_WORKERS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A job script and its arguments. `smoke` are the arguments of a short run."""
+    """A job script and its arguments. `smoke` are the arguments for a short run."""
 
     script: str
     arguments: tuple[str, ...] = ()
@@ -39,9 +39,9 @@ class Lesson:
         return [sys.executable, "submit.py", self.script, *(["--", *arguments] if arguments else [])]
 
 
-GRID = ("--rows", "8000", "--trees", "25", "50", "75")  # 27 trials of 1 to 2 s
+GRID = ("--rows", "8000", "--trees", "25", "50", "75")  # 27 trials, 1 to 2 s each
 
-# Ordered so that every job finds its input: make_data writes for three others, train_xgboost for the two after it.
+# Ordered so that every job's input exists: make_data writes the input for three others, train_xgboost for the next two.
 LESSONS = (
     Lesson("jobs/sklearn_joblib.py", ("--n-iter", "60", "--compare")),
     Lesson("jobs/forest_sweep.py", ("--forests", "14", "--compare")),
@@ -61,7 +61,7 @@ WAITS = Lesson("bench/jobs/waits.py", (), ("--tasks", "8", "--seconds", "0.2"))
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """A lesson that runs with several numbers of workers."""
+    """A lesson that runs with different numbers of workers."""
 
     lesson: Lesson
     workers: tuple[int, ...]
@@ -72,7 +72,7 @@ SCALES = (Scale(Lesson("jobs/tune_forest.py", GRID), (1, 2, 3)), Scale(WAITS, (1
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the lessons. Returns 0, 1 if any failed, or 130 after Ctrl-C."""
+    """Run the lessons. Returns 0, 1 if any of them failed, or 130 after Ctrl-C."""
     options = parser().parse_args(argv)
     try:
         failed = lessons(options.output, options.smoke_test, chosen(options.what), options.runtime)
@@ -80,7 +80,7 @@ def main(argv: Sequence[str]) -> int:
         say(f"lessons: {fault}")
         return 1
     except KeyboardInterrupt:
-        say("lessons: interrupted; the results so far were saved.")
+        say("lessons: interrupted; the results of completed lessons were saved.")
         return INTERRUPTED
     if failed:
         say(f"lessons: {len(failed)} failed: {', '.join(failed)}. See their logs above.")
@@ -88,7 +88,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def lessons(output: Path, smoke: bool, what: Sequence[str], runtime: str) -> list[str]:
-    """Run all lessons, even if some fail, and write the report. Returns the names of those that failed."""
+    """Run all lessons, even if some fail, and write the report. Returns the names of the failed ones."""
     start = time.monotonic()
     with lab(**CLUSTER) as cluster:
         say("lessons: starting a separate cluster")
@@ -109,7 +109,7 @@ def lessons(output: Path, smoke: bool, what: Sequence[str], runtime: str) -> lis
 
 
 def run_lesson(lesson: Lesson, cluster: BenchLab, smoke: bool) -> bool:
-    """Run one job with its log on the terminal. Returns whether it succeeded, with its metric above the minimum."""
+    """Run one job and show its log on the terminal. Returns whether it succeeded and met its minimum score."""
     command = lesson.command(smoke)
     say(f"\nlessons: python {' '.join(command[1:])}")
     try:
@@ -123,7 +123,7 @@ def run_lesson(lesson: Lesson, cluster: BenchLab, smoke: bool) -> bool:
 
 
 def run_scale(scale: Scale, cluster: BenchLab, smoke: bool) -> Iterable[str]:
-    """Run the lesson with each number of CPU workers and no GPU workers. Yields the runs that failed."""
+    """Run the lesson with each number of CPU workers and no GPU workers. Yields the failed runs."""
     for workers in scale.smoke if smoke else scale.workers:
         say(f"\nlessons: {workers} worker{'s' * (workers > 1)}")
         try:
@@ -138,7 +138,7 @@ def run_scale(scale: Scale, cluster: BenchLab, smoke: bool) -> Iterable[str]:
 
 
 def warm(cluster: BenchLab) -> None:
-    """Start the worker processes of new nodes with a run that is not measured, and delete its result."""
+    """Start the worker processes on new nodes with a run that is not measured, and delete its result."""
     before = set(results(cluster).glob("*.json"))
     run_lesson(WAITS, cluster, smoke=True)
     for path in set(results(cluster).glob("*.json")) - before:
@@ -146,7 +146,7 @@ def warm(cluster: BenchLab) -> None:
 
 
 def results(cluster: BenchLab) -> Path:
-    """The folder in which submit.py saves the results of this cluster's jobs."""
+    """The folder where submit.py saves the results of this cluster's jobs."""
     return Path(cluster.env["RAYDOCK_STATE"]) / "results"
 
 
@@ -167,16 +167,16 @@ def keep(cluster: BenchLab, output: Path) -> None:
         check=False,
     )
     if done.returncode:
-        raise Unexpected("The report could not be written; see the error above.")
+        raise Unexpected("Could not write the report; see the error above.")
 
 
 def is_chosen(lesson: Lesson, what: Sequence[str]) -> bool:
-    """Whether the lesson is among the names, or there are no names."""
+    """Whether the lesson is one of the given names. True if none are given."""
     return not what or Path(lesson.script).stem in what
 
 
 def chosen(what: Sequence[str]) -> Sequence[str]:
-    """Return the names. Raises Unexpected for an unknown one."""
+    """Return the names. Raises Unexpected if one is unknown."""
     known = [Path(one.script).stem for one in (*LESSONS, WAITS)]
     unknown = [name for name in what if name not in known]
     if unknown:
@@ -185,7 +185,7 @@ def chosen(what: Sequence[str]) -> Sequence[str]:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of the command line."""
+    """The command-line parser."""
     own = argparse.ArgumentParser(
         prog="python -m bench.lessons",
         description="Run every job in jobs/ on a separate cluster and write a report.",
@@ -194,15 +194,15 @@ def parser() -> argparse.ArgumentParser:
     own.add_argument(
         "what", nargs="*", metavar="LESSON", help="lessons to run, for example forest_sweep (default: all)"
     )
-    own.add_argument("--smoke-test", action="store_true", help="run each one briefly")
+    own.add_argument("--smoke-test", action="store_true", help="run a short version of each lesson")
     own.add_argument(
         "--runtime",
         choices=["auto", "docker", "processes"],
         default="auto",
-        help="as for `python -m cluster up` (default auto)",
+        help="the same as for `python -m cluster up` (default auto)",
     )
     own.add_argument(
-        "--output", type=Path, default=OUTPUT, metavar="DIR", help="output folder (default lessons)"
+        "--output", type=Path, default=OUTPUT, metavar="DIR", help="folder for the report (default lessons)"
     )
     return own
 

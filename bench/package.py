@@ -1,8 +1,8 @@
-"""Submitting a tree of 2,000 files: bytes uploaded the first time and when unchanged, and packaging time.
+"""Submits a tree of 2,000 files, and measures the packaging time and the bytes uploaded, first and when unchanged.
 
-A proxy in front of the dashboard counts the bytes of packages (bodies of PUT requests). Packaging is timed in this
-process with a warm page cache: `tree_contents`, `digest` and `pack` for ours, and the functions that `ray job submit`
-calls for stock.
+A proxy in front of the dashboard counts the bytes uploaded for packages (the bodies of PUT requests). Packaging is
+timed in this process with a warm page cache. Ours is `tree_contents`, `digest` and `pack`, and stock is the functions
+that `ray job submit` calls.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bench.measure.tree import plant
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One submission: bytes of packages uploaded, and the duration of the command in seconds."""
+    """One submission: the bytes uploaded for packages, and the command's duration in seconds."""
 
     uploaded: int
     seconds: float
@@ -77,7 +77,7 @@ def send(setting: Setting, proxy: Proxy, words: list[str]) -> Sent:
 
 
 def packaging_rows(setting: Setting, tree: Path, folder: Path) -> list[Comparison]:
-    """Time naming the package, which every submission does, and building it, which the first one does."""
+    """Time how long it takes to name the package (in every submission) and to build it (in the first submission)."""
     from ray._private.runtime_env.packaging import create_package, get_uri_for_directory
 
     from submit.package import digest, pack, tree_contents

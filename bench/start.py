@@ -1,4 +1,4 @@
-"""The command's startup time: for --help, and until its first request."""
+"""Measures the command's startup time: for --help, and until its first request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def measure(setting: Setting) -> list[Comparison]:
     ours, stock = alternate(
         setting, lambda: wall(command.ours("--help")), lambda: wall(command.stock("--help")), seconds
     )
-    rows = [Comparison.of("`submit.py --help` against `ray job submit --help`", "s", ours, stock, AIM)]
+    rows = [Comparison.of("`submit.py --help` vs. `ray job submit --help`", "s", ours, stock, AIM)]
     setting.say("  until the first request:")
     with sending("marker", "") as commands:
         ours, stock = alternate(
@@ -31,20 +31,20 @@ def measure(setting: Setting) -> list[Comparison]:
             lambda: until_request(lambda address: replace(commands, address=address).stock()),
             seconds,
         )
-    return [*rows, Comparison.of("start of the command → its first request", "s", ours, stock, AIM)]
+    return [*rows, Comparison.of("command starts → first request", "s", ours, stock, AIM)]
 
 
 def wall(words: list[str]) -> float:
-    """The duration of a command in seconds."""
+    """Run a command and return its duration in seconds."""
     done = run_checked(words)
     return done.ended - done.started
 
 
 def until_request(words: Callable[[str], list[str]]) -> float:
-    """Seconds from the start of a command to its first connection. `words` makes the command for an address.
+    """The seconds from starting a command until its first connection. `words` builds the command for an address.
 
-    The command is then killed. Each call uses a new listener, so that a second connection of one command is not
-    mistaken for the first of the next.
+    The command is then killed. Each call uses a new listener, so that one command's second connection is not mistaken
+    for the next command's first.
     """
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(30)

@@ -1,7 +1,7 @@
-"""The lab's storage against fake-gcs-server, from a container, with google-cloud-storage.
+"""Compares the lab's storage with fake-gcs-server, using google-cloud-storage in a container.
 
-Ours is what a job uses: TLS, a token, and authorization of every call. fake-gcs-server runs in the client's own
-container over plain HTTP and does not authorize anything.
+Ours is the storage that jobs use, with TLS, a token, and authorization for every call. fake-gcs-server runs in the same
+container as the client, uses plain HTTP and authorizes nothing.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from bench.measure.paired_runs import Setting
 from bench.measure.statistics import Aim, Comparison, Of
 
 JOB = ROOT / "bench" / "jobs" / "storage.py"
-# At least 0.7 and 0.5 times the throughput of fake-gcs-server, expressed as time ratios.
+# At least 0.7 and 0.5 times the throughput of fake-gcs-server, expressed as ratios of the durations.
 LARGE, SMALL = Aim(Of.RATIO, round(1 / 0.7, 3)), Aim(Of.RATIO, 2.0)
 ROWS = {
-    "upload of an object of 64 MB": LARGE,
-    "download of an object of 64 MB": LARGE,
-    "upload of 1,000 objects of 1 KB": SMALL,
-    "download of 1,000 objects of 1 KB": SMALL,
+    "upload one 64 MB object": LARGE,
+    "download one 64 MB object": LARGE,
+    "upload 1,000 objects, 1 KB each": SMALL,
+    "download 1,000 objects, 1 KB each": SMALL,
 }
 SECONDS = 1200
 
 
 def measure(setting: Setting) -> list[Comparison]:
-    """Compare uploads and downloads of one large and many small objects."""
+    """Compare uploads and downloads for one large object and for many small ones."""
     with lab(CPU_WORKERS="0", GPU_WORKERS="0") as here:
         here.cluster("up", "--runtime", "docker")
-        setting.say("  in a container, storage.googleapis.com and fake-gcs-server alternating:")
+        setting.say("  in a container, alternating between storage.googleapis.com and fake-gcs-server:")
         times = in_container(here.env["COMPOSE_PROJECT_NAME"], setting.pairs)
     return [
         Comparison.of(f"{what}; stock: fake-gcs-server", "s", times[what]["ours"], times[what]["stock"], aim)
@@ -49,7 +49,7 @@ def server() -> Path:
 
 
 def archive(files: dict[str, bytes]) -> bytes:
-    """A tar archive of executables."""
+    """A tar archive that contains the files as executables."""
     held = io.BytesIO()
     with tarfile.open(fileobj=held, mode="w") as tar:
         for name, content in files.items():
@@ -60,7 +60,7 @@ def archive(files: dict[str, bytes]) -> bytes:
 
 
 def in_container(project: str, pairs: int) -> dict[str, Any]:
-    """Run the job in a container with the nodes' image and network. Returns its seconds by operation and server."""
+    """Run the job in a container with the nodes' image and network. Returns the seconds, by operation and server."""
     from cluster.docker.engine import connect
 
     engine = connect(SECONDS)

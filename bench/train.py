@@ -1,8 +1,8 @@
-"""XGBoost with Ray Train on two workers against `xgb.train` in one process with two threads.
+"""Compares XGBoost with Ray Train on two workers with `xgb.train` in one process with two threads.
 
-Both train on the same rows with the same parameters and rounds. jobs/make_data.py writes the rows; train_xgboost.py
-reads each worker's share from the bucket, and `xgb.train` reads all of them from a folder. Only the training is timed.
-It excludes reading the rows and includes the checkpoints that Ray Train writes to the bucket.
+Both train on the same rows with the same parameters and number of rounds. jobs/make_data.py writes the rows. In
+train_xgboost.py, each worker reads its share from the bucket, and `xgb.train` reads all of them from a folder. Only the
+training is timed, which includes the checkpoints that Ray Train writes to the bucket but not reading the rows.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import sys
 import time
 from tempfile import TemporaryDirectory
 
-from bench.lesson_speedup import by_job, module_of
+from bench.lesson.speedup import by_job, module_of
 from bench.measure.command import ROOT, Unexpected
 from bench.measure.paired_runs import Setting, alternate, seconds
 from bench.measure.statistics import Aim, Comparison, Of
 
 ROWS, ROUNDS, THREADS = 1_000_000, 50, 2
-CHECKPOINT_EVERY = 10  # rounds, as is usual for a long training
+CHECKPOINT_EVERY = 10  # rounds, a typical value for long training runs
 DEADLINE = 900.0  # seconds
 AIM = Aim(Of.RATIO, 1.25)
 
 
 def measure(setting: Setting) -> list[Comparison]:
-    """Compare the training times."""
+    """Compare the training durations."""
     with TemporaryDirectory(prefix="raydock-bench-") as folder:
         by_job(setting.address, "make_data", "--rows", ROWS)
 
@@ -35,12 +35,12 @@ def measure(setting: Setting) -> list[Comparison]:
             return float(result["metrics"]["train_seconds"])
 
         taken = alternate(setting, ours, lambda: stock(folder), seconds)
-    what = f"training XGBoost, {ROWS:,} rows, {ROUNDS} rounds: Ray Train on 2 workers against xgb.train with 2 threads"
+    what = f"XGBoost training, {ROWS:,} rows, {ROUNDS} rounds: Ray Train on 2 workers vs. xgb.train with 2 threads"
     return [Comparison.of(what, "s", *taken, AIM)]
 
 
 def stock(folder: str) -> float:
-    """The duration of `xgb.train` in seconds, in a new Python process. The first run also creates the rows."""
+    """Run `xgb.train` in a new Python process and return the seconds it took. The first run also creates the rows."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.train", folder],
         cwd=ROOT,
@@ -55,7 +55,7 @@ def stock(folder: str) -> float:
 
 
 def here(folder: str) -> float:
-    """The duration of `xgb.train` in this process, in seconds."""
+    """Run `xgb.train` in this process and return the seconds it took."""
     from pyarrow import parquet
 
     data, lesson = module_of("make_data"), module_of("train_xgboost")
@@ -72,7 +72,7 @@ def here(folder: str) -> float:
 
 
 def columns(path: str) -> list[str]:
-    """The columns that the job trains with: all numeric ones except the row id, with the label last."""
+    """The columns that the job trains on: all numeric ones except the row id. The label is last."""
     import pyarrow
     from pyarrow import parquet
 

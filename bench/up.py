@@ -1,4 +1,4 @@
-"""The time from `cluster up`, with the images already built, to the end of a first job, for each available runtime."""
+"""Measures the time from `cluster up`, with the images already built, until the first job finishes, on each runtime."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RUNTIMES = {"docker": "in Docker (images already built)", "processes": "as proce
 
 @dataclass(frozen=True, slots=True)
 class UpRound:
-    """Seconds of `cluster up`, and of `cluster up` plus a job."""
+    """The seconds that `cluster up` took, and that `cluster up` plus one job took."""
 
     up: float
     whole: float
@@ -30,17 +30,17 @@ def measure(setting: Setting) -> list[Comparison]:
         rounds = [run_round(runtime, setting) for _ in range(min(ROUNDS, setting.pairs))]
         rows += [
             Comparison(
-                f"cluster-up {RUNTIMES[runtime]}, until a first job has ended",
+                f"cluster-up {RUNTIMES[runtime]} until the first job finishes",
                 "s",
                 Sample.of([done.whole for done in rounds]),
             ),
-            Comparison(f"– of which cluster-up ({runtime})", "s", Sample.of([done.up for done in rounds])),
+            Comparison(f"– cluster-up alone ({runtime})", "s", Sample.of([done.up for done in rounds])),
         ]
     return rows
 
 
 def available_runtimes() -> list[str]:
-    """Docker if an engine answers, and always processes."""
+    """Docker if an engine responds, and processes in any case."""
     from cluster.errors import NoEngine
     from cluster.runtimes import require_engine
 
@@ -52,7 +52,7 @@ def available_runtimes() -> list[str]:
 
 
 def run_round(runtime: str, setting: Setting) -> UpRound:
-    """Start a cluster with the default sizes, run a job that prints a line, and remove the cluster (not timed)."""
+    """Start a cluster with the default sizes, and run a job that prints a line. Removing the cluster is not timed."""
     with lab() as here, sending("hello", here.address) as commands:
         if runtime == "docker":
             here.cluster("images", seconds=3000)
@@ -62,5 +62,5 @@ def run_round(runtime: str, setting: Setting) -> UpRound:
         here.use_key()
         run_checked(commands.ours())
         whole = time.monotonic() - start
-    setting.say(f"  {whole:.1f} s, of which cluster-up {up:.1f} s")
+    setting.say(f"  {whole:.1f} s, including {up:.1f} s for cluster-up")
     return UpRound(up, whole)

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cloud import config, state_file
 from cloud.gateway import proxy
@@ -19,7 +20,7 @@ from cloud.identity.node_metadata import NodeListeners
 from cloud.identity.tokens import Tokens, load_secret, write_private
 from cloud.network.certificates import load_authority
 from cloud.network.egress import Egress
-from cloud.server import Cloud, Network
+from cloud.server import Cloud, Door, Network
 from iam.errors import IamError
 from raydock.startup import StartupFailure
 
@@ -28,7 +29,7 @@ GATEWAY_PORT = 8265
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the cloud until a signal. Returns 0 then, or 1 after a StartupFailure if the cloud can't start."""
+    """Run the cloud until it receives a signal and return 0. If it can't start, print a StartupFailure and return 1."""
     options = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
@@ -42,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of `python -m cloud`."""
+    """The parser for `python -m cloud`."""
     top = argparse.ArgumentParser(prog="python -m cloud", description="Runs the lab's Google Cloud.")
     modes = top.add_subparsers(dest="mode", required=True, metavar="MODE")
     networks = modes.add_parser(
@@ -52,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
         "networks",
         nargs="+",
         metavar="NAME=job|person",
-        help="this container's host name on a network, and whose identity its clients get",
+        help="this container's host name on a network, and the identity for clients on that network",
     )
     loopback = modes.add_parser("loopback", help="run as a process and serve this machine's processes")
     for listener in ("gateway", "metadata", "emulator", "own"):
@@ -81,9 +82,9 @@ async def serve(options: argparse.Namespace) -> None:
 
 
 def saved_key_digest(settings: config.CloudSettings) -> str:
-    """The SHA-256 of the key.
+    """The key's SHA-256 digest, saved in the state folder.
 
-    Saved in the state folder, because a plain `docker compose` command does not know the key and must not clear it.
+    A plain `docker compose` command does not know the key and must not clear the digest.
     """
     saved = settings.state / "key_sha256"
     if settings.key_sha256:
@@ -100,6 +101,7 @@ async def in_container(
     Raises IamError for a network argument that is not NAME=job or NAME=person.
     """
     authority, proxy_rules = load_authority(settings.state), Egress(allow=settings.egress_allow)
+    address = ""
     for word in options.networks:
         name, _, role = word.partition("=")
         if role not in ("job", "person"):
@@ -114,7 +116,8 @@ async def in_container(
         )
         cloud.listener_sync = asyncio.create_task(listeners.follow())
     await cloud.open_health(HEALTH_PORT)
-    await cloud.open_gateway(gate, "0.0.0.0", GATEWAY_PORT)
+    door = Door(replace(proxy_rules, google=address), authority.pem())
+    await cloud.open_gateway(gate, "0.0.0.0", GATEWAY_PORT, door)
 
 
 async def on_loopback(

@@ -10,9 +10,9 @@ LAB_HEAD_MEMORY      the head's memory, in Docker's units (900m, 3g); empty: unk
 LAB_PROJECT          the cluster's project, default lab-project
 LAB_SERVICE_ACCOUNT  email of the service account that jobs run as, default: the one chosen in the running lab, else
                      lab.yaml's `job`
-LAB_EGRESS_ALLOW     networks that jobs may reach besides public addresses: 10.0.0.0/8,192.168.1.0/24
+LAB_EGRESS_ALLOW     networks that jobs may reach in addition to public addresses: 10.0.0.0/8,192.168.1.0/24
                      (LAB_WAY_OUT, its old name, is read for one more release)
-LAB_VERTEX           host name of Vertex's control plane; empty: none runs
+LAB_VERTEX           host name of the Vertex AI control plane; empty if none is running
 LAB_TOKEN_TTL        lifetime of an access token in seconds, default 3600
 """
 
@@ -47,7 +47,7 @@ class CloudSettings:
 
 
 def read(environ: Mapping[str, str]) -> CloudSettings:
-    """Read the settings. Raises IamError, which names the setting, for an invalid value."""
+    """Read the settings. Raises IamError for an invalid value; its message includes the setting."""
     chosen = settings(environ)
     state = Path(environ.get("LAB_STATE") or "/var/lib/raydock")
     return CloudSettings(
@@ -69,11 +69,15 @@ def jobs(limit: str, memory: str) -> int:
     """The maximum number of concurrent jobs; 0 for no limit. Raises IamError for an invalid value."""
     if limit:
         if not re.fullmatch("[0-9]{1,6}", limit):
-            raise IamError(f"LAB_JOBS is {limit!r}.", "Set it to a number of jobs, or unset it")
+            raise IamError(
+                f"Invalid value for LAB_JOBS: {limit!r}.", "Set it to a number of jobs, or unset it"
+            )
         return int(limit)
     if not memory:
         return 0
     try:
         return jobs_that_fit(size(memory))
     except ValueError:
-        raise IamError(f"LAB_HEAD_MEMORY is {memory!r}.", "Set it to a size such as 900m or 3g") from None
+        raise IamError(
+            f"Invalid value for LAB_HEAD_MEMORY: {memory!r}.", "Set it to a size such as 900m or 3g"
+        ) from None

@@ -1,4 +1,4 @@
-"""Google's error responses: the bodies and texts that its clients expect.
+"""Google's error responses: the bodies and messages that its clients expect.
 
 Sources: https://cloud.google.com/storage/docs/json_api/v1/status-codes (Cloud Storage) and
 https://cloud.google.com/apis/design/errors (the other services).
@@ -47,7 +47,7 @@ def is_full(fault: Exception) -> bool:
 
 
 def denied(email: str, permission: str) -> ApiError:
-    """Cloud Storage's 403 for a principal without the permission; its 401 for a caller without a token."""
+    """Cloud Storage's 403 for a principal that lacks a permission, or its 401 for a caller without a token."""
     noun = "bucket" if permission.startswith("storage.buckets.") or permission.endswith(".list") else "object"
     text = (
         f"{email or 'Anonymous caller'} does not have {permission} access to the Google Cloud Storage {noun}. "
@@ -83,7 +83,7 @@ def storage_error(refusal: ApiError) -> tuple[dict[str, str], dict[str, Any]]:
 
 
 def service_error(refusal: ApiError) -> web.Response:
-    """The error response of the other services."""
+    """The other services' error response."""
     headers = {"WWW-Authenticate": CHALLENGE} if refusal.status == 401 else {}
     status = CODES.get(refusal.status, "UNKNOWN")
     body = {"error": {"code": refusal.status, "message": refusal.message, "status": status}}

@@ -1,4 +1,4 @@
-"""JSON request bodies: parsed strictly, after a check of their size."""
+"""JSON request bodies, strictly parsed after a size check."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ DEEPEST = 32  # levels of nesting
 async def read_json(body: AsyncIterator[bytes], content_encoding: str = "") -> dict[str, Any]:
     """Read a JSON object; {} for an empty body. Raises ApiError: 413 over 1 MiB, 400 for anything else."""
     if content_encoding.lower() not in ("", "identity"):
-        raise ApiError(400, "invalid", "The lab does not support a compressed JSON body.")
+        raise ApiError(400, "invalid", "The lab does not support compressed JSON bodies.")
     read = bytearray()
     async for piece in body:
         read += piece
         if len(read) > LONGEST:
-            raise ApiError(413, "uploadTooLarge", f"The request's JSON is over {LONGEST >> 20} MiB.")
+            raise ApiError(413, "uploadTooLarge", f"The JSON body exceeds {LONGEST >> 20} MiB.")
     return parsed(bytes(read))
 
 
@@ -54,7 +54,7 @@ def dictionary(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ApiError(400, "parseError", "Parse Error: a JSON object was expected.")
+        raise ApiError(400, "parseError", "Parse Error: expected a JSON object.")
     return value
 
 
@@ -70,8 +70,8 @@ def _finite(text: str) -> float:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Reject repeated keys, which parsers resolve differently."""
+    """Reject repeated keys, which parsers handle differently."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key is given twice")
+        raise ValueError("a key is repeated")
     return found

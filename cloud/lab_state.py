@@ -1,8 +1,9 @@
 """The lab's current state: projects, users, service accounts, buckets and their policies.
 
 iam/lab.yaml defines the initial state. The state is saved to a file, so a restart loses nothing. A changed lab.yaml
-resets what it defines; what was added to the running lab stays (cloud/state_file.py). `cloud/identity/policies.py`,
-`cloud/identity/service_accounts.py`, `cloud/identity/job_account.py` and `cloud/storage/buckets/` modify it.
+resets what it defines, but keeps what was added to the running lab (cloud/state_file.py). These modules modify the
+state: `cloud/identity/policies.py`, `cloud/identity/service_accounts.py`, `cloud/identity/job_account.py` and
+`cloud/storage/buckets/`.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers"})
 class PolicyHolder:
     """A resource with an IAM policy: a project, a bucket or a service account.
 
-    `private`: the bucket enforces public access prevention, so allUsers and allAuthenticatedUsers hold no roles.
-    `added`: it was created in the running lab; lab.yaml does not define it.
+    `private`: the bucket enforces public access prevention, so allUsers and allAuthenticatedUsers have no roles.
+    `added`: the resource was created in the running lab rather than by lab.yaml.
     """
 
     project: str
@@ -64,7 +65,7 @@ class PolicyHolder:
 
 @dataclass(slots=True)
 class LabState:
-    """Everything the lab's cloud knows. `file` is where the state is saved; None in tests."""
+    """The complete state of the lab's cloud. `file` is where the state is saved; None in tests."""
 
     person: str
     job: str
@@ -76,12 +77,14 @@ class LabState:
     projects: dict[str, PolicyHolder]
     buckets: dict[str, PolicyHolder]
     accounts: dict[str, PolicyHolder]
-    objects: dict[str, dict[str, str]] = field(default_factory=dict)  # initial texts, by bucket and name
-    deleted: dict[str, float] = field(default_factory=dict)  # deletion time of accounts, by principal
-    chosen_job: str = ""  # the job principal that was chosen in the running lab; "" if none was
+    objects: dict[str, dict[str, str]] = field(
+        default_factory=dict
+    )  # initial content as text, by bucket and name
+    deleted: dict[str, float] = field(default_factory=dict)  # accounts' deletion times, by principal
+    chosen_job: str = ""  # the job principal chosen in the running lab; "" if none was
     source: str = ""  # digest of the lab.yaml it was created from
     file: Path | None = None
-    job_is_set: bool = False  # LAB_SERVICE_ACCOUNT names the job principal
+    job_is_set: bool = False  # LAB_SERVICE_ACCOUNT sets the job principal
     # Caches: policies by name, holder and revision; roles; groups.
     known: dict[str, tuple[PolicyHolder | None, int, Policy]] = field(default_factory=dict, repr=False)
     all_roles: Mapping[str, Role] = field(init=False, repr=False)
@@ -123,15 +126,15 @@ class LabState:
         return policy
 
     def deny_rules(self, project: str) -> tuple[DenyRule, ...]:
-        """The rules of a project's deny policies."""
+        """The rules in a project's deny policies."""
         return tuple(rule for document in self.deny.get(project, ()) for rule in deny_from_json(document))
 
     def number(self, project: str) -> int:
-        """The project number of a project id."""
+        """The project number for a project ID."""
         return self.numbers[project]
 
     def project_named(self, name: str) -> str:
-        """The project id for an id or a project number; empty if the project does not exist."""
+        """The project ID for a project ID or number; empty if the project does not exist."""
         if name in self.projects:
             return name
         return next((project for project, number in self.numbers.items() if str(number) == name), "")
@@ -143,7 +146,7 @@ class LabState:
         self.known.pop(f"projects/_/buckets/{name}", None)
 
     def set_policy(self, holder: PolicyHolder, document: Mapping[str, Any]) -> None:
-        """Replace a policy. Raises MalformedPolicy if it is invalid or names a member that does not exist."""
+        """Replace a policy. Raises MalformedPolicy if it is invalid or contains a member that does not exist."""
         policy = checked_policy(document, self.all_roles, self)
         holder.policy = {k: v for k, v in policy_to_json(policy).items() if k != "etag"}
         holder.revision += 1
@@ -157,7 +160,7 @@ class LabState:
             self.save()
 
     def choose_job(self, account: str) -> None:
-        """Make a service account the job principal of the running lab and of later starts."""
+        """Make a service account the job principal, in the running lab and after later starts."""
         before = self.job, self.chosen_job
         self.job = self.chosen_job = f"serviceAccount:{account}"
         try:
@@ -172,7 +175,7 @@ class LabState:
             write_private(self.file, json.dumps(self.as_json(), indent=1).encode())
 
     def as_json(self) -> dict[str, Any]:
-        """The state as JSON, in the form `state_file` reads."""
+        """The state as JSON, in the format that `state_file` reads."""
 
         def plain(holders: Mapping[str, PolicyHolder]) -> dict[str, Any]:
             return {
@@ -205,7 +208,7 @@ class LabState:
 
 
 def legacy_bindings(project: str) -> list[dict[str, Any]]:
-    """The bindings that Cloud Storage gives a new bucket; see LEGACY."""
+    """The bindings that Cloud Storage adds to a new bucket; see LEGACY."""
     return [
         {"role": role, "members": [f"{kind}:{project}" for kind in kinds]} for role, kinds in LEGACY.items()
     ]

@@ -2,8 +2,8 @@
 
 cluster network   :80  metadata server, the job's identity     :443 Google's services   :3128 egress proxy
 people network    :80  metadata server, the user's identity    :443                     :3128
-Vertex's clusters :80  metadata server, each node's identity   :443                     :3128   one network each
-published         :8265 the gateway
+Vertex clusters   :80  metadata server, each node's identity   :443                     :3128   one network each
+published         :8265 the gateway, also an HTTPS proxy to the lab for clients with the key
 loopback          :8080 the health check
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from cloud.gateway import proxy
+from cloud.gateway import connect, credentials, proxy
 from cloud.identity.access import Access
 from cloud.identity.lab_api import PREFIX, LabApi, at_host, google
 from cloud.identity.metadata import Metadata
@@ -34,18 +34,26 @@ from cloud.storage.service import Service, open_service
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 BACKLOG = 512
 LOOPBACK = "127.0.0.1"
-GRPC_PORT = 8081  # Vertex's control plane, which receives our HTTP/2 connections
+GRPC_PORT = 8081  # the Vertex AI control plane, which receives our HTTP/2 connections
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One container network: our address in it, and the identity of its containers.
+    """One container network: our address on it, and the identity of its containers.
 
     `role` is `job` (the job's identity), `person` (the user's) or `node` (a Vertex cluster's own identity).
     """
 
     address: str
     role: str = "job"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How clients on this machine reach the lab's hosts: the proxy's rules, and the CA certificate to trust."""
+
+    rules: egress.Egress
+    pem: bytes
 
 
 @dataclass(slots=True)
@@ -56,14 +64,19 @@ class Cloud:
     tokens: Tokens
     objects: Path
     project: str
-    vertex: str = ""  # host name of Vertex's control plane; if empty, gRPC calls are refused
+    vertex: str = ""  # host name of the Vertex AI control plane; if empty, gRPC calls are refused
     service: Service = field(init=False)
     runners: list[web.AppRunner] = field(default_factory=list)
     servers: list[asyncio.Server] = field(default_factory=list)
-    listener_sync: asyncio.Task[None] | None = None  # opens listeners on the networks of Vertex's clusters
+    listener_sync: asyncio.Task[None] | None = None  # opens listeners on the Vertex AI clusters' networks
+    gate: proxy.Gate | None = None  # once the gateway is open
 
     def __post_init__(self) -> None:
         self.service = open_service(self.access(), self.objects)
+
+    def is_key(self, text: str) -> bool:
+        """Whether this is the gateway's key."""
+        return self.gate is not None and credentials.key_matches(text, self.gate)
 
     def storage(self, access: Access) -> Storage:
         """The Cloud Storage API, enforcing `access`."""
@@ -103,13 +116,13 @@ class Cloud:
         await self.listen(catch_all(with_certificate(metadata.handle, address, port, pem)), address, port)
 
     async def open_node_metadata(self, address: str, port: int, pem: bytes) -> None:
-        """Open the metadata server for the nodes of Vertex's clusters."""
+        """Open the metadata server for the nodes of Vertex AI clusters."""
         metadata = NodeMetadata(self.lab_state, self.tokens, self.vertex)
         await self.listen(catch_all(with_certificate(metadata.handle, address, port, pem)), address, port)
 
     async def open_services(self, address: str, port: int, tls: ssl.SSLContext | None) -> None:
         """Open Google's services, selected by host name."""
-        storage, services = self.storage(self.access()), GoogleServices(self.access())
+        storage, services = self.storage(self.access()), GoogleServices(self.access(), self.is_key)
 
         async def handle(request: web.Request) -> web.StreamResponse:
             host = request.host.partition(":")[0].lower()
@@ -119,7 +132,7 @@ class Cloud:
         await self.listen(catch_all(handle), address, port, tls)
 
     async def open_emulator(self, port: int) -> None:
-        """Open Cloud Storage on loopback for clients with emulator variables; without a token they act as the job."""
+        """Open Cloud Storage on loopback for clients with emulator variables. Without a token, they act as the job."""
         storage, base = self.storage(self.access(assumed=True)), f"http://127.0.0.1:{port}"
 
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -136,22 +149,28 @@ class Cloud:
 
         await self.listen(catch_all(handle), LOOPBACK, port)
 
-    async def open_gateway(self, gate: proxy.Gate, address: str, port: int) -> None:
-        """Open the published gateway: the dashboard, the lab API and Google's services for this machine."""
-        lab = LabApi(self.access(), self.project, gate)
+    async def open_gateway(self, gate: proxy.Gate, address: str, port: int, door: Door | None = None) -> None:
+        """Open the published gateway: the dashboard, the lab API and Google's services for this machine.
+
+        With `door` it is also a proxy: see cloud/gateway/connect.py.
+        """
+        self.gate = gate
+        lab = LabApi(self.access(), self.project, gate, door.pem if door else b"")
         mounts = {
-            PREFIX: google(self.storage(self.access()), GoogleServices(self.access())),
+            PREFIX: google(self.storage(self.access()), GoogleServices(self.access(), self.is_key)),
             "/lab/": lab.handle,
         }
-        await self.listen(proxy.application(gate, mounts), address, port)
+        app = proxy.application(gate, mounts)
+        if door is None:
+            return await self.listen(app, address, port)
+        rules = replace(door.rules, authorize=partial(connect.require_key, gate))
+        self.servers.append(await connect.listen(await self.runner(app), address, port, rules.handle))
 
     async def listen(
         self, app: web.Application, address: str, port: int, tls: ssl.SSLContext | None = None
     ) -> None:
         """Serve an application; with `tls`, HTTP/2 connections go to the gRPC handlers."""
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
-        await runner.setup()
-        self.runners.append(runner)
+        runner = await self.runner(app)
         if tls:
             self.servers.append(
                 await alpn.listen(runner, address, port, tls, missing_services.refuse_grpc, self.grpc())
@@ -159,8 +178,15 @@ class Cloud:
         else:
             await web.TCPSite(runner, address, port, ssl_context=tls, backlog=BACKLOG).start()
 
+    async def runner(self, app: web.Application) -> web.AppRunner:
+        """An application's runner, ready for connections; `close` cleans it up."""
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
+        await runner.setup()
+        self.runners.append(runner)
+        return runner
+
     def grpc(self) -> dict[str, alpn.StreamHandler]:
-        """The gRPC handlers by host. The control plane also answers for the services that we serve over HTTP/1.1."""
+        """The gRPC handlers by host. The control plane also gets gRPC calls to the services we serve over HTTP/1.1."""
         handler = (
             alpn.forward_to(self.vertex, GRPC_PORT, missing_services.refuse_grpc)
             if self.vertex
@@ -177,7 +203,7 @@ class Cloud:
 
 
 def with_certificate(handler: Handler, address: str, port: int, pem: bytes) -> Handler:
-    """A metadata server's handler that also serves the CA certificate; on loopback it refuses browsers."""
+    """A metadata server's handler that also serves the CA certificate. On loopback, it refuses browsers."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         if address == LOOPBACK and (refused := refuse_browser(request, port)):

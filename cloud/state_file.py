@@ -1,4 +1,4 @@
-"""Loads the lab's state: from iam/lab.yaml, or as it was last saved."""
+"""Loads the lab's state, either from iam/lab.yaml or as last saved."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ log = logging.getLogger("cloud")
 
 
 def load(file: Path, state: Path | None, service_account: str = "") -> LabState:
-    """The state saved in the folder `state`, or the one lab.yaml defines if that file has changed since.
+    """The state saved in the `state` folder, or the one that lab.yaml defines if lab.yaml has since changed.
 
     In the latter case, accounts and buckets that were added to the running lab are kept. `service_account` overrides
-    the identity of jobs. Raises IamError, which says where in the file the error is.
+    the jobs' identity. Raises IamError, whose message locates the error in the file.
     """
     text = lab.content(file)  # read once, so the digest matches what is parsed
     source = hashlib.sha256(text).hexdigest()
@@ -62,25 +62,25 @@ def with_additions(fresh: LabState, old: LabState | None) -> LabState:
     ]
     for theirs, name, holder in kept:
         theirs[name] = holder
-    for theirs, name, holder in kept:  # when all members exist again
+    for theirs, name, holder in kept:  # once all members exist again
         keep_policy(fresh, theirs, name, holder)
     return fresh
 
 
 def keep_policy(fresh: LabState, holders: dict[str, PolicyHolder], name: str, holder: PolicyHolder) -> None:
-    """Give a resource a new one's policy if its own names a role or a member that lab.yaml no longer defines."""
+    """Reset a resource's policy to the default if it uses a role or member that lab.yaml no longer defines."""
     try:
         fresh.set_policy(holder, holder.policy)
     except MalformedPolicy as fault:
         bindings = legacy_bindings(holder.project) if holders is fresh.buckets else []
         fresh.set_policy(holder, {"version": 1, "bindings": bindings})
-        log.warning("%s has the policy of a new one, because lab.yaml changed: %s", name, fault.message)
+        log.warning("%s: policy reset to the default, because lab.yaml changed: %s", name, fault.message)
 
 
 def job_of(lab_state: LabState, service_account: str, default: str) -> str:
     """The job principal: LAB_SERVICE_ACCOUNT, the one chosen in the running lab, or lab.yaml's.
 
-    Raises IamError if LAB_SERVICE_ACCOUNT names no account.
+    Raises IamError if LAB_SERVICE_ACCOUNT is not an account in the lab.
     """
     if fixed := job_principal(service_account, lab_state.accounts):
         return fixed
@@ -92,7 +92,7 @@ def job_of(lab_state: LabState, service_account: str, default: str) -> str:
 
 @dataclass(slots=True)
 class StateFile:
-    """The state that another process saves to a file, read again whenever the file changes."""
+    """The state that another process saves to a file, reloaded whenever the file changes."""
 
     file: Path
     stamp: tuple[int, int] = (0, 0)

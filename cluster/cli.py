@@ -1,9 +1,10 @@
-"""The command line, the only module that prints. Results go to stdout, progress to stderr."""
+"""The command line. This is the only module that prints: results to stdout, progress to stderr."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +15,8 @@ from cluster.options import PROG
 from cluster.runtimes import Context, Runtime
 from cluster.vertex_ai import options as vertex_options
 from raydock import settings, state
-from raydock.errors import Interrupted, RaydockError
+from raydock.errors import Interrupted, RaydockError, UsageError
+from raydock.gcp.clouds import inside_lab
 from raydock.settings import ROOT
 from raydock.terminal.commandline import Parser
 from raydock.terminal.layout import columns, hanging
@@ -28,10 +30,11 @@ NEXT = "python submit.py jobs/sklearn_joblib.py"
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command and return its exit code: see cluster/errors.py."""
+    """Run one command and return its exit code. The codes are listed in cluster/errors.py."""
     try:
         options = parse(argv)
         run = vertex_options.chosen(options)
+        enter_lab(options)
         context = read_context()
         run(options, context)
     except RaydockError as error:
@@ -48,18 +51,35 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def enter_lab(options: argparse.Namespace) -> None:
+    """Use the lab's Vertex AI if a command for Vertex AI means it, and say so.
+
+    Raises UsageError for a command on the local cluster in a container of the lab.
+    """
+    if getattr(options, "target", "local") == "local" and inside_lab():
+        raise UsageError(
+            "This container of the lab has no Docker engine, so it can't manage the cluster that it belongs to.",
+            "Run it on the machine itself, or add --target vertex for clusters on the lab's Vertex AI.",
+        )
+    if getattr(options, "target", "") == "vertex":
+        from raydock.gcp.lab_environment import enter_if_meant
+
+        if found := enter_if_meant(options.lab, options.project, options.cluster, os.environ):
+            say(found.line)
+
+
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Parse the arguments. Raises UsageError, with the corrected command line if one is likely."""
+    """Parse the arguments. Raises UsageError, which suggests a corrected command line if it can."""
     return command_line.parse(argv, COMMANDS)
 
 
 def parser() -> Parser:
-    """The parser with every command."""
+    """The parser for all commands."""
     return command_line.parser(COMMANDS)
 
 
 def read_context() -> Context:
-    """The context of this checkout. Raises UsageError for an invalid setting."""
+    """Read the settings and topology of this checkout. Raises UsageError for an invalid setting."""
     from raydock import topology
 
     found = settings.read()
@@ -74,7 +94,7 @@ def report(error: RaydockError) -> None:
 
 
 def wrapped(start: str, text: str) -> None:
-    """Print lines to stderr, wrapped to the terminal, the first one after `start`. Commands and links stay whole."""
+    """Print lines to stderr, wrapped to the terminal. `start` precedes the first. Commands and links stay whole."""
     width = columns(sys.stderr)
     first, *more = text.split("\n")
     for line in [*hanging(start, first, width), *(part for one in more for part in hanging("", one, width))]:
@@ -88,7 +108,7 @@ def say(line: str, prefix: str = PREFIX) -> None:
 
 
 def run_up(options: argparse.Namespace, context: Context) -> None:
-    """Start the cluster, or apply changed settings to the one that is up."""
+    """Start the cluster, or apply changed settings to the running one."""
     from cluster import runtimes, sizes, up
     from cluster.state import applied, key, lock
     from iam.lab.settings import renamed_setting
@@ -113,12 +133,14 @@ def run_up(options: argparse.Namespace, context: Context) -> None:
 
 
 def run_down(options: argparse.Namespace, context: Context) -> None:
-    """Remove the cluster, whatever its runtime, after confirmation on a terminal."""
+    """Remove the cluster, whichever runtime it uses. Asks for confirmation on a terminal."""
     from cluster import down
     from cluster.state import lock
 
     with lock.held(context.state):
-        removal = down.removal(context, options.keep_data)  # raises NoEngine before anything is removed
+        removal = down.removal(
+            context, options.keep_data
+        )  # if this raises NoEngine, nothing has been removed
         if not (removal.nothing or options.yes) and confirmation.is_possible():
             wrapped("", removal.description())
             if not options.keep_data:
@@ -131,7 +153,7 @@ def run_down(options: argparse.Namespace, context: Context) -> None:
 
 
 def run_status(options: argparse.Namespace, context: Context) -> None:
-    """Show the nodes, as a table or as JSON."""
+    """Show the nodes as a table or as JSON."""
     from cluster import runtimes, status
 
     runtime = runtimes.current(context)
@@ -168,8 +190,17 @@ def run_images(options: argparse.Namespace, context: Context) -> None:
     print(f"Built: {', '.join(built)}." if built else "All images already exist.")
 
 
+def run_env(options: argparse.Namespace, context: Context) -> None:
+    """Print the variables for a shell: eval "$(python -m cluster env)"."""
+    from raydock.gcp import lab_environment
+
+    found = lab_environment.of_checkout(os.environ)
+    print(found.exports)
+    say(f"for the shell that evaluates this: {found.line}")
+
+
 def show(cluster: Runtime, context: Context) -> None:
-    """Print the table of nodes, and say which services have stopped."""
+    """Print the node table, and report any services that have stopped."""
     from cluster import runtimes, status
 
     print(status.table(runtimes.cluster_nodes(cluster, context)))
@@ -177,4 +208,11 @@ def show(cluster: Runtime, context: Context) -> None:
         say(f"{runtimes.stopped_message(stopped)} {runtimes.START_AGAIN}")
 
 
-COMMANDS = {"up": run_up, "down": run_down, "status": run_status, "scale": run_scale, "images": run_images}
+COMMANDS = {
+    "up": run_up,
+    "down": run_down,
+    "status": run_status,
+    "scale": run_scale,
+    "images": run_images,
+    "env": run_env,
+}

@@ -1,4 +1,4 @@
-"""Asks on the terminal before something is deleted or billed."""
+"""Asks for confirmation before a command deletes something or starts billing."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from raydock.terminal import prompt
 
 
 def is_possible() -> bool:
-    """Whether there is a terminal to ask on."""
+    """Whether the user can be asked: stdin and stderr are terminals."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def confirm(question: str, nothing: str) -> None:
-    """Ask, and return if the answer is yes. Raises UsageError without a terminal, ClusterError for another answer.
+    """Ask, and return if the answer is yes. Raises ClusterError for any other answer, UsageError without a terminal.
 
-    `nothing` says what did not happen, for example "Nothing was deleted".
+    `nothing` states what did not happen, for example "Nothing was deleted".
     """
     if not prompt.confirmed(question, nothing):
         raise ClusterError(f"{nothing}.", "Answer y to confirm, or add --yes.")

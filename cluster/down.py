@@ -1,4 +1,4 @@
-"""Removes the cluster: what goes, what stays, and the removal itself."""
+"""Removes the cluster, after describing what will be deleted and what will be kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Removal:
     """What `down` is about to remove."""
 
     context: Context
-    hosts: tuple[str, ...]  # the runtimes on which the cluster, or data that it left, exists
+    hosts: tuple[str, ...]  # the runtimes that have the cluster or data it left behind
     keep_data: bool
 
     @property
@@ -27,7 +27,7 @@ class Removal:
         return not self.hosts
 
     def description(self) -> str:
-        """What goes and what stays, to be confirmed."""
+        """What will be deleted and kept, for the user to confirm."""
         gone = [f"the cluster ({', '.join(self.hosts)}) and the jobs running on it"]
         kept = [DATA] if self.keep_data else []
         gone += [] if self.keep_data else [DATA]
@@ -37,7 +37,7 @@ class Removal:
         return "\n".join([f"Deletes {'; '.join(gone)}.", *([f"Keeps {'; '.join(kept)}."] if kept else [])])
 
     def run(self) -> list[str]:
-        """Remove it. Returns the names of what was removed. Raises Leftover."""
+        """Remove the cluster. Returns the names of the removed parts. Raises Leftover."""
         removed = [part for cluster in self.clusters() for part in cluster.down(self.keep_data)]
         state = self.context.state
         key.remove(state)

@@ -1,9 +1,9 @@
-"""Drains idle nodes. Runs next to the control store (GCS), on the head, where only Ray is installed.
+"""Drains idle nodes. Runs on the head, where the control store (GCS) is and only Ray is installed.
 
     python drain.py HOST:PORT COUNT SECONDS NODE_ID...
 
-Drains COUNT of the given nodes, longest idle first: Ray places no new tasks on them, and each raylet exits once its
-tasks have finished. Ray gets SECONDS as the deadline and moves actors away by then; it does not kill anything itself.
+Drains COUNT of the given nodes, longest idle first. Ray places no new tasks on them, and each raylet exits once its
+tasks have finished. SECONDS is the deadline for Ray to move actors elsewhere. Ray kills nothing when it expires.
 Prints the ids of the draining nodes as JSON.
 """
 
@@ -25,7 +25,7 @@ def main(address: str, count: str, seconds: str, *ids: str) -> None:
     deadline = int((time.time() + float(seconds)) * 1000)
     reason = DrainNodeReason.Value(
         "DRAIN_NODE_REASON_PREEMPTION"
-    )  # the only reason that a raylet never rejects
+    )  # raylets never reject this reason, but may reject all others
     for node in chosen:
         accepted, rejection = client.drain_node(node, reason, "scaled down by raydock", deadline)
         if not accepted:

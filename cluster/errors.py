@@ -1,13 +1,13 @@
-"""Errors of `python -m cluster`. Each has a one-sentence message and the command that fixes the problem.
+"""The errors that `python -m cluster` raises. Each consists of a one-sentence message and a command that fixes it.
 
-ClusterError (exit code 1), next to raydock.errors.UsageError (2)
-├── NoEngine            no Docker engine answers, or `docker compose` is missing
+ClusterError (exit code 1); see also raydock.errors.UsageError (2)
+├── NoEngine            no Docker engine responds, or `docker compose` is missing
 ├── NoRegistry          an image can't be pulled from this machine
-├── PortTaken           another program listens on the dashboard's port
+├── PortTaken           another program is listening on the dashboard's port
 ├── Busy                another `python -m cluster` is changing this cluster
-├── OtherRuntime        a cluster already exists with another runtime
+├── OtherRuntime        a cluster already exists on another runtime
 ├── TooSmall            the machine has too little memory for the smallest cluster
-├── InUse (3)           jobs run on nodes that would be restarted; nothing was changed
+├── InUse (3)           jobs are running on nodes that would be restarted; nothing was changed
 └── Leftover            `down` could not remove everything
 """
 
@@ -17,7 +17,7 @@ from raydock.errors import RaydockError
 
 
 class ClusterError(RaydockError):
-    """The base class: `message` says what failed, on what and why; `fix` is the command that fixes it."""
+    """The base class. `message` explains what failed, on what and why; `fix` is the command that fixes it."""
 
     exit_code = 1
 
@@ -26,7 +26,7 @@ class ClusterError(RaydockError):
 
 
 class NoEngine(ClusterError):
-    """No Docker engine answers, or `docker compose` is missing."""
+    """No Docker engine responds, or `docker compose` is missing."""
 
 
 class NoRegistry(ClusterError):
@@ -34,7 +34,7 @@ class NoRegistry(ClusterError):
 
 
 class PortTaken(ClusterError):
-    """Another program listens on the dashboard's port."""
+    """Another program is listening on the dashboard's port."""
 
 
 class Busy(ClusterError):
@@ -42,7 +42,7 @@ class Busy(ClusterError):
 
 
 class OtherRuntime(ClusterError):
-    """A cluster already exists with another runtime, or under the same name on Vertex AI."""
+    """A cluster already exists on another runtime, or under the same name on Vertex AI."""
 
 
 class TooSmall(ClusterError):
@@ -50,7 +50,7 @@ class TooSmall(ClusterError):
 
 
 class InUse(ClusterError):
-    """Jobs run on nodes that would be restarted. Nothing was changed."""
+    """Jobs are running on nodes that would be restarted. Nothing was changed."""
 
     exit_code = 3
 

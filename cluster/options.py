@@ -1,4 +1,4 @@
-"""The options of `python -m cluster`."""
+"""The command-line options for `python -m cluster`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from raydock.terminal.commandline import MEANT, Parser, line, near
 
 PROG = "python -m cluster"
 RENAMED = {"--kind": "--runtime"}
-Commands = Mapping[str, Callable[[argparse.Namespace, Any], None]]  # the function of each command, by name
+Commands = Mapping[str, Callable[[argparse.Namespace, Any], None]]  # maps a command's name to its function
 
 
 def parse(argv: Sequence[str], commands: Commands) -> argparse.Namespace:
-    """Parse the arguments. Raises UsageError, with the corrected command line if one is likely."""
+    """Parse the arguments. Raises UsageError, which suggests a corrected command line if it can."""
     top, words = parser(commands), list(argv)
     verbs = top.commands
     if words and words[0] in verbs:
@@ -34,7 +34,7 @@ def parse(argv: Sequence[str], commands: Commands) -> argparse.Namespace:
 
 
 def require_current_flags(verb: Parser, words: Sequence[str]) -> None:
-    """Raise UsageError for a flag that was renamed, with the command line that uses the new name."""
+    """Raise UsageError for a renamed flag, and suggest the command line with its new name."""
     for word in words:
         flag, equals, value = word.partition("=")
         new = RENAMED.get(flag, "")
@@ -44,18 +44,21 @@ def require_current_flags(verb: Parser, words: Sequence[str]) -> None:
 
 
 def parser(commands: Commands) -> Parser:
-    """The parser with every command."""
+    """The parser for all commands."""
     top = Parser(
         prog=PROG, description="Start, inspect and stop a Ray cluster, on this machine or on Vertex AI."
     )
     verbs = top.add_subparsers(metavar="COMMAND", required=True)
     up(verbs.add_parser("up", help="start the cluster defined in compose.yaml"))
-    down(verbs.add_parser("down", help="stop the cluster and remove it, with the lab's data"))
+    down(verbs.add_parser("down", help="stop and remove the cluster and the lab's data"))
     status = verbs.add_parser("status", help="show the nodes")
     status.add_argument("--json", action="store_true", help="print JSON")
     scale(verbs.add_parser("scale", help="change the number of nodes in a pool"))
     images = verbs.add_parser("images", help="build the missing images")
     images.add_argument("--build", action="store_true", help="rebuild all images")
+    verbs.add_parser(
+        "env", help="print shell variables that lead Google's clients on this machine to the lab"
+    )
     for name, run in commands.items():
         verbs.choices[name].set_defaults(run=run)
     manifest.add(verbs)
@@ -64,23 +67,23 @@ def parser(commands: Commands) -> Parser:
 
 
 def up(parser: Parser) -> None:
-    """Add the options of `up`."""
+    """Add the options for `up`."""
     parser.add_argument(
         "--runtime",
         choices=["auto", *RUNTIMES],
         default="auto",
-        help="what to run the nodes on (default auto: Docker if its engine answers, otherwise processes)",
+        help="how to run the nodes (default auto: in Docker if its engine responds, otherwise as processes)",
     )
     parser.add_argument("--build", action="store_true", help="rebuild the images first")
     parser.add_argument(
         "--restart",
         action="store_true",
-        help="restart the nodes to apply changed settings, ending what runs on them",
+        help="restart the nodes to apply changed settings; this kills the jobs running on them",
     )
 
 
 def down(parser: Parser) -> None:
-    """Add the options of `down`."""
+    """Add the options for `down`."""
     parser.add_argument(
         "--keep-data",
         action="store_true",
@@ -89,7 +92,7 @@ def down(parser: Parser) -> None:
 
 
 def scale(parser: Parser) -> None:
-    """Add the options of `scale`."""
+    """Add the options for `scale`."""
     parser.add_argument("sizes", nargs="+", metavar="POOL=COUNT", help="for example cpu-worker=3")
     parser.add_argument(
         "--drain-timeout",
@@ -101,7 +104,7 @@ def scale(parser: Parser) -> None:
 
 
 def seconds(text: str) -> float:
-    """A duration in seconds. 0 means not at all."""
+    """Parse a duration into seconds. 0 means no waiting."""
     try:
         return units.seconds(text, zero=True)
     except ValueError as fault:

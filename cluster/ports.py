@@ -1,4 +1,4 @@
-"""TCP ports on this machine."""
+"""Finds free TCP ports on this machine."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import socket
 from cluster.errors import PortTaken
 from raydock.errors import NotReady
 
-# Above the range that Ray gives to workers by default (10002-19999), and below the ephemeral ports of outgoing
-# connections (32768 and up on Linux).
+# Above Ray's default range for workers (10002-19999), and below the ephemeral ports for outgoing connections (32768 and
+# up on Linux).
 LOWEST, HIGHEST = 20000, 32000
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the port, on every address of this machine."""
+    """Whether a server could listen on the port on all of this machine's addresses."""
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -25,7 +25,7 @@ def is_free(port: int) -> bool:
 
 
 def require_free(port: int) -> None:
-    """Raise PortTaken if another program listens on the port."""
+    """Raise PortTaken if another program is listening on the port."""
     if not is_free(port):
         raise PortTaken(
             f"Port {port} is already in use by another program.",
@@ -34,7 +34,7 @@ def require_free(port: int) -> None:
 
 
 def pick(count: int, taken: set[int]) -> list[int]:
-    """Return `count` random free ports that are not in `taken`. Raises NotReady if there are too few."""
+    """Pick `count` free ports at random, excluding those in `taken`. Raises NotReady if there are too few."""
     found: list[int] = []
     for port in random.sample(range(LOWEST, HIGHEST), HIGHEST - LOWEST):
         if port not in taken and is_free(port):

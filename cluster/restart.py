@@ -1,4 +1,4 @@
-"""Decides whether `up` must restart the nodes, and which jobs that would end."""
+"""Decides whether `up` must restart the nodes, and which jobs that would kill."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ SHOWN = 5
 
 
 def reasons(changed: Changes, build: bool, asked: bool) -> str:
-    """Why the nodes of an existing cluster must be restarted, or "" if they need not be."""
+    """Why the nodes of an existing cluster must be restarted, or "" if a restart is not needed."""
     why = [f"{', '.join(changed.nodes)} changed"] if changed.nodes else []
-    why += ["the images are rebuilt"] if build else []
+    why += ["the images will be rebuilt"] if build else []
     return " and ".join(why) or ("--restart was given" if asked else "")
 
 
 def require_idle(why: str, members: Sequence[Member], dashboard: Gateway, words: Sequence[str]) -> None:
-    """Raise InUse, naming the jobs, if any job is running. `words` are the arguments to repeat in the fix."""
+    """Raise InUse, which lists the jobs, if any job is running. `words` are the arguments to repeat in the fix."""
     if not any(member.running for member in members):
         return
     running = jobs(dashboard)
     if running:
         raise InUse(
-            f"The nodes must be restarted because {why}, which would end {running}. Nothing was changed.",
-            f"Wait for the jobs to finish, or end them: {line('python -m cluster', [*words, '--restart'])}",
+            f"The nodes must be restarted because {why}, but that would kill {running}. Nothing was changed.",
+            f"Wait for the jobs to finish, or kill them: {line('python -m cluster', [*words, '--restart'])}",
         )
 
 
 def jobs(dashboard: Gateway) -> str:
-    """The running jobs as text, or "" if there are none. A cluster that can't list its jobs may be running some."""
+    """Describe the running jobs, or return "" if there are none. If they can't be listed, some may be running."""
     try:
         listed = rows(blocking.get(dashboard, paths.JOBS, list))
     except Unavailable as fault:
-        return f"any running job, which could not be listed: {fault.message.rstrip('.')}"
+        return f"any running jobs (could not list them: {fault.message.rstrip('.')})"
     found = [name(job) for job in listed if job.get("status") not in TERMINAL]
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     noun = "job" if len(found) == 1 else "jobs"
@@ -49,5 +49,5 @@ def jobs(dashboard: Gateway) -> str:
 
 
 def name(job: Mapping[str, object]) -> str:
-    """The id of a job. Interactive drivers have one too."""
+    """The job's id. Interactive drivers have one too."""
     return str(job.get("submission_id") or job.get("job_id") or "a driver")

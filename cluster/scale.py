@@ -1,4 +1,4 @@
-"""Resizes a pool of a running cluster. Shared by both runtimes."""
+"""Resizes a pool in a running cluster. Both runtimes use it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DRAIN = Path(__file__).with_name("drain.py")
 
 
 class Scalable(Protocol):
-    """A cluster whose nodes can be added and removed one at a time."""
+    """A cluster to which nodes can be added, and from which they can be removed, one at a time."""
 
     def members(self) -> list[Member]:
         """See Runtime.members."""
@@ -31,11 +31,11 @@ class Scalable(Protocol):
         """Stop and remove the members."""
 
     def on_head(self, source: str, *arguments: str) -> str:
-        """Run Python source on the head and return its stdout. Its first argument is the GCS address, HOST:PORT."""
+        """Run Python source code on the head and return its stdout. Its first argument is the GCS's HOST:PORT."""
 
 
 def scale(cluster: Scalable, context: Context, pool: Pool, count: int, drain_timeout: float) -> None:
-    """Add nodes, or drain and remove them, until the pool has `count` living nodes."""
+    """Add nodes, or drain and remove some, until the pool has `count` living nodes."""
     present = [member for member in cluster.members() if member.pool == pool.name]
     surplus = len(present) - count
     with context.steps.step(f"resizing {pool.name} to {units.counted(count, 'node')}"):
@@ -55,7 +55,7 @@ def drained_members(
     wanted = surplus - len(dead)
     if not wanted:
         return dead
-    # Reversed, so that the highest-numbered of equally idle nodes is drained.
+    # Reversed, so that among equally idle nodes the highest-numbered ones are drained.
     answer = cluster.on_head(DRAIN.read_text(), str(wanted), str(seconds), *reversed(living))
     drained = {node: living[node] for node in json.loads(answer.splitlines()[-1])}
     wait_until_drained(context, drained, seconds)
@@ -63,7 +63,7 @@ def drained_members(
 
 
 def wait_until_drained(context: Context, drained: dict[str, Member], seconds: float) -> None:
-    """Wait for the nodes to exit. Report those that are still busy after `seconds`; they are removed anyway."""
+    """Wait for the nodes to exit. Those still busy after `seconds` are reported, and removed anyway."""
 
     def draining() -> str:
         living = {node.id for node in alive(list_nodes(context.dashboard))}
@@ -73,7 +73,7 @@ def wait_until_drained(context: Context, drained: dict[str, Member], seconds: fl
     try:
         wait_until(draining, seconds, "Draining", context.steps.status, "See: make cluster-status")
     except NotReady:
-        context.steps.say(f"still busy after {seconds:g} s, removing anyway: {draining() or 'nothing'}")
+        context.steps.say(f"removing nodes that were still busy after {seconds:g} s: {draining() or 'none'}")
 
 
 def wait_for_nodes(cluster: Scalable, context: Context, pool: str) -> None:

@@ -1,7 +1,7 @@
-"""The sizes of nodes that are not set: fitted to the machine when a cluster is started, and kept while it is up.
+"""Node sizes that are not set: fitted to the machine when a cluster starts, and kept while it is up.
 
-raydock/sizing.py divides the machine. The outcome is written to .raydock/started.json: a machine that has changed
-since is no reason to restart nodes.
+raydock/sizing.py divides up the machine. The resulting sizes are recorded in .raydock/started.json, so that nodes are
+not restarted if the machine's CPUs or memory change later.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from raydock.machine import Machine
 from raydock.sizing import NodeSizes, Sizes
 from raydock.topology import Pool, Topology
 
-# The pool and the field that each setting is.
+# The pool and the field that each setting controls.
 FIELDS = {
     "CPU_WORKERS": ("cpu-worker", "nodes"),
     "CPU_WORKER_CPUS": ("cpu-worker", "cpus"),
@@ -36,20 +36,20 @@ CLOUD = "LAB_MEMORY"
 PAGE = "docs/cluster-sizes.md"
 MORE = {
     "docker": "Give Docker more memory (Docker Desktop: Settings, Resources)",
-    "processes": "Use a machine with more",
+    "processes": "Use a machine with more memory",
 }
 
 
 def of_running(context: Context) -> Context:
-    """The context of a cluster that is up, with the sizes that were chosen when it was started."""
+    """The context for a running cluster, with the sizes that were chosen when it was started."""
     return with_sizes(context, started.chosen(context.state))
 
 
 def fitted(context: Context, runtime: str, exists: bool) -> tuple[Context, str]:
-    """The context with every size, and a line about those of a new cluster.
+    """The context with every size filled in, and a line that describes the sizes if the cluster is new.
 
-    A cluster that exists keeps what was chosen for it; one that Compose alone has started has the sizes of
-    compose.yaml. TooSmall for a new one that does not fit, and NoEngine where Docker does not answer.
+    An existing cluster keeps the sizes that were chosen for it. One that was started with plain `docker compose` uses
+    the sizes in compose.yaml. Raises TooSmall if a new cluster does not fit, and NoEngine if Docker does not respond.
     """
     kept = started.chosen(context.state) if exists else {}
     if exists and not kept:
@@ -66,7 +66,7 @@ def fitted(context: Context, runtime: str, exists: bool) -> tuple[Context, str]:
 
 
 def of_engine(runtime: str) -> Machine:
-    """What there is to divide."""
+    """The CPUs and memory that the runtime can divide among the nodes."""
     if runtime == "docker":
         engine = import_module("cluster.docker.engine").connect()
         with closing(engine.client):
@@ -76,14 +76,14 @@ def of_engine(runtime: str) -> Machine:
 
 
 def with_sizes(context: Context, chosen: Mapping[str, str]) -> Context:
-    """The context with these sizes for settings that are not set."""
+    """The context, with the chosen sizes for settings that are not set."""
     free = {name: value for name, value in chosen.items() if not context.settings.get(name)}
     settings = {**context.settings, **free}
     return replace(context, chosen=free, topology=topology.load(context.root, settings))
 
 
 def values(context: Context) -> dict[str, int]:
-    """The sizes that are set or chosen, as numbers; memory in bytes."""
+    """The sizes that are set or chosen, as numbers. Memory is in bytes."""
     pools = {pool.name: pool for pool in context.topology.pools}
     found = {name: int(getattr(pools[pool], field)) for name, (pool, field) in FIELDS.items()}
     found[CLOUD] = context.topology.cloud
@@ -93,7 +93,7 @@ def values(context: Context) -> dict[str, int]:
 
 
 def of_compose(fixed: Topology) -> Sizes:
-    """The sizes that compose.yaml has, for clusters that are to be the same on every machine."""
+    """The sizes in compose.yaml, for clusters that must be the same on every machine."""
     cpu, gpu = (of_pool(fixed.pool(name)) for name in ("cpu-worker", "gpu-worker"))
     return Sizes(of_pool(fixed.head), cpu, gpu, fixed.cloud)
 
@@ -104,12 +104,12 @@ def of_pool(pool: Pool) -> NodeSizes:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A machine, what is set, and how the machine is divided after it."""
+    """A machine, the sizes that are set, and the resulting division of the machine."""
 
     runtime: str
     machine: Machine
     given: Mapping[str, int]
-    others: int  # bytes for services that COMPOSE_PROFILES adds
+    others: int  # bytes for the services that COMPOSE_PROFILES enables
 
     @property
     def sizes(self) -> Sizes:
@@ -121,13 +121,13 @@ class Fit:
 
     @property
     def lacks_memory(self) -> bool:
-        """Whether with more memory there would be more CPUs."""
+        """Whether the workers could use more CPUs if the machine had more memory."""
         ample = replace(self.machine, memory=2**50)
         return sizing.divide(ample, self.given, self.others).cpus > self.sizes.cpus
 
 
 def sentence(fit: Fit, chosen: Mapping[str, str]) -> str:
-    """What the cluster gets of the machine, and which settings change it."""
+    """How much of the machine the cluster gets, and which settings change that."""
     sizes = fit.sizes
     nodes = [f"head {gib(sizes.head.memory)}"]
     for name, group in (("cpu-worker", sizes.cpu), ("gpu-worker", sizes.gpu)):
@@ -135,29 +135,29 @@ def sentence(fit: Fit, chosen: Mapping[str, str]) -> str:
             nodes.append(f"{group.count} {name} ({cpus(group.cpus)}, {gib(group.memory)})")
     found = "; ".join([", ".join(nodes), *warnings(fit)])
     names = [name for name in FIELDS if name in chosen and not name.endswith("_SHM")]
-    change = f"To change this, set {', '.join(names)} in .env" if names else "All of it is set in .env"
+    change = f"To change this, set {', '.join(names)} in .env" if names else "All sizes are set in .env"
     return f"sized to {cpus(fit.machine.cpus)} and {gib(fit.machine.memory)}: {found}. {change}: {PAGE}"
 
 
 def warnings(fit: Fit) -> list[str]:
-    """Where the settings promise more than there is, and where memory is too short for every CPU."""
+    """Warnings if the settings offer more than the machine has, or if memory is too short to use every CPU."""
     found = []
     if fit.sizes.cpus > fit.machine.cpus:
-        found.append(f"the workers promise {cpus(fit.sizes.cpus)}, more than there are")
+        found.append(f"the workers offer {cpus(fit.sizes.cpus)}, more than the machine has")
     elif fit.lacks_memory:
-        found.append(f"there is memory for {cpus(fit.sizes.cpus)}")
+        found.append(f"there is only enough memory for {cpus(fit.sizes.cpus)}")
     if fit.shortage:
         own = gib(sizing.reserve(fit.machine))
-        found.append(f"the memory limits are {gib(fit.shortage)} too high, as {own} is kept for the engine")
+        found.append(f"the memory limits are {gib(fit.shortage)} too high: {own} is reserved for the engine")
     return found
 
 
 def too_small(fit: Fit) -> TooSmall:
     needed = sizing.required(fit.sizes, fit.others)
-    least = gib(-(-needed * 10 // sizing.GIB) * sizing.GIB // 10)  # rounded up: with that much it fits
-    services = f", with {gib(fit.others)} for the services of COMPOSE_PROFILES" if fit.others else ""
+    least = gib(-(-needed * 10 // sizing.GIB) * sizing.GIB // 10)  # rounded up, so that this much is enough
+    services = f", including {gib(fit.others)} for the services in COMPOSE_PROFILES" if fit.others else ""
     return TooSmall(
-        f"There is {gib(fit.machine.memory)} of memory, and the smallest cluster needs {least}{services}.",
+        f"There is {gib(fit.machine.memory)} of memory, but the smallest cluster needs {least}{services}.",
         f"{MORE[fit.runtime]}, or set the sizes in .env: {PAGE}",
     )
 

@@ -1,4 +1,4 @@
-"""The status table: the members that the runtime started, matched with the nodes that Ray knows."""
+"""The status table, which matches the members that the runtime started with the nodes that Ray reports."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ HEADINGS = ("NODE", "POOL", "CPUS", "GPUS", "MEMORY", "STATE")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A container or a group of processes that should be one node."""
+    """A container or process group that should be one node."""
 
     name: str
     pool: str
-    node: str  # equals Node.name or Node.host of its node
+    node: str  # equals its node's Node.name or Node.host
     running: bool
-    since: int = 0  # start time in milliseconds since 1970; an older node belongs to an earlier run
+    since: int = 0  # start time in milliseconds since 1970; older nodes belong to an earlier run
 
 
 def match(members: Sequence[Member], nodes: Sequence[Node]) -> list[tuple[Member, Node | None]]:
@@ -45,14 +45,14 @@ def missing(members: Sequence[Member], nodes: Sequence[Node]) -> list[str]:
 
 
 def rows(members: Sequence[Member], nodes: Sequence[Node]) -> list[Node]:
-    """One row per member, under the member's name, then the living nodes outside our pools.
+    """One row per member, under the member's name, then the living nodes outside these pools.
 
-    A member whose container or processes have exited is shown as DEAD immediately; Ray itself takes up to 30 s to
-    notice. A member that Ray has not seen since its start is STARTING, even if Ray still lists the node of its previous
-    run as alive. Nodes of removed members are left out.
+    A member whose container or processes have exited is shown as DEAD immediately, although Ray takes up to 30 s to
+    notice. A member that Ray has not seen since its start is STARTING, even if Ray still lists its previous run's node
+    as alive. The nodes of removed members are left out.
     """
     pairs = match(members, nodes)
-    # Ray may still list the previous node of a restarted or removed member as alive.
+    # For a restarted or removed member, Ray may still list the previous node as alive.
     ours, pools = {member.node for member in members}, {member.pool for member in members}
     others = [
         node
@@ -63,7 +63,7 @@ def rows(members: Sequence[Member], nodes: Sequence[Node]) -> list[Node]:
 
 
 def order(node: Node) -> tuple[bool, str, int, str]:
-    """Sort key: head first, then by pool, with cpu-worker-10 after cpu-worker-9."""
+    """The sort key: head first, then by pool, with cpu-worker-10 after cpu-worker-9."""
     return node.pool != "head", node.pool, len(node.name), node.name
 
 
@@ -76,18 +76,18 @@ def row(member: Member, node: Node | None) -> Node:
 
 
 def table(found: Sequence[Node]) -> str:
-    """The rows as aligned text with headings. Fits 80 columns with our pool names."""
+    """The rows as aligned text with headings. Fits into 80 columns with raydock's pool names."""
     return "\n".join(layout.table([HEADINGS, *map(cells, found)]))
 
 
 def cells(node: Node) -> tuple[str, ...]:
-    """The texts of one row. Memory in GiB."""
+    """The cells of one row. Memory is in GiB."""
     gpus = f"{node.gpus} (simulated)" if node.simulated and node.gpus else str(node.gpus)
     memory = f"{node.memory / 2**30:.1f} GiB"
     return (clip(node.name, 22), clip(node.pool, 12), str(node.cpus), gpus, memory, node.state)
 
 
 def as_json(runtime: str, dashboard: Gateway, found: Sequence[Node]) -> dict[str, object]:
-    """The value that `status --json` prints. Memory in bytes, times in milliseconds since 1970."""
+    """The value that `status --json` prints. Memory is in bytes, and times are in milliseconds since 1970."""
     nodes = [asdict(node) for node in found]
     return {"version": 1, "kind": runtime, "dashboard": dashboard.url, "link": dashboard.link, "nodes": nodes}

@@ -1,4 +1,4 @@
-"""Starts the cluster, or applies changed settings to the one that is up."""
+"""Starts the cluster, or applies changed settings to the running one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from raydock.errors import Interrupted
 
 
 def choose(asked: str, context: Context) -> Choice:
-    """The runtime of an existing cluster, otherwise the one that was asked for or detected.
+    """The existing cluster's runtime, or else the requested or detected one.
 
-    Raises OtherRuntime if a cluster exists with a runtime other than the one asked for.
+    Raises OtherRuntime if a cluster exists on a runtime other than the requested one.
     """
     try:
         found = next(runtimes.existing(context), "")
@@ -28,7 +28,7 @@ def choose(asked: str, context: Context) -> Choice:
         found = ""
     if found and asked not in ("auto", found):
         raise OtherRuntime(
-            f"A cluster already exists with runtime {found}.", "Remove it first: make cluster-down"
+            f"A cluster already exists on runtime {found}.", "Remove it first: make cluster-down"
         )
     if found:
         return Choice(found, "the existing cluster")
@@ -36,9 +36,9 @@ def choose(asked: str, context: Context) -> Choice:
 
 
 def bring_up(cluster: Runtime, choice: Choice, options: argparse.Namespace, context: Context) -> Changes:
-    """Start what is missing and apply changed settings. Returns the changes that are still pending.
+    """Start whatever is missing and apply changed settings. Returns the changes that are still pending.
 
-    Raises InUse if that would end running jobs.
+    Raises InUse if that would kill running jobs.
     """
     new, members = not cluster.exists(), cluster.members()
     changed = applied.Changes() if new else applied.changes(context, members)
@@ -56,7 +56,7 @@ def bring_up(cluster: Runtime, choice: Choice, options: argparse.Namespace, cont
     if kept:
         context.say("using the buckets, objects and grants that `down --keep-data` kept")
     if why:
-        context.say(f"restarting the nodes because {why}; the cluster loses its job history")
+        context.say(f"restarting the nodes because {why}; the cluster's job history will be lost")
     start(cluster, options.build, bool(why))
     if changed.cloud:
         cluster.restart_cloud()
@@ -64,7 +64,7 @@ def bring_up(cluster: Runtime, choice: Choice, options: argparse.Namespace, cont
 
 
 def apply_to_cloud(cluster: Runtime, changed: Changes, context: Context) -> None:
-    """Restart the lab's cloud of a complete cluster if its settings changed."""
+    """Restart the lab's cloud if its settings changed. Everything else is running already."""
     if not changed.cloud:
         context.say(f"the cluster is already up; to resize it: {PROG} scale POOL=COUNT")
         return
@@ -74,13 +74,13 @@ def apply_to_cloud(cluster: Runtime, changed: Changes, context: Context) -> None
 
 
 def given(options: argparse.Namespace) -> list[str]:
-    """The arguments of `up` that were given, except --restart."""
+    """The arguments that were passed to `up`, except --restart."""
     runtime = [] if options.runtime == "auto" else ["--runtime", options.runtime]
     return ["up", *runtime, *(["--build"] if options.build else [])]
 
 
 def start(cluster: Runtime, build: bool, restart: bool) -> None:
-    """Start the cluster. Raises Interrupted, naming what is running, on Ctrl-C."""
+    """Start the cluster. On Ctrl-C, raises Interrupted, which lists the running members."""
     try:
         cluster.up(build, restart)
     except KeyboardInterrupt:

@@ -1,6 +1,6 @@
-"""Runs Ray's agent under the node's name: `python agent.py RAY/dashboard/agent.py ARGUMENTS`. See start.py.
+"""Runs Ray's agent with the node's name as its host name: `python agent.py RAY/dashboard/agent.py ARGUMENTS`.
 
-The agent is the only process whose host name changes, so jobs can still resolve their own.
+start.py explains why. Only the agent's host name changes, so jobs can resolve theirs.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 
 
 def main() -> None:
-    """Run the script that the first argument names, as Python would, with RAYDOCK_NODE as the host name."""
+    """Run the script given by the first argument, as Python would, with RAYDOCK_NODE as the host name."""
     if name := os.environ.get("RAYDOCK_NODE"):
         socket.gethostname = lambda: name
     del sys.argv[0]

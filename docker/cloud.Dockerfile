@@ -1,8 +1,8 @@
 # Stages
-#   packages   the packages of requirements/cloud.txt, in the system's Python
-#   cloud      the lab's Google Cloud: cloud/, iam/ and raydock/, on which they depend
-#   messages   packages plus those of requirements/vertex.txt: Google's SDK
-#   vertex     Vertex's control plane: the same code with the SDK's messages
+#   packages   the packages in requirements/cloud.txt, in the system's Python
+#   cloud      the lab's Google Cloud: cloud/, iam/ and raydock/, which both depend on
+#   messages   adds the packages in requirements/vertex.txt: Google's SDK
+#   vertex     Vertex AI's control plane: the same code with the SDK's messages
 
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
@@ -23,7 +23,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 FROM packages AS cloud
 RUN install -d -o lab -m 700 /var/lib/raydock /var/lib/objects
 COPY --chmod=755 docker/health.py /opt/raydock/
-# --chmod, because a checkout made with umask 077 would be unreadable for the user lab.
+# --chmod, because the user lab could not read a checkout that was created with umask 077.
 COPY --chmod=755 raydock /opt/raydock/raydock
 COPY --chmod=755 iam /opt/raydock/iam
 COPY --chmod=755 cloud /opt/raydock/cloud
@@ -42,7 +42,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     && python3 -m pip install --require-hashes --no-deps -r /requirements/vertex.txt
 
 
-# Runs as root to access the Docker engine's socket: see compose.yaml.
+# Runs as root to access the Docker engine's socket. compose.yaml explains why.
 FROM messages AS vertex
 RUN install -d -m 700 /var/lib/vertex
 COPY --from=cloud /opt/raydock /opt/raydock

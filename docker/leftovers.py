@@ -1,14 +1,14 @@
-"""Ends the processes that a job leaves on the head after its entrypoint ends: `python leftovers.py PID`.
+"""Kills processes that a job leaves behind on the head after its entrypoint exits: `python leftovers.py PID`.
 
-Ray ends a job's entrypoint only. A process that it started in a new session, or daemonized, would keep running until
-the cluster ends. This script runs alongside `ray start` (PID), ends with it, and reads only /proc. Standard library
-only.
+Ray stops only a job's entrypoint. Processes that the entrypoint daemonized or started in a new session would keep
+running until the cluster stops. This script runs alongside `ray start` (PID), exits with it, and reads only /proc. It
+uses only the standard library.
 
-A process belongs to a job if its environment names the job (set by the Job API and inherited), or if its parent
-belonged to the job when it was first seen. A job is running while the process that Ray's supervisor started exists:
-the job's only process whose parent is a Ray worker. A process that dropped both its environment and its parent, as
-some servers do, still has the OOM score that the raylet gives its workers, which children inherit. It is ended when no
-job and no worker runs on this node.
+A process belongs to a job if its environment contains the job's id (which the Job API sets and children inherit), or if
+its parent belonged to the job when the process was first seen. A job is running as long as the process that Ray's
+supervisor started exists. This is the job's only process whose parent is a Ray worker. Some servers drop both their
+environment and their parent, but keep the OOM score that the raylet sets for its workers and children inherit. Such a
+process is killed once no job and no worker is running on this node.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from pathlib import Path
 PROC = Path("/proc")
 CONFIG = b"RAY_JOB_CONFIG_JSON_ENV_VAR="
 CLUSTER = b"RAYDOCK_CLUSTER="  # marks a processes cluster: cluster/processes/process_tree.py
-WORKER_SCORE = 1000  # Ray's worker_oom_score_adj (ray_config_def.h)
+WORKER_SCORE = 1000  # worker_oom_score_adj in Ray (ray_config_def.h)
 INTERVAL = 2.0  # seconds between scans
-TERM, KILL = 2, 5  # the scan at which a leftover process gets SIGTERM, and from which on it gets SIGKILL
+TERM, KILL = 2, 5  # a leftover process gets SIGTERM at scan TERM, and SIGKILL from scan KILL on
 
 Key = tuple[int, int]  # process id and start time, because ids are reused
 
@@ -40,12 +40,12 @@ class Process:
     key: Key
     parent: int
     score: int  # oom_score_adj
-    job: str  # named in its environment; "" for none
-    ours: bool  # belongs to this cluster
+    job: str  # the job id in its environment, or "" if there is none
+    ours: bool  # whether it belongs to this cluster
 
 
 def read(pid: int, cluster: bytes, root: Path = PROC) -> Process | None:
-    """Read a process; None if it has ended."""
+    """Read a process. None if it has exited."""
     folder = root / str(pid)
     try:
         fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
@@ -63,7 +63,7 @@ def read(pid: int, cluster: bytes, root: Path = PROC) -> Process | None:
 
 
 def job_of(config: bytes) -> str:
-    """The submission id in a job's configuration; "" if there is none."""
+    """The submission id in a job's configuration, or "" if there is none."""
     try:
         return str(json.loads(config)["metadata"]["job_submission_id"])
     except (ValueError, LookupError, TypeError):
@@ -74,11 +74,11 @@ def job_of(config: bytes) -> str:
 class Leftovers:
     """The results of earlier scans."""
 
-    jobs: dict[Key, str] = field(default_factory=dict)  # by live process; "" for none
-    scans: dict[Key, int] = field(default_factory=dict)  # number of scans that found a process left over
+    jobs: dict[Key, str] = field(default_factory=dict)  # each live process's job, or "" if it has none
+    scans: dict[Key, int] = field(default_factory=dict)  # how many scans in a row found the process left over
 
     def scan(self, found: Iterable[Process]) -> list[tuple[int, signal.Signals]]:
-        """Update the results with the current processes. Returns the signals to send, by process id."""
+        """Update the results with the current processes. Returns the signals to send, each with its process id."""
         processes = {one.key[0]: one for one in sorted(found, key=lambda one: one.key[1])}  # parents first
         jobs: dict[Key, str] = {}
         for one in processes.values():
@@ -94,7 +94,7 @@ class Leftovers:
         ]
 
     def left(self, processes: Mapping[int, Process]) -> Iterable[Key]:
-        """The processes of ended jobs and, if no Ray worker runs, those of unknown jobs."""
+        """The processes that finished jobs left behind and, if no Ray worker is running, those without a known job."""
         nameless = {pid for pid, one in processes.items() if self.is_nameless(one)}
         workers = {pid for pid in nameless if has_raylet(pid, processes, nameless)}
         running = {job for one in processes.values() if (job := self.jobs[one.key]) and one.parent in workers}
@@ -105,12 +105,12 @@ class Leftovers:
                 yield one.key
 
     def is_nameless(self, one: Process) -> bool:
-        """Whether it is a Ray worker, or a descendant of one that belongs to no known job."""
+        """Whether the process is a Ray worker, or a worker's descendant that belongs to no known job."""
         return one.score == WORKER_SCORE and not self.jobs[one.key]
 
 
 def has_raylet(pid: int, processes: Mapping[int, Process], nameless: Set[int]) -> bool:
-    """Whether a process descends from a raylet. Otherwise init has adopted it or one of its ancestors."""
+    """Whether a process descends from a raylet. If not, init has adopted it or one of its ancestors."""
     while pid in nameless:
         pid = processes[pid].parent
     return pid != 1 and pid in processes
@@ -123,14 +123,14 @@ def snapshot(cluster: bytes, root: Path = PROC) -> list[Process]:
 
 
 def main(starter: int) -> None:
-    """Scan until the process `starter` ends."""
+    """Scan until the process `starter` exits."""
     own = os.environ.get("RAYDOCK_CLUSTER", "")
     cluster = CLUSTER + own.encode() if own else b""
     begun = read(starter, b"")
     leftovers = Leftovers()
     while begun and (now := read(starter, b"")) and now.key == begun.key:
         for pid, signum in leftovers.scan(snapshot(cluster)):
-            text = f"leftovers.py: sending {signum.name} to process {pid}, left over from a job"
+            text = f"leftovers.py: sending {signum.name} to process {pid}, which a job left behind"
             print(text, file=sys.stderr, flush=True)
             with suppress(OSError):
                 os.kill(pid, signum)

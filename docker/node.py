@@ -1,21 +1,22 @@
 """Starts a Ray node, in a container or as a process on this machine.
 
     python node.py head|cpu-worker|gpu-worker [more arguments for `ray start`]
-    python node.py run COMMAND ...    any other command, trusting the same CA certificates
+    python node.py run COMMAND ...    runs any other command with the same CA certificates
 
-It execs `ray start --block`, so signals and the exit status are Ray's own. Standard library only.
+It replaces itself with `ray start --block`, so Ray handles the signals and sets the exit status. It uses only the
+standard library.
 
-Environment (compose.yaml sets it):
-    RAYDOCK_CPUS     CPUs that a worker offers to jobs, default 1; the head always has 0, as on Vertex
+Environment variables, which compose.yaml sets:
+    RAYDOCK_CPUS     CPUs that a worker offers to jobs, default 1; the head always offers 0, as on Vertex AI
     RAYDOCK_GPUS     GPUs that a gpu-worker offers, default 1
     RAYDOCK_GPU      simulated (default) or real
-    RAYDOCK_HEAD     host:port of the head's control store, default head:6379
-    RAYDOCK_NODE     the node's name, default: from the container's name, if Compose started it
+    RAYDOCK_HEAD     the head's control store as host:port, default head:6379
+    RAYDOCK_NODE     the node's name, by default derived from the name of a container that Compose started
     RAYDOCK_WAIT     seconds that a worker waits for the head, default 120
-    RAYDOCK_NOTICE   a sentence for the node's log
-    RAYDOCK_TRUST    URL of the CA certificate of the lab's Google Cloud; empty: there is no such cloud
+    RAYDOCK_NOTICE   a sentence to write to the node's log
+    RAYDOCK_TRUST    URL of the CA certificate for the lab's Google Cloud; empty if there is no such cloud
 
-Once it is up, each node writes a description of itself to its session's log folder, where the dashboard serves it:
+Once it is up, each node writes a description of itself to its session's log folder, and the dashboard serves it:
     GET /api/v0/logs/file?node_id=...&filename=raydock-node.json&lines=-1
 """
 
@@ -38,13 +39,13 @@ from pathlib import Path
 ROLES = ("head", "cpu-worker", "gpu-worker")
 DESCRIPTION = "raydock-node.json"
 CA_BUNDLE = Path("/run/secrets/ca_bundle")
-PEERS = 254  # addresses per network that bypass the proxy
-SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")  # writable by the user ray in the image
-# The variables that select CA certificates: for pip, Python's ssl and uv, requests, gRPC.
+PEERS = 254  # the number of addresses per network that bypass the proxy
+SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")  # in the image, the user ray can write to it
+# The variables that select CA certificates for pip, for Python's ssl and uv, for requests, and for gRPC.
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
 
-# By default Ray picks free ports from the ephemeral range, which includes the fixed ports of its own metrics (44217
-# and 44227). Now and then two of its servers collide, and every job fails.
+# By default, Ray picks free ports from the ephemeral range, which includes the fixed ports for its own metrics (44217
+# and 44227). Occasionally, two of its servers pick the same port, and every job fails.
 FIXED_PORTS = (
     "--node-manager-port=6380",
     "--object-manager-port=6381",
@@ -58,18 +59,18 @@ START = Path(__file__).with_name("start.py")
 
 
 def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
-    """The arguments of `ray start` for a node of this role.
+    """The arguments to `ray start` for a node with this role.
 
-    The label `host` tells `cluster status` which container runs this node: after a crash, the container starts a new
-    node while Ray still considers the old one alive.
+    From the label `host`, `cluster status` learns which container runs this node. After a crash, the container starts a
+    new node while Ray still considers the old one alive.
     """
     labels = {"pool": role}
     name = [f"--node-name={environ['RAYDOCK_NODE']}"] if environ.get("RAYDOCK_NODE") else []
     if host := environ.get("HOSTNAME"):  # set by the Docker engine
         labels["host"] = host
     if role == "head":
-        # The dashboard listens on every address: the nodes' network is closed, and the gateway is in front of
-        # it. Ray Client (10001) is reachable from inside that network only.
+        # The dashboard can listen on every address, because the nodes' network is closed and the gateway is in
+        # front of it. Ray Client (port 10001) can be reached only from inside that network.
         return [
             "--head",
             "--port=6379",
@@ -86,7 +87,7 @@ def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
         gpus = int(environ.get("RAYDOCK_GPUS", "1"))
         labels["gpu"] = environ.get("RAYDOCK_GPU", "simulated")
         if labels["gpu"] == "simulated":
-            # A separate resource, so `ray status` and the dashboard show it next to "GPU".
+            # A separate resource, so that `ray status` and the dashboard show it alongside "GPU".
             resources["simulated_gpu"] = gpus
     return [
         f"--address={environ.get('RAYDOCK_HEAD', 'head:6379')}",
@@ -99,26 +100,40 @@ def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
 
 
 def label_list(labels: Mapping[str, str]) -> str:
-    """Labels in the form of `ray start --labels`."""
+    """Format labels for `ray start --labels`."""
     return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
 def describe() -> dict[str, object]:
-    """The versions of Python, Ray and every package (names normalized per PEP 503), and all importable modules."""
-    packages = {
-        re.sub(r"[-_.]+", "-", dist.metadata["Name"]).lower(): dist.version
-        for dist in metadata.distributions()
-    }
+    """The versions of Python, Ray and every package, the packages' requirements, and all importable modules."""
+    found = {normalized(dist.metadata["Name"]): dist for dist in metadata.distributions()}
+    packages = {name: dist.version for name, dist in found.items()}
     return {
         "python": platform.python_version(),
         "ray": packages.get("ray"),
         "packages": dict(sorted(packages.items())),
+        "requires": {
+            name: needs for name, dist in sorted(found.items()) if (needs := requires(dist, packages))
+        },
         "modules": sorted({name for dist in metadata.distributions() for name in modules_of(dist)}),
     }
 
 
+def normalized(name: str) -> str:
+    """A package's name as PEP 503 writes it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def requires(dist: metadata.Distribution, packages: Mapping[str, str]) -> list[str]:
+    """The requirements of a distribution on packages that are installed, without those of its extras."""
+    named = ((re.match(r"[A-Za-z0-9._-]+", text), text) for text in dist.requires or ())
+    return [
+        text for name, text in named if name and normalized(name[0]) in packages and "extra ==" not in text
+    ]
+
+
 def modules_of(dist: metadata.Distribution) -> set[str]:
-    """A distribution's modules. Modules in a namespace have their full names: google.cloud.storage, not google."""
+    """A distribution's modules. Modules in a namespace are listed by full name: google.cloud.storage, not google."""
     listed = [path.parts for path in dist.files or () if path.suffix in (".py", ".so")]
     if not listed:
         return set((dist.read_text("top_level.txt") or "").split())
@@ -139,7 +154,7 @@ def session(environ: Mapping[str, str]) -> Path:
 
 
 def write_description(link: Path, started: float, deadline: float) -> None:
-    """Write the description once the symlink is new; until then it points to an earlier session.
+    """Wait until the symlink no longer points to an earlier session, then write the description.
 
     Raises TimeoutError after the deadline.
     """
@@ -154,7 +169,10 @@ def write_description(link: Path, started: float, deadline: float) -> None:
 
 
 def describe_in_background(environ: Mapping[str, str]) -> None:
-    """Write the description in a process that forks twice, so it becomes init's child and no zombie of `ray start`."""
+    """Write the description in a process that is forked twice.
+
+    It becomes a child of init, so it does not stay behind as a zombie of `ray start`.
+    """
     started = time.time()
     if child := os.fork():
         os.waitpid(child, 0)
@@ -168,14 +186,14 @@ def describe_in_background(environ: Mapping[str, str]) -> None:
 
 
 def end_leftovers() -> None:
-    """Start the process that ends jobs' leftover processes. It ends with `ray start`, which this process becomes."""
+    """Start the process that kills jobs' leftover processes. It exits with `ray start`, which this process becomes."""
     script = Path(__file__).with_name("leftovers.py")
     command = [sys.executable, "-IS", str(script), str(os.getpid())]
     subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 def wait_for(address: str, seconds: float) -> None:
-    """Wait until the head's control store accepts connections. Raises SystemExit after this many seconds."""
+    """Wait until the head's control store accepts connections. Raises SystemExit if it takes longer than `seconds`."""
     host, _, port = address.rpartition(":")
     deadline = time.monotonic() + seconds
     while True:
@@ -184,7 +202,9 @@ def wait_for(address: str, seconds: float) -> None:
             return
         except OSError as error:
             if time.monotonic() > deadline:
-                raise SystemExit(f"node.py: no head at {address} after {seconds:g} s: {error}") from None
+                raise SystemExit(
+                    f"node.py: can't reach the head at {address} after {seconds:g} s: {error}"
+                ) from None
         time.sleep(0.2)
 
 
@@ -193,14 +213,14 @@ def require_gpu() -> None:
     if not any(Path("/dev").glob("nvidia[0-9]*")) and not Path("/dev/dxg").exists():
         raise SystemExit(
             "node.py: RAYDOCK_GPU=real, but this container has no NVIDIA device. On a host with the NVIDIA "
-            "Container Toolkit, start with -f compose.yaml -f compose.gpu.yaml; elsewhere, unset RAYDOCK_GPU."
+            "Container Toolkit, start with -f compose.yaml -f compose.gpu.yaml. On other hosts, unset RAYDOCK_GPU."
         )
 
 
 def trust(added: Sequence[bytes], environ: Mapping[str, str], bundle: Path = SYSTEM_BUNDLE) -> dict[str, str]:
     """Add CA certificates to the system's bundle, which C++ libraries read.
 
-    Returns the environment variables that make Python libraries use it too.
+    Returns the environment variables that make Python libraries use the bundle too.
     """
     certificates = [one.strip() for one in added if one.strip()]
     if not certificates:
@@ -213,7 +233,7 @@ def trust(added: Sequence[bytes], environ: Mapping[str, str], bundle: Path = SYS
 
 
 def certificates(environ: Mapping[str, str]) -> list[bytes]:
-    """The CA certificates to trust besides the system's: the company's, and that of the lab's Google Cloud."""
+    """The CA certificates to trust in addition to the system's: the company's and the lab's Google Cloud's."""
     url = environ.get("RAYDOCK_TRUST", "")
     return [*company_certificates(), *([fetch(url, 60)] if url else [])]
 
@@ -221,17 +241,17 @@ def certificates(environ: Mapping[str, str]) -> list[bytes]:
 def company_certificates(bundle: Path = CA_BUNDLE) -> list[bytes]:
     """The company's CA certificates, if any. Raises SystemExit if the file can't be read."""
     try:
-        # An empty file, the default, is not opened: it may be readable by its owner only.
+        # An empty file, which is the default, is not opened, because only its owner may be able to read it.
         return [bundle.read_bytes()] if bundle.is_file() and bundle.stat().st_size else []
     except OSError as error:
         raise SystemExit(
-            f"node.py: can't read {bundle}: {error.strerror}. It is the file that RAYDOCK_CA_BUNDLE names; "
-            "make it readable for all users: chmod a+r FILE"
+            f"node.py: can't read {bundle}: {error.strerror}. This is the file that RAYDOCK_CA_BUNDLE points to. "
+            "Make it readable for all users: chmod a+r FILE"
         ) from None
 
 
 def fetch(url: str, seconds: float) -> bytes:
-    """The body of a GET without a proxy, retried until it succeeds. Raises SystemExit after this many seconds."""
+    """GET a URL without a proxy and return the body. Retries until it succeeds; after `seconds`, raises SystemExit."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + seconds
     while True:
@@ -240,12 +260,12 @@ def fetch(url: str, seconds: float) -> bytes:
                 return bytes(reply.read())
         except OSError as error:
             if time.monotonic() > deadline:
-                raise SystemExit(f"node.py: {url} did not answer within {seconds:g} s: {error}") from None
+                raise SystemExit(f"node.py: no response from {url} within {seconds:g} s: {error}") from None
         time.sleep(0.2)
 
 
 def own_networks(routes: Path = Path("/proc/net/route")) -> list[ipaddress.IPv4Network]:
-    """The networks this container is attached to."""
+    """The networks that this container is attached to."""
     found = []
     for line in routes.read_text().splitlines()[1:]:
         fields = line.split()
@@ -256,9 +276,9 @@ def own_networks(routes: Path = Path("/proc/net/route")) -> list[ipaddress.IPv4N
 
 
 def without_proxy(environ: Mapping[str, str], networks: Sequence[ipaddress.IPv4Network]) -> dict[str, str]:
-    """NO_PROXY with the nodes' addresses. Each is listed, because urllib and httpx do not support networks.
+    """NO_PROXY, extended with the nodes' addresses. Each is listed, because urllib and httpx do not support networks.
 
-    Docker assigns addresses from the start of a network.
+    Docker assigns addresses from the start of a network, so the first ones are enough.
     """
     if not environ.get("NO_PROXY"):
         return {}
@@ -269,7 +289,7 @@ def without_proxy(environ: Mapping[str, str], networks: Sequence[ipaddress.IPv4N
 
 def main(argv: Sequence[str]) -> None:
     """Replace this process with `ray start` or COMMAND. Raises SystemExit with a message on failure."""
-    import naming  # next to this file, which other programs load without its folder
+    import naming  # in this file's folder, which is not on the path of other programs that load this file
 
     if not argv or argv[0] not in (*ROLES, "run") or argv == ["run"]:
         raise SystemExit(
@@ -287,7 +307,7 @@ def main(argv: Sequence[str]) -> None:
         if environ.get("RAYDOCK_GPU", "simulated") == "real":
             require_gpu()
         else:
-            environ["RAYDOCK_SIMULATED_GPU"] = "1"  # for jobs, which report it in their result
+            environ["RAYDOCK_SIMULATED_GPU"] = "1"  # jobs report it in their result
     if name := environ.get("RAYDOCK_NODE") or naming.node_name():
         environ["RAYDOCK_NODE"] = name
     arguments = ray_arguments(role, environ)
@@ -296,7 +316,7 @@ def main(argv: Sequence[str]) -> None:
     else:
         wait_for(environ.get("RAYDOCK_HEAD", "head:6379"), float(environ.get("RAYDOCK_WAIT", "120")))
     describe_in_background(environ)
-    # Not `ray`, which is not in PATH in an environment that is not activated.
+    # Does not use the `ray` command, which is not on the PATH unless its environment is activated.
     command = [sys.executable, "-P", str(START), "start", "--block", *arguments, *FIXED_PORTS, *more]
     os.execve(sys.executable, command, {**METRICS_PORTS, **environ})
 

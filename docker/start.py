@@ -1,10 +1,16 @@
-"""The command `ray` with changes to Ray's private modules, for `ray start`. Standard library only, besides Ray.
+"""Runs the `ray` command after patching Ray's private modules, for `ray start`.
 
-- Startup timeouts. Ray polls its dashboard 200 times at 0.1 s and then ends the head (start_api_server), and the
-  dashboard waits 30 s for each of its modules and then hangs. Both are too short on a busy machine. The health check
-  enforces the deadline.
-- Names. Ray's dashboard shows a node under the host name that its agent reports: in a container an id, and among
-  processes the same name for all nodes. The agent is therefore started by agent.py, which reports the node's name.
+Apart from Ray, it uses only the standard library. The patches:
+
+- Startup timeouts. Ray polls its dashboard 200 times, once every 0.1 s, and then kills the head (start_api_server). The
+  dashboard waits 30 s for each of its modules and then hangs. Both timeouts are too short on a busy machine. They are
+  extended, and the health check enforces the deadline.
+- Names. Ray's dashboard lists a node under the host name that its agent reports. In a container this is an id, and
+  nodes that run as processes all have the same name. agent.py therefore starts the agent, with the node's name as the
+  host name.
+- Ray Client. Its server starts one process per client. gRPC restarts its poller in the fork, where Python has closed
+  the poller's files before the exec. The process then often dies (every other time with grpcio 1.85), and `ray.init`
+  reports "Starting Ray client server failed" (ray#63202, grpc#43055). Fork support is therefore off in the server.
 """
 
 import os
@@ -16,7 +22,7 @@ AGENT = Path(__file__).with_name("agent.py")
 
 
 def patch(services: Any) -> None:
-    """Change the module ray._private.services of this process, and the environment of its children."""
+    """Patch ray._private.services in this process, and set an environment variable for its children."""
     services.range = lambda polls: range(9 * polls)
     os.environ.setdefault(
         "RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT", "180"
@@ -30,6 +36,18 @@ def patch(services: Any) -> None:
         ]
 
     services._build_python_executable_command_memory_profileable = command
+    start = services.start_ray_client_server
+
+    def start_client_server(*arguments: Any, **named: Any) -> Any:
+        before = os.environ.copy()
+        os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+        try:
+            return start(*arguments, **named)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+    services.start_ray_client_server = start_client_server
 
 
 def main() -> None:

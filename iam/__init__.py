@@ -1,1 +1,1 @@
-"""Who may do what in Google Cloud, decided from policies. The preflight and the lab's cloud share this core."""
+"""Decides from policies who may do what in Google Cloud. Shared by the preflight and the lab's cloud."""

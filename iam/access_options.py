@@ -1,4 +1,4 @@
-"""The options of the commands on permissions, and of `provision` and `deprovision`."""
+"""Options for the permission commands, and for `provision` and `deprovision`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ OPERATIONS = {
     "write": "create objects",
     "overwrite": "replace objects: create and delete them",
     "delete": "delete objects",
-    "look-up": "look up the bucket, as Ray and pyarrow do to create a folder",
+    "look-up": "look up the bucket, as Ray and pyarrow do when they create a folder",
 }
 
 
 def needs_of(uri: str, operations: Sequence[str]) -> list[RequiredPermission]:
-    """The permissions that the flags of `check` ask about. Without flags, those for reading."""
+    """The permissions that the flags of `check` ask about: by default, those for reading."""
     from iam.policy.required_permissions import READ_ALL, READ_ONE, Collector, Operation, is_prefix
 
     named = {"write": Operation.CREATE, "look-up": Operation.GET_BUCKET}
@@ -32,7 +32,7 @@ def needs_of(uri: str, operations: Sequence[str]) -> list[RequiredPermission]:
 
 
 def add_check(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `check`."""
+    """Add the options for `check`."""
     for name, meaning in OPERATIONS.items():
         parser.add_argument(f"--{name}", dest="operations", action="append_const", const=name, help=meaning)
     parser.add_argument(
@@ -45,20 +45,22 @@ def add_check(parser: argparse.ArgumentParser) -> None:
 
 
 def add_edit(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `grant` and `revoke`."""
+    """Add the options for `grant` and `revoke`."""
     parser.add_argument("--role", required=True, metavar="roles/…", help="the role")
-    parser.add_argument("--member", required=True, metavar="PRINCIPAL", help="the principal that holds it")
+    parser.add_argument(
+        "--member", required=True, metavar="PRINCIPAL", help="the principal to grant it to or revoke it from"
+    )
     parser.add_argument(
         "--condition-prefix",
         default="",
         metavar="PREFIX",
-        help="only for objects whose names start with PREFIX",
+        help="limit the role to objects whose names start with PREFIX",
     )
     parser.add_argument("--dry-run", action="store_true", help="show the change without making it")
 
 
 def add_provision(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `provision`."""
+    """Add the options for `provision`."""
     parser.add_argument(
         "--service-account",
         default="ray-jobs",
@@ -66,19 +68,22 @@ def add_provision(parser: argparse.ArgumentParser) -> None:
         help="the service account that jobs will run as (default: ray-jobs)",
     )
     parser.add_argument(
-        "--data-bucket", default="", metavar="B", help="the bucket that jobs read (default: PROJECT-ray-data)"
+        "--data-bucket",
+        default="",
+        metavar="B",
+        help="the bucket that jobs read from (default: PROJECT-ray-data)",
     )
     parser.add_argument(
         "--model-bucket",
         default="",
         metavar="B",
-        help="the bucket that jobs write (default: PROJECT-ray-models)",
+        help="the bucket that jobs write to (default: PROJECT-ray-models)",
     )
     parser.add_argument(
         "--location",
         default="us-central1",
         metavar="L",
-        help="the location of new buckets (default: us-central1)",
+        help="the location for new buckets (default: us-central1)",
     )
     parser.add_argument(
         "--caller", default="", metavar="PRINCIPAL", help="who will submit jobs (default: you)"
@@ -92,8 +97,8 @@ def add_provision(parser: argparse.ArgumentParser) -> None:
 
 
 def add_deprovision(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `deprovision`."""
-    parser.add_argument("--buckets", action="store_true", help="also remove the buckets, if they are empty")
+    """Add the options for `deprovision`."""
+    parser.add_argument("--buckets", action="store_true", help="also remove the buckets that are empty")
     add_confirmation(parser)
 
 

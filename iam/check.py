@@ -1,8 +1,8 @@
-"""Check, before a job is submitted, whether the identity that it runs as has the permissions it needs.
+"""Check whether the identity that a job runs as has the permissions it needs, before the job is submitted.
 
-Two sources are combined. Google's own answer to the identity (`testIamPermissions`, by impersonation or from inside
-the cluster) holds for a bucket as a whole, but a condition may decide otherwise for some of its objects. The policies
-(iam/policy/evaluate.py) decide about the exact object, but only if the caller can read them.
+The check combines two sources. What Google reports to the identity (`testIamPermissions`, called by impersonation or
+from inside the cluster) applies to the bucket as a whole, but a condition may exclude or add some of its objects. The
+policies (iam/policy/evaluate.py) decide for the exact object, but only if the caller can read them.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ from iam.policy_reader import PolicyReader
 from raydock.errors import NotFound
 
 POLICIES = "according to the policies"
-ITSELF = "tested as the identity itself"
+ITSELF = "tested by impersonating the identity"
 CLUSTER = "tested from inside the cluster"
 GRANTED_ON_BUCKET = "Google reports it as granted on the bucket"
 NOT_GRANTED_ON_BUCKET = "Google reports it as not granted on the bucket"
-HeldPermissions = Mapping[str, frozenset[str]]  # by bucket, as testIamPermissions returned them
+HeldPermissions = Mapping[str, frozenset[str]]  # keyed by bucket, as returned by testIamPermissions
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """The verdict on everything that one declaration needs on one URI.
+    """The verdict on all permissions needed on one URI.
 
-    `missing` are the permissions that are denied, or that could not be shown to be granted; `how` is the source of
-    the verdict; `fixes` are the grants that would fix a denial.
+    missing: the permissions that are denied or could not be confirmed
+    how: the source of the verdict
+    fixes: the grants that would fix a denial
     """
 
     uri: str
@@ -54,9 +55,9 @@ async def check(
     reader: PolicyReader,
     from_cluster: HeldPermissions | None = None,
 ) -> list[CheckResult]:
-    """Return one outcome per URI. Raises RaydockError if nothing can be read at all.
+    """Return one result per URI. Raises RaydockError if nothing can be read at all.
 
-    from_cluster: the permissions that a probe on the cluster found; the identity is then not impersonated.
+    from_cluster: the permissions that a probe on the cluster found. If given, the identity is not impersonated.
     """
     buckets = sorted({need.bucket for need in needs})
     testing = (
@@ -96,7 +97,7 @@ async def held_permissions(
 
 
 async def policies_of(bucket: str, reader: PolicyReader) -> Policies | NotFound:
-    """Read every policy that applies to a bucket and that the caller can see. NotFound if there is no such bucket."""
+    """Read all policies on a bucket that the caller may see. Returns NotFound if the bucket does not exist."""
     try:
         own, number = await asyncio.gather(reader.bucket_policy(bucket), reader.bucket_project(bucket))
     except NotFound as fault:
@@ -116,12 +117,12 @@ def outcome(
     held: HeldPermissions | None,
     how: str,
 ) -> CheckResult:
-    """The outcome for all operations on one URI: denied if one of them is, else unknown if one of them is."""
+    """The result for all operations on one URI: DENIED if any of them is, else UNKNOWN if any of them is."""
     first = needs[0]
     operations = tuple(need.operation for need in needs)
     because = "; ".join(dict.fromkeys(need.because for need in needs))
     if isinstance(policies, NotFound):
-        why = f"there is no bucket gs://{first.bucket}"
+        why = f"the bucket gs://{first.bucket} does not exist"
         missing = tuple(permission for need in needs for permission in need.permissions)
         return CheckResult(first.uri, because, operations, principal, Verdict.DENIED, missing, why, how)
     decisions = [
@@ -151,7 +152,7 @@ def decide_one(
     policies: Policies,
     held: HeldPermissions | None,
 ) -> Decision:
-    """The policies' decision, combined with the tested permissions if there are any."""
+    """The policies' decision, combined with the result of testIamPermissions if available."""
     prefix = need.object_name if need.operation is Operation.LIST else None
     now = datetime.datetime.now(datetime.timezone.utc)
 
@@ -173,18 +174,18 @@ def combine(
     """Combine the policies' decision about an object with the result of testIamPermissions on its bucket.
 
     tested: the identity has the permission on the bucket as a whole
-    bound: a binding that the caller can read grants it on the object, deny rules aside
+    bound: a binding that the caller can read grants it on the object, regardless of deny rules
     explained: such a binding grants it on the bucket as a whole
 
     tested  policies   result
     yes     GRANTED    GRANTED
     yes     DENIED     DENIED: a condition or a deny rule excludes this object
     yes     UNKNOWN    GRANTED, unless a condition or deny rule can't be evaluated here, or the caller can't read the
-                       binding: it may be conditional, or grant the bucket and, by its condition, not this object
+                       binding, whose condition may exclude this object
     no      GRANTED    GRANTED if a condition grants it on this object, else DENIED
     no      DENIED     DENIED
-    no      UNKNOWN    DENIED, unless a condition may grant it on this object: one that can't be evaluated here, or
-                       one in a policy that the caller can't read
+    no      UNKNOWN    DENIED, unless a condition that can't be evaluated here, or that is in a policy that the caller
+                       can't read, may grant it on this object
     """
     conditional = decision.binding is not None and decision.binding.condition is not None
     if decision.verdict is Verdict.UNKNOWN:

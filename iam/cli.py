@@ -1,4 +1,4 @@
-"""The command line of `python -m iam`: runs one command and translates its errors into messages and exit codes."""
+"""The `python -m iam` command line: runs one command, and turns its errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # or the interpreter fails again on exit
+        )  # otherwise the interpreter fails again at exit
         return OK
     except KeyboardInterrupt:
         echo_error("")
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def command(verb: str) -> Callable[[argparse.Namespace], int]:
-    """The function of a command, from its module in iam/commands."""
+    """Return the function that runs a command, from its module in iam/commands."""
     module, function = COMMANDS[verb]
     found: Callable[[argparse.Namespace], int] = getattr(import_module(f"iam.commands.{module}"), function)
     return found

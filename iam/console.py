@@ -1,4 +1,4 @@
-"""What `python -m iam` prints, what it asks, and its exit codes."""
+"""Output, confirmation prompts and exit codes of `python -m iam`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def echo_error(line: str) -> None:
 
 
 def write_line(line: str, stream: TextIO) -> None:
-    """Write a line in the stream's encoding; characters that it lacks become escapes."""
+    """Write a line in the stream's encoding, with unsupported characters escaped."""
     encoding = stream.encoding or "utf-8"
     print(line.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
@@ -50,7 +50,7 @@ def report_error(fault: RaydockError) -> None:
 
 
 def agreed(question: str, yes: bool) -> bool:
-    """Whether to act: `yes` answers in advance, otherwise a terminal is asked. Raises UsageError without one."""
+    """Whether to proceed. Asks on the terminal unless `yes` is set; raises UsageError if there is none."""
     if yes or prompt.confirmed(f"{question}?", "Nothing was changed"):
         return True
     echo("Nothing was changed.")

@@ -1,4 +1,4 @@
-"""Who may do what on a bucket: one row per member of its policies, decided by the evaluator."""
+"""Reports who may do what on a bucket: one row per member of its policies, decided by the evaluator."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ WORST_FIRST = (Verdict.DENIED, Verdict.UNKNOWN, Verdict.GRANTED)
 
 @dataclass(frozen=True, slots=True)
 class HeldRole:
-    """A role that a member has.
+    """A role that a member holds.
 
     where: "bucket" or "project"
-    through: the member of the binding, such as a group, if it is not the principal itself; else ""
+    through: the binding's member, such as a group, if it differs from the principal; else ""
     """
 
     role: str
@@ -53,7 +53,7 @@ class HeldRole:
 
 @dataclass(frozen=True, slots=True)
 class AccessRow:
-    """One member: a remark for the reader, its roles, and the decision of each column."""
+    """One member: a remark for the reader, its roles, and the decision for each column."""
 
     member: str
     remark: str
@@ -63,7 +63,7 @@ class AccessRow:
 
 @dataclass(frozen=True, slots=True)
 class AccessReport:
-    """Who may do what on a bucket. `notes` say which policies could not be read."""
+    """Who may do what on a bucket. `notes` lists the policies that could not be read."""
 
     uri: str
     project: str
@@ -114,7 +114,7 @@ async def access_report(uri: str, session: Session, reader: PolicyReader) -> Acc
 
 
 def members_of(policies: Policies, session: Session) -> list[str]:
-    """The job principal and the caller, then every member of a binding that concerns storage."""
+    """The job principal and the caller, then every member of a binding related to storage."""
     named = [one for one in (session.job, session.caller) if one]
     for _, binding in bindings_of(policies):
         named += sorted(binding.members)
@@ -125,7 +125,7 @@ def members_of(policies: Policies, session: Session) -> list[str]:
 
 
 def bindings_of(policies: Policies) -> Iterator[tuple[str, Any]]:
-    """The bucket's bindings, and those of the project whose role has storage permissions or is unknown."""
+    """The bucket's bindings, and the project's bindings of unknown roles and of roles with storage permissions."""
     for binding in policies.bucket.bindings if policies.bucket else ():
         yield "bucket", binding
     for binding in policies.project.bindings if policies.project else ():
@@ -142,7 +142,7 @@ def access_row(member: str, uri: str, session: Session, policies: Policies) -> A
 
 
 def held_by(member: str, policies: Policies) -> Iterator[HeldRole]:
-    """The roles of a member, with the group or set that it holds each through."""
+    """The roles that a member holds, each with the group or set through which it holds the role."""
     directory = Directory(None, policies.project, policies.project_id)
     for where, binding in bindings_of(policies):
         for one in binding.members:
@@ -167,7 +167,7 @@ def verdict_of(member: str, uri: str, column: str, policies: Policies) -> Decisi
 
 
 def notes_of(policies: Policies) -> Iterator[str]:
-    """The policies that could not be read, and what that leaves open."""
+    """The policies that could not be read, and what is unknown as a result."""
     where = f"project {policies.project_id}" if policies.project_id else "the bucket's project"
     if policies.project is None:
         yield f"The policy of {where} could not be read, so its grants are unknown."

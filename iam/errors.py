@@ -2,12 +2,12 @@
 
     IamError
     ├── MalformedPolicy       a policy document is malformed
-    ├── MalformedPrincipal    a member string has none of Google's forms
-    ├── MalformedResource     Google accepts no such gs:// URI or name
+    ├── MalformedPrincipal    a member string is in none of Google's forms
+    ├── MalformedResource     Google would reject the gs:// URI or the name
     ├── MalformedRoles        the role file is malformed
     ├── UnknownRole           neither the role file nor the caller defines the role
     ├── BadCondition          a condition can't be parsed (internal: the verdict is then UNKNOWN)
-    ├── FileFailed            a file of this machine can't be read or written
+    ├── FileFailed            a file on this machine can't be read or written
     └── Conflict              the policy changed since it was read (etag)
 
 NotFound, PermissionDenied and Unreachable come from raydock.errors.
@@ -23,15 +23,15 @@ class IamError(RaydockError):
 
 
 class MalformedPolicy(IamError):
-    """A policy document is malformed; the message names the place in it."""
+    """A policy document is malformed; the message contains the location in it."""
 
 
 class MalformedPrincipal(IamError):
-    """A member string has none of Google's forms."""
+    """A member string is in none of Google's forms."""
 
 
 class MalformedResource(IamError):
-    """Google accepts no such gs:// URI, bucket name or object name."""
+    """Google would reject the gs:// URI, bucket name or object name."""
 
 
 class MalformedRoles(IamError):
@@ -47,7 +47,7 @@ class BadCondition(IamError):
 
 
 class FileFailed(IamError):
-    """A file or folder of this machine can't be read or written."""
+    """A file or folder on this machine can't be read or written."""
 
 
 class Conflict(IamError):

@@ -19,18 +19,18 @@ from raydock.gcp.clouds import http as http_client
 
 TIMEOUT = 10.0  # seconds per call
 PERMISSION = re.compile(r"Permission '([\w.]+)' denied|does not have ([\w.]+) access")
-CONFLICTS = ("pre-condition", "concurrent policy changes")  # of a 412, as Google words them
+CONFLICTS = ("pre-condition", "concurrent policy changes")  # Google's wording in a 412
 
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """A call to Google, described for the message about its failure.
+    """A call to Google, described for the message if it fails.
 
     caller: who makes the call
     where: the resource, such as "gs://x"
     consequence: what did not happen, such as "nothing was changed"
     permission: the permission that the call needs
-    grant: the command with which an owner grants it
+    grant: the command that an owner runs to grant it
     """
 
     caller: str
@@ -49,17 +49,17 @@ def authorized(session: Session) -> Any:
         return AuthorizedSession(default_credentials()[0])
 
     def renewed(request: Any, scopes: Any) -> tuple[str, datetime.datetime]:
-        """Get a new token, after the lab's 401 for an expired one. Its nominal lifetime is Google's."""
+        """Get a new token after the lab's 401 for an expired one. Its nominal lifetime is one hour, as at Google."""
         now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
         return renewed_token(session), now + datetime.timedelta(hours=1)
 
     http = AuthorizedSession(Credentials(session.token, refresh_handler=renewed))
-    http.trust_env = False  # the lab is on this machine: no proxy
+    http.trust_env = False  # the lab is on this machine, so no proxy is needed
     return http
 
 
 def renewed_token(session: Session) -> str:
-    """Get a new token of the caller. Raises PermissionDenied or Unreachable."""
+    """Get a new token for the caller. Raises PermissionDenied or Unreachable."""
 
     async def ask() -> str:
         async with http_client(session.cloud) as client:
@@ -78,7 +78,7 @@ def storage_client(session: Session) -> Any:
     http = authorized(session)
     options = {"api_endpoint": session.cloud.base(STORAGE)}
     client = storage.Client(session.project, http.credentials, _http=http, client_options=options)
-    # Since 3.17 a background thread looks up each bucket for traces, and may report errors after the command ends.
+    # Since 3.17 a background thread looks up each bucket for traces, and may report errors after the command.
     client._bucket_metadata_cache = None
     return client
 
@@ -123,7 +123,7 @@ def call(
 
 
 def error_of(status: int, text: str, api_call: ApiCall) -> RaydockError:
-    """Translate an HTTP error of Google's, with its message, into a RaydockError."""
+    """Translate an HTTP error from Google, with its message, into a RaydockError."""
     text = (text.strip() or f"HTTP {status}").rstrip(".")
     where, consequence = api_call.where, api_call.consequence
     if status == 401:
@@ -132,20 +132,22 @@ def error_of(status: int, text: str, api_call: ApiCall) -> RaydockError:
         )
     if status == 403 and (found := PERMISSION.search(text)):
         permission = found[1] or found[2]
-        fix = "ask an owner of the project"
+        fix = "ask a project owner"
         if api_call.grant:
-            fix = f"an owner of the project can grant it: {api_call.grant}"
+            fix = f"a project owner can grant it: {api_call.grant}"
         return PermissionDenied(f"{api_call.caller} lacks {permission} on {where}, so {consequence}.", fix)
     if status == 404:
         return NotFound(capitalized(f"{where} does not exist, so {consequence}."))
     if status == 409 or (status == 412 and any(words in text for words in CONFLICTS)):
         return Conflict(f"{text}: {consequence}.")
     if status in RETRIED:
-        return Unreachable(capitalized(f"{where} answered {status} ({text}); {consequence}."), "try again")
+        return Unreachable(
+            capitalized(f"the request for {where} failed with {status} ({text}); {consequence}."), "try again"
+        )
     kind = NotFound if status == 400 and "does not exist" in text else PermissionDenied
     return kind(f"{text}, so {consequence}.")
 
 
 def capitalized(text: str) -> str:
-    """Start a sentence with a capital letter; a gs:// URI stays as it is."""
+    """Start a sentence with a capital letter; a gs:// URI is not changed."""
     return text if text.startswith("gs://") else text[0].upper() + text[1:]

@@ -28,11 +28,11 @@ from raydock.errors import NotFound, PermissionDenied
 
 ATTEMPTS = 5
 BROAD_ROLES = ("roles/storage.admin", "roles/owner", "roles/editor", "roles/viewer")
-POLICY_ROLE = "roles/storage.legacyBucketOwner"  # the least role on a bucket that may set its policy
+POLICY_ROLE = "roles/storage.legacyBucketOwner"  # the narrowest bucket role that may set the policy
 
 
 class PolicyTarget(Protocol):
-    """A resource with a policy."""
+    """A resource that has a policy."""
 
     @property
     def where(self) -> str:
@@ -50,7 +50,7 @@ class PolicyTarget(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One role for one member on one bucket; `prefix` limits it to objects whose names start with it."""
+    """Grants or revokes one member's role on one bucket, limited to objects whose names start with `prefix`."""
 
     bucket: str
     role: str
@@ -64,7 +64,7 @@ class Edit:
         return change(policy, self.role, self.member, self.condition(policy))
 
     def condition(self, policy: Policy = Policy()) -> Condition | None:  # noqa: B008 - frozen
-        """The condition for `prefix`: the policy's own if it has the same expression, else a new one."""
+        """The condition for `prefix`: the policy's existing one with the same expression, else a new one."""
         if not self.prefix:
             return None
         name = json.dumps(f"projects/_/buckets/{self.bucket}/objects/{self.prefix}", ensure_ascii=False)
@@ -115,7 +115,7 @@ def parse_edit(uri: str, role: str, member: str, prefix: str = "", *, revoke: bo
     bucket, tail = parse_gs(uri)
     parse(member)
     if tail:
-        text = f"Roles are granted on buckets, and {uri} is an object or a folder."
+        text = f"Roles are granted on buckets, but {uri} is an object or a folder."
         fix = f"python -m iam grant gs://{bucket} --role={role} --member={member} --condition-prefix={tail}"
         raise MalformedResource(text, fix)
     return Edit(bucket, role, member, prefix, revoke)
@@ -126,7 +126,7 @@ def refuse_broad_role(edit: Edit) -> None:
     if not edit.role.startswith(("projects/", "organizations/")):  # custom roles: only Google knows them
         find(edit.role)
     if edit.role in BROAD_ROLES:
-        text = f"{edit.role} grants far more than reading and writing objects; nothing was changed."
+        text = f"{edit.role} allows far more than reading and writing objects; nothing was changed."
         raise PermissionDenied(
             text, "grant roles/storage.objectViewer or roles/storage.objectUser, or pass --force"
         )
@@ -202,7 +202,7 @@ def update_policy(
 
 
 def apply_edit(session: Session, edit: Edit, dry_run: bool) -> Change:
-    """Edit the bucket's policy unless it is a dry run. Raises NotFound for an unknown bucket or member."""
+    """Edit the bucket's policy; a dry run only computes the change. Raises NotFound for an unknown bucket or member."""
     from iam.google_clients import storage_client
 
     target = BucketPolicyTarget(storage_client(session), session, edit.bucket)
@@ -223,9 +223,9 @@ def list_buckets(session: Session) -> str:
 
 
 def conditional_grant(change: Change, edit: Edit) -> str:
-    """Why a revoke had nothing to do although the member has the role: it is granted with a condition."""
+    """Why a revoke changed nothing although the member holds the role: the grant has a condition."""
     for binding in change.before.bindings:
         is_member = normal(edit.member) in map(normal, binding.members)
         if is_member and binding.role == edit.role and binding.condition:
-            return f"it is granted with a condition: {binding.condition.expression}"
+            return f"However, the role is granted with a condition: {binding.condition.expression}"
     return ""

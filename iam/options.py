@@ -1,4 +1,4 @@
-"""The commands of `python -m iam`, and the parser of each."""
+"""The `python -m iam` commands and their parsers."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from iam import access_options, storage_options
 from iam.errors import IamError
+from raydock.gcp.clouds import inside_lab
 from raydock.terminal import commandline
 from raydock.terminal.commandline import MEANT, line, near
 
 PROG = "python -m iam"
 VERBS = {
     "show": "show who may do what on a bucket, as a table",
-    "whoami": "show who you are, and who jobs run as",
+    "whoami": "show who you are, and which identity jobs run as",
     "check": "check a job's permissions; exit code 3 if any is missing",
     "grant": "grant a role on a bucket",
     "revoke": "revoke a role on a bucket",
-    "provision": "create what jobs on Vertex AI need, with the least roles",
+    "provision": "create what jobs on Vertex AI need, with the narrowest roles",
     "deprovision": "remove what provision created, and nothing else",
     "bucket": "add, list or remove buckets",
-    "account": "add, list or remove service accounts; use one as the jobs' account",
+    "account": "manage service accounts, and choose the one that jobs run as",
     "cp": "copy files between this machine and buckets",
     "ls": "list buckets, folders and objects",
     "cat": "print objects",
@@ -30,16 +31,16 @@ GROUPS = {
     "bucket": {
         "add": "create a bucket",
         "list": "list a project's buckets",
-        "remove": "remove a bucket; one that is not empty only with --force",
+        "remove": "remove a bucket; with --force, also one that is not empty",
     },
     "account": {
-        "add": "create a service account; it starts without any role",
+        "add": "create a service account; it starts with no roles",
         "list": "list a project's service accounts, and which one jobs run as",
         "remove": "remove a service account",
-        "use": "make a service account of the running lab the jobs' account",
+        "use": "change the account that jobs in the running lab run as",
     },
 }
-# What other tools call the commands of a group.
+# Other tools' names for these subcommands.
 SYNONYMS = {"create": "add", "new": "add", "delete": "remove", "rm": "remove", "del": "remove", "ls": "list"}
 
 
@@ -87,7 +88,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def all_commands() -> dict[str, str]:
-    """Every command with its meaning, those of a group by their full names: "bucket add"."""
+    """Every command with its description. Subcommands have their full names, such as "bucket add"."""
     found = dict[str, str]()
     for verb, meaning in VERBS.items():
         members = GROUPS.get(verb, {})
@@ -96,7 +97,7 @@ def all_commands() -> dict[str, str]:
 
 
 def member_of(group: str, words: list[str]) -> str:
-    """Take the command of a group off the words. Raises Usage without a known one. `--help` exits."""
+    """Remove a group's subcommand from the words. Raises Usage if it is missing or unknown. `--help` exits."""
     known = GROUPS[group]
     if not words or words[0] in ("-h", "--help"):
         overview_of(group).parse_args(words or ["--help"])
@@ -107,13 +108,13 @@ def member_of(group: str, words: list[str]) -> str:
 
 
 def unknown(program: str, word: str, rest: Sequence[str], close: str, known: Iterable[str]) -> Usage:
-    """The error for an unknown command, with the corrected line if it is `close` to a known one."""
+    """The error for an unknown command, with the corrected line if a known one is `close`."""
     meant = MEANT + line(program, [close, *rest]) if close else f"commands: {', '.join(known)}"
-    return Usage(f"{word} is not a command of {program}.", meant)
+    return Usage(f"{word} is not a {program} command.", meant)
 
 
 def overview_of(group: str) -> IamParser:
-    """The parser whose help lists the commands of a group."""
+    """The parser whose help lists a group's commands."""
     return IamParser(
         prog=f"{PROG} {group}",
         usage=f"{PROG} {group} COMMAND [options]",
@@ -128,7 +129,7 @@ def overview() -> IamParser:
     return IamParser(
         prog=PROG,
         usage=f"{PROG} COMMAND [options]",
-        description="Buckets, files, accounts and who may do what, in the lab or in a real project.",
+        description="Manage buckets, files, service accounts and permissions, in the lab or in a real project.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -142,18 +143,19 @@ def parser_of(verb: str) -> IamParser:
     parser = IamParser(prog=f"{PROG} {verb}", description=description, allow_abbrev=False)
     parser.add_argument(
         "--target",
-        default="local",
+        default="google" if inside_lab() else "local",
         choices=("local", "google", "vertex"),
-        help="the lab of the running cluster (default), or Google Cloud",
+        help="the running cluster's lab (default), or Google Cloud; in the lab's containers, "
+        "Google Cloud is the lab's and the default",
     )
     parser.add_argument("--project", default="", metavar="ID", help="the project (default: the target's)")
     if verb in ("show", "check", "grant", "revoke"):
         parser.add_argument("uri", metavar="gs://BUCKET" if verb in ("grant", "revoke") else "gs://BUCKET/…")
     if verb in ("show", "whoami", "bucket list", "account list"):
-        parser.add_argument("--json", action="store_true", help="print it as JSON")
+        parser.add_argument("--json", action="store_true", help="print JSON")
     adders = {**access_options.ADDERS, **storage_options.ADDERS}
     if verb in adders:
         adders[verb](parser)
     if verb == "grant":
-        parser.add_argument("--force", action="store_true", help="allow a role that grants far too much")
+        parser.add_argument("--force", action="store_true", help="allow a role that is far too broad")
     return parser

@@ -1,7 +1,7 @@
 """Read identities and policies from the lab or from Google Cloud, over plain HTTP.
 
 Importing the client libraries would take longer than the whole check (google-cloud-storage: 0.6 s).
-None means that the caller may not read something. A missing resource or an unreachable service raises.
+None means that the caller may not read something. A missing resource or an unreachable service raises an error.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class PolicyReader:
         return frozenset(texts((reply or {}).get("permissions")))
 
     async def there(self, bucket: str, name: str, prefix: bool = False) -> bool | None:
-        """Whether an object of that name exists, or one below it as a folder; with `prefix`, one that starts with it.
+        """Whether an object or a folder with that name exists; with `prefix`, an object whose name starts with it.
 
         None if the caller may not see it.
         """
@@ -174,12 +174,12 @@ def json_of(reply: Any, host: str) -> Mapping[str, Any] | None:
     if reply.status_code == 401:
         raise PermissionDenied(f"{host} rejected your credentials.", "gcloud auth application-default login")
     if reply.status_code >= 400:
-        raise Unreachable(f"{host} answered {reply.status_code}: {sentence_of(reply.content)}", "try again")
+        raise Unreachable(f"{host} returned {reply.status_code}: {sentence_of(reply.content)}", "try again")
     return object_of(reply, host)
 
 
 def parse_policy(document: Mapping[str, Any] | None, where: str) -> Policy | None:
-    """Parse a service's reply. Raises IamError, which names the resource."""
+    """Parse a service's reply. Raises IamError, with the resource's name."""
     try:
         return policy_from_json(document) if document is not None else None
     except MalformedPolicy as fault:

@@ -1,4 +1,4 @@
-"""The caller, the cloud and the job principal: what every command of `python -m iam` starts with."""
+"""The caller, the cloud and the job principal: the starting point of every `python -m iam` command."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TIMEOUT = 10.0  # seconds per call
 class Session:
     """One caller of one cloud. `caller`, `job` (the job principal) and `project` are "" if unknown.
 
-    `buckets` are those of the lab; empty on Google Cloud.
+    `buckets` are the lab's buckets; empty on Google Cloud.
     """
 
     cloud: GoogleCloud
@@ -46,7 +46,7 @@ class Session:
 
     @property
     def flags(self) -> str:
-        """The flags with which a command reaches the same cloud."""
+        """The flags that make a command use the same cloud."""
         return "" if isinstance(self.cloud, LabCloud) else f" --target {self.cloud.name}"
 
     @property
@@ -93,7 +93,7 @@ async def _google(project: str) -> Session:
 
 
 async def caller_of(client: Any, cloud: GoogleCloud, token: str) -> str:
-    """The principal of a token, "" if Google does not say. The token goes in the body, since URLs are logged."""
+    """A token's principal, "" if Google does not return it. The token is in the body, because URLs are logged."""
     import httpx
 
     from raydock.rayapi import no_answer
@@ -106,7 +106,7 @@ async def caller_of(client: Any, cloud: GoogleCloud, token: str) -> str:
             f"{TOKENS} does not answer: {no_answer.reason(fault, TIMEOUT)}.", "try again"
         ) from None
     if reply.status_code >= 500:
-        raise Unreachable(f"{TOKENS} answered {reply.status_code}: {sentence_of(reply.content)}", "try again")
+        raise Unreachable(f"{TOKENS} returned {reply.status_code}: {sentence_of(reply.content)}", "try again")
     address = text(object_of(reply, TOKENS).get("email")) if reply.status_code == 200 else ""
     return principal_of(address or getattr(default_credentials()[0], "service_account_email", ""))
 

@@ -1,4 +1,4 @@
-"""The options of the commands on buckets, service accounts and files."""
+"""Options for the bucket, service account and file commands."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ URI = "gs://BUCKET/…"
 
 
 def add_bucket_add(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `bucket add`."""
-    parser.add_argument("name", metavar="NAME", help="the bucket's name, unique in all of Google Cloud")
+    """Add the options for `bucket add`."""
+    parser.add_argument("name", metavar="NAME", help="the bucket's name, unique across Google Cloud")
     parser.add_argument(
-        "--location", default="us-central1", metavar="L", help="where its data is (default: us-central1)"
+        "--location",
+        default="us-central1",
+        metavar="L",
+        help="where its data is stored (default: us-central1)",
     )
 
 
 def add_bucket_remove(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `bucket remove`."""
+    """Add the options for `bucket remove`."""
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("--force", action="store_true", help="also remove all of its objects")
     add_yes(parser)
@@ -24,52 +27,60 @@ def add_bucket_remove(parser: argparse.ArgumentParser) -> None:
 
 def add_account_name(parser: argparse.ArgumentParser) -> None:
     """Add the name of a service account."""
-    parser.add_argument("name", metavar="NAME", help="its id, such as trainer, or its email address")
+    parser.add_argument(
+        "name", metavar="NAME", help="the account's id, such as trainer, or its email address"
+    )
 
 
 def add_account_remove(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `account remove`."""
+    """Add the options for `account remove`."""
     add_account_name(parser)
     add_yes(parser)
 
 
 def add_account_use(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `account use`."""
+    """Add the options for `account use`."""
     add_account_name(parser)
-    parser.add_argument("--force", action="store_true", help="change it although jobs are running")
+    parser.add_argument("--force", action="store_true", help="change it even if jobs are running")
 
 
 def add_cp(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `cp`."""
+    """Add the options for `cp`."""
     parser.add_argument("paths", nargs="*", metavar="SRC… DST", help="files, folders or gs:// URIs")
-    parser.add_argument("-r", "-R", "--recursive", action="store_true", help="also copy folders")
     parser.add_argument(
-        "-n", "--no-clobber", action="store_true", help="skip what exists already, for example to continue"
+        "-r", "-R", "--recursive", action="store_true", help="copy folders with their contents"
+    )
+    parser.add_argument(
+        "-n", "--no-clobber", action="store_true", help="skip existing files, for example to resume a copy"
     )
 
 
 def add_ls(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `ls`."""
+    """Add the options for `ls`."""
     parser.add_argument("uris", nargs="*", metavar=URI, help="what to list (default: the project's buckets)")
     parser.add_argument("-l", "--long", action="store_true", help="also show sizes and times")
-    parser.add_argument("-r", "-R", "--recursive", action="store_true", help="also list what is in folders")
+    parser.add_argument(
+        "-r", "-R", "--recursive", action="store_true", help="also list the contents of folders"
+    )
 
 
 def add_cat(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `cat`."""
+    """Add the options for `cat`."""
     parser.add_argument("uris", nargs="+", metavar=URI)
 
 
 def add_rm(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `rm`."""
+    """Add the options for `rm`."""
     parser.add_argument("uris", nargs="+", metavar=URI)
-    parser.add_argument("-r", "-R", "--recursive", action="store_true", help="also remove what is in folders")
+    parser.add_argument(
+        "-r", "-R", "--recursive", action="store_true", help="also remove the contents of folders"
+    )
     add_yes(parser)
 
 
 def add_yes(parser: argparse.ArgumentParser) -> None:
     """Add --yes."""
-    parser.add_argument("-y", "--yes", action="store_true", help="do it without asking")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask for confirmation")
 
 
 ADDERS = {

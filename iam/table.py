@@ -1,4 +1,4 @@
-"""The table of who may do what on a bucket, for 80 columns."""
+"""Formats the table of who may do what on a bucket, for 80 columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CELLS = {Verdict.GRANTED: "yes", Verdict.DENIED: "no", Verdict.UNKNOWN: "?"}
 
 
 def table(report: AccessReport) -> Iterator[str]:
-    """The lines of the table: each member on its own line, with its roles below and the verdicts beside the first."""
+    """The lines of the table: for each member, its name, then its roles. The first role's line has the verdicts."""
     project = f", a bucket in project {report.project}" if report.project else ""
     yield from wrap(report.uri + project, WIDTH, break_words=True)
     yield ""
@@ -47,9 +47,9 @@ def row_lines(row: AccessRow) -> Iterator[str]:
 
 
 def reason(row: AccessRow) -> str:
-    """Why the first question mark of a row is one."""
+    """The reason for the first question mark in a row."""
     why = next(one.why for one in row.may.values() if one.verdict is Verdict.UNKNOWN)
-    return f"unknown; for {row.member}: {why}."
+    return f"unknown, for example for {row.member}: {why}."
 
 
 def line(text: str, cells: tuple[str, ...]) -> str:

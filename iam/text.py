@@ -1,4 +1,4 @@
-"""Outcomes of the check in words, shared by the submitter and `python -m iam check`."""
+"""Formats the results of the check, for the submitter and `python -m iam check`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from iam.policy.evaluate import Verdict
 from iam.policy.resource import parse_gs
 
 VERDICTS = {Verdict.GRANTED: "OK", Verdict.DENIED: "DENIED", Verdict.UNKNOWN: "UNKNOWN"}
-NO_NARROW_ROLE = "ask an owner of the project: no narrow role on the bucket alone would fix it"
+NO_NARROW_ROLE = "ask a project owner: no narrow role on the bucket alone would be enough"
 
 
 def sentence(one: CheckResult) -> str:
-    """Principal, permission, resource, the declaration that needs it, and the reason."""
+    """The principal, the permission, the resource, the declaration that needs it, and the reason."""
     if one.verdict is Verdict.GRANTED:
         doing = ", ".join(operation.value for operation in one.operations)
         return f"{one.uri}: {doing}, as {one.principal} ({one.how})"
@@ -26,13 +26,13 @@ def sentence(one: CheckResult) -> str:
 
 
 def fix(one: CheckResult, cloud: str) -> str:
-    """The grants that fix a denial, as commands of `python -m iam` and of gcloud, one a line.
+    """The grants that fix a denial, as commands of `python -m iam` and of gcloud, one per line.
 
     `cloud` is the name of the cloud that was checked: "local" for the lab.
     """
     target = "" if cloud == "local" else f" --target {cloud}"
-    if one.why.startswith("there is no bucket"):
-        return f"fix the bucket name, or create it: python -m iam bucket add {parse_gs(one.uri)[0]}{target}"
+    if one.why.startswith("the bucket gs://"):
+        return f"correct the bucket name, or create the bucket: python -m iam bucket add {parse_gs(one.uri)[0]}{target}"
     if not one.fixes:
         return NO_NARROW_ROLE
     commands = [f"{each.iam_command}{target}" for each in one.fixes if each.iam_command]
@@ -40,7 +40,7 @@ def fix(one: CheckResult, cloud: str) -> str:
 
 
 def lines(one: CheckResult, cloud: str) -> Iterator[tuple[str, str]]:
-    """The lines of an outcome, each with the label that it hangs from."""
+    """The lines of a result, each with the label before it."""
     yield f"{VERDICTS[one.verdict]:<7}  ", sentence(one)
     if one.verdict is not Verdict.GRANTED:
         yield from (("       → ", line) for line in fix(one, cloud).splitlines())

@@ -10,12 +10,12 @@
 """Predict every row in a bucket with a pool of actors, each of which loads the model once.
 
 Shows      a class in `map_batches`: an expensive object (a model) is created once per worker, not per batch.
-           0.6 of a CPU predicts and 0.4 reads and writes, so that a single CPU can do both.
+           Predicting takes 0.6 of a CPU, reading and writing 0.4, so that a single CPU can do both.
 Run        python submit.py jobs/train_xgboost.py && python submit.py jobs/batch_predict.py -- --compare
            python jobs/batch_predict.py --smoke-test              (alone: creates data and a model if needed)
-Needs      1 CPU on a worker, more is better; no GPU. 10 seconds.
-           One actor may do a short run alone: each batch goes to the actor with the least work.
-Dashboard  Jobs, this job: its Ray Data overview. Actors: one `MapWorker(MapBatches(Predictor))` per CPU.
+Needs      1 CPU on a worker, or more for a speed-up; no GPU. Takes 10 seconds.
+           In a short run, one actor may do all the work: each batch goes to the actor with the least work.
+Dashboard  Jobs, this job: the Ray Data overview. Actors: one `MapWorker(MapBatches(Predictor))` per CPU.
 """
 
 import argparse
@@ -38,7 +38,7 @@ from ray.data.block import BlockAccessor
 
 ALONE, TEMP = "RAY_ADDRESS" not in os.environ, tempfile.gettempdir()
 MORE = {"num_cpus": 0.6}  # so that two predictors can't share a CPU
-LESS = {"num_cpus": 0.4, "scheduling_strategy": "SPREAD"}  # a batch is predicted on the node that read it
+LESS = {"num_cpus": 0.4, "scheduling_strategy": "SPREAD"}  # each batch is predicted on the node that read it
 MIB = 2**20 if sys.platform == "darwin" else 2**10  # Linux reports KiB, macOS bytes
 
 
@@ -57,13 +57,13 @@ def load(uri):
 
 
 def predict(model, table):
-    """Plain XGBoost: the probability of class 1 for each row."""
+    """Plain XGBoost. Returns the probability of class 1 for each row."""
     X = np.column_stack([table[name].to_numpy() for name in model.feature_names])
     return model.predict(xgb.DMatrix(X, feature_names=model.feature_names, nthread=1))
 
 
-class Predictor:  # 1. Becomes an actor, which keeps the model that it has loaded
-    """Predicts batches. Adds the predictions and a record of the batch."""
+class Predictor:  # 1. Becomes an actor, which keeps its model loaded
+    """Predicts batches. Adds the predictions and a record for each batch."""
 
     def __init__(self, model, id):
         self.model, self.id, self.node = load(model), id, ray.get_runtime_context().get_node_id()
@@ -77,13 +77,13 @@ class Predictor:  # 1. Becomes an actor, which keeps the model that it has loade
 
 
 class ParquetFolder(ray.data.Datasink):
-    """Like `write_parquet(uri)`, but with the same file names in each run; returns the `record` column."""
+    """Like `write_parquet(uri)`, but uses the same file names in each run, and returns the `record` column."""
 
     def __init__(self, uri):
         self.uri = uri
 
-    def write(self, blocks, ctx):  # 3. On a worker; if it dies, again on another, to the same name
-        """Write one file, without the records, which it returns."""
+    def write(self, blocks, ctx):  # 3. On a worker. If it dies, another one writes the same file
+        """Write one file without the records, and return the records."""
         table = pa.concat_tables(BlockAccessor.for_block(block).to_arrow() for block in blocks)
         files, folder = fs.FileSystem.from_uri(self.uri)
         path = f"{folder}/part-{ctx.task_idx}.parquet"
@@ -91,16 +91,16 @@ class ParquetFolder(ray.data.Datasink):
         return path, [json.loads(one) for one in table["record"].unique().to_pylist()]
 
     def on_write_complete(self, result):  # on the driver, after all files are written
-        """Collect the records, and delete files of earlier runs."""
+        """Collect the records, and delete files from earlier runs."""
         self.tasks = [record for _, records in result.write_returns for record in records]
         files = fs.FileSystem.from_uri(self.uri)[0]
         for path in set(opened(self.uri)) - {path for path, _ in result.write_returns}:
-            files.delete_file(path)  # an earlier run had more files, whose rows would be duplicates
+            files.delete_file(path)  # an earlier run wrote more files, whose rows would be duplicates
 
 
 @ray.remote(num_cpus=1)
 def predict_alone(args):
-    """Plain XGBoost, file by file, on one CPU of a worker. Returns its seconds; raises if a prediction differs."""
+    """Plain XGBoost, file by file, on one worker CPU. Returns the seconds. Raises if a prediction differs."""
     start, model, alone = time.perf_counter(), load(args.model), []
     for file in opened(args.data).values():
         table = file.read()
@@ -109,12 +109,12 @@ def predict_alone(args):
     seconds = time.perf_counter() - start
     with_ray = pa.concat_tables(file.read() for file in opened(args.predictions).values())
     if not with_ray.sort_by(args.id).equals(pa.concat_tables(alone).sort_by(args.id)):
-        raise RuntimeError("Ray Data's predictions differ from those of plain XGBoost")
+        raise RuntimeError("Ray Data's predictions differ from plain XGBoost's")
     return seconds
 
 
 def make_small(args):
-    """Alone: create some data and a model, if there are none."""
+    """Without a cluster: create some data and a model if there are none."""
     X = np.random.default_rng(3).random((4000, 2))
     if not os.path.exists(args.data):
         os.makedirs(args.data)
@@ -127,7 +127,7 @@ def make_small(args):
 
 
 def check(args):
-    """Exit with one sentence, before any work, if the job can't succeed."""
+    """If the job can't succeed, exit with a one-sentence message before any work is done."""
     failure = f"--predictions {args.predictions} can't be written"
     try:
         files, folder = fs.FileSystem.from_uri(args.predictions)
@@ -137,35 +137,35 @@ def check(args):
         files.delete_file(f"{folder}/.probe")
         failure = f"--data {args.data} can't be read"
         found = opened(args.data)
-        failure = f"--model {args.model} can't be read (create it: python submit.py jobs/train_xgboost.py)"
+        failure = f"--model {args.model} can't be read (to create it: python submit.py jobs/train_xgboost.py)"
         wanted = [*load(args.model).feature_names, args.id]
-    except (OSError, ValueError, xgb.core.XGBoostError) as error:  # Google's message is inside the client's
+    except (OSError, ValueError, xgb.core.XGBoostError) as error:  # the client's message contains Google's
         reason = re.search(r"last message of (.*?) error_info|$", str(error))[1] or str(error).splitlines()[0]
         raise SystemExit(f"{failure}: {reason}") from None
     if not found:
         fix = "first run: python submit.py jobs/make_data.py"
-        raise SystemExit(f"--data {args.data} has no parquet files; {fix}")
+        raise SystemExit(f"--data {args.data} contains no parquet files; {fix}")
     columns = set.intersection(*(set(file.schema_arrow.names) for file in found.values()))
     if missing := [name for name in wanted if name not in columns]:
-        raise SystemExit(f"--data {args.data} lacks {', '.join(missing)}: the model's columns, and --id.")
+        raise SystemExit(f"--data {args.data} lacks columns for the model or --id: {', '.join(missing)}.")
     if ray.cluster_resources().get("CPU", 0) < 1:
-        raise SystemExit("No workers: there is no CPU. Start workers, then resubmit the job.")
+        raise SystemExit("No workers: the cluster has no CPU. Start workers, then resubmit the job.")
     return found
 
 
 def run(args):
-    """Predict. Raises if the number of rows changes, or --compare finds a different prediction."""
+    """Predict all rows. Raises if the number of rows changes, or if --compare finds a different prediction."""
     if ALONE and not os.path.exists(args.model):
         make_small(args)
-    ray.init()  # no address: the cluster provides it; run by hand, Ray starts on this machine
+    ray.init()  # no address: the cluster sets it; without a cluster, this starts Ray on this machine
     context, found = ray.data.DataContext.get_current(), check(args)
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     context.enable_progress_bars, context.execution_options.preserve_order = False, True
-    context.wait_for_min_actors_s = 60  # or the first actor up would take all the work
+    context.wait_for_min_actors_s = 60  # otherwise, the first actor to start would take all the work
     cpus, start = int(min(len(found), ray.cluster_resources()["CPU"])), time.perf_counter()
     folder, files = ParquetFolder(args.predictions), fs.FileSystem.from_uri(args.data)[0]
-    # 2. A plan of three steps, which the last line runs concurrently: 0.6 of each CPU predicts, 0.4 reads
-    #    and writes, so one CPU is enough. The plain version is `predict_alone`.
+    # 2. A plan of three steps, which the last line runs concurrently. Predicting takes 0.6 of each CPU, reading and
+    #    writing 0.4, so one CPU is enough. The plain version is `predict_alone`.
     by_file = {"filesystem": files, "override_num_blocks": len(found), "ray_remote_args": LESS}
     rows = ray.data.read_parquet([*found], **by_file)
     given = {"fn_constructor_args": (args.model, args.id), "batch_format": "pyarrow", "batch_size": None}
@@ -173,7 +173,7 @@ def run(args):
     try:
         predicted.write_datasink(folder, ray_remote_args=LESS)
     except ray.exceptions.GetTimeoutError:
-        raise SystemExit(f"Fewer than {cpus} actors started within 60 s: submit the job again.") from None
+        raise SystemExit(f"Fewer than {cpus} actors started within 60 s: resubmit the job.") from None
     seconds, tasks = {"ray": time.perf_counter() - start, "alone": None}, folder.tasks
     uris = (args.data, args.predictions)
     rows, out = (sum(file.metadata.num_rows for file in opened(uri).values()) for uri in uris)
@@ -195,7 +195,7 @@ def run(args):
 
 
 def parse_args(argv=None):
-    """Parse the arguments. Exits with the usage if they are invalid."""
+    """Parse the arguments. If they are invalid, exits with a usage message."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     data, models = (f"{TEMP if ALONE else 'gs:/'}/lab-{bucket}" for bucket in ("data", "models"))
     parser.add_argument("--data", default=f"{data}/avocado/parquet", metavar="URI", help="input")
@@ -203,7 +203,7 @@ def parse_args(argv=None):
     parser.add_argument("--predictions", default=f"{models}/batch_predict", metavar="URI", help="output")
     parser.add_argument("--id", default="id", help="the column that identifies a row (default: id)")
     parser.add_argument("--compare", action="store_true", help="also run without Ray and report the speed-up")
-    parser.add_argument("--smoke-test", action="store_true", help="no effect: the data decides the run time")
+    parser.add_argument("--smoke-test", action="store_true", help="no effect: run time depends on the data")
     parser.add_argument("--output", type=pathlib.Path, help="also write the result to this local file")
     args = parser.parse_args(argv)
     if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
@@ -212,10 +212,10 @@ def parse_args(argv=None):
 
 
 def main():
-    """Run the job and print RESULT and the result as JSON. --output also writes it to a file."""
+    """Run the job, then print RESULT and the result as JSON. --output also writes it to a file."""
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
-    ray.shutdown()  # so that no worker's output follows the result
+    ray.shutdown()  # so that no worker prints anything after the result
     if args.output:
         args.output.write_text(result + "\n")
     print("RESULT", result, flush=True)

@@ -5,14 +5,14 @@
 # [tool.submit]
 # needs = { gpus = 1 }
 # ///
-"""More tasks than GPUs: they queue. With half a GPU each, two run at a time.
+"""Queue more tasks than there are GPUs. With half a GPU each, two run at a time.
 
-Shows      that Ray only counts GPUs: a task waits until its share is free, and CUDA_VISIBLE_DEVICES tells it
-           which GPU to use. A simulated GPU queues the same way; the log and the result say that it is one.
+Shows      that Ray only counts GPUs: a task waits until its share is free, and CUDA_VISIBLE_DEVICES selects
+           its GPU. Tasks queue for a simulated GPU in the same way; the log and the result mark it as simulated.
 Run        python submit.py jobs/gpu_tasks.py
            python jobs/gpu_tasks.py --smoke-test       (alone: without a GPU, it simulates one)
-Needs      1 GPU; no CPU besides the driver's. About 15 seconds; --smoke-test: 10.
-Dashboard  Jobs, this job: `on_a_gpu` tasks that wait in PENDING_NODE_ASSIGNMENT, and Cluster: GPU 1.0/1.0.
+Needs      1 GPU; no CPU except the driver's. Takes about 15 seconds; --smoke-test: 10.
+Dashboard  Jobs, this job: `on_a_gpu` tasks waiting in PENDING_NODE_ASSIGNMENT. Cluster: GPU 1.0/1.0.
 """
 
 import argparse
@@ -26,19 +26,19 @@ import time
 
 import ray
 
-WIDTH = 40  # characters of the chart
+WIDTH = 40  # the chart's width in characters
 
 
 def work(seconds):
-    """A placeholder for work on a GPU: a framework would see only the devices in this variable."""
+    """A placeholder for GPU work. A framework would see only the devices in this variable."""
     time.sleep(seconds)
     return os.environ.get("CUDA_VISIBLE_DEVICES")
 
 
-# 1. A task that requests a GPU but no CPU: with one CPU each, tasks of half a GPU would still queue for CPUs.
+# 1. A task that requests a GPU but no CPU. If each requested a CPU, tasks with half a GPU might queue for CPUs.
 @ray.remote(num_gpus=1, num_cpus=0, max_retries=5)
 def on_a_gpu(number, seconds):
-    """Do some work, and return the task's record."""
+    """Do some work and return the task's record."""
     start, devices, node = time.time(), work(seconds), ray.get_runtime_context().get_node_id()
     # Linux reports peak memory in KiB, macOS in bytes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
@@ -47,25 +47,25 @@ def on_a_gpu(number, seconds):
 
 
 def queue(count, share, seconds):
-    """Submit all tasks together; Ray starts each when its share of a GPU is free."""
+    """Submit all tasks together. Ray starts each one as soon as its share of a GPU is free."""
     sent = time.time()
-    task = on_a_gpu.options(num_gpus=share)  # 2. With a share under 1, several tasks use one GPU at a time
+    task = on_a_gpu.options(num_gpus=share)  # 2. With a share below 1, tasks run on a GPU concurrently
     tasks = ray.get([task.remote(number, seconds) for number in range(count)])
     return [{**task, "share": share, "waited": task["start"] - sent} for task in tasks]
 
 
 def most_at_once(tasks):
-    """The largest number of tasks that ran in parallel, counted at the start of each."""
+    """The largest number of tasks that ran in parallel, counted at each task's start."""
     return max(sum(other["start"] <= one["start"] < other["end"] for other in tasks) for one in tasks)
 
 
 def seconds_of(tasks):
-    """Seconds from the submission of all tasks to the end of the last."""
+    """The seconds from submitting all tasks until the last one finished."""
     return max(task["waited"] + task["end"] - task["start"] for task in tasks)
 
 
 def chart(title, tasks, names):
-    """Print one line per task, in order of start: when it waited and when it ran."""
+    """Print one line per task, sorted by start time, that shows when it waited and when it ran."""
     print(title, flush=True)
     scale = WIDTH / seconds_of(tasks)
     for task in sorted(tasks, key=lambda task: task["start"]):
@@ -76,11 +76,11 @@ def chart(title, tasks, names):
 
 
 def start_ray():
-    """Connect to the cluster. Run by hand on a machine without a GPU, start a local Ray with a simulated one."""
+    """Connect to the cluster. Without a cluster and a GPU, start Ray on this machine with a simulated GPU."""
     ray.init()
     if "RAY_ADDRESS" in os.environ or ray.cluster_resources().get("GPU"):
         return
-    print("No GPU here: Ray gets a simulated one. Only the queue is real.", flush=True)
+    print("This machine has no GPU, so Ray gets a simulated one. Only the queue is real.", flush=True)
     ray.shutdown()
     ray.init(num_gpus=1, resources={"simulated_gpu": 1})
 
@@ -96,7 +96,7 @@ def wait_for_gpu(seconds=120):
 
 
 def nodes_that_worked(tasks):
-    """The nodes that ran tasks, by the node id in each task's record. A simulated GPU shows in the resources."""
+    """The nodes that ran tasks, according to their records. A simulated GPU is visible in the node's resources."""
     count = collections.Counter(task["node"] for task in tasks)
     return [{"node": node["NodeName"], "id": node["NodeID"], "pool": node["Labels"].get("pool"),
              "tasks": count[node["NodeID"]], "simulated": "simulated_gpu" in node["Resources"]}
@@ -104,22 +104,22 @@ def nodes_that_worked(tasks):
 
 
 def run(args):
-    """Run both queues. Raises if more tasks ran at a time than the GPUs allow."""
+    """Run both queues. Raises if more tasks ran at the same time than the GPUs allow."""
     start_ray()
     gpus = wait_for_gpu()
     count = args.tasks or 4 * gpus
     if count <= gpus:
-        raise SystemExit(f"--tasks {count}: with {gpus} GPUs, no task has to wait; use {gpus + 1} or more.")
+        raise SystemExit(f"--tasks {count}: with {gpus} GPUs, no task would wait; use {gpus + 1} or more.")
     whole, half = queue(count, 1, args.seconds), queue(count, 0.5, args.seconds)
     seconds = {"ray": seconds_of(whole) + seconds_of(half), "alone": None}
     nodes = nodes_that_worked(whole + half)
     kind = "simulated" if any(node["simulated"] for node in nodes) else "real"
     names = {node["id"]: node["node"] for node in nodes}
-    chart(f"{count} tasks of one GPU each, on {gpus} GPU ({kind})", whole, names)
-    chart(f"{count} tasks of half a GPU each, on {gpus} GPU ({kind})", half, names)
+    chart(f"{count} tasks with one GPU each, on {gpus} GPU ({kind})", whole, names)
+    chart(f"{count} tasks with half a GPU each, on {gpus} GPU ({kind})", half, names)
     at_once = {"whole": most_at_once(whole), "half": most_at_once(half)}
     if at_once["whole"] > gpus or at_once["half"] > 2 * gpus:
-        raise RuntimeError(f"too many tasks ran at a time on {gpus} GPUs: {at_once}")
+        raise RuntimeError(f"too many tasks ran at the same time on {gpus} GPUs: {at_once}")
     return {
         "version": 1, "job": "gpu_tasks", "data": f"none; {gpus} GPU ({kind})", "nodes": nodes, "cpus": 0,
         "seconds": seconds, "speed_up": None, "efficiency": None,
@@ -129,25 +129,25 @@ def run(args):
 
 
 def parse_args(argv=None):
-    """Parse the arguments. Exits with the usage if they are invalid."""
+    """Parse the arguments. If they are invalid, exits with a usage message."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--tasks", type=int, default=0, help="more than there are GPUs (default: 4 per GPU)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="seconds that a task takes (default: 2)")
+    parser.add_argument("--tasks", type=int, default=0, help="tasks, more than GPUs (default: 4 per GPU)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="duration of each task (default: 2)")
     parser.add_argument("--smoke-test", dest="seconds", action="store_const", const=1.2, help="a short run")
     parser.add_argument("--output", type=pathlib.Path, help="also write the result to this local file")
     args = parser.parse_args(argv)
     if args.tasks < 0 or not 0 < args.seconds <= 600:
-        parser.error(f"--tasks {args.tasks} --seconds {args.seconds}: must be positive, at most 600 seconds")
+        parser.error(f"--tasks {args.tasks} --seconds {args.seconds}: must be positive; at most 600 seconds")
     if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
         parser.error(f"--output {args.output}: not writable on the machine that runs the job")
     return args
 
 
 def main():
-    """Run the job and print RESULT and the result as JSON. --output also writes it to a file."""
+    """Run the job, then print RESULT and the result as JSON. --output also writes it to a file."""
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
-    ray.shutdown()  # so that no worker's output follows the result
+    ray.shutdown()  # so that no worker prints anything after the result
     if args.output:
         args.output.write_text(result + "\n")
     print("RESULT", result, flush=True)

@@ -5,13 +5,13 @@
 # [tool.submit]
 # needs = { cpus = 1 }
 # ///
-"""Five-fold cross-validation on Iris: one Ray task per fold, with the data once in the object store.
+"""Five-fold cross-validation on Iris, with one Ray task per fold and the data stored once in the object store.
 
-Shows      tasks on shared data, how to combine their results, and the limit of 5 tasks on a few CPUs: on 2
-           CPUs they run in 3 rounds, so the speed-up is at most 5/3; on 5 or more CPUs, it is at most 5.
+Shows      tasks that share data, how to combine their results, and why 5 tasks limit the speed-up: on 2
+           CPUs they run in 3 rounds, so it is at most 5/3; on 5 or more CPUs, it is at most 5.
 Run        python submit.py jobs/kfold_cv.py -- --compare
            python jobs/kfold_cv.py --smoke-test                      (alone: starts its own Ray)
-Needs      1 CPU on a worker, ideally 5; no GPU, no download. 15 seconds of one CPU; --smoke-test: 2.
+Needs      1 CPU on a worker, ideally 5; no GPU, no download. Takes 15 CPU seconds; --smoke-test: 2.
 Dashboard  Jobs, this job: five `score_on_a_worker` tasks. Click one for its node, start and end.
 """
 
@@ -36,19 +36,19 @@ ACCURACY_FLOOR = 0.95
 
 
 def accuracy_of_fold(X, y, train, test, models):
-    """Plain scikit-learn. It fits many models, because for a single one Ray would be slower."""
+    """Plain scikit-learn. It fits many models, because for a single model Ray would be slower."""
     model = BaggingClassifier(LinearDiscriminantAnalysis(), n_estimators=models, random_state=42)
     return model.fit(X[train], y[train]).score(X[test], y[test])
 
 
 def note(name, start, **more):
-    """A task's record of itself. Linux reports peak memory in KiB, macOS in bytes."""
+    """The current task's record. Linux reports peak memory in KiB, macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     node = ray.get_runtime_context().get_node_id()
     return {"name": name, "node": node, "start": start, "end": time.time(), "peak_mib": peak} | more
 
 
-@ray.remote(num_cpus=1, max_retries=5)  # 1. A task: if its node dies, Ray runs it again elsewhere
+@ray.remote(num_cpus=1, max_retries=5)  # 1. A task. If its node dies, Ray runs it again elsewhere
 def score_on_a_worker(number, X, y, train, test, models):
     """Score one fold."""
     start = time.time()
@@ -58,17 +58,17 @@ def score_on_a_worker(number, X, y, train, test, models):
 
 
 def scores_with_ray(X, y, models):
-    """A record per fold. Without Ray: `[accuracy_of_fold(X, y, *fold, models) for fold in FOLDS.split(X, y)]`."""
-    X_ref, y_ref = ray.put(X), ray.put(y)  # 2. Once into the object store. A task gets references to the data
-    # and its row numbers, so no fold is copied here. The task sees X and y as read-only arrays.
+    """Return a record per fold. Without Ray: `[accuracy_of_fold(X, y, *f, models) for f in FOLDS.split(X, y)]`."""
+    X_ref, y_ref = ray.put(X), ray.put(y)  # 2. Store the data once. A task gets references to the data
+    # and its row numbers, so no fold is copied here. In the task, X and y are read-only arrays.
     folds = enumerate(FOLDS.split(X, y), start=1)
     tasks = [score_on_a_worker.remote(i, X_ref, y_ref, *fold, models) for i, fold in folds]
-    return ray.get(tasks)  # 3. Waits for all, in the order of the folds; `remote` above doesn't block
+    return ray.get(tasks)  # 3. Waits for all tasks and returns them in order. `remote` above does not wait
 
 
 @ray.remote(num_cpus=1)
 def scores_alone(X, y, models):
-    """One fold after the other, on one CPU of a worker."""
+    """Score one fold after another on one worker CPU."""
     start = time.perf_counter()
     scores = [accuracy_of_fold(X, y, *fold, models) for fold in FOLDS.split(X, y)]
     return scores, time.perf_counter() - start
@@ -79,21 +79,21 @@ def wait_for_cpus(at_least=1, seconds=120):
     deadline = time.monotonic() + seconds
     while ray.cluster_resources().get("CPU", 0) < at_least:
         if time.monotonic() > deadline:
-            raise SystemExit(f"No workers: no CPU after {seconds} s. Start workers, then resubmit the job.")
+            raise SystemExit(f"No worker CPUs after {seconds} s. Start workers, then resubmit the job.")
         time.sleep(min(2, seconds))
 
 
 def nodes_that_worked(tasks):
-    """The nodes that ran tasks. Each task's record has the id of its node."""
+    """The nodes that ran tasks, according to the node id in each task's record."""
     count = collections.Counter(task["node"] for task in tasks)
     nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
     return [{"node": name, "id": i, "pool": pool, "tasks": count[i]} for i, name, pool in nodes if i in count]
 
 
 def run(args):
-    """Score the folds. Raises if the mean accuracy is below the floor, or a score differs without Ray."""
-    X, y = load_iris(return_X_y=True)  # 150 flowers, 4 measurements each, 3 species; part of scikit-learn
-    ray.init()  # no address: the cluster provides it; run by hand, Ray starts on this machine
+    """Score the folds. Raises if the mean accuracy is below the floor, or if a score differs without Ray."""
+    X, y = load_iris(return_X_y=True)  # 150 flowers with 4 measurements each, 3 species; part of scikit-learn
+    ray.init()  # no address: the cluster sets it; without a cluster, this starts Ray on this machine
     wait_for_cpus()
     start = time.perf_counter()
     tasks = scores_with_ray(X, y, args.models)
@@ -104,9 +104,9 @@ def run(args):
     if args.compare:
         alone, seconds["alone"] = ray.get(scores_alone.remote(X, y, args.models))
         if alone != scores:
-            raise RuntimeError(f"with Ray the folds score {scores}, without it {alone}")
+            raise RuntimeError(f"with Ray, the folds score {scores}; without Ray, they score {alone}")
     if np.mean(scores) < ACCURACY_FLOOR:
-        raise RuntimeError(f"accuracy {np.mean(scores):.4f} is below the floor, {ACCURACY_FLOOR}")
+        raise RuntimeError(f"the accuracy of {np.mean(scores):.4f} is below the floor of {ACCURACY_FLOOR}")
     speed_up = seconds["alone"] / seconds["ray"] if args.compare else None
     return {
         "version": 1, "job": "kfold_cv", "data": "load_iris, 150 x 4, part of scikit-learn",
@@ -117,7 +117,7 @@ def run(args):
 
 
 def parse_args(argv=None):
-    """Parse the arguments. Exits with the usage if they are invalid."""
+    """Parse the arguments. If they are invalid, exits with a usage message."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--models", type=int, default=1000, help="models in each fold's bag (default: 1000)")
     parser.add_argument("--compare", action="store_true", help="also run without Ray and report the speed-up")
@@ -125,17 +125,17 @@ def parse_args(argv=None):
     parser.add_argument("--output", type=pathlib.Path, help="also write the result to this local file")
     args = parser.parse_args(argv)
     if args.models < 1:
-        parser.error(f"--models {args.models}: a bag has at least 1 model")
+        parser.error(f"--models {args.models}: must be at least 1")
     if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
         parser.error(f"--output {args.output}: not writable on the machine that runs the job")
     return args
 
 
 def main():
-    """Run the job and print RESULT and the result as JSON. --output also writes it to a file."""
+    """Run the job, then print RESULT and the result as JSON. --output also writes it to a file."""
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
-    ray.shutdown()  # so that no worker's output follows the result
+    ray.shutdown()  # so that no worker prints anything after the result
     if args.output:
         args.output.write_text(result + "\n")
     print("RESULT", result, flush=True)

@@ -5,14 +5,14 @@
 # [tool.submit]
 # needs = { cpus = 1 }
 # ///
-"""Squares, then pi from a million random numbers: when a task pays off, and when its overhead exceeds its work.
+"""Compute squares, then pi from a million random numbers, to see when a task is worth its overhead.
 
-Shows      the overhead of a task: one task per number is a thousand times slower than a plain loop; one per
-           chunk pays it once per chunk; and with enough work per task, every CPU of the cluster helps.
+Shows      a task's overhead: one task per number is a thousand times slower than a plain loop, and one per
+           chunk pays the overhead once per chunk. With enough work per task, every CPU in the cluster helps.
 Run        python submit.py jobs/ray_tasks.py -- --compare
            python jobs/ray_tasks.py --smoke-test                     (alone: starts its own Ray)
-Needs      1 CPU on a worker, more is better; no GPU. About 8 seconds of one CPU; --smoke-test: 2.
-Dashboard  Jobs, this job: hundreds of `squares` tasks that take no time, 16 `heights` tasks that take some.
+Needs      1 CPU on a worker, or more for a speed-up; no GPU. Takes about 8 CPU seconds; --smoke-test: 2.
+Dashboard  Jobs, this job: hundreds of `squares` tasks that take almost no time, and 16 longer `heights` tasks.
 """
 
 import argparse
@@ -30,16 +30,16 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 SEED = 2
-CHUNKS = 16  # a few per CPU, so that none idles for long at the end
+CHUNKS = 16  # a few per CPU, so that no CPU idles for long at the end
 
 
 def squares(numbers):
-    """Almost no work, so that the time is the task's overhead."""
+    """Do almost no work, so that the task's overhead dominates the time."""
     return [number * number for number in numbers]
 
 
 def heights(numbers):
-    """The sum of 4 x the unit circle's height at each number. 100 Newton steps per root make it enough work."""
+    """Sum 4 x the unit circle's height at each number. 100 Newton steps per root make this enough work."""
     total = 0.0
     for x in numbers.tolist():
         square, root = 1 - x * x, 1.0
@@ -50,43 +50,43 @@ def heights(numbers):
 
 
 def note(name, start, **more):
-    """A task's record of itself. Linux reports peak memory in KiB, macOS in bytes."""
+    """The current task's record. Linux reports peak memory in KiB, macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     node = ray.get_runtime_context().get_node_id()
     return {"name": name, "node": node, "start": start, "end": time.time(), "peak_mib": peak} | more
 
 
-@ray.remote(num_cpus=1, max_retries=5)  # 1. A function of one chunk becomes a task on any worker
+@ray.remote(num_cpus=1, max_retries=5)  # 1. Turns a function call for one chunk into a task on any worker
 def on_a_worker(function, number, chunk):
-    """The function's value, and the task's record."""
+    """Return the function's value and the task's record."""
     start = time.time()
     return function(chunk), note(f"{function.__name__} {number}", start)
 
 
 @ray.remote(num_cpus=1)
 def alone(function, chunks):
-    """One chunk after the other, on one CPU of a worker."""
+    """Process one chunk after another on one worker CPU."""
     start = time.perf_counter()
     return [function(chunk) for chunk in chunks], time.perf_counter() - start
 
 
 def map_with_ray(function, chunks):
-    """The value and task of each chunk, and the seconds. Without Ray: `[function(chunk) for chunk in chunks]`."""
+    """Return each chunk's value and task, and the seconds. Without Ray: `[function(chunk) for chunk in chunks]`."""
     start, task = time.perf_counter(), on_a_worker.options(name=function.__name__)  # for the dashboard
-    refs = [task.remote(function, number, chunk) for number, chunk in enumerate(chunks)]  # 2. Doesn't block
-    values, tasks = zip(*ray.get(refs), strict=True)  # 3. Waits for all, in the order of the chunks
+    refs = [task.remote(function, number, chunk) for number, chunk in enumerate(chunks)]  # 2. Does not block
+    values, tasks = zip(*ray.get(refs), strict=True)  # 3. Waits for all tasks and returns them in order
     return list(values), list(tasks), time.perf_counter() - start
 
 
 def start_processes():
-    """Start a worker process on each CPU first: it takes seconds, and the first one up would do all the work."""
+    """Start a worker process for each CPU. Otherwise, the first one to start would do most of the work."""
     cpus = [node["NodeID"] for node in ray.nodes() for _ in range(int(node["Resources"].get("CPU", 0)))]
-    places = [NodeAffinitySchedulingStrategy(node, soft=True) for node in cpus]  # soft: elsewhere if it dies
+    places = [NodeAffinitySchedulingStrategy(node, soft=True) for node in cpus]  # soft: the node may die
     ray.get([on_a_worker.options(scheduling_strategy=place).remote(time.sleep, 0, 0.5) for place in places])
 
 
 def cost_of_a_task(count):
-    """Numbers squared per second: by a loop, by one task per number, and by one task per chunk."""
+    """Measure how many numbers are squared per second by a loop, one task per number, and one task per chunk."""
     chunks = [list(range(i, count, CHUNKS)) for i in range(CHUNKS)]
     looped, loop = ray.get(alone.remote(squares, chunks))
     single, tasks, by_number = map_with_ray(squares, [[number] for chunk in chunks for number in chunk])
@@ -104,20 +104,20 @@ def wait_for_cpus(at_least=1, seconds=120):
     deadline = time.monotonic() + seconds
     while ray.cluster_resources().get("CPU", 0) < at_least:
         if time.monotonic() > deadline:
-            raise SystemExit(f"No workers: no CPU after {seconds} s. Start workers, then resubmit the job.")
+            raise SystemExit(f"No worker CPUs after {seconds} s. Start workers, then resubmit the job.")
         time.sleep(min(2, seconds))
 
 
 def nodes_that_worked(tasks):
-    """The nodes that ran tasks. Each task's record has the id of its node."""
+    """The nodes that ran tasks, according to the node id in each task's record."""
     count = collections.Counter(task["node"] for task in tasks)
     nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
     return [{"node": name, "id": i, "pool": pool, "tasks": count[i]} for i, name, pool in nodes if i in count]
 
 
 def run(args):
-    """Run both parts. Raises if pi is more than 2 % off, or a value differs without Ray."""
-    ray.init()  # no address: the cluster provides it; run by hand, Ray starts on this machine
+    """Run both parts. Raises if pi is more than 2% off, or if a value differs without Ray."""
+    ray.init()  # no address: the cluster sets it; without a cluster, this starts Ray on this machine
     wait_for_cpus()
     cpus = int(min(CHUNKS, ray.cluster_resources()["CPU"]))
     start_processes()
@@ -129,9 +129,9 @@ def run(args):
     if args.compare:
         values, seconds["alone"] = ray.get(alone.remote(heights, chunks))
         if values != sums:
-            raise RuntimeError(f"with Ray the chunks sum to {sums}, without it to {values}")
+            raise RuntimeError(f"with Ray, the chunks sum to {sums}; without Ray, they sum to {values}")
     if abs(pi / math.pi - 1) > 0.02:
-        raise RuntimeError(f"pi from the random numbers is {pi:.5f}, more than 2 % off")
+        raise RuntimeError(f"pi from the random numbers is {pi:.5f}, which is more than 2% off")
     speed_up = seconds["alone"] / seconds["ray"] if args.compare else None
     return {
         "version": 1, "job": "ray_tasks", "data": f"{args.numbers} random numbers, seed {SEED}",
@@ -142,25 +142,25 @@ def run(args):
 
 
 def parse_args(argv=None):
-    """Parse the arguments. Exits with the usage if they are invalid."""
+    """Parse the arguments. If they are invalid, exits with a usage message."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--numbers", type=int, default=1_000_000, help="(default 1000000)")
+    parser.add_argument("--numbers", type=int, default=1_000_000, help="random numbers (default: 1000000)")
     parser.add_argument("--compare", action="store_true", help="also run without Ray and report the speed-up")
     parser.add_argument("--smoke-test", dest="numbers", action="store_const", const=100_000, help="short run")
     parser.add_argument("--output", type=pathlib.Path, help="also write the result to this local file")
     args = parser.parse_args(argv)
     if args.numbers < 20_000:
-        parser.error(f"--numbers {args.numbers}: with fewer than 20000, pi may be 2 % off by chance")
+        parser.error(f"--numbers {args.numbers}: with fewer than 20000, pi may be 2% off by chance")
     if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
         parser.error(f"--output {args.output}: not writable on the machine that runs the job")
     return args
 
 
 def main():
-    """Run the job and print RESULT and the result as JSON. --output also writes it to a file."""
+    """Run the job, then print RESULT and the result as JSON. --output also writes it to a file."""
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
-    ray.shutdown()  # so that no worker's output follows the result
+    ray.shutdown()  # so that no worker prints anything after the result
     if args.output:
         args.output.write_text(result + "\n")
     print("RESULT", result, flush=True)

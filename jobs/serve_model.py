@@ -6,16 +6,16 @@
 # reads = ["--model=gs://lab-models/train_xgboost/model.ubj"]
 # needs = { cpus = 2 }
 # ///
-"""The trained model as a service: Ray Serve answers requests with one replica, then with two.
+"""Serve the trained model: Ray Serve answers requests with one replica, then with two.
 
-Shows      a class as a deployment, called by a handle and over HTTP; what a second replica adds to requests per
-           second and takes off their latency; what a request costs by itself; and `ray[serve]`, which no node's
-           image has: the header above installs it for this job.
+Shows      a class as a deployment, called with a handle and over HTTP; how a second replica increases throughput
+           and reduces latency; the overhead per request; and how to use `ray[serve]`, which is not in the nodes'
+           images: the header above installs it for this job.
 Run        python submit.py jobs/train_xgboost.py && python submit.py jobs/serve_model.py -- --compare
-           python jobs/serve_model.py --smoke-test     (alone, with ray[serve]; makes a model where there is none)
-Needs      1 CPU on each of --replicas workers; no GPU. 2 minutes on two busy cores, installing included.
+           python jobs/serve_model.py --smoke-test     (alone, with ray[serve]: creates a model if there is none)
+Needs      1 CPU on each of --replicas workers; no GPU. Takes 2 minutes on two busy cores, including installation.
 Dashboard  Actors: a `ServeReplica:serve_model:Model` on each worker, `ServeController` and `ProxyActor` on the
-           head. (The page Serve stays empty: for it the dashboard itself would need ray[serve].)
+           head. (The Serve page stays empty, because the dashboard would need ray[serve] too.)
 """
 
 import argparse
@@ -41,25 +41,25 @@ from pyarrow import fs
 from ray import serve
 
 ALONE, TEMP = "RAY_ADDRESS" not in os.environ, tempfile.gettempdir()
-APP, DIFFERENT, MOST = "serve_model", 20, 64  # different requests; clients at a time (Serve's default: 5)
-PATIENCE, TIMEOUT = 20, 120  # seconds that workers may take to join, and an answer to come
-QUIET = {"log_level": "WARNING", "enable_access_log": False}  # else each request is a line of the job's log
-MIB = 2**20 if sys.platform == "darwin" else 2**10  # Linux counts KiB, a Mac bytes
+APP, DIFFERENT, MOST = "serve_model", 20, 64  # distinct requests; concurrent clients (Serve's default: 5)
+PATIENCE, TIMEOUT = 20, 120  # seconds that workers may take to join, and that a response may take
+QUIET = {"log_level": "WARNING", "enable_access_log": False}  # otherwise, the job's log lists every request
+MIB = 2**20 if sys.platform == "darwin" else 2**10  # Linux reports KiB, macOS bytes
 
 
 def load(uri):
-    """A model of XGBoost's, from a bucket."""
+    """Load an XGBoost model from a bucket."""
     files, path = fs.FileSystem.from_uri(uri)
     return xgb.Booster({"nthread": 1}, model_file=bytearray(files.open_input_file(path).read()))
 
 
 def predict(model, rows):
-    """Plain XGBoost: for each row the probability of 1."""
+    """Plain XGBoost. Returns the probability of class 1 for each row."""
     return model.predict(xgb.DMatrix(rows, feature_names=model.feature_names, nthread=1))
 
 
 def requests_for(model, rows):
-    """Requests of so many rows, on both sides of where the model's trees split them, so that answers differ."""
+    """Requests with this many rows, on both sides of the model's splits, so that the predictions differ."""
     random, columns = np.random.default_rng(5), []
     for name in model.feature_names:
         splits = model.get_split_value_histogram(name, as_pandas=False)[:, 0]
@@ -70,24 +70,24 @@ def requests_for(model, rows):
 
 @serve.deployment(max_ongoing_requests=MOST, ray_actor_options={"num_cpus": 1}, logging_config=QUIET)
 class Model:
-    """1. A deployment: each replica is an actor with its own CPU that loads the model once."""
+    """1. A deployment. Each replica is an actor that has its own CPU and loads the model once."""
 
     def __init__(self, uri):
         self.model, node = load(uri), ray.get_runtime_context().get_node_id()
         self.me = {"replica": serve.get_replica_context().replica_id.unique_id, "node": node}
 
-    async def predict(self, rows):  # called by a handle: an array goes in, an array comes out
+    async def predict(self, rows):  # called with a handle: takes and returns an array
         start, prediction = time.time(), predict(self.model, rows)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
         return self.me | {"prediction": prediction, "start": start, "end": time.time(), "peak_mib": peak}
 
-    async def __call__(self, request):  # called over HTTP: JSON goes in, JSON comes out
+    async def __call__(self, request):  # called over HTTP: takes and returns JSON
         answer = await self.predict(np.array(await request.json(), "float32"))
         return answer | {"prediction": answer["prediction"].tolist()}
 
 
 def by_handle(handle, rows):
-    """2. a call from Python: no HTTP, no JSON. Where the replica that has it dies, another one gets it."""
+    """2. Call the model from Python, without HTTP or JSON. If the replica dies, retry with another one."""
     for last in (False, False, True):
         try:
             return handle.predict.remote(rows).result(timeout_s=TIMEOUT)
@@ -97,7 +97,7 @@ def by_handle(handle, rows):
 
 
 def over_http(port, rows):
-    """Asks the proxy on the head, as anyone would who has no Ray. http.client uses no proxy of the environment's."""
+    """Send a request to Serve's proxy on the head, like a client without Ray. http.client ignores proxy variables."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
     connection.request("POST", f"/{APP}", json.dumps(rows.tolist()), {"Content-Type": "application/json"})
     answer = connection.getresponse()
@@ -110,14 +110,14 @@ def over_http(port, rows):
 
 
 def load_with(ask, requests, known, count, clients):
-    """So many clients, each with its next request when it has its answer. Raises where one is not plain XGBoost's."""
+    """Send requests from several clients, one at a time each. Raises if a prediction differs from plain XGBoost's."""
 
     def one(number):
         start = time.perf_counter()
         answer = ask(requests[number % DIFFERENT])
         answer["ms"] = 1000 * (time.perf_counter() - start)
         if not np.array_equal(answer.pop("prediction"), known[number % DIFFERENT]):
-            raise RuntimeError(f"request {number}: the answer is not the prediction of plain XGBoost")
+            raise RuntimeError(f"request {number}: the prediction differs from plain XGBoost's")
         return answer
 
     start = time.perf_counter()
@@ -131,13 +131,13 @@ def p50(answers):
 
 
 def measure(args, ask, requests, known):
-    """A warm-up that does not count, then the rounds."""
+    """Run a warm-up that is not measured, then the rounds."""
     load_with(ask, requests, known, 10 * args.clients, args.clients)
     return [load_with(ask, requests, known, args.requests, args.clients) for _ in range(args.rounds)]
 
 
 def medians(rounds):
-    """Of all rounds: requests per second, and the latency as who asked saw it."""
+    """The medians over all rounds: requests per second, and the latency that clients saw."""
     late = [np.percentile([answer["ms"] for answer in answers], [50, 99]) for _, answers in rounds]
     speed = float(np.median([len(answers) / seconds for seconds, answers in rounds]))
     half, most = np.median(late, axis=0).tolist()
@@ -145,14 +145,14 @@ def medians(rounds):
 
 
 def tasks_of(replicas, rounds, nodes):
-    """What each replica did in each round. Raises where not all of them answered, or on fewer nodes."""
+    """Each replica's work in each round. Raises if some replicas or nodes answered no requests."""
     groups = collections.defaultdict(list)
     for number, (_, answers) in enumerate(rounds, 1):
         for answer in answers:
             groups[number, answer["replica"], answer["node"]].append(answer)
     seen, used = (len({group[of] for group in groups}) for of in (1, 2))
     if seen < replicas or used < nodes:
-        raise RuntimeError(f"of {replicas} replicas on {nodes} nodes, {seen} on {used} answered")
+        raise RuntimeError(f"only {seen} of {replicas} replicas answered, on {used} of {nodes} nodes")
     return [{"name": f"{replicas} replica{'s' * (replicas > 1)}, round {number}", "node": node,
              "start": min(one["start"] for one in group), "end": max(one["end"] for one in group),
              "peak_mib": max(one["peak_mib"] for one in group), "requests": len(group)}
@@ -161,7 +161,7 @@ def tasks_of(replicas, rounds, nodes):
 
 @ray.remote(num_cpus=1)
 def predict_alone(args, requests):
-    """Plain XGBoost, on one CPU of a worker: its answers, a round's median seconds, milliseconds for one row."""
+    """Plain XGBoost on one worker CPU. Returns predictions, the median seconds per round, and the ms for one row."""
     model = load(args.model)
     known = np.stack([predict(model, rows) for rows in requests])
 
@@ -175,7 +175,7 @@ def predict_alone(args, requests):
 
 
 def make_small(uri):
-    """Alone: makes a model if there is none."""
+    """Without a cluster: create a model if there is none."""
     X = np.random.default_rng(3).random((4000, 2))
     os.makedirs(os.path.dirname(uri), exist_ok=True)
     data = xgb.DMatrix(X, X[:, 0] > 0.5, feature_names=["average_price", "total_volume"])
@@ -183,18 +183,18 @@ def make_small(uri):
 
 
 def places():
-    """How many replicas the cluster can have: one a worker, so that they share no CPU; alone, one a CPU."""
+    """How many replicas fit: one per worker, so that they share no CPU, or, without a cluster, one per CPU."""
     cpus = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
     return sum(cpus) if ALONE else sum(have >= 1 for have in cpus)
 
 
 def check(args):
-    """Ends the job before the work, with one sentence, where it can't be done; else the model."""
+    """If the job can't succeed, exit with a one-sentence message before any work is done. Returns the model."""
     try:
         model = load(args.model)
-    except (OSError, ValueError, xgb.core.XGBoostError) as error:  # Google's own words inside of the client's
+    except (OSError, ValueError, xgb.core.XGBoostError) as error:  # the client's message contains Google's
         said = re.search(r"last message of (.*?) error_info|$", str(error))[1] or str(error).splitlines()[0]
-        told = f"--model {args.model} can't be read (python submit.py jobs/train_xgboost.py makes it)"
+        told = f"--model {args.model} can't be read (to create it: python submit.py jobs/train_xgboost.py)"
         raise SystemExit(f"{told}: {said}") from None
     deadline = time.monotonic() + PATIENCE
     while (have := places()) < args.replicas:  # workers may still be joining
@@ -205,28 +205,28 @@ def check(args):
     head = next(node["NodeID"] for node in ray.nodes() if "node:__internal_head__" in node["Resources"])
     if ray.get_runtime_context().get_node_id() != head:
         raise SystemExit(
-            "The driver is not on the head, where Serve is: submit it without --entrypoint-num-…."
+            "Serve runs on the head, but the driver does not: submit the job without --entrypoint-num-…."
         )
     if any(actor["namespace"] == "serve" for actor in ray.util.list_named_actors(all_namespaces=True)):
         if not args.replace:
-            whose = "for another job, or left by one that was killed"
-            raise SystemExit(f"Ray Serve runs on this cluster, {whose}: --replace shuts it down first.")
+            whose = "for another job, or left behind by a killed one"
+            raise SystemExit(f"Ray Serve is already running, {whose}. To shut it down first: --replace")
         serve.shutdown()
     return model
 
 
 def start_serve():
-    """3. the controller and the proxy for HTTP start on the head: neither needs a CPU. The proxy's port, a free one."""
+    """3. Start the controller and the HTTP proxy on the head; neither needs a CPU. Returns the proxy's port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    logging.getLogger("ray.serve").setLevel(logging.ERROR)  # serve.run warns of each port that is not 8000
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)  # serve.run warns about every port other than 8000
     serve.start(proxy_location="HeadOnly", http_options={"port": port}, logging_config=QUIET)
     return port
 
 
 def serve_and_measure(args, requests, known, names):
-    """4. With one replica, then with --replicas, one per worker: medians and tasks of each; and what one row costs."""
+    """4. Measure one replica, then --replicas, one per worker. Returns medians, tasks, and the latency of one row."""
     port, found, tasks = start_serve(), {}, []
     for replicas in sorted({1, args.replicas}):
         app = Model.options(num_replicas=replicas, max_replicas_per_node=None if ALONE else 1)
@@ -244,22 +244,22 @@ def serve_and_measure(args, requests, known, names):
             load_with(http, requests[:, :100], known[:, :100], DIFFERENT, 1)
             one, of = (requests[:, :1], known[:, :1], 100, 1), {"handle": handle, "http": http}
             one_row = {way: p50(load_with(ask, *one)[1]) for way, ask in of.items()}
-        serve.delete(APP)  # 5. the next replicas start fresh and get the CPU
+        serve.delete(APP)  # 5. The next replicas are new, and can use this one's CPU
     return found, tasks, one_row
 
 
 def run(args):
-    """Serves and measures. Raises where an answer is not plain XGBoost's, or a replica has nothing to do."""
+    """Serve and measure. Raises if a prediction differs from plain XGBoost's, or if a replica answers nothing."""
     if ALONE and not os.path.exists(args.model):
         make_small(args.model)
-    ray.init()  # no address: the job's cluster gives it; started by hand, this machine becomes one
+    ray.init()  # no address: the cluster sets it; without a cluster, this starts Ray on this machine
     requests = requests_for(check(args), args.rows)
     known, alone, plain = ray.get(predict_alone.remote(args, requests))
     nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
     try:
         found, tasks, one_row = serve_and_measure(args, requests, known, {i: n for i, n, _ in nodes})
     finally:
-        serve.shutdown()  # 6. else Serve outlives the job, and with it the replicas' CPUs are taken
+        serve.shutdown()  # 6. Otherwise, Serve outlives the job, and its replicas keep their CPUs
     most = found[args.replicas]
     seconds = {"ray": args.requests / most["requests_per_second"], "alone": alone}
     speed_up = alone and alone / seconds["ray"]
@@ -283,34 +283,34 @@ def run(args):
 
 
 def parse_args(argv=None):
-    """Parse the arguments. Exits with the usage if they are invalid."""
+    """Parse the arguments. If they are invalid, exits with a usage message."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     models, two = f"{TEMP if ALONE else 'gs:/'}/lab-models", min(2, os.cpu_count()) if ALONE else 2
-    parser.add_argument("--model", default=f"{models}/train_xgboost/model.ubj", metavar="URI", help="is read")
-    parser.add_argument("--replicas", type=int, default=two, help="compared with one (default 2)")
-    parser.add_argument("--rows", type=int, default=20_000, help="of each request (default 20000)")
-    parser.add_argument("--requests", type=int, default=200, help="of each round (default 200)")
-    parser.add_argument("--clients", type=int, default=4, help="that ask at the same time (default 4)")
-    parser.add_argument("--rounds", type=int, default=5, help="of which medians are told (default 5)")
-    parser.add_argument("--replace", action="store_true", help="end a Ray Serve that runs there already")
-    parser.add_argument("--compare", action="store_true", help="also run it without Ray: tells the speed-up")
+    parser.add_argument("--model", default=f"{models}/train_xgboost/model.ubj", metavar="URI", help="input")
+    parser.add_argument("--replicas", type=int, default=two, help="replicas to compare with one (default: 2)")
+    parser.add_argument("--rows", type=int, default=20_000, help="rows per request (default: 20000)")
+    parser.add_argument("--requests", type=int, default=200, help="requests per round (default: 200)")
+    parser.add_argument("--clients", type=int, default=4, help="concurrent clients (default: 4)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds to take medians of (default: 5)")
+    parser.add_argument("--replace", action="store_true", help="first shut down a running Ray Serve")
+    parser.add_argument("--compare", action="store_true", help="also run without Ray and report the speed-up")
     parser.add_argument("--smoke-test", dest="rounds", action="store_const", const=1, help="a short run")
-    parser.add_argument("--output", type=pathlib.Path, help="also write the result here, a local file")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the result to this local file")
     args = parser.parse_args(argv)
     if min(args.replicas, args.rows, args.rounds) < 1 or args.requests < 10 * args.replicas:
-        parser.error("--replicas, --rows, --rounds: at least 1; --requests: 10 for each of --replicas")
+        parser.error("--replicas, --rows and --rounds must be at least 1, --requests 10 per replica")
     if not args.replicas <= args.clients <= MOST:
-        parser.error(f"--clients {args.clients}: at least one for each of --replicas, and up to {MOST}")
+        parser.error(f"--clients {args.clients}: must be at least one per replica, and at most {MOST}")
     if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
-        parser.error(f"--output {args.output}: no file can be written there, where the job runs")
+        parser.error(f"--output {args.output}: not writable on the machine that runs the job")
     return args
 
 
 def main():
-    """Run the job and print RESULT and the result as JSON. --output also writes it to a file."""
+    """Run the job, then print RESULT and the result as JSON. --output also writes it to a file."""
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
-    ray.shutdown()  # a worker's line may still be on its way: none comes after the result
+    ray.shutdown()  # so that no worker prints anything after the result
     if args.output:
         args.output.write_text(result + "\n")
     print("RESULT", result, flush=True)

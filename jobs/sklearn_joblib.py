@@ -12,21 +12,19 @@ Run        python submit.py jobs/sklearn_joblib.py             (40 candidates, w
            python submit.py jobs/sklearn_joblib.py -- --full   (300 candidates: the more work, the more Ray helps)
            python jobs/sklearn_joblib.py --smoke-test          (alone: starts its own Ray)
 Needs      2 CPUs on workers; no GPU, no download. Under a minute on two cores; --full: about 5 minutes.
-Dashboard  Jobs, this job: its PoolActor actors, one per CPU, and the node of each `run_batch` task.
+Dashboard  Jobs, this job: its JoblibWorker actors, one per CPU, and the node of each `run` task.
 """
 
 import argparse
 import collections
 import json
-import logging
 import pathlib
 import time
 
 import joblib
+import joblib_ray  # the file next to this one
 import numpy as np
 import ray
-from ray.util.joblib import register_ray
-from ray.util.state import list_tasks
 from sklearn.datasets import load_digits
 from sklearn.model_selection import RandomizedSearchCV
 from sklearn.svm import SVC
@@ -52,14 +50,19 @@ def search(n_iter):
 
 def search_with_ray(n_iter):
     """The same search on all workers. Without Ray: `return search(n_iter)`."""
-    logging.getLogger("ray.util.multiprocessing.pool").setLevel("ERROR")  # it warns about Ray's own call
-    register_ray()  # 1. Registers Ray with joblib, which scikit-learn uses to run fits in parallel
-    # 2. Half a CPU each keeps the actors off the head node, which has no CPUs (by default they request none,
-    #    and may all land there). If a node dies, its actors still fit on the others.
-    actors = {"num_cpus": 0.5, "scheduling_strategy": "SPREAD", "max_restarts": -1, "max_task_retries": -1}
-    # 3. n_jobs=-1: as many actors as the cluster has CPUs. Each is a process that runs fits.
-    with joblib.parallel_backend("ray", n_jobs=-1, ray_remote_args=actors, verbose=VERBOSE):
-        return search(n_iter)
+    joblib_ray.register()  # 1. Registers Ray with joblib, which scikit-learn uses to run fits in parallel
+    # 2. n_jobs=-1: a worker process for each CPU of the cluster. They read the images from one copy per node.
+    with joblib.parallel_config("ray", n_jobs=-1, verbose=VERBOSE):
+        model = search(n_iter)
+    joblib_ray.shutdown()  # ends the workers, so that others get the CPUs; they would wait 10 s for another search
+    return model
+
+
+# Ray has a backend of its own, which needs no other file. It sends the data with every task, may put all its processes
+# on the head node, and waits forever when one dies:
+#     from ray.util.joblib import register_ray
+#     register_ray()
+#     with joblib.parallel_backend("ray", n_jobs=-1):
 
 
 @ray.remote(num_cpus=1)
@@ -70,7 +73,7 @@ def search_alone(n_iter):
 
 
 def wait_for_cpus(at_least=2, seconds=120):
-    """Wait for workers to join. With one CPU, joblib would run everything in the driver, on the head node."""
+    """Wait for workers to join: n_jobs=-1 uses those that are there when the search starts."""
     deadline = time.monotonic() + seconds
     while (cpus := ray.cluster_resources().get("CPU", 0)) < at_least:
         if time.monotonic() > deadline:
@@ -82,21 +85,11 @@ def wait_for_cpus(at_least=2, seconds=120):
         time.sleep(min(2, seconds))
 
 
-def tasks_that_ran():
-    """When and where the fits ran, from Ray's own record of this job's tasks (one task is a batch of fits)."""
-    job = ray.get_runtime_context()
-    wanted = {"job_id": job.get_job_id(), "name": "PoolActor.run_batch", "state": "FINISHED"}
-    filters = [(key, "=", value) for key, value in wanted.items()]
-    tasks = []
-    for _ in range(10):  # the record lags by a second: poll until it stops growing
-        seen = len(tasks)
-        tasks = list_tasks(job.gcs_address, filters, 10_000, detail=True, raise_on_missing_output=False)
-        if tasks and len(tasks) == seen:
-            break
-        time.sleep(1.5)
-    spans = [(task.node_id, task.start_time_ms, task.end_time_ms) for task in tasks]
-    known = [span for span in spans if all(span)]  # a node that died lost part of the record
-    return [{"name": "fits", "node": i, "start": start / 1e3, "end": end / 1e3} for i, start, end in known]
+def tasks_that_ran(call):
+    """When and where the fits ran (one task is a batch of fits)."""
+    return [
+        {"name": "fits", "node": node, "start": start, "end": end} for node, start, end, _ in call["spans"]
+    ]
 
 
 def nodes_that_worked(tasks):
@@ -113,7 +106,12 @@ def run(args):
     start = time.perf_counter()
     model = search_with_ray(args.n_iter)
     seconds = {"ray": round(time.perf_counter() - start, 2), "alone": None}
-    tasks, cpus = tasks_that_ran(), int(ray.cluster_resources()["CPU"])
+    call, cpus = joblib_ray.last_call(), int(ray.cluster_resources()["CPU"])
+    tasks, shared = tasks_that_ran(call), round(call["shared_bytes"] / 1e6, 2)
+    print(
+        f"{call['tasks']} fits in {len(tasks)} batches; they shared {shared} MB, stored once per node",
+        flush=True,
+    )
     if args.compare:
         start = time.perf_counter()
         alone = ray.get(search_alone.remote(args.n_iter))
@@ -127,8 +125,9 @@ def run(args):
         "version": 1, "job": "sklearn_joblib", "data": "load_digits, 1797 x 64, part of scikit-learn",
         "nodes": nodes_that_worked(tasks), "cpus": cpus, "seconds": seconds, "speed_up": speed_up,
         "efficiency": speed_up and speed_up / cpus,
-        "peak_memory_mib": None,  # unknown: joblib's actors end with the search and return only scores
-        "metrics": {"cv_accuracy": model.best_score_, "best_params": model.best_params_}, "tasks": tasks,
+        "peak_memory_mib": None,  # unknown: the workers end with the search and return only scores
+        "metrics": {"cv_accuracy": model.best_score_, "best_params": model.best_params_, "shared_mb": shared},
+        "tasks": tasks,
     }  # fmt: skip
 
 

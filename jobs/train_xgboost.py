@@ -7,14 +7,14 @@
 # writes = ["--storage-path=gs://lab-models/train_xgboost"]
 # needs = { cpus = 2 }
 # ///
-"""XGBoost on several workers with Ray Train: each reads its share of a bucket, and all grow the same trees.
+"""Train XGBoost on several workers with Ray Train. Each reads its share of a bucket, and all grow the same trees.
 
 Shows      data-parallel training with a checkpoint in the bucket every round, from which it resumes if a worker
-           dies. The final model is model.ubj in --storage-path, and plain XGBoost can load it.
+           dies. The final model is model.ubj in --storage-path, which plain XGBoost can load.
 Run        python submit.py jobs/make_data.py && python submit.py jobs/train_xgboost.py -- --compare
            python jobs/train_xgboost.py --smoke-test                (alone: creates data if there is none)
-Needs      1 CPU per worker, with --use-gpu also 1 GPU; a spare one in case a worker dies. 15 seconds.
-Dashboard  Actors: one `RayTrainWorker` per worker. The first one's log has one line per round.
+Needs      1 CPU per worker (with --use-gpu also 1 GPU), and a spare one in case a worker dies. Takes 15 seconds.
+Dashboard  Actors: one `RayTrainWorker` per worker. The first one logs one line per round.
 """
 
 import argparse
@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 
-# Ray Train V2, whose controller runs in the driver's process, so that it survives the death of any worker.
+# Ray Train V2 runs its controller in the driver's process, so that it survives the death of any worker.
 os.environ |= {"RAY_TRAIN_V2_ENABLED": "1", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.05"}
 import numpy as np
 import pyarrow as pa
@@ -51,8 +51,8 @@ def files_of(uri):
 
 
 def matrices(config, rank=0, workers=1):
-    """The training rows, and every fifth row held out. 1. A worker takes every n-th row group by its rank, not
-    the next free one, so that each rank has the same rows again after a worker has died."""
+    """The training rows, with every fifth row held out. 1. A worker's rank determines which row groups it takes, so
+    that each rank gets the same rows again after a worker has died."""
     groups = [(file, n) for file in files_of(config["data"]) for n in range(file.num_row_groups)]
     tables = [file.read_row_group(n, config["columns"]) for file, n in groups[rank::workers]]
     held = np.concatenate([np.arange(len(table)) % 5 == 4 for table in tables])
@@ -70,17 +70,17 @@ def train(config, train, held, done=0, **more):
 
 
 class Report(RayTrainReportCallback):
-    """Reports only the rounds in `rounds`, since a worker waits until the driver has received a report."""
+    """Reports only the rounds in `rounds`, because a worker waits until the driver has received its report."""
 
     def after_iteration(self, model, epoch, evals_log):
-        """Called by XGBoost after each round."""
+        """XGBoost calls this after each round."""
         if model.num_boosted_rounds() in self.rounds:
             super().after_iteration(model, epoch, evals_log)
 
 
 def train_on_a_worker(config):
-    """What each worker runs: `train`, with reports. XGBoost's workers discover each other."""
-    logging.getLogger("ray.train").setLevel(logging.WARNING)  # no line per checkpoint
+    """Run `train` with reports on each worker. XGBoost's workers discover each other."""
+    logging.getLogger("ray.train").setLevel(logging.WARNING)  # otherwise, Ray logs a line per checkpoint
     context, checkpoint = ray.train.get_context(), ray.train.get_checkpoint()
     rank, workers = context.get_world_rank(), context.get_world_size()
     model = Report.get_model(checkpoint) if checkpoint else None  # 2. A worker died: resume from here
@@ -97,7 +97,7 @@ def train_on_a_worker(config):
             print(f"round {metrics['round']}: log loss {loss:.4f} held out", flush=True)
         return metrics | {"workers": everyone, "peak_mib": peak_mib()}
 
-    # 3. Every round, or every --checkpoint-every: metrics to the driver, the model as a checkpoint to the bucket
+    # 3. Every --checkpoint-every rounds, send metrics to the driver and the model as a checkpoint to the bucket
     report = Report(frequency=1, checkpoint_at_end=False, results_postprocessing_fn=add_details)
     report.rounds = rounds
     train(config, *data, done, xgb_model=model, callbacks=[report])
@@ -105,7 +105,7 @@ def train_on_a_worker(config):
 
 @ray.remote(num_cpus=1, max_retries=5)
 def score(config, uri=None):
-    """Score the held-out rows on one CPU of a worker: for the model at the URI, or one trained without Ray Train."""
+    """Score the held-out rows on one worker CPU, with the model at the URI or one trained here without Ray Train."""
     start, data = time.perf_counter(), matrices(config)
     loaded = time.perf_counter()
     if uri:
@@ -124,12 +124,12 @@ def score(config, uri=None):
 
 
 def peak_mib():
-    """Linux reports peak memory in KiB, macOS in bytes."""
+    """This process's peak memory. Linux reports it in KiB, macOS in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def make_small_data(folder):
-    """Alone: create 4,000 rows. One label in twenty is wrong."""
+    """Without a cluster: create 4,000 rows. One label in twenty is wrong."""
     X, wrong = np.random.default_rng(3).random((4000, 2)), np.random.default_rng(4).random(4000) < 0.05
     columns = {"id": range(4000), "average_price": X[:, 0], "total_volume": X[:, 1]}
     table = pa.table(columns | {"type": ((X[:, 0] > 0.3) & (X[:, 1] < 0.7) ^ wrong).astype("int8")})
@@ -139,7 +139,7 @@ def make_small_data(folder):
 
 
 def check(args):
-    """Exit before any work if the job can't succeed; else return the columns and the best possible accuracy."""
+    """If the job can't succeed, exit before any work is done. Returns the columns and the best possible accuracy."""
     failure = f"--storage-path {args.storage_path} can't be written"
     try:
         files, folder = fs.FileSystem.from_uri(args.storage_path)
@@ -149,23 +149,23 @@ def check(args):
         files.delete_file(f"{folder}/.probe")
         failure = f"--data {args.data} can't be read"
         found = files_of(args.data)
-    except (OSError, ValueError) as error:  # Google's message is inside the client's
+    except (OSError, ValueError) as error:  # the client's message contains Google's
         reason = re.search(r"last message of (.*?) error_info|$", str(error))[1] or error
         raise SystemExit(f"{failure}: {reason}") from None
     if not found:
         fix = "first run: python submit.py jobs/make_data.py"
-        raise SystemExit(f"--data {args.data} has no parquet files; {fix}")
+        raise SystemExit(f"--data {args.data} contains no parquet files; {fix}")
     schema, groups = found[0].schema_arrow, sum(file.num_row_groups for file in found)
     numbers = [one.name for one in schema if pa.types.is_integer(one.type) or pa.types.is_floating(one.type)]
     if args.label not in numbers:
         others = ", ".join(numbers)
-        raise SystemExit(f"--label {args.label} is not a numeric column; those are {others}.")
+        raise SystemExit(f"--label {args.label} is not a numeric column. The numeric columns are {others}.")
     if groups < args.workers:
         raise SystemExit(f"--workers {args.workers}: {args.data} has only {groups} row groups to distribute.")
     kind, deadline = "GPU" if args.use_gpu else "CPU", time.monotonic() + PATIENCE
-    while (have := int(ray.cluster_resources().get(kind, 0))) < args.workers:  # they may still be joining
+    while (have := int(ray.cluster_resources().get(kind, 0))) < args.workers:  # workers may still be joining
         if time.monotonic() > deadline:
-            fewer = "Use fewer, or add workers"
+            fewer = "Use fewer workers, or add some to the cluster"
             raise SystemExit(f"--workers {args.workers}: the cluster has {have} {kind}. {fewer}.")
         time.sleep(1)
     best = (schema.metadata or {}).get(b"best_accuracy")  # make_data.py stores it in its files
@@ -173,16 +173,16 @@ def check(args):
 
 
 def run(args):
-    """Train, and score the model in the bucket. Raises if its accuracy is below the floor."""
+    """Train, then score the model in the bucket. Raises if its accuracy is below the floor."""
     if ALONE and not os.path.exists(args.data):
         make_small_data(args.data)
-    ray.init()  # no address: the cluster provides it; run by hand, Ray starts on this machine
+    ray.init()  # no address: the cluster sets it; without a cluster, this starts Ray on this machine
     columns, best = check(args)
     params = PARAMS | ({"device": "cuda"} if args.use_gpu else {})
     config = {"data": args.data, "columns": columns, "rounds": args.rounds, "params": params}
     config["every"] = args.checkpoint_every
     start, model = time.perf_counter(), f"{args.storage_path}/model.ubj"
-    again = ray.train.FailureConfig(max_failures=3)  # 4. Restarts the training if a worker dies
+    again = ray.train.FailureConfig(max_failures=3)  # 4. Restarts training if a worker dies
     result = XGBoostTrainer(
         train_on_a_worker,
         train_loop_config=config,
@@ -196,18 +196,18 @@ def run(args):
     if args.compare:
         alone = ray.get(score.remote(config))
         one, two = scored["log_loss"], alone["log_loss"]
-        if abs(one - two) > 0.01:  # bins depend on each worker's share of the rows
-            raise RuntimeError(f"with Ray Train the log loss is {one}, without it {two}")
+        if abs(one - two) > 0.01:  # not exactly equal, because bins depend on each worker's share of the rows
+            raise RuntimeError(f"with Ray Train, the log loss is {one}; without it, it is {two}")
     floor = args.floor or (best and 0.98 * best)
     if floor and scored["accuracy"] < floor:
-        raise RuntimeError(f"held-out accuracy {scored['accuracy']:.4f} is below the floor, {floor:.4f}")
+        raise RuntimeError(f"held-out accuracy of {scored['accuracy']:.4f} is below the floor of {floor:.4f}")
     scores = f"accuracy {scored['accuracy']:.4f}, log loss {scored['log_loss']:.4f}"
     print(f"held out: {scores}; {model}", flush=True)
-    last = {m["workers"][0]["start"]: m for m in reports}.values()  # the last report of each attempt
+    last = {m["workers"][0]["start"]: m for m in reports}.values()  # each attempt's last report
     tasks = [one | {"end": m["end"]} for m in last for one in m["workers"]]
     ids = [task["node"] for task in tasks]
     nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
-    keys = {"train": "train", "held out": "held_out"}  # a line's name, and XGBoost's name for those rows
+    keys = {"train": "train", "held out": "held_out"}  # each line's name, and XGBoost's name for those rows
     lines = {of: {line: [[m["round"], m[f"{key}-{of}"]] for m in reports] for line, key in keys.items()}
              for of in ("logloss", "error")}  # fmt: skip
     speed_up = alone and alone["seconds"] / seconds
@@ -229,35 +229,35 @@ def run(args):
 
 
 def parse_args(argv=None):
-    """Parse the arguments. Exits with the usage if they are invalid."""
+    """Parse the arguments. If they are invalid, exits with a usage message."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     data, models = (f"{TEMP if ALONE else 'gs:/'}/lab-{bucket}" for bucket in ("data", "models"))
     parser.add_argument("--data", default=f"{data}/avocado/parquet", metavar="URI", help="input")
     parser.add_argument("--storage-path", default=f"{models}/train_xgboost", metavar="URI", help="output")
-    parser.add_argument("--label", default="type", help="a column of 0 and 1 (default: type)")
+    parser.add_argument("--label", default="type", help="the column to predict, 0 or 1 (default: type)")
     two = min(2, os.cpu_count()) if ALONE else 2
     parser.add_argument("--workers", type=int, default=two, help="number of workers (default: 2)")
     parser.add_argument("--rounds", type=int, default=10, help="boosting rounds (default: 10)")
-    parser.add_argument("--checkpoint-every", type=int, default=1, metavar="N", help="rounds (default: 1)")
+    parser.add_argument("--checkpoint-every", type=int, default=1, metavar="N", help="N rounds (default: 1)")
     parser.add_argument("--use-gpu", action="store_true", help="one GPU per worker")
-    floor = "the lowest accuracy allowed (default: 98 %% of the best possible, if known)"
+    floor = "minimum accuracy (default: 98%% of the best possible accuracy, if known)"
     parser.add_argument("--floor", type=float, help=floor)
     parser.add_argument("--compare", action="store_true", help="also run without Ray and report the speed-up")
     parser.add_argument("--smoke-test", dest="rounds", action="store_const", const=4, help="a short run")
     parser.add_argument("--output", type=pathlib.Path, help="also write the result to this local file")
     args = parser.parse_args(argv)
     if min(args.workers, args.rounds, args.checkpoint_every) < 1:
-        parser.error("--workers, --rounds and --checkpoint-every: at least 1 each")
+        parser.error("--workers, --rounds and --checkpoint-every must be at least 1")
     if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
         parser.error(f"--output {args.output}: not writable on the machine that runs the job")
     return args
 
 
 def main():
-    """Run the job and print RESULT and the result as JSON. --output also writes it to a file."""
+    """Run the job, then print RESULT and the result as JSON. --output also writes it to a file."""
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
-    ray.shutdown()  # so that no worker's output follows the result
+    ray.shutdown()  # so that no worker prints anything after the result
     if args.output:
         args.output.write_text(result + "\n")
     print("RESULT", result, flush=True)

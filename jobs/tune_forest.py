@@ -6,17 +6,17 @@
 # writes = ["--storage-path=gs://lab-models/tune_forest"]
 # needs = { cpus = 1 }
 # ///
-"""A grid of 27 forests with Ray Tune: the data once in the object store, a checkpoint in the bucket per fold.
+"""Search a grid of 27 forests with Ray Tune. The data is stored once, and each fold writes a checkpoint.
 
-Shows      Tune's trials, checkpoints and resuming; the memory it takes if each trial loads its own data
-           (--naive); and `pip` dependencies: matplotlib, in the header above, is not in the nodes' image, so
+Shows      Tune's trials and checkpoints, and how to resume; how much memory it takes if each trial loads its own
+           data (--naive); and `pip` dependencies: matplotlib is in the header above but not in the nodes' image, so
            the submitter adds it to the runtime env, and each node installs it for this job only.
 Run        python submit.py jobs/tune_forest.py -- --compare
-           python submit.py jobs/tune_forest.py -- --resume        (continues an interrupted run of this command)
+           python submit.py jobs/tune_forest.py -- --resume        (continues this command after an interruption)
            python submit.py jobs/tune_forest.py -- --rows 581012 --depths 5 --trees 2 --naive
-           python jobs/tune_forest.py --smoke-test                 (alone: with its own Ray and a local folder)
-Needs      1 CPU on a worker, more is better; no GPU. About 6 minutes of one CPU; --smoke-test: 15 seconds.
-Dashboard  Jobs, this job: the `load` task, then one `trial` actor per CPU, reused for the next trials.
+           python jobs/tune_forest.py --smoke-test                 (alone: uses its own Ray and a local folder)
+Needs      1 CPU on a worker, or more for a speed-up; no GPU. Takes about 6 CPU minutes; --smoke-test: 15 seconds.
+Dashboard  Jobs, this job: the `load` task, then one `trial` actor per CPU, which is reused for later trials.
 """
 
 import argparse
@@ -41,25 +41,25 @@ from sklearn.datasets import fetch_covtype
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold
 
-POSSIBLE = 0.9  # of the synthetic labels; the others are a random class, which no model can learn
-STORE = "gs://lab-models" if "RAY_ADDRESS" in os.environ else tempfile.gettempdir()  # alone: no bucket
+POSSIBLE = 0.9  # share of the synthetic labels that a model can learn; the others are a random class
+STORE = "gs://lab-models" if "RAY_ADDRESS" in os.environ else tempfile.gettempdir()  # or a local folder
 FOLDS = StratifiedKFold(3, shuffle=True, random_state=4)
 
 
 def load(data, label, rows):
-    """X, y and a description. Float32 in C order, which trees use; anything else is copied in every fit."""
+    """X, y and a description. Trees use float32 in C order, and every fit would copy any other format."""
     random = np.random.default_rng(4)
-    if data == "synthetic":  # covertype's shape: 10 numeric columns, 44 of 0 and 1, 7 classes
+    if data == "synthetic":  # covertype's shape: 10 numeric columns, 44 binary columns, 7 classes
         X = random.random((rows, 54), dtype=np.float32)
         np.round(X[:, 10:], out=X[:, 10:])
-        y = (X[:, :6] > 0.5).sum(axis=1)  # 0 to 6, from six columns: too many for a tree of five levels
+        y = (X[:, :6] > 0.5).sum(axis=1)  # 0 to 6, from six columns: too many for a tree with five levels
         y = np.where(random.random(rows) < POSSIBLE, y, (y + random.integers(1, 7, rows)) % 7)
     elif data == "real":
         X, y = fetch_covtype(return_X_y=True)  # a download of 11 MB
     else:
         table = pyarrow.parquet.read_table(data)
         if label not in table.column_names:
-            raise ValueError(f"no column {label!r}, so --label is one of {', '.join(table.column_names)}")
+            raise ValueError(f"no column {label!r}; --label can be {', '.join(table.column_names)}")
         X, y = table.drop_columns([label]).to_pandas(), np.unique(table[label], return_inverse=True)[1]
     X, y = np.ascontiguousarray(X, dtype=np.float32), np.asarray(y)
     if rows < len(y):
@@ -69,19 +69,19 @@ def load(data, label, rows):
 
 
 def floor_of(args):
-    """98 % of the possible accuracy if a trial can reach it, else None."""
+    """98% of the best possible accuracy if a trial can reach that, otherwise None."""
     learns = max(args.depths) >= 20 and min(args.alphas) == 0 and max(args.trees) >= 40 and args.rows >= 8000
     return 0.98 * POSSIBLE if args.data == "synthetic" and learns else None
 
 
 def accuracy_of_fold(X, y, train, test, config):
-    """Plain scikit-learn. X[train] copies two thirds of X, the peak memory of a trial that shares its data."""
+    """Plain scikit-learn. X[train] copies two thirds of X, which dominates the memory of a trial that shares data."""
     model = RandomForestClassifier(**config, max_features=0.5, random_state=4, n_jobs=1)
     return model.fit(X[train], y[train]).score(X[test], y[test])
 
 
 def peak_memory():
-    """Peak memory of this process in MiB, with and without mapped memory (the object store and libraries)."""
+    """This process's peak memory in MiB, with and without mapped memory (the object store and libraries)."""
     if sys.platform != "linux":
         return dict.fromkeys(("peak_mib", "private_mib"), getrusage(RUSAGE_SELF).ru_maxrss / 2**20)
     status = dict(line.split(":", 1) for line in pathlib.Path("/proc/self/status").read_text().splitlines())
@@ -90,12 +90,12 @@ def peak_memory():
 
 
 def trial(config, source, stored):
-    """One configuration, on a worker. Without Ray: `[accuracy_of_fold(X, y, *f, config) for f in FOLDS...]`."""
+    """Score one configuration on a worker. Without Ray: `[accuracy_of_fold(X, y, *f, config) for f in FOLDS...]`."""
     node, start = ray.get_runtime_context().get_node_id(), time.time()
-    # 1. The references become read-only arrays in this node's shared memory; --naive: a copy per trial
+    # 1. The references become read-only arrays in this node's shared memory. With --naive, each trial has a copy
     X, y = ray.get(list(stored)) if stored else load(*source)[:2]
     scores, checkpoint = [], tune.get_checkpoint()
-    if checkpoint:  # 2. Started before, on a node that died or in an interrupted run: these folds are done
+    if checkpoint:  # 2. This trial was interrupted, or its node died. These folds are already done
         with checkpoint.as_directory() as folder:
             scores = json.loads(pathlib.Path(folder, "scores.json").read_text())
     for number, fold in enumerate(FOLDS.split(X, y)):
@@ -108,15 +108,15 @@ def trial(config, source, stored):
 
 
 def words(config):
-    """The configuration, for the log."""
+    """Format the configuration for the log."""
     return "depth {max_depth}, {n_estimators} trees, alpha {ccp_alpha:g}".format(**config)
 
 
 class Progress(tune.Callback):
-    """Prints a line for each trial that ends or is restarted."""
+    """Prints a line for each trial that finishes or is restarted."""
 
     def on_trial_complete(self, iteration, trials, trial, **info):
-        """Print the trial's accuracy, node and time."""
+        """Print the trial's accuracy, node and duration."""
         done, last = sum(other.is_finished() for other in trials if other is not trial) + 1, trial.last_result
         node = next((n["NodeName"] for n in ray.nodes() if n["NodeID"] == last["node"]), "a lost node")
         took = f"{last['accuracy']:.4f} ({node}, {last['end'] - last['start']:.1f} s)"
@@ -124,20 +124,20 @@ class Progress(tune.Callback):
 
     def on_trial_recover(self, iteration, trials, trial, **info):
         """Print that the trial resumes on another node."""
-        print(f"lost: {words(trial.config)}: resumes from its last fold, elsewhere", flush=True)
+        print(f"lost: {words(trial.config)}: resuming from its last fold on another node", flush=True)
 
 
 def grid_with_ray(args, grid, name, stored):
-    """Tune's results, one per trial."""
+    """Run the grid and return Tune's results, one per trial."""
     os.environ.update(TUNE_GLOBAL_CHECKPOINT_S="1", TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1")
-    # 4. One CPU per trial keeps them off the head node. `stored` has references: the driver never has the data
+    # 4. One CPU per trial keeps trials off the head node. `stored` contains references, not the data
     work = tune.with_parameters(trial, source=(args.data, args.label, args.rows), stored=stored)
     work, path = tune.with_resources(work, {"cpu": 1}), f"{args.storage_path}/{name}"
     space = {key: tune.grid_search(values) for key, values in grid.items()}
-    again = tune.FailureConfig(max_failures=5)  # 5. If its node dies, the trial resumes elsewhere
+    again = tune.FailureConfig(max_failures=5)  # 5. If a trial's node dies, the trial resumes elsewhere
     to = {"name": name, "storage_path": args.storage_path, "verbose": 0, "callbacks": [Progress()]}
     run, config = tune.RunConfig(**to, failure_config=again), tune.TuneConfig(reuse_actors=True)
-    begun = args.resume and tune.Tuner.can_restore(path)  # checked first: a new Tuner writes to the path
+    begun = args.resume and tune.Tuner.can_restore(path)  # before a new Tuner writes to the path
     for _ in range(5):
         if begun:  # 6. Finished trials are not repeated
             tuner = tune.Tuner.restore(path, work, resume_errored=True)
@@ -152,7 +152,7 @@ def grid_with_ray(args, grid, name, stored):
 
 @ray.remote(num_cpus=1)
 def grid_alone(X, y, configs):
-    """One fold after the other, on one CPU of a worker."""
+    """Score one fold after another on one worker CPU."""
     start = time.perf_counter()
     mean = [np.mean([accuracy_of_fold(X, y, *fold, one) for fold in FOLDS.split(X, y)]) for one in configs]
     return mean, time.perf_counter() - start
@@ -163,19 +163,19 @@ def wait_for_cpus(at_least=1, seconds=120):
     deadline = time.monotonic() + seconds
     while ray.cluster_resources().get("CPU", 0) < at_least:
         if time.monotonic() > deadline:
-            raise SystemExit(f"No workers: no CPU after {seconds} s. Start workers, then resubmit the job.")
+            raise SystemExit(f"No worker CPUs after {seconds} s. Start workers, then resubmit the job.")
         time.sleep(min(2, seconds))
 
 
 def nodes_that_worked(tasks):
-    """The nodes that ran trials. Each trial's record has the id of its node."""
+    """The nodes that ran trials, according to the node id in each trial's record."""
     count = collections.Counter(task["node"] for task in tasks)
     nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
     return [{"node": name, "id": i, "pool": pool, "tasks": count[i]} for i, name, pool in nodes if i in count]
 
 
 def lines_of(rows, alpha):
-    """Accuracy against the number of trees, one line per depth."""
+    """Accuracy by number of trees, with one line per depth."""
     lines = collections.defaultdict(list)
     for row in rows:
         if row["ccp_alpha"] == alpha:
@@ -184,8 +184,8 @@ def lines_of(rows, alpha):
 
 
 def write_tables(rows, best, alphas, write):
-    """Write trials.csv, best.json and trials.svg. `write` takes a name and a text."""
-    from matplotlib.figure import Figure  # here, since the workers don't need it
+    """Write trials.csv, best.json and trials.svg with `write(name, text)`."""
+    from matplotlib.figure import Figure  # imported here, because the workers don't need it
 
     columns = ["max_depth", "n_estimators", "ccp_alpha", "accuracy", "start", "end", "node"]
     table = [columns, *([row[column] for column in columns] for row in rows)]
@@ -204,7 +204,7 @@ def write_tables(rows, best, alphas, write):
 
 
 def writer_to(path, name):
-    """A function that writes a file to the run's folder. It is tested first, since a grid takes long."""
+    """Return a function that writes a file to the run's folder. Tests it first, because a grid takes a long time."""
     try:
         storage, folder = pyarrow.fs.FileSystem.from_uri(path)
         storage.create_dir(f"{folder}/{name}")
@@ -220,20 +220,20 @@ def writer_to(path, name):
 
 
 def run(args):
-    """Run the grid. Raises if the best accuracy is below the floor, or a trial differs without Ray."""
+    """Run the grid. Raises if the best accuracy is below the floor, or if a trial differs without Ray."""
     grid = {"max_depth": args.depths, "n_estimators": args.trees, "ccp_alpha": args.alphas}
     source = (args.data, args.label, args.rows)
-    # The name is a hash of the computation: the same command finds its own run again, and no other does.
+    # The name is a hash of the computation, so that only the same command can resume the run.
     name = f"grid-{zlib.crc32(repr((grid, source, args.naive)).encode()):08x}"
     write = writer_to(args.storage_path, name)
-    # Silences Tune's own table and Ray's repeated error reports; this job prints its own lines.
+    # Silence Tune's table and Ray's repeated error reports, because this job prints its own lines.
     os.environ.update(RAY_AIR_NEW_OUTPUT="0", RAY_IGNORE_UNHANDLED_ERRORS="1")
     logging.getLogger("ray.tune").setLevel("ERROR")
-    ray.init(log_to_driver=False)  # no address: the job's cluster gives it; alone, this machine becomes one
+    ray.init(log_to_driver=False)  # no address: the cluster sets it; otherwise, starts Ray on this machine
     wait_for_cpus()
     begin = time.time()
-    # 7. A task loads the data, on a worker. Ray recreates its return values if the node dies; objects from
-    #    `ray.put` would be lost. Its process ends with it, so that no trial inherits its memory.
+    # 7. A task loads the data on a worker. If the node dies, Ray recreates its return values, but objects from
+    #    `ray.put` would be lost. Its process exits afterwards, so that no trial inherits its memory.
     making = ray.remote(num_cpus=1, max_retries=5, num_returns=3, max_calls=1)(load)
     *stored, about = making.remote(*source)
     try:
@@ -246,22 +246,22 @@ def run(args):
     if results.errors:
         raise RuntimeError(f"{results.num_errors} of {len(results)} trials failed") from results.errors[0]
     rows = [{**one.config, **one.metrics} for one in results if one.metrics and one.metrics.get("done")]
-    rows.sort(key=lambda row: [row[key] for key in grid])  # restarted trials are last otherwise
+    rows.sort(key=lambda row: [row[key] for key in grid])  # otherwise, restarted trials come last
     if len(rows) < len(results):
-        raise SystemExit(f"Ended after {len(rows)} of {len(results)} trials: continue with --resume.")
-    tasks = [{"name": words(row), **row} for row in rows if row["end"] > begin]  # the others were resumed
+        raise SystemExit(f"Stopped after {len(rows)} of {len(results)} trials: continue with --resume.")
+    tasks = [{"name": words(row), **row} for row in rows if row["end"] > begin]  # others: before --resume
     best, scores = max(rows, key=lambda row: row["accuracy"]), [row["accuracy"] for row in rows]
     cpus = int(min(len(rows), ray.cluster_resources()["CPU"]))
     if args.compare:
         configs = [{key: row[key] for key in grid} for row in rows]
         alone, seconds["alone"] = ray.get(grid_alone.remote(*stored, configs))
         if alone != scores:
-            raise RuntimeError(f"with Ray the accuracies are {scores}, without it {alone}")
+            raise RuntimeError(f"with Ray, the accuracies are {scores}; without Ray, they are {alone}")
     write_tables(rows, best, args.alphas, write)
     print(f"best: {words(best)}: {best['accuracy']:.4f}\nwritten to {args.storage_path}/{name}", flush=True)
     floor = floor_of(args)
     if floor and best["accuracy"] < floor:
-        raise RuntimeError(f"the best accuracy, {best['accuracy']:.4f}, is below the floor, {floor:.4f}")
+        raise RuntimeError(f"the best accuracy of {best['accuracy']:.4f} is below the floor of {floor:.4f}")
     speed_up = seconds["alone"] / seconds["ray"] if args.compare and len(tasks) == len(rows) else None
     return {
         "version": 1, "job": "tune_forest", "data": about + (", naive" if args.naive else ""),
@@ -279,35 +279,35 @@ def run(args):
 
 
 def parse_args(argv=None):
-    """Parse the arguments. Exits with the usage if they are invalid."""
+    """Parse the arguments. If they are invalid, exits with a usage message."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--data", default="synthetic", help="synthetic, real, or the URI of a parquet file")
-    parser.add_argument("--label", default="Cover_Type", help="the parquet file's column with the classes")
+    parser.add_argument("--label", default="Cover_Type", help="the parquet column with the classes")
     parser.add_argument("--rows", type=int, default=20_000, help="rows to use; covertype has 581012")
-    parser.add_argument("--depths", type=int, nargs="+", default=[5, 10, 20], help="of max_depth")
-    parser.add_argument("--trees", type=int, nargs="+", default=[75, 100, 125], help="of n_estimators")
-    parser.add_argument("--alphas", type=float, nargs="+", default=[0, 0.001, 0.01], help="of ccp_alpha")
+    parser.add_argument("--depths", type=int, nargs="+", default=[5, 10, 20], help="max_depth values")
+    parser.add_argument("--trees", type=int, nargs="+", default=[75, 100, 125], help="n_estimators values")
+    parser.add_argument("--alphas", type=float, nargs="+", default=[0, 0.001, 0.01], help="ccp_alpha values")
     parser.add_argument("--naive", action="store_true", help="each trial loads its own copy of the data")
     parser.add_argument("--resume", action="store_true", help="continue the run with the same flags")
     parser.add_argument("--storage-path", default=f"{STORE}/tune_forest", help="folder for trials and tables")
     parser.add_argument("--compare", action="store_true", help="also run without Ray and report the speed-up")
-    parser.add_argument("--smoke-test", action="store_true", help="8000 rows, 4 trials of 40 trees")
+    parser.add_argument("--smoke-test", action="store_true", help="8000 rows, 4 trials, 40 trees")
     parser.add_argument("--output", type=pathlib.Path, help="also write the result to this local file")
     args = parser.parse_args(argv)
     if args.smoke_test:
         args.rows, args.depths, args.trees, args.alphas = 8000, [5, 20], [40], [0, 0.001]
     if args.rows < 100:
-        parser.error(f"--rows {args.rows}: at least 100, so that each fold has every class")
+        parser.error(f"--rows {args.rows}: must be at least 100, so that each fold contains every class")
     if args.output and (args.output.is_dir() or not os.access(args.output.parent, os.W_OK)):
         parser.error(f"--output {args.output}: not writable on the machine that runs the job")
     return args
 
 
 def main():
-    """Run the job and print RESULT and the result as JSON. --output also writes it to a file."""
+    """Run the job, then print RESULT and the result as JSON. --output also writes it to a file."""
     args = parse_args()
     result = json.dumps(run(args), allow_nan=False)
-    ray.shutdown()  # so that no worker's output follows the result
+    ray.shutdown()  # so that no worker prints anything after the result
     if args.output:
         args.output.write_text(result + "\n")
     print("RESULT", result, flush=True)

@@ -6,13 +6,13 @@
 # reads = ["--read=gs://lab-data/hello.txt"]
 # writes = ["--write=gs://lab-models/whoami.txt"]
 # ///
-"""Show who a job runs as: not as you, but as the cluster's identity, on the head node and on every worker.
+"""Show which identity a job runs as: the cluster's instead of yours, on the head node and on every worker.
 
-Shows      which identity Google sees, and that this one identity decides what the job may read and write.
+Shows      which identity Google sees, and that this identity determines what the job may read and write.
 Run        python submit.py jobs/whoami.py
            python submit.py jobs/whoami.py -- --read gs://closed-bucket/x    (denied before it is submitted)
-           python jobs/whoami.py --smoke-test           (alone: with your own application default credentials)
-Needs      no CPU, no GPU. Reads one object and writes one. 5 seconds.
+           python jobs/whoami.py --smoke-test           (alone: with your application default credentials)
+Needs      no CPU, no GPU. Reads one object and writes one. Takes 5 seconds.
 Dashboard  Jobs, this job: one `identity` task per node.
 """
 
@@ -32,14 +32,14 @@ SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
 def identity():
-    """The address by which Google's services identify this process, and the project."""
+    """The email address that identifies this process to Google's services, and the project."""
     try:
         credentials, project = google.auth.default(scopes=[SCOPE])  # on a cluster: from the metadata server
     except google.auth.exceptions.DefaultCredentialsError:
-        runs_as = "nobody (no credentials were found)"
+        runs_as = "nobody (no credentials found)"
         return {"runs_as": runs_as, "project": None}
     credentials.refresh(Request())  # before this, the address is only "default"
-    runs_as = getattr(credentials, "service_account_email", "you, by your own login")
+    runs_as = getattr(credentials, "service_account_email", "you, with your own login")
     return {"runs_as": runs_as, "project": project}
 
 
@@ -48,7 +48,7 @@ def identities():
     # 1. A task that needs no CPU, so that it also runs on the head node
     task = ray.remote(num_cpus=0)(identity)
     nodes = [node for node in ray.nodes() if node["Alive"]]
-    # 2. One task per node, pinned to that node
+    # 2. One task per node, pinned to its node
     strategies = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in nodes]
     found = ray.get([task.options(scheduling_strategy=strategy).remote() for strategy in strategies])
     names = [{"node": node["NodeName"], "pool": node["Labels"].get("pool", "-")} for node in nodes]
@@ -56,7 +56,7 @@ def identities():
 
 
 def read(uri):
-    """The first line of an object."""
+    """Return an object's first line."""
     text = storage.Blob.from_uri(uri, client=storage.Client()).download_as_text()
     return text.splitlines()[0] if text else ""
 
@@ -67,7 +67,7 @@ def write(uri, text):
 
 
 def run(args):
-    """Collect the identities, read, write. Raises Google's error if a permission is missing."""
+    """Collect the identities, then read and write. Raises Google's error if a permission is missing."""
     ray.init(log_to_driver=False)
     started = time.perf_counter()
     found = sorted(identities(), key=lambda one: (one["pool"] != "head", one["pool"], one["node"]))
@@ -93,13 +93,13 @@ def run(args):
 
 
 def parse_args(argv=None):
-    """Parse the arguments. --smoke-test reads and writes nothing."""
+    """Parse the arguments. With --smoke-test, nothing is read or written."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     read, write = "gs://lab-data/hello.txt", "gs://lab-models/whoami.txt"
-    parser.add_argument("--read", default=read, metavar="URI", help='"" reads nothing')
-    parser.add_argument("--write", default=write, metavar="URI", help='"" writes nothing')
-    parser.add_argument("--smoke-test", action="store_true", help="read and write nothing")
-    parser.add_argument("--output", type=pathlib.Path, help="also write the result to this file, as JSON")
+    parser.add_argument("--read", default=read, metavar="URI", help='object to read, or "" for none')
+    parser.add_argument("--write", default=write, metavar="URI", help='object to write, or "" for none')
+    parser.add_argument("--smoke-test", action="store_true", help="don't read or write anything")
+    parser.add_argument("--output", type=pathlib.Path, help="also write the result to this local file")
     args = parser.parse_args(argv)
     if args.smoke_test:
         args.read = args.write = ""
@@ -107,7 +107,7 @@ def parse_args(argv=None):
 
 
 def main():
-    """Run the job and print RESULT and the result as JSON. --output also writes it to a file."""
+    """Run the job, then print RESULT and the result as JSON. --output also writes it to a file."""
     args = parse_args()
     result = run(args)
     if args.output:

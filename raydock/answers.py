@@ -1,4 +1,4 @@
-"""Parse a server's JSON: any response gives a value or a ValueError.
+"""Parse a server's JSON: any response yields a value or a ValueError.
 
 A proxy, a sign-in page or a newer version may return anything, so no structure is assumed: a part of an unexpected
 type counts as absent.
@@ -17,7 +17,7 @@ ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
 )
 YEAR_9000 = 221845392000.0
-MOST = 2.0**63  # limit for numbers: times, bytes and counts are smaller
+MOST = 2.0**63  # the limit for numbers; all times, sizes and counts are smaller
 
 
 def parsed(body: bytes) -> Any:
@@ -55,7 +55,7 @@ def mapping(value: object, *names: str) -> Mapping[str, Any]:
 
 
 def amounts(value: object) -> dict[str, float]:
-    """The numbers of an object, by name; empty for any other type."""
+    """An object's numbers, keyed by name; empty for any other type."""
     return {name: number(much) for name, much in mapping(value).items()}
 
 

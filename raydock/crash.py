@@ -1,6 +1,6 @@
-"""Handle unexpected errors of a command: exit code 70, one sentence, and a file for the bug report.
+"""Handle unexpected errors in a command: exit code 70, one sentence, and a file for the bug report.
 
-The file says where in the code the error occurred and contains no values: no local variables, and only those parts of
+The file shows where in the code the error occurred and contains no values: no local variables, and only those parts of
 an error's text that can't contain any, since messages quote their input (a token, a URL with a password, a job's
 argument).
 """
@@ -20,7 +20,7 @@ FRAMES = 25  # kept at each end of a long traceback
 
 
 def guarded(tool: str, command: Callable[[], int]) -> int:
-    """Run a command and return its exit code, even if it fails before its own error handling is in place."""
+    """Run a command and return its exit code, even if it fails before its own error handling starts."""
     from raydock.terminal.streams import Sink, open_streams
 
     open_streams()
@@ -30,14 +30,14 @@ def guarded(tool: str, command: Callable[[], int]) -> int:
     out.flush()
     if out.fault and not isinstance(out.fault, BrokenPipeError):  # `| head` has read enough
         why = getattr(out.fault, "strerror", None) or out.fault
-        err.write(f"{tool}: the output can't be written: {why}.\n")
+        err.write(f"{tool}: could not write the output: {why}.\n")
         code = code or INTERRUPTED
     err.flush()
     return code
 
 
 def ended(tool: str, command: Callable[[], int]) -> int:
-    """Run a command and return its exit code, however it ends."""
+    """Run a command and return its exit code, however it exits."""
     try:
         return command()
     except SystemExit as end:
@@ -50,7 +50,7 @@ def ended(tool: str, command: Callable[[], int]) -> int:
 
 
 def sentence(tool: str, fault: BaseException, folder: Path | None = None) -> str:
-    """The message: that this is a bug, and where the file is. Writes the file; never raises."""
+    """The message that reports the bug and the path of the file. Writes the file; never raises."""
     path = keep(tool, fault, folder)
     where = f"the traceback, without values, is in {path}" if path else "the traceback could not be kept"
     return f"{tool}: internal error ({type(fault).__name__}); this is a bug, please report it: {where}."
@@ -76,7 +76,7 @@ def name_of(tool: str) -> str:
 
 
 def state() -> Path:
-    """The crash folder in the state folder. Reads only the environment, since `.env` may be what is broken."""
+    """The crash folder in the state folder. Reads only the environment, because `.env` may be the cause."""
     return ROOT / Path(os.environ.get("RAYDOCK_STATE") or ".raydock").expanduser() / "crashes"
 
 
@@ -101,7 +101,7 @@ def lines(tool: str, fault: BaseException) -> Iterator[str]:
 
 
 def chain(fault: BaseException) -> list[BaseException]:
-    """The error and its causes, the first cause first; at most 20."""
+    """The error and its causes, starting with the first cause; up to 20."""
     found: list[BaseException] = []
     waiting: list[BaseException | None] = [fault]
     while waiting and len(found) < 20:

@@ -1,24 +1,24 @@
-"""The base class of all errors of the project, and the kinds that several packages share, with their exit codes.
+"""The base class of all errors in this project, and the kinds that several packages share, with their exit codes.
 
 RaydockError            packages derive their own kinds from it
 ├── UsageError          2   invalid command line, setting or file; nothing was done
 │   └── SettingsError       invalid setting, or invalid file that contains it
 ├── NotFound            3   the requested object does not exist
 ├── PermissionDenied    3   the caller may not read or change it
-├── Unavailable         4   the cluster gave no usable answer
+├── Unavailable         4   the cluster returned no usable answer
 │   ├── ServerError         the server returned an error or an unexpected response
 │   ├── Unreachable         nothing answered: a retry may help
 │   └── NotUp               there is no cluster to query
 ├── NotReady            1   a deadline passed; the message contains the last status seen
 ├── CommandFailed       1   a command or a request failed
-└── Interrupted       130   Ctrl-C; the message says what is left
+└── Interrupted       130   Ctrl-C; the message lists what remains
 """
 
 from __future__ import annotations
 
 
 class RaydockError(Exception):
-    """`message` says in one sentence what failed, on what and why; `fix` is the command or action that fixes it."""
+    """`message` is one sentence: what failed, on what and why. `fix` is the command or action that fixes it."""
 
     exit_code = 70
 
@@ -54,7 +54,7 @@ class PermissionDenied(RaydockError):
 
 
 class Unavailable(RaydockError):
-    """The cluster, or another server, gave no usable answer."""
+    """The cluster, or another server, returned no usable answer."""
 
     exit_code = 4
 
@@ -88,6 +88,6 @@ class CommandFailed(RaydockError):
 
 
 class Interrupted(RaydockError):
-    """Ctrl-C. The message says what is left."""
+    """Ctrl-C. The message lists what remains."""
 
     exit_code = 130

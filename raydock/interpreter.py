@@ -1,6 +1,6 @@
-"""Run a command in the project's environment, whichever Python it was started with.
+"""Run a command in the project's environment, regardless of the Python that started it.
 
-This module must run on Python 3.6 or later, because it reports that an interpreter is too old.
+This module must run on Python 3.6 or later, because it reports interpreters that are too old.
 """
 
 import os
@@ -40,7 +40,7 @@ def use_environment(
         os.execv(ENVIRONMENT, [ENVIRONMENT, *again])
     why = "it is older than Python {}.{}".format(*minimum)
     if sys.version_info >= minimum:
-        why = "it has no " + ", ".join(absent)
+        why = "it lacks " + ", ".join(absent)
     text = f"{program}: {sys.executable} can't run {what}: {why}.\n{arrow}make setup{otherwise}\n"
     write(text)
     sys.exit(2)

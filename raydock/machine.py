@@ -1,4 +1,4 @@
-"""What a machine has for a cluster. For this one: its CPUs and memory within the limits of our control group."""
+"""The resources that a machine offers to a cluster; for this machine, within the limits of the control group."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Machine:
 
 
 def here(mount: Path = MOUNT, groups: Path = GROUPS) -> Machine:
-    """This machine as our processes may use it: affinity, CPU quota (rounded down, at least 1) and memory limit."""
+    """What this process may use: affinity, CPU quota (rounded down, at least 1) and memory limit."""
     quotas = [whole for folder in folders("cpu", mount, groups) if (whole := quota(folder))]
     limits = [limit for folder in folders("memory", mount, groups) if (limit := memory_limit(folder))]
     return Machine(max(1, int(min([affinity(), *quotas]))), min([physical_memory(), *limits]))
 
 
 def affinity() -> int:
-    """CPUs that we may run on."""
+    """CPUs that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -39,7 +39,7 @@ def physical_memory() -> int:
 
 
 def folders(controller: str, mount: Path, groups: Path) -> Iterator[Path]:
-    """The folders of our control group and of those it is in, for version 2 and version 1.
+    """The folders of this process's control group and its parents, in version 2 and version 1.
 
     Source: https://man7.org/linux/man-pages/man7/cgroups.7.html, /proc/pid/cgroup
     """
@@ -55,7 +55,7 @@ def folders(controller: str, mount: Path, groups: Path) -> Iterator[Path]:
             top = mount / controllers if (mount / controllers).is_dir() else mount / controller
         else:
             continue
-        # Inside a container the path may be the host's, which is not there; the container's own group is the top.
+        # In a container, the path may be the host's, which does not exist; the container's own group is the top.
         inner = top / path.lstrip("/")
         yield from (folder for folder in (inner, *inner.parents) if folder.is_relative_to(top))
 
@@ -71,7 +71,7 @@ def quota(folder: Path) -> float:
 
 
 def memory_limit(folder: Path) -> int:
-    """Bytes that the group may use; 0 if it has no limit, which version 1 writes as a very large number."""
+    """Bytes that the group may use; 0 if it has no limit. Version 1 writes that as a very large number."""
     text = (read(folder / "memory.max") or read(folder / "memory.limit_in_bytes")).strip()
     return int(text) if text.isdigit() else 0
 

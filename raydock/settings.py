@@ -1,6 +1,6 @@
 """Settings: a flag, else the environment, else `.env` in the checkout, else the default. `.env.example` lists them all.
 
-An empty environment variable hides the one in the file and counts as not set, as with ${NAME:-default} in
+An empty environment variable overrides the one in the file and counts as not set, as with ${NAME:-default} in
 compose.yaml.
 """
 

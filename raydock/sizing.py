@@ -1,8 +1,8 @@
 """Divides a machine into the nodes of a cluster. Pure: docs/cluster-sizes.md shows the result for common machines.
 
-What is set stays as it is, and the rest is divided after it, so that
-- the workers never promise more CPUs than the machine has, the GPU worker's included;
-- the memory limits of all services and a reserve for the engine never add up to more than its memory.
+Explicit settings are kept, and the remaining resources are divided so that
+- the workers, including the GPU worker, never offer more CPUs than the machine has;
+- the memory limits of all services, plus a reserve for the engine, never exceed the machine's memory.
 """
 
 from __future__ import annotations
@@ -18,24 +18,25 @@ GIB = 2**30
 STEP = 16 * MIB
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
-# For the engine, its kernel and whatever else runs there: a tenth, and at least this.
+# For the engine, its kernel and everything else on the machine: a tenth of its memory, but at least this.
 RESERVE = 384 * MIB
-# The head: measured idle 950 to 1,016 MiB, 1,485 MiB while train_xgboost runs. With 1,280 MiB Ray ended sklearn_joblib
-# for want of memory there, with 1,664 MiB train_xgboost. The most is enough for 56 jobs (cloud/gateway/job_limit.py).
+# The head: 950 to 1,016 MiB measured when idle, and 1,485 MiB while train_xgboost runs. With 1,280 MiB, Ray killed
+# sklearn_joblib because memory ran out; with 1,664 MiB, train_xgboost. The maximum is enough for 56 jobs
+# (cloud/gateway/job_limit.py).
 HEAD = (2 * GIB, 8 * GIB)
-# The lab's cloud; measured: 59 MB while 5 GB go up and down.
+# The lab's cloud: 59 MB measured while 5 GB are uploaded and downloaded.
 CLOUD = (192 * MIB, GIB)
-# A worker: its raylet and agents, measured idle 230 MiB, and for each CPU a process of a job and its part of the object
-# store; train_xgboost takes 472 MiB in all. The most is what n1-standard machines have: 3.75 GB for each vCPU.
+# A worker: its raylet and agents (230 MiB measured when idle), and for each CPU a job's process and its share of the
+# object store. train_xgboost needs 472 MiB in total. The maximum matches n1-standard machines: 3.75 GB per vCPU.
 NODE = 288 * MIB
 CPU = (304 * MIB, 3840 * MIB)
-MOST_CPUS = 16  # of one worker: n1-standard-16 stands for it on Vertex AI
-MOST_WORKERS = 16  # where CPU_WORKER_CPUS is set and CPU_WORKERS is not
+MOST_CPUS = 16  # per worker; the equivalent on Vertex AI is n1-standard-16
+MOST_WORKERS = 16  # if CPU_WORKER_CPUS is set and CPU_WORKERS is not
 
 
 @dataclass(frozen=True, slots=True)
 class NodeSizes:
-    """Equal nodes. Memory and /dev/shm of each in bytes."""
+    """Identical nodes. Memory and /dev/shm are per node, in bytes."""
 
     count: int
     cpus: int
@@ -54,17 +55,17 @@ class Sizes:
 
     @property
     def cpus(self) -> int:
-        """CPUs that the workers promise."""
+        """CPUs that the workers offer."""
         return self.cpu.count * self.cpu.cpus + self.gpu.count * self.gpu.cpus
 
     @property
     def memory(self) -> int:
-        """Bytes of all memory limits together."""
+        """The sum of all memory limits, in bytes."""
         nodes = (self.head, self.cpu, self.gpu)
         return self.cloud + sum(found.count * found.memory for found in nodes)
 
     def settings(self) -> dict[str, str]:
-        """As compose.yaml reads them."""
+        """The settings that compose.yaml reads."""
         sizes = {
             "HEAD_MEMORY": self.head.memory,
             "HEAD_SHM": self.head.shm,
@@ -87,7 +88,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Workers, and the CPUs of each."""
+    """The numbers of workers, and the CPUs per worker."""
 
     cpu: int
     cpu_cpus: int
@@ -101,9 +102,9 @@ class Layout:
 
 
 def divide(machine: Machine, given: Mapping[str, int] = NOTHING, others: int = 0) -> Sizes:
-    """The cluster for this machine. `given`: settings that are set, by name; `others`: bytes for other services.
+    """The cluster for this machine. `given`: explicit settings, keyed by name; `others`: bytes for other services.
 
-    If not even the smallest cluster fits, it is the smallest: see `shortage`.
+    If even the smallest cluster does not fit, returns that one: see `shortage`.
     """
     spare = machine.memory - reserve(machine) - others
     cloud = given.get("LAB_MEMORY", within(spare // 16, CLOUD))
@@ -120,25 +121,25 @@ def divide(machine: Machine, given: Mapping[str, int] = NOTHING, others: int = 0
 
 
 def shortage(machine: Machine, sizes: Sizes, others: int = 0) -> int:
-    """Bytes by which the limits, with the reserve, exceed the machine's memory; 0 if they fit."""
+    """Bytes by which the limits and the reserve exceed the machine's memory; 0 if they fit."""
     return max(0, sizes.memory + others + reserve(machine) - machine.memory)
 
 
 def required(sizes: Sizes, others: int = 0) -> int:
-    """Bytes of the smallest machine on which these limits fit."""
+    """The memory, in bytes, of the smallest machine on which these limits fit."""
     limits = sizes.memory + others
     return max(limits + RESERVE, -(-limits * 10 // 9))
 
 
 def reserve(machine: Machine) -> int:
-    """Bytes that are left to the machine itself: a tenth, at least RESERVE."""
+    """Bytes reserved for the machine itself: a tenth, but at least RESERVE."""
     return max(RESERVE, machine.memory // 10)
 
 
 def layouts(cpus: int, given: Mapping[str, int]) -> Iterator[Layout]:
     """Every layout with at most `cpus` CPUs, the best first.
 
-    A GPU worker is preferred to a second CPU worker, and that to more CPUs.
+    A GPU worker is preferred to a second CPU worker, which is preferred to more CPUs.
     """
     for gpus in (given["GPU_WORKERS"],) if "GPU_WORKERS" in given else (1, 0):
         for several in (True, False):
@@ -149,7 +150,7 @@ def layouts(cpus: int, given: Mapping[str, int]) -> Iterator[Layout]:
 
 
 def counts(free: int, several: bool, given: Mapping[str, int]) -> Iterator[int]:
-    """The numbers of CPU workers to try for `free` CPUs: up to three with one CPU, else two or more with up to 16."""
+    """The numbers of CPU workers to try for `free` CPUs: up to three with 1 CPU, or two or more with up to 16."""
     if "CPU_WORKERS" in given:
         yield given["CPU_WORKERS"]
     elif not several:
@@ -161,7 +162,7 @@ def counts(free: int, several: bool, given: Mapping[str, int]) -> Iterator[int]:
 
 
 def layout(total: int, workers: int, gpus: int, given: Mapping[str, int]) -> Layout | None:
-    """The layout with at most `total` CPUs; None if a worker would have no CPU, or a GPU worker the most."""
+    """The layout with at most `total` CPUs; None if a worker has no CPU, or a GPU worker more than a CPU worker."""
     free = total - gpus * given.get("GPU_WORKER_CPUS", 1)
     cpus = given.get("CPU_WORKER_CPUS", max(0, free) // workers if workers else 1)
     if "CPU_WORKERS" not in given and "CPU_WORKER_CPUS" not in given:
@@ -178,7 +179,7 @@ def layout(total: int, workers: int, gpus: int, given: Mapping[str, int]) -> Lay
 
 
 def least(given: Mapping[str, int]) -> Layout:
-    """The smallest layout: one CPU worker with one CPU, unless other values are set."""
+    """The smallest layout: one CPU worker with one CPU, unless the settings differ."""
     return Layout(
         given.get("CPU_WORKERS", 1),
         given.get("CPU_WORKER_CPUS", 1),
@@ -188,7 +189,7 @@ def least(given: Mapping[str, int]) -> Layout:
 
 
 def needed(layout: Layout, given: Mapping[str, int]) -> int:
-    """The least memory of the workers together, in bytes."""
+    """The minimum memory for all workers, in bytes."""
     return sum(
         count * given.get(f"{kind}_WORKER_MEMORY", NODE + max(1, cpus) * CPU[0])
         for kind, count, cpus in kinds(layout)
@@ -196,7 +197,7 @@ def needed(layout: Layout, given: Mapping[str, int]) -> int:
 
 
 def each_cpu(layout: Layout, rest: int, given: Mapping[str, int]) -> int:
-    """Bytes for each CPU of the workers whose memory is not set, in addition to NODE for each worker."""
+    """Bytes per CPU for the workers whose memory is not set, in addition to NODE per worker."""
     fixed = sum(count * given.get(f"{kind}_WORKER_MEMORY", NODE) for kind, count, _ in kinds(layout))
     cpus = sum(
         count * max(1, cpus) for kind, count, cpus in kinds(layout) if f"{kind}_WORKER_MEMORY" not in given
@@ -205,24 +206,24 @@ def each_cpu(layout: Layout, rest: int, given: Mapping[str, int]) -> int:
 
 
 def kinds(layout: Layout) -> Iterator[tuple[str, int, int]]:
-    """The kind of worker, how many there are, and the CPUs of each."""
+    """Each kind of worker, with their number and the CPUs per worker."""
     yield "CPU", layout.cpu, layout.cpu_cpus
     yield "GPU", layout.gpu, layout.gpu_cpus
 
 
 def nodes(kind: str, count: int, cpus: int, each: int, given: Mapping[str, int]) -> NodeSizes:
-    """The workers of one kind, with `each` bytes for each CPU."""
+    """The workers of one kind, with `each` bytes per CPU."""
     memory = given.get(f"{kind}_WORKER_MEMORY", rounded(NODE + max(1, cpus) * each))
     return NodeSizes(count, cpus, memory, given.get(f"{kind}_WORKER_SHM", shm(memory)))
 
 
 def shm(memory: int) -> int:
-    """Bytes of /dev/shm, which holds the object store: 30 % of the memory, Ray's default."""
+    """Bytes of /dev/shm, which holds the object store: 30% of the memory, Ray's default."""
     return memory * 3 // 10 // MIB * MIB
 
 
 def within(size: int, limits: tuple[int, int]) -> int:
-    """The size, raised or lowered to the limits and rounded."""
+    """The size, clamped to the limits and rounded."""
     return rounded(min(max(size, limits[0]), limits[1]))
 
 

@@ -3,7 +3,7 @@
     {"startup_failure": 1, "service": "cloud", "message": "LAB_TOKEN_TTL is 'soon'.", "fix": "Set it to …"}
 
 The number is the version of the format. A service that does not start writes this line last, so the last one in a log
-describes the last failure, also if the service was restarted several times.
+describes the last failure, even if the service was restarted several times.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KEY = "startup_failure"
 
 @dataclass(frozen=True, slots=True)
 class StartupFailure:
-    """Why a service of the lab did not start, and the fix ("" if there is none)."""
+    """Why one of the lab's services did not start, and the fix ("" if there is none)."""
 
     service: str
     message: str
@@ -29,7 +29,7 @@ class StartupFailure:
 
     @classmethod
     def of(cls, service: str, fault: BaseException) -> StartupFailure:
-        """The failure that an error describes. An error without `message` is a bug, so its type is named."""
+        """The failure that an error describes. An error without `message` is a bug, so its type is included."""
         own = getattr(fault, "message", "") or (str(fault) if isinstance(fault, OSError) else "")
         return cls(service, own or f"{type(fault).__name__}: {fault}", getattr(fault, "fix", ""))
 
@@ -64,6 +64,6 @@ def failure(line: str) -> StartupFailure | None:
 
 
 def why(service: str, log: str) -> StartupFailure:
-    """Why the service did not start, according to its log: in its own words, else the last line."""
+    """Why the service did not start, according to its log: the failure it logged, else the last line."""
     lines = [line for line in log.splitlines() if line.strip()]
     return last_failure(log) or StartupFailure(service, lines[-1].strip() if lines else "no output")

@@ -1,4 +1,4 @@
-"""The state folder: RAYDOCK_STATE, by default .raydock. Relative to the checkout, not to the current directory."""
+"""The state folder: RAYDOCK_STATE, by default .raydock. A relative path starts at the checkout."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from raydock.settings import ROOT, setting
 def folder(settings: Mapping[str, str] | None = None) -> Path:
     """The state folder, which may not exist yet. Raises SettingsError.
 
-    `settings` are those of `raydock.settings.read`, which are read if not given.
+    `settings` is the result of `raydock.settings.read`; if not given, the setting is read.
     """
     named = (setting("RAYDOCK_STATE") if settings is None else settings.get("RAYDOCK_STATE")) or ".raydock"
     try:
         return (ROOT / Path(named).expanduser()).resolve()
     except (RuntimeError, ValueError, OSError) as fault:
         raise SettingsError(
-            f"RAYDOCK_STATE is {named!r}: {fault}.", "Make it a folder, or leave it out."
+            f"RAYDOCK_STATE is {named!r}: {fault}.", "Set it to a folder, or unset it."
         ) from None
 
 
 def key_file(state: Path) -> Path:
-    """The file with the key of the cluster's gateway."""
+    """The file that contains the cluster gateway's key."""
     return state / "key"
 
 
 def read_key(state: Path) -> str:
-    """The key of the cluster's gateway; "" if there is none. Raises OSError if it can't be read."""
+    """The cluster gateway's key; "" if there is none. Raises OSError if it can't be read."""
     try:
         return key_file(state).read_text(encoding="utf-8").strip()
     except (FileNotFoundError, NotADirectoryError):

@@ -27,7 +27,7 @@ class Pool:
     nodes: int
     cpus: int
     gpus: int
-    memory: int  # bytes, of the whole node
+    memory: int  # bytes, for the whole node
     shm: int  # bytes of `memory` for the object store
     vertex: Mapping[str, object]  # its machine on Vertex AI
 
@@ -39,21 +39,21 @@ class Topology:
     project: str
     port: int  # of the dashboard, on 127.0.0.1
     pools: tuple[Pool, ...]
-    images: Mapping[str, str]  # by service, for images that are built here
+    images: Mapping[str, str]  # keyed by service, for images that are built here
     base_image: str
     ca_bundle: str
     gpu_build: str = "cpu"  # or "cuda", the default of compose.gpu.yaml
-    cloud: int = 0  # bytes of the lab's cloud
-    others: int = 0  # bytes of the other services that are started
+    cloud: int = 0  # the memory of the lab's cloud, in bytes
+    others: int = 0  # the memory of the other services that are started, in bytes
 
     @property
     def dashboard(self) -> str:
-        """The URL of the dashboard."""
+        """The dashboard's URL."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def head(self) -> Pool:
-        """The pool of the head node."""
+        """The head node's pool."""
         return next(pool for pool in self.pools if pool.name == "head")
 
     @property
@@ -62,7 +62,7 @@ class Topology:
         return tuple(pool for pool in self.pools if pool.name != "head")
 
     def pool(self, name: str) -> Pool:
-        """The worker pool of that name. Raises UsageError for unknown names and for the head, which can't scale."""
+        """The worker pool with that name. Raises UsageError for unknown names and for the head, which can't scale."""
         found = next((pool for pool in self.workers if pool.name == name), None)
         if found:
             return found
@@ -78,7 +78,7 @@ class Topology:
 
 
 def wanted(body: Mapping[str, Any], settings: Mapping[str, str]) -> bool:
-    """Whether a service is started: it has no profiles, or COMPOSE_PROFILES contains one of them."""
+    """Whether a service is started: it has no profiles, or COMPOSE_PROFILES contains one of its profiles."""
     profiles = set(body.get("profiles", ()))
     return not profiles or bool(profiles & set(settings.get("COMPOSE_PROFILES", "").split(",")))
 
@@ -92,7 +92,7 @@ def load(root: Path, settings: Mapping[str, str]) -> Topology:
     fields = Fields(settings)
     head = services["head"]
     return Topology(
-        project=fields.get(document["name"], "the name of the project", project_name),
+        project=fields.get(document["name"], "the project name", project_name),
         port=fields.get(
             services["cloud"]["ports"][0].rpartition(":")[0].partition(":")[2], "the dashboard's port", port
         ),
@@ -105,7 +105,7 @@ def load(root: Path, settings: Mapping[str, str]) -> Topology:
         base_image=fields.get(head["build"]["args"]["BASE_IMAGE"], "the base image", str),
         gpu_build=fields.get(
             services["gpu-worker"]["build"]["args"]["GPU_BUILD"],
-            "what the GPU worker is built for",
+            "the GPU worker's build",
             gpu_build,
         ),
         ca_bundle=fields.get(document["secrets"]["ca_bundle"]["file"], "the CA bundle", str),
@@ -125,9 +125,9 @@ def read_pool(name: str, service: Mapping[str, Any], fields: Fields) -> Pool:
     return Pool(
         name=name,
         image=fields.get(service["image"], f"the image of {name}", str),
-        nodes=fields.get(replicas, f"the number of nodes of {name}", whole),
-        cpus=fields.get(environment.get("RAYDOCK_CPUS", 0), f"the CPUs of {name}", whole),
-        gpus=fields.get(environment.get("RAYDOCK_GPUS", 0), f"the GPUs of {name}", whole),
+        nodes=fields.get(replicas, f"the number of {name} nodes", whole),
+        cpus=fields.get(environment.get("RAYDOCK_CPUS", 0), f"the number of CPUs per {name}", whole),
+        gpus=fields.get(environment.get("RAYDOCK_GPUS", 0), f"the number of GPUs per {name}", whole),
         memory=fields.get(service["mem_limit"], f"the memory of {name}", size),
         shm=fields.get(service["shm_size"], f"the shared memory of {name}", size),
         vertex=MappingProxyType(dict(service["x-vertex"])),
@@ -183,7 +183,7 @@ def gpu_build(text: str) -> str:
 
 
 def project_name(text: str) -> str:
-    """A valid name of a Compose project. Raises ValueError."""
+    """A valid Compose project name. Raises ValueError."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", text):
         raise ValueError("made of lowercase letters, digits, - and _")
     return text
@@ -194,7 +194,7 @@ def pool_size(text: str) -> tuple[str, int]:
     name, equals, count = text.partition("=")
     if not (name and equals and count.isascii() and count.isdigit() and len(count) < 4):
         raise UsageError(
-            f"{text!r} is not POOL=COUNT with a count from 0 to 999.",
+            f"{text!r} is not in the form POOL=COUNT, with a COUNT from 0 to 999.",
             "Example: python -m cluster scale cpu-worker=3",
         )
     return name, int(count)

@@ -1,4 +1,4 @@
-"""Durations and sizes in human notation, which is the same for all flags and settings."""
+"""Durations and sizes in human-readable notation, which is the same for all flags and settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def seconds(text: str, zero: bool = False) -> float:
         raise ValueError(f"{text!r} is not a duration")
     total = sum(float(part or 0) * SECONDS[unit] for part, unit in zip(found.groups(), "dhms", strict=True))
     if total <= 0 and not zero:
-        raise ValueError(f"{text!r} is not more than 0")
+        raise ValueError(f"{text!r} is not greater than 0")
     if total > LONGEST:
         raise ValueError(f"{text!r} is more than a year")
     return total
@@ -54,7 +54,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Format a measured duration, more exactly than `span`: 0.24 s, 25.1 s, 2 min 5 s, 1 h 40 min."""
+    """Format a measured duration, more precisely than `span`: 0.24 s, 25.1 s, 2 min 5 s, 1 h 40 min."""
     if seconds < 59.95:
         return f"{seconds:.3g} s"
     if round(seconds) < 3600:

@@ -1,7 +1,7 @@
-"""The versions of Ray and Python: those of the local cluster, and those that Ray on Vertex AI has.
+"""The Ray and Python versions of the local cluster, and those available in Ray on Vertex AI.
 
-The local cluster has the newest of Vertex AI's. requirements/image.in, the Dockerfile, compose.yaml and the notebook
-repeat its version; tests/unit/test_versions.py finds every copy.
+The local cluster runs the newest version on Vertex AI. requirements/image.in, the Dockerfile, compose.yaml and the
+notebook repeat it; tests/unit/test_versions.py checks every copy.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from datetime import date, timedelta
 RAY = "2.47.1"
 RAY_MINOR = RAY.rpartition(".")[0]
 PYTHON = "3.11"
-WARN_BEFORE = timedelta(days=180)  # of the end of support; our choice
+WARN_BEFORE = timedelta(days=180)  # before the end of support; our choice
 
 
 @dataclass(frozen=True, slots=True)
 class RayRelease:
-    """A Ray version on Vertex AI. `end` is the last day of Google's support; None if it is not known here."""
+    """A Ray version on Vertex AI. `end` is the last day of Google's support; None if unknown."""
 
     version: str
     pythons: tuple[str, ...]
     end: date | None = None
 
 
-# By MAJOR.MINOR. Versions: vertex_ray.util._validation_utils of google-cloud-aiplatform 2.7.0, which a test compares.
+# Keyed by MAJOR.MINOR. Versions: vertex_ray.util._validation_utils of google-cloud-aiplatform 2.7.0, checked by a test.
 # Dates: https://cloud.google.com/vertex-ai/docs/open-source/ray-on-vertex-ai/overview, as noted in November 2026. For
 # 2.9, the SDK says that using it "will result in an error" in March 2025.
 ON_VERTEX_AI: Mapping[str, RayRelease] = {
@@ -42,7 +42,7 @@ def today() -> date:
 
 
 def support_end(ray: str) -> date | None:
-    """The last day of Google's support for a Ray version, given as MAJOR.MINOR; None if it is not known."""
+    """The last day of Google's support for a Ray version, given as MAJOR.MINOR; None if unknown."""
     release = ON_VERTEX_AI.get(ray)
     return release.end if release else None
 

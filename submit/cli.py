@@ -1,4 +1,4 @@
-"""The command line: the only module that ends the process and knows exit codes."""
+"""The command line: the only module that exits the process and chooses its exit code."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def parse_and_run(argv: Sequence[str], console: Console, progress: Progress) -> 
     for word in argv:
         if not word.isascii() and any("\ud800" <= char <= "\udfff" for char in word):
             raise UsageError(
-                f"The argument {os.fsencode(word)!r} is not UTF-8; a job's command line must be.",
-                "pass it as UTF-8; rename the file if it is a file name",
+                f"The argument {os.fsencode(word)!r} is not UTF-8, which a job's command line requires.",
+                "pass it as UTF-8; if it is a file name, rename the file",
             )
     from .options import parse
 
@@ -55,11 +55,11 @@ def parse_and_run(argv: Sequence[str], console: Console, progress: Progress) -> 
 
 
 def report_internal_error(fault: Exception, console: Console, progress: Progress) -> int:
-    """Report a bug of the submitter: one sentence, a crash file, and exit code 70 unless the job's end is known."""
+    """Report a bug in the submitter: one sentence, a crash file, and exit code 70 unless the job's outcome is known."""
     try:
         os.getcwd()
     except OSError:
-        console.fault(UsageError("The current directory no longer exists.", "cd to one that does"))
+        console.fault(UsageError("The current directory no longer exists.", "cd to an existing directory"))
         return exit_code_of(progress) if progress.job else UsageError.exit_code
     from raydock import crash
 
@@ -70,7 +70,7 @@ def report_internal_error(fault: Exception, console: Console, progress: Progress
 
 
 def exit_code_of(progress: Progress) -> int:
-    """The exit code for a job whose end is confirmed."""
+    """The exit code for a job whose outcome is confirmed."""
     from raydock.rayapi.job import EXIT_CODES
 
     assert progress.job
@@ -78,7 +78,7 @@ def exit_code_of(progress: Progress) -> int:
 
 
 def execute(options: Options, console: Console, progress: Progress) -> int:
-    """Run one command and return its exit code; on Ctrl-C, say what happened to the job."""
+    """Run one command and return its exit code; on Ctrl-C, report what happened to the job."""
     from .output import OutputLost, PipeClosed
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -100,7 +100,7 @@ def execute(options: Options, console: Console, progress: Progress) -> int:
 
 
 def run_event_loop(work: Coroutine[Any, Any, Job | None]) -> Job | None:
-    """Run a coroutine. Ctrl-C does not wait for threads, which a name server may block for half a minute."""
+    """Run a coroutine. Ctrl-C does not wait for threads: a DNS lookup may block one for half a minute."""
     import asyncio
     from concurrent.futures import ThreadPoolExecutor
 
@@ -119,7 +119,7 @@ def run_event_loop(work: Coroutine[Any, Any, Job | None]) -> Job | None:
 
 
 async def dispatch(options: Options, console: Console, progress: Progress) -> Job | None:
-    """Run the command and return its job if it was followed to the end."""
+    """Run the command. Returns its job if the command followed it until it finished."""
     from . import commands, run
 
     if options.verb == "run":
@@ -137,7 +137,7 @@ async def dispatch(options: Options, console: Console, progress: Progress) -> Jo
 
 
 def interrupted(options: Options, progress: Progress) -> str:
-    """What to print on Ctrl-C: whether the job runs, and how to follow it."""
+    """What to print on Ctrl-C: whether the job is running, and how to follow it."""
     if progress.job:
         return f"submit: interrupted. {progress.summary}"
     if progress.sent:

@@ -1,4 +1,4 @@
-"""The commands other than running a job: attach, logs, stop, list, report."""
+"""All commands except running a job: attach, logs, stop, list, report."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from .run import follow, open_dashboard
 
 
 async def attach(options: Options, console: Console, progress: Progress) -> Job:
-    """Follow a job from the start of its log until it ends."""
+    """Follow a job from the start of its log until it finishes."""
     async with open_dashboard(options, console) as dashboard:
         job = await find_job(dashboard, options.operand)
         return await follow(dashboard, job.submission_id, options, console, progress)
 
 
 async def logs(options: Options, console: Console) -> None:
-    """Print the log so far."""
+    """Print everything that the job has logged so far."""
     async with open_dashboard(options, console) as dashboard:
         job = await find_job(dashboard, options.operand)
         reader = LogReader(dashboard, job.submission_id, Log(console.write), USUAL)
@@ -45,16 +45,16 @@ async def stop(options: Options, console: Console) -> None:
     async with open_dashboard(options, console) as dashboard:
         job = await find_job(dashboard, options.operand)
         if job.terminal:
-            console.say(f"{job.submission_id} has already ended: {job.status}")
+            console.say(f"{job.submission_id} has already finished: {job.status}")
             return
         ended = await stop_job(dashboard, job.submission_id)
         early = job.status == "PENDING" and ended.status == "FAILED"
-        note = ": it was stopped before it started, which Ray calls FAILED" if early else ""
+        note = ": it was stopped before it started, and Ray reports that as FAILED" if early else ""
         console.say(f"{ended.submission_id} is {ended.status}{note}")
 
 
 async def list_jobs(options: Options, console: Console) -> None:
-    """List the cluster's jobs, newest last, after saved results of jobs that the cluster no longer has."""
+    """List the cluster's jobs, newest last, preceded by saved results of jobs that the cluster no longer has."""
     async with open_dashboard(options, console) as dashboard:
         jobs = await dashboard.jobs()
         target = dashboard.target.name
@@ -64,19 +64,21 @@ async def list_jobs(options: Options, console: Console) -> None:
     for line in layout.table([("ID", "STATUS", "STARTED", "SECONDS"), *rows]) if rows else []:
         console.print(line)
     if forgotten:
-        console.say(f"{explain_forgotten(forgotten, target)}; results are saved: python submit.py report")
+        console.say(
+            f"{explain_forgotten(forgotten, target)}; their results are saved: python submit.py report"
+        )
     if not jobs:
         console.say("the cluster has no jobs; submit one with: python submit.py jobs/sklearn_joblib.py")
 
 
 def row_of_job(job: Job) -> tuple[str, str, str, str]:
-    """The table row of a job: id, status, start, seconds."""
+    """A job's table row: id, status, start, seconds."""
     duration = f"{(job.ended or time.time()) - job.started:.1f}" if job.started else "-"
     return one_word(job.submission_id), one_word(job.status), format_time(job.started), duration
 
 
 def row_of_record(record: history.JobRecord) -> tuple[str, str, str, str]:
-    """The table row of a saved result. Its job has succeeded: no other job leaves a result."""
+    """A saved result's table row. Its job succeeded: only successful jobs leave a result."""
     duration = f"{record.ended - record.started:.1f}" if record.started and record.ended else "-"
     return (
         one_word(record.submission_id),
@@ -87,7 +89,7 @@ def row_of_record(record: history.JobRecord) -> tuple[str, str, str, str]:
 
 
 def one_word(text: str) -> str:
-    """The text of one column; quoted if it has blanks, so that it can't imitate further columns."""
+    """The text for one column, quoted if it contains whitespace so that it can't imitate extra columns."""
     return printable(text if re.fullmatch(r"\S+", text) else repr(text))
 
 
@@ -97,15 +99,15 @@ def format_time(seconds: float) -> str:
 
 
 def explain_forgotten(forgotten: Sequence[history.JobRecord], target: str) -> str:
-    """Why some jobs are not on this cluster. Targets other than `local` may be several clusters."""
+    """Explain why some jobs are not on this cluster. A target other than `local` may stand for several clusters."""
     count = f"{len(forgotten)} {'job' if len(forgotten) == 1 else 'jobs'}"
     if target == "local":
-        return f"the cluster was restarted and has forgotten {count}"
+        return f"the cluster was restarted and no longer has {count}"
     return f"{count} ran on another cluster, or before this one was restarted"
 
 
 async def report(options: Options, console: Console) -> None:
-    """Write the page of one job, or the report on all saved results or on those named. Raises UsageError."""
+    """Write one job's page, or a report on all saved results or on the given ones. Raises UsageError."""
     from .report import files
 
     written = files.write(options.operands, options.output)

@@ -4,10 +4,10 @@
     ├── PreflightError     3    a check found a problem that would make the job fail, or could not decide
     │   └── PackageError   3    the package can't be built; submit/package/errors.py defines the kinds
     └── Unreachable        4
-        └── Lost           4    the job was submitted, and the target no longer reports it
+        └── Lost           4    the job was submitted, but the target no longer reports it
 
-Exit code 1 means that the job FAILED and belongs to no error. A job's end that the cluster has confirmed takes
-precedence over all of these.
+Exit code 1 means that the job FAILED; no error uses it. Once the cluster has confirmed a job's final status, that
+status takes precedence over all of these.
 """
 
 from __future__ import annotations
@@ -22,4 +22,4 @@ class PreflightError(RaydockError):
 
 
 class Lost(Unreachable):
-    """The job was submitted, but the target no longer reports it: how it ended is unknown."""
+    """The job was submitted, but the target no longer reports it, so its outcome is unknown."""

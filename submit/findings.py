@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-# The names that `--skip-check=NAMES` accepts. Every finding has one of these names, or one of NOTES.
+# The names that `--skip-check=NAMES` accepts. Every finding uses one of these names, or one of NOTES.
 CHECKS = (
     "package",
     "secrets",
@@ -34,7 +34,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One result of one check. `fix` says how to resolve it, unless it is OK."""
+    """One result of one check. `fix` describes how to resolve it; it is empty if the verdict is OK."""
 
     check: str
     verdict: Outcome

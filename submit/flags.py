@@ -1,4 +1,4 @@
-"""The flags of the command line, for argparse; `options` converts the result into a value."""
+"""The command-line flags, for argparse; `options` converts the result into a value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VERBS = {
     "logs": "print a job's log so far",
     "stop": "stop a job",
     "list": "list the cluster's jobs, newest last",
-    "report": "write the page of one job, or a report that compares all saved results",
+    "report": "write one job's page, or a report that compares all saved results",
 }
 
 
@@ -56,7 +56,9 @@ def build_parser(verb: str) -> Parser:
         choices=[name for name in REGISTRY if name != "address"],
         help="where to send the job (default local)",
     )
-    target.add_argument("--address", metavar="URL", help="any Ray dashboard, such as http://127.0.0.1:8265")
+    target.add_argument(
+        "--address", metavar="URL", help="URL of any Ray dashboard, such as http://127.0.0.1:8265"
+    )
     add_cluster_options(target)
     if verb != "list":
         parser.add_argument(
@@ -72,7 +74,9 @@ def build_parser(verb: str) -> Parser:
     if verb in {"run", "attach"}:
         completion = parser.add_argument_group("completion")
         completion.add_argument(
-            "--deadline", metavar="TIME", help="stop the job if it has not finished by then: 90s, 30m, 2h, 1d"
+            "--deadline",
+            metavar="TIME",
+            help="stop the job if it has not finished within this time: 90s, 30m, 2h, 1d",
         )
         completion.add_argument(
             "--result", metavar="PATH", type=Path, help="write the job's result here, as JSON"
@@ -104,6 +108,11 @@ def add_cluster_options(target: argparse._ArgumentGroup) -> None:
         "--namespace", metavar="NS", default="", help="kuberay: its namespace (default: the context's)"
     )
     target.add_argument(
+        "--lab",
+        action="store_true",
+        help="the lab's Vertex AI, not Google's (default if the project is the lab's)",
+    )
+    target.add_argument(
         "--cluster-wait",
         metavar="TIME",
         default="30m",
@@ -112,20 +121,20 @@ def add_cluster_options(target: argparse._ArgumentGroup) -> None:
 
 
 def add_report_options(parser: Parser) -> None:
-    """Add the flags that select results and name the page."""
+    """Add the flags that select results and the output page."""
     parser.add_argument(
         "operands",
         metavar="ID",
         nargs="*",
-        help="a submission id, its first characters, or a result file: the page of that job; several: a report on "
-        "these (default: all saved results)",
+        help="a submission id, the start of one, or a result file: one writes that job's page, several a report on "
+        "those jobs (default: a report on all saved results)",
     )
     parser.add_argument(
         "--output",
         metavar="PATH",
         type=Path,
-        help="the page to write (default report.html, with its table as report.md and the jobs' pages in report-jobs; "
-        "for one job report-jobs/ID.html)",
+        help="where to write the page (default: report.html, with its table in report.md and the jobs' pages in "
+        "report-jobs; for one job, report-jobs/ID.html)",
     )
 
 
@@ -136,7 +145,7 @@ def add_job_options(parser: Parser) -> None:
         "--working-dir",
         metavar="DIR",
         type=Path,
-        help="send this directory tree, not only what the script imports",
+        help="send this whole directory tree instead of only what the script imports",
     )
     job.add_argument(
         "--env",
@@ -162,12 +171,12 @@ def add_check_options(parser: Parser) -> None:
     checks.add_argument(
         "--probe",
         action="store_true",
-        help="run a small job on the cluster that tests the permissions of its identity",
+        help="run a small job on the cluster that tests its identity's permissions",
     )
     checks.add_argument(
         "--skip-check",
         action="store_true",
-        help="submit even if checks fail, or only if these fail: --skip-check=imports,secrets",
+        help="submit even if checks fail; to ignore only some of them: --skip-check=imports,secrets",
     )
 
 

@@ -19,7 +19,7 @@ from .flags import VERBS, build_parser
 from .suggestions import PROGRAM, job_part, misplaced_arguments, misspelt_verb
 from .targets import TargetOptions
 
-# Checks whose failure means that the command line may hold a secret.
+# Checks whose failure means that the command line may contain a secret.
 SECRET_CHECKS = frozenset({"arguments", "environment", "secrets"})
 
 
@@ -37,8 +37,8 @@ CLUSTER_OPTIONS = {
 class Options:
     """The parsed command line. `operand` is a job script or a submission id; durations are in seconds.
 
-    `operands` are the submission ids or files that `report` takes, and `output` is the page it writes. `skip_check`
-    names the checks that may fail. `own_words` are the words before `--`, as given, without the verb.
+    `operands` are the submission ids or files passed to `report`, and `output` is the page that it writes. `skip_check`
+    lists the checks that may fail. `own_words` are the words before `--` as typed, without the verb.
     """
 
     verb: str
@@ -66,12 +66,13 @@ class Options:
         """The flags that select the target, as given, each followed by a space."""
         named = {"target": "" if self.target == "local" else self.target, "address": self.address or ""}
         named |= {name: getattr(self.target_options, name) for name in CLUSTER_OPTIONS}
-        return "".join(f"--{name} {shlex.quote(value)} " for name, value in named.items() if value)
+        flags = "".join(f"--{name} {shlex.quote(value)} " for name, value in named.items() if value)
+        return flags + ("--lab " if self.target_options.lab else "")
 
     def skipping(self, checks: Iterable[str]) -> str:
-        """The command line that submits the job with these checks skipped, in addition to those skipped already.
+        """The command line that submits the job with these checks skipped, in addition to those already skipped.
 
-        If the command line may hold a secret, only the flag is returned: the output may end up in a log.
+        If the command line may contain a secret, only the flag is returned: the output may end up in a log.
         """
         skipped = dict.fromkeys((*self.skip_check, *checks))
         names = ",".join(skipped)
@@ -120,7 +121,7 @@ def parse_words(verb: str, own_words: Sequence[str], arguments: tuple[str, ...])
 def skipped_checks(
     own_words: Sequence[str], verb: str, arguments: tuple[str, ...]
 ) -> tuple[tuple[str, ...], list[str]]:
-    """The checks named by `--skip-check`, or all of them if it names none; and the remaining words.
+    """The checks listed in `--skip-check`, or all checks if it lists none, and the remaining words.
 
     Names are accepted only after an equals sign, so that `--skip-check x.py` still means the script x.py.
     """
@@ -139,7 +140,7 @@ def skipped_checks(
 
 
 def unknown_check(name: str, word: str, words: Sequence[str]) -> UsageError:
-    """The error for `--skip-check=NAME` with a name that no check has."""
+    """The error for `--skip-check=NAME` if no check has that name."""
     close = near(name, CHECKS, 0.6)
     names = [close if one == name else one for one in word.partition("=")[2].split(",")]
     corrected = ["--skip-check=" + ",".join(names) if one == word else one for one in words]
@@ -201,7 +202,12 @@ def target_options_of(namespace: argparse.Namespace) -> TargetOptions:
                 f"--{name} applies only to {takers}.",
                 f"--target {CLUSTER_OPTIONS[name][0]} --{name} {shlex.quote(value)}",
             )
-    return TargetOptions(wait=seconds(getattr(namespace, "cluster_wait", "30m"), "--cluster-wait"), **names)
+    lab = getattr(namespace, "lab", False)
+    if lab and target != "vertex":
+        raise UsageError("--lab applies only to clusters on Vertex AI.", "--target vertex --lab")
+    return TargetOptions(
+        lab=lab, wait=seconds(getattr(namespace, "cluster_wait", "30m"), "--cluster-wait"), **names
+    )
 
 
 def methods_of(verb: str, deadline: bool) -> tuple[str, ...]:
@@ -212,7 +218,7 @@ def methods_of(verb: str, deadline: bool) -> tuple[str, ...]:
 
 
 def entrypoint_resources(namespace: argparse.Namespace) -> Resources | None:
-    """The resources that the flags reserve for the entrypoint; None if no flag is given and the header decides."""
+    """The resources that the flags reserve for the entrypoint; None if there is none, so that the header decides."""
     cpus, gpus = (
         getattr(namespace, "entrypoint_num_cpus", None),
         getattr(namespace, "entrypoint_num_gpus", None),
@@ -223,7 +229,7 @@ def entrypoint_resources(namespace: argparse.Namespace) -> Resources | None:
     size = memory_bytes(memory or "0")
     if size is None:
         raise UsageError(
-            f"--entrypoint-memory {memory!r} is not a memory size.", "write it as 512MiB or 2GiB"
+            f"--entrypoint-memory {memory!r} is not a memory size.", "use a value such as 512MiB or 2GiB"
         )
     return Resources(cpus or 0, gpus or 0, size)
 

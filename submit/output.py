@@ -30,14 +30,14 @@ class OutputLost(RaydockError):
 
 
 class PipeClosed(OutputLost):
-    """The reader of our output has read enough, as `head` does."""
+    """The process that reads our output has closed the pipe, as `head` does."""
 
 
 class Console:
     """Writes to stdout and stderr. The job's log is passed through unchanged.
 
-    In the tool's own lines, `printable` escapes whatever could move the cursor or imitate another line: names,
-    messages and results come from jobs and servers.
+    In the tool's own lines, `printable` escapes whatever could move the cursor or imitate another line, since
+    names, messages and results come from jobs and servers.
     """
 
     def __init__(self, out: BinaryIO, err: TextIO) -> None:
@@ -46,11 +46,11 @@ class Console:
 
     @property
     def interactive(self) -> bool:
-        """Whether a person sees both the log and our own lines: then the log is shown as people read it."""
+        """Whether a person reads both the log and our own lines, so that the log should be formatted for reading."""
         return self.out.isatty() and self.err.isatty()
 
     def progress(self, text: str) -> None:
-        """Show what is in progress, on a line that is rewritten; only on a terminal. "" removes the line."""
+        """Show what is in progress, on a status line that is rewritten; only on a terminal. "" removes the line."""
         if text:
             self.status_line.update(text)
         else:
@@ -91,7 +91,7 @@ class Console:
             self.fix(" " * 22, finding.fix)
 
     def verdict(self, job: Job) -> None:
-        """Print how the job ended, and why if it failed."""
+        """Print the job's final status, and the reason if it failed."""
         took = f" after {duration(job.ended - job.started)}" if job.ended > job.started > 0 else ""
         self.say(f"{job.status}{took}")
         if job.status == "FAILED" and job.message:
@@ -109,7 +109,7 @@ class Console:
         self.fix(" " * 6, fault.fix)
 
     def fix(self, indent: str, text: str) -> None:
-        """Print each line of a fix after an arrow; a link or a command in it can be copied."""
+        """Print each line of a fix after an arrow, so that links and commands can still be copied."""
         for line in text.splitlines():
             self.wrapped(indent + ARROW, line)
 
@@ -120,5 +120,5 @@ class Console:
 
     @property
     def width(self) -> int:
-        """Columns of the terminal that stderr is."""
+        """The width of stderr's terminal, in columns."""
         return layout.columns(self.err)

@@ -1,4 +1,4 @@
-"""The plan: a frozen value of one job. What is checked is what is sent, and `--dry-run` prints it."""
+"""The plan: a frozen value that describes one job. The checks and the submission use it, and `--dry-run` prints it."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class JobPlan:
-    """One job: what travels, what runs, what is installed for it, and where it is sent."""
+    """One job: what is packaged, what runs, what is installed for it, and where it is sent."""
 
-    name: str  # of the script, in the package
+    name: str  # the script's, in the package
     header: Header
     contents: Contents
     arguments: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
-    reserve: Resources = Resources()  # for the entrypoint
-    installs: tuple[str, ...] = ()  # requirements that the cluster lacks, as pip takes them
+    reserve: Resources = Resources()  # reserved for the entrypoint
+    installs: tuple[str, ...] = ()  # requirements that the cluster lacks, in pip's syntax
     sources: Mapping[str, bytes] = field(default_factory=dict)  # the script and what it imports, by name
-    folder: Path = Path()  # of the script, on this machine
+    folder: Path = Path()  # the script's, on this machine
     target: str = ""
-    address: str = ""  # of the dashboard
+    address: str = ""  # the dashboard's URL
     submission_id: str = ""
     working_dir: str = ""  # the package's URI
     runs_as: str = ""  # the principal; "" if unknown
@@ -56,12 +56,12 @@ class JobPlan:
 
     @cached_property
     def conditions(self) -> Conditions:
-        """What the text and the arguments say about names and options."""
+        """What the source and the arguments reveal about names and options."""
         return Conditions.of(self.modules.values(), self.arguments)
 
     @cached_property
     def nodes(self) -> tuple[Line, ...]:
-        """All nodes of the modules, each with its module and whether it runs."""
+        """All syntax tree nodes, each with its module and how certain it is to run."""
         return tuple(walk(self.modules, self.name, self.conditions))
 
     @cached_property
@@ -70,7 +70,7 @@ class JobPlan:
         return tuple(imported(self.nodes))
 
     def request(self) -> dict[str, Any]:
-        """The body of `POST /api/jobs/`: this value, and no other, is sent."""
+        """The body of `POST /api/jobs/`, exactly as it is sent."""
         body: dict[str, Any] = {
             "submission_id": self.submission_id,
             "entrypoint": self.entrypoint,
@@ -86,7 +86,7 @@ class JobPlan:
         return body | {key: value for key, value in reserved.items() if value}
 
     def runtime_env(self) -> dict[str, Any]:
-        """What travels with the job, in Ray's form."""
+        """The job's runtime environment, in Ray's format."""
         env: dict[str, Any] = {"working_dir": self.working_dir}
         if self.installs:
             env["pip"] = list(self.installs)
@@ -112,6 +112,6 @@ class JobPlan:
 
 
 def new_submission_id(script: str) -> str:
-    """An id of our own, so that asking twice is never two runs: NAME-MMDD-HHMMSS-RANDOM, in UTC."""
+    """A client-generated id, so that a repeated request never starts a second run: NAME-MMDD-HHMMSS-RANDOM, in UTC."""
     name = "".join(char if char.isascii() and char.isalnum() else "_" for char in PurePath(script).stem)
     return f"{name[:40]}-{time.strftime('%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"

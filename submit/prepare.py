@@ -1,4 +1,4 @@
-"""Prepare a job: read its script, and build the plan while the cluster is asked what it has."""
+"""Prepare a job: read its script, query the cluster, and build the plan."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A plan, and what was found out for its checks."""
+    """A plan, and the information collected for its checks."""
 
     plan: JobPlan
-    digest: str  # of the package's contents
+    digest: str  # hash of the package's contents
     cluster: ClusterInfo | None
-    trouble: RaydockError | None  # why the cluster is unknown
+    trouble: RaydockError | None  # why the cluster's information could not be read
     storage: identity.StorageCheck
 
     def pack(self) -> bytes:
@@ -40,7 +40,7 @@ class Prepared:
 
 
 async def prepare(options: Options, target: Target, dashboard: Dashboard) -> Prepared:
-    """Read the script and build its plan; the cluster is queried meanwhile. Raises UsageError, PackageError."""
+    """Read the script and build its plan while the cluster is queried. Raises UsageError, PackageError."""
     script = read_script(Path(options.operand))
     header = script.header
     queried = asyncio.create_task(cluster_or_trouble(dashboard))
@@ -77,7 +77,7 @@ async def storage(
 ) -> identity.StorageCheck:
     """Who the job runs as, and whether it may access what it reads and writes.
 
-    The imports take 40 ms, so they wait until the first request has been sent.
+    The imports take 40 ms, so they are deferred until the first request has been sent.
     """
     from iam.errors import IamError
 
@@ -104,26 +104,26 @@ async def storage(
 
 
 def contents_of(script: Script, tree: Path | None) -> tuple[package.Contents, str]:
-    """What travels, and the script's name in it. Raises UsageError, PackageError."""
+    """The package's contents, and the script's name in the package. Raises UsageError, PackageError."""
     if tree is None:
         return package.script_contents(script.path, script.header.files), script.path.name
     try:
         name = real(script.path).relative_to(real(tree)).as_posix()
     except ValueError:
         raise UsageError(
-            f"{script.path} is not inside {tree}.", "give --working-dir a folder that holds it"
+            f"{script.path} is not inside {tree}.", "pass --working-dir a folder that contains it"
         ) from None
     contents = package.tree_contents(tree, script=name)
     if name not in {entry.name for entry in contents.entries}:
         why = next(
-            (one.reason for one in contents.excluded if one.name == name), "its ignore files leave it out"
+            (one.reason for one in contents.excluded if one.name == name), "its ignore files exclude it"
         )
-        raise UsageError(f"{script.path} would not travel with {tree}: {why}.", "change the ignore file")
+        raise UsageError(f"{script.path} would not be packaged with {tree}: {why}.", "change the ignore file")
     return contents, name
 
 
 def real(path: Path) -> Path:
-    """The path without links, even if they form a loop, which `Path.resolve` rejects."""
+    """The path with all symlinks resolved, even if they form a loop, which `Path.resolve` rejects."""
     return Path(os.path.realpath(path))
 
 
@@ -135,7 +135,7 @@ def sources_of(script: Script, tree: Path | None, name: str) -> dict[str, bytes]
 
 
 async def cluster_or_trouble(dashboard: Dashboard) -> tuple[ClusterInfo | None, RaydockError | None]:
-    """What the cluster reports, or why it reports nothing."""
+    """What the cluster reports about itself, or the error if that could not be read."""
     try:
         info = await read_cluster_info(dashboard)
         return replace(info, addable=tuple(dashboard.target.addable())), None
@@ -144,13 +144,11 @@ async def cluster_or_trouble(dashboard: Dashboard) -> tuple[ClusterInfo | None, 
 
 
 def environment(declared: tuple[str, ...], given: tuple[str, ...]) -> dict[str, str]:
-    """The variables that travel: those that the header names and those of `--env`. Raises UsageError."""
+    """The variables sent with the job: those listed in the header, and those from `--env`. Raises UsageError."""
     env = {name: os.environ[name] for name in declared if name in os.environ}
     for word in given:
         name, equals, value = word.partition("=")
         if not name or (not equals and name not in os.environ):
-            raise UsageError(
-                f"--env {word}: there is no such variable here.", f"--env {name or 'NAME'}=VALUE"
-            )
+            raise UsageError(f"--env {word}: no such variable is set here.", f"--env {name or 'NAME'}=VALUE")
         env[name] = value if equals else os.environ[name]
     return env

@@ -16,11 +16,11 @@ class Progress:
     sending: bool = False
     sent: bool = False
     attach: str = ""  # the command that follows the job
-    job: Job | None = None  # set once the cluster has confirmed the job's end
+    job: Job | None = None  # set once the cluster has confirmed the job's outcome
 
     @property
     def summary(self) -> str:
-        """What happened to the job, for a command that ends early; empty if no job was submitted."""
+        """What happened to the job, for a command that exits early; empty if no job was submitted."""
         if self.job:
             return f"Job {self.job.submission_id} is {self.job.status}; see its log with: {self.attach}"
         if self.sent:

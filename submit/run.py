@@ -27,7 +27,7 @@ from .targets import open_target
 
 
 async def run(options: Options, console: Console, progress: Progress) -> Job | None:
-    """Check, send and follow one job. Returns None if it was not followed to its end."""
+    """Check, send and follow one job. Returns None if it was not followed until it finished."""
     if options.result:
         result.check_writable(options.result)
     async with open_dashboard(options, console) as dashboard:
@@ -45,7 +45,7 @@ async def run(options: Options, console: Console, progress: Progress) -> Job | N
 
 
 async def check(options: Options, console: Console) -> None:
-    """Only run the checks. Raises PreflightError, or whatever else prevents the submission."""
+    """Run only the checks. Raises PreflightError, or any other error that would prevent the submission."""
     async with open_dashboard(options, console) as dashboard:
         prepared = await prepare(options, dashboard.target, dashboard)
         settle(await findings(prepared), prepared, options, console)
@@ -59,12 +59,14 @@ def open_dashboard(options: Options, console: Console) -> Dashboard:
 def show_plan(prepared: Prepared, console: Console) -> None:
     """Print what would be sent, for `--dry-run`."""
     if prepared.trouble:
-        console.say(f"{prepared.trouble.message} The plan assumes that it has none of the dependencies.")
+        console.say(
+            f"{prepared.trouble.message} The plan assumes that the cluster has none of the dependencies."
+        )
     console.print_json(prepared.plan.as_json())
 
 
 async def findings(prepared: Prepared) -> list[Finding]:
-    """Run all checks. A package is only built here if its compressed size may exceed the cap."""
+    """Run all checks. The package is built here only if its compressed size may exceed the cap."""
     found = await asyncio.to_thread(preflight, prepared.plan, prepared.cluster)
     found += prepared.storage.findings
     if prepared.plan.contents.unpacked_bytes > package.CAP:
@@ -101,7 +103,7 @@ async def send(
     except ServerError as fault:
         raise await submission.explained(fault, dashboard) from None
     progress.sent = True
-    shared = "the cluster has the package already; runs of the same files share its folder"
+    shared = "the cluster already has the package; runs with the same files share its folder"
     uploaded = f"{sent:,} bytes uploaded" if sent else shared
     installs = f", installs {', '.join(plan.installs)}" if plan.installs else ""
     console.say(f"sent {plan.submission_id} ({uploaded}{installs})")
@@ -113,7 +115,7 @@ async def send(
 async def follow(
     dashboard: Dashboard, submission_id: str, options: Options, console: Console, progress: Progress
 ) -> Job:
-    """Follow the job to its end; print its log, how it ended and its result. Raises Lost, ResultNotWritten."""
+    """Follow the job until it finishes; print its log, final status and result. Raises Lost, ResultNotWritten."""
     screen = LogDisplay(console.write, dashboard.url)
     log = Log(screen.take if console.interactive else console.write)
     messages = Messages(console.say, console.progress if console.err.isatty() else None)

@@ -24,7 +24,7 @@ NOTEBOOK_SYNTAX = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A job script that parses as Python and has a valid header, or none."""
+    """A job script that parses as Python and has a valid header or no header."""
 
     path: Path
     source: str
@@ -96,7 +96,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def suggestion(path: Path) -> str:
-    """The existing script that was probably meant, or the command that lists all."""
+    """The existing script that was probably meant, or the command that lists all scripts."""
     scripts = sorted({*path.parent.glob("*.py"), *Path("jobs").glob("*.py")})
     near = difflib.get_close_matches(path.name, [script.name for script in scripts], 1)
     closest = next((script for script in scripts if near and script.name == near[0]), None)

@@ -16,8 +16,10 @@ from .plan import JobPlan
 from .preflight import full, room
 from .progress import Progress
 
-CLUSTER_FULL = 429  # the response of a cluster that runs as many jobs as it can: cloud/gateway/job_limit.py
-RETRY = (1.0, 3.0)  # seconds until the next attempt then
+CLUSTER_FULL = (
+    429  # the response of a cluster that is running as many jobs as it can: cloud/gateway/job_limit.py
+)
+RETRY = (1.0, 3.0)  # seconds until the next attempt in that case
 TRIES = 4
 PAUSE = 0.5  # seconds before the first retry; doubles with each retry
 
@@ -38,7 +40,7 @@ async def submit_when_there_is_room(
     deadline: float | None,
     notify: Callable[[str], None],
 ) -> None:
-    """Submit the job. If the cluster runs as many as it can, wait for one to end, for up to `deadline` seconds."""
+    """Submit the job. If the cluster is running as many as it can, wait up to `deadline` seconds for one to finish."""
     began, waiting = time.monotonic(), False
     while True:
         progress.sending = True
@@ -50,13 +52,13 @@ async def submit_when_there_is_room(
             if fault.status != CLUSTER_FULL or expired:
                 raise
             if not waiting:
-                notify("the cluster runs as many jobs as it holds; waiting for one to end")
+                notify("the cluster is running as many jobs as it can; waiting for one to finish")
             waiting = True
             await asyncio.sleep(random.uniform(*RETRY))
 
 
 async def explained(fault: ServerError, dashboard: Dashboard) -> ServerError:
-    """The error, or that the head node's disk is full: Ray then responds with a bare 500."""
+    """The error, replaced by a better one if the head node's disk is full: Ray then responds with a bare 500."""
     try:
         disk = disk_of(await head_summary(dashboard)) if fault.status >= 500 else None
     except Unreachable:
@@ -90,7 +92,7 @@ async def submit(dashboard: Dashboard, plan: JobPlan) -> None:
 
 
 async def was_accepted(dashboard: Dashboard, plan: JobPlan, fault: Unreachable) -> bool:
-    """Whether the cluster has the job although its response was lost. Raises Lost if it does not respond."""
+    """Whether the cluster accepted the job even though its response was lost. Raises Lost if it does not respond."""
     for attempt in range(TRIES):
         try:
             return await dashboard.job(plan.submission_id) is not None

@@ -10,9 +10,9 @@ from raydock.terminal.commandline import CLOSE, MEANT, Parser, Word, alike, line
 
 PROGRAM = "python submit.py"
 JOB_ARGUMENTS = "the job's own arguments go after --: "
-OR_JOB_ARGUMENT = "or, if it belongs to the job: "
-OR_OWN_OPTION = "or, if it belongs to submit.py: "
-# What other tools call our verbs; "" for submitting a job, which takes no verb.
+OR_JOB_ARGUMENT = "or, if it is meant for the job: "
+OR_OWN_OPTION = "or, if it is meant for submit.py: "
+# What other tools call our verbs; "" for submitting a job, which needs no verb.
 ALIASES = {
     "cancel": "stop", "follow": "attach", "kill": "stop", "ls": "list", "ps": "list", "tail": "logs",
     "run": "", "send": "", "submit": "",
@@ -36,7 +36,7 @@ def misspelt_verb(
     if operand.place == len(own_words) - 1 and verb in {"attach", "logs", "stop"}:
         words.append("ID")
     return UsageError(
-        f"'{operand.text}' is neither a command of submit.py nor a file.",
+        f"'{operand.text}' is neither a submit.py command nor a file.",
         MEANT + line(PROGRAM, [*words, *(["--", *arguments] if arguments else ())]),
     )
 
@@ -60,7 +60,7 @@ def script_of(words: Sequence[Word]) -> Word | None:
 
 
 def looks_like_script(word: Word) -> bool:
-    """Whether the word ends in .py or names a file."""
+    """Whether the word ends in .py or is an existing file."""
     return word.text.endswith(".py") or os.path.isfile(word.text)
 
 

@@ -51,7 +51,15 @@ def raycluster(name: str = "lab", namespace: str = "ray", **spec: Any) -> dict[s
         "status": {
             "state": "ready",
             "head": {"serviceName": f"{name}-head-svc"},
-            "conditions": [{"type": "HeadPodReady", "status": "True"}],
+            "conditions": [
+                {
+                    "type": "HeadPodReady",
+                    "status": "True",
+                    "reason": "HeadPodRunningAndReady",
+                    "message": "",
+                    "lastTransitionTime": "2026-11-26T00:00:00Z",
+                }
+            ],
         },
     }
 

@@ -217,7 +217,9 @@ class _Handler(BaseHTTPRequestHandler):
             elif fault is Fault.MISSING:
                 self._reply(404, "404: Not Found", "text/plain")
             elif fault is Fault.FULL:
-                self._reply(429, "The head already runs 16 jobs, the limit for its memory.\n", "text/plain")
+                self._reply(
+                    429, "The head is already running 16 jobs, the most its memory allows.\n", "text/plain"
+                )
             elif fault is not Fault.REFUSE:
                 self._answer(body, silent=fault is Fault.CUT)
             if fault in {Fault.CUT, Fault.REFUSE}:

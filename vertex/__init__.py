@@ -1,1 +1,1 @@
-"""Find, create and delete Ray clusters on Vertex AI through Google's SDK. Used by `submit` and `cluster`."""
+"""Finds, creates and deletes Ray clusters on Vertex AI with Google's SDK. `submit` and `cluster` use it."""

@@ -1,7 +1,7 @@
-"""Client of Vertex AI's PersistentResourceService, based on Google's SDK: bounded calls, one-sentence errors.
+"""A client for Vertex AI's PersistentResourceService, with timeouts on all calls and one-sentence errors.
 
-The SDK's own `vertex_ray` polls every 150 s and prints; this uses the client underneath it.
-Importing that client takes seconds, so it is imported on the first call.
+The SDK's `vertex_ray` polls every 150 s and prints to the terminal, so this module uses the SDK client that
+`vertex_ray` is built on. Importing that client takes seconds, so it is imported on the first call.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TIMEOUT = 30.0  # seconds per call
 
 
 class VertexClient:
-    """The clusters of one location, accessed with the application default credentials. All calls block."""
+    """The clusters in one location, accessed with the application default credentials. All calls block."""
 
     def __init__(self, location: Location) -> None:
         self.location = location
@@ -29,7 +29,7 @@ class VertexClient:
 
     @property
     def client(self) -> Any:
-        """The SDK's client for the region. Raises RequestRejected without credentials or without the SDK."""
+        """The SDK's client for the region. Raises RequestRejected if there are no credentials or no SDK."""
         if self._client is None:
             try:
                 credentials, _ = default_credentials()
@@ -51,7 +51,7 @@ class VertexClient:
         return cluster_of(self.get_message(cluster))
 
     def list_clusters(self) -> list[Cluster]:
-        """Return every Ray cluster of the location, newest last."""
+        """Return every Ray cluster in the location, newest last."""
         client = self.client
         with self.translate_errors(f"list the clusters in {self.location.project}, {self.location.region}"):
             pages = client.list_persistent_resources(parent=self.location.parent, timeout=TIMEOUT, retry=None)
@@ -59,7 +59,7 @@ class VertexClient:
         return sorted((one for one in found if one.has_ray), key=lambda one: one.created)
 
     def create(self, cluster: str, resource: Any) -> None:
-        """Request a cluster from an SDK PersistentResource; poll `get` for its state. Raises Exists."""
+        """Request the cluster that an SDK PersistentResource describes. Poll `get` for its state. Raises Exists."""
         self.location.resource_name(cluster)
         client = self.client
         with self.translate_errors(f"create cluster {cluster}", cluster):
@@ -72,7 +72,7 @@ class VertexClient:
             )
 
     def update(self, resource: Any, fields: list[str]) -> Any:
-        """Request an update of some fields of an SDK PersistentResource. Pass the returned operation to `is_done`."""
+        """Request an update to some fields of an SDK PersistentResource. Pass the returned operation to `is_done`."""
         client = self.client
         cluster = resource.name.rpartition("/")[2]
         with self.translate_errors(f"update cluster {cluster}", cluster):
@@ -81,7 +81,7 @@ class VertexClient:
             )
 
     def is_done(self, operation: Any, cluster: str) -> bool:
-        """Whether an operation from `update` is complete. Raises RequestRejected with Google's reason if it failed."""
+        """Whether an operation from `update` is complete. If it failed, raises RequestRejected with Google's reason."""
         with self.translate_errors(f"update cluster {cluster}", cluster):
             if not operation.done():
                 return False
@@ -90,14 +90,14 @@ class VertexClient:
         return True
 
     def get_message(self, cluster: str) -> Any:
-        """Return one cluster as the SDK's PersistentResource, for updates. Raises ClusterNotFound like `get`."""
+        """Return one cluster as the SDK's PersistentResource, for updates. Like `get`, raises ClusterNotFound."""
         name = self.location.resource_name(cluster)
         client = self.client
         with self.translate_errors(f"get cluster {cluster}", cluster):
             return client.get_persistent_resource(name=name, timeout=TIMEOUT, retry=None)
 
     def delete(self, cluster: str) -> None:
-        """Request the deletion of a cluster. Raises ClusterNotFound if the id does not exist."""
+        """Request the cluster's deletion. Raises ClusterNotFound if the id does not exist."""
         name = self.location.resource_name(cluster)
         client = self.client
         with self.translate_errors(f"delete cluster {cluster}", cluster):
@@ -105,7 +105,7 @@ class VertexClient:
 
     @contextmanager
     def translate_errors(self, action: str, cluster: str = "") -> Iterator[None]:
-        """Translate Google's errors into ours. `action` is the verb phrase for the message."""
+        """Translate Google's errors into raydock's. `action` is the verb phrase for the message."""
         from google.api_core import exceptions
         from google.auth import exceptions as auth
 
@@ -129,7 +129,7 @@ class VertexClient:
         except (exceptions.ServiceUnavailable, exceptions.DeadlineExceeded, exceptions.RetryError) as fault:
             why = str(getattr(fault, "message", fault)).partition("\n")[0]
             raise Unreachable(
-                f"{self.location.host} does not answer: {why}", "check --region and your network connection"
+                f"{self.location.host} is not responding: {why}", "check --region and your network connection"
             ) from None
         except exceptions.PermissionDenied as fault:
             raise RequestRejected(
@@ -140,6 +140,6 @@ class VertexClient:
             raise RequestRejected(f"Google rejected the request to {action}: {fault.message}", "") from None
         except auth.GoogleAuthError as fault:
             raise RequestRejected(
-                f"Your credentials returned no access token: {fault}.",
+                f"Could not get an access token with your credentials: {fault}.",
                 "gcloud auth application-default login",
             ) from None

@@ -1,4 +1,4 @@
-"""A cluster as Vertex AI describes it, as values: a PersistentResource with a Ray spec.
+"""A cluster as Vertex AI describes it: the values from a PersistentResource with a Ray spec.
 
 Source: google-cloud-aiplatform 2.7.0, `aiplatform_v1beta1.types.persistent_resource` and
 `vertex_ray/util/_gapic_utils.py`.
@@ -23,22 +23,22 @@ TRANSITIONAL = frozenset({"PROVISIONING", "UPDATING", "REBOOTING"})  # these sta
 
 @dataclass(frozen=True, slots=True)
 class ResourcePool:
-    """A pool of identical machines. `min_nodes` and `max_nodes` are 0 if the number of nodes is fixed."""
+    """A pool of identical machines. If the number of nodes is fixed, `min_nodes` and `max_nodes` are 0."""
 
     id: str
     machine_type: str
-    accelerator_type: str  # "" for none
+    accelerator_type: str  # "" if there is none
     accelerator_count: int
     nodes: int
     min_nodes: int = 0
     max_nodes: int = 0
     image: str = ""
-    local_image: str = ""  # what the lab runs for a custom image
+    local_image: str = ""  # the image that the lab runs in place of a custom image
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One cluster. `created` is in seconds since 1970; `account` is "" for the service agent."""
+    """One cluster. `created` is in seconds since 1970. If jobs run as the service agent, `account` is ""."""
 
     name: str  # projects/NUMBER/locations/REGION/persistentResources/ID
     state: str
@@ -49,7 +49,7 @@ class Cluster:
     labels: Mapping[str, str]
     created: float
     has_ray: bool = True
-    started: float = 0.0  # when it first ran, in seconds since 1970
+    started: float = 0.0  # when it first reached RUNNING, in seconds since 1970
     network: str = ""
 
     @property
@@ -64,24 +64,24 @@ class Cluster:
 
     @property
     def principal(self) -> str:
-        """The principal that jobs run as: the cluster's account, else the project's Custom Code Service Agent."""
+        """The principal that jobs run as: the cluster's account, or else the project's Custom Code Service Agent."""
         return f"serviceAccount:{self.account or code_agent(self.project_number)}"
 
     @property
     def ray(self) -> str:
-        """The Ray version as MAJOR.MINOR, from the name of the prebuilt image; "" for a custom image."""
+        """The Ray version as MAJOR.MINOR, from the prebuilt image's name. "" for a custom image."""
         found = PREBUILT.fullmatch(self.pools[0].image) if self.pools else None
         return f"{found[1]}.{found[2]}" if found else ""
 
     @property
     def python(self) -> str:
-        """The Python version as MAJOR.MINOR, from the name of the prebuilt image; "" for a custom image."""
+        """The Python version as MAJOR.MINOR, from the prebuilt image's name. "" for a custom image."""
         found = PREBUILT.fullmatch(self.pools[0].image) if self.pools else None
         return f"{found[3]}.{found[4]}" if found else ""
 
     def raise_if_unusable(self) -> None:
-        """Raises Unusable if the cluster can't accept jobs. A cluster that is still provisioning passes."""
-        recreate = "create another one: python -m cluster up --target vertex"
+        """Raise Unusable if the cluster can't accept jobs. A cluster that is still provisioning passes."""
+        recreate = "create another cluster: python -m cluster up --target vertex"
         if not self.has_ray:
             raise Unusable(
                 f"{self.id} is a persistent resource, but not a Ray cluster.",
@@ -93,8 +93,8 @@ class Cluster:
             raise Unusable(f"Cluster {self.id} {doing}.", recreate)
         if self.state == "RUNNING" and not self.dashboard:
             raise Unusable(
-                f"Cluster {self.id} has no dashboard address, so it accepts no jobs.",
-                "in a peered network the dashboard is not reachable from outside: create a cluster without --network",
+                f"Cluster {self.id} has no dashboard address, so it can't accept jobs.",
+                "in a peered network, the dashboard can't be reached from outside: create a cluster without --network",
             )
 
 
@@ -121,7 +121,7 @@ def cluster_of(found: Any) -> Cluster:
 
 
 def pool_of(found: Any, image: str, uris: Mapping[str, str]) -> ResourcePool:
-    """Convert an SDK ResourcePool. The lab reports the image that it runs for a custom one among the URIs."""
+    """Convert an SDK ResourcePool. If the lab runs a local image in place of a custom one, the URIs include it."""
     machine = found.machine_spec
     kind = machine.accelerator_type
     return ResourcePool(

@@ -1,4 +1,4 @@
-"""The dashboard of a cluster on Vertex AI, queried with the caller's token."""
+"""Queries the dashboard on a Vertex AI cluster with the caller's token."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from raydock.rayapi.connection import Connection
 from vertex.cluster import Cluster
 
 ACCESS = "Your account needs roles/aiplatform.user on the project."
-SILENT = "It is reached from here only without a peered network; try again in a minute."
+SILENT = "Try again in a minute. If the cluster is in a peered network, it can't be reached from here."
 
 
 def connection(cluster: Cluster, token: AccessToken) -> Connection:
-    """How to reach the cluster's dashboard. A token that the dashboard rejects is renewed once per request."""
+    """A connection to the cluster's dashboard. A token that the dashboard rejects is renewed once per request."""
     host = cluster.dashboard
 
     def headers() -> dict[str, str]:
@@ -32,17 +32,17 @@ def connection(cluster: Cluster, token: AccessToken) -> Connection:
 
 
 def managed(cluster: Cluster, token: AccessToken) -> BlockingDashboard:
-    """Return the dashboard of a running cluster. Raises NotUp for any other."""
+    """Return a running cluster's dashboard. Raises NotUp if the cluster is in any other state."""
     if cluster.state not in ("RUNNING", "UPDATING") or not cluster.dashboard:
         raise NotUp(
             f"{cluster.id} is {cluster.state} and has no dashboard.",
-            "It has one when it is RUNNING in no peered network.",
+            "A cluster has one when it is RUNNING, unless it is in a peered network.",
         )
     return BlockingDashboard(connection(cluster, token), SILENT)
 
 
 def date(headers: Mapping[str, str]) -> float:
-    """The server's time, so that a wrong local clock has no effect; the local time if the server sends none."""
+    """The server's time, so that a wrong local clock does not matter. The local time if the server sends none."""
     try:
         return parsedate_to_datetime(headers["Date"]).timestamp()
     except (KeyError, ValueError, TypeError):

@@ -1,14 +1,14 @@
-"""Errors of clusters on Vertex AI.
+"""Errors that concern clusters on Vertex AI.
 
     VertexError
     ├── NotConfigured     no project, region or cluster is set, or its name is invalid
     ├── ClusterNotFound   the cluster does not exist
-    ├── Exists            a cluster of that name already exists
+    ├── Exists            a cluster with this name already exists
     ├── Unusable          the cluster exists but can't accept jobs because of its state, image or network
-    └── RequestRejected   Google rejected the call; the message is Google's
+    └── RequestRejected   Google rejected the call; the message quotes Google's reason
 
-If nothing answers, raydock.errors.Unreachable is raised: the only error for which a retry may help.
-Every error says what failed and why in one sentence (`message`), and how to fix it (`fix`).
+If there is no response, raydock.errors.Unreachable is raised. It is the only error that a retry may resolve.
+Every error explains in one sentence what failed and why (`message`), and how to fix it (`fix`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from raydock.errors import RaydockError
 
 
 class VertexError(RaydockError):
-    """Base class: `message` is one sentence, `fix` says what to do about it."""
+    """The base class: `message` is one sentence, and `fix` is how to fix the problem."""
 
 
 class NotConfigured(VertexError):
@@ -29,7 +29,7 @@ class ClusterNotFound(VertexError):
 
 
 class Exists(VertexError):
-    """A cluster of that name already exists."""
+    """A cluster with this name already exists."""
 
 
 class Unusable(VertexError):
@@ -37,10 +37,10 @@ class Unusable(VertexError):
 
 
 class RequestRejected(VertexError):
-    """Google rejected the call; the message is Google's."""
+    """Google rejected the call. The message quotes Google's reason."""
 
 
 def sentence(text: str) -> str:
-    """Collapse a text to one line that ends with a full stop."""
+    """Collapse text to one line that ends with a period."""
     line = " ".join(text.split())
     return line if line.endswith((".", "!", "?")) else f"{line}."

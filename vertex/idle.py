@@ -1,6 +1,6 @@
-"""Delete a cluster that runs no jobs. Vertex AI never does, and it bills until the cluster is deleted.
+"""Deletes an idle cluster. Vertex AI never does this, and keeps billing until the cluster is deleted.
 
-Anything unknown counts as activity: a dashboard that does not answer, or a status that Ray does not define.
+Anything unknown counts as activity, such as a dashboard that does not respond, or a status that Ray does not define.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from vertex.cluster import Cluster
 from vertex.dashboard import date, managed
 from vertex.errors import ClusterNotFound, VertexError
 
-POLL_INTERVAL = 60.0  # seconds between polls, at most
+POLL_INTERVAL = 60.0  # the maximum number of seconds between polls
 
 OpenDashboard = Callable[[Cluster, AccessToken], BlockingDashboard]
 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """The ids of unfinished jobs (`unfinished`), and when the last job ended, in seconds since 1970 (`since`)."""
+    """The ids of unfinished jobs, and when the last job finished (`since`, in seconds since 1970)."""
 
     unfinished: tuple[str, ...]
     since: float
@@ -39,7 +39,7 @@ class Activity:
 class IdleStatus:
     """Whether a cluster is idle.
 
-    `kind` is gone, busy, quiet (idle, but not yet for long enough), idle or unknown; `why` gives details.
+    `kind` is gone, busy, quiet (idle, but not for long enough yet), idle or unknown. `why` explains it.
     `remaining` is the number of seconds until a quiet cluster counts as idle.
     """
 
@@ -49,7 +49,7 @@ class IdleStatus:
 
 
 def activity_of(jobs: Sequence[Mapping[str, Any]], started: float) -> Activity:
-    """The activity from `GET /api/jobs/`, whose times are in milliseconds. Manually run drivers count as well."""
+    """Read the activity from `GET /api/jobs/`, which uses milliseconds. Drivers started manually count too."""
     unfinished = tuple(
         str(job.get("submission_id") or job.get("job_id") or "a driver")
         for job in jobs
@@ -60,7 +60,7 @@ def activity_of(jobs: Sequence[Mapping[str, Any]], started: float) -> Activity:
 
 
 def idle_status(activity: Activity, now: float, max_idle: float) -> IdleStatus:
-    """Decide whether nothing has run for `max_idle` seconds."""
+    """Decide whether the cluster has run nothing for `max_idle` seconds."""
     if activity.unfinished:
         more = f" and {len(activity.unfinished) - 3} more" if len(activity.unfinished) > 3 else ""
         return IdleStatus("busy", f"unfinished jobs: {', '.join(activity.unfinished[:3])}{more}")
@@ -76,7 +76,7 @@ def check(
     token: AccessToken,
     open_dashboard: OpenDashboard = managed,
 ) -> IdleStatus:
-    """Check a cluster once. A dashboard that does not answer gives `unknown`.
+    """Check a cluster once. If its dashboard does not respond, the status is `unknown`.
 
     Raises VertexError or PermissionDenied for errors that the caller can fix.
     """
@@ -104,7 +104,7 @@ def check(
 
 @dataclass(slots=True)
 class IdleWatcher:
-    """Watches one cluster. `sleep` and `open_dashboard` are replaced in tests."""
+    """Watches one cluster. Tests replace `sleep` and `open_dashboard`."""
 
     client: VertexClient
     cluster: str
@@ -115,7 +115,7 @@ class IdleWatcher:
     sleep: Callable[[float], None] = time.sleep
 
     def check_once(self) -> IdleStatus:
-        """Check once, and request the deletion of an idle cluster."""
+        """Check the cluster once. If it is idle, request its deletion."""
         status = check(self.client, self.cluster, self.max_idle, self.token, self.open_dashboard)
         if status.kind == "idle":
             try:
@@ -125,7 +125,7 @@ class IdleWatcher:
         return status
 
     def watch(self) -> IdleStatus:
-        """Poll until the cluster is deleted, by this command or otherwise, and report each change of status.
+        """Poll until the cluster has been deleted, by this command or by anyone else. Report each change in status.
 
         Raises VertexError, PermissionDenied or Unreachable if the first check fails.
         """
@@ -136,7 +136,7 @@ class IdleWatcher:
             except (VertexError, PermissionDenied, Unreachable) as fault:
                 if not last:
                     raise
-                # The error may be temporary, and without a watcher the cluster bills until it is deleted manually.
+                # The error may be temporary, and without a watcher the cluster would bill until it is deleted manually.
                 status = IdleStatus("unknown", fault.message)
             if status.kind in ("idle", "gone"):
                 return status
@@ -152,11 +152,11 @@ class IdleWatcher:
 
 
 def message(cluster: str, status: IdleStatus) -> str:
-    """One sentence about the status of the cluster and what was done."""
+    """One sentence about the cluster's status and what was done."""
     return {
-        "gone": f"{cluster}: nothing to delete; {status.why.rstrip('.')}.",
-        "busy": f"{cluster}: kept; {status.why}.",
-        "quiet": f"{cluster}: kept; {status.why}, idle in {span(status.remaining)} unless one starts.",
-        "idle": f"{cluster}: being deleted; {status.why}.",
-        "unknown": f"{cluster}: kept; can't tell whether it is idle: {status.why.rstrip('.')}.",
+        "gone": f"{cluster}: nothing to delete: {status.why.rstrip('.')}.",
+        "busy": f"{cluster}: kept: {status.why}.",
+        "quiet": f"{cluster}: kept: {status.why}. Unless one starts, it counts as idle in {span(status.remaining)}.",
+        "idle": f"{cluster}: deleting it: {status.why}.",
+        "unknown": f"{cluster}: kept, because it is unknown whether it is idle: {status.why.rstrip('.')}.",
     }[status.kind]

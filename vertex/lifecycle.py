@@ -1,4 +1,4 @@
-"""Create, wait for and delete a cluster. Vertex AI continues an operation even if the command is interrupted."""
+"""Creates a cluster, waits for it, and deletes it. If the command is interrupted, Vertex AI continues the operation."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from vertex.errors import ClusterNotFound, Exists, sentence
 from vertex.location import Location
 from vertex.wait import Waiter, WaitTimeout, still
 
-VISIBLE_WITHIN = 30.0  # seconds during which a new cluster may not be visible yet
+VISIBLE_WITHIN = 30.0  # how many seconds it may take until a new cluster becomes visible
 
 
 def command_line(verb: str, location: Location, cluster: str = "", more: str = "") -> str:
-    """The command line that applies a verb to the same cluster."""
+    """The command line that runs `verb` on the same cluster."""
     named = f" --cluster {cluster}" if cluster else ""
     return f"python -m cluster {verb} --target vertex {location.flags.strip()}{named}{f' {more}' if more else ''}"
 
 
 def wait_or_delete(location: Location, cluster: str) -> str:
-    """The commands that keep waiting for a cluster and that delete it, one per line."""
+    """The commands to keep waiting for a cluster and to delete it, one per line."""
     up, down = (command_line(verb, location, cluster) for verb in ("up", "down"))
     return f"Keep waiting: {up}\n  Delete it:    {down}"
 
@@ -46,7 +46,7 @@ class ClusterWaiter:
         self.polling = Waiter(self.seconds, self.report, answered=True)
 
     def wait_until(self, condition: Callable[[Cluster | None], bool]) -> Cluster | None:
-        """Poll until `condition` is true. Returns the cluster, or None if it is gone. Raises NotReady on timeout."""
+        """Poll until `condition` is true. Return the cluster, or None if it is gone. Raises NotReady on timeout."""
         try:
             while True:
                 try:
@@ -62,7 +62,7 @@ class ClusterWaiter:
             raise self.timeout_error(late) from None
 
     def poll(self) -> Cluster | None:
-        """The cluster's current state; None if it does not exist."""
+        """The cluster's current state, or None if it does not exist."""
         try:
             found = self.client.get(self.cluster)
         except ClusterNotFound:
@@ -75,16 +75,16 @@ class ClusterWaiter:
         self.say(f"{self.cluster}: {state}, {span(elapsed)}")
 
     def timeout_error(self, late: WaitTimeout) -> NotReady:
-        """The error for a timeout, with the commands to resume waiting or to delete the cluster."""
+        """The error for a timeout. Its fix is the commands to keep waiting and to delete the cluster."""
         location = self.client.location
         return NotReady(
-            f"{still(self.cluster, late.state, self.seconds)}; Vertex AI continues in the background.",
+            f"{still(self.cluster, late.state, self.seconds)}. Vertex AI continues in the background.",
             wait_or_delete(location, self.cluster),
         )
 
 
 def create(client: VertexClient, cluster: str, resource: Any) -> bool:
-    """Request a cluster from an SDK PersistentResource. False if it already exists, as after a lost response.
+    """Request the cluster that an SDK PersistentResource describes. False if it exists, as after a lost response.
 
     Raises NotUp if there was no response.
     """
@@ -94,7 +94,7 @@ def create(client: VertexClient, cluster: str, resource: Any) -> bool:
         return False
     except Unreachable as fault:
         raise NotUp(
-            f"{fault.message.rstrip('.')}; the cluster may have been created anyway.",
+            f"{fault.message.rstrip('.')}. The cluster may have been created anyway.",
             f"Check: {command_line('status', client.location, cluster)}",
         ) from None
     return True
@@ -103,7 +103,7 @@ def create(client: VertexClient, cluster: str, resource: Any) -> bool:
 def wait_until_running(waiter: ClusterWaiter) -> Cluster:
     """Wait until the cluster is running.
 
-    Raises CommandFailed if creation fails, NotUp if it was deleted, NotReady on timeout and Interrupted for Ctrl-C.
+    Raises CommandFailed if creation fails, NotUp if it was deleted, NotReady on timeout, and Interrupted on Ctrl-C.
     """
     location, name = waiter.client.location, waiter.cluster
 
@@ -116,7 +116,7 @@ def wait_until_running(waiter: ClusterWaiter) -> Cluster:
         found = waiter.wait_until(settled)
     except KeyboardInterrupt:
         raise Interrupted(
-            f"Interrupted. Vertex AI is still creating {name}, which bills once it runs.",
+            f"Interrupted. Vertex AI is still creating {name}; billing starts once it is running.",
             wait_or_delete(location, name),
         ) from None
     if found is None:
@@ -130,7 +130,7 @@ def wait_until_running(waiter: ClusterWaiter) -> Cluster:
 
 
 def raise_if_failed(found: Cluster, location: Location) -> None:
-    """Raises CommandFailed for a cluster in the state ERROR, and NotUp for one being deleted or without Ray."""
+    """Raise CommandFailed if the cluster is in state ERROR, and NotUp if it is being deleted or does not run Ray."""
     if not found.has_ray:
         raise NotUp(
             f"{found.id} is a persistent resource, but not a Ray cluster.",
@@ -144,15 +144,15 @@ def raise_if_failed(found: Cluster, location: Location) -> None:
         )
     if found.state == "STOPPING":
         raise NotUp(
-            f"{found.id} is being deleted; until it is gone, its name can't be reused.",
+            f"{found.id} is being deleted. Its name can't be reused until it is gone.",
             f"Wait until it is gone: {command_line('down', location, found.id)}",
         )
 
 
 def delete(waiter: ClusterWaiter) -> None:
-    """Request the cluster's deletion, unless it is already in progress, and wait until the cluster is gone.
+    """Request the cluster's deletion, unless that is already in progress, and wait until the cluster is gone.
 
-    Raises NotReady on timeout, and Interrupted for Ctrl-C.
+    Raises NotReady on timeout, and Interrupted on Ctrl-C.
     """
     client, name = waiter.client, waiter.cluster
     if client.get(name).state != "STOPPING":
@@ -166,6 +166,6 @@ def delete(waiter: ClusterWaiter) -> None:
         ) from None
     except NotReady:
         raise NotReady(
-            f"{still(name, waiter.polling.last_state, waiter.seconds)}; Vertex AI continues to delete it.",
+            f"{still(name, waiter.polling.last_state, waiter.seconds)}. Vertex AI is still deleting it.",
             f"Check whether it is gone: {command_line('status', client.location, name)}",
         ) from None

@@ -1,4 +1,4 @@
-"""Where clusters are: a project and a region, from flags, the environment, `.env` or the credentials."""
+"""The location of clusters: a project and a region, from flags, the environment, `.env` or the credentials."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from dataclasses import dataclass
 
 from raydock.errors import PermissionDenied as NoCredentials
 from raydock.gcp.clouds import default_credentials
+from raydock.gcp.lab_environment import MARK
 from vertex.errors import NotConfigured
 
 REGION = "us-central1"  # the SDK's default: google/cloud/aiplatform/constants/base.py
-ID = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")  # of a persistent resource: vertex_ray.create_ray_cluster
+ID = re.compile(
+    r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+)  # a persistent resource's id: vertex_ray.create_ray_cluster
 NAME = re.compile(r"projects/([^/]+)/locations/([^/]+)/persistentResources/([^/]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A project, by id or number, and a region."""
+    """A project, by id or number, and a region; `lab`: in the lab's Vertex AI, reached from this machine."""
 
     project: str
     region: str
+    lab: bool = False
 
     @property
     def parent(self) -> str:
@@ -35,10 +39,10 @@ class Location:
     @property
     def flags(self) -> str:
         """The command-line flags that select the same location."""
-        return f"--project {self.project} --region {self.region} "
+        return f"{'--lab ' if self.lab else ''}--project {self.project} --region {self.region} "
 
     def resource_name(self, cluster: str) -> str:
-        """The resource name of a cluster. Raises NotConfigured for an invalid id."""
+        """A cluster's resource name. Raises NotConfigured if the id is invalid."""
         if not ID.fullmatch(cluster):
             raise NotConfigured(
                 f"Invalid cluster name {cluster!r}: use up to 63 lowercase letters, digits and '-', "
@@ -53,21 +57,23 @@ def resolve_location(
 ) -> tuple[Location, str]:
     """Return the location and the cluster's id, which is "" if none is set.
 
-    A cluster's full resource name determines all three. Otherwise the order is: flags; GOOGLE_CLOUD_PROJECT,
-    GOOGLE_CLOUD_REGION and VERTEX_CLUSTER through `setting(name, default)`; the credentials' project and the SDK's
-    default region. Raises NotConfigured if no project is set.
+    A cluster's full resource name determines the project, the region and the id. Otherwise, flags take precedence over
+    GOOGLE_CLOUD_PROJECT, GOOGLE_CLOUD_REGION and VERTEX_CLUSTER, which `setting(name, default)` reads. The fallbacks
+    are the credentials' project and the SDK's default region. Raises NotConfigured if no project is set.
     """
-    cluster = cluster or setting("VERTEX_CLUSTER", "")
+    cluster, lab = cluster or setting("VERTEX_CLUSTER", ""), bool(setting(MARK, ""))
     if found := NAME.fullmatch(cluster):
-        return Location(found[1], found[2]), found[3]
+        return Location(found[1], found[2], lab), found[3]
     project = project or setting("GOOGLE_CLOUD_PROJECT", "") or project_of_credentials()
     if not project:
-        raise NotConfigured("No Google Cloud project is set.", "add --project ID")
-    return Location(project, region or setting("GOOGLE_CLOUD_REGION", REGION)), cluster
+        raise NotConfigured(
+            "No Google Cloud project is set.", "add --project ID, or --lab for the lab's Vertex AI"
+        )
+    return Location(project, region or setting("GOOGLE_CLOUD_REGION", REGION), lab), cluster
 
 
 def project_of_credentials() -> str:
-    """The project of the application default credentials; "" if there is none."""
+    """The project of the application default credentials, or "" if there is none."""
     try:
         return default_credentials()[1]
     except NoCredentials:

@@ -1,4 +1,4 @@
-"""Resize a running cluster. Vertex AI can change only node counts, and a request must contain every pool's."""
+"""Resizes a running cluster. Vertex AI can change only node counts, and a request must include every pool's count."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vertex.spec.plan import CLUSTER_NODES
 
 
 def node_counts(found: Cluster, topology: Topology, sizes: Sequence[str]) -> list[int]:
-    """The number of nodes of every pool, including the head node. Raises UsageError for an invalid size."""
+    """The number of nodes in every pool, including the head node. Raises UsageError for an invalid size."""
     counts = [pool.nodes for pool in found.pools]
     for text in sizes:
         name, count = pool_size(text)
@@ -21,10 +21,11 @@ def node_counts(found: Cluster, topology: Topology, sizes: Sequence[str]) -> lis
         pool = found.pools[index]
         if count < min_nodes:
             raise UsageError(
-                f"{pool.id} must keep at least {min_nodes} node; Vertex AI can't remove a pool from a running cluster.",
+                f"{pool.id} must keep at least {min_nodes} node: Vertex AI can't remove a pool from a running cluster.",
                 f"Example: {name}={min_nodes}",
             )
-        # The first pool includes the head node: a compose.yaml name counts only workers, a Vertex AI name all nodes.
+        # The first pool includes the head node. The pool's compose.yaml name counts only workers, its Vertex AI name
+        # counts all nodes.
         counts[index] = count + 1 if index == 0 and name != pool.id else count
     if sum(counts) > CLUSTER_NODES:
         raise UsageError(
@@ -34,7 +35,7 @@ def node_counts(found: Cluster, topology: Topology, sizes: Sequence[str]) -> lis
 
 
 def resolve_pool(found: Cluster, topology: Topology, name: str) -> tuple[int, int]:
-    """The index of the pool that the name refers to, and the minimum count under that name. Raises UsageError."""
+    """The index of the pool that the name refers to, and the minimum count for that name. Raises UsageError."""
     ids = [pool.id for pool in found.pools]
     if name in ids:
         return ids.index(name), 1
@@ -47,33 +48,33 @@ def resolve_pool(found: Cluster, topology: Topology, name: str) -> tuple[int, in
     index = next((n for n, pool in enumerate(found.pools) if spec(pool) == specs[name]), None)
     if index is None:
         raise UsageError(
-            f"No pool of {found.id} has the machine that {name} has in compose.yaml.",
-            f"Use the name of one of its pools: {', '.join(described(pool) for pool in found.pools)}",
+            f"No pool in {found.id} uses the same machine as {name} in compose.yaml.",
+            f"Use one of the cluster's pool names: {', '.join(described(pool) for pool in found.pools)}",
         )
     same = [other for other, one in specs.items() if one == specs[name]]
     if len(same) > 1:
         raise UsageError(
-            f"{' and '.join(same)} have the same machine, so they may share a pool of {found.id}.",
-            f"Use the name of a pool: {', '.join(described(pool) for pool in found.pools)}",
+            f"{' and '.join(same)} use the same machine, so they may share a pool in {found.id}.",
+            f"Use one of the cluster's pool names: {', '.join(described(pool) for pool in found.pools)}",
         )
     return index, 0 if index == 0 else 1
 
 
 def spec(pool: ResourcePool) -> tuple[str, str, int]:
-    """The machine of a pool, comparable with PoolMachine.spec."""
+    """A pool's machine, in a form that can be compared with PoolMachine.spec."""
     return pool.machine_type, pool.accelerator_type, pool.accelerator_count
 
 
 def described(pool: ResourcePool) -> str:
-    """A pool with its nodes and machine, for messages."""
+    """A pool with its node count and machine, for messages."""
     gpus = f" with {pool.accelerator_count} {pool.accelerator_type}" if pool.accelerator_count else ""
     return f"{pool.id}={pool.nodes} ({pool.machine_type}{gpus})"
 
 
 def resize(waiter: ClusterWaiter, topology: Topology, sizes: Sequence[str]) -> Cluster:
-    """Request the sizes, and wait until the cluster has them.
+    """Request the sizes, and wait until they are in effect.
 
-    Raises UsageError for an autoscaling cluster, and NotUp for one that is not running.
+    Raises UsageError if the cluster autoscales, and NotUp if it is not running.
     """
     client, name = waiter.client, waiter.cluster
     found = client.get(name)
@@ -81,8 +82,8 @@ def resize(waiter: ClusterWaiter, topology: Topology, sizes: Sequence[str]) -> C
         each = ", ".join(f"{pool.id} from {pool.min_nodes} to {pool.max_nodes}" for pool in autoscaled)
         another = command_line("up", client.location, "OTHER", "--autoscale MIN:MAX")
         raise UsageError(
-            f"{name} autoscales ({each} nodes), so Vertex AI accepts no node counts for it.",
-            f"Create another one with different bounds: {another}",
+            f"{name} autoscales ({each} nodes), so Vertex AI does not accept node counts for it.",
+            f"Create another cluster with different bounds: {another}",
         )
     counts = node_counts(found, topology, sizes)
     if found.state != "RUNNING":

@@ -1,4 +1,4 @@
-"""The default identity of jobs on a new cluster: the project's Custom Code Service Agent."""
+"""The default identity for jobs on a new cluster: the project's Custom Code Service Agent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def address(location: Location) -> str:
 
 
 async def project_number(project: str) -> str:
-    """The project's number from Resource Manager, queried as the caller; "" if unavailable."""
+    """The project number, from a Resource Manager request made as the caller. "" if it is unavailable."""
     from iam import session
     from iam.policy_reader import PolicyReader
     from raydock.gcp.clouds import RealCloud, http

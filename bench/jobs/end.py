@@ -1,4 +1,4 @@
-"""Runs for a second, prints the time as its last action, and exits with the given code."""
+"""Runs for one second, prints the time as its last action, and exits with the given code."""
 
 import sys
 import time

@@ -1,6 +1,6 @@
 """Times the same operations on the lab's storage and on fake-gcs-server: `python storage.py PAIRS`.
 
-Prints the seconds of each operation as JSON.
+Prints each operation's timings in seconds as JSON.
 """
 
 import json
@@ -27,7 +27,7 @@ SERVER = [
 
 
 def start_stock():
-    """Start fake-gcs-server, wait until it answers, and create the bucket."""
+    """Start fake-gcs-server, wait until it responds, and create the bucket."""
     server = subprocess.Popen([*SERVER, f"-external-url={STOCK}", "-log-level=error"])
     for _ in range(600):
         try:
@@ -41,7 +41,7 @@ def start_stock():
 
 
 def clients():
-    """A client of each server."""
+    """A client for each server."""
     direct = {"api_endpoint": STOCK}
     return {
         "ours": storage.Client(),
@@ -72,15 +72,15 @@ def download_small(bucket, prefix):
 
 
 OPERATIONS = {
-    "upload of an object of 64 MB": upload_large,
-    "download of an object of 64 MB": download_large,
-    "upload of 1,000 objects of 1 KB": upload_small,
-    "download of 1,000 objects of 1 KB": download_small,
+    "upload one 64 MB object": upload_large,
+    "download one 64 MB object": download_large,
+    "upload 1,000 objects, 1 KB each": upload_small,
+    "download 1,000 objects, 1 KB each": download_small,
 }
 
 
 def main():
-    """Run the pairs, alternating which server comes first, and print the times."""
+    """Run the pairs, alternating which server goes first, and print the timings."""
     server = start_stock()
     pairs, client_of = int(sys.argv[1]), clients()
     times = {what: {"ours": [], "stock": []} for what in OPERATIONS}

@@ -1,6 +1,6 @@
-"""Tasks that only wait. They need no core, so adding workers helps even beyond the number of cores.
+"""Runs tasks that only wait. They need no core, so more workers help even beyond the number of cores.
 
-This measures Ray's scheduling. The worker processes are started beforehand.
+This measures Ray's scheduling, because the worker processes are started beforehand.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import ray
 
 @ray.remote(num_cpus=1)
 def wait(number, seconds):
-    """Wait, and return the task's node and times."""
+    """Wait, then return the task's node and its start and end times."""
     start = time.time()
     time.sleep(seconds)
     node = ray.get_runtime_context().get_node_id()

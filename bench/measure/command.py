@@ -1,4 +1,4 @@
-"""Runs a command as a shell would and records when each piece of its output arrived."""
+"""Runs a command and records when each piece of its output arrives."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE = 120.0  # seconds; no benchmarked command takes nearly as long
-HEADERS = "RAY_JOB_HEADERS"  # holds the gateway's key; submit.py and `ray job submit` both read it
-MARK = b"MARK "  # precedes the time that a job in bench/jobs prints
+DEADLINE = 120.0  # seconds; no benchmarked command takes nearly this long
+HEADERS = "RAY_JOB_HEADERS"  # contains the gateway's key; both submit.py and `ray job submit` read it
+MARK = b"MARK "  # precedes the times that the jobs in bench/jobs print
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Bytes of stdout, and when they could be read, in seconds since 1970 as in the jobs."""
+    """Bytes from stdout, and when they could be read, in seconds since 1970 as in the jobs."""
 
     at: float
     data: bytes
@@ -27,7 +27,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class OutputLine:
-    """A line of stdout, and when its newline arrived, in seconds since 1970."""
+    """A line from stdout, and when its newline arrived, in seconds since 1970."""
 
     at: float
     text: bytes
@@ -35,7 +35,7 @@ class OutputLine:
 
 @dataclass(frozen=True, slots=True)
 class CompletedCommand:
-    """A command that has exited. `ended` is when its pipes were closed and it was reaped."""
+    """A command that has exited. `ended` is when its pipes had been closed and it had been reaped."""
 
     started: float
     ended: float
@@ -49,12 +49,14 @@ class CompletedCommand:
         found = [line for line in lines(self.pieces) if line.text.startswith(MARK)]
         if not found:
             out = b"".join(piece.data for piece in self.pieces)
-            raise Unexpected(f"The command exited with code {self.code} and printed no mark.", out + self.err)
+            raise Unexpected(
+                f"The command exited with code {self.code} without printing a MARK line.", out + self.err
+            )
         return [OutputLine(line.at, line.text[len(MARK) :]) for line in found]
 
 
 class Unexpected(Exception):
-    """A command did not do what the benchmark expects. The message ends with the last 2,000 characters of `output`."""
+    """A command did not do what the benchmark expects. The message quotes the last 2,000 characters of `output`."""
 
     def __init__(self, message: str, output: bytes = b"") -> None:
         tail = output.decode(errors="replace").strip()[-2000:]
@@ -71,10 +73,10 @@ def lines(pieces: Sequence[Piece]) -> Iterator[OutputLine]:
 
 
 def environment() -> dict[str, str]:
-    """The same environment for ours and stock: no Ray or raydock variables, no proxy, and unbuffered output.
+    """The environment for both ours and stock: no Ray or raydock variables, no proxy, and unbuffered output.
 
-    `ray job submit` does not flush, so through a pipe its lines would arrive in blocks of 8 KB. PYTHONUNBUFFERED makes
-    it behave as in a terminal.
+    `ray job submit` does not flush its output, so its lines would pass through a pipe in 8 KB blocks. PYTHONUNBUFFERED
+    makes it behave as in a terminal.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "RAYDOCK_"))}
     key = {HEADERS: os.environ[HEADERS]} if os.environ.get(HEADERS) else {}
@@ -92,7 +94,7 @@ def stock(*words: object) -> list[str]:
 
 
 def start(command: Sequence[str], env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Start a command with pipes for stdout and stderr."""
+    """Start a command with stdout and stderr connected to pipes."""
     return subprocess.Popen(
         command,
         cwd=ROOT,
@@ -105,7 +107,7 @@ def start(command: Sequence[str], env: Mapping[str, str] | None = None) -> subpr
 
 
 def run(command: Sequence[str], deadline: float = DEADLINE) -> CompletedCommand:
-    """Run a command to completion. Raises Unexpected if it takes longer than `deadline` seconds."""
+    """Run a command until it exits. Raises Unexpected if it takes longer than `deadline` seconds."""
     started = time.time()
     process = start(command)
     try:
@@ -117,7 +119,7 @@ def run(command: Sequence[str], deadline: float = DEADLINE) -> CompletedCommand:
 
 
 def read(process: subprocess.Popen[bytes], until: float) -> tuple[list[Piece], bytes]:
-    """Read both streams until they are closed, with the arrival time of each piece of stdout.
+    """Read both streams until they are closed, and record when each piece of stdout arrives.
 
     Raises Unexpected if they are still open at `until`, in seconds since 1970.
     """

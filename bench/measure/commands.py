@@ -1,6 +1,7 @@
 """The two commands that submit a job from `bench/jobs`: submit.py (ours) and `ray job submit` (stock).
 
-Both submit only the script: ours looks for its imports and finds none, and stock gets a folder with nothing else in it.
+Both submit only the script. Ours looks for local imports, but there are none, and stock gets a folder that contains
+nothing else.
 """
 
 from __future__ import annotations
@@ -26,30 +27,30 @@ JOBS = Path(__file__).resolve().parents[1] / "jobs"
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """Both commands for one job script, alone in its folder, and one cluster."""
+    """Both commands, for one cluster and one job script, which is alone in its folder."""
 
     script: Path
     address: str
 
     def ours(self, *arguments: str) -> list[str]:
-        """The command with submit.py. `arguments` are the job's."""
+        """The submit.py command. `arguments` are passed to the job."""
         return command.ours("--address", self.address, self.script, "--", *arguments)
 
     def stock(self, *arguments: str) -> list[str]:
-        """The command with `ray job submit`. `arguments` are the job's."""
+        """The `ray job submit` command. `arguments` are passed to the job."""
         options = ("--address", self.address, "--working-dir", self.script.parent)
         return command.stock(*options, "--", "python", self.script.name, *arguments)
 
 
 @contextmanager
 def sending(job: str, address: str) -> Iterator[Commands]:
-    """The commands for `bench/jobs/JOB.py`."""
+    """The commands that submit `bench/jobs/JOB.py`."""
     with TemporaryDirectory(prefix="raydock-bench-") as folder:
         yield Commands(Path(shutil.copy(JOBS / f"{job}.py", folder)), address)
 
 
 def run_checked(words: list[str], code: int = 0) -> CompletedCommand:
-    """Run a command. Raises Unexpected if it exits with another code."""
+    """Run a command. Raises Unexpected if it exits with a different code."""
     done = command.run(words)
     if done.code != code:
         output = b"".join(piece.data for piece in done.pieces) + done.err
@@ -58,7 +59,7 @@ def run_checked(words: list[str], code: int = 0) -> CompletedCommand:
 
 
 def wait_until_idle(address: str, deadline: float = 60) -> None:
-    """Wait until no job runs on the cluster. Raises Unexpected if one still runs after `deadline` seconds."""
+    """Wait until no job is running on the cluster. Raises Unexpected if one still is after `deadline` seconds."""
     until = time.monotonic() + deadline
     while time.monotonic() < until:
         if all(job.terminal for job in asyncio.run(jobs(address))):

@@ -25,13 +25,13 @@ TWO_WORKERS = {"CPU_WORKERS": "2", "GPU_WORKERS": "0", "CPU_WORKER_CPUS": "1"}
 
 @dataclass(frozen=True, slots=True)
 class BenchLab:
-    """A separate cluster, started or not, and the environment in which commands reach it."""
+    """A separate cluster, which may not be running yet, and the environment that directs commands to it."""
 
     env: Mapping[str, str]
 
     @property
     def address(self) -> str:
-        """The address of its dashboard."""
+        """The dashboard's address."""
         return f"http://127.0.0.1:{self.env['RAYDOCK_PORT']}"
 
     def cluster(self, *words: str, seconds: float = UP_SECONDS) -> str:
@@ -54,14 +54,14 @@ class BenchLab:
         return done.stdout.decode()
 
     def use_key(self) -> None:
-        """Make the commands started from now on use this cluster's key and state folder."""
+        """Make all later commands use this cluster's key and state folder."""
         found = key.read(Path(self.env["RAYDOCK_STATE"]))
-        # Their results are saved there, and deleted with the cluster.
+        # The commands save results there, which are deleted along with the cluster.
         os.environ["RAYDOCK_STATE"] = self.env["RAYDOCK_STATE"]
         os.environ[HEADERS] = json.dumps({"Authorization": f"Bearer {found}"})
 
     def describe(self) -> str:
-        """Its runtime and nodes, for example "docker: 1 head, 2 cpu-worker"."""
+        """The cluster's runtime and nodes, for example "docker: 1 head, 2 cpu-worker"."""
         status = json.loads(self.cluster("status", "--json"))
         pools = Counter(node["pool"] for node in status["nodes"])
         return f"{status['kind']}: " + ", ".join(f"{count} {pool}" for pool, count in pools.items())
@@ -69,7 +69,7 @@ class BenchLab:
 
 @contextmanager
 def lab(**settings: str) -> Iterator[BenchLab]:
-    """A separate cluster with these settings, not started yet. Whatever gets started is removed at the end."""
+    """A separate cluster with these settings, which is not started yet. If started, it is removed at the end."""
     with TemporaryDirectory(prefix="raydock-bench-") as state:
         env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         env |= {
@@ -77,7 +77,7 @@ def lab(**settings: str) -> Iterator[BenchLab]:
             "RAYDOCK_PORT": str(ports.pick(1, set())[0]),
             "RAYDOCK_STATE": state,
         }
-        # The same on every machine, or figures would not compare.
+        # The sizes are the same on every machine, so that results can be compared.
         here = BenchLab(env | sizes.of_compose(topology.load(ROOT, {})).settings() | settings)
         try:
             yield here

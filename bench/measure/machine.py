@@ -1,4 +1,4 @@
-"""Describes the machine that benchmarks ran on, without host names or paths."""
+"""Describes the machine that the benchmarks ran on, without host names or paths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def describe() -> dict[str, str]:
-    """The hardware, the system and the versions, as text."""
+    """The hardware, the operating system and the versions, as text."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "cpu": cpu(),
@@ -34,7 +34,7 @@ def cpu() -> str:
 
 
 def engine() -> dict[str, str]:
-    """The versions of Docker and Compose, or {} if no engine answers."""
+    """The Docker and Compose versions, or {} if no engine responds."""
     from cluster.docker.engine import connect, find_compose
     from cluster.errors import NoEngine
 

@@ -1,12 +1,13 @@
-"""Paired runs: ours and stock run one after the other, in alternating order.
+"""Runs benchmarks in pairs: ours and stock run one after the other, in alternating order.
 
-Drift, such as a machine warming up or changing load, then affects both equally.
+Drift, such as a machine that warms up or a change in load, then affects both equally.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -14,17 +15,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """The parameters of a benchmark."""
+    """The parameters for a benchmark."""
 
     address: str  # the dashboard's; empty if the benchmark needs no cluster
     pairs: int
-    say: Callable[[str], None]  # shows one line of progress
+    say: Callable[[str], None]  # prints one line of progress
+    quick: bool = False  # a small selection of cases, to try the benchmark
+    output: Path | None = None  # a folder for files other than the rows
 
 
 def alternate(
     setting: Setting, ours: Callable[[], T], stock: Callable[[], T], show: Callable[[T], str]
 ) -> tuple[list[T], list[T]]:
-    """Run both in pairs, after one unmeasured run of each to warm caches. Returns the results of ours and of stock."""
+    """Run both in pairs, after one unmeasured run each to warm up caches. Returns the results for ours and stock."""
     ours(), stock()
     taken: dict[str, list[T]] = {"ours": [], "stock": []}
     runs = {"ours": ours, "stock": stock}
@@ -43,5 +46,5 @@ def orders(pairs: int) -> Iterator[tuple[str, str]]:
 
 
 def seconds(value: float) -> str:
-    """A time as text."""
+    """Format a duration."""
     return f"{value:.3f} s"

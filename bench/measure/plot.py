@@ -1,4 +1,4 @@
-"""The plot: every ratio with its goal on a log axis, and the distribution of log line delays."""
+"""Draws the plot: every ratio and its goal on a log axis, and the distribution of log line delays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def draw(results: Report, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "raydock"  # the same results give the same file
+    matplotlib.rcParams["svg.hashsalt"] = "raydock"  # the same results produce the same file
     from matplotlib import pyplot
 
     rows = [
@@ -54,7 +54,7 @@ def draw_ratios(axis: Any, rows: list[Comparison]) -> None:
         )
         if row.aim and row.aim.of is Of.RATIO:
             axis.plot([row.aim.most] * 2, [place - 0.35, place + 0.35], color=AIM, linewidth=2)
-    axis.plot([], [], color=AIM, linewidth=2, label="aim: at most")
+    axis.plot([], [], color=AIM, linewidth=2, label="aim (maximum)")
     for label, colour in (("aim met", OURS), ("aim missed", STOCK), ("no aim", GREY)):
         axis.plot([], [], "o", color=colour, markersize=6, label=label)
     axis.axvline(1, color=GREY, linewidth=0.8, linestyle="--")
@@ -64,8 +64,8 @@ def draw_ratios(axis: Any, rows: list[Comparison]) -> None:
     axis.set_xlim(min(low, 0.02), max(high, 2))
     axis.xaxis.set_major_formatter("{x:g}")
     axis.set_yticks(range(len(rows)), [row.what.replace("`", "") for row in reversed(rows)], fontsize=8)
-    axis.set_xlabel("ours / stock (less is better; dashed: equal)")
-    axis.set_title("Time or bytes of ours, stock = 1", fontsize=10)
+    axis.set_xlabel("ours / stock (lower is better; dashed: equal)")
+    axis.set_title("Time or bytes relative to stock", fontsize=10)
     axis.legend(loc="upper center", bbox_to_anchor=(0.3, -0.11), ncols=4, fontsize=8, frameon=False)
     axis.spines[["top", "right"]].set_visible(False)
 
@@ -94,7 +94,7 @@ def draw_lags(axis: Any, row: Comparison) -> None:
     axis.xaxis.set_major_formatter("{x:g}")
     axis.set_ylim(0, 1.04)
     axis.set_xlabel("seconds from print to arrival")
-    axis.set_ylabel("share of lines seen by then")
-    axis.set_title("Lag of a log line", fontsize=10)
+    axis.set_ylabel("share of lines that have arrived")
+    axis.set_title("Log line lag", fontsize=10)
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=2, fontsize=8, frameon=False)
     axis.spines[["top", "right"]].set_visible(False)

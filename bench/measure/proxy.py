@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that records what clients send, and a parser for the HTTP requests in it."""
+"""A TCP proxy on loopback that records what clients send, and a parser for the recorded HTTP requests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Proxy:
         return f"http://127.0.0.1:{self.server.getsockname()[1]}"
 
     def take(self) -> list[ProxiedRequest]:
-        """The requests since the last call. Call it only when the clients have finished."""
+        """The requests since the last call. Call this only after the clients have finished."""
         streams, self.streams = self.streams, []
         return [request for stream in streams for request in requests(bytes(stream))]
 
@@ -70,7 +70,7 @@ def pump(source: socket.socket, sink: socket.socket, copy: bytearray | None = No
 
 @contextmanager
 def proxied(host: str, port: int) -> Iterator[Proxy]:
-    """A running proxy in front of the port."""
+    """A running proxy for the given port."""
     proxy = Proxy((host, port))
     thread = threading.Thread(target=proxy.serve, daemon=True)
     thread.start()
@@ -101,7 +101,7 @@ def requests(stream: bytes) -> Iterator[ProxiedRequest]:
 
 
 def chunked(stream: bytes) -> tuple[int, bytes]:
-    """The size of a chunked body without its framing, in bytes, and the rest of the stream."""
+    """The size of a chunked body in bytes, without its framing, and the rest of the stream."""
     total = 0
     while stream:
         size, _, stream = stream.partition(b"\r\n")

@@ -1,4 +1,4 @@
-"""The results as JSON and as a Markdown table. Pure, except for `write` and `read`."""
+"""Formats the results as JSON and as a Markdown table. All functions are pure, except for `write` and `read`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEADINGS = ("what", "ours", "stock", "ratio", "aim", "met")
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The rows of one benchmark, and the conditions it ran under."""
+    """One benchmark's rows, and the conditions it ran under."""
 
     name: str
     date: str
@@ -28,13 +28,13 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All results of one machine."""
+    """All results from one machine."""
 
     machine: Mapping[str, str]
     measurements: tuple[Measurement, ...]
 
     def with_(self, fresh: Report) -> Report:
-        """This report, updated with the fresh results. Results of another machine are dropped."""
+        """This report, updated with the fresh results. If those are from another machine, the old ones are dropped."""
         if dict(self.machine) != dict(fresh.machine):
             return fresh
         taken = {one.name: one for one in self.measurements} | {one.name: one for one in fresh.measurements}
@@ -53,10 +53,10 @@ def markdown(results: Report) -> str:
 
 
 LEGEND = (
-    "Values are medians, unless a row names another quantile. In brackets: p25–p75 and the number of runs. "
-    "ratio is ours / stock; in brackets: p25–p75 of the pairs' ratios. "
-    "Stock is `ray job submit`, unless a row names something else. "
-    "Ours and stock ran in pairs, and which ran first alternated from pair to pair."
+    "Values are medians, unless the row specifies another quantile, followed by p25–p75 and the number of runs in "
+    "parentheses. The ratio is ours / stock, followed by p25–p75 of the pairs' ratios. "
+    "Stock is `ray job submit`, unless the row specifies something else. "
+    "Ours and stock ran in pairs, in alternating order."
 )
 
 
@@ -71,14 +71,14 @@ def conditions(results: Report) -> list[str]:
         f"Python {said['python']}, Ray {said['ray']}{docker}."
     )
     taken = [
-        f"- {one.name}: {one.date}, {one.cluster or 'no cluster needed'}, load before {one.load:.1f}"
+        f"- {one.name}: {one.date}, {one.cluster or 'no cluster needed'}, initial load average {one.load:.1f}"
         for one in results.measurements
     ]
     return [machine, "", *taken]
 
 
 def line(texts: list[str] | tuple[str, ...]) -> str:
-    """A row of the Markdown table."""
+    """A row in the Markdown table."""
     return "| " + " | ".join(texts) + " |"
 
 
@@ -95,7 +95,7 @@ def cells(row: Comparison) -> list[str]:
 
 
 def sample(one: Sample, unit: str) -> str:
-    """The value with its spread and the number of runs."""
+    """The value, its spread and the number of runs."""
     if unit == "right":
         return f"{sum(one.values):.0f} of {len(one.values)}"
     low, high = (amount(value, unit) for value in one.spread)
@@ -107,14 +107,14 @@ def sample(one: Sample, unit: str) -> str:
 
 
 def amount(value: float, unit: str) -> str:
-    """A number: bytes as an integer, times with three significant digits."""
+    """Format a number: bytes as an integer, durations with three significant digits."""
     if unit == "bytes":
         return f"{value:,.0f}"
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
 def ratio(row: Comparison) -> str:
-    """The ratio with its spread, or a dash."""
+    """The ratio and its spread, or a dash if there is none."""
     if row.ratio is None:
         return "–"
     spread = row.ratio_spread
@@ -133,7 +133,7 @@ def aim(one: Aim | None, unit: str) -> str:
 
 
 def as_json(results: Report) -> str:
-    """The report as JSON, with each run's values on one line."""
+    """Format the report as JSON, with each run's values on one line."""
     value = {
         "version": VERSION,
         "machine": dict(results.machine),
@@ -154,7 +154,7 @@ def as_json(results: Report) -> str:
 
 
 def row_as_json(row: Comparison) -> dict[str, Any]:
-    """A row with its derived values and the raw values."""
+    """A row's derived and raw values."""
     return {
         "what": row.what,
         "unit": row.unit,
@@ -167,16 +167,16 @@ def row_as_json(row: Comparison) -> dict[str, Any]:
 
 
 def sample_as_json(one: Sample) -> dict[str, Any]:
-    """A sample with its derived values, rounded to 5 digits after the decimal point."""
+    """A sample's derived and raw values. The raw values are rounded to 5 digits after the decimal point."""
     runs = [[round(value, 5) for value in run] for run in one.runs]
     return {"value": one.value, "spread": list(one.spread), "q": one.q, "runs": runs}
 
 
 def from_json(text: str) -> Report:
-    """Parse the output of `as_json`. Raises ValueError if it has another version."""
+    """Parse the output of `as_json`. Raises ValueError if its version is different."""
     value = json.loads(text)
     if value.get("version") != VERSION:
-        raise ValueError(f"results of version {value.get('version')}, not {VERSION}")
+        raise ValueError(f"unsupported results version {value.get('version')}; expected {VERSION}")
     taken = (
         Measurement(
             one["name"], one["date"], one["cluster"], one["load_before"], tuple(map(row_of, one["rows"]))

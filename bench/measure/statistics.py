@@ -1,4 +1,4 @@
-"""Quantiles, ratios and goals of samples. Pure."""
+"""Computes quantiles and ratios of samples, and checks them against goals. All functions are pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def quantile(values: Sequence[float], q: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The values of ours or of stock, by run. Most benchmarks take one value per run."""
+    """The values for ours or for stock, grouped by run. Most benchmarks record one value per run."""
 
     runs: tuple[tuple[float, ...], ...]
     q: float = 0.5  # the quantile that represents the sample
@@ -33,36 +33,36 @@ class Sample:
 
     @property
     def values(self) -> list[float]:
-        """The values of all runs."""
+        """The values from all runs."""
         return [value for run in self.runs for value in run]
 
     @property
     def each(self) -> list[float]:
-        """The quantile of each run."""
+        """Each run's quantile."""
         return [quantile(run, self.q) for run in self.runs]
 
     @property
     def value(self) -> float:
-        """The quantile of all values; the median by default."""
+        """The quantile of all values, by default the median."""
         return quantile(self.values, self.q)
 
     @property
     def spread(self) -> tuple[float, float]:
-        """p25 and p75 over the runs."""
+        """p25 and p75 of the runs' quantiles."""
         return quantile(self.each, 0.25), quantile(self.each, 0.75)
 
 
 class Of(Enum):
-    """What a goal applies to."""
+    """The value that a goal applies to."""
 
     RATIO = "ratio"  # ours / stock
     OURS = "ours"  # our value alone
-    RIGHT = "right"  # each of our results is correct
+    RIGHT = "right"  # whether all our results are correct
 
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """A goal: at most `most`, or less than it if `strict`. RIGHT ignores the number."""
+    """A goal: at most `most` or, if `strict`, less than `most`. RIGHT ignores `most`."""
 
     of: Of
     most: float = 0
@@ -75,7 +75,7 @@ class Aim:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A row of the table. `unit` is "s", "bytes", "MiB" or "right" (1 if a result is correct, otherwise 0)."""
+    """A row in the table. `unit` is "s", "bytes", "MiB" or "right" (1 if a result is correct, otherwise 0)."""
 
     what: str
     unit: str
@@ -92,7 +92,7 @@ class Comparison:
 
     @property
     def ratio(self) -> float | None:
-        """Ours / stock. None if there is no stock value or it is 0."""
+        """Ours / stock. None if the stock value is missing or 0."""
         if self.stock is None or self.unit == "right" or not self.stock.value:
             return None
         return self.ours.value / self.stock.value
@@ -108,7 +108,7 @@ class Comparison:
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met. None if there is no goal or no value for it."""
+        """Whether the goal is met. None if there is no goal, or no value to check."""
         if self.aim is None:
             return None
         if self.aim.of is Of.RIGHT:

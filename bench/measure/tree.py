@@ -15,8 +15,8 @@ return yield import class while print range list dict tuple array frame column l
 def plant(root: Path, name: str) -> Path:
     """Write the tree below `root` and return `root`.
 
-    `job.py` in it prints one line. It contains `name`, so that a cluster that received the tree under another name does
-    not have this package yet.
+    The tree's `job.py` prints one line. It contains `name`, so that a cluster that has received the tree under another
+    name does not have this package yet.
     """
     rng = random.Random(0)
     words = WORDS.split()

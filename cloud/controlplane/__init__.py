@@ -1,1 +1,1 @@
-"""Vertex AI's control plane in the lab: runs Ray on Vertex AI clusters as containers on this machine."""
+"""The lab's Vertex AI control plane: runs Ray on Vertex AI clusters as containers on this machine."""

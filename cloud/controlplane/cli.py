@@ -1,4 +1,4 @@
-"""Starts Vertex's control plane: `python -m cloud.controlplane --control NAME`."""
+"""Starts the Vertex AI control plane: `python -m cloud.controlplane --control NAME`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ from raydock.startup import StartupFailure
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the control plane until a signal. Returns 0 then, or 1 after a StartupFailure if it can't start."""
+    """Run the control plane until it receives a signal.
+
+    Returns 0. If it can't start, prints a StartupFailure and returns 1.
+    """
     options = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
@@ -48,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of `python -m cloud.controlplane`."""
+    """The parser for `python -m cloud.controlplane`."""
     top = argparse.ArgumentParser(
         prog="python -m cloud.controlplane", description="Runs Vertex AI's control plane for the lab."
     )
@@ -56,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
         "--control",
         required=True,
         metavar="NAME",
-        help="this container's host name on the network it shares with the service cloud",
+        help="this container's host name on the network it shares with the `cloud` service",
     )
     return top
 
@@ -73,7 +76,7 @@ async def serve(options: argparse.Namespace) -> None:
         await plane.start(socket.gethostbyname(options.control))
         await plane.open("0.0.0.0", 443, tls)
         log = logging.getLogger("raydock.vertex")
-        log.info("Vertex's control plane is up")
+        log.info("the Vertex AI control plane is up")
         if warning := versions.support_warning(versions.RAY_MINOR):
             log.warning(warning)
         await stop.wait()

@@ -1,12 +1,13 @@
-"""The control plane's settings, from the environment; compose.yaml sets them. It also uses those of cloud/config.py.
+"""The control plane's settings, read from the environment and set in compose.yaml. It also reads cloud/config.py's.
 
 VERTEX_STATE          folder for its state, default /var/lib/vertex
 VERTEX_DOCKER         the Docker engine's socket, default /var/run/docker.sock
 VERTEX_PROJECT        the Compose project of the nodes, default raydock
 VERTEX_IMAGE_PREFIX   image name prefix before /head, /cpu-worker and /gpu-worker, default raydock
-VERTEX_IMAGES         local images that run for the images of requests: IMAGE=LOCAL,IMAGE=LOCAL; default none
+VERTEX_IMAGES         local images to run instead of requested images: IMAGE=LOCAL,IMAGE=LOCAL; default none
 VERTEX_READY_SECONDS  deadline in seconds for a cluster's nodes to become ready, default 180
 VERTEX_IDLE_SECONDS   time in seconds after which an idle node of an autoscaled pool is removed, default 300
+VERTEX_NODE_CPUS      the most CPUs that a worker offers, default this machine's: nodes/node_sizing.py reads it
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud.controlplane.nodes.images import local_images
+from cloud.controlplane.nodes.node_sizing import most_cpus
 from iam.errors import IamError
 from raydock.units import seconds
 
@@ -34,7 +36,8 @@ class ControlPlaneSettings:
 
 
 def read(environ: Mapping[str, str]) -> ControlPlaneSettings:
-    """Read the settings. Raises IamError, which names the setting, for an invalid value."""
+    """Read the settings. Raises IamError for an invalid value; its message includes the setting."""
+    most_cpus(environ)
     project = environ.get("VERTEX_PROJECT") or "raydock"
     return ControlPlaneSettings(
         state=Path(environ.get("VERTEX_STATE") or "/var/lib/vertex"),
@@ -53,8 +56,8 @@ def images(text: str) -> Mapping[str, str]:
         return local_images(text)
     except ValueError as fault:
         raise IamError(
-            f"VERTEX_IMAGES contains {str(fault)!r}.",
-            "Set it to IMAGE=LOCAL,IMAGE=LOCAL: the image that requests name, and the local one that runs for it",
+            f"Invalid entry in VERTEX_IMAGES: {str(fault)!r}.",
+            "Set it to IMAGE=LOCAL,IMAGE=LOCAL: each requested image, and the local image to run instead",
         ) from None
 
 
@@ -66,5 +69,5 @@ def duration(environ: Mapping[str, str], name: str, default: str) -> float:
     except ValueError:
         value = 0
     if not 1 <= value <= 3600:
-        raise IamError(f"{name} is {text!r}.", "Set it to a number of seconds from 1 to 3600")
+        raise IamError(f"Invalid value for {name}: {text!r}.", "Set it to a number of seconds from 1 to 3600")
     return value

@@ -1,8 +1,8 @@
-"""The control plane's errors, with Google's status codes, texts and details.
+"""The control plane's errors, with Google's status codes, messages and details.
 
-Codes: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto. Docstrings mark the texts known to be
-Google's; the others are ours and not verified against the real service. `details` are the JSON of messages of
-google/rpc/error_details.proto; both front ends send them.
+Codes: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto. Docstrings mark the messages known to
+be Google's; the others are the lab's own and not verified against the real service. `details` are messages of
+google/rpc/error_details.proto as JSON. Both front ends send them.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class NodesFailed(Exception):
 
 
 def unauthenticated(token: str) -> RpcError:
-    """Google's texts for a call without a token and for one with an invalid or expired token."""
+    """Google's messages for a call without a token and for one with an invalid or expired token."""
     return RpcError("UNAUTHENTICATED", INVALID if token else MISSING)
 
 
 def denied(permission: str, resource: str) -> RpcError:
-    """Google's text and details; `resource` is a resource name without its service."""
+    """Google's message and details. `resource` is a resource name without its service."""
     where = f"//aiplatform.googleapis.com/{resource}"
     text = f"Permission '{permission}' denied on resource '{where}' (or it may not exist)."
     reason = {
@@ -54,13 +54,13 @@ def denied(permission: str, resource: str) -> RpcError:
 
 
 def no_acting_as(account: str) -> RpcError:
-    """Vertex AI's own text for a missing iam.serviceAccounts.actAs."""
+    """Vertex AI's own message for a missing iam.serviceAccounts.actAs."""
     text = f"You do not have permission to act as service_account: {account}. (or it may not exist)."
     return RpcError("PERMISSION_DENIED", text)
 
 
 def invalid(problems: Sequence[tuple[str, str]]) -> RpcError:
-    """All problems of a request, as (field, message), in Vertex AI's format."""
+    """All problems with a request, as (field, message), in Vertex AI's format."""
     found = "".join(f"\t{n}.Field: {field}; Message: {said}" for n, (field, said) in enumerate(problems, 1))
     return RpcError("INVALID_ARGUMENT", f"List of found errors:{found}\t", bad_request(problems))
 
@@ -80,44 +80,44 @@ def bad_payload(field: str, text: str) -> RpcError:
 
 
 def wrong_location(field: str, region: str) -> RpcError:
-    """Vertex AI's text for a location that is not the endpoint's: kubeflow/pipelines#6011.
+    """Vertex AI's message for a location other than the endpoint's: kubeflow/pipelines#6011.
 
-    Its place in a list of errors with a field: googleapis/nodejs-automl#411, of the service's predecessor.
+    Vertex AI's predecessor returned it in a list of errors with their fields: googleapis/nodejs-automl#411.
     """
     text = f"The provided location ID doesn't match the endpoint. The valid location ID is `{region}`."
     return invalid([(field, text)])
 
 
 def internal() -> RpcError:
-    """Google's text for an unforeseen error, whose cause is in the log only."""
+    """Google's message for an unexpected error. Only the log contains its cause."""
     return RpcError("INTERNAL", "Internal error encountered.")
 
 
 def quota_exceeded(nodes: int, capacity: int) -> RpcError:
-    """More nodes than this machine can hold."""
+    """The error for more nodes than fit on this machine."""
     text = (
-        f"Quota exceeded: the lab's clusters would have {nodes} nodes, but this machine's memory fits {capacity} "
+        f"Quota exceeded: the lab's clusters would have {nodes} nodes, but this machine has memory for {capacity} "
         "(1 GiB each). Request fewer replicas, or delete a cluster."
     )
     return RpcError("RESOURCE_EXHAUSTED", text)
 
 
 def not_found(name: str) -> RpcError:
-    """An unknown persistent resource or operation."""
+    """The error for an unknown persistent resource or operation."""
     return RpcError("NOT_FOUND", f"The {noun(name)} {name} does not exist.")
 
 
 def exists(name: str) -> RpcError:
-    """A persistent resource whose name is taken."""
+    """The error for a persistent resource whose name is taken."""
     return RpcError("ALREADY_EXISTS", f"The PersistentResource {name} already exists.")
 
 
 def wrong_state(name: str, state: str, wanted: str) -> RpcError:
-    """A change that the persistent resource's state does not allow."""
+    """The error for a change that the persistent resource's state does not allow."""
     text = f"The PersistentResource {name} can't be {wanted} in state {state}."
     return RpcError("FAILED_PRECONDITION", text)
 
 
 def noun(name: str) -> str:
-    """The kind of resource that a name denotes."""
+    """The kind of resource that a name refers to."""
     return "Operation" if "/operations/" in name else "PersistentResource"

@@ -32,7 +32,7 @@ class Name:
     operation: str = ""
 
     def resource(self, project_id: str) -> Resource:
-        """The resource to check permissions on, in the project with this id."""
+        """The resource to check permissions on, in the project with this ID."""
         tail = self.text.partition("/locations/")[2]
         service = "aiplatform.googleapis.com"
         return Resource(f"projects/{project_id}/locations/{tail}", f"{service}/PersistentResource", service)
@@ -49,10 +49,10 @@ def parse(text: str, *kinds: Kind) -> Name:
 
 
 def short_hash(name: str) -> str:
-    """A short identifier for a persistent resource; its id alone is unique per project and region only."""
+    """A short identifier for a persistent resource; its ID alone is unique only within a project and region."""
     return hashlib.sha256(name.encode()).hexdigest()[:12]
 
 
 def head_host(name: str) -> str:
-    """The host name of a cluster's head on the cluster's network."""
+    """A cluster head's host name on the cluster's network."""
     return f"ray-{short_hash(name)}"

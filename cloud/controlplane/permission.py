@@ -1,9 +1,9 @@
 """Authenticates and authorizes gRPC calls, through cloud/identity/access.py.
 
-In the public record of Google's permissions (https://github.com/iann0036/iam-dataset, gcp/roles/), roles contain
-create, delete, get and list of aiplatform.persistentResources, but no update, although Google's page on reboots names
-it: https://cloud.google.com/vertex-ai/docs/training/persistent-resource-reboot. The lab therefore requires create for
-an update: a caller that may create a cluster may resize it. Not verified against the real service.
+In the public record of Google's permissions (https://github.com/iann0036/iam-dataset, gcp/roles/), roles include
+create, delete, get and list for aiplatform.persistentResources, but not update, although Google's page on reboots
+mentions it: https://cloud.google.com/vertex-ai/docs/training/persistent-resource-reboot. The lab therefore requires
+create for an update: a caller that may create a cluster may resize it. Not verified against the real service.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Metadata = Iterable[tuple[str, "str | bytes"]]
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """The checks. `access` returns the permission checks for the lab's current policies."""
+    """Checks callers. `access` returns the permission checks for the lab's current policies."""
 
     access: Callable[[], Access]
 
@@ -42,7 +42,7 @@ class Permission:
         return self.header_principal(found[0] if len(found) == 1 else "")
 
     def header_principal(self, header: str) -> str:
-        """The principal of an Authorization header. Raises RpcError likewise."""
+        """The principal of an Authorization header. Raises RpcError like `caller`."""
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise errors.unauthenticated("")
@@ -52,7 +52,7 @@ class Permission:
             raise errors.unauthenticated(token) from None
 
     def require(self, principal: str, verb: str, name: Name) -> str:
-        """The id of the name's project. Raises RpcError if the caller lacks the permission or there is no project."""
+        """The ID of the name's project. Raises RpcError if the caller lacks permission or the project is unknown."""
         access, permission = self.access(), REQUIRED[verb]
         project = access.lab_state.project_named(name.project)
         if not project or not access.may(principal, permission, name.resource(project)):
@@ -60,7 +60,7 @@ class Permission:
         return project
 
     def require_acting_as(self, principal: str, account: str) -> None:
-        """Raise RpcError unless the caller may act as the account, which must exist and be no service agent."""
+        """Raise RpcError unless the caller may act as the account, which must exist and not be a service agent."""
         access = self.access()
         holder = access.lab_state.accounts.get(account)
         if holder is None or is_service_agent(account):

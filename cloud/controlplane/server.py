@@ -17,6 +17,7 @@ from aiohttp import web
 from cloud.controlplane.api import grpc_server
 from cloud.controlplane.api.methods import Services, global_services, region_services
 from cloud.controlplane.api.rest import Rest
+from cloud.controlplane.autoscaling.infeasible import InfeasibleLog
 from cloud.controlplane.autoscaling.scaler import Autoscaler
 from cloud.controlplane.endpoints import ray_client
 from cloud.controlplane.endpoints.dashboard import PORT, Dashboards
@@ -41,7 +42,7 @@ class ControlPlane:
     dashboard_port: int = PORT
     client_port: int = ray_client.PORT
     autoscaler: Autoscaler | None = None
-    scaling: asyncio.Task[None] | None = None
+    scaling: asyncio.Future[Any] | None = None
     grpc: list[Any] = field(default_factory=list)  # servers
     port: int = 0  # the gRPC port on loopback for hosts without a region, behind the TLS listeners
     handlers: dict[str, StreamHandler] = field(default_factory=dict)  # HTTP/2 connections by host
@@ -53,10 +54,11 @@ class ControlPlane:
         self.regions = {one: region_services(one, self.clusters, self.permission) for one in REGIONS}
 
     async def start(self, control: str = "") -> None:
-        """Resume the clusters and start gRPC. `control`: our address on the network shared with `cloud`."""
+        """Resume the clusters and start gRPC. `control` is our address on the network shared with `cloud`."""
         await self.clusters.resume()
         if self.autoscaler:
-            self.scaling = asyncio.create_task(self.autoscaler.run())
+            infeasible = InfeasibleLog(self.clusters, self.autoscaler.read)
+            self.scaling = asyncio.gather(self.autoscaler.run(), infeasible.run())
         own = [f"{control}:{GRPC_PORT}"] if control else []
         self.port = await self.start_grpc(global_services(self.permission), *own)
         for host, region in REGION_OF_HOST.items():
@@ -87,7 +89,7 @@ class ControlPlane:
         return int(server.sockets[0].getsockname()[1])
 
     async def runner(self, app: web.Application) -> web.AppRunner:
-        """A set-up runner for an application."""
+        """A runner for an application, already set up."""
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
         await runner.setup()
         self.runners.append(runner)

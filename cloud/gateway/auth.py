@@ -1,7 +1,7 @@
-"""Authentication of requests to the gateway: Host, Origin, key and session, and the responses to refused requests.
+"""Authenticates requests to the gateway by Host, Origin, key and session, and responds to refused requests.
 
-Ray 2.47.1 has no authentication, and through DNS rebinding a page of any site can reach its dashboard from a browser
-(CVE-2025-62593). Host and Origin are therefore checked before the key.
+Ray 2.47.1 has no authentication, and DNS rebinding lets a page on any site reach its dashboard from a browser
+(CVE-2025-62593). The gateway therefore checks Host and Origin before the key.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 NAME = "raydock-gateway"
 AGENT = web.RequestKey("agent", str)  # the User-Agent to send to the dashboard
 ASK = (
-    "This address requires the cluster key. In a browser, open the link that `python -m cluster status` prints; "
-    "a program sends the header `Authorization: Bearer KEY` (ray job submit: RAY_JOB_HEADERS)."
+    "This address requires the cluster key. In a browser, open the link that `python -m cluster status` prints. In a "
+    "program, send the header `Authorization: Bearer KEY` (for ray job submit, set RAY_JOB_HEADERS)."
 )
 # `ray job submit` shows only the reason phrase if its first request fails.
-REASON = "Unauthorized, `python -m cluster status` prints the key"
+REASON = "Unauthorized: `python -m cluster status` prints the key"
 
-DOTTED = "The path has a . or .. segment: send the resolved path."
+DOTTED = "The path contains a . or .. segment: send the resolved path."
 
 
 def path_of(request: web.Request) -> str:
-    """The path as received, still encoded. Decoding or normalizing it first would allow bypassing prefix checks."""
+    """The path as received, still encoded. Decoding or normalizing it first would let it bypass prefix checks."""
     return request.raw_path.partition("?")[0]
 
 
@@ -57,23 +57,23 @@ def refused(request: web.Request, status: int, sentence: str) -> web.Response:
 
 
 def wrong_host_or_origin(request: web.Request, gate: Gate) -> str:
-    """Why a request is not meant for this gateway: its Host, target or Origin is wrong. "" if it is."""
+    """Why a request is not meant for this gateway: a wrong Host, target or Origin. "" if it is."""
     names = request.headers.getall("Host", [])
     match = HOST_HEADER.fullmatch(names[0]) if len(names) == 1 else None
     if match is None or match[1].lower() not in gate.hosts:
-        return "The Host header does not name this gateway: use http://127.0.0.1 or http://localhost."
+        return "The Host header does not match this gateway: use http://127.0.0.1 or http://localhost."
     if not request.raw_path.startswith(("/", "*")) and request.method != "CONNECT":
         return "This is a gateway, not a proxy: send only the path, without http://host."
     own = f"{request.scheme}://{names[0]}".lower()
     if any(origin.lower() != own for origin in request.headers.getall("Origin", [])):
-        return "This request comes from a page of another origin, which must not use the cluster."
+        return "This request comes from a page on another origin, which may not use the cluster."
     return ""
 
 
 def is_cross_origin(request: web.Request) -> bool:
-    """Whether the browser reports that a page of another origin made this request.
+    """Whether the browser reports that a page on another origin made this request.
 
-    A page on another port of this machine counts too: it is `same-site` and sends our cookie, and some of Ray's GET
+    A page on another port of this machine counts too: it is `same-site` and sends our cookie. Some of Ray's GET
     routes have side effects (/api/actors/kill). https://www.w3.org/TR/fetch-metadata/
     """
     return request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}
@@ -82,7 +82,7 @@ def is_cross_origin(request: web.Request) -> bool:
 def sign_in(request: web.Request, gate: Gate, target: str) -> web.Response:
     """Set the session cookie and redirect to `target`, so the key is not copied, logged or sent as Referer.
 
-    A link opened from another site's page gets a page that redirects instead: browsers withhold a SameSite=Strict
+    If another site's page opened the link, the response is a page that redirects: browsers withhold a SameSite=Strict
     cookie throughout a redirect chain that another site started.
     """
     target = "/" + target.lstrip("/\\")  # "//evil" would lead to another host
@@ -139,7 +139,7 @@ async def admit(
     """Run the remaining checks. Without credentials, a caller only learns that a key is required."""
     path = path_of(request)
     cross_origin, link = is_cross_origin(request), token(request)
-    sentence = "This request comes from a page of another site: open the address or the link directly."
+    sentence = "This request comes from a page on another site: open the address or the link directly."
     if cross_origin and request.method not in SAFE:
         return refused(request, 403, sentence)
     if has_dot_segment(path) and path.startswith(tuple(mounts)):
@@ -176,11 +176,15 @@ async def authorize(request: web.Request, gate: Gate, kind: str, handler: Handle
         return refused(request, 400, DOTTED)
     if "#" in request.raw_path:
         return refused(
-            request, 400, "The request has a fragment: send the path without # and what follows it."
+            request,
+            400,
+            "The request contains a fragment: send the path without the # and everything after it.",
         )
     if kind == "session" and request.method not in SAFE and "Origin" not in request.headers:
         return refused(
-            request, 403, "A session cookie alone allows no changes: send Authorization: Bearer KEY instead."
+            request,
+            403,
+            "A session cookie alone does not permit changes: send Authorization: Bearer KEY instead.",
         )
     if (request.content_length or 0) > gate.limit:
         return too_large(request, gate)
@@ -189,12 +193,12 @@ async def authorize(request: web.Request, gate: Gate, kind: str, handler: Handle
 
 
 def has_dot_segment(path: str) -> bool:
-    """Whether a path has a `.` or `..` segment, also a percent-encoded one."""
+    """Whether a path contains a `.` or `..` segment, including a percent-encoded one."""
     return any(unquote(segment) in {".", ".."} for segment in path.split("/"))
 
 
 def find_mount(path: str, mounts: Mapping[str, Handler]) -> Handler | None:
-    """The handler with the longest prefix of a path (as received)."""
+    """The handler with the longest matching prefix for a path (as received)."""
     found = [prefix for prefix in mounts if path.startswith(prefix)]
     return mounts[max(found, key=len)] if found else None
 
@@ -215,7 +219,7 @@ def too_large(request: web.Request, gate: Gate) -> web.Response:
 
 
 async def send_continue(request: web.Request) -> None:
-    """Send 100 Continue if the client waits for it before it sends the body."""
+    """Send 100 Continue if the client waits for it before sending the body."""
     if request.headers.get("Expect", "").lower() == "100-continue" and request.body_exists:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the response has not started; aiohttp's own handler resets this too

@@ -13,7 +13,7 @@ from aiohttp import web
 from cloud.gateway.gate import Gate
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-SESSION = 7 * 24 * 3600  # seconds; after a week a browser needs the link again
+SESSION = 7 * 24 * 3600  # seconds; after a week, a browser needs the link again
 COOKIE = "raydock_"
 HOST_HEADER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 
@@ -46,7 +46,7 @@ def cookie_name(request: web.Request) -> str:
 
 
 def bearer(request: web.Request) -> str:
-    """The bearer token of the Authorization header; "" if there is none, or several headers."""
+    """The bearer token in the Authorization header; "" if there is none or more than one header."""
     values = request.headers.getall("Authorization", [])
     kind, _, key = values[0].partition(" ") if len(values) == 1 else ("", "", "")
     return key.strip() if kind.lower() == "bearer" else ""
@@ -60,7 +60,7 @@ def credential(request: web.Request, gate: Gate) -> str:
 
 
 def token(request: web.Request) -> str | None:
-    """The `token` of a sign-in link's query; None for other requests."""
+    """The `token` in a sign-in link's query; None for other requests."""
     query = request.raw_path.partition("?")[2]
     return dict(parse_qsl(query, keep_blank_values=True)).get("token") if request.method in SAFE else None
 

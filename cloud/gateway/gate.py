@@ -1,4 +1,4 @@
-"""What the gateway guards, and with which key."""
+"""The dashboard that the gateway guards, and the key that opens it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class Gate:
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})  # Host header names, no port
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     job_limit: JobLimit = field(default_factory=JobLimit, repr=False)  # concurrent jobs
-    limit: int = 100 * 2**20  # maximum request body in bytes: Ray's DASHBOARD_CLIENT_MAX_SIZE, also Vertex's
+    limit: int = (
+        100 * 2**20
+    )  # maximum request body in bytes: Ray's DASHBOARD_CLIENT_MAX_SIZE, as on Vertex AI
 
     def __post_init__(self) -> None:
         if not re.fullmatch("(?:[0-9a-f]{64})?", self.key_sha256):

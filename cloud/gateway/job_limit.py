@@ -1,7 +1,7 @@
 """Limits the number of concurrent jobs on a head node.
 
 Each job's driver and supervisor use about 110 MB of the head's memory from the start. Without a limit, the kernel's
-OOM killer ends one of them, and that failure looks like any other.
+OOM killer kills one of them, and that looks like any other failure.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RETRY_AFTER = 2  # seconds after which a client should retry
 
 
 class TooManyJobs(Exception):
-    """The head is at its job limit. The message is for the client."""
+    """The head has reached its job limit. The message is for the client."""
 
 
 def jobs_that_fit(memory: int) -> int:
@@ -32,7 +32,7 @@ def jobs_that_fit(memory: int) -> int:
 
 @dataclass(slots=True)
 class JobLimit:
-    """At most `max_jobs` concurrent jobs; 0 for no limit."""
+    """Allows up to `max_jobs` concurrent jobs; 0 for no limit."""
 
     max_jobs: int = 0
     starting: int = 0  # accepted, but possibly not in the dashboard's list yet
@@ -48,8 +48,8 @@ class JobLimit:
             async with self.lock:
                 if await active(session, dashboard) + self.starting >= self.max_jobs:
                     raise TooManyJobs(
-                        f"The head already runs {self.max_jobs} jobs, the limit for its memory. Try again when one "
-                        "ends, or give it more memory (HEAD_MEMORY)."
+                        f"The head is already running {self.max_jobs} jobs, the most its memory allows. Try again when "
+                        "one finishes, or give it more memory (HEAD_MEMORY)."
                     )
                 self.starting += 1
         try:
@@ -61,11 +61,11 @@ class JobLimit:
 async def active(session: aiohttp.ClientSession, dashboard: str) -> int:
     """The number of pending and running jobs, according to Ray's dashboard.
 
-    Raises aiohttp's errors, or ValueError if the answer is not a list.
+    Raises aiohttp's errors, or ValueError if the response is not a list.
     """
     where = URL(f"{dashboard.rstrip('/')}/api/jobs/")
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
-    headers = {"User-Agent": "raydock-gateway"}  # without a User-Agent, Ray answers 500
+    headers = {"User-Agent": "raydock-gateway"}  # without a User-Agent, Ray returns 500
     async with session.get(where, timeout=timeout, headers=headers, allow_redirects=False) as reply:
         reply.raise_for_status()
         found = await reply.json() if reply.status == 200 else None

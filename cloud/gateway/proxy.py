@@ -1,16 +1,16 @@
 """The gateway: the lab's only published port, in front of Ray's dashboard.
 
-Requests to the dashboard are authenticated by key or session (cloud/gateway/auth.py). What the gateway forwards:
+Requests to the dashboard are authenticated by key or session (cloud/gateway/auth.py). When forwarding them:
 
-- Not the key, the gateway's cookies, `token` in the query, Referer, Origin or X-Forwarded-*: Ray's access log contains
-  the request line and the Referer.
-- User-Agent: Ray answers 500 without one, and refuses POST and PUT from "Mozilla…" as its only protection against
+- The gateway removes the key, its own cookies, `token` in the query, Referer, Origin and X-Forwarded-*, because Ray's
+  access log contains the request line and the Referer.
+- User-Agent: Ray returns 500 without one, and refuses POST and PUT from "Mozilla…" as its only protection against
   browsers (http_server_head.py, `browsers_no_post_put_middleware`). A browser session keeps its User-Agent, so Ray's
-  protection still applies: the dashboard's page sends GET only. The gateway uses its own name for a program that
-  sends the key and a Mozilla User-Agent (as PowerShell does), or none.
-- Bodies unchanged, compressed or not, chunk by chunk, with backpressure.
+  protection still applies: the dashboard's page sends only GET. For a program that sends the key with a Mozilla
+  User-Agent (as PowerShell does) or without any, the gateway sends its own name.
+- Bodies pass through unchanged, compressed or not, chunk by chunk, with backpressure.
 
-If the head is at its job limit (cloud/gateway/job_limit.py), the gateway answers 429 to a new job.
+If the head has reached its job limit (cloud/gateway/job_limit.py), the gateway responds to a new job with 429.
 """
 
 from __future__ import annotations
@@ -40,9 +40,11 @@ __all__ = ["Gate", "Handler", "application"]
 
 CONNECT = 5.0  # seconds to reach the dashboard; the only timeout, because log streams may be silent for hours
 LINGER = 30.0  # seconds to drain an unread body, so its sender gets to read the response
-BUFFER = 2**18  # bytes to read ahead from each side
+BUFFER = 2**18  # bytes to read ahead on each side
 UPSTREAM = web.AppKey("upstream", aiohttp.ClientSession)
-DOWN = "Ray's dashboard does not answer, so the head node is down or starting: `make cluster-status` shows which."
+DOWN = (
+    "Ray's dashboard does not respond: the head node is down or starting. `make cluster-status` shows which."
+)
 
 log = logging.getLogger("raydock.gateway")
 
@@ -51,7 +53,9 @@ def application(gate: Gate, mounts: Mapping[str, Handler] = MappingProxyType({})
     """The gateway's application. `mounts` maps path prefixes to handlers.
 
     A mount does its own authentication: the gateway checks Host and Origin there, but not the key or the cookie. It
-    gets bodies as sent (gzip is not decoded) and enforces its own size limit. Raises ValueError for a malformed prefix.
+    receives bodies as sent (gzip is not decoded) and enforces its own size limit.
+
+    Raises ValueError for a malformed prefix.
     """
     for prefix in mounts:
         if not (prefix.startswith("/") and prefix.endswith("/") and len(prefix) > 2):
@@ -80,11 +84,11 @@ def server_options() -> dict[str, Any]:
 
 
 async def defer_continue(_: web.Request) -> None:
-    """Delay the answer to `Expect: 100-continue` until the body is read, so a refusal saves sending it."""
+    """Delay the response to `Expect: 100-continue` until the body is read, so a refused client need not send it."""
 
 
 async def proxy_request(request: web.Request, gate: Gate) -> web.StreamResponse:
-    """Forward an authenticated request. Answers 429 to a new job if the head is at its job limit."""
+    """Forward an authenticated request. Responds to a new job with 429 if the head has reached its job limit."""
     if is_websocket(request):
         return await proxy_websocket(request, gate)
     # Ray's router decodes the path before matching its routes.
@@ -150,7 +154,7 @@ async def proxy_http(request: web.Request, gate: Gate, content: bytes | None = N
 
 
 def unreachable(request: web.Request, error: Exception) -> web.Response:
-    """The 502 for a dashboard that does not answer."""
+    """The 502 for a dashboard that does not respond."""
     log.warning("%s %s: %s", request.method, auth.path_of(request), type(error).__name__)
     return refused(request, 502, DOWN)
 
@@ -158,7 +162,7 @@ def unreachable(request: web.Request, error: Exception) -> web.Response:
 async def relay_response(
     request: web.Request, answer: aiohttp.ClientResponse, gate: Gate
 ) -> web.StreamResponse:
-    """Stream the dashboard's response. Resets the client's connection if the dashboard dies halfway."""
+    """Stream the dashboard's response. Resets the client's connection if the dashboard fails midway."""
     headers = CIMultiDict(end_to_end(answer.headers))
     if "Location" in headers:
         headers["Location"] = local_location(headers["Location"], gate)
@@ -174,7 +178,7 @@ async def relay_response(
 
 
 def reset_connection(request: web.Request) -> None:
-    """End the connection with a TCP reset, so even an HTTP/1.0 client can't take the response for complete."""
+    """End the connection with a TCP reset, so even an HTTP/1.0 client can't mistake the response for a complete one."""
     if request.transport is not None:
         own = request.transport.get_extra_info("socket")
         own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -205,7 +209,7 @@ async def proxy_websocket(request: web.Request, gate: Gate) -> web.StreamRespons
     except aiohttp.WSServerHandshakeError as error:
         status = error.status if error.status >= 400 else 502
         return refused(
-            request, status, f"The dashboard did not open a websocket: it answered {error.status}."
+            request, status, f"The dashboard did not open a websocket: it returned {error.status}."
         )
     except (aiohttp.ClientError, TimeoutError) as error:
         return unreachable(request, error)
@@ -223,7 +227,7 @@ async def proxy_websocket(request: web.Request, gate: Gate) -> web.StreamRespons
 async def upstream(app: web.Application) -> AsyncIterator[None]:
     """The HTTP client for the dashboard.
 
-    It opens one connection per request, because a POST can't be retried on a kept-alive connection that turns out
+    It opens one connection per request, because a POST can't be retried if a kept-alive connection turns out to be
     dead. It stores no cookies, which would leak from one caller's request into the next.
     """
     timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT)
@@ -237,7 +241,7 @@ async def upstream(app: web.Application) -> AsyncIterator[None]:
         skip_auto_headers=own,
         read_bufsize=BUFFER,
     ) as app[UPSTREAM]:
-        # Otherwise aiohttp resends a GET or DELETE whose first response was lost. There is no public switch.
+        # Otherwise aiohttp resends a GET or DELETE whose first response was lost. There is no public option.
         app[UPSTREAM]._retry_connection = False
         yield
 

@@ -15,7 +15,7 @@ STATUS = element("code", "python -m cluster status")
 
 @cache
 def page(wrong_key: bool) -> str:
-    """The form. `wrong_key` says that the last key was not accepted."""
+    """The sign-in page. `wrong_key`: whether the last key was rejected."""
     alert = element("p", "That is not this cluster's key.", class_="alert", role="alert")
     return document(
         "raydock: sign in",

@@ -12,7 +12,7 @@ from yarl import URL
 from cloud.gateway import auth, credentials
 from cloud.gateway.gate import Gate
 
-# RFC 9110, 7.6.1; the gateway itself answers Expect.
+# RFC 9110, 7.6.1. The gateway handles Expect itself.
 HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te"}
 HOP |= {"trailer", "transfer-encoding", "upgrade", "expect"}
 GATEWAY_HEADERS = {
@@ -49,7 +49,7 @@ def is_gateway_header(name: str) -> bool:
 
 
 def end_to_end(headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The headers without hop-by-hop ones and those that `Connection` lists (RFC 9110, 7.6.1)."""
+    """The headers, except hop-by-hop ones and those that `Connection` lists (RFC 9110, 7.6.1)."""
     named = {n.strip().lower() for k, v in headers.items() if k.lower() == "connection" for n in v.split(",")}
     return [(k, v) for k, v in headers.items() if k.lower() not in HOP | named]
 

@@ -12,7 +12,7 @@ Socket: TypeAlias = "web.WebSocketResponse | aiohttp.ClientWebSocketResponse"
 
 
 async def relay(near: web.WebSocketResponse, far: aiohttp.ClientWebSocketResponse) -> bool:
-    """Relay until one side ends. Returns whether it ended with a close frame, which is sent to both sides."""
+    """Relay until one side closes. Returns whether it sent a close frame, which is then passed to both sides."""
     pumps = [asyncio.create_task(pump(near, far)), asyncio.create_task(pump(far, near))]
     try:
         done, _ = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -23,7 +23,7 @@ async def relay(near: web.WebSocketResponse, far: aiohttp.ClientWebSocketRespons
     frame = next((frame for task in done if (frame := task.result())), None)
     if frame is None:
         return False
-    code = frame.data or aiohttp.WSCloseCode.OK  # 0: the frame had no code
+    code = frame.data or aiohttp.WSCloseCode.OK  # 0: the frame contained no code
     for end in (far, near):
         await end.close(code=code, message=(frame.extra or "").encode())
     return True

@@ -47,7 +47,7 @@ class Access:
             raise bad_token() from None
 
     def token_principal(self, token: str) -> str:
-        """The principal of a token. Raises BadToken, also if its service account has been deleted since."""
+        """The principal of a token. Raises BadToken, including if its service account has since been deleted."""
         claims = self.tokens.claims(token)
         principal = str(claims["principal"])
         if float(str(claims.get("issued", 0))) <= self.lab_state.deleted.get(principal, -1):
@@ -55,7 +55,7 @@ class Access:
         return principal
 
     def may(self, principal: str, permission: str, resource: Resource, prefix: str | None = None) -> bool:
-        """Whether the principal has the permission. Anything but GRANTED is refused, and logged with its reason."""
+        """Whether a principal has a permission. Any verdict except GRANTED means no and is logged with its reason."""
         now = datetime.datetime.now(datetime.timezone.utc)
         decision = self.lab_state.decide(principal, permission, resource, now=now, list_prefix=prefix)
         if decision.verdict is not Verdict.GRANTED:
@@ -71,11 +71,11 @@ class Access:
             raise denied_elsewhere(permission, resource.name) if caller else bad_token()
 
     def require_bucket(self, principal: str, permission: str, bucket: str) -> None:
-        """`require` for a bucket's name."""
+        """`require` for a bucket name."""
         self.require(principal, permission, resources.bucket(bucket))
 
     def require_project(self, principal: str, permission: str, project: str) -> None:
-        """`require` for a project id."""
+        """`require` for a project ID."""
         self.require(principal, permission, resources.project(project))
 
 

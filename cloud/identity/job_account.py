@@ -1,7 +1,7 @@
-"""Changes the account that jobs run as, in the running lab.
+"""Changes the account that the running lab's jobs run as.
 
 Ray's nodes ask the metadata server for a new token about once an hour, and it can't tell one job from another. The
-account is therefore changed only while no job is running, unless the caller insists.
+account is therefore changed only while no job is running, unless the caller forces it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ from iam.policy.principal import is_service_agent
 
 @dataclass(frozen=True, slots=True)
 class JobAccount:
-    """The job principal of a lab. `gate`: the dashboard that lists the jobs, and the lock of new ones."""
+    """A lab's job principal. `gate` provides the dashboard that lists the jobs, and the lock that blocks new ones."""
 
     lab_state: LabState
     gate: Gate
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Change the account. The body of a refusal has a `reason`: invalid, unknown, set, running or unavailable."""
+        """Change the account.
+
+        If refused, the response body contains a `reason`: invalid, unknown, set, running or unavailable.
+        """
         try:
             body = await read_json(request.content.iter_any(), request.headers.get("Content-Encoding", ""))
             await self.change(request.app[UPSTREAM], body)
@@ -45,20 +48,22 @@ class JobAccount:
         if not isinstance(account, str) or not isinstance(force, bool):
             raise ApiError(400, "invalid", 'The body must be {"account": EMAIL, "force": true or false}.')
         if account not in self.lab_state.accounts and not is_service_agent(account):
-            raise ApiError(404, "unknown", f"{account[:200]} is not an account of the lab.")
+            raise ApiError(404, "unknown", f"Service account {account[:200]} does not exist in the lab.")
         if self.lab_state.job_is_set:
             job = self.lab_state.job.removeprefix("serviceAccount:")
             raise ApiError(409, "set", f"LAB_SERVICE_ACCOUNT is set: jobs run as {job}.")
-        async with self.gate.job_limit.lock:  # meanwhile, a limited head accepts no job
+        async with self.gate.job_limit.lock:  # while it is held, a head with a job limit accepts no jobs
             if not force:
                 await self.require_idle(session)
             self.lab_state.choose_job(account)
 
     async def require_idle(self, session: aiohttp.ClientSession) -> None:
-        """Raise ApiError if a job is pending or running, or if the dashboard does not say."""
+        """Raise ApiError if a job is pending or running, or if the dashboard does not list its jobs."""
         try:
             jobs = await active(session, self.gate.dashboard) + self.gate.job_limit.starting
         except (aiohttp.ClientError, TimeoutError, ValueError):
-            raise ApiError(503, "unavailable", "Ray's dashboard does not list its jobs.") from None
+            raise ApiError(
+                503, "unavailable", "Could not get the list of jobs from Ray's dashboard."
+            ) from None
         if jobs:
             raise ApiError(409, "running", f"{jobs} {'job is' if jobs == 1 else 'jobs are'} running.")

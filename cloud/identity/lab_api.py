@@ -1,8 +1,9 @@
-"""The lab API, for callers with the cluster key: identities, and access tokens for the user.
+"""The lab API, for callers that have the cluster key: identities, and access tokens for the user.
 
 GET  /lab/       the user's principal, the job's principal, the project and the buckets
 POST /lab/token  an access token for the user, like `gcloud auth print-access-token` on Google Cloud
-POST /lab/job    {"account": EMAIL, "force": false} makes a service account the jobs' account
+GET  /lab/ca.pem the CA certificate of the lab's services, for clients that reach them through the gateway's proxy
+POST /lab/job    {"account": EMAIL, "force": false} sets the service account that jobs run as
 """
 
 from __future__ import annotations
@@ -26,14 +27,15 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class LabApi:
-    """The API behind the gateway. It accepts the key only, no session. `project`: the cluster's project."""
+    """The API behind the gateway. It accepts only the key, not a session. `pem`: the CA certificate."""
 
     access: Access
     project: str
     gate: Gate
+    pem: bytes = b""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Handle any path below /lab/."""
+        """Handle any path under /lab/."""
         if not credentials.key_matches(credentials.bearer(request), self.gate):
             return auth.request_key(request)
         routes: dict[tuple[str, str], Handler] = {
@@ -41,8 +43,14 @@ class LabApi:
             ("POST", "/lab/token"): self.token,
             ("POST", "/lab/job"): JobAccount(self.access.lab_state, self.gate).handle,
         }
+        if self.pem:
+            routes[("GET", "/lab/ca.pem")] = self.certificate
         handler = routes.get((request.method, request.path))
         return await handler(request) if handler else no_such(request)
+
+    async def certificate(self, _: web.Request) -> web.Response:
+        """The CA certificate."""
+        return web.Response(body=self.pem, content_type="application/x-pem-file")
 
     async def describe(self, _: web.Request) -> web.Response:
         """The lab's identities, project and buckets."""
@@ -68,11 +76,11 @@ class LabApi:
 
 def no_such(request: web.Request) -> web.Response:
     """The 404 for any other path."""
-    return web.Response(status=404, text=f"The lab has no {request.path}.\n")
+    return web.Response(status=404, text=f"The lab has no route {request.path}.\n")
 
 
 def google(storage: Storage, services: GoogleServices) -> Handler:
-    """A handler for Google's services below PREFIX. Each call needs a token from the lab."""
+    """A handler for Google's services under PREFIX. Each call needs a token from the lab."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         raw = request.raw_path.partition("?")[0]

@@ -1,7 +1,7 @@
 """The metadata server, from which code on Google Cloud gets its identity and access tokens.
 
 Sources: https://cloud.google.com/compute/docs/metadata/querying-metadata and google-auth's
-google/auth/compute_engine/_metadata.py, its most frequent client.
+google/auth/compute_engine/_metadata.py, its most common client.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROOT = "/computeMetadata/v1"
 
 
 class Metadata:
-    """A metadata server for one principal. Each network or port has its own, which tells containers apart."""
+    """A metadata server for one principal. Each network or port has its own, to tell containers apart."""
 
     def __init__(
         self, lab_state: LabState, tokens: Tokens, principal: Callable[[], str], project: str
@@ -71,7 +71,7 @@ class Metadata:
         return web.Response(text="\n".join(entries) + "\n", content_type="application/text", headers=FLAVOR)
 
     def tree(self) -> dict[str, Any]:
-        """Everything below /computeMetadata/v1; a callable is evaluated only when requested by name."""
+        """Everything under /computeMetadata/v1; a callable is evaluated only when requested by name."""
         principal = self.principal()
         address = email(principal)
         account = {
@@ -95,7 +95,7 @@ class Metadata:
         }
 
     def token(self, principal: str) -> dict[str, Any]:
-        """A new access token, in the form of Google's metadata server."""
+        """A new access token, in the format of Google's metadata server."""
         token, expires = self.tokens.mint(principal)
         return {
             "access_token": token,
@@ -105,14 +105,14 @@ class Metadata:
 
 
 def subtree(node: Any) -> Any:
-    """A directory as JSON: in camel case, without the entries that must be requested by name."""
+    """A directory as JSON in camel case, excluding the entries that must be requested by name."""
     if not isinstance(node, dict):
         return node
     return {camel_case(name): subtree(entry) for name, entry in node.items() if not callable(entry)}
 
 
 def camel_case(name: str) -> str:
-    """A metadata key in camel case; email addresses stay as they are."""
+    """A metadata key in camel case; email addresses stay unchanged."""
     if "@" in name:
         return name
     first, *rest = name.split("-")

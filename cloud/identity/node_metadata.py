@@ -1,8 +1,8 @@
-"""The metadata server for the nodes of Vertex's clusters: each node has its cluster's identity.
+"""The metadata server for the nodes of Vertex AI clusters: each node has its cluster's identity.
 
-Each cluster has its own network. Vertex's control plane maps a node's address to its cluster, and lists the addresses
+Each cluster has its own network. The control plane maps a node's address to its cluster, and lists the addresses
 to listen on. A node can't take another node's address, because it lacks the capabilities NET_ADMIN and NET_RAW. If
-the control plane does not answer, neither does this server, so a node never gets an identity other than its own.
+the control plane does not respond, neither does this server, so a node never gets another node's identity.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cloud.identity.metadata import FLAVOR, Metadata
 from cloud.identity.tokens import Tokens
 from cloud.lab_state import LabState
 
-IDENTITY_PORT = 8082  # of Vertex's control plane
+IDENTITY_PORT = 8082  # the control plane's
 TIMEOUT = 10.0  # seconds
 ROOT = "/computeMetadata/"
 UNREACHABLE = (aiohttp.ClientError, TimeoutError, LookupError, ValueError, OSError)
@@ -32,15 +32,15 @@ log = logging.getLogger("cloud")
 
 @dataclass(frozen=True, slots=True)
 class NodeMetadata:
-    """The metadata server of all nodes. `vertex`: the control plane's host name, optionally with a port."""
+    """The metadata server for all nodes. `vertex`: the control plane's host name, optionally with a port."""
 
     lab_state: LabState
     tokens: Tokens
     vertex: str
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer like `Metadata`, with the calling node's identity: 404 for an unknown node, 503 if unavailable."""
-        if not request.path.startswith(ROOT):  # the client's check whether there is a metadata server
+        """Respond like `Metadata`, with the calling node's identity: 404 for an unknown node, 503 if unavailable."""
+        if not request.path.startswith(ROOT):  # a client checking whether there is a metadata server
             return await Metadata(self.lab_state, self.tokens, str, "").handle(request)
         try:
             principal, project = await self.identify(request.remote or "")
@@ -48,7 +48,7 @@ class NodeMetadata:
             log.info("metadata: %s", fault)
             return web.Response(status=404, text=f"{fault}\n", headers=FLAVOR)
         except (aiohttp.ClientError, TimeoutError) as fault:
-            log.warning("metadata: Vertex's control plane does not answer: %s", type(fault).__name__)
+            log.warning("metadata: the Vertex AI control plane does not respond: %s", type(fault).__name__)
             return web.Response(status=503, text="Try again.\n", headers=FLAVOR)
         return await Metadata(self.lab_state, self.tokens, lambda: principal, project).handle(request)
 
@@ -59,7 +59,7 @@ class NodeMetadata:
 
 
 async def ask(vertex: str, path: str, **query: str) -> Any:
-    """Query the control plane. Raises LookupError for a 404, and aiohttp's errors if it does not answer."""
+    """Query the control plane. Raises LookupError for a 404, and aiohttp's errors if it does not respond."""
     server = vertex if ":" in vertex else f"{vertex}:{IDENTITY_PORT}"
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
     async with (
@@ -81,9 +81,9 @@ class NodeListeners:
     opened: dict[str, Close] = field(default_factory=dict)
 
     async def follow(self, pause: float = 1.0) -> None:
-        """Sync every `pause` seconds, forever. Changes nothing while the control plane does not answer."""
+        """Sync every `pause` seconds, forever. Changes nothing while the control plane does not respond."""
         while True:
-            with suppress(*UNREACHABLE):  # without the profile vertex there is no control plane
+            with suppress(*UNREACHABLE):  # without the `vertex` profile, there is no control plane
                 await self.sync(set(await ask(self.vertex, "/doors")))
             await asyncio.sleep(pause)
 

@@ -27,15 +27,15 @@ class BucketPolicies:
     access: Access
 
     def get(self, principal: str, bucket: str) -> dict[str, Any]:
-        """The bucket's policy. Raises ApiError without storage.buckets.getIamPolicy."""
+        """The bucket's policy. Raises ApiError if the caller lacks storage.buckets.getIamPolicy."""
         self.access.require_bucket(principal, "storage.buckets.getIamPolicy", bucket)
         return self.document(bucket)
 
     def set(self, principal: str, bucket: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Replace the bucket's policy.
 
-        Raises ApiError: 403 without storage.buckets.setIamPolicy, 412 for public members if those are prevented or for
-        an outdated etag, 400 for an invalid policy.
+        Raises ApiError: 403 without storage.buckets.setIamPolicy, 412 for an outdated etag or for public members if
+        those are prevented, 400 for an invalid policy.
         """
         self.access.require_bucket(principal, "storage.buckets.setIamPolicy", bucket)
         holder = self.access.lab_state.buckets[bucket]
@@ -52,13 +52,13 @@ class BucketPolicies:
         return {"kind": "storage#testIamPermissionsResponse", **fields}
 
     def document(self, bucket: str) -> dict[str, Any]:
-        """The bucket's policy in the form of the Cloud Storage API."""
+        """The bucket's policy in the Cloud Storage API's format."""
         kind = {"kind": "storage#policy", "resourceId": f"projects/_/buckets/{bucket}"}
         return {**kind, **document(self.access.lab_state.buckets[bucket])}
 
 
 def document(holder: PolicyHolder) -> dict[str, Any]:
-    """A policy as Google's JSON, with the etag that a write must repeat."""
+    """A policy in Google's JSON format, with the etag that a write must include."""
     return {**holder.policy, "etag": holder.etag}
 
 
@@ -80,7 +80,7 @@ def replace(access: Access, holder: PolicyHolder, body: Mapping[str, Any], confl
 
 
 def require_size(body: Mapping[str, Any]) -> None:
-    """Raise ApiError (400) over Google's limits: https://cloud.google.com/iam/quotas#limits"""
+    """Raise ApiError (400) if a policy exceeds Google's limits: https://cloud.google.com/iam/quotas#limits"""
     bindings = body.get("bindings")
     found = bindings if isinstance(bindings, list) else ()
     conditional = sum(bool(one.get("condition")) for one in found if isinstance(one, dict))
@@ -91,7 +91,7 @@ def require_size(body: Mapping[str, Any]) -> None:
 
 
 def string_list(name: str, body: Mapping[str, Any]) -> list[str]:
-    """A field's list of strings. Raises ApiError (400) for anything else."""
+    """A list of strings from a field. Raises ApiError (400) for anything else."""
     value = body.get(name) or []
     if (
         not isinstance(value, list)
@@ -120,7 +120,7 @@ def members_of(body: Mapping[str, Any]) -> list[str]:
 
 
 def granted(access: Access, principal: str, resource: Resource, permissions: Iterable[str]) -> list[str]:
-    """The permissions that the principal has on the resource, out of those given."""
+    """Those of the given permissions that the principal has on the resource."""
     return [permission for permission in permissions if access.may(principal, permission, resource)]
 
 
@@ -131,7 +131,7 @@ class PolicyResource:
     access: Access
     resource: Resource
     holder: PolicyHolder
-    prefix: str  # of its permissions: resourcemanager.projects or iam.serviceAccounts
+    prefix: str  # its permissions' prefix: resourcemanager.projects or iam.serviceAccounts
 
     def answer(self, principal: str, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Handle getIamPolicy, setIamPolicy and testIamPermissions. Raises ApiError (404) for any other verb."""
@@ -139,7 +139,7 @@ class PolicyResource:
             held = granted(self.access, principal, self.resource, string_list("permissions", body))
             return {"permissions": held} if held else {}
         if verb not in ("getIamPolicy", "setIamPolicy"):
-            raise ApiError(404, "notFound", f"The lab has no {verb}.")
+            raise ApiError(404, "notFound", f"The lab does not support {verb}.")
         self.access.require(principal, f"{self.prefix}.{verb}", self.resource)
         if verb == "setIamPolicy":
             text = (

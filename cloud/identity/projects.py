@@ -1,4 +1,4 @@
-"""Projects, their policies and their deny policies: cloudresourcemanager.googleapis.com and a part of iam."""
+"""Projects, their policies and their deny policies: cloudresourcemanager.googleapis.com and part of iam."""
 
 from __future__ import annotations
 
@@ -14,8 +14,18 @@ Body = Mapping[str, Any]
 Names = Mapping[str, str]  # the parts of the path
 
 
+async def list_projects(access: Access, principal: str, body: Body, names: Names) -> Any:
+    """The projects that the caller may see: https://cloud.google.com/resource-manager/reference/rest/v1/projects/list"""
+    permission = "resourcemanager.projects.get"
+    seen = [
+        one for one in access.lab_state.projects if access.may(principal, permission, resources.project(one))
+    ]
+    found = [await project(access, principal, body, {"project": one, "version": "v1"}) for one in seen]
+    return {"projects": found} if found else {}
+
+
 async def project(access: Access, principal: str, body: Body, names: Names) -> Any:
-    """https://cloud.google.com/resource-manager/reference/rest/v3/projects/get; the lab's have no parent."""
+    """https://cloud.google.com/resource-manager/reference/rest/v3/projects/get. The lab's projects have no parent."""
     project = require_project(access, names["project"], principal, "resourcemanager.projects.get")
     number = str(access.lab_state.number(project))
     if names["version"] == "v1":
@@ -43,7 +53,7 @@ async def project_policy(access: Access, principal: str, body: Body, names: Name
 
 
 def require_project(access: Access, name: str, principal: str, permission: str) -> str:
-    """The project's id. Raises ApiError (403) for a project that does not exist or that the caller can't see."""
+    """The project's ID. Raises ApiError (403) if the project does not exist or the caller can't see it."""
     project = access.lab_state.project_named(name)
     if not project:
         raise denied_elsewhere(permission or "resourcemanager.projects.get", f"projects/{name}")
@@ -53,7 +63,7 @@ def require_project(access: Access, name: str, principal: str, permission: str) 
 
 
 async def deny_policies(access: Access, principal: str, body: Body, names: Names) -> Any:
-    """Without the rules: https://cloud.google.com/iam/docs/reference/rest/v2/policies/listPolicies"""
+    """List deny policies, without rules: https://cloud.google.com/iam/docs/reference/rest/v2/policies/listPolicies"""
     project = require_project(access, names["project"], principal, "iam.denypolicies.list")
     count = len(access.lab_state.deny.get(project) or ())
     where = f"policies/cloudresourcemanager.googleapis.com%2Fprojects%2F{project}/denypolicies"
@@ -63,7 +73,7 @@ async def deny_policies(access: Access, principal: str, body: Body, names: Names
 
 
 async def deny_policy(access: Access, principal: str, body: Body, names: Names) -> Any:
-    """Get a deny policy. Raises ApiError (404) if there is none of that number."""
+    """Get a deny policy. Raises ApiError (404) if none has this number."""
     project = require_project(access, names["project"], principal, "iam.denypolicies.get")
     documents = access.lab_state.deny.get(project) or []
     if int(names["number"]) >= len(documents):

@@ -25,12 +25,12 @@ async def accounts(access: Access, principal: str, body: Body, names: Names) -> 
 
 
 async def create_account(access: Access, principal: str, body: Body, names: Names) -> Any:
-    """Create a service account. Raises ApiError: 400 for an invalid id, 409 if it already exists."""
+    """Create a service account. Raises ApiError: 400 for an invalid ID, 409 if it already exists."""
     project = require_project(access, names["project"], principal, "iam.serviceAccounts.create")
     name = str(body.get("accountId") or "")
     if wrong_account_id(name):
         raise ApiError(
-            400, "invalid", f"Invalid account ID '{name}': 6 to 30 characters of a-z, 0-9 and dashes."
+            400, "invalid", f"Invalid account ID '{name}': use 6 to 30 characters from a-z, 0-9 and dashes."
         )
     address = f"{name}@{project}.iam.gserviceaccount.com"
     if address in access.lab_state.accounts:
@@ -80,7 +80,7 @@ async def account_policy(access: Access, principal: str, body: Body, names: Name
 def require_account(
     access: Access, address: str, principal: str, permission: str
 ) -> tuple[str, PolicyHolder]:
-    """A service account. Raises ApiError: 404 if it does not exist, 403 without `permission` (if given)."""
+    """A service account. Raises ApiError: 404 if it does not exist, 403 if the caller lacks `permission` (if given)."""
     holder = access.lab_state.accounts.get(address)
     if holder is None:
         raise ApiError(404, "notFound", f"Unknown service account: {address}")
@@ -90,7 +90,7 @@ def require_account(
 
 
 def account_resource(address: str, holder: PolicyHolder) -> dict[str, Any]:
-    """A service account in the form of the IAM API."""
+    """A service account in the IAM API's format."""
     name = f"projects/{holder.project}/serviceAccounts/{address}"
     return {
         "name": name,

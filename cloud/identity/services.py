@@ -3,7 +3,7 @@
 cloudresourcemanager   projects and their policies: v1 and v3
 iam                    service accounts and their policies: v1; deny policies: v2
 iamcredentials         access tokens for custom service accounts: v1
-oauth2                 information about a token
+oauth2                 information about a token; access tokens for the user, for the gateway's key
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from cloud.network import missing_services
 from iam.policy.principal import ANONYMOUS, email
 
 LONGEST_FORM = 2**16  # bytes
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 Handler = Callable[[Access, str, Body, Names], Awaitable[Any]]
 
@@ -35,6 +36,7 @@ class GoogleServices:
     """All of these services; a request selects one by its host."""
 
     access: Access
+    is_key: Callable[[str], bool] = lambda text: False  # whether it is the gateway's key
 
     async def handle(self, request: web.Request, host: str, raw: str = "") -> web.StreamResponse:
         """Handle any request to one of the hosts. `raw` replaces the request's path."""
@@ -42,6 +44,8 @@ class GoogleServices:
         try:
             if host not in HOSTS:
                 raise missing_services.not_implemented(host)
+            if host == "oauth2.googleapis.com" and path == "/token":
+                return await self.refresh(request)
             if host == "oauth2.googleapis.com" or path.startswith(("/oauth2/", "/tokeninfo")):
                 return web.json_response(await self.token_info(request))
             principal = self.access.caller(request)
@@ -52,13 +56,27 @@ class GoogleServices:
                 found = re.fullmatch(pattern, path)
                 if found and method == request.method:
                     return web.json_response(await handler(self.access, principal, body, found.groupdict()))
-            raise ApiError(404, "notFound", f"The lab's {host} has no {request.method} {path}.")
+            raise ApiError(404, "notFound", f"The lab's {host} does not support {request.method} {path}.")
         except ApiError as refusal:
             return service_error(refusal)
         except OSError as fault:
             if not is_full(fault):
                 raise
             return service_error(ApiError(507, "insufficientStorage", DISK_FULL))
+
+    async def refresh(self, request: web.Request) -> web.Response:
+        """An access token for the user, whose refresh token is the gateway's key (RFC 6749, sections 5 and 6)."""
+        form = await form_of(request)
+        if form.get("grant_type") != "refresh_token" or not self.is_key(str(form.get("refresh_token"))):
+            fault = {
+                "error": "invalid_grant",
+                "error_description": "The refresh token is not the cluster's key.",
+            }
+            return web.json_response(fault, status=400)
+        token, expires = self.access.tokens.mint(self.access.lab_state.person)
+        lifetime = max(1, int(expires - self.access.tokens.clock()))
+        body = {"access_token": token, "expires_in": lifetime, "scope": SCOPE, "token_type": "Bearer"}
+        return web.json_response(body, headers={"Cache-Control": "no-store"})
 
     async def token_info(self, request: web.Request) -> Any:
         """tokeninfo and userinfo: https://cloud.google.com/docs/authentication/token-types"""
@@ -71,13 +89,12 @@ class GoogleServices:
         expires = float(str(claims["expires"]))
         expires_in = int(expires - self.access.tokens.clock())
         address = email(str(claims["principal"]))
-        scope = "https://www.googleapis.com/auth/cloud-platform"
         return {
             "email": address,
             "email_verified": "true",
             "exp": str(int(expires)),
             "expires_in": expires_in,
-            "scope": scope,
+            "scope": SCOPE,
         }
 
 
@@ -87,6 +104,7 @@ DENY = r"/v2/policies/cloudresourcemanager\.googleapis\.com/projects/(?P<project
 ACCOUNT = rf"{ACCOUNTS}/(?P<account>[^/:]+)"
 ROUTES: Mapping[str, tuple[tuple[str, str, Handler], ...]] = {
     "cloudresourcemanager.googleapis.com": (
+        ("GET", "/v1/projects", projects.list_projects),
         ("GET", PROJECT, projects.project),
         ("POST", rf"{PROJECT}:(?P<verb>\w+)", projects.project_policy),
     ),

@@ -1,7 +1,7 @@
-"""The lab's access tokens: unguessable, bound to a principal, and expiring.
+"""The lab's access tokens: unguessable, tied to a principal, and with an expiry time.
 
-A token carries its principal and expiry, signed with an HMAC. Tokens therefore survive a restart of the cloud, as
-Google's do, and only one secret has to be stored.
+A token contains its principal and expiry time, signed with an HMAC. Tokens therefore survive a restart of the cloud, as
+Google's do, and the lab needs to store only one secret.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class Tokens:
         return f"{PREFIX}{body}.{self.sign(body)}", expires
 
     def principal(self, token: str) -> str:
-        """The principal of a token. Raises BadToken for an unknown or expired token."""
+        """A token's principal. Raises BadToken for an unknown or expired token."""
         return str(self.claims(token)["principal"])
 
     def claims(self, token: str) -> dict[str, object]:
-        """The claims of a token: principal, issued, expires, nonce. Raises BadToken likewise."""
+        """A token's claims: principal, issued, expires, nonce. Raises BadToken like `principal`."""
         body, _, mac = token.removeprefix(PREFIX).partition(".")
         if not (token.isascii() and token.startswith(PREFIX) and hmac.compare_digest(mac, self.sign(body))):
             raise BadToken("unknown")

@@ -1,1 +1,1 @@
-"""TLS, the egress proxy, and responses for Google services that the lab does not have."""
+"""TLS, the egress proxy, and responses for Google services that the lab does not emulate."""

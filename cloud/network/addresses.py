@@ -1,4 +1,4 @@
-"""Which addresses the egress proxy connects to."""
+"""Determines which addresses the egress proxy connects to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last four bytes a
 
 
 def is_permitted(text: str, allow: tuple[Network, ...] = (), own: tuple[Network, ...] = ()) -> bool:
-    """Whether an address is public or in one of the networks in `allow`, but in none of our `own` networks."""
+    """Whether an address is public or in one of the `allow` networks, and not in one of our `own` networks."""
     try:
         address = embedded_ipv4(ipaddress.ip_address(text))
     except ValueError:
@@ -32,7 +32,7 @@ def is_permitted(text: str, allow: tuple[Network, ...] = (), own: tuple[Network,
 
 
 def attached_networks(proc: Path = Path("/proc/net")) -> Iterator[Network]:
-    """The networks this host is attached to. In a container these are the lab's, where the metadata servers answer."""
+    """The networks this host is attached to. In a container, these are the lab's, with the metadata servers."""
     for line in lines_of(proc / "route")[1:]:
         _, destination, gateway, *_ = fields = line.split()
         if int(gateway, 16) == 0 and int(destination, 16) != 0:
@@ -55,7 +55,7 @@ def lines_of(file: Path) -> list[str]:
 
 
 def embedded_ipv4(address: Address) -> Address:
-    """The IPv4 address embedded in an IPv6 address, which is where the packets go; otherwise the address itself."""
+    """The IPv4 address embedded in an IPv6 address, which is where packets go; otherwise the address unchanged."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in NAT64:

@@ -1,7 +1,7 @@
 """Serves HTTP/1.1 and HTTP/2 on one port: TLS selects the protocol (ALPN, RFC 7301).
 
 HTTP/2 connections are forwarded to another server, which may depend on the requested host (SNI, RFC 6066). A client
-that offers both protocols gets HTTP/1.1; gRPC clients offer HTTP/2 only.
+that offers both protocols gets HTTP/1.1; gRPC clients offer only HTTP/2.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ StreamHandler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable
 
 
 class AlpnSwitch(asyncio.Protocol):
-    """Hands the connection to the protocol that ALPN selected once the handshake is done."""
+    """Hands the connection over to the protocol that ALPN selected, once the handshake is complete."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ async def listen(
     http2: StreamHandler,
     hosts: Mapping[str, StreamHandler] | None = None,
 ) -> asyncio.Server:
-    """Serve a set-up runner's application over HTTP/1.1 and pass HTTP/2 connections to `http2`.
+    """Serve the application of a runner, already set up, over HTTP/1.1 and pass HTTP/2 connections to `http2`.
 
     `hosts` overrides `http2` for individual host names.
     """
@@ -80,7 +80,7 @@ async def listen(
 def forward_to(host: str, port: int, unknown: StreamHandler | None = None) -> StreamHandler:
     """A handler that forwards a connection to a server.
 
-    It closes the connection immediately if the server does not answer, and calls `unknown` if the host name does not
+    It closes the connection immediately if the server does not respond, and calls `unknown` if the host name does not
     resolve.
     """
 
@@ -106,7 +106,7 @@ def forward_to(host: str, port: int, unknown: StreamHandler | None = None) -> St
 
 
 async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    """Copy one direction until it ends. The caller then closes both: HTTP/2 needs no half-open connections."""
+    """Copy one direction to its end. The caller then closes both: HTTP/2 needs no half-open connections."""
     with suppress(ConnectionError):
         while data := await source.read(CHUNK):
             sink.write(data)

@@ -1,4 +1,4 @@
-"""The lab's certificate authority: created at the first start and trusted inside the containers only.
+"""The lab's certificate authority: created at the first start and trusted only inside the containers.
 
 Name constraints (RFC 5280 4.2.1.10) restrict it to Google's API domains, so a stolen key is useless anywhere else.
 """
@@ -40,7 +40,7 @@ class Authority:
         return self.certificate.read_bytes()
 
     def server_context(self, protocols: Sequence[str] = ("http/1.1",)) -> ssl.SSLContext:
-        """The TLS context of a server. It selects the first of `protocols` that the client offers."""
+        """The TLS context for a server. It selects the first of `protocols` that the client offers."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self.leaf)
@@ -59,7 +59,7 @@ def load_authority(folder: Path) -> Authority:
 
 
 def is_current(leaf: Path) -> bool:
-    """Whether a certificate is valid for more than another day."""
+    """Whether a certificate is valid for more than one more day."""
     from cryptography import x509
 
     expires = x509.load_pem_x509_certificates(leaf.read_bytes())[0].not_valid_after_utc

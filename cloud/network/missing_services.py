@@ -1,7 +1,7 @@
-"""Responses for Google services that the lab does not have: an immediate error that names the service.
+"""Responses for Google services that the lab does not emulate: an immediate error that includes the service's name.
 
-Without it, clients would retry an unknown host for ten minutes. None of Google's clients retries UNIMPLEMENTED
-(HTTP 501). Works over HTTP and gRPC.
+Without it, clients would retry an unknown host for ten minutes. Google's clients never retry UNIMPLEMENTED
+(HTTP 501). This works over HTTP and gRPC.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NAMES = {
 
 
 def message(host: str) -> str:
-    """The error message for a host that the lab does not have."""
+    """The error message for a host that the lab does not emulate."""
     label = host.partition(".")[0]
     region, dash, service = label.rpartition("-")
     if dash and service == "aiplatform":
@@ -45,18 +45,18 @@ def message(host: str) -> str:
             if region in REGIONS
             else f"use {', '.join(REGIONS)}"
         )
-        return f"The lab has no Vertex AI in {region} ({host}): {fix}."
+        return f"Vertex AI in {region} ({host}) is not available in the lab: {fix}."
     name = NAMES.get(label)
-    return f"The lab has no {name} ({host})." if name else f"The lab has no {host}."
+    return f"The lab does not emulate {name} ({host})." if name else f"The lab does not emulate {host}."
 
 
 def not_implemented(host: str) -> ApiError:
-    """The 501 for a host that the lab does not have."""
+    """The 501 for a host that the lab does not emulate."""
     return ApiError(501, "notImplemented", message(host))
 
 
 async def refuse_grpc(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer every gRPC call on a connection with UNIMPLEMENTED."""
+    """Respond to every gRPC call on a connection with UNIMPLEMENTED."""
     config = h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
     connection = h2.connection.H2Connection(config)
     connection.initiate_connection()

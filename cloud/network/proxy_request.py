@@ -1,4 +1,4 @@
-"""Requests to the egress proxy as received, what to send on, and refusals."""
+"""Requests to the egress proxy as received, the headers to forward, and refusals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from cloud.network.tunnel import CHUNK
 # Hop-by-hop headers (RFC 9110, 7.6.1). Transfer-Encoding stays, because the body is forwarded as received.
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-authorization", "proxy-connection", "te", "upgrade", "host"}
 
-REASONS = {400: "Bad Request", 403: "Forbidden", 431: "Request Header Fields Too Large"}
+REASONS = {400: "Bad Request", 403: "Forbidden", 407: "Proxy Authentication Required"}
+REASONS |= {431: "Request Header Fields Too Large"}
 REASONS |= {502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
 
 
@@ -42,7 +43,7 @@ async def read_request(reader: asyncio.StreamReader, seconds: float) -> ProxyReq
     except asyncio.LimitOverrunError:
         raise Blocked(431, f"The request headers exceed {CHUNK // 1024} KiB.") from None
     except TimeoutError:
-        raise Blocked(400, f"The request was not complete after {seconds:g} s.") from None
+        raise Blocked(400, f"The request was incomplete after {seconds:g} s.") from None
     line, *lines = text[:-4].split("\r\n")
     parts = re.fullmatch(r"([!-~]+) ([!-~]+) HTTP/1\.[01]", line)
     pairs = [re.fullmatch(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)", field) for field in lines]
@@ -67,7 +68,7 @@ def destination(request: ProxyRequest) -> tuple[str, int]:
 def origin_form(request: ProxyRequest) -> bytes:
     """The headers for the server (RFC 9112, 3.2.1), limited to one request per connection.
 
-    A second request could name a host that was not checked.
+    A second request could be for a host that was not checked.
     """
     url = urlsplit(request.target)
     path = url._replace(scheme="", netloc="", path=url.path or "/", fragment="")
@@ -84,13 +85,15 @@ def origin_form(request: ProxyRequest) -> bytes:
 
 
 async def send_refusal(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, refusal: Blocked) -> None:
-    """Send an error response, then drain the client for up to two seconds so a TCP reset does not discard it."""
+    """Send an error response, then read from the client for up to 2 s so a TCP reset does not discard it."""
     body = f"{refusal}\n".encode()
     lines = [
         f"HTTP/1.1 {refusal.status} {REASONS[refusal.status]}",
         "Content-Type: text/plain; charset=utf-8",
     ]
     lines += [f"Content-Length: {len(body)}", "Connection: close"]
+    if refusal.status == 407:
+        lines.append('Proxy-Authenticate: Basic realm="raydock"')
     with suppress(OSError):
         writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         writer.write_eof()

@@ -32,7 +32,7 @@ class Tunnel:
         try:
             await self.watch(pumps)
         except (ConnectionError, TimeoutError):
-            # One end broke or went idle, so the other must not see a clean end.
+            # One end broke or went idle, so the other must not see a clean close.
             reset(self.near[1])
             reset(self.far[1])
         finally:
@@ -41,7 +41,7 @@ class Tunnel:
             await asyncio.gather(*pumps, return_exceptions=True)
 
     async def watch(self, pumps: set[asyncio.Task[None]]) -> None:
-        """Wait for both directions. Raises TimeoutError if the tunnel is idle, and whatever a direction raised."""
+        """Wait for both directions. Raises TimeoutError if the tunnel is idle, or any error from a direction."""
         loop, left = asyncio.get_running_loop(), pumps
         while left:
             rest = self.last_read + self.idle - loop.time()

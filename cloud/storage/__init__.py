@@ -1,1 +1,1 @@
-"""The lab's Cloud Storage: the JSON API, an SQLite index of buckets and objects, and one file per content."""
+"""The lab's Cloud Storage: the JSON API, an SQLite index of buckets and objects, and one file per blob."""

@@ -1,4 +1,4 @@
-"""Batch requests. Each call is routed and authorized like a single request, within this process.
+"""Batch requests. Each call is routed and authorized in this process, like a single request.
 
 https://cloud.google.com/storage/docs/batch
 """
@@ -19,7 +19,7 @@ from cloud.storage.multipart import Parts, boundary_of
 from cloud.storage.request import StorageResponse
 
 MAX_CALLS = 100
-MAX_REQUEST = 10 << 20  # bytes of all calls together
+MAX_REQUEST = 10 << 20  # total bytes of all calls
 MAX_RESPONSE = 32 << 20  # bytes of responses, after which the remaining calls are refused
 TOO_LARGE = StorageResponse(
     413, {"error": {"code": 413, "message": "The batch's responses are too large: send a smaller batch."}}
@@ -29,7 +29,7 @@ LINE = re.compile(rb"([A-Z]+) (\S+)(?: HTTP/1\.[01])?")
 
 @dataclass(frozen=True, slots=True)
 class BatchCall:
-    """One call of a batch: its Content-ID, method, target (as sent), headers and body."""
+    """One call in a batch: its Content-ID, method, target (as sent), headers and body."""
 
     id: str
     method: str
@@ -50,11 +50,11 @@ async def run(content_type: str, body: AsyncIterator[bytes], handle: Handler) ->
             raise ApiError(400, "badRequest", f"The batch has more than {MAX_CALLS} calls.")
         calls.append(_read(headers, b"".join([piece async for piece in parts.content()])))
     if not calls:
-        raise malformed("it has no calls")
+        raise malformed("it contains no calls")
     boundary = f"batch_{secrets.token_urlsafe(24)}"
     responses = bytearray()
     for call in calls:
-        await asyncio.sleep(0)  # let other requests run
+        await asyncio.sleep(0)  # lets other requests run
         reply = await handle(call) if len(responses) < MAX_RESPONSE else TOO_LARGE
         responses += f"--{boundary}\r\n".encode() + _part(call, reply)
     # No quotes: gcsfs takes everything after "boundary=" literally.
@@ -72,7 +72,7 @@ async def _limited(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     async for piece in body:
         size += len(piece)
         if size > MAX_REQUEST:
-            raise ApiError(413, "uploadTooLarge", f"The batch is over {MAX_REQUEST >> 20} MiB.")
+            raise ApiError(413, "uploadTooLarge", f"The batch exceeds {MAX_REQUEST >> 20} MiB.")
         yield piece
 
 
@@ -94,7 +94,7 @@ def _read(outer: Message, call: bytes) -> BatchCall:
 
 
 def _part(call: BatchCall, reply: StorageResponse) -> bytes:
-    """The response to one call, with an id derived from the call's Content-ID."""
+    """The response to one call, with an ID derived from the call's Content-ID."""
     content = reply.encoded()
     phrase = HTTPStatus(reply.status).phrase if reply.status in set(HTTPStatus) else ""
     id = re.sub(r"[^!-;=?-~]", "", call.id.strip("<>"))

@@ -1,6 +1,6 @@
 """Preconditions: https://cloud.google.com/storage/docs/request-preconditions
 
-They are evaluated on the affected generation, at the moment of the change.
+They are evaluated against the affected generation at the moment of the change.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NOT_MET = "At least one of the pre-conditions you specified did not hold."
 
 @dataclass(frozen=True, slots=True)
 class Preconditions:
-    """A call's preconditions; None if not given. Generation 0 means that there is no live object."""
+    """A call's preconditions; None for those not given. Generation 0 means that no live object exists."""
 
     generation: int | None = None
     not_generation: int | None = None
@@ -49,7 +49,7 @@ class Preconditions:
 def read_conditions(call: StorageRequest, source: bool = False) -> Preconditions:
     """Read the preconditions on a call's object or, with `source`, on the object it copies.
 
-    Raises ApiError (400) for a malformed one.
+    Raises ApiError (400) for a malformed precondition.
     """
     prefix = "ifSource" if source else "if"
     generation, not_generation, metageneration, not_metageneration = (
@@ -62,7 +62,7 @@ def read_conditions(call: StorageRequest, source: bool = False) -> Preconditions
 
 
 def source_conditions(given: Mapping[str, Any]) -> Preconditions:
-    """The `objectPreconditions` of one source of a compose. Raises ApiError (400) for an unsupported one."""
+    """The `objectPreconditions` of one source in a compose request. Raises ApiError (400) for an unsupported one."""
     if set(given) - {"ifGenerationMatch"}:
         raise unsupported(f"{', '.join(sorted(given))} in objectPreconditions")
     wanted = given.get("ifGenerationMatch")

@@ -1,6 +1,6 @@
 """Objects as the API returns them, and the fields that a client may set.
 
-A field that the lab does not support is refused by name, never silently dropped.
+For a field that the lab does not support, the request fails with the field's name. No field is silently dropped.
 https://cloud.google.com/storage/docs/json_api/v1/objects#resource
 """
 
@@ -58,14 +58,14 @@ def time_of(seconds: float) -> str:
 
 
 def etag(generation: int, metageneration: int) -> str:
-    """The etag of an object, or of a bucket (generation 0)."""
+    """The etag for an object or a bucket (generation 0)."""
     return base64.b64encode(f"{generation}/{metageneration}".encode()).decode()
 
 
 def object_resource(found: ObjectRecord, base: str, retained: float = 0) -> dict[str, Any]:
     """An object as the API returns it.
 
-    `base`: the URL at which the client reaches Cloud Storage; `retained`: when its retention expires (Unix time), or 0.
+    `base`: the URL at which the client reaches Cloud Storage; `retained`: its retention expiry (Unix time), or 0.
     """
     path = f"/b/{found.bucket}/o/{quote(found.name, safe='')}"
     optional = {
@@ -97,7 +97,7 @@ def object_resource(found: ObjectRecord, base: str, retained: float = 0) -> dict
 
 
 def object_fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an object that a client sets. Raises ApiError (400) for an unsupported field or invalid value."""
+    """An object's client-set fields. Raises ApiError (400) for an unsupported field or invalid value."""
     unknown = sorted(set(given) - OBJECT_FIELDS - OBJECT_OUTPUT)
     if unknown:
         raise unsupported(f"an object's {', '.join(unknown)}")
@@ -132,7 +132,7 @@ def is_time(text: str) -> bool:
 
 
 def instant(text: str) -> datetime.datetime:
-    """The time of an RFC 3339 string. Raises ValueError if it is malformed."""
+    """The time in an RFC 3339 string. Raises ValueError if it is malformed."""
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
@@ -152,7 +152,7 @@ def object_document(given: Mapping[str, Any], kept: Mapping[str, Any] = {}) -> d
 
 
 def merged(document: Mapping[str, Any], change: Mapping[str, Any], maps: frozenset[str]) -> dict[str, Any]:
-    """Apply a PATCH: null removes a field, or a key in one of the `maps`. https://www.rfc-editor.org/rfc/rfc7396"""
+    """Apply a PATCH: null removes a field or a key in one of the `maps`. https://www.rfc-editor.org/rfc/rfc7396"""
     result = dict(document)
     for name, value in change.items():
         if name in maps and isinstance(value, dict):

@@ -23,7 +23,7 @@ def read_fields(text: str) -> Tree:
 
 
 def selected(document: Any, tree: Tree) -> Any:
-    """The selected parts of a document; an empty tree selects all of it."""
+    """The selected parts of a document. An empty tree selects the whole document."""
     if isinstance(document, list):
         return [selected(one, tree) for one in document]
     if not isinstance(document, dict) or not tree:
@@ -38,7 +38,7 @@ def selected(document: Any, tree: Tree) -> Any:
 
 
 def _read(text: str, depth: int) -> tuple[Tree, str]:
-    """Read up to a closing parenthesis or the end."""
+    """Read up to a closing parenthesis or the end of the text."""
     tree: Tree = {}
     if depth > DEEPEST:
         raise invalid("fields", text)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from cloud.storage.request import invalid
 
-ALTERNATIVES = 64  # patterns that braces may expand to
+ALTERNATIVES = 64  # maximum number of patterns that braces may expand to
 LONGEST = 1024  # characters
 DEEPEST = 64  # levels of braces
 CharacterTest = Callable[[str], bool]
@@ -22,7 +22,7 @@ CharacterTest = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class GlobToken:
-    """An element of a pattern. `takes` tests a character; `many`: it matches any number of characters."""
+    """An element in a pattern. `takes` tests a character. `many`: whether it matches any number of characters."""
 
     text: str
     takes: CharacterTest
@@ -51,7 +51,7 @@ class Pattern:
         return bool(state >> len(self._items) & 1)
 
     def _reached(self, entered: int, stayed: int) -> int:
-        """Add the states that need no further character: past `**/` on entering it, and past any star."""
+        """Add the states reachable without another character: past `**/` on entering it, and past any star."""
         folders = entered & self._folders
         while folders:
             entered |= folders << 2
@@ -131,7 +131,7 @@ def _find(text: str, wanted: str) -> int:
 
 
 def _items(text: str) -> Iterator[GlobToken]:
-    """Split a pattern into items. Merges consecutive stars, which match what the widest of them matches."""
+    """Split a pattern into items. Merges consecutive stars, which together match whatever the widest one matches."""
     at = 0
     while at < len(text):
         char = text[at]

@@ -1,4 +1,4 @@
-"""storage.googleapis.com: passes calls to their handlers, from HTTP requests and batches."""
+"""storage.googleapis.com: dispatches calls from HTTP requests and batches to their handlers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Storage:
     service: Service
 
     async def handle(self, request: web.Request, base: str, raw: str = "") -> web.StreamResponse:
-        """Handle a request. `base`: the URL at which the client reaches us; `raw`: replaces the request's path."""
+        """Handle a request. `base`: the URL at which the client reaches us. `raw` replaces the request's path."""
         path, _, query = request.raw_path.partition("?")
         path = raw or path
         body = request.content.iter_any()
@@ -57,12 +57,12 @@ class Storage:
         return await caught(batch.run(headers.get("Content-Type", ""), body, handle))
 
     async def batch_call(self, outer: Mapping[str, str], base: str, call: batch.BatchCall) -> StorageResponse:
-        """Run one call of a batch. Ignores the target's host: a call never leaves this process."""
+        """Run one call in a batch. Ignores the target's host: a call never leaves this process."""
         headers = {name.title(): str(value) for name, value in call.headers.items()}
         headers.setdefault("Authorization", outer.get("Authorization", ""))
         found = TARGET_OF_CALL.fullmatch(call.target)
         if found is None:
-            return refused(ApiError(400, "badRequest", "A call of the batch has a malformed path."))
+            return refused(ApiError(400, "badRequest", "A call in the batch has a malformed path."))
         path, query = found[1].removeprefix(urlsplit(base).path.rstrip("/")), found[2] or ""
         if call.method in ("GET", "HEAD", "POST", "PUT") and re.match(
             "/(?:download|upload|resumable)/", path
@@ -132,7 +132,7 @@ def refused(refusal: ApiError, media: bool = False) -> StorageResponse:
 
 
 async def send(request: web.Request, reply: StorageResponse) -> web.StreamResponse:
-    """Send a reply. Reads the first piece of content before the headers, so an early failure is still an error."""
+    """Send a reply. Reads the first piece of content before sending headers, so an early failure returns an error."""
     headers = dict(reply.headers)
     if reply.content is None:
         if reply.body is not None:
@@ -158,7 +158,7 @@ async def send(request: web.Request, reply: StorageResponse) -> web.StreamRespon
             await response.write(first)
             async for piece in content:
                 await response.write(piece)
-        except (OSError, zlib.error) as fault:  # abort, so the client can't take it for complete
+        except (OSError, zlib.error) as fault:  # abort, so the client can't mistake it for complete
             log.warning("download aborted: %s", fault)
             if request.transport:
                 request.transport.abort()

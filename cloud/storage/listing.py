@@ -1,6 +1,6 @@
 """Lists objects: https://cloud.google.com/storage/docs/json_api/v1/objects/list
 
-Names sort by their UTF-8 bytes, which is the same as by code point, as in Python and SQLite.
+Names sort by their UTF-8 bytes. This equals sorting by code point, as Python and SQLite do.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cloud.storage.store.records import ObjectRecord
 
 PAGE = 1000  # maximum items and prefixes per page
 SCAN = 10_000  # maximum steps per page, so a glob with few matches does not block other requests
-METADATA_BYTES = 1 << 22  # maximum bytes of objects' metadata per page
+METADATA_BYTES = 1 << 22  # maximum bytes of object metadata per page
 PARAMETERS = frozenset(
     {
         "prefix", "delimiter", "includeTrailingDelimiter", "startOffset", "endOffset", "pageToken", "maxResults",
@@ -43,7 +43,7 @@ class ListRequest:
 
 @dataclass(slots=True)
 class Page:
-    """One page. `next` is the token of the next page, "" on the last."""
+    """One page. `next` is the next page's token, or "" on the last page."""
 
     items: list[ObjectRecord] = field(default_factory=list)
     prefixes: list[str] = field(default_factory=list)
@@ -53,11 +53,11 @@ class Page:
 
 
 def read_list(call: StorageRequest) -> ListRequest:
-    """Parse a list request. Raises ApiError (400), naming it, for an unsupported parameter."""
+    """Parse a list request. For an unsupported parameter, raises ApiError (400) with its name."""
     query = call.query
     for name in ("softDeleted", "includeFoldersAsPrefixes"):
         if call.flag(name):
-            raise unsupported(f"{name}: its buckets have neither soft delete nor folders")
+            raise unsupported(f"{name}: its buckets support neither soft delete nor folders")
     glob, delimiter = query.get("matchGlob", ""), query.get("delimiter", "")
     if glob and delimiter:
         raise unsupported("matchGlob together with delimiter")
@@ -79,7 +79,7 @@ def read_list(call: StorageRequest) -> ListRequest:
 
 
 def page(index: Index, bucket: str, wanted: ListRequest) -> Page:
-    """Read one page. A common prefix is one entry; its objects are skipped without reading them."""
+    """Read one page. A common prefix counts as one entry, and its objects are skipped without being read."""
     found = Page()
     start: str | None = wanted.start
     after = wanted.after
@@ -111,7 +111,7 @@ def _fill(found: Page, index: Index, bucket: str, wanted: ListRequest, start: st
         if common and not (found.prefixes and found.prefixes[-1] == common):
             found.prefixes.append(common)
         if common and not (wanted.trailing and common == one.name and wanted.versions):
-            # Skips the prefix, except that all generations of a folder's own object are listed.
+            # Skip the prefix, but still list all generations of a folder's own object.
             return after_prefix(common)
     return None
 
@@ -122,7 +122,7 @@ def _common(name: str, wanted: ListRequest) -> str:
 
 
 def after_prefix(prefix: str) -> str | None:
-    """The smallest string greater than all strings with this prefix; None if there is none."""
+    """The smallest string greater than all strings with this prefix, or None if none exists."""
     rest = prefix.rstrip(LAST)
     if not rest:
         return None
@@ -136,7 +136,7 @@ def encode_token(name: str, generation: int) -> str:
 
 
 def decode_token(token: str) -> tuple[str, int]:
-    """The name and generation of a page token. Raises ApiError (400) for an invalid one."""
+    """The name and generation in a page token. Raises ApiError (400) if the token is invalid."""
     try:
         name, generation = json.loads(base64.urlsafe_b64decode(token.encode()))
         name.encode()

@@ -19,10 +19,10 @@ from cloud.storage.store.content import read
 from cloud.storage.store.records import ObjectRecord
 
 RANGE = re.compile("bytes=([0-9]*)-([0-9]*)")
-DIGITS = 19  # more than any size has
+DIGITS = 19  # more digits than any size has
 PIECE = 1 << 18  # bytes of decompressed content per piece
 MAGIC = b"\x1f\x8b"  # gzip's first bytes
-COMPRESSED = 1 << 14  # bytes to decompress at a time; each gzip member copies what is left of them
+COMPRESSED = 1 << 14  # bytes to decompress at a time, since each gzip member copies the remaining ones
 
 
 def download(call: StorageRequest, found: ObjectRecord, path: Path) -> StorageResponse:
@@ -49,7 +49,7 @@ def download(call: StorageRequest, found: ObjectRecord, path: Path) -> StorageRe
 
 
 def _range(text: str, size: int) -> tuple[int, int] | None:
-    """The start and (exclusive) end of a range; None for all content, also if this is not a single byte range."""
+    """The start and (exclusive) end of a range; None for all content, including for anything but one byte range."""
     found = RANGE.fullmatch(text.strip())
     if not found or not (found[1] or found[2]):
         return None
@@ -89,9 +89,9 @@ def _headers(found: ObjectRecord) -> dict[str, str]:
 
 
 async def _gunzipped(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Decompress content, in pieces of bounded size. Passes through content that is not gzip.
+    """Decompress content in pieces of bounded size. Passes non-gzip content through.
 
-    Raises zlib.error if the content is truncated or has trailing data that is not gzip.
+    Raises zlib.error if the content is truncated or has trailing non-gzip data.
     """
     unzip, plain = zlib.decompressobj(wbits=31), None
     async for whole in pieces:

@@ -1,4 +1,4 @@
-"""Streaming parser for multipart bodies: an upload's metadata and content, or the calls of a batch.
+"""Streaming parser for multipart bodies: an upload's metadata and content, or a batch's calls.
 
 Lines end in CRLF or, from gcsfs, in LF; the first line determines which.
 """
@@ -36,7 +36,7 @@ def malformed(why: str) -> ApiError:
 
 
 class Parts:
-    """Reads a body's parts in order. Each part must be read to its end before the next."""
+    """Reads a body's parts in order. Each part must be read to its end before the next one."""
 
     def __init__(self, body: AsyncIterator[bytes], boundary: bytes) -> None:
         self._body = body
@@ -54,7 +54,7 @@ class Parts:
         self._buffer[:0] = self._taken
         line = await self._line(b"\n", HEADERS)
         if line.strip():
-            raise malformed("a boundary is followed by other text on its line")
+            raise malformed("other text follows a boundary on the same line")
         headers = bytearray()
         while True:
             line = await self._line(b"\n", HEADERS)
@@ -62,7 +62,7 @@ class Parts:
                 return BytesParser().parsebytes(bytes(headers), headersonly=True)
             headers += line + b"\n"
             if len(headers) > HEADERS:
-                raise malformed("the headers of a part are too long")
+                raise malformed("a part's headers are too long")
 
     async def content(self) -> AsyncIterator[bytes]:
         """The current part's content, in pieces. Raises ApiError (400) if the body ends within the part."""
@@ -102,13 +102,13 @@ class Parts:
     async def _line(self, end: bytes, most: int) -> bytes:
         while (cut := self._buffer.find(end)) < 0:
             if len(self._buffer) > most or not await self._more():
-                raise malformed("a line does not end")
+                raise malformed("a line is unterminated or too long")
         line = bytes(self._buffer[:cut])
         del self._buffer[: cut + 1]
         return line
 
     async def _more(self) -> bool:
-        """Read another piece of the body. Returns False at its end."""
+        """Read another piece of the body. Returns False at the end of the body."""
         async for piece in self._body:
             self._buffer += piece
             return True

@@ -59,12 +59,12 @@ async def change_object(service: Service, call: StorageRequest) -> StorageRespon
     for permission in ("storage.objects.get", "storage.objects.update"):
         service.require(call, permission, bucket, name)
     given = await call.json()
-    # Again, because policies may have changed while the body was read.
+    # Check again, because policies may have changed while the body was being read.
     service.require(call, "storage.objects.update", bucket, name)
     found = service.found(bucket, name, generation)
     conditions.require(found.generation, found.metageneration)
     if "storageClass" in given and given["storageClass"] != found.document["storageClass"]:
-        raise ApiError(400, "invalid", "An object's storage class is changed by rewriting the object.")
+        raise ApiError(400, "invalid", "To change an object's storage class, rewrite the object.")
     if given.get("customTime", found.document.get("customTime", "")) != found.document.get("customTime", ""):
         require_later(given["customTime"], found.document.get("customTime", ""))
     fixed = {name: value for name, value in found.document.items() if name in KEPT}
@@ -105,7 +105,7 @@ async def compose(service: Service, call: StorageRequest) -> StorageResponse:
         raise unsupported("deleteSourceObjects in compose")
     sources = body.get("sourceObjects")
     if not isinstance(sources, list) or not 1 <= len(sources) <= MAX_SOURCES:
-        raise ApiError(400, "required", f"Compose takes 1 to {MAX_SOURCES} source objects.")
+        raise ApiError(400, "required", f"Compose requires 1 to {MAX_SOURCES} source objects.")
     document = object_document(dictionary(body.get("destination")))
     parts = [compose_source(service, call, bucket, dictionary(source)) for source in sources]
     check(service.index.object(bucket, name))
@@ -118,13 +118,13 @@ async def compose(service: Service, call: StorageRequest) -> StorageResponse:
 def compose_source(
     service: Service, call: StorageRequest, bucket: str, source: dict[str, Any]
 ) -> ObjectRecord:
-    """One source of a compose. Raises ApiError (Google's 403, 404 or 412) if it can't be used."""
+    """One source in a compose request. Raises ApiError (Google's 403, 404 or 412) if it can't be used."""
     if unknown := set(source) - {"name", "generation", "objectPreconditions"}:
         raise unsupported(f"{', '.join(sorted(unknown))} in sourceObjects")
     name, wanted = source.get("name"), source_conditions(dictionary(source.get("objectPreconditions")))
     generation = None if source.get("generation") is None else count("generation", source["generation"])
     if not isinstance(name, str):
-        raise ApiError(400, "required", "Each source object of a compose needs a name.")
+        raise ApiError(400, "required", "Each source object in a compose request must have a name.")
     service.require(call, "storage.objects.get", bucket, name)
     found = service.found(bucket, name, generation)
     wanted.require(found.generation, found.metageneration)
@@ -145,7 +145,7 @@ async def copy(service: Service, call: StorageRequest) -> StorageResponse:
 
 
 async def copy_object(service: Service, call: StorageRequest) -> ObjectRecord:
-    """Copy an object, with the metadata in the body or, without a body, the source's."""
+    """Copy an object with the metadata from the body or, without a body, from the source."""
     bucket, name = call.names["bucket"], call.names["object"]
     to_bucket, to_name = call.names["to_bucket"], call.names["to_object"]
     conditions, of_source = read_conditions(call), read_conditions(call, source=True)

@@ -1,7 +1,7 @@
-"""A call of the JSON API, parsed once into values.
+"""A call to the JSON API, parsed once into values.
 
-Handlers see only these values, so they act on exactly what was authorized. Ambiguous requests (a repeated parameter, an
-invalid percent escape) are refused.
+Handlers see only these values, so they act on exactly what was authorized. Ambiguous requests (with a repeated
+parameter or an invalid percent escape) are refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cloud.google_errors import ApiError
 from cloud.json_body import read_json
 
 BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
-# The parameters of every method: https://cloud.google.com/storage/docs/json_api/v1/parameters#query
+# The parameters that every method accepts: https://cloud.google.com/storage/docs/json_api/v1/parameters#query
 EVERYWHERE = frozenset(
     {"alt", "fields", "key", "access_token", "oauth_token", "prettyPrint", "quotaUser", "userIp"}
 )
@@ -59,11 +59,11 @@ class StorageRequest:
         return text == "true"
 
     def tags(self, name: str) -> tuple[str, ...]:
-        """The entity tags of a header, without quotes."""
+        """A header's entity tags, without quotes."""
         return tuple(filter(None, (one.strip().strip('"') for one in self.headers.get(name, "").split(","))))
 
     async def json(self) -> dict[str, Any]:
-        """The body as a JSON object; {} for none. Raises ApiError: 413 over 1 MiB, 400 for anything else."""
+        """The body as a JSON object; {} if there is none. Raises ApiError: 413 over 1 MiB, 400 for anything else."""
         return await read_json(self.body, self.headers.get("Content-Encoding", ""))
 
 
@@ -81,14 +81,16 @@ def invalid(name: str, value: str) -> ApiError:
 
 
 def unsupported(what: str) -> ApiError:
-    """The 400 for a feature of Google Cloud that the lab does not have."""
+    """The 400 for a Google Cloud feature that the lab does not support."""
     return ApiError(400, "invalid", f"The lab's storage does not support {what[:200]}.")
 
 
 def decoded(text: str, plus: str = "+") -> str:
-    """Decode a part of a URL. Raises ApiError (400) for an invalid escape, or if it is not UTF-8."""
+    """Decode part of a URL. Raises ApiError (400) for an invalid escape or anything but UTF-8."""
     if BROKEN.search(text):
-        raise ApiError(400, "badRequest", "The URL has a '%' that is not followed by two hexadecimal digits.")
+        raise ApiError(
+            400, "badRequest", "The URL contains a '%' that is not followed by two hexadecimal digits."
+        )
     try:
         return unquote_to_bytes(text.replace("+", plus)).decode()
     except UnicodeError:
@@ -118,7 +120,7 @@ def read_query(
 
 @dataclass(frozen=True, slots=True)
 class StorageResponse:
-    """A response: a JSON document, raw bytes, or streamed content (`length` -1: unknown in advance)."""
+    """A response: a JSON document, raw bytes, or streamed content (`length` is -1 if unknown in advance)."""
 
     status: int = 200
     body: Any = None

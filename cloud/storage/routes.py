@@ -1,4 +1,4 @@
-"""The methods of the Cloud Storage API that the lab has: paths, parameters and handlers.
+"""The Cloud Storage API methods that the lab supports: paths, parameters and handlers.
 
 https://cloud.google.com/storage/docs/json_api/v1; for the permissions that each method requires:
 https://cloud.google.com/storage/docs/access-control/iam-json
@@ -28,7 +28,7 @@ Handler = Callable[[Service, StorageRequest], Awaitable[StorageResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route. `known`: parameters besides those common to all methods; `several`: repeatable parameters."""
+    """A route. `known`: parameters other than those common to all methods; `several`: repeatable ones."""
 
     methods: str
     path: re.Pattern[str]
@@ -95,7 +95,7 @@ ROUTES = (
     _route("PUT", rf"(?:/resumable)?/upload{API}{BUCKET}/o", resumable.resume, UPLOAD),
     _route("DELETE", rf"(?:/resumable)?/upload{API}{BUCKET}/o", resumable.cancel, UPLOAD),
 )
-# Parts of the API that the lab does not have.
+# Parts of the API that the lab does not support.
 ABSENT = re.compile(
     rf"{API}(?:{BUCKET}(?:{OBJECT})?/(?P<kind>notificationConfigs|folders|managedFolders|anywhereCaches|"
     r"lockRetentionPolicy|restore|relocate|operations|watch|bulkRestore|ipFilter)(?:/.*)?"
@@ -106,7 +106,7 @@ ABSENT = re.compile(
 def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
     """Find a call's route and decode the names in its path.
 
-    Raises ApiError: 404 for an unknown path, 405 for a wrong method, 501 for a part of the API that the lab lacks.
+    Raises ApiError: 404 for an unknown path, 405 for a wrong method, 501 for an unsupported part of the API.
     """
     allowed = []
     for route in ROUTES:
@@ -121,5 +121,5 @@ def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
     if found := ABSENT.fullmatch(path):
         kind = found["kind"] or found["of_project"]
         raise ApiError(501, "notImplemented", f"The lab's storage does not support {kind}.")
-    text = f"The lab's storage has no {path[:200]}: it implements the JSON API, not the XML API."
+    text = f"The lab's storage does not support {path[:200]}: it implements the JSON API, not the XML API."
     raise ApiError(404, "notFound", text)

@@ -1,4 +1,4 @@
-"""Shared by the storage API's methods: permission checks, holds, retention, and the creation of objects."""
+"""Code shared by the storage API's methods: permission checks, holds, retention, and object creation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger("cloud")
 
 @dataclass(slots=True)
 class Service:
-    """The storage. `folder`: the objects' content; `writers`: open resumable uploads by session id."""
+    """The storage. `folder`: the objects' content. `writers`: open resumable uploads by session ID."""
 
     access: Access
     index: Index
@@ -67,7 +67,7 @@ class Service:
         self.index.database.close()
 
     def path(self, blob: str) -> Path:
-        """The file of a content."""
+        """The file that stores a blob."""
         return self.folder / blob
 
     def writer(self) -> Writer:
@@ -75,13 +75,13 @@ class Service:
         return Writer(self.path(new_blob()))
 
     def discard(self, blob: str) -> None:
-        """Delete a content's file."""
+        """Delete a blob's file."""
         remove(self.path(blob))
 
     def replaceable(
         self, call: StorageRequest, bucket: str, name: str, conditions: Preconditions
     ) -> Callable[[ObjectRecord | None], None]:
-        """The check to run at the moment of writing: the bucket is still the same, permissions, preconditions, holds.
+        """The check to run at the moment of writing: the bucket's identity, permissions, preconditions and holds.
 
         Policies and buckets may change while the body is being read.
         """
@@ -120,7 +120,7 @@ class Service:
             )
 
     def retained(self, found: ObjectRecord) -> float:
-        """When a generation's retention expires, as a Unix time; 0 without a policy. A released hold restarts it."""
+        """A generation's retention expiry (Unix time); 0 without a policy. Releasing a hold restarts the retention."""
         bucket = self.index.bucket(found.bucket)
         policy = (bucket.document.get("retentionPolicy") if bucket else None) or {}
         began = max(found.created, float(found.document.get(RELEASED, 0)))
@@ -136,7 +136,7 @@ class Service:
         components: int = 0,
         upload: str = "",
     ) -> ObjectRecord:
-        """Make complete content an object. Discards the content if `check` or the write fails."""
+        """Turn complete content into an object. Discards the content if `check` or the write fails."""
         try:
             document = self.defaults(bucket) | document
             return self.index.put(bucket, name, content, document, check, components, upload)
@@ -145,7 +145,7 @@ class Service:
             raise
 
     def defaults(self, bucket: str) -> dict[str, Any]:
-        """The fields that an object gets from its bucket."""
+        """The fields that an object inherits from its bucket."""
         about = self.bucket(bucket).document
         hold = {"eventBasedHold": True} if about.get("defaultEventBasedHold") else {}
         return {"storageClass": about.get("storageClass", "STANDARD"), **hold}
@@ -154,8 +154,8 @@ class Service:
 def open_service(access: Access, folder: Path) -> Service:
     """Open the storage in a folder and add the lab's new buckets.
 
-    Removes unreferenced content, such as a crashed upload leaves behind. A bucket that is missing from the lab's state
-    because lab.yaml has changed stays in its project and gets a new bucket's policy.
+    Removes unreferenced content, for example from a crashed upload. A bucket that is missing from the lab's state
+    because lab.yaml has changed stays in its project and gets the default policy.
     """
     content, lab_state = folder / "content", access.lab_state
     content.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -179,11 +179,11 @@ def open_service(access: Access, folder: Path) -> Service:
 
 
 def remove(path: Path) -> None:
-    """Delete a content's file. If that fails, the next start deletes it, because nothing refers to it."""
+    """Delete a blob's file. If that fails, the next start deletes it, because nothing refers to it."""
     try:
         path.unlink(missing_ok=True)
     except OSError as fault:
-        log.warning("%s can't be deleted until the next start: %s", path, fault)
+        log.warning("could not delete %s; the next start tries again: %s", path, fault)
 
 
 def put_text(service: Service, bucket: str, name: str, text: str) -> ObjectRecord:

@@ -1,1 +1,1 @@
-"""The docker runtime: compose.yaml, run by Docker Compose."""
+"""The docker runtime: runs compose.yaml with Docker Compose."""

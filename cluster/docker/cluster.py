@@ -21,13 +21,13 @@ from raydock.startup import StartupFailure, last_failure
 from raydock.topology import Pool
 
 RUNTIME = "docker"
-DATA = ("cloud", "storage")  # the volumes with the lab's policies, and with its buckets and objects
-VERTEX = "vertex"  # the service of Vertex AI's control plane
+DATA = ("cloud", "storage")  # the volumes that hold the lab's policies, and its buckets and objects
+VERTEX = "vertex"  # the service that runs Vertex AI's control plane
 STOP_SECONDS = 20
 
 
 def open_cluster(context: Context) -> ComposeCluster:
-    """The cluster of this checkout in Docker. Starts nothing and does not contact the engine."""
+    """This checkout's cluster in Docker. Starts nothing and does not contact the engine."""
     return ComposeCluster(context)
 
 
@@ -49,11 +49,11 @@ class ComposeCluster:
 
     @property
     def project(self) -> str:
-        """The name of the Compose project."""
+        """The Compose project's name."""
         return self.context.topology.project
 
     def exists(self) -> bool:
-        """See Runtime.exists. Without an engine, the state folder tells whether a cluster was started in Docker."""
+        """See Runtime.exists. Without an engine, the state folder shows whether a cluster was started in Docker."""
         return bool(set(self.resources()) - set(self.data_volumes()))
 
     def kept_data(self) -> list[str]:
@@ -61,7 +61,7 @@ class ComposeCluster:
         return [] if self.exists() else self.data_volumes()
 
     def resources(self) -> list[str]:
-        """Everything in Docker that belongs to the cluster. Raises NoEngine if there is something to ask about."""
+        """Everything in Docker that belongs to the cluster. Raises NoEngine if there may be something to list."""
         try:
             return self.engine.resources(self.project)
         except NoEngine as fault:
@@ -74,7 +74,7 @@ class ComposeCluster:
             return []
 
     def data_volumes(self) -> list[str]:
-        """The volumes with the lab's buckets, objects and grants, as `resources` names them."""
+        """The volumes that hold the lab's buckets, objects and grants, in the form that `resources` returns."""
         try:
             found = self.engine.volumes(self.project)
         except NoEngine:
@@ -82,13 +82,13 @@ class ComposeCluster:
         return [f"volume {volume.name}" for volume in found if volume.attrs["Labels"].get(VOLUME) in DATA]
 
     def was_started(self) -> bool:
-        """Whether this checkout started a cluster in Docker and has not removed it, according to the state folder."""
+        """Whether, according to the state folder, a cluster was started in Docker and not removed since."""
         state = self.context.state
         if RUNTIME in started.data(state):
             return True
         if runtime := started.runtime(state):
             return runtime == RUNTIME
-        # Clusters started by an earlier version have no recorded runtime.
+        # Earlier versions did not record the runtime.
         return bool(applied.load(state) and key.read(state)) and not record.path_in(state).exists()
 
     def up(self, build: bool, restart: bool = False) -> None:
@@ -100,19 +100,19 @@ class ComposeCluster:
         if not present:
             ports.require_free(self.context.topology.port)
         started.begin(self.context.state, RUNTIME, self.context.chosen)
-        # By default Compose recreates a container whose settings changed, and ends what runs in it.
+        # By default, Compose recreates a container whose settings changed, which kills the jobs in it.
         how = ["--force-recreate"] if restart else ["--no-recreate"] if present else []
         self.start(*how, *self.scale_flags(present), renewed=restart)
 
     def scale_flags(self, present: Sequence[Member]) -> list[str]:
-        """Flags that keep the size of every existing pool. The sizes in compose.yaml apply to a new cluster only."""
+        """Flags that keep every existing pool's size. The sizes in compose.yaml apply only to a new cluster."""
         pools = dict.fromkeys(found.pool for found in present if found.pool != "head")
         counts = {pool: sum(found.pool == pool for found in present) for pool in pools}
         kept = started.sizes(self.context.state) if present else {}
         return [f"--scale={pool}={count}" for pool, count in {**counts, **kept}.items()]
 
     def build(self, every: bool = False) -> list[str]:
-        """Build the missing images, or all with `every`. Returns their names."""
+        """Build the missing images, or all images if `every` is set. Returns their names."""
         services = {image: service for service, image in self.context.topology.images.items()}
         wanted = list(services) if every else images.missing(self.engine, self.context)
         if not wanted:
@@ -127,7 +127,7 @@ class ComposeCluster:
         return wanted
 
     def start(self, *arguments: str, renewed: bool = False) -> None:
-        """Run `docker compose up` and wait for the health checks. CommandFailed says which of them failed."""
+        """Run `docker compose up` and wait for the health checks. Raises CommandFailed, which lists failed ones."""
         wait = ("--wait", f"--wait-timeout={UP_SECONDS}")
         try:
             with self.context.steps.step("starting the containers"):
@@ -152,7 +152,9 @@ class ComposeCluster:
         with self.context.steps.step("removing the containers"):
             volumes = [] if keep_data else ["--volumes"]
             self.compose.run("down", *volumes, "--remove-orphans", f"--timeout={STOP_SECONDS}")
-        self.engine.remove_networks(self.project)  # those of the lab's Vertex AI clusters, unknown to Compose
+        self.engine.remove_networks(
+            self.project
+        )  # the lab's Vertex AI clusters have some that Compose does not know
         self.engine.remove_volumes(self.project, DATA if keep_data else ())
         if left := [name for name in self.engine.resources(self.project) if name not in kept]:
             raise Leftover(f"Could not remove {', '.join(left)}.", "Try again: make cluster-down")
@@ -167,7 +169,7 @@ class ComposeCluster:
         return sorted(nodes, key=lambda node: node.pool != "head")
 
     def stopped_services(self) -> list[str]:
-        """See Runtime.stopped_services. Docker restarts a crashed service, so these were stopped or keep crashing."""
+        """See Runtime.stopped_services. Docker restarts crashed services, so these were stopped or keep crashing."""
         pools = {pool.name for pool in self.context.topology.pools}
         services = sorted(set(self.context.topology.images.keys()) - pools)
         running = {found.pool for found in map(member, self.engine.containers(self.project)) if found.running}
@@ -178,10 +180,10 @@ class ComposeCluster:
         scale.scale(self, self.context, pool, count, drain_timeout)
 
     def grow(self, pool: Pool, count: int) -> None:
-        """See Scalable.grow. Also called after a removal, so that Compose records the new size.
+        """See Scalable.grow. Also called after nodes are removed, so that Compose records the new size.
 
-        Not with --no-deps: Compose would record a service without dependencies and treat the nodes as changed at the
-        next `up`.
+        Does not use --no-deps: Compose would record a service without dependencies, and the next `up` would treat the
+        nodes as changed.
         """
         self.start("--no-recreate", f"--scale={pool.name}={count}", pool.name)
 
@@ -194,7 +196,7 @@ class ComposeCluster:
                 container.remove(v=True, force=True)
 
     def on_head(self, source: str, *arguments: str) -> str:
-        """See Scalable.on_head. Raises CommandFailed with the last line of stderr."""
+        """See Scalable.on_head. Raises CommandFailed, which quotes the last line of stderr."""
         head: Any = self.engine.containers(self.project, "head")[0]
         status, output = head.exec_run(
             ["python3", "-c", source, "127.0.0.1:6379", *arguments], stderr=True, demux=True
@@ -209,7 +211,7 @@ class ComposeCluster:
         return stdout
 
     def startup_failure(self) -> StartupFailure | None:
-        """Why one of the lab's services did not start, in its own words."""
+        """Why one of the lab's services did not start, as the service itself reported it."""
         for name in (services.CLOUD, VERTEX):
             for container in self.engine.containers(self.project, name):
                 if container.attrs["State"].get("Health", {}).get("Status") != "healthy":
@@ -217,7 +219,7 @@ class ComposeCluster:
         return None
 
     def unhealthy_containers(self) -> list[str]:
-        """Each unhealthy container with the output of its health check, or else its last line of log."""
+        """Each unhealthy container with its health check's output, or else the last line of its log."""
         lines = []
         for container in self.engine.containers(self.project):
             health = container.attrs["State"].get("Health", {}).get("Status", container.status)

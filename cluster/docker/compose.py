@@ -1,4 +1,4 @@
-"""The command `docker compose` for one cluster: its files, its environment, and its output in a log."""
+"""Runs `docker compose` for one cluster, with the right files and environment, and logs its output."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from cluster.docker.engine import DockerEngine, find_compose
 from cluster.runtimes import Context
 from cluster.state import applied, key, logs
 
-UP_SECONDS = 180  # until the health checks must have succeeded
-# Compose's own deadline is shorter; this one catches a Compose that hangs.
+UP_SECONDS = 180  # how long the health checks may take to succeed
+# Longer than Compose's own deadline, to catch a Compose that hangs.
 COMMAND_SECONDS = UP_SECONDS + 60.0
 FIXES = {
     "build": "Fix the problem, then try again: python -m cluster images",
@@ -23,7 +23,7 @@ FIXES = {
 
 @dataclass(frozen=True, slots=True)
 class Compose:
-    """Runs Compose commands for the cluster of a checkout."""
+    """Runs Compose commands for a checkout's cluster."""
 
     context: Context
     engine: DockerEngine
@@ -36,9 +36,9 @@ class Compose:
         seconds: float = COMMAND_SECONDS,
         renewed: bool = False,
     ) -> None:
-        """Run a `docker compose` command with its output in a log. Raises CommandFailed.
+        """Run a `docker compose` command and log its output. Raises CommandFailed.
 
-        `base` is the base image of a build, `seconds` the deadline; for `renewed` see `environment`.
+        `base` is the base image for a build, and `seconds` is the deadline. `renewed` is explained in `environment`.
         """
         # `down` also stops services whose profile is no longer enabled.
         profiles = ["--profile", "*"] if verb == "down" else []
@@ -49,7 +49,7 @@ class Compose:
             raise log.failure(f"`docker compose {verb}`", code, FIXES[verb])
 
     def show_progress(self, verb: str) -> Callable[[str], None]:
-        """What shows the progress in each line of Compose's output."""
+        """A function that takes each line of Compose's output and shows the progress it reports."""
         states = compose_output.Containers()
 
         def show(line: str) -> None:
@@ -59,16 +59,16 @@ class Compose:
         return show
 
     def files(self) -> list[str]:
-        """The flags that name the Compose files: compose.gpu.yaml too if the engine has the NVIDIA runtime."""
+        """The flags for the Compose files, including compose.gpu.yaml if the engine has the NVIDIA runtime."""
         root = self.context.root
         overlay = ["-f", str(root / "compose.gpu.yaml")] if self.engine.nvidia() else []
         return ["--project-directory", str(root), "-f", str(root / "compose.yaml"), *overlay]
 
     def environment(self, base: str, renewed: bool = False) -> dict[str, str]:
-        """The environment for Compose, the same for every command: Compose recreates a container if it changes.
+        """The environment for Compose.
 
-        Changed node settings are therefore held back until the nodes are restarted (`renewed`), so that running jobs
-        survive.
+        It is the same for every command, because Compose recreates a container whose environment changed. To keep
+        running jobs alive, changed node settings are therefore held back until the nodes are restarted (`renewed`).
         """
         chosen = {"BASE_IMAGE": base} if base else {}
         secret = key.digest(key.read(self.context.state))

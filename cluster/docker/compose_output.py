@@ -1,16 +1,16 @@
-"""Progress, read from the output of Docker Compose when it is not a terminal."""
+"""Reads progress from the plain output that Docker Compose writes when stdout is not a terminal."""
 
 from __future__ import annotations
 
 import re
 
-STEP = re.compile(r"#\d+ \[([^\]]+)\]|(Step \d+/\d+)")  # of BuildKit, and of the builder before it
+STEP = re.compile(r"#\d+ \[([^\]]+)\]|(Step \d+/\d+)")  # BuildKit, or the builder that preceded it
 CONTAINER = re.compile(r" *Container (\S+) +(\w+)")
 FINAL = ("Healthy", "Removed")
 
 
 def build_step(line: str) -> str:
-    """The step that a line of a build's output is about, such as "head ray 3/5", or "" for other lines."""
+    """The step that a line of build output reports, such as "head ray 3/5", or "" if it reports none."""
     found = STEP.match(line)
     return (found[1] or found[2]) if found else ""
 
@@ -22,7 +22,7 @@ class Containers:
         self.states: dict[str, str] = {}
 
     def after(self, line: str) -> str:
-        """The progress after this line of output, such as "2 of 5 healthy", or "" for lines about something else."""
+        """The progress after this line of output, such as "2 of 5 healthy", or "" if the line reports none."""
         found = CONTAINER.match(line)
         if not found:
             return ""

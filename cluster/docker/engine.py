@@ -1,4 +1,4 @@
-"""The Docker engine. Every call to the `docker` package is in this module."""
+"""The Docker engine. Only this module calls the `docker` package."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ INSTALL = "Start Docker, or run the cluster as processes: python -m cluster up -
 
 @dataclass(frozen=True, slots=True)
 class DockerEngine:
-    """A Docker engine that answers."""
+    """A Docker engine that responds."""
 
     client: Any  # docker.DockerClient
     address: str
     version: str
 
     def nvidia(self) -> bool:
-        """Whether the engine has the NVIDIA runtime, which gives containers a GPU."""
+        """Whether the engine has the NVIDIA runtime, which lets containers use a GPU."""
         return "nvidia" in self.client.info().get("Runtimes", {})
 
     def machine(self) -> Machine:
-        """What the engine has for containers: with Docker Desktop, its virtual machine's CPUs and memory."""
+        """The CPUs and memory available to containers. Docker Desktop reports those of its virtual machine."""
         about = self.client.info()
         return Machine(int(about["NCPU"]), int(about["MemTotal"]))
 
@@ -48,15 +48,15 @@ class DockerEngine:
         return bool(self.client.images.list(name=name))
 
     def image_label(self, name: str, label: str) -> str:
-        """The value of a label of a local image, or ""."""
+        """The value of a local image's label, or "" if it is not set."""
         return str(self.client.images.get(name).labels.get(label, ""))
 
     def require_pullable(self, image: str, seconds: float = 20) -> None:
-        """Raise NoRegistry, with the reason, if the registry can't be asked about the image within `seconds`."""
+        """Raise NoRegistry, with the reason, if the registry can't be queried for the image within `seconds`."""
         client = import_module("docker").DockerClient(base_url=self.address, timeout=seconds)
         try:
             client.images.get_registry_data(image)
-        except Exception as error:  # the engine's errors and requests' timeouts share no base class
+        except Exception as error:  # errors from the engine and timeouts from `requests` share no base class
             raise NoRegistry(
                 f"Cannot pull the image {image}: {first_line(error)}.",
                 "Set BASE_IMAGE to an image that this machine has or can pull.",
@@ -65,13 +65,13 @@ class DockerEngine:
             client.close()
 
     def containers(self, project: str, service: str = "") -> list[Any]:
-        """The project's containers in any state, sorted by name; only those of `service` if it is given."""
+        """The project's containers in any state, sorted by name. With `service`, only that service's containers."""
         labels = [f"{PROJECT}={project}"] + ([f"{SERVICE}={service}"] if service else [])
         found = self.client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
         return sorted(found, key=lambda container: (len(container.name), container.name))
 
     def resources(self, project: str) -> list[str]:
-        """The project's containers, networks and volumes, each like "network raydock_default"."""
+        """The project's containers, networks and volumes, in the form "network raydock_default"."""
         label = {"label": f"{PROJECT}={project}"}
         return [
             *(f"container {found.name}" for found in self.containers(project)),
@@ -84,7 +84,7 @@ class DockerEngine:
         return list(self.client.volumes.list(filters={"label": f"{PROJECT}={project}"}))
 
     def remove_volumes(self, project: str, keep: Collection[str] = ()) -> None:
-        """Remove the project's volumes that no container uses, except those to `keep`, by their names in Compose."""
+        """Remove the project's unused volumes, except those whose Compose names are in `keep`."""
         for volume in self.volumes(project):
             if volume.attrs["Labels"].get(VOLUME) not in keep:
                 with suppress(import_module("docker").errors.APIError):
@@ -98,9 +98,9 @@ class DockerEngine:
 
 
 def connect(seconds: float = 60) -> DockerEngine:
-    """Connect to this machine's engine, with `seconds` as the timeout of later requests.
+    """Connect to this machine's engine. `seconds` is the timeout for later requests.
 
-    Raises NoEngine, with the reason, if it does not answer within 5 s.
+    Raises NoEngine, with the reason, if the engine does not respond within 5 s.
     """
     docker = import_module("docker")
     address = engine_address()
@@ -110,12 +110,15 @@ def connect(seconds: float = 60) -> DockerEngine:
         version = probe.version()["Version"]
         probe.close()
     except (docker.errors.DockerException, OSError) as error:
-        raise NoEngine(f"No Docker engine answers at {address}: {reason(error)}.", INSTALL) from error
+        raise NoEngine(f"No Docker engine is responding at {address}: {reason(error)}.", INSTALL) from error
     return DockerEngine(docker.DockerClient(base_url=address, timeout=seconds), address, version)
 
 
 def probe_socket(address: str) -> None:
-    """Raise OSError if nothing listens on the socket. The docker package would leak a socket and hide the reason."""
+    """Raise OSError if nothing is listening on the socket.
+
+    The docker package would leak a socket and hide the reason.
+    """
     scheme, _, path = address.partition("://")
     if scheme == "unix":
         with socket.socket(socket.AF_UNIX) as probe:
@@ -130,7 +133,7 @@ def engine_address() -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Why the engine did not answer, in a few words. The client buries the operating system's error in its own."""
+    """Why the engine did not respond, in a few words. The client buries the operating system's error in its own."""
     for cause in causes(error):
         if isinstance(cause, FileNotFoundError):
             return "the socket does not exist"
@@ -144,7 +147,7 @@ def reason(error: BaseException) -> str:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and every error that it wraps: its cause, its context, and errors among its arguments."""
+    """The error and every error that it wraps as its cause, its context, or one of its arguments."""
     yield error
     for cause in (error.__cause__, error.__context__, *error.args):
         if isinstance(cause, BaseException):
@@ -170,7 +173,7 @@ def find_compose() -> tuple[str, ...]:
         if succeeds((*command, "version")):
             return command
     raise NoEngine(
-        "A Docker engine answers, but `docker compose` is not installed.",
+        "A Docker engine is running, but `docker compose` is not installed.",
         "Install the Compose plugin: apt-get install docker-compose-plugin (Debian: docker-compose)",
     )
 
@@ -192,9 +195,9 @@ def member(container: Any) -> Member:
 
 
 def milliseconds(time: str) -> int:
-    """Convert the engine's timestamp, like 2026-01-31T12:00:00.123456789Z, to milliseconds since 1970.
+    """Convert a timestamp from the engine, such as 2026-01-31T12:00:00.123456789Z, to milliseconds since 1970.
 
-    The engine writes year 1 for "never", which becomes 0.
+    The engine writes "never" as a date in the year 1, which becomes 0.
     """
     found = datetime.fromisoformat(time[:19] + "+00:00").timestamp()
     return max(0, int(found * 1000) + int((time[20:-1] or "0")[:3].ljust(3, "0")))

@@ -1,4 +1,4 @@
-"""The images of the docker runtime: which are missing, and their base image."""
+"""The docker runtime's images: which ones are missing, and their base image."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from raydock import topology
 from raydock.errors import CommandFailed
 
 BUILD_SECONDS = 3600.0
-# Variables that name the CA bundle of pip and other clients. The first one that names an existing file is used.
+# Variables that point pip and other clients to a CA bundle. The first one that points to an existing file is used.
 CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 GPU_SERVICE, GPU_LABEL = "gpu-worker", "raydock.gpu-build"  # see docker/Dockerfile
 
 
 def missing(engine: DockerEngine, context: Context) -> list[str]:
-    """The images that the engine lacks, including a GPU image built without CUDA if CUDA is wanted."""
+    """The images that must be built, including a GPU image that was built without CUDA if CUDA is wanted."""
     images = context.topology.images
     cuda = (context.settings.get("GPU_BUILD") or ("cuda" if engine.nvidia() else "cpu")) == "cuda"
     return [
@@ -32,7 +32,7 @@ def missing(engine: DockerEngine, context: Context) -> list[str]:
 
 
 def base_image(engine: DockerEngine, context: Context) -> str:
-    """The base image: BASE_IMAGE if set, otherwise the public image, otherwise one built here from Debian packages."""
+    """The base image: BASE_IMAGE, if set, or the public image, or, if that can't be pulled, one built from Debian."""
     wanted = context.topology.base_image
     if wanted != defaults(context).base_image or engine.has_image(wanted):
         return wanted
@@ -41,12 +41,12 @@ def base_image(engine: DockerEngine, context: Context) -> str:
         return wanted
     except NoRegistry as error:
         own = f"{context.settings.get('RAYDOCK_IMAGE_PREFIX') or 'raydock'}/base:bookworm"
-        context.say(f"{error.message} Using {own} instead, built from Debian packages.")
+        context.say(f"{error.message} Using {own} instead, which is built from Debian packages.")
         return self_built(own, context)
 
 
 def self_built(name: str, context: Context) -> str:
-    """Run docker/base.sh, which builds the image unless it exists. It takes about a minute and needs root."""
+    """Run docker/base.sh, which builds the image if it does not exist. This takes about a minute and requires root."""
     script, log = context.root / "docker" / "base.sh", logs.named(context.state, "base-image")
     try:
         with context.steps.step(f"building {name}"):
@@ -57,13 +57,13 @@ def self_built(name: str, context: Context) -> str:
         raise log.failure(
             f"docker/base.sh {name}",
             code,
-            "Or set BASE_IMAGE to an image with Python 3.11 that this machine has or can pull.",
+            "Or set BASE_IMAGE to a Python 3.11 image that this machine has or can pull.",
         )
     return name
 
 
 def ca_bundle(context: Context, environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
-    """The CA bundle that builds and jobs trust, and the name of the setting that it comes from."""
+    """The CA bundle that builds and jobs trust, and the setting that selects it."""
     wanted = context.topology.ca_bundle
     if wanted != defaults(context).ca_bundle:
         return wanted, "RAYDOCK_CA_BUNDLE"

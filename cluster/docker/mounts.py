@@ -1,4 +1,4 @@
-"""Files of this machine that are mounted into containers, whose users are not the files' owner."""
+"""Files on this machine that are mounted into containers and must be readable by the containers' users."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from iam.lab.settings import settings
 from raydock import topology
 from raydock.errors import CommandFailed
 
-USER = 1000  # the uid in the nodes and the notebook: docker/Dockerfile
+USER = 1000  # the nodes' and the notebook's uid, from docker/Dockerfile
 
 
 def files(context: Context) -> dict[str, str]:
-    """The values of LAB_FILE and RAYDOCK_CA_BUNDLE for Compose: files that the containers' users can read.
+    """The values of LAB_FILE and RAYDOCK_CA_BUNDLE for Compose. The containers' users can read both files.
 
-    A checkout created with umask 077 is readable by its owner only. The containers then get a copy of the file. Other
-    users of this machine can't reach the copy, because the state folder is private.
+    Only the owner can read a checkout created with umask 077. The containers then get a copy of the file. Other users
+    on this machine can't reach the copy, because the state folder is private.
     """
     bundle, _ = images.ca_bundle(context)
     found = {"RAYDOCK_CA_BUNDLE": bundle}
@@ -36,7 +36,7 @@ def files(context: Context) -> dict[str, str]:
 
 
 def readable_copy(file: Path, state: Path) -> Path | None:
-    """Copy the file so that other users can read it. None if they already can, or if the file can't be read."""
+    """Copy the file so that other users can read it. None if they already can, or if it can't be copied."""
     try:
         if file.stat().st_mode & 0o004:
             return None
@@ -55,7 +55,7 @@ def readable_copy(file: Path, state: Path) -> Path | None:
 
 
 def folder_in(state: Path) -> Path:
-    """The folder of the copies."""
+    """The folder that holds the copies."""
     return state / "readable"
 
 
@@ -65,7 +65,7 @@ def remove(state: Path) -> None:
 
 
 def require_readable(context: Context) -> None:
-    """Raise CommandFailed if the notebook's user can't read everything that is mounted from the checkout."""
+    """Raise CommandFailed if the notebook's user can't read every file mounted from the checkout."""
     mounted = sources(context)
     hidden = [path for source in mounted for path in walk(context.root / source) if not is_readable(path)]
     if hidden:
@@ -78,7 +78,7 @@ def require_readable(context: Context) -> None:
 
 
 def sources(context: Context) -> list[str]:
-    """The files and folders of the checkout that the enabled services mount."""
+    """The files and folders in the checkout that the enabled services mount."""
     import yaml
 
     document = yaml.safe_load((context.root / "compose.yaml").read_text(encoding="utf-8"))

@@ -1,1 +1,1 @@
-"""The processes runtime: the cluster as processes of this machine, without Docker."""
+"""The processes runtime: runs the cluster as processes on this machine, without Docker."""

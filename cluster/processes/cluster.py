@@ -1,7 +1,8 @@
 """The processes runtime: the same topology without Docker, listening on 127.0.0.1 only.
 
-Each node is one `ray start --block`; the lab's cloud is one more process (services.py). Each has its own session, so it
-outlives this command. record.py stores what was started; process_tree.py finds the processes by their marker.
+Each node is one `ray start --block`, and the lab's cloud is another process (services.py). Each runs in its own
+session, so it outlives this command. record.py records what was started, and process_tree.py finds the processes by
+their marker.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ AGAIN = "Try again: make cluster-up"
 
 
 def open_cluster(context: Context) -> ProcessesCluster:
-    """The cluster of this checkout that runs as processes. Starts nothing."""
+    """This checkout's cluster, run as processes. Starts nothing."""
     return ProcessesCluster(context)
 
 
@@ -43,7 +44,7 @@ class ProcessesCluster:
 
     @property
     def owned(self) -> process_tree.Owned:
-        """All processes of this cluster."""
+        """All processes that belong to this cluster."""
         return process_tree.Owned(str(self.context.state))
 
     def exists(self) -> bool:
@@ -55,24 +56,24 @@ class ProcessesCluster:
         return [str(path) for path in [temp_dir.kept_data(self.context.state)] if path.exists()]
 
     def record(self) -> ProcessesRecord | None:
-        """The record of this cluster, or None."""
+        """This cluster's record, or None."""
         return record.load(self.context.state)
 
     def require_record(self) -> ProcessesRecord:
-        """The record of this cluster. Raises NotUp if there is none."""
+        """This cluster's record. Raises NotUp if there is none."""
         if found := self.record():
             return found
         raise NotUp("No cluster is running as processes.", "Start one: make cluster-up")
 
     def up(self, build: bool, restart: bool = False) -> None:
-        """See Runtime.up. There are no images to build."""
+        """See Runtime.up. `build` has no effect, because this runtime uses no images."""
         require_ray()
         if self.head_is_running():
             for member in self.members() if restart else ():
                 self.processes_of(member.name).end()
             return self.complete()
         if self.exists():
-            self.context.say("found a stale cluster; cleaning up, except for the lab's data")
+            self.context.say("found a stale cluster; removing it, but keeping the lab's data")
             self.down(keep_data=True)
         ports.require_free(self.context.topology.port)
         started.begin(self.context.state, RUNTIME, self.context.chosen)
@@ -85,7 +86,7 @@ class ProcessesCluster:
             raise
 
     def plan(self) -> None:
-        """Record every node and port first, so that an interrupted `up` can be resumed."""
+        """Record every node and port before starting anything, so that an interrupted `up` can be resumed."""
         topology = self.context.topology
         names = [(f"{pool.name}-{n + 1}", pool.name) for pool in topology.workers for n in range(pool.nodes)]
         planned = (NodeProcess("head", "head"), *(NodeProcess(name, pool) for name, pool in names))
@@ -94,7 +95,7 @@ class ProcessesCluster:
         record.save(self.context.state, ProcessesRecord(temp, topology.port, planned, chosen))
 
     def complete(self) -> None:
-        """Start the services, the head and every worker without a living node, and wait until they are ready."""
+        """Start the services, the head and every worker that lacks a living node, and wait until they are ready."""
         with self.context.steps.step("starting the nodes"):
             startup.ensure(self.context, self.require_record())
             self.start_head()
@@ -102,7 +103,7 @@ class ProcessesCluster:
         self.describe()
 
     def start_head(self) -> None:
-        """Start the head, unless it is running, and wait until it is ready. Raises NotReady."""
+        """Start the head if it is not running, and wait until it is ready. Raises NotReady."""
         if not self.head_is_running():
             self.context.steps.status("starting the head node and its dashboard")
             self.launch("head", self.context.topology.head)
@@ -111,7 +112,7 @@ class ProcessesCluster:
         )
 
     def start_workers(self) -> None:
-        """Start every worker without a living node, and wait until all are ready. Raises NotReady."""
+        """Start every worker that lacks a living node, and wait until all are ready. Raises NotReady."""
         members = self.members()
         names = status.missing(members, nodes.list_nodes(self.context.dashboard))
         lost = [member for member in members if member.name in names]
@@ -125,11 +126,11 @@ class ProcessesCluster:
         )
 
     def head_status(self) -> str:
-        """What the head is still waiting for, or "" once it is ready."""
+        """What the head still needs before it is ready, or "" if it is."""
         return readiness.head(self.context, self.require_record())
 
     def workers_status(self) -> str:
-        """Which workers are not ready yet, or ""."""
+        """Which workers are not ready yet, or "" if all are."""
         return readiness.workers(self.context, self.require_record(), self.members())
 
     def restart_cloud(self) -> None:
@@ -165,7 +166,7 @@ class ProcessesCluster:
         ]
 
     def processes_of(self, node: str) -> process_tree.Owned:
-        """The processes of one node."""
+        """The processes that belong to one node."""
         return replace(self.owned, node=node)
 
     def is_running(self, node: NodeProcess) -> bool:
@@ -200,7 +201,7 @@ class ProcessesCluster:
         record.save(self.context.state, replace(found, nodes=kept))
 
     def on_head(self, source: str, *arguments: str) -> str:
-        """See Scalable.on_head. Raises CommandFailed if it fails or takes more than 60 s."""
+        """See Scalable.on_head. Raises CommandFailed if the code fails or takes longer than 60 s."""
         address = ray_node.gcs(self.require_record().head)
         try:
             done = subprocess.run(
@@ -208,7 +209,7 @@ class ProcessesCluster:
                 capture_output=True, text=True, timeout=60, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise CommandFailed("Ray's control store did not answer within 60 s.", "Try again") from None
+            raise CommandFailed("Ray's control store did not respond within 60 s.", "Try again") from None
         if done.returncode:
             last = "".join(done.stderr.strip().splitlines()[-1:])
             raise CommandFailed(f"A command on the head node failed: {last}.", "See: make cluster-status")
@@ -221,7 +222,7 @@ class ProcessesCluster:
         record.save(self.context.state, found.with_node(node))
 
     def describe(self) -> None:
-        """Write the nodes' Python, Ray and package versions to Ray's log folder, as docker/node.py does."""
+        """Write the nodes' Python, Ray and package versions to Ray's log folder, like docker/node.py."""
         module = ray_node.node_module(self.context.root)
         logs = Path(ray_node.ray_folder(self.require_record().temp), "session_latest", "logs")
         part = logs / f"{module.DESCRIPTION}.part"

@@ -1,7 +1,7 @@
-"""The identity of jobs in the processes runtime: variables that direct unmodified clients to the lab's cloud.
+"""The identity that jobs use in the processes runtime: variables that direct unmodified clients to the lab's cloud.
 
-In Docker, Google's host names resolve to the lab. Here the clients' own variables redirect them. Storage clients then
-send no token, so every request to the `emulator` port is made as the jobs' identity.
+In Docker, Google's host names resolve to the lab. Here, the clients' own variables redirect them. Storage clients then
+send no token, so the lab treats every request to the `emulator` port as coming from the jobs' identity.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from cluster.processes.record import Ports
 
 LOOPBACK = "127.0.0.1"
-# The user's own credentials and projects, and variables that would make a client bypass the lab.
+# Variables that carry the user's own credentials or project, or that would make a client bypass the lab.
 PERSONAL = ("CLOUDSDK_", "GOOGLE_", "GCLOUD_", "GCE_METADATA_", "GCSFS_")
 PERSONAL_NAMES = frozenset(
     {"STORAGE_EMULATOR_HOST", "CLOUD_STORAGE_EMULATOR_ENDPOINT", "NO_GCE_CHECK", "BOTO_CONFIG"}
@@ -25,10 +25,10 @@ def is_personal(name: str) -> bool:
 
 
 def variables(temp: str, ports: Ports, caller: Mapping[str, str]) -> dict[str, str]:
-    """The variables that make google-auth, Google's clients, gcsfs and pyarrow use the lab with the jobs' identity.
+    """The variables that make google-auth, Google's clients, gcsfs and pyarrow use the lab and the jobs' identity.
 
-    The last two hide the user's `gcloud` login, which clients prefer to the metadata server: pyarrow would exchange it
-    for a token at Google, even when it reads the object from the lab.
+    The last two hide the user's `gcloud` login, which clients would use instead of the metadata server. Even when
+    reading an object from the lab, pyarrow would exchange that login for a token from Google.
     """
     storage = f"http://{LOOPBACK}:{ports.emulator}"
     metadata = f"{LOOPBACK}:{ports.metadata}"
@@ -38,7 +38,7 @@ def variables(temp: str, ports: Ports, caller: Mapping[str, str]) -> dict[str, s
         "GCE_METADATA_HOST": metadata,
         "GCE_METADATA_IP": metadata,  # google-auth tries this first
         "GCE_METADATA_ROOT": metadata,  # pyarrow's C++
-        # Otherwise gcsfs asks for the bucket's type over gRPC and waits 60 s for an answer.
+        # Otherwise, gcsfs requests the bucket's type over gRPC and waits 60 s for a response.
         "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
         **dict.fromkeys(NO_PROXY, without_proxy(caller)),
         "CLOUDSDK_CONFIG": f"{temp}/home/gcloud",  # google-auth
@@ -47,6 +47,6 @@ def variables(temp: str, ports: Ports, caller: Mapping[str, str]) -> dict[str, s
 
 
 def without_proxy(caller: Mapping[str, str]) -> str:
-    """The caller's NO_PROXY list plus loopback."""
+    """The caller's NO_PROXY list, plus loopback addresses."""
     listed = next((caller[name] for name in NO_PROXY if caller.get(name)), "")
     return listed if listed.strip() == "*" else ",".join(filter(None, [listed, "localhost", LOOPBACK]))

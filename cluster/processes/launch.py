@@ -1,4 +1,4 @@
-"""Starts one process of the cluster: a node or a service."""
+"""Starts one of the cluster's processes: a node or a service."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def launch_node(context: Context, found: ProcessesRecord, pool: Pool, name: str)
     """Start one node: `ray start --block`."""
     own = tuple(ports.pick(ray_node.count_of_ports(pool.name), found.taken()))
     node = NodeProcess(name, pool.name, since=int(time.time() * 1000), ports=own)
-    for socket in ray_node.sockets(found.temp, name):  # a previous node of the same name may have left them
+    for socket in ray_node.sockets(
+        found.temp, name
+    ):  # an earlier node with this name may have left them behind
         Path(socket).unlink(missing_ok=True)
     environ = ray_node.environment(context.state, found, pool, node)
     vector = node_command(context, found, pool, name, own)
@@ -35,7 +37,7 @@ def launch_node(context: Context, found: ProcessesRecord, pool: Pool, name: str)
 def launch_process(
     context: Context, found: ProcessesRecord, vector: list[str], environ: dict[str, str]
 ) -> int:
-    """Start a process in a session of its own, so that it outlives this command. Returns its process id."""
+    """Start a process in a new session, so that it outlives this command. Returns its process id."""
     name = environ[process_tree.NODE]
     with log(context, name).open() as output:
         process = subprocess.Popen(
@@ -53,7 +55,7 @@ def launch_process(
 
 
 def wait_for_marker(process: subprocess.Popen[bytes], owned: process_tree.Owned) -> None:
-    """Wait until the marker is visible. The environment of a process can't be read right after its start."""
+    """Wait until the marker is visible, because a process's environment can't be read right after it starts."""
     deadline = time.monotonic() + MARKER_SECONDS
     while not owned.has(process.pid) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -71,7 +73,7 @@ def node_command(
 
 
 def log(context: Context, name: str) -> LogFile:
-    """The log of a node or service."""
+    """The log file for a node or service."""
     return logs.named(context.state, name)
 
 
@@ -81,5 +83,5 @@ def machine_memory() -> int:
 
 
 def shared_memory(temp: str) -> int:
-    """Free bytes where Ray keeps its object stores: /dev/shm, or the temporary folder on a Mac."""
+    """The free bytes on the disk that holds Ray's object stores: /dev/shm, or the temporary folder on a Mac."""
     return shutil.disk_usage("/dev/shm" if os.path.isdir("/dev/shm") else temp).free

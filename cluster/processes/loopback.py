@@ -1,13 +1,15 @@
-"""`ray start` that stays on 127.0.0.1: `python -P loopback.py start --node-ip-address=127.0.0.1 …`.
+"""Runs `ray start` on 127.0.0.1 only: `python -P loopback.py start --node-ip-address=127.0.0.1 …`.
 
-Besides what docker/start.py changes, this changes two things in Ray's private modules, for the starting process only:
+In addition to the changes in docker/start.py, this patches Ray's private modules in two ways, only in the process that
+runs `ray start`:
 
-- Address. `ray start` replaces 127.0.0.1 with the machine's external address (ray._private.services,
-  resolve_ip_for_localhost), so all of Ray's servers would listen on every interface. Ray skips that with
-  RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0, which jobs and workers inherit, but then `ray start` rejects a second node. Here
-  both work.
-- Runtime envs. Nodes on one machine share the session folder. A node that prepares a working dir deletes an existing
-  one first (working_dir.py: overwrite=True), even while a driver uses it. So each node gets its own folder.
+- The address. `ray start` replaces 127.0.0.1 with the machine's external address (ray._private.services,
+  resolve_ip_for_localhost), so all of Ray's servers would listen on every interface. Setting
+  RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0, which jobs and workers inherit, turns that off, but `ray start` then rejects a
+  second node. With this patch, both work.
+- Runtime envs. Nodes on one machine share the session folder. Before a node prepares a working dir, it deletes the
+  existing one (working_dir.py: overwrite=True), even while a driver is using it. Each node therefore gets its own
+  folder.
 """
 
 import importlib.util
@@ -24,7 +26,7 @@ LEFTOVERS, START = DOCKER / "leftovers.py", DOCKER / "start.py"
 def main() -> None:
     """Patch Ray, then run its command line."""
     if os.environ["RAYDOCK_NODE"] == "head" and sys.platform == "linux":
-        # Ends processes that jobs leave behind, as on the head node in Docker.
+        # Kills processes that jobs leave behind, as on the head node in Docker.
         command = [sys.executable, "-IS", str(LEFTOVERS), str(os.getpid())]
         subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     import ray._private.ray_constants as constants
@@ -40,7 +42,7 @@ def main() -> None:
 
 
 def module(path: Path) -> Any:
-    """Import a file of the images, which is in no package."""
+    """Import one of the images' files, which are not in a package."""
     spec = importlib.util.spec_from_file_location(f"raydock_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None

@@ -1,8 +1,8 @@
-"""Finds and ends the processes of one cluster, and no others.
+"""Finds and stops the processes that belong to one cluster, and no others.
 
-A process belongs to the cluster if its environment has the cluster's marker, which all processes of Ray and of jobs
-inherit, or if it descends from such a process. A reused process id is therefore never mistaken for ours, and processes
-orphaned by a crash are still found.
+A process belongs to the cluster if its environment contains the cluster's marker, which all of Ray's and the jobs'
+processes inherit, or if it descends from such a process. A reused process id is therefore never mistaken for one of
+the cluster's, and processes orphaned by a crash can be found.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from cluster.errors import Leftover
 
 MARK = "RAYDOCK_CLUSTER"
 NODE = "RAYDOCK_NODE"
-TERM_SECONDS = 5.0  # a raylet unregisters within a second or two of SIGTERM
+TERM_SECONDS = 5.0  # after SIGTERM, a raylet unregisters within a second or two
 KILL_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """The processes of one cluster, or of one of its nodes or services if `node` is set."""
+    """The processes that belong to one cluster or, if `node` is set, to one of its nodes or services."""
 
     cluster: str
     node: str = ""
 
     def processes(self) -> list[Any]:
-        """All living ones, as psutil.Process objects, which check the start time before sending a signal."""
+        """All living processes, as psutil.Process objects, which check the start time before sending a signal."""
         found = {process.pid: process for process in psutil.process_iter() if self.is_marked(process)}
         for process in list(found.values()):
             found |= {child.pid: child for child in descendants(process)}
-        # Not this process: a job of the cluster may have started it.
+        # Leave out this process and its parents, since one of the cluster's jobs may have started it.
         ourselves = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
         return [process for pid, process in found.items() if pid not in ourselves and is_alive(process)]
 
     def is_marked(self, process: Any) -> bool:
-        """Whether the process has the marker in its environment. False if that can't be read."""
+        """Whether the process's environment contains the marker. False if the environment can't be read."""
         try:
             environ = process.environ()
         except (psutil.Error, OSError):
@@ -56,7 +56,7 @@ class Owned:
         return self.is_marked(process) and is_alive(process)
 
     def end(self) -> int:
-        """End all of them: SIGTERM first, then SIGKILL. Returns their number. Raises Leftover if any survive."""
+        """Stop all of them, with SIGTERM, then SIGKILL. Returns their number. Raises Leftover if any survive."""
         first = self.processes()
         for process in first:
             if is_session_leader(process):
@@ -66,24 +66,24 @@ class Owned:
         while rest := self.processes() or self.recheck():
             if time.monotonic() > deadline:
                 ids = ", ".join(str(process.pid) for process in rest)
-                raise Leftover(f"Could not end these processes: {ids}.", "Try again: make cluster-down")
+                raise Leftover(f"Could not kill these processes: {ids}.", "Try again: make cluster-down")
             for process in rest:
                 signal(process, "kill")
             psutil.wait_procs(rest, timeout=1)
         return len(first)
 
     def recheck(self) -> list[Any]:
-        """Look again after 50 ms, because the environment of a process can't be read right after its start."""
+        """Look again after 50 ms, because a process's environment can't be read right after it starts."""
         time.sleep(0.05)
         return self.processes()
 
     def wait(self, seconds: float) -> None:
-        """Wait until all have exited, for at most `seconds`."""
+        """Wait up to `seconds` for all of them to exit."""
         psutil.wait_procs(self.processes(), timeout=seconds)
 
 
 def is_session_leader(process: Any) -> bool:
-    """Whether the process leads a session, as `ray start --block` does. On SIGTERM it ends its own children."""
+    """Whether the process leads a session, as `ray start --block` does, which stops its own children on SIGTERM."""
     try:
         return bool(os.getsid(process.pid) == process.pid)
     except OSError:

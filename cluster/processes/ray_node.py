@@ -1,4 +1,4 @@
-"""A node of the processes runtime: its command and environment, as values."""
+"""Builds the command and environment that start a node in the processes runtime."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cluster.processes.identity import LOOPBACK
 from raydock.topology import Pool, Topology
 
 LAUNCHER = Path(__file__).with_name("loopback.py")
-DRIVER = Path(__file__).with_name("driver")  # holds sitecustomize.py
-# The options in the order of NodeProcess.ports.
+DRIVER = Path(__file__).with_name("driver")  # contains sitecustomize.py
+# The options, in the same order as NodeProcess.ports.
 PORTS = (
     "--dashboard-agent-listen-port",
     "--dashboard-agent-grpc-port",
@@ -27,7 +27,7 @@ PORTS = (
 )
 HEAD_PORTS = (*PORTS, "--port", "--ray-client-server-port")
 SOCKETS = ("--raylet-socket-name", "--plasma-store-socket-name")
-# Ports of the dashboard's and the autoscaler's metrics. They have no option, only these variables.
+# The ports for the dashboard's and the autoscaler's metrics. `ray start` has no option for them, only these variables.
 METRICS = ("DASHBOARD_METRIC_PORT", "AUTOSCALER_METRIC_PORT")
 SMALLEST_STORE = 80 * 2**20  # bytes; Ray's own minimum is 75 MB
 
@@ -41,9 +41,9 @@ class Share:
 
 
 def shares(topology: Topology, memory: int, shm: int) -> dict[str, Share]:
-    """The share of each pool's nodes on a machine with `memory` and `shm` bytes.
+    """Each pool's share per node, on a machine with `memory` and `shm` bytes.
 
-    These are the topology's sizes, scaled down if all nodes together would use more than 80 % of either.
+    These are the topology's sizes, scaled down if all nodes together would use more than 80% of either.
     """
     pools = topology.pools
     fit = min(1.0, 0.8 * memory / max(1, sum(pool.nodes * pool.memory for pool in pools)))
@@ -56,24 +56,24 @@ def shares(topology: Topology, memory: int, shm: int) -> dict[str, Share]:
 
 
 def node_module(root: Path) -> ModuleType:
-    """Import docker/node.py, the one place that defines which resources a node offers to jobs."""
+    """Import docker/node.py, the only module that defines which resources a node offers to jobs."""
     return cast(ModuleType, loopback.module(root / "docker" / "node.py"))
 
 
 def count_of_ports(pool: str) -> int:
-    """The number of ports that a node of the pool needs."""
+    """The number of ports that a node in the pool needs."""
     return len(HEAD_PORTS) + len(METRICS) if pool == "head" else len(PORTS)
 
 
 def gcs(head: record.NodeProcess) -> str:
-    """HOST:PORT of Ray's control store (GCS)."""
+    """The HOST:PORT of Ray's control store (GCS)."""
     return f"{LOOPBACK}:{head.ports[HEAD_PORTS.index('--port')]}"
 
 
 def command(
     root: Path, temp: str, pool: Pool, name: str, share: Share, ports: tuple[int, ...], head: str
 ) -> list[str]:
-    """The argument vector of `ray start`. `head` is the control store's address, which the head does not use."""
+    """The argument vector for `ray start`. `head` is the control store's address, which the head does not use."""
     environ = {
         "RAYDOCK_CPUS": str(pool.cpus),
         "RAYDOCK_GPUS": str(pool.gpus),
@@ -86,18 +86,18 @@ def command(
         *(sys.executable, "-P", str(LAUNCHER), "start", "--block", *resources),
         *(f"{option}={port}" for option, port in zip(options, ports, strict=False)),
         f"--node-ip-address={LOOPBACK}",
-        # Nodes that start concurrently in one session would choose the same names.
+        # Otherwise, nodes that start concurrently in one session would choose the same names.
         *(f"{option}={path}" for option, path in zip(SOCKETS, sockets(temp, name), strict=True)),
-        f"--include-log-monitor={pool.name == 'head'}",  # one for all nodes, since they share a log folder
+        f"--include-log-monitor={pool.name == 'head'}",  # one is enough: all nodes share a log folder
         f"--memory={share.memory}",
         f"--object-store-memory={share.object_store}",
-        # Let the kernel choose the workers' ports: raylets on one machine would compete for the default range.
+        # The kernel chooses the workers' ports, because raylets on one machine would compete for the default range.
         "--min-worker-port=0",
         "--max-worker-port=0",
     ]
 
 
-# Not inherited from the caller. Without bytecode, every process would compile all of Ray again.
+# Variables that are not inherited from the caller. Without bytecode, every process would recompile all of Ray.
 UNWANTED = ("RAY_", "RAYDOCK_", "PYTHONDONTWRITEBYTECODE")
 
 
@@ -107,12 +107,12 @@ def ray_folder(temp: str) -> str:
 
 
 def sockets(temp: str, name: str) -> tuple[str, str]:
-    """The paths of the node's raylet and object store sockets, in the order of SOCKETS."""
+    """The paths of the node's raylet and object store sockets, in the same order as SOCKETS."""
     return f"{temp}/s/{name}.raylet", f"{temp}/s/{name}.plasma"
 
 
 def head_options(temp: str, port: int) -> list[str]:
-    """More options for the head. `port` is the dashboard's."""
+    """Additional options for the head. `port` is the dashboard's."""
     return [f"--temp-dir={ray_folder(temp)}", f"--dashboard-host={LOOPBACK}", f"--dashboard-port={port}"]
 
 
@@ -132,21 +132,21 @@ def environment(
     node: record.NodeProcess,
     caller: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
-    """The environment of a node: `inherited`, the marker, and the lab's cloud in place of Google's.
+    """A node's environment: `inherited`, the marker, and variables that point to the lab's cloud instead of Google's.
 
-    It contains neither the key file, nor the login, nor the project of the user who starts the cluster.
+    It does not contain the key file, the login or the project of the user who starts the cluster.
     """
     temp = found.temp
     added = {
         process_tree.MARK: str(state),
         process_tree.NODE: node.name,
-        "SPT_NOENV": "1",  # keeps the marker readable when a worker sets its process title
+        "SPT_NOENV": "1",  # keeps the marker readable after a worker sets its process title
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # see loopback.py
         "PYTHONPATH": os.pathsep.join(filter(None, [str(DRIVER), caller.get("PYTHONPATH")])),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), caller.get("PATH", os.defpath)]),
         "TMPDIR": f"{temp}/tmp",
-        "JOBLIB_TEMP_FOLDER": f"{temp}/tmp",  # otherwise /dev/shm, where files would outlive a killed job
+        "JOBLIB_TEMP_FOLDER": f"{temp}/tmp",  # the default is /dev/shm, where files would outlive a killed job
         **identity.variables(temp, found.ports, caller),
     }
     if pool.name == "head":

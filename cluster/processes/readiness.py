@@ -1,4 +1,4 @@
-"""Readiness checks of the processes runtime. Each returns what is still missing as text, or "" once it is ready."""
+"""Readiness checks for the processes runtime. Each describes what is not ready yet, or returns "" if everything is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AGAIN = "Try again: make cluster-up"
 
 
 def head(context: Context, found: ProcessesRecord) -> str:
-    """What the head node is waiting for. Raises NotReady if it can't start."""
+    """What the head node still needs before it is ready. Raises NotReady if it can't start."""
     require_running(context, found, found.head)
     agent = Gateway(f"http://{LOOPBACK}:{found.head.ports[0]}")
     for what, where, path in (
@@ -32,7 +32,7 @@ def head(context: Context, found: ProcessesRecord) -> str:
 
 
 def workers(context: Context, found: ProcessesRecord, members: Sequence[Member]) -> str:
-    """Which members have no living node yet. Raises NotReady if one can't start."""
+    """Which members do not have a living node yet. Raises NotReady if a node can't start."""
     for node in found.nodes:
         require_running(context, found, node)
     names = status.missing(members, nodes.list_nodes(context.dashboard))
@@ -51,5 +51,5 @@ def require_running(context: Context, found: ProcessesRecord, node: NodeProcess)
 
 
 def logged_errors(text: str) -> str:
-    """The errors in the log of `ray start`, which continues after them, for example without a dashboard."""
+    """The errors in the log of `ray start`, which carries on despite them, for example without a dashboard."""
     return " ".join(line.partition(" -- ")[2] for line in text.splitlines() if "\tERROR " in line)

@@ -1,4 +1,4 @@
-"""The record of a cluster that runs as processes, in `.raydock/processes.json`."""
+"""Records a cluster that runs as processes, in `.raydock/processes.json`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VERSION = 3
 
 @dataclass(frozen=True, slots=True)
 class NodeProcess:
-    """One node: its `ray start` process, whose environment has the node's name, and its ports."""
+    """One node: its ports and its `ray start` process, whose environment contains the node's name."""
 
     name: str
     pool: str
@@ -24,9 +24,9 @@ class NodeProcess:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Ports on loopback, besides the gateway's, that stay the same while the cluster exists."""
+    """The loopback ports, other than the gateway's, that stay the same while the cluster exists."""
 
-    dashboard: int = 0  # Ray's own, behind the gateway
+    dashboard: int = 0  # Ray's dashboard, behind the gateway
     metadata: int = 0  # this and the next two belong to the lab's cloud: cloud/server.py
     emulator: int = 0
     own: int = 0
@@ -34,13 +34,13 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class ProcessesRecord:
-    """What was started, or is planned: enough to resume, inspect and remove the cluster."""
+    """What was started or planned, which is enough to resume, inspect and remove the cluster."""
 
     temp: str  # the cluster's temporary folder
     port: int  # the gateway's
     nodes: tuple[NodeProcess, ...] = ()
     ports: Ports = Ports()
-    services: dict[str, int] = field(default_factory=dict)  # process id by service name
+    services: dict[str, int] = field(default_factory=dict)  # process ids, keyed by service name
 
     @property
     def head(self) -> NodeProcess:
@@ -48,7 +48,7 @@ class ProcessesRecord:
         return next(node for node in self.nodes if node.pool == "head")
 
     def with_node(self, node: NodeProcess) -> ProcessesRecord:
-        """A copy in which this node replaces the one of the same name, or is appended."""
+        """A copy in which this node replaces the one with the same name or, if there is none, is appended."""
         if all(other.name != node.name for other in self.nodes):
             return replace(self, nodes=(*self.nodes, node))
         return replace(self, nodes=tuple(node if other.name == node.name else other for other in self.nodes))
@@ -64,21 +64,21 @@ class ProcessesRecord:
 
 
 def path_in(state: Path) -> Path:
-    """The path of the record in the state folder."""
+    """The record's path in the state folder."""
     return state / "processes.json"
 
 
 def save(state: Path, record: ProcessesRecord) -> None:
-    """Write the record atomically, readable by this user only."""
+    """Write the record atomically, so that only this user can read it."""
     fields = asdict(record)
     fields["doors"] = fields.pop("ports")  # its key in version 3
     write_private(path_in(state), json.dumps({"version": VERSION, **fields}, indent=1))
 
 
 def load(state: Path) -> ProcessesRecord | None:
-    """The record, or None if there is none, or if it is unreadable or of another version.
+    """The record, or None if it does not exist, is unreadable or has another version.
 
-    Processes without a record are still found by their marker.
+    Processes without a record can be found by their marker.
     """
     try:
         raw = json.loads(path_in(state).read_text())
@@ -91,5 +91,5 @@ def load(state: Path) -> ProcessesRecord | None:
 
 
 def remove(state: Path) -> None:
-    """Delete the record, if there is one."""
+    """Delete the record if it exists."""
     path_in(state).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""The lab's cloud in the processes runtime.
+"""How the processes runtime runs the lab's cloud.
 
-It is a process with the cluster's marker and its own log. Its ports are chosen once, so that after a crash `up` starts
-it again where running jobs expect it. It keeps its data in the temporary folder.
+The cloud is a process with the cluster's marker and its own log. Its ports are chosen once, so that after a crash `up`
+restarts it on the ports that running jobs expect. It keeps its data in the temporary folder.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from raydock import machine
 from raydock.startup import StartupFailure
 
 CLOUD = "cloud"
-# The cloud's settings that a user may change: cloud/config.py.
+# The cloud settings that a user may change. They are defined in cloud/config.py.
 SETTINGS = ("LAB_FILE", "LAB_PROJECT", "LAB_SERVICE_ACCOUNT", "LAB_TOKEN_TTL", "LAB_JOBS")
 
 
 def check(context: Context, new: bool) -> None:
     """Raise CommandFailed if the lab's cloud would reject its settings or lab.yaml. Starts nothing.
 
-    If the cluster is `new`, lab.yaml lists every service account, so the jobs' account is checked too.
+    If the cluster is `new`, lab.yaml lists every service account, so this also checks that the jobs' account is listed.
     """
     try:
         chosen = settings(context.settings, context.root)
@@ -61,7 +61,7 @@ def command(found: ProcessesRecord) -> list[str]:
 def environment(
     context: Context, found: ProcessesRecord, caller: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """The cloud's environment: what a node inherits from the caller, the marker, and the cloud's settings."""
+    """The cloud's environment: the variables that a node inherits, the marker, and the cloud's settings."""
     marker = {process_tree.MARK: str(context.state), process_tree.NODE: CLOUD, "TMPDIR": f"{found.temp}/tmp"}
     return {**ray_node.inherited(caller), **marker, **cloud_settings(context, found)}
 

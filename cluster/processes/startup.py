@@ -1,4 +1,4 @@
-"""Starts the lab's cloud in the processes runtime, restarts it if it has stopped, and waits until it answers."""
+"""Starts the lab's cloud in the processes runtime, restarts it if it has stopped, and waits until it responds."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ AGAIN = "Try again: make cluster-up"
 
 
 def stopped_services(context: Context, found: ProcessesRecord) -> list[str]:
-    """The cloud's name if it is not running, otherwise nothing."""
+    """The cloud's name if it is not running, otherwise an empty list."""
     owned = process_tree.Owned(str(context.state), services.CLOUD)
     return [] if owned.has(found.services.get(services.CLOUD, 0)) else [services.CLOUD]
 
 
 def ensure(context: Context, found: ProcessesRecord, restart: bool = False) -> ProcessesRecord:
-    """Start the cloud if it has stopped or has an outdated key, or if `restart` is set, and wait until it answers.
+    """Start the cloud if it has stopped, uses an outdated key, or if `restart` is set. Wait until it responds.
 
-    Raises CommandFailed, with the cloud's own message, if it can't start.
+    If it can't start, raises CommandFailed with the cloud's own message.
     """
     if restart or stopped_services(context, found) or rejects_key(context):
         context.steps.status("starting the lab's cloud")
@@ -44,7 +44,7 @@ def ensure(context: Context, found: ProcessesRecord, restart: bool = False) -> P
 
 
 def rejects_key(context: Context) -> bool:
-    """Whether the gateway answers but rejects the key, because a new one has been created since it started."""
+    """Whether the gateway responds but rejects the key, because a new key was created after it started."""
     try:
         blocking.get(context.dashboard, "/lab/")
     except ServerError as fault:
@@ -55,7 +55,7 @@ def rejects_key(context: Context) -> bool:
 
 
 def missing(context: Context, found: ProcessesRecord) -> str:
-    """What does not answer yet, or "" if everything does. Raises CommandFailed if the cloud has exited."""
+    """What is not responding yet, or "" if everything is. Raises CommandFailed if the cloud has exited."""
     for name in stopped_services(context, found):
         raise startup.why(name, launch.log(context, name).read()).error()
     own = Gateway(f"http://{LOOPBACK}:{found.ports.own}")

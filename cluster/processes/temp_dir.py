@@ -1,4 +1,4 @@
-"""The temporary folder of a cluster that runs as processes. The cluster writes nowhere else."""
+"""The temporary folder for a cluster that runs as processes. The cluster writes nowhere else."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import shutil
 import tempfile
 from pathlib import Path
 
-TEMP = "/tmp"  # not TMPDIR: the path of a Unix socket is limited to 107 bytes
-# Ray's files (r) and sockets (s), which Ray makes accessible to every user, so they are inside a private folder;
-# then the jobs' temporary files, the working directory of all processes, and the cloud's state with its storage.
+TEMP = "/tmp"  # not TMPDIR, because a Unix socket's path can't be longer than 107 bytes
+# Ray's files (r) and sockets (s) are inside a private folder, because Ray makes them accessible to every user. The
+# other folders hold the jobs' temporary files, the working directory for all processes, and the cloud's state and
+# storage.
 FOLDERS = ("r", "s", "tmp", "home", "cloud")
 CLOUD = "cloud"
 
 
 def prefix(state: Path) -> str:
-    """The prefix of the folder's name, which is specific to the state folder."""
+    """The prefix for the folder's name, which is specific to the state folder."""
     return f"raydock-{hashlib.sha256(str(state).encode()).hexdigest()[:6]}"
 
 
 def make(state: Path) -> str:
-    """Create a new folder that only this user can access. It gets the lab's data that `keep_data` kept, if any."""
+    """Create a new folder that only this user can access. Moves the lab's kept data into it, if there is any."""
     temp = tempfile.mkdtemp(prefix=prefix(state), dir=TEMP)
     for folder in FOLDERS:
         Path(temp, folder).mkdir(mode=0o700)
@@ -32,12 +33,12 @@ def make(state: Path) -> str:
 
 
 def kept_data(state: Path) -> Path:
-    """Where the lab's buckets, objects and grants are kept while no cluster exists."""
+    """The folder that keeps the lab's buckets, objects and grants while no cluster exists."""
     return state / "lab-data"
 
 
 def keep_data(state: Path, temps: list[str]) -> None:
-    """Move the lab's data out of the newest of these folders that has any, before the folders are removed."""
+    """Save the lab's data before these folders are removed. Uses the newest folder that has any."""
     found = [folder for temp in temps if any((folder := Path(temp, CLOUD)).glob("*"))]
     if found:
         shutil.rmtree(kept_data(state), ignore_errors=True)
@@ -45,12 +46,12 @@ def keep_data(state: Path, temps: list[str]) -> None:
 
 
 def existing(state: Path) -> list[str]:
-    """All folders of this cluster, including those that no record refers to."""
+    """All of this cluster's folders, including those that no record refers to."""
     found = Path(TEMP).glob(f"{prefix(state)}*")
     return sorted(str(path) for path in found if path.lstat().st_uid == os.getuid() and not path.is_symlink())
 
 
 def remove(temps: list[str]) -> None:
-    """Delete the folders. Errors are ignored."""
+    """Delete the folders, ignoring errors."""
     for temp in temps:
         shutil.rmtree(temp, ignore_errors=True)

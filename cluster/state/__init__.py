@@ -1,1 +1,1 @@
-"""What `python -m cluster` keeps in the state folder (.raydock): the key, its records, its lock, and logs."""
+"""The files that `python -m cluster` keeps in the state folder (.raydock): the key, records, a lock and logs."""

@@ -1,4 +1,4 @@
-"""The settings that the cluster was started with, in `.raydock/applied.json`. `up` looks for changes since then."""
+"""Records the settings that the cluster was started with, in `.raydock/applied.json`, so that `up` detects changes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from raydock import units
 from raydock.state import write_private
 
 SETTING = re.compile(r"\$\{(\w+)")
-AMOUNTS = ("_MEMORY", "_SHM", "_CPUS", "_GPUS")  # settings whose value is a size or a number
+AMOUNTS = ("_MEMORY", "_SHM", "_CPUS", "_GPUS")  # suffixes of settings whose value is a size or a number
 POOL_SIZES = {"CPU_WORKERS": "cpu-worker", "GPU_WORKERS": "gpu-worker"}
-# These concern the command or the image build, so a running cluster is not affected by them.
+# These concern the command or the image build, so they do not affect a running cluster.
 IGNORED = frozenset(
     {
         "COMPOSE_PROJECT_NAME",
@@ -34,7 +34,7 @@ IGNORED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Names of the settings that changed, by what has to be done to apply them."""
+    """The names of the changed settings, grouped by what must be done to apply them."""
 
     cloud: tuple[str, ...] = ()  # restart the lab's cloud
     nodes: tuple[str, ...] = ()  # restart the nodes
@@ -42,12 +42,12 @@ class Changes:
 
 
 def path_in(state: Path) -> Path:
-    """The path of the record in the state folder."""
+    """The record's path in the state folder."""
     return state / "applied.json"
 
 
 def current_settings(context: Context) -> dict[str, str]:
-    """The current value of every setting in compose.yaml, plus a digest of the lab file's content."""
+    """The current value of every setting in compose.yaml, plus a digest of the lab file."""
     names = set(SETTING.findall((context.root / "compose.yaml").read_text(encoding="utf-8"))) - IGNORED
     found = {name: context.settings.get(name) or context.chosen.get(name, "") for name in sorted(names)}
     try:
@@ -68,19 +68,19 @@ def load(state: Path) -> dict[str, str]:
 
 
 def save(state: Path, settings: Mapping[str, str]) -> None:
-    """Record the settings that the cluster now runs with."""
+    """Record the settings that the cluster now uses."""
     write_private(path_in(state), json.dumps(settings, indent=1))
 
 
 def remove(state: Path) -> None:
-    """Delete the record, if there is one."""
+    """Delete the record if it exists."""
     path_in(state).unlink(missing_ok=True)
 
 
 def changes(context: Context, members: Sequence[Member] = ()) -> Changes:
-    """Compare the current settings with those that the cluster was started with. Empty if there is no record.
+    """Compare the current settings with those that the cluster was started with. Without a record, nothing changed.
 
-    A pool size counts as changed only if it differs from the number of the pool's `members`.
+    A pool size counts as changed only if it differs from the number of `members` in the pool.
     """
     before, now = load(context.state), current_settings(context)
     if not before:
@@ -92,7 +92,7 @@ def changes(context: Context, members: Sequence[Member] = ()) -> Changes:
 
 
 def meaning(name: str, value: str) -> str | int:
-    """The value to compare: 3g and 3072m are the same size."""
+    """The value in comparable form: 3g and 3072m are the same size."""
     try:
         return units.size(value) if name.endswith(AMOUNTS) else value
     except ValueError:  # empty; topology.load rejects invalid sizes
@@ -100,12 +100,12 @@ def meaning(name: str, value: str) -> str | int:
 
 
 def size(name: str, context: Context) -> int:
-    """The number of nodes that the setting `name` asks for."""
+    """The number of nodes that the setting `name` requests."""
     return context.topology.pool(POOL_SIZES[name]).nodes
 
 
 def count(name: str, members: Sequence[Member]) -> int:
-    """The number of members in the pool that the setting `name` sizes."""
+    """The number of members in the pool whose size the setting `name` sets."""
     return sum(member.pool == POOL_SIZES[name] for member in members)
 
 
@@ -115,6 +115,6 @@ def is_cloud_setting(name: str) -> bool:
 
 
 def applied_settings(context: Context, pending: Changes) -> dict[str, str]:
-    """What the cluster runs with now: the current settings, except for those that are `pending`."""
+    """The settings that the cluster uses now: the current ones, except for those that are `pending`."""
     before, now = load(context.state), current_settings(context)
     return {**now, **{name: before.get(name, "") for name in (*pending.nodes, *pending.sizes)}}

@@ -1,7 +1,7 @@
-"""The key to the cluster's gateway: created by `up` and kept in a file that only this user can read.
+"""The key to the cluster's gateway. `up` creates it and stores it in a file that only this user can read.
 
-The lab's cloud gets the key's SHA-256 digest and never the key itself, so the key does not appear in any container,
-process list or Docker engine.
+The lab's cloud gets only the key's SHA-256 digest, so the key itself never appears in a container, in a process list or
+in the Docker engine.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from raydock.state import key_file, read_key, write_private
 
 
 def ensure(state: Path) -> str:
-    """Return the key; create it first if there is none."""
+    """Return the key, creating it first if it does not exist."""
     if found := read(state):
         return found
     key = secrets.token_urlsafe(32)
@@ -28,10 +28,10 @@ def read(state: Path) -> str:
 
 
 def digest(key: str) -> str:
-    """The SHA-256 digest that the gateway compares with. For an empty key it is "", which rejects every request."""
+    """The SHA-256 digest that the gateway checks keys against. For an empty key it is "", which no request matches."""
     return hashlib.sha256(key.encode()).hexdigest() if key else ""
 
 
 def remove(state: Path) -> None:
-    """Delete the key file, if there is one."""
+    """Delete the key file if it exists."""
     key_file(state).unlink(missing_ok=True)

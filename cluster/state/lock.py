@@ -1,4 +1,4 @@
-"""Lets only one command at a time change a cluster."""
+"""Ensures that only one command at a time changes a cluster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cluster.errors import Busy
 
 @contextmanager
 def held(state: Path) -> Iterator[None]:
-    """Hold `.raydock/lock`. Raises Busy if another process holds it; the kernel releases it when a process exits."""
+    """Hold `.raydock/lock`. Raises Busy if another process holds it. The kernel releases it when its holder exits."""
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(state / "lock", "w") as file:
         try:

@@ -1,4 +1,4 @@
-"""The logs of slow commands and of the processes runtime, in `.raydock/logs`. Errors quote and name them."""
+"""Log files in `.raydock/logs`, for slow commands and the processes runtime. Errors quote them and give their path."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from raydock.errors import CommandFailed
 from raydock.settings import ROOT
 from raydock.terminal.printable import printable
 
-SHOWN = 12  # lines of a log that an error quotes
-STOP_SECONDS = 20.0  # for a command that is interrupted
-TIMED_OUT = 124  # as timeout(1) exits
-# BuildKit's report of the step that failed: its output between two lines of dashes, and the error.
+SHOWN = 12  # the number of log lines that an error quotes
+STOP_SECONDS = 20.0  # how long an interrupted command may take to exit
+TIMED_OUT = 124  # the exit code that timeout(1) uses
+# BuildKit's report on a failed step: the step's output between two lines of dashes, then the error.
 FAILED_STEP = re.compile(r"^-{4,}\n > \[.*", re.MULTILINE | re.DOTALL)
-# Steps of a build and changes of a container's state, which say nothing about a failure.
+# Build steps and container state changes, which do not explain a failure.
 ROUTINE = re.compile(
     r"^(?:#\d+ (?:DONE|CACHED|\[|transferring|sha256)| *(?:Container|Network|Volume) \S+ +"
     r"(?:Creat|Recreat|Start|Stopp|Remov|Wait|Healthy|Running|Error))"
@@ -32,7 +32,7 @@ ROUTINE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """One log file, which each run of its command overwrites."""
+    """One log file. Each run of its command overwrites it."""
 
     path: Path
 
@@ -43,9 +43,9 @@ class LogFile:
         on_line: Callable[[str], None],
         env: Mapping[str, str] | None = None,
     ) -> int:
-        """Run a command with all its output in the log. Returns its exit code, TIMED_OUT after this many seconds.
+        """Run a command and log all its output. Returns its exit code, or TIMED_OUT after this many seconds.
 
-        `on_line` gets each line of output. Raises OSError if the command can't be started.
+        Each line of output is passed to `on_line`. Raises OSError if the command can't be started.
         """
         with (
             self.open() as file,
@@ -65,7 +65,7 @@ class LogFile:
         return TIMED_OUT if deadline.passed else process.returncode
 
     def failure(self, what: str, code: int, fix: str) -> CommandFailed:
-        """The error for a command that failed: why, the last relevant lines of its output, and where the rest is."""
+        """The error for a failed command: the cause, the last relevant lines of its output, and the log's path."""
         why = "did not finish in time" if code == TIMED_OUT else f"failed with exit code {code}"
         quoted = [f"  | {line}" for line in relevant(self.read())]
         end = ":" if quoted else "."
@@ -73,16 +73,16 @@ class LogFile:
 
     @property
     def reference(self) -> str:
-        """The line of an error that says where the log is."""
+        """The line in an error that points to the log."""
         return f"Full log: {shown(self.path)}"
 
     def open(self) -> IO[bytes]:
-        """Open the log for writing, empty and unbuffered, so that it is complete at any time."""
+        """Empty the log and open it for writing, unbuffered, so that it is always complete."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return open(self.path, "wb", buffering=0)
 
     def read(self) -> str:
-        """The content of the log, or "" if there is none."""
+        """The log's content, or "" if there is none."""
         try:
             return self.path.read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -90,7 +90,7 @@ class LogFile:
 
 
 class Deadline:
-    """Ends a command and its children after so many seconds, or if its `with` block raises, for example on Ctrl-C."""
+    """Kills a command and its children after a timeout, or if its `with` block raises, for example on Ctrl-C."""
 
     def __init__(self, process: subprocess.Popen[bytes], seconds: float) -> None:
         self.process = process
@@ -109,12 +109,12 @@ class Deadline:
         self.timer.cancel()
 
     def end(self) -> None:
-        """Kill the command, whose time is up."""
+        """Kill the command because it timed out."""
         self.passed = True
         self.signal(signal.SIGKILL)
 
     def interrupt(self) -> None:
-        """End the command as Ctrl-C would, which lets Compose finish what it is doing, and kill it if that hangs."""
+        """Interrupt the command like Ctrl-C, which lets Compose finish its current step. Kill it if it hangs."""
         self.signal(signal.SIGINT)
         try:
             self.process.wait(STOP_SECONDS)
@@ -122,18 +122,18 @@ class Deadline:
             self.signal(signal.SIGKILL)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the command and its children: `docker` runs Compose as a child, which holds the output."""
+        """Signal the command and its children: `docker` runs Compose as a child, which keeps the output open."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
 
 
 def named(state: Path, name: str) -> LogFile:
-    """The log of that name."""
+    """The log with this name."""
     return LogFile(folder(state) / f"{name}.log")
 
 
 def folder(state: Path) -> Path:
-    """The folder of the logs."""
+    """The folder that holds the logs."""
     return state / "logs"
 
 
@@ -143,7 +143,7 @@ def remove(state: Path) -> None:
 
 
 def relevant(text: str) -> list[str]:
-    """The lines of a log that say why its command failed, at most SHOWN: the step that failed, else the last ones."""
+    """Up to SHOWN lines that explain why the command failed: the failed step, or else the last lines of the log."""
     found = list(FAILED_STEP.finditer(text))
     lines = (found[-1][0] if found else text).splitlines()
     kept = [printable(line.rstrip()) for line in lines if line.strip(" -") and not ROUTINE.match(line)]
@@ -151,5 +151,5 @@ def relevant(text: str) -> list[str]:
 
 
 def shown(path: Path) -> str:
-    """The path as an error shows it: relative to the checkout if it is inside."""
+    """The path as errors show it: relative to the checkout if it is inside."""
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

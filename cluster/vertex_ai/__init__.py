@@ -1,1 +1,1 @@
-"""The commands of `python -m cluster` for clusters on Vertex AI: `--target vertex`, `idle` and `diff`."""
+"""The `python -m cluster` commands for clusters on Vertex AI: `--target vertex`, `idle` and `diff`."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def run(verb: str, options: argparse.Namespace, context: Context) -> None:
-    """Run one command. Errors of Vertex AI are raised as ClusterError or UsageError."""
+    """Run one command. Errors from Vertex AI are raised as ClusterError or UsageError."""
     with translate_errors():
         try:
             VERBS[verb](options, context)
@@ -43,7 +43,7 @@ def run(verb: str, options: argparse.Namespace, context: Context) -> None:
 
 
 def client_and_cluster(options: argparse.Namespace, context: Context) -> tuple[VertexClient, str]:
-    """The client for the location, and the cluster's name, or "" if none is given."""
+    """The client for the location, and the cluster's name, which is "" if none is given."""
 
     def setting(name: str, default: str) -> str:
         return context.settings.get(name) or default
@@ -96,7 +96,7 @@ def run_up(options: argparse.Namespace, context: Context) -> None:
 
 
 def client_and_plan(options: argparse.Namespace, context: Context) -> tuple[VertexClient, ClusterPlan]:
-    """The client for the location, and the plan made of the flags and compose.yaml.
+    """The client for the location, and the plan that results from the flags and compose.yaml.
 
     Without --cluster, the cluster is named after the Compose project.
     """
@@ -109,7 +109,7 @@ def client_and_plan(options: argparse.Namespace, context: Context) -> tuple[Vert
 
 
 def find(client: VertexClient, cluster: str) -> Cluster | None:
-    """The cluster, or None if there is none with this name."""
+    """The cluster, or None if no cluster has this name."""
     try:
         return client.get(cluster)
     except ClusterNotFound:
@@ -127,7 +127,7 @@ def run_down(options: argparse.Namespace, context: Context) -> None:
     )
     stopping = found.state == "STOPPING"
     if not (options.yes or stopping):
-        confirm("Delete it? This ends its running jobs.", "Nothing was deleted")
+        confirm("Delete it? This kills its running jobs.", "Nothing was deleted")
     lifecycle.delete(
         ClusterWaiter(client, cluster, parse_duration(options.deadline, "--deadline"), context.say)
     )
@@ -135,7 +135,7 @@ def run_down(options: argparse.Namespace, context: Context) -> None:
 
 
 def remaining(client: VertexClient) -> str:
-    """Say which clusters still exist in the location, and so still bill."""
+    """List the clusters that remain in the location, and are therefore still billed."""
     others = [f"{one.id} ({one.state})" for one in client.list_clusters()]
     location = f"{client.location.project}, {client.location.region}"
     still = f"Still in {location}: {', '.join(others)}." if others else f"No clusters are left in {location}."
@@ -143,7 +143,7 @@ def remaining(client: VertexClient) -> str:
 
 
 def run_status(options: argparse.Namespace, context: Context) -> None:
-    """Show one cluster, or all clusters in the location. Raises NotUp if there are none."""
+    """Show one cluster, or all clusters in the location. Raises NotUp if none exist."""
     client, cluster = client_and_cluster(options, context)
     found = [client.get(cluster)] if cluster else client.list_clusters()
     if options.json:
@@ -162,7 +162,7 @@ def run_status(options: argparse.Namespace, context: Context) -> None:
 
 
 def run_scale(options: argparse.Namespace, context: Context) -> None:
-    """Resize pools of the cluster, and wait until it is RUNNING again."""
+    """Resize pools in the cluster, and wait until it is RUNNING again."""
     from vertex import resize
 
     client, cluster = require_cluster(options, context, "scale")
@@ -171,7 +171,7 @@ def run_scale(options: argparse.Namespace, context: Context) -> None:
 
 
 def run_idle(options: argparse.Namespace, context: Context) -> None:
-    """Delete the cluster once it has been idle for --max-idle. Raises NotUp if `--once` can't tell whether it is."""
+    """Delete the cluster once it has been idle for --max-idle. With `--once`, raises NotUp if that is unknown."""
     from vertex import idle
 
     client, cluster = require_cluster(options, context, "idle")
@@ -204,7 +204,7 @@ def run_diff(options: argparse.Namespace, context: Context) -> None:
 
 
 def lab_principal(dashboard: BlockingDashboard) -> str:
-    """The principal of jobs in the lab; "" if the dashboard has no lab cloud."""
+    """The principal that jobs run as in the lab, or "" if the dashboard has no lab cloud."""
     reply = dashboard.get("/lab/", frozenset({200, 404}))
     return str(dashboard.endpoint.parsed(reply).get("job", "")) if reply.status_code == 200 else ""
 

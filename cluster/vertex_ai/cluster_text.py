@@ -1,4 +1,4 @@
-"""Formats existing clusters: all of a location, or one in detail."""
+"""Formats existing clusters: all clusters in a location, or one in detail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vertex.spec.plan import LABEL
 
 
 def clusters(found: Sequence[Cluster], now: float | None = None) -> str:
-    """A table of clusters. Those created by raydock have a star. `now` is in seconds since 1970."""
+    """A table of clusters. A star marks those created by raydock. `now` is in seconds since 1970."""
     now = time.time() if now is None else now
     lines = [("NAME", "STATE", "RAY", "PYTHON", "NODES", "JOBS RUN AS", "AGE")]
     for one in found:
@@ -47,7 +47,7 @@ def cluster(found: Cluster, now: float | None = None) -> str:
         ("location", found.name.partition("/persistentResources/")[0]),
         ("state", f"{found.state}{f': {found.error}' if found.error else ''}"),
         ("age", f"{span(now - found.created)}" if found.created else "?"),
-        ("Ray", versions_of(found.ray, found.python) if found.ray else "that of a custom image"),
+        ("Ray", versions_of(found.ray, found.python) if found.ray else "unknown (custom image)"),
         ("jobs run as", found.principal.removeprefix("serviceAccount:")),
         ("dashboard", dashboard(found)),
         ("network", found.network or "none"),
@@ -62,13 +62,13 @@ def cluster(found: Cluster, now: float | None = None) -> str:
 
 
 def versions_of(ray: str, python: str) -> str:
-    """The Ray and Python versions, and until when Google supports that Ray, if it is known."""
+    """The Ray and Python versions, and the date when Google's support for that Ray ends, if known."""
     end = versions.support_end(ray)
     return f"{ray}, Python {python}" + (f"; supported until {end}" if end else "")
 
 
 def dashboard(found: Cluster) -> str:
-    """The dashboard's address, which needs a token. In a browser, open it from Google's console."""
+    """The dashboard's address, which requires a token. In a browser, it can be opened from Google's console."""
     if not found.dashboard:
         return "none"
     return found.dashboard if "://" in found.dashboard else f"https://{found.dashboard}"
@@ -80,7 +80,7 @@ def nodes(pool: ResourcePool) -> str:
 
 
 def accelerators(pool: ResourcePool) -> str:
-    """The accelerators per node, or "-"."""
+    """The accelerators per node, or "-" if there are none."""
     return f"{pool.accelerator_count} {pool.accelerator_type}" if pool.accelerator_count else "-"
 
 
@@ -108,5 +108,5 @@ def as_json(location: Location, found: Sequence[Cluster]) -> Mapping[str, object
 
 
 def image(pool: ResourcePool) -> str:
-    """A pool's image and, in the lab, the local one that runs for it."""
-    return f"{pool.image} (the lab runs {pool.local_image})" if pool.local_image else pool.image
+    """A pool's image and, in the lab, the local image that is run instead."""
+    return f"{pool.image} (the lab runs {pool.local_image} instead)" if pool.local_image else pool.image

@@ -1,4 +1,4 @@
-"""Aligned columns and wrapped text, 80 columns wide with typical names."""
+"""Aligns columns and wraps text. With typical names, the result is 80 columns wide."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def grid(lines: Sequence[Sequence[str]]) -> str:
 
 
 def fields(pairs: Sequence[tuple[str, str]]) -> str:
-    """Names and values in two columns. Long values are wrapped, but words such as addresses are never broken."""
+    """Names and values in two columns. Long values are wrapped, but never inside a word, such as an address."""
     return "\n".join(line for name, value in pairs for line in wrap(value, WIDTH, f"{name:<12}  "))

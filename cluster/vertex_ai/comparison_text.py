@@ -11,15 +11,15 @@ from vertex.comparison.diff import Difference
 
 
 def comparison(rows: Sequence[Difference], local: ClusterSummary, vertex: ClusterSummary) -> str:
-    """The differences as a table with a wrapped last column, then who jobs run as, which is too long for a column."""
+    """The differences as a table with a wrapped last column, then the principals, which don't fit in a column."""
     head = Difference("", "LOCAL", "VERTEX", "MATTERS")
     cells = [
         (clip(row.what, 20), clip(row.local, 16), clip(row.vertex, 16), row.matters) for row in [head, *rows]
     ]
     lines = table(cells, WIDTH)
     same = local.principal == vertex.principal
-    matters = "no: the same" if same else "yes: each needs its own grants on the buckets"
-    matters = matters if local.principal else "perhaps: the local cluster does not report it"
+    matters = "no: they are the same" if same else "yes: each needs its own grants on the buckets"
+    matters = matters if local.principal else "perhaps: the local cluster does not report its principal"
     return "\n".join(
         [
             *lines,

@@ -1,4 +1,4 @@
-"""Translates errors of the package `vertex` into those of `python -m cluster`, with their exit codes."""
+"""Translates errors from the package `vertex` into errors that `python -m cluster` raises, with their exit codes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ TRANSLATIONS: dict[type[RaydockError], type[RaydockError]] = {
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Re-raise an error of Vertex AI as the matching error of `python -m cluster`, CommandFailed by default."""
+    """Re-raise a Vertex AI error as the matching error from cluster/errors.py, or else as CommandFailed."""
     try:
         yield
     except (errors.VertexError, PermissionDenied, Unreachable) as fault:
         error = TRANSLATIONS.get(type(fault), CommandFailed)
         raise error(
-            sentence(fault.message), fault.fix or "Nothing was changed; see Google's reason above."
+            sentence(fault.message), fault.fix or "Nothing was changed. Google's reason is quoted above."
         ) from None

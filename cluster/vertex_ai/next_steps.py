@@ -1,4 +1,4 @@
-"""The commands to run next, printed after `up` and `status`."""
+"""The commands to run next, which `up` and `status` print."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ JOB = "jobs/sklearn_joblib.py"
 
 
 def next_steps(location: Location, found: Cluster) -> str:
-    """The commands that submit a job to the cluster and that delete it."""
+    """The commands that submit a job to the cluster and delete the cluster."""
     flags = f"--target vertex {location.flags}--cluster {found.id}"
     return f"Next:    python submit.py {flags} {JOB}\nDelete:  {command_line('down', location, found.id)}"
 
 
 def idle_lines(location: Location, cluster: str, max_idle: str) -> str:
-    """The commands that delete the cluster once it is idle: one for a terminal, one for crontab."""
+    """The commands that delete the cluster once it is idle: one for a terminal and one for crontab."""
     command = command_line("idle", location, cluster, f"--max-idle {max_idle}")
     python = shlex.quote(sys.executable)
     once = f"cd {shlex.quote(str(ROOT))} && {python}{command.removeprefix('python')} --once"
     return (
-        f"Vertex AI does not delete an idle cluster. To have it deleted, run:\n  {command}\n"
+        f"Vertex AI does not delete idle clusters. To delete this one once idle, run:\n  {command}\n"
         f"or add this to your crontab (`crontab -e`):\n  */5 * * * * {once.replace('%', chr(92) + '%')}"
     )

@@ -9,7 +9,7 @@ from typing import Any
 from raydock.errors import UsageError
 
 Run = Callable[[argparse.Namespace, Any], None]
-# Flags for a local cluster, by their argparse name, with their defaults.
+# Flags for a local cluster and their defaults, keyed by argparse name.
 LOCAL = {
     "runtime": ("--runtime", "auto"),
     "build": ("--build", False),
@@ -17,11 +17,12 @@ LOCAL = {
     "drain_timeout": ("--drain-timeout", 60.0),
     "keep_data": ("--keep-data", False),
 }
-# Flags for Vertex AI, by their argparse name, with their defaults.
+# Flags for Vertex AI and their defaults, keyed by argparse name.
 VERTEX: Mapping[str, tuple[str, object]] = {
     "cluster": ("--cluster", ""),
     "project": ("--project", ""),
     "region": ("--region", ""),
+    "lab": ("--lab", False),
     "service_account": ("--service-account", ""),
     "network": ("--network", ""),
     "label": ("--label", []),
@@ -56,16 +57,21 @@ def location(parser: argparse.ArgumentParser, targets: tuple[str, ...]) -> Any:
         "--target", choices=targets, default=targets[0], help=f"where the cluster runs (default {targets[0]})"
     )
     group.add_argument(
-        "--cluster", metavar="NAME", default="", help="name or full resource name of the cluster"
+        "--cluster", metavar="NAME", default="", help="the cluster's name or full resource name"
     )
     group.add_argument(
         "--project",
         metavar="ID",
         default="",
-        help="project of the cluster (default: that of your credentials)",
+        help="the cluster's project (default: your credentials' project)",
     )
     group.add_argument(
-        "--region", metavar="REGION", default="", help="region of the cluster (default us-central1)"
+        "--region", metavar="REGION", default="", help="the cluster's region (default us-central1)"
+    )
+    group.add_argument(
+        "--lab",
+        action="store_true",
+        help="the lab's Vertex AI, not Google's (default if the project is the lab's)",
     )
     return group
 
@@ -81,29 +87,29 @@ def deadline(group: Any) -> None:
 
 
 def up(group: Any) -> None:
-    """Add the flags of `up`."""
+    """Add the flags for `up`."""
     group.add_argument(
         "--service-account",
         metavar="SA",
         default="",
-        help="account that jobs run as (default: the service agent)",
+        help="the service account that jobs run as (default: the service agent)",
     )
     group.add_argument(
-        "--network", metavar="NAME", default="", help="peered network: projects/NUMBER/global/networks/NAME"
+        "--network", metavar="NAME", default="", help="a peered network: projects/NUMBER/global/networks/NAME"
     )
-    group.add_argument("--label", metavar="K=V", action="append", default=[], help="label; may be repeated")
+    group.add_argument("--label", metavar="K=V", action="append", default=[], help="a label; may be repeated")
     group.add_argument(
-        "--autoscale", metavar="MIN:MAX", default="", help="minimum and maximum size of each worker pool"
+        "--autoscale", metavar="MIN:MAX", default="", help="each worker pool's minimum and maximum size"
     )
     group.add_argument(
         "--image",
         metavar="[POOL=]URI",
         action="append",
         default=[],
-        help="custom image for all pools, or for one; may be repeated",
+        help="a custom image for all pools, or for one pool; may be repeated",
     )
     confirmation(group, "create")
-    group.add_argument("--dry-run", action="store_true", help="show the plan and create nothing")
+    group.add_argument("--dry-run", action="store_true", help="show the plan without creating anything")
     group.add_argument(
         "--max-idle",
         metavar="TIME",
@@ -113,29 +119,29 @@ def up(group: Any) -> None:
 
 
 def idle(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of `idle`."""
+    """Add the flags for `idle`."""
     location(parser, ("vertex",))
     parser.add_argument(
         "--max-idle",
         metavar="TIME",
         default="30m",
-        help="delete after this long without a job (default 30m)",
+        help="how long the cluster must be idle before it is deleted (default 30m)",
     )
-    parser.add_argument("--once", action="store_true", help="check once and exit, for cron")
+    parser.add_argument("--once", action="store_true", help="check once and exit (for cron)")
     parser.set_defaults(run=runner("run_idle"))
 
 
 def diff(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of `diff`."""
+    """Add the flags for `diff`."""
     location(parser, ("vertex",))
     parser.add_argument(
-        "--job", metavar="FILE", default="", help="say which differences matter to this job script"
+        "--job", metavar="FILE", default="", help="show which differences matter to this job script"
     )
     parser.set_defaults(run=runner("run_diff"))
 
 
 def runner(name: str) -> Run:
-    """A function that runs a command of cluster.vertex_ai.cli, which it imports only when called."""
+    """A function that runs a command from cluster.vertex_ai.cli, which it imports only when called."""
 
     def run(options: argparse.Namespace, context: Any) -> None:
         from cluster.vertex_ai import cli
@@ -146,13 +152,13 @@ def runner(name: str) -> Run:
 
 
 def chosen(options: argparse.Namespace) -> Run:
-    """The function that runs the command on its target. Raises UsageError for a flag of the other target."""
+    """The function that runs the command on its target. Raises UsageError if a flag applies to the other target."""
     run: Run = options.run
     target = getattr(options, "target", "local")
     if target == "vertex":
-        reject(options, LOCAL, "applies to a local cluster only", "Remove it or --target vertex.")
+        reject(options, LOCAL, "applies only to a local cluster", "Remove it, or remove --target vertex.")
         return run if run.__module__ == __name__ else runner(run.__name__)
-    reject(options, VERTEX, "applies to a cluster on Vertex AI only", "Add --target vertex.")
+    reject(options, VERTEX, "applies only to a cluster on Vertex AI", "Add --target vertex.")
     return run
 
 

@@ -1,4 +1,4 @@
-"""Formats a plan: what `up` will create, and what to know before it does."""
+"""Formats a plan: what `up` will create, and what the user should know before that."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vertex.spec.plan import ClusterPlan, totals
 
 
 def plan(found: ClusterPlan, agent: str) -> str:
-    """What will be created, who its jobs will run as, and how it bills. `agent` is the default service account."""
+    """What will be created, which account jobs will run as, and the billing. `agent` is the default account."""
     head = [("POOL", "FROM", "NODES", "MACHINE", "ACCELERATORS")]
     pools = [
         (pool.id, ", ".join(pool.services), pool.count, pool.machine.machine_type, pool.machine.gpus)
@@ -34,7 +34,7 @@ def plan(found: ClusterPlan, agent: str) -> str:
                     ("jobs run as", found.account or agent),
                     (
                         "network",
-                        found.network or "none; the dashboard is reachable from anywhere with a token",
+                        found.network or "none; with a token, the dashboard can be reached from anywhere",
                     ),
                     ("labels", ", ".join(f"{key}={value}" for key, value in found.labels.items())),
                     ("autoscaling", autoscaling(found)),
@@ -43,7 +43,7 @@ def plan(found: ClusterPlan, agent: str) -> str:
             "images",
             pool_images,
             "",
-            "It bills from RUNNING until you delete it: Vertex AI has no idle shutdown.",
+            "You are billed from RUNNING until you delete it. Vertex AI has no idle shutdown.",
             "This plan shows no prices. Starting takes 10 to 20 minutes.",
             *(line for note in notes(found) for line in wrap(note, WIDTH)),
         ]
@@ -51,18 +51,18 @@ def plan(found: ClusterPlan, agent: str) -> str:
 
 
 def plan_versions(found: ClusterPlan) -> str:
-    """The versions of the prebuilt images; those of custom images are unknown."""
+    """The versions in the prebuilt images. Those in custom images are unknown."""
     if all(images.is_prebuilt(pool.image) for pool in found.pools):
         return versions_of(versions.RAY_MINOR, versions.PYTHON)
-    return "that of the custom images"
+    return "unknown (custom images)"
 
 
 def total(found: ClusterPlan) -> str:
     """The numbers of nodes, vCPUs and GPUs in all pools."""
     sums = totals(found.pools)
-    cpus = between(sums.cpus) + (f" and those of {', '.join(sums.unknown)}" if sums.unknown else "")
+    cpus = between(sums.cpus) + (f" plus those of {', '.join(sums.unknown)}" if sums.unknown else "")
     head = found.pools[0].machine.cpus
-    unused = f"; the head's {head} run no tasks" if head else ""
+    unused = f"; the head's {head} vCPUs run no tasks" if head else ""
     return f"{count(between(sums.nodes), 'node')}, {cpus} vCPUs, {count(between(sums.gpus), 'GPU')}{unused}"
 
 
@@ -72,12 +72,12 @@ def between(pair: tuple[int, int]) -> str:
 
 
 def count(number: object, noun: str) -> str:
-    """The number with its noun, in the plural unless it is 1."""
+    """The number with its noun, which is plural unless the number is 1."""
     return f"{number} {noun}" if str(number) == "1" else f"{number} {noun}s"
 
 
 def disks(found: ClusterPlan) -> str:
-    """The boot disk per node, listed by pool if the pools differ."""
+    """The boot disk per node, listed per pool if the pools differ."""
     each = [f"{pool.machine.disk_type}, {pool.machine.disk_gb} GB" for pool in found.pools]
     if len(set(each)) == 1:
         return f"{each[0]} per node"
@@ -85,13 +85,13 @@ def disks(found: ClusterPlan) -> str:
 
 
 def autoscaling(found: ClusterPlan) -> str:
-    """The bounds of the pools that autoscale."""
+    """The bounds of each pool that autoscales."""
     pools = [f"{pool.id} from {pool.bounds[0]} to {pool.bounds[1]}" for pool in found.pools if pool.bounds]
     return f"{', '.join(pools)} nodes" if pools else "none; resize with `scale`"
 
 
 def notes(found: ClusterPlan) -> Iterator[str]:
-    """Warnings about the plan, a sentence or two each."""
+    """Warnings about the plan. Each is one or two sentences."""
     google = [pool for pool in found.pools if images.is_prebuilt(pool.image)]
     if google and (ending := versions.support_warning(versions.RAY_MINOR)):
         yield ending
@@ -104,4 +104,4 @@ def notes(found: ClusterPlan) -> Iterator[str]:
     if found.network:
         yield "In a peered network, the dashboard can't be reached from outside that network."
     if len(found.pools) == 1 and found.pools[0].node_range[1] == 1:
-        yield "There are no workers, and the head node runs no tasks: no task would ever run."
+        yield "There are no workers, and the head node runs no tasks, so no task would ever run."

@@ -1,1 +1,1 @@
-"""The commands of `python -m iam`: each takes the parsed options, prints its result and returns the exit code."""
+"""The `python -m iam` commands. Each receives the parsed options, prints its result and returns the exit code."""

@@ -1,4 +1,4 @@
-"""Show, check and change who may do what: show, whoami, check, grant and revoke."""
+"""The permission commands: show, whoami, check, grant and revoke."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def whoami(options: argparse.Namespace) -> int:
         return OK
     kind = "a Google service agent" if is_service_agent(session.job) else "a service account"
     echo(f"you      {session.caller or 'unknown'}")
-    echo(f"jobs     {session.job or 'unknown: it depends on the cluster; pass the project with --project'}")
+    echo(f"jobs     {session.job or 'unknown: depends on the cluster; set the project with --project'}")
     if session.job:
         echo(f"         ({kind}, not you)")
     echo(f"project  {session.project or 'unknown'}")
@@ -98,6 +98,6 @@ def edit(options: argparse.Namespace) -> int:
         state = "does not have" if revoke else "already has"
         echo(f"Nothing to do: {change.member} {state} {change.role} on gs://{change.bucket}.")
         hint = conditional_grant(made, change) if revoke else ""
-        echo(*([f"But {hint}"] if hint else []))
+        echo(*([hint] if hint else []))
     echo(f"On Google Cloud: {change.gcloud}")
     return OK

@@ -1,4 +1,4 @@
-"""The commands on service accounts: account add, list, remove and use."""
+"""The service account commands: account add, list, remove and use."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def add(options: argparse.Namespace) -> int:
     session = accounts.session
     address = new_address(options.name, session.project)
     if not accounts.create_account(session.project, address.partition("@")[0]):
-        echo(f"Nothing to do: service account {address} exists already.")
+        echo(f"Nothing to do: service account {address} already exists.")
         return OK
-    echo(f"Created service account {address}. It has no role yet.")
+    echo(f"Created service account {address}. It has no roles yet.")
     member = f"--member=serviceAccount:{address}{session.flags}"
     echo(f"Grant one:      python -m iam grant gs://BUCKET --role=roles/storage.objectUser {member}")
     use = GOOGLE_USE + address if session.flags else f"python -m iam account use {address.partition('@')[0]}"
@@ -50,7 +50,7 @@ def show(options: argparse.Namespace) -> int:
 
 
 def remove(options: argparse.Namespace) -> int:
-    """Remove a service account. Refuses the jobs' account."""
+    """Remove a service account. Refuses to remove the one that jobs run as."""
     from iam.provision.service_accounts import address_of
     from raydock.errors import PermissionDenied
 
@@ -59,15 +59,15 @@ def remove(options: argparse.Namespace) -> int:
     accounts.require(address, "python -m iam account remove")
     if accounts.session.job == f"serviceAccount:{address}":
         text = f"Jobs run as {address}, so it was not removed."
-        raise PermissionDenied(text, "let them run as another first: python -m iam account use NAME")
+        raise PermissionDenied(text, "switch jobs to another account first: python -m iam account use NAME")
     if agreed(f"Remove service account {address}", options.yes):
         accounts.delete_account(address)
-        echo(f"Removed service account {address}. Its roles no longer have any effect.")
+        echo(f"Removed service account {address}. Roles granted to it no longer have any effect.")
     return OK
 
 
 def use(options: argparse.Namespace) -> int:
-    """Let jobs of the running lab run as an account."""
+    """Change the account that jobs in the running lab run as."""
     from iam.lab import job_account
     from iam.policy.principal import is_service_agent
     from iam.provision.service_accounts import address_of
@@ -83,17 +83,17 @@ def use(options: argparse.Namespace) -> int:
         accounts.require(address, "python -m iam account use")
     before = session.job.removeprefix("serviceAccount:")
     if address == before:
-        echo(f"Nothing to do: jobs run as {address} already.")
+        echo(f"Nothing to do: jobs already run as {address}.")
         return OK
     assert isinstance(session.cloud, LabCloud)
     job_account.use(session.cloud, address, options.force)
-    echo(f"Jobs run as {address} from now on.")
-    echo(f"To change it back: python -m iam account use {before}")
+    echo(f"Jobs now run as {address}.")
+    echo(f"To switch back: python -m iam account use {before}")
     return OK
 
 
 def open_accounts(options: argparse.Namespace) -> ServiceAccounts:
-    """The service accounts of the project on the command line. Raises Usage if there is none."""
+    """Return the service accounts of the selected project. Raises Usage if no project is set."""
     from iam.provision.service_accounts import service_accounts
     from iam.session import open_session
 

@@ -1,4 +1,4 @@
-"""The commands on buckets: bucket add, list and remove."""
+"""The bucket commands: bucket add, list and remove."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def add(options: argparse.Namespace) -> int:
         raise PermissionDenied(text, fix) from None
     if not created:
         there = buckets.find(name)
-        echo(f"Nothing to do: gs://{name} exists already, in {there.location}.")
+        echo(f"Nothing to do: gs://{name} already exists, in {there.location}.")
         return OK
     echo(f"Created gs://{name} in project {buckets.project}, {where}.")
     flags = buckets.store.session.flags
@@ -51,12 +51,12 @@ def show(options: argparse.Namespace) -> int:
     if not found:
         echo(f"Project {buckets.project} has no buckets.")
     if others := sorted({*buckets.store.session.buckets} - {one.name for one in found}):
-        echo(f"In other projects of the lab: {', '.join(others)}")
+        echo(f"In the lab's other projects: {', '.join(others)}")
     return OK
 
 
 def remove(options: argparse.Namespace) -> int:
-    """Remove a bucket. Refuses one that is not empty without --force."""
+    """Remove a bucket. Without --force, refuses to remove one that is not empty."""
     from iam.storage.paths import bucket_of
     from iam.storage.progress import readable
     from raydock.errors import PermissionDenied
@@ -67,7 +67,7 @@ def remove(options: argparse.Namespace) -> int:
     buckets.find(name)
     files = buckets.files(name)
     if files and not options.force:
-        text = f"gs://{name} has {counted(len(files), 'object')}, so it was not removed."
+        text = f"gs://{name} contains {counted(len(files), 'object')}, so it was not removed."
         raise PermissionDenied(
             text, f"python -m iam bucket remove {name} --force{buckets.store.session.flags}"
         )
@@ -80,7 +80,7 @@ def remove(options: argparse.Namespace) -> int:
 
 
 def open_buckets(options: argparse.Namespace) -> Buckets:
-    """The buckets of the project on the command line. Raises Usage if there is none."""
+    """Return the buckets of the selected project. Raises Usage if no project is set."""
     from iam.session import open_session
     from iam.storage.buckets import Buckets
     from iam.storage.store import open_store

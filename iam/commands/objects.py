@@ -1,4 +1,4 @@
-"""The commands on files: cp, ls, cat and rm."""
+"""The file commands: cp, ls, cat and rm."""
 
 from __future__ import annotations
 
@@ -33,14 +33,16 @@ def copy(options: argparse.Namespace) -> int:
         )
     *sources, target = map(parse_path, options.paths)
     if all(isinstance(one, LocalPath) for one in (*sources, target)):
-        raise Usage("Neither the source nor the destination is in Cloud Storage.", "cp SRC DST")
+        raise Usage(
+            "Neither the source nor the destination is in Cloud Storage.", "pass a gs:// URI for one of them"
+        )
     store = open_objects(options)
     destination = destination_of(store, target)
     copies = planned([found(store, options, one) for one in sources], destination)
     size = size_of(copies)
     progress = CopyProgress(len(copies), size, StatusLine(sys.stderr))
     copy_all(store, copies, destination, progress, options.no_clobber)
-    kept = f", {counted(progress.kept, 'file')} existed already" if progress.kept else ""
+    kept = f", {counted(progress.kept, 'file')} already existed" if progress.kept else ""
     moved = f"{counted(progress.done - progress.kept, 'file')} ({readable(size - progress.kept_size)})"
     where = copies[0].target if len(copies) == 1 else destination.path
     echo(f"Copied {moved} to {where}{kept}.")
@@ -50,7 +52,7 @@ def copy(options: argparse.Namespace) -> int:
 def copy_all(
     store: ObjectStore, copies: list[Copy], destination: Destination, progress: CopyProgress, no_clobber: bool
 ) -> None:
-    """Copy all files. Raises the first error, with how far it got."""
+    """Copy all files. Raises the first error, and adds how many files were copied."""
     from iam.storage.parallel import for_each
     from iam.storage.transfer import Transfer
 
@@ -61,22 +63,22 @@ def copy_all(
     except RaydockError as fault:
         if len(copies) > 1:
             fault.message += (
-                f" {progress.done:,} of {counted(len(copies), 'file')} were copied; -n continues there."
+                f" {progress.done:,} of {counted(len(copies), 'file')} were copied; add -n to copy the rest."
             )
         raise
 
 
 def destination_of(store: ObjectStore, path: CloudPath | LocalPath) -> Destination:
-    """The destination of a copy. Without a slash at the end, it is a folder if something is in it."""
+    """The destination of a copy. Without a trailing slash, it is a folder if it contains something."""
     from iam.storage.paths import CloudPath
     from iam.storage.plan import Destination
     from raydock.errors import NotFound, PermissionDenied
 
     if not isinstance(path, CloudPath):
         return Destination(path, path.is_folder)
-    try:  # also finds out whether the bucket exists
+    try:  # this also checks that the bucket exists
         return Destination(path, store.has_below(path) or path.is_folder)
-    except PermissionDenied:  # who may create an object need not be allowed to list the others
+    except PermissionDenied:  # the caller may be allowed to create objects, but not to list them
         return Destination(path, path.is_folder)
     except NotFound:
         raise store.missing_bucket(path.bucket, f"{PROG} bucket add {path.bucket}") from None
@@ -100,7 +102,7 @@ def show(options: argparse.Namespace) -> int:
 
 
 def print_objects(options: argparse.Namespace) -> int:
-    """Write the content of objects to stdout."""
+    """Write the contents of objects to stdout."""
     from iam.storage.paths import parse_uri
     from iam.storage.store import CloudFile
     from iam.storage.transfer import fetch
@@ -116,7 +118,7 @@ def print_objects(options: argparse.Namespace) -> int:
 
 
 def remove(options: argparse.Namespace) -> int:
-    """Remove objects. Asks before it removes several."""
+    """Remove objects. Asks for confirmation if there are several."""
     from iam.storage.parallel import for_each
     from iam.storage.paths import parse_uri
     from iam.storage.store import CloudFile
@@ -137,7 +139,7 @@ def remove(options: argparse.Namespace) -> int:
 
 
 def found(store: ObjectStore, options: argparse.Namespace, path: CloudPath | LocalPath) -> list[Source]:
-    """The files of a path. Raises FolderWithoutRecursive, with the command that includes folders."""
+    """The files that a path refers to. Raises FolderWithoutRecursive, whose fix is the command with -r."""
     from iam.storage.sources import FolderWithoutRecursive, SourceReader
 
     recursive = getattr(options, "recursive", None)  # `cat` has no -r

@@ -1,4 +1,4 @@
-"""Create what jobs on Vertex AI need in a project, and remove it: provision and deprovision."""
+"""The commands provision and deprovision: create and remove what jobs on Vertex AI need in a project."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def deprovision(options: argparse.Namespace) -> int:
 
 
 def open_provisioner(options: argparse.Namespace) -> Provisioner:
-    """Return a provisioner for the target and project of the command line."""
+    """Return a provisioner for the selected target and project."""
     from iam.google_clients import storage_client
     from iam.provision.apply import Provisioner
     from iam.provision.record import record_of
@@ -82,7 +82,7 @@ def print_plan(plan: ProvisionPlan) -> None:
 
 
 def confirmed(plan: ProvisionPlan, options: argparse.Namespace) -> bool:
-    """Whether to apply the plan: asks on a terminal. Raises Usage if stdin is not a terminal."""
+    """Whether to apply the plan. Asks on the terminal; raises UsageError if stdin is not one."""
     if not plan.todo:
         return False
     if options.dry_run:

@@ -1,1 +1,1 @@
-"""The lab as values: its settings, iam/lab.yaml and the principals that exist in it, all parsed strictly."""
+"""The lab's configuration, parsed strictly: its settings, iam/lab.yaml and its principals."""

@@ -25,31 +25,31 @@ READ = DocumentReader(IamError)
 
 @dataclass(frozen=True, slots=True)
 class LabBucket:
-    """A bucket of lab.yaml."""
+    """A bucket in lab.yaml."""
 
     project: str
-    bindings: list[dict[str, Any]]  # in addition to the legacy ones of every new bucket
-    objects: dict[str, str]  # its initial objects: name to text
+    bindings: list[dict[str, Any]]  # in addition to every new bucket's legacy bindings
+    objects: dict[str, str]  # its initial objects: name → content
 
 
 @dataclass(frozen=True, slots=True)
 class LabFile:
-    """A valid lab.yaml. Its policies are Google's JSON and name only known roles and members."""
+    """A valid lab.yaml. Its policies are in Google's JSON format, with only known roles and members."""
 
     person: str
     job: str
     people: list[str]
     groups: dict[str, list[str]]
     roles: dict[str, list[str]]
-    numbers: dict[str, int]  # by project, as are the next two
+    numbers: dict[str, int]  # keyed by project, like the next two
     policies: dict[str, dict[str, Any]]
     deny: dict[str, list[dict[str, Any]]]
-    accounts: dict[str, str]  # the project of each account
+    accounts: dict[str, str]  # account → project
     buckets: dict[str, LabBucket]
 
 
 def read(path: Path) -> LabFile:
-    """Parse a lab.yaml. Raises IamError, which names the place of the error in the file."""
+    """Parse a lab.yaml. Raises IamError, with the location of the error in the file."""
     return loads(content(path), path.name)
 
 
@@ -61,12 +61,12 @@ def content(path: Path) -> bytes:
         # `chmod +r` without the `a` would honor the umask.
         raise IamError(
             f"Could not read {path}: {fault.strerror}.",
-            "Let every user read the file that LAB_FILE names: chmod a+r iam/lab.yaml",
+            "Make the file that LAB_FILE points to readable for every user: chmod a+r iam/lab.yaml",
         ) from None
 
 
 def loads(text: bytes, name: str) -> LabFile:
-    """Parse the text of a lab.yaml; `name` is its name in messages. Raises IamError as `read` does."""
+    """Parse the text of a lab.yaml; `name` is its name in messages. Raises IamError, like `read`."""
     import yaml
 
     fix = f"Fix {name}"
@@ -148,11 +148,11 @@ def refuse_unknown(fields: Mapping[str, Any], known: set[str], where: str) -> No
     """Raise IamError for a key that is not in `known`."""
     for key in fields:
         if key not in known:
-            raise IamError(f"{where} has the unknown key {key!r}; allowed are {', '.join(sorted(known))}.")
+            raise IamError(f"{where} has an unknown key {key!r}; allowed: {', '.join(sorted(known))}.")
 
 
 def check(found: LabFile) -> None:
-    """Raise IamError for a principal, policy or deny rule that is malformed or names an unknown member."""
+    """Raise IamError for a principal, policy or deny rule that is malformed or contains an unknown member."""
     grouped = (member for members in found.groups.values() for member in members)
     for member in (found.person, found.job, *found.people, *found.groups, *grouped):
         parse(member)

@@ -1,4 +1,4 @@
-"""Changes the account that jobs run as in the running lab: the client of cloud/identity/job_account.py."""
+"""Changes the account that jobs in the running lab run as. The server side is cloud/identity/job_account.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from raydock.gcp.clouds import SECONDS, LabCloud, http
 
 
 def use(lab: LabCloud, account: str, force: bool) -> None:
-    """Let jobs run as a service account of the lab from now on.
+    """Change the service account that jobs in the lab run as.
 
     Raises NotFound for an unknown account, PermissionDenied if jobs are running or if LAB_SERVICE_ACCOUNT is set, and
     Unreachable if the lab or its dashboard does not answer.
@@ -48,9 +48,10 @@ def refusal(reason: str, message: str, account: str) -> Exception:
     """The error for the lab's refusal."""
     command = f"python -m iam account use {account}"
     if reason == "running":
-        text = f"{message} The next access token would be for {account}, so nothing was changed."
+        text = f"{message} New access tokens would be for {account}, so nothing was changed."
         return PermissionDenied(
-            text, f"wait for them (python submit.py list), or change it now: {command} --force"
+            text,
+            f"wait until all jobs have finished (python submit.py list), or switch now: {command} --force",
         )
     if reason == "set":
         fix = (
@@ -60,6 +61,6 @@ def refusal(reason: str, message: str, account: str) -> Exception:
     if reason == "unknown":
         return NotFound(message, "python -m iam account list")
     if reason == "unavailable":
-        text = f"{message} So it is unknown whether jobs are running, and nothing was changed."
-        return Unreachable(text, f"try again, or change it anyway: {command} --force")
-    return IamError(f"The lab did not change the jobs' account: {message}", "make cluster-up")
+        text = f"{message} It is therefore unknown whether jobs are running, and nothing was changed."
+        return Unreachable(text, f"try again, or switch anyway: {command} --force")
+    return IamError(f"The lab did not change the account that jobs run as: {message}", "make cluster-up")

@@ -1,4 +1,4 @@
-"""The principals of a lab: which of them exist, and which one jobs run as."""
+"""The principals that exist in a lab, and the one that jobs run as."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Members(Protocol):
 
 
 def checked_policy(document: Mapping[str, Any], roles: Collection[str], members: Members) -> Policy:
-    """Parse a policy. Raises MalformedPolicy if it is malformed or names an unknown role or member."""
+    """Parse a policy. Raises MalformedPolicy if it is malformed or contains an unknown role or member."""
     policy = policy_from_json(document)
     for binding in policy.bindings:
         if binding.role not in roles:
@@ -60,13 +60,13 @@ def require_member(member: str, members: Members) -> None:
 
 
 def job_principal(service_account: str, accounts: Collection[str]) -> str:
-    """The principal of LAB_SERVICE_ACCOUNT, "" if unset. Raises IamError if there is no such account."""
+    """The principal that LAB_SERVICE_ACCOUNT sets, "" if unset. Raises IamError if there is no such account."""
     if service_account and service_account not in accounts and not is_service_agent(service_account):
         known = {one.partition("@")[0]: one for one in accounts}
         close = near(service_account.partition("@")[0], known)
-        others = f"Use one of these, or add it to iam/lab.yaml: {', '.join(accounts) or 'none'}"
+        others = f"Add it to iam/lab.yaml, or use one of these: {', '.join(accounts) or 'none'}"
         raise IamError(
-            f"LAB_SERVICE_ACCOUNT names {service_account}, which is not an account of the lab.",
+            f"LAB_SERVICE_ACCOUNT is {service_account}, which does not exist in the lab.",
             f"Did you mean {known[close]}?" if close else others,
         )
     return f"serviceAccount:{service_account}" if service_account else ""

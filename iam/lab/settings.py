@@ -1,6 +1,6 @@
 """The lab's settings, parsed strictly.
 
-`python -m cluster up` validates them before it starts a cluster, and the lab's cloud starts from them.
+`python -m cluster up` validates them before it starts a cluster, and the lab's cloud reads them at startup.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from raydock import units
 FILE = Path(__file__).parents[1] / "lab.yaml"
 MAX_TOKEN_SECONDS = 43200  # Google's limit for a service account's token, 12 hours
 EGRESS_ALLOW = "LAB_EGRESS_ALLOW"
-OLD_EGRESS_ALLOW = "LAB_WAY_OUT"  # its name before the rename; read for one more release
+OLD_EGRESS_ALLOW = "LAB_WAY_OUT"  # the old name, accepted for one more release
 
 Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
 
 @dataclass(frozen=True, slots=True)
 class LabSettings:
-    """The user's settings of the lab; see .env.example."""
+    """The user's settings for the lab; see .env.example."""
 
     file: Path
     project: str
@@ -35,7 +35,7 @@ class LabSettings:
 
 
 def settings(environ: Mapping[str, str], root: Path = Path()) -> LabSettings:
-    """Parse the lab's settings. A relative LAB_FILE is relative to `root`. Raises IamError, which names the setting."""
+    """Parse the lab's settings. A relative LAB_FILE is relative to `root`. Raises IamError, with the setting's name."""
     return LabSettings(
         file=existing_file(root / Path(environ.get("LAB_FILE") or FILE).expanduser()),
         project=environ.get("LAB_PROJECT") or "lab-project",
@@ -46,13 +46,13 @@ def settings(environ: Mapping[str, str], root: Path = Path()) -> LabSettings:
 
 
 def egress_allow(environ: Mapping[str, str]) -> tuple[Network, ...]:
-    """The networks of LAB_EGRESS_ALLOW, or of its old name if that alone is set. Raises IamError, which names it."""
+    """The networks in LAB_EGRESS_ALLOW, or in its old name if only that is set. Raises IamError."""
     name = EGRESS_ALLOW if environ.get(EGRESS_ALLOW) else OLD_EGRESS_ALLOW
     return networks(name, environ.get(name, ""))
 
 
 def renamed_setting(environ: Mapping[str, str]) -> str:
-    """The warning for a setting that still has its old name; "" if there is none."""
+    """The warning if a setting's old name is used; else ""."""
     if not environ.get(OLD_EGRESS_ALLOW):
         return ""
     ignored = " Its value is ignored because both are set." if environ.get(EGRESS_ALLOW) else ""
@@ -62,7 +62,7 @@ def renamed_setting(environ: Mapping[str, str]) -> str:
 def existing_file(path: Path) -> Path:
     """Return the path of LAB_FILE. Raises IamError if it is not a file."""
     if not os.path.isfile(path):  # never raises, unlike Path.is_file
-        raise IamError(f"LAB_FILE names {path}, which does not exist.", "Fix LAB_FILE, or unset it")
+        raise IamError(f"LAB_FILE is {path}, which does not exist.", "Fix LAB_FILE, or unset it")
     return path
 
 
@@ -80,7 +80,7 @@ def token_seconds(text: str) -> float:
 
 
 def networks(name: str, text: str) -> tuple[Network, ...]:
-    """The networks of the setting `name`. Raises IamError for a malformed one."""
+    """The networks in the setting `name`. Raises IamError for a malformed one."""
     try:
         return tuple(ipaddress.ip_network(word.strip()) for word in text.split(",") if word.strip())
     except ValueError as fault:

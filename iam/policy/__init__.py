@@ -1,1 +1,1 @@
-"""The pure core: policies in, verdicts out. It imports nothing else of the project but its errors."""
+"""The pure core: policies in, verdicts out. From the rest of the project, it imports only the errors."""

@@ -15,7 +15,7 @@ from iam.policy.ternary import Ternary
 
 @dataclass(frozen=True, slots=True)
 class AccessRequest:
-    """Everything that a decision depends on, besides the policies."""
+    """Everything that a decision depends on, except the policies."""
 
     principal: str
     permission: str
@@ -28,7 +28,7 @@ class AccessRequest:
 class BindingResult:
     """The result of one binding: whether it grants the permission, and why.
 
-    `binding` is reduced to the one member that matched; `where` names the resource that has the policy.
+    `binding` is reduced to the member that matched; `where` is the resource that has the policy.
     """
 
     grants: Ternary

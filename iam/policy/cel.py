@@ -30,7 +30,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """A call of an operator, a function or a method named `name`. A method's receiver is the first argument."""
+    """A call to an operator, function or method. A method's receiver is the first argument."""
 
     name: str
     arguments: tuple[Node, ...]
@@ -44,7 +44,7 @@ def parse(expression: str) -> Node:
     parser = CelParser(tokens(expression))
     node = parser.expression()
     if parser.peek() is not None:
-        raise BadCondition(f'The condition has an unexpected "{parser.peek()}" after its end.')
+        raise BadCondition(f'Unexpected "{parser.peek()}" at the end of the condition.')
     return node
 
 
@@ -57,7 +57,7 @@ class CelParser:
         self.depth = 0
 
     def peek(self) -> str | None:
-        """The next mark or name; None at the end. A literal is quoted, so that it equals no mark."""
+        """The next mark or name; None at the end. Literals are quoted, so that they never equal a mark."""
         if self.at == len(self.tokens):
             return None
         token = self.tokens[self.at]
@@ -72,7 +72,7 @@ class CelParser:
     def expect(self, mark: str) -> None:
         """Consume the mark, or raise BadCondition."""
         if not self.take(mark):
-            raise BadCondition(f'Expected "{mark}" in the condition, not "{self.peek()}".')
+            raise BadCondition(f'Expected "{mark}" in the condition, but found "{self.peek()}".')
 
     def expression(self) -> Node:
         """Parse a conditional expression, or anything that binds tighter."""
@@ -156,7 +156,7 @@ class CelParser:
     def name(self) -> str:
         """Parse an identifier."""
         if self.at == len(self.tokens) or self.tokens[self.at].kind != "name":
-            raise BadCondition(f'Expected a name in the condition, not "{self.peek()}".')
+            raise BadCondition(f'Expected a name in the condition, but found "{self.peek()}".')
         self.at += 1
         return self.tokens[self.at - 1].text
 

@@ -39,7 +39,7 @@ class KnownPrefix:
     text: str
 
 
-# Ternary.UNKNOWN is any unknown value.
+# Ternary.UNKNOWN stands for any unknown value.
 Value = Ternary | str | float | datetime | KnownPrefix | list["Value"]
 
 

@@ -1,4 +1,4 @@
-"""Strict reading of JSON and YAML documents. Errors name the place, and suggest the key for a misspelt one."""
+"""Reads JSON and YAML documents strictly. Errors contain the location, and suggest the key for a misspelled one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KINDS = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", 
 
 @dataclass(frozen=True, slots=True)
 class DocumentReader:
-    """Checks the type of each item, and raises `error` for any other. `where` is the item's path in the document."""
+    """Checks the type of each item, and raises `error` if it is wrong. `where` is the item's path in the document."""
 
     error: type[IamError]
 
@@ -25,13 +25,13 @@ class DocumentReader:
         return item
 
     def keys(self, item: object, allowed: tuple[str, ...], where: str) -> Mapping[Any, Any]:
-        """Return an object with no keys but the allowed ones."""
+        """Return an object that has only allowed keys."""
         fields = self.mapping(item, where)
         for key in fields:
             if key not in allowed:
                 near = get_close_matches(str(key), allowed, n=1)
                 hint = f'Did you mean "{near[0]}"?' if near else f"Allowed keys: {', '.join(allowed)}."
-                raise self.error(f'{where} has the unknown key "{key}".', hint)
+                raise self.error(f'{where} has an unknown key "{key}".', hint)
         return fields
 
     def items(self, item: object, where: str) -> list[Any]:

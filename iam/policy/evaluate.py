@@ -1,8 +1,8 @@
 """Decide whether a principal has a permission: GRANTED, DENIED or UNKNOWN, with the deciding binding and the reason.
 
-Deny rules come first; then any binding on the resource or an ancestor grants it
+Deny rules come first; after that, any binding on the resource or an ancestor grants it
 (https://cloud.google.com/iam/docs/policy-types#evaluation). An object's policies are those of its bucket and project.
-`Policies.complete` says whether something else may grant it: object ACLs, managed folders. Principal access boundaries
+`Policies.complete` is False if something else may grant it: object ACLs or managed folders. Principal access boundaries
 and VPC Service Controls, which may also deny it, are not evaluated.
 """
 
@@ -26,7 +26,7 @@ from iam.policy.roles import Role
 from iam.policy.roles import roles as google_roles
 from iam.policy.ternary import Ternary
 
-# Permissions that are checked on the project, whichever bucket the call names …
+# Permissions that are checked on the project, even if the call is about a bucket …
 # https://cloud.google.com/storage/docs/access-control/iam-json
 ON_PROJECT = re.compile(r"storage\.(buckets\.(create|list)|hmacKeys\..*)|(?!storage\.).*")
 # … and on the bucket, even if the call lists objects.
@@ -34,7 +34,7 @@ ON_BUCKET = re.compile(r"storage\.(objects\.list|buckets\..*)")
 
 
 class Verdict(Enum):
-    """The result of a decision. UNKNOWN: something that would decide it could not be read or evaluated."""
+    """The result of a decision. UNKNOWN: something that could decide it could not be read or evaluated."""
 
     GRANTED = "granted"
     DENIED = "denied"
@@ -60,7 +60,7 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict and its reason. `binding` decided it, if one did; `where` names the resource that has its policy."""
+    """A verdict and its reason. `binding` decided it, if any did; `where` is the resource whose policy has it."""
 
     verdict: Verdict
     permission: str
@@ -86,7 +86,7 @@ def decide(
     roles: all roles, from `roles.load_roles(...)` if there are custom ones; Google's if None
     groups: members by group address; None if no group's members are known
     now: the time of the request, for conditions; None if unknown
-    list_prefix: the prefix that is listed; "" for a whole bucket, None if unknown
+    list_prefix: the prefix to list; "" for a whole bucket, None if unknown
     """
     parse(principal)
     target = checked_resource(permission, resource, policies.project_id)
@@ -116,7 +116,7 @@ def checked_resource(permission: str, resource: Resource, project_id: str) -> Re
 
 
 def _sources(target: Resource, policies: Policies) -> list[tuple[str, Policy | None]]:
-    """The policies that apply to a resource, nearest first, with the names of the resources that have them."""
+    """The policies that apply to a resource, nearest first, each with the name of the resource that has it."""
     project = (f"project {policies.project_id}", policies.project)
     if target.type == PROJECT:
         return [project]
@@ -125,7 +125,7 @@ def _sources(target: Resource, policies: Policies) -> list[tuple[str, Policy | N
 
 
 def _allowed(request: AccessRequest, policies: Policies) -> Decision:
-    """The decision of the bindings alone."""
+    """The decision based on the bindings alone."""
     sources = _sources(request.attributes.resource, policies)
     results = [one for where, policy in sources if policy for one in binding_results(request, where, policy)]
     for grants, verdict in ((Ternary.TRUE, Verdict.GRANTED), (Ternary.UNKNOWN, Verdict.UNKNOWN)):
@@ -164,10 +164,10 @@ def _unless_denied(decision: Decision, request: AccessRequest, policies: Policie
     ]
     what = f"{request.permission} to {request.principal}"
     if Ternary.TRUE in denied:
-        why = f"a deny rule of {project} denies {what}"
+        why = f"a deny rule on {project} denies {what}"
         return replace(decision, verdict=Verdict.DENIED, binding=None, where="deny policy", why=why)
     if Ternary.UNKNOWN in denied:
-        why = f"{decision.why}, but a deny rule of {project} may deny {what}"
+        why = f"{decision.why}, but a deny rule on {project} may deny {what}"
         return replace(decision, verdict=Verdict.UNKNOWN, why=why)
     return decision
 

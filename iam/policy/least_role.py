@@ -1,4 +1,4 @@
-"""Find the least roles on the smallest resources that fix a denial, by a search over all roles."""
+"""Find the narrowest roles, on the smallest resources, that fix a denial. Searches all roles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from iam.policy.resource import ACCOUNT, PROJECT, Resource
 from iam.policy.roles import Role
 from iam.policy.roles import roles as google_roles
 
-MAX_ROLES = 3  # roles in one fix; more would be unreasonable
+MAX_ROLES = 3  # per fix; suggesting more would be unreasonable
 # Prefixes of the roles that are usually granted on each type of resource.
 GRANTED_ON: dict[str, tuple[str, ...]] = {
     resources.BUCKET: ("roles/storage.",),
@@ -40,9 +40,9 @@ def grants_for(
     *,
     roles: Mapping[str, Role] | None = None,
 ) -> tuple[Grant, ...]:
-    """The grants that give all the missing permissions. Permissions on an object are granted on its bucket.
+    """The grants that provide all missing permissions. Permissions on an object are granted on its bucket.
 
-    Empty if only an administrator's or a basic role has them, or if one is checked on the project (buckets.list).
+    Empty if only admin or basic roles include them, or if one is checked on the project (buckets.list).
     """
     by_target: dict[Resource, set[str]] = {}
     for permission in missing:
@@ -59,7 +59,7 @@ def grants_for(
 
 
 def least_roles(missing: Collection[str], target: Resource, roles: Mapping[str, Role]) -> tuple[Role, ...]:
-    """The fewest roles that include all missing permissions; among equals, those with the fewest permissions."""
+    """The fewest roles that include all missing permissions; of several sets, the one with the fewest permissions."""
     wanted = frozenset(missing)
     candidates = [r for r in roles.values() if _may_be_offered(r, target) and r.permissions & wanted]
     for size in range(1, MAX_ROLES + 1):

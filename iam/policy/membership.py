@@ -70,7 +70,7 @@ def _in_group(principal: str, group: str, directory: Directory, seen: frozenset[
 
 
 def _members(group: str, directory: Directory) -> frozenset[str] | None:
-    """The members of a group, whose key is group:ADDRESS or ADDRESS in any case; None if unknown."""
+    """The members of a group, listed as group:ADDRESS or ADDRESS in any case; None if unknown."""
     for name, members in (directory.groups or {}).items():
         if normal(name if name.startswith("group:") else f"group:{name}") == group:
             return members

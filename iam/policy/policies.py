@@ -57,7 +57,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class DenyRule:
-    """Denies permissions, whichever policy grants them. They are named SERVICE.googleapis.com/RESOURCE.VERB."""
+    """Denies permissions even if a policy grants them. They have the form SERVICE.googleapis.com/RESOURCE.VERB."""
 
     denied_principals: tuple[str, ...] = ()
     exception_principals: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class DenyRule:
 
 
 def policy_from_json(document: Mapping[str, Any]) -> Policy:
-    """Parse the JSON of getIamPolicy. Raises MalformedPolicy, which names the place."""
+    """Parse the JSON of getIamPolicy. Raises MalformedPolicy, with the location of the error."""
     READ.keys(document, POLICY_KEYS, "policy")
     version = document.get("version", 1)
     if type(version) is not int or version not in (0, 1, WITH_CONDITIONS):
@@ -105,7 +105,7 @@ def deny_from_json(document: Mapping[str, Any], where: str = "denyPolicy") -> tu
 
 
 def with_member(policy: Policy, role: str, member: str, condition: Condition | None = None) -> Policy:
-    """Return the policy with the grant added; the same policy if it has it already."""
+    """Return the policy with the grant added, or unchanged if it already includes the grant."""
     same = [n for n, b in enumerate(policy.bindings) if (b.role, b.condition) == (role, condition)]
     if any(normal(member) == normal(m) for n in same for m in policy.bindings[n].members):
         return policy
@@ -119,7 +119,7 @@ def with_member(policy: Policy, role: str, member: str, condition: Condition | N
 
 
 def without_member(policy: Policy, role: str, member: str, condition: Condition | None = None) -> Policy:
-    """Return the policy with the grant and any empty binding removed; the same policy if it lacks the grant."""
+    """Return the policy without the grant and without emptied bindings, or unchanged if it lacks the grant."""
     bindings: list[Binding] = []
     for binding in policy.bindings:
         if (binding.role, binding.condition) == (role, condition):

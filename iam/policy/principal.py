@@ -65,7 +65,7 @@ class Principal:
 
 
 def parse(member: str) -> Principal:
-    """Parse a member string. Raises MalformedPrincipal, which says what is expected."""
+    """Parse a member string. Raises MalformedPrincipal, with the expected forms."""
     if member in (EVERYONE, AUTHENTICATED):
         return Principal(member)
     for scheme in ("principal://", "principalSet://"):
@@ -145,11 +145,11 @@ def wrong_account_id(name: str) -> str:
     if ACCOUNT_ID.fullmatch(name):
         return ""
     if not 6 <= len(name) <= 30:
-        return f"it is {len(name)} long, and 6 to 30 characters are allowed"
+        return f"it has {len(name)} characters; 6 to 30 are allowed"
     return "use lowercase letters, digits and '-', starting with a letter and not ending with '-'"
 
 
 def is_custom_account(address: str) -> bool:
-    """Whether it is a service account that a user created in a project (NAME@PROJECT.iam.gserviceaccount.com)."""
+    """Whether an address is a service account that was created in a project (NAME@PROJECT.iam.gserviceaccount.com)."""
     address = address.lower().removeprefix("serviceaccount:")
     return CUSTOM_EMAIL.fullmatch(address) is not None and not is_service_agent(address)

@@ -46,7 +46,9 @@ READ_ALL = (Operation.LIST, Operation.READ)
 WRITE_ONE = (Operation.OVERWRITE,)
 WRITE_ALL = (Operation.LIST, Operation.READ, Operation.CREATE, Operation.DELETE)
 ARGUMENT = re.compile(r"-{0,2}[A-Za-z][A-Za-z0-9_-]*")
-SCHEME = re.compile(r"(?i)(?<![a-z0-9+.-])gc?s://(?:anonymous@)?")  # as fsspec and pyarrow accept it
+SCHEME = re.compile(
+    r"(?i)(?<![a-z0-9+.-])gc?s://(?:anonymous@)?"
+)  # in the forms that fsspec and pyarrow accept
 EMBEDDED = re.compile(SCHEME.pattern + r"[^\s\"'<>,;(){}\[\]]+")
 OUTPUT = re.compile(
     r"(?i)-*(\w+[-_])?(out|save|dest|dst|log|checkpoint|ckpt|result|artifact|tmp|work|cache|write|target|model[-_]dir|storage)"
@@ -62,7 +64,7 @@ class RequiredPermission:
 
     object_name: the object, or a prefix up to the first wildcard if `uri` is one
     because: the declaration or argument that implies the operation
-    there: whether the object must exist already: True for the header's `reads`, None if the job probably reads it
+    there: whether the object must already exist: True for the header's `reads`, None if the job probably reads it
     """
 
     uri: str
@@ -129,14 +131,14 @@ def needs_of(
     lookups: Mapping[str, str] = NO_LOOKUPS,
     variables: Mapping[str, str] = NO_VARIABLES,
 ) -> tuple[list[RequiredPermission], list[str]]:
-    """The required permissions, and remarks on what was not checked. Raises MalformedResource for a bad gs:// URI.
+    """The required permissions, and remarks about what was not checked. Raises MalformedResource for a bad gs:// URI.
 
-    An entry of `reads` or `writes` is a gs:// URI, a prefix (ending with / or *), or the name of a job argument or
+    An entry in `reads` or `writes` is a gs:// URI, a prefix (ending with / or *), or the name of a job argument or
     environment variable that holds URIs. An argument may have a default: "--read=gs://bucket/x". Local paths and other
     schemes need no permissions. gcs:// is the same as gs://.
 
-    lookups: entries for which the job looks up the bucket → why. Such an entry of `writes` is a folder; one of `reads`
-    needs the lookup only if it is a whole bucket.
+    lookups: entries for which the job looks up the bucket → reason. Such an entry in `writes` is a folder; one in
+    `reads` needs the lookup only if it is a whole bucket.
     """
     collector = Collector()
     for kind, entries in (("reads", reads), ("writes", writes)):
@@ -151,7 +153,7 @@ def needs_of(
 
 
 def is_prefix(uri: str) -> bool:
-    """Whether the URI covers every object whose name starts with it, as a bucket alone also does."""
+    """Whether the URI covers every object whose name starts with it. A bucket alone does, too."""
     return uri.endswith(("/", "*")) or "/" not in uri.removeprefix("gs://") or "*" in uri
 
 
@@ -175,7 +177,7 @@ def _add_declared(
         flag = f"--{entry.lstrip('-')}" if not entry.startswith("-") else entry
     if not values:
         collector.remarks.append(
-            f"{kind} names {flag}, which is not among the job's arguments, so its default was not checked."
+            f"{flag} (in {kind}) is not among the job's arguments, so its default was not checked."
         )
     for value in (one for text in values for one in uris(text) or [text]):
         collector.declared.add(value)
@@ -184,7 +186,7 @@ def _add_declared(
 
 
 def uris(text: str) -> list[str]:
-    """The gs:// URIs in a text, normalized to gs://. The text is a URI, a list of URIs, or contains some."""
+    """The URIs in a string, normalized to gs://. The string is a URI, a list of URIs, or contains some."""
     starts = [found.start() for found in SCHEME.finditer(text)]
     if starts[:1] == [0]:
         ends = [*starts[1:], len(text)]
@@ -216,7 +218,7 @@ def _folder(uri: str) -> str:
 
 
 def bare(entry: str) -> str:
-    """The Python name of the argument that an entry names; a URI is returned unchanged."""
+    """The Python name of the argument in an entry; a URI is returned unchanged."""
     name = entry.partition("=")[0]
     return name.lstrip("-").replace("-", "_") if ARGUMENT.fullmatch(name) else entry
 
@@ -257,7 +259,7 @@ def _add_mentioned(collector: Collector, arguments: Sequence[str]) -> None:
 
 
 def _add_probable(collector: Collector, uri: str, because: str, subject: str, read: bool) -> None:
-    """Add a URI from a longer text. It may not be one, so a malformed URI only causes a remark."""
+    """Add a likely URI from a longer string. A malformed one only adds a remark, since it may not be a URI."""
     try:
         if not collector.covers(uri):
             collector.add(uri, READ_ALL if is_prefix(uri) else READ_ONE, because, None if read else False)

@@ -85,7 +85,7 @@ def parse_gs(uri: str) -> tuple[str, str]:
 def _wrong_bucket(name: str) -> str:
     """Why a bucket name is invalid, or "": https://cloud.google.com/storage/docs/buckets#naming
 
-    Its rules against "goog" and "google" apply to new buckets; Google's own public buckets have such names.
+    Google's rules against "goog" and "google" apply to new buckets; its own public buckets have such names.
     """
     if not name:
         return "the bucket name is missing"
@@ -97,7 +97,7 @@ def _wrong_bucket(name: str) -> str:
         allowed = "must have 3 to 63 (222 with dots, 63 between two dots)"
         return f'the bucket name "{name}" has {len(name)} characters and {allowed}'
     if ".." in name or ".-" in name or "-." in name:
-        return f'the bucket name "{name}" has a dot next to a dot or a hyphen'
+        return f'the bucket name "{name}" has a dot next to another dot or a hyphen'
     if re.fullmatch(r"[0-9]+(\.[0-9]+){3}", name):
         return f'the bucket name "{name}" looks like an IP address'
     return ""

@@ -51,7 +51,7 @@ def load_roles(extra: Mapping[str, frozenset[str]] = NO_EXTRA, file: Path = FILE
 
 
 def find(name: str, known_roles: Mapping[str, Role] | None = None) -> Role:
-    """The role of that name. Raises UnknownRole, with a suggestion."""
+    """The role with that name. Raises UnknownRole, with a suggestion."""
     candidates = roles() if known_roles is None else known_roles
     if name in candidates:
         return candidates[name]
@@ -60,7 +60,7 @@ def find(name: str, known_roles: Mapping[str, Role] | None = None) -> Role:
 
 
 def _read(file: Path) -> dict[str, Role]:
-    import yaml  # this package's only dependency, needed only here
+    import yaml  # this package's only dependency, used only here
 
     try:
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -88,6 +88,6 @@ def _role(name: str, entry: object, covers: tuple[str, ...], file: str) -> Role:
     )
     outside = sorted(permission for permission in held if not permission.startswith(covers))
     if outside:
-        raise MalformedRoles(f"{where} has {outside[0]}, which matches no prefix in `covers`.")
+        raise MalformedRoles(f"{where} includes {outside[0]}, which matches no prefix in `covers`.")
     note = " ".join(filter(None, (str(fields.get("note", "")), EXCERPT)))
     return Role(name, held, str(fields["source"]), note, covers, str(fields.get("stage", "GA")))

@@ -1,4 +1,4 @@
-"""Create what a plan lists, and remove what was created: a service account, buckets, and roles on them."""
+"""Create what a plan lists and remove what was created: a service account, buckets, and roles on them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from iam.provision.plan import (
     ACCOUNT_ROLE,
     BUCKET,
     BUCKET_ROLE,
+    ON_VERTEX,
     ProvisionPlan,
     Requirements,
     Step,
@@ -37,11 +38,11 @@ LABELS = {"made-by": "raydock-provision"}
 
 @dataclass(slots=True)
 class Provisioner:
-    """Plans, creates and removes in one project.
+    """Plans, creates and removes resources in one project.
 
     client: google-cloud-storage's Client
     record: what was created
-    location: of new buckets
+    location: the location for new buckets
     pause: sleeps for a number of seconds
     """
 
@@ -54,11 +55,11 @@ class Provisioner:
     created_account: bool = field(default=False, init=False)
 
     def plan(self, want: Requirements) -> ProvisionPlan:
-        """The plan for the requirements, with what exists already."""
+        """The plan for the requirements, which marks what already exists."""
         may = want.grant_vertex and self.accounts.may_set_policy(want.project)
         notes = []
         if want.grant_vertex and not may:
-            notes = [f"You can't grant it to {want.caller}: you lack {SET_POLICY} on the project."]
+            notes = [f"You can't grant {ON_VERTEX} to {want.caller}: you lack {SET_POLICY} on the project."]
         want = replace(want, grant_vertex=may)
         steps = tuple(replace(step, exists=self.exists(step)) for step in steps_of(want))
         return ProvisionPlan(want.project, steps, (*notes_of(want), *notes))
@@ -79,7 +80,7 @@ class Provisioner:
         return ProvisionPlan(self.session.project, steps, tuple(notes), removing=True)
 
     def exists(self, step: Step) -> bool:
-        """Whether the step is done already."""
+        """Whether the step is already done."""
         if step.kind == ACCOUNT:
             return self.accounts.account(step.on) is not None
         if step.kind == BUCKET:
@@ -92,7 +93,7 @@ class Provisioner:
         return with_member(policy, step.role, step.member) == policy
 
     def create(self, step: Step) -> None:
-        """Do a step. It is recorded first, so that an interrupted step can be removed; a failed one is dropped."""
+        """Perform a step. It is recorded first, so that an interrupted step can be removed; a failed one is dropped."""
         self.record.add(step.key)
         try:
             created = self._create(step)
@@ -105,7 +106,7 @@ class Provisioner:
             self.record.drop(step.key)
 
     def _create(self, step: Step) -> bool:
-        """False if it was created concurrently."""
+        """Returns False if it was created concurrently."""
         if step.kind == ACCOUNT:
             self.created_account = True
             return self.accounts.create_account(self.session.project, step.on.partition("@")[0])
@@ -122,12 +123,14 @@ class Provisioner:
         buckets = Buckets(ObjectStore(self.client, self.session), self.session.project)
         try:
             if not buckets.create(step.on, self.location, LABELS):
-                raise Conflict(f"gs://{step.on} exists already, so it was not created.")
+                raise Conflict(f"gs://{step.on} already exists, so it was not created.")
         except Conflict as fault:
-            raise Conflict(fault.message, "choose another with --data-bucket or --model-bucket") from None
+            raise Conflict(
+                fault.message, "choose another name with --data-bucket or --model-bucket"
+            ) from None
 
     def remove(self, step: Step) -> str:
-        """Undo a step. Returns why if it has to be kept, else ""."""
+        """Undo a step. Returns the reason if it can't be undone, else ""."""
         if step.kind == BUCKET:
             try:
                 with translated_errors(self.api_call(step, "it was not removed", "delete")):
@@ -142,7 +145,7 @@ class Provisioner:
         return ""
 
     def _retry_until_visible(self, act: Callable[[], Change]) -> bool:
-        """Retry while policies don't accept the account that was just created."""
+        """Retry until policies accept the account that was just created."""
         deadline = time.monotonic() + VISIBILITY_TIMEOUT
         while True:
             try:

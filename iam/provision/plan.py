@@ -1,4 +1,4 @@
-"""What jobs on Vertex AI need in a project, as a value: the least roles on the smallest resources.
+"""Plans what jobs on Vertex AI need in a project: the narrowest roles on the smallest resources.
 
 A custom service account for jobs, a bucket that it reads, a bucket that it writes, and permission for the caller to
 act as the account. ray-labs' manual setup grants storage.admin and aiplatform.admin on the whole project instead.
@@ -41,7 +41,7 @@ class Requirements:
 class Step:
     """One thing to create: an account, a bucket, or a role for `member` on one of them or on the project.
 
-    `on` is the account, bucket or project; `exists` says whether the step is done already.
+    `on` is the account, bucket or project; `exists` is whether the step is already done.
     """
 
     kind: str
@@ -91,7 +91,7 @@ class ProvisionPlan:
 def requirements_of(
     project: str, account: str, buckets: tuple[str, str], location: str, caller: str
 ) -> Requirements:
-    """The requirements, with default names for empty ones in `buckets` (data, models). Raises MalformedResource."""
+    """The requirements. Empty names in `buckets` (data, models) get defaults. Raises MalformedResource."""
     if wrong_account_id(account):
         raise MalformedResource(
             f'Invalid service account name "{account}".',
@@ -110,7 +110,7 @@ def requirements_of(
 
 
 def steps_of(want: Requirements) -> Iterator[Step]:
-    """All steps, in the order of creation; removal goes in reverse."""
+    """All steps, in the order of creation. Removal uses the reverse order."""
     job = f"serviceAccount:{want.address}"
     yield Step(ACCOUNT, want.address)
     for bucket in dict.fromkeys((want.data_bucket, want.model_bucket)):
@@ -126,8 +126,8 @@ def steps_of(want: Requirements) -> Iterator[Step]:
 
 
 def notes_of(want: Requirements) -> Iterator[str]:
-    """What the steps leave to the user."""
-    yield "Network: nothing to create. Clusters are reached at their public endpoint, without VPC peering."
+    """What the user has to do in addition to the steps."""
+    yield "Network: nothing to create. Clusters are reached at their public endpoints, without VPC peering."
     yield f"Clusters: create them with service account {want.address}, so that jobs run as it."
     if not want.grant_vertex:
         yield (

@@ -1,6 +1,6 @@
 """The record of what `provision` created, so that `deprovision` removes that and nothing else.
 
-It is a file in this checkout, since a binding can't carry a label.
+The record is a file in this checkout, because bindings can't have labels.
 """
 
 from __future__ import annotations

@@ -28,9 +28,9 @@ SUFFIX = ".iam.gserviceaccount.com"
 
 @dataclass(frozen=True, slots=True)
 class AccountPolicyTarget:
-    """The policy of a project or a service account, at `path` of a REST service.
+    """The policy of a project or a service account, at `path` in a REST service.
 
-    `prefix` is the beginning of its permissions' names, such as "iam.serviceAccounts".
+    `prefix` is how its permissions' names begin, such as "iam.serviceAccounts".
     """
 
     http: Any
@@ -43,7 +43,7 @@ class AccountPolicyTarget:
     def read(self) -> Policy:
         """Return the current policy. Raises IamError if it can't be parsed."""
         body = {"options": {"requestedPolicyVersion": 3}}
-        if self.host == ACCOUNTS:  # this service takes the option as a query parameter
+        if self.host == ACCOUNTS:  # this service expects the option as a query parameter
             reply = self._post("getIamPolicy?options.requestedPolicyVersion=3", None)
         else:
             reply = self._post("getIamPolicy", body)
@@ -97,7 +97,7 @@ class ServiceAccounts:
                 return sorted(found)
 
     def require(self, address: str, command: str) -> None:
-        """Raise NotFound for an account that does not exist; with `command` for the most similar one."""
+        """Raise NotFound for an account that does not exist. The fix is `command` for the most similar one."""
         if self.account(address) is not None:
             return
         name, _, domain = address.partition("@")
@@ -167,10 +167,12 @@ def new_address(text: str, project: str) -> str:
     address = address_of(text, project)
     name, _, domain = address.partition("@")
     if wrong := wrong_account_id(name):
-        raise MalformedPrincipal(f'Invalid service account id "{name}": {wrong}.', "such as ray-jobs")
+        raise MalformedPrincipal(
+            f'Invalid service account id "{name}": {wrong}.', "use an id such as ray-jobs"
+        )
     if domain != project + SUFFIX:
-        text = f"{address} is not an address of project {project}."
-        raise MalformedPrincipal(text, "pass its id alone, and the project with --project")
+        text = f"{address} does not belong to project {project}."
+        raise MalformedPrincipal(text, "pass only its id, and the project with --project")
     return address
 
 

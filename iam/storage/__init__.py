@@ -1,1 +1,1 @@
-"""Buckets and the files in them: names, listings, plans of what to copy, and the transfers."""
+"""Buckets and the files in them: names, listings, copy plans and transfers."""

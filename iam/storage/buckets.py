@@ -16,7 +16,7 @@ from iam.storage.store import CloudFile, ObjectStore
 from raydock.errors import PermissionDenied
 
 NAMING = "https://cloud.google.com/storage/docs/buckets#naming"
-OWN = "you already own it"  # in Google's 409 for a bucket of the caller's
+OWN = "you already own it"  # in Google's 409 if the caller already owns the bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,16 @@ class Bucket:
     created: str
 
     def as_json(self) -> Mapping[str, str]:
-        """It as JSON."""
+        """The bucket as JSON."""
         return {"name": self.name, "location": self.location, "created": self.created}
 
 
 def location(text: str) -> str:
-    """A location, as Google writes it. Raises MalformedResource for anything that can't be one."""
+    """A location in Google's notation. Raises MalformedResource if it can't be one."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{1,39}", text):
-        raise MalformedResource(f'Invalid location "{text}".', "such as us-central1, europe-west4, US or EU")
+        raise MalformedResource(
+            f'Invalid location "{text}".', "use a location such as us-central1, europe-west4, US or EU"
+        )
     return text.upper()
 
 
@@ -55,7 +57,7 @@ class Buckets:
     project: str
 
     def create(self, name: str, location: str, labels: Mapping[str, str] | None = None) -> bool:
-        """Create a bucket that is closed to the public. Returns False if the caller has it already.
+        """Create a bucket without public access. Returns False if the caller already owns it.
 
         Raises Conflict if the name is taken.
         """
@@ -90,11 +92,11 @@ class Buckets:
         return described(found)
 
     def files(self, name: str) -> list[CloudFile]:
-        """All generations of all objects in a bucket."""
+        """All objects in a bucket, in all generations."""
         return list(self.store.files(CloudPath(name), "", versions=True))
 
     def remove(self, name: str, files: list[CloudFile]) -> None:
-        """Remove a bucket and these files. Raises PermissionDenied if it is not empty then."""
+        """Remove a bucket and these files. Raises PermissionDenied if it contains others."""
         for_each(lambda file: self.store.delete(file, forever=True), files)
         try:
             with translated_errors(self.api_call(name, f"gs://{name} was not removed", "delete")):

@@ -15,7 +15,7 @@ Entry: TypeAlias = CloudPath | CloudFile  # a folder or an object
 
 
 def entries(store: ObjectStore, path: CloudPath, recursive: bool) -> list[Entry]:
-    """What is at a path: an object itself, the content of a folder or what matches a pattern. Raises NotFound."""
+    """The object at a path, a folder's contents or a pattern's matches. Raises NotFound."""
     found: list[Entry]
     if file := store.find(path):
         return [file]
@@ -26,7 +26,7 @@ def entries(store: ObjectStore, path: CloudPath, recursive: bool) -> list[Entry]
     else:
         folders, files = store.children(path)
         found = [*folders, *(file for file in files if file.path.name != path.folder)]
-        if not found and files:  # only the mark of an empty folder
+        if not found and files:  # only the placeholder of an empty folder
             return []
     if not found and path.name:
         raise store.missing(path)

@@ -1,4 +1,4 @@
-"""Writes files of this machine: complete or not at all, and only inside the folder that the user named."""
+"""Writes files on this machine: completely or not at all, and only inside the user's destination."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ FULL = "free disk space, then run the command again"
 
 @contextmanager
 def written(path: str, root: str) -> Iterator[IO[bytes]]:
-    """A file to write, which becomes `path` when the block ends without an error.
+    """A file to write, which is moved to `path` when the block completes without an error.
 
-    Folders are created. `root` is the destination that the user named, which may itself be a link; no link in it leads
+    Missing folders are created. `root` is the user's destination. It may be a link, but links inside it must not lead
     out of it. Raises FileFailed.
     """
     part = ""
@@ -29,7 +29,7 @@ def written(path: str, root: str) -> Iterator[IO[bytes]]:
             yield file
         os.replace(part, target)
     except OSError as fault:
-        if fault.errno is None:  # not of a file, but of the network
+        if fault.errno is None:  # a network error, not a file error
             raise
         fix = FULL if "space" in (fault.strerror or "") else f"ls -ld {os.path.dirname(path) or '.'}"
         raise FileFailed(f"Could not write {path}: {fault.strerror}.", fix) from None
@@ -45,7 +45,9 @@ def resolved(path: str, root: str) -> str:
     if path != root and os.path.commonpath([target, folder]) != folder:
         raise FileFailed(f"{path} leads out of {root} through a link.", "remove the link")
     if os.path.isdir(target):
-        raise FileFailed(f"{path} is a folder, so it can't become a file.", "choose another destination")
+        raise FileFailed(
+            f"{path} is a folder, so it can't be replaced by a file.", "choose another destination"
+        )
     if os.path.exists(target) and not os.path.isfile(target):
         raise FileFailed(f"{path} is not a regular file.", "to print an object: python -m iam cat gs://…")
     return target

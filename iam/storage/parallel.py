@@ -15,9 +15,9 @@ def nothing() -> None:
 
 
 def for_each(act: Callable[[T], None], items: Iterable[T], stop: Callable[[], None] = nothing) -> None:
-    """Run `act` on every item. Raises the first error; the calls that have not begun are dropped.
+    """Run `act` on every item. Raises the first error.
 
-    `stop` is then called, also after Ctrl-C, to end those that have begun.
+    After an error or Ctrl-C, calls that have not started are dropped, and `stop` is called to end the others.
     """
     with ThreadPoolExecutor(WORKERS) as pool:
         waiting = set[Future[None]]()
@@ -37,6 +37,6 @@ def for_each(act: Callable[[T], None], items: Iterable[T], stop: Callable[[], No
 
 
 def raise_first(done: Iterable[Future[None]]) -> None:
-    """Raise the error of a call, if there is one."""
+    """Raise the error of a call, if any failed."""
     for one in done:
         one.result()

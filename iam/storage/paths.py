@@ -1,4 +1,4 @@
-"""The paths of the command line: gs:// URIs and files of this machine."""
+"""The paths on the command line: gs:// URIs and files on this machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CloudPath:
 
     @property
     def is_pattern(self) -> bool:
-        """Whether the name has wildcards."""
+        """Whether the name contains wildcards."""
         return bool(WILDCARDS & set(self.name))
 
     @property
@@ -36,7 +36,7 @@ class CloudPath:
 
     @property
     def folder(self) -> str:
-        """The prefix of what is in it."""
+        """The prefix of its contents."""
         return self.name if self.is_folder else f"{self.name}/"
 
     def below(self, relative: str) -> CloudPath:
@@ -55,7 +55,7 @@ class LocalPath:
 
     @property
     def is_pattern(self) -> bool:
-        """Whether the path has wildcards."""
+        """Whether the path contains wildcards."""
         return bool(WILDCARDS & set(self.text))
 
     @property
@@ -75,19 +75,19 @@ def parse_path(text: str) -> Path:
         plain = re.sub(r"[/\\]+", "/", text[3:]).lstrip("/")
         raise MalformedResource(f'Invalid Cloud Storage URI "{text}".', f"did you mean gs://{plain}?")
     if not text or "\0" in text:
-        raise MalformedResource("A path is empty or has a NUL character.", "name a file or a gs:// URI")
+        raise MalformedResource("A path is empty or contains a NUL character.", "pass a file or a gs:// URI")
     if text == "-":
         raise MalformedResource(
             "Standard input and output can't be copied.",
-            "write it to a file first; or python -m iam cat gs://…",
+            "write to a file first, or print an object: python -m iam cat gs://…",
         )
     if text.startswith("file://"):
         return LocalPath(text.removeprefix("file://") or "/")
     scheme = SCHEME.match(text)
     if scheme and len(scheme[1]) > 1 and not os.path.exists(text):
         raise MalformedResource(
-            f'"{text}" is neither a file of this machine nor in Cloud Storage.',
-            "copy it to this machine first",
+            f'"{text}" is neither a file on this machine nor a gs:// URI.',
+            "download it to this machine first",
         )
     return LocalPath(text)
 
@@ -97,7 +97,7 @@ def parse_uri(text: str) -> CloudPath:
     bucket = text.removeprefix("gs://").partition("/")[0]
     if text.startswith("gs://") and WILDCARDS & set(bucket):
         raise MalformedResource(
-            f'Invalid Cloud Storage URI "{text}": a bucket name can\'t have wildcards.', "python -m iam ls"
+            f'Invalid Cloud Storage URI "{text}": a bucket name can\'t contain wildcards.', "python -m iam ls"
         )
     return CloudPath(*parse_gs(text))
 

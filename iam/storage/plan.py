@@ -1,4 +1,4 @@
-"""Where each file of the sources is copied to, as a value. Everything is refused here before anything is copied."""
+"""Plans where each source file is copied to. All invalid copies are refused here, before anything is copied."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from iam.storage.sources import File, LocalFile, Source
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """The destination path. `is_folder`: it is a folder that exists, or its name ends with a slash."""
+    """The destination path. `is_folder`: whether it is an existing folder, or its name ends with a slash."""
 
     path: Path
     is_folder: bool
 
     def relative(self, item: Source) -> str:
-        """The path of a file in the destination; "" if it is the destination.
+        """A file's path below the destination; "" if the destination itself becomes the file.
 
-        As with `cp`, an existing folder gets a folder itself, and a new name gets its content.
+        As with `cp`, an existing folder receives the source folder itself; a new name receives only its contents.
         """
         if item.top and item.top != "." and self.is_folder:
             return f"{item.top}/{item.rest}"
@@ -45,7 +45,7 @@ class Copy:
 
 
 def planned(sources: Sequence[Sequence[Source]], destination: Destination) -> list[Copy]:
-    """What to copy where. `sources` has the files of each source path. Raises MalformedResource."""
+    """What to copy where. `sources` lists the files of each source path. Raises MalformedResource."""
     items = [item for found in sources for item in found]
     require_folder(sources, items, destination)
     to_machine = isinstance(destination.path, LocalPath)
@@ -57,7 +57,7 @@ def planned(sources: Sequence[Sequence[Source]], destination: Destination) -> li
 def require_folder(
     sources: Sequence[Sequence[Source]], items: Sequence[Source], destination: Destination
 ) -> None:
-    """Raise MalformedResource if several files, or several folders, would get one name."""
+    """Raise MalformedResource if several files, or several folders, would get the same name."""
     named = [item for item in items if not item.top]
     tops = {item.top for item in items if item.top}
     many = len(named) > 1 or len(tops) > 1 or (bool(named) and bool(tops)) or len(sources) > 1
@@ -68,11 +68,11 @@ def require_folder(
         kind = (
             "a file"
             if isinstance(destination.path, LocalPath) and os.path.lexists(name)
-            else "not a folder yet"
+            else "not an existing folder"
         )
         raise MalformedResource(
-            f"{len(items):,} files can only be copied to a folder, and {name} is {kind}.",
-            f"write it with a slash at the end: {name.rstrip('/')}/",
+            f"{len(items):,} files can only be copied to a folder, but {name} is {kind}.",
+            f"to create a folder, add a slash: {name.rstrip('/')}/",
         )
 
 
@@ -84,7 +84,7 @@ def below(path: Path, relative: str) -> Path:
 
 
 def is_placeholder(item: Source) -> bool:
-    """Whether an object only marks a folder, as consoles create them."""
+    """Whether an object is only the placeholder of a folder, as Google's console creates it."""
     return not item.rest or item.rest.endswith("/")
 
 
@@ -97,14 +97,14 @@ def require_valid(copy: Copy, relative: str) -> None:
         if wrong := wrong_name(copy.target.name):
             raise MalformedResource(f"{source} can't be copied to {copy.target}: {wrong}.", "rename it")
     elif relative and not all(map(is_safe, relative.split("/"))):
-        text = f'{source} can\'t become the file "{relative}" of a folder.'
+        text = f'{source} can\'t be copied into a folder: "{relative}" is not a valid file name.'
         raise MalformedResource(
-            text, f"copy it alone, to a name of your choice: python -m iam cp '{source}' FILE"
+            text, f"copy it separately, under another name: python -m iam cp '{source}' FILE"
         )
 
 
 def is_safe(part: str) -> bool:
-    """Whether a part of an object's name can be a file's name on every system that this runs on."""
+    """Whether a part of an object's name is a valid file name on this system."""
     if part in ("", ".", ".."):
         return False
     return not (set(part) & ({"\0"} if os.sep == "/" else set('\0\\:*?"<>|')))
@@ -131,8 +131,9 @@ def require_distinct(copies: Iterable[Copy]) -> None:
         if isinstance(copy.target, LocalPath):
             for folder in folders_of(copy.target.text):
                 if folder in targets:
-                    text = f"{targets[folder].source.path} would be a file where {copy.source.path} needs a folder."
-                    raise MalformedResource(text, "copy one of them alone, to another name")
+                    both = f"{targets[folder].source.path} and {copy.source.path}"
+                    text = f"{both} can't both be copied: {folder} would be a file and a folder."
+                    raise MalformedResource(text, "copy one of them separately, under another name")
 
 
 def folders_of(path: str) -> Iterable[str]:
@@ -148,5 +149,5 @@ def size_of(copies: Iterable[Copy]) -> int:
 
 
 def is_upload(copy: Copy) -> bool:
-    """Whether a file of this machine is copied."""
+    """Whether a file on this machine is copied."""
     return isinstance(copy.source, LocalFile)

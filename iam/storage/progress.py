@@ -1,4 +1,4 @@
-"""How far a transfer is: counted by all of its threads, shown as one updating line on a terminal."""
+"""Tracks the progress of a transfer across its threads, and shows it as one updating line on a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import IO
 from raydock.terminal.status_line import StatusLine
 from raydock.units import counted
 
-INTERVAL = 0.2  # seconds between two updates of the line
+INTERVAL = 0.2  # seconds between updates of the line
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -22,14 +22,14 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class CopyProgress:
-    """The files and bytes that are done, of a total."""
+    """The files and bytes that are done, and their totals."""
 
     files: int
     size: int
     status: StatusLine
     done: int = 0  # files
     moved: int = 0  # bytes
-    kept: int = 0  # files that exist already
+    kept: int = 0  # files that already existed
     kept_size: int = 0
     stopped: bool = False
     shown: float = 0.0
@@ -48,7 +48,7 @@ class CopyProgress:
         self.stopped = True
 
     def keep(self, size: int) -> None:
-        """Count a file that exists already, of this size. `file_done` counts it, too."""
+        """Count a file that already exists, with this size. `file_done` counts it, too."""
         with self.lock:
             self.kept += 1
             self.kept_size += size
@@ -68,7 +68,7 @@ class CopyProgress:
 
     @contextmanager
     def line(self) -> Iterator[None]:
-        """Remove the line at the end."""
+        """Remove the line when the block ends."""
         try:
             yield
         finally:
@@ -77,7 +77,7 @@ class CopyProgress:
 
 @dataclass(slots=True)
 class CountedFile:
-    """A file whose reads and writes are counted. A retry that starts again is counted from there."""
+    """A file whose reads and writes are counted. Bytes that a retry repeats are counted only once."""
 
     file: IO[bytes]
     progress: CopyProgress
@@ -96,7 +96,7 @@ class CountedFile:
         return written
 
     def count(self) -> None:
-        """Count what lies beyond the furthest position so far."""
+        """Count the bytes beyond the furthest position reached before."""
         place = self.file.tell()
         self.progress.advance(max(0, place - self.furthest))
         self.furthest = max(self.furthest, place)
@@ -110,7 +110,7 @@ class CountedFile:
         return self.file.tell()
 
     def truncate(self, size: int | None = None) -> int:
-        """Cut the file."""
+        """Truncate the file."""
         return self.file.truncate(size)
 
     def flush(self) -> None:

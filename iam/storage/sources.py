@@ -1,4 +1,4 @@
-"""What the source paths of a command stand for: files of this machine, and objects."""
+"""Resolves a command's source paths to files on this machine and objects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from raydock.terminal.commandline import near
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A regular file of this machine, and its size in bytes."""
+    """A regular file on this machine, and its size in bytes."""
 
     path: LocalPath
     size: int
@@ -32,7 +32,7 @@ File: TypeAlias = LocalFile | CloudFile
 class Source:
     """One file of a source.
 
-    top: the name of the source's folder, "." if it has none; "" for a file that is named itself
+    top: the name of the source folder, "." if it has none; "" if the source is a single file
     rest: the path in that folder, or the file's name
     """
 
@@ -42,7 +42,7 @@ class Source:
 
 
 class FolderWithoutRecursive(MalformedResource):
-    """A folder is named without -r."""
+    """A folder was given without -r."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class SourceReader:
     # Cloud Storage
 
     def in_cloud(self, path: CloudPath) -> Iterator[Source]:
-        """The objects of a URI: itself, a folder's or a pattern's."""
+        """The objects that a URI refers to: one object, a folder's contents or a pattern's matches."""
         if file := self.store.find(path):
             yield Source(file, "", basename(path.name))
         elif path.is_pattern:
@@ -76,7 +76,7 @@ class SourceReader:
                 yield Source(file, top, file.path.name.removeprefix(path.folder))
 
     def matching(self, path: CloudPath) -> Iterator[Source]:
-        """The objects that match a pattern; with -r also those in a folder that does."""
+        """The objects that match a pattern. With -r, also those in matching folders."""
         pattern, folders, files = compiled(path.name), 0, 0
         for file in self.store.files(path, fixed_prefix(path.name)):
             found = pattern.fullmatch(file.path.name)
@@ -102,7 +102,7 @@ class SourceReader:
     # This machine
 
     def on_machine(self, path: LocalPath) -> Iterator[Source]:
-        """The files of a path: itself, a folder's or a pattern's."""
+        """The files that a path refers to: one file, a folder's contents or a pattern's matches."""
         if path.is_pattern and not os.path.lexists(path.text):
             found = sorted(glob.glob(path.text, recursive=True))
             files = [text for text in found if self.recursive or not os.path.isdir(text)]
@@ -126,7 +126,7 @@ class SourceReader:
 
 
 def walk(folder: str) -> Iterator[LocalFile]:
-    """The files in a folder, in order. Links to folders are not followed; pipes, sockets and devices are skipped."""
+    """The files in a folder, sorted. Links to folders are not followed; pipes, sockets and devices are skipped."""
 
     def refuse(fault: OSError) -> None:
         raise unreadable(str(fault.filename), fault)
@@ -148,12 +148,12 @@ def regular(path: LocalPath) -> LocalFile:
     except OSError as fault:
         raise unreadable(path.text, fault) from None
     if not stat.S_ISREG(about.st_mode):
-        raise MalformedResource(f"{path} is not a regular file.", "write it to a file first")
+        raise MalformedResource(f"{path} is not a regular file.", "copy its contents to a regular file first")
     return LocalFile(path, about.st_size)
 
 
 def missing_file(path: LocalPath) -> NotFound:
-    """The error for a path at which there is nothing."""
+    """The error for a path that does not exist."""
     if "\\" in path.text and os.sep == "/":
         return NotFound(f"{path} does not exist.", f"did you mean {path.text.replace(chr(92), '/')}?")
     folder, name = os.path.split(path.text.rstrip(os.sep))

@@ -1,4 +1,4 @@
-"""The objects of a cloud, through Google's client, with errors that name the caller, the permission and the fix."""
+"""Access to objects through Google's client, with errors that contain the caller, the permission and the fix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from raydock.errors import NotFound, RaydockError
 from raydock.terminal.commandline import near
 
 READER, USER = "roles/storage.objectViewer", "roles/storage.objectUser"
-SAMPLE = 1000  # names that are compared with a wrong one
+SAMPLE = 1000  # names to compare with a wrong one
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class ObjectStore:
     session: Session
 
     def blob(self, path: CloudPath) -> Any:
-        """Google's object of an object's name. Asks nothing."""
+        """The Google client's blob for a path. Sends no request."""
         return self.client.bucket(path.bucket).blob(path.name)
 
     def find(self, path: CloudPath) -> CloudFile | None:
-        """The object of that name, None if there is none."""
+        """The object with that name, or None."""
         if path.is_folder:
             return None
         with self.calls(path, "get", "nothing was done"):
@@ -47,7 +47,7 @@ class ObjectStore:
         return file_of(found) if found else None
 
     def files(self, path: CloudPath, prefix: str, versions: bool = False) -> Iterator[CloudFile]:
-        """The objects of a bucket whose names start with `prefix`. Raises NotFound for an unknown bucket."""
+        """The objects in a bucket whose names start with `prefix`. Raises NotFound for an unknown bucket."""
         with self.listing(path.bucket):
             for blob in self.client.list_blobs(
                 path.bucket, prefix=prefix or None, versions=versions or None, **retry_options()
@@ -81,7 +81,7 @@ class ObjectStore:
             raise self.missing_bucket(bucket) from None
 
     def delete(self, file: CloudFile, forever: bool = False) -> None:
-        """Delete an object, `forever` as a generation of a versioned bucket. It may be gone already."""
+        """Delete an object, if it exists. `forever` deletes this generation permanently, even in a versioned bucket."""
         try:
             with self.calls(file.path, "delete", f"{file.path} was not removed"):
                 generation = {"generation": file.generation} if forever else {}
@@ -101,7 +101,7 @@ class ObjectStore:
         )
 
     def missing_bucket(self, name: str, command: str = "") -> NotFound:
-        """The error for a bucket that does not exist, with the most similar name or a `command` that helps."""
+        """The error for a bucket that does not exist, with the most similar name or a helpful `command`."""
         close = near(name, self.session.buckets)
         command = command or "python -m iam bucket list"
         return NotFound(
@@ -110,7 +110,7 @@ class ObjectStore:
         )
 
     def missing(self, path: CloudPath) -> NotFound:
-        """The error for a path at which there is nothing, with the most similar name."""
+        """The error for a path that does not exist, with the most similar name."""
         try:
             names = self.names_near(path)
         except RaydockError:

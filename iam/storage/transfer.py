@@ -1,7 +1,7 @@
 """Copies one file: from this machine to a bucket, from a bucket to this machine, or from bucket to bucket.
 
-An object appears when its upload is complete, and a file when its download is. Both are retried, and their checksums
-are compared. Memory does not depend on the size.
+Objects and files appear only when they are complete. Transfers are retried, and checksums are compared. Memory use does
+not depend on the file size.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from iam.storage.progress import CopyProgress, CountedFile
 from iam.storage.sources import LocalFile, unreadable
 from iam.storage.store import CloudFile, ObjectStore
 
-CHUNK = 8 * 2**20  # bytes of a resumable upload that are in memory; larger files are sent in chunks
-TIMEOUT = 60.0  # seconds until a server that says nothing is given up
+CHUNK = 8 * 2**20  # bytes of a resumable upload to hold in memory; larger files are sent in chunks
+TIMEOUT = 60.0  # seconds to wait for an unresponsive server
 RETRY_FOR = 120.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Copies the files of one command. `root`: the destination; `no_clobber`: keep what exists already."""
+    """Copies the files of one command. `root`: the destination; `no_clobber`: keep existing files."""
 
     store: ObjectStore
     root: str
@@ -35,7 +35,7 @@ class Transfer:
     no_clobber: bool = False
 
     def run(self, copy: Copy) -> None:
-        """Copy one file. Raises a RaydockError, which names it."""
+        """Copy one file. Raises a RaydockError that contains its name."""
         if isinstance(copy.target, LocalPath):
             assert isinstance(copy.source, CloudFile)
             self.download(copy.source, copy.target)
@@ -46,7 +46,7 @@ class Transfer:
         self.progress.file_done()
 
     def upload(self, source: LocalFile, target: CloudPath) -> None:
-        """Send a file. Memory holds one chunk of it."""
+        """Upload a file, with one chunk in memory."""
         blob = self.store.blob(target)
         blob.chunk_size = CHUNK if source.size > CHUNK else None
         kind = content_type(source.path.text)
@@ -57,7 +57,7 @@ class Transfer:
             )
 
     def download(self, source: CloudFile, target: LocalPath) -> None:
-        """Fetch an object, as it was when it was listed."""
+        """Download an object, in the generation that was listed."""
         if self.no_clobber and os.path.lexists(target.text):
             self.progress.keep(source.size)
             return
@@ -65,7 +65,7 @@ class Transfer:
             fetch(self.store, source, CountedFile(file, self.progress), f"{target} was not written")
 
     def rewrite(self, source: CloudFile, target: CloudPath) -> None:
-        """Copy within Cloud Storage, which moves no data through this machine."""
+        """Copy within Cloud Storage, without moving data through this machine."""
         blob, original, token = self.store.blob(target), self.store.blob(source.path), None
         unchanged = {} if self.no_clobber else {"if_source_generation_match": source.generation}
         with self.creating(target, source.size), changed(source, self.no_clobber):
@@ -95,7 +95,7 @@ class Transfer:
 
 
 def content_type(path: str) -> str:
-    """The media type of a file, by its name; of a compressed one, not that of its content."""
+    """A file's media type, from its name. For a compressed file, it is that of the compression."""
     import mimetypes
 
     kind, encoding = mimetypes.guess_type(path)
@@ -105,16 +105,16 @@ def content_type(path: str) -> str:
 
 
 def fetch(store: ObjectStore, source: CloudFile, file: Any, consequence: str) -> None:
-    """Write the content of an object, as it was when it was listed, to a file."""
+    """Write the content of an object, in the generation that was listed, to a file."""
     with store.calls(source.path, "get", consequence), changed(source):
         store.blob(source.path).download_to_file(file, if_generation_match=source.generation, **retries())
 
 
 @contextmanager
 def changed(source: CloudFile, no_clobber: bool = False) -> Iterator[None]:
-    """Name the object that was replaced or removed while it was copied.
+    """Translate the errors for an object that was replaced or removed while it was being copied.
 
-    With `no_clobber`, a failed precondition is that of the target.
+    With `no_clobber`, a failed precondition is the target's.
     """
     from google.api_core.exceptions import NotFound, PreconditionFailed
     from google.cloud.storage.exceptions import DataCorruption
@@ -122,16 +122,16 @@ def changed(source: CloudFile, no_clobber: bool = False) -> Iterator[None]:
     try:
         yield
     except DataCorruption:
-        raise Conflict(f"{source.path} arrived damaged.", "run the command again") from None
+        raise Conflict(f"{source.path} was corrupted during the download.", "run the command again") from None
     except (PreconditionFailed, NotFound) as fault:
         if no_clobber and isinstance(fault, PreconditionFailed):
             raise
-        raise Conflict(f"{source.path} changed while it was copied.", "run the command again") from None
+        raise Conflict(f"{source.path} changed while it was being copied.", "run the command again") from None
 
 
 @contextmanager
 def opened(source: LocalFile) -> Iterator[IO[bytes]]:
-    """Open a file for an upload. Raises FileFailed if it can't be read, or changes its size meanwhile."""
+    """Open a file for an upload. Raises FileFailed if it can't be read, or if its size changes during the upload."""
     try:
         file = open(source.path.text, "rb")  # noqa: SIM115
     except OSError as fault:
@@ -141,10 +141,10 @@ def opened(source: LocalFile) -> Iterator[IO[bytes]]:
             yield file
         except ValueError as fault:  # google-resumable-media: fewer bytes than announced
             raise FileFailed(
-                f"{source.path} changed while it was copied: {fault}.", "run the command again"
+                f"{source.path} changed while it was being copied: {fault}.", "run the command again"
             ) from None
         if os.fstat(file.fileno()).st_size != source.size:
-            raise FileFailed(f"{source.path} changed while it was copied.", "run the command again")
+            raise FileFailed(f"{source.path} changed while it was being copied.", "run the command again")
 
 
 def retries() -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ def fixed_prefix(pattern: str) -> str:
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
-    """A regular expression. Its group `below` is what follows, if the pattern matches only a folder of the name.
+    """Compile a pattern. If it matches only a folder in a name, the group `below` is the rest of the name.
 
     Raises MalformedResource.
     """
@@ -32,7 +32,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 
 def expression(token: re.Match[str]) -> str:
-    """The regular expression of one token of a pattern."""
+    """The regular expression for one token in a pattern."""
     text, negated, characters = token[0], token[1], token[2]
     if text == "**":
         return ".*"

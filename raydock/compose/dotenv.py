@@ -1,4 +1,4 @@
-"""Read `.env` as Docker Compose does: Compose passes it to the containers, so every command must agree with it.
+"""Read `.env` as Docker Compose does. Compose passes it to the containers, so all commands must read the same values.
 
 Source: https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/ and, for details missing
 there, compose-go's dotenv/parser.go.
@@ -25,7 +25,7 @@ ESCAPES = {
 def dotenv(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """The values in the file; empty if there is no file.
 
-    `environ` is used for ${NAME} in a value and takes precedence over the file.
+    `environ` provides ${NAME} in values and takes precedence over the file.
     Raises SettingsError if Compose would reject the file.
     """
     try:
@@ -71,7 +71,7 @@ class DotenvReader:
         name = found[1].rstrip() if found else ""
         if not found or not name or " " in name:
             line = start.partition("\n")[0].strip()
-            raise self.wrong(start, f"{line[:40]!r} is not NAME=value", "Begin a comment with #.")
+            raise self.wrong(start, f"{line[:40]!r} is not in the form NAME=value", "Begin comments with #.")
         self.rest = self.rest[found.end() :].lstrip(BLANK)
         return name, found[2] in ("=", ":")
 
@@ -107,7 +107,7 @@ class DotenvReader:
             raise self.wrong(start, fault.message.rstrip("."), fault.fix) from None
 
     def wrong(self, start: str, why: str, fix: str) -> SettingsError:
-        """The error for a line, with its number. `start` is the text from that line on."""
+        """The error for a line, with its number. `start` is the text from that line to the end."""
         number = self.text[: len(self.text) - len(start)].count("\n") + 1
         return SettingsError(f"{self.path}, line {number}: {why}.", fix)
 

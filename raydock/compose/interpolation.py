@@ -1,4 +1,4 @@
-"""Replace variables in a text as Docker Compose does.
+"""Replace variables in a string as Docker Compose does.
 
 Source: https://docs.docker.com/reference/compose-file/interpolation/
 """
@@ -15,10 +15,10 @@ BRACED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?])(.*))?", re.DOTALL)
 
 
 def interpolate(template: str, settings: Mapping[str, str]) -> str:
-    """Replace $NAME, ${NAME} and ${NAME:-x}, also with the operators -, + and ?. $$ is a dollar sign.
+    """Replace $NAME, ${NAME} and ${NAME:-x}. The operators -, + and ? also work; $$ is a dollar sign.
 
-    Inserted values are not interpolated again. Raises SettingsError for an invalid ${…}, and for ${NAME:?x} without a
-    value.
+    Inserted values are not interpolated again. Raises SettingsError for an invalid ${…}, and for ${NAME:?x} if NAME
+    is not set.
     """
     done, rest = "", template
     while "$" in rest:
@@ -37,14 +37,14 @@ def interpolate(template: str, settings: Mapping[str, str]) -> str:
 
 
 def braced(text: str) -> tuple[str, str]:
-    """Split a text that starts with a brace into the content up to the matching brace, and the rest."""
+    """Split a string that starts with a brace into the content up to the matching brace and the rest."""
     depth = 0
     for place, char in enumerate(text):
         depth += (char == "{") - (char == "}")
         if depth == 0:
             return text[1:place], text[place + 1 :]
     raise SettingsError(
-        f"${text.splitlines()[0]} is not closed.", "Write it as ${NAME}, and a dollar sign as $$."
+        f"${text.splitlines()[0]} is not closed.", "Write it as ${NAME}, or write a dollar sign as $$."
     )
 
 
@@ -53,7 +53,7 @@ def substitute(inside: str, settings: Mapping[str, str]) -> str:
     found = BRACED.fullmatch(inside)
     if not found:
         raise SettingsError(
-            f"${{{inside}}} is not a variable.", "Write it as ${NAME}, and a dollar sign as $$."
+            f"${{{inside}}} is not a variable.", "Write it as ${NAME}, or write a dollar sign as $$."
         )
     name, operator, word = found.groups("")
     value = settings.get(name, "")

@@ -1,11 +1,12 @@
-"""Where Google's services are and who calls them: the lab's cloud behind its gateway, or Google itself.
+"""The addresses of Google's services and the caller's credentials, in the lab's cloud or at Google.
 
-Both implement the same protocol, so all other code is shared.
+Both clouds implement the same protocol, so all other code is shared.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ STORAGE = "storage.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 SECONDS = 10.0
 LAB = "The lab's cloud"
+LOGIN = "gcloud auth application-default login"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class GoogleCloud(Protocol):
         ...
 
     async def token(self, client: Any) -> str:
-        """An access token of the caller. Raises PermissionDenied or Unreachable."""
+        """An access token for the caller. Raises PermissionDenied or Unreachable."""
         ...
 
     async def identities(self, client: Any) -> Sequence[JobIdentity]:
@@ -59,7 +61,7 @@ class GoogleCloud(Protocol):
         ...
 
     def headers_of_caller(self) -> Mapping[str, str]:
-        """The headers of the caller's requests in addition to the token."""
+        """Headers to add to the caller's requests, besides the token."""
         ...
 
 
@@ -76,7 +78,7 @@ class LabCloud:
         return f"{self.gateway}/google/{host}"
 
     async def token(self, client: Any) -> str:
-        """An access token of the lab's user. Raises PermissionDenied or Unreachable."""
+        """An access token for the lab's user. Raises PermissionDenied or Unreachable."""
         return text_of(await self.ask(client, "POST", "/lab/token"), "access_token", LAB)
 
     async def identities(self, client: Any) -> Sequence[JobIdentity]:
@@ -106,7 +108,7 @@ class LabCloud:
             )
             if reply.status_code == 401:
                 raise PermissionDenied(
-                    "The lab's cloud does not take the key of this checkout.", "make cluster-down cluster-up"
+                    "The lab's cloud rejected this checkout's key.", "make cluster-down cluster-up"
                 )
             return object_of(reply.raise_for_status(), LAB)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:
@@ -120,7 +122,7 @@ class LabCloud:
 class RealCloud:
     """Google Cloud itself, called with the application default credentials.
 
-    `account` is the principal that jobs run as, if the target knows it.
+    `account` is the principal that jobs run as; empty if unknown.
     """
 
     account: str = ""
@@ -131,7 +133,7 @@ class RealCloud:
         return f"https://{host}"
 
     async def token(self, client: Any) -> str:
-        """A token of the application default credentials. Raises PermissionDenied."""
+        """A token from the application default credentials. Raises PermissionDenied."""
         return await asyncio.to_thread(default_token)
 
     async def identities(self, client: Any) -> Sequence[JobIdentity]:
@@ -146,7 +148,7 @@ class RealCloud:
 
 @asynccontextmanager
 async def http(place: GoogleCloud) -> AsyncIterator[Any]:
-    """An httpx.AsyncClient. Only real services use the proxies and certificates; loading the latter takes 80 ms."""
+    """An httpx.AsyncClient. Proxies and certificates are only for real services; loading certificates takes 80 ms."""
     import httpx
 
     outside = place.base("").startswith("https://")
@@ -155,7 +157,7 @@ async def http(place: GoogleCloud) -> AsyncIterator[Any]:
 
 
 def default_token() -> str:
-    """A token of the application default credentials. Raises PermissionDenied if there are none."""
+    """A token from the application default credentials. Raises PermissionDenied if there are none."""
     credentials, _ = default_credentials()
     import google.auth.exceptions
     from google.auth.transport.requests import Request
@@ -163,15 +165,14 @@ def default_token() -> str:
     try:
         credentials.refresh(Request())
     except google.auth.exceptions.GoogleAuthError as fault:
-        raise PermissionDenied(
-            f"Your credentials gave no token: {fault}.", "gcloud auth application-default login"
-        ) from None
+        text = f"Could not get an access token with your credentials: {fault}."
+        raise PermissionDenied(text, LOGIN) from None
     return str(credentials.token)
 
 
 @cache
 def quota_project() -> str:
-    """The quota project of the application default credentials; "" if they need none or do not exist."""
+    """The quota project of the application default credentials; "" if it is not needed or there are no credentials."""
     try:
         return str(getattr(default_credentials()[0], "quota_project_id", None) or "")
     except PermissionDenied:
@@ -184,16 +185,28 @@ def default_credentials() -> tuple[Any, str]:
         import google.auth
         import google.auth.exceptions
     except ImportError:
-        raise PermissionDenied(
-            "google-auth is not installed here.", "pip install google-auth requests"
-        ) from None
+        raise PermissionDenied("google-auth is not installed.", "pip install google-auth requests") from None
     try:
         credentials, project = google.auth.default(scopes=[SCOPE])
     except google.auth.exceptions.DefaultCredentialsError:
         raise PermissionDenied(
-            "You have no application default credentials here.", "gcloud auth application-default login"
+            "You have no application default credentials on this machine.", login_fix()
         ) from None
     return credentials, project or ""
+
+
+def inside_lab() -> bool:
+    """Whether this is one of the lab's containers, where Google's hosts are the lab's."""
+    return bool(os.environ.get("GCE_METADATA_HOST"))
+
+
+def login_fix() -> str:
+    """How to get credentials: Google's, or the lab's if one is running from this checkout."""
+    try:
+        lab_of_checkout()
+    except NotFound:
+        return LOGIN
+    return f'{LOGIN}; for the lab instead: eval "$(python -m cluster env)"'
 
 
 def lab_of_checkout() -> LabCloud:
@@ -203,18 +216,18 @@ def lab_of_checkout() -> LabCloud:
     except (OSError, ValueError):
         key = ""
     if not key:
-        raise NotFound("No lab is up here: its key is missing.", "make cluster-up")
+        raise NotFound("No lab is running from this checkout: its key is missing.", "make cluster-up")
     return LabCloud(f"http://127.0.0.1:{setting('RAYDOCK_PORT', '8265')}", {"Authorization": f"Bearer {key}"})
 
 
 def object_of(reply: Any, who: str) -> Mapping[str, Any]:
-    """The JSON object in a response. Raises Unreachable for other content: another server answers there."""
+    """The JSON object in a response. Raises Unreachable for other content, since another server may have answered."""
     try:
         value = parsed(reply.content)
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise Unreachable(f"{who} answered something that is not a JSON object.", "try again")
+        raise Unreachable(f"{who} returned something other than a JSON object.", "try again")
     return value
 
 
@@ -222,11 +235,11 @@ def text_of(value: Mapping[str, Any], name: str, who: str) -> str:
     """A required string field of a response. Raises Unreachable if it is missing."""
     if found := text(value.get(name)):
         return found
-    raise Unreachable(f"{who} answered without {name}.", "try again")
+    raise Unreachable(f"{who} returned no {name}.", "try again")
 
 
 def sentence_of(body: bytes) -> str:
-    """The message in the body of a Google error."""
+    """The message in a Google error's body."""
     try:
         value = parsed(body)["error"]
         return str(value.get("message") if isinstance(value, dict) else value)

@@ -17,17 +17,17 @@ AHEAD = 300.0
 
 
 class AccessToken:
-    """A token of the application default credentials. Thread-safe."""
+    """A token from the application default credentials. Thread-safe."""
 
     def __init__(self, credentials: Any = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._credentials, self._clock = credentials, clock
         self._lock = threading.Lock()
-        self._renew_at = self._ends = 0.0  # in the clock's time
+        self._renew_at = self._ends = 0.0  # in the clock's seconds
         self._value = ""
         self.renewals = 0
 
     def value(self) -> str:
-        """The token. Blocks while it is renewed. Raises PermissionDenied if the credentials give none."""
+        """The token. Blocks while it is renewed. Raises PermissionDenied if it can't be obtained."""
         with self._lock:
             if self._clock() >= self._renew_at:
                 self._renew()
@@ -57,7 +57,8 @@ class AccessToken:
                 self._renew_at = self._clock() + 1  # the current token is still valid
                 return
             raise PermissionDenied(
-                f"Your credentials gave no token: {fault}.", "gcloud auth application-default login"
+                f"Could not get an access token with your credentials: {fault}.",
+                "gcloud auth application-default login",
             ) from None
         self._value = str(self._credentials.token)
         self.renewals += 1
@@ -67,7 +68,7 @@ class AccessToken:
 
 
 def lifetime(expiry: datetime | None) -> float:
-    """Seconds until expiry; an hour if the credentials don't say. google-auth's times are naive UTC."""
+    """Seconds until expiry; an hour if the credentials have none. google-auth's times are naive UTC."""
     if expiry is None:
         return 3600.0
     return max((expiry.replace(tzinfo=timezone.utc) - datetime.now(timezone.utc)).total_seconds(), 0.0)

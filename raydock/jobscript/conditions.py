@@ -19,9 +19,9 @@ CHOICES = frozenset(
 
 @dataclass
 class Conditions(Values):
-    """What the source determines about names, options, parameters and commands, across all modules of a job."""
+    """What a job's modules determine about names, options, parameters and commands."""
 
-    # The name of each command that click or typer defines, by its function.
+    # The commands that click or typer defines: function name → command name.
     commands: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -62,7 +62,7 @@ class Conditions(Values):
 
 
 def _command(node: ast.FunctionDef) -> dict[str, str]:
-    """The name of a function's command, by the function's name, if click or typer makes it one."""
+    """A function's name → its command's name, if click or typer makes it a command."""
     for one in node.decorator_list:
         call = one if isinstance(one, ast.Call) else ast.Call(one, [], [])
         if name_of(call.func) == "command":

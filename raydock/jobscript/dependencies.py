@@ -1,4 +1,4 @@
-"""Which of a script's dependencies must still be installed on the cluster for the job."""
+"""Finds the dependencies that must be installed on the cluster for the job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAME = {"xgboost": "xgboost-cpu", "xgboost-cpu": "xgboost", "tensorflow": "tenso
 
 
 def missing(dependencies: Sequence[str], packages: Mapping[str, str], python: str) -> tuple[str, ...]:
-    """The dependencies that `packages` (name to version) does not satisfy. Ray is replaced by what its extras require.
+    """The dependencies that `packages` (name → version) does not satisfy. Ray is replaced by what its extras require.
 
     A runtime env can't install Ray: the preflight compares its version instead. If the cluster's packages are unknown,
     all dependencies are installed there.
@@ -51,7 +51,7 @@ def wanted_ray(dependencies: Sequence[str]) -> str:
 
 
 def satisfied(wanted: Requirement, packages: Mapping[str, str]) -> bool:
-    """Whether a package of that name and a matching version is installed. Never true for extras or a URL."""
+    """Whether a matching version of the package is installed. Never true for extras or a URL."""
     name = name_of(wanted)
     have = packages.get(name) or packages.get(SAME.get(name, ""))
     if have is None or wanted.extras or wanted.url:
@@ -85,7 +85,7 @@ def applies(wanted: Requirement, python: str) -> bool:
 
 
 def requirement(text: str) -> Requirement:
-    """Parse a requirement, which the header's reader has already validated."""
+    """Parse a requirement, already validated when the header was read."""
     from packaging.requirements import Requirement
 
     return Requirement(text)

@@ -1,4 +1,4 @@
-"""What a `try` handles: which errors, and whether the job continues."""
+"""Which errors a `try` handles, and whether the job continues afterwards."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@
     # [tool.submit]
     # reads = ["gs://lab-data/digits.parquet"]     # a URI, or the name of a job argument that contains one
     # writes = ["--output=gs://lab-models/out/"]   # … with that argument's default
-    # folders = ["--output"]                       # the `writes` for which Ray or pyarrow creates folders, which
-    #                                              #   takes storage.buckets.get; default: found in the source
+    # folders = ["--output"]                       # the `writes` in which Ray or pyarrow creates folders, which
+    #                                              #   requires storage.buckets.get; default: found in the source
     # env = ["WANDB_MODE"]                         # environment variables sent with the job
     # files = ["settings.toml", "data/*.csv"]      # files sent in addition to the script and its imports
     # [tool.submit.entrypoint]                     # what the entrypoint itself reserves
@@ -56,7 +56,7 @@ class Header:
     dependencies: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
-    folders: tuple[str, ...] | None = None  # None: determined from the source
+    folders: tuple[str, ...] | None = None  # None: found in the source
     env: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     entrypoint: Resources = Resources()
@@ -67,7 +67,7 @@ class Header:
 
 
 def read_header(source: str, name: str) -> Header:
-    """The header of a script's source. Raises UsageError with the key, its line and the allowed values."""
+    """Parse the header in a script's source. Raises UsageError with the key, its line and the allowed values."""
     blocks = [match for match in BLOCK.finditer(source) if match["type"] == "script"]
     if len(blocks) > 1:
         line = source.count("\n", 0, blocks[1].start()) + 1
@@ -82,7 +82,7 @@ def read_header(source: str, name: str) -> Header:
 
 
 def refuse_broken_block(source: str, name: str) -> None:
-    """Raises UsageError for a block that PEP 723 would silently ignore although it was opened."""
+    """Raise UsageError for a block that is opened, but that PEP 723 would silently ignore."""
     opening = OPENING.search(source)
     if opening and not EMPTY.match(source, opening.start()):  # empty, which PEP 723's pattern does not match
         line = source.count("\n", 0, opening.start()) + 1
@@ -107,7 +107,9 @@ def parse_block(content: str, name: str, first_line: int) -> dict[str, Any]:
         reason = (
             "it is nested too deeply" if isinstance(fault, RecursionError) else str(fault).split(" (at")[0]
         )
-        raise UsageError(f"{name}:{line}: the header is not TOML: {reason}.", "correct that line") from None
+        raise UsageError(
+            f"{name}:{line}: the header is not valid TOML: {reason}.", "correct that line"
+        ) from None
 
 
 def of_toml(block: dict[str, Any]) -> dict[str, Any]:
@@ -116,7 +118,7 @@ def of_toml(block: dict[str, Any]) -> dict[str, Any]:
     while waiting:
         value = waiting.pop()
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
-            raise ValueError("Integer of more than 64 bits")
+            raise ValueError("Integer with more than 64 bits")
         waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return block
 
@@ -136,8 +138,8 @@ def header_of(block: Mapping[str, Any], name: str) -> Header:
     for variable in lists["env"]:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
             raise UsageError(
-                f"{name}: tool.submit.env has {variable!r}, where the name of a variable was expected.",
-                "name it here, and give its value where you send the job: --env NAME=VALUE",
+                f"{name}: tool.submit.env contains {variable!r}, which is not a variable name.",
+                "list only the name, and pass the value when you submit the job: --env NAME=VALUE",
             )
     dependencies = checked_requirements(strings(block, "dependencies", name), name)
     from . import uv_sources
@@ -157,11 +159,11 @@ def header_of(block: Mapping[str, Any], name: str) -> Header:
 
 
 def known_only(given: Mapping[str, Any], known: set[str], prefix: str, name: str) -> None:
-    """Raises UsageError for an unknown key, with the closest known one."""
+    """Raise UsageError for an unknown key, with the closest known one."""
     for key in given:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
             raise UsageError(f"{name}: the header has an unknown key {prefix + key!r}.", hint)
 
 
@@ -187,18 +189,20 @@ def resources(value: object, key: str, name: str) -> Resources:
     if "memory" in given:
         size = memory_bytes(given["memory"])
         if size is None:
-            raise wrong_type(name, f"{key}.memory", 'bytes, or a text such as "2GiB"', given["memory"])
+            raise wrong_type(
+                name, f"{key}.memory", 'a number of bytes, or a string such as "2GiB"', given["memory"]
+            )
         given["memory"] = size
     counts = {"cpus": given.get("cpus", 0), "gpus": given.get("gpus", 0)}
     counts.update({f"resources.{k}": v for k, v in table(given.get("resources", {}), key, name).items()})
     for what, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, (int, float)) or not 0 <= count < 1e9:
-            raise wrong_type(name, f"{key}.{what}", "a number that is not negative", count)
+            raise wrong_type(name, f"{key}.{what}", "a non-negative number", count)
     return Resources(**given)
 
 
 def memory_bytes(value: object) -> int | None:
-    """Bytes from an integer, or from a text such as "512MiB" or "2g" (powers of 1,024); None if invalid."""
+    """Bytes from an integer, or from a string such as "512MiB" or "2g" (powers of 1,024); None if invalid."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     try:
@@ -220,8 +224,8 @@ def checked_requirements(dependencies: tuple[str, ...], name: str) -> tuple[str,
         except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName) as fault:
             reason = str(fault).splitlines()[0].rstrip(".")
             raise UsageError(
-                f"{name}: the dependency {dependency!r} is not a requirement: {reason}.",
-                'write it as pip takes it, such as "scikit-learn>=1.5"',
+                f"{name}: the dependency {dependency!r} is not a valid requirement: {reason}.",
+                'use the format of pip, such as "scikit-learn>=1.5"',
             ) from None
     return dependencies
 

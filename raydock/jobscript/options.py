@@ -12,7 +12,7 @@ SWITCHES = {"store_true": False, "store_false": True}  # action: the value if th
 
 
 def options_of(trees: Iterable[ast.Module], arguments: Sequence[str]) -> dict[str, object]:
-    """The values that the source and the arguments determine, by argparse's names for them."""
+    """The values that the source and the arguments determine, keyed by argparse's names."""
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
     if any(name_of(node.func) == "set_defaults" or _own_arguments(node) for node in calls):
         return {}

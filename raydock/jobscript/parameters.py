@@ -34,7 +34,7 @@ def parameters_of(trees: Iterable[ast.Module]) -> dict[str, tuple[ast.expr, ...]
 def arguments_of(
     function: ast.FunctionDef | ast.AsyncFunctionDef, calls: list[ast.Call]
 ) -> Iterator[tuple[str, tuple[ast.expr, ...]]]:
-    """Each parameter with the expressions that the calls pass for it; skips those that a call does not determine."""
+    """Each parameter, with the expressions that the calls pass for it. Skips parameters that some call leaves open."""
     positional = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
     if positional[:1] in (["self"], ["cls"]):
         positional = positional[1:]

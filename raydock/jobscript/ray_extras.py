@@ -1,6 +1,6 @@
 """The packages that Ray's extras require in addition to those of `ray[default]`.
 
-Source: the metadata of ray 2.47.1 for Linux; `tests/unit/test_versions.py` compares. A job can't install Ray itself,
+Source: the metadata of ray 2.47.1 for Linux; `tests/unit/test_versions.py` checks this. A job can't install Ray itself,
 but it can install what an extra adds.
 """
 
@@ -32,7 +32,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "tune": TUNE,
 }
 
-# The packages that a part of Ray imports immediately, and the extra that contains them, if any.
+# The extra that contains a part of Ray, if any, and the packages that this part imports immediately.
 PARTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ray.serve": ("serve", ("fastapi", "starlette", "uvicorn")),
     "ray.rllib": ("rllib", ("gymnasium", "tree")),
@@ -68,5 +68,5 @@ USED: dict[str, tuple[str, ...]] = {
     "ray.tune.search.optuna": ("optuna",),
     "ray.tune.search.zoopt": ("zoopt",),
 }
-# Bundled with Ray, and importable after ray: ray/thirdparty_files in the wheel.
+# Bundled with Ray, and importable once ray is imported: ray/thirdparty_files in the wheel.
 BROUGHT = frozenset({"colorama", "psutil", "setproctitle"})

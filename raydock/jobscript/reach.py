@@ -1,4 +1,4 @@
-"""Which lines of a job run, from its source alone: always, maybe, or only where a failure is handled."""
+"""Determines from a job's source alone which lines run: always, maybe, or only if a failure is handled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 class Reach(IntEnum):
     """Whether a line runs, as far as the source shows, from least to most certain."""
 
-    HANDLED = 0  # only where the source handles its failure, or for another environment
+    HANDLED = 0  # only if the source handles its failure, or in another environment
     CONDITIONAL = 1  # under a condition that the source does not decide
     MAYBE = 2  # in a function or loop
     ALWAYS = 3
@@ -46,10 +46,10 @@ def walk(
     conditions: Conditions,
     handled_errors: frozenset[str] = HANDLED_ERRORS,
 ) -> Iterator[Line]:
-    """All nodes of a job's modules, each with its module and whether it runs.
+    """All nodes in a job's modules, each with its module and whether it runs.
 
     script: the name of the module that is run as the script.
-    handled_errors: the exceptions that make a `try` handle a failure.
+    handled_errors: a `try` that catches one of these exceptions handles failures.
     """
     found: list[tuple[str, Found]] = []
     for name, tree in modules.items():
@@ -72,7 +72,7 @@ def imported(lines: Iterable[Line]) -> Iterator[tuple[str, Imported]]:
 
 
 def functions_reached(found: Iterable[Found], conditions: Conditions) -> dict[str, Reach]:
-    """Which functions run, by name: those that running code mentions, starting from the top level, named ""."""
+    """Which functions run, keyed by name: those mentioned in code that runs, starting at the top level, named ""."""
     mentions: dict[str, dict[str, Reach]] = {}
     for node, reach, function in found:
         if isinstance(node, ast.Attribute) and conditions.is_option(node):
@@ -108,7 +108,7 @@ class _Walk:
             pending += self.within(*found)[::-1]
 
     def block(self, nodes: Sequence[ast.AST], reach: Reach, function: str) -> list[Found]:
-        """The nodes of a block; what follows a branch that leaves the block is its `else`."""
+        """The nodes in a block. What follows a branch that leaves the block counts as its `else`."""
         found: list[Found] = []
         for node in nodes:
             found.append((node, reach, function))
@@ -164,7 +164,7 @@ class _Walk:
         return found
 
     def branches(self, test: ast.expr, reach: Reach) -> tuple[Reach, Reach]:
-        """Whether each branch of a condition runs: the one if it is true, and the other."""
+        """Whether each branch of a condition runs: first the one for true, then the one for false."""
         maybe = min(reach, Reach.CONDITIONAL)
         if self.conditions.selects_environment(test):
             return Reach.HANDLED, Reach.HANDLED
@@ -188,7 +188,7 @@ class _Walk:
         if within is Reach.HANDLED and tops(node.body) & {
             top for one in node.handlers for top in tops(one.body)
         }:
-            within = min(reach, Reach.MAYBE)  # imported again after it was installed
+            within = min(reach, Reach.MAYBE)  # imported again after installing it
         return [
             *self.block(node.body, within, function),
             *(one for part in node.handlers for one in self.block(part.body, Reach.HANDLED, function)),

@@ -1,4 +1,4 @@
-"""The modules of a job as one text: what they import, and which expressions a name in them may refer to.
+"""A job's modules as a whole: what they import, and which expressions a name in them may refer to.
 
 Scopes are not distinguished: if two functions use the same local name, it may refer to either value.
 """
@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Text:
-    """All modules of a job combined: what they import, and which expressions a name may refer to."""
+    """All modules of a job: what they import, and which expressions a name may refer to."""
 
-    imported: dict[str, str] = field(default_factory=dict)  # a local name → the dotted name behind it
+    imported: dict[str, str] = field(default_factory=dict)  # a local name → the dotted name it stands for
     used: set[str] = field(default_factory=set)
     values: dict[str, list[ast.AST]] = field(default_factory=dict)
     functions: dict[str, list[str]] = field(default_factory=dict)
@@ -25,7 +25,7 @@ class Text:
         return any(f"{name}.".startswith(f"{module}.") for name in self.used for module in modules)
 
     def dotted(self, node: ast.AST) -> str:
-        """The full dotted name of something imported; "" for anything else."""
+        """The full dotted name of an imported object; "" for anything else."""
         names: list[str] = []
         while isinstance(node, ast.Attribute):
             names.append(node.attr)
@@ -60,7 +60,7 @@ class Text:
                         self.values.setdefault(str(keyword.arg), []).append(keyword.value)
 
     def mentioned(self, about: Iterable[ast.AST]) -> tuple[set[str], set[str], bool]:
-        """The names and strings in expressions and in the values of their names.
+        """The names and strings in expressions, and in the values of these names.
 
         The third result is whether all names could be resolved.
         """

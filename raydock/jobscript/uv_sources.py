@@ -1,6 +1,6 @@
 """The sources of dependencies in a script's header: `[tool.uv]`, as far as pip on the cluster supports it.
 
-Never falls back silently to the default index: there, an internal name may belong to another package.
+Never falls back silently to the default index, where an internal name may belong to another package.
 Source: https://docs.astral.sh/uv/concepts/projects/dependencies/#dependency-sources
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "extra": ""}
-HERE = "which is on this machine, and not on the cluster"
+HERE = "which is on this machine, not on the cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def resolve(dependencies: Sequence[str], uv: Mapping[str, Any]) -> Sources:
             refused[text] = str(why)
             continue
         if wide and not source and not wanted.url:
-            refused[text] = f"may come from {wide}, and pip can't be told to prefer one index to another"
+            refused[text] = f"may come from {wide}, but pip can't prefer one index over another"
     return Sources(tuple(found), index, refused)
 
 
@@ -74,7 +74,7 @@ def located(wanted: Requirement, text: str, source: Mapping[str, Any]) -> str:
         if place:
             raise Elsewhere(f"comes from {place}, {HERE}")
         raise Elsewhere(
-            f"comes from the index {source.get('index')!r} alone, and pip can't be told so for one package"
+            f"comes only from the index {source.get('index')!r}, but pip can't use an index for a single package"
         )
     extras = f"[{','.join(sorted(wanted.extras))}]" if wanted.extras else ""
     marker = f" ; {wanted.marker}" if wanted.marker else ""
@@ -100,7 +100,7 @@ def scheme(address: str) -> str:
 
 
 def indexes(uv: Mapping[str, Any]) -> tuple[str, str]:
-    """The index that replaces pip's default, and one that uv would use in addition; "" if there is none."""
+    """The index that replaces pip's default, and one that uv would also use; "" if there is none."""
     listed = rows(uv.get("index"))
     default = next((str(one.get("url", "")) for one in listed if one.get("default")), "")
     default = default or str(uv.get("index-url") or "")

@@ -1,6 +1,6 @@
-"""The values of expressions that the job's source and arguments determine.
+"""Finds the values of expressions, as far as the job's source and arguments determine them.
 
-These are constants, names bound to a constant, the command line, and parameters with the same value in all calls.
+They are known for constants, names bound to a constant, the command line, and parameters with one value in all calls.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Undetermined(Exception):
 
 @dataclass(slots=True)
 class Values:
-    """What the source determines about names, options and parameters, across all modules of a job."""
+    """What a job's modules determine about names, options and parameters."""
 
     text: Text = field(default_factory=Text)
     arguments: tuple[str, ...] = ()

@@ -1,1 +1,1 @@
-"""HTML pages with one look, for the sign-in page, the report and the docs: colours.css and page.css define it."""
+"""The common design of the sign-in page, the report and the docs, defined in colours.css and page.css."""

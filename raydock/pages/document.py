@@ -1,4 +1,4 @@
-"""A whole page: the head that all pages share, with the styles and the icon inside, so nothing is requested."""
+"""A complete page. Its head embeds the styles and the icon, so the page loads nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Build HTML from values. Everything that is not HTML already is escaped, so no value can add markup."""
+"""Build HTML from values. Everything that is not yet HTML is escaped, so no value can add markup."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Html(str):
 
 
 def text(value: object) -> Html:
-    """The value as HTML: escaped, unless it is HTML already. Characters that can't be shown are spelt out."""
+    """The value as HTML: escaped, unless it is already HTML. Unprintable characters are written as escapes."""
     return value if isinstance(value, Html) else Html(escape(printable(str(value))))
 
 
@@ -28,8 +28,8 @@ def join(*children: object) -> Html:
 def element(name: str, /, *children: object, **attributes: object) -> Html:
     """An element with escaped children and attributes.
 
-    In the name of an attribute, a trailing underscore is dropped (`class_`), and the others become hyphens
-    (`aria_label`). An attribute that is None or False is left out; True writes its name alone.
+    In an attribute's name, a trailing underscore is dropped (`class_`), and others become hyphens (`aria_label`).
+    None and False omit the attribute; True writes only its name.
     """
     given = "".join(
         f" {attribute_name(key)}" + ("" if value is True else f'="{text(value)}"')
@@ -40,5 +40,5 @@ def element(name: str, /, *children: object, **attributes: object) -> Html:
 
 
 def attribute_name(key: str) -> str:
-    """The attribute that a keyword argument names."""
+    """The attribute name for a keyword argument."""
     return key.rstrip("_").replace("_", "-")

@@ -1,4 +1,4 @@
-"""Client of a dashboard for code without an event loop: one GET at a time."""
+"""A dashboard client for code without an event loop: one GET at a time."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class BlockingDashboard:
 
 
 def local(gateway: Gateway) -> BlockingDashboard:
-    """The dashboard of the local cluster. Raises UsageError if the address is invalid."""
+    """The local cluster's dashboard. Raises UsageError if the address is invalid."""
     return BlockingDashboard(gateway.connection(), START)
 
 

@@ -37,7 +37,7 @@ def open_async_client(endpoint: Endpoint) -> httpx.AsyncClient:
 
 
 def options_of(endpoint: Endpoint) -> dict[str, Any]:
-    """The options of either client. Raises UsageError if a proxy or a certificate is unusable."""
+    """The options for either client. Raises UsageError if a proxy or a certificate is unusable."""
     connection = endpoint.connection
     if connection.through_proxy:
         check_proxies()
@@ -53,7 +53,7 @@ def options_of(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def trust() -> ssl.SSLContext:
-    """The certificates of certifi and of this machine, or only those that the environment names. Raises UsageError."""
+    """The certificates from certifi and this machine, or only those set in the environment. Raises UsageError."""
     try:
         context = httpx.create_ssl_context()
         if not os.environ.get("SSL_CERT_FILE") and not os.environ.get("SSL_CERT_DIR"):
@@ -68,13 +68,13 @@ def invalid(connection: Connection, fault: Exception) -> UsageError:
     url = connection.base_url
     if connection.through_proxy and is_url(url):
         name = next((name for name in ("no_proxy", "NO_PROXY") if os.environ.get(name)), "NO_PROXY")
-        return UsageError(f"{name} can't be understood: {fault}.", f"unset {name}")
+        return UsageError(f"{name} is invalid: {fault}.", f"unset {name}")
     return UsageError(f"{url!r} is not a dashboard address: {fault}.", "--address http://HOST:8265")
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionAuth(httpx.Auth):
-    """Adds the connection's headers to each request, and repeats it once with new ones if the server answers 401."""
+    """Adds the connection's headers to each request. Repeats it once with new headers if the server returns 401."""
 
     connection: Connection
     fix: str
@@ -102,12 +102,12 @@ class ConnectionAuth(httpx.Auth):
         try:
             made = dict(self.connection.headers())
         except UnicodeError:
-            raise UsageError("The key of the cluster is not text.", self.fix) from None
+            raise UsageError("The cluster's key is not valid text.", self.fix) from None
         for name, value in made.items():
             if not (name + value).isascii() or not (name + value).isprintable():
                 raise UsageError(
-                    f"The header {name} can't be sent: it holds a character that HTTP has no place for.",
-                    "look at where it comes from: RAY_JOB_HEADERS, or the key of the cluster",
+                    f"The header {name} can't be sent: it contains a character that HTTP does not allow.",
+                    "check its source: RAY_JOB_HEADERS or the cluster's key",
                 )
         return made
 

@@ -28,7 +28,7 @@ class NodeResources:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A disk of the head node, which stores job packages, environments and logs. Sizes are in bytes."""
+    """A disk on the head node, which stores job packages, environments and logs. Sizes are in bytes."""
 
     path: str
     free: int
@@ -36,12 +36,12 @@ class Disk:
 
     @property
     def over(self) -> bool:
-        """Whether it exceeds Ray's limit, beyond which no objects are spilled to it (file_system_monitor.cc)."""
+        """Whether usage exceeds Ray's limit, beyond which no objects are spilled to it (file_system_monitor.cc)."""
         return self.free < 0.05 * self.total
 
     @property
     def full(self) -> bool:
-        """Whether jobs can't start. The limits match docker/health.py; on a large disk, 5 % are plenty."""
+        """Whether jobs can't start. The limits match docker/health.py; on a large disk, 5% is plenty."""
         return self.over and self.free < 2**30
 
 
@@ -49,17 +49,18 @@ class Disk:
 class ClusterInfo:
     """The current state of the cluster. `python` and `packages` are empty if it does not report them.
 
-    `silent` is why the nodes are unknown, if the state API rejects the request (a proxy may block it).
+    `silent` is the reason if the nodes are unknown because the state API rejects the request (or a proxy blocks it).
     """
 
     ray: str
     python: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
-    modules: frozenset[str] = frozenset()  # importable ones, with namespaces written out; empty: unknown
+    requires: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # what each package requires
+    modules: frozenset[str] = frozenset()  # importable modules, with full namespaces; empty: unknown
     nodes: tuple[NodeResources, ...] = ()
     silent: str = ""
     addable: tuple[NodeResources, ...] = ()  # that an autoscaler would add
-    disk: Disk | None = None  # of the head; may be some seconds old
+    disk: Disk | None = None  # of the head node; may be some seconds old
 
 
 async def read_cluster_info(dashboard: Dashboard) -> ClusterInfo:
@@ -76,6 +77,7 @@ async def read_cluster_info(dashboard: Dashboard) -> ClusterInfo:
         ray=text(version.get("ray_version")),
         python=text(says.get("python")) or python_of_raylet(summary),
         packages={name: one for name, one in packages.items() if isinstance(one, str)},
+        requires={name: tuple(texts(one)) for name, one in mapping(says.get("requires")).items()},
         modules=frozenset(texts(says.get("modules"))),
         nodes=tuple(node_of(node) for node in nodes),
         silent=silent,
@@ -114,7 +116,7 @@ def cores_of(head: Mapping[str, Any]) -> int:
 
 
 def python_of_raylet(head: Mapping[str, Any]) -> str:
-    """MAJOR.MINOR from the path of the head's raylet, for clusters that don't describe themselves."""
+    """MAJOR.MINOR from the path of the head's raylet, for clusters that don't report their versions."""
     command = " ".join(texts(head.get("cmdline")))
     found = re.search(r"/python(\d+\.\d+)/(?:site|dist)-packages/ray/", command)
     return found[1] if found else ""

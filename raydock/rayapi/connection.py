@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class Connection:
     """How to reach the Job API: its base URL, and headers that are created for each request.
 
-    `slow` headers may have to fetch a token, so they are created in a thread; they raise a RaydockError on failure.
-    `turned_down` is called with headers that the server rejected with 401; it returns whether to retry with new ones.
-    `access` is what to do if the server denies access (401 or 403), "" if the same as when it does not answer.
+    `slow` headers may have to fetch a token, so they are created in a thread. They raise a RaydockError on failure.
+    `turned_down` is called with headers that the server rejected with 401. It returns whether to retry with new ones.
+    `access` is the fix if the server denies access (401 or 403), "" if it is the same as when it does not answer.
     `trusted` creates the TLS context if it is not that of this machine; `proxy` is an HTTP proxy for this server alone.
     `proxied` says that a 502, 503 or 504 is the answer of a proxy: the dashboard may have received the request.
     `page` is the address for a browser if it differs from the base URL, with `page_needs` saying what it takes.
@@ -98,7 +98,7 @@ class Target(Protocol):
         ...
 
     def google(self) -> GoogleCloud | None:
-        """The Google Cloud of its jobs, which also knows their principal; None if unknown."""
+        """The Google Cloud that its jobs use, including their principal; None if unknown."""
         ...
 
     def addable(self) -> Sequence[NodeResources]:

@@ -1,4 +1,4 @@
-"""Client of Ray's Job REST API for an event loop: bounded requests, one-sentence errors."""
+"""A client for Ray's Job REST API, for an event loop: bounded requests, one-sentence errors."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .client import open_async_client
 from .endpoint import DEFAULT, UNFINISHED, Endpoint, Timeouts
 from .job import STATUSES, Job, job_of
 
-MOST = 4 * 2**20  # bytes of a log's last lines that are read at once
+MOST = 4 * 2**20  # maximum bytes of a log's last lines to read at once
 
 
 class Dashboard:
     """The Job API of one target. An async context manager; raises ServerError and Unreachable.
 
-    `tell` gets the target's progress messages: which cluster it found, and that it is waiting for it.
+    `tell` receives the target's progress messages: which cluster it found, and that it is waiting for the cluster.
     """
 
     endpoint: Endpoint
@@ -80,14 +80,14 @@ class Dashboard:
         return bytes(read)
 
     async def job(self, submission_id: str) -> Job | None:
-        """The job with that submission id; None if the cluster does not know it."""
+        """The job with that submission id; None if it does not exist on the cluster."""
         reply = await self.request("GET", paths.job(submission_id), accept={200, 404})
         if reply.status_code == 404:
             return None
         job = job_of(self.endpoint.parsed(reply))
         if job.submission_id and job.status not in STATUSES:
             raise ServerError(
-                f"{self.url} gives the job {submission_id} the status {job.status!r}, which Ray does not have.",
+                f"{self.url} reports the status {job.status!r} for job {submission_id}, which is not a Ray status.",
                 self.target.fix,
             )
         return job
@@ -101,22 +101,22 @@ class Dashboard:
     async def submit(self, body: Mapping[str, Any]) -> None:
         """Submit a job. Success means only that the cluster accepted it. Raises UsageError for invalid UTF-8."""
         if name := not_text(body):
-            raise UsageError(f"What is sent must be UTF-8, and {name} is not.", "give it in UTF-8")
+            raise UsageError(f"Could not submit the job: {name} is not valid UTF-8.", "encode it as UTF-8")
         await self.request(
             "POST", paths.JOBS, json=dict(body), timeout=self.timeouts.of(self.timeouts.submit)
         )
 
     async def stop(self, submission_id: str) -> None:
-        """Request that a job stop. It may take some seconds to end, or may already have ended."""
+        """Request that a job stop. It may take some seconds to stop, or may already have finished."""
         await self.request("POST", paths.job(submission_id) + "/stop")
 
     async def logs(self, submission_id: str) -> str:
-        """The complete log of a job so far."""
+        """A job's complete log up to now."""
         reply = await self.json("GET", paths.job(submission_id) + "/logs")
         return answers.text(reply.get("logs"))
 
     async def has_package(self, uri: str) -> bool:
-        """Whether the cluster has the package. The request also keeps it for some minutes."""
+        """Whether the cluster has the package. The request also makes the cluster keep it for some minutes."""
         reply = await self.request("GET", paths.package(uri), accept={200, 404})
         return reply.status_code == 200
 
@@ -128,7 +128,7 @@ class Dashboard:
 
     @asynccontextmanager
     async def log_chunks(self, node: str, name: str, lines: int = -1) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The bytes of a node's log file up to its current end: all of it, or only the last lines."""
+        """The bytes in a node's log file up to its current end: the whole file, or only the last lines."""
         try:
             async with self.client.stream("GET", paths.log(node, name, lines)) as reply:
                 if reply.status_code != 200:
@@ -156,7 +156,7 @@ class Dashboard:
 
 
 def not_text(value: object, name: str = "the request") -> str:
-    """The name of the first text with a lone surrogate, which invalid UTF-8 is decoded to; "" if there is none."""
+    """The name of the first string with a lone surrogate, a sign of invalid UTF-8; "" if there is none."""
     if isinstance(value, Mapping):
         return next((found for key, one in value.items() if (found := not_text(one, str(key)))), "")
     if isinstance(value, list | tuple):

@@ -56,7 +56,7 @@ class Endpoint:
             value = None
         if not isinstance(value, wanted):
             raise ServerError(
-                f"What answers at {self.url} is not a Ray dashboard: {reply.request.url.path} gave no JSON.",
+                f"The server at {self.url} is not a Ray dashboard: {reply.request.url.path} returned no valid JSON.",
                 self.fix,
             )
         return value
@@ -72,7 +72,7 @@ class Endpoint:
     def way(self) -> str:
         """A note on the environment's proxies, any of which may have caused the failure; "" if there are none."""
         names = [name for name, _ in proxies()] if self.connection.through_proxy else []
-        return f" (the environment names a proxy: {', '.join(names)})" if names else ""
+        return f" (the environment sets a proxy: {', '.join(names)})" if names else ""
 
     def refusal(self, reply: httpx.Response) -> ServerError | Unreachable:
         """The error for an error response. The last line of a server traceback is the reason."""
@@ -84,7 +84,9 @@ class Endpoint:
             return Unreachable(f"The cluster at {self.url} does not answer{why}.", self.fix)
         denied = self.connection.access if reply.status_code in (401, 403) else ""
         return ServerError(
-            f"{self.url} answered {reply.status_code} to {where}{why}.", denied or self.fix, reply.status_code
+            f"{self.url} returned {reply.status_code} for {where}{why}.",
+            denied or self.fix,
+            reply.status_code,
         )
 
 

@@ -1,4 +1,4 @@
-"""Checks of what the environment sets for HTTP: proxies and certificates."""
+"""Checks the environment's HTTP settings: proxies and certificates."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def proxies() -> Iterator[tuple[str, str]]:
 
 
 def check_proxies() -> None:
-    """Raises UsageError if a proxy is unusable; all variables with the same fault share one message."""
+    """Raise UsageError if a proxy is unusable. Variables with the same fault share one message."""
     faults = {name: found for name, value in proxies() if (found := proxy_fault(value))}
     if faults:
         why, way = next(iter(faults.values()))
         names = [name for name, found in faults.items() if found == (why, way)]
-        verb = "names" if len(names) == 1 else "name"
+        verb = "sets" if len(names) == 1 else "set"
         raise UsageError(
             f"{' and '.join(names)} {verb} a proxy that can't be used: {why}.",
             f"unset {' '.join(names)}, or {way.replace('NAME', names[0])}",
@@ -70,10 +70,10 @@ def proxy_fault(value: str) -> tuple[str, str] | None:
 def untrusted(fault: OSError) -> UsageError:
     """The error for unreadable certificates, with the variable that sets their path."""
     named = [(name, os.environ[name]) for name in CERTIFICATES if os.environ.get(name)]
-    why = "it holds no certificate" if isinstance(fault, ssl.SSLError) else (fault.strerror or str(fault))
+    why = "it contains no certificate" if isinstance(fault, ssl.SSLError) else (fault.strerror or str(fault))
     if not named:
         return UsageError(
-            f"This machine's certificates can't be read: {why}.", "export SSL_CERT_FILE=/path/to/ca.pem"
+            f"Could not read this machine's certificates: {why}.", "export SSL_CERT_FILE=/path/to/ca.pem"
         )
     name, path = next(((name, path) for name, path in named if unreadable(path)), named[0])
     return UsageError(

@@ -28,11 +28,11 @@ class Job:
     driver_exit_code: int | None = None
     job_id: str = ""  # Ray's id, once the driver has connected
     package: str = ""  # file name of its working directory's package
-    installs: tuple[str, ...] = ()  # requirements that pip installs for it
+    installs: tuple[str, ...] = ()  # the requirements that pip installs for it
 
     @property
     def terminal(self) -> bool:
-        """Whether the job has ended."""
+        """Whether the job has finished."""
         return self.status in TERMINAL
 
 
@@ -66,7 +66,7 @@ def reasons(message: str) -> list[str]:
     if any(word in message for word in NO_ROOM):
         return [
             first,
-            "A disk is full where it ran. `python submit.py check SCRIPT` says whether it is the head's.",
+            "A disk is full where it ran. `python submit.py check SCRIPT` shows whether it is the head's.",
         ]
     if not first.startswith("runtime_env setup failed"):
         return [first]
@@ -74,6 +74,6 @@ def reasons(message: str) -> list[str]:
     said = [*broken[-1:], *(line for line in lines if line.startswith("ERROR: "))]
     blocked = any("Tunnel connection failed: 403" in line for line in broken)
     way = [
-        "The lab's egress proxy allows public addresses only. Allow other networks: LAB_EGRESS_ALLOW in .env."
+        "The lab's egress proxy allows only public addresses. To allow other networks, set LAB_EGRESS_ALLOW in .env."
     ]
     return [first, *(f"pip: {line.removeprefix('ERROR: ')}" for line in said), *(way if blocked else [])]

@@ -1,4 +1,4 @@
-"""Why a server did not answer, in words, from httpx's exception."""
+"""Describes why a server did not answer, based on httpx's exception."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import httpx
 def reason(fault: BaseException, connect_timeout: float | None = None) -> str:
     """Why a request got no response, as the end of a sentence without a full stop.
 
-    connect_timeout: in seconds; named if connecting took longer.
+    connect_timeout: in seconds; part of the reason if connecting took longer.
     """
     if isinstance(fault, (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout)):
-        return "it took the request and then did not answer in time"
+        return "it accepted the request but did not answer in time"
     if isinstance(fault, httpx.ConnectTimeout):
         return f"no connection within {connect_timeout:g} s" if connect_timeout else "no connection in time"
     if isinstance(fault, httpx.ConnectError):
@@ -25,10 +25,10 @@ def reason(fault: BaseException, connect_timeout: float | None = None) -> str:
     if isinstance(fault, httpx.LocalProtocolError | httpx.InvalidURL | httpx.UnsupportedProtocol):
         return f"the request can't be sent ({fault})"
     if isinstance(fault, httpx.HTTPStatusError):
-        return f"it answered {fault.response.status_code}"
+        return f"it returned {fault.response.status_code}"
     if isinstance(fault, ValueError):
-        return "its answer is not what such a server sends"
-    return "the connection broke off before its answer was complete"
+        return "its response is not valid"
+    return "the connection was closed before the response was complete"
 
 
 def connect_reason(fault: BaseException) -> str:
@@ -41,10 +41,10 @@ def connect_reason(fault: BaseException) -> str:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted here ({cause.verify_message})"
         if isinstance(cause, ssl.SSLError):
-            return "it does not speak TLS as it should"
+            return "the TLS handshake failed"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror.lower()
-    return str(fault) or "there was no connection"
+    return str(fault) or "no connection was made"
 
 
 def causes(fault: BaseException | None) -> Iterator[BaseException]:

@@ -18,7 +18,7 @@ class Node:
 
     id: str
     name: str  # "cpu-worker-1"; the IP address for nodes without a name, as on Vertex AI
-    host: str  # its machine's host name; in Docker the container's id, 12 digits
+    host: str  # its machine's host name; in Docker, the container's 12-digit id
     pool: str
     cpus: int
     gpus: int
@@ -30,7 +30,7 @@ class Node:
 
 
 def list_nodes(gateway: Gateway) -> list[Node]:
-    """Every node that the local cluster has had, the head first. Raises ServerError and Unreachable."""
+    """All nodes of the local cluster, past and present, the head first. Raises ServerError and Unreachable."""
     from raydock.rayapi.blocking import START, local
 
     with local(gateway) as dashboard:

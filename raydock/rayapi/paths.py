@@ -1,4 +1,4 @@
-"""Paths of the dashboard's requests. Source: ray 2.47.1, job_head.py, state_head.py and log_manager.py."""
+"""Paths for requests to the dashboard. Source: ray 2.47.1, job_head.py, state_head.py and log_manager.py."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ def package(uri: str) -> str:
 
 
 def log(node: str, name: str, lines: int = -1) -> str:
-    """The path of a file in a node's log folder: its last `lines`, or all of it for -1."""
+    """The path of a file in a node's log folder: the last `lines` of it, or the whole file for -1."""
     return f"/api/v0/logs/file?node_id={quote(node)}&filename={quote(name)}&lines={lines}"

@@ -1,1 +1,1 @@
-"""What a command reads and prints: its arguments, its streams, and text laid out for a terminal."""
+"""A command's input and output: its arguments, its streams, and text laid out for a terminal."""

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, cast
 from raydock.errors import RaydockError, UsageError
 
 MEANT = "did you mean: "
-CLOSE = 0.85  # so similar that nothing else is likely
+CLOSE = 0.85  # so similar that another word is unlikely
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,12 @@ class Parser(argparse.ArgumentParser):
         return found
 
     def recorded(self, action: argparse.Action) -> argparse.Action:
-        """The action, whose names are now among `options`."""
+        """Add the action's names to `options`, and return it."""
         self.options.update(dict.fromkeys(action.option_strings, action))
         return action
 
     def error(self, message: str) -> NoReturn:
-        """Raises `fault` with argparse's message. Called by argparse."""
+        """Raise `fault` with argparse's message. Called by argparse."""
         raise self.fault(message[0].upper() + message[1:] + ".", f"{self.prog} --help")
 
     def checked(self, words: Sequence[str]) -> argparse.Namespace:
@@ -76,7 +76,7 @@ class Parser(argparse.ArgumentParser):
         return given
 
     def refuse_strangers(self, found: Iterable[Word], words: Sequence[str]) -> None:
-        """Raises `fault` for an unknown option, and for a value that is not among an option's choices."""
+        """Raise `fault` for an unknown option, and for a value that is not among an option's choices."""
         for word in found:
             if word.kind == "unknown":
                 raise self.stranger(word.text, words)
@@ -88,7 +88,7 @@ class Parser(argparse.ArgumentParser):
         close = near(flag, self.flags) if text.startswith("-") else ""
         meant = [close + equals + value if word == text else word for word in words]
         return self.fault(
-            f"{self.prog} does not take {text}.",
+            f"{self.prog} does not accept {text}.",
             MEANT + line(self.prog, meant) if close else f"{self.prog} --help",
         )
 
@@ -99,7 +99,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def refuse_choice(parser: Parser, word: Word, whole: str) -> None:
-    """Raises the parser's `fault` if the word is not among its option's choices. `whole` is the line."""
+    """Raise the parser's `fault` if the word is not among its option's choices. `whole` is the line."""
     action = parser.options.get(word.flag)
     choices = [str(choice) for choice in (action.choices or ())] if action else []
     if not choices or word.value is None or word.value in choices:
@@ -148,7 +148,7 @@ def read(words: Sequence[str], parser: Parser) -> list[Word]:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a number, such as the negative value of an option."""
+    """Whether a string is a number, such as an option's negative value."""
     try:
         float(text)
     except ValueError:

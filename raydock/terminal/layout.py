@@ -12,7 +12,7 @@ from .status_line import columns_of
 
 NARROWEST = 60  # columns; text is not wrapped more tightly
 INDENT = "    "
-UNLIMITED = 10_000  # columns of a file, whose lines are not wrapped
+UNLIMITED = 10_000  # columns in a file, whose lines are not wrapped
 # A command, an option or a link to copy, at the start of a text or after a colon, an arrow or "watch".
 COPIED = re.compile(
     r"(?:^|: +|→ |\bwatch )((?:(?:python3?|gcloud|docker|pip|sudo|rm|export|unset) |make (?:setup|[a-z]+-[a-z]+)\b|--\w|https?://).*)"
@@ -22,7 +22,7 @@ HARD_SPACE = "\ufdd0"  # a noncharacter, which no text contains
 
 
 def columns(stream: TextIO) -> int:
-    """Columns of the terminal, at least 60; 10,000 if the stream is not one, so that files hold unwrapped lines."""
+    """Columns of the terminal, at least 60; 10,000 if the stream is not one, so that files are not wrapped."""
     return max(NARROWEST, shutil.get_terminal_size((80, 24)).columns) if stream.isatty() else UNLIMITED
 
 
@@ -47,7 +47,7 @@ def wrap(
 
 
 def hanging(start: str, text: str, width: int) -> list[str]:
-    """Wrap text after `start`. A command or a link at its end is never wrapped: a long one has a line of its own.
+    """Wrap text after `start`. A command or a link at its end is never wrapped: a long one moves to a separate line.
 
     That line is not indented, so that a terminal copies it as one line.
     """
@@ -59,7 +59,7 @@ def hanging(start: str, text: str, width: int) -> list[str]:
 
 
 def below(start: str, text: str, width: int) -> list[str]:
-    """Wrap text after `start`; below it, less indented, if a word such as an account would not fit there."""
+    """Wrap text after `start`, or below it with less indent if a word such as an account would not fit there."""
     longest = max(map(columns_of, text.split()), default=0)
     if columns_of(start) + longest <= width or len(start) <= len(INDENT) or not start.strip():
         return wrap(text, width, start)
@@ -67,7 +67,7 @@ def below(start: str, text: str, width: int) -> list[str]:
 
 
 def copyable(line: str, width: int) -> list[str]:
-    """A line that is laid out already; a command or a link at its end that does not fit has a line of its own."""
+    """A finished line. A command or a link at its end that does not fit moves to a separate line."""
     found = COPIED.search(line)
     if not found or columns_of(line) <= width:
         return [line]

@@ -1,4 +1,4 @@
-"""Escape text from elsewhere for display on one line: it can't move the cursor or fake a second line."""
+"""Escape untrusted text for display on one line, so that it can't move the cursor or fake a second line."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from raydock.errors import Interrupted, UsageError
 
 
 def confirmed(question: str, nothing: str) -> bool:
-    """Ask on the terminal; whether the answer is yes. `nothing` says what did not happen: "Nothing was deleted".
+    """Ask on the terminal whether to proceed. `nothing` states what did not happen: "Nothing was deleted".
 
     Raises UsageError if there is no terminal, and Interrupted for Ctrl-C.
     """

@@ -50,7 +50,7 @@ class StatusLine:
 
 
 def cut(text: str, columns: int) -> str:
-    """The text, cut to this many columns including an ellipsis."""
+    """The text, cut to this number of columns, including an ellipsis."""
     if columns_of(text) <= columns:
         return text
     while text and columns_of(text) >= columns:
@@ -59,7 +59,7 @@ def cut(text: str, columns: int) -> str:
 
 
 def columns_of(text: str) -> int:
-    """The columns that a terminal needs: East Asian wide characters take two, combining marks none."""
+    """The columns that a text occupies: two for East Asian wide characters, none for combining marks."""
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text

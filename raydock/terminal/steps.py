@@ -1,12 +1,12 @@
-"""The steps of a slow command: one updated line on a terminal, short plain lines elsewhere.
+"""The steps of a slow command: one updating line on a terminal, short plain lines elsewhere.
 
     steps = Steps(say, StatusLine(sys.stderr), "cluster: ")
     with steps.step("building head, cpu-worker"):
         steps.update("head 3/5")
 
 On a terminal the line is `cluster: building head, cpu-worker: head 3/5 (12 s)`. It is redrawn every second and erased
-at the end. Elsewhere `building head, cpu-worker` is said at the start. In both cases `…: done in 72 s` is said at the
-end, unless the step failed.
+at the end. Elsewhere, `building head, cpu-worker` is printed at the start. In both cases, `…: done in 72 s` is printed
+at the end, unless the step failed.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from raydock.terminal.printable import printable
 from raydock.terminal.status_line import StatusLine, cut
 
 SECONDS = 1.0  # between two redraws without an update
-SHORT = 0.5  # seconds; a step that takes less is not worth a line about its end
+SHORT = 0.5  # seconds; shorter steps get no closing line
 
 
 class Steps:
-    """The steps of one command. `say` prints a whole line; `line` is the one that is updated, if any."""
+    """The steps of one command. `say` prints a whole line; `line` is the updating line, if any."""
 
     def __init__(
         self,
@@ -53,13 +53,13 @@ class Steps:
             self._draw()
 
     def update(self, detail: str) -> None:
-        """Show a detail of the current step in the updated line; without one, nothing."""
+        """Show a detail of the current step in the updating line, if there is one."""
         with self._lock:
             self._detail = detail
             self._draw()
 
     def status(self, detail: str) -> None:
-        """Show a detail of the current step in the updated line, or else as a plain line. For a few per step."""
+        """Show a detail of the current step in the updating line, or else as a plain line. For only a few per step."""
         if self._line and self._what:
             self.update(detail)
         else:
@@ -67,9 +67,9 @@ class Steps:
 
     @contextmanager
     def step(self, what: str) -> Iterator[None]:
-        """Show that `what`, such as "building head", is under way until the block ends, and say how long it took.
+        """Show that `what`, such as "building head", is in progress until the block ends, and print how long it took.
 
-        A step within a step is a detail of the outer one. If the block raises, nothing is said about its end.
+        A nested step is a detail of the outer one. If the block raises, no closing line is printed.
         """
         if self._what:
             self.status(what)
@@ -129,6 +129,6 @@ class Steps:
 
 
 def duration(seconds: float) -> str:
-    """A duration in whole seconds, with minutes from 2 minutes on: 95 s, 2 min 5 s."""
+    """A duration in whole seconds, or in minutes and seconds from 2 minutes: 95 s, 2 min 5 s."""
     whole = round(seconds)
     return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"

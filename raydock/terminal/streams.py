@@ -1,4 +1,4 @@
-"""The standard streams of a command, which its caller may have closed or redirected to a full disk."""
+"""A command's standard streams, which the caller may have closed or redirected to a full disk."""
 
 from __future__ import annotations
 

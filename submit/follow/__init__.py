@@ -1,1 +1,1 @@
-"""Follow a job: its log as it grows, its end as soon as it is confirmed."""
+"""Follow a job: its log as it grows, and its outcome as soon as it is confirmed."""

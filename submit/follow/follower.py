@@ -1,10 +1,10 @@
-"""Follow a job: print its log as it grows, and return as soon as its end is confirmed.
+"""Follow a job: print its log as it grows, and return as soon as its outcome is confirmed.
 
 Ray's own tail sleeps for whole seconds (job/utils.py, job_manager.py). Instead, this polls the log and the status.
 
-The end of a log never decides the outcome (ray#57002, ray#60665): a job has succeeded when the Job API says
-SUCCEEDED. A failure is detected earlier from the log of the job's supervisor, which has the exit code while Ray
-sleeps for two seconds over the job's last lines (job_log_storage_client.py) before it sets FAILED.
+The end of a log never decides the outcome (ray#57002, ray#60665): a job has succeeded only when the Job API reports
+SUCCEEDED. A failure is detected earlier, from the log of the job's supervisor: it already contains the exit code while
+Ray sleeps for two seconds to collect the job's last lines (job_log_storage_client.py) before it sets FAILED.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ EXITED = re.compile(rb"Job \S+ entrypoint command exited with code (-?[1-9]\d*)\
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """Where messages for the user go. On a terminal, `progress` shows a line that is rewritten; "" removes it."""
+    """Where messages for the user go. On a terminal, `progress` rewrites a status line; "" removes it."""
 
     notify: Callable[[str], None]
     progress: Callable[[str], None] | None = None
@@ -69,9 +69,9 @@ class Follower:
         return f"python submit.py {self.dashboard.target.flags}attach {shlex.quote(self.submission_id)}"
 
     async def run(self, deadline: float | None = None) -> Job:
-        """Follow the job until it ends and its whole log is written; stop it after `deadline` seconds.
+        """Follow the job until it finishes and its whole log is written; stop it after `deadline` seconds.
 
-        Raises Lost if the cluster stops answering or no longer has the job: how it ended is then unknown.
+        Raises Lost if the cluster stops answering or no longer has the job, because the outcome is then unknown.
         """
         watching, showing = asyncio.create_task(self.watch_status()), asyncio.create_task(self.show_log())
         background = [
@@ -90,14 +90,14 @@ class Follower:
             if not done:
                 await self.stop_overdue(deadline or 0)
             if showing in done:
-                showing.result()  # it only ends with an error of our own, such as a full disk
+                showing.result()  # it only finishes with an error on our side, such as a full disk
             await watching
         finally:
             for task in (watching, showing, *background):
                 task.cancel()
             await asyncio.gather(watching, showing, *background, return_exceptions=True)
         if not await self.reader.read_rest():
-            self.notify(f"Can't read the end of the log. To read it again: {self.attach}")
+            self.notify(f"Can't read the end of the log. To try again: {self.attach}")
         return self.job
 
     async def watch_status(self) -> None:
@@ -162,7 +162,7 @@ class Follower:
             await line.show(lambda: self.job, self.running)
 
     async def report_stuck_work(self) -> None:
-        """Report each task, actor or placement group that fits on no node, once."""
+        """Report each task, actor or placement group that no node can hold, once."""
         await self.running.wait()
         reported, wait = set[str](), self.intervals.stuck_first
         while True:
@@ -179,8 +179,8 @@ class Follower:
     async def watch_supervisor(self) -> None:
         """Watch the supervisor's log: detect a failure before the Job API reports it, and trigger status polls.
 
-        The supervisor also logs every other way that a job ends. While its log can be read, the status of an old job
-        is therefore polled only every two seconds instead of three times a second.
+        The supervisor also logs every other way in which a job can finish. While its log can be read, the status of an
+        old job is therefore polled only every two seconds instead of three times a second.
         """
         await self.running.wait()
         file, text, started = f"jobs/supervisor-{self.submission_id}.log", b"", time.monotonic()
@@ -212,7 +212,7 @@ class Follower:
         self.supervisor_changed.set()
 
     def update(self, job: Job, last_notice: float, now: float) -> float:
-        """Record the job's status, and report now and then why it is pending. Returns the time of the last notice."""
+        """Record the job's status, and report periodically why it is pending. Returns the time of the last notice."""
         if job.terminal or not self.failure.is_set():
             self.job = job
         self.reader.node = self.job.driver_node
@@ -230,7 +230,7 @@ class Follower:
         return last_notice
 
     def forgotten(self) -> Lost:
-        """The error for a job that the cluster does not have."""
+        """The error for a job that the cluster no longer has."""
         return Lost(
             f"The cluster at {self.dashboard.url} has no job {self.submission_id}: "
             "the cluster was restarted, or the job was deleted.",

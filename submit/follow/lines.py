@@ -14,9 +14,9 @@ import re
 from collections.abc import Iterator
 
 MARKER = b"RESULT "
-MAX_RESULT_BYTES = 16 * 2**20 + len(MARKER)  # of a RESULT line
-HEAD_BYTES = 64  # kept of any other line: some blanks and the marker
-MAX_ESCAPE_BYTES = 2048  # of an incomplete escape sequence that is held back
+MAX_RESULT_BYTES = 16 * 2**20 + len(MARKER)  # the longest RESULT line
+HEAD_BYTES = 64  # kept from any other line: some blanks and the marker
+MAX_ESCAPE_BYTES = 2048  # the longest incomplete escape sequence that is held back
 
 ENDS = re.compile(rb"[\n\r\v\f]")
 # ECMA-48: colours, erasing and the cursor; titles and links; ESC and a letter. The bounds keep searches linear.
@@ -32,7 +32,7 @@ EDGE = re.compile(ENDS.pattern + b"|" + RETURN.pattern)
 MOVE = re.compile(rb"\x1b\[(\d{0,3})([CD])")  # move the cursor right or left
 INVISIBLE = bytes(set(range(32)) - set(b"\b\t\n\v\f\r")) + b"\x7f"
 BLANKS = b" \t\xef\xbb\xbf"  # and a byte order mark
-CONTINUATION = bytes(range(0x80, 0xC0))  # of a UTF-8 character
+CONTINUATION = bytes(range(0x80, 0xC0))  # all but the first byte of a UTF-8 character
 
 
 class Pieces:
@@ -110,7 +110,7 @@ class Line:
 
     @property
     def too_long(self) -> bool:
-        """Whether it is a RESULT line of more than `MAX_RESULT_BYTES` bytes."""
+        """Whether it is a RESULT line longer than `MAX_RESULT_BYTES`."""
         return self._dropped > 0 and bytes(self._text).lstrip(BLANKS).startswith(MARKER)
 
     @property

@@ -43,11 +43,11 @@ class Log:
 
     @property
     def tail_lines(self) -> int:
-        """How many last lines of the log cover about the tail that is kept; 0 if the whole log is kept."""
+        """The number of lines at the end of the log that roughly cover the kept tail; 0 if the whole log is kept."""
         return self.tail.count(b"\n") + 1 if self.bytes > TAIL_BYTES else 0
 
     def take_tail(self, end: bytes) -> bool:
-        """Take what is new in the last lines of the log. Returns False if they don't show where that begins.
+        """Take what is new in the last lines of the log. Returns False if it is unclear where the new part begins.
 
         It begins after the last quarter of the kept tail, if that occurs exactly once in `end` and the bytes before it
         match, too. A log that repeats itself within `end` is ambiguous.
@@ -81,7 +81,7 @@ class Log:
                 self.result, self.too_long = result or b"", result is None
 
     def end(self) -> None:
-        """The log is complete; its last line may lack a newline."""
+        """Finish the log; its last line may lack a newline."""
         self._note(self._results.end())
 
 

@@ -1,6 +1,6 @@
 """The log on a terminal: without RESULT lines, whose summary follows, and with a dashboard link that works.
 
-Ray prints "View the dashboard at 172.18.0.2:8265", an address that only the cluster's own network knows.
+Ray prints "View the dashboard at 172.18.0.2:8265", an address that is reachable only from the cluster's own network.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ DASHBOARD = re.compile(rb"(View the dashboard at (?:\x1b\[[\d;]{0,16}m){0,4})(?:
 
 
 class LogDisplay:
-    """Pass a log on as it arrives, but hold back RESULT lines until they are complete. `link` is the dashboard's."""
+    """Pass a log on as it arrives, but hold back RESULT lines until complete. `link` is the dashboard's URL."""
 
     def __init__(self, write: Callable[[bytes], None], link: str = "") -> None:
         self.write = write
@@ -35,7 +35,7 @@ class LogDisplay:
         self._hold(raw[start:])
 
     def end(self) -> None:
-        """The log is complete; its last line may lack a newline."""
+        """Finish the log; its last line may lack a newline."""
         self._held += self._pieces.rest()
         self._release(b"")
 
@@ -57,7 +57,7 @@ class LogDisplay:
             self._release_held()
 
     def _release(self, end: bytes) -> None:
-        """End the line. Of a RESULT line, only escape sequences are passed on, and its end if text precedes it."""
+        """End the line. For a RESULT line, pass on only its escape sequences, and its end if text precedes it."""
         line, self._line = self._line, Line()
         if line.result is not None and is_json_object(line.result):
             self._held = bytearray(b"".join(ESCAPE.findall(bytes(self._held))))

@@ -1,10 +1,10 @@
-"""Read a job's log as it grows: from the driver's file through the state API, or from the Job API if need be.
+"""Read a job's log as it grows: from the driver's file through the state API, or from the Job API if necessary.
 
-The state API has no offsets: of a long log the last lines are requested, and the place where we left off is looked up
-in them; if that is ambiguous, the whole file is read.
+The state API has no offsets: for a long log, the last lines are requested, and the place where we left off is located
+in them. If that is ambiguous, the whole file is read.
 
 The streaming route (`/api/v0/logs/stream`) is not used: Ray only notices that a client has disconnected when the file
-grows, so every job followed to its end would leak a stream, and after 100 of them the dashboard refuses the whole
+grows, so every job followed to completion would leak a stream, and after 100 of them the dashboard refuses the whole
 state API (measured with 2.47.1; state_head.py, log_agent.py).
 """
 
@@ -52,7 +52,7 @@ class LogReader:
                 refused += 1
                 self.use_job_api = self.use_job_api or refused > 2
             except Unreachable:
-                pass  # the status poll reports it, and gives up in time
+                pass  # the status poll reports it, and eventually gives up
             grown = self.log.chars > before
             wait = self.intervals.min if grown else min(wait * 1.5, self.intervals.idle)
             took = time.monotonic() - began
@@ -75,7 +75,7 @@ class LogReader:
         return self.log.bytes
 
     async def read_rest(self) -> bool:
-        """Write the rest of the log after the job has ended. Returns False if it can't be read."""
+        """Write the rest of the log after the job has finished. Returns False if it can't be read."""
         for attempt in range(ATTEMPTS):
             try:
                 await self.read(whole=True)

@@ -1,6 +1,6 @@
-"""Why a job is PENDING: what its supervisor waits for, from Ray's state API and the log of its environment's setup.
+"""Why a job is PENDING: what its supervisor is waiting for, from Ray's state API and the environment's setup log.
 
-pip's own output is not there until pip has ended: Ray logs it as a whole (runtime_env/utils.py, check_output_cmd).
+pip's own output appears only after pip has exited: Ray logs it all at once (runtime_env/utils.py, check_output_cmd).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from .scheduling import format_resources
 from .supervisor import Supervisor, find
 
 UNKNOWN = "waiting for the cluster to start it"
-LINES = 400  # of a setup log, which all jobs share
-NODES = 8  # whose logs are read at most
+LINES = 400  # read from a setup log, which all jobs share
+NODES = 8  # the most nodes whose logs are read
 ENVIRONMENT = re.compile(r"\bpip[:/]+([0-9a-f]{40})")  # a path or URI of an environment
 CREATING = "Creating virtualenv"
 STAGES = (  # a line of the setup log, and what happens after it
@@ -35,7 +35,7 @@ STAGES = (  # a line of the setup log, and what happens after it
 
 
 class PendingLine:
-    """A line on a terminal that says how long a job has been PENDING, and why. `every` is in seconds."""
+    """A line on a terminal that shows how long a job has been PENDING, and why. `every` is in seconds."""
 
     def __init__(self, dashboard: Dashboard, progress: Callable[[str], None], every: float) -> None:
         self.dashboard, self.progress, self.every = dashboard, progress, every
@@ -55,13 +55,13 @@ class PendingLine:
 
 
 def status(job: Job, watched: float, why: str) -> str:
-    """The line for a pending job that has been watched for that many seconds."""
+    """The line for a pending job that has been watched for `watched` seconds."""
     age = time.time() - job.started if job.started else 0
     return f"PENDING for {duration(round(max(age, watched)))}: {why}"
 
 
 async def reason(dashboard: Dashboard, job: Job) -> str:
-    """Why the job has not started. Never raises for an unexpected answer."""
+    """Why the job has not started. Never raises for an unexpected response."""
     try:
         supervisor = await find(dashboard, job.submission_id)
         if supervisor is None:
@@ -79,8 +79,8 @@ async def reason(dashboard: Dashboard, job: Job) -> str:
 
 
 async def setup_logs(dashboard: Dashboard, supervisor: Supervisor) -> list[str]:
-    """The ends of the logs in which nodes set up environments: the head node's, or, if the entrypoint reserves
-    resources, those of all nodes that may run it.
+    """The last lines of the nodes' environment setup logs: the head node's, or, if the entrypoint reserves resources,
+    those of all nodes that may run it.
     """
     nodes = sorted(await dashboard.nodes(), key=lambda node: not node.get("is_head_node"))
     name = f"runtime_env_setup-{supervisor.owner}.log"
@@ -90,7 +90,7 @@ async def setup_logs(dashboard: Dashboard, supervisor: Supervisor) -> list[str]:
 
 
 def stage(log: str, job: Job) -> str:
-    """What is done for the job, from the setup log; "" if it does not mention the job's package.
+    """The current setup step for the job, from the setup log; "" if the log does not mention the job's package.
 
     Ray tries three times (runtime_env/virtualenv_utils.py), so pip's last error is shown from the second attempt on.
     """
@@ -107,7 +107,7 @@ def stage(log: str, job: Job) -> str:
 
 
 def lines_about(job: Job, lines: Sequence[str]) -> list[str]:
-    """The lines from the last mention of the job's package on, without those about another job's environment."""
+    """The lines from the last mention of the job's package onwards, without those about other jobs' environments."""
     start = next((place for place in reversed(range(len(lines))) if job.package in lines[place]), None)
     if start is None or not job.package:
         return []

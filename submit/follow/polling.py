@@ -1,4 +1,4 @@
-"""How often a followed job is polled: often while something happens, rarely while nothing does.
+"""Poll intervals for a followed job: short while something is happening, long while nothing is.
 
 On the head node, one poll of a log costs 20 ms of CPU time and one of the status 12 ms (measured with Ray 2.47.1).
 """
@@ -16,22 +16,22 @@ class PollIntervals:
 
     min: float = 0.1  # between polls of a new job, or of a growing log
     max: float = 0.3  # between polls of an old job's status, if nothing else reports its end
-    idle: float = 1.0  # between polls of a log that does not grow
+    idle: float = 1.0  # between polls of a log that is not growing
     age_divisor: float = 60.0  # the interval is the job's age divided by this, within the bounds
     supervised: float = 2.0  # between status polls while the supervisor's log shows when to poll
     burst: float = 3.0  # of frequent status polls after the supervisor's log has changed
-    bytes_per_second: float = 2e6  # of log read at most, if a poll reads the whole file
-    unknown_timeout: float = 5.0  # until a job that the cluster does not know counts as lost
-    retry: float = 1.0  # before the next attempt while the cluster does not answer
+    bytes_per_second: float = 2e6  # the most log bytes to read, if a poll reads the whole file
+    unknown_timeout: float = 5.0  # until a job that the cluster no longer reports counts as lost
+    retry: float = 1.0  # before the next attempt while the cluster is not answering
     status_timeout: float = 10.0  # for one status request in total
-    outage_timeout: float = 60.0  # without an answer, while awake, until the job is given up
+    outage_timeout: float = 60.0  # without an answer, while awake, before giving up on the job
     outage_attempts: int = 4  # consecutive failures required, in addition to `outage_timeout`
     suspended_after: float = 5.0  # between two heartbeats: longer gaps mean that the process was suspended
     pending_notice: float = 8.0  # between notices about a job that is PENDING
-    pending_reason: float = 2.0  # between two questions why, on a terminal
-    pending_stop: float = 3.0  # until a PENDING job that is to stop loses its supervisor
-    stuck_first: float = 10.0  # until the first check for work that fits no node; doubles each time
-    stuck_max: float = 60.0  # between two of these checks, at most
+    pending_reason: float = 2.0  # between lookups of the reason, on a terminal
+    pending_stop: float = 3.0  # before the supervisor of a PENDING job is removed to stop the job
+    stuck_first: float = 10.0  # until the first check for work that no node can hold; doubles each time
+    stuck_max: float = 60.0  # the longest time between two of these checks
     stop_timeout: float = 20.0  # for a job to stop
 
     def for_age(self, age: float, least: float, most: float) -> float:
@@ -52,7 +52,7 @@ def boot_time() -> float:
 
 
 class Outage:
-    """How long the cluster has not answered. Only counts time while this process was awake, not a closed laptop.
+    """How long the cluster has not answered. Counts only time while this process was awake, not while the laptop slept.
 
     Call `heartbeat` about once a second: a longer gap means that the process was suspended, and restarts the count.
     Call `record_failure` or `record_success` after each request.
@@ -64,18 +64,18 @@ class Outage:
         self.record_success()
 
     def record_success(self) -> None:
-        """The cluster has answered."""
+        """Record that the cluster has answered."""
         self.since, self.failures = self.clock(), 0
 
     def heartbeat(self) -> None:
-        """The process is awake."""
+        """Record that the process is awake."""
         now = self.clock()
         if not 0 <= now - self.last_heartbeat <= self.intervals.suspended_after:
             self.since, self.failures = now, 0
         self.last_heartbeat = now
 
     def record_failure(self) -> bool:
-        """A request has failed. Returns whether it is time to give up."""
+        """Record that a request has failed. Returns whether it is time to give up."""
         self.heartbeat()
         self.failures += 1
         lasted = self.clock() - self.since

@@ -38,7 +38,7 @@ def query(*equal: tuple[str, str]) -> str:
 def unschedulable(
     tasks: Iterable[Mapping[str, Any]], groups: Iterable[Mapping[str, Any]], nodes: Iterable[Resources]
 ) -> list[str]:
-    """The sentences, from the state API's answers. They describe the current nodes; one that joins later may fit."""
+    """The sentences, from the state API's responses. They describe the current nodes; a later node may fit."""
     have = list(nodes)
     total = sum_resources(have)
     found = [exceeds_every_node(name, request, have) for name, request in pending_requests(tasks)]
@@ -78,7 +78,7 @@ def exceeds_cluster(title: str, request: Resources, total: Resources, group: Map
 
 
 def pending_requests(tasks: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Resources]]:
-    """The name and resource request of each task that waits for a node; an actor is named by its class.
+    """The name and resource request of each task that is waiting for a node; an actor is identified by its class.
 
     Skips tasks in a placement group: they use the group's resources, and wait for the group.
     """

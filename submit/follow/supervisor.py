@@ -21,7 +21,7 @@ from .polling import USUAL, PollIntervals
 from .scheduling import query
 
 CLASS = "JobSupervisor"
-NAME = "_ray_internal_job_actor_"  # and the submission id
+NAME = "_ray_internal_job_actor_"  # followed by the submission id
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Supervisor:
 
     @property
     def owner(self) -> str:
-        """The id of the Ray job that created it, the end of the actor id: log files are named after it."""
+        """The id of the Ray job that created it: the last part of the actor id. Log files are named after it."""
         return self.actor_id[-8:]
 
 
@@ -51,7 +51,7 @@ async def find(dashboard: Dashboard, submission_id: str) -> Supervisor | None:
 
 
 async def stop(dashboard: Dashboard, submission_id: str, intervals: PollIntervals = USUAL) -> Job:
-    """Stop a job and return it once it has ended. Raises Lost if it does not end (ray#58353).
+    """Stop a job and return it once it has finished. Raises Lost if it does not stop (ray#58353).
 
     Ray passes the request to the supervisor, so a job whose supervisor can't start stays PENDING. After
     `intervals.pending_stop`, the supervisor is therefore removed; Ray then sets the job to FAILED.
@@ -73,7 +73,7 @@ async def stop(dashboard: Dashboard, submission_id: str, intervals: PollInterval
 
 
 async def remove(dashboard: Dashboard, submission_id: str) -> bool:
-    """Remove the job's supervisor, which ends the job. Returns whether the cluster accepted the request."""
+    """Remove the job's supervisor, which stops the job. Returns whether the cluster accepted the request."""
     try:
         supervisor = await find(dashboard, submission_id)
         if supervisor is None:

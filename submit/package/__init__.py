@@ -1,4 +1,4 @@
-"""Packaging: find the files that a job needs, check them, name them by their content, and zip them.
+"""Packaging: find the files that a job needs, check them, name the package by its contents, and zip it.
 
     contents = script_contents(script, files)      # or tree_contents(directory)
     name = digest(contents)                        # same contents, same name: nothing to upload

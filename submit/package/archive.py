@@ -1,8 +1,8 @@
 """The name and the bytes of a package.
 
-The name is a hash of everything in it: file names, executable bits and bytes. The zip records no times, owners or
-order of its own, so equal contents give equal bytes (with the same zlib). Ray 2.47.1 does not restore executable bits
-when it unpacks; the zip keeps them for tools that do.
+The name is a hash of everything in the package: file names, executable bits and bytes. The zip records no timestamps or
+owners and lists files in a fixed order, so equal contents yield equal bytes (with the same zlib). Ray 2.47.1 does not
+restore executable bits when it unpacks; the zip keeps them for tools that do.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def pack(contents: Contents, expect: str, cap: int = CAP) -> bytes:
     """The zip of `contents`.
 
     expect: the digest that the contents must have.
-    cap: the most bytes the zip may have.
+    cap: the zip's maximum size in bytes.
     Raises ContentsChanged, Unreadable, or TooLarge as soon as the cap is exceeded.
     """
     import zipfile
@@ -91,7 +91,7 @@ def _header(entry: Entry) -> bytes:
 def _check_cap(contents: Contents, packed: io.BytesIO, cap: int) -> None:
     if packed.tell() > cap:
         raise TooLarge(
-            f"The package of {contents.root} exceeds {mib(cap)} compressed; "
-            f"the largest files: {largest(contents.entries)}.",
+            f"The package for {contents.root} exceeds {mib(cap)} compressed; "
+            f"its largest files: {largest(contents.entries)}.",
             SMALLER,
         )

@@ -69,7 +69,7 @@ class Contents:
     excluded: tuple[Excluded, ...]
     missing: tuple[MissingImport, ...] = ()
     lost_modes: tuple[LostMode, ...] = ()
-    header_only: frozenset[str] = frozenset()  # files that only the header asks for
+    header_only: frozenset[str] = frozenset()  # files that only the header lists
     tree: bool = False  # a whole directory rather than what a script needs: ignore files apply only then
 
     @property
@@ -94,14 +94,14 @@ def contents_of(
         )
     if len(contents.entries) > limits.files:
         raise TooManyFiles(
-            f"{root} has {len(contents.entries):,} files to send, the limit is {limits.files:,}; "
+            f"{root} contains {len(contents.entries):,} files to send, more than the limit of {limits.files:,}; "
             f"most are in {fullest(contents.entries)}.",
             f"Exclude directories that the job does not need ({WHERE}).",
         )
     if contents.unpacked_bytes > limits.unpacked:
         raise TooLarge(
-            f"{root} has {mib(contents.unpacked_bytes)} to send, the limit is {mib(limits.unpacked)} unpacked; "
-            f"the largest files: {largest(contents.entries)}.",
+            f"{root} contains {mib(contents.unpacked_bytes)} to send, more than the limit of {mib(limits.unpacked)} "
+            f"unpacked; its largest files: {largest(contents.entries)}.",
             SMALLER,
         )
     return contents
@@ -137,4 +137,4 @@ def _why_empty(excluded: tuple[Excluded, ...]) -> str:
 def _fix_empty(excluded: tuple[Excluded, ...]) -> str:
     if any("ignored by" in one.reason for one in excluded):
         return "Re-include what the job needs, for example with a line !*.py in .rayignore."
-    return "Put the job's files there, or name another directory."
+    return "Put the job's files there, or pass another directory."

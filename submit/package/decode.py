@@ -14,7 +14,7 @@ _DECLARE = "save it as UTF-8, or declare its encoding on its first line, for exa
 
 
 class NotText(ValueError):
-    """Python cannot read the file: `reason` says why, `fix` what to do."""
+    """Python cannot read the file: `reason` explains why, and `fix` what to do."""
 
     def __init__(self, reason: str, fix: str) -> None:
         super().__init__(reason)
@@ -58,14 +58,14 @@ def _encoding(data: bytes) -> str:
 
 
 def _unknown(encoding: str) -> NotText:
-    return NotText(f"it declares the encoding {encoding!r}, which Python does not know", _DECLARE)
+    return NotText(f"it declares the encoding {encoding!r}, which Python does not support", _DECLARE)
 
 
 def _undecodable(data: bytes, encoding: str, at: int) -> NotText:
     at += len(codecs.BOM_UTF8) if encoding == "utf-8-sig" else 0
     line = data.count(b"\n", 0, at) + 1
     if encoding.startswith("utf-8"):
-        why = "which is not valid UTF-8, and it declares no other encoding"
+        why = "which is not valid UTF-8, and the file declares no other encoding"
     else:
         why = f"which is not valid {encoding}, its declared encoding"
-    return NotText(f"line {line} has the byte 0x{data[at]:02x}, {why}", _DECLARE)
+    return NotText(f"line {line} contains the byte 0x{data[at]:02x}, {why}", _DECLARE)

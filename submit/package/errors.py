@@ -1,7 +1,7 @@
 """Errors raised while a package is built.
 
 PackageError
-├── PermanentError           this package can never be sent as it is
+├── PermanentError           this package cannot be sent unless something changes
 │   ├── NoSuchTree           no such directory, or not a directory
 │   ├── RefusedTree          "/", the home directory, a credentials directory, a virtual environment
 │   ├── EmptyPackage         no files to send

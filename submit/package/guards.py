@@ -1,7 +1,7 @@
-"""Imports that may fail without ending the job, because the code provides for it.
+"""Imports that may fail without failing the job, because the code handles the failure.
 
-Code is guarded if it is in a `try` that catches ImportError without ending the job (or in its handlers, which run
-only after a failed import), under `with suppress(ImportError)`, or under an `if` that tests for the type checker, the
+Code is guarded if it is in a `try` that catches ImportError without exiting (or in its handlers, which run only
+after a failed import), under `with suppress(ImportError)`, or under an `if` that tests for the type checker, the
 Python version, the platform, or whether the module exists.
 """
 
@@ -21,7 +21,7 @@ _TRY = (ast.Try, ast.TryStar) if hasattr(ast, "TryStar") else (ast.Try,)
 
 
 def with_guards(tree: ast.AST) -> Iterator[tuple[ast.AST, bool]]:
-    """All nodes of a tree in source order, each with whether it is guarded."""
+    """All nodes of a tree in source order, as (node, guarded) pairs."""
     pending = [(tree, False)]
     while pending:
         node, guarded = pending.pop()

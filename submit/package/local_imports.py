@@ -37,7 +37,7 @@ class ModuleUse:
     guarded: bool
 
 
-_File = tuple[str, tuple[str, ...], str]  # its path, its package, its module name
+_File = tuple[str, tuple[str, ...], str]  # path, package, module name
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class LocalImports:
     _listings: dict[str, dict[str, bool]] = field(default_factory=dict)
 
     def follow(self, script: str) -> None:
-        """Collect the local modules that `script` imports in `found`, and all other imports in `elsewhere`."""
+        """Collect in `found` the local modules that `script` imports, and in `elsewhere` all its other imports."""
         pending: list[tuple[str, tuple[str, ...], bool]] = [(script, (), False)]
         done: dict[str, bool] = {}  # by path, whether every import of it so far was guarded
         while pending:
@@ -82,7 +82,7 @@ class LocalImports:
             raise
 
     def _import(self, one: Import, importer: str) -> Iterator[tuple[str, tuple[str, ...], bool]]:
-        """The files that an import loads, each with its package and whether the import is guarded."""
+        """The files that an import loads, as (path, package, guarded) tuples."""
         if one.escaping:
             self.escaping[importer, one.line, one.names] = one
         if not one.module or one.module[0] in _NEVER_FILES:
@@ -98,7 +98,7 @@ class LocalImports:
             yield file, package, guarded
 
     def _files(self, one: Import) -> list[tuple[_File, bool]]:
-        """The files of an import, each with whether it is certainly loaded: a star import may load fewer."""
+        """The files that an import may load, as (file, certain) pairs: a star import may load fewer."""
         directory, files = self._resolve(one.module)
         if directory is None:
             return [(file, True) for file in files]
@@ -162,7 +162,7 @@ class LocalImports:
         return self._listing(above + "/" if above else "").get(last) is directory
 
     def _listing(self, directory: str) -> dict[str, bool]:
-        """The names in a directory, each with whether it is a directory.
+        """The names in a directory, mapped to whether they are directories.
 
         Listed rather than tested one by one, since the file system may be case-insensitive.
         """

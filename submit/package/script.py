@@ -1,6 +1,6 @@
 """The contents of a script's package: the script, the local modules it imports, and the files its header lists.
 
-Ignore files do not apply here, since each file was requested. A script that is a symlink is followed; like Python,
+Ignore files do not apply here, since each file was requested. A script that is a symlink is followed; as in Python,
 modules are then looked up next to the symlink's target, and the script is packaged under the name given.
 """
 
@@ -72,7 +72,7 @@ def _script_entry(script: Path, real: str, limits: Limits) -> Entry:
 
 
 class _ScriptFiles:
-    """The files of one script's package, by name. The first file of a name wins."""
+    """The files of one script's package, by name. The first file with a given name wins."""
 
     def __init__(self, root: str, limits: Limits) -> None:
         self.root, self.limits = root, limits
@@ -117,7 +117,7 @@ class _ScriptFiles:
         if entry.size > self.limits.module:
             raise BrokenModule(
                 f"{name} is larger than {self.limits.module:,} bytes, too large to scan for imports.",
-                "Keep data in data files, and list them " + _HEADER + ".",
+                "Keep data in separate files, and list them " + _HEADER + ".",
             )
         with FileReader(Contents(Path(self.root), (entry,), ())) as reader:
             return b"".join(reader.chunks(entry))

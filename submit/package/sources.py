@@ -39,7 +39,7 @@ def imports_elsewhere(script: Path, tree: Path | None = None) -> list[tuple[str,
 
 
 def follow_imports(script: Path, tree: Path | None = None) -> tuple[LocalImports, str]:
-    """The local modules that a script imports, directly or not, and the script's own name among them."""
+    """The local modules that a script imports, directly or indirectly, and the script's name relative to their root."""
     real = os.path.realpath(script)
     script_folder, root = os.path.dirname(real), os.path.realpath(tree) if tree else ""
     if (

@@ -2,7 +2,8 @@
 
 A symlink to a file inside the tree is packaged as that file's content. A symlink to a directory inside the tree is
 excluded: its files are packaged under their own names, and no cycle is possible. A symlink that points outside the
-tree is excluded. The root itself may be a symlink or ignored, since the user named it. Empty directories are excluded.
+tree is excluded. The root itself may be a symlink or ignored, since the user asked for it. Empty directories are
+excluded.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def tree_contents(root: Path, limits: Limits = LIMITS, script: str = "") -> Cont
 
     With `script`, a path relative to `root`, also predict which of its imports and programs will fail.
 
-    Raises any PermanentError in `errors` except those about scripts. Reads only ignore files, files that may hold
-    credentials, and the script's modules.
+    Raises any PermanentError in `errors` except those about scripts. Reads only ignore files, files that may
+    contain credentials, and the script's modules.
     """
     real = _real_root(root)
     ignores, from_top = above(real, limits)
@@ -191,14 +192,14 @@ def check_name(name: str, limits: Limits) -> None:
         why = (
             "it contains a backslash"
             if "\\" in name
-            else f"it is {size:,} bytes long, the limit is {limits.name:,}"
+            else f"it is {size:,} bytes long; the limit is {limits.name:,}"
         )
     short = printable(name) if len(name) <= 200 else printable(name[:200]) + "…"
     raise BadName(f"The name {short} cannot be packed: {why}.", f"Rename it, or exclude it ({WHERE}).")
 
 
 def printable(name: str) -> str:
-    """A printable form of a name: bytes that are not UTF-8 become \\xNN."""
+    """The name in printable form: bytes that are not UTF-8 become \\xNN."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
@@ -216,12 +217,12 @@ def _real_root(root: Path) -> str:
     if not os.path.isdir(real):
         what = "is not a directory" if os.path.lexists(root) else "does not exist"
         raise NoSuchTree(f"{root} {what}.", "Pass an existing directory to --working-dir.")
-    fix = "Pass --working-dir the directory that contains the job."
+    fix = "Pass the directory that contains the job as --working-dir."
     home = os.path.realpath(os.path.expanduser("~"))
     if real == "/" or (home + "/").startswith(real + "/"):
         what = "the root of the file system" if real == "/" else "your home directory"
-        where = "" if real in ("/", home) else "above "
-        raise RefusedTree(f"{root} is {where}{what}, which is never sent as a whole.", fix)
+        relation = "is" if real in ("/", home) else "contains"
+        raise RefusedTree(f"{root} {relation} {what}, which is never sent as a whole.", fix)
     if os.path.lexists(os.path.join(real, "pyvenv.cfg")):
         raise RefusedTree(f"{root} is {VIRTUALENV}.", fix)
     reason = why_secret(real)

@@ -1,4 +1,4 @@
-"""The checks that run before a job is submitted. Each is a pure function of the plan and the cluster's information.
+"""The checks that run before a job is submitted. Each is a pure function of the plan and the cluster information.
 
 To add a check, write a function in a module here and list it in `CHECKS` or `CLUSTER_CHECKS`. All findings are shown
 together.
@@ -14,6 +14,7 @@ from ..findings import Finding
 from ..plan import JobPlan
 from .calls import check_calls
 from .cluster import check_disk, check_python, check_ray, check_resources, full, room
+from .conflicts import check_conflicts
 from .declared import check_dependencies, check_syntax
 from .files import check_local_files
 from .imports import check_imports
@@ -54,6 +55,7 @@ CLUSTER_CHECKS: tuple[Callable[[JobPlan, ClusterInfo], Iterable[Finding]], ...] 
     check_python,
     check_syntax,
     check_imports,
+    check_conflicts,
     check_shared,
     check_resources,
     check_disk,

@@ -31,7 +31,7 @@ PYARROW_WRITERS = {  # position and name of the folder argument
     "pyarrow.fs.copy_files": (1, "destination"),
 }
 PYARROW_READERS = ("pyarrow.parquet.read_table", "pyarrow.parquet.ParquetDataset", "pyarrow.dataset.dataset")
-OTHER_FILES = ("gcsfs", "fsspec")  # a file system passed in is theirs: it creates no folders
+OTHER_FILES = ("gcsfs", "fsspec")  # a file system that is passed in comes from these, and creates no folders
 LOCAL_PATH_NAMES = frozenset({"tempfile", "mkdtemp", "gettempdir", "expanduser", "getcwd"})
 
 
@@ -148,7 +148,7 @@ def library_calls(
         return
     if whole.startswith("ray.data.read_") or whole in PYARROW_READERS:
         yield WriterCall(
-            "reads", f"{name} at {at} reads a whole bucket, which looks it up", given(node, 0, "")
+            "reads", f"{name} at {at} reads a whole bucket, which looks up the bucket", given(node, 0, "")
         )
     elif name in DATASET_WRITERS and isinstance(node.func, ast.Attribute) and not whole:
         if text.uses("ray.data") and not is_false(keywords.get("try_create_dir")):

@@ -51,7 +51,7 @@ def init_problems(node: ast.Call, plan: JobPlan) -> Iterator[tuple[str, str]]:
         yield f"calls ray.init({address!r}), a cluster that the job may not be able to reach.", ADDRESS_FIX
     if address == "local":
         yield (
-            'calls ray.init("local"), which starts a second Ray on the head node and leaves the cluster idle.',
+            'calls ray.init("local"), which starts a second Ray instance on the head node and leaves the cluster idle.',
             "call ray.init()",
         )
     for key in conflicts(given.get("runtime_env"), plan, text):
@@ -99,7 +99,7 @@ def may_be_none(node: ast.expr, conditions: Conditions) -> bool:
 
 
 def conflicts(node: ast.AST | None, plan: JobPlan, text: Text) -> Iterator[str]:
-    """The fields of a runtime_env that the job's own also sets: ray.runtime_env.runtime_env._merge_runtime_env."""
+    """The fields of a runtime_env that the job's own one also sets: ray.runtime_env.runtime_env._merge_runtime_env."""
     if "RAY_OVERRIDE_JOB_RUNTIME_ENV" in plan.env:
         return
     for key, value in dict_items(node, text):
@@ -115,7 +115,7 @@ def runtime_env_fix(key: str, plan: JobPlan) -> str:
         return "remove working_dir, and send the folder with --working-dir instead"
     if key in ("pip", "uv"):
         return "declare its packages in the header's dependencies instead"
-    return "remove it there, or drop --env"
+    return "remove it there, or omit --env"
 
 
 def notebook_problems(node: ast.Call, defined: set[str]) -> Iterator[tuple[str, str]]:
@@ -124,7 +124,7 @@ def notebook_problems(node: ast.Call, defined: set[str]) -> Iterator[tuple[str, 
     if name in defined:
         return
     if name == "get_ipython":
-        yield "is a notebook magic, which plain Python does not have.", magic_fix()
+        yield "is a notebook magic, which plain Python does not support.", magic_fix()
     elif name == "display":
         yield (
             "calls display(), which exists only in notebooks.",

@@ -1,4 +1,4 @@
-"""The outcome of a finding, by whether the code that it is about runs."""
+"""Choose a finding's outcome by how certain the code is to run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks against the cluster: its Ray, its Python, its resources and its disk."""
+"""Checks against the cluster: its Ray and Python versions, its resources and its disk."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def check_python(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
     elif wanted and not minor:
         yield unknown(
             "python",
-            f"{plan.name} needs Python {wanted}, but the cluster does not report its version.",
+            f"{plan.name} needs Python {wanted}, but the cluster does not report its Python version.",
             "run `python -V` on its head node, then pass --skip-check",
         )
     elif wanted and not fits(wanted, facts.python):
@@ -91,7 +91,7 @@ def check_disk(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
     elif disk and disk.over:
         yield ok(
             "disk",
-            f"{disk.free / 2**30:,.1f} of {disk.total / 2**30:,.1f} GiB free on the head node: less than 5 %, so Ray "
+            f"{disk.free / 2**30:,.1f} of {disk.total / 2**30:,.1f} GiB free on the head node: less than 5%, so Ray "
             "rejects objects that do not fit in memory",
         )
 
@@ -105,7 +105,7 @@ def full(disk: Disk) -> str:
 
 
 def room(here: bool) -> str:
-    """How to free the head node's disk. `here` is whether the cluster runs on this machine."""
+    """How to free space on the head node's disk. `here`: whether the cluster runs on this machine."""
     return (
         "free space on this machine (docker system df, docker system prune), or start a new head node: "
         "make cluster-down cluster-up"
@@ -115,7 +115,7 @@ def room(here: bool) -> str:
 
 
 def too_much_for_a_node(plan: JobPlan, nodes: tuple[NodeResources, ...]) -> Iterable[Finding]:
-    """Whether the entrypoint requests more than any node has, so that it would wait indefinitely."""
+    """Check whether the entrypoint requests more than any node has, so that it would wait indefinitely."""
     asked = amounts(plan.reserve)
     if asked and not any(
         all(node.resources.get(what, 0) >= much for what, much in asked.items()) for node in nodes
@@ -130,7 +130,7 @@ def too_much_for_a_node(plan: JobPlan, nodes: tuple[NodeResources, ...]) -> Iter
 
 
 def too_much_for_all(plan: JobPlan, nodes: tuple[NodeResources, ...]) -> Iterable[Finding]:
-    """Whether the script declares that it needs more than the whole cluster has."""
+    """Check whether the script declares that it needs more than the whole cluster has."""
     asked = amounts(plan.header.needs)
     have = {what: sum(node.resources.get(what, 0) for node in nodes) for what in asked}
     if any(have[what] < much for what, much in asked.items()):

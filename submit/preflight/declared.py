@@ -34,7 +34,7 @@ def check_syntax(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
             yield denied(
                 "python",
                 f"{name}:{line} {what}, but the cluster runs Python {facts.python}.",
-                f"write it for Python 3.{minor}",
+                f"use syntax that Python 3.{minor} supports",
             )
 
 

@@ -52,7 +52,7 @@ def check_imports(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
         yield finding(missing, modules, declared, fix)
     if len(found) > SHOWN:
         rest = ", ".join(dotted(missing.one) for missing in found[SHOWN:])
-        text = f"{counted(len(found) - SHOWN, 'module')} more: {rest}"
+        text = f"{counted(len(found) - SHOWN, 'more module')}: {rest}"
         yield finding_for(min(found[SHOWN].one.reach, Reach.MAYBE), "imports", text, fix)
 
 
@@ -145,7 +145,7 @@ def finding(missing: MissingModule, modules: Modules, declared: set[str], fix: s
         text = f"{where} before ray, which provides it."
         fix = f"import ray first, or {fix}"
     elif missing.needed in installed_with_pip(plan.modules):
-        text = f"{where}, which it installs with pip while running: only on the head node, and not reliably."
+        text = f"{where}, which it installs with pip while running. That affects only the head node and is unreliable."
         reach = min(reach, Reach.MAYBE)
     else:
         text = f"{where}, which is not in the package, not installed on the cluster, and not declared."

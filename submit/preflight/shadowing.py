@@ -51,7 +51,7 @@ def check_shadowing(plan: JobPlan) -> Iterable[Finding]:
         if line := next((one.line for one in own if one.module[:1] == (script,)), 0):
             yield denied(
                 "shadowing",
-                f"{plan.name}:{line} imports {script} and finds itself: the script has the package's name.",
+                f"{plan.name}:{line} imports {script}, but Python finds the script itself, which has the same name.",
                 f"rename {plan.name}",
             )
 

@@ -40,7 +40,7 @@ def check_sizes(plan: JobPlan) -> Iterable[Finding]:
 
 
 def check_expansion(plan: JobPlan) -> Iterable[Finding]:
-    """Check that no variable contains what Ray would expand on the cluster (ray#36187), which cannot be escaped."""
+    """Check that no variable contains text that Ray would expand on the cluster (ray#36187): it can't be escaped."""
     for name, value in plan.env.items():
         if found := EXPANDED.search(value):
             yield denied(

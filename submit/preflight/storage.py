@@ -1,6 +1,6 @@
 """The storage check: whether the job's identity may read and write what the job declares.
 
-iam/ decides; this module turns its outcomes into findings. With `--probe`, the cluster itself is asked.
+iam/ decides; this module turns its outcomes into findings. With `--probe`, a job on the cluster finds out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .bucket_lookups import lookups
 
 NO_SOURCES: Mapping[str, bytes] = MappingProxyType({})
 WORKLOAD_ROLE = "roles/iam.workloadIdentityUser"
-PROBE = "pass --probe to ask from inside the cluster with a small job"
+PROBE = "pass --probe to test this with a small job on the cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def question(
 async def ask(asked: StorageQuestion, probed: Mapping[str, Any] | None = None) -> StorageCheck:
     """Check the job's storage access, as each identity that its code may run as. A RaydockError becomes a finding.
 
-    probed: the answer of a probe job on the cluster, if there was one; it ran as the head's identity.
+    probed: the result of a probe job on the cluster, if one ran; it ran as the head's identity.
     """
     notes = [ok("storage", remark) for remark in asked.remarks]
     if asked.place is None:
@@ -163,7 +163,7 @@ async def workload_findings(one: JobIdentity, reader: PolicyReader) -> list[Find
 
 
 async def missing_objects(needs: Iterable[RequiredPermission], reader: PolicyReader) -> list[Finding]:
-    """Findings for objects that the job reads, does not write, and that do not exist as far as the caller can see."""
+    """Findings for objects that the job reads but does not write, and that the caller can see do not exist."""
     written = [need for need in needs if need.operation in (Operation.CREATE, Operation.OVERWRITE)]
     read = {
         need.uri: need
@@ -192,7 +192,7 @@ def missing_object(need: RequiredPermission) -> Finding:
 
 
 def from_probe(asked: StorageQuestion, probed: Mapping[str, Any] | None) -> list[Finding]:
-    """Findings for a cluster whose cloud is unknown: only the probe's answer counts."""
+    """Findings for a cluster whose cloud is unknown: only the probe's result counts."""
     if not asked.needs:
         return []
     if not probed:
@@ -216,7 +216,7 @@ def held_of(probed: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 
 def finding(one: CheckResult, place: str) -> Finding:
-    """The finding for an outcome of iam. For UNKNOWN, suggests a probe unless one has just run."""
+    """The finding for a result from iam. For UNKNOWN, suggests a probe unless one has just run."""
     if one.verdict is Access.GRANTED:
         return ok("storage", iam_text.sentence(one))
     if one.verdict is Access.DENIED:
@@ -230,7 +230,9 @@ def unknown_principal(asked: StorageQuestion) -> Finding:
     """The finding if the job's identity is unknown."""
     uris = ", ".join(dict.fromkeys(need.uri for need in asked.needs))
     return unknown(
-        "storage", f"Could not determine who the job would run as, so {uris} was not checked.", PROBE
+        "storage",
+        f"Could not determine who the job would run as, so access to {uris} was not checked.",
+        PROBE,
     )
 
 

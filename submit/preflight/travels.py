@@ -1,4 +1,4 @@
-"""Checks of what the job sends: files, variables, arguments and dependencies. They read files, and nothing else."""
+"""Checks on what the job sends: files, variables, arguments and dependencies. They read nothing but files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..package import Contents, find_secrets, find_secrets_in_text
 from ..package.secrets.variables import secret_in, secrets_in_arguments
 from ..plan import JobPlan
 
-_READ_IT = "have the job read it from Secret Manager or a bucket, as the identity it runs as"
+_READ_IT = "have the job read it from Secret Manager or a bucket, using the identity it runs as"
 _CREDENTIAL_FILES = ("GOOGLE_APPLICATION_CREDENTIALS", "AWS_SHARED_CREDENTIALS_FILE", "KUBECONFIG")
 _SHOWN = 5  # secrets; the rest are reported once these are fixed
 
@@ -75,7 +75,7 @@ def check_environment(plan: JobPlan) -> Iterator[Finding]:
 
 
 def _credential_file(name: str, value: str) -> Finding:
-    fix = f"drop {name}: the job has its own identity; grant it the access it needs"
+    fix = f"omit {name}: the job has its own identity; grant it the access it needs"
     if os.path.exists(value):
         message = f"{name} points to {value}, a file on this machine; credential files are never packaged."
         return denied("environment", message, fix)

@@ -60,7 +60,7 @@ def parse_log(log: str) -> dict[str, Any] | None:
 
 
 async def wait_for_log(dashboard: Dashboard, submission_id: str) -> str:
-    """Wait for the job to end and return its log. Raises Unreachable after TIMEOUT seconds."""
+    """Wait for the job to finish and return its log. Raises Unreachable after TIMEOUT seconds."""
     deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         log = await dashboard.logs(submission_id)

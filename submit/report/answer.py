@@ -1,4 +1,4 @@
-"""The report's answer: how much faster the jobs were with Ray, and on what. Pure."""
+"""The report's answer: how much faster the jobs were with Ray, and where they ran. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def newest(runs: Iterable[Run]) -> list[Run]:
 
 
 def only_smoke_tests(runs: Sequence[Run]) -> list[str]:
-    """The jobs that were compared by smoke tests only."""
+    """The jobs that were compared only by smoke tests."""
     compared = {run.job for run in runs if run.speed_up is not None}
     return sorted(compared - {run.job for run in newest(runs)})
 
@@ -47,17 +47,18 @@ def headline(runs: Sequence[Run]) -> str:
         return f"{best.job} was {verdict(best.speed_up)}"
     faster = sum((run.speed_up or 0) >= FASTER for run in compared)
     if not faster:
-        return f"None of {len(compared)} jobs was faster with Ray"
-    return f"{faster} of {len(compared)} jobs faster with Ray, up to {times(best.speed_up)}"
+        return f"None of the {len(compared)} jobs was faster with Ray"
+    were = "was" if faster == 1 else "were"
+    return f"{faster} of {len(compared)} jobs {were} faster with Ray, up to {times(best.speed_up)}"
 
 
 def lead(runs: Sequence[Run]) -> str:
-    """The figures behind the headline: the times of the fastest, and on what it ran."""
+    """The figures behind the headline: the best job's timings, and where it ran."""
     compared = newest(runs)
     if not compared:
         return (
-            "A speed-up needs the same work without Ray, too: the lessons measure it with --compare, and a script of "
-            "yours by printing the seconds of both in its RESULT."
+            "To measure a speed-up, the same work must also run without Ray. The lessons do that with --compare; your "
+            "own script can print both timings in its RESULT."
         )
     best = compared[0]
     figures = f"{comparison(best)}." if comparison(best) else ""
@@ -67,7 +68,7 @@ def lead(runs: Sequence[Run]) -> str:
 
 
 def comparison(run: Run, where: str | None = None) -> str:
-    """Both times of a run, and on what it ran; `where` says that in other words than `setting`."""
+    """A run's two timings, and where it ran; `where` replaces the description from `setting`."""
     where = setting(run) if where is None else where
     if run.alone is None or run.ray is None:
         return f"on {where}" if where else ""
@@ -85,7 +86,7 @@ def run_headline(run: Run) -> str:
 
 
 def setting(run: Run) -> str:
-    """On what a run ran: the CPUs that it could use, and the nodes by pool, of those that worked if it names them."""
+    """Where a run ran: the CPUs that it could use, and the nodes by pool (those that did work, if it lists them)."""
     nodes = listed([counted(pool.nodes, f"{pool.name} node") for pool in run.pools])
     cpus = cpus_of(run)
     return (

@@ -1,4 +1,4 @@
-"""The speed-ups as bars, in HTML: they fit every width."""
+"""The speed-ups as HTML bars that fit any width."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ LEGEND = join(
     element("span", element("span", class_="key one"), "as fast as without Ray"),
     " ",
     element(
-        "span", element("span", class_="key most"), "the most that its CPUs and the machine's cores allow"
+        "span", element("span", class_="key most"), "the maximum that its CPUs and the machine's cores allow"
     ),
 )
 
 
 def bars(runs: Sequence[Run], scale: float, name: Callable[[Run], Html]) -> Html:
-    """One bar per run, with its times and what limited it; `scale` is the speed-up at its right end."""
+    """One bar per run, with its timings and what limited it; `scale` is the speed-up at the bar's right end."""
     return element("ul", *(bar(run, scale, name(run)) for run in runs), class_="plain bars")
 
 
 def scale_of(runs: Sequence[Run]) -> float:
-    """A scale that fits all runs and the most that they could reach."""
+    """A scale that fits all runs and the largest speed-ups that they could reach."""
     return 1.05 * max([1.0, *(float(run.most) for run in runs), *(run.speed_up or 0 for run in runs)])
 
 
@@ -37,7 +37,7 @@ def bar(run: Run, scale: float, name: Html) -> Html:
     if run.most > 1:
         marks = join(marks, element("span", class_="most", style=f"left:{percent(run.most / scale)}"))
     fill = "fill" if speed_up >= FASTER else "fill slower"
-    limit = f" of at most {times(run.most)}" if run.most else ""
+    limit = f" of a possible {times(run.most)}" if run.most else ""
     return element(
         "li",
         element("div", element("span", name), element("span", times(speed_up)), class_="head"),
@@ -54,7 +54,7 @@ def bar(run: Run, scale: float, name: Html) -> Html:
 
 
 def explanation(run: Run) -> str:
-    """The times of a run, and why it was not faster: the job's own sentence, or what its tasks show."""
+    """A run's timings, and why it was not faster: the job's own note, or what its tasks show."""
     figures = comparison(run, cpus_of(run))
     return " ".join(
         [

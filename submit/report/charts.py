@@ -17,7 +17,7 @@ from .run import Run
 from .scaling import SIZES, Scaling
 from .table import short
 
-# What Matplotlib writes, and the variable of raydock/pages/colours.css that takes its place.
+# The colours that Matplotlib writes, and the variables in raydock/pages/colours.css that replace them.
 VARIABLES = {
     "#0a0b01": "text",
     "#0a0b02": "muted",
@@ -30,7 +30,7 @@ VARIABLES = {
 }
 TEXT, MUTED, MEASURED, MODEL, *OTHERS = VARIABLES
 SERIES = (MEASURED, MODEL, *OTHERS)
-MARKERS = "osD^vP"  # so that lines differ without colour, too
+MARKERS = "osD^vP"  # so that lines differ even without colour
 MAX_TICKS = 16
 LONGEST_LABEL = 32  # characters
 SIZE = (4.4, 2.9)  # inches: about as wide as a phone, so that text stays readable there
@@ -48,12 +48,12 @@ SETTINGS = {
 
 
 def chart(title: str, summary: str, draw: Callable[[Any], None]) -> Html:
-    """A figure whose axes `draw` fills. `summary` describes it for those who don't see it. Raises UsageError."""
+    """A figure whose axes `draw` fills. `summary` describes it for people who can't see it. Raises UsageError."""
     try:
         import matplotlib
     except ImportError:
         raise UsageError(
-            "The report needs Matplotlib for its charts, and it is not installed.",
+            "The report's charts need Matplotlib, which is not installed.",
             "pip install matplotlib",
         ) from None
     from matplotlib.figure import Figure
@@ -83,7 +83,7 @@ def svg(figure: Any, description: str) -> Html:
 def scaling(result: Scaling) -> Html:
     """Measured and modelled seconds, and the speed-up that the model predicts for more CPUs."""
     measured = "Worker CPUs: " + ", ".join(f"{point.cpus}: {point.seconds:.3g} s" for point in result.points)
-    predicted = f"The model predicts {result.model.speed_up(SIZES[-1]):.3g} on {SIZES[-1]} CPUs"
+    predicted = f"The model predicts a speed-up of {result.model.speed_up(SIZES[-1]):.3g} on {SIZES[-1]} CPUs"
     return element(
         "div",
         chart("Measured", measured, partial(draw_seconds, result)),
@@ -93,7 +93,7 @@ def scaling(result: Scaling) -> Html:
 
 
 def draw_seconds(result: Scaling, axes: Any) -> None:
-    """Measured seconds by CPUs, and what the model gives for them."""
+    """Measured seconds by number of CPUs, and the model's predictions."""
     measured, model = [point.cpus for point in result.points], result.model
     sizes = range(1, max(measured) + 1)
     axes.plot(sizes, [model.seconds(n) for n in sizes], color=MODEL, linestyle=":", label="model")
@@ -109,7 +109,7 @@ def draw_seconds(result: Scaling, axes: Any) -> None:
 
 
 def draw_speed_up(result: Scaling, axes: Any) -> None:
-    """The model's speed-up by CPUs, and the measured ones."""
+    """The model's speed-up by number of CPUs, and the measured speed-ups."""
     axes.plot(SIZES, SIZES, color=MUTED, linewidth=0.8, linestyle="--", label="linear")
     axes.plot(SIZES, [result.model.speed_up(n) for n in SIZES], ".-", color=MODEL, label="model")
     axes.plot(
@@ -129,7 +129,7 @@ def curves(run: Run) -> Html:
 
 
 def curve_chart(run: Run, curve: Mapping[str, Any]) -> Html:
-    """One chart of a job's own."""
+    """One chart that the job reports."""
     across, up, title = (str(curve.get(name) or "") for name in ("x", "y", "title"))
     ends = ", ".join(f"{name} ends at {line[-1][1]:.4g}" for name, line in curve["lines"].items())
     return chart(title or run.job, f"{up or 'y'} by {across or 'x'}: {ends}", partial(draw_curve, curve))
@@ -152,5 +152,5 @@ def legend(name: str) -> str:
 
 
 def label(name: str) -> str:
-    """A name that fits into a chart."""
+    """A name, shortened if necessary to fit into a chart."""
     return short(printable(name), LONGEST_LABEL)

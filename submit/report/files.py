@@ -1,4 +1,4 @@
-"""Write the pages: one for a job, or the report on several with a page for each of them next to it."""
+"""Write the pages: one job's page, or a report on several jobs and a page for each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONGEST_NAME = 200  # characters; file systems allow 255
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What the pages are about, the files to open, and an error for each saved result that was left out."""
+    """What the pages cover, the files to open, and an error for each saved result that was left out."""
 
     note: str
     paths: Sequence[Path]
@@ -30,7 +30,7 @@ class Written:
 
 
 def write(operands: Sequence[str], output: Path | None) -> Written:
-    """Write the page of the one job that is named, or the report on several. Raises UsageError."""
+    """Write the given job's page, or a report on several jobs. Raises UsageError."""
     selection = select(operands)
     runs = [run_of(record) for record in selection.records]
     if len(operands) == 1:
@@ -48,7 +48,7 @@ def write(operands: Sequence[str], output: Path | None) -> Written:
 
 
 def write_job(run: Run, output: Path | None) -> Written:
-    """Write the page of one job, by default where the report on all jobs links to it."""
+    """Write one job's page, by default to the path that the report on all jobs links to."""
     path = output or folder_of(DEFAULT) / file_name(run)
     home = f"../{DEFAULT}" if output is None and DEFAULT.is_file() else None
     save({path: job_page.html(run, home)})
@@ -56,12 +56,12 @@ def write_job(run: Run, output: Path | None) -> Written:
 
 
 def folder_of(output: Path) -> Path:
-    """The folder of the jobs' pages, next to the report."""
+    """The folder for the jobs' pages, next to the report."""
     return output.with_name(f"{output.stem}-jobs")
 
 
 def file_name(run: Run) -> str:
-    """The name of a job's page: other clients may use ids with slashes, or ones that would make it a hidden file."""
+    """The file name of a job's page. Ids from other clients may contain slashes or would make it a hidden file."""
     name = quote(run.record.submission_id, safe="", errors="backslashreplace")[:LONGEST_NAME]
     return re.sub(r"^\.", "%2E", name) + ".html"
 

@@ -37,7 +37,7 @@ def html(run: Run, home: str | None) -> str:
 
 
 def lead(run: Run) -> Iterable[Html]:
-    """Yield on what the job ran and how long it took; a warning if that means little."""
+    """Yield where the job ran and how long it took, with a warning if it was a smoke test."""
     figures = comparison(run)
     if text := " ".join(
         filter(None, (f"{figures[:1].upper()}{figures[1:]}." if figures else "", machine([run])))
@@ -45,7 +45,7 @@ def lead(run: Run) -> Iterable[Html]:
         yield element("p", text, class_="lead")
     if run.is_smoke_test:
         yield element(
-            "p", "This was a smoke test: it is too short for its times to say much.", class_="alert"
+            "p", "This was a smoke test, which is too short for meaningful timings.", class_="alert"
         )
 
 
@@ -53,19 +53,19 @@ def why(run: Run) -> Iterable[Html]:
     """Yield the job's own explanation, and what its record shows."""
     sentences = [*([run.note] if run.note else []), *limits(run)]
     if sentences:
-        yield element("h2", "What limited it")
+        yield element("h2", "Limiting factors")
         yield element("ul", *(element("li", sentence) for sentence in sentences))
 
 
 def results(run: Run) -> Iterable[Html]:
-    """Yield the job's metrics, all of them."""
+    """Yield all of the job's metrics."""
     if run.metrics:
         yield element("h2", "Results")
         yield definitions((name, value) for name, value in run.metrics)
 
 
 def facts(run: Run) -> Html:
-    """What was run, when, where and how long."""
+    """What ran, when, where and for how long."""
     identifier = run.record.submission_id
     pairs = [
         ("submission id", element("code", identifier)),
@@ -81,14 +81,14 @@ def facts(run: Run) -> Html:
         ("efficiency", efficiency(run)),
         (
             "memory",
-            table.filled(run.peak_memory, lambda size: f"{mebibytes(size)}, the largest worker process"),
+            table.filled(run.peak_memory, lambda size: f"{mebibytes(size)} in the largest worker process"),
         ),
     ]
     return definitions((name, value) for name, value in pairs if value)
 
 
 def efficiency(run: Run) -> str:
-    """The speed-up in relation to the CPUs, and to what the cores allow."""
+    """The speed-up relative to the CPUs, and to what the cores allow."""
     if not run.speed_up or not run.cpus:
         return ""
     text = f"{run.speed_up / run.cpus:.0%} of {counted(run.cpus, 'CPU')}"
@@ -105,7 +105,7 @@ def definitions(pairs: Iterable[tuple[object, object]]) -> Html:
 
 
 def nodes(run: Run) -> Iterable[Html]:
-    """Yield the nodes with their tasks, and for how long these ran."""
+    """Yield the nodes, how many tasks each ran, and for how long."""
     if not run.nodes:
         return
     busy: dict[str, float] = defaultdict(float)
@@ -122,7 +122,7 @@ def nodes(run: Run) -> Iterable[Html]:
         for node in run.nodes
     ]
     yield element("h2", "Nodes")
-    yield table.plain(headings, body, "The nodes that ran its tasks")
+    yield table.plain(headings, body, "The nodes that ran the job's tasks")
 
 
 def tasks(run: Run) -> Iterable[Html]:

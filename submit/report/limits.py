@@ -1,6 +1,6 @@
 """What limited the speed-up of a run, as far as its record shows. Pure.
 
-Each limit is a fact with its figures, so that it can be checked; what a record does not show is not guessed.
+Each limit is a fact with figures, so that readers can check it. Nothing is guessed that the record does not show.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from .quantities import listed, significant, times
 from .run import Run
 from .scaling import mean_gap
 
-OUTSIDE = 0.2  # of the time: a smaller part outside the tasks is not worth a sentence
-MOSTLY = 0.5  # of the time
-LONG = 0.5  # of the time in which tasks ran: longer, and one task decides when the job ends
-BEYOND = 1.15  # times what the CPUs allow; less may be a cache or noise
-UNEVEN = 1.5  # times the average task
-BUSY = 0.7  # of the CPUs' time
-GAP = 0.2  # of a CPU's time
-SHORT = 0.2  # seconds; the time between longer tasks has other reasons than their number
+OUTSIDE = 0.2  # share of the time: a smaller share outside the tasks is not worth mentioning
+MOSTLY = 0.5  # share of the time
+LONG = 0.5  # share of the time during which tasks ran: above it, a single task decides when the job finishes
+BEYOND = 1.15  # multiple of what the CPUs allow; a smaller excess may be caching or noise
+UNEVEN = 1.5  # multiple of the average task's duration
+BUSY = 0.7  # share of the CPUs' time
+GAP = 0.2  # share of a CPU's time
+SHORT = 0.2  # seconds; the gaps between longer tasks are not due to the number of tasks
 
 
 @dataclass(frozen=True, slots=True)
 class TaskTimes:
-    """Times of a run's tasks in seconds: from the first start to the last end, their sum, the longest, and its name."""
+    """A run's tasks, in seconds: from the first start to the last end, their sum, and the longest, with its name."""
 
     span: float
     total: float
@@ -40,7 +40,7 @@ def limits(run: Run) -> tuple[str, ...]:
 
 
 def limits_of_all(compared: Sequence[Run]) -> list[str]:
-    """What limits several runs, the largest speed-up first: each common limit once, then those of the first."""
+    """What limits several runs, the largest speed-up first: each shared limit once, then the first run's own limits."""
     small = [run.job for run in compared if run.tasks and outweighed(run, task_times(run))]
     return [
         *dict.fromkeys(filter(None, map(shared_cores, compared))),
@@ -54,17 +54,17 @@ def limits_of_all(compared: Sequence[Run]) -> list[str]:
 
 
 def beyond_cpus(run: Run) -> str:
-    """That a speed-up is larger than the CPUs allow, which is the reader's to judge: tasks may only wait."""
+    """Point out a speed-up that is larger than the CPUs allow. The reader must judge it: the tasks may only wait."""
     if not run.speed_up or not run.most or run.speed_up < BEYOND * run.most:
         return ""
     return (
-        f"{times(run.speed_up)} is more than {counted(run.most, 'CPU')} can give: were both times measured on the "
-        "same work?"
+        f"{times(run.speed_up)} is more than {counted(run.most, 'CPU')} can deliver. Were both timings measured on "
+        "the same work?"
     )
 
 
 def shared_cores(run: Run) -> str:
-    """That the machine has no more cores than the nodes advertise CPUs, which limits work that computes."""
+    """Point out that the machine has no more cores than the nodes advertise CPUs, which limits compute-bound work."""
     if not run.cores or run.cpus < max(run.cores, 2):
         return ""
     cpus, cores = counted(run.cpus, "CPU"), counted(run.cores, "core")
@@ -73,11 +73,11 @@ def shared_cores(run: Run) -> str:
         if run.cpus > run.cores
         else f"{cpus} use all of this machine's {cores}"
     )
-    return f"{fact}, so work that only computes gets at most {times(run.most)}."
+    return f"{fact}, so compute-bound work can speed up by at most {times(run.most)}."
 
 
 def limits_of_tasks(run: Run) -> Iterable[str]:
-    """Yield the limits that the times of the tasks show."""
+    """Yield the limits that the tasks' timings show."""
     if not run.tasks or not run.ray:
         return
     found = task_times(run)
@@ -87,7 +87,7 @@ def limits_of_tasks(run: Run) -> Iterable[str]:
 
 
 def task_times(run: Run) -> TaskTimes:
-    """The times of a run's tasks; it has at least one."""
+    """The durations of a run's tasks; it has at least one."""
     spans = [(float(task["start"]), float(task["end"])) for task in run.tasks]
     lengths = [end - start for start, end in spans]
     longest = max(lengths)
@@ -100,17 +100,17 @@ def task_times(run: Run) -> TaskTimes:
 
 
 def outside_tasks(run: Run, found: TaskTimes) -> str:
-    """How long no task ran, and whether that alone is longer than the work."""
+    """Point out for how long no task ran, and whether that alone took longer than the work itself."""
     assert run.ray
     outside = run.ray - found.span
     if outside < OUTSIDE * run.ray:
         return ""
     what = (
-        f"For {duration(outside)} of {duration(run.ray)}, none of the tasks in its RESULT ran: start-up, and work "
-        "outside tasks"
+        f"For {duration(outside)} of {duration(run.ray)}, none of the tasks in its RESULT were running: this was "
+        "start-up and work outside tasks"
     )
     if run.alone is not None and outweighed(run, found):
-        return f"{what}. That alone takes longer than the whole job without Ray ({duration(run.alone)})."
+        return f"{what}. That alone took longer than the whole job without Ray ({duration(run.alone)})."
     return f"{what}."
 
 
@@ -120,22 +120,23 @@ def outweighed(run: Run, found: TaskTimes) -> bool:
 
 
 def too_few_tasks(run: Run) -> str:
-    """That there was not a task for each CPU."""
+    """Point out that there were fewer tasks than CPUs."""
     count = len(run.tasks)
-    return f"It has {counted(count, 'task')} for {counted(run.cpus, 'CPU')}." if count < run.cpus else ""
+    return f"It had only {counted(count, 'task')} for {counted(run.cpus, 'CPU')}." if count < run.cpus else ""
 
 
 def longest_task(run: Run, found: TaskTimes) -> str:
-    """That one task takes much of the time in which tasks ran."""
+    """Point out that one task took up much of the time during which tasks ran."""
     uneven = found.longest >= UNEVEN * found.total / len(run.tasks)
     if not uneven or found.longest < LONG * found.span:
         return ""
     name = f" ({found.longest_name})" if found.longest_name else ""
-    return f"The longest task{name} took {duration(found.longest)} of the {duration(found.span)} in which tasks ran."
+    whole = duration(found.span)
+    return f"The longest task{name} took {duration(found.longest)} of the {whole} during which tasks ran."
 
 
 def idle_cpus(run: Run, found: TaskTimes) -> str:
-    """That CPUs waited while others worked."""
+    """Point out that some CPUs were idle while others worked."""
     if not run.cpus or not found.span or len(run.tasks) < run.cpus:
         return ""
     busy = found.total / (run.cpus * found.span)
@@ -145,12 +146,12 @@ def idle_cpus(run: Run, found: TaskTimes) -> str:
 
 
 def gaps(run: Run) -> str:
-    """That tasks are short beside the time between two of them."""
+    """Point out that tasks are short compared with the gaps between them."""
     gap = mean_gap(run.tasks)
     length = sum(float(task["end"]) - float(task["start"]) for task in run.tasks) / len(run.tasks)
     if length >= SHORT or gap < GAP * (gap + length):
         return ""
-    return f"A task takes {milliseconds(length)} on average, and {milliseconds(gap)} pass between two on one CPU."
+    return f"A task takes {milliseconds(length)} on average, and its CPU then stays idle for {milliseconds(gap)}."
 
 
 def milliseconds(value: float) -> str:
@@ -159,7 +160,7 @@ def milliseconds(value: float) -> str:
 
 
 def machine(runs: Sequence[Run]) -> str:
-    """What the CPUs of these runs are, if the cluster runs on this machine: a sentence, or empty."""
+    """A sentence on this machine's cores if the cluster runs here; otherwise empty."""
     cores = {run.record.cores for run in runs if run.record.cores}
     if len(cores) != 1:
         return ""

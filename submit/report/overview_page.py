@@ -16,13 +16,13 @@ from .quantities import listed
 from .run import Run
 from .scaling import Scaling, scalings
 
-EXTRAPOLATED = (3, 8, 16, 48)  # worker CPUs whose predicted speed-up is given in the text
+EXTRAPOLATED = (3, 8, 16, 48)  # the text states the predicted speed-up on these numbers of worker CPUs
 TITLE = "Jobs: raydock report"
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What a report shows: runs, oldest first, where each has its own page, and which records could not be read."""
+    """What a report shows: the runs, oldest first, a link to each run's page, and which records could not be read."""
 
     runs: Sequence[Run]
     link: Callable[[Run], str]
@@ -66,14 +66,18 @@ def option_as_code(sentence: str) -> Iterable[object]:
 
 
 def overview(report: Overview) -> str:
-    """How many runs, when, on which targets, and which records are missing."""
+    """The number of runs, their dates and targets, and which records are missing."""
     runs = report.runs
     first, last = (
         table.when(moment)
         for moment in (min(run.record.started for run in runs), max(run.record.ended for run in runs))
     )
     targets = listed(sorted({run.record.target for run in runs}))
-    missing = f" Not readable, and left out: {listed(list(report.unreadable))}." if report.unreadable else ""
+    missing = (
+        f" Left out because they could not be read: {listed(list(report.unreadable))}."
+        if report.unreadable
+        else ""
+    )
     return f"{counted(len(runs), 'run')}, {first} to {last}, target {targets}.{missing}"
 
 
@@ -86,7 +90,7 @@ def limits(runs: Sequence[Run]) -> list[str]:
 def speed_ups(report: Overview) -> Iterable[Html]:
     """Yield what limited the speed-ups, and a bar for each job."""
     if sentences := limits(report.runs):
-        yield element("h2", "What limited it")
+        yield element("h2", "Limiting factors")
         yield element("ul", *(element("li", sentence) for sentence in sentences))
     compared = newest(report.runs)
     scale = bars.scale_of(compared)
@@ -99,22 +103,24 @@ def speed_ups(report: Overview) -> Iterable[Html]:
             legend = ""  # once is enough
             yield bars.bars(group, scale, report.name)
     if smoke := only_smoke_tests(report.runs):
-        yield element("p", f"Left out, since only smoke tests were compared: {listed(smoke)}.", class_="note")
+        yield element(
+            "p", f"Left out because only smoke tests were compared: {listed(smoke)}.", class_="note"
+        )
 
 
 def every_run(report: Overview) -> Iterable[Html]:
-    """Yield the table of all runs, the last first."""
+    """Yield the table of all runs, newest first."""
     yield element("h2", "All runs")
     yield table.html(report.runs[::-1], overview(report), report.name)
 
 
 def scaling_section(scaled: Sequence[Scaling]) -> Iterable[Html]:
-    """Yield charts and a description for each job that ran on several sizes."""
+    """Yield charts and a description for each job that ran on clusters of several sizes."""
     yield element("h2", "Scaling")
     yield element(
         "p",
         "The same work on different numbers of CPUs. The model takes the serial part, the tasks and the gaps between "
-        "them from the smallest run, and schedules these tasks on more CPUs. Its error is given for the other sizes.",
+        "them from the smallest run, and schedules these tasks on more CPUs. Its error is shown for the other sizes.",
         class_="note",
     )
     for result in scaled:
@@ -141,7 +147,7 @@ def describe(result: Scaling) -> str:
     """The model, its error and its predictions in words."""
     model, count = result.model, len(result.model.tasks)
     shared = (
-        f" The nodes share {model.cores} cores: beyond that, tasks that compute only slow each other down."
+        f" The nodes share {model.cores} cores: on more CPUs, compute-bound tasks only slow each other down."
         if result.shares_cores
         else ""
     )

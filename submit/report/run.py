@@ -1,7 +1,7 @@
 """One run of a job, read from its saved record: what was computed, where, how long it took. Pure.
 
-Nothing is assumed of a RESULT: own scripts print what they like. `results.fields` reads what the summary shows, too;
-here are the parts that only a page can show. Keys of the job's own are shown with its metrics.
+Nothing is assumed about a RESULT, since scripts may print anything. `results.fields` reads what the summary shows as
+well; this module reads what only a page can show. Keys that the tools do not know are shown with the metrics.
 """
 
 from __future__ import annotations
@@ -39,15 +39,17 @@ class Run:
     record: JobRecord
     job: str
     data: str
-    note: str  # the job's own sentence on its speed-up
-    words: tuple[str, ...]  # of the entrypoint
-    pools: tuple[PoolUse, ...]  # that did work; without numbers of tasks, those that the cluster had
+    note: str  # the job's own sentence about its speed-up
+    words: tuple[str, ...]  # the entrypoint's
+    pools: tuple[
+        PoolUse, ...
+    ]  # that did work; if the job does not list its nodes, all of the cluster's pools
     nodes: tuple[WorkerNode, ...]
     tasks: tuple[Mapping[str, Any], ...]  # the valid ones, ordered by start; times are in seconds
     curves: tuple[Mapping[str, Any], ...]  # charts that the job reports: a title, axes, and lines of [x, y]
     metrics: tuple[tuple[str, str], ...]
     cpus: int
-    alone: float | None  # seconds without Ray, on one CPU of a worker
+    alone: float | None  # seconds without Ray, on one worker CPU
     ray: float | None  # seconds with Ray
     speed_up: float | None
     peak_memory: float | None  # MiB
@@ -59,7 +61,7 @@ class Run:
 
     @property
     def is_smoke_test(self) -> bool:
-        """Whether it ran with --smoke-test, which is too short for its times to mean anything."""
+        """Whether it ran with --smoke-test, and so is too short for meaningful timings."""
         return "--smoke-test" in self.words
 
     @property

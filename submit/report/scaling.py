@@ -2,7 +2,7 @@
 
 The model takes three things from the run on the fewest CPUs: the serial part (seconds before the first task
 and after the last), the duration of each task, and the idle time between two tasks on one CPU. On n CPUs the
-tasks are assigned in order, each to the CPU that is free first (Graham 1966, list scheduling):
+tasks are assigned in order, each to the first CPU that becomes free (Graham 1966, list scheduling):
 
     seconds(n) = serial + makespan(task + gap, n)
 
@@ -33,7 +33,7 @@ class Model:
     serial: float
     gap: float
     tasks: tuple[float, ...]
-    cores: int  # of the machine that all nodes share; 0 if each node has its own
+    cores: int  # of the machine shared by all nodes; 0 if each node has its own
 
     def seconds(self, cpus: int, shared: bool = False) -> float:
         """Predicted seconds for a run on this many CPUs."""
@@ -87,13 +87,13 @@ class Scaling:
 
     @property
     def speed_ups(self) -> list[float]:
-        """The measured speed-up of each point over one CPU, which the model gives if no run had one."""
+        """Each point's measured speed-up over one CPU. If no run used one CPU, the model predicts that baseline."""
         first = self.points[0]
         return [first.seconds / point.seconds * self.model.speed_up(first.cpus) for point in self.points]
 
 
 def scalings(runs: Iterable[Run]) -> list[Scaling]:
-    """One for each job that ran on at least two numbers of CPUs; the last run on each size counts."""
+    """The scaling of each job that ran on at least two numbers of CPUs, using the last run on each number."""
     groups: dict[tuple[str, str, str], dict[int, Run]] = defaultdict(dict)
     for run in runs:
         if run.cpus and run.ray and run.tasks:
@@ -151,15 +151,15 @@ def lanes(tasks: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
 def overlaps(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     """Whether two tasks ran at the same time.
 
-    Clocks and rounding make a task seem to start before its predecessor on the same CPU has ended: up to 47 ms were
-    seen with joblib's actors. So little counts as an overlap only if the tasks themselves are that short.
+    Clock skew and rounding can make a task appear to start before its predecessor on the same CPU has finished, by up
+    to 47 ms with joblib's actors. Such a small overlap counts only if the tasks themselves are that short.
     """
     shorter = min(float(task["end"]) - float(task["start"]) for task in (first, second))
     return float(first["end"]) - float(second["start"]) > min(CLOCK_SKEW, shorter / 5)
 
 
 def makespan(tasks: Iterable[float], cpus: int) -> float:
-    """Seconds until the last task ends, if each in turn runs on the CPU that is free first."""
+    """Seconds until the last task finishes if tasks run in order, each on the first CPU that becomes free."""
     free = [0.0] * max(cpus, 1)
     for task in tasks:
         heapq.heappush(free, heapq.heappop(free) + task)

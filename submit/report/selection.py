@@ -1,4 +1,4 @@
-"""The saved results that a report is about: all of them, or those that its operands name."""
+"""The saved results that a report covers: all of them, or those given as operands."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Selection:
 
 
 def select(operands: Sequence[str]) -> Selection:
-    """The records for these ids, prefixes of ids or files; or all saved ones, without those that can't be read.
+    """The records for these ids, id prefixes or files; without operands, all saved records that can be read.
 
-    Raises UsageError if there are none, or if an operand does not name a readable record.
+    Raises UsageError if there are none, or if an operand does not match a readable record.
     """
     if operands:
         return Selection(by_start([history.read(path_of(word)) for word in operands]))
@@ -37,7 +37,7 @@ def select(operands: Sequence[str]) -> Selection:
         raise unreadable[0]
     if not records:
         raise UsageError(
-            "No results yet: each job that succeeds saves one.",
+            "No results yet: each successful job saves one.",
             "python submit.py jobs/sklearn_joblib.py",
         )
     return Selection(by_start(records), unreadable)
@@ -49,7 +49,7 @@ def by_start(records: Sequence[JobRecord]) -> list[JobRecord]:
 
 
 def path_of(word: str) -> Path:
-    """The file that an operand names, directly or by the start of a submission id. Raises UsageError."""
+    """The file for an operand: a path, a submission id, or the start of one. Raises UsageError."""
     if os.path.isfile(word):
         return Path(word)
     if exact := history.find(word):
@@ -57,7 +57,7 @@ def path_of(word: str) -> Path:
     paths = {unquote(path.stem): path for path in history.all_paths() if unquote(path.stem).startswith(word)}
     if not paths:
         raise UsageError(
-            f"No saved result has an id that starts with {word!r}; a job saves one when it succeeds and has printed a "
+            f"No saved result has an id that starts with {word!r}; a job saves a result if it succeeds and prints a "
             "RESULT.",
             "python submit.py list",
         )
@@ -65,7 +65,7 @@ def path_of(word: str) -> Path:
         names = list(paths)
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         raise UsageError(
-            f"{word!r} is the start of {len(names)} ids: {', '.join(names[:SHOWN])}{more}.",
+            f"{word!r} matches {len(names)} ids: {', '.join(names[:SHOWN])}{more}.",
             f"python submit.py report {shlex.quote(names[-1])}",
         )
     return next(iter(paths.values()))

@@ -1,4 +1,4 @@
-"""Tables of runs: a column that no row fills is left out. As HTML, and as Markdown. Pure."""
+"""Tables of runs, as HTML and as Markdown, without empty columns. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from raydock.units import duration
 from .quantities import mebibytes, times
 from .run import Run
 
-METRICS = 4  # shown in a table; a job's own page has all
+METRICS = 4  # shown in a table; the job's own page shows all
 LONG = "%Y-%m-%d %H:%M"
-LONGEST = 120  # characters of a text in a table
+LONGEST = 120  # characters of text in a table cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def columns(runs: Sequence[Run]) -> list[Column]:
 
 
 def html(runs: Sequence[Run], caption: str, name: Callable[[Run], Html]) -> Html:
-    """The runs as a table; `name` gives the first cell of a row."""
+    """The runs as a table; `name` returns the first cell of a row."""
     shown = columns(runs)
     headings = [
         element("th", column.heading, scope="col", class_=column.class_, role="columnheader")
@@ -103,7 +103,7 @@ def cells(run: Run, shown: Sequence[Column]) -> list[Html]:
 
 
 def plain(headings: Sequence[str], body: Sequence[Sequence[object]], caption: str) -> Html:
-    """A small table of values, whose first column names the rows."""
+    """A small table of values; the first column labels the rows."""
     head = element("tr", *(element("th", heading, scope="col") for heading in headings))
     lines = [
         element("tr", element("th", first, scope="row"), *(element("td", value) for value in rest))
@@ -129,5 +129,5 @@ def markdown(runs: Sequence[Run]) -> str:
 
 
 def markdown_cell(text: str) -> str:
-    """A text as one cell, without markup: Markdown viewers render HTML."""
+    """The text as one cell, without markup: Markdown viewers render HTML."""
     return printable(text).replace("|", "/").replace("<", "&lt;")

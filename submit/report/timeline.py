@@ -1,4 +1,4 @@
-"""When each task ran, by node, as SVG that stretches to every width."""
+"""When each task ran, by node, as SVG that stretches to any width."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .scaling import lanes
 
 UNITS = 2000  # resolution of the time axis; narrower than a pixel
 LANE = 14  # height of a lane in pixels
-MAX_LANES = 24  # drawn for a node
+MAX_LANES = 24  # drawn per node
 TICKS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The time that the timelines of all nodes share. Times are in seconds."""
+    """The time axis shared by all nodes. Times are in seconds."""
 
     begin: float
     span: float

@@ -13,7 +13,7 @@ from raydock.answers import rows
 from .keys import NAMES
 
 LARGEST = 1e15  # absolute value that a chart can show
-MAX_CPUS = 4096  # an axis can still show this many ticks
+MAX_CPUS = 4096  # the most ticks that an axis can show
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +41,18 @@ class ResultFields:
     job: str
     data: str = ""
     ray: float | None = None
-    alone: float | None = None  # without Ray, on one CPU of a worker
+    alone: float | None = None  # without Ray, on one worker CPU
     speed_up: float | None = None
     cpus: int = 0
     efficiency: float | None = None
     peak_memory_mib: float | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    pools: tuple[PoolUse, ...] = ()  # that the job says did work
+    pools: tuple[PoolUse, ...] = ()  # that did work, according to the job
     own: Mapping[str, Any] = field(default_factory=dict)  # keys that the tools do not know
 
 
 def fields_of(result: Mapping[str, Any], entrypoint: str, workers: Workers = Workers()) -> ResultFields:
-    """The fields of a result. What it lacks is derived from its other keys, the entrypoint and the cluster."""
+    """The fields of a result. Missing fields are derived from its other keys, the entrypoint and the cluster."""
     seconds = result.get("seconds")
     times = seconds if isinstance(seconds, Mapping) else {"ray": seconds}
     ray, alone = amount(times.get("ray")), amount(times.get("alone"))
@@ -77,7 +77,7 @@ def fields_of(result: Mapping[str, Any], entrypoint: str, workers: Workers = Wor
 
 
 def unknown_keys(result: Mapping[str, Any], times: Mapping[str, Any]) -> dict[str, Any]:
-    """What a job reports under keys of its own, including further times."""
+    """What a job reports under keys that the tools do not know, including additional timings."""
     own = {name: value for name, value in result.items() if name not in NAMES}
     if not isinstance(result.get("metrics"), Mapping | None):
         own["metrics"] = result["metrics"]

@@ -1,4 +1,4 @@
-"""Saved results of succeeded jobs, one file each, so that `report` can compare them later."""
+"""Saved results of successful jobs, one file each, so that `report` can compare them later."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VERSION = 1
 
 
 class NotRecorded(RaydockError):
-    """The result could not be saved; the job has succeeded nevertheless."""
+    """The result could not be saved; the job succeeded nevertheless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class JobRecord:
     """One run of a job. Times are in seconds since the epoch.
 
     `cores` is the number of cores of this machine if the cluster runs on it, otherwise 0: nodes on one machine share
-    its cores, however many CPUs they advertise. `cpus` and `pools` are the cluster's workers at the job's end: their
-    CPUs, and the number of nodes by pool.
+    its cores, however many CPUs they advertise. `cpus` and `pools` describe the cluster's workers when the job
+    finished: their CPUs, and the number of nodes by pool.
     """
 
     submission_id: str
@@ -53,19 +53,19 @@ class JobRecord:
 
 
 def folder() -> Path:
-    """The folder of the records, in the state folder. `make clean` removes it, `make cluster-down` does not."""
+    """The folder for the records, inside the state folder. `make clean` removes it; `make cluster-down` does not."""
     return state.folder() / "results"
 
 
 def save(record: JobRecord) -> None:
-    """Save a record, replacing an older one of the same job. Raises NotRecorded."""
+    """Save a record, replacing any earlier one for the same job. Raises NotRecorded."""
     path = record_path(record.submission_id)
     try:
         state.write_private(path, to_json(record) + "\n")
     except OSError as fault:
         raise NotRecorded(
             f"The result could not be saved in {path.parent} for `report`: {fault.strerror}.",
-            "the job's log above has it; --result PATH writes it elsewhere",
+            "the result is in the job's log above; --result PATH writes it elsewhere",
         ) from None
     except RecursionError:
         raise NotRecorded(
@@ -80,17 +80,17 @@ def to_json(record: JobRecord) -> str:
 
 
 def record_path(submission_id: str) -> Path:
-    """The file of a job's record, always directly in the folder: other clients may use ids with slashes."""
+    """A job's record file. It is always directly in the folder, even if another client chose an id with slashes."""
     return folder() / f"{quote(submission_id, safe='')}.json"
 
 
 def for_target(target: str) -> list[JobRecord]:
-    """The readable records of a target, oldest first."""
+    """The readable records for a target, oldest first."""
     return oldest_first(record for record in read_all()[0] if record.target == target)
 
 
 def oldest_first(records: Iterable[JobRecord]) -> list[JobRecord]:
-    """The records by the start of their jobs."""
+    """The records, sorted by when their jobs started."""
     return sorted(records, key=lambda record: (record.started, record.submission_id))
 
 
@@ -114,7 +114,7 @@ def all_paths() -> list[Path]:
 
 
 def find(submission_id: str) -> Path | None:
-    """The file of a job's record, if there is one."""
+    """A job's record file, if there is one."""
     path = record_path(submission_id)
     return path if os.path.isfile(path) else None
 
@@ -135,7 +135,7 @@ def read(path: Path) -> JobRecord:
         return record
     except FileNotFoundError:
         raise UsageError(
-            f"No result of {path.stem} in {path.parent}.",
+            f"No result for {path.stem} in {path.parent}.",
             "`python submit.py report` uses all saved results; "
             "`python submit.py attach ID` fetches the result of a job that the cluster still has",
         ) from None

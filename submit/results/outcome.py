@@ -1,4 +1,4 @@
-"""Process the result of a job that has ended: show, write and save it. Nothing here changes the job's outcome."""
+"""Process a finished job's result: show, write and save it. Nothing here changes the job's outcome."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .fields import Workers, fields_of
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A job that has ended, its log, and where it ran. `link` is its page on the dashboard, if it is to be shown."""
+    """A finished job, its log, and where it ran. `link` is its dashboard page, or empty if it should not be shown."""
 
     job: Job
     log: Log
@@ -72,13 +72,13 @@ def write(options: Options, value: Mapping[str, Any] | None, reason: str) -> Non
         )
         raise result.ResultNotWritten(
             f"{cause}, so nothing was written to {options.result}.",
-            'end the job with print("RESULT " + json.dumps(result))',
+            'add this to the end of the job: print("RESULT " + json.dumps(result))',
         )
     result.write(options.result, value)
 
 
 def save(ended: Ended, value: Mapping[str, Any], console: Console) -> None:
-    """Save the result for `report`. A failure is only reported: the job has succeeded nevertheless."""
+    """Save the result for `report`. A failure is only reported, because the job itself succeeded."""
     job, workers = ended.job, ended.workers
     record = history.JobRecord(
         submission_id=job.submission_id,

@@ -15,7 +15,7 @@ from raydock.terminal.printable import json_printable
 
 
 class ResultNotWritten(RaydockError):
-    """The job has ended, but its result could not be written to a file. Nothing is lost: the log has it."""
+    """The job has finished, but its result could not be written to a file. Nothing is lost: it is in the log."""
 
     exit_code = 2
 
@@ -25,7 +25,7 @@ def parse(line: bytes, nonfinite: Callable[[str], Any] = lambda name: None) -> M
 
     Converts what JSON can't represent. NaN and the infinities become null, or what `nonfinite` returns for their
     names. Bytes that are not UTF-8 become lone surrogates, as in Python's file names; JSON writes them as `\\udcXX`.
-    Integers of thousands of digits become strings. If a name occurs twice, the last one wins.
+    Integers with thousands of digits become strings. If a name occurs twice, the last one wins.
     """
     try:
         value = decode(line, nonfinite)
@@ -68,7 +68,9 @@ def check_writable(path: Path) -> None:
     """Check before the job is submitted that the result can be written. Raises UsageError."""
     try:
         existed = os.path.exists(path)
-        if existed and not path.is_file():  # don't open pipes: that waits for a reader, who would see EOF
+        if (
+            existed and not path.is_file()
+        ):  # don't open a pipe: that blocks until there is a reader, which would then see EOF
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             return
@@ -89,13 +91,13 @@ def write(path: Path, result: Mapping[str, Any]) -> None:
             file.write(as_json(result) + "\n")
     except OSError as fault:
         raise ResultNotWritten(
-            f"The result could not be written to {path}: {fault.strerror}. The job's log above has it.",
-            "free up space or choose another path for --result, and read the log again with `attach`",
+            f"The result could not be written to {path}: {fault.strerror}. It is in the job's log above.",
+            "free up space or choose another path for --result, then fetch the result again with `attach`",
         ) from None
     except RecursionError:
         raise ResultNotWritten(
             f"The result could not be written to {path}: it is nested too deeply. "
-            "The job's log above has it.",
+            "It is in the job's log above.",
             "print a flatter RESULT",
         ) from None
 

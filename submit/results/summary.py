@@ -1,6 +1,6 @@
-"""A result for a terminal of 80 × 24: what matters first, every value on one line. Pure.
+"""A result's summary for an 80 × 24 terminal: the most important values first, each on one line. Pure.
 
-Whatever a job prints becomes a few short lines: at most `ROWS`, and no value is read further than a line is wide.
+Whatever a job prints becomes a few short lines: no more than `ROWS`, and no value is read beyond the width of a line.
 `--result PATH` writes all of it.
 """
 
@@ -15,9 +15,9 @@ from raydock.units import counted, duration
 from .fields import PoolUse, ResultFields, Workers
 from .values import NAME, concise, is_nothing, name_of, printed
 
-ROWS = 15  # with the status, the dashboard's link and the next step, 24 lines hold them
+ROWS = 15  # fits in 24 lines together with the status, the dashboard's link and the next step
 POOLS = 4
-LOOKED_AT = 1000  # values, to say how many are left out
+LOOKED_AT = 1000  # values counted, to report how many are left out
 DEPTH = 2  # names joined by dots
 
 Row = tuple[str, str]
@@ -47,7 +47,7 @@ def left_out(hidden: int, found: int) -> str:
 
 
 def times(fields: ResultFields) -> Iterator[Row]:
-    """Yield the speed-up and the times."""
+    """Yield the speed-up and the timings."""
     if fields.speed_up is not None:
         slower = ": slower than without Ray" if fields.speed_up < 1 else ""
         yield "speed-up", f"{fields.speed_up:.3g}×{slower}"
@@ -58,7 +58,7 @@ def times(fields: ResultFields) -> Iterator[Row]:
 
 
 def efficiency(fields: ResultFields, workers: Workers) -> Iterator[Row]:
-    """Yield the CPUs, how well they were used, and why that is little if they share fewer cores."""
+    """Yield the number of CPUs, whether they share fewer cores, and how well they were used."""
     if not fields.cpus or fields.speed_up is None:
         return
     shared = 0 < workers.cores < fields.cpus
@@ -80,7 +80,7 @@ def pools(found: Iterable[PoolUse]) -> Iterator[Row]:
 def memory(fields: ResultFields) -> Iterator[Row]:
     """Yield the peak memory of a worker process."""
     if fields.peak_memory_mib is not None:
-        yield "memory", f"{fields.peak_memory_mib:,.0f} MiB, the largest worker process"
+        yield "memory", f"{fields.peak_memory_mib:,.0f} MiB in the largest worker process"
 
 
 def data(fields: ResultFields) -> Iterator[Row]:
@@ -90,7 +90,7 @@ def data(fields: ResultFields) -> Iterator[Row]:
 
 
 def values(found: Mapping[str, object], width: int, prefix: str = "", depth: int = 1) -> Iterator[Row]:
-    """Yield a job's own values; what is nested and does not fit on a line gets a row for each of its values."""
+    """Yield a job's own values; a nested value that does not fit on a line gets a row for each of its members."""
     for key, value in found.items():
         if is_nothing(value):
             continue

@@ -1,4 +1,4 @@
-"""One value of a result as a short text: numbers rounded, durations and times readable, lists as counts. Pure."""
+"""One value of a result as short text: numbers rounded, durations and times readable, lists as counts. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from raydock.terminal.printable import printable
 from raydock.terminal.status_line import cut
 from raydock.units import counted, duration
 
-NAME = 28  # columns of a name
-READ = 400  # characters of a text, more than any terminal shows on a line
+NAME = 28  # the most columns for a name
+READ = 400  # characters of text to read, more than any terminal shows on a line
 FEW = 4  # values of a list that are shown instead of their number
-SOME = 8  # values of an object on one line
+SOME = 8  # the most values of an object on one line
 IDENTIFIER = re.compile(r"[0-9a-f]{32,}")  # Ray's ids of nodes, tasks and actors
 DURATION = re.compile(r"(?:^|[ _.])(?:seconds|secs?|s|duration|elapsed)$")
 MOMENT = re.compile(
@@ -24,7 +24,7 @@ FIRST_MOMENT, LAST_MOMENT = 1e9, 5e9  # seconds since the epoch: 2001 to 2128
 
 
 def concise(key: str, value: object, depth: int = 0) -> str:
-    """The value as text; `key` says whether a number is a duration or a time."""
+    """The value as text; `key` determines whether a number is a duration or a time."""
     if isinstance(value, Mapping):
         return concise_object(value, depth)
     if isinstance(value, list):
@@ -37,7 +37,7 @@ def concise(key: str, value: object, depth: int = 0) -> str:
 
 
 def concise_number(key: str, value: float) -> str:
-    """A number with four significant digits, or as a duration or a local time if its name says so."""
+    """A number with four significant digits, or as a duration or a local time if its name suggests that."""
     name = key[-NAME:].lower()
     if MOMENT.search(name) and (moment := moment_of(value)):
         return moment
@@ -59,7 +59,7 @@ def moment_of(value: float) -> str:
 
 
 def concise_list(value: list[object], depth: int) -> str:
-    """A few plain values as they are, everything else as a count."""
+    """A short list of plain values in full, any other list as a count."""
     plain = all(isinstance(one, str | int | float) for one in islice(value, FEW + 1))
     if plain and len(value) <= FEW and depth == 0:
         return ", ".join(concise("", one) for one in value if not is_nothing(one))
@@ -79,14 +79,14 @@ def concise_object(value: Mapping[str, object], depth: int) -> str:
 
 
 def is_nothing(value: object) -> bool:
-    """Whether there is nothing to show: null, an empty text, list or object, or one of Ray's ids."""
+    """Whether there is nothing to show: null, an empty string, list or object, or one of Ray's ids."""
     if isinstance(value, str):
         return not value or (len(value) <= 64 and bool(IDENTIFIER.fullmatch(value)))
     return value is None or (isinstance(value, Mapping | list) and not value)
 
 
 def printed(text: str) -> str:
-    """The start of a text, with characters escaped that could move the cursor."""
+    """The start of the text, with characters that could move the cursor escaped."""
     return printable(text[:READ])
 
 

@@ -1,4 +1,4 @@
-"""The workers that a job ran on, for what its RESULT does not say."""
+"""The workers that a job ran on, to fill in what its RESULT does not report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from raydock.rayapi.dashboard import Dashboard
 
 from .fields import MAX_CPUS, PoolUse, Workers
 
-TIMEOUT = 3.0  # seconds: the job has ended, and this only adds to its summary
+TIMEOUT = 3.0  # seconds: the job has finished, and this only adds to its summary
 
 
 async def read_workers(dashboard: Dashboard) -> Workers:
@@ -29,7 +29,7 @@ async def read_workers(dashboard: Dashboard) -> Workers:
 
 
 def cores(told: int) -> int:
-    """Cores that all nodes of the local cluster share: the engine's, which may be fewer than this machine's."""
+    """The cores that the local cluster's nodes share: the container engine may have fewer than this machine."""
     here = machine.here().cpus
     return min(told, here) if told else here
 

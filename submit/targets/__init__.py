@@ -1,4 +1,4 @@
-"""Where jobs can be sent. Adding a target is one module here and one line in `REGISTRY`."""
+"""Where jobs can be sent. To add a target, add a module here and a line to `REGISTRY`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class TargetOptions:
     region: str = ""
     context: str = ""
     namespace: str = ""
+    lab: bool = False
     wait: float = 1800.0
     methods: tuple[str, ...] = ("GET", "POST", "PUT")
 

@@ -1,4 +1,4 @@
-"""Any Ray dashboard, named by its address."""
+"""Any Ray dashboard, identified by its address."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class AddressTarget:
 
     url: str
     name: str = "address"
-    fix: str = "check the address, and that a Ray dashboard listens there"
+    fix: str = "check the address, and that a Ray dashboard is listening there"
     expects: ExpectedVersions = ExpectedVersions()
 
     @property

@@ -25,8 +25,18 @@ class LocalTarget:
 
     name: str = "local"
     flags: str = ""
-    fix: str = "make cluster-up"
     expects: ExpectedVersions = ExpectedVersions(RAY, PYTHON)
+
+    @property
+    def fix(self) -> str:
+        """What to do if it does not answer."""
+        from raydock.gcp.clouds import inside_lab
+
+        if inside_lab():
+            return (
+                "in a container of the lab, send it to a cluster on Vertex AI: --target vertex --cluster NAME"
+            )
+        return "make cluster-up"
 
     async def ready(self, tell: Callable[[str], None]) -> None:
         """Nothing to wait for: the first request reports what is wrong."""
@@ -49,12 +59,14 @@ class LocalTarget:
         """The gateway's address. Raises UsageError."""
         port = setting("RAYDOCK_PORT", "8265")
         if not port.isdecimal() or not 0 < int(port) < 65536:
-            raise UsageError(f"RAYDOCK_PORT is {port!r}.", "make it a port from 1 to 65535")
+            raise UsageError(
+                f"RAYDOCK_PORT is {port!r}, which is not a port.", "set it to a port from 1 to 65535"
+            )
         return f"http://127.0.0.1:{port}"
 
 
 def key_header() -> dict[str, str]:
-    """The header with the key that `make cluster-up` wrote. Read for each request."""
+    """The header with the key that `make cluster-up` wrote, which is read again for each request."""
     try:
         key = state.read_key(state.folder())
     except (OSError, ValueError):

@@ -1,15 +1,17 @@
-"""A Ray cluster on Vertex AI, found through Google's SDK: its state, its dashboard, and who its jobs run as."""
+"""A Ray cluster on Vertex AI, looked up through Google's SDK: its state, its dashboard, and who its jobs run as."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from raydock import versions
-from raydock.errors import PermissionDenied, RaydockError, ServerError, Unreachable, UsageError
+from raydock.errors import NotFound, PermissionDenied, RaydockError, ServerError, Unreachable, UsageError
+from raydock.gcp.lab_environment import enter_if_meant
 from raydock.gcp.tokens import AccessToken
 from raydock.rayapi.cluster_info import NodeResources
 from raydock.rayapi.connection import Connection, ExpectedVersions
@@ -51,12 +53,13 @@ class VertexTarget:
         return f"check the cluster: python -m cluster status {named}"
 
     async def ready(self, tell: Callable[[str], None]) -> None:
-        """Look up the cluster and wait until it runs, for at most `options.wait` seconds.
+        """Look up the cluster and wait up to `options.wait` seconds until it is running.
 
         Raises UsageError if no cluster can be chosen, ServerError if it accepts no jobs or Google rejects the call,
         and Unreachable if nothing answers.
         """
         try:
+            await asyncio.to_thread(self.enter_lab, tell)
             location, name = await asyncio.to_thread(
                 resolve_location, self.options.project, self.options.region, self.options.cluster, setting
             )
@@ -65,18 +68,24 @@ class VertexTarget:
             if not name:
                 name = await asyncio.to_thread(find_only_cluster, api)
             await self.wait_for(api, name, tell)
-        except (VertexError, PermissionDenied, Unreachable) as fault:
+        except (VertexError, PermissionDenied, NotFound, Unreachable) as fault:
             raise submit_error(fault) from None
 
+    def enter_lab(self, tell: Callable[[str], None]) -> None:
+        """Use the lab's Vertex AI if it is meant, and say so."""
+        asked = self.options
+        if found := enter_if_meant(asked.lab, asked.project, asked.cluster, os.environ):
+            tell(found.line)
+
     async def wait_for(self, api: VertexClient, name: str, tell: Callable[[str], None]) -> None:
-        """Poll the cluster until it runs."""
+        """Poll the cluster until it is running."""
 
         def report(state: str, elapsed: float) -> None:
             if waiter.unanswered_polls:
                 return tell(f"cluster {name}: {state}")
             created = self.cluster.created if self.cluster else 0
             age = f", requested {span(time.time() - created)} ago" if created else ""
-            tell(f"cluster {name} is {state}{age}; waiting until it runs (Ctrl-C stops only the waiting)")
+            tell(f"cluster {name} is {state}{age}; waiting until it is running (Ctrl-C only stops waiting)")
 
         waiter = Waiter(self.options.wait, report)
         try:
@@ -92,7 +101,7 @@ class VertexTarget:
             tell(warning)
 
     async def poll(self, api: VertexClient, name: str, waiter: Waiter) -> Cluster | None:
-        """Poll once: the cluster if it runs, else None after a pause."""
+        """Poll once. Returns the cluster if it is running, or None after a pause."""
         try:
             found = self.cluster = await asyncio.to_thread(api.get, name)
         except Unreachable as fault:
@@ -135,7 +144,10 @@ class VertexTarget:
 
 
 def find_only_cluster(api: VertexClient) -> str:
-    """The id of the only Ray cluster in the location. Raises ClusterNotFound or NotConfigured if it is not one."""
+    """The id of the only Ray cluster in the location.
+
+    Raises ClusterNotFound if there is none, and NotConfigured if there are several.
+    """
     found = [one for one in api.list_clusters() if one.state != "STOPPING"]
     where = f"{api.location.project}, {api.location.region}"
     if not found:
@@ -152,10 +164,10 @@ def find_only_cluster(api: VertexClient) -> str:
 
 
 def submit_error(fault: RaydockError) -> UsageError | ServerError | Unreachable:
-    """Translate an error of Vertex AI to one of the submitter."""
+    """Translate a Vertex AI error into a submitter error."""
     if isinstance(fault, NotConfigured):
         return UsageError(fault.message, fault.fix)
-    kind = Unreachable if isinstance(fault, Unreachable) else ServerError
+    kind = Unreachable if isinstance(fault, (NotFound, Unreachable)) else ServerError
     return kind(fault.message, fault.fix)
 
 

@@ -69,7 +69,7 @@ def test_waits_for_a_full_cluster(ray: FakeDashboard, env: dict[str, str], scrip
     ray.faults["POST /api/jobs/"] = [Fault.FULL, Fault.FULL]
     done = submit(script, env=env)
     assert (done.code, len(runs)) == (0, 1)
-    assert done.err.count("the cluster runs as many jobs as it holds; waiting for one to end\n") == 1
+    assert done.err.count("the cluster is running as many jobs as it can; waiting for one to finish\n") == 1
 
 
 def test_does_not_wait_for_a_full_cluster_after_the_deadline(
@@ -79,7 +79,7 @@ def test_does_not_wait_for_a_full_cluster_after_the_deadline(
     done = submit("--deadline", "1s", script, env=env)
     assert done.code == 4
     assert (
-        "answered 429 to POST /api/jobs/: The head already runs 16 jobs, the limit for its memory.\n"
+        "returned 429 for POST /api/jobs/: The head is already running 16 jobs, the most its memory allows.\n"
         in done.err
     )
 
@@ -140,7 +140,7 @@ def test_unchanged_package_is_not_uploaded(ray: FakeDashboard, env: dict[str, st
     os.utime(script, (1, 1))
     again = submit(script, env=env)
     assert (
-        "sent ID (the cluster has the package already; runs of the same files share its folder)\n"
+        "sent ID (the cluster already has the package; runs with the same files share its folder)\n"
         in again.said
     )
     assert ray.count("PUT") == 1
@@ -198,7 +198,7 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         ),
         "broken header": (
             [tmp_path / "toml.py"],
-            f"submit: {tmp_path}/toml.py:2: the header is not TOML: Invalid value.\n      → correct that line\n",
+            f"submit: {tmp_path}/toml.py:2: the header is not valid TOML: Invalid value.\n      → correct that line\n",
             2,
         ),
         "a flag of the job's": (
@@ -226,12 +226,12 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
         "a working dir without the script": (
             ["--working-dir", tmp_path / "folder", fine],
             f"submit: {fine} is not inside {tmp_path}/folder.\n"
-            "      → give --working-dir a folder that holds it\n",
+            "      → pass --working-dir a folder that contains it\n",
             2,
         ),
         "a variable that is not set": (
             ["--env", "NOT_SET", fine],
-            "submit: --env NOT_SET: there is no such variable here.\n      → --env NOT_SET=VALUE\n",
+            "submit: --env NOT_SET: no such variable is set here.\n      → --env NOT_SET=VALUE\n",
             2,
         ),
         "a hundred CPUs": (
@@ -251,8 +251,8 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[object], str, int]]:
             PASSED.format(size=15)
             + "  DENIED   secrets      A job argument contains a secret (GitHub token), and the dashboard shows a "
             "job's entrypoint.\n"
-            "                      → remove it, and have the job read it from Secret Manager or a bucket, as the "
-            "identity it runs as\n"
+            "                      → remove it, and have the job read it from Secret Manager or a bucket, using "
+            "the identity it runs as\n"
             "submit: 1 of 5 checks did not pass; nothing was sent.\n"
             "      → fix the failed checks, or submit anyway:\n"
             "      → add --skip-check=secrets\n",
@@ -292,10 +292,10 @@ def test_cluster_is_down(script: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "why"),
     [
-        (Fault.HANG, "does not answer: it took the request and then did not answer in time."),
-        (Fault.REFUSE, "does not answer: the connection broke off before its answer was complete."),
-        (Fault.ERROR, "answered 500 to GET /api/version: RuntimeError: out of order."),
-        (Fault.MISSING, "answered 404 to GET /api/version: 404: Not Found."),
+        (Fault.HANG, "does not answer: it accepted the request but did not answer in time."),
+        (Fault.REFUSE, "does not answer: the connection was closed before the response was complete."),
+        (Fault.ERROR, "returned 500 for GET /api/version: RuntimeError: out of order."),
+        (Fault.MISSING, "returned 404 for GET /api/version: 404: Not Found."),
     ],
 )
 def test_server_does_not_answer(
@@ -314,7 +314,8 @@ def test_server_is_not_a_dashboard(ray: FakeDashboard, env: dict[str, str], scri
     done = submit(script, env=env)
     assert done.code == 4
     assert (
-        f"submit: What answers at {ray.url} is not a Ray dashboard: /api/version gave no JSON.\n" in done.said
+        f"submit: The server at {ray.url} is not a Ray dashboard: /api/version returned no valid JSON.\n"
+        in done.said
     )
 
 
@@ -355,7 +356,7 @@ def test_unknown_is_not_ok(ray: FakeDashboard, script: Path) -> None:
     done = submit("check", "--address", ray.url, script)
     assert done.code == 3
     assert (
-        "  UNKNOWN  python       x.py needs Python >=3.10, but the cluster does not report its version.\n"
+        "  UNKNOWN  python       x.py needs Python >=3.10, but the cluster does not report its Python version.\n"
         in done.said
     )
 
@@ -450,7 +451,7 @@ def test_attach_logs_stop_and_list(ray: FakeDashboard, env: dict[str, str]) -> N
     ray.jobs["a"] = job = FakeJob("a", log=b"one\ntwo\n", started=100)
     assert submit("logs", "a", env=env).out == "one\ntwo\n"
     assert submit("stop", "a", env=env).said == "a is STOPPED\n"
-    assert submit("stop", "a", env=env).said == "a has already ended: STOPPED\n"
+    assert submit("stop", "a", env=env).said == "a has already finished: STOPPED\n"
     job.ended = 102.5
     attached = submit("attach", "a", env=env)
     assert (attached.code, attached.out, attached.said) == (5, "one\ntwo\n", "STOPPED after 2.5 s\n")
@@ -511,7 +512,7 @@ def test_restarted_cluster_has_forgotten_its_jobs(
     ]
     assert done.out.count("(not on this cluster)") == 2
     assert done.said == (
-        "the cluster was restarted and has forgotten 2 jobs; results are saved: python submit.py report\n"
+        "the cluster was restarted and no longer has 2 jobs; their results are saved: python submit.py report\n"
         "the cluster has no jobs; submit one with: python submit.py jobs/sklearn_joblib.py\n"
     )
     assert submit("--submission-id", "new-1", script, env=env).code == 0
@@ -554,14 +555,14 @@ def test_any_python_says_how_to_create_the_environment(tmp_path: Path) -> None:
     (tmp_path / "docker").mkdir()  # not a package
     assert bare(str(tmp_path / "submit.py"), "x.py", cwd=tmp_path) == (
         2,
-        f"submit: {sys.executable} can't run the submitter: it has no httpx, packaging, yaml.\n"
+        f"submit: {sys.executable} can't run the submitter: it lacks httpx, packaging, yaml.\n"
         f"      → make setup   (or: {sys.executable} -m pip install -r {tmp_path}/requirements/submit.txt)\n",
     )
     assert bare("-m", "iam", "show", "gs://b", cwd=tmp_path) == (
-        2, f"iam: {sys.executable} can't run it: it has no httpx, yaml.\n   → make setup\n"
+        2, f"iam: {sys.executable} can't run it: it lacks httpx, yaml.\n   → make setup\n"
     )  # fmt: skip
     assert bare("-m", "cluster", "up", cwd=tmp_path) == (
-        2, f"cluster: {sys.executable} can't run it: it has no yaml, docker.\n  make setup\n"
+        2, f"cluster: {sys.executable} can't run it: it lacks yaml, docker, httpx.\n  make setup\n"
     )  # fmt: skip
 
 
@@ -569,7 +570,7 @@ def test_any_python_says_how_to_create_the_environment(tmp_path: Path) -> None:
 def test_any_python_restarts_in_the_environment() -> None:
     code, said = bare(str(ROOT / "submit.py"), "nope.py")
     assert (code, said.splitlines()[0]) == (2, "submit: Job script nope.py does not exist.")
-    assert bare("-m", "iam", "shwo")[1].startswith("iam: shwo is not a command")
+    assert bare("-m", "iam", "shwo")[1].startswith("iam: shwo is not a python -m iam command.")
     assert bare("-m", "cluster", "sclae")[1].startswith("cluster: sclae is not a command")
 
 

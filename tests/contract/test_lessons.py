@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.command import ROOT, Ended, environment, submit
+from tests.command import JOBS, ROOT, Ended, environment, submit
 from tests.contract.jobs.running import check
 from tests.lab import Lab
 
@@ -25,7 +25,7 @@ READS = {
 }
 PIPELINE = ("make_data", *READS)
 LESSONS = (
-    *sorted(path.stem for path in (ROOT / "jobs").glob("*.py") if path.stem not in PIPELINE),
+    *sorted(path.stem for path in JOBS if path.stem not in PIPELINE),
     *PIPELINE,
 )
 RAN: set[tuple[str, str]] = set()  # project of the cluster, job

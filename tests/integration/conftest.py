@@ -17,7 +17,12 @@ def vertex_lab(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
     """`make notebook`, and finally `make cluster-down`, which removes running clusters too."""
     home = tmp_path_factory.mktemp("person")
     home.chmod(0o777)  # the container's user is another
-    more = {"COMPOSE_PROFILES": "vertex,notebook", "CPU_WORKERS": "0", "GPU_WORKERS": "0"}
+    more = {
+        "COMPOSE_PROFILES": "vertex,notebook",
+        "CPU_WORKERS": "0",
+        "GPU_WORKERS": "0",
+        "VERTEX_NODE_CPUS": "1",
+    }
     env = lab_environment(tmp_path_factory.mktemp("vertex"), **more)
     env["NOTEBOOK_PORT"] = str(ports.pick(1, {int(env["RAYDOCK_PORT"])})[0])
     try:

@@ -136,7 +136,7 @@ def test_from_up_to_down(own: Lab) -> None:
     """`up` survives its terminal, a job runs at once, and `down` leaves nothing behind."""
     words, why = ["--runtime", "processes"], "chosen with --runtime"
     if own.kind == "docker":
-        words, why = [], f"Docker {docker_version()} answers at "
+        words, why = [], f"using Docker {docker_version()} at "
     up = subprocess.Popen(
         [sys.executable, "-m", "cluster", "up", *words],
         cwd=ROOT, env=dict(own.env), start_new_session=True, stdin=subprocess.DEVNULL,
@@ -252,7 +252,7 @@ def test_another_runtime_is_refused(lab: Lab) -> None:
     done = lab.cluster("up", "--runtime", other)
     assert (done.returncode, done.stderr) == (
         1,
-        f"cluster: A cluster already exists with runtime {lab.kind}.\n  Remove it first: make cluster-down\n",
+        f"cluster: A cluster already exists on runtime {lab.kind}.\n  Remove it first: make cluster-down\n",
     )
 
 
@@ -292,7 +292,7 @@ def test_scale_up_and_down(full: Lab, tmp_path: Path) -> None:
     job = busy(lab, cpu_workers(lab)[0], tmp_path / "never")
     done = lab.cluster("scale", "cpu-worker=0", "--drain-timeout", "2")
     assert done.returncode == 0, done.stderr
-    assert "still busy after 2 s, removing anyway" in done.stderr
+    assert "removing nodes that were still busy after 2 s" in done.stderr
     assert lab.ended(job)[0] == "FAILED"
 
 

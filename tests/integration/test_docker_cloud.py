@@ -177,8 +177,8 @@ def test_a_lab_file_that_is_wrong_is_told_in_a_sentence(
     done = cluster_command(env, "up", "--runtime", "docker")
     assert done.returncode == 1
     assert done.stderr.endswith(
-        "cluster: The lab's cloud did not start: lab.yaml is invalid: the file has the unknown key 'persn'; "
-        "allowed are groups, job, people, person, projects, roles.\n  Fix lab.yaml\n"
+        "cluster: The lab's cloud did not start: lab.yaml is invalid: the file has an unknown key 'persn'; "
+        "allowed: groups, job, people, person, projects, roles.\n  Fix lab.yaml\n"
     )
     assert engine.resources(env["COMPOSE_PROJECT_NAME"]) == []
 

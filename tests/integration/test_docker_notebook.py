@@ -122,7 +122,7 @@ def test_from_the_first_cell_to_the_last(vertex_lab: VertexLab, repetition: int)
     assert "storage.objects.get" in told["denied"]
     grant = "--role=roles/storage.objectViewer --member=serviceAccount:"
     assert f"python -m iam grant gs://lab-project-notebook {grant}{ACCOUNT}" in told["denied"]
-    assert "(tested as the identity itself)" in " ".join(told["grant"].split())
+    assert "(tested by impersonating the identity)" in " ".join(told["grant"].split())
     assert "gs://lab-project-notebook/hello.txt: hello from lab-project-notebook" in told["allowed"]
     assert f"written as {ACCOUNT}" in told["allowed"]
     assert told["delete"].endswith("Everything has been deleted.\n")

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from tests.contract.jobs.running import check
 from tests.contract.test_lessons import ARGUMENTS, LESSONS, feed, in_gate
 from tests.integration.vertexlab import VertexLab
+from tests.lab import ROOT
 from tests.labcloud import AGENT, TRAINER
 
 pytestmark = pytest.mark.docker
@@ -148,10 +152,53 @@ def test_a_cluster_of_compose_yaml_from_up_to_idle(clusters: VertexLab) -> None:
     done = clusters.send("composed", "check", "jobs/gpu_tasks.py")
     assert done.returncode == 3, done.stderr
     assert "needs 1 GPU; the whole cluster has 0 GPU" in done.stderr
-    assert "composed: kept; no job for" in cluster("idle", "--max-idle", "1h", "--once")
-    assert "composed: being deleted; no job for" in cluster("idle", "--max-idle", "1s", "--once")
+    assert "composed: kept: no job for" in cluster("idle", "--max-idle", "1h", "--once")
+    assert "composed: deleting it: no job for" in cluster("idle", "--max-idle", "1s", "--once")
     gone = clusters.person("-m", "cluster", "down", "--target", "vertex", "--cluster", "composed", "--yes")
     assert gone.returncode in (0, 1, 2, 4), "it may be gone by now"
     assert (
         '"composed"' not in clusters.person("-m", "cluster", "status", "--target", "vertex", "--json").stdout
     )
+
+
+def test_the_docs_commands_for_this_machine_as_written(clusters: VertexLab, tmp_path: Path) -> None:
+    """Those under "From this machine", with the name of a cluster, in one shell without any container."""
+    page = (ROOT / "docs" / "vertex-in-the-lab.md").read_text(encoding="utf-8")
+    section = page.partition("## From this machine")[2].partition("\n## ")[0]
+    lines = [line for block in section.split("```")[1::2] for line in block.strip().splitlines()]
+    lines = [line.replace("NAME", "main") for line in lines if " down " not in line]
+    assert len(lines) == 4
+    script = "set -ex\n" + "\n".join(lines) + f"\npython {ROOT}/tests/jobs/host_client.py\n"
+    env = {
+        **clusters.env,
+        "PATH": f"{Path(sys.executable).parent}:{clusters.env['PATH']}",
+        "HOME": str(tmp_path),
+    }
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "using the lab's Vertex AI at http://127.0.0.1:" in done.stderr
+    assert "wrote   gs://lab-models/whoami.txt" in done.stdout
+    assert "persistentResources/main" in done.stdout
+    assert 'TOLD {"A": "b"}' in done.stdout
+
+
+def test_gcloud_and_the_documented_commands_in_the_notebooks_container(clusters: VertexLab) -> None:
+    """By `docker compose exec`, without the environment that the entrypoint sets."""
+
+    def inside(command: str) -> str:
+        return clusters.compose("exec", "-T", "notebook", "sh", "-c", command)
+
+    number = "gcloud projects list --filter=\"PROJECT_ID:'lab-project'\" --format='value(PROJECT_NUMBER)'"
+    assert inside(number) == "123456789012\n"
+    assert "main" in inside("gcloud ai persistent-resources list --region=us-central1")
+    assert "hello from lab-data" in inside("gsutil cat gs://lab-data/hello.txt")
+    assert "main" in inside("python -m cluster status --target vertex")
+    assert "user:you@example.com" in inside("python -m iam whoami")
+    assert "gcloud --help" in inside("gcloud compute instances list 2>&1 || [ $? = 2 ]")
+    token = inside("cat $JUPYTER_TOKEN_FILE")
+    address = f"http://127.0.0.1:{clusters.env['NOTEBOOK_PORT']}/api/terminals?token={token}"
+    with urllib.request.urlopen(urllib.request.Request(address, method="POST"), timeout=60) as reply:
+        assert json.loads(reply.read())["name"]

@@ -176,7 +176,7 @@ def test_a_worker_without_a_head_ends(images: Mapping[str, str], docker_client: 
     )
     try:
         assert container.wait(timeout=600)["StatusCode"] == 1
-        assert b"node.py: no head at 127.0.0.1:1 after 1 s" in container.logs()
+        assert b"node.py: can't reach the head at 127.0.0.1:1 after 1 s" in container.logs()
     finally:
         container.remove(force=True)
 

@@ -138,8 +138,8 @@ def test_a_job_goes_on_when_the_cloud_is_killed_and_mended(lab: Lab, tmp_path: P
     done = lab.cluster("status")
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr == (
-        "cluster: The lab's cloud has stopped, so jobs get no answer there.\n"
-        "  To start it again: make cluster-up\n"
+        "cluster: The lab's cloud has stopped, so requests from jobs will fail.\n"
+        "  To restart: make cluster-up\n"
     )
     done = lab.cluster("up")
     assert done.returncode == 0, done.stderr
@@ -160,9 +160,9 @@ def test_a_cloud_that_refuses_to_start_again_leaves_the_nodes_alone(as_before: L
     assert (done.returncode, done.stderr.splitlines()[-2:]) == (
         1,
         [
-            "cluster: The lab's cloud did not start: LAB_SERVICE_ACCOUNT names "
-            f"{nobody}, which is not an account of the lab.",
-            f"  Use one of these, or add it to iam/lab.yaml: {TRAINER}",
+            "cluster: The lab's cloud did not start: LAB_SERVICE_ACCOUNT is "
+            f"{nobody}, which does not exist in the lab.",
+            f"  Add it to iam/lab.yaml, or use one of these: {TRAINER}",
         ],
     )
     done = cluster_command({**lab.env, "LAB_SERVICE_ACCOUNT": TRAINER}, "up")
@@ -179,10 +179,10 @@ def test_a_cloud_that_refuses_to_start_again_leaves_the_nodes_alone(as_before: L
         (
             "LAB_SERVICE_ACCOUNT",
             "no@x.example",
-            "LAB_SERVICE_ACCOUNT names no@x.example, which is not an account",
+            "LAB_SERVICE_ACCOUNT is no@x.example, which does not exist",
         ),
         ("LAB_FILE", "{folder}/bad.yaml", "bad.yaml is not valid YAML: "),
-        ("LAB_FILE", "{folder}/none.yaml", "LAB_FILE names {folder}/none.yaml, which does not exist."),
+        ("LAB_FILE", "{folder}/none.yaml", "LAB_FILE is {folder}/none.yaml, which does not exist."),
     ],
 )
 def test_what_the_cloud_refuses_is_told_before_anything_starts(

@@ -21,8 +21,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.command import JOBS
+
 HERE = Path(__file__).resolve().parent
-LESSONS = HERE.parent.parent / "jobs"
 ENOUGH = {"whoami": ()}  # arguments of lessons; of the others --smoke-test
 
 # Ray's own examples: https://github.com/ray-project/ray/tree/ray-2.47.1/python/ray/tune/examples, Apache-2.0.
@@ -94,7 +95,7 @@ def script(path: Path) -> Script:
 def lessons() -> list[Script]:
     return [
         Script(f"jobs/{path.stem}", path, ("runs",), ENOUGH.get(path.stem, ("--smoke-test",)))
-        for path in sorted(LESSONS.glob("*.py"))
+        for path in JOBS
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a cluster consists of, according to its dashboard. Local and Vertex AI clusters are queried alike."""
+"""A cluster's contents, according to its dashboard. Local and Vertex AI clusters are queried in the same way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from raydock.rayapi.cluster_info import DESCRIPTION, described
 
 @dataclass(frozen=True, slots=True)
 class PoolSummary:
-    """The live nodes of one pool: their number and total resources. Memory is in bytes."""
+    """The number of live nodes in one pool and their total resources. Memory is in bytes."""
 
     nodes: int = 0
     cpus: float = 0
@@ -26,7 +26,7 @@ class PoolSummary:
 
 @dataclass(frozen=True, slots=True)
 class ClusterSummary:
-    """Versions, packages and pools of a cluster. `python` and `packages` are empty if it does not report them."""
+    """A cluster's versions, packages and pools. `python` and `packages` are empty if it does not report them."""
 
     ray: str
     python: str
@@ -41,9 +41,9 @@ class ClusterSummary:
 
 
 def read_cluster_summary(dashboard: BlockingDashboard, principal: str, python: str = "") -> ClusterSummary:
-    """Query a cluster's dashboard. Raises ServerError and Unreachable if it does not answer like a Ray dashboard.
+    """Query a cluster's dashboard. Raises ServerError or Unreachable if it does not respond like a Ray dashboard.
 
-    `python` is the version to use if no node reports one.
+    `python` is the fallback if no node reports its Python version.
     """
     version = dashboard.json(paths.VERSION)
     reply = dashboard.json(paths.state("nodes"))
@@ -70,13 +70,13 @@ def read_cluster_summary(dashboard: BlockingDashboard, principal: str, python: s
 
 
 def description(dashboard: BlockingDashboard, node: str) -> Mapping[str, Any]:
-    """Read the node's description file; empty if there is none, as in Google's images."""
+    """Read the node's description file. Empty if there is none, as in Google's images."""
     reply = dashboard.get(paths.log(node, DESCRIPTION), frozenset({200, 404, 500}))
     return described(reply.content if reply.status_code == 200 else None)
 
 
 def pool_name(row: Mapping[str, Any]) -> str:
-    """The node's pool label, which raydock's nodes have; else the name of the local pool of that type."""
+    """The node's pool label, which raydock sets, or else the name of the local pool of the same type."""
     if row.get("is_head_node"):
         return "head"
     gpus = (row.get("resources_total") or {}).get("GPU", 0)
@@ -84,7 +84,7 @@ def pool_name(row: Mapping[str, Any]) -> str:
 
 
 def resources_of(row: Mapping[str, Any]) -> PoolSummary:
-    """The resources of one node, from the state API's row."""
+    """One node's resources, from its row in the state API."""
     total = row.get("resources_total") or {}
     simulated = "simulated_gpu" in total or (row.get("labels") or {}).get("gpu") == "simulated"
     return PoolSummary(

@@ -1,4 +1,4 @@
-"""Compare the local cluster with one on Vertex AI, and judge whether each difference matters. Pure functions."""
+"""Compares the local cluster with one on Vertex AI, and decides whether each difference matters. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NONE = "-"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One row of the comparison. `matters` starts with yes, no or perhaps, followed by the reason."""
+    """One row in the comparison. `matters` starts with yes, no or perhaps, followed by the reason."""
 
     what: str
     local: str
@@ -29,7 +29,7 @@ def differences(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | No
         ray(local, vertex),
         python(local, vertex, needs),
         *pools(local.pools, vertex.pools),
-        resource("CPUs of workers", local.workers.cpus, vertex.workers.cpus, needs.cpus if needs else None),
+        resource("worker CPUs", local.workers.cpus, vertex.workers.cpus, needs.cpus if needs else None),
         gpus(local.workers, vertex.workers, needs),
         *packages(local, vertex, needs),
     ]
@@ -46,7 +46,7 @@ def ray(local: ClusterSummary, vertex: ClusterSummary) -> Difference:
 
 
 def python(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -> Difference:
-    """Compare the Python versions, also with the job's `requires-python`."""
+    """Compare the Python versions with each other and with the job's `requires-python`."""
     here, there = local.python or UNKNOWN, vertex.python or UNKNOWN
     if needs and needs.python and vertex.python:
         from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -60,30 +60,30 @@ def python(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -
     if UNKNOWN in (here, there):
         return Difference("Python", here, there, "perhaps: not reported")
     if here.split(".")[:2] != there.split(".")[:2]:
-        return Difference("Python", here, there, "yes: different wheels and pickles")
+        return Difference("Python", here, there, "yes: wheels and pickles are incompatible")
     return Difference(
         "Python", here, there, "no: the same" if here == there else "no: the same minor version"
     )
 
 
 def full(version: str) -> bool:
-    """Whether a version is MAJOR.MINOR.PATCH; MAJOR.MINOR alone can't be checked against every specifier."""
+    """Whether a version is MAJOR.MINOR.PATCH. MAJOR.MINOR alone can't be checked against every specifier."""
     return version.count(".") == 2
 
 
 def pools(local: Mapping[str, PoolSummary], vertex: Mapping[str, PoolSummary]) -> Iterator[Difference]:
-    """Compare each pool, the head's first."""
+    """Compare each pool, starting with the head's."""
     for name in sorted({*local, *vertex}, key=lambda name: (name != "head", name)):
         here, there = local.get(name, PoolSummary()), vertex.get(name, PoolSummary())
         same = shape(here) == shape(there)
         verdict = "no: the same" if same else "perhaps: a different size"
         if not there.nodes:
-            verdict = "perhaps: there is none"
+            verdict = "perhaps: Vertex AI has none"
         yield Difference(name, shape(here), shape(there), verdict)
 
 
 def shape(group: PoolSummary) -> str:
-    """Describe a pool, such as "2 × 16 CPU 1 GPU". Its nodes are assumed to be identical."""
+    """Describe a pool, for example "2 × 16 CPU 1 GPU". Its nodes are assumed to be identical."""
     if not group.nodes:
         return NONE
     each = f"{group.nodes} × {group.cpus / group.nodes:g} CPU"
@@ -91,21 +91,21 @@ def shape(group: PoolSummary) -> str:
 
 
 def resource(what: str, here: float, there: float, required: float | None) -> Difference:
-    """Compare an amount, also with the amount that the job needs."""
+    """Compare two amounts with each other and with the amount that the job needs."""
     if required is not None and there < required:
         verdict = f"yes: the job needs {required:g}"
     elif here == there:
         verdict = "no: the same"
     elif required is not None:
-        verdict = f"no: the job needs {required:g}" if required else "no: the job declares no need"
+        verdict = f"no: the job needs {required:g}" if required else "no: the job declares no requirement"
     else:
-        verdict = "perhaps: check with --job" if there < here else "no: there are more"
+        verdict = "perhaps: check with --job" if there < here else "no: Vertex AI has more"
     return Difference(what, f"{here:g}", f"{there:g}", verdict)
 
 
 def gpus(here: PoolSummary, there: PoolSummary, needs: Needs | None) -> Difference:
-    """Compare GPUs like other resources, except that a simulated GPU computes nothing and differs from a real one."""
-    row = resource("GPUs of workers", here.gpus, there.gpus, needs.gpus if needs else None)
+    """Compare GPUs like other resources, except that simulated GPUs, which compute nothing, differ from real ones."""
+    row = resource("worker GPUs", here.gpus, there.gpus, needs.gpus if needs else None)
     verdict = row.matters
     simulated = [where for group, where in ((here, "here"), (there, "there")) if group.simulated]
     if len(simulated) == 1 and here.gpus and there.gpus and not verdict.startswith("yes"):
@@ -119,14 +119,17 @@ def number(group: PoolSummary) -> str:
 
 
 def packages(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -> Iterator[Difference]:
-    """Compare packages, the job's own first. If a cluster does not report its packages, one row covers them all."""
+    """Compare packages, starting with those the job declares.
+
+    If a cluster does not report its packages, one row covers all the others.
+    """
     required = needs.dependencies if needs else {}
     for name, text in required.items():
         if name != "ray":
             yield declared(name, text, local, vertex)
     if not vertex.packages or not local.packages:
         here, there = (f"{len(f.packages)} known" if f.packages else UNKNOWN for f in (local, vertex))
-        yield Difference("packages", here, there, "perhaps: not reported; declare what a job needs")
+        yield Difference("packages", here, there, "perhaps: not reported; declare what the job needs")
         return
     for name in sorted({*local.packages, *vertex.packages} - {*required, "ray"}):
         here, there = local.packages.get(name, NONE), vertex.packages.get(name, NONE)
@@ -135,7 +138,7 @@ def packages(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None)
 
 
 def undeclared(here: str, there: str, needs: Needs | None) -> str:
-    """Judge a package that differs and that the job does not declare."""
+    """Decide whether a difference matters for a package that the job does not declare."""
     if needs:
         return (
             "perhaps: declare it if the job imports it"
@@ -149,16 +152,16 @@ def declared(name: str, text: str, local: ClusterSummary, vertex: ClusterSummary
     """Compare a package from the job's header. If the cluster lacks it, submit installs it when the job starts."""
     here, there = version(name, local), version(name, vertex)
     if there == UNKNOWN:
-        verdict = "no: installed at each start; may be missing"
+        verdict = "no: installed at each job start if missing"
     elif satisfied(requirement(text), vertex.packages):
         verdict = "no: the same" if here == there else "no: it satisfies the header"
     else:
-        verdict = "no: installed at each start"
+        verdict = "no: installed at each job start"
     return Difference(name, here, there, verdict)
 
 
 def version(name: str, facts: ClusterSummary) -> str:
-    """The version of a package on a cluster, also under its alias; UNKNOWN if the cluster does not report packages."""
+    """A package's version on a cluster, found by its name or alias. UNKNOWN if the cluster reports no packages."""
     if not facts.packages:
         return UNKNOWN
     return facts.packages.get(name) or facts.packages.get(SAME.get(name, "")) or NONE

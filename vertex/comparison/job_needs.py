@@ -1,4 +1,4 @@
-"""What a job's header requires of a cluster, for `diff --job`."""
+"""The requirements in a job's header that a cluster must meet, for `diff --job`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from raydock.jobscript.header import read_header
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """A job's requirements: `dependencies` by normalized name; `cpus` and `gpus` are totals over all workers."""
+    """A job's requirements. `dependencies` is keyed by normalized name. `cpus` and `gpus` are for the whole cluster."""
 
     job: str = ""
     python: str = ""
@@ -38,7 +38,7 @@ def needs_of(source: str, job: str) -> Needs:
         job,
         header.requires_python,
         {name_of(requirement(text)): text for text in header.dependencies},
-        # The entrypoint's reservation counts too: one node must provide it.
+        # The entrypoint's reservation counts too, because one node must provide it.
         max(header.needs.cpus, header.entrypoint.cpus),
         max(header.needs.gpus, header.entrypoint.gpus),
     )

@@ -1,1 +1,1 @@
-"""What a new cluster consists of: its options, plan, images, machines, and the request for Vertex AI."""
+"""The specification for a new cluster: its options, plan, images and machines, and the request to Vertex AI."""

@@ -1,4 +1,4 @@
-"""Names of Vertex AI's prebuilt images, as `vertex_ray.util._validation_utils.get_image_uri` builds them.
+"""The names of Vertex AI's prebuilt images, built like in `vertex_ray.util._validation_utils.get_image_uri`.
 
 Source: google-cloud-aiplatform 2.7.0.
 """
@@ -16,7 +16,7 @@ CUSTOM = re.compile(r"(?:[a-z0-9-]+-docker\.pkg\.dev|(?:[a-z]+\.)?gcr\.io|docker
 
 
 def prebuilt(region: str, gpu: bool) -> str:
-    """The image with raydock's Ray and Python versions that is nearest to a region, with or without CUDA."""
+    """The nearest prebuilt image for a region, with raydock's Ray and Python versions and with or without CUDA."""
     near = region.partition("-")[0]
     near = near if near in REGIONS else REGIONS[0]
     kind = "gpu" if gpu else "cpu"
@@ -30,7 +30,7 @@ def is_prebuilt(uri: str) -> bool:
 
 
 def custom(text: str) -> str:
-    """Validate the URI of a custom image. Raises UsageError if Vertex AI can't pull from there."""
+    """Validate a custom image's URI. Raises UsageError if Vertex AI can't pull from there."""
     if not CUSTOM.fullmatch(text):
         raise UsageError(
             f"Vertex AI can't pull the image {text}.",

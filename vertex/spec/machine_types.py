@@ -1,4 +1,4 @@
-"""The machine type of each pool on Vertex AI, from the x-vertex keys in compose.yaml."""
+"""Each pool's machine type on Vertex AI, from the x-vertex keys in compose.yaml."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DISK_GB = (100, 64000)  # vertex_ray.util.resources.Resources
 
 @dataclass(frozen=True, slots=True)
 class PoolMachine:
-    """The machine of one node. `accelerator_type` is "" for none; the disk size is in GB."""
+    """One node's machine. `accelerator_type` is "" if it has none. The disk size is in GB."""
 
     machine_type: str
     accelerator_type: str = ""
@@ -26,12 +26,12 @@ class PoolMachine:
 
     @property
     def spec(self) -> tuple[str, str, int]:
-        """What the SDK compares to decide whether workers are merged into the head's pool."""
+        """The values that the SDK compares to decide whether to merge workers into the head's pool."""
         return self.machine_type, self.accelerator_type, self.accelerator_count
 
     @property
     def gpus(self) -> str:
-        """The number and type of accelerators; "-" for none."""
+        """The number and type of accelerators, or "-" if there are none."""
         return f"{self.accelerator_count} {self.accelerator_type}" if self.accelerator_count else "-"
 
     def __str__(self) -> str:
@@ -39,18 +39,18 @@ class PoolMachine:
 
     @property
     def cpus(self) -> int | None:
-        """The number of vCPUs, from the machine type's name; None if it does not include them."""
+        """The number of vCPUs in the machine type's name, or None if the name does not include it."""
         return built_in_gpus.vcpus(self.machine_type)
 
 
 def machine_of(pool: Pool) -> PoolMachine:
-    """The machine of a compose.yaml pool. Raises UsageError for an invalid x-vertex block."""
+    """The machine for a pool in compose.yaml. Raises UsageError for an invalid x-vertex block."""
     block = pool.vertex
     for key in block:
         if key not in KEYS:
             near = difflib.get_close_matches(key, KEYS, 1)
             hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(KEYS)}."
-            raise UsageError(f"compose.yaml: unknown key {key} in x-vertex of {pool.name}.", hint)
+            raise UsageError(f"compose.yaml: unknown key {key} in {pool.name}'s x-vertex block.", hint)
     machine_type = string_value(pool, block, "machine_type", "")
     disk_type = built_in_gpus.HYPERDISK if built_in_gpus.needs_hyperdisk(machine_type) else "pd-ssd"
     found = PoolMachine(
@@ -75,7 +75,7 @@ def check_disk(pool: Pool, found: PoolMachine) -> None:
 
 
 def check_accelerator(pool: Pool, found: PoolMachine) -> None:
-    """Check the machine type and the accelerator, as far as they are known. Raises UsageError."""
+    """Check the machine type and, for known machine types, the accelerator. Raises UsageError."""
     if not found.machine_type:
         raise invalid_block(pool, "machine_type is missing", "machine_type: n1-standard-16")
     if (built_in := built_in_gpus.gpus(found.machine_type)) and built_in != found.spec[1:]:
@@ -89,7 +89,7 @@ def check_accelerator(pool: Pool, found: PoolMachine) -> None:
 
 
 def string_value(pool: Pool, block: Mapping[str, object], key: str, default: str) -> str:
-    """A string from the x-vertex block. Raises UsageError for another type."""
+    """A string from the x-vertex block. Raises UsageError for any other type."""
     value = block.get(key, default)
     if not isinstance(value, str):
         raise invalid_block(pool, f"{key} is {value!r}", "a string")
@@ -106,4 +106,4 @@ def integer_value(pool: Pool, block: Mapping[str, object], key: str, default: in
 
 def invalid_block(pool: Pool, what: str, wanted: str) -> UsageError:
     """The error for an invalid x-vertex block."""
-    return UsageError(f"compose.yaml: x-vertex of {pool.name}: {what}.", f"Expected: {wanted}")
+    return UsageError(f"compose.yaml: {pool.name}'s x-vertex block: {what}.", f"Expected: {wanted}")

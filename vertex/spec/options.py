@@ -1,4 +1,4 @@
-"""Parse and validate the cluster options of the command line. Raises UsageError for invalid values."""
+"""Parses and validates the command line's cluster options. Raises UsageError for invalid values."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ NETWORK = re.compile(r"projects/[^/]+/global/networks/[^/]+")
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions:
-    """The options of a new cluster.
+    """The options for a new cluster.
 
-    `images` is by compose.yaml pool, with "" for all pools. `bounds` are the minimum and maximum number of nodes of
-    each worker pool.
+    `images` is keyed by the pool's name in compose.yaml, or by "" for all pools. `bounds` are the minimum and maximum
+    number of nodes in each worker pool.
     """
 
     account: str = ""
@@ -30,7 +30,7 @@ class ClusterOptions:
     images: Mapping[str, str] = field(default_factory=dict)
 
     def image(self, pool: str) -> str:
-        """The image requested for a pool; "" for the prebuilt one."""
+        """The image requested for a pool, or "" for the prebuilt one."""
         return self.images.get(pool) or self.images.get("", "")
 
 
@@ -38,7 +38,7 @@ def parse_options(
     account: str, network: str, labels: Sequence[str], bounds: str, images: Sequence[str]
 ) -> ClusterOptions:
     """Parse all options. Raises UsageError."""
-    if len(labels) >= label_rules.COUNT:  # one is raydock's own
+    if len(labels) >= label_rules.COUNT:  # raydock adds one more label
         raise UsageError(
             f"{len(labels)} labels exceed the limit of {label_rules.COUNT - 1}.",
             "Remove some of the --label options.",
@@ -77,8 +77,8 @@ def parse_label(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not (equals and label_rules.is_key(key) and label_rules.is_value(value)):
         raise UsageError(
-            f"Invalid label {text!r}: KEY and VALUE have up to {label_rules.LENGTH} lowercase letters, digits, "
-            "'-' and '_', and KEY starts with a letter.",
+            f"Invalid label {text!r}: use up to {label_rules.LENGTH} lowercase letters, digits, '-' and '_' "
+            "for KEY and for VALUE, and start KEY with a letter.",
             "Example: --label team=vision",
         )
     if key == "raydock":
@@ -98,13 +98,13 @@ def parse_bounds(text: str) -> tuple[int, int]:
 
 
 def parse_image(text: str) -> tuple[str, str]:
-    """Parse "gpu-worker=URI" into ("gpu-worker", URI), and a bare URI into ("", URI). Raises UsageError."""
+    """Parse "gpu-worker=URI" into ("gpu-worker", URI), and a URI alone into ("", URI). Raises UsageError."""
     pool, equals, uri = text.partition("=")
     return (pool, custom(uri)) if equals else ("", custom(text))
 
 
 def parse_duration(text: str, flag: str) -> float:
-    """Parse "30m" into 1800.0, in the notation of raydock/units.py. Raises UsageError."""
+    """Parse a duration in raydock/units.py's notation, for example "30m" into 1800.0. Raises UsageError."""
     try:
         return units.seconds(text)
     except ValueError as fault:

@@ -1,7 +1,8 @@
-"""What `up` will create, as values: compose.yaml's pools as resource pools of Vertex AI, and their totals.
+"""What `up` will create: compose.yaml's pools, converted to Vertex AI resource pools, and their totals.
 
-Which worker pools are merged into the head's pool, and how pools are named, follows `vertex_ray.create_ray_cluster`
-of google-cloud-aiplatform 2.7.0; tests/unit/cluster/vertex_ai/test_same_as_sdk.py compares the two.
+Worker pools are merged into the head's pool, and pools are named, by the same rules as in
+`vertex_ray.create_ray_cluster` (google-cloud-aiplatform 2.7.0). tests/unit/cluster/vertex_ai/test_same_as_sdk.py
+compares the two.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from vertex.spec import images as image
 from vertex.spec.machine_types import PoolMachine, machine_of
 from vertex.spec.options import ClusterOptions
 
-POOL_NODES, CLUSTER_NODES = 1000, 2000  # quotas of Ray on Vertex AI
+POOL_NODES, CLUSTER_NODES = 1000, 2000  # quotas for Ray on Vertex AI
 LABEL = "raydock"  # marks clusters created by raydock
 
 
 @dataclass(frozen=True, slots=True)
 class PoolPlan:
-    """One resource pool. With `bounds`, `nodes` is the minimum; `services` are compose.yaml's."""
+    """One resource pool. If `bounds` is set, `nodes` is the minimum. `services` are compose.yaml's names."""
 
     id: str
     services: tuple[str, ...]
@@ -45,7 +46,7 @@ class PoolPlan:
 
 @dataclass(frozen=True, slots=True)
 class ClusterPlan:
-    """Everything that will be requested. `account` is "" for the service agent."""
+    """Everything that will be requested. If jobs run as the service agent, `account` is ""."""
 
     cluster: str
     location: Location
@@ -57,7 +58,7 @@ class ClusterPlan:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Minimum and maximum totals of a cluster. `unknown` are machine types whose name does not give the vCPUs."""
+    """A cluster's minimum and maximum totals. `unknown` are machine types whose names do not include the vCPUs."""
 
     nodes: tuple[int, int]
     cpus: tuple[int, int]
@@ -83,7 +84,7 @@ def plan_of(topology: Topology, cluster: str, location: Location, options: Clust
 
 
 def pools_of(topology: Topology, region: str, options: ClusterOptions) -> tuple[PoolPlan, ...]:
-    """The head's pool, merged with workers on the same machine type, and one pool for each of the others.
+    """The head's pool, merged with the workers that use the same machine, and one pool for each of the others.
 
     Pools are numbered by their position among the non-empty worker pools, including merged ones, as in the SDK.
     """
@@ -106,11 +107,11 @@ def pools_of(topology: Topology, region: str, options: ClusterOptions) -> tuple[
 
 
 def merged(head: PoolPlan, worker: PoolPlan) -> PoolPlan:
-    """The head's pool with workers of the same machine type. `bounds` then apply to the whole pool, head included."""
+    """The head's pool with workers that use the same machine. `bounds` apply to the whole pool, including the head."""
     if (head.machine, head.image) != (worker.machine, worker.image):
         what = "disk" if head.machine != worker.machine else "image"
         raise UsageError(
-            f"{worker.services[0]} and the head have the same machine and so share a pool, but their {what}s differ.",
+            f"{worker.services[0]} and the head use the same machine and so share a pool, but their {what}s differ.",
             f"Use the same {what} for both, or a different machine_type (compose.yaml, x-vertex).",
         )
     nodes = worker.nodes if worker.bounds else head.nodes + worker.nodes
@@ -122,21 +123,21 @@ def validated(pools: tuple[PoolPlan, ...], options: ClusterOptions) -> tuple[Poo
     most = [pool.node_range[1] for pool in pools]
     if max(most) > POOL_NODES or sum(most) > CLUSTER_NODES:
         raise UsageError(
-            f"{sum(most)} nodes exceed the limits of Vertex AI: {POOL_NODES} per pool, {CLUSTER_NODES} per cluster.",
+            f"{sum(most)} nodes exceed Vertex AI's limits: {POOL_NODES} per pool, {CLUSTER_NODES} per cluster.",
             "Reduce CPU_WORKERS, GPU_WORKERS or --autoscale.",
         )
     if options.bounds and not any(pool.bounds for pool in pools):
         raise UsageError("--autoscale: the cluster has no worker pool.", "Add one: CPU_WORKERS=1")
     if options.bounds and pools[0].bounds and options.bounds[0] < 1:
         raise UsageError(
-            "--autoscale: workers share the head's pool, which has at least 1 node.",
+            "--autoscale: the workers share the head's pool, which needs at least 1 node.",
             f"Use --autoscale 1:{options.bounds[1]}",
         )
     return pools
 
 
 def totals(pools: tuple[PoolPlan, ...]) -> Totals:
-    """The minimum and maximum totals of all pools."""
+    """The minimum and maximum totals for all pools."""
 
     def range_of(each: list[int]) -> tuple[int, int]:
         pairs = list(zip(pools, each, strict=True))

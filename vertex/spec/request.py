@@ -1,4 +1,4 @@
-"""Convert a plan to the request for Vertex AI. The only module that uses the SDK's message classes."""
+"""Converts a plan to the request to Vertex AI. Only this module uses the SDK's message classes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vertex.spec.plan import ClusterPlan, PoolPlan
 
 
 def resource_of(plan: ClusterPlan) -> Any:
-    """The SDK's PersistentResource. Metrics and logs are enabled, as is the SDK's default."""
+    """The SDK's PersistentResource. As by default in the SDK, metrics and logs are enabled."""
     sdk = types()
     runtime = sdk.ResourceRuntimeSpec(
         ray_spec=sdk.RaySpec(
@@ -51,7 +51,7 @@ def pool_message(sdk: Any, pool: PoolPlan) -> Any:
 
 
 def accelerator(sdk: Any, name: str) -> Any:
-    """The SDK's enum value of an accelerator. Raises UsageError for an unknown one."""
+    """The SDK's enum value for an accelerator. Raises UsageError if the SDK does not know it."""
     if not name:
         return None
     known = [one.name for one in sdk.AcceleratorType if one.value and "TPU" not in one.name]

@@ -15,7 +15,7 @@ DETAILS = "grpc-status-details-bin"  # metadata with a google.rpc.Status: google
 
 
 def handler(method: Method, permission: Permission) -> Any:
-    """The handler of one method, which maps RpcError to a gRPC status with details."""
+    """The handler for one method, which maps RpcError to a gRPC status with details."""
 
     async def call(message: Any, context: Any) -> Any:
         try:
@@ -33,7 +33,7 @@ def handler(method: Method, permission: Permission) -> Any:
 
 
 async def serve(services: Services, permission: Permission, *addresses: str) -> tuple[Any, list[int]]:
-    """Start a server on these addresses. Returns it and its ports. TLS is terminated in front of it."""
+    """Start a server on these addresses. Returns the server and its ports. TLS is terminated in front of it."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers(
         [

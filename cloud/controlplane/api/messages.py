@@ -23,7 +23,7 @@ PAYLOADS = {"delete": "Delete"} | {
 
 
 def kind(version: str, name: str) -> Any:
-    """The class of a message in one version of the API."""
+    """A message's class in one API version."""
     package = importlib.import_module(f"google.cloud.aiplatform_{version}.types")
     return getattr(package, name).pb()
 

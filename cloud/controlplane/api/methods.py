@@ -1,4 +1,4 @@
-"""The methods of Google's services, as both front ends call them: one implementation, one answer."""
+"""The methods of Google's services. Both front ends call them, so both return the same responses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROJECTS = "google.cloud.resourcemanager.v3.Projects"
 
 @dataclass(frozen=True, slots=True)
 class LazyRequest:
-    """A request class that is imported with the first request: a version's messages take 3 s to import."""
+    """A request class imported on the first request, because importing a version's messages takes 3 s."""
 
     version: str
     name: str
@@ -38,13 +38,13 @@ class LazyRequest:
         return messages.kind(self.version, self.name)()
 
     def FromString(self, data: bytes) -> Any:
-        """Parse a request; the name is protobuf's."""
+        """Parse a request. protobuf defines this method's name."""
         return messages.kind(self.version, self.name).FromString(data)
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method: its request class, its implementation, and what makes its result a response message."""
+    """One method: its request class, its implementation, and the function that builds the response message."""
 
     version: str
     request: Any
@@ -52,7 +52,7 @@ class Method:
     answer: Callable[[Any], Any]
 
     async def invoke(self, authenticate: Callable[[], str], message: Any) -> Any:
-        """The response to a request. `authenticate` returns the caller's principal. Raises RpcError only."""
+        """The response to a request. `authenticate` returns the caller's principal. Raises only RpcError."""
         try:
             return self.answer(await self.call(authenticate(), self.version, messages.json_of(message)))
         except RpcError as refusal:
@@ -64,7 +64,7 @@ class Method:
 
     @property
     def request_name(self) -> str:
-        """The name of the request's message, for the log."""
+        """The request message's name, for the log."""
         found = self.request.name if isinstance(self.request, LazyRequest) else self.request.DESCRIPTOR.name
         return str(found)
 
@@ -73,12 +73,12 @@ Services = Mapping[str, Mapping[str, Method]]  # methods by service and name
 
 
 def cluster_service(version: str) -> str:
-    """The name of one version of PersistentResourceService."""
+    """The name of PersistentResourceService in one API version."""
     return f"google.cloud.aiplatform.{version}.PersistentResourceService"
 
 
 def region_services(region: str, clusters: Clusters, permission: Permission) -> Services:
-    """The services of a region's endpoint."""
+    """The services on a region's endpoint."""
     endpoint = ApiEndpoint(region, permission)
     service = ClusterService(clusters, endpoint)
     versions = {cluster_service(one): cluster_methods(service, one) for one in messages.VERSIONS}
@@ -86,13 +86,13 @@ def region_services(region: str, clusters: Clusters, permission: Permission) -> 
 
 
 def global_services(permission: Permission) -> Services:
-    """The services without a region."""
+    """The services that have no region."""
     get = Method("", messages.GetProjectRequest, ProjectService(permission).get, messages.project)
     return {PROJECTS: {"GetProject": get}}
 
 
 def cluster_methods(service: ClusterService, version: str) -> Mapping[str, Method]:
-    """The methods of one version of PersistentResourceService."""
+    """The methods of PersistentResourceService in one API version."""
     store = service.clusters.store
 
     def method(name: str, call: Any, answer: Any = lambda found: messages.operation(found, store)) -> Method:
@@ -115,7 +115,7 @@ def cluster_methods(service: ClusterService, version: str) -> Mapping[str, Metho
 
 
 def operation_methods(service: OperationService) -> Mapping[str, Method]:
-    """The methods of Operations."""
+    """The Operations service's methods."""
     store = service.clusters.store
 
     def one(found: Any) -> Any:

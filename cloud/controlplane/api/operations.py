@@ -1,4 +1,4 @@
-"""google.longrunning.Operations, for the operations on clusters. Messages are JSON at this level.
+"""google.longrunning.Operations, for operations on clusters. Messages are JSON at this level.
 
 https://github.com/googleapis/googleapis/blob/master/google/longrunning/operations.proto
 """
@@ -21,16 +21,16 @@ MAX_WAIT = 60.0  # seconds, per WaitOperation
 
 @dataclass(frozen=True, slots=True)
 class OperationService:
-    """The service's methods. Each takes the caller's principal, the API version and the request; raises RpcError."""
+    """The service's methods. Each takes the caller's principal, API version and request, and may raise RpcError."""
 
     clusters: Clusters
     endpoint: ApiEndpoint
 
     def find(self, principal: str, body: Json, verb: str = "get") -> OperationRecord:
-        """An operation. Raises RpcError unless the caller may do `verb` to its cluster.
+        """An operation. Raises RpcError if the caller may not perform `verb` on its cluster.
 
-        A name without the cluster stands for the location's operation with this number: inferred from the HTTP rules
-        of the SDK, which have both forms.
+        A name without a cluster refers to the operation with this number in the location. This is inferred from the
+        SDK's HTTP rules, which include both forms.
         """
         name = self.endpoint.parse("name", body.get("name", ""), names.OPERATION)
         project = self.endpoint.permission.lab_state.project_named(name.project)
@@ -42,7 +42,7 @@ class OperationService:
         return found
 
     def numbered(self, name: names.Name, location: str) -> OperationRecord | None:
-        """The operation that a name denotes, in a location with its project number."""
+        """The operation that a name refers to. `location` contains the project number."""
         operations = self.clusters.store.operations
         if name.id:
             return operations.get(f"{location}/persistentResources/{name.id}/operations/{name.operation}")
@@ -54,14 +54,14 @@ class OperationService:
         return self.find(principal, body)
 
     async def wait(self, principal: str, version: str, body: Json) -> OperationRecord:
-        """Wait until an operation is done, for at most its timeout or 60 s."""
+        """Wait until an operation is done, for the request's timeout but no longer than 60 s."""
         operation = self.find(principal, body)
         seconds = float(str(body.get("timeout") or f"{MAX_WAIT}s").removesuffix("s"))
         await self.clusters.wait_until_done(operation, min(MAX_WAIT, seconds))
         return operation
 
     async def list(self, principal: str, version: str, body: Json) -> tuple[Sequence[OperationRecord], str]:
-        """One page of a location's or a cluster's operations, and the token of the next page."""
+        """One page of a location's or a cluster's operations, and the next page's token."""
         text = body.get("name", "").removesuffix("/operations")
         name = self.endpoint.parse("name", text, names.LOCATION, names.CLUSTER)
         project = self.endpoint.permission.require(principal, "list", name)
@@ -70,12 +70,12 @@ class OperationService:
         return page([one for one in operations if one.name.startswith(start)], body)
 
     async def cancel(self, principal: str, version: str, body: Json) -> Json:
-        """Cancel a creation. That deletes the cluster, so it requires the permission to delete."""
+        """Cancel a creation. This deletes the cluster, so it requires permission to delete it."""
         self.clusters.cancel(self.find(principal, body, "delete"))
         return {}
 
     async def delete(self, principal: str, version: str, body: Json) -> Json:
-        """Remove the record of a finished operation; its effect stays."""
+        """Remove a finished operation's record. This does not undo the operation."""
         operation = self.find(principal, body, "delete")
         if operation.done:
             self.clusters.store.operations.pop(operation.name)

@@ -1,4 +1,4 @@
-"""The pages of a list."""
+"""Splits lists into pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGE, LARGEST_PAGE = 50, 100  # default and maximum entries per page
 
 
 def page(entries: Sequence[T], body: Mapping[str, Any]) -> tuple[list[T], str]:
-    """The entries of one page and the token of the next. Raises RpcError for an invalid token, and for a filter."""
+    """One page's entries and the next page's token. Raises RpcError for an invalid token or any filter."""
     if body.get("filter"):
         raise RpcError("UNIMPLEMENTED", "The lab does not support filters.")
     size = int(body.get("page_size") or PAGE)
@@ -28,11 +28,11 @@ def page(entries: Sequence[T], body: Mapping[str, Any]) -> tuple[list[T], str]:
 
 
 def position(token: str) -> int:
-    """The position that a page token stands for. Raises RpcError for an invalid one."""
+    """The position that a page token encodes. Raises RpcError if the token is invalid."""
     try:
         text = base64.urlsafe_b64decode(token).decode() if token else "0"
     except (ValueError, binascii.Error):
         text = ""
     if not (text.isascii() and text.isdigit()) or len(text) > 9:
-        raise errors.invalid([("page_token", "It is not a valid page token.")])
+        raise errors.invalid([("page_token", "The page token is invalid.")])
     return int(text)

@@ -1,4 +1,4 @@
-"""google.cloud.resourcemanager.v3.Projects: what the SDK asks for to get a project's number."""
+"""google.cloud.resourcemanager.v3.Projects, where the SDK looks up a project's number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GET = "resourcemanager.projects.get"
 
 @dataclass(frozen=True, slots=True)
 class ProjectService:
-    """The service's only method."""
+    """The service, with its only method."""
 
     permission: Permission
 

@@ -1,7 +1,7 @@
-"""Makes a request message from a path, a query and a JSON body, as Google's HTTP rules say.
+"""Builds a request message from a path, a query and a JSON body, following Google's HTTP rules.
 
 https://github.com/googleapis/googleapis/blob/master/google/api/http.proto, and for the JSON
-https://protobuf.dev/programming-guides/json. Texts: Google's, where an error has a known one.
+https://protobuf.dev/programming-guides/json. The error messages are Google's wherever those are known.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cloud.controlplane import errors
 from cloud.controlplane.api.routes import ALL, Match
 from cloud.controlplane.errors import RpcError
 
-# https://cloud.google.com/apis/docs/system-parameters: with no effect here, or read by `query.py`.
+# Parameters that have no effect here or that rest.py reads: https://cloud.google.com/apis/docs/system-parameters
 SYSTEM = frozenset(
     {"alt", "$alt", "prettyPrint", "$prettyPrint", "key", "$key", "quotaUser", "$quotaUser", "$.xgafv"}
 )
@@ -55,7 +55,7 @@ def build(call: HttpCall, message: Any) -> Any:
 
 
 def parse(fields: Mapping[str, Any], message: Any, where: str) -> None:
-    """Parse JSON into a message, which is the request's field `where`."""
+    """Parse JSON into a message. `where` is the message's field path in the request."""
     try:
         json_format.ParseDict(fields, message)
     except json_format.ParseError as fault:
@@ -64,7 +64,7 @@ def parse(fields: Mapping[str, Any], message: Any, where: str) -> None:
 
 
 def payload_error(text: str, where: str) -> RpcError:
-    """Google's error for protobuf's message."""
+    """Google's error that corresponds to a parse error from protobuf."""
     if unknown := UNKNOWN.search(text):
         path = field_path(unknown["path"], where)
         place = f" at '{path}'" if path else ""
@@ -74,7 +74,7 @@ def payload_error(text: str, where: str) -> RpcError:
     if at := AT.search(said):
         path = field_path(at["path"], where)
         return errors.bad_payload(path, f"Invalid value at '{path}': {AT.sub('', said).rstrip('.')}.")
-    path = field_path(".".join(["", *names]), where)  # the rest is Python's text
+    path = field_path(".".join(["", *names]), where)  # the rest of the message is Python's
     return errors.bad_payload(path, f"Invalid value at '{path}'.")
 
 
@@ -85,7 +85,7 @@ def field_path(path: str, where: str) -> str:
 
 
 def bind(message: Any, key: str, value: str, body: str) -> None:
-    """Set a request's field from a query parameter, in camelCase or as in the proto."""
+    """Set a request's field from a query parameter, whose name is in camelCase or as in the proto."""
     fields = {one.json_name: one for one in message.DESCRIPTOR.fields} | dict(
         message.DESCRIPTOR.fields_by_name
     )
@@ -101,6 +101,6 @@ def bind(message: Any, key: str, value: str, body: str) -> None:
 
 
 def mask_paths(text: str) -> list[str]:
-    """The paths of a field mask in a query, with the proto's field names."""
+    """The paths in a query's field mask, with the proto's field names."""
     snake = re.sub("[A-Z]", lambda one: f"_{one[0].lower()}", text)
     return [path for path in snake.split(",") if path]

@@ -40,7 +40,7 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/", e
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """The front end of one region's endpoint."""
+    """The front end for one region's endpoint."""
 
     services: Services
     permission: Permission
@@ -55,7 +55,7 @@ class Rest:
             return respond(error_body(refusal), STATUS[refusal.code], pretty, headers)
 
     async def call_or_internal(self, request: web.Request) -> Mapping[str, Any]:
-        """Like `call`, with INTERNAL for an unforeseen error."""
+        """Like `call`, but raises INTERNAL for an unexpected error."""
         try:
             return await self.call(request)
         except RpcError:
@@ -65,7 +65,7 @@ class Rest:
             raise errors.internal() from None
 
     async def call(self, request: web.Request) -> Mapping[str, Any]:
-        """The JSON of a response. Raises RpcError."""
+        """A response as JSON. Raises RpcError."""
         found = routes.match(request.method, request.raw_path.partition("?")[0])
         as_numbers = encodes_enums_as_numbers(request.query)
         service = OPERATIONS if found.route.is_operation else cluster_service(found.version)
@@ -79,7 +79,7 @@ class Rest:
 
 
 async def read_body(request: web.Request) -> Mapping[str, Any]:
-    """The JSON of a request. Raises RpcError (INVALID_ARGUMENT) if it is malformed or too large."""
+    """A request's JSON body. Raises RpcError (INVALID_ARGUMENT) if it is malformed or too large."""
     try:
         return await read_json(request.content.iter_any(), request.headers.get("Content-Encoding", ""))
     except ApiError as fault:
@@ -87,7 +87,7 @@ async def read_body(request: web.Request) -> Mapping[str, Any]:
 
 
 def encodes_enums_as_numbers(query: Mapping[str, str]) -> bool:
-    """Whether the query selects numbers for enums, as the SDK does. Raises RpcError for another format than JSON."""
+    """Whether the query requests enums as numbers, as the SDK does. Raises RpcError for any format except JSON."""
     text = query.get("$alt", query.get("alt", "json"))
     if text not in ("json", "json;enum-encoding=int"):
         raise errors.bad_payload("", f'The format "{text}" is not supported: use json.')
@@ -95,7 +95,7 @@ def encodes_enums_as_numbers(query: Mapping[str, str]) -> bool:
 
 
 def error_body(refusal: RpcError) -> dict[str, Any]:
-    """The JSON of an error: https://cloud.google.com/apis/design/errors#http_mapping."""
+    """An error as JSON: https://cloud.google.com/apis/design/errors#http_mapping."""
     details = {"details": list(refusal.details)} if refusal.details else {}
     error = {"code": STATUS[refusal.code], "message": refusal.message, "status": refusal.code}
     return {"error": error | details}

@@ -1,7 +1,7 @@
 """The HTTP rules of the API: which method a request calls, and which fields its path sets.
 
 https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.persistentResources and
-/projects.locations.operations. The SDK sends its calls to Operations below /ui/ instead of a version
+/projects.locations.operations. The SDK calls Operations under /ui/ instead of a version
 (services/persistent_resource_service/transports/rest.py).
 """
 
@@ -21,7 +21,7 @@ ALL = "*"
 
 @dataclass(frozen=True, slots=True)
 class ApiRoute:
-    """A rule: `path` has a group for the name; `field` is the request's field that the name sets.
+    """A rule: `path` has a group for the name, and `field` is the request field that the name sets.
 
     `body` is the field that the request's body sets: ALL for the whole request, "" for no body.
     """
@@ -34,7 +34,7 @@ class ApiRoute:
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """The first segments of its path."""
+        """The possible first segments of its path."""
         return ("v1", "v1beta1", "ui") if self.is_operation else ("v1", "v1beta1")
 
     @property
@@ -86,5 +86,7 @@ def match(verb: str, path: str) -> Match:
             and version in (("v1", "v1beta1", "ui") if route.is_operation else ("v1", "v1beta1"))
         ):
             return Match(route, version, unquote(found[1]))
-    text = f"The lab's Vertex AI does not have {verb} {path}: it has persistentResources and their operations only."
+    text = (
+        f"The lab's Vertex AI does not support {verb} {path}, only persistentResources and their operations."
+    )
     raise RpcError("UNIMPLEMENTED", text)

@@ -26,7 +26,7 @@ OUTPUT = ("name", "state", "error", "create_time", "start_time", "update_time", 
 
 @dataclass(frozen=True, slots=True)
 class ClusterService:
-    """The service's methods. Each takes the caller's principal, the API version and the request; raises RpcError."""
+    """The service's methods. Each takes the caller's principal, API version and request, and may raise RpcError."""
 
     clusters: Clusters
     endpoint: ApiEndpoint
@@ -69,9 +69,9 @@ class ClusterService:
         return resource(cluster)
 
     async def list(self, principal: str, version: str, body: Json) -> Json:
-        """One page of a location's clusters, without those that are being deleted.
+        """One page of a location's clusters, excluding those being deleted.
 
-        Google's system tests expect that right after a deletion (tests/system/vertex_ray/test_cluster_management.py).
+        Google's system tests expect this right after a deletion (tests/system/vertex_ray/test_cluster_management.py).
         """
         _, parent = self.endpoint.parent(principal, "list", body.get("parent", ""))
         clusters = self.clusters.store.clusters.values()
@@ -92,7 +92,10 @@ class ClusterService:
         return self.clusters.update(name, counts, version)
 
     async def reboot(self, principal: str, version: str, body: Json) -> OperationRecord:
-        """Always refused: cloud.google.com/vertex-ai/docs/training/persistent-resource-reboot. The text is ours."""
+        """Always refused: cloud.google.com/vertex-ai/docs/training/persistent-resource-reboot.
+
+        The message is the lab's own.
+        """
         self.clusters.named(self.endpoint.cluster(principal, "reboot", body.get("name", "")))
         raise RpcError("FAILED_PRECONDITION", "Reboot is not available on Ray on Vertex AI.")
 

@@ -1,5 +1,5 @@
-"""Autoscaling: pending demand adds nodes to autoscaled pools, idle nodes are removed.
+"""Autoscaling: adds nodes to autoscaled pools for pending demand, and removes idle nodes.
 
-Google names Ray's defaults: https://cloud.google.com/vertex-ai/docs/open-source/ray-on-vertex-ai/scale-clusters and
+Google documents Ray's defaults: https://cloud.google.com/vertex-ai/docs/open-source/ray-on-vertex-ai/scale-clusters and
 https://docs.ray.io/en/latest/cluster/vms/user-guides/configuring-autoscaling.html.
 """

@@ -1,8 +1,8 @@
-"""Decides which nodes to add and to remove. Pure: the loop in scaler.py supplies all values.
+"""Decides which nodes to add and which to remove. Pure: the loop in scaler.py supplies all values.
 
-Like Ray's own autoscaler (ray/autoscaler/_private/resource_demand_scheduler.py): demand is packed, largest bundles
-first, into the free resources of existing nodes, nodes that are starting, and then new ones of the pool that fits
-best. Nodes are removed once they have been idle for the idle timeout and nothing is packed into them.
+It works like Ray's own autoscaler (ray/autoscaler/_private/resource_demand_scheduler.py). It packs demand, largest
+bundles first, into the free resources of existing nodes, then into starting nodes, and then into new nodes of the
+best-fitting pool. It removes nodes that have been idle for the idle timeout and have nothing packed into them.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from cloud.controlplane.autoscaling.load import Bundle, Group
 
 IDLE_TIMEOUT = 300.0  # seconds: Ray's idle_timeout_minutes, default 5
 MAX_PENDING = (
-    5  # nodes that may start at a time, or as many as there are (Ray's upscaling_speed, default 1.0)
+    5  # nodes that may be starting at once, or the number of running nodes if higher (Ray's upscaling_speed)
 )
 
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """A node of a pool. `free` is None while it is starting; `idle` is for how many seconds it has been idle."""
+    """A node in a pool. `free` is None while it is starting. `idle` is its idle time in seconds."""
 
     number: int
     free: Bundle | None
@@ -29,7 +29,7 @@ class NodeState:
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
-    """An autoscaled pool without the head: its bounds, the resources of one node and its nodes."""
+    """An autoscaled pool, excluding the head: its bounds, the resources of one node, and its nodes."""
 
     id: str
     minimum: int
@@ -41,7 +41,7 @@ class PoolState:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What has to fit: `pending` into free resources, `requested` into the nodes regardless of their use."""
+    """The demand to fit: `pending` into free resources, `requested` into the nodes regardless of their usage."""
 
     pending: tuple[Group, ...] = ()
     requested: tuple[Bundle, ...] = ()
@@ -68,7 +68,7 @@ class Slot:
 
 @dataclass(slots=True)
 class Packing:
-    """The nodes of all pools while demand is packed into them. `room` is how many nodes may be added in all."""
+    """The nodes of all pools while demand is packed into them. `room` is how many nodes may still be added."""
 
     pools: Sequence[PoolState]
     slots: list[Slot]
@@ -83,7 +83,7 @@ class Packing:
             self.place_each(group.bundles, distinct=group.strategy == "STRICT_SPREAD")
 
     def place_each(self, bundles: Iterable[Bundle], distinct: bool) -> None:
-        """Place bundles, each on another node if `distinct`."""
+        """Place bundles, each on a different node if `distinct`."""
         taken: list[Slot] = []
         for bundle in sorted(bundles, key=size, reverse=True):
             others = [one for one in self.slots if not distinct or one not in taken]
@@ -92,7 +92,7 @@ class Packing:
                 taken.append(slot)
 
     def add(self, bundle: Bundle) -> Slot | None:
-        """A new node for a bundle, in the pool that wastes least; None if no pool has room for one."""
+        """A new node for a bundle, in the pool that wastes the least; None if no pool has room for one."""
         suitable = [
             pool
             for pool in self.pools
@@ -116,7 +116,7 @@ class Packing:
 def numbers(
     pools: Sequence[PoolState], demand: Demand, room: int, idle_timeout: float = IDLE_TIMEOUT
 ) -> Mapping[str, tuple[int, ...]]:
-    """The numbers of the nodes that each pool should have. `room`: how many more nodes fit on this machine."""
+    """The node numbers that each pool should have. `room`: how many more nodes fit on this machine."""
     starting = sum(node.free is None for pool in pools for node in pool.nodes)
     running = sum(len(pool.nodes) for pool in pools) - starting
     room = min(room, max(MAX_PENDING, running) - starting)
@@ -148,7 +148,7 @@ def requested(
 def kept(
     pool: PoolState, packing: Packing, needed: set[tuple[str, int]], idle_timeout: float
 ) -> tuple[int, ...]:
-    """The numbers of a pool's nodes: the existing ones without those to remove, and the new ones."""
+    """The numbers of a pool's nodes: the existing ones, minus those to remove, plus the new ones."""
     used = {one.number for one in packing.slots if one.pool == pool.id and one.used}
     idle = [
         node
@@ -173,7 +173,7 @@ def slot(pool: PoolState, node: NodeState) -> Slot:
 
 
 def fits(bundle: Bundle, free: Bundle) -> bool:
-    """Whether a bundle fits into free resources. A resource that a node does not have never fits."""
+    """Whether a bundle fits into free resources. It never fits if the node lacks one of its resources."""
     return all(amount <= free.get(name, 0) + 1e-9 for name, amount in bundle.items() if amount > 0)
 
 
@@ -192,6 +192,6 @@ def size(bundle: Bundle) -> tuple[float, float]:
 
 
 def waste(bundle: Bundle, resources: Bundle) -> tuple[float, float]:
-    """What a new node would leave unused: GPUs count most, so that tasks without one do not start GPU nodes."""
+    """What a new node would leave unused: GPUs count most, so tasks that need no GPU do not start GPU nodes."""
     more, used = size(resources), size(bundle)
     return more[0] - used[0], more[1] - used[1]

@@ -1,7 +1,7 @@
 """What a cluster's head reports: pending demand, and which nodes are in use.
 
 Sources: GET /api/cluster_status (ray/autoscaler/_private/load_metrics.py, `summary`), whose keys the dashboard converts
-to camelCase, resource names included, and GET /nodes?view=summary for actors and tasks that use no resources.
+to camelCase, including resource names; and GET /nodes?view=summary, for actors and tasks that use no resources.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class NodeUsage:
-    """A node's resources: total and available. `busy` also covers actors and tasks that use none."""
+    """A node's resources: total and available. `busy` also covers actors and tasks that use no resources."""
 
     total: Bundle
     available: Bundle
@@ -33,7 +33,7 @@ class NodeUsage:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`requested` are the bundles of ray.autoscaler.sdk.request_resources; `usage` is by the node's address."""
+    """`requested` are the bundles of ray.autoscaler.sdk.request_resources; `usage` is keyed by node address."""
 
     pending: tuple[Group, ...]
     requested: tuple[Bundle, ...]
@@ -42,7 +42,7 @@ class Load:
 
 
 def parse(status: Mapping[str, Any], nodes: Mapping[str, Any]) -> Load | None:
-    """The load in the two responses; None if the head has not reported any yet."""
+    """The load in the two responses; None if the head has not reported one yet."""
     found = (status.get("data") or {}).get("clusterStatus") or {}
     report = found.get("loadMetricsReport")
     if not report:
@@ -60,14 +60,14 @@ def parse(status: Mapping[str, Any], nodes: Mapping[str, Any]) -> Load | None:
 
 
 def bundles(counted: Any) -> Iterator[Bundle]:
-    """Each of the bundles in a list of (bundle, count), without those that need nothing: they run on the head."""
+    """The bundles in a list of (bundle, count), except those that need no resources: they run on the head."""
     for bundle, count in counted or ():
         if any(amount > 0 for amount in bundle.values()):
             yield from [bundle] * int(count)
 
 
 def groups(counted: Any) -> Iterator[Group]:
-    """Each of the placement groups in a list of (group, count)."""
+    """The placement groups in a list of (group, count)."""
     for group, count in counted or ():
         one = Group(tuple(bundles(group.get("bundles"))), str(group.get("strategy") or "PACK"))
         yield from [one] * int(count)
@@ -85,7 +85,7 @@ def usage(resources: Mapping[str, Any], used: frozenset[str]) -> tuple[str, Node
 
 
 def used_addresses(nodes: Mapping[str, Any]) -> frozenset[str]:
-    """The addresses of the nodes with an actor or a running task."""
+    """The addresses of the nodes that have an actor or a running task."""
     summary = (nodes.get("data") or {}).get("summary") or ()
     return frozenset(
         str(node.get("ip"))
@@ -95,6 +95,6 @@ def used_addresses(nodes: Mapping[str, Any]) -> frozenset[str]:
 
 
 def is_used(worker: Mapping[str, Any]) -> bool:
-    """Whether a worker process is an actor or runs a task. The id of no actor consists of the letter f."""
+    """Whether a worker process is an actor or runs a task. An actor ID of only f's means no actor."""
     actor = str(worker.get("actorId") or "").strip("f")
     return bool(actor) or int(worker.get("numRunningTasks") or 0) > 0

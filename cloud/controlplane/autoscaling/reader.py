@@ -13,11 +13,11 @@ from cloud.controlplane.autoscaling.load import Load, parse
 log = logging.getLogger("raydock.vertex")
 
 TIMEOUT = 10.0  # seconds per request
-HEADERS = {"User-Agent": "raydock"}  # the dashboard of 2.47.1 answers 500 without one
+HEADERS = {"User-Agent": "raydock"}  # Ray 2.47.1's dashboard returns 500 without one
 
 
 async def read_load(head: str, port: int) -> Load | None:
-    """The load that a head reports; None if it does not answer or has not reported any yet."""
+    """The load that a head reports; None if it does not respond or has not reported one yet."""
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
     try:
         async with aiohttp.ClientSession(
@@ -28,7 +28,7 @@ async def read_load(head: str, port: int) -> Load | None:
             )
         return parse(status, nodes)
     except (aiohttp.ClientError, TimeoutError, ValueError, TypeError, KeyError, AttributeError) as fault:
-        log.info("The load of the head %s is unknown: %r", head, fault)
+        log.info("could not read the load of head %s: %r", head, fault)
         return None
 
 

@@ -1,4 +1,4 @@
-"""The loop that scales the clusters with autoscaled pools."""
+"""The loop that scales clusters with autoscaled pools."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger("raydock.vertex")
 
 POLL = 5.0  # seconds between decisions, as in Ray's own autoscaler
 STALE = 60.0  # seconds: an older report is ignored
-# Ray offers about this share of a container's memory to tasks; used until a node of the pool has reported its own.
+# Ray offers about this share of a container's memory to tasks; used until a node in the pool has reported its own.
 TASK_MEMORY = 0.6
 Read = Callable[[str], Awaitable["Load | None"]]
 
@@ -35,11 +35,11 @@ class Autoscaler:
     read: Read
     idle_timeout: float = decide.IDLE_TIMEOUT
     clock: Callable[[], float] = time.monotonic
-    # By node, with its cluster's creation time: a name may be used again.
+    # Keyed by node and its cluster's creation time, because a name may be reused.
     idle_since: dict[tuple[float, NodeKey], float] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Scale the clusters, forever."""
+        """Scale the clusters forever."""
         while True:
             await asyncio.sleep(POLL)
             await asyncio.gather(
@@ -47,14 +47,14 @@ class Autoscaler:
             )
 
     async def scale_or_log(self, cluster: ClusterRecord) -> None:
-        """Scale a cluster. A failure is logged and tried again."""
+        """Scale a cluster. Logs a failure; the next round tries again."""
         try:
             await self.scale(cluster)
         except Exception:
-            log.exception("%s could not be scaled", cluster.name)
+            log.exception("could not scale %s", cluster.name)
 
     async def scale(self, cluster: ClusterRecord) -> None:
-        """Decide once for a cluster, and start adjusting its nodes if the decision changes them."""
+        """Make one decision for a cluster, and start adjusting its nodes if the decision changes them."""
         if not cluster.scaled or cluster.state != "RUNNING" or not self.clusters.settled(cluster):
             return
         load = await self.read(cluster.head)
@@ -70,7 +70,7 @@ class Autoscaler:
             self.clusters.rescale(cluster, {pool: list(found) for pool, found in wanted.items()})
 
     def forget_removed(self, cluster: ClusterRecord, seen: Mapping[NodeKey, ObservedNode]) -> None:
-        """Forget the idle times of removed nodes: a new node may get the number of one."""
+        """Forget the idle times of removed nodes, because a new node may reuse a number."""
         gone = [one for one in self.idle_since if one[1].cluster == cluster.name and one[1] not in seen]
         for one in gone:
             del self.idle_since[one]
@@ -95,7 +95,7 @@ class Autoscaler:
     def node(
         self, identity: tuple[float, NodeKey], seen: Mapping[NodeKey, ObservedNode], load: Load
     ) -> NodeState:
-        """A node's state. Its idle time counts from the first decision that found it idle."""
+        """A node's state. Its idle time starts with the first decision that sees it idle."""
         key = identity[1]
         usage = load.usage[seen[key].address] if joined(key, seen, load) else None
         if usage is None or usage.busy:
@@ -106,23 +106,23 @@ class Autoscaler:
 
 
 def joined(key: NodeKey, seen: Mapping[NodeKey, ObservedNode], load: Load) -> bool:
-    """Whether Ray knows a node."""
+    """Whether a node has joined Ray."""
     return key in seen and seen[key].address in load.usage
 
 
 def worker_numbers(cluster: ClusterRecord, position: int) -> list[int]:
-    """The numbers of a pool's nodes without the head."""
+    """The numbers of a pool's nodes, excluding the head."""
     return [number for number in cluster.shape.numbers(position) if (position, number) != (0, 0)]
 
 
 def with_head(cluster: ClusterRecord, wanted: Mapping[str, tuple[int, ...]]) -> Mapping[str, tuple[int, ...]]:
-    """The numbers of each pool's nodes, with the head in the first."""
+    """The numbers of each pool's nodes, including the head in the first pool."""
     first = cluster.spec["resource_pools"][0]["id"]
     return {pool: (0, *found) if pool == first else found for pool, found in wanted.items()}
 
 
 def expected(cluster: ClusterRecord, pool: Mapping[str, Any]) -> Bundle:
-    """The resources that a new node of a pool will have, as Ray reports them."""
+    """The resources that a new node in a pool will have, as Ray reports them."""
     node = node_sizing.worker(NodeKey(cluster.name, pool["id"], 1), pool, cluster.shape)
     memory = node.memory * TASK_MEMORY
     found = {"CPU": node.cpus, "GPU": node.gpus, "memory": memory, OBJECT_STORE: node.memory * 0.25}

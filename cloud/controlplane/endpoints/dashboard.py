@@ -1,8 +1,8 @@
-"""The clusters' dashboards, each on its own host name, for callers that may get the cluster.
+"""The clusters' dashboards, each on its own host name, for callers with permission to get the cluster.
 
 Google documents no specific permission for a dashboard; its page on Ray on Vertex AI requires at least the role
-aiplatform.user. The lab requires aiplatform.persistentResources.get on the cluster. Sign-in from a browser through the
-Google Cloud console is not supported: a program sends its token, as vertex_ray does.
+aiplatform.user. The lab requires aiplatform.persistentResources.get on the cluster. Browser sign-in through the Google
+Cloud console is not supported. Programs send a token, as vertex_ray does.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Dashboards:
 
     clusters: Clusters
     permission: Permission
-    port: int = PORT  # of the dashboard on a head
-    job_limits: dict[str, JobLimit] = field(default_factory=dict)  # by the head's address
+    port: int = PORT  # the dashboard's port on a head
+    job_limits: dict[str, JobLimit] = field(default_factory=dict)  # keyed by the head's address
 
     async def handle(self, request: web.Request, host: str) -> web.StreamResponse:
         """Authenticate the caller, find the cluster, check permission and state, and forward the request."""
@@ -41,7 +41,7 @@ class Dashboards:
             principal = self.permission.header_principal(request.headers.get("Authorization", ""))
             found = [one for one in self.clusters.store.clusters.values() if one.host == host]
             if host not in HOSTS or not found:
-                return auth.refused(request, 404, "The lab has no cluster with this dashboard.")
+                return auth.refused(request, 404, "No cluster in the lab uses this dashboard host.")
             self.permission.require(principal, "get", names.parse(found[0].name, names.CLUSTER))
         except RpcError as refusal:
             answer = auth.refused(request, STATUS[refusal.code], refusal.message)

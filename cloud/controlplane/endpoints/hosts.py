@@ -1,6 +1,6 @@
-"""The host names of this service: one for each region, and one for each cluster's dashboard and Ray Client.
+"""This service's host names: one for each region, and one for each cluster's dashboard and Ray Client.
 
-The latter limit the number of clusters. compose.yaml has the same names (`x-vertex-names`).
+The number of cluster host names limits the number of clusters. compose.yaml lists the same names (`x-vertex-names`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from cloud.controlplane.errors import RpcError
 from cloud.controlplane.names import short_hash
 
 HOSTS = tuple(f"ray-{n}.aiplatform-training.googleusercontent.com" for n in range(1, 9))
-# Some of the regions that have Ray on Vertex AI: https://cloud.google.com/vertex-ai/docs/general/locations.
+# Some of the regions that offer Ray on Vertex AI: https://cloud.google.com/vertex-ai/docs/general/locations.
 REGIONS = (
     *("us-central1", "us-east1", "us-east4", "us-west1"),
     *("europe-west1", "europe-west4", "asia-northeast1", "asia-southeast1"),
@@ -20,7 +20,7 @@ REGION_OF_HOST = {f"{region}-aiplatform.googleapis.com": region for region in RE
 
 
 def allocate(name: str, used: Collection[str]) -> str:
-    """A free host name; the same one for the same cluster name, if possible. Raises RpcError if none is free."""
+    """A free host name, always the same one for a given cluster name if possible. Raises RpcError if none is free."""
     first = int(short_hash(name), 16) % len(HOSTS)
     free = [host for host in (*HOSTS[first:], *HOSTS[:first]) if host not in used]
     if not free:

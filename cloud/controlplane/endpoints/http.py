@@ -1,4 +1,4 @@
-"""Everything that this service answers over HTTP/1.1: the regions' REST APIs and the clusters' dashboards, by host."""
+"""This service's HTTP/1.1 endpoints, selected by host: the regions' REST APIs and the clusters' dashboards."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from cloud.gateway.proxy import Gate, defer_continue, server_options, upstream
 
 @dataclass(frozen=True, slots=True)
 class HttpHosts:
-    """Selects by the requested host. `regions` has the REST API of each region."""
+    """Routes requests by host. `regions` maps each region to its REST API."""
 
     dashboards: Dashboards
     regions: Mapping[str, Rest]
 
     def application(self) -> web.Application:
-        """The application, for all hosts and paths."""
+        """The application that serves all hosts and paths."""
         app = web.Application(client_max_size=Gate("", "").limit, handler_args=server_options())
         app.router.add_route("*", "/{path:.*}", self.handle, expect_handler=defer_continue)
         app.cleanup_ctx.append(upstream)

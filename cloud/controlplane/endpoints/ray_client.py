@@ -4,7 +4,7 @@ gRPC calls to a cluster's host are forwarded to its head's Ray Client server, re
 bidirectional stream of opaque messages. Google documents no specific permission for the endpoint. The lab requires
 the dashboard's permission, aiplatform.persistentResources.get, at the start of each call.
 
-At most one message per direction of a call is buffered (backpressure).
+Each call buffers at most one message per direction (backpressure).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = logging.getLogger("raydock.vertex")
 
 PORT = 10001
 CONNECT = 5.0  # seconds to reach a head
-MAX_CALLS = 100  # concurrent calls per host; Ray's own server has as many threads
+MAX_CALLS = 100  # concurrent calls per host, the number of threads in Ray's own server
 # Bytes. Ray Client sends objects in chunks of 5 MiB, but a working directory in one message.
 MAX_MESSAGE = 128 * 2**20
 # As in ray.util.client.common.GRPC_OPTIONS: a client pings every 30 s, which gRPC otherwise treats as abuse.
@@ -39,7 +39,7 @@ OPTIONS = [
     ("grpc.http2.max_ping_strikes", 0),
 ]
 TO_HEAD = [*OPTIONS, ("grpc.enable_http_proxy", 0)]
-# Set by each transport, and the user's token, which the head must not get.
+# Headers that each transport sets itself, and the user's token, which the head must not receive.
 NOT_FORWARDED = ("authorization", "user-agent", "content-type", "te", "host")
 
 
@@ -50,10 +50,10 @@ class RayClientEndpoint:
     host: str
     clusters: Clusters
     permission: Permission
-    port: int = PORT  # of the Ray Client server on a head
+    port: int = PORT  # the Ray Client server's port on a head
 
     async def serve(self, address: str) -> tuple[Any, int]:
-        """Start a server. Returns it and its port. TLS and the selection of the host are handled in front of it."""
+        """Start a server and return it with its port. TLS termination and routing by host happen in front of it."""
         server = grpc.aio.server(
             options=[("grpc.so_reuseport", 0), *OPTIONS], maximum_concurrent_rpcs=MAX_CALLS
         )
@@ -63,18 +63,18 @@ class RayClientEndpoint:
         return server, port
 
     def head(self, metadata: Metadata) -> str:
-        """The head's address for a call. Raises RpcError without permission, or if no cluster runs on this host."""
+        """The head's address for a call. Raises RpcError if permission is missing or no cluster runs on this host."""
         principal = self.permission.caller(metadata)
         found = [one for one in self.clusters.store.clusters.values() if one.host == self.host]
         if not found:
-            raise RpcError("NOT_FOUND", f"The lab has no cluster with the Ray Client endpoint {self.host}.")
+            raise RpcError("NOT_FOUND", f"No cluster in the lab uses the Ray Client endpoint {self.host}.")
         self.permission.require(principal, "get", names.parse(found[0].name, names.CLUSTER))
         if found[0].state not in ("RUNNING", "UPDATING"):
             raise RpcError("UNAVAILABLE", f"The cluster is {found[0].state}.")
         return f"{found[0].head}:{self.port}"
 
     async def call(self, method: str, requests: AsyncIterator[bytes], context: Any) -> None:
-        """Forward one call. Aborts it with the head's status, or with ours if it is refused."""
+        """Forward one call. Aborts it with the head's status, or with the lab's own if the lab refuses it."""
         metadata = context.invocation_metadata()
         try:
             head = self.head(metadata)
@@ -98,7 +98,7 @@ class ForwardAll(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no t
     endpoint: RayClientEndpoint
 
     def service(self, details: Any) -> Any:
-        """The handler of a call, whatever its method; the name is gRPC's."""
+        """The handler for a call to any method. gRPC defines this method's name."""
 
         async def call(requests: AsyncIterator[bytes], context: Any) -> None:
             await self.endpoint.call(details.method, requests, context)
@@ -111,7 +111,7 @@ async def wait_until_ready(channel: Any) -> None:
     try:
         await asyncio.wait_for(channel.channel_ready(), CONNECT)
     except (TimeoutError, asyncio.TimeoutError):
-        text = "The cluster's head does not answer on its Ray Client port."
+        text = "The cluster's head does not respond on its Ray Client port."
         raise RpcError("UNAVAILABLE", text) from None
 
 
@@ -132,7 +132,7 @@ async def relay(requests: AsyncIterator[bytes], call: Any, context: Any) -> None
 async def send(requests: AsyncIterator[bytes], call: Any) -> None:
     """Copy the client's messages to the head. An error here ends the call; `relay` reports its status.
 
-    This avoids `call.write`: if the head has already ended the call, it replaces the head's status by INTERNAL
+    This avoids `call.write`, which replaces the head's status with INTERNAL if the head has already ended the call
     (grpcio 1.85, grpc/aio/_call.py, `_write`).
     """
     try:

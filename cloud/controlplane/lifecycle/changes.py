@@ -1,4 +1,4 @@
-"""Lets callers wait for a change of a cluster or an operation."""
+"""Lets callers wait for a change to a cluster or an operation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ClusterChanges:
             self.condition.notify_all()
 
     async def wait_for(self, check: Callable[[], bool], seconds: float) -> None:
-        """Wait until `check`, called after each change, is true, for at most this many seconds."""
+        """Wait up to this many seconds for `check` to return true. It is called after each change."""
 
         async def wait() -> None:
             async with self.condition:

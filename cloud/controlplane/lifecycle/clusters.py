@@ -1,4 +1,4 @@
-"""The lifecycle of clusters.
+"""The clusters' lifecycle.
 
 PROVISIONING → RUNNING or ERROR, RUNNING → UPDATING → RUNNING, any → STOPPING → deleted.
 
@@ -102,7 +102,7 @@ class Clusters:
         if operation.done:
             return
         if operation.verb != "create":
-            text = f"Operation {operation.name} can't be cancelled: only a creation can."
+            text = f"Operation {operation.name} can't be cancelled: only a create operation can."
             raise RpcError("UNIMPLEMENTED", text)
         cluster = self.named(operation.cluster)
         cluster.state, cluster.updated = "STOPPING", time.time()
@@ -143,7 +143,7 @@ class Clusters:
         return task is None or task.done()
 
     def rescale(self, cluster: ClusterRecord, scaled: dict[str, list[int]]) -> None:
-        """Make the autoscaled pools have these nodes, unless the cluster has changed in the meantime."""
+        """Scale the autoscaled pools to these nodes, unless the cluster has changed in the meantime."""
         if cluster.state != "RUNNING" or not self.settled(cluster):
             return
         log.info("%s: scaled from %s to %s", cluster.name, cluster.scaled, scaled)
@@ -152,7 +152,7 @@ class Clusters:
         self.tasks[cluster.name] = asyncio.create_task(self.adjust_nodes(cluster))
 
     async def adjust_nodes(self, cluster: ClusterRecord) -> None:
-        """Adjust a running cluster's nodes without waiting until they are ready. A failure is tried again later."""
+        """Adjust a running cluster's nodes without waiting until they are ready. Failures are retried later."""
         try:
             await self.provisioner.adjust(cluster, lambda: cluster.state == "RUNNING")
         except NodesFailed as fault:
@@ -181,7 +181,7 @@ class Clusters:
         return not self.operations.open(cluster.name)
 
     async def create_nodes_or_fail(self, cluster: ClusterRecord, state: str) -> None:
-        """Create the cluster's nodes; on failure, put it into ERROR, with the reason."""
+        """Create the cluster's nodes; on failure, set its state to ERROR and record the reason."""
         try:
             address = await self.provisioner.create(cluster, lambda: cluster.state == state)
             if cluster.state == state and (state, cluster.head) != ("RUNNING", address):
@@ -214,11 +214,11 @@ class Clusters:
         self.store.save()
 
     async def wait_until_done(self, operation: OperationRecord, seconds: float) -> None:
-        """Wait until an operation is done, for at most this many seconds."""
+        """Wait up to this many seconds for an operation to finish."""
         await self.changes.wait_for(lambda: operation.done, seconds)
 
     async def wait_until_provisioned(self, cluster: ClusterRecord, seconds: float) -> None:
-        """Wait until a cluster leaves PROVISIONING, for at most this many seconds."""
+        """Wait up to this many seconds for a cluster to leave PROVISIONING."""
         await self.changes.wait_for(lambda: cluster.state != "PROVISIONING", seconds)
 
     async def close(self) -> None:

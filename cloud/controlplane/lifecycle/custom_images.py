@@ -1,4 +1,4 @@
-"""Which local images run for a cluster's custom images."""
+"""Determines which local images run instead of a cluster's custom images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = logging.getLogger("raydock.vertex")
 
 
 def local_images(cluster: ClusterRecord, nodes: Nodes) -> dict[str, str]:
-    """The local images that run for custom images, by pool. They are also logged."""
+    """The local images that run instead of custom images, by pool. Also logs them."""
     found: dict[str, str] = {}
     for node in node_sizing.nodes(cluster.shape):
         local = nodes.image(node)

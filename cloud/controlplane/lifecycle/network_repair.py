@@ -1,4 +1,4 @@
-"""Keeps the clusters' networks in repair: the lab's cloud may have been replaced by a new container."""
+"""Repairs the clusters' networks, because a new container may have replaced the lab's cloud."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class NetworkRepair:
     nodes: Nodes
 
     async def run(self) -> None:
-        """Repair every network, forever."""
+        """Repair the networks forever."""
         while True:
             live = [one.name for one in self.store.clusters.values() if one.state in LIVE_STATES]
             await asyncio.gather(*map(self.repair, live))
             await asyncio.sleep(POLL)
 
     async def repair(self, name: str) -> None:
-        """Ensure that a cluster's network exists, and delete it again if the cluster ended in the meantime."""
+        """Ensure that a cluster's network exists, and delete it again if the cluster is no longer live."""
         try:
             await self.nodes.ensure_network(name)
             found = self.store.clusters.get(name)

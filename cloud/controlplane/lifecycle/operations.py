@@ -19,7 +19,7 @@ class Operations:
     serial: Any = field(default_factory=lambda: itertools.count(time.time_ns() // 1000))
 
     def start(self, verb: str, cluster: ClusterRecord, version: str) -> OperationRecord:
-        """Record a new operation of a cluster."""
+        """Record a new operation on a cluster."""
         now = cluster.updated = time.time()
         name = f"{cluster.name}/operations/{next(self.serial)}"
         operation = OperationRecord(name, verb, cluster.name, version, now, now)

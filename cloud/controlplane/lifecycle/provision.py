@@ -1,4 +1,4 @@
-"""Makes a cluster's nodes match its record. Knows nothing of operations or states."""
+"""Makes a cluster's nodes match its record. Independent of operations and states."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cloud.controlplane.nodes import node_sizing
 from cloud.controlplane.nodes.nodes import NodeKey, Nodes, ObservedNode
 
 log = logging.getLogger("raydock.vertex")
-Unchanged = Callable[[], bool]  # whether the work is still wanted
+Unchanged = Callable[[], bool]  # whether the work is still needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class ClusterProvisioner:
     async def create(self, cluster: ClusterRecord, unchanged: Unchanged) -> str:
         """Create missing nodes, remove surplus ones and wait until all are ready.
 
-        Returns the head's address; "" if the work is no longer wanted. Raises NodesFailed.
+        Returns the head's address, or "" if the work is no longer needed. Raises NodesFailed.
         """
         await self.nodes.ensure_network(cluster.name)
         wanted = await self.adjust(cluster, unchanged)
@@ -40,7 +40,7 @@ class ClusterProvisioner:
         return (await self.seen(cluster))[next(iter(wanted))].address if unchanged() else ""
 
     async def adjust(self, cluster: ClusterRecord, unchanged: Unchanged) -> list[NodeKey]:
-        """Create missing nodes and remove surplus ones. Returns all wanted ones, the head first. Raises NodesFailed."""
+        """Create missing nodes and remove surplus ones. Returns all wanted nodes, head first. Raises NodesFailed."""
         wanted = {one.key: one for one in node_sizing.nodes(cluster.shape)}
         seen = await self.seen(cluster)
         if cluster.started and next(iter(wanted)) not in seen:
@@ -67,7 +67,7 @@ class ClusterProvisioner:
     async def wait(self, cluster: ClusterRecord, unchanged: Unchanged, wanted: set[NodeKey]) -> None:
         """Wait until all nodes are ready.
 
-        Raises NodesFailed if one failed, or after the deadline, with the nodes that are not ready.
+        Raises NodesFailed if a node fails, or after the deadline. The message lists the failed or unready nodes.
         """
         deadline = time.monotonic() + self.ready
         while unchanged():

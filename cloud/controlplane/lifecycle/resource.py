@@ -34,9 +34,9 @@ def resource(cluster: ClusterRecord) -> dict[str, Any]:
 
 
 def access_uris(cluster: ClusterRecord) -> dict[str, str]:
-    """The public endpoints, and the lab's own entries: the local image of each pool with a custom image.
+    """The public endpoints, and the lab's own entries: the local image for each pool with a custom image.
 
-    RAY_HEAD_NODE_INTERNAL_IP is left out: with it, the SDK would not send a token.
+    RAY_HEAD_NODE_INTERNAL_IP is omitted; with it, the SDK would not send a token.
     """
     return {
         "RAY_DASHBOARD_URI": cluster.host,

@@ -20,21 +20,21 @@ class ClusterRecord:
 
     name: str
     spec: dict[str, Any]
-    project: str  # project id
-    principal: str  # the identity of its jobs
-    host: str  # host name of its dashboard
+    project: str  # project ID
+    principal: str  # its jobs' identity
+    host: str  # its dashboard's host name
     created: float
     updated: float
     started: float = 0  # 0: never RUNNING
     state: str = "PROVISIONING"
     error: str = ""
     head: str = ""  # the head's address on the cluster's network
-    scaled: dict[str, list[int]] = field(default_factory=dict)  # numbers of the nodes of each autoscaled pool
+    scaled: dict[str, list[int]] = field(default_factory=dict)  # node numbers by autoscaled pool
     images: dict[str, str] = field(default_factory=dict)  # local images by pool, for custom images
 
     @property
     def shape(self) -> ClusterShape:
-        """What its nodes derive from."""
+        """The input from which its nodes are derived."""
         return ClusterShape(self.name, self.spec, self.principal, self.scaled)
 
 
@@ -49,9 +49,9 @@ class OperationRecord:
     created: float
     updated: float
     done: bool = False
-    code: str = ""  # status code name of its error
+    code: str = ""  # its error's status code name
     error: str = ""
-    result: dict[str, Any] = field(default_factory=dict)  # the resource when the operation ended
+    result: dict[str, Any] = field(default_factory=dict)  # the resource when the operation finished
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ from raydock import versions
 API = "/v1.44"  # Docker 25, the first with a start interval for health checks
 TIMEOUT = 60.0  # seconds per call
 GIB = 2**30
-BYTES_PER_PID = 2**18  # a node may have one process or thread per this much memory
+BYTES_PER_PID = 2**18  # a node may run one process or thread per this much memory
 STOP_TIMEOUT = 10  # seconds for a node to stop
 SERVICE = "vertex-node"  # its service name in Compose's labels
 SECOND = 1_000_000_000  # the API counts nanoseconds
@@ -49,7 +49,7 @@ class ContainerNodes:
     project: str
     prefix: str  # image name prefix
     environ: Mapping[str, str]
-    images: Mapping[str, str] = field(default_factory=dict)  # local images by the names in requests
+    images: Mapping[str, str] = field(default_factory=dict)  # local images by requested image
 
     @property
     def networks(self) -> Networks:
@@ -91,10 +91,12 @@ class ContainerNodes:
             async with self.session() as session, session.request(verb, API + path, **options) as answer:
                 text = await answer.text()
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
-            raise NodesFailed(f"The Docker engine does not answer: {type(fault).__name__}.") from None
+            raise NodesFailed(f"The Docker engine does not respond: {type(fault).__name__}.") from None
         document = json.loads(text) if text[:1] in ("{", "[") else {}
         if answer.status >= 400 and answer.status not in accepted:
-            raise NodesFailed(f"The Docker engine refused: {document.get('message', answer.status)}")
+            raise NodesFailed(
+                f"The Docker engine returned an error: {document.get('message', answer.status)}"
+            )
         return document
 
     async def create(self, node: NodeSpec) -> None:
@@ -117,7 +119,7 @@ class ContainerNodes:
         await asyncio.gather(*(self.end(self.container(key)) for key in keys))
         left = {one.key for one in await self.list()} & set(keys) if keys else set()
         if left:
-            raise NodesFailed(f"{len(left)} containers could not be removed.")
+            raise NodesFailed(f"Could not remove {len(left)} containers.")
 
     async def end(self, name: str) -> None:
         """Stop a container and remove it with its volumes. Does nothing if it does not exist."""
@@ -125,7 +127,7 @@ class ContainerNodes:
         await self.ask("DELETE", f"/containers/{name}", (404, 409), params={"force": "1", "v": "1"})
 
     def container(self, key: NodeKey) -> str:
-        """The container's name. A hash tells apart clusters of one id in different regions and projects."""
+        """The container's name. A hash distinguishes clusters with the same ID in different regions or projects."""
         identifier = key.cluster.rpartition("/")[2]
         return f"{self.project}-{identifier}-{short_hash(key.cluster)[:6]}-{key.pool}-{key.number}"
 
@@ -175,7 +177,7 @@ class ContainerNodes:
         }
 
     def labels(self, node: NodeSpec) -> dict[str, str]:
-        """A container's labels: ours identify the node, Compose's make it part of the project."""
+        """A container's labels: the lab's own identify the node, and Compose's make it part of the project."""
         return {
             LABEL: self.project,
             f"{LABEL}.cluster": node.key.cluster,
@@ -191,7 +193,7 @@ class ContainerNodes:
 
 
 def ray_labels(node: NodeSpec) -> str:
-    """Ray's node labels, like those docker/node.py sets, with the pool's own name."""
+    """Ray's node labels, like those that docker/node.py sets, but with the pool's own name."""
     gpu = {"gpu": "simulated"} if node.gpus and node.role == "gpu-worker" else {}
     return ",".join(f"{key}={value}" for key, value in {"pool": node.key.pool, **gpu}.items())
 
@@ -209,7 +211,7 @@ def healthcheck(role: str) -> dict[str, Any]:
 
 
 def observed_node(container: Mapping[str, Any], networks: Networks) -> ObservedNode:
-    """The node that a container from the engine's list runs."""
+    """The node that a container in the engine's list runs."""
     labels = container["Labels"]
     key = NodeKey(labels[f"{LABEL}.cluster"], labels[f"{LABEL}.pool"], int(labels[f"{LABEL}.number"]))
     status, state = container["Status"], container["State"]
@@ -223,7 +225,7 @@ def observed_node(container: Mapping[str, Any], networks: Networks) -> ObservedN
 
 
 def company_certificates() -> bytes:
-    """A tar with the company's CA certificates, which this service has as a Compose secret; empty if there are none."""
+    """A tar of the company's CA certificates, which this service gets as a Compose secret; empty if there are none."""
     content = CA_BUNDLE.read_bytes() if CA_BUNDLE.is_file() else b""
     return archive({"secrets/ca_bundle": content}) if content else b""
 

@@ -1,4 +1,4 @@
-"""Images of Ray on Vertex AI: the prebuilt ones, the form of custom ones, and the local images that run instead.
+"""Ray on Vertex AI images: the prebuilt ones, the format of custom ones, and the local images that run instead.
 
 Versions: raydock/versions.py.
 """
@@ -25,18 +25,17 @@ CUSTOM = re.compile(
 
 
 def check(image: str) -> str:
-    """The problem with an image's URI; "" if there is none."""
+    """What is wrong with an image's URI; "" if it is valid."""
     if found := PREBUILT.fullmatch(image):
         ray = f"{found['major']}.{found['minor']}"
         python = f"{found['python']}.{found['point']}"
         if ray not in PYTHON_OF_RAY:
             return f"Ray {ray} is not supported; supported: {', '.join(PYTHON_OF_RAY)}."
         if python not in PYTHON_OF_RAY[ray]:
-            return f"Ray {ray} has no image for Python {python}; it has: {', '.join(PYTHON_OF_RAY[ray])}."
+            return f"Ray {ray} has no image for Python {python}; available: {', '.join(PYTHON_OF_RAY[ray])}."
         if (ray, python) != OURS:
-            return (
-                f"The lab has Ray {OURS[0]} on Python {OURS[1]} only; Vertex AI also has {ray} on {python}."
-            )
+            only = f"The lab supports only Ray {OURS[0]} with Python {OURS[1]}"
+            return f"{only}; Vertex AI also supports {ray} with {python}."
         return ""
     if "/vertex-ai/training/" in image:
         return f'There is no prebuilt image "{image}".'
@@ -53,16 +52,16 @@ def is_custom(image: str) -> bool:
 
 
 def notice(image: str, local: str) -> str:
-    """Which local image runs for a custom image; "" for a prebuilt one."""
+    """A note about the local image that runs instead of a custom image; "" for a prebuilt image."""
     return (
-        f"{local} runs instead of {image}: VERTEX_IMAGES selects another local image."
+        f"{local} runs instead of {image}. Set VERTEX_IMAGES to run a different local image."
         if is_custom(image)
         else ""
     )
 
 
 def local_images(text: str) -> Mapping[str, str]:
-    """Local images by the names in requests, from IMAGE=LOCAL,IMAGE=LOCAL. Raises ValueError with the wrong entry."""
+    """Local images by requested image, from IMAGE=LOCAL,IMAGE=LOCAL. Raises ValueError with the invalid entry."""
     found = {}
     for entry in filter(None, (one.strip() for one in text.split(","))):
         image, _, local = (part.strip() for part in entry.partition("="))

@@ -73,12 +73,12 @@ ATTACHED: Mapping[str, Mapping[int, int]] = {
 
 
 def needs_hyperdisk(machine_type: str) -> bool:
-    """Whether a machine type supports no Persistent Disk."""
+    """Whether a machine type does not support Persistent Disk."""
     return machine_type.rpartition("-")[0] in HYPERDISK_ONLY
 
 
 def check(machine_type: str, accelerator: str, count: int) -> tuple[str, str]:
-    """The invalid field of a machine_spec and its problem; two empty strings if it is valid."""
+    """The invalid field in a machine_spec and what is wrong with it; two empty strings if the spec is valid."""
     machine = MACHINES.get(machine_type)
     if machine is None:
         return "machine_type", f'Machine type "{machine_type}" is not supported.'
@@ -98,7 +98,7 @@ def check(machine_type: str, accelerator: str, count: int) -> tuple[str, str]:
     if sound:
         return "", ""
     if not allowed or (machine.accelerator and machine.accelerator != accelerator):
-        # Google's text: terraform-provider-google#18931.
+        # Google's message: terraform-provider-google#18931.
         return (
             "accelerator_type",
             f'Accelerator "{accelerator}" is not supported for machine type "{machine_type}"',

@@ -1,4 +1,4 @@
-"""A network per cluster, with the cluster's nodes, the service `cloud` and this service only.
+"""One network per cluster, which only the cluster's nodes, the `cloud` service and this service join.
 
 On a shared network, a job could start a job on another cluster's head and thereby use its service account.
 """
@@ -18,7 +18,7 @@ LABEL = "raydock.vertex"
 SERVICES = ("cloud", "vertex")
 # As in compose.yaml's x-closed.
 CLOSED = {"Internal": True, "Options": {"com.docker.network.bridge.inhibit_ipv4": "true"}}
-JOB_NETWORK_ONLY = frozenset({"cluster.raydock.internal"})  # aliases that belong to the job's network only
+JOB_NETWORK_ONLY = frozenset({"cluster.raydock.internal"})  # aliases that belong only to the job's network
 METADATA_PORT = 80
 TIMEOUT = 60.0  # seconds for `cloud` to listen on a new network
 Ask = Callable[..., Awaitable[Any]]
@@ -36,7 +36,7 @@ class Networks:
         return f"{self.project}_ray-{short_hash(cluster)[:12]}"
 
     async def ensure(self, cluster: str) -> None:
-        """Create the network if it is missing, connect the services and wait until `cloud` answers there."""
+        """Create the network if it is missing, connect the services, and wait until `cloud` responds there."""
         name = self.name(cluster)
         labels = {
             LABEL: self.project,
@@ -62,13 +62,13 @@ class Networks:
         await self.ask("POST", f"/networks/{name}/connect", (403,), json=body)  # 403: already connected
 
     async def members(self, name: str) -> Mapping[str, str]:
-        """The addresses of a network's running containers, by container id."""
+        """The addresses of a network's running containers, by container ID."""
         about = await self.ask("GET", f"/networks/{name}", (404,))
         found = about.get("Containers") or {}
         return {container: one["IPv4Address"].partition("/")[0] for container, one in found.items()}
 
     async def containers(self, service: str) -> list[str]:
-        """The ids of a Compose service's running containers."""
+        """The IDs of a Compose service's running containers."""
         wanted = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={service}"]
         found = await self.ask("GET", "/containers/json", params={"filters": json.dumps({"label": wanted})})
         return [one["Id"] for one in found]
@@ -104,7 +104,7 @@ async def wait_until_listening(address: str) -> None:
                 await asyncio.sleep(0.1)
     except TimeoutError:
         text = (
-            f"The lab's cloud does not answer on the cluster's network ({address or 'it is not connected'})."
+            f"The lab's cloud does not respond on the cluster's network ({address or 'it is not connected'})."
         )
         raise NodesFailed(text) from None
 

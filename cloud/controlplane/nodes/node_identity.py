@@ -1,4 +1,4 @@
-"""Maps a node's address to its cluster. The metadata server asks for this in order to answer with its identity.
+"""Maps a node's address to its cluster. The metadata server uses this to return the cluster's identity.
 
 Each request queries the engine, so a reused address is never attributed to its previous container. Only `cloud` can
 reach this server, on the network that the two services share.
@@ -16,7 +16,7 @@ from cloud.controlplane.lifecycle.clusters import Clusters
 
 @dataclass(frozen=True, slots=True)
 class NodeIdentity:
-    """GET /who?address=… : the node's principal and project; 404 if there is no node with this address.
+    """GET /who?address=… : the node's principal and project; 404 if no node has this address.
 
     GET /doors: the addresses that `cloud` must listen on.
     """
@@ -32,7 +32,7 @@ class NodeIdentity:
         return app
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Handle /who. 503 if the engine does not answer."""
+        """Handle /who. Returns 503 if the engine does not respond."""
         address = request.query.get("address", "")
         try:
             seen = await self.clusters.nodes.list()
@@ -52,7 +52,7 @@ class NodeIdentity:
             return web.Response(status=503, text=str(fault))
 
     async def health(self, _: web.Request) -> web.Response:
-        """Handle /health: healthy while the engine answers."""
+        """Handle /health: healthy while the engine responds."""
         try:
             await self.clusters.nodes.list()
         except NodesFailed as fault:

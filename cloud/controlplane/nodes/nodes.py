@@ -1,4 +1,4 @@
-"""The clusters' nodes, desired and observed, and the interface to whatever runs them."""
+"""The clusters' nodes, desired and observed, and the interface for running them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class NodeKey:
-    """A node's identity: the persistent resource's name, the pool's id and the node's number in the pool, from 0."""
+    """A node's identity: the persistent resource's name, the pool's ID and the node's number in the pool, from 0."""
 
     cluster: str
     pool: str
@@ -18,11 +18,11 @@ class NodeKey:
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """A node to create. `memory` is in bytes; a head has 0 CPUs. `image` is the one that the request names."""
+    """A node to create. `memory` is in bytes; a head has 0 CPUs. `image` is the requested one."""
 
     key: NodeKey
     role: str  # head, cpu-worker or gpu-worker
-    principal: str  # the identity of its jobs
+    principal: str  # its jobs' identity
     cpus: int
     gpus: int
     memory: int
@@ -31,10 +31,10 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class ObservedNode:
-    """An existing node. `why` explains its `state`:
+    """An existing node. `why` explains its `state`, which is one of:
 
-    made: created but not started, because the control plane was killed in between; starting; ready: a job would run
-    on it now; failed.
+    made (created but not started, because the control plane was killed in between), starting, ready (a job would run
+    on it now) or failed.
     """
 
     key: NodeKey

@@ -1,4 +1,4 @@
-"""The checks of a request to create a cluster."""
+"""Checks on a request to create a cluster."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NETWORK = re.compile(r"projects/(?P<project>[^/]+)/global/networks/[^/]+")
 
 
 def problems(identifier: str, resource: Json) -> list[tuple[str, str]]:
-    """The problems of a request to create a cluster, as (field, message)."""
+    """The problems with a request to create a cluster, as (field, message)."""
     pools = resource.get("resource_pools") or ()
     return [
         *check_id(identifier),
@@ -33,7 +33,7 @@ def problems(identifier: str, resource: Json) -> list[tuple[str, str]]:
 
 
 def check_id(identifier: str) -> Problems:
-    """Check the cluster's id."""
+    """Check the cluster's ID."""
     if not ID.fullmatch(identifier):
         yield "persistent_resource_id", f'"{identifier}" does not match {ID.pattern} (1 to 63 characters).'
 
@@ -56,9 +56,9 @@ def check_labels(found: Mapping[str, str]) -> Problems:
 
 
 def check_network(resource: Json) -> Problems:
-    """Check the network, which excludes PSC and, in the SDK's words, a custom service account.
+    """Check the network, which can't be combined with PSC or a custom service account.
 
-    A project number is required by the message's documentation. The service account: vertex_ray.client_builder.
+    The message's documentation requires a project number. vertex_ray.client_builder rejects the service account.
     """
     network = resource.get("network")
     if not network:

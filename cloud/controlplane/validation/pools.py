@@ -1,4 +1,4 @@
-"""The checks of resource pools, and their values."""
+"""Checks on resource pools, and functions that read their values."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ TOP = "persistent_resource"
 
 
 def check_pools(pools: Sequence[Json]) -> Problems:
-    """Check each pool, the uniqueness of their ids and the number of nodes."""
+    """Check each pool, whether their IDs are unique, and the number of nodes."""
     if not pools:
         yield f"{TOP}.resource_pools", "At least one resource pool is required."
     for number, pool in enumerate(pools):
         yield from check_pool(f"{TOP}.resource_pools[{number}]", pool)
     names = [pool["id"] for pool in pools if pool.get("id")]
     if len(set(names)) < len(names):
-        yield f"{TOP}.resource_pools", "The ids of resource pools must be unique."
+        yield f"{TOP}.resource_pools", "Resource pool IDs must be unique."
     if (total := sum(map(replicas, pools))) > CLUSTER_NODES:
         yield f"{TOP}.resource_pools", f"{total} nodes exceed the limit of {CLUSTER_NODES} per cluster."
 
@@ -48,7 +48,7 @@ def check_pool(where: str, pool: Json) -> Problems:
 
 
 def check_disk(where: str, disk: Json, machine_type: str) -> Problems:
-    """Check a pool's disk. By default it is a Hyperdisk for machines that support no Persistent Disk (DiskSpec)."""
+    """Check a pool's disk. The default is Hyperdisk for machines that do not support Persistent Disk (DiskSpec)."""
     kind, size = disk.get("boot_disk_type") or "", int(disk.get("boot_disk_size_gb") or 100)
     if kind and kind not in DISK_TYPES:
         yield f"{where}.boot_disk_type", f'"{kind}" is not one of {", ".join(DISK_TYPES)}.'
@@ -59,7 +59,7 @@ def check_disk(where: str, disk: Json, machine_type: str) -> Problems:
 
 
 def check_scaling(pools: Sequence[Json]) -> Problems:
-    """Check autoscaling bounds, which all worker pools or none must have.
+    """Check autoscaling bounds, which either all worker pools or none must have.
 
     The first pool counts as a worker pool if it has more nodes than the head.
     """
@@ -89,7 +89,7 @@ def bounds(pool: Json) -> tuple[int, int]:
 
 
 def replicas(pool: Json) -> int:
-    """The number of nodes that a pool has, or starts with if it is autoscaled: then it is the minimum by default."""
+    """The number of nodes in a pool. An autoscaled pool starts with this number, by default its minimum."""
     if pool.get("replica_count") is not None:
         return int(pool["replica_count"])
     return bounds(pool)[0] if autoscaled(pool) else 0

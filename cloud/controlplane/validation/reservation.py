@@ -1,7 +1,7 @@
-"""The checks of a machine's reservation affinity: google/cloud/aiplatform/v1/reservation_affinity.proto.
+"""Checks on a machine's reservation affinity: google/cloud/aiplatform/v1/reservation_affinity.proto.
 
-https://cloud.google.com/vertex-ai/docs/training/use-reservations. The lab has no reservations: a valid affinity has no
-effect. Not verified against the real service.
+https://cloud.google.com/vertex-ai/docs/training/use-reservations. The lab has no reservations, so a valid affinity has
+no effect. Not verified against the real service.
 """
 
 from __future__ import annotations

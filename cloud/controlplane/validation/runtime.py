@@ -1,4 +1,4 @@
-"""The checks of the runtime: the images, the head's pool and the service account."""
+"""Checks on the runtime: the images, the head's pool and the service account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check_runtime(runtime: Json, pools: Sequence[Json]) -> Problems:
     spec = f"{TOP}.resource_runtime_spec"
     ray = runtime.get("ray_spec")
     if ray is None:
-        yield f"{spec}.ray_spec", "The lab supports Ray clusters only: ray_spec is required."
+        yield f"{spec}.ray_spec", "The lab supports only Ray clusters: ray_spec is required."
         return
     if ray.get("image_uri") and (problem := images.check(ray["image_uri"])):
         yield f"{spec}.ray_spec.image_uri", problem

@@ -1,4 +1,4 @@
-"""The checks of a request to update a cluster, which may change the number of replicas only."""
+"""Checks on a request to update a cluster, which may change only the number of replicas."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ Problems = Iterator[tuple[str, str]]
 
 
 def problems(old: Json, new: Json, mask: Sequence[str]) -> list[tuple[str, str]]:
-    """The problems of a request to update a cluster, which may change the number of replicas only."""
+    """The problems with a request to update a cluster, which may change only the number of replicas."""
     return list(check_update(old, new, mask))
 
 
 def check_update(old: Json, new: Json, mask: Sequence[str]) -> Problems:
-    """Yield the problems of `problems`; `mask` is the update mask."""
+    """Yield the problems that `problems` lists. `mask` is the update mask."""
     other = [path for path in mask if path != "resource_pools.replica_count"]
     if other or not mask:
         text = "Only resource_pools.replica_count can be updated"
         yield (
             "update_mask",
-            f"{text}, not {', '.join(other)}." if other else f"{text}: the mask must name it.",
+            f"{text}, not {', '.join(other)}." if other else f"{text}: the mask must include it.",
         )
     before, after = old.get("resource_pools") or (), new.get("resource_pools") or ()
     if [pool.get("id") for pool in before] != [pool.get("id") for pool in after]:
-        yield f"{TOP}.resource_pools", "The pools must be the cluster's own, in the same order."
+        yield f"{TOP}.resource_pools", "The pools must match the cluster's, in the same order."
         return
     for number, (was, pool) in enumerate(zip(before, after, strict=True)):
         where = f"{TOP}.resource_pools[{number}].replica_count"

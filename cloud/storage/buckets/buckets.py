@@ -16,7 +16,7 @@ from cloud.storage.service import Service
 from iam.errors import MalformedResource
 from iam.policy import resource as resources
 
-# What a bucket with uniform access has anyway; gcsfs always requests these.
+# These match a bucket with uniform access anyway, and gcsfs always requests them.
 PREDEFINED = {
     "predefinedAcl": ("projectPrivate",),
     "predefinedDefaultObjectAcl": ("projectPrivate", "bucketOwnerFullControl", "bucketOwnerRead"),
@@ -66,7 +66,7 @@ async def insert_bucket(service: Service, call: StorageRequest) -> StorageRespon
         mine = "Your previous request to create the named bucket succeeded and you already own it."
         other = "The requested bucket name is not available."
         raise ApiError(409, "conflict", mine if held.project == project else other)
-    if name in service.index.projects():  # of a project that no longer exists in this lab
+    if name in service.index.projects():  # it belongs to a project that no longer exists in this lab
         raise ApiError(409, "conflict", "The requested bucket name is not available.")
     document = merge_bucket(given, {})
     made = service.index.put_bucket(name, project, document)
@@ -113,7 +113,7 @@ async def change_bucket(service: Service, call: StorageRequest) -> StorageRespon
 def set_public_access_prevention(
     service: Service, call: StorageRequest, bucket: str, given: Mapping[str, Any]
 ) -> None:
-    """Set public access prevention. It is part of the bucket's policy, so it requires the permission to set that."""
+    """Set public access prevention. This changes the bucket's policy, so it requires the permission to set it."""
     prevention = dictionary(given.get("iamConfiguration")).get("publicAccessPrevention")
     private = prevention == "enforced"
     if prevention is not None and service.access.lab_state.buckets[bucket].private != private:
@@ -155,7 +155,7 @@ async def layout(service: Service, call: StorageRequest) -> StorageResponse:
 
 
 def project_of(service: Service, call: StorageRequest) -> str:
-    """The project id of the query. Raises ApiError: 400 if it is missing, Google's 404 if it is unknown."""
+    """The project ID in the query. Raises ApiError: 400 if it is missing, Google's 404 if it is unknown."""
     name = call.query.get("project", "")
     if not name:
         raise ApiError(400, "required", "Required parameter: project")

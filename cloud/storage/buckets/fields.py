@@ -1,7 +1,8 @@
 """The fields of a bucket that a client may set.
 
 The lab implements versioning, retentionPolicy (unlocked), defaultEventBasedHold and storageClass. It stores and
-returns labels, location, lifecycle, CORS, website and logging. It refuses every other field by name.
+returns labels, location, lifecycle, CORS, website and logging. For any other field, it returns an error that includes
+the field's name.
 """
 
 from __future__ import annotations
@@ -52,12 +53,12 @@ def merge_bucket(given: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str,
 
 
 def bucket_fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """A bucket's client-set fields. Raises ApiError (400), naming it, for an unsupported field or value."""
+    """A bucket's client-set fields. For an unsupported field or value, raises ApiError (400) with its name."""
     if unknown := sorted(set(given) - set(CHECKS) - OUTPUT):
         raise unsupported(f"a bucket's {', '.join(unknown)}")
     for name, value in given.items():
         if value is not None and name in CHECKS and not CHECKS[name](value):
-            raise unsupported(f"this value of a bucket's {name}")
+            raise unsupported(f"this value for a bucket's {name}")
     fields = {name: value for name, value in given.items() if name in CHECKS and name not in FIXED}
     if isinstance(fields.get("location"), str):
         fields["location"] = fields["location"].upper()
@@ -67,7 +68,7 @@ def bucket_fields(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _uniform(value: Any) -> bool:
-    """Uniform access can't be disabled."""
+    """Whether uniform access stays enabled, since it can't be disabled."""
     flags = [
         dictionary(value.get(name)).get("enabled", True)
         for name in ("uniformBucketLevelAccess", "bucketPolicyOnly")
@@ -122,7 +123,7 @@ CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "website": _of(lambda value: True),
 }
 MAPS = frozenset({"labels"})
-# The same for every bucket, so not stored.
+# These are the same for every bucket, so they are not stored.
 FIXED = frozenset(
     {"autoclass", "billing", "hierarchicalNamespace", "iamConfiguration", "rpo", "softDeletePolicy"}
 )

@@ -1,4 +1,4 @@
-"""The IAM policy of a bucket: get, set and test; and the ACLs that it does not have."""
+"""A bucket's IAM policy (get, set and test), and the ACL methods, which are refused."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ async def set_policy(service: Service, call: StorageRequest) -> StorageResponse:
 
 
 async def test_permissions(service: Service, call: StorageRequest) -> StorageResponse:
-    """Returns which of the given permissions the caller has on a bucket."""
+    """Return those of the given permissions that the caller has on a bucket."""
     bucket = service.bucket(call.names["bucket"]).name
     permissions = string_list("permissions", {"permissions": list(call.repeated.get("permissions", ()))})
     return StorageResponse(body=BucketPolicies(service.access).test(call.principal, bucket, permissions))
 
 
 async def no_acls(service: Service, call: StorageRequest) -> StorageResponse:
-    """Refuse the ACL methods, as Google does for a bucket with uniform access."""
+    """Refuse ACL methods, as Google does for a bucket with uniform access."""
     service.bucket(call.names["bucket"])
     verb = "get" if call.method == "GET" else "update"
     raise ApiError(

@@ -1,1 +1,1 @@
-"""Storage on disk: an SQLite index, and one file per content."""
+"""Storage on disk: an SQLite index, and one file per blob."""

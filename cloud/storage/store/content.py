@@ -1,6 +1,6 @@
 """Content on disk, written and checksummed as it arrives.
 
-File names are random ids, never client input, so an object's name can't lead out of the folder.
+File names are random IDs, never client input, so an object's name can't point outside the folder.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from typing import IO, Any
 
 import google_crc32c
 
-QUANTUM = 1 << 18  # an unfinished upload keeps multiples of this, the chunk granularity that Google documents
+QUANTUM = (
+    1 << 18
+)  # an unfinished upload keeps a multiple of this, the chunk granularity that Google documents
 BUFFER = 1 << 20  # bytes to hash and write at a time, in a thread
-SMALL = 1 << 16  # up to this many bytes, a read does not use a thread
+SMALL = 1 << 16  # up to this many bytes, reads do not use a thread
 CHECKSUM: Any = google_crc32c.Checksum
 
 
@@ -37,14 +39,14 @@ class Content:
 
 
 def new_blob() -> str:
-    """A new content id."""
+    """A new content ID."""
     return secrets.token_hex(16)
 
 
 class Writer:
     """Appends to one file. Raises OSError if the disk is full.
 
-    An existing file, as after a restart during an upload, is read again to compute its checksums.
+    Rereads an existing file, for example after a restart during an upload, to compute its checksums.
     `lock` serializes the requests of one resumable upload.
     """
 
@@ -60,18 +62,18 @@ class Writer:
 
     @property
     def size(self) -> int:
-        """Bytes accepted so far, including those still in memory."""
+        """The number of bytes accepted, including those not yet written to disk."""
         return self._written + len(self._buffer)
 
     async def write(self, piece: bytes) -> None:
-        """Append bytes, buffered."""
+        """Append bytes to the buffer, and write them to disk when it is full."""
         self._buffer += piece
         if len(self._buffer) >= BUFFER:
             await self._flush(len(self._buffer) // QUANTUM * QUANTUM)
 
     async def pause(self) -> int:
-        """Keep whole quanta, drop the rest and close the file until the next write. Returns the size in bytes."""
-        with suppress(OSError):  # the upload resumes before the bytes that could not be written
+        """Keep whole quanta, drop the rest, and close the file until the next write. Returns the size in bytes."""
+        with suppress(OSError):  # the upload resumes at the first byte that could not be written
             await self._flush(len(self._buffer) // QUANTUM * QUANTUM)
         self._buffer.clear()
         self.close()
@@ -100,7 +102,7 @@ class Writer:
         try:
             await asyncio.shield(thread)
         finally:
-            if not thread.done():  # the request was cancelled, and the thread still writes
+            if not thread.done():  # the request was cancelled while the thread is still writing
                 await asyncio.wait([thread])
 
     def _append(self, data: bytes) -> None:
@@ -122,7 +124,7 @@ class Writer:
         self._hashed += len(data)
 
     def _open(self) -> IO[bytes]:
-        """Open the file, unbuffered, at the end of the valid content. Truncates the rest of a failed write."""
+        """Open the file unbuffered at the end of the valid content. Truncates what a failed write left behind."""
         file = self.path.open("r+b" if self._written else "wb", buffering=0)
         file.seek(self._hashed)
         while self._hashed < self._written:
@@ -145,7 +147,7 @@ async def concatenate(path: Path, parts: Sequence[Path]) -> Content:
     """Concatenate files into a new one."""
     writer = Writer(path)
     with ExitStack() as opened:
-        # Open all of them first: an object may be deleted meanwhile.
+        # Open all of them first, because an object may be deleted in the meantime.
         files = [opened.enter_context(part.open("rb")) for part in parts]
         for file in files:
             while data := await asyncio.to_thread(file.read, BUFFER):
@@ -154,7 +156,7 @@ async def concatenate(path: Path, parts: Sequence[Path]) -> Content:
 
 
 async def read(path: Path, start: int, length: int) -> AsyncIterator[bytes]:
-    """Stream `length` bytes from `start`. The content stays readable if its object is deleted meanwhile.
+    """Stream `length` bytes from `start`. The content stays readable even if its object is deleted in the meantime.
 
     Raises OSError if the file is too short.
     """

@@ -1,7 +1,7 @@
 """The index of buckets, objects and unfinished uploads, in SQLite.
 
-Methods are synchronous and short and run on the event loop's thread, so nothing changes between a method's read and
-its write. A check that must hold when an object is written is passed in as a function.
+Methods are short, synchronous and run on the event loop's thread, so nothing changes between a method's read and
+its write. A check that must pass when an object is written is passed in as a function.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class Index:
     discard: Callable[[str], None]
     clock: Callable[[], float] = time.time
     last: int = 0  # the newest generation
-    unused: list[str] = field(default_factory=list)  # content to discard after the commit, if unreferenced
+    unused: list[str] = field(default_factory=list)  # content to discard after the commit if unreferenced
 
     @classmethod
     def open(cls, path: Path | str, discard: Callable[[str], None]) -> Index:
-        """Open the database, and create its tables if they are missing."""
+        """Open the database and create missing tables."""
         database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
@@ -63,7 +63,7 @@ class Index:
         return bucket_of_row(row) if row else None
 
     def projects(self) -> dict[str, str]:
-        """The project of every bucket."""
+        """Every bucket's project."""
         return dict(self.database.execute("SELECT name, project FROM buckets"))
 
     def put_bucket(self, name: str, project: str, document: Document) -> BucketRecord:
@@ -157,7 +157,7 @@ class Index:
         return made
 
     def scan(self, bucket: str, start: str, versions: bool) -> Iterator[ObjectRecord]:
-        """The objects from the name `start` on, ordered by name and generation."""
+        """The objects whose names are `start` or later, ordered by name and generation."""
         live = "" if versions else "AND replaced IS NULL"
         query = (
             f"SELECT {OBJECT} FROM objects WHERE bucket = ? AND name >= ? {live} ORDER BY name, generation"
@@ -187,7 +187,7 @@ class Index:
             self.discard(found.blob)
 
     def blobs(self) -> set[str]:
-        """The ids of all referenced content."""
+        """The IDs of all referenced content."""
         query = "SELECT blob FROM objects UNION SELECT blob FROM uploads WHERE done = ''"
         return {blob for (blob,) in self.database.execute(query)}
 

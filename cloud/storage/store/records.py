@@ -1,4 +1,4 @@
-"""What the index knows about buckets, objects and unfinished uploads, and how its tables hold it."""
+"""The index's records of buckets, objects and unfinished uploads, and the tables that store them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class BucketRecord:
 
 @dataclass(frozen=True, slots=True)
 class ObjectRecord:
-    """One generation of an object. `replaced`: when it became noncurrent; None for the live one.
+    """One generation of an object. `replaced`: the time at which it became noncurrent; None for the live one.
 
     `components`: the number of parts it was composed from; 0 if uploaded.
     """
@@ -72,7 +72,7 @@ class ObjectRecord:
 
 @dataclass(frozen=True, slots=True)
 class UploadRecord:
-    """A resumable upload. `document`: the parameters of its start; `done`: the generation it created, or ""."""
+    """A resumable upload. `document`: the parameters of its first request; `done`: the generation it created, or ""."""
 
     id: str
     bucket: str
@@ -84,7 +84,7 @@ class UploadRecord:
     done: str = ""
 
 
-Check = Callable[[ObjectRecord | None], None]  # gets the live object; raises to refuse the write
+Check = Callable[[ObjectRecord | None], None]  # receives the live object; raises to refuse the write
 
 
 def no_check(_: ObjectRecord | None) -> None:
@@ -92,13 +92,13 @@ def no_check(_: ObjectRecord | None) -> None:
 
 
 def bucket_of_row(row: Any) -> BucketRecord:
-    """A bucket from a row of the table `buckets`."""
+    """A bucket from a row of the `buckets` table."""
     *values, document = row
     return BucketRecord(*values, json.loads(document))  # type: ignore[call-arg]
 
 
 def object_of_row(row: Any) -> ObjectRecord:
-    """A generation from the columns OBJECT of the table `objects`."""
+    """A generation from the OBJECT columns of the `objects` table."""
     bucket, name, generation, metageneration, blob, size, crc32c, md5, components, *times, document = row
     content = Content(blob, size, crc32c, md5)
     created, updated, replaced = times
@@ -108,6 +108,6 @@ def object_of_row(row: Any) -> ObjectRecord:
 
 
 def upload_of_row(row: Any) -> UploadRecord:
-    """A resumable upload from a row of the table `uploads`."""
+    """A resumable upload from a row of the `uploads` table."""
     *values, document, done = row
     return UploadRecord(*values, json.loads(document), done)  # type: ignore[call-arg]

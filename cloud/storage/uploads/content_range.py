@@ -1,4 +1,4 @@
-"""The header Content-Range of a resumable upload's requests."""
+"""The Content-Range header of a resumable upload's requests."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A Content-Range. `end` is exclusive, None for the end of the body; `total` is None if not known yet.
+    """A Content-Range. `end` is exclusive, or None for the end of the body. `total` is None if not yet known.
 
-    If `start` is None, the request has no content and asks for the number of bytes received.
+    If `start` is None, the request contains no content and queries the number of bytes received.
     """
 
     start: int | None = 0

@@ -17,7 +17,7 @@ from cloud.storage.store.content import Content
 
 @dataclass(frozen=True, slots=True)
 class NewObject:
-    """The object that an upload creates: name, metadata and the checksums the client sent (base64, or "")."""
+    """The object that an upload creates: its name, metadata and the checksums that the client sent (base64, or "")."""
 
     name: str
     document: dict[str, Any]
@@ -25,7 +25,7 @@ class NewObject:
     crc32c: str
 
     def check(self, content: Content) -> None:
-        """Raise ApiError (400, Google's text) if a checksum does not match the content."""
+        """Raise ApiError (400, Google's message) if a checksum does not match the content."""
         for label, given, real in (
             ("MD5 hash", self.md5, content.md5),
             ("CRC32C", self.crc32c, content.crc32c),
@@ -37,12 +37,12 @@ class NewObject:
 
 
 def read_wanted(call: StorageRequest, metadata: Mapping[str, Any], content_type: str = "") -> NewObject:
-    """Read the object to create from query, metadata and headers. Raises ApiError (400) if they disagree."""
+    """Read the object to create from the query, metadata and headers. Raises ApiError (400) if they disagree."""
     in_query, in_body = call.query.get("name", ""), metadata.get("name") or ""
     if not isinstance(in_body, str) or (in_query and in_body and in_query != in_body):
-        raise ApiError(400, "invalid", "The object's names in the query and the body differ.")
+        raise ApiError(400, "invalid", "The object's name in the query differs from the name in the body.")
     if metadata.get("bucket") not in (None, "", call.names["bucket"]):
-        raise ApiError(400, "invalid", "The object's buckets in the path and the body differ.")
+        raise ApiError(400, "invalid", "The object's bucket in the path differs from the bucket in the body.")
     given = dict(metadata)
     for name, text in (
         ("contentType", content_type),
@@ -61,7 +61,7 @@ def read_wanted(call: StorageRequest, metadata: Mapping[str, Any], content_type:
 
 
 def checksum(name: str, text: Any, length: int) -> str:
-    """A base64 checksum of `length` bytes, or "". Raises ApiError (400) for anything else."""
+    """A `length`-byte checksum in base64, or "". Raises ApiError (400) for anything else."""
     try:
         if text and len(base64.b64decode(text, validate=True)) != length:
             raise ValueError

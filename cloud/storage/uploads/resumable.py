@@ -1,4 +1,4 @@
-"""Resumable uploads: the session, its chunks and its end."""
+"""Resumable uploads: starting a session, receiving chunks, and completing or cancelling it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def begin(service: Service, call: StorageRequest) -> StorageResponse:
 
 
 def session_of(service: Service, call: StorageRequest) -> UploadRecord:
-    """The upload session of the query.
+    """The upload session in the query.
 
     Raises ApiError: 404 unless this caller started it for this bucket, 410 after a week.
     """
@@ -50,12 +50,12 @@ def session_of(service: Service, call: StorageRequest) -> UploadRecord:
     found = service.index.upload(call.query["upload_id"])
     mine = found and (found.principal, found.bucket) == (call.principal, call.names["bucket"])
     if found is None or not mine or call.query.get("name", found.name) != found.name:
-        raise ApiError(404, "notFound", "The caller has no such resumable upload.")
+        raise ApiError(404, "notFound", "This resumable upload does not exist, or another caller started it.")
     if unknown := set(call.query) - IN_SESSION - EVERYWHERE:
         raise ApiError(
             400,
             "invalid",
-            f"{', '.join(sorted(unknown))} can be set only when a resumable upload is started.",
+            f"{', '.join(sorted(unknown))} can be set only when starting a resumable upload.",
         )
     if found.started + SESSION < time.time():
         service.index.end_upload(found.id)
@@ -64,10 +64,10 @@ def session_of(service: Service, call: StorageRequest) -> UploadRecord:
 
 
 async def cancel(service: Service, call: StorageRequest) -> StorageResponse:
-    """Cancel a resumable upload; 499, as Google answers."""
+    """Cancel a resumable upload. Returns 499, as Google does."""
     writer = writer_of(service, session_of(service, call))
     async with writer.lock:
-        session = session_of(service, call)  # another request may have ended it
+        session = session_of(service, call)  # another request may have closed it
         writer.close()
         service.writers.pop(session.id, None)
         service.index.end_upload(session.id)
@@ -75,7 +75,7 @@ async def cancel(service: Service, call: StorageRequest) -> StorageResponse:
 
 
 def writer_of(service: Service, session: UploadRecord) -> Writer:
-    """A session's writer, with its running checksums. Drops the writers of the longest idle sessions."""
+    """A session's writer, with its running checksums. Drops the writers of the sessions that have been idle longest."""
     writer = service.writers.pop(session.id, None) or Writer(service.path(session.blob))
     idle = [id for id, one in service.writers.items() if not one.lock.locked()]
     for id in idle[: max(0, len(service.writers) - MAX_WRITERS)]:
@@ -89,7 +89,7 @@ async def resume(service: Service, call: StorageRequest) -> StorageResponse:
     part = content_range(call.headers.get("Content-Range", "").strip())
     writer = writer_of(service, session_of(service, call))
     async with writer.lock:
-        session = session_of(service, call)  # another request may have ended it
+        session = session_of(service, call)  # another request may have closed it
         if session.done:
             return finished(service, call, session)
         return await received(service, call, session, writer, part)
@@ -98,7 +98,7 @@ async def resume(service: Service, call: StorageRequest) -> StorageResponse:
 async def received(
     service: Service, call: StorageRequest, session: UploadRecord, writer: Writer, part: Part
 ) -> StorageResponse:
-    """Handle one request of a resumable upload; complete it if this is the last part."""
+    """Handle one request in a resumable upload, and complete the upload if this is the last part."""
     if part.start is None:
         if part.open or part.total != writer.size:
             return incomplete(writer.size)
@@ -113,14 +113,14 @@ async def received(
         await append(call, writer, part, part.start)
         if part.open:
             return incomplete(await writer.pause())
-        if part.total is not None and writer.size != part.total:  # more than that was already received
+        if part.total is not None and writer.size != part.total:  # more bytes had already been received
             await writer.pause()
             raise invalid("Content-Range", call.headers["Content-Range"])
     return await complete(service, call, session, writer)
 
 
 async def append(call: StorageRequest, writer: Writer, part: Part, start: int) -> None:
-    """Append the bytes not received yet. Keeps what arrived if the body breaks off."""
+    """Append the bytes not yet received. Keeps those that arrived if the body is cut short."""
     at = start
     try:
         async for piece in call.body:
@@ -140,7 +140,7 @@ async def append(call: StorageRequest, writer: Writer, part: Part, start: int) -
 async def complete(
     service: Service, call: StorageRequest, session: UploadRecord, writer: Writer
 ) -> StorageResponse:
-    """Create the object of a fully received upload; end the session if that is refused."""
+    """Create the object from a fully received upload. Ends the session if that is refused."""
     content = await writer.finish()
     service.writers.pop(session.id, None)
     stored = session.document
@@ -159,7 +159,7 @@ def finished(service: Service, call: StorageRequest, session: UploadRecord) -> S
     """Repeat a completed upload's response, for a client that missed it."""
     found = service.index.object(session.bucket, session.name, int(session.done))
     if found is None:
-        raise ApiError(404, "notFound", "The object of this upload no longer exists.")
+        raise ApiError(404, "notFound", "The object created by this upload no longer exists.")
     return StorageResponse(body=service.resource(found, call))
 
 

@@ -1,4 +1,4 @@
-"""Uploads in one request, and the start of a resumable one."""
+"""Uploads in one request, and the first request of a resumable upload."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from cloud.storage.uploads.resumable import begin, resume
 
 
 async def insert(service: Service, call: StorageRequest) -> StorageResponse:
-    """POST: a whole upload or the start of a resumable one. gcsfs also sends a resumable upload's chunks by POST."""
+    """POST: a whole upload, or the start of a resumable one. gcsfs also sends a resumable upload's chunks by POST."""
     service.bucket(call.names["bucket"])
     projection(call)
     kind = call.query.get("uploadType", "")
     if "upload_id" in call.query:
         return await resume(service, call)
-    if call.query.get("name"):  # before reading a body that the caller may not upload
+    if call.query.get("name"):  # check before reading a body that the caller may not upload
         service.require(call, "storage.objects.create", call.names["bucket"], call.query["name"])
     if kind == "media":
         wanted = read_wanted(call, {}, call.headers.get("Content-Type", ""))
@@ -34,14 +34,14 @@ async def insert(service: Service, call: StorageRequest) -> StorageResponse:
 
 
 async def multipart(service: Service, call: StorageRequest) -> StorageResponse:
-    """An upload with metadata and content in one multipart body."""
+    """Handle an upload with metadata and content in one multipart body."""
     parts = Parts(call.body, boundary_of(call.headers.get("Content-Type", "")))
     if await parts.next() is None:
-        raise malformed("it has no metadata")
+        raise malformed("it contains no metadata")
     metadata = await read_json(parts.content())
     headers = await parts.next()
     if headers is None:
-        raise malformed("it has no content")
+        raise malformed("it contains no content")
     transfer = str(headers.get("Content-Transfer-Encoding") or "binary").strip().lower()
     if transfer not in ("binary", "7bit", "8bit"):
         raise unsupported(f"the Content-Transfer-Encoding {transfer}")
@@ -50,17 +50,17 @@ async def multipart(service: Service, call: StorageRequest) -> StorageResponse:
 
 
 async def last_part(parts: Parts) -> AsyncIterator[bytes]:
-    """The content of the current part. Raises ApiError (400) if another part follows."""
+    """The current part's content. Raises ApiError (400) if another part follows."""
     async for piece in parts.content():
         yield piece
     if await parts.next() is not None:
-        raise malformed("it has more than two parts")
+        raise malformed("it contains more than two parts")
 
 
 async def whole(
     service: Service, call: StorageRequest, wanted: NewObject, pieces: AsyncIterator[bytes]
 ) -> StorageResponse:
-    """Write an upload's content and create the object; remove the content on any failure."""
+    """Write an upload's content and create the object. Removes the content on any failure."""
     bucket, conditions = call.names["bucket"], read_conditions(call)
     service.require(call, "storage.objects.create", bucket, wanted.name)
     check = service.replaceable(call, bucket, wanted.name, conditions)

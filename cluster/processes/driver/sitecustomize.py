@@ -1,11 +1,11 @@
 """Connects drivers to the head node's raylet, as in Docker and on Vertex AI.
 
-`ray.init()` looks for a raylet with the driver's IP address. In the processes runtime all nodes have 127.0.0.1, so it
-would pick an arbitrary node, and the job would fail when that node is drained or dies. The job manager in the head's
-agent is such a driver too. Ray has no setting for this.
+`ray.init()` looks for a raylet with the driver's IP address. In the processes runtime, all nodes use 127.0.0.1, so it
+would pick an arbitrary node, and the job would fail when that node is drained or dies. The same applies to the job
+manager in the head's agent, which is a driver too. Ray has no setting for this.
 
-This folder is on the PYTHONPATH of the cluster's processes, so Python runs this file whenever one of them starts. It
-replaces one function in ray._private.services when that module is imported.
+This folder is on the PYTHONPATH of the cluster's processes, so Python runs this file whenever one of them starts. When
+ray._private.services is imported, this file replaces one of its functions.
 """
 
 import sys
@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 SERVICES = "ray._private.services"
-HEAD = "node:__internal_head__"  # the resource that the head's raylet has
+HEAD = "node:__internal_head__"  # a resource that only the head's raylet has
 FOLDER = Path(__file__).resolve().parent
 
 
@@ -30,7 +30,7 @@ def patch(services: Any) -> None:
         state._initialize_global_state(services._get_gcs_client_options(gcs_address))
         alive = [node for node in state.node_table() if node["Alive"]]
         head = next((node["NodeID"] for node in alive if HEAD in node["Resources"]), None)
-        # The head's raylet may not have registered yet. Ray's own function waits for a node.
+        # If the head's raylet has not registered yet, Ray's own function waits for a node.
         return services.get_node(gcs_address, head) if head else original(gcs_address, node_ip_address)
 
     original = services.get_node_to_connect_for_driver
@@ -41,7 +41,7 @@ class AfterImport(MetaPathFinder):
     """Patches the module SERVICES right after its normal import."""
 
     def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Return the regular spec of SERVICES, extended by the patch, and None for any other module."""
+        """Return the regular spec for SERVICES, extended by the patch. Return None for any other module."""
         if name != SERVICES:
             return None
         sys.meta_path.remove(self)
@@ -59,7 +59,7 @@ class AfterImport(MetaPathFinder):
 
 
 def run_shadowed_sitecustomize() -> None:
-    """Run the next sitecustomize on the path: Python runs only the first, and a distribution or tool may have one."""
+    """Run the next sitecustomize on the path. Python runs only the first, but a distribution or tool may add others."""
     others = [entry for entry in sys.path if Path(entry or ".").resolve() != FOLDER]
     spec = PathFinder.find_spec("sitecustomize", others)
     if spec is not None and spec.loader is not None:

@@ -139,7 +139,7 @@ class Ignores:
 def above(root: str, limits: Limits) -> tuple[Ignores, str]:
     """The ignore files from the top of the repository down to `root`, and the path from that top to `root`.
 
-    The path ends with "/"; it is "" if `root` is the top, or not in a repository.
+    The path ends with "/"; it is "" if `root` is the top or is not in a repository.
     """
     top = root
     while not os.path.lexists(os.path.join(top, ".git")):
@@ -195,4 +195,4 @@ def _not_regular(shown: str) -> BadIgnoreFile:
 
 
 def _fix(shown: str) -> str:
-    return f"Replace {shown} with a regular file of patterns, one per line."
+    return f"Replace {shown} with a regular file that contains one pattern per line."

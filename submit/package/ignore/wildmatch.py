@@ -2,8 +2,8 @@
 
 Follows `wildmatch.c` (dowild) and `dir.c` (match_pathname) of Git 2.39, quirks included; a property test compares it
 with Git itself. pathspec 1.1.1's GitIgnoreSpec does not pass that test: of 600 random ignore files, 225 raise an error
-where Git drops or accepts the pattern and 42 select other files; with letters, stars and ranges only, 41 of 600 do,
-mostly because Git's `?` and `[!a]` match one byte, not one character.
+where Git drops or accepts the pattern, and 42 select different files. With only letters, stars and ranges, 41 of 600
+select different files, mostly because Git's `?` and `[!a]` match one byte rather than one character.
 
 Stars match leftmost and never backtrack, as in Python's own fnmatch, so no pattern takes exponential
 time.
@@ -163,6 +163,6 @@ def _segments(tokens: list[bytes], serial: Iterator[int]) -> bytes:
 
 
 def _once(expression: bytes, serial: Iterator[int]) -> bytes:
-    """An atomic group, for Python before 3.11, which has none."""
+    """An atomic group, emulated because Python before 3.11 lacks them."""
     name = b"g%d" % next(serial)
     return rb"(?=(?P<" + name + rb">" + expression + rb"))(?P=" + name + rb")"

@@ -1,4 +1,4 @@
-"""Names of files and directories that hold credentials, in lower case.
+"""Names of files and directories that contain credentials, in lower case.
 
 A pattern is a name, or a name in a directory ("gh/hosts.yml"), with * and ?; directories end with "/". Collected from
 the tools' documentation, and from the name lists of gitleaks, TruffleHog and GitHub's .gitignore templates.
@@ -107,7 +107,7 @@ HARMLESS = (
     "*.example", "*.sample", "*.template", "*.dist", "*.j2", "*.md", "*.py", "*.ipynb", "*.rst",
 )  # fmt: skip
 
-# Files that hold a credential only if their text matches: names, a case-insensitive expression, and the owner.
+# Files that contain a credential only if their text matches: names, a case-insensitive expression, and the owner.
 BY_TEXT: dict[tuple[str, ...], tuple[bytes, str]] = {
     ("pip.conf", "pip.ini", "uv.toml", ".condarc", "condarc"): (
         rb"://[^\s/@]+@|/t/[a-z]{2}-[0-9a-f-]{30,}",

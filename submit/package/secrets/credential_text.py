@@ -10,8 +10,8 @@ from typing import Any
 from .credential_files import BY_TEXT, KEY
 
 CREDENTIAL_FILE = "service account keys and user credentials are never packaged"
-_JSON = 16 * 1024  # bytes: a key file has about 2,400
-_TEXT = 1024 * 1024  # bytes: a certificate bundle has about 200,000
+_JSON = 16 * 1024  # bytes: a key file is about 2,400 long
+_TEXT = 1024 * 1024  # bytes: a certificate bundle is about 200,000 long
 _PUBLIC = re.compile(rb"(?:TRUSTED |X509 )?CERTIFICATE|X509 CRL|(?:RSA |EC )?PUBLIC KEY|DH PARAMETERS|PKCS7")
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 
@@ -46,7 +46,7 @@ def _rule(last: str) -> tuple[bytes, str] | None:
 
 
 def _is_public(data: bytes) -> bool:
-    """Whether the file holds only certificates and public keys, which a job needs to trust a server."""
+    """Whether the file contains only certificates and public keys, which a job needs to trust a server."""
     blocks = _BEGIN.findall(data)
     return bool(blocks) and all(_PUBLIC.fullmatch(block) for block in blocks)
 

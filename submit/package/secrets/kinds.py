@@ -25,7 +25,7 @@ class Kind:
     name: str
     anchors: tuple[str, ...]
     pattern: str  # group 1 is the secret
-    lead: int = 0  # the most bytes of a match before the anchor
+    lead: int = 0  # the most bytes that a match may have before the anchor
     real: Callable[[Match], bool] = lambda match: not is_example(match[1])
     # The group with the host: in a file, a match with a host reserved for documentation is an example.
     host: str = ""

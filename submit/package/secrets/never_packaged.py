@@ -50,7 +50,7 @@ def why_never_within(name: str, directory: bool = False) -> str | None:
 
 
 def why_secret(path: str) -> str | None:
-    """Why a directory is never sent, even if named: it holds credentials or version control data. None if it may be."""
+    """Why a directory is never sent, even on request: it has credentials or version control data. Otherwise None."""
     directories = [PurePosixPath(path), *PurePosixPath(path).parents]
     reasons = (why_never(str(directory), True) for directory in directories)
     return next(

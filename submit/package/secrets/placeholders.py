@@ -8,7 +8,7 @@ import math
 import re
 from collections import Counter
 
-_FEWEST = 6  # distinct characters in a real token
+_FEWEST = 6  # the fewest distinct characters in a real token
 _WORDS = frozenset({
     "changeit", "changeme", "demo", "dummy", "empty", "example", "fake", "foo", "foobar", "hidden", "key",
     "my-password", "my_password", "my-token", "my_token", "mypass", "mypassword", "mysecret", "mytoken", "no-key",

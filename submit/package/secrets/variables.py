@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from .placeholders import entropy, is_password, is_placeholder, is_random
 from .scan import find_secrets_in_text
 
-_BY_NAME = "by its name"
+_BY_NAME = "judging by its name"
 # How the names of secrets end. DSN, URL and CONNECTION_STRING are judged by their value alone.
 _SECRET = re.compile(
     r"(?:PASSWORD|PASSWD|PASSPHRASE|APIKEY)$|(?:^|_)(?:TOKEN|SECRET|PWD|PASS|CREDENTIALS?|API_?KEY|SECRET_?KEY|PRIVATE_?KEY"
@@ -33,7 +33,7 @@ _IN_STRING = re.compile(r"(?i)(?:^|[\s;&?])(?:password|passwd|pwd)\s?=\s?['\"]?(
 
 
 def secret_in(name: str, value: str) -> str | None:
-    """The kind of secret that a variable holds, "by its name" if its value has no known format, or None."""
+    """The kind of secret that a variable contains, "judging by its name" if its value has no known format, or None."""
     kinds = find_secrets_in_text(value)
     if kinds:
         return kinds[0]

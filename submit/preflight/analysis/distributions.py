@@ -170,7 +170,7 @@ def normalize(name: str) -> str:
 
 
 def packages_of(module: str) -> tuple[str, ...]:
-    """The packages that may provide a dotted module, the one to declare first; its own name if none is known."""
+    """The packages that may provide a dotted module; declare the first. If none is known, the module's own name."""
     parts = module.split(".")
     for length in range(len(parts), 0, -1):
         if known := PACKAGES.get(".".join(parts[:length])):

@@ -15,7 +15,7 @@ from ...plan import JobPlan
 from ..shadowing import INSTALLED, module_of
 from . import distributions
 
-# Standard library modules that not every Python 3 has: the first and the last minor version that has them.
+# Standard library modules that some Python 3 versions lack: the first and the last minor version that include them.
 SINCE = {"tomllib": 11, "annotationlib": 14, "compression": 14}
 UNTIL = {
     "binhex": 10,

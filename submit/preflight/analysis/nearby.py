@@ -1,4 +1,4 @@
-"""Find a module that is not packaged on this machine, and the folder to send so that it is."""
+"""Find an unpackaged module on this machine, and the folder to send so that it is included."""
 
 from __future__ import annotations
 

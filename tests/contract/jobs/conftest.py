@@ -25,13 +25,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def job(request: pytest.FixtureRequest) -> ModuleType:
+def job(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The test module's SCRIPT, freshly imported."""
     script = request.module.SCRIPT
     spec = importlib.util.spec_from_file_location(script.stem, script)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.syspath_prepend(script.parent)  # as for `python jobs/x.py`
     spec.loader.exec_module(module)
     return module
 

@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[3]
-JOBS = sorted((ROOT / "jobs").glob("*.py"))
+from tests.command import JOBS as JOBS
+from tests.command import ROOT as ROOT
+
 MARK = "RESULT "
 
 

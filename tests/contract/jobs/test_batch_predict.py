@@ -42,15 +42,15 @@ def words(given: dict[str, str]) -> list[str]:
     [
         (
             {"--data": "/no/such"},
-            "--data /no/such has no parquet files; first run: python submit.py jobs/make_data.py",
+            "--data /no/such contains no parquet files; first run: python submit.py jobs/make_data.py",
         ),
-        ({"--id": "key"}, "--data DATA lacks key: the model's columns, and --id."),
+        ({"--id": "key"}, "--data DATA lacks columns for the model or --id: key."),
         (
             {"--model": "/no/model.ubj"},
-            "--model /no/model.ubj can't be read (create it: python submit.py jobs/train_xgboost.py): "
+            "--model /no/model.ubj can't be read (to create it: python submit.py jobs/train_xgboost.py): "
             "[Errno 2] Failed to open local file '/no/model.ubj'. Detail: [errno 2] No such file or directory",
         ),
-        ({}, "No workers: there is no CPU. Start workers, then resubmit the job."),
+        ({}, "No workers: the cluster has no CPU. Start workers, then resubmit the job."),
     ],
 )
 def test_wrong_input_is_one_sentence(

@@ -47,7 +47,7 @@ def test_no_csv_is_one_sentence(job: ModuleType, tmp_path: Path) -> None:
 def test_a_column_that_is_missing_is_one_sentence(job: ModuleType, tmp_path: Path) -> None:
     csv = written(tmp_path / "csv", job, without="region")
     told = checked(job, "--csv", csv, "--parquet", f"{tmp_path}/out")
-    assert told == f"--csv {csv} lacks region, which avocado_schema.json defines."
+    assert told == f"--csv {csv} lacks columns that avocado_schema.json defines: region."
 
 
 def test_a_cluster_without_workers_is_one_sentence(
@@ -55,7 +55,7 @@ def test_a_cluster_without_workers_is_one_sentence(
 ) -> None:
     monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"memory": 1.0})
     told = checked(job, "--csv", written(tmp_path / "csv", job), "--parquet", f"{tmp_path}/out")
-    assert told == "No workers: there is no CPU. Start workers, then resubmit the job."
+    assert told == "No workers: the cluster has no CPU. Start workers, then resubmit the job."
 
 
 @pytest.mark.ray

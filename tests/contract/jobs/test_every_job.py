@@ -25,8 +25,9 @@ each_job = pytest.mark.parametrize("script", JOBS, ids=lambda path: path.stem)
 
 # Import the script and parse its arguments: neither may print, start Ray or start a thread. Then try two flags.
 LOOK = """
-import contextlib, importlib.util, io, json, sys, threading
+import contextlib, importlib.util, io, json, os, sys, threading
 import ray
+sys.path.insert(0, os.path.dirname(sys.argv[1]))
 before = threading.active_count()
 spec = importlib.util.spec_from_file_location("job", sys.argv[1])
 job = importlib.util.module_from_spec(spec)

@@ -20,13 +20,13 @@ def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch:
     monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"memory": 1.0})
     with pytest.raises(SystemExit) as raised:
         job.wait_for_cpus(seconds=0)
-    assert raised.value.code == "No workers: no CPU after 0 s. Start workers, then resubmit the job."
+    assert raised.value.code == "No worker CPUs after 0 s. Start workers, then resubmit the job."
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--forests", "2"], "--forests 2: at least 3, so that one is large enough"),
+        (["--forests", "2"], "--forests 2: must be at least 3, so that one of them is large enough"),
         (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
     ],
 )
@@ -58,7 +58,7 @@ def test_real_data_that_cannot_be_had_is_one_sentence(
     monkeypatch.setattr(job, "fetch_california_housing", refused)
     with pytest.raises(SystemExit) as raised:
         job.load("real", "")
-    assert raised.value.code == "No California housing here (no route to host): use --data synthetic."
+    assert raised.value.code == "Could not load California housing (no route to host): use --data synthetic."
 
 
 def test_a_parquet_file_is_read_with_its_label(job: ModuleType, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_parquet_file_is_read_with_its_label(job: ModuleType, tmp_path: Path) 
     ("name", "label", "why"),
     [
         ("no.parquet", "a", "FILE"),
-        ("x.parquet", "c", "no column 'c', so --label is one of a, kind"),
+        ("x.parquet", "c", "no column 'c'; --label can be a, kind"),
         ("x.parquet", "a", "could not .*'oak'"),
     ],
 )
@@ -92,8 +92,8 @@ def test_a_parquet_file_that_cannot_be_read_is_one_sentence(
 @pytest.mark.parametrize(
     ("mse", "words", "told"),
     [
-        (0.2, [], r"^R² of the best forest, 0\.8\d+, is below the floor, 0\.9273$"),
-        (0.1, ["--compare"], r"^with Ray the MSEs are \[0\.1, .*\], without it \[0\.3\]$"),
+        (0.2, [], r"^the best forest's R² of 0\.8\d+ is below the floor of 0\.9273$"),
+        (0.1, ["--compare"], r"^with Ray, the MSEs are \[0\.1, .*\]; without Ray, they are \[0\.3\]$"),
     ],
 )
 def test_a_bad_sweep_fails(

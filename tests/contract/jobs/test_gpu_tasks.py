@@ -21,8 +21,8 @@ def test_a_cluster_without_gpus_is_one_sentence(job: ModuleType, monkeypatch: py
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--tasks", "-1"], "--tasks -1 --seconds 2.0: must be positive, at most 600 seconds"),
-        (["--seconds", "nan"], "--tasks 0 --seconds nan: must be positive, at most 600 seconds"),
+        (["--tasks", "-1"], "--tasks -1 --seconds 2.0: must be positive; at most 600 seconds"),
+        (["--seconds", "nan"], "--tasks 0 --seconds nan: must be positive; at most 600 seconds"),
         (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
     ],
 )
@@ -40,7 +40,7 @@ def test_too_few_tasks_to_queue_is_one_sentence(job: ModuleType, monkeypatch: py
     monkeypatch.setattr(job, "wait_for_gpu", lambda: 2)
     with pytest.raises(SystemExit) as raised:
         job.run(job.parse_args(["--tasks", "2"]))
-    assert raised.value.code == "--tasks 2: with 2 GPUs, no task has to wait; use 3 or more."
+    assert raised.value.code == "--tasks 2: with 2 GPUs, no task would wait; use 3 or more."
 
 
 def test_a_cluster_is_never_given_a_gpu(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ def test_more_tasks_at_once_than_gpus_fail(job: ModuleType, monkeypatch: pytest.
     monkeypatch.setattr(job, "chart", lambda *given: None)
     monkeypatch.setattr(job, "queue", lambda *given: [{"start": 0.0, "end": 1.0, "waited": 0.0}] * 2)
     with pytest.raises(
-        RuntimeError, match=r"^too many tasks ran at a time on 1 GPUs: \{'whole': 2, 'half': 2\}$"
+        RuntimeError, match=r"^too many tasks ran at the same time on 1 GPUs: \{'whole': 2, 'half': 2\}$"
     ):
         job.run(job.parse_args([]))
 
@@ -77,7 +77,7 @@ def test_more_tasks_at_once_than_gpus_fail(job: ModuleType, monkeypatch: pytest.
 )
 def test_alone_it_says_that_there_is_no_gpu_and_queues_all_the_same() -> None:
     text = alone(SCRIPT)
-    told = "No GPU here: Ray gets a simulated one. Only the queue is real." in text
+    told = "This machine has no GPU, so Ray gets a simulated one. Only the queue is real." in text
     found = result(text)
     gpus, kind = found["metrics"]["gpus"], "simulated" if told else "real"
     assert found["data"] == f"none; {gpus} GPU ({kind})"

@@ -18,13 +18,13 @@ def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch:
     monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"memory": 1.0})
     with pytest.raises(SystemExit) as raised:
         job.wait_for_cpus(seconds=0)
-    assert raised.value.code == "No workers: no CPU after 0 s. Start workers, then resubmit the job."
+    assert raised.value.code == "No worker CPUs after 0 s. Start workers, then resubmit the job."
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--models", "0"], "--models 0: a bag has at least 1 model"),
+        (["--models", "0"], "--models 0: must be at least 1"),
         (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
     ],
 )
@@ -40,8 +40,8 @@ def test_wrong_input_is_one_sentence(
 @pytest.mark.parametrize(
     ("accuracy", "words", "told"),
     [
-        (0.94, [], r"^accuracy 0\.9400 is below the floor, 0\.95$"),
-        (0.96, ["--compare"], r"^with Ray the folds score \[0\.96, .*\], without it \[1\.0\]$"),
+        (0.94, [], r"^the accuracy of 0\.9400 is below the floor of 0\.95$"),
+        (0.96, ["--compare"], r"^with Ray, the folds score \[0\.96, .*\]; without Ray, they score \[1\.0\]$"),
     ],
 )
 def test_bad_folds_fail(

@@ -23,7 +23,7 @@ def test_the_parts_are_all_rows_once(job: ModuleType) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--rows", "7"], "--rows 7: at least 8, one per file"),
+        (["--rows", "7"], "--rows 7: must be at least 8, one per file"),
         (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
     ],
 )
@@ -46,7 +46,7 @@ def test_rows_of_others_are_found(job: ModuleType, tmp_path: Path) -> None:
     job.parquet.write_table(job.part_of_data(0, 80), tmp_path / "theirs.parquet")
     with pytest.raises(SystemExit) as raised:
         job.check(str(tmp_path), 80)
-    told = f"{tmp_path} has 10 rows, not 80: remove the other files from the folder."
+    told = f"{tmp_path} has 10 rows instead of 80: remove other files from it."
     assert raised.value.code == told
 
 

@@ -18,7 +18,7 @@ def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch:
     monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"memory": 1.0})
     with pytest.raises(SystemExit) as raised:
         job.wait_for_cpus(seconds=0)
-    assert raised.value.code == "No workers: no CPU after 0 s. Start workers, then resubmit the job."
+    assert raised.value.code == "No worker CPUs after 0 s. Start workers, then resubmit the job."
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch:
     [
         (
             ["--numbers", "19999"],
-            "--numbers 19999: with fewer than 20000, pi may be 2 % off by chance",
+            "--numbers 19999: with fewer than 20000, pi may be 2% off by chance",
         ),
         (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
     ],
@@ -48,8 +48,12 @@ def test_newton_gives_the_root(job: ModuleType) -> None:
 @pytest.mark.parametrize(
     ("height", "words", "told"),
     [
-        (3.0, [], r"^pi from the random numbers is 3\.00000, more than 2 % off$"),
-        (3.14, ["--compare"], r"^with Ray the chunks sum to \[62800\.0\], without it to \[1\.0\]$"),
+        (3.0, [], r"^pi from the random numbers is 3\.00000, which is more than 2% off$"),
+        (
+            3.14,
+            ["--compare"],
+            r"^with Ray, the chunks sum to \[62800\.0\]; without Ray, they sum to \[1\.0\]$",
+        ),
     ],
 )
 def test_a_wrong_answer_fails(

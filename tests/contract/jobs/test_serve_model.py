@@ -53,18 +53,18 @@ def model(job: ModuleType, tmp_path: Path) -> str:
     [
         (
             ["--model", "/no/model.ubj"], {},
-            "--model /no/model.ubj can't be read (python submit.py jobs/train_xgboost.py makes it): "
+            "--model /no/model.ubj can't be read (to create it: python submit.py jobs/train_xgboost.py): "
             "[Errno 2] Failed to open local file '/no/model.ubj'. Detail: [errno 2] No such file or directory",
         ),
         (["--replicas", "3"], {}, "--replicas 3: 2 workers have a CPU. Use fewer, or add workers."),
         (
             [], {"driver": "one"},
-            "The driver is not on the head, where Serve is: submit it without --entrypoint-num-….",
+            "Serve runs on the head, but the driver does not: submit the job without --entrypoint-num-….",
         ),
         (
             [], {"actors": [{"namespace": "serve", "name": "SERVE_CONTROLLER_ACTOR"}]},
-            "Ray Serve runs on this cluster, for another job, or left by one that was killed: "
-            "--replace shuts it down first.",
+            "Ray Serve is already running, for another job, or left behind by a killed one. "
+            "To shut it down first: --replace",
         ),
     ],
 )  # fmt: skip
@@ -89,7 +89,8 @@ def test_a_file_that_is_no_model_is_one_sentence(
     (tmp_path / "model.ubj").write_bytes(b"no model")
     with pytest.raises(SystemExit) as raised:
         job.check(job.parse_args(["--model", f"{tmp_path}/model.ubj"]))
-    assert str(raised.value.code).startswith(f"--model {tmp_path}/model.ubj can't be read (python submit.py ")
+    told = f"--model {tmp_path}/model.ubj can't be read (to create it: python submit.py "
+    assert str(raised.value.code).startswith(told)
     assert "\n" not in str(raised.value.code)
 
 
@@ -104,14 +105,17 @@ def test_a_serve_that_runs_there_is_shut_down_where_that_is_asked_for(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--replicas", "0"], "--replicas, --rows, --rounds: at least 1"),
-        (["--replicas", "2", "--requests", "19"], "--requests: 10 for each of --replicas"),
+        (["--replicas", "0"], "--replicas, --rows and --rounds must be at least 1"),
+        (["--replicas", "2", "--requests", "19"], "--requests 10 per replica"),
         (
             ["--replicas", "2", "--clients", "1"],
-            "--clients 1: at least one for each of --replicas, and up to 64",
+            "--clients 1: must be at least one per replica, and at most 64",
         ),
         (["--clients", "65"], "--clients 65: "),
-        (["--output", "/no/such/file"], "--output /no/such/file: no file can be written there"),
+        (
+            ["--output", "/no/such/file"],
+            "--output /no/such/file: not writable on the machine that runs the job",
+        ),
     ],
 )
 def test_a_wrong_number_is_a_usage_error(
@@ -164,7 +168,7 @@ def test_the_clients_ask_at_the_same_time_and_each_answer_is_compared(job: Modul
     assert seconds >= 0.1
     other = known.copy()
     other[3] += 1e-6
-    with pytest.raises(RuntimeError, match=r"^request 3: the answer is not the prediction of plain XGBoost$"):
+    with pytest.raises(RuntimeError, match=r"^request 3: the prediction differs from plain XGBoost's$"):
         job.load_with(ask, requests, other, 20, 1)
 
 
@@ -201,8 +205,8 @@ def test_each_replica_has_a_task_a_round(job: ModuleType) -> None:
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"node": "n0"}, r"^of 2 replicas on 2 nodes, 2 on 1 answered$"),
-        ({"node": "n0", "replica": "r0"}, r"^of 2 replicas on 2 nodes, 1 on 1 answered$"),
+        ({"node": "n0"}, r"^only 2 of 2 replicas answered, on 1 of 2 nodes$"),
+        ({"node": "n0", "replica": "r0"}, r"^only 1 of 2 replicas answered, on 1 of 2 nodes$"),
     ],
 )
 def test_replicas_that_do_not_share_the_work_fail_the_job(

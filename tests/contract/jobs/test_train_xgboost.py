@@ -16,14 +16,17 @@ SCRIPT = ROOT / "jobs" / "train_xgboost.py"
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--data", "/no/such"], "--data /no/such has no parquet files; first run: python submit.py jobs/make_data.py"),
+        (
+            ["--data", "/no/such"],
+            "--data /no/such contains no parquet files; first run: python submit.py jobs/make_data.py",
+        ),
         (
             ["--label", "kind"],
-            "--label kind is not a numeric column; those are id, average_price, total_volume, type.",
+            "--label kind is not a numeric column. The numeric columns are id, average_price, total_volume, type.",
         ),
         (["--workers", "9"], "--workers 9: DATA has only 8 row groups to distribute."),
-        (["--workers", "3"], "--workers 3: the cluster has 2 CPU. Use fewer, or add workers."),
-        (["--use-gpu"], "--workers 2: the cluster has 0 GPU. Use fewer, or add workers."),
+        (["--workers", "3"], "--workers 3: the cluster has 2 CPU. Use fewer workers, or add some to the cluster."),
+        (["--use-gpu"], "--workers 2: the cluster has 0 GPU. Use fewer workers, or add some to the cluster."),
     ],
 )  # fmt: skip
 def test_wrong_input_is_one_sentence(
@@ -54,9 +57,9 @@ def test_workers_share_all_row_groups(job: ModuleType, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "alone", "told"),
     [
-        ([], 0.1, r"^held-out accuracy 0\.9000 is below the floor, 0\.9310$"),
-        (["--floor", "0.95"], 0.1, r"^held-out accuracy 0\.9000 is below the floor, 0\.9500$"),
-        (["--compare"], 0.3, r"^with Ray Train the log loss is 0\.1, without it 0\.3$"),
+        ([], 0.1, r"^held-out accuracy of 0\.9000 is below the floor of 0\.9310$"),
+        (["--floor", "0.95"], 0.1, r"^held-out accuracy of 0\.9000 is below the floor of 0\.9500$"),
+        (["--compare"], 0.3, r"^with Ray Train, the log loss is 0\.1; without it, it is 0\.3$"),
     ],
 )
 def test_a_bad_model_fails(
@@ -130,4 +133,4 @@ def test_a_model_under_its_floor_fails(nodes: Nodes, job: ModuleType, tmp_path: 
     with started(SCRIPT, *words, "--smoke-test", env={"RAY_ADDRESS": nodes.address}, log=log) as process:
         code = process.wait(600)
     assert code == 1
-    assert "is below the floor, 0.9990" in log.read_text()
+    assert "is below the floor of 0.9990" in log.read_text()

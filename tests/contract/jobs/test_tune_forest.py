@@ -77,13 +77,13 @@ def test_a_cluster_without_workers_is_one_sentence(job: ModuleType, monkeypatch:
     monkeypatch.setattr(job.ray, "cluster_resources", lambda: {"memory": 1.0})
     with pytest.raises(SystemExit) as raised:
         job.wait_for_cpus(seconds=0)
-    assert raised.value.code == "No workers: no CPU after 0 s. Start workers, then resubmit the job."
+    assert raised.value.code == "No worker CPUs after 0 s. Start workers, then resubmit the job."
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--rows", "20"], "--rows 20: at least 100, so that each fold has every class"),
+        (["--rows", "20"], "--rows 20: must be at least 100, so that each fold contains every class"),
         (["--output", "/no/such/x"], "--output /no/such/x: not writable on the machine that runs the job"),
     ],
 )
@@ -118,7 +118,7 @@ def test_parquet_is_read_with_its_label(job: ModuleType, tmp_path: Path) -> None
     assert y.tolist() == [1, 0, 1]
     assert about == f"{file}, 3 x 2, 2 classes"
     assert job.load(str(file), "kind", 2)[0].shape == (2, 2)
-    with pytest.raises(ValueError, match=r"^no column 'x', so --label is one of a, kind, b$"):
+    with pytest.raises(ValueError, match=r"^no column 'x'; --label can be a, kind, b$"):
         job.load(str(file), "x", 100)
 
 
@@ -153,19 +153,19 @@ def trials(accuracy: float, errors: list[Exception], done: bool = True) -> Any:
 @pytest.mark.parametrize(
     ("results", "words", "error", "told"),
     [
-        (trials(0.8, []), [], RuntimeError, r"the best accuracy, 0\.8000, is below the floor, 0\.8820"),
+        (trials(0.8, []), [], RuntimeError, r"the best accuracy of 0\.8000 is below the floor of 0\.8820"),
         (
             trials(0.89, []),
             ["--compare"],
             RuntimeError,
-            r"with Ray the accuracies are \[0\.89\], without it \[0\.3\]",
+            r"with Ray, the accuracies are \[0\.89\]; without Ray, they are \[0\.3\]",
         ),
         (trials(0.89, [MemoryError()]), [], RuntimeError, "1 of 1 trials failed"),
         (
             trials(0.89, [], done=False),
             [],
             SystemExit,
-            r"Ended after 0 of 1 trials: continue with --resume\.",
+            r"Stopped after 0 of 1 trials: continue with --resume\.",
         ),
     ],
 )
@@ -220,7 +220,7 @@ def test_wrong_data_and_storage_are_one_sentence_each(nodes: Nodes, tmp_path: Pa
         ),
         (
             ("--data", str(file), "--label", "c", *stored),
-            f"--data {file} can't be read: ValueError: no column 'c', so --label is one of a, b",
+            f"--data {file} can't be read: ValueError: no column 'c'; --label can be a, b",
         ),
     ]:
         with started(SCRIPT, *words, env={"RAY_ADDRESS": nodes.address}, log=log) as process:

@@ -25,7 +25,7 @@ def test_marks_are_the_marked_lines_only() -> None:
 def test_no_mark_is_an_error_that_shows_the_output() -> None:
     with pytest.raises(Unexpected) as raised:
         _ = CompletedCommand(0, 1, 4, (Piece(1, b"out\n"),), b"why\n").marks
-    assert str(raised.value) == "The command exited with code 4 and printed no mark.\nout\nwhy"
+    assert str(raised.value) == "The command exited with code 4 without printing a MARK line.\nout\nwhy"
 
 
 def test_pieces_and_the_exit_are_timestamped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

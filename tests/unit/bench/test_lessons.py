@@ -10,12 +10,11 @@ from bench import lessons
 from bench.lessons import LESSONS, SCALES, Lesson, chosen, is_chosen
 from bench.measure.command import ROOT, Unexpected
 from bench.measure.lab import BenchLab
+from tests.command import JOBS
 
 
 def test_every_job_is_a_lesson() -> None:
-    assert sorted(one.script for one in LESSONS) == sorted(
-        str(path.relative_to(ROOT)) for path in (ROOT / "jobs").glob("*.py")
-    )
+    assert sorted(one.script for one in LESSONS) == [str(path.relative_to(ROOT)) for path in JOBS]
     assert all((ROOT / one.lesson.script).exists() for one in SCALES)
 
 

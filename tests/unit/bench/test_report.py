@@ -38,14 +38,14 @@ def test_the_table_in_full() -> None:
     assert table[2] == (
         "Machine: A CPU, 2 cores, 24 GiB, Linux 6 x86_64, Python 3.11.7, Ray 2.47.1, Docker 26.1 with Compose 2.26."
     )
-    assert table[3] == "- exit: 2026-01-02 03:04 UTC, docker: 1 head, load before 0.5\n"
+    assert table[3] == "- exit: 2026-01-02 03:04 UTC, docker: 1 head, initial load average 0.5\n"
 
 
 def test_without_docker_and_cluster_the_table_says_so() -> None:
     machine = {name: value for name, value in MACHINE.items() if name not in {"docker", "compose"}}
     said = report.markdown(Report(machine, (Measurement("start", "now", "", 0, ()),)))
     assert "Ray 2.47.1, no Docker." in said
-    assert "- start: now, no cluster needed, load before 0.0" in said
+    assert "- start: now, no cluster needed, initial load average 0.0" in said
 
 
 def test_json_round_trips_with_one_line_per_run(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_reading_an_empty_folder(tmp_path: Path) -> None:
 
 def test_results_of_another_version_are_rejected(tmp_path: Path) -> None:
     text = report.as_json(RESULTS).replace('"version": 1', '"version": 0')
-    with pytest.raises(ValueError, match="results of version 0, not 1"):
+    with pytest.raises(ValueError, match="unsupported results version 0; expected 1"):
         report.from_json(text)
 
 

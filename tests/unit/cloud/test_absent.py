@@ -1,4 +1,4 @@
-"""Google services that the lab does not have: real clients get an immediate error and do not retry."""
+"""Google services that the lab does not emulate: real clients get an immediate error and do not retry."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from cluster import ports
 from iam.lab.settings import FILE as LAB_FILE
 
 HOSTS = {
-    "secretmanager.googleapis.com": "The lab has no Secret Manager (secretmanager.googleapis.com).",
-    "bigquery.googleapis.com": "The lab has no BigQuery (bigquery.googleapis.com).",
-    "speech.googleapis.com": "The lab has no speech.googleapis.com.",
+    "secretmanager.googleapis.com": "The lab does not emulate Secret Manager (secretmanager.googleapis.com).",
+    "bigquery.googleapis.com": "The lab does not emulate BigQuery (bigquery.googleapis.com).",
+    "speech.googleapis.com": "The lab does not emulate speech.googleapis.com.",
     "us-east1-aiplatform.googleapis.com": (
-        "The lab has no Vertex AI in us-east1 (us-east1-aiplatform.googleapis.com): start it with "
+        "Vertex AI in us-east1 (us-east1-aiplatform.googleapis.com) is not available in the lab: start it with "
         "COMPOSE_PROFILES=vertex make cluster-up."
     ),
     "mars-1-aiplatform.googleapis.com": (
-        "The lab has no Vertex AI in mars-1 (mars-1-aiplatform.googleapis.com): use us-central1, us-east1, us-east4, "
-        "us-west1, europe-west1, europe-west4, asia-northeast1, asia-southeast1."
+        "Vertex AI in mars-1 (mars-1-aiplatform.googleapis.com) is not available in the lab: use us-central1, "
+        "us-east1, us-east4, us-west1, europe-west1, europe-west4, asia-northeast1, asia-southeast1."
     ),
 }
 

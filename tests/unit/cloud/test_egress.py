@@ -225,7 +225,7 @@ async def test_googles_hosts_are_the_labs(host: str, addresses: list[str], diall
         assert " 200 " in await client.head()
         assert it.net.dialled == [(dialled, 443)]
         status, body = await it.ask(f"GET http://{host}/ HTTP/1.1\n\n")
-        assert (status, body) == (403, f"{host.lower()} is allowed on port 443 only.\n")
+        assert (status, body) == (403, f"{host.lower()} is allowed only on port 443.\n")
         assert len(it.net.dialled) == 1
 
 
@@ -258,7 +258,7 @@ async def test_one_client_cannot_take_all_connections() -> None:
         status, body = await it.ask(CONNECT)
         assert (status, body) == (
             503,
-            "This node is at its limit of 2 egress connections: try again later.\n",
+            "This node has reached its limit of 2 egress connections: try again later.\n",
         )
 
 
@@ -431,7 +431,7 @@ async def test_an_invalid_proxy_request_is_refused(text: str) -> None:
 async def test_headers_have_a_limit_in_size_and_time() -> None:
     async with lab(header_timeout=0.1) as it:
         assert (await it.ask(f"{CONNECT[:-1]}X: {'x' * CHUNK}\n\n"))[0] == 431
-        assert await it.ask(CONNECT[:-1]) == (400, "The request was not complete after 0.1 s.\n")
+        assert await it.ask(CONNECT[:-1]) == (400, "The request was incomplete after 0.1 s.\n")
 
 
 @run
@@ -442,9 +442,9 @@ async def test_an_unreachable_server_is_reported() -> None:
     async with lab(net=net, connect_timeout=0.1) as it:
         assert (await it.ask("CONNECT absent.example:443 HTTP/1.1\n\n"))[0] == 502
         status, body = await it.ask("CONNECT dead.example:443 HTTP/1.1\n\n")
-        assert (status, body) == (502, "dead.example cannot be reached on port 443.\n")
+        assert (status, body) == (502, "Could not reach dead.example on port 443.\n")
         status, body = await it.ask("CONNECT silent.example:443 HTTP/1.1\n\n")
-        assert (status, body) == (504, "silent.example did not answer on port 443 in 0.1 s.\n")
+        assert (status, body) == (504, "silent.example did not respond on port 443 within 0.1 s.\n")
 
 
 @run
@@ -505,7 +505,7 @@ async def test_connections_are_counted_and_released() -> None:
         status, body = await it.ask(CONNECT)
         assert (status, body) == (
             503,
-            "The egress proxy is at its limit of 2 connections: try again later.\n",
+            "The egress proxy has reached its limit of 2 connections: try again later.\n",
         )
         held[0].writer.write_eof()
         assert await held[0].rest() == b"<>"

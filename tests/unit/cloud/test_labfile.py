@@ -49,7 +49,7 @@ def test_a_restart_keeps_what_was_changed(tmp_path: Path) -> None:
         (
             "person:",
             "persn:",
-            "lab.yaml is invalid: the file has the unknown key 'persn'; allowed are groups, job, people,",
+            "lab.yaml is invalid: the file has an unknown key 'persn'; allowed: groups, job, people,",
         ),
         ("    number: 123456789012\n", "", "lab.yaml is invalid: KeyError 'number'"),
         ("roles/owner", "roles/ownr", "Role roles/ownr is not supported for this resource."),
@@ -62,7 +62,7 @@ def test_a_restart_keeps_what_was_changed(tmp_path: Path) -> None:
         (
             "lab-models: {}",
             "lab-models: {bindngs: []}",
-            "lab-models has the unknown key 'bindngs'; allowed are bindings, objects.",
+            "lab-models has an unknown key 'bindngs'; allowed: bindings, objects.",
         ),
         ("number: 123456789012", "number: .inf", "lab-project.number must be a project number, not inf"),
         ("number: 123456789012", "number: true", "lab-project.number must be a project number, not True"),
@@ -106,11 +106,11 @@ def test_an_unknown_account() -> None:
     with pytest.raises(IamError) as wrong:
         state_file.load(LAB_FILE, None, "nobody@lab-project.iam.gserviceaccount.com")
     assert wrong.value.message == (
-        "LAB_SERVICE_ACCOUNT names nobody@lab-project.iam.gserviceaccount.com, which is not an account of the lab."
+        "LAB_SERVICE_ACCOUNT is nobody@lab-project.iam.gserviceaccount.com, which does not exist in the lab."
     )
     assert (
         wrong.value.fix
-        == "Use one of these, or add it to iam/lab.yaml: trainer@lab-project.iam.gserviceaccount.com"
+        == "Add it to iam/lab.yaml, or use one of these: trainer@lab-project.iam.gserviceaccount.com"
     )
 
 

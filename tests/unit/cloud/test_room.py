@@ -23,8 +23,8 @@ from iam.errors import IamError
 KEY = "k"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
 FULL = (
-    "The head already runs 3 jobs, the limit for its memory. Try again when one ends, or give it more memory "
-    "(HEAD_MEMORY).\n"
+    "The head is already running 3 jobs, the most its memory allows. Try again when one finishes, or give it more "
+    "memory (HEAD_MEMORY).\n"
 )
 
 
@@ -157,5 +157,5 @@ def test_how_many_jobs_fit_on_a_head() -> None:
         16
     ] * 5 + [0]
     assert (jobs("5", "3g"), jobs("0", "3g")) == (5, 0)
-    with pytest.raises(IamError, match="LAB_JOBS is 'many'"):
+    with pytest.raises(IamError, match="Invalid value for LAB_JOBS: 'many'"):
         jobs("many", "3g")

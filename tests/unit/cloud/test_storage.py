@@ -149,7 +149,10 @@ def test_an_object_with_two_names_is_refused(lab: RunningCloud) -> None:
         lab, "POST", f"/upload{API}/lab-data/o?uploadType=multipart&name=two", AGENT,
         content=content, headers={"Content-Type": "multipart/related; boundary=b"},
     )  # fmt: skip
-    assert reply.json()["error"]["message"] == "The object's names in the query and the body differ."
+    assert (
+        reply.json()["error"]["message"]
+        == "The object's name in the query differs from the name in the body."
+    )
 
 
 def test_a_creator_creates_but_does_not_overwrite(lab: RunningCloud) -> None:

@@ -57,7 +57,7 @@ EXAMPLE = "  Example: python -m cluster scale cpu-worker=3\n"
     "text", ["cpu-worker", "cpu-worker=", "cpu-worker=-1", "cpu-worker=two", "=3", "cpu-worker=1.5"]
 )
 def test_an_invalid_size(capsys: pytest.CaptureFixture[str], text: str) -> None:
-    sentence = f"cluster: {text!r} is not POOL=COUNT with a count from 0 to 999.\n"
+    sentence = f"cluster: {text!r} is not in the form POOL=COUNT, with a COUNT from 0 to 999.\n"
     assert run(capsys, "scale", text) == (2, "", sentence + EXAMPLE)
 
 
@@ -73,7 +73,7 @@ def test_an_invalid_setting_exits_with_2(
     assert run(capsys, "up") == (
         2,
         "",
-        "cluster: CPU_WORKERS=two: the number of nodes of cpu-worker must be a whole number from 0 to 9999.\n"
+        "cluster: CPU_WORKERS=two: the number of cpu-worker nodes must be a whole number from 0 to 9999.\n"
         "  Change CPU_WORKERS in the environment or in .env; .env.example shows the default.\n",
     )
 
@@ -85,7 +85,7 @@ def test_docker_requested_without_an_engine(
     status, out, said = run(capsys, *command)
     assert (status, out) == (1, "")
     assert said.endswith(
-        "cluster: No Docker engine answers at unix:///nonexistent.sock: the socket does not exist.\n"
+        "cluster: No Docker engine is responding at unix:///nonexistent.sock: the socket does not exist.\n"
         "  Start Docker, or run the cluster as processes: python -m cluster up --runtime processes\n"
     )
 
@@ -170,14 +170,14 @@ TTL = "Set it to a number of seconds from 1 to 43200"
         (
             "LAB_FILE",
             "wrong/lab.yaml",
-            "lab.yaml is invalid: the file has the unknown key 'persn'; allowed are groups, job, people, "
+            "lab.yaml is invalid: the file has an unknown key 'persn'; allowed: groups, job, people, "
             "person, projects, roles.",
             "Fix lab.yaml",
         ),
         (
             "LAB_FILE",
             "wrong/none.yaml",
-            "LAB_FILE names TMP/wrong/none.yaml, which does not exist.",
+            "LAB_FILE is TMP/wrong/none.yaml, which does not exist.",
             "Fix LAB_FILE, or unset it",
         ),
         ("LAB_TOKEN_TTL", "soon", "LAB_TOKEN_TTL is 'soon'.", TTL),
@@ -191,8 +191,8 @@ TTL = "Set it to a number of seconds from 1 to 43200"
         (
             "LAB_SERVICE_ACCOUNT",
             "nobody@lab-project.iam.gserviceaccount.com",
-            "LAB_SERVICE_ACCOUNT names nobody@lab-project.iam.gserviceaccount.com, which is not an account of the lab.",
-            f"Use one of these, or add it to iam/lab.yaml: {ACCOUNTS}",
+            "LAB_SERVICE_ACCOUNT is nobody@lab-project.iam.gserviceaccount.com, which does not exist in the lab.",
+            f"Add it to iam/lab.yaml, or use one of these: {ACCOUNTS}",
         ),
     ],
 )
@@ -305,15 +305,15 @@ SOME = "the jobs mine-1, 02000000"
 @pytest.mark.parametrize(
     ("told", "words", "name", "why"),
     [
-        (JOBS, [], "CPU_WORKER_MEMORY", f"because CPU_WORKER_MEMORY changed, which would end {SOME}"),
-        (JOBS[:2], [], "HEAD_SHM", "because HEAD_SHM changed, which would end the job mine-1"),
-        (JOBS, ["--build"], "", f"because the images are rebuilt, which would end {SOME}"),
+        (JOBS, [], "CPU_WORKER_MEMORY", f"because CPU_WORKER_MEMORY changed, but that would kill {SOME}"),
+        (JOBS[:2], [], "HEAD_SHM", "because HEAD_SHM changed, but that would kill the job mine-1"),
+        (JOBS, ["--build"], "", f"because the images will be rebuilt, but that would kill {SOME}"),
         (
             Unreachable("The cluster at http://127.0.0.1:1 does not answer: no route."),
             [],
             "HEAD_SHM",
-            "would end any running job, which could not be listed: "
-            "The cluster at http://127.0.0.1:1 does not answer: no route",
+            "would kill any running jobs (could not list them: "
+            "The cluster at http://127.0.0.1:1 does not answer: no route)",
         ),
     ],
 )
@@ -339,7 +339,7 @@ def test_up_does_not_restart_busy_nodes_without_restart(
         status, _, said = run(capsys, "up", *words)
         assert (status, whole.renewals) == (3, 0)
         assert f"{why}. Nothing was changed.\n" in said
-        assert f"or end them: {' '.join(['python -m cluster up', *words, '--restart'])}\n" in said
+        assert f"or kill them: {' '.join(['python -m cluster up', *words, '--restart'])}\n" in said
     status, _, said = run(capsys, "up", *words, "--restart")
     assert (status, whole.renewals) == (0, 1)
     assert "restarting the nodes because " in said
@@ -354,7 +354,10 @@ def test_up_restarts_idle_nodes_and_says_so(
     monkeypatch.setenv("GPU_WORKER_CPUS", "2")
     status, _, said = run(capsys, "up")
     assert (status, whole.renewals) == (0, 1)
-    assert "restarting the nodes because GPU_WORKER_CPUS changed; the cluster loses its job history\n" in said
+    assert (
+        "restarting the nodes because GPU_WORKER_CPUS changed; the cluster's job history will be lost\n"
+        in said
+    )
     run(capsys, "up", "--restart")
     assert whole.renewals == 2
 
@@ -378,7 +381,7 @@ def test_a_cluster_with_another_runtime_exists(
     assert run(capsys, "up", "--runtime", "docker") == (
         1,
         "",
-        "cluster: A cluster already exists with runtime processes.\n  Remove it first: make cluster-down\n",
+        "cluster: A cluster already exists on runtime processes.\n  Remove it first: make cluster-down\n",
     )
 
 
@@ -389,19 +392,19 @@ def test_a_cluster_with_another_runtime_exists(
          "did you mean: python -m cluster scale cpu-worker=3"),
         ("Status", "Status is not a command of python -m cluster.", "did you mean: python -m cluster status"),
         ("xyzzy", "xyzzy is not a command of python -m cluster.",
-         "commands: up, down, status, scale, images, manifest, idle, diff"),
-        ("up --runtme docker --build", "python -m cluster up does not take --runtme.",
+         "commands: up, down, status, scale, images, manifest, env, idle, diff"),
+        ("up --runtme docker --build", "python -m cluster up does not accept --runtme.",
          "did you mean: python -m cluster up --runtime docker --build"),
         ("up --kind docker --build", "python -m cluster up does not take --kind.",
          "did you mean: python -m cluster up --runtime docker --build"),
         ("up --build --kind=processes", "python -m cluster up does not take --kind=processes.",
          "did you mean: python -m cluster up --build --runtime=processes"),
-        ("down --kind docker", "python -m cluster down does not take --kind.", "python -m cluster down --help"),
+        ("down --kind docker", "python -m cluster down does not accept --kind.", "python -m cluster down --help"),
         ("up --runtime=dokcer", "--runtime 'dokcer' is not one of auto, docker, processes.",
          "did you mean: python -m cluster up --runtime=docker"),
         ("down --target vertx --cluster 'a b'", "--target 'vertx' is not one of local, vertex.",
          "did you mean: python -m cluster down --target vertex --cluster 'a b'"),
-        ("status x", "python -m cluster status does not take x.", "python -m cluster status --help"),
+        ("status x", "python -m cluster status does not accept x.", "python -m cluster status --help"),
         ("scale cpu-worker=1 --drain-timeout -1",
          "Argument --drain-timeout: '-1' is not a duration; write it as 90s, 30m, 1.5h, 1h30m or 1d.",
          "python -m cluster scale --help"),
@@ -413,7 +416,7 @@ def test_a_mistake_gets_the_corrected_command_line(
     assert run(capsys, *shlex.split(words)) == (2, "", f"cluster: {message}\n  {fix}\n")
 
 
-STOPPED = "No Docker engine answers at unix:///nonexistent.sock: the socket does not exist."
+STOPPED = "No Docker engine is responding at unix:///nonexistent.sock: the socket does not exist."
 
 
 @pytest.mark.parametrize("words", [["down"], ["up"], ["status"], ["scale", "cpu-worker=1"]])
@@ -561,7 +564,7 @@ def test_scaling_removes_and_adds_nodes(
             0.0,
             99,
             [
-                "still busy after 0 s, removing anyway: "
+                "removing nodes that were still busy after 0 s: "
                 "draining cpu-worker-1: waiting for running tasks to finish",
             ],
         ),

@@ -201,7 +201,7 @@ def test_up_cleans_up_a_stale_cluster_and_keeps_its_data(
     head = record.NodeProcess("head", "head", os.getpid(), 0, tuple(range(20001, 20011)))
     record.save(state, record.ProcessesRecord(str(temp), 8265, (head,)))
     ProcessesCluster(replace(context(state), say=said.append)).up(build=False)
-    assert said == ["found a stale cluster; cleaning up, except for the lab's data"]
+    assert said == ["found a stale cluster; removing it, but keeping the lab's data"]
     found = record.load(state)
     assert found is not None
     assert (found.temp, found.head.pid) != (str(temp), os.getpid())

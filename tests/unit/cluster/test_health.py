@@ -34,7 +34,7 @@ def test_a_full_disk_is_reported(health: ModuleType, monkeypatch: pytest.MonkeyP
         health.main("head")
     assert caught.value.code == (
         "The head's disk is full (8 of 200 MiB are free at /tmp), so jobs can't start. "
-        "To see what Docker uses: docker system df. To free what is unused: docker system prune"
+        "To see Docker's disk usage: docker system df. To delete unused data: docker system prune"
     )
 
 

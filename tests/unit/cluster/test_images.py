@@ -108,7 +108,7 @@ def test_a_self_built_base_image_otherwise(said: list[str], tmp_path: Path) -> N
     assert (tmp_path / "built").read_text() == "raydock/base:bookworm\n"
     assert said == [
         f"Cannot pull the image {PUBLIC}: no route to host. "
-        "Using raydock/base:bookworm instead, built from Debian packages.",
+        "Using raydock/base:bookworm instead, which is built from Debian packages.",
         "building raydock/base:bookworm",
     ]
 
@@ -120,7 +120,7 @@ def test_a_base_script_that_fails(said: list[str], tmp_path: Path) -> None:
         "docker/base.sh raydock/base:bookworm failed with exit code 7:\n"
         "  | base.sh: no root\n"
         f"Full log: {tmp_path}/state/logs/base-image.log\n"
-        "  Or set BASE_IMAGE to an image with Python 3.11 that this machine has or can pull."
+        "  Or set BASE_IMAGE to a Python 3.11 image that this machine has or can pull."
     )
 
 

@@ -89,8 +89,9 @@ def test_a_notebook_that_cannot_read_the_checkout(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed) as caught:
         mounts.require_readable(found)
     assert f"{caught.value.message}\n  {caught.value.fix}" == (
-        "The notebook's user can't read notebooks and 10 more: only the checkout's owner can read it (umask 077).\n"
-        "  Make the mounted folders readable: chmod -R a+rX notebooks submit.py raydock submit iam vertex jobs"
+        "The notebook's user can't read notebooks and 11 more: only the checkout's owner can read it (umask 077).\n"
+        "  Make the mounted folders readable: chmod -R a+rX notebooks submit.py compose.yaml raydock submit iam vertex "
+        "cluster jobs"
     )
 
 

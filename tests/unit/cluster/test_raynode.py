@@ -210,7 +210,9 @@ def test_ray_waits_for_its_dashboard_as_long_as_we_do(monkeypatch: pytest.Monkey
     from ray.dashboard import consts
 
     assert "for _ in range(200):" in inspect.getsource(services.start_api_server)
-    patched = SimpleNamespace(_build_python_executable_command_memory_profileable=None)
+    patched = SimpleNamespace(
+        _build_python_executable_command_memory_profileable=None, start_ray_client_server=None
+    )
     modules = "RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT"
     monkeypatch.setitem(os.environ, modules, "")
     monkeypatch.delenv(modules)
@@ -218,6 +220,25 @@ def test_ray_waits_for_its_dashboard_as_long_as_we_do(monkeypatch: pytest.Monkey
     docker_module("start").patch(patched)
     assert len(patched.range(200)) / 10 == START_SECONDS
     assert float(os.environ[modules]) == START_SECONDS
+
+
+def test_only_ray_clients_server_has_no_support_for_forks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With it, gRPC ends half of the processes that this server starts for clients: `ray.init` then fails."""
+    from ray._private import node, services
+
+    call = "ray._private.services.start_ray_client_server("
+    assert call in inspect.getsource(node.Node.start_ray_client_server)
+    assert hasattr(services, "start_ray_client_server")
+    monkeypatch.delenv("GRPC_ENABLE_FORK_SUPPORT", raising=False)
+    seen = list[str | None]()
+    patched = SimpleNamespace(
+        _build_python_executable_command_memory_profileable=None,
+        start_ray_client_server=lambda *_, **__: seen.append(os.environ.get("GRPC_ENABLE_FORK_SUPPORT")),
+    )
+    docker_module("start").patch(patched)
+    patched.start_ray_client_server("address", port=1)
+    assert seen == ["0"]
+    assert "GRPC_ENABLE_FORK_SUPPORT" not in os.environ
 
 
 def docker_module(name: str) -> Any:
@@ -228,7 +249,7 @@ def test_only_the_agent_has_the_nodes_name_as_its_host_name(tmp_path: Path) -> N
     from ray._private import ray_constants, services
 
     name = "_build_python_executable_command_memory_profileable"
-    patched = SimpleNamespace(**{name: getattr(services, name)})
+    patched = SimpleNamespace(**{name: getattr(services, name), "start_ray_client_server": None})
     docker_module("start").patch(patched)
     build = getattr(patched, name)
     other = build(ray_constants.PROCESS_TYPE_RUNTIME_ENV_AGENT, "/session")

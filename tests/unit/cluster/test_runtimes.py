@@ -13,20 +13,20 @@ from cluster.errors import NoEngine
 
 def refuse() -> str:
     raise NoEngine(
-        "No Docker engine answers at unix:///run/x.sock: the socket does not exist.", engine.INSTALL
+        "No Docker engine is responding at unix:///run/x.sock: the socket does not exist.", engine.INSTALL
     )
 
 
 def test_docker_if_an_engine_answers() -> None:
-    found = runtimes.choose("auto", lambda: "Docker 26.1 answers at unix:///run/x.sock")
-    assert found == runtimes.Choice("docker", "Docker 26.1 answers at unix:///run/x.sock")
+    found = runtimes.choose("auto", lambda: "using Docker 26.1 at unix:///run/x.sock")
+    assert found == runtimes.Choice("docker", "using Docker 26.1 at unix:///run/x.sock")
 
 
 def test_processes_otherwise_with_their_limitations() -> None:
     found = runtimes.choose("auto", refuse)
     assert found.runtime == "processes"
     assert found.why == (
-        "No Docker engine answers at unix:///run/x.sock: the socket does not exist; starting the same cluster "
+        "No Docker engine is responding at unix:///run/x.sock: the socket does not exist. Starting the same cluster "
         "as processes on this machine, without isolation, memory limits or the images' packages"
     )
 

@@ -49,4 +49,4 @@ def test_the_cloud_is_given_the_settings_and_never_the_key(tmp_path: Path) -> No
 
 
 def test_the_message_for_a_stopped_service() -> None:
-    assert stopped_message(["cloud"]) == "The lab's cloud has stopped, so jobs get no answer there."
+    assert stopped_message(["cloud"]) == "The lab's cloud has stopped, so requests from jobs will fail."

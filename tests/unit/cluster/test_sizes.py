@@ -70,21 +70,21 @@ def shape(found: Context) -> list[tuple[int, int]]:
             Machine(8, 4 * GIB),
             {},
             "8 CPUs and 4.0 GiB: head 2.0 GiB, 1 cpu-worker (1 CPU, 0.7 GiB), 1 gpu-worker (1 CPU, 0.7 GiB); "
-            f"there is memory for 2 CPUs. To change this, set {ALL} in .env",
+            f"there is only enough memory for 2 CPUs. To change this, set {ALL} in .env",
         ),
         (
             Machine(2, 4 * GIB),
             {"CPU_WORKERS": "2", "GPU_WORKERS": "1", "HEAD_MEMORY": "3g"},
             "2 CPUs and 4.0 GiB: head 3.0 GiB, 2 cpu-worker (1 CPU, 0.6 GiB), 1 gpu-worker (1 CPU, 0.6 GiB); "
-            "the workers promise 3 CPUs, more than there are; "
-            "the memory limits are 1.4 GiB too high, as 0.4 GiB is kept for the engine. To change this, set "
+            "the workers offer 3 CPUs, more than the machine has; "
+            "the memory limits are 1.4 GiB too high: 0.4 GiB is reserved for the engine. To change this, set "
             "CPU_WORKER_CPUS, CPU_WORKER_MEMORY, GPU_WORKER_CPUS, GPU_WORKER_MEMORY in .env",
         ),
         (
             EIGHT,
             {name: value for name, value in SIZES.items() if not name.endswith("_SHM")},
             "8 CPUs and 16.0 GiB: head 3.0 GiB, 2 cpu-worker (1 CPU, 3.0 GiB), 1 gpu-worker (1 CPU, 3.0 GiB). "
-            "All of it is set in .env",
+            "All sizes are set in .env",
         ),
     ],
 )
@@ -160,23 +160,23 @@ def test_nothing_is_asked_where_every_size_is_set(tmp_path: Path, monkeypatch: p
             "docker",
             "",
             2,
-            "There is 2.0 GiB of memory, and the smallest cluster needs 3.2 GiB.",
+            "There is 2.0 GiB of memory, but the smallest cluster needs 3.2 GiB.",
             "Give Docker more memory (Docker Desktop: Settings, Resources), or set the sizes in .env",
         ),
         (
             "docker",
             "vertex,notebook",
             4,
-            "There is 4.0 GiB of memory, and the smallest cluster needs 7.6 GiB, with 4.0 GiB for the services of "
-            "COMPOSE_PROFILES.",
+            "There is 4.0 GiB of memory, but the smallest cluster needs 7.6 GiB, including 4.0 GiB for the services "
+            "in COMPOSE_PROFILES.",
             "Give Docker more memory (Docker Desktop: Settings, Resources), or set the sizes in .env",
         ),
         (
             "processes",
             "",
             2,
-            "There is 2.0 GiB of memory, and the smallest cluster needs 3.2 GiB.",
-            "Use a machine with more, or set the sizes in .env",
+            "There is 2.0 GiB of memory, but the smallest cluster needs 3.2 GiB.",
+            "Use a machine with more memory, or set the sizes in .env",
         ),
     ],
 )
@@ -316,7 +316,7 @@ def test_up_starts_nothing_on_a_machine_that_is_too_small(
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path))
     assert cli.main(["up", "--runtime", "processes"]) == 1
     assert capsys.readouterr().err == (
-        "cluster: There is 2.0 GiB of memory, and the smallest cluster needs 3.2 GiB.\n"
-        "  Use a machine with more, or set the sizes in .env: docs/cluster-sizes.md\n"
+        "cluster: There is 2.0 GiB of memory, but the smallest cluster needs 3.2 GiB.\n"
+        "  Use a machine with more memory, or set the sizes in .env: docs/cluster-sizes.md\n"
     )
     assert (key.read(tmp_path), started.load(tmp_path)) == ("", {})

@@ -56,17 +56,17 @@ CHANGE = "\n  Change {} in the environment or in .env; .env.example shows the de
         (
             "CPU_WORKERS",
             "two",
-            "CPU_WORKERS=two: the number of nodes of cpu-worker must be a whole number from 0 to 9999.",
+            "CPU_WORKERS=two: the number of cpu-worker nodes must be a whole number from 0 to 9999.",
         ),
         (
             "GPU_WORKERS",
             "-1",
-            "GPU_WORKERS=-1: the number of nodes of gpu-worker must be a whole number from 0 to 9999.",
+            "GPU_WORKERS=-1: the number of gpu-worker nodes must be a whole number from 0 to 9999.",
         ),
         (
             "CPU_WORKER_CPUS",
             "1.5",
-            "CPU_WORKER_CPUS=1.5: the CPUs of cpu-worker must be a whole number from 0 to 9999.",
+            "CPU_WORKER_CPUS=1.5: the number of CPUs per cpu-worker must be a whole number from 0 to 9999.",
         ),
         (
             "CPU_WORKER_MEMORY",
@@ -80,11 +80,11 @@ CHANGE = "\n  Change {} in the environment or in .env; .env.example shows the de
             "65536",
             "RAYDOCK_PORT=65536: the dashboard's port must be a number from 1 to 65535.",
         ),
-        ("GPU_BUILD", "rocm", "GPU_BUILD=rocm: what the GPU worker is built for must be cpu or cuda."),
+        ("GPU_BUILD", "rocm", "GPU_BUILD=rocm: the GPU worker's build must be cpu or cuda."),
         (
             "COMPOSE_PROJECT_NAME",
             "My Lab",
-            "COMPOSE_PROJECT_NAME=My Lab: the name of the project must be made of lowercase letters, "
+            "COMPOSE_PROJECT_NAME=My Lab: the project name must be made of lowercase letters, "
             "digits, - and _.",
         ),
     ],

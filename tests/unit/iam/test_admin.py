@@ -79,7 +79,7 @@ def test_a_prefix_limits_the_grant_to_objects_below_it(lab: Lab) -> None:
     assert lab.iam("check", "gs://closed-bucket/open/x").code == 0
     assert lab.iam("check", "gs://closed-bucket/other/x").code == 3
     assert "Nothing to do" in lab.iam("grant", *ON, *prefix).out
-    assert f"But it is granted with a condition: {condition}\n" in lab.iam("revoke", *ON).out
+    assert f"However, the role is granted with a condition: {condition}\n" in lab.iam("revoke", *ON).out
     assert lab.iam("revoke", *ON, *prefix).code == 0
     assert lab.iam("check", "gs://closed-bucket/open/x").code == 3
 
@@ -207,13 +207,13 @@ ERRORS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "storage.admin": (
         ("grant", "gs://closed-bucket", "--role=roles/storage.admin", MEMBER),
         3,
-        "iam: roles/storage.admin grants far more than reading and writing objects; nothing was changed.\n"
+        "iam: roles/storage.admin allows far more than reading and writing objects; nothing was changed.\n"
         "   → grant roles/storage.objectViewer or roles/storage.objectUser, or pass --force\n",
     ),
     "a folder": (
         ("grant", "gs://closed-bucket/runs/", ROLE, MEMBER),
         2,
-        "iam: Roles are granted on buckets, and gs://closed-bucket/runs/ is an object or a folder.\n"
+        "iam: Roles are granted on buckets, but gs://closed-bucket/runs/ is an object or a folder.\n"
         f"   → python -m iam grant gs://closed-bucket {ROLE} {MEMBER} --condition-prefix=runs/\n",
     ),
     "no URI": (
@@ -244,7 +244,7 @@ def test_broad_roles_need_force(role: str, lab: Lab) -> None:
 def test_a_caller_who_may_not_is_told_which_permission_is_missing(lab: Lab) -> None:
     lab.world.person = "user:alice@example.com"
     fix = (
-        "   → an owner of the project can grant it: python -m iam grant gs://closed-bucket "
+        "   → a project owner can grant it: python -m iam grant gs://closed-bucket "
         "--role=roles/storage.legacyBucketOwner --member=user:alice@example.com\n"
     )
     text = "user:alice@example.com lacks storage.buckets.getIamPolicy on gs://closed-bucket, so nothing was changed."

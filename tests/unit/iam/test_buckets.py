@@ -35,7 +35,7 @@ def test_a_bucket_is_added_once_and_closed_to_the_public(lab: Lab) -> None:
     assert made.out.startswith("Created gs://team-data in project lab-project, EU.\n")
     assert (lab.world.buckets["team-data"].private, lab.world.buckets["team-data"].added) == (True, True)
     again = lab.iam("bucket", "add", "team-data")
-    assert again == CommandResult(0, "Nothing to do: gs://team-data exists already, in EU.\n", "")
+    assert again == CommandResult(0, "Nothing to do: gs://team-data already exists, in EU.\n", "")
     assert lab.iam("check", "gs://team-data/x", "--write").code == 0, "jobs of the project may use it"
     assert lab.iam("bucket", "remove", "team-data", "--yes").out == "Removed gs://team-data.\n"
 
@@ -56,7 +56,7 @@ def test_a_bucket_is_removed_with_all_generations_only_by_force(lab: Lab) -> Non
     for text in ("one", "two"):
         bucket.blob("x").upload_from_string(text)
     refused = lab.iam("bucket", "remove", "full-data", "--yes")
-    text = "iam: gs://full-data has 2 objects, so it was not removed.\n"
+    text = "iam: gs://full-data contains 2 objects, so it was not removed.\n"
     assert refused == CommandResult(3, "", f"{text}   → python -m iam bucket remove full-data --force\n")
     asked = lab.iam("bucket", "remove", "full-data", "--force")
     assert asked == CommandResult(
@@ -70,13 +70,13 @@ def test_a_bucket_is_removed_with_all_generations_only_by_force(lab: Lab) -> Non
 def test_an_account_is_used_by_the_next_job_and_kept(lab: Lab, jobs: Callable[[int], None]) -> None:
     address = f"worker@{DOMAIN}"
     made = lab.iam("account", "add", "worker")
-    assert made.out.startswith(f"Created service account {address}. It has no role yet.\n")
+    assert made.out.startswith(f"Created service account {address}. It has no roles yet.\n")
     assert lab.iam("account", "add", "worker").out == (
-        f"Nothing to do: service account {address} exists already.\n"
+        f"Nothing to do: service account {address} already exists.\n"
     )
     used = lab.iam("account", "use", "worker")
     assert used.out == (
-        f"Jobs run as {address} from now on.\nTo change it back: python -m iam account use {AGENT_EMAIL}\n"
+        f"Jobs now run as {address}.\nTo switch back: python -m iam account use {AGENT_EMAIL}\n"
     )
     metadata = f"http://{lab.cloud.metadata}/computeMetadata/v1/instance/service-accounts/default/email"
     assert httpx.get(metadata, headers={"Metadata-Flavor": "Google"}, timeout=60).text == address
@@ -85,11 +85,11 @@ def test_an_account_is_used_by_the_next_job_and_kept(lab: Lab, jobs: Callable[[i
     kept = lab.iam("account", "remove", "worker", "--yes")
     assert kept.err == (
         f"iam: Jobs run as {address}, so it was not removed.\n"
-        "   → let them run as another first: python -m iam account use NAME\n"
+        "   → switch jobs to another account first: python -m iam account use NAME\n"
     )
     assert lab.iam("account", "use", AGENT_EMAIL).code == 0
     assert (
-        lab.iam("account", "use", AGENT_EMAIL).out == f"Nothing to do: jobs run as {AGENT_EMAIL} already.\n"
+        lab.iam("account", "use", AGENT_EMAIL).out == f"Nothing to do: jobs already run as {AGENT_EMAIL}.\n"
     )
     assert lab.iam("account", "remove", address, "--yes").code == 0
     assert address not in lab.world.accounts
@@ -110,15 +110,17 @@ def test_an_account_that_provision_created(lab: Lab, jobs: Callable[[int], None]
         (
             1,
             3,
-            f"1 job is running. The next access token would be for trainer@{DOMAIN}, so nothing was changed.\n"
-            f"   → wait for them (python submit.py list), or change it now: python -m iam account use trainer@{DOMAIN}"
+            f"1 job is running. New access tokens would be for trainer@{DOMAIN}, so nothing was changed.\n"
+            f"   → wait until all jobs have finished (python submit.py list), or switch now: "
+            f"python -m iam account use trainer@{DOMAIN}"
             " --force\n",
         ),
         (
             -1,
             4,
-            "Ray's dashboard does not list its jobs. So it is unknown whether jobs are running, and nothing was "
-            f"changed.\n   → try again, or change it anyway: python -m iam account use trainer@{DOMAIN} --force\n",
+            "Could not get the list of jobs from Ray's dashboard. It is therefore unknown whether jobs are running, "
+            "and nothing was changed.\n   → try again, or switch anyway: "
+            f"python -m iam account use trainer@{DOMAIN} --force\n",
         ),
     ],
 )
@@ -181,7 +183,7 @@ ERRORS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "an invalid location": (
         ("bucket", "add", "good-name", "--location", "mars;"),
         2,
-        'Invalid location "mars;".\n   → such as us-central1, europe-west4, US or EU\n',
+        'Invalid location "mars;".\n   → use a location such as us-central1, europe-west4, US or EU\n',
     ),
     "a name that is taken": (
         ("bucket", "add", "closed-bucket"),
@@ -202,13 +204,13 @@ ERRORS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "an invalid account": (
         ("account", "add", "wo"),
         2,
-        'Invalid service account id "wo": it is 2 long, and 6 to 30 characters are allowed.\n   → such as ray-jobs\n',
+        'Invalid service account id "wo": it has 2 characters; 6 to 30 are allowed.\n   → use an id such as ray-jobs\n',
     ),
     "an account of another project": (
         ("account", "add", "worker@other-project.iam.gserviceaccount.com"),
         2,
-        "worker@other-project.iam.gserviceaccount.com is not an address of project lab-project.\n"
-        "   → pass its id alone, and the project with --project\n",
+        "worker@other-project.iam.gserviceaccount.com does not belong to project lab-project.\n"
+        "   → pass only its id, and the project with --project\n",
     ),
     "a misspelled account": (
         ("account", "use", "trianer"),
@@ -235,12 +237,12 @@ ERRORS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "another tool's word": (
         ("bucket", "create", "good-name"),
         2,
-        "create is not a command of python -m iam bucket.\n   → did you mean: python -m iam bucket add good-name\n",
+        "create is not a python -m iam bucket command.\n   → did you mean: python -m iam bucket add good-name\n",
     ),
     "no command": (
         ("account", "frobnicate"),
         2,
-        "frobnicate is not a command of python -m iam account.\n   → commands: add, list, remove, use\n",
+        "frobnicate is not a python -m iam account command.\n   → commands: add, list, remove, use\n",
     ),
 }
 

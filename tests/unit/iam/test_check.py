@@ -192,7 +192,7 @@ def test_a_bucket_that_does_not_exist(lab: RunningCloud) -> None:
     needs, _ = needs_of(["gs://no-such-bucket/x"], [], [])
     for principal in (AGENT, TRAINER):
         (found,) = asked(lab, principal, needs)
-        assert (found.verdict, found.why) == (DENIED, "there is no bucket gs://no-such-bucket")
+        assert (found.verdict, found.why) == (DENIED, "the bucket gs://no-such-bucket does not exist")
         assert found.fixes == ()
 
 

@@ -94,7 +94,7 @@ def test_show_agrees_with_the_evaluator_on_conditions(lab: Lab) -> None:
     assert may("gs://closed-bucket/else/x") == {"read": "denied", **none}
     out = lab.iam("show", "gs://closed-bucket").out
     assert "  roles/storage.objectViewer (bucket, if     ?    no   no    no    no     no\n" in out
-    assert f"? unknown; for {TRAINER}:" in out
+    assert f"? unknown, for example for {TRAINER}:" in " ".join(out.split())
 
 
 def test_show_counts_deny_rules(lab: Lab) -> None:
@@ -187,7 +187,9 @@ def test_google_without_credentials(monkeypatch: pytest.MonkeyPatch, lab: Lab) -
 
     monkeypatch.setattr("google.auth.default", none)
     text = (
-        "iam: You have no application default credentials here.\n   → gcloud auth application-default login\n"
+        "iam: You have no application default credentials on this machine.\n"
+        "   → gcloud auth application-default login; "
+        'for the lab instead: eval "$(python -m cluster env)"\n'
     )
     assert lab.iam("whoami", "--target", "google") == CommandResult(3, "", text)
 
@@ -222,8 +224,9 @@ def test_google_without_credentials(monkeypatch: pytest.MonkeyPatch, lab: Lab) -
         (
             ("gs://no-bucket/x",),
             3,
-            f"DENIED   {AGENT} lacks storage.objects.get on gs://no-bucket/x (read): there is no bucket "
-            "gs://no-bucket.\n       → fix the bucket name, or create it: python -m iam bucket add no-bucket\n",
+            f"DENIED   {AGENT} lacks storage.objects.get on gs://no-bucket/x (read): the bucket "
+            "gs://no-bucket does not exist.\n"
+            "       → correct the bucket name, or create the bucket: python -m iam bucket add no-bucket\n",
         ),
     ],
 )
@@ -247,21 +250,21 @@ def test_what_cant_be_seen_is_unknown_and_no_success(lab: Lab) -> None:
 USAGE_ERRORS: dict[str, tuple[tuple[str, ...], str]] = {
     "a verb": (
         ("shwo", "gs://a b"),
-        "iam: shwo is not a command of python -m iam.\n   → did you mean: python -m iam show 'gs://a b'\n",
+        "iam: shwo is not a python -m iam command.\n   → did you mean: python -m iam show 'gs://a b'\n",
     ),
     "no verb at all": (
         ("frobnicate",),
-        "iam: frobnicate is not a command of python -m iam.\n   → commands: show, whoami, check, grant, revoke, "
+        "iam: frobnicate is not a python -m iam command.\n   → commands: show, whoami, check, grant, revoke, "
         "provision, deprovision, bucket, account, cp, ls, cat, rm\n",
     ),
     "a flag": (
         ("grant", "gs://lab-data", "--rloe=x"),
-        "iam: python -m iam grant does not take --rloe=x.\n"
+        "iam: python -m iam grant does not accept --rloe=x.\n"
         "   → did you mean: python -m iam grant gs://lab-data --role=x\n",
     ),
     "a flag of nothing": (
         ("whoami", "--zzz"),
-        "iam: python -m iam whoami does not take --zzz.\n   → python -m iam whoami --help\n",
+        "iam: python -m iam whoami does not accept --zzz.\n   → python -m iam whoami --help\n",
     ),
     "a choice": (
         ("whoami", "--target", "locla", "--json"),
@@ -270,7 +273,7 @@ USAGE_ERRORS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "one word too many": (
         ("whoami", "extra"),
-        "iam: python -m iam whoami does not take extra.\n   → python -m iam whoami --help\n",
+        "iam: python -m iam whoami does not accept extra.\n   → python -m iam whoami --help\n",
     ),
     "no role": (
         ("grant", "gs://lab-data", "--member=x"),
@@ -321,14 +324,14 @@ def test_show_of_a_policy_that_cant_be_understood(lab: Lab) -> None:
 
 def test_no_lab_no_answer_and_another_key(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("another")
-    text = "iam: The lab's cloud does not take the key of this checkout.\n   → make cluster-down cluster-up\n"
+    text = "iam: The lab's cloud rejected this checkout's key.\n   → make cluster-down cluster-up\n"
     assert lab.iam("whoami") == CommandResult(3, "", text)
     monkeypatch.setenv("RAYDOCK_PORT", "9")
     sentence = "The lab's cloud at http://127.0.0.1:9 does not answer: the connection was refused."
     text = f"iam: {sentence}\n   → make cluster-up\n"
     assert lab.iam("whoami") == CommandResult(4, "", text)
     monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "none"))
-    text = "iam: No lab is up here: its key is missing.\n   → make cluster-up\n"
+    text = "iam: No lab is running from this checkout: its key is missing.\n   → make cluster-up\n"
     assert lab.iam("whoami") == CommandResult(4, "", text)
 
 

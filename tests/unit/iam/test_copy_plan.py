@@ -52,7 +52,7 @@ def test_targets(items: list[Source], path: str, is_folder: bool, expected: list
 )
 def test_no_objects_name_leads_out_of_the_folder(rest: str) -> None:
     item = Source(CloudFile(CloudPath("a-bucket", f"p/{rest}"), 1, 10), "p", rest)
-    with pytest.raises(MalformedResource, match="can't become the file"):
+    with pytest.raises(MalformedResource, match="is not a valid file name"):
         targets([item], "out", False)
 
 
@@ -60,7 +60,7 @@ def test_no_objects_name_leads_out_of_the_folder(rest: str) -> None:
     ("items", "path", "is_folder", "message"),
     [
         ([local("a/x"), local("b/x")], "gs://b-bucket/", True, "a/x and b/x would both be copied to"),
-        ([cloud("p/a", "p", "a"), cloud("p/a/b", "p", "a/b")], "out", False, "would be a file where"),
+        ([cloud("p/a", "p", "a"), cloud("p/a/b", "p", "a/b")], "out", False, "would be a file and a folder"),
         ([local("x"), local("y")], "gs://b-bucket/z", False, "2 files can only be copied to a folder"),
         ([cloud("x")], "gs://a-bucket/x", False, "can't be copied to itself"),
         ([local("x")], "gs://b-bucket/" + "y" * 1025, False, "longer than 1024 bytes"),

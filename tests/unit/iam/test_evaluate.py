@@ -100,7 +100,7 @@ WHYS = [
     (
         where_of(READ, deny=(DenyRule((JOB,), (), ("storage.googleapis.com/objects.get",)),)),
         NO,
-        f"a deny rule of project lab denies storage.objects.get to {JOB}",
+        f"a deny rule on project lab denies storage.objects.get to {JOB}",
     ),
     (
         where_of(
@@ -108,7 +108,7 @@ WHYS = [
         ),
         UNKNOWN,
         f"{VIEWER} on gs://lab-data grants storage.objects.get to {JOB}, "
-        f"but a deny rule of project lab may deny storage.objects.get to {JOB}",
+        f"but a deny rule on project lab may deny storage.objects.get to {JOB}",
     ),
 ]
 

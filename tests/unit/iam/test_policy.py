@@ -60,10 +60,10 @@ def bound(**fields: object) -> dict[str, object]:
 BAD: list[tuple[Any, str, str]] = [
     ([], "policy must be an object, not a list.", ""),
     (None, "policy must be an object, not null.", ""),
-    ({"binding": []}, 'policy has the unknown key "binding".', 'Did you mean "bindings"?'),
+    ({"binding": []}, 'policy has an unknown key "binding".', 'Did you mean "bindings"?'),
     (
         {"x": 1},
-        'policy has the unknown key "x".',
+        'policy has an unknown key "x".',
         "Allowed keys: bindings, etag, version, kind, resourceId, auditConfigs.",
     ),
     ({"bindings": {}}, "policy.bindings must be a list, not an object.", ""),
@@ -72,7 +72,7 @@ BAD: list[tuple[Any, str, str]] = [
     ({"version": 2}, "policy.version must be 1 or 3, not 2.", ""),
     ({"version": True}, "policy.version must be 1 or 3, not True.", ""),
     ({"version": "3"}, "policy.version must be 1 or 3, not '3'.", ""),
-    (bound(member=ANN), 'policy.bindings[0] has the unknown key "member".', 'Did you mean "members"?'),
+    (bound(member=ANN), 'policy.bindings[0] has an unknown key "member".', 'Did you mean "members"?'),
     (bound(members=ANN), "policy.bindings[0].members must be a list, not a string.", ""),
     (bound(members=[None]), "policy.bindings[0].members[0] must be a string, not null.", ""),
     (
@@ -97,7 +97,7 @@ BAD: list[tuple[Any, str, str]] = [
     ),
     (
         {"version": 3, **bound(condition={"expresion": "true"})},
-        'policy.bindings[0].condition has the unknown key "expresion".',
+        'policy.bindings[0].condition has an unknown key "expresion".',
         'Did you mean "expression"?',
     ),
     (
@@ -138,7 +138,7 @@ def test_deny_policies() -> None:
     )
     with pytest.raises(MalformedPolicy) as caught:
         deny_from_json({"rules": [{"denyRule": {"deniedPrincipal": []}}]})
-    assert caught.value.message == 'denyPolicy.rules[0].denyRule has the unknown key "deniedPrincipal".'
+    assert caught.value.message == 'denyPolicy.rules[0].denyRule has an unknown key "deniedPrincipal".'
     assert caught.value.fix == 'Did you mean "deniedPrincipals"?'
 
 

@@ -27,7 +27,7 @@ STEPS = (
     f"roles/iam.serviceAccountTokenCreator on {ADDRESS} for {PERSON}",
 )
 NOTES = (
-    "  · Network: nothing to create. Clusters are reached at their public endpoint, without VPC peering.\n"
+    "  · Network: nothing to create. Clusters are reached at their public endpoints, without VPC peering.\n"
     f"  · Clusters: create them with service account {ADDRESS}, so that jobs run as it.\n"
     f"  · Vertex AI: {PERSON} needs roles/aiplatform.user on project lab-project to submit jobs: gcloud projects "
     f"add-iam-policy-binding lab-project --member={PERSON} --role=roles/aiplatform.user\n"
@@ -72,7 +72,7 @@ def test_what_is_made_is_enough_and_no_more(lab: Lab) -> None:
         "check", models, "--list", "--read", "--write", "--overwrite", "--delete", "--look-up", *job
     )
     assert told.code == 0
-    assert "(tested as the identity itself)" in told.out  # the caller may create tokens for it
+    assert "(tested by impersonating the identity)" in told.out  # the caller may create tokens for it
     assert lab.iam("check", data, "--list", "--read", *job).code == 0
     assert lab.iam("check", data, "--write", *job).code == 3
     assert lab.iam("check", "gs://lab-data/", "--read", *job).code == 3
@@ -228,8 +228,8 @@ def test_vertex_itself_is_granted_if_asked_for_and_allowed(lab: Lab) -> None:
     assert told.code == 0
     assert "· Vertex AI: user:alice@example.com needs roles/aiplatform.user" in told.out
     assert (
-        "· You can't grant it to user:alice@example.com: you lack resourcemanager.projects.setIamPolicy on the "
-        "project.\n" in told.out
+        "· You can't grant roles/aiplatform.user to user:alice@example.com: you lack "
+        "resourcemanager.projects.setIamPolicy on the project.\n" in told.out
     )
 
 
@@ -299,7 +299,7 @@ ERRORS: dict[str, tuple[tuple[str, ...], int, str]] = {
         ("--project=no-such-project",),
         3,
         "iam: user:you@example.com lacks iam.serviceAccounts.create on project no-such-project, so service account "
-        "ray-jobs was not created.\n   → ask an owner of the project\n",
+        "ray-jobs was not created.\n   → ask a project owner\n",
     ),
 }
 
@@ -318,7 +318,7 @@ def test_a_caller_who_may_not_create_accounts_is_told(lab: Lab) -> None:
     told = lab.iam("provision", "--yes")
     text = (
         "iam: user:alice@example.com lacks iam.serviceAccounts.create on project lab-project, so service account "
-        "ray-jobs was not created.\n   → ask an owner of the project\n"
+        "ray-jobs was not created.\n   → ask a project owner\n"
     )
     assert (told.code, told.err) == (3, text)
     assert lab.iam("deprovision", "--yes").out.endswith("Nothing to do.\n")
@@ -368,7 +368,7 @@ def test_a_buckets_name_that_is_taken(lab: Lab, monkeypatch: pytest.MonkeyPatch)
     assert (told.code, told.err) == (
         4,
         "iam: The requested bucket name is not available: gs://lab-project-ray-data was not created.\n"
-        "   → choose another with --data-bucket or --model-bucket\n",
+        "   → choose another name with --data-bucket or --model-bucket\n",
     )
     assert lab.iam("deprovision", "--yes", "--buckets").code == 0
     assert "lab-project-ray-data" in lab.world.buckets

@@ -133,8 +133,8 @@ def test_an_argument_that_is_absent_is_remarked_on() -> None:
     needs, remarks = needs_of(["--read"], ["output"], ["--other", "1"])
     assert needs == []
     assert remarks == [
-        "reads names --read, which is not among the job's arguments, so its default was not checked.",
-        "writes names --output, which is not among the job's arguments, so its default was not checked.",
+        "--read (in reads) is not among the job's arguments, so its default was not checked.",
+        "--output (in writes) is not among the job's arguments, so its default was not checked.",
     ]
 
 

@@ -71,7 +71,7 @@ LENGTH = "must have 3 to 63 (222 with dots, 63 between two dots)"
         (f"gs://{'a' * 64}/x", f'the bucket name "{"a" * 64}" has 64 characters and {LENGTH}'),
         ("gs://-lab/x", f'the bucket name "-lab" {EDGES}'),
         ("gs://lab./x", f'the bucket name "lab." {EDGES}'),
-        ("gs://lab..data/x", 'the bucket name "lab..data" has a dot next to a dot or a hyphen'),
+        ("gs://lab..data/x", 'the bucket name "lab..data" has a dot next to another dot or a hyphen'),
         ("gs://192.168.5.4/x", 'the bucket name "192.168.5.4" looks like an IP address'),
         (f"gs://lab-data/{'ü' * 513}", "the object name is longer than 1024 bytes"),
         ("gs://lab-data/a\nb", "the object name contains a line break"),

@@ -80,7 +80,7 @@ GOOD = "covers: [storage.]\nroles:\n  roles/x:\n    source: https://example.com\
 BAD = [
     (
         GOOD.replace("covers", "cover"),
-        'r.yaml has the unknown key "cover".',
+        'r.yaml has an unknown key "cover".',
         'Did you mean "covers"?',
     ),
     (GOOD.replace("[storage.]", "storage."), "r.yaml: covers must be a list, not a string.", ""),
@@ -89,7 +89,7 @@ BAD = [
     ("", "r.yaml must be an object, not null.", ""),
     (
         GOOD.replace("source", "sauce"),
-        'r.yaml: roles/x has the unknown key "sauce".',
+        'r.yaml: roles/x has an unknown key "sauce".',
         'Did you mean "source"?',
     ),
     (
@@ -105,7 +105,7 @@ BAD = [
     ),
     (
         GOOD.replace("storage.a", "compute.a"),
-        "r.yaml: roles/x has compute.a.b, which matches no prefix in `covers`.",
+        "r.yaml: roles/x includes compute.a.b, which matches no prefix in `covers`.",
         "",
     ),
 ]

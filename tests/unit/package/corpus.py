@@ -28,7 +28,7 @@ SMALLER = (
 )
 RENAME = "Rename it, or exclude it (in the header's files, or in .rayignore with --working-dir)."
 NEEDS = "Exclude directories that the job does not need (in the header's files, or in .rayignore with --working-dir)."
-HOLDS = "Pass --working-dir the directory that contains the job."
+HOLDS = "Pass the directory that contains the job as --working-dir."
 HISTORY = "version control data is never packaged"
 GOOGLE = "credentials are never packaged (Google Cloud)"
 ENVIRONMENT = "environment files are never packaged"
@@ -36,7 +36,7 @@ KEYS = "private keys and certificates are never packaged"
 MACHINE = "specific to this machine"
 ACCOUNT = "service account keys and user credentials are never packaged"
 REINCLUDE = "Re-include what the job needs, for example with a line !*.py in .rayignore."
-PATTERNS = "with a regular file of patterns, one per line."
+PATTERNS = "with a regular file that contains one pattern per line."
 
 
 @dataclass(frozen=True)
@@ -580,8 +580,8 @@ def ignore_file_above_the_root_is_a_fifo(tree: Path) -> None:
 
 @refuses(
     errors.TooLarge,
-    "{tree} has 1,024.0 MiB to send, the limit is 512.0 MiB unpacked; "
-    "the largest files: model.bin (1,024.0 MiB), a.py (0.0 MiB).",
+    "{tree} contains 1,024.0 MiB to send, more than the limit of 512.0 MiB unpacked; "
+    "its largest files: model.bin (1,024.0 MiB), a.py (0.0 MiB).",
     SMALLER,
 )
 def sparse_file_of_1_gb(tree: Path) -> None:
@@ -591,7 +591,7 @@ def sparse_file_of_1_gb(tree: Path) -> None:
 
 @refuses(
     errors.TooLarge,
-    "{tree} has 630.0 MiB to send, the limit is 512.0 MiB unpacked; the largest files: f6 (120.0 MiB), "
+    "{tree} contains 630.0 MiB to send, more than the limit of 512.0 MiB unpacked; its largest files: f6 (120.0 MiB), "
     "f5 (110.0 MiB), f4 (100.0 MiB), f3 (90.0 MiB), f2 (80.0 MiB).",
     SMALLER,
 )
@@ -603,7 +603,7 @@ def seven_large_files(tree: Path) -> None:
 @refuses(
     errors.EmptyPackage,
     "Nothing to send from {tree}: it contains no files.",
-    "Put the job's files there, or name another directory.",
+    "Put the job's files there, or pass another directory.",
 )
 def empty_tree(tree: Path) -> None:
     pass
@@ -612,7 +612,7 @@ def empty_tree(tree: Path) -> None:
 @refuses(
     errors.EmptyPackage,
     "Nothing to send from {tree}: it contains no files.",
-    "Put the job's files there, or name another directory.",
+    "Put the job's files there, or pass another directory.",
 )
 def only_empty_directories(tree: Path) -> None:
     (tree / "a" / "b").mkdir(parents=True)
@@ -621,7 +621,7 @@ def only_empty_directories(tree: Path) -> None:
 @refuses(
     errors.EmptyPackage,
     f"Nothing to send from {{tree}}: everything is excluded: .env ({ENVIRONMENT}).",
-    "Put the job's files there, or name another directory.",
+    "Put the job's files there, or pass another directory.",
 )
 def only_a_secret(tree: Path) -> None:
     put(tree, ".env")
@@ -637,7 +637,7 @@ def ten_thousand_files(tree: Path) -> None:
 
 @refuses(
     errors.TooManyFiles,
-    "{tree} has 7 files to send, the limit is 5; most are in d/e/ (3), ./ (2), d/ (2).",
+    "{tree} contains 7 files to send, more than the limit of 5; most are in d/e/ (3), ./ (2), d/ (2).",
     NEEDS,
     limits=Limits(files=5),
 )
@@ -677,7 +677,7 @@ def directories_65_deep(tree: Path) -> None:
 
 @refuses(
     errors.BadName,
-    f"The name {'d' * 200}… cannot be packed: it is 4,015 bytes long, the limit is 3,800.",
+    f"The name {'d' * 200}… cannot be packed: it is 4,015 bytes long; the limit is 3,800.",
     RENAME,
 )
 def path_of_4000_bytes(tree: Path) -> None:
@@ -855,7 +855,7 @@ def root_is_the_home_directory(tree: Path) -> None:
 
 @refuses(
     errors.RefusedTree,
-    "{tree}/.. is above your home directory, which is never sent as a whole.",
+    "{tree}/.. contains your home directory, which is never sent as a whole.",
     HOLDS,
     root="..",
 )

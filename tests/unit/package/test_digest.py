@@ -326,7 +326,7 @@ def test_package_over_the_cap(tree: Path) -> None:
     with pytest.raises(errors.TooLarge) as caught:
         pack(contents, name, cap=1024**2)
     assert caught.value.message == (
-        f"The package of {tree} exceeds 1.0 MiB compressed; the largest files: noise.bin (3.0 MiB), "
+        f"The package for {tree} exceeds 1.0 MiB compressed; its largest files: noise.bin (3.0 MiB), "
         "a.py (0.0 MiB), sub/b.py (0.0 MiB), sub/empty.txt (0.0 MiB)."
     )
     assert caught.value.fix == (

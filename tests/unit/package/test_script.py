@@ -252,7 +252,7 @@ def test_module_too_large_to_read(here: Path) -> None:
     put(here, "a.py", "x = 1\n" * 100)
     error = refused(here, limits=Limits(module=100))
     assert error.message == "a.py is larger than 100 bytes, too large to scan for imports."
-    assert error.fix == f"Keep data in data files, and list them {HEADER}."
+    assert error.fix == f"Keep data in separate files, and list them {HEADER}."
 
 
 def test_excluded_modules(here: Path) -> None:

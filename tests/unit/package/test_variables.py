@@ -43,9 +43,9 @@ def test_secret_variables(name: str, value: str) -> None:
 
 
 ARGUMENTS = {
-    ("--password", "hunter2"): [("password", "by its name")],
-    ("--epochs", "3", "--api-key=abc123def"): [("api-key", "by its name")],
-    ("db.password=hunter2",): [("db.password", "by its name")],
+    ("--password", "hunter2"): [("password", "judging by its name")],
+    ("--epochs", "3", "--api-key=abc123def"): [("api-key", "judging by its name")],
+    ("db.password=hunter2",): [("db.password", "judging by its name")],
     ("--url", "postgres://app:hunter2@h/x"): [("url", "password in a URL")],
     ("redis://:hunter2@h",): [("", "password in a URL")],
     ("--header", "Authorization: Basic YXBwOmh1bnRlcjI="): [("header", "Authorization header")],

@@ -92,7 +92,7 @@ def test_denied_access_names_its_own_fix(ray: FakeDashboard, ask: Ask, renews: b
         ask(authenticated(ray, Keys(renews)))
     told = denied.value
     assert (told.message, told.fix, told.status, len(ray.requests)) == (
-        f"{ray.url} answered 401 to GET /api/version: Unauthorized.", "ask for access", 401, requests,
+        f"{ray.url} returned 401 for GET /api/version: Unauthorized.", "ask for access", 401, requests,
     )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def test_a_key_that_is_no_header(ray: FakeDashboard, ask: Ask, key: str) -> None
         ask(Gateway(ray.url, key).connection())
 
 
-NO_JSON = "What answers at URL is not a Ray dashboard: /api/version gave no JSON."
+NO_JSON = "The server at URL is not a Ray dashboard: /api/version returned no valid JSON."
 
 
 @pytest.mark.parametrize(
@@ -116,10 +116,10 @@ NO_JSON = "What answers at URL is not a Ray dashboard: /api/version gave no JSON
     [
         (Answer(200, b"[" * 100_000), ServerError, NO_JSON),
         (Answer(200, b"[]"), ServerError, NO_JSON),
-        (Answer(302, b"", (("Location", "/sign-in"),)), ServerError, "URL answered 302 to GET /api/version."),
-        (Answer(502, b"down\n"), ServerError, "URL answered 502 to GET /api/version: down."),
+        (Answer(302, b"", (("Location", "/sign-in"),)), ServerError, "URL returned 302 for GET /api/version."),
+        (Answer(502, b"down\n"), ServerError, "URL returned 502 for GET /api/version: down."),
         (Answer(200, b"{}" * 99, cut=9), Unreachable,
-         "The cluster at URL does not answer: the connection broke off before its answer was complete."),
+         "The cluster at URL does not answer: the connection was closed before the response was complete."),
     ],
 )  # fmt: skip
 def test_unexpected_responses(
@@ -144,7 +144,7 @@ def test_a_server_that_does_not_speak_http(ask: Ask) -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        with pytest.raises(Unreachable, match="does not answer: the connection broke off"):
+        with pytest.raises(Unreachable, match="does not answer: the connection was closed"):
             ask(Connection(url))
         thread.join()
 
@@ -152,7 +152,7 @@ def test_a_server_that_does_not_speak_http(ask: Ask) -> None:
 def test_unusable_proxies(monkeypatch: pytest.MonkeyPatch, ray: FakeDashboard, ask: Ask) -> None:
     monkeypatch.setenv("ALL_PROXY", "gopher://proxy:70")
     with pytest.raises(
-        UsageError, match="ALL_PROXY names a proxy that can't be used: gopher:// is not one of"
+        UsageError, match="ALL_PROXY sets a proxy that can't be used: gopher:// is not one of"
     ):
         ask(Connection(ray.url))
     assert ask(Gateway(ray.url).connection())["ray_version"] == "2.47.1"

@@ -87,9 +87,9 @@ def test_compose_itself_reads_them_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("A=1\nno equals sign\n", "line 2: 'no equals sign' is not NAME=value."),
-        ("A*=1\n", "line 1: 'A*=1' is not NAME=value."),
-        ("=1\n", "line 1: '=1' is not NAME=value."),
+        ("A=1\nno equals sign\n", "line 2: 'no equals sign' is not in the form NAME=value."),
+        ("A*=1\n", "line 1: 'A*=1' is not in the form NAME=value."),
+        ("=1\n", "line 1: '=1' is not in the form NAME=value."),
         ('\nA="x\n', 'line 2: the quote " is not closed.'),
         ("A=${B\n", "line 1: ${B is not closed."),
         ("A=${b.c}\n", "line 1: ${b.c} is not a variable."),

@@ -76,7 +76,7 @@ def test_longer_ones_and_nothing() -> None:
     assert units.seconds("0", zero=True) == 0
     assert of_drain_timeout("0") == 0
     for text in ("0", "0s", "0h0m", "0.0"):
-        with pytest.raises(ValueError, match="not more than 0"):
+        with pytest.raises(ValueError, match="not greater than 0"):
             units.seconds(text)
     with pytest.raises(ValueError, match="not a duration"):
         units.seconds("")

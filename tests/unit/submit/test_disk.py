@@ -71,7 +71,7 @@ def test_disk_finding() -> None:
     assert found(Disk("/", 10 * GIB, 252 * GIB)) == [
         (
             Outcome.OK,
-            "10.0 of 252.0 GiB free on the head node: less than 5 %, so Ray rejects objects that do not fit "
+            "10.0 of 252.0 GiB free on the head node: less than 5%, so Ray rejects objects that do not fit "
             "in memory",
             "",
         )
@@ -108,5 +108,5 @@ def test_job_failed_on_a_full_disk_says_so() -> None:
     message = f"{first}\nTraceback\nOSError: [Errno 28] No space left on device"
     assert reasons(message) == [
         first,
-        "A disk is full where it ran. `python submit.py check SCRIPT` says whether it is the head's.",
+        "A disk is full where it ran. `python submit.py check SCRIPT` shows whether it is the head's.",
     ]

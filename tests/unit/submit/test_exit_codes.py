@@ -198,10 +198,10 @@ FOREIGN = {
         ("http://", "not a URL with a host and a port", "unset HTTP_PROXY"),
         (f"http://u:{SECRET}@[::1", "not a URL with a host and a port", "unset HTTP_PROXY"),
     ],
-    "NO_PROXY": [("http://a:b", "NO_PROXY can't be understood", "unset NO_PROXY")],
+    "NO_PROXY": [("http://a:b", "NO_PROXY is invalid", "unset NO_PROXY")],
     "SSL_CERT_FILE": [
         ("/opt/gone/cacert.pem", "No such file or directory", "unset SSL_CERT_FILE"),
-        ("/etc/passwd", "it holds no certificate", "unset SSL_CERT_FILE"),
+        ("/etc/passwd", "it contains no certificate", "unset SSL_CERT_FILE"),
         ("/tmp", "Is a directory", "unset SSL_CERT_FILE"),
     ],
     "SSLKEYLOGFILE": [("/none/keys", "No such file or directory", "unset SSLKEYLOGFILE")],
@@ -287,7 +287,7 @@ def test_exit_code_in_odd_environments(command: str, code: int, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("streams", "code", "message"),
     [
-        ("--help >/dev/full", 130, "{}: the output can't be written: No space left on device.\n"),
+        ("--help >/dev/full", 130, "{}: could not write the output: No space left on device.\n"),
         ("--help >&-", 0, ""),
         ("--nonsense 2>/dev/full", 2, ""),
         ("--nonsense 2>&- >&- <&-", 2, ""),

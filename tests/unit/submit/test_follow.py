@@ -290,7 +290,7 @@ def test_short_outage_is_reported_and_survived(ray: FakeDashboard) -> None:
     seen = follow(ray, log_and_end())
     assert (seen.job.status, seen.log) == ("SUCCEEDED", LINES)
     assert seen.messages == [
-        f"The cluster at {ray.url} does not answer: the connection broke off before its answer was complete. "
+        f"The cluster at {ray.url} does not answer: the connection was closed before the response was complete. "
         "Retrying for 600 s."
     ]
 
@@ -300,7 +300,7 @@ def test_permanent_outage_raises_lost_with_attach_command(ray: FakeDashboard) ->
     with pytest.raises(Lost) as caught:
         follow(ray, lambda job: None, timeouts=IMPATIENT, intervals=replace(QUICK, outage_timeout=0.6))
     assert caught.value.message == (
-        f"The cluster at {ray.url} does not answer: it took the request and then did not answer in time. "
+        f"The cluster at {ray.url} does not answer: it accepted the request but did not answer in time. "
         "Job a may still be running."
     )
     assert caught.value.fix == f"python submit.py --address {ray.url} attach a"

@@ -71,7 +71,7 @@ REFUSED = {
     "a key like no other": (
         script("[tool.submit]", "zzz = 1"),
         "x.py: the header has an unknown key 'tool.submit.zzz'.",
-        "known are entrypoint, env, files, folders, needs, reads, writes",
+        "known keys: entrypoint, env, files, folders, needs, reads, writes",
     ),
     "misspelt resource": (
         script("[tool.submit.needs]", "cpu = 1"),
@@ -80,28 +80,29 @@ REFUSED = {
     ),
     "a value for a variable": (
         script("[tool.submit]", 'env = ["A=1"]'),
-        "x.py: tool.submit.env has 'A=1', where the name of a variable was expected.",
-        "name it here, and give its value where you send the job: --env NAME=VALUE",
+        "x.py: tool.submit.env contains 'A=1', which is not a variable name.",
+        "list only the name, and pass the value when you submit the job: --env NAME=VALUE",
     ),
     "not TOML": (
         script('dependencies = ["a"', "x = 1"),
-        "x.py:4: the header is not TOML: Unclosed array.",
+        "x.py:4: the header is not valid TOML: Unclosed array.",
         "correct that line",
     ),
     "nested too deeply": (
         script("dependencies = " + "[" * 3000),
-        "x.py:3: the header is not TOML: it is nested too deeply.",
+        "x.py:3: the header is not valid TOML: it is nested too deeply.",
         "correct that line",
     ),
     "a number of thousands of digits": (
         script("tool.submit.needs.cpus = 0x" + "f" * 9000),
-        "x.py:3: the header is not TOML: Integer of more than 64 bits.",
+        "x.py:3: the header is not valid TOML: Integer with more than 64 bits.",
         "correct that line",
     ),
     "a marker that compares what can't be compared": (
         script("dependencies = [\"a; os_name ~= 'x'\"]"),
-        "x.py: the dependency \"a; os_name ~= 'x'\" is not a requirement: Undefined <Op('~=')> on 'posix' and 'x'.",
-        'write it as pip takes it, such as "scikit-learn>=1.5"',
+        "x.py: the dependency \"a; os_name ~= 'x'\" is not a valid requirement: "
+        "Undefined <Op('~=')> on 'posix' and 'x'.",
+        'use the format of pip, such as "scikit-learn>=1.5"',
     ),
     "not closed": (
         "# /// script\n# dependencies = []\nimport ray\n",
@@ -125,9 +126,9 @@ REFUSED = {
     ),
     "no requirement": (
         script('dependencies = ["numpy >> 2"]'),
-        "x.py: the dependency 'numpy >> 2' is not a requirement: "
+        "x.py: the dependency 'numpy >> 2' is not a valid requirement: "
         "Expected semicolon (after name with no version specifier) or end.",
-        'write it as pip takes it, such as "scikit-learn>=1.5"',
+        'use the format of pip, such as "scikit-learn>=1.5"',
     ),
     "no specifier": (
         script('requires-python = "three"'),
@@ -137,17 +138,17 @@ REFUSED = {
     "negative": (
         script("[tool.submit.needs]", "cpus = -1"),
         "x.py: the header's 'tool.submit.needs.cpus' is -1.",
-        "make it a number that is not negative",
+        "make it a non-negative number",
     ),
     "not a number": (
         script("[tool.submit.entrypoint]", "cpus = true"),
         "x.py: the header's 'tool.submit.entrypoint.cpus' is True.",
-        "make it a number that is not negative",
+        "make it a non-negative number",
     ),
     "memory": (
         script("[tool.submit.entrypoint]", 'memory = "much"'),
         "x.py: the header's 'tool.submit.entrypoint.memory' is 'much'.",
-        'make it bytes, or a text such as "2GiB"',
+        'make it a number of bytes, or a string such as "2GiB"',
     ),
     "a value for a table": (
         script("[tool]", "submit = 3"),

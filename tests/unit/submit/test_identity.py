@@ -13,7 +13,7 @@ from submit.findings import Finding, Outcome
 from submit.preflight import storage
 from tests.labcloud import AGENT, RunningCloud, lab_cloud
 
-PROBE = "pass --probe to ask from inside the cluster with a small job"
+PROBE = "pass --probe to test this with a small job on the cluster"
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_omitted_argument_is_noted(lab: RunningCloud) -> None:
     (one,) = found(storage.question(Header(reads=("--read",)), (), lab.place)).findings
     assert (one.verdict, one.message) == (
         Outcome.OK,
-        "reads names --read, which is not among the job's arguments, so its default was not checked.",
+        "--read (in reads) is not among the job's arguments, so its default was not checked.",
     )
 
 
@@ -149,7 +149,7 @@ def test_objects_that_are_read_must_exist(
 def test_an_unknown_identity_is_unknown() -> None:
     question = storage.question(Header(reads=("gs://b-1/x",)), (), None)
     (one,) = found(question).findings
-    text = "Could not determine who the job would run as, so gs://b-1/x was not checked."
+    text = "Could not determine who the job would run as, so access to gs://b-1/x was not checked."
     assert one == Finding("storage", Outcome.UNKNOWN, text, PROBE)
     answer = {"principal": AGENT, "held": {"b-1": ["storage.objects.get"]}}
     (one,) = found(question, answer).findings
@@ -196,7 +196,5 @@ def test_unreachable_cloud_is_unknown_and_never_ok() -> None:
 def test_key_of_another_cluster(lab: RunningCloud) -> None:
     other = LabCloud(lab.gateway, {"Authorization": "Bearer other"})
     (one,) = found(storage.question(Header(reads=("gs://b-1/x",)), (), other)).findings
-    assert one.message == (
-        "Permissions could not be checked: The lab's cloud does not take the key of this checkout."
-    )
+    assert one.message == ("Permissions could not be checked: The lab's cloud rejected this checkout's key.")
     assert one.fix == "make cluster-down cluster-up"

@@ -60,15 +60,15 @@ DURATION = "write it as 90s, 30m, 1.5h, 1h30m or 1d"
 REFUSED = [
     ([], "The following arguments are required: jobs/x.py.", "python submit.py --help"),
     (["attach"], "The following arguments are required: ID.", "python submit.py attach --help"),
-    (["stop", "a", "--no-wait"], "python submit.py stop does not take --no-wait.", "python submit.py stop --help"),
-    (["stop", "a", "b"], "python submit.py stop does not take b.", "python submit.py stop --help"),
+    (["stop", "a", "--no-wait"], "python submit.py stop does not accept --no-wait.", "python submit.py stop --help"),
+    (["stop", "a", "b"], "python submit.py stop does not accept b.", "python submit.py stop --help"),
     (["stop", "a", "--", "b"], "`stop` takes no job arguments.", "python submit.py stop --help"),
     (["--deadline", "soon", "x.py"], "--deadline 'soon' is not a duration.", DURATION),
-    (["--deadline", "0", "x.py"], "--deadline '0' is not more than 0.", DURATION),
+    (["--deadline", "0", "x.py"], "--deadline '0' is not greater than 0.", DURATION),
     (["--entrypoint-num-cpus", "many", "x.py"],
      "Argument --entrypoint-num-cpus: invalid amount value: 'many'.", "python submit.py --help"),
     (["--entrypoint-memory", "much", "x.py"], "--entrypoint-memory 'much' is not a memory size.",
-     "write it as 512MiB or 2GiB"),
+     "use a value such as 512MiB or 2GiB"),
     (["--submission-id", "a/b", "x.py"], "Argument --submission-id: 'a/b' is not a submission id: "
      "use letters, digits, '_', '-' and '.'.", "python submit.py --help"),
 ]  # fmt: skip
@@ -105,10 +105,10 @@ def test_job_arguments_belong_after_two_dashes(words: str, meant: str) -> None:
     assert caught.value.fix == f"the job's own arguments go after --: python submit.py {meant}"
 
 
-MEANT, OR_JOB = "did you mean: python submit.py ", "or, if it belongs to the job: python submit.py "
+MEANT, OR_JOB = "did you mean: python submit.py ", "or, if it is meant for the job: python submit.py "
 JOB, OR_OWN = (
     "the job's own arguments go after --: python submit.py ",
-    "or, if it belongs to submit.py: python submit.py ",
+    "or, if it is meant for submit.py: python submit.py ",
 )
 
 

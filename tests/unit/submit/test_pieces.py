@@ -126,7 +126,7 @@ def test_invalid_port(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYDOCK_PORT", port)
     with pytest.raises(UsageError) as caught:
         open_target("local", None).connect()
-    assert caught.value.message == f"RAYDOCK_PORT is {port!r}."
+    assert caught.value.message == f"RAYDOCK_PORT is {port!r}, which is not a port."
 
 
 def test_write_and_parse_results(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_full_disk_while_writing_the_result() -> None:
     with pytest.raises(result.ResultNotWritten) as caught:
         result.write(Path("/dev/full"), {"a": 1})
     assert caught.value.message == (
-        "The result could not be written to /dev/full: No space left on device. The job's log above has it."
+        "The result could not be written to /dev/full: No space left on device. It is in the job's log above."
     )
 
 
@@ -173,7 +173,7 @@ def test_reasons_for_a_failed_runtime_env() -> None:
         f"pip: {BROKEN}",
         "pip: Could not find a version that satisfies the requirement x (from versions: none)",
         "pip: No matching distribution found for x",
-        "The lab's egress proxy allows public addresses only. Allow other networks: LAB_EGRESS_ALLOW in .env.",
+        "The lab's egress proxy allows only public addresses. To allow other networks, set LAB_EGRESS_ALLOW in .env.",
     ]
     assert reasons("Job entrypoint command failed with exit code 1, last available logs (x):\nTraceback") == [
         "Job entrypoint command failed with exit code 1"

@@ -153,7 +153,7 @@ FAILS = {
         "imports", D, "job.py:2 imports torch, which is not in the package", ""),
     "installed by the job": ("import subprocess, sys\n"
         "subprocess.check_call([sys.executable, '-m', 'pip', 'install', '-q', 'torch'])\nimport torch", "imports", U,
-        "job.py:3 imports torch, which it installs with pip while running: only on the head node, and not reliably.", '"torch"'),
+        "job.py:3 imports torch, which it installs with pip while running. That affects only the head node and is unreliable.", '"torch"'),
     "installed by a shell, where it is missing": ("import os\ntry:\n    import cowsay\nexcept ImportError:\n"
         "    os.system('pip install cowsay==6')\n    import cowsay", "imports", U, "job.py:3 imports cowsay, which it", ""),
     "Ray's own psutil, too early": ("import psutil\nimport ray", "imports", D,
@@ -180,7 +180,7 @@ FAILS = {
     "a helper named like one": ({"job.py": "import calendar", "calendar.py": ""}, "shadowing", D, "calendar.py shadows", ""),
     "a package named like one": ({"job.py": "import types", "types/__init__.py": ""}, "shadowing", D, "types/ shadows", ""),
     "named like a package": ({"numpy.py": "x = 1"}, "shadowing", D, "numpy.py shadows the package numpy", ""),
-    "imports itself": ({"sklearn.py": "from sklearn import svm"}, "shadowing", D, "sklearn.py:1 imports sklearn and finds", ""),
+    "imports itself": ({"sklearn.py": "from sklearn import svm"}, "shadowing", D, "sklearn.py:1 imports sklearn, but Python finds the script itself", ""),
     "num_cpus": ("import ray\nray.init(num_cpus=2)", "script", D, "job.py:2 calls ray.init(num_cpus=…)", "ray.init()"),
     "under another name": ("from ray import init as start\nstart(object_store_memory=10**9)", "script", D,
         "job.py:2 calls ray.init(object_store_memory=…)", ""),
@@ -208,7 +208,7 @@ FAILS = {
     "a private index": (header('dependencies = ["secret-sauce"]', "[[tool.uv.index]]", 'url = "https://p.example/simple"'),
         "dependencies", D, "secret-sauce may come from https://p.example/simple", ""),
     "an index by name": (header('dependencies = ["a"]', "[tool.uv.sources]", 'a = { index = "ours" }'), "dependencies", D,
-        "job.py: a comes from the index 'ours' alone", ""),
+        "job.py: a comes only from the index 'ours'", ""),
     "a file URL": (header('dependencies = ["a @ file:///home/me/a"]'), "dependencies", D, "a comes from file:///home/me/a", ""),
 }  # fmt: skip
 

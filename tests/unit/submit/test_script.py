@@ -58,14 +58,15 @@ def test_accepts_whatever_python_runs(case: str, tmp_path: Path) -> None:
 
 DECLARE = "save it as UTF-8, or declare its encoding on its first line, for example # -*- coding: cp1252 -*-"
 UTF8 = "save it as UTF-8"
-NOT_UTF8 = "which is not valid UTF-8, and it declares no other encoding"
+NOT_UTF8 = "which is not valid UTF-8, and the file declares no other encoding"
 REFUSED = {
-    b"x = 1\ny = 'caf\xe9'\n": (f"line 2 has the byte 0xe9, {NOT_UTF8}", DECLARE),
-    b"\xef\xbb\xbfx = 1\n#\n# '\xff'": (f"line 3 has the byte 0xff, {NOT_UTF8}", DECLARE),
-    b"# coding: cp1252\nx = '\x81'\n": ("line 2 has the byte 0x81, which is not valid cp1252, its declared encoding",
+    b"x = 1\ny = 'caf\xe9'\n": (f"line 2 contains the byte 0xe9, {NOT_UTF8}", DECLARE),
+    b"\xef\xbb\xbfx = 1\n#\n# '\xff'": (f"line 3 contains the byte 0xff, {NOT_UTF8}", DECLARE),
+    b"# coding: cp1252\nx = '\x81'\n": ("line 2 contains the byte 0x81, which is not valid cp1252, its declared "
+                                       "encoding",
                                        DECLARE),
-    b"# coding: klingon\nx = 1\n": ("it declares the encoding 'klingon', which Python does not know", DECLARE),
-    b"# coding: rot13\nk = 1\n": ("it declares the encoding 'rot13', which Python does not know", DECLARE),
+    b"# coding: klingon\nx = 1\n": ("it declares the encoding 'klingon', which Python does not support", DECLARE),
+    b"# coding: rot13\nk = 1\n": ("it declares the encoding 'rot13', which Python does not support", DECLARE),
     b"\xef\xbb\xbf# coding: latin-1\n": ("it has a UTF-8 byte order mark but declares another encoding",
                                          "declare utf-8"),
     "print(1)\n".encode("utf-16"): ("it is UTF-16 text", UTF8),

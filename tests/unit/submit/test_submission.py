@@ -81,7 +81,7 @@ def test_rejection_quotes_its_last_line_and_is_not_retried(ray: FakeDashboard) -
     ray.faults["POST /api/jobs/"] = [Fault.ERROR]
     with pytest.raises(ServerError) as caught:
         sent(ray)
-    assert caught.value.message == f"{ray.url} answered 500 to POST /api/jobs/: RuntimeError: out of order."
+    assert caught.value.message == f"{ray.url} returned 500 for POST /api/jobs/: RuntimeError: out of order."
     assert ray.count("POST /api/jobs/") == 1
 
 
@@ -116,8 +116,8 @@ def test_existing_package_is_neither_built_nor_uploaded(ray: FakeDashboard) -> N
 @pytest.mark.parametrize(
     ("fault", "why"),
     [
-        (Fault.REFUSE, "does not answer: the connection broke off before its answer was complete."),
-        (Fault.HANG, "does not answer: it took the request and then did not answer in time."),
+        (Fault.REFUSE, "does not answer: the connection was closed before the response was complete."),
+        (Fault.HANG, "does not answer: it accepted the request but did not answer in time."),
     ],
 )
 def test_message_for_an_unreachable_cluster(ray: FakeDashboard, fault: Fault, why: str) -> None:

@@ -17,7 +17,7 @@ from tests.unit.package.build import put
 PASSWORD = "hunter" + "2hunter2"
 URL = f"postgres://app:{PASSWORD}@db/x"
 NOTHING = Contents(Path(), (), ())
-READ_IT = "have the job read it from Secret Manager or a bucket, as the identity it runs as"
+READ_IT = "have the job read it from Secret Manager or a bucket, using the identity it runs as"
 
 
 def draft(contents: Contents = NOTHING, header: Header | None = None, **given: Any) -> JobPlan:
@@ -62,7 +62,7 @@ def test_secrets_in_variables_arguments_and_dependencies() -> None:
     assert summary(found) == [
         ("DENIED", "secrets", f"The variable DATABASE_URL contains a secret (password in a URL), {shown}",
          f"remove it, and {READ_IT}"),
-        ("DENIED", "secrets", f"The variable DB_PASSWORD contains a secret (by its name), {shown}",
+        ("DENIED", "secrets", f"The variable DB_PASSWORD contains a secret (judging by its name), {shown}",
          f"remove it, and {READ_IT}"),
         ("DENIED", "secrets", "The job's argument url contains a secret (password in a URL), and the dashboard shows "
          "a job's entrypoint.", f"remove it, and {READ_IT}"),

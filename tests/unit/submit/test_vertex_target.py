@@ -101,7 +101,9 @@ def test_a_ray_version_whose_support_ends_soon_is_flagged(monkeypatch: pytest.Mo
 def test_waits_for_a_provisioning_cluster() -> None:
     provisioning = cluster(state="PROVISIONING")
     _, messages = ready(FakeApi(provisioning, provisioning, provisioning, cluster()))
-    assert messages[0] == "cluster one is PROVISIONING; waiting until it runs (Ctrl-C stops only the waiting)"
+    assert (
+        messages[0] == "cluster one is PROVISIONING; waiting until it is running (Ctrl-C only stops waiting)"
+    )
     assert len(messages) == 2
 
 
@@ -119,7 +121,7 @@ SILENT = NoAnswer("It does not answer: slow")
 )
 def test_unanswered_polls_do_not_end_the_wait(answers: tuple[Any, ...], said: int) -> None:
     _, messages = ready(FakeApi(*answers, cluster()))
-    assert messages.count("cluster one: no answer (It does not answer: slow); retrying") == said
+    assert messages.count("cluster one: no response (It does not answer: slow); retrying") == said
     assert messages[-1].startswith("cluster one in us-central1: RUNNING")
 
 
@@ -136,7 +138,7 @@ def test_gives_up_soon_if_nothing_ever_answered() -> None:
         (FakeApi(cluster(state="PROVISIONING")), "one", Unreachable,
          "Cluster one is still PROVISIONING after 0 s.", "wait longer: --cluster-wait 1h"),
         (FakeApi(cluster(state="STOPPING")), "one", ServerError,
-         "Cluster one is being deleted.", "create another one: python -m cluster up --target vertex"),
+         "Cluster one is being deleted.", "create another cluster: python -m cluster up --target vertex"),
         (FakeApi(ClusterNotFound("There is none.", "look")), "one", ServerError, "There is none.", "look"),
         (FakeApi(RequestRejected("Denied.", "ask")), "one", ServerError, "Denied.", "ask"),
         (FakeApi(cluster(), listed=(cluster("a"), cluster("b"))), "", UsageError,

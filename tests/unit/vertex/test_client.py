@@ -142,7 +142,7 @@ def test_no_answer(monkeypatch: pytest.MonkeyPatch, api: Any) -> None:
     )
     with pytest.raises(Unreachable) as nothing:
         api().get("first")
-    assert nothing.value.message.startswith("us-central1-aiplatform.googleapis.com does not answer: ")
+    assert nothing.value.message.startswith("us-central1-aiplatform.googleapis.com is not responding: ")
 
 
 def named(state: str = "RUNNING", **more: Any) -> Cluster:
@@ -156,7 +156,7 @@ def named(state: str = "RUNNING", **more: Any) -> Cluster:
         (named("ERROR", error="quota"), "Cluster c is in state ERROR: quota."),
         (named("STOPPING"), "Cluster c is being deleted."),
         (named(has_ray=False), "c is a persistent resource, but not a Ray cluster."),
-        (named(dashboard=""), "Cluster c has no dashboard address, so it accepts no jobs."),
+        (named(dashboard=""), "Cluster c has no dashboard address, so it can't accept jobs."),
     ],
 )
 def test_clusters_that_accept_no_jobs(cluster: Cluster, message: str) -> None:
@@ -185,7 +185,7 @@ def test_location_and_name_of_the_cluster(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(places, "project_of_credentials", lambda: "")
     with pytest.raises(NotConfigured) as unset:
         resolve_location("", "", "c", settings())
-    assert unset.value.fix == "add --project ID"
+    assert unset.value.fix == "add --project ID, or --lab for the lab's Vertex AI"
     with pytest.raises(NotConfigured):
         PLACE.resource_name("Not_A_Name")
 
@@ -231,4 +231,4 @@ def test_an_old_token_is_used_if_it_cannot_be_renewed() -> None:
     token.turned_down("t1")
     with pytest.raises(PermissionDenied) as refused:
         token.value()
-    assert refused.value.message == "Your credentials gave no token: no network."
+    assert refused.value.message == "Could not get an access token with your credentials: no network."

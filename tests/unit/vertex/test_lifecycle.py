@@ -72,7 +72,7 @@ def test_state_changes_are_reported() -> None:
 def test_a_location_that_does_not_answer_is_reported() -> None:
     said: list[str] = []
     lifecycle.wait_until_running(watch(said, SILENT, SILENT, SILENT, cluster("RUNNING")))
-    assert said == ["c: no answer (It does not answer); retrying", "c: RUNNING"]
+    assert said == ["c: no response (It does not answer); retrying", "c: RUNNING"]
 
 
 def test_an_unchanged_state_is_reported_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,7 @@ def test_an_unchanged_state_is_reported_again_after_a_while(monkeypatch: pytest.
     [
         ([cluster("ERROR", "No quota")], CommandFailed, "Vertex AI could not create c: No quota."),
         ([cluster("ERROR")], CommandFailed, "Vertex AI could not create c, without giving a reason."),
-        ([cluster("STOPPING")], NotUp, "c is being deleted; until it is gone, its name can't be reused."),
+        ([cluster("STOPPING")], NotUp, "c is being deleted. Its name can't be reused until it is gone."),
         ([cluster("PROVISIONING"), GONE], NotUp, "c was deleted while it was being created."),
     ],
 )
@@ -100,10 +100,10 @@ def test_a_cluster_that_never_runs(answers: list[Any], kind: type[ClusterError],
 
 def test_a_deadline_passes() -> None:
     with pytest.raises(
-        NotReady, match="c is still PROVISIONING after 0 s; Vertex AI continues in the background"
+        NotReady, match=r"^c is still PROVISIONING after 0 s\. Vertex AI continues in the background"
     ):
         lifecycle.wait_until_running(watch([], cluster("PROVISIONING"), seconds=0.0))
-    with pytest.raises(NotReady, match="c is still STOPPING after 0 s; Vertex AI continues to delete it"):
+    with pytest.raises(NotReady, match=r"^c is still STOPPING after 0 s\. Vertex AI is still deleting it"):
         lifecycle.delete(watch([], cluster("STOPPING"), seconds=0.0))
 
 
@@ -135,7 +135,7 @@ def test_a_lost_reply_does_not_create_a_second_cluster() -> None:
         answer: RaydockError = SILENT
 
     client: Any = Creating()
-    with pytest.raises(NotUp, match="the cluster may have been created anyway"):
+    with pytest.raises(NotUp, match="The cluster may have been created anyway"):
         lifecycle.create(client, "c", None)
     client.answer = errors.Exists("There is one.")
     assert lifecycle.create(client, "c", None) is False

@@ -15,6 +15,12 @@ from tests.labcloud import PERSON
 from tests.labvertex import REGION, LabVertex, lab_vertex
 
 
+@pytest.fixture(autouse=True)
+def one_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers of one CPU, whatever machine this is."""
+    monkeypatch.setenv("VERTEX_NODE_CPUS", "1")
+
+
 @pytest.fixture
 def nodes() -> FakeNodes:
     return FakeNodes()

@@ -110,7 +110,7 @@ def test_a_creation_can_be_cancelled_and_a_deletion_not(vertex: LabVertex, nodes
     name = create(service, "a").result(timeout=60).name
     nodes.fails["remove"] = "busy"
     deletion = service.delete_persistent_resource(name=name)
-    with pytest.raises(exceptions.MethodNotImplemented, match="only a creation can"):
+    with pytest.raises(exceptions.MethodNotImplemented, match="only a create operation can"):
         deletion.cancel()
     nodes.fails.clear()
     deletion.result(timeout=60)

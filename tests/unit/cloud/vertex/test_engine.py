@@ -125,7 +125,7 @@ def test_a_containers_state_is_parsed(state: str, status: str, kind: str) -> Non
 
 
 def test_a_missing_docker_engine(tmp_path: Path) -> None:
-    with pytest.raises(NodesFailed, match="The Docker engine does not answer"):
+    with pytest.raises(NodesFailed, match="The Docker engine does not respond"):
         asyncio.run(engine(str(tmp_path / "none.sock")).list())
 
 
@@ -151,5 +151,5 @@ def test_a_setting_selects_the_local_image_of_a_custom_one() -> None:
 def test_the_log_of_a_node_says_which_image_runs_for_a_custom_one() -> None:
     custom = replace(node("cpu-worker", "worker-pool1"), image=CUSTOM)
     assert engine().environment(custom)["RAYDOCK_NOTICE"] == (
-        f"raydock/cpu-worker:{versions.RAY} runs instead of {CUSTOM}: VERTEX_IMAGES selects another local image."
+        f"raydock/cpu-worker:{versions.RAY} runs instead of {CUSTOM}. Set VERTEX_IMAGES to run a different local image."
     )

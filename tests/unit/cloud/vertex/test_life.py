@@ -194,7 +194,7 @@ def test_nothing_but_a_creation_can_be_cancelled(tmp_path: Path) -> None:
         clusters = made(tmp_path, FakeNodes())
         await clusters.wait_until_done(create(clusters), SOON)
         deletion = clusters.delete(NAME, "v1")
-        with pytest.raises(RpcError, match="can't be cancelled: only a creation can") as caught:
+        with pytest.raises(RpcError, match="can't be cancelled: only a create operation can") as caught:
             clusters.cancel(deletion)
         assert caught.value.code == "UNIMPLEMENTED"
         await clusters.wait_until_done(deletion, SOON)
@@ -412,7 +412,7 @@ def test_more_nodes_than_this_machine_holds_are_refused(tmp_path: Path) -> None:
         await clusters.resume()
         await clusters.wait_until_done(create(clusters), SOON)  # three nodes
         said = (
-            "Quota exceeded: the lab's clusters would have 6 nodes, but this machine's memory fits 5 (1 GiB each). "
+            "Quota exceeded: the lab's clusters would have 6 nodes, but this machine has memory for 5 (1 GiB each). "
             "Request fewer replicas, or delete a cluster."
         )
         with pytest.raises(RpcError) as made_more:

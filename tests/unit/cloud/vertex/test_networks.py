@@ -108,5 +108,5 @@ def test_a_cloud_that_never_answers_fails_the_cluster(
 
     monkeypatch.setattr(networks, "is_listening", never)
     monkeypatch.setattr(networks, "TIMEOUT", 0.01)
-    with pytest.raises(NodesFailed, match=r"does not answer on the cluster's network \(10\.0\.0\.2\)"):
+    with pytest.raises(NodesFailed, match=r"does not respond on the cluster's network \(10\.0\.0\.2\)"):
         asyncio.run(Networks(engine.ask, "raydock").ensure(CLUSTER))

@@ -168,7 +168,7 @@ def test_each_call_is_authenticated(lab: LabVertex, head: FakeHead) -> None:
 def test_a_host_without_a_cluster_is_not_found(lab: LabVertex, head: FakeHead) -> None:
     own = lab.plane.clusters.named(NAME).host
     other = next(host for host in HOSTS if host != own)
-    said = f"The lab has no cluster with the Ray Client endpoint {other}."
+    said = f"No cluster in the lab uses the Ray Client endpoint {other}."
     assert refused(lab, bearer(lab, PERSON), other) == ("NOT_FOUND", said)
     api = "us-central1-aiplatform.googleapis.com"
     assert refused(lab, bearer(lab, PERSON), api)[0] == "UNIMPLEMENTED"
@@ -183,7 +183,7 @@ def test_a_cluster_that_does_not_run_is_unavailable(lab: LabVertex) -> None:
 def test_a_head_that_does_not_answer(lab: LabVertex, head: FakeHead, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_client, "CONNECT", 0.3)
     head.server.stop(0).wait(SECONDS)
-    said = "The cluster's head does not answer on its Ray Client port."
+    said = "The cluster's head does not respond on its Ray Client port."
     assert refused(lab, bearer(lab, PERSON)) == ("UNAVAILABLE", said)
 
 

@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 
+from cloud.controlplane import config as own_config
 from cloud.controlplane import errors, names
+from cloud.controlplane.autoscaling.infeasible import infeasible
+from cloud.controlplane.autoscaling.load import Group, Load, NodeUsage
 from cloud.controlplane.errors import RpcError
 from cloud.controlplane.nodes import images, machine_types, node_sizing
 from cloud.controlplane.nodes.node_sizing import ClusterShape
 from cloud.controlplane.validation import create, update
+from iam.errors import IamError
+from raydock.machine import here
 from vertex.spec import built_in_gpus
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest"
@@ -192,11 +197,14 @@ def test_accelerators(machine: str, accelerator: str, count: int, field: str, sa
         (IMAGE, ""),
         (IMAGE.replace("us-", "europe-").replace("cpu", "gpu"), ""),
         ("us-central1-docker.pkg.dev/p/r/mine:1", ""),
-        (IMAGE.replace("2-47.py311", "2-47.py310"), "Ray 2.47 has no image for Python 3.10; it has: 3.11."),
+        (
+            IMAGE.replace("2-47.py311", "2-47.py310"),
+            "Ray 2.47 has no image for Python 3.10; available: 3.11.",
+        ),
         (IMAGE.replace("2-47", "2-48"), "Ray 2.48 is not supported; supported: 2.9, 2.33, 2.42, 2.47."),
         (
             IMAGE.replace("2-47", "2-42"),
-            "The lab has Ray 2.47 on Python 3.11 only; Vertex AI also has 2.42 on 3.11.",
+            "The lab supports only Ray 2.47 with Python 3.11; Vertex AI also supports 2.42 with 3.11.",
         ),
         (
             IMAGE.replace("latest", "old"),
@@ -254,12 +262,14 @@ def test_only_replica_counts_can_be_updated() -> None:
     assert update.problems(SOUND, fewer, ["resource_pools.replica_count"]) == [
         (
             "persistent_resource.resource_pools",
-            "The pools must be the cluster's own, in the same order.",
+            "The pools must match the cluster's, in the same order.",
         )
     ]
 
 
-def test_node_sizes_follow_the_machine_types() -> None:
+def test_node_sizes_follow_the_machine_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPUs as on Vertex AI, up to VERTEX_NODE_CPUS, and as many as 2 to 4 GiB hold processes for."""
+    monkeypatch.setenv("VERTEX_NODE_CPUS", "6")
     gpu = pool("gpus", 1, "n1-highmem-64")
     gpu["machine_spec"] |= {"accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 4}
     made = node_sizing.nodes(
@@ -267,10 +277,30 @@ def test_node_sizes_follow_the_machine_types() -> None:
     )
     assert [(one.key.pool, one.role, one.cpus, one.gpus, one.memory / GIB) for one in made] == [
         ("head-node", "head", 0, 0, 3),
-        ("head-node", "cpu-worker", 1, 0, 3),
-        ("small", "cpu-worker", 1, 0, 2),
-        ("gpus", "gpu-worker", 4, 4, 4),
+        ("head-node", "cpu-worker", 6, 0, 3),
+        ("small", "cpu-worker", 4, 0, 2),
+        ("gpus", "gpu-worker", 6, 4, 4),
     ]
+    monkeypatch.setenv("VERTEX_NODE_CPUS", "99")
+    assert node_sizing.cpus(machine_types.MACHINES["n1-highmem-64"]) == 12
+    assert node_sizing.most_cpus({}) == here().cpus
+    with pytest.raises(IamError, match=r"VERTEX_NODE_CPUS is '1\.5'"):
+        own_config.read({"VERTEX_NODE_CPUS": "1.5"})
+
+
+def test_what_no_node_can_ever_run_is_named() -> None:
+    node = {"CPU": 2.0, "GPU": 0.0}
+    tasks = tuple(
+        Group((one,)) for one in ({"CPU": 3.0}, {"CPU": 2.0}, {"GPU": 1.0, "CPU": 1.0}, {"TPU": 1.0})
+    )
+    text = "needs {}, and no node of this cluster has that; the most that one has is 2 CPU, 0 GPU. It never runs."
+    said = list(infeasible(Load(tasks, (), {}, 0), [node]))
+    assert [one.partition("a task or actor ")[2].partition(" VERTEX_NODE_CPUS")[0] for one in said] == [
+        text.format("3 CPU"),
+        text.format("1 GPU, 1 CPU"),
+    ]
+    joined = {"10.0.0.2": NodeUsage({"CPU": 3.0, "GPU": 1.0}, {}, True)}
+    assert list(infeasible(Load(tasks, (), joined, 0), [node])) == []
 
 
 @pytest.mark.parametrize(

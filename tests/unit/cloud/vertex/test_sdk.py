@@ -50,11 +50,11 @@ def test_a_cluster_is_created_and_deleted(vertex: LabVertex, nodes: FakeNodes, s
 
     assert name == f"{PARENT}/persistentResources/first"
     assert pools(nodes) == {"head-node": 1, "worker-pool1": 2, "worker-pool2": 1}
-    assert [(node.role, node.cpus, node.gpus) for node in nodes.made] == [
-        ("head", 0, 0),
-        ("cpu-worker", 2, 0),
-        ("cpu-worker", 2, 0),
-        ("gpu-worker", 1, 1),
+    assert [(node.role, node.gpus) for node in nodes.made] == [
+        ("head", 0),
+        ("cpu-worker", 0),
+        ("cpu-worker", 0),
+        ("gpu-worker", 1),
     ]
     found = ray.get_ray_cluster(name)
     assert (found.state, found.ray_version, found.python_version) == ("RUNNING", "2.47", "3.11")
@@ -210,7 +210,7 @@ def test_what_vertex_ai_refuses_is_refused(nodes: FakeNodes, sdk: Sdk) -> None:
         ray.create_ray_cluster(cluster_name="Not_An_Id")
     with pytest.raises(ValueError, match=r"resource_pools\[0\]\.machine_spec\.machine_type; Message"):
         ray.create_ray_cluster(head_node_type=ray.Resources(machine_type="n9-huge"), cluster_name="other")
-    with pytest.raises(ValueError, match=r"lab has Ray 2\.47 on Python 3\.11 only"):
+    with pytest.raises(ValueError, match=r"lab supports only Ray 2\.47 with Python 3\.11"):
         ray.create_ray_cluster(ray_version="2.42", python_version="3.10", cluster_name="other")
     assert {node.key.cluster.rpartition("/")[2] for node in nodes.made} == {"there"}
 

@@ -28,18 +28,18 @@ POOL          FROM              NODES  MACHINE         ACCELERATORS
 head-node     head, cpu-worker  3      n1-standard-16  -
 worker-pool2  gpu-worker        1      n1-standard-16  1 NVIDIA_TESLA_T4
 
-total         4 nodes, 64 vCPUs, 1 GPU; the head's 16 run no tasks
+total         4 nodes, 64 vCPUs, 1 GPU; the head's 16 vCPUs run no tasks
 disks         pd-ssd, 100 GB per node
 Ray           2.47, Python 3.11; supported until 2027-07-28
 jobs run as   service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com
-network       none; the dashboard is reachable from anywhere with a token
+network       none; with a token, the dashboard can be reached from anywhere
 labels        raydock=raydock
 autoscaling   none; resize with `scale`
 images
   head-node     us-docker.pkg.dev/vertex-ai/training/ray-cpu.2-47.py311:latest
   worker-pool2  us-docker.pkg.dev/vertex-ai/training/ray-gpu.2-47.py311:latest
 
-It bills from RUNNING until you delete it: Vertex AI has no idle shutdown.
+You are billed from RUNNING until you delete it. Vertex AI has no idle shutdown.
 This plan shows no prices. Starting takes 10 to 20 minutes.
 """
 
@@ -166,7 +166,7 @@ def test_up_reports_progress_and_can_resume_waiting(
     assert status == 1
     assert err.startswith("cluster: raydock: PROVISIONING, ")
     assert err.endswith(
-        "cluster: raydock is still PROVISIONING after 1 s; Vertex AI continues in the background.\n"
+        "cluster: raydock is still PROVISIONING after 1 s. Vertex AI continues in the background.\n"
         f"  Keep waiting: python -m cluster up {FLAGS} {last}"
     )
     said: list[str] = []
@@ -194,7 +194,7 @@ def test_ctrl_c_does_not_stop_provisioning(
     status, _, err = run("up", "--yes")
     assert (status, err) == (
         130,
-        "cluster: Interrupted. Vertex AI is still creating raydock, which bills once it runs.\n"
+        "cluster: Interrupted. Vertex AI is still creating raydock; billing starts once it is running.\n"
         f"  Keep waiting: python -m cluster up {FLAGS} --cluster raydock\n"
         f"  Delete it:    python -m cluster down {FLAGS} --cluster raydock\n",
     )
@@ -267,12 +267,12 @@ SCALE = "  Pools: head-node, worker-pool2, cpu-worker, gpu-worker\n"
         ("tpu=2", "There is no pool tpu.\n" + SCALE),
         (
             "gpu-worker=0",
-            "worker-pool2 must keep at least 1 node; Vertex AI can't remove a pool from a running cluster.\n"
+            "worker-pool2 must keep at least 1 node: Vertex AI can't remove a pool from a running cluster.\n"
             "  Example: gpu-worker=1\n",
         ),
         (
             "gpu-worker=x",
-            "'gpu-worker=x' is not POOL=COUNT with a count from 0 to 999.\n"
+            "'gpu-worker=x' is not in the form POOL=COUNT, with a COUNT from 0 to 999.\n"
             "  Example: python -m cluster scale cpu-worker=3\n",
         ),
     ],
@@ -288,9 +288,9 @@ def test_an_autoscaling_cluster_accepts_no_counts(run: Run) -> None:
     assert run("scale", "--cluster", "raydock", "gpu-worker=2") == (
         2,
         "",
-        "cluster: raydock autoscales (head-node from 1 to 4, worker-pool2 from 1 to 4 nodes), so Vertex AI accepts "
-        "no node counts for it.\n"
-        f"  Create another one with different bounds: python -m cluster up {FLAGS} "
+        "cluster: raydock autoscales (head-node from 1 to 4, worker-pool2 from 1 to 4 nodes), so Vertex AI does not "
+        "accept node counts for it.\n"
+        f"  Create another cluster with different bounds: python -m cluster up {FLAGS} "
         "--cluster OTHER --autoscale MIN:MAX\n",
     )
 
@@ -352,7 +352,7 @@ def test_the_setting_names_the_cluster(run: Run, monkeypatch: pytest.MonkeyPatch
         ),
         (
             ["--autoscale", "0:4"],
-            "--autoscale: workers share the head's pool, which has at least 1 node.\n  Use --autoscale 1:4\n",
+            "--autoscale: the workers share the head's pool, which needs at least 1 node.\n  Use --autoscale 1:4\n",
         ),
         (
             ["--service-account", "me"],
@@ -366,8 +366,8 @@ def test_the_setting_names_the_cluster(run: Run, monkeypatch: pytest.MonkeyPatch
         ),
         (
             ["--label", "Team=A"],
-            "Invalid label 'Team=A': KEY and VALUE have up to 63 lowercase letters, digits, '-' and '_', "
-            "and KEY starts with a letter.\n"
+            "Invalid label 'Team=A': use up to 63 lowercase letters, digits, '-' and '_' for KEY and for VALUE, "
+            "and start KEY with a letter.\n"
             "  Example: --label team=vision\n",
         ),
         (["--label", "raydock=x"], "The label raydock is reserved.\n  Choose another key.\n"),
@@ -382,7 +382,7 @@ def test_the_setting_names_the_cluster(run: Run, monkeypatch: pytest.MonkeyPatch
         ),
         (
             ["--image", "cpu-worker=gcr.io/p/x:1"],
-            "cpu-worker and the head have the same machine and so share a pool, but their images differ.\n"
+            "cpu-worker and the head use the same machine and so share a pool, but their images differ.\n"
             "  Use the same image for both, or a different machine_type (compose.yaml, x-vertex).\n",
         ),
         (
@@ -393,7 +393,7 @@ def test_the_setting_names_the_cluster(run: Run, monkeypatch: pytest.MonkeyPatch
         (["--deadline", "soon"], "--deadline 'soon' is not a duration.\n  Example: --deadline 30m\n"),
         (
             ["--runtime", "docker"],
-            "--runtime applies to a local cluster only.\n  Remove it or --target vertex.\n",
+            "--runtime applies only to a local cluster.\n  Remove it, or remove --target vertex.\n",
         ),
     ],
 )
@@ -421,7 +421,7 @@ def test_flags_of_vertex_need_its_target(capsys: pytest.CaptureFixture[str]) -> 
     assert cli.main(["down", "--cluster", "x"]) == 2
     assert (
         capsys.readouterr().err
-        == "cluster: --cluster applies to a cluster on Vertex AI only.\n  Add --target vertex.\n"
+        == "cluster: --cluster applies only to a cluster on Vertex AI.\n  Add --target vertex.\n"
     )
 
 
@@ -430,7 +430,7 @@ def test_no_answer_from_vertex_ai(run: Run, lab: LabVertex, monkeypatch: pytest.
     monkeypatch.setattr(lab, "port", 1)
     status, _, err = run("status")
     assert status == 4
-    assert err.startswith("cluster: us-central1-aiplatform.googleapis.com does not answer: ")
+    assert err.startswith("cluster: us-central1-aiplatform.googleapis.com is not responding: ")
 
 
 def test_a_ray_version_whose_support_ends_is_flagged(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,16 +47,16 @@ def test_a_cluster_that_reports_little() -> None:
         Difference("head", "1 × 0 CPU", "1 × 0 CPU", "no: the same"),
         Difference("cpu-worker", "2 × 1 CPU", "2 × 16 CPU", "perhaps: a different size"),
         Difference("gpu-worker", "1 × 1 CPU 1 GPU", "1 × 16 CPU 1 GPU", "perhaps: a different size"),
-        Difference("CPUs of workers", "3", "48", "no: there are more"),
-        Difference("GPUs of workers", "1 simulated", "1", "yes: simulated here"),
-        Difference("packages", "3 known", "unknown", "perhaps: not reported; declare what a job needs"),
+        Difference("worker CPUs", "3", "48", "no: Vertex AI has more"),
+        Difference("worker GPUs", "1 simulated", "1", "yes: simulated here"),
+        Difference("packages", "3 known", "unknown", "perhaps: not reported; declare what the job needs"),
     ]
 
 
 def test_another_ray_and_another_python() -> None:
     found = matters(replace(THERE, ray="2.42.0", python="3.10.1"))
     assert found["Ray"] == "yes: a job that runs here may fail there"
-    assert found["Python"] == "yes: different wheels and pickles"
+    assert found["Python"] == "yes: wheels and pickles are incompatible"
     assert matters(replace(THERE, python=""))["Python"] == "perhaps: not reported"
     found = matters(replace(THERE, python="3.11.2"), Needs(python=">=3.12"))
     assert found["Python"] == "yes: the job requires >=3.12"
@@ -65,12 +65,12 @@ def test_another_ray_and_another_python() -> None:
 def test_the_jobs_requirements_decide() -> None:
     small = replace(THERE, pools={"head": PoolSummary(1), "cpu-worker": PoolSummary(1, 4)})
     found = matters(small, Needs(cpus=8, gpus=1))
-    assert found["CPUs of workers"] == "yes: the job needs 8"
-    assert found["GPUs of workers"] == "yes: the job needs 1"
-    assert found["gpu-worker"] == "perhaps: there is none"
+    assert found["worker CPUs"] == "yes: the job needs 8"
+    assert found["worker GPUs"] == "yes: the job needs 1"
+    assert found["gpu-worker"] == "perhaps: Vertex AI has none"
     found = matters(small, Needs(cpus=2))
-    assert found["CPUs of workers"] == "no: the job needs 2"
-    assert found["GPUs of workers"] == "no: the job declares no need"
+    assert found["worker CPUs"] == "no: the job needs 2"
+    assert found["worker GPUs"] == "no: the job declares no requirement"
 
 
 def test_packages_that_differ() -> None:
@@ -86,9 +86,9 @@ def test_packages_that_differ() -> None:
     [
         ("scikit-learn>=1.5", "1.7.0", "no: it satisfies the header"),
         ("scikit-learn", "1.9.1", "no: the same"),
-        ("scikit-learn>=1.8", "1.7.0", "no: installed at each start"),
-        ("scikit-learn[x]", "1.9.1", "no: installed at each start"),
-        ("scikit-learn", "", "no: installed at each start; may be missing"),
+        ("scikit-learn>=1.8", "1.7.0", "no: installed at each job start"),
+        ("scikit-learn[x]", "1.9.1", "no: installed at each job start"),
+        ("scikit-learn", "", "no: installed at each job start if missing"),
     ],
 )
 def test_packages_that_a_job_declares(wanted: str, version: str, said: str) -> None:
@@ -107,7 +107,7 @@ def test_headers_are_read_as_the_submitter_does(job: Path) -> None:
 def test_an_invalid_header(tmp_path: Path) -> None:
     job = tmp_path / "x.py"
     job.write_text("# /// script\n# dependencies = [\n# ///\n")
-    with pytest.raises(UsageError, match="the header is not TOML"):
+    with pytest.raises(UsageError, match="the header is not valid TOML"):
         job_needs.read_needs(job)
     job.write_text("print()\n")
     assert job_needs.read_needs(job) == Needs(str(job))
@@ -126,19 +126,19 @@ def test_identical_clusters(run: Run, here: FakeDashboard) -> None:
     assert run("diff", "--cluster", "raydock") == (
         0,
         """\
-                 LOCAL            VERTEX           MATTERS
-Ray              2.47.1           2.47.1           no: the same
-Python           3.11.9           3.11.9           no: the same
-head             1 × 0 CPU        1 × 0 CPU        no: the same
-cpu-worker       2 × 1 CPU        2 × 1 CPU        no: the same
-gpu-worker       1 × 1 CPU 1 GPU  1 × 1 CPU 1 GPU  no: the same
-CPUs of workers  3                3                no: the same
-GPUs of workers  1 simulated      1 simulated      no: the same
+             LOCAL            VERTEX           MATTERS
+Ray          2.47.1           2.47.1           no: the same
+Python       3.11.9           3.11.9           no: the same
+head         1 × 0 CPU        1 × 0 CPU        no: the same
+cpu-worker   2 × 1 CPU        2 × 1 CPU        no: the same
+gpu-worker   1 × 1 CPU 1 GPU  1 × 1 CPU 1 GPU  no: the same
+worker CPUs  3                3                no: the same
+worker GPUs  1 simulated      1 simulated      no: the same
 
 Jobs run as
   local   unknown
   vertex  service-123456789012@gcp-sa-aiplatform-cc.iam.gserviceaccount.com
-  matters perhaps: the local cluster does not report it
+  matters perhaps: the local cluster does not report its principal
 """,
         "",
     )
@@ -151,9 +151,9 @@ def test_a_cluster_with_googles_images(run: Run, here: FakeDashboard, ray: FakeD
     ray.nodes = [{**node, "labels": {}} for node in ray.nodes]
     status, out, _ = run("diff", "--cluster", "raydock", "--job", str(ROOT / "jobs/tune_forest.py"))
     assert status == 0
-    lines = {line[:15].strip(): line.split() for line in out.splitlines()}
+    lines = {line[:13].strip(): line.split() for line in out.splitlines()}
     assert lines["Python"][1:3] == ["3.11.9", "3.11"]
-    assert lines["scikit-learn"][1:] == ["1.9.1", *"unknown no: installed at each start;".split()]  # noqa: SIM905
+    assert lines["scikit-learn"][1:7] == ["1.9.1", *"unknown no: installed at each".split()]  # noqa: SIM905
     assert lines["packages"][1:4] == ["2", "known", "unknown"]
     assert max(map(len, out.splitlines())) <= 80
 

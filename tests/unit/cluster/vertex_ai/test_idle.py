@@ -40,7 +40,7 @@ def is_there(lab: LabVertex) -> bool:
 
 def test_nothing_ever_ran(up: Run, lab: LabVertex) -> None:
     status, out, err = up(*LOOK)
-    assert (status, timeless(out), err) == (0, "raydock: being deleted; no job for TIME.\n", "")
+    assert (status, timeless(out), err) == (0, "raydock: deleting it: no job for TIME.\n", "")
     assert not is_there(lab)
 
 
@@ -48,7 +48,7 @@ def test_a_second_check_finds_nothing_to_do(up: Run, lab: LabVertex) -> None:
     up(*LOOK)
     status, out, _ = up(*LOOK)
     assert status == 0
-    assert out.startswith("raydock: nothing to delete; ")
+    assert out.startswith("raydock: nothing to delete: ")
 
 
 @pytest.mark.parametrize("last", ["SUCCEEDED", "FAILED", "STOPPED"])
@@ -56,7 +56,7 @@ def test_the_last_job_ended_long_ago(up: Run, lab: LabVertex, ray: FakeDashboard
     ended(ray, "a", 1.5 * HOUR)
     ended(ray, "b", 0.75 * HOUR, last)
     status, out, err = up(*LOOK)
-    assert (status, timeless(out), err) == (0, "raydock: being deleted; no job for TIME.\n", "")
+    assert (status, timeless(out), err) == (0, "raydock: deleting it: no job for TIME.\n", "")
     assert not is_there(lab)
 
 
@@ -64,14 +64,14 @@ def test_the_last_job_ended_just_now(up: Run, lab: LabVertex, ray: FakeDashboard
     ended(ray, "a", 0.25 * HOUR)
     status, out, err = up(*LOOK)
     assert (status, err, is_there(lab)) == (0, "", True)
-    assert timeless(out) == "raydock: kept; no job for TIME, idle in TIME unless one starts.\n"
+    assert timeless(out) == "raydock: kept: no job for TIME. Unless one starts, it counts as idle in TIME.\n"
 
 
 @pytest.mark.parametrize("status", ["PENDING", "RUNNING", "SOMETHING_NEW", ""])
 def test_a_job_that_has_not_ended(up: Run, lab: LabVertex, ray: FakeDashboard, status: str) -> None:
     ended(ray, "old", 1.5 * HOUR)
     ray.jobs["long"] = FakeJob("long", status=status, started=time.time() - 1.9 * HOUR)
-    assert up(*LOOK) == (0, "raydock: kept; unfinished jobs: long.\n", "")
+    assert up(*LOOK) == (0, "raydock: kept: unfinished jobs: long.\n", "")
     assert is_there(lab)
 
 
@@ -80,7 +80,7 @@ def test_a_dashboard_that_does_not_answer(up: Run, lab: LabVertex, ray: FakeDash
     ray.faults["GET /api/jobs/"] = [fault]
     status, out, err = up(*LOOK)
     assert (status, out, is_there(lab)) == (4, "", True)
-    assert err.startswith("cluster: raydock: kept; can't tell whether it is idle: ")
+    assert err.startswith("cluster: raydock: kept, because it is unknown whether it is idle: ")
 
 
 def test_a_caller_without_access_deletes_nothing(
@@ -91,7 +91,7 @@ def test_a_caller_without_access_deletes_nothing(
     monkeypatch.setattr(vertex_cli, "AccessToken", lambda: Holder(lab, TRAINER))
     status, _, err = up(*LOOK)
     assert (status, is_there(lab)) == (4, True)
-    assert " answered 403 to GET /api/jobs/: Permission" in err
+    assert " returned 403 for GET /api/jobs/: Permission" in err
 
 
 @pytest.mark.parametrize("state", ["UPDATING", "ERROR", "PROVISIONING", "REBOOTING"])
@@ -116,7 +116,7 @@ def test_without_once_it_keeps_watching(up: Run, lab: LabVertex, ray: FakeDashbo
     api = VertexClient(Location("lab-project", "us-central1"))
     watching = IdleWatcher(api, "raydock", 1800, said.append, token, sleep=sleep)
     assert watching.watch().kind == "idle"
-    assert said == ["raydock: kept; unfinished jobs: a."]
+    assert said == ["raydock: kept: unfinished jobs: a."]
     assert not is_there(lab)
 
 
@@ -130,7 +130,7 @@ class Losing(Holder):
     def value(self) -> str:
         self.asked += 1
         if self.asked in self.without:
-            raise RequestRejected("Your credentials gave no token: no network.")
+            raise RequestRejected("Could not get an access token with your credentials: no network.")
         return super().value()
 
 
@@ -145,8 +145,9 @@ def test_watching_survives_errors(up: Run, lab: LabVertex, ray: FakeDashboard) -
 
     api = VertexClient(Location("lab-project", "us-central1"))
     assert IdleWatcher(api, "raydock", 1800, said.append, token, sleep=sleep).watch().kind == "idle"
-    unknown = "raydock: kept; can't tell whether it is idle: Your credentials gave no token: no network."
-    assert said == ["raydock: kept; unfinished jobs: a.", unknown]
+    why = "Could not get an access token with your credentials: no network."
+    unknown = f"raydock: kept, because it is unknown whether it is idle: {why}"
+    assert said == ["raydock: kept: unfinished jobs: a.", unknown]
 
 
 def test_watching_ends_if_the_first_check_fails(up: Run, lab: LabVertex) -> None:
@@ -164,7 +165,7 @@ def test_deleted_by_another_client_meanwhile(
         raise ClusterNotFound("There is no such cluster.")
 
     monkeypatch.setattr(VertexClient, "delete", missing)
-    assert up(*LOOK) == (0, "raydock: nothing to delete; it was deleted by another client.\n", "")
+    assert up(*LOOK) == (0, "raydock: nothing to delete: it was deleted by another client.\n", "")
 
 
 def test_drivers_count_and_times_are_milliseconds() -> None:

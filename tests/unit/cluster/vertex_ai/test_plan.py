@@ -44,32 +44,32 @@ def test_a_machine() -> None:
     [
         (
             {"machine_typ": "n1-standard-8"},
-            "compose.yaml: unknown key machine_typ in x-vertex of gpu-worker.",
+            "compose.yaml: unknown key machine_typ in gpu-worker's x-vertex block.",
             "Did you mean machine_type?",
         ),
         (
             {},
-            "compose.yaml: x-vertex of gpu-worker: machine_type is missing.",
+            "compose.yaml: gpu-worker's x-vertex block: machine_type is missing.",
             "Expected: machine_type: n1-",
         ),
         (
             {"machine_type": 16},
-            "compose.yaml: x-vertex of gpu-worker: machine_type is 16.",
+            "compose.yaml: gpu-worker's x-vertex block: machine_type is 16.",
             "Expected: a string",
         ),
         (
             {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4"},
-            "compose.yaml: x-vertex of gpu-worker: accelerator_type and accelerator_count must be set together.",
+            "compose.yaml: gpu-worker's x-vertex block: accelerator_type and accelerator_count must be set together.",
             "Expected: both or neither",
         ),
         (
             {**T4, "accelerator_count": "2"},
-            "compose.yaml: x-vertex of gpu-worker: accelerator_count is '2'.",
+            "compose.yaml: gpu-worker's x-vertex block: accelerator_count is '2'.",
             "Expected: an integer",
         ),
         (
             {**T4, "boot_disk_size_gb": 50},
-            "compose.yaml: x-vertex of gpu-worker: boot_disk_size_gb is 50.",
+            "compose.yaml: gpu-worker's x-vertex block: boot_disk_size_gb is 50.",
             "Expected: 100 to 64000 GB",
         ),
     ],
@@ -120,7 +120,7 @@ def test_built_in_gpus_must_be_named(block: dict[str, object]) -> None:
     with pytest.raises(UsageError) as caught:
         machine_of(pool(machine_type="a4x-highgpu-4g", **block))
     assert caught.value.message == (
-        "compose.yaml: x-vertex of gpu-worker: a4x-highgpu-4g has 4 built-in NVIDIA_GB200."
+        "compose.yaml: gpu-worker's x-vertex block: a4x-highgpu-4g has 4 built-in NVIDIA_GB200."
     )
     assert caught.value.fix == "Expected: accelerator_type: NVIDIA_GB200 and accelerator_count: 4"
 
@@ -152,7 +152,7 @@ def test_machines_without_persistent_disks() -> None:
     with pytest.raises(UsageError) as caught:
         machine_of(pool(**G4, boot_disk_type="pd-ssd"))
     assert caught.value.message == (
-        "compose.yaml: x-vertex of gpu-worker: boot_disk_type is pd-ssd, which g4-standard-96 does not support."
+        "compose.yaml: gpu-worker's x-vertex block: boot_disk_type is pd-ssd, which g4-standard-96 does not support."
     )
     assert caught.value.fix == "Expected: hyperdisk-balanced"
 
@@ -169,7 +169,7 @@ def test_empty_pools_are_left_out() -> None:
     assert [found.id for found in plan(GPU_WORKERS="0").pools] == ["head-node"]
     alone = plan(CPU_WORKERS="0", GPU_WORKERS="0")
     assert (
-        "There are no workers, and the head node runs no tasks: no task would ever run."
+        "There are no workers, and the head node runs no tasks, so no task would ever run."
         in plan_text.notes(alone)
     )
 
@@ -193,7 +193,7 @@ def test_the_compose_projects_name_is_the_label() -> None:
         (
             ClusterOptions(),
             {"CPU_WORKERS": "1000"},
-            "1002 nodes exceed the limits of Vertex AI: 1000 per pool, 2000 per cluster.",
+            "1002 nodes exceed Vertex AI's limits: 1000 per pool, 2000 per cluster.",
         ),
         (
             ClusterOptions(bounds=(1, 4)),

@@ -29,7 +29,7 @@ def test_the_report_opens_with_the_largest_speed_up_and_on_what() -> None:
         compared(18, 10, job="b"),
         compared(1, 10, job="c"),
     ]
-    assert headline(runs) == "2 of 3 jobs faster with Ray, up to 2.00×"  # the last run of a job counts
+    assert headline(runs) == "2 of 3 jobs were faster with Ray, up to 2.00×"  # the last run of a job counts
     assert lead(runs) == (
         "The best is old: 20 s without Ray and 10 s with it, on 3 CPUs, with tasks on 2 cpu-worker nodes and 1 "
         "gpu-worker node. All nodes run on this machine, which has 2 cores."
@@ -54,7 +54,8 @@ def test_nothing_compared() -> None:
     assert "--compare" in lead([run()])
     assert run_headline(run()) == "sweep took 10 s"
     assert (
-        headline([compared(1, 10, job="a"), compared(1, 10, job="b")]) == "None of 2 jobs was faster with Ray"
+        headline([compared(1, 10, job="a"), compared(1, 10, job="b")])
+        == "None of the 2 jobs was faster with Ray"
     )
 
 
@@ -72,37 +73,37 @@ def test_a_smoke_tests_speed_up_is_no_answer() -> None:
         ({"tasks": EVEN, **THREE_CPUS, "cores": 8}, ()),
         (
             {"tasks": EVEN, **THREE_CPUS},
-            ("3 CPUs share this machine's 2 cores, so work that only computes gets at most 2×.",),
+            ("3 CPUs share this machine's 2 cores, so compute-bound work can speed up by at most 2×.",),
         ),
         ({"tasks": EVEN, **THREE_CPUS, "computes": False}, ()),
         (
             {"cpus": 2},
-            ("2 CPUs use all of this machine's 2 cores, so work that only computes gets at most 2×.",),
+            ("2 CPUs use all of this machine's 2 cores, so compute-bound work can speed up by at most 2×.",),
         ),
         (
             {"tasks": [task("n1", 0, 1), task("n1", 1, 2)], "seconds": {"ray": 10, "alone": 4}},
             (
-                "For 8 s of 10 s, none of the tasks in its RESULT ran: start-up, and work outside tasks. That alone "
-                "takes longer than the whole job without Ray (4 s).",
+                "For 8 s of 10 s, none of the tasks in its RESULT were running: this was start-up and work outside "
+                "tasks. That alone took longer than the whole job without Ray (4 s).",
             ),
         ),
         (
             {"tasks": [task("n1", 0, 9, "big"), task("n2", 0, 2), task("n2", 2, 4)], "cpus": 2, "cores": 4},
-            ("The longest task (big) took 9 s of the 9 s in which tasks ran.",),
+            ("The longest task (big) took 9 s of the 9 s during which tasks ran.",),
         ),
         (
             {"tasks": [task("n1", 0, 5), task("n2", 5, 10)], "cpus": 2, "cores": 4},
             ("From its first task to its last, its CPUs were busy 50% of the time.",),
         ),
-        ({"tasks": [task("n1", 0, 10)], "cpus": 2, "cores": 4}, ("It has 1 task for 2 CPUs.",)),
+        ({"tasks": [task("n1", 0, 10)], "cpus": 2, "cores": 4}, ("It had only 1 task for 2 CPUs.",)),
         (
             {"tasks": [task("n1", at / 10, at / 10 + 0.075) for at in range(100)]},
-            ("A task takes 75 ms on average, and 24.8 ms pass between two on one CPU.",),
+            ("A task takes 75 ms on average, and its CPU then stays idle for 24.8 ms.",),
         ),
         ({"seconds": {"ray": 10}}, ()),
         (
             {"seconds": {"ray": 10, "alone": 40}, "cpus": 2, "cores": 4},
-            ("4.00× is more than 2 CPUs can give: were both times measured on the same work?",),
+            ("4.00× is more than 2 CPUs can deliver. Were both timings measured on the same work?",),
         ),
         ({"tasks": FOUR, "seconds": None}, ()),
     ],
@@ -116,6 +117,6 @@ def test_common_limits_are_given_once() -> None:
     assert limits_of_all(
         [compared(20, 10, tasks=EVEN, **THREE_CPUS), compared(15, 10, **THREE_CPUS), small]
     ) == [
-        "3 CPUs share this machine's 2 cores, so work that only computes gets at most 2×.",
+        "3 CPUs share this machine's 2 cores, so compute-bound work can speed up by at most 2×.",
         "Start-up and work outside tasks took longer than the whole job without Ray: small.",
     ]

@@ -92,8 +92,8 @@ def test_the_order_of_the_report() -> None:
     page = pages(*jobs)[0]
     headings = re.findall(r"<h[12]>(.*?)</h[12]>", page)
     assert headings == [
-        "2 of 3 jobs faster with Ray, up to 2.00×",
-        "What limited it",
+        "2 of 3 jobs were faster with Ray, up to 2.00×",
+        "Limiting factors",
         "Faster with Ray",
         "Not faster with Ray",
         "All runs",
@@ -101,7 +101,7 @@ def test_the_order_of_the_report() -> None:
     bars = page[: page.index("All runs")]
     assert re.findall(r'aria-label="(\w+): ', bars) == ["best", "good", "slow"]
     assert "Because of this." in bars
-    assert "Left out, since only smoke tests were compared: smoke." in bars
+    assert "Left out because only smoke tests were compared: smoke." in bars
     assert "smoke test</span>" in page[page.index("All runs") :]
 
 
@@ -111,7 +111,7 @@ def test_the_page_of_a_job() -> None:
     page = pages(best)[1]
     assert re.findall(r"<h[12]>(.*?)</h[12]>", page) == [
         "sweep was 1.80× as fast with Ray",
-        "What limited it",
+        "Limiting factors",
         "Results",
         "The run",
         "Nodes",

@@ -42,7 +42,7 @@ def test_a_unique_prefix_is_enough() -> None:
     assert ids("sweep-1") == ["sweep-1"]  # an id, though another one starts with it
     with pytest.raises(UsageError) as raised:
         ids("swe")
-    assert raised.value.message == "'swe' is the start of 2 ids: sweep-1, sweep-12."
+    assert raised.value.message == "'swe' matches 2 ids: sweep-1, sweep-12."
     assert raised.value.fix == "python submit.py report sweep-12"
 
 
@@ -50,7 +50,7 @@ def test_an_unknown_id() -> None:
     with pytest.raises(UsageError) as raised:
         ids("x")
     assert raised.value.message == (
-        "No saved result has an id that starts with 'x'; a job saves one when it succeeds and has printed a RESULT."
+        "No saved result has an id that starts with 'x'; a job saves a result if it succeeds and prints a RESULT."
     )
     assert raised.value.fix == "python submit.py list"
 
@@ -58,7 +58,7 @@ def test_an_unknown_id() -> None:
 def test_without_results() -> None:
     with pytest.raises(UsageError) as raised:
         ids()
-    assert raised.value.message == "No results yet: each job that succeeds saves one."
+    assert raised.value.message == "No results yet: each successful job saves one."
     assert raised.value.fix == "python submit.py jobs/sklearn_joblib.py"
 
 
@@ -88,7 +88,7 @@ def test_an_unreadable_record_does_not_stop_the_report(results: Path) -> None:
     assert written.note == "report on 1 result:"
     (fault,) = written.faults
     assert fault.message.startswith(f"{results}/bad.json is not a saved result: ")
-    assert f"Not readable, and left out: {results}/bad.json." in Path("report.html").read_text()
+    assert f"Left out because they could not be read: {results}/bad.json." in Path("report.html").read_text()
 
 
 def test_each_job_has_its_own_page(tmp_path: Path) -> None:

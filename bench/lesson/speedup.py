@@ -1,13 +1,13 @@
-"""Lessons on the cluster's workers, against one process and against joblib's loky backend with two processes.
+"""Compares lessons on the cluster's workers with one process, and with joblib's loky backend and two processes.
 
 All three backends run the plain function from the lesson's script, with the same models and data and one thread per
-process. Each round runs every backend once, in rotating order. It also measures the speed-up of two purely computing
-processes over one on this machine: if that is below 2×, nothing else can reach 2× either.
+process. Each round runs every backend once, in rotating order. It also measures how much faster two compute-bound
+processes are than one on this machine. If they are less than twice as fast, no lesson can be twice as fast either.
 
-The time covers the work and the start of its processes: Ray's and loky's workers are new in every run and import
-scikit-learn. Submitting the job is not included (see first_line and exit).
+The timings include starting the processes: Ray's and loky's workers are new in every run and import scikit-learn. They
+do not include submitting the job, which first_line and exit measure.
 
-    python -m bench.lesson_speedup forest_sweep --address http://127.0.0.1:8265 --json
+    python -m bench.lesson.speedup forest_sweep --address http://127.0.0.1:8265 --json
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
-from bench.lesson_workloads import CASES
+from bench.lesson.workloads import CASES
 from bench.measure import command
 from bench.measure.command import ROOT, Unexpected
 from bench.measure.commands import wait_until_idle
 from bench.measure.paired_runs import Setting
 from bench.measure.statistics import Comparison
 
-DEADLINE = 600.0  # seconds for one search
-SPINS = 20_000_000  # additions, about a second of one CPU
+DEADLINE = 600.0  # seconds that one run may take
+SPINS = 20_000_000  # additions, which take about a second on one CPU
 BACKENDS = ("ray", "loky", "sequential")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Seconds of each backend, and of the calibration: two computations in one process, and in two processes."""
+    """The seconds each backend took, and the calibration: two computations in one process, and in two processes."""
 
     ray: float
     loky: float
@@ -58,7 +58,7 @@ def measure(setting: Setting) -> list[Comparison]:
 
 
 def rounds(setting: Setting, name: str) -> list[Round]:
-    """Run the rounds. Each begins with a different backend."""
+    """Run the rounds. Each starts with a different backend."""
     taken = []
     for number in range(setting.pairs):
         wait_until_idle(setting.address)
@@ -73,16 +73,16 @@ def rounds(setting: Setting, name: str) -> list[Round]:
 
 
 def rows_of(name: str, taken: Sequence[Round]) -> list[Comparison]:
-    """The rows of one lesson. Ours is Ray, or two processes in the calibration; a ratio below 1 is a speed-up."""
+    """The rows for one lesson. Ours is Ray or, in the calibration, two processes. A ratio below 1 is a speed-up."""
     ray = [round.ray for round in taken]
-    what = f"{name}, {CASES[name].about}, on 2 workers against"
+    what = f"{name}, {CASES[name].about}, on 2 workers vs."
     one, two = [round.one_process for round in taken], [round.two_processes for round in taken]
     return [
         Comparison.of(f"{what} one process", "s", ray, [round.sequential for round in taken]),
         Comparison.of(
             f"{what} loky with 2 processes", "s", ray, [round.loky for round in taken], CASES[name].aim
         ),
-        Comparison.of("– calibration: pure computation in two processes against one", "s", two, one),
+        Comparison.of("– calibration: pure computation in two processes vs. one", "s", two, one),
     ]
 
 
@@ -92,7 +92,7 @@ def timed(backend: str, name: str, address: str) -> float:
 
 
 def by_ray(name: str, address: str) -> float:
-    """Submit the job and return the seconds from its result."""
+    """Submit the job and return the seconds that its result reports."""
     case = CASES[name]
     result = by_job(address, name, case.flag, case.size, *case.more)
     return float(result["seconds"]["ray"])
@@ -102,31 +102,32 @@ def by_job(address: str, name: str, *arguments: object) -> dict[str, Any]:
     """Run jobs/NAME.py and return its result. Raises Unexpected if it fails, or if no worker took part."""
     with TemporaryDirectory(prefix="raydock-bench-") as folder:
         path, script = Path(folder, "result.json"), ROOT / "jobs" / f"{name}.py"
-        # With --address, submit.py does not know who the job runs as, so it can't check its storage permissions.
+        # With --address, submit.py does not know which identity the job runs as, so it can't check its permissions.
         own = ("--address", address, "--skip-check", "--result", path)
         done = command.run(command.ours(*own, script, "--", *arguments), DEADLINE)
         if done.code:
             raise Unexpected(f"The job {name} failed: submit.py exited with code {done.code}.", done.err)
         result: dict[str, Any] = json.loads(path.read_text())
     if not result["nodes"]:
-        raise Unexpected(f"The result of {name} lists no node that did any work.")
+        raise Unexpected(f"According to the result of {name}, no node did any work.")
     return result
 
 
 def module_of(name: str) -> ModuleType:
-    """Import a job script. It is not added to sys.modules, so its functions are pickled by value, not by name."""
+    """Import a job script without adding it to sys.modules, so that its functions are pickled by value."""
     spec = importlib.util.spec_from_file_location("lesson", ROOT / "jobs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     lesson = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(ROOT / "jobs"))  # as for `python jobs/x.py`
     spec.loader.exec_module(lesson)
     return lesson
 
 
 def by_this_machine(backend: str, name: str) -> float:
-    """Run the work with a joblib backend in a new Python process. Returns seconds."""
+    """Run the work with a joblib backend in a new Python process. Returns the seconds it took."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench.lesson_speedup", name, "--here", backend],
+        [sys.executable, "-m", "bench.lesson.speedup", name, "--here", backend],
         cwd=ROOT,
         env=os.environ | ONE_THREAD,
         stdin=subprocess.DEVNULL,
@@ -140,7 +141,7 @@ def by_this_machine(backend: str, name: str) -> float:
 
 
 def here(backend: str, name: str) -> float:
-    """The duration of the lesson's work in seconds, in this process or, with loky, in two child processes."""
+    """Run the lesson's work in this process or, with loky, in two child processes. Returns the seconds it took."""
     import joblib
 
     lesson = module_of(name)
@@ -152,7 +153,7 @@ def here(backend: str, name: str) -> float:
 
 
 def calibration() -> tuple[float, float]:
-    """Seconds of two equal computations: sequentially in one process, and in parallel in two."""
+    """The seconds that two equal computations take: sequentially in one process, and in parallel in two."""
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as processes:
         list(processes.map(spin, [SPINS // 10] * 4))  # starts both processes
         start = time.perf_counter()
@@ -172,7 +173,7 @@ def spin(count: int) -> int:
 
 
 def as_dict(row: Comparison) -> dict[str, Any]:
-    """A row as JSON. The values are medians."""
+    """Convert a row to JSON values. They are medians."""
     stock = row.stock.value if row.stock else None
     return {
         "what": row.what,
@@ -205,9 +206,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of the command line."""
+    """The command-line parser."""
     own = argparse.ArgumentParser(
-        prog="python -m bench.lesson_speedup",
+        prog="python -m bench.lesson.speedup",
         description="Compare a lesson on the cluster with a sequential run and with loky.",
         allow_abbrev=False,
     )
@@ -215,7 +216,7 @@ def parser() -> argparse.ArgumentParser:
         "--address",
         default="http://127.0.0.1:8265",
         metavar="URL",
-        help="dashboard of the cluster (default http://127.0.0.1:8265)",
+        help="the cluster's dashboard (default http://127.0.0.1:8265)",
     )
     own.add_argument("lesson", choices=CASES, help="the lesson to measure")
     own.add_argument("--rounds", type=int, default=3, metavar="N", help="number of rounds (default 3)")

@@ -1,0 +1,198 @@
+"""joblib on Ray: jobs/joblib_ray.py against Ray's own backend, loky on one machine, plain Ray tasks, and the ideal.
+
+Each case is a job that runs every way once a round, in rotating order, with processes that are already started. Data of
+1 to 500 MiB is shared by tasks of 5, 50 or 500 ms, all equal or heavy-tailed. All figures are written to joblib.md and
+drawn in joblib.svg; the table of results has the cases that the issue sets goals for. Peak bytes are those of the node
+whose object store grew most.
+
+On a cluster of three or more workers, the cases run with two and with three.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.measure import command
+from bench.measure.command import ROOT, Unexpected
+from bench.measure.paired_runs import Setting
+from bench.measure.statistics import Aim, Comparison, Of, Sample
+
+DEADLINE = 7200.0  # seconds for one case
+MEGABYTES, MILLISECONDS, SHAPES = (1, 10, 100, 500), (5, 50, 500), ("uniform", "heavy-tailed")
+WAYS = ("ours", "stock", "loky", "tasks")
+VS_STOCK, VS_LOKY, BYTES = Aim(Of.RATIO, 0.25), Aim(Of.RATIO, 1.15), Aim(Of.RATIO, 1.1)
+HEADINGS = (
+    "data",
+    "task",
+    "workers",
+    "ideal",
+    *WAYS,
+    "ours / stock",
+    "ours / loky",
+    "ours: bytes / data",
+    "stock: bytes",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Data that tasks share, and the tasks."""
+
+    megabytes: int
+    milliseconds: int
+    shape: str
+    workers: int = 2
+
+    @property
+    def arguments(self) -> list[str]:
+        """The job's."""
+        given = (self.megabytes, self.milliseconds, self.shape, self.workers)
+        names = ("--megabytes", "--milliseconds", "--shape", "--workers")
+        return [str(word) for pair in zip(names, given, strict=True) for word in pair]
+
+    def __str__(self) -> str:
+        return f"{self.megabytes} MiB, {self.shape} tasks of {self.milliseconds} ms, {self.workers} workers"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a case took."""
+
+    case: Case
+    cpus: int
+    nbytes: int
+    ideal: float  # seconds
+    seconds: Mapping[str, tuple[float, ...]]
+    peaks: Mapping[str, tuple[float, ...]]  # bytes
+
+    @classmethod
+    def of(cls, case: Case, result: Mapping[str, Any]) -> Figures:
+        """Parse the job's result."""
+        runs = result["runs"]
+        seconds, peaks = ({way: tuple(run[i] for run in runs[way]) for way in WAYS} for i in (0, 1))
+        return cls(case, result["cpus"], result["nbytes"], result["ideal"], seconds, peaks)
+
+    def row(self, against: str, aim: Aim | None = None) -> Comparison:
+        """A row of the table of results."""
+        what = f"joblib, {self.case}: shared data against {against}"
+        return Comparison.of(what, "s", self.seconds["ours"], self.seconds[against], aim)
+
+    def median(self, way: str) -> float:
+        """Seconds."""
+        return Sample.of(self.seconds[way]).value
+
+    def peak(self, way: str) -> float:
+        """The largest bytes of any round."""
+        return max(self.peaks[way])
+
+
+def measure(setting: Setting) -> list[Comparison]:
+    """Measure every case, and write joblib.md and joblib.svg. Returns the rows that have goals."""
+    taken = []
+    for case in cases(setting.quick, 2):
+        taken.append(figures(setting, case))
+    if taken[0].cpus >= 3:
+        taken += [figures(setting, case) for case in cases(setting.quick, 3)]
+    if setting.output:
+        write(taken, setting.output)
+    return list(itertools.chain.from_iterable(map(rows, taken)))
+
+
+def cases(quick: bool, workers: int) -> Iterator[Case]:
+    """All of them, or two small ones."""
+    if quick:
+        yield from (Case(megabytes, 50, "uniform", workers) for megabytes in (1, 10))
+        return
+    for megabytes, milliseconds, shape in itertools.product(MEGABYTES, MILLISECONDS, SHAPES):
+        yield Case(megabytes, milliseconds, shape, workers)
+
+
+def figures(setting: Setting, case: Case) -> Figures:
+    """Run a case. Raises Unexpected if its job fails."""
+    with TemporaryDirectory(prefix="raydock-bench-") as folder:
+        path = Path(folder, "result.json")
+        script = shutil.copy(ROOT / "bench" / "jobs" / "joblib_backends.py", folder)
+        shutil.copy(ROOT / "jobs" / "joblib_ray.py", folder)
+        own = ("--address", setting.address, "--skip-check", "--result", path, script)
+        words = command.ours(*own, "--", *case.arguments, "--rounds", setting.pairs)
+        done = command.run(words, DEADLINE)
+        if done.code:
+            raise Unexpected(f"The case {case} failed: submit.py exited with code {done.code}.", done.err)
+        found = Figures.of(case, json.loads(path.read_text()))
+    shown = ", ".join(f"{way} {found.median(way):.2f} s" for way in WAYS)
+    setting.say(f"  {case}: ideal {found.ideal:.2f} s, {shown}")
+    return found
+
+
+def rows(one: Figures) -> list[Comparison]:
+    """The rows of a case with goals: uniform tasks of 50 ms."""
+    if (one.case.milliseconds, one.case.shape) != (50, "uniform"):
+        return []
+    large = one.case.megabytes == 100
+    stored = Comparison.of(
+        f"– bytes in a node's object store against the data's size, {one.case.megabytes} MiB",
+        "bytes", one.peaks["ours"], [one.nbytes] * len(one.peaks["ours"]), BYTES,
+    )  # fmt: skip
+    return [
+        one.row("stock", VS_STOCK if large else None),
+        one.row("loky", VS_LOKY if large else None),
+        stored,
+    ]
+
+
+def write(taken: Sequence[Figures], folder: Path) -> None:
+    """Write joblib.md and joblib.svg."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "joblib.md").write_text(markdown(taken), encoding="utf-8")
+    draw(taken, folder / "joblib.svg")
+
+
+def markdown(taken: Sequence[Figures]) -> str:
+    """Medians in seconds, ratios of medians, and peak bytes in the object store of one node."""
+    lines = [HEADINGS, ("---",) * len(HEADINGS), *map(cells, taken)]
+    return "\n".join(f"| {' | '.join(one)} |" for one in lines) + "\n"
+
+
+def cells(one: Figures) -> tuple[str, ...]:
+    """A row of the Markdown table."""
+    case, ours = one.case, one.median("ours")
+    return (
+        f"{case.megabytes} MiB", f"{case.milliseconds} ms, {case.shape}", str(case.workers), f"{one.ideal:.2f}",
+        *(f"{one.median(way):.2f} (n={len(one.seconds[way])})" for way in WAYS),
+        *(f"{ours / one.median(way):.2f}" for way in ("stock", "loky")),
+        f"{one.peak('ours') / one.nbytes:.2f}", f"{one.peak('stock'):,.0f}",
+    )  # fmt: skip
+
+
+def draw(taken: Sequence[Figures], path: Path) -> None:
+    """Seconds by size of the data: a panel for each kind of task, a line for each way."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "raydock"  # the same results give the same file
+    from matplotlib import pyplot
+
+    kinds = list(dict.fromkeys((one.case.milliseconds, one.case.shape, one.case.workers) for one in taken))
+    columns = min(len(kinds), 3)
+    size = (4.2 * columns, 3.4 * -(-len(kinds) // columns))
+    figure, axes = pyplot.subplots(-(-len(kinds) // columns), columns, figsize=size, squeeze=False)
+    for axis, kind in zip(axes.flat, kinds, strict=False):
+        own = [one for one in taken if (one.case.milliseconds, one.case.shape, one.case.workers) == kind]
+        sizes = [one.case.megabytes for one in own]
+        for way in WAYS:
+            axis.plot(sizes, [one.median(way) for one in own], "o-", markersize=4, label=way)
+        axis.plot(sizes, [one.ideal for one in own], "--", color="#8a8a8a", label="ideal")
+        axis.set(xscale="log", yscale="log", xlabel="shared data, MiB", ylabel="seconds")
+        axis.set_title(f"{kind[1]} tasks of {kind[0]} ms, {kind[2]} workers", fontsize=9)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes.flat[0].legend(fontsize=8, frameon=False)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
