@@ -79,8 +79,9 @@ async def ask(asked: StorageQuestion, probed: Mapping[str, Any] | None = None) -
         try:
             if not asked.needs:
                 return StorageCheck(spelled(await asked.place.identities(client)), tuple(notes))
-            known, token = await asyncio.gather(asked.place.identities(client), asked.place.token(client))
-            who = as_probed(known, probed)
+            who = as_probed(await asked.place.identities(client), probed)
+            # Nothing to ask Google about identities that are unknown.
+            token = await asked.place.token(client) if any(one.principal for one in who) else ""
             reader = PolicyReader(client, asked.place, token, asked.place.headers_of_caller())
             found = await findings_of(asked, who, reader, probed)
         except RaydockError as fault:
