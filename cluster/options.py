@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from cluster import manifest
 from cluster.runtimes import RUNTIMES
 from cluster.vertex_ai import options as vertex_options
 from raydock import units
@@ -60,6 +61,7 @@ def parser(commands: Commands) -> Parser:
     )
     for name, run in commands.items():
         verbs.choices[name].set_defaults(run=run)
+    manifest.add(verbs)
     vertex_options.add(verbs)
     return top
 

@@ -62,6 +62,12 @@ class PolicyReader:
         reply = await self.call("POST", PROJECTS, f"/v3/projects/{quote(project)}:getIamPolicy", body)
         return parse_policy(reply, f"project {project}")
 
+    async def service_account_policy(self, address: str) -> Policy | None:
+        """Who may act as a service account. Raises NotFound if the account does not exist."""
+        path = f"/v1/projects/-/serviceAccounts/{quote(address)}:getIamPolicy"
+        reply = await self.call("POST", "iam.googleapis.com", path, {})
+        return parse_policy(reply, address)
+
     async def deny_rules(self, project: str) -> tuple[DenyRule, ...] | None:
         """The deny rules attached to the project itself, not those of its folders or organization."""
         host = "iam.googleapis.com"

@@ -59,7 +59,7 @@ def build_parser(verb: str) -> Parser:
     target.add_argument(
         "--address", metavar="URL", help="URL of any Ray dashboard, such as http://127.0.0.1:8265"
     )
-    add_vertex_options(target)
+    add_cluster_options(target)
     if verb != "list":
         parser.add_argument(
             "operand",
@@ -84,15 +84,29 @@ def build_parser(verb: str) -> Parser:
     return parser
 
 
-def add_vertex_options(target: argparse._ArgumentGroup) -> None:
-    """Add the flags that select a cluster on Vertex AI."""
+def add_cluster_options(target: argparse._ArgumentGroup) -> None:
+    """Add the flags that select a cluster on Vertex AI or Kubernetes."""
     target.add_argument(
-        "--cluster", metavar="NAME", default="", help="name or full resource name of a cluster on Vertex AI"
+        "--cluster",
+        metavar="NAME",
+        default="",
+        help="vertex: name or full resource name of the cluster; kuberay: the RayCluster (default: the only one)",
     )
     target.add_argument(
-        "--project", metavar="ID", default="", help="its project (default: your credentials' project)"
+        "--project", metavar="ID", default="", help="vertex: its project (default: your credentials' project)"
     )
-    target.add_argument("--region", metavar="REGION", default="", help="its region (default us-central1)")
+    target.add_argument(
+        "--region", metavar="REGION", default="", help="vertex: its region (default us-central1)"
+    )
+    target.add_argument(
+        "--context",
+        metavar="NAME",
+        default="",
+        help="kuberay: context of the kubeconfig (default: the current)",
+    )
+    target.add_argument(
+        "--namespace", metavar="NS", default="", help="kuberay: its namespace (default: the context's)"
+    )
     target.add_argument(
         "--lab",
         action="store_true",

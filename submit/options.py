@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from raydock import units
 from raydock.errors import UsageError
@@ -20,6 +21,16 @@ from .targets import TargetOptions
 
 # Checks whose failure means that the command line may contain a secret.
 SECRET_CHECKS = frozenset({"arguments", "environment", "secrets"})
+
+
+# The flags that select a cluster, each with the targets that take it.
+CLUSTER_OPTIONS = {
+    "cluster": ("vertex", "kuberay"),
+    "project": ("vertex",),
+    "region": ("vertex",),
+    "context": ("kuberay",),
+    "namespace": ("kuberay",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ class Options:
     def target_flags(self) -> str:
         """The flags that select the target, as given, each followed by a space."""
         named = {"target": "" if self.target == "local" else self.target, "address": self.address or ""}
-        named |= {name: getattr(self.target_options, name) for name in ("cluster", "project", "region")}
+        named |= {name: getattr(self.target_options, name) for name in CLUSTER_OPTIONS}
         flags = "".join(f"--{name} {shlex.quote(value)} " for name, value in named.items() if value)
         return flags + ("--lab " if self.target_options.lab else "")
 
@@ -176,18 +187,20 @@ def options_of(namespace: argparse.Namespace, verb: str, arguments: tuple[str, .
         probe=getattr(namespace, "probe", False),
         operands=tuple(getattr(namespace, "operands", ())),
         output=getattr(namespace, "output", None),
-        target_options=target_options_of(namespace),
+        target_options=replace(target_options_of(namespace), methods=methods_of(verb, deadline is not None)),
     )
 
 
 def target_options_of(namespace: argparse.Namespace) -> TargetOptions:
-    """The flags that select a cluster on Vertex AI. Raises UsageError if another target was chosen."""
-    names = {name: getattr(namespace, name, "") for name in ("cluster", "project", "region")}
+    """The flags that select a cluster. Raises UsageError if the chosen target does not take one of them."""
+    names: dict[str, Any] = {name: getattr(namespace, name, "") for name in CLUSTER_OPTIONS}
     target = getattr(namespace, "target", "local")
     for name, value in names.items():
-        if value and target != "vertex":
+        if value and target not in CLUSTER_OPTIONS[name]:
+            takers = " and ".join(f"--target {one}" for one in CLUSTER_OPTIONS[name])
             raise UsageError(
-                f"--{name} applies only to clusters on Vertex AI.", f"--target vertex --{name} {value}"
+                f"--{name} applies only to {takers}.",
+                f"--target {CLUSTER_OPTIONS[name][0]} --{name} {shlex.quote(value)}",
             )
     lab = getattr(namespace, "lab", False)
     if lab and target != "vertex":
@@ -195,6 +208,13 @@ def target_options_of(namespace: argparse.Namespace) -> TargetOptions:
     return TargetOptions(
         lab=lab, wait=seconds(getattr(namespace, "cluster_wait", "30m"), "--cluster-wait"), **names
     )
+
+
+def methods_of(verb: str, deadline: bool) -> tuple[str, ...]:
+    """The HTTP methods that a command sends to the dashboard. A deadline may stop the job."""
+    if verb in {"run", "check"}:
+        return TargetOptions().methods
+    return ("GET", "POST") if verb == "stop" or deadline else ("GET",)
 
 
 def entrypoint_resources(namespace: argparse.Namespace) -> Resources | None:

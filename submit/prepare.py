@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -137,7 +137,8 @@ def sources_of(script: Script, tree: Path | None, name: str) -> dict[str, bytes]
 async def cluster_or_trouble(dashboard: Dashboard) -> tuple[ClusterInfo | None, RaydockError | None]:
     """What the cluster reports about itself, or the error if that could not be read."""
     try:
-        return await read_cluster_info(dashboard), None
+        info = await read_cluster_info(dashboard)
+        return replace(info, addable=tuple(dashboard.target.addable())), None
     except RaydockError as trouble:
         return None, trouble
 

@@ -107,7 +107,9 @@ async def send(
     uploaded = f"{sent:,} bytes uploaded" if sent else shared
     installs = f", installs {', '.join(plan.installs)}" if plan.installs else ""
     console.say(f"sent {plan.submission_id} ({uploaded}{installs})")
-    console.say(f"watch {job_link(dashboard, plan.submission_id)}")
+    page_needs = dashboard.endpoint.connection.page_needs
+    note = f" (while this runs: {page_needs})" if page_needs else ""
+    console.say(f"watch {job_link(dashboard, plan.submission_id)}{note}")
 
 
 async def follow(
@@ -132,4 +134,5 @@ async def follow(
 
 def job_link(dashboard: Dashboard, submission_id: str) -> str:
     """The job's page on the dashboard."""
-    return f"{dashboard.url}/#/jobs/{submission_id}"
+    page = dashboard.endpoint.connection.page or dashboard.url
+    return f"{page}/#/jobs/{submission_id}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+FLAGS = "SUBMIT_FLAGS"
 # The lessons; the other files in jobs/ are modules that they import.
 JOBS = sorted(path for path in (ROOT / "jobs").glob("*.py") if path.stem != "joblib_ray")
 SUBMISSION = re.compile(r"[A-Za-z0-9_]+-\d{4}-\d{6}-[0-9a-f]{6}")
@@ -42,11 +44,16 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def start(*words: object, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> subprocess.Popen[bytes]:
-    """Starts submit.py in its own process group, so that a test can interrupt it."""
+    """Starts submit.py in its own process group, so that a test can interrupt it.
+
+    Flags in the environment's SUBMIT_FLAGS select the target of a whole suite.
+    """
+    env = dict(env or environment())
+    flags = shlex.split(env.pop(FLAGS, ""))
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "submit.py"), *map(str, words)],
+        [sys.executable, str(ROOT / "submit.py"), *flags, *map(str, words)],
         cwd=cwd,
-        env=dict(env or environment()),
+        env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

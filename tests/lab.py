@@ -23,6 +23,7 @@ from cluster import ports, sizes
 from cluster.state import key
 from raydock import topology
 from raydock.rayapi.connection import Gateway
+from tests.command import FLAGS
 
 ROOT = Path(__file__).resolve().parent.parent
 # compose.yaml's own, so that tests run on the same cluster on every machine.
@@ -62,7 +63,8 @@ class Lab:
     @property
     def reach(self) -> dict[str, str]:
         """The settings that submit.py needs to find it."""
-        return {name: self.env[name] for name in ("RAYDOCK_PORT", "RAYDOCK_STATE")}
+        names = ("RAYDOCK_PORT", "RAYDOCK_STATE", "KUBECONFIG", FLAGS)
+        return {name: self.env[name] for name in names if name in self.env}
 
     def cluster(self, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """`python -m cluster …` in this lab's environment."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +23,21 @@ SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 SECONDS = 10.0
 LAB = "The lab's cloud"
 LOGIN = "gcloud auth application-default login"
+
+
+@dataclass(frozen=True, slots=True)
+class JobIdentity:
+    """An identity that a job's code may run as: its principal, or why that is unknown and what to do.
+
+    head: whether the head node, where the job's driver runs, has this identity.
+    workload: NAMESPACE/NAME of the Kubernetes service account that acts as the principal; "" outside Kubernetes.
+    """
+
+    principal: str = ""
+    why: str = ""
+    fix: str = ""
+    head: bool = True
+    workload: str = ""
 
 
 class GoogleCloud(Protocol):
@@ -41,8 +56,8 @@ class GoogleCloud(Protocol):
         """An access token for the caller. Raises PermissionDenied or Unreachable."""
         ...
 
-    async def job(self, client: Any) -> str:
-        """The principal that jobs run as; "" if unknown. Raises PermissionDenied or Unreachable."""
+    async def identities(self, client: Any) -> Sequence[JobIdentity]:
+        """Whom a job's code may run as, the head's identity first. Raises a RaydockError."""
         ...
 
     def headers_of_caller(self) -> Mapping[str, str]:
@@ -66,9 +81,9 @@ class LabCloud:
         """An access token for the lab's user. Raises PermissionDenied or Unreachable."""
         return text_of(await self.ask(client, "POST", "/lab/token"), "access_token", LAB)
 
-    async def job(self, client: Any) -> str:
-        """The principal that jobs in the lab run as. Raises PermissionDenied or Unreachable."""
-        return text_of(await self.about(client), "job", LAB)
+    async def identities(self, client: Any) -> Sequence[JobIdentity]:
+        """The one principal of all jobs in the lab. Raises PermissionDenied or Unreachable."""
+        return (JobIdentity(text_of(await self.about(client), "job", LAB)),)
 
     def headers_of_caller(self) -> Mapping[str, str]:
         """No additional headers: the lab bills no project."""
@@ -121,9 +136,9 @@ class RealCloud:
         """A token from the application default credentials. Raises PermissionDenied."""
         return await asyncio.to_thread(default_token)
 
-    async def job(self, client: Any) -> str:
-        """The principal that jobs run as; "" if unknown."""
-        return self.account
+    async def identities(self, client: Any) -> Sequence[JobIdentity]:
+        """The one principal of all jobs, if the target knows it."""
+        return (JobIdentity(self.account),)
 
     def headers_of_caller(self) -> Mapping[str, str]:
         """The quota project, which user credentials need: https://cloud.google.com/docs/quotas/quota-project"""

@@ -41,12 +41,13 @@ def options_of(endpoint: Endpoint) -> dict[str, Any]:
     connection = endpoint.connection
     if connection.through_proxy:
         check_proxies()
+    secure = connection.base_url.startswith("https://")
     return {
         "base_url": connection.base_url,
         "timeout": endpoint.timeouts.of(),
         "trust_env": connection.through_proxy,
-        "verify": connection.base_url.startswith("https://")
-        and trust(),  # loading the certificates takes 80 ms
+        "verify": secure and (connection.trusted or trust)(),  # loading the certificates takes 80 ms
+        "proxy": connection.proxy or None,
         "auth": ConnectionAuth(connection, endpoint.fix),
     }
 

@@ -59,6 +59,7 @@ class ClusterInfo:
     modules: frozenset[str] = frozenset()  # importable modules, with full namespaces; empty: unknown
     nodes: tuple[NodeResources, ...] = ()
     silent: str = ""
+    addable: tuple[NodeResources, ...] = ()  # that an autoscaler would add
     disk: Disk | None = None  # of the head node; may be some seconds old
 
 

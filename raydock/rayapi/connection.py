@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import ssl
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from raydock.gcp.clouds import GoogleCloud
+    from raydock.rayapi.cluster_info import NodeResources
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,9 @@ class Connection:
     `slow` headers may have to fetch a token, so they are created in a thread. They raise a RaydockError on failure.
     `turned_down` is called with headers that the server rejected with 401. It returns whether to retry with new ones.
     `access` is the fix if the server denies access (401 or 403), "" if it is the same as when it does not answer.
+    `trusted` creates the TLS context if it is not that of this machine; `proxy` is an HTTP proxy for this server alone.
+    `proxied` says that a 502, 503 or 504 is the answer of a proxy: the dashboard may have received the request.
+    `page` is the address for a browser if it differs from the base URL, with `page_needs` saying what it takes.
     """
 
     base_url: str
@@ -25,6 +30,11 @@ class Connection:
     slow: bool = False
     turned_down: Callable[[Mapping[str, str]], bool] = lambda headers: False
     access: str = ""
+    trusted: Callable[[], ssl.SSLContext] | None = None
+    proxy: str = ""
+    proxied: bool = False
+    page: str = ""
+    page_needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +99,8 @@ class Target(Protocol):
 
     def google(self) -> GoogleCloud | None:
         """The Google Cloud that its jobs use, including their principal; None if unknown."""
+        ...
+
+    def addable(self) -> Sequence[NodeResources]:
+        """The nodes that an autoscaler would add for a job that needs them."""
         ...

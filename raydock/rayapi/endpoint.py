@@ -14,6 +14,7 @@ from raydock.rayapi.connection import Connection
 from . import no_answer
 from .environment import proxies
 
+PROXY_STATUSES = frozenset({502, 503, 504})
 UNFINISHED = (httpx.RequestError, httpx.InvalidURL)  # what httpx raises for a request without a response
 
 
@@ -73,14 +74,28 @@ class Endpoint:
         names = [name for name, _ in proxies()] if self.connection.through_proxy else []
         return f" (the environment sets a proxy: {', '.join(names)})" if names else ""
 
-    def refusal(self, reply: httpx.Response) -> ServerError:
+    def refusal(self, reply: httpx.Response) -> ServerError | Unreachable:
         """The error for an error response. The last line of a server traceback is the reason."""
-        where = f"{reply.request.method} {reply.request.url.path}"
-        lines = reply.text.strip().splitlines() if reply.is_closed else []
+        base = httpx.URL(self.url).path.rstrip("/")
+        where = f"{reply.request.method} {reply.request.url.path.removeprefix(base)}"
+        lines = reason(reply).splitlines() if reply.is_closed else []
         why = ": " + lines[-1].strip()[:300].rstrip(".") if lines else ""
+        if self.connection.proxied and reply.status_code in PROXY_STATUSES:
+            return Unreachable(f"The cluster at {self.url} does not answer{why}.", self.fix)
         denied = self.connection.access if reply.status_code in (401, 403) else ""
         return ServerError(
             f"{self.url} returned {reply.status_code} for {where}{why}.",
             denied or self.fix,
             reply.status_code,
         )
+
+
+def reason(reply: httpx.Response) -> str:
+    """The text of an error response; of a Kubernetes API server's Status object, its message."""
+    body = reply.text.strip()
+    if not body.startswith("{"):
+        return body
+    try:
+        return answers.text(answers.mapping(answers.parsed(reply.content)).get("message")) or body
+    except ValueError:
+        return body

@@ -70,7 +70,8 @@ def check_resources(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
         else:
             yield ok("resources", "the job requests none (the cluster does not report its nodes' resources)")
         return
-    short = [*too_much_for_a_node(plan, facts.nodes), *too_much_for_all(plan, facts.nodes)]
+    possible = (*facts.nodes, *facts.addable)
+    short = [*too_much_for_a_node(plan, possible), *too_much_for_all(plan, possible)]
     yield from short
     if not short:
         workers = sum(1 for node in facts.nodes if not node.head)
@@ -78,7 +79,8 @@ def check_resources(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:
         gpus = sum(node.resources.get("GPU", 0) for node in facts.nodes)
         fake = sum(node.resources.get("simulated_gpu", 0) for node in facts.nodes)
         shown = f"{gpus:g} GPU{' (simulated)' if fake else ''}"
-        yield ok("resources", f"{counted(workers, 'worker node')}, {cpus:g} CPU, {shown}")
+        more = f", and up to {counted(len(facts.addable), 'node')} by the autoscaler" if facts.addable else ""
+        yield ok("resources", f"{counted(workers, 'worker node')}, {cpus:g} CPU, {shown}{more}")
 
 
 def check_disk(plan: JobPlan, facts: ClusterInfo) -> Iterable[Finding]:

@@ -6,7 +6,8 @@ iam/ decides; this module turns its outcomes into findings. With `--probe`, a jo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -14,16 +15,18 @@ from typing import Any
 from iam import text as iam_text
 from iam.check import CLUSTER, CheckResult, check
 from iam.policy.evaluate import Verdict as Access
+from iam.policy.principal import email
 from iam.policy.required_permissions import NO_VARIABLES, Operation, RequiredPermission, needs_of
 from iam.policy_reader import PolicyReader
-from raydock.errors import RaydockError
-from raydock.gcp.clouds import GoogleCloud, http
+from raydock.errors import NotFound, RaydockError
+from raydock.gcp.clouds import GoogleCloud, JobIdentity, http
 from raydock.jobscript.header import Header
 
 from ..findings import Finding, denied, ok, unknown
 from .bucket_lookups import lookups
 
 NO_SOURCES: Mapping[str, bytes] = MappingProxyType({})
+WORKLOAD_ROLE = "roles/iam.workloadIdentityUser"
 PROBE = "pass --probe to test this with a small job on the cluster"
 
 
@@ -41,7 +44,7 @@ class StorageQuestion:
 
 @dataclass(frozen=True, slots=True)
 class StorageCheck:
-    """Who the job runs as, "" if unknown, and the findings about it."""
+    """Who the job runs as (several principals with commas between them), "" if unknown, and the findings about it."""
 
     principal: str = ""
     findings: tuple[Finding, ...] = field(default=())
@@ -63,30 +66,101 @@ def question(
 
 
 async def ask(asked: StorageQuestion, probed: Mapping[str, Any] | None = None) -> StorageCheck:
-    """Check the job's storage access. A RaydockError becomes a finding.
+    """Check the job's storage access, as each identity that its code may run as. A RaydockError becomes a finding.
 
-    probed: the result of a probe job on the cluster, if one ran.
+    probed: the result of a probe job on the cluster, if one ran; it ran as the head's identity.
     """
     notes = [ok("storage", remark) for remark in asked.remarks]
     if asked.place is None:
         return StorageCheck(str(probed["principal"]) if probed else "", (*notes, *from_probe(asked, probed)))
     async with http(asked.place) as client:
-        principal = str(probed["principal"]) if probed else ""
+        found: Iterable[Finding] = ()
+        who = as_probed((), probed)
         try:
             if not asked.needs:
-                return StorageCheck(await asked.place.job(client), tuple(notes))
-            who, token = await asyncio.gather(asked.place.job(client), asked.place.token(client))
-            principal = principal or who
-            if not principal:
-                return StorageCheck("", (*notes, unknown_principal(asked)))
-            held = held_of(probed) if probed else None
+                return StorageCheck(spelled(await asked.place.identities(client)), tuple(notes))
+            who = as_probed(await asked.place.identities(client), probed)
+            # Nothing to ask Google about identities that are unknown.
+            token = await asked.place.token(client) if any(one.principal for one in who) else ""
             reader = PolicyReader(client, asked.place, token, asked.place.headers_of_caller())
-            found = await check(principal, asked.needs, reader, held)
-            granted = {one.uri for one in found if one.verdict is Access.GRANTED}
-            absent = await missing_objects([need for need in asked.needs if need.uri in granted], reader)
+            found = await findings_of(asked, who, reader, probed)
         except RaydockError as fault:
-            return StorageCheck(principal, (*notes, *([not_checked(fault)] if asked.needs else [])))
-    return StorageCheck(principal, (*notes, *(finding(one, asked.place.name) for one in found), *absent))
+            found = [not_checked(fault)] if asked.needs else []
+    return StorageCheck(spelled(who), (*notes, *found))
+
+
+def as_probed(known: Sequence[JobIdentity], probed: Mapping[str, Any] | None) -> list[JobIdentity]:
+    """The identities, with the head's as the probe found it."""
+    if not probed:
+        return list(known)
+    return [JobIdentity(str(probed["principal"])), *(one for one in known if not one.head)]
+
+
+def spelled(identities: Iterable[JobIdentity]) -> str:
+    """The principals as text; "" if one of them is unknown."""
+    principals = dict.fromkeys(one.principal for one in identities)
+    return "" if "" in principals else ", ".join(principals)
+
+
+async def findings_of(
+    asked: StorageQuestion,
+    identities: Sequence[JobIdentity],
+    reader: PolicyReader,
+    probed: Mapping[str, Any] | None,
+) -> list[Finding]:
+    """The findings about each identity, each principal once, and about objects that do not exist."""
+    assert asked.place is not None
+    found: list[Finding] = []
+    granted: set[str] = set()
+    if not any(one.principal or one.why for one in identities):
+        return [unknown_principal(asked)]
+    for one in identities:
+        found += unknown_identity(one, asked) if one.why else await workload_findings(one, reader)
+    for principal in dict.fromkeys(one.principal for one in identities if one.principal):
+        held = held_of(probed) if probed and principal == probed["principal"] else None
+        results = await check(principal, asked.needs, reader, held)
+        granted |= {one.uri for one in results if one.verdict is Access.GRANTED}
+        found += [finding(one, asked.place.name) for one in results]
+    return found + await missing_objects([need for need in asked.needs if need.uri in granted], reader)
+
+
+def unknown_identity(one: JobIdentity, asked: StorageQuestion) -> list[Finding]:
+    """The finding for pods whose Google account is unknown. A probe asks as the head's identity only."""
+    uris = ", ".join(dict.fromkeys(need.uri for need in asked.needs))
+    probe = f"\nor {PROBE}" if one.head else ""
+    return [unknown("storage", f"{uris} could not be checked: {one.why}.", one.fix + probe)]
+
+
+async def workload_findings(one: JobIdentity, reader: PolicyReader) -> list[Finding]:
+    """The finding if the Kubernetes service account may not act as its Google account, or if that is unknown."""
+    if not one.workload:
+        return []
+    address = email(one.principal)
+    namespace, _, name = one.workload.partition("/")
+    add = (
+        f"gcloud iam service-accounts add-iam-policy-binding {address} --role {WORKLOAD_ROLE} "
+        f'--member "serviceAccount:PROJECT.svc.id.goog[{one.workload}]"'
+    )
+    member = re.compile(rf"serviceAccount:[a-z0-9.:-]+\.svc\.id\.goog\[{re.escape(one.workload)}\]")
+    try:
+        policy = await reader.service_account_policy(address)
+    except NotFound:
+        return [
+            denied(
+                "storage",
+                f"There is no service account {address}.",
+                f"gcloud iam service-accounts create {address.partition('@')[0]}",
+            )
+        ]
+    who = f"Kubernetes service account {name} in namespace {namespace}"
+    if policy is None:
+        text = f"Whether {who} may act as {address} is unknown: you may not read that account's policy."
+        return [unknown("storage", text, add + (f"\nor {PROBE}" if one.head else ""))]
+    bound = [each for each in policy.bindings if each.role == WORKLOAD_ROLE]
+    if any(member.fullmatch(who) for each in bound for who in each.members):
+        return []
+    text = f"{who} may not act as {address}: that account's policy does not grant it {WORKLOAD_ROLE}."
+    return [denied("storage", text, add)]
 
 
 async def missing_objects(needs: Iterable[RequiredPermission], reader: PolicyReader) -> list[Finding]:

@@ -11,20 +11,27 @@ from raydock.rayapi.connection import Target
 REGISTRY = {
     "local": "submit.targets.local",
     "vertex": "submit.targets.vertex",
+    "kuberay": "submit.targets.kuberay",
     "address": "submit.targets.address",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class TargetOptions:
-    """The options that select a target. `wait` is in seconds, for a cluster that is being provisioned."""
+    """The options that select a target. `wait` is in seconds, for a cluster that is being provisioned.
+
+    `methods` are the HTTP methods that the command sends to the dashboard.
+    """
 
     address: str | None = None
     cluster: str = ""
     project: str = ""
     region: str = ""
+    context: str = ""
+    namespace: str = ""
     lab: bool = False
     wait: float = 1800.0
+    methods: tuple[str, ...] = ("GET", "POST", "PUT")
 
 
 def open_target(name: str, address: str | None, asked: TargetOptions = TargetOptions()) -> Target:

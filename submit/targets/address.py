@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from raydock.errors import UsageError
+from raydock.rayapi.cluster_info import NodeResources
 from raydock.rayapi.connection import Connection, ExpectedVersions
 
 from . import TargetOptions
@@ -34,6 +35,10 @@ class AddressTarget:
     def connect(self) -> Connection:
         local = urlsplit(self.url).hostname in {"127.0.0.1", "localhost", "::1"}
         return Connection(self.url, job_headers, through_proxy=not local)
+
+    def addable(self) -> tuple[NodeResources, ...]:
+        """None: a dashboard does not report what its autoscaler may add."""
+        return ()
 
     def google(self) -> None:
         """Unknown: a dashboard does not report which Google Cloud its jobs use, or who they run as."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from raydock import state
 from raydock.errors import UsageError
+from raydock.rayapi.cluster_info import NodeResources
 from raydock.rayapi.connection import Connection, ExpectedVersions
 from raydock.settings import setting
 from raydock.versions import PYTHON, RAY
@@ -43,6 +44,10 @@ class LocalTarget:
     def connect(self) -> Connection:
         """The gateway. RAY_ADDRESS is never read: the command line alone selects the target."""
         return Connection(self.url(), key_header, through_proxy=False)
+
+    def addable(self) -> tuple[NodeResources, ...]:
+        """None: the local cluster does not scale by itself."""
+        return ()
 
     def google(self) -> LabCloud:
         """The lab's cloud, behind the same gateway."""

@@ -13,6 +13,7 @@ from raydock import versions
 from raydock.errors import NotFound, PermissionDenied, RaydockError, ServerError, Unreachable, UsageError
 from raydock.gcp.lab_environment import enter_if_meant
 from raydock.gcp.tokens import AccessToken
+from raydock.rayapi.cluster_info import NodeResources
 from raydock.rayapi.connection import Connection, ExpectedVersions
 from raydock.settings import setting
 from raydock.units import span
@@ -130,6 +131,10 @@ class VertexTarget:
             return {"Authorization": f"Bearer {self.token.value()}"}
         except (VertexError, PermissionDenied, Unreachable) as fault:
             raise Unreachable(fault.message, fault.fix) from None
+
+    def addable(self) -> tuple[NodeResources, ...]:
+        """None: Vertex AI does not report what its autoscaler would add."""
+        return ()
 
     def google(self) -> RealCloud:
         """Google Cloud as seen by the one identity that the cluster's jobs run as."""

@@ -13,13 +13,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from cluster.state import key
-from tests.command import ROOT, Ended, ended, environment, start, submit
+from tests.command import FLAGS, ROOT, Ended, ended, environment, start, submit
+from tests.fakekube import FakeKube, write_kubeconfig
 from tests.fakes import Drivers, FakeDashboard
 from tests.lab import Lab
 
@@ -28,14 +30,31 @@ PROCESSES = pytest.param("processes", marks=pytest.mark.ray)
 DOCKER = pytest.param("docker", marks=pytest.mark.docker)
 
 
-@pytest.fixture(scope="session")
-def fake_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+@contextmanager
+def fake_cluster(folder: Path) -> Iterator[FakeDashboard]:
     """The fake dashboard, with jobs that really run as local processes."""
-    folder = tmp_path_factory.mktemp("fake")
     with FakeDashboard() as ray:
         ray.on_submit = Drivers(ray, folder / "jobs")
+        yield ray
+
+
+@pytest.fixture(scope="session")
+def fake_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A fake cluster on this machine."""
+    folder = tmp_path_factory.mktemp("fake")
+    with fake_cluster(folder) as ray:
         key.ensure(folder / "state")
         yield Lab("fake", {"RAYDOCK_PORT": str(ray.port), "RAYDOCK_STATE": str(folder / "state")})
+
+
+@pytest.fixture(scope="session")
+def fake_kube_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A fake cluster behind the service proxy of a fake Kubernetes API server."""
+    folder = tmp_path_factory.mktemp("kube")
+    with fake_cluster(folder) as ray, FakeKube(ray.port) as kube:
+        env = {"KUBECONFIG": str(write_kubeconfig(folder / "config", kube.url))}
+        flags = "--target kuberay --context lab --namespace ray --cluster lab "
+        yield Lab("fake", {**env, "RAYDOCK_STATE": str(folder / "state"), FLAGS: flags})
 
 
 HERE = "tests/contract/test_job_life.py"
@@ -50,7 +69,7 @@ def late(test: str) -> pytest.MarkDecorator:
 
 
 # By default `lab` is each kind of real cluster.
-also_on_the_fake = pytest.mark.parametrize("lab", ["fake", PROCESSES, DOCKER], indirect=True)
+also_on_the_fake = pytest.mark.parametrize("lab", ["fake", "fake_kube", PROCESSES, DOCKER], indirect=True)
 
 
 @pytest.fixture
@@ -102,7 +121,7 @@ def test_a_stopped_job_ends_5_where_it_is_followed(env: dict[str, str], job: Cal
     script = job("import time\nprint('up', flush=True)\ntime.sleep(300)\n")
     process = start("--submission-id", "stops-0101-000000-aaaaaa", script, env=env)
     seen = wait_for_output(process, b"up\n")
-    assert submit("stop", "stops-0101-000000-aaaaaa", env=env).said == "ID is STOPPED\n"
+    assert submit("stop", "stops-0101-000000-aaaaaa", env=env).said.endswith("ID is STOPPED\n")
     done = ended(process)
     assert (done.code, printed(seen + done.out)) == (5, "up\n")
     assert submit("attach", "stops-0101-000000-aaaaaa", env=env).code == 5
@@ -182,7 +201,7 @@ def test_ctrl_c_detaches_and_the_job_ends_by_itself(
     done = ended(process)
     assert done.code == 130
     assert done.said.splitlines()[-1] == (
-        "submit: detached; the job keeps running. Reattach with: python submit.py attach ID"
+        f"submit: detached; the job keeps running. Reattach with: python submit.py {env.get(FLAGS, '')}attach ID"
     )
     lab.touch("head", detached)
     attached = submit("attach", done.submission_id, env=env)

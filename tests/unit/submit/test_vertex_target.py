@@ -186,7 +186,7 @@ def test_vertex_flags_require_the_vertex_target() -> None:
     )
     with pytest.raises(UsageError) as caught:
         parse(["--cluster", "c", "x.py"])
-    assert caught.value.message == "--cluster applies only to clusters on Vertex AI."
+    assert caught.value.message == "--cluster applies only to --target vertex and --target kuberay."
     assert caught.value.fix == "--target vertex --cluster c"
 
 

@@ -1,0 +1,1 @@
+"""Ray clusters on Kubernetes, as KubeRay's custom resource RayCluster."""

@@ -1,0 +1,156 @@
+"""A RayCluster as its object describes it, as values.
+
+Source: ray-project/kuberay v1.7.0, `ray-operator/apis/ray/v1/raycluster_types.go`, and for the defaults
+`controllers/ray/utils/util.go` and `controllers/ray/common/pod.go`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kuberay.errors import Unusable
+from raydock.answers import mapping, number, rows, text
+
+QUEUE = "kueue.x-k8s.io/queue-name"  # the label with which Kueue admits a cluster
+START_PARAMS = {"num-cpus": "CPU", "num-gpus": "GPU", "memory": "memory"}
+LONGEST_ACCOUNT = 50  # of the account that the operator makes for an autoscaled head
+
+
+@dataclass(frozen=True, slots=True)
+class PodGroup:
+    """The pods of the head or of one worker group. `resources` are one pod's, by Ray's names; memory in bytes."""
+
+    name: str  # "head" for the head
+    service_account: str
+    image: str
+    replicas: int
+    most: int  # with the autoscaler, else as `replicas`
+    resources: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RayCluster:
+    """One RayCluster. `state` is "" until the operator has seen it; `groups` begin with the head."""
+
+    name: str
+    namespace: str
+    ray: str  # spec.rayVersion, "" if it is not set
+    state: str
+    reason: str
+    suspended: bool
+    queue: str  # of Kueue, "" for none
+    conditions: Mapping[str, str]  # status by type
+    service: str  # of the head
+    tokens: bool  # whether its dashboard asks for a token of Ray's own
+    groups: tuple[PodGroup, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether it accepts jobs: all its pods have run, and the head runs now."""
+        provisioned = self.state == "ready" or self.conditions.get("RayClusterProvisioned") == "True"
+        return provisioned and self.conditions.get("HeadPodReady") != "False" and not self.suspended
+
+    @property
+    def described_state(self) -> str:
+        """The state in one word."""
+        if self.suspended:
+            return "suspended"
+        return "ready" if self.ready else self.state if self.state not in ("", "ready") else "not ready"
+
+    def accounts(self) -> dict[str, tuple[str, ...]]:
+        """The Kubernetes service accounts of the pods, each with its groups."""
+        names = dict.fromkeys(group.service_account for group in self.groups)
+        return {
+            name: tuple(group.name for group in self.groups if group.service_account == name)
+            for name in names
+        }
+
+    def raise_if_suspended(self, flags: str) -> None:
+        """Raises Unusable if it is suspended, unless Kueue is going to resume it."""
+        if self.suspended and not self.queue:
+            raise Unusable(
+                f"Cluster {self.name} is suspended, so it has no pods.",
+                f'kubectl {flags} patch raycluster {self.name} --type merge -p \'{{"spec":{{"suspend":false}}}}\'',
+            )
+
+
+def cluster_of(found: Mapping[str, Any]) -> RayCluster:
+    """Convert the JSON of a RayCluster."""
+    about, spec, status = (mapping(found.get(key)) for key in ("metadata", "spec", "status"))
+    name = text(about.get("name"))
+    return RayCluster(
+        name=name,
+        namespace=text(about.get("namespace")),
+        ray=text(spec.get("rayVersion")),
+        state=text(status.get("state")),
+        reason=text(status.get("reason")),
+        suspended=spec.get("suspend") is True,
+        queue=text(mapping(about.get("labels")).get(QUEUE)),
+        conditions={text(one.get("type")): text(one.get("status")) for one in rows(status.get("conditions"))},
+        service=text(mapping(status.get("head")).get("serviceName")) or head_service(name),
+        tokens=text(mapping(spec.get("authOptions")).get("mode")) == "token",
+        groups=tuple(groups_of(name, spec)),
+    )
+
+
+def head_service(cluster: str) -> str:
+    """The name of the head's service, unless the cluster's object sets another one."""
+    return f"{cluster}-head-svc"
+
+
+def groups_of(name: str, spec: Mapping[str, Any]) -> Iterator[PodGroup]:
+    """The head, then the worker groups. With the autoscaler, the operator makes an account for a head without one."""
+    autoscaled = spec.get("enableInTreeAutoscaling") is True
+    head_account = shortened(name) if autoscaled else "default"
+    yield group_of("head", mapping(spec.get("headGroupSpec")), 1, 1, head_account)
+    for group in rows(spec.get("workerGroupSpecs")):
+        hosts = int(number(group.get("numOfHosts"))) or 1
+        replicas = 0 if group.get("suspend") is True else int(number(group.get("replicas"))) * hosts
+        most = int(number(group.get("maxReplicas"))) * hosts if autoscaled else replicas
+        yield group_of(text(group.get("groupName")), group, replicas, max(most, replicas), "default")
+
+
+def shortened(name: str) -> str:
+    """The name of an account that the operator makes: the end of a long one, starting with a letter (CheckName)."""
+    end = name[-LONGEST_ACCOUNT:]
+    return end if end[0].isalpha() else f"r{end[1:]}"
+
+
+def group_of(name: str, group: Mapping[str, Any], replicas: int, most: int, account: str) -> PodGroup:
+    """One group from its part of the spec."""
+    pod = mapping(group.get("template"), "spec")
+    container = next(iter(rows(pod.get("containers"))), {})
+    return PodGroup(
+        name=name,
+        service_account=text(pod.get("serviceAccountName")) or account,
+        image=text(container.get("image")),
+        replicas=replicas,
+        most=most,
+        resources=resources_of(mapping(container.get("resources")), mapping(group.get("rayStartParams"))),
+    )
+
+
+def resources_of(container: Mapping[str, Any], start: Mapping[str, Any]) -> dict[str, float]:
+    """What one pod offers to Ray: `rayStartParams`, else the container's limits, else its requests."""
+    asked = {**mapping(container.get("requests")), **mapping(container.get("limits"))}
+    named = {"cpu": "CPU", "memory": "memory"}
+    found = {
+        named.get(key, "GPU"): quantity(value)
+        for key, value in asked.items()
+        if key in named or key.endswith("/gpu")
+    }
+    found |= {name: quantity(start[key]) for key, name in START_PARAMS.items() if key in start}
+    return found | {"CPU": float(math.ceil(found["CPU"]))} if "CPU" in found else found
+
+
+def quantity(value: object) -> float:
+    """A Kubernetes quantity such as "500m" or "4Gi"; 0 if it is not one."""
+    from kubernetes.utils import parse_quantity
+
+    try:
+        return number(float(parse_quantity(value)))
+    except ValueError:
+        return 0.0

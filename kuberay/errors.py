@@ -1,0 +1,44 @@
+"""Errors of Ray clusters on Kubernetes.
+
+    KuberayError
+    ├── NotConfigured        no kubeconfig, context or cluster is set, or it is invalid
+    ├── CredentialsRejected  the API server does not accept the credentials of the context
+    ├── AccessDenied         the caller lacks a verb; `fix` is the role that grants it
+    ├── ClusterNotFound      the cluster, or its namespace, does not exist
+    ├── Unusable             the cluster exists but accepts no jobs
+    └── RequestRejected      the API server rejected the request; the message is the server's
+
+If nothing answers, raydock.errors.Unreachable is raised: the only error for which a retry may help.
+"""
+
+from __future__ import annotations
+
+from raydock.errors import RaydockError
+
+
+class KuberayError(RaydockError):
+    """Base class: `message` is one sentence, `fix` says what to do about it."""
+
+
+class NotConfigured(KuberayError):
+    """No kubeconfig, context or cluster is set, or it is invalid."""
+
+
+class CredentialsRejected(KuberayError):
+    """The API server does not accept the credentials of the context."""
+
+
+class AccessDenied(KuberayError):
+    """The caller lacks a verb."""
+
+
+class ClusterNotFound(KuberayError):
+    """The cluster, or its namespace, does not exist."""
+
+
+class Unusable(KuberayError):
+    """The cluster exists but accepts no jobs."""
+
+
+class RequestRejected(KuberayError):
+    """The API server rejected the request."""

@@ -1,0 +1,148 @@
+"""The cluster of compose.yaml as a RayCluster, against KubeRay's own definitions."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from cluster.cli import main
+from cluster.processes.ray_node import node_module
+from kuberay.cluster import cluster_of
+from kuberay.errors import NotConfigured
+from kuberay.manifest import ManifestOptions, raycluster
+from raydock import topology
+from raydock.settings import ROOT
+
+OPTIONS = ManifestOptions("lab", "ray", "ray-head")
+COMPOSE = topology.load(ROOT, {})
+DEFINITIONS = Path(os.environ.get("KUBERAY_CRDS") or ROOT.parent / "shared/kuberay/crds")
+
+
+def made(**settings: str) -> dict[str, Any]:
+    return raycluster(topology.load(ROOT, settings), OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def schema() -> Mapping[str, Any]:
+    """The schema of RayCluster v1, with unknown fields refused as `kubectl apply --validate=strict` does."""
+    path = DEFINITIONS / "ray.io_rayclusters.yaml"
+    if not path.exists():
+        pytest.skip("set KUBERAY_CRDS to KubeRay's custom resource definitions")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    found = yaml.load(path.read_text(), loader)
+    (version,) = [one for one in found["spec"]["versions"] if one["name"] == "v1"]
+    whole: Mapping[str, Any] = strict(version["schema"]["openAPIV3Schema"])
+    return whole
+
+
+def strict(schema: Any) -> Any:
+    """The schema without fields that it does not name, and with Kubernetes' union of number and text."""
+    if isinstance(schema, list):
+        return [strict(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: strict(value) for key, value in schema.items()}
+    if "properties" in found and "type" in found and not found.get("x-kubernetes-preserve-unknown-fields"):
+        found.setdefault("additionalProperties", False)
+    return found
+
+
+CASES = [{}, {"GPU_BUILD": "cuda", "GPU_WORKER_GPUS": "2"}, {"CPU_WORKERS": "0", "HEAD_MEMORY": "1.5g"}]
+
+
+@pytest.mark.parametrize("settings", CASES)
+def test_it_is_valid_and_no_cel_rule_concerns_it(schema: Mapping[str, Any], settings: dict[str, str]) -> None:
+    found = made(**settings)
+    about = found.pop("metadata")
+    assert about == {"name": "lab", "namespace": "ray"}
+    jsonschema.validate({**found, "metadata": {}}, relaxed(schema))
+    for path in rules(schema):
+        assert not present(found, path), path
+
+
+def relaxed(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema with metadata as Kubernetes has it: any object."""
+    return {**schema, "properties": {**schema["properties"], "metadata": {"type": "object"}}}
+
+
+def rules(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Where the schema has CEL rules."""
+    if isinstance(schema, dict):
+        if "x-kubernetes-validations" in schema:
+            yield path
+        for name, value in schema.get("properties", {}).items():
+            yield from rules(value, (*path, name))
+        for nested in ("items", "additionalProperties"):
+            yield from rules(schema.get(nested), (*path, "*"))
+
+
+def present(value: Any, path: tuple[str, ...]) -> bool:
+    """Whether a value has something at the path."""
+    if not path:
+        return True
+    if path[0] == "*":
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        return any(present(one, path[1:]) for one in inner)
+    return isinstance(value, dict) and path[0] in value and present(value[path[0]], path[1:])
+
+
+def test_a_wrong_field_is_noticed(schema: Mapping[str, Any]) -> None:
+    found = made()
+    found["spec"]["workerGroupSpecs"][0]["template"]["spec"]["containers"][0]["imagee"] = "x"
+    with pytest.raises(jsonschema.ValidationError, match="imagee"):
+        jsonschema.validate({**found, "metadata": {}}, relaxed(schema))
+    assert ("spec", "managedBy") in list(rules(schema))
+
+
+def test_groups_are_the_pools_of_compose() -> None:
+    found = cluster_of(made())
+    assert found.accounts() == {"ray-head": ("head", "cpu-worker", "gpu-worker")}
+    for group, pool in zip(found.groups, COMPOSE.pools, strict=True):
+        assert (group.name, group.image, group.replicas) == (pool.name, pool.image, pool.nodes)
+        assert group.resources == {"CPU": pool.cpus, "GPU": pool.gpus, "memory": pool.memory}
+
+
+@pytest.mark.parametrize("settings", CASES[:2])
+def test_ray_is_started_as_in_docker(settings: dict[str, str]) -> None:
+    """The operator writes `--KEY=VALUE` into a shell's command line."""
+    spec = made(**settings)["spec"]
+    groups = {"head": spec["headGroupSpec"]} | {one["groupName"]: one for one in spec["workerGroupSpecs"]}
+    real = settings.get("GPU_BUILD") == "cuda"
+    environ = {
+        "RAYDOCK_GPUS": settings.get("GPU_WORKER_GPUS", "1"),
+        "RAYDOCK_GPU": "real" if real else "simulated",
+    }
+    for role, group in groups.items():
+        params = shlex.split(" ".join(f"--{key}={value}" for key, value in group["rayStartParams"].items()))
+        here = [
+            one
+            for one in node_module(ROOT).ray_arguments(role, environ)
+            if re.match("--(num|labels|resources)", one)
+        ]
+        assert sorted(params) == sorted(one for one in here if one != "--resources={}")
+        limits = group["template"]["spec"]["containers"][0]["resources"]
+        assert limits["requests"] == limits["limits"]
+        assert limits["limits"].get("nvidia.com/gpu") == ("2" if real and role == "gpu-worker" else None)
+
+
+def test_invalid_names_are_refused() -> None:
+    with pytest.raises(NotConfigured, match="Invalid name 'my_lab' for a RayCluster"):
+        raycluster(COMPOSE, replace(OPTIONS, name="my_lab"))
+
+
+def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["manifest", "--name", "lab", "--namespace", "ray", "--service-account", "ray-head"]) == 0
+    found = yaml.safe_load(capsys.readouterr().out)
+    assert json.loads(json.dumps(found)) == found
+    assert (found["kind"], found["metadata"]) == ("RayCluster", {"name": "lab", "namespace": "ray"})
+    assert main(["manifest", "--name", "Lab"]) == 2
