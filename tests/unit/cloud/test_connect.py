@@ -86,7 +86,8 @@ def test_a_program_that_knows_nothing_of_a_lab_reaches_it(environment: LabEnviro
     assert done.returncode == 0, done.stderr
     project, buckets, said = json.loads(done.stdout)
     assert (project, buckets) == ("lab-project", ["lab-data", "lab-models"])
-    assert said.startswith("Vertex AI in us-central1 (us-central1-aiplatform.googleapis.com) is not available in the lab")
+    host = "us-central1-aiplatform.googleapis.com"
+    assert said.startswith(f"Vertex AI in us-central1 ({host}) is not available in the lab")
     assert environment.line.endswith("not Google's: project lab-project, as you@example.com")
 
 
