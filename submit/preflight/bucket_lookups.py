@@ -51,13 +51,13 @@ class WriterCall:
     argument: str = ""
 
 
-def lookups(header: Header, sources: Mapping[str, bytes]) -> dict[str, str]:
+def lookups(header: Header, trees: Mapping[str, ast.Module]) -> dict[str, str]:
     """Map entries of the header's `reads` and `writes` to the line that looks up their bucket.
 
-    sources: the job's modules by name. The header's `folders`, if given, overrides what they show about writes.
+    trees: the job's modules by name. The header's `folders`, if given, overrides what they show about writes.
     """
     found: dict[str, str] = {}
-    calls = [call for call in calls_in(sources) if header.folders is None or call[0].kind == "reads"]
+    calls = [call for call in calls_in(trees) if header.folders is None or call[0].kind == "reads"]
     for call, text in calls:
         for entry in concerned(call, header.reads if call.kind == "reads" else header.writes, text):
             found.setdefault(entry, call.where)
@@ -89,9 +89,9 @@ def concerned(call: WriterCall, entries: Iterable[str], text: Text) -> list[str]
     return about if about or known or names & LOCAL_PATH_NAMES else entries
 
 
-def calls_in(sources: Mapping[str, bytes]) -> list[tuple[WriterCall, Text]]:
-    """The calls that look up a bucket. Skips modules that do not parse: packaging reports them."""
-    text, trees = Text(), {}
+def parsed(sources: Mapping[str, bytes]) -> dict[str, ast.Module]:
+    """The syntax trees of the modules that parse. Packaging reports the others."""
+    trees = {}
     for name, source in sources.items():
         try:
             with warnings.catch_warnings():
@@ -99,7 +99,14 @@ def calls_in(sources: Mapping[str, bytes]) -> list[tuple[WriterCall, Text]]:
                 trees[name] = ast.parse(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
-        text.read(trees[name])
+    return trees
+
+
+def calls_in(trees: Mapping[str, ast.Module]) -> list[tuple[WriterCall, Text]]:
+    """The calls that look up a bucket."""
+    text = Text()
+    for tree in trees.values():
+        text.read(tree)
     for tree in trees.values():
         text.pass_arguments(tree)
     return [

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -23,10 +23,12 @@ from raydock.gcp.clouds import GoogleCloud, JobIdentity, http
 from raydock.jobscript.header import Header
 
 from ..findings import Finding, denied, ok, unknown
-from .bucket_lookups import lookups
+from .analysis.defaults import is_open, with_defaults
+from .bucket_lookups import lookups, parsed
 
 NO_SOURCES: Mapping[str, bytes] = MappingProxyType({})
 WORKLOAD_ROLE = "roles/iam.workloadIdentityUser"
+DECLARE = 'pass the argument, or add its default to the header, such as reads = ["--read=gs://bucket/x"]'
 PROBE = "pass --probe to test this with a small job on the cluster"
 
 
@@ -35,11 +37,13 @@ class StorageQuestion:
     """What to find out about one job's storage access.
 
     place: the cloud to ask; None if the cluster's cloud is unknown.
+    open: arguments that the header lists and the command line does not, with unknown defaults.
     """
 
     needs: tuple[RequiredPermission, ...]
     remarks: tuple[str, ...]
     place: GoogleCloud | None
+    open: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,15 @@ def question(
 
     Raises IamError for an invalid URI.
     """
-    needs, remarks = needs_of(header.reads, header.writes, arguments, lookups(header, sources), variables)
-    return StorageQuestion(tuple(needs), tuple(remarks), place)
+    trees = parsed(sources)
+    reads, writes = (
+        with_defaults(entries, trees.values(), arguments) for entries in (header.reads, header.writes)
+    )
+    undetermined = tuple(one for one in (*reads, *writes) if is_open(one, arguments, variables))
+    reads, writes = (tuple(one for one in entries if one not in undetermined) for entries in (reads, writes))
+    found = lookups(replace(header, reads=reads, writes=writes), trees)
+    needs, remarks = needs_of(reads, writes, arguments, found, variables)
+    return StorageQuestion(tuple(needs), tuple(remarks), place, undetermined)
 
 
 async def ask(asked: StorageQuestion, probed: Mapping[str, Any] | None = None) -> StorageCheck:
@@ -71,6 +82,9 @@ async def ask(asked: StorageQuestion, probed: Mapping[str, Any] | None = None) -
     probed: the result of a probe job on the cluster, if one ran; it ran as the head's identity.
     """
     notes = [ok("storage", remark) for remark in asked.remarks]
+    notes += [
+        unknown("storage", f"The default of {one} could not be determined.", DECLARE) for one in asked.open
+    ]
     if asked.place is None:
         return StorageCheck(str(probed["principal"]) if probed else "", (*notes, *from_probe(asked, probed)))
     async with http(asked.place) as client:

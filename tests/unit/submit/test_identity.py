@@ -118,12 +118,31 @@ def test_job_that_declares_nothing_is_not_checked(lab: RunningCloud) -> None:
     assert found(storage.question(Header(), (), lab.place)) == storage.StorageCheck(AGENT, ())
 
 
-def test_omitted_argument_is_noted(lab: RunningCloud) -> None:
-    (one,) = found(storage.question(Header(reads=("--read",)), (), lab.place)).findings
-    assert (one.verdict, one.message) == (
-        Outcome.OK,
-        "--read (in reads) is not among the job's arguments, so its default was not checked.",
-    )
+@pytest.mark.parametrize(
+    ("option", "verdict", "message"),
+    [
+        ('"--read", default="gs://lab-data/hello.txt"', Outcome.OK, "gs://lab-data/hello.txt: read, as"),
+        ('"-r", "--read", default="gs://closed-bucket/x"', Outcome.DENIED, "gs://closed-bucket/x"),
+        ('"--read", default=DATA', Outcome.UNKNOWN, "The default of --read could not be determined."),
+        ('"--other"', Outcome.UNKNOWN, "The default of --read could not be determined."),
+    ],
+)
+def test_omitted_argument_has_its_default(
+    lab: RunningCloud, option: str, verdict: Outcome, message: str
+) -> None:
+    (one,) = found(storage.question(Header(reads=("--read",)), (), lab.place, parser_with(option))).findings
+    assert one.verdict is verdict
+    assert message in one.message
+
+
+@pytest.mark.parametrize("option", ['"--read"', '"--read", default=None', '"--read", type=int, default=3'])
+def test_omitted_argument_without_a_default_reads_nothing(lab: RunningCloud, option: str) -> None:
+    asked = storage.question(Header(reads=("--read",)), (), lab.place, parser_with(option))
+    assert found(asked) == storage.StorageCheck(AGENT, ())
+
+
+def parser_with(option: str) -> dict[str, bytes]:
+    return {"x.py": f"p = ArgumentParser()\np.add_argument({option})\nargs = p.parse_args()".encode()}
 
 
 @pytest.mark.parametrize(

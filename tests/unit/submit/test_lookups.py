@@ -9,7 +9,7 @@ import pytest
 from raydock.errors import UsageError
 from raydock.jobscript.header import Header, read_header
 from submit import package
-from submit.preflight.bucket_lookups import lookups
+from submit.preflight.bucket_lookups import lookups, parsed
 
 OUT, STORE, REPORT = "--out", "--storage-path", "--report"
 JOBS = Path(__file__).parents[3] / "jobs"
@@ -17,7 +17,7 @@ JOBS = Path(__file__).parents[3] / "jobs"
 
 def found(text: str, *writes: str, reads: tuple[str, ...] = (), **more: str) -> dict[str, str]:
     sources = {"x.py": text.encode(), **{f"{name}.py": source.encode() for name, source in more.items()}}
-    return lookups(Header(reads=reads, writes=writes), sources)
+    return lookups(Header(reads=reads, writes=writes), parsed(sources))
 
 
 # The source, and which of --out, --storage-path and --report it concerns.
@@ -115,8 +115,10 @@ def test_readers_of_a_whole_bucket(text: str, entries: list[str]) -> None:
 def test_header_takes_precedence() -> None:
     text = {"x.py": b"import ray.data\nds.write_parquet(args.out)"}
     writes = ("--out=gs://lab-models/x", "--report")
-    assert lookups(Header(writes=writes, folders=()), text) == {}
-    assert lookups(Header(writes=writes, folders=("report",)), text) == {"--report": 'folders = "report"'}
+    assert lookups(Header(writes=writes, folders=()), parsed(text)) == {}
+    assert lookups(Header(writes=writes, folders=("report",)), parsed(text)) == {
+        "--report": 'folders = "report"'
+    }
     assert lookups(Header(writes=writes, folders=("--out",)), {}) == {writes[0]: 'folders = "--out"'}
 
 
@@ -135,7 +137,7 @@ def test_local_module_is_included(tmp_path: Path) -> None:
     (tmp_path / "unused.py").write_text("import ray.data\nds.write_csv(args.report)\n")
     sources = package.sources(tmp_path / "train.py")
     assert list(sources) == ["train.py", "helper.py"]
-    assert lookups(Header(writes=(OUT, REPORT)), sources) == {
+    assert lookups(Header(writes=(OUT, REPORT)), parsed(sources)) == {
         OUT: "storage_path at helper.py:3 creates a folder, which looks up the bucket"
     }
 
@@ -162,5 +164,5 @@ LESSONS = {
 def test_our_own_lessons(path: Path) -> None:
     """Jobs that write with Tune and Train look up the bucket; the others create no folders."""
     header = read_header(path.read_text(), path.name)
-    looked_up = lookups(header, package.sources(path))
+    looked_up = lookups(header, parsed(package.sources(path)))
     assert set(looked_up) & set(header.writes) == LESSONS.get(path.stem, set())
