@@ -12,7 +12,7 @@ Shows      which identity Google sees, and that this identity determines what th
 Run        python submit.py jobs/whoami.py
            python submit.py jobs/whoami.py -- --read gs://closed-bucket/x    (denied before it is submitted)
            python jobs/whoami.py --smoke-test           (alone: with your application default credentials)
-Needs      no CPU, no GPU. Reads one object and writes one. Takes 5 seconds.
+Needs      neither CPUs nor GPUs. Reads one object and writes one. Takes 5 seconds.
 Dashboard  Jobs, this job: one `identity` task per node.
 """
 

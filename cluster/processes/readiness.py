@@ -32,7 +32,7 @@ def head(context: Context, found: ProcessesRecord) -> str:
 
 
 def workers(context: Context, found: ProcessesRecord, members: Sequence[Member]) -> str:
-    """Which members do not have a living node yet. Raises NotReady if a node can't start."""
+    """Which members do not have a live node yet. Raises NotReady if a node can't start."""
     for node in found.nodes:
         require_running(context, found, node)
     names = status.missing(members, nodes.list_nodes(context.dashboard))

@@ -141,7 +141,7 @@ def storage_path_calls(value: ast.AST, at: str, text: Text) -> Iterator[WriterCa
     nothing = isinstance(value, ast.Constant) and not isinstance(value.value, str)
     elsewhere = isinstance(value, ast.Constant) and not str(value.value).startswith("gs:")
     if text.uses(*TRAINERS) and not nothing and not elsewhere:
-        where = f"storage_path at {at} creates a folder, which looks up the bucket"
+        where = f"storage_path at {at} creates a folder, for which it looks up the bucket"
         yield WriterCall("writes", where, (value,), "storage_path")
 
 
@@ -150,12 +150,12 @@ def library_calls(
 ) -> Iterator[WriterCall]:
     """The lookup that a call to Ray Data, pyarrow or pandas causes, if any. pandas writes partitions with pyarrow."""
     name, whole = name_of(node.func), text.dotted(node.func)
-    reason = f"{name} at {at} creates a folder, which looks up the bucket"
+    reason = f"{name} at {at} creates a folder, for which it looks up the bucket"
     if own_filesystem and ("filesystem" in keywords or name == "create_dir"):
         return
     if whole.startswith("ray.data.read_") or whole in PYARROW_READERS:
         yield WriterCall(
-            "reads", f"{name} at {at} reads a whole bucket, which looks up the bucket", given(node, 0, "")
+            "reads", f"{name} at {at} reads a whole bucket, for which it looks up the bucket's metadata", given(node, 0, "")
         )
     elif name in DATASET_WRITERS and isinstance(node.func, ast.Attribute) and not whole:
         if text.uses("ray.data") and not is_false(keywords.get("try_create_dir")):

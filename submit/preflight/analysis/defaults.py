@@ -14,8 +14,8 @@ def with_defaults(
 ) -> tuple[str, ...]:
     """The header's entries, with argparse's default for each argument that is neither given nor has one.
 
-    An argument whose default is not text, such as None, is left out: without it, the job accesses nothing. One whose
-    default the source does not determine is unchanged.
+    An argument whose default is not text, such as None, is left out: without it, the job accesses nothing. An
+    argument whose default can't be determined from the source is left unchanged.
     """
     options = options_of(trees, arguments)
     found = []

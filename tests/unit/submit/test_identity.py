@@ -79,7 +79,7 @@ def test_rays_folders_require_access_to_the_bucket_itself(lab: RunningCloud) -> 
         "storage",
         Outcome.DENIED,
         f"{AGENT} lacks storage.buckets.get on gs://closed-bucket/exp/ (--storage-path gs://closed-bucket/exp "
-        "(writes); storage_path at x.py:4 creates a folder, which looks up the bucket): no binding on "
+        "(writes); storage_path at x.py:4 creates a folder, for which it looks up the bucket): no binding on "
         "gs://closed-bucket or project other-project grants storage.buckets.get (roles/storage.objectUser on "
         "gs://closed-bucket does not include storage.buckets.get).",
         "python -m iam grant gs://closed-bucket --role=roles/storage.legacyBucketReader "

@@ -82,7 +82,7 @@ def test_calls_that_create_no_folder_look_up_no_bucket(case: str) -> None:
 
 def test_lookup_names_its_line() -> None:
     looked_up = found("import ray.data\n\nds.write_parquet(args.out)\n", "--out=gs://lab-models/x")
-    line = "write_parquet at x.py:3 creates a folder, which looks up the bucket"
+    line = "write_parquet at x.py:3 creates a folder, for which it looks up the bucket"
     assert looked_up == {"--out=gs://lab-models/x": line}
 
 
@@ -138,7 +138,7 @@ def test_local_module_is_included(tmp_path: Path) -> None:
     sources = package.sources(tmp_path / "train.py")
     assert list(sources) == ["train.py", "helper.py"]
     assert lookups(Header(writes=(OUT, REPORT)), parsed(sources)) == {
-        OUT: "storage_path at helper.py:3 creates a folder, which looks up the bucket"
+        OUT: "storage_path at helper.py:3 creates a folder, for which it looks up the bucket"
     }
 
 
