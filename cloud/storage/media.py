@@ -22,7 +22,7 @@ RANGE = re.compile("bytes=([0-9]*)-([0-9]*)")
 DIGITS = 19  # more digits than any size has
 PIECE = 1 << 18  # bytes of decompressed content per piece
 MAGIC = b"\x1f\x8b"  # gzip's first bytes
-COMPRESSED = 1 << 14  # bytes to decompress at a time, since zlib copies the remaining bytes at the end of each gzip member
+COMPRESSED = 1 << 14  # bytes to decompress at a time, as zlib copies the rest after each gzip member
 
 
 def download(call: StorageRequest, found: ObjectRecord, path: Path) -> StorageResponse:

@@ -154,9 +154,8 @@ def library_calls(
     if own_filesystem and ("filesystem" in keywords or name == "create_dir"):
         return
     if whole.startswith("ray.data.read_") or whole in PYARROW_READERS:
-        yield WriterCall(
-            "reads", f"{name} at {at} reads a whole bucket, for which it looks up the bucket's metadata", given(node, 0, "")
-        )
+        reason = f"{name} at {at} reads a whole bucket, for which it looks up the bucket"
+        yield WriterCall("reads", reason, given(node, 0, ""))
     elif name in DATASET_WRITERS and isinstance(node.func, ast.Attribute) and not whole:
         if text.uses("ray.data") and not is_false(keywords.get("try_create_dir")):
             yield WriterCall("writes", reason, given(node, 0, "path"))
