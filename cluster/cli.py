@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cluster import confirmation
+from cluster import confirmation, manifest
 from cluster import options as command_line
 from cluster.options import PROG
 from cluster.runtimes import Context, Runtime
@@ -208,6 +208,11 @@ def show(cluster: Runtime, context: Context) -> None:
         say(f"{runtimes.stopped_message(stopped)} {runtimes.START_AGAIN}")
 
 
+def run_manifest(options: argparse.Namespace, context: Context) -> None:
+    """Print the cluster as a RayCluster, as YAML."""
+    print(manifest.document(options, context), end="")
+
+
 COMMANDS = {
     "up": run_up,
     "down": run_down,
@@ -215,4 +220,5 @@ COMMANDS = {
     "scale": run_scale,
     "images": run_images,
     "env": run_env,
+    "manifest": run_manifest,
 }

@@ -21,11 +21,10 @@ def add(verbs: Any) -> None:
         default="",
         help="Kubernetes service account of all pods, and so of the jobs (default: the namespace's)",
     )
-    parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace, context: Context) -> None:
-    """Print the manifest. Raises UsageError for an invalid name."""
+def document(options: argparse.Namespace, context: Context) -> str:
+    """The manifest as YAML. Raises UsageError for an invalid name."""
     import yaml
 
     from kuberay.errors import NotConfigured
@@ -38,4 +37,4 @@ def run(options: argparse.Namespace, context: Context) -> None:
         found = raycluster(context.topology, asked)
     except NotConfigured as fault:
         raise UsageError(fault.message, fault.fix) from None
-    print(yaml.safe_dump(found, sort_keys=False), end="")
+    return str(yaml.safe_dump(found, sort_keys=False))

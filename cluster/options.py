@@ -59,9 +59,9 @@ def parser(commands: Commands) -> Parser:
     verbs.add_parser(
         "env", help="print shell variables that lead Google's clients on this machine to the lab"
     )
+    manifest.add(verbs)
     for name, run in commands.items():
         verbs.choices[name].set_defaults(run=run)
-    manifest.add(verbs)
     vertex_options.add(verbs)
     return top
 
