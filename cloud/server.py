@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from aiohttp import web
 
@@ -35,6 +36,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 BACKLOG = 512
 LOOPBACK = "127.0.0.1"
 GRPC_PORT = 8081  # the Vertex AI control plane, which receives our HTTP/2 connections
+
+
+class Closable(Protocol):
+    """What listens, and can stop."""
+
+    def close(self) -> None:
+        """Stop listening."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class Cloud:
     vertex: str = ""  # host name of the Vertex AI control plane; if empty, gRPC calls are refused
     service: Service = field(init=False)
     runners: list[web.AppRunner] = field(default_factory=list)
-    servers: list[asyncio.Server] = field(default_factory=list)
+    servers: list[Closable] = field(default_factory=list)
     listener_sync: asyncio.Task[None] | None = None  # opens listeners on the Vertex AI clusters' networks
     gate: proxy.Gate | None = None  # once the gateway is open
 
@@ -101,7 +109,7 @@ class Cloud:
         self.servers.append(await egress.serve(network.address, 3128, allowed=rules))
         return partial(self.close_listeners, self.runners[runners:], self.servers[servers:])
 
-    async def close_listeners(self, runners: list[web.AppRunner], servers: list[asyncio.Server]) -> None:
+    async def close_listeners(self, runners: list[web.AppRunner], servers: list[Closable]) -> None:
         """Close the given listeners."""
         for server in servers:
             server.close()

@@ -105,10 +105,19 @@ def lab_cloud(
     finally:
         for client in found.clients:
             client.close()
-        asyncio.run_coroutine_threadsafe(cloud.close(), loop).result(60)
+        asyncio.run_coroutine_threadsafe(end(cloud), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(60)
         loop.close()
+
+
+async def end(cloud: Cloud) -> None:
+    """Close the cloud, and what still runs in its loop, such as a tunnel whose client has just left."""
+    await cloud.close()
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 __all__ = ["AGENT", "PERSON", "TRAINER", "Access", "LabCloud", "lab_cloud"]

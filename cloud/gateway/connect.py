@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -25,14 +26,22 @@ ASK = 'This proxy requires the cluster key as its password: eval "$(python -m cl
 class ConnectSwitch(asyncio.Protocol):
     """Hands a connection to `tunnel` if its first request is CONNECT, and to the HTTP server otherwise."""
 
-    def __init__(self, http: asyncio.Protocol, tunnel: StreamHandler) -> None:
-        self.http, self.tunnel = http, tunnel
+    def __init__(
+        self, http: asyncio.Protocol, tunnel: StreamHandler, waiting: set[asyncio.BaseTransport]
+    ) -> None:
+        self.http, self.tunnel, self.waiting = http, tunnel, waiting
         self.transport: asyncio.BaseTransport | None = None
         self.received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the method of the first request."""
         self.transport = transport
+        self.waiting.add(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget a client that left before it sent a method."""
+        if self.transport:
+            self.waiting.discard(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Replace this protocol on the transport once the method is known."""
@@ -43,18 +52,35 @@ class ConnectSwitch(asyncio.Protocol):
         if self.received.startswith(CONNECT):
             protocol = asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=CHUNK), self.tunnel)
         assert isinstance(self.transport, asyncio.Transport)
+        self.waiting.discard(self.transport)
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
         protocol.data_received(self.received)
 
 
-async def listen(runner: web.AppRunner, address: str, port: int, tunnel: StreamHandler) -> asyncio.Server:
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A server, and its connections that have not sent a method yet."""
+
+    server: asyncio.Server
+    waiting: set[asyncio.BaseTransport]
+
+    def close(self) -> None:
+        """Stop listening, and close the connections that no application or tunnel has yet."""
+        self.server.close()
+        for transport in list(self.waiting):
+            transport.close()
+
+
+async def listen(runner: web.AppRunner, address: str, port: int, tunnel: StreamHandler) -> Listener:
     """Serve a set-up runner's application, and pass CONNECT requests to `tunnel`."""
-    server = runner.server
-    assert server is not None
-    return await asyncio.get_running_loop().create_server(
-        lambda: ConnectSwitch(server(), tunnel), address, port, backlog=BACKLOG, reuse_address=True
+    http = runner.server
+    assert http is not None
+    waiting: set[asyncio.BaseTransport] = set()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: ConnectSwitch(http(), tunnel, waiting), address, port, backlog=BACKLOG, reuse_address=True
     )
+    return Listener(server, waiting)
 
 
 def require_key(gate: Gate, request: ProxyRequest) -> None:
