@@ -112,12 +112,20 @@ def lab_cloud(
 
 
 async def end(cloud: Cloud) -> None:
-    """Close the cloud, and what still runs in its loop, such as a tunnel whose client has just left."""
+    """Close the cloud, and what is still open in its loop, such as a tunnel whose client has just left."""
     await cloud.close()
     left = asyncio.all_tasks() - {asyncio.current_task()}
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
+    await abort_connections()
 
 
-__all__ = ["AGENT", "PERSON", "TRAINER", "Access", "LabCloud", "lab_cloud"]
+async def abort_connections() -> None:
+    """Abort what is still open in the running loop: a TLS connection closes only when its peer answers."""
+    for transport in list(vars(asyncio.get_running_loop())["_transports"].values()):
+        transport.abort()
+    await asyncio.sleep(0)  # the transports close their sockets
+
+
+__all__ = ["AGENT", "PERSON", "TRAINER", "Access", "LabCloud", "abort_connections", "lab_cloud"]

@@ -22,6 +22,7 @@ from cloud.lab_state import LabState
 from cloud.network.certificates import Authority, load_authority
 from iam.lab.settings import FILE as LAB_FILE
 from tests.fakes import FakeNodes
+from tests.labcloud import abort_connections
 
 T = TypeVar("T")
 REGION = "us-central1"
@@ -101,6 +102,7 @@ def lab_vertex(
         for channel in found.channels:
             channel.close()
         found.run(plane.close())
+        found.run(abort_connections())
         loop.call_soon_threadsafe(loop.stop)
         thread.join(60)
         loop.close()

@@ -20,6 +20,7 @@ from cloud.network.missing_services import message
 from cloud.server import Cloud
 from cluster import ports
 from iam.lab.settings import FILE as LAB_FILE
+from tests.labcloud import end
 
 HOSTS = {
     "secretmanager.googleapis.com": "The lab does not emulate Secret Manager (secretmanager.googleapis.com).",
@@ -55,7 +56,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     tls = authority.server_context(["http/1.1", "h2"])
     asyncio.run_coroutine_threadsafe(cloud.open_services("127.0.0.1", port, tls), loop).result(60)
     yield Door(port, authority)
-    asyncio.run_coroutine_threadsafe(cloud.close(), loop).result(60)
+    asyncio.run_coroutine_threadsafe(end(cloud), loop).result(60)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(60)
     loop.close()
