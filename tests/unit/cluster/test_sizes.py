@@ -114,8 +114,8 @@ def test_another_machine_is_no_reason_to_change_a_running_cluster(
     assert (now, line) == (before, "")
     assert applied.changes(now) == applied.Changes()
     assert sizes.of_running(context(tmp_path)) == before
-    anew, _ = sizes.fitted(context(tmp_path), "docker", exists=False)
-    assert shape(anew) == [(4, 15), (1, 4)], "a cluster that is gone keeps nothing"
+    fresh, _ = sizes.fitted(context(tmp_path), "docker", exists=False)
+    assert shape(fresh) == [(4, 15), (1, 4)], "a cluster that is gone keeps nothing"
 
 
 def test_the_same_size_written_differently_is_no_change(tmp_path: Path) -> None:
