@@ -19,7 +19,7 @@ from raydock.errors import ServerError, Unreachable, UsageError
 from raydock.gcp.clouds import JobIdentity, RealCloud
 from raydock.rayapi.cluster_info import NodeResources
 from raydock.rayapi.connection import Connection, ExpectedVersions
-from vertex.wait import Waiter, WaitTimeout, still
+from raydock.waiting import Waiter, WaitTimeout, still
 
 from ..errors import PreflightError
 from . import TargetOptions
