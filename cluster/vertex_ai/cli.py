@@ -172,6 +172,7 @@ def run_scale(options: argparse.Namespace, context: Context) -> None:
 
 def run_idle(options: argparse.Namespace, context: Context) -> None:
     """Delete the cluster once it has been idle for --max-idle. With `--once`, raises NotUp if that is unknown."""
+    from raydock.rayapi.idle import message
     from vertex import idle
 
     client, cluster = require_cluster(options, context, "idle")
@@ -179,10 +180,8 @@ def run_idle(options: argparse.Namespace, context: Context) -> None:
     watcher = idle.IdleWatcher(client, cluster, most, context.say, AccessToken())
     verdict = watcher.check_once() if options.once else watcher.watch()
     if verdict.kind == "unknown":
-        raise NotUp(
-            idle.message(cluster, verdict), f"See: {command_line('status', client.location, cluster)}"
-        )
-    print(idle.message(cluster, verdict))
+        raise NotUp(message(cluster, verdict), f"See: {command_line('status', client.location, cluster)}")
+    print(message(cluster, verdict))
 
 
 def run_diff(options: argparse.Namespace, context: Context) -> None:
