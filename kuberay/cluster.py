@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from kuberay.errors import Unusable
@@ -29,6 +31,16 @@ class PodGroup:
     replicas: int
     most: int  # with the autoscaler, else as `replicas`
     resources: Mapping[str, float] = field(default_factory=dict)
+    least: int = 0  # with the autoscaler, else as `replicas`
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The pods of all worker groups, as the operator counts them."""
+
+    desired: int
+    available: int
+    ready: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,21 @@ class RayCluster:
     service: str  # of the head
     tokens: bool  # whether its dashboard asks for a token of Ray's own
     groups: tuple[PodGroup, ...]
+    uid: str = ""
+    created: float = 0.0  # in seconds since 1970, 0 if unknown
+    deleting: bool = False
+    owner: str = ""  # the object that it belongs to, such as "rayjob/NAME"
+    autoscaled: bool = False
+    seen: bool = True  # whether the status is about the current spec
+    labels: Mapping[str, str] = field(default_factory=dict)
+    workers: Workers | None = None  # None if the status does not count them
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is ready with exactly the workers of its spec; the autoscaler changes those by itself."""
+        wanted = sum(group.replicas for group in self.groups[1:])
+        counted = self.autoscaled or self.workers in (None, Workers(wanted, wanted, wanted))
+        return self.ready and self.seen and counted
 
     @property
     def ready(self) -> bool:
@@ -56,6 +83,8 @@ class RayCluster:
     @property
     def described_state(self) -> str:
         """The state in one word."""
+        if self.deleting:
+            return "being deleted"
         if self.suspended:
             return "suspended"
         return "ready" if self.ready else self.state if self.state not in ("", "ready") else "not ready"
@@ -93,7 +122,40 @@ def cluster_of(found: Mapping[str, Any]) -> RayCluster:
         service=text(mapping(status.get("head")).get("serviceName")) or head_service(name),
         tokens=text(mapping(spec.get("authOptions")).get("mode")) == "token",
         groups=tuple(groups_of(name, spec)),
+        uid=text(about.get("uid")),
+        created=seconds_of(text(about.get("creationTimestamp"))),
+        deleting="deletionTimestamp" in about,
+        owner=owner_of(about),
+        autoscaled=spec.get("enableInTreeAutoscaling") is True,
+        seen=number(status.get("observedGeneration")) >= number(about.get("generation"))
+        or "observedGeneration" not in status,
+        labels=MappingProxyType({name: text(value) for name, value in mapping(about.get("labels")).items()}),
+        workers=workers_of(status),
     )
+
+
+def workers_of(status: Mapping[str, Any]) -> Workers | None:
+    """The counts of a status. A count of 0 is left out of it."""
+    if "desiredWorkerReplicas" not in status and "availableWorkerReplicas" not in status:
+        return None
+    names = ("desiredWorkerReplicas", "availableWorkerReplicas", "readyWorkerReplicas")
+    return Workers(*(int(number(status.get(name))) for name in names))
+
+
+def owner_of(about: Mapping[str, Any]) -> str:
+    """The object that manages this one, as kubectl names it; "" if there is none."""
+    for owner in rows(about.get("ownerReferences")):
+        if owner.get("controller") is True:
+            return f"{text(owner.get('kind')).lower()}/{text(owner.get('name'))}"
+    return ""
+
+
+def seconds_of(timestamp: str) -> float:
+    """Seconds since 1970 of a Kubernetes timestamp; 0 if it is not one."""
+    try:
+        return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def head_service(cluster: str) -> str:
@@ -110,7 +172,9 @@ def groups_of(name: str, spec: Mapping[str, Any]) -> Iterator[PodGroup]:
         hosts = int(number(group.get("numOfHosts"))) or 1
         replicas = 0 if group.get("suspend") is True else int(number(group.get("replicas"))) * hosts
         most = int(number(group.get("maxReplicas"))) * hosts if autoscaled else replicas
-        yield group_of(text(group.get("groupName")), group, replicas, max(most, replicas), "default")
+        least = int(number(group.get("minReplicas"))) * hosts if autoscaled else replicas
+        found = group_of(text(group.get("groupName")), group, replicas, max(most, replicas), "default")
+        yield replace(found, least=least)
 
 
 def shortened(name: str) -> str:
