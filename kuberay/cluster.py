@@ -63,6 +63,7 @@ class RayCluster:
     deleting: bool = False
     owner: str = ""  # the object that it belongs to, such as "rayjob/NAME"
     autoscaled: bool = False
+    head_since: float = 0.0  # when the current head became ready, 0 if unknown
     seen: bool = True  # whether the status is about the current spec
     labels: Mapping[str, str] = field(default_factory=dict)
     workers: Workers | None = None  # None if the status does not count them
@@ -127,6 +128,14 @@ def cluster_of(found: Mapping[str, Any]) -> RayCluster:
         deleting="deletionTimestamp" in about,
         owner=owner_of(about),
         autoscaled=spec.get("enableInTreeAutoscaling") is True,
+        head_since=max(
+            (
+                seconds_of(text(one.get("lastTransitionTime")))
+                for one in rows(status.get("conditions"))
+                if one.get("type") == "HeadPodReady"
+            ),
+            default=0.0,
+        ),
         seen=number(status.get("observedGeneration")) >= number(about.get("generation"))
         or "observedGeneration" not in status,
         labels=MappingProxyType({name: text(value) for name, value in mapping(about.get("labels")).items()}),
