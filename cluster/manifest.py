@@ -12,7 +12,7 @@ from cluster.targets import flags
 from raydock.errors import UsageError
 
 if TYPE_CHECKING:
-    from kuberay.options import ManifestOptions
+    from kuberay.manifest import ManifestOptions
 
 
 def add(verbs: Any) -> None:

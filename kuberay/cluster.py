@@ -36,7 +36,7 @@ class PodGroup:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """The pods of all worker groups, as the operator counts them."""
+    """The pods of all worker groups, as the operator counts them: available ones run, ready ones pass their probe."""
 
     desired: int
     available: int
@@ -147,8 +147,9 @@ def workers_of(status: Mapping[str, Any]) -> Workers | None:
     """The counts of a status. A count of 0 is left out of it."""
     if "desiredWorkerReplicas" not in status and "availableWorkerReplicas" not in status:
         return None
-    names = ("desiredWorkerReplicas", "availableWorkerReplicas", "readyWorkerReplicas")
-    return Workers(*(int(number(status.get(name))) for name in names))
+    desired, available = (number(status.get(f"{name}WorkerReplicas")) for name in ("desired", "available"))
+    ready = number(status.get("readyWorkerReplicas", available))
+    return Workers(int(desired), int(available), int(ready))
 
 
 def owner_of(about: Mapping[str, Any]) -> str:

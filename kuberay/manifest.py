@@ -8,14 +8,34 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from kuberay.options import ManifestOptions
 from raydock.topology import Pool, Topology
 from raydock.versions import RAY
 
 MEBIBYTE = 2**20
 DASHBOARD, AGENT = 8265, 52365  # ports of Ray's health checks
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestOptions:
+    """What compose.yaml does not say. "" leaves a field out, so that Kubernetes' default applies.
+
+    `images` are keyed by pool, or by "" for all pools. `bounds` are each worker group's minimum and maximum number of
+    pods, for Ray's autoscaler; without them the numbers are fixed.
+    """
+
+    name: str
+    namespace: str = ""
+    service_account: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
+    bounds: tuple[int, int] | None = None
+
+    def image(self, pool: str, default: str) -> str:
+        """The image of a pool."""
+        return self.images.get(pool) or self.images.get("") or default
 
 
 def raycluster(topology: Topology, options: ManifestOptions) -> dict[str, Any]:

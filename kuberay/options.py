@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from kuberay.errors import NotConfigured
+from kuberay.manifest import ManifestOptions
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ and …/labels/
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,48}[a-z0-9])?")  # KubeRay allows RayClusters 50 characters
@@ -15,26 +16,6 @@ PART = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 LABEL_KEY = re.compile(rf"({SUBDOMAIN}/)?{PART}")
 LABEL_VALUE = re.compile(rf"({PART})?")
 IMAGE = re.compile(r"[a-z0-9][\w.:-]*(/[a-z0-9][a-z0-9._-]*)*(:[\w.-]{1,128})?(@sha256:[0-9a-f]{64})?")
-
-
-@dataclass(frozen=True, slots=True)
-class ManifestOptions:
-    """What compose.yaml does not say. "" leaves a field out, so that Kubernetes' default applies.
-
-    `images` are keyed by pool, or by "" for all pools. `bounds` are each worker group's minimum and maximum number of
-    pods, for Ray's autoscaler; without them the numbers are fixed.
-    """
-
-    name: str
-    namespace: str = ""
-    service_account: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    images: Mapping[str, str] = field(default_factory=dict)
-    bounds: tuple[int, int] | None = None
-
-    def image(self, pool: str, default: str) -> str:
-        """The image of a pool."""
-        return self.images.get(pool) or self.images.get("") or default
 
 
 @dataclass(frozen=True, slots=True)

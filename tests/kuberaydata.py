@@ -14,8 +14,7 @@ from typing import Any
 import yaml
 
 from kuberay import chart
-from kuberay.manifest import raycluster
-from kuberay.options import ManifestOptions
+from kuberay.manifest import ManifestOptions, raycluster
 from raydock import topology
 from raydock.settings import ROOT
 

@@ -138,8 +138,7 @@ def create(
 
 def compose_manifest(name: str) -> dict[str, Any]:
     """The cluster of this checkout's compose.yaml and settings."""
-    from kuberay.manifest import raycluster
-    from kuberay.options import ManifestOptions
+    from kuberay.manifest import ManifestOptions, raycluster
     from raydock import settings, topology
 
     return raycluster(topology.load(settings.ROOT, settings.read()), ManifestOptions(name))

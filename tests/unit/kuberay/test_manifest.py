@@ -17,8 +17,8 @@ from cluster.processes.ray_node import node_module
 from kuberay import chart
 from kuberay.cluster import cluster_of
 from kuberay.errors import NotConfigured
-from kuberay.manifest import raycluster
-from kuberay.options import Given, ManifestOptions, parse_options
+from kuberay.manifest import ManifestOptions, raycluster
+from kuberay.options import Given, parse_options
 from raydock import topology
 from raydock.settings import ROOT
 from tests import kuberaydata
