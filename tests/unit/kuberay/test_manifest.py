@@ -14,7 +14,7 @@ import yaml
 
 from cluster.cli import main
 from cluster.processes.ray_node import node_module
-from kuberay import chart
+from kuberay import chart, ephemeral
 from kuberay.cluster import cluster_of
 from kuberay.errors import NotConfigured
 from kuberay.manifest import ManifestOptions, raycluster
@@ -65,6 +65,13 @@ def test_it_is_valid_and_no_cel_rule_concerns_it(schema: Mapping[str, Any], sett
     found = made(**settings)
     about = found.pop("metadata")
     assert about == {"name": "lab", "namespace": "ray"}
+    jsonschema.validate({**found, "metadata": {}}, relaxed(schema))
+    for path in rules(schema):
+        assert not present(found, path), path
+
+
+def test_the_rayjob_of_a_cluster_for_one_job_is_valid() -> None:
+    schema, found = schema_of("rayjobs"), ephemeral.rayjob("job-x", made(), 1800, None)
     jsonschema.validate({**found, "metadata": {}}, relaxed(schema))
     for path in rules(schema):
         assert not present(found, path), path
