@@ -30,8 +30,8 @@ def document(options: argparse.Namespace, context: Context) -> str:
     """The manifest or the values as YAML. Raises UsageError for an invalid option."""
     import yaml
 
-    from kuberay import chart
     from kuberay.manifest import raycluster
+    from kuberay.spec import chart
 
     found = raycluster(context.topology, manifest_options(options, context, options.name))
     if not options.helm:
@@ -47,7 +47,7 @@ def manifest_options(
     options: argparse.Namespace, context: Context, name: str, namespace: str = ""
 ) -> ManifestOptions:
     """What the command line says about the RayCluster. Raises UsageError."""
-    from kuberay.options import Given, parse_options
+    from kuberay.spec.options import Given, parse_options
 
     given = Given(
         name or default_name(context),

@@ -8,10 +8,10 @@ from typing import Any
 
 from kuberay import access, lookup
 from kuberay.access import Access
-from kuberay.changes import Change, changes
 from kuberay.client import FIELD_MANAGER, RAY, KubeClient, namespaced
 from kuberay.cluster import RayCluster, cluster_of
 from kuberay.errors import ClusterNotFound, Conflict, NotConfigured, Unusable
+from kuberay.spec.changes import Change, changes
 from kuberay.waiting import ClusterWaiter, command_line, wait_until_settled
 from raydock.answers import mapping, number, rows, text
 from raydock.topology import pool_size

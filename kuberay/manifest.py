@@ -116,7 +116,12 @@ def probes(head: bool) -> Mapping[str, Any]:
     often = {"periodSeconds": 5, "timeoutSeconds": 5}
     return {
         "readinessProbe": {"httpGet": ready, **often, "failureThreshold": 10, "initialDelaySeconds": 10},
-        "livenessProbe": {"httpGet": raylet, **often, "failureThreshold": 120, "initialDelaySeconds": 30},
+        "livenessProbe": {
+            "httpGet": dict(raylet),
+            **often,
+            "failureThreshold": 120,
+            "initialDelaySeconds": 30,
+        },
     }
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from kuberay import chart
 from kuberay.manifest import ManifestOptions, raycluster
+from kuberay.spec import chart
 from raydock import topology
 from raydock.settings import ROOT
 

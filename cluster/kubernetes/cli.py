@@ -13,7 +13,7 @@ from cluster.kubernetes.errors import translate_errors
 from cluster.runtimes import Context
 from cluster.targets import idle_command
 from kuberay import kubeconfig, lifecycle, lookup, waiting
-from kuberay.access import LIST_CLUSTERS, require
+from kuberay.access import LIST_CLUSTERS, raise_if_namespace_missing, require
 from kuberay.client import KubeClient
 from kuberay.cluster import RayCluster, cluster_of
 from kuberay.lifecycle import Proposal
@@ -125,6 +125,7 @@ def run_status(client: KubeClient, options: argparse.Namespace, context: Context
     elif found:
         print(cluster_text.clusters(found, why))
     else:
+        raise_if_namespace_missing(client)
         raise NotUp(
             f"There are no RayClusters in {place(client)}.",
             f"Create one: {command_line('up', client.context)}",

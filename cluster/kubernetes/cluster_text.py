@@ -8,8 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from cluster.targets.columns import fields, grid
-from kuberay.cluster import PodGroup, RayCluster
+from kuberay.cluster import RayCluster
 from kuberay.kubeconfig import KubeContext
+from kuberay.pods import PodGroup
 from kuberay.waiting import command_line
 from raydock.gcp.clouds import JobIdentity
 from raydock.terminal.layout import clip
@@ -53,12 +54,16 @@ def cluster(found: RayCluster, why: str = "", now: float | None = None) -> str:
         ("labels", ", ".join(f"{key}={value}" for key, value in sorted(found.labels.items())) or "none"),
         *([("belongs to", found.owner)] if found.owner else []),
     ]
+    return "\n".join([fields(pairs), "", groups(found)])
+
+
+def groups(found: RayCluster) -> str:
+    """A table of the head and the worker groups."""
     head = ("GROUP", "PODS", "CPUS", "MEMORY", "GPUS", "IMAGE")
     rows = [
-        (one.name, pods(one), amount(one, "CPU"), memory(one), amount(one, "GPU"), one.image)
-        for one in found.groups
+        (one.name, pods(one), amount(one, "CPU"), memory(one), gpus(one), one.image) for one in found.groups
     ]
-    return "\n".join([fields(pairs), "", grid([head, *rows])])
+    return grid([head, *rows])
 
 
 def accounts(found: RayCluster) -> str:
@@ -81,6 +86,11 @@ def amount(group: PodGroup, name: str) -> str:
     """What one pod offers of a resource."""
     found = group.resources.get(name)
     return "-" if found is None else f"{found:g}"
+
+
+def gpus(group: PodGroup) -> str:
+    """The GPUs of one pod, marked if they are simulated."""
+    return amount(group, "GPU") + (" simulated" if group.simulated else "")
 
 
 def memory(group: PodGroup) -> str:

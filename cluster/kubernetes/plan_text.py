@@ -37,23 +37,7 @@ def plan(context: KubeContext, proposal: Proposal) -> str:
 
 def created(found: RayCluster) -> Iterator[str]:
     """A new cluster."""
-    head = ("GROUP", "PODS", "CPUS", "MEMORY", "GPUS", "IMAGE")
-    yield grid(
-        [
-            head,
-            *(
-                (
-                    one.name,
-                    cluster_text.pods(one),
-                    cluster_text.amount(one, "CPU"),
-                    cluster_text.memory(one),
-                    cluster_text.amount(one, "GPU"),
-                    one.image,
-                )
-                for one in found.groups
-            ),
-        ]
-    )
+    yield cluster_text.groups(found)
     yield ""
     yield fields(
         [
@@ -75,7 +59,10 @@ def total(found: RayCluster) -> str:
         sum(group.replicas * group.resources.get(name, 0) for group in found.groups)
         for name in ("CPU", "GPU", "memory")
     )
-    return f"{counted(pods, 'pod')}, {cpus:g} CPUs for tasks, {gpus:g} GPUs, {memory / 2**30:.3g} GiB"
+    cores, cards = (
+        f"{number:g} {noun}{'' if number == 1 else 's'}" for number, noun in ((cpus, "CPU"), (gpus, "GPU"))
+    )
+    return f"{counted(pods, 'pod')}, {cores} for tasks, {cards}, {memory / 2**30:.3g} GiB"
 
 
 def notes(found: RayCluster) -> Iterator[str]:

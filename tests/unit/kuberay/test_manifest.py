@@ -14,11 +14,12 @@ import yaml
 
 from cluster.cli import main
 from cluster.processes.ray_node import node_module
-from kuberay import chart, ephemeral
+from kuberay import ephemeral
 from kuberay.cluster import cluster_of
 from kuberay.errors import NotConfigured
 from kuberay.manifest import ManifestOptions, raycluster
-from kuberay.options import Given, parse_options
+from kuberay.spec import chart
+from kuberay.spec.options import Given, parse_options
 from raydock import topology
 from raydock.settings import ROOT
 from tests import kuberaydata

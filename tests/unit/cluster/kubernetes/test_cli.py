@@ -43,7 +43,7 @@ def test_up_creates_the_cluster_of_compose_and_waits(kube: FakeKube, run: Run) -
     status, out, err = run(*UP, "--service-account", "ray-head", "--label", "team=a", "--max-idle", "30m")
     assert status == 0, err
     assert "RayCluster lab in namespace ray of context lab:" in out
-    assert "total         4 pods, 3 CPUs for tasks, 1 GPUs, 12 GiB" in out
+    assert "total         4 pods, 3 CPUs for tasks, 1 GPU, 12 GiB" in out
     assert "jobs run as   Kubernetes service account ray-head (head, cpu-worker, gpu-worker)" in out
     assert f"Next:    python submit.py {FLAGS} --cluster lab jobs/sklearn_joblib.py" in out
     assert f"  python -m cluster idle {FLAGS} --cluster lab --max-idle 30m\n" in out
@@ -170,6 +170,9 @@ def test_status_of_one_and_all(kube: FakeKube, run: Run) -> None:
         f"  Create one: python -m cluster up {FLAGS}\n",
     )
     run(*UP)
+    assert (
+        "There is no namespace gone in the cluster of context lab." in run("status", "--namespace", "gone")[2]
+    )
     kube.clusters["two"] = raycluster("two")
     kube.clusters["two"]["status"] = {}
     status, out, _ = run("status")
@@ -180,7 +183,7 @@ def test_status_of_one_and_all(kube: FakeKube, run: Run) -> None:
         ["two", "not", "ready", "2.47.1"],
     ]
     assert "two           KubeRay's operator has not reported on it" in out
-    assert "GROUP       PODS  CPUS  MEMORY  GPUS  IMAGE\n" in run("status", "--cluster", "lab")[1]
+    assert "GROUP       PODS  CPUS  MEMORY  GPUS         IMAGE\n" in run("status", "--cluster", "lab")[1]
     found = json.loads(run("status", "--json")[1])
     assert (found["version"], found["kind"], found["namespace"]) == (1, "kuberay", "ray")
     assert [(one["id"], one["ready"]) for one in found["clusters"]] == [("lab", True), ("two", False)]
