@@ -121,11 +121,22 @@ def read(client: KubeClient, name: str) -> RayJob:
     )
 
 
+def has_cluster(client: KubeClient, job: RayJob) -> bool:
+    """Whether the RayJob's cluster exists: KubeRay names it before it creates it."""
+    if not job.cluster or job.suspended:
+        return False
+    try:
+        client.get(namespaced(RAY, client.context.namespace, "rayclusters", job.cluster))
+    except ClusterNotFound:
+        return False
+    return True
+
+
 def why_no_cluster(job: RayJob) -> str:
     """Why a RayJob has no cluster yet."""
     if job.suspended:
         return f"waiting for admission to Kueue's queue {job.queue}" if job.queue else "suspended"
-    return job.state.lower() if job.state else "waiting for KubeRay's operator"
+    return job.state.lower() or "not seen by KubeRay's operator"
 
 
 def raise_if_failed(client: KubeClient, name: str, job: RayJob) -> None:

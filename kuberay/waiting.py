@@ -113,8 +113,8 @@ def delete(waiter: ClusterWaiter, cluster: RayCluster) -> None:
 
     def poll() -> str:
         try:
-            if lookup.read(client, name).uid == cluster.uid:
-                return "being deleted"
+            # A cluster of the same name that was created since is another one, with pods of its own.
+            return "being deleted" if lookup.read(client, name).uid == cluster.uid else ""
         except ClusterNotFound:
             pass
         return pods_left(client, cluster, waiter.say)

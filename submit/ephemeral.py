@@ -44,7 +44,7 @@ def adopt(target: EphemeralTarget, submission_id: str, console: Console) -> None
 
 async def finish(target: EphemeralTarget, console: Console, progress: Progress) -> None:
     """Delete the cluster, or say who will. An error here does not change how the job ended."""
-    if not target.created:
+    if not await asyncio.to_thread(target.abandon):
         return
     if progress.sending and not progress.job:
         console.say(target.kept)

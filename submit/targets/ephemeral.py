@@ -16,7 +16,7 @@ from kuberay.kubeconfig import KubeContext
 from raydock.answers import mapping
 from raydock.errors import Unreachable, UsageError
 from raydock.units import span
-from raydock.waiting import Waiter, WaitTimeout, still
+from raydock.waiting import Waiter, WaitTimeout
 
 from . import TargetOptions
 from .kuberay import KuberayTarget, submit_error
@@ -28,6 +28,7 @@ class EphemeralTarget(KuberayTarget):
 
     job: Mapping[str, Any] = field(default_factory=dict)
     created: bool = False  # or perhaps: the request was sent
+    abandoned: bool = False
     meanwhile: str = "Ctrl-C deletes it"
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -77,7 +78,7 @@ class EphemeralTarget(KuberayTarget):
                 try:
                     job = await asyncio.to_thread(ephemeral.read, client, self.job_name)
                     ephemeral.raise_if_failed(client, self.job_name, job)
-                    if job.cluster and not job.suspended:
+                    if await asyncio.to_thread(ephemeral.has_cluster, client, job):
                         return job.cluster
                     pause = waiter.record_state(ephemeral.why_no_cluster(job))
                 except Unreachable as fault:
@@ -85,7 +86,8 @@ class EphemeralTarget(KuberayTarget):
                 await asyncio.sleep(pause)
         except WaitTimeout as late:
             raise Unreachable(
-                f"{still(f'RayJob {self.job_name}', late.state, self.options.wait)}.",
+                f"RayJob {self.job_name} still has no cluster after {span(self.options.wait)}: "
+                f"{late.state or 'no response'}.",
                 "check that KubeRay's operator runs, or wait longer: --cluster-wait 1h",
             ) from None
 
@@ -95,10 +97,11 @@ class EphemeralTarget(KuberayTarget):
         ephemeral.check(client, self.job)
 
     def create(self, client: KubeClient) -> None:
-        """Create the RayJob. An interrupted command deletes it only after this thread has finished."""
+        """Create the RayJob, unless the command was interrupted: it waits for this thread, and then deletes it."""
         with self.lock:
-            self.created = True
-            ephemeral.create(client, self.job)
+            if not self.abandoned:
+                self.created = True
+                ephemeral.create(client, self.job)
 
     def dry_run(self) -> None:
         """Like `check`, for `--dry-run`. Blocks. Raises UsageError, PreflightError and ServerError."""
@@ -112,10 +115,15 @@ class EphemeralTarget(KuberayTarget):
         """Tell KubeRay which job the cluster is for. Blocks. Raises ServerError and Unreachable."""
         self.change(lambda client: ephemeral.adopt(client, self.job_name, submission_id))
 
+    def abandon(self) -> bool:
+        """Create nothing any more. Returns whether there is something to delete. Blocks."""
+        with self.lock:
+            self.abandoned = True
+            return self.created
+
     def delete(self) -> None:
         """Delete the cluster. Blocks. Raises ServerError and Unreachable."""
-        with self.lock:
-            self.change(lambda client: ephemeral.delete(client, self.job_name))
+        self.change(lambda client: ephemeral.delete(client, self.job_name))
 
     def change(self, call: Callable[[KubeClient], None]) -> None:
         """Open the API server for some requests."""

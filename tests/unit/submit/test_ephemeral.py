@@ -115,7 +115,7 @@ def test_ctrl_c_before_the_job_is_sent_deletes_it(
     process.send_signal(signal.SIGINT)
     done = ended(process)
     assert (done.code, kube.jobs) == (130, {}), done.err
-    assert "has no cluster yet (waiting for KubeRay's operator); waiting (Ctrl-C deletes it)" in done.err
+    assert "has no cluster yet (not seen by KubeRay's operator); waiting (Ctrl-C deletes it)" in done.err
 
 
 def test_ctrl_c_while_the_job_runs_leaves_the_deletion_to_kuberay(
@@ -162,6 +162,33 @@ def test_an_operator_that_knows_no_guard_gets_no_cluster(
         "The KubeRay of this cluster is too old for clusters that it deletes by itself: it needs 1.7 or later.",
         "use a permanent cluster: leave out --ephemeral, and add --cluster NAME",
     )
+
+
+def test_the_name_of_a_cluster_is_known_before_it_exists(
+    kube: FakeKube, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", env["KUBECONFIG"])
+    operator, said = kube.job_operator, list[str]()
+
+    def name_only(server: FakeKube, job: dict[str, Any]) -> None:
+        operator(server, job)
+        (later,) = server.clusters.items()
+        server.clusters.clear()
+        server.on_read = lambda: server.clusters.update([later]) if said[1:] else None
+
+    kube.job_operator = name_only
+    target = create(TargetOptions(wait=5), "x.py", None, None)
+    asyncio.run(target.ready(said.append))
+    assert said[1] == f"RayJob {target.job_name} has no cluster yet (waiting); waiting (Ctrl-C deletes it)"
+    assert target.cluster
+    assert target.cluster.name == f"{target.job_name}-abcde"
+
+
+def test_an_interrupted_command_creates_nothing_later(kube: FakeKube) -> None:
+    target = create(TargetOptions(), "x.py", None, None)
+    assert not target.abandon()
+    target.create(None)  # type: ignore[arg-type]
+    assert not target.created
 
 
 def test_kuberays_reason_is_reported(kube: FakeKube, refused: Callable[[], RaydockError]) -> None:
