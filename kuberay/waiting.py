@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kuberay import lookup
-from kuberay.client import KubeClient, namespaced
+from kuberay.client import RAY, KubeClient, namespaced
 from kuberay.cluster import RayCluster
 from kuberay.errors import AccessDenied, ClusterNotFound
 from kuberay.kubeconfig import KubeContext
@@ -106,7 +106,7 @@ def wait_or_delete(context: KubeContext, cluster: str) -> str:
 def delete(waiter: ClusterWaiter, cluster: RayCluster) -> None:
     """Delete the cluster and wait until it and its pods are gone. Raises NotReady, and Interrupted on Ctrl-C."""
     client, name = waiter.client, waiter.cluster
-    path = namespaced(lookup.RAY, client.context.namespace, "rayclusters", name)
+    path = namespaced(RAY, client.context.namespace, "rayclusters", name)
     check = f"Check whether it is gone: {command_line('status', client.context)}"
     if not cluster.deleting:
         client.delete(path, cluster.uid)

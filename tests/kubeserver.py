@@ -139,8 +139,7 @@ def kube_server(folder: Path) -> Iterator[KubeServer]:
         for kind in kuberaydata.KINDS:
             definition = kuberaydata.definition_of(kind)
             found.make("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
-        for kind in kuberaydata.KINDS:
-            until(lambda kind=kind: answers(admin, f"/apis/ray.io/v1/{kind}"))
+        until(lambda: all(answers(admin, f"/apis/ray.io/v1/{kind}") for kind in kuberaydata.KINDS))
         yield found
 
 

@@ -15,7 +15,7 @@ from cluster.targets import idle_command
 from kuberay import kubeconfig, lifecycle, lookup, waiting
 from kuberay.access import LIST_CLUSTERS, raise_if_namespace_missing, require
 from kuberay.client import KubeClient
-from kuberay.cluster import RayCluster, cluster_of
+from kuberay.cluster import RayCluster, cluster_of, head_service
 from kuberay.lifecycle import Proposal
 from kuberay.reasons import why_not_ready
 from kuberay.waiting import ClusterWaiter, command_line
@@ -159,7 +159,7 @@ def run_idle(client: KubeClient, options: argparse.Namespace, context: Context) 
     name = require_cluster(client, options, "idle")
     most = duration(options.max_idle, "--max-idle")
     lifecycle.require(client, name, "delete")
-    require(client, access.needed_for(name, lookup.head_service(name), ("GET",)))
+    require(client, access.needed_for(name, head_service(name), ("GET",)))
     watcher = IdleWatcher(client, name, most, context.say)
     status = watcher.check_once() if options.once else watcher.watch()
     if status.kind == "unknown":
