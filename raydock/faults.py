@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -78,7 +77,7 @@ def effect(fault: Fault) -> str:
 def problems(fault: Fault) -> Iterator[str]:
     """What is wrong with a fault's fields, as sentences."""
     if fault.kind not in KINDS:
-        yield f"{fault.kind!r} is not a fault: use {', '.join(KINDS)}."
+        yield f"{fault.kind[:50]!r} is not a fault: use {', '.join(KINDS)}."
         return
     if not 0 < fault.share <= 100:
         yield f"The share {fault.share:g}% is not more than 0% and at most 100%."
@@ -110,7 +109,7 @@ def from_json(document: Mapping[str, Any]) -> Fault:
             raise ValueError(f"{str(name)[:50]!r} is not a field of a fault.")
         kind = str(types[name])
         wrong = not isinstance(value, expected[kind]) or (kind != "bool" and isinstance(value, bool))
-        if wrong or (kind == "float" and not math.isfinite(value)):
+        if wrong or (kind == "float" and not abs(value) <= MAX_SEED):
             raise ValueError(f"The fault's {name} is not a {kind}.")
     if "kind" not in document:
         raise ValueError("The fault's kind is missing.")

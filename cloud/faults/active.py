@@ -37,13 +37,11 @@ class ActiveFault:
     def __post_init__(self) -> None:
         self.random = random.Random(self.fault.seed)
 
-    def hit(self) -> bool:
-        """Whether the fault hits the next call. Each call advances the random sequence by one."""
-        drawn = 100 * self.random.random() < self.fault.share
-        hit = drawn and not (self.fault.times and self.hits >= self.fault.times)
+    def drawn(self) -> bool:
+        """Whether the fault should hit the next call. Each call advances the random sequence by one."""
         self.calls += 1
-        self.hits += hit
-        return hit
+        drawn = 100 * self.random.random() < self.fault.share
+        return drawn and not (self.fault.times and self.hits >= self.fault.times)
 
     def as_json(self) -> dict[str, Any]:
         """The fault, its ID and its end, as saved."""
@@ -90,18 +88,18 @@ class Faults:
         self.save()
         return ended
 
-    def storage(self, buckets: Collection[str], is_command: bool = False) -> Fault | None:
-        """The fault that hits a call to Cloud Storage for these buckets, if any. `is_command`: one of our own."""
+    def storage(self, buckets: Collection[str], is_command: bool = False) -> list[Fault]:
+        """The faults that hit a call to Cloud Storage for these buckets. `is_command`: one of our own commands."""
         if not self.known:
-            return None
+            return []
         matching = (
             one for one in self.active() if one.fault.kind in STORAGE and one.fault.bucket in ("", *buckets)
         )
-        return first_hit(matching, is_command)
+        return hits(one for one in matching if one.fault.commands or not is_command)
 
-    def control_plane(self, is_command: bool = False) -> Fault | None:
-        """The fault that hits a call to the Job API or to Vertex AI, if any."""
-        return first_hit((one for one in self.active() if one.fault.kind == "control-plane"), is_command)
+    def control_plane(self) -> list[Fault]:
+        """The faults that hit a call to the Job API or to Vertex AI."""
+        return hits(one for one in self.active() if one.fault.kind == "control-plane")
 
     def token_seconds(self) -> float:
         """The age in seconds at which tokens stop being accepted, whatever expiry time they have."""
@@ -126,10 +124,15 @@ class Faults:
             self.known = {one.id: self.known.get(one.id, one) for one in found}
 
 
-def first_hit(faults: Iterable[ActiveFault], is_command: bool) -> Fault | None:
-    """The first of the faults that hits the next call. The others' sequences advance too."""
-    hits = [one.fault for one in faults if (one.fault.commands or not is_command) and one.hit()]
-    return hits[0] if hits else None
+def hits(faults: Iterable[ActiveFault]) -> list[Fault]:
+    """The faults that hit the next call, and count it: all slow ones, which add up, and the first of the others."""
+    drawn = [one for one in faults if one.drawn()]
+    slow = [one for one in drawn if one.fault.kind == "slow"]
+    others = [one for one in drawn if one.fault.kind != "slow"]
+    effective = [*slow, *others[:1]]
+    for one in effective:
+        one.hits += 1
+    return [one.fault for one in effective]
 
 
 def read(file: Path) -> list[ActiveFault]:

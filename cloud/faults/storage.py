@@ -8,7 +8,7 @@ Google sends no Retry-After with them: its clients use their own backoff.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -38,13 +38,15 @@ def buckets_of(call: StorageRequest) -> list[str]:
     return [call.names[name] for name in ("bucket", "to_bucket") if name in call.names]
 
 
-async def injected(fault: Fault, call: StorageRequest, handler: Handler) -> StorageResponse:
-    """The response to a call that the fault hits. Raises ApiError (429, 503) or CutConnection."""
+async def injected(hits: Sequence[Fault], call: StorageRequest, handler: Handler) -> StorageResponse:
+    """The response to a call that these faults hit. Raises ApiError (429, 503) or CutConnection."""
+    if delay := sum(fault.delay for fault in hits):
+        await asyncio.sleep(delay)
+    fault = next((fault for fault in hits if fault.kind != "slow"), None)
+    if fault is None:
+        return await handler(call)
     if fault.kind in ("429", "503"):
         raise refusal(fault.kind, call)
-    if fault.kind == "slow":
-        await asyncio.sleep(fault.delay)
-        return await handler(call)
     if fault.at == "request":
         raise CutConnection
     if fault.at == "response":

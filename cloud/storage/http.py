@@ -108,8 +108,8 @@ class Storage:
             raise unsupported(f"the header {', '.join(unsupported_header)}")
         call = StorageRequest(method, path, names, single, several, headers, principal, base, body)
         handler = partial(route.handler, self.service)
-        fault = self.service.faults.storage(faults.buckets_of(call), faults.is_command(call))
-        reply = await (faults.injected(fault, call, handler) if fault else handler(call))
+        hits = self.service.faults.storage(faults.buckets_of(call), faults.is_command(call))
+        reply = await (faults.injected(hits, call, handler) if hits else handler(call))
         if reply.body is not None and chosen is not None:
             return replace(reply, body=selected(reply.body, chosen))
         return reply

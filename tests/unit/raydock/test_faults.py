@@ -45,6 +45,7 @@ def test_a_fault_survives_json_and_reads_well(fault: Fault) -> None:
         ({"kind": "503", "share": 0}, "The share 0% is not more than 0% and at most 100%."),
         ({"kind": "503", "share": 100.1}, "The share 100.1% is not more than 0% and at most 100%."),
         ({"kind": "503", "share": float("nan")}, "The fault's share is not a float."),
+        ({"kind": "503", "share": 10**400}, "The fault's share is not a float."),
         ({"kind": "503", "share": True}, "The fault's share is not a float."),
         ({"kind": "503", "seed": -1}, "The seed and the number of times must be from 0 to 2147483647."),
         ({"kind": "cut"}, "Only a cut has a moment, and it is one of request, body, response."),

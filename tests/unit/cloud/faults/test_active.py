@@ -42,7 +42,7 @@ def test_each_kind_occurs_as_often_as_requested(fault: Fault) -> None:
     faults = Faults()
     found = faults.add(fault, 60)
     decide = faults.control_plane if fault.kind == "control-plane" else lambda: faults.storage(["b"])
-    hits = sum(decide() is fault for _ in range(CALLS))
+    hits = sum(decide() == [fault] for _ in range(CALLS))
     assert hits == found.hits
     assert found.calls == CALLS
     assert math.isclose(hits / CALLS, fault.share / 100, rel_tol=0.1)
@@ -100,9 +100,18 @@ def test_several_faults_at_a_time_keep_their_own_sequences() -> None:
     alone.add(Fault("503", 10, seed=1), 60)
     both.add(Fault("429", 10, seed=2), 60)
     both.add(Fault("503", 10, seed=1), 60)
-    expected = [bool(alone.storage(())) for _ in range(1000)]
+    expected = [alone.storage(()) for _ in range(1000)]
     found = [both.storage(()) for _ in range(1000)]
-    assert all(fault for fault, hit in zip(found, expected, strict=True) if hit)
+    assert {len(hits) for hits in found} == {0, 1}  # of two, the first takes effect
+    assert all(hits for hits, hit in zip(found, expected, strict=True) if hit)
+    assert sum(one.hits for one in both.active()) == sum(map(len, found))
+
+
+def test_slow_faults_add_up_and_precede_another() -> None:
+    faults = Faults()
+    for fault in (Fault("503"), Fault("slow", delay=1), Fault("slow", delay=2)):
+        faults.add(fault, 60)
+    assert [str(fault.delay) for fault in faults.storage(())] == ["1", "2", "0.0"]
 
 
 def test_clearing_one_all_or_an_unknown_one() -> None:

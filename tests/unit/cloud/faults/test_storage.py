@@ -150,7 +150,9 @@ def test_slow_calls_wait_first() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(asyncio, "sleep", sleep)
-        reply = asyncio.run(faults.injected(Fault("slow", delay=9.5), call, handler))
+        reply = asyncio.run(
+            faults.injected([Fault("slow", delay=9), Fault("slow", delay=0.5)], call, handler)
+        )
     assert (reply.body, slept) == (1, [9.5])
 
 
