@@ -83,11 +83,11 @@ def problems(fault: Fault) -> Iterator[str]:
         yield f"The share {fault.share:g}% is not more than 0% and at most 100%."
     if not (0 <= fault.seed <= MAX_SEED and 0 <= fault.times <= MAX_TIMES):
         yield f"The seed and the number of times must be from 0 to {MAX_TIMES}."
-    if (fault.kind == "cut") != (fault.at in MOMENTS):
+    if fault.at not in MOMENTS if fault.kind == "cut" else fault.at:
         yield f"Only a cut has a moment, and it is one of {', '.join(MOMENTS)}."
-    if (fault.kind == "slow") != (0 < fault.delay <= MAX_DELAY):
+    if not 0 < fault.delay <= MAX_DELAY if fault.kind == "slow" else fault.delay:
         yield f"Only slow calls have a delay, of at most {MAX_DELAY:g} seconds."
-    if (fault.kind == "tokens") != (1 <= fault.lifetime <= MAX_SECONDS):
+    if not 1 <= fault.lifetime <= MAX_SECONDS if fault.kind == "tokens" else fault.lifetime:
         yield f"Only tokens have a lifetime, from 1 to {MAX_SECONDS:g} seconds."
     if (fault.kind == "node") != bool(fault.node):
         yield "Only a dead node has a node's name."

@@ -7,6 +7,7 @@ another process, can follow them. A restart begins their random sequences again.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import random
 import secrets
@@ -18,6 +19,8 @@ from typing import Any
 
 from cloud.identity.tokens import write_private
 from raydock.faults import STORAGE, Fault, from_json
+
+log = logging.getLogger("cloud")
 
 FILE = "faults.json"  # in the cloud's state folder
 MAX_ACTIVE = 32
@@ -136,12 +139,15 @@ def hits(faults: Iterable[ActiveFault]) -> list[Fault]:
 
 
 def read(file: Path) -> list[ActiveFault]:
-    """The saved faults; none if the file does not exist. Raises ValueError if it is damaged."""
+    """The saved faults; none if there is no file, or if it is damaged or from another version."""
     try:
         saved = json.loads(file.read_text())
+        return [ActiveFault(str(one["id"]), from_json(one["fault"]), float(one["until"])) for one in saved]
     except FileNotFoundError:
         return []
-    return [ActiveFault(one["id"], from_json(one["fault"]), float(one["until"])) for one in saved]
+    except (ValueError, TypeError, LookupError, AttributeError) as problem:
+        log.warning("%s is not used, so no faults are active: %s", file, problem)
+        return []
 
 
 def load(file: Path, follows: bool = False) -> Faults:

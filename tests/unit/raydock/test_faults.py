@@ -50,6 +50,8 @@ def test_a_fault_survives_json_and_reads_well(fault: Fault) -> None:
         ({"kind": "503", "seed": -1}, "The seed and the number of times must be from 0 to 2147483647."),
         ({"kind": "cut"}, "Only a cut has a moment, and it is one of request, body, response."),
         ({"kind": "503", "at": "body"}, "Only a cut has a moment, and it is one of request, body, response."),
+        ({"kind": "503", "at": "end"}, "Only a cut has a moment, and it is one of request, body, response."),
+        ({"kind": "503", "delay": 61}, "Only slow calls have a delay, of at most 60 seconds."),
         ({"kind": "slow"}, "Only slow calls have a delay, of at most 60 seconds."),
         ({"kind": "slow", "delay": 61}, "Only slow calls have a delay, of at most 60 seconds."),
         ({"kind": "tokens"}, "Only tokens have a lifetime, from 1 to 3600 seconds."),

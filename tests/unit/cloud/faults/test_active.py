@@ -148,3 +148,12 @@ def test_a_restart_keeps_the_end_and_another_process_follows(tmp_path: Path, clo
     assert hits == [bool(faults.control_plane()) for _ in range(100)]
     faults.clear([])
     assert not follower.active()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1]", '[{"id": "a"}]', '[{"id": "a", "until": 1, "fault": {"x": 1}}]']
+)
+def test_a_file_of_another_version_does_not_stop_the_cloud(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "faults.json"
+    file.write_text(text)
+    assert load(file).active() == []
