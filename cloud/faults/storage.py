@@ -110,12 +110,16 @@ async def one(body: bytes) -> AsyncIterator[bytes]:
 
 
 async def aborted(content: AsyncIterator[bytes], length: int) -> AsyncIterator[bytes]:
-    """The first half of the content, or its first piece if its length is unknown. Then raises OSError."""
-    left = length // 2
+    """The first half of the content, or of its first piece if its length is unknown. Then raises OSError.
+
+    Raises CutConnection instead if that is nothing, so the headers are not sent either.
+    """
+    left, sent = length // 2, False
     async for piece in content:
         kept = piece[:left] if length else piece[: len(piece) // 2]
         if kept:
+            sent = True
             yield kept
         left -= len(piece)
         if left <= 0:
-            raise ConnectionAbortedError("a fault cut the connection")
+            raise ConnectionAbortedError("a fault cut the connection") if sent else CutConnection

@@ -12,6 +12,8 @@ import pytest
 
 from cluster import cli, runtimes
 from cluster.fault import commands
+from cluster.runtimes import Context
+from raydock.errors import NotUp
 from raydock.rayapi.nodes import Node
 from tests.labcloud import KEY, PERSON, RunningCloud, lab_cloud
 from tests.unit.cloud.storage.wire import Wire
@@ -48,7 +50,7 @@ def run(
         return status, re.sub(r"\b[0-9a-f]{6}\b", "ID", out), err
 
     yield ran
-    assert cli.main(["fault", "clear"]) == 0
+    lab.cloud.faults.clear([])
 
 
 def test_start_list_and_clear(lab: RunningCloud, run: Run) -> None:
@@ -73,8 +75,8 @@ def test_start_list_and_clear(lab: RunningCloud, run: Run) -> None:
     ("words", "sentence"),
     [
         (["429", "--share", "2.5", "--seed", "7"],
-            "2.5% of the calls to Cloud Storage get a 429 (--seed 7 repeats it)"),
-        (["slow", "--delay", "5s"], "10% of the calls to Cloud Storage are answered 5 s late (--seed N repeats it)"),
+            "2.5% of the calls to Cloud Storage get a 429 (--seed 7)"),
+        (["slow", "--delay", "5s"], "10% of the calls to Cloud Storage are answered 5 s late (--seed N)"),
         (["cut", "--share", "100"], "100% of the calls to Cloud Storage lose their connection before they take effect"),
         (["cut", "--at", "body", "--share", "100"],
             "100% of the calls to Cloud Storage lose their connection in the middle of a body"),
@@ -144,11 +146,13 @@ def test_without_a_lab(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYDOCK_PORT", "9")
     said = "cluster: The lab's cloud does not answer: the connection was refused.\n  make cluster-up\n"
     assert run("list") == (4, "", said)
-    monkeypatch.undo()
-    monkeypatch.setattr("raydock.settings.dotenv", lambda path, environ: {})
-    monkeypatch.setenv("RAYDOCK_STATE", "/nonexistent/state")
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent.sock")
-    assert cli.main(["fault", "503"]) == 4
+
+    def none(context: Context) -> str:
+        raise NotUp("No cluster is up.", "Start one: make cluster-up")
+
+    monkeypatch.setattr(runtimes, "current", none)
+    said = "cluster: No cluster is up.\n  Start one: make cluster-up\n"
+    assert run("503") == (4, "", said)
 
 
 def test_tokens_on_processes(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
