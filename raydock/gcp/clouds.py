@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from raydock import state
 from raydock.answers import mapping, parsed, text
 from raydock.errors import NotFound, PermissionDenied, Unreachable
+from raydock.faults import COMMAND
 from raydock.settings import setting
 
 STORAGE = "storage.googleapis.com"
@@ -94,8 +95,8 @@ class LabCloud:
         return tuple(mapping((await self.about(client)).get("buckets")))
 
     def headers_of_caller(self) -> Mapping[str, str]:
-        """No additional headers: the lab bills no project."""
-        return {}
+        """Exempts this project's own commands from faults on purpose."""
+        return {COMMAND: "1"}
 
     async def about(self, client: Any) -> Mapping[str, Any]:
         """The lab's user, job principal, project and buckets."""
