@@ -45,7 +45,5 @@ class LogFile:
     def note(self) -> str:
         """Where the log is, or why it is not there."""
         if self.fault:
-            return (
-                f"submit: the log could not be kept in {self.path}: {self.fault}; the cluster will be deleted"
-            )
+            return f"submit: the log could not be kept in {self.path}: {self.fault}; it ends with the cluster"
         return f"log kept in {self.path}" if self.file else "the job wrote no log"

@@ -14,6 +14,7 @@ import yaml
 
 from raydock.errors import RaydockError, ServerError, UsageError
 from submit.errors import PreflightError
+from submit.follow.log_file import LogFile
 from submit.options import parse
 from submit.targets import TargetOptions
 from submit.targets.ephemeral import create
@@ -224,6 +225,20 @@ def test_dry_run_creates_nothing_and_prints_the_rayjob(
     manifest.write_text("kind: Pod\n")
     with pytest.raises(UsageError, match="is not a RayCluster"):
         create(TargetOptions(), "x.py", manifest, None)
+
+
+def test_a_log_that_cannot_be_kept_is_shown_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("RAYDOCK_STATE", str(tmp_path / "file"))
+    shown: list[bytes] = []
+    log = LogFile("a", shown.append)
+    for chunk in (b"x", b"y"):
+        log.take(chunk)
+    log.close()
+    assert shown == [b"x", b"y"]
+    assert log.note.startswith(f"submit: the log could not be kept in {tmp_path}/file/results/a.log: ")
 
 
 @pytest.mark.parametrize(
