@@ -28,12 +28,12 @@ OPTIONS["cut"] |= {"at": "request"}
 FLAGS = {"seconds": "--for"}
 WORDS = tuple(OPTIONS)
 MEANING = {
-    "429, 503": "Cloud Storage answers with this status; the call has no effect",
-    "slow": "Cloud Storage answers late",
-    "cut": "Cloud Storage closes the connection",
+    "429, 503": "Cloud Storage answers with this status and does nothing",
+    "slow": "it answers late",
+    "cut": "it closes the connection",
     "tokens": "access tokens expire early",
     "node NAME": "a worker dies, and starts again when the fault ends",
-    "control-plane": "the Job API and the lab's Vertex AI answer 503 (UNAVAILABLE)",
+    "control-plane": "the Job API and the lab's Vertex AI answer 503",
     "list": "show the active faults",
     "clear [ID ...]": "end all faults, or these",
 }
@@ -49,7 +49,7 @@ class Wanted:
 
 def add(verbs: Any) -> None:
     """Add the command. `verbs` is an argparse._SubParsersAction."""
-    about = "; ".join(f"{word}: {meaning}" for word, meaning in MEANING.items())
+    about = ", ".join(f"{word} ({meaning})" for word, meaning in MEANING.items())
     parser = verbs.add_parser("fault", help="cause faults in the lab, to test how jobs handle them")
     parser.add_argument("what", metavar="WHAT", help=about)
     parser.add_argument("names", nargs="*", metavar="NAME", help="the node, or the IDs of faults to end")

@@ -86,7 +86,7 @@ def test_start_list_and_clear(lab: RunningCloud, run: Run) -> None:
 )  # fmt: skip
 def test_every_kind(run: Run, words: list[str], sentence: str) -> None:
     status, out, _ = run(*words, "--for", "90s")
-    said = re.sub(r"--seed [0-9]+ ", "--seed N ", out) if "--seed" not in words else out
+    said = re.sub(r"--seed [0-9]+", "--seed N", out) if "--seed" not in words else out
     assert (status, said) == (
         0,
         f"For 90 s, {sentence}.\nTo end it now: python -m cluster fault clear ID\n",
