@@ -402,7 +402,7 @@ def test_a_cluster_with_another_runtime_exists(
         ("down --kind docker", "python -m cluster down does not accept --kind.", "python -m cluster down --help"),
         ("up --runtime=dokcer", "--runtime 'dokcer' is not one of auto, docker, processes.",
          "did you mean: python -m cluster up --runtime=docker"),
-        ("down --target vertx --cluster 'a b'", "--target 'vertx' is not one of local, vertex.",
+        ("down --target vertx --cluster 'a b'", "--target 'vertx' is not one of local, vertex, kuberay.",
          "did you mean: python -m cluster down --target vertex --cluster 'a b'"),
         ("status x", "python -m cluster status does not accept x.", "python -m cluster status --help"),
         ("scale cpu-worker=1 --drain-timeout -1",

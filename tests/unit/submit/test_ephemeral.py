@@ -112,7 +112,8 @@ def test_ctrl_c_before_the_job_is_sent_deletes_it(
 ) -> None:
     kube.job_operator = lambda server, job: job.update(status={})
     process = start(*WORDS, tmp_path / "x.py", env=env)
-    until(lambda: any(one.startswith("GET /apis/ray.io/v1/namespaces/ray/rayjobs/") for one in kube.requests))
+    polls = "GET /apis/ray.io/v1/namespaces/ray/rayjobs/"
+    until(lambda: sum(one.startswith(polls) for one in kube.requests) > 1)  # the first has been reported
     process.send_signal(signal.SIGINT)
     done = ended(process)
     assert (done.code, kube.jobs) == (130, {}), done.err
