@@ -19,6 +19,7 @@ Dashboard  Jobs, this job: the Ray Data overview. Actors: one `MapWorker(MapBatc
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -95,7 +96,8 @@ class ParquetFolder(ray.data.Datasink):
         self.tasks = [record for _, records in result.write_returns for record in records]
         files = fs.FileSystem.from_uri(self.uri)[0]
         for path in set(opened(self.uri)) - {path for path, _ in result.write_returns}:
-            files.delete_file(path)  # an earlier run wrote more files, whose rows would be duplicates
+            with contextlib.suppress(FileNotFoundError):  # deleted, but the response was lost
+                files.delete_file(path)  # an earlier run wrote more files, whose rows would be duplicates
 
 
 @ray.remote(num_cpus=1)
@@ -134,7 +136,8 @@ def check(args):
         if isinstance(files, fs.LocalFileSystem):  # buckets have no folders to create
             os.makedirs(folder, exist_ok=True)
         files.open_output_stream(f"{folder}/.probe").close()
-        files.delete_file(f"{folder}/.probe")
+        with contextlib.suppress(FileNotFoundError):  # deleted, but the response was lost
+            files.delete_file(f"{folder}/.probe")
         failure = f"--data {args.data} can't be read"
         found = opened(args.data)
         failure = f"--model {args.model} can't be read (to create it: python submit.py jobs/train_xgboost.py)"

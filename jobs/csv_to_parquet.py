@@ -18,6 +18,7 @@ Dashboard  Jobs, this job: the Ray Data overview, and the task that reads and wr
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -65,7 +66,8 @@ class ParquetFolder(ray.data.Datasink):
         """Collect the records, and delete files from earlier runs."""
         self.tasks, (files, existing) = result.write_returns, files_in(self.uri, "parquet")
         for path in set(existing) - {task["path"] for task in self.tasks}:
-            files.delete_file(path)  # an earlier run wrote more files, whose rows would be duplicates
+            with contextlib.suppress(FileNotFoundError):  # deleted, but the response was lost
+                files.delete_file(path)  # an earlier run wrote more files, whose rows would be duplicates
 
 
 @ray.remote(num_cpus=1)
@@ -90,7 +92,8 @@ def check(args, schema):
         if isinstance(files, fs.LocalFileSystem):  # buckets have no folders to create
             os.makedirs(folder, exist_ok=True)
         files.open_output_stream(f"{folder}/.probe").close()
-        files.delete_file(f"{folder}/.probe")
+        with contextlib.suppress(FileNotFoundError):  # deleted, but the response was lost
+            files.delete_file(f"{folder}/.probe")
         failure = f"--csv {args.csv} can't be read"
         files, names = files_in(args.csv, "csv")
         columns = [csv.open_csv(files.open_input_stream(name)).schema.names for name in names]

@@ -20,6 +20,7 @@ Dashboard  Jobs, this job: its driver, which runs on a worker, and one `write_pa
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -90,7 +91,8 @@ def claim(flag, uri):
     except (OSError, ValueError) as error:  # the client's message contains Google's
         reason = re.search(r"last message of (.*?) error_info|$", str(error))[1] or error
         raise SystemExit(f"{flag} {uri} can't be written: {reason}") from None
-    files.delete_file(f"{folder}/.probe")
+    with contextlib.suppress(FileNotFoundError):  # deleted, but the response was lost
+        files.delete_file(f"{folder}/.probe")
 
 
 def check(uri, rows):

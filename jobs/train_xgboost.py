@@ -18,6 +18,7 @@ Dashboard  Actors: one `RayTrainWorker` per worker. The first one logs one line 
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -146,7 +147,8 @@ def check(args):
         if isinstance(files, fs.LocalFileSystem):  # buckets have no folders to create
             os.makedirs(folder, exist_ok=True)
         files.open_output_stream(f"{folder}/.probe").close()
-        files.delete_file(f"{folder}/.probe")
+        with contextlib.suppress(FileNotFoundError):  # deleted, but the response was lost
+            files.delete_file(f"{folder}/.probe")
         failure = f"--data {args.data} can't be read"
         found = files_of(args.data)
     except (OSError, ValueError) as error:  # the client's message contains Google's

@@ -2,7 +2,7 @@
 
 429 and 503 precede the call, so it has no effect. The texts are Google's:
 https://cloud.google.com/storage/docs/json_api/v1/status-codes and https://cloud.google.com/storage/docs/gcs429.
-Google sends no Retry-After with them: its clients use their own backoff.
+Google documents no Retry-After for them: its clients use their own backoff.
 """
 
 from __future__ import annotations

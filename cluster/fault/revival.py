@@ -30,11 +30,13 @@ log = logging.getLogger("raydock.fault")
 def main(argv: Sequence[str]) -> int:
     """Wait for the fault's end and start the node. Returns 0, or 1 if that failed, with the reason in the log."""
     id, name, until = argv
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(asctime)s %(message)s", stream=sys.stderr)
+    log.setLevel(logging.INFO)  # the HTTP client would log every request
     found = settings.read()
     context = Context(ROOT, state.folder(found), found, topology.load(ROOT, found), log.info)
     try:
         wait(lambda: is_active(context, id), float(until))
+        log.info("starting %s, unless it is running", name)
         revive(context, name, float(until) + PATIENCE)
     except NotUp:
         log.info("the cluster has been removed")

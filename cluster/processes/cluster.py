@@ -206,6 +206,7 @@ class ProcessesCluster:
 
     def start_again(self, node: Member) -> None:
         """See Mortal.start_again."""
+        self.processes_of(node.name).end()
         self.launch(node.name, self.context.topology.pool(node.pool))
 
     def on_head(self, source: str, *arguments: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cluster import runtimes, scale
+from cluster.docker import engine
+from cluster.docker.cluster import ComposeCluster
 from cluster.fault import node, revival
 from cluster.fault.client import ActiveFault
 from cluster.fault.options import Wanted
@@ -102,6 +105,33 @@ def test_which_nodes_cannot_be_killed(
 def test_only_what_is_down_is_started(context: Context, cluster: Cluster) -> None:
     node.start_again(context, "docker", ["cpu-worker-1", "gpu-worker-1", "gone-1"])
     assert cluster.done == [("start", "gpu-worker-1")]
+
+
+def test_in_docker_a_member_is_its_container(context: Context) -> None:
+    done: list[tuple[str, str]] = []
+
+    def container(pool: str, number: int) -> Any:
+        name = f"{pool}-{number}"
+        return SimpleNamespace(
+            labels={engine.SERVICE: pool, engine.NUMBER: str(number)},
+            attrs={"State": {"StartedAt": "2026-01-31T12:00:00.0Z"}, "Config": {"Hostname": name}},
+            status="running",
+            kill=lambda: done.append(("kill", name)),
+            start=lambda: done.append(("start", name)),
+        )
+
+    there = [
+        container("cloud", 1),
+        container("head", 1),
+        container("cpu-worker", 1),
+        container("cpu-worker", 2),
+    ]
+    cluster = ComposeCluster(context)
+    cluster.__dict__["engine"] = SimpleNamespace(containers=lambda project, service="": there)
+    second = next(member for member in cluster.members() if member.name == "cpu-worker-2")
+    cluster.kill(second)
+    cluster.start_again(second)
+    assert done == [("kill", "cpu-worker-2"), ("start", "cpu-worker-2")]
 
 
 def test_the_wait_ends_with_the_fault_or_when_it_is_cleared() -> None:
