@@ -3,7 +3,7 @@
 with Relay(server.port) as relay:
     relay.cut_after(3000)                  # all connections, once the server has sent 3,000 more bytes
     ... connect to relay.port ...
-    assert relay.cuts == 1
+    relay.wait_until_cut()
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Relay:
     def __init__(self, target: int, host: str = "127.0.0.1") -> None:
         self.target, self.open, self.cuts = target, set[socket.socket](), 0
         self.left: int | None = None  # bytes from the server until the next cut
-        self.lock = threading.Lock()
+        self.lock = threading.Condition()
         self.listener = socket.create_server((host, 0))
         self.port = int(self.listener.getsockname()[1])
         self.thread = threading.Thread(target=self.accept, daemon=True)
@@ -41,6 +41,11 @@ class Relay:
         """Arms one cut: `size` more bytes arrive, then every open connection ends."""
         with self.lock:
             self.left = size
+
+    def wait_until_cut(self) -> None:
+        """Waits until the armed cut has happened. The limit catches a fault, not a slow machine."""
+        with self.lock:
+            assert self.lock.wait_for(lambda: self.left is None, timeout=600)
 
     def accept(self) -> None:
         """Relays each connection in a thread, until the listener is closed."""
@@ -72,15 +77,22 @@ class Relay:
             return bool(data)
         data = server.recv(65536)
         with self.lock:
-            allowed = len(data) if self.left is None else min(self.left, len(data))
-            due = self.left is not None and allowed == self.left
-            self.left = None if due or self.left is None else self.left - allowed
-        client.sendall(data[:allowed])
+            due = self.left is not None and self.left <= len(data)
+            allowed = data[: self.left] if due else data
+            if self.left is not None and not due:
+                self.left -= len(data)
+        client.sendall(allowed)
         if due:
-            with self.lock:
-                self.cuts += 1
-                self.end_connections()
+            self.cut()
         return bool(data) and not due
+
+    def cut(self) -> None:
+        """Ends every open connection, once for each armed cut."""
+        with self.lock:
+            self.end_connections()
+            if self.left is not None:
+                self.left, self.cuts = None, self.cuts + 1
+            self.lock.notify_all()
 
     def end_connections(self) -> None:
         """Ends every open connection."""

@@ -21,7 +21,6 @@ from tests import kubeserver
 from tests.fakekube import FakeKube, raycluster, write_kubeconfig
 from tests.fakes import FakeDashboard, FakeJob
 from tests.kubeserver import ADMIN
-from tests.lab import until
 from tests.relay import Relay
 
 QUICK = PollIntervals(min=0.001, max=0.001, idle=0.001, retry=0.001, outage_timeout=600, bytes_per_second=1e9)
@@ -62,10 +61,9 @@ def follow(ray: FakeDashboard, relay: Relay, name: str) -> tuple[Job, bytes, byt
 
     async def grow() -> None:
         for number in range(CUTS):
-            cuts = relay.cuts
             relay.cut_after(chance.randrange(1, 5000))
             job.write(lines_of(chance, number))
-            await asyncio.to_thread(until, lambda cuts=cuts: relay.cuts > cuts)
+            await asyncio.to_thread(relay.wait_until_cut)
         job.end("SUCCEEDED")
 
     async def run() -> Job:

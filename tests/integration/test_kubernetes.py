@@ -13,7 +13,7 @@ from tests import kubeserver
 from tests.command import FLAGS, ended, environment, start, submit
 from tests.kubelab import NAMESPACE
 from tests.kubeserver import ADMIN, KubeServer
-from tests.lab import Lab, until
+from tests.lab import Lab
 from tests.relay import Relay
 
 JOBS, LINES = 50, 200
@@ -55,7 +55,7 @@ def shown(process: subprocess.Popen[bytes], relay: Relay, gate: Path, chance: ra
             continue
         lines.append(line.decode().rstrip("\n"))
         if (last := len(lines) - 1) in CUTS:
-            until(lambda: relay.left is None)
+            relay.wait_until_cut()
             relay.cut_after(chance.randrange(1, 3000))
             gate.with_name(f"{gate.name}-{last}").touch()
     return lines
