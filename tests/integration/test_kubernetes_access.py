@@ -154,7 +154,7 @@ def test_the_check_names_the_verb_that_the_server_denies(developer: Developer, r
     assert sent
     assert not {("create", "services/proxy"), ("update", "services/proxy")} & set(sent)
     if role.code() == 3 and role.lacks is not READ_ACCOUNTS:
-        assert all(what == "selfsubjectaccessreviews" for verb, what in sent if verb == "create")
+        assert all(what.startswith("selfsubject") for verb, what in sent if verb == "create"), sent
         assert "services/proxy" not in {what for _, what in sent}
     status, text = developer.ask(role)
     assert status == 403
@@ -170,8 +170,8 @@ def test_a_caller_without_any_right_gets_all_roles_at_once(developer: Developer)
     refused = developer.check(role)
     grant(refused.err, developer)
     again = developer.check(role)
-    assert refused.code == 3
-    assert "may not" not in again.err.replace(Role(READ_ACCOUNTS).complaint(), "")
+    assert (refused.code, "Your account may not " in refused.err) == (3, True)
+    assert "Your account may not " not in again.err
 
 
 def grant(printed: str, developer: Developer) -> None:
@@ -180,5 +180,6 @@ def grant(printed: str, developer: Developer) -> None:
     config = developer.server.kubeconfig(developer.job.with_name("admin"), kubeserver.ADMIN)
     env = {**developer.env, "KUBECONFIG": str(config)}
     lines = [line.strip().removeprefix("→ ") for line in printed.splitlines()]
-    for line in (line for line in lines if line.startswith("kubectl") and " create role" in line):
+    wanted = [line for line in lines if line.startswith("kubectl") and " create role" in line]
+    for line in dict.fromkeys(wanted):  # each account that can't be read prints the same role
         subprocess.run(shlex.split(line.replace("=USER", "=dev")), check=True, env=env, timeout=120)
