@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cluster import manifest
+from cluster.fault import options as fault
 from cluster.runtimes import RUNTIMES
 from cluster.vertex_ai import options as vertex_options
 from raydock import units
@@ -60,6 +61,7 @@ def parser(commands: Commands) -> Parser:
         "env", help="print shell variables that lead Google's clients on this machine to the lab"
     )
     manifest.add(verbs)
+    fault.add(verbs)
     for name, run in commands.items():
         verbs.choices[name].set_defaults(run=run)
     vertex_options.add(verbs)

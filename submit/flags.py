@@ -126,8 +126,8 @@ def add_report_options(parser: Parser) -> None:
         "operands",
         metavar="ID",
         nargs="*",
-        help="a submission id, the start of one, or a result file: one writes that job's page, several a report on "
-        "those jobs (default: a report on all saved results)",
+        help="a submission id, a result file, or the start of ids, such as a script's name: one job writes that job's "
+        "page, several a report on those jobs (default: a report on all saved results)",
     )
     parser.add_argument(
         "--output",

@@ -12,6 +12,7 @@ from raydock.rayapi.job import Job
 from . import package, submission
 from .errors import PreflightError
 from .findings import NOTES, Finding, Outcome, denied
+from .follow.denial import last_denial
 from .follow.follower import Follower, Messages
 from .follow.log import Log
 from .follow.log_display import LogDisplay
@@ -24,6 +25,8 @@ from .results import outcome, result
 from .results.fields import Workers
 from .results.workers import read_workers
 from .targets import open_target
+
+IAM_TARGETS = {"vertex": " --target vertex", "kuberay": " --target google"}  # options of `python -m iam`
 
 
 async def run(options: Options, console: Console, progress: Progress) -> Job | None:
@@ -118,7 +121,7 @@ async def follow(
     """Follow the job until it finishes; print its log, final status and result. Raises Lost, ResultNotWritten."""
     screen = LogDisplay(console.write, dashboard.url)
     log = Log(screen.take if console.interactive else console.write)
-    messages = Messages(console.say, console.progress if console.err.isatty() else None)
+    messages = Messages(console.say, console.progress if console.status_line.enabled else None)
     follower = Follower(dashboard, submission_id, log, messages)
     try:
         job = await follower.run(options.deadline)
@@ -127,6 +130,8 @@ async def follow(
         progress.job = follower.job if follower.job.terminal else None
     workers = await read_workers(dashboard) if log.result else Workers()
     console.verdict(job)
+    if job.status == "FAILED" and (denial := last_denial(log.tail)):
+        console.denial(str(denial), denial.fix(IAM_TARGETS.get(dashboard.target.name, "")))
     link = job_link(dashboard, submission_id) if console.interactive else ""
     outcome.deliver(outcome.Ended(job, log, dashboard.target.name, workers, link), options, console)
     return job
