@@ -6,6 +6,7 @@ of the kubeconfig, such as kind with KubeRay's operator, which needs the images 
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from cloud.server import catch_all
+from cluster import ports
 from cluster.processes import identity
 from kuberay import kubeconfig
 from kuberay.client import RAY, KubeClient, namespaced
@@ -24,7 +28,6 @@ from tests.command import FLAGS, ROOT
 from tests.kubeserver import own_address
 from tests.lab import SIZES, Lab, until
 from tests.labcloud import RunningCloud, lab_cloud
-from tests.relay import Relay
 
 CONTEXT = "RAYDOCK_TEST_KUBE_CONTEXT"
 NAMESPACE, ACCOUNT, CLUSTER = "lessons", "ray-head", "lab"
@@ -34,14 +37,10 @@ SMALL = {"cpu": "100m", "memory": "256Mi"}  # so that all pods fit on a small ma
 @contextmanager
 def kubernetes_lab(config: Path, context: str, folder: Path) -> Iterator[Lab]:
     """The lab, in a context of that kubeconfig. Its namespace stays when it ends."""
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        lab_cloud(folder) as cloud,
-        google_cloud(cloud) as variables,
-    ):
+    with pytest.MonkeyPatch.context() as patch, lab_cloud(folder) as cloud:
         patch.setenv("KUBECONFIG", str(config))
         with KubeClient(kubeconfig.load(context, NAMESPACE)) as client:
-            create(client, manifest(variables))
+            create(client, manifest(google_cloud(cloud)))
             until(lambda: cluster_of(client.get(namespaced(RAY, NAMESPACE, "rayclusters", CLUSTER))).ready)
         # Whether the accounts may use the buckets is asked of Google itself, which does not know them.
         flags = f"--target kuberay --context {context} --namespace {NAMESPACE} --cluster {CLUSTER} --skip-check=storage"
@@ -53,17 +52,26 @@ def kubernetes_lab(config: Path, context: str, folder: Path) -> Iterator[Lab]:
         yield Lab("kubernetes", {**env, FLAGS: flags})
 
 
-@contextmanager
-def google_cloud(cloud: RunningCloud) -> Iterator[dict[str, str]]:
-    """The lab's Google Cloud at an address that pods reach: the variables that direct clients there."""
-    host = own_address()
-    port = int(cloud.metadata.rpartition(":")[2])
-    with Relay(int(cloud.emulator.rpartition(":")[2]), host) as storage, Relay(port, host) as metadata:
-        found = identity.variables("/tmp", identity.Ports(), os.environ)
-        at, where = f"http://{host}:{storage.port}", f"{host}:{metadata.port}"
-        found |= dict.fromkeys(("STORAGE_EMULATOR_HOST", "CLOUD_STORAGE_EMULATOR_ENDPOINT"), at)
-        found |= dict.fromkeys(("GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT"), where)
-        yield found | dict.fromkeys(identity.NO_PROXY, f"{identity.without_proxy(os.environ)},{host}")
+def google_cloud(lab: RunningCloud) -> dict[str, str]:
+    """Opens the lab's Google Cloud at an address that pods reach: the variables that direct clients there."""
+    host, (storage, metadata) = own_address(), ports.pick(2, set())
+    base, where = f"http://{host}:{storage}", f"{host}:{metadata}"
+    service = lab.cloud.storage(lab.cloud.access(assumed=True))
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await service.handle(request, base)
+
+    async def listen() -> None:
+        await lab.cloud.listen(catch_all(handle), host, storage)
+        await lab.cloud.open_metadata(host, metadata, lambda: lab.world.job)
+
+    asyncio.run_coroutine_threadsafe(listen(), lab.loop).result(60)
+    return {
+        **identity.variables("/tmp", identity.Ports(), os.environ),
+        **dict.fromkeys(("STORAGE_EMULATOR_HOST", "CLOUD_STORAGE_EMULATOR_ENDPOINT"), base),
+        **dict.fromkeys(("GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT"), where),
+        **dict.fromkeys(identity.NO_PROXY, f"{identity.without_proxy(os.environ)},{host}"),
+    }
 
 
 def manifest(variables: Mapping[str, str]) -> dict[str, Any]:
