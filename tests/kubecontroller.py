@@ -9,6 +9,7 @@ chosen as in the processes runtime.
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from raydock.errors import ServerError, Unreachable
 from raydock.rayapi import nodes
 from raydock.rayapi.connection import Gateway
 from raydock.topology import Pool
+from tests.command import ROOT
 from tests.kubeserver import RAY, KubeServer, own_address, serve
 
 MEMORY, STORE = 2 * 2**30, 200 * 2**20  # of each pod, in bytes
@@ -158,9 +160,18 @@ class Controller:
             return 0
         try:
             gateway = Gateway(f"http://{own_address()}:{self.heads[cluster].ports.dashboard}")
-            return len(nodes.alive(nodes.list_nodes(gateway)))
+            found = len(nodes.alive(nodes.list_nodes(gateway)))
         except (ServerError, Unreachable):
             return 0
+        self.describe(cluster)
+        return found
+
+    def describe(self, cluster: str) -> None:
+        """Writes which packages the head has, as our images do. Without it, each job would install its own."""
+        logs = Path(ray_node.ray_folder(self.heads[cluster].temp), "session_latest", "logs")
+        module = ray_node.node_module(ROOT)
+        if not (logs / module.DESCRIPTION).exists():
+            (logs / module.DESCRIPTION).write_text(json.dumps(module.describe()))
 
     def report(self, cluster: Mapping[str, Any], pods: int) -> None:
         """Writes the status as the operator does."""
