@@ -13,7 +13,7 @@ from cluster import confirmation, manifest
 from cluster import options as command_line
 from cluster.options import PROG
 from cluster.runtimes import Context, Runtime
-from cluster.vertex_ai import options as vertex_options
+from cluster.targets import flags
 from raydock import settings, state
 from raydock.errors import Interrupted, RaydockError, UsageError
 from raydock.gcp.clouds import inside_lab
@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code. The codes are listed in cluster/errors.py."""
     try:
         options = parse(argv)
-        run = vertex_options.chosen(options)
+        run = flags.chosen(options)
         enter_lab(options)
         context = read_context()
         run(options, context)

@@ -192,6 +192,18 @@ def add_run_options(parser: Parser) -> None:
     submission.add_argument(
         "--submission-id", metavar="ID", type=job_id, help="use this id instead of a generated one"
     )
+    submission.add_argument(
+        "--ephemeral",
+        action="store_true",
+        help="kuberay: create a cluster for this job, and delete it afterwards",
+    )
+    submission.add_argument(
+        "--manifest",
+        metavar="FILE",
+        type=Path,
+        help="kuberay: the RayCluster for --ephemeral, as `python -m cluster manifest` prints it (default: that of "
+        "compose.yaml)",
+    )
 
 
 def amount(text: str) -> float:

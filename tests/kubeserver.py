@@ -23,6 +23,7 @@ import pytest
 import yaml
 
 from cluster import ports
+from tests import kuberaydata
 from tests.lab import ROOT, until
 
 BUILD = ROOT / "tests/integration/apiserver.sh"
@@ -38,11 +39,6 @@ AUDIT = {
     "omitStages": ["RequestReceived"],
     "rules": [{"level": "Metadata", "users": ["dev"]}, {"level": "None"}],
 }
-
-
-def definitions() -> Path:
-    """The folder with KubeRay's definitions, from KUBERAY_CRDS or next to the checkout."""
-    return Path(os.environ.get("KUBERAY_CRDS") or ROOT.parent / "shared/kuberay/crds")
 
 
 def binaries() -> Path:
@@ -73,8 +69,6 @@ def missing() -> str:
     """What has to be set first; "" if nothing has to be."""
     if os.environ.get("RAYDOCK_TEST_KUBE_CONTEXT"):
         return ""
-    if not definitions().is_dir():
-        return "set KUBERAY_CRDS to KubeRay's custom resource definitions"
     if not (DEBIAN.exists() or os.environ.get("KUBERNETES_BIN")):
         return "set KUBERNETES_BIN to a folder with kube-apiserver and etcd: they are built on Debian only"
     return ""
@@ -191,13 +185,10 @@ def kube_server(folder: Path) -> Iterator[KubeServer]:
         )
         found = KubeServer(port, authority, admin, folder / "audit.log")
         until(lambda: answers(admin, "/readyz"))
-        for path in sorted(definitions().glob("*_rayclusters.yaml")):
-            found.make(
-                "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-                path.read_bytes(),
-                "application/yaml",
-            )
-        until(lambda: answers(admin, "/apis/ray.io/v1/rayclusters"))
+        for kind in kuberaydata.KINDS:
+            definition = kuberaydata.definition_of(kind)
+            found.make("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+        until(lambda: all(answers(admin, f"/apis/ray.io/v1/{kind}") for kind in kuberaydata.KINDS))
         yield found
 
 
