@@ -21,6 +21,7 @@ from tests import kubeserver
 from tests.fakekube import FakeKube, raycluster, write_kubeconfig
 from tests.fakes import FakeDashboard, FakeJob
 from tests.kubeserver import ADMIN
+from tests.labcloud import abort_connections
 from tests.relay import Relay
 
 QUICK = PollIntervals(min=0.001, max=0.001, idle=0.001, retry=0.001, outage_timeout=600, bytes_per_second=1e9)
@@ -70,7 +71,8 @@ def follow(ray: FakeDashboard, relay: Relay, name: str) -> tuple[Job, bytes, byt
         async with Dashboard(KuberayTarget(TargetOptions(cluster="lab"))) as dashboard:
             follower = Follower(dashboard, name, Log(shown.extend), Messages(lambda line: None), QUICK)
             ended, _ = await asyncio.gather(follower.run(), grow())
-            return ended
+        await abort_connections()
+        return ended
 
     return asyncio.run(run()), job.log, bytes(shown)
 
