@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kuberay.errors import NotConfigured
 from kuberay.manifest import ManifestOptions
+from raydock.versions import RAY
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ and …/labels/
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,48}[a-z0-9])?")  # KubeRay allows RayClusters 50 characters
@@ -86,7 +87,7 @@ def parse_image(text: str, pools: Sequence[str]) -> tuple[str, str]:
     if not IMAGE.fullmatch(uri):
         raise NotConfigured(
             f"--image {text}: {uri!r} is not the name of an image.",
-            "example: --image rayproject/ray:2.47.1-py311",
+            f"example: --image rayproject/ray:{RAY}-py311",
         )
     return pool, uri
 
