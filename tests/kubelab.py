@@ -19,6 +19,7 @@ from aiohttp import web
 from cloud.server import catch_all
 from cluster import ports
 from cluster.processes import identity
+from cluster.processes.record import Ports
 from kuberay import kubeconfig
 from kuberay.client import RAY, KubeClient, namespaced
 from kuberay.cluster import cluster_of
@@ -67,7 +68,7 @@ def google_cloud(lab: RunningCloud) -> dict[str, str]:
 
     asyncio.run_coroutine_threadsafe(listen(), lab.loop).result(60)
     return {
-        **identity.variables("/tmp", identity.Ports(), os.environ),
+        **identity.variables("/tmp", Ports(), os.environ),
         **dict.fromkeys(("STORAGE_EMULATOR_HOST", "CLOUD_STORAGE_EMULATOR_ENDPOINT"), base),
         **dict.fromkeys(("GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT"), where),
         **dict.fromkeys(identity.NO_PROXY, f"{identity.without_proxy(os.environ)},{host}"),
