@@ -172,7 +172,8 @@ def disagreements(lab: RunningCloud, kube: Kubernetes, combinations: Sequence[St
 
 
 WELL = (True, True, True)
-ALL: list[States] = list(itertools.product(itertools.product((True, False), repeat=3), repeat=3))
+EACH = list(itertools.product((True, False), (True, False), (True, False)))
+ALL: list[States] = list(itertools.product(EACH, repeat=3))
 # Every combination of grants, with nothing else missing, and every state of one account.
 SOME = [states for states in ALL if all(one[:2] == WELL[:2] for one in states) or states[1:] == (WELL, WELL)]
 GATE = f"{HERE}::test_the_check_and_the_lab_agree_for_head_and_workers[some-fake]"
