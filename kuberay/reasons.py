@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kuberay.access import READ_EVENTS, READ_PODS
+from kuberay.access import READ_EVENTS, READ_PODS, Access, grant
 from kuberay.client import KubeClient, namespaced
 from kuberay.cluster import RayCluster
 from kuberay.errors import AccessDenied
+from kuberay.kubeconfig import KubeContext
 from raydock.answers import mapping, rows, text
 
 UNSEEN = "KubeRay's operator has not reported on it"
@@ -31,8 +32,18 @@ def why_not_ready(client: KubeClient, cluster: RayCluster) -> str:
 
 def unreadable(fault: AccessDenied) -> str:
     """What to say if the caller may not read the pods or events."""
-    verb = next((one for one in (READ_PODS, READ_EVENTS) if one.resource in fault.message), READ_PODS)
-    return f"your account may not {verb.verb} {verb.resource}, which would show why"
+    return hidden(next((one for one in (READ_PODS, READ_EVENTS) if one.resource in fault.message), READ_PODS))
+
+
+def hidden(access: Access) -> str:
+    """What to say if the caller lacks this verb."""
+    return f"your account may not {access.verb} {access.resource}, which would show why"
+
+
+def grant_to_read(context: KubeContext, why: str) -> str:
+    """The commands that grant the verbs that are missing in these reasons; "" if none is."""
+    missing = [one for one in (READ_PODS, READ_EVENTS) if hidden(one) in why]
+    return "an administrator of the namespace grants it:\n" + grant(context, missing) if missing else ""
 
 
 def pod_reasons(client: KubeClient, cluster: RayCluster) -> list[str]:

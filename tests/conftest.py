@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, settings
 
 from cluster.state import key
 from tests import images as image_build
+from tests import kubeserver
 from tests.integration.footprint import owned
+from tests.kubeserver import KubeServer
 from tests.lab import ROOT, Lab, cluster_command, lab_environment
 
 NO_ENGINE = (
@@ -163,6 +165,33 @@ def processes_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         ended = cluster_command(found.env, "down")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert owned(found) == []
+
+
+@pytest.fixture(scope="session")
+def kube_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeServer]:
+    """A real Kubernetes API server. Tests use namespaces of their own."""
+    with kubeserver.kube_server(tmp_path_factory.mktemp("k")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def kubernetes_lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The RayCluster of `python -m cluster manifest`, once a run, with the lab's Google Cloud."""
+    from tests import kubecontroller, kubelab
+
+    folder = tmp_path_factory.mktemp("kubernetes")
+    if context := os.environ.get(kubelab.CONTEXT):
+        config = Path(os.environ.get("KUBECONFIG") or "~/.kube/config").expanduser()
+        with kubelab.kubernetes_lab(config, context, folder) as found:
+            yield found
+        return
+    server: KubeServer = request.getfixturevalue("kube_server")
+    config = server.kubeconfig(folder / "config", kubeserver.ADMIN)
+    with (
+        kubecontroller.controlled(server, kubelab.NAMESPACE, folder / "pods"),
+        kubelab.kubernetes_lab(config, "real", folder) as found,
+    ):
+        yield found
 
 
 @pytest.fixture(

@@ -3,7 +3,6 @@
 with FakeDashboard() as ray, FakeKube(ray.port) as kube:
     kube.denied.add("create services/proxy")
     kube.clusters["lab"]["spec"]["suspend"] = True
-    kube.cuts = [100]                            # the next log breaks off after 100 bytes
     write_kubeconfig(path, kube.url)
 
 Its refusals are those of a real server, as the nightly test sees them.
@@ -14,7 +13,6 @@ from __future__ import annotations
 import copy
 import http.client
 import json
-import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -114,7 +112,6 @@ class FakeKube:
         self.denied: set[str] = set()  # "create services/proxy"
         self.endpoints = True  # whether a pod is behind the head's service
         self.lost: dict[str, int] = {}  # how many answers to proxied requests are lost, by method
-        self.cuts: list[int] = []  # a log is cut after so many bytes of its response, one entry a response
         self.requests: list[str] = []
         self.reviewed: list[tuple[str, str]] = []  # verb and name of each access review
         self.proxied_headers: list[dict[str, str]] = []
@@ -325,11 +322,8 @@ class _Handler(BaseHTTPRequestHandler):
         if kube.lost.get(self.command):
             kube.lost[self.command] -= 1
             return self._status(503, "error trying to reach service: EOF")
-        cut = None
-        if "/logs" in path and "job-driver" in path and kube.cuts and len(answer) > kube.cuts[0]:
-            cut = kube.cuts.pop(0)
         return self._reply(
-            reply.status, answer, reply.headers.get("Content-Type") or "application/octet-stream", cut
+            reply.status, answer, reply.headers.get("Content-Type") or "application/octet-stream"
         )
 
     def _found(self, kind: str, there: bool, name: str, value: Any) -> None:
@@ -350,12 +344,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _json(self, value: Any, code: int = 200) -> None:
         self._reply(code, json.dumps(value).encode(), "application/json")
 
-    def _reply(self, code: int, body: bytes, kind: str, cut: int | None = None) -> None:
+    def _reply(self, code: int, body: bytes, kind: str) -> None:
         self.send_response(code)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[:cut])
-        if cut is not None:
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
+        self.wfile.write(body)

@@ -1,13 +1,16 @@
-"""A real Kubernetes API server on this machine, with KubeRay's definitions, and what a controller would do there.
+"""A real Kubernetes API server on this machine, with KubeRay's definitions.
 
-The server is Debian bookworm's 1.20, built by tests/integration/apiserver.sh. It has no kubelet: the head pod of
-a RayCluster stands for a dashboard that already runs on this machine.
+The server is Debian bookworm's 1.20, built by tests/integration/apiserver.sh. It has neither controllers nor a kubelet:
+`expose` makes a dashboard that already runs on this machine the head of a RayCluster, and tests/kubecontroller.py runs
+the pods of one.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+import ssl
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import yaml
 
 from cluster import ports
@@ -26,11 +30,15 @@ BUILD = ROOT / "tests/integration/apiserver.sh"
 DEBIAN = Path("/etc/apt/sources.list.d/debian.sources")  # which the build reads
 CACHE = Path.home() / ".cache/raydock/kubernetes"
 ADMIN, DEVELOPER = "admins-token", "developers-token"
-
-
-def definitions() -> Path:
-    """The folder with KubeRay's definitions."""
-    return kuberaydata.DATA
+RBAC = "rbac.authorization.k8s.io"
+RAY = "/apis/ray.io/v1"
+# Metadata of the requests of the developer and of pods.
+AUDIT = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata", "users": ["dev"]}, {"level": "None"}],
+}
 
 
 def binaries() -> Path:
@@ -48,13 +56,32 @@ def own_address() -> str:
         return str(found.getsockname()[0])
 
 
+def needed(*covered: str) -> list[pytest.MarkDecorator]:
+    """The marks of tests that need the server. They are nightly; the tests of the gate that cover them are named."""
+    return [
+        pytest.mark.ray,
+        pytest.mark.nightly(*covered),
+        pytest.mark.skipif(bool(missing()), reason=missing()),
+    ]
+
+
+def missing() -> str:
+    """What has to be set first; "" if nothing has to be."""
+    if os.environ.get("RAYDOCK_TEST_KUBE_CONTEXT"):
+        return ""
+    if not (DEBIAN.exists() or os.environ.get("KUBERNETES_BIN")):
+        return "set KUBERNETES_BIN to a folder with kube-apiserver and etcd: they are built on Debian only"
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class KubeServer:
-    """One that runs. `authority` is the file with its certificate."""
+    """One that runs. `authority` is the file with its certificate, `audit` its log of the developer's requests."""
 
     port: int
     authority: Path
     admin: httpx.Client
+    audit: Path
 
     def make(self, path: str, body: Any, kind: str = "application/json") -> None:
         """Creates an object."""
@@ -62,41 +89,58 @@ class KubeServer:
         reply = self.admin.post(path, headers={"Content-Type": kind}, **content)
         assert reply.status_code == 201, reply.text
 
-    def patch_status(self, path: str, status: Any) -> None:
-        """Sets an object's status, as its controller does."""
+    def patch(self, path: str, body: Any) -> None:
+        """Merges into an object, or into its status if that is the path's end."""
         headers = {"Content-Type": "application/merge-patch+json"}
-        reply = self.admin.patch(f"{path}/status", headers=headers, json={"status": status})
+        reply = self.admin.patch(path, headers=headers, json=body)
         assert reply.status_code == 200, reply.text
 
-    def kubeconfig(self, path: Path, token: str, port: int = 0) -> Path:
+    def kubeconfig(self, path: Path, token: str, port: int = 0, namespace: str = "ray") -> Path:
         """A kubeconfig for the holder of that token, through another port if there is a relay."""
         server = {
             "server": f"https://127.0.0.1:{port or self.port}",
             "certificate-authority": str(self.authority),
         }
+        context = {"cluster": "c", "user": "u", "namespace": namespace}
         about = {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "real",
             "clusters": [{"name": "c", "cluster": server}],
             "users": [{"name": "u", "user": {"token": token}}],
-            "contexts": [{"name": "real", "context": {"cluster": "c", "user": "u", "namespace": "ray"}}],
+            "contexts": [{"name": "real", "context": context}],
         }
         path.write_text(yaml.safe_dump(about))
         return path
 
-    def grant(self, rules: list[dict[str, Any]]) -> None:
+    def namespace(self, name: str, *accounts: str) -> None:
+        """Creates a namespace with service accounts."""
+        self.make("/api/v1/namespaces", {"metadata": {"name": name}})
+        for account in accounts:
+            self.make(f"/api/v1/namespaces/{name}/serviceaccounts", {"metadata": {"name": account}})
+
+    def grant(self, namespace: str, rules: list[dict[str, Any]]) -> None:
         """Gives the developer these rules in the namespace, and no others."""
-        rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/ray"
-        self.admin.delete(f"{rbac}/roles/submitter")
-        self.admin.delete(f"{rbac}/rolebindings/submitter")
-        api = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "submitter"}}
-        self.make(f"{rbac}/roles", {**api, "kind": "Role", "rules": rules})
-        subject = {"kind": "User", "name": "dev", "apiGroup": "rbac.authorization.k8s.io"}
-        role = {"kind": "Role", "name": "submitter", "apiGroup": "rbac.authorization.k8s.io"}
+        path = f"/apis/{RBAC}/v1/namespaces/{namespace}"
+        for kind in ("rolebindings", "roles"):
+            assert self.admin.delete(f"{path}/{kind}").status_code == 200
+        api = {"apiVersion": f"{RBAC}/v1", "metadata": {"name": "submitter"}}
+        self.make(f"{path}/roles", {**api, "kind": "Role", "rules": rules})
+        subject = {"kind": "User", "name": "dev", "apiGroup": RBAC}
+        role = {"kind": "Role", "name": "submitter", "apiGroup": RBAC}
         self.make(
-            f"{rbac}/rolebindings", {**api, "kind": "RoleBinding", "subjects": [subject], "roleRef": role}
+            f"{path}/rolebindings", {**api, "kind": "RoleBinding", "subjects": [subject], "roleRef": role}
         )
+
+    def requests(self, since: int = 0) -> list[tuple[str, str]]:
+        """The developer's requests from the `since`th on: verb and resource."""
+        found = []
+        for line in self.audit.read_text().splitlines()[since:] if self.audit.exists() else ():
+            event = json.loads(line)
+            asked = event.get("objectRef") or {}
+            kind = "/".join(filter(None, [asked.get("resource", ""), asked.get("subresource", "")]))
+            found.append((event["verb"], kind))
+        return found
 
 
 @contextmanager
@@ -109,6 +153,7 @@ def kube_server(folder: Path) -> Iterator[KubeServer]:
     ):
         subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=60)
     (folder / "tokens.csv").write_text(f"{ADMIN},admin,1,system:masters\n{DEVELOPER},dev,2,developers\n")
+    (folder / "audit.yaml").write_text(yaml.safe_dump(AUDIT))
     url, members = f"http://127.0.0.1:{store}", f"http://127.0.0.1:{peer}"
     etcd = [
         bin / "etcd", "--data-dir", folder / "etcd", "--listen-client-urls", url, "--advertise-client-urls", url,
@@ -122,6 +167,7 @@ def kube_server(folder: Path) -> Iterator[KubeServer]:
         "--authorization-mode=RBAC", "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-signing-key-file={folder / 'sa.key'}", f"--service-account-key-file={folder / 'sa.pub'}",
         "--disable-admission-plugins=ServiceAccount", "--enable-priority-and-fairness=false",
+        f"--audit-policy-file={folder / 'audit.yaml'}", f"--audit-log-path={folder / 'audit.log'}",
     ]  # fmt: skip
     with ExitStack() as stack:
         stack.enter_context(process(etcd, folder / "etcd.log"))
@@ -131,23 +177,19 @@ def kube_server(folder: Path) -> Iterator[KubeServer]:
         headers = {"Authorization": f"Bearer {ADMIN}"}
         admin = stack.enter_context(
             httpx.Client(
-                base_url=f"https://127.0.0.1:{port}", verify=trusting(authority), headers=headers, timeout=60
+                base_url=f"https://127.0.0.1:{port}",
+                verify=ssl.create_default_context(cafile=str(authority)),
+                headers=headers,
+                timeout=60,
             )
         )
-        found = KubeServer(port, authority, admin)
+        found = KubeServer(port, authority, admin, folder / "audit.log")
         until(lambda: answers(admin, "/readyz"))
         for kind in kuberaydata.KINDS:
             definition = kuberaydata.definition_of(kind)
             found.make("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
         until(lambda: all(answers(admin, f"/apis/ray.io/v1/{kind}") for kind in kuberaydata.KINDS))
         yield found
-
-
-def trusting(authority: Path) -> Any:
-    """A TLS context that trusts the server's own certificate."""
-    import ssl
-
-    return ssl.create_default_context(cafile=str(authority))
 
 
 def answers(client: httpx.Client, path: str) -> bool:
@@ -172,28 +214,28 @@ def process(words: list[Any], log: Path, env: Mapping[str, str] = os.environ) ->
         started.wait(timeout=60)
 
 
-def run_cluster(server: KubeServer, cluster: dict[str, Any], port: int) -> None:
-    """Creates a namespace with a RayCluster, and what the operator makes of it: the head's dashboard is at `port`."""
-    name, core = cluster["metadata"]["name"], "/api/v1/namespaces/ray"
-    server.make("/api/v1/namespaces", {"metadata": {"name": "ray"}})
-    for account in ("ray-head", "default"):
-        server.make(f"{core}/serviceaccounts", {"metadata": {"name": account}})
-    api = {"apiVersion": "ray.io/v1", "kind": "RayCluster"}
-    server.make("/apis/ray.io/v1/namespaces/ray/rayclusters", {**api, **cluster})
-    server.patch_status(f"/apis/ray.io/v1/namespaces/ray/rayclusters/{name}", cluster["status"])
+def expose(server: KubeServer, cluster: dict[str, Any], port: int) -> None:
+    """Creates a RayCluster whose head is the dashboard at that port of `own_address`, as the operator would."""
+    name, space = cluster["metadata"]["name"], cluster["metadata"]["namespace"]
+    core, clusters = f"/api/v1/namespaces/{space}", f"{RAY}/namespaces/{space}/rayclusters"
+    server.make(clusters, {"apiVersion": "ray.io/v1", "kind": "RayCluster", **cluster})
+    server.patch(f"{clusters}/{name}/status", {"status": cluster["status"]})
+    pod, address = f"{name}-head", own_address()
     spec = cluster["spec"]["headGroupSpec"]["template"]["spec"]
-    pod = f"{name}-head"
     server.make(f"{core}/pods", {"metadata": {"name": pod, "labels": {"ray.io/cluster": name}}, "spec": spec})
-    address = own_address()
     running = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}
-    server.patch_status(f"{core}/pods/{pod}", running)
-    service = f"{name}-head-svc"
-    named = {"metadata": {"name": service}}
+    server.patch(f"{core}/pods/{pod}/status", {"status": running})
+    serve(server, space, f"{name}-head-svc", pod, port)
+
+
+def serve(server: KubeServer, namespace: str, service: str, pod: str, port: int) -> None:
+    """Creates the head's service, with the port of a running pod behind it."""
+    core, named = f"/api/v1/namespaces/{namespace}", {"metadata": {"name": service}}
     headless = {"clusterIP": "None", "ports": [{"name": "dashboard", "port": 8265}]}
     server.make(f"{core}/services", {**named, "spec": headless})
-    target = {"kind": "Pod", "namespace": "ray", "name": pod}
+    target = {"kind": "Pod", "namespace": namespace, "name": pod}
     subset = {
-        "addresses": [{"ip": address, "targetRef": target}],
+        "addresses": [{"ip": own_address(), "targetRef": target}],
         "ports": [{"name": "dashboard", "port": port}],
     }
     server.make(f"{core}/endpoints", {**named, "subsets": [subset]})

@@ -14,7 +14,7 @@ from kuberay.cluster import RayCluster
 from kuberay.errors import AccessDenied, KuberayError, NotConfigured
 from kuberay.identity import identities
 from kuberay.kubeconfig import KubeContext
-from kuberay.reasons import why_not_ready
+from kuberay.reasons import grant_to_read, why_not_ready
 from raydock.errors import ServerError, Unreachable, UsageError
 from raydock.gcp.clouds import JobIdentity, RealCloud
 from raydock.rayapi.cluster_info import NodeResources
@@ -86,9 +86,11 @@ class KuberayTarget:
                 self.cluster.raise_if_suspended(client.context.flags)
                 self.cluster = await self.poll(client, self.cluster, waiter)
         except WaitTimeout as late:
+            fix = f"kubectl {client.context.flags} describe raycluster {name}, or wait longer: --cluster-wait 1h"
+            granted = grant_to_read(client.context, late.state)
             raise Unreachable(
                 f"{still(f'Cluster {name}', late.state, self.options.wait)}.",
-                f"kubectl {client.context.flags} describe raycluster {name}, or wait longer: --cluster-wait 1h",
+                f"{fix}\n{granted}" if granted else fix,
             ) from None
 
     async def poll(self, client: KubeClient, cluster: RayCluster, waiter: Waiter) -> RayCluster:

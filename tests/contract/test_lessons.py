@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests import kubeserver
 from tests.command import JOBS, ROOT, Ended, environment, submit
 from tests.contract.jobs.running import check
 from tests.lab import Lab
@@ -55,6 +56,7 @@ def cases() -> list[Any]:
         late, docker_late = [] if job in ON_PROCESSES else nightly, nightly if job in ELSEWHERE else []
         found.append(pytest.param("docker", job, marks=[pytest.mark.docker, *docker_late]))
         found.append(pytest.param("processes", job, marks=[pytest.mark.ray, *late]))
+        found.append(pytest.param("kubernetes", job, marks=kubeserver.needed(in_gate(job))))
     return found
 
 

@@ -51,6 +51,7 @@ def test_python_is_the_same_everywhere() -> None:
         ("requirements/lock", r"--python-version (3\.11) image.in"),
         (".github/workflows/ci.yml", r'python-version: "(\d+\.\d+)"'),
         (".github/workflows/nightly.yml", r'python-version: "(\d+\.\d+)"'),
+        (".github/workflows/kubernetes.yml", r'python-version: "(\d+\.\d+)"'),
     ]:
         assert set(re.findall(pattern, (ROOT / path).read_text())) == {versions.PYTHON}, path
 
