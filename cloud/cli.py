@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cloud import config, state_file
+from cloud.decisions.journal import Journal
+from cloud.decisions.recorder import Recorder
 from cloud.gateway import proxy
 from cloud.gateway.job_limit import JobLimit
 from cloud.google_errors import ApiError
@@ -66,7 +68,8 @@ async def serve(options: argparse.Namespace) -> None:
     settings = config.read(os.environ)
     known = state_file.load(settings.lab, settings.state, settings.job)
     tokens = Tokens(load_secret(settings.state), settings.token_seconds)
-    cloud = Cloud(known, tokens, settings.objects, settings.project, settings.vertex)
+    record = Recorder(Journal(settings.state / "decisions"))
+    cloud = Cloud(known, tokens, settings.objects, settings.project, record, settings.vertex)
     key = saved_key_digest(settings)
     job_limit = JobLimit(settings.jobs)
     gate = proxy.Gate(dashboard=settings.dashboard, key_sha256=key, secret=tokens.secret, job_limit=job_limit)

@@ -19,6 +19,8 @@ from typing import Protocol
 
 from aiohttp import web
 
+from cloud.decisions.call import begin
+from cloud.decisions.recorder import Recorder
 from cloud.gateway import connect, credentials, proxy
 from cloud.identity.access import Access
 from cloud.identity.lab_api import PREFIX, LabApi, at_host, google
@@ -66,12 +68,16 @@ class Door:
 
 @dataclass(slots=True)
 class Cloud:
-    """All services and their listeners. `objects`: Cloud Storage's folder; `project`: the cluster's project."""
+    """All services and their listeners.
+
+    `objects`: Cloud Storage's folder; `project`: the cluster's project; `record`: the permission decisions.
+    """
 
     lab_state: LabState
     tokens: Tokens
     objects: Path
     project: str
+    record: Recorder = field(default_factory=Recorder)
     vertex: str = ""  # host name of the Vertex AI control plane; if empty, gRPC calls are refused
     service: Service = field(init=False)
     runners: list[web.AppRunner] = field(default_factory=list)
@@ -92,7 +98,7 @@ class Cloud:
 
     def access(self, assumed: bool = False) -> Access:
         """The permission checks. `assumed`: callers without a token act as the job."""
-        return Access(self.lab_state, self.tokens, assumed)
+        return Access(self.lab_state, self.tokens, assumed, self.record)
 
     async def open_network(
         self, network: Network, authority: Authority, proxy_rules: egress.Egress | None = None
@@ -133,6 +139,7 @@ class Cloud:
         storage, services = self.storage(self.access()), GoogleServices(self.access(), self.is_key)
 
         async def handle(request: web.Request) -> web.StreamResponse:
+            begin(request.remote or "")
             host = request.host.partition(":")[0].lower()
             raw = request.raw_path.partition("?")[0]
             return await at_host(storage, services, request, host, f"https://{host}", raw)
@@ -144,6 +151,7 @@ class Cloud:
         storage, base = self.storage(self.access(assumed=True)), f"http://127.0.0.1:{port}"
 
         async def handle(request: web.Request) -> web.StreamResponse:
+            begin(request.remote or "")
             return refuse_browser(request, port) or await storage.handle(request, base)
 
         await self.listen(catch_all(handle), "127.0.0.1", port)
@@ -207,6 +215,7 @@ class Cloud:
         if self.listener_sync:
             self.listener_sync.cancel()
         await self.close_listeners(list(self.runners), list(self.servers))
+        self.record.flush()
         self.service.close()
 
 

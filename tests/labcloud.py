@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from cloud import state_file
+from cloud.decisions.journal import Journal
+from cloud.decisions.recorder import Recorder
 from cloud.gateway.gate import Gate
 from cloud.identity.access import Access
 from cloud.identity.tokens import Tokens
@@ -81,7 +83,8 @@ def lab_cloud(
     known = state_file.load(lab, folder / "state" if state else None, job)
     emulator, metadata, gateway = ports.pick(3, set())
     tokens = Tokens(os.urandom(32), token_seconds)
-    cloud = Cloud(known, tokens, folder / "objects", "lab-project")
+    record = Recorder(Journal(folder / "decisions"))
+    cloud = Cloud(known, tokens, folder / "objects", "lab-project", record)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

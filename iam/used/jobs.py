@@ -1,0 +1,126 @@
+"""Runs of jobs on the local cluster: when, on which nodes, with which arguments, and what their headers declare."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from raydock.answers import mapping, parsed, rows, text, texts
+from raydock.errors import NotFound
+from raydock.gcp.clouds import LabCloud
+from raydock.rayapi import paths
+from raydock.rayapi.connection import Gateway
+from raydock.rayapi.job import Job, job_of
+
+DECLARED = "declared"  # the name in a job's metadata under which the submitter sends `declared_json`
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The `reads` and `writes` of a script's header."""
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """One run of a job. `ended` is now if it is still running. `declared` is None if the submitter did not send it.
+
+    overlapping: the other jobs that ran at the same time
+    """
+
+    submission_id: str
+    status: str
+    started: float
+    ended: float
+    script: str = ""
+    arguments: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    declared: Declared | None = None
+    overlapping: tuple[str, ...] = ()
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it finished successfully."""
+        return self.status == "SUCCEEDED"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterRuns:
+    """Some runs, and the addresses of the cluster's nodes, past and present."""
+
+    runs: tuple[JobRun, ...]
+    nodes: frozenset[str]
+
+
+def declared_json(reads: Sequence[str], writes: Sequence[str]) -> str:
+    """What a header declares, as the submitter sends it in the job's metadata."""
+    return json.dumps({"reads": list(reads), "writes": list(writes)}, ensure_ascii=False)
+
+
+def read_runs(lab: LabCloud, ids: Sequence[str]) -> ClusterRuns:
+    """Read runs from the dashboard. Raises NotFound, ServerError and Unreachable."""
+    from raydock.rayapi.blocking import local
+
+    key = lab.headers.get("Authorization", "").partition(" ")[2]
+    with local(Gateway(lab.gateway, key)) as dashboard:
+        jobs = rows(dashboard.json(paths.JOBS, list))
+        listed = dashboard.json(paths.state("nodes"))
+    nodes = rows(mapping(listed, "data", "result").get("result"))
+    addresses = frozenset(filter(None, (text(node.get("node_ip")) for node in nodes)))
+    return ClusterRuns(tuple(find_run(jobs, one, time.time()) for one in ids), addresses)
+
+
+def find_run(jobs: Sequence[Mapping[str, Any]], submission_id: str, now: float) -> JobRun:
+    """The run with that id among the dashboard's jobs. Raises NotFound if it does not exist or has not started."""
+    row = next((one for one in jobs if one.get("submission_id") == submission_id), None)
+    if row is None:
+        text = f"The local cluster has no job {submission_id}: a cluster forgets its jobs when it restarts."
+        raise NotFound(text, "python submit.py list")
+    job = job_of(row)
+    if not job.started:
+        raise NotFound(f"Job {submission_id} has not started.", f"python submit.py attach {submission_id}")
+    ended = job.ended or now
+    others = (job_of(one) for one in jobs if one is not row)
+    overlapping = (one for one in others if one.started and one.started <= ended and (one.ended or now) >= job.started)
+    return run_of(row, job, ended, tuple(one.submission_id or f"Ray job {one.job_id}" for one in overlapping))
+
+
+def run_of(row: Mapping[str, Any], job: Job, ended: float, overlapping: tuple[str, ...]) -> JobRun:
+    """The run in one of the dashboard's rows."""
+    script, *arguments = words_of(job.entrypoint) or [""]
+    variables = mapping(row.get("runtime_env"), "env_vars")
+    return JobRun(
+        submission_id=job.submission_id,
+        status=job.status,
+        started=job.started,
+        ended=ended,
+        script=script,
+        arguments=tuple(arguments),
+        variables={name: text(value) for name, value in variables.items()},
+        declared=declared_of(text(mapping(row.get("metadata")).get(DECLARED))),
+        overlapping=overlapping,
+    )
+
+
+def words_of(entrypoint: str) -> list[str]:
+    """The script and the arguments of `python SCRIPT ARGUMENTS`; empty for any other entrypoint."""
+    try:
+        program, *words = shlex.split(entrypoint) or [""]
+    except ValueError:
+        return []
+    return words if program.startswith("python") else []
+
+
+def declared_of(value: str) -> Declared | None:
+    """The inverse of `declared_json`; None for anything else."""
+    try:
+        found = mapping(parsed(value.encode(errors="replace"))) if value else {}
+    except ValueError:
+        found = {}
+    return Declared(tuple(texts(found.get("reads"))), tuple(texts(found.get("writes")))) if found else None
