@@ -192,6 +192,17 @@ def add_run_options(parser: Parser) -> None:
     submission.add_argument(
         "--submission-id", metavar="ID", type=job_id, help="use this id instead of a generated one"
     )
+    submission.add_argument(
+        "--alone",
+        action="store_true",
+        help="wait until no other job is running, so that `python -m iam used` can tell what this one used",
+    )
+    submission.add_argument(
+        "--as-least",
+        metavar="JOB",
+        type=job_id,
+        help="run as a new service account with only the roles that JOB used, which proves that they are enough",
+    )
 
 
 def amount(text: str) -> float:

@@ -42,6 +42,7 @@ class JobPlan:
     working_dir: str = ""  # the package's URI
     runs_as: str = ""  # the principal; "" if unknown
     expects: ExpectedVersions = ExpectedVersions()
+    declares: str = ""  # the header's `reads` and `writes`, for `python -m iam used`
 
     @property
     def entrypoint(self) -> str:
@@ -77,6 +78,8 @@ class JobPlan:
             "runtime_env": self.runtime_env(),
             "metadata": {"submitter": "raydock", "job_submission_id": self.submission_id},
         }
+        if self.declares:
+            body["metadata"]["declares"] = self.declares
         reserved = {
             "entrypoint_num_cpus": self.reserve.cpus,
             "entrypoint_num_gpus": self.reserve.gpus,

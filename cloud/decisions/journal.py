@@ -12,7 +12,7 @@ KEEP = 8  # files: 48 MB in all
 
 @dataclass(slots=True)
 class Journal:
-    """The lines in a folder's files, which are numbered from 1. After a crash in the middle of a line, a new one begins."""
+    """The lines in a folder's files, which are numbered from 1. A crash in the middle of a line ends its file."""
 
     folder: Path
     segment: int = SEGMENT

@@ -62,9 +62,7 @@ class Access:
         self.record.decided(principal, permission, resource.name, granted, prefix)
         return granted
 
-    def holds(
-        self, principal: str, permission: str, resource: Resource, prefix: str | None = None
-    ) -> bool:
+    def holds(self, principal: str, permission: str, resource: Resource, prefix: str | None = None) -> bool:
         """Whether a principal has a permission. Any verdict except GRANTED means no and is logged with its reason."""
         now = datetime.datetime.now(datetime.timezone.utc)
         decision = self.lab_state.decide(principal, permission, resource, now=now, list_prefix=prefix)

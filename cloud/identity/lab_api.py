@@ -70,7 +70,9 @@ class LabApi:
 
     async def decisions(self, request: web.Request) -> web.Response:
         """The recorded permission decisions. Times that are missing or invalid don't limit them."""
-        since, until = (seconds(request.query.get(name, ""), at) for name, at in (("since", 0), ("until", math.inf)))
+        since, until = (
+            seconds(request.query.get(name, ""), at) for name, at in (("since", 0), ("until", math.inf))
+        )
         return web.json_response(await self.access.record.between(since, until))
 
     async def token(self, _: web.Request) -> web.Response:

@@ -24,13 +24,17 @@ GRANTED_ON: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One grant, with the commands that make it. `iam_command` is empty except on buckets."""
+    """One grant, with the commands that make it. `iam_command` is empty except on buckets.
+
+    prefix: what the names of the objects start with that the grant is limited to; "" if it is not limited
+    """
 
     principal: str
     role: str
     resource: Resource
     gcloud: str
     iam_command: str
+    prefix: str = ""
 
 
 def grants_for(

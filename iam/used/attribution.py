@@ -46,7 +46,12 @@ def merged(decisions: Iterable[Decided]) -> tuple[Decided, ...]:
         key = (one.principal, one.permission, one.resource, one.prefix, one.granted)
         known = found.get(key)
         found[key] = replace(one, source="") if known is None else added(known, one)
-    return tuple(sorted(found.values(), key=lambda one: (one.resource, one.prefix or "", one.permission, one.principal)))
+    return tuple(sorted(found.values(), key=order))
+
+
+def order(one: Decided) -> tuple[str, ...]:
+    """By resource, then by permission."""
+    return (one.resource, one.prefix or "", one.permission, one.principal)
 
 
 def added(one: Decided, other: Decided) -> Decided:

@@ -89,5 +89,3 @@ async def read_record(lab: LabCloud, since: float, until: float) -> Record:
     """The decisions between two Unix times. Raises PermissionDenied or Unreachable."""
     async with http(lab) as client:
         return record_of(await lab.ask(client, "GET", f"/lab/decisions?since={since:.3f}&until={until:.3f}"))
-
-

@@ -16,21 +16,37 @@ from raydock.rayapi import paths
 from raydock.rayapi.connection import Gateway
 from raydock.rayapi.job import Job, job_of
 
-DECLARED = "declared"  # the name in a job's metadata under which the submitter sends `declared_json`
+SUBMITTER = "raydock"
+DECLARED = "declares"  # the name in a job's metadata under which the submitter sends what the header declares
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """The `reads` and `writes` of a script's header."""
+    """The `reads` and `writes` of a script's header.
+
+    defaults: what their arguments stand for if they are not given, by entry, as far as the source determines it
+    """
 
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, list[str]]:
+        """The entries as plain data."""
+        return {"reads": list(self.reads), "writes": list(self.writes)}
+
+    def encoded(self) -> str:
+        """The value as text, in which the submitter sends it in the job's metadata; "" if nothing is declared."""
+        if not self.reads and not self.writes:
+            return ""
+        return json.dumps({**self.as_json(), "defaults": dict(self.defaults)}, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
     """One run of a job. `ended` is now if it is still running. `declared` is None if the submitter did not send it.
 
+    variables: those sent with the job
     overlapping: the other jobs that ran at the same time
     """
 
@@ -58,11 +74,6 @@ class ClusterRuns:
     nodes: frozenset[str]
 
 
-def declared_json(reads: Sequence[str], writes: Sequence[str]) -> str:
-    """What a header declares, as the submitter sends it in the job's metadata."""
-    return json.dumps({"reads": list(reads), "writes": list(writes)}, ensure_ascii=False)
-
-
 def read_runs(lab: LabCloud, ids: Sequence[str]) -> ClusterRuns:
     """Read runs from the dashboard. Raises NotFound, ServerError and Unreachable."""
     from raydock.rayapi.blocking import local
@@ -87,7 +98,9 @@ def find_run(jobs: Sequence[Mapping[str, Any]], submission_id: str, now: float) 
         raise NotFound(f"Job {submission_id} has not started.", f"python submit.py attach {submission_id}")
     ended = job.ended or now
     others = (job_of(one) for one in jobs if one is not row)
-    overlapping = (one for one in others if one.started and one.started <= ended and (one.ended or now) >= job.started)
+    overlapping = (
+        one for one in others if one.started and one.started <= ended and (one.ended or now) >= job.started
+    )
     return run_of(row, job, ended, tuple(one.submission_id or f"Ray job {one.job_id}" for one in overlapping))
 
 
@@ -103,7 +116,7 @@ def run_of(row: Mapping[str, Any], job: Job, ended: float, overlapping: tuple[st
         script=script,
         arguments=tuple(arguments),
         variables={name: text(value) for name, value in variables.items()},
-        declared=declared_of(text(mapping(row.get("metadata")).get(DECLARED))),
+        declared=declared_of(mapping(row.get("metadata"))),
         overlapping=overlapping,
     )
 
@@ -117,10 +130,13 @@ def words_of(entrypoint: str) -> list[str]:
     return words if program.startswith("python") else []
 
 
-def declared_of(value: str) -> Declared | None:
-    """The inverse of `declared_json`; None for anything else."""
+def declared_of(metadata: Mapping[str, Any]) -> Declared | None:
+    """What a job's header declares; None if our submitter did not send the job."""
+    if metadata.get("submitter") != SUBMITTER:
+        return None
     try:
-        found = mapping(parsed(value.encode(errors="replace"))) if value else {}
+        sent = mapping(parsed(text(metadata.get(DECLARED)).encode(errors="replace") or b"{}"))
     except ValueError:
-        found = {}
-    return Declared(tuple(texts(found.get("reads"))), tuple(texts(found.get("writes")))) if found else None
+        return None
+    defaults = {name: text(value) for name, value in mapping(sent.get("defaults")).items()}
+    return Declared(tuple(texts(sent.get("reads"))), tuple(texts(sent.get("writes"))), defaults)

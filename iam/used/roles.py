@@ -14,8 +14,6 @@ from iam.policy.resource import PROJECT, Resource
 from iam.policy.roles import Role
 from iam.policy.roles import roles as google_roles
 
-MOST = 12  # candidates: 4,096 sets
-
 
 def smallest_roles(
     wanted: Collection[str], target: Resource, roles: Mapping[str, Role] | None = None
@@ -30,18 +28,11 @@ def smallest_roles(
     if not permissions or target.type == PROJECT:
         return ()
     known = google_roles() if roles is None else roles
-    candidates = [one for one in known.values() if may_be_offered(one, target) and one.permissions & permissions]
-    candidates = sorted(without_dominated(candidates, permissions), key=lambda one: one.name)[:MOST]
+    candidates = [
+        one for one in known.values() if may_be_offered(one, target) and one.permissions & permissions
+    ]
     groups = (group for size in range(1, len(candidates) + 1) for group in combinations(candidates, size))
     return min((one for one in groups if permissions <= permissions_of(one)), key=cost, default=())
-
-
-def without_dominated(roles: Sequence[Role], permissions: frozenset[str]) -> list[Role]:
-    """The roles, without those of which another one has exactly the same permissions under an earlier name."""
-    first: dict[tuple[frozenset[str], bool], Role] = {}
-    for one in sorted(roles, key=lambda one: one.name):
-        first.setdefault((one.permissions, is_legacy(one)), one)
-    return list(first.values())
 
 
 def cost(group: Sequence[Role]) -> tuple[int, int, int, list[str]]:
