@@ -139,7 +139,7 @@ class Cloud:
         storage, services = self.storage(self.access()), GoogleServices(self.access(), self.is_key)
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            begin(request.remote or "")
+            begin(request.remote or "", request.headers.get("User-Agent", ""))
             host = request.host.partition(":")[0].lower()
             raw = request.raw_path.partition("?")[0]
             return await at_host(storage, services, request, host, f"https://{host}", raw)
@@ -151,7 +151,7 @@ class Cloud:
         storage, base = self.storage(self.access(assumed=True)), f"http://127.0.0.1:{port}"
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            begin(request.remote or "")
+            begin(request.remote or "", request.headers.get("User-Agent", ""))
             return refuse_browser(request, port) or await storage.handle(request, base)
 
         await self.listen(catch_all(handle), "127.0.0.1", port)

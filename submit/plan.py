@@ -42,7 +42,7 @@ class JobPlan:
     working_dir: str = ""  # the package's URI
     runs_as: str = ""  # the principal; "" if unknown
     expects: ExpectedVersions = ExpectedVersions()
-    declares: str = ""  # the header's `reads` and `writes`, for `python -m iam used`
+    about: Mapping[str, str] = field(default_factory=dict)  # more metadata, for `python -m iam used`
 
     @property
     def entrypoint(self) -> str:
@@ -76,10 +76,8 @@ class JobPlan:
             "submission_id": self.submission_id,
             "entrypoint": self.entrypoint,
             "runtime_env": self.runtime_env(),
-            "metadata": {"submitter": "raydock", "job_submission_id": self.submission_id},
+            "metadata": {"submitter": "raydock", "job_submission_id": self.submission_id, **self.about},
         }
-        if self.declares:
-            body["metadata"]["declares"] = self.declares
         reserved = {
             "entrypoint_num_cpus": self.reserve.cpus,
             "entrypoint_num_gpus": self.reserve.gpus,

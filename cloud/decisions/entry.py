@@ -19,6 +19,7 @@ class Key(NamedTuple):
     prefix: str | None
     granted: bool
     source: str
+    client: str
 
 
 @dataclass(slots=True)

@@ -40,7 +40,9 @@ class Recorder:
         if check not in call.principals:
             call.principals[check] = principal
             listed = prefix if permission == "storage.objects.list" else None
-            self.tally(Key(principal, permission, resource, listed, granted, call.source)).count += 1
+            self.tally(
+                Key(principal, permission, resource, listed, granted, call.source, call.client)
+            ).count += 1
 
     def moved(self, permission: str, resource: str, size: int) -> None:
         """Add bytes of content to a decision that granted the current call this permission."""
@@ -48,7 +50,9 @@ class Recorder:
         if self.journal is None or call is None or not size:
             return
         if principal := call.principals.get((permission, resource, True)):
-            self.tally(Key(principal, permission, resource, None, True, call.source)).bytes += size
+            self.tally(
+                Key(principal, permission, resource, None, True, call.source, call.client)
+            ).bytes += size
 
     def tally(self, key: Key) -> Tally:
         """The entry with this key that is not yet written."""

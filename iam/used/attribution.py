@@ -41,9 +41,9 @@ def attribute(run: JobRun, record: Record, nodes: frozenset[str]) -> Attributed:
 
 def merged(decisions: Iterable[Decided]) -> tuple[Decided, ...]:
     """The decisions of all nodes together, ordered by resource and permission."""
-    found: dict[tuple[str, str, str, str | None, bool], Decided] = {}
+    found: dict[tuple[object, ...], Decided] = {}
     for one in decisions:
-        key = (one.principal, one.permission, one.resource, one.prefix, one.granted)
+        key = (one.principal, one.permission, one.resource, one.prefix, one.granted, one.client)
         known = found.get(key)
         found[key] = replace(one, source="") if known is None else added(known, one)
     return tuple(sorted(found.values(), key=order))
@@ -51,7 +51,7 @@ def merged(decisions: Iterable[Decided]) -> tuple[Decided, ...]:
 
 def order(one: Decided) -> tuple[str, ...]:
     """By resource, then by permission."""
-    return (one.resource, one.prefix or "", one.permission, one.principal)
+    return (one.resource, one.prefix or "", one.permission, one.principal, one.client)
 
 
 def added(one: Decided, other: Decided) -> Decided:

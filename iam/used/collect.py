@@ -40,9 +40,9 @@ def with_excess(report: UsedReport, session: Session) -> UsedReport:
     if len(principals) != 1:  # an identity that impersonates others uses their permissions instead of its own
         return report
     used: dict[str, frozenset[str]] = {}
-    for one in report.needs:
-        if one.target.bucket:
-            used[one.target.bucket] = frozenset(one.permissions)
+    for one in report.decisions:
+        if one.bucket and one.granted:
+            used[one.bucket] = used.get(one.bucket, frozenset()) | {one.permission}
 
     async def read() -> tuple[Beyond, ...]:
         async with open_reader(session) as reader:

@@ -29,6 +29,7 @@ class Decided:
     count: int = 1
     size: int = 0
     prefix: str | None = None
+    client: str = ""  # the client library, for those that the lab tells apart
 
     @property
     def bucket(self) -> str:
@@ -78,6 +79,7 @@ def record_of(reply: Mapping[str, Any]) -> Record:
             last=moment(row.get("last")),
             count=int(number(row.get("count"))),
             size=int(number(row.get("bytes"))),
+            client=text(row.get("client")),
             prefix=row["prefix"] if isinstance(row.get("prefix"), str) else None,
         )
         for row in rows(reply.get("decisions"))

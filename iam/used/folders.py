@@ -8,7 +8,7 @@ MOST = 5  # groups per bucket
 
 
 def folders_of(names: Iterable[str], most: int = MOST) -> Mapping[str, tuple[str, ...]]:
-    """The names by folder: "a/b/" for "a/b/c", "" for the whole bucket. At most `most` folders: the deepest ones merge.
+    """The names by folder: "a/b/" for "a/b/c", "" for the whole bucket. At most `most` folders: the deepest merge.
 
     A name that is alone in its folder is its own group, and so is the name of a folder.
     """
@@ -16,10 +16,21 @@ def folders_of(names: Iterable[str], most: int = MOST) -> Mapping[str, tuple[str
     for name in names:
         groups.setdefault(folder_of(name), set()).add(name)
     while len(groups) > most:
-        deepest = max(groups, key=lambda folder: (folder.count("/"), folder))
-        moved = groups.pop(deepest)
-        groups.setdefault(folder_of(deepest.removesuffix("/")), set()).update(moved)
+        merge(groups)
     return {label(folder, found): tuple(sorted(found)) for folder, found in sorted(groups.items())}
+
+
+def merge(groups: dict[str, set[str]]) -> None:
+    """Merge the deepest folders that have the same parent into it, those with the most siblings first."""
+    depth = max(folder.count("/") for folder in groups)
+    siblings: dict[str, list[str]] = {}
+    for folder in groups:
+        if folder.count("/") == depth:
+            siblings.setdefault(folder_of(folder.removesuffix("/")), []).append(folder)
+    parent = max(siblings, key=lambda one: (len(siblings[one]), one))
+    for folder in siblings[parent]:
+        moved = groups.pop(folder)
+        groups.setdefault(parent, set()).update(moved)
 
 
 def folder_of(name: str) -> str:

@@ -10,6 +10,7 @@ from iam.used.attribution import Attributed
 from iam.used.decisions import Decided
 from iam.used.folders import folders_of
 from iam.used.jobs import Declared, JobRun
+from iam.used.needs import is_needed
 
 READS = frozenset({"storage.objects.get", "storage.objects.list"})
 WRITES = frozenset({f"storage.objects.{verb}" for verb in ("create", "delete", "update", "move")})
@@ -65,7 +66,7 @@ def advise(attributed: Attributed) -> HeaderAdvice:
     """Compare a run with its header. What a job that failed did not use is not counted as unused."""
     run = attributed.run
     entries = entries_of(run)
-    used = [one for one in attributed.decisions if one.bucket and one.permission in READS | WRITES]
+    used = [one for one in attributed.decisions if one.permission in READS | WRITES and is_needed(one, run)]
     open_uses = [one for one in used if not is_declared(one, entries)]
     missing = tuple(dict.fromkeys(additions(open_uses, run)))
     unused = [one for one in entries if run.succeeded and one.uris and not is_used(one, used)]
@@ -158,4 +159,5 @@ def groups(uses: Sequence[Decided]) -> list[str]:
     for one in uses:
         names.setdefault(one.bucket, set()).add(one.name)
     found = [(bucket, group) for bucket, names_of in sorted(names.items()) for group in folders_of(names_of)]
-    return [f"gs://{bucket}/{group}" if group else f"gs://{bucket}" for bucket, group in found]
+    every = [f"gs://{bucket}/{group}" if group else f"gs://{bucket}" for bucket, group in found]
+    return [one for one in every if not any(under(one, other) for other in every if other != one)]

@@ -19,6 +19,8 @@ from raydock.rayapi.job import Job, job_of
 SUBMITTER = "raydock"
 DECLARED = "declares"  # the name in a job's metadata under which the submitter sends what the header declares
 
+LOOKS_UP = "looks_up_buckets"  # … and that its source looks up buckets
+
 
 @dataclass(frozen=True, slots=True)
 class Declared:
@@ -47,6 +49,7 @@ class JobRun:
     """One run of a job. `ended` is now if it is still running. `declared` is None if the submitter did not send it.
 
     variables: those sent with the job
+    looks_up: whether its source looks up buckets; True if unknown
     overlapping: the other jobs that ran at the same time
     """
 
@@ -58,6 +61,7 @@ class JobRun:
     arguments: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     declared: Declared | None = None
+    looks_up: bool = True
     overlapping: tuple[str, ...] = ()
 
     @property
@@ -107,7 +111,7 @@ def find_run(jobs: Sequence[Mapping[str, Any]], submission_id: str, now: float) 
 def run_of(row: Mapping[str, Any], job: Job, ended: float, overlapping: tuple[str, ...]) -> JobRun:
     """The run in one of the dashboard's rows."""
     script, *arguments = words_of(job.entrypoint) or [""]
-    variables = mapping(row.get("runtime_env"), "env_vars")
+    variables, metadata = mapping(row.get("runtime_env"), "env_vars"), mapping(row.get("metadata"))
     return JobRun(
         submission_id=job.submission_id,
         status=job.status,
@@ -116,7 +120,8 @@ def run_of(row: Mapping[str, Any], job: Job, ended: float, overlapping: tuple[st
         script=script,
         arguments=tuple(arguments),
         variables={name: text(value) for name, value in variables.items()},
-        declared=declared_of(mapping(row.get("metadata"))),
+        declared=declared_of(metadata),
+        looks_up=metadata.get("submitter") != SUBMITTER or LOOKS_UP in metadata,
         overlapping=overlapping,
     )
 

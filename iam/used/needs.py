@@ -13,8 +13,10 @@ from iam.policy.roles import roles as google_roles
 from iam.used.attribution import Attributed
 from iam.used.decisions import Decided
 from iam.used.folders import common_folder
+from iam.used.jobs import JobRun
 from iam.used.roles import smallest_roles
 
+LOOK_UP = "storage.buckets.get"
 CREATE, DELETE = "storage.objects.create", "storage.objects.delete"
 
 
@@ -39,15 +41,41 @@ class NeededGrants:
     uncovered: tuple[Need, ...] = ()
 
 
+def is_background(one: Decided, run: JobRun) -> bool:
+    """Whether it is a lookup that google-cloud-storage makes on its own, for traces, and whose refusal it ignores.
+
+    Since version 3.17, it looks up every bucket in a thread (_bucket_metadata_cache.py). That is the same request as
+    `client.get_bucket()`, so the job's source decides.
+    """
+    return one.permission == LOOK_UP and one.client == "gcloud-python" and not run.looks_up
+
+
+def is_needed(one: Decided, run: JobRun) -> bool:
+    """Whether a run needed what a decision granted or, if it did not succeed, denied."""
+    return (one.granted or not run.succeeded) and not is_background(one, run)
+
+
+def spare_in(attributed: Attributed) -> set[tuple[str, Resource]]:
+    """What a run that succeeded was denied throughout: permissions and resources."""
+    if not attributed.run.succeeded:
+        return set()
+    granted, denied = (
+        {(one.permission, one.target) for one in attributed.decisions if one.granted is outcome}
+        for outcome in (True, False)
+    )
+    return denied - granted
+
+
 def needs_of(runs: Sequence[Attributed], again: bool = False) -> tuple[Need, ...]:
-    """What the runs needed: what was granted and, if a run did not succeed, also what was denied.
+    """What the runs needed. What was denied in a run that succeeded was not needed in the others either.
 
     again: include what another run needs to replace the objects that this one created
     """
+    spare = {pair for attributed in runs for pair in spare_in(attributed)}
     grouped: dict[tuple[str, Resource], list[Decided]] = {}
     for attributed in runs:
         for one in attributed.decisions:
-            if one.granted or not attributed.run.succeeded:
+            if is_needed(one, attributed.run) and (one.permission, one.target) not in spare:
                 grouped.setdefault((one.principal, one.target), []).append(one)
     pairs = sorted(grouped.items(), key=lambda item: (item[0][0], item[0][1].name))
     return tuple(need(principal, target, found, again) for (principal, target), found in pairs)

@@ -12,7 +12,7 @@ from iam.used.decisions import Decided
 from iam.used.folders import folders_of
 from iam.used.headers import HeaderAdvice, advise
 from iam.used.held import Beyond
-from iam.used.needs import Need, NeededGrants
+from iam.used.needs import Need, NeededGrants, is_background
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,13 @@ class UsedReport:
                 yield f"The record no longer has everything that {run.submission_id} did: run it again."
             if not run.succeeded:
                 yield f"{run.submission_id} is {run.status}: a complete run may use more."
+            if background := sorted(
+                {f"gs://{each.bucket}" for each in one.decisions if is_background(each, run)}
+            ):
+                yield (
+                    f"storage.buckets.get on {' and '.join(background)} is not included: Google's Python client looks "
+                    "up buckets in the background, and continues without it."
+                )
             if one.elsewhere:
                 yield (
                     f"The same identity made {one.elsewhere:,} calls from machines outside the cluster, which are "

@@ -32,7 +32,8 @@ def smallest_roles(
         one for one in known.values() if may_be_offered(one, target) and one.permissions & permissions
     ]
     groups = (group for size in range(1, len(candidates) + 1) for group in combinations(candidates, size))
-    return min((one for one in groups if permissions <= permissions_of(one)), key=cost, default=())
+    best = min((one for one in groups if permissions <= permissions_of(one)), key=cost, default=())
+    return tuple(sorted(best, key=lambda one: one.name))
 
 
 def cost(group: Sequence[Role]) -> tuple[int, int, int, list[str]]:
