@@ -12,7 +12,7 @@ from raydock.errors import RaydockError
 from raydock.gcp.clouds import LabCloud
 from raydock.rayapi.job import Job
 
-SECONDS = 3.0  # to read the record
+SECONDS = 10.0  # to read the record, if the lab does not answer
 MOST = 3  # entries in the line
 
 
