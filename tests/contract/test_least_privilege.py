@@ -105,5 +105,5 @@ def test_the_roles_are_the_smallest(own_lab: Lab, job: str, monkeypatch: pytest.
                 assert done.code == 1, gone
                 assert gone in done.out, gone
     finally:
-        bind(open_session("local"), dict.fromkeys(needed, []))
+        bind(open_session("local"), {bucket: [] for bucket in needed})
         iam(own_lab, "account", "use", before)
