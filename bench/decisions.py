@@ -29,7 +29,7 @@ from cluster import ports
 from iam.lab.settings import FILE as LAB_FILE
 
 CLIENT = ROOT / "bench" / "jobs" / "decisions.py"
-UPLOADS = 400  # per run, each with four downloads
+UPLOADS = 100  # per run, each with four downloads
 AIM = Aim(Of.RATIO, 1.03)
 
 

@@ -21,7 +21,9 @@ def gcloud(report: UsedReport) -> Iterator[str]:
 
 
 def iam(report: UsedReport) -> Iterator[str]:
-    """Our commands: for the lab as they are, for a real project with --target google."""
+    """Our commands, for the lab. For a real project, they take --target google."""
+    if report.grants.grants:
+        yield "# In a real project, add: --target google --project ID"
     for one in report.grants.grants:
         yield ansi_quoted(one.iam_command or f"# on Google Cloud: {one.gcloud}")
     yield from (f"# {line}" for line in uncovered(report.grants))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from iam.grant import Edit, apply_edit
@@ -70,30 +71,29 @@ async def least_account(
     accounts = service_accounts(session)
     await asyncio.to_thread(accounts.create_account, session.project, address.partition("@")[0])
     edits = [Edit(one.resource.bucket, one.role, f"serviceAccount:{address}") for one in grants]
+    undo: list[Callable[[], object]] = [partial(accounts.delete_account, address)]
     try:
         for edit in edits:
             await asyncio.to_thread(apply_edit, session, edit, False)
+            undo.append(partial(apply_edit, session, replace(edit, revoke=True), False))
         await asyncio.to_thread(job_account.use, session.cloud, address, False)
+        undo.append(partial(job_account.use, session.cloud, before, True))
         console.say(f"runs as {address}, whose only roles are: {spelled(grants)}")
         yield address
     finally:
         if progress.sent and not progress.job:
             console.say(f"when the job has finished: python -m iam account use {before}")
         else:
-            await restore(session, before, address, edits, console)
+            await roll_back(undo, console)
 
 
-async def restore(session: Session, before: str, address: str, edits: list[Edit], console: Console) -> None:
-    """Switch jobs back to the earlier account, and remove the new one. A failure is reported with its fix."""
-    assert isinstance(session.cloud, LabCloud)
-    try:
-        await asyncio.to_thread(job_account.use, session.cloud, before, True)
-        for edit in edits:
-            await asyncio.to_thread(apply_edit, session, replace(edit, revoke=True), False)
-        await asyncio.to_thread(service_accounts(session).delete_account, address)
-    except RaydockError as fault:
-        console.fault(fault)
-        console.say(f"to switch back: python -m iam account use {before}")
+async def roll_back(undo: list[Callable[[], object]], console: Console) -> None:
+    """Undo steps, the last one first. A failure is reported with its fix, and the others are still undone."""
+    for step in reversed(undo):
+        try:
+            await asyncio.to_thread(step)
+        except RaydockError as fault:
+            console.fault(fault)
 
 
 def spelled(grants: tuple[Grant, ...]) -> str:

@@ -103,7 +103,7 @@ def test_the_roles_are_the_smallest(own_lab: Lab, job: str, monkeypatch: pytest.
                 bind(open_session("local"), held)
                 done = run(own_lab, job, "--skip-check=storage")
                 assert done.code == 1, gone
-                assert gone in done.out, gone
+                assert f"The job was denied {gone} on gs://{bucket}" in done.err
     finally:
         bind(open_session("local"), {bucket: [] for bucket in needed})
         iam(own_lab, "account", "use", before)

@@ -145,7 +145,7 @@ def test_hostile_names(name: str, tmp_path: Path) -> None:
     prefix = report.grants.grants[0].prefix
     assert prefix == name
     (gcloud,) = commands.gcloud(report)
-    (iam,) = commands.iam(report)
+    _, iam = commands.iam(report)
     assert gcloud.isprintable()
     assert iam.isprintable()
     for command in (gcloud, iam):
@@ -184,6 +184,7 @@ def test_the_commands() -> None:
     )
     role = "--role=roles/storage.objectViewer"
     assert list(commands.iam(report)) == [
+        "# In a real project, add: --target google --project ID",
         f"python -m iam grant gs://b {role} --member=user:a@example.com",
         "# no narrow role on gs://c includes storage.buckets.delete",
     ]

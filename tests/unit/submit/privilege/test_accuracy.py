@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,6 +41,11 @@ READ = call("get", "gs://b/x")
             ran(*(call("create", f"gs://b{n}/\x1b[2J") for n in range(5)), status="FAILED"),
             r'The header is not accurate: writes lacks "gs://b0/\u001b[2J"; writes lacks "gs://b1/\u001b[2J"; writes '
             r'lacks "gs://b2/\u001b[2J"; and 2 more: python -m iam used x-1',
+        ),
+        (
+            ran(READ, replace(READ, granted=False), call("list", "gs://b/", granted=False), status="FAILED"),
+            "The job was denied storage.objects.get on gs://b, storage.objects.list on gs://b: "
+            "python -m iam used x-1",
         ),
     ],
 )
