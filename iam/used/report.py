@@ -152,6 +152,117 @@ def grant_json(one: Grant) -> dict[str, Any]:
 
 
 def touched_of(decisions: Sequence[Decided]) -> Iterator[Touched]:
+    """What was used, by bucket and folder. A bucket as a whole, and resources of other services, are separate lines."""
+    whole: dict[str, list[Decided]] = {}
+    inside: dict[str, list[Decided]] = {}
+    for one in decisions:
+        if one.on_object or one.prefix is not None:
+            inside.setdefault(one.bucket, []).append(one)
+        else:
+            whole.setdefault(str(one.target), []).append(one)
+    lines = [touched(uri, found) for uri, found in whole.items()]
+    for bucket, found in inside.items():
+        for group, names in folders_of(one.name for one in found).items():
+            uri = f"gs://{bucket}/{group}" if group else f"gs://{bucket}"
+            lines.append(touched(uri, [one for one in found if one.name in {*names}]))
+    yield from sorted(lines, key=lambda one: one.uri)
+
+
+def touched(self) -> tuple[Touched, ...]:
+        """What was used, by folder."""
+        return tuple(touched_of([one for one in self.decisions if one.granted]))
+
+    def caveats(self) -> Iterator[str]:
+        """Why the report may contain too much or too little."""
+        for one in self.runs:
+            run = one.run
+            if run.overlapping:
+                names = ", ".join(run.overlapping[:3]) + (", …" if len(run.overlapping) > 3 else "")
+                yield (
+                    f"{run.submission_id} ran at the same time as {names}, as the same identity: calls of both are "
+                    "included. Run it alone: python submit.py --alone SCRIPT"
+                )
+            if not one.complete:
+                yield f"The record no longer has everything that {run.submission_id} did: run it again."
+            if not run.succeeded:
+                yield f"{run.submission_id} is {run.status}: a complete run may use more."
+            if background := sorted(
+                {f"gs://{each.bucket}" for each in one.decisions if is_background(each, run)}
+            ):
+                yield (
+                    f"storage.buckets.get on {' and '.join(background)} is not included: Google's Python client looks "
+                    "up buckets in the background, and continues without it."
+                )
+            if one.elsewhere:
+                yield (
+                    f"The same identity made {one.elsewhere:,} calls from machines outside the cluster, which are "
+                    "not included."
+                )
+
+    def as_json(self) -> dict[str, Any]:
+        """The document that `--format json` prints."""
+        header = self.header
+        return {
+            "version": 1,
+            "jobs": [one.run.submission_id for one in self.runs],
+            "caveats": list(self.caveats()),
+            "touched": [touched_json(one) for one in self.touched],
+            "denied": list(map(denied_json, self.denied)),
+            "permissions": [
+                {
+                    "principal": one.principal,
+                    "resource": str(one.target),
+                    "permissions": list(one.permissions),
+                }
+                for one in self.needs
+            ],
+            "grants": [grant_json(one) for one in self.grants.grants],
+            "no_role_for": [
+                {"resource": str(one.target), "permissions": list(one.permissions)}
+                for one in self.grants.uncovered
+            ],
+            "includes_replacing": self.again,
+            "beyond": [
+                {
+                    "bucket": one.bucket,
+                    "used": one.used,
+                    "permissions": list(one.permissions),
+                    "roles": list(one.roles),
+                }
+                for one in self.beyond
+            ],
+            "header": {
+                "known": header.declared,
+                "accurate": header.accurate,
+                "proposed": header.proposed.as_json(),
+                "missing": [dict(zip(("in", "entry"), one, strict=True)) for one in header.missing],
+                "unused": [dict(zip(("in", "entry"), one, strict=True)) for one in header.unused],
+            },
+        }
+
+
+def touched_json(one: Touched) -> dict[str, Any]:
+    """One line of the table as JSON."""
+    return {
+        "uri": one.uri,
+        "calls": one.calls,
+        "objects": one.objects,
+        "bytes_read": one.read,
+        "bytes_written": one.written,
+    }
+
+
+def denied_json(one: Decided) -> dict[str, Any]:
+    """A refused call as JSON."""
+    return {"permission": one.permission, "resource": one.resource, "prefix": one.prefix, "calls": one.count}
+
+
+def grant_json(one: Grant) -> dict[str, Any]:
+    """A grant as JSON."""
+    return {"member": one.principal, "role": one.role, "resource": str(one.resource), "prefix": one.prefix}
+
+
+def touched_of(decisions: Sequence[Decided]) -> Iterator[Touched]:
     """What was used, by bucket and folder; resources outside of Cloud Storage as a whole."""
     buckets: dict[str, list[Decided]] = {}
     for one in decisions:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from iam.lab import job_account
 from iam.session import Session
 from iam.used.collect import report_on
 from raydock.errors import PermissionDenied, UsageError
@@ -56,7 +57,7 @@ def test_the_account_has_exactly_the_roles_and_goes_away(
     lab: RunningCloud, ended: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used = list[str]()
-    monkeypatch.setattr(as_least.job_account, "use", lambda lab, address, force: used.append(address))
+    monkeypatch.setattr(job_account, "use", lambda lab, address, force: used.append(address))
     session = Session(lab.place, lab.token(PERSON), PERSON, AGENT, "lab-project", ("lab-data",))
     grants = report_on((ran(READ, WRITE),), again=True).grants.grants
     err, progress = StringIO(), Progress()
