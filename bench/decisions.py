@@ -90,7 +90,11 @@ def server() -> Iterator[Server]:
         journal = Journal(folder / "decisions")
         tokens = Tokens(b"bench" * 8)
         cloud = Cloud(
-            state_file.load(LAB_FILE, None), tokens, folder / "objects", "lab-project", Recorder(journal)
+            state_file.load(LAB_FILE, None),
+            tokens,
+            folder / "objects",
+            "lab-project",
+            record=Recorder(journal),
         )
         thread.start()
         asyncio.run_coroutine_threadsafe(cloud.open_emulator(port), loop).result(60)

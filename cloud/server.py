@@ -21,6 +21,7 @@ from aiohttp import web
 
 from cloud.decisions.call import begin
 from cloud.decisions.recorder import Recorder
+from cloud.faults.active import Faults
 from cloud.gateway import connect, credentials, proxy
 from cloud.identity.access import Access
 from cloud.identity.lab_api import PREFIX, LabApi, at_host, google
@@ -77,8 +78,9 @@ class Cloud:
     tokens: Tokens
     objects: Path
     project: str
-    record: Recorder = field(default_factory=Recorder)
     vertex: str = ""  # host name of the Vertex AI control plane; if empty, gRPC calls are refused
+    faults: Faults = field(default_factory=Faults)  # on purpose: see cloud/faults/
+    record: Recorder = field(default_factory=Recorder)
     service: Service = field(init=False)
     runners: list[web.AppRunner] = field(default_factory=list)
     servers: list[Closable] = field(default_factory=list)
@@ -87,6 +89,7 @@ class Cloud:
 
     def __post_init__(self) -> None:
         self.service = open_service(self.access(), self.objects)
+        self.service.faults = self.faults
 
     def is_key(self, text: str) -> bool:
         """Whether this is the gateway's key."""
@@ -170,7 +173,7 @@ class Cloud:
 
         With `door` it is also a proxy: see cloud/gateway/connect.py.
         """
-        self.gate = gate
+        self.gate = gate = replace(gate, faults=self.faults)
         lab = LabApi(self.access(), self.project, gate, door.pem if door else b"")
         mounts = {
             PREFIX: google(self.storage(self.access()), GoogleServices(self.access(), self.is_key)),

@@ -62,6 +62,8 @@ class Options:
     as_least: str = ""  # the submission id whose roles are used
     target_options: TargetOptions = TargetOptions()
     own_words: tuple[str, ...] = ()
+    ephemeral: bool = False
+    manifest: Path | None = None
 
     @property
     def target_flags(self) -> str:
@@ -172,6 +174,7 @@ def options_of(namespace: argparse.Namespace, verb: str, arguments: tuple[str, .
     """Convert the result of argparse. Raises UsageError."""
     deadline = getattr(namespace, "deadline", None)
     refuse_as_least(namespace)
+    require_ephemeral(namespace)
     return Options(
         verb=verb,
         operand=getattr(namespace, "operand", ""),
@@ -192,6 +195,8 @@ def options_of(namespace: argparse.Namespace, verb: str, arguments: tuple[str, .
         output=getattr(namespace, "output", None),
         alone=getattr(namespace, "alone", False),
         as_least=getattr(namespace, "as_least", None) or "",
+        ephemeral=getattr(namespace, "ephemeral", False),
+        manifest=getattr(namespace, "manifest", None),
         target_options=replace(target_options_of(namespace), methods=methods_of(verb, deadline is not None)),
     )
 
@@ -229,6 +234,20 @@ def target_options_of(namespace: argparse.Namespace) -> TargetOptions:
     return TargetOptions(
         lab=lab, wait=seconds(getattr(namespace, "cluster_wait", "30m"), "--cluster-wait"), **names
     )
+
+
+def require_ephemeral(namespace: argparse.Namespace) -> None:
+    """Raises UsageError if the flags of `--ephemeral` do not fit together."""
+    if not getattr(namespace, "ephemeral", False):
+        if getattr(namespace, "manifest", None):
+            raise UsageError("--manifest applies only to --ephemeral.", "add --target kuberay --ephemeral")
+        return
+    if namespace.target != "kuberay" or namespace.address:
+        raise UsageError("--ephemeral applies only to --target kuberay.", "--target kuberay --ephemeral")
+    if namespace.cluster:
+        raise UsageError(
+            "--ephemeral creates a cluster of its own, so it takes no --cluster.", "leave out one of them"
+        )
 
 
 def methods_of(verb: str, deadline: bool) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ POST /lab/token  an access token for the user, like `gcloud auth print-access-to
 GET  /lab/ca.pem the CA certificate of the lab's services, for clients that reach them through the gateway's proxy
 POST /lab/job    {"account": EMAIL, "force": false} sets the service account that jobs run as
 GET  /lab/decisions?since=TIME&until=TIME  the recorded permission decisions between two Unix times
+/lab/faults      faults on purpose: see cloud/faults/lab_api.py
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from cloud.decisions.call import GATEWAY, begin
+from cloud.faults.lab_api import FaultsApi
 from cloud.gateway import auth, credentials
 from cloud.gateway.gate import Gate
 from cloud.identity.access import Access
@@ -46,6 +48,7 @@ class LabApi:
             ("POST", "/lab/token"): self.token,
             ("POST", "/lab/job"): JobAccount(self.access.lab_state, self.gate).handle,
             ("GET", "/lab/decisions"): self.decisions,
+            **FaultsApi(self.gate.faults, self.access.lab_state).routes(),
         }
         if self.pem:
             routes[("GET", "/lab/ca.pem")] = self.certificate
