@@ -20,6 +20,7 @@ SUBMITTER = "raydock"
 DECLARED = "declares"  # the name in a job's metadata under which the submitter sends what the header declares
 
 LOOKS_UP = "looks_up_buckets"  # … and that its source looks up buckets
+EDGE = 2.5  # seconds: see `overlap`
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +103,20 @@ def find_run(jobs: Sequence[Mapping[str, Any]], submission_id: str, now: float) 
         raise NotFound(f"Job {submission_id} has not started.", f"python submit.py attach {submission_id}")
     ended = job.ended or now
     others = (job_of(one) for one in jobs if one is not row)
-    overlapping = (
-        one for one in others if one.started and one.started <= ended and (one.ended or now) >= job.started
-    )
+    overlapping = (one for one in others if one.started and overlap(one, job.started, ended, now))
     return run_of(row, job, ended, tuple(one.submission_id or f"Ray job {one.job_id}" for one in overlapping))
+
+
+def overlap(other: Job, started: float, ended: float, now: float) -> bool:
+    """Whether another job ran in a period.
+
+    Ray records a job's end up to two seconds late, and a job makes no calls in its first second. Jobs that run one
+    after the other therefore seem to overlap a little.
+    """
+    other_ended = other.ended or now
+    if other.started < started:
+        return other_ended > started + EDGE
+    return other.started <= ended and (other_ended <= ended or other.started < ended - EDGE)
 
 
 def run_of(row: Mapping[str, Any], job: Job, ended: float, overlapping: tuple[str, ...]) -> JobRun:

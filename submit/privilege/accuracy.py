@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from iam.used.attribution import Attributed
 from iam.used.collect import read_attributed
@@ -26,6 +27,9 @@ async def header_line(lab: LabCloud, job: Job) -> str:
         (attributed,) = await asyncio.wait_for(reading, SECONDS)
     except (RaydockError, TimeoutError, asyncio.TimeoutError):
         return ""
+    attributed = replace(
+        attributed, run=replace(attributed.run, status=job.status)
+    )  # Ray's may be a little late
     return line_of(attributed, advise(attributed))
 
 

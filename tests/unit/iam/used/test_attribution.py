@@ -53,11 +53,13 @@ def test_jobs_that_ran_at_the_same_time_are_named() -> None:
         row("mine", 100, 200),
         row("within", 150, 160),
         row("around", 50, None),
-        row(None, 199, 300, job_id="07000000"),
+        row(None, 197, 300, job_id="07000000"),
+        row("just ended", 90, 102),
+        row("starting", 199, 300),
         row("after", 201, None),
     ]
     assert find_run(jobs, "mine", 1000).overlapping == ("within", "around", "Ray job 07000000")
-    assert find_run(jobs, "before", 1000).overlapping == ("around",)
+    assert find_run(jobs, "before", 1000).overlapping == ("around", "just ended")
     assert find_run(jobs, "after", 1000).ended == 1000
 
 
