@@ -45,6 +45,7 @@ BENCHMARKS = {
     "up": Benchmark("bench.up", False, "time from cluster-up until the first job finishes"),
     "check": Benchmark("bench.check", False, "storage permission check, all granted"),
     "storage": Benchmark("bench.storage", False, "the lab's storage vs. fake-gcs-server"),
+    "decisions": Benchmark("bench.decisions", False, "the lab's storage with and without its record"),
     "lesson": Benchmark("bench.lesson.speedup", True, "lessons vs. sequential runs and loky"),
     "joblib": Benchmark(
         "bench.joblib_backends", True, "joblib with shared data vs. Ray's own, loky and tasks"

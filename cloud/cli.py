@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cloud import config, state_file
+from cloud.decisions.journal import Journal
+from cloud.decisions.recorder import Recorder
 from cloud.faults import active
 from cloud.gateway import proxy
 from cloud.gateway.job_limit import JobLimit
@@ -66,10 +68,11 @@ async def serve(options: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     settings = config.read(os.environ)
     known = state_file.load(settings.lab, settings.state, settings.job)
+    record = Recorder(Journal(settings.state / "decisions"))
     faults = active.load(settings.state / active.FILE)
     secret, lifetime = load_secret(settings.state), settings.token_seconds
     tokens = Tokens(secret, lifetime, cut_lifetime=faults.token_seconds)
-    cloud = Cloud(known, tokens, settings.objects, settings.project, settings.vertex, faults)
+    cloud = Cloud(known, tokens, settings.objects, settings.project, settings.vertex, faults, record)
     key = saved_key_digest(settings)
     job_limit = JobLimit(settings.jobs)
     gate = proxy.Gate(settings.dashboard, key, secret=secret, job_limit=job_limit)

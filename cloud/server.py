@@ -19,6 +19,8 @@ from typing import Protocol
 
 from aiohttp import web
 
+from cloud.decisions.call import begin
+from cloud.decisions.recorder import Recorder
 from cloud.faults.active import Faults
 from cloud.gateway import connect, credentials, proxy
 from cloud.identity.access import Access
@@ -67,7 +69,10 @@ class Door:
 
 @dataclass(slots=True)
 class Cloud:
-    """All services and their listeners. `objects`: Cloud Storage's folder; `project`: the cluster's project."""
+    """All services and their listeners.
+
+    `objects`: Cloud Storage's folder; `project`: the cluster's project; `record`: the permission decisions.
+    """
 
     lab_state: LabState
     tokens: Tokens
@@ -75,6 +80,7 @@ class Cloud:
     project: str
     vertex: str = ""  # host name of the Vertex AI control plane; if empty, gRPC calls are refused
     faults: Faults = field(default_factory=Faults)  # on purpose: see cloud/faults/
+    record: Recorder = field(default_factory=Recorder)
     service: Service = field(init=False)
     runners: list[web.AppRunner] = field(default_factory=list)
     servers: list[Closable] = field(default_factory=list)
@@ -95,7 +101,7 @@ class Cloud:
 
     def access(self, assumed: bool = False) -> Access:
         """The permission checks. `assumed`: callers without a token act as the job."""
-        return Access(self.lab_state, self.tokens, assumed)
+        return Access(self.lab_state, self.tokens, assumed, self.record)
 
     async def open_network(
         self, network: Network, authority: Authority, proxy_rules: egress.Egress | None = None
@@ -136,6 +142,7 @@ class Cloud:
         storage, services = self.storage(self.access()), GoogleServices(self.access(), self.is_key)
 
         async def handle(request: web.Request) -> web.StreamResponse:
+            begin(request.remote or "", request.headers.get("User-Agent", ""))
             host = request.host.partition(":")[0].lower()
             raw = request.raw_path.partition("?")[0]
             return await at_host(storage, services, request, host, f"https://{host}", raw)
@@ -147,6 +154,7 @@ class Cloud:
         storage, base = self.storage(self.access(assumed=True)), f"http://127.0.0.1:{port}"
 
         async def handle(request: web.Request) -> web.StreamResponse:
+            begin(request.remote or "", request.headers.get("User-Agent", ""))
             return refuse_browser(request, port) or await storage.handle(request, base)
 
         await self.listen(catch_all(handle), "127.0.0.1", port)
@@ -210,6 +218,7 @@ class Cloud:
         if self.listener_sync:
             self.listener_sync.cancel()
         await self.close_listeners(list(self.runners), list(self.servers))
+        self.record.flush()
         self.service.close()
 
 

@@ -44,6 +44,35 @@ def add_check(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_used(parser: argparse.ArgumentParser) -> None:
+    """Add the options for `used`."""
+    parser.add_argument(
+        "jobs", nargs="+", metavar="JOB", help="a submission id; several: what they used together"
+    )
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="include replacing the objects that the job created, as another run does",
+    )
+    parser.add_argument(
+        "--prefixes",
+        action="store_true",
+        help="limit roles to the folder or object used, on buckets of which nothing was listed",
+    )
+    parser.add_argument(
+        "--member",
+        default="",
+        metavar="PRINCIPAL",
+        help="grant the roles to this identity (default: the job's)",
+    )
+    parser.add_argument(
+        "--format",
+        default="table",
+        choices=("table", "json", "iam", "gcloud", "terraform"),
+        help="table (default), or the roles as JSON, as python -m iam grant or gcloud commands, or for Terraform",
+    )
+
+
 def add_edit(parser: argparse.ArgumentParser) -> None:
     """Add the options for `grant` and `revoke`."""
     parser.add_argument("--role", required=True, metavar="roles/…", help="the role")
@@ -110,6 +139,7 @@ def add_confirmation(parser: argparse.ArgumentParser) -> None:
 
 ADDERS = {
     "check": add_check,
+    "used": add_used,
     "grant": add_edit,
     "revoke": add_edit,
     "provision": add_provision,

@@ -63,6 +63,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "show": ("access", "show"),
     "whoami": ("access", "whoami"),
     "check": ("access", "check"),
+    "used": ("used", "used"),
     "grant": ("access", "edit"),
     "revoke": ("access", "edit"),
     "provision": ("provisioning", "provision"),

@@ -6,7 +6,7 @@ import json
 import random
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -79,10 +79,16 @@ class Edit:
         words = ["gcloud", "storage", "buckets", f"{verb}-iam-policy-binding", f"gs://{self.bucket}"]
         words += [f"--member={self.member}", f"--role={self.role}"]
         if condition := self.condition():
-            mark = "" if "," not in condition.expression else "^|^"
-            pair = f"expression={condition.expression}{'|' if mark else ','}title={condition.title}"
-            words.append(f"--condition={mark}{pair}")
+            pair = (f"expression={condition.expression}", f"title={condition.title}")
+            words.append(f"--condition={gcloud_dictionary(pair)}")
         return shlex.join(words)
+
+
+def gcloud_dictionary(pairs: Sequence[str]) -> str:
+    """Pairs as the value of a gcloud flag, with a delimiter that none of them contains: `gcloud topic escaping`."""
+    text = "".join(pairs)
+    delimiter = next(char for char in (",", "|", ";", "~", *map(chr, range(0xA1, 0x500))) if char not in text)
+    return ("" if delimiter == "," else f"^{delimiter}^") + delimiter.join(pairs)
 
 
 @dataclass(frozen=True, slots=True)

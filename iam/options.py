@@ -16,6 +16,7 @@ VERBS = {
     "show": "show who may do what on a bucket, as a table",
     "whoami": "show who you are, and which identity jobs run as",
     "check": "check a job's permissions; exit code 3 if any is missing",
+    "used": "show what a job used in the lab, and the smallest roles for it",
     "grant": "grant a role on a bucket",
     "revoke": "revoke a role on a bucket",
     "provision": "create what jobs on Vertex AI need, with the narrowest roles",

@@ -122,6 +122,10 @@ async def dispatch(options: Options, console: Console, progress: Progress) -> Jo
     """Run the command. Returns its job if the command followed it until it finished."""
     from . import commands, run
 
+    if options.as_least:
+        from .privilege.as_least import run_as_least
+
+        return await run_as_least(options, console, progress)
     if options.verb == "run":
         return await run.run(options, console, progress)
     if options.verb == "attach":

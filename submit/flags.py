@@ -193,6 +193,17 @@ def add_run_options(parser: Parser) -> None:
         "--submission-id", metavar="ID", type=job_id, help="use this id instead of a generated one"
     )
     submission.add_argument(
+        "--alone",
+        action="store_true",
+        help="wait until no other job is running, so that `python -m iam used` can tell what this one used",
+    )
+    submission.add_argument(
+        "--as-least",
+        metavar="JOB",
+        type=job_id,
+        help="run as a new service account with only the roles that JOB used, which proves that they are enough",
+    )
+    submission.add_argument(
         "--ephemeral",
         action="store_true",
         help="kuberay: create a cluster for this job, and delete it afterwards",

@@ -42,6 +42,7 @@ class JobPlan:
     working_dir: str = ""  # the package's URI
     runs_as: str = ""  # the principal; "" if unknown
     expects: ExpectedVersions = ExpectedVersions()
+    about: Mapping[str, str] = field(default_factory=dict)  # more metadata, for `python -m iam used`
 
     @property
     def entrypoint(self) -> str:
@@ -75,7 +76,7 @@ class JobPlan:
             "submission_id": self.submission_id,
             "entrypoint": self.entrypoint,
             "runtime_env": self.runtime_env(),
-            "metadata": {"submitter": "raydock", "job_submission_id": self.submission_id},
+            "metadata": {"submitter": "raydock", "job_submission_id": self.submission_id, **self.about},
         }
         reserved = {
             "entrypoint_num_cpus": self.reserve.cpus,

@@ -69,6 +69,9 @@ async def prepare(options: Options, target: Target, dashboard: Dashboard) -> Pre
         runs_as=answer.principal,
         expects=target.expects,
     )
+    from .privilege.declares import about
+
+    plan = replace(plan, about=about(plan))
     return Prepared(plan, digest, cluster, trouble, answer)
 
 

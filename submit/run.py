@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from raydock.errors import ServerError
+from raydock.gcp.clouds import LabCloud
 from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
 
@@ -114,6 +115,10 @@ async def send(
     """Upload the package if the cluster lacks it, and submit the job. Raises ServerError, Unreachable."""
     plan = prepared.plan
     progress.attach = f"python submit.py {dashboard.target.flags}attach {plan.submission_id}"
+    if options.alone:
+        from .privilege.alone import wait_until_idle
+
+        await wait_until_idle(dashboard, options.deadline, console.say)
     try:
         sent = await submission.upload(dashboard, plan, prepared.pack)
         await submission.submit_when_there_is_room(dashboard, plan, progress, options.deadline, console.say)
@@ -155,7 +160,18 @@ async def follow(
         console.denial(str(denial), denial.fix(IAM_TARGETS.get(dashboard.target.name, "")))
     link = job_link(dashboard, submission_id) if console.interactive else ""
     outcome.deliver(outcome.Ended(job, log, dashboard.target.name, workers, link), options, console)
+    await show_accuracy(dashboard, job, console)
     return job
+
+
+async def show_accuracy(dashboard: Dashboard, job: Job, console: Console) -> None:
+    """Print whether the header declares what the job used, for a job in the lab that this machine runs."""
+    if dashboard.target.name != "local" or not isinstance(lab := dashboard.target.google(), LabCloud):
+        return
+    from .privilege.accuracy import header_line
+
+    if line := await header_line(lab, job):
+        console.wrapped("", line)
 
 
 def job_link(dashboard: Dashboard, submission_id: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from cloud.decisions.recorder import Recorder
 from cloud.google_errors import bad_token, denied, denied_elsewhere
 from cloud.identity.tokens import BadToken, Tokens
 from cloud.lab_state import LabState
@@ -24,12 +25,13 @@ class Access:
     """The only place that enforces permissions.
 
     `assumed`: callers without a token act as the job. Only the processes cluster's emulator port sets it, because
-    clients configured through emulator variables send no token.
+    clients configured through emulator variables send no token. `record`: where decisions are recorded.
     """
 
     lab_state: LabState
     tokens: Tokens
     assumed: bool = False
+    record: Recorder = field(default_factory=Recorder)
 
     def caller(self, request: web.Request) -> str:
         """The principal of a request's token. Raises ApiError (401) for an unknown or expired token."""
@@ -55,6 +57,12 @@ class Access:
         return principal
 
     def may(self, principal: str, permission: str, resource: Resource, prefix: str | None = None) -> bool:
+        """Whether a principal that uses a permission has it. The decision is recorded."""
+        granted = self.holds(principal, permission, resource, prefix)
+        self.record.decided(principal, permission, resource.name, granted, prefix)
+        return granted
+
+    def holds(self, principal: str, permission: str, resource: Resource, prefix: str | None = None) -> bool:
         """Whether a principal has a permission. Any verdict except GRANTED means no and is logged with its reason."""
         now = datetime.datetime.now(datetime.timezone.utc)
         decision = self.lab_state.decide(principal, permission, resource, now=now, list_prefix=prefix)

@@ -4,17 +4,20 @@ GET  /lab/       the user's principal, the job's principal, the project and the 
 POST /lab/token  an access token for the user, like `gcloud auth print-access-token` on Google Cloud
 GET  /lab/ca.pem the CA certificate of the lab's services, for clients that reach them through the gateway's proxy
 POST /lab/job    {"account": EMAIL, "force": false} sets the service account that jobs run as
+GET  /lab/decisions?since=TIME&until=TIME  the recorded permission decisions between two Unix times
 /lab/faults      faults on purpose: see cloud/faults/lab_api.py
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 
+from cloud.decisions.call import GATEWAY, begin
 from cloud.faults.lab_api import FaultsApi
 from cloud.gateway import auth, credentials
 from cloud.gateway.gate import Gate
@@ -44,6 +47,7 @@ class LabApi:
             ("GET", "/lab/"): self.describe,
             ("POST", "/lab/token"): self.token,
             ("POST", "/lab/job"): JobAccount(self.access.lab_state, self.gate).handle,
+            ("GET", "/lab/decisions"): self.decisions,
             **FaultsApi(self.gate.faults, self.access.lab_state).routes(),
         }
         if self.pem:
@@ -67,6 +71,13 @@ class LabApi:
         }
         return web.json_response(description)
 
+    async def decisions(self, request: web.Request) -> web.Response:
+        """The recorded permission decisions. Times that are missing or invalid don't limit them."""
+        since, until = (
+            seconds(request.query.get(name, ""), at) for name, at in (("since", 0), ("until", math.inf))
+        )
+        return web.json_response(await self.access.record.between(since, until))
+
     async def token(self, _: web.Request) -> web.Response:
         """An access token for the user, with its remaining lifetime in seconds."""
         token, expires = self.access.tokens.mint(self.access.lab_state.person)
@@ -75,6 +86,15 @@ class LabApi:
             {"access_token": token, "expires_in": expires_in, "token_type": "Bearer"},
             headers={"Cache-Control": "no-store"},
         )
+
+
+def seconds(text: str, default: float) -> float:
+    """A Unix time; the default if the text is not one."""
+    try:
+        found = float(text)
+    except ValueError:
+        return default
+    return default if math.isnan(found) else found
 
 
 def no_such(request: web.Request) -> web.Response:
@@ -86,6 +106,7 @@ def google(storage: Storage, services: GoogleServices) -> Handler:
     """A handler for Google's services under PREFIX. Each call needs a token from the lab."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
+        begin(GATEWAY)
         raw = request.raw_path.partition("?")[0]
         host, slash, path = raw.removeprefix(PREFIX).partition("/")
         base = f"{request.scheme}://{request.host}{PREFIX}{host}"

@@ -121,7 +121,7 @@ def members_of(body: Mapping[str, Any]) -> list[str]:
 
 def granted(access: Access, principal: str, resource: Resource, permissions: Iterable[str]) -> list[str]:
     """Those of the given permissions that the principal has on the resource."""
-    return [permission for permission in permissions if access.may(principal, permission, resource)]
+    return [permission for permission in permissions if access.holds(principal, permission, resource)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ async def list_projects(access: Access, principal: str, body: Body, names: Names
     """The projects that the caller may see: https://cloud.google.com/resource-manager/reference/rest/v1/projects/list"""
     permission = "resourcemanager.projects.get"
     seen = [
-        one for one in access.lab_state.projects if access.may(principal, permission, resources.project(one))
+        one
+        for one in access.lab_state.projects
+        if access.holds(principal, permission, resources.project(one))
     ]
     found = [await project(access, principal, body, {"project": one, "version": "v1"}) for one in seen]
     return {"projects": found} if found else {}

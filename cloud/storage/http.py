@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from cloud.decisions.call import within_batch
 from cloud.faults import storage as faults
 from cloud.google_errors import DISK_FULL, ApiError, is_full, storage_error
 from cloud.storage import batch
@@ -75,7 +76,8 @@ class Storage:
             "/(?:download|upload|resumable)/", path
         ):
             return refused(ApiError(400, "badRequest", "A batch cannot upload or download content."))
-        reply = await self.reply(call.method, f"{path}?{query}", headers, _one(call.body), base)
+        with within_batch():
+            reply = await self.reply(call.method, f"{path}?{query}", headers, _one(call.body), base)
         if reply.cut:
             raise faults.CutConnection
         if reply.content is not None:

@@ -47,7 +47,9 @@ async def get_object(service: Service, call: StorageRequest) -> StorageResponse:
     found = service.found(bucket, name, generation)
     conditions.require(found.generation, found.metageneration, reading=True)
     if call.media:
-        return download(call, found, service.path(found.content.blob))
+        reply = download(call, found, service.path(found.content.blob))
+        service.moved("storage.objects.get", bucket, name, max(reply.length, 0) or found.content.size)
+        return reply
     return StorageResponse(body=service.resource(found, call))
 
 
@@ -176,8 +178,10 @@ async def move(service: Service, call: StorageRequest) -> StorageResponse:
     bucket, name, to_name = call.names["bucket"], call.names["object"], call.names["to_object"]
     conditions, of_source = read_conditions(call), read_conditions(call, source=True)
     projection(call)
-    if not all(service.may(call, f"storage.objects.{verb}", bucket, name) for verb in ("get", "delete")):
-        service.require(call, "storage.objects.move", bucket, name)
+    pair = ("storage.objects.get", "storage.objects.delete")
+    held = all(service.holds(call, permission, bucket, name) for permission in pair)
+    for permission in pair if held else ("storage.objects.move",):
+        service.require(call, permission, bucket, name)
     service.require(call, "storage.objects.create", bucket, to_name)
     found = service.found(bucket, name, None)
     of_source.require(found.generation, found.metageneration)

@@ -53,10 +53,14 @@ class Service:
         self.bucket(bucket)
         self.access.require(call.principal, permission, resources.obj(bucket, checked_name(name)))
 
-    def may(self, call: StorageRequest, permission: str, bucket: str, name: str) -> bool:
+    def holds(self, call: StorageRequest, permission: str, bucket: str, name: str) -> bool:
         """Whether the caller has a permission on an object. Raises ApiError like `require`, except for 403."""
         self.bucket(bucket)
-        return self.access.may(call.principal, permission, resources.obj(bucket, checked_name(name)))
+        return self.access.holds(call.principal, permission, resources.obj(bucket, checked_name(name)))
+
+    def moved(self, permission: str, bucket: str, name: str, size: int) -> None:
+        """Record how many bytes of an object's content the call reads or writes."""
+        self.access.record.moved(permission, resources.obj(bucket, name).name, size)
 
     def found(self, bucket: str, name: str, generation: int | None) -> ObjectRecord:
         """An object's live or given generation. Raises ApiError (Google's 404) if it does not exist."""
@@ -144,10 +148,12 @@ class Service:
         """Turn complete content into an object. Discards the content if `check` or the write fails."""
         try:
             document = self.defaults(bucket) | document
-            return self.index.put(bucket, name, content, document, check, components, upload)
+            made = self.index.put(bucket, name, content, document, check, components, upload)
         except BaseException:
             self.discard(content.blob)
             raise
+        self.moved("storage.objects.create", bucket, name, content.size)
+        return made
 
     def defaults(self, bucket: str) -> dict[str, Any]:
         """The fields that an object inherits from its bucket."""

@@ -24,13 +24,17 @@ GRANTED_ON: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One grant, with the commands that make it. `iam_command` is empty except on buckets."""
+    """One grant, with the commands that make it. `iam_command` is empty except on buckets.
+
+    prefix: what the names of the objects start with that the grant is limited to; "" if it is not limited
+    """
 
     principal: str
     role: str
     resource: Resource
     gcloud: str
     iam_command: str
+    prefix: str = ""
 
 
 def grants_for(
@@ -54,14 +58,14 @@ def grants_for(
         chosen = least_roles(permissions, target, google_roles() if roles is None else roles)
         if not chosen:
             return ()
-        found += [_grant(principal, role.name, target) for role in chosen]
+        found += [grant_of(principal, role.name, target) for role in chosen]
     return tuple(found)
 
 
 def least_roles(missing: Collection[str], target: Resource, roles: Mapping[str, Role]) -> tuple[Role, ...]:
     """The fewest roles that include all missing permissions; of several sets, the one with the fewest permissions."""
     wanted = frozenset(missing)
-    candidates = [r for r in roles.values() if _may_be_offered(r, target) and r.permissions & wanted]
+    candidates = [r for r in roles.values() if may_be_offered(r, target) and r.permissions & wanted]
     for size in range(1, MAX_ROLES + 1):
         covers = [group for group in combinations(candidates, size) if wanted <= _permissions(group)]
         if covers:
@@ -69,7 +73,7 @@ def least_roles(missing: Collection[str], target: Resource, roles: Mapping[str, 
     return ()
 
 
-def _may_be_offered(role: Role, target: Resource) -> bool:
+def may_be_offered(role: Role, target: Resource) -> bool:
     """Exclude roles that can change policies, admin roles and beta roles."""
     administers = any(permission.endswith(".setIamPolicy") for permission in role.permissions)
     fits = role.name.startswith(GRANTED_ON[target.type]) and role.stage == "GA"
@@ -86,10 +90,13 @@ def _permissions(group: Sequence[Role]) -> frozenset[str]:
     return frozenset[str]().union(*(role.permissions for role in group))
 
 
-def _grant(principal: str, role: str, target: Resource) -> Grant:
+def grant_of(principal: str, role: str, target: Resource) -> Grant:
+    """The grant of a role on a bucket, an account or a project, with its commands."""
     member = shlex.quote(principal)
     if target.type == ACCOUNT:
         what, name = "iam service-accounts", target.name.rpartition("/")[2]
+    elif target.type == PROJECT:
+        what, name = "projects", target.name.rpartition("/")[2]
     else:
         what, name = "storage buckets", str(target)
     gcloud = f"gcloud {what} add-iam-policy-binding {name} --member={member} --role={role}"

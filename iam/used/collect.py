@@ -1,0 +1,51 @@
+"""Reads what the report needs: the runs from Ray's dashboard, the record and the policies from the lab's cloud."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from iam.session import Session, open_reader
+from iam.used.attribution import GRACE, Attributed, attribute
+from iam.used.decisions import read_record
+from iam.used.held import Beyond, beyond
+from iam.used.jobs import read_runs
+from iam.used.needs import grants_for, needs_of, replaces
+from iam.used.report import UsedReport
+from raydock.gcp.clouds import LabCloud
+
+
+def read_attributed(lab: LabCloud, ids: Sequence[str]) -> tuple[Attributed, ...]:
+    """What each run did. Raises a RaydockError."""
+    found = read_runs(lab, ids)
+    since = min(run.started for run in found.runs)
+    until = max(run.ended for run in found.runs) + GRACE
+    record = asyncio.run(read_record(lab, since, until))
+    return tuple(attribute(run, record, found.nodes) for run in found.runs)
+
+
+def report_on(
+    runs: tuple[Attributed, ...], *, again: bool = False, member: str = "", prefixes: bool = False
+) -> UsedReport:
+    """The report, without what the identity holds in excess."""
+    needs = needs_of(runs, again)
+    creates = () if again else tuple(replaces(needs))
+    return UsedReport(runs, needs, grants_for(needs, member, prefixes), again, creates)
+
+
+def with_excess(report: UsedReport, session: Session) -> UsedReport:
+    """The report, with what the job's identity holds in excess on the lab's buckets."""
+    principals = tuple(dict.fromkeys(one.principal for one in report.decisions))
+    if len(principals) != 1:  # an identity that impersonates others uses their permissions instead of its own
+        return report
+    used: dict[str, frozenset[str]] = {}
+    for one in report.decisions:
+        if one.bucket and one.granted:
+            used[one.bucket] = used.get(one.bucket, frozenset()) | {one.permission}
+
+    async def read() -> tuple[Beyond, ...]:
+        async with open_reader(session) as reader:
+            return await beyond(principals[0], used, session.buckets, reader)
+
+    return replace(report, beyond=asyncio.run(read()))

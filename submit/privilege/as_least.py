@@ -1,0 +1,111 @@
+"""`--as-least`: runs a job in the lab as a new service account that has only the roles that an earlier run used."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from iam.grant import Edit, apply_edit
+from iam.lab import job_account
+from iam.policy.least_role import Grant
+from iam.policy.principal import email
+from iam.provision.service_accounts import new_address, service_accounts
+from iam.session import Session, open_session
+from iam.used.collect import read_attributed, report_on
+from iam.used.report import UsedReport
+from raydock.errors import PermissionDenied, RaydockError
+from raydock.gcp.clouds import LabCloud
+
+from .. import run
+from ..options import Options
+from ..output import Console
+from ..progress import Progress
+
+if TYPE_CHECKING:
+    from raydock.rayapi.job import Job
+
+CHECKS = ("storage",)  # skipped: the run itself shows whether the roles are enough
+
+
+async def run_as_least(options: Options, console: Console, progress: Progress) -> Job | None:
+    """Run the job, and say whether the roles were enough. Raises PermissionDenied if they can't be granted."""
+    session = await asyncio.to_thread(open_session, "local")
+    assert isinstance(session.cloud, LabCloud)
+    runs = await asyncio.to_thread(read_attributed, session.cloud, [options.as_least])
+    report = report_on(runs, again=True)
+    refuse(report, options.as_least)
+    skipped = replace(options, skip_check=tuple(dict.fromkeys((*options.skip_check, *CHECKS))))
+    async with least_account(session, report.grants.grants, console, progress) as address:
+        job = await run.run(skipped, console, progress)
+    if job:
+        for line in verdict(job, options.as_least, report, address):
+            console.wrapped("", line)
+    return job
+
+
+def refuse(report: UsedReport, job: str) -> None:
+    """Raise PermissionDenied for a run that one account with roles on buckets can't repeat."""
+    more = f"python -m iam used {job}"
+    principals = {one.principal for one in report.decisions}
+    if len(principals) > 1:
+        raise PermissionDenied(f"{job} used several identities: {', '.join(sorted(principals))}.", more)
+    others = [one for one in report.needs if not one.target.bucket]
+    if lacking := (*report.grants.uncovered, *others):
+        text = f"{job} needs {', '.join(lacking[0].permissions)} on {lacking[0].target}, which no narrow role grants."
+        raise PermissionDenied(text, more)
+
+
+@asynccontextmanager
+async def least_account(
+    session: Session, grants: tuple[Grant, ...], console: Console, progress: Progress
+) -> AsyncIterator[str]:
+    """A new service account that jobs run as, with these roles. Removed afterwards, unless its job is still running."""
+    assert isinstance(session.cloud, LabCloud)
+    before = email(session.job)
+    address = new_address(f"least-{secrets.token_hex(4)}", session.project)
+    accounts = service_accounts(session)
+    await asyncio.to_thread(accounts.create_account, session.project, address.partition("@")[0])
+    edits = [Edit(one.resource.bucket, one.role, f"serviceAccount:{address}") for one in grants]
+    undo: list[Callable[[], object]] = [partial(accounts.delete_account, address)]
+    try:
+        for edit in edits:
+            await asyncio.to_thread(apply_edit, session, edit, False)
+            undo.append(partial(apply_edit, session, replace(edit, revoke=True), False))
+        await asyncio.to_thread(job_account.use, session.cloud, address, False)
+        undo.append(partial(job_account.use, session.cloud, before, True))
+        console.say(f"runs as {address}, whose only roles are: {spelled(grants)}")
+        yield address
+    finally:
+        if progress.sent and not progress.job:
+            console.say(f"when the job has finished: python -m iam account use {before}")
+        else:
+            await roll_back(undo, console)
+
+
+async def roll_back(undo: list[Callable[[], object]], console: Console) -> None:
+    """Undo steps, the last one first. A failure is reported with its fix, and the others are still undone."""
+    for step in reversed(undo):
+        try:
+            await asyncio.to_thread(step)
+        except RaydockError as fault:
+            console.fault(fault)
+
+
+def spelled(grants: tuple[Grant, ...]) -> str:
+    """The roles and buckets in one line."""
+    return ", ".join(f"{one.role} on {one.resource}" for one in grants) or "none"
+
+
+def verdict(job: Job, first: str, report: UsedReport, address: str) -> Iterator[str]:
+    """What the run shows."""
+    if job.status == "SUCCEEDED":
+        yield f"Proved: {job.submission_id} passed as {address} with only {spelled(report.grants.grants)}."
+        yield f"For the request: python -m iam used {first} --again --format gcloud"
+    else:
+        yield f"Not proved: {job.submission_id} is {job.status} with only {spelled(report.grants.grants)}."
+        yield f"What was denied: python -m iam used {job.submission_id}"

@@ -1,0 +1,117 @@
+"""Running a job with only the roles that it used: what is refused, and what is left afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO, StringIO
+from typing import Any
+
+import pytest
+
+from iam.lab import job_account
+from iam.session import Session
+from iam.used.collect import report_on
+from raydock.errors import PermissionDenied, UsageError
+from raydock.rayapi.job import Job
+from submit.options import parse
+from submit.output import Console
+from submit.privilege import as_least
+from submit.progress import Progress
+from tests.labcloud import AGENT, PERSON, RunningCloud, lab_cloud
+from tests.unit.iam.used.runs import call, ran
+
+READ = call("get", "gs://lab-data/hello.txt")
+NO_ROLE = "x-1 needs storage.buckets.delete on gs://b, which no narrow role grants."
+WRITE = call("create", "gs://lab-models/x")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    with lab_cloud(tmp_path_factory.mktemp("lab")) as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("run", "text"),
+    [
+        (
+            ran(call("buckets.delete", "gs://b")),
+            "x-1 needs storage.buckets.delete on gs://b, which no narrow role grants.",
+        ),
+        (
+            ran(READ, replace(READ, principal=PERSON)),
+            f"x-1 used several identities: {READ.principal}, {PERSON}.",
+        ),
+    ],
+)
+def test_what_no_account_with_roles_on_buckets_can_repeat(run: Any, text: str) -> None:
+    with pytest.raises(PermissionDenied) as fault:
+        as_least.refuse(report_on((run,), again=True), "x-1")
+    assert (fault.value.message, fault.value.fix) == (text, "python -m iam used x-1")
+
+
+@pytest.mark.parametrize("ended", ["SUCCEEDED", "FAILED", ""])
+def test_the_account_has_exactly_the_roles_and_goes_away(
+    lab: RunningCloud, ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = list[str]()
+    monkeypatch.setattr(job_account, "use", lambda lab, address, force: used.append(address))
+    session = Session(lab.place, lab.token(PERSON), PERSON, AGENT, "lab-project", ("lab-data",))
+    grants = report_on((ran(READ, WRITE),), again=True).grants.grants
+    err, progress = StringIO(), Progress()
+    before = {name: one.policy for name, one in lab.world.buckets.items()}
+
+    async def go() -> str:
+        async with as_least.least_account(session, grants, Console(BytesIO(), err), progress) as address:
+            member = f"serviceAccount:{address}"
+            held = {
+                (name, binding["role"])
+                for name, one in lab.world.buckets.items()
+                for binding in one.policy["bindings"]
+                if member in binding["members"]
+            }
+            assert held == {
+                ("lab-data", "roles/storage.objectViewer"),
+                ("lab-models", "roles/storage.objectUser"),
+            }
+            progress.sent = True
+            progress.job = Job("x-2", ended) if ended else None
+        return address
+
+    address = asyncio.run(go())
+    agent = AGENT.partition(":")[2]
+    if ended:
+        assert used == [address, agent]
+        assert address not in lab.world.accounts
+        assert {name: one.policy for name, one in lab.world.buckets.items()} == before
+    else:  # detached: the job still runs as the account
+        assert used == [address]
+        assert address in lab.world.accounts
+        assert err.getvalue().endswith(f"when the job has finished: python -m iam account use {agent}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--target", "kuberay"], "--as-least runs a job in the lab, not on another cluster."),
+        (["--no-wait"], "--as-least follows the job to its end, so --no-wait can't be used with it."),
+        (["--dry-run"], "--as-least follows the job to its end, so --dry-run can't be used with it."),
+    ],
+)
+def test_options_that_it_excludes(words: list[str], text: str) -> None:
+    with pytest.raises(UsageError) as fault:
+        parse(["--as-least", "x-1", *words, "jobs/whoami.py"])
+    assert fault.value.message == text
+
+
+def test_the_verdict() -> None:
+    report = report_on((ran(READ),), again=True)
+    proved = list(as_least.verdict(Job("x-2", "SUCCEEDED"), "x-1", report, "a@b"))
+    assert proved == [
+        "Proved: x-2 passed as a@b with only roles/storage.objectViewer on gs://lab-data.",
+        "For the request: python -m iam used x-1 --again --format gcloud",
+    ]
+    failed = list(as_least.verdict(Job("x-2", "FAILED"), "x-1", report, "a@b"))
+    assert failed[1] == "What was denied: python -m iam used x-2"
