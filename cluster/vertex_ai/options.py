@@ -13,6 +13,7 @@ Run = Callable[[argparse.Namespace, Any], None]
 LOCAL = {
     "runtime": ("--runtime", "auto"),
     "build": ("--build", False),
+    "like": ("--like", ""),
     "restart": ("--restart", False),
     "drain_timeout": ("--drain-timeout", 60.0),
     "keep_data": ("--keep-data", False),

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,11 @@ def refused(world: LabState, bucket: str) -> set[str]:
         "bucket": ("storage.buckets.get", on_bucket),
         "bucket policy": ("storage.buckets.getIamPolicy", on_bucket),
     }
+    now = datetime.now(timezone.utc)
     return {
         name
         for name, (permission, on) in asked.items()
-        if world.decide(PERSON, permission, on).verdict is not Verdict.GRANTED
+        if world.decide(PERSON, permission, on, now=now).verdict is not Verdict.GRANTED
     }
 
 
