@@ -12,6 +12,7 @@ from iam.policy.policies import Policy, policy_from_json
 from iam.policy_reader import PolicyReader, json_of
 from iam.project_import.parts import Hidden, Part
 from raydock.answers import mapping, parsed, rows, text
+from raydock.errors import NotFound
 from raydock.gcp.clouds import sentence_of
 
 AT_ONCE = 16  # calls
@@ -65,9 +66,12 @@ class ProjectApi:
         self, part: Part, what: str, method: str, host: str, path: str, body: Any = None
     ) -> Policy | None:
         """A policy. None if it is hidden, or in a form that this version does not know."""
-        document = await self.call(part, what, method, host, path, body)
         try:
+            document = await self.call(part, what, method, host, path, body)
             return None if document is None else policy_from_json(document)
+        except NotFound:
+            self.hide(part, what, "it was deleted during the import")
+            return None
         except MalformedPolicy as fault:
             self.hide(part, what, f"it could not be parsed: {fault.message}")
             return None

@@ -12,6 +12,7 @@ from iam.project_import import parts
 from iam.project_import.api import ProjectApi
 from iam.project_import.snapshot import BucketSnapshot
 from raydock.answers import mapping, text
+from raydock.errors import NotFound
 from raydock.gcp.clouds import STORAGE
 
 FIELDS = "name,projectNumber,iamConfiguration,billing"
@@ -29,9 +30,22 @@ async def list_buckets(api: ProjectApi) -> dict[str, Document] | None:
 async def read_buckets(
     api: ProjectApi, names: Sequence[str], listed: Mapping[str, Document], objects: int
 ) -> dict[str, BucketSnapshot]:
-    """Read the buckets. Raises NotFound for one that does not exist."""
-    found = await asyncio.gather(*(read_bucket(api, name, listed.get(name), objects) for name in names))
-    return dict(zip(names, found, strict=True))
+    """Read the buckets. Raises NotFound for one that does not exist, unless it was deleted since it was listed."""
+    found = await asyncio.gather(*(existing(api, name, listed.get(name), objects) for name in names))
+    return {name: one for name, one in zip(names, found, strict=True) if one}
+
+
+async def existing(
+    api: ProjectApi, name: str, listed: Document | None, objects: int
+) -> BucketSnapshot | None:
+    """Read one bucket. None if it was listed and does not exist any more."""
+    try:
+        return await read_bucket(api, name, listed, objects)
+    except NotFound:
+        if listed:
+            return None
+        fix = f"list the project's buckets: python -m iam bucket list --target google --project {api.project}"
+        raise NotFound(f"gs://{name} does not exist.", fix) from None
 
 
 async def read_bucket(api: ProjectApi, name: str, listed: Document | None, objects: int) -> BucketSnapshot:

@@ -22,7 +22,7 @@ FULL_NAME = re.compile(r"projects/([^/]+)/locations/([^/]+)/persistentResources/
 async def read_cluster(reader: PolicyReader, project: str, region: str, name: str) -> tuple[str, LabCluster]:
     """A cluster's short name and shape. Raises NotFound, PermissionDenied, or IamError if it is not a Ray cluster."""
     if full := FULL_NAME.fullmatch(name):
-        region, name = full[2], full[3]
+        project, region, name = full[1], full[2], full[3]
     host = f"{region}-aiplatform.googleapis.com"
     path = f"/v1beta1/projects/{quote(project)}/locations/{quote(region)}/persistentResources/{quote(name)}"
     flags = f"--project {project} --region {region}"

@@ -103,7 +103,12 @@ def test_what_is_hidden_is_unknown_and_the_refusal_says_what_it_was(
             with pytest.raises(Forbidden, match=why):
                 imported.client(lab.world.job).bucket(bucket).blob("x").download_as_bytes()
         # The caller could read the policy, whatever the deny policies are.
-        assert imported.client(lab.world.person).bucket("lab-data").get_iam_policy(requested_policy_version=3).bindings
+        assert (
+            imported.client(lab.world.person)
+            .bucket("lab-data")
+            .get_iam_policy(requested_policy_version=3)
+            .bindings
+        )
 
 
 def test_unknown_parts_can_be_assumed_empty(
@@ -180,7 +185,7 @@ def test_nothing_is_written_if_nothing_can_be_read(
         (["--project", "example.com:old"], '"example.com:old" is not a project\'s id.'),
         (["--project", "lab-project", "--bucket", "UPPER"], 'the bucket name "UPPER" may contain only'),
         (["--project", "lab-project", "--objects", "-1"], "--objects"),
-        (["--project", "lab-project", "--bucket", "not-there-0"], "bucket does not exist"),
+        (["--project", "lab-project", "--bucket", "not-there-0"], "gs://not-there-0 does not exist."),
         (
             ["--project", "lab-project", "--bucket", "closed-bucket"],
             "belongs to project 210987654321, not to",
