@@ -345,7 +345,7 @@ def test_the_members_of_groups_are_read_if_they_are_visible(
     def member(address: str, kind: str) -> dict[str, Any]:
         return {"preferredMemberKey": {"id": address}, "type": kind}
 
-    found = {
+    found: dict[str, Any] = {
         "/v1/groups:lookup": {"name": "groups/1"},
         "/v1/groups/1/memberships": {
             "memberships": [member("alice@example.com", "USER"), member(ADDRESS, "SERVICE_ACCOUNT")]
