@@ -57,7 +57,7 @@ def shape(name: str, folder: Path, **settings: str) -> tuple[list[tuple[int, int
 
 def test_the_nodes_and_gpus_are_the_clusters_and_the_cpus_fit_the_machine(tmp_path: Path) -> None:
     found, said = shape("train", tmp_path)
-    assert found == [(3, 2, 0), (1, 8, 2)]  # no more CPUs than the machine types have
+    assert found == [(3, 2, 0), (1, 2, 2)]  # no more CPUs than the machine type has
     assert said == [
         "like train in europe-west4: 1 node of n1-standard-16, 3 nodes of n1-standard-2, "
         "1 node of g2-standard-8 with 2 NVIDIA_L4"
