@@ -73,6 +73,15 @@ def no_bucket() -> ApiError:
     return ApiError(404, "notFound", "The specified bucket does not exist.")
 
 
+def unlisted_bucket(name: str, project: str) -> ApiError:
+    """The lab's 403 for a bucket that may exist, because an import could not list a project's buckets."""
+    text = (
+        f"The lab can't tell whether gs://{name} exists: the list of the buckets of project {project} could not be "
+        "read by the import."
+    )
+    return ApiError(403, "forbidden", text)
+
+
 def storage_error(refusal: ApiError) -> tuple[dict[str, str], dict[str, Any]]:
     """The headers and the body of a Cloud Storage error."""
     headers = {"WWW-Authenticate": CHALLENGE} if refusal.status == 401 else {}

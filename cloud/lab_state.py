@@ -10,14 +10,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cloud import imported
 from cloud.identity.tokens import write_private
+from iam.lab.imported import INACTIVE
 from iam.lab.members import checked_policy
 from iam.policy.evaluate import Decision, Policies, decide
-from iam.policy.policies import DenyRule, Policy, deny_from_json, policy_from_json, policy_to_json
+from iam.policy.policies import (
+    DenyRule,
+    Policy,
+    deny_from_json,
+    policy_from_json,
+    policy_to_json,
+    without_public,
+)
 from iam.policy.resource import ACCOUNT, Resource
 from iam.policy.roles import Role, load_roles
 
@@ -29,8 +38,6 @@ LEGACY = {
     "roles/storage.legacyObjectReader": ("projectViewer",),
 }
 
-PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers"})
-
 
 @dataclass(slots=True)
 class PolicyHolder:
@@ -38,6 +45,10 @@ class PolicyHolder:
 
     `private`: the bucket enforces public access prevention, so allUsers and allAuthenticatedUsers have no roles.
     `added`: the resource was created in the running lab rather than by lab.yaml.
+
+    Imported resources also have: `unknown`, the parts that could not be read (iam/lab/imported.py); `acls`, whether a
+    bucket's objects may have ACLs; `listed_only`, whether the import found a bucket only in the list; `imported` and
+    `parent`, for a project, the principal that imported it and the folder or organization that contains it.
     """
 
     project: str
@@ -45,6 +56,11 @@ class PolicyHolder:
     revision: int = 1
     private: bool = False
     added: bool = False
+    unknown: list[str] = field(default_factory=list)
+    acls: bool = False
+    listed_only: bool = False
+    imported: str = ""
+    parent: str = ""
 
     @property
     def etag(self) -> str:
@@ -53,14 +69,8 @@ class PolicyHolder:
 
     def parsed(self) -> Policy:
         """The policy as a value, without public members if the bucket is private."""
-        bindings = self.policy.get("bindings", ())
-        if self.private:
-            bindings = [
-                {**one, "members": [m for m in one["members"] if m not in PUBLIC]} for one in bindings
-            ]
-            bindings = [one for one in bindings if one["members"]]
-        kept = {key: value for key, value in self.policy.items() if key != "etag"}
-        return policy_from_json({**kept, "bindings": list(bindings)})
+        policy = policy_from_json({key: value for key, value in self.policy.items() if key != "etag"})
+        return without_public(policy) if self.private else policy
 
 
 @dataclass(slots=True)
@@ -71,15 +81,15 @@ class LabState:
     job: str
     numbers: dict[str, int]
     people: list[str]
-    groups: dict[str, list[str]]
-    roles: dict[str, list[str]]
+    groups: dict[str, list[str] | None]  # None: the members are unknown
+    roles: dict[str, list[str] | None]  # None: it is unknown what the role includes
     deny: dict[str, list[dict[str, Any]]]
     projects: dict[str, PolicyHolder]
     buckets: dict[str, PolicyHolder]
     accounts: dict[str, PolicyHolder]
-    objects: dict[str, dict[str, str]] = field(
-        default_factory=dict
-    )  # initial content as text, by bucket and name
+    # Initial content by bucket and name: text, or the number of zero bytes in a placeholder.
+    objects: dict[str, dict[str, str | int]] = field(default_factory=dict)
+    stages: dict[str, str] = field(default_factory=dict)  # custom roles' stages, if not GA
     deleted: dict[str, float] = field(default_factory=dict)  # accounts' deletion times, by principal
     chosen_job: str = ""  # the job principal chosen in the running lab; "" if none was
     source: str = ""  # digest of the lab.yaml it was created from
@@ -91,13 +101,23 @@ class LabState:
     members: Mapping[str, frozenset[str]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.all_roles = load_roles({name: frozenset(held) for name, held in self.roles.items()})
-        self.members = {name: frozenset(members) for name, members in self.groups.items()}
+        effective = {name: [] if self.is_inactive(name) else held for name, held in self.roles.items()}
+        known = {name: frozenset(held) for name, held in effective.items() if held is not None}
+        self.all_roles = load_roles(known)
+        self.members = {
+            name: frozenset(members) for name, members in self.groups.items() if members is not None
+        }
+
+    def is_inactive(self, role: str) -> bool:
+        """Whether a custom role grants nothing because it is disabled or deleted."""
+        return self.stages.get(role) in INACTIVE
 
     def decide(self, principal: str, permission: str, resource: Resource, **more: Any) -> Decision:
         """The IAM decision, based on the lab's roles, groups and policies."""
         known = {"roles": self.all_roles, "groups": self.members, **more}
-        return decide(principal, permission, resource, self.policies(resource), **known)
+        return imported.adjusted(
+            self, principal, decide(principal, permission, resource, self.policies(resource), **known)
+        )
 
     def policies(self, resource: Resource) -> Policies:
         """The policies that apply to a resource."""
@@ -109,21 +129,36 @@ class LabState:
         elif resource.type == ACCOUNT:
             own = self.accounts.get(resource.name.rpartition("/")[2])
         holder = self.projects.get(project)
+        unknown = holder.unknown if holder else []
+        bucket = self.parsed(resource.name, own) if own else Policy()
+        if own is None and resource.type == ACCOUNT and "accounts" in unknown:
+            bucket = None  # there may be such an account
+        if own and "metadata" in own.unknown:  # the bucket may belong to any project
+            return Policies(bucket, None, project, None, complete=False, acls=True)
         return Policies(
-            bucket=self.parsed(resource.name, own) if own else Policy(),
+            bucket=bucket,
             project=self.parsed(project, holder) if holder else Policy(),
             project_id=project,
-            deny=self.deny_rules(project),
+            deny=None if "deny" in unknown else self.deny_rules(project),
+            complete="inherited" not in unknown,
+            acls=own.acls if own else False,
         )
 
-    def parsed(self, name: str, holder: PolicyHolder) -> Policy:
-        """A holder's policy as a value, cached per revision."""
+    def parsed(self, name: str, holder: PolicyHolder) -> Policy | None:
+        """A holder's policy as a value, cached per revision. None if it is unknown."""
+        if "policy" in holder.unknown:
+            return None
         key = name.partition("/objects/")[0]
         known, revision, policy = self.known.get(key, (None, 0, Policy()))
         if known is not holder or revision != holder.revision:
             policy = holder.parsed()
             self.known[key] = (holder, holder.revision, policy)
         return policy
+
+    def is_imported(self, resource: Resource) -> bool:
+        """Whether an import created the resource's project or the resource."""
+        project = self.projects.get(self.policies(resource).project_id)
+        return bool(project and project.imported)
 
     def deny_rules(self, project: str) -> tuple[DenyRule, ...]:
         """The rules in a project's deny policies."""
@@ -147,7 +182,7 @@ class LabState:
 
     def set_policy(self, holder: PolicyHolder, document: Mapping[str, Any]) -> None:
         """Replace a policy. Raises MalformedPolicy if it is invalid or contains a member that does not exist."""
-        policy = checked_policy(document, self.all_roles, self)
+        policy = checked_policy(document, {*self.all_roles, *self.roles}, self)
         holder.policy = {k: v for k, v in policy_to_json(policy).items() if k != "etag"}
         holder.revision += 1
 
@@ -178,16 +213,7 @@ class LabState:
         """The state as JSON, in the format that `state_file` reads."""
 
         def plain(holders: Mapping[str, PolicyHolder]) -> dict[str, Any]:
-            return {
-                n: {
-                    "project": h.project,
-                    "policy": h.policy,
-                    "revision": h.revision,
-                    "private": h.private,
-                    "added": h.added,
-                }
-                for n, h in holders.items()
-            }
+            return {name: asdict(holder) for name, holder in holders.items()}
 
         return {
             "person": self.person,
@@ -201,6 +227,7 @@ class LabState:
             "buckets": plain(self.buckets),
             "accounts": plain(self.accounts),
             "objects": self.objects,
+            "stages": self.stages,
             "deleted": self.deleted,
             "chosen_job": self.chosen_job,
             "source": self.source,

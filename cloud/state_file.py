@@ -13,6 +13,7 @@ from cloud.lab_state import LabState, PolicyHolder, legacy_bindings
 from iam.errors import IamError, MalformedPolicy
 from iam.lab import file as lab
 from iam.lab.members import job_principal
+from iam.lab.projects import LabBucket
 from iam.policy.principal import is_service_agent
 
 log = logging.getLogger("cloud")
@@ -120,22 +121,43 @@ def initial_state(found: lab.LabFile) -> LabState:
         numbers=found.numbers,
         people=found.people,
         groups=found.groups,
-        roles=found.roles,
+        roles={
+            name: None if r.permissions is None else list(r.permissions) for name, r in found.roles.items()
+        },
         deny=found.deny,
         projects={
-            project: PolicyHolder(project, {"version": 1, "bindings": []}) for project in found.numbers
+            project: PolicyHolder(
+                project,
+                {"version": 1, "bindings": []},
+                unknown=list(about.unknown),
+                imported=about.imported,
+                parent=about.parent,
+            )
+            for project, about in found.projects.items()
         },
         buckets={},
         accounts={
-            account: PolicyHolder(project, {"version": 1, "bindings": []})
-            for account, project in found.accounts.items()
+            account: PolicyHolder(about.project, {"version": 1, "bindings": []}, unknown=list(about.unknown))
+            for account, about in found.accounts.items()
         },
+        stages={name: role.stage for name, role in found.roles.items() if role.stage != "GA"},
     )
     for project, policy in found.policies.items():
         lab_state.set_policy(lab_state.projects[project], policy)
+    for account, known in found.accounts.items():
+        lab_state.set_policy(lab_state.accounts[account], known.policy)
     for name, bucket in found.buckets.items():
-        lab_state.add_bucket(name, bucket.project)
-        lab_state.objects[name] = bucket.objects
-        bindings = [*legacy_bindings(bucket.project), *bucket.bindings]
-        lab_state.set_policy(lab_state.buckets[name], {"version": 3, "bindings": bindings})
+        add_bucket(lab_state, name, bucket)
     return lab_state
+
+
+def add_bucket(lab_state: LabState, name: str, bucket: LabBucket) -> None:
+    """Add a bucket that lab.yaml defines."""
+    lab_state.add_bucket(name, bucket.project)
+    lab_state.objects[name] = bucket.objects
+    holder = lab_state.buckets[name]
+    holder.unknown, holder.listed_only = list(bucket.unknown), bucket.listed_only
+    holder.acls, holder.private = bucket.acls, bucket.private
+    legacy = [] if bucket.policy is not None else legacy_bindings(bucket.project)
+    bindings = [*legacy, *(bucket.document.get("bindings") or [])]
+    lab_state.set_policy(holder, {"version": 3, "bindings": bindings})

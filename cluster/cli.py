@@ -111,6 +111,7 @@ def run_up(options: argparse.Namespace, context: Context) -> None:
     """Start the cluster, or apply changed settings to the running one."""
     from cluster import runtimes, sizes, up
     from cluster.state import applied, key, lock
+    from cluster.vertex_ai import like
     from iam.lab.settings import renamed_setting
 
     if warning := renamed_setting(context.settings):
@@ -118,7 +119,8 @@ def run_up(options: argparse.Namespace, context: Context) -> None:
     with lock.held(context.state):
         choice = up.choose(options.runtime, context)
         exists = runtimes.open_runtime(choice.runtime, context).exists()
-        context, sized = sizes.fitted(context, choice.runtime, exists)
+        wanted = like.chosen(options.like, context, choice.runtime, exists) if options.like else {}
+        context, sized = sizes.fitted(context, choice.runtime, exists, wanted)
         key.ensure(context.state)
         cluster = runtimes.open_runtime(choice.runtime, context)
         pending = up.bring_up(cluster, replace(choice, sizes=sized), options, context)

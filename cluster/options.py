@@ -79,6 +79,12 @@ def up(parser: Parser) -> None:
     )
     parser.add_argument("--build", action="store_true", help="rebuild the images first")
     parser.add_argument(
+        "--like",
+        metavar="NAME",
+        default="",
+        help="start as many nodes and GPUs as the Ray cluster NAME on Vertex AI has; `python -m iam import` reads it",
+    )
+    parser.add_argument(
         "--restart",
         action="store_true",
         help="restart the nodes to apply changed settings; this kills the jobs running on them",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib import import_module
+from types import MappingProxyType
 
 from cluster.errors import TooSmall
 from cluster.runtimes import Context
@@ -33,6 +34,7 @@ FIELDS = {
     "HEAD_SHM": ("head", "shm"),
 }
 CLOUD = "LAB_MEMORY"
+NOTHING: Mapping[str, str] = MappingProxyType({})
 PAGE = "docs/cluster-sizes.md"
 MORE = {
     "docker": "Give Docker more memory (Docker Desktop: Settings, Resources)",
@@ -45,13 +47,16 @@ def of_running(context: Context) -> Context:
     return with_sizes(context, started.chosen(context.state))
 
 
-def fitted(context: Context, runtime: str, exists: bool) -> tuple[Context, str]:
+def fitted(
+    context: Context, runtime: str, exists: bool, wanted: Mapping[str, str] = NOTHING
+) -> tuple[Context, str]:
     """The context with every size filled in, and a line that describes the sizes if the cluster is new.
 
     An existing cluster keeps the sizes that were chosen for it. One that was started with plain `docker compose` uses
-    the sizes in compose.yaml. Raises TooSmall if a new cluster does not fit, and NoEngine if Docker does not respond.
+    the sizes in compose.yaml. A new cluster gets the `wanted` sizes, if given. Raises TooSmall if a new cluster does
+    not fit, and NoEngine if Docker does not respond.
     """
-    kept = started.chosen(context.state) if exists else {}
+    kept = started.chosen(context.state) if exists else dict(wanted)
     if exists and not kept:
         return context, ""
     known = with_sizes(context, kept)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from iam.policy import resource as resources
 from iam.policy.evaluate import Decision, Policies, Verdict, decide
 from iam.policy.least_role import Grant, grants_for
+from iam.policy.policies import without_public
 from iam.policy.principal import email, is_custom_account
 from iam.policy.required_permissions import Operation, RequiredPermission
 from iam.policy.resource import Resource
@@ -104,21 +105,25 @@ async def held_permissions(
         )
     except NotFound:
         return None  # `policies_of` reports the missing bucket
-    return dict(zip(wanted, found, strict=True))
+    return {bucket: held for bucket, held in zip(wanted, found, strict=True) if held is not None}
 
 
 async def policies_of(bucket: str, reader: PolicyReader) -> Policies | NotFound:
     """Read all policies on a bucket that the caller may see. Returns NotFound if the bucket does not exist."""
     try:
-        own, number = await asyncio.gather(reader.bucket_policy(bucket), reader.bucket_project(bucket))
+        own, access = await asyncio.gather(reader.bucket_policy(bucket), reader.bucket_access(bucket))
     except NotFound as fault:
         return fault
-    if number is None:
+    if access is None:
         return Policies(own, None, "", None, complete=False)
+    if own and access.private:
+        own = without_public(own)
+    number = access.project
     project, policy = await asyncio.gather(reader.project(number), reader.project_policy(number))
     name = project.id if project else number
     deny = await reader.deny_rules(name)
-    return Policies(own, policy, name, deny, complete=project is not None and not project.has_parent)
+    complete = project is not None and not project.has_parent
+    return Policies(own, policy, name, deny, complete, access.acls)
 
 
 def outcome(
@@ -171,9 +176,9 @@ def decide_one(
         return decide(principal, permission, resource, policies, now=now, list_prefix=prefix)
 
     decision = by(policies)
-    if held is None:
+    if held is None or need.bucket not in held:
         return decision
-    tested, bindings = permission in held.get(need.bucket, frozenset()), replace(policies, deny=())
+    tested, bindings = permission in held[need.bucket], replace(policies, deny=())
     bound = by(bindings).verdict is Verdict.GRANTED
     explained = by(bindings, resources.bucket(need.bucket)).verdict is Verdict.GRANTED
     return combine(decision, tested, policies, bound, explained)
@@ -201,7 +206,8 @@ def combine(
     conditional = decision.binding is not None and decision.binding.condition is not None
     if decision.verdict is Verdict.UNKNOWN:
         about_object = decision.permission.startswith("storage.objects.")
-        hidden = about_object and None in (policies.bucket, policies.project)
+        unread = None in (policies.bucket, policies.project)
+        hidden = about_object and (unread or policies.acl_may_grant(decision.permission, decision.resource))
         if tested:
             if conditional or policies.deny:
                 return decision

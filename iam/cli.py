@@ -68,6 +68,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "revoke": ("access", "edit"),
     "provision": ("provisioning", "provision"),
     "deprovision": ("provisioning", "deprovision"),
+    "import": ("importing", "run"),
     "bucket add": ("buckets", "add"),
     "bucket list": ("buckets", "show"),
     "bucket remove": ("buckets", "remove"),

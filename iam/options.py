@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from iam import access_options, storage_options
 from iam.errors import IamError
+from iam.project_import import options as import_options
 from raydock.gcp.clouds import inside_lab
 from raydock.terminal import commandline
 from raydock.terminal.commandline import MEANT, line, near
@@ -21,6 +22,7 @@ VERBS = {
     "revoke": "revoke a role on a bucket",
     "provision": "create what jobs on Vertex AI need, with the narrowest roles",
     "deprovision": "remove what provision created, and nothing else",
+    "import": "write a lab file in which the lab decides as a real project does; changes nothing there",
     "bucket": "add, list or remove buckets",
     "account": "manage service accounts, and choose the one that jobs run as",
     "cp": "copy files between this machine and buckets",
@@ -52,6 +54,11 @@ def listed(program: str, commands: Mapping[str, str]) -> str:
     return "\n".join([f"commands ({program} COMMAND --help):", *rows])
 
 
+TARGET = (
+    "the running cluster's lab (default), or Google Cloud; in the lab's containers, Google Cloud is the lab's and the "
+    "default"
+)
+TARGET_OF_IMPORT = "Google Cloud (default), or the running cluster's lab"
 EPILOG = (
     listed(PROG, VERBS)
     + """
@@ -144,17 +151,16 @@ def parser_of(verb: str) -> IamParser:
     parser = IamParser(prog=f"{PROG} {verb}", description=description, allow_abbrev=False)
     parser.add_argument(
         "--target",
-        default="google" if inside_lab() else "local",
+        default="google" if inside_lab() or verb == "import" else "local",
         choices=("local", "google", "vertex"),
-        help="the running cluster's lab (default), or Google Cloud; in the lab's containers, "
-        "Google Cloud is the lab's and the default",
+        help=TARGET_OF_IMPORT if verb == "import" else TARGET,
     )
     parser.add_argument("--project", default="", metavar="ID", help="the project (default: the target's)")
     if verb in ("show", "check", "grant", "revoke"):
         parser.add_argument("uri", metavar="gs://BUCKET" if verb in ("grant", "revoke") else "gs://BUCKET/…")
-    if verb in ("show", "whoami", "bucket list", "account list"):
+    if verb in ("show", "whoami", "import", "bucket list", "account list"):
         parser.add_argument("--json", action="store_true", help="print JSON")
-    adders = {**access_options.ADDERS, **storage_options.ADDERS}
+    adders = {**access_options.ADDERS, **storage_options.ADDERS, "import": import_options.add}
     if verb in adders:
         adders[verb](parser)
     if verb == "grant":

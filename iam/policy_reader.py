@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from iam.errors import IamError, MalformedPolicy
 from iam.policy.policies import DenyRule, Policy, deny_from_json, policy_from_json
-from raydock.answers import rows, texts
+from raydock.answers import mapping, rows, texts
 from raydock.errors import NotFound, PermissionDenied, Unreachable
 from raydock.gcp.clouds import SCOPE, STORAGE, GoogleCloud, object_of, sentence_of, text_of
 from raydock.terminal.commandline import near
@@ -31,6 +31,19 @@ class Project:
 
     id: str
     has_parent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BucketAccess:
+    """A bucket's project, by number, and the settings that decide who may access it besides its policy.
+
+    acls: its objects may have ACLs, because it does not have uniform bucket-level access
+    private: public access prevention is enforced
+    """
+
+    project: str
+    acls: bool
+    private: bool
 
 
 @dataclass(slots=True)
@@ -54,10 +67,12 @@ class PolicyReader:
         except (PermissionDenied, Unreachable):
             return ""
 
-    async def bucket_project(self, bucket: str) -> str | None:
-        """The number of the bucket's project."""
-        reply = await self.get(STORAGE, f"/storage/v1/b/{quote(bucket)}?fields=projectNumber")
-        return text_of(reply, "projectNumber", STORAGE) if reply else None
+    async def bucket_access(self, bucket: str) -> BucketAccess | None:
+        """The bucket's project and access settings."""
+        reply = await self.get(
+            STORAGE, f"/storage/v1/b/{quote(bucket)}?fields=projectNumber,iamConfiguration"
+        )
+        return bucket_access(reply) if reply else None
 
     async def project(self, project: str) -> Project | None:
         """A project by its id or number."""
@@ -91,11 +106,14 @@ class PolicyReader:
             rules += deny_from_json({"rules": document.get("rules") or []})
         return tuple(rules)
 
-    async def held(self, bucket: str, permissions: Collection[str]) -> frozenset[str]:
-        """The subset of the permissions that the token's principal has on the bucket as a whole."""
+    async def held(self, bucket: str, permissions: Collection[str]) -> frozenset[str] | None:
+        """The subset of the permissions that the token's principal has on the bucket as a whole.
+
+        None if the lab can't tell, because its project was imported and a part of it is unknown.
+        """
         query = "&".join(f"permissions={quote(permission)}" for permission in sorted(permissions))
         reply = await self.get(STORAGE, f"/storage/v1/b/{quote(bucket)}/iam/testPermissions?{query}")
-        return frozenset(texts((reply or {}).get("permissions")))
+        return None if reply is None else frozenset(texts(reply.get("permissions")))
 
     async def there(self, bucket: str, name: str, prefix: bool = False) -> bool | None:
         """Whether an object or a folder with that name exists; with `prefix`, an object whose name starts with it.
@@ -146,6 +164,10 @@ class PolicyReader:
 
         Raises NotFound, PermissionDenied (401) and Unreachable.
         """
+        return json_of(await self.send(method, host, path, body), host)
+
+    async def send(self, method: str, host: str, path: str, body: Any = None) -> Any:
+        """Return the reply, an httpx.Response with any status. Tries ATTEMPTS times. Raises Unreachable."""
         import asyncio
 
         import httpx
@@ -168,9 +190,20 @@ class PolicyReader:
                     ) from None
             else:
                 if reply.status_code not in RETRIED or attempt + 1 == ATTEMPTS:
-                    return json_of(reply, host)
+                    return reply
             await asyncio.sleep(0.2 * 2**attempt)
         raise AssertionError("unreachable")
+
+
+def bucket_access(document: Mapping[str, Any]) -> BucketAccess:
+    """The access settings in a bucket's resource. Uniform bucket-level access had another name until 2019."""
+    settings = mapping(document.get("iamConfiguration"))
+    uniform = any(
+        mapping(settings.get(name)).get("enabled") is True
+        for name in ("uniformBucketLevelAccess", "bucketPolicyOnly")
+    )
+    private = settings.get("publicAccessPrevention") == "enforced"
+    return BucketAccess(text_of(document, "projectNumber", STORAGE), not uniform, private)
 
 
 def json_of(reply: Any, host: str) -> Mapping[str, Any] | None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from cloud.decisions.recorder import Recorder
-from cloud.google_errors import bad_token, denied, denied_elsewhere
+from cloud.google_errors import ApiError, bad_token, denied, denied_elsewhere
 from cloud.identity.tokens import BadToken, Tokens
 from cloud.lab_state import LabState
 from iam.policy import resource as resources
-from iam.policy.evaluate import Verdict
+from iam.policy.evaluate import Decision, Verdict
 from iam.policy.principal import ANONYMOUS, email
 from iam.policy.resource import Resource
 
@@ -56,27 +56,49 @@ class Access:
             raise BadToken("the account was deleted")
         return principal
 
-    def may(self, principal: str, permission: str, resource: Resource, prefix: str | None = None) -> bool:
-        """Whether a principal that uses a permission has it. The decision is recorded."""
-        granted = self.holds(principal, permission, resource, prefix)
-        self.record.decided(principal, permission, resource.name, granted, prefix)
-        return granted
-
-    def holds(self, principal: str, permission: str, resource: Resource, prefix: str | None = None) -> bool:
-        """Whether a principal has a permission. Any verdict except GRANTED means no and is logged with its reason."""
+    def decision(
+        self, principal: str, permission: str, resource: Resource, prefix: str | None = None
+    ) -> Decision:
+        """The decision on a permission now. Any verdict except GRANTED means no and is logged with its reason."""
         now = datetime.datetime.now(datetime.timezone.utc)
         decision = self.lab_state.decide(principal, permission, resource, now=now, list_prefix=prefix)
         if decision.verdict is not Verdict.GRANTED:
             log.info("%s: %s on %s: %s", decision.verdict.value, permission, resource, decision.why)
-        return decision.verdict is Verdict.GRANTED
+        return decision
+
+    def holds(self, principal: str, permission: str, resource: Resource, prefix: str | None = None) -> bool:
+        """Whether a principal has a permission."""
+        return self.decision(principal, permission, resource, prefix).verdict is Verdict.GRANTED
+
+    def used(
+        self, principal: str, permission: str, resource: Resource, prefix: str | None = None
+    ) -> Decision:
+        """The decision on a permission that the principal is using. It is recorded."""
+        decision = self.decision(principal, permission, resource, prefix)
+        granted = decision.verdict is Verdict.GRANTED
+        self.record.decided(principal, permission, resource.name, granted, prefix)
+        return decision
+
+    def may(self, principal: str, permission: str, resource: Resource, prefix: str | None = None) -> bool:
+        """Whether a principal that uses a permission has it. The decision is recorded."""
+        return self.used(principal, permission, resource, prefix).verdict is Verdict.GRANTED
 
     def require(self, principal: str, permission: str, resource: Resource, prefix: str | None = None) -> None:
         """Raise ApiError (Google's 403, or 401 without a token) unless the principal has the permission."""
-        if not self.may(principal, permission, resource, prefix):
-            caller = address(principal)
-            if permission.startswith("storage."):
-                raise denied(caller, permission)
-            raise denied_elsewhere(permission, resource.name) if caller else bad_token()
+        decision = self.used(principal, permission, resource, prefix)
+        if decision.verdict is not Verdict.GRANTED:
+            raise self.refusal(principal, decision)
+
+    def refusal(self, principal: str, decision: Decision) -> ApiError:
+        """The error for a decision that is not GRANTED. If it is UNKNOWN, the message includes the reason."""
+        caller, permission = address(principal), decision.permission
+        if permission.startswith("storage."):
+            found = denied(caller, permission)
+        else:
+            found = denied_elsewhere(permission, decision.resource.name) if caller else bad_token()
+        if decision.verdict is Verdict.UNKNOWN:
+            found.message += f" The lab refuses what it can't decide: {decision.why}."
+        return found
 
     def require_bucket(self, principal: str, permission: str, bucket: str) -> None:
         """`require` for a bucket name."""

@@ -8,9 +8,11 @@ from typing import Any
 
 from cloud.google_errors import ApiError
 from cloud.identity.access import Access
-from cloud.lab_state import PUBLIC, PolicyHolder
+from cloud.lab_state import PolicyHolder
 from iam.errors import MalformedPolicy
 from iam.policy import resource as resources
+from iam.policy.evaluate import Verdict
+from iam.policy.policies import PUBLIC
 from iam.policy.resource import Resource
 
 MAX_PRINCIPALS, MAX_CONDITIONAL, MAX_PERMISSIONS = 1500, 100, 100
@@ -120,8 +122,16 @@ def members_of(body: Mapping[str, Any]) -> list[str]:
 
 
 def granted(access: Access, principal: str, resource: Resource, permissions: Iterable[str]) -> list[str]:
-    """Those of the given permissions that the principal has on the resource."""
-    return [permission for permission in permissions if access.holds(principal, permission, resource)]
+    """Those of the given permissions that the principal has on the resource.
+
+    Raises ApiError (403) for an imported project if a part that is unknown decides about one of them.
+    """
+    decisions = [access.decision(principal, permission, resource) for permission in permissions]
+    if access.lab_state.is_imported(resource):
+        for one in decisions:
+            if one.verdict is Verdict.UNKNOWN:
+                raise access.refusal(principal, one)
+    return [one.permission for one in decisions if one.verdict is Verdict.GRANTED]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,12 @@ async def list_projects(access: Access, principal: str, body: Body, names: Names
 
 
 async def project(access: Access, principal: str, body: Body, names: Names) -> Any:
-    """https://cloud.google.com/resource-manager/reference/rest/v3/projects/get. The lab's projects have no parent."""
+    """https://cloud.google.com/resource-manager/reference/rest/v3/projects/get
+
+    Only imported projects have a parent: the policies above them, if those are unknown.
+    """
     project = require_project(access, names["project"], principal, "resourcemanager.projects.get")
-    number = str(access.lab_state.number(project))
+    number, parent = str(access.lab_state.number(project)), access.lab_state.projects[project].parent
     if names["version"] == "v1":
         return {
             "projectId": project,
@@ -37,7 +40,9 @@ async def project(access: Access, principal: str, body: Body, names: Names) -> A
             "lifecycleState": "ACTIVE",
             "name": project,
         }
-    return {"name": f"projects/{number}", "projectId": project, "state": "ACTIVE", "displayName": project}
+    above = {"parent": parent} if parent else {}
+    about = {"name": f"projects/{number}", "projectId": project, "state": "ACTIVE", "displayName": project}
+    return about | above
 
 
 async def project_policy(access: Access, principal: str, body: Body, names: Names) -> Any:

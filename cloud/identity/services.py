@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from cloud.google_errors import DISK_FULL, ApiError, bad_token, is_full, service_error
-from cloud.identity import projects, service_accounts
+from cloud.identity import custom_roles, projects, service_accounts
 from cloud.identity.access import Access
 from cloud.identity.projects import Body, Names
 from cloud.identity.tokens import BadToken
@@ -114,6 +114,7 @@ ROUTES: Mapping[str, tuple[tuple[str, str, Handler], ...]] = {
         ("GET", ACCOUNT, service_accounts.account),
         ("DELETE", ACCOUNT, service_accounts.delete_account),
         ("POST", rf"{ACCOUNT}:(?P<verb>\w+)", service_accounts.account_policy),
+        ("GET", r"/v1/projects/(?P<project>[^/:]+)/roles/(?P<role>[^/:]+)", custom_roles.role),
         ("GET", DENY, projects.deny_policies),
         ("GET", rf"{DENY}/(?P<number>[0-9]{{1,4}})", projects.deny_policy),
     ),

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cloud import imported
 from cloud.faults.active import Faults
-from cloud.google_errors import ApiError, no_bucket
+from cloud.google_errors import ApiError, no_bucket, unlisted_bucket
 from cloud.identity.access import Access
 from cloud.storage.conditions import Preconditions
 from cloud.storage.documents import RELEASED, object_resource, time_of
 from cloud.storage.request import StorageRequest
+from cloud.storage.store import zeros
 from cloud.storage.store.content import Content, Writer, content_of, new_blob
 from cloud.storage.store.index import Index
 from cloud.storage.store.records import BucketRecord, Check, ObjectRecord
@@ -45,7 +47,8 @@ class Service:
         """A bucket. Raises ApiError (Google's 404) if it does not exist."""
         found = self.index.bucket(name)
         if found is None or name not in self.access.lab_state.buckets:
-            raise no_bucket()
+            unlisted = next(imported.unlisted(self.access.lab_state), "")
+            raise unlisted_bucket(name, unlisted) if unlisted else no_bucket()
         return found
 
     def require(self, call: StorageRequest, permission: str, bucket: str, name: str) -> None:
@@ -184,8 +187,8 @@ def open_service(access: Access, folder: Path) -> Service:
         if known is None or known.project != holder.project:
             index.put_bucket(name, holder.project, known.document if known else {})
         if known is None:
-            for key, text in lab_state.objects.get(name, {}).items():
-                put_text(service, name, key, text)
+            for key, initial in lab_state.objects.get(name, {}).items():
+                put_initial(service, name, key, initial)
     return service
 
 
@@ -203,6 +206,15 @@ def put_text(service: Service, bucket: str, name: str, text: str) -> ObjectRecor
     service.path(blob).write_bytes(data)
     document = service.defaults(bucket) | {"contentType": "text/plain; charset=utf-8"}
     return service.index.put(bucket, name, content_of(blob, data), document)
+
+
+def put_initial(service: Service, bucket: str, name: str, content: str | int) -> None:
+    """Create an object that lab.yaml defines: a line of text, or a placeholder of that many zero bytes."""
+    if isinstance(content, str):
+        put_text(service, bucket, name, content)
+        return
+    placeholder = zeros.placeholder(service.path(new_blob()), content)
+    service.index.put(bucket, name, placeholder, service.defaults(bucket))
 
 
 def checked_name(name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from cluster import ports
 from cluster.processes import process_tree, ray_node
@@ -34,11 +34,21 @@ def check(context: Context, new: bool) -> None:
     """
     try:
         chosen = settings(context.settings, context.root)
-        accounts = file.read(chosen.file).accounts
+        found = file.read(chosen.file)
+        require_project(chosen.project, found.numbers, chosen.file.name)
         if new:
-            members.job_principal(chosen.service_account, accounts)
+            members.job_principal(chosen.service_account, found.accounts)
     except IamError as error:
         raise StartupFailure.of(CLOUD, error).error() from error
+
+
+def require_project(project: str, known: Collection[str], name: str) -> None:
+    """Raise IamError if the lab file does not define the cluster's project."""
+    if project not in known:
+        one = (
+            f"LAB_PROJECT={next(iter(known))}" if len(known) == 1 else f"LAB_PROJECT to {' or '.join(known)}"
+        )
+        raise IamError(f"LAB_PROJECT is {project}, which {name} does not define.", f"Set {one} in .env")
 
 
 def choose_ports(gateway: int) -> Ports:

@@ -21,7 +21,7 @@ class Members(Protocol):
 
     @property
     def people(self) -> Collection[str]:
-        """The other users."""
+        """The other users, and service accounts of projects that are not in the lab."""
         ...
 
     @property
@@ -49,10 +49,11 @@ def checked_policy(document: Mapping[str, Any], roles: Collection[str], members:
 def require_member(member: str, members: Members) -> None:
     """Raise MalformedPolicy, with Google's wording, if a user, group or service account does not exist."""
     kind, _, value = normal(member).partition(":")
+    people = [normal(one) for one in (members.person, *members.people)]
     exists = {
-        "user": normal(member) in [normal(one) for one in (members.person, *members.people)],
+        "user": normal(member) in people,
         "group": normal(member) in [normal(one) for one in members.groups],
-        "serviceAccount": value in members.accounts or is_service_agent(value),
+        "serviceAccount": value in members.accounts or is_service_agent(value) or normal(member) in people,
     }
     if not exists.get(kind, True):
         what = {"user": "User", "group": "Group"}.get(kind, "Service account")

@@ -2,8 +2,9 @@
 
 Deny rules come first; after that, any binding on the resource or an ancestor grants it
 (https://cloud.google.com/iam/docs/policy-types#evaluation). An object's policies are those of its bucket and project.
-`Policies.complete` is False if something else may grant it: object ACLs or managed folders. Principal access boundaries
-and VPC Service Controls, which may also deny it, are not evaluated.
+`Policies.complete` is False if a folder or the organization may grant it too, and `Policies.acls` is True if an
+ACL may. Managed folders, which may also grant it, and principal access boundaries and VPC Service Controls, which may
+deny it, are not evaluated.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from iam.policy.condition import Attributes
 from iam.policy.membership import Directory
 from iam.policy.policies import Binding, DenyRule, Policy
 from iam.policy.principal import parse
-from iam.policy.resource import ACCOUNT, PROJECT, Resource
+from iam.policy.resource import ACCOUNT, OBJECT, PROJECT, Resource
 from iam.policy.roles import Role
 from iam.policy.roles import roles as google_roles
 from iam.policy.ternary import Ternary
@@ -31,6 +32,9 @@ from iam.policy.ternary import Ternary
 ON_PROJECT = re.compile(r"storage\.(buckets\.(create|list)|hmacKeys\..*)|(?!storage\.).*")
 # … and on the bucket, even if the call lists objects.
 ON_BUCKET = re.compile(r"storage\.(objects\.list|buckets\..*)")
+# What an object's ACL can grant; a bucket's ACL is part of its policy, as legacy roles.
+# https://cloud.google.com/storage/docs/access-control/iam#acls
+BY_ACL = frozenset(f"storage.objects.{verb}" for verb in ("get", "getIamPolicy", "setIamPolicy", "update"))
 
 
 class Verdict(Enum):
@@ -48,7 +52,8 @@ class Policies:
     bucket: the policy of the resource itself, a bucket or a service account; None if it could not be read
     project: the policy of its project; None if it could not be read
     deny: the deny rules of its project; None if they could not be read
-    complete: False if something else may grant permissions: folders, the organization, object ACLs, managed folders
+    complete: False if the folders or the organization above the project may grant permissions
+    acls: whether the bucket's objects may have ACLs, because it does not have uniform bucket-level access
     """
 
     bucket: Policy | None
@@ -56,6 +61,11 @@ class Policies:
     project_id: str
     deny: tuple[DenyRule, ...] | None
     complete: bool = True
+    acls: bool = False
+
+    def acl_may_grant(self, permission: str, resource: Resource) -> bool:
+        """Whether an object's ACL may grant the permission."""
+        return self.acls and resource.type == OBJECT and permission in BY_ACL
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +149,9 @@ def _allowed(request: AccessRequest, policies: Policies) -> Decision:
         return _decision(request, Verdict.UNKNOWN, why=why)
     if not policies.complete:
         why = f"{_no_binding(request, sources, results)}, but a folder or the organization above it may"
+        return _decision(request, Verdict.UNKNOWN, why=why)
+    if policies.acl_may_grant(request.permission, request.attributes.resource):
+        why = f"{_no_binding(request, sources, results)}, but the object's ACL may"
         return _decision(request, Verdict.UNKNOWN, why=why)
     return _decision(request, Verdict.DENIED, why=_no_binding(request, sources, results))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from iam.errors import MalformedPolicy, MalformedPrincipal
 from iam.policy.document import DocumentReader
-from iam.policy.principal import normal, parse
+from iam.policy.principal import AUTHENTICATED, EVERYONE, normal, parse
 
 ROLE = re.compile(r"(roles|projects/[^/\s]+/roles|organizations/[^/\s]+/roles)/[A-Za-z0-9_.]+")
 POLICY_KEYS = ("bindings", "etag", "version", "kind", "resourceId", "auditConfigs")
@@ -26,6 +26,7 @@ DENY_KEYS = (
 )
 READ = DocumentReader(MalformedPolicy)
 WITH_CONDITIONS = 3  # the only policy version that supports conditions
+PUBLIC = frozenset({EVERYONE, AUTHENTICATED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,12 @@ def without_member(policy: Policy, role: str, member: str, condition: Condition 
             binding = replace(binding, members=kept)
         bindings.append(binding)
     return replace(policy, bindings=tuple(bindings))
+
+
+def without_public(policy: Policy) -> Policy:
+    """Return the part of a bucket's policy that has an effect while public access prevention is enforced."""
+    kept = (replace(b, members=tuple(m for m in b.members if m not in PUBLIC)) for b in policy.bindings)
+    return replace(policy, bindings=tuple(binding for binding in kept if binding.members))
 
 
 def _binding(item: object, where: str) -> Binding:

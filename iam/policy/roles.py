@@ -47,7 +47,7 @@ def roles() -> Mapping[str, Role]:
 def load_roles(extra: Mapping[str, frozenset[str]] = NO_EXTRA, file: Path = FILE) -> Mapping[str, Role]:
     """Load Google's roles from `file` and add custom ones, name → all permissions. Raises MalformedRoles."""
     custom = {name: Role(name, frozenset(held), source="custom role") for name, held in extra.items()}
-    return MappingProxyType({**_read(file), **custom})
+    return MappingProxyType({**(_google() if file == FILE else _read(file)), **custom})
 
 
 def find(name: str, known_roles: Mapping[str, Role] | None = None) -> Role:
@@ -57,6 +57,11 @@ def find(name: str, known_roles: Mapping[str, Role] | None = None) -> Role:
         return candidates[name]
     near = get_close_matches(name if "/" in name else f"roles/{name}", candidates, n=1)
     raise UnknownRole(f'Unknown role "{name}".', f"Did you mean {near[0]}?" if near else "")
+
+
+@cache
+def _google() -> Mapping[str, Role]:
+    return _read(FILE)
 
 
 def _read(file: Path) -> dict[str, Role]:

@@ -178,7 +178,7 @@ def test_a_lab_file_that_is_wrong_is_told_in_a_sentence(
     assert done.returncode == 1
     assert done.stderr.endswith(
         "cluster: The lab's cloud did not start: lab.yaml is invalid: the file has an unknown key 'persn'; "
-        "allowed: groups, job, people, person, projects, roles.\n  Fix lab.yaml\n"
+        "allowed: clusters, groups, job, people, person, projects, roles.\n  Fix lab.yaml\n"
     )
     assert engine.resources(env["COMPOSE_PROJECT_NAME"]) == []
 

@@ -66,3 +66,13 @@ def test_the_caller_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     told = json.loads(capsys.readouterr().out)
     assert told["caller"].partition(":")[0] in ("user", "serviceAccount")
     assert told["job"].endswith("@gcp-sa-aiplatform-cc.iam.gserviceaccount.com")
+
+
+def test_the_project_is_imported_and_decides(tmp_path: Path) -> None:
+    from cloud import state_file
+
+    file = tmp_path / "lab.yaml"
+    assert main(["import", f"--project={PROJECT}", f"--output={file}", "--objects=1"]) == 0
+    found = state_file.load(file, None)
+    assert found.projects[PROJECT].imported == found.person
+    assert found.job.endswith("@gcp-sa-aiplatform-cc.iam.gserviceaccount.com")

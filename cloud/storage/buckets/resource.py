@@ -18,6 +18,7 @@ KINDS = {
 def bucket_resource(service: Service, found: BucketRecord, call: StorageRequest) -> dict[str, Any]:
     """A bucket as the API returns it."""
     lab_state = service.access.lab_state
+    uniform = {"enabled": not lab_state.buckets[found.name].acls}
     document = {"location": "US", "storageClass": "STANDARD", **found.document}
     if document["location"] in KINDS:
         document["rpo"] = "DEFAULT"
@@ -36,8 +37,8 @@ def bucket_resource(service: Service, found: BucketRecord, call: StorageRequest)
         "locationType": KINDS.get(document["location"], "region"),
         **document,
         "iamConfiguration": {
-            "bucketPolicyOnly": {"enabled": True},
-            "uniformBucketLevelAccess": {"enabled": True},
+            "bucketPolicyOnly": uniform,
+            "uniformBucketLevelAccess": uniform,
             "publicAccessPrevention": "enforced" if lab_state.buckets[found.name].private else "inherited",
         },
         "softDeletePolicy": {"retentionDurationSeconds": "0"},

@@ -49,7 +49,7 @@ def test_a_restart_keeps_what_was_changed(tmp_path: Path) -> None:
         (
             "person:",
             "persn:",
-            "lab.yaml is invalid: the file has an unknown key 'persn'; allowed: groups, job, people,",
+            "lab.yaml is invalid: the file has an unknown key 'persn'; allowed: clusters, groups, job,",
         ),
         ("    number: 123456789012\n", "", "lab.yaml is invalid: KeyError 'number'"),
         ("roles/owner", "roles/ownr", "Role roles/ownr is not supported for this resource."),

@@ -170,7 +170,7 @@ TTL = "Set it to a number of seconds from 1 to 43200"
         (
             "LAB_FILE",
             "wrong/lab.yaml",
-            "lab.yaml is invalid: the file has an unknown key 'persn'; allowed: groups, job, people, "
+            "lab.yaml is invalid: the file has an unknown key 'persn'; allowed: clusters, groups, job, people, "
             "person, projects, roles.",
             "Fix lab.yaml",
         ),

@@ -256,7 +256,7 @@ USAGE_ERRORS: dict[str, tuple[tuple[str, ...], str]] = {
     "no verb at all": (
         ("frobnicate",),
         "iam: frobnicate is not a python -m iam command.\n   → commands: show, whoami, check, used, grant, revoke, "
-        "provision, deprovision, bucket, account, cp, ls, cat, rm\n",
+        "provision, deprovision, import, bucket, account, cp, ls, cat, rm\n",
     ),
     "a flag": (
         ("grant", "gs://lab-data", "--rloe=x"),
