@@ -29,6 +29,7 @@ def engine() -> Iterator[DockerEngine]:
     found.client.close()
 
 
+@pytest.mark.covers("vertex_ray.ClientBuilder", "vertex_ray.get_job_submission_client_cluster_info")
 def test_two_clusters_are_who_they_were_created_as(clusters: VertexLab, script: Script) -> None:
     """Through the Job API and Ray Client; the log comes over the websocket. Then one of them grows."""
     (both,) = script.told("use")
