@@ -2,10 +2,11 @@
 
 `python vertex_autoscale.py MINIMUM ROUNDS` sends that many jobs that need three nodes, one after the other, and waits
 after each until the pool is back at its minimum. Prints one JSON line: for each round the job's status, the number of
-its nodes and the sizes that the pool had.
+its nodes, the sizes that the pool had, and what `python -m cluster status` showed after each change.
 """
 
 import json
+import subprocess
 import sys
 import time
 import urllib.request
@@ -61,18 +62,28 @@ def size(name):
     return int(ask("GET", f"{API}/{name}")["resourcePools"][1].get("replicaCount", 0))
 
 
+def shown():
+    """The pool's nodes and bounds, as `status` shows them."""
+    words = ["-m", "cluster", "status", "--target", "vertex", "--cluster", "autoscaled"]
+    done = subprocess.run([sys.executable, "-W", "ignore", *words], capture_output=True, text=True)
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("workers ")]
+    return " ".join(lines[-1][1:3]) if lines else (done.stdout + done.stderr)[-500:]
+
+
 def play(name, jobs, number, minimum):
     """One round: a job, and the wait until its nodes are gone."""
     sent = {"entrypoint": f"python -c '{JOB}'", "submission_id": f"round-{number}"}
     ask("POST", jobs, sent)
     sizes, status, end = [size(name)], "", time.monotonic() + 600
+    seen = [shown()]
     while time.monotonic() < end and (status not in ("SUCCEEDED", "FAILED") or sizes[-1] != minimum):
         time.sleep(1)
         status = ask("GET", f"{jobs}round-{number}")["status"]
         if (now := size(name)) != sizes[-1]:
             sizes.append(now)
+            seen.append(shown())
     nodes = ask("GET", f"{jobs}round-{number}/logs")["logs"].rpartition("NODES ")[2].strip()
-    return [status, nodes, sizes]
+    return [status, nodes, sizes, seen]
 
 
 def main():
