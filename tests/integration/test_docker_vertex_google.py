@@ -1,4 +1,4 @@
-"""Google's own system tests of Ray on Vertex AI, unchanged but for Ray's version and the project, in Docker.
+"""Google's own system tests of Ray on Vertex AI, unchanged but for Ray's version and the project; and our live tests.
 
 Their source is the SDK's source archive, from the package index, or VERTEX_RAY_TESTS: a checkout of
 https://github.com/googleapis/python-aiplatform. Without either they are skipped.
@@ -38,6 +38,14 @@ CHANGES = {
     r'^RAY_VERSION = ".*"$': f'RAY_VERSION = "{versions.RAY}"',
     r'^PROJECT_ID = ".*"$': 'PROJECT_ID = "lab-project"',
 }
+LIVE = """
+import os, sys
+os.environ |= {"RAYDOCK_LIVE_PROJECT": "lab-project", "RAYDOCK_LIVE_CLUSTER": "1"}
+import pytest
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+# The lab's Resource Manager accepts permissions that do not exist.
+UNKNOWN = "test_there_is_no_permission_to_update"
 LIFE = "tests/unit/cloud/vertex/test_sdk.py::test_a_cluster_is_created_and_deleted"
 JOBS = "tests/integration/test_docker_vertex.py::test_two_clusters_are_who_they_were_created_as"
 BIGQUERY = "tests/unit/cloud/vertex/test_unsupported.py::test_bigquery"
@@ -110,3 +118,13 @@ def test_googles_test_of_bigquery_fails_and_names_the_service(google: VertexLab)
     seconds = re.search(r"^(\d+\.\d+)s setup", done.stdout, re.MULTILINE)
     assert seconds, done.stdout[-2000:]
     assert float(seconds[1]) < 30
+
+
+@pytest.mark.nightly("tests/unit/vertex/test_inferred.py::test_every_inferred_behavior_has_its_live_test")
+def test_the_lab_passes_the_tests_for_the_real_service(vertex_lab: VertexLab) -> None:
+    """So the live tests run, and the lab does what docs/vertex-in-the-lab.md infers."""
+    file = "tests/live/test_vertex_inferred.py"
+    options = ("-p", "no:cacheprovider", "-q", "-W", "ignore", "-m", "live", "-k", f"not {UNKNOWN}")
+    done = vertex_lab.person("-c", LIVE, *options, file, seconds=1800)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert re.search(r"\b\d+ passed, 1 deselected", done.stdout), done.stdout[-2000:]
