@@ -1,8 +1,8 @@
 """A cluster with an autoscaled pool, over REST with the standard library: run in a container of the lab's person.
 
-`python vertex_autoscale.py MINIMUM ROUNDS` sends that many jobs, one after the other, and waits after each until the pool
-is back at its minimum. A job's three actors each keep a CPU, so it needs three nodes of one CPU at the same time. Prints
-one JSON line: for each round the job's status, the number of its nodes, the sizes that the pool had, and what
+`python vertex_autoscale.py MINIMUM ROUNDS` sends that many jobs, one after the other, and waits after each until the
+pool is back at its minimum. A job's three actors each keep a CPU, so it needs three nodes of one CPU at the same time.
+Prints one JSON line: for each round the job's status, the number of its nodes, the sizes that the pool had, and what
 `python -m cluster status` showed after each change.
 """
 
