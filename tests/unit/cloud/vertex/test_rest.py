@@ -30,7 +30,8 @@ from tests import vertexfields
 from tests.command import ROOT
 from tests.fakes import FakeNodes
 from tests.labcloud import PERSON
-from tests.labvertex import HOST, PARENT, LabVertex, lab_vertex, send_requests_to
+from tests.labvertex import HOST, PARENT, LabVertex, lab_vertex
+from tests.unit.cloud.vertex.google_http import send_requests_to
 from tests.unit.cloud.vertex.test_request import cluster, pool
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the SDK's own

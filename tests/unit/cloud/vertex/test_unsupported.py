@@ -11,8 +11,9 @@ import pytest
 from google.api_core import exceptions
 
 from tests.labcloud import PERSON
-from tests.labvertex import PARENT, LabVertex, send_requests_to
+from tests.labvertex import PARENT, LabVertex
 from tests.unit.cloud.test_absent import Door, door  # noqa: F401  a fixture
+from tests.unit.cloud.vertex.google_http import send_requests_to
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the SDK's own
 BIGQUERY = r"The lab does not emulate BigQuery \(bigquery\.googleapis\.com\)"
