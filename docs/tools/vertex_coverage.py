@@ -31,7 +31,8 @@ v1beta1, and every public function of `vertex_ray`, all read from the SDK. It is
 AI. A test generates it again, so a new method, field or function fails that test until the page includes it.
 
 - **works**: it has its effect, which the named test shows. For what only the service sets: the service sets it.
-- **rejected**: the request fails, and the error names the field, method or function.
+- **rejected**: it fails immediately, and the error names the field, the method or the missing service. The SDK itself
+  supports most of `vertex_ray.predict` with Ray 2.9.3 only.
 - **no effect**: it is accepted, validated as far as its format is known, and returned, but changes nothing in the lab.
 - **absent**: the lab never sets it, and ignores it in requests.
 """
