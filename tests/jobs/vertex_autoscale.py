@@ -79,9 +79,9 @@ def shown(cluster):
 def play(resource, jobs, number, minimum):
     """One round: a job, and the wait until its nodes are gone."""
     sent = {"entrypoint": f"python -c '{JOB}'", "submission_id": f"round-{number}"}
+    sizes, seen = [size(resource)], [shown(name(minimum))]
     ask("POST", jobs, sent)
-    sizes, status, end = [size(resource)], "", time.monotonic() + 600
-    seen = [shown(name(minimum))]
+    status, end = "", time.monotonic() + 600
     while time.monotonic() < end and (status not in ("SUCCEEDED", "FAILED") or sizes[-1] != minimum):
         time.sleep(1)
         status = ask("GET", f"{jobs}round-{number}")["status"]
