@@ -177,7 +177,6 @@ def test_a_reboot_is_refused(client: Any, billed: Any) -> None:
 
 def test_an_autoscaled_pool_reports_its_nodes(client: Any, billed: Any) -> None:
     """A job that needs both nodes."""
-    import vertex_ray  # noqa: F401  registers vertex_ray://
     from google.cloud import aiplatform
     from ray.job_submission import JobSubmissionClient
 
