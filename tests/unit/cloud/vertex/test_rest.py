@@ -68,12 +68,12 @@ class Call:
     full: bool = False  # sent while all hosts of clusters are taken
 
 
-def create(identifier: str = "b", spec: Mapping[str, Any] = SPEC, parent: str = PARENT, **more: str) -> Call:
+def create(
+    identifier: str = "b", spec: Mapping[str, Any] = SPEC, parent: str = PARENT, token: str = PERSON
+) -> Call:
     request = {"parent": parent, "persistent_resource_id": identifier, "persistent_resource": spec}
-    query = {"persistentResourceId": identifier}
-    return Call(
-        "CreatePersistentResource", request, "POST", f"{parent}/persistentResources", query, spec, **more
-    )
+    query, path = {"persistentResourceId": identifier}, f"{parent}/persistentResources"
+    return Call("CreatePersistentResource", request, "POST", path, query, spec, token)
 
 
 def get(name: str = A, token: str = PERSON) -> Call:
