@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+
+import httpx
 
 from cloud import state_file
 from cloud.controlplane.lifecycle import store
@@ -22,7 +24,7 @@ from cloud.lab_state import LabState
 from cloud.network.certificates import Authority, load_authority
 from iam.lab.settings import FILE as LAB_FILE
 from tests.fakes import FakeNodes
-from tests.labcloud import abort_connections
+from tests.labcloud import PERSON, abort_connections
 
 T = TypeVar("T")
 REGION = "us-central1"
@@ -54,6 +56,24 @@ class LabVertex:
 
     def trust(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.authority.certificate))
+
+    def https(
+        self,
+        verb: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        token: str = PERSON,
+        host: str = HOST,
+    ) -> httpx.Response:
+        """A request over plain HTTPS, with a token of that principal."""
+        headers = {"Host": host} | ({"Authorization": f"Bearer {self.token(token)}"} if token else {})
+        content = {"content": body} if isinstance(body, str) else {"json": body} if body is not None else {}
+        with httpx.Client(verify=self.trust(), trust_env=False) as client:
+            url, sni = f"https://127.0.0.1:{self.port}{path}", {"sni_hostname": host}
+            return client.request(
+                verb, url, params=query, headers=headers, extensions=sni, timeout=60, **content
+            )
 
     def channel(self, host: str, credentials: Any = None) -> Any:
         """A channel as the SDK makes one: TLS for that host, a token with each call."""

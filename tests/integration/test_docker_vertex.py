@@ -18,6 +18,7 @@ pytestmark = pytest.mark.docker
 
 AGENT_ADDRESS, TRAINER_ADDRESS = (one.removeprefix("serviceAccount:") for one in (AGENT, TRAINER))
 ROUNDS = 5  # of a job that makes an autoscaled pool grow
+CONNECTIONS = 20  # of Ray Client with a runtime environment
 LIVES = 10  # each has three kills
 KILLS = "tests/integration/test_docker_vertex.py::test_three_kills_lose_nothing_and_leave_nothing"
 
@@ -29,6 +30,7 @@ def engine() -> Iterator[DockerEngine]:
     found.client.close()
 
 
+@pytest.mark.covers("vertex_ray.ClientBuilder", "vertex_ray.get_job_submission_client_cluster_info")
 def test_two_clusters_are_who_they_were_created_as(clusters: VertexLab, script: Script) -> None:
     """Through the Job API and Ray Client; the log comes over the websocket. Then one of them grows."""
     (both,) = script.told("use")
@@ -77,7 +79,7 @@ UNIT = "tests/unit/cloud/vertex/test_autoscaling.py::test_demand_adds_nodes_and_
     "minimum", [pytest.param(low, marks=pytest.mark.nightly(f"{UNIT}[{low}]")) for low in (0, 1)]
 )
 def test_a_pool_grows_for_a_job_and_shrinks_again(vertex_lab: VertexLab, minimum: int) -> None:
-    """Over REST. Each job needs three nodes; the pool's sizes are those that Get reports."""
+    """Over REST. Each job needs three nodes. Get reports the pool's sizes, and `cluster status` shows them."""
     vertex_lab.restart("vertex", VERTEX_IDLE_SECONDS="20")
     try:
         done = vertex_lab.person("tests/jobs/vertex_autoscale.py", str(minimum), str(ROUNDS), seconds=3600)
@@ -85,8 +87,24 @@ def test_a_pool_grows_for_a_job_and_shrinks_again(vertex_lab: VertexLab, minimum
         vertex_lab.restart("vertex")
     assert done.returncode == 0, done.stdout + done.stderr
     rounds = json.loads(done.stdout.splitlines()[-1])
-    assert [(status, nodes) for status, nodes, _ in rounds] == [("SUCCEEDED", "3")] * ROUNDS
-    assert [(sizes[0], max(sizes), sizes[-1]) for *_, sizes in rounds] == [(minimum, 3, minimum)] * ROUNDS
+    assert [(status, nodes) for status, nodes, *_ in rounds] == [("SUCCEEDED", "3")] * ROUNDS
+    sizes = [(found[0], max(found), found[-1]) for _, _, found, _ in rounds]
+    assert sizes == [(minimum, 3, minimum)] * ROUNDS
+    largest, smallest = f"3 ({minimum}-3)", f"{minimum} ({minimum}-3)"
+    assert [(seen[0], largest in seen, seen[-1]) for *_, seen in rounds] == [
+        (smallest, True, smallest)
+    ] * ROUNDS
+
+
+@pytest.mark.nightly(
+    "tests/integration/test_docker_vertex_submit.py::test_the_docs_commands_for_this_machine_as_written"
+)
+def test_ray_client_with_a_runtime_environment(clusters: VertexLab) -> None:
+    """Environment variables, a package and a working directory, each time in a new process."""
+    done = clusters.person("tests/jobs/vertex_runtime_env.py", "main", str(CONNECTIONS), seconds=3600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rounds = json.loads(done.stdout.splitlines()[-1])
+    assert [found for found, _ in rounds] == [[str(n), "1,000", str(n)] for n in range(CONNECTIONS)]
 
 
 def test_nodes_reach_no_socket_and_no_key(clusters: VertexLab, engine: DockerEngine) -> None:

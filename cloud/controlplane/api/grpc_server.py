@@ -32,6 +32,19 @@ def handler(method: Method, permission: Permission) -> Any:
     )
 
 
+class Unsupported(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
+    """Responds to every method that the lab lacks with UNIMPLEMENTED and the method's name."""
+
+    def service(self, details: Any) -> Any:
+        """The handler for one method. grpc defines this method's name."""
+        said = f"The lab does not support {details.method.removeprefix('/')}."
+
+        async def call(requests: Any, context: Any) -> None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, said)
+
+        return grpc.stream_stream_rpc_method_handler(call)
+
+
 async def serve(services: Services, permission: Permission, *addresses: str) -> tuple[Any, list[int]]:
     """Start a server on these addresses. Returns the server and its ports. TLS is terminated in front of it."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
@@ -42,6 +55,7 @@ async def serve(services: Services, permission: Permission, *addresses: str) -> 
             )
             for service, methods in services.items()
         ]
+        + [Unsupported()]
     )
     ports = [server.add_insecure_port(address) for address in addresses]
     await server.start()

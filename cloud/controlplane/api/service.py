@@ -21,7 +21,10 @@ from iam.policy.principal import code_agent
 
 Json = Mapping[str, Any]
 MAX_GET_WAIT = 120.0  # seconds, per Get
-OUTPUT = ("name", "state", "error", "create_time", "start_time", "update_time", "resource_runtime")
+OUTPUT = (
+    *("name", "state", "error", "create_time", "start_time", "update_time", "resource_runtime"),
+    *("satisfies_pzs", "satisfies_pzi"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ Problems = Iterator[tuple[str, str]]
 TOP = "persistent_resource"
 DISPLAY_NAME = 128  # characters
 NETWORK = re.compile(r"projects/(?P<project>[^/]+)/global/networks/[^/]+")
+KEY = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")
 
 
 def problems(identifier: str, resource: Json) -> list[tuple[str, str]]:
@@ -29,6 +30,7 @@ def problems(identifier: str, resource: Json) -> list[tuple[str, str]]:
         *check_runtime(resource.get("resource_runtime_spec") or {}, pools),
         *check_metadata(resource),
         *check_network(resource),
+        *check_encryption(resource),
     ]
 
 
@@ -75,3 +77,11 @@ def check_network(resource: Json) -> Problems:
     if (runtime.get("service_account_spec") or {}).get("service_account"):
         field = f"{TOP}.resource_runtime_spec.service_account_spec.service_account"
         yield field, "A custom service account isn't supported in a peered VPC network: omit network."
+
+
+def check_encryption(resource: Json) -> Problems:
+    """Check the name of the customer-managed encryption key: google/cloud/aiplatform/v1/encryption_spec.proto."""
+    spec = resource.get("encryption_spec")
+    if spec is not None and not KEY.fullmatch(name := spec.get("kms_key_name") or ""):
+        form = "projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY"
+        yield f"{TOP}.encryption_spec.kms_key_name", f'"{name}" does not match {form}.'

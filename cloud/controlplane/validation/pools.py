@@ -17,6 +17,11 @@ HYPERDISK = "hyperdisk-balanced"
 DISK_TYPES = ("pd-ssd", "pd-standard", HYPERDISK)
 DISK_GB = (100, 64000)
 TOP = "persistent_resource"
+UNSUPPORTED = {
+    "gpu_partition_size": "GPU partitions",
+    "multihost_gpu_node_count": "machines of several hosts",
+    "tpu_topology": "TPUs",
+}
 
 
 def check_pools(pools: Sequence[Json]) -> Problems:
@@ -39,12 +44,20 @@ def check_pool(where: str, pool: Json) -> Problems:
     if field:
         yield f"{where}.machine_spec.{field}", text
     yield from check_reservation(f"{where}.machine_spec", spec)
+    yield from check_unsupported(f"{where}.machine_spec", spec)
     yield from check_disk(f"{where}.disk_spec", pool.get("disk_spec") or {}, spec.get("machine_type", ""))
     count = replicas(pool)
     if count < 1 and not autoscaled(pool):
         yield f"{where}.replica_count", f"{count} is less than 1."
     if count > POOL_NODES:
         yield f"{where}.replica_count", f"{count} nodes exceed the limit of {POOL_NODES} per pool."
+
+
+def check_unsupported(where: str, spec: Json) -> Problems:
+    """Reject the fields that would change a node's GPUs, so that no job waits for devices that the lab lacks."""
+    for field, what in UNSUPPORTED.items():
+        if spec.get(field):
+            yield f"{where}.{field}", f"The lab does not support {what}."
 
 
 def check_disk(where: str, disk: Json, machine_type: str) -> Problems:
@@ -61,7 +74,8 @@ def check_disk(where: str, disk: Json, machine_type: str) -> Problems:
 def check_scaling(pools: Sequence[Json]) -> Problems:
     """Check autoscaling bounds, which either all worker pools or none must have.
 
-    The first pool counts as a worker pool if it has more nodes than the head.
+    The first pool counts as a worker pool if it has more nodes than the head. A pool that sets its number of replicas
+    too must set one within the bounds (ResourcePool.AutoscalingSpec).
     """
     for number, pool in enumerate(pools):
         if not autoscaled(pool):
@@ -70,6 +84,9 @@ def check_scaling(pools: Sequence[Json]) -> Problems:
         where = f"{TOP}.resource_pools[{number}].autoscaling_spec"
         if low < 0 or high <= low:
             yield f"{where}.max_replica_count", f"{high} must be greater than min_replica_count, {low}."
+        if pool.get("replica_count") is not None and not low <= (count := replicas(pool)) <= high:
+            said = f"{count} is not between min_replica_count, {low}, and max_replica_count, {high}."
+            yield f"{TOP}.resource_pools[{number}].replica_count", said
         if high > POOL_NODES:
             yield f"{where}.max_replica_count", f"{high} nodes exceed the limit of {POOL_NODES} per pool."
     workers = [p for n, p in enumerate(pools) if n or autoscaled(p) or replicas(p) > 1]

@@ -207,6 +207,9 @@ async def step(scaler: Autoscaler) -> list[tuple[str, int]]:
     return sorted((key.pool, key.number) for key in nodes.there)
 
 
+@pytest.mark.covers(
+    "resource_pools.autoscaling_spec.min_replica_count", "resource_pools.autoscaling_spec.max_replica_count"
+)
 @pytest.mark.parametrize("low", [0, 1])
 def test_demand_adds_nodes_and_idle_ones_leave(tmp_path: Path, low: int) -> None:
     """With a separate pool for the head, and with workers in the head's pool; the state stays RUNNING."""

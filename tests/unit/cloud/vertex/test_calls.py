@@ -37,6 +37,7 @@ def create(service: Any, name: str, **more: Any) -> Any:
     return service.create_persistent_resource(request)
 
 
+@pytest.mark.covers("Operations.GetOperation", "Operations.ListOperations", "Operations.DeleteOperation")
 @pytest.mark.parametrize("version", ["v1beta1", "v1"])
 def test_both_versions_and_their_operations(vertex: LabVertex, nodes: FakeNodes, version: str) -> None:
     nodes.becomes = "starting"
@@ -70,6 +71,7 @@ def test_a_failed_creation_is_the_operations_error(vertex: LabVertex, nodes: Fak
         operation.result(timeout=60)
 
 
+@pytest.mark.covers("Operations.WaitOperation")
 def test_waiting_ends_with_the_operation(vertex: LabVertex, nodes: FakeNodes) -> None:
     nodes.becomes = "starting"
     service = client(vertex)
@@ -96,6 +98,7 @@ def test_reboot_is_refused(vertex: LabVertex, version: str) -> None:
     assert service.get_persistent_resource(name=name).state.name == "RUNNING"
 
 
+@pytest.mark.covers("Operations.CancelOperation")
 def test_a_creation_can_be_cancelled_and_a_deletion_not(vertex: LabVertex, nodes: FakeNodes) -> None:
     nodes.becomes = "starting"
     service = client(vertex)

@@ -59,6 +59,11 @@ def test_ids(identifier: str) -> None:
 GPU = {"machine_spec": {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4"}}
 DISK = "resource_pools[0].disk_spec"
 WRONG = [
+    (
+        {**scaled("p", 1, 3), "replica_count": "4"},
+        "resource_pools[0].replica_count",
+        "4 is not between min_replica_count, 1, and max_replica_count, 3.",
+    ),
     (pool("p", 0), "resource_pools[0].replica_count", "0 is less than 1."),
     (pool("p", 1001), "resource_pools[0].replica_count", "1001 nodes exceed the limit of 1000 per pool."),
     (
@@ -267,6 +272,7 @@ def test_only_replica_counts_can_be_updated() -> None:
     ]
 
 
+@pytest.mark.covers("resource_pools.machine_spec.machine_type")
 def test_node_sizes_follow_the_machine_types(monkeypatch: pytest.MonkeyPatch) -> None:
     """CPUs as on Vertex AI, up to VERTEX_NODE_CPUS, and as many as 2 to 4 GiB hold processes for."""
     monkeypatch.setenv("VERTEX_NODE_CPUS", "6")
@@ -286,6 +292,14 @@ def test_node_sizes_follow_the_machine_types(monkeypatch: pytest.MonkeyPatch) ->
     assert node_sizing.most_cpus({}) == here().cpus
     with pytest.raises(IamError, match=r"VERTEX_NODE_CPUS is '1\.5'"):
         own_config.read({"VERTEX_NODE_CPUS": "1.5"})
+
+
+@pytest.mark.covers("resource_runtime_spec.ray_spec.image_uri")
+def test_a_pool_without_its_own_image_runs_the_default_one() -> None:
+    spec = cluster(pool("head-node"), pool("own"))
+    images_of = {"own": IMAGE.replace("us-", "asia-")}
+    spec["resource_runtime_spec"]["ray_spec"] = {"image_uri": IMAGE, "resource_pool_images": images_of}
+    assert [one.image for one in node_sizing.nodes(ClusterShape("c", spec))] == [IMAGE, images_of["own"]]
 
 
 def test_what_no_node_can_ever_run_is_named() -> None:
@@ -346,6 +360,15 @@ ACCOUNT = f"{TOP}.resource_runtime_spec.service_account_spec.service_account"
 def test_names_and_networks(more: dict[str, Any], field: str, said: str) -> None:
     wanted = [(f"{TOP}.{field}", said)] if field else []
     assert create.problems("a", {**SOUND, **more}) == wanted
+
+
+def test_an_encryption_key_has_googles_form() -> None:
+    key = "projects/p/locations/us-central1/keyRings/r/cryptoKeys/k"
+    assert create.problems("a", {**SOUND, "encryption_spec": {"kms_key_name": key}}) == []
+    said = '"k" does not match projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY.'
+    assert create.problems("a", {**SOUND, "encryption_spec": {"kms_key_name": "k"}}) == [
+        (f"{TOP}.encryption_spec.kms_key_name", said)
+    ]
 
 
 def test_a_peered_network_excludes_a_service_account() -> None:

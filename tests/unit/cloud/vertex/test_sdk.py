@@ -31,6 +31,16 @@ def pools(nodes: FakeNodes) -> dict[str, int]:
     return counts
 
 
+@pytest.mark.covers(
+    "vertex_ray.create_ray_cluster",
+    "vertex_ray.get_ray_cluster",
+    "vertex_ray.list_ray_clusters",
+    "vertex_ray.update_ray_cluster",
+    "vertex_ray.delete_ray_cluster",
+    "vertex_ray.Resources",
+    "resource_pools.id",
+    "resource_pools.machine_spec.accelerator_count",
+)
 def test_a_cluster_is_created_and_deleted(vertex: LabVertex, nodes: FakeNodes, sdk: Sdk) -> None:
     ray = sdk()
     gpu = ray.Resources(
@@ -88,6 +98,7 @@ def test_workers_of_the_heads_machine_type_join_its_pool(nodes: FakeNodes, sdk: 
     assert pools(nodes) == {"head-node": 2}
 
 
+@pytest.mark.covers("vertex_ray.AutoscalingSpec")
 def test_an_autoscaled_pool_has_its_minimum(nodes: FakeNodes, sdk: Sdk) -> None:
     ray = sdk()
     scaled = ray.Resources(
@@ -124,6 +135,27 @@ def test_a_custom_image_is_reported_with_the_local_one_that_runs(vertex: LabVert
     )
 
 
+@pytest.mark.covers("vertex_ray.NodeImages", "resource_runtime_spec.ray_spec.resource_pool_images")
+def test_all_nodes_have_the_custom_images(nodes: FakeNodes, sdk: Sdk) -> None:
+    ray = sdk()
+    images = ray.NodeImages(head="us-docker.pkg.dev/p/r/head:1", worker="us-docker.pkg.dev/p/r/worker:1")
+    workers = [ray.Resources(machine_type="n1-standard-8", node_count=2)]
+    ray.create_ray_cluster(worker_node_types=workers, cluster_name="own", custom_images=images)
+    assert [node.image for node in nodes.made] == [images.head, images.worker, images.worker]
+
+
+@pytest.mark.covers("vertex_ray.PscIConfig")
+def test_a_clusters_network_is_returned(sdk: Sdk) -> None:
+    ray = sdk()
+    psc = ray.PscIConfig(network_attachment="projects/123/regions/us-central1/networkAttachments/a")
+    name = ray.create_ray_cluster(cluster_name="private", psc_interface_config=psc)
+    assert ray.get_ray_cluster(name).psc_interface_config == psc
+
+
+@pytest.mark.covers(
+    "resource_runtime_spec.service_account_spec.enable_custom_service_account",
+    "resource_runtime_spec.service_account_spec.service_account",
+)
 def test_jobs_run_as_the_agent_or_the_custom_account(nodes: FakeNodes, sdk: Sdk) -> None:
     ray = sdk()
     ray.create_ray_cluster(cluster_name="agent")
