@@ -37,6 +37,7 @@ class Benchmark:
 # In the order of the table. To add a benchmark, write a module and add a line here.
 BENCHMARKS = {
     "first_line": Benchmark("bench.first_line", True, "time from submission to the job's first line"),
+    "phases": Benchmark("bench.phases", True, "the same, in phases"),
     "exit": Benchmark("bench.exit", True, "time from job finish to command exit; exit codes"),
     "lag": Benchmark("bench.lag", True, "log line delay"),
     "start": Benchmark("bench.start", False, "startup time: --help, and to the first request"),
