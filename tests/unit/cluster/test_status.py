@@ -34,8 +34,8 @@ def test_the_table() -> None:
 
 def test_a_real_gpu_is_shown_with_its_memory() -> None:
     real = replace(GPU, simulated=False, gpus=2, gpu_name="Tesla-T4", gpu_memory=15 * GIB)
-    assert table([real]).splitlines()[-1].split("  ")[3] == "2 (15.0 GiB)"
-    assert table([replace(real, gpu_memory=0)]).splitlines()[-1].split("  ")[3] == "2"
+    assert "  16    2 (15.0 GiB)  300.0 GiB  ALIVE" in table([real])
+    assert "  16    2     300.0 GiB  ALIVE" in table([replace(real, gpu_memory=0)])
 
 
 def test_the_table_fits_80_columns() -> None:
