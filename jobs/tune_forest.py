@@ -137,6 +137,19 @@ class Progress(tune.Callback):
         print(f"lost: {words(trial.config)}: resuming from its last checkpoint on another node", flush=True)
 
 
+class LastInLine(tune.schedulers.FIFOScheduler):
+    """Gives a free actor to the last trial in the queue.
+
+    By default it goes to the first one, for which Tune may be starting an actor, and that actor is killed. If trials
+    take less time than an actor's start, no second actor would ever start, and all trials would run on one CPU.
+    """
+
+    def choose_trial_to_run(self, controller):
+        """Tune calls this whenever a trial can be started."""
+        waiting = [one for one in controller.get_trials() if one.status == "PENDING"]
+        return waiting[-1] if waiting else None
+
+
 def grid_with_ray(args, grid, name, stored):
     """Run the grid and return Tune's results, one per trial."""
     # Every 5 seconds, Tune saves which trials have finished: this is what --resume may lose after a crash.
@@ -147,10 +160,13 @@ def grid_with_ray(args, grid, name, stored):
     space = {key: tune.grid_search(values) for key, values in grid.items()}
     again = tune.FailureConfig(max_failures=5)  # 5. If a trial's node dies, the trial resumes elsewhere
     to = {"name": name, "storage_path": args.storage_path, "verbose": 0, "callbacks": [Progress()]}
-    run, config = tune.RunConfig(**to, failure_config=again), tune.TuneConfig(reuse_actors=True)
+    run = tune.RunConfig(**to, failure_config=again)
+    config = tune.TuneConfig(
+        reuse_actors=True, scheduler=LastInLine()
+    )  # 6. A new process for each trial is slow
     begun = args.resume and tune.Tuner.can_restore(path)  # before a new Tuner writes to the path
     for _ in range(5):
-        if begun:  # 6. Finished trials are not repeated
+        if begun:  # 7. Finished trials are not repeated
             tuner = tune.Tuner.restore(path, work, resume_errored=True)
         else:
             tuner = tune.Tuner(work, param_space=space, tune_config=config, run_config=run)
@@ -243,7 +259,7 @@ def run(args):
     ray.init(log_to_driver=False)  # no address: the cluster sets it; otherwise, starts Ray on this machine
     wait_for_cpus()
     begin = time.time()
-    # 7. A task loads the data on a worker. If the node dies, Ray recreates its return values, but objects from
+    # 8. A task loads the data on a worker. If the node dies, Ray recreates its return values, but objects from
     #    `ray.put` would be lost. Its process exits afterwards, so that no trial inherits its memory.
     making = ray.remote(num_cpus=1, max_retries=5, num_returns=3, max_calls=1)(load)
     *stored, about = making.remote(*source)
