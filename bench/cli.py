@@ -43,6 +43,7 @@ BENCHMARKS = {
     "start": Benchmark("bench.start", False, "startup time: --help, and to the first request"),
     "package": Benchmark("bench.package", True, "2,000 files: bytes uploaded, packaging time"),
     "up": Benchmark("bench.up", False, "time from cluster-up until the first job finishes"),
+    "idle": Benchmark("bench.idle", False, "CPU time of a lab that runs nothing"),
     "check": Benchmark("bench.check", False, "storage permission check, all granted"),
     "storage": Benchmark("bench.storage", False, "the lab's storage vs. fake-gcs-server"),
     "lesson": Benchmark("bench.lesson.speedup", True, "lessons vs. sequential runs and loky"),
