@@ -178,6 +178,7 @@ def draw(taken: Sequence[Figures], path: Path) -> None:
     matplotlib.use("Agg")
     matplotlib.rcParams["svg.hashsalt"] = "raydock"  # the same results give the same file
     from matplotlib import pyplot
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     kinds = list(dict.fromkeys((one.case.milliseconds, one.case.shape, one.case.workers) for one in taken))
     columns = min(len(kinds), 3)
@@ -190,8 +191,15 @@ def draw(taken: Sequence[Figures], path: Path) -> None:
             axis.plot(sizes, [one.median(way) for one in own], "o-", markersize=4, label=way)
         axis.plot(sizes, [one.ideal for one in own], "--", color="#8a8a8a", label="ideal")
         axis.set(xscale="log", yscale="log", xlabel="shared data, MiB", ylabel="seconds")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_xticks(sizes, [str(size) for size in sizes])
+        for side in (axis.xaxis, axis.yaxis):
+            side.set_minor_formatter(NullFormatter())
         axis.set_title(f"{kind[1]} tasks of {kind[0]} ms, {kind[2]} workers", fontsize=9)
         axis.spines[["top", "right"]].set_visible(False)
+    for unused in axes.flat[len(kinds) :]:
+        unused.set_axis_off()
     axes.flat[0].legend(fontsize=8, frameon=False)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cloud import config, state_file
+from cloud.faults import active
 from cloud.gateway import proxy
 from cloud.gateway.job_limit import JobLimit
 from cloud.google_errors import ApiError
@@ -65,11 +66,13 @@ async def serve(options: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     settings = config.read(os.environ)
     known = state_file.load(settings.lab, settings.state, settings.job)
-    tokens = Tokens(load_secret(settings.state), settings.token_seconds)
-    cloud = Cloud(known, tokens, settings.objects, settings.project, settings.vertex)
+    faults = active.load(settings.state / active.FILE)
+    secret, lifetime = load_secret(settings.state), settings.token_seconds
+    tokens = Tokens(secret, lifetime, cut_lifetime=faults.token_seconds)
+    cloud = Cloud(known, tokens, settings.objects, settings.project, settings.vertex, faults)
     key = saved_key_digest(settings)
     job_limit = JobLimit(settings.jobs)
-    gate = proxy.Gate(dashboard=settings.dashboard, key_sha256=key, secret=tokens.secret, job_limit=job_limit)
+    gate = proxy.Gate(settings.dashboard, key, secret=secret, job_limit=job_limit)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -76,7 +76,8 @@ def no_bucket() -> ApiError:
 def storage_error(refusal: ApiError) -> tuple[dict[str, str], dict[str, Any]]:
     """The headers and the body of a Cloud Storage error."""
     headers = {"WWW-Authenticate": CHALLENGE} if refusal.status == 401 else {}
-    inner = {"message": refusal.message, "domain": "global", "reason": refusal.reason}
+    domain = "usageLimits" if refusal.status == 429 else "global"
+    inner = {"message": refusal.message, "domain": domain, "reason": refusal.reason}
     if refusal.status == 401:
         inner |= {"locationType": "header", "location": "Authorization"}
     return headers, {"error": {"code": refusal.status, "message": refusal.message, "errors": [inner]}}

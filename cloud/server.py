@@ -19,6 +19,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from cloud.faults.active import Faults
 from cloud.gateway import connect, credentials, proxy
 from cloud.identity.access import Access
 from cloud.identity.lab_api import PREFIX, LabApi, at_host, google
@@ -73,6 +74,7 @@ class Cloud:
     objects: Path
     project: str
     vertex: str = ""  # host name of the Vertex AI control plane; if empty, gRPC calls are refused
+    faults: Faults = field(default_factory=Faults)  # on purpose: see cloud/faults/
     service: Service = field(init=False)
     runners: list[web.AppRunner] = field(default_factory=list)
     servers: list[Closable] = field(default_factory=list)
@@ -81,6 +83,7 @@ class Cloud:
 
     def __post_init__(self) -> None:
         self.service = open_service(self.access(), self.objects)
+        self.service.faults = self.faults
 
     def is_key(self, text: str) -> bool:
         """Whether this is the gateway's key."""
@@ -162,7 +165,7 @@ class Cloud:
 
         With `door` it is also a proxy: see cloud/gateway/connect.py.
         """
-        self.gate = gate
+        self.gate = gate = replace(gate, faults=self.faults)
         lab = LabApi(self.access(), self.project, gate, door.pem if door else b"")
         mounts = {
             PREFIX: google(self.storage(self.access()), GoogleServices(self.access(), self.is_key)),

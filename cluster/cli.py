@@ -13,7 +13,7 @@ from cluster import confirmation, manifest
 from cluster import options as command_line
 from cluster.options import PROG
 from cluster.runtimes import Context, Runtime
-from cluster.vertex_ai import options as vertex_options
+from cluster.targets import flags
 from raydock import settings, state
 from raydock.errors import Interrupted, RaydockError, UsageError
 from raydock.gcp.clouds import inside_lab
@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code. The codes are listed in cluster/errors.py."""
     try:
         options = parse(argv)
-        run = vertex_options.chosen(options)
+        run = flags.chosen(options)
         enter_lab(options)
         context = read_context()
         run(options, context)
@@ -155,14 +155,18 @@ def run_down(options: argparse.Namespace, context: Context) -> None:
 def run_status(options: argparse.Namespace, context: Context) -> None:
     """Show the nodes as a table or as JSON."""
     from cluster import runtimes, status
+    from cluster.fault import commands
 
     runtime = runtimes.current(context)
     cluster = runtimes.open_runtime(runtime, context)
     if options.json:
         nodes = runtimes.cluster_nodes(cluster, context)
-        print(json.dumps(status.as_json(runtime, context.dashboard, nodes), indent=1))
+        found = {"faults": commands.active_json(context)}
+        print(json.dumps(status.as_json(runtime, context.dashboard, nodes) | found, indent=1))
     else:
         show(cluster, context)
+        if faults := commands.active(context):
+            print(f"\n{faults}")
         print(f"\nDashboard:\n{context.dashboard.link}")
 
 
@@ -213,6 +217,13 @@ def run_manifest(options: argparse.Namespace, context: Context) -> None:
     print(manifest.document(options, context), end="")
 
 
+def run_fault(options: argparse.Namespace, context: Context) -> None:
+    """Start, list or end faults on purpose."""
+    from cluster.fault import commands
+
+    print(commands.run(options, context))
+
+
 COMMANDS = {
     "up": run_up,
     "down": run_down,
@@ -221,4 +232,5 @@ COMMANDS = {
     "images": run_images,
     "env": run_env,
     "manifest": run_manifest,
+    "fault": run_fault,
 }

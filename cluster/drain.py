@@ -2,14 +2,17 @@
 
     python drain.py HOST:PORT COUNT SECONDS NODE_ID...
 
-Drains COUNT of the given nodes, longest idle first. Ray places no new tasks on them, and each raylet exits once its
-tasks have finished. SECONDS is the deadline for Ray to move actors elsewhere. Ray kills nothing when it expires.
+Drains the first COUNT of the given nodes, but busy ones only if there are not enough idle ones. Ray places no new
+tasks on them, and each raylet exits once its tasks have finished. SECONDS is the deadline for Ray to move actors
+elsewhere. Ray kills nothing when it expires.
 Prints the ids of the draining nodes as JSON.
 """
 
 import json
 import sys
 import time
+
+IDLE = 1000  # milliseconds without work, after which a node counts as idle
 
 
 def main(address: str, count: str, seconds: str, *ids: str) -> None:
@@ -21,7 +24,7 @@ def main(address: str, count: str, seconds: str, *ids: str) -> None:
     client = GcsClient(address=address)
     states = get_cluster_resource_state(client).node_states
     idle = {state.node_id.hex(): state.idle_duration_ms for state in states}
-    chosen = sorted(ids, key=lambda node: -idle.get(node, 0))[: int(count)]
+    chosen = sorted(ids, key=lambda node: idle.get(node, 0) < IDLE)[: int(count)]
     deadline = int((time.time() + float(seconds)) * 1000)
     reason = DrainNodeReason.Value(
         "DRAIN_NODE_REASON_PREEMPTION"

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cluster import manifest
+from cluster.fault import options as fault
 from cluster.runtimes import RUNTIMES
-from cluster.vertex_ai import options as vertex_options
+from cluster.targets import flags as target_flags
 from raydock import units
 from raydock.errors import UsageError
 from raydock.terminal.commandline import MEANT, Parser, line, near
@@ -46,7 +47,8 @@ def require_current_flags(verb: Parser, words: Sequence[str]) -> None:
 def parser(commands: Commands) -> Parser:
     """The parser for all commands."""
     top = Parser(
-        prog=PROG, description="Start, inspect and stop a Ray cluster, on this machine or on Vertex AI."
+        prog=PROG,
+        description="Start, inspect and stop a Ray cluster, on this machine, on Vertex AI or on Kubernetes.",
     )
     verbs = top.add_subparsers(metavar="COMMAND", required=True)
     up(verbs.add_parser("up", help="start the cluster defined in compose.yaml"))
@@ -60,9 +62,10 @@ def parser(commands: Commands) -> Parser:
         "env", help="print shell variables that lead Google's clients on this machine to the lab"
     )
     manifest.add(verbs)
+    fault.add(verbs)
     for name, run in commands.items():
         verbs.choices[name].set_defaults(run=run)
-    vertex_options.add(verbs)
+    target_flags.add(verbs)
     return top
 
 

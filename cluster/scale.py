@@ -48,14 +48,13 @@ def scale(cluster: Scalable, context: Context, pool: Pool, count: int, drain_tim
 def drained_members(
     cluster: Scalable, context: Context, present: list[Member], surplus: int, seconds: float
 ) -> list[Member]:
-    """Choose `surplus` members to remove and drain them: dead ones first, then the longest idle."""
+    """Choose `surplus` members and drain them: dead ones, then idle ones, each time the highest-numbered first."""
     pairs = match(present, list_nodes(context.dashboard))
     living = {node.id: member for member, node in pairs if member.running and node and node.state == "ALIVE"}
     dead = [member for member in present if member not in living.values()][:surplus]
     wanted = surplus - len(dead)
     if not wanted:
         return dead
-    # Reversed, so that among equally idle nodes the highest-numbered ones are drained.
     answer = cluster.on_head(DRAIN.read_text(), str(wanted), str(seconds), *reversed(living))
     drained = {node: living[node] for node in json.loads(answer.splitlines()[-1])}
     wait_until_drained(context, drained, seconds)

@@ -36,6 +36,7 @@ class CheckResult:
     missing: the permissions that are denied or could not be confirmed
     how: the source of the verdict
     fixes: the grants that would fix a denial
+    similar: if the bucket does not exist, the bucket with the most similar name
     """
 
     uri: str
@@ -47,6 +48,7 @@ class CheckResult:
     why: str
     how: str
     fixes: tuple[Grant, ...] = ()
+    similar: str = ""
 
 
 async def check(
@@ -70,7 +72,16 @@ async def check(
     groups: dict[str, list[RequiredPermission]] = {}
     for need in needs:
         groups.setdefault(need.uri, []).append(need)
-    return [outcome(principal, group, policies[group[0].bucket], held, how) for group in groups.values()]
+    results = [outcome(principal, group, policies[group[0].bucket], held, how) for group in groups.values()]
+    similar = {
+        bucket: await reader.similar_bucket(bucket)
+        for bucket, policy in policies.items()
+        if isinstance(policy, NotFound)
+    }
+    return [
+        replace(result, similar=similar.get(group[0].bucket, ""))
+        for result, group in zip(results, groups.values(), strict=True)
+    ]
 
 
 async def held_permissions(

@@ -55,6 +55,7 @@ def authorized(session: Session) -> Any:
 
     http = AuthorizedSession(Credentials(session.token, refresh_handler=renewed))
     http.trust_env = False  # the lab is on this machine, so no proxy is needed
+    http.headers.update(session.cloud.headers_of_caller())
     return http
 
 

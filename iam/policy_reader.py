@@ -16,6 +16,7 @@ from iam.policy.policies import DenyRule, Policy, deny_from_json, policy_from_js
 from raydock.answers import rows, texts
 from raydock.errors import NotFound, PermissionDenied, Unreachable
 from raydock.gcp.clouds import SCOPE, STORAGE, GoogleCloud, object_of, sentence_of, text_of
+from raydock.terminal.commandline import near
 
 CREDENTIALS = "iamcredentials.googleapis.com"
 TIMEOUT = 10.0  # seconds per call
@@ -45,6 +46,13 @@ class PolicyReader:
         """The bucket's policy. Raises NotFound if the bucket does not exist."""
         reply = await self.get(STORAGE, f"/storage/v1/b/{quote(bucket)}/iam?optionsRequestedPolicyVersion=3")
         return parse_policy(reply, f"gs://{bucket}")
+
+    async def similar_bucket(self, bucket: str) -> str:
+        """The bucket whose name is most similar; "" if there is none or the names can't be listed."""
+        try:
+            return near(bucket, await self.cloud.buckets(self.client))
+        except (PermissionDenied, Unreachable):
+            return ""
 
     async def bucket_project(self, bucket: str) -> str | None:
         """The number of the bucket's project."""

@@ -32,10 +32,12 @@ def fix(one: CheckResult, cloud: str) -> str:
     """
     target = "" if cloud == "local" else f" --target {cloud}"
     if one.why.startswith("the bucket gs://"):
-        return f"correct the bucket name, or create the bucket: python -m iam bucket add {parse_gs(one.uri)[0]}{target}"
+        correct = f"did you mean gs://{one.similar}?" if one.similar else "correct the bucket name"
+        return f"{correct}\nor create the bucket: python -m iam bucket add {parse_gs(one.uri)[0]}{target}"
     if not one.fixes:
         return NO_NARROW_ROLE
-    commands = [f"{each.iam_command}{target}" for each in one.fixes if each.iam_command]
+    where = "in the lab: " if cloud == "local" else ""
+    commands = [f"{where}{each.iam_command}{target}" for each in one.fixes if each.iam_command]
     return "\n".join([*commands, *(f"on Google Cloud: {each.gcloud}" for each in one.fixes)])
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -11,6 +13,7 @@ import httpx
 from kuberay.errors import (
     AccessDenied,
     ClusterNotFound,
+    Conflict,
     CredentialsRejected,
     KuberayError,
     RequestRejected,
@@ -23,6 +26,9 @@ from raydock.rayapi.connection import Connection
 from raydock.rayapi.endpoint import UNFINISHED, Endpoint, reason
 
 RAY = "/apis/ray.io/v1"
+FIELD_MANAGER = "raydock"  # https://kubernetes.io/docs/reference/using-api/server-side-apply/
+APPLY, JSON_PATCH = "application/apply-patch+yaml", "application/json-patch+json"
+CONFLICT = re.compile(r'conflict with "([^"]*)"')
 
 
 class KubeClient:
@@ -51,10 +57,34 @@ class KubeClient:
         """Create an object. Raises like `get`."""
         return self.call("POST", path, body)
 
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    def apply(
+        self, path: str, body: Mapping[str, Any], dry_run: bool = False, force: bool = False
+    ) -> Mapping[str, Any]:
+        """Create or change an object by server-side apply; return it. Raises Conflict, unless `force` is set.
+
+        With `dry_run`, the server only checks the request and returns what the object would be.
+        """
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        query |= ({"dryRun": "All"} if dry_run else {}) | ({"force": "true"} if force else {})
+        return self.call("PATCH", f"{path}?{urlencode(query)}", body, APPLY)
+
+    def patch(self, path: str, operations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Change an object by JSON Patch; return it. Raises RequestRejected if a `test` operation fails."""
+        return self.call("PATCH", f"{path}?fieldManager={FIELD_MANAGER}", operations, JSON_PATCH)
+
+    def delete(self, path: str, uid: str = "") -> None:
+        """Delete an object, and in the background what it owns. With `uid`, only if it is still the same object."""
+        body: dict[str, Any] = {"propagationPolicy": "Background"}
+        self.call("DELETE", path, body | ({"preconditions": {"uid": uid}} if uid else {}))
+
+    def call(
+        self, method: str, path: str, body: Any = None, content_type: str = "application/json"
+    ) -> Mapping[str, Any]:
         """One bounded request and the object that it returns."""
+        content = None if body is None else json.dumps(body, default=dict).encode()
+        headers = {"Content-Type": content_type} if content else {}
         try:
-            reply = self.http.request(method, path, json=dict(body) if body else None)
+            reply = self.http.request(method, path, content=content, headers=headers)
         except UNFINISHED as fault:
             raise self.endpoint.unreachable(fault) from None
         if not reply.is_success:
@@ -81,9 +111,24 @@ class KubeClient:
             return ClusterNotFound(
                 f"The API server of context {self.context.name} has no such object: {why}."
             )
+        if reply.status_code == 409 and (fields := conflicts(reply)):
+            return Conflict(f"The API server of context {self.context.name} refused this: {why}.", "", fields)
         text = f"The API server of context {self.context.name} answered {reply.status_code}: {why}."
         kind = Unreachable if reply.status_code == 429 or reply.status_code >= 500 else RequestRejected
         return kind(text, self.endpoint.fix)
+
+
+def conflicts(reply: httpx.Response) -> dict[str, list[str]]:
+    """The fields that other clients own, by the client's name, from the answer to server-side apply."""
+    found: dict[str, list[str]] = {}
+    try:
+        causes = answers.rows(answers.mapping(answers.parsed(reply.content), "details").get("causes"))
+    except ValueError:
+        return {}
+    for cause in causes:
+        if manager := CONFLICT.search(answers.text(cause.get("message"))):
+            found.setdefault(manager[1], []).append(answers.text(cause.get("field")).lstrip("."))
+    return found
 
 
 def rejected_credentials(context: KubeContext) -> CredentialsRejected:

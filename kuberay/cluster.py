@@ -6,29 +6,27 @@ Source: ray-project/kuberay v1.7.0, `ray-operator/apis/ray/v1/raycluster_types.g
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from kuberay.errors import Unusable
+from kuberay.pods import PodGroup, group_of
 from raydock.answers import mapping, number, rows, text
 
 QUEUE = "kueue.x-k8s.io/queue-name"  # the label with which Kueue admits a cluster
-START_PARAMS = {"num-cpus": "CPU", "num-gpus": "GPU", "memory": "memory"}
 LONGEST_ACCOUNT = 50  # of the account that the operator makes for an autoscaled head
 
 
 @dataclass(frozen=True, slots=True)
-class PodGroup:
-    """The pods of the head or of one worker group. `resources` are one pod's, by Ray's names; memory in bytes."""
+class Workers:
+    """The pods of all worker groups, as the operator counts them: available ones run, ready ones pass their probe."""
 
-    name: str  # "head" for the head
-    service_account: str
-    image: str
-    replicas: int
-    most: int  # with the autoscaler, else as `replicas`
-    resources: Mapping[str, float] = field(default_factory=dict)
+    desired: int
+    available: int
+    ready: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,22 @@ class RayCluster:
     service: str  # of the head
     tokens: bool  # whether its dashboard asks for a token of Ray's own
     groups: tuple[PodGroup, ...]
+    uid: str = ""
+    created: float = 0.0  # in seconds since 1970, 0 if unknown
+    deleting: bool = False
+    owner: str = ""  # the object that it belongs to, such as "rayjob/NAME"
+    autoscaled: bool = False
+    head_since: float = 0.0  # when the current head became ready, 0 if unknown
+    seen: bool = True  # whether the status is about the current spec
+    labels: Mapping[str, str] = field(default_factory=dict)
+    workers: Workers | None = None  # None if the status does not count them
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is ready with exactly the workers of its spec; the autoscaler changes those by itself."""
+        wanted = sum(group.replicas for group in self.groups[1:])
+        counted = self.autoscaled or self.workers in (None, Workers(wanted, wanted, wanted))
+        return self.ready and self.seen and counted
 
     @property
     def ready(self) -> bool:
@@ -56,6 +70,8 @@ class RayCluster:
     @property
     def described_state(self) -> str:
         """The state in one word."""
+        if self.deleting:
+            return "being deleted"
         if self.suspended:
             return "suspended"
         return "ready" if self.ready else self.state if self.state not in ("", "ready") else "not ready"
@@ -93,7 +109,49 @@ def cluster_of(found: Mapping[str, Any]) -> RayCluster:
         service=text(mapping(status.get("head")).get("serviceName")) or head_service(name),
         tokens=text(mapping(spec.get("authOptions")).get("mode")) == "token",
         groups=tuple(groups_of(name, spec)),
+        uid=text(about.get("uid")),
+        created=seconds_of(text(about.get("creationTimestamp"))),
+        deleting="deletionTimestamp" in about,
+        owner=owner_of(about),
+        autoscaled=spec.get("enableInTreeAutoscaling") is True,
+        head_since=max(
+            (
+                seconds_of(text(one.get("lastTransitionTime")))
+                for one in rows(status.get("conditions"))
+                if one.get("type") == "HeadPodReady"
+            ),
+            default=0.0,
+        ),
+        seen=number(status.get("observedGeneration")) >= number(about.get("generation"))
+        or "observedGeneration" not in status,
+        labels=MappingProxyType({name: text(value) for name, value in mapping(about.get("labels")).items()}),
+        workers=workers_of(status),
     )
+
+
+def workers_of(status: Mapping[str, Any]) -> Workers | None:
+    """The counts of a status. A count of 0 is left out of it."""
+    if "desiredWorkerReplicas" not in status and "availableWorkerReplicas" not in status:
+        return None
+    desired, available = (number(status.get(f"{name}WorkerReplicas")) for name in ("desired", "available"))
+    ready = number(status.get("readyWorkerReplicas", available))
+    return Workers(int(desired), int(available), int(ready))
+
+
+def owner_of(about: Mapping[str, Any]) -> str:
+    """The object that manages this one, as kubectl names it; "" if there is none."""
+    for owner in rows(about.get("ownerReferences")):
+        if owner.get("controller") is True:
+            return f"{text(owner.get('kind')).lower()}/{text(owner.get('name'))}"
+    return ""
+
+
+def seconds_of(timestamp: str) -> float:
+    """Seconds since 1970 of a Kubernetes timestamp; 0 if it is not one."""
+    try:
+        return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def head_service(cluster: str) -> str:
@@ -110,47 +168,12 @@ def groups_of(name: str, spec: Mapping[str, Any]) -> Iterator[PodGroup]:
         hosts = int(number(group.get("numOfHosts"))) or 1
         replicas = 0 if group.get("suspend") is True else int(number(group.get("replicas"))) * hosts
         most = int(number(group.get("maxReplicas"))) * hosts if autoscaled else replicas
-        yield group_of(text(group.get("groupName")), group, replicas, max(most, replicas), "default")
+        least = int(number(group.get("minReplicas"))) * hosts if autoscaled else replicas
+        found = group_of(text(group.get("groupName")), group, replicas, max(most, replicas), "default")
+        yield replace(found, least=least)
 
 
 def shortened(name: str) -> str:
     """The name of an account that the operator makes: the end of a long one, starting with a letter (CheckName)."""
     end = name[-LONGEST_ACCOUNT:]
     return end if end[0].isalpha() else f"r{end[1:]}"
-
-
-def group_of(name: str, group: Mapping[str, Any], replicas: int, most: int, account: str) -> PodGroup:
-    """One group from its part of the spec."""
-    pod = mapping(group.get("template"), "spec")
-    container = next(iter(rows(pod.get("containers"))), {})
-    return PodGroup(
-        name=name,
-        service_account=text(pod.get("serviceAccountName")) or account,
-        image=text(container.get("image")),
-        replicas=replicas,
-        most=most,
-        resources=resources_of(mapping(container.get("resources")), mapping(group.get("rayStartParams"))),
-    )
-
-
-def resources_of(container: Mapping[str, Any], start: Mapping[str, Any]) -> dict[str, float]:
-    """What one pod offers to Ray: `rayStartParams`, else the container's limits, else its requests."""
-    asked = {**mapping(container.get("requests")), **mapping(container.get("limits"))}
-    named = {"cpu": "CPU", "memory": "memory"}
-    found = {
-        named.get(key, "GPU"): quantity(value)
-        for key, value in asked.items()
-        if key in named or key.endswith("/gpu")
-    }
-    found |= {name: quantity(start[key]) for key, name in START_PARAMS.items() if key in start}
-    return found | {"CPU": float(math.ceil(found["CPU"]))} if "CPU" in found else found
-
-
-def quantity(value: object) -> float:
-    """A Kubernetes quantity such as "500m" or "4Gi"; 0 if it is not one."""
-    from kubernetes.utils import parse_quantity
-
-    try:
-        return number(float(parse_quantity(value)))
-    except ValueError:
-        return 0.0

@@ -6,12 +6,15 @@
     ├── AccessDenied         the caller lacks a verb; `fix` is the role that grants it
     ├── ClusterNotFound      the cluster, or its namespace, does not exist
     ├── Unusable             the cluster exists but accepts no jobs
+    ├── Conflict             another client owns fields that the request would change
     └── RequestRejected      the API server rejected the request; the message is the server's
 
 If nothing answers, raydock.errors.Unreachable is raised: the only error for which a retry may help.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 from raydock.errors import RaydockError
 
@@ -38,6 +41,16 @@ class ClusterNotFound(KuberayError):
 
 class Unusable(KuberayError):
     """The cluster exists but accepts no jobs."""
+
+
+class Conflict(KuberayError):
+    """Other clients own fields that the request would change. `fields` are their paths, by the client's name."""
+
+    def __init__(
+        self, message: str, fix: str = "", fields: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        super().__init__(message, fix)
+        self.fields = dict(fields or {})
 
 
 class RequestRejected(KuberayError):

@@ -56,6 +56,11 @@ class KubeContext:
         return f"{self.flag} -n {shlex.quote(self.namespace)}"
 
     @property
+    def own_flags(self) -> str:
+        """The flags of our own commands that select this context and namespace."""
+        return f"{self.flag} --namespace {shlex.quote(self.namespace)}"
+
+    @property
     def flag(self) -> str:
         """The flag that selects this context."""
         return f"--context {shlex.quote(self.name)}"

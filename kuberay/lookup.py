@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 from urllib.parse import quote
 
 from kuberay import access
@@ -48,6 +49,15 @@ def read(client: KubeClient, name: str) -> RayCluster:
 def missing(client: KubeClient, name: str, fault: ClusterNotFound) -> ClusterNotFound:
     """The error for a cluster that does not exist: because KubeRay or the namespace does not, or it alone."""
     context = client.context
+    return unsupported(client, fault) or ClusterNotFound(
+        f"There is no RayCluster {name} in namespace {context.namespace} of context {context.name}.",
+        f"to list them: kubectl {context.flag} get rayclusters --all-namespaces",
+    )
+
+
+def unsupported(client: KubeClient, fault: ClusterNotFound) -> ClusterNotFound | None:
+    """The error if KubeRay or the namespace is missing, so that no RayCluster can exist; None otherwise."""
+    context = client.context
     if "could not find the requested resource" in fault.message:
         return ClusterNotFound(
             f"The cluster of context {context.name} does not have KubeRay: it has no resource rayclusters.ray.io.",
@@ -57,21 +67,14 @@ def missing(client: KubeClient, name: str, fault: ClusterNotFound) -> ClusterNot
         access.raise_if_namespace_missing(client)
     except ClusterNotFound as namespace:
         return namespace
-    return ClusterNotFound(
-        f"There is no RayCluster {name} in namespace {context.namespace} of context {context.name}.",
-        f"to list them: kubectl {context.flag} get rayclusters --all-namespaces",
-    )
+    return None
 
 
 def only_cluster(client: KubeClient) -> str:
     """The name of the only cluster of the namespace. Raises ClusterNotFound or NotConfigured if it is not one."""
     context = client.context
     access.require(client, [access.LIST_CLUSTERS])
-    try:
-        listed = client.items(namespaced(RAY, context.namespace, "rayclusters"))
-    except ClusterNotFound as fault:
-        raise missing(client, "", fault) from None
-    names = [text(mapping(one.get("metadata")).get("name")) for one in listed]
+    names = [text(mapping(one.get("metadata")).get("name")) for one in listed(client)]
     where = f"namespace {context.namespace} of context {context.name}"
     if not names:
         access.raise_if_namespace_missing(client)
@@ -85,6 +88,14 @@ def only_cluster(client: KubeClient) -> str:
             f"There are {len(names)} RayClusters in {where}: {', '.join(names)}.", f"add --cluster {names[0]}"
         )
     return names[0]
+
+
+def listed(client: KubeClient) -> list[Mapping[str, Any]]:
+    """The RayClusters of the namespace, as JSON. Raises ClusterNotFound if KubeRay is missing."""
+    try:
+        return client.items(namespaced(RAY, client.context.namespace, "rayclusters"))
+    except ClusterNotFound as fault:
+        raise missing(client, "", fault) from None
 
 
 def dashboard(context: KubeContext, cluster: RayCluster) -> Connection:

@@ -7,38 +7,42 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from kuberay.errors import NotConfigured
 from raydock.topology import Pool, Topology
 from raydock.versions import RAY
 
-NAME = re.compile(r"[a-z]([a-z0-9-]{0,48}[a-z0-9])?")
 MEBIBYTE = 2**20
 DASHBOARD, AGENT = 8265, 52365  # ports of Ray's health checks
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestOptions:
-    """What compose.yaml does not say. "" leaves a field out, so that Kubernetes' default applies."""
+    """What compose.yaml does not say. "" leaves a field out, so that Kubernetes' default applies.
+
+    `images` are keyed by pool, or by "" for all pools. `bounds` are each worker group's minimum and maximum number of
+    pods, for Ray's autoscaler; without them the numbers are fixed.
+    """
 
     name: str
     namespace: str = ""
     service_account: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
+    bounds: tuple[int, int] | None = None
+
+    def image(self, pool: str, default: str) -> str:
+        """The image of a pool."""
+        return self.images.get(pool) or self.images.get("") or default
 
 
 def raycluster(topology: Topology, options: ManifestOptions) -> dict[str, Any]:
-    """The object. Pools without nodes are groups without replicas. Raises NotConfigured for an invalid name."""
-    if not NAME.fullmatch(options.name):
-        raise NotConfigured(
-            f"Invalid name {options.name!r} for a RayCluster: up to 50 lowercase letters, digits and '-', starting "
-            "with a letter.",
-            "add --name NAME",
-        )
-    about = {"name": options.name} | ({"namespace": options.namespace} if options.namespace else {})
+    """The object. Pools without nodes are groups without replicas."""
+    about: dict[str, Any] = {"name": options.name}
+    about |= {"namespace": options.namespace} if options.namespace else {}
+    about |= {"labels": dict(options.labels)} if options.labels else {}
     real = topology.gpu_build == "cuda"
     return {
         "apiVersion": "ray.io/v1",
@@ -46,7 +50,9 @@ def raycluster(topology: Topology, options: ManifestOptions) -> dict[str, Any]:
         "metadata": about,
         "spec": {
             "rayVersion": RAY,
+            **({"enableInTreeAutoscaling": True} if options.bounds else {}),
             "headGroupSpec": {
+                "serviceType": "ClusterIP",
                 "rayStartParams": {"num-cpus": "0", "num-gpus": "0", "labels": "pool=head"},
                 "template": template(topology.head, options, real, head=True),
             },
@@ -56,12 +62,14 @@ def raycluster(topology: Topology, options: ManifestOptions) -> dict[str, Any]:
 
 
 def worker_group(pool: Pool, options: ManifestOptions, real: bool) -> dict[str, Any]:
-    """One worker pool. Its number of nodes is fixed."""
+    """One worker pool. Without bounds, its number of nodes is fixed."""
+    least, most = options.bounds or (pool.nodes, max(pool.nodes, 1))
     return {
         "groupName": pool.name,
-        "replicas": pool.nodes,
-        "minReplicas": pool.nodes,
-        "maxReplicas": max(pool.nodes, 1),
+        "replicas": min(max(pool.nodes, least), most),
+        "minReplicas": least,
+        "maxReplicas": most,
+        "numOfHosts": 1,
         "rayStartParams": start_params(pool, real),
         "template": template(pool, options, real),
     }
@@ -87,7 +95,8 @@ def template(pool: Pool, options: ManifestOptions, real: bool, head: bool = Fals
         amounts["nvidia.com/gpu"] = str(pool.gpus)
     container: dict[str, Any] = {
         "name": "ray-head" if head else "ray-worker",
-        "image": pool.image,
+        "image": options.image(pool.name, pool.image),
+        "imagePullPolicy": "IfNotPresent",  # so that images that were loaded into the nodes are found
         "resources": {"requests": dict(amounts), "limits": amounts},
         "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}],
         **probes(head),
@@ -107,7 +116,12 @@ def probes(head: bool) -> Mapping[str, Any]:
     often = {"periodSeconds": 5, "timeoutSeconds": 5}
     return {
         "readinessProbe": {"httpGet": ready, **often, "failureThreshold": 10, "initialDelaySeconds": 10},
-        "livenessProbe": {"httpGet": raylet, **often, "failureThreshold": 120, "initialDelaySeconds": 30},
+        "livenessProbe": {
+            "httpGet": dict(raylet),
+            **often,
+            "failureThreshold": 120,
+            "initialDelaySeconds": 30,
+        },
     }
 
 

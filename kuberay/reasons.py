@@ -11,6 +11,7 @@ from kuberay.cluster import RayCluster
 from kuberay.errors import AccessDenied
 from raydock.answers import mapping, rows, text
 
+UNSEEN = "KubeRay's operator has not reported on it"
 WAITING = frozenset({"ContainerCreating", "PodInitializing", ""})  # of a container: nothing is wrong yet
 
 
@@ -22,6 +23,7 @@ def why_not_ready(client: KubeClient, cluster: RayCluster) -> str:
     try:
         found += pod_reasons(client, cluster)
         found = found or event_reasons(client, cluster)
+        found = found or ([] if cluster.state or cluster.conditions else [UNSEEN])
     except AccessDenied as fault:
         found.append(unreadable(fault))
     return "; ".join(dict.fromkeys(" ".join(one.split()).rstrip(".") for one in found))
@@ -35,10 +37,13 @@ def unreadable(fault: AccessDenied) -> str:
 
 def pod_reasons(client: KubeClient, cluster: RayCluster) -> list[str]:
     """One reason for each pod that does not run: unschedulable, or a container that does not start."""
-    pods = client.items(
-        namespaced("/api/v1", cluster.namespace, "pods"), labelSelector=f"ray.io/cluster={cluster.name}"
-    )
-    return [reason for pod in pods for reason in reasons_of(pod)]
+    return [reason for pod in pods_of(client, cluster) for reason in reasons_of(pod)]
+
+
+def pods_of(client: KubeClient, cluster: RayCluster) -> list[Mapping[str, Any]]:
+    """The pods of a cluster."""
+    label = f"ray.io/cluster={cluster.name}"
+    return client.items(namespaced("/api/v1", client.context.namespace, "pods"), labelSelector=label)
 
 
 def reasons_of(pod: Mapping[str, Any]) -> Iterator[str]:

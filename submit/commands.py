@@ -12,6 +12,7 @@ from raydock.rayapi.dashboard import Dashboard
 from raydock.rayapi.job import Job
 from raydock.terminal import layout
 from raydock.terminal.printable import printable
+from raydock.units import duration
 
 from .follow.log import Log
 from .follow.log_reader import LogReader
@@ -61,7 +62,7 @@ async def list_jobs(options: Options, console: Console) -> None:
     known = {job.submission_id for job in jobs}
     forgotten = [record for record in history.for_target(target) if record.submission_id not in known]
     rows = [*map(row_of_record, forgotten), *map(row_of_job, jobs)]
-    for line in layout.table([("ID", "STATUS", "STARTED", "SECONDS"), *rows]) if rows else []:
+    for line in layout.table([("ID", "STATUS", "STARTED", "TIME"), *rows]) if rows else []:
         console.print(line)
     if forgotten:
         console.say(
@@ -72,19 +73,19 @@ async def list_jobs(options: Options, console: Console) -> None:
 
 
 def row_of_job(job: Job) -> tuple[str, str, str, str]:
-    """A job's table row: id, status, start, seconds."""
-    duration = f"{(job.ended or time.time()) - job.started:.1f}" if job.started else "-"
-    return one_word(job.submission_id), one_word(job.status), format_time(job.started), duration
+    """A job's table row: id, status, start, duration so far."""
+    took = duration((job.ended or time.time()) - job.started) if job.started else "-"
+    return one_word(job.submission_id), one_word(job.status), format_time(job.started), took
 
 
 def row_of_record(record: history.JobRecord) -> tuple[str, str, str, str]:
     """A saved result's table row. Its job succeeded: only successful jobs leave a result."""
-    duration = f"{record.ended - record.started:.1f}" if record.started and record.ended else "-"
+    took = duration(record.ended - record.started) if record.started and record.ended else "-"
     return (
         one_word(record.submission_id),
         "SUCCEEDED",
         format_time(record.started),
-        f"{duration:<8} (not on this cluster)",
+        f"{took:<12} (not on this cluster)",
     )
 
 

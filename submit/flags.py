@@ -126,8 +126,8 @@ def add_report_options(parser: Parser) -> None:
         "operands",
         metavar="ID",
         nargs="*",
-        help="a submission id, the start of one, or a result file: one writes that job's page, several a report on "
-        "those jobs (default: a report on all saved results)",
+        help="a submission id, a result file, or the start of ids, such as a script's name: one job writes that job's "
+        "page, several a report on those jobs (default: a report on all saved results)",
     )
     parser.add_argument(
         "--output",
@@ -191,6 +191,18 @@ def add_run_options(parser: Parser) -> None:
     )
     submission.add_argument(
         "--submission-id", metavar="ID", type=job_id, help="use this id instead of a generated one"
+    )
+    submission.add_argument(
+        "--ephemeral",
+        action="store_true",
+        help="kuberay: create a cluster for this job, and delete it afterwards",
+    )
+    submission.add_argument(
+        "--manifest",
+        metavar="FILE",
+        type=Path,
+        help="kuberay: the RayCluster for --ephemeral, as `python -m cluster manifest` prints it (default: that of "
+        "compose.yaml)",
     )
 
 

@@ -60,6 +60,8 @@ class Options:
     output: Path | None = None
     target_options: TargetOptions = TargetOptions()
     own_words: tuple[str, ...] = ()
+    ephemeral: bool = False
+    manifest: Path | None = None
 
     @property
     def target_flags(self) -> str:
@@ -169,6 +171,7 @@ def parser_of_all_options() -> Parser:
 def options_of(namespace: argparse.Namespace, verb: str, arguments: tuple[str, ...]) -> Options:
     """Convert the result of argparse. Raises UsageError."""
     deadline = getattr(namespace, "deadline", None)
+    require_ephemeral(namespace)
     return Options(
         verb=verb,
         operand=getattr(namespace, "operand", ""),
@@ -187,6 +190,8 @@ def options_of(namespace: argparse.Namespace, verb: str, arguments: tuple[str, .
         probe=getattr(namespace, "probe", False),
         operands=tuple(getattr(namespace, "operands", ())),
         output=getattr(namespace, "output", None),
+        ephemeral=getattr(namespace, "ephemeral", False),
+        manifest=getattr(namespace, "manifest", None),
         target_options=replace(target_options_of(namespace), methods=methods_of(verb, deadline is not None)),
     )
 
@@ -208,6 +213,20 @@ def target_options_of(namespace: argparse.Namespace) -> TargetOptions:
     return TargetOptions(
         lab=lab, wait=seconds(getattr(namespace, "cluster_wait", "30m"), "--cluster-wait"), **names
     )
+
+
+def require_ephemeral(namespace: argparse.Namespace) -> None:
+    """Raises UsageError if the flags of `--ephemeral` do not fit together."""
+    if not getattr(namespace, "ephemeral", False):
+        if getattr(namespace, "manifest", None):
+            raise UsageError("--manifest applies only to --ephemeral.", "add --target kuberay --ephemeral")
+        return
+    if namespace.target != "kuberay" or namespace.address:
+        raise UsageError("--ephemeral applies only to --target kuberay.", "--target kuberay --ephemeral")
+    if namespace.cluster:
+        raise UsageError(
+            "--ephemeral creates a cluster of its own, so it takes no --cluster.", "leave out one of them"
+        )
 
 
 def methods_of(verb: str, deadline: bool) -> tuple[str, ...]:

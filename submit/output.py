@@ -98,6 +98,11 @@ class Console:
             for line in reasons(job.message):
                 self.wrapped("  ", line)
 
+    def denial(self, message: str, fix: str) -> None:
+        """Print which storage access a failed job was denied, and the fix."""
+        self.wrapped("  ", message)
+        self.fix("  ", fix)
+
     def result(self, lines: Iterable[str]) -> None:
         """Print the summary of the job's result."""
         for line in lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ class Progress:
     sent: bool = False
     attach: str = ""  # the command that follows the job
     job: Job | None = None  # set once the cluster has confirmed the job's outcome
+    accepted: Callable[[str], None] | None = (
+        None  # called with the submission id once the cluster has accepted it
+    )
 
     @property
     def summary(self) -> str:

@@ -12,9 +12,11 @@ from raydock.rayapi.job import Job
 from . import package, submission
 from .errors import PreflightError
 from .findings import NOTES, Finding, Outcome, denied
+from .follow.denial import last_denial
 from .follow.follower import Follower, Messages
 from .follow.log import Log
 from .follow.log_display import LogDisplay
+from .follow.log_file import LogFile
 from .options import Options
 from .output import Console
 from .preflight import preflight
@@ -25,23 +27,38 @@ from .results.fields import Workers
 from .results.workers import read_workers
 from .targets import open_target
 
+IAM_TARGETS = {"vertex": " --target vertex", "kuberay": " --target google"}  # options of `python -m iam`
+
 
 async def run(options: Options, console: Console, progress: Progress) -> Job | None:
     """Check, send and follow one job. Returns None if it was not followed until it finished."""
     if options.result:
         result.check_writable(options.result)
+
+    async def pipeline(dashboard: Dashboard) -> Job | None:
+        return await run_on(dashboard, options, console, progress)
+
+    if options.ephemeral:
+        from . import ephemeral
+
+        return await ephemeral.run(options, console, progress, pipeline)
     async with open_dashboard(options, console) as dashboard:
-        prepared = await prepare(options, dashboard.target, dashboard)
-        if options.dry_run:
-            show_plan(prepared, console)
-            return None
-        settle(await findings(prepared), prepared, options, console)
-        await send(dashboard, prepared, options, console, progress)
-        if not options.wait:
-            console.print(prepared.plan.submission_id)
-            console.say(f"follow it with: {progress.attach}")
-            return None
-        return await follow(dashboard, prepared.plan.submission_id, options, console, progress)
+        return await pipeline(dashboard)
+
+
+async def run_on(dashboard: Dashboard, options: Options, console: Console, progress: Progress) -> Job | None:
+    """Run the job on a cluster that is ready."""
+    prepared = await prepare(options, dashboard.target, dashboard)
+    if options.dry_run:
+        show_plan(prepared, console)
+        return None
+    settle(await findings(prepared), prepared, options, console)
+    await send(dashboard, prepared, options, console, progress)
+    if not options.wait:
+        console.print(prepared.plan.submission_id)
+        console.say(f"follow it with: {progress.attach}")
+        return None
+    return await follow(dashboard, prepared.plan.submission_id, options, console, progress)
 
 
 async def check(options: Options, console: Console) -> None:
@@ -103,6 +120,8 @@ async def send(
     except ServerError as fault:
         raise await submission.explained(fault, dashboard) from None
     progress.sent = True
+    if progress.accepted:
+        await asyncio.to_thread(progress.accepted, plan.submission_id)
     shared = "the cluster already has the package; runs with the same files share its folder"
     uploaded = f"{sent:,} bytes uploaded" if sent else shared
     installs = f", installs {', '.join(plan.installs)}" if plan.installs else ""
@@ -117,16 +136,23 @@ async def follow(
 ) -> Job:
     """Follow the job until it finishes; print its log, final status and result. Raises Lost, ResultNotWritten."""
     screen = LogDisplay(console.write, dashboard.url)
-    log = Log(screen.take if console.interactive else console.write)
-    messages = Messages(console.say, console.progress if console.err.isatty() else None)
+    keeper = LogFile(submission_id, screen.take if console.interactive else console.write)
+    transient = dashboard.endpoint.connection.transient
+    log = Log(keeper.take if transient else keeper.show)
+    messages = Messages(console.say, console.progress if console.status_line.enabled else None)
     follower = Follower(dashboard, submission_id, log, messages)
     try:
         job = await follower.run(options.deadline)
         screen.end()
     finally:
+        keeper.close()
         progress.job = follower.job if follower.job.terminal else None
     workers = await read_workers(dashboard) if log.result else Workers()
     console.verdict(job)
+    if transient:
+        console.say(keeper.note)
+    if job.status == "FAILED" and (denial := last_denial(log.tail)):
+        console.denial(str(denial), denial.fix(IAM_TARGETS.get(dashboard.target.name, "")))
     link = job_link(dashboard, submission_id) if console.interactive else ""
     outcome.deliver(outcome.Ended(job, log, dashboard.target.name, workers, link), options, console)
     return job

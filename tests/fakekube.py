@@ -11,6 +11,7 @@ Its refusals are those of a real server, as the nightly test sees them.
 
 from __future__ import annotations
 
+import copy
 import http.client
 import json
 import socket
@@ -24,7 +25,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
 
-VERBS = {"GET": "get", "POST": "create", "PUT": "update", "DELETE": "delete"}
+VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+CREATED = "2026-11-26T00:00:00Z"
 TOKEN = "secret"
 
 
@@ -41,7 +43,12 @@ def group(name: str, account: str = "", **limits: str) -> dict[str, Any]:
 def raycluster(name: str = "lab", namespace: str = "ray", **spec: Any) -> dict[str, Any]:
     """A RayCluster that is ready."""
     return {
-        "metadata": {"name": name, "namespace": namespace},
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": f"uid-{name}",
+            "creationTimestamp": CREATED,
+        },
         "spec": {
             "rayVersion": "2.47.1",
             "headGroupSpec": group("head", "ray-head"),
@@ -57,7 +64,7 @@ def raycluster(name: str = "lab", namespace: str = "ray", **spec: Any) -> dict[s
                     "status": "True",
                     "reason": "HeadPodRunningAndReady",
                     "message": "",
-                    "lastTransitionTime": "2026-11-26T00:00:00Z",
+                    "lastTransitionTime": CREATED,
                 }
             ],
         },
@@ -111,6 +118,11 @@ class FakeKube:
         self.requests: list[str] = []
         self.reviewed: list[tuple[str, str]] = []  # verb and name of each access review
         self.proxied_headers: list[dict[str, str]] = []
+        self.conflicts: list[tuple[str, str]] = []  # field managers and their fields, for server-side apply
+        self.operator: Callable[[dict[str, Any]], object] = operate  # called with a changed cluster
+        self.jobs: dict[str, dict[str, Any]] = {}  # RayJobs
+        self.pruned: set[str] = set()  # fields of a RayJob's spec that its definition lacks
+        self.job_operator: Callable[[FakeKube, dict[str, Any]], object] = start_job
         self.on_read: Callable[[], object] = lambda: None  # called when the cluster's object is read
         fake = self
 
@@ -139,6 +151,52 @@ class FakeKube:
         self.server.server_close()
 
 
+def operate(cluster: dict[str, Any]) -> None:
+    """Sets the status of a cluster whose pods all run, as the operator does."""
+    about, wanted = cluster["metadata"], sum(one["replicas"] for one in cluster["spec"]["workerGroupSpecs"])
+    counts = dict.fromkeys(
+        ("desiredWorkerReplicas", "availableWorkerReplicas", "readyWorkerReplicas"), wanted
+    )
+    cluster["status"] = {
+        **raycluster(about["name"])["status"],
+        "observedGeneration": about["generation"],
+        **counts,
+    }
+
+
+def start_job(kube: FakeKube, job: dict[str, Any]) -> None:
+    """Creates the cluster of a RayJob, and takes over the id of its submission, as the operator does."""
+    name = f"{job['metadata']['name']}-abcde"
+    if not job.get("status"):
+        made = raycluster(name, **job["spec"]["rayClusterSpec"])
+        made["metadata"]["labels"] = job["metadata"].get("labels", {})
+        owner = {"kind": "RayJob", "name": job["metadata"]["name"], "controller": True}
+        made["metadata"]["ownerReferences"] = [owner]
+        kube.clusters[name] = made
+    waits = "Waiting" if "jobId" not in job["spec"] else "Running"
+    job["status"] = {"rayClusterName": name, "jobDeploymentStatus": waits}
+
+
+def applied(found: dict[str, Any] | None, name: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The object after server-side apply of our whole manifest."""
+    before = copy.deepcopy(found or {"metadata": {"uid": f"uid-{name}", "creationTimestamp": CREATED}})
+    labels = {**before["metadata"].get("labels", {}), **body["metadata"].get("labels", {})}
+    about = {**before["metadata"], **body["metadata"], **({"labels": labels} if labels else {})}
+    return {**before, **body, "metadata": about, "spec": {**before.get("spec", {}), **body["spec"]}}
+
+
+def patch(found: dict[str, Any], operation: dict[str, Any]) -> bool:
+    """Does one operation of a JSON Patch; False if its test fails."""
+    *path, last = operation["path"].strip("/").split("/")
+    where: Any = found
+    for key in path:
+        where = where[int(key)] if isinstance(where, list) else where.setdefault(key, {})
+    if operation["op"] == "test":
+        return bool(where.get(last) == operation["value"])
+    where[last] = operation["value"]
+    return True
+
+
 class _Handler(BaseHTTPRequestHandler):
     kube: FakeKube
     protocol_version = "HTTP/1.1"
@@ -149,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._serve()
 
-    do_POST = do_PUT = do_GET
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -182,17 +240,63 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "rayclusters":
             if not kube.kuberay:
                 return self._status(404, "the server could not find the requested resource")
+            if self.command in ("PATCH", "DELETE"):
+                return self._change(kube.clusters, "rayclusters", rest[0], query, body)
             kube.on_read()
             if not rest:
                 return self._json({"items": list(kube.clusters.values()) if here else []})
             found = kube.clusters.get(rest[0]) if here else None
             return self._found("rayclusters.ray.io", found is not None, rest[0], found)
+        if kind == "rayjobs":
+            if self.command in ("PATCH", "DELETE"):
+                return self._change(kube.jobs, "rayjobs", rest[0], query, body)
+            return self._found("rayjobs.ray.io", rest[0] in kube.jobs, rest[0], kube.jobs.get(rest[0]))
         if kind == "serviceaccounts":
             notes = kube.accounts.get(rest[0])
             return self._found(kind, notes is not None, rest[0], {"metadata": {"annotations": notes}})
         if kind in ("pods", "events"):
             return self._json({"items": kube.pods if kind == "pods" else kube.events})
         return self._proxy(url.path.split("/proxy", 1)[1] + (f"?{url.query}" if url.query else ""), body)
+
+    def _change(
+        self, store: dict[str, Any], kind: str, name: str, query: dict[str, list[str]], body: bytes
+    ) -> None:
+        """Server-side apply, JSON Patch or deletion of an object."""
+        kube, found = self.kube, store.get(name)
+        if self.command == "DELETE":
+            if found is not None:
+                del store[name]
+            return self._found(f"{kind}.ray.io", found is not None, name, {"status": "Success"})
+        if self.headers["Content-Type"] == "application/json-patch+json":
+            if found is None:
+                return self._status(404, f'{kind}.ray.io "{name}" not found')
+            if not all(patch(found, one) for one in json.loads(body)):
+                return self._status(422, "the server rejected our request due to an error in our request")
+        else:
+            if kube.conflicts and "force" not in query:
+                return self._conflict()
+            found = applied(found, name, json.loads(body))
+            for field in kube.pruned:
+                found["spec"].pop(field, None)
+            if "dryRun" in query:
+                return self._json(found)
+            store[name] = found
+        found["metadata"]["generation"] = found["metadata"].get("generation", 0) + 1
+        kube.operator(found) if kind == "rayclusters" else kube.job_operator(kube, found)
+        return self._json(found)
+
+    def _conflict(self) -> None:
+        causes = [
+            {
+                "reason": "FieldManagerConflict",
+                "message": f'conflict with "{manager}" using ray.io/v1',
+                "field": field,
+            }
+            for manager, field in self.kube.conflicts
+        ]
+        about = {"kind": "Status", "status": "Failure", "reason": "Conflict", "code": 409}
+        message = f"Apply failed with {len(causes)} conflicts"
+        self._json({**about, "message": message, "details": {"causes": causes}}, 409)
 
     def _review(self, asked: dict[str, str]) -> None:
         resource = asked["resource"] + (f".{asked['group']}" if asked.get("group") else "")

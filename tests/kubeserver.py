@@ -19,6 +19,7 @@ import httpx
 import yaml
 
 from cluster import ports
+from tests import kuberaydata
 from tests.lab import ROOT, until
 
 BUILD = ROOT / "tests/integration/apiserver.sh"
@@ -28,8 +29,8 @@ ADMIN, DEVELOPER = "admins-token", "developers-token"
 
 
 def definitions() -> Path:
-    """The folder with KubeRay's definitions, from KUBERAY_CRDS or next to the checkout."""
-    return Path(os.environ.get("KUBERAY_CRDS") or ROOT.parent / "shared/kuberay/crds")
+    """The folder with KubeRay's definitions."""
+    return kuberaydata.DATA
 
 
 def binaries() -> Path:
@@ -135,13 +136,10 @@ def kube_server(folder: Path) -> Iterator[KubeServer]:
         )
         found = KubeServer(port, authority, admin)
         until(lambda: answers(admin, "/readyz"))
-        for path in sorted(definitions().glob("*_rayclusters.yaml")):
-            found.make(
-                "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-                path.read_bytes(),
-                "application/yaml",
-            )
-        until(lambda: answers(admin, "/apis/ray.io/v1/rayclusters"))
+        for kind in kuberaydata.KINDS:
+            definition = kuberaydata.definition_of(kind)
+            found.make("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+        until(lambda: all(answers(admin, f"/apis/ray.io/v1/{kind}") for kind in kuberaydata.KINDS))
         yield found
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud import state_file
+from cloud.faults.active import Faults
 from cloud.gateway.gate import Gate
 from cloud.identity.access import Access
 from cloud.identity.tokens import Tokens
@@ -80,8 +81,9 @@ def lab_cloud(
     """The lab's cloud, with its objects in the folder."""
     known = state_file.load(lab, folder / "state" if state else None, job)
     emulator, metadata, gateway = ports.pick(3, set())
-    tokens = Tokens(os.urandom(32), token_seconds)
-    cloud = Cloud(known, tokens, folder / "objects", "lab-project")
+    faults = Faults()
+    tokens = Tokens(os.urandom(32), token_seconds, cut_lifetime=faults.token_seconds)
+    cloud = Cloud(known, tokens, folder / "objects", "lab-project", faults=faults)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
 from raydock.errors import NotUp
 from raydock.gcp.tokens import AccessToken
@@ -39,11 +37,3 @@ def managed(cluster: Cluster, token: AccessToken) -> BlockingDashboard:
             "A cluster has one when it is RUNNING, unless it is in a peered network.",
         )
     return BlockingDashboard(connection(cluster, token), SILENT)
-
-
-def date(headers: Mapping[str, str]) -> float:
-    """The server's time, so that a wrong local clock does not matter. The local time if the server sends none."""
-    try:
-        return parsedate_to_datetime(headers["Date"]).timestamp()
-    except (KeyError, ValueError, TypeError):
-        return time.time()

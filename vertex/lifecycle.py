@@ -9,12 +9,11 @@ from typing import Any
 
 from raydock.errors import CommandFailed, Interrupted, NotReady, NotUp, Unreachable
 from raydock.units import span
-from raydock.waiting import Say
+from raydock.waiting import Say, Waiter, WaitTimeout, still
 from vertex.client import VertexClient
 from vertex.cluster import Cluster
 from vertex.errors import ClusterNotFound, Exists, sentence
 from vertex.location import Location
-from vertex.wait import Waiter, WaitTimeout, still
 
 VISIBLE_WITHIN = 30.0  # how many seconds it may take until a new cluster becomes visible
 

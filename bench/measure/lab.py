@@ -20,7 +20,14 @@ from cluster.state import key
 from raydock import topology
 
 UP_SECONDS = 600.0  # allows for building images
-TWO_WORKERS = {"CPU_WORKERS": "2", "GPU_WORKERS": "0", "CPU_WORKER_CPUS": "1"}
+TWO_WORKERS = {
+    "CPU_WORKERS": "2",
+    "GPU_WORKERS": "0",
+    "CPU_WORKER_CPUS": "1",
+    # For `joblib` with 500 MiB of data; these are limits, so other benchmarks don't need that much.
+    "HEAD_MEMORY": "8g",
+    "CPU_WORKER_MEMORY": "5g",
+}
 
 
 @dataclass(frozen=True, slots=True)

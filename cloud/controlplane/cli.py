@@ -23,6 +23,7 @@ from cloud.controlplane.lifecycle.clusters import Clusters
 from cloud.controlplane.nodes.engine import ContainerNodes
 from cloud.controlplane.permission import Permission
 from cloud.controlplane.server import ControlPlane
+from cloud.faults import active
 from cloud.identity.access import Access
 from cloud.identity.tokens import Tokens, load_secret
 from cloud.network.certificates import Authority
@@ -87,10 +88,11 @@ async def serve(options: argparse.Namespace) -> None:
 def build() -> ControlPlane:
     """The control plane for the current settings. It reads the policies and the token secret that `cloud` saves."""
     lab, own = config.read(os.environ), own_config.read(os.environ)
-    tokens = Tokens(load_secret(lab.state), lab.token_seconds)
+    faults = active.load(lab.state / active.FILE, follows=True)
+    tokens = Tokens(load_secret(lab.state), lab.token_seconds, cut_lifetime=faults.token_seconds)
     saved = state_file.StateFile(lab.state / "world.json")
     engine = ContainerNodes(own.socket, own.project, own.prefix, os.environ, own.images)
     clusters = Clusters(store.load(own.state), engine, own.ready)
     autoscaler = Autoscaler(clusters, partial(read_load, port=PORT), own.idle)
     permission = Permission(lambda: Access(saved.current(), tokens))
-    return ControlPlane(clusters, permission, autoscaler=autoscaler)
+    return ControlPlane(clusters, permission, autoscaler=autoscaler, faults=faults)

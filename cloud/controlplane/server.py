@@ -26,6 +26,8 @@ from cloud.controlplane.endpoints.http import HttpHosts
 from cloud.controlplane.lifecycle.clusters import Clusters
 from cloud.controlplane.nodes.node_identity import NodeIdentity
 from cloud.controlplane.permission import Permission
+from cloud.faults.active import Faults
+from cloud.faults.control_plane import guarded
 from cloud.network.alpn import StreamHandler, forward_to, listen
 
 GRPC_PORT = 8081
@@ -48,10 +50,12 @@ class ControlPlane:
     handlers: dict[str, StreamHandler] = field(default_factory=dict)  # HTTP/2 connections by host
     runners: list[web.AppRunner] = field(default_factory=list)
     servers: list[asyncio.Server] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
     regions: dict[str, Services] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.regions = {one: region_services(one, self.clusters, self.permission) for one in REGIONS}
+        services = {one: region_services(one, self.clusters, self.permission) for one in REGIONS}
+        self.regions = {region: guarded(found, self.faults) for region, found in services.items()}
 
     async def start(self, control: str = "") -> None:
         """Resume the clusters and start gRPC. `control` is our address on the network shared with `cloud`."""

@@ -6,6 +6,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 
+from cloud.faults.active import Faults
 from cloud.gateway.job_limit import JobLimit
 
 
@@ -21,6 +22,7 @@ class Gate:
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})  # Host header names, no port
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     job_limit: JobLimit = field(default_factory=JobLimit, repr=False)  # concurrent jobs
+    faults: Faults = field(default_factory=Faults, repr=False)  # those that hit the Job API on purpose
     limit: int = (
         100 * 2**20
     )  # maximum request body in bytes: Ray's DASHBOARD_CLIENT_MAX_SIZE, as on Vertex AI

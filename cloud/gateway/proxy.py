@@ -41,6 +41,8 @@ __all__ = ["Gate", "Handler", "application"]
 CONNECT = 5.0  # seconds to reach the dashboard; the only timeout, because log streams may be silent for hours
 LINGER = 30.0  # seconds to drain an unread body, so its sender gets to read the response
 BUFFER = 2**18  # bytes to read ahead on each side
+JOB_API = ("/api/jobs", "/api/packages", "/api/version")
+AWAY = "The control plane is away: a fault on purpose. To end it: python -m cluster fault clear"
 UPSTREAM = web.AppKey("upstream", aiohttp.ClientSession)
 DOWN = (
     "Ray's dashboard does not respond: the head node is down or starting. `make cluster-status` shows which."
@@ -89,6 +91,8 @@ async def defer_continue(_: web.Request) -> None:
 
 async def proxy_request(request: web.Request, gate: Gate) -> web.StreamResponse:
     """Forward an authenticated request. Responds to a new job with 429 if the head has reached its job limit."""
+    if unquote(auth.path_of(request)).startswith(JOB_API) and gate.faults.control_plane():
+        return refused(request, 503, AWAY)
     if is_websocket(request):
         return await proxy_websocket(request, gate)
     # Ray's router decodes the path before matching its routes.

@@ -4,6 +4,7 @@ GET  /lab/       the user's principal, the job's principal, the project and the 
 POST /lab/token  an access token for the user, like `gcloud auth print-access-token` on Google Cloud
 GET  /lab/ca.pem the CA certificate of the lab's services, for clients that reach them through the gateway's proxy
 POST /lab/job    {"account": EMAIL, "force": false} sets the service account that jobs run as
+/lab/faults      faults on purpose: see cloud/faults/lab_api.py
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from cloud.faults.lab_api import FaultsApi
 from cloud.gateway import auth, credentials
 from cloud.gateway.gate import Gate
 from cloud.identity.access import Access
@@ -42,6 +44,7 @@ class LabApi:
             ("GET", "/lab/"): self.describe,
             ("POST", "/lab/token"): self.token,
             ("POST", "/lab/job"): JobAccount(self.access.lab_state, self.gate).handle,
+            **FaultsApi(self.gate.faults, self.access.lab_state).routes(),
         }
         if self.pem:
             routes[("GET", "/lab/ca.pem")] = self.certificate

@@ -8,12 +8,13 @@ import sqlite3
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from cloud.faults import storage as faults
 from cloud.google_errors import DISK_FULL, ApiError, is_full, storage_error
 from cloud.storage import batch
 from cloud.storage.fields import read_fields, selected
@@ -43,11 +44,16 @@ class Storage:
         path, _, query = request.raw_path.partition("?")
         path = raw or path
         body = request.content.iter_any()
-        if request.method == "POST" and re.fullmatch(r"/batch(?:/storage/v1)?", path):
-            reply = await self.answer_batch(request.headers, body, base)
-        else:
-            reply = await self.reply(request.method, f"{path}?{query}", request.headers, body, base)
-        return await send(request, reply)
+        try:
+            if request.method == "POST" and re.fullmatch(r"/batch(?:/storage/v1)?", path):
+                reply = await self.answer_batch(request.headers, body, base)
+            else:
+                reply = await self.reply(request.method, f"{path}?{query}", request.headers, body, base)
+            return await send(request, faults.cut_short(reply) if reply.cut else reply)
+        except faults.CutConnection:
+            if request.transport:
+                request.transport.abort()
+            return web.Response()
 
     async def answer_batch(
         self, headers: Mapping[str, str], body: AsyncIterator[bytes], base: str
@@ -60,6 +66,7 @@ class Storage:
         """Run one call in a batch. Ignores the target's host: a call never leaves this process."""
         headers = {name.title(): str(value) for name, value in call.headers.items()}
         headers.setdefault("Authorization", outer.get("Authorization", ""))
+        headers |= faults.command_header(outer)
         found = TARGET_OF_CALL.fullmatch(call.target)
         if found is None:
             return refused(ApiError(400, "badRequest", "A call in the batch has a malformed path."))
@@ -69,6 +76,8 @@ class Storage:
         ):
             return refused(ApiError(400, "badRequest", "A batch cannot upload or download content."))
         reply = await self.reply(call.method, f"{path}?{query}", headers, _one(call.body), base)
+        if reply.cut:
+            raise faults.CutConnection
         if reply.content is not None:
             return refused(ApiError(400, "badRequest", "A batch cannot upload or download content."))
         return reply
@@ -98,9 +107,11 @@ class Storage:
         if unsupported_header := sorted(set(map(str.lower, headers)) & REFUSED_HEADERS):
             raise unsupported(f"the header {', '.join(unsupported_header)}")
         call = StorageRequest(method, path, names, single, several, headers, principal, base, body)
-        reply = await route.handler(self.service, call)
+        handler = partial(route.handler, self.service)
+        hits = self.service.faults.storage(faults.buckets_of(call), faults.is_command(call))
+        reply = await (faults.injected(hits, call, handler) if hits else handler(call))
         if reply.body is not None and chosen is not None:
-            return StorageResponse(reply.status, selected(reply.body, chosen), reply.headers)
+            return replace(reply, body=selected(reply.body, chosen))
         return reply
 
 

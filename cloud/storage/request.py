@@ -120,7 +120,10 @@ def read_query(
 
 @dataclass(frozen=True, slots=True)
 class StorageResponse:
-    """A response: a JSON document, raw bytes, or streamed content (`length` is -1 if unknown in advance)."""
+    """A response: a JSON document, raw bytes, or streamed content (`length` is -1 if unknown in advance).
+
+    `cut`: a fault closes the connection in the middle of the body.
+    """
 
     status: int = 200
     body: Any = None
@@ -128,6 +131,7 @@ class StorageResponse:
     raw: bytes = b""
     content: AsyncIterator[bytes] | None = None
     length: int = 0
+    cut: bool = False
 
     def encoded(self) -> bytes:
         """The body's bytes; not for streamed content."""

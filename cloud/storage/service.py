@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cloud.faults.active import Faults
 from cloud.google_errors import ApiError, no_bucket
 from cloud.identity.access import Access
 from cloud.storage.conditions import Preconditions
@@ -25,12 +26,16 @@ log = logging.getLogger("cloud")
 
 @dataclass(slots=True)
 class Service:
-    """The storage. `folder`: the objects' content. `writers`: open resumable uploads by session ID."""
+    """The storage. `folder`: the objects' content. `writers`: open resumable uploads by session ID.
+
+    `faults`: those that hit its calls on purpose.
+    """
 
     access: Access
     index: Index
     folder: Path
     writers: dict[str, Writer] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
 
     def resource(self, found: ObjectRecord, call: StorageRequest) -> dict[str, Any]:
         """An object as the API returns it to this caller."""

@@ -195,6 +195,19 @@ class ComposeCluster:
                 container.stop(timeout=STOP_SECONDS)
                 container.remove(v=True, force=True)
 
+    def kill(self, node: Member) -> None:
+        """See Mortal.kill. Docker's restart policy does not apply to containers that were killed."""
+        self.container_of(node).kill()
+
+    def start_again(self, node: Member) -> None:
+        """See Mortal.start_again."""
+        self.container_of(node).start()
+
+    def container_of(self, wanted: Member) -> Any:
+        """A member's container."""
+        containers = self.engine.containers(self.project)
+        return next(container for container in containers if member(container).name == wanted.name)
+
     def on_head(self, source: str, *arguments: str) -> str:
         """See Scalable.on_head. Raises CommandFailed, which quotes the last line of stderr."""
         head: Any = self.engine.containers(self.project, "head")[0]

@@ -200,6 +200,14 @@ class ProcessesCluster:
         kept = tuple(node for node in found.nodes if node.name not in gone)
         record.save(self.context.state, replace(found, nodes=kept))
 
+    def kill(self, node: Member) -> None:
+        """See Mortal.kill."""
+        self.processes_of(node.name).kill()
+
+    def start_again(self, node: Member) -> None:
+        """See Mortal.start_again."""
+        self.launch(node.name, self.context.topology.pool(node.pool))
+
     def on_head(self, source: str, *arguments: str) -> str:
         """See Scalable.on_head. Raises CommandFailed if the code fails or takes longer than 60 s."""
         address = ray_node.gcs(self.require_record().head)

@@ -62,6 +62,11 @@ class Owned:
             if is_session_leader(process):
                 signal(process, "terminate")
         self.wait(TERM_SECONDS)
+        self.kill()
+        return len(first)
+
+    def kill(self) -> None:
+        """Kill all of them with SIGKILL. Raises Leftover if any survive."""
         deadline = time.monotonic() + KILL_SECONDS
         while rest := self.processes() or self.recheck():
             if time.monotonic() > deadline:
@@ -70,7 +75,6 @@ class Owned:
             for process in rest:
                 signal(process, "kill")
             psutil.wait_procs(rest, timeout=1)
-        return len(first)
 
     def recheck(self) -> list[Any]:
         """Look again after 50 ms, because a process's environment can't be read right after it starts."""

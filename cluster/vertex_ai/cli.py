@@ -6,11 +6,10 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cluster.confirmation import confirm
 from cluster.runtimes import Context
-from cluster.vertex_ai import cluster_text, comparison_text, plan_text
+from cluster.vertex_ai import cluster_text, plan_text
 from cluster.vertex_ai.errors import translate_errors
 from cluster.vertex_ai.next_steps import idle_lines, next_steps
 from raydock import units
@@ -25,9 +24,6 @@ from vertex.location import resolve_location
 from vertex.spec import plan
 from vertex.spec.options import parse_duration, parse_options
 from vertex.spec.plan import ClusterPlan
-
-if TYPE_CHECKING:
-    from raydock.rayapi.blocking import BlockingDashboard
 
 
 def run(verb: str, options: argparse.Namespace, context: Context) -> None:
@@ -172,6 +168,7 @@ def run_scale(options: argparse.Namespace, context: Context) -> None:
 
 def run_idle(options: argparse.Namespace, context: Context) -> None:
     """Delete the cluster once it has been idle for --max-idle. With `--once`, raises NotUp if that is unknown."""
+    from raydock.rayapi.idle import message
     from vertex import idle
 
     client, cluster = require_cluster(options, context, "idle")
@@ -179,17 +176,15 @@ def run_idle(options: argparse.Namespace, context: Context) -> None:
     watcher = idle.IdleWatcher(client, cluster, most, context.say, AccessToken())
     verdict = watcher.check_once() if options.once else watcher.watch()
     if verdict.kind == "unknown":
-        raise NotUp(
-            idle.message(cluster, verdict), f"See: {command_line('status', client.location, cluster)}"
-        )
-    print(idle.message(cluster, verdict))
+        raise NotUp(message(cluster, verdict), f"See: {command_line('status', client.location, cluster)}")
+    print(message(cluster, verdict))
 
 
 def run_diff(options: argparse.Namespace, context: Context) -> None:
     """Compare the local cluster with the one on Vertex AI."""
+    from cluster.comparison import diff, job_needs, text
+    from cluster.comparison.cluster_summary import lab_principal, read_cluster_summary
     from raydock.rayapi.blocking import local as local_dashboard
-    from vertex.comparison import diff, job_needs
-    from vertex.comparison.cluster_summary import read_cluster_summary
     from vertex.dashboard import managed
 
     client, cluster = require_cluster(options, context, "diff")
@@ -200,13 +195,7 @@ def run_diff(options: argparse.Namespace, context: Context) -> None:
     found = client.get(cluster)
     with managed(found, AccessToken()) as dashboard:
         remote = read_cluster_summary(dashboard, found.principal, found.python)
-    print(comparison_text.comparison(diff.differences(local, remote, needs), local, remote))
-
-
-def lab_principal(dashboard: BlockingDashboard) -> str:
-    """The principal that jobs run as in the lab, or "" if the dashboard has no lab cloud."""
-    reply = dashboard.get("/lab/", frozenset({200, 404}))
-    return str(dashboard.endpoint.parsed(reply).get("job", "")) if reply.status_code == 200 else ""
+    print(text.comparison(diff.differences(local, remote, needs, "Vertex AI"), local, remote, "vertex"))
 
 
 VERBS = {

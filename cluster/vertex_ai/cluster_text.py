@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from cluster.vertex_ai.columns import WIDTH, fields, grid
+from cluster.targets.columns import WIDTH, fields, grid
 from raydock import versions
 from raydock.terminal.layout import clip, wrap
 from raydock.units import span

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-
-from raydock.settings import ROOT
+from cluster.targets import idle_command
 from vertex.cluster import Cluster
 from vertex.lifecycle import command_line
 from vertex.location import Location
@@ -21,10 +18,4 @@ def next_steps(location: Location, found: Cluster) -> str:
 
 def idle_lines(location: Location, cluster: str, max_idle: str) -> str:
     """The commands that delete the cluster once it is idle: one for a terminal and one for crontab."""
-    command = command_line("idle", location, cluster, f"--max-idle {max_idle}")
-    python = shlex.quote(sys.executable)
-    once = f"cd {shlex.quote(str(ROOT))} && {python}{command.removeprefix('python')} --once"
-    return (
-        f"Vertex AI does not delete idle clusters. To delete this one once idle, run:\n  {command}\n"
-        f"or add this to your crontab (`crontab -e`):\n  */5 * * * * {once.replace('%', chr(92) + '%')}"
-    )
+    return idle_command.lines("Vertex AI", command_line("idle", location, cluster, f"--max-idle {max_idle}"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cluster.targets.columns import WIDTH, fields, grid
 from cluster.vertex_ai.cluster_text import versions_of
-from cluster.vertex_ai.columns import WIDTH, fields, grid
 from raydock import versions
 from raydock.terminal.layout import wrap
 from vertex.spec import built_in_gpus, images

@@ -14,8 +14,9 @@ from functools import cache
 from typing import Any, Protocol
 
 from raydock import state
-from raydock.answers import parsed, text
+from raydock.answers import mapping, parsed, text
 from raydock.errors import NotFound, PermissionDenied, Unreachable
+from raydock.faults import COMMAND
 from raydock.settings import setting
 
 STORAGE = "storage.googleapis.com"
@@ -60,6 +61,10 @@ class GoogleCloud(Protocol):
         """Whom a job's code may run as, the head's identity first. Raises a RaydockError."""
         ...
 
+    async def buckets(self, client: Any) -> Sequence[str]:
+        """Names that a misspelt bucket may mean; empty if unknown. Raises a RaydockError."""
+        ...
+
     def headers_of_caller(self) -> Mapping[str, str]:
         """Headers to add to the caller's requests, besides the token."""
         ...
@@ -85,9 +90,13 @@ class LabCloud:
         """The one principal of all jobs in the lab. Raises PermissionDenied or Unreachable."""
         return (JobIdentity(text_of(await self.about(client), "job", LAB)),)
 
+    async def buckets(self, client: Any) -> Sequence[str]:
+        """The lab's buckets. Raises PermissionDenied or Unreachable."""
+        return tuple(mapping((await self.about(client)).get("buckets")))
+
     def headers_of_caller(self) -> Mapping[str, str]:
-        """No additional headers: the lab bills no project."""
-        return {}
+        """Exempts this project's own commands from faults on purpose."""
+        return {COMMAND: "1"}
 
     async def about(self, client: Any) -> Mapping[str, Any]:
         """The lab's user, job principal, project and buckets."""
@@ -139,6 +148,10 @@ class RealCloud:
     async def identities(self, client: Any) -> Sequence[JobIdentity]:
         """The one principal of all jobs, if the target knows it."""
         return (JobIdentity(self.account),)
+
+    async def buckets(self, client: Any) -> Sequence[str]:
+        """Unknown: buckets can only be listed by project, and a bucket may be in any project."""
+        return ()
 
     def headers_of_caller(self) -> Mapping[str, str]:
         """The quota project, which user credentials need: https://cloud.google.com/docs/quotas/quota-project"""

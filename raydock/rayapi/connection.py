@@ -21,6 +21,7 @@ class Connection:
     `access` is the fix if the server denies access (401 or 403), "" if it is the same as when it does not answer.
     `trusted` creates the TLS context if it is not that of this machine; `proxy` is an HTTP proxy for this server alone.
     `proxied` says that a 502, 503 or 504 is the answer of a proxy: the dashboard may have received the request.
+    `transient` says that the cluster is deleted after its job, so that the job's log has to be kept elsewhere.
     `page` is the address for a browser if it differs from the base URL, with `page_needs` saying what it takes.
     """
 
@@ -33,6 +34,7 @@ class Connection:
     trusted: Callable[[], ssl.SSLContext] | None = None
     proxy: str = ""
     proxied: bool = False
+    transient: bool = False
     page: str = ""
     page_needs: str = ""
 

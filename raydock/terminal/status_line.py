@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import unicodedata
 from typing import TextIO
@@ -20,9 +21,9 @@ class StatusLine:
 
     @property
     def enabled(self) -> bool:
-        """Whether the stream is a terminal."""
+        """Whether the stream is a terminal that can erase a line."""
         try:
-            return self.stream.isatty()
+            return self.stream.isatty() and os.environ.get("TERM") != "dumb"
         except ValueError:  # closed
             return False
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from raydock.errors import UsageError
 from raydock.units import counted
 
+from ..results.history import UnreadableRecord
 from . import job_page, overview_page
 from .overview_page import Overview
 from .run import Run, run_of
@@ -26,17 +27,17 @@ class Written:
 
     note: str
     paths: Sequence[Path]
-    faults: Sequence[UsageError] = ()
+    faults: Sequence[UnreadableRecord] = ()
 
 
 def write(operands: Sequence[str], output: Path | None) -> Written:
     """Write the given job's page, or a report on several jobs. Raises UsageError."""
     selection = select(operands)
     runs = [run_of(record) for record in selection.records]
-    if len(operands) == 1:
+    if len(operands) == 1 and len(runs) == 1:
         return write_job(runs[0], output)
     output = output or DEFAULT
-    names = [fault.message.partition(" is not a saved result")[0] for fault in selection.unreadable]
+    names = [str(fault.path) for fault in selection.unreadable]
     report = Overview(runs, lambda run: quote(f"{folder_of(output).name}/{file_name(run)}"), names)
     markdown = output.with_suffix(".md")
     pages = {output: overview_page.html(report), markdown: overview_page.text(report)}

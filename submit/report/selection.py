@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,7 @@ from urllib.parse import unquote
 from raydock.errors import UsageError
 
 from ..results import history
-from ..results.history import JobRecord
-
-SHOWN = 5  # ids in a message
+from ..results.history import JobRecord, UnreadableRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +19,17 @@ class Selection:
     """Records, oldest first, and the reasons why others could not be read."""
 
     records: Sequence[JobRecord]
-    unreadable: Sequence[UsageError] = ()
+    unreadable: Sequence[UnreadableRecord] = ()
 
 
 def select(operands: Sequence[str]) -> Selection:
     """The records for these ids, id prefixes or files; without operands, all saved records that can be read.
 
-    Raises UsageError if there are none, or if an operand does not match a readable record.
+    The start of several ids, such as a script's name, selects all of them. Raises UsageError if there are no records,
+    or if an operand does not match a readable one.
     """
     if operands:
-        return Selection(by_start([history.read(path_of(word)) for word in operands]))
+        return Selection(by_start([history.read(path) for word in operands for path in paths_of(word)]))
     records, unreadable = history.read_all()
     if unreadable and not records:
         raise unreadable[0]
@@ -48,24 +46,17 @@ def by_start(records: Sequence[JobRecord]) -> list[JobRecord]:
     return history.oldest_first({record.submission_id: record for record in records}.values())
 
 
-def path_of(word: str) -> Path:
-    """The file for an operand: a path, a submission id, or the start of one. Raises UsageError."""
+def paths_of(word: str) -> list[Path]:
+    """The files for an operand: a path, a submission id, or the start of some ids. Raises UsageError."""
     if os.path.isfile(word):
-        return Path(word)
+        return [Path(word)]
     if exact := history.find(word):
-        return exact
-    paths = {unquote(path.stem): path for path in history.all_paths() if unquote(path.stem).startswith(word)}
+        return [exact]
+    paths = [path for path in history.all_paths() if unquote(path.stem).startswith(word)]
     if not paths:
         raise UsageError(
             f"No saved result has an id that starts with {word!r}; a job saves a result if it succeeds and prints a "
             "RESULT.",
             "python submit.py list",
         )
-    if len(paths) > 1:
-        names = list(paths)
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        raise UsageError(
-            f"{word!r} matches {len(names)} ids: {', '.join(names[:SHOWN])}{more}.",
-            f"python submit.py report {shlex.quote(names[-1])}",
-        )
-    return next(iter(paths.values()))
+    return paths

@@ -25,6 +25,14 @@ class NotRecorded(RaydockError):
     """The result could not be saved; the job succeeded nevertheless."""
 
 
+class UnreadableRecord(UsageError):
+    """The file at `path` is not a record that this version can read."""
+
+    def __init__(self, path: Path, message: str, fix: str) -> None:
+        super().__init__(message, fix)
+        self.path = path
+
+
 @dataclass(frozen=True, slots=True)
 class JobRecord:
     """One run of a job. Times are in seconds since the epoch.
@@ -94,13 +102,13 @@ def oldest_first(records: Iterable[JobRecord]) -> list[JobRecord]:
     return sorted(records, key=lambda record: (record.started, record.submission_id))
 
 
-def read_all() -> tuple[list[JobRecord], list[UsageError]]:
+def read_all() -> tuple[list[JobRecord], list[UnreadableRecord]]:
     """All saved records, and an error for each that can't be read."""
     records, faults = [], []
     for path in all_paths():
         try:
             records.append(read(path))
-        except UsageError as fault:
+        except UnreadableRecord as fault:
             faults.append(fault)
     return records, faults
 
@@ -120,28 +128,35 @@ def find(submission_id: str) -> Path | None:
 
 
 def read(path: Path) -> JobRecord:
-    """Read a record. Raises UsageError."""
+    """Read a record. Raises UnreadableRecord."""
+    remove = f"rm {shlex.quote(str(path))}"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        if (
-            not isinstance(data, dict)
-            or data.pop("version") != VERSION
-            or not isinstance(data["result"], dict)
-        ):
+        if not isinstance(data, dict):
+            raise ValueError("unexpected format")
+        version = data.pop("version")
+        if is_count(version) and version > VERSION:
+            raise UnreadableRecord(
+                path,
+                f"{path} was saved by a newer version of raydock.",
+                f"update this checkout with git pull, or remove the file: {remove}",
+            )
+        if version != VERSION or not isinstance(data["result"], dict):
             raise ValueError("unexpected format")
         record = JobRecord(**data)
         if not is_valid(record):
             raise ValueError("unexpected format")
         return record
     except FileNotFoundError:
-        raise UsageError(
+        raise UnreadableRecord(
+            path,
             f"No result for {path.stem} in {path.parent}.",
             "`python submit.py report` uses all saved results; "
             "`python submit.py attach ID` fetches the result of a job that the cluster still has",
         ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
-        raise UsageError(
-            f"{path} is not a saved result: {fault}.", f"remove it: rm {shlex.quote(str(path))}"
+        raise UnreadableRecord(
+            path, f"{path} is not a saved result: {fault}.", f"remove it: {remove}"
         ) from None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kuberay import kubeconfig, lookup
@@ -19,7 +19,7 @@ from raydock.errors import ServerError, Unreachable, UsageError
 from raydock.gcp.clouds import JobIdentity, RealCloud
 from raydock.rayapi.cluster_info import NodeResources
 from raydock.rayapi.connection import Connection, ExpectedVersions
-from vertex.wait import Waiter, WaitTimeout, still
+from raydock.waiting import Waiter, WaitTimeout, still
 
 from ..errors import PreflightError
 from . import TargetOptions
@@ -36,6 +36,7 @@ class KuberayTarget:
     expects: ExpectedVersions = ExpectedVersions()
     context: KubeContext | None = None
     cluster: RayCluster | None = None
+    meanwhile: str = "Ctrl-C stops only the waiting"
 
     @property
     def flags(self) -> str:
@@ -77,7 +78,7 @@ class KuberayTarget:
         name = self.cluster.name
 
         def report(state: str, elapsed: float) -> None:
-            tell(f"cluster {name} is {state}; waiting until it is ready (Ctrl-C stops only the waiting)")
+            tell(f"cluster {name} is {state}; waiting until it is ready ({self.meanwhile})")
 
         waiter = Waiter(self.options.wait, report, answered=True)
         try:
@@ -106,9 +107,10 @@ class KuberayTarget:
         if self.cluster is None or self.context is None:
             raise UsageError("The cluster has not been looked up yet.", self.fix)
         try:
-            return lookup.dashboard(self.context, self.cluster)
+            found = lookup.dashboard(self.context, self.cluster)
         except NotConfigured as fault:
             raise submit_error(fault) from None
+        return replace(found, transient=self.cluster.owner.startswith("rayjob/"))
 
     def addable(self) -> tuple[NodeResources, ...]:
         """The pods by which the autoscaler may enlarge each worker group."""

@@ -17,12 +17,12 @@ from raydock.rayapi.cluster_info import NodeResources
 from raydock.rayapi.connection import Connection, ExpectedVersions
 from raydock.settings import setting
 from raydock.units import span
+from raydock.waiting import Waiter, WaitTimeout, still
 from vertex.client import VertexClient
 from vertex.cluster import TRANSITIONAL, Cluster
 from vertex.dashboard import connection
 from vertex.errors import ClusterNotFound, NotConfigured, VertexError
 from vertex.location import Location, resolve_location
-from vertex.wait import Waiter, WaitTimeout, still
 
 from . import TargetOptions
 

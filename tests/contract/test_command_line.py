@@ -456,8 +456,8 @@ def test_attach_logs_stop_and_list(ray: FakeDashboard, env: dict[str, str]) -> N
     attached = submit("attach", "a", env=env)
     assert (attached.code, attached.out, attached.said) == (5, "one\ntwo\n", "STOPPED after 2.5 s\n")
     heading, row = submit("list", env=env).out.splitlines()
-    assert heading.split() == ["ID", "STATUS", "STARTED", "SECONDS"]
-    assert [row.split()[0], row.split()[1], row.split()[-1]] == ["a", "STOPPED", "2.5"]
+    assert heading.split() == ["ID", "STATUS", "STARTED", "TIME"]
+    assert [row.split()[0], row.split()[1], *row.split()[-2:]] == ["a", "STOPPED", "2.5", "s"]
 
 
 def interrupt_when(process: subprocess.Popen[bytes], reached: Callable[[], bool]) -> None:

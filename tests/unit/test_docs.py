@@ -100,8 +100,8 @@ def commands(text: str) -> Iterator[str]:
 
 
 def command_in(line: str) -> str:
-    """The command on a line, without the prompt and what explains it; empty if there is none."""
-    line = re.sub(r"\s+#.*|\s{3,}\S.*", "", line.removeprefix("$ ")).strip()
+    """The command on a line, without prompt, explanation and redirection; empty if there is none."""
+    line = re.sub(r"\s+#.*|\s{3,}\S.*|\s>\s\S+$", "", line.removeprefix("$ ")).strip()
     runs = re.match(
         r"(?:[A-Z_]+=\S+ )*(?:make [a-z-]+|python (?:submit\.py|-m (?:cluster|iam|bench|tests|docs))\b)", line
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from cluster import cli as cluster
-from cluster.vertex_ai.options import chosen
+from cluster.targets.flags import chosen
 from iam.options import parse as parse_iam
 from raydock.settings import ROOT
 from submit.options import parse as parse_submit

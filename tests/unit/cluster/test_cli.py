@@ -392,7 +392,7 @@ def test_a_cluster_with_another_runtime_exists(
          "did you mean: python -m cluster scale cpu-worker=3"),
         ("Status", "Status is not a command of python -m cluster.", "did you mean: python -m cluster status"),
         ("xyzzy", "xyzzy is not a command of python -m cluster.",
-         "commands: up, down, status, scale, images, env, manifest, idle, diff"),
+         "commands: up, down, status, scale, images, env, manifest, fault, idle, diff"),
         ("up --runtme docker --build", "python -m cluster up does not accept --runtme.",
          "did you mean: python -m cluster up --runtime docker --build"),
         ("up --kind docker --build", "python -m cluster up does not take --kind.",

@@ -38,7 +38,7 @@ def test_the_command_that_the_check_prints_fixes_it(lab: Lab) -> None:
     """The exact text, as a user would paste it."""
     told = lab.iam("check", "gs://closed-bucket/runs/", "--list", "--read", "--overwrite", "--as", TRAINER)
     assert told.code == 3
-    lines = [line.strip() for line in told.out.splitlines() if "→ python -m iam" in line]
+    lines = [line.strip() for line in told.out.splitlines() if "→ in the lab: python -m iam" in line]
     assert lines
     for line in lines:
         words = shlex.split(line.partition("python -m iam ")[2])

@@ -25,6 +25,7 @@ from iam.policy.policies import Binding, Condition, DenyRule, Policy
 from iam.policy.required_permissions import RequiredPermission, needs_of
 from iam.policy.resource import obj
 from iam.policy_reader import PolicyReader
+from iam.text import fix
 from tests.labcloud import AGENT, PERSON, TRAINER, RunningCloud, lab_cloud
 
 GRANTED, DENIED, UNKNOWN = Verdict.GRANTED, Verdict.DENIED, Verdict.UNKNOWN
@@ -194,6 +195,17 @@ def test_a_bucket_that_does_not_exist(lab: RunningCloud) -> None:
         (found,) = asked(lab, principal, needs)
         assert (found.verdict, found.why) == (DENIED, "the bucket gs://no-such-bucket does not exist")
         assert found.fixes == ()
+        assert found.similar == ""
+
+
+def test_a_misspelt_bucket_comes_with_the_similar_one(lab: RunningCloud) -> None:
+    needs, _ = needs_of(["gs://close-bucket/x", "gs://lab-data/hello.txt"], [], [])
+    misspelt, other = asked(lab, AGENT, needs)
+    assert (misspelt.similar, other.similar) == ("closed-bucket", "")
+    assert fix(misspelt, "local").splitlines() == [
+        "did you mean gs://closed-bucket?",
+        "or create the bucket: python -m iam bucket add close-bucket",
+    ]
 
 
 def test_an_argument_with_what_it_is_by_default() -> None:

@@ -226,7 +226,8 @@ def test_google_without_credentials(monkeypatch: pytest.MonkeyPatch, lab: Lab) -
             3,
             f"DENIED   {AGENT} lacks storage.objects.get on gs://no-bucket/x (read): the bucket "
             "gs://no-bucket does not exist.\n"
-            "       → correct the bucket name, or create the bucket: python -m iam bucket add no-bucket\n",
+            "       → correct the bucket name\n"
+            "       → or create the bucket: python -m iam bucket add no-bucket\n",
         ),
     ],
 )

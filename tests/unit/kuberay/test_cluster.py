@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from kuberay.cluster import cluster_of, quantity
+from kuberay.cluster import cluster_of
+from kuberay.pods import quantity
 from tests.fakekube import group, raycluster
 
 

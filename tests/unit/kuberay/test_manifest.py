@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -17,15 +14,20 @@ import yaml
 
 from cluster.cli import main
 from cluster.processes.ray_node import node_module
+from kuberay import ephemeral
 from kuberay.cluster import cluster_of
 from kuberay.errors import NotConfigured
 from kuberay.manifest import ManifestOptions, raycluster
+from kuberay.spec import chart
+from kuberay.spec.options import Given, parse_options
 from raydock import topology
 from raydock.settings import ROOT
+from tests import kuberaydata
 
 OPTIONS = ManifestOptions("lab", "ray", "ray-head")
 COMPOSE = topology.load(ROOT, {})
-DEFINITIONS = Path(os.environ.get("KUBERAY_CRDS") or ROOT.parent / "shared/kuberay/crds")
+POOLS = [pool.name for pool in COMPOSE.pools]
+HELM = {"helm.sh/chart", "app.kubernetes.io/instance", "app.kubernetes.io/managed-by"}
 
 
 def made(**settings: str) -> dict[str, Any]:
@@ -35,12 +37,11 @@ def made(**settings: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def schema() -> Mapping[str, Any]:
     """The schema of RayCluster v1, with unknown fields refused as `kubectl apply --validate=strict` does."""
-    path = DEFINITIONS / "ray.io_rayclusters.yaml"
-    if not path.exists():
-        pytest.skip("set KUBERAY_CRDS to KubeRay's custom resource definitions")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    found = yaml.load(path.read_text(), loader)
-    (version,) = [one for one in found["spec"]["versions"] if one["name"] == "v1"]
+    return schema_of("rayclusters")
+
+
+def schema_of(kind: str) -> Mapping[str, Any]:
+    (version,) = kuberaydata.definition_of(kind)["spec"]["versions"]
     whole: Mapping[str, Any] = strict(version["schema"]["openAPIV3Schema"])
     return whole
 
@@ -65,6 +66,13 @@ def test_it_is_valid_and_no_cel_rule_concerns_it(schema: Mapping[str, Any], sett
     found = made(**settings)
     about = found.pop("metadata")
     assert about == {"name": "lab", "namespace": "ray"}
+    jsonschema.validate({**found, "metadata": {}}, relaxed(schema))
+    for path in rules(schema):
+        assert not present(found, path), path
+
+
+def test_the_rayjob_of_a_cluster_for_one_job_is_valid() -> None:
+    schema, found = schema_of("rayjobs"), ephemeral.rayjob("job-x", made(), 1800, None)
     jsonschema.validate({**found, "metadata": {}}, relaxed(schema))
     for path in rules(schema):
         assert not present(found, path), path
@@ -135,9 +143,62 @@ def test_ray_is_started_as_in_docker(settings: dict[str, str]) -> None:
         assert limits["limits"].get("nvidia.com/gpu") == ("2" if real and role == "gpu-worker" else None)
 
 
-def test_invalid_names_are_refused() -> None:
-    with pytest.raises(NotConfigured, match="Invalid name 'my_lab' for a RayCluster"):
-        raycluster(COMPOSE, replace(OPTIONS, name="my_lab"))
+def test_invalid_options_are_refused() -> None:
+    for given, message in (
+        (Given("my_lab"), "Invalid name 'my_lab' for a RayCluster"),
+        (Given("lab", service_account="a@p.iam.gserviceaccount.com"), "is a Google account; pods have"),
+        (Given("lab", service_account="Head"), "Invalid Kubernetes service account 'Head'"),
+        (Given("lab", labels=["a=b c"]), "Invalid label 'a=b c'"),
+        (Given("lab", labels=["a"]), "Invalid label 'a'"),
+        (Given("lab", images=["gpu=x:1"]), "there is no pool 'gpu'; the pools: head, cpu-worker, gpu-worker"),
+        (Given("lab", images=["UPPER:1"]), "'UPPER:1' is not the name of an image"),
+        (Given("lab", autoscale="4:1"), "Invalid --autoscale '4:1'"),
+    ):
+        with pytest.raises(NotConfigured, match=message):
+            parse_options(given, POOLS)
+
+
+def test_options_reach_the_object() -> None:
+    images = ["rayproject/ray:2.47.1-py311", "gpu-worker=localhost:5000/a/gpu:1"]
+    given = Given("lab", labels=["kueue.x-k8s.io/queue-name=team"], images=images, autoscale="1:3")
+    found = raycluster(COMPOSE, parse_options(given, POOLS))
+    read = cluster_of(found)
+    assert read.queue == "team"
+    assert [group.image for group in read.groups] == [images[0], images[0], "localhost:5000/a/gpu:1"]
+    assert [(group.least, group.replicas, group.most) for group in read.groups[1:]] == [(1, 2, 3), (1, 1, 3)]
+
+
+@pytest.mark.parametrize("case", kuberaydata.CASES)
+def test_the_chart_makes_the_same_object(case: str) -> None:
+    """Field by field, but for what the chart cannot set: health checks; it adds Helm's own labels."""
+    recorded, wanted = kuberaydata.chart_cases()[case], kuberaydata.manifest(case)
+    assert chart.values(wanted) == recorded["values"], "run python -m tests.kuberaydata"
+    made = without_helm(recorded["rendered"])
+    spec = wanted["spec"]
+    for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
+        for name in ("readinessProbe", "livenessProbe"):
+            del group["template"]["spec"]["containers"][0][name]
+    assert made == wanted | {"spec": spec | {"workerGroupSpecs": spec["workerGroupSpecs"] or None}}
+
+
+def without_helm(cluster: dict[str, Any]) -> dict[str, Any]:
+    """The object without the labels that mark Helm's objects."""
+    spec = cluster["spec"]
+    groups = (spec["headGroupSpec"], *(spec["workerGroupSpecs"] or []))
+    for part in (cluster, *(group["template"] for group in groups)):
+        assert set(part["metadata"].pop("labels")) <= HELM
+        if not part["metadata"]:
+            del part["metadata"]
+    return cluster
+
+
+def test_the_chart_cannot_express_everything() -> None:
+    for given, message in (
+        (Given("lab", labels=["a=b"]), "no value for the labels of the RayCluster"),
+        (Given("lab", images=[f"x@sha256:{'0' * 64}"]), "can't express the image x@sha256"),
+    ):
+        with pytest.raises(NotConfigured, match=message):
+            chart.values(raycluster(COMPOSE, parse_options(given, POOLS)))
 
 
 def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,3 +207,7 @@ def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(json.dumps(found)) == found
     assert (found["kind"], found["metadata"]) == ("RayCluster", {"name": "lab", "namespace": "ray"})
     assert main(["manifest", "--name", "Lab"]) == 2
+    assert main(["manifest", "--name", "lab", "--helm"]) == 0
+    out = capsys.readouterr().out
+    assert "#   helm install lab kuberay/ray-cluster -f values.yaml\n" in out
+    assert yaml.safe_load(out)["fullnameOverride"] == "lab"

@@ -29,6 +29,12 @@ def test_line_never_wraps_and_cannot_move_the_cursor(monkeypatch: pytest.MonkeyP
     assert terminal.getvalue() == ERASE + r"\x1b[2J" + "x" * 11 + "…"
 
 
+def test_silent_on_a_terminal_that_cannot_erase(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    StatusLine(terminal := Terminal()).update("x")
+    assert terminal.getvalue() == ""
+
+
 def test_silent_without_a_terminal() -> None:
     line = StatusLine(file := io.StringIO())
     line.update("x")

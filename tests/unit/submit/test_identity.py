@@ -38,7 +38,7 @@ def test_denial_names_everything_and_the_command_that_fixes_it(lab: RunningCloud
             Outcome.DENIED,
             f"{AGENT} lacks storage.objects.get on gs://closed-bucket/x (--read gs://closed-bucket/x (reads)): "
             "no binding on gs://closed-bucket or project other-project grants storage.objects.get.",
-            "python -m iam grant gs://closed-bucket --role=roles/storage.objectViewer "
+            "in the lab: python -m iam grant gs://closed-bucket --role=roles/storage.objectViewer "
             f"--member={AGENT}\n"
             "on Google Cloud: gcloud storage buckets add-iam-policy-binding gs://closed-bucket "
             f"--member={AGENT} --role=roles/storage.objectViewer",
@@ -82,7 +82,7 @@ def test_rays_folders_require_access_to_the_bucket_itself(lab: RunningCloud) -> 
         "(writes); storage_path at x.py:4 creates a folder, for which it looks up the bucket): no binding on "
         "gs://closed-bucket or project other-project grants storage.buckets.get (roles/storage.objectUser on "
         "gs://closed-bucket does not include storage.buckets.get).",
-        "python -m iam grant gs://closed-bucket --role=roles/storage.legacyBucketReader "
+        "in the lab: python -m iam grant gs://closed-bucket --role=roles/storage.legacyBucketReader "
         f"--member={AGENT}\n"
         "on Google Cloud: gcloud storage buckets add-iam-policy-binding gs://closed-bucket "
         f"--member={AGENT} --role=roles/storage.legacyBucketReader",
@@ -97,7 +97,7 @@ def test_rays_folders_require_access_to_the_bucket_itself(lab: RunningCloud) -> 
 def test_fix_grants_all_missing_roles(lab: RunningCloud) -> None:
     header = Header(writes=("--storage-path=gs://closed-bucket/exp",))
     (one,) = found(storage.question(header, (), lab.place, {"x.py": TUNE})).findings
-    assert sorted(line.split()[5] for line in one.fix.splitlines()[:2]) == [
+    assert sorted(line.split()[8] for line in one.fix.splitlines()[:2]) == [
         "--role=roles/storage.legacyBucketReader",
         "--role=roles/storage.objectUser",
     ]
@@ -197,7 +197,7 @@ def test_no_second_probe_is_suggested(lab: RunningCloud) -> None:
         lab.world.set_policy(project, held)
     assert (before.verdict, after.verdict) == (Outcome.UNKNOWN, Outcome.UNKNOWN)
     assert before.fix.startswith(PROBE)
-    assert after.fix.startswith("python -m iam grant gs://lab-data ")
+    assert after.fix.startswith("in the lab: python -m iam grant gs://lab-data ")
 
 
 def test_unreachable_cloud_is_unknown_and_never_ok() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kuberay import access, lookup
+from raydock import waiting
 from raydock.errors import RaydockError, ServerError, Unreachable, UsageError
 from raydock.gcp.clouds import JobIdentity
 from raydock.rayapi.cluster_info import NodeResources
@@ -27,7 +28,6 @@ from tests.command import environment, submit
 from tests.fakekube import TOKEN, FakeKube, group, raycluster, write_kubeconfig
 from tests.fakes import Answer, FakeDashboard, FakeJob
 from tests.lab import until
-from vertex import wait
 
 QUICK = PollIntervals(min=0.001, max=0.001, idle=0.001, retry=0.001, outage_timeout=600, bytes_per_second=1e9)
 ADMIN = "an administrator of the namespace grants it:\n"
@@ -41,8 +41,8 @@ def ray() -> Iterator[FakeDashboard]:
 
 @pytest.fixture
 def kube(ray: FakeDashboard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKube]:
-    monkeypatch.setattr(wait, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(wait, "LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr(waiting, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(waiting, "LONGEST_PAUSE", 0.001)
     monkeypatch.delenv(lookup.TOKEN, raising=False)
     with FakeKube(ray.port) as fake:
         monkeypatch.setenv("KUBECONFIG", str(write_kubeconfig(tmp_path / "config", fake.url)))

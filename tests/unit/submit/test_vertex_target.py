@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from raydock import versions
+from raydock import versions, waiting
 from raydock.errors import RaydockError, ServerError, Unreachable, UsageError
 from raydock.errors import Unreachable as NoAnswer
 from raydock.rayapi.dashboard import Dashboard
@@ -18,7 +18,6 @@ from submit.targets import TargetOptions, open_target
 from submit.targets.vertex import VertexTarget
 from tests.fakes import FakeDashboard
 from tests.labcloud import AGENT
-from vertex import wait
 from vertex.cluster import Cluster, ResourcePool
 from vertex.errors import ClusterNotFound, RequestRejected
 from vertex.location import Location
@@ -68,9 +67,9 @@ class FakeToken:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wait, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(waiting, "FIRST_PAUSE", 0.001)
     monkeypatch.setattr(versions, "today", lambda: date(2026, 11, 26))
-    monkeypatch.setattr(wait, "LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr(waiting, "LONGEST_PAUSE", 0.001)
 
 
 def ready(api: FakeApi, seconds: float = 5, name: str = "one") -> tuple[VertexTarget, list[str]]:

@@ -9,9 +9,10 @@ import pytest
 
 from cluster.errors import ClusterError
 from cluster.vertex_ai.errors import translate_errors
+from raydock import waiting
 from raydock.errors import CommandFailed, Interrupted, NotReady, NotUp, RaydockError, Unreachable
 from raydock.units import span
-from vertex import errors, lifecycle, wait
+from vertex import errors, lifecycle
 from vertex.cluster import Cluster
 from vertex.errors import sentence
 from vertex.lifecycle import ClusterWaiter
@@ -48,8 +49,8 @@ class FakeClient:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wait, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(wait, "LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr(waiting, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(waiting, "LONGEST_PAUSE", 0.001)
 
 
 def watch(said: list[str], *answers: Any, seconds: float = 60) -> ClusterWaiter:
@@ -76,7 +77,7 @@ def test_a_location_that_does_not_answer_is_reported() -> None:
 
 
 def test_an_unchanged_state_is_reported_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wait, "REPORT_EVERY", 0.0)
+    monkeypatch.setattr(waiting, "REPORT_EVERY", 0.0)
     said: list[str] = []
     provisioning = cluster("PROVISIONING")
     lifecycle.wait_until_running(watch(said, provisioning, provisioning, provisioning, cluster("RUNNING")))

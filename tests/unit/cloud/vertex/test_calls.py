@@ -8,6 +8,7 @@ import pytest
 from google.api_core import exceptions
 from google.longrunning import operations_pb2
 
+from raydock.faults import Fault
 from tests.fakes import FakeNodes
 from tests.labcloud import PERSON
 from tests.labvertex import HOST, PARENT, LabVertex
@@ -177,3 +178,15 @@ def test_agents_and_unknown_accounts_can_not_be_acted_as(vertex: LabVertex) -> N
 def test_a_name_outside_the_certificate_is_not_trusted(vertex: LabVertex) -> None:
     with pytest.raises(exceptions.ServiceUnavailable):
         list(client(vertex, host="example.com").list_persistent_resources(parent=PARENT, timeout=2))
+
+
+def test_a_control_plane_that_is_away_on_purpose(vertex: LabVertex) -> None:
+    vertex.plane.faults.add(Fault("control-plane", times=2), 60)
+    service = client(vertex)
+    with pytest.raises(exceptions.ServiceUnavailable) as caught:
+        service.delete_persistent_resource(name=f"{PARENT}/persistentResources/a")
+    assert caught.value.message == "The service is currently unavailable."
+    with pytest.raises(exceptions.ServiceUnavailable):
+        create(service, "a")
+    with pytest.raises(exceptions.NotFound):  # it was not created
+        service.delete_persistent_resource(name=f"{PARENT}/persistentResources/a")

@@ -111,8 +111,8 @@ def as_caller(lab: LabVertex, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     monkeypatch.setattr(transports.PersistentResourceServiceGrpcTransport, "create_channel", channel)
     monkeypatch.setattr(blocking, "open_client", lambda endpoint: rerouted(endpoint, lab))
     monkeypatch.setattr(service_agent, "project_number", project_number)
-    monkeypatch.setattr("vertex.wait.LONGEST_PAUSE", 0.05)
-    monkeypatch.setattr("vertex.wait.FIRST_PAUSE", 0.02)
+    monkeypatch.setattr("raydock.waiting.LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr("raydock.waiting.FIRST_PAUSE", 0.02)
 
     def become(principal: str) -> None:
         found = (Credentials(lab.token(principal)), "lab-project")

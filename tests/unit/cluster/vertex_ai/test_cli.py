@@ -421,7 +421,8 @@ def test_flags_of_vertex_need_its_target(capsys: pytest.CaptureFixture[str]) -> 
     assert cli.main(["down", "--cluster", "x"]) == 2
     assert (
         capsys.readouterr().err
-        == "cluster: --cluster applies only to a cluster on Vertex AI.\n  Add --target vertex.\n"
+        == "cluster: --cluster applies only to a cluster on Vertex AI or Kubernetes.\n"
+        "  Add --target vertex or --target kuberay.\n"
     )
 
 

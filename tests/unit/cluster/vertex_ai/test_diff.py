@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from cluster.comparison import job_needs
+from cluster.comparison.cluster_summary import ClusterSummary, PoolSummary
+from cluster.comparison.diff import Difference, differences
+from cluster.comparison.job_needs import Needs
 from raydock.errors import UsageError
 from raydock.jobscript import header as real_header
 from raydock.settings import ROOT
 from tests.fakes import FakeDashboard
 from tests.unit.cluster.vertex_ai.conftest import Run
-from vertex.comparison import job_needs
-from vertex.comparison.cluster_summary import ClusterSummary, PoolSummary
-from vertex.comparison.diff import Difference, differences
-from vertex.comparison.job_needs import Needs
 
 HERE = ClusterSummary(
     "2.47.1",
@@ -37,11 +37,11 @@ THERE = ClusterSummary(
 
 
 def matters(there: ClusterSummary, needs: Needs | None = None, here: ClusterSummary = HERE) -> dict[str, str]:
-    return {row.what: row.matters for row in differences(here, there, needs)}
+    return {row.what: row.matters for row in differences(here, there, needs, "Vertex AI")}
 
 
 def test_a_cluster_that_reports_little() -> None:
-    assert differences(HERE, THERE, None) == [
+    assert differences(HERE, THERE, None, "Vertex AI") == [
         Difference("Ray", "2.47.1", "2.47.1", "no: the same"),
         Difference("Python", "3.11.2", "3.11", "no: the same minor version"),
         Difference("head", "1 × 0 CPU", "1 × 0 CPU", "no: the same"),
@@ -75,7 +75,7 @@ def test_the_jobs_requirements_decide() -> None:
 
 def test_packages_that_differ() -> None:
     there = replace(THERE, packages={"ray": "2.47.1", "scikit-learn": "1.7.0", "torch": "2.4"})
-    found = {row.what: row for row in differences(HERE, there, None)}
+    found = {row.what: row for row in differences(HERE, there, None, "Vertex AI")}
     assert found["scikit-learn"] == Difference("scikit-learn", "1.9.1", "1.7.0", "perhaps: a job may use it")
     assert found["pandas"].matters == "perhaps: a job that uses it must declare it"
     assert (found["torch"].local, "ray" in found) == ("-", False)

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from raydock.rayapi.idle import Activity, IdleStatus, activity_of, idle_status, message
 from tests.fakes import FakeDashboard, FakeJob, Fault
 from tests.labcloud import PERSON, TRAINER
 from tests.labvertex import LabVertex
 from tests.unit.cluster.vertex_ai.conftest import Holder, Run, cluster_of, timeless
 from vertex.client import VertexClient
 from vertex.errors import ClusterNotFound, RequestRejected
-from vertex.idle import Activity, IdleStatus, IdleWatcher, activity_of, idle_status, message
+from vertex.idle import IdleWatcher
 from vertex.location import Location
 
 HOUR = 3600.0

@@ -1,13 +1,13 @@
-"""Compares the local cluster with one on Vertex AI, and decides whether each difference matters. Pure functions."""
+"""Compares the local cluster with one elsewhere, and decides whether each difference matters. Pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from cluster.comparison.cluster_summary import ClusterSummary, PoolSummary
+from cluster.comparison.job_needs import Needs
 from raydock.jobscript.dependencies import SAME, requirement, satisfied
-from vertex.comparison.cluster_summary import ClusterSummary, PoolSummary
-from vertex.comparison.job_needs import Needs
 
 UNKNOWN = "unknown"  # the cluster does not report it
 NONE = "-"
@@ -19,36 +19,38 @@ class Difference:
 
     what: str
     local: str
-    vertex: str
+    other: str
     matters: str
 
 
-def differences(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -> list[Difference]:
-    """All rows. Packages are included if they differ or if the job declares them."""
+def differences(
+    local: ClusterSummary, other: ClusterSummary, needs: Needs | None, place: str
+) -> list[Difference]:
+    """All rows. Packages are included if they differ or if the job declares them. `place` is where the other runs."""
     found = [
-        ray(local, vertex),
-        python(local, vertex, needs),
-        *pools(local.pools, vertex.pools),
-        resource("worker CPUs", local.workers.cpus, vertex.workers.cpus, needs.cpus if needs else None),
-        gpus(local.workers, vertex.workers, needs),
-        *packages(local, vertex, needs),
+        ray(local, other),
+        python(local, other, needs),
+        *pools(local.pools, other.pools, place),
+        resource("worker CPUs", local.workers.cpus, other.workers.cpus, needs.cpus if needs else None, place),
+        gpus(local.workers, other.workers, needs, place),
+        *packages(local, other, needs),
     ]
     return found
 
 
-def ray(local: ClusterSummary, vertex: ClusterSummary) -> Difference:
+def ray(local: ClusterSummary, other: ClusterSummary) -> Difference:
     """Compare the Ray versions."""
-    if local.ray == vertex.ray:
-        return Difference("Ray", local.ray, vertex.ray, "no: the same")
-    if not vertex.ray or not local.ray:
-        return Difference("Ray", local.ray or UNKNOWN, vertex.ray or UNKNOWN, "perhaps: not reported")
-    return Difference("Ray", local.ray, vertex.ray, "yes: a job that runs here may fail there")
+    if local.ray == other.ray:
+        return Difference("Ray", local.ray, other.ray, "no: the same")
+    if not other.ray or not local.ray:
+        return Difference("Ray", local.ray or UNKNOWN, other.ray or UNKNOWN, "perhaps: not reported")
+    return Difference("Ray", local.ray, other.ray, "yes: a job that runs here may fail there")
 
 
-def python(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -> Difference:
+def python(local: ClusterSummary, other: ClusterSummary, needs: Needs | None) -> Difference:
     """Compare the Python versions with each other and with the job's `requires-python`."""
-    here, there = local.python or UNKNOWN, vertex.python or UNKNOWN
-    if needs and needs.python and vertex.python:
+    here, there = local.python or UNKNOWN, other.python or UNKNOWN
+    if needs and needs.python and other.python:
         from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
         try:
@@ -71,14 +73,16 @@ def full(version: str) -> bool:
     return version.count(".") == 2
 
 
-def pools(local: Mapping[str, PoolSummary], vertex: Mapping[str, PoolSummary]) -> Iterator[Difference]:
+def pools(
+    local: Mapping[str, PoolSummary], other: Mapping[str, PoolSummary], place: str
+) -> Iterator[Difference]:
     """Compare each pool, starting with the head's."""
-    for name in sorted({*local, *vertex}, key=lambda name: (name != "head", name)):
-        here, there = local.get(name, PoolSummary()), vertex.get(name, PoolSummary())
+    for name in sorted({*local, *other}, key=lambda name: (name != "head", name)):
+        here, there = local.get(name, PoolSummary()), other.get(name, PoolSummary())
         same = shape(here) == shape(there)
         verdict = "no: the same" if same else "perhaps: a different size"
         if not there.nodes:
-            verdict = "perhaps: Vertex AI has none"
+            verdict = f"perhaps: {place} has none"
         yield Difference(name, shape(here), shape(there), verdict)
 
 
@@ -90,7 +94,7 @@ def shape(group: PoolSummary) -> str:
     return f"{each} {group.gpus / group.nodes:g} GPU" if group.gpus else each
 
 
-def resource(what: str, here: float, there: float, required: float | None) -> Difference:
+def resource(what: str, here: float, there: float, required: float | None, place: str) -> Difference:
     """Compare two amounts with each other and with the amount that the job needs."""
     if required is not None and there < required:
         verdict = f"yes: the job needs {required:g}"
@@ -99,13 +103,13 @@ def resource(what: str, here: float, there: float, required: float | None) -> Di
     elif required is not None:
         verdict = f"no: the job needs {required:g}" if required else "no: the job declares no requirement"
     else:
-        verdict = "perhaps: check with --job" if there < here else "no: Vertex AI has more"
+        verdict = "perhaps: check with --job" if there < here else f"no: {place} has more"
     return Difference(what, f"{here:g}", f"{there:g}", verdict)
 
 
-def gpus(here: PoolSummary, there: PoolSummary, needs: Needs | None) -> Difference:
+def gpus(here: PoolSummary, there: PoolSummary, needs: Needs | None, place: str) -> Difference:
     """Compare GPUs like other resources, except that simulated GPUs, which compute nothing, differ from real ones."""
-    row = resource("worker GPUs", here.gpus, there.gpus, needs.gpus if needs else None)
+    row = resource("worker GPUs", here.gpus, there.gpus, needs.gpus if needs else None, place)
     verdict = row.matters
     simulated = [where for group, where in ((here, "here"), (there, "there")) if group.simulated]
     if len(simulated) == 1 and here.gpus and there.gpus and not verdict.startswith("yes"):
@@ -118,7 +122,7 @@ def number(group: PoolSummary) -> str:
     return f"{group.gpus:g} simulated" if group.simulated else f"{group.gpus:g}"
 
 
-def packages(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None) -> Iterator[Difference]:
+def packages(local: ClusterSummary, other: ClusterSummary, needs: Needs | None) -> Iterator[Difference]:
     """Compare packages, starting with those the job declares.
 
     If a cluster does not report its packages, one row covers all the others.
@@ -126,13 +130,13 @@ def packages(local: ClusterSummary, vertex: ClusterSummary, needs: Needs | None)
     required = needs.dependencies if needs else {}
     for name, text in required.items():
         if name != "ray":
-            yield declared(name, text, local, vertex)
-    if not vertex.packages or not local.packages:
-        here, there = (f"{len(f.packages)} known" if f.packages else UNKNOWN for f in (local, vertex))
+            yield declared(name, text, local, other)
+    if not other.packages or not local.packages:
+        here, there = (f"{len(f.packages)} known" if f.packages else UNKNOWN for f in (local, other))
         yield Difference("packages", here, there, "perhaps: not reported; declare what the job needs")
         return
-    for name in sorted({*local.packages, *vertex.packages} - {*required, "ray"}):
-        here, there = local.packages.get(name, NONE), vertex.packages.get(name, NONE)
+    for name in sorted({*local.packages, *other.packages} - {*required, "ray"}):
+        here, there = local.packages.get(name, NONE), other.packages.get(name, NONE)
         if here != there:
             yield Difference(name, here, there, undeclared(here, there, needs))
 
@@ -148,12 +152,12 @@ def undeclared(here: str, there: str, needs: Needs | None) -> str:
     return "perhaps: a job that uses it must declare it" if there == NONE else "perhaps: a job may use it"
 
 
-def declared(name: str, text: str, local: ClusterSummary, vertex: ClusterSummary) -> Difference:
+def declared(name: str, text: str, local: ClusterSummary, other: ClusterSummary) -> Difference:
     """Compare a package from the job's header. If the cluster lacks it, submit installs it when the job starts."""
-    here, there = version(name, local), version(name, vertex)
+    here, there = version(name, local), version(name, other)
     if there == UNKNOWN:
         verdict = "no: installed at each job start if missing"
-    elif satisfied(requirement(text), vertex.packages):
+    elif satisfied(requirement(text), other.packages):
         verdict = "no: the same" if here == there else "no: it satisfies the header"
     else:
         verdict = "no: installed at each job start"

@@ -1,4 +1,4 @@
-"""A cluster's contents, according to its dashboard. Local and Vertex AI clusters are queried in the same way."""
+"""A cluster's contents, according to its dashboard. All clusters are queried in the same way."""
 
 from __future__ import annotations
 
@@ -101,3 +101,9 @@ def sum_of(pools: list[PoolSummary]) -> PoolSummary:
         sum(one.memory for one in pools),
         any(one.simulated for one in pools),
     )
+
+
+def lab_principal(dashboard: BlockingDashboard) -> str:
+    """The principal that jobs run as in the lab, or "" if the dashboard has no lab cloud."""
+    reply = dashboard.get("/lab/", frozenset({200, 404}))
+    return str(dashboard.endpoint.parsed(reply).get("job", "")) if reply.status_code == 200 else ""

@@ -1,0 +1,1 @@
+"""Faults on purpose: which are active, which calls they hit, and what happens to those calls."""

@@ -1,0 +1,1 @@
+"""Compares the local cluster with one on Vertex AI or Kubernetes: `python -m cluster diff`."""

@@ -1,0 +1,1 @@
+"""`python -m cluster fault`: faults on purpose in the running lab. The lab's side is cloud/faults/."""

@@ -1,0 +1,1 @@
+"""The `python -m cluster` commands for RayClusters on Kubernetes: `--target kuberay`."""

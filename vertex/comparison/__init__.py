@@ -1,1 +1,0 @@
-"""Compares the local cluster with one on Vertex AI: `python -m cluster diff`."""
