@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from cluster.docker import gpus
 from cluster.errors import NoEngine, NoRegistry
 from cluster.status import Member
 from raydock.machine import Machine
@@ -23,7 +24,6 @@ PROJECT = "com.docker.compose.project"
 VOLUME = "com.docker.compose.volume"
 SERVICE = "com.docker.compose.service"
 NUMBER = "com.docker.compose.container-number"
-CDI_KIND = "nvidia.com/gpu"
 INSTALL = "Start Docker, or run the cluster as processes: python -m cluster up --runtime processes"
 
 
@@ -37,7 +37,7 @@ class DockerEngine:
 
     def gpu_overlay(self) -> str:
         """The Compose file that gives containers this machine's NVIDIA GPUs, or "" if the engine can't."""
-        return gpu_overlay(self.client.info(), self.address.startswith("unix:"))
+        return gpus.overlay(self.client.info(), self.address.startswith("unix:"))
 
     def machine(self) -> Machine:
         """The CPUs and memory available to containers. Docker Desktop reports those of its virtual machine."""
@@ -96,32 +96,6 @@ class DockerEngine:
         for network in self.client.networks.list(filters={"label": f"{PROJECT}={project}"}):
             with suppress(import_module("docker").errors.APIError):
                 network.remove()
-
-
-def gpu_overlay(about: Mapping[str, Any], is_local: bool) -> str:
-    """The Compose file for GPUs, from what the engine says about itself: its NVIDIA runtime or its CDI devices.
-
-    Engines before 28.2 name only the folders of the CDI specifications, which are on the engine's machine.
-    """
-    if "nvidia" in (about.get("Runtimes") or {}):
-        return "compose.gpu.yaml"
-    devices = [
-        str(one.get("ID")) for one in about.get("DiscoveredDevices") or () if one.get("Source") == "cdi"
-    ]
-    if "DiscoveredDevices" not in about and is_local:
-        folders = [Path(folder) for folder in about.get("CDISpecDirs") or ()]
-        devices = [
-            CDI_KIND for folder in folders for file in sorted(folder.glob("*")) if specifies_gpus(file)
-        ]
-    return "compose.cdi.yaml" if any(device.startswith(CDI_KIND) for device in devices) else ""
-
-
-def specifies_gpus(file: Path) -> bool:
-    """Whether the file is a CDI specification of NVIDIA's GPUs."""
-    try:
-        return file.suffix in (".yaml", ".json") and CDI_KIND in file.read_text()
-    except (OSError, UnicodeDecodeError):
-        return False
 
 
 def connect(seconds: float = 60) -> DockerEngine:

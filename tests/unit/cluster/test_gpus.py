@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster.docker.engine import gpu_overlay
+from cluster.docker.gpus import overlay as gpu_overlay
 from cluster.processes import gpus, ray_node, record
 from raydock import topology
 from raydock.settings import ROOT
