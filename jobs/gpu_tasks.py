@@ -70,7 +70,8 @@ FRAMEWORKS = {"PyTorch": torch_product, "CuPy": cupy_product, "XGBoost": xgboost
 
 def work(seconds):
     """Use the GPU for this long. Returns the framework and its steps per second; without a real GPU, only waits."""
-    real = not os.environ.get("RAYDOCK_SIMULATED_GPU")
+    # A cluster's nodes set one of these variables.
+    real = not os.environ.get("RAYDOCK_SIMULATED_GPU") and os.environ.get("RAYDOCK_GPU") != "simulated"
     name, step = next(
         ((n, s) for n, prepare in FRAMEWORKS.items() if real and (s := prepare())), ("none", None)
     )
@@ -89,11 +90,8 @@ def work(seconds):
 @ray.remote(num_gpus=1, num_cpus=0, max_retries=5)
 def on_a_gpu(number, seconds):
     """Do some work and return the task's record. A framework sees only the GPUs in CUDA_VISIBLE_DEVICES."""
-    start, node, devices = (
-        time.time(),
-        ray.get_runtime_context().get_node_id(),
-        os.environ.get("CUDA_VISIBLE_DEVICES"),
-    )
+    start, node = time.time(), ray.get_runtime_context().get_node_id()
+    devices = os.environ.get("CUDA_VISIBLE_DEVICES")
     framework, rate = work(seconds)
     # Linux reports peak memory in KiB, macOS in bytes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
@@ -137,7 +135,7 @@ def start_ray():
         return
     print("This machine has no GPU, so Ray gets a simulated one. Only the queue is real.", flush=True)
     ray.shutdown()
-    os.environ["RAYDOCK_SIMULATED_GPU"] = "1"  # for the tasks; a cluster's node sets it itself
+    os.environ["RAYDOCK_SIMULATED_GPU"] = "1"  # for `work`
     ray.init(num_gpus=1, resources={"simulated_gpu": 1})
 
 

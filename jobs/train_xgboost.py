@@ -126,7 +126,9 @@ def score(config, uri=None):
 @ray.remote(num_cpus=0, num_gpus=1)
 def use_of_gpu():
     """On a worker: what XGBoost does with its GPU. Without CUDA, it would train on the CPU and only warn."""
-    if os.environ.get("RAYDOCK_SIMULATED_GPU"):
+    if (
+        os.environ.get("RAYDOCK_SIMULATED_GPU") or os.environ.get("RAYDOCK_GPU") == "simulated"
+    ):  # set by its node
         return "simulated"
     return "real" if xgb.build_info()["USE_CUDA"] else "unused"
 

@@ -40,12 +40,8 @@ def sentence(found: Any, pool: Pool, name: str) -> str:
     """What the worker's GPUs are, or "" on a machine without NVIDIA's driver."""
     if mine := of_worker(found.gpus, pool, name):
         each = ", ".join(f"{gpu.name} ({gpu.mib / 1024:.1f} GiB)" if gpu.mib else gpu.name for gpu in mine)
-        others = (
-            f"; this machine has {len(found.gpus)}, see GPU_WORKER_GPUS"
-            if len(found.gpus) > len(mine)
-            else ""
-        )
-        return f"{name}: {each}{others}"
+        more = f"; this machine has {len(found.gpus)}, see GPU_WORKER_GPUS"
+        return f"{name}: {each}{more if len(found.gpus) > len(mine) else ''}"
     if found.gpus:
         return f"{name}: its GPUs are simulated, because this machine has only {len(found.gpus)}"
     return "" if found.missing else f"{name}: its GPUs are simulated, because {found.why}"
