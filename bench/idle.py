@@ -7,7 +7,8 @@ count, the Docker engine itself does not.
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.measure.lab import BenchLab, lab
@@ -17,6 +18,7 @@ from bench.up import RUNTIMES, available_runtimes
 
 SETTLE = 60.0  # seconds after `cluster up` that are not measured
 SECONDS = 60.0
+ROUNDS = 3
 FOUR_NODES = {"CPU_WORKERS": "2", "GPU_WORKERS": "1", "CPU_WORKER_CPUS": "1"}
 
 
@@ -31,19 +33,19 @@ def idle(runtime: str, setting: Setting) -> list[Comparison]:
     with lab(**FOUR_NODES) as here:
         here.cluster("up", "--runtime", runtime)
         time.sleep(SETTLE)
-        for number in range(setting.pairs):
+        for number in range(min(ROUNDS, setting.pairs)):
             before, start = cpu_seconds(runtime, here), time.monotonic()
             time.sleep(SECONDS)
             minute = 60 / (time.monotonic() - start)
             minutes.append(spent(before, cpu_seconds(runtime, here), minute))
             total = sum(minutes[-1].values())
-            setting.say(f"  {runtime}, run {number + 1} of {setting.pairs}: {total:.2f} CPU seconds a minute")
+            setting.say(f"  {runtime}, run {number + 1}: {total:.2f} CPU seconds a minute")
     return rows(runtime, minutes)
 
 
-def spent(before: Counter[str], after: Counter[str], scale: float) -> dict[str, float]:
+def spent(before: Mapping[str, float], after: Mapping[str, float], scale: float) -> dict[str, float]:
     """The difference of each part, scaled to a minute."""
-    return {part: (seconds - before[part]) * scale for part, seconds in sorted(after.items())}
+    return {part: (seconds - before.get(part, 0)) * scale for part, seconds in sorted(after.items())}
 
 
 def rows(runtime: str, minutes: list[dict[str, float]]) -> list[Comparison]:
@@ -53,16 +55,16 @@ def rows(runtime: str, minutes: list[dict[str, float]]) -> list[Comparison]:
     return [Comparison(whole, "s", Sample.of([sum(one.values()) for one in minutes])), *parts]
 
 
-def cpu_seconds(runtime: str, here: BenchLab) -> Counter[str]:
+def cpu_seconds(runtime: str, here: BenchLab) -> Mapping[str, float]:
     """The CPU time that each of the lab's nodes and services has used so far."""
     return of_containers(here) if runtime == "docker" else of_processes(here)
 
 
-def of_containers(here: BenchLab) -> Counter[str]:
+def of_containers(here: BenchLab) -> Mapping[str, float]:
     """The same for the runtime docker, from the containers' control groups."""
     from cluster.docker import engine
 
-    used: Counter[str] = Counter()
+    used: dict[str, float] = defaultdict(float)
     connected = engine.connect()
     for container in connected.containers(here.env["COMPOSE_PROJECT_NAME"]):
         stats = container.stats(stream=False, one_shot=True)
@@ -71,11 +73,11 @@ def of_containers(here: BenchLab) -> Counter[str]:
     return used
 
 
-def of_processes(here: BenchLab) -> Counter[str]:
+def of_processes(here: BenchLab) -> Mapping[str, float]:
     """The same for the runtime processes, including the children that have exited."""
     from cluster.processes.process_tree import NODE, Owned
 
-    used: Counter[str] = Counter()
+    used: dict[str, float] = defaultdict(float)
     for process in Owned(str(Path(here.env["RAYDOCK_STATE"]))).processes():
         times = process.cpu_times()
         used[process.environ().get(NODE, "others")] += sum(times[:4])

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 
 from bench.idle import rows, spent
 
 
 def test_parts_that_started_later_count_from_zero() -> None:
-    before, after = (
-        Counter({"head": 10.0, "cloud": 1.0}),
-        Counter({"head": 13.0, "cloud": 1.5, "cpu-worker-1": 2.0}),
-    )
+    before, after = {"head": 10.0, "cloud": 1.0}, {"head": 13.0, "cloud": 1.5, "cpu-worker-1": 2.0}
     assert spent(before, after, 0.5) == {"cloud": 0.25, "cpu-worker-1": 1.0, "head": 1.5}
 
 
