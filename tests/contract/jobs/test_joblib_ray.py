@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -69,9 +70,8 @@ def test_twenty_searches_outlive_a_node_each(every_node: Nodes, tmp_path: Path) 
         for number in range(KILLS + 1):  # the first one is not disturbed
             every_node.resize(2)
             (folder / str(number)).touch()
-            progress = 10 * (number - 1)  # the fits that have finished when the node dies, of 200
             if number:
-                wait(log, number, lambda text, done=progress: done <= fits(text))
+                wait(log, number, partial(has_done, 10 * (number - 1)))  # of 200 fits
                 every_node.kill(0)
             outcomes.append(json.loads(wait(log, number, lambda text: MARK in text).partition(MARK)[2]))
     assert [one for one in outcomes if one["fits"] != 200] == []
@@ -79,9 +79,9 @@ def test_twenty_searches_outlive_a_node_each(every_node: Nodes, tmp_path: Path) 
     assert sum(one["reruns"] > 0 for one in outcomes[1:]) >= KILLS / 2
 
 
-def fits(text: str) -> int:
-    """How many fits joblib has reported as done."""
-    return max([0, *map(int, re.findall(r"Done +(\d+) (?:tasks|out of)", text))])
+def has_done(least: int, text: str) -> bool:
+    """Whether joblib has reported that at least so many fits are done."""
+    return max([0, *map(int, re.findall(r"Done +(\d+) (?:tasks|out of)", text))]) >= least
 
 
 def wait(log: Path, number: int, holds: Callable[[str], bool]) -> str:
