@@ -141,7 +141,7 @@ class LastInLine(tune.schedulers.FIFOScheduler):
     """Gives a free actor to the last trial in the queue.
 
     By default it goes to the first one, for which Tune may be starting an actor, and that actor is killed. If trials
-    take less time than an actor's start, no second actor would ever start, and all trials would run on one CPU.
+    take less time than an actor's start, no second actor may ever start, so that all trials run on one CPU.
     """
 
     def choose_trial_to_run(self, controller):
