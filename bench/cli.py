@@ -38,11 +38,13 @@ class Benchmark:
 # In the order of the table. To add a benchmark, write a module and add a line here.
 BENCHMARKS = {
     "first_line": Benchmark("bench.first_line", True, "time from submission to the job's first line"),
+    "phases": Benchmark("bench.phases", True, "the same, in phases"),
     "exit": Benchmark("bench.exit", True, "time from job finish to command exit; exit codes"),
     "lag": Benchmark("bench.lag", True, "log line delay"),
     "start": Benchmark("bench.start", False, "startup time: --help, and to the first request"),
     "package": Benchmark("bench.package", True, "2,000 files: bytes uploaded, packaging time"),
     "up": Benchmark("bench.up", False, "time from cluster-up until the first job finishes"),
+    "idle": Benchmark("bench.idle", False, "CPU time of a lab that runs nothing"),
     "check": Benchmark("bench.check", False, "storage permission check, all granted"),
     "storage": Benchmark("bench.storage", False, "the lab's storage vs. fake-gcs-server"),
     "decisions": Benchmark("bench.decisions", False, "the lab's storage with and without its record"),

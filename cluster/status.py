@@ -81,9 +81,10 @@ def table(found: Sequence[Node]) -> str:
 
 
 def cells(node: Node) -> tuple[str, ...]:
-    """The cells of one row. Memory is in GiB."""
-    gpus = f"{node.gpus} (simulated)" if node.simulated and node.gpus else str(node.gpus)
+    """The cells of one row. Memory, also of each real GPU, is in GiB."""
     memory = f"{node.memory / 2**30:.1f} GiB"
+    kind = "simulated" if node.simulated else f"{node.gpu_memory / 2**30:.1f} GiB" if node.gpu_memory else ""
+    gpus = f"{node.gpus} ({kind})" if node.gpus and kind else str(node.gpus)
     return (clip(node.name, 22), clip(node.pool, 12), str(node.cpus), gpus, memory, node.state)
 
 

@@ -35,6 +35,7 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 
 ROLES = ("head", "cpu-worker", "gpu-worker")
 DESCRIPTION = "raydock-node.json"
@@ -55,11 +56,19 @@ FIXED_PORTS = (
 )
 METRICS_PORTS = {"DASHBOARD_METRIC_PORT": "6385", "AUTOSCALER_METRIC_PORT": "6386"}
 
+# What Ray does when nothing runs. By default, each node's log monitor lists the log folder ten times a second, and its
+# two agents look for their raylet every 0.4 s. The first setting makes that every 0.5 s, so a new process's output
+# appears up to 0.4 s later. The second one concerns agents only; a dead node is found in another way.
+IDLE = {"RAY_LOG_MONITOR_MANY_FILES_THRESHOLD": "0", "RAY_DASHBOARD_AGENT_CHECK_PARENT_INTERVAL_S": "2"}
+
 START = Path(__file__).with_name("start.py")
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
-def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
-    """The arguments to `ray start` for a node with this role.
+def ray_arguments(
+    role: str, environ: Mapping[str, str], gpu_labels: Mapping[str, str] = NO_LABELS
+) -> list[str]:
+    """The arguments to `ray start` for a node with this role. `gpu_labels` describe a GPU worker's real GPUs.
 
     From the label `host`, `cluster status` learns which container runs this node. After a crash, the container starts a
     new node while Ray still considers the old one alive.
@@ -89,6 +98,7 @@ def ray_arguments(role: str, environ: Mapping[str, str]) -> list[str]:
         if labels["gpu"] == "simulated":
             # A separate resource, so that `ray status` and the dashboard show it alongside "GPU".
             resources["simulated_gpu"] = gpus
+        labels |= gpu_labels
     return [
         f"--address={environ.get('RAYDOCK_HEAD', 'head:6379')}",
         f"--num-cpus={environ.get('RAYDOCK_CPUS', '1')}",
@@ -213,7 +223,8 @@ def require_gpu() -> None:
     if not any(Path("/dev").glob("nvidia[0-9]*")) and not Path("/dev/dxg").exists():
         raise SystemExit(
             "node.py: RAYDOCK_GPU=real, but this container has no NVIDIA device. On a host with the NVIDIA "
-            "Container Toolkit, start with -f compose.yaml -f compose.gpu.yaml. On other hosts, unset RAYDOCK_GPU."
+            "Container Toolkit, start with -f compose.yaml -f compose.gpu.yaml, or compose.cdi.yaml for CDI devices. "
+            "On other hosts, unset RAYDOCK_GPU."
         )
 
 
@@ -289,7 +300,8 @@ def without_proxy(environ: Mapping[str, str], networks: Sequence[ipaddress.IPv4N
 
 def main(argv: Sequence[str]) -> None:
     """Replace this process with `ray start` or COMMAND. Raises SystemExit with a message on failure."""
-    import naming  # in this file's folder, which is not on the path of other programs that load this file
+    import gpus  # in this file's folder, which is not on the path of other programs that load this file
+    import naming
 
     if not argv or argv[0] not in (*ROLES, "run") or argv == ["run"]:
         raise SystemExit(
@@ -303,14 +315,16 @@ def main(argv: Sequence[str]) -> None:
     environ |= without_proxy(environ, own_networks())
     if role == "run":
         os.execvpe(more[0], list(more), environ)
+    gpu_labels: Mapping[str, str] = NO_LABELS
     if role == "gpu-worker":
         if environ.get("RAYDOCK_GPU", "simulated") == "real":
             require_gpu()
+            gpu_labels = gpus.labels(gpus.find(environ).gpus)
         else:
             environ["RAYDOCK_SIMULATED_GPU"] = "1"  # jobs report it in their result
     if name := environ.get("RAYDOCK_NODE") or naming.node_name():
         environ["RAYDOCK_NODE"] = name
-    arguments = ray_arguments(role, environ)
+    arguments = ray_arguments(role, environ, gpu_labels)
     if role == "head":
         end_leftovers()
     else:
@@ -318,7 +332,7 @@ def main(argv: Sequence[str]) -> None:
     describe_in_background(environ)
     # Does not use the `ray` command, which is not on the PATH unless its environment is activated.
     command = [sys.executable, "-P", str(START), "start", "--block", *arguments, *FIXED_PORTS, *more]
-    os.execve(sys.executable, command, {**METRICS_PORTS, **environ})
+    os.execve(sys.executable, command, {**METRICS_PORTS, **IDLE, **environ})
 
 
 if __name__ == "__main__":

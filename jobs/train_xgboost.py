@@ -124,6 +124,26 @@ def score(config, uri=None):
     }
 
 
+@ray.remote(num_cpus=0, num_gpus=1)
+def use_of_gpu():
+    """On a worker: what XGBoost does with its GPU. Without CUDA, it would train on the CPU and only warn."""
+    if (
+        os.environ.get("RAYDOCK_SIMULATED_GPU") or os.environ.get("RAYDOCK_GPU") == "simulated"
+    ):  # set by its node
+        return "simulated"
+    return "real" if xgb.build_info()["USE_CUDA"] else "unused"
+
+
+def check_gpu():
+    """What --use-gpu does here: real, or simulated, which trains on the CPU. Exits if XGBoost can't use the GPU."""
+    found = ray.get(use_of_gpu.remote())
+    if found == "unused":
+        fix = "install the package xgboost instead of xgboost-cpu on the nodes, or omit --use-gpu"
+        raise SystemExit(f"--use-gpu: XGBoost was built without CUDA, so it can't use the GPU: {fix}.")
+    print(f"GPU: {found}{'; XGBoost trains on the CPU' * (found == 'simulated')}", flush=True)
+    return found
+
+
 def peak_mib():
     """This process's peak memory. Linux reports it in KiB, macOS in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
@@ -180,7 +200,8 @@ def run(args):
         make_small_data(args.data)
     ray.init()  # no address: the cluster sets it; without a cluster, this starts Ray on this machine
     columns, best = check(args)
-    params = PARAMS | ({"device": "cuda"} if args.use_gpu else {})
+    gpu = check_gpu() if args.use_gpu else None
+    params = PARAMS | ({"device": "cuda"} if gpu == "real" else {})
     config = {"data": args.data, "columns": columns, "rounds": args.rounds, "params": params}
     config["every"] = args.checkpoint_every
     start, model = time.perf_counter(), f"{args.storage_path}/model.ubj"
@@ -222,7 +243,7 @@ def run(args):
         "peak_memory_mib": max(m["peak_mib"] for m in reports),
         "metrics": {
             "accuracy": scored["accuracy"], "log_loss": scored["log_loss"], "floor_accuracy": floor,
-            "best_possible_accuracy": best, "rounds": args.rounds, "model": model, "attempts": len(last),
+            "best_possible_accuracy": best, "rounds": args.rounds, "model": model, "attempts": len(last), "gpu": gpu,
             "train_seconds": sum(m["seconds"] for m in last), "train_seconds_alone": alone and alone["train_seconds"],
         },
         "curves": [{"title": f"{y} a round", "x": "boosting round", "y": y, "lines": lines[y]} for y in lines],

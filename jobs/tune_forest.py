@@ -6,7 +6,7 @@
 # writes = ["--storage-path=gs://lab-models/tune_forest"]
 # needs = { cpus = 1 }
 # ///
-"""Search a grid of 27 forests with Ray Tune. The data is stored once, and each fold writes a checkpoint.
+"""Search a grid of 27 forests with Ray Tune. The data is stored once, and long trials write checkpoints.
 
 Shows      Tune's trials and checkpoints, and how to resume; how much memory it takes if each trial loads its own
            data (--naive); and `pip` dependencies: matplotlib is in the header above but not in the nodes' image, so
@@ -44,6 +44,7 @@ from sklearn.model_selection import StratifiedKFold
 POSSIBLE = 0.9  # share of the synthetic labels that a model can learn; the others are a random class
 STORE = "gs://lab-models" if "RAY_ADDRESS" in os.environ else tempfile.gettempdir()  # or a local folder
 FOLDS = StratifiedKFold(3, shuffle=True, random_state=4)
+WORTH_SAVING = 2.0  # seconds of work since the last checkpoint
 
 
 def load(data, label, rows):
@@ -94,17 +95,26 @@ def trial(config, source, stored):
     node, start = ray.get_runtime_context().get_node_id(), time.time()
     # 1. The references become read-only arrays in this node's shared memory. With --naive, each trial has a copy
     X, y = ray.get(list(stored)) if stored else load(*source)[:2]
-    scores, checkpoint = [], tune.get_checkpoint()
+    scores, checkpoint, saved = [], tune.get_checkpoint(), start
     if checkpoint:  # 2. This trial was interrupted, or its node died. These folds are already done
         with checkpoint.as_directory() as folder:
             scores = json.loads(pathlib.Path(folder, "scores.json").read_text())
-    for number, fold in enumerate(FOLDS.split(X, y)):
-        if number >= len(scores):
-            scores.append(accuracy_of_fold(X, y, *fold, config))
-        metrics = {"accuracy": np.mean(scores), "node": node, "start": start, "end": time.time()}
-        with tempfile.TemporaryDirectory() as folder:  # 3. Tune moves it to the storage path
-            pathlib.Path(folder, "scores.json").write_text(json.dumps(scores))
-            tune.report(metrics | peak_memory(), checkpoint=tune.Checkpoint.from_directory(folder))
+    for fold in list(FOLDS.split(X, y))[len(scores) :]:
+        scores.append(accuracy_of_fold(X, y, *fold, config))
+        # 3. Writing a checkpoint to a bucket takes half a second, so it must save more work than that
+        if len(scores) < FOLDS.n_splits and time.time() - saved > WORTH_SAVING:
+            save(scores)
+            saved = time.time()
+    tune.report(
+        {"accuracy": np.mean(scores), "node": node, "start": start, "end": time.time()} | peak_memory()
+    )
+
+
+def save(scores):
+    """Write a checkpoint, which Tune moves to the storage path."""
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "scores.json").write_text(json.dumps(scores))
+        tune.report({"accuracy": np.mean(scores)}, checkpoint=tune.Checkpoint.from_directory(folder))
 
 
 def words(config):
@@ -124,22 +134,39 @@ class Progress(tune.Callback):
 
     def on_trial_recover(self, iteration, trials, trial, **info):
         """Print that the trial resumes on another node."""
-        print(f"lost: {words(trial.config)}: resuming from its last fold on another node", flush=True)
+        print(f"lost: {words(trial.config)}: resuming from its last checkpoint on another node", flush=True)
+
+
+class LastInLine(tune.schedulers.FIFOScheduler):
+    """Gives a free actor to the last trial in the queue.
+
+    By default it goes to the first one, for which Tune may be starting an actor, and that actor is killed. If trials
+    take less time than an actor's start, no second actor may ever start, so that all trials run on one CPU.
+    """
+
+    def choose_trial_to_run(self, controller):
+        """Tune calls this whenever a trial can be started."""
+        waiting = [one for one in controller.get_trials() if one.status == "PENDING"]
+        return waiting[-1] if waiting else None
 
 
 def grid_with_ray(args, grid, name, stored):
     """Run the grid and return Tune's results, one per trial."""
-    os.environ.update(TUNE_GLOBAL_CHECKPOINT_S="1", TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1")
+    # Every 5 seconds, Tune saves which trials have finished: this is what --resume may lose after a crash.
+    os.environ.update(TUNE_GLOBAL_CHECKPOINT_S="5", TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1")
     # 4. One CPU per trial keeps trials off the head node. `stored` contains references, not the data
     work = tune.with_parameters(trial, source=(args.data, args.label, args.rows), stored=stored)
     work, path = tune.with_resources(work, {"cpu": 1}), f"{args.storage_path}/{name}"
     space = {key: tune.grid_search(values) for key, values in grid.items()}
     again = tune.FailureConfig(max_failures=5)  # 5. If a trial's node dies, the trial resumes elsewhere
     to = {"name": name, "storage_path": args.storage_path, "verbose": 0, "callbacks": [Progress()]}
-    run, config = tune.RunConfig(**to, failure_config=again), tune.TuneConfig(reuse_actors=True)
+    run = tune.RunConfig(**to, failure_config=again)
+    config = tune.TuneConfig(
+        reuse_actors=True, scheduler=LastInLine()
+    )  # 6. A new process for each trial is slow
     begun = args.resume and tune.Tuner.can_restore(path)  # before a new Tuner writes to the path
     for _ in range(5):
-        if begun:  # 6. Finished trials are not repeated
+        if begun:  # 7. Finished trials are not repeated
             tuner = tune.Tuner.restore(path, work, resume_errored=True)
         else:
             tuner = tune.Tuner(work, param_space=space, tune_config=config, run_config=run)
@@ -232,7 +259,7 @@ def run(args):
     ray.init(log_to_driver=False)  # no address: the cluster sets it; otherwise, starts Ray on this machine
     wait_for_cpus()
     begin = time.time()
-    # 7. A task loads the data on a worker. If the node dies, Ray recreates its return values, but objects from
+    # 8. A task loads the data on a worker. If the node dies, Ray recreates its return values, but objects from
     #    `ray.put` would be lost. Its process exits afterwards, so that no trial inherits its memory.
     making = ray.remote(num_cpus=1, max_retries=5, num_returns=3, max_calls=1)(load)
     *stored, about = making.remote(*source)

@@ -59,9 +59,9 @@ class Compose:
         return show
 
     def files(self) -> list[str]:
-        """The flags for the Compose files, including compose.gpu.yaml if the engine has the NVIDIA runtime."""
-        root = self.context.root
-        overlay = ["-f", str(root / "compose.gpu.yaml")] if self.engine.nvidia() else []
+        """The flags for the Compose files, including the one for GPUs if the engine can give them to containers."""
+        root, name = self.context.root, self.engine.gpu_overlay()
+        overlay = ["-f", str(root / name)] if name else []
         return ["--project-directory", str(root), "-f", str(root / "compose.yaml"), *overlay]
 
     def environment(self, base: str, renewed: bool = False) -> dict[str, str]:

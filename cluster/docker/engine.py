@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from cluster.docker import gpus
 from cluster.errors import NoEngine, NoRegistry
 from cluster.status import Member
 from raydock.machine import Machine
@@ -34,9 +35,9 @@ class DockerEngine:
     address: str
     version: str
 
-    def nvidia(self) -> bool:
-        """Whether the engine has the NVIDIA runtime, which lets containers use a GPU."""
-        return "nvidia" in self.client.info().get("Runtimes", {})
+    def gpu_overlay(self) -> str:
+        """The Compose file that gives containers this machine's NVIDIA GPUs, or "" if the engine can't."""
+        return gpus.overlay(self.client.info(), self.address.startswith("unix:"))
 
     def machine(self) -> Machine:
         """The CPUs and memory available to containers. Docker Desktop reports those of its virtual machine."""

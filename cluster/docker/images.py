@@ -22,7 +22,7 @@ GPU_SERVICE, GPU_LABEL = "gpu-worker", "raydock.gpu-build"  # see docker/Dockerf
 def missing(engine: DockerEngine, context: Context) -> list[str]:
     """The images that must be built, including a GPU image that was built without CUDA if CUDA is wanted."""
     images = context.topology.images
-    cuda = (context.settings.get("GPU_BUILD") or ("cuda" if engine.nvidia() else "cpu")) == "cuda"
+    cuda = (context.settings.get("GPU_BUILD") or ("cuda" if engine.gpu_overlay() else "cpu")) == "cuda"
     return [
         name
         for service, name in images.items()

@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cluster import ports
-from cluster.processes import process_tree, ray_node
+from cluster.processes import gpus, process_tree, ray_node
 from cluster.processes.record import NodeProcess, ProcessesRecord
 from cluster.runtimes import Context
 from cluster.state import logs
@@ -29,9 +31,20 @@ def launch_node(context: Context, found: ProcessesRecord, pool: Pool, name: str)
         found.temp, name
     ):  # an earlier node with this name may have left them behind
         Path(socket).unlink(missing_ok=True)
-    environ = ray_node.environment(context.state, found, pool, node)
-    vector = node_command(context, found, pool, name, own)
+    real_gpus = gpus_of(context, pool, name)
+    environ = ray_node.environment(context.state, found, pool, node, real_gpus=real_gpus)
+    vector = node_command(context, found, pool, node, real_gpus)
     return replace(node, pid=launch_process(context, found, vector, environ))
+
+
+def gpus_of(context: Context, pool: Pool, name: str) -> Sequence[Any]:
+    """The node's real GPUs. On a machine with NVIDIA's driver, says which they are or why there are none."""
+    if not pool.gpus:
+        return ()
+    usable = gpus.module(context.root).find(os.environ)
+    if line := gpus.sentence(usable, pool, name):
+        context.say(line)
+    return gpus.of_worker(usable.gpus, pool, name)
 
 
 def launch_process(
@@ -62,14 +75,16 @@ def wait_for_marker(process: subprocess.Popen[bytes], owned: process_tree.Owned)
 
 
 def node_command(
-    context: Context, found: ProcessesRecord, pool: Pool, name: str, own: tuple[int, ...]
+    context: Context, found: ProcessesRecord, pool: Pool, node: NodeProcess, real_gpus: Sequence[Any]
 ) -> list[str]:
-    """The command that starts a node. `own` are the node's ports, in the order of ray_node.PORTS."""
+    """The command that starts a node."""
+    name, own = node.name, node.ports
     share = ray_node.shares(context.topology, machine_memory(), shared_memory(found.temp))[pool.name]
     if pool.name == "head":
         vector = ray_node.command(context.root, found.temp, pool, name, share, own, "")
         return vector + ray_node.head_options(found.temp, found.ports.dashboard)
-    return ray_node.command(context.root, found.temp, pool, name, share, own, ray_node.gcs(found.head))
+    head = ray_node.gcs(found.head)
+    return ray_node.command(context.root, found.temp, pool, name, share, own, head, real_gpus)
 
 
 def log(context: Context, name: str) -> LogFile:

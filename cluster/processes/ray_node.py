@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
-from cluster.processes import identity, loopback, process_tree, record
+from cluster.processes import gpus, identity, loopback, process_tree, record
 from cluster.processes.identity import LOOPBACK
 from raydock.topology import Pool, Topology
 
@@ -71,16 +71,22 @@ def gcs(head: record.NodeProcess) -> str:
 
 
 def command(
-    root: Path, temp: str, pool: Pool, name: str, share: Share, ports: tuple[int, ...], head: str
-) -> list[str]:
-    """The argument vector for `ray start`. `head` is the control store's address, which the head does not use."""
+    root: Path, temp: str, pool: Pool, name: str, share: Share, ports: tuple[int, ...], head: str,
+    real_gpus: Sequence[Any] = (),
+) -> list[str]:  # fmt: skip
+    """The argument vector for `ray start`. `head` is the control store's address, which the head does not use.
+
+    `real_gpus` are the worker's, if it has any (gpus.py).
+    """
     environ = {
+        **gpus.variables(pool, real_gpus, {}),
         "RAYDOCK_CPUS": str(pool.cpus),
         "RAYDOCK_GPUS": str(pool.gpus),
         "RAYDOCK_HEAD": head,
         process_tree.NODE: name,
     }
-    resources: list[str] = node_module(root).ray_arguments(pool.name, environ)
+    labels = gpus.module(root).labels(real_gpus)
+    resources: list[str] = node_module(root).ray_arguments(pool.name, environ, labels)
     options = HEAD_PORTS if pool.name == "head" else PORTS
     return [
         *(sys.executable, "-P", str(LAUNCHER), "start", "--block", *resources),
@@ -131,6 +137,7 @@ def environment(
     pool: Pool,
     node: record.NodeProcess,
     caller: Mapping[str, str] = os.environ,
+    real_gpus: Sequence[Any] = (),
 ) -> dict[str, str]:
     """A node's environment: `inherited`, the marker, and variables that point to the lab's cloud instead of Google's.
 
@@ -141,6 +148,7 @@ def environment(
         process_tree.MARK: str(state),
         process_tree.NODE: node.name,
         "SPT_NOENV": "1",  # keeps the marker readable after a worker sets its process title
+        **node_module(loopback.DOCKER.parent).IDLE,
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # see loopback.py
         "PYTHONPATH": os.pathsep.join(filter(None, [str(DRIVER), caller.get("PYTHONPATH")])),
@@ -152,4 +160,5 @@ def environment(
     if pool.name == "head":
         metrics = zip(METRICS, node.ports[len(HEAD_PORTS) :], strict=True)
         return {**inherited(caller), **added, **{name: str(port) for name, port in metrics}}
-    return {**inherited(caller), **added, **({"RAYDOCK_SIMULATED_GPU": "1"} if pool.gpus else {})}
+    kept = {name: value for name, value in inherited(caller).items() if name != gpus.VISIBLE or not pool.gpus}
+    return {**kept, **added, **gpus.variables(pool, real_gpus, caller)}

@@ -27,6 +27,8 @@ class Node:
     object_store: int  # bytes
     state: str  # ALIVE or DEAD
     started: int  # milliseconds since 1970
+    gpu_name: str = ""  # of real GPUs
+    gpu_memory: int = 0  # bytes per real GPU; 0 if unknown
 
 
 def list_nodes(gateway: Gateway) -> list[Node]:
@@ -66,4 +68,6 @@ def parse(row: Mapping[str, Any], hosts: Mapping[str, str]) -> Node:
         object_store=int(total.get("object_store_memory", 0)),
         state=text(row.get("state")),
         started=int(number(row.get("start_time_ms"))),
+        gpu_name=text(labels.get("gpu-name")),
+        gpu_memory=int(mib) * 2**20 if (mib := text(labels.get("gpu-mib"))).isdecimal() else 0,
     )

@@ -58,12 +58,45 @@ def test_tasks_side_by_side_are_counted(job: ModuleType) -> None:
     assert job.most_at_once([{"start": start, "end": end} for start, end in spans]) == 2
 
 
+def test_work_uses_the_first_framework_that_can(
+    job: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing() -> None:
+        return None
+
+    steps: list[int] = []
+    monkeypatch.setattr(job, "FRAMEWORKS", {"A": missing, "B": lambda: lambda: steps.append(1)})
+    monkeypatch.delenv("RAYDOCK_SIMULATED_GPU", raising=False)
+    name, rate = job.work(0.01)
+    assert (name, rate > 0, len(steps) > 1) == ("B", True, True)
+    monkeypatch.setattr(job, "FRAMEWORKS", {"A": missing})
+    assert job.work(0) == ("none", None)
+    monkeypatch.setenv("RAYDOCK_SIMULATED_GPU", "1")
+    monkeypatch.setattr(job, "FRAMEWORKS", {"C": lambda: pytest.fail("a simulated GPU computes nothing")})
+    assert job.work(0) == ("none", None)
+
+
+def test_halves_share_the_speed_of_a_gpu(job: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    whole, half = ([{"framework": "CuPy", "steps_per_second": rate}] for rate in (200.0, 101.0))
+    found = job.rates(whole, half)
+    assert found == {"frameworks": ["CuPy"], "steps_per_second": {"whole": 200.0, "half": 101.0}}
+    job.describe(found, "real")
+    waited = [{"framework": "none", "steps_per_second": None}]
+    job.describe(job.rates(waited, waited), "real")
+    job.describe(job.rates(waited, waited), "simulated")
+    assert capsys.readouterr().out == (
+        "CuPy: 200.0 steps a second with a whole GPU, 101.0 with half a GPU\n"
+        "The tasks only waited: none of PyTorch, CuPy, XGBoost can use the GPU here.\n"
+    )
+
+
 def test_more_tasks_at_once_than_gpus_fail(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "start_ray", lambda: None)
     monkeypatch.setattr(job, "wait_for_gpu", lambda: 1)
     monkeypatch.setattr(job, "nodes_that_worked", lambda tasks: [])
     monkeypatch.setattr(job, "chart", lambda *given: None)
-    monkeypatch.setattr(job, "queue", lambda *given: [{"start": 0.0, "end": 1.0, "waited": 0.0}] * 2)
+    task = {"start": 0.0, "end": 1.0, "waited": 0.0, "framework": "none", "steps_per_second": None}
+    monkeypatch.setattr(job, "queue", lambda *given: [task] * 2)
     with pytest.raises(
         RuntimeError, match=r"^too many tasks ran at the same time on 1 GPUs: \{'whole': 2, 'half': 2\}$"
     ):

@@ -55,6 +55,27 @@ def test_workers_share_all_row_groups(job: ModuleType, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("simulated", "cuda", "found"), [("1", False, "simulated"), ("", True, "real"), ("", False, "unused")]
+)
+def test_a_gpu_that_xgboost_cannot_use_is_not_called_real(
+    job: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    simulated: str, cuda: bool, found: str,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("RAYDOCK_SIMULATED_GPU", simulated)
+    monkeypatch.setattr(job.xgb, "build_info", lambda: {"USE_CUDA": cuda})
+    monkeypatch.setattr(job, "use_of_gpu", SimpleNamespace(remote=job.use_of_gpu._function))
+    monkeypatch.setattr(job.ray, "get", lambda value: value)
+    if found == "unused":
+        with pytest.raises(
+            SystemExit, match=r"^--use-gpu: XGBoost was built without CUDA, .* omit --use-gpu\.$"
+        ):
+            job.check_gpu()
+    else:
+        assert job.check_gpu() == found
+        assert capsys.readouterr().out.startswith(f"GPU: {found}")
+
+
+@pytest.mark.parametrize(
     ("words", "alone", "told"),
     [
         ([], 0.1, r"^held-out accuracy of 0\.9000 is below the floor of 0\.9310$"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import signal
 import time
@@ -129,6 +130,69 @@ def test_parquet_is_read_with_its_label(job: ModuleType, tmp_path: Path) -> None
 def test_a_storage_path_that_cannot_be_written_is_one_sentence(job: ModuleType, path: str, why: str) -> None:
     with pytest.raises(SystemExit, match=rf"^--storage-path {path} can't be written: {why}$"):
         job.writer_to(path, "grid")
+
+
+@pytest.fixture
+def reports(job: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict[str, Any], Any]]:
+    """What a trial reports to Tune. Its folds score 0.5, 0.6 and 0.7 and take 3 s each."""
+    made: list[tuple[dict[str, Any], Any]] = []
+    clock = itertools.count(step=3)
+    context = SimpleNamespace(get_node_id=lambda: "n")
+    folds = [("train", "test", score) for score in (0.5, 0.6, 0.7)]
+    split = SimpleNamespace(split=lambda X, y: [fold[:2] for fold in folds], n_splits=3)
+    scores = iter(score for *_, score in folds)
+
+    def report(metrics: dict[str, Any], checkpoint: Any = None) -> None:
+        saved = checkpoint and json.loads(Path(checkpoint.path, "scores.json").read_text())
+        made.append((metrics, saved))
+
+    monkeypatch.setattr(job, "FOLDS", split)
+    monkeypatch.setattr(job, "accuracy_of_fold", lambda *given: next(scores))
+    monkeypatch.setattr(job.time, "time", lambda: next(clock))
+    monkeypatch.setattr(job.ray, "get_runtime_context", lambda: context)
+    monkeypatch.setattr(job.ray, "get", lambda refs: ("X", "y"))
+    monkeypatch.setattr(job.tune, "report", report)
+    monkeypatch.setattr(job.tune, "get_checkpoint", lambda: None)
+    return made
+
+
+def test_a_long_trial_saves_its_folds_and_a_short_one_does_not(
+    job: ModuleType, monkeypatch: pytest.MonkeyPatch, reports: list[tuple[dict[str, Any], Any]]
+) -> None:
+    monkeypatch.setattr(job, "WORTH_SAVING", 2)
+    job.trial({}, None, ["X", "y"])
+    assert [saved for _, saved in reports] == [[0.5], [0.5, 0.6], None]
+    assert reports[-1][0]["accuracy"] == pytest.approx(0.6)
+
+
+def test_short_folds_are_not_saved(
+    job: ModuleType, monkeypatch: pytest.MonkeyPatch, reports: list[tuple[dict[str, Any], Any]]
+) -> None:
+    monkeypatch.setattr(job, "WORTH_SAVING", 100)
+    job.trial({}, None, ["X", "y"])
+    assert [saved for _, saved in reports] == [None]
+
+
+def test_an_interrupted_trial_continues_from_its_checkpoint(
+    job: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    reports: list[tuple[dict[str, Any], Any]],
+) -> None:
+    (tmp_path / "scores.json").write_text("[0.9, 0.8]")
+    checkpoint = job.tune.Checkpoint.from_directory(str(tmp_path))
+    monkeypatch.setattr(job.tune, "get_checkpoint", lambda: checkpoint)
+    job.trial({}, None, ["X", "y"])
+    assert [metrics["accuracy"] for metrics, _ in reports] == [pytest.approx((0.9 + 0.8 + 0.5) / 3)]
+
+
+def test_a_free_actor_goes_to_the_last_trial(job: ModuleType) -> None:
+    """For the first one, an actor may be starting on another worker."""
+    statuses = ["TERMINATED", "RUNNING", "PENDING", "PENDING", "RUNNING"]
+    queue = [SimpleNamespace(status=status) for status in statuses]
+    scheduler = job.LastInLine()
+    assert scheduler.choose_trial_to_run(SimpleNamespace(get_trials=lambda: queue)) is queue[3]
+    assert scheduler.choose_trial_to_run(SimpleNamespace(get_trials=lambda: queue[:2])) is None
 
 
 def trials(accuracy: float, errors: list[Exception], done: bool = True) -> Any:

@@ -29,8 +29,8 @@ class FakeEngine:
     ) -> None:
         self.has, self.pulls, self.with_nvidia, self.built = has, pulls, nvidia, built
 
-    def nvidia(self) -> bool:
-        return self.with_nvidia
+    def gpu_overlay(self) -> str:
+        return "compose.gpu.yaml" if self.with_nvidia else ""
 
     def image_label(self, name: str, label: str) -> str:
         assert label == "raydock.gpu-build"

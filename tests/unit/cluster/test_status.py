@@ -32,6 +32,12 @@ def test_the_table() -> None:
     )
 
 
+def test_a_real_gpu_is_shown_with_its_memory() -> None:
+    real = replace(GPU, simulated=False, gpus=2, gpu_name="Tesla-T4", gpu_memory=15 * GIB)
+    assert "  16    2 (15.0 GiB)  300.0 GiB  ALIVE" in table([real])
+    assert "  16    2     300.0 GiB  ALIVE" in table([replace(real, gpu_memory=0)])
+
+
 def test_the_table_fits_80_columns() -> None:
     name = "a-worker-with-a-very-long-name-10"
     wide = replace(GPU, name=name, pool=name, state="STARTING", gpus=16, cpus=1024)
@@ -135,5 +141,6 @@ def test_json_is_versioned() -> None:
         {
             "id": "c", "name": "172.18.0.4", "host": "c0c0", "pool": "gpu-worker", "cpus": 16, "gpus": 4,
             "simulated": True, "memory": 300 * GIB, "object_store": GIB, "state": "ALIVE", "started": 3,
+            "gpu_name": "", "gpu_memory": 0,
         }
     ]  # fmt: skip

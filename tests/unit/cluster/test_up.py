@@ -34,8 +34,8 @@ class Here:
     def containers(self, project: str, service: str = "") -> list[Any]:
         return [one for one in self.there if service in ("", one.labels[engine.SERVICE])]
 
-    def nvidia(self) -> bool:
-        return False
+    def gpu_overlay(self) -> str:
+        return ""
 
     def has_image(self, name: str) -> bool:
         return True

@@ -179,6 +179,10 @@ def test_the_nodes_of_the_local_cluster(ray: FakeDashboard) -> None:
         "labels": {"gpu": "simulated", "host": "w"},
         "resources_total": {"GPU": 2},
     }
+    real = {"pool": "gpu-worker", "gpu": "real", "gpu-name": "Tesla-T4", "gpu-mib": "15360"}
+    ray.nodes = [ROW | {"labels": real}]
+    (node,) = nodes.list_nodes(Gateway(ray.url))
+    assert (node.simulated, node.gpu_name, node.gpu_memory) == (False, "Tesla-T4", 15 * 2**30)
     ray.nodes = [worker, ROW, ROW | {"labels": None, "start_time_ms": "?", "state": 7}]
     found = nodes.list_nodes(Gateway(ray.url))
     assert [(node.pool, node.host, node.gpus, node.simulated, node.state) for node in found] == [
