@@ -37,12 +37,14 @@ class Benchmark:
 
 # In the order of the table. To add a benchmark, write a module and add a line here.
 BENCHMARKS = {
-    "first_line": Benchmark("bench.first_line", True, "time from submission to the job's first line"),
-    "phases": Benchmark("bench.phases", True, "the same, in phases"),
-    "exit": Benchmark("bench.exit", True, "time from job finish to command exit; exit codes"),
-    "lag": Benchmark("bench.lag", True, "log line delay"),
-    "start": Benchmark("bench.start", False, "startup time: --help, and to the first request"),
-    "package": Benchmark("bench.package", True, "2,000 files: bytes uploaded, packaging time"),
+    "first_line": Benchmark(
+        "bench.submission.first_line", True, "time from submission to the job's first line"
+    ),
+    "phases": Benchmark("bench.submission.phases", True, "the same, in phases"),
+    "exit": Benchmark("bench.submission.exit", True, "time from job finish to command exit; exit codes"),
+    "lag": Benchmark("bench.submission.lag", True, "log line delay"),
+    "start": Benchmark("bench.submission.start", False, "startup time: --help, and to the first request"),
+    "package": Benchmark("bench.submission.package", True, "2,000 files: bytes uploaded, packaging time"),
     "up": Benchmark("bench.up", False, "time from cluster-up until the first job finishes"),
     "idle": Benchmark("bench.idle", False, "CPU time of a lab that runs nothing"),
     "check": Benchmark("bench.check", False, "storage permission check, all granted"),
@@ -50,11 +52,13 @@ BENCHMARKS = {
     "decisions": Benchmark("bench.decisions", False, "the lab's storage with and without its record"),
     "lesson": Benchmark("bench.lesson.speedup", True, "lessons vs. sequential runs and loky"),
     "joblib": Benchmark(
-        "bench.joblib_backends", True, "joblib with shared data vs. Ray's own, loky and tasks"
+        "bench.lesson.joblib_backends", True, "joblib with shared data vs. Ray's own, loky and tasks"
     ),
-    "tune": Benchmark("bench.tune", True, "Ray Tune vs. the fits alone; memory per trial"),
-    "train": Benchmark("bench.train", True, "Ray Train vs. xgb.train"),
-    "kuberay": Benchmark("bench.kuberay", False, "first line and exit on the kubeconfig's RayCluster", True),
+    "tune": Benchmark("bench.lesson.tune", True, "Ray Tune vs. the fits alone; memory per trial"),
+    "train": Benchmark("bench.lesson.train", True, "Ray Train vs. xgb.train"),
+    "kuberay": Benchmark(
+        "bench.submission.kuberay", False, "first line and exit on the kubeconfig's RayCluster", True
+    ),
 }
 
 

@@ -23,8 +23,8 @@ def test_an_unknown_benchmark_is_named_and_nothing_runs(capsys: pytest.CaptureFi
     assert cli.main(["lagg"]) == 1
     assert capsys.readouterr().err == (
         "bench: Unknown benchmark lagg. "
-        "Known: first_line, phases, exit, lag, start, package, up, idle, check, storage, decisions, lesson, joblib, tune, "
-        "train, kuberay.\n"
+        "Known: first_line, phases, exit, lag, start, package, up, idle, check, storage, decisions, lesson, joblib, "
+        "tune, train, kuberay.\n"
     )
 
 

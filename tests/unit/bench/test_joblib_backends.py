@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.joblib_backends import WAYS, Case, Figures, cases, markdown, rows, write
+from bench.lesson.joblib_backends import WAYS, Case, Figures, cases, markdown, rows, write
 
 RESULT = {
     "cpus": 2,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.phases import PHASES, rows
+from bench.submission.phases import PHASES, rows
 
 
 def test_the_phases_add_up() -> None:

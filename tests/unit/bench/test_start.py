@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench.start import until_request
+from bench.submission.start import until_request
 
 TWO_CONNECTIONS = """
 import socket, sys, time

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench.exit import rows_of, run_job, shown
-from bench.first_line import until_first
 from bench.measure import command
 from bench.measure.command import HEADERS, Unexpected
 from bench.measure.commands import sending
 from bench.measure.paired_runs import Setting, alternate, seconds
 from bench.measure.statistics import Aim, Comparison, Of
+from bench.submission.exit import rows_of, run_job, shown
+from bench.submission.first_line import until_first
 from raydock.errors import RaydockError
 
 PATH = "service proxy of a Kubernetes API server"

@@ -42,7 +42,7 @@ def measure(setting: Setting) -> list[Comparison]:
 def stock(folder: str) -> float:
     """Run `xgb.train` in a new Python process and return the seconds it took. The first run also creates the rows."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench.train", folder],
+        [sys.executable, "-m", "bench.lesson.train", folder],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
