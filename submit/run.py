@@ -156,22 +156,23 @@ async def follow(
     console.verdict(job)
     if transient:
         console.say(keeper.note)
-    if job.status == "FAILED" and (denial := last_denial(log.tail)):
+    access = await access_line(dashboard, job)
+    if job.status == "FAILED" and not access and (denial := last_denial(log.tail)):
         console.denial(str(denial), denial.fix(IAM_TARGETS.get(dashboard.target.name, "")))
     link = job_link(dashboard, submission_id) if console.interactive else ""
     outcome.deliver(outcome.Ended(job, log, dashboard.target.name, workers, link), options, console)
-    await show_accuracy(dashboard, job, console)
+    if access:
+        console.wrapped("", access)
     return job
 
 
-async def show_accuracy(dashboard: Dashboard, job: Job, console: Console) -> None:
-    """Print whether the header declares what the job used, for a job in the lab that this machine runs."""
+async def access_line(dashboard: Dashboard, job: Job) -> str:
+    """What a job in the lab was denied, or whether its header declares what it used; "" for other jobs."""
     if dashboard.target.name != "local" or not isinstance(lab := dashboard.target.google(), LabCloud):
-        return
+        return ""
     from .privilege.accuracy import header_line
 
-    if line := await header_line(lab, job):
-        console.wrapped("", line)
+    return await header_line(lab, job)
 
 
 def job_link(dashboard: Dashboard, submission_id: str) -> str:

@@ -32,7 +32,7 @@ AI. A test generates it again, so a new method, field or function fails that tes
 
 - **works**: it has its effect, which the named test shows. For what only the service sets: the service sets it.
 - **rejected**: it fails immediately, and the error names the field, the method or the missing service. The SDK itself
-  supports most of `vertex_ray.predict` with Ray 2.9.3 only.
+  supports most of `vertex_ray.predict` with an older Ray only.
 - **no effect**: it is accepted, validated as far as its format is known, and returned, but changes nothing in the lab.
 - **absent**: the lab never sets it, and ignores it in requests.
 """
