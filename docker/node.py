@@ -59,7 +59,13 @@ METRICS_PORTS = {"DASHBOARD_METRIC_PORT": "6385", "AUTOSCALER_METRIC_PORT": "638
 # What Ray does when nothing runs. By default, each node's log monitor lists the log folder ten times a second, and its
 # two agents look for their raylet every 0.4 s. The first setting makes that every 0.5 s, so a new process's output
 # appears up to 0.4 s later. The second one concerns agents only; a dead node is found in another way.
-IDLE = {"RAY_LOG_MONITOR_MANY_FILES_THRESHOLD": "0", "RAY_DASHBOARD_AGENT_CHECK_PARENT_INTERVAL_S": "2"}
+# The third setting is about failed environments: for this many seconds, 600 by default, Ray fails each job that needs the
+# same packages without trying again, even if the network or a setting has been fixed.
+RAY_SETTINGS = {
+    "RAY_LOG_MONITOR_MANY_FILES_THRESHOLD": "0",
+    "RAY_DASHBOARD_AGENT_CHECK_PARENT_INTERVAL_S": "2",
+    "BAD_RUNTIME_ENV_CACHE_TTL_SECONDS": "5",
+}
 
 START = Path(__file__).with_name("start.py")
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
@@ -332,7 +338,7 @@ def main(argv: Sequence[str]) -> None:
     describe_in_background(environ)
     # Does not use the `ray` command, which is not on the PATH unless its environment is activated.
     command = [sys.executable, "-P", str(START), "start", "--block", *arguments, *FIXED_PORTS, *more]
-    os.execve(sys.executable, command, {**METRICS_PORTS, **IDLE, **environ})
+    os.execve(sys.executable, command, {**METRICS_PORTS, **RAY_SETTINGS, **environ})
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ def environment(
         process_tree.MARK: str(state),
         process_tree.NODE: node.name,
         "SPT_NOENV": "1",  # keeps the marker readable after a worker sets its process title
-        **node_module(loopback.DOCKER.parent).IDLE,
+        **node_module(loopback.DOCKER.parent).RAY_SETTINGS,
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # see loopback.py
         "PYTHONPATH": os.pathsep.join(filter(None, [str(DRIVER), caller.get("PYTHONPATH")])),
