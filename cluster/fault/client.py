@@ -10,11 +10,11 @@ from cluster.fault.options import Wanted
 from raydock.answers import mapping, number, parsed, rows, text
 from raydock.errors import CommandFailed, NotFound, Unreachable, UsageError
 from raydock.faults import Fault, from_json
+from raydock.gcp.clouds import UPDATE
 from raydock.rayapi.connection import Gateway
 
 PATH = "/lab/faults"
 SECONDS = 10.0
-UPDATE = "make cluster-down cluster-up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def refusal(status: int, error: Any) -> Exception:
     """The error for the lab's refusal."""
     message = text(error.get("message"))
     if status == 401:
-        return CommandFailed("The lab's cloud rejected this checkout's key.", UPDATE)
+        return CommandFailed("The lab's cloud rejected this checkout's key.", "make cluster-down cluster-up")
     if not message:
         return CommandFailed(f"The running lab can't cause faults: it returned {status}.", UPDATE)
     if message.startswith("Bucket "):

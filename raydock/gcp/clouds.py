@@ -23,6 +23,8 @@ STORAGE = "storage.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 SECONDS = 10.0
 LAB = "The lab's cloud"
+NO_ROUTE = "The lab has no route"  # cloud/identity/lab_api.py
+UPDATE = "make images && python -m cluster up --restart"
 LOGIN = "gcloud auth application-default login"
 
 
@@ -119,6 +121,8 @@ class LabCloud:
                 raise PermissionDenied(
                     "The lab's cloud rejected this checkout's key.", "make cluster-down cluster-up"
                 )
+            if reply.status_code == 404 and reply.text.startswith(NO_ROUTE):
+                raise Unreachable("The running lab is older than this checkout.", UPDATE)
             return object_of(reply.raise_for_status(), LAB)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:
             why = no_answer.reason(fault, SECONDS)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 
+import httpx
 import pytest
 
+from raydock.errors import Unreachable
 from raydock.gcp.clouds import LabCloud
 from raydock.jobscript.header import Header
 from submit.findings import Finding, Outcome
@@ -217,3 +219,14 @@ def test_key_of_another_cluster(lab: RunningCloud) -> None:
     (one,) = found(storage.question(Header(reads=("gs://b-1/x",)), (), other)).findings
     assert one.message == ("Permissions could not be checked: The lab's cloud rejected this checkout's key.")
     assert one.fix == "make cluster-down cluster-up"
+
+
+def test_a_lab_older_than_this_checkout_is_named(lab: RunningCloud) -> None:
+    async def ask() -> None:
+        async with httpx.AsyncClient() as client:
+            await lab.place.ask(client, "GET", "/lab/of-a-later-version")
+
+    with pytest.raises(Unreachable) as raised:
+        asyncio.run(ask())
+    assert raised.value.message == "The running lab is older than this checkout."
+    assert raised.value.fix == "make images && python -m cluster up --restart"
