@@ -18,72 +18,17 @@ Dashboard  Jobs, this job: `on_a_gpu` tasks waiting in PENDING_NODE_ASSIGNMENT. 
 
 import argparse
 import collections
-import contextlib
 import json
 import os
 import pathlib
 import resource
-import statistics
 import sys
 import time
 
+import gpu_work
 import ray
 
 WIDTH = 40  # the chart's width in characters
-SIZE = 4096  # rows and columns of a matrix
-
-
-def torch_product():
-    """PyTorch: a function that multiplies two matrices on the GPU. None if it can't."""
-    with contextlib.suppress(ImportError):
-        import torch
-
-        if torch.cuda.is_available():
-            a = torch.rand((SIZE, SIZE), device="cuda")
-            return lambda: torch.mm(a, a).sum().item()  # reading the sum waits for the GPU
-
-
-def cupy_product():
-    """CuPy: the same."""
-    with contextlib.suppress(ImportError):
-        import cupy
-
-        if cupy.is_available():
-            a = cupy.random.random((SIZE, SIZE), dtype="float32")
-            return lambda: (a @ a).sum().item()
-
-
-def xgboost_round():
-    """XGBoost: a function that trains one tree on the GPU. None without its CUDA build."""
-    with contextlib.suppress(ImportError):
-        import numpy as np
-        import xgboost as xgb
-
-        if xgb.build_info()["USE_CUDA"]:
-            X = np.random.default_rng(0).random((200_000, 20), dtype=np.float32)
-            data, params = xgb.QuantileDMatrix(X, X.sum(axis=1)), {"device": "cuda", "max_depth": 8}
-            return lambda: xgb.train(params, data, 1)
-
-
-FRAMEWORKS = {"PyTorch": torch_product, "CuPy": cupy_product, "XGBoost": xgboost_round}
-
-
-def work(seconds):
-    """Use the GPU for this long. Returns the framework and its steps per second; without a real GPU, only waits."""
-    # A cluster's nodes set one of these variables.
-    real = not os.environ.get("RAYDOCK_SIMULATED_GPU") and os.environ.get("RAYDOCK_GPU") != "simulated"
-    name, step = next(
-        ((n, s) for n, prepare in FRAMEWORKS.items() if real and (s := prepare())), ("none", None)
-    )
-    if not step:
-        time.sleep(seconds)
-        return name, None
-    step()  # the first one loads libraries
-    start, count = time.perf_counter(), 0
-    while (took := time.perf_counter() - start) < seconds:
-        step()
-        count += 1
-    return name, count / took
 
 
 # 1. A task that requests a GPU but no CPU. If each requested a CPU, tasks with half a GPU might queue for CPUs.
@@ -92,7 +37,7 @@ def on_a_gpu(number, seconds):
     """Do some work and return the task's record. A framework sees only the GPUs in CUDA_VISIBLE_DEVICES."""
     start, node = time.time(), ray.get_runtime_context().get_node_id()
     devices = os.environ.get("CUDA_VISIBLE_DEVICES")
-    framework, rate = work(seconds)
+    framework, rate = gpu_work.work(seconds)
     # Linux reports peak memory in KiB, macOS in bytes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     task = {"name": f"task {number}", "node": node, "start": start, "end": time.time(), "peak_mib": peak}
@@ -135,7 +80,7 @@ def start_ray():
         return
     print("This machine has no GPU, so Ray gets a simulated one. Only the queue is real.", flush=True)
     ray.shutdown()
-    os.environ["RAYDOCK_SIMULATED_GPU"] = "1"  # for `work`
+    os.environ["RAYDOCK_SIMULATED_GPU"] = "1"  # for `gpu_work.work`
     ray.init(num_gpus=1, resources={"simulated_gpu": 1})
 
 
@@ -157,25 +102,6 @@ def nodes_that_worked(tasks):
             for node in ray.nodes() if node["NodeID"] in count]  # fmt: skip
 
 
-def rates(whole, half):
-    """The GPUs' median steps per second with a whole GPU and with half a GPU per task, and what did them."""
-    frameworks = {task["framework"] for task in whole + half if task["steps_per_second"]}
-    if not frameworks:
-        return {}
-    one, two = (statistics.median(task["steps_per_second"] or 0 for task in tasks) for tasks in (whole, half))
-    return {"frameworks": sorted(frameworks), "steps_per_second": {"whole": one, "half": two}}
-
-
-def describe(found, kind):
-    """Print what the tasks computed, or why they only waited."""
-    if found:
-        one, two = found["steps_per_second"].values()
-        with_ = ", ".join(found["frameworks"])
-        print(f"{with_}: {one:.1f} steps a second with a whole GPU, {two:.1f} with half a GPU", flush=True)
-    elif kind == "real":
-        print(f"The tasks only waited: none of {', '.join(FRAMEWORKS)} can use the GPU here.", flush=True)
-
-
 def run(args):
     """Run both queues. Raises if more tasks ran at the same time than the GPUs allow."""
     start_ray()
@@ -190,8 +116,8 @@ def run(args):
     names = {node["id"]: node["node"] for node in nodes}
     chart(f"{count} tasks with one GPU each, on {gpus} GPU ({kind})", whole, names)
     chart(f"{count} tasks with half a GPU each, on {gpus} GPU ({kind})", half, names)
-    rate = rates(whole, half)
-    describe(rate, kind)
+    rate = gpu_work.rates(whole, half)
+    gpu_work.describe(rate, kind)
     at_once = {"whole": most_at_once(whole), "half": most_at_once(half)}
     if at_once["whole"] > gpus or at_once["half"] > 2 * gpus:
         raise RuntimeError(f"too many tasks ran at the same time on {gpus} GPUs: {at_once}")

@@ -21,7 +21,6 @@ Dashboard  Jobs, this job: the `load` task, then one `trial` actor per CPU, whic
 
 import argparse
 import collections
-import io
 import json
 import logging
 import os
@@ -40,6 +39,7 @@ from ray import tune
 from sklearn.datasets import fetch_covtype
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold
+from tune_tables import lines_of, write_tables
 
 POSSIBLE = 0.9  # share of the synthetic labels that a model can learn; the others are a random class
 STORE = "gs://lab-models" if "RAY_ADDRESS" in os.environ else tempfile.gettempdir()  # or a local folder
@@ -161,9 +161,8 @@ def grid_with_ray(args, grid, name, stored):
     again = tune.FailureConfig(max_failures=5)  # 5. If a trial's node dies, the trial resumes elsewhere
     to = {"name": name, "storage_path": args.storage_path, "verbose": 0, "callbacks": [Progress()]}
     run = tune.RunConfig(**to, failure_config=again)
-    config = tune.TuneConfig(
-        reuse_actors=True, scheduler=LastInLine()
-    )  # 6. A new process for each trial is slow
+    # 6. A new process for each trial would be slow
+    config = tune.TuneConfig(reuse_actors=True, scheduler=LastInLine())
     begun = args.resume and tune.Tuner.can_restore(path)  # before a new Tuner writes to the path
     for _ in range(5):
         if begun:  # 7. Finished trials are not repeated
@@ -199,35 +198,6 @@ def nodes_that_worked(tasks):
     count = collections.Counter(task["node"] for task in tasks)
     nodes = [(n["NodeID"], n["NodeName"], n["Labels"].get("pool")) for n in ray.nodes()]
     return [{"node": name, "id": i, "pool": pool, "tasks": count[i]} for i, name, pool in nodes if i in count]
-
-
-def lines_of(rows, alpha):
-    """Accuracy by number of trees, with one line per depth."""
-    lines = collections.defaultdict(list)
-    for row in rows:
-        if row["ccp_alpha"] == alpha:
-            lines[f"depth {row['max_depth']}"].append([row["n_estimators"], row["accuracy"]])
-    return lines
-
-
-def write_tables(rows, best, alphas, write):
-    """Write trials.csv, best.json and trials.svg with `write(name, text)`."""
-    from matplotlib.figure import Figure  # imported here, because the workers don't need it
-
-    columns = ["max_depth", "n_estimators", "ccp_alpha", "accuracy", "start", "end", "node"]
-    table = [columns, *([row[column] for column in columns] for row in rows)]
-    write("trials.csv", "".join(",".join(map(str, line)) + "\n" for line in table))
-    write("best.json", json.dumps({column: best[column] for column in columns[:4]}) + "\n")
-    figure, drawing = Figure(figsize=(9, 3.6), layout="constrained"), io.StringIO()
-    panels = figure.subplots(1, len(alphas), sharey=True, squeeze=False)[0]
-    for alpha, panel in zip(alphas, panels, strict=True):
-        for label, points in lines_of(rows, alpha).items():
-            panel.plot(*zip(*points, strict=True), marker="o", label=label)
-        panel.set(title=f"ccp_alpha {alpha:g}", xlabel="trees")
-    panels[0].set_ylabel("accuracy, mean of 3 folds")
-    panels[0].legend()
-    figure.savefig(drawing, format="svg")
-    write("trials.svg", drawing.getvalue())
 
 
 def writer_to(path, name):

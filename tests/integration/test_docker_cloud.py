@@ -112,7 +112,7 @@ def three_steps(lab: Lab, principal: str) -> None:
     sent = submit("--skip-check", script, "--", *ASKED, env=lab.env)
     assert sent.code == 1, sent.err
     assert f"{principal.partition(':')[2]} {REFUSED}" in sent.out
-    commands = re.findall(r"→ python -m (iam grant .*)", before.err)
+    commands = re.findall(r"→ in the lab: python -m (iam grant .*)", before.err)
     assert commands, before.err
     for command in commands:
         granted = iam(lab, *command.split()[1:])

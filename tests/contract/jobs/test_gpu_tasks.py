@@ -65,25 +65,27 @@ def test_work_uses_the_first_framework_that_can(
         return None
 
     steps: list[int] = []
-    monkeypatch.setattr(job, "FRAMEWORKS", {"A": missing, "B": lambda: lambda: steps.append(1)})
+    monkeypatch.setattr(job.gpu_work, "FRAMEWORKS", {"A": missing, "B": lambda: lambda: steps.append(1)})
     monkeypatch.delenv("RAYDOCK_SIMULATED_GPU", raising=False)
-    name, rate = job.work(0.01)
+    name, rate = job.gpu_work.work(0.01)
     assert (name, rate > 0, len(steps) > 1) == ("B", True, True)
-    monkeypatch.setattr(job, "FRAMEWORKS", {"A": missing})
-    assert job.work(0) == ("none", None)
+    monkeypatch.setattr(job.gpu_work, "FRAMEWORKS", {"A": missing})
+    assert job.gpu_work.work(0) == ("none", None)
     monkeypatch.setenv("RAYDOCK_SIMULATED_GPU", "1")
-    monkeypatch.setattr(job, "FRAMEWORKS", {"C": lambda: pytest.fail("a simulated GPU computes nothing")})
-    assert job.work(0) == ("none", None)
+    monkeypatch.setattr(
+        job.gpu_work, "FRAMEWORKS", {"C": lambda: pytest.fail("a simulated GPU computes nothing")}
+    )
+    assert job.gpu_work.work(0) == ("none", None)
 
 
 def test_halves_share_the_speed_of_a_gpu(job: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     whole, half = ([{"framework": "CuPy", "steps_per_second": rate}] for rate in (200.0, 101.0))
-    found = job.rates(whole, half)
+    found = job.gpu_work.rates(whole, half)
     assert found == {"frameworks": ["CuPy"], "steps_per_second": {"whole": 200.0, "half": 101.0}}
-    job.describe(found, "real")
+    job.gpu_work.describe(found, "real")
     waited = [{"framework": "none", "steps_per_second": None}]
-    job.describe(job.rates(waited, waited), "real")
-    job.describe(job.rates(waited, waited), "simulated")
+    job.gpu_work.describe(job.gpu_work.rates(waited, waited), "real")
+    job.gpu_work.describe(job.gpu_work.rates(waited, waited), "simulated")
     assert capsys.readouterr().out == (
         "CuPy: 200.0 steps a second with a whole GPU, 101.0 with half a GPU\n"
         "The tasks only waited: none of PyTorch, CuPy, XGBoost can use the GPU here.\n"
