@@ -156,13 +156,13 @@ async def follow(
     console.verdict(job)
     if transient:
         console.say(keeper.note)
-    access = await access_line(dashboard, job)
-    if job.status == "FAILED" and not access and (denial := last_denial(log.tail)):
-        console.denial(str(denial), denial.fix(IAM_TARGETS.get(dashboard.target.name, "")))
     link = job_link(dashboard, submission_id) if console.interactive else ""
     outcome.deliver(outcome.Ended(job, log, dashboard.target.name, workers, link), options, console)
-    if access:
+    # After the result, which must not wait for the lab's record.
+    if access := await access_line(dashboard, job):
         console.wrapped("", access)
+    elif job.status == "FAILED" and (denial := last_denial(log.tail)):
+        console.denial(str(denial), denial.fix(IAM_TARGETS.get(dashboard.target.name, "")))
     return job
 
 

@@ -105,7 +105,7 @@ def test_the_short_name_of_an_operation(service: Any) -> None:
 
 
 def test_a_denied_call_has_details(service: Any) -> None:
-    """In a project of Google's that nobody else may read."""
+    """In one of Google's own projects, which only Google may read."""
     with pytest.raises(exceptions.Forbidden) as caught:
         service.get_persistent_resource(name=f"projects/google.com/locations/{REGION}/persistentResources/a")
     assert caught.value.reason == "IAM_PERMISSION_DENIED"

@@ -143,7 +143,7 @@ def test_a_restart_keeps_the_end_and_another_process_follows(tmp_path: Path, clo
     again.clock = clock
     assert [(one.id, one.until, one.fault) for one in again.active()] == [(made.id, made.until, made.fault)]
     hits = [bool(follower.control_plane()) for _ in range(50)]
-    faults.add(Fault("503"), 60)  # the file changes, the sequence goes on
+    faults.add(Fault("503"), 60)  # the file changes, the sequence continues
     hits += [bool(follower.control_plane()) for _ in range(50)]
     assert hits == [bool(faults.control_plane()) for _ in range(100)]
     faults.clear([])
