@@ -116,14 +116,14 @@ async def in_container(
             )
         address = socket.gethostbyname(name)
         await cloud.open_network(Network(address, role), authority, proxy_rules)
-    if settings.vertex:
+    await cloud.open_health(HEALTH_PORT)
+    door = Door(replace(proxy_rules, google=address), authority.pem())
+    await cloud.open_gateway(gate, "0.0.0.0", GATEWAY_PORT, door)
+    if settings.vertex:  # last, because opening networks must not overlap
         listeners = NodeListeners(
             settings.vertex, lambda at: cloud.open_network(Network(at, "node"), authority, proxy_rules)
         )
         cloud.listener_sync = asyncio.create_task(listeners.follow())
-    await cloud.open_health(HEALTH_PORT)
-    door = Door(replace(proxy_rules, google=address), authority.pem())
-    await cloud.open_gateway(gate, "0.0.0.0", GATEWAY_PORT, door)
 
 
 async def on_loopback(

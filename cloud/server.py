@@ -106,17 +106,30 @@ class Cloud:
     async def open_network(
         self, network: Network, authority: Authority, proxy_rules: egress.Egress | None = None
     ) -> Close:
-        """Open all listeners on one container network. Returns a function that closes them."""
+        """Open all listeners on one container network, or none. Returns a function that closes them.
+
+        Calls must not overlap: whatever opens meanwhile would be closed with this network.
+        """
         runners, servers = len(self.runners), len(self.servers)
+        try:
+            await self.open_listeners(network, authority, proxy_rules or egress.Egress())
+        except OSError:
+            await self.close_listeners(self.runners[runners:], self.servers[servers:])
+            raise
+        return partial(self.close_listeners, self.runners[runners:], self.servers[servers:])
+
+    async def open_listeners(
+        self, network: Network, authority: Authority, proxy_rules: egress.Egress
+    ) -> None:
+        """Open the metadata server, Google's services and the egress proxy on one network."""
         principals = {"job": lambda: self.lab_state.job, "person": lambda: self.lab_state.person}
         if network.role == "node":
             await self.open_node_metadata(network.address, 80, authority.pem())
         else:
             await self.open_metadata(network.address, 80, principals[network.role], authority.pem())
         await self.open_services(network.address, 443, authority.server_context(("http/1.1", "h2")))
-        rules = replace(proxy_rules or egress.Egress(), google=network.address)
+        rules = replace(proxy_rules, google=network.address)
         self.servers.append(await egress.serve(network.address, 3128, allowed=rules))
-        return partial(self.close_listeners, self.runners[runners:], self.servers[servers:])
 
     async def close_listeners(self, runners: list[web.AppRunner], servers: list[Closable]) -> None:
         """Close the given listeners."""

@@ -45,13 +45,31 @@ class Networks:
         }
         body = {"Name": name, "Driver": "bridge", "Labels": labels, **CLOSED}
         await self.ask("POST", "/networks/create", (409,), json=body)
+        unreachable = [""]
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                while True:
+                    unreachable = await self.connect_services(name)
+                    if not unreachable:
+                        return
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            where = unreachable[0] or "it is not running"
+            text = f"The lab's cloud does not respond on the cluster's network ({where})."
+            raise NodesFailed(text) from None
+
+    async def connect_services(self, name: str) -> list[str]:
+        """Connect the services' current containers. Returns where `cloud` does not listen yet; "" if it does not run.
+
+        Called again for each check, because a new container may have replaced the one that was connected.
+        """
         members = await self.members(name)
-        ours = {service: await self.containers(service) for service in SERVICES}
-        for container in (one for ids in ours.values() for one in ids if one not in members):
+        running = {service: await self.containers(service) for service in SERVICES}
+        for container in (one for ids in running.values() for one in ids if one not in members):
             await self.connect(name, container)
         members = await self.members(name)  # after both are connected
-        for container in ours["cloud"]:
-            await wait_until_listening(members.get(container, ""))
+        addresses = [members.get(container, "") for container in running["cloud"]] or [""]
+        return [one for one in addresses if not (one and await is_listening(one))]
 
     async def connect(self, name: str, container: str) -> None:
         """Connect a container to a network, under its aliases from the job's network."""
@@ -92,21 +110,6 @@ class Networks:
         ids = await self.containers("cloud")
         networks = [await self.members(self.name(cluster)) for cluster in await self.clusters()]
         return [members[container] for members in networks for container in ids if container in members]
-
-
-async def wait_until_listening(address: str) -> None:
-    """Wait until `cloud` listens on an address. Raises NodesFailed after 60 s."""
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            while True:
-                if address and await is_listening(address):
-                    return
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        text = (
-            f"The lab's cloud does not respond on the cluster's network ({address or 'it is not connected'})."
-        )
-        raise NodesFailed(text) from None
 
 
 async def is_listening(address: str) -> bool:

@@ -92,6 +92,35 @@ def test_a_recreated_cloud_container_is_reconnected(engine: Engine) -> None:
     ]
 
 
+def test_a_cloud_container_replaced_during_the_wait_is_connected(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is stopping still counts as running, but no longer listens."""
+    found = Networks(engine.ask, "raydock")
+    asyncio.run(found.ensure(CLUSTER))
+    running = ["cloud"]
+
+    async def containers(_: Networks, service: str) -> list[str]:
+        return list(running) if service == "cloud" else [service]
+
+    async def is_listening(address: str) -> bool:
+        if running == ["cloud"]:  # stops; then none runs; then its successor
+            running.clear()
+            return False
+        return address == engine.held[found.name(CLUSTER)]["successor"].partition("/")[0]
+
+    async def sleep(_: float) -> None:
+        if not running and engine.held[found.name(CLUSTER)].pop("cloud", None) is None:
+            running.append("successor")
+
+    monkeypatch.setitem(ALIASES, "successor", ALIASES["cloud"])
+    monkeypatch.setattr(Networks, "containers", containers)
+    monkeypatch.setattr(networks, "is_listening", is_listening)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    asyncio.run(found.ensure(CLUSTER))
+    assert engine.calls[-1] == "connect successor storage.googleapis.com cloud"
+
+
 def test_a_network_is_deleted_with_its_members_disconnected(engine: Engine) -> None:
     found = Networks(engine.ask, "raydock")
     asyncio.run(found.ensure(CLUSTER))

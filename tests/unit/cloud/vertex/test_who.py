@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from cloud import state_file
@@ -14,7 +16,9 @@ from cloud.controlplane.lifecycle.store import Store
 from cloud.controlplane.nodes.node_identity import NodeIdentity
 from cloud.identity.node_metadata import NodeListeners, NodeMetadata
 from cloud.identity.tokens import Tokens
-from cloud.server import catch_all
+from cloud.network import egress
+from cloud.network.certificates import load_authority
+from cloud.server import Cloud, Network, catch_all
 from iam.lab.settings import FILE as LAB_FILE
 from tests.fakes import FakeNodes
 from tests.labcloud import TRAINER
@@ -145,3 +149,31 @@ def test_listeners_follow_the_clusters_networks() -> None:
         "close 10.0.0.2",
         "open 10.0.0.3",
     ]
+
+
+def test_a_network_is_opened_as_a_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A half-open one would block its own ports at the next attempt."""
+
+    async def opened(self: Cloud, app: web.Application, *_: object) -> None:
+        await self.runner(app)
+
+    async def refused(*_: object, **__: object) -> None:
+        raise OSError("address in use")
+
+    monkeypatch.setattr(Cloud, "listen", opened)
+    monkeypatch.setattr(egress, "serve", refused)
+
+    async def running() -> None:
+        cloud = Cloud(
+            state_file.load(LAB_FILE, None), Tokens(b"s" * 32, 60), tmp_path / "objects", "lab-project"
+        )
+        try:
+            with pytest.raises(OSError, match="address in use"):
+                await cloud.open_network(Network("10.0.0.2", "node"), load_authority(tmp_path))
+            assert (cloud.runners, cloud.servers) == ([], [])
+        finally:
+            await cloud.close()
+
+    asyncio.run(running())
