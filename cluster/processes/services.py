@@ -11,6 +11,7 @@ import sys
 from collections.abc import Collection, Mapping
 
 from cluster import ports
+from cluster.build.inputs import BuildInputs
 from cluster.processes import process_tree, ray_node
 from cluster.processes.identity import LOOPBACK
 from cluster.processes.record import Ports, ProcessesRecord
@@ -49,6 +50,11 @@ def require_project(project: str, known: Collection[str], name: str) -> None:
             f"LAB_PROJECT={next(iter(known))}" if len(known) == 1 else f"LAB_PROJECT to {' or '.join(known)}"
         )
         raise IamError(f"LAB_PROJECT is {project}, which {name} does not define.", f"Set {one} in .env")
+
+
+def code(context: Context) -> str:
+    """A digest of the files that the cloud runs: those of its image."""
+    return BuildInputs(context.root).digest(context.topology.builds[CLOUD])
 
 
 def choose_ports(gateway: int) -> Ports:

@@ -24,7 +24,7 @@ SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 SECONDS = 10.0
 LAB = "The lab's cloud"
 NO_ROUTE = "The lab has no route"  # cloud/identity/lab_api.py
-UPDATE = "make images && python -m cluster up --restart"
+UPDATE = "make cluster-up"
 LOGIN = "gcloud auth application-default login"
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from cluster import cli, runtimes, scale
+from cluster.runtimes import Rebuild
 from cluster.state import applied, key, started
 from cluster.status import Member
 from raydock import topology
@@ -108,8 +109,11 @@ class Half(runtimes.Runtime):
     def exists(self) -> bool:
         return True
 
-    def up(self, build: bool, restart: bool = False) -> None:
+    def up(self, rebuild: Rebuild, restart: bool = False) -> None:
         raise KeyboardInterrupt
+
+    def outdated(self, rebuild: Rebuild) -> list[str]:
+        return []
 
     def restart_cloud(self) -> None:
         raise NotImplementedError
@@ -155,7 +159,7 @@ class Nothing(Half):
     def members(self) -> list[Member]:
         return []
 
-    def up(self, build: bool, restart: bool = False) -> None:
+    def up(self, rebuild: Rebuild, restart: bool = False) -> None:
         self.started = True
         raise KeyboardInterrupt
 
@@ -230,12 +234,18 @@ class Whole(Half):
     """A cluster that is up; counts the restarts of its cloud, and of its nodes."""
 
     restarts = renewals = 0
+    old: Sequence[str] = ()
+    ups: Sequence[Rebuild] = ()
+
+    def outdated(self, rebuild: Rebuild) -> list[str]:
+        return [] if rebuild is Rebuild.MISSING else list(self.old)
 
     def restart_cloud(self) -> None:
         self.restarts += 1
 
-    def up(self, build: bool, restart: bool = False) -> None:
+    def up(self, rebuild: Rebuild, restart: bool = False) -> None:
         self.renewals += restart
+        self.ups, self.old = [*self.ups, rebuild], ()
 
 
 @pytest.fixture
@@ -360,6 +370,39 @@ def test_up_restarts_idle_nodes_and_says_so(
     )
     run(capsys, "up", "--restart")
     assert whole.renewals == 2
+
+
+def test_up_replaces_what_an_older_version_started(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, whole: Whole
+) -> None:
+    """Jobs survive a new cloud, but not new nodes."""
+    monkeypatch.setattr("raydock.rayapi.blocking.get", lambda dashboard, path, wanted: JOBS[:2])
+    run(capsys, "up")
+    whole.old = ["cloud"]
+    status, _, said = run(capsys, "up")
+    assert (status, whole.ups) == (0, [Rebuild.CHANGED])
+    assert "cluster: restarting cloud, because the code changed\n" in said
+    assert "the cluster is already up" in run(capsys, "up")[2]
+    whole.old = ["cloud", "head", "cpu-worker"]
+    status, _, said = run(capsys, "up")
+    assert status == 3
+    assert said == (
+        "cluster: The nodes must be restarted because the code of head, cpu-worker changed, but that would kill the "
+        "job mine-1. Nothing was changed.\n"
+        "  Wait for the jobs to finish, or kill them: python -m cluster up --restart; or leave the nodes as they are: "
+        "python -m cluster up --no-build\n"
+    )
+    assert "the cluster is already up" in run(capsys, "up", "--no-build")[2]
+    assert run(capsys, "up", "--restart")[0] == 0
+    assert whole.renewals == 1
+
+
+def test_contradictory_flags(capsys: pytest.CaptureFixture[str], whole: Whole) -> None:
+    assert run(capsys, "up", "--build", "--no-build") == (
+        2,
+        "",
+        "cluster: --build and --no-build contradict each other.\n  Use one of them: python -m cluster up --build\n",
+    )
 
 
 def test_an_invalid_setting_never_restarts_the_cloud(
