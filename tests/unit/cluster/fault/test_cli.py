@@ -144,7 +144,8 @@ def test_what_is_refused(run: Run, words: list[str], code: int, said: str) -> No
 
 def test_without_a_lab(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYDOCK_PORT", "9")
-    said = "cluster: The lab's cloud does not answer: the connection was refused.\n  make cluster-up\n"
+    why = "The lab's cloud at http://127.0.0.1:9 does not answer: the connection was refused."
+    said = f"cluster: {why}\n  make cluster-up\n"
     assert run("list") == (4, "", said)
 
     def none(context: Context) -> str:
