@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from cluster.build import dockerfile
+from cluster.build import dockerfile, dockerignore
+from cluster.build.dockerignore import Rule
 from raydock.topology import Build
 
 
 @dataclass(frozen=True)
 class BuildInputs:
-    """A checkout's build context, as it was when first read."""
+    """A checkout's build context. Each file is read once."""
 
     root: Path
+    hashes: dict[str, str] = field(default_factory=dict)  # of the files read so far
 
     def digest(self, build: Build) -> str:
         """The SHA-256 hash of the stages that the image needs, their arguments, and the files that they read."""
@@ -27,27 +29,27 @@ class BuildInputs:
         for name, stage in stages.items():
             found.update("\n".join([name, *stage.lines, ""]).encode())
         sources = {os.path.normpath(source) for stage in stages.values() for source in stage.sources}
-        for path, content in self.files.items():
-            if is_below(path, sources):
-                found.update(f"{path}\n{content}\n".encode())
+        for path in sorted({path for source in sources for path in self.files(source)}):
+            found.update(f"{path}\n{self.hashed(path)}\n".encode())
         return found.hexdigest()
 
+    def files(self, source: str) -> Iterator[str]:
+        """The files at or below a path of the context that .dockerignore does not exclude."""
+        start = f"{self.root}/{source}"
+        found = [start] if os.path.isfile(start) else []
+        for folder, _, names in os.walk(start):
+            found += [f"{folder}/{name}" for name in names]
+        paths = (os.path.relpath(path, self.root).replace(os.sep, "/") for path in found)
+        return (path for path in paths if not dockerignore.excludes(self.rules, path))
+
     @cached_property
-    def files(self) -> dict[str, str]:
-        """The SHA-256 hashes of the context's files, those that .dockerignore does not exclude, sorted by path."""
-        from docker.utils.build import exclude_paths
+    def rules(self) -> list[Rule]:
+        """The rules in .dockerignore."""
+        return dockerignore.rules((self.root / ".dockerignore").read_text(encoding="utf-8"))
 
-        lines = (self.root / ".dockerignore").read_text(encoding="utf-8").splitlines()
-        patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-        paths = sorted(exclude_paths(str(self.root), patterns))
-        return {path: hashed(self.root / path) for path in paths if (self.root / path).is_file()}
-
-
-def is_below(path: str, sources: Collection[str]) -> bool:
-    """Whether a path is one of the sources, or in one of them."""
-    return any(source in (".", path) or path.startswith(f"{source}/") for source in sources)
-
-
-def hashed(path: Path) -> str:
-    """The SHA-256 hash of a file's content."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    def hashed(self, path: str) -> str:
+        """The SHA-256 hash of a file's content."""
+        if path not in self.hashes:
+            with open(f"{self.root}/{path}", "rb") as file:
+                self.hashes[path] = hashlib.sha256(file.read()).hexdigest()
+        return self.hashes[path]

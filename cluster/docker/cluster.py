@@ -111,7 +111,7 @@ class ComposeCluster:
             if (image := plan.of(container.labels[SERVICE]))
             and image.replaces(build_record.read(container.labels), rebuild)
         }
-        return sorted(found)
+        return [name for name in self.context.topology.images if name in found]
 
     def up(self, rebuild: Rebuild, restart: bool = False) -> None:
         """See Runtime.up. Builds the missing and the changed images first."""
