@@ -16,7 +16,7 @@ from raydock.topology import Topology
 GPU_SERVICE, GPU_LABEL = "gpu-worker", "raydock.gpu-build"  # see docker/Dockerfile
 OURS = "raydock/"  # the default RAYDOCK_IMAGE_PREFIX
 FILES, BASE, SETTING = "its files changed", "its base image changed", "BASE_IMAGE changed"
-NO_CUDA, UNKNOWN = "it has no CUDA", "an earlier version built it"
+NO_CUDA, UNKNOWN = "it has no CUDA", "its files are not recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def grouped(images: Sequence[ImagePlan]) -> list[tuple[str, str]]:
 
 def plural(why: str) -> str:
     """The reason for several images."""
-    return why.replace("its ", "their ").replace("base image ", "base images ").replace(" it", " them")
+    return why.replace("its ", "their ").replace("base image ", "base images ").replace("it has", "they have")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from cluster import ports
 from cluster.build.inputs import BuildInputs
@@ -54,7 +55,7 @@ def require_project(project: str, known: Collection[str], name: str) -> None:
 
 def code(context: Context) -> str:
     """A digest of the files that the cloud runs: those of its image."""
-    return BuildInputs(context.root).digest(context.topology.builds[CLOUD])
+    return BuildInputs(context.root).digest(replace(context.topology.builds[CLOUD], args={}))
 
 
 def choose_ports(gateway: int) -> Ports:

@@ -168,7 +168,7 @@ def test_images_without_a_label(prefix: str, expected: list[str]) -> None:
     made = build_plan.plan(cast(DockerEngine, FakeEngine(images)), found)
     assert built(made) == expected
     assert made.remarks(Rebuild.CHANGED) == (
-        [f"{', '.join(ALL)}: rebuilding, an earlier version built them"] if expected else []
+        [f"{', '.join(ALL)}: rebuilding, their files are not recorded"] if expected else []
     )
 
 
