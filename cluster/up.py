@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from cluster import restart, runtimes
 from cluster.errors import NoEngine, OtherRuntime
+from cluster.fault import client
 from cluster.options import PROG
 from cluster.processes import services
 from cluster.runtimes import Choice, Context, Rebuild, Runtime
@@ -68,6 +69,8 @@ def bring_up(cluster: Runtime, choice: Choice, options: argparse.Namespace, cont
         lost = "; the cluster's job history will be lost" if "head" in outdated else ""
         context.say(f"restarting {', '.join(outdated)}, because the code changed{lost}")
     start(cluster, rebuild, bool(why))
+    if kept:  # `down` ends faults, but they are saved with the lab's data
+        client.of_cluster(context.dashboard).clear([])
     if changed.cloud:
         cluster.restart_cloud()
     return replace(changed, nodes=())

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from cluster import cli, runtimes, scale
+from cluster.fault.client import LabFaults
 from cluster.runtimes import Rebuild
 from cluster.state import applied, key, started
 from cluster.status import Member
@@ -395,6 +396,20 @@ def test_up_replaces_what_an_older_version_started(
     assert "the cluster is already up" in run(capsys, "up", "--no-build")[2]
     assert run(capsys, "up", "--restart")[0] == 0
     assert whole.renewals == 1
+
+
+def test_faults_do_not_outlive_down_with_the_data(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, whole: Whole
+) -> None:
+    cleared: list[Sequence[str]] = []
+    monkeypatch.setattr(LabFaults, "clear", lambda lab, ids: cleared.append(ids))
+    run(capsys, "up")
+    assert cleared == []
+    monkeypatch.setattr(Whole, "exists", lambda cluster: False)
+    monkeypatch.setattr(Whole, "kept_data", lambda cluster: ["volume raydock_cloud"])
+    monkeypatch.setattr(runtimes, "is_complete", lambda cluster, context: False)
+    assert run(capsys, "up", "--runtime", "processes")[0] == 0
+    assert cleared == [[]]
 
 
 def test_contradictory_flags(capsys: pytest.CaptureFixture[str], whole: Whole) -> None:
