@@ -24,7 +24,7 @@ from raydock.topology import Pool
 RUNTIME = "docker"
 DATA = ("cloud", "storage")  # the volumes that hold the lab's policies, and its buckets and objects
 VERTEX = "vertex"  # the service that runs Vertex AI's control plane
-USERS = ("notebook", "person")  # the services whose containers hold the user's files
+USERS = ("notebook", "user")  # the services whose containers hold the user's files
 STOP_SECONDS = 20
 
 

@@ -42,7 +42,7 @@ class LabEnvironment:
 
     gateway: str
     project: str
-    person: str
+    user: str
     variables: Mapping[str, str]
 
     @property
@@ -50,7 +50,7 @@ class LabEnvironment:
         """One line that shows which cloud is used."""
         return (
             f"using the lab's Vertex AI at {self.gateway}, not Google's: "
-            f"project {self.project}, as {self.person}"
+            f"project {self.project}, as {self.user}"
         )
 
     @property
@@ -103,7 +103,7 @@ def of_checkout(environ: Mapping[str, str]) -> LabEnvironment:
     state.write_private(folder / "credentials.json", json.dumps(credentials_of(key), indent=1))
     project = str(about["project"])
     variables = variables_of(cloud.gateway, key, project, folder)
-    return LabEnvironment(cloud.gateway, project, str(about["person"]).partition(":")[2], variables)
+    return LabEnvironment(cloud.gateway, project, str(about["user"]).partition(":")[2], variables)
 
 
 def ask(cloud: LabCloud, path: str) -> str:

@@ -175,8 +175,8 @@ TTL = "Set it to a number of seconds from 1 to 43200"
         (
             "LAB_FILE",
             "wrong/lab.yaml",
-            "lab.yaml is invalid: the file has an unknown key 'persn'; allowed: clusters, groups, job, people, "
-            "person, projects, roles.",
+            "lab.yaml is invalid: the file has an unknown key 'usr'; allowed: clusters, groups, job, projects, "
+            "roles, user, users.",
             "Fix lab.yaml",
         ),
         (
@@ -212,7 +212,7 @@ def test_invalid_lab_settings_are_reported_before_anything_starts(
 ) -> None:
     (tmp_path / "wrong").mkdir()
     lab = (ROOT / "iam" / "lab.yaml").read_text()
-    (tmp_path / "wrong" / "lab.yaml").write_text(lab.replace("person:", "persn:", 1))
+    (tmp_path / "wrong" / "lab.yaml").write_text(lab.replace("\nuser:", "\nusr:", 1))
     monkeypatch.setenv(name, f"{tmp_path}/{value}" if name == "LAB_FILE" else value)
     cluster = Nothing()
     monkeypatch.setattr(runtimes, "open_runtime", lambda name, context: cluster)
