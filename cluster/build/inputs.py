@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from cluster.build import dockerfile, dockerignore
-from cluster.build.dockerignore import Rule
+from cluster.build import dockerfile
 from raydock.topology import Build
 
 
@@ -40,12 +40,15 @@ class BuildInputs:
         for folder, _, names in os.walk(start):
             found += [f"{folder}/{name}" for name in names]
         paths = (os.path.relpath(path, self.root).replace(os.sep, "/") for path in found)
-        return (path for path in paths if not dockerignore.excludes(self.rules, path))
+        return (path for path in paths if not self.ignored.matches(path))
 
     @cached_property
-    def rules(self) -> list[Rule]:
-        """The rules in .dockerignore."""
-        return dockerignore.rules((self.root / ".dockerignore").read_text(encoding="utf-8"))
+    def ignored(self) -> Any:
+        """What .dockerignore excludes: the `PatternMatcher` that the docker package also uses."""
+        from docker.utils.build import PatternMatcher
+
+        lines = (self.root / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        return PatternMatcher([line.strip() for line in lines if line.strip() and not line.startswith("#")])
 
     def hashed(self, path: str) -> str:
         """The SHA-256 hash of a file's content."""
