@@ -178,7 +178,8 @@ class Controller:
         about, seen = cluster["metadata"], cluster_of(cluster)
         alive = self.alive(about["name"])
         state = "suspended" if not pods else "ready" if alive == pods else ""
-        if (state or "not ready") == seen.described_state and seen.service == head_service(about["name"]):
+        written = (state or "not ready") == seen.described_state and seen.seen
+        if written and seen.service == head_service(about["name"]):
             return
         workers = {"desiredWorkerReplicas": max(pods - 1, 0), "availableWorkerReplicas": max(alive - 1, 0)}
         conditions = [condition(kind, state == "ready") for kind in CONDITIONS]
