@@ -35,7 +35,7 @@ LOGINS = {
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The Authorization header, or a certificate and its key as PEM; "" for none. `expires` is in seconds since 1970."""
+    """The Authorization header, or a certificate and its key as PEM; "" for none. `expires`: seconds since 1970."""
 
     header: str = field(default="", repr=False)
     certificate: str = ""
@@ -90,33 +90,42 @@ def provided(provider: Mapping[str, Any], context: str) -> Credentials:
 
 def run(plugin: Mapping[str, Any], cluster: Mapping[str, Any], context: str) -> Credentials:
     """Run an exec plugin. Raises CredentialsRejected."""
-    command = text(plugin.get("command"))
-    words = [command, *texts(plugin.get("args"))]
+    try:
+        status = mapping(mapping(json.loads(output_of(plugin, cluster, context))).get("status"))
+    except ValueError:
+        raise no_credentials(plugin, context, "its answer is not JSON") from None
+    token, certificate = text(status.get("token")), text(status.get("clientCertificateData"))
+    if not token and not certificate:
+        raise no_credentials(plugin, context, "its answer has neither a token nor a certificate")
+    header, expires = f"Bearer {token}" if token else "", text(status.get("expirationTimestamp"))
+    return Credentials(header, certificate, text(status.get("clientKeyData")), seconds_of(expires))
+
+
+def output_of(plugin: Mapping[str, Any], cluster: Mapping[str, Any], context: str) -> bytes:
+    """What a plugin prints. Raises CredentialsRejected. On a terminal, a plugin may ask for a password."""
+    command, allowed = text(plugin.get("command")), text(plugin.get("interactiveMode")) != "Never"
+    if not command:
+        raise no_credentials(plugin, context, "the kubeconfig names no command")
+    interactive = allowed and sys.stdin is not None and sys.stdin.isatty()
+    info = json.dumps(exec_info(plugin, cluster, interactive))
     own = {text(one.get("name")): text(one.get("value")) for one in rows(plugin.get("env"))}
-    interactive = text(plugin.get("interactiveMode")) != "Never" and sys.stdin is not None and sys.stdin.isatty()
-    info = {"KUBERNETES_EXEC_INFO": json.dumps(exec_info(plugin, cluster, interactive))}
+    streams: dict[str, Any] = {} if interactive else {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     try:
         done = subprocess.run(
-            words, env={**os.environ, **own, **info}, stdin=None if interactive else subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=None if interactive else subprocess.PIPE, timeout=PLUGIN_SECONDS, check=False,
+            [command, *texts(plugin.get("args"))], env={**os.environ, **own, "KUBERNETES_EXEC_INFO": info},
+            stdout=subprocess.PIPE, timeout=PLUGIN_SECONDS, check=False, **streams,
         )  # fmt: skip
-        if done.returncode:
-            said = (done.stderr or b"").decode(errors="replace")
-            raise no_credentials(plugin, context, f"it ended with exit code {done.returncode}. {said}")
-        status = mapping(mapping(json.loads(done.stdout)).get("status"))
     except FileNotFoundError:
         fix = text(plugin.get("installHint")) or f"install {Path(command).name}"
         raise no_credentials(plugin, context, f"{command} is not installed", fix) from None
     except subprocess.TimeoutExpired:
         raise no_credentials(plugin, context, f"it did not end within {PLUGIN_SECONDS} s") from None
-    except (OSError, ValueError) as fault:
+    except OSError as fault:
         raise no_credentials(plugin, context, str(fault)) from None
-    token, certificate = text(status.get("token")), text(status.get("clientCertificateData"))
-    expires = text(status.get("expirationTimestamp"))
-    if not token and not certificate:
-        raise no_credentials(plugin, context, "its answer has neither a token nor a certificate")
-    header = f"Bearer {token}" if token else ""
-    return Credentials(header, certificate, text(status.get("clientKeyData")), seconds_of(expires))
+    if done.returncode:
+        said = (done.stderr or b"").decode(errors="replace")
+        raise no_credentials(plugin, context, f"it ended with exit code {done.returncode}. {said}")
+    return done.stdout
 
 
 def exec_info(plugin: Mapping[str, Any], cluster: Mapping[str, Any], interactive: bool) -> dict[str, Any]:
@@ -125,7 +134,9 @@ def exec_info(plugin: Mapping[str, Any], cluster: Mapping[str, Any], interactive
     if plugin.get("provideClusterInfo") is True:
         spec["cluster"] = {
             "server": text(cluster.get("server")),
-            "certificate-authority-data": base64.b64encode(pem(cluster, "certificate-authority").encode()).decode(),
+            "certificate-authority-data": base64.b64encode(
+                pem(cluster, "certificate-authority").encode()
+            ).decode(),
             "insecure-skip-tls-verify": cluster.get("insecure-skip-tls-verify") is True,
         }
     return {"apiVersion": text(plugin.get("apiVersion")), "kind": "ExecCredential", "spec": spec}
@@ -134,7 +145,9 @@ def exec_info(plugin: Mapping[str, Any], cluster: Mapping[str, Any], interactive
 def no_credentials(plugin: Mapping[str, Any], context: str, why: str, fix: str = "") -> CredentialsRejected:
     """The error for a plugin that gives no credentials."""
     short = " ".join(why.split())[:300].rstrip(". ")
-    return CredentialsRejected(f"The plugin of context {context} gave no credentials: {short}.", fix or login(plugin))
+    return CredentialsRejected(
+        f"The plugin of context {context} gave no credentials: {short}.", fix or login(plugin)
+    )
 
 
 def login(plugin: Mapping[str, Any]) -> str:

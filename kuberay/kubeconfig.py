@@ -63,7 +63,7 @@ class KubeContext:
         """The header with the token, renewed if it has expired; none if a client certificate authenticates."""
         with self.lock:
             if self.credentials.expired:
-                self.credentials = credentials.read(self.user, self.cluster, self.name)
+                self.credentials = read_credentials(self.user, self.cluster, self.name, self.login)
             found = self.credentials.header
         return {"Authorization": found} if found else {}
 
@@ -95,9 +95,7 @@ class KubeContext:
                     context.load_cert_chain(pair)
         except (OSError, ValueError) as fault:  # ssl.SSLError too
             raise NotConfigured(
-                f"The certificates of context {self.name} can't be used: "
-                f"{getattr(fault, 'strerror', None) or fault}.",
-                self.login,
+                f"The certificates of context {self.name} can't be used: {reason(fault)}.", self.login
             ) from None
         return context
 
@@ -114,11 +112,25 @@ def load(context: str = "", namespace: str = "") -> KubeContext:
     login = credentials.login_of(user, text(about.get("user")), f"--context {shlex.quote(name)}")
     if not text(cluster.get("server")):
         raise kubefile.unusable(file.path, f"the cluster of context {name} has no server")
-    try:
-        held = credentials.read(user, cluster, name)
-    except (OSError, ValueError) as fault:
-        raise NotConfigured(
-            f"The credentials of context {name} can't be read: {getattr(fault, 'strerror', None) or fault}.", login
-        ) from None
+    held = read_credentials(user, cluster, name, login)
     space = namespace or text(about.get("namespace")) or "default"
     return KubeContext(name, space, login, cluster, user, held)
+
+
+def read_credentials(
+    user: Mapping[str, Any], cluster: Mapping[str, Any], context: str, login: str
+) -> Credentials:
+    """The credentials. Raises CredentialsRejected, and NotConfigured for a file that can't be read."""
+    try:
+        return credentials.read(user, cluster, context)
+    except (OSError, ValueError) as fault:
+        raise NotConfigured(
+            f"The credentials of context {context} can't be read: {reason(fault)}.", login
+        ) from None
+
+
+def reason(fault: OSError | ValueError) -> str:
+    """Why a file can't be used, with its name."""
+    if isinstance(fault, OSError) and fault.strerror:
+        return f"{fault.filename}: {fault.strerror}" if fault.filename else fault.strerror
+    return str(fault).rstrip(".")

@@ -80,9 +80,9 @@ def parsed(path: Path) -> Mapping[str, Any]:
         found = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, ValueError, yaml.YAMLError) as fault:
         raise unusable(str(path), str(getattr(fault, "strerror", None) or fault)) from None
-    if not isinstance(found, Mapping):
+    if found is not None and not isinstance(found, Mapping):
         raise unusable(str(path), "it has no contexts, clusters and users")
-    return found
+    return found or {}
 
 
 def unusable(path: str, why: str) -> NotConfigured:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,10 @@ def test_a_plugin_that_is_not_installed_is_named(path: Path) -> None:
     write_kubeconfig(path, SERVER, exec={"apiVersion": api, "command": "no-such-plugin"})
     with pytest.raises(CredentialsRejected) as caught:
         kubeconfig.load()
-    assert caught.value.message == "The plugin of context lab gave no credentials: no-such-plugin is not installed."
+    assert (
+        caught.value.message
+        == "The plugin of context lab gave no credentials: no-such-plugin is not installed."
+    )
     assert caught.value.fix == "install no-such-plugin"
 
 
@@ -109,7 +113,9 @@ def test_a_plugin_gets_what_it_asks_for_and_its_answer_expires(path: Path, tmp_p
     write_kubeconfig(path, SERVER, exec=user | {"env": [{"name": "MORE", "value": "b"}]})
     found = kubeconfig.load()
     assert found.headers() == {"Authorization": f"Bearer a-b-{SERVER}"}
-    (tmp_path / "gke-gcloud-auth-plugin").write_text(f"#!{sys.executable}\n{script.replace(chr(39) + '-' + chr(39), repr('+'))}")
+    (tmp_path / "gke-gcloud-auth-plugin").write_text(
+        f"#!{sys.executable}\n{script.replace(chr(39) + '-' + chr(39), repr('+'))}"
+    )
     assert found.headers() == {"Authorization": f"Bearer a+b+{SERVER}"}
 
 
@@ -129,20 +135,43 @@ def test_other_credentials(path: Path, tmp_path: Path, user: dict[str, Any], hea
     assert kubeconfig.load().headers().get("Authorization") == header
 
 
+def test_a_token_file_that_is_removed_is_reported(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("one")
+    write_kubeconfig(path, SERVER, tokenFile="token")
+    found = kubeconfig.load()
+    (tmp_path / "token").unlink()
+    found.credentials = replace(found.credentials, expires=1.0)
+    with pytest.raises(NotConfigured) as caught:
+        found.headers()
+    assert caught.value.message == (
+        f"The credentials of context lab can't be read: {tmp_path}/token: No such file or directory."
+    )
+
+
 def test_an_auth_provider_that_kubectl_removed_is_named(path: Path) -> None:
     write_kubeconfig(path, SERVER, **{"auth-provider": {"name": "gcp"}})
-    with pytest.raises(CredentialsRejected, match="Context lab uses the auth provider gcp, of which only oidc is"):
+    with pytest.raises(
+        CredentialsRejected, match="Context lab uses the auth provider gcp, of which only oidc is"
+    ):
         kubeconfig.load()
 
 
-def test_of_several_files_the_first_entry_counts(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_several_files_the_first_entry_counts(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "first").mkdir()
     first = write_kubeconfig(tmp_path / "first/config", "https://192.0.2.2", tokenFile="token")
-    first.write_text(first.read_text().replace("current-context: lab", "").replace("name: other", "name: more"))
+    first.write_text(
+        first.read_text().replace("current-context: lab", "").replace("name: other", "name: more")
+    )
     (tmp_path / "first/token").write_text("first")
     monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/none:{first}:{path}")
     found = kubeconfig.load()
-    assert (found.name, found.server, found.headers()["Authorization"]) == ("lab", "https://192.0.2.2", "Bearer first")
+    assert (found.name, found.server, found.headers()["Authorization"]) == (
+        "lab",
+        "https://192.0.2.2",
+        "Bearer first",
+    )
     assert kubeconfig.load("other").namespace == kubeconfig.load("more").namespace == "elsewhere"
 
 
