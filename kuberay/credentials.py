@@ -125,7 +125,7 @@ def output_of(plugin: Mapping[str, Any], cluster: Mapping[str, Any], context: st
     if done.returncode:
         said = (done.stderr or b"").decode(errors="replace")
         raise no_credentials(plugin, context, f"it ended with exit code {done.returncode}. {said}")
-    return done.stdout
+    return bytes(done.stdout)
 
 
 def exec_info(plugin: Mapping[str, Any], cluster: Mapping[str, Any], interactive: bool) -> dict[str, Any]:

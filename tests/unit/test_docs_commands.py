@@ -1,4 +1,7 @@
-"""The commands in the docs on Vertex AI and Kubernetes can be parsed. tests/integration/test_docker_vertex_submit.py runs some."""
+"""The commands in the docs on Vertex AI and Kubernetes can be parsed.
+
+tests/integration/test_docker_vertex_submit.py runs some.
+"""
 
 from __future__ import annotations
 

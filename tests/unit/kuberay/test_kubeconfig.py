@@ -149,7 +149,8 @@ def test_a_token_file_that_is_removed_is_reported(path: Path, tmp_path: Path) ->
 
 
 def test_an_auth_provider_that_kubectl_removed_is_named(path: Path) -> None:
-    write_kubeconfig(path, SERVER, **{"auth-provider": {"name": "gcp"}})
+    user: dict[str, Any] = {"auth-provider": {"name": "gcp"}}
+    write_kubeconfig(path, SERVER, **user)
     with pytest.raises(
         CredentialsRejected, match="Context lab uses the auth provider gcp, of which only oidc is"
     ):
