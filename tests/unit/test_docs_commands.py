@@ -1,7 +1,4 @@
-"""The commands in the docs on Vertex AI and Kubernetes can be parsed.
-
-tests/integration/test_docker_vertex_submit.py runs some.
-"""
+"""The commands in the docs on Vertex AI can be parsed. tests/integration/test_docker_vertex_submit.py runs some."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from iam.options import parse as parse_iam
 from raydock.settings import ROOT
 from submit.options import parse as parse_submit
 
-PAGES = ("vertex-in-the-lab.md", "vertex-clusters.md", "vertex-ai.md", "notebook.md", "kuberay-tutorial.md")
+PAGES = ("vertex-in-the-lab.md", "vertex-clusters.md", "vertex-ai.md", "notebook.md")
 PROGRAM = re.compile(r"(?:\$ )?python (submit\.py|-m cluster|-m iam) (.*)")
 
 
@@ -27,7 +24,7 @@ def commands() -> Iterator[str]:
         text = (ROOT / "docs" / page).read_text(encoding="utf-8")
         spans = re.findall(r"`(python (?:submit\.py|-m cluster|-m iam) [^`]*)`", text)
         for line in (*text.splitlines(), *spans):
-            if found := PROGRAM.fullmatch(re.sub(r"\s+", " ", re.split(r"  #| > ", line)[0]).strip()):
+            if found := PROGRAM.fullmatch(re.sub(r"\s+", " ", line.partition("  #")[0]).strip()):
                 words = re.split(r"\[([^\]]*)\]", f"{found[1]} {found[2]}")
                 yield "".join(words[::2])
                 yield "".join(words)
@@ -51,4 +48,3 @@ def test_commands_were_found() -> None:
     """Otherwise a change of the pages' form would turn the test off."""
     assert any(command.startswith("submit.py --target vertex --lab") for command in COMMANDS)
     assert any(command.startswith("-m cluster down") for command in COMMANDS)
-    assert any(command.startswith("-m cluster up --target kuberay") for command in COMMANDS)
