@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from raydock.answers import mapping, number, rows, text
+from kuberay.quantity import quantity
+from raydock.answers import mapping, rows, text
 
+ANNOTATION = "iam.gke.io/gcp-service-account"  # of a Kubernetes service account: its Google account
 START_PARAMS = {"num-cpus": "CPU", "num-gpus": "GPU", "memory": "memory"}
 
 
@@ -55,13 +57,3 @@ def resources_of(container: Mapping[str, Any], start: Mapping[str, Any]) -> dict
     }
     found |= {name: quantity(start[key]) for key, name in START_PARAMS.items() if key in start}
     return found | {"CPU": float(math.ceil(found["CPU"]))} if "CPU" in found else found
-
-
-def quantity(value: object) -> float:
-    """A Kubernetes quantity such as "500m" or "4Gi"; 0 if it is not one."""
-    from kubernetes.utils import parse_quantity
-
-    try:
-        return number(float(parse_quantity(value)))
-    except ValueError:
-        return 0.0

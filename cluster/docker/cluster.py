@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from cluster import ports, scale
-from cluster.docker import images, mounts
+from cluster.docker import images, kubernetes, mounts
 from cluster.docker.compose import UP_SECONDS, Compose
 from cluster.docker.engine import VOLUME, DockerEngine, connect, member
 from cluster.errors import Leftover, NoEngine
@@ -23,6 +23,7 @@ from raydock.topology import Pool
 RUNTIME = "docker"
 DATA = ("cloud", "storage")  # the volumes that hold the lab's policies, and its buckets and objects
 VERTEX = "vertex"  # the service that runs Vertex AI's control plane
+LAB_SERVICES = (services.CLOUD, VERTEX, kubernetes.SERVICE, "kuberay")
 STOP_SECONDS = 20
 
 
@@ -120,11 +121,21 @@ class ComposeCluster:
         base = images.base_image(self.engine, self.context)
         trusted, variable = images.ca_bundle(self.context)
         self.context.say(f"base image {base}; CA certificates: {trusted} (from {variable})")
-        with self.context.steps.step(f"building {', '.join(services[image] for image in wanted)}"):
-            self.compose.run(
-                "build", *(services[image] for image in wanted), base=base, seconds=images.BUILD_SECONDS
-            )
+        names = [services[image] for image in wanted]
+        if plain := [name for name in names if name != kubernetes.SERVICE]:
+            self.build_services(plain, base)
+        if kubernetes.SERVICE in names:
+            self.context.say(kubernetes.BUILDING)
+            try:
+                self.build_services([kubernetes.SERVICE], base)
+            except CommandFailed as fault:
+                raise kubernetes.unavailable(fault) from fault
         return wanted
+
+    def build_services(self, names: Sequence[str], base: str) -> None:
+        """Build these services' images."""
+        with self.context.steps.step(f"building {', '.join(names)}"):
+            self.compose.run("build", *names, base=base, seconds=images.BUILD_SECONDS)
 
     def start(self, *arguments: str, renewed: bool = False) -> None:
         """Run `docker compose up` and wait for the health checks. Raises CommandFailed, which lists failed ones."""
@@ -225,7 +236,7 @@ class ComposeCluster:
 
     def startup_failure(self) -> StartupFailure | None:
         """Why one of the lab's services did not start, as the service itself reported it."""
-        for name in (services.CLOUD, VERTEX):
+        for name in LAB_SERVICES:
             for container in self.engine.containers(self.project, name):
                 if container.attrs["State"].get("Health", {}).get("Status") != "healthy":
                     return last_failure(container.logs(tail=20).decode(errors="replace"))

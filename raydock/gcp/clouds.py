@@ -34,6 +34,7 @@ class JobIdentity:
 
     head: whether the head node, where the job's driver runs, has this identity.
     workload: NAMESPACE/NAME of the Kubernetes service account that acts as the principal; "" outside Kubernetes.
+    pool: the workload identity pool of that account; "" if unknown.
     """
 
     principal: str = ""
@@ -41,6 +42,7 @@ class JobIdentity:
     fix: str = ""
     head: bool = True
     workload: str = ""
+    pool: str = ""
 
 
 class GoogleCloud(Protocol):

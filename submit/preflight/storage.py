@@ -129,7 +129,11 @@ async def findings_of(
     if not any(one.principal or one.why for one in identities):
         return [unknown_principal(asked)]
     for one in identities:
-        found += unknown_identity(one, asked) if one.why else await workload_findings(one, reader)
+        found += (
+            unknown_identity(one, asked)
+            if one.why
+            else await workload_findings(one, reader, asked.place.name)
+        )
     for principal in dict.fromkeys(one.principal for one in identities if one.principal):
         held = held_of(probed) if probed and principal == probed["principal"] else None
         results = await check(principal, asked.needs, reader, held)
@@ -145,15 +149,20 @@ def unknown_identity(one: JobIdentity, asked: StorageQuestion) -> list[Finding]:
     return [unknown("storage", f"{uris} could not be checked: {one.why}.", one.fix + probe)]
 
 
-async def workload_findings(one: JobIdentity, reader: PolicyReader) -> list[Finding]:
-    """The finding if the Kubernetes service account may not act as its Google account, or if that is unknown."""
+async def workload_findings(one: JobIdentity, reader: PolicyReader, place: str) -> list[Finding]:
+    """The finding if the Kubernetes service account may not act as its Google account, or if that is unknown.
+
+    `place` is the cloud's name: the lab's own gcloud is in its container `person`.
+    """
     if not one.workload:
         return []
     address = email(one.principal)
     namespace, _, name = one.workload.partition("/")
+    gcloud = "docker compose run --rm person gcloud" if place == "local" else "gcloud"
+    pool = one.pool or "PROJECT.svc.id.goog"
     add = (
-        f"gcloud iam service-accounts add-iam-policy-binding {address} --role {WORKLOAD_ROLE} "
-        f'--member "serviceAccount:PROJECT.svc.id.goog[{one.workload}]"'
+        f"{gcloud} iam service-accounts add-iam-policy-binding {address} --role {WORKLOAD_ROLE} "
+        f'--member "serviceAccount:{pool}[{one.workload}]"'
     )
     member = re.compile(rf"serviceAccount:[a-z0-9.:-]+\.svc\.id\.goog\[{re.escape(one.workload)}\]")
     try:
@@ -163,7 +172,7 @@ async def workload_findings(one: JobIdentity, reader: PolicyReader) -> list[Find
             denied(
                 "storage",
                 f"There is no service account {address}.",
-                f"gcloud iam service-accounts create {address.partition('@')[0]}",
+                f"{gcloud} iam service-accounts create {address.partition('@')[0]}",
             )
         ]
     who = f"Kubernetes service account {name} in namespace {namespace}"
