@@ -58,11 +58,7 @@ def parser(commands: Commands) -> Parser:
     scale(verbs.add_parser("scale", help="change the number of nodes in a pool"))
     images = verbs.add_parser("images", help="build the missing images")
     images.add_argument("--build", action="store_true", help="rebuild all images")
-    env(
-        verbs.add_parser(
-            "env", help="print shell variables that lead clients on this machine to the lab"
-        )
-    )
+    env(verbs.add_parser("env", help="print shell variables that lead clients on this machine to the lab"))
     manifest.add(verbs)
     fault.add(verbs)
     for name, run in commands.items():

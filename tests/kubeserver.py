@@ -210,7 +210,10 @@ def expose(server: KubeServer, cluster: dict[str, Any], port: int) -> None:
     server.make(f"{core}/pods", {"metadata": {"name": pod, "labels": {"ray.io/cluster": name}}, "spec": spec})
     running = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}
     server.patch(f"{core}/pods/{pod}/status", {"status": running})
-    named, headless = f"{name}-head-svc", {"clusterIP": "None", "ports": [{"name": "dashboard", "port": 8265}]}
+    named, headless = (
+        f"{name}-head-svc",
+        {"clusterIP": "None", "ports": [{"name": "dashboard", "port": 8265}]},
+    )
     server.make(f"{core}/services", {"metadata": {"name": named}, "spec": headless})
     target = {"kind": "Pod", "namespace": space, "name": pod}
     ports = [{"name": "dashboard", "port": port}]

@@ -1,8 +1,9 @@
 """The metadata server for the nodes of Vertex AI clusters and for Kubernetes pods: each has its own identity.
 
 Each cluster has its own network. Its control plane (Vertex AI's, or KubeRay's controller) maps a node's address to its
-identity, and lists the addresses to listen on. A node can't take another node's address, because it lacks the capabilities NET_ADMIN and NET_RAW. If
-the control plane does not respond, neither does this server, so a node never gets another node's identity.
+identity, and lists the addresses to listen on. A node can't take another node's address, because it lacks the
+capabilities NET_ADMIN and NET_RAW. If the control plane does not respond, neither does this server, so a node never
+gets another node's identity.
 """
 
 from __future__ import annotations

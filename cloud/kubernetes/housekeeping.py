@@ -13,10 +13,7 @@ Json = Mapping[str, Any]
 CONTENTS = (
     *(f"{RAY}/namespaces/{{}}/{kind}" for kind in ("rayjobs", "rayclusters")),
     *(f"{CORE}/namespaces/{{}}/{kind}" for kind in ("configmaps", "secrets", "events", "serviceaccounts")),
-    *(
-        f"/apis/rbac.authorization.k8s.io/v1/namespaces/{{}}/{kind}"
-        for kind in ("rolebindings", "roles")
-    ),
+    *(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{{}}/{kind}" for kind in ("rolebindings", "roles")),
 )
 
 

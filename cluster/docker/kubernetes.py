@@ -33,9 +33,7 @@ def unavailable(fault: CommandFailed) -> NoApiServer:
 
 def write_kubeconfig(engine: DockerEngine, project: str, state: Path) -> Path:
     """Write the lab user's kubeconfig to the state folder. Raises NotUp if the API server does not run."""
-    containers: list[Any] = [
-        one for one in engine.containers(project, SERVICE) if one.status == "running"
-    ]
+    containers: list[Any] = [one for one in engine.containers(project, SERVICE) if one.status == "running"]
     if not containers:
         raise NotUp("The lab runs no Kubernetes API server.", f"Start it in Docker: {START}")
     status, content = containers[0].exec_run(["cat", SOURCE])

@@ -12,7 +12,9 @@ from pathlib import Path
 from cloud.identity.tokens import write_private
 from cloud.kubernetes.apiserver.certificates import CERTIFICATE
 
-TOKENS = "tokens.csv"  # https://kubernetes.io/docs/reference/access-authn-authz/authentication/#static-token-file
+TOKENS = (
+    "tokens.csv"  # https://kubernetes.io/docs/reference/access-authn-authz/authentication/#static-token-file
+)
 CONTROLLER, USER = "kuberay-controller", "lab-user"
 GROUPS = {CONTROLLER: "system:masters", USER: "lab-users"}  # RBAC decides for the user
 CONTEXT = "raydock-lab"

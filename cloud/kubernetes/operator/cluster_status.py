@@ -49,9 +49,7 @@ def raycluster_status(
         "maxWorkerReplicas": int(sum(number(group.get("maxReplicas")) for group in groups)),
         "head": head_of(str(about["name"]), head),
         "endpoints": {name: str(port) for name, port in PORTS.items()},
-        "conditions": [
-            condition(before, kind, holds, why, now) for kind, (holds, why) in conditions.items()
-        ],
+        "conditions": [condition(before, kind, holds, why, now) for kind, (holds, why) in conditions.items()],
     }
 
 

@@ -25,7 +25,10 @@ from kuberay.cluster import head_service
 Json = Mapping[str, Any]
 LABEL = "raydock.kubernetes"
 SERVICE = "kubernetes-pod"  # the containers' service name in Compose's labels
-CONNECTED = ("cloud", "kubernetes")  # services that join the clusters' networks: the API server is the pods' proxy
+CONNECTED = (
+    "cloud",
+    "kubernetes",
+)  # services that join the clusters' networks: the API server is the pods' proxy
 
 
 @dataclass(frozen=True, slots=True)

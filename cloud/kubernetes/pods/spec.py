@@ -67,7 +67,9 @@ def unsupported(pod: Json) -> list[str]:
     found = [name for name in POD_FIELDS if spec.get(name)]
     found += ["more than one container"] if len(rows(spec.get("containers"))) > 1 else []
     found += [name for name in CONTAINER_FIELDS if container.get(name)]
-    found += [f"env {one.get('name')} with valueFrom" for one in rows(container.get("env")) if "valueFrom" in one]
+    found += [
+        f"env {one.get('name')} with valueFrom" for one in rows(container.get("env")) if "valueFrom" in one
+    ]
     volumes = [one for one in rows(spec.get("volumes")) if "emptyDir" not in one]
     return found + [f"volume {one.get('name')}" for one in volumes]  # fmt: skip
 

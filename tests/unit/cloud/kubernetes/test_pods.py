@@ -17,7 +17,9 @@ from raydock.settings import ROOT
 from tests.unit.cloud.kubernetes.fakeapi import manifest
 
 GIB = 2**30
-RUNNER = Containers("/nowhere", "raydock", {"NO_PROXY": "localhost", "https_proxy": "http://cloud:3128", "SECRET": "x"})
+RUNNER = Containers(
+    "/nowhere", "raydock", {"NO_PROXY": "localhost", "https_proxy": "http://cloud:3128", "SECRET": "x"}
+)
 
 
 def pods(**settings: str) -> dict[str, dict[str, Any]]:
@@ -120,6 +122,4 @@ def test_what_the_lab_cannot_give_is_named(change: dict[str, Any], named: str) -
 
 def test_a_real_gpu_is_insufficient() -> None:
     found = unschedulable(list(pods(GPU_BUILD="cuda").values()), 100 * GIB)
-    assert found == {
-        "uid-lab-gpu-worker-worker-0": "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
-    }
+    assert found == {"uid-lab-gpu-worker-worker-0": "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."}
