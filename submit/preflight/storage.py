@@ -28,6 +28,7 @@ from .bucket_lookups import lookups, parsed
 
 NO_SOURCES: Mapping[str, bytes] = MappingProxyType({})
 WORKLOAD_ROLE = "roles/iam.workloadIdentityUser"
+LAB_GCLOUD = 'eval "$(python -m cluster env)" && python -m vertex.gcloud gcloud'  # the lab's own
 DECLARE = 'pass the argument, or add its default to the header, such as reads = ["--read=gs://bucket/x"]'
 PROBE = "pass --probe to test this with a small job on the cluster"
 
@@ -152,13 +153,13 @@ def unknown_identity(one: JobIdentity, asked: StorageQuestion) -> list[Finding]:
 async def workload_findings(one: JobIdentity, reader: PolicyReader, place: str) -> list[Finding]:
     """The finding if the Kubernetes service account may not act as its Google account, or if that is unknown.
 
-    `place` is the cloud's name: the lab's own gcloud is in its container `person`.
+    `place` is the cloud's name.
     """
     if not one.workload:
         return []
     address = email(one.principal)
     namespace, _, name = one.workload.partition("/")
-    gcloud = "docker compose run --rm person gcloud" if place == "local" else "gcloud"
+    gcloud = LAB_GCLOUD if place == "local" else "gcloud"
     pool = one.pool or "PROJECT.svc.id.goog"
     add = (
         f"{gcloud} iam service-accounts add-iam-policy-binding {address} --role {WORKLOAD_ROLE} "

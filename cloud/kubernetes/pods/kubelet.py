@@ -13,7 +13,7 @@ from cloud.kubernetes.operator.rayjob import stamp
 from cloud.kubernetes.operator.wanted import CLUSTER
 from cloud.kubernetes.pods import pod_status
 from cloud.kubernetes.pods.runner import CannotStart, PodRunner, RunningPod
-from cloud.kubernetes.pods.spec import unschedulable
+from cloud.kubernetes.pods.spec import is_placed, unschedulable
 
 Json = Mapping[str, Any]
 
@@ -34,7 +34,8 @@ class Kubelet:
         wanted = {pod["metadata"]["uid"] for pod in pods}
         await self.runner.stop([one for one in running.values() if one.uid not in wanted])
         await self.runner.keep({cluster_key(one["metadata"]) for one in clusters})
-        stuck = unschedulable(pods, await self.runner.memory())
+        new = any(not is_placed(pod) for pod in pods)
+        stuck = unschedulable(pods, await self.runner.memory()) if new else {}
         for pod in pods:
             uid = pod["metadata"]["uid"]
             await self.step(pod, running.get(uid), stuck.get(uid, ""))
