@@ -52,10 +52,9 @@ class Api:
                 text = await answer.text()
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
             raise NotAnswering(str(fault) or type(fault).__name__) from None
-        document = json.loads(text) if text[:1] in ("{", "[") else {}
+        document = object_in(text)
         if answer.status >= 400:
-            message = document.get("message") if isinstance(document, dict) else ""
-            raise Rejected(answer.status, str(message or text[:300] or answer.status))
+            raise Rejected(answer.status, str(document.get("message") or text[:300] or answer.status))
         return document
 
     async def items(self, path: str) -> list[dict[str, Any]]:
@@ -101,6 +100,15 @@ async def opened(server: str, token: str, authority: Path, namespace: str = "") 
     headers, timeout = {"Authorization": f"Bearer {token}"}, aiohttp.ClientTimeout(total=TIMEOUT)
     async with aiohttp.ClientSession(connector=trusted, headers=headers, timeout=timeout) as session:
         yield Api(session, server, namespace)
+
+
+def object_in(text: str) -> dict[str, Any]:
+    """The JSON object in a response; {} for any other content, such as that of /readyz."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def path_of(base: str, kind: str, about: Json) -> str:

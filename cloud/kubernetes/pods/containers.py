@@ -25,10 +25,8 @@ from kuberay.cluster import head_service
 Json = Mapping[str, Any]
 LABEL = "raydock.kubernetes"
 SERVICE = "kubernetes-pod"  # the containers' service name in Compose's labels
-CONNECTED = (
-    "cloud",
-    "kubernetes",
-)  # services that join the clusters' networks: the API server is the pods' proxy
+# Services that join the clusters' networks: the API server is the proxy to the pods, and this one checks `cloud`.
+CONNECTED = ("cloud", "kubernetes", "kuberay")
 
 
 @dataclass(frozen=True, slots=True)
