@@ -80,9 +80,10 @@ class Api:
         """Merge into an object, or into its status if the path ends with that. Ignores one that is gone."""
         await self.unless_gone("PATCH", path, body, MERGE)
 
-    async def delete(self, path: str) -> None:
-        """Delete an object without a grace period. Ignores one that is gone."""
-        await self.unless_gone("DELETE", path, {"gracePeriodSeconds": 0, "propagationPolicy": "Background"})
+    async def delete(self, path: str, ended: bool = False) -> None:
+        """Delete an object. A pod stays until it is deleted again as `ended`. Ignores one that is gone."""
+        body: dict[str, Any] = {"propagationPolicy": "Background"}
+        await self.unless_gone("DELETE", path, body | ({"gracePeriodSeconds": 0} if ended else {}))
 
     async def unless_gone(self, verb: str, path: str, body: Json, kind: str = "application/json") -> None:
         """A request about an object that may no longer exist."""

@@ -54,14 +54,15 @@ class ClusterOperator:
         """Delete what deleted RayClusters owned: in Kubernetes, the controller manager does."""
         for kind in KINDS:
             for one in owned.objects[kind]:
-                if owner_uid(one) not in uids:
+                if owner_uid(one) not in uids and "deletionTimestamp" not in one["metadata"]:
                     await self.api.delete(path_of(CORE, kind, one["metadata"]))
 
     async def step(self, cluster: Json, owned: Owned) -> None:
         """Create what a RayCluster lacks, delete what it has too much, and write its status."""
         about = cluster["metadata"]
-        pods, plans = owned.of("pods", about["uid"]), pods_of(cluster)
+        every, plans = owned.of("pods", about["uid"]), pods_of(cluster)
         wanted = {plan.name for plan in plans}
+        pods = [one for one in every if "deletionTimestamp" not in one["metadata"]]
         for pod in [one for one in pods if one["metadata"]["name"] not in wanted]:
             await self.api.delete(path_of(CORE, "pods", pod["metadata"]))
         there = {one["metadata"]["name"] for one in pods}
@@ -70,7 +71,7 @@ class ClusterOperator:
         heads = [one for one in pods if one["metadata"]["labels"].get(TYPE) == "head"]
         workers = [one for one in pods if one not in heads]
         if "deletionTimestamp" in about:
-            return await self.release(cluster, pods)
+            return await self.release(cluster, every)
         await self.expose(about, heads, owned)
         why = next(filter(None, reasons), "")
         status = raycluster_status(cluster, heads, workers, stamp(self.clock()), why)

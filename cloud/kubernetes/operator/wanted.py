@@ -21,6 +21,7 @@ HEAD_GROUP = "headgroup"
 CLUSTER, GROUP, TYPE = "ray.io/cluster", "ray.io/group", "ray.io/node-type"
 OPERATOR = "app.kubernetes.io/created-by"
 PORTS = {"gcs-server": 6379, "dashboard": 8265, "client": 10001}  # of the head
+NODE = "lab"  # where all pods run; a pod with a node is deleted once its container has ended
 LONGEST = 50  # characters of a pod's name
 
 
@@ -73,7 +74,7 @@ class PodPlan:
         if containers:
             containers[0]["args"] = [self.role(), *self.arguments(containers[0])]
             containers[0]["env"] = [*rows(containers[0].get("env")), *self.variables()]
-        return {"restartPolicy": "Always", **spec, "containers": containers}
+        return {"restartPolicy": "Always", **spec, "nodeName": NODE, "containers": containers}
 
     def role(self) -> str:
         """The role in docker/node.py."""

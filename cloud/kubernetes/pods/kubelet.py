@@ -31,8 +31,12 @@ class Kubelet:
         pods = await self.api.listed(CORE, "pods", OURS)
         clusters = await self.api.listed(RAY, "rayclusters")
         running = {one.uid: one for one in await self.runner.list()}
+        ending = [pod for pod in pods if "deletionTimestamp" in pod["metadata"]]
+        pods = [pod for pod in pods if pod not in ending]
         wanted = {pod["metadata"]["uid"] for pod in pods}
         await self.runner.stop([one for one in running.values() if one.uid not in wanted])
+        for pod in ending:
+            await self.api.delete(path_of(CORE, "pods", pod["metadata"]), ended=True)
         await self.runner.keep({cluster_key(one["metadata"]) for one in clusters})
         new = any(not is_placed(pod) for pod in pods)
         stuck = unschedulable(pods, await self.runner.memory()) if new else {}

@@ -61,6 +61,9 @@ class FakeApi(Api):
         base = path.removesuffix("/status").removesuffix("/finalize")
         if base not in self.held:
             raise Rejected(404, "not found")
+        if verb == "DELETE" and "/pods/" in path and "gracePeriodSeconds" not in (body or {}):
+            self.held[base]["metadata"]["deletionTimestamp"] = "2026-11-27T00:00:00Z"
+            return self.held[base]
         if verb == "DELETE" or path.endswith("/finalize"):
             return self.held.pop(base)
         if verb == "PATCH":

@@ -10,6 +10,7 @@ import pytest
 
 from cloud.kubernetes.api import CORE, RAY
 from cloud.kubernetes.controller import Controller
+from cloud.kubernetes.operator.clusters import ClusterOperator
 from kuberay.cluster import cluster_of
 from kuberay.ephemeral import rayjob
 from kuberay.reasons import reasons_of
@@ -71,6 +72,8 @@ def test_a_cluster_becomes_ready_and_is_deleted_with_all_that_it_owns(lab: Lab) 
     assert {"name": "dashboard", "port": 8265} in subset["ports"]
     assert lab.pods.kept == ["default/lab"]
     del lab.api.held[f"{CLUSTERS}/lab"]
+    asyncio.run(ClusterOperator(lab.api, lambda: NOW, lambda head: {}).reconcile())
+    assert lab.api.names("pods") == NODES  # until their containers have ended
     lab.step(2)
     assert [lab.api.names(kind) for kind in ("pods", "services", "endpoints")] == [[], [], []]
     assert (lab.pods.running, lab.pods.kept) == ({}, [])
