@@ -92,13 +92,16 @@ def test_a_job_meets_the_denial_that_the_check_predicted(lab: Lab) -> None:
     refused = submit(*flags, "jobs/whoami.py", env=env)
     assert (refused.code, "storage.objects.get" in refused.err) == (3, True), refused.err
     for bucket, role in (("lab-data", "objectViewer"), ("lab-models", "objectUser")):
-        as_user(lab, "iam", "grant", f"gs://{bucket}", f"serviceAccount:{EMAIL}", f"roles/storage.{role}")
+        member = f"--member=serviceAccount:{EMAIL}"
+        as_user(lab, "iam", "grant", f"gs://{bucket}", f"--role=roles/storage.{role}", member)
     done = submit(*flags, "jobs/whoami.py", env=env)
     assert (done.code, f"runs as {EMAIL}" in done.out) == (0, True), done.out + done.err
 
 
 def test_a_cluster_for_one_job_is_created_and_deleted(lab: Lab, tmp_path: Path) -> None:
-    (tmp_path / "x.py").write_text("import ray\nray.init()\nprint(ray.get(ray.remote(lambda: 'seen').remote()))\n")
+    (tmp_path / "x.py").write_text(
+        "import ray\nray.init()\nprint(ray.get(ray.remote(lambda: 'seen').remote()))\n"
+    )
     before = pods(lab)
     process = start("--target", "kuberay", "--ephemeral", tmp_path / "x.py", env=lab.env)
     done = ended(process)
