@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,15 +10,20 @@ from typing import Any, cast
 import pytest
 
 from cluster import cli
-from cluster.docker import compose, images, kubernetes
-from cluster.docker.cluster import ComposeCluster
+from cluster.docker import images, kubernetes
+from cluster.docker.build_plan import BuildPlan, ImagePlan
+from cluster.docker.compose import Compose
 from cluster.docker.engine import DockerEngine
+from cluster.docker.image_builder import ImageBuilder
 from cluster.errors import NoApiServer
-from cluster.runtimes import Context
-from cluster.state.logs import LogFile
+from cluster.runtimes import Context, Rebuild
 from raydock import topology
-from raydock.errors import NotUp
+from raydock.errors import CommandFailed, NotUp
 from raydock.settings import ROOT
+
+
+def plan(service: str) -> ImagePlan:
+    return ImagePlan(service, f"raydock/{service}:2.47.1", "inputs", exists=False)
 
 
 def test_where_the_server_cannot_be_built_one_sentence_names_kind(
@@ -26,33 +32,27 @@ def test_where_the_server_cannot_be_built_one_sentence_names_kind(
     """The other images are built first, so that the lab itself works without it."""
     built, said = list[list[str]](), list[str]()
 
-    def run(log: LogFile, command: list[str], *_: object) -> int:
-        built.append(command[command.index("build") + 1 :])
-        log.path.parent.mkdir(parents=True, exist_ok=True)
-        log.path.write_text("E: Failed to fetch http://deb.debian.org\n")
-        return int("kubernetes" in command)
+    def build(base: str, labels: Mapping[str, object]) -> None:
+        built.append(list(labels))
+        if "kubernetes" in labels:
+            raise CommandFailed("`docker compose build` failed with exit code 1.", "Try again")
 
-    monkeypatch.setattr(LogFile, "run", run)
-    monkeypatch.setattr(compose, "find_compose", lambda: ("docker", "compose"))
-    monkeypatch.setattr(images, "base_image", lambda engine, context: "base")
-    settings = {"COMPOSE_PROFILES": "kubernetes"}
-    found = ComposeCluster(Context(ROOT, tmp_path, settings, topology.load(ROOT, settings), said.append))
-    nothing = SimpleNamespace(has_image=lambda name: False, gpu_overlay=lambda: "")
-    found.__dict__["engine"] = nothing  # where cached_property keeps it
+    monkeypatch.setattr(images, "base_for", lambda engine, context, recorded: "base")
+    context = Context(ROOT, tmp_path, {}, topology.load(ROOT, {}), said.append)
+    nothing = cast(DockerEngine, SimpleNamespace(image=lambda name: None))
+    found = ImageBuilder(context, nothing, cast(Compose, SimpleNamespace(build=build)))
+    wanted = ("cloud", "kubernetes", "kuberay", "head")
+    found.__dict__["plan"] = BuildPlan(tuple(map(plan, wanted)))  # where cached_property keeps it
     with pytest.raises(NoApiServer) as caught:
-        found.build()
-    assert [sorted(names) for names in built] == [
-        ["cloud", "cpu-worker", "gpu-worker", "head", "kuberay"],
-        ["kubernetes"],
-    ]
+        found.build(Rebuild.CHANGED)
+    assert built == [["cloud", "kuberay", "head"], ["kubernetes"]]
     assert kubernetes.BUILDING in said
-    assert caught.value.message.startswith(
+    assert caught.value.message == (
         "The lab's Kubernetes API server could not be built from Debian's sources. "
+        "`docker compose build` failed with exit code 1."
     )
-    assert (
-        "kind create cluster, then python -m cluster up --target kuberay --context kind-kind"
-        in caught.value.fix
-    )
+    fix = "kind create cluster, then python -m cluster up --target kuberay --context kind-kind"
+    assert fix in caught.value.fix
 
 
 def engine(*containers: Any) -> DockerEngine:
