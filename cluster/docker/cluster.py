@@ -162,9 +162,9 @@ class ComposeCluster:
             ) from error
 
     def restart_cloud(self) -> None:
-        """See Runtime.restart_cloud. Also restarts Vertex AI's control plane, if it is running."""
+        """See Runtime.restart_cloud. Also restarts the other services of the lab that are running."""
         running = {member(container).pool for container in self.engine.containers(self.project)}
-        ours = [name for name in (services.CLOUD, VERTEX) if name in running]
+        ours = [name for name in LAB_SERVICES if name in running]
         self.start("--no-deps", "--force-recreate", *ours)
 
     def down(self, keep_data: bool = False) -> list[str]:

@@ -81,8 +81,9 @@ async def terminate(program: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError):
         program.terminate()
         try:
-            await asyncio.wait_for(program.wait(), STOP)
-        except (TimeoutError, asyncio.TimeoutError):
+            async with asyncio.timeout(STOP):
+                await program.wait()
+        except TimeoutError:
             program.kill()
             await program.wait()
 
@@ -94,8 +95,9 @@ async def fill(settings: Settings) -> None:
     authority = folder / certificates.CERTIFICATE
     async with client.opened(f"https://127.0.0.1:{PORT}", token, authority) as api:
         try:
-            await asyncio.wait_for(until_ready(api, settings.project), DEADLINE)
-        except (TimeoutError, asyncio.TimeoutError):
+            async with asyncio.timeout(DEADLINE):
+                await until_ready(api, settings.project)
+        except TimeoutError:
             raise Ended(f"the Kubernetes API server was not ready within {DEADLINE:g} s") from None
         write_private(folder / credentials.KUBECONFIG, credentials.kubeconfig(folder, settings.port).encode())
         runner = web.AppRunner(health(api), access_log=None)
