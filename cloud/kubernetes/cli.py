@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from aiohttp import web
 
@@ -85,8 +86,8 @@ async def control(host: str, stop: asyncio.Event) -> None:
     ) as api:
         runner = web.AppRunner(PodIdentity(api, containers, settings.project).application(), access_log=None)
         await runner.setup()
-        loop = asyncio.create_task(Controller(api, containers).run())
-        stopped = asyncio.create_task(stop.wait())
+        loop: asyncio.Task[Any] = asyncio.create_task(Controller(api, containers).run())
+        stopped: asyncio.Task[Any] = asyncio.create_task(stop.wait())
         try:
             for address in (socket.gethostbyname(host), "127.0.0.1"):
                 await web.TCPSite(runner, address, IDENTITY_PORT).start()

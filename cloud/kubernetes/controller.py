@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from cloud.controlplane.errors import NodesFailed
 from cloud.kubernetes.api import Api, NotAnswering, Rejected
+from cloud.kubernetes.attempts import Attempts
 from cloud.kubernetes.housekeeping import Housekeeping
 from cloud.kubernetes.operator.clusters import ClusterOperator, Ports
 from cloud.kubernetes.operator.jobs import JobOperator
@@ -34,6 +35,7 @@ class Controller:
     clock: Callable[[], float] = time.time
     poll: float = POLL
     ports: Ports = lambda head: PORTS
+    attempts: Attempts = field(default_factory=Attempts, init=False)
     trouble: str = field(default="", init=False)  # what ended the last step, to log it once
 
     async def run(self) -> None:
@@ -56,6 +58,6 @@ class Controller:
     async def reconcile(self) -> None:
         """Take everything one step further."""
         await Housekeeping(self.api).reconcile()
-        await JobOperator(self.api, self.clock).reconcile()
-        await ClusterOperator(self.api, self.clock, self.ports).reconcile()
-        await Kubelet(self.api, self.runner, self.clock).reconcile()
+        await JobOperator(self.api, self.clock, self.attempts).reconcile()
+        await ClusterOperator(self.api, self.clock, self.ports, self.attempts).reconcile()
+        await Kubelet(self.api, self.runner, self.clock, self.attempts).reconcile()

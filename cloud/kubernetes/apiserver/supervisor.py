@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from aiohttp import web
 
@@ -53,8 +53,10 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         await start(commands.etcd(settings.programs, folder, listen)),
         await start(commands.api_server(settings.programs, folder, listen)),
     ]
-    tasks = [asyncio.create_task(one) for one in (fill(settings), *map(end, started))]
-    stopped = asyncio.create_task(stop.wait())
+    tasks: list[asyncio.Task[Any]] = [
+        asyncio.create_task(one) for one in (fill(settings), *map(end, started))
+    ]
+    stopped: asyncio.Task[Any] = asyncio.create_task(stop.wait())
     try:
         done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
         for task in done - {stopped}:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cloud.kubernetes.api import CORE, RAY, Api, Rejected, path_of
+from cloud.kubernetes.attempts import Attempts
 from cloud.kubernetes.operator.cluster_status import differs, raycluster_status
 from cloud.kubernetes.operator.rayjob import stamp
 from cloud.kubernetes.operator.wanted import OPERATOR, TYPE, PodPlan, head_objects, pods_of
@@ -38,6 +39,7 @@ class ClusterOperator:
     api: Api
     clock: Callable[[], float]
     ports: Ports
+    attempts: Attempts = field(default_factory=Attempts)
 
     async def reconcile(self) -> None:
         """Take every RayCluster one step further. Raises Rejected and NotAnswering."""
@@ -48,7 +50,7 @@ class ClusterOperator:
         owned = Owned(objects, frozenset(names))
         await self.collect_garbage(owned, {one["metadata"]["uid"] for one in clusters})
         for cluster in clusters:
-            await self.step(cluster, owned)
+            await self.attempts.run(cluster, self.step(cluster, owned))
 
     async def collect_garbage(self, owned: Owned, uids: set[str]) -> None:
         """Delete what deleted RayClusters owned: in Kubernetes, the controller manager does."""

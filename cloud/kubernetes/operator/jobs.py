@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 from cloud.kubernetes.api import CORE, RAY, Api, Rejected, path_of
+from cloud.kubernetes.attempts import Attempts
 from cloud.kubernetes.operator.cluster_status import differs
 from cloud.kubernetes.operator.clusters import owner_uid
 from cloud.kubernetes.operator.rayjob import next_step
@@ -23,6 +24,7 @@ class JobOperator:
 
     api: Api
     clock: Callable[[], float]
+    attempts: Attempts = field(default_factory=Attempts)
 
     async def reconcile(self) -> None:
         """Take every RayJob one step further. Raises Rejected and NotAnswering."""
@@ -33,7 +35,7 @@ class JobOperator:
             if is_of_job(one) and owner_uid(one) not in uids:
                 await self.api.delete(path_of(RAY, "rayclusters", one["metadata"]))
         for job in jobs:
-            await self.step(job, clusters)
+            await self.attempts.run(job, self.step(job, clusters))
 
     async def step(self, job: Json, clusters: Sequence[Json]) -> None:
         """Take a RayJob one step further."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cloud.kubernetes.api import CORE, RAY, Api, path_of
+from cloud.kubernetes.attempts import Attempts
 from cloud.kubernetes.operator.cluster_status import differs
 from cloud.kubernetes.operator.clusters import OURS
 from cloud.kubernetes.operator.rayjob import stamp
@@ -25,6 +26,7 @@ class Kubelet:
     api: Api
     runner: PodRunner
     clock: Callable[[], float]
+    attempts: Attempts = field(default_factory=Attempts)
 
     async def reconcile(self) -> None:
         """Stop what is too much, start what is missing, and report. Raises Rejected, NotAnswering, NodesFailed."""
@@ -42,7 +44,7 @@ class Kubelet:
         stuck = unschedulable(pods, await self.runner.memory()) if new else {}
         for pod in pods:
             uid = pod["metadata"]["uid"]
-            await self.step(pod, running.get(uid), stuck.get(uid, ""))
+            await self.attempts.run(pod, self.step(pod, running.get(uid), stuck.get(uid, "")))
 
     async def step(self, pod: Json, found: RunningPod | None, stuck: str) -> None:
         """Start a pod if it does not run, and write its status."""

@@ -194,6 +194,21 @@ def test_the_cluster_of_a_deleted_job_is_deleted(lab: Lab) -> None:
     assert (lab.api.names("rayclusters", RAY), lab.pods.running) == ([], {})
 
 
+def test_an_object_that_makes_no_sense_does_not_stop_the_others(lab: Lab) -> None:
+    """Such as a pod with the operator's label that belongs to no cluster."""
+    labels = {"labels": {"app.kubernetes.io/created-by": "kuberay-operator"}}
+    spec = {"containers": [{"image": "x"}]}
+    lab.create({"metadata": {"name": "first"}, "spec": {"workerGroupSpecs": [{"replicas": "many"}]}})
+    pods = f"{CORE}/namespaces/{SPACE}/pods"
+    uid = lab.api.one("rayclusters", "first")["metadata"]["uid"]
+    owner = {"ownerReferences": [{"uid": uid, "controller": True}]}
+    asyncio.run(lab.api.create(pods, {"metadata": {"name": "a", **labels, **owner}, "spec": spec}))
+    lab.create(manifest())
+    assert set(NODES) <= set(lab.api.names("pods"))
+    lab.ready()
+    assert lab.cluster.settled
+
+
 def test_a_deleted_namespace_is_emptied(lab: Lab) -> None:
     lab.create(manifest())
     space = lab.api.held[f"{CORE}/namespaces/{SPACE}"]
