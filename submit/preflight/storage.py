@@ -28,6 +28,7 @@ from .bucket_lookups import lookups, parsed
 
 NO_SOURCES: Mapping[str, bytes] = MappingProxyType({})
 WORKLOAD_ROLE = "roles/iam.workloadIdentityUser"
+LAB_GCLOUD = 'eval "$(python -m cluster env)" && python -m vertex.gcloud gcloud'  # the lab's own
 DECLARE = 'pass the argument, or add its default to the header, such as reads = ["--read=gs://bucket/x"]'
 PROBE = "pass --probe to test this with a small job on the cluster"
 
@@ -132,7 +133,7 @@ async def findings_of(
     for fix in dict.fromkeys(one.fix for one in unclear):
         found.append(unknown_identities([one for one in unclear if one.fix == fix], asked))
     for one in identities:
-        found += await workload_findings(one, reader) if one.principal else []
+        found += await workload_findings(one, reader, asked.place.name) if one.principal else []
     for principal in dict.fromkeys(one.principal for one in identities if one.principal):
         held = held_of(probed) if probed and principal == probed["principal"] else None
         results = await check(principal, asked.needs, reader, held)
@@ -149,15 +150,20 @@ def unknown_identities(alike: Sequence[JobIdentity], asked: StorageQuestion) -> 
     return unknown("storage", f"{uris} could not be checked: {why}.", alike[0].fix + probe)
 
 
-async def workload_findings(one: JobIdentity, reader: PolicyReader) -> list[Finding]:
-    """The finding if the Kubernetes service account may not act as its Google account, or if that is unknown."""
+async def workload_findings(one: JobIdentity, reader: PolicyReader, place: str) -> list[Finding]:
+    """The finding if the Kubernetes service account may not act as its Google account, or if that is unknown.
+
+    `place` is the cloud's name.
+    """
     if not one.workload:
         return []
     address = email(one.principal)
     namespace, _, name = one.workload.partition("/")
+    gcloud = LAB_GCLOUD if place == "local" else "gcloud"
+    pool = one.pool or "PROJECT.svc.id.goog"
     add = (
-        f"gcloud iam service-accounts add-iam-policy-binding {address} --role {WORKLOAD_ROLE} "
-        f'--member "serviceAccount:PROJECT.svc.id.goog[{one.workload}]"'
+        f"{gcloud} iam service-accounts add-iam-policy-binding {address} --role {WORKLOAD_ROLE} "
+        f'--member "serviceAccount:{pool}[{one.workload}]"'
     )
     member = re.compile(rf"serviceAccount:[a-z0-9.:-]+\.svc\.id\.goog\[{re.escape(one.workload)}\]")
     try:
@@ -167,7 +173,7 @@ async def workload_findings(one: JobIdentity, reader: PolicyReader) -> list[Find
             denied(
                 "storage",
                 f"There is no service account {address}.",
-                f"gcloud iam service-accounts create {address.partition('@')[0]}",
+                f"{gcloud} iam service-accounts create {address.partition('@')[0]}",
             )
         ]
     who = f"Kubernetes service account {name} in namespace {namespace}"

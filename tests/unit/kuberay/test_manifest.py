@@ -16,6 +16,7 @@ import jsonschema
 import pytest
 import yaml
 
+from cloud.kubernetes.apiserver import contents
 from cluster.cli import main
 from cluster.processes.ray_node import node_module
 from kuberay import ephemeral
@@ -48,7 +49,7 @@ def schema() -> Mapping[str, Any]:
 
 
 def schema_of(kind: str) -> Mapping[str, Any]:
-    (version,) = kuberaydata.definition_of(kind)["spec"]["versions"]
+    (version,) = contents.definition_of(kind)["spec"]["versions"]
     whole: Mapping[str, Any] = strict(version["schema"]["openAPIV3Schema"])
     return whole
 
