@@ -173,6 +173,7 @@ def parser_of_all_options() -> Parser:
 def options_of(namespace: argparse.Namespace, verb: str, arguments: tuple[str, ...]) -> Options:
     """Convert the result of argparse. Raises UsageError."""
     deadline = getattr(namespace, "deadline", None)
+    require_lab(namespace)
     refuse_as_least(namespace)
     require_ephemeral(namespace)
     return Options(
@@ -201,14 +202,20 @@ def options_of(namespace: argparse.Namespace, verb: str, arguments: tuple[str, .
     )
 
 
+def require_lab(namespace: argparse.Namespace) -> None:
+    """Raise UsageError for an option that works only in the lab if the job is sent elsewhere."""
+    for flag in ("alone", "as_least"):
+        if getattr(namespace, flag, None) and (namespace.target != "local" or namespace.address):
+            name = f"--{flag.replace('_', '-')}"
+            raise UsageError(
+                f"{name} runs a job in the lab, not on another cluster.", "omit --target and --address"
+            )
+
+
 def refuse_as_least(namespace: argparse.Namespace) -> None:
     """Raise UsageError for `--as-least` with an option that it can't be combined with."""
     if not getattr(namespace, "as_least", None):
         return
-    if namespace.target != "local" or namespace.address:
-        raise UsageError(
-            "--as-least runs a job in the lab, not on another cluster.", "omit --target and --address"
-        )
     for flag in ("dry_run", "no_wait"):
         if getattr(namespace, flag):
             name = f"--{flag.replace('_', '-')}"

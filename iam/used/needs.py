@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from iam.grant import Edit
 from iam.policy.least_role import Grant, grant_of, least_roles
+from iam.policy.principal import ANONYMOUS
 from iam.policy.resource import ACCOUNT, Resource
 from iam.policy.roles import roles as google_roles
 from iam.used.attribution import Attributed
@@ -75,6 +76,8 @@ def needs_of(runs: Sequence[Attributed], again: bool = False) -> tuple[Need, ...
     grouped: dict[tuple[str, Resource], list[Decided]] = {}
     for attributed in runs:
         for one in attributed.decisions:
+            if one.principal == ANONYMOUS:  # what is public needs no role, and what is not needs credentials
+                continue
             if is_needed(one, attributed.run) and (one.permission, one.target) not in spare:
                 grouped.setdefault((one.principal, one.target), []).append(one)
     pairs = sorted(grouped.items(), key=lambda item: (item[0][0], item[0][1].name))

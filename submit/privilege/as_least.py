@@ -39,7 +39,8 @@ async def run_as_least(options: Options, console: Console, progress: Progress) -
     runs = await asyncio.to_thread(read_attributed, session.cloud, [options.as_least])
     report = report_on(runs, again=True)
     refuse(report, options.as_least)
-    skipped = replace(options, skip_check=tuple(dict.fromkeys((*options.skip_check, *CHECKS))))
+    checks = tuple(dict.fromkeys((*options.skip_check, *CHECKS)))
+    skipped = replace(options, skip_check=checks, alone=True)  # another job would run as the account, too
     async with least_account(session, report.grants.grants, console, progress) as address:
         job = await run.run(skipped, console, progress)
     if job:
@@ -51,9 +52,8 @@ async def run_as_least(options: Options, console: Console, progress: Progress) -
 def refuse(report: UsedReport, job: str) -> None:
     """Raise PermissionDenied for a run that one account with roles on buckets can't repeat."""
     more = f"python -m iam used {job}"
-    principals = {one.principal for one in report.decisions}
-    if len(principals) > 1:
-        raise PermissionDenied(f"{job} used several identities: {', '.join(sorted(principals))}.", more)
+    if len(report.principals) > 1:
+        raise PermissionDenied(f"{job} used several identities: {', '.join(report.principals)}.", more)
     others = [one for one in report.needs if not one.target.bucket]
     if lacking := (*report.grants.uncovered, *others):
         text = f"{job} needs {', '.join(lacking[0].permissions)} on {lacking[0].target}, which no narrow role grants."
