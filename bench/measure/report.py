@@ -55,7 +55,7 @@ def markdown(results: Report) -> str:
 LEGEND = (
     "Values are medians, unless the row specifies another quantile, followed by p25–p75 and the number of runs in "
     "parentheses. The ratio is ours / stock, followed by p25–p75 of the pairs' ratios. "
-    "A ratio with a confidence interval is the median of the pairs' ratios; its goal is met if the whole interval meets "
+    "With a confidence interval, it is the median of the pairs' ratios; its goal is met if the whole interval meets "
     "it, and unclear if only a part does. "
     "Stock is `ray job submit`, unless the row specifies something else. "
     "Ours and stock ran in pairs, in alternating order."

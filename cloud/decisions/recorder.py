@@ -18,7 +18,7 @@ log = logging.getLogger("cloud")
 
 SLICE = 1.0  # seconds; decisions of two consecutive jobs are this far apart, as a job takes longer to start
 MOST = 2_000  # entries in memory, after which they are written early
-LONGEST = 2_048  # characters of a name: more than an object can have, and less than a prefix can have in a batch request
+LONGEST = 2_048  # characters of a name: more than an object's can have. A prefix in a batch request may have megabytes
 
 
 @dataclass(slots=True)
@@ -105,7 +105,9 @@ def read(journal: Journal, since: float, until: float, lost: int) -> dict[str, A
     """The journal's entries between two times."""
     merged: dict[Key, Tally] = {}
     dropped = journal.dropped
-    oldest = min((tally.first for _, tally in entries(journal.oldest())), default=float("inf")) if dropped else 0
+    oldest = (
+        min((tally.first for _, tally in entries(journal.oldest())), default=float("inf")) if dropped else 0
+    )
     for key, tally in entries(journal.lines(since)):
         if tally.last >= since and tally.first <= until:
             known = merged.setdefault(key, tally)

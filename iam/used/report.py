@@ -91,8 +91,8 @@ class UsedReport:
                 )
             if public := sum(each.count for each in one.decisions if each.principal == ANONYMOUS):
                 yield (
-                    f"{run.submission_id} made {counted(public, 'call')} without credentials, which need no roles: only "
-                    "what is public can be used that way."
+                    f"{run.submission_id} made {counted(public, 'call')} without credentials, which need no roles: "
+                    "only what is public can be used that way."
                 )
             if one.elsewhere:
                 yield (
