@@ -202,7 +202,9 @@ def add_run_options(parser: Parser) -> None:
         "--as-least",
         metavar="JOB",
         type=job_id,
-        help="run as a new service account with only the roles that JOB used, which proves that they are enough",
+        action="append",
+        help="run as a new service account with only the roles that JOB used, which proves that they are enough "
+        "(repeatable: the roles for several runs)",
     )
     submission.add_argument(
         "--ephemeral",

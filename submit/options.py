@@ -59,7 +59,7 @@ class Options:
     operands: tuple[str, ...] = ()
     output: Path | None = None
     alone: bool = False
-    as_least: str = ""  # the submission id whose roles are used
+    as_least: tuple[str, ...] = ()  # the submission ids whose roles are used
     target_options: TargetOptions = TargetOptions()
     own_words: tuple[str, ...] = ()
     ephemeral: bool = False
@@ -195,7 +195,7 @@ def options_of(namespace: argparse.Namespace, verb: str, arguments: tuple[str, .
         operands=tuple(getattr(namespace, "operands", ())),
         output=getattr(namespace, "output", None),
         alone=getattr(namespace, "alone", False),
-        as_least=getattr(namespace, "as_least", None) or "",
+        as_least=tuple(getattr(namespace, "as_least", None) or ()),
         ephemeral=getattr(namespace, "ephemeral", False),
         manifest=getattr(namespace, "manifest", None),
         target_options=replace(target_options_of(namespace), methods=methods_of(verb, deadline is not None)),

@@ -63,6 +63,16 @@ def test_calls_without_credentials_need_no_role() -> None:
     ]
 
 
+def test_runs_as_different_identities_are_one_job_s() -> None:
+    reads, lists = call("get", "gs://b/x"), call("list", "gs://b/")
+    least = "serviceAccount:least-1@lab-project.iam.gserviceaccount.com"
+    again = [replace(reads, principal=least), replace(lists, principal=least, granted=False)]
+    (one,) = needs_of([ran(reads, lists), ran(*again)])
+    assert (one.principal, one.permissions) == (ME, ("storage.objects.get",))
+    several = ran(reads, replace(reads, principal=least))
+    assert [one.principal for one in needs_of([several])] == [least, ME]
+
+
 def test_another_run_replaces_what_this_one_created() -> None:
     run = ran(call("create", "gs://b/y"))
     report = report_on((run,))
