@@ -1,0 +1,58 @@
+"""A digest of everything in the checkout that an image is built from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cluster.build import dockerfile
+from raydock.topology import Build
+
+
+@dataclass(frozen=True)
+class BuildInputs:
+    """A checkout's build context. Each file is read once."""
+
+    root: Path
+    hashes: dict[str, str] = field(default_factory=dict)  # of the files read so far
+
+    def digest(self, build: Build) -> str:
+        """The SHA-256 hash of the stages that the image needs, their arguments, and the files that they read."""
+        text = (self.root / build.dockerfile).read_text(encoding="utf-8")
+        stages = dockerfile.needed(dockerfile.stages(text, build.args), build.target)
+        found = hashlib.sha256()
+        for name, stage in stages.items():
+            found.update("\n".join([name, *stage.lines, ""]).encode())
+        sources = {os.path.normpath(source) for stage in stages.values() for source in stage.sources}
+        for path in sorted({path for source in sources for path in self.files(source)}):
+            found.update(f"{path}\n{self.hashed(path)}\n".encode())
+        return found.hexdigest()
+
+    def files(self, source: str) -> Iterator[str]:
+        """The files at or below a path of the context that .dockerignore does not exclude."""
+        start = f"{self.root}/{source}"
+        found = [start] if os.path.isfile(start) else []
+        for folder, _, names in os.walk(start):
+            found += [f"{folder}/{name}" for name in names]
+        paths = (os.path.relpath(path, self.root).replace(os.sep, "/") for path in found)
+        return (path for path in paths if not self.ignored.matches(path))
+
+    @cached_property
+    def ignored(self) -> Any:
+        """What .dockerignore excludes: the `PatternMatcher` that the docker package also uses."""
+        from docker.utils.build import PatternMatcher
+
+        lines = (self.root / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        return PatternMatcher([line.strip() for line in lines if line.strip() and not line.startswith("#")])
+
+    def hashed(self, path: str) -> str:
+        """The SHA-256 hash of a file's content."""
+        if path not in self.hashes:
+            with open(f"{self.root}/{path}", "rb") as file:
+                self.hashes[path] = hashlib.sha256(file.read()).hexdigest()
+        return self.hashes[path]
