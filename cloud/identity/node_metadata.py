@@ -80,12 +80,17 @@ class NodeListeners:
     open: Callable[[str], Awaitable[Close]]
     opened: dict[str, Close] = field(default_factory=dict)
 
-    async def follow(self, pause: float = 1.0) -> None:
-        """Sync every `pause` seconds, forever. Changes nothing while the control plane does not respond."""
+    async def follow(self, pause: float = 1.0, absent: float = 5.0) -> None:
+        """Sync every `pause` seconds, forever. Changes nothing while the control plane does not respond.
+
+        Without the `vertex` profile, there is no control plane, so it is looked for only every `absent` seconds.
+        """
         while True:
-            with suppress(*UNREACHABLE):  # without the `vertex` profile, there is no control plane
+            rest = absent
+            with suppress(*UNREACHABLE):
                 await self.sync(set(await ask(self.vertex, "/doors")))
-            await asyncio.sleep(pause)
+                rest = pause
+            await asyncio.sleep(rest)
 
     async def sync(self, wanted: set[str]) -> None:
         """Open and close listeners until exactly the wanted addresses are served."""

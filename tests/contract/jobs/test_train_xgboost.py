@@ -91,7 +91,7 @@ def test_a_bad_model_fails(
     files = SimpleNamespace(copy_file=lambda *paths: None)
     monkeypatch.setattr(job.ray, "init", lambda: None)
     monkeypatch.setattr(job.ray, "get", lambda ref: next(scores))
-    monkeypatch.setattr(job, "check", lambda args: (["x", "label"], 0.95))
+    monkeypatch.setattr(job, "check", lambda args: (["x", "label"], 0.95, 10))
     monkeypatch.setattr(job, "ALONE", False)
     monkeypatch.setattr(job, "XGBoostTrainer", lambda *given, **more: SimpleNamespace(fit=lambda: trained))
     filesystem = SimpleNamespace(from_uri=lambda uri: (files, uri))
