@@ -240,7 +240,7 @@ def run(args):
         result = trainer.fit()
     except TrainingFailedError as error:
         if "low on memory" in str(error) or "OOM" in str(error):
-            raise too_large(args, rows, "a worker ran out of memory") from None
+            raise too_large(args, rows, "a worker died, probably because it ran out of memory") from None
         raise
     reports = [metrics for _, metrics in result.best_checkpoints]
     files, path = fs.FileSystem.from_uri(model)
